@@ -1,0 +1,3 @@
+"""Assay: a decentralized GPU market in which every GPU has been measured."""
+
+__version__ = "0.1.0"

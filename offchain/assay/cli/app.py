@@ -1,0 +1,57 @@
+"""The root of the command line: subcommands are imported only when they are called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+# name on the command line -> (module that exports a typer.Typer named `commands`, help)
+SUBCOMMANDS: dict[str, tuple[str, str]] = {
+    "proof": ("assay.cli.proof_commands", "Commit to, open and verify a proof of compute."),
+    "provider": ("assay.cli.provider_commands", "Put devices up for lease."),
+    "validator": ("assay.cli.validator_commands", "Challenge devices and sign what was measured."),
+    "watch": ("assay.cli.watch_commands", "Check what validators publish and prove faults."),
+    "lease": ("assay.cli.lease_commands", "Lease a measured device and run a job on it."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A command group that imports a subcommand's module when that subcommand is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        module, _ = SUBCOMMANDS[cmd_name]
+        commands: typer.Typer = importlib.import_module(module).commands
+        command: click.Command = typer.main.get_command(commands)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in SUBCOMMANDS.items()])
+
+
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+
+
+@app.callback()
+def root() -> None:
+    """A decentralized GPU market in which every GPU has been measured."""
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Entry point of the `assay` command."""
+    return app(args=sys.argv[1:] if arguments is None else arguments, prog_name="assay")
+
+
+if __name__ == "__main__":
+    main()
