@@ -1,0 +1,1 @@
+"""The provider's daemon: answers challenges, signs offers, serves leases, runs workloads."""

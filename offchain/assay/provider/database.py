@@ -1,0 +1,103 @@
+"""The provider's own SQLite: what it signed, the jobs it runs, the requests it has seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Engine,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    create_engine,
+    event,
+)
+
+metadata = MetaData()
+
+commitments = Table(
+    "commitments",
+    metadata,
+    Column("device_id", LargeBinary, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("epoch_seed", LargeBinary, nullable=False),
+    Column("profile_id", Integer, nullable=False),
+    Column("nonce_root", LargeBinary, nullable=False),
+    Column("answer", String, nullable=False),
+    PrimaryKeyConstraint("device_id", "epoch", "epoch_seed"),
+)
+
+handovers = Table(
+    "handovers",
+    metadata,
+    Column("lease_id", String, primary_key=True),
+    Column("epoch_seed", LargeBinary, nullable=False),
+    Column("nonce", LargeBinary, nullable=False),
+    Column("answer", String, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("job_id", String, primary_key=True),
+    Column("lease_id", String, nullable=False, index=True),
+    Column("runtime", String, nullable=False),
+    Column("handle", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("reason", String),
+    Column("exit_code", Integer),
+    Column("created_at", Float, nullable=False),
+    Column("ended_at", Float),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("lease_id", String, primary_key=True),
+    Column("device_id", LargeBinary, nullable=False),
+    Column("settled", Integer, nullable=False, default=0),
+    Column("wiped_at", Float),
+)
+
+seen_requests = Table(
+    "seen_requests",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("expires_at", Float, nullable=False, index=True),
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+
+
+def open_database(path: Path | None) -> Engine:
+    """Opens (and creates) the database at `path`, or in memory for None.
+
+    Writes are flushed to the disk before a statement returns: a commitment must outlive a crash once it is sent.
+    """
+    if path is None:
+        from sqlalchemy.pool import StaticPool
+
+        engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(f"sqlite:///{path}")
+
+    @event.listens_for(engine, "connect")
+    def _pragmas(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA busy_timeout=5000")
+
+    metadata.create_all(engine)
+    return engine

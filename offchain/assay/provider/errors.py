@@ -1,0 +1,51 @@
+"""What can go wrong at a provider, each with the status that its HTTP answer carries."""
+
+from __future__ import annotations
+
+
+class ProviderError(Exception):
+    """A request or a setting that cannot be honoured. The message is safe to show to the other side."""
+
+    status = 400
+
+
+class NotAuthorised(ProviderError):
+    """The signature is missing, malformed, expired, replayed or somebody else's."""
+
+    status = 401
+
+
+class Forbidden(ProviderError):
+    """The signer is known but has no right to this."""
+
+    status = 403
+
+
+class NotFound(ProviderError):
+    """No such device, lease, job or file here."""
+
+    status = 404
+
+
+class Conflict(ProviderError):
+    """The request contradicts what was already done or the state on the chain."""
+
+    status = 409
+
+
+class TooLarge(ProviderError):
+    """A body, file or argument beyond its limit."""
+
+    status = 413
+
+
+class Unavailable(ProviderError):
+    """It cannot be served now; trying again later may help."""
+
+    status = 503
+
+
+class RuntimeUnavailable(ProviderError):
+    """The chosen runtime cannot run workloads on this machine."""
+
+    status = 503

@@ -1,0 +1,86 @@
+"""What is run, within which limits, and what a runtime must be able to do with it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+JobStatus = Literal["running", "exited", "killed", "failed", "lost"]
+FINAL: frozenset[str] = frozenset({"exited", "killed", "failed", "lost"})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Upper bounds of one job. Times in seconds, sizes in bytes."""
+
+    wall_seconds: float = 3600.0
+    cpu_seconds: int = 3600
+    memory_bytes: int = 2 << 30
+    disk_bytes: int = 1 << 30
+    output_bytes: int = 16 << 20
+    processes: int = 256
+    processors: float = 1.0
+
+    def within(self, most: Limits) -> Limits:
+        """The smaller of both, field by field: a renter may ask for less, never for more."""
+        mine, theirs = asdict(self), asdict(most)
+        return Limits(**{name: min(mine[name], theirs[name]) for name in mine})
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One job: its command, where its files are and where the runtime keeps its own records.
+
+    `workspace` is the lease's folder, the only one that the job may write; `control` is the runtime's, out of the
+    job's sight. `deadline` is in seconds since 1970: when the lease's stream stops.
+    """
+
+    job_id: str
+    lease_id: int
+    command: tuple[str, ...]
+    workspace: Path
+    control: Path
+    deadline: float
+    limits: Limits = field(default_factory=Limits)
+    environment: tuple[tuple[str, str], ...] = ()
+    image: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job stands. `exit_code` is None while it runs or where it was never started."""
+
+    status: JobStatus
+    exit_code: int | None = None
+    reason: str | None = None
+
+    @property
+    def final(self) -> bool:
+        return self.status in FINAL
+
+
+class Runtime(Protocol):
+    """Starts and stops workloads. Calls block and may be made from any thread."""
+
+    name: str
+
+    def check(self) -> None:
+        """Raises RuntimeUnavailable, with the reason and the remedy, where workloads cannot run."""
+
+    def launch(self, workload: Workload) -> None:
+        """Starts the job; it goes on if this process dies, but never past the deadline."""
+
+    def inspect(self, control: Path) -> Outcome:
+        """How the job with this control folder stands."""
+
+    def extend(self, control: Path, deadline: float) -> None:
+        """Moves the time at which the job is killed."""
+
+    def kill(self, control: Path, reason: str) -> Outcome:
+        """Ends the job and everything it started; returns once nothing of it runs."""
+
+
+def output_path(control: Path) -> Path:
+    """The combined standard output and error of a job."""
+    return control / "output.log"
