@@ -1,0 +1,202 @@
+"""Every message that is signed. The contracts named verify the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from assay.protocol.typed_message import MessageError, TypedMessage
+
+__all__ = [
+    "ALL", "Challenge", "Commitment", "Enrol", "EpochReport", "Gossip", "Handover", "LeaseRequest",
+    "LeaseStart", "MessageError", "Observations", "Offer", "Seal", "SeatClaim", "TypedMessage",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge(TypedMessage):
+    """A validator's fresh nonce for one device, signed by its seat's signer; `validator` is the account."""
+
+    TYPE: ClassVar[str] = (
+        "Challenge(uint64 epoch,bytes32 epochSeed,bytes32 deviceId,address validator,bytes32 nonce)"
+    )
+    CONTRACT: ClassVar[str] = "EpochOracle"
+
+    epoch: int
+    epoch_seed: bytes
+    device_id: bytes
+    validator: str
+    nonce: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment(TypedMessage):
+    """What a device computed, signed by the device key."""
+
+    TYPE: ClassVar[str] = (
+        "Commitment(uint64 epoch,bytes32 jobHash,bytes32 deviceId,bytes32 nonceRoot,bytes32 resultRoot)"
+    )
+    CONTRACT: ClassVar[str] = "EpochOracle"
+
+    epoch: int
+    job_hash: bytes
+    device_id: bytes
+    nonce_root: bytes
+    result_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Seal(TypedMessage):
+    """What all devices committed to, signed by seats."""
+
+    TYPE: ClassVar[str] = (
+        "Seal(uint64 epoch,uint32 setId,uint32 round,bytes32 epochSeed,bytes32 sealRoot,uint32 count)"
+    )
+    CONTRACT: ClassVar[str] = "EpochOracle"
+
+    epoch: int
+    set_id: int
+    round: int
+    epoch_seed: bytes
+    seal_root: bytes
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observations(TypedMessage):
+    """One validator's batch of what it verified itself."""
+
+    TYPE: ClassVar[str] = "Observations(uint64 epoch,uint32 setId,bytes32 rho,bytes32 batchRoot)"
+    CONTRACT: ClassVar[str] = "EpochOracle"
+
+    epoch: int
+    set_id: int
+    rho: bytes
+    batch_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EpochReport(TypedMessage):
+    """The result of an epoch, signed by seats."""
+
+    TYPE: ClassVar[str] = (
+        "EpochReport(uint64 epoch,uint32 setId,uint32 round,bytes32 rho,bytes32 devicesRoot,"
+        "bytes32 rewardsRoot,uint256 rewardsTotal,bytes32 dataHash)"
+    )
+    CONTRACT: ClassVar[str] = "EpochOracle"
+
+    epoch: int
+    set_id: int
+    round: int
+    rho: bytes
+    devices_root: bytes
+    rewards_root: bytes
+    rewards_total: int
+    data_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Offer(TypedMessage):
+    """A device for lease, signed by its provider. `rate` is base units × 10¹⁸ a second; durations seconds;
+    `renter` the zero address for anyone."""
+
+    TYPE: ClassVar[str] = (
+        "Offer(address provider,bytes32 deviceId,address token,uint128 rate,uint40 minDuration,"
+        "uint40 maxDuration,uint40 validUntil,uint64 nonce,address renter)"
+    )
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    provider: str
+    device_id: bytes
+    token: str
+    rate: int
+    min_duration: int
+    max_duration: int
+    valid_until: int
+    nonce: int
+    renter: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseStart(TypedMessage):
+    """The renter's word that the handover proof convinced; `valid_until` seconds since 1970."""
+
+    TYPE: ClassVar[str] = "LeaseStart(uint256 leaseId,bytes32 resultRoot,uint40 validUntil)"
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    lease_id: int
+    result_root: bytes
+    valid_until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Handover(TypedMessage):
+    """A device's proof for the renter of one lease, signed by the device key."""
+
+    TYPE: ClassVar[str] = (
+        "Handover(uint256 leaseId,bytes32 jobHash,bytes32 deviceId,bytes32 nonce,bytes32 resultRoot)"
+    )
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    lease_id: int
+    job_hash: bytes
+    device_id: bytes
+    nonce: bytes
+    result_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Enrol(TypedMessage):
+    """A device key's consent to stand under a provider's stake."""
+
+    TYPE: ClassVar[str] = "Enrol(address provider,uint32 profile,bytes32 specHash,uint64 nonce)"
+    CONTRACT: ClassVar[str] = "DeviceRegistry"
+
+    provider: str
+    profile: int
+    spec_hash: bytes
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeatClaim(TypedMessage):
+    """A signer key's consent to sign for an account's seat. On-chain the type is named `Seat`."""
+
+    TYPE: ClassVar[str] = "Seat(address account,address signer,uint64 nonce)"
+    CONTRACT: ClassVar[str] = "ValidatorSet"
+
+    account: str
+    signer: str
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gossip(TypedMessage):
+    """What one seat tells the others; no contract reads it. `content_hash` is H of the body."""
+
+    TYPE: ClassVar[str] = "Gossip(uint64 epoch,uint32 setId,string kind,bytes32 contentHash)"
+    CONTRACT: ClassVar[str] = "EpochOracle"
+
+    epoch: int
+    set_id: int
+    kind: str
+    content_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRequest(TypedMessage):
+    """A renter's request to its provider over HTTP. `content_hash` is H of the body, `issued_at` seconds."""
+
+    TYPE: ClassVar[str] = "LeaseRequest(uint256 leaseId,string action,bytes32 contentHash,uint64 issuedAt)"
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    lease_id: int
+    action: str
+    content_hash: bytes
+    issued_at: int
+
+
+ALL: tuple[type[TypedMessage], ...] = (
+    Challenge, Commitment, Seal, Observations, EpochReport, Offer, LeaseStart, Handover, Enrol, SeatClaim,
+    Gossip, LeaseRequest,
+)  # fmt: skip

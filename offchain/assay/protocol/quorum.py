@@ -1,0 +1,19 @@
+"""How many seats may fail and how many must sign."""
+
+from __future__ import annotations
+
+MAX_SEATS = 31
+
+
+def faults(seats: int) -> int:
+    """f = ⌊(n−1)/3⌋: seats that may be silent or lie without harm."""
+    if seats < 1:
+        raise ValueError(f"{seats} seats: a set has at least one")
+    return (seats - 1) // 3
+
+
+def quorum(seats: int) -> int:
+    """q = ⌊2n/3⌋ + 1: signatures that decide."""
+    if seats < 1:
+        raise ValueError(f"{seats} seats: a set has at least one")
+    return 2 * seats // 3 + 1

@@ -1,0 +1,54 @@
+"""Seeds: from the beacon to each round of each device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from assay.protocol.encoding import u256, word
+from assay.protocol.keccak import ZERO_HASH, keccak
+
+FIRST_PREVIOUS_ROOT = ZERO_HASH  # root_{−1}
+
+
+def epoch_seed(chain_id: int, oracle: str, epoch: int, beacon: bytes) -> bytes:
+    """β = H("assay.B" ‖ u256(chainId) ‖ u256(oracle address) ‖ u256(epoch) ‖ beacon)."""
+    return keccak(
+        b"assay.B" + u256(chain_id) + u256(oracle) + u256(epoch) + word("bytes32", beacon, "beacon")
+    )
+
+
+def nonce_root(nonces: Sequence[tuple[str, bytes]]) -> bytes:
+    """nonceRoot = H(concatenation of u256(validator) ‖ nonce), validators (seat accounts) strictly ascending.
+
+    Raises ValueError when there is none, or two stand in the wrong order or are equal.
+    """
+    if not nonces:
+        raise ValueError("no nonces: a commitment needs at least one challenge")
+    parts = [(u256(validator), word("bytes32", nonce, "nonce")) for validator, nonce in nonces]
+    for (left, _), (right, _) in pairwise(parts):
+        if left >= right:
+            raise ValueError(
+                f"validators not strictly ascending: 0x{left[12:].hex()} before 0x{right[12:].hex()}"
+            )
+    return keccak(b"".join(validator + nonce for validator, nonce in parts))
+
+
+def device_seed(epoch_seed: bytes, device_id: bytes, profile_id: int, nonce_root: bytes) -> bytes:
+    """s_0 = H("assay.A" ‖ β ‖ deviceId ‖ u256(profile id) ‖ nonceRoot)."""
+    return keccak(b"assay.A" + epoch_seed + device_id + u256(profile_id) + nonce_root)
+
+
+def handover_seed(epoch_seed: bytes, device_id: bytes, profile_id: int, nonce: bytes, lease_id: int) -> bytes:
+    """s_0 = H("assay.H" ‖ β ‖ deviceId ‖ u256(profile id) ‖ nonce ‖ u256(leaseId)), where nonce = H(x)."""
+    return keccak(b"assay.H" + epoch_seed + device_id + u256(profile_id) + nonce + u256(lease_id))
+
+
+def handover_rho(x: bytes, result_root: bytes) -> bytes:
+    """ρ of a handover = H("assay.hr" ‖ x ‖ resultRoot)."""
+    return keccak(b"assay.hr" + x + result_root)
+
+
+def next_seed(seed: bytes, previous_root: bytes) -> bytes:
+    """s_{t+1} = H(s_t ‖ root_{t−1}); root_{−1} is FIRST_PREVIOUS_ROOT."""
+    return keccak(seed + previous_root)
