@@ -16,7 +16,7 @@ export OMP_WAIT_POLICY := passive
 export APE_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lock
+.PHONY: help setup build lint format demo devnet test test-unit test-integration test-end-to-end test-deep lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -34,9 +34,47 @@ node_modules/.installed: package.json package-lock.json .npmrc
 
 setup: $(VENV)/.installed node_modules/.installed ## Fill .venv and node_modules
 
+# The contracts and the proof kernels are compiled once, side by side; both caches make every later start quick.
+build: setup ## Compile the contracts and the proof kernels
+	ape compile & compiling=$$!; python -m assay.proof.warm_up; wait $$compiling
+
+demo: build ## Watch the whole market do its job on a local chain
+	ape run devnet demo
+
+devnet: build ## Leave a local network running
+	ape run devnet up
+
+lint: setup ## Check types and style of everything
+	ruff check offchain scripts tests
+	ruff format --check offchain scripts tests
+	mypy
+	solhint --quiet 'contracts/**/*.sol'
+	prettier --check 'contracts/**/*.sol'
+
+format: setup ## Put everything into its format
+	ruff check --fix offchain scripts tests
+	ruff format offchain scripts tests
+	prettier --write 'contracts/**/*.sol'
+
+test: lint build test-unit test-contracts test-integration test-end-to-end ## Run every test
+
+test-unit: setup ## Tests without clock, socket or chain
+	pytest tests/unit
+
+test-integration: build ## Single parts against a real chain and real processes
+	pytest tests/integration
+
+test-end-to-end: build ## The whole market as a user meets it
+	pytest tests/end_to_end
+
+-include make/*.mk
+
 lock: ## Resolve the lock files anew
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --quiet --output-file requirements.lock
 	npm install --package-lock-only
+
+clean: ## Remove what was built, not what was installed
+	rm -rf build .build .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,60 @@
+"""The local chain."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from assay.devnet.accounts import MNEMONIC
+from assay.devnet.errors import TookTooLong
+from assay.devnet.ports import HOST
+from assay.devnet.processes import Processes
+
+CHAIN_ID = 31337
+START_SECONDS = 20.0
+
+
+def rpc_url(port: int) -> str:
+    """Where anvil answers."""
+    return f"http://{HOST}:{port}"
+
+
+async def start_anvil(processes: Processes, port: int, log: Path, accounts: int) -> str:
+    """Start anvil with blocks of one second and finality two blocks behind; returns its URL.
+
+    Raises ChildFailed or TookTooLong when it does not come up.
+    """
+    processes.start(
+        "anvil",
+        [
+            "anvil",
+            "--host", HOST,
+            "--port", str(port),
+            "--chain-id", str(CHAIN_ID),
+            "--mnemonic", MNEMONIC,
+            "--accounts", str(accounts),
+            "--block-time", "1",
+            "--slots-in-an-epoch", "1",
+        ],
+        log,
+    )  # fmt: skip
+    url = rpc_url(port)
+    for _ in range(int(START_SECONDS * 10)):
+        processes.check()
+        if await asyncio.to_thread(_answers, url):
+            return url
+        await asyncio.sleep(0.1)
+    raise TookTooLong("anvil's first answer", START_SECONDS)
+
+
+def _answers(url: str) -> bool:
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}).encode()
+    request = urllib.request.Request(url, body, {"content-type": "application/json"})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=2) as response:  # noqa: S310 - loopback
+            return int(json.load(response)["result"], 16) == CHAIN_ID
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
