@@ -1,0 +1,116 @@
+"""EIP-712 digests against eth-account's own encoder, and JSON both ways."""
+
+from dataclasses import fields, replace
+
+import pytest
+from assay.protocol.encoding import EncodingError
+from assay.protocol.hexadecimal import to_address
+from assay.protocol.messages import ALL, Challenge, EpochReport, Gossip, MessageError, Offer, Seal
+from assay.protocol.signing import Domain, expand
+from assay.protocol.typed_message import camel_case, parse_type
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from eth_utils import keccak as other_keccak
+from hypothesis import given
+from hypothesis import strategies as st
+
+DOMAIN = Domain(31_337, "0x5FbDB2315678afecb367f032d93F642f64180aa3")
+KEY = b"\x07" * 32
+
+
+def value_of(kind):
+    if kind == "bytes32":
+        return st.binary(min_size=32, max_size=32)
+    if kind == "address":
+        return st.binary(min_size=20, max_size=20).map(to_address)
+    if kind == "string":
+        return st.text(st.characters(codec="ascii"), max_size=40)
+    return st.integers(0, 2 ** int(kind[4:]) - 1)
+
+
+def message_of(cls):
+    return st.builds(cls, *(value_of(kind) for kind, _ in parse_type(cls.TYPE)[1]))
+
+
+ANY = st.one_of(*(message_of(cls) for cls in ALL))
+
+
+@pytest.mark.parametrize("cls", ALL, ids=lambda c: c.__name__)
+def test_fields__every_message__in_the_order_of_its_type(cls):
+    assert [camel_case(f.name) for f in fields(cls)] == [name for _, name in parse_type(cls.TYPE)[1]]
+
+
+@given(ANY)
+def test_digest__any_message__equals_eth_account(message):
+    signable = encode_typed_data(full_message=message.typed_data(DOMAIN))
+    assert message.digest(DOMAIN) == other_keccak(
+        b"\x19" + signable.version + signable.header + signable.body
+    )
+
+
+@given(ANY)
+def test_json__there_and_back__same_message(message):
+    assert type(message).from_json(message.to_json()) == message
+
+
+def test_sign__then_recover__signer_and_eth_account_signature():
+    message = Gossip(3, 1, "inventory", b"\x01" * 32)
+    signature = message.sign(DOMAIN, KEY)
+    assert message.recover_signer(DOMAIN, signature) == Account.from_key(KEY).address
+    theirs = Account.sign_message(encode_typed_data(full_message=message.typed_data(DOMAIN)), KEY)
+    assert expand(signature) == bytes(theirs.signature)
+
+
+@pytest.mark.parametrize(
+    "other", [replace(DOMAIN, chain_id=1), replace(DOMAIN, verifying_contract="0x" + "11" * 20)]
+)
+def test_digest__other_chain_or_contract__differs(other):
+    message = Seal(1, 1, 0, b"\x01" * 32, b"\x02" * 32, 3)
+    assert message.digest(DOMAIN) != message.digest(other)
+
+
+def challenge_json():
+    return Challenge(1, b"\x01" * 32, b"\x02" * 32, "0x" + "00" * 20, b"\x03" * 32).to_json()
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"epoch": -1}, "Challenge.epoch: -1"),
+        ({"epoch": 2**64}, "does not fit uint64"),
+        ({"epoch": True}, "expected an integer"),
+        ({"epoch": 1.0}, "expected an integer"),
+        ({"epoch": "0x10"}, "not a decimal number"),
+        ({"nonce": "0x12"}, "Challenge.nonce"),
+        ({"nonce": None}, "expected a 0x-prefixed text"),
+        ({"validator": "0x" + "zz" * 20}, "not hexadecimal"),
+        ({"extra": 1}, "unknown field extra"),
+    ],
+)
+def test_from_json__bad_value__named(change, complaint):
+    with pytest.raises(MessageError, match=complaint):
+        Challenge.from_json(challenge_json() | change)
+
+
+def test_from_json__field_missing__named():
+    data = challenge_json()
+    del data["nonce"]
+    with pytest.raises(MessageError, match="lacks nonce"):
+        Challenge.from_json(data)
+
+
+def test_from_json__no_object__refused():
+    with pytest.raises(MessageError, match="expected an object"):
+        Challenge.from_json([1])
+
+
+def test_digest__value_off_its_type__refused():
+    report = EpochReport(1, 1, 0, bytes(32), bytes(32), bytes(32), 2**256, bytes(32))
+    with pytest.raises(EncodingError, match="rewardsTotal"):
+        report.digest(DOMAIN)
+
+
+def test_to_json__wide_numbers__as_decimal_text():
+    offer = Offer("0x" + "00" * 20, bytes(32), "0x" + "00" * 20, 2**100, 60, 3600, 2**33, 1, "0x" + "00" * 20)
+    assert offer.to_json()["rate"] == str(2**100)
+    assert offer.to_json()["validUntil"] == 2**33
