@@ -1,0 +1,58 @@
+"""What devices signed, kept before it is sent: after a crash the same bytes are sent again, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from assay.provider.database import commitments
+from assay.provider.errors import Conflict
+
+
+@dataclass(frozen=True)
+class StoredCommitment:
+    """A signed commitment: `answer` is the JSON sent to validators; the rest is what the proof is made again from."""
+
+    device_id: bytes
+    epoch: int
+    epoch_seed: bytes
+    profile_id: int
+    nonce_root: bytes
+    answer: str
+
+
+class CommitmentStore:
+    """One commitment for each device, epoch and epoch seed; a second one is refused by the database itself."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def get(self, device_id: bytes, epoch: int, epoch_seed: bytes) -> StoredCommitment | None:
+        query = select(commitments).where(
+            commitments.c.device_id == device_id,
+            commitments.c.epoch == epoch,
+            commitments.c.epoch_seed == epoch_seed,
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else StoredCommitment(*row)
+
+    def put(self, stored: StoredCommitment) -> None:
+        """Stores what is about to be sent. Raises Conflict where something else was stored before."""
+        values = {
+            "device_id": stored.device_id,
+            "epoch": stored.epoch,
+            "epoch_seed": stored.epoch_seed,
+            "profile_id": stored.profile_id,
+            "nonce_root": stored.nonce_root,
+            "answer": stored.answer,
+        }
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(insert(commitments).values(**values))
+        except IntegrityError as error:
+            raise Conflict(
+                f"device 0x{stored.device_id.hex()} has already committed in epoch {stored.epoch}"
+            ) from error

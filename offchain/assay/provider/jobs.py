@@ -1,0 +1,184 @@
+"""The jobs of leases: started, followed, ended with their lease, and found again after a restart."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine, RowMapping, insert, select, update
+
+from assay.provider import workspace
+from assay.provider.database import jobs
+from assay.provider.errors import Conflict, NotFound, TooLarge
+from assay.provider.runtime.workload import FINAL, Limits, Outcome, Runtime, Workload
+
+MAX_RUNNING_PER_LEASE = 4
+MAX_JOBS_PER_LEASE = 1000
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What a renter asks to be run. `files` maps relative paths to contents."""
+
+    command: tuple[str, ...]
+    files: Mapping[str, bytes]
+    limits: Limits
+    environment: tuple[tuple[str, str], ...] = ()
+    image: str | None = None
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """A job as stored, with how it stands."""
+
+    job_id: str
+    lease_id: int
+    created_at: float
+    ended_at: float | None
+    outcome: Outcome
+
+
+class JobBook:
+    """Every job of this provider. Calls block (files, processes): make them from a worker thread."""
+
+    def __init__(
+        self, engine: Engine, runtime: Runtime, folder: Path, most: Limits, clock: Callable[[], float]
+    ) -> None:
+        self._engine = engine
+        self._runtime = runtime
+        self._folder = folder
+        self._most = most
+        self._clock = clock
+
+    def lease_folder(self, lease_id: int) -> Path:
+        return self._folder / "leases" / str(lease_id)
+
+    def workspace(self, lease_id: int) -> Path:
+        """The only folder that jobs of this lease may write."""
+        return self.lease_folder(lease_id) / "workspace"
+
+    def control(self, lease_id: int, job_id: str) -> Path:
+        return self.lease_folder(lease_id) / "jobs" / job_id
+
+    def create(self, lease_id: int, deadline: float, request: JobRequest) -> str:
+        """Writes the files and starts the job; the row is stored first, so that a crash leaves nothing unknown."""
+        known = self._rows(lease_id)
+        if len(known) >= MAX_JOBS_PER_LEASE:
+            raise TooLarge(f"a lease may run at most {MAX_JOBS_PER_LEASE} jobs")
+        if sum(1 for row in known if not self._current(row).outcome.final) >= MAX_RUNNING_PER_LEASE:
+            raise Conflict(f"at most {MAX_RUNNING_PER_LEASE} jobs of a lease run at once")
+        root = self.workspace(lease_id)
+        root.mkdir(parents=True, exist_ok=True)
+        held = workspace.total_bytes(root) + sum(len(content) for content in request.files.values())
+        if held > self._most.disk_bytes:
+            raise TooLarge(f"files of {held} bytes are beyond the lease's {self._most.disk_bytes}")
+        for path, content in request.files.items():
+            workspace.write_file(root, path, content)
+        job_id = secrets.token_hex(8)
+        values = {
+            "job_id": job_id,
+            "lease_id": str(lease_id),
+            "runtime": self._runtime.name,
+            "handle": job_id,
+            "status": "running",
+            "created_at": self._clock(),
+        }
+        with self._engine.begin() as connection:
+            connection.execute(insert(jobs).values(**values))
+        workload = Workload(
+            job_id=job_id,
+            lease_id=lease_id,
+            command=request.command,
+            workspace=root,
+            control=self.control(lease_id, job_id),
+            deadline=deadline,
+            limits=request.limits.within(self._most),
+            environment=request.environment,
+            image=request.image,
+        )
+        try:
+            self._runtime.launch(workload)
+        except Exception as error:
+            self._finish(job_id, Outcome("failed", 127, str(error)))
+            raise
+        return job_id
+
+    def get(self, lease_id: int, job_id: str) -> JobRecord:
+        """The job as it stands now. Raises NotFound for another lease's job too."""
+        for row in self._rows(lease_id):
+            if row["job_id"] == job_id:
+                return self._current(row)
+        raise NotFound(f"lease {lease_id} has no job {job_id[:40]!r}")
+
+    def of_lease(self, lease_id: int) -> list[JobRecord]:
+        return [self._current(row) for row in self._rows(lease_id)]
+
+    def stop(self, lease_id: int, job_id: str, reason: str) -> JobRecord:
+        """Ends one job, if it still runs."""
+        record = self.get(lease_id, job_id)
+        if not record.outcome.final:
+            self._finish(job_id, self._runtime.kill(self.control(lease_id, job_id), reason))
+        return self.get(lease_id, job_id)
+
+    def end_lease(self, lease_id: int, reason: str) -> int:
+        """Ends every running job of a lease; how many there were."""
+        running = [record for record in self.of_lease(lease_id) if not record.outcome.final]
+        for record in running:
+            self.stop(lease_id, record.job_id, reason)
+        return len(running)
+
+    def extend(self, lease_id: int, deadline: float) -> None:
+        """Moves the deadline of every running job of a lease."""
+        for record in self.of_lease(lease_id):
+            if not record.outcome.final:
+                self._runtime.extend(self.control(lease_id, record.job_id), deadline)
+
+    def leases_with_running_jobs(self) -> set[int]:
+        """Leases of which something may still run: asked at every start and every block."""
+        query = select(jobs.c.lease_id).where(jobs.c.status.notin_(FINAL)).distinct()
+        with self._engine.connect() as connection:
+            return {int(row[0]) for row in connection.execute(query)}
+
+    def reconcile(self, deadlines: Mapping[int, float]) -> dict[int, int]:
+        """Ends jobs of leases that are not in `deadlines`, extends the others; how many were ended by lease."""
+        ended: dict[int, int] = {}
+        for lease_id in self.leases_with_running_jobs():
+            if lease_id in deadlines:
+                self.extend(lease_id, deadlines[lease_id])
+            elif count := self.end_lease(lease_id, "lease over"):
+                ended[lease_id] = count
+        return ended
+
+    def wipe(self, lease_id: int) -> int:
+        """Removes all files of a lease, logs too; how many entries are left (0)."""
+        self.end_lease(lease_id, "lease over")
+        return workspace.wipe(self.lease_folder(lease_id))
+
+    def _rows(self, lease_id: int) -> list[RowMapping]:
+        query = select(jobs).where(jobs.c.lease_id == str(lease_id)).order_by(jobs.c.created_at)
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).mappings())
+
+    def _current(self, row: RowMapping) -> JobRecord:
+        outcome = Outcome(row["status"], row["exit_code"], row["reason"])
+        lease_id = int(row["lease_id"])
+        ended_at = row["ended_at"]
+        if not outcome.final:
+            outcome = self._runtime.inspect(self.control(lease_id, row["job_id"]))
+            if outcome.final:
+                ended_at = self._finish(row["job_id"], outcome)
+        return JobRecord(row["job_id"], lease_id, row["created_at"], ended_at, outcome)
+
+    def _finish(self, job_id: str, outcome: Outcome) -> float:
+        now = self._clock()
+        values = {
+            "status": outcome.status,
+            "exit_code": outcome.exit_code,
+            "reason": outcome.reason,
+            "ended_at": now,
+        }
+        with self._engine.begin() as connection:
+            connection.execute(update(jobs).where(jobs.c.job_id == job_id).values(**values))
+        return now

@@ -1,0 +1,73 @@
+"""What the daemon needs to know from the chain, as narrow types; `chain_view` reads them from a node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class SeatView:
+    """One seat of an epoch's set, in signing order."""
+
+    account: str
+    signer: str
+
+
+@dataclass(frozen=True)
+class EpochView:
+    """An epoch that was opened, as of a final block. `rho` is None until it is drawn."""
+
+    epoch: int
+    epoch_seed: bytes
+    set_id: int
+    seats: tuple[SeatView, ...]
+    challenges_open: bool
+    rho: bytes | None
+
+    def seat_of(self, account: str) -> SeatView | None:
+        """The seat of an account, whatever the case of its address."""
+        return next((seat for seat in self.seats if seat.account.lower() == account.lower()), None)
+
+    def seat_of_signer(self, signer: str) -> SeatView | None:
+        """The seat that signs with this address."""
+        return next((seat for seat in self.seats if seat.signer.lower() == signer.lower()), None)
+
+
+@dataclass(frozen=True)
+class LeaseView:
+    """A lease as the escrow holds it. `status` is one of pending, active, ended, cancelled; times in seconds."""
+
+    lease_id: int
+    renter: str
+    provider: str
+    device_id: bytes
+    token: str
+    status: str
+    rate: int
+    start: int
+    stop: int
+    min_duration: int
+    max_duration: int
+    deposit: int
+    bond: int
+
+
+class Epochs(Protocol):
+    """Epochs at final blocks."""
+
+    async def epoch(self, epoch: int) -> EpochView | None:
+        """The epoch, or None where it is not opened at a final block."""
+
+    async def latest(self) -> EpochView | None:
+        """The latest opened epoch."""
+
+
+class Leases(Protocol):
+    """Leases at final blocks."""
+
+    async def lease(self, lease_id: int) -> LeaseView | None:
+        """The lease, or None for an unknown number."""
+
+    async def active_lease(self, device_id: bytes) -> int:
+        """The number of the device's active lease, or 0."""
