@@ -1,0 +1,1 @@
+"""Rules of the epoch: pure functions over typed values. No clock, no network, no chain, no keys."""

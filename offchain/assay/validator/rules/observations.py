@@ -1,0 +1,62 @@
+"""What a validator says of one device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from assay.protocol.flags import Flag
+from assay.protocol.leaves import ObservationLeaf
+from assay.validator.rules.values import FULL_UPTIME_BPS, NO_ROOT
+
+
+class OpeningOutcome(Enum):
+    """How the check of a sealed device's opening ended."""
+
+    VALID = "valid"
+    BAD = "bad"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What this validator itself saw of a device in one epoch.
+
+    `timed_root` is the result root that `elapsed_us` belongs to; `sealed_root` is None where the seal left
+    the
+    device out; `outcome` is None where no opening was due.
+    """
+
+    device_id: bytes
+    leased: bool
+    timed_root: bytes | None
+    elapsed_us: int
+    sealed_root: bytes | None
+    outcome: OpeningOutcome | None
+    uptime_bps: int
+
+
+def observe(seen: Seen) -> ObservationLeaf:
+    """The leaf of a batch for one device. A time counts only for the result that was sealed."""
+    if seen.leased:
+        return ObservationLeaf(seen.device_id, NO_ROOT, 0, int(Flag.LEASED), seen.uptime_bps)
+    if seen.sealed_root is None:
+        flag = Flag.UNREACHABLE if seen.timed_root is None else Flag.UNSCORED
+        return ObservationLeaf(seen.device_id, NO_ROOT, 0, int(flag), seen.uptime_bps)
+    elapsed_us = seen.elapsed_us if seen.timed_root == seen.sealed_root else 0
+    flag = {
+        OpeningOutcome.VALID: Flag.PASSED,
+        OpeningOutcome.BAD: Flag.BAD_OPENING,
+        OpeningOutcome.MISSING: Flag.NO_OPENING,
+        None: Flag.NO_OPENING,
+    }[seen.outcome]
+    return ObservationLeaf(seen.device_id, seen.sealed_root, elapsed_us, int(flag), seen.uptime_bps)
+
+
+def uptime_bps(answered: int, asked: int) -> int:
+    """Share of liveness requests answered, in 1/10,000, rounded down; full where nothing was asked."""
+    if asked == 0:
+        return FULL_UPTIME_BPS
+    if not 0 <= answered <= asked:
+        raise ValueError(f"{answered} answers to {asked} requests")
+    return answered * FULL_UPTIME_BPS // asked

@@ -1,0 +1,76 @@
+"""Emission of an epoch: integers, floor, remainder to nobody; cumulative by account."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from assay.protocol.flags import Flag
+from assay.protocol.leaves import DeviceLeaf
+from assay.protocol.profile import Profile
+from assay.validator.rules.values import FULL_UPTIME_BPS, Emission, Presence, Seat
+
+LEAST_SEATS = 4  # below this a set earns nothing, and neither do the devices it measured
+
+
+def provider_rewards(
+    results: Iterable[DeviceLeaf],
+    profile_of: Callable[[bytes], Profile],
+    provider_of: Callable[[bytes], str],
+    emission: Emission,
+) -> dict[str, int]:
+    """Shares of the provider pool: by credit over devices that passed in time, times uptime, capped per
+    credit.
+    """
+    earning = [result for result in results if result.flags == Flag.PASSED]
+    credits = sum(profile_of(result.device_id).credit for result in earning)
+    rewards: Counter[str] = Counter()
+    if credits == 0:
+        return {}
+    rate = min(emission.provider_pool // credits, emission.max_per_credit)
+    for result in earning:
+        credit = profile_of(result.device_id).credit
+        rewards[provider_of(result.device_id)] += rate * credit * result.uptime_bps // FULL_UPTIME_BPS
+    return dict(rewards)
+
+
+def validator_rewards(seats: Sequence[Seat], presence: Presence, emission: Emission) -> dict[str, int]:
+    """Shares of the validator pool: half for the seal of this epoch, half for the report of the one
+    before.
+    """
+    reported = {
+        account for i, account in enumerate(presence.report_accounts) if presence.report_signers >> i & 1
+    }
+    rewards: Counter[str] = Counter()
+    for i, seat in enumerate(seats):
+        present = (presence.seal_signers >> i & 1) + (seat.account in reported)
+        rewards[seat.account] += emission.validator_pool * present // (2 * len(seats))
+    return dict(rewards)
+
+
+def cumulative_rewards(
+    previous: Mapping[str, int],
+    seats: Sequence[Seat],
+    results: Sequence[DeviceLeaf],
+    profile_of: Callable[[bytes], Profile],
+    provider_of: Callable[[bytes], str],
+    presence: Presence,
+    emission: Emission,
+) -> dict[str, int]:
+    """Totals by account after this epoch: every account of the tree before, every seat, every device's
+    provider.
+
+    No total ever falls, and no account disappears: the tree that shrinks is a fault a contract can check.
+    """
+    totals = dict(previous)
+    for account in (*(seat.account for seat in seats), *(provider_of(r.device_id) for r in results)):
+        totals.setdefault(account, 0)
+    if len(seats) < LEAST_SEATS:
+        return totals
+    for earned in (
+        provider_rewards(results, profile_of, provider_of, emission),
+        validator_rewards(seats, presence, emission),
+    ):
+        for account, amount in earned.items():
+            totals[account] += amount
+    return totals

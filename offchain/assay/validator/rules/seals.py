@@ -1,0 +1,75 @@
+"""What is sealed, and whether a proposed seal may be signed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+
+from assay.protocol.leaves import SealedLeaf, sealed_tree
+from assay.protocol.messages import Commitment, Seal
+from assay.protocol.profile import Profile
+from assay.protocol.signing import Domain, signed_by
+from assay.validator.rules.inventories import missing_devices
+from assay.validator.rules.values import NO_ROOT, Device, HeldCommitment, RuleError
+
+
+def sealed_leaves(held: Iterable[HeldCommitment]) -> tuple[SealedLeaf, ...]:
+    """Lines of a seal over the commitments held, one a device, ascending by device."""
+    by_device = {commitment.device_id: commitment for commitment in held}
+    return tuple(by_device[device_id].leaf() for device_id in sorted(by_device))
+
+
+def seal_of(epoch: int, set_id: int, round_: int, epoch_seed: bytes, leaves: Sequence[SealedLeaf]) -> Seal:
+    """The statement that seats sign. Raises RuleError for a seal of nothing: the epoch is void then."""
+    if not leaves:
+        raise RuleError(f"epoch {epoch} has no commitments to seal")
+    return Seal(epoch, set_id, round_, epoch_seed, sealed_tree(leaves).root, len(leaves))
+
+
+def check_leaves(
+    leaves: Sequence[SealedLeaf],
+    epoch: int,
+    epoch_seed: bytes,
+    device_of: Callable[[bytes], tuple[Device, Profile] | None],
+    domain: Domain,
+) -> None:
+    """Raises RuleError unless every line is of an enrolled idle device, for its job, signed by its key, in
+    order.
+    """
+    for left, right in pairwise(leaves):
+        if left.device_id >= right.device_id:
+            raise RuleError(f"seal not strictly ascending at device 0x{right.device_id.hex()}")
+    for leaf in leaves:
+        known = device_of(leaf.device_id)
+        if known is None:
+            raise RuleError(f"sealed device 0x{leaf.device_id.hex()} is not enrolled")
+        device, profile = known
+        if device.leased:
+            raise RuleError(f"sealed device 0x{leaf.device_id.hex()} was leased when the epoch opened")
+        if leaf.job_hash != profile.job_hash(epoch_seed):
+            raise RuleError(f"sealed device 0x{leaf.device_id.hex()} has another job's hash")
+        if leaf.lane_root != NO_ROOT:
+            raise RuleError(f"sealed device 0x{leaf.device_id.hex()} has a lane root; no probe was asked")
+        message = Commitment(epoch, leaf.job_hash, leaf.device_id, leaf.nonce_root, leaf.result_root)
+        if not signed_by(message.digest(domain), leaf.signature, device.device_key):
+            raise RuleError(f"sealed device 0x{leaf.device_id.hex()} did not sign its line")
+
+
+def check_seal(
+    seal: Seal,
+    leaves: Sequence[SealedLeaf],
+    epoch: int,
+    set_id: int,
+    epoch_seed: bytes,
+    inventories: Mapping[int, frozenset[bytes]],
+    seats: int,
+) -> None:
+    """Raises RuleError unless the seal is of these lines and leaves out no device that it must hold."""
+    expected = seal_of(epoch, set_id, seal.round, epoch_seed, leaves)
+    if seal != expected:
+        raise RuleError(f"seal {seal} is not that of its lines, which give {expected}")
+    missing = missing_devices(inventories, seats, (leaf.device_id for leaf in leaves))
+    if missing:
+        raise RuleError(
+            f"the seal leaves out {len(missing)} devices of f+1 inventories, first 0x{missing[0].hex()}"
+        )

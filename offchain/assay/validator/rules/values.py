@@ -1,0 +1,101 @@
+"""The values that the rules work on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from assay.protocol.leaves import ObservationLeaf, SealedLeaf
+from assay.protocol.messages import Commitment
+
+NO_SEAL_INDEX = 2**32 - 1  # of a device that a report mentions but no seal holds
+FULL_UPTIME_BPS = 10_000
+NO_ROOT = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A validator's place in a set. The position in the set is the position of its signature."""
+
+    account: str
+    signer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """An active device, read at the block that opened the epoch."""
+
+    device_id: bytes
+    provider: str
+    device_key: str
+    profile: int
+    endpoint: str
+    leased: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SignedChallenge:
+    """A challenge that a device used: whose nonce, and that seat's signature over it."""
+
+    validator: str
+    nonce: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCommitment:
+    """What a device answered: what it signed, the challenges it used, and its compact signature."""
+
+    message: Commitment
+    challenges: tuple[SignedChallenge, ...]
+    signature: bytes
+
+    @property
+    def device_id(self) -> bytes:
+        """32 bytes."""
+        return self.message.device_id
+
+    def leaf(self) -> SealedLeaf:
+        """Its line in a seal."""
+        m = self.message
+        return SealedLeaf(
+            m.device_id,
+            m.job_hash,
+            m.nonce_root,
+            m.result_root,
+            NO_ROOT,
+            self.signature[:32],
+            self.signature[32:],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One seat's observations of an epoch, ascending by device. `digest` is that of the signed
+    Observations.
+    """
+
+    seat: int
+    digest: bytes
+    leaves: tuple[ObservationLeaf, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """What an epoch may emit, in base units of the network token."""
+
+    provider_pool: int
+    validator_pool: int
+    max_per_credit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Who signed, by seat position under a mask: the seal of this epoch, the report of the one before."""
+
+    seal_signers: int
+    report_signers: int
+    report_accounts: tuple[str, ...] = field(default=())  # seats of the set that `report_signers` refers to
+
+
+class RuleError(ValueError):
+    """A message or proposal breaks a rule. The text says which, with the value that broke it."""
