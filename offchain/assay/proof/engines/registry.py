@@ -1,0 +1,66 @@
+"""The engines by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from assay.proof.errors import EngineUnavailable
+from assay.proof.proof import Proof
+from assay.protocol.profile import Profile
+
+
+class Engine(Protocol):
+    """One way of proving. `prepare` once an epoch, then `prove` once for each device or handover."""
+
+    name: str
+
+    def prepare(self, profile: Profile, epoch_seed: bytes) -> None:
+        """Generates what all proofs under one epoch seed share: B."""
+        ...
+
+    def prove(self, device_seed: bytes) -> Proof:
+        """Multiplies and hashes all rounds from s_0 = device_seed (32 bytes).
+
+        Raises:
+            RuntimeError: not prepared.
+            DeviceLost: the device failed; there is no commitment.
+        """
+        ...
+
+    def open(self, proof: Proof, indices: Sequence[tuple[int, int]]) -> bytes:
+        """The opening of rows (t, i) in the order asked."""
+        ...
+
+
+def _reference(threads: int | None) -> Engine:
+    from assay.proof.engines.reference import ReferenceEngine
+
+    return ReferenceEngine()
+
+
+def _cpu(threads: int | None) -> Engine:
+    from assay.proof.engines.cpu import CpuEngine
+
+    return CpuEngine(threads)
+
+
+_MAKERS: dict[str, Callable[[int | None], Engine]] = {"reference": _reference, "cpu": _cpu}
+NAMES = ("auto", *_MAKERS)
+
+
+def engine(name: str = "auto", threads: int | None = None) -> Engine:
+    """The engine of that name, `auto` for the best that works here; its `name` says which it is.
+
+    Args:
+        name: one of `NAMES`.
+        threads: processor threads to use; default ASSAY_PROOF_THREADS or all.
+
+    Raises:
+        EngineUnavailable: no engine of that name, or it cannot run on this machine.
+    """
+    if name == "auto":
+        return _cpu(threads)
+    if name not in _MAKERS:
+        raise EngineUnavailable(f"no engine called {name!r}: choose one of {', '.join(NAMES)}")
+    return _MAKERS[name](threads)

@@ -1,0 +1,58 @@
+"""Engines against the worked values, and against each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from assay.proof.engines import engine
+from assay.proof.openings import decode
+from assay.protocol.profile import Profile
+
+from .conftest import Vector, unhex
+
+ENGINES = ["reference", "cpu"]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_prove__worked_values__every_byte_agrees(vector: Vector, name: str) -> None:
+    profile, v = vector.profile, vector.values
+    prover = engine(name)
+    prover.prepare(profile, vector.bytes("epochSeed"))
+    proof = prover.prove(vector.bytes("deviceSeed"))
+
+    assert [seed.hex() for seed in proof.round_seeds] == [s.removeprefix("0x") for s in v["roundSeeds"]]
+    assert [root.hex() for root in proof.round_roots] == [r.removeprefix("0x") for r in v["roundRoots"]]
+    assert proof.result_root == vector.bytes("resultRoot")
+    assert proof.rows.read([(0, 0)])[0, :4].tolist() == v["C0_0_first4"]
+
+    sample = v["sample0"]
+    opening = decode(prover.open(proof, vector.indices), profile, profile.k)
+    assert vector.indices[0] == (sample["t"], sample["i"])
+    assert opening.rows[0, :4].tolist() == sample["row_first4"]
+    assert [node.tobytes() for node in opening.paths[0]] == [unhex(node) for node in sample["rowPath"]]
+    assert proof.row_roots[sample["t"], sample["i"]].tobytes() == unhex(sample["rowSubtreeRoot"])
+    assert proof.result_tree.path(sample["t"]) == [unhex(node) for node in sample["roundPath"]]
+
+
+@pytest.mark.parametrize("name", ENGINES[1:])
+def test_prove__random_seeds_and_shapes__same_bytes_as_the_reference(name: str) -> None:
+    rng = np.random.default_rng(4)
+    for M, N, K, T, chunk in [(32, 64, 192, 3, 32), (1, 32, 64, 2, 32), (64, 128, 1088, 2, 64), (8, 512, 2048, 1, 256)]:
+        profile = Profile(9, M, N, K, T, chunk, 5, 1).validate()
+        epoch_seed, device_seed = rng.bytes(32), rng.bytes(32)
+        proofs = []
+        for prover in (engine("reference"), engine(name)):
+            prover.prepare(profile, epoch_seed)
+            proofs.append(prover.prove(device_seed))
+        assert proofs[0].result_root == proofs[1].result_root
+        assert np.array_equal(proofs[0].row_roots, proofs[1].row_roots)
+        assert np.array_equal(proofs[0].kept, proofs[1].kept)
+        everything = [(t, i) for t in range(T) for i in range(M)]
+        assert proofs[0].open(everything) == proofs[1].open(everything)
+
+
+def test_prove__before_prepare__says_what_is_missing() -> None:
+    for name in ENGINES:
+        with pytest.raises(RuntimeError, match="prepare"):
+            engine(name).prove(bytes(32))
