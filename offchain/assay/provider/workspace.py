@@ -65,10 +65,11 @@ def read_file(root: Path, path: str, most: int) -> bytes:
         raise NotFound(f"no such file: {path}") from error
     finally:
         os.close(folder)
+    status = os.fstat(source)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(source)
+        raise NotFound(f"not a regular file: {path}")
     with os.fdopen(source, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise NotFound(f"not a regular file: {path}")
         if status.st_size > most:
             raise TooLarge(f"{path} has {status.st_size} bytes; at most {most} can be fetched at once")
         return file.read(most)
