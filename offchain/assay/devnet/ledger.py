@@ -1,0 +1,101 @@
+"""What the demo reads from the chain itself: transactions with their gas, stakes, events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from eth_typing import ABIFunction
+from eth_utils.abi import function_abi_to_4byte_selector
+from web3 import HTTPProvider, Web3
+from web3.contract import Contract
+
+from assay.chain.deployment import Deployment
+
+
+@dataclass(frozen=True)
+class TransactionRecord:
+    """One transaction to a contract of the deployment; `gas` is the receipt's, calldata included."""
+
+    block: int
+    hash: str
+    contract: str
+    function: str
+    gas: int
+    succeeded: bool
+
+    @property
+    def name(self) -> str:
+        """Contract.function."""
+        return f"{self.contract}.{self.function}"
+
+
+@dataclass(frozen=True)
+class Stake:
+    """An account's stake in base units of the network token."""
+
+    active: int
+    pending: int
+    reserved: int
+
+
+class Ledger:
+    """Reads one deployment over RPC; holds no state but the connection."""
+
+    def __init__(self, url: str, deployment: Deployment) -> None:
+        self._web3 = Web3(HTTPProvider(url, request_kwargs={"timeout": 10}))
+        self._contracts: dict[str, Contract] = {}
+        self._names: dict[str, str] = {}
+        self._selectors: dict[tuple[str, bytes], str] = {}
+        for name, record in deployment.contracts.items():
+            address = Web3.to_checksum_address(record.address)
+            contract = self._web3.eth.contract(address=address, abi=record.abi)
+            self._contracts[name] = contract
+            self._names[address] = name
+            for entry in record.abi:
+                if entry.get("type") == "function":
+                    selector: bytes = function_abi_to_4byte_selector(cast(ABIFunction, entry))
+                    self._selectors[(name, selector)] = str(entry["name"])
+
+    def contract(self, name: str) -> Contract:
+        """A contract of the deployment."""
+        return self._contracts[name]
+
+    def timestamp(self) -> int:
+        """Seconds of the latest block."""
+        return int(self._web3.eth.get_block("latest")["timestamp"])
+
+    def balance(self, token: str, holder: str) -> int:
+        """Base units of a deployed token."""
+        return int(self.contract(token).functions.balanceOf(holder).call())
+
+    def stake(self, account: str) -> Stake:
+        """The account's stake now."""
+        active, pending, reserved, *_ = self.contract("StakeManager").functions.account(account).call()
+        return Stake(int(active), int(pending), int(reserved))
+
+    def events(self, contract: str, event: str) -> list[Any]:
+        """Every log of one event since the first block, in order."""
+        return list(self.contract(contract).events[event]().get_logs(from_block=0))
+
+    def transactions(self) -> Iterator[TransactionRecord]:
+        """Every transaction to the deployment's contracts, in order."""
+        for number in range(1, int(self._web3.eth.block_number) + 1):
+            block = self._web3.eth.get_block(number, full_transactions=True)
+            for transaction in block["transactions"]:
+                if isinstance(transaction, bytes) or transaction.get("to") is None:
+                    continue
+                contract = self._names.get(Web3.to_checksum_address(transaction["to"]))
+                if contract is None:
+                    continue
+                selector = bytes(transaction["input"][:4])
+                receipt = self._web3.eth.get_transaction_receipt(transaction["hash"])
+                yield TransactionRecord(
+                    block=number,
+                    hash=transaction["hash"].to_0x_hex(),
+                    contract=contract,
+                    function=self._selectors.get((contract, selector), "0x" + selector.hex()),
+                    gas=int(receipt["gasUsed"]),
+                    succeeded=receipt["status"] == 1,
+                )

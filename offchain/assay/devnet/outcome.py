@@ -1,0 +1,125 @@
+"""What happened in a demo, gathered from the chain and the daemons' answers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from assay.devnet.ledger import TransactionRecord
+
+
+@dataclass(frozen=True)
+class DeviceResult:
+    """One device's line in a report. Score in giga-operations a second, flags by name."""
+
+    device_id: str
+    provider: str
+    address: str
+    flags: list[str]
+    score_gops: int
+    uptime_bps: int
+
+
+@dataclass(frozen=True)
+class SlashResult:
+    """A fault proven on-chain. Amounts in base units of the network token."""
+
+    provider: str
+    address: str
+    device_id: str
+    kind: str
+    element: dict[str, int]
+    amount: int
+    bounty: int
+    reporter: str
+    tx: str
+
+
+@dataclass(frozen=True)
+class LeaseResult:
+    """The money of one lease, in base units of its token, and what its job printed."""
+
+    lease_id: int
+    token: str
+    decimals: int
+    rate: int
+    seconds: int
+    deposit: int
+    streamed: int
+    claimed: int
+    fee: int
+    refunded: int
+    job_status: int
+    job_output: str
+
+
+@dataclass(frozen=True)
+class StakeChange:
+    """A provider's whole stake, active and pending, before and after."""
+
+    name: str
+    address: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True)
+class GasRow:
+    """Gas of all transactions of one name."""
+
+    name: str
+    count: int
+    lowest: int
+    middle: int
+    highest: int
+
+
+@dataclass(frozen=True)
+class DemoOutcome:
+    """Everything the demo shows at its end and writes to demo.json."""
+
+    epoch: int
+    devices: list[DeviceResult]
+    transactions: list[TransactionRecord]
+    stakes: list[StakeChange]
+    slash: SlashResult
+    lease: LeaseResult
+    wall_seconds: float
+
+    def gas(self) -> list[GasRow]:
+        """Gas by name of transaction, ascending name; failed transactions are left out."""
+        by_name: dict[str, list[int]] = {}
+        for one in self.transactions:
+            if one.succeeded:
+                by_name.setdefault(one.name, []).append(one.gas)
+        return [
+            GasRow(name, len(gas), min(gas), int(median(gas)), max(gas))
+            for name, gas in sorted(by_name.items())
+        ]
+
+    def write(self, path: Path) -> None:
+        """Write as JSON, keys in camel case."""
+        document = {
+            "epoch": self.epoch,
+            "devices": [_camel(asdict(device)) for device in self.devices],
+            "transactions": [
+                {"name": t.name, "gas": t.gas, "block": t.block, "tx": t.hash, "succeeded": t.succeeded}
+                for t in self.transactions
+            ],
+            "stakes": [_camel(asdict(stake)) for stake in self.stakes],
+            "slash": _camel(asdict(self.slash)),
+            "lease": _camel(asdict(self.lease)),
+            "wallSeconds": round(self.wall_seconds, 1),
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def _camel(fields: dict[str, object]) -> dict[str, object]:
+    renamed = {}
+    for name, value in fields.items():
+        first, *rest = name.split("_")
+        renamed[first + "".join(word.capitalize() for word in rest)] = value
+    return renamed

@@ -1,0 +1,63 @@
+"""A whole network on this machine: `ape run devnet demo` shows it at work, `ape run devnet up` leaves it on."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import click
+from assay.devnet.demo import run_demo
+from assay.devnet.network import NetworkPlan
+from assay.devnet.up import keep_running
+from rich.console import Console
+
+from assay.devnet.errors import DevnetError
+
+FOLDER = Path("build/devnet")
+
+
+@click.group()
+def cli() -> None:
+    """Run a whole network on this machine."""
+
+
+def _finish(work: object) -> None:
+    """Run to the end; Ctrl-C and SIGTERM cancel, so that every child is stopped on the way out."""
+    console = Console(stderr=True)
+
+    async def cancellable() -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        await task
+
+    try:
+        asyncio.run(cancellable())
+    except asyncio.CancelledError:
+        console.print("stopped; everything that was started has ended")
+        sys.exit(130)
+    except DevnetError as error:
+        console.print(f"[red]error:[/] {error}", highlight=False)
+        sys.exit(1)
+
+
+@cli.command()
+@click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Keys, logs and databases.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("build/demo.json"), help="What happened, as JSON."
+)
+@click.option("--port", type=int, default=None, help="Port of the chain; a free one by default.")
+def demo(folder: Path, out: Path, port: int | None) -> None:
+    """Watch providers measured, a cheat slashed, a device leased and paid."""
+    _finish(run_demo(NetworkPlan(folder=folder, port=port), out))
+
+
+@cli.command()
+@click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Keys, logs and databases.")
+@click.option("--port", type=int, default=8545, show_default=True, help="Port of the chain.")
+def up(folder: Path, port: int) -> None:
+    """Leave a network running and print where and with which keys."""
+    _finish(keep_running(NetworkPlan(folder=folder, port=port)))

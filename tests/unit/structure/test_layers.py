@@ -1,0 +1,74 @@
+"""The shape of the code: imports point downwards, files stay readable, Ape stays out of the package."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+PACKAGE = ROOT / "offchain" / "assay"
+
+# package -> the packages it may import
+ALLOWED: dict[str, set[str]] = {
+    "protocol": set(),
+    "proof": {"protocol"},
+    "chain": {"protocol", "proof"},
+    "signing": {"protocol", "chain"},
+    "validator": {"protocol", "proof", "chain", "signing"},
+    "provider": {"protocol", "proof", "chain", "signing"},
+    "renter": {"protocol", "proof", "chain", "signing"},
+    "watcher": {"protocol", "proof", "chain", "signing"},
+    "market": {"protocol", "proof", "chain"},
+    "economics": {"protocol", "validator"},
+    "devnet": {"protocol", "proof", "chain", "renter"},
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_imports__of_a_package__point_downwards_only(package: str) -> None:
+    wrong = [
+        f"{path.relative_to(PACKAGE)}: {name}"
+        for path in (PACKAGE / package).rglob("*.py")
+        for name in imported_modules(path)
+        if name.startswith("assay.") and name.split(".")[1] not in ALLOWED[package] | {package}
+    ]
+    assert wrong == []
+
+
+def test_packages__on_disk__are_all_in_the_table() -> None:
+    packages = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+    assert packages - set(ALLOWED) == {"cli"}
+
+
+def test_imports__of_the_whole_package__never_name_ape() -> None:
+    wrong = [
+        str(path)
+        for path in MODULES
+        for name in imported_modules(path)
+        if name.split(".")[0].startswith("ape")
+    ]
+    assert wrong == []
+
+
+def test_modules__measured_in_lines__stay_short() -> None:
+    lengths = {str(path.relative_to(PACKAGE)): len(path.read_text().splitlines()) for path in MODULES}
+    assert {name: length for name, length in lengths.items() if length > 500} == {}
+    assert median(length for length in lengths.values() if length > 3) <= 120
+
+
+def test_contracts__measured_in_lines__stay_readable_at_a_sitting() -> None:
+    lengths = {path.name: len(path.read_text().splitlines()) for path in (ROOT / "contracts").glob("*.sol")}
+    assert {name: length for name, length in lengths.items() if length > 400} == {}
