@@ -1,0 +1,172 @@
+"""Verification of openings on a processor, by random projection modulo p = 2^61 - 1.
+
+Once an epoch for all devices of a profile: v = Bᵀ·r. Then each opened row costs one path and two dot products,
+Σ_j C[i][j]·r_j ≡ Σ_k A_t[i][k]·v_k (mod p). Nothing a device sends makes these functions raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.proof import openings, sampling
+from assay.proof.errors import OpeningError
+from assay.proof.kernels import generator, keccak, paths, projection, seed_chain
+from assay.proof.kernels.words import as_bytes, seed_words
+from assay.proof.threads import Threads
+from assay.protocol import seeds
+from assay.protocol.keccak import keccak as keccak256
+from assay.protocol.profile import Profile
+
+P = int(projection.P)
+
+
+class Fault(StrEnum):
+    """What was wrong with an opening."""
+
+    FORMAT = "format"  # not the bytes that profile and samples demand
+    RESULT_ROOT = "result-root"  # the roots and the derived seeds do not make the committed resultRoot
+    PATH = "path"  # a row that was not committed to at that place
+    PRODUCT = "product"  # a committed row that is not the product: provable on-chain
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of one verification. `reason` is empty when valid; `row` is the first (t, i) at fault."""
+
+    valid: bool
+    reason: str = ""
+    fault: Fault | None = None
+    row: tuple[int, int] | None = None
+
+
+VALID = Verdict(True)
+
+
+def projection_vector(rho: bytes, columns: int) -> NDArray[np.uint64]:
+    """r_j = ((H(ρ ‖ "r" ‖ u32(j div 4)) >> 64·(j mod 4)) mod 2^64) mod p, for j < columns: uint64."""
+    blocks = [keccak256(rho + b"r" + q.to_bytes(4, "big")) for q in range(-(-columns // 4))]
+    lanes = np.frombuffer(b"".join(blocks), dtype=">u8").reshape(-1, 4)[:, ::-1]
+    return lanes.reshape(-1)[:columns].astype(np.uint64) % projection.P
+
+
+def project_b(epoch_seed: bytes, r: NDArray[np.uint64], length: int, threads: Threads) -> NDArray[np.uint64]:
+    """v_k = Σ_j B[j][k]·r_j mod p, for k < length: uint64."""
+    v = np.empty(length, np.uint64)
+    seed = seed_words(epoch_seed)
+    block = 2_048
+
+    def task(first: int, end: int) -> None:
+        for at in range(first, end, block):
+            size = min(block, end - at)
+            low, high = np.empty(size, np.int64), np.empty(size, np.int64)
+            projection.project_matrix(seed, generator.TAG_B, len(r), r, at // 32, low, high)
+            projection.combine_all(low, high, v[at : at + size])
+
+    threads.over(length, task, align=64)
+    return v
+
+
+class Verifier:
+    """Verifies any number of devices of one profile, one epoch seed and one ρ.
+
+    Safe to use from several threads. Memory is a few times K and N, whatever the number of devices.
+
+    Args:
+        profile: the devices' profile.
+        epoch_seed: β, 32 bytes.
+        rho: 32 bytes drawn after the seal (or a handover's ρ).
+        threads: processor threads; default ASSAY_PROOF_THREADS or all.
+    """
+
+    def __init__(self, profile: Profile, epoch_seed: bytes, rho: bytes, threads: int | None = None) -> None:
+        self.profile = profile.validate()
+        self.epoch_seed = epoch_seed
+        self.rho = rho
+        self._threads = Threads(threads)
+        r = projection_vector(rho, profile.N)
+        self.r = r
+        self.v = project_b(epoch_seed, r, profile.K, self._threads)
+        self._r_limbs = np.empty((3, profile.N), np.int64)
+        projection.split_limbs(r, self._r_limbs)
+        self._low, self._high = np.empty(profile.K, np.int64), np.empty(profile.K, np.int64)
+        projection.split_halves(self.v, self._low, self._high)
+
+    def verify_device(self, device_id: bytes, nonce_root: bytes, result_root: bytes, opening: bytes) -> Verdict:
+        """Verifies an epoch's opening of the profile's k sampled rows.
+
+        Args:
+            device_id, nonce_root, result_root: 32 bytes each, as sealed.
+            opening: bytes as received.
+        """
+        seed = seeds.device_seed(self.epoch_seed, device_id, self.profile.id, nonce_root)
+        indices = sampling.samples(self.rho, device_id, self.profile)
+        return self.verify(seed, result_root, opening, indices)
+
+    def verify(
+        self, device_seed: bytes, result_root: bytes, opening: bytes, indices: Sequence[tuple[int, int]]
+    ) -> Verdict:
+        """Verifies the opening of the rows (t, i) asked for, in that order.
+
+        Args:
+            device_seed: s_0, 32 bytes; from `seeds.device_seed` or `seeds.handover_seed`.
+            result_root: what the device committed to, 32 bytes.
+            opening: bytes as received.
+            indices: rows asked for; their number and order must be met exactly.
+        """
+        for t, i in indices:
+            if not (0 <= t < self.profile.T and 0 <= i < self.profile.M):
+                return Verdict(False, f"row ({t}, {i}) is outside the profile", Fault.FORMAT, (t, i))
+        try:
+            parsed = openings.decode(opening, self.profile, len(indices))
+        except OpeningError as error:
+            return Verdict(False, str(error), Fault.FORMAT)
+        roots = np.ascontiguousarray(parsed.roots).view("<u8")
+        round_seeds, root = np.empty_like(roots), np.empty(4, np.uint64)
+        seed_chain.derive(seed_words(device_seed), roots, round_seeds, root)
+        if as_bytes(root) != result_root:
+            return Verdict(
+                False, "the round roots and the seeds that follow from them do not make the committed result root",
+                Fault.RESULT_ROOT,
+            )  # fmt: skip
+        return self._verify_rows(parsed, roots, round_seeds, indices)
+
+    def _verify_rows(
+        self,
+        parsed: openings.Opening,
+        roots: NDArray[np.uint64],
+        round_seeds: NDArray[np.uint64],
+        indices: Sequence[tuple[int, int]],
+    ) -> Verdict:
+        places = np.array(indices, dtype=np.int64).reshape(-1, 2)
+        rounds, rows_of = np.ascontiguousarray(places[:, 0]), np.ascontiguousarray(places[:, 1])
+        foreign: list[int] = []
+        wrong: list[int] = []
+
+        def task(first: int, end: int) -> None:
+            rows = np.ascontiguousarray(parsed.rows[first:end])
+            siblings = np.ascontiguousarray(parsed.paths[first:end]).view("<u8")
+            subtrees = np.empty((end - first, 4), np.uint64)
+            keccak.row_roots(rows.view("<u8"), self.profile.chunk, subtrees)
+            at = paths.first_foreign_row(subtrees, siblings, rounds[first:end], rows_of[first:end], roots)
+            if at >= 0:
+                foreign.append(first + at)
+                return
+            at = projection.first_wrong_row(
+                round_seeds, rounds[first:end], rows_of[first:end], rows, self._low, self._high, self._r_limbs
+            )
+            if at >= 0:
+                wrong.append(first + at)
+
+        self._threads.over(len(indices), task, align=8)
+        if foreign:
+            t, i = indices[min(foreign)]
+            return Verdict(False, f"row {i} of round {t} is not under the committed root", Fault.PATH, (t, i))
+        if wrong:
+            t, i = indices[min(wrong)]
+            return Verdict(False, f"row {i} of round {t} is not the product A·B", Fault.PRODUCT, (t, i))
+        return VALID
