@@ -1,0 +1,201 @@
+"""A connection to the chain a deployment is on: fixed blocks, calls at them, events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from eth_utils.exceptions import ValidationError
+from web3 import AsyncWeb3
+from web3.contract import AsyncContract
+from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3Exception, Web3RPCError
+from web3.middleware import AttributeDictMiddleware
+
+from assay.chain.blocks import Block, parse_block
+from assay.chain.deployment import Deployment
+from assay.chain.errors import BlockGone, ChainError, NoCodeAt, Reverted, RpcError
+from assay.chain.revert_decoder import RevertDecoder
+from assay.chain.rpc_endpoint import Endpoint, HttpEndpoint
+from assay.chain.rpc_pool import EndpointPool
+from assay.chain.web3_provider import PoolProvider
+from assay.protocol.hexadecimal import parse_hex
+from assay.protocol.signing import Domain
+
+At = Block | Literal["latest", "pending"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContractCall:
+    """A call that can be simulated, encoded and sent; `value` in wei."""
+
+    contract: str
+    function: str
+    args: tuple[Any, ...] = ()
+    value: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.contract}.{self.function}"
+
+
+class Chain:
+    """Use `Chain.connect`. Readers decide on final blocks; `at=None` means the latest final one."""
+
+    def __init__(self, pool: EndpointPool, deployment: Deployment, *, final_depth: int | None = None) -> None:
+        self.pool = pool
+        self.deployment = deployment
+        self.final_depth = final_depth
+        self.web3: AsyncWeb3[Any] = AsyncWeb3(
+            PoolProvider(pool), middleware=[(AttributeDictMiddleware, "attrdict")], ens=None
+        )
+        self.decoder = RevertDecoder(c.abi for c in deployment.contracts.values())
+        self._contracts: dict[str, AsyncContract] = {}
+
+    @classmethod
+    async def connect(
+        cls,
+        rpc_url: str | Sequence[str],
+        deployment: Deployment,
+        *,
+        final_depth: int | None = None,
+        agreement: int | None = None,
+        endpoints: Sequence[Endpoint] | None = None,
+    ) -> Self:
+        """Connects and checks. `final_depth` None trusts the chain's own finality, a number counts that many blocks
+        below the head as final; `endpoints` stands in for the addresses in tests.
+
+        Raises BadEndpoint, UnreachableChain, WrongChainId, NoCodeAt.
+        """
+        urls = [rpc_url] if isinstance(rpc_url, str) else list(rpc_url)
+        pool = EndpointPool(
+            list(endpoints) if endpoints is not None else [HttpEndpoint(url) for url in urls],
+            deployment.chain_id,
+            agreement=agreement,
+        )
+        chain = cls(pool, deployment, final_depth=final_depth)
+        try:
+            await chain._check(urls[0] if urls else "")
+        except BaseException:
+            await pool.close()
+            raise
+        return chain
+
+    async def _check(self, url: str) -> None:
+        await self.pool.request("eth_chainId", [])
+        for name, contract in self.deployment.contracts.items():
+            if await self.pool.request("eth_getCode", [contract.address, "latest"]) in ("0x", None):
+                raise NoCodeAt(name, contract.address, url)
+
+    @property
+    def chain_id(self) -> int:
+        """The deployment's."""
+        return self.deployment.chain_id
+
+    def domain(self, contract: str) -> Domain:
+        """EIP-712 domain of a contract."""
+        return self.deployment.domain(contract)
+
+    async def close(self) -> None:
+        """Lets connections go."""
+        await self.pool.close()
+
+    async def finalised(self) -> Block:
+        """The latest final block that the endpoints agree on."""
+        if self.final_depth is None:
+            return await self.pool.agreed_block("finalized")
+        return await self.pool.agreed_block("latest", self.final_depth)
+
+    async def head(self) -> Block:
+        """The latest block: for fees and progress, never to decide on."""
+        return await self.pool.agreed_block("latest")
+
+    async def block(self, number: int) -> Block:
+        """Raises BlockGone for a block that the chain does not have."""
+        data = await self.pool.request("eth_getBlockByNumber", [hex(number), False])
+        if data is None:
+            raise BlockGone(f"the chain has no block {number}")
+        return _checked_block(data)
+
+    async def is_canonical(self, block: Block) -> bool:
+        """Whether the chain still has this block at its height."""
+        try:
+            return (await self.block(block.number)).hash == block.hash
+        except BlockGone:
+            return False
+
+    def contract(self, name: str) -> AsyncContract:
+        """web3's contract object. Raises BadDeployment."""
+        if name not in self._contracts:
+            deployed = self.deployment.contract(name)
+            self._contracts[name] = self.web3.eth.contract(
+                address=self.web3.to_checksum_address(deployed.address), abi=deployed.abi, decode_tuples=True
+            )
+        return self._contracts[name]
+
+    def encode(self, call: ContractCall) -> bytes:
+        """Calldata. Raises ChainError for a function or arguments that the ABI does not have."""
+        try:
+            return parse_hex(self.contract(call.contract).encode_abi(call.function, list(call.args)))
+        except (Web3Exception, ValidationError, TypeError, ValueError) as error:
+            raise ChainError(f"{call}: cannot be encoded: {str(error)[:300]}") from None
+
+    async def call(
+        self, contract: str, function: str, *args: Any, at: At = None, sender: str | None = None
+    ) -> Any:
+        """What a view returns at a fixed block; structs as named tuples.
+
+        Raises Reverted, BlockGone, UnreachableChain, ChainError.
+        """
+        where = at if at is not None else await self.finalised()
+        identifier: Any = "0x" + where.hash.hex() if isinstance(where, Block) else where
+        transaction: Any = {"from": sender} if sender else {}
+        try:
+            bound = self.contract(contract).functions[function](*args)
+            return await bound.call(transaction, block_identifier=identifier)
+        except ContractLogicError as error:
+            raise self.reverted(f"{contract}.{function}", error.data) from None
+        except BadFunctionCallOutput as error:
+            raise ChainError(
+                f"{contract}.{function}: the answer does not decode ({str(error)[:200]}); "
+                "the deployment file's ABI is not the contract's"
+            ) from None
+        except Web3RPCError as error:
+            raise ChainError(f"{contract}.{function}: {str(error)[:300]}") from None
+        except (Web3Exception, ValidationError, TypeError) as error:
+            raise ChainError(f"{contract}.{function}: {str(error)[:300]}") from None
+
+    def reverted(self, call: str, data: Any) -> Reverted:
+        """The decoded refusal behind revert data in JSON-RPC's forms."""
+        raw = _revert_bytes(data)
+        name, arguments = self.decoder.decode(raw)
+        return Reverted(call, name, arguments, raw)
+
+    async def rpc(self, method: str, params: list[Any]) -> Any:
+        """A plain JSON-RPC request. Raises RpcError, UnreachableChain."""
+        return await self.pool.request(method, params)
+
+    def revert_of(self, call: str, error: RpcError) -> Reverted | None:
+        """The refusal in an error of `eth_call` or `eth_estimateGas`; None where the node failed for another reason."""
+        if _revert_bytes(error.data) or error.code == 3 or "revert" in error.message.lower():
+            return self.reverted(call, error.data)
+        return None
+
+
+def _revert_bytes(data: Any) -> bytes:
+    if isinstance(data, dict):
+        data = data.get("data")
+    if isinstance(data, (bytes, bytearray)):
+        return bytes(data)
+    if isinstance(data, str) and data.startswith("0x"):
+        try:
+            return parse_hex(data, max_bytes=1 << 16)
+        except ValueError:
+            return b""
+    return b""
+
+
+def _checked_block(data: Any) -> Block:
+    try:
+        return parse_block(data)
+    except ValueError as error:
+        raise ChainError(f"the node returned a malformed block: {error}") from None

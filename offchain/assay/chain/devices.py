@@ -1,0 +1,95 @@
+"""Devices with their endpoints, followed through the registry's events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from assay.chain.blocks import Block
+from assay.chain.client import At, Chain
+from assay.chain.events import Event, event_pieces
+
+_EVENTS = ("DeviceEnrolled", "DeviceEndpoint", "DeviceRetired")
+
+
+class DeviceStatus(IntEnum):
+    """As in IDeviceRegistry."""
+
+    NONE = 0
+    ACTIVE = 1
+    RETIRED = 2
+    SLASHED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """`endpoint` and `tls_fingerprint` are the provider's latest announcement, not checked by anybody."""
+
+    device_id: bytes
+    provider: str
+    device_key: str
+    profile_id: int
+    spec_hash: bytes
+    status: DeviceStatus = DeviceStatus.ACTIVE
+    endpoint: str = ""
+    tls_fingerprint: bytes = bytes(32)
+    enrolled_block: int = 0
+
+
+class DeviceDirectory:
+    """All devices as of a block; each refresh reads only what is new."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._devices: dict[bytes, Device] = {}
+        self._next = chain.deployment.block
+        self._last: Block | None = None
+
+    async def refresh(self, at: Block | None = None) -> dict[bytes, Device]:
+        """Devices by id as of `at` (None: the latest final block), ascending. Starts over after a reorg."""
+        at = at or await self._chain.finalised()
+        behind = self._last is not None and at.number < self._last.number
+        if behind or (self._last is not None and not await self._chain.is_canonical(self._last)):
+            self._devices, self._next = {}, self._chain.deployment.block
+        async for end, events in event_pieces(self._chain, "DeviceRegistry", _EVENTS, self._next, at):
+            for event in events:
+                apply_event(self._devices, event)
+            self._next = end + 1
+        self._last = at
+        return dict(sorted(self._devices.items()))
+
+    async def active(self, at: Block | None = None) -> dict[bytes, Device]:
+        """As `refresh`, devices that are neither retired nor slashed."""
+        devices = await self.refresh(at)
+        return {i: d for i, d in devices.items() if d.status is DeviceStatus.ACTIVE}
+
+
+def apply_event(devices: dict[bytes, Device], event: Event) -> None:
+    """What one registry event says, written into `devices`."""
+    device_id = event.args["deviceId"]
+    if event.name == "DeviceEnrolled":
+        devices[device_id] = Device(
+            device_id, event.args["provider"], event.args["deviceKey"], event.args["profile"],
+            event.args["specHash"], enrolled_block=event.block_number,
+        )  # fmt: skip
+    elif device_id not in devices:
+        return
+    elif event.name == "DeviceEndpoint":
+        devices[device_id] = replace(
+            devices[device_id],
+            endpoint=event.args["endpoint"],
+            tls_fingerprint=event.args["tlsFingerprint"],
+        )
+    elif event.name == "DeviceRetired":
+        devices[device_id] = replace(devices[device_id], status=DeviceStatus(event.args["status"]))
+
+
+async def read_devices(chain: Chain, at: Block | None = None) -> dict[bytes, Device]:
+    """All devices by id, ascending, read from the first block on."""
+    return await DeviceDirectory(chain).refresh(at)
+
+
+async def enrol_nonce(chain: Chain, device_key: str, at: At = "latest") -> int:
+    """The nonce the device key's next Enrol must carry."""
+    nonce: int = await chain.call("DeviceRegistry", "enrolNonce", device_key, at=at)
+    return nonce

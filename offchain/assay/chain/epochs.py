@@ -1,0 +1,116 @@
+"""Epochs: their timing, and what the oracle holds of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from assay.chain.client import At, Chain
+
+
+class Phase(IntEnum):
+    """As in IEpochOracle."""
+
+    NONE = 0
+    OPEN = 1
+    SEALED = 2
+    DRAWN = 3
+    REPORTED = 4
+    VOID = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """`genesis` in seconds since 1970; the deadlines in seconds after the start of the epoch; `draw_delay` in
+    blocks after the seal; `proof_window` in seconds after the end of the epoch."""
+
+    genesis: int
+    epoch_length: int
+    open_by: int
+    seal_by: int
+    draw_by: int
+    report_by: int
+    draw_delay: int
+    proof_window: int
+
+    def epoch_at(self, timestamp: float) -> int:
+        """The epoch that covers a time. Raises ValueError before genesis."""
+        if timestamp < self.genesis:
+            raise ValueError(f"{timestamp} is before genesis, {self.genesis}")
+        return int(timestamp - self.genesis) // self.epoch_length
+
+    def start(self, epoch: int) -> int:
+        """Seconds since 1970 at which an epoch starts."""
+        return self.genesis + epoch * self.epoch_length
+
+
+@dataclass(frozen=True, slots=True)
+class EpochState:
+    """What the oracle holds of an epoch; all zero where it was never opened or the ring has lost it.
+
+    `seal_signers` and `report_signers` are masks over the seats.
+    """
+
+    epoch: int
+    phase: Phase
+    set_id: int
+    seats: int
+    seal_count: int
+    seal_block: int
+    opened_at: int
+    reported_at: int
+    seal_signers: int
+    report_signers: int
+    beacon: bytes
+    epoch_seed: bytes
+    seal_root: bytes
+    rho: bytes
+    devices_root: bytes
+    rewards_root: bytes
+    rewards_total: int
+    data_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """What an epoch may emit, base units of the network token."""
+
+    provider_pool: int
+    validator_pool: int
+    max_per_credit: int
+
+
+def epoch_state_from_struct(epoch: int, row: Any) -> EpochState:
+    """An EpochState of the oracle's struct."""
+    return EpochState(
+        epoch, Phase(row.phase), row.setId, row.seats, row.sealCount, row.sealBlock, row.openedAt,
+        row.reportedAt, row.sealSigners, row.reportSigners, bytes(row.beacon), bytes(row.epochSeed),
+        bytes(row.sealRoot), bytes(row.rho), bytes(row.devicesRoot), bytes(row.rewardsRoot),
+        row.rewardsTotal, bytes(row.dataHash),
+    )  # fmt: skip
+
+
+async def read_timing(chain: Chain, at: At = "latest") -> Timing:
+    """The oracle's immutable periods."""
+    row = await chain.call("EpochOracle", "timing", at=at)
+    return Timing(
+        row.genesis, row.epochLength, row.openBy, row.sealBy, row.drawBy, row.reportBy, row.drawDelay,
+        row.proofWindow,
+    )  # fmt: skip
+
+
+async def read_epoch_state(chain: Chain, epoch: int, at: At = None) -> EpochState:
+    """The state of one epoch."""
+    return epoch_state_from_struct(epoch, await chain.call("EpochOracle", "epochState", epoch, at=at))
+
+
+async def is_provable(chain: Chain, epoch: int, at: At = None) -> bool:
+    """Whether the contracts still take proofs against the epoch."""
+    return bool(await chain.call("EpochOracle", "provable", epoch, at=at))
+
+
+async def read_emission(chain: Chain, epoch: int, at: At = None) -> Emission:
+    """What the schedule grants an epoch."""
+    row = await chain.call("RewardsDistributor", "emission", epoch, at=at)
+    return Emission(*row)

@@ -1,0 +1,144 @@
+"""What can go wrong with a chain, each with the value that was wrong and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+
+def shown_url(url: str) -> str:
+    """An RPC address without credentials, path or query, where providers put their keys."""
+    parts = urlsplit(url)
+    try:
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        port = ""
+    return f"{parts.scheme or '?'}://{parts.hostname or '?'}{port}"
+
+
+class ChainError(Exception):
+    """Base of everything this package raises."""
+
+
+class BadDeployment(ChainError):
+    """A deployment file that is missing, unreadable or lacks something."""
+
+
+class BadEndpoint(ChainError):
+    """An RPC address that is none."""
+
+
+class UnreachableChain(ChainError):
+    """No endpoint answered."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(
+            f"no chain answers at {shown_url(url)}: {reason}; check that the node runs and that --rpc names it"
+        )
+
+
+class EndpointFault(ChainError):
+    """One endpoint did not answer, or answered something that is no JSON-RPC response. Others may be asked."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{shown_url(url)}: {reason}")
+
+
+class WrongChainId(ChainError):
+    """An endpoint serves another chain than the deployment is on."""
+
+    def __init__(self, url: str, got: int, expected: int) -> None:
+        super().__init__(
+            f"{shown_url(url)} serves chain id {got}, the deployment is on {expected}: "
+            "name an endpoint of that chain, or another deployment file"
+        )
+
+
+class NoCodeAt(ChainError):
+    """A contract's address has no code."""
+
+    def __init__(self, contract: str, address: str, url: str) -> None:
+        super().__init__(
+            f"{contract}: no code at {address} on {shown_url(url)}; "
+            "the deployment file belongs to another chain, or the chain was started anew"
+        )
+
+
+class EndpointsDisagree(ChainError):
+    """Endpoints name different blocks at one height, and no majority tells which is right."""
+
+
+class BlockGone(ChainError):
+    """A block that was acted on is no longer part of the chain, or an endpoint no longer holds its state."""
+
+
+class RpcError(ChainError):
+    """An error that the node answered with."""
+
+    def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
+        self.method, self.code, self.message, self.data = method, code, message, data
+        super().__init__(f"{method}: {message[:500]} (code {code})")
+
+
+class Reverted(ChainError):
+    """A contract refused a call. `name` and `arguments` are the custom error's, where the ABIs know it."""
+
+    def __init__(self, call: str, name: str, arguments: Mapping[str, Any], data: bytes = b"") -> None:
+        self.call, self.name, self.arguments, self.data = call, name, dict(arguments), data
+        values = ", ".join(f"{k}={_shown(v)}" for k, v in self.arguments.items())
+        super().__init__(f"{call} reverts: {name}({values})")
+
+
+def _shown(value: Any) -> str:
+    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+
+
+class TransactionFailed(ChainError):
+    """A transaction was mined and reverted, although it had been simulated."""
+
+    def __init__(self, label: str, transaction: str, reason: str) -> None:
+        self.transaction = transaction
+        super().__init__(f"{label}: {transaction} was mined and reverted: {reason}")
+
+
+class NonceTaken(ChainError):
+    """A transaction that the journal does not know has used the nonce: two senders work with one key."""
+
+    def __init__(self, address: str, nonce: int) -> None:
+        super().__init__(
+            f"nonce {nonce} of {address} was used by a transaction that this journal does not hold; "
+            "another program sends with the same key: stop it, then send again"
+        )
+
+
+class FeeAboveCeiling(ChainError):
+    """The chain asks for more than the fee ceiling."""
+
+    def __init__(self, base_fee: int, ceiling: int) -> None:
+        super().__init__(
+            f"the base fee is {base_fee} wei, above the ceiling of {ceiling} wei a gas; "
+            "wait, or raise the ceiling"
+        )
+
+
+class InsufficientFunds(ChainError):
+    """The account cannot pay for the transaction."""
+
+    def __init__(self, address: str, message: str) -> None:
+        super().__init__(
+            f"{address} cannot pay for the transaction: {message[:200]}; send it some of the chain's coin"
+        )
+
+
+class NotConfirmed(ChainError):
+    """A transaction was sent and not mined in the time allowed; the journal holds on to it."""
+
+
+class JournalInUse(ChainError):
+    """Another process holds the journal of this key."""
+
+
+class KeyFileError(ChainError):
+    """A key file or its password is missing, wrong or unreadable."""

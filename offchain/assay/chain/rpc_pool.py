@@ -1,0 +1,229 @@
+"""Several RPC endpoints used as one: fail-over, and agreement on the head."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from assay.chain.blocks import Block, parse_block, quantity
+from assay.chain.errors import (
+    BlockGone,
+    EndpointFault,
+    EndpointsDisagree,
+    RpcError,
+    UnreachableChain,
+    WrongChainId,
+    shown_url,
+)
+from assay.chain.rpc_endpoint import Endpoint
+
+_FIRST_PENALTY_S = 1.0
+_LONGEST_PENALTY_S = 60.0
+# What nodes say of a block they do not have (yet, or any more).
+_NO_BLOCK = ("header not found", "unknown block", "block not found", "missing trie node", "resource not found",
+             "blockoutofrange", "not currently canonical", "state not available", "historical state")  # fmt: skip
+_LIMITED = (429, -32_005, -32_029)
+
+
+@dataclass(slots=True)
+class _Health:
+    endpoint: Endpoint
+    penalty_s: float = 0.0
+    until: float = 0.0
+    last_fault: str = ""
+    checked: bool = field(default=False)
+
+
+def means_no_block(error: RpcError) -> bool:
+    """Whether the node said that it does not hold the block asked for."""
+    text = error.message.lower()
+    return any(part in text for part in _NO_BLOCK)
+
+
+class EndpointPool:
+    """Requests go to the first endpoint that is well; a faulty one rests, twice as long each time, up to a minute.
+
+    `agreement` endpoints must name the same block before it counts as the head: by default half of them, rounded
+    up, so that of two either may fail, and of three one may lie.
+    """
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        chain_id: int,
+        *,
+        agreement: int | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not endpoints:
+            raise ValueError("at least one RPC endpoint is needed")
+        self.chain_id = chain_id
+        self.agreement = (len(endpoints) + 1) // 2 if agreement is None else agreement
+        if not 1 <= self.agreement <= len(endpoints):
+            raise ValueError(f"agreement of {agreement} endpoints, but {len(endpoints)} are configured")
+        self._health = [_Health(endpoint) for endpoint in endpoints]
+        self._now = monotonic
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """The last fault of each endpoint that rests, by its shown address."""
+        now = self._now()
+        return {shown_url(h.endpoint.url): h.last_fault for h in self._health if h.until > now}
+
+    async def request(self, method: str, params: Any) -> Any:
+        """The first answer. Raises RpcError for what a node refused, BlockGone where none holds the block,
+        UnreachableChain where none answered, WrongChainId for an endpoint of another chain that is the only one."""
+        return await self._first(lambda endpoint: endpoint.request(method, params), self._in_order())
+
+    async def with_block(self, block: Block, work: Callable[[Endpoint], Awaitable[Any]]) -> Any:
+        """Result of `work` on an endpoint that was seen to hold `block`. Raises as `request`."""
+
+        async def checked(endpoint: Endpoint) -> Any:
+            found = await endpoint.request("eth_getBlockByNumber", [hex(block.number), False])
+            if found is None or _parsed(endpoint, found).hash != block.hash:
+                raise RpcError(
+                    "eth_getBlockByNumber", 0, f"block not found: {block.number} is another one here"
+                )
+            return await work(endpoint)
+
+        return await self._first(checked, self._in_order())
+
+    async def broadcast(self, raw: bytes) -> None:
+        """Offers a signed transaction to every endpoint. Returns if one took it; else raises what the first one
+        that answered said (RpcError), or UnreachableChain."""
+        params = ["0x" + raw.hex()]
+        outcomes = await asyncio.gather(
+            *(
+                self._guarded(h, lambda e: e.request("eth_sendRawTransaction", params))
+                for h in self._in_order()
+            ),
+            return_exceptions=True,
+        )
+        errors = [o for o in outcomes if isinstance(o, BaseException)]
+        if len(errors) < len(outcomes):
+            return
+        raise next((e for e in errors if isinstance(e, RpcError)), errors[0])
+
+    async def agreed_block(self, tag: str, depth: int = 0) -> Block:
+        """The highest block that `agreement` endpoints have reached and agree on; `depth` blocks below `tag`.
+
+        Raises EndpointsDisagree where no group of that size is larger than all others together, UnreachableChain
+        where fewer answered.
+        """
+        answers = await asyncio.gather(
+            *(self._guarded(h, lambda e: self._head(e, tag)) for h in self._health), return_exceptions=True
+        )
+        heads = [(h, a) for h, a in zip(self._health, answers, strict=True) if isinstance(a, Block)]
+        if len(heads) < self.agreement:
+            fault = next((a for a in answers if isinstance(a, BaseException)), None)
+            if isinstance(fault, WrongChainId):
+                raise fault
+            raise UnreachableChain(
+                self._health[0].endpoint.url,
+                f"{len(heads)} of {len(self._health)} endpoints answered, {self.agreement} must agree ({fault})",
+            )
+        reached = sorted((block.number for _, block in heads), reverse=True)
+        number = max(0, reached[self.agreement - 1] - depth)
+        if len(heads) == 1 and depth == 0:
+            return heads[0][1]
+        return await self._majority([h for h, block in heads if block.number >= number], number)
+
+    async def _majority(self, holders: list[_Health], number: int) -> Block:
+        found = await asyncio.gather(
+            *(self._guarded(h, lambda e: self._head(e, hex(number))) for h in holders), return_exceptions=True
+        )
+        blocks = [block for block in found if isinstance(block, Block)]
+        if not blocks:
+            raise UnreachableChain(self._health[0].endpoint.url, f"no endpoint serves block {number}")
+        votes = Counter(block.hash for block in blocks)
+        winner, most = votes.most_common(1)[0]
+        if most < self.agreement or 2 * most <= len(blocks):
+            sides = ", ".join(f"0x{h.hex()[:12]}… ({n})" for h, n in votes.most_common())
+            raise EndpointsDisagree(
+                f"block {number}: endpoints name {sides}; nothing is decided until more of them agree: "
+                "check which of them is wrong"
+            )
+        for health, block in zip(holders, found, strict=True):
+            if isinstance(block, Block) and block.hash != winner:
+                self._punish(health, f"block {number} is 0x{block.hash.hex()[:12]}…, the others have another")
+        return next(block for block in blocks if block.hash == winner)
+
+    async def _head(self, endpoint: Endpoint, tag: str) -> Block:
+        found = await endpoint.request("eth_getBlockByNumber", [tag, False])
+        if found is None:
+            raise EndpointFault(endpoint.url, f"has no block {tag!r}")
+        return _parsed(endpoint, found)
+
+    def _in_order(self) -> list[_Health]:
+        """The well ones in the configured order, then those at rest, soonest well first."""
+        now = self._now()
+        well = [h for h in self._health if h.until <= now]
+        return well + sorted((h for h in self._health if h.until > now), key=lambda h: h.until)
+
+    async def _first(self, work: Callable[[Endpoint], Awaitable[Any]], order: list[_Health]) -> Any:
+        missing: RpcError | None = None
+        fault: Exception | None = None
+        for health in order:
+            try:
+                return await self._guarded(health, work)
+            except RpcError as error:
+                if not means_no_block(error):
+                    raise
+                missing = error
+            except (EndpointFault, WrongChainId) as error:
+                fault = error
+        if missing is not None:
+            raise BlockGone(f"no endpoint holds the block asked for: {missing}")
+        if isinstance(fault, WrongChainId):
+            raise fault
+        reason = fault.reason if isinstance(fault, EndpointFault) else str(fault)
+        raise UnreachableChain(order[0].endpoint.url, reason)
+
+    async def _guarded(self, health: _Health, work: Callable[[Endpoint], Awaitable[Any]]) -> Any:
+        """`work` on one endpoint, after a check of its chain whenever it has been faulty."""
+        try:
+            if not health.checked:
+                await self._check_chain(health)
+            result = await work(health.endpoint)
+        except RpcError as error:
+            if error.code in _LIMITED and error.method != "eth_getLogs":
+                self._punish(health, error.message)
+                raise EndpointFault(health.endpoint.url, error.message) from None
+            raise
+        except (EndpointFault, WrongChainId) as error:
+            self._punish(health, str(error))
+            raise
+        health.penalty_s, health.until = 0.0, 0.0
+        return result
+
+    async def _check_chain(self, health: _Health) -> None:
+        answer = await health.endpoint.request("eth_chainId", [])
+        try:
+            got = quantity(answer, "chain id")
+        except ValueError as error:
+            raise EndpointFault(health.endpoint.url, str(error)) from None
+        if got != self.chain_id:
+            raise WrongChainId(health.endpoint.url, got, self.chain_id)
+        health.checked = True
+
+    def _punish(self, health: _Health, reason: str) -> None:
+        health.penalty_s = min(_LONGEST_PENALTY_S, health.penalty_s * 2 or _FIRST_PENALTY_S)
+        health.until = self._now() + health.penalty_s
+        health.last_fault = reason
+        # It may come back as a node of another chain.
+        health.checked = False
+
+    async def close(self) -> None:
+        """Lets all connections go."""
+        await asyncio.gather(*(h.endpoint.close() for h in self._health))
+
+
+def _parsed(endpoint: Endpoint, data: Any) -> Block:
+    try:
+        return parse_block(data)
+    except ValueError as error:
+        raise EndpointFault(endpoint.url, f"malformed block: {error}") from None
