@@ -153,9 +153,7 @@ class ChallengeDesk:
         }
         answer = json.dumps(body)
         self._store.put(
-            StoredCommitment(
-                device.device_id, view.epoch, view.epoch_seed, device.profile.id, root, answer
-            )
+            StoredCommitment(device.device_id, view.epoch, view.epoch_seed, device.profile.id, root, answer)
         )
         log.info("committed", device=device.name, epoch=view.epoch, nonces=len(used))
         return answer

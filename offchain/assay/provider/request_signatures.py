@@ -7,13 +7,13 @@ from collections.abc import Callable
 from sqlalchemy import Engine, delete, insert
 from sqlalchemy.exc import IntegrityError
 
+from assay.chain.leases import Lease
 from assay.protocol.hexadecimal import HexadecimalError, parse_signature
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest
 from assay.protocol.signing import Domain, SignatureError
 from assay.provider.database import seen_requests
 from assay.provider.errors import Forbidden, NotAuthorised
-from assay.provider.views import LeaseView
 
 TOLERANCE_S = 120
 SIGNATURE_HEADER = "x-assay-signature"
@@ -34,7 +34,7 @@ class RequestGuard:
         self._clock = clock
 
     def check(
-        self, lease: LeaseView, method: str, path: str, body: bytes, signature: str | None, issued_at: str | None
+        self, lease: Lease, method: str, path: str, body: bytes, signature: str | None, issued_at: str | None
     ) -> None:
         """Raises NotAuthorised for a missing, malformed, old, early or repeated signature, Forbidden for another's."""
         if not signature or not issued_at:
@@ -43,7 +43,9 @@ class RequestGuard:
             raise NotAuthorised(f"{ISSUED_AT_HEADER}: {issued_at[:20]!r} is not a time in seconds")
         now = self._clock()
         if abs(now - int(issued_at)) > TOLERANCE_S:
-            raise NotAuthorised(f"signed at {issued_at}, the time here is {int(now)}: more than {TOLERANCE_S} s apart")
+            raise NotAuthorised(
+                f"signed at {issued_at}, the time here is {int(now)}: more than {TOLERANCE_S} s apart"
+            )
         request = LeaseRequest(lease.lease_id, action_of(method, path), keccak(body), int(issued_at))
         digest = request.digest(self._domain)
         try:

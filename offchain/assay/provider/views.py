@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from assay.chain.leases import Lease
+
 
 @dataclass(frozen=True)
 class SeatView:
@@ -34,25 +36,6 @@ class EpochView:
         return next((seat for seat in self.seats if seat.signer.lower() == signer.lower()), None)
 
 
-@dataclass(frozen=True)
-class LeaseView:
-    """A lease as the escrow holds it. `status` is one of pending, active, ended, cancelled; times in seconds."""
-
-    lease_id: int
-    renter: str
-    provider: str
-    device_id: bytes
-    token: str
-    status: str
-    rate: int
-    start: int
-    stop: int
-    min_duration: int
-    max_duration: int
-    deposit: int
-    bond: int
-
-
 class Epochs(Protocol):
     """Epochs at final blocks."""
 
@@ -66,7 +49,7 @@ class Epochs(Protocol):
 class Leases(Protocol):
     """Leases at final blocks."""
 
-    async def lease(self, lease_id: int) -> LeaseView | None:
+    async def lease(self, lease_id: int) -> Lease | None:
         """The lease, or None for an unknown number."""
 
     async def active_lease(self, device_id: bytes) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from assay.chain.leases import Lease, LeaseStatus
 from assay.protocol.encoding import device_id
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import Challenge
@@ -13,12 +14,14 @@ from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, address_of, sign_compact
 from assay.provider.challenge_rules import SignedChallenge
 from assay.provider.device import Device
-from assay.provider.views import EpochView, LeaseView, SeatView
+from assay.provider.views import EpochView, SeatView
 
 ORACLE = Domain(31337, "0x" + "11" * 20)
 ESCROW = Domain(31337, "0x" + "22" * 20)
 SEED = keccak(b"epoch seed")
-PROFILE = Profile(9, M=8, N=32, K=64, T=2, chunk=32, k=4, W=1, deadline_ms=1000, credit=1, max_gops=10, stake=1)
+PROFILE = Profile(
+    9, M=8, N=32, K=64, T=2, chunk=32, k=4, W=1, deadline_ms=1000, credit=1, max_gops=10, stake=1
+)
 
 
 def key(name: str) -> bytes:
@@ -36,7 +39,7 @@ class ChainFake:
     """The chain as the daemon sees it; tests change its fields."""
 
     view: EpochView | None
-    leases: dict[int, LeaseView] = field(default_factory=dict)
+    leases: dict[int, Lease] = field(default_factory=dict)
 
     async def epoch(self, epoch: int) -> EpochView | None:
         return self.view if self.view and self.view.epoch == epoch else None
@@ -44,11 +47,15 @@ class ChainFake:
     async def latest(self) -> EpochView | None:
         return self.view
 
-    async def lease(self, lease_id: int) -> LeaseView | None:
+    async def lease(self, lease_id: int) -> Lease | None:
         return self.leases.get(lease_id)
 
     async def active_lease(self, device_id: bytes) -> int:
-        active = (i for i, one in self.leases.items() if one.device_id == device_id and one.status == "active")
+        active = (
+            i
+            for i, one in self.leases.items()
+            if one.device_id == device_id and one.status is LeaseStatus.ACTIVE
+        )
         return next(active, 0)
 
 
@@ -65,19 +72,24 @@ def chain(view: EpochView) -> ChainFake:
 
 @pytest.fixture
 def device() -> Device:
-    return Device(DEVICE_ID, PROVIDER, DEVICE_ADDRESS, PROFILE, lambda digest: sign_compact(digest, key("device")))
+    return Device(
+        DEVICE_ID, PROVIDER, DEVICE_ADDRESS, PROFILE, lambda digest: sign_compact(digest, key("device"))
+    )
 
 
 @pytest.fixture
-def lease() -> LeaseView:
-    return LeaseView(
-        lease_id=3, renter=RENTER, provider=PROVIDER, device_id=DEVICE_ID, token="0x" + "33" * 20, status="pending",
-        rate=10**18, start=0, stop=0, min_duration=60, max_duration=3600, deposit=1000, bond=0,
+def lease() -> Lease:
+    return Lease(
+        lease_id=3, renter=RENTER, provider=PROVIDER, device_id=DEVICE_ID, token="0x" + "33" * 20,
+        status=LeaseStatus.PENDING, rate=10**18, opened_at=0, start=0, stop=0, min_duration=60, max_duration=3600,
+        deposit=1000, bond=0, claimed=0, refunded=0, downtime_refund=0,
     )  # fmt: skip
 
 
 def challenge(number: int, **changes: object) -> SignedChallenge:
     """The signed challenge of seat `number` for the device in epoch 5."""
-    message = Challenge(5, SEED, DEVICE_ID, address_of(key(f"account {number}")), keccak(f"nonce {number}".encode()))
+    message = Challenge(
+        5, SEED, DEVICE_ID, address_of(key(f"account {number}")), keccak(f"nonce {number}".encode())
+    )
     message = replace(message, **changes)  # type: ignore[arg-type]
     return SignedChallenge(message, message.sign(ORACLE, key(f"signer {number}")))

@@ -32,7 +32,14 @@ class Desk:
         self.leased = False
         self.failing = False
         self.desk = ChallengeDesk(
-            {device.device_id: device}, chain, self.idle, self.prove, self.store, ORACLE, grace_s=0.05, hold_s=0.2
+            {device.device_id: device},
+            chain,
+            self.idle,
+            self.prove,
+            self.store,
+            ORACLE,
+            grace_s=0.05,
+            hold_s=0.2,
         )
 
     async def idle(self, _device: bytes) -> bool:
@@ -94,7 +101,9 @@ async def test_answer__after_the_commitment__same_bytes_for_everyone(desk: Desk)
     assert len(desk.seeds) == 1
 
 
-async def test_answer__after_a_restart__resends_what_was_stored(desk: Desk, device: Device, chain: ChainFake) -> None:
+async def test_answer__after_a_restart__resends_what_was_stored(
+    desk: Desk, device: Device, chain: ChainFake
+) -> None:
     first = (await desk.all(*(challenge(n) for n in range(4))))[0]
     restarted = Desk(device, chain, desk.store)
     assert await restarted.desk.answer(challenge(1)) == first

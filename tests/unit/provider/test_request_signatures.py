@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from assay.chain.leases import Lease
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest
 from assay.provider.database import open_database
 from assay.provider.errors import Forbidden, NotAuthorised
 from assay.provider.request_signatures import RequestGuard
-from assay.provider.views import LeaseView
 
 from .conftest import ESCROW, ORACLE, key
 
@@ -29,7 +29,7 @@ def signature(
     return "0x" + LeaseRequest(lease_id, action, keccak(body), at).sign(ESCROW, key(signer)).hex()
 
 
-def test_check__renters_request__passes(guard: RequestGuard, lease: LeaseView) -> None:
+def test_check__renters_request__passes(guard: RequestGuard, lease: Lease) -> None:
     guard.check(lease, "POST", PATH, BODY, signature(), str(NOW))
 
 
@@ -45,35 +45,38 @@ def test_check__renters_request__passes(guard: RequestGuard, lease: LeaseView) -
     ],
 )
 def test_check__anything_else_signed__is_forbidden(
-    guard: RequestGuard, lease: LeaseView, method: str, path: str, body: bytes, sent: str
+    guard: RequestGuard, lease: Lease, method: str, path: str, body: bytes, sent: str
 ) -> None:
     with pytest.raises(Forbidden):
         guard.check(lease, method, path, body, sent, str(NOW))
 
 
-def test_check__signed_in_another_contracts_domain__is_forbidden(guard: RequestGuard, lease: LeaseView) -> None:
+def test_check__signed_in_another_contracts_domain__is_forbidden(guard: RequestGuard, lease: Lease) -> None:
     sent = "0x" + LeaseRequest(3, f"POST {PATH}", keccak(BODY), NOW).sign(ORACLE, key("renter")).hex()
     with pytest.raises(Forbidden):
         guard.check(lease, "POST", PATH, BODY, sent, str(NOW))
 
 
 @pytest.mark.parametrize("at", [NOW - 121, NOW + 121])
-def test_check__old_or_early__is_not_authorised(guard: RequestGuard, lease: LeaseView, at: int) -> None:
+def test_check__old_or_early__is_not_authorised(guard: RequestGuard, lease: Lease, at: int) -> None:
     with pytest.raises(NotAuthorised, match="120 s apart"):
         guard.check(lease, "POST", PATH, BODY, signature(at=at), str(at))
 
 
 @pytest.mark.parametrize(
-    ("sent", "at"), [(None, str(NOW)), (signature(), None), ("0x12", str(NOW)), ("zz", "now"), (signature(), "-1")]
+    ("sent", "at"),
+    [(None, str(NOW)), (signature(), None), ("0x12", str(NOW)), ("zz", "now"), (signature(), "-1")],
 )
 def test_check__missing_or_malformed__is_not_authorised(
-    guard: RequestGuard, lease: LeaseView, sent: str | None, at: str | None
+    guard: RequestGuard, lease: Lease, sent: str | None, at: str | None
 ) -> None:
     with pytest.raises(NotAuthorised):
         guard.check(lease, "POST", PATH, BODY, sent, at)
 
 
-def test_check__write_repeated__is_refused_and_read_repeated_is_not(guard: RequestGuard, lease: LeaseView) -> None:
+def test_check__write_repeated__is_refused_and_read_repeated_is_not(
+    guard: RequestGuard, lease: Lease
+) -> None:
     guard.check(lease, "POST", PATH, BODY, signature(), str(NOW))
     with pytest.raises(NotAuthorised, match="made before"):
         guard.check(lease, "POST", PATH, BODY, signature(), str(NOW))

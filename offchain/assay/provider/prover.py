@@ -1,0 +1,80 @@
+"""One worker that proves and opens: the devices of a process share its processors, as they would a card."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from assay.proof.engines import Engine
+from assay.proof.proof import Proof
+from assay.protocol.profile import Profile
+
+KEPT_ENGINES = 2
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is proven: s_0 under an epoch's seed, both 32 bytes."""
+
+    profile: Profile
+    epoch_seed: bytes
+    seed: bytes
+
+
+class Prover:
+    """Runs an engine in a thread of its own and keeps the latest proofs, so that rows can be opened.
+
+    A proof that is no longer held (after a restart) is made again: it is a function of the task alone.
+    """
+
+    def __init__(self, make_engine: Callable[[], Engine], kept_proofs: int) -> None:
+        self._make_engine = make_engine
+        self._kept_proofs = kept_proofs
+        self._engines: OrderedDict[tuple[Profile, bytes], Engine] = OrderedDict()
+        self._proofs: OrderedDict[Task, Proof] = OrderedDict()
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prover")
+
+    async def prepare(self, profile: Profile, epoch_seed: bytes) -> None:
+        """Generates B ahead of the challenges."""
+        await self._run(lambda: self._engine(profile, epoch_seed))
+
+    async def prove(self, task: Task) -> Proof:
+        """The proof of a task, made now unless it is still held. Raises what the engine raises."""
+        return await self._run(lambda: self._proof(task))
+
+    async def open(self, task: Task, rows: Sequence[tuple[int, int]]) -> bytes:
+        """The opening of rows (t, i), in the order asked."""
+        return await self._run(
+            lambda: self._engine(task.profile, task.epoch_seed).open(self._proof(task), rows)
+        )
+
+    def close(self) -> None:
+        """Waits for the work in hand and takes no more."""
+        self._worker.shutdown(wait=True, cancel_futures=True)
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+
+    def _engine(self, profile: Profile, epoch_seed: bytes) -> Engine:
+        key = (profile, epoch_seed)
+        if key not in self._engines:
+            engine = self._make_engine()
+            engine.prepare(profile, epoch_seed)
+            self._engines[key] = engine
+            while len(self._engines) > KEPT_ENGINES:
+                self._engines.popitem(last=False)
+        self._engines.move_to_end(key)
+        return self._engines[key]
+
+    def _proof(self, task: Task) -> Proof:
+        if task not in self._proofs:
+            self._proofs[task] = self._engine(task.profile, task.epoch_seed).prove(task.seed)
+            while len(self._proofs) > self._kept_proofs:
+                self._proofs.popitem(last=False)
+        self._proofs.move_to_end(task)
+        return self._proofs[task]
