@@ -93,20 +93,24 @@ class EndpointPool:
         return await self._first(checked, self._in_order())
 
     async def broadcast(self, raw: bytes) -> None:
-        """Offers a signed transaction to every endpoint. Returns if one took it; else raises what the first one
-        that answered said (RpcError), or UnreachableChain."""
+        """Offers a signed transaction to every endpoint; returns if one took it.
+
+        Raises RpcError, the first one's, only where every endpoint refused it; where one may have taken it without
+        saying so, UnreachableChain.
+        """
         params = ["0x" + raw.hex()]
+        order = self._in_order()
         outcomes = await asyncio.gather(
-            *(
-                self._guarded(h, lambda e: e.request("eth_sendRawTransaction", params))
-                for h in self._in_order()
-            ),
+            *(self._guarded(h, lambda e: e.request("eth_sendRawTransaction", params)) for h in order),
             return_exceptions=True,
         )
         errors = [o for o in outcomes if isinstance(o, BaseException)]
         if len(errors) < len(outcomes):
             return
-        raise next((e for e in errors if isinstance(e, RpcError)), errors[0])
+        for error in errors:
+            if not isinstance(error, RpcError):
+                raise UnreachableChain(order[0].endpoint.url, str(error)) from error
+        raise errors[0]
 
     async def agreed_block(self, tag: str, depth: int = 0) -> Block:
         """The highest block that `agreement` endpoints have reached and agree on; `depth` blocks below `tag`.

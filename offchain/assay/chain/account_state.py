@@ -1,0 +1,83 @@
+"""What the sender asks the chain about its account and its transactions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assay.chain.blocks import Block, quantity
+from assay.chain.client import Chain
+from assay.chain.errors import ChainError, RpcError
+from assay.chain.fees import FeePolicy
+from assay.chain.receipts import Receipt, parse_receipt
+from assay.protocol.hexadecimal import to_hex
+
+# The state may have moved between the estimate and the block.
+_GAS_MARGIN_PERCENT = 25
+
+
+class AccountState:
+    """Questions about one account, in the sender's words."""
+
+    def __init__(self, chain: Chain, address: str) -> None:
+        self._chain = chain
+        self.address = address
+
+    async def count(self, at: str | Block) -> int:
+        """Transactions of the account that `at` has: a block, "latest", or "pending" for those that wait too."""
+        where = hex(at.number) if isinstance(at, Block) else at
+        return _number(await self._chain.rpc("eth_getTransactionCount", [self.address, where]), "nonce")
+
+    async def prices(self, policy: FeePolicy) -> tuple[int, int]:
+        """(base fee of the latest block, suggested tip), wei a gas."""
+        base_fee = (await self._chain.head()).base_fee
+        try:
+            tip = _number(await self._chain.rpc("eth_maxPriorityFeePerGas", []), "tip")
+        except RpcError:
+            tip = policy.least_tip
+        return base_fee, tip
+
+    async def simulate(self, label: str, recipient: str, data: bytes, value: int, at: str) -> int:
+        """Gas limit for the call with a margin. Raises Reverted with the contract's own error."""
+        call = {"from": self.address, "to": recipient, "data": to_hex(data), "value": hex(value)}
+        try:
+            await self._chain.rpc("eth_call", [call, at])
+            used = _number(await self._chain.rpc("eth_estimateGas", [call, at]), "gas")
+        except RpcError as error:
+            raise self._chain.revert_of(label, error) or error from None
+        return used + used * _GAS_MARGIN_PERCENT // 100
+
+    async def receipt(self, label: str, transaction: bytes) -> Receipt | None:
+        """None while it is not in a block."""
+        data = await self._chain.rpc("eth_getTransactionReceipt", [to_hex(transaction)])
+        if data is None:
+            return None
+        try:
+            return parse_receipt(label, data)
+        except ValueError as error:
+            raise ChainError(f"{label}: the node returned a malformed receipt: {error}") from None
+
+    async def knows(self, transaction: bytes) -> bool:
+        """Whether a node holds the transaction, waiting or mined."""
+        return await self._chain.rpc("eth_getTransactionByHash", [to_hex(transaction)]) is not None
+
+    async def failure(
+        self, label: str, recipient: str, data: bytes, value: int, gas: int, number: int
+    ) -> str:
+        """Why a mined transaction reverted, as far as a replay on the state before its block tells."""
+        call: dict[str, Any] = {
+            "from": self.address, "to": recipient, "data": to_hex(data), "value": hex(value), "gas": hex(gas),
+        }  # fmt: skip
+        try:
+            await self._chain.rpc("eth_call", [call, hex(number - 1)])
+        except RpcError as error:
+            return str(self._chain.revert_of(label, error) or error)
+        except ChainError as error:
+            return str(error)
+        return "its replay succeeds: the state was another when it was mined, or it ran out of gas"
+
+
+def _number(data: Any, what: str) -> int:
+    try:
+        return quantity(data, what)
+    except ValueError as error:
+        raise ChainError(f"the node returned a malformed {error}") from None
