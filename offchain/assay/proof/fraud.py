@@ -1,6 +1,7 @@
 """Arguments of the proofs that a contract checks, made from what a device opened.
 
-The plain values have the shape of the structs of `IFraudProofs`: a caller hands them to the contract's ABI unchanged.
+The plain values have the shape of the structs of `IFraudProofs`: a caller hands them to the contract's ABI
+unchanged.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ class WrongElement:
 
 @dataclass(frozen=True, slots=True)
 class BrokenChain:
-    """Consecutive round leaves of which the last seed does not follow from those before it, or s_0 is another's."""
+    """Consecutive round leaves of which the last seed does not follow from those before it, or s_0 is
+    another's.
+    """
 
     rounds: tuple[RoundArgument, ...]
 
@@ -126,13 +129,15 @@ def find_wrong_element(
     return None
 
 
-def find_broken_chain(device_seed: bytes, seeds: Sequence[bytes], roots: Sequence[bytes]) -> BrokenChain | None:
+def find_broken_chain(
+    device_seed: bytes, seeds: Sequence[bytes], roots: Sequence[bytes]
+) -> BrokenChain | None:
     """The first break in the chain of the round leaves that a device committed to, or None.
 
     Args:
         device_seed: s_0 as everybody derives it.
-        seeds, roots: s_t and root_t of all T rounds as the device committed to them (from its answers to demands, or
-            its published round leaves).
+        seeds, roots: s_t and root_t of all T rounds as the device committed to them (from its answers
+            to demands, or its published round leaves).
     """
     tree = result_tree(seeds, roots)
 

@@ -8,7 +8,8 @@ An opening is, in this order and with nothing around it:
         siblings from the row's subtree
         up to root_t                    32 · log2(M) bytes, bottom-up
 
-The profile and the number of rows fix its length to the byte: an opening of any other length is refused unread, and
+The profile and the number of rows fix its length to the byte: an opening of any other length is refused
+unread, and
 a receiver stops reading a response at `length(profile, count)`.
 """
 
@@ -54,7 +55,9 @@ def length(profile: Profile, count: int) -> int:
     return 32 * profile.T + count * (4 * profile.N + 32 * path_length(profile))
 
 
-def encode(roots: Sequence[bytes], rows: NDArray[np.int32], paths: NDArray[np.uint8], profile: Profile) -> bytes:
+def encode(
+    roots: Sequence[bytes], rows: NDArray[np.int32], paths: NDArray[np.uint8], profile: Profile
+) -> bytes:
     """The bytes of an opening.
 
     Args:

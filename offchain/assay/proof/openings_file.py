@@ -40,7 +40,8 @@ def load(path: Path) -> OpeningsFile:
     """Reads an opening; its bytes are not looked into, but never more of them are read than a right one has.
 
     Raises:
-        ProofFileError: missing, of another kind, with a corrupt header, or far longer than its samples demand.
+        ProofFileError: missing, of another kind, with a corrupt header, or far longer than its samples
+            demand.
     """
     file = container.read(path, MAGIC, "openings that `assay proof open` wrote")
     statement = Statement.from_json(file.header.get("statement"), str(path))

@@ -65,7 +65,8 @@ class Proof:
         row_roots: roots of the rows' subtrees, uint8 of shape (T, M, 32).
         rows: source of the rows of C.
         elapsed_us: time of `prove`, microseconds on the device's own clock.
-        kept: rounds T-W .. T-1 modulo 2^16 for the memory probe, uint16 of shape (W, M, N), where they were kept.
+        kept: rounds T-W .. T-1 modulo 2^16 for the memory probe, uint16 of shape (W, M, N), where they were
+            kept.
         engine: name of the engine that made it.
     """
 
@@ -106,13 +107,17 @@ class Proof:
             raise ValueError("no rows to open")
         for t, i in indices:
             if not (0 <= t < self.profile.T and 0 <= i < self.profile.M):
-                raise ValueError(f"row ({t}, {i}) is outside {self.profile.T} rounds of {self.profile.M} rows")
+                raise ValueError(
+                    f"row ({t}, {i}) is outside {self.profile.T} rounds of {self.profile.M} rows"
+                )
         rows = self.rows.read(indices)
         committed = np.stack([self.row_roots[t, i] for t, i in indices])
         differs = (subtree_roots(rows, self.profile.chunk) != committed).any(axis=1)
         if differs.any():
             t, i = indices[int(differs.argmax())]
-            raise ProofFileError(f"row {i} of round {t} is not the one committed to: the stored proof is damaged")
+            raise ProofFileError(
+                f"row {i} of round {t} is not the one committed to: the stored proof is damaged"
+            )
         return openings.encode(self.round_roots, rows, self._paths(indices), self.profile)
 
     def _paths(self, indices: Sequence[tuple[int, int]]) -> NDArray[np.uint8]:

@@ -44,7 +44,8 @@ def load(path: Path, multiply: Callable[[Statement], Multiply]) -> tuple[Stateme
 
     Args:
         path: a file that `save` wrote.
-        multiply: for a proof without C, gives what multiplies rows again: (round seed, rows i) -> int32 (n, N).
+        multiply: for a proof without C, gives what multiplies rows again: (round seed, rows i) -> int32 (n,
+            N).
 
     Raises:
         ProofFileError: missing, truncated, corrupt, or not what its own result root commits to.

@@ -1,6 +1,7 @@
 """Kernels over ranges, on as many threads as asked for.
 
-The kernels release the interpreter's lock, so plain threads run them side by side. Numba's own thread pools are not
+The kernels release the interpreter's lock, so plain threads run them side by side. Numba's own thread pools
+are not
 used: they spin against BLAS, and the portable one ends the process when two threads enter it at once.
 """
 

@@ -1,6 +1,7 @@
 """Verification of openings on a processor, by random projection modulo p = 2^61 - 1.
 
-Once an epoch for all devices of a profile: v = Bᵀ·r. Then each opened row costs one path and two dot products,
+Once an epoch for all devices of a profile: v = Bᵀ·r. Then each opened row costs one path and two dot
+products,
 Σ_j C[i][j]·r_j ≡ Σ_k A_t[i][k]·v_k (mod p). Nothing a device sends makes these functions raise.
 """
 
@@ -96,7 +97,9 @@ class Verifier:
         self._low, self._high = np.empty(profile.K, np.int64), np.empty(profile.K, np.int64)
         projection.split_halves(self.v, self._low, self._high)
 
-    def verify_device(self, device_id: bytes, nonce_root: bytes, result_root: bytes, opening: bytes) -> Verdict:
+    def verify_device(
+        self, device_id: bytes, nonce_root: bytes, result_root: bytes, opening: bytes
+    ) -> Verdict:
         """Verifies an epoch's opening of the profile's k sampled rows.
 
         Args:
@@ -129,10 +132,8 @@ class Verifier:
         round_seeds, root = np.empty_like(roots), np.empty(4, np.uint64)
         seed_chain.derive(seed_words(device_seed), roots, round_seeds, root)
         if as_bytes(root) != result_root:
-            return Verdict(
-                False, "the round roots and the seeds that follow from them do not make the committed result root",
-                Fault.RESULT_ROOT,
-            )  # fmt: skip
+            reason = "the round roots and the seeds derived from them do not make the committed result root"
+            return Verdict(False, reason, Fault.RESULT_ROOT)
         return self._verify_rows(parsed, roots, round_seeds, indices)
 
     def _verify_rows(

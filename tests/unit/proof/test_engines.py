@@ -38,7 +38,12 @@ def test_prove__worked_values__every_byte_agrees(vector: Vector, name: str) -> N
 @pytest.mark.parametrize("name", ENGINES[1:])
 def test_prove__random_seeds_and_shapes__same_bytes_as_the_reference(name: str) -> None:
     rng = np.random.default_rng(4)
-    for M, N, K, T, chunk in [(32, 64, 192, 3, 32), (1, 32, 64, 2, 32), (64, 128, 1088, 2, 64), (8, 512, 2048, 1, 256)]:
+    for M, N, K, T, chunk in [
+        (32, 64, 192, 3, 32),
+        (1, 32, 64, 2, 32),
+        (64, 128, 1088, 2, 64),
+        (8, 512, 2048, 1, 256),
+    ]:
         profile = Profile(9, M, N, K, T, chunk, 5, 1).validate()
         epoch_seed, device_seed = rng.bytes(32), rng.bytes(32)
         proofs = []

@@ -17,7 +17,9 @@ from assay.protocol.profile import Profile
 
 
 def exact_product(a: NDArray[np.int8], b: NDArray[np.int8]) -> NDArray[np.int32]:
-    """A·Bᵀ of int8 (m, K) and (n, K), exact: a float64 holds every partial sum, which stays below 2^30 + 1."""
+    """A·Bᵀ of int8 (m, K) and (n, K), exact: a float64 holds every partial sum, which stays below 2^30 +
+    1.
+    """
     return (a.astype(np.float64) @ b.astype(np.float64).T).astype(np.int32)
 
 

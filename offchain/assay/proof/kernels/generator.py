@@ -41,11 +41,10 @@ def lane_keys(seed, tag, first, out):  # type: ignore[no-untyped-def]
                 | (index >> np.uint64(8)) & np.uint64(0xFF00)
                 | (index >> np.uint64(24)) & np.uint64(0xFF)
             )
-            half = np.uint64(lane & 1)
-            # Bytes 32 to 38 of the message: tag, index, half, and the first byte of the padding.
-            state[32 + lane] = (
-                np.uint64(tag) | big_endian << np.uint64(8) | half << np.uint64(40) | np.uint64(1) << np.uint64(48)
-            )
+            which = np.uint64(lane & 1)
+            # Bytes 32 to 38 of the message: tag, index, 0 or 1, and the first byte of the padding.
+            message = np.uint64(tag) | big_endian << np.uint64(8) | which << np.uint64(40)
+            state[32 + lane] = message | np.uint64(1) << np.uint64(48)
             state[128 + lane] = np.uint64(1) << np.uint64(63)
         permute8(state)
         for row in range(min(4, count - base)):

@@ -1,4 +1,6 @@
-"""The chain of round seeds and the result root in Numba: a profile of thousands of rounds is chained in milliseconds."""
+"""The chain of round seeds and the result root in Numba: a profile of thousands of rounds is chained in
+milliseconds.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """What Numba has no name for: keccak-f on eight states at once, and sums of four byte products.
 
-Both are written as LLVM IR on vectors of 512 bits. LLVM splits them for narrower machines, so the results are the
+Both are written as LLVM IR on vectors of 512 bits. LLVM splits them for narrower machines, so the results
+are the
 same everywhere; only the speed differs.
 """
 
@@ -59,7 +60,7 @@ def _keccak_round(builder: ir.IRBuilder, a: list[Any], constant: Any, rotate: An
 def _permutation(lanes: int) -> Any:
     vector = _U64 if lanes == 1 else ir.VectorType(_U64, lanes)
 
-    @intrinsic
+    @intrinsic  # type: ignore[untyped-decorator]
     def permute(_: Any, state: Any) -> Any:
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
             data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
@@ -74,7 +75,9 @@ def _permutation(lanes: int) -> Any:
                     return value
                 first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, _I32(0))
                 return builder.shuffle_vector(
-                    first, ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes)
+                    first,
+                    ir.Constant(vector, ir.Undefined),
+                    ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes),
                 )
 
             def rotate(value: Any, amount: int) -> Any:

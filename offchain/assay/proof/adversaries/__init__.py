@@ -1,0 +1,1 @@
+"""Cheating provers, each a real implementation of one attack. No honest component imports them."""

@@ -1,0 +1,43 @@
+"""Compiles every kernel once and leaves it in Numba's cache, so that daemons start in a second.
+
+`python -m assay.proof.warm_up`; ten processes that compile at once take twice as long as one after another.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from assay.proof.engines.cpu import CpuEngine
+from assay.proof.sampling import samples
+from assay.proof.verification import Verifier
+from assay.protocol.profile import Profile
+from assay.protocol.seeds import device_seed
+
+_TINY = Profile(1, M=32, N=64, K=128, T=3, chunk=32, k=4, W=2)
+
+
+def warm_up() -> float:
+    """Proves, opens and verifies a tiny job with every kernel; returns the seconds that it took."""
+    started = time.perf_counter()
+    zero = bytes(32)
+    engine = CpuEngine(threads=1)
+    engine.prepare(_TINY, zero)
+    proof = engine.prove(device_seed(zero, zero, _TINY.id, zero))
+    verdict = Verifier(_TINY, zero, zero, threads=1).verify_device(
+        zero, zero, proof.result_root, proof.open(samples(zero, zero, _TINY))
+    )
+    if not verdict.valid:
+        raise RuntimeError(f"the kernels do not agree with each other on this processor: {verdict.reason}")
+    return time.perf_counter() - started
+
+
+def main() -> int:
+    """Entry point of `python -m assay.proof.warm_up`."""
+    seconds = warm_up()
+    sys.stdout.write(f"proof kernels ready in {seconds:.1f} s\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
