@@ -1,0 +1,122 @@
+"""The chain as the phases see it: typed state at fixed blocks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from assay.chain.blocks import Block
+from assay.chain.client import Chain
+from assay.chain.devices import DeviceDirectory
+from assay.chain.epochs import read_emission, read_epoch_state, read_timing
+from assay.chain.leases import active_lease
+from assay.chain.profiles import read_profile
+from assay.chain.seats import SeatDirectory
+from assay.protocol.profile import Profile
+from assay.validator.oracle_events import OracleEvents
+from assay.validator.ports import ChainEpoch, Phase, ReportedEpoch
+from assay.validator.rules.deadlines import Timing
+from assay.validator.rules.values import Device, Emission, Seat
+
+NO_EMISSION = Emission(0, 0, 0)
+
+
+class ContractReader:
+    """Reads through `assay.chain`. Use `ContractReader.open`."""
+
+    def __init__(self, chain: Chain, timing: Timing) -> None:
+        self.domain = chain.domain("EpochOracle")
+        self.timing = timing
+        self._chain = chain
+        self._events = OracleEvents(chain)
+        self._devices = DeviceDirectory(chain)
+        self._seats = SeatDirectory(chain)
+        self._profiles: dict[int, Profile] = {}
+        self._lock = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, chain: Chain) -> ContractReader:
+        """Reads what never changes. Raises ChainError."""
+        t = await read_timing(chain)
+        timing = Timing(
+            t.genesis,
+            t.epoch_length,
+            t.open_by,
+            t.seal_by,
+            t.draw_by,
+            t.report_by,
+            t.draw_delay,
+            t.proof_window,
+        )
+        return cls(chain, timing)
+
+    async def head(self) -> Block:
+        return await self._chain.head()
+
+    async def final(self) -> Block:
+        return await self._chain.finalised()
+
+    async def epoch(self, epoch: int, at: Block) -> ChainEpoch:
+        s = await read_epoch_state(self._chain, epoch, at)
+        return ChainEpoch(
+            Phase(s.phase),
+            s.set_id,
+            s.seal_count,
+            s.seal_block,
+            s.seal_signers,
+            s.report_signers,
+            s.beacon,
+            s.epoch_seed,
+            s.seal_root,
+            s.rho,
+            s.devices_root,
+            s.rewards_root,
+            s.rewards_total,
+        )
+
+    async def seats(self, set_id: int, at: Block) -> tuple[Seat, ...]:
+        rows = await self._chain.call("ValidatorSet", "seatsOf", set_id, at=at)
+        return tuple(Seat(row.account, row.signer) for row in rows)
+
+    async def current_seats(self, at: Block) -> tuple[Seat, ...]:
+        rows = await self._chain.call("ValidatorSet", "currentSeats", at=at)
+        return tuple(Seat(row.account, row.signer) for row in rows)
+
+    async def seat_endpoints(self, at: Block) -> Mapping[str, str]:
+        async with self._lock:
+            seats = await self._seats.current(at)
+        return {seat.account: seat.endpoint for seat in seats}
+
+    async def devices(self, at: Block) -> tuple[Device, ...]:
+        async with self._lock:
+            active = await self._devices.active(at)
+        leases = await asyncio.gather(*(active_lease(self._chain, d, at) for d in active))
+        return tuple(
+            Device(d.device_id, d.provider, d.device_key, d.profile_id, d.endpoint, lease != 0)
+            for d, lease in zip(active.values(), leases, strict=True)
+        )
+
+    async def profiles(self, at: Block) -> Mapping[int, Profile]:
+        count: int = await self._chain.call("DeviceRegistry", "profileCount", at=at)
+        for profile_id in range(1, count + 1):
+            if profile_id not in self._profiles:
+                self._profiles[profile_id] = await read_profile(self._chain, profile_id, at)
+        return dict(self._profiles)
+
+    async def emission(self, epoch: int, at: Block) -> Emission:
+        if "RewardsDistributor" not in self._chain.deployment.contracts:
+            return NO_EMISSION
+        e = await read_emission(self._chain, epoch, at)
+        return Emission(e.provider_pool, e.validator_pool, e.max_per_credit)
+
+    async def opened_block(self, epoch: int, until: Block) -> Block | None:
+        async with self._lock:
+            return await self._events.block_of("EpochOpened", epoch, until)
+
+    async def drawn_block(self, epoch: int, until: Block) -> Block | None:
+        async with self._lock:
+            return await self._events.block_of("EpochDrawn", epoch, until)
+
+    async def last_report(self, before_epoch: int, until: Block) -> ReportedEpoch | None:
+        async with self._lock:
+            return await self._events.last_report(before_epoch, until)

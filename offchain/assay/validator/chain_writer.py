@@ -1,0 +1,57 @@
+"""The transactions of an epoch, through the one sender of this key."""
+
+from __future__ import annotations
+
+import structlog
+
+from assay.chain.client import ContractCall
+from assay.chain.errors import ChainError, Reverted
+from assay.chain.sender import Sender
+from assay.protocol.messages import EpochReport, Seal
+from assay.validator.ports import Transaction
+
+ORACLE = "EpochOracle"
+log = structlog.get_logger()
+
+
+class ContractWriter:
+    """Sends what the phases ask for; what a simulation refuses was done by somebody else, or is too late."""
+
+    def __init__(self, sender: Sender, timeout_s: float) -> None:
+        self._sender = sender
+        self._timeout_s = timeout_s
+
+    async def open_epoch(self, epoch: int) -> Transaction | None:
+        return await self._send(ContractCall(ORACLE, "openEpoch", (epoch,)), "openEpoch")
+
+    async def seal(self, seal: Seal, signers: int, signatures: bytes) -> Transaction | None:
+        arguments = (seal.epoch, seal.round, seal.seal_root, seal.count, (signers, signatures))
+        return await self._send(ContractCall(ORACLE, "seal", arguments), "seal")
+
+    async def draw(self, epoch: int) -> Transaction | None:
+        return await self._send(ContractCall(ORACLE, "draw", (epoch,)), "draw")
+
+    async def report(self, report: EpochReport, signers: int, signatures: bytes) -> Transaction | None:
+        fields = (
+            report.epoch,
+            report.round,
+            report.devices_root,
+            report.rewards_root,
+            report.rewards_total,
+            report.data_hash,
+        )
+        return await self._send(ContractCall(ORACLE, "report", (fields, (signers, signatures))), "report")
+
+    async def void(self, epoch: int) -> Transaction | None:
+        return await self._send(ContractCall(ORACLE, "voidEpoch", (epoch,)), "voidEpoch")
+
+    async def _send(self, call: ContractCall, label: str) -> Transaction | None:
+        try:
+            receipt = await self._sender.send(call, label=label, timeout_s=self._timeout_s)
+        except Reverted as error:
+            log.debug("not sent", call=label, reason=str(error))
+            return None
+        except ChainError as error:
+            log.warning("transaction failed", call=label, error=str(error))
+            return None
+        return Transaction(receipt.transaction_hash, receipt.gas_used)

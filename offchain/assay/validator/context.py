@@ -1,0 +1,68 @@
+"""What is fixed when an epoch opens: seats, devices, profiles, deadlines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from assay.chain.blocks import Block
+from assay.protocol import quorum
+from assay.protocol.profile import Profile
+from assay.protocol.signing import Domain
+from assay.validator.rules import leaders
+from assay.validator.rules.deadlines import Deadlines
+from assay.validator.rules.values import Device, Seat
+
+
+@dataclass(frozen=True)
+class EpochContext:
+    """One epoch, read at the final block that opened it. `own` is this validator's seat in the set."""
+
+    epoch: int
+    epoch_seed: bytes
+    set_id: int
+    seats: tuple[Seat, ...]
+    own: int
+    devices: Mapping[bytes, Device]
+    profiles: Mapping[int, Profile]
+    domain: Domain
+    deadlines: Deadlines
+    opened: Block
+
+    @property
+    def n(self) -> int:
+        """Seats in the set."""
+        return len(self.seats)
+
+    @property
+    def quorum(self) -> int:
+        """Signatures that decide."""
+        return quorum.quorum(self.n)
+
+    @property
+    def idle(self) -> tuple[Device, ...]:
+        """Devices to challenge, ascending."""
+        return tuple(self.devices[d] for d in sorted(self.devices) if not self.devices[d].leased)
+
+    def seat_of(self, account: str) -> int | None:
+        """Position of an account's seat, None for no seat."""
+        return next((i for i, seat in enumerate(self.seats) if seat.account == account), None)
+
+    def profile_of(self, device_id: bytes) -> Profile | None:
+        """Profile of an enrolled device, None for another."""
+        device = self.devices.get(device_id)
+        return None if device is None else self.profiles[device.profile]
+
+    def device_of(self, device_id: bytes) -> tuple[Device, Profile] | None:
+        """An enrolled device with its profile, None for another."""
+        device = self.devices.get(device_id)
+        return None if device is None else (device, self.profiles[device.profile])
+
+    def leader(self, round_: int) -> int:
+        """Seat that leads a round."""
+        return leaders.leader(self.epoch_seed, round_, self.n)
+
+    @property
+    def rank(self) -> int:
+        """How many turns before this validator leads."""
+        return leaders.rank(self.epoch_seed, self.own, self.n)

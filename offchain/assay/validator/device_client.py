@@ -1,0 +1,91 @@
+"""HTTP to providers' daemons, with limits on time and size. Nothing a device answers is believed here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx2
+
+from assay.protocol.hexadecimal import HexadecimalError, parse_signature, to_hex
+from assay.protocol.keccak import keccak
+from assay.protocol.signing import signed_by
+from assay.validator.errors import DeviceFailure, PeerFailure
+from assay.validator.peer_client import CONNECT_S, read_limited
+from assay.validator.rules.values import Device
+
+MOST_COMMITMENT_BYTES = 64 << 10
+MOST_ALIVE_BYTES = 4 << 10
+LIVENESS_TAG = b"assay.live"
+
+
+class DeviceClient:
+    """Reaches devices at the endpoints that the registry announces."""
+
+    def __init__(self, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        self._client = httpx2.AsyncClient(
+            transport=transport,
+            trust_env=False,
+            follow_redirects=False,
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=256),
+        )
+
+    async def challenge(self, device: Device, body: bytes, timeout_s: float) -> bytes:
+        """The device's commitment, held for until it is there."""
+        return await self._request(device, "POST", "/v1/challenges", body, MOST_COMMITMENT_BYTES, timeout_s)
+
+    async def opening(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
+        """The bytes of an opening, at most `most_bytes` and one more."""
+        return await self._request(device, "POST", "/v1/openings", body, most_bytes + 1, timeout_s)
+
+    async def alive(self, device: Device, nonce: bytes, timeout_s: float) -> bool:
+        """Whether the device key signed H("assay.live" ‖ deviceId ‖ nonce)."""
+        name = to_hex(device.device_id)
+        path = f"/v1/devices/{name}/live?nonce={to_hex(nonce)}"
+        answer = await self._request(device, "GET", path, None, MOST_ALIVE_BYTES, timeout_s)
+        try:
+            signature = parse_signature(json.loads(answer)["signature"])
+        except (ValueError, KeyError, TypeError, HexadecimalError, RecursionError):
+            return False
+        return signed_by(keccak(LIVENESS_TAG + device.device_id + nonce), signature, device.device_key)
+
+    async def close(self) -> None:
+        """Lets connections go."""
+        await self._client.aclose()
+
+    async def _request(
+        self,
+        device: Device,
+        method: str,
+        path: str,
+        body: bytes | None,
+        most_bytes: int,
+        timeout_s: float,
+    ) -> bytes:
+        if not device.endpoint:
+            raise DeviceFailure("no endpoint announced")
+        try:
+            # The time-outs of the client bound each read; this one bounds an answer that never ends.
+            async with (
+                asyncio.timeout(timeout_s),
+                self._client.stream(
+                    method,
+                    device.endpoint.rstrip("/") + path,
+                    content=body,
+                    headers={"content-type": "application/json"} if body is not None else {},
+                    timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)),
+                ) as response,
+            ):
+                answer = await read_limited(response, most_bytes)
+                if response.status_code != 200:
+                    raise DeviceFailure(f"HTTP {response.status_code}: {answer[:200]!r}")
+                return answer
+        except (
+            httpx2.HTTPError,
+            httpx2.InvalidURL,
+            httpx2.StreamError,
+            PeerFailure,
+            TimeoutError,
+            ValueError,
+        ) as error:
+            raise DeviceFailure(f"{device.endpoint}: {error or type(error).__name__}") from None

@@ -1,0 +1,58 @@
+"""Checks openings on worker threads; the projection of B is worked out once a profile, epoch and rho."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from assay.proof.verification import Verdict, Verifier
+from assay.protocol.profile import Profile
+
+KEPT_VERIFIERS = 8
+
+
+class OpeningChecker:
+    """Verifies in `workers` threads; the kernels let go of the interpreter's lock."""
+
+    def __init__(self, workers: int, threads_a_check: int = 1) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="verify")
+        self._threads = threads_a_check
+        self._verifiers: OrderedDict[tuple[Profile, bytes, bytes], asyncio.Future[Verifier]] = OrderedDict()
+
+    async def verify(
+        self,
+        profile: Profile,
+        epoch_seed: bytes,
+        rho: bytes,
+        device_seed: bytes,
+        result_root: bytes,
+        opening: bytes,
+        indices: Sequence[tuple[int, int]],
+    ) -> Verdict:
+        """The verdict on an opening of the rows (t, i) asked for."""
+        verifier = await self._verifier(profile, epoch_seed, rho)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._pool, verifier.verify, device_seed, result_root, opening, indices
+        )
+
+    async def prepare(self, profile: Profile, epoch_seed: bytes, rho: bytes) -> None:
+        """Works out the projection ahead of the first opening."""
+        await self._verifier(profile, epoch_seed, rho)
+
+    def close(self) -> None:
+        """Lets the threads go."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _verifier(self, profile: Profile, epoch_seed: bytes, rho: bytes) -> Verifier:
+        key = (profile, epoch_seed, rho)
+        if key not in self._verifiers:
+            loop = asyncio.get_running_loop()
+            self._verifiers[key] = loop.run_in_executor(
+                self._pool, Verifier, profile, epoch_seed, rho, self._threads
+            )
+            while len(self._verifiers) > KEPT_VERIFIERS:
+                self._verifiers.popitem(last=False)
+        return await asyncio.shield(self._verifiers[key])

@@ -1,0 +1,56 @@
+"""Which block opened, drew and reported each epoch, followed through the oracle's events."""
+
+from __future__ import annotations
+
+from assay.chain.blocks import Block
+from assay.chain.client import Chain
+from assay.chain.events import Event, event_pieces
+from assay.validator.ports import ReportedEpoch
+
+_EVENTS = ("EpochOpened", "EpochDrawn", "EpochReported")
+
+
+class OracleEvents:
+    """Events up to a final block; each refresh reads only what is new, and starts over after a
+    reorganisation.
+    """
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._blocks: dict[tuple[str, int], int] = {}
+        self._reports: dict[int, Event] = {}
+        self._next = chain.deployment.block
+        self._last: Block | None = None
+
+    async def block_of(self, name: str, epoch: int, until: Block) -> Block | None:
+        """The block with this event of the epoch, None where there is none up to `until`."""
+        await self._refresh(until)
+        number = self._blocks.get((name, epoch))
+        return None if number is None or number > until.number else await self._chain.block(number)
+
+    async def last_report(self, before_epoch: int, until: Block) -> ReportedEpoch | None:
+        """The latest report of an epoch before this one, None where there is none up to `until`."""
+        await self._refresh(until)
+        epochs = [
+            epoch
+            for epoch, event in self._reports.items()
+            if epoch < before_epoch and event.block_number <= until.number
+        ]
+        if not epochs:
+            return None
+        event = self._reports[max(epochs)]
+        block = await self._chain.block(event.block_number)
+        return ReportedEpoch(max(epochs), event.args["rewardsRoot"], block)
+
+    async def _refresh(self, until: Block) -> None:
+        if self._last is not None and not await self._chain.is_canonical(self._last):
+            self._blocks, self._reports, self._next = {}, {}, self._chain.deployment.block
+        if self._last is not None and until.number <= self._last.number and self._next > until.number:
+            return
+        async for end, events in event_pieces(self._chain, "EpochOracle", _EVENTS, self._next, until):
+            for event in events:
+                self._blocks[event.name, event.args["epoch"]] = event.block_number
+                if event.name == "EpochReported":
+                    self._reports[event.args["epoch"]] = event
+            self._next = end + 1
+        self._last = until

@@ -1,0 +1,32 @@
+"""How fast an epoch runs: lengths that follow from the contract's timing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from assay.validator.rules.deadlines import Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds. `round_s` is a leader's turn before back-off; `stagger_s` how long a rank waits for the one
+    before.
+    """
+
+    round_s: float
+    stagger_s: float
+    grace_s: float  # for the last inventories, batches and signatures once a quorum is there
+    liveness_s: float  # between liveness requests to one device
+    request_s: float  # time-out of one request to a peer
+
+
+def pace(timing: Timing) -> Pace:
+    """A leader's turn is a tenth of the time to the seal, at least 1.5 and at most 60 s; the rest follows."""
+    round_s = min(60.0, max(1.5, timing.seal_by / 10))
+    return Pace(
+        round_s=round_s,
+        stagger_s=max(1.5, round_s / 2),
+        grace_s=min(5.0, max(0.4, round_s / 4)),
+        liveness_s=min(60.0, max(1.0, timing.epoch_length / 12)),
+        request_s=min(30.0, max(2.0, round_s)),
+    )

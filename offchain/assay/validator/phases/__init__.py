@@ -1,0 +1,1 @@
+"""The phases of an epoch in the order of their names in `epoch_run`."""

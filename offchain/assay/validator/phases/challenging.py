@@ -1,0 +1,91 @@
+"""Challenging all idle devices at one instant and collecting what they commit to."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from pydantic import ValidationError
+
+from assay.protocol.messages import Challenge
+from assay.validator import canonical
+from assay.validator.errors import DeviceFailure
+from assay.validator.phases.instants import agree_instant
+from assay.validator.rules.commitments import check_commitment
+from assay.validator.rules.values import Device, RuleError
+from assay.validator.wire import CommitmentBody, UsedChallenge
+from assay.validator.work import Work
+
+RETRY_S = 0.25
+log = structlog.get_logger()
+
+
+async def challenge_devices(work: Work) -> None:
+    """Returns when every idle device has answered or commitments close."""
+    if work.record.inventory_at is not None:
+        return
+    instant = await agree_instant(work)
+    if instant is None:
+        log.warning("no instant", epoch=work.context.epoch)
+        return
+    await work.services.clock.sleep(max(0.0, instant.start_ms / 1000 - work.now()))
+    devices = [d for d in work.context.idle if d.device_id not in work.record.commitments]
+    tasks = [asyncio.create_task(_challenge(work, device)) for device in devices]
+    try:
+        await work.services.wake.until(
+            lambda: all(task.done() for task in tasks), work.context.deadlines.commit_by
+        )
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    log.info("commitments collected", held=len(work.record.commitments), idle=len(work.context.idle))
+
+
+async def _challenge(work: Work, device: Device) -> None:
+    context, services = work.context, work.services
+    fresh = services.random(32)
+    nonce = services.store.nonce(context.epoch, device.device_id, context.epoch_seed, fresh)
+    challenge = Challenge(context.epoch, context.epoch_seed, device.device_id, work.account, nonce)
+    signature = services.statements.sign_challenge(challenge)
+    body = canonical.encode(
+        UsedChallenge.model_validate({**challenge.to_json(), "signature": signature}).to_json()
+    )
+    started = services.clock.elapsed_us()
+    while (left := context.deadlines.commit_by - work.now()) > 0:
+        try:
+            answer = await services.devices.challenge(device, body, left)
+        except DeviceFailure as error:
+            log.debug("challenge unanswered", device=_name(device), error=str(error))
+            await services.clock.sleep(RETRY_S)
+            continue
+        # An older nonce is one from before a crash: when its clock started is not known any more.
+        elapsed_us = max(1, services.clock.elapsed_us() - started) if nonce == fresh else 0
+        _take(work, device, answer, elapsed_us)
+        return
+
+
+def _take(work: Work, device: Device, answer: bytes, elapsed_us: int) -> None:
+    context = work.context
+    try:
+        body = CommitmentBody.model_validate_json(answer)
+        profile = context.profiles[device.profile]
+        check_commitment(
+            body.held(),
+            context.epoch,
+            context.epoch_seed,
+            device,
+            profile,
+            context.seats,
+            context.domain,
+        )
+    except (ValidationError, RuleError) as error:
+        log.warning("commitment refused", device=_name(device), reason=str(error)[:300])
+        return
+    work.record.add_commitment(body, elapsed_us)
+    work.services.wake.notify()
+    log.info("commitment", device=_name(device), elapsed_us=elapsed_us, nonces=len(body.challenges))
+
+
+def _name(device: Device) -> str:
+    return "0x" + device.device_id.hex()

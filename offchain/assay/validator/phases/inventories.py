@@ -1,0 +1,90 @@
+"""Telling the others which commitments are held, and getting those that others hold."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from pydantic import ValidationError
+
+from assay.protocol.messages import Gossip
+from assay.validator import canonical
+from assay.validator.phases.telling import others, tell_all
+from assay.validator.rules.commitments import check_commitment
+from assay.validator.rules.values import RuleError
+from assay.validator.wire import CommitmentBody, InventoryBody, InventoryEntry, InventoryMessage
+from assay.validator.work import Work
+
+MOST_COMMITMENT_BYTES = 64 << 10
+log = structlog.get_logger()
+
+
+def close_inventory(work: Work) -> None:
+    """Signs and tells what this validator holds, once an epoch."""
+    context, record = work.context, work.record
+    if record.inventory_at is not None:
+        return
+    entries = tuple(InventoryEntry(device_id=d, digest=record.contents[d]) for d in sorted(record.contents))
+    body = InventoryBody(epoch_seed=context.epoch_seed, entries=entries)
+    gossip = Gossip(context.epoch, context.set_id, "inventory", canonical.content_hash(body.to_json()))
+    message = InventoryMessage(
+        epoch=context.epoch,
+        set_id=context.set_id,
+        seat=work.account,
+        content=body,
+        signature=work.services.statements.sign_gossip(gossip),
+    )
+    record.inventory_at = work.now()
+    record.add_inventory(message)
+    work.services.wake.notify()
+    tell_all(work, "/v1/inventories", message, context.deadlines.seal_by)
+
+
+async def fetch_listed(work: Work) -> None:
+    """Gets every commitment that some inventory lists and this validator lacks, as far as anybody serves
+    it.
+    """
+    wanted = {
+        (device_id, digest)
+        for seat, devices in work.record.inventories.items()
+        if seat != work.context.own
+        for device_id, digest in devices.items()
+        if device_id not in work.record.commitments
+    }
+    await asyncio.gather(*(fetch_commitment(work, digest) for _, digest in sorted(wanted)))
+
+
+async def fetch_commitment(work: Work, digest: bytes, first: str | None = None) -> CommitmentBody | None:
+    """A commitment by the H of its content, from the store or a peer (`first` is asked first), fully
+    checked.
+    """
+    found = work.services.store.content(digest)
+    body = found[1] if found is not None else None
+    if body is None:
+        holders = [
+            work.context.seats[seat].account
+            for seat, devices in work.record.inventories.items()
+            if seat != work.context.own and digest in devices.values()
+        ]
+        candidates = list(dict.fromkeys([*([first] if first else []), *holders, *others(work)]))
+        body = await work.services.gossip.fetch(candidates, digest, MOST_COMMITMENT_BYTES)
+    if body is None:
+        return None
+    try:
+        commitment = CommitmentBody.model_validate_json(body)
+        known = work.context.device_of(commitment.device_id)
+        if known is None:
+            raise RuleError(f"device 0x{commitment.device_id.hex()} is not enrolled")
+        check_commitment(
+            commitment.held(),
+            work.context.epoch,
+            work.context.epoch_seed,
+            *known,
+            work.context.seats,
+            work.context.domain,
+        )
+    except (ValidationError, RuleError) as error:
+        log.warning("fetched commitment refused", reason=str(error)[:300])
+        return None
+    work.record.add_commitment(commitment, 0)
+    return commitment

@@ -1,0 +1,67 @@
+"""Signing and telling what this validator saw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from assay.protocol.leaves import ObservationLeaf, SealedLeaf, batch_tree
+from assay.protocol.messages import Observations
+from assay.validator.phases.telling import tell_all
+from assay.validator.rules.observations import OpeningOutcome, Seen, observe, uptime_bps
+from assay.validator.wire import BatchMessage, ObservationLine
+from assay.validator.work import Work
+
+log = structlog.get_logger()
+
+
+def observe_epoch(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> None:
+    """Signs one batch an epoch and tells it. Raises DoubleSign where another was signed before a crash lost
+    it.
+    """
+    context, record = work.context, work.record
+    known = record.batches.get(context.own)
+    if known is None:
+        leaves = observations(work, sealed, rho)
+        statement = Observations(context.epoch, context.set_id, rho, batch_tree(leaves).root)
+        message = BatchMessage(
+            epoch=context.epoch,
+            set_id=context.set_id,
+            seat=work.account,
+            rho=rho,
+            leaves=tuple(ObservationLine.of(leaf) for leaf in leaves),
+            signature=work.services.statements.sign_observations(statement),
+        )
+        record.add_batch(message, work.now())
+        record.batch_at = work.now()
+        work.services.wake.notify()
+        log.info("observed", devices=len(leaves), passed=sum(1 for leaf in leaves if leaf.flags & 1))
+    else:
+        content = work.services.store.content(known.content)
+        if content is None:
+            return
+        message = BatchMessage.model_validate_json(content[1])
+    tell_all(work, "/v1/observations", message, context.deadlines.report_by)
+
+
+def observations(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> tuple[ObservationLeaf, ...]:
+    """This validator's leaves for all devices of the epoch, ascending."""
+    context, record, store = work.context, work.record, work.services.store
+    outcomes = {v.device_id: OpeningOutcome(v.outcome) for v in store.verdicts(context.epoch, rho)}
+    roots = {leaf.device_id: leaf.result_root for leaf in sealed}
+    asked = store.liveness(context.epoch)
+
+    def seen(device_id: bytes) -> Seen:
+        held = record.commitments.get(device_id)
+        return Seen(
+            device_id=device_id,
+            leased=context.devices[device_id].leased,
+            timed_root=held.message.result_root if held is not None else None,
+            elapsed_us=record.elapsed_us.get(device_id, 0),
+            sealed_root=roots.get(device_id),
+            outcome=outcomes.get(device_id),
+            uptime_bps=uptime_bps(*asked.get(device_id, (0, 0))),
+        )
+
+    return tuple(observe(seen(device_id)) for device_id in sorted(context.devices))

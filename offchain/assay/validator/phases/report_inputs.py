@@ -1,0 +1,111 @@
+"""What the chain fixes for a report: the rewards it continues, who signed what, what may be emitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+from pydantic import ValidationError
+
+from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32
+from assay.protocol.leaves import SealedLeaf, reward_tree
+from assay.validator.phases.results import ReportInputs
+from assay.validator.phases.telling import others
+from assay.validator.ports import Phase, ReportedEpoch
+from assay.validator.rules.deadlines import deadlines
+from assay.validator.rules.values import Presence
+from assay.validator.wire import RewardsBody
+from assay.validator.work import Work
+
+RETRY_S = 0.5
+MOST_BYTES = 64 << 20
+log = structlog.get_logger()
+
+
+async def read_inputs(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> ReportInputs | None:
+    """Waits until the epoch before can change no more, then reads; None where rewards are not to be had in
+    time.
+    """
+    context, services = work.context, work.services
+    if not await _before_is_settled(work):
+        return None
+    final = services.follower.final
+    assert final is not None  # noqa: S101  # the epoch before was read at it
+    last = await services.reader.last_report(context.epoch, final)
+    previous = await _previous_rewards(work, last)
+    if previous is None:
+        return None
+    return ReportInputs(
+        rho=rho,
+        sealed=tuple(sealed),
+        previous_rewards=previous,
+        presence=await _presence(work, last),
+        emission=await services.reader.emission(context.epoch, context.opened),
+    )
+
+
+async def _before_is_settled(work: Work) -> bool:
+    follower, before = work.services.follower, work.context.epoch - 1
+    if before < 0:
+        return True
+    follower.watch(before)
+    closes = deadlines(work.services.reader.timing, before).report_by
+
+    def is_settled() -> bool:
+        state, final = follower.at_final(before), follower.final
+        if state is None or final is None:
+            return False
+        return state.phase in (Phase.REPORTED, Phase.VOID) or final.timestamp > closes
+
+    return await work.services.wake.until(is_settled, work.context.deadlines.report_by)
+
+
+async def _presence(work: Work, last: ReportedEpoch | None) -> Presence:
+    """Read at blocks that are the same for all: late signatures after them count for nobody."""
+    context, reader = work.context, work.services.reader
+    final = work.services.follower.final
+    assert final is not None  # noqa: S101
+    drawn = await reader.drawn_block(context.epoch, final) or final
+    sealed = await reader.epoch(context.epoch, drawn)
+    if last is None or last.epoch != context.epoch - 1:
+        return Presence(sealed.seal_signers, 0)
+    at = max(drawn, last.block, key=lambda block: block.number)
+    before = await reader.epoch(last.epoch, at)
+    seats = await reader.seats(before.set_id, at)
+    return Presence(sealed.seal_signers, before.report_signers, tuple(seat.account for seat in seats))
+
+
+async def _previous_rewards(work: Work, last: ReportedEpoch | None) -> dict[str, int] | None:
+    if last is None:
+        return {}
+    store = work.services.store
+    kept = store.tree(last.rewards_root)
+    if kept is not None:
+        return _totals(kept)
+    while work.now() < work.context.deadlines.report_by:
+        for account in others(work):
+            body = await _from_peer(work, account, last)
+            if body is not None:
+                store.put_tree(last.epoch, "rewards", last.rewards_root, body)
+                return _totals(body)
+        await work.services.clock.sleep(RETRY_S)
+    return None
+
+
+async def _from_peer(work: Work, account: str, last: ReportedEpoch) -> bytes | None:
+    index = await work.services.gossip.index(account, last.epoch)
+    if index is None or not isinstance(index.get("rewards"), str):
+        return None
+    try:
+        body = await work.services.gossip.fetch([account], parse_bytes32(index["rewards"]), MOST_BYTES)
+        if body is None:
+            return None
+        tree = reward_tree([line.leaf() for line in RewardsBody.model_validate_json(body).leaves])
+    except (HexadecimalError, ValidationError, ValueError) as error:
+        log.warning("reward tree refused", peer=account, reason=str(error)[:200])
+        return None
+    return body if tree.root == last.rewards_root else None
+
+
+def _totals(body: bytes) -> dict[str, int]:
+    return {line.account: line.cumulative for line in RewardsBody.model_validate_json(body).leaves}

@@ -1,0 +1,75 @@
+"""A signer's side of the report: recompute it from the batches it names, sign only what comes out the
+same.
+"""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from assay.validator.admission import admit_batch, check_proposal
+from assay.validator.errors import DoubleSign, Refused
+from assay.validator.phases.results import ReportInputs, keep, work_out
+from assay.validator.record import HeldBatch
+from assay.validator.rules.reports import left_out
+from assay.validator.rules.values import RuleError
+from assay.validator.wire import BatchMessage, NamedBatch, ReportProposal
+from assay.validator.work import Work
+
+MOST_BATCH_BYTES = 32 << 20
+
+
+async def sign_report(work: Work, inputs: ReportInputs, proposal: ReportProposal) -> bytes:
+    """This validator's signature for a proposed report. Raises Refused with the reason why not."""
+    context = work.context
+    check_proposal(context, proposal, work.report_round())
+    if proposal.rho != inputs.rho:
+        raise Refused(409, f"epoch {context.epoch} has rho 0x{inputs.rho.hex()} here")
+    # Held at the cut-off: what came after observations closed need not be named.
+    held = [seat for seat, h in work.record.batches.items() if h.received_at <= context.deadlines.observe_by]
+    batches = [(await _batch(work, inputs, named, proposal.seat)).batch for named in proposal.batches]
+    missing = left_out(held, batches)
+    if missing:
+        names = ", ".join(context.seats[seat].account for seat in missing)
+        raise Refused(409, f"the report leaves out the batch of {names}")
+    try:
+        results = work_out(work, inputs, batches)
+    except RuleError as error:
+        raise Refused(409, str(error)) from None
+    named_root = (
+        proposal.devices_root,
+        proposal.rewards_root,
+        proposal.rewards_total,
+        proposal.data_hash,
+    )
+    if named_root != (
+        results.devices_root,
+        results.rewards_root,
+        results.rewards_total,
+        results.data_hash,
+    ):
+        raise Refused(
+            409, f"the named batches make another report here: devices 0x{results.devices_root.hex()}"
+        )
+    work.record.add_report_proposal(proposal)
+    keep(work, results)
+    try:
+        return work.services.statements.sign_report(proposal.message())
+    except DoubleSign as error:
+        raise Refused(409, str(error)) from None
+
+
+async def _batch(work: Work, inputs: ReportInputs, named: NamedBatch, leader: str) -> HeldBatch:
+    known = work.record.by_digest.get(named.digest)
+    if known is not None:
+        return known
+    body = await work.services.gossip.fetch([leader, named.seat], named.content, MOST_BATCH_BYTES)
+    if body is None:
+        raise Refused(503, f"the batch of {named.seat} was not to be had")
+    try:
+        message = BatchMessage.model_validate_json(body)
+    except ValidationError:
+        raise Refused(422, f"the content named for {named.seat} is no batch") from None
+    held = admit_batch(work.record, message, inputs.rho, work.now())
+    if held.batch.digest != named.digest or message.seat != named.seat:
+        raise Refused(422, f"the content named for {named.seat} is another batch")
+    return held

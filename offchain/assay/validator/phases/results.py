@@ -1,0 +1,73 @@
+"""Working out a report from named batches, with everything it refers to kept and served."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assay.protocol.leaves import DeviceLeaf, RewardLeaf, SealedLeaf, device_tree, reward_tree
+from assay.validator import canonical
+from assay.validator.rules.reports import data_hash, device_leaves
+from assay.validator.rules.rewards import cumulative_rewards
+from assay.validator.rules.values import Batch, Emission, Presence
+from assay.validator.wire import DeviceLine, DevicesBody, RewardLine, RewardsBody
+from assay.validator.work import Work
+
+
+@dataclass(frozen=True, slots=True)
+class ReportInputs:
+    """What the chain fixes for a report, the same for every signer."""
+
+    rho: bytes
+    sealed: tuple[SealedLeaf, ...]
+    previous_rewards: dict[str, int]
+    presence: Presence
+    emission: Emission
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A report worked out."""
+
+    devices: tuple[DeviceLeaf, ...]
+    rewards: tuple[RewardLeaf, ...]
+    devices_root: bytes
+    rewards_root: bytes
+    rewards_total: int
+    data_hash: bytes
+
+
+def work_out(work: Work, inputs: ReportInputs, batches: Sequence[Batch]) -> Results:
+    """The report that follows from these batches. Raises RuleError."""
+    context = work.context
+    devices = device_leaves(context.epoch, inputs.sealed, batches, context.profile_of, context.n)
+    totals = cumulative_rewards(
+        inputs.previous_rewards,
+        context.seats,
+        devices,
+        work.known_profile,
+        lambda device_id: context.devices[device_id].provider,
+        inputs.presence,
+        inputs.emission,
+    )
+    rewards = tuple(RewardLeaf(account, totals[account]) for account in sorted(totals, key=str.lower))
+    return Results(
+        devices,
+        rewards,
+        device_tree(devices).root,
+        reward_tree(rewards).root,
+        sum(totals.values()),
+        data_hash(batches),
+    )
+
+
+def keep(work: Work, results: Results) -> None:
+    """Stores the trees, to be served and to continue the rewards from."""
+    epoch, store = work.context.epoch, work.services.store
+    devices = DevicesBody(epoch=epoch, leaves=tuple(DeviceLine.of(leaf) for leaf in results.devices))
+    rewards = RewardsBody(
+        epoch=epoch,
+        leaves=tuple(RewardLine(account=r.account, cumulative=r.cumulative) for r in results.rewards),
+    )
+    store.put_tree(epoch, "devices", results.devices_root, canonical.encode(devices.to_json()))
+    store.put_tree(epoch, "rewards", results.rewards_root, canonical.encode(rewards.to_json()))

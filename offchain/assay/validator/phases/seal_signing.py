@@ -1,0 +1,68 @@
+"""A signer's side of sealing: whether to sign what a leader proposes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from assay.validator.admission import check_proposal
+from assay.validator.errors import DoubleSign, Refused
+from assay.validator.phases.inventories import fetch_commitment
+from assay.validator.rules.seals import check_leaves, check_seal
+from assay.validator.rules.values import RuleError
+from assay.validator.wire import SealProposal
+from assay.validator.work import Work
+
+
+async def sign_seal(work: Work, proposal: SealProposal) -> bytes:
+    """This validator's signature for a proposed seal. Raises Refused with the reason why not."""
+    context, record = work.context, work.record
+    check_proposal(context, proposal, work.seal_round())
+    if proposal.epoch_seed != context.epoch_seed:
+        raise Refused(409, f"epoch {context.epoch} has the seed 0x{context.epoch_seed.hex()} here")
+    if record.inventory_at is None or len(record.inventories) < context.quorum:
+        raise Refused(503, f"{len(record.inventories)} inventories held here, a quorum is {context.quorum}")
+    if len(proposal.commitments) != len(proposal.leaves):
+        raise Refused(422, f"{len(proposal.commitments)} commitments for {len(proposal.leaves)} lines")
+    leaves = tuple(line.leaf() for line in proposal.leaves)
+    seal = proposal.message()
+    try:
+        check_leaves(leaves, context.epoch, context.epoch_seed, context.device_of, context.domain)
+        check_seal(
+            seal,
+            leaves,
+            context.epoch,
+            context.set_id,
+            context.epoch_seed,
+            record.inventory_sets(),
+            context.n,
+        )
+    except RuleError as error:
+        raise Refused(409, str(error)) from None
+    await _hold_commitments(work, proposal)
+    record.add_seal_proposal(proposal)
+    try:
+        return work.services.statements.sign_seal(seal)
+    except DoubleSign as error:
+        raise Refused(409, str(error)) from None
+
+
+async def _hold_commitments(work: Work, proposal: SealProposal) -> None:
+    """Every line must be of a commitment that is held and served here. Raises Refused."""
+
+    async def hold(line_index: int) -> None:
+        line = proposal.leaves[line_index]
+        held = work.record.commitments.get(line.device_id)
+        if held is not None and (held.message.nonce_root, held.message.result_root) == (
+            line.nonce_root,
+            line.result_root,
+        ):
+            return
+        fetched = await fetch_commitment(work, proposal.commitments[line_index], proposal.seat)
+        if fetched is None or (fetched.device_id, fetched.nonce_root, fetched.result_root) != (
+            line.device_id,
+            line.nonce_root,
+            line.result_root,
+        ):
+            raise Refused(409, f"no valid commitment of device 0x{line.device_id.hex()} was to be had")
+
+    await asyncio.gather(*(hold(i) for i in range(len(proposal.leaves))))

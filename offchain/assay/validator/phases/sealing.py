@@ -1,0 +1,103 @@
+"""Agreeing on what the devices committed to, and sealing it."""
+
+from __future__ import annotations
+
+import structlog
+
+from assay.validator.errors import DoubleSign
+from assay.validator.phases.inventories import close_inventory, fetch_listed
+from assay.validator.phases.settling import settled
+from assay.validator.phases.signatures import collect, packed
+from assay.validator.ports import Phase
+from assay.validator.rules.inventories import complete
+from assay.validator.rules.seals import seal_of, sealed_leaves
+from assay.validator.wire import SealedLine, SealProposal
+from assay.validator.work import Work
+
+PATH = "/v1/seal-proposals"
+log = structlog.get_logger()
+
+
+async def seal_epoch(work: Work) -> bool:
+    """Takes part until the epoch is sealed at a final block (True) or can be sealed no more (False)."""
+    close_inventory(work)
+    attempted: set[int] = set()
+    deadline = work.context.deadlines.seal_by
+
+    def turn() -> int | None:
+        round_ = work.seal_round()
+        return round_ if work.context.leader(round_) == work.context.own and round_ not in attempted else None
+
+    while work.phase == Phase.OPEN and work.now() < deadline:
+        round_ = turn()
+        if round_ is not None and wanted(work):
+            attempted.add(round_)
+            await _lead(work, round_)
+            continue
+        await work.services.wake.until(
+            lambda: work.phase != Phase.OPEN or (turn() is not None and wanted(work)), deadline
+        )
+    return await settled(work, Phase.SEALED, deadline)
+
+
+def wanted(work: Work) -> bool:
+    """Whether the head still waits for a seal."""
+    return work.services.follower.head_phase(work.context.epoch) <= Phase.OPEN
+
+
+async def _lead(work: Work, round_: int) -> None:
+    context, record, pace = work.context, work.record, work.services.pace
+    turn_ends = min(context.deadlines.seal_by, work.now() + pace.round_s)
+    await work.services.wake.until(
+        lambda: complete(record.inventory_sets(), context.n) or not wanted(work),
+        min(turn_ends, work.now() + (2 * pace.grace_s)),
+    )
+    if len(record.inventories) < context.quorum:
+        await work.services.wake.until(lambda: len(record.inventories) >= context.quorum, turn_ends)
+    for earlier in sorted(record.seal_proposals, reverse=True):
+        if (
+            wanted(work)
+            and earlier < round_
+            and await _complete(work, record.seal_proposals[earlier], None, turn_ends)
+        ):
+            return
+    if not wanted(work) or len(record.inventories) < context.quorum:
+        return
+    await fetch_listed(work)
+    leaves = sealed_leaves(record.commitments.values())
+    if not leaves:
+        log.info("nothing to seal", round=round_)
+        return
+    seal = seal_of(context.epoch, context.set_id, round_, context.epoch_seed, leaves)
+    try:
+        signature = work.services.statements.sign_seal(seal)
+    except DoubleSign as error:
+        log.warning("seal not signed", round=round_, reason=str(error))
+        return
+    proposal = SealProposal(
+        epoch=seal.epoch,
+        set_id=seal.set_id,
+        round=round_,
+        seat=work.account,
+        epoch_seed=seal.epoch_seed,
+        seal_root=seal.seal_root,
+        count=seal.count,
+        leaves=tuple(SealedLine.of(leaf) for leaf in leaves),
+        commitments=tuple(record.contents[leaf.device_id] for leaf in leaves),
+        signature=signature,
+    )
+    record.add_seal_proposal(proposal)
+    log.info("seal proposed", round=round_, devices=len(leaves))
+    await _complete(work, proposal, signature, turn_ends)
+
+
+async def _complete(work: Work, proposal: SealProposal, own: bytes | None, deadline: float) -> bool:
+    signatures = await collect(work, PATH, proposal, own, deadline, lambda: wanted(work))
+    if len(signatures) < work.context.quorum or not wanted(work):
+        log.info("no quorum", round=proposal.round, signed=len(signatures), quorum=work.context.quorum)
+        return False
+    mask, packed_signatures = packed(signatures)
+    transaction = await work.services.writer.seal(proposal.message(), mask, packed_signatures)
+    if transaction is not None:
+        log.info("sealed", transaction=transaction.hash, gas=transaction.gas_used, signers=len(signatures))
+    return True

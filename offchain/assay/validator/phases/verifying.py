@@ -1,0 +1,127 @@
+"""Asking each sealed device for its rows and checking them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from assay.proof import openings, sampling
+from assay.protocol import seeds
+from assay.protocol.keccak import keccak
+from assay.protocol.leaves import SealedLeaf
+from assay.protocol.messages import Gossip
+from assay.protocol.profile import Profile
+from assay.validator import canonical
+from assay.validator.errors import DeviceFailure
+from assay.validator.rules.observations import OpeningOutcome
+from assay.validator.rules.values import Device
+from assay.validator.store import StoredVerdict
+from assay.validator.wire import OpeningRequest, RowsContent
+from assay.validator.work import Work
+
+RETRY_S = 0.4
+AT_ONCE = 16  # devices whose openings are in memory
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """A sealed device under check."""
+
+    leaf: SealedLeaf
+    device: Device
+    profile: Profile
+    seed: bytes
+    rho: bytes
+
+
+async def verify_devices(work: Work, leaves: Sequence[SealedLeaf], rho: bytes) -> None:
+    """Returns with a verdict stored for every sealed device."""
+    done = {v.device_id for v in work.services.store.verdicts(work.context.epoch, rho)}
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def one(leaf: SealedLeaf) -> None:
+        known = work.context.device_of(leaf.device_id)
+        if known is None or leaf.device_id in done:
+            return
+        device, profile = known
+        seed = seeds.device_seed(work.context.epoch_seed, leaf.device_id, profile.id, leaf.nonce_root)
+        async with slots:
+            verdict = await _verdict(work, _Subject(leaf, device, profile, seed, rho))
+        work.services.store.put_verdict(work.context.epoch, rho, verdict)
+        log.info(
+            "verified",
+            device="0x" + leaf.device_id.hex(),
+            outcome=verdict.outcome,
+            reason=verdict.reason,
+        )
+
+    for profile in {work.known_profile(leaf.device_id) for leaf in leaves}:
+        await work.services.checker.prepare(profile, work.context.epoch_seed, rho)
+    await asyncio.gather(*(one(leaf) for leaf in leaves))
+
+
+async def _verdict(work: Work, subject: _Subject) -> StoredVerdict:
+    device_id, profile = subject.leaf.device_id, subject.profile
+    sampled = sampling.samples(subject.rho, device_id, profile)
+    secret = _secret_rows(work, subject)
+    public = RowsContent(device_id=device_id, rho=subject.rho)
+    hidden = RowsContent(device_id=device_id, rows=tuple(t * profile.M + i for t, i in secret))
+    opening, rows = await asyncio.gather(
+        _ask(work, subject, public, len(sampled)), _ask(work, subject, hidden, len(secret))
+    )
+    kept = None
+    if opening is not None:
+        # Kept whatever it is worth: an opening that fails is what a watcher proves the fault from.
+        kept = work.services.store.put_content(work.context.epoch, "opening", opening)
+    if opening is None or rows is None:
+        return StoredVerdict(device_id, OpeningOutcome.MISSING.value, "no opening in time", kept)
+    for what, answer, indices in (("sampled", opening, sampled), ("secret", rows, secret)):
+        verdict = await work.services.checker.verify(
+            profile,
+            work.context.epoch_seed,
+            subject.rho,
+            subject.seed,
+            subject.leaf.result_root,
+            answer,
+            indices,
+        )
+        if not verdict.valid:
+            return StoredVerdict(device_id, OpeningOutcome.BAD.value, f"{what} rows: {verdict.reason}", kept)
+    return StoredVerdict(device_id, OpeningOutcome.VALID.value, "", kept)
+
+
+def _secret_rows(work: Work, subject: _Subject) -> list[tuple[int, int]]:
+    """This validator's own choice, (t, i). The same after a restart: a device opens one list for each
+    seat.
+    """
+    purpose = keccak(b"rows" + subject.leaf.device_id)
+    fresh = work.services.random(32)
+    secret = work.services.store.nonce(work.context.epoch, purpose, subject.rho, fresh)
+    return sampling.samples(secret, subject.leaf.device_id, subject.profile, sampling.SECRET_ROWS)
+
+
+async def _ask(work: Work, subject: _Subject, content: RowsContent, count: int) -> bytes | None:
+    context, services = work.context, work.services
+    gossip = Gossip(
+        context.epoch, context.set_id, "openings-request", canonical.content_hash(content.to_json())
+    )
+    request = OpeningRequest(
+        epoch=context.epoch,
+        set_id=context.set_id,
+        seat=work.account,
+        content=content,
+        signature=services.statements.sign_gossip(gossip),
+    )
+    body = canonical.encode(request.to_json())
+    most = openings.length(subject.profile, count)
+    while (left := context.deadlines.observe_by - work.now()) > 0:
+        try:
+            return await services.devices.opening(subject.device, body, most, left)
+        except DeviceFailure as error:
+            log.debug("no opening", device="0x" + content.device_id.hex(), error=str(error))
+            await services.clock.sleep(RETRY_S)
+    return None

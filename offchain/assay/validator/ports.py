@@ -1,0 +1,165 @@
+"""What the daemon needs from the world, as narrow interfaces: chain, clock, devices, peers, signer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from assay.chain.blocks import Block
+from assay.protocol.messages import Challenge, EpochReport, Gossip, Observations, Seal
+from assay.protocol.profile import Profile
+from assay.protocol.signing import Domain
+from assay.validator.rules.deadlines import Timing
+from assay.validator.rules.values import Device, Emission, Seat
+
+
+class Phase(IntEnum):
+    """How far the contract says an epoch has come."""
+
+    NONE = 0
+    OPEN = 1
+    SEALED = 2
+    DRAWN = 3
+    REPORTED = 4
+    VOID = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ChainEpoch:
+    """An epoch as the contract holds it. Seat positions are bits of the signer masks."""
+
+    phase: Phase
+    set_id: int
+    seal_count: int
+    seal_block: int
+    seal_signers: int
+    report_signers: int
+    beacon: bytes
+    epoch_seed: bytes
+    seal_root: bytes
+    rho: bytes
+    devices_root: bytes
+    rewards_root: bytes
+    rewards_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedEpoch:
+    """An accepted report, and the block that took it."""
+
+    epoch: int
+    rewards_root: bytes
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction that was mined."""
+
+    hash: str
+    gas_used: int
+
+
+class Clock(Protocol):
+    """Time: `now` in Unix seconds, `elapsed_us` on a clock that never steps back."""
+
+    def now(self) -> float: ...
+
+    def elapsed_us(self) -> int: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class ChainReader(Protocol):
+    """State at a given block. Raises ChainError where no endpoint gives it."""
+
+    domain: Domain
+    timing: Timing
+
+    async def head(self) -> Block: ...
+
+    async def final(self) -> Block: ...
+
+    async def epoch(self, epoch: int, at: Block) -> ChainEpoch: ...
+
+    async def seats(self, set_id: int, at: Block) -> tuple[Seat, ...]: ...
+
+    async def current_seats(self, at: Block) -> tuple[Seat, ...]: ...
+
+    async def seat_endpoints(self, at: Block) -> Mapping[str, str]: ...
+
+    async def devices(self, at: Block) -> tuple[Device, ...]: ...
+
+    async def profiles(self, at: Block) -> Mapping[int, Profile]: ...
+
+    async def emission(self, epoch: int, at: Block) -> Emission: ...
+
+    async def opened_block(self, epoch: int, until: Block) -> Block | None: ...
+
+    async def drawn_block(self, epoch: int, until: Block) -> Block | None: ...
+
+    async def last_report(self, before_epoch: int, until: Block) -> ReportedEpoch | None: ...
+
+
+class ChainWriter(Protocol):
+    """The transactions of an epoch. None where a simulation says that it is not (or no longer) wanted."""
+
+    async def open_epoch(self, epoch: int) -> Transaction | None: ...
+
+    async def seal(self, seal: Seal, signers: int, signatures: bytes) -> Transaction | None: ...
+
+    async def draw(self, epoch: int) -> Transaction | None: ...
+
+    async def report(self, report: EpochReport, signers: int, signatures: bytes) -> Transaction | None: ...
+
+    async def void(self, epoch: int) -> Transaction | None: ...
+
+
+class Statements(Protocol):
+    """Signs in the seat's name. What a contract would slash twice is stored before the signature leaves.
+
+    The first three raise DoubleSign where another statement for the same epoch, set, round and seed was
+    signed.
+    """
+
+    address: str
+
+    def sign_seal(self, seal: Seal) -> bytes: ...
+
+    def sign_observations(self, observations: Observations) -> bytes: ...
+
+    def sign_report(self, report: EpochReport) -> bytes: ...
+
+    def sign_challenge(self, challenge: Challenge) -> bytes: ...
+
+    def sign_gossip(self, gossip: Gossip) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an HTTP request came to."""
+
+    status: int
+    body: bytes
+
+
+class Peers(Protocol):
+    """The other seats' daemons."""
+
+    async def post(self, account: str, path: str, body: bytes, timeout_s: float) -> Answer: ...
+
+    async def get(self, account: str, path: str, most_bytes: int, timeout_s: float) -> Answer: ...
+
+    def accounts(self) -> Sequence[str]: ...
+
+
+class Devices(Protocol):
+    """Providers' daemons. Each raises DeviceFailure for an answer that is missing, late or malformed."""
+
+    async def challenge(self, device: Device, body: bytes, timeout_s: float) -> bytes: ...
+
+    async def opening(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes: ...
+
+    async def alive(self, device: Device, nonce: bytes, timeout_s: float) -> bool: ...

@@ -1,0 +1,170 @@
+"""One epoch as this validator knows it so far: read back from the store after a stop, written through to
+it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from assay.protocol.leaves import batch_tree
+from assay.validator import canonical
+from assay.validator.context import EpochContext
+from assay.validator.rules.instants import Instant
+from assay.validator.rules.values import Batch, HeldCommitment
+from assay.validator.store import Store
+from assay.validator.wire import (
+    BatchMessage,
+    CommitmentBody,
+    InstantMessage,
+    InventoryMessage,
+    ReportProposal,
+    SealProposal,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBatch:
+    """A batch with the H of its content and when it came, Unix seconds."""
+
+    batch: Batch
+    content: bytes
+    received_at: float
+
+
+@dataclass
+class EpochRecord:
+    """Everything of one epoch. Callers have checked what they add."""
+
+    context: EpochContext
+    store: Store
+    instants: list[Instant] = field(default_factory=list)
+    inventories: dict[int, dict[bytes, bytes]] = field(default_factory=dict)  # seat -> device -> content hash
+    commitments: dict[bytes, HeldCommitment] = field(default_factory=dict)
+    contents: dict[bytes, bytes] = field(default_factory=dict)  # device -> H of its commitment
+    elapsed_us: dict[bytes, int] = field(default_factory=dict)  # timed by this validator
+    batches: dict[int, HeldBatch] = field(default_factory=dict)  # the first of each seat
+    by_digest: dict[bytes, HeldBatch] = field(default_factory=dict)  # all, equivocations too
+    seal_proposals: dict[int, SealProposal] = field(default_factory=dict)
+    report_proposals: dict[int, ReportProposal] = field(default_factory=dict)
+    inventory_at: float | None = None  # when this validator closed its own inventory
+    batch_at: float | None = None  # when this validator signed its own batch
+
+    def inventory_sets(self) -> dict[int, frozenset[bytes]]:
+        """Devices by seat, as the rules take them."""
+        return {seat: frozenset(devices) for seat, devices in self.inventories.items()}
+
+    def add_instant(self, message: InstantMessage) -> bool:
+        """Keeps an instant; False for one known."""
+        new = self._keep("instant", message.seat, message)
+        instant = self._instant(message)
+        if instant is not None and instant not in self.instants:
+            self.instants.append(instant)
+        return new
+
+    def add_inventory(self, message: InventoryMessage) -> bool:
+        """Keeps the first inventory of a seat; False for another."""
+        seat = self.context.seat_of(message.seat)
+        if seat is None or seat in self.inventories:
+            return False
+        self._keep("inventory", message.seat, message)
+        self._add_inventory(seat, message)
+        return True
+
+    def add_commitment(self, body: CommitmentBody, elapsed_us: int) -> bytes:
+        """Keeps a device's commitment, timed (above 0) or from a peer (0), and gives the H of its content."""
+        content = self.store.put_content(self.context.epoch, "commitment", canonical.encode(body.to_json()))
+        if body.device_id not in self.commitments:
+            self.store.put_commitment(
+                self.context.epoch, self.context.epoch_seed, body.device_id, content, elapsed_us
+            )
+            self._add_commitment(body, content, elapsed_us)
+        return content
+
+    def add_batch(self, message: BatchMessage, received_at: float) -> HeldBatch:
+        """Keeps a batch; the first of a seat is the one that a report must not leave out."""
+        self._keep("batch", message.seat, message)
+        return self._add_batch(message, received_at)
+
+    def add_seal_proposal(self, proposal: SealProposal) -> None:
+        """Keeps the first proposal of a round, for later leaders to carry on."""
+        if proposal.round not in self.seal_proposals:
+            self._keep("seal-proposal", proposal.seat, proposal)
+            self.seal_proposals[proposal.round] = proposal
+
+    def add_report_proposal(self, proposal: ReportProposal) -> None:
+        """Keeps the first proposal of a round, for later leaders to carry on."""
+        if proposal.round not in self.report_proposals:
+            self._keep("report-proposal", proposal.seat, proposal)
+            self.report_proposals[proposal.round] = proposal
+
+    def restore(self) -> None:
+        """Reads back what the store holds of this epoch and seed."""
+        context = self.context
+        for device_id, content, elapsed_us in self.store.commitments(context.epoch, context.epoch_seed):
+            found = self.store.content(content)
+            if found is not None and device_id in context.devices:
+                self._add_commitment(CommitmentBody.model_validate_json(found[1]), content, elapsed_us)
+        for stored in self.store.messages(context.epoch):
+            self._restore_message(stored.kind, stored.body, stored.received_at)
+
+    def _restore_message(self, kind: str, body: bytes, received_at: float) -> None:
+        own = self.context.seats[self.context.own].account
+        if kind == "instant":
+            instant = self._instant(InstantMessage.model_validate_json(body))
+            if instant is not None:
+                self.instants.append(instant)
+        elif kind == "inventory":
+            message = InventoryMessage.model_validate_json(body)
+            seat = self.context.seat_of(message.seat)
+            # After a reorganisation the epoch has another seed, and what was said of the old one is void.
+            if seat is not None and message.content.epoch_seed == self.context.epoch_seed:
+                self._add_inventory(seat, message)
+                if message.seat == own:
+                    self.inventory_at = received_at
+        elif kind == "batch":
+            batch = BatchMessage.model_validate_json(body)
+            self._add_batch(batch, received_at)
+            if batch.seat == own:
+                self.batch_at = received_at
+        elif kind == "seal-proposal":
+            seal = SealProposal.model_validate_json(body)
+            if seal.epoch_seed == self.context.epoch_seed:
+                self.seal_proposals.setdefault(seal.round, seal)
+        elif kind == "report-proposal":
+            report = ReportProposal.model_validate_json(body)
+            self.report_proposals.setdefault(report.round, report)
+
+    def _keep(
+        self,
+        kind: str,
+        seat: str,
+        message: InstantMessage | InventoryMessage | BatchMessage | SealProposal | ReportProposal,
+    ) -> bool:
+        body = canonical.encode(message.to_json())
+        self.store.put_content(self.context.epoch, kind, body)
+        return self.store.put_message(self.context.epoch, kind, seat, body)
+
+    def _instant(self, message: InstantMessage) -> Instant | None:
+        seat = self.context.seat_of(message.seat)
+        if seat is None:
+            return None
+        return Instant(seat, message.content.epoch_seed, message.content.start_ms)
+
+    def _add_inventory(self, seat: int, message: InventoryMessage) -> None:
+        self.inventories[seat] = {entry.device_id: entry.digest for entry in message.content.entries}
+
+    def _add_commitment(self, body: CommitmentBody, content: bytes, elapsed_us: int) -> None:
+        self.commitments[body.device_id] = body.held()
+        self.contents[body.device_id] = content
+        if elapsed_us > 0:
+            self.elapsed_us[body.device_id] = elapsed_us
+
+    def _add_batch(self, message: BatchMessage, received_at: float) -> HeldBatch:
+        seat = self.context.seat_of(message.seat)
+        assert seat is not None  # noqa: S101  # checked at admission
+        leaves = tuple(line.leaf() for line in message.leaves)
+        digest = message.message(batch_tree(leaves).root).digest(self.context.domain)
+        content = canonical.content_hash(message.to_json())
+        held = HeldBatch(Batch(seat, digest, leaves), content, received_at)
+        self.batches.setdefault(seat, held)
+        return self.by_digest.setdefault(digest, held)

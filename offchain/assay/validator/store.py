@@ -1,0 +1,234 @@
+"""Reads and writes of a validator's database. Every method is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from assay.protocol.keccak import keccak
+from assay.validator import tables
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A seat's message as it came."""
+
+    kind: str
+    seat: str
+    hash: bytes
+    body: bytes
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVerdict:
+    """How a device's opening fared."""
+
+    device_id: bytes
+    outcome: str
+    reason: str
+    opening: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRow:
+    """How an epoch ended here."""
+
+    epoch: int
+    epoch_seed: bytes | None
+    outcome: str
+    reason: str
+    seal_content: bytes | None
+    devices_root: bytes | None
+    rewards_root: bytes | None
+    updated_at: float
+
+
+class Store:
+    """One validator's database. `now` gives Unix seconds."""
+
+    def __init__(self, engine: Engine, now: Callable[[], float]) -> None:
+        self._engine = engine
+        self._now = now
+
+    def put_content(self, epoch: int, kind: str, body: bytes) -> bytes:
+        """Keeps a body and gives its H."""
+        digest = keccak(body)
+        with self._engine.begin() as db:
+            values = {"hash": digest, "epoch": epoch, "kind": kind, "body": body}
+            db.execute(insert(tables.contents).values(**values).on_conflict_do_nothing())
+        return digest
+
+    def content(self, digest: bytes) -> tuple[str, bytes] | None:
+        """(kind, body), or None where it is not kept."""
+        query = select(tables.contents.c.kind, tables.contents.c.body).where(tables.contents.c.hash == digest)
+        with self._engine.connect() as db:
+            row = db.execute(query).one_or_none()
+        return None if row is None else (row.kind, row.body)
+
+    def nonce(self, epoch: int, device_id: bytes, epoch_seed: bytes, fresh: bytes) -> bytes:
+        """The nonce for a device: the one stored, or else `fresh`, stored now."""
+        t = tables.nonces
+        values = {"epoch": epoch, "device_id": device_id, "epoch_seed": epoch_seed, "nonce": fresh}
+        key = (t.c.epoch == epoch, t.c.device_id == device_id, t.c.epoch_seed == epoch_seed)
+        with self._engine.begin() as db:
+            db.execute(insert(t).values(**values).on_conflict_do_nothing())
+            stored: bytes = db.execute(select(t.c.nonce).where(*key)).scalar_one()
+        return stored
+
+    def put_commitment(
+        self, epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int
+    ) -> None:
+        """Keeps the first commitment of a device; a later one changes nothing."""
+        values = {
+            "epoch": epoch,
+            "device_id": device_id,
+            "epoch_seed": epoch_seed,
+            "content": content,
+            "elapsed_us": elapsed_us,
+        }
+        with self._engine.begin() as db:
+            db.execute(insert(tables.commitments).values(**values).on_conflict_do_nothing())
+
+    def commitments(self, epoch: int, epoch_seed: bytes) -> list[tuple[bytes, bytes, int]]:
+        """(device, content hash, elapsed in microseconds), ascending by device."""
+        t = tables.commitments
+        query = (
+            select(t.c.device_id, t.c.content, t.c.elapsed_us)
+            .where(t.c.epoch == epoch, t.c.epoch_seed == epoch_seed)
+            .order_by(t.c.device_id)
+        )
+        with self._engine.connect() as db:
+            return [(row.device_id, row.content, row.elapsed_us) for row in db.execute(query)]
+
+    def put_message(self, epoch: int, kind: str, seat: str, body: bytes) -> bool:
+        """Keeps a seat's message; False where it was there already."""
+        values = {
+            "epoch": epoch,
+            "kind": kind,
+            "seat": seat,
+            "hash": keccak(body),
+            "body": body,
+            "received_at": self._now(),
+        }
+        with self._engine.begin() as db:
+            result = db.execute(insert(tables.messages).values(**values).on_conflict_do_nothing())
+        return bool(result.rowcount)
+
+    def messages(self, epoch: int) -> list[StoredMessage]:
+        """All messages of an epoch in the order in which they came."""
+        t = tables.messages
+        query = select(t).where(t.c.epoch == epoch).order_by(t.c.received_at, t.c.hash)
+        with self._engine.connect() as db:
+            rows = db.execute(query).all()
+        return [StoredMessage(r.kind, r.seat, r.hash, r.body, r.received_at) for r in rows]
+
+    def put_verdict(self, epoch: int, rho: bytes, verdict: StoredVerdict) -> None:
+        """Keeps how an opening fared; the last word counts."""
+        values = {
+            "epoch": epoch,
+            "device_id": verdict.device_id,
+            "rho": rho,
+            "outcome": verdict.outcome,
+            "reason": verdict.reason[:512],
+            "opening": verdict.opening,
+        }
+        with self._engine.begin() as db:
+            db.execute(insert(tables.verdicts).values(**values).prefix_with("OR REPLACE"))
+
+    def verdicts(self, epoch: int, rho: bytes | None = None) -> list[StoredVerdict]:
+        """Verdicts of an epoch, ascending by device."""
+        t = tables.verdicts
+        query = select(t).where(t.c.epoch == epoch).order_by(t.c.device_id)
+        if rho is not None:
+            query = query.where(t.c.rho == rho)
+        with self._engine.connect() as db:
+            rows = db.execute(query).all()
+        return [StoredVerdict(r.device_id, r.outcome, r.reason, r.opening) for r in rows]
+
+    def count_liveness(self, epoch: int, device_id: bytes, answered: bool) -> None:
+        """Counts one liveness request and whether it was answered."""
+        t = tables.liveness
+        with self._engine.begin() as db:
+            row = {"epoch": epoch, "device_id": device_id, "asked": 0, "answered": 0}
+            db.execute(insert(t).values(**row).on_conflict_do_nothing())
+            db.execute(
+                update(t)
+                .where(t.c.epoch == epoch, t.c.device_id == device_id)
+                .values(asked=t.c.asked + 1, answered=t.c.answered + int(answered))
+            )
+
+    def liveness(self, epoch: int) -> dict[bytes, tuple[int, int]]:
+        """Device to (answered, asked)."""
+        t = tables.liveness
+        with self._engine.connect() as db:
+            rows = db.execute(select(t).where(t.c.epoch == epoch)).all()
+        return {row.device_id: (row.answered, row.asked) for row in rows}
+
+    def update_epoch(self, epoch: int, **values: object) -> None:
+        """Sets columns of the epoch's row, made if it is not there."""
+        t = tables.epochs
+        with self._engine.begin() as db:
+            row = {"epoch": epoch, "outcome": "running", "reason": "", "updated_at": self._now()}
+            db.execute(insert(t).values(**row).on_conflict_do_nothing())
+            db.execute(update(t).where(t.c.epoch == epoch).values(updated_at=self._now(), **values))
+
+    def epoch(self, epoch: int) -> EpochRow | None:
+        """The epoch's row, or None."""
+        with self._engine.connect() as db:
+            row = db.execute(select(tables.epochs).where(tables.epochs.c.epoch == epoch)).one_or_none()
+        return None if row is None else EpochRow(*row)
+
+    def epochs(self, limit: int = 100) -> Sequence[EpochRow]:
+        """The latest epochs, newest first."""
+        query = select(tables.epochs).order_by(tables.epochs.c.epoch.desc()).limit(limit)
+        with self._engine.connect() as db:
+            return [EpochRow(*row) for row in db.execute(query)]
+
+    def put_tree(self, epoch: int, kind: str, root: bytes, body: bytes) -> None:
+        """Keeps a body by the root of the tree that it makes."""
+        values = {"root": root, "epoch": epoch, "kind": kind, "content": self.put_content(epoch, kind, body)}
+        with self._engine.begin() as db:
+            db.execute(insert(tables.trees).values(**values).on_conflict_do_nothing())
+
+    def tree_content(self, root: bytes) -> bytes | None:
+        """H of the body that makes the tree with this root, or None."""
+        query = select(tables.trees.c.content).where(tables.trees.c.root == root)
+        with self._engine.connect() as db:
+            found: bytes | None = db.execute(query).scalar_one_or_none()
+        return found
+
+    def tree(self, root: bytes) -> bytes | None:
+        """The body that makes the tree with this root, or None."""
+        digest = self.tree_content(root)
+        found = self.content(digest) if digest is not None else None
+        return None if found is None else found[1]
+
+    def prune(self, before_epoch: int) -> int:
+        """Forgets messages and contents of epochs that can no longer be proven against; gives how many
+        bodies.
+
+        Reward trees stay: the next report continues the last one however old it is.
+        """
+        with self._engine.begin() as db:
+            t = tables.contents
+            gone = db.execute(delete(t).where(t.c.epoch < before_epoch, t.c.kind != "rewards")).rowcount
+            for table in (
+                tables.nonces,
+                tables.commitments,
+                tables.messages,
+                tables.verdicts,
+                tables.liveness,
+            ):
+                db.execute(delete(table).where(table.c.epoch < before_epoch))
+        return int(gone)
+
+    def size(self, epoch: int) -> int:
+        """Bytes of contents kept for an epoch."""
+        t = tables.contents
+        query = select(func.coalesce(func.sum(func.length(t.c.body)), 0)).where(t.c.epoch == epoch)
+        with self._engine.connect() as db:
+            return int(db.execute(query).scalar_one())
