@@ -40,7 +40,7 @@ def commit_products(
 ) -> Proof:
     """A proof over whatever `multiply` returns for each round, chained as the protocol demands.
 
-    The products are kept whole, as the rows to open and, modulo 2^16, for the memory probe.
+    The products are kept whole, as the rows to open and for the memory probe.
     """
     started = time.perf_counter_ns()
     products = np.empty((profile.T, profile.M, profile.N), np.int32)
@@ -57,5 +57,5 @@ def commit_products(
     return Proof(
         profile, epoch_seed, device_seed, tuple(seeds), tuple(roots), row_roots, KeptRows(products),
         elapsed_us,
-        engine, products[profile.T - profile.W :].astype(np.uint16),
+        engine,
     )  # fmt: skip

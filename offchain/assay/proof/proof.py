@@ -65,9 +65,10 @@ class Proof:
         row_roots: roots of the rows' subtrees, uint8 of shape (T, M, 32).
         rows: source of the rows of C.
         elapsed_us: time of `prove`, microseconds on the device's own clock.
-        kept: rounds T-W .. T-1 modulo 2^16 for the memory probe, uint16 of shape (W, M, N), where they were
-            kept.
         engine: name of the engine that made it.
+        window: rounds T-W .. T-1 modulo 2^16 for the memory probe, uint16 of shape (W, M, N), where an
+            engine kept
+            them apart from the rows.
     """
 
     profile: Profile
@@ -79,7 +80,7 @@ class Proof:
     rows: Rows
     elapsed_us: int
     engine: str
-    kept: NDArray[np.uint16] | None = None
+    window: NDArray[np.uint16] | None = None
 
     @cached_property
     def result_tree(self) -> PositionalTree:
@@ -95,6 +96,16 @@ class Proof:
     def gops(self) -> float:
         """Giga-operations a second over the whole proof, hashing included."""
         return self.profile.operations / (1000 * max(self.elapsed_us, 1))
+
+    def claimed_memory(self) -> NDArray[np.uint16] | None:
+        """C mod 2^16 of the last W rounds, uint16 (W, M, N): what the memory probe reads; None if it was
+        not kept.
+        """
+        if self.window is not None:
+            return self.window
+        if isinstance(self.rows, KeptRows):
+            return self.rows.products[self.profile.T - self.profile.W :].astype(np.uint16)
+        return None
 
     def open(self, indices: Sequence[tuple[int, int]]) -> bytes:
         """The opening of rows (t, i), in the order asked (format in `assay.proof.openings`).

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from assay.protocol.merkle import PositionalTree, round_leaf
 from assay.protocol.seeds import FIRST_PREVIOUS_ROOT, next_seed
 
 
-def seed_after(seeds: Sequence[bytes], roots: Sequence[bytes]) -> bytes:
+def seed_after(seeds: Sequence[bytes], roots: Sequence[bytes] | Mapping[int, bytes]) -> bytes:
     """s_t for t = len(seeds) >= 1: H(s_{t-1} ‖ root_{t-2}), where root_{-1} is 32 zero bytes.
 
     The lag of one round lets a device hash round t while it multiplies round t + 1.

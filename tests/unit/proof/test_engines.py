@@ -52,7 +52,7 @@ def test_prove__random_seeds_and_shapes__same_bytes_as_the_reference(name: str) 
             proofs.append(prover.prove(device_seed))
         assert proofs[0].result_root == proofs[1].result_root
         assert np.array_equal(proofs[0].row_roots, proofs[1].row_roots)
-        assert np.array_equal(proofs[0].kept, proofs[1].kept)
+        assert np.array_equal(proofs[0].claimed_memory(), proofs[1].claimed_memory())
         everything = [(t, i) for t in range(T) for i in range(M)]
         assert proofs[0].open(everything) == proofs[1].open(everything)
 

@@ -1,66 +1,121 @@
-"""The engine for processors: Numba kernels on all threads."""
+"""The engine for processors: generation, product and hashing in compiled code, two rounds in flight."""
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.proof.commitment import commit_products
-from assay.proof.generator import TAG_A, vector
-from assay.proof.kernels import generator
-from assay.proof.kernels.product import blocked_product
-from assay.proof.kernels.words import seed_words
-from assay.proof.proof import Proof
+from assay.proof.commitment import hash_rows, round_root
+from assay.proof.engines.cpu_products import Product, product_of
+from assay.proof.engines.memory import available_memory, may_keep_products, needed_memory, require_memory
+from assay.proof.engines.pipeline import RoundPipeline
+from assay.proof.proof import KeptRows, Proof, RecomputedRows, Rows
 from assay.proof.statement import Statement
 from assay.proof.threads import Threads
 from assay.protocol.profile import Profile
 
+_LEAST_ROWS = 32  # in one part of a round
+_ONE = Threads(1)
+
 
 class CpuEngine:
-    """Generation, product and hashing in compiled code."""
+    """Proves on all threads of a processor.
+
+    C is held whole only where it fits easily; elsewhere a round's products live until they are hashed, and
+    opened
+    rows are multiplied again.
+
+    Args:
+        threads: processor threads; default ASSAY_PROOF_THREADS or all.
+        keep: hold C whole (True), never (False), or as memory allows (None).
+    """
 
     name = "cpu"
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, keep: bool | None = None) -> None:
         self._threads = Threads(threads)
-        self._job: tuple[Profile, bytes, NDArray[np.int8]] | None = None
+        self._keep = keep
+        self._job: tuple[Profile, bytes, Product] | None = None
 
     def prepare(self, profile: Profile, epoch_seed: bytes) -> None:
         profile.validate()
-        self._job = (profile, epoch_seed, self._generate(epoch_seed, generator.TAG_B, profile.N, profile.K))
+        if self._job is not None and self._job[:2] == (profile, epoch_seed):
+            return
+        self._job = None
+        require_memory(profile, needed_memory(profile, self._threads.count), available_memory())
+        self._job = (profile, epoch_seed, product_of(profile, epoch_seed, self._threads))
 
     def prove(self, device_seed: bytes) -> Proof:
-        profile, epoch_seed, b = self._prepared()
+        profile, epoch_seed, product = self._prepared()
+        started = time.perf_counter_ns()
+        keep = may_keep_products(profile, available_memory()) if self._keep is None else self._keep
+        products = np.empty((profile.T, profile.M, profile.N), np.int32) if keep else None
+        row_roots = np.empty((profile.T, profile.M, 32), np.uint8)
+        parts = max(1, min(self._threads.count // 2, profile.M // _LEAST_ROWS))
+        height = -(-profile.M // parts)
+        scratch = threading.local()
 
-        def multiply(t: int, round_seed: bytes) -> NDArray[np.int32]:
-            return blocked_product(self._generate(round_seed, generator.TAG_A, profile.M, profile.K), b)
+        def compute(t: int, round_seed: bytes, part: int) -> None:
+            first, end = part * height, min((part + 1) * height, profile.M)
+            if products is not None:
+                out = products[t, first:end]
+            else:
+                if not hasattr(scratch, "product"):
+                    scratch.product = np.empty((height, profile.N), np.int32)
+                out = scratch.product[: end - first]
+            product.multiply(round_seed, range(first, end), out)
+            row_roots[t, first:end] = hash_rows(out, profile.chunk, _ONE)
 
-        return commit_products(profile, epoch_seed, device_seed, multiply, self.name, self._threads)
+        pipeline = RoundPipeline(
+            profile.T, parts, self._threads.count, compute, lambda t: round_root(row_roots[t])
+        )
+        seeds, roots = pipeline.run(device_seed)
+        elapsed_us = (time.perf_counter_ns() - started) // 1000
+        rows: Rows = KeptRows(products) if products is not None else self._recomputed(product, profile, seeds)
+        return Proof(
+            profile,
+            epoch_seed,
+            device_seed,
+            tuple(seeds),
+            tuple(roots),
+            row_roots,
+            rows,
+            elapsed_us,
+            self.name,
+        )
 
     def open(self, proof: Proof, indices: Sequence[tuple[int, int]]) -> bytes:
         return proof.open(indices)
 
     def rows(self, round_seed: bytes, wanted: Sequence[int]) -> NDArray[np.int32]:
         """Some rows of the product of one round, multiplied anew: int32 (len(wanted), N)."""
-        profile, _, b = self._prepared()
-        return blocked_product(np.stack([vector(round_seed, TAG_A, i, profile.K) for i in wanted]), b)
+        profile, _, product = self._prepared()
+        return _multiply(product, profile, round_seed, wanted)
 
     def multiplier(self, statement: Statement) -> Callable[[bytes, list[int]], NDArray[np.int32]]:
         """What multiplies rows of a job again: (round seed, rows i) -> int32 (n, N)."""
         self.prepare(statement.profile, statement.epoch_seed)
         return self.rows
 
-    def _prepared(self) -> tuple[Profile, bytes, NDArray[np.int8]]:
+    @staticmethod
+    def _recomputed(product: Product, profile: Profile, seeds: Sequence[bytes]) -> RecomputedRows:
+        # The product stays with the proof, so it can be opened after the engine was prepared for another
+        # epoch.
+        return RecomputedRows(lambda t, wanted: _multiply(product, profile, seeds[t], wanted))
+
+    def _prepared(self) -> tuple[Profile, bytes, Product]:
         if self._job is None:
             raise RuntimeError("prepare(profile, epoch_seed) comes before prove")
         return self._job
 
-    def _generate(self, seed: bytes, tag: int, rows: int, length: int) -> NDArray[np.int8]:
-        out = np.empty((rows, length // 4), np.uint32)
-        words = seed_words(seed)
-        self._threads.over(
-            rows, lambda first, end: generator.fill_rows(words, tag, first, out[first:end], True), align=4
-        )
-        return out.view(np.int8)
+
+def _multiply(
+    product: Product, profile: Profile, round_seed: bytes, wanted: Sequence[int]
+) -> NDArray[np.int32]:
+    out = np.empty((len(wanted), profile.N), np.int32)
+    product.multiply(round_seed, wanted, out)
+    return out

@@ -53,10 +53,9 @@ class ReferenceEngine:
             if t + 1 < profile.T:
                 seeds.append(seed_after(seeds, roots))
         elapsed_us = (time.perf_counter_ns() - started) // 1000
-        kept = products[profile.T - profile.W :].astype(np.uint16)
         return Proof(
             profile, epoch_seed, device_seed, tuple(seeds), tuple(roots), row_roots, KeptRows(products),
-            elapsed_us, self.name, kept,
+            elapsed_us, self.name,
         )  # fmt: skip
 
     def open(self, proof: Proof, indices: Sequence[tuple[int, int]]) -> bytes:

@@ -1,0 +1,81 @@
+"""Two ways to multiply on a processor: byte-product instructions where there are any, float32 BLAS
+elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.proof.kernels import generator, tiled_product
+from assay.proof.kernels.byte_products import TILE_COLUMNS, TILE_ROWS, has_vnni
+from assay.proof.kernels.product import blocked_product
+from assay.proof.kernels.words import seed_words
+from assay.proof.threads import Threads
+from assay.protocol.profile import Profile
+
+
+class Product(Protocol):
+    """B of one epoch, ready to be multiplied."""
+
+    def multiply(self, round_seed: bytes, rows: Sequence[int], out: NDArray[np.int32]) -> None:
+        """Rows i of A_t·Bᵀ into int32 (len(rows), N)."""
+        ...
+
+
+class TiledProduct:
+    """Generation of A fused with an integer product (see `kernels.tiled_product`); B packed, N·K bytes."""
+
+    def __init__(self, profile: Profile, epoch_seed: bytes, threads: Threads) -> None:
+        self._length = profile.K
+        self._packed = np.empty(profile.N * profile.K // 4, np.uint32)
+        self._bias = np.empty(profile.N, np.int32)
+        seed = seed_words(epoch_seed)
+
+        def pack(first: int, end: int) -> None:
+            tiled_product.pack_columns(seed, first, end - first, profile.K, self._packed, self._bias)
+
+        threads.over(profile.N, pack, align=TILE_COLUMNS)
+
+    def multiply(self, round_seed: bytes, rows: Sequence[int], out: NDArray[np.int32]) -> None:
+        missing = -len(rows) % TILE_ROWS
+        if missing:
+            # Tiles are of eight rows: the last row fills up, into a buffer that is thrown away.
+            filled = np.empty((len(rows) + missing, out.shape[1]), np.int32)
+            self.multiply(round_seed, [*rows, *[rows[-1]] * missing], filled)
+            out[:] = filled[: len(rows)]
+            return
+        indices = np.asarray(rows, dtype=np.int64)
+        tiled_product.multiply_rows(
+            seed_words(round_seed), indices, self._length, self._packed, self._bias, out
+        )
+
+
+class BlasProduct:
+    """Exact float32 products on blocks of K (see `kernels.product`); B as int8, N·K bytes."""
+
+    def __init__(self, profile: Profile, epoch_seed: bytes, threads: Threads) -> None:
+        words = np.empty((profile.N, profile.K // 4), np.uint32)
+        seed = seed_words(epoch_seed)
+        threads.over(
+            profile.N,
+            lambda first, end: generator.fill_rows(seed, generator.TAG_B, first, words[first:end], True),
+            align=4,
+        )
+        self._b: NDArray[np.int8] = words.view(np.int8)
+
+    def multiply(self, round_seed: bytes, rows: Sequence[int], out: NDArray[np.int32]) -> None:
+        words = np.empty((len(rows), self._b.shape[1] // 4), np.uint32)
+        seed = seed_words(round_seed)
+        for place, i in enumerate(rows):
+            generator.fill_rows(seed, generator.TAG_A, i, words[place : place + 1], True)
+        out[:] = blocked_product(words.view(np.int8), self._b)
+
+
+def product_of(profile: Profile, epoch_seed: bytes, threads: Threads) -> Product:
+    """The faster of the two on this processor."""
+    kind = TiledProduct if has_vnni() else BlasProduct
+    return kind(profile, epoch_seed, threads)
