@@ -49,7 +49,7 @@ class JobBook:
         self._engine = engine
         self._runtime = runtime
         self._folder = folder
-        self._most = most
+        self.most = most
         self._clock = clock
 
     def lease_folder(self, lease_id: int) -> Path:
@@ -69,13 +69,9 @@ class JobBook:
             raise TooLarge(f"a lease may run at most {MAX_JOBS_PER_LEASE} jobs")
         if sum(1 for row in known if not self._current(row).outcome.final) >= MAX_RUNNING_PER_LEASE:
             raise Conflict(f"at most {MAX_RUNNING_PER_LEASE} jobs of a lease run at once")
-        root = self.workspace(lease_id)
-        root.mkdir(parents=True, exist_ok=True)
-        held = workspace.total_bytes(root) + sum(len(content) for content in request.files.values())
-        if held > self._most.disk_bytes:
-            raise TooLarge(f"files of {held} bytes are beyond the lease's {self._most.disk_bytes}")
+        self._require_room(lease_id, sum(len(content) for content in request.files.values()))
         for path, content in request.files.items():
-            workspace.write_file(root, path, content)
+            workspace.write_file(self.workspace(lease_id), path, content)
         job_id = secrets.token_hex(8)
         values = {
             "job_id": job_id,
@@ -91,10 +87,10 @@ class JobBook:
             job_id=job_id,
             lease_id=lease_id,
             command=request.command,
-            workspace=root,
+            workspace=self.workspace(lease_id),
             control=self.control(lease_id, job_id),
             deadline=deadline,
-            limits=request.limits.within(self._most),
+            limits=request.limits.within(self.most),
             environment=request.environment,
             image=request.image,
         )
@@ -104,6 +100,11 @@ class JobBook:
             self._finish(job_id, Outcome("failed", 127, str(error)))
             raise
         return job_id
+
+    def put_file(self, lease_id: int, path: str, content: bytes) -> None:
+        """Writes one file into the workspace. Raises TooLarge beyond the lease's share of the disk."""
+        self._require_room(lease_id, len(content))
+        workspace.write_file(self.workspace(lease_id), path, content)
 
     def get(self, lease_id: int, job_id: str) -> JobRecord:
         """The job as it stands now. Raises NotFound for another lease's job too."""
@@ -141,20 +142,15 @@ class JobBook:
         with self._engine.connect() as connection:
             return {int(row[0]) for row in connection.execute(query)}
 
-    def reconcile(self, deadlines: Mapping[int, float]) -> dict[int, int]:
-        """Ends jobs of leases that are not in `deadlines`, extends the others; how many were ended by lease."""
-        ended: dict[int, int] = {}
-        for lease_id in self.leases_with_running_jobs():
-            if lease_id in deadlines:
-                self.extend(lease_id, deadlines[lease_id])
-            elif count := self.end_lease(lease_id, "lease over"):
-                ended[lease_id] = count
-        return ended
-
     def wipe(self, lease_id: int) -> int:
         """Removes all files of a lease, logs too; how many entries are left (0)."""
         self.end_lease(lease_id, "lease over")
         return workspace.wipe(self.lease_folder(lease_id))
+
+    def _require_room(self, lease_id: int, more: int) -> None:
+        held = workspace.total_bytes(self.workspace(lease_id)) + more
+        if held > self.most.disk_bytes:
+            raise TooLarge(f"files of {held} bytes are beyond the lease's {self.most.disk_bytes}")
 
     def _rows(self, lease_id: int) -> list[RowMapping]:
         query = select(jobs).where(jobs.c.lease_id == str(lease_id)).order_by(jobs.c.created_at)

@@ -75,6 +75,16 @@ def read_file(root: Path, path: str, most: int) -> bytes:
         return file.read(most)
 
 
+def read_piece(path: Path, offset: int, most: int) -> bytes:
+    """At most `most` bytes of a file of ours from `offset` on; nothing where it does not exist yet."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(most)
+    except FileNotFoundError:
+        return b""
+
+
 def write_file(root: Path, path: str, content: bytes, executable: bool = False) -> None:
     """Writes a file below `root`, creating folders; replaces what is there, never through a link."""
     parts = parts_of(path)

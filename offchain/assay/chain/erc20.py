@@ -1,0 +1,86 @@
+"""ERC-20 tokens that are not in the deployment: balances, decimals, approvals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from assay.chain.client import At, Chain
+from assay.chain.errors import ChainError
+from assay.chain.sender import Sender
+from assay.protocol.encoding import u256
+from assay.protocol.hexadecimal import parse_hex
+from assay.protocol.keccak import keccak
+
+
+def selector(signature: str) -> bytes:
+    """The first 4 bytes of H(signature)."""
+    return keccak(signature.encode())[:4]
+
+
+BALANCE_OF = selector("balanceOf(address)")
+ALLOWANCE = selector("allowance(address,address)")
+DECIMALS = selector("decimals()")
+SYMBOL = selector("symbol()")
+APPROVE = selector("approve(address,uint256)")
+
+
+@dataclass(frozen=True)
+class Erc20:
+    """One token by its checksummed address; amounts in base units."""
+
+    chain: Chain
+    address: str
+
+    async def balance(self, account: str, at: At = "latest") -> int:
+        """What an account holds."""
+        return await self._number(BALANCE_OF + u256(account), at)
+
+    async def allowance(self, owner: str, spender: str, at: At = "latest") -> int:
+        """What `spender` may still take from `owner`."""
+        return await self._number(ALLOWANCE + u256(owner) + u256(spender), at)
+
+    async def decimals(self) -> int:
+        """Digits after the point. Raises ChainError for a token that gives more than 36."""
+        value = await self._number(DECIMALS, "latest")
+        if value > 36:
+            raise ChainError(f"token {self.address}: {value} decimals are not believable")
+        return value
+
+    async def symbol(self) -> str:
+        """Its symbol, cut to 16 printable characters; the address where it has none."""
+        data = await self._call(SYMBOL, "latest")
+        if len(data) >= 64:
+            length = min(int.from_bytes(data[32:64], "big"), 16)
+            text = data[64 : 64 + length].decode("ascii", "ignore")
+            if text.isprintable() and text:
+                return text
+        return self.address
+
+    async def approve(self, sender: Sender, spender: str, amount: int) -> int:
+        """Raises the allowance to at least `amount`; gas used, 0 where it was enough already.
+
+        Tokens that refuse to change an allowance from one value above zero to another are first set to zero.
+        """
+        held = await self.allowance(sender.address, spender)
+        if held >= amount:
+            return 0
+        gas = 0
+        for value in (0, amount) if held else (amount,):
+            data = APPROVE + u256(spender) + u256(value)
+            receipt = await sender.send_raw(self.address, data, label=f"{self.address}.approve")
+            gas += receipt.gas_used
+        return gas
+
+    async def _number(self, data: bytes, at: At) -> int:
+        answer = await self._call(data, at)
+        if len(answer) < 32:
+            raise ChainError(f"token {self.address}: is no ERC-20 contract (answered {len(answer)} bytes)")
+        return int.from_bytes(answer[:32], "big")
+
+    async def _call(self, data: bytes, at: At) -> bytes:
+        if isinstance(at, str):
+            where = at
+        else:
+            where = hex((at or await self.chain.finalised()).number)
+        result = await self.chain.rpc("eth_call", [{"to": self.address, "data": "0x" + data.hex()}, where])
+        return parse_hex(result, "eth_call", max_bytes=1 << 16)

@@ -1,0 +1,69 @@
+"""The application: routes, limits, and errors as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from assay.chain.errors import ChainError, UnreachableChain
+from assay.protocol.hexadecimal import HexadecimalError
+from assay.protocol.typed_message import MessageError
+from assay.provider.api.body_limit import BodyLimit
+from assay.provider.api.job_routes import job_routes
+from assay.provider.api.json_bodies import MAX_BODY
+from assay.provider.api.lease_routes import lease_routes
+from assay.provider.api.measurement_routes import measurement_routes
+from assay.provider.api.services import Services
+from assay.provider.errors import ProviderError
+
+log = structlog.get_logger()
+
+
+def create_app(services: Services) -> FastAPI:
+    """The provider's HTTP application."""
+    app = FastAPI(title="Assay provider", version="1", docs_url=None, redoc_url=None)
+    app.add_middleware(BodyLimit, most=MAX_BODY)
+    app.include_router(measurement_routes(services))
+    app.include_router(lease_routes(services))
+    app.include_router(job_routes(services))
+
+    @app.get("/livez")
+    async def livez() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz")
+    async def readyz() -> JSONResponse:
+        ready = services.ready()
+        return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)
+
+    @app.get("/v1/status")
+    async def status() -> Any:
+        return services.status()
+
+    @app.exception_handler(ProviderError)
+    async def refused(_request: Request, error: ProviderError) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, error.status)
+
+    @app.exception_handler(HexadecimalError)
+    @app.exception_handler(MessageError)
+    async def malformed(_request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, 400)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return JSONResponse({"error": f"{where}: {first['msg']}"}, 422)
+
+    @app.exception_handler(ChainError)
+    async def chain(_request: Request, error: ChainError) -> JSONResponse:
+        log.warning("chain error while answering", error=str(error))
+        if isinstance(error, UnreachableChain):
+            return JSONResponse({"error": "this provider cannot reach the chain now"}, 503)
+        return JSONResponse({"error": str(error)[:500]}, 409)
+
+    return app

@@ -1,0 +1,135 @@
+"""What a renter asks of a running lease: jobs, their output, files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from assay.chain.leases import Lease, LeaseStatus
+from assay.provider import workspace
+from assay.provider.api.json_bodies import JobBody
+from assay.provider.api.renter_check import authorised_lease
+from assay.provider.api.services import Services
+from assay.provider.errors import Conflict
+from assay.provider.jobs import JobRecord
+from assay.provider.runtime.workload import output_path
+
+PIECE = 1 << 16
+FOLLOW_S = 0.05
+MAX_FILE = 256 << 20
+
+
+def job_routes(services: Services) -> APIRouter:
+    """Routes under /v1/leases/{leaseId} for the lease's renter."""
+    router = APIRouter(prefix="/v1/leases/{lease_id}")
+
+    @router.post("/jobs")
+    async def create(lease_id: int, body: JobBody, request: Request) -> dict[str, Any]:
+        """Starts a job; its deadline is the second at which the lease's stream stops."""
+        lease = await authorised_lease(services, lease_id, request)
+        _require_running(services, lease)
+        wanted = body.job_request(services.jobs.most)
+        job_id = await asyncio.to_thread(services.jobs.create, lease_id, float(lease.stop), wanted)
+        return {"jobId": job_id}
+
+    @router.get("/jobs")
+    async def jobs(lease_id: int, request: Request) -> dict[str, Any]:
+        """All jobs of the lease, oldest first."""
+        await authorised_lease(services, lease_id, request)
+        records = await asyncio.to_thread(services.jobs.of_lease, lease_id)
+        return {"jobs": [job_json(record) for record in records]}
+
+    @router.get("/jobs/{job_id}")
+    async def job(lease_id: int, job_id: str, request: Request) -> dict[str, Any]:
+        """How a job stands."""
+        await authorised_lease(services, lease_id, request)
+        return job_json(await asyncio.to_thread(services.jobs.get, lease_id, job_id))
+
+    @router.delete("/jobs/{job_id}")
+    async def stop(lease_id: int, job_id: str, request: Request) -> dict[str, Any]:
+        """Ends a job."""
+        await authorised_lease(services, lease_id, request)
+        record = await asyncio.to_thread(services.jobs.stop, lease_id, job_id, "stopped by the renter")
+        return job_json(record)
+
+    @router.get("/jobs/{job_id}/output")
+    async def output(
+        lease_id: int,
+        job_id: str,
+        request: Request,
+        offset: int = Query(0, ge=0, le=1 << 50),
+        follow: bool = False,
+    ) -> StreamingResponse:
+        """The output from `offset` on; with `follow` until the job is over. A reader that was cut off asks again
+        with the offset that it has reached."""
+        await authorised_lease(services, lease_id, request)
+        await asyncio.to_thread(services.jobs.get, lease_id, job_id)
+        pieces = _pieces(services, lease_id, job_id, offset, follow)
+        return StreamingResponse(pieces, media_type="application/octet-stream")
+
+    @router.get("/files")
+    async def files(lease_id: int, request: Request) -> dict[str, Any]:
+        """Regular files of the lease's workspace."""
+        await authorised_lease(services, lease_id, request)
+        root = services.jobs.workspace(lease_id)
+        found = await asyncio.to_thread(lambda: [asdict(entry) for entry in workspace.entries(root)])
+        return {"files": found}
+
+    @router.get("/files/{path:path}")
+    async def fetch(lease_id: int, path: str, request: Request) -> Response:
+        """One file."""
+        await authorised_lease(services, lease_id, request)
+        root = services.jobs.workspace(lease_id)
+        data = await asyncio.to_thread(workspace.read_file, root, path, MAX_FILE)
+        return Response(data, media_type="application/octet-stream")
+
+    @router.put("/files/{path:path}")
+    async def put(lease_id: int, path: str, request: Request) -> dict[str, int]:
+        """Writes one file."""
+        lease = await authorised_lease(services, lease_id, request)
+        _require_running(services, lease)
+        content = await request.body()
+        await asyncio.to_thread(services.jobs.put_file, lease_id, path, content)
+        return {"size": len(content)}
+
+    return router
+
+
+def job_json(record: JobRecord) -> dict[str, Any]:
+    """A job as it travels."""
+    return {
+        "jobId": record.job_id,
+        "status": record.outcome.status,
+        "exitCode": record.outcome.exit_code,
+        "reason": record.outcome.reason,
+        "createdAt": record.created_at,
+        "endedAt": record.ended_at,
+    }
+
+
+def _require_running(services: Services, lease: Lease) -> None:
+    if lease.status is not LeaseStatus.ACTIVE or services.clock() >= lease.stop:
+        state = "over" if lease.status is LeaseStatus.ACTIVE else lease.status.name.lower()
+        raise Conflict(f"lease {lease.lease_id} is {state}; jobs need an active one")
+
+
+async def _pieces(
+    services: Services, lease_id: int, job_id: str, offset: int, follow: bool
+) -> AsyncIterator[bytes]:
+    path = output_path(services.jobs.control(lease_id, job_id))
+    while True:
+        # The job is looked at before the file: what it wrote before its end is then in the next read.
+        over = (await asyncio.to_thread(services.jobs.get, lease_id, job_id)).outcome.final
+        while piece := await asyncio.to_thread(workspace.read_piece, path, offset, PIECE):
+            offset += len(piece)
+            yield piece
+        if over or not follow:
+            return
+        await asyncio.sleep(FOLLOW_S)
+
+

@@ -1,0 +1,134 @@
+"""Bodies of requests: parsed, limited and typed at the edge."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Annotated, Any
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.alias_generators import to_camel
+
+from assay.protocol.hexadecimal import parse_bytes32, parse_signature
+from assay.provider.errors import ProviderError
+from assay.provider.jobs import JobRequest
+from assay.provider.runtime.workload import Limits
+
+MAX_BODY = 64 << 20
+MAX_SMALL_BODY = 64 << 10
+MAX_ARGUMENTS = 256
+MAX_FILES = 256
+
+
+async def small_json(request: Request) -> dict[str, Any]:
+    """The body as a JSON object of at most 64 KiB. Raises ProviderError."""
+    body = await request.body()
+    if len(body) > MAX_SMALL_BODY:
+        raise ProviderError(f"body of {len(body)} bytes, at most {MAX_SMALL_BODY} are taken")
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ProviderError("the body is not JSON") from error
+    if not isinstance(value, dict):
+        raise ProviderError("the body is not a JSON object")
+    return value
+
+
+class Body(BaseModel):
+    """Base of bodies: camelCase, nothing unknown."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+class LimitsBody(Body):
+    """Limits that a renter asks for; what is left out is the provider's most."""
+
+    wall_seconds: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    cpu_seconds: Annotated[int, Field(gt=0, le=10**9)] | None = None
+    memory_bytes: Annotated[int, Field(gt=0, le=1 << 50)] | None = None
+    disk_bytes: Annotated[int, Field(gt=0, le=1 << 50)] | None = None
+    output_bytes: Annotated[int, Field(gt=0, le=1 << 40)] | None = None
+    processes: Annotated[int, Field(gt=0, le=1 << 20)] | None = None
+    processors: Annotated[float, Field(gt=0, le=4096)] | None = None
+
+
+class JobBody(Body):
+    """A job: command as a list (no shell), files as base64 by relative path, environment, image."""
+
+    command: Annotated[list[Annotated[str, Field(max_length=65_536)]], Field(min_length=1, max_length=MAX_ARGUMENTS)]
+    files: Annotated[dict[str, str], Field(max_length=MAX_FILES)] = Field(default_factory=dict)
+    environment: Annotated[dict[str, str], Field(max_length=256)] = Field(default_factory=dict)
+    limits: LimitsBody = LimitsBody()
+    image: Annotated[str, Field(max_length=255)] | None = None
+
+    @field_validator("command")
+    @classmethod
+    def _no_nul(cls, value: list[str]) -> list[str]:
+        if any("\x00" in argument for argument in value) or not value[0]:
+            raise ValueError("arguments must not be NUL, the command not empty")
+        return value
+
+    @field_validator("environment")
+    @classmethod
+    def _names(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, content in value.items():
+            if not name.isidentifier() or not name.isascii() or "\x00" in content or len(content) > 65_536:
+                raise ValueError(f"not an environment variable: {name[:40]!r}")
+        return value
+
+    def job_request(self, most: Limits) -> JobRequest:
+        """As the jobs' rules take it. Raises ProviderError for files that are not base64."""
+        asked = {name: value for name, value in self.limits.model_dump().items() if value is not None}
+        files = {path: _decoded(path, content) for path, content in self.files.items()}
+        return JobRequest(
+            command=tuple(self.command),
+            files=files,
+            limits=Limits(**{**_fields(most), **asked}),
+            environment=tuple(self.environment.items()),
+            image=self.image,
+        )
+
+
+class NonceBody(Body):
+    """H(x) of a handover, 0x-hex."""
+
+    nonce: str
+
+    def value(self) -> bytes:
+        return parse_bytes32(self.nonce, "nonce")
+
+
+class RevealBody(Body):
+    """x of a handover, 0x-hex."""
+
+    x: str
+
+    def value(self) -> bytes:
+        return parse_bytes32(self.x, "x")
+
+
+class StartBody(Body):
+    """The renter's signed LeaseStart."""
+
+    result_root: str
+    valid_until: Annotated[int, Field(ge=0, lt=1 << 40)]
+    signature: str
+
+    def root(self) -> bytes:
+        return parse_bytes32(self.result_root, "resultRoot")
+
+    def signature_bytes(self) -> bytes:
+        return parse_signature(self.signature)
+
+
+def _decoded(path: str, content: str) -> bytes:
+    try:
+        return base64.b64decode(content, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ProviderError(f"file {path[:100]!r} is not base64") from error
+
+
+def _fields(limits: Limits) -> dict[str, Any]:
+    return {name: getattr(limits, name) for name in limits.__dataclass_fields__}

@@ -1,0 +1,39 @@
+"""What the routes work with; made once a process and handed to `create_app`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from assay.chain.leases import Lease
+from assay.protocol.signing import Domain
+from assay.provider.challenge_desk import ChallengeDesk
+from assay.provider.device import Device
+from assay.provider.handover_desk import HandoverDesk
+from assay.provider.jobs import JobBook
+from assay.provider.openings_desk import OpeningsDesk
+from assay.provider.ports import Escrow
+from assay.provider.request_signatures import RequestGuard
+from assay.provider.views import Epochs, Leases
+
+
+@dataclass(frozen=True)
+class Services:
+    """`offers` lists the public offers as JSON; `started` notes a lease that this provider has started."""
+
+    devices: Mapping[bytes, Device]
+    epochs: Epochs
+    leases: Leases
+    challenges: ChallengeDesk
+    openings: OpeningsDesk
+    handovers: HandoverDesk
+    escrow: Escrow
+    jobs: JobBook
+    guard: RequestGuard
+    offers: Callable[[], Awaitable[list[dict[str, Any]]]]
+    started: Callable[[Lease], None]
+    oracle_domain: Domain
+    clock: Callable[[], float]
+    ready: Callable[[], bool]
+    status: Callable[[], Mapping[str, Any]]
