@@ -56,7 +56,8 @@ interface IDeviceRegistry {
     error DeviceRegistry_StillProvable(bytes32 deviceId, uint256 releasableAt);
     error DeviceRegistry_StakeReleased(bytes32 deviceId);
     error DeviceRegistry_NotFraudProofs(address caller);
-    error DeviceRegistry_EndpointTooLong(uint256 length);
+    error DeviceRegistry_EndpointTooLong(uint256 length, uint256 limit);
+    error DeviceRegistry_ZeroKey();
 
     /// @notice Adds a profile; governance only. Ids count from 1.
     function addProfile(Profile calldata p) external returns (uint32 id);
@@ -89,6 +90,9 @@ interface IDeviceRegistry {
 
     /// @notice The zero profile for an unknown id.
     function profile(uint32 id) external view returns (Profile memory);
+
+    /// @notice Provider of an active device; zero for any other.
+    function activeProvider(bytes32 deviceId) external view returns (address);
 
     function profileCount() external view returns (uint32);
 

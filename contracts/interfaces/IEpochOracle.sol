@@ -93,6 +93,8 @@ interface IEpochOracle {
     error EpochOracle_TooEarly(uint64 epoch, uint256 opensAt, uint256 current);
     error EpochOracle_TooLate(uint64 epoch, uint256 closedAt, uint256 current);
     error EpochOracle_NotDue(uint64 epoch);
+    error EpochOracle_OutOfOrder(uint64 epoch, uint64 lastReported);
+    error EpochOracle_BadTiming(string what, uint256 value, uint256 bound);
     error EpochOracle_ZeroRoot(uint64 epoch);
     error EpochOracle_NoSeats(uint64 epoch);
     error EpochOracle_BlockhashGone(uint64 epoch, uint256 blockNumber);
@@ -124,6 +126,18 @@ interface IEpochOracle {
     /// @notice The zero state for an epoch never opened or already overwritten in the ring.
     function epochState(uint64 epoch) external view returns (EpochState memory);
 
+    /// @notice Seed of the epoch, or zero once it is no longer kept: then nothing can be proven against the epoch.
+    function epochSeed(uint64 epoch) external view returns (bytes32);
+
+    /// @notice What was sealed and drawn; zeros for what has not happened or is no longer kept.
+    function sealOf(uint64 epoch) external view returns (bytes32 sealRoot, uint32 count, uint32 signers, bytes32 rho);
+
+    /// @notice What rewards are claimed against; zeros for an epoch without an accepted report.
+    function rewardsOf(uint64 epoch) external view returns (bytes32 rewardsRoot, uint256 rewardsTotal, uint40 reportedAt);
+
+    /// @notice Who signed; `setId` is zero for an epoch never opened or no longer kept.
+    function presence(uint64 epoch) external view returns (uint32 setId, uint32 sealSigners, uint32 reportSigners);
+
     /// @notice Whether `leaf` stands in the report of its epoch.
     function verifyDevice(DeviceLeaf calldata leaf, bytes32[] calldata proof) external view returns (bool);
 
@@ -136,4 +150,10 @@ interface IEpochOracle {
 
     /// @notice Whether proofs against the epoch are still taken.
     function provable(uint64 epoch) external view returns (bool);
+
+    /// @notice Number of epochs kept; longer than the proof window.
+    function ringSize() external view returns (uint64);
+
+    /// @notice The last epoch whose report was accepted, and the rewards total it fixed.
+    function lastReport() external view returns (uint128 rewardsTotal, uint64 epoch, bool any);
 }

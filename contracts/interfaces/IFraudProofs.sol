@@ -68,6 +68,9 @@ interface IFraudProofs {
     error FraudProofs_ElementCorrect(int32 value);
     error FraudProofs_ChainCorrect(uint32 t);
     error FraudProofs_NotConsecutive(uint32 t);
+    error FraudProofs_RoundCount(uint256 length);
+    error FraudProofs_ZeroSeed(bytes32 deviceId);
+    error FraudProofs_BadBound(string what, uint256 value, uint256 bound);
 
     /// @notice Records keccak256(abi.encode(reporter, kind, keccak256(abi.encode(proof arguments...)), salt)).
     function commit(bytes32 commitHash) external;

@@ -28,6 +28,13 @@ interface ILeaseEscrow {
         address renter;
     }
 
+    struct Permit {
+        uint256 deadline;
+        uint8 v;
+        bytes32 r;
+        bytes32 s;
+    }
+
     struct Lease {
         address renter;
         address provider;
@@ -38,13 +45,19 @@ interface ILeaseEscrow {
         uint40 openedAt;
         uint40 start;
         uint40 stop; // when the stream ends; moved by topUp and end
+        uint40 endedAt; // when a side ended it, 0 otherwise
         uint40 minDuration;
         uint40 maxDuration;
         uint128 deposit; // all that the renter has paid in
         uint128 bond; // provider's, in the lease's token
         uint128 claimed; // paid out of the stream, fee included
         uint128 refunded; // paid back to the renter
-        uint128 downtimeRefund; // owed to the renter out of the stream
+        uint128 downtimeRefund; // the renter's, out of the stream
+        uint128 forfeited; // the renter's, out of the bond
+        uint128 bondReturned; // paid back to the provider
+        uint40 downtime; // seconds attested
+        uint64 nextEpoch; // the first whose downtime may still be refunded
+        uint16 feeBps;
     }
 
     event LeaseOpened(
@@ -64,6 +77,12 @@ interface ILeaseEscrow {
     event LeaseRefunded(uint256 indexed leaseId, address indexed receiver, uint256 amount);
     event BondReturned(uint256 indexed leaseId, address indexed receiver, uint256 amount);
     event DowntimeRefunded(uint256 indexed leaseId, uint64 indexed epoch, uint256 amount);
+    event BondForfeited(uint256 indexed leaseId, uint256 amount);
+    event TokenListed(address indexed token, uint128 feeFloor);
+    event TokenDelisted(address indexed token);
+    event FeeSet(uint16 feeBps);
+    event FeesCollected(address indexed token, address indexed receiver, uint256 amount);
+    event SurplusRecovered(address indexed token, address indexed receiver, uint256 amount);
     event OffersCancelled(bytes32 indexed deviceId, uint64 nonceFloor);
 
     error LeaseEscrow_UnknownLease(uint256 leaseId);
@@ -89,6 +108,17 @@ interface ILeaseEscrow {
     error LeaseEscrow_BadDurations(uint40 minDuration, uint40 maxDuration);
     error LeaseEscrow_ZeroReceiver();
     error LeaseEscrow_NothingDue(uint256 leaseId);
+    error LeaseEscrow_ZeroRate();
+    error LeaseEscrow_EpochOutsideLease(uint64 epoch, uint256 from, uint256 to);
+    error LeaseEscrow_EpochOutOfOrder(uint64 epoch, uint64 next);
+    error LeaseEscrow_DowntimeTooOld(uint64 epoch, uint256 closedAt, uint256 timestamp);
+    error LeaseEscrow_NotLeasedInReport(bytes32 deviceId, uint16 flags);
+    error LeaseEscrow_NoDowntime(uint64 epoch, uint16 uptimeBps);
+    error LeaseEscrow_BondHeld(uint256 leaseId, uint256 until, uint256 timestamp);
+    error LeaseEscrow_FloorNotRaised(uint64 asked, uint64 floor);
+    error LeaseEscrow_BadBound(string what, uint256 value, uint256 bound);
+    error LeaseEscrow_AlreadyListed(address token);
+    error LeaseEscrow_NoSurplus(address token);
 
     /// @notice Opens a lease on a provider's signed offer, with proof that the device passed in a recent epoch.
     /// The lease id is the next number from 1.
@@ -99,6 +129,17 @@ interface ILeaseEscrow {
         IEpochOracle.DeviceLeaf calldata leaf,
         bytes32[] calldata proof,
         uint64 minScore
+    ) external returns (uint256 leaseId);
+
+    /// @notice As `open`, with an ERC-2612 permit for the deposit. A permit spent by somebody else first does no harm.
+    function openWithPermit(
+        Offer calldata offer,
+        bytes calldata signature,
+        uint128 deposit,
+        IEpochOracle.DeviceLeaf calldata leaf,
+        bytes32[] calldata proof,
+        uint64 minScore,
+        Permit calldata permit
     ) external returns (uint256 leaseId);
 
     /// @notice Ends a pending lease and credits the renter with all of the deposit. Renter only.
@@ -151,6 +192,15 @@ interface ILeaseEscrow {
 
     /// @notice How many epochs back a passing report may lie for `open`.
     function maxAge() external view returns (uint32);
+
+    /// @notice Seconds of attested downtime after which the renter leaves free and takes the bond.
+    function maxDowntime() external view returns (uint40);
+
+    /// @notice What the provider must bring to start: rate x minDuration, rounded up.
+    function bondFor(uint256 leaseId) external view returns (uint256);
+
+    /// @notice What returnBond would pay now.
+    function bondReturnable(uint256 leaseId) external view returns (uint256);
 
     /// @notice Sum of everything held for somebody in this token.
     function owed(address token) external view returns (uint256);

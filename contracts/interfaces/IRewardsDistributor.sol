@@ -13,11 +13,22 @@ interface IRewardsDistributor {
     error RewardsDistributor_NothingDue(address account, uint256 cumulative, uint256 claimed);
     error RewardsDistributor_BeyondSchedule(uint256 total, uint256 limit);
     error RewardsDistributor_ZeroReceiver();
+    error RewardsDistributor_VetoTooLate(uint64 epoch, uint256 claimableAt, uint256 timestamp);
+    error RewardsDistributor_NoReport(uint64 epoch);
+    error RewardsDistributor_BadBound(string what, uint256 value, uint256 bound);
 
     /// @notice Mints what `account` has earned up to the report of `epoch`. The account itself names the receiver.
     function claim(uint64 epoch, uint256 cumulative, bytes32[] calldata proof, address receiver)
         external
         returns (uint256 amount);
+
+    /// @notice Refuses claims against the report of `epoch`, within its claim delay. Guardian only.
+    function veto(uint64 epoch) external;
+
+    /// @notice Seconds between a report and the first claim against it.
+    function claimDelay() external view returns (uint40);
+
+    function vetoed(uint64 epoch) external view returns (bool);
 
     /// @notice Emission of one epoch: for providers, for validators, and the most that one credit may earn.
     function emission(uint64 epoch)

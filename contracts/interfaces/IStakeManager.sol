@@ -20,10 +20,18 @@ interface IStakeManager {
     event WithdrawalCancelled(address indexed account, uint256 amount);
     event Withdrawn(address indexed account, address indexed receiver, uint256 amount);
     event Slashed(address indexed account, uint256 amount, uint256 bounty, address indexed reporter);
+    event DemandOpened(address indexed account, uint32 openDemands);
+    event DemandClosed(address indexed account, uint32 openDemands);
+    event BountySet(uint16 bountyBps);
     event BountyCollected(address indexed reporter, address indexed receiver, uint256 amount);
 
     error StakeManager_ZeroAmount();
     error StakeManager_ZeroAddress();
+    error StakeManager_BadBounty(uint16 bountyBps, uint16 limit);
+    error StakeManager_UnbondingTooShort(uint40 unbonding, uint256 needed);
+    error StakeManager_OverRelease(address account, uint128 reserved, uint128 amount);
+    error StakeManager_NothingToCollect(address reporter);
+    error StakeManager_NoDemand(address account);
     error StakeManager_NotReserver(address caller);
     error StakeManager_NotFraudProofs(address caller);
     error StakeManager_InsufficientStake(address account, uint256 free, uint256 needed);

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {Blockhash} from "@openzeppelin/contracts/utils/Blockhash.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+
+import {IEpochOracle} from "./interfaces/IEpochOracle.sol";
+import {IRewardsDistributor} from "./interfaces/IRewardsDistributor.sol";
+import {IValidatorSet} from "./interfaces/IValidatorSet.sol";
+import {OracleTypes} from "./libraries/OracleTypes.sol";
+import {QuorumSignatures} from "./libraries/QuorumSignatures.sol";
+import {SeatBlob} from "./libraries/SeatBlob.sol";
+
+/// @title Epochs in a ring of storage
+/// @dev Slots are reused epoch after epoch, so that a write costs 5,000 gas and not 22,100. A slot's age shows in `openedAt`:
+/// an epoch can only be opened within itself. Whatever is stale is read as zero.
+contract EpochOracle is IEpochOracle, EIP712 {
+    /// @dev One place of the ring.
+    struct Place {
+        uint40 openedAt; // slot 0, written by open, seal, draw, void
+        uint48 sealBlock;
+        uint32 setId;
+        uint32 sealCount;
+        uint32 sealSigners;
+        uint8 seats;
+        bool drawn;
+        bool voided;
+        uint128 rewardsTotal; // slot 1, written by report; fresh iff reportedAt >= openedAt
+        uint40 reportedAt;
+        uint32 reportSigners;
+        bytes32 beacon;
+        bytes32 sealRoot;
+        bytes32 rho;
+        bytes32 devicesRoot;
+        bytes32 rewardsRoot;
+        bytes32 dataHash;
+    }
+
+    struct Last {
+        uint128 rewardsTotal;
+        uint64 epoch;
+        bool any;
+    }
+
+    IValidatorSet public immutable validatorSet;
+    IRewardsDistributor public immutable schedule;
+    uint64 public immutable ringSize;
+
+    uint40 private immutable genesis;
+    uint32 private immutable epochLength;
+    uint32 private immutable openBy;
+    uint32 private immutable sealBy;
+    uint32 private immutable drawBy;
+    uint32 private immutable reportBy;
+    uint32 private immutable drawDelay;
+    uint40 private immutable proofWindow;
+
+    uint256 private constant REWARDED_SEATS = 4;
+
+    Last public lastReport;
+    mapping(uint256 index => Place) private ring;
+
+    constructor(IValidatorSet validatorSet_, IRewardsDistributor schedule_, Timing memory t) EIP712("Assay", "1") {
+        if (t.epochLength == 0) revert EpochOracle_BadTiming("epochLength", t.epochLength, 1);
+        if (t.openBy == 0 || t.openBy >= t.sealBy) revert EpochOracle_BadTiming("openBy", t.openBy, t.sealBy);
+        if (t.sealBy >= t.drawBy) revert EpochOracle_BadTiming("sealBy", t.sealBy, t.drawBy);
+        if (t.drawBy >= t.epochLength) revert EpochOracle_BadTiming("drawBy", t.drawBy, t.epochLength);
+        if (t.reportBy <= t.drawBy || t.reportBy > 2 * uint256(t.epochLength)) {
+            revert EpochOracle_BadTiming("reportBy", t.reportBy, 2 * uint256(t.epochLength));
+        }
+        if (t.drawDelay == 0) revert EpochOracle_BadTiming("drawDelay", t.drawDelay, 1);
+        if (t.proofWindow <= t.reportBy) revert EpochOracle_BadTiming("proofWindow", t.proofWindow, t.reportBy);
+        validatorSet = validatorSet_;
+        schedule = schedule_;
+        genesis = t.genesis;
+        epochLength = t.epochLength;
+        openBy = t.openBy;
+        sealBy = t.sealBy;
+        drawBy = t.drawBy;
+        reportBy = t.reportBy;
+        drawDelay = t.drawDelay;
+        proofWindow = t.proofWindow;
+        // A place is overwritten no sooner than its epoch's proof window has closed.
+        ringSize = uint64(t.proofWindow / t.epochLength) + 3;
+    }
+
+    /// @inheritdoc IEpochOracle
+    function openEpoch(uint64 epoch) external returns (bytes32 beacon) {
+        uint256 opens = epochStart(epoch);
+        if (block.timestamp < opens) revert EpochOracle_TooEarly(epoch, opens, block.timestamp);
+        if (block.timestamp > opens + openBy) revert EpochOracle_TooLate(epoch, opens + openBy, block.timestamp);
+        Place storage p = ring[epoch % ringSize];
+        if (_isOf(p.openedAt, epoch)) revert EpochOracle_WrongPhase(epoch, _phase(p));
+
+        (uint32 setId, uint8 seats) = validatorSet.snapshot(epoch);
+        if (seats == 0) revert EpochOracle_NoSeats(epoch);
+        Last memory last = lastReport;
+        bytes32 lastRoot = last.any ? ring[last.epoch % ringSize].devicesRoot : bytes32(0);
+        beacon = keccak256(
+            abi.encodePacked(block.prevrandao, blockhash(block.number - 1), uint256(epoch), lastRoot)
+        );
+        p.openedAt = uint40(block.timestamp);
+        p.sealBlock = 0;
+        p.setId = setId;
+        p.sealCount = 0;
+        p.sealSigners = 0;
+        p.seats = seats;
+        p.drawn = false;
+        p.voided = false;
+        p.beacon = beacon;
+        emit EpochOpened(epoch, setId, beacon, _epochSeed(epoch, beacon));
+    }
+
+    /// @inheritdoc IEpochOracle
+    function seal(uint64 epoch, uint32 round, bytes32 sealRoot, uint32 count, Quorum calldata quorum) external {
+        Place storage p = _placeIn(epoch, Phase.Open);
+        _notAfter(epoch, sealBy);
+        // An epoch in which every device is leased seals nothing, and still reports uptime.
+        if ((sealRoot == 0) != (count == 0)) revert EpochOracle_ZeroRoot(epoch);
+        bytes32 digest = _sealDigest(epoch, p.setId, round, p.beacon, sealRoot, count);
+        _checkQuorum(digest, p.setId, quorum, QuorumSignatures.quorumOf(p.seats));
+        p.sealCount = count;
+        p.sealBlock = uint48(block.number);
+        p.sealSigners = quorum.signers;
+        p.sealRoot = sealRoot;
+        emit EpochSealed(epoch, round, sealRoot, count, quorum.signers);
+    }
+
+    /// @inheritdoc IEpochOracle
+    function draw(uint64 epoch) external returns (bytes32 rho) {
+        Place storage p = _placeIn(epoch, Phase.Sealed);
+        _notAfter(epoch, drawBy);
+        uint256 drawBlock = uint256(p.sealBlock) + drawDelay;
+        if (block.number <= drawBlock) revert EpochOracle_TooEarly(epoch, drawBlock + 1, block.number);
+        bytes32 hash = Blockhash.blockHash(drawBlock);
+        if (hash == 0) revert EpochOracle_BlockhashGone(epoch, drawBlock);
+        rho = keccak256(abi.encodePacked(hash, p.sealRoot));
+        p.drawn = true;
+        p.rho = rho;
+        emit EpochDrawn(epoch, rho);
+    }
+
+    /// @inheritdoc IEpochOracle
+    function report(Report calldata r, Quorum calldata quorum) external {
+        Place storage p = _placeIn(r.epoch, Phase.Drawn);
+        _notAfter(r.epoch, reportBy);
+        if (r.devicesRoot == 0 || (r.rewardsRoot == 0 && r.rewardsTotal != 0)) revert EpochOracle_ZeroRoot(r.epoch);
+        _checkRewards(r, p.seats);
+        _checkQuorum(_reportDigest(r, p.setId, p.rho), p.setId, quorum, QuorumSignatures.quorumOf(p.seats));
+
+        lastReport = Last(uint128(r.rewardsTotal), r.epoch, true);
+        p.rewardsTotal = uint128(r.rewardsTotal);
+        p.reportedAt = uint40(block.timestamp);
+        p.reportSigners = quorum.signers;
+        p.devicesRoot = r.devicesRoot;
+        p.rewardsRoot = r.rewardsRoot;
+        p.dataHash = r.dataHash;
+        emit EpochReported(
+            r.epoch, r.round, r.devicesRoot, r.rewardsRoot, r.rewardsTotal, r.dataHash, quorum.signers
+        );
+    }
+
+    /// @inheritdoc IEpochOracle
+    function addSignatures(uint64 epoch, bool isReport, uint32 round, Quorum calldata quorum) external {
+        Place storage p = ring[epoch % ringSize];
+        Phase phase = _isOf(p.openedAt, epoch) ? _phase(p) : Phase.None;
+        // Presence counts until the report that pays for it can be made.
+        uint256 closes = epochStart(epoch) + (isReport ? epochLength + uint256(drawBy) : drawBy);
+        if (block.timestamp > closes) revert EpochOracle_TooLate(epoch, closes, block.timestamp);
+        bytes32 digest;
+        if (isReport) {
+            if (phase != Phase.Reported) revert EpochOracle_WrongPhase(epoch, phase);
+            Report memory r = Report(epoch, round, p.devicesRoot, p.rewardsRoot, p.rewardsTotal, p.dataHash);
+            digest = _reportDigest(r, p.setId, p.rho);
+        } else {
+            if (p.sealBlock == 0 || phase == Phase.None) revert EpochOracle_WrongPhase(epoch, phase);
+            digest = _sealDigest(epoch, p.setId, round, p.beacon, p.sealRoot, p.sealCount);
+        }
+        _checkQuorum(digest, p.setId, quorum, 1);
+        uint32 signers = (isReport ? p.reportSigners : p.sealSigners) | quorum.signers;
+        if (isReport) p.reportSigners = signers;
+        else p.sealSigners = signers;
+        emit SignaturesAdded(epoch, isReport, signers);
+    }
+
+    /// @inheritdoc IEpochOracle
+    function voidEpoch(uint64 epoch) external {
+        Place storage p = ring[epoch % ringSize];
+        Phase phase = _isOf(p.openedAt, epoch) ? _phase(p) : Phase.None;
+        uint256 deadline;
+        if (phase == Phase.Open) deadline = sealBy;
+        else if (phase == Phase.Sealed) deadline = drawBy;
+        else if (phase == Phase.Drawn) deadline = reportBy;
+        else revert EpochOracle_WrongPhase(epoch, phase);
+        if (block.timestamp <= epochStart(epoch) + deadline) revert EpochOracle_NotDue(epoch);
+        p.voided = true;
+        emit EpochVoided(epoch, phase);
+    }
+
+    /// @inheritdoc IEpochOracle
+    function epochState(uint64 epoch) external view returns (EpochState memory s) {
+        Place memory p = ring[epoch % ringSize];
+        if (!_isOf(p.openedAt, epoch)) return s;
+        bool reported = p.reportedAt >= p.openedAt;
+        s.phase = p.voided
+            ? Phase.Void
+            : reported ? Phase.Reported : p.drawn ? Phase.Drawn : p.sealBlock != 0 ? Phase.Sealed : Phase.Open;
+        s.setId = p.setId;
+        s.seats = p.seats;
+        s.openedAt = p.openedAt;
+        s.beacon = p.beacon;
+        s.epochSeed = _epochSeed(epoch, p.beacon);
+        if (p.sealBlock != 0) {
+            s.sealCount = p.sealCount;
+            s.sealBlock = p.sealBlock;
+            s.sealSigners = p.sealSigners;
+            s.sealRoot = p.sealRoot;
+        }
+        if (p.drawn) s.rho = p.rho;
+        if (reported) {
+            s.reportedAt = p.reportedAt;
+            s.reportSigners = p.reportSigners;
+            s.devicesRoot = p.devicesRoot;
+            s.rewardsRoot = p.rewardsRoot;
+            s.rewardsTotal = p.rewardsTotal;
+            s.dataHash = p.dataHash;
+        }
+    }
+
+    /// @inheritdoc IEpochOracle
+    function epochSeed(uint64 epoch) external view returns (bytes32) {
+        Place storage p = ring[epoch % ringSize];
+        return _isOf(p.openedAt, epoch) ? _epochSeed(epoch, p.beacon) : bytes32(0);
+    }
+
+    /// @inheritdoc IEpochOracle
+    function sealOf(uint64 epoch) external view returns (bytes32 sealRoot, uint32 count, uint32 signers, bytes32 rho) {
+        Place storage p = ring[epoch % ringSize];
+        if (!_isOf(p.openedAt, epoch) || p.sealBlock == 0) return (0, 0, 0, 0);
+        return (p.sealRoot, p.sealCount, p.sealSigners, p.drawn ? p.rho : bytes32(0));
+    }
+
+    /// @inheritdoc IEpochOracle
+    function rewardsOf(uint64 epoch) external view returns (bytes32 root, uint256 total, uint40 reportedAt) {
+        Place storage p = ring[epoch % ringSize];
+        if (!_isReported(p, epoch)) return (0, 0, 0);
+        return (p.rewardsRoot, p.rewardsTotal, p.reportedAt);
+    }
+
+    /// @inheritdoc IEpochOracle
+    function presence(uint64 epoch) external view returns (uint32 setId, uint32 sealSigners, uint32 reportSigners) {
+        Place storage p = ring[epoch % ringSize];
+        if (!_isOf(p.openedAt, epoch)) return (0, 0, 0);
+        return (p.setId, p.sealSigners, p.reportedAt >= p.openedAt ? p.reportSigners : 0);
+    }
+
+    /// @inheritdoc IEpochOracle
+    function verifyDevice(DeviceLeaf calldata leaf, bytes32[] calldata proof) external view returns (bool) {
+        Place storage p = ring[leaf.epoch % ringSize];
+        if (!_isReported(p, leaf.epoch)) return false;
+        bytes32 hash = keccak256(bytes.concat(keccak256(abi.encode(leaf))));
+        return MerkleProof.verifyCalldata(proof, p.devicesRoot, hash);
+    }
+
+    /// @inheritdoc IEpochOracle
+    function currentEpoch() external view returns (uint64) {
+        return block.timestamp < genesis ? 0 : uint64((block.timestamp - genesis) / epochLength);
+    }
+
+    /// @inheritdoc IEpochOracle
+    function epochStart(uint64 epoch) public view returns (uint256) {
+        return genesis + uint256(epoch) * epochLength;
+    }
+
+    /// @inheritdoc IEpochOracle
+    function timing() external view returns (Timing memory) {
+        return Timing(genesis, epochLength, openBy, sealBy, drawBy, reportBy, drawDelay, proofWindow);
+    }
+
+    /// @inheritdoc IEpochOracle
+    function provable(uint64 epoch) external view returns (bool) {
+        return _isOf(ring[epoch % ringSize].openedAt, epoch)
+            && block.timestamp <= epochStart(epoch) + epochLength + proofWindow;
+    }
+
+    /// @notice Separator of the domain in which devices and validators sign.
+    function domainSeparator() external view returns (bytes32) {
+        return _domainSeparatorV4();
+    }
+
+    function _checkRewards(Report calldata r, uint8 seats) private view {
+        Last memory last = lastReport;
+        if (last.any && r.epoch <= last.epoch) revert EpochOracle_OutOfOrder(r.epoch, last.epoch);
+        if (r.rewardsTotal < last.rewardsTotal) revert EpochOracle_RewardsShrank(r.rewardsTotal, last.rewardsTotal);
+        // Below four seats no fault is tolerated, so nothing new is earned.
+        uint256 limit = seats < REWARDED_SEATS ? last.rewardsTotal : schedule.scheduleLimit(r.epoch);
+        if (r.rewardsTotal > limit || r.rewardsTotal > type(uint128).max) {
+            revert EpochOracle_RewardsBeyondSchedule(r.rewardsTotal, limit);
+        }
+    }
+
+    function _checkQuorum(bytes32 digest, uint32 setId, Quorum calldata quorum, uint256 least) private view {
+        address blob = SeatBlob.addressOf(address(validatorSet), setId);
+        QuorumSignatures.check(digest, blob, quorum.signers, quorum.signatures, least);
+    }
+
+    function _sealDigest(uint64 epoch, uint32 setId, uint32 round, bytes32 beacon, bytes32 sealRoot, uint32 count)
+        private
+        view
+        returns (bytes32)
+    {
+        bytes32 seed = _epochSeed(epoch, beacon);
+        return _hashTypedDataV4(
+            keccak256(abi.encode(OracleTypes.SEAL, epoch, setId, round, seed, sealRoot, count))
+        );
+    }
+
+    function _reportDigest(Report memory r, uint32 setId, bytes32 rho) private view returns (bytes32) {
+        return _hashTypedDataV4(
+            keccak256(
+                abi.encode(
+                    OracleTypes.REPORT,
+                    r.epoch,
+                    setId,
+                    r.round,
+                    rho,
+                    r.devicesRoot,
+                    r.rewardsRoot,
+                    r.rewardsTotal,
+                    r.dataHash
+                )
+            )
+        );
+    }
+
+    function _epochSeed(uint64 epoch, bytes32 beacon) private view returns (bytes32) {
+        return keccak256(
+            abi.encodePacked("assay.B", block.chainid, uint256(uint160(address(this))), uint256(epoch), beacon)
+        );
+    }
+
+    function _placeIn(uint64 epoch, Phase expected) private view returns (Place storage p) {
+        p = ring[epoch % ringSize];
+        Phase phase = _isOf(p.openedAt, epoch) ? _phase(p) : Phase.None;
+        if (phase != expected) revert EpochOracle_WrongPhase(epoch, phase);
+    }
+
+    function _phase(Place storage p) private view returns (Phase) {
+        if (p.voided) return Phase.Void;
+        if (p.drawn) return p.reportedAt >= p.openedAt ? Phase.Reported : Phase.Drawn;
+        return p.sealBlock != 0 ? Phase.Sealed : Phase.Open;
+    }
+
+    function _isReported(Place storage p, uint64 epoch) private view returns (bool) {
+        return _isOf(p.openedAt, epoch) && p.reportedAt >= p.openedAt;
+    }
+
+    /// @dev An epoch is opened within itself, so the time of opening names the epoch.
+    function _isOf(uint40 openedAt, uint64 epoch) private view returns (bool) {
+        if (openedAt == 0) return false;
+        uint256 start = epochStart(epoch);
+        return openedAt >= start && openedAt < start + epochLength;
+    }
+
+    function _notAfter(uint64 epoch, uint32 deadline) private view {
+        uint256 closes = epochStart(epoch) + deadline;
+        if (block.timestamp > closes) revert EpochOracle_TooLate(epoch, closes, block.timestamp);
+    }
+}

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+
+import {IDeviceRegistry} from "./interfaces/IDeviceRegistry.sol";
+import {IEpochOracle} from "./interfaces/IEpochOracle.sol";
+import {ILeaseEscrow} from "./interfaces/ILeaseEscrow.sol";
+import {OfferBook} from "./lease/OfferBook.sol";
+import {Treasury} from "./lease/Treasury.sol";
+import {StreamMath} from "./libraries/StreamMath.sol";
+
+/// @title Leases
+/// @dev Of a lease's money (deposit + bond) the provider is due: stream - downtimeRefund, and bond - forfeited; the renter:
+/// deposit - stream + downtimeRefund + forfeited. The four always sum to deposit + bond.
+contract LeaseEscrow is ILeaseEscrow, Treasury, OfferBook, ReentrancyGuardTransient {
+    /// @dev Lease as stored.
+    struct Row {
+        address renter; // slot 0
+        Status status;
+        uint40 openedAt;
+        uint40 start;
+        address provider; // slot 1
+        uint16 tokenIndex;
+        uint16 feeBps;
+        uint32 minDuration;
+        uint32 maxDuration;
+        bytes32 deviceId; // slot 2
+        uint128 rate; // slot 3
+        uint128 deposit;
+        uint128 bond; // slot 4, from start on
+        uint40 stop;
+        uint40 endedAt;
+        uint40 downtime;
+        uint128 claimed; // slot 5
+        uint128 refunded;
+        uint128 downtimeRefund; // slot 6
+        uint64 nextEpoch;
+        uint128 forfeited; // slot 7
+        uint128 bondReturned;
+    }
+
+    struct Terms {
+        uint40 holdback;
+        uint40 maxDowntime;
+        uint32 maxAge;
+        uint16 feeBps;
+    }
+
+    uint256 private constant MIN_PAID = 1 minutes;
+    uint16 private constant LEASED = 2;
+
+    uint40 public immutable holdback;
+    uint40 public immutable maxDowntime;
+
+    uint256 public leaseCount;
+    mapping(uint256 leaseId => Row) private leases;
+    mapping(bytes32 deviceId => uint256) private latestLease;
+
+    constructor(
+        address authority,
+        IEpochOracle oracle_,
+        IDeviceRegistry deviceRegistry_,
+        Terms memory terms,
+        TokenTerms[] memory tokens
+    ) AccessManaged(authority) Treasury(terms.feeBps, tokens) OfferBook(oracle_, deviceRegistry_, terms.maxAge) {
+        IEpochOracle.Timing memory t = oracle_.timing();
+        // A refund for an epoch must be able to come before the claim that takes its money.
+        uint256 least = 2 * uint256(t.epochLength) + t.reportBy;
+        if (terms.holdback < least) revert LeaseEscrow_BadBound("holdback", terms.holdback, least);
+        uint256 most = uint256(t.epochLength) + t.proofWindow;
+        if (terms.holdback >= most) revert LeaseEscrow_BadBound("holdback", terms.holdback, most);
+        if (terms.maxDowntime == 0) revert LeaseEscrow_BadBound("maxDowntime", terms.maxDowntime, 1);
+        holdback = terms.holdback;
+        maxDowntime = terms.maxDowntime;
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function open(
+        Offer calldata offer,
+        bytes calldata signature,
+        uint128 deposit,
+        IEpochOracle.DeviceLeaf calldata leaf,
+        bytes32[] calldata proof,
+        uint64 minScore
+    ) external nonReentrant whenEntryOpen returns (uint256 leaseId) {
+        return _open(offer, signature, deposit, leaf, proof, minScore);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function openWithPermit(
+        Offer calldata offer,
+        bytes calldata signature,
+        uint128 deposit,
+        IEpochOracle.DeviceLeaf calldata leaf,
+        bytes32[] calldata proof,
+        uint64 minScore,
+        Permit calldata permit
+    ) external nonReentrant whenEntryOpen returns (uint256 leaseId) {
+        _allowedIndex(offer.token);
+        // A permit that somebody else has spent has left its allowance behind.
+        try IERC20Permit(offer.token).permit(
+            msg.sender, address(this), deposit, permit.deadline, permit.v, permit.r, permit.s
+        ) { } catch { }
+        return _open(offer, signature, deposit, leaf, proof, minScore);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function cancel(uint256 leaseId) external {
+        Row storage l = _renterLease(leaseId, Status.Pending);
+        l.status = Status.Cancelled;
+        emit LeaseCancelled(leaseId, l.deposit);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function start(uint256 leaseId, bytes32 resultRoot, uint40 validUntil, bytes calldata signature)
+        external
+        nonReentrant
+    {
+        Row storage l = _inStatus(leaseId, Status.Pending);
+        if (msg.sender != l.provider) revert LeaseEscrow_NotParty(leaseId, msg.sender);
+        _checkStart(l.renter, leaseId, resultRoot, validUntil, signature);
+        bytes32 deviceId = l.deviceId;
+        uint256 live = activeLease(deviceId);
+        if (live != 0) revert LeaseEscrow_DeviceLeased(deviceId, live);
+        if (deviceRegistry.activeProvider(deviceId) == address(0)) revert LeaseEscrow_DeviceNotActive(deviceId);
+
+        uint40 now_ = uint40(block.timestamp);
+        uint256 paid = StreamMath.duration(l.rate, l.deposit);
+        uint40 stop = now_ + uint40(paid < l.maxDuration ? paid : l.maxDuration);
+        uint128 bond = uint128(StreamMath.cost(l.rate, l.minDuration));
+        latestLease[deviceId] = leaseId;
+        l.status = Status.Active;
+        l.start = now_;
+        l.bond = bond;
+        l.stop = stop;
+        emit LeaseStarted(leaseId, resultRoot, now_, stop, bond);
+        if (bond != 0) _take(_tokenAt(l.tokenIndex), msg.sender, bond);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function topUp(uint256 leaseId, uint128 amount) external nonReentrant {
+        Row storage l = _renterLease(leaseId, Status.Active);
+        if (block.timestamp >= l.stop) revert LeaseEscrow_Stopped(leaseId, l.stop);
+        uint128 rate = l.rate;
+        uint256 deposit = uint256(l.deposit) + amount;
+        uint256 most = StreamMath.cost(rate, l.maxDuration);
+        if (amount == 0) revert LeaseEscrow_DepositTooSmall(0, 1);
+        if (deposit > most) revert LeaseEscrow_DepositTooLarge(deposit, most);
+        uint256 paid = StreamMath.duration(rate, deposit);
+        l.deposit = uint128(deposit);
+        l.stop = l.start + uint40(paid < l.maxDuration ? paid : l.maxDuration);
+        emit LeaseToppedUp(leaseId, amount, l.stop);
+        _take(_tokenAt(l.tokenIndex), msg.sender, amount);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function end(uint256 leaseId) external {
+        Row storage l = _inStatus(leaseId, Status.Active);
+        bool byRenter = msg.sender == l.renter;
+        if (!byRenter && msg.sender != l.provider) revert LeaseEscrow_NotParty(leaseId, msg.sender);
+        uint40 now_ = uint40(block.timestamp);
+        uint40 stop = l.stop;
+        if (now_ >= stop) revert LeaseEscrow_Stopped(leaseId, stop);
+        uint256 forfeited;
+        uint40 least = l.start + l.minDuration;
+        // Whoever keeps the device down loses the bond, and the renter its duty to stay.
+        bool free = l.downtime > maxDowntime;
+        if (byRenter && !free && now_ < least) {
+            if (least < stop) stop = least;
+        } else {
+            stop = now_;
+            if (!byRenter && !free) forfeited = StreamMath.unserved(l.bond, now_ - l.start, l.minDuration);
+        }
+        l.status = Status.Ended;
+        l.stop = stop;
+        l.endedAt = now_;
+        if (forfeited != 0) l.forfeited = uint128(forfeited);
+        emit LeaseEnded(leaseId, msg.sender, stop, forfeited);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function claim(uint256 leaseId, address receiver) external nonReentrant returns (uint256 amount) {
+        Row storage l = _due(leaseId, receiver);
+        if (msg.sender != l.provider) revert LeaseEscrow_NotParty(leaseId, msg.sender);
+        uint256 gross = _claimable(l);
+        if (gross == 0) revert LeaseEscrow_NothingDue(leaseId);
+        uint16 index = l.tokenIndex;
+        uint256 before = l.claimed;
+        uint256 floor = _feeFloorAt(index);
+        uint256 fee = StreamMath.fee(before + gross, l.feeBps, floor) - StreamMath.fee(before, l.feeBps, floor);
+        amount = gross - fee;
+        l.claimed = uint128(before + gross);
+        address token = _tokenAt(index);
+        _earnFee(token, fee);
+        emit LeaseClaimed(leaseId, receiver, amount, fee);
+        _pay(token, receiver, amount);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function refund(uint256 leaseId, address receiver) external nonReentrant returns (uint256 amount) {
+        Row storage l = _due(leaseId, receiver);
+        if (msg.sender != l.renter) revert LeaseEscrow_NotParty(leaseId, msg.sender);
+        amount = _refundable(l);
+        if (amount == 0) revert LeaseEscrow_NothingDue(leaseId);
+        l.refunded += uint128(amount);
+        emit LeaseRefunded(leaseId, receiver, amount);
+        _pay(_tokenAt(l.tokenIndex), receiver, amount);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function returnBond(uint256 leaseId, address receiver) external nonReentrant returns (uint256 amount) {
+        Row storage l = _due(leaseId, receiver);
+        if (msg.sender != l.provider) revert LeaseEscrow_NotParty(leaseId, msg.sender);
+        amount = _bondLeft(l);
+        if (amount == 0) revert LeaseEscrow_NothingDue(leaseId);
+        uint256 until = _bondHeldUntil(l);
+        if (block.timestamp < until) revert LeaseEscrow_BondHeld(leaseId, until, block.timestamp);
+        l.bondReturned += uint128(amount);
+        emit BondReturned(leaseId, receiver, amount);
+        _pay(_tokenAt(l.tokenIndex), receiver, amount);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function refundDowntime(uint256 leaseId, IEpochOracle.DeviceLeaf calldata leaf, bytes32[] calldata proof) external {
+        Row storage l = leases[leaseId];
+        if (l.status != Status.Active && l.status != Status.Ended) revert LeaseEscrow_WrongStatus(leaseId, l.status);
+        uint256 from = oracle.epochStart(leaf.epoch);
+        uint256 to = oracle.epochStart(leaf.epoch + 1);
+        uint256 last = l.endedAt != 0 && l.endedAt < l.stop ? l.endedAt : l.stop;
+        if (from < l.start || to > last) revert LeaseEscrow_EpochOutsideLease(leaf.epoch, l.start, last);
+        if (leaf.epoch < l.nextEpoch) revert LeaseEscrow_EpochOutOfOrder(leaf.epoch, l.nextEpoch);
+        // Claims reach up to now - holdback; later the epoch's money may be gone.
+        if (block.timestamp > from + holdback) {
+            revert LeaseEscrow_DowntimeTooOld(leaf.epoch, from + holdback, block.timestamp);
+        }
+        if (leaf.deviceId != l.deviceId) revert LeaseEscrow_DeviceNotInReport(l.deviceId, leaf.epoch);
+        if (leaf.flags & LEASED == 0) revert LeaseEscrow_NotLeasedInReport(leaf.deviceId, leaf.flags);
+        if (leaf.uptimeBps >= 10_000) revert LeaseEscrow_NoDowntime(leaf.epoch, leaf.uptimeBps);
+        if (!oracle.verifyDevice(leaf, proof)) revert LeaseEscrow_DeviceNotInReport(l.deviceId, leaf.epoch);
+
+        uint256 down = 10_000 - uint256(leaf.uptimeBps);
+        uint256 amount = StreamMath.streamed(l.rate, ((to - from) * down) / 10_000);
+        uint40 downtime = l.downtime + uint40(((to - from) * down) / 10_000);
+        l.nextEpoch = leaf.epoch + 1;
+        l.downtimeRefund += uint128(amount);
+        l.downtime = downtime;
+        emit DowntimeRefunded(leaseId, leaf.epoch, amount);
+        if (downtime > maxDowntime && l.forfeited < l.bond) {
+            l.forfeited = l.bond;
+            emit BondForfeited(leaseId, l.bond);
+        }
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function lease(uint256 leaseId) external view returns (Lease memory v) {
+        Row storage l = leases[leaseId];
+        v.renter = l.renter;
+        v.provider = l.provider;
+        v.deviceId = l.deviceId;
+        v.token = _tokenAt(l.tokenIndex);
+        v.status = l.status;
+        v.rate = l.rate;
+        v.openedAt = l.openedAt;
+        v.start = l.start;
+        v.stop = l.stop;
+        v.endedAt = l.endedAt;
+        v.minDuration = l.minDuration;
+        v.maxDuration = l.maxDuration;
+        v.deposit = l.deposit;
+        v.bond = l.bond;
+        v.claimed = l.claimed;
+        v.refunded = l.refunded;
+        v.downtimeRefund = l.downtimeRefund;
+        v.forfeited = l.forfeited;
+        v.bondReturned = l.bondReturned;
+        v.downtime = l.downtime;
+        v.nextEpoch = l.nextEpoch;
+        v.feeBps = l.feeBps;
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function streamed(uint256 leaseId) external view returns (uint256) {
+        return _streamedAt(leases[leaseId], block.timestamp);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function claimable(uint256 leaseId) external view returns (uint256) {
+        return _claimable(leases[leaseId]);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function refundable(uint256 leaseId) external view returns (uint256) {
+        return _refundable(leases[leaseId]);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function bondFor(uint256 leaseId) external view returns (uint256) {
+        return StreamMath.cost(leases[leaseId].rate, leases[leaseId].minDuration);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function bondReturnable(uint256 leaseId) external view returns (uint256) {
+        Row storage l = leases[leaseId];
+        return block.timestamp < _bondHeldUntil(l) ? 0 : _bondLeft(l);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function activeLease(bytes32 deviceId) public view returns (uint256 leaseId) {
+        leaseId = latestLease[deviceId];
+        Row storage l = leases[leaseId];
+        if (l.status != Status.Active || block.timestamp >= l.stop) return 0;
+    }
+
+    function _open(
+        Offer calldata offer,
+        bytes calldata signature,
+        uint128 deposit,
+        IEpochOracle.DeviceLeaf calldata leaf,
+        bytes32[] calldata proof,
+        uint64 minScore
+    ) private returns (uint256 leaseId) {
+        _checkOffer(offer, signature);
+        _checkMeasured(offer.deviceId, leaf, proof, minScore);
+        return _record(offer, deposit);
+    }
+
+    function _record(Offer calldata offer, uint128 deposit) private returns (uint256 leaseId) {
+        uint16 tokenIndex = _allowedIndex(offer.token);
+        uint256 least = StreamMath.cost(offer.rate, offer.minDuration > MIN_PAID ? offer.minDuration : MIN_PAID);
+        if (deposit < least) revert LeaseEscrow_DepositTooSmall(deposit, least);
+        uint256 most = StreamMath.cost(offer.rate, offer.maxDuration > MIN_PAID ? offer.maxDuration : MIN_PAID);
+        if (deposit > most) revert LeaseEscrow_DepositTooLarge(deposit, most);
+
+        leaseId = ++leaseCount;
+        Row storage l = leases[leaseId];
+        l.renter = msg.sender;
+        l.status = Status.Pending;
+        l.openedAt = uint40(block.timestamp);
+        l.provider = offer.provider;
+        l.tokenIndex = tokenIndex;
+        l.feeBps = feeBps;
+        l.minDuration = uint32(offer.minDuration);
+        l.maxDuration = uint32(offer.maxDuration);
+        l.deviceId = offer.deviceId;
+        l.rate = offer.rate;
+        l.deposit = deposit;
+        emit LeaseOpened(
+            leaseId, msg.sender, offer.provider, offer.deviceId, offer.token, offer.rate, deposit
+        );
+        _take(offer.token, msg.sender, deposit);
+    }
+
+    function _streamedAt(Row storage l, uint256 time) private view returns (uint256) {
+        uint256 until = time < l.stop ? time : l.stop;
+        uint256 from = l.start;
+        return until <= from || from == 0 ? 0 : StreamMath.streamed(l.rate, until - from);
+    }
+
+    function _claimable(Row storage l) private view returns (uint256) {
+        uint256 earned = _streamedAt(l, block.timestamp > holdback ? block.timestamp - holdback : 0);
+        uint256 taken = uint256(l.claimed) + l.downtimeRefund;
+        return earned > taken ? earned - taken : 0;
+    }
+
+    function _refundable(Row storage l) private view returns (uint256) {
+        if (l.status == Status.Cancelled) return l.deposit - l.refunded;
+        uint256 due = uint256(l.downtimeRefund) + l.forfeited;
+        bool over = l.status == Status.Ended || (l.status == Status.Active && block.timestamp >= l.stop);
+        if (over) due += l.deposit - _streamedAt(l, l.stop);
+        return due - l.refunded;
+    }
+
+    function _bondLeft(Row storage l) private view returns (uint256) {
+        return uint256(l.bond) - l.forfeited - l.bondReturned;
+    }
+
+    /// @dev Until no downtime of the lease can be attested any more.
+    function _bondHeldUntil(Row storage l) private view returns (uint256) {
+        return uint256(l.stop) + holdback;
+    }
+
+    function _inStatus(uint256 leaseId, Status expected) private view returns (Row storage l) {
+        l = leases[leaseId];
+        if (l.status == Status.None) revert LeaseEscrow_UnknownLease(leaseId);
+        if (l.status != expected) revert LeaseEscrow_WrongStatus(leaseId, l.status);
+    }
+
+    function _renterLease(uint256 leaseId, Status expected) private view returns (Row storage l) {
+        l = _inStatus(leaseId, expected);
+        if (msg.sender != l.renter) revert LeaseEscrow_NotParty(leaseId, msg.sender);
+    }
+
+    function _due(uint256 leaseId, address receiver) private view returns (Row storage l) {
+        l = leases[leaseId];
+        if (l.status == Status.None) revert LeaseEscrow_UnknownLease(leaseId);
+        if (receiver == address(0)) revert LeaseEscrow_ZeroReceiver();
+    }
+}

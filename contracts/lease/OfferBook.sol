@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+
+import {IDeviceRegistry} from "../interfaces/IDeviceRegistry.sol";
+import {IEpochOracle} from "../interfaces/IEpochOracle.sol";
+import {ILeaseEscrow} from "../interfaces/ILeaseEscrow.sol";
+import {PartySignature} from "../libraries/PartySignature.sol";
+
+/// @title What must hold of an offer and of the device behind it
+abstract contract OfferBook is ILeaseEscrow, EIP712 {
+    bytes32 public constant OFFER_TYPEHASH = keccak256(
+        "Offer(address provider,bytes32 deviceId,address token,uint128 rate,uint40 minDuration,uint40 maxDuration,uint40 validUntil,uint64 nonce,address renter)"
+    );
+    bytes32 public constant START_TYPEHASH =
+        keccak256("LeaseStart(uint256 leaseId,bytes32 resultRoot,uint40 validUntil)");
+
+    uint16 private constant PASSED = 1;
+
+    IEpochOracle public immutable oracle;
+    IDeviceRegistry public immutable deviceRegistry;
+    uint32 public immutable maxAge;
+
+    mapping(bytes32 deviceId => uint64) public nonceFloor;
+
+    constructor(IEpochOracle oracle_, IDeviceRegistry deviceRegistry_, uint32 maxAge_) EIP712("Assay", "1") {
+        if (maxAge_ == 0 || maxAge_ >= oracle_.ringSize()) {
+            revert LeaseEscrow_BadBound("maxAge", maxAge_, oracle_.ringSize());
+        }
+        oracle = oracle_;
+        deviceRegistry = deviceRegistry_;
+        maxAge = maxAge_;
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function cancelOffers(bytes32 deviceId, uint64 floor) external {
+        if (deviceRegistry.device(deviceId).provider != msg.sender) {
+            revert LeaseEscrow_NotProvider(deviceId, msg.sender);
+        }
+        if (floor <= nonceFloor[deviceId]) revert LeaseEscrow_FloorNotRaised(floor, nonceFloor[deviceId]);
+        nonceFloor[deviceId] = floor;
+        emit OffersCancelled(deviceId, floor);
+    }
+
+    function _checkOffer(Offer calldata offer, bytes calldata signature) internal view {
+        if (block.timestamp > offer.validUntil) revert LeaseEscrow_OfferExpired(offer.validUntil, block.timestamp);
+        if (offer.renter != address(0) && offer.renter != msg.sender) {
+            revert LeaseEscrow_NotForRenter(offer.renter, msg.sender);
+        }
+        uint64 floor = nonceFloor[offer.deviceId];
+        if (offer.nonce < floor) revert LeaseEscrow_OfferCancelled(offer.nonce, floor);
+        if (offer.rate == 0) revert LeaseEscrow_ZeroRate();
+        if (offer.maxDuration < offer.minDuration || offer.maxDuration > type(uint32).max || offer.maxDuration == 0) {
+            revert LeaseEscrow_BadDurations(offer.minDuration, offer.maxDuration);
+        }
+        address provider = deviceRegistry.activeProvider(offer.deviceId);
+        if (provider == address(0)) revert LeaseEscrow_DeviceNotActive(offer.deviceId);
+        if (provider != offer.provider) revert LeaseEscrow_NotProvider(offer.deviceId, offer.provider);
+        bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(OFFER_TYPEHASH, offer)));
+        if (!PartySignature.isValid(offer.provider, digest, signature)) revert LeaseEscrow_BadSignature(offer.provider);
+    }
+
+    /// @dev The device passed, flags exactly 1, in a recent enough epoch, with the score asked for.
+    function _checkMeasured(
+        bytes32 deviceId,
+        IEpochOracle.DeviceLeaf calldata leaf,
+        bytes32[] calldata proof,
+        uint64 minScore
+    ) internal view {
+        uint64 current = oracle.currentEpoch();
+        uint64 oldest = current > maxAge ? current - maxAge : 0;
+        if (leaf.epoch < oldest) revert LeaseEscrow_ReportTooOld(leaf.epoch, oldest);
+        if (leaf.deviceId != deviceId) revert LeaseEscrow_DeviceNotInReport(deviceId, leaf.epoch);
+        if (leaf.flags != PASSED) revert LeaseEscrow_DeviceNotPassed(deviceId, leaf.flags);
+        if (leaf.scoreGops < minScore) revert LeaseEscrow_ScoreTooLow(leaf.scoreGops, minScore);
+        if (!oracle.verifyDevice(leaf, proof)) revert LeaseEscrow_DeviceNotInReport(deviceId, leaf.epoch);
+    }
+
+    function _checkStart(address renter, uint256 leaseId, bytes32 resultRoot, uint40 validUntil, bytes calldata signature)
+        internal
+        view
+    {
+        if (block.timestamp > validUntil) revert LeaseEscrow_StartExpired(validUntil, block.timestamp);
+        bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(START_TYPEHASH, leaseId, resultRoot, validUntil)));
+        if (!PartySignature.isValid(renter, digest, signature)) revert LeaseEscrow_BadSignature(renter);
+    }
+}

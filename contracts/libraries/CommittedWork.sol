@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IDeviceRegistry} from "../interfaces/IDeviceRegistry.sol";
+import {IFraudProofs} from "../interfaces/IFraudProofs.sol";
+import {Generator} from "./Generator.sol";
+import {PositionalMerkle} from "./PositionalMerkle.sol";
+
+/// @title What a resultRoot binds: rounds, chunks, seeds
+/// @dev Every path length is fixed by the profile, so a node can never pass for a leaf.
+library CommittedWork {
+    /// @notice Reverts unless the round stands under resultRoot at position t.
+    function checkRound(IDeviceRegistry.Profile memory p, bytes32 resultRoot, IFraudProofs.Round calldata round)
+        internal
+        pure
+    {
+        if (round.t >= p.T) revert IFraudProofs.FraudProofs_OutOfRange("t", round.t, p.T);
+        bytes32 leaf = keccak256(abi.encodePacked(uint256(round.t), round.seed, round.root));
+        checkPath(leaf, round.t, round.path, PositionalMerkle.depth(p.T), resultRoot);
+    }
+
+    /// @notice Reverts unless the chunk stands under the round's root; the element claimed in it.
+    function claimedElement(
+        IDeviceRegistry.Profile memory p,
+        bytes32 roundRoot,
+        IFraudProofs.Element calldata element
+    ) internal pure returns (int32 value) {
+        if (element.i >= p.M) revert IFraudProofs.FraudProofs_OutOfRange("i", element.i, p.M);
+        if (element.j >= p.N) revert IFraudProofs.FraudProofs_OutOfRange("j", element.j, p.N);
+        uint256 length = uint256(p.chunk) * 4;
+        if (element.chunk.length != length) revert IFraudProofs.FraudProofs_ChunkLength(element.chunk.length, length);
+        uint256 chunksPerRow = p.N / p.chunk;
+        uint256 position = element.i * chunksPerRow + element.j / p.chunk;
+        uint256 levels = PositionalMerkle.depth(p.M * chunksPerRow);
+        checkPath(keccak256(element.chunk), position, element.path, levels, roundRoot);
+        uint256 at = (element.j % p.chunk) * 4;
+        uint32 bits = uint32(bytes4(element.chunk[at:at + 4]));
+        bits = ((bits & 0xff00ff00) >> 8) | ((bits & 0x00ff00ff) << 8);
+        value = int32((bits >> 16) | (bits << 16));
+    }
+
+    /// @notice The element as it must be: row i of A from the round's own seed, column j of B from the epoch's.
+    function correctElement(
+        IDeviceRegistry.Profile memory p,
+        bytes32 roundSeed,
+        bytes32 epochSeed,
+        IFraudProofs.Element calldata element
+    ) internal pure returns (int32) {
+        return int32(Generator.dot(roundSeed, element.i, epochSeed, element.j, p.K));
+    }
+
+    /// @notice Whether the seed that `rounds` ends in differs from the one that must stand there.
+    /// @param first s_0 as derived; used where `rounds` is round 0 alone.
+    function chainBroken(
+        IDeviceRegistry.Profile memory p,
+        bytes32 resultRoot,
+        bytes32 first,
+        IFraudProofs.Round[] calldata rounds
+    ) internal pure returns (bool) {
+        uint256 n = rounds.length;
+        if (n == 0 || n > 3) revert IFraudProofs.FraudProofs_RoundCount(n);
+        for (uint256 i = 0; i < n; ++i) {
+            checkRound(p, resultRoot, rounds[i]);
+            if (i > 0 && rounds[i].t != rounds[i - 1].t + 1) {
+                revert IFraudProofs.FraudProofs_NotConsecutive(rounds[i].t);
+            }
+        }
+        // One or two rounds reach back to round 0; only then is there no root before.
+        if (n < 3 && rounds[0].t != 0) revert IFraudProofs.FraudProofs_NotConsecutive(rounds[0].t);
+        if (n == 1) return rounds[0].seed != first;
+        bytes32 before = n == 3 ? rounds[0].root : bytes32(0);
+        return rounds[n - 1].seed != PositionalMerkle.pair(rounds[n - 2].seed, before);
+    }
+
+    /// @notice s_0 of a device in an epoch.
+    function firstSeed(bytes32 epochSeed, bytes32 deviceId, uint32 profileId, bytes32 nonceRoot)
+        internal
+        pure
+        returns (bytes32)
+    {
+        return keccak256(abi.encodePacked("assay.A", epochSeed, deviceId, uint256(profileId), nonceRoot));
+    }
+
+    function checkPath(bytes32 leaf, uint256 position, bytes32[] calldata path, uint256 levels, bytes32 root)
+        internal
+        pure
+    {
+        if (path.length != levels) revert IFraudProofs.FraudProofs_PathLength(path.length, levels);
+        bytes32 computed = PositionalMerkle.rootFrom(leaf, position, path);
+        if (computed != root) revert IFraudProofs.FraudProofs_BadPath(computed, root);
+    }
+}

@@ -1,0 +1,1 @@
+"""How the contracts are deployed: typed parameters, the plan, its execution, the artifact."""

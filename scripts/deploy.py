@@ -1,0 +1,58 @@
+"""Deploy the contracts: `ape run deploy --network …`.
+
+Parameters come from `deployments/<network>.yml`; the file that ASSAY_PARAMETERS names replaces some of them. The artifact
+goes to ASSAY_DEPLOYMENT_OUT or `build/deployments/<network>.json`. A deployment that failed half-way goes on when run
+again. The deployer is the Ape account that `--account` or ASSAY_DEPLOYER names; on a local chain a test account.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import ape
+import click
+from ape.cli import ConnectedProviderCommand
+
+from scripts._deployment.execution import DeploymentFailed, deploy
+from scripts._deployment.parameters import BadParameters, load
+
+LOCAL_CHAIN = 31337
+
+
+def network_name(provider: ape.api.ProviderAPI) -> str:
+    """Name of the parameter file for the network that Ape is connected to."""
+    if chosen := os.environ.get("ASSAY_NETWORK"):
+        return chosen
+    if provider.chain_id == LOCAL_CHAIN:
+        return "local"
+    ecosystem, network = provider.network.ecosystem.name, provider.network.name
+    return network if ecosystem == "ethereum" else f"{ecosystem}-{network}"
+
+
+def deployer_account(alias: str | None, provider: ape.api.ProviderAPI) -> ape.api.AccountAPI:
+    """Keys are Ape's; none is ever read from the tree."""
+    if alias:
+        return ape.accounts.load(alias)
+    if provider.chain_id == LOCAL_CHAIN:
+        return ape.accounts.test_accounts[0]
+    raise DeploymentFailed("name the deployer's Ape account with --account or ASSAY_DEPLOYER")
+
+
+@click.command(cls=ConnectedProviderCommand)
+@click.option("--account", envvar="ASSAY_DEPLOYER", default=None, help="Alias of the deployer's Ape account.")
+@click.option("--out", envvar="ASSAY_DEPLOYMENT_OUT", default=None, type=click.Path(path_type=Path))
+def cli(account: str | None, out: Path | None) -> None:
+    """Deploy the contracts of a network, or what is missing of them."""
+    provider = ape.networks.active_provider
+    assert provider is not None
+    try:
+        parameters = load(network_name(provider), os.environ.get("ASSAY_PARAMETERS"))
+        path = out or Path("build/deployments") / f"{parameters.network}.json"
+        deployer = deployer_account(account, provider)
+        deploy(parameters, ape.project, provider, deployer, path, lambda line: click.echo(line, err=True))
+    except (BadParameters, DeploymentFailed) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    click.echo(path)
