@@ -15,7 +15,7 @@ import ape
 import click
 from ape.cli import ConnectedProviderCommand
 
-from scripts._deployment.execution import DeploymentFailed, deploy
+from scripts._deployment.execution import DeploymentFailed, chain_id, deploy
 from scripts._deployment.parameters import BadParameters, load
 
 LOCAL_CHAIN = 31337
@@ -25,7 +25,7 @@ def network_name(provider: ape.api.ProviderAPI) -> str:
     """Name of the parameter file for the network that Ape is connected to."""
     if chosen := os.environ.get("ASSAY_NETWORK"):
         return chosen
-    if provider.chain_id == LOCAL_CHAIN:
+    if chain_id(provider) == LOCAL_CHAIN:
         return "local"
     ecosystem, network = provider.network.ecosystem.name, provider.network.name
     return network if ecosystem == "ethereum" else f"{ecosystem}-{network}"
@@ -35,7 +35,7 @@ def deployer_account(alias: str | None, provider: ape.api.ProviderAPI) -> ape.ap
     """Keys are Ape's; none is ever read from the tree."""
     if alias:
         return ape.accounts.load(alias)
-    if provider.chain_id == LOCAL_CHAIN:
+    if chain_id(provider) == LOCAL_CHAIN:
         return ape.accounts.test_accounts[0]
     raise DeploymentFailed("name the deployer's Ape account with --account or ASSAY_DEPLOYER")
 

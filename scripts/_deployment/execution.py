@@ -15,6 +15,11 @@ class DeploymentFailed(Exception):
     """A deployment that cannot begin or go on; the message says what to do."""
 
 
+def chain_id(provider: Any) -> int:
+    """The node's own answer; Ape has a fixed one for networks that it takes for its own."""
+    return int(str(provider.make_request("eth_chainId", [])), 16)
+
+
 def deploy(
     parameters: Parameters,
     project: Any,
@@ -28,9 +33,9 @@ def deploy(
     `project`, `provider` and `deployer` are Ape's. Every contract is found or put at the address that the others were
     told, or nothing more is deployed.
     """
-    if provider.chain_id != parameters.chainId:
+    if chain_id(provider) != parameters.chainId:
         raise DeploymentFailed(
-            f"the chain is {provider.chain_id}, the parameters are for {parameters.chainId}; "
+            f"the chain is {chain_id(provider)}, the parameters are for {parameters.chainId}; "
             "choose the network that the file is for"
         )
     artifact = _begun(parameters, provider, deployer, path)
@@ -63,7 +68,7 @@ def deploy(
             "address": address,
             "abi": [entry.model_dump(mode="json", exclude_none=True) for entry in contract.contract_type.abi],
             "constructorArguments": {
-                i.name: plain(value) for i, value in zip(inputs, arguments, strict=True)
+                i.name.rstrip("_"): plain(value) for i, value in zip(inputs, arguments, strict=True)
             },
             "transaction": known.get("transaction"),
             "block": known.get("block", data["block"]),
@@ -80,7 +85,7 @@ def _begun(parameters: Parameters, provider: Any, deployer: Any, path: Path) -> 
     artifact = Artifact.read(path)
     block = provider.get_block("latest")
     if artifact is not None:
-        same_chain = artifact.data.get("chainId") == provider.chain_id and _stands(artifact, provider)
+        same_chain = artifact.data.get("chainId") == chain_id(provider) and _stands(artifact, provider)
         if same_chain and artifact.data.get("parameters") != wanted:
             raise DeploymentFailed(
                 f"{path} holds a deployment with other parameters; remove it to deploy anew"
@@ -96,7 +101,7 @@ def _begun(parameters: Parameters, provider: Any, deployer: Any, path: Path) -> 
         path,
         {
             "network": parameters.network,
-            "chainId": provider.chain_id,
+            "chainId": chain_id(provider),
             "block": block.number,
             "genesis": parameters.epochs.at(block.timestamp),
             "deployer": deployer.address,
