@@ -1,0 +1,53 @@
+"""The application: limits first, then routes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from assay.validator.api.body_limit import BodyLimit
+from assay.validator.api.content_routes import content_routes
+from assay.validator.api.health_routes import health_routes
+from assay.validator.api.message_routes import message_routes
+from assay.validator.api.services import ApiServices
+from assay.validator.errors import Refused
+
+MOST_BODY = 64 << 20
+log = structlog.get_logger()
+
+
+def create_app(services: ApiServices) -> FastAPI:
+    """Routes under /v1, /livez, /readyz and /metrics."""
+    app = FastAPI(title="Assay validator", version="1", docs_url=None, redoc_url=None)
+
+    @app.middleware("http")
+    async def limit(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        peer = request.client.host if request.client is not None else "unknown"
+        if request.url.path.startswith("/v1/") and not services.limit.take(peer):
+            return JSONResponse({"reason": f"too many requests from {peer}"}, 429)
+        return await call_next(request)
+
+    @app.exception_handler(Refused)
+    async def refused(_: Request, error: Refused) -> JSONResponse:
+        return JSONResponse({"reason": error.reason}, error.status)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][:6])
+        return JSONResponse({"reason": f"{where}: {first['msg']}"[:300]}, 422)
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        log.error("request failed", path=request.url.path, error=repr(error))
+        return JSONResponse({"reason": "internal error"}, 500)
+
+    app.include_router(message_routes(services))
+    app.include_router(content_routes(services))
+    app.include_router(health_routes(services))
+    app.add_middleware(BodyLimit, most=MOST_BODY)
+    return app

@@ -1,0 +1,66 @@
+"""What anybody may read: contents by hash, epochs, status."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Response
+
+from assay.protocol.hexadecimal import parse_address, parse_bytes32
+from assay.validator.api.message_routes import REFUSALS
+from assay.validator.api.services import ApiServices
+from assay.validator.errors import Refused
+
+Hash = Annotated[str, Path(pattern="^0x[0-9a-fA-F]{64}$")]
+Account = Annotated[str, Path(pattern="^0x[0-9a-fA-F]{40}$")]
+Epoch = Annotated[int, Path(ge=0, lt=2**63)]
+
+
+def content_routes(services: ApiServices) -> APIRouter:
+    """GET routes under /v1."""
+    not_found: dict[int | str, dict[str, Any]] = {404: REFUSALS[422]}
+    router = APIRouter(prefix="/v1", responses={**REFUSALS, **not_found})
+
+    @router.get("/content/{digest}")
+    async def content(digest: Hash) -> Response:
+        """The body with this H: JSON, or an opening as bytes."""
+        found = await asyncio.to_thread(services.store.content, parse_bytes32(digest))
+        if found is None:
+            raise Refused(404, f"no content with hash {digest}")
+        kind, body = found
+        media = "application/octet-stream" if kind == "opening" else "application/json"
+        # The hash names the bytes: they never change.
+        return Response(body, media_type=media, headers={"cache-control": "public, immutable"})
+
+    @router.get("/epochs/{epoch}")
+    async def epoch_index(epoch: Epoch) -> dict[str, Any]:
+        """What is held of an epoch, by hash, and the lines of its report with proofs."""
+        found = await asyncio.to_thread(services.publication.epoch, epoch)
+        if found is None:
+            raise Refused(404, f"epoch {epoch} is not known here")
+        return found
+
+    @router.get("/epochs/{epoch}/devices/{device_id}")
+    async def device(epoch: Epoch, device_id: Hash) -> dict[str, Any]:
+        """A device's line in the report with its proof."""
+        found = await asyncio.to_thread(services.publication.device, epoch, parse_bytes32(device_id))
+        if found is None:
+            raise Refused(404, f"device {device_id} is not in a report of epoch {epoch} here")
+        return found
+
+    @router.get("/epochs/{epoch}/rewards/{account}")
+    async def reward(epoch: Epoch, account: Account) -> dict[str, Any]:
+        """An account's line in the reward tree with its proof."""
+        address = parse_address(account.lower())
+        found = await asyncio.to_thread(services.publication.reward, epoch, address)
+        if found is None:
+            raise Refused(404, f"{account} is not in the reward tree of epoch {epoch} here")
+        return found
+
+    @router.get("/status")
+    async def status() -> dict[str, Any]:
+        """How this validator is doing."""
+        return dict(services.status())
+
+    return router

@@ -1,0 +1,31 @@
+"""Whether the process lives, whether it can take part, and its counters."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from assay.validator.api.services import ApiServices
+
+
+def health_routes(services: ApiServices) -> APIRouter:
+    """/livez, /readyz, /metrics."""
+    router = APIRouter()
+
+    @router.get("/livez")
+    async def livez() -> dict[str, bool]:
+        """The process answers."""
+        return {"live": True}
+
+    @router.get("/readyz", responses={503: {}})
+    async def readyz() -> JSONResponse:
+        """200 when it can take part in an epoch, 503 with every reason why not."""
+        reasons = services.unready()
+        return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        """Prometheus text."""
+        return Response(services.metrics(), media_type="text/plain; version=0.0.4")
+
+    return router

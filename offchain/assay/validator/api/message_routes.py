@@ -1,0 +1,70 @@
+"""What seats post to each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from assay.protocol.hexadecimal import to_hex
+from assay.validator.api.services import ApiServices
+from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
+
+
+class Taken(BaseModel):
+    """The message was taken, or was known."""
+
+    taken: bool = True
+
+
+class Signed(BaseModel):
+    """This seat's compact signature."""
+
+    signature: str
+
+
+class Reason(BaseModel):
+    """Why not."""
+
+    reason: str
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Reason} for status in (401, 403, 408, 409, 413, 422, 429, 503)
+}
+
+
+def message_routes(services: ApiServices) -> APIRouter:
+    """POST routes under /v1. Every body is signed by a current seat."""
+    router = APIRouter(prefix="/v1", responses=REFUSALS)
+
+    @router.post("/instants")
+    async def instants(message: InstantMessage) -> Taken:
+        """A leader's instant."""
+        services.inbox.instant(message)
+        return Taken()
+
+    @router.post("/inventories")
+    async def inventories(message: InventoryMessage) -> Taken:
+        """What a seat holds."""
+        services.inbox.inventory(message)
+        return Taken()
+
+    @router.post("/observations")
+    async def observations(message: BatchMessage) -> Taken:
+        """What a seat saw."""
+        services.inbox.batch(message)
+        return Taken()
+
+    @router.post("/seal-proposals")
+    async def seal_proposals(proposal: SealProposal) -> Signed:
+        """A leader's seal; answered with this seat's signature."""
+        return Signed(signature=to_hex(await services.inbox.seal_proposal(proposal)))
+
+    @router.post("/report-proposals")
+    async def report_proposals(proposal: ReportProposal) -> Signed:
+        """A leader's report; answered with this seat's signature."""
+        return Signed(signature=to_hex(await services.inbox.report_proposal(proposal)))
+
+    return router

@@ -1,0 +1,27 @@
+"""What the routes work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from assay.validator.inbox import Inbox
+from assay.validator.publication import Publication
+from assay.validator.rate_limit import RateLimit
+from assay.validator.store import Store
+
+
+@dataclass(frozen=True)
+class ApiServices:
+    """`unready` names the reasons why this validator cannot take part now; `metrics` gives Prometheus
+    text.
+    """
+
+    inbox: Inbox
+    publication: Publication
+    store: Store
+    limit: RateLimit
+    status: Callable[[], Mapping[str, Any]]
+    unready: Callable[[], list[str]]
+    metrics: Callable[[], bytes]

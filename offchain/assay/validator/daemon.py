@@ -1,0 +1,122 @@
+"""The validator's process: follows the chain, starts a run for each epoch, and stops in good order."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import structlog
+
+from assay.chain.errors import ChainError
+from assay.validator.epoch_run import EpochRun
+from assay.validator.peer_client import PeerClient
+from assay.validator.rules.deadlines import deadlines, epoch_at
+from assay.validator.work import Services
+
+ENDPOINTS_S = 5.0  # between looks at the endpoints that seats announce
+PRUNE_S = 60.0
+SCHEDULE_S = 0.2
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Daemon:
+    """Runs epochs for the seat of `account` until told to stop."""
+
+    services: Services
+    peers: PeerClient
+    account: str
+    runs: dict[int, EpochRun] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)  # outcomes of epochs since the start
+    endpoints: dict[str, str] = field(default_factory=dict)
+    _tasks: dict[int, asyncio.Task[str]] = field(default_factory=dict)
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def run_of(self, epoch: int) -> EpochRun | None:
+        """The run of an epoch at work."""
+        return self.runs.get(epoch)
+
+    def stop(self) -> None:
+        """Asks `run` to return."""
+        self._stopping.set()
+        self.services.wake.notify()
+
+    async def run(self) -> None:
+        """Returns after `stop`, with every run cancelled where it stood: the store and the chain hold the
+        rest.
+        """
+        background = [
+            asyncio.create_task(self.services.follower.run(self._stopping.is_set)),
+            asyncio.create_task(self._follow_endpoints()),
+            asyncio.create_task(self._prune()),
+        ]
+        try:
+            while not self._stopping.is_set():
+                self._start_due()
+                self._collect_done()
+                await self.services.clock.sleep(SCHEDULE_S)
+        finally:
+            for task in (*background, *self._tasks.values()):
+                task.cancel()
+            await asyncio.gather(*background, *self._tasks.values(), return_exceptions=True)
+
+    def _start_due(self) -> None:
+        timing = self.services.reader.timing
+        current = epoch_at(timing, self.services.clock.now() + 1.0)
+        if current is None or self.services.follower.head is None:
+            return
+        # The epoch before may still be open for its report.
+        for epoch in range(max(0, current - 1), current + 1):
+            known = self.services.store.epoch(epoch)
+            over = known is not None and known.outcome != "running"
+            if epoch not in self.runs and not over:
+                closes = deadlines(timing, epoch).report_by
+                if closes > self.services.clock.now():
+                    self.runs[epoch] = EpochRun(self.services, epoch, self.account)
+                    self._tasks[epoch] = asyncio.create_task(self.runs[epoch].run())
+
+    def _collect_done(self) -> None:
+        for epoch, task in list(self._tasks.items()):
+            if not task.done():
+                continue
+            del self._tasks[epoch]
+            if task.exception() is not None:
+                log.error(
+                    "epoch failed", epoch=epoch, error=repr(task.exception()), exc_info=task.exception()
+                )
+                outcome = "failed"
+                self.services.store.update_epoch(epoch, outcome=outcome, reason=repr(task.exception())[:256])
+            else:
+                outcome = task.result()
+            self.counts[outcome] = self.counts.get(outcome, 0) + 1
+            self._forget(epoch - 3)
+
+    def _forget(self, epoch: int) -> None:
+        # A late peer may still ask about the last few.
+        for old in [e for e in self.runs if e <= epoch and e not in self._tasks]:
+            del self.runs[old]
+            self.services.follower.forget(old)
+
+    async def _follow_endpoints(self) -> None:
+        while True:
+            final = self.services.follower.final
+            if final is not None:
+                try:
+                    self.endpoints = dict(await self.services.reader.seat_endpoints(final))
+                    self.peers.update(self.endpoints)
+                except ChainError as error:
+                    log.warning("endpoints not read", error=str(error))
+            await self.services.clock.sleep(ENDPOINTS_S if self.endpoints else SCHEDULE_S)
+
+    async def _prune(self) -> None:
+        while True:
+            await self.services.clock.sleep(PRUNE_S)
+            timing = self.services.reader.timing
+            current = epoch_at(timing, self.services.clock.now())
+            if current is None:
+                continue
+            provable = timing.proof_window // timing.epoch_length + 2
+            gone = await asyncio.to_thread(self.services.store.prune, current - provable)
+            if gone:
+                log.info("pruned", contents=gone, before_epoch=current - provable)

@@ -1,0 +1,70 @@
+"""What other seats' messages come to: admitted to the epoch they are for, or refused with a reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from assay.validator.admission import admit_batch, admit_instant, admit_inventory
+from assay.validator.errors import Refused
+from assay.validator.ports import Clock, Phase
+from assay.validator.wake import Wake
+from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
+from assay.validator.work import Work
+
+
+class Run(Protocol):
+    """An epoch at work."""
+
+    work: Work | None
+
+    async def sign_seal(self, proposal: SealProposal) -> bytes: ...
+
+    async def sign_report(self, proposal: ReportProposal) -> bytes: ...
+
+
+class Inbox:
+    """`run_of` gives the run of an epoch, None where there is none here."""
+
+    def __init__(self, run_of: Callable[[int], Run | None], clock: Clock, wake: Wake) -> None:
+        self._run_of, self._clock, self._wake = run_of, clock, wake
+
+    def instant(self, message: InstantMessage) -> None:
+        """Raises Refused."""
+        if admit_instant(self._work(message.epoch).record, message, self._clock.now()):
+            self._wake.notify()
+
+    def inventory(self, message: InventoryMessage) -> None:
+        """Raises Refused."""
+        if admit_inventory(self._work(message.epoch).record, message):
+            self._wake.notify()
+
+    def batch(self, message: BatchMessage) -> None:
+        """Raises Refused."""
+        work = self._work(message.epoch)
+        state = work.services.follower.at_final(message.epoch)
+        drawn = state is not None and state.phase in (Phase.DRAWN, Phase.REPORTED)
+        admit_batch(
+            work.record, message, state.rho if state is not None and drawn else None, self._clock.now()
+        )
+        self._wake.notify()
+
+    async def seal_proposal(self, proposal: SealProposal) -> bytes:
+        """This seat's signature. Raises Refused."""
+        return await self._run(proposal.epoch).sign_seal(proposal)
+
+    async def report_proposal(self, proposal: ReportProposal) -> bytes:
+        """This seat's signature. Raises Refused."""
+        return await self._run(proposal.epoch).sign_report(proposal)
+
+    def _run(self, epoch: int) -> Run:
+        run = self._run_of(epoch)
+        if run is None:
+            raise Refused(503, f"epoch {epoch} is not at work here")
+        return run
+
+    def _work(self, epoch: int) -> Work:
+        work = self._run(epoch).work
+        if work is None:
+            raise Refused(503, f"epoch {epoch} is not open at a final block here")
+        return work

@@ -1,0 +1,189 @@
+"""Puts a validator together from its settings and runs it until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import structlog
+import uvicorn
+
+from assay.chain import key_files
+from assay.chain.client import Chain
+from assay.chain.deployment import Deployment
+from assay.chain.journal import Journal
+from assay.chain.key_files import Key
+from assay.chain.sender import Sender
+from assay.validator import registration
+from assay.validator.api.app import create_app
+from assay.validator.api.services import ApiServices
+from assay.validator.chain_reader import ContractReader
+from assay.validator.chain_writer import ContractWriter
+from assay.validator.daemon import Daemon
+from assay.validator.device_client import DeviceClient
+from assay.validator.errors import SettingsError
+from assay.validator.follower import Follower
+from assay.validator.gossip import Gossiper
+from assay.validator.inbox import Inbox
+from assay.validator.opening_checks import OpeningChecker
+from assay.validator.pace import pace
+from assay.validator.peer_client import PeerClient
+from assay.validator.publication import Publication
+from assay.validator.rate_limit import RateLimit
+from assay.validator.registration import Joined, account_of
+from assay.validator.settings import ValidatorSettings
+from assay.validator.statements import SeatKey
+from assay.validator.status import status, unready
+from assay.validator.store import Store
+from assay.validator.system_clock import SystemClock
+from assay.validator.tables import open_database
+from assay.validator.wake import Wake
+from assay.validator.work import Services
+
+log = structlog.get_logger()
+
+
+def load_key(settings: ValidatorSettings) -> Key:
+    """The signer key. Raises KeyFileError."""
+    return key_files.load(settings.key_file, key_files.password(settings.password_file))
+
+
+async def connect(settings: ValidatorSettings) -> Chain:
+    """The chain of the settings. Raises ChainError."""
+    return await Chain.connect(
+        settings.rpc,
+        Deployment.load(settings.deployment),
+        final_depth=settings.final_depth,
+        agreement=settings.agreement,
+    )
+
+
+def open_journal(settings: ValidatorSettings, key: Key, chain: Chain) -> Journal:
+    """The key's journal of transactions. Raises JournalInUse."""
+    path = settings.data_dir / f"journal-{key.address.lower()}.sqlite"
+    return Journal(path, key.address, chain.chain_id)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises SettingsError where the address is taken or not this machine's."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2_048)
+    except OSError as error:
+        listener.close()
+        raise SettingsError(
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"
+        ) from None
+    return listener
+
+
+@asynccontextmanager
+async def assembled(settings: ValidatorSettings, key: Key) -> AsyncIterator[tuple[Daemon, ApiServices]]:
+    """A daemon and what its interface needs, with everything closed at the end."""
+    clock = SystemClock()
+    chain = await connect(settings)
+    statements: SeatKey | None = None
+    journal: Journal | None = None
+    checker = OpeningChecker(settings.workers)
+    peers, devices = PeerClient(), DeviceClient()
+    tending: asyncio.Task[None] | None = None
+    try:
+        account = settings.account or await account_of(chain, key.address)
+        reader = await ContractReader.open(chain)
+        speed = pace(reader.timing)
+        statements = SeatKey(key, reader.domain, settings.data_dir / f"signing-{key.address.lower()}.sqlite")
+        journal = open_journal(settings, key, chain)
+        sender = Sender(chain, key, journal, poll_s=settings.poll_seconds)
+        wake = Wake(clock)
+        store = Store(open_database(settings.data_dir / "validator.sqlite"), clock.now)
+        services = Services(
+            reader=reader,
+            writer=ContractWriter(sender, timeout_s=max(10.0, 4 * speed.round_s)),
+            statements=statements,
+            gossip=Gossiper(peers, clock, speed.request_s),
+            devices=devices,
+            checker=checker,
+            store=store,
+            clock=clock,
+            wake=wake,
+            follower=Follower(reader, wake, clock, settings.poll_seconds),
+            pace=speed,
+            random=secrets.token_bytes,
+        )
+        daemon = Daemon(services, peers, account)
+        api = ApiServices(
+            inbox=Inbox(daemon.run_of, clock, wake),
+            publication=Publication(store, reader.domain),
+            store=store,
+            limit=RateLimit(
+                settings.requests_per_second, settings.request_burst, lambda: clock.elapsed_us() / 1e6
+            ),
+            status=lambda: status(daemon),
+            unready=lambda: unready(daemon),
+            metrics=lambda: b"",
+        )
+        tending = asyncio.create_task(sender.run())
+        yield daemon, api
+    finally:
+        if tending is not None:
+            tending.cancel()
+            with suppress(asyncio.CancelledError):
+                await tending
+        checker.close()
+        await peers.close()
+        await devices.close()
+        if journal is not None:
+            journal.close()
+        if statements is not None:
+            statements.close()
+        await chain.close()
+
+
+async def join(settings: ValidatorSettings, key: Key, signer: Key, endpoint: str) -> Joined:
+    """Takes a seat for the key's account. Raises ChainError, ValidatorError."""
+    chain = await connect(settings)
+    journal: Journal | None = None
+    try:
+        journal = open_journal(settings, key, chain)
+        sender = Sender(chain, key, journal, poll_s=settings.poll_seconds)
+        return await registration.join(chain, sender, signer, endpoint)
+    finally:
+        if journal is not None:
+            journal.close()
+        await chain.close()
+
+
+async def run(settings: ValidatorSettings, key: Key) -> None:
+    """Runs until SIGINT or SIGTERM. Raises ChainError, SettingsError, ValidatorError before it starts."""
+    listener = listen(settings.host, settings.port)
+    try:
+        async with assembled(settings, key) as (daemon, api):
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    create_app(api),
+                    log_config=None,
+                    access_log=False,
+                    timeout_graceful_shutdown=5,
+                    lifespan="off",
+                )
+            )
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, daemon.stop)
+            log.info("validator runs", account=daemon.account, signer=key.address, port=settings.port)
+            # `_serve` leaves signals alone; `serve` would take them away from the daemon.
+            serving = asyncio.create_task(server._serve(sockets=[listener]))
+            try:
+                await daemon.run()
+            finally:
+                server.should_exit = True
+                await serving
+            log.info("validator stopped")
+    finally:
+        listener.close()

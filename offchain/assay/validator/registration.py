@@ -1,0 +1,84 @@
+"""Taking a seat: stake, and the signer's own word that it signs for the account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from assay.chain.client import Chain, ContractCall
+from assay.chain.erc20 import Erc20
+from assay.chain.key_files import Key
+from assay.chain.seats import seat_nonce
+from assay.chain.sender import Sender
+from assay.protocol.messages import SeatClaim
+from assay.validator.errors import ValidatorError
+
+NO_FINGERPRINT = bytes(32)
+MOST_ENDPOINT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What joining did: transactions by name with their hashes and gas."""
+
+    account: str
+    signer: str
+    staked: int
+    transactions: tuple[tuple[str, str, int], ...]
+
+
+async def join(chain: Chain, sender: Sender, signer: Key, endpoint: str) -> Joined:
+    """Deposits what the seat needs beyond the account's free stake, and takes the seat.
+
+    The account is the sender's. Raises ValidatorError where it holds a seat already or has too few tokens,
+    and
+    ChainError.
+    """
+    account = sender.address
+    if not endpoint.startswith(("http://", "https://")) or len(endpoint) > MOST_ENDPOINT:
+        raise ValidatorError(
+            f"endpoint {endpoint[:80]!r}: an http(s) address of at most {MOST_ENDPOINT} letters"
+        )
+    seats = await chain.call("ValidatorSet", "currentSeats", at="latest")
+    if any(seat.account == account for seat in seats):
+        raise ValidatorError(
+            f"{account} holds a seat already; change its address with `assay validator endpoint`"
+        )
+    needed: int = await chain.call("ValidatorSet", "seatStake", at="latest")
+    free: int = await chain.call("StakeManager", "freeStake", account, at="latest")
+    done: list[tuple[str, str, int]] = []
+    short = max(0, needed - free)
+    if short:
+        await _check_balance(chain, account, short)
+        manager = chain.deployment.address("StakeManager")
+        approve = ContractCall("NetworkToken", "approve", (manager, short))
+        receipt = await sender.send(approve, label="approve")
+        done.append(("approve", receipt.transaction_hash, receipt.gas_used))
+        receipt = await sender.send(
+            ContractCall("StakeManager", "deposit", (account, short)), label="deposit"
+        )
+        done.append(("deposit", receipt.transaction_hash, receipt.gas_used))
+    claim = SeatClaim(account, signer.address, await seat_nonce(chain, account))
+    signature = signer.sign(claim, chain.domain("ValidatorSet"))
+    call = ContractCall("ValidatorSet", "join", (signer.address, endpoint, NO_FINGERPRINT, signature))
+    receipt = await sender.send(call, label="join")
+    done.append(("join", receipt.transaction_hash, receipt.gas_used))
+    return Joined(account, signer.address, short, tuple(done))
+
+
+async def _check_balance(chain: Chain, account: str, short: int) -> None:
+    balance = await Erc20(chain, chain.deployment.address("NetworkToken")).balance(account)
+    if balance < short:
+        raise ValidatorError(
+            f"{account} holds {balance} base units of the network token, the seat needs {short} more stake: "
+            "send it the difference"
+        )
+
+
+async def account_of(chain: Chain, signer: str) -> str:
+    """The account whose seat this signer signs for. Raises ValidatorError where there is none."""
+    for seat in await chain.call("ValidatorSet", "currentSeats", at="latest"):
+        if seat.signer == signer:
+            return str(seat.account)
+    raise ValidatorError(
+        f"no seat is signed for by {signer}: take one with `assay validator join`, or name the account's key"
+    )

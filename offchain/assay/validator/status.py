@@ -1,0 +1,52 @@
+"""How a validator is doing: for /v1/status, and the reasons for /readyz."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assay.validator.daemon import Daemon
+
+STALE_BLOCKS_S = 60.0
+
+
+def status(daemon: Daemon) -> dict[str, Any]:
+    """Plain values for people and programs."""
+    follower = daemon.services.follower
+    return {
+        "account": daemon.account,
+        "signer": daemon.services.statements.address,
+        "head": None if follower.head is None else follower.head.number,
+        "final": None if follower.final is None else follower.final.number,
+        "chainError": follower.error,
+        "seats": len(daemon.endpoints),
+        "seated": daemon.account in daemon.endpoints,
+        "epochs": {
+            str(epoch): {
+                "phase": follower.phase(epoch).name.lower(),
+                "commitments": 0 if run.work is None else len(run.work.record.commitments),
+                "inventories": 0 if run.work is None else len(run.work.record.inventories),
+                "batches": 0 if run.work is None else len(run.work.record.batches),
+            }
+            for epoch, run in sorted(daemon.runs.items())
+        },
+        "outcomes": dict(daemon.counts),
+        "unready": unready(daemon),
+    }
+
+
+def unready(daemon: Daemon) -> list[str]:
+    """Every reason why it cannot take part in an epoch now; empty when it can."""
+    follower, now = daemon.services.follower, daemon.services.clock.now()
+    if follower.head is None or follower.final is None:
+        return [f"chain: {follower.error or 'not read yet'}"]
+    reasons = []
+    if follower.error:
+        reasons.append(f"chain: {follower.error}")
+    behind = now - follower.head.timestamp
+    if behind > STALE_BLOCKS_S:
+        reasons.append(f"chain: the latest block is {behind:.0f} s old")
+    if daemon.endpoints and daemon.account not in daemon.endpoints:
+        reasons.append(f"seat: {daemon.account} holds no seat")
+    if daemon.endpoints and not daemon.endpoints.get(daemon.account, "x"):
+        reasons.append("seat: no endpoint is announced, other seats cannot reach this one")
+    return reasons
