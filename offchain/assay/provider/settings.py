@@ -1,32 +1,67 @@
-"""Settings of the daemon: from the command line, from ASSAY_ variables, or the defaults here."""
+"""Settings of a provider: from the command line, else from ASSAY_ variables, else the defaults here."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from assay.provider.errors import ProviderError
 
 
 class ProviderSettings(BaseSettings):
-    """Each field is also an environment variable: ASSAY_RPC_URL, ASSAY_PROVIDER_PORT and so on."""
+    """Every setting of `assay provider run`. Times in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="ASSAY_PROVIDER_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="ASSAY_", extra="ignore", frozen=True)
 
+    rpc: Annotated[list[str], NoDecode, Field(min_length=1)] = ["http://127.0.0.1:8545"]
+    deployment: Path = Path("deployments/local.json")
+    key_file: Path = Path("provider.json")
+    password_file: Path | None = None
+    device_key: Annotated[list[Path], NoDecode] = []
     data_dir: Path = Path("provider-data")
     host: str = "127.0.0.1"
-    port: int = Field(default=8600, ge=0, le=65_535)
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8700
+    final_depth: Annotated[int | None, Field(ge=0, le=10_000)] = None
+    poll_seconds: Annotated[float, Field(gt=0, le=60)] = 0.25
     engine: str = "auto"
     runtime: Literal["local", "bubblewrap", "container"] = "container"
+    receiver: str | None = None
     token: str | None = None
-    price_per_hour: str | None = None
-    min_duration: int = Field(default=60, gt=0)
-    max_duration: int = Field(default=30 * 24 * 3600, gt=0)
-    claim_every: float = Field(default=24 * 3600, ge=0)
-    grace: float = Field(default=900, ge=0)
-    poll: float = Field(default=0.5, gt=0)
-    job_memory: int = Field(default=2 << 30, gt=0)
-    job_disk: int = Field(default=1 << 30, gt=0)
-    job_seconds: int = Field(default=24 * 3600, gt=0)
-    job_output: int = Field(default=16 << 20, gt=0)
+    price_per_hour: Decimal | None = None
+    min_duration: Annotated[int, Field(gt=0)] = 60
+    max_duration: Annotated[int, Field(gt=0, lt=1 << 32)] = 30 * 24 * 3600
+    offer_valid: Annotated[int, Field(ge=2, le=7 * 24 * 3600)] = 900
+    claim_every: Annotated[float, Field(ge=0)] = 24 * 3600.0
+    grace: Annotated[float, Field(ge=0)] = 900.0
+    job_seconds: Annotated[float, Field(gt=0)] = 30 * 24 * 3600.0
+    job_memory: Annotated[int, Field(gt=0)] = 2 << 30
+    job_disk: Annotated[int, Field(gt=0)] = 1 << 30
+    job_output: Annotated[int, Field(gt=0)] = 16 << 20
+    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+
+    @field_validator("rpc", "device_key", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return [part.strip() for part in value.split(",") if part.strip()]
+
+    @property
+    def devices_dir(self) -> Path:
+        """Where device keys are looked for unless they are named."""
+        return self.data_dir / "devices"
+
+    @classmethod
+    def load(cls, given: Mapping[str, Any]) -> Self:
+        """`given` over the environment. Raises ProviderError naming the setting, its value and the rule."""
+        try:
+            return cls(**{name: value for name, value in given.items() if value not in (None, [])})
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "settings"
+            raise ProviderError(f"{where} = {first['input']!r}: {first['msg']}") from None

@@ -1,0 +1,158 @@
+"""`assay provider`: put devices up for lease."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from assay.chain.errors import ChainError
+from assay.cli.output import OutputFormat, fail, show
+from assay.cli.provider_options import (
+    DataDir,
+    DeploymentFile,
+    DeviceKeys,
+    KeyFile,
+    Output,
+    PasswordFile,
+    Rpc,
+)
+from assay.proof.errors import ProofError
+from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
+from assay.provider.errors import ProviderError
+from assay.provider.settings import ProviderSettings
+
+commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Put devices up for lease.")
+
+
+@commands.command()
+def enrol(
+    endpoint: Annotated[str, typer.Option("--endpoint", help="where others reach this provider, http(s)://…")],
+    profile: Annotated[int, typer.Option("--profile", help="id of the profile")] = 1,
+    tls_fingerprint: Annotated[
+        str | None, typer.Option("--tls-fingerprint", help="H of the certificate's DER form, 0x…")
+    ] = None,
+    device_key: Annotated[
+        Path | None, typer.Option("--device-key", help="device's key file; made where there is none")
+    ] = None,
+    model: Annotated[str, typer.Option("--model", help="what the device is, hashed into its row")] = "cpu",
+    rpc: Rpc = None,
+    deployment: DeploymentFile = None,
+    key_file: KeyFile = None,
+    password_file: PasswordFile = None,
+    data_dir: DataDir = None,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Stake for a device, make its key, and enter it in the registry."""
+    given = {
+        "rpc": rpc,
+        "deployment": deployment,
+        "key_file": key_file,
+        "password_file": password_file,
+        "data_dir": data_dir,
+    }
+
+    async def work() -> dict[str, Any]:
+        from assay.provider.device_keys import open_or_create
+        from assay.provider.enrolment import Announcement
+        from assay.provider.enrolment import enrol as enrol_device
+        from assay.provider.sending import sending
+
+        settings = ProviderSettings.load(given)
+        fingerprint = parse_bytes32(tls_fingerprint, "--tls-fingerprint") if tls_fingerprint else bytes(32)
+        async with sending(settings) as (chain, sender):
+            path = device_key or settings.devices_dir / "device.json"
+            key = open_or_create(path, settings.password_file, chain.chain_id)
+            announcement = Announcement(endpoint, fingerprint)
+            done = await enrol_device(chain, sender, key, profile, announcement, {"model": model})
+        return {
+            "deviceId": to_hex(done.device_id),
+            "provider": sender.address,
+            "deviceKey": done.device_key,
+            "keyFile": str(path),
+            "profile": done.profile,
+            "endpoint": endpoint,
+            "transactions": [{"name": name, "gas": gas} for name, gas in done.transactions],
+        }
+
+    show(_finish(work()), output)
+
+
+@commands.command()
+def run(
+    host: Annotated[str | None, typer.Option("--host", help="address to listen on")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="port to listen on")] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--engine",
+            help="auto, cpu, reference; for demos and traps on a local chain: skipped-rows:FRACTION",
+        ),
+    ] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option("--runtime", help="container, bubblewrap, or local (on a local chain only)"),
+    ] = None,
+    token: Annotated[str | None, typer.Option("--token", help="address of the token of the price")] = None,
+    price_per_hour: Annotated[
+        str | None, typer.Option("--price-per-hour", help="price of each device in whole tokens")
+    ] = None,
+    min_duration: Annotated[
+        int | None, typer.Option("--min-duration", help="shortest lease, seconds")
+    ] = None,
+    max_duration: Annotated[int | None, typer.Option("--max-duration", help="longest lease, seconds")] = None,
+    claim_every: Annotated[
+        float | None, typer.Option("--claim-every", help="seconds between claims of a running lease's rent")
+    ] = None,
+    grace: Annotated[
+        float | None, typer.Option("--grace", help="seconds in which files can be fetched after a lease")
+    ] = None,
+    rpc: Rpc = None,
+    deployment: DeploymentFile = None,
+    key_file: KeyFile = None,
+    password_file: PasswordFile = None,
+    device_key: DeviceKeys = None,
+    data_dir: DataDir = None,
+    log_level: Annotated[str | None, typer.Option("--log-level", help="debug, info, warning, error")] = None,
+) -> None:
+    """Answer challenges, serve leases, run workloads, until stopped."""
+    given = {
+        "host": host, "port": port, "engine": engine, "runtime": runtime, "token": token,
+        "price_per_hour": _decimal(price_per_hour), "min_duration": min_duration, "max_duration": max_duration,
+        "claim_every": claim_every, "grace": grace, "rpc": rpc, "deployment": deployment, "key_file": key_file,
+        "password_file": password_file, "device_key": device_key, "data_dir": data_dir, "log_level": log_level,
+    }  # fmt: skip
+
+    async def work() -> None:
+        from assay.provider import daemon, json_log
+
+        settings = ProviderSettings.load(given)
+        json_log.configure(settings.log_level)
+        await daemon.run(settings)
+
+    _finish(work())
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        fail(f"--price-per-hour {text!r}: not a number")
+
+
+def _finish(work: Coroutine[Any, Any, Any]) -> Any:
+    """Runs it; what goes wrong becomes one line and exit status 1, bad input 2."""
+    try:
+        return asyncio.run(work)
+    except HexadecimalError as error:
+        fail(str(error))
+    except (ProviderError, ChainError, ProofError) as error:
+        fail(str(error), 1)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None

@@ -1,0 +1,221 @@
+"""Puts a provider's parts together from its settings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine as Database
+
+from assay.chain.client import Chain
+from assay.chain.deployment import Deployment
+from assay.chain.erc20 import Erc20
+from assay.chain.journal import Journal
+from assay.chain.key_files import Key, load, password
+from assay.chain.leases import Lease
+from assay.chain.profiles import read_profile
+from assay.chain.sender import Sender
+from assay.protocol.encoding import device_id as device_id_of
+from assay.provider.api.services import Services
+from assay.provider.chain_view import ChainView
+from assay.provider.challenge_desk import ChallengeDesk
+from assay.provider.commitments import CommitmentStore
+from assay.provider.database import open_database
+from assay.provider.device import Device
+from assay.provider.errors import ProviderError
+from assay.provider.escrow_sender import EscrowSender
+from assay.provider.handover_desk import HandoverDesk
+from assay.provider.jobs import JobBook
+from assay.provider.lease_book import LeaseBook
+from assay.provider.lease_keeper import LeaseKeeper
+from assay.provider.lease_rules import Policy
+from assay.provider.offer_service import OfferService
+from assay.provider.offers import OfferBook, Price, rate_of
+from assay.provider.openings_desk import OpeningsDesk
+from assay.provider.prover import Prover, Task
+from assay.provider.request_signatures import RequestGuard
+from assay.provider.runtime.selection import select_runtime
+from assay.provider.runtime.workload import Limits
+from assay.provider.settings import ProviderSettings
+from assay.provider.trap_engines import engine_maker
+from assay.provider.views import EpochView
+
+PROOFS_PER_DEVICE = 4
+
+
+@dataclass
+class Parts:
+    """A provider's process, assembled; `ready` becomes true with the first round over its leases."""
+
+    chain: Chain
+    journal: Journal
+    sender: Sender
+    view: ChainView
+    prover: Prover
+    keeper: LeaseKeeper
+    services: Services
+    devices: dict[bytes, Device]
+    status: dict[str, Any]
+
+    async def close(self) -> None:
+        """Lets go of the worker, the journal and the connections."""
+        self.prover.close()
+        self.journal.close()
+        await self.chain.close()
+
+
+async def connect(settings: ProviderSettings) -> tuple[Chain, Key, Journal]:
+    """The chain, the provider's key and its journal. Raises ChainError."""
+    deployment = Deployment.load(settings.deployment)
+    chain = await Chain.connect(settings.rpc, deployment, final_depth=settings.final_depth)
+    try:
+        key = load(settings.key_file, password(settings.password_file))
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        journal = Journal(settings.data_dir / "transactions.sqlite", key.address, chain.chain_id)
+    except BaseException:
+        await chain.close()
+        raise
+    return chain, key, journal
+
+
+async def assemble(settings: ProviderSettings) -> Parts:
+    """Connects, loads keys and devices, checks engine and runtime. Raises ChainError, ProviderError."""
+    chain, key, journal = await connect(settings)
+    try:
+        return await _parts(settings, chain, key, journal)
+    except BaseException:
+        journal.close()
+        await chain.close()
+        raise
+
+
+async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Journal) -> Parts:
+    make_engine = engine_maker(settings.engine, chain.chain_id)
+    runtime = select_runtime(settings.runtime, chain.chain_id)
+    devices = await load_devices(chain, key.address, device_keys(settings))
+    database = open_database(settings.data_dir / "provider.sqlite")
+    sender = Sender(chain, key, journal, poll_s=settings.poll_seconds)
+    view = ChainView(chain)
+    prover = Prover(make_engine, PROOFS_PER_DEVICE * len(devices))
+    jobs = JobBook(database, runtime, settings.data_dir, _limits(settings), time.time)
+    book = LeaseBook(database)
+    escrow = EscrowSender(chain, sender, settings.receiver or key.address)
+    holdback = int(await chain.call("LeaseEscrow", "holdback"))
+    policy = Policy(claim_every=settings.claim_every, grace=settings.grace, holdback=holdback)
+    keeper = LeaseKeeper(devices, view, escrow, jobs, book, policy, time.time)
+    prices = await _prices(settings, chain, devices)
+    offers = OfferService(
+        chain, devices, prices, OfferBook(key.address, chain.domain("LeaseEscrow"), key.sign_digest, time.time)
+    )
+    status: dict[str, Any] = {
+        "provider": key.address,
+        "devices": [device.name for device in devices.values()],
+        "engine": make_engine().name,
+        "runtime": runtime.name,
+        "ready": False,
+    }
+    desks = _desks(chain, devices, view, prover, database, keeper)
+
+    def started(lease: Lease) -> None:
+        book.note(lease.lease_id, lease.device_id)
+
+    services = Services(
+        devices=devices,
+        epochs=view,
+        leases=view,
+        challenges=desks[0],
+        openings=desks[1],
+        handovers=desks[2],
+        escrow=escrow,
+        jobs=jobs,
+        guard=RequestGuard(database, chain.domain("LeaseEscrow"), time.time),
+        offers=offers.current,
+        started=started,
+        oracle_domain=chain.domain("EpochOracle"),
+        clock=time.time,
+        ready=lambda: bool(status["ready"]),
+        status=lambda: status,
+    )
+    return Parts(chain, journal, sender, view, prover, keeper, services, devices, status)
+
+
+def _desks(
+    chain: Chain,
+    devices: dict[bytes, Device],
+    view: ChainView,
+    prover: Prover,
+    database: Database,
+    keeper: LeaseKeeper,
+) -> tuple[ChallengeDesk, OpeningsDesk, HandoverDesk]:
+    async def root_of(task: Task) -> bytes:
+        return (await prover.prove(task)).result_root
+
+    async def prove(device: Device, epoch: EpochView, seed: bytes) -> bytes:
+        return await root_of(Task(device.profile, epoch.epoch_seed, seed))
+
+    store = CommitmentStore(database)
+    oracle, escrow = chain.domain("EpochOracle"), chain.domain("LeaseEscrow")
+    return (
+        ChallengeDesk(devices, view, keeper.idle, prove, store, oracle),
+        OpeningsDesk(devices, view, store, root_of, prover.open),
+        HandoverDesk(database, devices, view, root_of, prover.open, escrow),
+    )
+
+
+def device_keys(settings: ProviderSettings) -> list[Key]:
+    """Keys of the devices named, or of all in the data folder. Raises ProviderError where there is none."""
+    paths: Sequence[Path] = settings.device_key or sorted(settings.devices_dir.glob("*.json"))
+    if not paths:
+        raise ProviderError(
+            f"no device keys in {settings.devices_dir}: enrol a device first with `assay provider enrol`"
+        )
+    secret = password(settings.password_file)
+    return [load(path, secret) for path in paths]
+
+
+async def load_devices(chain: Chain, provider: str, keys: Sequence[Key]) -> dict[bytes, Device]:
+    """Enrolled devices by id. Raises ProviderError for a key that is not enrolled with this provider."""
+    devices = {}
+    for key in keys:
+        device_id = device_id_of(provider, key.address)
+        row = await chain.call("DeviceRegistry", "device", device_id, at="latest")
+        if row.status != 1:
+            state = ("not enrolled", "active", "retired", "slashed")[row.status]
+            raise ProviderError(
+                f"device 0x{device_id.hex()} (key {key.address}, provider {provider}) is {state}; "
+                "enrol it with `assay provider enrol`, or take its key away"
+            )
+        profile = await read_profile(chain, int(row.profile), at="latest")
+        devices[device_id] = Device(device_id, provider, key.address, profile, key.sign_digest)
+    return devices
+
+
+async def _prices(
+    settings: ProviderSettings, chain: Chain, devices: dict[bytes, Device]
+) -> dict[bytes, Price]:
+    if settings.price_per_hour is None:
+        return {}
+    if settings.token is None:
+        raise ProviderError("a price needs a token: name its address with --token")
+    token = chain.web3.to_checksum_address(settings.token)
+    price = Price(
+        token=token,
+        rate=rate_of(settings.price_per_hour, await Erc20(chain, token).decimals()),
+        min_duration=settings.min_duration,
+        max_duration=settings.max_duration,
+        valid_for=settings.offer_valid,
+    )
+    return dict.fromkeys(devices, price)
+
+
+def _limits(settings: ProviderSettings) -> Limits:
+    return Limits(
+        wall_seconds=settings.job_seconds,
+        cpu_seconds=int(settings.job_seconds),
+        memory_bytes=settings.job_memory,
+        disk_bytes=settings.job_disk,
+        output_bytes=settings.job_output,
+    )

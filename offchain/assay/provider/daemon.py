@@ -1,0 +1,75 @@
+"""The provider's process: serves HTTP, follows blocks, and stops in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import structlog
+
+from assay.chain.errors import ChainError
+from assay.provider.api.app import create_app
+from assay.provider.assembly import Parts, assemble
+from assay.provider.http_server import listening_socket, server
+from assay.provider.settings import ProviderSettings
+
+log = structlog.get_logger()
+
+
+async def run(settings: ProviderSettings) -> None:
+    """Runs until SIGINT or SIGTERM. Raises ChainError or ProviderError for what is wrong at the start."""
+    # Before anything else: a port that is taken should cost nothing.
+    listening = listening_socket(settings.host, settings.port)
+    try:
+        parts = await assemble(settings)
+    except BaseException:
+        listening.close()
+        raise
+    web = server(create_app(parts.services))
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    tasks = [
+        asyncio.create_task(parts.sender.run()),
+        asyncio.create_task(_follow_blocks(parts, settings.poll_seconds)),
+    ]
+    serving = asyncio.create_task(web.serve(sockets=[listening]))
+    log.info("provider runs", address=f"{settings.host}:{settings.port}", **parts.status)
+    try:
+        await asyncio.wait(
+            [serving, asyncio.create_task(stopping.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in (serving, *tasks):
+            if task.done():
+                task.result()
+    finally:
+        web.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await parts.close()
+        log.info("provider stopped")
+
+
+async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
+    """At every new final block: bring jobs into line with leases, make B of a new epoch ahead of its challenges."""
+    last = -1
+    prepared = b""
+    while True:
+        try:
+            block = await parts.chain.finalised()
+            if block.number != last:
+                await parts.keeper.tick()
+                parts.status.update(ready=True, block=block.number)
+                last = block.number
+                epoch = await parts.view.latest()
+                if epoch is not None and epoch.epoch_seed != prepared:
+                    for profile in {device.profile for device in parts.devices.values()}:
+                        await parts.prover.prepare(profile, epoch.epoch_seed)
+                    prepared = epoch.epoch_seed
+                    parts.status["epoch"] = epoch.epoch
+        except ChainError as error:
+            log.warning("the chain does not answer as it should", error=str(error))
+        await asyncio.sleep(poll_seconds)
