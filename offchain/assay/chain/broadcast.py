@@ -19,8 +19,8 @@ class Refusal(Enum):
 _TEXTS = (
     (Refusal.ALREADY_KNOWN, ("already known", "known transaction", "already imported", "already exists")),
     (Refusal.NONCE_TOO_LOW, ("nonce too low", "nonce is too low", "old nonce", "oldnonce")),
-    (Refusal.UNDERPRICED, ("underpriced", "fee too low", "less than block base fee", "lower than the current base",
-                           "feetoolow", "gas price too low")),
+    (Refusal.UNDERPRICED, ("underpriced", "fee too low", "less than block base fee", "feetoolow",
+                           "lower than the current base", "gas price too low")),
     (Refusal.FUNDS, ("insufficient funds", "insufficient balance", "doesn't have enough funds")),
     (Refusal.BUSY, ("txpool is full", "pool is full", "pool limit", "future transaction tries", "rate limit",
                     "too many", "timeout")),

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from eth_abi.exceptions import DecodingError
 from eth_utils.exceptions import ValidationError
 from web3 import AsyncWeb3
 from web3.contract import AsyncContract
-from web3.exceptions import BadFunctionCallOutput, ContractLogicError, Web3Exception, Web3RPCError
+from web3.exceptions import Web3Exception
 from web3.middleware import AttributeDictMiddleware
 
+from assay.chain.abi_values import decode_outputs
 from assay.chain.blocks import Block, parse_block
 from assay.chain.deployment import Deployment
 from assay.chain.errors import BlockGone, ChainError, NoCodeAt, Reverted, RpcError
@@ -19,9 +21,10 @@ from assay.chain.revert_decoder import RevertDecoder
 from assay.chain.rpc_endpoint import Endpoint, HttpEndpoint
 from assay.chain.rpc_pool import EndpointPool
 from assay.chain.web3_provider import PoolProvider
-from assay.protocol.hexadecimal import parse_hex
+from assay.protocol.hexadecimal import HexadecimalError, parse_hex, to_hex
 from assay.protocol.signing import Domain
 
+MAX_ANSWER = 16 << 20
 At = Block | Literal["latest", "pending"] | None
 
 
@@ -61,8 +64,8 @@ class Chain:
         agreement: int | None = None,
         endpoints: Sequence[Endpoint] | None = None,
     ) -> Self:
-        """Connects and checks. `final_depth` None trusts the chain's own finality, a number counts that many blocks
-        below the head as final; `endpoints` stands in for the addresses in tests.
+        """Connects and checks. `final_depth` None trusts the chain's own finality, a number counts that
+        many blocks below the head as final; `endpoints` stands in for the addresses in tests.
 
         Raises BadEndpoint, UnreachableChain, WrongChainId, NoCodeAt.
         """
@@ -128,7 +131,7 @@ class Chain:
         if name not in self._contracts:
             deployed = self.deployment.contract(name)
             self._contracts[name] = self.web3.eth.contract(
-                address=self.web3.to_checksum_address(deployed.address), abi=deployed.abi, decode_tuples=True
+                address=self.web3.to_checksum_address(deployed.address), abi=deployed.abi
             )
         return self._contracts[name]
 
@@ -146,23 +149,23 @@ class Chain:
 
         Raises Reverted, BlockGone, UnreachableChain, ChainError.
         """
+        call = ContractCall(contract, function, args)
         where = at if at is not None else await self.finalised()
-        identifier: Any = "0x" + where.hash.hex() if isinstance(where, Block) else where
-        transaction: Any = {"from": sender} if sender else {}
+        transaction = {"to": self.deployment.address(contract), "data": to_hex(self.encode(call))}
+        if sender:
+            transaction["from"] = sender
         try:
-            bound = self.contract(contract).functions[function](*args)
-            return await bound.call(transaction, block_identifier=identifier)
-        except ContractLogicError as error:
-            raise self.reverted(f"{contract}.{function}", error.data) from None
-        except BadFunctionCallOutput as error:
+            answer = await self.pool.request("eth_call", [transaction, _identifier(where)])
+        except RpcError as error:
+            raise self.revert_of(str(call), error) or error from None
+        outputs = self.contract(contract).get_function_by_name(function).abi["outputs"]
+        try:
+            return decode_outputs(outputs, parse_hex(answer, max_bytes=MAX_ANSWER))
+        except (DecodingError, HexadecimalError, OverflowError) as error:
             raise ChainError(
-                f"{contract}.{function}: the answer does not decode ({str(error)[:200]}); "
+                f"{call}: the answer does not decode ({str(error)[:200]}); "
                 "the deployment file's ABI is not the contract's"
             ) from None
-        except Web3RPCError as error:
-            raise ChainError(f"{contract}.{function}: {str(error)[:300]}") from None
-        except (Web3Exception, ValidationError, TypeError) as error:
-            raise ChainError(f"{contract}.{function}: {str(error)[:300]}") from None
 
     def reverted(self, call: str, data: Any) -> Reverted:
         """The decoded refusal behind revert data in JSON-RPC's forms."""
@@ -175,10 +178,16 @@ class Chain:
         return await self.pool.request(method, params)
 
     def revert_of(self, call: str, error: RpcError) -> Reverted | None:
-        """The refusal in an error of `eth_call` or `eth_estimateGas`; None where the node failed for another reason."""
+        """The refusal in an error of `eth_call` or `eth_estimateGas`; None where the node failed for
+        another reason."""
         if _revert_bytes(error.data) or error.code == 3 or "revert" in error.message.lower():
             return self.reverted(call, error.data)
         return None
+
+
+def _identifier(at: Block | str) -> Any:
+    # By hash (EIP-1898), and only while it is canonical: a number may come to name another block.
+    return {"blockHash": to_hex(at.hash), "requireCanonical": True} if isinstance(at, Block) else at
 
 
 def _revert_bytes(data: Any) -> bytes:

@@ -34,12 +34,12 @@ class UnreachableChain(ChainError):
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(
-            f"no chain answers at {shown_url(url)}: {reason}; check that the node runs and that --rpc names it"
+            f"no chain answers at {shown_url(url)}: {reason}; check that the node runs and --rpc names it"
         )
 
 
 class EndpointFault(ChainError):
-    """One endpoint did not answer, or answered something that is no JSON-RPC response. Others may be asked."""
+    """One endpoint gave no answer, or one that is no JSON-RPC response. Others may be asked."""
 
     def __init__(self, url: str, reason: str) -> None:
         self.reason = reason

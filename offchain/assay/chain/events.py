@@ -20,7 +20,7 @@ _TOO_MUCH = ("range", "limit", "too many", "more than", "too large", "timeout", 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A decoded log; `args` by the ABI's names, bytes as bytes, structs as named tuples."""
+    """A decoded log; `args` by the ABI's names, bytes as bytes, structs as mappings."""
 
     contract: str
     name: str
@@ -44,10 +44,12 @@ async def read_events(
 async def event_pieces(
     chain: Chain, contract: str, names: Sequence[str], first: int, last: Block, *, piece: int = FIRST_PIECE
 ) -> AsyncIterator[tuple[int, list[Event]]]:
-    """(last block of the piece, its events) for consecutive pieces, so that a reader can resume after any of them.
+    """(last block of the piece, its events) for consecutive pieces, so that a reader can resume after any
+    of them.
 
-    Each piece is asked of an endpoint that was seen to hold `last`: one that lags would answer with silence. A piece
-    that the node finds too large is halved. Raises BlockGone when `last` was reorganised away, UnreachableChain.
+    Each piece is asked of an endpoint that was seen to hold `last`: one that lags would answer with
+    silence. A piece that the node finds too large is halved. Raises BlockGone when `last` was reorganised
+    away, UnreachableChain.
     """
     topics = _topics(chain, contract, names)
     address = chain.deployment.address(contract)

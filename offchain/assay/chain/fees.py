@@ -19,8 +19,8 @@ class Fees:
 
 @dataclass(frozen=True, slots=True)
 class FeePolicy:
-    """Bounds on what is offered. `ceiling` and `least_tip` in wei a gas; `base_factor` times the base fee is the cap
-    of a first offer, so that it stays good while the base fee climbs for some blocks."""
+    """Bounds on what is offered. `ceiling` and `least_tip` in wei a gas; `base_factor` times the base fee
+    is the cap of a first offer, so that it stays good while the base fee climbs for some blocks."""
 
     ceiling: int = 500 * GWEI
     least_tip: int = GWEI // 1_000
@@ -36,8 +36,8 @@ class FeePolicy:
         return Fees(cap, min(tip, cap))
 
     def bump(self, offered: Fees, base_fee: int, suggested_tip: int) -> Fees | None:
-        """An offer that replaces `offered`: at least 12.5 % more on tip and cap, and what a first offer would be
-        now. None where that would pass the ceiling."""
+        """An offer that replaces `offered`: at least 12.5 % more on tip and cap, and what a first offer
+        would be now. None where that would pass the ceiling."""
         fresh = self.first(base_fee, suggested_tip)
         cap, tip = _raised(offered.cap), _raised(offered.tip)
         if fresh is not None:

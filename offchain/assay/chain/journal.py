@@ -1,7 +1,7 @@
 """What was sent and what became of it: written before anything leaves, so that a crash forgets nothing.
 
-An intent is one nonce of one account and what it is for; its attempts are the signed transactions, all with that
-nonce, of which at most one can be mined. The file is locked while open: one sender a key.
+An intent is one nonce of one account and what it is for; its attempts are the signed transactions, all with
+that nonce, of which at most one can be mined. The file is locked while open: one sender a key.
 """
 
 from __future__ import annotations
@@ -40,13 +40,14 @@ CREATE INDEX IF NOT EXISTS intents_by_nonce ON intents (nonce);
 CREATE UNIQUE INDEX IF NOT EXISTS intents_by_purpose ON intents (purpose)
   WHERE purpose IS NOT NULL AND state <> 'failed';
 CREATE TABLE IF NOT EXISTS attempts (
-  hash BLOB PRIMARY KEY,
+  hash BLOB NOT NULL,
   intent INTEGER NOT NULL REFERENCES intents (id),
   raw BLOB NOT NULL,
   cap TEXT NOT NULL,
   tip TEXT NOT NULL,
   cancels INTEGER NOT NULL DEFAULT 0,  -- a transfer of nothing to oneself, to free the nonce
-  signed REAL NOT NULL
+  signed REAL NOT NULL,
+  PRIMARY KEY (intent, hash)
 ) STRICT;
 """
 
@@ -73,7 +74,8 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """One nonce and what it is for; those from `transaction_hash` on are set once a transaction of it was mined."""
+    """One nonce and what it is for; those from `transaction_hash` on are set once a transaction of it was
+    mined."""
 
     id: int
     label: str
@@ -97,8 +99,8 @@ class Journal:
     """The journal of one account on one chain, in one SQLite file. Every method commits before it returns."""
 
     def __init__(self, path: Path | str, address: str, chain_id: int) -> None:
-        """Opens and locks. Raises JournalInUse when another process has it open, or when the file belongs to another
-        account or chain."""
+        """Opens and locks. Raises JournalInUse when another process has it open, or when the file belongs
+        to another account or chain."""
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -107,7 +109,8 @@ class Journal:
         except BlockingIOError:
             os.close(self._lock)
             raise JournalInUse(
-                f"{self.path}: another process sends with {address}; stop it first, two senders spoil each other's nonces"
+                f"{self.path}: another process sends with {address}; stop it first: "
+                "two senders spoil each other's nonces"
             ) from None
         self._db = sqlite3.connect(self.path, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
@@ -168,8 +171,8 @@ class Journal:
         """Moves an intent to another state; back to open, its block is forgotten."""
         if state is State.OPEN:
             self._db.execute(
-                "UPDATE intents SET state = ?, transaction_hash = NULL, block_number = NULL, block_hash = NULL,"
-                " gas_used = NULL, succeeded = NULL WHERE id = ?",
+                "UPDATE intents SET state = ?, transaction_hash = NULL, block_number = NULL,"
+                " block_hash = NULL, gas_used = NULL, succeeded = NULL WHERE id = ?",
                 (state, intent.id),
             )
         else:
@@ -189,8 +192,8 @@ class Journal:
     ) -> Intent:
         """Notes the block that holds one of the intent's attempts."""
         self._db.execute(
-            "UPDATE intents SET state = ?, transaction_hash = ?, block_number = ?, block_hash = ?, gas_used = ?,"
-            " succeeded = ? WHERE id = ?",
+            "UPDATE intents SET state = ?, transaction_hash = ?, block_number = ?, block_hash = ?,"
+            " gas_used = ?, succeeded = ? WHERE id = ?",
             (State.MINED, transaction, number, block_hash, gas_used, int(succeeded), intent.id),
         )
         return self.get(intent.id)
@@ -220,14 +223,15 @@ class Journal:
     def attempts(self, intent: Intent) -> list[Attempt]:
         """Attempts of an intent, oldest first."""
         rows = self._db.execute(
-            "SELECT hash, raw, cap, tip, cancels, signed FROM attempts WHERE intent = ? ORDER BY signed, rowid",
+            "SELECT hash, raw, cap, tip, cancels, signed FROM attempts WHERE intent = ?"
+            " ORDER BY signed, rowid",
             (intent.id,),
         )
         return [Attempt(h, raw, Fees(int(cap), int(tip)), bool(c), s) for h, raw, cap, tip, c, s in rows]
 
     def next_nonce(self, floor: int) -> int:
-        """The lowest nonce from `floor` on (the chain's count of mined and waiting transactions) that no unsettled
-        intent has taken: a nonce that was given back is used before higher ones."""
+        """The lowest nonce from `floor` on (the chain's count of mined and waiting transactions) that no
+        unsettled intent has taken: a nonce that was given back is used before higher ones."""
         taken = {intent.nonce for intent in self.unsettled()}
         while floor in taken:
             floor += 1

@@ -46,8 +46,8 @@ async def read_lease(chain: Chain, lease_id: int, at: At = None) -> Lease:
     row = await chain.call("LeaseEscrow", "lease", lease_id, at=at)
     return Lease(
         lease_id, row.renter, row.provider, bytes(row.deviceId), row.token, LeaseStatus(row.status), row.rate,
-        row.openedAt, row.start, row.stop, row.minDuration, row.maxDuration, row.deposit, row.bond, row.claimed,
-        row.refunded, row.downtimeRefund,
+        row.openedAt, row.start, row.stop, row.minDuration, row.maxDuration, row.deposit, row.bond,
+        row.claimed, row.refunded, row.downtimeRefund,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,8 +25,11 @@ from assay.chain.rpc_endpoint import Endpoint
 _FIRST_PENALTY_S = 1.0
 _LONGEST_PENALTY_S = 60.0
 # What nodes say of a block they do not have (yet, or any more).
-_NO_BLOCK = ("header not found", "unknown block", "block not found", "missing trie node", "resource not found",
-             "blockoutofrange", "not currently canonical", "state not available", "historical state")  # fmt: skip
+_NO_BLOCK = re.compile(
+    r"resource not found|header not found|unknown block|\bblock\b.*\bnot found|missing trie node"
+    r"|blockoutofrange|not currently canonical|state .*not available|historical state",
+    re.IGNORECASE,
+)
 _LIMITED = (429, -32_005, -32_029)
 
 
@@ -40,15 +44,15 @@ class _Health:
 
 def means_no_block(error: RpcError) -> bool:
     """Whether the node said that it does not hold the block asked for."""
-    text = error.message.lower()
-    return any(part in text for part in _NO_BLOCK)
+    return _NO_BLOCK.search(error.message) is not None
 
 
 class EndpointPool:
-    """Requests go to the first endpoint that is well; a faulty one rests, twice as long each time, up to a minute.
+    """Requests go to the first endpoint that is well; a faulty one rests, twice as long each time, up to a
+    minute.
 
-    `agreement` endpoints must name the same block before it counts as the head: by default half of them, rounded
-    up, so that of two either may fail, and of three one may lie.
+    `agreement` endpoints must name the same block before it counts as the head: by default half of them,
+    rounded up, so that of two either may fail, and of three one may lie.
     """
 
     def __init__(
@@ -76,7 +80,8 @@ class EndpointPool:
 
     async def request(self, method: str, params: Any) -> Any:
         """The first answer. Raises RpcError for what a node refused, BlockGone where none holds the block,
-        UnreachableChain where none answered, WrongChainId for an endpoint of another chain that is the only one."""
+        UnreachableChain where none answered, WrongChainId for an endpoint of another chain that is the only
+        one."""
         return await self._first(lambda endpoint: endpoint.request(method, params), self._in_order())
 
     async def with_block(self, block: Block, work: Callable[[Endpoint], Awaitable[Any]]) -> Any:
@@ -95,8 +100,8 @@ class EndpointPool:
     async def broadcast(self, raw: bytes) -> None:
         """Offers a signed transaction to every endpoint; returns if one took it.
 
-        Raises RpcError, the first one's, only where every endpoint refused it; where one may have taken it without
-        saying so, UnreachableChain.
+        Raises RpcError, the first one's, only where every endpoint refused it; where one may have taken it
+        without saying so, UnreachableChain.
         """
         params = ["0x" + raw.hex()]
         order = self._in_order()
@@ -113,10 +118,11 @@ class EndpointPool:
         raise errors[0]
 
     async def agreed_block(self, tag: str, depth: int = 0) -> Block:
-        """The highest block that `agreement` endpoints have reached and agree on; `depth` blocks below `tag`.
+        """The highest block that `agreement` endpoints have reached and agree on; `depth` blocks below
+        `tag`.
 
-        Raises EndpointsDisagree where no group of that size is larger than all others together, UnreachableChain
-        where fewer answered.
+        Raises EndpointsDisagree where no group of that size is larger than all others together,
+        UnreachableChain where fewer answered.
         """
         answers = await asyncio.gather(
             *(self._guarded(h, lambda e: self._head(e, tag)) for h in self._health), return_exceptions=True
@@ -128,7 +134,8 @@ class EndpointPool:
                 raise fault
             raise UnreachableChain(
                 self._health[0].endpoint.url,
-                f"{len(heads)} of {len(self._health)} endpoints answered, {self.agreement} must agree ({fault})",
+                f"{len(heads)} of {len(self._health)} endpoints answered, "
+                f"{self.agreement} must agree ({fault})",
             )
         reached = sorted((block.number for _, block in heads), reverse=True)
         number = max(0, reached[self.agreement - 1] - depth)

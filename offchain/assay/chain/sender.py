@@ -1,8 +1,9 @@
-"""One sender a key: every transaction is journalled before it leaves, and followed until its block is final.
+"""One sender a key: every transaction is journalled before it leaves, and followed until its block is
+final.
 
-The order of steps is what a crash may interrupt anywhere: simulate, sign, journal, broadcast, mined, final. After a
-restart the journal says which transactions to look for; they are offered again, never signed anew with the same
-nonce unless to outbid them.
+The order of steps is what a crash may interrupt anywhere: simulate, sign, journal, broadcast, mined, final.
+After a restart the journal says which transactions to look for; they are offered again, never signed anew
+with the same nonce unless to outbid them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
@@ -119,7 +121,8 @@ class Sender:
         return await self._settle(intent, deadline, final)
 
     async def settle_all(self, timeout_s: float = 180.0) -> list[Receipt]:
-        """Waits for everything the journal holds open: after a restart, before anything new. Raises as `send`."""
+        """Waits for everything the journal holds open: after a restart, before anything new. Raises as
+        `send`."""
         deadline = self._clock() + timeout_s
         return [
             await self._settle(i, deadline, False) for i in self._journal.unsettled() if i.state is State.OPEN
@@ -128,25 +131,22 @@ class Sender:
     async def run(self) -> None:
         """Tends for ever; an unreachable chain is waited for."""
         while True:
-            try:
+            # Whatever it was, the journal still holds the intents: the next round asks again.
+            with suppress(ChainError):
                 await self.tend()
-            except ChainError:
-                # Whatever it was, the journal still holds the intents: the next round asks again.
-                pass
             await self._sleep(self._poll_s)
 
     async def _begin(
         self, recipient: str, data: bytes, value: int, label: str, purpose: str | None, gas: int | None,
         deadline: float,
     ) -> Intent | None:  # fmt: skip
-        """Simulates, signs, journals, broadcasts. None where it must be tried again: the base fee was too high."""
+        """Simulates, signs, journals, broadcasts. None where it must be tried again: the base fee was too
+        high."""
         async with self._lock:
             if purpose and (there := self._journal.for_purpose(purpose)):
                 return there
             waiting = any(i.state is State.OPEN for i in self._journal.unsettled())
-            limit = await self._account.simulate(
-                label, recipient, data, value, "pending" if waiting else "latest"
-            )
+            limit = await self._gas(label, recipient, data, value, waiting)
             self._on_step(Step.SIMULATED, None)
             base_fee, tip = await self._account.prices(self._policy)
             fees = self._policy.first(base_fee, tip)
@@ -164,6 +164,16 @@ class Sender:
             raise FeeAboveCeiling(base_fee, self._policy.ceiling)
         await self._sleep(self._poll_s)
         return None
+
+    async def _gas(self, label: str, recipient: str, data: bytes, value: int, waiting: bool) -> int:
+        """Gas limit that does for the state with and without what waits before it."""
+        limit = await self._account.simulate(
+            label, recipient, data, value, "pending" if waiting else "latest"
+        )
+        if waiting:
+            with suppress(Reverted):  # It may need what waits.
+                limit = max(limit, await self._account.simulate(label, recipient, data, value, "latest"))
+        return limit
 
     def _sign(
         self, nonce: int, recipient: str, data: bytes, value: int, gas: int, fees: Fees, cancels: bool = False
@@ -190,7 +200,8 @@ class Sender:
         return intent
 
     async def _offer(self, intent: Intent, attempt: Attempt) -> Refusal | None:
-        """Broadcasts; None when a node has it now. Raises RpcError for a refusal that waiting does not change."""
+        """Broadcasts; None when a node has it now. Raises RpcError for a refusal that waiting does not
+        change."""
         try:
             await self._chain.pool.broadcast(attempt.raw)
         except UnreachableChain:
@@ -247,8 +258,8 @@ class Sender:
         return any(a.cancels and a.hash == intent.transaction_hash for a in self._journal.attempts(intent))
 
     async def tend(self) -> None:
-        """One look at everything unsettled: finds blocks, undoes those reorganised away, offers again what nodes have
-        dropped, outbids what is stuck, fills gaps. Raises UnreachableChain."""
+        """One look at everything unsettled: finds blocks, undoes those reorganised away, offers again what
+        nodes have dropped, outbids what is stuck, fills gaps. Raises UnreachableChain."""
         async with self._lock:
             unsettled = self._journal.unsettled()
             if not unsettled:
@@ -316,8 +327,8 @@ class Sender:
         self._on_step(Step.REOFFERED, intent)
 
     async def _outbid(self, intent: Intent, last: Attempt) -> None:
-        """Replaces a stuck attempt: with a higher offer if the call would still succeed, else with a transfer of
-        nothing to oneself. At the ceiling the last offer stands."""
+        """Replaces a stuck attempt: with a higher offer if the call would still succeed, else with a
+        transfer of nothing to oneself. At the ceiling the last offer stands."""
         base_fee, tip = await self._account.prices(self._policy)
         fees = self._policy.bump(last.fees, base_fee, tip)
         if fees is None:
@@ -349,7 +360,8 @@ class Sender:
         return False
 
     async def _fill_gap(self) -> None:
-        """A nonce that was given back, or lost with an old journal, holds up all later ones: spend it on nothing."""
+        """A nonce that was given back, or lost with an old journal, holds up all later ones: spend it on
+        nothing."""
         unsettled = self._journal.unsettled()
         waiting = [i.nonce for i in unsettled if i.state is State.OPEN]
         if not waiting:
