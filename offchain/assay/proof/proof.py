@@ -62,7 +62,7 @@ class Proof:
         profile, epoch_seed, device_seed: what was proven.
         round_seeds: s_0 .. s_{T-1}.
         round_roots: root_0 .. root_{T-1}.
-        row_roots: roots of the rows' subtrees, uint8 of shape (T, M, 32).
+        row_roots: roots of the rows' subtrees, uint8 of shape (M, 32) for each of the T rounds.
         rows: source of the rows of C.
         elapsed_us: time of `prove`, microseconds on the device's own clock.
         engine: name of the engine that made it.
@@ -76,7 +76,7 @@ class Proof:
     device_seed: bytes
     round_seeds: tuple[bytes, ...]
     round_roots: tuple[bytes, ...]
-    row_roots: NDArray[np.uint8]
+    row_roots: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
     rows: Rows
     elapsed_us: int
     engine: str
@@ -122,7 +122,7 @@ class Proof:
                     f"row ({t}, {i}) is outside {self.profile.T} rounds of {self.profile.M} rows"
                 )
         rows = self.rows.read(indices)
-        committed = np.stack([self.row_roots[t, i] for t, i in indices])
+        committed = np.stack([self.row_roots[t][i] for t, i in indices])
         differs = (subtree_roots(rows, self.profile.chunk) != committed).any(axis=1)
         if differs.any():
             t, i = indices[int(differs.argmax())]

@@ -33,7 +33,11 @@ def save(path: Path, statement: Statement, proof: Proof) -> None:
         "resultRoot": to_hex(proof.result_root),
         "productsKept": kept,
     }
-    parts: list[object] = [b"".join(proof.round_seeds), b"".join(proof.round_roots), proof.row_roots.data]
+    parts: list[object] = [
+        b"".join(proof.round_seeds),
+        b"".join(proof.round_roots),
+        np.ascontiguousarray(proof.row_roots).data,
+    ]
     if isinstance(proof.rows, KeptRows):
         parts.append(np.ascontiguousarray(proof.rows.products, dtype="<i4").data)
     container.write(path, MAGIC, header, parts)

@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 
 from assay.proof import openings, sampling
 from assay.proof.errors import OpeningError
-from assay.proof.kernels import generator, keccak, paths, projection, seed_chain
+from assay.proof.kernels import keccak, paths, seed_chain
 from assay.proof.kernels.words import as_bytes, seed_words
+from assay.proof.projection import project, projection_vector
 from assay.proof.threads import Threads
 from assay.protocol import seeds
-from assay.protocol.keccak import keccak as keccak256
 from assay.protocol.profile import Profile
-
-P = int(projection.P)
 
 
 class Fault(StrEnum):
@@ -48,30 +46,6 @@ class Verdict:
 VALID = Verdict(True)
 
 
-def projection_vector(rho: bytes, columns: int) -> NDArray[np.uint64]:
-    """r_j = ((H(ρ ‖ "r" ‖ u32(j div 4)) >> 64·(j mod 4)) mod 2^64) mod p, for j < columns: uint64."""
-    blocks = [keccak256(rho + b"r" + q.to_bytes(4, "big")) for q in range(-(-columns // 4))]
-    lanes = np.frombuffer(b"".join(blocks), dtype=">u8").reshape(-1, 4)[:, ::-1]
-    return lanes.reshape(-1)[:columns].astype(np.uint64) % projection.P
-
-
-def project_b(epoch_seed: bytes, r: NDArray[np.uint64], length: int, threads: Threads) -> NDArray[np.uint64]:
-    """v_k = Σ_j B[j][k]·r_j mod p, for k < length: uint64."""
-    v = np.empty(length, np.uint64)
-    seed = seed_words(epoch_seed)
-    block = 2_048
-
-    def task(first: int, end: int) -> None:
-        for at in range(first, end, block):
-            size = min(block, end - at)
-            low, high = np.empty(size, np.int64), np.empty(size, np.int64)
-            projection.project_matrix(seed, generator.TAG_B, len(r), r, at // 32, low, high)
-            projection.combine_all(low, high, v[at : at + size])
-
-    threads.over(length, task, align=64)
-    return v
-
-
 class Verifier:
     """Verifies any number of devices of one profile, one epoch seed and one ρ.
 
@@ -89,13 +63,9 @@ class Verifier:
         self.epoch_seed = epoch_seed
         self.rho = rho
         self._threads = Threads(threads)
-        r = projection_vector(rho, profile.N)
-        self.r = r
-        self.v = project_b(epoch_seed, r, profile.K, self._threads)
-        self._r_limbs = np.empty((3, profile.N), np.int64)
-        projection.split_limbs(r, self._r_limbs)
-        self._low, self._high = np.empty(profile.K, np.int64), np.empty(profile.K, np.int64)
-        projection.split_halves(self.v, self._low, self._high)
+        self.r = projection_vector(rho, profile.N)
+        self._projection = project(epoch_seed, self.r, profile.K, self._threads)
+        self.v = self._projection.v
 
     def verify_device(
         self, device_id: bytes, nonce_root: bytes, result_root: bytes, opening: bytes
@@ -157,9 +127,7 @@ class Verifier:
             if at >= 0:
                 foreign.append(first + at)
                 return
-            at = projection.first_wrong_row(
-                round_seeds, rounds[first:end], rows_of[first:end], rows, self._low, self._high, self._r_limbs
-            )
+            at = self._projection.first_wrong_row(round_seeds, rounds[first:end], rows_of[first:end], rows)
             if at >= 0:
                 wrong.append(first + at)
 

@@ -31,7 +31,7 @@ def test_prove__worked_values__every_byte_agrees(vector: Vector, name: str) -> N
     assert vector.indices[0] == (sample["t"], sample["i"])
     assert opening.rows[0, :4].tolist() == sample["row_first4"]
     assert [node.tobytes() for node in opening.paths[0]] == [unhex(node) for node in sample["rowPath"]]
-    assert proof.row_roots[sample["t"], sample["i"]].tobytes() == unhex(sample["rowSubtreeRoot"])
+    assert proof.row_roots[sample["t"]][sample["i"]].tobytes() == unhex(sample["rowSubtreeRoot"])
     assert proof.result_tree.path(sample["t"]) == [unhex(node) for node in sample["roundPath"]]
 
 

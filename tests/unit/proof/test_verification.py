@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from assay.proof import openings, sampling
 from assay.proof.adversaries.skipped_rows import SkippedRows
 from assay.proof.engines import engine
-from assay.proof.verification import Fault, Verifier, projection_vector
+from assay.proof.projection import projection_vector
+from assay.proof.verification import Fault, Verifier
 from assay.protocol.profile import Profile
 from assay.protocol.seeds import device_seed
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, uint32
 
-from assay.proof.kernels.vector_instructions import permute8
+from assay.proof.kernels.mixing import fill_words
+from assay.proof.kernels.permutation import permute8
 
 TAG_A = 65
 TAG_B = 66
 _GOLDEN = np.uint32(0x9E3779B9)
-_MULTIPLIER_1 = np.uint32(0x21F0AAAD)
-_MULTIPLIER_2 = np.uint32(0x735A2D97)
 _SIGN = np.uint32(0x80808080)
 _NO_SIGN = np.uint32(0)
 
@@ -66,18 +65,6 @@ def lane_keys(seed, tag, first, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def mix(counter, k2):  # type: ignore[no-untyped-def]
-    """One 32-bit word: counter is k1 + w·0x9e3779b9. Numba widens uint32 to 64 bits, hence the casts."""
-    x = uint32(counter)
-    x = uint32(x ^ uint32(x >> uint32(16)))
-    x = uint32(x * _MULTIPLIER_1)
-    x = uint32(x ^ k2)
-    x = uint32(x ^ uint32(x >> uint32(15)))
-    x = uint32(x * _MULTIPLIER_2)
-    return uint32(x ^ uint32(x >> uint32(15)))
-
-
-@njit(cache=True, nogil=True)
 def fill_row(keys, first_word, out, sign):  # type: ignore[no-untyped-def]
     """Words `first_word` and up of one vector.
 
@@ -87,11 +74,7 @@ def fill_row(keys, first_word, out, sign):  # type: ignore[no-untyped-def]
         out: uint32[8·words], written; four entries each, words even.
         sign: 0x80808080 for int8 entries, 0 for entries + 128 as uint8.
     """
-    # Locals of fixed size keep the keys in registers.
-    for pair in range(out.shape[0] // 16):
-        step = uint32(uint32(first_word + 2 * pair) * _GOLDEN)
-        for place in range(16):
-            out[16 * pair + place] = uint32(mix(uint32(keys[0, place] + step), keys[1, place]) ^ sign)
+    fill_words(keys.reshape(-1), 0, first_word, out, 0, out.shape[0] // 16, sign)
 
 
 @njit(cache=True, nogil=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from assay.proof.kernels.vector_instructions import permute1, permute8
+from assay.proof.kernels.permutation import permute1, permute8
 
 RATE_WORDS = 17
 _LAST_BIT = np.uint64(1 << 63)

@@ -1,7 +1,6 @@
-"""What Numba has no name for: keccak-f on eight states at once, and sums of four byte products.
+"""keccak-f on eight states at once, and on one.
 
-Both are written as LLVM IR on vectors of 512 bits. LLVM splits them for narrower machines, so the results
-are the
+Written as LLVM IR on vectors of 512 bits. LLVM splits them for narrower machines, so the results are the
 same everywhere; only the speed differs.
 """
 
@@ -9,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -27,11 +26,6 @@ _ROUND_CONSTANTS = (
     0x8000000000008002, 0x8000000000000080, 0x000000000000800A, 0x800000008000000A,
     0x8000000080008081, 0x8000000000008080, 0x0000000080000001, 0x8000000080008008,
 )  # fmt: skip
-
-
-def has_vnni() -> bool:
-    """Whether this processor sums byte products in one instruction (AVX-512 VNNI)."""
-    return bool(binding.get_host_cpu_features().get("avx512vnni", False))
 
 
 def _keccak_round(builder: ir.IRBuilder, a: list[Any], constant: Any, rotate: Any) -> list[Any]:
