@@ -1,0 +1,1 @@
+"""What contract tests share: a deployed network, and epochs made by hand."""
