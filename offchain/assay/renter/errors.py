@@ -1,0 +1,49 @@
+"""What can go wrong for a renter, each with the exit status that the command line gives it."""
+
+from __future__ import annotations
+
+
+class RenterError(Exception):
+    """Something that the renter asked for cannot be done; the text says what and why."""
+
+    exit_status = 1
+
+
+class BadInput(RenterError):
+    """A value off its rules."""
+
+    exit_status = 2
+
+
+class NoDevice(RenterError):
+    """No device answers to what was asked for."""
+
+    exit_status = 3
+
+
+class ProofRejected(RenterError):
+    """The handover proof is not what it must be: no money has flowed, none should."""
+
+    exit_status = 4
+
+
+class ProviderRefused(RenterError):
+    """The provider answered with a refusal; `status` is the HTTP status."""
+
+    exit_status = 5
+
+    def __init__(self, status: int, reason: str) -> None:
+        self.status = status
+        super().__init__(f"the provider refused ({status}): {reason}")
+
+
+class Unreachable(RenterError):
+    """A provider or validator did not answer, or not in the form it must."""
+
+    exit_status = 6
+
+
+class Declined(RenterError):
+    """The person at the terminal said no."""
+
+    exit_status = 7
