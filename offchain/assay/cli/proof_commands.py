@@ -202,6 +202,106 @@ def verify(
         raise typer.Exit(1)
 
 
+@commands.command()
+def fraud(
+    openings: Annotated[Path, typer.Option("--openings", help="file that `assay proof open` wrote")],
+    rho: Rho,
+    samples: Samples = None,
+    signature: Annotated[
+        str | None, typer.Option("--signature", help="the device's compact signature of its Commitment")
+    ] = None,
+    reporter: Annotated[
+        str | None, typer.Option("--reporter", help="account that sends the proof and gets the bounty")
+    ] = None,
+    salt: Annotated[str | None, typer.Option("--salt", help="32 secret bytes [default: drawn]")] = None,
+    gas_price: Annotated[float, typer.Option("--gas-price", min=0, help="gwei, for the cost")] = 1.0,
+    threads: Threads = None,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Find a wrong element in openings and build the proof that slashes. Exit status 0 only when there is
+    one.
+    """
+    with _clear_errors():
+        drawn = parse_bytes32(rho, "--rho")
+        from assay.proof import openings_file, sampling
+        from assay.proof.fraud import find_wrong_element
+        from assay.proof.verification import Fault, Verifier
+
+        held = openings_file.load(openings)
+        statement = held.statement
+        count = _samples(samples, statement.profile.k)
+        indices = sampling.samples(drawn, statement.device_id, statement.profile, count)
+        verifier = Verifier(statement.profile, statement.epoch_seed, drawn, threads)
+        verdict = verifier.verify(statement.device_seed, held.result_root, held.opening, indices)
+        found = None
+        if verdict.fault is Fault.PRODUCT:
+            found = find_wrong_element(
+                statement.profile,
+                statement.epoch_seed,
+                statement.device_seed,
+                held.opening,
+                indices,
+                verdict.row,
+            )
+        if found is None:
+            reason = verdict.reason or "every opened row is right"
+            show({"found": False, "reason": f"nothing that a contract would punish: {reason}"}, output)
+        else:
+            call = _fraud_call(held, found, signature, reporter, salt, gas_price)
+            show({"found": True, **_element(found), **call}, output)
+    if found is None:
+        raise typer.Exit(1)
+
+
+def _element(found: Any) -> dict[str, Any]:
+    return {
+        "round": found.round.t,
+        "row": found.i,
+        "column": found.j,
+        "claimed": found.claimed,
+        "correct": found.correct,
+    }
+
+
+def _fraud_call(
+    held: Any, found: Any, signature: str | None, reporter: str | None, salt: str | None, gas_price: float
+) -> dict[str, Any]:
+    import secrets
+
+    from assay.proof.fraud_calldata import wrong_element_call
+    from assay.protocol.hexadecimal import parse_address, parse_signature
+    from assay.protocol.messages import Commitment
+
+    statement = held.statement
+    commitment = Commitment(
+        statement.epoch,
+        statement.profile.job_hash(statement.epoch_seed),
+        statement.device_id,
+        statement.nonce_root,
+        held.result_root,
+    )
+    complete = signature is not None and reporter is not None
+    drawn = parse_bytes32(salt, "--salt") if salt is not None else secrets.token_bytes(32)
+    call = wrong_element_call(
+        commitment,
+        parse_signature(signature, "--signature") if signature is not None else b"\xff" * 64,
+        found,
+        parse_address(reporter, "--reporter") if reporter is not None else "0x" + "ff" * 20,
+        drawn,
+    )
+    gas = call.gas(statement.profile.K)
+    values: dict[str, Any] = {"gasEstimate": gas, "costEther": gas * gas_price / 1e9}
+    if not complete:
+        return {**values, "calldata": "give --signature and --reporter for the calldata"}
+    return {
+        **values,
+        "salt": to_hex(drawn),
+        "commitCalldata": to_hex(call.commit),
+        "proveCalldata": to_hex(call.prove),
+        "order": "send commitCalldata to FraudProofs, and proveCalldata at least one block later",
+    }
+
+
 def _verdict(valid: bool, reason: str, about: dict[str, Any], output: OutputFormat) -> None:
     show({"valid": valid, "reason": reason, **about}, output)
 

@@ -1,0 +1,89 @@
+"""Calldata for FraudProofs, and what a proof costs: commit first, reveal a block later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from eth_abi.abi import encode
+
+from assay.proof.fraud import BrokenChain, WrongElement
+from assay.protocol.hexadecimal import address_bytes
+from assay.protocol.keccak import keccak
+from assay.protocol.messages import Commitment
+
+WRONG_ELEMENT, BROKEN_CHAIN = 1, 2  # IFraudProofs.Kind
+_COMMITMENT = "(uint64,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32)"
+_ROUND = "(uint32,bytes32,bytes32,bytes32[])"
+_ELEMENT = "(uint32,uint32,bytes,bytes32[])"
+
+# Gas of proveWrongElement on anvil less its calldata, at K = 4,096 and 65,536 (tests/contracts hold it to
+# that).
+_GAS_FIXED = 120_000
+_GAS_PER_ENTRY = 26.5
+COMMIT_GAS = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class FraudCall:
+    """Two transactions: `commit` at once, `prove` at least one block later, from the same account."""
+
+    commit: bytes
+    prove: bytes
+
+    def gas(self, inner_length: int) -> int:
+        """Estimate of both transactions together, for K = inner_length."""
+        work = _GAS_FIXED + round(_GAS_PER_ENTRY * inner_length)
+        return COMMIT_GAS + 21_000 + calldata_gas(self.prove) + work
+
+
+def calldata_gas(data: bytes) -> int:
+    """4 for a zero byte, 16 for another."""
+    zeros = data.count(0)
+    return 4 * zeros + 16 * (len(data) - zeros)
+
+
+def wrong_element_call(
+    commitment: Commitment, signature: bytes, fault: WrongElement, reporter: str, salt: bytes
+) -> FraudCall:
+    """Calldata of FraudProofs.commit and .proveWrongElement.
+
+    Args:
+        commitment: what the device signed.
+        signature: its compact signature, 64 bytes.
+        fault: from `fraud.find_wrong_element`.
+        reporter: account that sends both and gets the bounty.
+        salt: 32 secret bytes; until the reveal nobody can tell which proof it is.
+    """
+    round_argument, element = fault.arguments()
+    types = [_COMMITMENT, _ROUND, _ELEMENT]
+    values = [_commitment_values(commitment, signature), round_argument, element]
+    return _call("proveWrongElement", WRONG_ELEMENT, types, values, reporter, salt)
+
+
+def broken_chain_call(
+    commitment: Commitment, signature: bytes, fault: BrokenChain, reporter: str, salt: bytes
+) -> FraudCall:
+    """Calldata of FraudProofs.commit and .proveBrokenChain; arguments as in `wrong_element_call`."""
+    types = [_COMMITMENT, f"{_ROUND}[]"]
+    values = [_commitment_values(commitment, signature), fault.arguments()]
+    return _call("proveBrokenChain", BROKEN_CHAIN, types, values, reporter, salt)
+
+
+def _commitment_values(c: Commitment, signature: bytes) -> tuple[Any, ...]:
+    if len(signature) != 64:
+        raise ValueError(f"signature: {len(signature)} bytes, expected the 64 of a compact one")
+    return c.epoch, c.job_hash, c.device_id, c.nonce_root, c.result_root, signature[:32], signature[32:]
+
+
+def _call(
+    function: str, kind: int, types: list[str], values: list[Any], reporter: str, salt: bytes
+) -> FraudCall:
+    arguments = encode(types, values)
+    inner = encode(
+        ["bytes32", "uint8", "bytes32", "bytes32"],
+        [address_bytes(reporter).rjust(32, b"\0"), kind, keccak(arguments), salt],
+    )
+    commit = keccak(b"commit(bytes32)")[:4] + keccak(inner)
+    selector = keccak(f"{function}({','.join([*types, 'bytes32'])})".encode())[:4]
+    return FraudCall(commit, selector + encode([*types, "bytes32"], [*values, salt]))
