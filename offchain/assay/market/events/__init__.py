@@ -1,0 +1,1 @@
+"""What the contracts emit, as typed records."""

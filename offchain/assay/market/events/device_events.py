@@ -1,0 +1,62 @@
+"""Profiles and devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from assay.market.events.record import Address, Event
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileAdded(Event):
+    """A profile was added: (M, N, K, T, chunk, k, W, deadlineMs, credit, maxGops, stake)."""
+
+    CONTRACT: ClassVar[str] = "DeviceRegistry"
+
+    id: int
+    profile: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEnrolled(Event):
+    """A device stands under its provider's stake."""
+
+    CONTRACT: ClassVar[str] = "DeviceRegistry"
+
+    device_id: bytes
+    provider: Address
+    device_key: Address
+    profile: int
+    spec_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEndpoint(Event):
+    """Where a device is reached."""
+
+    CONTRACT: ClassVar[str] = "DeviceRegistry"
+
+    device_id: bytes
+    endpoint: str
+    tls_fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRetired(Event):
+    """A device left the market; `status` 2 retired, 3 slashed."""
+
+    CONTRACT: ClassVar[str] = "DeviceRegistry"
+
+    device_id: bytes
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceStakeReleased(Event):
+    """A retired device's stake is free."""
+
+    CONTRACT: ClassVar[str] = "DeviceRegistry"
+
+    device_id: bytes
+    amount: int

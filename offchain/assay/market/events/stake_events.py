@@ -1,0 +1,118 @@
+"""Stakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from assay.market.events.record import Address, Event
+
+
+@dataclass(frozen=True, slots=True)
+class Deposited(Event):
+    """Stake was added."""
+
+    CONTRACT: ClassVar[str] = "StakeManager"
+    SPELLED: ClassVar[Mapping[str, str]] = {"payer": "from"}
+
+    account: Address
+    payer: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved(Event):
+    """Stake backs a device or a seat."""
+
+    CONTRACT: ClassVar[str] = "StakeManager"
+
+    account: Address
+    amount: int
+    reserved: int
+
+
+@dataclass(frozen=True, slots=True)
+class Released(Event):
+    """Stake backs less."""
+
+    CONTRACT: ClassVar[str] = "StakeManager"
+
+    account: Address
+    amount: int
+    reserved: int
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalRequested(Event):
+    """Stake was asked back."""
+
+    CONTRACT: ClassVar[str] = "StakeManager"
+
+    account: Address
+    amount: int
+    unlock_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawalCancelled(Event):
+    """Asked-back stake is active again."""
+
+    CONTRACT: ClassVar[str] = "StakeManager"
+
+    account: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn(Event):
+    """Stake left."""
+
+    CONTRACT: ClassVar[str] = "StakeManager"
+
+    account: Address
+    receiver: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slashed(Event):
+    """Stake was taken; `bounty` of it to the reporter, the rest burned."""
+
+    CONTRACT: ClassVar[str] = "StakeManager"
+
+    account: Address
+    amount: int
+    bounty: int
+    reporter: Address
+
+
+@dataclass(frozen=True, slots=True)
+class DemandOpened(Event):
+    """An opening is demanded on-chain; withdrawals wait."""
+
+    CONTRACT: ClassVar[str] = "StakeManager"
+
+    account: Address
+    open_demands: int
+
+
+@dataclass(frozen=True, slots=True)
+class DemandClosed(Event):
+    """A demand was answered or ran out."""
+
+    CONTRACT: ClassVar[str] = "StakeManager"
+
+    account: Address
+    open_demands: int
+
+
+@dataclass(frozen=True, slots=True)
+class BountyCollected(Event):
+    """A reporter was paid."""
+
+    CONTRACT: ClassVar[str] = "StakeManager"
+
+    reporter: Address
+    receiver: Address
+    amount: int

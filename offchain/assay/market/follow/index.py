@@ -1,0 +1,149 @@
+"""Writes to the index: batches of logs, proven reports, signed offers; each in one transaction that can be
+undone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, func, insert, select
+
+from assay.market.events.registry import Log
+from assay.market.follow.listings import refresh_listings
+from assay.market.projection.events import kept, project
+from assay.market.projection.seats import seats_of_set
+from assay.market.store.metadata import metadata
+from assay.market.store.rows import Change, WorkingSet, roll_back
+from assay.market.store.tables import tips, undo
+
+KEEP_TIPS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """The last block of a batch: everything up to it is in the index. `timestamp` in seconds."""
+
+    block: int
+    hash: bytes
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The logs of consecutive blocks, oldest first, and the seats (account, signer) of the sets they
+    fixed.
+    """
+
+    logs: Sequence[Log]
+    set_seats: Mapping[int, Sequence[tuple[str, str]]]
+    tip: Tip
+
+
+class Index:
+    """The only writer of the database. `max_age` is LeaseEscrow's: how many epochs a pass opens leases
+    for.
+    """
+
+    def __init__(self, engine: Engine, max_age: int) -> None:
+        self.engine = engine
+        self.max_age = max_age
+        # Several followers write from threads of their own; each reads the rows it changes.
+        self._writing = threading.Lock()
+
+    def tip(self) -> Tip | None:
+        """The end of the newest batch."""
+        with self.engine.connect() as connection:
+            return newest_tip(connection)
+
+    def known_tips(self) -> list[Tip]:
+        """Ends of the batches that can be gone back to, newest first."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(select(tips).order_by(tips.c.block.desc())).all()
+        return [Tip(row.block, row.hash, row.timestamp) for row in rows]
+
+    def apply(self, batch: Batch) -> int:
+        """Applies a batch and returns the number of rows written."""
+        with self._writing, self.engine.begin() as connection:
+            rows = WorkingSet(connection)
+            for set_id, seats in sorted(batch.set_seats.items()):
+                _apply(rows, seats_of_set(set_id, seats))
+            for log in batch.logs:
+                self._apply_log(rows, log)
+            refresh_listings(connection, rows, batch.tip.timestamp, self.max_age)
+            written = rows.flush(batch.tip.block)
+            _note_tip(connection, batch.tip)
+        return written
+
+    def _apply_log(self, rows: WorkingSet, log: Log) -> None:
+        record = log.record()
+        if record is None:
+            return
+        place = log.place
+        rows.absent("events", (place.block, place.log_index))
+        for change in kept(log, record):
+            if change.table == "event_parties":
+                rows.absent(change.table, change.key)
+            rows.change(change)
+        _apply(rows, project(record, place, rows))
+
+    def apply_changes(
+        self, changes: Iterable[Change], fresh: Iterable[tuple[str, tuple[Any, ...]]] = ()
+    ) -> int:
+        """Applies changes that come from outside the chain, under the newest tip. Returns the rows written.
+
+        `fresh` names rows that the caller knows to be new.
+        """
+        with self._writing, self.engine.begin() as connection:
+            tip = newest_tip(connection)
+            if tip is None:
+                return 0
+            rows = WorkingSet(connection)
+            for table, key in fresh:
+                rows.absent(table, key)
+            _apply(rows, changes)
+            refresh_listings(connection, rows, tip.timestamp, self.max_age)
+            return rows.flush(tip.block)
+
+    def roll_back(self, block: int) -> Tip | None:
+        """Takes back everything above `block`, as far as the newest known tip at or below it.
+
+        Where the journal does not reach that far the index is emptied, to be read anew from the chain.
+        """
+        with self._writing, self.engine.begin() as connection:
+            target = connection.execute(
+                select(tips).where(tips.c.block <= block).order_by(tips.c.block.desc()).limit(1)
+            ).first()
+            if target is not None:
+                roll_back(connection, target.block)
+                connection.execute(delete(tips).where(tips.c.block > target.block))
+                return Tip(target.block, target.hash, target.timestamp)
+            for table in reversed(metadata.sorted_tables):
+                if table.name != "identity":
+                    connection.execute(delete(table))
+        return None
+
+
+def newest_tip(connection: Connection) -> Tip | None:
+    """The end of the newest batch."""
+    row = connection.execute(select(tips).order_by(tips.c.block.desc()).limit(1)).first()
+    return None if row is None else Tip(row.block, row.hash, row.timestamp)
+
+
+def _apply(rows: WorkingSet, changes: Iterable[Change]) -> None:
+    for change in changes:
+        rows.change(change)
+
+
+def _note_tip(connection: Connection, tip: Tip) -> None:
+    connection.execute(delete(tips).where(tips.c.block == tip.block))
+    connection.execute(insert(tips), [{"block": tip.block, "hash": tip.hash, "timestamp": tip.timestamp}])
+    held = connection.execute(select(func.count()).select_from(tips)).scalar_one()
+    if held > KEEP_TIPS:
+        oldest = connection.execute(
+            select(tips.c.block).order_by(tips.c.block.desc()).offset(KEEP_TIPS - 1).limit(1)
+        ).scalar_one()
+        connection.execute(delete(tips).where(tips.c.block < oldest))
+        connection.execute(delete(undo).where(undo.c.tip <= oldest))

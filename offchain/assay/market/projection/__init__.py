@@ -1,0 +1,1 @@
+"""From events to rows: pure functions of an event and the rows that stand."""

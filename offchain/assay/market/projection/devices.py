@@ -1,0 +1,76 @@
+"""Profiles and devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from assay.market.events.device_events import (
+    DeviceEndpoint,
+    DeviceEnrolled,
+    DeviceRetired,
+    DeviceStakeReleased,
+    ProfileAdded,
+)
+from assay.market.events.lease_events import OffersCancelled
+from assay.market.events.record import Event, Place
+from assay.market.projection.handler import Handler, handles
+from assay.market.store.rows import Change, Rows
+
+ACTIVE, RETIRED, SLASHED = 1, 2, 3
+PROFILE_COLUMNS = ("m", "n", "k", "t", "chunk", "samples", "w", "deadline_ms", "credit", "max_gops", "stake")
+
+
+@handles(ProfileAdded)
+def profile_added(event: ProfileAdded, place: Place, rows: Rows) -> Iterable[Change]:
+    yield Change("profiles", (event.id,), dict(zip(PROFILE_COLUMNS, event.profile, strict=True)))
+
+
+@handles(DeviceEnrolled)
+def device_enrolled(event: DeviceEnrolled, place: Place, rows: Rows) -> Iterable[Change]:
+    yield Change(
+        "devices",
+        (event.device_id,),
+        {
+            "provider": event.provider,
+            "device_key": event.device_key,
+            "profile": event.profile,
+            "spec_hash": event.spec_hash,
+            "status": ACTIVE,
+            "enrolled_block": place.block,
+            "enrolled_at": place.timestamp,
+        },
+    )
+
+
+@handles(DeviceEndpoint)
+def device_endpoint(event: DeviceEndpoint, place: Place, rows: Rows) -> Iterable[Change]:
+    known = {"endpoint": event.endpoint, "tls_fingerprint": event.tls_fingerprint}
+    yield Change("devices", (event.device_id,), known)
+
+
+@handles(DeviceRetired)
+def device_retired(event: DeviceRetired, place: Place, rows: Rows) -> Iterable[Change]:
+    yield Change("devices", (event.device_id,), {"status": event.status, "retired_at": place.timestamp})
+
+
+@handles(DeviceStakeReleased)
+def stake_released(event: DeviceStakeReleased, place: Place, rows: Rows) -> Iterable[Change]:
+    yield Change("devices", (event.device_id,), {"stake_released": True})
+
+
+@handles(OffersCancelled)
+def offers_cancelled(event: OffersCancelled, place: Place, rows: Rows) -> Iterable[Change]:
+    yield Change("devices", (event.device_id,), {"nonce_floor": event.nonce_floor})
+
+
+HANDLERS: Mapping[type[Event], Handler] = {
+    h.event: h
+    for h in (
+        profile_added,
+        device_enrolled,
+        device_endpoint,
+        device_retired,
+        stake_released,
+        offers_cancelled,
+    )
+}

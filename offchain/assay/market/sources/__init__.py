@@ -1,0 +1,1 @@
+"""Where the index's facts come from: the chain, validators' contents, providers' offers."""

@@ -1,0 +1,87 @@
+"""The chain as the follower reads it: final blocks, logs, the seats of sets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from assay.chain.blocks import Block
+from assay.chain.client import Chain
+from assay.chain.errors import BlockGone
+from assay.chain.events import Event as ChainEvent
+from assay.chain.events import read_events
+from assay.market.events.record import Place
+from assay.market.events.registry import RECORDS, Log
+
+_AT_ONCE = 16
+
+
+class ChainSource(Protocol):
+    """What the follower needs of a chain."""
+
+    async def finalised(self) -> Block:
+        """The newest final block."""
+
+    async def block(self, number: int) -> Block | None:
+        """The block at this height, None where the chain has none."""
+
+    async def logs(self, first: int, last: Block) -> Sequence[Log]:
+        """Logs of the followed events in blocks `first` to `last`, oldest first."""
+
+    async def seats(self, set_id: int, at: Block) -> Sequence[tuple[str, str]]:
+        """(account, signer) of a set's seats in signing order."""
+
+
+class NodeSource:
+    """A ChainSource over RPC endpoints."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._followed: dict[str, list[str]] = {}
+        for contract, name in RECORDS:
+            abi = chain.deployment.contracts[contract].abi if contract in chain.deployment.contracts else []
+            # A deployment may predate an event that this version knows.
+            if any(item.get("type") == "event" and item.get("name") == name for item in abi):
+                self._followed.setdefault(contract, []).append(name)
+
+    async def finalised(self) -> Block:
+        return await self._chain.finalised()
+
+    async def block(self, number: int) -> Block | None:
+        try:
+            return await self._chain.block(number)
+        except BlockGone:
+            return None
+
+    async def logs(self, first: int, last: Block) -> Sequence[Log]:
+        read = [read_events(self._chain, c, names, first, last) for c, names in self._followed.items()]
+        found = [event for events in await asyncio.gather(*read) for event in events]
+        found.sort(key=lambda event: (event.block_number, event.log_index))
+        times = await self._timestamps(found)
+        return [
+            Log(
+                Place(e.block_number, e.log_index, e.transaction, times[e.block_number]),
+                e.contract,
+                e.name,
+                {k: v._asdict() if hasattr(v, "_asdict") else v for k, v in e.args.items()},
+            )
+            for e in found
+        ]
+
+    async def _timestamps(self, events: Sequence[ChainEvent]) -> dict[int, int]:
+        limit = asyncio.Semaphore(_AT_ONCE)
+
+        async def timestamp(number: int, expected: bytes) -> tuple[int, int]:
+            async with limit:
+                block = await self._chain.block(number)
+            if block.hash != expected:
+                raise BlockGone(f"block {number} was replaced while it was read")
+            return number, block.timestamp
+
+        wanted = {event.block_number: event.block_hash for event in events}
+        return dict(await asyncio.gather(*(timestamp(n, h) for n, h in wanted.items())))
+
+    async def seats(self, set_id: int, at: Block) -> Sequence[tuple[str, str]]:
+        rows = await self._chain.call("ValidatorSet", "seatsOf", set_id, at=at)
+        return [(row.account, row.signer) for row in rows]

@@ -1,0 +1,93 @@
+"""Offers and specifications as providers serve them: kept only with their provider's signature, or their
+hash.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from assay.market.errors import BadContent
+from assay.protocol.hexadecimal import parse_signature
+from assay.protocol.keccak import keccak
+from assay.protocol.messages import MessageError, Offer
+from assay.protocol.signing import Domain, SignatureError
+
+MOST_OFFERS_BYTES = 8 << 20
+MOST_OFFERS = 20_000
+MOST_SPECIFICATION_BYTES = 8_192
+MOST_TEXT = 80
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOffer:
+    """An offer whose signature was verified."""
+
+    offer: Offer
+    digest: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Specification:
+    """What a provider says of a device, whose hash the device key signed at enrolment: declared, not
+    measured.
+    """
+
+    spec_hash: bytes
+    model: str
+    memory_mib: int
+    region: str
+    document: str
+
+
+def listed(answer: Any, name: str) -> Sequence[Any]:
+    """The list under `name` of a provider's answer, or the answer itself. Raises BadContent."""
+    found = answer.get(name, []) if isinstance(answer, dict) else answer
+    if not isinstance(found, list) or len(found) > MOST_OFFERS:
+        raise BadContent(f"{name}: expected a list of at most {MOST_OFFERS}")
+    return found
+
+
+def signed_offer(line: Any, domain: Domain, provider: str) -> SignedOffer:
+    """The offer of one line, signed by `provider`. Raises BadContent."""
+    if not isinstance(line, Mapping):
+        raise BadContent("offer: not an object")
+    body = {name: value for name, value in line.items() if name != "signature"}
+    try:
+        offer = Offer.from_json(body)
+        signature = parse_signature(line.get("signature"), "signature")  # type: ignore[arg-type]
+        digest = offer.digest(domain)
+        signer = offer.recover_signer(domain, signature)
+    except (MessageError, SignatureError, ValueError) as error:
+        raise BadContent(f"offer: {str(error)[:200]}") from None
+    if offer.provider != provider:
+        raise BadContent(f"offer: of provider {offer.provider}, served at the endpoint of {provider}")
+    if signer != provider:
+        raise BadContent(f"offer: signed by {signer}, not by its provider {provider}")
+    if offer.rate == 0 or offer.min_duration > offer.max_duration:
+        raise BadContent("offer: terms that the escrow refuses")
+    return SignedOffer(offer, digest, signature)
+
+
+def specification(document: Any) -> Specification:
+    """A specification as a JSON object in its canonical form. Raises BadContent."""
+    if not isinstance(document, Mapping):
+        raise BadContent("specification: not an object")
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    if len(text) > MOST_SPECIFICATION_BYTES:
+        raise BadContent(f"specification: {len(text)} bytes, at most {MOST_SPECIFICATION_BYTES}")
+    memory = document.get("memoryMiB", 0)
+    return Specification(
+        keccak(text.encode()),
+        _text(document.get("model")),
+        memory if isinstance(memory, int) and not isinstance(memory, bool) and 0 <= memory < 1 << 31 else 0,
+        _text(document.get("region"))[:40],
+        text,
+    )
+
+
+def _text(value: Any) -> str:
+    return "".join(c for c in value[:MOST_TEXT] if c.isprintable()) if isinstance(value, str) else ""

@@ -1,0 +1,1 @@
+"""The market's database: tables, migrations, rows that know how to be undone."""

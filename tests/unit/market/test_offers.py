@@ -1,0 +1,159 @@
+"""Offers are kept with their provider's signature only, and make a device available while they are good."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from assay.market.errors import BadContent
+from assay.market.events.lease_events import LeaseOpened, LeaseStarted, OffersCancelled
+from assay.market.follow.content_follower import ContentFollower
+from assay.market.follow.index import Index
+from assay.market.follow.offer_follower import OfferFollower
+from assay.market.sources.offers import signed_offer
+from assay.market.store.tables import facet_counts, listings, offers
+from assay.protocol.hexadecimal import to_hex
+from assay.protocol.leaves import device_tree
+from assay.protocol.messages import Offer
+from assay.protocol.signing import Domain
+
+from .scenario import (
+    DEVICES,
+    PROVIDER_KEYS,
+    PROVIDERS,
+    RENTER,
+    TOKEN,
+    account,
+    batch,
+    device_leaves,
+    epoch_events,
+    founding,
+    h,
+    specification_document,
+    timestamp,
+)
+from .test_content import Served, device_content
+
+DOMAIN = Domain(31337, account("escrow"))
+NOBODY = "0x" + "00" * 20
+
+
+def offer_line(n: int, rate: int = 10**20, key: bytes | None = None, **changes: Any) -> dict[str, Any]:
+    offer = Offer(
+        **{
+            "provider": PROVIDERS[n % 2], "device_id": DEVICES[n], "token": TOKEN, "rate": rate,
+            "provider": PROVIDERS[n % 2], "device_id": DEVICES[n], "token": TOKEN, "rate": rate, "nonce": 0,
+            "min_duration": 60, "max_duration": 3600, "valid_until": timestamp(30), "renter": NOBODY,
+            **changes,
+        }
+    )  # fmt: skip
+    return {**offer.to_json(), "signature": to_hex(offer.sign(DOMAIN, key or PROVIDER_KEYS[n % 2]))}
+
+
+class Endpoints:
+    """What each provider's endpoint serves."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Any] = {
+            f"http://provider-{p}.test/v1/offers": {
+                "offers": [offer_line(n, 10**20 * (n + 1)) for n in range(4) if n % 2 == p],
+                "specifications": [specification_document(p)],
+            }
+            for p in range(2)
+        }
+
+    async def __call__(self, url: str, most_bytes: int = 0) -> bytes:
+        return json.dumps(self.answers[url]).encode()
+
+
+@pytest.fixture
+async def market(index: Index) -> Index:
+    leaves = device_leaves(1)
+    index.apply(batch(founding() + epoch_events(1, 6, leaves), 12, seats=True))
+    root = {"epoch": 1, "devices_root": device_tree(leaves).root}
+    ContentFollower(index, Served()).take(root, "devices", device_content(leaves))
+    await OfferFollower(index, Endpoints(), DOMAIN).step()
+    return index
+
+
+def states(index: Index) -> dict[bytes, str]:
+    with index.engine.connect() as connection:
+        return {row.device_id: row.state for row in connection.execute(select(listings))}
+
+
+def test_offers__signed_by_their_provider__make_devices_available(market: Index) -> None:
+    assert set(states(market).values()) == {"available"}
+    with market.engine.connect() as connection:
+        row = connection.execute(select(listings).where(listings.c.device_id == DEVICES[0])).one()
+        assert (row.rate, row.unit_rate, row.model) == (10**20, 10**20 // row.score_gops, "H100")
+        counted = connection.execute(select(facet_counts)).all()
+        assert sum(line.count for line in counted) == 4
+        assert {line.model for line in counted} == {"H100", "RTX 4090"}
+
+
+async def test_offers__no_longer_served__are_dropped(market: Index) -> None:
+    endpoints = Endpoints()
+    endpoints.answers["http://provider-0.test/v1/offers"]["offers"] = []
+    await OfferFollower(market, endpoints, DOMAIN).step()
+    found = states(market)
+    assert [found[d] for d in DEVICES] == ["unpriced", "available", "unpriced", "available"]
+
+
+def test_offers__run_out_by_time__leave_the_market_with_the_next_block(market: Index) -> None:
+    market.apply(batch([], 30))
+    assert set(states(market).values()) == {"unpriced"}
+    market.roll_back(12)
+    assert set(states(market).values()) == {"available"}
+
+
+def test_offers__below_the_floor__are_cancelled(market: Index) -> None:
+    market.apply(batch([(13, OffersCancelled(DEVICES[0], 1))], 13))
+    assert states(market)[DEVICES[0]] == "unpriced"
+
+
+def test_device__leased_until_a_stop__is_available_again_after_it(market: Index) -> None:
+    events = [
+        (13, LeaseOpened(1, RENTER, PROVIDERS[0], DEVICES[0], TOKEN, 10**20, 10**9)),
+        (14, LeaseStarted(1, h("root"), timestamp(14), timestamp(20), 5)),
+    ]
+    market.apply(batch(events, 15))
+    assert states(market)[DEVICES[0]] == "leased"
+    market.apply(batch([], 21))
+    assert states(market)[DEVICES[0]] == "available"
+
+
+def test_pass__older_than_max_age__no_longer_counts(market: Index) -> None:
+    for epoch in (2, 3):
+        market.apply(batch(epoch_events(epoch, 9 + 4 * epoch, device_leaves(epoch))[:1], 9 + 4 * epoch))
+    assert set(states(market).values()) == {"available"}
+    market.apply(batch(epoch_events(4, 25, device_leaves(4))[:1], 25))
+    assert set(states(market).values()) == {"failing"}
+
+
+def test_offers__of_somebody_elses_device__are_not_kept(market: Index) -> None:
+    stolen = offer_line(1, key=PROVIDER_KEYS[0], provider=PROVIDERS[0])
+    follower = OfferFollower(market, Endpoints(), DOMAIN)
+    follower.take(PROVIDERS[0], [signed_offer(stolen, DOMAIN, PROVIDERS[0])])
+    with market.engine.connect() as connection:
+        kept = connection.execute(select(offers).where(offers.c.provider == PROVIDERS[0])).all()
+    assert kept == []
+
+
+@pytest.mark.parametrize(
+    "line, reason",
+    [
+        (offer_line(0, key=PROVIDER_KEYS[1]), "not by its provider"),
+        (offer_line(1), "served at the endpoint of"),
+        ({**offer_line(0), "rate": "7"}, "not by its provider"),
+        ({**offer_line(0), "extra": 1}, "unknown field"),
+        (offer_line(0, rate=0), "escrow refuses"),
+        ([], "not an object"),
+        ({k: v for k, v in offer_line(0).items() if k != "signature"}, "signature"),
+    ],
+)
+def test_signed_offer__that_the_escrow_would_refuse__is_refused(line: Any, reason: str) -> None:
+    with pytest.raises(BadContent, match=reason):
+        signed_offer(line, DOMAIN, PROVIDERS[0])
