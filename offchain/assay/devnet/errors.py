@@ -26,6 +26,13 @@ class PortInUse(DevnetError):
         super().__init__(f"port {port} is in use; stop what listens there, or choose another with --port")
 
 
+class ProgramMissing(DevnetError):
+    """A program that the network is made of is not installed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"cannot find the program {name!r}; `make setup` installs all that is needed")
+
+
 class ChildFailed(DevnetError):
     """A process of the network ended when it should not have."""
 

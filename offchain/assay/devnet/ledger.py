@@ -75,6 +75,13 @@ class Ledger:
         active, pending, reserved, *_ = self.contract("StakeManager").functions.account(account).call()
         return Stake(int(active), int(pending), int(reserved))
 
+    def mint_dollars(self, holders: list[str], units: int) -> None:
+        """Give test dollars to each; the test token lets anyone mint, on a local chain only."""
+        token = self.contract("TestToken")
+        sent = [token.functions.mint(holder, units).transact({"from": holders[0]}) for holder in holders]
+        for transaction in sent:
+            self._web3.eth.wait_for_transaction_receipt(transaction, timeout=30)
+
     def events(self, contract: str, event: str) -> list[Any]:
         """Every log of one event since the first block, in order."""
         return list(self.contract(contract).events[event]().get_logs(from_block=0))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from assay.devnet.errors import ChildFailed
+from assay.devnet.errors import ChildFailed, ProgramMissing
 
 PR_SET_PDEATHSIG = 1
 TAIL_CHARACTERS = 2_000
@@ -23,6 +24,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def _die_with_parent() -> None:
     # A parent that is killed outright cannot clean up, so the kernel does (Linux, prctl(2)).
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _program(name: str | Path, environment: Mapping[str, str]) -> str:
+    """Where the program is, by the children's own PATH. Raises ProgramMissing."""
+    found = shutil.which(str(name), path=environment.get("PATH"))
+    if found is None:
+        raise ProgramMissing(str(name))
+    return found
 
 
 def _tail(log: Path) -> str:
@@ -48,8 +57,9 @@ class Processes:
     def start(self, name: str, arguments: Sequence[str | Path], log: Path) -> Child:
         """Start a daemon; what it prints goes to `log`."""
         with log.open("ab") as output:
+            program = _program(arguments[0], self.environment)
             process = subprocess.Popen(  # noqa: S603 - our own commands
-                [str(a) for a in arguments],
+                [program, *map(str, arguments[1:])],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -67,7 +77,8 @@ class Processes:
         """Run a command to its end and return its standard output. Raises ChildFailed on another status."""
         with log.open("ab") as errors:
             process = await asyncio.create_subprocess_exec(
-                *[str(a) for a in arguments],
+                _program(arguments[0], self.environment),
+                *map(str, arguments[1:]),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,

@@ -78,7 +78,7 @@ class Workspace:
     @property
     def parameters(self) -> Path:
         """What the deployment was given."""
-        return self.root / "parameters.yml"
+        return self.root / "parameters.yml"  # JSON, which is YAML
 
     def log(self, name: str) -> Path:
         """The log of one process."""

@@ -1,0 +1,210 @@
+"""One network from nothing: chain, contracts, stakes, seats, devices, daemons."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from assay.chain.deployment import Deployment
+from assay.devnet.accounts import Participant, participant
+from assay.devnet.anvil import start_anvil
+from assay.devnet.errors import DevnetError
+from assay.devnet.ledger import Ledger
+from assay.devnet.ports import HOST, free_ports, require_free
+from assay.devnet.processes import Processes
+from assay.devnet.workspace import Workspace
+
+ACCOUNTS = 20
+TOKENS_EACH = 10**24  # network token, base units
+DOLLARS_EACH = 10**10  # test dollars, 6 decimals: 10,000
+SKIPPED_SHARE = 0.3
+PRICE_PER_HOUR = {"north": "1.20", "south": "0.90", "cheat": "0.10"}
+
+
+@dataclass(frozen=True)
+class NetworkPlan:
+    """What to start. `genesis_seconds` is how long after the deployment begins the first epoch starts."""
+
+    folder: Path
+    port: int | None = None
+    validators: int = 4
+    genesis_seconds: int = 34
+    providers: tuple[str, ...] = ("north", "south", "cheat")
+    skips_rows: frozenset[str] = frozenset({"cheat"})
+
+
+@dataclass
+class Network:
+    """A running network: who takes part, where they answer, and the chain's own record."""
+
+    workspace: Workspace
+    processes: Processes
+    url: str
+    participants: dict[str, Participant]
+    endpoints: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ledger(self) -> Ledger:
+        """A fresh reader of the chain."""
+        return Ledger(self.url, self.deployment)
+
+    @property
+    def deployment(self) -> Deployment:
+        """Addresses and ABIs."""
+        return Deployment.load(self.workspace.deployment)
+
+    def name_of(self, address: str) -> str:
+        """The participant's name, or the address itself."""
+        for one in self.participants.values():
+            if one.address.lower() == address.lower():
+                return one.name
+        return address
+
+    def options(self, name: str) -> list[str]:
+        """Options that every daemon and command of a participant takes."""
+        key_file = self.participants[name].key_file
+        return [
+            "--rpc", self.url,
+            "--deployment", str(self.workspace.deployment),
+            "--key-file", str(key_file),
+            "--password-file", str(self.workspace.password_file),
+            "--data-dir", str(self.workspace.data / name),
+        ]  # fmt: skip
+
+    async def assay(self, name: str, *arguments: str, accept: frozenset[int] = frozenset({0})) -> str:
+        """Run one `assay` command as a participant; returns its standard output."""
+        command = ["assay", *arguments, *self.options(name)]
+        return await self.processes.run(
+            " ".join(command[:3]), command, self.workspace.log(f"{name}-commands"), accept
+        )
+
+
+@contextmanager
+def network_folder(plan: NetworkPlan) -> Iterator[tuple[Workspace, Processes]]:
+    """Lock the folder and stop every process on the way out, whatever happens."""
+    environment = dict(os.environ)
+    # First the folders of this environment's `assay` and `ape`, and of npm's `anvil`.
+    tools = f"{Path(sys.executable).parent}:{Path('node_modules/.bin').absolute()}"
+    environment["PATH"] = f"{tools}:{environment['PATH']}"
+    environment.setdefault("SOLCX_BINARY_PATH", str(Path("scripts/solc").absolute()))
+    environment["NUMBA_NUM_THREADS"] = environment["OMP_NUM_THREADS"] = "1"
+    with Workspace(plan.folder) as workspace:
+        processes = Processes(environment)
+        try:
+            yield workspace, processes
+        finally:
+            processes.stop_all()
+
+
+async def start_network(
+    plan: NetworkPlan, workspace: Workspace, processes: Processes, console: Console
+) -> Network:
+    """Everything up to running daemons. Raises DevnetError."""
+    port = require_free(plan.port) if plan.port is not None else free_ports(1)[0]
+    with _step(console, "local chain"):
+        url = await start_anvil(processes, port, workspace.log("anvil"), ACCOUNTS)
+    network = Network(workspace, processes, url, _participants(plan, workspace))
+    with _step(console, "contracts, deployed with Ape"):
+        await _deploy(plan, network)
+    daemons = [*_validators(plan), *plan.providers]
+    for name, daemon_port in zip(daemons, free_ports(len(daemons)), strict=True):
+        network.endpoints[name] = f"http://{HOST}:{daemon_port}"
+    with _step(console, f"{plan.validators} validators stake and take seats"):
+        await _at_most(2, [_join(network, name) for name in _validators(plan)])
+    with _step(console, f"{len(plan.providers)} providers stake and enrol a device each"):
+        await _at_most(2, [_enrol(network, name) for name in plan.providers])
+    with _step(console, f"{len(daemons) + 1} daemons"):
+        _start_daemons(plan, network)
+    return network
+
+
+def _validators(plan: NetworkPlan) -> list[str]:
+    return [f"validator-{number}" for number in range(1, plan.validators + 1)]
+
+
+def _participants(plan: NetworkPlan, workspace: Workspace) -> dict[str, Participant]:
+    names = ["deployer", "guardian", *_validators(plan), *plan.providers, "watcher", "renter"]
+    password = workspace.password_file.read_text()
+    return {name: participant(name, index, workspace.keys, password) for index, name in enumerate(names)}
+
+
+async def _deploy(plan: NetworkPlan, network: Network) -> None:
+    holders = [one.address for one in network.participants.values()]
+    parameters = {
+        "epochs": {"genesis": f"now+{plan.genesis_seconds}"},
+        "token": {"allocations": [{"account": one, "amount": str(TOKENS_EACH)} for one in holders]},
+    }
+    network.workspace.parameters.write_text(json.dumps(parameters, indent=2))
+    network.processes.environment = {
+        **network.processes.environment,
+        "ASSAY_PARAMETERS": str(network.workspace.parameters.absolute()),
+        "ASSAY_DEPLOYMENT_OUT": str(network.workspace.deployment.absolute()),
+    }
+    # A network left from an earlier run is another chain's; a deployment is never resumed here.
+    network.workspace.deployment.unlink(missing_ok=True)
+    await network.processes.run(
+        "ape run deploy", ["ape", "run", "deploy", "--network", network.url], network.workspace.log("deploy")
+    )
+    network.ledger.mint_dollars(holders, DOLLARS_EACH)
+
+
+async def _join(network: Network, name: str) -> None:
+    await network.assay(name, "validator", "join", "--endpoint", network.endpoints[name])
+
+
+async def _enrol(network: Network, name: str) -> None:
+    await network.assay(name, "provider", "enrol", "--endpoint", network.endpoints[name])
+
+
+def _start_daemons(plan: NetworkPlan, network: Network) -> None:
+    dollars = network.deployment.contracts["TestToken"].address
+    commands: dict[str, list[str]] = {name: ["validator", "run"] for name in _validators(plan)}
+    for name in plan.providers:
+        engine = f"skipped-rows:{SKIPPED_SHARE}" if name in plan.skips_rows else "cpu"
+        commands[name] = [
+            "provider", "run",
+            "--engine", engine,
+            "--runtime", "local",
+            "--token", dollars,
+            "--price-per-hour", PRICE_PER_HOUR.get(name, "1.00"),
+            "--min-duration", "10",
+        ]  # fmt: skip
+    for name, command in commands.items():
+        listen = ["--host", HOST, "--port", network.endpoints[name].rsplit(":", 1)[1]]
+        network.processes.start(
+            name, ["assay", *command, *listen, *network.options(name)], network.workspace.log(name)
+        )
+    network.processes.start(
+        "watcher", ["assay", "watch", "run", *network.options("watcher")], network.workspace.log("watcher")
+    )
+
+
+async def _at_most(count: int, work: list[Coroutine[None, None, None]]) -> None:
+    """Run all, `count` at a time; the first failure cancels the rest."""
+    gate = asyncio.Semaphore(count)
+
+    async def one(job: Coroutine[None, None, None]) -> None:
+        async with gate:
+            await job
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for job in work:
+                group.create_task(one(job))
+    except* DevnetError as failures:
+        raise failures.exceptions[0] from None
+
+
+@contextmanager
+def _step(console: Console, what: str) -> Iterator[None]:
+    with console.status(what):
+        yield
+    console.print(f"[green]✓[/] {what}", highlight=False)

@@ -1,0 +1,38 @@
+"""A network that is left running."""
+
+from __future__ import annotations
+
+import asyncio
+
+from rich.console import Console
+from rich.table import Table
+
+from assay.devnet.network import Network, NetworkPlan, network_folder, start_network
+
+CHECK_SECONDS = 1.0
+
+
+async def keep_running(plan: NetworkPlan) -> None:
+    """Start the network, print where everything is, and stay until cancelled or a process ends."""
+    console = Console()
+    with network_folder(plan) as (workspace, processes):
+        network = await start_network(plan, workspace, processes, console)
+        console.print(_participants(network))
+        console.print(
+            f"chain {network.url}   deployment {workspace.deployment}   password file {workspace.password_file}\n"
+            f"logs {workspace.logs}   Ctrl-C stops everything",
+            highlight=False,
+            soft_wrap=True,
+        )
+        while True:
+            processes.check()
+            await asyncio.sleep(CHECK_SECONDS)
+
+
+def _participants(network: Network) -> Table:
+    table = Table(title="Who takes part", title_justify="left")
+    for column in ("name", "address", "answers at", "key file"):
+        table.add_column(column, overflow="fold")
+    for name, one in network.participants.items():
+        table.add_row(name, one.address, network.endpoints.get(name, ""), str(one.key_file))
+    return table
