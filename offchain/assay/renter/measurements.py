@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from assay.chain.blocks import Block
 from assay.chain.client import Chain
@@ -20,6 +20,7 @@ from assay.renter.http_client import HttpClient
 
 MAX_PROOF = 64
 MAX_INDEX = 64 << 20
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class Measurements:
         except Unreachable:
             return None
 
-    async def _first(self, seats: Sequence[Seat], ask: Any) -> Any:
+    async def _first(self, seats: Sequence[Seat], ask: Callable[[Seat], Awaitable[T]]) -> T:
         last: Exception = Unreachable("no validator announces an address")
         for seat in seats:
             if not seat.endpoint:

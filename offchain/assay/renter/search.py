@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -96,7 +96,7 @@ def matches(listing: Listing, wanted: Wanted, now: float) -> bool:
 
 def ordered(found: Iterable[Listing], order: Order) -> list[Listing]:
     """Best first; equal ones by device, so that the order is the same every time."""
-    keys = {
+    keys: dict[Order, Callable[[Listing], Decimal | float]] = {
         Order.price: lambda one: one.price,
         Order.score: lambda one: -one.measured.leaf.score_gops,
         Order.value: lambda one: -one.value,

@@ -1,0 +1,46 @@
+"""Follows a job to its end, through disconnections and restarts of the provider."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from assay.renter.errors import ProviderRefused, RenterError, Unreachable
+from assay.renter.provider_session import JobState, ProviderSession
+
+PATIENCE_S = 120.0
+RETRY_S = 0.5
+
+
+async def run_job(
+    session: ProviderSession,
+    job_id: str,
+    on_output: Callable[[bytes], None],
+    patience_s: float = PATIENCE_S,
+) -> JobState:
+    """Hands each piece of output on as it comes, each byte once; how the job ended.
+
+    A provider that does not answer is asked again for `patience_s`, then Unreachable is raised.
+    """
+    offset = 0
+    silent_since: float | None = None
+    while True:
+        try:
+            async for piece in session.output(job_id, offset, follow=True):
+                offset += len(piece)
+                silent_since = None
+                on_output(piece)
+            state = await session.job(job_id)
+            if state.over:
+                return state
+        except (Unreachable, ProviderRefused) as error:
+            if isinstance(error, ProviderRefused) and error.status < 500:
+                raise
+            _check_patience(silent_since := silent_since or time.monotonic(), patience_s, error)
+        await asyncio.sleep(RETRY_S)
+
+
+def _check_patience(silent_since: float, patience_s: float, error: RenterError) -> None:
+    if time.monotonic() - silent_since > patience_s:
+        raise Unreachable(f"the provider has not answered for {patience_s:.0f} s: {error}") from error

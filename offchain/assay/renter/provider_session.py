@@ -1,0 +1,165 @@
+"""Requests to a lease's provider, each signed by the renter."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from assay.chain.key_files import Key
+from assay.protocol.hexadecimal import to_hex
+from assay.protocol.keccak import keccak
+from assay.protocol.messages import LeaseRequest
+from assay.protocol.signing import Domain
+from assay.renter.errors import Unreachable
+from assay.renter.http_client import HttpClient
+
+MAX_FILE = 256 << 20
+FINAL = frozenset({"exited", "killed", "failed", "lost"})
+
+
+@dataclass(frozen=True)
+class JobState:
+    """How a job stands; `exit_code` is None until it is over."""
+
+    job_id: str
+    status: str
+    exit_code: int | None
+    reason: str | None
+
+    @property
+    def over(self) -> bool:
+        return self.status in FINAL
+
+
+class ProviderSession:
+    """One lease at one provider's endpoint."""
+
+    def __init__(
+        self,
+        http: HttpClient,
+        endpoint: str,
+        lease_id: int,
+        key: Key,
+        domain: Domain,
+        clock: Callable[[], float],
+    ) -> None:
+        self._http = http
+        self._endpoint = endpoint.rstrip("/")
+        self._lease_id = lease_id
+        self._key = key
+        self._domain = domain
+        self._clock = clock
+
+    async def handover(self, nonce: bytes, timeout_s: float) -> dict[str, Any]:
+        """Sends H(x); the provider's signed Handover."""
+        return await self._json("POST", "/handover", {"nonce": to_hex(nonce)}, timeout_s=timeout_s)
+
+    async def handover_opening(self, x: bytes, most: int, timeout_s: float) -> bytes:
+        """Reveals x; the bytes of the opening."""
+        return await self._bytes("POST", "/handover/opening", {"x": to_hex(x)}, most, timeout_s)
+
+    async def start(self, result_root: bytes, valid_until: int, signature: bytes) -> dict[str, Any]:
+        """Hands over the signed LeaseStart; the provider's transaction."""
+        body = {"resultRoot": to_hex(result_root), "validUntil": valid_until, "signature": to_hex(signature)}
+        return await self._json("POST", "/start", body, timeout_s=180.0)
+
+    async def create_job(
+        self,
+        command: Sequence[str],
+        files: Mapping[str, bytes],
+        environment: Mapping[str, str],
+        limits: Mapping[str, Any],
+        image: str | None = None,
+    ) -> str:
+        """Starts a job; its id."""
+        body = {
+            "command": list(command),
+            "files": {path: base64.b64encode(content).decode() for path, content in files.items()},
+            "environment": dict(environment),
+            "limits": dict(limits),
+            "image": image,
+        }
+        answer = await self._json("POST", "/jobs", body, timeout_s=300.0)
+        return str(answer.get("jobId"))
+
+    async def jobs(self) -> list[JobState]:
+        """All jobs of the lease, oldest first."""
+        answer = await self._json("GET", "/jobs")
+        return [_state(entry) for entry in answer.get("jobs", [])]
+
+    async def job(self, job_id: str) -> JobState:
+        """How a job stands."""
+        return _state(await self._json("GET", f"/jobs/{quote(job_id, safe='')}"))
+
+    async def stop_job(self, job_id: str) -> JobState:
+        """Ends a job."""
+        return _state(await self._json("DELETE", f"/jobs/{quote(job_id, safe='')}"))
+
+    async def output(self, job_id: str, offset: int = 0, follow: bool = False) -> AsyncIterator[bytes]:
+        """The job's output from `offset` on; with `follow` until it is over."""
+        path = f"/jobs/{quote(job_id, safe='')}/output?offset={offset}"
+        path += "&follow=true" if follow else ""
+        url, headers = self._signed("GET", path, b"")
+        async for piece in self._http.pieces_of(url, headers=headers):
+            yield piece
+
+    async def files(self) -> list[dict[str, Any]]:
+        """Files of the workspace: {path, size}."""
+        answer = await self._json("GET", "/files")
+        return [dict(entry) for entry in answer.get("files", [])]
+
+    async def fetch(self, path: str) -> bytes:
+        """The content of one file."""
+        return await self._bytes("GET", f"/files/{quote(path)}", None, MAX_FILE, 300.0)
+
+    async def put(self, path: str, content: bytes) -> None:
+        """Writes one file."""
+        url, headers = self._signed("PUT", f"/files/{quote(path)}", content)
+        await self._http.bytes_of("PUT", url, body=content, headers=headers, timeout_s=300.0)
+
+    async def _json(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, timeout_s: float = 30.0
+    ) -> dict[str, Any]:
+        content = b"" if body is None else json.dumps(body).encode()
+        url, headers = self._signed(method, path, content)
+        return await self._http.json_of(
+            method, url, body=content or None, headers=headers, timeout_s=timeout_s
+        )
+
+    async def _bytes(
+        self, method: str, path: str, body: Mapping[str, Any] | None, most: int, timeout_s: float
+    ) -> bytes:
+        content = b"" if body is None else json.dumps(body).encode()
+        url, headers = self._signed(method, path, content)
+        return await self._http.bytes_of(
+            method, url, body=content or None, headers=headers, most=most, timeout_s=timeout_s
+        )
+
+    def _signed(self, method: str, path: str, content: bytes) -> tuple[str, dict[str, str]]:
+        """The address and the headers that sign method, path with query, body and time."""
+        whole = f"/v1/leases/{self._lease_id}{path}"
+        issued_at = int(self._clock())
+        request = LeaseRequest(self._lease_id, f"{method} {whole}", keccak(content), issued_at)
+        signature = self._key.sign(request, self._domain)
+        headers = {"x-assay-signature": to_hex(signature), "x-assay-issued-at": str(issued_at)}
+        return self._endpoint + whole, headers
+
+
+def _state(data: Mapping[str, Any]) -> JobState:
+    try:
+        code = data["exitCode"]
+        reason = data["reason"]
+        return JobState(
+            str(data["jobId"]),
+            str(data["status"]),
+            None if code is None else int(code),
+            None if reason is None else str(reason),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unreachable(f"the provider's answer about a job is malformed: {error}") from None
+
+
