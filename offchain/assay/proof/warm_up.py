@@ -24,6 +24,7 @@ def warm_up() -> float:
     engine = CpuEngine(threads=1)
     engine.prepare(_TINY, zero)
     proof = engine.prove(device_seed(zero, zero, _TINY.id, zero))
+    engine.probe(proof, zero)
     verdict = Verifier(_TINY, zero, zero, threads=1).verify_device(
         zero, zero, proof.result_root, proof.open(samples(zero, zero, _TINY))
     )

@@ -61,3 +61,61 @@ def test_prove__before_prepare__says_what_is_missing() -> None:
     for name in ENGINES:
         with pytest.raises(RuntimeError, match="prepare"):
             engine(name).prove(bytes(32))
+
+
+def test_prove__c_not_kept__same_bytes_opened_and_probed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from assay.proof.engines import cpu
+
+    profile = Profile(9, 64, 64, 128, 5, 32, 5, 2).validate()
+    everything = [(t, i) for t in range(5) for i in range(64)]
+    proofs = []
+    for keep in (True, None):
+        if keep is None:
+            monkeypatch.setattr(cpu, "may_keep_products", lambda *_: False)
+        prover = cpu.CpuEngine(threads=3, keep=keep)
+        prover.prepare(profile, bytes(32))
+        proofs.append(prover.prove(bytes(32)))
+    assert proofs[1].window is not None
+    assert proofs[0].open(everything) == proofs[1].open(everything)
+    assert np.array_equal(proofs[0].claimed_memory(), proofs[1].claimed_memory())
+
+
+def test_prepare__too_little_memory__says_how_much_and_what_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    from assay.proof.engines import cpu
+    from assay.proof.errors import NotEnoughMemory
+    from assay.protocol.profile import NAMED
+
+    monkeypatch.setattr(cpu, "available_memory", lambda: 300 << 20)
+    with pytest.raises(NotEnoughMemory, match="needs .* MiB.* 300 MiB free: .* is edge"):
+        cpu.CpuEngine(threads=1).prepare(NAMED["datacenter"], bytes(32))
+
+
+def test_prove__a_part_fails__raises_and_leaves_no_threads() -> None:
+    import threading
+
+    from assay.proof.engines.pipeline import RoundPipeline
+
+    def compute(t: int, seed: bytes, part: int) -> None:
+        if (t, part) == (3, 1):
+            raise OSError("lost")
+
+    before = threading.active_count()
+    with pytest.raises(OSError, match="lost"):
+        RoundPipeline(8, 3, 4, compute, lambda t: bytes(32)).run(bytes(32))
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_pipeline__any_number_of_threads__every_part_once_with_its_seed(threads: int) -> None:
+    from assay.proof.engines.pipeline import RoundPipeline
+    from assay.proof.seed_chain import derive_seeds
+    from assay.protocol.keccak import keccak
+
+    done: list[tuple[int, int, bytes]] = []
+    pipeline = RoundPipeline(
+        9, 3, threads, lambda t, seed, part: done.append((t, part, seed)), lambda t: keccak(bytes([t]))
+    )
+    seeds, roots = pipeline.run(bytes(32))
+    assert roots == [keccak(bytes([t])) for t in range(9)]
+    assert seeds == derive_seeds(bytes(32), roots)
+    assert sorted(done) == [(t, part, seeds[t]) for t in range(9) for part in range(3)]

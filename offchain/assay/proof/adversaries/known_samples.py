@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from assay.proof.commitment import round_root
 from assay.proof.engines.cpu_products import product_of
 from assay.proof.kernels.row_trees import subtree_roots
+from assay.proof.probe.result import ProbeResult, run_probe, walk_on_threads
 from assay.proof.proof import Proof
 from assay.proof.seed_chain import seed_after
 from assay.proof.threads import Threads
@@ -84,3 +85,6 @@ class KnownSamples:
 
     def open(self, proof: Proof, indices: Sequence[tuple[int, int]]) -> bytes:
         return proof.open(indices)
+
+    def probe(self, proof: Proof, challenge: bytes) -> ProbeResult:
+        return run_probe(proof, challenge, walk_on_threads(self._threads))

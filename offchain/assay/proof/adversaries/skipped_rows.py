@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from assay.proof.commitment import commit_products
 from assay.proof.engines.cpu import CpuEngine
+from assay.proof.probe.result import ProbeResult, run_probe, walk_on_threads
 from assay.proof.proof import Proof
 from assay.proof.threads import Threads
 from assay.protocol.profile import Profile
@@ -44,6 +45,9 @@ class SkippedRows:
 
     def open(self, proof: Proof, indices: Sequence[tuple[int, int]]) -> bytes:
         return proof.open(indices)
+
+    def probe(self, proof: Proof, challenge: bytes) -> ProbeResult:
+        return run_probe(proof, challenge, walk_on_threads(self._threads))
 
     def _prepared(self) -> tuple[Profile, bytes]:
         if self._job is None:

@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 
 from assay.proof.commitment import hash_rows, round_root
 from assay.proof.engines.cpu_products import Product, product_of
-from assay.proof.engines.memory import available_memory, may_keep_products, needed_memory, require_memory
+from assay.proof.engines.memory import (
+    available_memory,
+    may_keep_products,
+    may_keep_window,
+    needed_memory,
+    require_memory,
+)
 from assay.proof.engines.pipeline import RoundPipeline
+from assay.proof.probe.result import ProbeResult, run_probe, walk_on_threads
 from assay.proof.proof import KeptRows, Proof, RecomputedRows, Rows
 from assay.proof.statement import Statement
 from assay.proof.threads import Threads
@@ -31,7 +38,9 @@ class CpuEngine:
 
     Args:
         threads: processor threads; default ASSAY_PROOF_THREADS or all.
-        keep: hold C whole (True), never (False), or as memory allows (None).
+        keep: hold C whole (True), nothing of it (False), or what memory allows (None): C, else its last W
+            rounds
+            modulo 2^16 for the memory probe.
     """
 
     name = "cpu"
@@ -54,6 +63,7 @@ class CpuEngine:
         started = time.perf_counter_ns()
         keep = may_keep_products(profile, available_memory()) if self._keep is None else self._keep
         products = np.empty((profile.T, profile.M, profile.N), np.int32) if keep else None
+        window = self._window(profile) if products is None else None
         row_roots = np.empty((profile.T, profile.M, 32), np.uint8)
         parts = max(1, min(self._threads.count // 2, profile.M // _LEAST_ROWS))
         height = -(-profile.M // parts)
@@ -68,6 +78,8 @@ class CpuEngine:
                     scratch.product = np.empty((height, profile.N), np.int32)
                 out = scratch.product[: end - first]
             product.multiply(round_seed, range(first, end), out)
+            if window is not None and t >= profile.T - profile.W:
+                window[t - profile.T + profile.W, first:end] = out.astype(np.uint16)
             row_roots[t, first:end] = hash_rows(out, profile.chunk, _ONE)
 
         pipeline = RoundPipeline(
@@ -91,6 +103,9 @@ class CpuEngine:
     def open(self, proof: Proof, indices: Sequence[tuple[int, int]]) -> bytes:
         return proof.open(indices)
 
+    def probe(self, proof: Proof, challenge: bytes) -> ProbeResult:
+        return run_probe(proof, challenge, walk_on_threads(self._threads))
+
     def rows(self, round_seed: bytes, wanted: Sequence[int]) -> NDArray[np.int32]:
         """Some rows of the product of one round, multiplied anew: int32 (len(wanted), N)."""
         profile, _, product = self._prepared()
@@ -100,6 +115,12 @@ class CpuEngine:
         """What multiplies rows of a job again: (round seed, rows i) -> int32 (n, N)."""
         self.prepare(statement.profile, statement.epoch_seed)
         return self.rows
+
+    def _window(self, profile: Profile) -> NDArray[np.uint16] | None:
+        """Room for what the memory probe reads, where memory allows it and nobody forbade keeping."""
+        if self._keep is False or profile.W == 0 or not may_keep_window(profile, available_memory()):
+            return None
+        return np.empty((profile.W, profile.M, profile.N), np.uint16)
 
     @staticmethod
     def _recomputed(product: Product, profile: Profile, seeds: Sequence[bytes]) -> RecomputedRows:

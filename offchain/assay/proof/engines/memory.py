@@ -39,6 +39,11 @@ def may_keep_products(profile: Profile, available: int) -> bool:
     return product_bytes(profile) * _KEEP_SHARE <= available
 
 
+def may_keep_window(profile: Profile, available: int) -> bool:
+    """Whether the last W rounds modulo 2^16 fit in the part of memory that they may take."""
+    return 2 * profile.W * profile.M * profile.N * _KEEP_SHARE <= available
+
+
 def require_memory(profile: Profile, needed: int, available: int, where: str = "this machine") -> None:
     """Raises NotEnoughMemory, saying how much is needed and which profile would fit."""
     if needed <= available:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.proof.generator import TAG_A, TAG_B, matrix
+from assay.proof.probe.result import ProbeResult, run_probe, walk_in_python
 from assay.proof.proof import KeptRows, Proof
 from assay.proof.seed_chain import seed_after
 from assay.protocol.keccak import keccak
@@ -60,3 +61,6 @@ class ReferenceEngine:
 
     def open(self, proof: Proof, indices: Sequence[tuple[int, int]]) -> bytes:
         return proof.open(indices)
+
+    def probe(self, proof: Proof, challenge: bytes) -> ProbeResult:
+        return run_probe(proof, challenge, walk_in_python)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from assay.proof.errors import EngineUnavailable
+from assay.proof.probe.result import ProbeResult
 from assay.proof.proof import Proof
 from assay.protocol.profile import Profile
 
@@ -30,6 +31,14 @@ class Engine(Protocol):
 
     def open(self, proof: Proof, indices: Sequence[tuple[int, int]]) -> bytes:
         """The opening of rows (t, i) in the order asked."""
+        ...
+
+    def probe(self, proof: Proof, challenge: bytes) -> ProbeResult:
+        """The memory probe over a finished proof; challenge is π, 32 bytes.
+
+        Raises:
+            ProofError: the profile has no window, or its products were not kept.
+        """
         ...
 
 
