@@ -1,0 +1,1 @@
+"""Signing in a seat's name so that no two statements can ever be slashed for."""

@@ -1,0 +1,76 @@
+"""Keys that stay elsewhere: typed messages signed over JSON-RPC, as Web3Signer and Clef do."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import httpx2
+
+from assay.protocol.hexadecimal import HexadecimalError, parse_fixed
+from assay.protocol.signing import Domain, SignatureError, compact, recover
+from assay.protocol.typed_message import TypedMessage
+from assay.signing.errors import SignerUnavailable
+
+TIMEOUT_S = 5.0
+MAX_ANSWER = 64 << 10
+
+
+class MessageSigner(Protocol):
+    """Whatever signs for one address: a key in memory, or a remote signer."""
+
+    address: str
+
+    def sign(self, message: TypedMessage, domain: Domain) -> bytes:
+        """Compact signature, 64 bytes."""
+
+
+class RemoteSigner:
+    """`eth_signTypedData` of a signer at `url`. Every answer is checked against the address before it is
+    used."""
+
+    def __init__(
+        self,
+        url: str,
+        address: str,
+        *,
+        method: str = "eth_signTypedData",
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
+        self.address = address
+        self._url, self._method = url, method
+        self._client = httpx2.Client(timeout=TIMEOUT_S, transport=transport, trust_env=False)
+
+    def sign(self, message: TypedMessage, domain: Domain) -> bytes:
+        """Compact signature, 64 bytes. Raises SignerUnavailable."""
+        answer = self._ask([self.address, message.typed_data(domain)])
+        try:
+            data = parse_fixed(answer, 65, "signature")
+        except HexadecimalError as error:
+            raise SignerUnavailable(f"the remote signer's answer is no signature: {error}") from None
+        r, s = int.from_bytes(data[:32], "big"), int.from_bytes(data[32:64], "big")
+        signature = compact(r, s, data[64] % 27 & 1)
+        try:
+            signer = recover(message.digest(domain), signature)
+        except SignatureError as error:
+            raise SignerUnavailable(f"the remote signer's answer is no signature: {error}") from None
+        if signer != self.address:
+            raise SignerUnavailable(f"the remote signer signed as {signer}, not as {self.address}")
+        return signature
+
+    def _ask(self, params: list[Any]) -> Any:
+        body = {"jsonrpc": "2.0", "id": 1, "method": self._method, "params": params}
+        try:
+            response = self._client.post(self._url, json=body)
+            if len(response.content) > MAX_ANSWER:
+                raise SignerUnavailable("the remote signer's answer is too long")
+            answer = response.json()
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+            raise SignerUnavailable(f"the remote signer gave no answer: {type(error).__name__}") from None
+        if not isinstance(answer, dict) or "result" not in answer:
+            refusal = answer.get("error") if isinstance(answer, dict) else None
+            raise SignerUnavailable(f"the remote signer refused: {str(refusal)[:200]}")
+        return answer["result"]
+
+    def close(self) -> None:
+        """Lets the connection go."""
+        self._client.close()

@@ -1,0 +1,188 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2
+import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from tests.unit.signing.conftest import DOMAIN, observations, report, seal
+
+from assay.protocol.messages import Challenge, Gossip, Seal
+from assay.protocol.signing import expand, recover
+from assay.signing.errors import (
+    BadRecord,
+    DoubleSign,
+    RecordInUse,
+    SignerUnavailable,
+    SittingOut,
+)
+from assay.signing.interchange import export_record, import_record
+from assay.signing.record import SigningRecord
+from assay.signing.remote_signer import RemoteSigner
+from assay.signing.seat_signer import SeatSigner
+from assay.signing.statements import statement_of
+from assay.signing.witness import Witness, default_witness
+
+
+def test_ten_processes__five_places__one_signature_each(path, tmp_path):
+    script = Path(__file__).with_name("racing_process.py")
+    racers = [
+        subprocess.Popen(
+            [sys.executable, script, path, tmp_path / "w", str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(10)
+    ]
+    assert [racer.stdout.readline() for racer in racers] == ["ready\n"] * 10
+    for racer in racers:
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    signed = [racer.communicate(timeout=60)[0].split() for racer in racers]
+    assert sorted(epoch for epochs in signed for epoch in epochs) == ["0", "1", "2", "3", "4"]
+    record = SigningRecord(path, "0x" + "07" * 20, DOMAIN.separator, Witness(tmp_path / "w"))
+    held = {(s.epoch, s.digest) for s in record.statements()}
+    for number, epochs in enumerate(signed):
+        for epoch in map(int, epochs):
+            message = Seal(epoch, 1, 0, bytes(32), bytes([number + 1]) * 32, 3)
+            assert (epoch, message.digest(DOMAIN)) in held
+
+
+@pytest.fixture
+def signer(key, path, witness):
+    made = SeatSigner(key, DOMAIN, path, -1, witness=witness)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("sign_seal", seal()), ("sign_observations", observations()), ("sign_report", report()),
+     ("sign_gossip", Gossip(1, 1, "instant", b"\1" * 32)),
+     ("sign_challenge", Challenge(1, b"\1" * 32, b"\2" * 32, "0x" + "11" * 20, b"\3" * 32))],
+)  # fmt: skip
+def test_sign__each_message__by_the_seat(signer, key, name, message):
+    assert recover(message.digest(DOMAIN), getattr(signer, name)(message)) == key.address
+
+
+def test_sign__second_statement__no_signature(signer):
+    signer.sign_seal(seal())
+    with pytest.raises(DoubleSign):
+        signer.sign_seal(seal(root=2))
+
+
+def test_sign__record_cannot_be_written__no_signature(signer, monkeypatch):
+    signed = []
+    monkeypatch.setattr(type(signer._signer), "sign", lambda *a: signed.append(a))
+    signer.record._db.execute("PRAGMA query_only = ON")
+    with pytest.raises(Exception, match=r"readonly|read-only"):
+        signer.sign_seal(seal())
+    assert signed == []
+
+
+def test_start__beside_a_living_copy__refused_and_named(signer, key, path, witness):
+    with pytest.raises(RecordInUse, match=r"process \d+ signs with 0x"):
+        SeatSigner(key, DOMAIN, path, -1, witness=witness)
+
+
+def test_start__after_the_first_has_ended__allowed(signer, key, path, witness):
+    signer.close()
+    SeatSigner(key, DOMAIN, path, 5, witness=witness)
+
+
+def test_start__first_time_in_a_running_epoch__sat_out(key, path, witness):
+    signer = SeatSigner(key, DOMAIN, path, 5, witness=witness)
+    with pytest.raises(SittingOut):
+        signer.sign_seal(seal(epoch=5))
+    assert signer.sign_seal(seal(epoch=6))
+
+
+def test_export__then_import__signed_there_is_signed_here(signer, key, tmp_path):
+    signer.sign_seal(seal(epoch=3))
+    text = export_record(signer.record)
+    other = SigningRecord(tmp_path / "o", key.address, DOMAIN.separator, Witness(tmp_path / "ow"))
+    assert import_record(other, text, 4) == 1
+    assert import_record(other, text, 4) == 0
+    with pytest.raises(DoubleSign):
+        other.authorise(statement_of(seal(epoch=3, root=2), DOMAIN))
+    with pytest.raises(SittingOut):
+        other.authorise(statement_of(seal(epoch=4), DOMAIN))
+    other.authorise(statement_of(seal(epoch=5), DOMAIN))
+
+
+def test_import__contradiction__nothing_changed(signer, key, tmp_path):
+    signer.sign_seal(seal(epoch=3))
+    signer.sign_report(report(epoch=2))
+    other = SigningRecord(tmp_path / "o", key.address, DOMAIN.separator, Witness(tmp_path / "ow"))
+    other.authorise(statement_of(seal(epoch=3, root=9), DOMAIN))
+    with pytest.raises(DoubleSign, match="two records"):
+        import_record(other, export_record(signer.record), 4)
+    assert len(other.statements()) == 1 and other.floor == -1
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [({"version": 2}, "not an export"), ({"owner": "x"}, "export is of x"), ({"floor": None}, "lacks"),
+     ({"statements": [{}]}, "statement 0"), ({"statements": [5]}, "statement 0")],
+)  # fmt: skip
+def test_import__malformed__says_what(signer, change, complaint):
+    data = json.loads(export_record(signer.record)) | change
+    with pytest.raises(BadRecord, match=complaint):
+        import_record(signer.record, json.dumps(data), 0)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "null"])
+def test_import__no_export__says_so(signer, text):
+    with pytest.raises(BadRecord):
+        import_record(signer.record, text, 0)
+
+
+def remote(key, answer):
+    return RemoteSigner("http://signer", key.address, transport=httpx2.MockTransport(answer))
+
+
+def typed_data_signature(request, private_key=b"\x07" * 32):
+    _, data = json.loads(request.content)["params"]
+    return bytes(Account.sign_message(encode_typed_data(full_message=data), private_key).signature)
+
+
+def test_remote_signer__signs__same_bytes_as_the_key(key):
+    def answer(request):
+        return httpx2.Response(200, json={"id": 1, "result": "0x" + typed_data_signature(request).hex()})
+
+    assert remote(key, answer).sign(seal(), DOMAIN) == key.sign(seal(), DOMAIN)
+    assert len(expand(key.sign(seal(), DOMAIN))) == 65
+
+
+def test_remote_signer__other_key_answers__refused(key):
+    def answer(request):
+        signature = typed_data_signature(request, b"\x09" * 32)
+        return httpx2.Response(200, json={"id": 1, "result": "0x" + signature.hex()})
+
+    with pytest.raises(SignerUnavailable, match="signed as"):
+        remote(key, answer).sign(seal(), DOMAIN)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"error": {"message": "locked"}}', b'{"result": "0x12"}', b'{"result": 5}',
+             b'{"result": "0x' + b"00" * 65 + b'"}', b"x" * 100_000],
+)  # fmt: skip
+def test_remote_signer__garbage__unavailable(key, body):
+    with pytest.raises(SignerUnavailable):
+        remote(key, lambda request: httpx2.Response(200, content=body)).sign(seal(), DOMAIN)
+
+
+def test_remote_signer__gone__unavailable(key):
+    def answer(request):
+        raise httpx2.ConnectError("refused")
+
+    with pytest.raises(SignerUnavailable):
+        remote(key, answer).sign(seal(), DOMAIN)
+
+
+def test_default_witness__systemd_runtime_directory__used(monkeypatch, tmp_path, key):
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    assert tmp_path in default_witness(key.address, DOMAIN.separator).path.parents
