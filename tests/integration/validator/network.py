@@ -94,7 +94,14 @@ class Network:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "password").write_text(PASSWORD)
         # A block for each transaction while the network is set up; `begin` then turns to one a second.
-        command = [BIN / "anvil", "--port", str(self.port), "--slots-in-an-epoch", "1"]
+        command = [
+            BIN / "anvil",
+            "--port",
+            str(self.port),
+            "--slots-in-an-epoch",
+            "1",
+            "--disable-code-size-limit",
+        ]
         self.spawn("anvil", [*command, "--silent"])
         for _ in range(200):
             try:

@@ -1,0 +1,78 @@
+"""Puts a watcher together and runs it until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from assay.chain.client import Chain
+from assay.chain.deployment import Deployment
+from assay.chain.epochs import read_timing
+from assay.chain.journal import Journal
+from assay.chain.key_files import Key
+from assay.chain.sender import Sender
+from assay.watcher.errors import WatcherError
+from assay.watcher.notebook import Notebook
+from assay.watcher.prosecution import Prosecutor
+from assay.watcher.published import Published
+from assay.watcher.watch import Watch
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class WatcherOptions:
+    """What a watcher is started with; times in seconds."""
+
+    rpc: tuple[str, ...]
+    deployment: Path
+    data_dir: Path
+    validators: tuple[str, ...] = ()
+    poll_s: float = 0.5
+    final_depth: int | None = None
+
+
+async def run(options: WatcherOptions, key: Key) -> None:
+    """Runs until SIGINT or SIGTERM. Raises ChainError, WatcherError before it starts."""
+    for url in options.validators:
+        if not url.startswith(("http://", "https://")):
+            raise WatcherError(f"validator {url[:80]!r}: an http(s) address is needed")
+    chain = await Chain.connect(
+        options.rpc, Deployment.load(options.deployment), final_depth=options.final_depth
+    )
+    journal: Journal | None = None
+    notebook: Notebook | None = None
+    published = Published()
+    try:
+        address = key.address.lower()
+        journal = Journal(options.data_dir / f"journal-{address}.sqlite", key.address, chain.chain_id)
+        notebook = Notebook(options.data_dir / "watcher.sqlite")
+        sender = Sender(chain, key, journal, poll_s=min(0.3, options.poll_s))
+        watch = Watch(
+            chain=chain,
+            timing=await read_timing(chain),
+            published=published,
+            notebook=notebook,
+            prosecutor=Prosecutor(chain, sender, notebook, secrets.token_bytes),
+            validators=tuple(url.rstrip("/") for url in options.validators),
+            poll_s=options.poll_s,
+        )
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stopping.set)
+        log.info("watcher runs", address=key.address)
+        await watch.run(stopping)
+        log.info("watcher stopped")
+    finally:
+        await published.close()
+        if notebook is not None:
+            notebook.close()
+        if journal is not None:
+            journal.close()
+        await chain.close()
