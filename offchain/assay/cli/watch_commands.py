@@ -13,34 +13,70 @@ from assay.cli.output import fail
 commands = typer.Typer(help="Check what validators publish and prove faults.")
 
 LEVELS = ("debug", "info", "warning", "error")
+Rpc = Annotated[
+    list[str] | None, typer.Option("--rpc", envvar="ASSAY_RPC", help="JSON-RPC address; again for more.")
+]
+DeploymentFile = Annotated[
+    Path, typer.Option("--deployment", envvar="ASSAY_DEPLOYMENT", help="Deployment file.")
+]
+KeyFile = Annotated[
+    Path, typer.Option("--key-file", envvar="ASSAY_KEY_FILE", help="Key file that pays and earns bounties.")
+]
+PasswordFile = Annotated[Path | None, typer.Option("--password-file", help="File with its password.")]
+DataDir = Annotated[
+    Path, typer.Option("--data-dir", envvar="ASSAY_DATA_DIR", help="Folder of the databases.")
+]
+Validator = Annotated[
+    list[str] | None, typer.Option(help="A validator's address beyond those announced; again for more.")
+]
+PollSeconds = Annotated[float, typer.Option(min=0.05, max=60, help="Seconds between looks.")]
+FinalDepth = Annotated[
+    int | None, typer.Option(min=0, help="Blocks below the head that are final; absent: chain's own.")
+]
+LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 
 
 @commands.callback(invoke_without_command=True)
 def watch(
-    rpc: Annotated[
-        list[str] | None, typer.Option("--rpc", envvar="ASSAY_RPC", help="JSON-RPC address; again for more.")
-    ] = None,
-    deployment: Annotated[Path, typer.Option(envvar="ASSAY_DEPLOYMENT", help="Deployment file.")] = Path(
-        "deployments/local.json"
-    ),
-    key_file: Annotated[
-        Path, typer.Option(envvar="ASSAY_KEY_FILE", help="Encrypted key file that pays and earns bounties.")
-    ] = Path("watcher.json"),
-    password_file: Annotated[Path | None, typer.Option(help="File with its password.")] = None,
-    data_dir: Annotated[Path, typer.Option(envvar="ASSAY_DATA_DIR", help="Folder of the databases.")] = Path(
-        "watcher-data"
-    ),
-    validator: Annotated[
-        list[str] | None, typer.Option(help="A validator's address beyond those announced; again for more.")
-    ] = None,
-    poll_seconds: Annotated[float, typer.Option(min=0.05, max=60, help="Seconds between looks.")] = 0.5,
-    final_depth: Annotated[
-        int | None,
-        typer.Option(min=0, help="Blocks below the head that are final; absent: chain's own."),
-    ] = None,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    context: typer.Context,
+    rpc: Rpc = None,
+    deployment: DeploymentFile = Path("deployments/local.json"),
+    key_file: KeyFile = Path("watcher.json"),
+    password_file: PasswordFile = None,
+    data_dir: DataDir = Path("watcher-data"),
+    validator: Validator = None,
+    poll_seconds: PollSeconds = 0.5,
+    final_depth: FinalDepth = None,
+    log_level: LogLevel = "info",
 ) -> None:
     """Check every epoch and prove what is wrong, until told to stop."""
+    if context.invoked_subcommand is None:
+        run(
+            rpc,
+            deployment,
+            key_file,
+            password_file,
+            data_dir,
+            validator,
+            poll_seconds,
+            final_depth,
+            log_level,
+        )
+
+
+@commands.command()
+def run(
+    rpc: Rpc = None,
+    deployment: DeploymentFile = Path("deployments/local.json"),
+    key_file: KeyFile = Path("watcher.json"),
+    password_file: PasswordFile = None,
+    data_dir: DataDir = Path("watcher-data"),
+    validator: Validator = None,
+    poll_seconds: PollSeconds = 0.5,
+    final_depth: FinalDepth = None,
+    log_level: LogLevel = "info",
+) -> None:
+    """The same as `assay watch`."""
     from assay.chain import key_files
     from assay.chain.errors import ChainError
     from assay.watcher import logs, process

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from assay.chain.errors import ChainError
-from assay.validator.errors import DoubleSign, Refused
+from assay.validator.errors import Refused
 from assay.validator.phases.adopting import adopt_report
 from assay.validator.phases.challenging import challenge_devices
 from assay.validator.phases.drawing import draw_rho, void_epoch
@@ -91,8 +91,6 @@ class EpochRun:
             finally:
                 liveness.cancel()
                 await asyncio.gather(liveness, return_exceptions=True)
-        except DoubleSign as error:
-            return "failed", f"sat out: {error}"
         except ChainError as error:
             log.warning("chain failed in an epoch", error=str(error))
             return "failed", str(error)

@@ -24,9 +24,5 @@ class Refused(ValidatorError):
         self.reason = reason
 
 
-class DoubleSign(ValidatorError):
-    """A second statement for what was signed already; a contract would slash it."""
-
-
 class SettingsError(ValidatorError):
     """A setting that cannot be used: which, its value, and what to do."""

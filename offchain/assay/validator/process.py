@@ -18,6 +18,8 @@ from assay.chain.deployment import Deployment
 from assay.chain.journal import Journal
 from assay.chain.key_files import Key
 from assay.chain.sender import Sender
+from assay.signing.errors import SigningError
+from assay.signing.seat_signer import SeatSigner
 from assay.validator import registration
 from assay.validator.api.app import create_app
 from assay.validator.api.services import ApiServices
@@ -35,8 +37,8 @@ from assay.validator.peer_client import PeerClient
 from assay.validator.publication import Publication
 from assay.validator.rate_limit import RateLimit
 from assay.validator.registration import Joined, account_of
+from assay.validator.rules.deadlines import epoch_at
 from assay.validator.settings import ValidatorSettings
-from assay.validator.statements import SeatKey
 from assay.validator.status import status, unready
 from assay.validator.store import Store
 from assay.validator.system_clock import SystemClock
@@ -44,6 +46,7 @@ from assay.validator.tables import open_database
 from assay.validator.wake import Wake
 from assay.validator.work import Services
 
+NO_EPOCH = -1  # before the first epoch there is nothing that anybody can have signed
 log = structlog.get_logger()
 
 
@@ -68,6 +71,21 @@ def open_journal(settings: ValidatorSettings, key: Key, chain: Chain) -> Journal
     return Journal(path, key.address, chain.chain_id)
 
 
+def open_signer(
+    settings: ValidatorSettings, key: Key, reader: ContractReader, clock: SystemClock
+) -> SeatSigner:
+    """The signer with its record. Raises SettingsError beside a living copy or with a damaged record."""
+    path = settings.data_dir / f"signing-{key.address.lower()}.sqlite"
+    current = epoch_at(reader.timing, clock.now())
+    try:
+        signer = SeatSigner(key, reader.domain, path, NO_EPOCH if current is None else current)
+    except SigningError as error:
+        raise SettingsError(str(error)) from None
+    if signer.doubt:
+        log.warning("epochs are sat out", through=signer.record.floor, reason=signer.doubt)
+    return signer
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises SettingsError where the address is taken or not this machine's."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -88,7 +106,7 @@ async def assembled(settings: ValidatorSettings, key: Key) -> AsyncIterator[tupl
     """A daemon and what its interface needs, with everything closed at the end."""
     clock = SystemClock()
     chain = await connect(settings)
-    statements: SeatKey | None = None
+    statements: SeatSigner | None = None
     journal: Journal | None = None
     checker = OpeningChecker(settings.workers)
     peers, devices = PeerClient(), DeviceClient()
@@ -97,7 +115,7 @@ async def assembled(settings: ValidatorSettings, key: Key) -> AsyncIterator[tupl
         account = settings.account or await account_of(chain, key.address)
         reader = await ContractReader.open(chain)
         speed = pace(reader.timing)
-        statements = SeatKey(key, reader.domain, settings.data_dir / f"signing-{key.address.lower()}.sqlite")
+        statements = open_signer(settings, key, reader, clock)
         journal = open_journal(settings, key, chain)
         sender = Sender(chain, key, journal, poll_s=settings.poll_seconds)
         wake = Wake(clock)

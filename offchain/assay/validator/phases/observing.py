@@ -8,6 +8,7 @@ import structlog
 
 from assay.protocol.leaves import ObservationLeaf, SealedLeaf, batch_tree
 from assay.protocol.messages import Observations
+from assay.signing.errors import SigningError
 from assay.validator.phases.telling import tell_all
 from assay.validator.rules.observations import OpeningOutcome, Seen, observe, uptime_bps
 from assay.validator.wire import BatchMessage, ObservationLine
@@ -22,19 +23,24 @@ def observe_epoch(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> None:
     """
     context, record = work.context, work.record
     known = record.batches.get(context.own)
+    record.batch_at = record.batch_at or work.now()
     if known is None:
         leaves = observations(work, sealed, rho)
         statement = Observations(context.epoch, context.set_id, rho, batch_tree(leaves).root)
+        try:
+            signature = work.services.statements.sign_observations(statement)
+        except SigningError as error:
+            log.warning("observations not signed", reason=str(error))
+            return
         message = BatchMessage(
             epoch=context.epoch,
             set_id=context.set_id,
             seat=work.account,
             rho=rho,
             leaves=tuple(ObservationLine.of(leaf) for leaf in leaves),
-            signature=work.services.statements.sign_observations(statement),
+            signature=signature,
         )
         record.add_batch(message, work.now())
-        record.batch_at = work.now()
         work.services.wake.notify()
         log.info("observed", devices=len(leaves), passed=sum(1 for leaf in leaves if leaf.flags & 1))
     else:

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
+from assay.signing.errors import SigningError
 from assay.validator.admission import admit_batch, check_proposal
-from assay.validator.errors import DoubleSign, Refused
+from assay.validator.errors import Refused
 from assay.validator.phases.results import ReportInputs, keep, work_out
 from assay.validator.record import HeldBatch
 from assay.validator.rules.reports import left_out
@@ -54,7 +55,7 @@ async def sign_report(work: Work, inputs: ReportInputs, proposal: ReportProposal
     keep(work, results)
     try:
         return work.services.statements.sign_report(proposal.message())
-    except DoubleSign as error:
+    except SigningError as error:
         raise Refused(409, str(error)) from None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from assay.protocol.messages import EpochReport
-from assay.validator.errors import DoubleSign
+from assay.signing.errors import SigningError
 from assay.validator.phases.results import ReportInputs, keep, work_out
 from assay.validator.phases.settling import settled
 from assay.validator.phases.signatures import collect, packed
@@ -77,7 +77,7 @@ async def _lead(work: Work, inputs: ReportInputs, round_: int) -> None:
         )
         keep(work, results)
         signature = work.services.statements.sign_report(report)
-    except (RuleError, DoubleSign) as error:
+    except (RuleError, SigningError) as error:
         log.warning("report not signed", round=round_, reason=str(error))
         return
     proposal = ReportProposal(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from assay.signing.errors import SigningError
 from assay.validator.admission import check_proposal
-from assay.validator.errors import DoubleSign, Refused
+from assay.validator.errors import Refused
 from assay.validator.phases.inventories import fetch_commitment
 from assay.validator.rules.seals import check_leaves, check_seal
 from assay.validator.rules.values import RuleError
@@ -42,7 +43,7 @@ async def sign_seal(work: Work, proposal: SealProposal) -> bytes:
     record.add_seal_proposal(proposal)
     try:
         return work.services.statements.sign_seal(seal)
-    except DoubleSign as error:
+    except SigningError as error:
         raise Refused(409, str(error)) from None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from assay.validator.errors import DoubleSign
+from assay.signing.errors import SigningError
 from assay.validator.phases.inventories import close_inventory, fetch_listed
 from assay.validator.phases.settling import settled
 from assay.validator.phases.signatures import collect, packed
@@ -71,7 +71,7 @@ async def _lead(work: Work, round_: int) -> None:
     seal = seal_of(context.epoch, context.set_id, round_, context.epoch_seed, leaves)
     try:
         signature = work.services.statements.sign_seal(seal)
-    except DoubleSign as error:
+    except SigningError as error:
         log.warning("seal not signed", round=round_, reason=str(error))
         return
     proposal = SealProposal(
