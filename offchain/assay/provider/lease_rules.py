@@ -54,12 +54,14 @@ def steps(standing: Standing, now: float, policy: Policy) -> list[Step]:
     lease = standing.lease
     if lease.status is LeaseStatus.PENDING:
         return []
-    if not is_over(lease, now):
-        due = standing.claimable > 0 and now - standing.last_claim >= policy.claim_every
-        return [Step.RUN, Step.CLAIM] if due else [Step.RUN]
-    todo = [Step.KILL]
-    if standing.claimable > 0:
+    over = is_over(lease, now)
+    todo = [Step.KILL if over else Step.RUN]
+    # After the end the rest is claimed at once, when all of it has left the holdback: each claim costs gas.
+    all_of_it = over and now >= lease.stop + policy.holdback
+    if standing.claimable > 0 and (all_of_it or now - standing.last_claim >= policy.claim_every):
         todo.append(Step.CLAIM)
+    if not over:
+        return todo
     if standing.bond > 0:
         todo.append(Step.RETURN_BOND)
     wiped = standing.wiped_at is not None
