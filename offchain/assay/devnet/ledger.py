@@ -82,9 +82,20 @@ class Ledger:
         for transaction in sent:
             self._web3.eth.wait_for_transaction_receipt(transaction, timeout=30)
 
-    def events(self, contract: str, event: str) -> list[Any]:
-        """Every log of one event since the first block, in order."""
-        return list(self.contract(contract).events[event]().get_logs(from_block=0))
+    def height(self) -> int:
+        """Number of the latest block."""
+        return int(self._web3.eth.block_number)
+
+    def events(self, contract: str, event: str, first: int = 0, last: int | None = None) -> list[Any]:
+        """Every log of one event in blocks `first` to `last`, in order."""
+        until = "latest" if last is None else last
+        return list(self.contract(contract).events[event]().get_logs(from_block=first, to_block=until))
+
+    def fields(self, contract: str, view: str, *arguments: Any) -> dict[str, Any]:
+        """The struct that a view returns, by field name."""
+        function = self.contract(contract).functions[view](*arguments)
+        names = [component["name"] for component in function.abi["outputs"][0]["components"]]
+        return dict(zip(names, function.call(), strict=True))
 
     def transactions(self) -> Iterator[TransactionRecord]:
         """Every transaction to the deployment's contracts, in order."""

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,9 @@ ACCOUNTS = 20
 TOKENS_EACH = 10**24  # network token, base units
 DOLLARS_EACH = 10**10  # test dollars, 6 decimals: 10,000
 SKIPPED_SHARE = 0.3
-PRICE_PER_HOUR = {"north": "1.20", "south": "0.90", "cheat": "0.10"}
+PRICE_PER_HOUR = {"north": "3.20", "south": "2.40", "cheat": "0.60"}  # test dollars
+# A lease of half a minute is worth cents; the fee's floor must not eat it.
+FEE_FLOORS = [{"token": "NetworkToken", "feeFloor": "1e16"}, {"token": "TestToken", "feeFloor": 100}]
 
 
 @dataclass(frozen=True)
@@ -68,23 +70,30 @@ class Network:
                 return one.name
         return address
 
-    def options(self, name: str) -> list[str]:
-        """Options that every daemon and command of a participant takes."""
-        key_file = self.participants[name].key_file
-        return [
+    def options(self, name: str, reads_only: bool = False) -> list[str]:
+        """Options that a participant's daemons and commands take; what only reads the chain has no key."""
+        common = [
             "--rpc", self.url,
             "--deployment", str(self.workspace.deployment),
-            "--key-file", str(key_file),
-            "--password-file", str(self.workspace.password_file),
             "--data-dir", str(self.workspace.data / name),
         ]  # fmt: skip
+        if reads_only:
+            return common
+        key = [
+            "--key-file",
+            self.participants[name].key_file,
+            "--password-file",
+            self.workspace.password_file,
+        ]
+        return [*common, *map(str, key)]
 
-    async def assay(self, name: str, *arguments: str, accept: frozenset[int] = frozenset({0})) -> str:
-        """Run one `assay` command as a participant; returns its standard output."""
-        command = ["assay", *arguments, *self.options(name)]
-        return await self.processes.run(
-            " ".join(command[:3]), command, self.workspace.log(f"{name}-commands"), accept
-        )
+    async def assay(
+        self, name: str, *arguments: str, after: Sequence[str] = (), reads_only: bool = False
+    ) -> str:
+        """Run one `assay` command as a participant; `after` follows the options. Returns standard output."""
+        command = ["assay", *arguments, *self.options(name, reads_only), *after]
+        log = self.workspace.log(f"{name}-commands")
+        return await self.processes.run(" ".join(command[:3]), command, log)
 
 
 @contextmanager
@@ -117,10 +126,10 @@ async def start_network(
     daemons = [*_validators(plan), *plan.providers]
     for name, daemon_port in zip(daemons, free_ports(len(daemons)), strict=True):
         network.endpoints[name] = f"http://{HOST}:{daemon_port}"
-    with _step(console, f"{plan.validators} validators stake and take seats"):
-        await _at_most(2, [_join(network, name) for name in _validators(plan)])
-    with _step(console, f"{len(plan.providers)} providers stake and enrol a device each"):
-        await _at_most(2, [_enrol(network, name) for name in plan.providers])
+    seats, devices = len(_validators(plan)), len(plan.providers)
+    with _step(console, f"{seats} validators stake and take seats, {devices} providers stake and enrol"):
+        joins = [_join(network, name) for name in _validators(plan)]
+        await _at_most(4, [*joins, *(_enrol(network, name) for name in plan.providers)])
     with _step(console, f"{len(daemons) + 1} daemons"):
         _start_daemons(plan, network)
     return network
@@ -140,6 +149,7 @@ async def _deploy(plan: NetworkPlan, network: Network) -> None:
     holders = [one.address for one in network.participants.values()]
     parameters = {
         "epochs": {"genesis": f"now+{plan.genesis_seconds}"},
+        "leases": {"tokens": FEE_FLOORS},
         "token": {"allocations": [{"account": one, "amount": str(TOKENS_EACH)} for one in holders]},
     }
     network.workspace.parameters.write_text(json.dumps(parameters, indent=2))

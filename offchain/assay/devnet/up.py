@@ -19,7 +19,8 @@ async def keep_running(plan: NetworkPlan) -> None:
         network = await start_network(plan, workspace, processes, console)
         console.print(_participants(network))
         console.print(
-            f"chain {network.url}   deployment {workspace.deployment}   password file {workspace.password_file}\n"
+            f"chain {network.url}   deployment {workspace.deployment}\n"
+            f"password of every key file {workspace.password_file}   "
             f"logs {workspace.logs}   Ctrl-C stops everything",
             highlight=False,
             soft_wrap=True,

@@ -1,0 +1,127 @@
+"""The demo: devices measured, a cheat slashed by a proof, a device leased and paid by the second."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from assay.devnet.demo_lease import lease_and_run, settle
+from assay.devnet.ledger import Ledger
+from assay.devnet.narration import Narrator
+from assay.devnet.network import Network, NetworkPlan, network_folder, start_network
+from assay.devnet.outcome import DemoOutcome, DeviceResult, SlashResult, StakeChange
+from assay.devnet.reports import read_report
+from assay.devnet.tables import print_outcome
+from assay.devnet.waiting import until
+from assay.protocol.hexadecimal import to_hex
+
+EPOCH_PATIENCE = 120.0
+SLASH_PATIENCE = 90.0
+
+
+async def run_demo(plan: NetworkPlan, out: Path) -> None:
+    """Run the whole story, print it, write `out`. Raises DevnetError where any part of it did not happen."""
+    console = Console()
+    began = time.monotonic()
+    with network_folder(plan) as (workspace, processes):
+        network = await start_network(plan, workspace, processes, console)
+        before = _stakes(network, plan)
+        narrator = asyncio.create_task(Narrator(network, console).run())
+        try:
+            outcome = await _story(network, plan, console, before, began)
+        finally:
+            narrator.cancel()
+            with suppress(asyncio.CancelledError):
+                await narrator
+    print_outcome(console, outcome)
+    outcome.write(out)
+    console.print(f"\n[green]all of it happened[/] in {outcome.wall_seconds:.0f} s; the same as JSON: {out}")
+
+
+async def _story(
+    network: Network, plan: NetworkPlan, console: Console, before: dict[str, int], began: float
+) -> DemoOutcome:
+    epoch, devices = await until(
+        "a report in which the honest pass",
+        EPOCH_PATIENCE,
+        network,
+        lambda: _first_good_report(network, plan),
+    )
+    console.print(f"[green]✓[/] epoch {epoch} measured {len(devices)} devices")
+    job = await lease_and_run(network, console)
+    slash = await until("the slash of the cheat", SLASH_PATIENCE, network, lambda: _slash(network, plan))
+    console.print("[green]✓[/] the cheat was slashed by a proof that the contract checked")
+    lease = await settle(network, console, job)
+    return DemoOutcome(
+        epoch=epoch,
+        devices=devices,
+        transactions=list(network.ledger.transactions()),
+        stakes=[
+            StakeChange(name, network.participants[name].address, before[name], after)
+            for name, after in _stakes(network, plan).items()
+        ],
+        slash=slash,
+        lease=lease,
+        wall_seconds=time.monotonic() - began,
+    )
+
+
+def _stakes(network: Network, plan: NetworkPlan) -> dict[str, int]:
+    """Active and pending stake of every provider and validator, by name."""
+    ledger = network.ledger
+    stakes = {}
+    for name in [*network.endpoints]:
+        stake = ledger.stake(network.participants[name].address)
+        stakes[name] = stake.active + stake.pending
+    return stakes
+
+
+def _first_good_report(network: Network, plan: NetworkPlan) -> tuple[int, list[DeviceResult]] | None:
+    honest = set(plan.providers) - plan.skips_rows
+    for log in network.ledger.events("EpochOracle", "EpochReported"):
+        epoch = int(log["args"]["epoch"])
+        devices = read_report(network, epoch)
+        if honest <= {one.provider for one in devices if one.flags == ["passed"]}:
+            return epoch, devices
+    return None
+
+
+def _slash(network: Network, plan: NetworkPlan) -> SlashResult | None:
+    cheats = {network.participants[name].address for name in plan.skips_rows}
+    ledger = network.ledger
+    for log in ledger.events("FraudProofs", "FaultProven"):
+        if log["args"]["account"] in cheats:
+            return _slash_result(ledger, network, log)
+    return None
+
+
+def _slash_result(ledger: Ledger, network: Network, log: Any) -> SlashResult:
+    same = [
+        shown
+        for shown in ledger.events("FraudProofs", "WrongElementShown")
+        if shown["transactionHash"] == log["transactionHash"]
+    ]
+    names = ("t", "i", "j", "claimed", "correct")
+    element = {name: int(same[0]["args"][name]) for name in names} if same else {}
+    bounty = next(
+        slashed["args"]["bounty"]
+        for slashed in ledger.events("StakeManager", "Slashed")
+        if slashed["transactionHash"] == log["transactionHash"]
+    )
+    args = log["args"]
+    return SlashResult(
+        provider=network.name_of(args["account"]),
+        address=str(args["account"]),
+        device_id=to_hex(args["subject"]),
+        kind="wrong element" if same else "broken chain",
+        element=element,
+        amount=int(args["amount"]),
+        bounty=int(bounty),
+        reporter=network.name_of(args["reporter"]),
+        tx=to_hex(log["transactionHash"]),
+    )
