@@ -1,0 +1,216 @@
+"""The HTTP interface from outside: limits, authentication, errors. In process, without a socket."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from assay.chain.leases import Lease, LeaseStatus
+from assay.protocol.keccak import keccak
+from assay.protocol.messages import LeaseRequest
+from assay.protocol.signing import signed_by
+from assay.provider import liveness
+from assay.provider.api.app import create_app
+from assay.provider.api.body_limit import BodyLimit
+from assay.provider.api.services import Services
+from assay.provider.database import open_database
+from assay.provider.device import Device
+from assay.provider.jobs import JobBook
+from assay.provider.request_signatures import RequestGuard
+from assay.provider.runtime.workload import Limits, output_path
+
+from .conftest import DEVICE_ADDRESS, DEVICE_ID, ESCROW, ORACLE, ChainFake, key
+from .test_lease_keeper import EscrowFake, RuntimeFake
+
+NOW = 1_000_000
+
+
+class Unused:
+    """Stands in for a part that a test must not reach."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"{name} was reached")
+
+
+@dataclass
+class Api:
+    """A client of the application, and what is behind it."""
+
+    client: httpx2.AsyncClient
+    jobs: JobBook
+    chain: ChainFake
+    runtime: RuntimeFake
+
+    async def signed(
+        self, method: str, path: str, body: bytes = b"", signer: str = "renter", at: int = NOW, lease_id: int = 3
+    ) -> httpx2.Response:
+        whole = f"/v1/leases/3{path}"
+        request = LeaseRequest(lease_id, f"{method} {whole}", keccak(body), at)
+        headers = {
+            "x-assay-signature": "0x" + request.sign(ESCROW, key(signer)).hex(),
+            "x-assay-issued-at": str(at),
+            "content-type": "application/json",
+        }
+        return await self.client.request(method, whole, content=body, headers=headers)
+
+    async def job(self, **fields: Any) -> httpx2.Response:
+        return await self.signed("POST", "/jobs", json.dumps({"command": ["true"], **fields}).encode())
+
+
+@pytest.fixture
+async def api(tmp_path: Path, chain: ChainFake, device: Device, lease: Lease) -> AsyncIterator[Api]:
+    chain.leases[3] = replace(lease, status=LeaseStatus.ACTIVE, start=NOW - 10, stop=NOW + 100)
+    database, runtime = open_database(None), RuntimeFake()
+    jobs = JobBook(database, runtime, tmp_path, Limits(disk_bytes=10_000), lambda: float(NOW))
+    unused: Any = Unused()
+    services = Services(
+        devices={DEVICE_ID: device}, epochs=chain, leases=chain, challenges=unused, openings=unused,
+        handovers=unused, escrow=EscrowFake(), jobs=jobs,
+        guard=RequestGuard(database, ESCROW, lambda: float(NOW)), offers=unused, started=unused,
+        oracle_domain=ORACLE, clock=lambda: float(NOW), ready=lambda: True, status=lambda: {"provider": "p"},
+    )  # fmt: skip
+    transport = httpx2.ASGITransport(app=create_app(services))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://provider") as client:
+        yield Api(client, jobs, chain, runtime)
+
+
+async def test_jobs__renters_request__starts_one_with_its_files_until_the_stop(api: Api, tmp_path: Path) -> None:
+    files = {"in/a.txt": base64.b64encode(b"content").decode()}
+    answer = await api.job(files=files, environment={"A": "1"})
+    assert answer.status_code == 200
+    assert list(api.runtime.running.values()) == [NOW + 100]
+    assert (tmp_path / "leases/3/workspace/in/a.txt").read_bytes() == b"content"
+    state = (await api.signed("GET", f"/jobs/{answer.json()['jobId']}")).json()
+    assert (state["status"], state["exitCode"]) == ("running", None)
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({"signer": "stranger"}, 403),
+        ({"signer": "provider"}, 403),
+        ({"at": NOW - 121}, 401),
+        ({"lease_id": 4}, 403),
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/jobs"), ("GET", "/jobs"), ("GET", "/jobs/x"), ("DELETE", "/jobs/x"), ("GET", "/jobs/x/output"),
+        ("GET", "/files"), ("GET", "/files/a"), ("PUT", "/files/a"), ("POST", "/handover"),
+        ("POST", "/handover/opening"), ("POST", "/start"),
+    ],
+)  # fmt: skip
+async def test_every_lease_route__not_its_renter__gets_401_or_403_and_nothing_more(
+    api: Api, method: str, path: str, options: dict[str, Any], status: int
+) -> None:
+    bodies = {
+        "/jobs": b'{"command":["true"]}',
+        "/handover": json.dumps({"nonce": "0x" + "00" * 32}).encode(),
+        "/handover/opening": json.dumps({"x": "0x" + "00" * 32}).encode(),
+        "/start": json.dumps({"resultRoot": "0x" + "00" * 32, "validUntil": 1, "signature": "0x" + "00" * 64}).encode(),
+    }
+    body = bodies.get(path, b"") if method == "POST" else b""
+    answer = await api.signed(method, path, body, **options)
+    assert answer.status_code == status
+    assert set(answer.json()) == {"error"}
+    assert api.runtime.running == {}
+
+
+async def test_every_lease_route__no_signature_at_all__is_401(api: Api) -> None:
+    assert (await api.client.get("/v1/leases/3/jobs")).status_code == 401
+
+
+async def test_lease_that_is_not_ours_or_unknown__is_404(api: Api, lease: Lease) -> None:
+    api.chain.leases[3] = replace(lease, device_id=bytes(32))
+    assert (await api.signed("GET", "/jobs")).status_code == 404
+    api.chain.leases.clear()
+    assert (await api.signed("GET", "/jobs")).status_code == 404
+
+
+@pytest.mark.parametrize("change", [{"status": LeaseStatus.PENDING}, {"status": LeaseStatus.ENDED}, {"stop": NOW}])
+async def test_jobs__lease_not_running__is_409(api: Api, change: dict[str, Any]) -> None:
+    api.chain.leases[3] = replace(api.chain.leases[3], **change)
+    assert (await api.job()).status_code == 409
+    assert api.runtime.running == {}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"command": []}, {"command": "rm -rf /"}, {"command": ["a\x00b"]}, {"command": ["x"] * 300},
+        {"files": {"a": "not base64!"}}, {"files": {"../a": ""}}, {"files": {"/etc/cron.d/a": ""}},
+        {"environment": {"A=B": ""}}, {"environment": {"LD_PRELOAD\n": ""}}, {"limits": {"memoryBytes": 0}},
+        {"limits": {"unknown": 1}}, {"unknown": 1},
+    ],
+)  # fmt: skip
+async def test_jobs__malformed__is_refused_and_starts_nothing(api: Api, fields: dict[str, Any]) -> None:
+    answer = await api.job(**fields)
+    assert answer.status_code in (400, 422)
+    assert api.runtime.running == {}
+
+
+async def test_jobs__beyond_their_number__is_409(api: Api) -> None:
+    for _ in range(4):
+        assert (await api.job(environment={"N": str(len(api.runtime.running))})).status_code == 200
+    assert (await api.job(environment={"N": "last"})).status_code == 409
+
+
+async def test_files__beyond_the_leases_share__is_413(api: Api) -> None:
+    assert (await api.signed("PUT", "/files/a", bytes(9_000))).status_code == 200
+    assert (await api.signed("PUT", "/files/b", bytes(2_000))).status_code == 413
+    assert (await api.signed("GET", "/files/a")).content == bytes(9_000)
+
+
+async def test_files__encoded_way_up__reaches_nothing(api: Api, tmp_path: Path) -> None:
+    (tmp_path / "provider.json").write_text("secret")
+    for path in ("/files/..%2f..%2fprovider.json", "/files/%2e%2e/%2e%2e/provider.json"):
+        answer = await api.signed("GET", path)
+        assert answer.status_code >= 400 and b"secret" not in answer.content
+
+
+async def test_output__from_an_offset__gives_the_rest(api: Api) -> None:
+    job_id = (await api.job()).json()["jobId"]
+    log = output_path(api.jobs.control(3, job_id))
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"one\ntwo\n")
+    assert (await api.signed("GET", f"/jobs/{job_id}/output")).content == b"one\ntwo\n"
+    assert (await api.signed("GET", f"/jobs/{job_id}/output?offset=4")).content == b"two\n"
+    assert (await api.signed("GET", "/jobs/unknown/output")).status_code == 404
+
+
+async def test_live__nonce__is_signed_by_the_device_key(api: Api) -> None:
+    nonce = keccak(b"nonce")
+    answer = (await api.client.get(f"/v1/devices/0x{DEVICE_ID.hex()}/live?nonce=0x{nonce.hex()}")).json()
+    signature = bytes.fromhex(answer["signature"][2:])
+    assert signed_by(liveness.digest(DEVICE_ID, nonce), signature, DEVICE_ADDRESS)
+    assert (await api.client.get(f"/v1/devices/0x{'00' * 32}/live?nonce=0x{nonce.hex()}")).status_code == 404
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"signature": 5}', b"null", b"[" * 50_000, b"x" * 70_000])
+@pytest.mark.parametrize("path", ["/v1/challenges", "/v1/openings"])
+async def test_messages__garbage__is_refused_with_a_reason(api: Api, path: str, body: bytes) -> None:
+    answer = await api.client.post(path, content=body)
+    assert answer.status_code in (400, 422)
+    assert answer.json()["error"]
+
+
+async def test_body_limit__declared_or_actual__is_413() -> None:
+    async def reached(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("reached")
+
+    async def stream() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield bytes(10)
+
+    transport = httpx2.ASGITransport(app=BodyLimit(reached, most=100))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://provider") as client:
+        assert (await client.post("/", content=bytes(101))).status_code == 413
+        assert (await client.post("/", content=stream())).status_code == 413
