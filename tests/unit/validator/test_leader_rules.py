@@ -1,0 +1,132 @@
+"""Leaders, instants, deadlines, inventories."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.protocol import quorum
+from assay.validator.rules import leaders
+from assay.validator.rules.deadlines import Timing, deadlines, epoch_at
+from assay.validator.rules.instants import Instant, chosen, plausible
+from assay.validator.rules.inventories import missing_devices, required_devices
+from assay.validator.rules.observations import OpeningOutcome, Seen, observe, uptime_bps
+
+SEED = bytes(31) + b"\x02"
+hashes = st.binary(min_size=32, max_size=32)
+
+
+@given(hashes, st.integers(1, 31), st.integers(0, 10))
+def test_leader__any_n_rounds__every_seat_leads_once(seed, seats, first):
+    assert {leaders.leader(seed, first + r, seats) for r in range(seats)} == set(range(seats))
+
+
+@given(hashes, st.integers(1, 31))
+def test_rank__of_the_leader_of_round_r__is_r(seed, seats):
+    for r in range(seats):
+        assert leaders.rank(seed, leaders.leader(seed, r, seats), seats) == r
+
+
+@given(st.floats(0.1, 100), st.integers(0, 30))
+def test_round__starts_and_is_reached__agree(base, round_):
+    start = leaders.round_starts(base, round_)
+    assert leaders.current_round(base, start) == round_
+    assert leaders.current_round(base, start - base / 100) == max(0, round_ - 1)
+
+
+def test_round__after_many__lengthens_up_to_eight_times():
+    lengths = [leaders.round_starts(1, r + 1) - leaders.round_starts(1, r) for r in range(10)]
+    assert lengths == [1, 1, 2, 2, 4, 4, 8, 8, 8, 8]
+
+
+def instant(seat: int, at: int = 1_000, seed: bytes = SEED) -> Instant:
+    return Instant(seat, seed, at)
+
+
+def test_instant__leader_of_first_turn__is_chosen_over_later_ones():
+    assert chosen([instant(3), instant(2)], SEED, 4, 2) == instant(2)
+
+
+def test_instant__leader_named_two__is_passed_over():
+    assert chosen([instant(2), instant(2, 2_000), instant(3, 5)], SEED, 4, 1) == instant(3, 5)
+
+
+def test_instant__turn_not_begun__is_not_chosen():
+    assert chosen([instant(3)], SEED, 4, 0) is None
+
+
+def test_instant__for_another_seed__counts_for_nothing():
+    assert chosen([instant(2, seed=bytes(32))], SEED, 4, 3) is None
+
+
+@pytest.mark.parametrize(("start", "fine"), [(1_000, True), (40_000, False), (9_001, False), (-30_000, False)])
+def test_instant__far_from_now_or_after_the_close__is_not_plausible(start, fine):
+    assert plausible(start, 1_000, 9_000) is fine
+
+
+TIMING = Timing(1_000, 20, 5, 12, 16, 30, 2, 300)
+
+
+def test_deadlines__of_an_epoch__in_order():
+    d = deadlines(TIMING, 3)
+    assert d.start == 1_060
+    assert d.start < d.open_by < d.commit_by < d.seal_by < d.draw_by < d.observe_by < d.report_by
+    assert d.provable_until == 1_060 + 20 + 300
+
+
+@pytest.mark.parametrize(("when", "epoch"), [(999.9, None), (1_000, 0), (1_019.9, 0), (1_020, 1)])
+def test_epoch_at__a_moment__is_the_one_that_covers_it(when, epoch):
+    assert epoch_at(TIMING, when) == epoch
+
+
+@given(st.integers(4, 31), st.data())
+def test_inventories__device_that_all_honest_hold__is_required_whatever_f_leave_out(seats, data):
+    device = bytes(32)
+    liars = data.draw(st.sets(st.integers(0, seats - 1), max_size=quorum.faults(seats)))
+    speakers = data.draw(
+        st.sets(st.integers(0, seats - 1), min_size=quorum.quorum(seats), max_size=seats)
+    )
+    inventories = {s: frozenset() if s in liars else frozenset({device}) for s in speakers}
+    assert missing_devices(inventories, seats, []) == (device,)
+
+
+@given(st.integers(4, 31), st.data())
+def test_inventories__device_that_only_liars_list__is_not_required(seats, data):
+    liars = data.draw(st.sets(st.integers(0, seats - 1), max_size=quorum.faults(seats)))
+    inventories = {s: frozenset({bytes(32)}) if s in liars else frozenset() for s in range(seats)}
+    assert required_devices(inventories, seats) == frozenset()
+
+
+def seen(**changes) -> Seen:
+    values = {
+        "device_id": bytes(32), "leased": False, "timed_root": b"r" * 32, "elapsed_us": 5,
+        "sealed_root": b"r" * 32, "outcome": OpeningOutcome.VALID, "uptime_bps": 9_000,
+    }  # fmt: skip
+    return Seen(**{**values, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "flags", "elapsed"),
+    [
+        ({}, 1, 5),
+        ({"timed_root": b"s" * 32}, 1, 0),  # timed another result: that time says nothing
+        ({"timed_root": None, "elapsed_us": 0}, 1, 0),
+        ({"outcome": OpeningOutcome.BAD}, 8, 5),
+        ({"outcome": OpeningOutcome.MISSING}, 32, 5),
+        ({"outcome": None}, 32, 5),
+        ({"sealed_root": None, "timed_root": None}, 16, 0),
+        ({"sealed_root": None}, 64, 0),
+        ({"leased": True}, 2, 0),
+    ],
+)
+def test_observe__what_was_seen__gives_flags_and_time(changes, flags, elapsed):
+    leaf = observe(seen(**changes))
+    assert (leaf.flags, leaf.elapsed_us, leaf.uptime_bps) == (flags, elapsed, 9_000)
+
+
+def test_uptime__nothing_asked__is_full():
+    assert uptime_bps(0, 0) == 10_000
+    assert uptime_bps(2, 3) == 6_666
+    with pytest.raises(ValueError, match="4 answers"):
+        uptime_bps(4, 3)
