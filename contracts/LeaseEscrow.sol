@@ -230,6 +230,7 @@ contract LeaseEscrow is ILeaseEscrow, Treasury, OfferBook, ReentrancyGuardTransi
         uint256 from = oracle.epochStart(leaf.epoch);
         uint256 to = oracle.epochStart(leaf.epoch + 1);
         uint256 last = l.endedAt != 0 && l.endedAt < l.stop ? l.endedAt : l.stop;
+        if (last > block.timestamp) last = block.timestamp; // a report may come before its epoch is over
         if (from < l.start || to > last) revert LeaseEscrow_EpochOutsideLease(leaf.epoch, l.start, last);
         if (leaf.epoch < l.nextEpoch) revert LeaseEscrow_EpochOutOfOrder(leaf.epoch, l.nextEpoch);
         // Claims reach up to now - holdback; later the epoch's money may be gone.

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
+import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
+import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
+import {IRewardsDistributor} from "contracts/interfaces/IRewardsDistributor.sol";
+import {IStakeManager} from "contracts/interfaces/IStakeManager.sol";
+import {IValidatorSet} from "contracts/interfaces/IValidatorSet.sol";
+
+// The contracts as tests call them: their interfaces, and what is public beside them. Tests deploy by artifact, so that a
+// change of a contract does not recompile them.
+
+interface Token {
+    function mint(address to, uint256 amount) external;
+    function minted() external view returns (uint256);
+    function cap() external view returns (uint256);
+    function transfer(address to, uint256 amount) external returns (bool);
+    function approve(address spender, uint256 amount) external returns (bool);
+    function balanceOf(address account) external view returns (uint256);
+    function totalSupply() external view returns (uint256);
+    function allowance(address owner, address spender) external view returns (uint256);
+    function nonces(address owner) external view returns (uint256);
+    function DOMAIN_SEPARATOR() external view returns (bytes32);
+    function permit(address owner, address spender, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        external;
+}
+
+interface Pausable {
+    function pauseEntry(uint40 duration) external;
+    function resumeEntry() external;
+    function pausedUntil() external view returns (uint40);
+}
+
+interface Stake is IStakeManager {
+    function setBounty(uint16 bountyBps) external;
+    function bountyBps() external view returns (uint16);
+}
+
+interface Seats is IValidatorSet, Pausable {
+    function plannedSeats() external view returns (address[] memory);
+    function signerUsed(address signer) external view returns (bool);
+}
+
+interface Escrow is ILeaseEscrow, Pausable {
+    function listToken(address token, uint128 feeFloor) external;
+    function delistToken(address token) external;
+    function setFee(uint16 feeBps) external;
+    function collectFees(address token, address receiver) external returns (uint256);
+    function recoverSurplus(address token, address receiver) external returns (uint256);
+    function fees(address token) external view returns (uint256);
+    function feeBps() external view returns (uint16);
+    function tokenAllowed(address token) external view returns (bool);
+}
+
+interface Fraud is IFraudProofs {
+    function committedAt(bytes32 commitHash) external view returns (uint256);
+    function commitLifetime() external view returns (uint32);
+}
+
+interface Rewards is IRewardsDistributor {
+    function totalClaimed() external view returns (uint256);
+}
+
+interface Oracle is IEpochOracle {
+    function domainSeparator() external view returns (bytes32);
+}
