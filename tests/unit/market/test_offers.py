@@ -44,7 +44,6 @@ NOBODY = "0x" + "00" * 20
 def offer_line(n: int, rate: int = 10**20, key: bytes | None = None, **changes: Any) -> dict[str, Any]:
     offer = Offer(
         **{
-            "provider": PROVIDERS[n % 2], "device_id": DEVICES[n], "token": TOKEN, "rate": rate,
             "provider": PROVIDERS[n % 2], "device_id": DEVICES[n], "token": TOKEN, "rate": rate, "nonce": 0,
             "min_duration": 60, "max_duration": 3600, "valid_until": timestamp(30), "renter": NOBODY,
             **changes,

@@ -1,0 +1,163 @@
+"""Leases, accounts, transactions, and what happens as it happens."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query
+from fastapi.responses import StreamingResponse
+
+from assay.market.api import models
+from assay.market.api.context import Context, NotFound, context_of
+from assay.market.api.parameters import (
+    AddressPath,
+    AddressQuery,
+    Cursor,
+    Hash,
+    Limit,
+    Number,
+    checked,
+    plain_hash,
+)
+from assay.market.queries import accounts
+from assay.market.queries.pages import Order, one, page
+from assay.market.store.tables import leases
+
+router = APIRouter(tags=["activity"])
+Ctx = Annotated[Context, Depends(context_of)]
+MOST_STREAMS = 200
+KEEP_ALIVE_S = 15.0
+MOST_EVENTS = 500
+
+
+@router.get("/leases", response_model=models.page_of(models.Lease))
+def list_leases(
+    ctx: Ctx,
+    renter: AddressQuery = None,
+    provider: AddressQuery = None,
+    device: Annotated[str | None, Query(pattern="^0x[0-9a-fA-F]{64}$")] = None,
+    status: Annotated[int | None, Query(ge=1, le=4)] = None,
+    cursor: Cursor = None,
+    limit: Limit = 25,
+) -> Any:
+    """Leases, newest first. Statuses: 1 pending, 2 active, 3 ended, 4 cancelled."""
+    where = []
+    if renter:
+        where.append(leases.c.renter == checked(renter))
+    if provider:
+        where.append(leases.c.provider == checked(provider))
+    if device:
+        where.append(leases.c.device_id == plain_hash(device))
+    if status is not None:
+        where.append(leases.c.status == status)
+    with ctx.reading() as connection:
+        found = page(connection, leases, where, Order("lease_id", descending=True), cursor, limit)
+    return ctx.many(found, models.Lease)
+
+
+@router.get("/leases/{lease_id}", response_model=models.one_of(models.Lease))
+def lease(ctx: Ctx, lease_id: Number) -> Any:
+    """One lease."""
+    with ctx.reading() as connection:
+        row = one(connection, leases, lease_id=lease_id)
+    if row is None:
+        raise NotFound(f"lease {lease_id} has not been opened")
+    return ctx.one(row, models.Lease)
+
+
+@router.get("/accounts/{address}", response_model=models.one_of(models.Account))
+def account(ctx: Ctx, address: AddressPath) -> Any:
+    """Stake, roles and sums of an account."""
+    with ctx.reading() as connection:
+        found = accounts.read_account(connection, checked(address))
+    return ctx.one(
+        found
+        | {
+            "stake": models.plain(found["stake"], models.Stake),
+            "validator": models.plain(found["validator"], models.ValidatorRow),
+            "rewards": models.plain(found["rewards"], models.RewardRow),
+        }
+    )
+
+
+@router.get("/accounts/{address}/events", response_model=models.page_of(models.ChainEvent))
+def account_events(ctx: Ctx, address: AddressPath, cursor: Cursor = None, limit: Limit = 25) -> Any:
+    """Events that name an account, newest first."""
+    with ctx.reading() as connection:
+        found = accounts.account_events(connection, checked(address), cursor, limit)
+    return ctx.many(found, models.ChainEvent)
+
+
+@router.get("/transactions/{transaction}", response_model=models.list_of(models.ChainEvent))
+def transaction(ctx: Ctx, transaction: Hash) -> Any:
+    """Events of a transaction."""
+    with ctx.reading() as connection:
+        found = accounts.transaction_events(connection, plain_hash(transaction))
+    if not found:
+        raise NotFound(f"no indexed event comes from transaction {transaction}")
+    return ctx.one(found, models.ChainEvent)
+
+
+class Streams:
+    """How many listeners there are."""
+
+    open = 0
+
+
+@router.get(
+    "/stream",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}, 503: {"model": models.Failure}},
+)
+async def stream(
+    ctx: Ctx,
+    last_event_id: Annotated[str | None, Header(pattern="^[0-9]{1,18}$")] = None,
+    limit: Annotated[
+        int, Query(ge=0, le=1_000_000, description="End after this many messages; 0 never.")
+    ] = 0,
+) -> Any:
+    """Server-sent events: every event of the chain from the newest block on, or from behind Last-Event-ID."""
+    if Streams.open >= MOST_STREAMS:
+        return StreamingResponse(iter([b"retry: 30000\n\n"]), 503, media_type="text/event-stream")
+    after = int(last_event_id) if last_event_id else ctx.status.block
+    return StreamingResponse(_messages(ctx, after, limit), media_type="text/event-stream")
+
+
+async def _messages(ctx: Context, after: int, limit: int) -> AsyncIterator[bytes]:
+    Streams.open += 1
+    sent = 0
+    try:
+        while True:
+            moved = ctx.status.moved
+            block = ctx.status.block
+            if block < after:
+                # The chain was reorganised: whoever listens must look again.
+                after = block
+            for event in await asyncio.to_thread(_events, ctx, after):
+                after = max(after, event["block"])
+                yield _message(event["name"], after, models.plain(event))
+                sent += 1
+                if limit and sent >= limit:
+                    return
+            yield _message("at", block, ctx.at())
+            sent += 1
+            if limit and sent >= limit:
+                return
+            try:
+                await asyncio.wait_for(moved.wait(), KEEP_ALIVE_S)
+            except TimeoutError:
+                yield b": still here\n\n"
+    finally:
+        Streams.open -= 1
+
+
+def _events(ctx: Context, after: int) -> list[dict[str, Any]]:
+    with ctx.reading() as connection:
+        return accounts.events_after(connection, after, MOST_EVENTS)
+
+
+def _message(name: str, number: int, data: Any) -> bytes:
+    return f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n".encode()

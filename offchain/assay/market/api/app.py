@@ -1,0 +1,94 @@
+"""The application: API under /v1, pages at the root, health and metrics beside them."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+
+from assay.market.api import activity_routes, device_routes, models, network_routes
+from assay.market.api.caching import cache_headers
+from assay.market.api.context import Context, NotFound, context_of
+from assay.market.api.limits import RateLimit
+from assay.market.errors import BadQuery
+
+_FAILURES = {
+    code: {"model": models.Failure, "description": text}
+    for code, text in ((400, "Cannot be answered as asked"), (404, "Not there"), (429, "Too many requests"))
+}
+
+health = APIRouter(include_in_schema=False)
+
+
+@health.get("/livez")
+def live() -> dict[str, str]:
+    """The process runs."""
+    return {"status": "live"}
+
+
+@health.get("/readyz")
+def ready(request: Request) -> Response:
+    """200 where the index follows the chain, else 503 with the reason."""
+    context = context_of(request)
+    status = context.status
+    body = {"ready": status.ready, "lastError": status.last_error, **models.At(**context.at()).model_dump()}
+    return JSONResponse(body, 200 if status.ready else 503)
+
+
+@health.get("/metrics")
+def metrics(request: Request) -> Response:
+    """For Prometheus."""
+    status = context_of(request).status
+    registry = CollectorRegistry()
+    for name, text, value in (
+        ("assay_market_block", "Newest indexed block", status.block),
+        ("assay_market_lag_blocks", "Final blocks not indexed yet", status.lag_blocks),
+        ("assay_market_lag_seconds", "Age of the newest indexed block", status.lag_seconds),
+        ("assay_market_taken_in", "Rounds that took in offers or contents", status.revision),
+        ("assay_market_streams", "Open event streams", activity_routes.Streams.open),
+    ):
+        Gauge(name, text, registry=registry).set(value)
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def create_app(context: Context, *, rate: float = 20.0, burst: int = 100, pages: bool = True) -> FastAPI:
+    """The application over an index. `rate` requests a second and `burst` at once for each client address."""
+    app = FastAPI(
+        title="Assay market",
+        version="1",
+        description="Who offers what, how well it measured, what was paid, who was slashed and why. "
+        "Every answer says at which block it holds, and every fact can be checked against the chain.",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.context = context
+    for routes in (device_routes, network_routes, activity_routes):
+        app.include_router(routes.router, prefix="/v1", responses=_FAILURES)  # type: ignore[arg-type]
+    app.include_router(health)
+    app.add_exception_handler(NotFound, _not_found)
+    app.add_exception_handler(BadQuery, _bad_query)
+    app.add_middleware(BaseHTTPMiddleware, dispatch=cache_headers)
+    app.add_middleware(GZipMiddleware, minimum_size=500)
+    app.add_middleware(RateLimit, rate=rate, burst=burst)
+    if pages:
+        from assay.market.web.pages import add_pages
+
+        add_pages(app, context)
+    return app
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    return _failure(request, 404, str(error))
+
+
+async def _bad_query(request: Request, error: Exception) -> Response:
+    return _failure(request, 400, str(error))
+
+
+def _failure(request: Request, status: int, text: str) -> Response:
+    if request.url.path.startswith("/v1/"):
+        return JSONResponse({"error": text}, status)
+    return PlainTextResponse(text, status)

@@ -1,0 +1,43 @@
+"""Answers are the same until the index moves: an ETag of its tip lets clients and proxies keep them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+
+from fastapi import Request, Response
+
+from assay.market.api.context import context_of
+
+MAX_AGE_S = 2
+_UNCACHED = ("/livez", "/readyz", "/metrics", "/v1/stream")
+
+
+def etag_of(tip: str, revision: int, url: str) -> str:
+    """A weak ETag: `at` tells the time, which differs between equal answers."""
+    return 'W/"' + hashlib.sha256(f"{tip} {revision} {url}".encode()).hexdigest()[:24] + '"'
+
+
+async def cache_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Middleware: ETag, Cache-Control, 304 and the block height on every GET of the index."""
+    path = request.url.path
+    status = context_of(request).status
+    if request.method != "GET" or path in _UNCACHED or path.startswith("/static/"):
+        response = await call_next(request)
+        if path.startswith("/static/"):
+            response.headers["cache-control"] = "public, max-age=86400"
+        return response
+    tip = status.tip.hash.hex() if status.tip else ""
+    tag = etag_of(tip, status.revision, str(request.url))
+    held = request.headers.get("if-none-match", "")
+    if status.tip and tag in held:
+        response = Response(status_code=304)
+    else:
+        response = await call_next(request)
+    if response.status_code in (200, 304):
+        response.headers["etag"] = tag
+        response.headers["cache-control"] = f"public, max-age={MAX_AGE_S}"
+        response.headers["vary"] = "accept, accept-encoding, hx-request"
+    response.headers["x-assay-block"] = str(status.block)
+    response.headers["x-assay-lag-seconds"] = str(status.lag_seconds)
+    return response

@@ -1,0 +1,65 @@
+"""What every route works with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import Request
+from pydantic import BaseModel
+from sqlalchemy import Connection, Engine
+
+from assay.market.api.models import plain
+from assay.market.api.status import Status
+from assay.market.queries.pages import Page
+from assay.market.queries.proofs import ProofDesk
+
+
+class NotFound(Exception):
+    """Nothing has this name."""
+
+
+@dataclass
+class Context:
+    """The database to read, and how far it is. `links` are addresses that pages need: RPC, contracts,
+    tokens.
+    """
+
+    engine: Engine
+    status: Status
+    proofs: ProofDesk = field(default_factory=ProofDesk)
+    links: dict[str, Any] = field(default_factory=dict)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection whose reads see one state of the index."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    def at(self) -> dict[str, Any]:
+        """The `at` of an answer."""
+        status = self.status
+        return {
+            "network": status.network,
+            "chain_id": status.chain_id,
+            "block": status.block,
+            "timestamp": status.timestamp,
+            "lag_blocks": status.lag_blocks,
+            "lag_seconds": status.lag_seconds,
+        }
+
+    def one(self, value: Any, model: type[BaseModel] | None = None) -> dict[str, Any]:
+        """An answer of one thing."""
+        return {"data": plain(value, model), "at": self.at()}
+
+    def many(self, page: Page, model: type[BaseModel]) -> dict[str, Any]:
+        """An answer of a page."""
+        return {"data": plain(page.rows, model), "next": page.next, "at": self.at()}
+
+
+def context_of(request: Request) -> Context:
+    """The context that the application was made with."""
+    context: Context = request.app.state.context
+    return context

@@ -1,0 +1,214 @@
+"""Forms of the answers: camelCase, bytes as 0x-hex, amounts as decimal text."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, create_model
+from pydantic.alias_generators import to_camel
+from sqlalchemy import Boolean, LargeBinary, String, Table
+
+from assay.market.store import tables
+from assay.market.store.types import Amount, to_json
+
+T = TypeVar("T")
+
+
+class Answer(BaseModel):
+    """Base of the answers."""
+
+    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True)
+
+
+def row_model(name: str, table: Table, **extra: Any) -> type[Answer]:
+    """The form of a table's rows, with more fields behind."""
+    fields: dict[str, Any] = {}
+    for column in table.columns:
+        kind = _plain_kind(column.type)
+        fields[column.name] = (kind | None if column.nullable else kind, ...)
+    return create_model(name, __base__=Answer, **fields, **extra)
+
+
+def _plain_kind(kind: Any) -> Any:
+    if isinstance(kind, Boolean):
+        return bool
+    if isinstance(kind, (Amount, LargeBinary, String)):
+        return str
+    return int
+
+
+def plain(value: Any, model: type[BaseModel] | None = None) -> Any:
+    """A row, or a list or mapping of them, as JSON values; amounts as text wherever the model says so."""
+    if isinstance(value, dict):
+        kinds = {n: f.annotation for n, f in model.model_fields.items()} if model else {}
+        return {name: _field(kinds.get(name), part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part, model) for part in value]
+    return to_json(value)
+
+
+def _field(kind: Any, value: Any) -> Any:
+    if isinstance(value, (dict, list, tuple)):
+        return plain(value)
+    if isinstance(value, int) and not isinstance(value, bool) and kind in (str, str | None):
+        return str(value)
+    return to_json(value)
+
+
+class At(Answer):
+    """Where the index stood when it answered; times in seconds."""
+
+    network: str
+    chain_id: int
+    block: int
+    timestamp: int
+    lag_blocks: int
+    lag_seconds: int
+
+
+class One(Answer, Generic[T]):
+    """One thing."""
+
+    data: T
+    at: At
+
+
+class Many(Answer, Generic[T]):
+    """A page of things; `next` is the cursor of the next page."""
+
+    data: list[T]
+    next: str | None
+    at: At
+
+
+def one_of(model: Any) -> Any:
+    """The form of an answer of one such thing."""
+    return One.__class_getitem__(model)
+
+
+def list_of(model: Any) -> Any:
+    """The form of an answer of a whole list."""
+    return One.__class_getitem__(cast(Any, list[model]))
+
+
+def page_of(model: Any) -> Any:
+    """The form of a page of such things."""
+    return Many.__class_getitem__(model)
+
+
+class Failure(Answer):
+    """Why there is no answer."""
+
+    error: str
+
+
+Listing = row_model("Listing", tables.listings)
+DeviceRow = row_model("Device", tables.devices)
+ProfileRow = row_model("Profile", tables.profiles)
+SpecificationRow = row_model("Specification", tables.specifications)
+OfferRow = row_model("Offer", tables.offers)
+Measurement = row_model("Measurement", tables.measurements)
+Lease = row_model("Lease", tables.leases)
+EpochRow = row_model("Epoch", tables.epochs)
+Stake = row_model("Stake", tables.stakes)
+RewardRow = row_model("Reward", tables.rewards)
+ValidatorRow = row_model("Validator", tables.validators)
+Validator = row_model(
+    "SeatedValidator", tables.validators, active=(str | None, None), slashed=(str | None, None)
+)
+Refusal = row_model("Refusal", tables.refusals)
+ChainEvent = row_model("ChainEvent", tables.events)
+ChainEvent = create_model("Event", __base__=ChainEvent, arguments=(dict[str, Any], ...))
+
+
+class Element(Answer):
+    """The element of a wrong-element proof: round, row, column, what was committed, what is correct."""
+
+    t: int
+    i: int
+    j: int
+    claimed: int
+    correct: int
+
+
+Fault = row_model(
+    "Fault", tables.faults, bounty=(str, ...), burned=(str, ...), element=(Element | None, None)
+)
+
+
+class DeviceDetail(Answer):
+    """A device with what belongs to it."""
+
+    device: DeviceRow  # type: ignore[valid-type]
+    listing: Listing | None  # type: ignore[valid-type]
+    profile: ProfileRow | None  # type: ignore[valid-type]
+    specification: SpecificationRow | None  # type: ignore[valid-type]
+    offer: OfferRow | None  # type: ignore[valid-type]
+    faults: list[Fault]  # type: ignore[valid-type]
+
+
+class EpochDetail(Answer):
+    """An epoch; `refusals` is content that validators served for it and that did not prove."""
+
+    epoch: EpochRow  # type: ignore[valid-type]
+    refusals: list[Refusal]  # type: ignore[valid-type]
+
+
+class Proof(Answer):
+    """A leaf in the order of its contract's struct, and its way to the root."""
+
+    types: list[str]
+    leaf: list[Any]
+    proof: list[str]
+    root: str
+
+
+class FacetCounts(Answer):
+    """Devices by facet value; `at_most` where a filter applies that these counts leave out."""
+
+    total: int
+    at_most: bool
+    facets: dict[str, dict[str, int]]
+
+
+class Account(Answer):
+    """What an account holds and did."""
+
+    account: str
+    stake: Stake | None  # type: ignore[valid-type]
+    devices: int
+    validator: ValidatorRow | None  # type: ignore[valid-type]
+    leases_as_renter: int
+    leases_as_provider: int
+    faults: int
+    proofs: int
+    rewards: RewardRow | None  # type: ignore[valid-type]
+
+
+class Totals(Answer):
+    """The network in numbers; amounts in base units of the network token."""
+
+    devices: int
+    devices_by_state: dict[str, int]
+    leases: int
+    active_leases: int
+    pending_leases: int
+    newest_epoch: int | None
+    reported_epoch: int | None
+    total_gops: int
+    emitted: str
+    validators: int
+    staked: str
+    faults: int
+    slashed: str
+    burned: str
+
+
+class Presence(Answer):
+    """Who signed an epoch."""
+
+    epoch: int
+    phase: int
+    seats: list[str]
+    sealed: list[str]
+    reported: list[str]

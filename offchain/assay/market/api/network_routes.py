@@ -1,0 +1,91 @@
+"""Epochs, validators, slashes, totals."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from sqlalchemy import select
+
+from assay.market.api import models
+from assay.market.api.context import Context, NotFound, context_of
+from assay.market.api.parameters import AddressPath, AddressQuery, Cursor, Limit, Number, checked
+from assay.market.queries import network
+from assay.market.queries.pages import many, one
+from assay.market.store.tables import epochs, faults, refusals
+from assay.protocol.leaves import RewardLeaf
+
+router = APIRouter(tags=["network"])
+Ctx = Annotated[Context, Depends(context_of)]
+
+
+@router.get("/network", response_model=models.one_of(models.Totals))
+def totals(ctx: Ctx) -> Any:
+    """The network in numbers."""
+    with ctx.reading() as connection:
+        return ctx.one(network.totals(connection), models.Totals)
+
+
+@router.get("/epochs", response_model=models.page_of(models.EpochRow))
+def list_epochs(
+    ctx: Ctx, phase: Annotated[int | None, Query(ge=1, le=5)] = None, cursor: Cursor = None, limit: Limit = 25
+) -> Any:
+    """Epochs, newest first. Phases: 1 open, 2 sealed, 3 drawn, 4 reported, 5 void."""
+    with ctx.reading() as connection:
+        return ctx.many(network.epoch_page(connection, phase, cursor, limit), models.EpochRow)
+
+
+@router.get("/epochs/{epoch}", response_model=models.one_of(models.EpochDetail))
+def epoch_detail(ctx: Ctx, epoch: Number) -> Any:
+    """One epoch, and what validators served of it that did not prove."""
+    with ctx.reading() as connection:
+        row = one(connection, epochs, epoch=epoch)
+        refused = many(connection, select(refusals).where(refusals.c.epoch == epoch).limit(100))
+    if row is None:
+        raise NotFound(f"epoch {epoch} has not been opened")
+    return ctx.one({"epoch": models.plain(row, models.EpochRow), "refusals": models.plain(refused)})
+
+
+@router.get("/epochs/{epoch}/rewards/{address}", response_model=models.one_of(models.Proof), tags=["proofs"])
+def reward_proof(ctx: Ctx, epoch: Number, address: AddressPath) -> Any:
+    """An account's leaf in a report's reward tree and its Merkle proof: what `RewardsDistributor.claim`
+    takes.
+    """
+    with ctx.reading() as connection:
+        row = one(connection, epochs, epoch=epoch)
+        root = row["rewards_root"] if row else None
+        found = ctx.proofs.reward(connection, epoch, root, checked(address)) if root else None
+    if found is None or not isinstance(found.leaf, RewardLeaf):
+        raise NotFound(f"epoch {epoch} has no proven reward of {address}")
+    leaf = [found.leaf.account, str(found.leaf.cumulative)]
+    return ctx.one({"types": list(RewardLeaf.TYPES), "leaf": leaf, "proof": found.proof, "root": found.root})
+
+
+@router.get("/validators", response_model=models.list_of(models.Validator))
+def validators(ctx: Ctx) -> Any:
+    """Everyone who holds or held a seat."""
+    with ctx.reading() as connection:
+        return ctx.one(network.validator_list(connection), models.Validator)
+
+
+@router.get("/validators/presence", response_model=models.list_of(models.Presence))
+def presence(ctx: Ctx, epochs: Annotated[int, Query(ge=1, le=100)] = 25) -> Any:
+    """Who signed the newest epochs."""
+    with ctx.reading() as connection:
+        return ctx.one(network.presence(connection, epochs))
+
+
+@router.get("/slashes", response_model=models.page_of(models.Fault))
+def slashes(
+    ctx: Ctx,
+    account: AddressQuery = None,
+    kind: Annotated[int | None, Query(ge=1, le=255)] = None,
+    cursor: Cursor = None,
+    limit: Limit = 25,
+) -> Any:
+    """Faults that a contract has checked, newest first."""
+    where = [faults.c.account == checked(account)] if account else []
+    if kind is not None:
+        where.append(faults.c.kind == kind)
+    with ctx.reading() as connection:
+        return ctx.many(network.fault_page(connection, where, cursor, limit), models.Fault)

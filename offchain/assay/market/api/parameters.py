@@ -1,0 +1,62 @@
+"""Parameters of requests, each with its bounds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Query
+
+from assay.market.projection.listings import STATES
+from assay.market.queries.pages import MOST_CURSOR, MOST_ROWS
+from assay.market.queries.search import ORDERS, Search
+from assay.protocol.hexadecimal import parse_address
+
+_HASH = "^0x[0-9a-fA-F]{64}$"
+_ADDRESS = "^0x[0-9a-fA-F]{40}$"
+MOST_CHOICES = 20
+
+Hash = Annotated[str, Path(pattern=_HASH)]
+AddressPath = Annotated[str, Path(pattern=_ADDRESS)]
+AddressQuery = Annotated[str | None, Query(pattern=_ADDRESS)]
+Number = Annotated[int, Path(ge=0, lt=1 << 63)]
+Cursor = Annotated[str | None, Query(max_length=MOST_CURSOR)]
+Limit = Annotated[int, Query(ge=1, le=MOST_ROWS)]
+Texts = Annotated[list[Annotated[str, Query(max_length=80)]], Query(max_length=MOST_CHOICES)]
+
+
+def checked(address: str) -> str:
+    """The checksummed spelling of an address in any; only a filled-in checksum must be right."""
+    return parse_address(address.lower())
+
+
+def plain_hash(text: str) -> bytes:
+    """The bytes of a checked hash."""
+    return bytes.fromhex(text[2:])
+
+
+def search_parameters(
+    state: Annotated[
+        list[str], Query(max_length=len(STATES), description=f"Any of {', '.join(STATES)}, or all.")
+    ] = ["available"],  # noqa: B006
+    profile: Annotated[list[Annotated[int, Query(ge=0, lt=1 << 32)]], Query(max_length=MOST_CHOICES)] = [],  # noqa: B006
+    model: Texts = [],  # noqa: B006
+    region: Texts = [],  # noqa: B006
+    token: Annotated[list[Annotated[str, Query(pattern=_ADDRESS)]], Query(max_length=8)] = [],  # noqa: B006
+    provider: AddressQuery = None,
+    min_memory_gib: Annotated[int, Query(alias="minMemoryGiB", ge=0, lt=1 << 21)] = 0,
+    min_score: Annotated[int, Query(alias="minScoreGops", ge=0, lt=1 << 62)] = 0,
+    max_rate: Annotated[str | None, Query(alias="maxRate", pattern="^[0-9]{1,38}$")] = None,
+    min_reliability: Annotated[int, Query(alias="minReliabilityBps", ge=0, le=10_000)] = 0,
+    min_hours: Annotated[int, Query(alias="minHours", ge=0, lt=1 << 24)] = 0,
+    sort: Annotated[str, Query(max_length=16, description=f"One of {', '.join(ORDERS)}.")] = "price",
+) -> Search:
+    """The search of a request's query."""
+    states = () if "all" in state else tuple(dict.fromkeys(s for s in state if s))
+    return Search(
+        states, tuple(profile), tuple(m for m in model if m), tuple(r for r in region if r),
+        tuple(checked(t) for t in token), checked(provider) if provider else None, min_memory_gib,
+        min_score, None if max_rate is None else int(max_rate), min_reliability, min_hours, sort,
+    )  # fmt: skip
+
+
+SearchQuery = Annotated[Search, Depends(search_parameters)]

@@ -1,0 +1,1 @@
+"""Reading the index: what the API and the pages show."""

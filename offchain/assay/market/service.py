@@ -1,0 +1,123 @@
+"""The market as one process: followers beside the web server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+
+from assay.chain.client import Chain
+from assay.chain.deployment import Deployment
+from assay.chain.errors import ChainError
+from assay.market.api.app import create_app
+from assay.market.api.context import Context
+from assay.market.api.status import Status
+from assay.market.errors import MarketError
+from assay.market.follow.chain_follower import ChainFollower
+from assay.market.follow.content_follower import ContentFollower
+from assay.market.follow.index import Index
+from assay.market.follow.offer_follower import OfferFollower
+from assay.market.settings import MarketSettings
+from assay.market.sources.chain_source import NodeSource
+from assay.market.sources.http_fetch import HttpFetch
+from assay.market.store.database import claim_identity, open_database
+
+LOCAL_CHAINS = (31337, 1337)
+LONGEST_PAUSE_S = 30.0
+
+log = structlog.get_logger()
+
+
+async def run(settings: MarketSettings) -> None:
+    """Runs until cancelled or the server is told to stop. Raises MarketError, ChainError."""
+    deployment = Deployment.load(Path(settings.deployment))
+    chain = await Chain.connect(settings.rpc.split(","), deployment, final_depth=settings.final_depth)
+    local = deployment.chain_id in LOCAL_CHAINS
+    fetch = HttpFetch(local if settings.allow_private is None else settings.allow_private)
+    try:
+        engine = await asyncio.to_thread(open_database, settings.market_database)
+        identity = {"chain": str(deployment.chain_id), "EpochOracle": deployment.address("EpochOracle")}
+        await asyncio.to_thread(claim_identity, engine, identity)
+        index = Index(engine, await chain.call("LeaseEscrow", "maxAge", at="latest"))
+        status = Status(deployment.network, deployment.chain_id)
+        context = Context(engine, status, links=await page_links(chain, settings, local))
+        follower = ChainFollower(index, NodeSource(chain), deployment.block)
+        contents = ContentFollower(index, fetch)
+        offers = OfferFollower(index, fetch, deployment.domain("LeaseEscrow"))
+
+        async def follow_chain() -> bool:
+            more = await follower.step()
+            head = (await chain.finalised()).number
+            status.move(await asyncio.to_thread(index.tip), head)
+            return more
+
+        async def follow_contents() -> bool:
+            if await contents.step():
+                status.took_in()
+            return False
+
+        async def follow_offers() -> bool:
+            if await offers.step():
+                status.took_in()
+            return False
+
+        app = create_app(context, rate=settings.market_rate, burst=settings.market_burst)
+        server = uvicorn.Server(
+            uvicorn.Config(app, settings.market_host, settings.market_port, log_config=None, access_log=False)
+        )
+        log.info(
+            "market starts", host=settings.market_host, port=settings.market_port, network=deployment.network
+        )
+        tasks = [
+            asyncio.create_task(repeat(follow_chain, settings.block_poll, status)),
+            asyncio.create_task(repeat(follow_contents, settings.content_poll, status)),
+            asyncio.create_task(repeat(follow_offers, settings.offer_poll, status)),
+        ]
+        try:
+            await server.serve()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            engine.dispose()
+    finally:
+        await fetch.close()
+        await chain.close()
+
+
+async def repeat(step: Callable[[], Awaitable[bool]], pause: float, status: Status) -> None:
+    """Calls `step` again and again: at once while it has more, else after a pause, longer after each failure."""
+    wait = pause
+    while True:
+        try:
+            more = await step()
+            wait = pause
+        except (ChainError, MarketError) as error:
+            more = False
+            status.last_error = str(error)[:300]
+            wait = min(LONGEST_PAUSE_S, wait * 2)
+            log.warning("step failed", error=str(error), again_in=wait)
+        if not more:
+            await asyncio.sleep(wait)
+
+
+async def page_links(chain: Chain, settings: MarketSettings, local: bool) -> dict[str, Any]:
+    """What pages tell wallets: contracts with their ABIs, and the chain's RPC where it is local."""
+    deployment = chain.deployment
+    tokens = {}
+    for name, contract in deployment.contracts.items():
+        functions = {item.get("name") for item in contract.abi}
+        if {"decimals", "symbol", "transfer"} <= functions:
+            decimals = await chain.call(name, "decimals", at="latest")
+            symbol = await chain.call(name, "symbol", at="latest")
+            tokens[contract.address] = {"symbol": str(symbol)[:12], "decimals": int(decimals)}
+    return {
+        "rpc": settings.rpc.split(",")[0] if local else "",
+        "contracts": {name: contract.address for name, contract in deployment.contracts.items()},
+        "tokens": tokens,
+        "genesis": (await chain.call("EpochOracle", "timing", at="latest")).genesis,
+    }

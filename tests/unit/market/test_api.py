@@ -1,0 +1,182 @@
+"""The API over a small index."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from assay.market.api.app import create_app
+from assay.market.api.context import Context
+from assay.market.api.limits import RateLimit
+from assay.market.api.status import Status
+from assay.market.events.lease_events import LeaseOpened
+from assay.market.follow.content_follower import ContentFollower
+from assay.market.follow.index import Index
+from assay.protocol.hexadecimal import parse_bytes32, to_hex
+from assay.protocol.leaves import DeviceLeaf, RewardLeaf
+from assay.protocol.standard_merkle import verify
+
+from .scenario import DEVICES, PROVIDERS, RENTER, TOKEN, VALIDATORS, batch, timestamp
+from .test_content import Served
+from .test_offers import market  # noqa: F401 - a fixture
+
+
+@pytest.fixture
+async def client(market: Index) -> TestClient:  # noqa: F811
+    await ContentFollower(market, Served()).step()
+    market.apply(batch([(13, LeaseOpened(1, RENTER, PROVIDERS[0], DEVICES[0], TOKEN, 10**20, 10**9))], 14))
+    status = Status("test", 31337, clock=lambda: timestamp(15))
+    status.move(market.tip(), 14)
+    return TestClient(create_app(Context(market.engine, status), rate=1e9, burst=1 << 30, pages=False))
+
+
+def get(client: TestClient, path: str) -> Any:
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_search__by_price__pages_through_every_device_once_in_order(client: TestClient) -> None:
+    found, path = [], "/v1/devices?limit=1"
+    while True:
+        answer = get(client, path)
+        assert answer["at"] == {
+            "network": "test", "chainId": 31337, "block": 14, "timestamp": timestamp(14), "lagBlocks": 0,
+            "lagSeconds": 12,
+        }  # fmt: skip
+        found += answer["data"]
+        if answer["next"] is None:
+            break
+        path = f"/v1/devices?limit=1&cursor={answer['next']}"
+    assert len(found) == 4
+    rates = [int(row["rate"]) for row in found]
+    assert rates == sorted(rates)
+
+
+@pytest.mark.parametrize(
+    "query, expected",
+    [
+        ("model=H100", 2),
+        ("model=H100&model=RTX%204090", 4),
+        ("model=none", 0),
+        ("minScoreGops=300", 2),
+        ("maxRate=100000000000000000000", 1),
+        ("state=leased", 0),
+        ("state=all&sort=score", 4),
+        (f"provider={PROVIDERS[0].lower()}", 2),
+        ("minMemoryGiB=20", 1),
+        ("minReliabilityBps=10000&sort=reliability", 4),
+        ("minHours=2", 0),
+    ],
+)
+def test_search__by_filters__gives_the_devices_that_match(
+    client: TestClient, query: str, expected: int
+) -> None:
+    assert len(get(client, f"/v1/devices?{query}")["data"]) == expected
+
+
+def test_facets__beside_a_choice__count_what_another_would_bring(client: TestClient) -> None:
+    counts = get(client, "/v1/facets?model=H100")["data"]
+    assert counts["total"] == 2
+    assert counts["facets"]["model"] == {"H100": 2, "RTX 4090": 2}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/devices?cursor=AAAA", "/v1/devices?cursor=WzEsMl0", "/v1/devices?sort=luck", "/v1/leases?cursor=x"],
+)
+def test_search__that_makes_no_sense__is_refused_with_the_reason(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+
+
+def test_device_proof__of_a_report_leaf__leads_to_the_root_on_the_chain(client: TestClient) -> None:
+    proof = get(client, f"/v1/epochs/1/devices/{to_hex(DEVICES[2])}")["data"]
+    leaf = [parse_bytes32(v) if isinstance(v, str) else v for v in proof["leaf"]]
+    siblings = [parse_bytes32(s) for s in proof["proof"]]
+    assert verify(parse_bytes32(proof["root"]), DeviceLeaf.TYPES, leaf, siblings)
+    leaf[4] += 1
+    assert not verify(parse_bytes32(proof["root"]), DeviceLeaf.TYPES, leaf, siblings)
+    assert proof["root"] == get(client, "/v1/epochs/1")["data"]["epoch"]["devicesRoot"]
+
+
+def test_reward_proof__of_an_account__leads_to_the_root_on_the_chain(client: TestClient) -> None:
+    proof = get(client, f"/v1/epochs/1/rewards/{VALIDATORS[1]}")["data"]
+    leaf = (proof["leaf"][0], int(proof["leaf"][1]))
+    siblings = [parse_bytes32(s) for s in proof["proof"]]
+    assert verify(parse_bytes32(proof["root"]), RewardLeaf.TYPES, leaf, siblings)
+
+
+def test_device__with_its_parts__is_shown_whole(client: TestClient) -> None:
+    data = get(client, f"/v1/devices/{to_hex(DEVICES[0])}")["data"]
+    assert data["device"]["provider"] == PROVIDERS[0]
+    assert data["listing"]["state"] == "available"
+    assert data["specification"]["model"] == "H100"
+    assert data["offer"]["rate"] == str(10**20)
+    assert data["profile"]["stake"] == str(10**18)
+    assert [m["epoch"] for m in get(client, f"/v1/devices/{to_hex(DEVICES[0])}/measurements")["data"]] == [1]
+
+
+def test_account__of_a_renter__lists_its_events(client: TestClient) -> None:
+    assert get(client, f"/v1/accounts/{RENTER.lower()}")["data"]["leasesAsRenter"] == 1
+    events = get(client, f"/v1/accounts/{RENTER}/events")["data"]
+    assert [e["name"] for e in events] == ["LeaseOpened"]
+    same = get(client, f"/v1/transactions/{events[0]['transaction']}")["data"]
+    assert same == events
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/devices/0x" + "00" * 32, "/v1/leases/9", "/v1/epochs/99", "/v1/offers/0x" + "00" * 32]
+)
+def test_anything__not_there__is_a_404_with_the_reason(client: TestClient, path: str) -> None:
+    answer = client.get(f"/v1{path}")
+    assert (answer.status_code, bool(answer.json()["error"])) == (404, True)
+
+
+def test_answers__asked_for_again__are_not_sent_again_until_the_index_moves(client: TestClient) -> None:
+    first = client.get("/v1/devices")
+    again = client.get("/v1/devices", headers={"if-none-match": first.headers["etag"]})
+    assert again.status_code == 304
+    status = client.app.state.context.status  # type: ignore[attr-defined]
+    status.took_in()
+    assert client.get("/v1/devices", headers={"if-none-match": first.headers["etag"]}).status_code == 200
+
+
+def test_stream__from_a_block_on__sends_each_event_with_its_block(client: TestClient) -> None:
+    with client.stream("GET", "/v1/stream?limit=2", headers={"last-event-id": "12"}) as answer:
+        lines = [line for line in answer.iter_lines() if line]
+    assert lines[:2] == ["id: 13", "event: LeaseOpened"]
+    assert json.loads(lines[2].removeprefix("data: "))["arguments"]["renter"] == RENTER
+    assert lines[3:5] == ["id: 14", "event: at"]
+
+
+def test_readyz__while_blocks_are_missing__says_so(client: TestClient) -> None:
+    assert client.get("/readyz").status_code == 200
+    status = client.app.state.context.status  # type: ignore[attr-defined]
+    status.move(status.tip, 20)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["lagBlocks"]) == (503, 6)
+    assert "assay_market_lag_blocks 6.0" in client.get("/metrics").text
+
+
+def test_rate_limit__of_one_client__leaves_others_alone_and_refills() -> None:
+    now = [0.0]
+    limit = RateLimit(lambda *_: None, rate=2.0, burst=3, monotonic=lambda: now[0])  # type: ignore[arg-type, return-value]
+    assert [limit.take("a") for _ in range(4)] == [0.0, 0.0, 0.0, 0.5]
+    assert limit.take("b") == 0.0
+    now[0] = 0.5
+    assert limit.take("a") == 0.0
+
+
+def test_rate_limit__used_up__answers_429_with_a_time_to_wait(client: TestClient) -> None:
+    app = create_app(client.app.state.context, rate=0.001, burst=1, pages=False)  # type: ignore[attr-defined]
+    limited = TestClient(app)
+    assert limited.get("/v1/network").status_code == 200
+    answer = limited.get("/v1/network")
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) > 100
+    assert limited.get("/livez").status_code == 200
