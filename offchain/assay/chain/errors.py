@@ -41,8 +41,8 @@ class UnreachableChain(ChainError):
 class EndpointFault(ChainError):
     """One endpoint gave no answer, or one that is no JSON-RPC response. Others may be asked."""
 
-    def __init__(self, url: str, reason: str) -> None:
-        self.reason = reason
+    def __init__(self, url: str, reason: str, *, timed_out: bool = False) -> None:
+        self.reason, self.timed_out = reason, timed_out
         super().__init__(f"{shown_url(url)}: {reason}")
 
 
@@ -103,7 +103,11 @@ class TransactionFailed(ChainError):
         super().__init__(f"{label}: {transaction} was mined and reverted: {reason}")
 
 
-class NonceTaken(ChainError):
+class NotSent(ChainError):
+    """A call that was never mined, and never will be under this intent: refused, cancelled, or outrun."""
+
+
+class NonceTaken(NotSent):
     """A transaction that the journal does not know has used the nonce: two senders work with one key."""
 
     def __init__(self, address: str, nonce: int) -> None:
@@ -123,7 +127,7 @@ class FeeAboveCeiling(ChainError):
         )
 
 
-class InsufficientFunds(ChainError):
+class InsufficientFunds(NotSent):
     """The account cannot pay for the transaction."""
 
     def __init__(self, address: str, message: str) -> None:

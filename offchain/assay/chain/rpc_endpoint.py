@@ -69,7 +69,7 @@ class HttpEndpoint:
                             self.url, f"{body['method']}: response above {MAX_RESPONSE} bytes"
                         )
         except httpx2.TimeoutException:
-            raise EndpointFault(self.url, f"{body['method']}: no answer in time") from None
+            raise EndpointFault(self.url, f"{body['method']}: no answer in time", timed_out=True) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             reason = str(error) or type(error).__name__
             raise EndpointFault(self.url, f"{body['method']}: {reason}") from None

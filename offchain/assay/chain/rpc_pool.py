@@ -98,13 +98,13 @@ class EndpointPool:
         return await self._first(checked, self._in_order())
 
     async def broadcast(self, raw: bytes) -> None:
-        """Offers a signed transaction to every endpoint; returns if one took it.
+        """Offers a signed transaction to every endpoint that is well; returns if one took it.
 
         Raises RpcError, the first one's, only where every endpoint refused it; where one may have taken it
         without saying so, UnreachableChain.
         """
         params = ["0x" + raw.hex()]
-        order = self._in_order()
+        order = self._well() or self._in_order()
         outcomes = await asyncio.gather(
             *(self._guarded(h, lambda e: e.request("eth_sendRawTransaction", params)) for h in order),
             return_exceptions=True,
@@ -124,10 +124,21 @@ class EndpointPool:
         Raises EndpointsDisagree where no group of that size is larger than all others together,
         UnreachableChain where fewer answered.
         """
+        well = self._well()
+        if len(well) >= self.agreement:
+            # One that hangs must not hold up every look at the head.
+            try:
+                return await self._agreed(well, tag, depth)
+            except (UnreachableChain, EndpointsDisagree):
+                if len(well) == len(self._health) == len(self._well()):
+                    raise
+        return await self._agreed(self._health, tag, depth)
+
+    async def _agreed(self, asked: list[_Health], tag: str, depth: int) -> Block:
         answers = await asyncio.gather(
-            *(self._guarded(h, lambda e: self._head(e, tag)) for h in self._health), return_exceptions=True
+            *(self._guarded(h, lambda e: self._head(e, tag)) for h in asked), return_exceptions=True
         )
-        heads = [(h, a) for h, a in zip(self._health, answers, strict=True) if isinstance(a, Block)]
+        heads = [(h, a) for h, a in zip(asked, answers, strict=True) if isinstance(a, Block)]
         if len(heads) < self.agreement:
             fault = next((a for a in answers if isinstance(a, BaseException)), None)
             if isinstance(fault, WrongChainId):
@@ -169,23 +180,32 @@ class EndpointPool:
             raise EndpointFault(endpoint.url, f"has no block {tag!r}")
         return _parsed(endpoint, found)
 
+    def _well(self) -> list[_Health]:
+        now = self._now()
+        return [h for h in self._health if h.until <= now]
+
     def _in_order(self) -> list[_Health]:
         """The well ones in the configured order, then those at rest, soonest well first."""
-        now = self._now()
-        well = [h for h in self._health if h.until <= now]
-        return well + sorted((h for h in self._health if h.until > now), key=lambda h: h.until)
+        well = self._well()
+        resting = [h for h in self._health if h not in well]
+        return well + sorted(resting, key=lambda h: h.until)
 
     async def _first(self, work: Callable[[Endpoint], Awaitable[Any]], order: list[_Health]) -> Any:
         missing: RpcError | None = None
         fault: Exception | None = None
-        for health in order:
+        # Twice round: a kept-alive connection that was cut says nothing of the node behind it.
+        for health in order * 2:
             try:
                 return await self._guarded(health, work)
             except RpcError as error:
                 if not means_no_block(error):
                     raise
                 missing = error
-            except (EndpointFault, WrongChainId) as error:
+            except EndpointFault as error:
+                fault = error
+                if error.timed_out and len(order) == 1:
+                    break
+            except WrongChainId as error:
                 fault = error
         if missing is not None:
             raise BlockGone(f"no endpoint holds the block asked for: {missing}")
@@ -222,8 +242,9 @@ class EndpointPool:
         health.checked = True
 
     def _punish(self, health: _Health, reason: str) -> None:
-        health.penalty_s = min(_LONGEST_PENALTY_S, health.penalty_s * 2 or _FIRST_PENALTY_S)
-        health.until = self._now() + health.penalty_s
+        if health.until <= self._now():
+            health.penalty_s = min(_LONGEST_PENALTY_S, health.penalty_s * 2 or _FIRST_PENALTY_S)
+            health.until = self._now() + health.penalty_s
         health.last_fault = reason
         # It may come back as a node of another chain.
         health.checked = False

@@ -24,6 +24,7 @@ from assay.chain.errors import (
     InsufficientFunds,
     NonceTaken,
     NotConfirmed,
+    NotSent,
     Reverted,
     RpcError,
     TransactionFailed,
@@ -121,12 +122,18 @@ class Sender:
         return await self._settle(intent, deadline, final)
 
     async def settle_all(self, timeout_s: float = 180.0) -> list[Receipt]:
-        """Waits for everything the journal holds open: after a restart, before anything new. Raises as
-        `send`."""
+        """Waits for everything the journal holds open: after a restart, before anything new.
+
+        Receipts of what succeeded; what failed is in the journal with its reason. Raises NotConfirmed,
+        UnreachableChain.
+        """
         deadline = self._clock() + timeout_s
-        return [
-            await self._settle(i, deadline, False) for i in self._journal.unsettled() if i.state is State.OPEN
-        ]
+        settled = []
+        for intent in self._journal.unsettled():
+            if intent.state is State.OPEN:
+                with suppress(TransactionFailed, NotSent):
+                    settled.append(await self._settle(intent, deadline, False))
+        return settled
 
     async def run(self) -> None:
         """Tends for ever; an unreachable chain is waited for."""
@@ -194,7 +201,7 @@ class Sender:
             self._on_step(Step.FAILED, intent)
             if classify(error.message) is Refusal.FUNDS:
                 raise InsufficientFunds(self.address, error.message) from None
-            raise ChainError(f"{intent.label}: no node takes it: {error.message[:300]}") from None
+            raise NotSent(f"{intent.label}: no node takes it: {error.message[:300]}") from None
         if refusal is None:
             self._on_step(Step.BROADCAST, intent)
         return intent
@@ -225,7 +232,7 @@ class Sender:
                 raise self._failure(intent)
             if intent.state is State.FINAL or (intent.state is State.MINED and not final):
                 if self._is_cancelled(intent):
-                    raise ChainError(
+                    raise NotSent(
                         f"{intent.label}: cancelled, it would have reverted by the time it was mined"
                     )
                 if not intent.succeeded:
@@ -245,7 +252,7 @@ class Sender:
             )
         if intent.reason == "nonce taken":
             return NonceTaken(self.address, intent.nonce)
-        return ChainError(f"{intent.label}: not sent: {intent.reason}")
+        return NotSent(f"{intent.label}: {intent.reason}")
 
     async def _reverted(self, intent: Intent) -> TransactionFailed:
         assert intent.block_number is not None and intent.transaction_hash is not None  # noqa: S101

@@ -56,6 +56,7 @@ async def test_request__faults_in_a_row__rest_doubles_up_to_a_minute(clock):
         with pytest.raises(UnreachableChain):
             await pool.request("eth_chainId", [])
         rests.append(pool._health[0].until - clock.now)
+        clock.now = pool._health[0].until
     assert rests == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
@@ -162,6 +163,27 @@ async def test_agreed_block__one_of_two_down__the_other_serves(clock):
     made = endpoints({}, {})
     made[0].fail()
     assert (await pool_of(made, clock).agreed_block("finalized")).number == 98
+
+
+async def test_agreed_block__one_rests__not_asked_while_the_others_agree(clock):
+    made = endpoints({}, {}, {})
+    pool = pool_of(made, clock)
+    made[2].fail()
+    await pool.agreed_block("finalized")
+    asked = len(made[2].asked)
+    assert (await pool.agreed_block("finalized")).number == 98
+    assert len(made[2].asked) == asked
+
+
+async def test_agreed_block__one_rests_and_one_lies__the_resting_one_decides(clock):
+    made = endpoints({"fork": b"lie"}, {}, {})
+    pool = pool_of(made, clock)
+    made[2].fail()
+    with pytest.raises(EndpointsDisagree):
+        await pool.agreed_block("finalized")
+    made[2].fault = None
+    block = await pool.agreed_block("finalized")
+    assert "0x" + block.hash.hex() == made[1].block(98)["hash"]
 
 
 async def test_agreed_block__too_few_answer__unreachable(clock):
