@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from assay.protocol.messages import Offer
@@ -34,11 +34,12 @@ class Price:
 
 
 def rate_of(price_per_hour: Decimal, decimals: int) -> int:
-    """Base units × 10¹⁸ a second of a price in whole tokens an hour, rounded up. Raises ProviderError."""
+    """Base units × 10¹⁸ a second of a price in whole tokens an hour, rounded down: nobody pays more
+    than the price. Raises ProviderError."""
     if not price_per_hour.is_finite() or price_per_hour <= 0:
         raise ProviderError(f"price {price_per_hour} an hour: must be above zero")
     exact = price_per_hour * Decimal(10) ** decimals * RATE_UNIT / HOUR_S
-    return int(exact.to_integral_value(ROUND_CEILING))
+    return int(exact.to_integral_value(ROUND_FLOOR))
 
 
 class OfferBook:

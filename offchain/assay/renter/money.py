@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
 from assay.renter.errors import BadInput
 
 RATE_UNIT = 10**18
 HOUR_S = 3600
+_AMOUNT = re.compile(r"([0-9]{1,60})(?:\.([0-9]{1,36}))?")
 _UNITS = {"s": 1, "m": 60, "h": HOUR_S, "d": 24 * HOUR_S}
 
 
@@ -22,31 +24,26 @@ def seconds_for(rate: int, deposit: int) -> int:
 
 
 def price_per_hour(rate: int, decimals: int) -> Decimal:
-    """Whole tokens an hour, exact."""
+    """Whole tokens an hour, to 28 digits."""
     return Decimal(rate) * HOUR_S / RATE_UNIT / (Decimal(10) ** decimals)
-
-
-def rate_of(price: Decimal, decimals: int) -> int:
-    """Base units × 10¹⁸ a second of whole tokens an hour, rounded up."""
-    return int((price * Decimal(10) ** decimals * RATE_UNIT / HOUR_S).to_integral_value(ROUND_CEILING))
 
 
 def parse_amount(text: str, decimals: int) -> int:
     """Base units of a decimal number of whole tokens. Raises BadInput for more digits than the token has."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise BadInput(f"{text!r} is not an amount") from None
-    scaled = value * Decimal(10) ** decimals if value.is_finite() else Decimal("NaN")
-    if not value.is_finite() or value <= 0 or scaled != scaled.to_integral_value():
+    match = _AMOUNT.fullmatch(text)
+    # As text: decimal arithmetic would round amounts of more than 28 digits.
+    whole, fraction = (match[1], match[2] or "") if match else ("0", "")
+    value = int(whole + fraction.ljust(decimals, "0")) if len(fraction) <= decimals else 0
+    if value == 0:
         raise BadInput(f"{text!r}: an amount above zero with at most {decimals} digits after the point")
-    return int(scaled)
+    return value
 
 
 def show_amount(base_units: int, decimals: int) -> str:
     """Whole tokens as decimal text, without trailing zeros."""
-    value = Decimal(base_units) / (Decimal(10) ** decimals)
-    return format(value.normalize() if value else Decimal(0), "f")
+    whole, fraction = divmod(base_units, 10**decimals)
+    digits = str(fraction).rjust(decimals, "0").rstrip("0") if fraction else ""
+    return f"{whole}.{digits}" if digits else str(whole)
 
 
 def parse_duration(text: str) -> int:

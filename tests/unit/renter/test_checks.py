@@ -1,0 +1,160 @@
+"""What a renter believes: lines proven against the root, offers and handovers with the right signature."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from assay.chain.devices import Device
+from assay.proof.engines import engine
+from assay.proof.sampling import samples
+from assay.protocol.encoding import device_id as device_id_of
+from assay.protocol.keccak import keccak
+from assay.protocol.leaves import DeviceLeaf, device_tree
+from assay.protocol.messages import Handover, Offer
+from assay.protocol.profile import Profile
+from assay.protocol.seeds import handover_rho, handover_seed
+from assay.protocol.signing import Domain, address_of
+from assay.renter.errors import ProofRejected, Unreachable
+from assay.renter.handover import Expected, check_opening, check_signed, opening_length, signed_handover
+from assay.renter.measurements import parse_entry
+from assay.renter.offers import ANYONE, parse_offer
+
+ESCROW = Domain(31337, "0x" + "22" * 20)
+SEED = keccak(b"epoch seed")
+PROFILE = Profile(9, M=8, N=32, K=64, T=2, chunk=32, k=4, W=1, deadline_ms=1, credit=1, max_gops=10, stake=1)
+PROVIDER_KEY, DEVICE_KEY = keccak(b"provider"), keccak(b"device")
+PROVIDER, DEVICE_ADDRESS = address_of(PROVIDER_KEY), address_of(DEVICE_KEY)
+DEVICE_ID = device_id_of(PROVIDER, DEVICE_ADDRESS)
+DEVICE = Device(DEVICE_ID, PROVIDER, DEVICE_ADDRESS, 9, bytes(32), endpoint="http://p")
+EXPECTED = Expected(3, DEVICE, PROFILE, SEED, keccak(b"x"))
+
+
+def entries() -> tuple[bytes, list[dict[str, Any]]]:
+    leaves = [DeviceLeaf(7, bytes([n]) * 32, n, 1, 10 * n, 64, 10_000, 1, keccak(bytes([n]))) for n in range(1, 6)]
+    tree = device_tree(leaves)
+    listed = [
+        {
+            "leaf": {
+                "epoch": leaf.epoch, "deviceId": "0x" + leaf.device_id.hex(), "sealIndex": leaf.seal_index,
+                "profile": leaf.profile, "scoreGops": leaf.score_gops, "memoryMiB": leaf.memory_mib,
+                "uptimeBps": leaf.uptime_bps, "flags": leaf.flags, "resultRoot": "0x" + leaf.result_root.hex(),
+            },
+            "proof": ["0x" + node.hex() for node in tree.proof(n)],
+        }
+        for n, leaf in enumerate(leaves)
+    ]  # fmt: skip
+    return tree.root, listed
+
+
+def test_entry__of_the_report__is_believed() -> None:
+    root, listed = entries()
+    assert [parse_entry(entry, root).leaf.score_gops for entry in listed] == [10, 20, 30, 40, 50]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("scoreGops", 11), ("flags", 3), ("uptimeBps", 9_999), ("memoryMiB", 65), ("epoch", 8), ("deviceId", "0x" + "09" * 32),
+     ("scoreGops", "10"), ("scoreGops", -1), ("scoreGops", 1 << 64), ("resultRoot", "0x12"), ("flags", None)],
+)  # fmt: skip
+def test_entry__anything_changed_by_a_validator__is_not_believed(field: str, value: Any) -> None:
+    root, listed = entries()
+    listed[0]["leaf"][field] = value
+    with pytest.raises(Unreachable):
+        parse_entry(listed[0], root)
+
+
+@pytest.mark.parametrize("entry", [None, {}, [], {"leaf": {}, "proof": []}, {"leaf": None, "proof": 3}])
+def test_entry__malformed__is_not_believed(entry: Any) -> None:
+    with pytest.raises(Unreachable):
+        parse_entry(entry, entries()[0])
+
+
+def test_entry__proof_of_another_line_or_too_long__is_not_believed() -> None:
+    root, listed = entries()
+    with pytest.raises(Unreachable):
+        parse_entry({"leaf": listed[0]["leaf"], "proof": listed[1]["proof"]}, root)
+    with pytest.raises(Unreachable, match="at most"):
+        parse_entry({"leaf": listed[0]["leaf"], "proof": ["0x" + "00" * 32] * 65}, root)
+
+
+def offer(**changes: Any) -> dict[str, Any]:
+    message = Offer(PROVIDER, DEVICE_ID, "0x" + "33" * 20, 10**18, 60, 3600, 2000, 1, ANYONE)
+    signature = message.sign(ESCROW, PROVIDER_KEY)
+    return {**message.to_json(), "signature": "0x" + signature.hex(), **changes}
+
+
+def test_offer__signed_by_its_provider__is_believed() -> None:
+    assert parse_offer(offer(), ESCROW)[0].rate == 10**18
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"rate": "1"}, {"provider": "0x" + "44" * 20}, {"validUntil": 3000}, {"signature": "0x" + "00" * 64},
+     {"signature": "0x12"}, {"extra": 1}, {"rate": "x"}],
+)  # fmt: skip
+def test_offer__changed_or_malformed__is_not_believed(changes: dict[str, Any]) -> None:
+    with pytest.raises(Unreachable):
+        parse_offer(offer(**changes), ESCROW)
+
+
+def proven(expected: Expected = EXPECTED) -> tuple[Handover, bytes]:
+    """A device's honest handover and its opening."""
+    one = engine("reference")
+    one.prepare(PROFILE, SEED)
+    proof = one.prove(handover_seed(SEED, DEVICE_ID, PROFILE.id, expected.nonce, expected.lease_id))
+    message = Handover(expected.lease_id, PROFILE.job_hash(SEED), DEVICE_ID, expected.nonce, proof.result_root)
+    rho = handover_rho(expected.x, proof.result_root)
+    return message, one.open(proof, samples(rho, DEVICE_ID, PROFILE))
+
+
+def test_handover__honest__convinces() -> None:
+    message, opening = proven()
+    check_signed(message, message.sign(ESCROW, DEVICE_KEY), EXPECTED, ESCROW)
+    assert len(opening) == opening_length(EXPECTED)
+    check_opening(message, opening, EXPECTED)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"lease_id": 4}, {"device_id": bytes(32)}, {"nonce": keccak(b"earlier")}, {"job_hash": bytes(32)}],
+)
+def test_handover__for_anything_else__is_rejected_though_signed(changes: dict[str, Any]) -> None:
+    message = replace(proven()[0], **changes)
+    with pytest.raises(ProofRejected):
+        check_signed(message, message.sign(ESCROW, DEVICE_KEY), EXPECTED, ESCROW)
+
+
+def test_handover__signed_by_another_key_or_in_another_domain__is_rejected() -> None:
+    message = proven()[0]
+    for signature in (message.sign(ESCROW, PROVIDER_KEY), message.sign(Domain(1, "0x" + "22" * 20), DEVICE_KEY)):
+        with pytest.raises(ProofRejected, match="not signed"):
+            check_signed(message, signature, EXPECTED, ESCROW)
+
+
+def test_handover__work_of_another_lease__does_not_verify() -> None:
+    """A proof made for one lease cannot be shown again for the next."""
+    other, _ = proven(replace(EXPECTED, lease_id=4))
+    one = engine("reference")
+    one.prepare(PROFILE, SEED)
+    stale = one.prove(handover_seed(SEED, DEVICE_ID, PROFILE.id, EXPECTED.nonce, 4))
+    rho = handover_rho(EXPECTED.x, other.result_root)
+    with pytest.raises(ProofRejected, match="does not verify"):
+        check_opening(other, one.open(stale, samples(rho, DEVICE_ID, PROFILE)), EXPECTED)
+
+
+def test_handover__a_wrong_row__does_not_verify() -> None:
+    message, opening = proven()
+    position = 32 * PROFILE.T + 5
+    damaged = opening[:position] + bytes([opening[position] ^ 1]) + opening[position + 1 :]
+    for bad in (damaged, opening[:-1], opening + b"\x00", b""):
+        with pytest.raises(ProofRejected):
+            check_opening(message, bad, EXPECTED)
+
+
+@pytest.mark.parametrize("answer", [{}, {"leaseId": 1}, {"signature": "0x"}])
+def test_signed_handover__malformed__is_rejected(answer: dict[str, Any]) -> None:
+    with pytest.raises(ProofRejected):
+        signed_handover(answer)

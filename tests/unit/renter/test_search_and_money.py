@@ -1,0 +1,137 @@
+"""Search over measured devices, and arithmetic of prices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.chain.devices import Device
+from assay.protocol.leaves import DeviceLeaf
+from assay.protocol.messages import Offer
+from assay.provider.offers import rate_of
+from assay.renter.errors import BadInput
+from assay.renter.measurements import Measured
+from assay.renter.money import (
+    deposit_for,
+    parse_amount,
+    parse_duration,
+    price_per_hour,
+    seconds_for,
+    show_amount,
+)
+from assay.renter.offers import ANYONE, SignedOffer
+from assay.renter.search import Listing, Order, Wanted, listings, matches, ordered
+
+TOKEN = "0x" + "33" * 20
+NOW = 1000.0
+
+
+def listing(number: int, *, score: int = 100, price: str = "1", flags: int = 1, rtt: float = 5.0) -> Listing:
+    device_id = bytes([number]) * 32
+    offer = Offer(
+        "0x" + "44" * 20, device_id, TOKEN, rate_of(Decimal(price), 6), 60, 3600, 2000, 1, ANYONE
+    )  # fmt: skip
+    leaf = DeviceLeaf(7, device_id, 0, 1, score, 1024, 9_900, flags, bytes(32))
+    device = Device(device_id, offer.provider, "0x" + "55" * 20, 1, bytes(32), endpoint="http://p")
+    return Listing(device, Measured(leaf, ()), SignedOffer(offer, bytes(64), rtt), 6)
+
+
+def with_offer(one: Listing, **changes: object) -> Listing:
+    return replace(one, signed=replace(one.signed, offer=replace(one.signed.offer, **changes)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(), Wanted(min_score=100), Wanted(max_price=Decimal(1)), Wanted(token=TOKEN.upper().replace("X", "x")),
+        Wanted(duration=60), Wanted(duration=3600), Wanted(min_memory_mib=1024), Wanted(min_uptime_bps=9_900),
+        Wanted(profile=1), Wanted(max_rtt_ms=5.0),
+    ],
+)  # fmt: skip
+def test_matches__exactly_what_is_wanted__is_found(wanted: Wanted) -> None:
+    assert matches(listing(1), wanted, NOW)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(min_score=101), Wanted(max_price=Decimal("0.99")), Wanted(token="0x" + "34" * 20),
+        Wanted(duration=59), Wanted(duration=3601), Wanted(min_memory_mib=1025), Wanted(min_uptime_bps=9_901),
+        Wanted(profile=2), Wanted(max_rtt_ms=4.9), Wanted(provider="0x" + "45" * 20),
+    ],
+)  # fmt: skip
+def test_matches__a_little_less_than_wanted__is_not_found(wanted: Wanted) -> None:
+    assert not matches(listing(1), wanted, NOW)
+
+
+@pytest.mark.parametrize("flags", [0, 2, 3, 5, 9, 65])
+def test_matches__flags_other_than_passed_alone__cannot_be_leased(flags: int) -> None:
+    assert not matches(listing(1, flags=flags), Wanted(), NOW)
+
+
+def test_matches__expired_or_somebody_elses_quote__is_not_found() -> None:
+    assert not matches(listing(1), Wanted(), 2000)
+    private = with_offer(listing(1), renter="0x" + "66" * 20)
+    assert not matches(private, Wanted(), NOW)
+    assert matches(private, Wanted(renter="0x" + "66" * 20), NOW)
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        (Order.price, [2, 1, 3]), (Order.score, [3, 2, 1]), (Order.value, [2, 3, 1]), (Order.latency, [3, 1, 2]),
+    ],
+)  # fmt: skip
+def test_ordered__each_order__best_first(order: Order, expected: list[int]) -> None:
+    found = [listing(1, score=50, price="2", rtt=2), listing(2, score=90, price="1", rtt=3),
+             listing(3, score=99, price="3", rtt=1)]  # fmt: skip
+    assert [one.device.device_id[0] for one in ordered(found, order)] == expected
+
+
+def test_listings__lacking_a_measurement_an_offer_or_a_known_token__are_left_out() -> None:
+    one = listing(1)
+    device_id = one.device.device_id
+    devices, measured, offers = {device_id: one.device}, {device_id: one.measured}, {device_id: one.signed}
+    assert len(listings(devices, measured, offers, {TOKEN: 6})) == 1
+    assert listings(devices, {}, offers, {TOKEN: 6}) == []
+    assert listings(devices, measured, {}, {TOKEN: 6}) == []
+    assert listings(devices, measured, offers, {}) == []
+
+
+@given(st.integers(1, 1 << 100), st.integers(1, 1 << 32))
+def test_deposit__for_seconds__lasts_that_long_and_no_cheaper_one_does(rate: int, seconds: int) -> None:
+    deposit = deposit_for(rate, seconds)
+    assert seconds_for(rate, deposit) >= seconds
+    assert rate * seconds <= deposit * 10**18
+    assert rate * seconds > (deposit - 1) * 10**18
+
+
+@given(st.decimals("0.000001", "1000000", places=6), st.integers(6, 18))
+def test_rate__of_a_price__never_above_it_and_within_a_billionth(price: Decimal, decimals: int) -> None:
+    assert 0 <= price - price_per_hour(rate_of(price, decimals), decimals) <= price * Decimal("1e-9") + Decimal("1e-20")
+
+
+@given(st.integers(1, 1 << 128), st.integers(0, 18))
+def test_amount__shown_and_parsed__is_the_same(amount: int, decimals: int) -> None:
+    assert parse_amount(show_amount(amount, decimals), decimals) == amount
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "-1", "NaN", "Infinity", "0.0000001"])
+def test_parse_amount__not_an_amount_of_the_token__is_refused(text: str) -> None:
+    with pytest.raises(BadInput):
+        parse_amount(text, 6)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7200), ("1d", 86400)])
+def test_parse_duration__units__become_seconds(text: str, seconds: int) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "h", "-1h", "1.5h", "1w", "٣h", "9999999999"])
+def test_parse_duration__anything_else__is_refused(text: str) -> None:
+    with pytest.raises(BadInput):
+        parse_duration(text)
