@@ -1,11 +1,13 @@
-"""One renter: a wallet, a view of the market, and its leases. Everything the command line does goes through here."""
+"""One renter: a wallet, a view of the market, and its leases. Everything the command line does goes through
+here.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +25,7 @@ from assay.chain.profiles import read_profile
 from assay.chain.sender import Sender
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
 from assay.protocol.messages import LeaseStart
-from assay.renter.errors import BadInput, NoDevice, ProofRejected
+from assay.renter.errors import BadInput, NoDevice, ProofRejected, Unreachable
 from assay.renter.handover import Expected, check_opening, check_signed, opening_length, signed_handover
 from assay.renter.http_client import HttpClient
 from assay.renter.lease_files import LeaseFile, LeaseFiles
@@ -34,6 +36,7 @@ from assay.renter.search import Listing, Order, Wanted, listings, matches, order
 from assay.renter.settings import RenterSettings
 from assay.renter.wallet import ESCROW, Done, Wallet, open_call
 
+FINAL_POLL_S = 0.3
 START_VALID_S = 600
 HANDOVER_TIMEOUT_S = 120.0
 SET_SIZE_EPOCHS = 2  # a handover on an older epoch's seed is refused: its work could be old
@@ -62,6 +65,7 @@ class Renter:
         wallet: Wallet | None,
         files: LeaseFiles,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.chain = chain
         self._http = http
@@ -69,6 +73,7 @@ class Renter:
         self._wallet = wallet
         self._files = files
         self._clock = clock
+        self._sleep = sleep
         self._directory = DeviceDirectory(chain)
         self._measurements = Measurements(chain, http)
         self._offers = Offers(http, chain.domain(ESCROW))
@@ -142,11 +147,13 @@ class Renter:
         return await self.wallet.opened_lease(done[-1]), done
 
     async def handover(self, lease_id: int) -> HandoverResult:
-        """Has the device prove itself for this lease and verifies it here. Raises ProofRejected, and then no money
-        has flowed: cancel the lease to have it all back."""
+        """Has the device prove itself for this lease and verifies it here. Raises ProofRejected, and then no
+        money has flowed: cancel the lease to have it all back."""
         lease = await self.lease(lease_id)
         if lease.status is not LeaseStatus.PENDING:
-            raise BadInput(f"lease {lease_id} is {lease.status.name.lower()}: a handover comes before its start")
+            raise BadInput(
+                f"lease {lease_id} is {lease.status.name.lower()}: a handover comes before its start"
+            )
         device = await self.device(lease.device_id)
         profile = await read_profile(self.chain, device.profile_id)
         kept = self._files.read(lease_id) or LeaseFile(lease_id, to_hex(secrets.token_bytes(32)))
@@ -183,7 +190,25 @@ class Renter:
         root = parse_bytes32(kept.verified_root, "resultRoot")
         message = LeaseStart(lease_id, root, int(self._clock()) + START_VALID_S)
         signature = self._sign(message)
-        return await self._session(device.endpoint, lease_id).start(root, message.valid_until, signature)
+        started = await self._session(device.endpoint, lease_id).start(root, message.valid_until, signature)
+        await self._until_final(lease_id)
+        return started
+
+    async def _until_final(self, lease_id: int) -> None:
+        """Waits until the lease is active at a final block: a provider runs jobs for no other.
+
+        Raises Unreachable where that takes longer than the start was valid for.
+        """
+        deadline = self._clock() + START_VALID_S
+        while self._clock() < deadline:
+            block = await self.chain.finalised()
+            lease = await read_lease(self.chain, lease_id, at=block)
+            if lease.status is not LeaseStatus.PENDING and lease.status is not LeaseStatus.NONE:
+                return
+            await self._sleep(FINAL_POLL_S)
+        raise Unreachable(
+            f"the start of lease {lease_id} is not final after {START_VALID_S} s; try again later"
+        )
 
     async def lease(self, lease_id: int) -> Lease:
         """A lease as the escrow holds it in the latest block. Raises BadInput for an unknown number."""
@@ -215,7 +240,8 @@ class Renter:
         return await self.wallet.send(ContractCall(ESCROW, "cancel" if pending else "end", (lease_id,)))
 
     async def refund(self, lease_id: int, receiver: str | None = None) -> tuple[int, Done]:
-        """Collects what the escrow owes back; the amount in base units. Raises BadInput where nothing is due."""
+        """Collects what the escrow owes back; the amount in base units. Raises BadInput where nothing is due.
+        """
         due = int(await self.chain.call(ESCROW, "refundable", lease_id, at="latest"))
         if due == 0:
             raise BadInput(f"nothing of lease {lease_id} is refundable now")
@@ -230,8 +256,14 @@ class Renter:
         """The epoch that the provider proved in and its seed, both as the chain has them."""
         epoch = answer.get("epoch")
         current = int(await self.chain.call("EpochOracle", "currentEpoch", at="latest"))
-        if isinstance(epoch, bool) or not isinstance(epoch, int) or not 0 <= current - epoch <= SET_SIZE_EPOCHS:
-            raise ProofRejected(f"the handover stands on epoch {str(epoch)[:20]}, the current one is {current}")
+        if (
+            isinstance(epoch, bool)
+            or not isinstance(epoch, int)
+            or not 0 <= current - epoch <= SET_SIZE_EPOCHS
+        ):
+            raise ProofRejected(
+                f"the handover stands on epoch {str(epoch)[:20]}, the current one is {current}"
+            )
         state = await read_epoch_state(self.chain, epoch, "latest")
         if not state.opened_at:
             raise ProofRejected(f"the handover stands on epoch {epoch}, which was never opened")
