@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from assay.devnet.ledger import Ledger
 from assay.devnet.narration import Narrator
 from assay.devnet.network import Network, NetworkPlan, network_folder, start_network
 from assay.devnet.outcome import DemoOutcome, DeviceResult, SlashResult, StakeChange
+from assay.devnet.progress import Progress
 from assay.devnet.reports import read_report
 from assay.devnet.tables import print_outcome
 from assay.devnet.waiting import until
@@ -27,13 +27,13 @@ SLASH_PATIENCE = 90.0
 async def run_demo(plan: NetworkPlan, out: Path) -> None:
     """Run the whole story, print it, write `out`. Raises DevnetError where any part of it did not happen."""
     console = Console()
-    began = time.monotonic()
+    progress = Progress(console)
     with network_folder(plan) as (workspace, processes):
-        network = await start_network(plan, workspace, processes, console)
+        network = await start_network(plan, workspace, processes, progress)
         before = _stakes(network, plan)
-        narrator = asyncio.create_task(Narrator(network, console).run())
+        narrator = asyncio.create_task(Narrator(network, progress).run())
         try:
-            outcome = await _story(network, plan, console, before, began)
+            outcome = await _story(network, plan, progress, before)
         finally:
             narrator.cancel()
             with suppress(asyncio.CancelledError):
@@ -44,7 +44,7 @@ async def run_demo(plan: NetworkPlan, out: Path) -> None:
 
 
 async def _story(
-    network: Network, plan: NetworkPlan, console: Console, before: dict[str, int], began: float
+    network: Network, plan: NetworkPlan, progress: Progress, before: dict[str, int]
 ) -> DemoOutcome:
     epoch, devices = await until(
         "a report in which the honest pass",
@@ -52,11 +52,11 @@ async def _story(
         network,
         lambda: _first_good_report(network, plan),
     )
-    console.print(f"[green]✓[/] epoch {epoch} measured {len(devices)} devices")
-    job = await lease_and_run(network, console)
+    progress.done(f"epoch {epoch} measured {len(devices)} devices")
+    job = await lease_and_run(network, progress)
     slash = await until("the slash of the cheat", SLASH_PATIENCE, network, lambda: _slash(network, plan))
-    console.print("[green]✓[/] the cheat was slashed by a proof that the contract checked")
-    lease = await settle(network, console, job)
+    progress.done("the cheat was slashed by a proof that the contract checked")
+    lease = await settle(network, progress, job)
     return DemoOutcome(
         epoch=epoch,
         devices=devices,
@@ -67,7 +67,7 @@ async def _story(
         ],
         slash=slash,
         lease=lease,
-        wall_seconds=time.monotonic() - began,
+        wall_seconds=progress.seconds,
     )
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from rich.console import Console
-
 from assay.devnet.ledger import Ledger
 from assay.devnet.network import Network
 from assay.devnet.outcome import LeaseResult
+from assay.devnet.progress import Progress
 from assay.devnet.tables import short
 from assay.devnet.waiting import until
 
@@ -32,42 +31,42 @@ class JobDone:
     output: str
 
 
-async def lease_and_run(network: Network, console: Console) -> JobDone:
+async def lease_and_run(network: Network, progress: Progress) -> JobDone:
     """Search, open, hand over, start, run, end: each step a command that any renter would type."""
-
-    def tell(line: str) -> None:
-        console.print(f"[green]✓[/] {line}", highlight=False)
-
     found = json.loads(await network.assay(RENTER, "lease", "search", "-o", "json", reads_only=True))[
         "devices"
     ]
     cheapest = found[0]["deviceId"]
-    tell(f"renter finds {len(found)} measured devices on offer and takes the cheapest, {short(cheapest)}")
+    progress.done(
+        f"renter finds {len(found)} measured devices on offer and takes the cheapest, {short(cheapest)}"
+    )
     opened = await network.assay(RENTER, "lease", "open", cheapest, "--duration", "2m", "--yes", "-o", "json")
     lease = str(json.loads(opened)["leaseId"])
-    tell(f"lease {lease} opened: the deposit is in escrow, the device still on the market")
+    progress.done(f"lease {lease} opened: the deposit is in escrow, the device still on the market")
     await network.assay(RENTER, "lease", "handover", lease)
-    tell("the device proved itself to the renter, who verified the proof on this CPU")
+    progress.done("the device proved itself to the renter, who verified the proof on this CPU")
     await network.assay(RENTER, "lease", "start", lease, "--yes")
-    tell(f"lease {lease} started: money streams by the second")
+    progress.done(f"lease {lease} started: money streams by the second")
     command = ["--", "python3", "-c", JOB]
     ran = json.loads(await network.assay(RENTER, "lease", "run", lease, "-o", "json", after=command))
-    tell(f"the job ran on the leased device: {ran['output'].strip()}")
+    progress.done(f"the job ran on the leased device: {ran['output'].strip()}")
     await network.assay(RENTER, "lease", "end", lease, "--yes")
-    tell(f"lease {lease} ended by the renter; what has streamed waits out the holdback")
+    progress.done(f"lease {lease} ended by the renter; what has streamed waits out the holdback")
     return JobDone(int(lease), int(ran["exitCode"]), ran["output"])
 
 
-async def settle(network: Network, console: Console, job: JobDone) -> LeaseResult:
+async def settle(network: Network, progress: Progress, job: JobDone) -> LeaseResult:
     """The renter's refund at once, the provider's claim when the holdback is over."""
     await network.assay(RENTER, "lease", "refund", str(job.lease_id))
-    console.print("[green]✓[/] the renter has the rest of the deposit back")
+    progress.done("the renter has the rest of the deposit back")
     ledger = network.ledger
-    with console.status("holdback: the provider's claim waits until no refund for downtime can come"):
+    with progress.console.status(
+        "holdback: the provider's claim waits until no refund for downtime can come"
+    ):
         lease = await until(
             "the provider's claim", SETTLE_PATIENCE, network, lambda: _when_claimed(ledger, job)
         )
-    console.print("[green]✓[/] the provider has claimed all that streamed")
+    progress.done("the provider has claimed all that streamed")
     return lease
 
 

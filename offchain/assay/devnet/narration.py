@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from rich.console import Console
-
 from assay.devnet.network import Network
+from assay.devnet.progress import Progress
 from assay.devnet.tables import NETWORK_TOKEN_DECIMALS, amount, short
 from assay.protocol.hexadecimal import to_hex
 
@@ -18,9 +17,9 @@ POLL_SECONDS = 0.5
 class Narrator:
     """Prints one line for each event that matters to the story, in the order of the chain."""
 
-    def __init__(self, network: Network, console: Console) -> None:
+    def __init__(self, network: Network, progress: Progress) -> None:
         self._network = network
-        self._console = console
+        self._progress = progress
         self._ledger = network.ledger
         self._next_block = 0
         self._lines: dict[tuple[str, str], Callable[[Any], str]] = {
@@ -39,7 +38,7 @@ class Narrator:
         """Follow the chain until cancelled."""
         while True:
             for line in await asyncio.to_thread(self._new_lines):
-                self._console.print(f"  [dim]chain[/] {line}", highlight=False)
+                self._progress.chain(line)
             await asyncio.sleep(POLL_SECONDS)
 
     def _new_lines(self) -> list[str]:

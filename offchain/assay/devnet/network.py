@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-
 from assay.chain.deployment import Deployment
 from assay.devnet.accounts import Participant, participant
 from assay.devnet.anvil import start_anvil
@@ -20,9 +18,13 @@ from assay.devnet.errors import DevnetError
 from assay.devnet.ledger import Ledger
 from assay.devnet.ports import HOST, free_ports, require_free
 from assay.devnet.processes import Processes
+from assay.devnet.progress import Progress
 from assay.devnet.workspace import Workspace
 
 ACCOUNTS = 20
+# As short as blocks of a second, finality two blocks behind and two busy cores allow.
+EPOCHS = {"epochLength": 18, "openBy": 5, "sealBy": 11, "drawBy": 15, "reportBy": 26}
+HOLDBACK = 2 * EPOCHS["epochLength"] + EPOCHS["reportBy"]  # the least that LeaseEscrow accepts
 TOKENS_EACH = 10**24  # network token, base units
 DOLLARS_EACH = 10**10  # test dollars, 6 decimals: 10,000
 SKIPPED_SHARE = 0.3
@@ -114,23 +116,23 @@ def network_folder(plan: NetworkPlan) -> Iterator[tuple[Workspace, Processes]]:
 
 
 async def start_network(
-    plan: NetworkPlan, workspace: Workspace, processes: Processes, console: Console
+    plan: NetworkPlan, workspace: Workspace, processes: Processes, progress: Progress
 ) -> Network:
     """Everything up to running daemons. Raises DevnetError."""
     port = require_free(plan.port) if plan.port is not None else free_ports(1)[0]
-    with _step(console, "local chain"):
+    with progress.step("local chain"):
         url = await start_anvil(processes, port, workspace.log("anvil"), ACCOUNTS)
     network = Network(workspace, processes, url, _participants(plan, workspace))
-    with _step(console, "contracts, deployed with Ape"):
+    with progress.step("contracts, deployed with Ape"):
         await _deploy(plan, network)
     daemons = [*_validators(plan), *plan.providers]
     for name, daemon_port in zip(daemons, free_ports(len(daemons)), strict=True):
         network.endpoints[name] = f"http://{HOST}:{daemon_port}"
     seats, devices = len(_validators(plan)), len(plan.providers)
-    with _step(console, f"{seats} validators stake and take seats, {devices} providers stake and enrol"):
+    with progress.step(f"{seats} validators stake and take seats, {devices} providers stake and enrol"):
         joins = [_join(network, name) for name in _validators(plan)]
         await _at_most(4, [*joins, *(_enrol(network, name) for name in plan.providers)])
-    with _step(console, f"{len(daemons) + 1} daemons"):
+    with progress.step(f"{len(daemons) + 1} daemons"):
         _start_daemons(plan, network)
     return network
 
@@ -148,8 +150,8 @@ def _participants(plan: NetworkPlan, workspace: Workspace) -> dict[str, Particip
 async def _deploy(plan: NetworkPlan, network: Network) -> None:
     holders = [one.address for one in network.participants.values()]
     parameters = {
-        "epochs": {"genesis": f"now+{plan.genesis_seconds}"},
-        "leases": {"tokens": FEE_FLOORS},
+        "epochs": {"genesis": f"now+{plan.genesis_seconds}", **EPOCHS},
+        "leases": {"holdback": HOLDBACK, "tokens": FEE_FLOORS},
         "token": {"allocations": [{"account": one, "amount": str(TOKENS_EACH)} for one in holders]},
     }
     network.workspace.parameters.write_text(json.dumps(parameters, indent=2))
@@ -193,7 +195,7 @@ def _start_daemons(plan: NetworkPlan, network: Network) -> None:
             name, ["assay", *command, *listen, *network.options(name)], network.workspace.log(name)
         )
     network.processes.start(
-        "watcher", ["assay", "watch", "run", *network.options("watcher")], network.workspace.log("watcher")
+        "watcher", ["assay", "watch", *network.options("watcher")], network.workspace.log("watcher")
     )
 
 
@@ -211,10 +213,3 @@ async def _at_most(count: int, work: list[Coroutine[None, None, None]]) -> None:
                 group.create_task(one(job))
     except* DevnetError as failures:
         raise failures.exceptions[0] from None
-
-
-@contextmanager
-def _step(console: Console, what: str) -> Iterator[None]:
-    with console.status(what):
-        yield
-    console.print(f"[green]✓[/] {what}", highlight=False)

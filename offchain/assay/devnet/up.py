@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from assay.devnet.network import Network, NetworkPlan, network_folder, start_network
+from assay.devnet.progress import Progress
 
 CHECK_SECONDS = 1.0
 
@@ -16,7 +17,7 @@ async def keep_running(plan: NetworkPlan) -> None:
     """Start the network, print where everything is, and stay until cancelled or a process ends."""
     console = Console()
     with network_folder(plan) as (workspace, processes):
-        network = await start_network(plan, workspace, processes, console)
+        network = await start_network(plan, workspace, processes, Progress(console))
         console.print(_participants(network))
         console.print(
             f"chain {network.url}   deployment {workspace.deployment}\n"
