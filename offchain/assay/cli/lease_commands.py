@@ -34,9 +34,7 @@ from assay.renter.search import Order, Wanted
 from assay.renter.settings import RenterSettings
 from assay.renter.wallet import ESCROW, open_call
 
-commands = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Lease a measured device and run a job on it."
-)
+commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Lease a measured device and run a job on it.")
 Device = Annotated[str, typer.Argument(help="deviceId, 32 bytes as 0x…")]
 Duration = Annotated[str, typer.Option("--duration", help="how long the deposit lasts: 90s, 15m, 2h, 1d")]
 MinScore = Annotated[int, typer.Option("--min-score", help="giga-operations a second that must be proven")]
@@ -48,9 +46,7 @@ def search(
     min_memory: Annotated[int, typer.Option("--min-memory", help="MiB")] = 0,
     min_uptime: Annotated[float, typer.Option("--min-uptime", help="percent")] = 0,
     max_price: Annotated[str | None, typer.Option("--max-price", help="whole tokens an hour")] = None,
-    max_rtt: Annotated[
-        float | None, typer.Option("--max-rtt", help="milliseconds, as measured from here")
-    ] = None,
+    max_rtt: Annotated[float | None, typer.Option("--max-rtt", help="milliseconds, as measured from here")] = None,
     token: Annotated[str | None, typer.Option("--token", help="address of the token")] = None,
     profile: Annotated[int | None, typer.Option("--profile", help="id of the profile")] = None,
     duration: Annotated[str | None, typer.Option("--duration", help="how long it is wanted")] = None,
@@ -197,9 +193,7 @@ def rent(
     show(finish(_rent(settings, device, parse_duration(duration), min_score, yes)), output)
 
 
-async def _rent(
-    settings: RenterSettings, device: str, seconds: int, min_score: int, yes: bool
-) -> dict[str, Any]:
+async def _rent(settings: RenterSettings, device: str, seconds: int, min_score: int, yes: bool) -> dict[str, Any]:
     from assay.renter.errors import RenterError
 
     opened = await _open(settings, device, seconds, min_score, yes, dry_run=False)

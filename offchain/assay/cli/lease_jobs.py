@@ -75,7 +75,7 @@ def run(
             state = await run_job(session, job_id, on_output)
             for pair in download or []:
                 remote, local = _pair(pair)
-                Path(local).write_bytes(await session.fetch(remote))
+                _write(local, await session.fetch(remote))
             return job_id, state
 
     job_id, state = finish(work())
@@ -179,7 +179,7 @@ def cp(
         async with Renter.connect(settings) as renter:
             session = await renter.session(lease)
             if from_lease:
-                Path(target).write_bytes(await session.fetch(source.removeprefix("lease:")))
+                _write(target, await session.fetch(source.removeprefix("lease:")))
             else:
                 await session.put(target.removeprefix("lease:"), _read(source))
 
@@ -194,6 +194,13 @@ def _upload(pair: str) -> tuple[str, bytes]:
 def _read(local: str) -> bytes:
     try:
         return Path(local).read_bytes()
+    except OSError as error:
+        raise BadInput(f"{local}: {error.strerror}") from None
+
+
+def _write(local: str, content: bytes) -> None:
+    try:
+        Path(local).write_bytes(content)
     except OSError as error:
         raise BadInput(f"{local}: {error.strerror}") from None
 

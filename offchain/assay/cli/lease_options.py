@@ -19,14 +19,10 @@ from assay.renter.settings import RenterSettings
 T = TypeVar("T")
 LeaseId = Annotated[int, typer.Argument(help="number of the lease", min=1)]
 Rpc = Annotated[list[str] | None, typer.Option("--rpc", help="JSON-RPC address; again for more")]
-DeploymentFile = Annotated[
-    Path | None, typer.Option("--deployment", help="deployment file with addresses and ABIs")
-]
+DeploymentFile = Annotated[Path | None, typer.Option("--deployment", help="deployment file with addresses and ABIs")]
 KeyFile = Annotated[Path | None, typer.Option("--key-file", help="encrypted key file of the wallet")]
 PasswordFile = Annotated[Path | None, typer.Option("--password-file", help="file with its password")]
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="folder of journals and handovers, default ~/.assay")
-]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="folder of journals and handovers, default ~/.assay")]
 Output = Annotated[OutputFormat, typer.Option("-o", "--output", help="table or json")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="do not ask")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="show the calldata and send nothing")]

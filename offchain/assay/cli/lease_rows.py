@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from assay.chain.leases import Lease
@@ -27,13 +28,18 @@ def listing_json(listing: Listing) -> dict[str, Any]:
         "scoreGops": leaf.score_gops,
         "memoryMiB": leaf.memory_mib,
         "uptimeBps": leaf.uptime_bps,
-        "pricePerHour": format(listing.price.normalize(), "f"),
+        "pricePerHour": price_text(listing),
         "token": offer.token,
         "rate": str(offer.rate),
         "minDuration": offer.min_duration,
         "maxDuration": offer.max_duration,
         "roundTripMs": round(listing.signed.round_trip_ms, 1),
     }
+
+
+def price_text(listing: Listing) -> str:
+    """Whole tokens an hour, to the token's last digit."""
+    return format(listing.price.quantize(Decimal(1).scaleb(-listing.decimals)), "f")
 
 
 def lease_json(lease: Lease, streamed: int, decimals: int) -> dict[str, Any]:
@@ -73,9 +79,14 @@ def show_listings(found: Sequence[Listing], output: OutputFormat) -> None:
         sys.stdout.write(json.dumps({"devices": rows}) + "\n")
         return
     columns = {
-        "deviceId": "device", "scoreGops": "score, gops", "memoryMiB": "memory, MiB", "uptimeBps": "uptime, %",
-        "pricePerHour": "price an hour", "roundTripMs": "round trip, ms", "endpoint": "endpoint",
-    }  # fmt: skip
+        "deviceId": "device",
+        "scoreGops": "score, gops",
+        "memoryMiB": "memory, MiB",
+        "uptimeBps": "uptime, %",
+        "pricePerHour": "price an hour",
+        "roundTripMs": "round trip, ms",
+        "endpoint": "endpoint",
+    }
     _table(columns, [{**row, "uptimeBps": row["uptimeBps"] / 100} for row in rows])
 
 

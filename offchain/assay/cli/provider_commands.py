@@ -101,9 +101,7 @@ def run(
     price_per_hour: Annotated[
         str | None, typer.Option("--price-per-hour", help="price of each device in whole tokens")
     ] = None,
-    min_duration: Annotated[
-        int | None, typer.Option("--min-duration", help="shortest lease, seconds")
-    ] = None,
+    min_duration: Annotated[int | None, typer.Option("--min-duration", help="shortest lease, seconds")] = None,
     max_duration: Annotated[int | None, typer.Option("--max-duration", help="longest lease, seconds")] = None,
     claim_every: Annotated[
         float | None, typer.Option("--claim-every", help="seconds between claims of a running lease's rent")
@@ -122,9 +120,10 @@ def run(
     """Answer challenges, serve leases, run workloads, until stopped."""
     given = {
         "host": host, "port": port, "engine": engine, "runtime": runtime, "token": token,
-        "price_per_hour": _decimal(price_per_hour), "min_duration": min_duration, "max_duration": max_duration,
-        "claim_every": claim_every, "grace": grace, "rpc": rpc, "deployment": deployment, "key_file": key_file,
-        "password_file": password_file, "device_key": device_key, "data_dir": data_dir, "log_level": log_level,
+        "price_per_hour": _decimal(price_per_hour), "min_duration": min_duration,
+        "max_duration": max_duration, "claim_every": claim_every, "grace": grace, "rpc": rpc,
+        "deployment": deployment, "key_file": key_file, "password_file": password_file,
+        "device_key": device_key, "data_dir": data_dir, "log_level": log_level,
     }  # fmt: skip
 
     async def work() -> None:

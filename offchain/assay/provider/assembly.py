@@ -108,7 +108,10 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     keeper = LeaseKeeper(devices, view, escrow, jobs, book, policy, time.time)
     prices = await _prices(settings, chain, devices)
     offers = OfferService(
-        chain, devices, prices, OfferBook(key.address, chain.domain("LeaseEscrow"), key.sign_digest, time.time)
+        chain,
+        devices,
+        prices,
+        OfferBook(key.address, chain.domain("LeaseEscrow"), key.sign_digest, time.time),
     )
     status: dict[str, Any] = {
         "provider": key.address,
@@ -193,9 +196,7 @@ async def load_devices(chain: Chain, provider: str, keys: Sequence[Key]) -> dict
     return devices
 
 
-async def _prices(
-    settings: ProviderSettings, chain: Chain, devices: dict[bytes, Device]
-) -> dict[bytes, Price]:
+async def _prices(settings: ProviderSettings, chain: Chain, devices: dict[bytes, Device]) -> dict[bytes, Price]:
     if settings.price_per_hour is None:
         return {}
     if settings.token is None:

@@ -1,4 +1,6 @@
-"""Holds challenges open until there are enough of them, has the work done once, and answers all with one commitment."""
+"""Holds challenges open until there are enough of them, has the work done once, and answers all with one
+commitment.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ class _Round:
     frozen: bool = False
 
     def add(self, signed: SignedChallenge) -> None:
-        """Takes a challenge; a retry must bring the same nonce. One that comes after the start changes nothing."""
+        """Takes a challenge; a retry must bring the same nonce. One that comes after the start changes
+        nothing.
+        """
         account = signed.challenge.validator.lower()
         known = self.collected.get(account)
         if known is not None and known.challenge.nonce != signed.challenge.nonce:
@@ -84,8 +88,8 @@ class ChallengeDesk:
     async def answer(self, signed: SignedChallenge) -> str:
         """The commitment as JSON, held until it is there.
 
-        Raises NotFound for a device of somebody else, Conflict where the challenge cannot be taken, Unavailable where
-        no quorum of challenges came in time: the same challenge may then be sent again.
+        Raises NotFound for a device of somebody else, Conflict where the challenge cannot be taken,
+        Unavailable where no quorum of challenges came in time: the same challenge may then be sent again.
         """
         challenge = signed.challenge
         device = self._devices.get(challenge.device_id)

@@ -27,8 +27,8 @@ class SignedChallenge:
 def check(signed: SignedChallenge, view: EpochView | None, domain: Domain) -> None:
     """Raises unless the challenge is a current seat's, for this open epoch and its own seed.
 
-    The seed is compared because a validator behind a reorganised chain would have the device commit to work that
-    nobody accepts.
+    The seed is compared because a validator behind a reorganised chain would have the device commit to work
+    that nobody accepts.
     """
     challenge = signed.challenge
     if view is None:

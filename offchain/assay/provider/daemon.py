@@ -37,9 +37,7 @@ async def run(settings: ProviderSettings) -> None:
     serving = asyncio.create_task(web.serve(sockets=[listening]))
     log.info("provider runs", address=f"{settings.host}:{settings.port}", **parts.status)
     try:
-        await asyncio.wait(
-            [serving, asyncio.create_task(stopping.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED
-        )
+        await asyncio.wait([serving, asyncio.create_task(stopping.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED)
         for task in (serving, *tasks):
             if task.done():
                 task.result()
@@ -54,7 +52,9 @@ async def run(settings: ProviderSettings) -> None:
 
 
 async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
-    """At every new final block: bring jobs into line with leases, make B of a new epoch ahead of its challenges."""
+    """At every new final block: bring jobs into line with leases, make B of a new epoch ahead of its
+    challenges.
+    """
     last = -1
     prepared = b""
     while True:

@@ -83,7 +83,8 @@ settings = Table(
 def open_database(path: Path | None) -> Engine:
     """Opens (and creates) the database at `path`, or in memory for None.
 
-    Writes are flushed to the disk before a statement returns: a commitment must outlive a crash once it is sent.
+    Writes are flushed to the disk before a statement returns: a commitment must outlive a crash once it is
+    sent.
     """
     if path is None:
         from sqlalchemy.pool import StaticPool

@@ -69,9 +69,7 @@ async def deposit_for(chain: Chain, sender: Sender, needed: int) -> list[tuple[s
     token = Erc20(chain, chain.deployment.address("NetworkToken"))
     held = await token.balance(sender.address)
     if held < missing:
-        raise ProviderError(
-            f"the stake lacks {missing} base units of the network token, {sender.address} holds {held}"
-        )
+        raise ProviderError(f"the stake lacks {missing} base units of the network token, {sender.address} holds {held}")
     transactions = []
     gas = await token.approve(sender, chain.deployment.address("StakeManager"), missing)
     if gas:
@@ -99,9 +97,7 @@ async def enrol(
     if standing.status not in (0, 1):
         raise ProviderError(f"device 0x{device_id.hex()} is retired: make a new device key")
     if standing.status == 1:
-        call = ContractCall(
-            "DeviceRegistry", "setEndpoint", (device_id, endpoint, announcement.tls_fingerprint)
-        )
+        call = ContractCall("DeviceRegistry", "setEndpoint", (device_id, endpoint, announcement.tls_fingerprint))
         gas = (await sender.send(call)).gas_used
         return Enrolled(device_id, device_key.address, int(standing.profile), (("set endpoint", gas),))
     profile = await read_profile(chain, profile_id, at="latest")

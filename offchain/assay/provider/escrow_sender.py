@@ -41,11 +41,16 @@ class EscrowSender:
 
     async def claimable(self, lease_id: int) -> int:
         """What `claim` would pay now, base units."""
-        return int(await self._chain.call(ESCROW, "claimable", lease_id))
+        return await self._due("claimable", lease_id)
 
     async def bond_returnable(self, lease_id: int) -> int:
         """What `return_bond` would pay now, base units."""
-        return int(await self._chain.call(ESCROW, "bondReturnable", lease_id))
+        return await self._due("bondReturnable", lease_id)
+
+    async def _due(self, view: str, lease_id: int) -> int:
+        """What is due at the final block and still is at the head: what was paid since is not asked for again."""
+        final = int(await self._chain.call(ESCROW, view, lease_id))
+        return min(final, int(await self._chain.call(ESCROW, view, lease_id, at="latest"))) if final else 0
 
 
 def _mined(receipt: Receipt) -> Mined:

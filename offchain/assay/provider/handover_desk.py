@@ -53,9 +53,7 @@ class HandoverDesk:
                 raise Conflict(f"lease {lease.lease_id} has a handover proof with another nonce")
             return stored[2]
         if lease.status is not LeaseStatus.PENDING:
-            raise Conflict(
-                f"lease {lease.lease_id} is {lease.status.name.lower()}; a handover is for pending ones"
-            )
+            raise Conflict(f"lease {lease.lease_id} is {lease.status.name.lower()}; a handover is for pending ones")
         view = await self._epochs.latest()
         if view is None:
             raise Unavailable("no epoch has been opened yet")

@@ -33,9 +33,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise ProviderError(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port"
-        ) from error
+        raise ProviderError(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port") from error
     listening.listen(BACKLOG)
     return listening
 

@@ -63,7 +63,9 @@ class JobBook:
         return self.lease_folder(lease_id) / "jobs" / job_id
 
     def create(self, lease_id: int, deadline: float, request: JobRequest) -> str:
-        """Writes the files and starts the job; the row is stored first, so that a crash leaves nothing unknown."""
+        """Writes the files and starts the job; the row is stored first, so that a crash leaves nothing
+        unknown.
+        """
         known = self._rows(lease_id)
         if len(known) >= MAX_JOBS_PER_LEASE:
             raise TooLarge(f"a lease may run at most {MAX_JOBS_PER_LEASE} jobs")

@@ -32,9 +32,7 @@ class LeaseBook:
         """Adds a lease; one that is known stays as it is."""
         with self._engine.begin() as connection:
             connection.execute(
-                insert(leases)
-                .values(lease_id=str(lease_id), device_id=device_id, settled=0)
-                .on_conflict_do_nothing()
+                insert(leases).values(lease_id=str(lease_id), device_id=device_id, settled=0).on_conflict_do_nothing()
             )
 
     def unsettled(self) -> list[LeaseRow]:
@@ -69,9 +67,7 @@ class LeaseBook:
         """Stores the last block whose events were noted."""
         with self._engine.begin() as connection:
             statement = insert(settings).values(name=CURSOR, value=str(block))
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=["name"], set_={"value": str(block)})
-            )
+            connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": str(block)}))
 
     def _set(self, lease_id: int, **values: object) -> None:
         with self._engine.begin() as connection:

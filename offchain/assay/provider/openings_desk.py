@@ -81,9 +81,7 @@ class OpeningsDesk:
             raise NotFound(f"device {device.name} committed to nothing in epoch {epoch}")
         return device, view, stored
 
-    async def _opened(
-        self, device: Device, stored: StoredCommitment, rows: Sequence[tuple[int, int]]
-    ) -> bytes:
+    async def _opened(self, device: Device, stored: StoredCommitment, rows: Sequence[tuple[int, int]]) -> bytes:
         seed = device_seed(stored.epoch_seed, device.device_id, stored.profile_id, stored.nonce_root)
         task = Task(device.profile, stored.epoch_seed, seed)
         committed = parse_bytes32(json.loads(stored.answer)["resultRoot"], "resultRoot")

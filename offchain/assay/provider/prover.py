@@ -49,9 +49,7 @@ class Prover:
 
     async def open(self, task: Task, rows: Sequence[tuple[int, int]]) -> bytes:
         """The opening of rows (t, i), in the order asked."""
-        return await self._run(
-            lambda: self._engine(task.profile, task.epoch_seed).open(self._proof(task), rows)
-        )
+        return await self._run(lambda: self._engine(task.profile, task.epoch_seed).open(self._proof(task), rows))
 
     def close(self) -> None:
         """Waits for the work in hand and takes no more."""

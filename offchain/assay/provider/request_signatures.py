@@ -36,16 +36,16 @@ class RequestGuard:
     def check(
         self, lease: Lease, method: str, path: str, body: bytes, signature: str | None, issued_at: str | None
     ) -> None:
-        """Raises NotAuthorised for a missing, malformed, old, early or repeated signature, Forbidden for another's."""
+        """Raises NotAuthorised for a missing, malformed, old, early or repeated signature, Forbidden for
+        another's.
+        """
         if not signature or not issued_at:
             raise NotAuthorised(f"the headers {SIGNATURE_HEADER} and {ISSUED_AT_HEADER} are needed")
         if not issued_at.isascii() or not issued_at.isdigit() or len(issued_at) > 12:
             raise NotAuthorised(f"{ISSUED_AT_HEADER}: {issued_at[:20]!r} is not a time in seconds")
         now = self._clock()
         if abs(now - int(issued_at)) > TOLERANCE_S:
-            raise NotAuthorised(
-                f"signed at {issued_at}, the time here is {int(now)}: more than {TOLERANCE_S} s apart"
-            )
+            raise NotAuthorised(f"signed at {issued_at}, the time here is {int(now)}: more than {TOLERANCE_S} s apart")
         request = LeaseRequest(lease.lease_id, action_of(method, path), keccak(body), int(issued_at))
         digest = request.digest(self._domain)
         try:
@@ -62,8 +62,6 @@ class RequestGuard:
         try:
             with self._engine.begin() as connection:
                 connection.execute(delete(seen_requests).where(seen_requests.c.expires_at < now))
-                connection.execute(
-                    insert(seen_requests).values(digest=digest, expires_at=now + 2 * TOLERANCE_S + 1)
-                )
+                connection.execute(insert(seen_requests).values(digest=digest, expires_at=now + 2 * TOLERANCE_S + 1))
         except IntegrityError as error:
             raise NotAuthorised("this signed request was made before; sign it anew") from error

@@ -1,7 +1,7 @@
 """Engines by name, those that cheat included: for demonstrations and for traps, on local chains only.
 
-A device that commits garbage is a trap for validators that do not verify; anybody may run one, at the price of its
-stake.
+A device that commits garbage is a trap for validators that do not verify; anybody may run one, at the price
+of its stake.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ SKIPPED_ROWS = "skipped-rows"
 def engine_maker(name: str, chain_id: int) -> Callable[[], Engine]:
     """What makes engines of this name; `skipped-rows:FRACTION` skips that part of the rows.
 
-    Raises ProviderError for a cheating engine on anything but a local chain, EngineUnavailable for an unknown one.
+    Raises ProviderError for a cheating engine on anything but a local chain, EngineUnavailable for an unknown
+    one.
     """
     kind, _, argument = name.partition(":")
     if kind != SKIPPED_ROWS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -41,10 +42,8 @@ def _open_folder(root: Path, parts: tuple[str, ...], create: bool) -> int:
     for part in parts:
         try:
             if create:
-                try:
+                with contextlib.suppress(FileExistsError):
                     os.mkdir(part, 0o755, dir_fd=current)
-                except FileExistsError:
-                    pass
             following = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=current)
         except (FileNotFoundError, NotADirectoryError, OSError) as error:
             raise NotFound(f"no such folder: {'/'.join(parts)}") from error
@@ -91,10 +90,8 @@ def write_file(root: Path, path: str, content: bytes, executable: bool = False) 
     root.mkdir(parents=True, exist_ok=True)
     folder = _open_folder(root, parts[:-1], create=True)
     try:
-        try:
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(parts[-1], dir_fd=folder)
-        except FileNotFoundError:
-            pass
         mode = 0o755 if executable else 0o644
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         target = os.open(parts[-1], flags, mode, dir_fd=folder)

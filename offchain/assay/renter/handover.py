@@ -22,7 +22,9 @@ from assay.renter.errors import ProofRejected
 
 @dataclass(frozen=True)
 class Expected:
-    """What a handover is checked against, all of it from the chain or from here. `x` is secret until revealed."""
+    """What a handover is checked against, all of it from the chain or from here. `x` is secret until
+    revealed.
+    """
 
     lease_id: int
     device: Device

@@ -92,9 +92,7 @@ class HttpClient:
             given.setdefault("content-type", "application/json")
         timeout = httpx2.Timeout(timeout_s, connect=CONNECT_S)
         try:
-            async with self._client.stream(
-                method, url, content=body, headers=given, timeout=timeout
-            ) as response:
+            async with self._client.stream(method, url, content=body, headers=given, timeout=timeout) as response:
                 yield response
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             raise Unreachable(f"{url}: {error or type(error).__name__}") from None

@@ -37,7 +37,9 @@ class Measured:
 
 
 def parse_entry(entry: Any, devices_root: bytes) -> Measured:
-    """A validator's {leaf, proof}, checked against the root. Raises Unreachable where it does not stand there."""
+    """A validator's {leaf, proof}, checked against the root. Raises Unreachable where it does not stand
+    there.
+    """
     try:
         leaf, proof = entry["leaf"], entry["proof"]
         parsed = DeviceLeaf(
@@ -92,9 +94,7 @@ class Measurements:
             measured = await self._of_device(epoch, root, device_id, block)
             if measured is not None and measured.passed:
                 return measured
-        raise NoDevice(
-            f"device 0x{device_id.hex()} passed in none of the last {len(reported)} reported epochs"
-        )
+        raise NoDevice(f"device 0x{device_id.hex()} passed in none of the last {len(reported)} reported epochs")
 
     async def _reported(self, block: Block) -> list[tuple[int, bytes]]:
         """(epoch, devicesRoot) of the reported epochs that `open` takes, newest first."""

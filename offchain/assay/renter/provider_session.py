@@ -126,9 +126,7 @@ class ProviderSession:
     ) -> dict[str, Any]:
         content = b"" if body is None else json.dumps(body).encode()
         url, headers = self._signed(method, path, content)
-        return await self._http.json_of(
-            method, url, body=content or None, headers=headers, timeout_s=timeout_s
-        )
+        return await self._http.json_of(method, url, body=content or None, headers=headers, timeout_s=timeout_s)
 
     async def _bytes(
         self, method: str, path: str, body: Mapping[str, Any] | None, most: int, timeout_s: float
@@ -161,5 +159,3 @@ def _state(data: Mapping[str, Any]) -> JobState:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Unreachable(f"the provider's answer about a job is malformed: {error}") from None
-
-

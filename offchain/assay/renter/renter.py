@@ -18,14 +18,12 @@ from assay.chain.devices import Device, DeviceDirectory, DeviceStatus
 from assay.chain.epochs import read_epoch_state
 from assay.chain.erc20 import Erc20
 from assay.chain.errors import ChainError
-from assay.chain.journal import Journal
 from assay.chain.key_files import Key, load, password
 from assay.chain.leases import Lease, LeaseStatus, read_lease
 from assay.chain.profiles import read_profile
-from assay.chain.sender import Sender
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
 from assay.protocol.messages import LeaseStart
-from assay.renter.errors import BadInput, NoDevice, ProofRejected, Unreachable
+from assay.renter.errors import BadInput, NoDevice, ProofRejected, ProviderRefused, Unreachable
 from assay.renter.handover import Expected, check_opening, check_signed, opening_length, signed_handover
 from assay.renter.http_client import HttpClient
 from assay.renter.lease_files import LeaseFile, LeaseFiles
@@ -35,11 +33,13 @@ from assay.renter.provider_session import ProviderSession
 from assay.renter.search import Listing, Order, Wanted, listings, matches, ordered
 from assay.renter.settings import RenterSettings
 from assay.renter.wallet import ESCROW, Done, Wallet, open_call
+from assay.renter.wallet_opener import WalletOpener
 
 FINAL_POLL_S = 0.3
+NO_WALLET = "this needs a wallet: name its key file with --key-file or ASSAY_KEY_FILE"
 START_VALID_S = 600
 HANDOVER_TIMEOUT_S = 120.0
-SET_SIZE_EPOCHS = 2  # a handover on an older epoch's seed is refused: its work could be old
+FRESH_EPOCHS = 2  # a handover on an older epoch's seed is refused: its work could be old
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Renter:
         chain: Chain,
         http: HttpClient,
         key: Key | None,
-        wallet: Wallet | None,
+        wallet: WalletOpener | None,
         files: LeaseFiles,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -84,35 +84,30 @@ class Renter:
         """Connects for the time of a `with` block. Raises ChainError, BadInput."""
         deployment = Deployment.load(settings.deployment)
         chain = await Chain.connect(settings.rpc, deployment, final_depth=settings.final_depth)
-        http, journal = HttpClient(), None
+        http, key, wallet = HttpClient(), None, None
         try:
-            key = wallet = None
             if settings.key_file is not None:
                 key = load(settings.key_file, password(settings.password_file))
-                name = f"transactions-{chain.chain_id}-{key.address.lower()}.sqlite"
-                journal = Journal(settings.folder / name, key.address, chain.chain_id)
-                wallet = Wallet(chain, Sender(chain, key, journal, poll_s=settings.poll_seconds))
+                wallet = WalletOpener(chain, key, settings.folder, settings.poll_seconds)
             files = LeaseFiles(settings.folder, chain.chain_id, deployment.address(ESCROW))
             yield cls(chain, http, key, wallet, files)
         finally:
-            if journal is not None:
-                journal.close()
+            if wallet is not None:
+                wallet.close()
             await http.close()
             await chain.close()
 
     @property
     def wallet(self) -> Wallet:
-        """The wallet. Raises BadInput where no key file was named."""
+        """The wallet, opened when it is first needed. Raises BadInput where no key file was named."""
         if self._wallet is None:
-            raise BadInput("this needs a wallet: name its key file with --key-file or ASSAY_KEY_FILE")
-        return self._wallet
+            raise BadInput(NO_WALLET)
+        return self._wallet.wallet()
 
     async def search(self, wanted: Wanted, order: Order = Order.price) -> list[Listing]:
         """Devices that were measured, are on offer, and are what is wanted; best first."""
         devices = await self._directory.active()
-        measured, offers = await asyncio.gather(
-            self._measurements.latest(), self._offers.of_devices(devices.values())
-        )
+        measured, offers = await asyncio.gather(self._measurements.latest(), self._offers.of_devices(devices.values()))
         decimals = await self._decimals({signed.offer.token for signed in offers.values()})
         found = listings(devices, measured, offers, decimals)
         return ordered((one for one in found if matches(one, wanted, self._clock())), order)
@@ -151,9 +146,7 @@ class Renter:
         money has flowed: cancel the lease to have it all back."""
         lease = await self.lease(lease_id)
         if lease.status is not LeaseStatus.PENDING:
-            raise BadInput(
-                f"lease {lease_id} is {lease.status.name.lower()}: a handover comes before its start"
-            )
+            raise BadInput(f"lease {lease_id} is {lease.status.name.lower()}: a handover comes before its start")
         device = await self.device(lease.device_id)
         profile = await read_profile(self.chain, device.profile_id)
         kept = self._files.read(lease_id) or LeaseFile(lease_id, to_hex(secrets.token_bytes(32)))
@@ -206,9 +199,7 @@ class Renter:
             if lease.status is not LeaseStatus.PENDING and lease.status is not LeaseStatus.NONE:
                 return
             await self._sleep(FINAL_POLL_S)
-        raise Unreachable(
-            f"the start of lease {lease_id} is not final after {START_VALID_S} s; try again later"
-        )
+        raise Unreachable(f"the start of lease {lease_id} is not final after {START_VALID_S} s; try again later")
 
     async def lease(self, lease_id: int) -> Lease:
         """A lease as the escrow holds it in the latest block. Raises BadInput for an unknown number."""
@@ -240,8 +231,7 @@ class Renter:
         return await self.wallet.send(ContractCall(ESCROW, "cancel" if pending else "end", (lease_id,)))
 
     async def refund(self, lease_id: int, receiver: str | None = None) -> tuple[int, Done]:
-        """Collects what the escrow owes back; the amount in base units. Raises BadInput where nothing is due.
-        """
+        """Collects what the escrow owes back; the amount in base units. Raises BadInput where nothing is due."""
         due = int(await self.chain.call(ESCROW, "refundable", lease_id, at="latest"))
         if due == 0:
             raise BadInput(f"nothing of lease {lease_id} is refundable now")
@@ -256,14 +246,8 @@ class Renter:
         """The epoch that the provider proved in and its seed, both as the chain has them."""
         epoch = answer.get("epoch")
         current = int(await self.chain.call("EpochOracle", "currentEpoch", at="latest"))
-        if (
-            isinstance(epoch, bool)
-            or not isinstance(epoch, int)
-            or not 0 <= current - epoch <= SET_SIZE_EPOCHS
-        ):
-            raise ProofRejected(
-                f"the handover stands on epoch {str(epoch)[:20]}, the current one is {current}"
-            )
+        if isinstance(epoch, bool) or not isinstance(epoch, int) or not 0 <= current - epoch <= FRESH_EPOCHS:
+            raise ProofRejected(f"the handover stands on epoch {str(epoch)[:20]}, the current one is {current}")
         state = await read_epoch_state(self.chain, epoch, "latest")
         if not state.opened_at:
             raise ProofRejected(f"the handover stands on epoch {epoch}, which was never opened")
@@ -281,21 +265,17 @@ class Renter:
 
     def _session(self, endpoint: str, lease_id: int) -> ProviderSession:
         if self._key is None:
-            raise BadInput("this needs a wallet: name its key file with --key-file or ASSAY_KEY_FILE")
-        return ProviderSession(
-            self._http, endpoint, lease_id, self._key, self.chain.domain(ESCROW), self._clock
-        )
+            raise BadInput(NO_WALLET)
+        return ProviderSession(self._http, endpoint, lease_id, self._key, self.chain.domain(ESCROW), self._clock)
 
     def _sign(self, message: LeaseStart) -> bytes:
         if self._key is None:
-            raise BadInput("this needs a wallet: name its key file with --key-file or ASSAY_KEY_FILE")
+            raise BadInput(NO_WALLET)
         return self._key.sign(message, self.chain.domain(ESCROW))
 
 
 async def _while_unknown(ask: Callable[[], Any], patience_s: float = 60.0) -> Any:
     """Asks again while the provider does not know the lease yet, which it follows at final blocks only."""
-    from assay.renter.errors import ProviderRefused
-
     until = time.monotonic() + patience_s
     while True:
         try:

@@ -19,9 +19,7 @@ from assay.provider.views import EpochView, SeatView
 ORACLE = Domain(31337, "0x" + "11" * 20)
 ESCROW = Domain(31337, "0x" + "22" * 20)
 SEED = keccak(b"epoch seed")
-PROFILE = Profile(
-    9, M=8, N=32, K=64, T=2, chunk=32, k=4, W=1, deadline_ms=1000, credit=1, max_gops=10, stake=1
-)
+PROFILE = Profile(9, M=8, N=32, K=64, T=2, chunk=32, k=4, W=1, deadline_ms=1000, credit=1, max_gops=10, stake=1)
 
 
 def key(name: str) -> bytes:
@@ -52,9 +50,7 @@ class ChainFake:
 
     async def active_lease(self, device_id: bytes) -> int:
         active = (
-            i
-            for i, one in self.leases.items()
-            if one.device_id == device_id and one.status is LeaseStatus.ACTIVE
+            i for i, one in self.leases.items() if one.device_id == device_id and one.status is LeaseStatus.ACTIVE
         )
         return next(active, 0)
 
@@ -72,24 +68,20 @@ def chain(view: EpochView) -> ChainFake:
 
 @pytest.fixture
 def device() -> Device:
-    return Device(
-        DEVICE_ID, PROVIDER, DEVICE_ADDRESS, PROFILE, lambda digest: sign_compact(digest, key("device"))
-    )
+    return Device(DEVICE_ID, PROVIDER, DEVICE_ADDRESS, PROFILE, lambda digest: sign_compact(digest, key("device")))
 
 
 @pytest.fixture
 def lease() -> Lease:
     return Lease(
         lease_id=3, renter=RENTER, provider=PROVIDER, device_id=DEVICE_ID, token="0x" + "33" * 20,
-        status=LeaseStatus.PENDING, rate=10**18, opened_at=0, start=0, stop=0, min_duration=60, max_duration=3600,
-        deposit=1000, bond=0, claimed=0, refunded=0, downtime_refund=0,
+        status=LeaseStatus.PENDING, rate=10**18, opened_at=0, start=0, stop=0, min_duration=60,
+        max_duration=3600, deposit=1000, bond=0, claimed=0, refunded=0, downtime_refund=0,
     )  # fmt: skip
 
 
 def challenge(number: int, **changes: object) -> SignedChallenge:
     """The signed challenge of seat `number` for the device in epoch 5."""
-    message = Challenge(
-        5, SEED, DEVICE_ID, address_of(key(f"account {number}")), keccak(f"nonce {number}".encode())
-    )
+    message = Challenge(5, SEED, DEVICE_ID, address_of(key(f"account {number}")), keccak(f"nonce {number}".encode()))
     message = replace(message, **changes)  # type: ignore[arg-type]
     return SignedChallenge(message, message.sign(ORACLE, key(f"signer {number}")))

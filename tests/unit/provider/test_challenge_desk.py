@@ -101,9 +101,7 @@ async def test_answer__after_the_commitment__same_bytes_for_everyone(desk: Desk)
     assert len(desk.seeds) == 1
 
 
-async def test_answer__after_a_restart__resends_what_was_stored(
-    desk: Desk, device: Device, chain: ChainFake
-) -> None:
+async def test_answer__after_a_restart__resends_what_was_stored(desk: Desk, device: Device, chain: ChainFake) -> None:
     first = (await desk.all(*(challenge(n) for n in range(4))))[0]
     restarted = Desk(device, chain, desk.store)
     assert await restarted.desk.answer(challenge(1)) == first

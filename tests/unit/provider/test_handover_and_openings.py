@@ -81,7 +81,10 @@ async def test_sampled__after_the_draw__verifies(provider: Provider, chain: Chai
     commitment = await committed(provider, chain)
     opening = await provider.openings.sampled(DEVICE_ID, 5, RHO)
     verdict = Verifier(PROFILE, SEED, RHO).verify_device(
-        DEVICE_ID, bytes.fromhex(commitment["nonceRoot"][2:]), bytes.fromhex(commitment["resultRoot"][2:]), opening
+        DEVICE_ID,
+        bytes.fromhex(commitment["nonceRoot"][2:]),
+        bytes.fromhex(commitment["resultRoot"][2:]),
+        opening,
     )
     assert verdict.valid
 
@@ -126,7 +129,7 @@ async def test_secret__rows_of_a_seat__one_list_an_epoch(provider: Provider, cha
         await provider.openings.secret(DEVICE_ID, 5, "0x" + "99" * 20, rows)
 
 
-@pytest.mark.parametrize("rows", [[], list(range(16)) + [0], [16], [-1]])
+@pytest.mark.parametrize("rows", [[], [*range(16), 0], [16], [-1]])
 async def test_secret__too_many_none_or_outside__is_refused(
     provider: Provider, chain: ChainFake, rows: list[int]
 ) -> None:

@@ -49,7 +49,13 @@ class Api:
     runtime: RuntimeFake
 
     async def signed(
-        self, method: str, path: str, body: bytes = b"", signer: str = "renter", at: int = NOW, lease_id: int = 3
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        signer: str = "renter",
+        at: int = NOW,
+        lease_id: int = 3,
     ) -> httpx2.Response:
         whole = f"/v1/leases/3{path}"
         request = LeaseRequest(lease_id, f"{method} {whole}", keccak(body), at)

@@ -75,9 +75,7 @@ def test_steps__cancelled__wipes_and_settles(lease: Lease) -> None:
 
 @given(st.integers(0, 1 << 100), st.integers(1, 1 << 39), st.integers(0, 1 << 20), st.integers(-5, 1 << 21))
 def test_streamed__any_time__never_beyond_the_stop_nor_negative(rate: int, start: int, length: int, after: int) -> None:
-    lease = Lease(
-        1, "", "", b"", "", LeaseStatus.ACTIVE, rate, 0, start, start + length, 0, 0, 0, 0, 0, 0, 0
-    )
+    lease = Lease(1, "", "", b"", "", LeaseStatus.ACTIVE, rate, 0, start, start + length, 0, 0, 0, 0, 0, 0, 0)
     value = streamed(lease, start + after)
     assert 0 <= value <= rate * length // 10**18
     if after >= length:

@@ -65,15 +65,11 @@ def test_job__unknown_command__fails_with_127(runtime: LocalRuntime, tmp_path: P
     assert "no-such-command" in (outcome.reason or "")
 
 
-def test_job__past_its_lease__is_killed_with_all_that_it_started(
-    runtime: LocalRuntime, tmp_path: Path
-) -> None:
+def test_job__past_its_lease__is_killed_with_all_that_it_started(runtime: LocalRuntime, tmp_path: Path) -> None:
     command = "setsid sleep 300 & echo $! > escaped; sleep 300"
     job = workload(tmp_path, "sh", "-c", command, deadline=time.time() + 0.7)
     runtime.launch(job)
-    until(
-        lambda: (job.workspace / "escaped").exists() and (job.workspace / "escaped").read_text().strip() != ""
-    )
+    until(lambda: (job.workspace / "escaped").exists() and (job.workspace / "escaped").read_text().strip() != "")
     escaped = int((job.workspace / "escaped").read_text())
     assert finished(runtime, job.control) == Outcome("killed", 137, "lease over")
     until(lambda: not Path(f"/proc/{escaped}").exists())
@@ -107,9 +103,7 @@ def test_job__beyond_a_limit__is_killed_for_it(
     assert output_path(job.control).stat().st_size <= job.limits.output_bytes
 
 
-def test_job__asks_for_more_memory_than_its_limit__does_not_get_it(
-    runtime: LocalRuntime, tmp_path: Path
-) -> None:
+def test_job__asks_for_more_memory_than_its_limit__does_not_get_it(runtime: LocalRuntime, tmp_path: Path) -> None:
     script = "try:\n bytearray(600 << 20)\nexcept MemoryError:\n print('refused')"
     job = workload(tmp_path, "python3", "-c", script, memory_bytes=256 << 20)
     runtime.launch(job)

@@ -74,9 +74,7 @@ def test_check__missing_or_malformed__is_not_authorised(
         guard.check(lease, "POST", PATH, BODY, sent, at)
 
 
-def test_check__write_repeated__is_refused_and_read_repeated_is_not(
-    guard: RequestGuard, lease: Lease
-) -> None:
+def test_check__write_repeated__is_refused_and_read_repeated_is_not(guard: RequestGuard, lease: Lease) -> None:
     guard.check(lease, "POST", PATH, BODY, signature(), str(NOW))
     with pytest.raises(NotAuthorised, match="made before"):
         guard.check(lease, "POST", PATH, BODY, signature(), str(NOW))

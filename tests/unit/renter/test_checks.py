@@ -56,7 +56,8 @@ def test_entry__of_the_report__is_believed() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("scoreGops", 11), ("flags", 3), ("uptimeBps", 9_999), ("memoryMiB", 65), ("epoch", 8), ("deviceId", "0x" + "09" * 32),
+    [("scoreGops", 11), ("flags", 3), ("uptimeBps", 9_999), ("memoryMiB", 65), ("epoch", 8),
+     ("deviceId", "0x" + "09" * 32),
      ("scoreGops", "10"), ("scoreGops", -1), ("scoreGops", 1 << 64), ("resultRoot", "0x12"), ("flags", None)],
 )  # fmt: skip
 def test_entry__anything_changed_by_a_validator__is_not_believed(field: str, value: Any) -> None:
@@ -129,7 +130,10 @@ def test_handover__for_anything_else__is_rejected_though_signed(changes: dict[st
 
 def test_handover__signed_by_another_key_or_in_another_domain__is_rejected() -> None:
     message = proven()[0]
-    for signature in (message.sign(ESCROW, PROVIDER_KEY), message.sign(Domain(1, "0x" + "22" * 20), DEVICE_KEY)):
+    for signature in (
+        message.sign(ESCROW, PROVIDER_KEY),
+        message.sign(Domain(1, "0x" + "22" * 20), DEVICE_KEY),
+    ):
         with pytest.raises(ProofRejected, match="not signed"):
             check_signed(message, signature, EXPECTED, ESCROW)
 

@@ -65,8 +65,8 @@ def job_routes(services: Services) -> APIRouter:
         offset: int = Query(0, ge=0, le=1 << 50),
         follow: bool = False,
     ) -> StreamingResponse:
-        """The output from `offset` on; with `follow` until the job is over. A reader that was cut off asks again
-        with the offset that it has reached."""
+        """The output from `offset` on; with `follow` until the job is over. A reader that was cut off asks
+        again with the offset that it has reached."""
         await authorised_lease(services, lease_id, request)
         await asyncio.to_thread(services.jobs.get, lease_id, job_id)
         pieces = _pieces(services, lease_id, job_id, offset, follow)
@@ -118,9 +118,7 @@ def _require_running(services: Services, lease: Lease) -> None:
         raise Conflict(f"lease {lease.lease_id} is {state}; jobs need an active one")
 
 
-async def _pieces(
-    services: Services, lease_id: int, job_id: str, offset: int, follow: bool
-) -> AsyncIterator[bytes]:
+async def _pieces(services: Services, lease_id: int, job_id: str, offset: int, follow: bool) -> AsyncIterator[bytes]:
     path = output_path(services.jobs.control(lease_id, job_id))
     while True:
         # The job is looked at before the file: what it wrote before its end is then in the next read.
@@ -131,5 +129,3 @@ async def _pieces(
         if over or not follow:
             return
         await asyncio.sleep(FOLLOW_S)
-
-

@@ -27,9 +27,7 @@ def lease_routes(services: Services) -> APIRouter:
     async def handover(lease_id: int, body: NonceBody, request: Request) -> Response:
         """H(x) in, the signed Handover out."""
         lease = await authorised_lease(services, lease_id, request)
-        return Response(
-            await services.handovers.handover(lease, body.value()), media_type="application/json"
-        )
+        return Response(await services.handovers.handover(lease, body.value()), media_type="application/json")
 
     @router.post("/leases/{lease_id}/handover/opening")
     async def opening(lease_id: int, body: RevealBody, request: Request) -> Response:
@@ -57,6 +55,11 @@ def lease_routes(services: Services) -> APIRouter:
         if found is None:
             return {"served": False}
         lease_id = await services.leases.active_lease(found.device_id)
-        return {"served": True, "deviceId": found.name, "profile": found.profile.id, "lease": lease_id or None}
+        return {
+            "served": True,
+            "deviceId": found.name,
+            "profile": found.profile.id,
+            "lease": lease_id or None,
+        }
 
     return router

@@ -1,4 +1,6 @@
-"""The runtime `local`: processes of this machine under a supervisor. For local chains only: it does not isolate."""
+"""The runtime `local`: processes of this machine under a supervisor. For local chains only: it does not
+isolate.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ START_TIMEOUT_S = 10.0
 
 
 class LocalRuntime:
-    """Runs jobs as processes with resource limits. Another user's files stay readable as far as permissions go."""
+    """Runs jobs as processes with resource limits. Another user's files stay readable as far as permissions
+    go.
+    """
 
     name = "local"
 
@@ -70,9 +74,7 @@ class LocalRuntime:
         until = time.monotonic() + START_TIMEOUT_S
         while not (control / "pid.json").exists():
             if time.monotonic() > until:
-                raise RuntimeUnavailable(
-                    f"the supervisor of {control.name} did not start in {START_TIMEOUT_S:.0f} s"
-                )
+                raise RuntimeUnavailable(f"the supervisor of {control.name} did not start in {START_TIMEOUT_S:.0f} s")
             time.sleep(0.01)
 
     def _supervisor(self, control: Path) -> int | None:

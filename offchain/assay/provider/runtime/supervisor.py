@@ -1,7 +1,7 @@
 """Runs one command within limits, on its own: it outlives the daemon, and the command never outlives it.
 
-Started by file path with an isolated interpreter, so it imports the standard library only. Argument: the control
-folder, which holds `spec.json` and receives `pid.json`, `output.log` and, last, `status.json`.
+Started by file path with an isolated interpreter, so it imports the standard library only. Argument: the
+control folder, which holds `spec.json` and receives `pid.json`, `output.log` and, last, `status.json`.
 """
 
 import ctypes
@@ -176,7 +176,8 @@ class Supervisor:
                 if reason:
                     return reason
                 if child.poll() is not None:
-                    # What was written before the end; a background process that keeps the pipe open is not waited for.
+                    # What was written before the end; a background process that keeps the pipe open is not
+                    # waited for.
                     while open_pipe and selector.select(0) and self.written < self.limits["output_bytes"]:
                         open_pipe = self.copy_output(source, log)
                     return None

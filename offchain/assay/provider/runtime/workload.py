@@ -32,8 +32,8 @@ class Limits:
 class Workload:
     """One job: its command, where its files are and where the runtime keeps its own records.
 
-    `workspace` is the lease's folder, the only one that the job may write; `control` is the runtime's, out of the
-    job's sight. `deadline` is in seconds since 1970: when the lease's stream stops.
+    `workspace` is the lease's folder, the only one that the job may write; `control` is the runtime's, out of
+    the job's sight. `deadline` is in seconds since 1970: when the lease's stream stops.
     """
 
     job_id: str
