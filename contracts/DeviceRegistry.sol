@@ -110,7 +110,7 @@ contract DeviceRegistry is IDeviceRegistry, PausableEntry, EIP712 {
     }
 
     /// @inheritdoc IDeviceRegistry
-    function markSlashed(bytes32 deviceId) external {
+    function markSlashed(bytes32 deviceId) external returns (address provider, uint128 stake) {
         if (msg.sender != fraudProofs) revert DeviceRegistry_NotFraudProofs(msg.sender);
         Row storage d = devices[deviceId];
         if (d.status == Status.None) revert DeviceRegistry_UnknownDevice(deviceId);
@@ -120,6 +120,7 @@ contract DeviceRegistry is IDeviceRegistry, PausableEntry, EIP712 {
             emit DeviceRetired(deviceId, Status.Slashed);
         }
         if (!d.stakeReleased) _release(deviceId, d);
+        return (d.provider, profiles[d.profile].stake);
     }
 
     /// @inheritdoc IDeviceRegistry
@@ -146,6 +147,24 @@ contract DeviceRegistry is IDeviceRegistry, PausableEntry, EIP712 {
     /// @inheritdoc IDeviceRegistry
     function profile(uint32 id) external view returns (Profile memory) {
         return profiles[id];
+    }
+
+    /// @inheritdoc IDeviceRegistry
+    function keyOf(bytes32 deviceId) external view returns (address) {
+        return devices[deviceId].deviceKey;
+    }
+
+    /// @inheritdoc IDeviceRegistry
+    function jobOf(bytes32 deviceId, bytes32 epochSeed)
+        external
+        view
+        returns (Profile memory p, uint32 profileId, address provider, address deviceKey, bytes32 jobHash_)
+    {
+        Row storage d = devices[deviceId];
+        profileId = d.profile;
+        if (profileId == 0) return (p, 0, address(0), address(0), 0);
+        p = profiles[profileId];
+        return (p, profileId, d.provider, d.deviceKey, JobHash.compute(p, profileId, epochSeed));
     }
 
     /// @notice When the stake of a retired device comes free; zero for one that is not retired.

@@ -123,10 +123,11 @@ contract ValidatorSet is IValidatorSet, PausableEntry, EIP712 {
     }
 
     /// @inheritdoc IValidatorSet
-    function markSlashed(address account) external onlyFraudProofs {
+    function markSlashed(address account) external onlyFraudProofs returns (uint128 stake) {
         Member storage m = members[account];
         if (m.status == Status.Joining || m.status == Status.Seated) emit SeatSlashed(account, _unseat(account));
         if (m.reserved) _release(account, m);
+        return m.stake;
     }
 
     /// @inheritdoc IValidatorSet

@@ -4,7 +4,6 @@ pragma solidity ^0.8.30;
 import {IDeviceRegistry} from "../interfaces/IDeviceRegistry.sol";
 import {IFraudProofs} from "../interfaces/IFraudProofs.sol";
 import {CommittedWork} from "../libraries/CommittedWork.sol";
-import {JobHash} from "../libraries/JobHash.sol";
 import {OracleTypes} from "../libraries/OracleTypes.sol";
 import {QuorumSignatures} from "../libraries/QuorumSignatures.sol";
 import {ProofLedger} from "./ProofLedger.sol";
@@ -18,25 +17,57 @@ abstract contract DeviceFaults is ProofLedger {
         Element calldata element,
         bytes32 salt
     ) external {
-        _reveal(Kind.WrongElement, keccak256(abi.encode(c, round, element)), salt);
+        _reveal(Kind.WrongElement, 9, 0x180, salt);
         (IDeviceRegistry.Profile memory p,, bytes32 seed) = _signedJob(c);
-        CommittedWork.checkRound(p, c.resultRoot, round);
-        int32 claimed = CommittedWork.claimedElement(p, round.root, element);
-        int32 correct = CommittedWork.correctElement(p, round.seed, seed, element);
-        if (claimed == correct) revert FraudProofs_ElementCorrect(claimed);
+        (int32 claimed, int32 correct) = _wrongElement(p, c.resultRoot, seed, round, element);
         emit WrongElementShown(c.deviceId, c.epoch, round.t, element.i, element.j, claimed, correct);
         _slashDevice(Kind.WrongElement, c.deviceId, c.epoch, msg.sender);
     }
 
     /// @inheritdoc IFraudProofs
     function proveBrokenChain(Commitment calldata c, Round[] calldata rounds, bytes32 salt) external {
-        _reveal(Kind.BrokenChain, keccak256(abi.encode(c, rounds)), salt);
+        _reveal(Kind.BrokenChain, 8, 0x80, salt);
         (IDeviceRegistry.Profile memory p, uint32 profileId, bytes32 seed) = _signedJob(c);
         bytes32 first = CommittedWork.firstSeed(seed, c.deviceId, profileId, c.nonceRoot);
-        if (!CommittedWork.chainBroken(p, c.resultRoot, first, rounds)) {
+        _checkBroken(p, c.resultRoot, first, rounds);
+        _slashDevice(Kind.BrokenChain, c.deviceId, c.epoch, msg.sender);
+    }
+
+    /// @inheritdoc IFraudProofs
+    function proveTwoCommitments(Commitment calldata a, Commitment calldata b, bytes32 salt) external {
+        _reveal(Kind.TwoCommitments, 14, 0x0, salt);
+        if (a.deviceId != b.deviceId || a.epoch != b.epoch) revert FraudProofs_OtherResult(b.deviceId, a.deviceId);
+        bytes32 structHash = _commitmentHash(a);
+        if (structHash == _commitmentHash(b)) revert FraudProofs_SameCommitment(structHash);
+        // Both job hashes must be the chain's, and the job hash holds the epoch seed: a reorg makes no second commitment.
+        _signedJob(a);
+        _signedJob(b);
+        _slashDevice(Kind.TwoCommitments, a.deviceId, a.epoch, msg.sender);
+    }
+
+    /// @dev Reverts unless the committed element differs from the one recomputed.
+    function _wrongElement(
+        IDeviceRegistry.Profile memory p,
+        bytes32 resultRoot,
+        bytes32 epochSeed,
+        Round calldata round,
+        Element calldata element
+    ) internal pure returns (int32 claimed, int32 correct) {
+        CommittedWork.checkRound(p, resultRoot, round);
+        claimed = CommittedWork.claimedElement(p, round.root, element);
+        correct = CommittedWork.correctElement(p, round.seed, epochSeed, element);
+        if (claimed == correct) revert FraudProofs_ElementCorrect(claimed);
+    }
+
+    function _checkBroken(
+        IDeviceRegistry.Profile memory p,
+        bytes32 resultRoot,
+        bytes32 first,
+        Round[] calldata rounds
+    ) internal pure {
+        if (!CommittedWork.chainBroken(p, resultRoot, first, rounds)) {
             revert FraudProofs_ChainCorrect(rounds[rounds.length - 1].t);
         }
-        _slashDevice(Kind.BrokenChain, c.deviceId, c.epoch, msg.sender);
     }
 
     /// @dev Checks that the device signed this commitment for the job that the chain knows, in a provable epoch.
@@ -45,29 +76,23 @@ abstract contract DeviceFaults is ProofLedger {
         view
         returns (IDeviceRegistry.Profile memory p, uint32 profileId, bytes32 seed)
     {
-        (p, profileId, seed) = _jobOf(c.deviceId, c.epoch, c.jobHash);
-        address deviceKey = deviceRegistry.device(c.deviceId).deviceKey;
-        address recovered = QuorumSignatures.recover(_commitmentDigest(c), c.r, c.vs);
+        address deviceKey;
+        (p, profileId, deviceKey, seed) = _jobOf(c.deviceId, c.epoch, c.jobHash);
+        address recovered = QuorumSignatures.recover(_oracleDigest(_commitmentHash(c)), c.r, c.vs);
         if (recovered != deviceKey) revert FraudProofs_BadSignature(deviceKey, recovered);
     }
 
-    /// @dev Profile and seed of a device's job, where `jobHash` is that job's.
+    /// @dev Profile, key and epoch seed of a device's job, where `jobHash` is that job's.
     function _jobOf(bytes32 deviceId, uint64 epoch, bytes32 jobHash)
         internal
         view
-        returns (IDeviceRegistry.Profile memory p, uint32 profileId, bytes32 seed)
+        returns (IDeviceRegistry.Profile memory p, uint32 profileId, address deviceKey, bytes32 seed)
     {
+        bytes32 expected;
         seed = _provableSeed(epoch);
-        IDeviceRegistry.Device memory d = deviceRegistry.device(deviceId);
-        if (d.deviceKey == address(0)) revert FraudProofs_UnknownDevice(deviceId);
-        profileId = d.profile;
-        p = deviceRegistry.profile(profileId);
-        bytes32 expected = JobHash.compute(p, profileId, seed);
+        (p, profileId,, deviceKey, expected) = deviceRegistry.jobOf(deviceId, seed);
+        if (profileId == 0) revert FraudProofs_UnknownDevice(deviceId);
         if (jobHash != expected) revert FraudProofs_JobMismatch(jobHash, expected);
-    }
-
-    function _commitmentDigest(Commitment calldata c) internal view returns (bytes32) {
-        return OracleTypes.digest(OracleTypes.domain(address(oracle)), _commitmentHash(c));
     }
 
     function _commitmentHash(Commitment calldata c) internal pure returns (bytes32) {

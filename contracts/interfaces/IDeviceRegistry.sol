@@ -82,8 +82,8 @@ interface IDeviceRegistry {
     /// @notice Releases the stake of a retired device once it can no longer be proven against. Anyone may call.
     function releaseStake(bytes32 deviceId) external;
 
-    /// @notice Retires a device that a proof has convicted. Callable by FraudProofs.
-    function markSlashed(bytes32 deviceId) external;
+    /// @notice Retires a device that a proof has convicted; who pays, and how much at most. Callable by FraudProofs.
+    function markSlashed(bytes32 deviceId) external returns (address provider, uint128 stake);
 
     /// @notice The zero device for an unknown id.
     function device(bytes32 deviceId) external view returns (Device memory);
@@ -95,6 +95,15 @@ interface IDeviceRegistry {
     function activeProvider(bytes32 deviceId) external view returns (address);
 
     function profileCount() external view returns (uint32);
+
+    /// @notice Key that signs for a device; zero for an unknown id.
+    function keyOf(bytes32 deviceId) external view returns (address deviceKey);
+
+    /// @notice What a device has to compute under an epoch's seed, who pays, and the key that signs. Zeros for an unknown id.
+    function jobOf(bytes32 deviceId, bytes32 epochSeed)
+        external
+        view
+        returns (Profile memory p, uint32 profileId, address provider, address deviceKey, bytes32 jobHash_);
 
     function enrolNonce(address deviceKey) external view returns (uint64);
 

@@ -79,8 +79,9 @@ interface IValidatorSet {
     /// @notice Fixes the set of `epoch`. Callable by EpochOracle when it opens the epoch.
     function snapshot(uint64 epoch) external returns (uint32 setId, uint8 seats);
 
-    /// @notice Takes a slashed seat out of the sets to come and gives its reservation back. Callable by FraudProofs.
-    function markSlashed(address account) external;
+    /// @notice Takes a slashed seat out of the sets to come and gives its reservation back; what it pays at most. Callable by
+    /// FraudProofs.
+    function markSlashed(address account) external returns (uint128 stake);
 
     /// @notice Seats of a set in signing order. Reverts with UnknownSet where no such set was fixed.
     function seatsOf(uint32 setId) external view returns (Seat[] memory);

@@ -14,7 +14,7 @@ library CommittedWork {
         internal
         pure
     {
-        if (round.t >= p.T) revert IFraudProofs.FraudProofs_OutOfRange("t", round.t, p.T);
+        checkBelow("t", round.t, p.T);
         bytes32 leaf = keccak256(abi.encodePacked(uint256(round.t), round.seed, round.root));
         checkPath(leaf, round.t, round.path, PositionalMerkle.depth(p.T), resultRoot);
     }
@@ -25,13 +25,13 @@ library CommittedWork {
         bytes32 roundRoot,
         IFraudProofs.Element calldata element
     ) internal pure returns (int32 value) {
-        if (element.i >= p.M) revert IFraudProofs.FraudProofs_OutOfRange("i", element.i, p.M);
-        if (element.j >= p.N) revert IFraudProofs.FraudProofs_OutOfRange("j", element.j, p.N);
+        checkBelow("i", element.i, p.M);
+        checkBelow("j", element.j, p.N);
         uint256 length = uint256(p.chunk) * 4;
         if (element.chunk.length != length) revert IFraudProofs.FraudProofs_ChunkLength(element.chunk.length, length);
         uint256 chunksPerRow = p.N / p.chunk;
-        uint256 position = element.i * chunksPerRow + element.j / p.chunk;
-        uint256 levels = PositionalMerkle.depth(p.M * chunksPerRow);
+        uint256 position = uint256(element.i) * chunksPerRow + element.j / p.chunk;
+        uint256 levels = PositionalMerkle.depth(uint256(p.M) * chunksPerRow);
         checkPath(keccak256(element.chunk), position, element.path, levels, roundRoot);
         uint256 at = (element.j % p.chunk) * 4;
         uint32 bits = uint32(bytes4(element.chunk[at:at + 4]));
@@ -81,6 +81,10 @@ library CommittedWork {
         return keccak256(abi.encodePacked("assay.A", epochSeed, deviceId, uint256(profileId), nonceRoot));
     }
 
+    function checkBelow(string memory what, uint256 value, uint256 limit) internal pure {
+        if (value >= limit) revert IFraudProofs.FraudProofs_OutOfRange(what, value, limit);
+    }
+
     function checkPath(bytes32 leaf, uint256 position, bytes32[] calldata path, uint256 levels, bytes32 root)
         internal
         pure
@@ -88,5 +92,29 @@ library CommittedWork {
         if (path.length != levels) revert IFraudProofs.FraudProofs_PathLength(path.length, levels);
         bytes32 computed = PositionalMerkle.rootFrom(leaf, position, path);
         if (computed != root) revert IFraudProofs.FraudProofs_BadPath(computed, root);
+    }
+
+    /// @notice Round and row that sample `q` of a device falls on.
+    function sample(IDeviceRegistry.Profile memory p, bytes32 rho, bytes32 deviceId, uint32 q)
+        internal
+        pure
+        returns (uint32 t, uint32 i)
+    {
+        checkBelow("q", q, p.k);
+        uint256 index = uint256(keccak256(abi.encodePacked(rho, "q", deviceId, q))) % (uint256(p.T) * p.M);
+        return (uint32(index / p.M), uint32(index % p.M));
+    }
+
+    /// @notice Root of the subtree of one row of 4N bytes.
+    function rowRoot(IDeviceRegistry.Profile memory p, bytes calldata row) internal pure returns (bytes32) {
+        if (row.length != uint256(p.N) * 4) revert IFraudProofs.FraudProofs_ChunkLength(row.length, uint256(p.N) * 4);
+        uint256 n = p.N / p.chunk;
+        uint256 size = uint256(p.chunk) * 4;
+        bytes32[] memory level = new bytes32[](n);
+        for (uint256 c = 0; c < n; ++c) level[c] = keccak256(row[c * size:(c + 1) * size]);
+        for (; n > 1; n /= 2) {
+            for (uint256 c = 0; c < n / 2; ++c) level[c] = PositionalMerkle.pair(level[2 * c], level[2 * c + 1]);
+        }
+        return level[0];
     }
 }

@@ -89,8 +89,10 @@ def steps(p: Parameters, genesis: int) -> list[Step]:
                 a["DeviceRegistry"],
                 a["StakeManager"],
                 a["ValidatorSet"],
+                a["NetworkToken"],
                 p.proofs.commitLifetime,
                 p.proofs.answerWindow,
+                p.proofs.demandBond,
             ],
         ),
         Step(
