@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from assay.protocol.messages import Offer
@@ -38,8 +39,8 @@ def rate_of(price_per_hour: Decimal, decimals: int) -> int:
     than the price. Raises ProviderError."""
     if not price_per_hour.is_finite() or price_per_hour <= 0:
         raise ProviderError(f"price {price_per_hour} an hour: must be above zero")
-    exact = price_per_hour * Decimal(10) ** decimals * RATE_UNIT / HOUR_S
-    return int(exact.to_integral_value(ROUND_FLOOR))
+    # A Fraction, for decimal arithmetic would round what has more than 28 digits.
+    return int(Fraction(price_per_hour) * 10**decimals * RATE_UNIT / HOUR_S)
 
 
 class OfferBook:

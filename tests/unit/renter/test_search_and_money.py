@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,6 @@ from assay.renter.money import (
     deposit_for,
     parse_amount,
     parse_duration,
-    price_per_hour,
     seconds_for,
     show_amount,
 )
@@ -111,8 +111,9 @@ def test_deposit__for_seconds__lasts_that_long_and_no_cheaper_one_does(rate: int
 
 
 @given(st.decimals("0.000001", "1000000", places=6), st.integers(6, 18))
-def test_rate__of_a_price__never_above_it_and_within_a_billionth(price: Decimal, decimals: int) -> None:
-    assert 0 <= price - price_per_hour(rate_of(price, decimals), decimals) <= price * Decimal("1e-9") + Decimal("1e-20")
+def test_rate__of_a_price__never_above_it_and_within_a_base_unit_an_hour(price: Decimal, decimals: int) -> None:
+    exact = Fraction(price) * 10**decimals - Fraction(rate_of(price, decimals) * 3600, 10**18)
+    assert 0 <= exact < Fraction(3600, 10**18)
 
 
 @given(st.integers(1, 1 << 128), st.integers(0, 18))
