@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,8 @@ class JobBook:
         self._folder = folder
         self.most = most
         self._clock = clock
+        # A job between its row and its process is neither running nor lost: nobody looks while one is launched.
+        self._launching = threading.RLock()
 
     def lease_folder(self, lease_id: int) -> Path:
         return self._folder / "leases" / str(lease_id)
@@ -83,8 +86,6 @@ class JobBook:
             "status": "running",
             "created_at": self._clock(),
         }
-        with self._engine.begin() as connection:
-            connection.execute(insert(jobs).values(**values))
         workload = Workload(
             job_id=job_id,
             lease_id=lease_id,
@@ -96,11 +97,14 @@ class JobBook:
             environment=request.environment,
             image=request.image,
         )
-        try:
-            self._runtime.launch(workload)
-        except Exception as error:
-            self._finish(job_id, Outcome("failed", 127, str(error)))
-            raise
+        with self._launching:
+            with self._engine.begin() as connection:
+                connection.execute(insert(jobs).values(**values))
+            try:
+                self._runtime.launch(workload)
+            except Exception as error:
+                self._finish(job_id, Outcome("failed", 127, str(error)))
+                raise
         return job_id
 
     def put_file(self, lease_id: int, path: str, content: bytes) -> None:
@@ -160,6 +164,10 @@ class JobBook:
             return list(connection.execute(query).mappings())
 
     def _current(self, row: RowMapping) -> JobRecord:
+        with self._launching:
+            return self._look(row)
+
+    def _look(self, row: RowMapping) -> JobRecord:
         outcome = Outcome(row["status"], row["exit_code"], row["reason"])
         lease_id = int(row["lease_id"])
         ended_at = row["ended_at"]
