@@ -65,9 +65,7 @@ async def test_request__network_fails__a_fault_without_the_key(error):
     assert "secret-key" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "url", ["", "localhost:8545", "ftp://host", "http://", "http://host:port", "ws://host"]
-)
+@pytest.mark.parametrize("url", ["", "localhost:8545", "ftp://host", "http://", "http://host:port", "ws://host"])
 def test_endpoint__no_address__refused(url):
     with pytest.raises(BadEndpoint, match="RPC address"):
         HttpEndpoint(url)

@@ -1,0 +1,114 @@
+"""The sender against a node that drops, reorganises, cuts connections and raises fees, and a process that
+dies at random: each call is mined exactly once, and no nonce is left out."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.unit.chain.conftest import FakeClock
+from tests.unit.chain.fake_node import FakeNode
+
+from assay.chain.client import Chain
+from assay.chain.deployment import Deployment
+from assay.chain.errors import ChainError
+from assay.chain.fees import GWEI, FeePolicy
+from assay.chain.journal import Journal, State
+from assay.chain.key_files import Key
+from assay.chain.rpc_pool import EndpointPool
+from assay.chain.sender import Sender, Step
+
+KEY = Key(b"\x07" * 32)
+SOMEWHERE = "0x" + "11" * 20
+DEPLOYMENT = Deployment(network="fake", chain_id=1, block=0, contracts={})
+CALLS = 3
+
+
+class Died(BaseException):
+    """The process ends here."""
+
+
+class World:
+    """A node, a clock, a journal on disk, and a sender that can die and be started again."""
+
+    def __init__(self, path, seed, trouble):
+        self.node = FakeNode(seed, trouble)
+        self.clock = FakeClock()
+        self.path = path
+        self.deaths = 0
+        self.journal = None
+
+    def start(self):
+        if self.journal is not None:
+            self.journal.close()
+        self.journal = Journal(self.path, KEY.address, 1)
+        chain = Chain(EndpointPool([self.node], 1, monotonic=self.clock), DEPLOYMENT)
+        policy = FeePolicy(ceiling=200 * GWEI, stuck_after_s=20)
+        return Sender(
+            chain, KEY, self.journal, policy=policy, poll_s=1, clock=self.clock, sleep=self.clock.sleep,
+            on_step=self.step,
+        )  # fmt: skip
+
+    def step(self, step, intent):
+        if self.node.trouble and self.node.random.random() < 0.15:
+            self.deaths += 1
+            raise Died
+
+    async def send_all(self, sender):
+        for n in range(CALLS):
+            await sender.send_raw(
+                SOMEWHERE, bytes([n]), label=f"call {n}", purpose=f"call {n}", final=True, timeout_s=60
+            )
+
+    async def run(self):
+        for _ in range(12):
+            try:
+                with suppress(ChainError):
+                    await self.send_all(self.start())
+            except Died:
+                continue
+        self.node.trouble = 0.0
+        self.clock.now += 1_000
+        await self.send_all(self.start())
+
+
+async def exactly_once(path, seed):
+    world = World(path, seed, trouble=0.15)
+    await world.run()
+    mined = world.node.mined(world.node.final)
+    calls = [bytes(t["data"]) for t in mined if t["data"]]
+    assert sorted(calls) == [bytes([n]) for n in range(CALLS)]
+    assert [t["nonce"] for t in mined] == list(range(len(mined)))
+    states = {i.purpose: i.state for i in world.journal.history() if i.state is not State.FAILED}
+    assert all(states[f"call {n}"] is State.FINAL for n in range(CALLS))
+    world.journal.close()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 2**32))
+async def test_send__any_trouble__each_call_mined_exactly_once(tmp_path_factory, seed):
+    await exactly_once(tmp_path_factory.mktemp("j") / "journal", seed)
+
+
+@pytest.mark.deep
+async def test_send__a_thousand_runs_of_trouble__each_call_mined_exactly_once(tmp_path_factory):
+    for seed in range(1_000):
+        await exactly_once(tmp_path_factory.mktemp("j") / "journal", seed)
+
+
+async def test_send__no_trouble__one_transaction_a_call(tmp_path):
+    world = World(tmp_path / "j", 1, trouble=0.0)
+    await world.run()
+    assert [bytes(t["data"]) for t in world.node.mined()] == [b"\0", b"\1", b"\2"]
+    assert [len(world.journal.attempts(i)) for i in world.journal.history()] == [1, 1, 1]
+
+
+async def test_steps__in_random_runs__are_all_reached(tmp_path_factory):
+    """The list that the random deaths draw from has no step that never happens."""
+    seen = set()
+    for seed in range(40):
+        world = World(tmp_path_factory.mktemp("s") / "journal", seed, trouble=0.2)
+        world.step = lambda reached, intent: seen.add(reached)
+        await world.run()
+        world.journal.close()
+    assert seen == set(Step)
