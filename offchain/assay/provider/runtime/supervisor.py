@@ -6,6 +6,7 @@ control folder, which holds `spec.json` and receives `pid.json`, `output.log` an
 
 import ctypes
 import json
+import math
 import os
 import resource
 import selectors
@@ -68,6 +69,17 @@ def kill_descendants(pid: int) -> None:
         time.sleep(0.01)
 
 
+def resident_bytes(pids: list[int]) -> int:
+    """Memory of all these processes, shared pages counted once for each."""
+    pages = 0
+    for pid in pids:
+        try:
+            pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return pages * resource.getpagesize()
+
+
 def folder_bytes(path: Path) -> int:
     total = 0
     for folder, _, names in os.walk(path):
@@ -89,6 +101,8 @@ def apply_limits(limits: dict[str, Any]) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limits["memory_bytes"], limits["memory_bytes"]))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits["disk_bytes"], limits["disk_bytes"]))
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+    available = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, available[: max(1, math.ceil(limits["processors"]))])
 
 
 class Supervisor:
@@ -120,6 +134,11 @@ class Supervisor:
             return "time limit"
         if time.time() >= self.deadline():
             return "lease over"
+        running = descendants(os.getpid())
+        if len(running) > self.limits["processes"]:
+            return "process limit"
+        if resident_bytes(running) > self.limits["memory_bytes"]:
+            return "memory limit"
         return None
 
     def copy_output(self, source: int, target: Any) -> bool:

@@ -1,0 +1,47 @@
+"""Workloads under real supervisors, waited for without fixed delays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from assay.provider.runtime.supervised import SupervisedRuntime
+from assay.provider.runtime.workload import Limits, Outcome, Workload, output_path
+
+
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Returns as soon as it holds; fails after `seconds`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "condition not met in time"
+        time.sleep(0.02)
+
+
+class Bench:
+    """Runs scripts on a runtime and gives their outcome and output."""
+
+    def __init__(self, runtime: SupervisedRuntime, folder: Path) -> None:
+        self.runtime = runtime
+        self.folder = folder
+        self.count = 0
+
+    def start(self, *command: str, seconds: float = 60.0, **limits: float) -> Workload:
+        self.count += 1
+        workload = Workload(
+            job_id=f"j{self.count}",
+            lease_id=7,
+            command=command,
+            workspace=self.folder / "leases/7/workspace",
+            control=self.folder / f"leases/7/jobs/j{self.count}",
+            deadline=time.time() + seconds,
+            limits=Limits(**limits),  # type: ignore[arg-type]
+        )
+        self.runtime.launch(workload)
+        return workload
+
+    def run(self, *command: str, seconds: float = 60.0, **limits: float) -> tuple[Outcome, str]:
+        workload = self.start(*command, seconds=seconds, **limits)
+        until(lambda: self.runtime.inspect(workload.control).final)
+        path = output_path(workload.control)
+        return self.runtime.inspect(workload.control), path.read_text() if path.exists() else ""
