@@ -98,6 +98,7 @@ class CpuEngine:
             rows,
             elapsed_us,
             self.name,
+            window,
         )
 
     def open(self, proof: Proof, indices: Sequence[tuple[int, int]]) -> bytes:

@@ -41,7 +41,8 @@ def may_keep_products(profile: Profile, available: int) -> bool:
 
 def may_keep_window(profile: Profile, available: int) -> bool:
     """Whether the last W rounds modulo 2^16 fit in the part of memory that they may take."""
-    return 2 * profile.W * profile.M * profile.N * _KEEP_SHARE <= available
+    window = 2 * profile.W * profile.M * profile.N
+    return window * _KEEP_SHARE <= available
 
 
 def require_memory(profile: Profile, needed: int, available: int, where: str = "this machine") -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import logging
+import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -54,8 +57,39 @@ def _cpu(threads: int | None) -> Engine:
     return CpuEngine(threads)
 
 
-_MAKERS: dict[str, Callable[[int | None], Engine]] = {"reference": _reference, "cpu": _cpu}
-NAMES = ("auto", *_MAKERS)
+def _gpu(name: str) -> Engine:
+    from assay.proof.engines.gpu import GpuEngine
+
+    return GpuEngine(name)
+
+
+def _has_driver() -> bool:
+    """Whether the CUDA driver's library is there: cheaper than importing what would use it."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def _best(threads: int | None) -> Engine:
+    if _has_driver():
+        try:
+            return _gpu("mma")
+        except EngineUnavailable as reason:
+            _LOG.warning("no GPU engine: %s", reason)
+    return _cpu(threads)
+
+
+_LOG = logging.getLogger(__name__)
+_MAKERS: dict[str, Callable[[int | None], Engine]] = {
+    "auto": _best,
+    "reference": _reference,
+    "cpu": _cpu,
+    "simt": lambda _: _gpu("simt"),
+    "mma": lambda _: _gpu("mma"),
+}
+NAMES = tuple(_MAKERS)
 
 
 def engine(name: str = "auto", threads: int | None = None) -> Engine:
@@ -68,8 +102,6 @@ def engine(name: str = "auto", threads: int | None = None) -> Engine:
     Raises:
         EngineUnavailable: no engine of that name, or it cannot run on this machine.
     """
-    if name == "auto":
-        return _cpu(threads)
     if name not in _MAKERS:
         raise EngineUnavailable(f"no engine called {name!r}: choose one of {', '.join(NAMES)}")
     return _MAKERS[name](threads)

@@ -18,7 +18,7 @@ _U64 = ir.IntType(64)
 _I32 = ir.IntType(32)
 
 _ROTATIONS = (0, 1, 62, 28, 27, 36, 44, 6, 55, 20, 3, 10, 43, 25, 39, 41, 45, 15, 21, 8, 18, 2, 61, 56, 14)
-_ROUND_CONSTANTS = (
+ROUND_CONSTANTS = (
     0x0000000000000001, 0x0000000000008082, 0x800000000000808A, 0x8000000080008000,
     0x000000000000808B, 0x0000000080000001, 0x8000000080008081, 0x8000000000008009,
     0x000000000000008A, 0x0000000000000088, 0x0000000080008009, 0x000000008000000A,
@@ -28,7 +28,7 @@ _ROUND_CONSTANTS = (
 )  # fmt: skip
 
 
-def _keccak_round(builder: ir.IRBuilder, a: list[Any], constant: Any, rotate: Any) -> list[Any]:
+def keccak_round(builder: ir.IRBuilder, a: list[Any], constant: Any, rotate: Any) -> list[Any]:
     """One round of keccak-f[1600] on 25 values, lane (x, y) at x + 5·y."""
     parity = []
     for x in range(5):
@@ -82,11 +82,11 @@ def _permutation(lanes: int) -> Any:
             for slot, place in zip(slots, places, strict=True):
                 builder.store(builder.load(place, align=8), slot)
             table = cgutils.global_constant(
-                builder, "keccak_rounds", ir.Constant(ir.ArrayType(_U64, 24), list(_ROUND_CONSTANTS))
+                builder, "keccak_rounds", ir.Constant(ir.ArrayType(_U64, 24), list(ROUND_CONSTANTS))
             )
             with cgutils.for_range(builder, ir.Constant(ir.IntType(64), 24)) as loop:
                 constant = splat(builder.load(builder.gep(table, [_I32(0), loop.index])))
-                after = _keccak_round(builder, [builder.load(s) for s in slots], constant, rotate)
+                after = keccak_round(builder, [builder.load(s) for s in slots], constant, rotate)
                 for slot, value in zip(slots, after, strict=True):
                     builder.store(value, slot)
             for slot, place in zip(slots, places, strict=True):

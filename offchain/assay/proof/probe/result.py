@@ -26,11 +26,12 @@ Walker = Callable[
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """Final states of all lanes, uint64 (L,), and the proof that they were read from."""
+    """Final states of all lanes, uint64 (L,), and what they were read from."""
 
     proof: Proof
     challenge: bytes
     states: NDArray[np.uint64]
+    read_sector: Callable[[int], NDArray[np.uint64]]  # a sector of what was kept, uint64 (4,)
 
     @cached_property
     def _levels(self) -> list[NDArray[np.uint8]]:
@@ -51,13 +52,21 @@ class ProbeResult:
         states = self.states[leaf * layout.LANES_PER_LEAF : (leaf + 1) * layout.LANES_PER_LEAF]
         path = b"".join(level[(leaf >> d) ^ 1].tobytes() for d, level in enumerate(self._levels[:-1]))
         parts = [states.astype("<u8").tobytes(), path]
-        state, position = layout.lane_start(self.challenge, lane, layout.sectors(profile))
-        for _ in range(layout.STEPS):
-            t, i, j = layout.place(profile, position)
-            row = self.proof.rows.read([(t, i)])[0]
+        places = [layout.place(profile, position) for position in self._positions(lane)]
+        for (t, i, j), row in zip(places, self.proof.rows.read([(t, i) for t, i, _ in places]), strict=True):
             parts += self._chunk(row, t, i, j)
-            state, position = step(state, sector_of(row, j), layout.sectors(profile))
         return b"".join(parts)
+
+    def _positions(self, lane: int) -> list[int]:
+        """Sectors that a lane visits."""
+        count = layout.sectors(self.proof.profile)
+        state, position = layout.lane_start(self.challenge, lane, count)
+        visited = []
+        for _ in range(layout.STEPS):
+            visited.append(position)
+            u0, u1, u2, u3 = (int(u) for u in self.read_sector(position))
+            state, position = step(state, (u0, u1, u2, u3), count)
+        return visited
 
     def _chunk(self, row: NDArray[np.int32], t: int, i: int, j: int) -> list[bytes]:
         chunks = np.ascontiguousarray(row.reshape(-1, self.proof.profile.chunk), dtype="<i4")
@@ -106,7 +115,8 @@ def run_probe(proof: Proof, challenge: bytes, walker: Walker) -> ProbeResult:
             f"the probe needs {layout.claimed_bytes(profile):,} bytes"
         )
     sectors = np.ascontiguousarray(claim, dtype="<u2").view("<u8").reshape(-1, 4)
-    return ProbeResult(proof, challenge, walker(sectors, challenge, layout.lanes(profile)))
+    states = walker(sectors, challenge, layout.lanes(profile))
+    return ProbeResult(proof, challenge, states, lambda position: sectors[position])
 
 
 def walk_on_threads(threads: Threads) -> Walker:

@@ -1,0 +1,82 @@
+"""The one place that imports `numba.cuda`: everything else takes it from here."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from assay.proof.errors import EngineUnavailable
+
+OLDEST_DRIVER = (12, 0)  # CUDA version of the driver
+OLDEST_CARD = (8, 0)  # compute capability
+
+try:
+    from numba import cuda as cuda
+except ImportError as error:  # numba-cuda is optional: `pip install assay[gpu]`
+    raise EngineUnavailable("numba-cuda is not installed: install assay[gpu]") from error
+
+SIMULATOR = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
+
+
+def jit(function: Any) -> Any:
+    """A kernel."""
+    return cuda.jit(function)
+
+
+def device(function: Any) -> Any:
+    """A function that kernels call."""
+    return cuda.jit(device=True, inline=True)(function) if not SIMULATOR else cuda.jit(device=True)(function)
+
+
+def intrinsic(function: Any) -> Any:
+    """A function written as LLVM IR; not for the simulator."""
+    from numba.cuda.extending import intrinsic as decorate
+
+    return decorate(function)
+
+
+def require_device() -> str:
+    """The card's name.
+
+    Raises:
+        EngineUnavailable: no card, no driver, or one too old; says what was found and what is needed.
+    """
+    if SIMULATOR:
+        return "CUDA simulator"
+    try:
+        found = cuda.is_available()
+    except Exception as error:
+        raise EngineUnavailable(f"the CUDA driver does not start: {error}; use --engine cpu") from None
+    if not found:
+        raise EngineUnavailable("no NVIDIA GPU, or no driver for it, on this machine: use --engine cpu")
+    version = tuple(cuda.runtime.get_version())
+    card = cuda.get_current_device()
+    capability = tuple(card.compute_capability)
+    if version < OLDEST_DRIVER:
+        raise EngineUnavailable(f"CUDA {version[0]}.{version[1]} is too old, {OLDEST_DRIVER[0]}.0 is needed")
+    if capability < OLDEST_CARD:
+        raise EngineUnavailable(
+            f"compute capability {capability[0]}.{capability[1]} is too old: 8.0 is needed"
+        )
+    name = card.name
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def free_memory() -> int:
+    """Bytes free on the card."""
+    if SIMULATOR:
+        return 1 << 40
+    return int(cuda.current_context().get_memory_info().free)
+
+
+def allow_shared_memory(kernel: Any, size: int) -> bool:
+    """Lets the compiled versions of a kernel use more than 48 KiB of shared memory; False where that fails."""
+    from cuda.bindings import driver  # type: ignore[import-untyped]
+
+    attribute = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+    for compiled in kernel.overloads.values():
+        handle = compiled._codelibrary.get_cufunc().handle
+        (result,) = driver.cuFuncSetAttribute(driver.CUfunction(int(handle)), attribute, size)
+        if result != driver.CUresult.CUDA_SUCCESS:
+            return False
+    return True
