@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 import uvicorn
 
-from assay.chain.client import Chain
+from assay.chain.client import Chain, ContractCall
 from assay.chain.deployment import Deployment
 from assay.chain.errors import ChainError
 from assay.market.api.app import create_app
@@ -69,9 +69,7 @@ async def run(settings: MarketSettings) -> None:
         server = uvicorn.Server(
             uvicorn.Config(app, settings.market_host, settings.market_port, log_config=None, access_log=False)
         )
-        log.info(
-            "market starts", host=settings.market_host, port=settings.market_port, network=deployment.network
-        )
+        log.info("market starts", host=settings.market_host, port=settings.market_port, network=deployment.network)
         tasks = [
             asyncio.create_task(repeat(follow_chain, settings.block_poll, status)),
             asyncio.create_task(repeat(follow_contents, settings.content_poll, status)),
@@ -115,7 +113,15 @@ async def page_links(chain: Chain, settings: MarketSettings, local: bool) -> dic
             decimals = await chain.call(name, "decimals", at="latest")
             symbol = await chain.call(name, "symbol", at="latest")
             tokens[contract.address] = {"symbol": str(symbol)[:12], "decimals": int(decimals)}
+
+    def encode(contract: str, function: str, arguments: tuple[Any, ...]) -> tuple[str, bytes]:
+        if contract not in deployment.contracts:
+            # A token: every one has the ABI of the network's own.
+            return contract, chain.encode(ContractCall("NetworkToken", function, arguments))
+        return deployment.address(contract), chain.encode(ContractCall(contract, function, arguments))
+
     return {
+        "encode": encode,
         "rpc": settings.rpc.split(",")[0] if local else "",
         "contracts": {name: contract.address for name, contract in deployment.contracts.items()},
         "tokens": tokens,

@@ -133,7 +133,7 @@ def test_account__of_a_renter__lists_its_events(client: TestClient) -> None:
     "path", ["/v1/devices/0x" + "00" * 32, "/v1/leases/9", "/v1/epochs/99", "/v1/offers/0x" + "00" * 32]
 )
 def test_anything__not_there__is_a_404_with_the_reason(client: TestClient, path: str) -> None:
-    answer = client.get(f"/v1{path}")
+    answer = client.get(path)
     assert (answer.status_code, bool(answer.json()["error"])) == (404, True)
 
 

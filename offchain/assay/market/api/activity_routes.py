@@ -115,9 +115,7 @@ class Streams:
 async def stream(
     ctx: Ctx,
     last_event_id: Annotated[str | None, Header(pattern="^[0-9]{1,18}$")] = None,
-    limit: Annotated[
-        int, Query(ge=0, le=1_000_000, description="End after this many messages; 0 never.")
-    ] = 0,
+    limit: Annotated[int, Query(ge=0, le=1_000_000, description="End after this many messages; 0 never.")] = 0,
 ) -> Any:
     """Server-sent events: every event of the chain from the newest block on, or from behind Last-Event-ID."""
     if Streams.open >= MOST_STREAMS:

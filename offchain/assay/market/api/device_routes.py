@@ -76,9 +76,7 @@ def measurements(ctx: Ctx, device_id: Hash, cursor: Cursor = None, limit: Limit 
     return ctx.many(found, models.Measurement)
 
 
-@router.get(
-    "/epochs/{epoch}/devices/{device_id}", response_model=models.one_of(models.Proof), tags=["proofs"]
-)
+@router.get("/epochs/{epoch}/devices/{device_id}", response_model=models.one_of(models.Proof), tags=["proofs"])
 def device_proof(ctx: Ctx, epoch: Number, device_id: Hash) -> Any:
     """A device's leaf in a report and its Merkle proof: what `open` and `refundDowntime` take."""
     with ctx.reading() as connection:

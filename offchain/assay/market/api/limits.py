@@ -16,9 +16,7 @@ FREE = ("/livez", "/readyz", "/metrics", "/static/")
 class RateLimit:
     """ASGI middleware. `rate` requests a second and `burst` at once for each client address."""
 
-    def __init__(
-        self, app: ASGIApp, rate: float, burst: int, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, app: ASGIApp, rate: float, burst: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._app = app
         self._rate = rate
         self._burst = burst

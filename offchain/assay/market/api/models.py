@@ -113,9 +113,7 @@ EpochRow = row_model("Epoch", tables.epochs)
 Stake = row_model("Stake", tables.stakes)
 RewardRow = row_model("Reward", tables.rewards)
 ValidatorRow = row_model("Validator", tables.validators)
-Validator = row_model(
-    "SeatedValidator", tables.validators, active=(str | None, None), slashed=(str | None, None)
-)
+Validator = row_model("SeatedValidator", tables.validators, active=(str | None, None), slashed=(str | None, None))
 Refusal = row_model("Refusal", tables.refusals)
 ChainEvent = row_model("ChainEvent", tables.events)
 ChainEvent = create_model("Event", __base__=ChainEvent, arguments=(dict[str, Any], ...))
@@ -131,9 +129,7 @@ class Element(Answer):
     correct: int
 
 
-Fault = row_model(
-    "Fault", tables.faults, bounty=(str, ...), burned=(str, ...), element=(Element | None, None)
-)
+Fault = row_model("Fault", tables.faults, bounty=(str, ...), burned=(str, ...), element=(Element | None, None))
 
 
 class DeviceDetail(Answer):

@@ -23,6 +23,8 @@ Cursor = Annotated[str | None, Query(max_length=MOST_CURSOR)]
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS)]
 Texts = Annotated[list[Annotated[str, Query(max_length=80)]], Query(max_length=MOST_CHOICES)]
 
+Tokens = Annotated[list[Annotated[str, Query(pattern=_ADDRESS)]], Query(max_length=8)]
+
 
 def checked(address: str) -> str:
     """The checksummed spelling of an address in any; only a filled-in checksum must be right."""
@@ -35,13 +37,13 @@ def plain_hash(text: str) -> bytes:
 
 
 def search_parameters(
-    state: Annotated[
-        list[str], Query(max_length=len(STATES), description=f"Any of {', '.join(STATES)}, or all.")
-    ] = ["available"],  # noqa: B006
+    state: Annotated[list[str], Query(max_length=len(STATES), description=f"Any of {', '.join(STATES)}, or all.")] = [
+        "available"
+    ],
     profile: Annotated[list[Annotated[int, Query(ge=0, lt=1 << 32)]], Query(max_length=MOST_CHOICES)] = [],  # noqa: B006
     model: Texts = [],  # noqa: B006
     region: Texts = [],  # noqa: B006
-    token: Annotated[list[Annotated[str, Query(pattern=_ADDRESS)]], Query(max_length=8)] = [],  # noqa: B006
+    token: Tokens = [],  # noqa: B006
     provider: AddressQuery = None,
     min_memory_gib: Annotated[int, Query(alias="minMemoryGiB", ge=0, lt=1 << 21)] = 0,
     min_score: Annotated[int, Query(alias="minScoreGops", ge=0, lt=1 << 62)] = 0,

@@ -47,11 +47,7 @@ class ContentFollower:
             lacking = or_(epochs.c.devices_content == WANTED, epochs.c.rewards_content == WANTED)
             newest_first = select(epochs).where(lacking).order_by(epochs.c.epoch.desc()).limit(MOST_WANTED)
             rows = [dict(row) for row in connection.execute(newest_first).mappings()]
-            known = (
-                select(validators.c.endpoint)
-                .where(validators.c.endpoint != "")
-                .order_by(validators.c.account)
-            )
+            known = select(validators.c.endpoint).where(validators.c.endpoint != "").order_by(validators.c.account)
             return rows, list(connection.execute(known).scalars())
 
     async def _obtain(self, epoch: dict[str, Any], kind: str, endpoints: Sequence[str]) -> bool:
@@ -63,9 +59,7 @@ class ContentFollower:
             except SourceFault as fault:
                 log.debug("content not served", epoch=number, kind=kind, reason=str(fault))
             except BadContent as error:
-                log.warning(
-                    "content does not prove", epoch=number, kind=kind, source=endpoint, reason=str(error)
-                )
+                log.warning("content does not prove", epoch=number, kind=kind, source=endpoint, reason=str(error))
                 await asyncio.to_thread(self._refuse, number, kind, endpoint, str(error))
             else:
                 return True

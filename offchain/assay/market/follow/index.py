@@ -89,9 +89,7 @@ class Index:
             rows.change(change)
         _apply(rows, project(record, place, rows))
 
-    def apply_changes(
-        self, changes: Iterable[Change], fresh: Iterable[tuple[str, tuple[Any, ...]]] = ()
-    ) -> int:
+    def apply_changes(self, changes: Iterable[Change], fresh: Iterable[tuple[str, tuple[Any, ...]]] = ()) -> int:
         """Applies changes that come from outside the chain, under the newest tip. Returns the rows written.
 
         `fresh` names rows that the caller knows to be new.

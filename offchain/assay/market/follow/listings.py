@@ -42,9 +42,7 @@ def refresh_listings(connection: Connection, rows: WorkingSet, timestamp: int, m
 
 
 def _run_out(connection: Connection, now: Now) -> list[bytes]:
-    by_time = select(listings.c.device_id).where(
-        listings.c.changes_at > 0, listings.c.changes_at <= now.timestamp
-    )
+    by_time = select(listings.c.device_id).where(listings.c.changes_at > 0, listings.c.changes_at <= now.timestamp)
     by_epoch = select(listings.c.device_id).where(
         listings.c.passed_epoch < now.oldest_pass, listings.c.state.in_(("available", "unpriced"))
     )

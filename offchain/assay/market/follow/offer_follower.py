@@ -82,9 +82,7 @@ class OfferFollower:
             body = await self._fetch(f"{endpoint.rstrip('/')}/v1/offers", MOST_OFFERS_BYTES)
             answer = parse_json(body, "offers")
             # One endpoint may serve several providers; each is asked for its own.
-            lines = [
-                o for o in listed(answer, "offers") if isinstance(o, dict) and o.get("provider") == provider
-            ]
+            lines = [o for o in listed(answer, "offers") if isinstance(o, dict) and o.get("provider") == provider]
             found = [signed_offer(line, self._domain, provider) for line in lines]
             documents = listed(answer, "specifications") if isinstance(answer, dict) else []
             specs = [specification(document) for document in documents]
@@ -107,14 +105,8 @@ class OfferFollower:
         Returns the number of rows written.
         """
         with self._index.engine.connect() as connection:
-            held = set(
-                connection.execute(select(offers.c.digest).where(offers.c.provider == provider)).scalars()
-            )
-            owned = set(
-                connection.execute(
-                    select(devices.c.device_id).where(devices.c.provider == provider)
-                ).scalars()
-            )
+            held = set(connection.execute(select(offers.c.digest).where(offers.c.provider == provider)).scalars())
+            owned = set(connection.execute(select(devices.c.device_id).where(devices.c.provider == provider)).scalars())
         good = {o.digest: o for o in found if o.offer.device_id in owned}
         changes = [_specification_change(spec) for spec in specs]
         if complete:

@@ -69,6 +69,5 @@ def seats_of_set(set_id: int, seats: Sequence[tuple[str, str]]) -> Iterable[Chan
 
 
 HANDLERS: Mapping[type[Event], Handler] = {
-    h.event: h
-    for h in (seat_joined, seat_left, seat_outbid, seat_evicted, seat_slashed, seat_endpoint, set_changed)
+    h.event: h for h in (seat_joined, seat_left, seat_outbid, seat_evicted, seat_slashed, seat_endpoint, set_changed)
 }

@@ -32,9 +32,7 @@ def totals(connection: Connection) -> dict[str, Any]:
     statuses = select(leases.c.status, func.count()).group_by(leases.c.status)
     by_status = {row[0]: int(row[1]) for row in connection.execute(statuses)}
     last = (
-        connection.execute(
-            select(epochs).where(epochs.c.phase == REPORTED).order_by(epochs.c.epoch.desc()).limit(1)
-        )
+        connection.execute(select(epochs).where(epochs.c.phase == REPORTED).order_by(epochs.c.epoch.desc()).limit(1))
         .mappings()
         .first()
     )
@@ -105,17 +103,13 @@ def presence(connection: Connection, count: int) -> list[dict[str, Any]]:
     return rows
 
 
-def fault_page(
-    connection: Connection, where: Sequence[ColumnElement[bool]], cursor: str | None, limit: int
-) -> Page:
+def fault_page(connection: Connection, where: Sequence[ColumnElement[bool]], cursor: str | None, limit: int) -> Page:
     """Proven faults, newest first, with what their transaction took and the element it showed."""
     found = page(connection, faults, list(where), Order("block", descending=True), cursor, limit)
     for row in found.rows:
         taken = (
             connection.execute(
-                select(slashes).where(
-                    slashes.c.transaction == row["transaction"], slashes.c.account == row["account"]
-                )
+                select(slashes).where(slashes.c.transaction == row["transaction"], slashes.c.account == row["account"])
             )
             .mappings()
             .first()

@@ -97,8 +97,7 @@ def _behind(keys: Sequence[ColumnElement[Any]], values: Sequence[Any], down: boo
     """Rows after `values` in the lexicographic order of `keys`."""
     beyond = [key < value if down else key > value for key, value in zip(keys, values, strict=True)]
     alternatives = [
-        and_(*(k == v for k, v in zip(keys[:n], values[:n], strict=True)), beyond[n])
-        for n in range(len(keys))
+        and_(*(k == v for k, v in zip(keys[:n], values[:n], strict=True)), beyond[n]) for n in range(len(keys))
     ]
     # The plain bound on the first column lets the database enter its index there.
     first = keys[0] <= values[0] if down else keys[0] >= values[0]

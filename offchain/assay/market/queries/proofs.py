@@ -50,15 +50,11 @@ class ProofDesk:
         """None where the report has no such account, or its leaves are not here."""
         return self._proof(connection, "rewards", epoch, root, account)
 
-    def _proof(
-        self, connection: Connection, kind: str, epoch: int, root: bytes, key: Any
-    ) -> LeafProof | None:
+    def _proof(self, connection: Connection, kind: str, epoch: int, root: bytes, key: Any) -> LeafProof | None:
         with self._building:
             name = (kind, epoch, root)
             if name not in self._trees:
-                built = (
-                    _device_tree(connection, epoch) if kind == "devices" else _reward_tree(connection, epoch)
-                )
+                built = _device_tree(connection, epoch) if kind == "devices" else _reward_tree(connection, epoch)
                 # A rollback may have put another report in this one's place.
                 if built is None or built.tree.root != root:
                     return None

@@ -79,12 +79,7 @@ def reward_leaves(content: Any, root: bytes) -> list[RewardLeaf]:
     for line in _leaves(content, "rewards"):
         try:
             amount = line["cumulative"]
-            if (
-                not isinstance(amount, str)
-                or not amount.isascii()
-                or not amount.isdigit()
-                or len(amount) > 78
-            ):
+            if not isinstance(amount, str) or not amount.isascii() or not amount.isdigit() or len(amount) > 78:
                 raise BadContent("rewards: an amount is no decimal text")
             account = parse_address(line["account"], "account")
             found.append(RewardLeaf(account, unsigned(int(amount), 256)))

@@ -8,9 +8,7 @@ from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, MetaData, Strin
 
 from assay.market.store.types import Amount
 
-metadata = MetaData(
-    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
-)
+metadata = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"})
 
 
 def key(name: str, kind: Any) -> Column[Any]:

@@ -165,9 +165,7 @@ def roll_back(connection: Connection, tip: int) -> int:
     for line in lines:
         table = metadata.tables[line.table_name]
         raw = json.loads(line.row_key)
-        key = tuple(
-            from_json(table.c[name].type, part) for name, part in zip(key_columns(table), raw, strict=True)
-        )
+        key = tuple(from_json(table.c[name].type, part) for name, part in zip(key_columns(table), raw, strict=True))
         connection.execute(delete(table).where(_matches(table, key)))
         before = json.loads(line.before)
         if before is not None:

@@ -168,12 +168,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("lease_id", name=op.f("pk_leases")),
     )
     with op.batch_alter_table("leases", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_leases_device_id_lease_id"), ["device_id", "lease_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_leases_provider_lease_id"), ["provider", "lease_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_leases_device_id_lease_id"), ["device_id", "lease_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_leases_provider_lease_id"), ["provider", "lease_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_leases_renter_lease_id"), ["renter", "lease_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_leases_status_lease_id"), ["status", "lease_id"], unique=False)
 
@@ -206,9 +202,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("listings", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_listings_changes_at"), ["changes_at"], unique=False)
-        batch_op.create_index(
-            batch_op.f("ix_listings_memory_mib_device_id"), ["memory_mib", "device_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_listings_memory_mib_device_id"), ["memory_mib", "device_id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_listings_model_state_rate_device_id"),
             ["model", "state", "rate", "device_id"],
@@ -225,18 +219,14 @@ def upgrade() -> None:
             ["profile", "state", "rate", "device_id"],
             unique=False,
         )
-        batch_op.create_index(
-            batch_op.f("ix_listings_provider_device_id"), ["provider", "device_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_listings_provider_device_id"), ["provider", "device_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_listings_rate_device_id"), ["rate", "device_id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_listings_reliability_bps_device_id"),
             ["reliability_bps", "device_id"],
             unique=False,
         )
-        batch_op.create_index(
-            batch_op.f("ix_listings_score_gops_device_id"), ["score_gops", "device_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_listings_score_gops_device_id"), ["score_gops", "device_id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_listings_state_memory_mib_device_id"),
             ["state", "memory_mib", "device_id"],
@@ -260,9 +250,7 @@ def upgrade() -> None:
             ["state", "unit_rate", "device_id"],
             unique=False,
         )
-        batch_op.create_index(
-            batch_op.f("ix_listings_unit_rate_device_id"), ["unit_rate", "device_id"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_listings_unit_rate_device_id"), ["unit_rate", "device_id"], unique=False)
 
     op.create_table(
         "measurements",
@@ -278,9 +266,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("epoch", "device_id", name=op.f("pk_measurements")),
     )
     with op.batch_alter_table("measurements", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_measurements_device_id_epoch"), ["device_id", "epoch"], unique=False
-        )
+        batch_op.create_index(batch_op.f("ix_measurements_device_id_epoch"), ["device_id", "epoch"], unique=False)
 
     op.create_table(
         "observations",

@@ -1,0 +1,15 @@
+# The market: its pages' npm files, its benchmark, the economic model.
+.PHONY: market-assets bench-market simulate
+
+VENDORED := offchain/assay/market/web/static/vendor
+
+market-assets: setup ## Copy htmx and uPlot from node_modules into the package
+	mkdir -p $(VENDORED)
+	cp node_modules/htmx.org/dist/htmx.min.js node_modules/uplot/dist/uPlot.iife.min.js \
+	  node_modules/uplot/dist/uPlot.min.css $(VENDORED)/
+
+bench-market: setup ## Search latency of the market at 1,000 to 500,000 devices
+	python benchmarks/market/search.py --out build/bench-market.json
+
+simulate: setup ## What each kind of cheating earns or loses
+	assay simulate run --out build/economics

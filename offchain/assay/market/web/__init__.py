@@ -1,0 +1,1 @@
+"""The index as pages: rendered here, nothing to build."""

@@ -1,0 +1,127 @@
+"""How pages write amounts, times, hashes and flags."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from assay.protocol.flags import Flag
+from assay.protocol.hexadecimal import to_hex
+
+RATE_UNIT = 10**18
+HOUR_S = 3600
+NETWORK_DECIMALS = 18
+
+PHASES = {1: "open", 2: "sealed", 3: "drawn", 4: "reported", 5: "void"}
+LEASE_STATUSES = {1: "pending", 2: "active", 3: "ended", 4: "cancelled"}
+DEVICE_STATUSES = {1: "active", 2: "retired", 3: "slashed"}
+FAULTS = {
+    1: "wrong element",
+    2: "broken chain",
+    3: "two commitments",
+    4: "withheld opening",
+    5: "two statements",
+    6: "false pass",
+    7: "bad seal",
+    8: "unsealed pass",
+    9: "shrunk reward",
+}
+FLAG_NAMES = {
+    Flag.PASSED: "passed",
+    Flag.LEASED: "leased",
+    Flag.LATE: "late",
+    Flag.BAD_OPENING: "bad opening",
+    Flag.UNREACHABLE: "unreachable",
+    Flag.NO_OPENING: "no opening",
+    Flag.UNSCORED: "unscored",
+}
+
+
+def decimal(amount: int, decimals: int, places: int = 4) -> str:
+    """An amount of base units in whole tokens, no more than `places` digits behind the point unless it is tiny."""
+    value = Decimal(amount) / Decimal(10) ** decimals
+    if value and abs(value) < Decimal(10) ** -places:
+        return f"{value:.2g}" if abs(value) > Decimal("1e-12") else "<1e-12"
+    text = f"{value:,.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def per_hour(rate: int | None, decimals: int) -> str:
+    """A rate (base units x 10^18 a second) in whole tokens an hour."""
+    if rate is None:
+        return "–"
+    value = Decimal(rate) * HOUR_S / RATE_UNIT / Decimal(10) ** decimals
+    if 0 < value < Decimal("0.005"):
+        return f"{value:.2g}"
+    return f"{value:,.2f}"
+
+
+def gops(value: int) -> str:
+    """A score in giga-, tera- or peta-operations a second."""
+    if value >= 1_000_000:
+        return f"{value / 1_000_000:.2f} POPS"
+    return f"{value / 1_000:.1f} TOPS" if value >= 1_000 else f"{value} GOPS"
+
+
+def memory(mib: int) -> str:
+    """GiB, or MiB below one."""
+    if not mib:
+        return "–"
+    return f"{mib / 1024:.0f} GiB" if mib >= 1024 else f"{mib} MiB"
+
+
+def percent(bps: int) -> str:
+    """Hundredths of a percent as percent."""
+    return f"{bps / 100:.0f} %" if bps % 100 == 0 else f"{bps / 100:.1f} %"
+
+
+def short(value: Any, head: int = 6) -> str:
+    """The ends of a hash or an address."""
+    text = hexadecimal(value)
+    return text if len(text) <= 2 * head + 3 else f"{text[: head + 2]}…{text[-4:]}"
+
+
+def hexadecimal(value: Any) -> str:
+    """0x-hex of bytes; text as it is."""
+    return "–" if value is None else to_hex(value) if isinstance(value, bytes) else str(value)
+
+
+def moment(timestamp: int) -> str:
+    """ISO 8601 in UTC, for `<time datetime>`."""
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if timestamp else ""
+
+
+def clock(timestamp: int) -> str:
+    """A time people read, in UTC."""
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%d %b %Y, %H:%M:%S UTC") if timestamp else "–"
+
+
+def age(timestamp: int, now: float | None = None) -> str:
+    """How long ago."""
+    if not timestamp:
+        return "never"
+    seconds = int((time.time() if now is None else now) - timestamp)
+    return f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"
+
+
+def duration(seconds: int) -> str:
+    """Two parts at most."""
+    parts = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
+    shown = [f"{n} {unit}" for n, unit in parts if n][:2]
+    return " ".join(shown) or "0 s"
+
+
+def flags(value: int) -> str:
+    """The names of the flags set."""
+    names = [name for flag, name in FLAG_NAMES.items() if value & flag]
+    return ", ".join(names) or "failed"
+
+
+def token_of(tokens: Mapping[str, Mapping[str, Any]], address: str | None) -> Mapping[str, Any]:
+    """Symbol and decimals of a token; an unknown one by the start of its address, in base units."""
+    if address is None:
+        return {"symbol": "", "decimals": 0}
+    return tokens.get(address, {"symbol": short(address, 4), "decimals": 0})

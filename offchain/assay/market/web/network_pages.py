@@ -1,0 +1,115 @@
+"""Pages of the network: totals, epochs, validators, slashes, accounts, transactions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from sqlalchemy import select
+
+from assay.market.api.context import Context, NotFound, context_of
+from assay.market.api.parameters import AddressPath, Cursor, Hash, Number, checked, plain_hash
+from assay.market.queries import accounts, network
+from assay.market.queries.pages import Order, many, one, page
+from assay.market.store.tables import devices, epochs, faults, leases, listings, refusals, rewards
+from assay.market.web.rendering import Pages
+
+router = APIRouter(include_in_schema=False)
+Ctx = Annotated[Context, Depends(context_of)]
+PRESENCE_EPOCHS = 30
+
+
+def pages_of(request: Request) -> Pages:
+    """The renderer."""
+    pages: Pages = request.app.state.pages
+    return pages
+
+
+@router.get("/network")
+def overview(request: Request, ctx: Ctx, cursor: Cursor = None) -> Response:
+    """The network in numbers, and its epochs."""
+    with ctx.reading() as connection:
+        totals = network.totals(connection)
+        listed = network.epoch_page(connection, None, cursor, 15)
+        series = network.epoch_series(connection)
+    return pages_of(request).render(request, "network.html", totals=totals, epochs=listed, series=series)
+
+
+@router.get("/epochs/{epoch}")
+def epoch_page(request: Request, ctx: Ctx, epoch: Number, cursor: Cursor = None) -> Response:
+    """One epoch: its four transactions' results and every measured device."""
+    from assay.market.store.tables import measurements
+
+    with ctx.reading() as connection:
+        row = one(connection, epochs, epoch=epoch)
+        if row is None:
+            raise NotFound(f"Epoch {epoch} has not been opened.")
+        where = [measurements.c.epoch == epoch]
+        lines = page(connection, measurements, where, Order("device_id"), cursor, 25)
+        refused = many(connection, select(refusals).where(refusals.c.epoch == epoch).limit(50))
+        present = [p for p in network.presence(connection, 100) if p["epoch"] == epoch]
+    return pages_of(request).render(
+        request, "epoch.html", epoch=row, lines=lines, refused=refused, presence=present[0] if present else None
+    )
+
+
+@router.get("/validators")
+def validators(request: Request, ctx: Ctx) -> Response:
+    """Seats, how present they are, and where they disagreed."""
+    with ctx.reading() as connection:
+        seats = network.validator_list(connection)
+        present = network.presence(connection, PRESENCE_EPOCHS)
+    return pages_of(request).render(request, "validators.html", validators=seats, presence=present)
+
+
+@router.get("/slashes")
+def slashes(request: Request, ctx: Ctx, cursor: Cursor = None) -> Response:
+    """Every proven fault."""
+    with ctx.reading() as connection:
+        found = network.fault_page(connection, [], cursor, 15)
+        totals = network.totals(connection)
+    return pages_of(request).render(request, "slashes.html", faults=found, totals=totals)
+
+
+@router.get("/accounts/{address}")
+def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = None) -> Response:
+    """A provider, validator, renter or watcher: stake, earnings, devices, leases, events."""
+    who = checked(address)
+    with ctx.reading() as connection:
+        found = accounts.read_account(connection, who)
+        owned = many(connection, select(listings).where(listings.c.provider == who).limit(50))
+        lent = many(
+            connection,
+            select(leases)
+            .where((leases.c.provider == who) | (leases.c.renter == who))
+            .order_by(leases.c.lease_id.desc())
+            .limit(20),
+        )
+        earned = many(
+            connection, select(rewards).where(rewards.c.account == who).order_by(rewards.c.epoch.desc()).limit(100)
+        )
+        against = network.fault_page(connection, [faults.c.account == who], None, 10)
+        happened = accounts.account_events(connection, who, cursor, 15)
+        total = connection.execute(select(devices.c.device_id).where(devices.c.provider == who).limit(1000)).all()
+    return pages_of(request).render(
+        request,
+        "account.html",
+        who=who,
+        account=found,
+        listings=owned,
+        leases=lent,
+        rewards=list(reversed(earned)),
+        faults=against.rows,
+        events=happened,
+        device_count=len(total),
+    )
+
+
+@router.get("/transactions/{transaction}")
+def transaction(request: Request, ctx: Ctx, transaction: Hash) -> Response:
+    """What a transaction did to the market."""
+    with ctx.reading() as connection:
+        found = accounts.transaction_events(connection, plain_hash(transaction))
+    if not found:
+        raise NotFound(f"No indexed event comes from transaction {transaction}.")
+    return pages_of(request).render(request, "transaction.html", transaction=transaction, events=found)

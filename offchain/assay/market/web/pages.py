@@ -1,0 +1,51 @@
+"""Adds the pages to the application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from assay.market.api.context import Context, NotFound
+from assay.market.errors import BadQuery
+from assay.market.web import assets, market_pages, network_pages, transactions
+from assay.market.web.rendering import Pages
+
+
+def add_pages(app: FastAPI, context: Context) -> None:
+    """Routes, static files, and error pages for whoever asked for a page."""
+    pages = Pages(context)
+    app.state.pages = pages
+    files = assets.vendor_files()
+
+    @app.get("/static/vendor/{name}", include_in_schema=False)
+    def vendor(name: str) -> Response:
+        if name not in files:
+            raise HTTPException(404, "no such file")
+        kind = "text/css" if name.endswith(".css") else "text/javascript"
+        return FileResponse(files[name], media_type=kind)
+
+    app.mount("/static", StaticFiles(directory=assets.STATIC), name="static")
+    for routes in (market_pages.router, network_pages.router, transactions.router):
+        app.include_router(routes)
+
+    def failed(status: int, title: str) -> object:
+        async def handler(request: Request, error: Exception) -> Response:
+            text = str(getattr(error, "detail", error))
+            if request.url.path.startswith(("/v1/", "/send/")):
+                return JSONResponse({"error": text}, status)
+            return pages.render(request, "failure.html", status, title=title, text=text)
+
+        return handler
+
+    async def http_failure(request: Request, error: Exception) -> Response:
+        code = error.status_code if isinstance(error, StarletteHTTPException) else 500
+        text = str(getattr(error, "detail", error))
+        if request.url.path.startswith(("/v1/", "/send/", "/static/")):
+            return JSONResponse({"error": text}, code)
+        return pages.render(request, "failure.html", code, title="Not here", text=text)
+
+    app.add_exception_handler(NotFound, failed(404, "Not here"))  # type: ignore[arg-type]
+    app.add_exception_handler(BadQuery, failed(400, "Not a search"))  # type: ignore[arg-type]
+    app.add_exception_handler(StarletteHTTPException, http_failure)

@@ -1,0 +1,58 @@
+"""Templates, and what every page is given."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from assay.market.api.context import Context
+from assay.market.web import assets, formats
+
+TEMPLATES = Path(__file__).with_name("templates")
+# Nothing but our own files runs or styles; wallets inject their provider from outside the page.
+SECURITY = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+}
+
+
+class Pages:
+    """Renders templates over one context."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._environment = Environment(
+            loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            lstrip_blocks=True,
+        )  # fmt: skip
+        tokens = context.links.get("tokens", {})
+        names = (
+            "decimal", "per_hour", "gops", "memory", "percent", "short", "hexadecimal", "moment", "clock", "age",
+            "duration", "flags",
+        )  # fmt: skip
+        self._environment.filters |= {name: getattr(formats, name) for name in names}
+        self._environment.filters["json"] = lambda value: json.dumps(value)
+        self._environment.globals |= {
+            "token_of": lambda address: formats.token_of(tokens, address),
+            "phases": formats.PHASES,
+            "lease_statuses": formats.LEASE_STATUSES,
+            "device_statuses": formats.DEVICE_STATUSES,
+            "fault_names": formats.FAULTS,
+            "version": assets.fingerprint(),
+            "vendor": set(assets.vendor_files()),
+            "links": context.links,
+            "status": context.status,
+        }
+
+    def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        """A page, or the part of it that htmx asked for."""
+        text = self._environment.get_template(template).render(request=request, at=self._context.at(), **values)
+        return HTMLResponse(text, status, headers=SECURITY)

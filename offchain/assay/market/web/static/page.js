@@ -1,0 +1,96 @@
+"use strict";
+// What pages do beyond being read: theme, live block height, live cost, a lease's burn-down.
+
+const byId = (id) => document.getElementById(id);
+
+byId("theme").addEventListener("click", () => {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  try { localStorage.setItem("theme", root.dataset.theme); } catch { /* not kept, then */ }
+  dispatchEvent(new Event("themechange"));
+});
+
+// Amounts are integers beyond a double's precision: BigInt until they are shown.
+const RATE_UNIT = 10n ** 18n;
+
+function shown(amount, decimals, places) {
+  const text = amount.toString().padStart(decimals + 1, "0");
+  const whole = text.slice(0, text.length - decimals) || "0";
+  const part = decimals ? text.slice(text.length - decimals).slice(0, places) : "";
+  const grouped = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+  return part ? `${grouped}.${part}` : grouped;
+}
+
+for (const form of document.querySelectorAll("form[data-rate]")) {
+  const hours = form.elements.hours;
+  const update = () => {
+    const seconds = secondsOf(form);
+    const cost = (BigInt(form.dataset.rate) * BigInt(seconds) + RATE_UNIT - 1n) / RATE_UNIT;
+    const output = form.querySelector("output");
+    output.replaceChildren(Object.assign(document.createElement("b"), { textContent: shown(cost, Number(form.dataset.decimals), 4) }), ` ${form.dataset.symbol}`);
+  };
+  hours.addEventListener("input", update);
+  update();
+}
+
+function secondsOf(form) {
+  const asked = Math.ceil(Number(form.elements.hours?.value || 0) * 3600);
+  return Math.min(Math.max(asked || 1, Number(form.dataset.minimum || 1)), Number(form.dataset.maximum || 31536000));
+}
+window.secondsOf = secondsOf;
+
+const burn = document.querySelector("[data-burn]");
+if (burn && burn.dataset.live === "1") {
+  const d = burn.dataset;
+  const began = performance.now();
+  const tick = () => {
+    const now = Number(d.now) + (performance.now() - began) / 1000;
+    const run = Math.max(0, Math.min(now, Number(d.stop)) - Number(d.start));
+    const streamed = (BigInt(d.rate) * BigInt(Math.floor(run * 1000))) / (RATE_UNIT * 1000n);
+    burn.querySelector("[data-streamed]").textContent = shown(streamed, Number(d.decimals), 6);
+    burn.querySelector("progress").value = run;
+    const left = Math.max(0, Math.round(Number(d.stop) - now));
+    const parts = [[Math.floor(left / 3600), "h"], [Math.floor(left / 60) % 60, "min"], [left % 60, "s"]];
+    burn.querySelector("[data-left]").textContent = left ? `${parts.filter(([n]) => n).map(([n, u]) => `${n} ${u}`).join(" ")} left` : "ran out";
+    if (left) setTimeout(tick, 1000);
+  };
+  tick();
+}
+
+// Block height and age on every page, as blocks come.
+if ("EventSource" in window) {
+  const source = new EventSource("/v1/stream");
+  let stamp = 0;
+  source.addEventListener("at", (message) => {
+    const at = JSON.parse(message.data);
+    stamp = at.timestamp;
+    byId("at-block").textContent = at.block.toLocaleString("en");
+    dispatchEvent(new CustomEvent("block", { detail: at }));
+  });
+  setInterval(() => {
+    if (stamp) byId("at-lag").textContent = `${Math.max(0, Math.round(Date.now() / 1000 - stamp))} s old`;
+  }, 1000);
+  addEventListener("pagehide", () => source.close());
+}
+
+// Counts beside the facets follow the search that htmx has put in the URL.
+document.addEventListener("htmx:afterSwap", async (event) => {
+  if (event.target.id !== "results") return;
+  const answer = await fetch(`/v1/facets${location.search}`, { headers: { accept: "application/json" } });
+  if (!answer.ok) return;
+  const { data } = await answer.json();
+  for (const count of document.querySelectorAll("[data-facet]")) {
+    count.textContent = data.facets[count.dataset.facet]?.[count.dataset.value] ?? 0;
+  }
+});
+
+// An unticked default would otherwise come back: a form without `state` means what the server's default does.
+const filters = byId("filters");
+filters?.addEventListener("change", (event) => {
+  if (event.target.name !== "state") return;
+  const all = filters.querySelector('[name="state"][value="all"]');
+  if (event.target === all && all.checked) {
+    for (const box of filters.querySelectorAll('[name="state"]')) if (box !== all) box.checked = false;
+  } else if (event.target.checked) all.checked = false;
+}, true);

@@ -1,0 +1,223 @@
+"""A market over an index of a small invented network, served on a real port: what pages are looked at with."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+from assay.market.api.app import create_app
+from assay.market.api.context import Context
+from assay.market.api.status import Status
+from assay.market.events.device_events import DeviceEndpoint, DeviceEnrolled, DeviceRetired, ProfileAdded
+from assay.market.events.epoch_events import EpochDrawn, EpochOpened, EpochReported, EpochSealed, EpochVoided
+from assay.market.events.fault_events import FaultProven, WrongElementShown
+from assay.market.events.lease_events import LeaseClaimed, LeaseEnded, LeaseOpened, LeaseRefunded, LeaseStarted
+from assay.market.events.record import Address, Event, Place
+from assay.market.events.registry import log_of
+from assay.market.events.seat_events import SeatEndpoint, SeatJoined, SetChanged
+from assay.market.events.stake_events import Deposited, Reserved, Slashed
+from assay.market.follow.content_follower import device_changes, reward_changes
+from assay.market.follow.index import Batch, Index, Tip
+from assay.market.follow.offer_follower import OfferFollower
+from assay.market.sources.offers import SignedOffer, specification
+from assay.market.store.database import open_database
+from assay.market.store.rows import WorkingSet
+from assay.protocol.hexadecimal import to_address
+from assay.protocol.keccak import keccak
+from assay.protocol.leaves import DeviceLeaf, RewardLeaf, device_tree, reward_tree
+from assay.protocol.messages import Offer
+from assay.protocol.signing import Domain
+
+BLOCK_S, EPOCH_BLOCKS, EPOCHS = 12, 30, 24
+MODELS = (
+    ("H100 SXM", 81_920, 620_000, 2.40),
+    ("A100 80GB", 81_920, 240_000, 1.10),
+    ("RTX 4090", 24_576, 330_000, 0.45),
+    ("L40S", 49_152, 210_000, 0.79),
+    ("RTX 3090", 24_576, 110_000, 0.22),
+)
+REGIONS = ("eu-north", "us-east", "ap-south")
+NOBODY = "0x" + "00" * 20
+
+
+def h(text: str) -> bytes:
+    return keccak(text.encode())
+
+
+def account(name: str) -> Address:
+    return Address(to_address(h(name)[:20]))
+
+
+TOKEN = account("test dollar")
+VALIDATORS = [account(f"validator {n}") for n in range(7)]
+PROVIDERS = [account(f"provider {n}") for n in range(4)]
+RENTER, WATCHER = account("renter"), account("watcher")
+DEVICES = sorted(h(f"device {n}") for n in range(28))
+CHEAT = DEVICES[5]
+
+
+def document(n: int) -> dict[str, Any]:
+    model, mib, _, _ = MODELS[n % len(MODELS)]
+    return {"model": model, "memoryMiB": mib, "region": REGIONS[n % 3]}
+
+
+def leaves_of(epoch: int, choice: random.Random) -> list[DeviceLeaf]:
+    found = []
+    for n, device in enumerate(DEVICES):
+        if device == CHEAT and epoch > 18:
+            continue
+        flag = 8 if device == CHEAT and epoch == 18 else 2 if n in (2, 9) and epoch > 19 else 1
+        if choice.random() < 0.03 * (n % 4):
+            flag = 4
+        score = int(MODELS[n % len(MODELS)][2] * choice.uniform(0.94, 1.03)) if flag == 1 else 0
+        mib = document(n)["memoryMiB"] if flag == 1 else 0
+        uptime = 10_000 if flag in (1, 2) else choice.randint(8_000, 9_900)
+        found.append(DeviceLeaf(epoch, device, n, 1 + n % 2, score, mib, uptime, flag, h(f"r {epoch} {n}")))
+    return found
+
+
+def history(genesis: int) -> tuple[list[tuple[int, Event]], dict[int, tuple[list[DeviceLeaf], list[RewardLeaf]]]]:
+    """(block, event) pairs of the network's life, and what each report holds."""
+    choice = random.Random(7)
+    shape = (4096, 4096, 16_384, 16, 256, 256, 4, 9_000, 10, 1_000_000, 2_500 * 10**18)
+    events: list[tuple[int, Event]] = [(1, ProfileAdded(1, shape)), (1, ProfileAdded(2, (1024, *shape[1:])))]
+    for validator in VALIDATORS:
+        events += [
+            (1, Deposited(validator, validator, 250_000 * 10**18)),
+            (1, Reserved(validator, 250_000 * 10**18, 250_000 * 10**18)),
+            (2, SeatJoined(validator, account(f"s {validator}"), 0)),
+            (2, SeatEndpoint(validator, f"https://{validator[2:8].lower()}.example:9443", bytes(32))),
+        ]
+    events.append((2, SetChanged(1, 0, len(VALIDATORS))))
+    for n, device in enumerate(DEVICES):
+        provider = PROVIDERS[n % 4]
+        events += [
+            (3, Deposited(provider, provider, 2_600 * 10**18)),
+            (3, Reserved(provider, 2_500 * 10**18, (n // 4 + 1) * 2_500 * 10**18)),
+            (4, DeviceEnrolled(device, provider, account(f"k {n}"), 1 + n % 2, specification(document(n)).spec_hash)),
+            (4, DeviceEndpoint(device, f"https://gpu{n % 4}.example:8443", bytes(32))),
+        ]
+    reports: dict[int, tuple[list[DeviceLeaf], list[RewardLeaf]]] = {}
+    everyone = (1 << len(VALIDATORS)) - 1
+    for epoch in range(EPOCHS):
+        block = 6 + epoch * EPOCH_BLOCKS
+        signers = everyone & ~(1 << choice.randrange(14))
+        events.append((block, EpochOpened(epoch, 1, h(f"b {epoch}"), h(f"e {epoch}"))))
+        if epoch == 11:
+            events.append((block + 20, EpochVoided(epoch, 1)))
+            continue
+        leaves = leaves_of(epoch, choice)
+        events.append((block + 9, EpochSealed(epoch, 0, h(f"seal {epoch}"), len(leaves), everyone)))
+        if epoch < EPOCHS - 1:
+            rewards = [RewardLeaf(a, (epoch + 1) * 10**18 * (37 + n)) for n, a in enumerate((*VALIDATORS, *PROVIDERS))]
+            reports[epoch] = leaves, rewards
+            total = sum(r.cumulative for r in rewards)
+            roots = device_tree(leaves).root, reward_tree(rewards).root
+            events += [
+                (block + 12, EpochDrawn(epoch, h(f"rho {epoch}"))),
+                (block + 25, EpochReported(epoch, 0, *roots, total, h(f"d {epoch}"), signers)),
+            ]
+    block = 6 + 19 * EPOCH_BLOCKS
+    events += [
+        (block, Slashed(PROVIDERS[5 % 4], 2_500 * 10**18, 250 * 10**18, WATCHER)),
+        (block, DeviceRetired(CHEAT, 3)),
+        (block, FaultProven(1, CHEAT, 18, PROVIDERS[5 % 4], 2_500 * 10**18, WATCHER)),
+        (block, WrongElementShown(CHEAT, 18, 7, 1_902, 311, 48_213, -517_340)),
+    ]
+    rate = int(2.4 * 10**6 / 3600 * 10**18)
+    for lease, (n, start, hours) in enumerate(((2, 500, 6), (9, 610, 3), (4, 300, 1)), 1):
+        provider, at = PROVIDERS[n % 4], genesis + start * BLOCK_S
+        deposit = rate * hours * 3600 // 10**18
+        stop = genesis + (6 + EPOCHS * EPOCH_BLOCKS) * BLOCK_S + 2_400 if n == 2 else at + hours * 3600
+        events += [
+            (start - 5, LeaseOpened(lease, RENTER, provider, DEVICES[n], TOKEN, rate, deposit)),
+            (start, LeaseStarted(lease, h("hand"), at, stop, deposit // 10)),
+        ]
+        if n == 4:
+            events += [
+                (start + 150, LeaseEnded(lease, RENTER, at + 1_800, 0)),
+                (start + 160, LeaseClaimed(lease, provider, deposit // 2, deposit // 100)),
+                (start + 161, LeaseRefunded(lease, RENTER, deposit // 2)),
+            ]
+    return events, reports
+
+
+def fill(index: Index, now: int) -> None:
+    """Writes the network into an index whose newest block is a few seconds old."""
+    last = 6 + EPOCHS * EPOCH_BLOCKS
+    genesis = now - last * BLOCK_S
+    events, reports = history(genesis)
+    counts: dict[int, int] = {}
+    logs = []
+    for block, event in sorted(events, key=lambda pair: pair[0]):
+        counts[block] = counts.get(block, -1) + 1
+        logs.append(log_of(event, Place(block, counts[block], h(f"tx {block}"), genesis + block * BLOCK_S)))
+    seats = {1: [(v, account(f"s {v}")) for v in VALIDATORS]}
+    index.apply(Batch(logs, seats, Tip(last, h("tip"), now)))
+    for epoch, (leaves, rewards) in reports.items():
+        with index.engine.connect() as connection:
+            rows = WorkingSet(connection)
+            changes = device_changes(epoch, leaves, lambda d, r=rows: r.row("devices", (d,)))  # type: ignore[misc]
+        index.apply_changes([*changes, *reward_changes(epoch, rewards)])
+    take_offers(index, now)
+
+
+def take_offers(index: Index, now: int) -> None:
+    follower = OfferFollower(index, None, Domain(31337, account("escrow")))  # type: ignore[arg-type]
+    for p, provider in enumerate(PROVIDERS):
+        offers = []
+        for n, device in enumerate(DEVICES):
+            if n % 4 != p or n == 13:
+                continue
+            rate = int(MODELS[n % len(MODELS)][3] * (1 + n / 90) * 10**6 / 3600 * 10**18)
+            offer = Offer(provider, device, TOKEN, rate, 600, 30 * 86_400, now + 86_400, 0, NOBODY)
+            offers.append(SignedOffer(offer, h(f"offer {n}"), bytes(64)))
+        follower.take(provider, offers, [specification(document(n)) for n in range(15)])
+
+
+def seeded_context(database: str, now: int) -> Context:
+    """The context over a seeded index."""
+    engine = open_database(database)
+    index = Index(engine, max_age=6)
+    fill(index, now)
+    status = Status("devnet", 31337)
+    status.move(index.tip(), index.tip().block)  # type: ignore[union-attr]
+    contracts = {name: account(name) for name in ("EpochOracle", "LeaseEscrow", "NetworkToken")}
+    links = {
+        "rpc": "http://127.0.0.1:8545",
+        "contracts": contracts,
+        "tokens": {TOKEN: {"symbol": "tUSD", "decimals": 6}},
+        "genesis": 0,
+        "encode": lambda contract, function, arguments: (contracts.get(contract, contract), h(function)),
+    }
+    return Context(engine, status, links=links)
+
+
+@contextmanager
+def served(context: Context) -> Iterator[str]:
+    """The address of the market, served from a thread."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    app = create_app(context, rate=1e6, burst=1 << 20)
+    config = uvicorn.Config(app, "127.0.0.1", port, log_level="warning", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        if time.monotonic() > deadline:
+            raise TimeoutError("the market did not start")
+        time.sleep(0.02)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
