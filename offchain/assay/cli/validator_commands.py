@@ -79,9 +79,7 @@ def run(
 
 @commands.command()
 def join(
-    endpoint: Annotated[
-        str, typer.Option(help="Where other seats reach this validator, http(s)://host:port.")
-    ],
+    endpoint: Annotated[str, typer.Option(help="Where other seats reach this validator, http(s)://host:port.")],
     config: Config = None,
     rpc: Rpc = None,
     deployment: DeploymentFile = None,
@@ -124,8 +122,7 @@ def join(
             "signer": joined.signer,
             "staked": str(joined.staked),
             "transactions": [
-                {"name": name, "hash": transaction, "gas": gas}
-                for name, transaction, gas in joined.transactions
+                {"name": name, "hash": transaction, "gas": gas} for name, transaction, gas in joined.transactions
             ],
         },
         output,

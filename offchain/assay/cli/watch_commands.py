@@ -13,19 +13,13 @@ from assay.cli.output import fail
 commands = typer.Typer(help="Check what validators publish and prove faults.")
 
 LEVELS = ("debug", "info", "warning", "error")
-Rpc = Annotated[
-    list[str] | None, typer.Option("--rpc", envvar="ASSAY_RPC", help="JSON-RPC address; again for more.")
-]
-DeploymentFile = Annotated[
-    Path, typer.Option("--deployment", envvar="ASSAY_DEPLOYMENT", help="Deployment file.")
-]
+Rpc = Annotated[list[str] | None, typer.Option("--rpc", envvar="ASSAY_RPC", help="JSON-RPC address; again for more.")]
+DeploymentFile = Annotated[Path, typer.Option("--deployment", envvar="ASSAY_DEPLOYMENT", help="Deployment file.")]
 KeyFile = Annotated[
     Path, typer.Option("--key-file", envvar="ASSAY_KEY_FILE", help="Key file that pays and earns bounties.")
 ]
 PasswordFile = Annotated[Path | None, typer.Option("--password-file", help="File with its password.")]
-DataDir = Annotated[
-    Path, typer.Option("--data-dir", envvar="ASSAY_DATA_DIR", help="Folder of the databases.")
-]
+DataDir = Annotated[Path, typer.Option("--data-dir", envvar="ASSAY_DATA_DIR", help="Folder of the databases.")]
 Validator = Annotated[
     list[str] | None, typer.Option(help="A validator's address beyond those announced; again for more.")
 ]

@@ -50,12 +50,8 @@ def admit_instant(record: EpochRecord, message: InstantMessage, now: float) -> b
     own = [i for i in record.instants if i.seat == position]
     if len(own) >= MOST_INSTANTS_A_SEAT:
         return False
-    if not instants.plausible(
-        message.content.start_ms, int(now * 1000), int(context.deadlines.seal_by * 1000)
-    ):
-        raise Refused(
-            422, f"instant {message.content.start_ms} ms is too far from now ({int(now * 1000)} ms)"
-        )
+    if not instants.plausible(message.content.start_ms, int(now * 1000), int(context.deadlines.seal_by * 1000)):
+        raise Refused(422, f"instant {message.content.start_ms} ms is too far from now ({int(now * 1000)} ms)")
     return record.add_instant(message)
 
 
@@ -88,11 +84,11 @@ def admit_batch(record: EpochRecord, message: BatchMessage, rho: bytes | None, n
     digest = message.message(root).digest(context.domain)
     if not signed_by(digest, message.signature, seat.signer):
         raise Refused(401, f"batch of {message.seat} is not signed by its seat's signer")
-    known = record.by_digest.get(digest)
+    position = context.seats.index(seat)
+    known = record.by_digest.get((position, digest))
     if known is not None:
         return known
-    position = context.seat_of(message.seat)
-    if sum(1 for held in record.by_digest.values() if held.batch.seat == position) >= MOST_BATCHES_A_SEAT:
+    if sum(1 for of, _ in record.by_digest if of == position) >= MOST_BATCHES_A_SEAT:
         raise Refused(429, f"{message.seat} has sent {MOST_BATCHES_A_SEAT} different batches for one epoch")
     return record.add_batch(message, now)
 
@@ -113,6 +109,4 @@ def check_proposal(context: EpochContext, proposal: Proposal, round_reached: int
 
 def _check_scope(context: EpochContext, epoch: int, set_id: int) -> None:
     if (epoch, set_id) != (context.epoch, context.set_id):
-        raise Refused(
-            409, f"message for epoch {epoch}, set {set_id}; here epoch {context.epoch}, set {context.set_id}"
-        )
+        raise Refused(409, f"message for epoch {epoch}, set {set_id}; here epoch {context.epoch}, set {context.set_id}")

@@ -82,21 +82,20 @@ class Daemon:
                 continue
             del self._tasks[epoch]
             if task.exception() is not None:
-                log.error(
-                    "epoch failed", epoch=epoch, error=repr(task.exception()), exc_info=task.exception()
-                )
+                log.error("epoch failed", epoch=epoch, error=repr(task.exception()), exc_info=task.exception())
                 outcome = "failed"
                 self.services.store.update_epoch(epoch, outcome=outcome, reason=repr(task.exception())[:256])
             else:
                 outcome = task.result()
             self.counts[outcome] = self.counts.get(outcome, 0) + 1
-            self._forget(epoch - 3)
+            self._forget(epoch)
 
     def _forget(self, epoch: int) -> None:
-        # A late peer may still ask about the last few.
+        # A late peer may still ask about the last few; the chain needs no look at them.
         for old in [e for e in self.runs if e <= epoch and e not in self._tasks]:
-            del self.runs[old]
             self.services.follower.forget(old)
+            if old <= epoch - 3:
+                del self.runs[old]
 
     async def _follow_endpoints(self) -> None:
         while True:

@@ -62,10 +62,19 @@ class Follower:
         state = self.at_head(epoch)
         return Phase.NONE if state is None else state.phase
 
+    def is_read(self, epoch: int) -> bool:
+        """Whether a watched epoch's state is known by now: a phase of NONE means something only then."""
+        return epoch in self._at_head and epoch in self._at_final
+
     async def poll(self) -> None:
         """Reads the blocks, and what is watched where they moved. Raises ChainError."""
-        head, final = await self.reader.head(), await self.reader.final()
+        head = await self.reader.head()
         head_moved = self.head is None or head.hash != self.head.hash
+        known = self.watched <= self._at_head.keys() and self.watched <= self._at_final.keys()
+        if not head_moved and known:
+            self.polled_at, self.error = self.clock.now(), ""
+            return
+        final = await self.reader.final()
         final_moved = self.final is None or final.hash != self.final.hash
         for epoch in sorted(self.watched):
             if head_moved or epoch not in self._at_head:
@@ -74,8 +83,7 @@ class Follower:
                 self._at_final[epoch] = await self.reader.epoch(epoch, final)
         self.head, self.final = head, final
         self.polled_at, self.error = self.clock.now(), ""
-        if head_moved or final_moved:
-            self.wake.notify()
+        self.wake.notify()
 
     async def run(self, stopping: Callable[[], bool]) -> None:
         """Polls until told to stop. An unreachable chain is waited for."""

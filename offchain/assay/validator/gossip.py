@@ -58,9 +58,7 @@ class Gossiper:
         """Content with this H from the first of the accounts that has it."""
         for account in accounts:
             try:
-                answer = await self.peers.get(
-                    account, f"/v1/content/{to_hex(digest)}", most_bytes, self.request_s
-                )
+                answer = await self.peers.get(account, f"/v1/content/{to_hex(digest)}", most_bytes, self.request_s)
             except PeerFailure:
                 continue
             if answer.status == 200 and keccak(answer.body) == digest:

@@ -44,9 +44,7 @@ class Inbox:
         work = self._work(message.epoch)
         state = work.services.follower.at_final(message.epoch)
         drawn = state is not None and state.phase in (Phase.DRAWN, Phase.REPORTED)
-        admit_batch(
-            work.record, message, state.rho if state is not None and drawn else None, self._clock.now()
-        )
+        admit_batch(work.record, message, state.rho if state is not None and drawn else None, self._clock.now())
         self._wake.notify()
 
     async def seal_proposal(self, proposal: SealProposal) -> bytes:

@@ -34,9 +34,7 @@ class OpeningChecker:
         """The verdict on an opening of the rows (t, i) asked for."""
         verifier = await self._verifier(profile, epoch_seed, rho)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._pool, verifier.verify, device_seed, result_root, opening, indices
-        )
+        return await loop.run_in_executor(self._pool, verifier.verify, device_seed, result_root, opening, indices)
 
     async def prepare(self, profile: Profile, epoch_seed: bytes, rho: bytes) -> None:
         """Works out the projection ahead of the first opening."""
@@ -50,9 +48,7 @@ class OpeningChecker:
         key = (profile, epoch_seed, rho)
         if key not in self._verifiers:
             loop = asyncio.get_running_loop()
-            self._verifiers[key] = loop.run_in_executor(
-                self._pool, Verifier, profile, epoch_seed, rho, self._threads
-            )
+            self._verifiers[key] = loop.run_in_executor(self._pool, Verifier, profile, epoch_seed, rho, self._threads)
             while len(self._verifiers) > KEPT_VERIFIERS:
                 self._verifiers.popitem(last=False)
         return await asyncio.shield(self._verifiers[key])

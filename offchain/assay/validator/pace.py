@@ -27,6 +27,6 @@ def pace(timing: Timing) -> Pace:
         round_s=round_s,
         stagger_s=max(2.5, round_s / 2),
         grace_s=min(5.0, max(0.4, round_s / 4)),
-        liveness_s=min(60.0, max(1.0, timing.epoch_length / 12)),
+        liveness_s=min(60.0, max(1.0, timing.epoch_length / 8)),
         request_s=min(30.0, max(2.0, round_s)),
     )

@@ -71,9 +71,7 @@ def open_journal(settings: ValidatorSettings, key: Key, chain: Chain) -> Journal
     return Journal(path, key.address, chain.chain_id)
 
 
-def open_signer(
-    settings: ValidatorSettings, key: Key, reader: ContractReader, clock: SystemClock
-) -> SeatSigner:
+def open_signer(settings: ValidatorSettings, key: Key, reader: ContractReader, clock: SystemClock) -> SeatSigner:
     """The signer with its record. Raises SettingsError beside a living copy or with a damaged record."""
     path = settings.data_dir / f"signing-{key.address.lower()}.sqlite"
     current = epoch_at(reader.timing, clock.now())
@@ -95,9 +93,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(2_048)
     except OSError as error:
         listener.close()
-        raise SettingsError(
-            f"cannot listen on {host}:{port}: {error.strerror}; choose another --port"
-        ) from None
+        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
     return listener
 
 
@@ -139,9 +135,7 @@ async def assembled(settings: ValidatorSettings, key: Key) -> AsyncIterator[tupl
             inbox=Inbox(daemon.run_of, clock, wake),
             publication=Publication(store, reader.domain),
             store=store,
-            limit=RateLimit(
-                settings.requests_per_second, settings.request_burst, lambda: clock.elapsed_us() / 1e6
-            ),
+            limit=RateLimit(settings.requests_per_second, settings.request_burst, lambda: clock.elapsed_us() / 1e6),
             status=lambda: status(daemon),
             unready=lambda: unready(daemon),
             metrics=lambda: b"",

@@ -108,9 +108,7 @@ class Publication:
             return None
 
     def _messages(self, epoch: int, kind: str) -> list[dict[str, Any]]:
-        return [
-            {"seat": m.seat, "content": to_hex(m.hash)} for m in self._store.messages(epoch) if m.kind == kind
-        ]
+        return [{"seat": m.seat, "content": to_hex(m.hash)} for m in self._store.messages(epoch) if m.kind == kind]
 
     def _batches(self, epoch: int) -> list[dict[str, Any]]:
         batches = []

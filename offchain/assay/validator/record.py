@@ -43,7 +43,8 @@ class EpochRecord:
     contents: dict[bytes, bytes] = field(default_factory=dict)  # device -> H of its commitment
     elapsed_us: dict[bytes, int] = field(default_factory=dict)  # timed by this validator
     batches: dict[int, HeldBatch] = field(default_factory=dict)  # the first of each seat
-    by_digest: dict[bytes, HeldBatch] = field(default_factory=dict)  # all, equivocations too
+    # All of each seat, equivocations too. Two seats that saw the same sign the same digest.
+    by_digest: dict[tuple[int, bytes], HeldBatch] = field(default_factory=dict)
     seal_proposals: dict[int, SealProposal] = field(default_factory=dict)
     report_proposals: dict[int, ReportProposal] = field(default_factory=dict)
     inventory_at: float | None = None  # when this validator closed its own inventory
@@ -74,9 +75,7 @@ class EpochRecord:
         """Keeps a device's commitment, timed (above 0) or from a peer (0), and gives the H of its content."""
         content = self.store.put_content(self.context.epoch, "commitment", canonical.encode(body.to_json()))
         if body.device_id not in self.commitments:
-            self.store.put_commitment(
-                self.context.epoch, self.context.epoch_seed, body.device_id, content, elapsed_us
-            )
+            self.store.put_commitment(self.context.epoch, self.context.epoch_seed, body.device_id, content, elapsed_us)
             self._add_commitment(body, content, elapsed_us)
         return content
 
@@ -167,4 +166,4 @@ class EpochRecord:
         content = canonical.content_hash(message.to_json())
         held = HeldBatch(Batch(seat, digest, leaves), content, received_at)
         self.batches.setdefault(seat, held)
-        return self.by_digest.setdefault(digest, held)
+        return self.by_digest.setdefault((seat, digest), held)

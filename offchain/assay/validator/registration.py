@@ -35,14 +35,10 @@ async def join(chain: Chain, sender: Sender, signer: Key, endpoint: str) -> Join
     """
     account = sender.address
     if not endpoint.startswith(("http://", "https://")) or len(endpoint) > MOST_ENDPOINT:
-        raise ValidatorError(
-            f"endpoint {endpoint[:80]!r}: an http(s) address of at most {MOST_ENDPOINT} letters"
-        )
+        raise ValidatorError(f"endpoint {endpoint[:80]!r}: an http(s) address of at most {MOST_ENDPOINT} letters")
     seats = await chain.call("ValidatorSet", "currentSeats", at="latest")
     if any(seat.account == account for seat in seats):
-        raise ValidatorError(
-            f"{account} holds a seat already; change its address with `assay validator endpoint`"
-        )
+        raise ValidatorError(f"{account} holds a seat already; change its address with `assay validator endpoint`")
     needed: int = await chain.call("ValidatorSet", "seatStake", at="latest")
     free: int = await chain.call("StakeManager", "freeStake", account, at="latest")
     done: list[tuple[str, str, int]] = []
@@ -53,9 +49,7 @@ async def join(chain: Chain, sender: Sender, signer: Key, endpoint: str) -> Join
         approve = ContractCall("NetworkToken", "approve", (manager, short))
         receipt = await sender.send(approve, label="approve")
         done.append(("approve", receipt.transaction_hash, receipt.gas_used))
-        receipt = await sender.send(
-            ContractCall("StakeManager", "deposit", (account, short)), label="deposit"
-        )
+        receipt = await sender.send(ContractCall("StakeManager", "deposit", (account, short)), label="deposit")
         done.append(("deposit", receipt.transaction_hash, receipt.gas_used))
     claim = SeatClaim(account, signer.address, await seat_nonce(chain, account))
     signature = signer.sign(claim, chain.domain("ValidatorSet"))

@@ -52,9 +52,7 @@ class ValidatorSettings(BaseSettings):
         int | None,
         Field(ge=1, le=16, description="RPC endpoints that must agree on a block; absent: a majority."),
     ] = None
-    poll_seconds: Annotated[
-        float, Field(gt=0, le=60, description="How often the chain is asked for blocks.")
-    ] = 0.25
+    poll_seconds: Annotated[float, Field(gt=0, le=60, description="How often the chain is asked for blocks.")] = 0.25
     workers: Annotated[int, Field(ge=1, le=256, description="Threads that verify openings.")] = 2
     verification: Annotated[
         str,
@@ -66,12 +64,8 @@ class ValidatorSettings(BaseSettings):
     requests_per_second: Annotated[
         float, Field(gt=0, le=1e6, description="Requests that one peer may make on average.")
     ] = 200.0
-    request_burst: Annotated[
-        float, Field(gt=0, le=1e6, description="Requests that one peer may make at once.")
-    ] = 600.0
-    storage_mib: Annotated[
-        int, Field(ge=64, description="Most mebibytes of contents kept for one epoch.")
-    ] = 65_536
+    request_burst: Annotated[float, Field(gt=0, le=1e6, description="Requests that one peer may make at once.")] = 600.0
+    storage_mib: Annotated[int, Field(ge=64, description="Most mebibytes of contents kept for one epoch.")] = 65_536
     log_level: Annotated[
         str, Field(pattern="^(debug|info|warning|error)$", description="Least level of what is logged.")
     ] = "info"

@@ -79,9 +79,7 @@ class Store:
             stored: bytes = db.execute(select(t.c.nonce).where(*key)).scalar_one()
         return stored
 
-    def put_commitment(
-        self, epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int
-    ) -> None:
+    def put_commitment(self, epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int) -> None:
         """Keeps the first commitment of a device; a later one changes nothing."""
         values = {
             "epoch": epoch,

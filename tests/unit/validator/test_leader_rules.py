@@ -84,9 +84,7 @@ def test_epoch_at__a_moment__is_the_one_that_covers_it(when, epoch):
 def test_inventories__device_that_all_honest_hold__is_required_whatever_f_leave_out(seats, data):
     device = bytes(32)
     liars = data.draw(st.sets(st.integers(0, seats - 1), max_size=quorum.faults(seats)))
-    speakers = data.draw(
-        st.sets(st.integers(0, seats - 1), min_size=quorum.quorum(seats), max_size=seats)
-    )
+    speakers = data.draw(st.sets(st.integers(0, seats - 1), min_size=quorum.quorum(seats), max_size=seats))
     inventories = {s: frozenset() if s in liars else frozenset({device}) for s in speakers}
     assert missing_devices(inventories, seats, []) == (device,)
 

@@ -130,7 +130,9 @@ def test_left_out__a_seat_held_and_not_named__is_told():
 
 @st.composite
 def epochs(draw):
-    """(seats, sealed devices, batches): any flags, times, uptimes; each seat speaks of some of the devices."""
+    """(seats, sealed devices, batches): any flags, times, uptimes; each seat speaks of some of the
+    devices.
+    """
     seats = draw(st.integers(1, 10))
     seals = sorted(draw(st.sets(st.integers(1, 30), min_size=1, max_size=5)))
     batches = []

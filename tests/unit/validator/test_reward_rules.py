@@ -78,9 +78,7 @@ lines = st.lists(
     unique_by=lambda leaf: leaf.device_id,
 )
 pools = st.builds(Emission, st.integers(0, 10**24), st.integers(0, 10**24), st.integers(0, 10**24))
-previous = st.dictionaries(
-    st.integers(1, 300).map(lambda i: f"0x{i:040x}"), st.integers(0, 10**30), max_size=8
-)
+previous = st.dictionaries(st.integers(1, 300).map(lambda i: f"0x{i:040x}"), st.integers(0, 10**30), max_size=8)
 
 
 @given(previous, lines, pools, st.integers(0, 15), st.integers(0, 15))
@@ -102,7 +100,6 @@ def test_cumulative__lines_in_any_order__same_totals(results, random):
     shuffled = list(results)
     random.shuffle(shuffled)
     first, second = (
-        cumulative_rewards({}, SEATS, rows, profile_of, provider_of, presence, EMISSION)
-        for rows in (results, shuffled)
+        cumulative_rewards({}, SEATS, rows, profile_of, provider_of, presence, EMISSION) for rows in (results, shuffled)
     )
     assert first == second

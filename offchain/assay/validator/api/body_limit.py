@@ -30,9 +30,7 @@ class BodyLimit:
             async with asyncio.timeout(self._read_s):
                 messages, fits = await self._read(receive)
         except TimeoutError:
-            await self._refuse(
-                408, f"the body did not come within {self._read_s:.0f} s", scope, receive, send
-            )
+            await self._refuse(408, f"the body did not come within {self._read_s:.0f} s", scope, receive, send)
             return
         if not fits:
             await self._refuse(413, f"bodies of at most {self._most} bytes are taken", scope, receive, send)

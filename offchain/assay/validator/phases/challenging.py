@@ -32,9 +32,7 @@ async def challenge_devices(work: Work) -> None:
     devices = [d for d in work.context.idle if d.device_id not in work.record.commitments]
     tasks = [asyncio.create_task(_challenge(work, device)) for device in devices]
     try:
-        await work.services.wake.until(
-            lambda: all(task.done() for task in tasks), work.context.deadlines.commit_by
-        )
+        await work.services.wake.until(lambda: all(task.done() for task in tasks), work.context.deadlines.commit_by)
     finally:
         for task in tasks:
             task.cancel()
@@ -48,9 +46,7 @@ async def _challenge(work: Work, device: Device) -> None:
     nonce = services.store.nonce(context.epoch, device.device_id, context.epoch_seed, fresh)
     challenge = Challenge(context.epoch, context.epoch_seed, device.device_id, work.account, nonce)
     signature = services.statements.sign_challenge(challenge)
-    body = canonical.encode(
-        UsedChallenge.model_validate({**challenge.to_json(), "signature": signature}).to_json()
-    )
+    body = canonical.encode(UsedChallenge.model_validate({**challenge.to_json(), "signature": signature}).to_json())
     started = services.clock.elapsed_us()
     while (left := context.deadlines.commit_by - work.now()) > 0:
         try:

@@ -22,6 +22,7 @@ async def open_epoch(services: Services, epoch: int, account: str) -> bool:
     def open_at_head() -> bool:
         return follower.head_phase(epoch) != Phase.NONE
 
+    await services.wake.until(lambda: follower.is_read(epoch), limits.open_by)
     await services.wake.until(open_at_head, limits.start)
     rank = await _rank(services, epoch, account)
     if rank is not None and not await services.wake.until(
@@ -50,9 +51,9 @@ async def _open_at_final(services: Services, epoch: int, limits: Deadlines) -> b
 
     def hopeless() -> bool:
         head = follower.head
-        return (
-            head is not None and head.timestamp > limits.open_by and follower.head_phase(epoch) == Phase.NONE
-        )
+        if head is None or not follower.is_read(epoch):
+            return False
+        return head.timestamp > limits.open_by and follower.head_phase(epoch) == Phase.NONE
 
     await services.wake.until(lambda: follower.phase(epoch) != Phase.NONE or hopeless(), limits.report_by)
     return follower.phase(epoch) != Phase.NONE
@@ -74,9 +75,7 @@ async def read_context(services: Services, epoch: int, account: str) -> EpochCon
     return await _context(services, epoch, state, opened, own)
 
 
-async def _context(
-    services: Services, epoch: int, state: ChainEpoch, opened: Block, own: int
-) -> EpochContext:
+async def _context(services: Services, epoch: int, state: ChainEpoch, opened: Block, own: int) -> EpochContext:
     reader = services.reader
     devices = await reader.devices(opened)
     return EpochContext(

@@ -48,10 +48,10 @@ async def _before_is_settled(work: Work) -> bool:
     follower, before = work.services.follower, work.context.epoch - 1
     if before < 0:
         return True
-    follower.watch(before)
     closes = deadlines(work.services.reader.timing, before).report_by
 
     def is_settled() -> bool:
+        follower.watch(before)  # each time: its own run may end meanwhile, and stop watching
         state, final = follower.at_final(before), follower.final
         if state is None or final is None:
             return False

@@ -48,9 +48,7 @@ async def sign_report(work: Work, inputs: ReportInputs, proposal: ReportProposal
         results.rewards_total,
         results.data_hash,
     ):
-        raise Refused(
-            409, f"the named batches make another report here: devices 0x{results.devices_root.hex()}"
-        )
+        raise Refused(409, f"the named batches make another report here: devices 0x{results.devices_root.hex()}")
     work.record.add_report_proposal(proposal)
     keep(work, results)
     try:
@@ -60,7 +58,8 @@ async def sign_report(work: Work, inputs: ReportInputs, proposal: ReportProposal
 
 
 async def _batch(work: Work, inputs: ReportInputs, named: NamedBatch, leader: str) -> HeldBatch:
-    known = work.record.by_digest.get(named.digest)
+    seat = work.context.seat_of(named.seat)
+    known = None if seat is None else work.record.by_digest.get((seat, named.digest))
     if known is not None:
         return known
     body = await work.services.gossip.fetch([leader, named.seat], named.content, MOST_BATCH_BYTES)

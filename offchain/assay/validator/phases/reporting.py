@@ -91,8 +91,7 @@ async def _lead(work: Work, inputs: ReportInputs, round_: int) -> None:
         rewards_total=results.rewards_total,
         data_hash=results.data_hash,
         batches=tuple(
-            NamedBatch(seat=context.seats[h.batch.seat].account, digest=h.batch.digest, content=h.content)
-            for h in held
+            NamedBatch(seat=context.seats[h.batch.seat].account, digest=h.batch.digest, content=h.content) for h in held
         ),
         signature=signature,
     )

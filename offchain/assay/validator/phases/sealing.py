@@ -55,11 +55,7 @@ async def _lead(work: Work, round_: int) -> None:
     if len(record.inventories) < context.quorum:
         await work.services.wake.until(lambda: len(record.inventories) >= context.quorum, turn_ends)
     for earlier in sorted(record.seal_proposals, reverse=True):
-        if (
-            wanted(work)
-            and earlier < round_
-            and await _complete(work, record.seal_proposals[earlier], None, turn_ends)
-        ):
+        if wanted(work) and earlier < round_ and await _complete(work, record.seal_proposals[earlier], None, turn_ends):
             return
     if not wanted(work) or len(record.inventories) < context.quorum:
         return

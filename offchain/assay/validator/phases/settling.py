@@ -19,6 +19,8 @@ async def settled(work: Work, reached: Phase, closes: float) -> bool:
         return follower.phase(epoch) >= reached
 
     def hopeless() -> bool:
+        if not follower.is_read(epoch):
+            return False
         head, phase = follower.head, follower.head_phase(epoch)
         return phase == Phase.VOID or (head is not None and head.timestamp > closes and phase < reached)
 

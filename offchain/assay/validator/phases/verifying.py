@@ -106,9 +106,7 @@ def _secret_rows(work: Work, subject: _Subject) -> list[tuple[int, int]]:
 
 async def _ask(work: Work, subject: _Subject, content: RowsContent, count: int) -> bytes | None:
     context, services = work.context, work.services
-    gossip = Gossip(
-        context.epoch, context.set_id, "openings-request", canonical.content_hash(content.to_json())
-    )
+    gossip = Gossip(context.epoch, context.set_id, "openings-request", canonical.content_hash(content.to_json()))
     request = OpeningRequest(
         epoch=context.epoch,
         set_id=context.set_id,

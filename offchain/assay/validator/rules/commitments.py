@@ -54,9 +54,7 @@ def _check_challenges(held: HeldCommitment, epoch_seed: bytes, seats: Sequence[S
         signer = signers.get(challenge.validator)
         if signer is None:
             raise RuleError(f"challenge of {challenge.validator}, which holds no seat in this epoch")
-        message = Challenge(
-            held.message.epoch, epoch_seed, held.device_id, challenge.validator, challenge.nonce
-        )
+        message = Challenge(held.message.epoch, epoch_seed, held.device_id, challenge.validator, challenge.nonce)
         if not signed_by(message.digest(domain), challenge.signature, signer):
             raise RuleError(f"challenge of {challenge.validator} is not signed by its seat's signer")
     root = seeds.nonce_root([(c.validator, c.nonce) for c in used])

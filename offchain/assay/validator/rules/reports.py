@@ -79,9 +79,7 @@ def device_leaves(
 class _Line:
     """What the batches together say of one device."""
 
-    def __init__(
-        self, said: Sequence[ObservationLeaf], root: bytes | None, profile: Profile, seats: int
-    ) -> None:
+    def __init__(self, said: Sequence[ObservationLeaf], root: bytes | None, profile: Profile, seats: int) -> None:
         self._said, self._root, self._profile = said, root, profile
         self._faults, self._quorum = quorum.faults(seats), quorum.quorum(seats)
         self._of_root = [leaf for leaf in said if leaf.result_root == root]

@@ -38,9 +38,7 @@ def validator_rewards(seats: Sequence[Seat], presence: Presence, emission: Emiss
     """Shares of the validator pool: half for the seal of this epoch, half for the report of the one
     before.
     """
-    reported = {
-        account for i, account in enumerate(presence.report_accounts) if presence.report_signers >> i & 1
-    }
+    reported = {account for i, account in enumerate(presence.report_accounts) if presence.report_signers >> i & 1}
     rewards: Counter[str] = Counter()
     for i, seat in enumerate(seats):
         present = (presence.seal_signers >> i & 1) + (seat.account in reported)

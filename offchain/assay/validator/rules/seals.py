@@ -70,6 +70,4 @@ def check_seal(
         raise RuleError(f"seal {seal} is not that of its lines, which give {expected}")
     missing = missing_devices(inventories, seats, (leaf.device_id for leaf in leaves))
     if missing:
-        raise RuleError(
-            f"the seal leaves out {len(missing)} devices of f+1 inventories, first 0x{missing[0].hex()}"
-        )
+        raise RuleError(f"the seal leaves out {len(missing)} devices of f+1 inventories, first 0x{missing[0].hex()}")

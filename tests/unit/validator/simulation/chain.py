@@ -1,0 +1,231 @@
+"""A model of the oracle: blocks of one second, final two blocks behind, the contract's checks on phases and
+quorums.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+from assay.chain.blocks import Block
+from assay.protocol import quorum
+from assay.protocol.keccak import keccak
+from assay.protocol.messages import EpochReport, Seal
+from assay.protocol.profile import NAMED, Profile
+from assay.protocol.seeds import epoch_seed
+from assay.protocol.signing import Domain, signed_by
+from assay.validator.ports import ChainEpoch, Phase, ReportedEpoch, Transaction
+from assay.validator.rules.deadlines import Timing
+from assay.validator.rules.values import Device, Emission, Seat
+
+from .virtual_time import START
+
+ORACLE = "0x" + "11" * 20
+DOMAIN = Domain(31_337, ORACLE)
+EMPTY = ChainEpoch(Phase.NONE, 0, 0, 0, 0, 0, *(bytes(32),) * 6, 0)
+PROFILE = replace(NAMED["micro"], deadline_ms=3_000)
+FINALITY = 2
+
+
+class Reverted(Exception):
+    """The model refuses a transaction."""
+
+
+@dataclass
+class Chain:
+    """One chain for all. `states[n]` are the epochs after block n; `dropping` loses transactions."""
+
+    timing: Timing
+    seats: tuple[Seat, ...]
+    devices: tuple[Device, ...]
+    profiles: dict[int, Profile] = field(default_factory=lambda: {PROFILE.id: PROFILE})
+    emission_: Emission = field(default_factory=lambda: Emission(10**20, 10**19, 10**18))
+    blocks: list[Block] = field(default_factory=list)
+    states: list[dict[int, ChainEpoch]] = field(default_factory=list)
+    happened: dict[tuple[str, int], int] = field(default_factory=dict)  # (event, epoch) -> block
+    pending: list = field(default_factory=list)
+    mined: list[tuple[str, int, str]] = field(default_factory=list)  # (name, epoch, sender)
+
+    async def mine(self) -> None:
+        """A block a second, for ever."""
+        while True:
+            self._mine_one()
+            await asyncio.sleep(1)
+
+    def _mine_one(self) -> None:
+        number = len(self.blocks)
+        timestamp = int(START + asyncio.get_running_loop().time())
+        state = dict(self.states[-1]) if self.states else {}
+        waiting, self.pending = self.pending, []
+        block = Block(number, keccak(b"block" + number.to_bytes(8, "big")), bytes(32), timestamp, 1)
+        for name, epoch, sender, apply, done in waiting:
+            try:
+                apply(state, block)
+                self.mined.append((name, epoch, sender))
+                self.happened[name, epoch] = number
+                done.set_result(True)
+            except Reverted:
+                done.set_result(False)
+        self.blocks.append(block)
+        self.states.append(state)
+
+    def since(self, epoch: int, block: Block) -> int:
+        return block.timestamp - self.timing.genesis - epoch * self.timing.epoch_length
+
+    def apply_open(self, epoch: int):
+        def apply(state, block):
+            if state.get(epoch, EMPTY).phase != Phase.NONE or not 0 <= self.since(epoch, block) <= self.timing.open_by:
+                raise Reverted
+            beacon = keccak(b"beacon" + epoch.to_bytes(8, "big") + block.hash)
+            seed = epoch_seed(DOMAIN.chain_id, ORACLE, epoch, beacon)
+            state[epoch] = replace(EMPTY, phase=Phase.OPEN, set_id=1, beacon=beacon, epoch_seed=seed)
+
+        return apply
+
+    def apply_seal(self, seal: Seal, mask: int, signatures: bytes):
+        def apply(state, block):
+            known = state.get(seal.epoch, EMPTY)
+            if known.phase != Phase.OPEN or self.since(seal.epoch, block) > self.timing.seal_by:
+                raise Reverted
+            full = replace(seal, epoch_seed=known.epoch_seed)
+            self._check_quorum(full.digest(DOMAIN), mask, signatures)
+            state[seal.epoch] = replace(
+                known, phase=Phase.SEALED, seal_root=seal.seal_root, seal_count=seal.count,
+                seal_block=block.number, seal_signers=mask,
+            )  # fmt: skip
+
+        return apply
+
+    def apply_draw(self, epoch: int):
+        def apply(state, block):
+            known = state.get(epoch, EMPTY)
+            if known.phase != Phase.SEALED or block.number <= known.seal_block + self.timing.draw_delay:
+                raise Reverted
+            if self.since(epoch, block) > self.timing.draw_by:
+                raise Reverted
+            drawn = self.blocks[known.seal_block + self.timing.draw_delay].hash
+            state[epoch] = replace(known, phase=Phase.DRAWN, rho=keccak(drawn + known.seal_root))
+
+        return apply
+
+    def apply_report(self, report: EpochReport, mask: int, signatures: bytes):
+        def apply(state, block):
+            known = state.get(report.epoch, EMPTY)
+            if known.phase != Phase.DRAWN or self.since(report.epoch, block) > self.timing.report_by:
+                raise Reverted
+            self._check_quorum(report.digest(DOMAIN), mask, signatures)
+            if report.rho != known.rho:
+                raise Reverted
+            state[report.epoch] = replace(
+                known, phase=Phase.REPORTED, devices_root=report.devices_root, report_signers=mask,
+                rewards_root=report.rewards_root, rewards_total=report.rewards_total,
+            )  # fmt: skip
+
+        return apply
+
+    def apply_void(self, epoch: int):
+        def apply(state, block):
+            known, since, t = state.get(epoch, EMPTY), self.since(epoch, block), self.timing
+            closes = {Phase.NONE: t.open_by, Phase.OPEN: t.seal_by, Phase.SEALED: t.draw_by, Phase.DRAWN: t.report_by}
+            if known.phase not in closes or since <= closes[known.phase]:
+                raise Reverted
+            state[epoch] = replace(known, phase=Phase.VOID)
+
+        return apply
+
+    def _check_quorum(self, digest: bytes, mask: int, signatures: bytes) -> None:
+        signers = [i for i in range(len(self.seats)) if mask >> i & 1]
+        if mask >> len(self.seats) or len(signers) < quorum.quorum(len(self.seats)):
+            raise Reverted
+        if len(signatures) != 64 * len(signers):
+            raise Reverted
+        for place, seat in enumerate(signers):
+            if not signed_by(digest, signatures[64 * place : 64 * place + 64], self.seats[seat].signer):
+                raise Reverted
+
+
+class Reader:
+    """The reader's port over the model."""
+
+    domain = DOMAIN
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self.timing = chain.timing
+
+    async def head(self) -> Block:
+        return self._chain.blocks[-1]
+
+    async def final(self) -> Block:
+        return self._chain.blocks[max(0, len(self._chain.blocks) - 1 - FINALITY)]
+
+    async def epoch(self, epoch: int, at: Block) -> ChainEpoch:
+        return self._chain.states[at.number].get(epoch, EMPTY)
+
+    async def seats(self, set_id: int, at: Block) -> tuple[Seat, ...]:
+        return self._chain.seats
+
+    async def current_seats(self, at: Block) -> tuple[Seat, ...]:
+        return self._chain.seats
+
+    async def seat_endpoints(self, at: Block) -> dict[str, str]:
+        return {seat.account: "http://sim" for seat in self._chain.seats}
+
+    async def devices(self, at: Block) -> tuple[Device, ...]:
+        return self._chain.devices
+
+    async def profiles(self, at: Block) -> dict[int, Profile]:
+        return self._chain.profiles
+
+    async def emission(self, epoch: int, at: Block) -> Emission:
+        return self._chain.emission_
+
+    async def opened_block(self, epoch: int, until: Block) -> Block | None:
+        return self._block_of("openEpoch", epoch, until)
+
+    async def drawn_block(self, epoch: int, until: Block) -> Block | None:
+        return self._block_of("draw", epoch, until)
+
+    async def last_report(self, before_epoch: int, until: Block) -> ReportedEpoch | None:
+        state = self._chain.states[until.number]
+        reported = [e for e, s in state.items() if e < before_epoch and s.phase == Phase.REPORTED]
+        if not reported:
+            return None
+        epoch = max(reported)
+        block = self._chain.blocks[self._chain.happened["report", epoch]]
+        return ReportedEpoch(epoch, state[epoch].rewards_root, block)
+
+    def _block_of(self, name: str, epoch: int, until: Block) -> Block | None:
+        number = self._chain.happened.get((name, epoch))
+        return None if number is None or number > until.number else self._chain.blocks[number]
+
+
+class Writer:
+    """The writer's port: simulated on the head, mined in the next block."""
+
+    def __init__(self, chain: Chain, sender: str) -> None:
+        self._chain, self._sender = chain, sender
+
+    async def open_epoch(self, epoch: int) -> Transaction | None:
+        return await self._send("openEpoch", epoch, self._chain.apply_open(epoch))
+
+    async def seal(self, seal: Seal, signers: int, signatures: bytes) -> Transaction | None:
+        return await self._send("seal", seal.epoch, self._chain.apply_seal(seal, signers, signatures))
+
+    async def draw(self, epoch: int) -> Transaction | None:
+        return await self._send("draw", epoch, self._chain.apply_draw(epoch))
+
+    async def report(self, report: EpochReport, signers: int, signatures: bytes) -> Transaction | None:
+        return await self._send("report", report.epoch, self._chain.apply_report(report, signers, signatures))
+
+    async def void(self, epoch: int) -> Transaction | None:
+        return await self._send("voidEpoch", epoch, self._chain.apply_void(epoch))
+
+    async def _send(self, name: str, epoch: int, apply) -> Transaction | None:
+        try:
+            apply(dict(self._chain.states[-1]), self._chain.blocks[-1])
+        except Reverted:
+            return None
+        done = asyncio.get_running_loop().create_future()
+        self._chain.pending.append((name, epoch, self._sender, apply, done))
+        return Transaction("0x" + name, 21_000) if await done else None

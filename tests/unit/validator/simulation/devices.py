@@ -1,0 +1,119 @@
+"""Devices that answer as the protocol says, or as their fault has it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+
+from assay.proof.verification import VALID, Fault, Verdict
+from assay.protocol.encoding import device_id as device_id_of
+from assay.protocol.hexadecimal import parse_bytes32, to_hex
+from assay.protocol.keccak import keccak
+from assay.protocol.messages import Challenge, Commitment
+from assay.protocol.quorum import quorum
+from assay.protocol.seeds import device_seed, nonce_root
+from assay.protocol.signing import address_of
+from assay.validator.errors import DeviceFailure
+from assay.validator.rules.values import Device
+
+from .chain import DOMAIN, PROFILE
+
+PROVIDER = "0x" + "22" * 20
+WORK_S = 0.5
+GRACE_S = 0.3
+
+
+@dataclass
+class SimDevice:
+    """`fault`: silent, slow, wrong, wrong-secret, no-opening, two-faced (another commitment for each
+    half).
+    """
+
+    number: int
+    fault: str = ""
+    leased: bool = False
+    used: dict = field(default_factory=dict)
+
+    @property
+    def key(self) -> bytes:
+        return keccak(b"device" + self.number.to_bytes(4, "big"))
+
+    @property
+    def device(self) -> Device:
+        address = address_of(self.key)
+        return Device(device_id_of(PROVIDER, address), PROVIDER, address, PROFILE.id, "http://sim", self.leased)
+
+
+class SimDevices:
+    """The devices' port, shared by all validators; `deaf` names accounts that no device answers."""
+
+    def __init__(self, devices: list[SimDevice], seats: int) -> None:
+        self._devices = {d.device.device_id: d for d in devices}
+        self._seats = seats
+        self._collected: dict = {}
+        self.deaf: set[str] = set()
+
+    async def challenge(self, device: Device, body: bytes, timeout_s: float) -> bytes:
+        sim, value = self._devices[device.device_id], json.loads(body)
+        signature = value.pop("signature")
+        challenge = Challenge.from_json(value)
+        if sim.fault == "silent" or challenge.validator in self.deaf:
+            await asyncio.sleep(timeout_s)
+            raise DeviceFailure("silent")
+        key = (challenge.epoch, challenge.epoch_seed, device.device_id)
+        collected = self._collected.setdefault(key, {})
+        collected[challenge.validator] = (challenge.nonce, signature)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while len(collected) < quorum(self._seats):
+                    await asyncio.sleep(0.05)
+                await asyncio.sleep(GRACE_S)
+                await asyncio.sleep(PROFILE.deadline_ms / 1000 if sim.fault == "slow" else WORK_S)
+        except TimeoutError:
+            raise DeviceFailure("no quorum of nonces") from None
+        return self._commitment(sim, challenge, dict(collected))
+
+    def _commitment(self, sim: SimDevice, challenge: Challenge, collected: dict) -> bytes:
+        key = (challenge.epoch, challenge.epoch_seed)
+        used = sim.used.setdefault(key, sorted(collected.items(), key=lambda item: int(item[0], 16)))
+        root = nonce_root([(account, nonce) for account, (nonce, _) in used])
+        face = int(challenge.validator, 16) % 2 if sim.fault == "two-faced" else 0
+        result = keccak(bytes([face]) + root)
+        message = Commitment(challenge.epoch, PROFILE.job_hash(challenge.epoch_seed), challenge.device_id, root, result)
+        challenges = [
+            {
+                **Challenge(challenge.epoch, challenge.epoch_seed, challenge.device_id, account, nonce).to_json(),
+                "signature": signature,
+            }
+            for account, (nonce, signature) in used
+        ]
+        signature = to_hex(message.sign(DOMAIN, sim.key))
+        return json.dumps({**message.to_json(), "challenges": challenges, "signature": signature}).encode()
+
+    async def opening(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
+        sim, content = self._devices[device.device_id], json.loads(body)["content"]
+        if sim.fault == "no-opening":
+            await asyncio.sleep(timeout_s)
+            raise DeviceFailure("no answer")
+        await asyncio.sleep(0.2)
+        assert parse_bytes32(content["deviceId"]) == device.device_id
+        wrong = sim.fault == "wrong" or (sim.fault == "wrong-secret" and content["rho"] is None)
+        return b"wrong" if wrong else b"right"
+
+    async def alive(self, device: Device, nonce: bytes, timeout_s: float) -> bool:
+        return self._devices[device.device_id].fault != "silent"
+
+
+class Checker:
+    """Takes openings at their word."""
+
+    async def prepare(self, profile, epoch_seed, rho) -> None:
+        return None
+
+    async def verify(self, profile, epoch_seed, rho, seed, result_root, opening, indices) -> Verdict:
+        assert len(seed) == len(device_seed(epoch_seed, bytes(32), profile.id, bytes(32)))
+        return VALID if opening == b"right" else Verdict(False, "wrong", Fault.PRODUCT, (0, 0))
+
+    def close(self) -> None:
+        return None

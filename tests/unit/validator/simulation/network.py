@@ -1,0 +1,189 @@
+"""Validators in one event loop over the model chain: real rules, phases, stores and signatures; no sockets,
+no sleep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from assay.chain.key_files import Key
+from assay.protocol.hexadecimal import parse_bytes32, to_hex
+from assay.protocol.keccak import keccak
+from assay.signing.seat_signer import SeatSigner
+from assay.signing.witness import Witness
+from assay.validator.daemon import Daemon
+from assay.validator.errors import PeerFailure, Refused
+from assay.validator.follower import Follower
+from assay.validator.gossip import Gossiper
+from assay.validator.inbox import Inbox
+from assay.validator.pace import pace
+from assay.validator.ports import Answer, Phase
+from assay.validator.publication import Publication
+from assay.validator.rules.deadlines import Timing
+from assay.validator.rules.values import Seat
+from assay.validator.store import Store
+from assay.validator.tables import open_database
+from assay.validator.wake import Wake
+from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
+from assay.validator.work import Services
+
+from .chain import DOMAIN, Chain, Reader, Writer
+from .devices import Checker, SimDevice, SimDevices
+from .virtual_time import START, VirtualClock
+
+TIMING = Timing(int(START) + 5, 20, 5, 14, 18, 30, 2, 300)
+Mutate = Callable[[str, str, bytes], bytes | None]
+"""(recipient, path, body) -> the body that is sent in its place, None for silence."""
+
+
+def seat_key(i: int) -> Key:
+    return Key(keccak(b"seat" + bytes([i])))
+
+
+@dataclass
+class Node:
+    """One validator."""
+
+    daemon: Daemon
+    inbox: Inbox
+    publication: Publication
+    signer: SeatSigner
+    task: asyncio.Task | None = None
+
+
+@dataclass
+class SimNetwork:
+    """`silent` seats never run; `mutate` gives a seat's lies by its position."""
+
+    folder: Path
+    seats: int = 4
+    devices: list[SimDevice] = field(default_factory=lambda: [SimDevice(1), SimDevice(2)])
+    silent: frozenset[int] = frozenset()
+    mutate: dict[int, Mutate] = field(default_factory=dict)
+    offsets: dict[int, float] = field(default_factory=dict)
+    loss: float = 0.0
+    seed: int = 0
+    nodes: dict[int, Node] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        keys = [seat_key(i) for i in range(self.seats)]
+        self.accounts = tuple(Seat(key.address, key.address) for key in keys)
+        self.chain = Chain(TIMING, self.accounts, tuple(d.device for d in self.devices))
+        self.sim_devices = SimDevices(self.devices, self.seats)
+        self.random = random.Random(self.seed)
+
+    def start(self, i: int) -> None:
+        """Starts a validator, over whatever it stored before."""
+        clock, key = VirtualClock(self.offsets.get(i, 0.0)), seat_key(i)
+        folder = self.folder / f"node-{i}"
+        wake, reader, speed = Wake(clock), Reader(self.chain), pace(TIMING)
+        store = Store(open_database(folder / "validator.sqlite"), clock.now)
+        signer = SeatSigner(key, DOMAIN, folder / "signing.sqlite", -1, witness=Witness(folder / "witness"))
+        peers = SimPeers(self, i)
+        services = Services(
+            reader=reader, writer=Writer(self.chain, key.address), statements=signer,
+            gossip=Gossiper(peers, clock, speed.request_s), devices=self.sim_devices, checker=Checker(),
+            store=store, clock=clock, wake=wake, follower=Follower(reader, wake, clock, 0.25), pace=speed,
+            random=self.random.randbytes,
+        )  # fmt: skip
+        daemon = Daemon(services, peers, key.address)
+        node = Node(daemon, Inbox(daemon.run_of, clock, wake), Publication(store, DOMAIN), signer)
+        node.task = asyncio.create_task(daemon.run())
+        self.nodes[i] = node
+
+    async def kill(self, i: int) -> None:
+        """Stops a validator where it stands."""
+        node = self.nodes.pop(i)
+        node.task.cancel()
+        await asyncio.gather(node.task, return_exceptions=True)
+        node.signer.close()
+
+    async def run(self, epochs: int, during: Callable | None = None) -> None:
+        """Runs until the last of the first `epochs` epochs is reported, or past reporting."""
+        mining = asyncio.create_task(self.chain.mine())
+        await asyncio.sleep(0)
+        for i in range(self.seats):
+            if i not in self.silent:
+                self.start(i)
+        happening = asyncio.create_task(during(self)) if during else None
+        end = START + 5 + (epochs - 1) * TIMING.epoch_length + TIMING.report_by + 8
+        while VirtualClock().now() < end and self.phase(epochs - 1) not in (Phase.REPORTED, Phase.VOID):
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(6)  # until that is final, and noted
+        for task in (mining, happening):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        for i in list(self.nodes):
+            self.last = self.nodes[i]
+            await self.kill(i)
+
+    def phase(self, epoch: int) -> Phase:
+        """Phase at the head."""
+        return self.chain.states[-1][epoch].phase if epoch in self.chain.states[-1] else Phase.NONE
+
+    def lines(self, epoch: int) -> dict[int, dict]:
+        """Report lines by the number of the device."""
+        index = self.last.publication.epoch(epoch)
+        numbers = {to_hex(d.device.device_id): d.number for d in self.devices}
+        return {numbers[entry["leaf"]["deviceId"]]: entry["leaf"] for entry in index["devices"]}
+
+
+class SimPeers:
+    """The peers' port: calls into the other nodes of the loop, with their limits of time."""
+
+    def __init__(self, network: SimNetwork, own: int) -> None:
+        self._network, self._own = network, own
+
+    def update(self, endpoints) -> None:
+        return None
+
+    def accounts(self):
+        return [seat.account for seat in self._network.accounts]
+
+    async def post(self, account: str, path: str, body: bytes, timeout_s: float) -> Answer:
+        mutate = self._network.mutate.get(self._own)
+        changed = mutate(account, path, body) if mutate else body
+        if changed is None:
+            raise PeerFailure("said nothing")
+        inbox = (await self._node(account, timeout_s)).inbox
+        try:
+            signature = await self._deliver(inbox, path, changed)
+        except Refused as error:
+            return Answer(error.status, json.dumps({"reason": error.reason}).encode())
+        return Answer(200, json.dumps({"signature": to_hex(signature) if signature else None}).encode())
+
+    async def _deliver(self, inbox: Inbox, path: str, body: bytes) -> bytes | None:
+        if path == "/v1/instants":
+            inbox.instant(InstantMessage.model_validate_json(body))
+        elif path == "/v1/inventories":
+            inbox.inventory(InventoryMessage.model_validate_json(body))
+        elif path == "/v1/observations":
+            inbox.batch(BatchMessage.model_validate_json(body))
+        elif path == "/v1/seal-proposals":
+            return await inbox.seal_proposal(SealProposal.model_validate_json(body))
+        else:
+            return await inbox.report_proposal(ReportProposal.model_validate_json(body))
+        return None
+
+    async def get(self, account: str, path: str, most_bytes: int, timeout_s: float) -> Answer:
+        node = await self._node(account, timeout_s)
+        kind, name = path.removeprefix("/v1/").split("/")
+        if kind == "content":
+            found = node.daemon.services.store.content(parse_bytes32(name))
+            return Answer(404, b"{}") if found is None else Answer(200, found[1])
+        index = node.publication.epoch(int(name))
+        return Answer(404, b"{}") if index is None else Answer(200, json.dumps(index).encode())
+
+    async def _node(self, account: str, timeout_s: float) -> Node:
+        await asyncio.sleep(self._network.random.uniform(0.01, 0.08))
+        i = next(i for i, seat in enumerate(self._network.accounts) if seat.account == account)
+        if i not in self._network.nodes or self._network.random.random() < self._network.loss:
+            await asyncio.sleep(min(timeout_s, 1.0))
+            raise PeerFailure("no answer")
+        return self._network.nodes[i]

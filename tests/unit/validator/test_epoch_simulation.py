@@ -1,0 +1,230 @@
+"""Whole epochs in virtual time: with up to f seats silent, slow, lying or equivocating they close with the
+right
+result; with more they are void and the next one works."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from functools import lru_cache
+
+import pytest
+
+from assay.protocol import signing
+from assay.protocol.flags import Flag
+from assay.protocol.hexadecimal import to_hex
+from assay.protocol.leaves import batch_tree, sealed_tree
+from assay.protocol.messages import Gossip, Observations, Seal
+from assay.validator import canonical
+from assay.validator.ports import Phase
+from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, SealProposal
+
+from .simulation.chain import DOMAIN
+from .simulation.devices import SimDevice
+from .simulation.network import SimNetwork, seat_key
+from .simulation.virtual_time import run
+
+
+@pytest.fixture(autouse=True)
+def remembered_recoveries(monkeypatch):
+    """Every node recovers the same signatures; in one process once is enough."""
+    monkeypatch.setattr(signing, "recover", lru_cache(maxsize=None)(signing.recover))
+
+
+def signed(i: int, digest: bytes) -> str:
+    return to_hex(seat_key(i).sign_digest(digest))
+
+
+def assert_right(network: SimNetwork, epoch: int = 0) -> None:
+    assert network.phase(epoch) == Phase.REPORTED
+    for number, line in network.lines(epoch).items():
+        device = next(d for d in network.devices if d.number == number)
+        assert line["flags"] == {"": 1, "wrong": 8, "wrong-secret": 8}[device.fault], (number, line)
+
+
+def test_epoch__all_honest__reports_every_device_as_it_is(tmp_path):
+    devices = [
+        SimDevice(1), SimDevice(2, "wrong"), SimDevice(3, "silent"), SimDevice(4, "no-opening"),
+        SimDevice(5, "slow"), SimDevice(6, leased=True), SimDevice(7, "wrong-secret"),
+    ]  # fmt: skip
+    network = SimNetwork(tmp_path, devices=devices)
+    run(network.run(2))
+    assert network.phase(0) == network.phase(1) == Phase.REPORTED
+    flags = {number: line["flags"] for number, line in network.lines(1).items()}
+    late = Flag.PASSED | Flag.LATE
+    assert flags == {1: 1, 2: 8, 3: 16, 4: 32, 5: late, 6: 2, 7: 8}
+    assert network.lines(1)[1]["scoreGops"] > 0
+    assert network.lines(1)[3]["uptimeBps"] == 0
+    assert network.chain.states[-1][1].rewards_total > network.chain.states[-1][0].rewards_total > 0
+
+
+@pytest.mark.parametrize("silent", range(4))
+def test_epoch__one_of_four_silent__closes_with_the_right_result(tmp_path, silent):
+    network = SimNetwork(tmp_path, devices=[SimDevice(1), SimDevice(2, "wrong")], silent=frozenset({silent}))
+    run(network.run(1))
+    assert_right(network)
+
+
+def test_epoch__two_of_seven_silent__closes_with_the_right_result(tmp_path):
+    network = SimNetwork(tmp_path, seats=7, devices=[SimDevice(1)], silent=frozenset({0, 3}))
+    run(network.run(1))
+    assert_right(network)
+
+
+def test_epoch__two_of_four_silent_for_one_epoch__void_and_the_next_one_works(tmp_path):
+    async def come_back(network):
+        await asyncio.sleep(24)
+        network.start(2)
+
+    network = SimNetwork(tmp_path, silent=frozenset({2, 3}))
+    run(network.run(3, come_back))
+    assert network.phase(0) == Phase.VOID
+    assert network.phase(2) == Phase.REPORTED
+
+
+def test_epoch__device_shows_each_half_another_commitment__closes(tmp_path):
+    network = SimNetwork(tmp_path, devices=[SimDevice(1), SimDevice(2, "two-faced")])
+    run(network.run(1))
+    assert network.phase(0) == Phase.REPORTED
+    assert network.lines(0)[1]["flags"] == 1
+
+
+def test_epoch__a_tenth_of_all_messages_lost__closes_with_the_right_result(tmp_path):
+    network = SimNetwork(tmp_path, loss=0.1, seed=5)
+    run(network.run(1))
+    assert_right(network)
+
+
+def test_epoch__no_device_answers_one_seat__it_still_signs_and_devices_pass(tmp_path):
+    network = SimNetwork(tmp_path)
+    network.sim_devices.deaf = {network.accounts[1].account}
+    run(network.run(1))
+    assert_right(network)
+
+
+@pytest.mark.parametrize("offset", [-1.5, 1.5])
+def test_epoch__one_clock_off__closes_with_the_right_result(tmp_path, offset):
+    network = SimNetwork(tmp_path, offsets={0: offset})
+    run(network.run(1))
+    assert_right(network)
+
+
+def lies_in_batches(i: int):
+    """Says that every device failed, and something else to every second peer."""
+
+    def mutate(account: str, path: str, body: bytes) -> bytes:
+        if path != "/v1/observations":
+            return body
+        value = json.loads(body)
+        for line in value["leaves"]:
+            line.update(flags=8 if int(account, 16) % 2 else 1, elapsedUs=1, uptimeBps=0)
+        message = BatchMessage.model_validate(value)
+        batch_root = batch_tree([line.leaf() for line in message.leaves]).root
+        statement = Observations(message.epoch, message.set_id, message.rho, batch_root)
+        value["signature"] = signed(i, statement.digest(DOMAIN))
+        return json.dumps(value).encode()
+
+    return mutate
+
+
+def names_two_instants(i: int):
+    """Names another instant to every peer."""
+
+    def mutate(account: str, path: str, body: bytes) -> bytes:
+        if path != "/v1/instants":
+            return body
+        value = json.loads(body)
+        value["content"]["startMs"] += int(account, 16) % 700
+        message = InstantMessage.model_validate(value)
+        content = canonical.content_hash(message.content.to_json())
+        gossip = Gossip(message.epoch, message.set_id, "instant", content)
+        value["signature"] = signed(i, gossip.digest(DOMAIN))
+        return json.dumps(value).encode()
+
+    return mutate
+
+
+def hides_devices(i: int):
+    """Holds nothing, and when it leads seals without the first device."""
+
+    def mutate(account: str, path: str, body: bytes) -> bytes:
+        value = json.loads(body)
+        if path == "/v1/inventories":
+            value["content"]["entries"] = []
+            message = InventoryMessage.model_validate(value)
+            content = canonical.content_hash(message.content.to_json())
+            gossip = Gossip(message.epoch, message.set_id, "inventory", content)
+            value["signature"] = signed(i, gossip.digest(DOMAIN))
+        if path == "/v1/seal-proposals" and value["seat"] == seat_key(i).address:
+            value["leaves"], value["commitments"] = value["leaves"][1:], value["commitments"][1:]
+            proposal = SealProposal.model_validate(value)
+            root = sealed_tree([line.leaf() for line in proposal.leaves]).root
+            seal = Seal(
+                proposal.epoch, proposal.set_id, proposal.round, proposal.epoch_seed, root, len(proposal.leaves)
+            )
+            value.update(sealRoot=to_hex(root), count=seal.count, signature=signed(i, seal.digest(DOMAIN)))
+        return json.dumps(value).encode()
+
+    return mutate
+
+
+def drops_a_batch(i: int):
+    """When it leads reports without the batch of one honest seat."""
+
+    def mutate(account: str, path: str, body: bytes) -> bytes | None:
+        value = json.loads(body)
+        if path == "/v1/report-proposals" and value["seat"] == seat_key(i).address:
+            value["batches"] = value["batches"][:-1]
+            return json.dumps(value).encode()
+        return body
+
+    return mutate
+
+
+def stalls_when_it_leads(i: int):
+    """Takes part, and never shows a proposal."""
+
+    def mutate(account: str, path: str, body: bytes) -> bytes | None:
+        return None if path.endswith("-proposals") or path == "/v1/instants" else body
+
+    return mutate
+
+
+def sends_garbage(i: int):
+    """Well-formed bodies with a wrong signature."""
+
+    def mutate(account: str, path: str, body: bytes) -> bytes:
+        value = json.loads(body)
+        value["signature"] = "0x" + "11" * 64
+        return json.dumps(value).encode()
+
+    return mutate
+
+
+BYZANTINE = [lies_in_batches, names_two_instants, hides_devices, drops_a_batch, stalls_when_it_leads, sends_garbage]
+
+
+@pytest.mark.parametrize("kind", BYZANTINE)
+@pytest.mark.parametrize("liar", [0, 1, 2, 3])
+def test_epoch__one_byzantine_of_four__closes_with_the_right_result(tmp_path, kind, liar):
+    network = SimNetwork(
+        tmp_path, devices=[SimDevice(1), SimDevice(2), SimDevice(3, "wrong")], mutate={liar: kind(liar)}
+    )
+    run(network.run(1))
+    assert_right(network)
+    assert set(network.lines(0)) == {1, 2, 3}
+
+
+@pytest.mark.parametrize("at", [6.5, 8.5, 10.0, 11.5, 13.0, 14.5, 16.0, 18.0, 20.0, 22.0])
+def test_epoch__each_node_killed_and_restarted_at_a_moment__no_double_signature_and_closes(tmp_path, at):
+    async def restart(network):
+        await asyncio.sleep(at)
+        for i in range(4):
+            await network.kill(i)
+            network.start(i)
+            await asyncio.sleep(0.3)
+
+    network = SimNetwork(tmp_path)
+    run(network.run(2, restart))
+    assert network.phase(1) == Phase.REPORTED
+    assert network.phase(0) in (Phase.REPORTED, Phase.VOID)
