@@ -37,7 +37,8 @@ from assay.provider.offers import OfferBook, Price, rate_of
 from assay.provider.openings_desk import OpeningsDesk
 from assay.provider.prover import Prover, Task
 from assay.provider.request_signatures import RequestGuard
-from assay.provider.runtime.selection import select_runtime
+from assay.provider.runtime.container import ImagePolicy
+from assay.provider.runtime.selection import RuntimeChoice, select_runtime
 from assay.provider.runtime.workload import Limits
 from assay.provider.settings import ProviderSettings
 from assay.provider.trap_engines import engine_maker
@@ -94,7 +95,7 @@ async def assemble(settings: ProviderSettings) -> Parts:
 
 async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Journal) -> Parts:
     make_engine = engine_maker(settings.engine, chain.chain_id)
-    runtime = select_runtime(settings.runtime, chain.chain_id)
+    runtime = select_runtime(runtime_choice(settings), chain.chain_id)
     devices = await load_devices(chain, key.address, device_keys(settings))
     database = open_database(settings.data_dir / "provider.sqlite")
     sender = Sender(chain, key, journal, poll_s=settings.poll_seconds)
@@ -210,6 +211,17 @@ async def _prices(settings: ProviderSettings, chain: Chain, devices: dict[bytes,
         valid_for=settings.offer_valid,
     )
     return dict.fromkeys(devices, price)
+
+
+def runtime_choice(settings: ProviderSettings) -> RuntimeChoice:
+    """What the settings say about running workloads."""
+    return RuntimeChoice(
+        name=settings.runtime,
+        engine=settings.container_engine,
+        images=ImagePolicy(settings.container_image, tuple(settings.container_allow), tuple(settings.container_deny)),
+        gpus=tuple(settings.container_gpus),
+        network=settings.container_network,
+    )
 
 
 def _limits(settings: ProviderSettings) -> Limits:

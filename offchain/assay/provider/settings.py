@@ -30,6 +30,12 @@ class ProviderSettings(BaseSettings):
     poll_seconds: Annotated[float, Field(gt=0, le=60)] = 0.25
     engine: str = "auto"
     runtime: Literal["local", "bubblewrap", "container"] = "container"
+    container_engine: str | None = None
+    container_image: str = "docker.io/library/python:3.12-slim"
+    container_allow: Annotated[list[str], NoDecode] = ["*"]
+    container_deny: Annotated[list[str], NoDecode] = []
+    container_network: str = "none"
+    container_gpus: Annotated[list[str], NoDecode] = []
     receiver: str | None = None
     token: str | None = None
     price_per_hour: Decimal | None = None
@@ -44,7 +50,7 @@ class ProviderSettings(BaseSettings):
     job_output: Annotated[int, Field(gt=0)] = 16 << 20
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
 
-    @field_validator("rpc", "device_key", mode="before")
+    @field_validator("rpc", "device_key", "container_allow", "container_deny", "container_gpus", mode="before")
     @classmethod
     def _one_or_more(cls, value: Any) -> Any:
         if not isinstance(value, str):

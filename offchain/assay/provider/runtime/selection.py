@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from assay.provider.errors import RuntimeUnavailable
 from assay.provider.runtime.bubblewrap import BubblewrapRuntime
+from assay.provider.runtime.container import ContainerRuntime, ImagePolicy, find_engine
 from assay.provider.runtime.local import LocalRuntime
 from assay.provider.runtime.workload import Runtime
 
 
-def select_runtime(name: str, chain_id: int) -> Runtime:
+@dataclass(frozen=True)
+class RuntimeChoice:
+    """What to run workloads with. `engine` is an address of Docker's API; None looks for one."""
+
+    name: str
+    engine: str | None = None
+    images: ImagePolicy = field(default_factory=ImagePolicy)
+    gpus: tuple[str, ...] = ()
+    network: str = "none"
+
+
+def select_runtime(choice: RuntimeChoice, chain_id: int) -> Runtime:
     """A runtime that was found able to run workloads here. Raises RuntimeUnavailable."""
-    if name == "local":
-        runtime: Runtime = LocalRuntime(chain_id)
-    elif name == "bubblewrap":
+    runtime: Runtime
+    if choice.name == "local":
+        runtime = LocalRuntime(chain_id)
+    elif choice.name == "bubblewrap":
         runtime = BubblewrapRuntime()
+    elif choice.name == "container":
+        engine = choice.engine or find_engine()
+        runtime = ContainerRuntime(engine, choice.images, choice.gpus, choice.network)
     else:
-        raise RuntimeUnavailable(f"no runtime {name!r} on this machine; on a local chain 'local' can be chosen")
+        raise RuntimeUnavailable(f"no runtime {choice.name!r}: choose container, bubblewrap or local")
     runtime.check()
     return runtime

@@ -114,9 +114,7 @@ class SupervisedRuntime:
         until = time.monotonic() + START_TIMEOUT_S
         while not (control / "pid.json").exists():
             if time.monotonic() > until:
-                raise RuntimeUnavailable(
-                    f"the supervisor of {control.name} did not start in {START_TIMEOUT_S:.0f} s"
-                )
+                raise RuntimeUnavailable(f"the supervisor of {control.name} did not start in {START_TIMEOUT_S:.0f} s")
             time.sleep(0.01)
 
     def _supervisor(self, control: Path) -> int | None:

@@ -1,0 +1,139 @@
+"""The runtime `container`: jobs in containers of Docker's API, whether Docker or Podman answers it."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+
+from assay.provider.errors import ProviderError, RuntimeUnavailable
+from assay.provider.runtime.supervised import SEARCH_PATH, SupervisedRuntime
+from assay.provider.runtime.workload import Workload
+
+NOBODY = 65534
+LABEL = "assay.job"
+SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
+
+
+@dataclass(frozen=True)
+class ImagePolicy:
+    """Which images may run: shell patterns; a denied one is refused though it is allowed."""
+
+    default: str = "docker.io/library/python:3.12-slim"
+    allow: tuple[str, ...] = ("*",)
+    deny: tuple[str, ...] = ()
+
+    def choose(self, image: str | None) -> str:
+        """The image to run. Raises ProviderError for one that the policy refuses."""
+        chosen = image or self.default
+        allowed = any(fnmatch.fnmatchcase(chosen, pattern) for pattern in self.allow)
+        if not allowed or any(fnmatch.fnmatchcase(chosen, pattern) for pattern in self.deny):
+            raise ProviderError(f"image {chosen!r} is not allowed here; allowed: {', '.join(self.allow)}")
+        return chosen
+
+
+def find_engine() -> str:
+    """Address of the engine: DOCKER_HOST, or a socket where engines usually have theirs."""
+    if named := os.environ.get("DOCKER_HOST"):
+        return named
+    runtime_dir = os.environ.get("XDG_RUNTIME_DIR")
+    rootless = (f"{runtime_dir}/docker.sock", f"{runtime_dir}/podman/podman.sock") if runtime_dir else ()
+    for path in (*rootless, *SOCKETS):
+        if Path(path).is_socket():
+            return f"unix://{path}"
+    raise RuntimeUnavailable(
+        "the runtime 'container' finds no engine: start Docker or `podman system service`, name its socket in "
+        "DOCKER_HOST, or choose 'bubblewrap'"
+    )
+
+
+class ContainerRuntime(SupervisedRuntime):
+    """Containers without privileges or network. `gpus` are CDI names such as nvidia.com/gpu=0."""
+
+    name = "container"
+
+    def __init__(
+        self,
+        engine: str,
+        policy: ImagePolicy,
+        gpus: tuple[str, ...] = (),
+        network: str = "none",
+    ) -> None:
+        self._engine = engine
+        self._policy = policy
+        self._gpus = gpus
+        self._network = network
+
+    def check(self) -> None:
+        """Raises RuntimeUnavailable where the engine does not answer."""
+        try:
+            client = docker.DockerClient(base_url=self._engine, timeout=10)
+            client.ping()
+            client.close()
+        except (docker.errors.DockerException, OSError) as error:
+            raise RuntimeUnavailable(
+                f"the container engine at {self._engine} does not answer: {str(error)[:200]}"
+            ) from error
+
+    def specification(self, workload: Workload) -> dict[str, Any]:
+        """As the container supervisor takes it."""
+        return {
+            **super().specification(workload),
+            "engine": self._engine,
+            "image": self._policy.choose(workload.image),
+            "gpus": list(self._gpus),
+            "network": self._network,
+            "user": self._user(),
+            "name": f"assay-{workload.lease_id}-{workload.job_id}",
+            "labels": {LABEL: workload.job_id, "assay.lease": str(workload.lease_id)},
+        }
+
+    def launch(self, workload: Workload) -> None:
+        """Starts the job; the image is fetched first, if need be, while the job counts as running."""
+        workload.workspace.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            _give(workload.workspace)
+        super().launch(workload)
+
+    def environment(self, workload: Workload) -> dict[str, str]:
+        """What the image does not set itself."""
+        given = dict(workload.environment)
+        return {"HOME": "/workspace", "LANG": "C.UTF-8", **given, "ASSAY_LEASE": str(workload.lease_id)}
+
+    def supervisor_command(self, control: Path) -> list[str]:
+        """Command line of the container supervisor."""
+        return [sys.executable, "-m", "assay.provider.runtime.container_supervisor", str(control)]
+
+    def supervisor_environment(self) -> dict[str, str]:
+        """Nothing of ours but the way to programs."""
+        return {"PATH": SEARCH_PATH}
+
+    def clean_up(self, control: Path) -> None:
+        """Removes the container that a supervisor that was killed has left behind."""
+        name = json.loads((control / "spec.json").read_text())["name"]
+        try:
+            client = docker.DockerClient(base_url=self._engine, timeout=30)
+            client.containers.get(name).remove(force=True, v=True)
+        except docker.errors.NotFound:
+            return
+        except docker.errors.DockerException as error:
+            raise RuntimeUnavailable(f"container {name} could not be removed: {str(error)[:200]}") from error
+
+    def _user(self) -> str:
+        # A daemon without root has an engine without root, in which the container's root is the daemon's user.
+        return f"{NOBODY}:{NOBODY}" if os.geteuid() == 0 else "0:0"
+
+
+def _give(root: Path) -> None:
+    """Makes the workspace the job's user's. Links are not followed."""
+    for folder, folders, names in os.walk(root):
+        for name in (*folders, *names):
+            os.lchown(Path(folder) / name, NOBODY, NOBODY)
+    os.lchown(root, NOBODY, NOBODY)

@@ -1,0 +1,182 @@
+"""Runs one job in a container of Docker's API, on its own: it outlives the daemon, the container never outlives it.
+
+Argument: the control folder, as for `supervisor`. The container engine enforces memory, processors and processes;
+time, output and disk are watched from here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import docker
+import docker.errors
+import docker.types
+
+from assay.provider.runtime.supervisor import folder_bytes, start_ticks, write_whole
+
+TICK_S = 0.1
+DISK_EVERY_S = 2.0
+INSIDE = "/workspace"
+
+
+class ContainerSupervisor:
+    """One container from its image to its exit code."""
+
+    def __init__(self, control: Path) -> None:
+        self.control = control
+        self.spec: dict[str, Any] = json.loads((control / "spec.json").read_text())
+        self.limits: dict[str, Any] = self.spec["limits"]
+        self.client = docker.DockerClient(base_url=self.spec["engine"], timeout=120)
+        self.stop_reason: str | None = None
+        self.written = 0
+
+    def on_signal(self, _number: int, _frame: object) -> None:
+        reason = self.control / "stop"
+        self.stop_reason = reason.read_text() if reason.exists() else "stopped"
+
+    def run(self) -> dict[str, Any]:
+        """The job's status, as it is written to `status.json`."""
+        signal.signal(signal.SIGTERM, self.on_signal)
+        try:
+            self.pull()
+            if reason := self.stop_reason or self.too_late():
+                return {"status": "killed", "exit_code": 137, "reason": reason}
+            container = self.create()
+        except (docker.errors.DockerException, OSError) as error:
+            return {"status": "failed", "exit_code": 125, "reason": f"could not start: {str(error)[:500]}"}
+        try:
+            return self.follow(container)
+        finally:
+            container.remove(force=True, v=True)
+
+    def pull(self) -> None:
+        """Fetches the image unless it is here; progress goes to `pull.log`."""
+        image = self.spec["image"]
+        try:
+            self.client.images.get(image)
+            return
+        except docker.errors.ImageNotFound:
+            pass
+        repository, _, tag = image.rpartition(":") if ":" in image.rpartition("/")[2] else (image, "", "latest")
+        with (self.control / "pull.log").open("w") as log:
+            for line in self.client.api.pull(repository, tag=tag, stream=True, decode=True):
+                log.write(json.dumps(line) + "\n")
+                log.flush()
+                if self.stop_reason or self.too_late():
+                    return
+        self.client.images.get(image)
+
+    def create(self) -> Any:
+        """A container without privileges, without a network, with a read-only root."""
+        limits = self.limits
+        devices = None
+        if self.spec["gpus"]:
+            devices = [docker.types.DeviceRequest(driver="cdi", device_ids=self.spec["gpus"])]
+        container = self.client.containers.create(
+            self.spec["image"],
+            command=self.spec["command"],
+            entrypoint=[],
+            name=self.spec["name"],
+            labels=self.spec["labels"],
+            environment=self.spec["environment"],
+            working_dir=INSIDE,
+            user=self.spec["user"],
+            volumes={self.spec["cwd"]: {"bind": INSIDE, "mode": "rw"}},
+            read_only=True,
+            tmpfs={"/tmp": f"size={min(limits['disk_bytes'], 64 << 20)},nosuid,nodev"},  # noqa: S108
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            network_mode=self.spec["network"],
+            mem_limit=limits["memory_bytes"],
+            memswap_limit=limits["memory_bytes"],
+            nano_cpus=int(limits["processors"] * 1e9),
+            pids_limit=limits["processes"],
+            ulimits=[
+                docker.types.Ulimit(name="nofile", soft=1024, hard=1024),
+                docker.types.Ulimit(name="nproc", soft=limits["processes"], hard=limits["processes"]),
+                docker.types.Ulimit(name="core", soft=0, hard=0),
+                docker.types.Ulimit(name="fsize", soft=limits["disk_bytes"], hard=limits["disk_bytes"]),
+            ],
+            device_requests=devices,
+            stdin_open=False,
+            detach=True,
+        )
+        container.start()
+        return container
+
+    def follow(self, container: Any) -> dict[str, Any]:
+        """Copies output and waits for the end or for a limit."""
+        copier = threading.Thread(target=self.copy_output, args=(container,), daemon=True)
+        copier.start()
+        started = sized = time.monotonic()
+        reason = None
+        while reason is None:
+            container.reload()
+            if container.status not in ("created", "running", "restarting"):
+                break
+            reason = self.limit_reached(started)
+            if reason is None and time.monotonic() - sized > DISK_EVERY_S:
+                sized = time.monotonic()
+                if folder_bytes(Path(self.spec["cwd"])) > self.limits["disk_bytes"]:
+                    reason = "disk limit"
+            time.sleep(TICK_S)
+        if reason is not None:
+            container.kill()
+        copier.join(timeout=10)
+        container.reload()
+        state = container.attrs["State"]
+        if reason is None and state.get("OOMKilled"):
+            reason = "memory limit"
+        if reason is None and self.written >= self.limits["output_bytes"]:
+            reason = "output limit"
+        if reason is not None:
+            return {"status": "killed", "exit_code": 137, "reason": reason}
+        return {"status": "exited", "exit_code": int(state["ExitCode"]), "reason": None}
+
+    def copy_output(self, container: Any) -> None:
+        """What the container prints, up to the limit."""
+        with (self.control / "output.log").open("ab", buffering=0) as log:
+            for piece in container.logs(stream=True, follow=True, stdout=True, stderr=True):
+                kept = piece[: self.limits["output_bytes"] - self.written]
+                log.write(kept)
+                self.written += len(kept)
+                if self.written >= self.limits["output_bytes"]:
+                    return
+
+    def limit_reached(self, started: float) -> str | None:
+        if self.stop_reason:
+            return self.stop_reason
+        if self.written >= self.limits["output_bytes"]:
+            return "output limit"
+        if time.monotonic() - started > self.limits["wall_seconds"]:
+            return "time limit"
+        return self.too_late()
+
+    def too_late(self) -> str | None:
+        try:
+            deadline = float((self.control / "deadline").read_text())
+        except (FileNotFoundError, ValueError):
+            deadline = 0.0
+        return "lease over" if time.time() >= deadline else None
+
+
+def main(control: Path) -> None:
+    write_whole(control / "pid.json", {"pid": os.getpid(), "start_ticks": start_ticks(os.getpid())})
+    try:
+        supervisor = ContainerSupervisor(control)
+        status = supervisor.run()
+    except Exception as error:
+        write_whole(control / "status.json", {"status": "failed", "exit_code": 125, "reason": str(error)[:500]})
+        raise
+    write_whole(control / "status.json", status)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
