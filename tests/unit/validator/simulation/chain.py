@@ -63,9 +63,11 @@ class Chain:
                 apply(state, block)
                 self.mined.append((name, epoch, sender))
                 self.happened[name, epoch] = number
-                done.set_result(True)
+                mined = True
             except Reverted:
-                done.set_result(False)
+                mined = False
+            if not done.done():  # its sender may have been killed
+                done.set_result(mined)
         self.blocks.append(block)
         self.states.append(state)
 

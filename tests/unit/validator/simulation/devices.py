@@ -66,7 +66,7 @@ class SimDevices:
         collected[challenge.validator] = (challenge.nonce, signature)
         try:
             async with asyncio.timeout(timeout_s):
-                while len(collected) < quorum(self._seats):
+                while len(collected) < quorum(self._seats):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
                 await asyncio.sleep(GRACE_S)
                 await asyncio.sleep(PROFILE.deadline_ms / 1000 if sim.fault == "slow" else WORK_S)

@@ -112,7 +112,7 @@ class SimNetwork:
                 self.start(i)
         happening = asyncio.create_task(during(self)) if during else None
         end = START + 5 + (epochs - 1) * TIMING.epoch_length + TIMING.report_by + 8
-        while VirtualClock().now() < end and self.phase(epochs - 1) not in (Phase.REPORTED, Phase.VOID):
+        while VirtualClock().now() < end and self.phase(epochs - 1) not in (Phase.REPORTED, Phase.VOID):  # noqa: ASYNC110
             await asyncio.sleep(0.5)
         await asyncio.sleep(6)  # until that is final, and noted
         for task in (mining, happening):
