@@ -8,6 +8,7 @@ from assay.chain.blocks import Block, quantity
 from assay.chain.client import Chain
 from assay.chain.errors import ChainError, RpcError
 from assay.chain.fees import FeePolicy
+from assay.chain.intents import Request
 from assay.chain.receipts import Receipt, parse_receipt
 from assay.protocol.hexadecimal import to_hex
 
@@ -37,15 +38,21 @@ class AccountState:
             tip = policy.least_tip
         return base_fee, tip
 
-    async def simulate(self, label: str, recipient: str, data: bytes, value: int, at: str) -> int:
-        """Gas limit for the call with a margin. Raises Reverted with the contract's own error."""
-        call = {"from": self.address, "to": recipient, "data": to_hex(data), "value": hex(value)}
+    async def simulate(self, request: Request, at: str) -> int:
+        """Gas limit for the request with a margin. Raises Reverted with the contract's own error."""
+        call = self._call(request)
         try:
             await self._chain.rpc("eth_call", [call, at])
             used = _number(await self._chain.rpc("eth_estimateGas", [call, at]), "gas")
         except RpcError as error:
-            raise self._chain.revert_of(label, error) or error from None
+            raise self._chain.revert_of(request.label, error) or error from None
         return used + used * _GAS_MARGIN_PERCENT // 100
+
+    def _call(self, request: Request) -> dict[str, Any]:
+        return {
+            "from": self.address, "to": request.recipient, "data": to_hex(request.data),
+            "value": hex(request.value),
+        }  # fmt: skip
 
     async def receipt(self, label: str, transaction: bytes) -> Receipt | None:
         """None while it is not in a block."""
@@ -61,17 +68,13 @@ class AccountState:
         """Whether a node holds the transaction, waiting or mined."""
         return await self._chain.rpc("eth_getTransactionByHash", [to_hex(transaction)]) is not None
 
-    async def failure(
-        self, label: str, recipient: str, data: bytes, value: int, gas: int, number: int
-    ) -> str:
-        """Why a mined transaction reverted, as far as a replay on the state before its block tells."""
-        call: dict[str, Any] = {
-            "from": self.address, "to": recipient, "data": to_hex(data), "value": hex(value), "gas": hex(gas),
-        }  # fmt: skip
+    async def failure(self, request: Request, number: int) -> str:
+        """Why a transaction mined in block `number` reverted, as far as a replay on the state before tells."""
+        call = {**self._call(request), "gas": hex(request.gas)}
         try:
             await self._chain.rpc("eth_call", [call, hex(number - 1)])
         except RpcError as error:
-            return str(self._chain.revert_of(label, error) or error)
+            return str(self._chain.revert_of(request.label, error) or error)
         except ChainError as error:
             return str(error)
         return "its replay succeeds: the state was another when it was mined, or it ran out of gas"

@@ -142,9 +142,7 @@ class Chain:
         except (Web3Exception, ValidationError, TypeError, ValueError) as error:
             raise ChainError(f"{call}: cannot be encoded: {str(error)[:300]}") from None
 
-    async def call(
-        self, contract: str, function: str, *args: Any, at: At = None, sender: str | None = None
-    ) -> Any:
+    async def call(self, contract: str, function: str, *args: Any, at: At = None, sender: str | None = None) -> Any:
         """What a view returns at a fixed block; structs as named tuples.
 
         Raises Reverted, BlockGone, UnreachableChain, ChainError.

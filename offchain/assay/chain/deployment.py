@@ -48,15 +48,11 @@ class Deployment(_Model):
                 raise BadDeployment(f"{path}: {path.stat().st_size} bytes is no deployment file")
             data = json.loads(path.read_text())
         except FileNotFoundError:
-            raise BadDeployment(
-                f"{path}: no such file; deploy first, or name the file with --deployment"
-            ) from None
+            raise BadDeployment(f"{path}: no such file; deploy first, or name the file with --deployment") from None
         except OSError as error:
             raise BadDeployment(f"{path}: cannot be read ({error.strerror})") from None
         except ValueError as error:
-            raise BadDeployment(
-                f"{path}: is not JSON ({error}); deploy anew or fetch the file again"
-            ) from None
+            raise BadDeployment(f"{path}: is not JSON ({error}); deploy anew or fetch the file again") from None
         return cls.from_json(data, str(path))
 
     @classmethod
@@ -78,9 +74,7 @@ class Deployment(_Model):
             return self.contracts[name]
         except KeyError:
             known = ", ".join(sorted(self.contracts))
-            raise BadDeployment(
-                f"no contract {name} in the deployment {self.network}; it has {known}"
-            ) from None
+            raise BadDeployment(f"no contract {name} in the deployment {self.network}; it has {known}") from None
 
     def address(self, name: str) -> str:
         """Checksummed. Raises BadDeployment."""

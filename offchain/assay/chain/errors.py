@@ -33,9 +33,7 @@ class UnreachableChain(ChainError):
     """No endpoint answered."""
 
     def __init__(self, url: str, reason: str) -> None:
-        super().__init__(
-            f"no chain answers at {shown_url(url)}: {reason}; check that the node runs and --rpc names it"
-        )
+        super().__init__(f"no chain answers at {shown_url(url)}: {reason}; check that the node runs and --rpc names it")
 
 
 class EndpointFault(ChainError):
@@ -122,8 +120,7 @@ class FeeAboveCeiling(ChainError):
 
     def __init__(self, base_fee: int, ceiling: int) -> None:
         super().__init__(
-            f"the base fee is {base_fee} wei, above the ceiling of {ceiling} wei a gas; "
-            "wait, or raise the ceiling"
+            f"the base fee is {base_fee} wei, above the ceiling of {ceiling} wei a gas; wait, or raise the ceiling"
         )
 
 
@@ -131,9 +128,7 @@ class InsufficientFunds(NotSent):
     """The account cannot pay for the transaction."""
 
     def __init__(self, address: str, message: str) -> None:
-        super().__init__(
-            f"{address} cannot pay for the transaction: {message[:200]}; send it some of the chain's coin"
-        )
+        super().__init__(f"{address} cannot pay for the transaction: {message[:200]}; send it some of the chain's coin")
 
 
 class NotConfirmed(ChainError):
@@ -142,6 +137,10 @@ class NotConfirmed(ChainError):
 
 class JournalInUse(ChainError):
     """Another process holds the journal of this key."""
+
+
+class JournalFailed(ChainError):
+    """The journal cannot be written: the disk is full, or gone."""
 
 
 class KeyFileError(ChainError):

@@ -83,9 +83,7 @@ def _topics(chain: Chain, contract: str, names: Sequence[str]) -> dict[str, str]
     return topics
 
 
-def _decoded(
-    chain: Chain, contract: str, topics: dict[str, str], logs: Any, first: int, last: int
-) -> list[Event]:
+def _decoded(chain: Chain, contract: str, topics: dict[str, str], logs: Any, first: int, last: int) -> list[Event]:
     if not isinstance(logs, list):
         raise EndpointFault("", "eth_getLogs: not a list")
     events = [_event(chain, contract, topics, log) for log in logs if not log.get("removed")]

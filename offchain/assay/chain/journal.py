@@ -9,12 +9,15 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from assay.chain.errors import JournalInUse
+from assay.chain.errors import JournalFailed, JournalInUse
 from assay.chain.fees import Fees
+from assay.chain.intents import Attempt, Intent, Request, State
+from assay.chain.receipts import Receipt
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -52,49 +55,6 @@ CREATE TABLE IF NOT EXISTS attempts (
 """
 
 
-class State(StrEnum):
-    """Where an intent stands."""
-
-    OPEN = "open"  # journalled; perhaps broadcast
-    MINED = "mined"  # in a block that may still be reorganised away
-    FINAL = "final"  # in a final block
-    FAILED = "failed"  # never will be: refused for good, cancelled, or its nonce was taken
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One signed transaction."""
-
-    hash: bytes
-    raw: bytes
-    fees: Fees
-    cancels: bool
-    signed: float
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """One nonce and what it is for; those from `transaction_hash` on are set once a transaction of it was
-    mined."""
-
-    id: int
-    label: str
-    purpose: str | None
-    recipient: str
-    data: bytes
-    value: int
-    gas: int
-    nonce: int
-    state: State
-    created: float
-    transaction_hash: bytes | None
-    block_number: int | None
-    block_hash: bytes | None
-    gas_used: int | None
-    succeeded: bool | None
-    reason: str | None
-
-
 class Journal:
     """The journal of one account on one chain, in one SQLite file. Every method commits before it returns."""
 
@@ -112,10 +72,17 @@ class Journal:
                 f"{self.path}: another process sends with {address}; stop it first: "
                 "two senders spoil each other's nonces"
             ) from None
-        self._db = sqlite3.connect(self.path, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.executescript(_SCHEMA)
+        try:
+            self._db = sqlite3.connect(self.path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            os.close(self._lock)
+            raise JournalFailed(
+                f"{self.path}: cannot be opened ({error}); if it is damaged, put it aside and send nothing "
+                "until what was sent before is mined"
+            ) from None
         self._claim(address, chain_id)
 
     def _claim(self, address: str, chain_id: int) -> None:
@@ -131,35 +98,38 @@ class Journal:
         self._db.close()
         os.close(self._lock)
 
-    def add(
-        self,
-        label: str,
-        purpose: str | None,
-        recipient: str,
-        data: bytes,
-        value: int,
-        gas: int,
-        nonce: int,
-        first: Attempt,
-    ) -> Intent:
+    def add(self, request: Request, nonce: int, first: Attempt) -> Intent:
         """A new open intent with its first attempt, in one transaction."""
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             cursor = self._db.execute(
                 "INSERT INTO intents (label, purpose, recipient, data, value, gas, nonce, state, created)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (label, purpose, recipient, data, str(value), gas, nonce, State.OPEN, first.signed),
-            )
-            identifier = cursor.lastrowid
-            assert identifier is not None  # noqa: S101 - an INSERT has a row id
+                (
+                    request.label, request.purpose, request.recipient, request.data, str(request.value),
+                    request.gas, nonce, State.OPEN, first.signed,
+                ),
+            )  # fmt: skip
+            identifier = int(cursor.lastrowid or 0)
             self._insert_attempt(identifier, first)
         return self.get(identifier)
 
     def add_attempt(self, intent: Intent, attempt: Attempt) -> None:
         """One more attempt of an open intent."""
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._insert_attempt(intent.id, attempt)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise JournalFailed(f"{self.path}: cannot be written ({error}); nothing was sent") from error
 
     def _insert_attempt(self, intent_id: int, a: Attempt) -> None:
         self._db.execute(
@@ -169,33 +139,27 @@ class Journal:
 
     def mark(self, intent: Intent, state: State, reason: str | None = None) -> Intent:
         """Moves an intent to another state; back to open, its block is forgotten."""
-        if state is State.OPEN:
-            self._db.execute(
-                "UPDATE intents SET state = ?, transaction_hash = NULL, block_number = NULL,"
-                " block_hash = NULL, gas_used = NULL, succeeded = NULL WHERE id = ?",
-                (state, intent.id),
-            )
-        else:
-            self._db.execute(
-                "UPDATE intents SET state = ?, reason = ? WHERE id = ?", (state, reason, intent.id)
-            )
+        with self._transaction():
+            self._db.execute("UPDATE intents SET state = ?, reason = ? WHERE id = ?", (state, reason, intent.id))
+            if state is State.OPEN:
+                self._db.execute(
+                    "UPDATE intents SET transaction_hash = NULL, block_number = NULL, block_hash = NULL,"
+                    " gas_used = NULL, succeeded = NULL WHERE id = ?",
+                    (intent.id,),
+                )
         return self.get(intent.id)
 
-    def mark_mined(
-        self,
-        intent: Intent,
-        transaction: bytes,
-        number: int,
-        block_hash: bytes,
-        gas_used: int,
-        succeeded: bool,
-    ) -> Intent:
+    def mark_mined(self, intent: Intent, receipt: Receipt) -> Intent:
         """Notes the block that holds one of the intent's attempts."""
-        self._db.execute(
-            "UPDATE intents SET state = ?, transaction_hash = ?, block_number = ?, block_hash = ?,"
-            " gas_used = ?, succeeded = ? WHERE id = ?",
-            (State.MINED, transaction, number, block_hash, gas_used, int(succeeded), intent.id),
-        )
+        with self._transaction():
+            self._db.execute(
+                "UPDATE intents SET state = ?, transaction_hash = ?, block_number = ?, block_hash = ?,"
+                " gas_used = ?, succeeded = ? WHERE id = ?",
+                (
+                    State.MINED, receipt.transaction, receipt.block_number, receipt.block_hash,
+                    receipt.gas_used, int(receipt.succeeded), intent.id,
+                ),
+            )  # fmt: skip
         return self.get(intent.id)
 
     def get(self, intent_id: int) -> Intent:
@@ -223,8 +187,7 @@ class Journal:
     def attempts(self, intent: Intent) -> list[Attempt]:
         """Attempts of an intent, oldest first."""
         rows = self._db.execute(
-            "SELECT hash, raw, cap, tip, cancels, signed FROM attempts WHERE intent = ?"
-            " ORDER BY signed, rowid",
+            "SELECT hash, raw, cap, tip, cancels, signed FROM attempts WHERE intent = ? ORDER BY signed, rowid",
             (intent.id,),
         )
         return [Attempt(h, raw, Fees(int(cap), int(tip)), bool(c), s) for h, raw, cap, tip, c, s in rows]
@@ -244,14 +207,16 @@ class Journal:
 
 
 _COLUMNS = (
-    "id, label, purpose, recipient, data, value, gas, nonce, state, created, transaction_hash, block_number,"
+    "label, recipient, data, value, gas, purpose, id, nonce, state, created, transaction_hash, block_number,"
     " block_hash, gas_used, succeeded, reason"
 )
 
 
-def _intent(row: tuple[object, ...]) -> Intent:
-    values = list(row)
-    values[5] = int(str(values[5]))
-    values[8] = State(str(values[8]))
-    values[14] = None if values[14] is None else bool(values[14])
-    return Intent(*values)  # type: ignore[arg-type]
+def _intent(row: tuple[Any, ...]) -> Intent:
+    label, recipient, data, value, gas, purpose, identifier, nonce, state, created, *mined = row
+    request = Request(label, recipient, data, int(value), gas, purpose)
+    transaction_hash, number, block_hash, gas_used, succeeded, reason = mined
+    return Intent(
+        identifier, request, nonce, State(state), created, transaction_hash, number, block_hash, gas_used,
+        None if succeeded is None else bool(succeeded), reason,
+    )  # fmt: skip

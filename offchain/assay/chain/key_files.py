@@ -141,9 +141,7 @@ def password(file: Path | str | None = None, *, environment: Mapping[str, str] |
         try:
             lines = Path(named).read_text().splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise KeyFileError(
-                f"password file {named}: cannot be read ({error.__class__.__name__})"
-            ) from None
+            raise KeyFileError(f"password file {named}: cannot be read ({error.__class__.__name__})") from None
         return lines[0] if lines else ""
     if not sys.stdin.isatty():
         raise KeyFileError(

@@ -49,9 +49,7 @@ class RevertDecoder:
             if item := self._errors.get(selector):
                 values = decode(get_abi_input_types(item), body)  # type: ignore[arg-type]
                 names = get_abi_input_names(item)  # type: ignore[arg-type]
-                return item["name"], {
-                    n or f"_{i}": v for i, (n, v) in enumerate(zip(names, values, strict=True))
-                }
+                return item["name"], {n or f"_{i}": v for i, (n, v) in enumerate(zip(names, values, strict=True))}
         except (DecodingError, OverflowError, UnicodeDecodeError):
             pass
         if not data:

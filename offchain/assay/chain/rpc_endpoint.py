@@ -65,9 +65,7 @@ class HttpEndpoint:
                 async for piece in response.aiter_bytes():
                     content += piece
                     if len(content) > MAX_RESPONSE:
-                        raise EndpointFault(
-                            self.url, f"{body['method']}: response above {MAX_RESPONSE} bytes"
-                        )
+                        raise EndpointFault(self.url, f"{body['method']}: response above {MAX_RESPONSE} bytes")
         except httpx2.TimeoutException:
             raise EndpointFault(self.url, f"{body['method']}: no answer in time", timed_out=True) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
@@ -88,11 +86,7 @@ def checked_url(url: str) -> str:
     """The address itself. Raises BadEndpoint unless it is http(s) with a host."""
     parts = urlsplit(url)
     try:
-        fine = (
-            parts.scheme in ("http", "https")
-            and bool(parts.hostname)
-            and (parts.port is None or parts.port > 0)
-        )
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         fine = False
     if not fine:

@@ -90,9 +90,7 @@ class EndpointPool:
         async def checked(endpoint: Endpoint) -> Any:
             found = await endpoint.request("eth_getBlockByNumber", [hex(block.number), False])
             if found is None or _parsed(endpoint, found).hash != block.hash:
-                raise RpcError(
-                    "eth_getBlockByNumber", 0, f"block not found: {block.number} is another one here"
-                )
+                raise RpcError("eth_getBlockByNumber", 0, f"block not found: {block.number} is another one here")
             return await work(endpoint)
 
         return await self._first(checked, self._in_order())
@@ -145,8 +143,7 @@ class EndpointPool:
                 raise fault
             raise UnreachableChain(
                 self._health[0].endpoint.url,
-                f"{len(heads)} of {len(self._health)} endpoints answered, "
-                f"{self.agreement} must agree ({fault})",
+                f"{len(heads)} of {len(self._health)} endpoints answered, {self.agreement} must agree ({fault})",
             )
         reached = sorted((block.number for _, block in heads), reverse=True)
         number = max(0, reached[self.agreement - 1] - depth)

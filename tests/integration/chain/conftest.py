@@ -86,9 +86,7 @@ async def anvil():
 async def deploy(anvil, probe):
     abi, bytecode = probe
     account = Account.from_key(FUNDER)
-    sent = await anvil.rpc(
-        "eth_sendTransaction", {"from": account.address, "data": bytecode, "gas": hex(3_000_000)}
-    )
+    sent = await anvil.rpc("eth_sendTransaction", {"from": account.address, "data": bytecode, "gas": hex(3_000_000)})
     receipt = await anvil.rpc("eth_getTransactionReceipt", sent)
     contract = DeployedContract(address=receipt["contractAddress"], abi=abi)
     return Deployment(network="test", chain_id=CHAIN_ID, block=0, contracts={"Probe": contract})

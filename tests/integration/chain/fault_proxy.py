@@ -82,12 +82,8 @@ class FaultProxy:
         by_tag = method == "eth_getBlockByNumber" and params[0] in ("latest", "finalized")
         if by_tag and "stale" in self.mode and params[0] in self._frozen:
             self.hits += 1
-            return json.dumps(
-                {"jsonrpc": "2.0", "id": request["id"], "result": self._frozen[params[0]]}
-            ).encode()
-        response = await self._client.post(
-            self.target, content=body, headers={"content-type": "application/json"}
-        )
+            return json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": self._frozen[params[0]]}).encode()
+        response = await self._client.post(self.target, content=body, headers={"content-type": "application/json"})
         if by_tag and "stale" not in self.mode:
             self._frozen[params[0]] = response.json()["result"]
         return response.content

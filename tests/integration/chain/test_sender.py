@@ -16,7 +16,8 @@ from assay.chain.errors import (
     TransactionFailed,
 )
 from assay.chain.fees import GWEI, FeePolicy
-from assay.chain.journal import Journal, State
+from assay.chain.intents import State
+from assay.chain.journal import Journal
 from assay.chain.key_files import Key
 from assay.chain.sender import Sender, Step
 
@@ -68,9 +69,7 @@ async def test_send__would_revert__nothing_sent_and_error_decoded(make_sender, a
 
 async def test_send__same_purpose_twice__sent_once(make_sender, chain):
     sender = make_sender()
-    first, second = await asyncio.gather(
-        sender.send(COUNT, purpose="seal 7"), sender.send(COUNT, purpose="seal 7")
-    )
+    first, second = await asyncio.gather(sender.send(COUNT, purpose="seal 7"), sender.send(COUNT, purpose="seal 7"))
     assert first == second == await make_sender().send(COUNT, purpose="seal 7")
     assert await counter(chain) == 1
 

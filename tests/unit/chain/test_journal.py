@@ -1,9 +1,10 @@
-import sqlite3
-
 import pytest
 
+from assay.chain.errors import JournalFailed
 from assay.chain.fees import Fees
-from assay.chain.journal import Attempt, Journal, State
+from assay.chain.intents import Attempt, Request, State
+from assay.chain.journal import Journal
+from assay.chain.receipts import Receipt
 
 ME = "0x" + "aa" * 20
 
@@ -20,7 +21,8 @@ def journal(tmp_path):
 
 
 def add(journal, nonce, n=None, purpose=None):
-    return journal.add("seal", purpose, ME, b"\1", 10**30, 21_000, nonce, attempt(nonce if n is None else n))
+    request = Request("seal", ME, b"\1", 10**30, 21_000, purpose)
+    return journal.add(request, nonce, attempt(nonce if n is None else n))
 
 
 def test_add__reopened__all_there(journal, tmp_path):
@@ -31,7 +33,7 @@ def test_add__reopened__all_there(journal, tmp_path):
     assert again.unsettled() == [intent]
     assert again.attempts(intent) == [attempt(3), attempt(9, cancels=True)]
     assert again.for_purpose("p") == intent
-    assert intent.value == 10**30
+    assert intent.request.value == 10**30
     journal._db = again._db
 
 
@@ -45,7 +47,9 @@ def test_next_nonce__gap_given_back__used_first(journal):
 
 def test_mark__mined_then_reorganised__block_forgotten(journal):
     intent = add(journal, 1)
-    mined = journal.mark_mined(intent, b"\1" * 32, 50, b"\2" * 32, 21_000, True)
+    receipt = Receipt("seal", b"\1" * 32, 50, b"\2" * 32, 21_000, True)
+    mined = journal.mark_mined(intent, receipt)
+    assert mined.receipt() == receipt
     assert (mined.state, mined.block_number, mined.succeeded) == (State.MINED, 50, True)
     undone = journal.mark(mined, State.OPEN)
     assert undone == intent
@@ -53,7 +57,7 @@ def test_mark__mined_then_reorganised__block_forgotten(journal):
 
 def test_for_purpose__failed__may_be_tried_again(journal):
     first = add(journal, 1, purpose="p")
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(JournalFailed):
         add(journal, 2, purpose="p")
     journal.mark(first, State.FAILED, "why")
     assert journal.for_purpose("p") is None
@@ -63,6 +67,17 @@ def test_for_purpose__failed__may_be_tried_again(journal):
 
 def test_add__interrupted__neither_intent_nor_attempt(journal):
     bad = Attempt(b"\1" * 32, None, Fees(1, 1), False, 0.0)
-    with pytest.raises(sqlite3.IntegrityError):
-        journal.add("x", None, ME, b"", 0, 1, 1, bad)
+    with pytest.raises(JournalFailed):
+        journal.add(Request("x", ME, b"", 0, 1), 1, bad)
     assert journal.unsettled() == []
+
+
+def test_open__damaged_file__says_so(tmp_path):
+    (tmp_path / "j").write_bytes(b"no database " * 500)
+    with pytest.raises(JournalFailed, match="cannot be opened"):
+        Journal(tmp_path / "j", ME, 1)
+
+
+def test_receipt__not_mined__refused(journal):
+    with pytest.raises(ValueError, match="not mined"):
+        add(journal, 1).receipt()

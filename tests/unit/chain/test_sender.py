@@ -11,9 +11,10 @@ from tests.unit.chain.fake_node import FakeNode
 
 from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
-from assay.chain.errors import ChainError
+from assay.chain.errors import ChainError, JournalFailed
 from assay.chain.fees import GWEI, FeePolicy
-from assay.chain.journal import Journal, State
+from assay.chain.intents import State
+from assay.chain.journal import Journal
 from assay.chain.key_files import Key
 from assay.chain.rpc_pool import EndpointPool
 from assay.chain.sender import Sender, Step
@@ -101,6 +102,15 @@ async def test_send__no_trouble__one_transaction_a_call(tmp_path):
     await world.run()
     assert [bytes(t["data"]) for t in world.node.mined()] == [b"\0", b"\1", b"\2"]
     assert [len(world.journal.attempts(i)) for i in world.journal.history()] == [1, 1, 1]
+
+
+async def test_send__disk_full__nothing_leaves(tmp_path):
+    world = World(tmp_path / "j", 1, trouble=0.0)
+    sender = world.start()
+    world.journal._db.execute("PRAGMA query_only = ON")
+    with pytest.raises(JournalFailed, match="nothing was sent"):
+        await world.send_all(sender)
+    assert world.node.pool == {} and world.node.mined() == []
 
 
 async def test_steps__in_random_runs__are_all_reached(tmp_path_factory):

@@ -1,0 +1,108 @@
+"""Signing and offering transactions of one key: what the sender and its follower share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from assay.chain.account_state import AccountState
+from assay.chain.broadcast import Refusal, classify
+from assay.chain.client import Chain
+from assay.chain.errors import InsufficientFunds, NotSent, RpcError, UnreachableChain
+from assay.chain.fees import FeePolicy, Fees
+from assay.chain.intents import Attempt, Intent, Request, State
+from assay.chain.journal import Journal
+
+
+class Step(StrEnum):
+    """Every point of a transaction's life at which a process can stop."""
+
+    SIMULATED = "simulated"
+    JOURNALLED = "journalled"
+    BROADCAST = "broadcast"
+    OUTBID_JOURNALLED = "outbid-journalled"
+    OUTBID_BROADCAST = "outbid-broadcast"
+    REOFFERED = "reoffered"
+    MINED = "mined"
+    UNMINED = "unmined"
+    FINAL = "final"
+    FAILED = "failed"
+
+
+class TransactionSigner(Protocol):
+    """Whatever signs transactions for one address."""
+
+    address: str
+
+    def sign_transaction(self, transaction: Mapping[str, Any]) -> tuple[bytes, bytes]:
+        """(raw bytes, hash)."""
+
+
+@dataclass
+class Outgoing:
+    """One key's way to the chain; every signed transaction is journalled before it is offered."""
+
+    chain: Chain
+    key: TransactionSigner
+    journal: Journal
+    policy: FeePolicy
+    clock: Callable[[], float]
+    on_step: Callable[[Step, Intent | None], None]
+    # Intents whose last attempt a node found too cheap: outbid without waiting.
+    underpriced: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.address = self.key.address
+        self.account = AccountState(self.chain, self.key.address)
+
+    def sign(self, nonce: int, request: Request, fees: Fees, *, cancels: bool = False) -> Attempt:
+        """A signed transaction that does what is requested."""
+        transaction: dict[str, Any] = {
+            "type": 2, "chainId": self.chain.chain_id, "nonce": nonce, "to": request.recipient,
+            "data": request.data, "value": request.value, "gas": request.gas,
+            "maxFeePerGas": fees.cap, "maxPriorityFeePerGas": fees.tip,
+        }  # fmt: skip
+        raw, transaction_hash = self.key.sign_transaction(transaction)
+        return Attempt(transaction_hash, raw, fees, cancels, self.clock())
+
+    async def begin(self, request: Request, nonce: int, fees: Fees) -> Intent:
+        """Signs, journals and offers a new intent. Raises InsufficientFunds or NotSent where no node takes
+        it: then the nonce is free again."""
+        attempt = self.sign(nonce, request, fees)
+        intent = self.journal.add(request, nonce, attempt)
+        self.on_step(Step.JOURNALLED, intent)
+        try:
+            refusal = await self.offer(intent, attempt)
+        except RpcError as error:
+            intent = self.journal.mark(intent, State.FAILED, error.message[:500])
+            self.on_step(Step.FAILED, intent)
+            if classify(error.message) is Refusal.FUNDS:
+                raise InsufficientFunds(self.address, error.message) from None
+            raise NotSent(f"{request.label}: no node takes it: {error.message[:300]}") from None
+        if refusal is None:
+            self.on_step(Step.BROADCAST, intent)
+        return intent
+
+    async def offer(self, intent: Intent, attempt: Attempt) -> Refusal | None:
+        """Broadcasts; None when a node has it now. Raises RpcError for a refusal that waiting does not
+        change."""
+        try:
+            await self.chain.pool.broadcast(attempt.raw)
+        except UnreachableChain:
+            return Refusal.BUSY  # Perhaps taken; following will tell.
+        except RpcError as error:
+            refusal = classify(error.message)
+            if refusal is Refusal.ALREADY_KNOWN:
+                return None
+            if refusal in (Refusal.FUNDS, Refusal.REFUSED):
+                raise
+            if refusal is Refusal.UNDERPRICED:
+                self.underpriced.add(intent.id)
+            return refusal
+        return None
+
+    async def chain_nonce(self) -> int:
+        """The first nonce that the chain neither has mined nor holds waiting."""
+        return max(await self.account.count("latest"), await self.account.count("pending"))
