@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
+import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
+
+import {Market} from "./Market.sol";
+import {Prover} from "./Prover.sol";
+import {Trees} from "./Trees.sol";
+
+/// @title Two devices with sealed commitments in epoch 0, seats that observed them, and somebody who wants them slashed
+abstract contract Accused is Market {
+    bytes32 internal constant COMMITMENT_TYPE = keccak256(
+        "Commitment(uint64 epoch,bytes32 jobHash,bytes32 deviceId,bytes32 nonceRoot,bytes32 resultRoot)"
+    );
+    bytes32 internal constant OBSERVATIONS_TYPE =
+        keccak256("Observations(uint64 epoch,uint32 setId,bytes32 rho,bytes32 batchRoot)");
+    address internal constant ACCUSER = address(0xacc05e4);
+    bytes32 internal constant NONCES = keccak256("nonces");
+
+    bytes32[] internal deviceIds;
+    bytes32 internal rho;
+
+    function deviceKeyOf(bytes32 deviceId) internal view returns (uint256) {
+        return deviceId == deviceIds[0] ? DEVICE_KEY : DEVICE_KEY + 1;
+    }
+
+    function workOf(bytes32 deviceId) internal view returns (Prover.Work memory) {
+        bytes32 seed = oracle.epochSeed(0);
+        return Prover.prove(seed, firstSeed(seed, deviceId));
+    }
+
+    function firstSeed(bytes32 epochSeed, bytes32 deviceId) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked("assay.A", epochSeed, deviceId, uint256(1), NONCES));
+    }
+
+    function jobHash(bytes32 epochSeed) internal pure returns (bytes32) {
+        return keccak256(
+            abi.encode(epochSeed, uint256(1), uint256(2), uint256(32), uint256(64), uint256(3), uint256(32), uint256(4), uint256(1))
+        );
+    }
+
+    function commitmentOf(bytes32 deviceId, bytes32 resultRoot)
+        internal
+        view
+        returns (IFraudProofs.Commitment memory c)
+    {
+        c.epoch = 0;
+        c.jobHash = jobHash(oracle.epochSeed(0));
+        c.deviceId = deviceId;
+        c.nonceRoot = NONCES;
+        c.resultRoot = resultRoot;
+        sign(c);
+    }
+
+    function sign(IFraudProofs.Commitment memory c) internal view {
+        bytes memory encoded =
+            abi.encode(COMMITMENT_TYPE, c.epoch, c.jobHash, c.deviceId, c.nonceRoot, c.resultRoot);
+        (c.r, c.vs) = vm.signCompact(deviceKeyOf(c.deviceId), digestIn(address(oracle), encoded));
+    }
+
+    function sealedLeaf(IFraudProofs.Commitment memory c) internal pure returns (bytes32) {
+        return keccak256(abi.encode(c.deviceId, c.jobHash, c.nonceRoot, c.resultRoot, bytes32(0), c.r, c.vs));
+    }
+
+    function sealedAt(IFraudProofs.Commitment[] memory list, uint256 index)
+        internal
+        pure
+        returns (IFraudProofs.Sealed memory)
+    {
+        IFraudProofs.Commitment memory c = list[index];
+        bytes32[] memory path = Trees.path(sealLeaves(list), index);
+        return IFraudProofs.Sealed(
+            c.deviceId, c.jobHash, c.nonceRoot, c.resultRoot, bytes32(0), c.r, c.vs, uint32(index), path
+        );
+    }
+
+    function sealLeaves(IFraudProofs.Commitment[] memory list) internal pure returns (bytes32[] memory leaves) {
+        leaves = new bytes32[](list.length);
+        for (uint256 i = 0; i < list.length; ++i) leaves[i] = sealedLeaf(list[i]);
+    }
+
+    function observedLeaf(bytes32 deviceId, bytes32 resultRoot, uint16 flags) internal pure returns (bytes32) {
+        return keccak256(abi.encode(deviceId, resultRoot, uint64(1_000), flags, uint16(10_000)));
+    }
+
+    /// @dev Seat's batch of both devices, and its line on device `index`.
+    function observedBy(uint32 seat, IFraudProofs.Commitment[] memory list, uint256 index, uint16 flags)
+        internal
+        view
+        returns (IFraudProofs.Observed memory o)
+    {
+        bytes32[] memory leaves = new bytes32[](list.length);
+        for (uint256 i = 0; i < list.length; ++i) {
+            leaves[i] = observedLeaf(list[i].deviceId, list[i].resultRoot, flags);
+        }
+        o.seat = seat;
+        o.batchRoot = Trees.root(leaves);
+        bytes memory encoded =
+            abi.encode(OBSERVATIONS_TYPE, uint64(0), oracle.epochState(0).setId, rho, o.batchRoot);
+        (o.r, o.vs) = vm.signCompact(SEAT_KEY + seat, digestIn(address(oracle), encoded));
+        o.deviceId = list[index].deviceId;
+        o.resultRoot = list[index].resultRoot;
+        o.elapsedUs = 1_000;
+        o.flags = flags;
+        o.uptimeBps = 10_000;
+        o.index = uint32(index);
+        o.path = Trees.path(leaves, index);
+    }
+
+    function sampleOf(bytes32 deviceId, uint32 q) internal view returns (uint256 t, uint256 i) {
+        uint256 at = uint256(keccak256(abi.encodePacked(rho, "q", deviceId, q))) % (Prover.T * Prover.M);
+        return (at / Prover.M, at % Prover.M);
+    }
+
+    /// @dev A proof as it is committed to and then made.
+    struct Accusation {
+        IFraudProofs.Kind kind;
+        bytes arguments; // abi.encode of the arguments but the salt
+        bytes32 salt;
+        bytes call;
+    }
+
+    function wrongElement(
+        IFraudProofs.Commitment memory c,
+        IFraudProofs.Round memory r,
+        IFraudProofs.Element memory e,
+        bytes32 salt
+    ) internal pure returns (Accusation memory) {
+        bytes memory call = abi.encodeCall(IFraudProofs.proveWrongElement, (c, r, e, salt));
+        return Accusation(IFraudProofs.Kind.WrongElement, abi.encode(c, r, e), salt, call);
+    }
+
+    function brokenChain(IFraudProofs.Commitment memory c, IFraudProofs.Round[] memory rounds, bytes32 salt)
+        internal
+        pure
+        returns (Accusation memory)
+    {
+        bytes memory call = abi.encodeCall(IFraudProofs.proveBrokenChain, (c, rounds, salt));
+        return Accusation(IFraudProofs.Kind.BrokenChain, abi.encode(c, rounds), salt, call);
+    }
+
+    function twoCommitments(IFraudProofs.Commitment memory a, IFraudProofs.Commitment memory b, bytes32 salt)
+        internal
+        pure
+        returns (Accusation memory)
+    {
+        bytes memory call = abi.encodeCall(IFraudProofs.proveTwoCommitments, (a, b, salt));
+        return Accusation(IFraudProofs.Kind.TwoCommitments, abi.encode(a, b), salt, call);
+    }
+
+    function twoStatements(
+        IFraudProofs.Statement what,
+        uint64 epoch,
+        uint32 round,
+        uint32 seat,
+        IFraudProofs.SignedContent memory a,
+        IFraudProofs.SignedContent memory b
+    ) internal pure returns (Accusation memory) {
+        bytes memory call = abi.encodeCall(IFraudProofs.proveTwoStatements, (what, epoch, round, seat, a, b, 0));
+        return Accusation(IFraudProofs.Kind.TwoStatements, abi.encode(what, epoch, round, seat, a, b), 0, call);
+    }
+
+    function falsePass(
+        IFraudProofs.Observed memory o,
+        uint32 q,
+        IFraudProofs.Round memory r,
+        IFraudProofs.Element memory e
+    ) internal pure returns (Accusation memory) {
+        bytes memory call = abi.encodeCall(IFraudProofs.proveFalsePass, (o, q, r, e, 0));
+        return Accusation(IFraudProofs.Kind.FalsePass, abi.encode(o, q, r, e), 0, call);
+    }
+
+    function falsePassChain(
+        IFraudProofs.Observed memory o,
+        IFraudProofs.Sealed memory s,
+        IFraudProofs.Round[] memory rounds
+    ) internal pure returns (Accusation memory) {
+        bytes memory call = abi.encodeCall(IFraudProofs.proveFalsePassChain, (o, s, rounds, 0));
+        return Accusation(IFraudProofs.Kind.FalsePass, abi.encode(o, s, rounds), 0, call);
+    }
+
+    function badSeal(uint64 epoch, IFraudProofs.Sealed memory s) internal pure returns (Accusation memory) {
+        bytes memory call = abi.encodeCall(IFraudProofs.proveBadSeal, (epoch, s, 0));
+        return Accusation(IFraudProofs.Kind.BadSeal, abi.encode(epoch, s), 0, call);
+    }
+
+    function unsealedPass(
+        IEpochOracle.DeviceLeaf memory leaf,
+        bytes32[] memory proof,
+        IFraudProofs.Sealed memory s
+    ) internal pure returns (Accusation memory) {
+        bytes memory call = abi.encodeCall(IFraudProofs.proveUnsealedPass, (leaf, proof, s, 0));
+        return Accusation(IFraudProofs.Kind.UnsealedPass, abi.encode(leaf, proof, s), 0, call);
+    }
+
+    function shrunkReward(
+        address account,
+        IFraudProofs.RewardLine memory earlier,
+        IFraudProofs.RewardLine memory later
+    ) internal pure returns (Accusation memory) {
+        bytes memory call = abi.encodeCall(IFraudProofs.proveShrunkReward, (account, earlier, later, 0));
+        return Accusation(IFraudProofs.Kind.ShrunkReward, abi.encode(account, earlier, later), 0, call);
+    }
+
+    function commitHash(address who, Accusation memory a) internal pure returns (bytes32) {
+        return keccak256(abi.encode(who, a.kind, keccak256(a.arguments), a.salt));
+    }
+
+    /// @dev Commits to the proof, waits a block, makes it; whether it went through, and with what error if not.
+    function accuse(Accusation memory a) internal returns (bool ok, bytes4 why) {
+        bytes32 hash = commitHash(ACCUSER, a);
+        if (fraud.committedAt(hash) == 0) {
+            vm.prank(ACCUSER);
+            fraud.commit(hash);
+        }
+        vm.roll(block.number + 1);
+        vm.prank(ACCUSER);
+        bytes memory result;
+        (ok, result) = address(fraud).call(a.call);
+        if (!ok) why = bytes4(result);
+    }
+
+    function refused(Accusation memory a, bytes4 expected) internal {
+        (bool ok, bytes4 why) = accuse(a);
+        isTrue(!ok, "an honest party was convicted");
+        eq(bytes32(why), bytes32(expected), "why it was refused");
+        nobodySlashed();
+    }
+
+    function convicted(Accusation memory a) internal {
+        (bool ok, bytes4 why) = accuse(a);
+        if (!ok) eq(bytes32(why), bytes32(0), "a fault was not convicted");
+    }
+
+    function nobodySlashed() internal view {
+        eq(stake.bountyOf(ACCUSER), 0, "bounty");
+        eq(stake.account(provider).active, 2 * DEVICE_STAKE, "the provider's stake");
+        for (uint256 i = 0; i < 4; ++i) eq(stake.account(seatAccount(i)).active, SEAT_STAKE, "a seat's stake");
+    }
+
+    /// @dev Epoch 0 with these commitments sealed, drawn, and both devices reported as passed.
+    function settle(IFraudProofs.Commitment[] memory list) internal {
+        sealEpoch(0, Trees.root(sealLeaves(list)), uint32(list.length));
+        rho = drawEpoch(0);
+        IEpochOracle.Report memory r = plainReport(0);
+        r.devicesRoot = Trees.sortedRoot(deviceLeaves(reported(list)));
+        postReport(r);
+    }
+
+    function reported(IFraudProofs.Commitment[] memory list)
+        internal
+        pure
+        returns (IEpochOracle.DeviceLeaf[] memory lines)
+    {
+        lines = new IEpochOracle.DeviceLeaf[](list.length);
+        for (uint256 i = 0; i < list.length; ++i) {
+            lines[i] = passedLeaf(0, list[i].deviceId);
+            (lines[i].sealIndex, lines[i].resultRoot) = (uint32(i), list[i].resultRoot);
+        }
+    }
+}
