@@ -79,7 +79,7 @@ class Erc20:
 
     async def _call(self, data: bytes, at: At) -> bytes:
         if isinstance(at, str):
-            where = at
+            where: str = at
         else:
             where = hex((at or await self.chain.finalised()).number)
         result = await self.chain.rpc("eth_call", [{"to": self.address, "data": "0x" + data.hex()}, where])
