@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from assay.devnet.accounts import MNEMONIC
-from assay.devnet.errors import TookTooLong
+from assay.devnet.errors import DevnetError, TookTooLong
 from assay.devnet.ports import HOST
 from assay.devnet.processes import Processes
 
@@ -23,7 +23,7 @@ def rpc_url(port: int) -> str:
 
 
 async def start_anvil(processes: Processes, port: int, log: Path, accounts: int) -> str:
-    """Start anvil with blocks of one second and finality two blocks behind; returns its URL.
+    """Start anvil, which mines each transaction at once until `mine_every_second`; returns its URL.
 
     Raises ChildFailed or TookTooLong when it does not come up.
     """
@@ -36,7 +36,6 @@ async def start_anvil(processes: Processes, port: int, log: Path, accounts: int)
             "--chain-id", str(CHAIN_ID),
             "--mnemonic", MNEMONIC,
             "--accounts", str(accounts),
-            "--block-time", "1",
             "--slots-in-an-epoch", "1",
         ],
         log,
@@ -50,11 +49,24 @@ async def start_anvil(processes: Processes, port: int, log: Path, accounts: int)
     raise TookTooLong("anvil's first answer", START_SECONDS)
 
 
+def mine_every_second(url: str) -> None:
+    """Blocks of one second from now on, as on a chain that nobody hurries. Finality is two blocks behind."""
+    _call(url, "evm_setAutomine", False)
+    _call(url, "evm_setIntervalMining", 1)
+
+
 def _answers(url: str) -> bool:
-    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}).encode()
-    request = urllib.request.Request(url, body, {"content-type": "application/json"})  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=2) as response:  # noqa: S310 - loopback
-            return int(json.load(response)["result"], 16) == CHAIN_ID
+        return int(str(_call(url, "eth_chainId")), 16) == CHAIN_ID
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
+
+
+def _call(url: str, method: str, *parameters: object) -> object:
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}).encode()
+    request = urllib.request.Request(url, body, {"content-type": "application/json"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310 - loopback
+        answer = json.load(response)
+    if "error" in answer:
+        raise DevnetError(f"{method}: {answer['error']}")
+    return answer["result"]

@@ -43,9 +43,7 @@ async def run_demo(plan: NetworkPlan, out: Path) -> None:
     console.print(f"\n[green]all of it happened[/] in {outcome.wall_seconds:.0f} s; the same as JSON: {out}")
 
 
-async def _story(
-    network: Network, plan: NetworkPlan, progress: Progress, before: dict[str, int]
-) -> DemoOutcome:
+async def _story(network: Network, plan: NetworkPlan, progress: Progress, before: dict[str, int]) -> DemoOutcome:
     epoch, devices = await until(
         "a report in which the honest pass",
         EPOCH_PATIENCE,

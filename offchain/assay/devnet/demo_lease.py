@@ -33,13 +33,9 @@ class JobDone:
 
 async def lease_and_run(network: Network, progress: Progress) -> JobDone:
     """Search, open, hand over, start, run, end: each step a command that any renter would type."""
-    found = json.loads(await network.assay(RENTER, "lease", "search", "-o", "json", reads_only=True))[
-        "devices"
-    ]
+    found = json.loads(await network.assay(RENTER, "lease", "search", "-o", "json", reads_only=True))["devices"]
     cheapest = found[0]["deviceId"]
-    progress.done(
-        f"renter finds {len(found)} measured devices on offer and takes the cheapest, {short(cheapest)}"
-    )
+    progress.done(f"renter finds {len(found)} measured devices on offer and takes the cheapest, {short(cheapest)}")
     opened = await network.assay(RENTER, "lease", "open", cheapest, "--duration", "2m", "--yes", "-o", "json")
     lease = str(json.loads(opened)["leaseId"])
     progress.done(f"lease {lease} opened: the deposit is in escrow, the device still on the market")
@@ -60,12 +56,8 @@ async def settle(network: Network, progress: Progress, job: JobDone) -> LeaseRes
     await network.assay(RENTER, "lease", "refund", str(job.lease_id))
     progress.done("the renter has the rest of the deposit back")
     ledger = network.ledger
-    with progress.console.status(
-        "holdback: the provider's claim waits until no refund for downtime can come"
-    ):
-        lease = await until(
-            "the provider's claim", SETTLE_PATIENCE, network, lambda: _when_claimed(ledger, job)
-        )
+    with progress.console.status("holdback: the provider's claim waits until no refund for downtime can come"):
+        lease = await until("the provider's claim", SETTLE_PATIENCE, network, lambda: _when_claimed(ledger, job))
     progress.done("the provider has claimed all that streamed")
     return lease
 
@@ -76,9 +68,7 @@ def _when_claimed(ledger: Ledger, job: JobDone) -> LeaseResult | None:
     if fields["claimed"] < streamed:
         return None
     claims = [
-        log["args"]
-        for log in ledger.events("LeaseEscrow", "LeaseClaimed")
-        if log["args"]["leaseId"] == job.lease_id
+        log["args"] for log in ledger.events("LeaseEscrow", "LeaseClaimed") if log["args"]["leaseId"] == job.lease_id
     ]
     token = ledger.contract("TestToken").functions
     return LeaseResult(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from assay.chain.deployment import Deployment
 from assay.devnet.accounts import Participant, participant
-from assay.devnet.anvil import start_anvil
+from assay.devnet.anvil import mine_every_second, start_anvil
 from assay.devnet.errors import DevnetError
 from assay.devnet.ledger import Ledger
 from assay.devnet.ports import HOST, free_ports, require_free
@@ -23,7 +23,7 @@ from assay.devnet.workspace import Workspace
 
 ACCOUNTS = 20
 # As short as blocks of a second, finality two blocks behind and two busy cores allow.
-EPOCHS = {"epochLength": 18, "openBy": 5, "sealBy": 11, "drawBy": 15, "reportBy": 26}
+EPOCHS = {"epochLength": 16, "openBy": 4, "sealBy": 10, "drawBy": 14, "reportBy": 22, "drawDelay": 1}
 HOLDBACK = 2 * EPOCHS["epochLength"] + EPOCHS["reportBy"]  # the least that LeaseEscrow accepts
 TOKENS_EACH = 10**24  # network token, base units
 DOLLARS_EACH = 10**10  # test dollars, 6 decimals: 10,000
@@ -40,7 +40,7 @@ class NetworkPlan:
     folder: Path
     port: int | None = None
     validators: int = 4
-    genesis_seconds: int = 34
+    genesis_seconds: int = 32
     providers: tuple[str, ...] = ("north", "south", "cheat")
     skips_rows: frozenset[str] = frozenset({"cheat"})
 
@@ -89,9 +89,7 @@ class Network:
         ]
         return [*common, *map(str, key)]
 
-    async def assay(
-        self, name: str, *arguments: str, after: Sequence[str] = (), reads_only: bool = False
-    ) -> str:
+    async def assay(self, name: str, *arguments: str, after: Sequence[str] = (), reads_only: bool = False) -> str:
         """Run one `assay` command as a participant; `after` follows the options. Returns standard output."""
         command = ["assay", *arguments, *self.options(name, reads_only), *after]
         log = self.workspace.log(f"{name}-commands")
@@ -115,9 +113,7 @@ def network_folder(plan: NetworkPlan) -> Iterator[tuple[Workspace, Processes]]:
             processes.stop_all()
 
 
-async def start_network(
-    plan: NetworkPlan, workspace: Workspace, processes: Processes, progress: Progress
-) -> Network:
+async def start_network(plan: NetworkPlan, workspace: Workspace, processes: Processes, progress: Progress) -> Network:
     """Everything up to running daemons. Raises DevnetError."""
     port = require_free(plan.port) if plan.port is not None else free_ports(1)[0]
     with progress.step("local chain"):
@@ -166,6 +162,7 @@ async def _deploy(plan: NetworkPlan, network: Network) -> None:
         "ape run deploy", ["ape", "run", "deploy", "--network", network.url], network.workspace.log("deploy")
     )
     network.ledger.mint_dollars(holders, DOLLARS_EACH)
+    mine_every_second(network.url)
 
 
 async def _join(network: Network, name: str) -> None:
@@ -191,9 +188,7 @@ def _start_daemons(plan: NetworkPlan, network: Network) -> None:
         ]  # fmt: skip
     for name, command in commands.items():
         listen = ["--host", HOST, "--port", network.endpoints[name].rsplit(":", 1)[1]]
-        network.processes.start(
-            name, ["assay", *command, *listen, *network.options(name)], network.workspace.log(name)
-        )
+        network.processes.start(name, ["assay", *command, *listen, *network.options(name)], network.workspace.log(name))
     network.processes.start(
         "watcher", ["assay", "watch", *network.options("watcher")], network.workspace.log("watcher")
     )

@@ -94,10 +94,7 @@ class DemoOutcome:
         for one in self.transactions:
             if one.succeeded:
                 by_name.setdefault(one.name, []).append(one.gas)
-        return [
-            GasRow(name, len(gas), min(gas), int(median(gas)), max(gas))
-            for name, gas in sorted(by_name.items())
-        ]
+        return [GasRow(name, len(gas), min(gas), int(median(gas)), max(gas)) for name, gas in sorted(by_name.items())]
 
     def write(self, path: Path) -> None:
         """Write as JSON, keys in camel case."""
