@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from assay.chain.errors import ChainError
-from assay.cli.output import OutputFormat, fail, show
+from assay.cli import provider_admin
+from assay.cli.output import OutputFormat, show
+from assay.cli.provider_endings import decimal_of, finish
 from assay.cli.provider_options import (
     DataDir,
     DeploymentFile,
@@ -21,9 +19,7 @@ from assay.cli.provider_options import (
     PasswordFile,
     Rpc,
 )
-from assay.proof.errors import ProofError
-from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
-from assay.provider.errors import ProviderError
+from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.provider.settings import ProviderSettings
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Put devices up for lease.")
@@ -39,7 +35,9 @@ def enrol(
     device_key: Annotated[
         Path | None, typer.Option("--device-key", help="device's key file; made where there is none")
     ] = None,
-    model: Annotated[str, typer.Option("--model", help="what the device is, hashed into its row")] = "cpu",
+    gpu: Annotated[
+        int | None, typer.Option("--gpu", help="index of the GPU; default the first, or the processor")
+    ] = None,
     rpc: Rpc = None,
     deployment: DeploymentFile = None,
     key_file: KeyFile = None,
@@ -57,29 +55,34 @@ def enrol(
     }
 
     async def work() -> dict[str, Any]:
+        from assay.provider.certificate import fingerprint_in
         from assay.provider.device_keys import open_or_create
         from assay.provider.enrolment import Announcement
         from assay.provider.enrolment import enrol as enrol_device
+        from assay.provider.inventory import accelerator_at
         from assay.provider.sending import sending
 
         settings = ProviderSettings.load(given)
-        fingerprint = parse_bytes32(tls_fingerprint, "--tls-fingerprint") if tls_fingerprint else bytes(32)
+        given_fingerprint = parse_bytes32(tls_fingerprint, "--tls-fingerprint") if tls_fingerprint else None
+        fingerprint = given_fingerprint or fingerprint_in(settings.data_dir / "tls") or bytes(32)
+        accelerator = accelerator_at(gpu)
         async with sending(settings) as (chain, sender):
             path = device_key or settings.devices_dir / "device.json"
             key = open_or_create(path, settings.password_file, chain.chain_id)
             announcement = Announcement(endpoint, fingerprint)
-            done = await enrol_device(chain, sender, key, profile, announcement, {"model": model})
+            done = await enrol_device(chain, sender, key, profile, announcement, accelerator.spec())
         return {
             "deviceId": to_hex(done.device_id),
             "provider": sender.address,
             "deviceKey": done.device_key,
             "keyFile": str(path),
             "profile": done.profile,
+            "model": accelerator.model,
             "endpoint": endpoint,
             "transactions": [{"name": name, "gas": gas} for name, gas in done.transactions],
         }
 
-    show(_finish(work()), output)
+    show(finish(work()), output)
 
 
 @commands.command()
@@ -120,7 +123,8 @@ def run(
     """Answer challenges, serve leases, run workloads, until stopped."""
     given = {
         "host": host, "port": port, "engine": engine, "runtime": runtime, "token": token,
-        "price_per_hour": _decimal(price_per_hour), "min_duration": min_duration,
+        "price_per_hour": decimal_of(price_per_hour, "--price-per-hour") if price_per_hour else None,
+        "min_duration": min_duration,
         "max_duration": max_duration, "claim_every": claim_every, "grace": grace, "rpc": rpc,
         "deployment": deployment, "key_file": key_file, "password_file": password_file,
         "device_key": device_key, "data_dir": data_dir, "log_level": log_level,
@@ -133,25 +137,14 @@ def run(
         json_log.configure(settings.log_level)
         await daemon.run(settings)
 
-    _finish(work())
+    finish(work())
 
 
-def _decimal(text: str | None) -> Decimal | None:
-    if text is None:
-        return None
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        fail(f"--price-per-hour {text!r}: not a number")
-
-
-def _finish(work: Coroutine[Any, Any, Any]) -> Any:
-    """Runs it; what goes wrong becomes one line and exit status 1, bad input 2."""
-    try:
-        return asyncio.run(work)
-    except HexadecimalError as error:
-        fail(str(error))
-    except (ProviderError, ChainError, ProofError) as error:
-        fail(str(error), 1)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+commands.command(name="init")(provider_admin.init)
+commands.command(name="inventory")(provider_admin.inventory)
+commands.command(name="doctor")(provider_admin.doctor)
+commands.command(name="self-test")(provider_admin.self_test)
+commands.command(name="list")(provider_admin.list_devices)
+commands.command(name="price")(provider_admin.price)
+commands.command(name="drain")(provider_admin.drain)
+commands.command(name="earnings")(provider_admin.earnings)

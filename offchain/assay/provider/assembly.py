@@ -41,6 +41,7 @@ from assay.provider.runtime.container import ImagePolicy
 from assay.provider.runtime.selection import RuntimeChoice, select_runtime
 from assay.provider.runtime.workload import Limits
 from assay.provider.settings import ProviderSettings
+from assay.provider.terms import TermsFile
 from assay.provider.trap_engines import engine_maker
 from assay.provider.views import EpochView
 
@@ -57,6 +58,7 @@ class Parts:
     view: ChainView
     prover: Prover
     keeper: LeaseKeeper
+    offers: OfferService
     services: Services
     devices: dict[bytes, Device]
     status: dict[str, Any]
@@ -108,12 +110,8 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     policy = Policy(claim_every=settings.claim_every, grace=settings.grace, holdback=holdback)
     keeper = LeaseKeeper(devices, view, escrow, jobs, book, policy, time.time)
     prices = await _prices(settings, chain, devices)
-    offers = OfferService(
-        chain,
-        devices,
-        prices,
-        OfferBook(key.address, chain.domain("LeaseEscrow"), key.sign_digest, time.time),
-    )
+    signed = OfferBook(key.address, chain.domain("LeaseEscrow"), key.sign_digest, time.time)
+    offers = OfferService(chain, sender, devices, prices, signed, TermsFile(settings.data_dir))
     status: dict[str, Any] = {
         "provider": key.address,
         "devices": [device.name for device in devices.values()],
@@ -137,13 +135,14 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         jobs=jobs,
         guard=RequestGuard(database, chain.domain("LeaseEscrow"), time.time),
         offers=offers.current,
+        quote=offers.quote,
         started=started,
         oracle_domain=chain.domain("EpochOracle"),
         clock=time.time,
         ready=lambda: bool(status["ready"]),
         status=lambda: status,
     )
-    return Parts(chain, journal, sender, view, prover, keeper, services, devices, status)
+    return Parts(chain, journal, sender, view, prover, keeper, offers, services, devices, status)
 
 
 def _desks(

@@ -10,6 +10,8 @@ import structlog
 from assay.chain.errors import ChainError
 from assay.provider.api.app import create_app
 from assay.provider.assembly import Parts, assemble
+from assay.provider.certificate import server_context
+from assay.provider.errors import ProviderError
 from assay.provider.http_server import listening_socket, server
 from assay.provider.settings import ProviderSettings
 
@@ -25,7 +27,7 @@ async def run(settings: ProviderSettings) -> None:
     except BaseException:
         listening.close()
         raise
-    web = server(create_app(parts.services))
+    web = server(create_app(parts.services), server_context(settings.data_dir / "tls"))
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -62,6 +64,7 @@ async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
             block = await parts.chain.finalised()
             if block.number != last:
                 await parts.keeper.tick()
+                await parts.offers.cancel_due()
                 parts.status.update(ready=True, block=block.number)
                 last = block.number
                 epoch = await parts.view.latest()
@@ -70,6 +73,6 @@ async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
                         await parts.prover.prepare(profile, epoch.epoch_seed)
                     prepared = epoch.epoch_seed
                     parts.status["epoch"] = epoch.epoch
-        except ChainError as error:
-            log.warning("the chain does not answer as it should", error=str(error))
+        except (ChainError, ProviderError) as error:
+            log.warning("this block was not dealt with in full", error=str(error))
         await asyncio.sleep(poll_seconds)

@@ -79,7 +79,7 @@ async def api(tmp_path: Path, chain: ChainFake, device: Device, lease: Lease) ->
     services = Services(
         devices={DEVICE_ID: device}, epochs=chain, leases=chain, challenges=unused, openings=unused,
         handovers=unused, escrow=EscrowFake(), jobs=jobs,
-        guard=RequestGuard(database, ESCROW, lambda: float(NOW)), offers=unused, started=unused,
+        guard=RequestGuard(database, ESCROW, lambda: float(NOW)), offers=unused, quote=unused, started=unused,
         oracle_domain=ORACLE, clock=lambda: float(NOW), ready=lambda: True, status=lambda: {"provider": "p"},
     )  # fmt: skip
     transport = httpx2.ASGITransport(app=create_app(services))

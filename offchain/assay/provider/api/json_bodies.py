@@ -11,7 +11,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
-from assay.protocol.hexadecimal import parse_bytes32, parse_signature
+from assay.protocol.hexadecimal import parse_address, parse_bytes32, parse_signature
 from assay.provider.errors import ProviderError
 from assay.provider.jobs import JobRequest
 from assay.provider.runtime.workload import Limits
@@ -89,6 +89,20 @@ class JobBody(Body):
             environment=tuple(self.environment.items()),
             image=self.image,
         )
+
+
+class QuoteBody(Body):
+    """A renter's request for a quote: a device for that many seconds."""
+
+    device_id: str
+    renter: str
+    seconds: Annotated[int, Field(gt=0, lt=1 << 32)]
+
+    def device(self) -> bytes:
+        return parse_bytes32(self.device_id, "deviceId")
+
+    def renter_address(self) -> str:
+        return parse_address(self.renter, "renter")
 
 
 class NonceBody(Body):

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from assay.chain.leases import LeaseStatus
 from assay.protocol.hexadecimal import parse_bytes32
-from assay.provider.api.json_bodies import NonceBody, RevealBody, StartBody
+from assay.provider.api.json_bodies import NonceBody, QuoteBody, RevealBody, StartBody
 from assay.provider.api.renter_check import authorised_lease
 from assay.provider.api.services import Services
 from assay.provider.errors import Conflict
@@ -22,6 +22,11 @@ def lease_routes(services: Services) -> APIRouter:
     async def offers() -> dict[str, Any]:
         """Every device's current offer, signed by the provider."""
         return {"offers": await services.offers()}
+
+    @router.post("/quotes")
+    async def quote(body: QuoteBody) -> dict[str, Any]:
+        """An offer for one renter alone, by the provider's policy."""
+        return await services.quote(body.device(), body.renter_address(), body.seconds)
 
     @router.post("/leases/{lease_id}/handover")
     async def handover(lease_id: int, body: NonceBody, request: Request) -> Response:

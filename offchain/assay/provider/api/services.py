@@ -20,7 +20,8 @@ from assay.provider.views import Epochs, Leases
 
 @dataclass(frozen=True)
 class Services:
-    """`offers` lists the public offers as JSON; `started` notes a lease that this provider has started."""
+    """`offers` lists the public offers as JSON, `quote` makes one for (device, renter, seconds);
+    `started` notes a lease that this provider has started."""
 
     devices: Mapping[bytes, Device]
     epochs: Epochs
@@ -32,6 +33,7 @@ class Services:
     jobs: JobBook
     guard: RequestGuard
     offers: Callable[[], Awaitable[list[dict[str, Any]]]]
+    quote: Callable[[bytes, str, int], Awaitable[dict[str, Any]]]
     started: Callable[[Lease], None]
     oracle_domain: Domain
     clock: Callable[[], float]

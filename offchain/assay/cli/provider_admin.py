@@ -1,0 +1,228 @@
+"""Provider commands beside the daemon: look, test, price, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from assay.cli.output import OutputFormat, fail, show
+from assay.cli.provider_endings import decimal_of, finish
+from assay.cli.provider_options import DataDir, DeploymentFile, DeviceKeys, KeyFile, Output, PasswordFile, Rpc
+from assay.protocol.profile import NAMED
+from assay.provider.settings import ProviderSettings
+
+
+def init(
+    directory: Annotated[Path, typer.Argument(help="folder to set up")] = Path("provider-data"),
+    password_file: PasswordFile = None,
+    local: Annotated[bool, typer.Option("--local", help="cheap key derivation, for local chains")] = False,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Make a provider's key, a device key and a TLS certificate."""
+
+    async def work() -> dict[str, Any]:
+        from assay.chain.key_files import create, password
+        from assay.provider.certificate import create_certificate
+
+        secret = password(password_file)
+        key = create(directory / "provider.json", secret, light=local)
+        device = create(directory / "devices" / "device.json", secret, light=local)
+        fingerprint = create_certificate(directory / "tls")
+        return {
+            "provider": key.address,
+            "keyFile": str(directory / "provider.json"),
+            "deviceKey": device.address,
+            "deviceKeyFile": str(directory / "devices" / "device.json"),
+            "tlsFingerprint": "0x" + fingerprint.hex(),
+        }
+
+    show(finish(work()), output)
+
+
+def inventory(output: Output = OutputFormat.table) -> None:
+    """List the devices of this machine."""
+    from assay.provider.inventory import read_inventory
+
+    found = read_inventory()
+    if output is OutputFormat.json:
+        show({"accelerators": [asdict(one) for one in found.accelerators], "reason": found.reason}, output)
+        return
+    for one in found.accelerators:
+        show(asdict(one), output)
+    if found.reason:
+        sys.stderr.write(f"no GPU: {found.reason}\n")
+
+
+def doctor(
+    rpc: Rpc = None,
+    deployment: DeploymentFile = None,
+    key_file: KeyFile = None,
+    password_file: PasswordFile = None,
+    device_key: DeviceKeys = None,
+    data_dir: DataDir = None,
+    host: Annotated[str | None, typer.Option("--host")] = None,
+    port: Annotated[int | None, typer.Option("--port")] = None,
+    runtime: Annotated[str | None, typer.Option("--runtime")] = None,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Check everything a provider needs; ends with 1 where something is wrong."""
+    given = _given(rpc, deployment, key_file, password_file, data_dir)
+    given.update(device_key=device_key, host=host, port=port, runtime=runtime)
+
+    async def work() -> list[Any]:
+        from assay.provider.doctor import examine
+
+        return await examine(ProviderSettings.load(given))
+
+    findings = finish(work())
+    if output is OutputFormat.json:
+        show({"findings": [asdict(one) for one in findings]}, output)
+    else:
+        show({f"{'ok  ' if one.fine else 'FAIL'} {one.check}": one.found for one in findings}, output)
+    raise typer.Exit(0 if all(one.fine for one in findings) else 1)
+
+
+def self_test(
+    profile: Annotated[str, typer.Option("--profile-name", help=", ".join(NAMED))] = "micro",
+    engine: Annotated[str, typer.Option("--engine", help="auto, cpu or reference")] = "auto",
+    output: Output = OutputFormat.table,
+) -> None:
+    """Prove, open and verify once on this machine, and show how long each part takes."""
+    if profile not in NAMED:
+        fail(f"--profile-name {profile!r}: one of {', '.join(NAMED)}")
+
+    async def work() -> dict[str, Any]:
+        from assay.proof.engines import engine as engine_named
+        from assay.provider.self_test import self_test as test
+
+        result = await asyncio.to_thread(test, engine_named(engine), NAMED[profile])
+        return {k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(result).items()}
+
+    result = finish(work())
+    show(result, output)
+    raise typer.Exit(0 if result["valid"] else 1)
+
+
+def list_devices(
+    rpc: Rpc = None,
+    deployment: DeploymentFile = None,
+    key_file: KeyFile = None,
+    data_dir: DataDir = None,
+    output: Output = OutputFormat.table,
+) -> None:
+    """List this provider's devices, their leases and endpoints, as the chain has them."""
+    given = _given(rpc, deployment, key_file, None, data_dir)
+
+    async def work() -> list[dict[str, Any]]:
+        from assay.provider.reading import reading
+        from assay.provider.standing import devices_of
+
+        async with reading(ProviderSettings.load(given)) as (chain, provider):
+            return await devices_of(chain, provider)
+
+    rows = finish(work())
+    if output is OutputFormat.json:
+        sys.stdout.write(json.dumps({"devices": rows}) + "\n")
+        return
+    for row in rows:
+        show(row, output)
+
+
+def earnings(
+    rpc: Rpc = None,
+    deployment: DeploymentFile = None,
+    key_file: KeyFile = None,
+    data_dir: DataDir = None,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Show rent streamed, claimed and claimable by token, and the stake."""
+    given = _given(rpc, deployment, key_file, None, data_dir)
+
+    async def work() -> dict[str, Any]:
+        from assay.provider.reading import reading
+        from assay.provider.standing import earnings_of
+
+        async with reading(ProviderSettings.load(given)) as (chain, provider):
+            return await earnings_of(chain, provider)
+
+    show(finish(work()), output)
+
+
+def price(
+    device: Annotated[str, typer.Argument(help="deviceId, 32 bytes as 0x…")],
+    per_hour: Annotated[str, typer.Argument(help="whole tokens an hour")],
+    token: Annotated[str, typer.Option("--token", help="address of the token")],
+    min_duration: Annotated[int, typer.Option("--min-duration", help="seconds")] = 60,
+    max_duration: Annotated[int, typer.Option("--max-duration", help="seconds")] = 30 * 24 * 3600,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="have the daemon cancel earlier offers on the chain")
+    ] = False,
+    rpc: Rpc = None,
+    deployment: DeploymentFile = None,
+    key_file: KeyFile = None,
+    data_dir: DataDir = None,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Set a device's price; the running daemon offers it at once, without a transaction."""
+    given = _given(rpc, deployment, key_file, None, data_dir)
+
+    async def work() -> dict[str, Any]:
+        from assay.chain.erc20 import Erc20
+        from assay.chain.leases import nonce_floor
+        from assay.protocol.hexadecimal import parse_address, parse_bytes32
+        from assay.provider.offers import Price, rate_of
+        from assay.provider.reading import reading
+        from assay.provider.terms import TermsFile
+
+        settings = ProviderSettings.load(given)
+        device_id, address = parse_bytes32(device, "device"), parse_address(token, "--token")
+        async with reading(settings) as (chain, _):
+            rate = rate_of(decimal_of(per_hour, "price"), await Erc20(chain, address).decimals())
+            floor = await nonce_floor(chain, device_id, "latest")
+        file = TermsFile(settings.data_dir)
+        terms = file.read().with_price("0x" + device_id.hex(), Price(address, rate, min_duration, max_duration))
+        if cancel:
+            terms = terms.with_floor("0x" + device_id.hex(), floor + 1)
+        file.write(terms)
+        return {"deviceId": device, "rate": str(rate), "token": address, "cancelled": cancel}
+
+    show(finish(work()), output)
+
+
+def drain(
+    off: Annotated[bool, typer.Option("--off", help="take new leases again")] = False,
+    data_dir: DataDir = None,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Stop offering devices; leases that run go on."""
+
+    async def work() -> dict[str, Any]:
+        from assay.provider.terms import TermsFile
+
+        file = TermsFile(ProviderSettings.load({"data_dir": data_dir}).data_dir)
+        file.write(replace(file.read(), draining=not off))
+        return {"draining": not off}
+
+    show(finish(work()), output)
+
+
+def _given(
+    rpc: list[str] | None,
+    deployment: Path | None,
+    key_file: Path | None,
+    password_file: Path | None,
+    data_dir: Path | None,
+) -> dict[str, Any]:
+    return {
+        "rpc": rpc,
+        "deployment": deployment,
+        "key_file": key_file,
+        "password_file": password_file,
+        "data_dir": data_dir,
+    }

@@ -1,0 +1,70 @@
+"""A self-signed certificate; its fingerprint in the registry stands in for a certificate authority."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import ssl
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import NameOID
+
+from assay.protocol.keccak import keccak
+from assay.provider.errors import ProviderError
+
+VALID_DAYS = 3650
+
+
+def create_certificate(folder: Path) -> bytes:
+    """Writes `key.pem` and `certificate.pem`; the fingerprint. Raises ProviderError where they are there already."""
+    key_path, certificate_path = folder / "key.pem", folder / "certificate.pem"
+    if key_path.exists() or certificate_path.exists():
+        raise ProviderError(f"{folder}: holds a certificate already")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "assay-provider")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=VALID_DAYS))
+        .sign(key, SHA256())
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    handle = os.open(key_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(pem)
+    certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return fingerprint(certificate.public_bytes(serialization.Encoding.DER))
+
+
+def fingerprint(der: bytes) -> bytes:
+    """H of a certificate's DER form, 32 bytes: what the registry announces."""
+    return keccak(der)
+
+
+def fingerprint_in(folder: Path) -> bytes | None:
+    """The fingerprint of the certificate in a folder, None where there is none."""
+    try:
+        pem = (folder / "certificate.pem").read_text()
+    except FileNotFoundError:
+        return None
+    return fingerprint(ssl.PEM_cert_to_DER_cert(pem))
+
+
+def server_context(folder: Path) -> ssl.SSLContext | None:
+    """TLS 1.3 for the daemon with the certificate in a folder, None where there is none."""
+    if not (folder / "certificate.pem").exists():
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
+    return context

@@ -1,0 +1,120 @@
+"""What this machine has: GPUs through NVML, or, where there is none, its processors, labelled as such."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from assay.provider.errors import ProviderError
+
+CPU_ONLY = "cpu"
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """One device. `kind` is gpu, or cpu for a machine without one. Memory in MiB, temperature in °C."""
+
+    kind: Literal["gpu", "cpu"]
+    index: int
+    model: str
+    uuid: str
+    memory_mib: int
+    driver: str
+    mig: bool = False
+    temperature: int | None = None
+    processes: int = 0
+
+    def spec(self) -> dict[str, Any]:
+        """What is fixed at enrolment: no measurement of the moment."""
+        fixed = asdict(self)
+        for moment in ("temperature", "processes", "index"):
+            del fixed[moment]
+        return fixed
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All devices; `reason` says why there are no GPUs, where there are none."""
+
+    accelerators: tuple[Accelerator, ...]
+    reason: str | None
+
+    @property
+    def has_gpu(self) -> bool:
+        return any(one.kind == "gpu" for one in self.accelerators)
+
+
+def read_inventory(nvml: Any = None) -> Inventory:
+    """Looks at the machine. `nvml` stands in for the module pynvml in tests."""
+    if nvml is None:
+        nvml = importlib.import_module("pynvml")
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError as error:
+        return Inventory((_processor(),), f"no GPU driver answers: {error}")
+    try:
+        gpus = tuple(_gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount()))
+    finally:
+        nvml.nvmlShutdown()
+    return Inventory(gpus, None) if gpus else Inventory((_processor(),), "the driver lists no GPU")
+
+
+def accelerator_at(index: int | None) -> Accelerator:
+    """The GPU with this index; None for the first one, or the processor. Raises ProviderError."""
+    found = read_inventory()
+    if index is None:
+        return found.accelerators[0]
+    for one in found.accelerators:
+        if one.kind == "gpu" and one.index == index:
+            return one
+    raise ProviderError(f"no GPU {index} here: {found.reason or f'{len(found.accelerators)} are listed'}")
+
+
+def _gpu(nvml: Any, index: int) -> Accelerator:
+    handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    mig = _optional(nvml, lambda: nvml.nvmlDeviceGetMigMode(handle)[0] == 1)
+    return Accelerator(
+        kind="gpu",
+        index=index,
+        model=_text(nvml.nvmlDeviceGetName(handle)),
+        uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
+        memory_mib=int(nvml.nvmlDeviceGetMemoryInfo(handle).total) >> 20,
+        driver=_text(nvml.nvmlSystemGetDriverVersion()),
+        mig=bool(mig),
+        temperature=_optional(nvml, lambda: int(nvml.nvmlDeviceGetTemperature(handle, 0))),
+        processes=_optional(nvml, lambda: len(nvml.nvmlDeviceGetComputeRunningProcesses(handle))) or 0,
+    )
+
+
+def _optional(nvml: Any, read: Callable[[], Any]) -> Any:
+    """What some cards do not tell."""
+    try:
+        return read()
+    except nvml.NVMLError:
+        return None
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _processor() -> Accelerator:
+    model = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Accelerator(
+        kind="cpu",
+        index=0,
+        model=f"CPU only: {model}, {os.cpu_count() or 1} threads",
+        uuid=CPU_ONLY,
+        memory_mib=memory >> 20,
+        driver=platform.release(),
+    )

@@ -1,0 +1,137 @@
+"""Terms in a file, offers and quotes, and what NVML tells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from assay.protocol.messages import Offer
+from assay.protocol.signing import sign_compact
+from assay.provider.errors import ProviderError
+from assay.provider.inventory import read_inventory
+from assay.provider.offers import OfferBook, Price, rate_of
+from assay.provider.terms import Discount, Terms, TermsFile
+
+from .conftest import DEVICE_ID, ESCROW, PROVIDER, key
+
+PRICE = Price("0x" + "33" * 20, rate=1000, min_duration=60, max_duration=3600)
+
+
+def test_terms__written_and_read__are_the_same(tmp_path: Path) -> None:
+    file = TermsFile(tmp_path)
+    assert file.read() == Terms()
+    terms = replace(Terms().with_price("0xab", PRICE).with_floor("0xab", 3), discounts=(Discount(600, 500),))
+    file.write(terms)
+    assert file.read() == terms
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"prices": {"a": {"rate": 0}}}', "\x00"])
+def test_terms__damaged_file__is_refused_and_kept(tmp_path: Path, content: str) -> None:
+    file = TermsFile(tmp_path)
+    file.path.write_text(content)
+    with pytest.raises(ProviderError, match="damaged"):
+        file.read()
+    assert file.path.read_text() == content
+
+
+@pytest.mark.parametrize(("seconds", "rate"), [(599, 1000), (600, 950), (6000, 800)])
+def test_quote__by_length__takes_the_largest_fitting_discount(seconds: int, rate: int) -> None:
+    terms = Terms(discounts=(Discount(600, 500), Discount(6000, 2000)))
+    assert terms.quote(PRICE, seconds).rate == rate
+
+
+def test_offer__signed_by_the_provider__is_the_same_for_a_while_and_valid_for_at_least_half() -> None:
+    now = [10_000.0]
+    book = OfferBook(PROVIDER, ESCROW, lambda digest: sign_compact(digest, key("provider")), lambda: now[0])
+    first = book.offer(DEVICE_ID, PRICE, 5)
+    signature = bytes.fromhex(first.pop("signature")[2:])
+    assert Offer.from_json(first).recover_signer(ESCROW, signature) == PROVIDER
+    for step in range(0, 2000, 50):
+        now[0] = 10_000.0 + step
+        remaining = book.offer(DEVICE_ID, PRICE, 5)["validUntil"] - now[0]
+        assert PRICE.valid_for / 2 <= remaining <= PRICE.valid_for
+
+
+@pytest.mark.parametrize("price", ["0", "-1", "NaN", "Infinity"])
+def test_rate__of_no_price__is_refused(price: str) -> None:
+    with pytest.raises(ProviderError):
+        rate_of(Decimal(price), 6)
+
+
+class FakeNvml:
+    """Two cards; the second tells neither its temperature nor its processes."""
+
+    class NVMLError(Exception):
+        pass
+
+    def __init__(self, driver: bool = True, cards: int = 2) -> None:
+        self.driver, self.cards, self.shut = driver, cards, False
+
+    def nvmlInit(self) -> None:
+        if not self.driver:
+            raise self.NVMLError("Driver Not Loaded")
+
+    def nvmlShutdown(self) -> None:
+        self.shut = True
+
+    def nvmlDeviceGetCount(self) -> int:
+        return self.cards
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+        return index
+
+    def nvmlDeviceGetName(self, handle: int) -> bytes:
+        return b"H100"
+
+    def nvmlDeviceGetUUID(self, handle: int) -> str:
+        return f"GPU-{handle}"
+
+    def nvmlDeviceGetMemoryInfo(self, handle: int) -> Any:
+        return SimpleNamespace(total=80 << 30)
+
+    def nvmlSystemGetDriverVersion(self) -> str:
+        return "570.1"
+
+    def nvmlDeviceGetMigMode(self, handle: int) -> tuple[int, int]:
+        return (handle, handle)
+
+    def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:
+        if handle:
+            raise self.NVMLError("Not Supported")
+        return 41
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle: int) -> list[int]:
+        if handle:
+            raise self.NVMLError("Not Supported")
+        return [1, 2]
+
+
+def test_inventory__cards__are_listed_with_what_they_tell() -> None:
+    nvml = FakeNvml()
+    first, second = read_inventory(nvml).accelerators
+    assert (first.model, first.memory_mib, first.mig, first.temperature, first.processes) == (
+        "H100",
+        81920,
+        False,
+        41,
+        2,
+    )
+    assert (second.uuid, second.mig, second.temperature, second.processes) == ("GPU-1", True, None, 0)
+    assert nvml.shut
+
+
+@pytest.mark.parametrize("nvml", [FakeNvml(driver=False), FakeNvml(cards=0)])
+def test_inventory__no_driver_or_no_card__is_labelled_cpu_only(nvml: FakeNvml) -> None:
+    found = read_inventory(nvml)
+    assert not found.has_gpu and found.reason
+    assert found.accelerators[0].kind == "cpu" and found.accelerators[0].model.startswith("CPU only")
+
+
+def test_spec__of_a_card__does_not_change_with_the_moment() -> None:
+    card = read_inventory(FakeNvml()).accelerators[0]
+    assert replace(card, temperature=80, processes=0).spec() == card.spec()
