@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 # name on the command line -> (module that exports a typer.Typer named `commands`, help)
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "proof": ("assay.cli.proof_commands", "Commit to, open and verify a proof of compute."),
+    "adversary": ("assay.cli.adversary_commands", "Play attacks on the proof and count what is caught."),
     "provider": ("assay.cli.provider_commands", "Put devices up for lease."),
     "validator": ("assay.cli.validator_commands", "Challenge devices and sign what was measured."),
     "watch": ("assay.cli.watch_commands", "Check what validators publish and prove faults."),

@@ -19,9 +19,7 @@ Epoch = Annotated[int, typer.Option("--epoch", help="number of the epoch")]
 Beacon = Annotated[str, typer.Option("--beacon", help="the epoch's beacon, 32 bytes as 0x…")]
 Device = Annotated[str, typer.Option("--device", help="deviceId, 32 bytes as 0x…")]
 NonceRoot = Annotated[str, typer.Option("--nonce-root", help="nonceRoot, 32 bytes as 0x…")]
-ProfileName = Annotated[
-    str | None, typer.Option("--profile-name", help="micro, edge or datacenter, in place of sizes")
-]
+ProfileName = Annotated[str | None, typer.Option("--profile-name", help="micro, edge or datacenter, in place of sizes")]
 RowsPerRound = Annotated[int | None, typer.Option("--m", help="M, rows a round")]
 Columns = Annotated[int | None, typer.Option("--n", help="N, columns")]
 InnerLength = Annotated[int | None, typer.Option("--k", help="K, inner length, a multiple of 64")]
@@ -58,9 +56,7 @@ class Job:
                 raise ProfileError(f"--profile-name {self.profile_name}: choose one of {', '.join(NAMED)}")
             extra = [name for name, value in given.items() if value is not None]
             if extra:
-                raise ProfileError(
-                    f"--profile-name takes the place of {', '.join(extra)}: give one or the other"
-                )
+                raise ProfileError(f"--profile-name takes the place of {', '.join(extra)}: give one or the other")
             named = NAMED[self.profile_name]
             if self.profile in (None, named.id):
                 return named
@@ -69,9 +65,7 @@ class Job:
             ).validate()
         missing = [name for name, value in {**given, "--profile": self.profile}.items() if value is None]
         if missing:
-            raise ProfileError(
-                f"{', '.join(missing)} missing: give all sizes, or --profile-name {'|'.join(NAMED)}"
-            )
+            raise ProfileError(f"{', '.join(missing)} missing: give all sizes, or --profile-name {'|'.join(NAMED)}")
         m, n, k, rounds, chunk = (int(value or 0) for value in given.values())
         window = min(rounds, 8)
         return Profile(int(self.profile or 0), m, n, k, rounds, chunk, _SAMPLES, max(window, 0)).validate()
@@ -94,9 +88,7 @@ class Job:
             self.chain_id is None or self.oracle is None or self.epoch is None or self.beacon is None
             or self.device is None or self.nonce_root is None
         ):  # fmt: skip
-            raise ValueError(
-                "--chain-id, --oracle, --epoch, --beacon, --device and --nonce-root are all needed"
-            )
+            raise ValueError("--chain-id, --oracle, --epoch, --beacon, --device and --nonce-root are all needed")
         return Statement(
             self.sizes(),
             self.chain_id,

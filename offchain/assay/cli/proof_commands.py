@@ -29,15 +29,11 @@ from assay.cli.output import OutputFormat, fail, show
 from assay.proof.errors import ProofError
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 
-commands = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Commit to, open and verify a proof."
-)
+commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Commit to, open and verify a proof.")
 
 Output = Annotated[OutputFormat, typer.Option("-o", "--output", help="table for people, json for programs")]
 EngineName = Annotated[str, typer.Option("--engine", help="auto, reference, cpu, simt or mma")]
-Threads = Annotated[
-    int | None, typer.Option("--threads", min=1, max=1024, help="processor threads [default: all]")
-]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, max=1024, help="processor threads [default: all]")]
 Rho = Annotated[str, typer.Option("--rho", help="ρ, 32 bytes as 0x…")]
 Samples = Annotated[int | None, typer.Option("--samples", help="rows sampled [default: the profile's k]")]
 
@@ -75,9 +71,7 @@ def commit(
 ) -> None:
     """Compute all rounds and write the proof that later openings are taken from."""
     with _clear_errors():
-        job = Job(
-            profile_name, m, n, k, rounds, chunk, profile, chain_id, oracle, epoch, beacon, device, nonce_root
-        )
+        job = Job(profile_name, m, n, k, rounds, chunk, profile, chain_id, oracle, epoch, beacon, device, nonce_root)
         statement = job.statement()
         from assay.proof import proof_file
         from assay.proof.engines import engine as engine_named
@@ -166,9 +160,7 @@ def verify(
     with _clear_errors():
         drawn = parse_bytes32(rho, "--rho")
         expected_root = None if result_root is None else parse_bytes32(result_root, "--result-root")
-        job = Job(
-            profile_name, m, n, k, rounds, chunk, profile, chain_id, oracle, epoch, beacon, device, nonce_root
-        )
+        job = Job(profile_name, m, n, k, rounds, chunk, profile, chain_id, oracle, epoch, beacon, device, nonce_root)
         job.check()
         if samples is not None:
             _samples(samples, samples)
@@ -189,9 +181,7 @@ def verify(
         }
         problem = job.disagreement(statement)
         if problem is None and expected_root is not None and expected_root != held.result_root:
-            problem = (
-                f"the openings are of result root {to_hex(held.result_root)}, not {to_hex(expected_root)}"
-            )
+            problem = f"the openings are of result root {to_hex(held.result_root)}, not {to_hex(expected_root)}"
         if problem is None:
             verifier = Verifier(statement.profile, statement.epoch_seed, drawn, threads)
             indices = sampling.samples(drawn, statement.device_id, statement.profile, count)

@@ -22,9 +22,7 @@ def hash_rows(product: NDArray[np.int32], chunk: int, threads: Threads) -> NDArr
     """Roots of the subtrees of all rows of one round: int32 (M, N) to uint8 (M, 32)."""
     words = product.view(np.uint64)
     out = np.empty((len(words), 4), np.uint64)
-    threads.over(
-        len(words), lambda first, end: keccak.row_roots(words[first:end], chunk, out[first:end]), align=8
-    )
+    threads.over(len(words), lambda first, end: keccak.row_roots(words[first:end], chunk, out[first:end]), align=8)
     return out.view(np.uint8)
 
 

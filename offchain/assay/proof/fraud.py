@@ -129,9 +129,7 @@ def find_wrong_element(
     return None
 
 
-def find_broken_chain(
-    device_seed: bytes, seeds: Sequence[bytes], roots: Sequence[bytes]
-) -> BrokenChain | None:
+def find_broken_chain(device_seed: bytes, seeds: Sequence[bytes], roots: Sequence[bytes]) -> BrokenChain | None:
     """The first break in the chain of the round leaves that a device committed to, or None.
 
     Args:

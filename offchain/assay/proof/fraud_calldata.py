@@ -76,9 +76,7 @@ def _commitment_values(c: Commitment, signature: bytes) -> tuple[Any, ...]:
     return c.epoch, c.job_hash, c.device_id, c.nonce_root, c.result_root, signature[:32], signature[32:]
 
 
-def _call(
-    function: str, kind: int, types: list[str], values: list[Any], reporter: str, salt: bytes
-) -> FraudCall:
+def _call(function: str, kind: int, types: list[str], values: list[Any], reporter: str, salt: bytes) -> FraudCall:
     arguments = encode(types, values)
     inner = encode(
         ["bytes32", "uint8", "bytes32", "bytes32"],

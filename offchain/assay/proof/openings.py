@@ -55,9 +55,7 @@ def length(profile: Profile, count: int) -> int:
     return 32 * profile.T + count * (4 * profile.N + 32 * path_length(profile))
 
 
-def encode(
-    roots: Sequence[bytes], rows: NDArray[np.int32], paths: NDArray[np.uint8], profile: Profile
-) -> bytes:
+def encode(roots: Sequence[bytes], rows: NDArray[np.int32], paths: NDArray[np.uint8], profile: Profile) -> bytes:
     """The bytes of an opening.
 
     Args:

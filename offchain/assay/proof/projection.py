@@ -89,9 +89,7 @@ class LimbProjection:
         self.v = np.empty(length, np.uint64)
         threads.over(
             length,
-            lambda first, end: limb_projection.project_matrix(
-                keys, limbs, correction, first // 32, self.v[first:end]
-            ),
+            lambda first, end: limb_projection.project_matrix(keys, limbs, correction, first // 32, self.v[first:end]),
             align=64,
         )
         self._planes = np.empty((LIMBS, length), np.uint8)

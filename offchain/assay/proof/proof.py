@@ -118,17 +118,13 @@ class Proof:
             raise ValueError("no rows to open")
         for t, i in indices:
             if not (0 <= t < self.profile.T and 0 <= i < self.profile.M):
-                raise ValueError(
-                    f"row ({t}, {i}) is outside {self.profile.T} rounds of {self.profile.M} rows"
-                )
+                raise ValueError(f"row ({t}, {i}) is outside {self.profile.T} rounds of {self.profile.M} rows")
         rows = self.rows.read(indices)
         committed = np.stack([self.row_roots[t][i] for t, i in indices])
         differs = (subtree_roots(rows, self.profile.chunk) != committed).any(axis=1)
         if differs.any():
             t, i = indices[int(differs.argmax())]
-            raise ProofFileError(
-                f"row {i} of round {t} is not the one committed to: the stored proof is damaged"
-            )
+            raise ProofFileError(f"row {i} of round {t} is not the one committed to: the stored proof is damaged")
         return openings.encode(self.round_roots, rows, self._paths(indices), self.profile)
 
     def _paths(self, indices: Sequence[tuple[int, int]]) -> NDArray[np.uint8]:

@@ -77,9 +77,7 @@ def load(path: Path, multiply: Callable[[Statement], Multiply]) -> tuple[Stateme
     else:
         again = multiply(statement)
         rows = RecomputedRows(lambda t, wanted: again(seeds[t], wanted))
-    proof = Proof(
-        profile, statement.epoch_seed, statement.device_seed, seeds, roots, row_roots, rows, elapsed, engine
-    )
+    proof = Proof(profile, statement.epoch_seed, statement.device_seed, seeds, roots, row_roots, rows, elapsed, engine)
     try:
         claimed = parse_bytes32(str(file.header.get("resultRoot")))
     except HexadecimalError as error:

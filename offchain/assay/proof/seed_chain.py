@@ -27,6 +27,4 @@ def derive_seeds(device_seed: bytes, roots: Sequence[bytes]) -> list[bytes]:
 
 def result_tree(seeds: Sequence[bytes], roots: Sequence[bytes]) -> PositionalTree:
     """The tree over the T round leaves, whose root is the device's resultRoot."""
-    return PositionalTree(
-        [round_leaf(t, s, root) for t, (s, root) in enumerate(zip(seeds, roots, strict=True))]
-    )
+    return PositionalTree([round_leaf(t, s, root) for t, (s, root) in enumerate(zip(seeds, roots, strict=True))])

@@ -67,9 +67,7 @@ class Verifier:
         self._projection = project(epoch_seed, self.r, profile.K, self._threads)
         self.v = self._projection.v
 
-    def verify_device(
-        self, device_id: bytes, nonce_root: bytes, result_root: bytes, opening: bytes
-    ) -> Verdict:
+    def verify_device(self, device_id: bytes, nonce_root: bytes, result_root: bytes, opening: bytes) -> Verdict:
         """Verifies an epoch's opening of the profile's k sampled rows.
 
         Args:

@@ -71,9 +71,7 @@ def test_commit_open_verify__honest__valid_and_status_zero(opened: Path) -> None
         (["--samples", "9", "--profile-name", "micro"], "--profile-name"),
     ],
 )
-def test_verify__anything_that_disagrees__invalid_with_a_reason(
-    opened: Path, change: list[str], said: str
-) -> None:
+def test_verify__anything_that_disagrees__invalid_with_a_reason(opened: Path, change: list[str], said: str) -> None:
     code, out = run_json("verify", "--openings", str(opened), "--rho", HASH, *change)
     assert (code, out["valid"]) == (1, False)
     assert said in out["reason"]

@@ -57,8 +57,7 @@ def test_tile__all_warps__the_exact_product() -> None:
     b = rng.integers(-128, 128, (f.TILE_N, f.DEPTH * steps)).astype(np.int8)
     product = np.full((f.TILE_M, f.TILE_N), 2**31 - 1, np.int32)
     stages = [
-        filled_stage(a[:, f.DEPTH * s : f.DEPTH * (s + 1)], b[:, f.DEPTH * s : f.DEPTH * (s + 1)])
-        for s in range(steps)
+        filled_stage(a[:, f.DEPTH * s : f.DEPTH * (s + 1)], b[:, f.DEPTH * s : f.DEPTH * (s + 1)]) for s in range(steps)
     ]
     for warp in range(f.THREADS // 32):
         row_0, column_0 = f.warp_origin(warp)

@@ -140,9 +140,7 @@ def test_verify__one_element_off_by_one__found_when_its_row_is_opened() -> None:
             return product
 
         proof = commit_products(PROFILE, BETA, SEED, multiply, "off-by-one", Threads(1))
-        assert VERIFIER.verify(
-            SEED, proof.result_root, proof.open([(1, 4), (1, 5)]), [(1, 4), (1, 5)]
-        ).row == (1, 5)
+        assert VERIFIER.verify(SEED, proof.result_root, proof.open([(1, 4), (1, 5)]), [(1, 4), (1, 5)]).row == (1, 5)
         assert VERIFIER.verify(SEED, proof.result_root, proof.open([(1, 4)]), [(1, 4)]).valid
 
 
@@ -164,6 +162,4 @@ def test_verify__profiles_with_one_row_or_one_chunk__valid() -> None:
         prover.prepare(profile, BETA)
         proof = prover.prove(SEED)
         indices = sampling.samples(RHO, DEVICE, profile)
-        assert (
-            Verifier(profile, BETA, RHO).verify(SEED, proof.result_root, proof.open(indices), indices).valid
-        )
+        assert Verifier(profile, BETA, RHO).verify(SEED, proof.result_root, proof.open(indices), indices).valid

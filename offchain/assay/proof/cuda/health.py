@@ -35,9 +35,7 @@ class Health:
             try:
                 return int(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
             except nvml.NVMLError as error:
-                raise DeviceLost(
-                    f"the GPU does not answer any more: {error}; there is no commitment"
-                ) from None
+                raise DeviceLost(f"the GPU does not answer any more: {error}; there is no commitment") from None
 
         return cls(read, int(limit) - _MARGIN_C)
 

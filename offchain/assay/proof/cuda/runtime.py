@@ -55,9 +55,7 @@ def require_device() -> str:
     if version < OLDEST_DRIVER:
         raise EngineUnavailable(f"CUDA {version[0]}.{version[1]} is too old, {OLDEST_DRIVER[0]}.0 is needed")
     if capability < OLDEST_CARD:
-        raise EngineUnavailable(
-            f"compute capability {capability[0]}.{capability[1]} is too old: 8.0 is needed"
-        )
+        raise EngineUnavailable(f"compute capability {capability[0]}.{capability[1]} is too old: 8.0 is needed")
     name = card.name
     return name.decode() if isinstance(name, bytes) else str(name)
 

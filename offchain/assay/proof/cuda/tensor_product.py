@@ -40,9 +40,7 @@ def _shared_base(builder: ir.IRBuilder) -> Value:
 class _Block:
     """Emits the product of one block."""
 
-    def __init__(
-        self, builder: ir.IRBuilder, stages: int, pointers: tuple[Any, Any, Any], sizes: Any
-    ) -> None:
+    def __init__(self, builder: ir.IRBuilder, stages: int, pointers: tuple[Any, Any, Any], sizes: Any) -> None:
         self.builder, self.stages = builder, stages
         self.a, self.b, self.c = pointers
         self.thread, self.block_m, self.block_n, self.columns, self.length = (
@@ -73,9 +71,7 @@ class _Block:
             ):
                 for turn in range(rows * (f.DEPTH // f.PIECE) // f.THREADS):
                     row, piece = f.copied(self.thread, turn)
-                    source = self._address(
-                        pointer, first + row, step * f.DEPTH + piece * f.PIECE, self.length
-                    )
+                    source = self._address(pointer, first + row, step * f.DEPTH + piece * f.PIECE, self.length)
                     target = stage + f.swizzled(row, piece) + offset
                     assembly(builder, "cp.async.cg.shared.global [$0], [$1], 16;", [target.ir, source])
         assembly(builder, "cp.async.commit_group;", [])
@@ -177,8 +173,6 @@ def tensor_kernel(stages: int = STAGES) -> Any:
 
     @jit
     def multiply(a: Any, b: Any, product: Any) -> None:
-        multiply_block(
-            a, b, product, cuda.threadIdx.x, cuda.blockIdx.y, cuda.blockIdx.x, product.shape[1], a.shape[1]
-        )
+        multiply_block(a, b, product, cuda.threadIdx.x, cuda.blockIdx.y, cuda.blockIdx.x, product.shape[1], a.shape[1])
 
     return multiply

@@ -82,9 +82,7 @@ class CpuEngine:
                 window[t - profile.T + profile.W, first:end] = out.astype(np.uint16)
             row_roots[t, first:end] = hash_rows(out, profile.chunk, _ONE)
 
-        pipeline = RoundPipeline(
-            profile.T, parts, self._threads.count, compute, lambda t: round_root(row_roots[t])
-        )
+        pipeline = RoundPipeline(profile.T, parts, self._threads.count, compute, lambda t: round_root(row_roots[t]))
         seeds, roots = pipeline.run(device_seed)
         elapsed_us = (time.perf_counter_ns() - started) // 1000
         rows: Rows = KeptRows(products) if products is not None else self._recomputed(product, profile, seeds)
@@ -135,9 +133,7 @@ class CpuEngine:
         return self._job
 
 
-def _multiply(
-    product: Product, profile: Profile, round_seed: bytes, wanted: Sequence[int]
-) -> NDArray[np.int32]:
+def _multiply(product: Product, profile: Profile, round_seed: bytes, wanted: Sequence[int]) -> NDArray[np.int32]:
     out = np.empty((len(wanted), profile.N), np.int32)
     product.multiply(round_seed, wanted, out)
     return out

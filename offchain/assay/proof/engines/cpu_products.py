@@ -49,9 +49,7 @@ class TiledProduct:
             out[:] = filled[: len(rows)]
             return
         indices = np.asarray(rows, dtype=np.int64)
-        tiled_product.multiply_rows(
-            seed_words(round_seed), indices, self._length, self._packed, self._bias, out
-        )
+        tiled_product.multiply_rows(seed_words(round_seed), indices, self._length, self._packed, self._bias, out)
 
 
 class BlasProduct:

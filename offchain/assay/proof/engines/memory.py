@@ -52,6 +52,5 @@ def require_memory(profile: Profile, needed: int, available: int, where: str = "
     fitting = [name for name, named in NAMED.items() if needed_memory(named, 1) <= available]
     advice = f"the largest profile that fits is {fitting[-1]}" if fitting else "no profile fits"
     raise NotEnoughMemory(
-        f"profile {profile.id} needs {needed // _MIB:,} MiB, "
-        f"{where} has {available // _MIB:,} MiB free: {advice}"
+        f"profile {profile.id} needs {needed // _MIB:,} MiB, {where} has {available // _MIB:,} MiB free: {advice}"
     )

@@ -59,14 +59,10 @@ def multiply_tile(
         b_data = address(context, builder, kinds[3], arguments[3], I32)
         c_data = address(context, builder, kinds[5], arguments[5], I32)
         a_at, a_stride, b_at, c_at, c_stride, count = (arguments[n] for n in (1, 2, 4, 6, 7, 8))
-        rows = [
-            builder.gep(a_data, [builder.add(a_at, builder.mul(a_stride, I64(r)))]) for r in range(TILE_ROWS)
-        ]
+        rows = [builder.gep(a_data, [builder.add(a_at, builder.mul(a_stride, I64(r)))]) for r in range(TILE_ROWS)]
         places = [
             builder.bitcast(
-                builder.gep(
-                    c_data, [builder.add(builder.add(c_at, builder.mul(c_stride, I64(r))), I64(16 * h))]
-                ),
+                builder.gep(c_data, [builder.add(builder.add(c_at, builder.mul(c_stride, I64(r))), I64(16 * h))]),
                 SIXTEEN.as_pointer(),
             )
             for r in range(TILE_ROWS)
@@ -127,9 +123,7 @@ def project_planes(_: Any, planes: Any, stride: Any, entries: Any, steps: Any, s
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def project_groups(
-    _: Any, groups: Any, at: Any, count: Any, limbs: Any, limbs_at: Any, sums: Any, sums_at: Any
-) -> Any:
+def project_groups(_: Any, groups: Any, at: Any, count: Any, limbs: Any, limbs_at: Any, sums: Any, sums_at: Any) -> Any:
     """Adds products of groups of four rows with the limbs of their factors.
 
     Args:
@@ -144,9 +138,7 @@ def project_groups(
         group_data = builder.gep(address(context, builder, kinds[0], arguments[0], I32), [arguments[1]])
         limb_data = builder.gep(address(context, builder, kinds[3], arguments[3], I32), [arguments[4]])
         out = builder.gep(address(context, builder, kinds[5], arguments[5], I32), [arguments[6]])
-        places = [
-            builder.bitcast(builder.gep(out, [I64(16 * n)]), SIXTEEN.as_pointer()) for n in range(LIMBS)
-        ]
+        places = [builder.bitcast(builder.gep(out, [I64(16 * n)]), SIXTEEN.as_pointer()) for n in range(LIMBS)]
         slots = _accumulate(builder, LIMBS, lambda n: builder.load(places[n], align=4))
         with cgutils.for_range(builder, arguments[2]) as loop:
             columns = loaded(builder, group_data, builder.mul(loop.index, I64(16)))

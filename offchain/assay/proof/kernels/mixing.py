@@ -30,9 +30,7 @@ def _mixed(builder: ir.IRBuilder, counter: Any, k2: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def fill_words(
-    _: Any, keys: Any, keys_at: Any, first_word: Any, out: Any, out_at: Any, pairs: Any, sign: Any
-) -> Any:
+def fill_words(_: Any, keys: Any, keys_at: Any, first_word: Any, out: Any, out_at: Any, pairs: Any, sign: Any) -> Any:
     """Words of one vector.
 
     Args:
@@ -78,9 +76,7 @@ def fill_groups(_: Any, keys: Any, keys_at: Any, first_word: Any, out: Any, stri
     """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        key_data = builder.gep(
-            address(context, builder, signature.args[0], arguments[0], I32), [arguments[1]]
-        )
+        key_data = builder.gep(address(context, builder, signature.args[0], arguments[0], I32), [arguments[1]])
         data = address(context, builder, signature.args[3], arguments[3], I32)
         step = splat(builder, builder.mul(builder.trunc(arguments[2], I32), I32(_GOLDEN)))
         with cgutils.for_range(builder, arguments[5]) as loop:

@@ -62,10 +62,7 @@ def lane_samples(rho: bytes, device_id: bytes, profile: Profile, count: int = OP
     """Lanes to open after ρ: H(ρ ‖ "l" ‖ deviceId ‖ u32(q)) mod L, duplicates kept."""
     total = lanes(profile)
     prefix = rho + b"l" + device_id
-    return [
-        int.from_bytes(keccak(prefix + q.to_bytes(4, "big")), "big") % total
-        for q in range(count if total else 0)
-    ]
+    return [int.from_bytes(keccak(prefix + q.to_bytes(4, "big")), "big") % total for q in range(count if total else 0)]
 
 
 def place(profile: Profile, position: int) -> tuple[int, int, int]:

@@ -19,9 +19,7 @@ from assay.proof.proof import Proof
 from assay.proof.threads import Threads
 from assay.protocol.profile import Profile
 
-Walker = Callable[
-    [NDArray[np.uint64], bytes, int], NDArray[np.uint64]
-]  # (sectors (S, 4), π, L) -> states (L,)
+Walker = Callable[[NDArray[np.uint64], bytes, int], NDArray[np.uint64]]  # (sectors (S, 4), π, L) -> states (L,)
 
 
 @dataclass(frozen=True)
@@ -111,8 +109,7 @@ def run_probe(proof: Proof, challenge: bytes, walker: Walker) -> ProbeResult:
     claim = proof.claimed_memory()
     if claim is None:
         raise ProofError(
-            f"the last {profile.W} rounds were not kept: "
-            f"the probe needs {layout.claimed_bytes(profile):,} bytes"
+            f"the last {profile.W} rounds were not kept: the probe needs {layout.claimed_bytes(profile):,} bytes"
         )
     sectors = np.ascontiguousarray(claim, dtype="<u2").view("<u8").reshape(-1, 4)
     states = walker(sectors, challenge, layout.lanes(profile))

@@ -59,9 +59,7 @@ def verify_lanes(
         return Verdict(False, f"opening has {len(opening)} bytes, expected {expected}", Fault.FORMAT)
     size = expected // len(lanes)
     for n, lane in enumerate(lanes):
-        reason = _wrong_lane(
-            profile, round_roots, challenge, lane_root, opening[n * size : (n + 1) * size], lane
-        )
+        reason = _wrong_lane(profile, round_roots, challenge, lane_root, opening[n * size : (n + 1) * size], lane)
         if reason:
             return Verdict(False, f"lane {lane}: {reason}", Fault.PATH)
     return VALID
