@@ -28,7 +28,8 @@ async def cache_headers(request: Request, call_next: Callable[[Request], Awaitab
             response.headers["cache-control"] = "public, max-age=86400"
         return response
     tip = status.tip.hash.hex() if status.tip else ""
-    tag = etag_of(tip, status.revision, str(request.url))
+    # A part of a page for htmx has the address of the whole page.
+    tag = etag_of(tip, status.revision, f"{request.url} {request.headers.get('hx-request', '')}")
     held = request.headers.get("if-none-match", "")
     if status.tip and tag in held:
         response = Response(status_code=304)

@@ -25,6 +25,11 @@ Texts = Annotated[list[Annotated[str, Query(max_length=80)]], Query(max_length=M
 
 Tokens = Annotated[list[Annotated[str, Query(pattern=_ADDRESS)]], Query(max_length=8)]
 
+States = Annotated[
+    list[Annotated[str, Query(max_length=12)]],
+    Query(max_length=len(STATES), description=f"Any of {', '.join(STATES)}, or all."),
+]
+
 
 def checked(address: str) -> str:
     """The checksummed spelling of an address in any; only a filled-in checksum must be right."""
@@ -37,9 +42,7 @@ def plain_hash(text: str) -> bytes:
 
 
 def search_parameters(
-    state: Annotated[list[str], Query(max_length=len(STATES), description=f"Any of {', '.join(STATES)}, or all.")] = [
-        "available"
-    ],
+    state: States = ["available"],  # noqa: B006
     profile: Annotated[list[Annotated[int, Query(ge=0, lt=1 << 32)]], Query(max_length=MOST_CHOICES)] = [],  # noqa: B006
     model: Texts = [],  # noqa: B006
     region: Texts = [],  # noqa: B006
