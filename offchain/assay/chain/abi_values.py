@@ -30,13 +30,18 @@ def _value(parameter: Mapping[str, Any], value: Any) -> Any:
     return parse_address(value) if kind == "address" else value
 
 
+def decode_values(parameters: Sequence[Mapping[str, Any]], data: bytes) -> list[Any]:
+    """One value for each ABI parameter. Raises eth_abi's DecodingError for data of another shape."""
+    values = decode([collapse_if_tuple(dict(p)) for p in parameters], data)
+    return [_value(p, v) for p, v in zip(parameters, values, strict=True)]
+
+
 def decode_outputs(outputs: Sequence[Mapping[str, Any]], data: bytes) -> Any:
     """What a function with these ABI outputs returned: nothing, one value, or a named tuple of several.
 
     Raises eth_abi's DecodingError for data of another shape.
     """
-    values = decode([collapse_if_tuple(dict(o)) for o in outputs], data)
-    shaped = [_value(o, v) for o, v in zip(outputs, values, strict=True)]
+    shaped = decode_values(outputs, data)
     if len(shaped) <= 1:
         return shaped[0] if shaped else None
     return _struct(tuple(output["name"] for output in outputs))(*shaped)

@@ -7,8 +7,9 @@ from typing import Any
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
-from eth_utils.abi import get_abi_input_names, get_abi_input_types
+from eth_utils.abi import collapse_if_tuple
 
+from assay.chain.abi_values import decode_values
 from assay.protocol.keccak import keccak
 
 _ERROR_STRING = bytes.fromhex("08c379a0")
@@ -34,7 +35,8 @@ class RevertDecoder:
         for abi in abis:
             for item in abi:
                 if item.get("type") == "error":
-                    signature = f"{item['name']}({','.join(get_abi_input_types(item))})"  # type: ignore[arg-type]
+                    types = ",".join(collapse_if_tuple(dict(parameter)) for parameter in item["inputs"])
+                    signature = f"{item['name']}({types})"
                     self._errors[keccak(signature.encode())[:4]] = item
 
     def decode(self, data: bytes) -> tuple[str, dict[str, Any]]:
@@ -47,9 +49,9 @@ class RevertDecoder:
                 code = decode(["uint256"], body)[0]
                 return "Panic", {"code": code, "meaning": _PANICS.get(code, "unknown")}
             if item := self._errors.get(selector):
-                values = decode(get_abi_input_types(item), body)  # type: ignore[arg-type]
-                names = get_abi_input_names(item)  # type: ignore[arg-type]
-                return item["name"], {n or f"_{i}": v for i, (n, v) in enumerate(zip(names, values, strict=True))}
+                values = decode_values(item["inputs"], body)
+                names = [parameter["name"] or f"_{i}" for i, parameter in enumerate(item["inputs"])]
+                return item["name"], dict(zip(names, values, strict=True))
         except (DecodingError, OverflowError, UnicodeDecodeError):
             pass
         if not data:
