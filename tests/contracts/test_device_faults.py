@@ -2,6 +2,8 @@
 
 import ape
 import pytest
+from assay.protocol.keccak import keccak
+from eth_abi.abi import encode
 from support.cheats import with_broken_chain, with_wrong_element
 from support.epochs import Committed, Epoch
 from support.faults import SALT, commit, commit_hash, element_of, prove, round_of
@@ -62,10 +64,28 @@ def test_wrong_element__right_element_of_wrong_round__reverts(network, wrong, st
         prove(network, "proveWrongElement", "WrongElement", arguments, stranger)
 
 
-def test_commit__same_block_reveal__too_early(network, wrong, stranger):
+def test_a_front_run_report__revealed_in_the_block_of_the_commit__too_early(network, wrong, stranger):
     arguments = [wrong.struct, round_of(wrong.proof, 1), element_of(wrong.proof, 1, 7, 40)]
-    with ape.reverts(network.FraudProofs.FraudProofs_NotCommitted):
-        network.FraudProofs.proveWrongElement(*arguments, SALT, sender=stranger)
+    digest = commit_hash(network, "proveWrongElement", "WrongElement", arguments, stranger)
+    reveal = network.FraudProofs.proveWrongElement.as_transaction(
+        *arguments, SALT, sender=stranger, gas=2_000_000, nonce=stranger.nonce + 1
+    )
+    provider = network.chain.provider
+    provider.make_request("evm_setAutomine", [False])
+    try:
+        raw = {"from": stranger.address, "gas": hex(2_000_000)}
+        commit_data = "0x" + bytes(network.FraudProofs.commit.encode_input(digest)).hex()
+        address = network.FraudProofs.address
+        provider.make_request("eth_sendTransaction", [{**raw, "to": address, "data": commit_data}])
+        data = "0x" + bytes(reveal.data).hex()
+        sent = provider.make_request("eth_sendTransaction", [{**raw, "to": address, "data": data}])
+        provider.make_request("evm_mine", [])
+    finally:
+        provider.make_request("evm_setAutomine", [True])
+    receipt = provider.make_request("eth_getTransactionReceipt", [sent])
+    assert int(str(receipt["status"]), 16) == 0
+    assert not network.FraudProofs.proven(1, wrong.device.id, 0)
+    network.FraudProofs.proveWrongElement(*arguments, SALT, sender=stranger)
 
 
 def test_commit__somebody_elses_proof__not_committed(network, wrong, stranger):
@@ -95,14 +115,10 @@ def test_commit__past_its_lifetime__expired(network, wrong, stranger):
     network.FraudProofs.proveWrongElement(*arguments, SALT, sender=stranger)
 
 
-def test_commit_hash__as_the_interface_says__equal(network, wrong, stranger):
-    from assay.protocol.keccak import keccak
-
-    arguments = [wrong.struct, round_of(wrong.proof, 1), element_of(wrong.proof, 1, 7, 40)]
+def test_commit_hash__as_the_interface_says__equal(network, stranger):
     inner = keccak(b"arguments")
-    assert network.FraudProofs.commitHashOf(stranger, 1, inner, SALT) != commit_hash(
-        network, "proveWrongElement", "WrongElement", arguments, stranger
-    )
+    expected = keccak(encode(["address", "uint8", "bytes32", "bytes32"], [stranger.address, 1, inner, SALT]))
+    assert bytes(network.FraudProofs.commitHashOf(stranger, 1, inner, SALT)) == expected
 
 
 def test_one_fault_slashed_again__same_kind_and_epoch__already_proven(network, wrong, stranger):
@@ -254,7 +270,7 @@ def test_two_commitments__of_two_devices__refused(network, epoch, stranger):
 def test_a_reorg_of_open_epoch__commitment_under_another_seed__no_second_commitment(network, epoch, stranger):
     device = network.devices[0]
     a = epoch.commit(device, b"\1" * 32)
-    epoch.seed = b"\9" * 32
+    epoch.seed = b"\x09" * 32
     b = epoch.commit(device, b"\2" * 32)
     with ape.reverts(network.FraudProofs.FraudProofs_JobMismatch):
         prove(network, "proveTwoCommitments", "TwoCommitments", [a.struct, b.struct], stranger)
