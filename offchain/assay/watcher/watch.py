@@ -134,7 +134,7 @@ class Watch:
                 return True
             finding = await asyncio.to_thread(find, verifier, state.epoch, leaf, opening, last)
             if finding is not None:
-                await self._prove(finding)
+                await self._prove(finding, device.provider)
                 self.notebook.note(state.epoch, leaf.device_id, "proven", last.reason)
                 return True
         if last is not None:
@@ -165,7 +165,12 @@ class Watch:
             except NoAnswer as error:
                 log.debug("no opening", reason=str(error)[:200])
 
-    async def _prove(self, finding: Finding) -> None:
+    async def _prove(self, finding: Finding, provider: str) -> None:
+        stake = await self.chain.call("StakeManager", "account", provider, at="latest")
+        if stake.active + stake.pending == 0:
+            # A device that was convicted in an earlier epoch may have been challenged once more before that was final.
+            log.info("nothing left to slash", device="0x" + finding.leaf.device_id.hex(), epoch=finding.epoch)
+            return
         arguments = (finding.commitment(), *finding.element.arguments())
         await self.prosecutor.bring(
             Kind.WRONG_ELEMENT, "proveWrongElement", finding.leaf.device_id, finding.epoch, arguments
