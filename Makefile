@@ -59,13 +59,13 @@ format: setup ## Put everything into its format
 test: lint build test-unit test-contracts test-integration test-end-to-end ## Run every test
 
 test-unit: setup ## Tests without clock, socket or chain
-	pytest tests/unit
+	pytest -p no:ape_test tests/unit
 
 test-integration: build ## Single parts against a real chain and real processes
-	pytest tests/integration
+	pytest -p no:ape_test tests/integration
 
 test-end-to-end: build ## The whole market as a user meets it
-	pytest tests/end_to_end
+	pytest -p no:ape_test tests/end_to_end
 
 -include make/*.mk
 
