@@ -92,7 +92,7 @@ class ContractReader:
             active = await self._devices.active(at)
         leases = await asyncio.gather(*(active_lease(self._chain, d, at) for d in active))
         return tuple(
-            Device(d.device_id, d.provider, d.device_key, d.profile_id, d.endpoint, lease != 0)
+            Device(d.device_id, d.provider, d.device_key, d.profile_id, d.endpoint, lease != 0, d.tls_fingerprint)
             for d, lease in zip(active.values(), leases, strict=True)
         )
 

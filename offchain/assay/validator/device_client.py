@@ -7,6 +7,7 @@ import json
 
 import httpx2
 
+from assay.chain.pinned_tls import pinned_context
 from assay.protocol.hexadecimal import HexadecimalError, parse_signature, to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.signing import signed_by
@@ -23,12 +24,8 @@ class DeviceClient:
     """Reaches devices at the endpoints that the registry announces."""
 
     def __init__(self, transport: httpx2.AsyncBaseTransport | None = None) -> None:
-        self._client = httpx2.AsyncClient(
-            transport=transport,
-            trust_env=False,
-            follow_redirects=False,
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=256),
-        )
+        self._transport = transport
+        self._clients: dict[bytes, httpx2.AsyncClient] = {}
 
     async def challenge(self, device: Device, body: bytes, timeout_s: float) -> bytes:
         """The device's commitment, held for until it is there."""
@@ -51,7 +48,20 @@ class DeviceClient:
 
     async def close(self) -> None:
         """Lets connections go."""
-        await self._client.aclose()
+        for client in self._clients.values():
+            await client.aclose()
+
+    def _client(self, fingerprint: bytes) -> httpx2.AsyncClient:
+        """A client that takes the announced certificate only; without one, what certificate authorities say."""
+        if fingerprint not in self._clients:
+            self._clients[fingerprint] = httpx2.AsyncClient(
+                transport=self._transport,
+                verify=pinned_context(fingerprint) if any(fingerprint) else True,
+                trust_env=False,
+                follow_redirects=False,
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=256),
+            )
+        return self._clients[fingerprint]
 
     async def _request(
         self,
@@ -68,7 +78,7 @@ class DeviceClient:
             # The time-outs of the client bound each read; this one bounds an answer that never ends.
             async with (
                 asyncio.timeout(timeout_s),
-                self._client.stream(
+                self._client(device.tls_fingerprint).stream(
                     method,
                     device.endpoint.rstrip("/") + path,
                     content=body,

@@ -20,7 +20,7 @@ from assay.chain.key_files import Key
 from assay.chain.sender import Sender
 from assay.signing.errors import SigningError
 from assay.signing.seat_signer import SeatSigner
-from assay.validator import registration
+from assay.validator import metrics, registration
 from assay.validator.api.app import create_app
 from assay.validator.api.services import ApiServices
 from assay.validator.chain_reader import ContractReader
@@ -131,6 +131,7 @@ async def assembled(settings: ValidatorSettings, key: Key) -> AsyncIterator[tupl
             random=secrets.token_bytes,
         )
         daemon = Daemon(services, peers, account)
+        collected = metrics.registry(daemon)
         api = ApiServices(
             inbox=Inbox(daemon.run_of, clock, wake),
             publication=Publication(store, reader.domain),
@@ -138,7 +139,7 @@ async def assembled(settings: ValidatorSettings, key: Key) -> AsyncIterator[tupl
             limit=RateLimit(settings.requests_per_second, settings.request_burst, lambda: clock.elapsed_us() / 1e6),
             status=lambda: status(daemon),
             unready=lambda: unready(daemon),
-            metrics=lambda: b"",
+            metrics=lambda: metrics.text(collected),
         )
         tending = asyncio.create_task(sender.run())
         yield daemon, api

@@ -30,6 +30,7 @@ class Device:
     profile: int
     endpoint: str
     leased: bool
+    tls_fingerprint: bytes = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)

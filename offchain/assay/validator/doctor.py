@@ -1,0 +1,209 @@
+"""Checks every setting against the real chain and the real peers, and says what to do about each that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import httpx2
+
+from assay.chain.client import Chain
+from assay.chain.deployment import Deployment
+from assay.chain.errors import ChainError
+from assay.validator.chain_reader import ContractReader
+from assay.validator.errors import ValidatorError
+from assay.validator.process import listen, load_key
+from assay.validator.registration import account_of
+from assay.validator.settings import ValidatorSettings
+
+LEAST_FREE_BYTES = 1 << 30
+LEAST_BALANCE_WEI = 10**16
+MOST_CLOCK_SKEW_S = 2.0
+TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One setting or condition: whether it holds, and what was found."""
+
+    name: str
+    ok: bool
+    found: str
+
+
+class Doctor:
+    """Runs the checks in an order in which each can rely on those before it."""
+
+    def __init__(self, settings: ValidatorSettings, now: Callable[[], float] = time.time) -> None:
+        self._settings, self._now = settings, now
+        self._chain: Chain | None = None
+        self._signer = ""
+
+    async def examine(self) -> list[Check]:
+        """All checks; those that cannot be made without an earlier one are reported as such."""
+        checks: list[Check] = []
+        steps: tuple[tuple[str, Callable[[], Awaitable[str]]], ...] = (
+            ("deployment", self._deployment),
+            ("key_file, password_file", self._key),
+            ("data_dir", self._data_dir),
+            ("host, port", self._port),
+            ("workers", self._workers),
+            ("verification", self._verification),
+            ("requests_per_second, request_burst", self._limits),
+            ("storage_mib", self._storage),
+            ("rpc", self._rpc),
+            ("final_depth, agreement", self._finality),
+            ("poll_seconds", self._poll),
+            ("clock", self._clock),
+            ("account", self._seat),
+            ("balance", self._balance),
+            ("endpoint", self._endpoint),
+            ("peers", self._peers),
+            ("log_level", self._log_level),
+        )
+        for name, step in steps:
+            try:
+                checks.append(Check(name, True, await step()))
+            except (ChainError, ValidatorError, OSError) as error:
+                checks.append(Check(name, False, str(error)))
+        if self._chain is not None:
+            await self._chain.close()
+        return checks
+
+    def _connected(self) -> Chain:
+        if self._chain is None:
+            raise ValidatorError("not checked: the chain was not reached")
+        return self._chain
+
+    async def _deployment(self) -> str:
+        deployment = Deployment.load(self._settings.deployment)
+        return f"{deployment.network}, chain id {deployment.chain_id}, {len(deployment.contracts)} contracts"
+
+    async def _key(self) -> str:
+        mode = self._settings.key_file.stat().st_mode if self._settings.key_file.exists() else 0
+        if mode & 0o077:
+            raise ValidatorError(f"{self._settings.key_file} can be read by others: chmod 600 it")
+        self._signer = load_key(self._settings).address
+        return self._signer
+
+    async def _data_dir(self) -> str:
+        folder = self._settings.data_dir
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise ValidatorError(f"{folder} cannot be written")
+        free = shutil.disk_usage(folder).free
+        if free < LEAST_FREE_BYTES:
+            raise ValidatorError(f"{folder}: {free >> 20} MiB free, at least {LEAST_FREE_BYTES >> 20} are needed")
+        return f"{folder}, {free >> 20} MiB free"
+
+    async def _port(self) -> str:
+        try:
+            listen(self._settings.host, self._settings.port).close()
+        except ValidatorError:
+            if await self._answers(f"http://{self._settings.host}:{self._settings.port}"):
+                return f"{self._settings.host}:{self._settings.port} answers: the validator runs"
+            raise
+        return f"{self._settings.host}:{self._settings.port} is free"
+
+    async def _workers(self) -> str:
+        processors = os.cpu_count() or 1
+        if self._settings.workers > 4 * processors:
+            raise ValidatorError(f"{self._settings.workers} threads on {processors} processors: at most 4 each")
+        return f"{self._settings.workers} on {processors} processors"
+
+    async def _verification(self) -> str:
+        return self._settings.verification
+
+    async def _limits(self) -> str:
+        if self._settings.request_burst < self._settings.requests_per_second:
+            raise ValidatorError("request_burst is below requests_per_second: raise it")
+        return f"{self._settings.requests_per_second:g}/s, {self._settings.request_burst:g} at once"
+
+    async def _storage(self) -> str:
+        free = shutil.disk_usage(self._settings.data_dir).free >> 20
+        if free < self._settings.storage_mib:
+            raise ValidatorError(f"{free} MiB are free, one epoch may take {self._settings.storage_mib}")
+        return f"{self._settings.storage_mib} MiB an epoch"
+
+    async def _rpc(self) -> str:
+        deployment = Deployment.load(self._settings.deployment)
+        for url in self._settings.rpc:  # each by itself: fail-over must not hide one that is wrong
+            one = await Chain.connect(url, deployment)
+            await one.close()
+        self._chain = await Chain.connect(
+            self._settings.rpc,
+            deployment,
+            final_depth=self._settings.final_depth,
+            agreement=self._settings.agreement,
+        )
+        return f"{len(self._settings.rpc)} reached, every contract has code"
+
+    async def _finality(self) -> str:
+        chain = self._connected()
+        head, final = await chain.head(), await chain.finalised()
+        return f"block {final.number} is final, {head.number - final.number} behind the head"
+
+    async def _poll(self) -> str:
+        chain = self._connected()
+        head = await chain.head()
+        before = await chain.block(max(0, head.number - 20))
+        blocks = max(1, head.number - before.number)
+        interval = (head.timestamp - before.timestamp) / blocks
+        if interval and self._settings.poll_seconds > 2 * interval:
+            raise ValidatorError(f"blocks come every {interval:.1f} s, poll_seconds is {self._settings.poll_seconds}")
+        return f"{self._settings.poll_seconds} s, blocks every {interval:.1f} s"
+
+    async def _clock(self) -> str:
+        reader = await ContractReader.open(self._connected())
+        head = await reader.head()
+        skew = self._now() - head.timestamp
+        if skew < -MOST_CLOCK_SKEW_S:
+            raise ValidatorError(f"the latest block is {-skew:.1f} s in the future: set the machine's clock (NTP)")
+        return f"the latest block is {skew:.1f} s old"
+
+    async def _seat(self) -> str:
+        chain = self._connected()
+        if not self._signer:
+            raise ValidatorError("not checked: the key was not opened")
+        return self._settings.account or await account_of(chain, self._signer)
+
+    async def _balance(self) -> str:
+        chain = self._connected()
+        balance = int(await chain.rpc("eth_getBalance", [self._signer, "latest"]), 16) if self._signer else 0
+        if balance < LEAST_BALANCE_WEI:
+            raise ValidatorError(f"{self._signer or 'the signer'} holds {balance} wei: send it coin for gas")
+        return f"{balance} wei"
+
+    async def _endpoint(self) -> str:
+        chain = self._connected()
+        account = await self._seat()
+        reader = await ContractReader.open(chain)
+        endpoint = (await reader.seat_endpoints(await reader.head())).get(account, "")
+        if not endpoint:
+            raise ValidatorError(f"{account} announces no endpoint: other seats cannot reach it")
+        return endpoint
+
+    async def _peers(self) -> str:
+        reader = await ContractReader.open(self._connected())
+        endpoints = await reader.seat_endpoints(await reader.head())
+        own = self._settings.account or (await account_of(self._connected(), self._signer) if self._signer else "")
+        others = {account: url for account, url in endpoints.items() if account != own}
+        answers = await asyncio.gather(*(self._answers(url) for url in others.values()))
+        silent = [account for account, fine in zip(others, answers, strict=True) if not fine]
+        if silent:
+            raise ValidatorError(f"{len(silent)} of {len(others)} do not answer: {', '.join(silent[:5])}")
+        return f"{len(others)} answer"
+
+    async def _log_level(self) -> str:
+        return self._settings.log_level
+
+    async def _answers(self, url: str) -> bool:
+        try:
+            async with httpx2.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
+                return (await client.get(f"{url.rstrip('/')}/livez")).status_code == 200
+        except (httpx2.HTTPError, httpx2.InvalidURL):
+            return False

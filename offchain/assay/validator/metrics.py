@@ -1,0 +1,77 @@
+"""Prometheus metrics of a validator. Names are documented in docs/operations.md; the board and the alerts read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from assay.validator.daemon import Daemon
+from assay.validator.status import unready
+
+OUTCOMES = ("reported", "void", "unopened", "unseated", "failed")
+
+
+class DaemonCollector:
+    """Reads the daemon when it is scraped: nothing is counted twice, nothing is kept."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics of the daemon."""
+        daemon, follower = self._daemon, self._daemon.services.follower
+        now = daemon.services.clock.now()
+        yield _gauge("assay_ready", "1 when it can take part in an epoch", 0 if unready(daemon) else 1)
+        yield _gauge("assay_seated", "1 when the account holds a seat", int(daemon.account in daemon.endpoints))
+        if follower.head is not None and follower.final is not None:
+            yield _gauge("assay_chain_head_block", "Latest block", follower.head.number)
+            yield _gauge("assay_chain_final_block", "Latest final block", follower.final.number)
+            yield _gauge("assay_chain_head_age_seconds", "Age of the latest block", now - follower.head.timestamp)
+        yield _gauge("assay_chain_poll_age_seconds", "Since the chain was last read", now - follower.polled_at)
+        outcomes = CounterMetricFamily("assay_epochs", "Epochs ended since the start, by outcome", labels=["outcome"])
+        for outcome in OUTCOMES:
+            outcomes.add_metric([outcome], daemon.counts.get(outcome, 0))
+        yield outcomes
+        yield from self._latest_epoch()
+
+    def _latest_epoch(self) -> Iterator[Metric]:
+        daemon = self._daemon
+        if not daemon.runs:
+            return
+        epoch = max(daemon.runs)
+        run = daemon.runs[epoch]
+        yield _gauge("assay_epoch", "Epoch at work", epoch)
+        yield _gauge("assay_epoch_phase", "Its phase at the final block", int(daemon.services.follower.phase(epoch)))
+        if run.work is None:
+            return
+        record = run.work.record
+        yield _gauge("assay_epoch_devices", "Devices enrolled", len(run.work.context.devices))
+        yield _gauge("assay_epoch_commitments", "Commitments held", len(record.commitments))
+        yield _gauge("assay_epoch_inventories", "Inventories held", len(record.inventories))
+        yield _gauge("assay_epoch_batches", "Observation batches held", len(record.batches))
+        yield _gauge("assay_epoch_seal_round", "Round of sealing", run.work.seal_round())
+        yield _gauge("assay_epoch_report_round", "Round of reporting", run.work.report_round())
+
+
+def registry(daemon: Daemon) -> CollectorRegistry:
+    """A registry of this daemon and its process."""
+    own = CollectorRegistry()
+    own.register(DaemonCollector(daemon))
+    ProcessCollector(registry=own)
+    PlatformCollector(registry=own)
+    GCCollector(registry=own)
+    return own
+
+
+def text(own: CollectorRegistry) -> bytes:
+    """Prometheus' text format."""
+    return generate_latest(own)
+
+
+def _gauge(name: str, help_: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, help_, value=value)
