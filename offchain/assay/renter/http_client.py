@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
+from assay.chain.pinned_tls import pinned_context
 from assay.renter.errors import ProviderRefused, Unreachable
 
 MAX_JSON = 16 << 20
@@ -21,16 +24,30 @@ class HttpClient:
     """Requests to one peer at a time by its address. `transport` stands in for the network in tests."""
 
     def __init__(self, transport: httpx2.AsyncBaseTransport | None = None) -> None:
-        self._client = httpx2.AsyncClient(
-            transport=transport,
+        self._transport = transport
+        self._client = self._new_client()
+        self._pinned: dict[str, httpx2.AsyncClient] = {}
+
+    async def close(self) -> None:
+        """Lets connections go."""
+        for client in (self._client, *self._pinned.values()):
+            await client.aclose()
+
+    def pin(self, endpoint: str, fingerprint: bytes) -> None:
+        """From now on https to this endpoint takes only the certificate with the fingerprint (32 bytes) that the
+        registry announces; all zero leaves it to certificate authorities."""
+        origin = _origin(endpoint)
+        if origin.startswith("https://") and any(fingerprint) and origin not in self._pinned:
+            self._pinned[origin] = self._new_client(pinned_context(fingerprint))
+
+    def _new_client(self, tls: ssl.SSLContext | None = None) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(
+            transport=self._transport,
+            verify=tls if tls is not None else True,
             trust_env=False,
             follow_redirects=False,
             limits=httpx2.Limits(max_connections=64, max_keepalive_connections=32),
         )
-
-    async def close(self) -> None:
-        """Lets connections go."""
-        await self._client.aclose()
 
     async def bytes_of(
         self,
@@ -92,10 +109,16 @@ class HttpClient:
             given.setdefault("content-type", "application/json")
         timeout = httpx2.Timeout(timeout_s, connect=CONNECT_S)
         try:
-            async with self._client.stream(method, url, content=body, headers=given, timeout=timeout) as response:
+            client = self._pinned.get(_origin(url), self._client)
+            async with client.stream(method, url, content=body, headers=given, timeout=timeout) as response:
                 yield response
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             raise Unreachable(f"{url}: {error or type(error).__name__}") from None
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _reason(content: bytes) -> str:

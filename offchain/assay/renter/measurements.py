@@ -140,6 +140,7 @@ class Measurements:
         for seat in seats:
             if not seat.endpoint:
                 continue
+            self._http.pin(seat.endpoint, seat.tls_fingerprint)
             try:
                 return await ask(seat)
             except (Unreachable, ProviderRefused) as error:

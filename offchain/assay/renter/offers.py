@@ -65,6 +65,8 @@ class Offers:
     async def of_devices(self, devices: Iterable[Device]) -> dict[bytes, SignedOffer]:
         """The offer for each device whose own provider makes one; providers that fail are left out."""
         by_id = {device.device_id: device for device in devices}
+        for announced in by_id.values():
+            self._http.pin(announced.endpoint, announced.tls_fingerprint)
         endpoints = sorted({device.endpoint for device in by_id.values() if device.endpoint})
         answers = await asyncio.gather(*(self._quietly(endpoint) for endpoint in endpoints))
         found: dict[bytes, SignedOffer] = {}

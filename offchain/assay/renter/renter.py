@@ -130,6 +130,7 @@ class Renter:
         if device is None or device.status is not DeviceStatus.ACTIVE:
             state = "unknown" if device is None else device.status.name.lower()
             raise NoDevice(f"device 0x{device_id.hex()} is {state}")
+        self._http.pin(device.endpoint, device.tls_fingerprint)
         return device
 
     async def open(self, listing: Listing, deposit: int, min_score: int = 0) -> tuple[Lease, list[Done]]:
@@ -214,6 +215,7 @@ class Renter:
         device = (await self._directory.refresh()).get(lease.device_id)
         if device is None or not device.endpoint:
             raise NoDevice(f"the device of lease {lease_id} announces no address")
+        self._http.pin(device.endpoint, device.tls_fingerprint)
         return self._session(device.endpoint, lease_id)
 
     async def top_up(self, lease_id: int, amount: int) -> list[Done]:
