@@ -84,7 +84,7 @@ class Chain:
         return chain
 
     async def _check(self, url: str) -> None:
-        await self.pool.request("eth_chainId", [])
+        await self.pool.check()
         for name, contract in self.deployment.contracts.items():
             if await self.pool.request("eth_getCode", [contract.address, "latest"]) in ("0x", None):
                 raise NoCodeAt(name, contract.address, url)

@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eth_abi.exceptions import DecodingError
+from hexbytes import HexBytes
+from web3.exceptions import Web3Exception
 from web3.types import LogReceipt
 
 from assay.chain.blocks import Block, quantity
 from assay.chain.client import Chain
-from assay.chain.errors import ChainError, EndpointFault, RpcError
+from assay.chain.errors import ChainError, RpcError
 from assay.chain.rpc_endpoint import Endpoint
-from assay.protocol.hexadecimal import parse_bytes32, to_hex
+from assay.protocol.hexadecimal import parse_address, parse_bytes32, to_hex
 
 FIRST_PIECE = 2_000
 _TOO_MUCH = ("range", "limit", "too many", "more than", "too large", "timeout", "timed out", "exceed")
@@ -84,9 +87,14 @@ def _topics(chain: Chain, contract: str, names: Sequence[str]) -> dict[str, str]
 
 
 def _decoded(chain: Chain, contract: str, topics: dict[str, str], logs: Any, first: int, last: int) -> list[Event]:
-    if not isinstance(logs, list):
-        raise EndpointFault("", "eth_getLogs: not a list")
-    events = [_event(chain, contract, topics, log) for log in logs if not log.get("removed")]
+    try:
+        if not isinstance(logs, list):
+            raise TypeError("not a list")
+        events = [_event(chain, contract, topics, log) for log in logs if not log.get("removed")]
+    except (LookupError, TypeError, ValueError, AttributeError, Web3Exception, DecodingError) as error:
+        raise ChainError(
+            f"{contract}: eth_getLogs({first}..{last}) returned malformed logs: {str(error)[:200]}"
+        ) from None
     for event in events:
         if not first <= event.block_number <= last:
             raise ChainError(f"eth_getLogs({first}..{last}) returned a log of block {event.block_number}")
@@ -95,6 +103,8 @@ def _decoded(chain: Chain, contract: str, topics: dict[str, str], logs: Any, fir
 
 def _event(chain: Chain, contract: str, topics: dict[str, str], log: Any) -> Event:
     name = topics[log["topics"][0]]
+    if parse_address(log["address"]) != chain.deployment.address(contract):
+        raise ValueError(f"it is of {log['address']}")
     receipt = _log_receipt(log)
     data = chain.contract(contract).events[name]().process_log(receipt)
     args = {k: bytes(v) if isinstance(v, (bytes, bytearray)) else v for k, v in data["args"].items()}
@@ -105,8 +115,6 @@ def _event(chain: Chain, contract: str, topics: dict[str, str], log: Any) -> Eve
 
 
 def _log_receipt(log: Any) -> LogReceipt:
-    from hexbytes import HexBytes
-
     return {
         "address": log["address"],
         "blockHash": HexBytes(parse_bytes32(log["blockHash"], "blockHash")),

@@ -78,6 +78,19 @@ class EndpointPool:
         now = self._now()
         return {shown_url(h.endpoint.url): h.last_fault for h in self._health if h.until > now}
 
+    async def check(self) -> None:
+        """Asks every endpoint for its chain. Raises WrongChainId for any that serves another,
+        UnreachableChain where fewer answer than must agree."""
+        outcomes = await asyncio.gather(*(self._guarded(h, _nothing) for h in self._health), return_exceptions=True)
+        faults = [o for o in outcomes if isinstance(o, BaseException)]
+        for fault in faults:
+            if isinstance(fault, WrongChainId):
+                raise fault
+        if len(outcomes) - len(faults) < self.agreement:
+            first = faults[0]
+            reason = first.reason if isinstance(first, EndpointFault) else str(first)
+            raise UnreachableChain(self._health[0].endpoint.url, reason) from None
+
     async def request(self, method: str, params: Any) -> Any:
         """The first answer. Raises RpcError for what a node refused, BlockGone where none holds the block,
         UnreachableChain where none answered, WrongChainId for an endpoint of another chain that is the only
@@ -249,6 +262,10 @@ class EndpointPool:
     async def close(self) -> None:
         """Lets all connections go."""
         await asyncio.gather(*(h.endpoint.close() for h in self._health))
+
+
+async def _nothing(endpoint: Endpoint) -> None:
+    """What is asked of an endpoint whose chain alone matters."""
 
 
 def _parsed(endpoint: Endpoint, data: Any) -> Block:
