@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from assay.chain.key_files import Key
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
@@ -34,6 +35,7 @@ from assay.validator.work import Services
 
 from .chain import DOMAIN, Chain, Reader, Writer
 from .devices import Checker, SimDevice, SimDevices
+from .power_cuts import STATEMENTS, STORE, WRITER, Tripwire
 from .virtual_time import START, VirtualClock
 
 TIMING = Timing(int(START) + 5, 20, 5, 14, 18, 30, 2, 300)
@@ -68,6 +70,7 @@ class SimNetwork:
     offsets: dict[int, float] = field(default_factory=dict)
     loss: float = 0.0
     seed: int = 0
+    cut_at: int | None = None  # step of the first node at which its power fails; it starts again a second later
     nodes: dict[int, Node] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -76,6 +79,7 @@ class SimNetwork:
         self.chain = Chain(TIMING, self.accounts, tuple(d.device for d in self.devices))
         self.sim_devices = SimDevices(self.devices, self.seats)
         self.random = random.Random(self.seed)
+        self.wires: list[Tripwire] = []
 
     def start(self, i: int) -> None:
         """Starts a validator, over whatever it stored before."""
@@ -85,8 +89,15 @@ class SimNetwork:
         store = Store(open_database(folder / "validator.sqlite"), clock.now)
         signer = SeatSigner(key, DOMAIN, folder / "signing.sqlite", -1, witness=Witness(folder / "witness"))
         peers = SimPeers(self, i)
+        writer: Any = Writer(self.chain, key.address)
+        statements: Any = signer
+        if i == 0:
+            wire = Tripwire(self.cut_at if not self.wires else None, lambda: self._cut(0))
+            self.wires.append(wire)
+            store, writer = wire.around(store, STORE), wire.around(writer, WRITER)
+            statements = wire.around(statements, STATEMENTS)
         services = Services(
-            reader=reader, writer=Writer(self.chain, key.address), statements=signer,
+            reader=reader, writer=writer, statements=statements,
             gossip=Gossiper(peers, clock, speed.request_s), devices=self.sim_devices, checker=Checker(),
             store=store, clock=clock, wake=wake, follower=Follower(reader, wake, clock, 0.25), pace=speed,
             random=self.random.randbytes,
@@ -102,6 +113,14 @@ class SimNetwork:
         node.task.cancel()
         await asyncio.gather(node.task, return_exceptions=True)
         node.signer.close()
+
+    def _cut(self, i: int) -> None:
+        async def restart() -> None:
+            await self.kill(i)
+            await asyncio.sleep(1)
+            self.start(i)
+
+        self._restarting = asyncio.create_task(restart())
 
     async def run(self, epochs: int, during: Callable | None = None) -> None:
         """Runs until the last of the first `epochs` epochs is reported, or past reporting."""
