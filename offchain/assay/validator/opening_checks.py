@@ -7,10 +7,14 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import structlog
+
 from assay.proof.verification import Verdict, Verifier
+from assay.proof.warm_up import warm_up
 from assay.protocol.profile import Profile
 
 KEPT_VERIFIERS = 8
+log = structlog.get_logger()
 
 
 class OpeningChecker:
@@ -36,6 +40,11 @@ class OpeningChecker:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, verifier.verify, device_seed, result_root, opening, indices)
 
+    async def warm_up(self) -> None:
+        """Compiles the kernels before the first epoch needs them; a moment where they are in Numba's cache."""
+        seconds = await asyncio.get_running_loop().run_in_executor(self._pool, warm_up)
+        log.info("proof kernels ready", seconds=round(seconds, 1))
+
     async def prepare(self, profile: Profile, epoch_seed: bytes, rho: bytes) -> None:
         """Works out the projection ahead of the first opening."""
         await self._verifier(profile, epoch_seed, rho)
@@ -51,4 +60,8 @@ class OpeningChecker:
             self._verifiers[key] = loop.run_in_executor(self._pool, Verifier, profile, epoch_seed, rho, self._threads)
             while len(self._verifiers) > KEPT_VERIFIERS:
                 self._verifiers.popitem(last=False)
-        return await asyncio.shield(self._verifiers[key])
+        try:
+            return await asyncio.shield(self._verifiers[key])
+        except Exception:
+            self._verifiers.pop(key, None)
+            raise

@@ -107,6 +107,7 @@ async def assembled(settings: ValidatorSettings, key: Key) -> AsyncIterator[tupl
     checker = OpeningChecker(settings.workers)
     peers, devices = PeerClient(), DeviceClient()
     tending: asyncio.Task[None] | None = None
+    warming: asyncio.Task[None] | None = None
     try:
         account = settings.account or await account_of(chain, key.address)
         reader = await ContractReader.open(chain)
@@ -142,12 +143,14 @@ async def assembled(settings: ValidatorSettings, key: Key) -> AsyncIterator[tupl
             metrics=lambda: metrics.text(collected),
         )
         tending = asyncio.create_task(sender.run())
+        warming = asyncio.create_task(checker.warm_up())
         yield daemon, api
     finally:
-        if tending is not None:
-            tending.cancel()
-            with suppress(asyncio.CancelledError):
-                await tending
+        for task in (tending, warming):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
         checker.close()
         await peers.close()
         await devices.close()

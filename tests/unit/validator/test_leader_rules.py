@@ -112,7 +112,7 @@ def seen(**changes) -> Seen:
         ({"timed_root": None, "elapsed_us": 0}, 1, 0),
         ({"outcome": OpeningOutcome.BAD}, 8, 5),
         ({"outcome": OpeningOutcome.MISSING}, 32, 5),
-        ({"outcome": None}, 32, 5),
+        ({"outcome": None}, 64, 5),
         ({"sealed_root": None, "timed_root": None}, 16, 0),
         ({"sealed_root": None}, 64, 0),
         ({"leased": True}, 2, 0),

@@ -39,7 +39,7 @@ class _Subject:
 
 
 async def verify_devices(work: Work, leaves: Sequence[SealedLeaf], rho: bytes) -> None:
-    """Returns with a verdict stored for every sealed device."""
+    """Returns with a verdict stored for every sealed device that there was time to ask."""
     done = {v.device_id for v in work.services.store.verdicts(work.context.epoch, rho)}
     slots = asyncio.Semaphore(AT_ONCE)
 
@@ -50,6 +50,8 @@ async def verify_devices(work: Work, leaves: Sequence[SealedLeaf], rho: bytes) -
         device, profile = known
         seed = seeds.device_seed(work.context.epoch_seed, leaf.device_id, profile.id, leaf.nonce_root)
         async with slots:
+            if work.now() >= work.context.deadlines.observe_by:
+                return  # Never asked: that is this validator's fault, and no word against the device.
             verdict = await _verdict(work, _Subject(leaf, device, profile, seed, rho))
         work.services.store.put_verdict(work.context.epoch, rho, verdict)
         log.info(
@@ -59,9 +61,10 @@ async def verify_devices(work: Work, leaves: Sequence[SealedLeaf], rho: bytes) -
             reason=verdict.reason,
         )
 
-    for profile in {work.known_profile(leaf.device_id) for leaf in leaves}:
-        await work.services.checker.prepare(profile, work.context.epoch_seed, rho)
-    await asyncio.gather(*(one(leaf) for leaf in leaves))
+    profiles = {work.known_profile(leaf.device_id) for leaf in leaves}
+    preparing = (work.services.checker.prepare(p, work.context.epoch_seed, rho) for p in profiles)
+    # Openings are on their way while the projections are worked out.
+    await asyncio.gather(*preparing, *(one(leaf) for leaf in leaves))
 
 
 async def _verdict(work: Work, subject: _Subject) -> StoredVerdict:

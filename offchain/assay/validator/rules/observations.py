@@ -24,7 +24,8 @@ class Seen:
 
     `timed_root` is the result root that `elapsed_us` belongs to; `sealed_root` is None where the seal left
     the
-    device out; `outcome` is None where no opening was due.
+    device out; `outcome` is None where this validator
+    did not get to ask for an opening.
     """
 
     device_id: bytes
@@ -48,7 +49,7 @@ def observe(seen: Seen) -> ObservationLeaf:
         OpeningOutcome.VALID: Flag.PASSED,
         OpeningOutcome.BAD: Flag.BAD_OPENING,
         OpeningOutcome.MISSING: Flag.NO_OPENING,
-        None: Flag.NO_OPENING,
+        None: Flag.UNSCORED,
     }[seen.outcome]
     return ObservationLeaf(seen.device_id, seen.sealed_root, elapsed_us, int(flag), seen.uptime_bps)
 
