@@ -32,6 +32,7 @@ from assay.provider.jobs import JobBook
 from assay.provider.lease_book import LeaseBook
 from assay.provider.lease_keeper import LeaseKeeper
 from assay.provider.lease_rules import Policy
+from assay.provider.logins import Logins
 from assay.provider.offer_service import OfferService
 from assay.provider.offers import OfferBook, Price, rate_of
 from assay.provider.openings_desk import OpeningsDesk
@@ -134,6 +135,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         escrow=escrow,
         jobs=jobs,
         guard=RequestGuard(database, chain.domain("LeaseEscrow"), time.time),
+        logins=Logins(chain.chain_id, time.time),
         offers=offers.current,
         quote=offers.quote,
         started=started,

@@ -15,7 +15,8 @@ import pytest
 from assay.chain.leases import Lease, LeaseStatus
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest
-from assay.protocol.signing import signed_by
+from assay.protocol.sign_in import SignIn, personal_digest
+from assay.protocol.signing import address_of, sign_compact, signed_by
 from assay.provider import liveness
 from assay.provider.api.app import create_app
 from assay.provider.api.body_limit import BodyLimit
@@ -23,6 +24,7 @@ from assay.provider.api.services import Services
 from assay.provider.database import open_database
 from assay.provider.device import Device
 from assay.provider.jobs import JobBook
+from assay.provider.logins import Logins
 from assay.provider.request_signatures import RequestGuard
 from assay.provider.runtime.workload import Limits, output_path
 
@@ -77,11 +79,24 @@ async def api(tmp_path: Path, chain: ChainFake, device: Device, lease: Lease) ->
     jobs = JobBook(database, runtime, tmp_path, Limits(disk_bytes=10_000), lambda: float(NOW))
     unused: Any = Unused()
     services = Services(
-        devices={DEVICE_ID: device}, epochs=chain, leases=chain, challenges=unused, openings=unused,
-        handovers=unused, escrow=EscrowFake(), jobs=jobs,
-        guard=RequestGuard(database, ESCROW, lambda: float(NOW)), offers=unused, quote=unused, started=unused,
-        oracle_domain=ORACLE, clock=lambda: float(NOW), ready=lambda: True, status=lambda: {"provider": "p"},
-    )  # fmt: skip
+        devices={DEVICE_ID: device},
+        epochs=chain,
+        leases=chain,
+        challenges=unused,
+        openings=unused,
+        handovers=unused,
+        escrow=EscrowFake(),
+        jobs=jobs,
+        guard=RequestGuard(database, ESCROW, lambda: float(NOW)),
+        logins=Logins(31337, lambda: float(NOW)),
+        offers=unused,
+        quote=unused,
+        started=unused,
+        oracle_domain=ORACLE,
+        clock=lambda: float(NOW),
+        ready=lambda: True,
+        status=lambda: {"provider": "p"},
+    )
     transport = httpx2.ASGITransport(app=create_app(services))
     async with httpx2.AsyncClient(transport=transport, base_url="http://provider") as client:
         yield Api(client, jobs, chain, runtime)
@@ -132,6 +147,47 @@ async def test_every_lease_route__not_its_renter__gets_401_or_403_and_nothing_mo
 
 async def test_every_lease_route__no_signature_at_all__is_401(api: Api) -> None:
     assert (await api.client.get("/v1/leases/3/jobs")).status_code == 401
+
+
+async def logged_in(api: Api, signer: str = "renter", **changes: Any) -> httpx2.Response:
+    nonce = (await api.client.get("/v1/login/nonce")).json()["nonce"]
+    message = SignIn("provider", address_of(key(signer)), "http://provider", 31337, nonce, NOW, NOW + 600, 3)
+    text = replace(message, **changes).text()
+    signature = sign_compact(personal_digest(text), key(signer))
+    return await api.client.post("/v1/leases/3/login", json={"message": text, "signature": "0x" + signature.hex()})
+
+
+async def test_login__renter__opens_a_session_for_this_lease_until_logout(api: Api, lease: Lease) -> None:
+    token = (await logged_in(api)).json()["token"]
+    headers = {"authorization": f"Bearer {token}"}
+    assert (await api.client.get("/v1/leases/3/jobs", headers=headers)).status_code == 200
+    api.chain.leases[4] = replace(api.chain.leases[3], lease_id=4)
+    assert (await api.client.get("/v1/leases/4/jobs", headers=headers)).status_code == 403
+    await api.client.post("/v1/logout", headers=headers)
+    assert (await api.client.get("/v1/leases/3/jobs", headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({"signer": "stranger"}, 403), ({"address": "0x" + "44" * 20}, 401), ({"domain": "evil"}, 401),
+        ({"chain_id": 1}, 401), ({"lease_id": 4}, 401), ({"expires_at": NOW}, 401), ({"issued_at": NOW + 500}, 401),
+        ({"nonce": "00000000"}, 401),
+    ],
+)  # fmt: skip
+async def test_login__anothers_expired_or_forged__opens_nothing(api: Api, options: dict[str, Any], status: int) -> None:
+    answer = await logged_in(api, **options)
+    assert answer.status_code == status and set(answer.json()) == {"error"}
+
+
+async def test_login__message_used_twice_or_token_made_up__is_401(api: Api) -> None:
+    nonce = (await api.client.get("/v1/login/nonce")).json()["nonce"]
+    text = SignIn("provider", address_of(key("renter")), "http://p", 31337, nonce, NOW, NOW + 600, 3).text()
+    body = {"message": text, "signature": "0x" + sign_compact(personal_digest(text), key("renter")).hex()}
+    assert (await api.client.post("/v1/leases/3/login", json=body)).status_code == 200
+    assert (await api.client.post("/v1/leases/3/login", json=body)).status_code == 401
+    headers = {"authorization": "Bearer made-up"}
+    assert (await api.client.get("/v1/leases/3/jobs", headers=headers)).status_code == 401
 
 
 async def test_lease_that_is_not_ours_or_unknown__is_404(api: Api, lease: Lease) -> None:

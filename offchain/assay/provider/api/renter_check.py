@@ -1,4 +1,4 @@
-"""Lets a request through to a lease only with its renter's signature."""
+"""Lets a request through to a lease only with its renter's signature, or in a session that its renter opened."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ async def authorised_lease(services: Services, lease_id: int, request: Request) 
     lease = await services.leases.lease(lease_id)
     if lease is None or lease.device_id not in services.devices:
         raise NotFound(f"no lease {lease_id} of a device that is served here")
+    if token := bearer_token(request):
+        services.logins.check(token, lease)
+        return lease
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     services.guard.check(
         lease,
@@ -25,3 +28,9 @@ async def authorised_lease(services: Services, lease_id: int, request: Request) 
         request.headers.get(ISSUED_AT_HEADER),
     )
     return lease
+
+
+def bearer_token(request: Request) -> str | None:
+    """The token of an Authorization header, None without one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token.strip() else None

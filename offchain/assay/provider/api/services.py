@@ -12,6 +12,7 @@ from assay.provider.challenge_desk import ChallengeDesk
 from assay.provider.device import Device
 from assay.provider.handover_desk import HandoverDesk
 from assay.provider.jobs import JobBook
+from assay.provider.logins import Logins
 from assay.provider.openings_desk import OpeningsDesk
 from assay.provider.ports import Escrow
 from assay.provider.request_signatures import RequestGuard
@@ -32,6 +33,7 @@ class Services:
     escrow: Escrow
     jobs: JobBook
     guard: RequestGuard
+    logins: Logins
     offers: Callable[[], Awaitable[list[dict[str, Any]]]]
     quote: Callable[[bytes, str, int], Awaitable[dict[str, Any]]]
     started: Callable[[Lease], None]

@@ -1,0 +1,51 @@
+"""Log in with a wallet, for browsers and tools that cannot sign every request."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import Field
+
+from assay.protocol.hexadecimal import parse_hex
+from assay.protocol.sign_in import MAX_TEXT
+from assay.provider.api.json_bodies import Body
+from assay.provider.api.renter_check import bearer_token
+from assay.provider.api.services import Services
+from assay.provider.errors import NotFound
+
+
+class LoginBody(Body):
+    """The signed text of EIP-4361 and the wallet's signature, 0x-hex."""
+
+    message: Annotated[str, Field(max_length=MAX_TEXT)]
+    signature: Annotated[str, Field(max_length=132)]
+
+
+def login_routes(services: Services) -> APIRouter:
+    """Routes under /v1 for sessions."""
+    router = APIRouter(prefix="/v1")
+
+    @router.get("/login/nonce")
+    async def nonce() -> dict[str, str]:
+        """A nonce to sign, good for one login within five minutes."""
+        return {"nonce": services.logins.nonce()}
+
+    @router.post("/leases/{lease_id}/login")
+    async def login(lease_id: int, body: LoginBody, request: Request) -> dict[str, object]:
+        """A signed message in, a bearer token out, for this lease and at most an hour."""
+        lease = await services.leases.lease(lease_id)
+        if lease is None or lease.device_id not in services.devices:
+            raise NotFound(f"no lease {lease_id} of a device that is served here")
+        signature = parse_hex(body.signature, "signature", max_bytes=65)
+        token, until = services.logins.log_in(body.message, signature, request.url.netloc, lease)
+        return {"token": token, "expiresAt": until}
+
+    @router.post("/logout")
+    async def logout(request: Request) -> dict[str, str]:
+        """Ends the session of the bearer token."""
+        if token := bearer_token(request):
+            services.logins.log_out(token)
+        return {}
+
+    return router
