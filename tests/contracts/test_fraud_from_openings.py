@@ -3,6 +3,13 @@
 import json
 
 import pytest
+from scripts._deployment.execution import deploy
+from scripts._deployment.parameters import Parameters
+from support.epochs import Epoch
+from support.network import CONTRACTS, Network
+from support.parameters import SEATS, test_parameters
+from typer.testing import CliRunner
+
 from assay.cli.app import app
 from assay.proof import openings_file, sampling
 from assay.proof.adversaries.skipped_rows import SkippedRows
@@ -10,12 +17,6 @@ from assay.proof.statement import Statement
 from assay.protocol import seeds
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
-from scripts._deployment.execution import deploy
-from scripts._deployment.parameters import Parameters
-from support.epochs import Epoch
-from support.network import CONTRACTS, Network
-from support.parameters import SEATS, test_parameters
-from typer.testing import CliRunner
 
 RHO = keccak(b"rho")
 LENGTHS = [4_096, 65_536]

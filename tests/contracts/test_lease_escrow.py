@@ -1,0 +1,436 @@
+"""Leases: opened on an offer, started, streamed, ended, paid."""
+
+import ape
+import pytest
+from support.epochs import run_epoch
+from support.lettings import SCALE, Letting
+
+HOUR = 3600
+RATE = 10  # base units a second
+HOLDBACK = 2 * HOUR + 5400
+
+
+@pytest.fixture
+def letting(network):
+    epoch = run_epoch(network, 0, network.devices)
+    return Letting(network, epoch, network.devices[0], network.accounts[30])
+
+
+@pytest.fixture
+def pending(letting):
+    letting.open()
+    return letting
+
+
+@pytest.fixture
+def active(pending):
+    pending.start()
+    return pending
+
+
+def owed(letting):
+    return letting.escrow.owed(letting.network.TestToken)
+
+
+def test_open__measured_device_and_signed_offer__money_held_device_free(letting):
+    before = letting.balance(letting.renter)
+    letting.open(deposit=36_000)
+    assert before - letting.balance(letting.renter) == 36_000 == owed(letting)
+    assert letting.lease.status == 1
+    assert letting.escrow.activeLease(letting.device.id) == 0
+
+
+def test_pending_leases_that_take_devices_off_the_market__several__all_open(letting):
+    for _ in range(3):
+        letting.open()
+    assert letting.escrow.leaseCount() == 3
+
+
+def test_cancel__pending__all_of_it_back(pending):
+    before = pending.balance(pending.network.accounts[41])
+    with ape.reverts(pending.escrow.LeaseEscrow_NotParty):
+        pending.escrow.cancel(pending.lease_id, sender=pending.provider)
+    pending.escrow.cancel(pending.lease_id, sender=pending.renter)
+    pending.escrow.refund(pending.lease_id, pending.network.accounts[41], sender=pending.renter)
+    assert pending.balance(pending.network.accounts[41]) - before == 100_000
+    assert owed(pending) == 0
+    with ape.reverts(pending.escrow.LeaseEscrow_NothingDue):
+        pending.escrow.refund(pending.lease_id, pending.renter, sender=pending.renter)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"valid_until": 1}, "OfferExpired"),
+        ({"renter": "0x" + "11" * 20}, "NotForRenter"),
+        ({"rate": 0}, "ZeroRate"),
+        ({"max_duration": 3599}, "BadDurations"),
+        ({"max_duration": 1 << 32}, "BadDurations"),
+        ({"token": "0x" + "11" * 20}, "TokenNotAllowed"),
+        ({"device_id": b"\1" * 32}, "DeviceNotActive"),
+    ],
+)
+def test_open__offer_that_does_not_hold__refused(letting, changes, error):
+    with ape.reverts(getattr(letting.escrow, f"LeaseEscrow_{error}")):
+        letting.open(offer=letting.offer(**changes))
+
+
+def test_an_offer_for_another_device__provider_of_another__refused(letting):
+    other = letting.network.devices[2]
+    with ape.reverts(letting.escrow.LeaseEscrow_NotProvider):
+        letting.open(offer=letting.offer(device_id=other.id))
+
+
+def test_an_offer_cancelled__below_the_floor__refused(letting):
+    escrow = letting.escrow
+    with ape.reverts(escrow.LeaseEscrow_NotProvider):
+        escrow.cancelOffers(letting.device.id, 2, sender=letting.renter)
+    escrow.cancelOffers(letting.device.id, 2, sender=letting.provider)
+    with ape.reverts(escrow.LeaseEscrow_FloorNotRaised, asked=2, floor=2):
+        escrow.cancelOffers(letting.device.id, 2, sender=letting.provider)
+    with ape.reverts(escrow.LeaseEscrow_OfferCancelled, nonce=1, floor=2):
+        letting.open()
+    letting.open(offer=letting.offer(nonce=2))
+
+
+def test_open__offer_signed_by_another__refused(letting):
+    offer = letting.offer()
+    with ape.reverts(letting.escrow.LeaseEscrow_BadSignature, expected=letting.provider.address):
+        letting.open(offer=offer, signature=letting.sign(offer, letting.renter))
+    with ape.reverts(letting.escrow.LeaseEscrow_BadSignature):
+        letting.open(offer=offer, signature=b"")
+
+
+def test_open__compact_signature__accepted(letting):
+    from assay.protocol.signing import sign_compact
+
+    offer = letting.offer()
+    key = bytes.fromhex(letting.provider.private_key.removeprefix("0x"))
+    letting.open(offer=offer, signature=sign_compact(offer.digest(letting.network.domain("LeaseEscrow")), key))
+
+
+def test_private_quote__named_renter__opens(letting):
+    letting.open(offer=letting.offer(renter=letting.renter.address))
+
+
+@pytest.mark.parametrize(("deposit", "error"), [(35_999, "DepositTooSmall"), (3_600_001, "DepositTooLarge")])
+def test_open__deposit_off_the_durations__refused(letting, deposit, error):
+    with ape.reverts(getattr(letting.escrow, f"LeaseEscrow_{error}"), deposit=deposit):
+        letting.open(deposit=deposit)
+
+
+def test_open__no_minimum__still_a_minute(letting):
+    with ape.reverts(letting.escrow.LeaseEscrow_DepositTooSmall, deposit=599, needed=600):
+        letting.open(deposit=599, offer=letting.offer(min_duration=0))
+    letting.open(deposit=600, offer=letting.offer(min_duration=0))
+
+
+def test_open__score_asked_for_not_reached__refused(letting):
+    with ape.reverts(letting.escrow.LeaseEscrow_ScoreTooLow, score=1000, minScore=1001):
+        letting.open(min_score=1001)
+
+
+@pytest.mark.parametrize("flags", [0, 2, 3, 5, 65])
+def test_open__device_did_not_simply_pass__refused(network, flags):
+    epoch = run_epoch(network, 0, network.devices, flags={network.devices[0].id: flags})
+    letting = Letting(network, epoch, network.devices[0], network.accounts[30])
+    with ape.reverts(letting.escrow.LeaseEscrow_DeviceNotPassed, flags=flags):
+        letting.open()
+
+
+def test_open__leaf_of_another_device_or_none__refused(letting):
+    other, _ = letting.epoch.proof(letting.network.devices[1])
+    with ape.reverts(letting.escrow.LeaseEscrow_DeviceNotInReport):
+        letting.open(leaf=other)
+    mine, _ = letting.epoch.proof(letting.device)
+    with ape.reverts(letting.escrow.LeaseEscrow_DeviceNotInReport):
+        letting.open(leaf=(*mine[:4], 10**6, *mine[5:]))
+
+
+def test_open__report_too_old__refused(letting):
+    letting.network.go_to(letting.network.start_of(5))
+    with ape.reverts(letting.escrow.LeaseEscrow_ReportTooOld, epoch=0, oldest=1):
+        letting.open()
+
+
+def test_open__device_slashed_or_retired__refused(letting):
+    letting.network.DeviceRegistry.retire(letting.device.id, sender=letting.provider)
+    with ape.reverts(letting.escrow.LeaseEscrow_DeviceNotActive, deviceId=letting.device.id):
+        letting.open()
+
+
+def test_start__both_agree__streams_by_the_second(active):
+    lease = active.lease
+    assert lease.status == 2
+    assert lease.bond == 36_000
+    assert lease.stop - lease.start == 10_000
+    assert owed(active) == 136_000
+    active.network.go_to(lease.start + 777)
+    assert active.escrow.streamed(active.lease_id) == 7_770
+    active.network.go_to(lease.stop + 10**6)
+    assert active.escrow.streamed(active.lease_id) == 100_000  # frozen
+    assert active.escrow.activeLease(active.device.id) == 0
+
+
+def test_start__by_another_or_expired_or_unsigned__refused(pending):
+    escrow, network = pending.escrow, pending.network
+    until = network.now + 1000
+    with ape.reverts(escrow.LeaseEscrow_NotParty):
+        escrow.start(pending.lease_id, b"\7" * 32, until, b"", sender=pending.renter)
+    with ape.reverts(escrow.LeaseEscrow_BadSignature, expected=pending.renter.address):
+        signature = pending.start_signature(until, pending.provider)
+        escrow.start(pending.lease_id, b"\7" * 32, until, signature, sender=pending.provider)
+    with ape.reverts(escrow.LeaseEscrow_BadSignature):
+        signature = pending.start_signature(until, lease_id=99)
+        escrow.start(pending.lease_id, b"\7" * 32, until, signature, sender=pending.provider)
+    signature = pending.start_signature(until)
+    network.go_to(until + 1)
+    with ape.reverts(escrow.LeaseEscrow_StartExpired, validUntil=until):
+        escrow.start(pending.lease_id, b"\7" * 32, until, signature, sender=pending.provider)
+
+
+def test_two_leases_of_one_device__second_start__refused_until_the_first_is_over(active):
+    first = active.lease_id
+    active.open()
+    with ape.reverts(active.escrow.LeaseEscrow_DeviceLeased, leaseId=first):
+        active.start()
+    active.network.go_to(active.escrow.lease(first).stop)
+    active.start()
+    assert active.escrow.activeLease(active.device.id) == active.lease_id
+
+
+def test_start__device_retired_meanwhile__refused(pending):
+    pending.network.DeviceRegistry.retire(pending.device.id, sender=pending.provider)
+    with ape.reverts(pending.escrow.LeaseEscrow_DeviceNotActive):
+        pending.start()
+
+
+def test_top_up__before_stop__moves_it(active):
+    stop = active.lease.stop
+    active.escrow.topUp(active.lease_id, 50_000, sender=active.renter)
+    assert active.lease.stop - stop == 5_000
+    with ape.reverts(active.escrow.LeaseEscrow_NotParty):
+        active.escrow.topUp(active.lease_id, 1, sender=active.provider)
+    with ape.reverts(active.escrow.LeaseEscrow_DepositTooLarge, deposit=3_650_000, allowed=3_600_000):
+        active.escrow.topUp(active.lease_id, 3_500_000, sender=active.renter)
+    with ape.reverts(active.escrow.LeaseEscrow_DepositTooSmall):
+        active.escrow.topUp(active.lease_id, 0, sender=active.renter)
+
+
+def test_a_top_up_in_the_last_second__one_before_stop__works_at_stop_not(active):
+    stop = active.lease.stop
+    active.network.chain.pending_timestamp = stop - 1
+    active.escrow.topUp(active.lease_id, 10, sender=active.renter)
+    active.network.chain.pending_timestamp = stop + 1
+    with ape.reverts(active.escrow.LeaseEscrow_Stopped, stop=stop + 1):
+        active.escrow.topUp(active.lease_id, 10, sender=active.renter)
+
+
+def test_end__renter_after_the_minimum__stops_now(active):
+    active.network.chain.pending_timestamp = active.lease.start + 5_000
+    active.escrow.end(active.lease_id, sender=active.renter)
+    assert active.lease.stop - active.lease.start == 5_000
+    assert active.escrow.refundable(active.lease_id) == 50_000
+    assert active.lease.forfeited == 0
+
+
+def test_end__renter_before_the_minimum__pays_to_it(active):
+    active.network.chain.pending_timestamp = active.lease.start + 100
+    active.escrow.end(active.lease_id, sender=active.renter)
+    assert active.lease.stop - active.lease.start == 3_600
+    assert active.escrow.refundable(active.lease_id) == 64_000
+    assert active.escrow.activeLease(active.device.id) == 0
+
+
+def test_end__provider_before_the_minimum__forfeits_the_unserved_part_of_the_bond(active):
+    active.network.chain.pending_timestamp = active.lease.start + 900
+    active.escrow.end(active.lease_id, sender=active.provider)
+    assert active.lease.forfeited == 27_000  # three quarters of an hour of one
+    assert active.escrow.refundable(active.lease_id) == 100_000 - 9_000 + 27_000
+
+
+def test_end__by_a_stranger_or_twice_or_after_stop__refused(active):
+    escrow = active.escrow
+    with ape.reverts(escrow.LeaseEscrow_NotParty):
+        escrow.end(active.lease_id, sender=active.network.accounts[41])
+    escrow.end(active.lease_id, sender=active.provider)
+    with ape.reverts(escrow.LeaseEscrow_WrongStatus, status=3):
+        escrow.end(active.lease_id, sender=active.renter)
+
+
+def test_both_sides_ending_in_one_block__second__refused_money_once(active):
+    active.network.chain.pending_timestamp = active.lease.start + 5_000
+    active.escrow.end(active.lease_id, sender=active.renter)
+    due = active.escrow.refundable(active.lease_id)
+    with ape.reverts(active.escrow.LeaseEscrow_WrongStatus):
+        active.escrow.end(active.lease_id, sender=active.provider)
+    assert active.escrow.refundable(active.lease_id) == due
+
+
+def test_claiming_through_the_holdback__before_it__nothing_due(active):
+    active.network.chain.pending_timestamp = active.lease.start + HOLDBACK
+    with ape.reverts(active.escrow.LeaseEscrow_NothingDue):
+        active.escrow.claim(active.lease_id, active.provider, sender=active.provider)
+
+
+def test_claim__after_the_holdback__less_the_fee(active):
+    start, token = active.lease.start, active.network.TestToken
+    with ape.reverts(active.escrow.LeaseEscrow_NotParty):
+        active.escrow.claim(active.lease_id, active.renter, sender=active.renter)
+    before = active.balance(active.provider)
+    active.network.chain.pending_timestamp = start + HOLDBACK + 8_000
+    active.escrow.claim(active.lease_id, active.provider, sender=active.provider)
+    # The fee's floor of 10,000 is above 2 % of 80,000.
+    assert active.balance(active.provider) - before == 70_000
+    assert active.escrow.fees(token) == 10_000
+    active.network.go_to(active.lease.stop + HOLDBACK)
+    active.escrow.claim(active.lease_id, active.provider, sender=active.provider)
+    assert active.balance(active.provider) - before == 90_000
+
+
+def test_claim_after_the_end__holdback_holds(active):
+    active.network.chain.pending_timestamp = active.lease.start + 5_000
+    active.escrow.end(active.lease_id, sender=active.renter)
+    assert active.escrow.claimable(active.lease_id) == 0
+    active.network.go_to(active.lease.stop + HOLDBACK)
+    assert active.escrow.claimable(active.lease_id) == 50_000
+
+
+def test_everyone_can_leave__lease_over__nothing_owed_but_the_fee(active):
+    active.network.go_to(active.lease.stop + HOLDBACK)
+    active.escrow.claim(active.lease_id, active.provider, sender=active.provider)
+    active.escrow.returnBond(active.lease_id, active.provider, sender=active.provider)
+    assert owed(active) == active.escrow.fees(active.network.TestToken)
+    assert active.network.TestToken.balanceOf(active.escrow) == owed(active)
+    for call in ("claim", "returnBond"):
+        with ape.reverts(active.escrow.LeaseEscrow_NothingDue):
+            getattr(active.escrow, call)(active.lease_id, active.provider, sender=active.provider)
+    with ape.reverts(active.escrow.LeaseEscrow_NothingDue):
+        active.escrow.refund(active.lease_id, active.renter, sender=active.renter)
+
+
+def test_return_bond__while_downtime_can_be_attested__held(active):
+    active.network.go_to(active.lease.stop + 1)
+    with ape.reverts(active.escrow.LeaseEscrow_BondHeld, until=active.lease.stop + HOLDBACK):
+        active.escrow.returnBond(active.lease_id, active.provider, sender=active.provider)
+    assert active.escrow.bondReturnable(active.lease_id) == 0
+
+
+def test_payouts__nobody_named_or_no_lease__refused(active):
+    zero = "0x" + "00" * 20
+    for call in ("claim", "refund", "returnBond"):
+        with ape.reverts(active.escrow.LeaseEscrow_ZeroReceiver):
+            getattr(active.escrow, call)(active.lease_id, zero, sender=active.provider)
+        with ape.reverts(active.escrow.LeaseEscrow_UnknownLease, leaseId=99):
+            getattr(active.escrow, call)(99, active.provider, sender=active.provider)
+
+
+def test_views__unknown_lease__zero_state(letting):
+    escrow = letting.escrow
+    assert escrow.lease(99).status == 0
+    for view in ("streamed", "claimable", "refundable", "bondFor", "bondReturnable"):
+        assert getattr(escrow, view)(99) == 0
+    assert escrow.activeLease(b"\1" * 32) == 0
+
+
+# --- downtime -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def leased(letting):
+    """A lease over epochs 1 to 5, and reports that say how long the device was up."""
+    letting.open(deposit=400_000)
+    letting.network.chain.pending_timestamp = letting.network.start_of(0) + 3_500
+    letting.start()
+    return letting
+
+
+def attested(letting, number, uptime, flags=2):
+    device = letting.device
+    return run_epoch(
+        letting.network, number, letting.network.devices, {device.id: flags}, {device.id: uptime}
+    )
+
+
+def refund(letting, epoch):
+    return letting.escrow.refundDowntime(
+        letting.lease_id, *epoch.proof(letting.device), sender=letting.network.accounts[41]
+    )
+
+
+def test_refund_downtime__attested_epoch__seconds_down_go_back(leased):
+    epoch = attested(leased, 1, 7_500)
+    leased.network.go_to(leased.network.start_of(2))
+    refund(leased, epoch)
+    assert leased.escrow.refundable(leased.lease_id) == 900 * RATE
+    leased.escrow.refund(leased.lease_id, leased.renter, sender=leased.renter)
+    with ape.reverts(leased.escrow.LeaseEscrow_NothingDue):
+        leased.escrow.refund(leased.lease_id, leased.renter, sender=leased.renter)
+
+
+def test_downtime_refunded_twice__same_epoch__refused(leased):
+    epoch = attested(leased, 1, 7_500)
+    leased.network.go_to(leased.network.start_of(2))
+    refund(leased, epoch)
+    with ape.reverts(leased.escrow.LeaseEscrow_EpochOutOfOrder, epoch=1, next=2):
+        refund(leased, epoch)
+
+
+def test_refund_downtime__epoch_not_over__outside(leased):
+    epoch = attested(leased, 1, 7_500)
+    with ape.reverts(leased.escrow.LeaseEscrow_EpochOutsideLease, epoch=1):
+        refund(leased, epoch)
+
+
+def test_refund_downtime__epoch_that_began_before_the_lease__outside(leased):
+    leaf, proof = leased.epoch.proof(leased.device)
+    leased.network.go_to(leased.network.start_of(2))
+    with ape.reverts(leased.escrow.LeaseEscrow_EpochOutsideLease, epoch=0):
+        leased.escrow.refundDowntime(leased.lease_id, leaf, proof, sender=leased.renter)
+
+
+def test_refund_downtime__up_all_the_time_or_not_leased__refused(leased):
+    up = attested(leased, 1, 10_000)
+    leased.network.go_to(leased.network.start_of(2))
+    with ape.reverts(leased.escrow.LeaseEscrow_NoDowntime, uptimeBps=10_000):
+        refund(leased, up)
+    free = attested(leased, 2, 5_000, flags=1)
+    leased.network.go_to(leased.network.start_of(3))
+    with ape.reverts(leased.escrow.LeaseEscrow_NotLeasedInReport, flags=1):
+        refund(leased, free)
+
+
+def test_refund_downtime__after_claims_may_have_passed__too_old(leased):
+    epoch = attested(leased, 1, 7_500)
+    closes = leased.network.start_of(1) + HOLDBACK
+    leased.network.go_to(closes + 1)
+    with ape.reverts(leased.escrow.LeaseEscrow_DowntimeTooOld, epoch=1, closedAt=closes):
+        refund(leased, epoch)
+
+
+def test_a_provider_who_goes_dark_instead_of_leaving__beyond_max_downtime__renter_free_with_the_bond(leased):
+    for number in (1, 2):
+        epoch = attested(leased, number, 0)
+        leased.network.go_to(leased.network.start_of(number + 1))
+        refund(leased, epoch)
+    assert leased.lease.forfeited == leased.lease.bond
+    leased.escrow.end(leased.lease_id, sender=leased.renter)
+    due = 400_000 - leased.escrow.streamed(leased.lease_id) + 2 * HOUR * RATE + 36_000
+    assert leased.escrow.refundable(leased.lease_id) == due
+    leased.network.go_to(leased.lease.stop + HOLDBACK)
+    with ape.reverts(leased.escrow.LeaseEscrow_NothingDue):
+        leased.escrow.returnBond(leased.lease_id, leased.provider, sender=leased.provider)
+    leased.escrow.refund(leased.lease_id, leased.renter, sender=leased.renter)
+    leased.escrow.claim(leased.lease_id, leased.provider, sender=leased.provider)
+    assert leased.network.TestToken.balanceOf(leased.escrow) == owed(leased)
+    assert owed(leased) == leased.escrow.fees(leased.network.TestToken)
+
+
+def test_dust_and_rounding__odd_rate__never_more_out_than_in(letting):
+    letting.rate = SCALE // 3 + 1
+    letting.open(deposit=5_001)
+    letting.start()
+    letting.network.go_to(letting.lease.stop + HOLDBACK)
+    claimable, refundable = letting.escrow.claimable(letting.lease_id), letting.escrow.refundable(letting.lease_id)
+    assert claimable + refundable == 5_001
+    assert refundable in (0, 1)
