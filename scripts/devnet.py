@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import click
-from assay.devnet.demo import run_demo
-from assay.devnet.network import NetworkPlan
-from assay.devnet.up import keep_running
 from rich.console import Console
 
+from assay.devnet.demo import run_demo
 from assay.devnet.errors import DevnetError
+from assay.devnet.network import NetworkPlan
+from assay.devnet.up import keep_running
 
 FOLDER = Path("build/devnet")
 
@@ -46,9 +46,7 @@ def _finish(work: object) -> None:
 
 @cli.command()
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Keys, logs and databases.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("build/demo.json"), help="What happened, as JSON."
-)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo.json"), help="What happened, as JSON.")
 @click.option("--port", type=int, default=None, help="Port of the chain; a free one by default.")
 def demo(folder: Path, out: Path, port: int | None) -> None:
     """Watch providers measured, a cheat slashed, a device leased and paid."""
