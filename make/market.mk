@@ -9,7 +9,7 @@ market-assets: setup ## Copy htmx and uPlot from node_modules into the package
 	  node_modules/uplot/dist/uPlot.min.css $(VENDORED)/
 
 bench-market: setup ## Search latency of the market at 1,000 to 500,000 devices
-	python benchmarks/market/search.py --out build/bench-market.json
+	python -m benchmarks.market.search --out build/bench-market.json
 
 simulate: setup ## What each kind of cheating earns or loses
 	assay simulate run --out build/economics

@@ -21,6 +21,7 @@ from assay.market.follow.chain_follower import ChainFollower
 from assay.market.follow.content_follower import ContentFollower
 from assay.market.follow.index import Index
 from assay.market.follow.offer_follower import OfferFollower
+from assay.market.queries.search import SearchTable
 from assay.market.settings import MarketSettings
 from assay.market.sources.chain_source import NodeSource
 from assay.market.sources.http_fetch import HttpFetch
@@ -44,7 +45,9 @@ async def run(settings: MarketSettings) -> None:
         await asyncio.to_thread(claim_identity, engine, identity)
         index = Index(engine, await chain.call("LeaseEscrow", "maxAge", at="latest"))
         status = Status(deployment.network, deployment.chain_id)
-        context = Context(engine, status, links=await page_links(chain, settings, local))
+        table = await asyncio.to_thread(SearchTable, engine)
+        index.on_listings = lambda changed: table.load() if changed is None else table.update(changed)
+        context = Context(engine, status, table, links=await page_links(chain, settings, local))
         follower = ChainFollower(index, NodeSource(chain), deployment.block)
         contents = ContentFollower(index, fetch)
         offers = OfferFollower(index, fetch, deployment.domain("LeaseEscrow"))

@@ -26,6 +26,7 @@ from assay.market.events.stake_events import Deposited, Reserved, Slashed
 from assay.market.follow.content_follower import device_changes, reward_changes
 from assay.market.follow.index import Batch, Index, Tip
 from assay.market.follow.offer_follower import OfferFollower
+from assay.market.queries.search import SearchTable
 from assay.market.sources.offers import SignedOffer, specification
 from assay.market.store.database import open_database
 from assay.market.store.rows import WorkingSet
@@ -197,7 +198,7 @@ def seeded_context(database: str, now: int) -> Context:
         "genesis": 0,
         "encode": lambda contract, function, arguments: (contracts.get(contract, contract), h(function)),
     }
-    return Context(engine, status, links=links)
+    return Context(engine, status, SearchTable(engine), links=links)
 
 
 @contextmanager

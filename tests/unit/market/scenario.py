@@ -101,9 +101,7 @@ def device_leaves(epoch: int, flags: Sequence[int] = (1, 1, 1, 1)) -> list[Devic
     """Report leaves of all four devices."""
     ordered = sorted(zip(DEVICES, flags, range(len(DEVICES)), strict=True))
     return [
-        DeviceLeaf(
-            epoch, d, i, 1, 100 * (n + 1) if f == 1 else 0, 16 * n, 10_000, f, h(f"result {epoch} {n}")
-        )
+        DeviceLeaf(epoch, d, i, 1, 100 * (n + 1) if f == 1 else 0, 16 * n, 10_000, f, h(f"result {epoch} {n}"))
         for i, (d, f, n) in enumerate(ordered)
     ]
 

@@ -15,6 +15,7 @@ from assay.market.api.status import Status
 from assay.market.events.lease_events import LeaseOpened
 from assay.market.follow.content_follower import ContentFollower
 from assay.market.follow.index import Index
+from assay.market.queries.search import SearchTable
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf
 from assay.protocol.standard_merkle import verify
@@ -30,7 +31,9 @@ async def client(market: Index) -> TestClient:  # noqa: F811
     market.apply(batch([(13, LeaseOpened(1, RENTER, PROVIDERS[0], DEVICES[0], TOKEN, 10**20, 10**9))], 14))
     status = Status("test", 31337, clock=lambda: timestamp(15))
     status.move(market.tip(), 14)
-    return TestClient(create_app(Context(market.engine, status), rate=1e9, burst=1 << 30, pages=False))
+    return TestClient(
+        create_app(Context(market.engine, status, SearchTable(market.engine)), rate=1e9, burst=1 << 30, pages=False)
+    )
 
 
 def get(client: TestClient, path: str) -> Any:
@@ -72,9 +75,7 @@ def test_search__by_price__pages_through_every_device_once_in_order(client: Test
         ("minHours=2", 0),
     ],
 )
-def test_search__by_filters__gives_the_devices_that_match(
-    client: TestClient, query: str, expected: int
-) -> None:
+def test_search__by_filters__gives_the_devices_that_match(client: TestClient, query: str, expected: int) -> None:
     assert len(get(client, f"/v1/devices?{query}")["data"]) == expected
 
 

@@ -51,9 +51,7 @@ class Served:
             base = f"http://{validator.lower()}.test"
             bodies = [json.dumps(c).encode() for c in (content, reward_content(1))]
             names = [to_hex(keccak(body)) for body in bodies]
-            self.pages[f"{base}/v1/epochs/1"] = json.dumps(
-                {"devices": names[0], "rewards": names[1]}
-            ).encode()
+            self.pages[f"{base}/v1/epochs/1"] = json.dumps({"devices": names[0], "rewards": names[1]}).encode()
             for name, body in zip(names, bodies, strict=True):
                 self.pages[f"{base}/v1/content/{name}"] = body
 

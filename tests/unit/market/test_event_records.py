@@ -33,13 +33,8 @@ def test_record__of_an_event__has_the_arguments_that_the_interface_declares(cont
     record = RECORDS[contract, name]
     kinds = get_type_hints(record)
     solidity = {Address: "address", bytes: "bytes32", bool: "bool", str: "string"}
-    mine = [
-        (solidity.get(kinds[field], "number"), argument)
-        for field, argument in record.argument_names().items()
-    ]
-    theirs = [
-        (kind if kind in solidity.values() else "number", name) for kind, name in declared()[contract, name]
-    ]
+    mine = [(solidity.get(kinds[field], "number"), argument) for field, argument in record.argument_names().items()]
+    theirs = [(kind if kind in solidity.values() else "number", name) for kind, name in declared()[contract, name]]
     assert mine == theirs
 
 

@@ -15,6 +15,7 @@ from assay.market.api.models import plain
 from assay.market.api.status import Status
 from assay.market.queries.pages import Page
 from assay.market.queries.proofs import ProofDesk
+from assay.market.queries.search import SearchTable
 
 
 class NotFound(Exception):
@@ -29,6 +30,7 @@ class Context:
 
     engine: Engine
     status: Status
+    search: SearchTable
     proofs: ProofDesk = field(default_factory=ProofDesk)
     links: dict[str, Any] = field(default_factory=dict)
 

@@ -19,7 +19,6 @@ from assay.market.api.parameters import (
     plain_hash,
 )
 from assay.market.queries import devices as device_queries
-from assay.market.queries import search as search_queries
 from assay.market.queries.pages import Order, one, page
 from assay.market.store.tables import epochs, offers
 from assay.protocol.leaves import DeviceLeaf
@@ -32,16 +31,15 @@ Ctx = Annotated[Context, Depends(context_of)]
 def search(ctx: Ctx, wanted: SearchQuery, cursor: Cursor = None, limit: Limit = 25) -> Any:
     """Devices by filters, in order of price, value (price by score), score, memory or reliability."""
     with ctx.reading() as connection:
-        return ctx.many(search_queries.find(connection, wanted, cursor, limit), models.Listing)
+        return ctx.many(ctx.search.find(connection, wanted, cursor, limit), models.Listing)
 
 
 @router.get("/facets", response_model=models.one_of(models.FacetCounts))
 def facets(ctx: Ctx, wanted: SearchQuery) -> Any:
     """How many devices each further choice would leave."""
-    with ctx.reading() as connection:
-        counts = search_queries.count(connection, wanted)
+    counts = ctx.search.count(wanted)
     by_name = {name: {str(k): n for k, n in values.items()} for name, values in counts.facets.items()}
-    return ctx.one({"total": counts.total, "at_most": counts.at_most, "facets": by_name})
+    return ctx.one({"total": counts.total, "facets": by_name})
 
 
 @router.get("/devices/{device_id}", response_model=models.one_of(models.DeviceDetail))

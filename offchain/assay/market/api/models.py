@@ -160,10 +160,9 @@ class Proof(Answer):
 
 
 class FacetCounts(Answer):
-    """Devices by facet value; `at_most` where a filter applies that these counts leave out."""
+    """Devices by facet value, with every other filter applied."""
 
     total: int
-    at_most: bool
     facets: dict[str, dict[str, int]]
 
 

@@ -5,7 +5,7 @@ undone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,8 @@ class Index:
         self.max_age = max_age
         # Several followers write from threads of their own; each reads the rows it changes.
         self._writing = threading.Lock()
+        # Called after each commit with the devices whose listings changed; None after a rollback: look at all.
+        self.on_listings: Callable[[list[bytes] | None], None] = lambda _: None
 
     def tip(self) -> Tip | None:
         """The end of the newest batch."""
@@ -73,8 +75,10 @@ class Index:
             for log in batch.logs:
                 self._apply_log(rows, log)
             refresh_listings(connection, rows, batch.tip.timestamp, self.max_age)
+            changed = [key[0] for key in rows.touched("listings")]
             written = rows.flush(batch.tip.block)
             _note_tip(connection, batch.tip)
+        self.on_listings(changed)
         return written
 
     def _apply_log(self, rows: WorkingSet, log: Log) -> None:
@@ -103,9 +107,18 @@ class Index:
                 rows.absent(table, key)
             _apply(rows, changes)
             refresh_listings(connection, rows, tip.timestamp, self.max_age)
-            return rows.flush(tip.block)
+            changed = [key[0] for key in rows.touched("listings")]
+            written = rows.flush(tip.block)
+        self.on_listings(changed)
+        return written
 
     def roll_back(self, block: int) -> Tip | None:
+        """As `_roll_back`, and says so to whoever follows the listings."""
+        tip = self._roll_back(block)
+        self.on_listings(None)
+        return tip
+
+    def _roll_back(self, block: int) -> Tip | None:
         """Takes back everything above `block`, as far as the newest known tip at or below it.
 
         Where the journal does not reach that far the index is emptied, to be read anew from the chain.

@@ -1,28 +1,38 @@
-"""Searching devices: filters, orders, and how many there are beside each filter."""
+"""Searching devices: filters, orders, and how many there are beside each filter.
+
+The listings stand in the database; what searches filter and sort by is kept in memory beside it, so that no
+combination of filters needs an index of its own.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine, select
 
 from assay.market.errors import BadQuery
-from assay.market.projection.listings import AVAILABLE, FACETS
-from assay.market.queries.pages import Order, Page, page
-from assay.market.store.tables import facet_counts, listings
+from assay.market.projection.listings import AVAILABLE
+from assay.market.queries.pages import MOST_ROWS, Page, decode_cursor, encode_cursor
+from assay.market.queries.search_columns import COLUMNS, FACETS, NUMBERS, RATES, Columns
+from assay.market.store.tables import listings
 
+# name -> column, and whether the most comes first; ties go by device id
 ORDERS = {
-    "price": Order("rate"),
-    "value": Order("unit_rate"),
-    "score": Order("score_gops", descending=True),
-    "memory": Order("memory_mib", descending=True),
-    "reliability": Order("reliability_bps", descending=True),
+    "price": ("rate", False),
+    "value": ("unit_rate", False),
+    "score": ("score_gops", True),
+    "memory": ("memory_mib", True),
+    "reliability": ("reliability_bps", True),
 }
-# Facets that are counted exactly: a search by nothing else has an exact total.
 MEMORY_STEPS_GIB = (8, 16, 24, 40, 48, 80, 141)
+_PIECE = 500
+_WORD = (1 << 64) - 1
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,88 +53,173 @@ class Search:
     sort: str = "price"
 
 
-def conditions(search: Search) -> list[ColumnElement[bool]]:
-    """The search as conditions on listings."""
-    c = listings.c
-    found: list[ColumnElement[bool]] = []
-    for column, chosen in (
-        (c.state, search.states),
-        (c.profile, search.profiles),
-        (c.model, search.models),
-        (c.region, search.regions),
-        (c.token, search.tokens),
-    ):
-        if chosen:
-            found.append(column == chosen[0] if len(chosen) == 1 else column.in_(chosen))
-    if search.provider:
-        found.append(c.provider == search.provider)
-    if search.min_memory_gib:
-        found.append(c.memory_mib >= search.min_memory_gib * 1024)
-    if search.min_score:
-        found.append(c.score_gops >= search.min_score)
-    if search.max_rate is not None:
-        found.append(c.rate <= search.max_rate)
-    if search.min_reliability_bps:
-        found.append(c.reliability_bps >= search.min_reliability_bps)
-    if search.min_hours:
-        found.append(c.max_duration >= search.min_hours * 3600)
-    return found
-
-
-def find(connection: Connection, search: Search, cursor: str | None, limit: int) -> Page:
-    """One page of listings. Raises BadQuery."""
-    if search.sort not in ORDERS:
-        raise BadQuery(f"sort: {search.sort[:40]!r}, expected one of {', '.join(ORDERS)}")
-    order = ORDERS[search.sort]
-    where = conditions(search)
-    if order.column in ("rate", "unit_rate"):
-        where.append(listings.c[order.column].is_not(None))
-    return page(connection, listings, where, order, cursor, limit)
-
-
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Devices by the values of each facet, every other filter applied, and in all; exact unless `at_most`."""
+    """Devices by the values of each facet with every other filter applied, and in all."""
 
     facets: dict[str, dict[Any, int]]
     total: int
-    at_most: bool
 
 
-def count(connection: Connection, search: Search) -> Counts:
-    """Counts beside the filters, from the table that keeps them."""
-    rows = [tuple(row) for row in connection.execute(select(facet_counts))]
-    return count_rows(rows, search)
+class SearchTable:
+    """The searchable columns of all listings, as the index last left them."""
 
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._columns = Columns()
+        self._lock = threading.Lock()
+        self.load()
 
-def count_rows(rows: Sequence[tuple[Any, ...]], search: Search) -> Counts:
-    """Counts of (facets..., count) rows."""
-    tests: dict[str, Callable[[Any], bool]] = {
-        "state": _chosen(search.states),
-        "profile": _chosen(search.profiles),
-        "model": _chosen(search.models),
-        "region": _chosen(search.regions),
-        "memory_gib": lambda gib: gib >= search.min_memory_gib,
-        "token": _chosen(search.tokens),
-    }
-    facets: dict[str, Counter[Any]] = {name: Counter() for name in FACETS}
-    total = 0
-    for row in rows:
-        failed = [n for n, name in enumerate(FACETS) if not tests[name](row[n])]
-        if not failed:
-            total += row[-1]
-            for n, name in enumerate(FACETS):
-                facets[name][row[n]] += row[-1]
-        elif len(failed) == 1:
-            # What choosing this value instead, or as well, would bring.
-            facets[FACETS[failed[0]]][row[failed[0]]] += row[-1]
-    unindexed = (search.provider, search.min_score, search.min_reliability_bps, search.min_hours)
-    return Counts(
-        {name: dict(counter) for name, counter in facets.items()},
-        total,
-        any(unindexed) or search.max_rate is not None,
-    )
+    def load(self) -> None:
+        """Reads every listing anew."""
+        fresh = Columns()
+        with self._engine.connect() as connection:
+            query = select(*(listings.c[name] for name in COLUMNS))
+            for row in connection.execution_options(yield_per=10_000).execute(query).mappings():
+                fresh.put(dict(row))
+        with self._lock:
+            self._columns = fresh
 
+    def update(self, device_ids: Iterable[bytes]) -> None:
+        """Reads the listings of these devices anew."""
+        wanted = list(device_ids)
+        with self._engine.connect() as connection:
+            for start in range(0, len(wanted), _PIECE):
+                piece = wanted[start : start + _PIECE]
+                query = select(*(listings.c[name] for name in COLUMNS)).where(listings.c.device_id.in_(piece))
+                found = {row["device_id"]: dict(row) for row in connection.execute(query).mappings()}
+                with self._lock:
+                    for device_id in piece:
+                        if device_id in found:
+                            self._columns.put(found[device_id])
+                        else:
+                            self._columns.remove(device_id)
 
-def _chosen(values: Sequence[Any]) -> Callable[[Any], bool]:
-    return (lambda value: value in values) if values else (lambda value: True)
+    def find(self, connection: Connection, search: Search, cursor: str | None, limit: int) -> Page:
+        """One page of listings. Raises BadQuery."""
+        if search.sort not in ORDERS:
+            raise BadQuery(f"sort: {search.sort[:40]!r}, expected one of {', '.join(ORDERS)}")
+        if not 1 <= limit <= MOST_ROWS:
+            raise BadQuery(f"limit: {limit}, expected 1 to {MOST_ROWS}")
+        column, down = ORDERS[search.sort]
+        after = None
+        if cursor:
+            value, device_id = decode_cursor(cursor, [listings.c[column], listings.c.device_id])
+            after = (value, device_id)
+        with self._lock:
+            chosen = self._first(search, column, down, after, limit + 1)
+        more = encode_cursor(chosen[limit - 1]) if len(chosen) > limit else None
+        ids = [device_id for _, device_id in chosen[:limit]]
+        found = connection.execute(select(listings).where(listings.c.device_id.in_(ids))).mappings()
+        by_id = {row["device_id"]: dict(row) for row in found}
+        return Page([by_id[device_id] for device_id in ids if device_id in by_id], more)
+
+    def _first(
+        self, search: Search, column: str, down: bool, after: tuple[int, bytes] | None, count: int
+    ) -> list[tuple[int, bytes]]:
+        """The first (value, device id) of the order that match and lie behind `after`."""
+        columns = self._columns
+        mask = self._all(search)
+        if column in RATES:
+            mask &= columns.priced[: columns.count]
+        if after is not None:
+            mask &= self._behind(column, down, *after)
+        rows = np.nonzero(mask)[0]
+        if len(rows) > count:
+            keys = columns.rounded[column][rows]
+            keys = -keys if down else keys
+            edge = np.partition(keys, count - 1)[count - 1]
+            rows = np.concatenate([rows[keys < edge], self._ties(rows[keys == edge], column, count)])
+        exact = [(self._value(column, row), columns.ids[row]) for row in rows.tolist()]
+        exact.sort(key=lambda pair: (-pair[0] if down else pair[0], pair[1]))
+        return exact[:count]
+
+    def _ties(self, rows: NDArray[np.intp], column: str, count: int) -> NDArray[np.intp]:
+        """Enough of the rows whose rounded keys are equal; all of them where they differ unrounded."""
+        columns = self._columns
+        if len(rows) <= count:
+            return rows
+        if column in RATES:
+            high, low = columns.high[column][rows], columns.low[column][rows]
+            if high.min() != high.max() or low.min() != low.max():
+                return rows
+        prefix = columns.prefix[rows]
+        edge = np.partition(prefix, count - 1)[count - 1]
+        kept: NDArray[np.intp] = rows[prefix <= edge]
+        return kept
+
+    def _value(self, column: str, row: int) -> int:
+        columns = self._columns
+        if column in NUMBERS:
+            return int(columns.numbers[column][row])
+        return int(columns.high[column][row]) << 64 | int(columns.low[column][row])
+
+    def _behind(self, column: str, down: bool, value: int, device_id: bytes) -> Mask:
+        """Rows after (value, device id) in the order."""
+        columns = self._columns
+        n = columns.count
+        if column in NUMBERS:
+            number = columns.numbers[column][:n]
+            beyond, equal = (number < value) if down else (number > value), number == value
+        else:
+            high, low = columns.high[column][:n], columns.low[column][:n]
+            top, bottom = np.uint64(value >> 64), np.uint64(value & _WORD)
+            beyond = (high > top) | ((high == top) & (low > bottom))
+            equal = (high == top) & (low == bottom)
+        prefix = np.uint64(int.from_bytes(device_id[:8], "big"))
+        later = columns.prefix[:n] > prefix
+        for row in np.nonzero(equal & (columns.prefix[:n] == prefix))[0].tolist():
+            later[row] = columns.ids[row] > device_id
+        return np.asarray(beyond | (equal & later), np.bool_)
+
+    def count(self, search: Search) -> Counts:
+        """Exact counts beside the filters."""
+        with self._lock:
+            masks = self._masks(search)
+            everything = self._and(masks)
+            facets: dict[str, dict[Any, int]] = {}
+            for name in FACETS:
+                others = everything if name not in masks else self._and({k: m for k, m in masks.items() if k != name})
+                values = self._columns.codes[name].values
+                counted = np.bincount(self._columns.coded[name][: self._columns.count][others], minlength=len(values))
+                facets[name] = {values[code]: int(n) for code, n in enumerate(counted) if n}
+            return Counts(facets, int(np.count_nonzero(everything)))
+
+    def _all(self, search: Search) -> Mask:
+        return self._and(self._masks(search))
+
+    def _and(self, masks: dict[str, Mask]) -> Mask:
+        result = np.ones(self._columns.count, np.bool_)
+        for mask in masks.values():
+            result &= mask
+        return result
+
+    def _masks(self, search: Search) -> dict[str, Mask]:
+        """One mask a filter that is set, by the facet it belongs to."""
+        columns, n = self._columns, self._columns.count
+        masks: dict[str, Mask] = {}
+        chosen: tuple[tuple[str, tuple[Any, ...]], ...] = (
+            ("state", search.states), ("profile", search.profiles), ("model", search.models),
+            ("region", search.regions), ("token", search.tokens),
+            ("provider", (search.provider,) if search.provider else ()),
+        )  # fmt: skip
+        for name, values in chosen:
+            if values:
+                codes = columns.codes[name]
+                wanted = np.zeros(max(1, len(codes.values)), np.bool_)
+                wanted[codes.known(values)] = True
+                masks[name] = wanted[columns.coded[name][:n]]
+        least = (
+            ("memory_gib", "memory_mib", search.min_memory_gib * 1024), ("score", "score_gops", search.min_score),
+            ("reliability", "reliability_bps", search.min_reliability_bps),
+            ("hours", "max_duration", search.min_hours * 3600),
+        )  # fmt: skip
+        for name, column, bound in least:
+            if bound:
+                masks[name] = columns.numbers[column][:n] >= bound
+        if search.max_rate is not None:
+            top, bottom = np.uint64(search.max_rate >> 64), np.uint64(search.max_rate & _WORD)
+            high, low = columns.high["rate"][:n], columns.low["rate"][:n]
+            below = (high < top) | ((high == top) & (low <= bottom))
+            masks["rate"] = np.asarray(below & columns.priced[:n], np.bool_)
+        return masks

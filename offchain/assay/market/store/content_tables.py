@@ -56,16 +56,6 @@ listings = Table(
     account("token"), rate("rate"), rate("unit_rate"), number("min_duration"), number("max_duration"),
     digest("offer"), number("valid_until"), number("busy_until"),
     number("changes_at"), Index(None, "changes_at"), Index(None, "passed_epoch"),
-    # The orders people sort by, alone and within the facets that they narrow by most.
-    Index(None, "rate", "device_id"), Index(None, "unit_rate", "device_id"),
-    Index(None, "score_gops", "device_id"), Index(None, "memory_mib", "device_id"),
-    Index(None, "reliability_bps", "device_id"),
-    Index(None, "state", "rate", "device_id"), Index(None, "state", "unit_rate", "device_id"),
-    Index(None, "state", "score_gops", "device_id"), Index(None, "state", "memory_mib", "device_id"),
-    Index(None, "state", "reliability_bps", "device_id"),
-    Index(None, "model", "state", "rate", "device_id"), Index(None, "model", "state", "score_gops",
-    "device_id"),
-    Index(None, "profile", "state", "rate", "device_id"),
     Index(None, "provider", "device_id"),
 )  # fmt: skip
 

@@ -31,8 +31,8 @@ def pages_of(request: Request) -> Pages:
 def market(request: Request, ctx: Ctx, wanted: SearchQuery, cursor: Cursor = None) -> Response:
     """Search with facets; the URL is the search."""
     with ctx.reading() as connection:
-        found = search.find(connection, wanted, cursor, 24)
-        counts = search.count(connection, wanted)
+        found = ctx.search.find(connection, wanted, cursor, 24)
+        counts = ctx.search.count(wanted)
         known = {row["profile"]: row for row in many(connection, profiles.select())}
     query = [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"]
     following = urlencode([*query, ("cursor", found.next)]) if found.next else None

@@ -202,55 +202,8 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("listings", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_listings_changes_at"), ["changes_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_listings_memory_mib_device_id"), ["memory_mib", "device_id"], unique=False)
-        batch_op.create_index(
-            batch_op.f("ix_listings_model_state_rate_device_id"),
-            ["model", "state", "rate", "device_id"],
-            unique=False,
-        )
-        batch_op.create_index(
-            batch_op.f("ix_listings_model_state_score_gops_device_id"),
-            ["model", "state", "score_gops", "device_id"],
-            unique=False,
-        )
         batch_op.create_index(batch_op.f("ix_listings_passed_epoch"), ["passed_epoch"], unique=False)
-        batch_op.create_index(
-            batch_op.f("ix_listings_profile_state_rate_device_id"),
-            ["profile", "state", "rate", "device_id"],
-            unique=False,
-        )
         batch_op.create_index(batch_op.f("ix_listings_provider_device_id"), ["provider", "device_id"], unique=False)
-        batch_op.create_index(batch_op.f("ix_listings_rate_device_id"), ["rate", "device_id"], unique=False)
-        batch_op.create_index(
-            batch_op.f("ix_listings_reliability_bps_device_id"),
-            ["reliability_bps", "device_id"],
-            unique=False,
-        )
-        batch_op.create_index(batch_op.f("ix_listings_score_gops_device_id"), ["score_gops", "device_id"], unique=False)
-        batch_op.create_index(
-            batch_op.f("ix_listings_state_memory_mib_device_id"),
-            ["state", "memory_mib", "device_id"],
-            unique=False,
-        )
-        batch_op.create_index(
-            batch_op.f("ix_listings_state_rate_device_id"), ["state", "rate", "device_id"], unique=False
-        )
-        batch_op.create_index(
-            batch_op.f("ix_listings_state_reliability_bps_device_id"),
-            ["state", "reliability_bps", "device_id"],
-            unique=False,
-        )
-        batch_op.create_index(
-            batch_op.f("ix_listings_state_score_gops_device_id"),
-            ["state", "score_gops", "device_id"],
-            unique=False,
-        )
-        batch_op.create_index(
-            batch_op.f("ix_listings_state_unit_rate_device_id"),
-            ["state", "unit_rate", "device_id"],
-            unique=False,
-        )
-        batch_op.create_index(batch_op.f("ix_listings_unit_rate_device_id"), ["unit_rate", "device_id"], unique=False)
 
     op.create_table(
         "measurements",

@@ -1,0 +1,81 @@
+"""Listings of an invented network of any size, written the way the indexer writes them."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import Any
+
+from sqlalchemy import Engine, insert
+
+from assay.market.projection.listings import FACETS, facets
+from assay.market.store.database import analyse
+from assay.market.store.tables import facet_counts, listings
+from assay.protocol.hexadecimal import to_address
+
+# name, memory in GiB, giga-operations a second, price an hour
+MODELS = (
+    ("B200", 180, 1_900_000, 4.2), ("H200", 141, 800_000, 3.1), ("H100 SXM", 80, 620_000, 2.4),
+    ("H100 PCIe", 80, 480_000, 2.0), ("A100 80GB", 80, 240_000, 1.1), ("A100 40GB", 40, 240_000, 0.8),
+    ("L40S", 48, 210_000, 0.79), ("L4", 24, 90_000, 0.35), ("A6000", 48, 120_000, 0.5), ("A40", 48, 110_000, 0.4),
+    ("A10", 24, 80_000, 0.3), ("RTX 5090", 32, 450_000, 0.7), ("RTX 4090", 24, 330_000, 0.45),
+    ("RTX 4080", 16, 190_000, 0.3), ("RTX 3090", 24, 110_000, 0.22), ("RTX 3080", 10, 95_000, 0.15),
+    ("RTX 3060", 12, 50_000, 0.08), ("V100", 32, 60_000, 0.25), ("T4", 16, 40_000, 0.1), ("MI300X", 192, 700_000, 2.6),
+)  # fmt: skip
+REGIONS = ("eu-north", "eu-west", "us-east", "us-west", "ap-south", "ap-east", "sa-east")
+STATES = ("available", "leased", "unpriced", "failing", "new", "retired", "slashed")
+SHARES = (55, 25, 5, 6, 3, 5, 1)
+TOKENS = tuple(to_address(bytes([n]) * 20) for n in (1, 2, 3))
+PIECE = 20_000
+
+
+def row(choice: random.Random) -> dict[str, Any]:
+    """One listing."""
+    model, gib, gops, price = choice.choice(MODELS)
+    state = choice.choices(STATES, SHARES)[0]
+    score = 0 if state == "new" else int(gops * choice.uniform(0.85, 1.05))
+    priced = state in ("available", "leased")
+    rate = int(price * choice.uniform(0.6, 1.9) * 10**6 / 3600 * 10**18) if priced else None
+    return {
+        "device_id": choice.randbytes(32),
+        "state": state,
+        "provider": to_address(choice.randrange(2_000).to_bytes(20, "big")),
+        "profile": choice.randint(1, 5),
+        "model": model,
+        "region": choice.choice(REGIONS),
+        "memory_mib": gib * 1024,
+        "score_gops": score,
+        "uptime_bps": choice.randint(9_000, 10_000),
+        "reliability_bps": min(10_000, choice.randint(9_000, 10_300)),
+        "measured_epoch": 1_000,
+        "passed_epoch": 1_000,
+        "flags": 1,
+        "enrolled_at": 1_700_000_000,
+        "token": choice.choice(TOKENS) if priced else None,
+        "rate": rate,
+        "unit_rate": rate // max(score, 1) if rate is not None else None,
+        "min_duration": 600,
+        "max_duration": choice.choice((3_600, 86_400, 30 * 86_400)),
+        "offer": choice.randbytes(32) if priced else None,
+        "valid_until": 1_900_000_000 if priced else 0,
+        "busy_until": 0,
+        "changes_at": 1_900_000_000 if priced else 0,
+    }
+
+
+def fill(engine: Engine, count: int, seed: int = 1) -> None:
+    """Writes `count` listings and their facet counts."""
+    choice = random.Random(seed)
+    counts: Counter[tuple[Any, ...]] = Counter()
+    written = 0
+    while written < count:
+        rows = [row(choice) for _ in range(min(PIECE, count - written))]
+        counts.update(facets(r) for r in rows)
+        with engine.begin() as connection:
+            connection.execute(insert(listings), rows)
+        written += len(rows)
+    with engine.begin() as connection:
+        connection.execute(
+            insert(facet_counts), [dict(zip(FACETS, key, strict=True)) | {"count": n} for key, n in counts.items()]
+        )
+    analyse(engine)
