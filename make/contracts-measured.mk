@@ -1,0 +1,39 @@
+# Attacks on the contracts, and what they cost.
+.PHONY: test-forge test-forge-deep bench-gas check-gas update-gas mutation coverage-contracts
+
+MUTANTS ?= 60
+MUTATION_SEED ?= 1
+
+test-forge: setup ## Threats, framing and short invariants of the contracts
+	forge test
+
+test-forge-deep: setup ## The same with 5,000 fuzz runs and 1,000 invariant runs of depth 100
+	FOUNDRY_PROFILE=deep forge test
+
+check-gas: setup ## Show every change of gas against snapshots/gas.json
+	rm -f build/forge/gas.csv
+	mkdir -p build/forge
+	FOUNDRY_PROFILE=gas forge test -j1 --silent
+	python benchmarks/gas_table.py check
+
+update-gas: setup ## Accept the gas that was measured as snapshots/gas.json
+	rm -f build/forge/gas.csv
+	mkdir -p build/forge
+	FOUNDRY_PROFILE=gas forge test -j1 --silent
+	python benchmarks/gas_table.py update
+
+benchmarks/peers/node_modules/.installed: benchmarks/peers/package.json benchmarks/peers/package-lock.json
+	cd benchmarks/peers && npm ci --silent --ignore-scripts
+	touch $@
+
+bench-gas: setup benchmarks/peers/node_modules/.installed ## Gas of every operation beside its peers: benchmarks/gas.json
+	rm -f build/forge/gas.csv
+	mkdir -p build/forge
+	FOUNDRY_PROFILE=peers forge test -j1 --silent
+	python benchmarks/gas_table.py bench
+
+mutation: setup ## Mutate the contracts and count what the Forge tests kill
+	python tests/mutation/run.py --sample $(MUTANTS) --seed $(MUTATION_SEED)
+
+coverage-contracts: setup ## Lines and branches that the Forge tests reach
+	forge coverage --ir-minimum --report summary --no-match-coverage '(tests|node_modules|contracts/test)'
