@@ -61,7 +61,7 @@ class Device:
 
     async def _work(self, key: tuple[int, bytes]) -> None:
         collected = self._challenges[key]
-        while len(collected) < quorum(self._seats):
+        while len(collected) < quorum(self._seats):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         for _ in range(int(GRACE_S / 0.02)):
             if len(collected) == self._seats:

@@ -241,9 +241,7 @@ class Network:
                 return None
         return answer.json() if answer.status_code == 200 else None
 
-    async def outcomes(
-        self, epochs: int, timeout_s: float, phases: tuple[int, ...] = (4, 5)
-    ) -> dict[int, int]:
+    async def outcomes(self, epochs: int, timeout_s: float, phases: tuple[int, ...] = (4, 5)) -> dict[int, int]:
         """Phases of epochs on the chain, once `epochs` of them have ended (reported or void)."""
         from assay.chain.epochs import read_epoch_state
 

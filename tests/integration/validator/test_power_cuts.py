@@ -33,7 +33,10 @@ def one_run(folder: Path, cut_at: int | None) -> SimNetwork:
 def assert_signed_once(network: SimNetwork, folder: Path) -> None:
     """The record holds one digest for each place; every signature on the chain is in it."""
     record = SigningRecord(
-        folder / "node-0" / "signing.sqlite", seat_key(0).address, DOMAIN.separator, Witness(folder / "node-0" / "witness")
+        folder / "node-0" / "signing.sqlite",
+        seat_key(0).address,
+        DOMAIN.separator,
+        Witness(folder / "node-0" / "witness"),
     )
     places = [(s.kind, s.epoch, s.set_id, s.round, s.scope) for s in record.statements()]
     assert len(places) == len(set(places))
