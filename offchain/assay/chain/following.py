@@ -74,8 +74,9 @@ class Following:
         if not await self._account.knows(last.hash):
             await self._offer_again(intent, last)
             self._out.on_step(Step.REOFFERED, intent)
-        waited = self._out.clock() - last.signed
-        if intent.id in self._out.underpriced or waited >= self._out.policy.stuck_after_s:
+        # A clock that was set back tells nothing of how long it has waited: better outbid once too often.
+        patient = 0 <= self._out.clock() - last.signed < self._out.policy.stuck_after_s
+        if intent.id in self._out.underpriced or not patient:
             await self._outbid(intent, last)
 
     async def _find_receipt(self, intent: Intent) -> Receipt | None:

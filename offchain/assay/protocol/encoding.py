@@ -61,9 +61,7 @@ def abi_encode(types: Sequence[str], values: Sequence[object]) -> bytes:
     """`abi.encode` of static values: one word each. Raises EncodingError."""
     if len(types) != len(values):
         raise EncodingError(f"{len(values)} values for {len(types)} types")
-    return b"".join(
-        word(t, v, f"value {n} ({t})") for n, (t, v) in enumerate(zip(types, values, strict=True))
-    )
+    return b"".join(word(t, v, f"value {n} ({t})") for n, (t, v) in enumerate(zip(types, values, strict=True)))
 
 
 def device_id(provider: str, device_key: str) -> bytes:

@@ -68,9 +68,7 @@ def parse_address(text: str, what: str = "address") -> str:
     digits = text[2:]
     checksummed = to_address(data)
     if digits not in (digits.lower(), digits.upper()) and text != checksummed:
-        raise HexadecimalError(
-            f"{what}: {text} has a wrong checksum; {checksummed} would be right: check each digit"
-        )
+        raise HexadecimalError(f"{what}: {text} has a wrong checksum; {checksummed} would be right: check each digit")
     return checksummed
 
 

@@ -17,9 +17,7 @@ __all__ = [
 class Challenge(TypedMessage):
     """A validator's fresh nonce for one device, signed by its seat's signer; `validator` is the account."""
 
-    TYPE: ClassVar[str] = (
-        "Challenge(uint64 epoch,bytes32 epochSeed,bytes32 deviceId,address validator,bytes32 nonce)"
-    )
+    TYPE: ClassVar[str] = "Challenge(uint64 epoch,bytes32 epochSeed,bytes32 deviceId,address validator,bytes32 nonce)"
     CONTRACT: ClassVar[str] = "EpochOracle"
 
     epoch: int
@@ -49,9 +47,7 @@ class Commitment(TypedMessage):
 class Seal(TypedMessage):
     """What all devices committed to, signed by seats."""
 
-    TYPE: ClassVar[str] = (
-        "Seal(uint64 epoch,uint32 setId,uint32 round,bytes32 epochSeed,bytes32 sealRoot,uint32 count)"
-    )
+    TYPE: ClassVar[str] = "Seal(uint64 epoch,uint32 setId,uint32 round,bytes32 epochSeed,bytes32 sealRoot,uint32 count)"
     CONTRACT: ClassVar[str] = "EpochOracle"
 
     epoch: int
@@ -133,9 +129,7 @@ class LeaseStart(TypedMessage):
 class Handover(TypedMessage):
     """A device's proof for the renter of one lease, signed by the device key."""
 
-    TYPE: ClassVar[str] = (
-        "Handover(uint256 leaseId,bytes32 jobHash,bytes32 deviceId,bytes32 nonce,bytes32 resultRoot)"
-    )
+    TYPE: ClassVar[str] = "Handover(uint256 leaseId,bytes32 jobHash,bytes32 deviceId,bytes32 nonce,bytes32 resultRoot)"
     CONTRACT: ClassVar[str] = "LeaseEscrow"
 
     lease_id: int

@@ -13,9 +13,7 @@ FIRST_PREVIOUS_ROOT = ZERO_HASH  # root_{−1}
 
 def epoch_seed(chain_id: int, oracle: str, epoch: int, beacon: bytes) -> bytes:
     """β = H("assay.B" ‖ u256(chainId) ‖ u256(oracle address) ‖ u256(epoch) ‖ beacon)."""
-    return keccak(
-        b"assay.B" + u256(chain_id) + u256(oracle) + u256(epoch) + word("bytes32", beacon, "beacon")
-    )
+    return keccak(b"assay.B" + u256(chain_id) + u256(oracle) + u256(epoch) + word("bytes32", beacon, "beacon"))
 
 
 def nonce_root(nonces: Sequence[tuple[str, bytes]]) -> bytes:
@@ -28,9 +26,7 @@ def nonce_root(nonces: Sequence[tuple[str, bytes]]) -> bytes:
     parts = [(u256(validator), word("bytes32", nonce, "nonce")) for validator, nonce in nonces]
     for (left, _), (right, _) in pairwise(parts):
         if left >= right:
-            raise ValueError(
-                f"validators not strictly ascending: 0x{left[12:].hex()} before 0x{right[12:].hex()}"
-            )
+            raise ValueError(f"validators not strictly ascending: 0x{left[12:].hex()} before 0x{right[12:].hex()}")
     return keccak(b"".join(validator + nonce for validator, nonce in parts))
 
 

@@ -118,8 +118,7 @@ class SigningRecord:
             if self._holds(statement):
                 return
             self._db.execute(
-                "INSERT INTO statements (kind, epoch, set_id, round, scope, digest)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO statements (kind, epoch, set_id, round, scope, digest) VALUES (?, ?, ?, ?, ?, ?)",
                 _row(statement),
             )
             count = self._count()
@@ -191,14 +190,9 @@ def _row(s: Statement) -> tuple[str, int, int, int, bytes, bytes]:
 
 def _doubt(record_id: str, count: int, seen: Sighting | None) -> str:
     if seen is None:
-        return (
-            "no witness of this record on this machine: it is new, was moved here, "
-            "or the machine was started since"
-        )
+        return "no witness of this record on this machine: it is new, was moved here, or the machine was started since"
     if seen.record_id != record_id:
         return "another record of this key was in use here"
     if seen.count > count:
-        return (
-            f"{seen.count} statements were signed and the record holds {count}: it was restored from a backup"
-        )
+        return f"{seen.count} statements were signed and the record holds {count}: it was restored from a backup"
     return ""

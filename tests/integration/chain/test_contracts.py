@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.integration.chain.conftest import FUNDER, ROOT, Anvil
 
 from assay.chain.client import Chain, ContractCall
 from assay.chain.deployment import Deployment
@@ -26,6 +25,7 @@ from assay.chain.sender import Sender
 from assay.protocol.encoding import device_id
 from assay.protocol.messages import Enrol, SeatClaim
 from assay.protocol.seeds import epoch_seed
+from tests.integration.chain.conftest import FUNDER, ROOT, Anvil
 
 TOKENS = 10**24
 

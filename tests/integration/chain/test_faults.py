@@ -3,13 +3,13 @@
 import asyncio
 
 import pytest
-from tests.integration.chain.fault_proxy import FaultProxy
 
 from assay.chain.client import Chain, ContractCall
 from assay.chain.errors import ChainError, UnreachableChain, WrongChainId
 from assay.chain.fees import FeePolicy
 from assay.chain.journal import Journal
 from assay.chain.sender import Sender
+from tests.integration.chain.fault_proxy import FaultProxy
 
 COUNT = ContractCall("Probe", "count", (1,))
 

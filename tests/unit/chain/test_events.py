@@ -1,7 +1,6 @@
 """Logs in pieces, and what a node may send instead of logs."""
 
 import pytest
-from tests.unit.chain.conftest import FakeEndpoint
 
 from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
@@ -10,6 +9,7 @@ from assay.chain.errors import BlockGone, ChainError, NoCodeAt, RpcError, Unreac
 from assay.chain.events import Event, event_pieces, read_events
 from assay.chain.rpc_pool import EndpointPool
 from assay.protocol.keccak import keccak
+from tests.unit.chain.conftest import FakeEndpoint
 
 ADDRESS = "0x" + "11" * 20
 ABI = [

@@ -1,7 +1,6 @@
 """Fail-over and agreement on the head."""
 
 import pytest
-from tests.unit.chain.conftest import FakeEndpoint
 
 from assay.chain.blocks import Block
 from assay.chain.errors import (
@@ -12,6 +11,7 @@ from assay.chain.errors import (
     WrongChainId,
 )
 from assay.chain.rpc_pool import EndpointPool, means_no_block
+from tests.unit.chain.conftest import FakeEndpoint
 
 CHAIN = 31_337
 

@@ -6,8 +6,6 @@ from contextlib import suppress
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.chain.conftest import FakeClock
-from tests.unit.chain.fake_node import FakeNode
 
 from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
@@ -18,6 +16,8 @@ from assay.chain.journal import Journal
 from assay.chain.key_files import Key
 from assay.chain.rpc_pool import EndpointPool
 from assay.chain.sender import Sender, Step
+from tests.unit.chain.conftest import FakeClock
+from tests.unit.chain.fake_node import FakeNode
 
 KEY = Key(b"\x07" * 32)
 SOMEWHERE = "0x" + "11" * 20

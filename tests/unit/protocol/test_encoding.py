@@ -1,10 +1,11 @@
 import pytest
-from assay.protocol.encoding import EncodingError, abi_encode, device_id, u32, u256
-from assay.protocol.hexadecimal import to_address
-from assay.protocol.keccak import keccak
 from eth_abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
+
+from assay.protocol.encoding import EncodingError, abi_encode, device_id, u32, u256
+from assay.protocol.hexadecimal import to_address
+from assay.protocol.keccak import keccak
 
 
 @given(

@@ -1,4 +1,8 @@
 import pytest
+from eth_utils import to_checksum_address
+from hypothesis import given
+from hypothesis import strategies as st
+
 from assay.protocol.hexadecimal import (
     HexadecimalError,
     parse_address,
@@ -8,9 +12,6 @@ from assay.protocol.hexadecimal import (
     to_address,
     to_hex,
 )
-from eth_utils import to_checksum_address
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @given(st.binary(max_size=100))

@@ -1,9 +1,10 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from assay.protocol.keccak import ZERO_HASH, keccak
 from assay.protocol.leaves import ObservationLeaf, SealedLeaf, batch_tree, sealed_tree
 from assay.protocol.merkle import PositionalTree, depth_of, node, root_from_path
-from hypothesis import given
-from hypothesis import strategies as st
 
 LEAVES = st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=40)
 

@@ -3,16 +3,17 @@
 from dataclasses import fields, replace
 
 import pytest
-from assay.protocol.encoding import EncodingError
-from assay.protocol.hexadecimal import to_address
-from assay.protocol.messages import ALL, Challenge, EpochReport, Gossip, MessageError, Offer, Seal
-from assay.protocol.signing import Domain, expand
-from assay.protocol.typed_message import camel_case, parse_type
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_utils import keccak as other_keccak
 from hypothesis import given
 from hypothesis import strategies as st
+
+from assay.protocol.encoding import EncodingError
+from assay.protocol.hexadecimal import to_address
+from assay.protocol.messages import ALL, Challenge, EpochReport, Gossip, MessageError, Offer, Seal
+from assay.protocol.signing import Domain, expand
+from assay.protocol.typed_message import camel_case, parse_type
 
 DOMAIN = Domain(31_337, "0x5FbDB2315678afecb367f032d93F642f64180aa3")
 KEY = b"\x07" * 32
@@ -43,9 +44,7 @@ def test_fields__every_message__in_the_order_of_its_type(cls):
 @given(ANY)
 def test_digest__any_message__equals_eth_account(message):
     signable = encode_typed_data(full_message=message.typed_data(DOMAIN))
-    assert message.digest(DOMAIN) == other_keccak(
-        b"\x19" + signable.version + signable.header + signable.body
-    )
+    assert message.digest(DOMAIN) == other_keccak(b"\x19" + signable.version + signable.header + signable.body)
 
 
 @given(ANY)
@@ -61,9 +60,7 @@ def test_sign__then_recover__signer_and_eth_account_signature():
     assert expand(signature) == bytes(theirs.signature)
 
 
-@pytest.mark.parametrize(
-    "other", [replace(DOMAIN, chain_id=1), replace(DOMAIN, verifying_contract="0x" + "11" * 20)]
-)
+@pytest.mark.parametrize("other", [replace(DOMAIN, chain_id=1), replace(DOMAIN, verifying_contract="0x" + "11" * 20)])
 def test_digest__other_chain_or_contract__differs(other):
     message = Seal(1, 1, 0, b"\x01" * 32, b"\x02" * 32, 3)
     assert message.digest(DOMAIN) != message.digest(other)

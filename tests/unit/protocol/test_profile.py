@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+
 from assay.protocol.profile import NAMED, ProfileError
 
 MICRO = NAMED["micro"]

@@ -2,12 +2,13 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from assay.protocol import quorum, seeds
 from assay.protocol.encoding import u256
 from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
-from hypothesis import given
-from hypothesis import strategies as st
 
 A, B = "0x" + "0a" * 20, "0x" + "0b" * 20
 
@@ -39,9 +40,7 @@ def test_quorum__any_set__two_quorums_share_an_honest_seat(n):
     assert q <= n - f or n < 4
 
 
-@pytest.mark.parametrize(
-    ("n", "f", "q"), [(1, 0, 1), (2, 0, 2), (3, 0, 3), (4, 1, 3), (7, 2, 5), (31, 10, 21)]
-)
+@pytest.mark.parametrize(("n", "f", "q"), [(1, 0, 1), (2, 0, 2), (3, 0, 3), (4, 1, 3), (7, 2, 5), (31, 10, 21)])
 def test_quorum__known_sets__as_the_contract(n, f, q):
     assert (quorum.faults(n), quorum.quorum(n)) == (f, q)
 

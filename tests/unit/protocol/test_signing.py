@@ -1,10 +1,11 @@
 import pytest
-from assay.protocol import signing
-from assay.protocol.keccak import keccak
-from assay.protocol.signing import CURVE_ORDER, HALF_ORDER, SignatureError
 from eth_account import Account
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from assay.protocol import signing
+from assay.protocol.keccak import keccak
+from assay.protocol.signing import CURVE_ORDER, HALF_ORDER, SignatureError
 
 KEY = bytes(range(1, 33))
 DIGEST = keccak(b"message")

@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from assay.protocol.hexadecimal import parse_hex, to_hex
-from assay.protocol.standard_merkle import StandardMerkleTree, verify
 from hypothesis import given
 from hypothesis import strategies as st
+
+from assay.protocol.hexadecimal import parse_hex, to_hex
+from assay.protocol.standard_merkle import StandardMerkleTree, verify
 
 TREES = json.loads((Path(__file__).parents[2] / "vectors" / "standard-merkle.json").read_text())["trees"]
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from assay.protocol import merkle, seeds
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.messages import Commitment
@@ -23,9 +24,7 @@ def profile_of(v):
 
 
 def test_epoch_seed__vector__same_bytes(vector):
-    seed = seeds.epoch_seed(
-        vector["chainId"], vector["oracle"], vector["epoch"], parse_bytes32(vector["beacon"])
-    )
+    seed = seeds.epoch_seed(vector["chainId"], vector["oracle"], vector["epoch"], parse_bytes32(vector["beacon"]))
     assert to_hex(seed) == vector["epochSeed"]
 
 

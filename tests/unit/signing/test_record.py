@@ -3,12 +3,12 @@ import shutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.signing.conftest import DOMAIN, observations, report, seal
 
 from assay.signing.errors import BadRecord, DoubleSign, SittingOut
 from assay.signing.record import SigningRecord
 from assay.signing.statements import Kind, Statement, statement_of
 from assay.signing.witness import Witness
+from tests.unit.signing.conftest import DOMAIN, observations, report, seal
 
 
 def state(message):

@@ -7,7 +7,6 @@ import httpx2
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
-from tests.unit.signing.conftest import DOMAIN, observations, report, seal
 
 from assay.protocol.messages import Challenge, Gossip, Seal
 from assay.protocol.signing import expand, recover
@@ -24,6 +23,7 @@ from assay.signing.remote_signer import RemoteSigner
 from assay.signing.seat_signer import SeatSigner
 from assay.signing.statements import statement_of
 from assay.signing.witness import Witness, default_witness
+from tests.unit.signing.conftest import DOMAIN, observations, report, seal
 
 
 def test_ten_processes__five_places__one_signature_each(path, tmp_path):
