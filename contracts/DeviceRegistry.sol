@@ -126,16 +126,17 @@ contract DeviceRegistry is IDeviceRegistry, PausableEntry, EIP712 {
     /// @inheritdoc IDeviceRegistry
     function device(bytes32 deviceId) external view returns (Device memory) {
         Row storage d = devices[deviceId];
-        return Device({
-            provider: d.provider,
-            deviceKey: d.deviceKey,
-            profile: d.profile,
-            status: d.status,
-            enrolledAt: d.enrolledAt,
-            retiredAt: d.retiredAt,
-            stakeReleased: d.stakeReleased,
-            specHash: d.specHash
-        });
+        return
+            Device({
+                provider: d.provider,
+                deviceKey: d.deviceKey,
+                profile: d.profile,
+                status: d.status,
+                enrolledAt: d.enrolledAt,
+                retiredAt: d.retiredAt,
+                stakeReleased: d.stakeReleased,
+                specHash: d.specHash
+            });
     }
 
     /// @inheritdoc IDeviceRegistry
@@ -155,7 +156,10 @@ contract DeviceRegistry is IDeviceRegistry, PausableEntry, EIP712 {
     }
 
     /// @inheritdoc IDeviceRegistry
-    function jobOf(bytes32 deviceId, bytes32 epochSeed)
+    function jobOf(
+        bytes32 deviceId,
+        bytes32 epochSeed
+    )
         external
         view
         returns (Profile memory p, uint32 profileId, address provider, address deviceKey, bytes32 jobHash_)
@@ -191,8 +195,9 @@ contract DeviceRegistry is IDeviceRegistry, PausableEntry, EIP712 {
     /// @dev Spends the key's nonce.
     function _checkEnrol(address deviceKey, uint32 profileId, bytes32 specHash, bytes calldata signature) private {
         uint64 nonce = enrolNonce[deviceKey]++;
-        bytes32 digest =
-            _hashTypedDataV4(keccak256(abi.encode(ENROL_TYPEHASH, msg.sender, profileId, specHash, nonce)));
+        bytes32 digest = _hashTypedDataV4(
+            keccak256(abi.encode(ENROL_TYPEHASH, msg.sender, profileId, specHash, nonce))
+        );
         address recovered = DeviceSignature.recover(digest, signature);
         if (recovered != deviceKey) revert DeviceRegistry_BadSignature(deviceKey, recovered);
     }

@@ -97,9 +97,7 @@ contract EpochOracle is IEpochOracle, EIP712 {
         if (seats == 0) revert EpochOracle_NoSeats(epoch);
         Last memory last = lastReport;
         bytes32 lastRoot = last.any ? ring[last.epoch % ringSize].devicesRoot : bytes32(0);
-        beacon = keccak256(
-            abi.encodePacked(block.prevrandao, blockhash(block.number - 1), uint256(epoch), lastRoot)
-        );
+        beacon = keccak256(abi.encodePacked(block.prevrandao, blockhash(block.number - 1), uint256(epoch), lastRoot));
         p.openedAt = uint40(block.timestamp);
         p.sealBlock = 0;
         p.setId = setId;
@@ -156,9 +154,7 @@ contract EpochOracle is IEpochOracle, EIP712 {
         p.devicesRoot = r.devicesRoot;
         p.rewardsRoot = r.rewardsRoot;
         p.dataHash = r.dataHash;
-        emit EpochReported(
-            r.epoch, r.round, r.devicesRoot, r.rewardsRoot, r.rewardsTotal, r.dataHash, quorum.signers
-        );
+        emit EpochReported(r.epoch, r.round, r.devicesRoot, r.rewardsRoot, r.rewardsTotal, r.dataHash, quorum.signers);
     }
 
     /// @inheritdoc IEpochOracle
@@ -205,7 +201,13 @@ contract EpochOracle is IEpochOracle, EIP712 {
         bool reported = p.reportedAt >= p.openedAt;
         s.phase = p.voided
             ? Phase.Void
-            : reported ? Phase.Reported : p.drawn ? Phase.Drawn : p.sealBlock != 0 ? Phase.Sealed : Phase.Open;
+            : reported
+                ? Phase.Reported
+                : p.drawn
+                    ? Phase.Drawn
+                    : p.sealBlock != 0
+                        ? Phase.Sealed
+                        : Phase.Open;
         s.setId = p.setId;
         s.seats = p.seats;
         s.openedAt = p.openedAt;
@@ -280,8 +282,9 @@ contract EpochOracle is IEpochOracle, EIP712 {
 
     /// @inheritdoc IEpochOracle
     function provable(uint64 epoch) external view returns (bool) {
-        return _isOf(ring[epoch % ringSize].openedAt, epoch)
-            && block.timestamp <= epochStart(epoch) + epochLength + proofWindow;
+        return
+            _isOf(ring[epoch % ringSize].openedAt, epoch) &&
+            block.timestamp <= epochStart(epoch) + epochLength + proofWindow;
     }
 
     /// @notice Separator of the domain in which devices and validators sign.
@@ -305,39 +308,42 @@ contract EpochOracle is IEpochOracle, EIP712 {
         QuorumSignatures.check(digest, blob, quorum.signers, quorum.signatures, least);
     }
 
-    function _sealDigest(uint64 epoch, uint32 setId, uint32 round, bytes32 beacon, bytes32 sealRoot, uint32 count)
-        private
-        view
-        returns (bytes32)
-    {
+    function _sealDigest(
+        uint64 epoch,
+        uint32 setId,
+        uint32 round,
+        bytes32 beacon,
+        bytes32 sealRoot,
+        uint32 count
+    ) private view returns (bytes32) {
         bytes32 seed = _epochSeed(epoch, beacon);
-        return _hashTypedDataV4(
-            keccak256(abi.encode(OracleTypes.SEAL, epoch, setId, round, seed, sealRoot, count))
-        );
+        return _hashTypedDataV4(keccak256(abi.encode(OracleTypes.SEAL, epoch, setId, round, seed, sealRoot, count)));
     }
 
     function _reportDigest(Report memory r, uint32 setId, bytes32 rho) private view returns (bytes32) {
-        return _hashTypedDataV4(
-            keccak256(
-                abi.encode(
-                    OracleTypes.REPORT,
-                    r.epoch,
-                    setId,
-                    r.round,
-                    rho,
-                    r.devicesRoot,
-                    r.rewardsRoot,
-                    r.rewardsTotal,
-                    r.dataHash
+        return
+            _hashTypedDataV4(
+                keccak256(
+                    abi.encode(
+                        OracleTypes.REPORT,
+                        r.epoch,
+                        setId,
+                        r.round,
+                        rho,
+                        r.devicesRoot,
+                        r.rewardsRoot,
+                        r.rewardsTotal,
+                        r.dataHash
+                    )
                 )
-            )
-        );
+            );
     }
 
     function _epochSeed(uint64 epoch, bytes32 beacon) private view returns (bytes32) {
-        return keccak256(
-            abi.encodePacked("assay.B", block.chainid, uint256(uint160(address(this))), uint256(epoch), beacon)
-        );
+        return
+            keccak256(
+                abi.encodePacked("assay.B", block.chainid, uint256(uint160(address(this))), uint256(epoch), beacon)
+            );
     }
 
     function _placeIn(uint64 epoch, Phase expected) private view returns (Place storage p) {

@@ -28,5 +28,5 @@ contract FraudProofs is SeatFaults, QuorumFaults, Demands {
     )
         ProofLedger(oracle_, deviceRegistry_, stakeManager_, validatorSet_, commitLifetime_)
         Demands(token_, demandBond_, answerWindow_)
-    { }
+    {}
 }

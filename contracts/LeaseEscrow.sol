@@ -9,39 +9,13 @@ import {IDeviceRegistry} from "./interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "./interfaces/IEpochOracle.sol";
 import {ILeaseEscrow} from "./interfaces/ILeaseEscrow.sol";
 import {OfferBook} from "./lease/OfferBook.sol";
+import {LeaseBook} from "./lease/LeaseBook.sol";
 import {Treasury} from "./lease/Treasury.sol";
 import {StreamMath} from "./libraries/StreamMath.sol";
 
 /// @title Leases
-/// @dev Of a lease's money (deposit + bond) the provider is due: stream - downtimeRefund, and bond - forfeited; the renter:
-/// deposit - stream + downtimeRefund + forfeited. The four always sum to deposit + bond.
-contract LeaseEscrow is ILeaseEscrow, Treasury, OfferBook, ReentrancyGuardTransient {
-    /// @dev Lease as stored.
-    struct Row {
-        address renter; // slot 0
-        Status status;
-        uint40 openedAt;
-        uint40 start;
-        address provider; // slot 1
-        uint16 tokenIndex;
-        uint16 feeBps;
-        uint32 minDuration;
-        uint32 maxDuration;
-        bytes32 deviceId; // slot 2
-        uint128 rate; // slot 3
-        uint128 deposit;
-        uint128 bond; // slot 4, from start on
-        uint40 stop;
-        uint40 endedAt;
-        uint40 downtime;
-        uint128 claimed; // slot 5
-        uint128 refunded;
-        uint128 downtimeRefund; // slot 6
-        uint64 nextEpoch;
-        uint128 forfeited; // slot 7
-        uint128 bondReturned;
-    }
-
+/// @dev Checks, effects, interactions; and a guard over whatever moves tokens.
+contract LeaseEscrow is LeaseBook, OfferBook, ReentrancyGuardTransient {
     struct Terms {
         uint40 holdback;
         uint40 maxDowntime;
@@ -52,12 +26,7 @@ contract LeaseEscrow is ILeaseEscrow, Treasury, OfferBook, ReentrancyGuardTransi
     uint256 private constant MIN_PAID = 1 minutes;
     uint16 private constant LEASED = 2;
 
-    uint40 public immutable holdback;
     uint40 public immutable maxDowntime;
-
-    uint256 public leaseCount;
-    mapping(uint256 leaseId => Row) private leases;
-    mapping(bytes32 deviceId => uint256) private latestLease;
 
     constructor(
         address authority,
@@ -65,7 +34,12 @@ contract LeaseEscrow is ILeaseEscrow, Treasury, OfferBook, ReentrancyGuardTransi
         IDeviceRegistry deviceRegistry_,
         Terms memory terms,
         TokenTerms[] memory tokens
-    ) AccessManaged(authority) Treasury(terms.feeBps, tokens) OfferBook(oracle_, deviceRegistry_, terms.maxAge) {
+    )
+        AccessManaged(authority)
+        Treasury(terms.feeBps, tokens)
+        LeaseBook(terms.holdback)
+        OfferBook(oracle_, deviceRegistry_, terms.maxAge)
+    {
         IEpochOracle.Timing memory t = oracle_.timing();
         // A refund for an epoch must be able to come before the claim that takes its money.
         uint256 least = 2 * uint256(t.epochLength) + t.reportBy;
@@ -73,7 +47,6 @@ contract LeaseEscrow is ILeaseEscrow, Treasury, OfferBook, ReentrancyGuardTransi
         uint256 most = uint256(t.epochLength) + t.proofWindow;
         if (terms.holdback >= most) revert LeaseEscrow_BadBound("holdback", terms.holdback, most);
         if (terms.maxDowntime == 0) revert LeaseEscrow_BadBound("maxDowntime", terms.maxDowntime, 1);
-        holdback = terms.holdback;
         maxDowntime = terms.maxDowntime;
     }
 
@@ -101,9 +74,17 @@ contract LeaseEscrow is ILeaseEscrow, Treasury, OfferBook, ReentrancyGuardTransi
     ) external nonReentrant whenEntryOpen returns (uint256 leaseId) {
         _allowedIndex(offer.token);
         // A permit that somebody else has spent has left its allowance behind.
-        try IERC20Permit(offer.token).permit(
-            msg.sender, address(this), deposit, permit.deadline, permit.v, permit.r, permit.s
-        ) { } catch { }
+        try
+            IERC20Permit(offer.token).permit(
+                msg.sender,
+                address(this),
+                deposit,
+                permit.deadline,
+                permit.v,
+                permit.r,
+                permit.s
+            )
+        {} catch {}
         return _open(offer, signature, deposit, leaf, proof, minScore);
     }
 
@@ -115,10 +96,12 @@ contract LeaseEscrow is ILeaseEscrow, Treasury, OfferBook, ReentrancyGuardTransi
     }
 
     /// @inheritdoc ILeaseEscrow
-    function start(uint256 leaseId, bytes32 resultRoot, uint40 validUntil, bytes calldata signature)
-        external
-        nonReentrant
-    {
+    function start(
+        uint256 leaseId,
+        bytes32 resultRoot,
+        uint40 validUntil,
+        bytes calldata signature
+    ) external nonReentrant {
         Row storage l = _inStatus(leaseId, Status.Pending);
         if (msg.sender != l.provider) revert LeaseEscrow_NotParty(leaseId, msg.sender);
         _checkStart(l.renter, leaseId, resultRoot, validUntil, signature);
@@ -255,66 +238,6 @@ contract LeaseEscrow is ILeaseEscrow, Treasury, OfferBook, ReentrancyGuardTransi
         }
     }
 
-    /// @inheritdoc ILeaseEscrow
-    function lease(uint256 leaseId) external view returns (Lease memory v) {
-        Row storage l = leases[leaseId];
-        v.renter = l.renter;
-        v.provider = l.provider;
-        v.deviceId = l.deviceId;
-        v.token = _tokenAt(l.tokenIndex);
-        v.status = l.status;
-        v.rate = l.rate;
-        v.openedAt = l.openedAt;
-        v.start = l.start;
-        v.stop = l.stop;
-        v.endedAt = l.endedAt;
-        v.minDuration = l.minDuration;
-        v.maxDuration = l.maxDuration;
-        v.deposit = l.deposit;
-        v.bond = l.bond;
-        v.claimed = l.claimed;
-        v.refunded = l.refunded;
-        v.downtimeRefund = l.downtimeRefund;
-        v.forfeited = l.forfeited;
-        v.bondReturned = l.bondReturned;
-        v.downtime = l.downtime;
-        v.nextEpoch = l.nextEpoch;
-        v.feeBps = l.feeBps;
-    }
-
-    /// @inheritdoc ILeaseEscrow
-    function streamed(uint256 leaseId) external view returns (uint256) {
-        return _streamedAt(leases[leaseId], block.timestamp);
-    }
-
-    /// @inheritdoc ILeaseEscrow
-    function claimable(uint256 leaseId) external view returns (uint256) {
-        return _claimable(leases[leaseId]);
-    }
-
-    /// @inheritdoc ILeaseEscrow
-    function refundable(uint256 leaseId) external view returns (uint256) {
-        return _refundable(leases[leaseId]);
-    }
-
-    /// @inheritdoc ILeaseEscrow
-    function bondFor(uint256 leaseId) external view returns (uint256) {
-        return StreamMath.cost(leases[leaseId].rate, leases[leaseId].minDuration);
-    }
-
-    /// @inheritdoc ILeaseEscrow
-    function bondReturnable(uint256 leaseId) external view returns (uint256) {
-        Row storage l = leases[leaseId];
-        return block.timestamp < _bondHeldUntil(l) ? 0 : _bondLeft(l);
-    }
-
-    /// @inheritdoc ILeaseEscrow
-    function activeLease(bytes32 deviceId) public view returns (uint256 leaseId) {
-        leaseId = latestLease[deviceId];
-        Row storage l = leases[leaseId];
-        if (l.status != Status.Active || block.timestamp >= l.stop) return 0;
-    }
-
     function _open(
         Offer calldata offer,
         bytes calldata signature,
@@ -348,55 +271,7 @@ contract LeaseEscrow is ILeaseEscrow, Treasury, OfferBook, ReentrancyGuardTransi
         l.deviceId = offer.deviceId;
         l.rate = offer.rate;
         l.deposit = deposit;
-        emit LeaseOpened(
-            leaseId, msg.sender, offer.provider, offer.deviceId, offer.token, offer.rate, deposit
-        );
+        emit LeaseOpened(leaseId, msg.sender, offer.provider, offer.deviceId, offer.token, offer.rate, deposit);
         _take(offer.token, msg.sender, deposit);
-    }
-
-    function _streamedAt(Row storage l, uint256 time) private view returns (uint256) {
-        uint256 until = time < l.stop ? time : l.stop;
-        uint256 from = l.start;
-        return until <= from || from == 0 ? 0 : StreamMath.streamed(l.rate, until - from);
-    }
-
-    function _claimable(Row storage l) private view returns (uint256) {
-        uint256 earned = _streamedAt(l, block.timestamp > holdback ? block.timestamp - holdback : 0);
-        uint256 taken = uint256(l.claimed) + l.downtimeRefund;
-        return earned > taken ? earned - taken : 0;
-    }
-
-    function _refundable(Row storage l) private view returns (uint256) {
-        if (l.status == Status.Cancelled) return l.deposit - l.refunded;
-        uint256 due = uint256(l.downtimeRefund) + l.forfeited;
-        bool over = l.status == Status.Ended || (l.status == Status.Active && block.timestamp >= l.stop);
-        if (over) due += l.deposit - _streamedAt(l, l.stop);
-        return due - l.refunded;
-    }
-
-    function _bondLeft(Row storage l) private view returns (uint256) {
-        return uint256(l.bond) - l.forfeited - l.bondReturned;
-    }
-
-    /// @dev Until no downtime of the lease can be attested any more.
-    function _bondHeldUntil(Row storage l) private view returns (uint256) {
-        return uint256(l.stop) + holdback;
-    }
-
-    function _inStatus(uint256 leaseId, Status expected) private view returns (Row storage l) {
-        l = leases[leaseId];
-        if (l.status == Status.None) revert LeaseEscrow_UnknownLease(leaseId);
-        if (l.status != expected) revert LeaseEscrow_WrongStatus(leaseId, l.status);
-    }
-
-    function _renterLease(uint256 leaseId, Status expected) private view returns (Row storage l) {
-        l = _inStatus(leaseId, expected);
-        if (msg.sender != l.renter) revert LeaseEscrow_NotParty(leaseId, msg.sender);
-    }
-
-    function _due(uint256 leaseId, address receiver) private view returns (Row storage l) {
-        l = leases[leaseId];
-        if (l.status == Status.None) revert LeaseEscrow_UnknownLease(leaseId);
-        if (receiver == address(0)) revert LeaseEscrow_ZeroReceiver();
     }
 }

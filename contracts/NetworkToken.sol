@@ -23,10 +23,13 @@ contract NetworkToken is ERC20, ERC20Burnable, ERC20Permit {
     error NetworkToken_CapExceeded(uint256 minted, uint256 cap);
     error NetworkToken_ZeroAddress();
 
-    constructor(string memory name, string memory symbol, uint256 cap_, address minter_, Allocation[] memory genesis)
-        ERC20(name, symbol)
-        ERC20Permit(name)
-    {
+    constructor(
+        string memory name,
+        string memory symbol,
+        uint256 cap_,
+        address minter_,
+        Allocation[] memory genesis
+    ) ERC20(name, symbol) ERC20Permit(name) {
         if (minter_ == address(0)) revert NetworkToken_ZeroAddress();
         minter = minter_;
         cap = cap_;

@@ -34,9 +34,12 @@ contract RewardsDistributor is IRewardsDistributor, AccessManaged {
     mapping(address account => uint256) public claimed;
     mapping(uint64 epoch => bool) public vetoed;
 
-    constructor(address authority, NetworkToken token_, IEpochOracle oracle_, Schedule memory s)
-        AccessManaged(authority)
-    {
+    constructor(
+        address authority,
+        NetworkToken token_,
+        IEpochOracle oracle_,
+        Schedule memory s
+    ) AccessManaged(authority) {
         if (s.eraEpochs == 0) revert RewardsDistributor_BadBound("eraEpochs", s.eraEpochs, 1);
         if (s.providerBps > 10_000) revert RewardsDistributor_BadBound("providerBps", s.providerBps, 10_000);
         IEpochOracle.Timing memory t = oracle_.timing();
@@ -57,12 +60,14 @@ contract RewardsDistributor is IRewardsDistributor, AccessManaged {
     }
 
     /// @inheritdoc IRewardsDistributor
-    function claim(uint64 epoch, uint256 cumulative, bytes32[] calldata proof, address receiver)
-        external
-        returns (uint256 amount)
-    {
+    function claim(
+        uint64 epoch,
+        uint256 cumulative,
+        bytes32[] calldata proof,
+        address receiver
+    ) external returns (uint256 amount) {
         if (receiver == address(0)) revert RewardsDistributor_ZeroReceiver();
-        (bytes32 root,, uint40 reportedAt) = oracle.rewardsOf(epoch);
+        (bytes32 root, , uint40 reportedAt) = oracle.rewardsOf(epoch);
         if (root == 0) revert RewardsDistributor_NoReport(epoch);
         if (vetoed[epoch]) revert RewardsDistributor_Vetoed(epoch);
         uint256 claimableAt = uint256(reportedAt) + claimDelay;
@@ -85,7 +90,7 @@ contract RewardsDistributor is IRewardsDistributor, AccessManaged {
 
     /// @inheritdoc IRewardsDistributor
     function veto(uint64 epoch) external restricted {
-        (bytes32 root,, uint40 reportedAt) = oracle.rewardsOf(epoch);
+        (bytes32 root, , uint40 reportedAt) = oracle.rewardsOf(epoch);
         if (root == 0) revert RewardsDistributor_NoReport(epoch);
         uint256 claimableAt = uint256(reportedAt) + claimDelay;
         if (block.timestamp >= claimableAt) {
@@ -96,11 +101,9 @@ contract RewardsDistributor is IRewardsDistributor, AccessManaged {
     }
 
     /// @inheritdoc IRewardsDistributor
-    function emission(uint64 epoch)
-        external
-        view
-        returns (uint256 providerPool, uint256 validatorPool, uint256 maxPerCredit_)
-    {
+    function emission(
+        uint64 epoch
+    ) external view returns (uint256 providerPool, uint256 validatorPool, uint256 maxPerCredit_) {
         uint256 pool = EmissionCurve.at(initialEmission, eraEpochs, epoch);
         providerPool = (pool * providerBps) / 10_000;
         return (providerPool, pool - providerPool, maxPerCredit);

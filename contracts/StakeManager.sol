@@ -52,7 +52,13 @@ contract StakeManager is IStakeManager, AccessManaged {
     ) AccessManaged(authority) {
         IEpochOracle.Timing memory t = oracle.timing();
         // A fault of the last second of an epoch must still find the stake when the last proof or demand runs out.
-        uint256 needed = uint256(t.epochLength) + t.openBy + t.sealBy + t.drawBy + t.reportBy + t.proofWindow + answerWindow;
+        uint256 needed = uint256(t.epochLength) +
+            t.openBy +
+            t.sealBy +
+            t.drawBy +
+            t.reportBy +
+            t.proofWindow +
+            answerWindow;
         if (unbondingPeriod_ <= needed) revert StakeManager_UnbondingTooShort(unbondingPeriod_, needed);
         token = token_;
         deviceRegistry = deviceRegistry_;
@@ -70,7 +76,7 @@ contract StakeManager is IStakeManager, AccessManaged {
     /// @inheritdoc IStakeManager
     function depositWithPermit(address who, uint128 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external {
         // A permit that somebody else has spent has left its allowance behind.
-        try token.permit(msg.sender, address(this), amount, deadline, v, r, s) { } catch { }
+        try token.permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}
         _deposit(who, amount);
     }
 
@@ -130,11 +136,11 @@ contract StakeManager is IStakeManager, AccessManaged {
     }
 
     /// @inheritdoc IStakeManager
-    function slash(address who, uint128 amount, address reporter)
-        external
-        onlyFraudProofs
-        returns (uint256 taken, uint256 bounty)
-    {
+    function slash(
+        address who,
+        uint128 amount,
+        address reporter
+    ) external onlyFraudProofs returns (uint256 taken, uint256 bounty) {
         Account storage a = accounts[who];
         uint128 fromActive = amount < a.active ? amount : a.active;
         uint128 rest = amount - fromActive;

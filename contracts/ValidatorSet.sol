@@ -65,16 +65,19 @@ contract ValidatorSet is IValidatorSet, PausableEntry, EIP712 {
     }
 
     /// @inheritdoc IValidatorSet
-    function join(address signer, string calldata endpoint, bytes32 tlsFingerprint, bytes calldata signature)
-        external
-        whenEntryOpen
-    {
+    function join(
+        address signer,
+        string calldata endpoint,
+        bytes32 tlsFingerprint,
+        bytes calldata signature
+    ) external whenEntryOpen {
         Member storage m = members[msg.sender];
         if (signer == address(0)) revert ValidatorSet_ZeroAddress();
         if (m.status != Status.None) revert ValidatorSet_AlreadySeated(msg.sender);
         if (signerUsed[signer]) revert ValidatorSet_SignerUsed(signer);
-        bytes32 digest =
-            _hashTypedDataV4(keccak256(abi.encode(SEAT_TYPEHASH, msg.sender, signer, seatNonce[msg.sender]++)));
+        bytes32 digest = _hashTypedDataV4(
+            keccak256(abi.encode(SEAT_TYPEHASH, msg.sender, signer, seatNonce[msg.sender]++))
+        );
         address recovered = DeviceSignature.recover(digest, signature);
         if (recovered != signer) revert ValidatorSet_BadSignature(signer, recovered);
 
@@ -150,7 +153,7 @@ contract ValidatorSet is IValidatorSet, PausableEntry, EIP712 {
     /// @inheritdoc IValidatorSet
     function snapshot(uint64 epoch) external returns (uint32 setId, uint8 seats) {
         if (msg.sender != address(oracle)) revert ValidatorSet_NotOracle(msg.sender);
-        while (_applyNext(epoch)) { }
+        while (_applyNext(epoch)) {}
         if (!started) started = true;
         setId = currentSetId;
         seats = uint8(live.length);

@@ -1,6 +1,6 @@
 """Deploy the contracts: `ape run deploy --network …`.
 
-Parameters come from `deployments/<network>.yml`; the file that ASSAY_PARAMETERS names replaces some of them. The artifact
+Parameters come from `deployments/<network>.yml`; the file that ASSAY_PARAMETERS names replaces some. The artifact
 goes to ASSAY_DEPLOYMENT_OUT or `build/deployments/<network>.json`. A deployment that failed half-way goes on when run
 again. The deployer is the Ape account that `--account` or ASSAY_DEPLOYER names; on a local chain a test account.
 """

@@ -40,12 +40,14 @@ abstract contract Demands is DeviceFaults, SealedLeaves {
     }
 
     /// @inheritdoc IFraudProofs
-    function demand(uint64 epoch, Sealed calldata sealed_, bool isRow, uint32 index)
-        external
-        returns (uint256 demandId)
-    {
+    function demand(
+        uint64 epoch,
+        Sealed calldata sealed_,
+        bool isRow,
+        uint32 index
+    ) external returns (uint256 demandId) {
         bytes32 deviceId = sealed_.deviceId;
-        (IDeviceRegistry.Profile memory p,, address deviceKey,) = _jobOf(deviceId, epoch, sealed_.jobHash);
+        (IDeviceRegistry.Profile memory p, , address deviceKey, ) = _jobOf(deviceId, epoch, sealed_.jobHash);
         _checkSealed(epoch, sealed_);
         // A leaf that the device did not sign is its sealers' fault, and nothing that the device could answer for.
         address recovered = _sealedSigner(epoch, sealed_);
@@ -56,7 +58,7 @@ abstract contract Demands is DeviceFaults, SealedLeaves {
         demandId = ++demandCount;
         Demand storage d = demands[demandId];
         if (isRow) {
-            (,,, bytes32 rho) = oracle.sealOf(epoch);
+            (, , , bytes32 rho) = oracle.sealOf(epoch);
             if (rho == 0) revert FraudProofs_NotDrawn(epoch);
             (d.t, d.i) = CommittedWork.sample(p, rho, deviceId, index);
         } else {
@@ -73,7 +75,7 @@ abstract contract Demands is DeviceFaults, SealedLeaves {
         d.deadline = uint40(block.timestamp) + answerWindow;
         openDemandOf[deviceId] = demandId;
         emit DemandMade(demandId, deviceId, epoch, isRow, d.t, d.i, d.deadline, msg.sender);
-        (,, d.provider,,) = deviceRegistry.jobOf(deviceId, 0);
+        (, , d.provider, , ) = deviceRegistry.jobOf(deviceId, 0);
         stakeManager.openDemand(d.provider);
         token.safeTransferFrom(msg.sender, address(this), demandBond);
     }
@@ -121,16 +123,15 @@ abstract contract Demands is DeviceFaults, SealedLeaves {
         return demands[demandId];
     }
 
-    function _answerable(uint256 demandId, bool isRow)
-        private
-        view
-        returns (Demand storage d, IDeviceRegistry.Profile memory p)
-    {
+    function _answerable(
+        uint256 demandId,
+        bool isRow
+    ) private view returns (Demand storage d, IDeviceRegistry.Profile memory p) {
         d = demands[demandId];
         if (!d.open) revert FraudProofs_NoDemand(demandId);
         if (d.isRow != isRow) revert FraudProofs_WrongAnswer(demandId, d.isRow);
         if (block.timestamp > d.deadline) revert FraudProofs_AnswerTooLate(demandId, d.deadline, block.timestamp);
-        (p,,,,) = deviceRegistry.jobOf(d.deviceId, 0);
+        (p, , , , ) = deviceRegistry.jobOf(d.deviceId, 0);
     }
 
     function _checkRoundOf(Demand storage d, IDeviceRegistry.Profile memory p, Round calldata round) private view {

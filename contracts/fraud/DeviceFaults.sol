@@ -18,7 +18,7 @@ abstract contract DeviceFaults is ProofLedger {
         bytes32 salt
     ) external {
         _reveal(Kind.WrongElement, 9, 0x180, salt);
-        (IDeviceRegistry.Profile memory p,, bytes32 seed) = _signedJob(c);
+        (IDeviceRegistry.Profile memory p, , bytes32 seed) = _signedJob(c);
         (int32 claimed, int32 correct) = _wrongElement(p, c.resultRoot, seed, round, element);
         emit WrongElementShown(c.deviceId, c.epoch, round.t, element.i, element.j, claimed, correct);
         _slashDevice(Kind.WrongElement, c.deviceId, c.epoch, msg.sender);
@@ -71,11 +71,9 @@ abstract contract DeviceFaults is ProofLedger {
     }
 
     /// @dev Checks that the device signed this commitment for the job that the chain knows, in a provable epoch.
-    function _signedJob(Commitment calldata c)
-        internal
-        view
-        returns (IDeviceRegistry.Profile memory p, uint32 profileId, bytes32 seed)
-    {
+    function _signedJob(
+        Commitment calldata c
+    ) internal view returns (IDeviceRegistry.Profile memory p, uint32 profileId, bytes32 seed) {
         address deviceKey;
         (p, profileId, deviceKey, seed) = _jobOf(c.deviceId, c.epoch, c.jobHash);
         address recovered = QuorumSignatures.recover(_oracleDigest(_commitmentHash(c)), c.r, c.vs);
@@ -83,21 +81,19 @@ abstract contract DeviceFaults is ProofLedger {
     }
 
     /// @dev Profile, key and epoch seed of a device's job, where `jobHash` is that job's.
-    function _jobOf(bytes32 deviceId, uint64 epoch, bytes32 jobHash)
-        internal
-        view
-        returns (IDeviceRegistry.Profile memory p, uint32 profileId, address deviceKey, bytes32 seed)
-    {
+    function _jobOf(
+        bytes32 deviceId,
+        uint64 epoch,
+        bytes32 jobHash
+    ) internal view returns (IDeviceRegistry.Profile memory p, uint32 profileId, address deviceKey, bytes32 seed) {
         bytes32 expected;
         seed = _provableSeed(epoch);
-        (p, profileId,, deviceKey, expected) = deviceRegistry.jobOf(deviceId, seed);
+        (p, profileId, , deviceKey, expected) = deviceRegistry.jobOf(deviceId, seed);
         if (profileId == 0) revert FraudProofs_UnknownDevice(deviceId);
         if (jobHash != expected) revert FraudProofs_JobMismatch(jobHash, expected);
     }
 
     function _commitmentHash(Commitment calldata c) internal pure returns (bytes32) {
-        return keccak256(
-            abi.encode(OracleTypes.COMMITMENT, c.epoch, c.jobHash, c.deviceId, c.nonceRoot, c.resultRoot)
-        );
+        return keccak256(abi.encode(OracleTypes.COMMITMENT, c.epoch, c.jobHash, c.deviceId, c.nonceRoot, c.resultRoot));
     }
 }

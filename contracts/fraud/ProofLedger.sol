@@ -75,8 +75,14 @@ abstract contract ProofLedger is IFraudProofs {
             let rest := sub(calldatasize(), add(head, 36))
             calldatacopy(free, 4, head)
             calldatacopy(add(free, head), add(head, 36), rest)
-            for { let at := free } dynamic { at := add(at, 32) } {
-                if and(dynamic, 1) { mstore(at, sub(mload(at), 32)) }
+            for {
+                let at := free
+            } dynamic {
+                at := add(at, 32)
+            } {
+                if and(dynamic, 1) {
+                    mstore(at, sub(mload(at), 32))
+                }
                 dynamic := shr(1, dynamic)
             }
             hash := keccak256(free, add(head, rest))
@@ -99,7 +105,7 @@ abstract contract ProofLedger is IFraudProofs {
     function _slashDevice(Kind kind, bytes32 deviceId, uint64 epoch, address reporter) internal {
         _nullify(kind, deviceId, epoch);
         (address provider, uint128 stake) = deviceRegistry.markSlashed(deviceId);
-        (uint256 taken,) = stakeManager.slash(provider, stake, reporter);
+        (uint256 taken, ) = stakeManager.slash(provider, stake, reporter);
         emit FaultProven(kind, deviceId, epoch, provider, taken, reporter);
     }
 
@@ -107,7 +113,7 @@ abstract contract ProofLedger is IFraudProofs {
     function _slashSeat(Kind kind, address account, uint64 epoch, address reporter) internal {
         bytes32 subject = bytes32(uint256(uint160(account)));
         _nullify(kind, subject, epoch);
-        (uint256 taken,) = stakeManager.slash(account, validatorSet.markSlashed(account), reporter);
+        (uint256 taken, ) = stakeManager.slash(account, validatorSet.markSlashed(account), reporter);
         emit FaultProven(kind, subject, epoch, account, taken, reporter);
     }
 

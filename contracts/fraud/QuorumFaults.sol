@@ -20,8 +20,9 @@ abstract contract QuorumFaults is SealedLeaves {
         _provableSeed(epoch);
         _checkSealed(epoch, sealed_);
         address deviceKey = deviceRegistry.keyOf(sealed_.deviceId);
-        if (deviceKey != address(0) && _sealedSigner(epoch, sealed_) == deviceKey) revert FraudProofs_SignatureValid(sealed_.deviceId);
-        (uint32 setId, uint32 signers,) = oracle.presence(epoch);
+        if (deviceKey != address(0) && _sealedSigner(epoch, sealed_) == deviceKey)
+            revert FraudProofs_SignatureValid(sealed_.deviceId);
+        (uint32 setId, uint32 signers, ) = oracle.presence(epoch);
         _record(Kind.BadSeal, epoch, setId, signers);
     }
 
@@ -36,7 +37,7 @@ abstract contract QuorumFaults is SealedLeaves {
         _provableSeed(leaf.epoch);
         if (!oracle.verifyDevice(leaf, proof)) revert FraudProofs_NotInReport(leaf.epoch);
         if (leaf.flags & PASSED == 0) revert FraudProofs_NotPassed(leaf.deviceId, leaf.flags);
-        (, uint32 count,,) = oracle.sealOf(leaf.epoch);
+        (, uint32 count, , ) = oracle.sealOf(leaf.epoch);
         if (leaf.sealIndex < count) {
             if (sealed_.index != leaf.sealIndex) revert FraudProofs_OutOfRange("index", sealed_.index, leaf.sealIndex);
             _checkSealed(leaf.epoch, sealed_);
@@ -44,7 +45,7 @@ abstract contract QuorumFaults is SealedLeaves {
                 revert FraudProofs_SealMatches(leaf.sealIndex);
             }
         }
-        (uint32 setId,, uint32 signers) = oracle.presence(leaf.epoch);
+        (uint32 setId, , uint32 signers) = oracle.presence(leaf.epoch);
         _record(Kind.UnsealedPass, leaf.epoch, setId, signers);
     }
 
@@ -63,7 +64,7 @@ abstract contract QuorumFaults is SealedLeaves {
         }
         _checkRewardLine(account, earlier);
         _checkRewardLine(account, later);
-        (uint32 setId,, uint32 signers) = oracle.presence(later.epoch);
+        (uint32 setId, , uint32 signers) = oracle.presence(later.epoch);
         _record(Kind.ShrunkReward, later.epoch, setId, signers);
     }
 
@@ -72,7 +73,7 @@ abstract contract QuorumFaults is SealedLeaves {
         QuorumFault memory fault = faults[kind][epoch];
         if (fault.reporter == address(0)) revert FraudProofs_NotRecorded(kind, epoch);
         if (seat > 31 || (fault.signers >> seat) & 1 == 0) revert FraudProofs_NotSigner(seat, fault.signers);
-        (address account,) = validatorSet.seatAt(fault.setId, seat);
+        (address account, ) = validatorSet.seatAt(fault.setId, seat);
         _slashSeat(kind, account, epoch, fault.reporter);
     }
 
@@ -88,7 +89,7 @@ abstract contract QuorumFaults is SealedLeaves {
     }
 
     function _checkRewardLine(address account, RewardLine calldata line) private view {
-        (bytes32 root,,) = oracle.rewardsOf(line.epoch);
+        (bytes32 root, , ) = oracle.rewardsOf(line.epoch);
         bytes32 leaf = keccak256(bytes.concat(keccak256(abi.encode(account, line.cumulative))));
         if (root == 0 || !MerkleProof.verifyCalldata(line.proof, root, leaf)) {
             revert FraudProofs_NotInReport(line.epoch);

@@ -11,18 +11,18 @@ import {ProofLedger} from "./ProofLedger.sol";
 abstract contract SealedLeaves is ProofLedger {
     /// @dev Reverts unless the leaf stands at its index under the seal of the epoch.
     function _checkSealed(uint64 epoch, Sealed calldata s) internal view {
-        (bytes32 sealRoot, uint32 count,,) = oracle.sealOf(epoch);
+        (bytes32 sealRoot, uint32 count, , ) = oracle.sealOf(epoch);
         if (count == 0) revert FraudProofs_NotSealed(epoch);
         CommittedWork.checkBelow("index", s.index, count);
-        bytes32 leaf =
-            keccak256(abi.encode(s.deviceId, s.jobHash, s.nonceRoot, s.resultRoot, s.laneRoot, s.r, s.vs));
+        bytes32 leaf = keccak256(abi.encode(s.deviceId, s.jobHash, s.nonceRoot, s.resultRoot, s.laneRoot, s.r, s.vs));
         CommittedWork.checkPath(leaf, s.index, s.path, PositionalMerkle.depth(count), sealRoot);
     }
 
     /// @dev Who signed the commitment in a sealed leaf; zero for nobody.
     function _sealedSigner(uint64 epoch, Sealed calldata s) internal view returns (address) {
-        bytes32 structHash =
-            keccak256(abi.encode(OracleTypes.COMMITMENT, epoch, s.jobHash, s.deviceId, s.nonceRoot, s.resultRoot));
+        bytes32 structHash = keccak256(
+            abi.encode(OracleTypes.COMMITMENT, epoch, s.jobHash, s.deviceId, s.nonceRoot, s.resultRoot)
+        );
         return QuorumSignatures.recover(_oracleDigest(structHash), s.r, s.vs);
     }
 }

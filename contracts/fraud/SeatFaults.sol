@@ -45,7 +45,7 @@ abstract contract SeatFaults is DeviceFaults, SealedLeaves {
         _reveal(Kind.FalsePass, 4, 0xd, salt);
         (address account, bytes32 rho) = _checkPassed(observed);
         bytes32 seed = oracle.epochSeed(observed.epoch);
-        (IDeviceRegistry.Profile memory p, uint32 profileId,,,) = deviceRegistry.jobOf(observed.deviceId, seed);
+        (IDeviceRegistry.Profile memory p, uint32 profileId, , , ) = deviceRegistry.jobOf(observed.deviceId, seed);
         if (profileId == 0) revert FraudProofs_UnknownDevice(observed.deviceId);
         _checkSampled(p, rho, observed.deviceId, q, round.t, element.i);
         _wrongElement(p, observed.resultRoot, seed, round, element);
@@ -60,13 +60,16 @@ abstract contract SeatFaults is DeviceFaults, SealedLeaves {
         bytes32 salt
     ) external {
         _reveal(Kind.FalsePass, 3, 0x7, salt);
-        (address account,) = _checkPassed(observed);
+        (address account, ) = _checkPassed(observed);
         _checkSealed(observed.epoch, sealed_);
         if (sealed_.deviceId != observed.deviceId || sealed_.resultRoot != observed.resultRoot) {
             revert FraudProofs_OtherResult(sealed_.resultRoot, observed.resultRoot);
         }
-        (IDeviceRegistry.Profile memory p, uint32 profileId,, bytes32 seed) =
-            _jobOf(sealed_.deviceId, observed.epoch, sealed_.jobHash);
+        (IDeviceRegistry.Profile memory p, uint32 profileId, , bytes32 seed) = _jobOf(
+            sealed_.deviceId,
+            observed.epoch,
+            sealed_.jobHash
+        );
         bytes32 first = CommittedWork.firstSeed(seed, sealed_.deviceId, profileId, sealed_.nonceRoot);
         _checkBroken(p, sealed_.resultRoot, first, rounds);
         _slashSeat(Kind.FalsePass, account, observed.epoch, msg.sender);
@@ -102,12 +105,18 @@ abstract contract SeatFaults is DeviceFaults, SealedLeaves {
         if (computed != o.batchRoot) revert FraudProofs_BadPath(computed, o.batchRoot);
     }
 
-    function _statementDigest(Statement what, uint64 epoch, uint32 setId, uint32 round, bytes calldata content)
-        private
-        view
-        returns (bytes32)
-    {
-        uint256 length = what == Statement.Seal ? 64 : what == Statement.Observations ? 32 : 128;
+    function _statementDigest(
+        Statement what,
+        uint64 epoch,
+        uint32 setId,
+        uint32 round,
+        bytes calldata content
+    ) private view returns (bytes32) {
+        uint256 length = what == Statement.Seal
+            ? 64
+            : what == Statement.Observations
+                ? 32
+                : 128;
         if (content.length != length) revert FraudProofs_BadContent(content.length, length);
         bytes memory head;
         if (what == Statement.Seal) {
@@ -125,13 +134,13 @@ abstract contract SeatFaults is DeviceFaults, SealedLeaves {
     /// @dev Seat of the set that the epoch was opened with; reverts unless the epoch is provable.
     function _seatOf(uint64 epoch, uint32 seat) private view returns (address account, address signer, uint32 setId) {
         _provableSeed(epoch);
-        (setId,,) = oracle.presence(epoch);
+        (setId, , ) = oracle.presence(epoch);
         (account, signer) = validatorSet.seatAt(setId, seat);
         if (account == address(0)) revert FraudProofs_UnknownSeat(setId, seat);
     }
 
     function _rhoOf(uint64 epoch) private view returns (bytes32 rho) {
-        (,,, rho) = oracle.sealOf(epoch);
+        (, , , rho) = oracle.sealOf(epoch);
         if (rho == 0) revert FraudProofs_NotDrawn(epoch);
     }
 

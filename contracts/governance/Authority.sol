@@ -13,9 +13,12 @@ contract Authority is AccessManager {
     uint64 public constant GUARDIAN = 1;
 
     /// @param pausable the contracts whose entry the guardian may pause.
-    constructor(address timelock, address guardian, address[] memory pausable, address distributor)
-        AccessManager(timelock)
-    {
+    constructor(
+        address timelock,
+        address guardian,
+        address[] memory pausable,
+        address distributor
+    ) AccessManager(timelock) {
         _grantRole(GUARDIAN, guardian, 0, 0);
         for (uint256 i = 0; i < pausable.length; ++i) {
             _setTargetFunctionRole(pausable[i], PausableEntry.pauseEntry.selector, GUARDIAN);

@@ -6,7 +6,9 @@ import {TimelockController} from "@openzeppelin/contracts/governance/TimelockCon
 /// @title The delay before a change
 /// @notice Administers itself: no account may shorten the delay but through the delay.
 contract Timelock is TimelockController {
-    constructor(uint256 minDelay, address[] memory proposers, address[] memory executors)
-        TimelockController(minDelay, proposers, executors, address(0))
-    { }
+    constructor(
+        uint256 minDelay,
+        address[] memory proposers,
+        address[] memory executors
+    ) TimelockController(minDelay, proposers, executors, address(0)) {}
 }

@@ -40,7 +40,11 @@ interface IDeviceRegistry {
 
     event ProfileAdded(uint32 indexed id, Profile profile);
     event DeviceEnrolled(
-        bytes32 indexed deviceId, address indexed provider, address deviceKey, uint32 profile, bytes32 specHash
+        bytes32 indexed deviceId,
+        address indexed provider,
+        address deviceKey,
+        uint32 profile,
+        bytes32 specHash
     );
     event DeviceEndpoint(bytes32 indexed deviceId, string endpoint, bytes32 tlsFingerprint);
     event DeviceRetired(bytes32 indexed deviceId, Status status);
@@ -100,10 +104,10 @@ interface IDeviceRegistry {
     function keyOf(bytes32 deviceId) external view returns (address deviceKey);
 
     /// @notice What a device has to compute under an epoch's seed, who pays, and the key that signs. Zeros for an unknown id.
-    function jobOf(bytes32 deviceId, bytes32 epochSeed)
-        external
-        view
-        returns (Profile memory p, uint32 profileId, address provider, address deviceKey, bytes32 jobHash_);
+    function jobOf(
+        bytes32 deviceId,
+        bytes32 epochSeed
+    ) external view returns (Profile memory p, uint32 profileId, address provider, address deviceKey, bytes32 jobHash_);
 
     function enrolNonce(address deviceKey) external view returns (uint64);
 

@@ -133,7 +133,9 @@ interface IEpochOracle {
     function sealOf(uint64 epoch) external view returns (bytes32 sealRoot, uint32 count, uint32 signers, bytes32 rho);
 
     /// @notice What rewards are claimed against; zeros for an epoch without an accepted report.
-    function rewardsOf(uint64 epoch) external view returns (bytes32 rewardsRoot, uint256 rewardsTotal, uint40 reportedAt);
+    function rewardsOf(
+        uint64 epoch
+    ) external view returns (bytes32 rewardsRoot, uint256 rewardsTotal, uint40 reportedAt);
 
     /// @notice Who signed; `setId` is zero for an epoch never opened or no longer kept.
     function presence(uint64 epoch) external view returns (uint32 setId, uint32 sealSigners, uint32 reportSigners);

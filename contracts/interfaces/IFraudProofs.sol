@@ -121,9 +121,22 @@ interface IFraudProofs {
 
     event ProofCommitted(address indexed reporter, bytes32 indexed commitHash, uint256 blockNumber);
     event FaultProven(
-        Kind indexed kind, bytes32 indexed subject, uint64 indexed epoch, address account, uint256 amount, address reporter
+        Kind indexed kind,
+        bytes32 indexed subject,
+        uint64 indexed epoch,
+        address account,
+        uint256 amount,
+        address reporter
     );
-    event WrongElementShown(bytes32 indexed deviceId, uint64 indexed epoch, uint32 t, uint32 i, uint32 j, int32 claimed, int32 correct);
+    event WrongElementShown(
+        bytes32 indexed deviceId,
+        uint64 indexed epoch,
+        uint32 t,
+        uint32 i,
+        uint32 j,
+        int32 claimed,
+        int32 correct
+    );
 
     event QuorumFaultRecorded(Kind indexed kind, uint64 indexed epoch, uint32 setId, uint32 signers, address reporter);
     event DemandMade(
@@ -188,7 +201,12 @@ interface IFraudProofs {
 
     /// @notice A committed element differs from the dot product recomputed here.
     /// Proof arguments for the commit hash: (c, round, element).
-    function proveWrongElement(Commitment calldata c, Round calldata round, Element calldata element, bytes32 salt) external;
+    function proveWrongElement(
+        Commitment calldata c,
+        Round calldata round,
+        Element calldata element,
+        bytes32 salt
+    ) external;
 
     /// @notice The seeds are not chained as they must be. `rounds` holds t-1, t, t+1 for a break of s_{t+1} (t >= 1),
     /// 0, 1 for s_1, or 0 alone for s_0. Proof arguments for the commit hash: (c, rounds).
@@ -256,7 +274,12 @@ interface IFraudProofs {
 
     /// @notice Asks a sealed device to show the row sampled by `index`, or the leaf of round `index`. Takes `demandBond`
     /// from the caller, for whoever answers.
-    function demand(uint64 epoch, Sealed calldata sealed_, bool isRow, uint32 index) external returns (uint256 demandId);
+    function demand(
+        uint64 epoch,
+        Sealed calldata sealed_,
+        bool isRow,
+        uint32 index
+    ) external returns (uint256 demandId);
 
     /// @notice Answers a demand for a round leaf. Anyone.
     function answerRound(uint256 demandId, Round calldata round) external;

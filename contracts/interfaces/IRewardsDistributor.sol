@@ -18,9 +18,12 @@ interface IRewardsDistributor {
     error RewardsDistributor_BadBound(string what, uint256 value, uint256 bound);
 
     /// @notice Mints what `account` has earned up to the report of `epoch`. The account itself names the receiver.
-    function claim(uint64 epoch, uint256 cumulative, bytes32[] calldata proof, address receiver)
-        external
-        returns (uint256 amount);
+    function claim(
+        uint64 epoch,
+        uint256 cumulative,
+        bytes32[] calldata proof,
+        address receiver
+    ) external returns (uint256 amount);
 
     /// @notice Refuses claims against the report of `epoch`, within its claim delay. Guardian only.
     function veto(uint64 epoch) external;
@@ -31,10 +34,9 @@ interface IRewardsDistributor {
     function vetoed(uint64 epoch) external view returns (bool);
 
     /// @notice Emission of one epoch: for providers, for validators, and the most that one credit may earn.
-    function emission(uint64 epoch)
-        external
-        view
-        returns (uint256 providerPool, uint256 validatorPool, uint256 maxPerCredit);
+    function emission(
+        uint64 epoch
+    ) external view returns (uint256 providerPool, uint256 validatorPool, uint256 maxPerCredit);
 
     /// @notice All that may have been emitted up to and including the epoch.
     function scheduleLimit(uint64 epoch) external view returns (uint256);

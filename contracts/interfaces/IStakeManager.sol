@@ -44,7 +44,14 @@ interface IStakeManager {
     function deposit(address account, uint128 amount) external;
 
     /// @notice As `deposit`, with an ERC-2612 permit. A permit spent by somebody else first does no harm.
-    function depositWithPermit(address account, uint128 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
+    function depositWithPermit(
+        address account,
+        uint128 amount,
+        uint256 deadline,
+        uint8 v,
+        bytes32 r,
+        bytes32 s
+    ) external;
 
     /// @notice Moves free active stake to pending; it can be withdrawn after the unbonding period.
     function requestWithdrawal(uint128 amount) external;

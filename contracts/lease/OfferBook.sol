@@ -10,9 +10,10 @@ import {PartySignature} from "../libraries/PartySignature.sol";
 
 /// @title What must hold of an offer and of the device behind it
 abstract contract OfferBook is ILeaseEscrow, EIP712 {
-    bytes32 public constant OFFER_TYPEHASH = keccak256(
-        "Offer(address provider,bytes32 deviceId,address token,uint128 rate,uint40 minDuration,uint40 maxDuration,uint40 validUntil,uint64 nonce,address renter)"
-    );
+    bytes32 public constant OFFER_TYPEHASH =
+        keccak256(
+            "Offer(address provider,bytes32 deviceId,address token,uint128 rate,uint40 minDuration,uint40 maxDuration,uint40 validUntil,uint64 nonce,address renter)"
+        );
     bytes32 public constant START_TYPEHASH =
         keccak256("LeaseStart(uint256 leaseId,bytes32 resultRoot,uint40 validUntil)");
 
@@ -77,10 +78,13 @@ abstract contract OfferBook is ILeaseEscrow, EIP712 {
         if (!oracle.verifyDevice(leaf, proof)) revert LeaseEscrow_DeviceNotInReport(deviceId, leaf.epoch);
     }
 
-    function _checkStart(address renter, uint256 leaseId, bytes32 resultRoot, uint40 validUntil, bytes calldata signature)
-        internal
-        view
-    {
+    function _checkStart(
+        address renter,
+        uint256 leaseId,
+        bytes32 resultRoot,
+        uint40 validUntil,
+        bytes calldata signature
+    ) internal view {
         if (block.timestamp > validUntil) revert LeaseEscrow_StartExpired(validUntil, block.timestamp);
         bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(START_TYPEHASH, leaseId, resultRoot, validUntil)));
         if (!PartySignature.isValid(renter, digest, signature)) revert LeaseEscrow_BadSignature(renter);

@@ -10,10 +10,11 @@ import {PositionalMerkle} from "./PositionalMerkle.sol";
 /// @dev Every path length is fixed by the profile, so a node can never pass for a leaf.
 library CommittedWork {
     /// @notice Reverts unless the round stands under resultRoot at position t.
-    function checkRound(IDeviceRegistry.Profile memory p, bytes32 resultRoot, IFraudProofs.Round calldata round)
-        internal
-        pure
-    {
+    function checkRound(
+        IDeviceRegistry.Profile memory p,
+        bytes32 resultRoot,
+        IFraudProofs.Round calldata round
+    ) internal pure {
         checkBelow("t", round.t, p.T);
         bytes32 leaf = keccak256(abi.encodePacked(uint256(round.t), round.seed, round.root));
         checkPath(leaf, round.t, round.path, PositionalMerkle.depth(p.T), resultRoot);
@@ -73,11 +74,12 @@ library CommittedWork {
     }
 
     /// @notice s_0 of a device in an epoch.
-    function firstSeed(bytes32 epochSeed, bytes32 deviceId, uint32 profileId, bytes32 nonceRoot)
-        internal
-        pure
-        returns (bytes32)
-    {
+    function firstSeed(
+        bytes32 epochSeed,
+        bytes32 deviceId,
+        uint32 profileId,
+        bytes32 nonceRoot
+    ) internal pure returns (bytes32) {
         return keccak256(abi.encodePacked("assay.A", epochSeed, deviceId, uint256(profileId), nonceRoot));
     }
 
@@ -85,21 +87,25 @@ library CommittedWork {
         if (value >= limit) revert IFraudProofs.FraudProofs_OutOfRange(what, value, limit);
     }
 
-    function checkPath(bytes32 leaf, uint256 position, bytes32[] calldata path, uint256 levels, bytes32 root)
-        internal
-        pure
-    {
+    function checkPath(
+        bytes32 leaf,
+        uint256 position,
+        bytes32[] calldata path,
+        uint256 levels,
+        bytes32 root
+    ) internal pure {
         if (path.length != levels) revert IFraudProofs.FraudProofs_PathLength(path.length, levels);
         bytes32 computed = PositionalMerkle.rootFrom(leaf, position, path);
         if (computed != root) revert IFraudProofs.FraudProofs_BadPath(computed, root);
     }
 
     /// @notice Round and row that sample `q` of a device falls on.
-    function sample(IDeviceRegistry.Profile memory p, bytes32 rho, bytes32 deviceId, uint32 q)
-        internal
-        pure
-        returns (uint32 t, uint32 i)
-    {
+    function sample(
+        IDeviceRegistry.Profile memory p,
+        bytes32 rho,
+        bytes32 deviceId,
+        uint32 q
+    ) internal pure returns (uint32 t, uint32 i) {
         checkBelow("q", q, p.k);
         uint256 index = uint256(keccak256(abi.encodePacked(rho, "q", deviceId, q))) % (uint256(p.T) * p.M);
         return (uint32(index / p.M), uint32(index % p.M));

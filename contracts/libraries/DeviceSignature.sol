@@ -14,9 +14,9 @@ library DeviceSignature {
                 r := mload(add(signature, 0x20))
                 vs := mload(add(signature, 0x40))
             }
-            (signer,,) = ECDSA.tryRecover(digest, r, vs);
+            (signer, , ) = ECDSA.tryRecover(digest, r, vs);
         } else {
-            (signer,,) = ECDSA.tryRecover(digest, signature);
+            (signer, , ) = ECDSA.tryRecover(digest, signature);
         }
     }
 }

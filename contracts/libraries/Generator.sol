@@ -31,11 +31,13 @@ library Generator {
         h1 = keccak256(abi.encodePacked(seed, tag, index, uint8(1)));
     }
 
-    function accumulate(bytes32 a0, bytes32 a1, bytes32 b0, bytes32 b1, uint256 words)
-        private
-        pure
-        returns (uint256 products, uint256 sums)
-    {
+    function accumulate(
+        bytes32 a0,
+        bytes32 a1,
+        bytes32 b0,
+        bytes32 b1,
+        uint256 words
+    ) private pure returns (uint256 products, uint256 sums) {
         assembly ("memory-safe") {
             function mix(x, key) -> y {
                 y := and(x, LOW32_OF_64)
@@ -49,14 +51,20 @@ library Generator {
             let aOdd := and(shr(32, a0), LOW32_OF_64)
             let bEven := and(b0, LOW32_OF_64)
             let bOdd := and(shr(32, b0), LOW32_OF_64)
-            for { } words { words := sub(words, 1) } {
+            for {} words {
+                words := sub(words, 1)
+            } {
                 let a := or(mix(aEven, and(a1, LOW32_OF_64)), shl(32, mix(aOdd, and(shr(32, a1), LOW32_OF_64))))
                 let b := or(mix(bEven, and(b1, LOW32_OF_64)), shl(32, mix(bOdd, and(shr(32, b1), LOW32_OF_64))))
                 aEven := add(aEven, COUNTER)
                 aOdd := add(aOdd, COUNTER)
                 bEven := add(bEven, COUNTER)
                 bOdd := add(bOdd, COUNTER)
-                for { let s := 4 } s { s := sub(s, 1) } {
+                for {
+                    let s := 4
+                } s {
+                    s := sub(s, 1)
+                } {
                     let x := and(a, BYTE_OF_32)
                     let y := and(b, BYTE_OF_32)
                     products := add(products, mul(x, y))

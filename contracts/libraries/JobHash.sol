@@ -6,7 +6,11 @@ import {IDeviceRegistry} from "../interfaces/IDeviceRegistry.sol";
 /// @title What a device has to compute in an epoch, in one hash
 library JobHash {
     /// @notice keccak256(epochSeed ‖ abi.encode(profileId, M, N, K, T, chunk, k, W)).
-    function compute(IDeviceRegistry.Profile memory p, uint32 profileId, bytes32 epochSeed) internal pure returns (bytes32) {
+    function compute(
+        IDeviceRegistry.Profile memory p,
+        uint32 profileId,
+        bytes32 epochSeed
+    ) internal pure returns (bytes32) {
         return keccak256(abi.encode(epochSeed, profileId, p.M, p.N, p.K, p.T, p.chunk, p.k, p.W));
     }
 }

@@ -16,12 +16,19 @@ library QuorumSignatures {
     }
 
     /// @notice Reverts unless at least `least` seats of the set signed `digest`, and all that the mask names did.
-    function check(bytes32 digest, address blob, uint32 signers, bytes calldata signatures, uint256 least) internal view {
+    function check(
+        bytes32 digest,
+        address blob,
+        uint32 signers,
+        bytes calldata signatures,
+        uint256 least
+    ) internal view {
         uint256 n = SeatBlob.count(blob);
         if (uint256(signers) >> n != 0) revert IEpochOracle.EpochOracle_SignersOutOfSet(signers, n);
         uint256 signed = bitCount(signers);
         if (signed < least) revert IEpochOracle.EpochOracle_NoQuorum(signed, least);
-        if (signatures.length != signed * 64) revert IEpochOracle.EpochOracle_SignatureLength(signatures.length, signed * 64);
+        if (signatures.length != signed * 64)
+            revert IEpochOracle.EpochOracle_SignatureLength(signatures.length, signed * 64);
         bytes memory expected = SeatBlob.packedSigners(blob, n);
         uint256 at;
         for (uint256 index = 0; index < n; ++index) {

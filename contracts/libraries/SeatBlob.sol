@@ -59,7 +59,7 @@ library SeatBlob {
     function indexOf(address blob, address account) internal view returns (bool found, uint256 index) {
         uint256 n = count(blob);
         for (index = 0; index < n; ++index) {
-            (address seated,) = seat(blob, index);
+            (address seated, ) = seat(blob, index);
             if (seated == account) return (true, index);
         }
         return (false, 0);

@@ -17,10 +17,13 @@ library SetQueue {
         Change[] changes;
     }
 
-    function push(Queue storage q, address joins, address leaves, uint64 earliest, uint256 limit)
-        internal
-        returns (uint64 effective)
-    {
+    function push(
+        Queue storage q,
+        address joins,
+        address leaves,
+        uint64 earliest,
+        uint256 limit
+    ) internal returns (uint64 effective) {
         uint64 last = q.lastEffective;
         if (earliest > last) {
             effective = earliest;

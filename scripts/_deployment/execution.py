@@ -87,13 +87,9 @@ def _begun(parameters: Parameters, provider: Any, deployer: Any, path: Path) -> 
     if artifact is not None:
         same_chain = artifact.data.get("chainId") == chain_id(provider) and _stands(artifact, provider)
         if same_chain and artifact.data.get("parameters") != wanted:
-            raise DeploymentFailed(
-                f"{path} holds a deployment with other parameters; remove it to deploy anew"
-            )
+            raise DeploymentFailed(f"{path} holds a deployment with other parameters; remove it to deploy anew")
         if same_chain and artifact.data["deployer"] != deployer.address:
-            raise DeploymentFailed(
-                f"{path} was begun by {artifact.data['deployer']}, not by {deployer.address}"
-            )
+            raise DeploymentFailed(f"{path} was begun by {artifact.data['deployer']}, not by {deployer.address}")
         if same_chain:
             return artifact
     config = provider.config_manager.get_config("solidity")

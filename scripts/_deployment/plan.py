@@ -41,10 +41,7 @@ def steps(p: Parameters, genesis: int) -> list[Step]:
     timing = (
         genesis, e.epochLength, e.openBy, e.sealBy, e.drawBy, e.reportBy, e.drawDelay, e.proofWindow,
     )  # fmt: skip
-    profiles = [
-        (q.M, q.N, q.K, q.T, q.chunk, q.k, q.W, q.deadlineMs, q.credit, q.maxGops, q.stake)
-        for q in p.profiles
-    ]
+    profiles = [(q.M, q.N, q.K, q.T, q.chunk, q.k, q.W, q.deadlineMs, q.credit, q.maxGops, q.stake) for q in p.profiles]
     allocations = [(a.account, a.amount) for a in p.token.allocations]
     r = p.rewards
     curve = (r.initialEmission, r.eraEpochs, r.providerBps, r.maxPerCredit, r.claimDelay)

@@ -10,9 +10,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from scripts._deployment.execution import deploy  # noqa: E402
-from support.network import CONTRACTS, Network  # noqa: E402
-from support.parameters import SEATS, test_parameters  # noqa: E402
+from support.network import CONTRACTS, Network
+from support.parameters import SEATS, test_parameters
+
+from scripts._deployment.execution import deploy
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,10 @@
 
 import ape
 import pytest
-from assay.proof.sampling import samples
 from support.epochs import Committed, Epoch
 from support.faults import round_of, row_of, sealed
+
+from assay.proof.sampling import samples
 
 STAKE = 10**21
 BOND = 10**20
@@ -23,9 +24,7 @@ def asked(network, stranger):
 
 def demand(network, asked, is_row=True, index=0, sender=None):
     epoch, committed = asked
-    network.FraudProofs.demand(
-        0, sealed(epoch, committed), is_row, index, sender=sender or network.accounts[40]
-    )
+    network.FraudProofs.demand(0, sealed(epoch, committed), is_row, index, sender=sender or network.accounts[40])
     return network.FraudProofs.demandCount()
 
 
@@ -100,9 +99,7 @@ def test_answer__another_row__refused(network, asked):
     t, i = samples(epoch.rho, committed.device.id, committed.device.profile)[0]
     row, path = row_of(committed.proof, t, (i + 1) % 32)
     with ape.reverts(network.FraudProofs.FraudProofs_BadPath):
-        network.FraudProofs.answerRow(
-            demand_id, round_of(committed.proof, t), row, path, sender=network.accounts[41]
-        )
+        network.FraudProofs.answerRow(demand_id, round_of(committed.proof, t), row, path, sender=network.accounts[41])
     row, path = row_of(committed.proof, t, i)
     with ape.reverts(network.FraudProofs.FraudProofs_ChunkLength, length=252, expected=256):
         network.FraudProofs.answerRow(
@@ -113,9 +110,7 @@ def test_answer__another_row__refused(network, asked):
             demand_id, round_of(committed.proof, (t + 1) % 3), row, path, sender=network.accounts[41]
         )
     with ape.reverts(network.FraudProofs.FraudProofs_WrongAnswer, isRow=True):
-        network.FraudProofs.answerRound(
-            demand_id, round_of(committed.proof, t), sender=network.accounts[41]
-        )
+        network.FraudProofs.answerRound(demand_id, round_of(committed.proof, t), sender=network.accounts[41])
 
 
 def test_a_late_answer__past_the_deadline__refused(network, asked):

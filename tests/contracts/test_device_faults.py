@@ -2,11 +2,12 @@
 
 import ape
 import pytest
-from assay.protocol.keccak import keccak
 from eth_abi.abi import encode
 from support.cheats import with_broken_chain, with_wrong_element
 from support.epochs import Committed, Epoch
 from support.faults import SALT, commit, commit_hash, element_of, prove, round_of
+
+from assay.protocol.keccak import keccak
 
 STAKE = 10**21
 

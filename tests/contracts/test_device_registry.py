@@ -2,8 +2,9 @@
 
 import ape
 import pytest
-from assay.protocol.signing import address_of
 from support.network import key
+
+from assay.protocol.signing import address_of
 
 GOOD = (256, 256, 4096, 8, 256, 64, 2, 8000, 1, 1000, 10**21)
 
@@ -60,9 +61,7 @@ def test_a_key_sold_to_another_provider__enrolled_there__another_device(network)
     buyer = network.accounts[23]
     network.stake(buyer, 10**21)
     signature = network.enrol_signature(buyer, device.private_key, 2, b"\6" * 32)
-    network.DeviceRegistry.enrol(
-        address_of(device.private_key), 2, b"\6" * 32, "", b"\0" * 32, signature, sender=buyer
-    )
+    network.DeviceRegistry.enrol(address_of(device.private_key), 2, b"\6" * 32, "", b"\0" * 32, signature, sender=buyer)
     sold = network.DeviceRegistry.deviceIdOf(buyer, address_of(device.private_key))
     assert bytes(sold) != device.id
     assert network.DeviceRegistry.activeProvider(device.id) == network.accounts[20]
@@ -72,9 +71,7 @@ def test_enrol__without_stake__insufficient(network):
     provider, private_key = network.accounts[24], key("poor")
     signature = network.enrol_signature(provider, private_key, 2, b"\6" * 32)
     with ape.reverts(network.StakeManager.StakeManager_InsufficientStake, free=0, needed=10**21):
-        network.DeviceRegistry.enrol(
-            address_of(private_key), 2, b"\6" * 32, "", b"\0" * 32, signature, sender=provider
-        )
+        network.DeviceRegistry.enrol(address_of(private_key), 2, b"\6" * 32, "", b"\0" * 32, signature, sender=provider)
 
 
 @pytest.mark.parametrize("profile_id", [0, 3])

@@ -2,9 +2,10 @@
 
 import ape
 import pytest
-from assay.protocol.keccak import keccak
-from assay.protocol.signing import HALF_ORDER, CURVE_ORDER, Domain
 from support.epochs import Epoch, run_epoch
+
+from assay.protocol.keccak import keccak
+from assay.protocol.signing import CURVE_ORDER, HALF_ORDER, Domain
 
 PHASES = {"None": 0, "Open": 1, "Sealed": 2, "Drawn": 3, "Reported": 4, "Void": 5}
 
@@ -28,9 +29,7 @@ def seal_call(epoch, quorum=None, root=b"\1" * 32, count=3, round_=0, digest=Non
     message = epoch.seal_message(root, count, round_)
     digest = digest or message.digest(epoch.network.domain("EpochOracle"))
     quorum = quorum(digest) if quorum else epoch.network.quorum(digest)
-    return epoch.oracle.seal(
-        epoch.number, round_, root, count, quorum, sender=sender or epoch.network.accounts[40]
-    )
+    return epoch.oracle.seal(epoch.number, round_, root, count, quorum, sender=sender or epoch.network.accounts[40])
 
 
 def test_epoch__all_four_steps_by_anyone__reported(network):
@@ -121,9 +120,7 @@ def test_too_many_too_few_trailing_signatures__length__refused(network, opened, 
         mask, signatures = network.quorum(digest)
         return mask, signatures + b"\1" * change if change > 0 else signatures[:change]
 
-    with ape.reverts(
-        network.EpochOracle.EpochOracle_SignatureLength, length=192 + change, expected=192
-    ):
+    with ape.reverts(network.EpochOracle.EpochOracle_SignatureLength, length=192 + change, expected=192):
         seal_call(opened, quorum)
 
 

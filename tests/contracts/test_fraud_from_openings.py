@@ -3,8 +3,6 @@
 import json
 
 import pytest
-from scripts._deployment.execution import deploy
-from scripts._deployment.parameters import Parameters
 from support.epochs import Epoch
 from support.network import CONTRACTS, Network
 from support.parameters import SEATS, test_parameters
@@ -17,6 +15,8 @@ from assay.proof.statement import Statement
 from assay.protocol import seeds
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
+from scripts._deployment.execution import deploy
+from scripts._deployment.parameters import Parameters
 
 RHO = keccak(b"rho")
 LENGTHS = [4_096, 65_536]

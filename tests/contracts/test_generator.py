@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from assay.proof.generator import TAG_A, TAG_B, vector
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "proof-v1.json").read_text())

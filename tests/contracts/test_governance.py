@@ -2,8 +2,9 @@
 
 import ape
 import pytest
-from assay.protocol.signing import address_of
 from support.network import key
+
+from assay.protocol.signing import address_of
 
 DAY = 86_400
 ZERO32 = b"\0" * 32

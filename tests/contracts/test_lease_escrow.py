@@ -347,9 +347,7 @@ def leased(letting):
 
 def attested(letting, number, uptime, flags=2):
     device = letting.device
-    return run_epoch(
-        letting.network, number, letting.network.devices, {device.id: flags}, {device.id: uptime}
-    )
+    return run_epoch(letting.network, number, letting.network.devices, {device.id: flags}, {device.id: uptime})
 
 
 def refund(letting, epoch):

@@ -17,7 +17,7 @@ def earned(network):
 
 
 def claim(network, epoch, index=0, cumulative=None, sender=20, receiver=None):
-    account, amount = epoch.rewards.values[index]
+    _, amount = epoch.rewards.values[index]
     sender = network.accounts[sender]
     return network.RewardsDistributor.claim(
         epoch.number, cumulative or amount, epoch.rewards.proof(index), receiver or sender, sender=sender
@@ -43,7 +43,9 @@ def test_claim__cumulative__one_proof_covers_all_epochs_before(network, earned):
     network.go_to(claimable)
     claim(network, epoch)
     account = network.accounts[20].address
-    later = run_epoch(network, 2, network.devices, rewards=[(account, 80 * TOKEN), (network.accounts[10].address, 10 * TOKEN)])
+    later = run_epoch(
+        network, 2, network.devices, rewards=[(account, 80 * TOKEN), (network.accounts[10].address, 10 * TOKEN)]
+    )
     network.pass_time(HOUR + 1)
     before = network.NetworkToken.balanceOf(account)
     claim(network, later)

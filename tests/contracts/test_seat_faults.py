@@ -2,13 +2,14 @@
 
 import ape
 import pytest
-from assay.proof.sampling import samples
-from assay.protocol import messages
-from assay.protocol.leaves import ObservationLeaf
 from eth_abi.abi import encode
 from support.cheats import with_broken_chain, with_wrong_element
 from support.epochs import Committed, Epoch, run_epoch
 from support.faults import element_of, observed, prove, round_of, sealed
+
+from assay.proof.sampling import samples
+from assay.protocol import messages
+from assay.protocol.leaves import ObservationLeaf
 
 SEAT_STAKE = 10**23
 
@@ -29,9 +30,7 @@ def statement(network, seat, message, content):
 
 def two_seals(epoch, seat=1, roots=(b"\1" * 32, b"\2" * 32), round_=0):
     return [
-        statement(
-            epoch.network, seat, epoch.seal_message(root, 3, round_), encode(["bytes32", "uint32"], [root, 3])
-        )
+        statement(epoch.network, seat, epoch.seal_message(root, 3, round_), encode(["bytes32", "uint32"], [root, 3]))
         for root in roots
     ]
 
@@ -78,9 +77,7 @@ def test_two_statements__of_different_rounds__framing_refused(network, epoch, st
         prove(network, "proveTwoStatements", "TwoStatements", [0, 0, 0, 1, first, second], stranger)
 
 
-def test_a_leader_who_shows_two_proposals__signed_by_one_seat__another_cannot_be_slashed(
-    network, epoch, stranger
-):
+def test_a_leader_who_shows_two_proposals__signed_by_one_seat__another_cannot_be_slashed(network, epoch, stranger):
     with ape.reverts(network.FraudProofs.FraudProofs_BadSignature):
         prove(network, "proveTwoStatements", "TwoStatements", [0, 0, 0, 2, *two_seals(epoch, 1)], stranger)
 
@@ -128,9 +125,7 @@ def cheat_sealed(network, epoch, change):
 
 
 def passing(epoch, cheat, seat=1, flags=1):
-    found = [
-        ObservationLeaf(c.device.id, c.message.result_root, 1_000, flags, 10_000) for c in epoch.sealed
-    ]
+    found = [ObservationLeaf(c.device.id, c.message.result_root, 1_000, flags, 10_000) for c in epoch.sealed]
     return observed(epoch, seat, found, epoch.sealed.index(cheat))
 
 
@@ -139,6 +134,7 @@ def skipped(network, epoch):
     """Every row of round 1 has a wrong first element."""
     import numpy as np
     from support.cheats import commit_products, true_product
+
     from assay.proof.threads import Threads
 
     def change(honest):
@@ -146,9 +142,7 @@ def skipped(network, epoch):
             product = true_product(honest.profile, honest.epoch_seed, seed)
             return product + np.int32(1) if t == 1 else product
 
-        return commit_products(
-            honest.profile, honest.epoch_seed, honest.device_seed, multiply, "cheat", Threads(1)
-        )
+        return commit_products(honest.profile, honest.epoch_seed, honest.device_seed, multiply, "cheat", Threads(1))
 
     cheat = cheat_sealed(network, epoch, change)
     drawn = samples(epoch.rho, cheat.device.id, cheat.device.profile)

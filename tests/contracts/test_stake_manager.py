@@ -39,9 +39,7 @@ def test_permit_front_run__deposit_with_permit__still_deposits(network, stranger
     kinds = {"Permit": [{"name": "owner", "type": "address"}, {"name": "spender", "type": "address"},
                         {"name": "value", "type": "uint256"}, {"name": "nonce", "type": "uint256"},
                         {"name": "deadline", "type": "uint256"}]}  # fmt: skip
-    signed = Account.sign_message(
-        encode_typed_data(domain, kinds, values), private_key=stranger.private_key
-    )
+    signed = Account.sign_message(encode_typed_data(domain, kinds, values), private_key=stranger.private_key)
     v, r, s = signed.v, signed.r.to_bytes(32, "big"), signed.s.to_bytes(32, "big")
     token.permit(stranger, manager, 7, deadline, v, r, s, sender=network.accounts[41])  # spent by somebody else
     manager.depositWithPermit(stranger, 7, deadline, v, r, s, sender=stranger)

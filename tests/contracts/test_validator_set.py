@@ -2,9 +2,10 @@
 
 import ape
 import pytest
-from assay.protocol.signing import address_of
 from support.epochs import Epoch, run_epoch
 from support.network import key
+
+from assay.protocol.signing import address_of
 
 SEAT = 10**23
 

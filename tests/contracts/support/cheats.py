@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+
 from assay.proof.commitment import commit_products
 from assay.proof.proof import KeptRows, Proof
 from assay.proof.seed_chain import result_tree
@@ -30,9 +31,7 @@ def with_wrong_element(honest: Proof, t: int, i: int, j: int) -> Proof:
             return wrong
         return true_product(honest.profile, honest.epoch_seed, seed)
 
-    return commit_products(
-        honest.profile, honest.epoch_seed, honest.device_seed, multiply, "cheat", Threads(1)
-    )
+    return commit_products(honest.profile, honest.epoch_seed, honest.device_seed, multiply, "cheat", Threads(1))
 
 
 def true_product(profile: Profile, epoch_seed: bytes, round_seed: bytes) -> np.ndarray:

@@ -97,9 +97,7 @@ class Epoch:
         self.seal_tree = PositionalTree([c.leaf.hash() for c in self.sealed])
         message = self.seal_message(self.seal_tree.root, len(self.sealed), round_)
         quorum = self.network.quorum(message.digest(self.network.domain("EpochOracle")), seats)
-        self.oracle.seal(
-            self.number, round_, message.seal_root, message.count, quorum, sender=self.network.accounts[0]
-        )
+        self.oracle.seal(self.number, round_, message.seal_root, message.count, quorum, sender=self.network.accounts[0])
         return self
 
     def draw(self) -> Epoch:

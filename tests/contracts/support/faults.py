@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from eth_abi.abi import encode
+
 from assay.proof.fraud import RoundArgument, element_of_row
 from assay.proof.proof import Proof
 from assay.protocol import leaves
 from assay.protocol.keccak import keccak
 from assay.protocol.merkle import PositionalTree
-from eth_abi.abi import encode
 
 from .epochs import Committed, Epoch
 from .network import Network

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from assay.protocol.messages import LeaseStart, Offer
 from eth_account import Account
+
+from assay.protocol.messages import LeaseStart, Offer
 
 from .epochs import Epoch
 from .network import Device, Network
@@ -70,9 +71,7 @@ class Letting:
     def start(self) -> Any:
         self.network.TestToken.approve(self.escrow, 10**15, sender=self.provider)
         until = self.network.now + 10**6
-        return self.escrow.start(
-            self.lease_id, b"\7" * 32, until, self.start_signature(until), sender=self.provider
-        )
+        return self.escrow.start(self.lease_id, b"\7" * 32, until, self.start_signature(until), sender=self.provider)
 
     @property
     def lease(self) -> Any:
