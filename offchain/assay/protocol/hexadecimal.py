@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from assay.protocol.keccak import keccak
 
@@ -77,6 +78,7 @@ def to_hex(data: bytes) -> str:
     return "0x" + data.hex()
 
 
+@lru_cache(maxsize=65_536)
 def to_address(data: bytes) -> str:
     """The EIP-55 spelling of 20 bytes."""
     if len(data) != 20:

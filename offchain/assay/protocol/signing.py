@@ -1,6 +1,6 @@
 """EIP-712 domains and ECDSA over secp256k1: compact (EIP-2098) signatures, low s, recovery.
 
-eth-keys is imported where a key is used: reading and hashing messages must not pay for it.
+coincurve (libsecp256k1) is imported where a key is used: reading and hashing messages must not pay for it.
 """
 
 from __future__ import annotations
@@ -54,12 +54,13 @@ def sign_compact(digest: bytes, private_key: bytes) -> bytes:
 
     `private_key` is 32 bytes. Raises ValueError for a digest of another length, or a key off the order.
     """
-    from eth_keys.datatypes import PrivateKey
+    from coincurve import PrivateKey
 
     if len(digest) != 32:
         raise ValueError(f"digest: {len(digest)} bytes, expected 32")
-    signature = PrivateKey(_checked_key(private_key)).sign_msg_hash(digest)
-    return compact(signature.r, signature.s, signature.v)
+    signature = PrivateKey(_checked_key(private_key)).sign_recoverable(digest, hasher=None)
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
+    return compact(r, s, signature[64])
 
 
 def compact(r: int, s: int, parity: int) -> bytes:
@@ -91,16 +92,16 @@ def split(signature: bytes) -> tuple[int, int, int]:
 
 def recover(digest: bytes, signature: bytes) -> str:
     """Checksummed address of the key that signed `digest`. Raises SignatureError."""
-    from eth_keys.datatypes import Signature
-    from eth_keys.exceptions import BadSignature
-    from eth_utils.exceptions import ValidationError
+    from coincurve import PublicKey
 
     r, s, parity = split(signature)
+    recoverable = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([parity])
     try:
-        key = Signature(vrs=(parity, r, s)).recover_public_key_from_msg_hash(digest)
-    except (BadSignature, ValidationError) as error:
+        key = PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
+    except Exception as error:
+        # coincurve raises bare Exceptions and ValueErrors for what libsecp256k1 refuses.
         raise SignatureError(f"signature: no key recovers from it ({error})") from None
-    return to_address(key.to_canonical_address())
+    return _address_of_point(key.format(compressed=False))
 
 
 def signed_by(digest: bytes, signature: bytes, signer: str) -> bool:
@@ -113,9 +114,14 @@ def signed_by(digest: bytes, signature: bytes, signer: str) -> bool:
 
 def address_of(private_key: bytes) -> str:
     """Checksummed address of a key of 32 bytes. Raises ValueError for a key off the curve's order."""
-    from eth_keys.datatypes import PrivateKey
+    from coincurve import PrivateKey
 
-    return to_address(PrivateKey(_checked_key(private_key)).public_key.to_canonical_address())
+    return _address_of_point(PrivateKey(_checked_key(private_key)).public_key.format(compressed=False))
+
+
+def _address_of_point(point: bytes) -> str:
+    """Of an uncompressed point: 0x04 ‖ x ‖ y."""
+    return to_address(keccak(point[1:])[12:])
 
 
 def _checked_key(private_key: bytes) -> bytes:

@@ -58,7 +58,7 @@ def test_import__protocol__pulls_in_no_upper_layer_nor_heavy_library():
     code = (
         "import sys\n"
         "from assay.protocol import leaves, messages, profile, seeds\n"
-        "heavy = {'web3', 'eth_account', 'eth_abi', 'eth_keys', 'pydantic', 'numpy'} & set(sys.modules)\n"
+        "heavy = {'web3', 'eth_account', 'eth_abi', 'eth_keys', 'coincurve', 'pydantic', 'numpy'} & set(sys.modules)\n"
         "upper = [m for m in sys.modules if m.startswith('assay.') and not m.startswith('assay.protocol')]\n"
         "print(sorted(heavy), upper)"
     )
