@@ -36,7 +36,7 @@ abstract contract Accused is Market {
 
     function jobHash(bytes32 epochSeed) internal pure returns (bytes32) {
         return keccak256(
-            abi.encode(epochSeed, uint256(1), uint256(2), uint256(32), uint256(64), uint256(3), uint256(32), uint256(4), uint256(1))
+            abi.encode(epochSeed, uint256(1), uint256(2), uint256(64), uint256(64), uint256(3), uint256(32), uint256(4), uint256(1))
         );
     }
 

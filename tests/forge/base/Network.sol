@@ -125,7 +125,7 @@ abstract contract Network is Checks {
     /// @dev Profile 1 is small enough to be computed in the EVM; 2 and 3 have the inner lengths of micro and datacenter.
     function firstProfiles() internal pure virtual returns (IDeviceRegistry.Profile[] memory p) {
         p = new IDeviceRegistry.Profile[](3);
-        p[0] = IDeviceRegistry.Profile(2, 32, 64, 3, 32, 4, 1, 8_000, 1, 100_000, DEVICE_STAKE);
+        p[0] = IDeviceRegistry.Profile(2, 64, 64, 3, 32, 4, 1, 8_000, 1, 100_000, DEVICE_STAKE);
         p[1] = IDeviceRegistry.Profile(256, 256, 4_096, 8, 256, 64, 2, 8_000, 1, 100_000, DEVICE_STAKE);
         p[2] = IDeviceRegistry.Profile(4_096, 4_096, 65_536, 64, 256, 256, 2, 8_000, 1, 100_000, DEVICE_STAKE);
     }

@@ -6,10 +6,12 @@ import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 import {Trees} from "./Trees.sol";
 
 /// @title A reference prover for one tiny shape, entry by entry as the protocol states it
-/// @dev M = 2, N = 32, K = 64, T = 3, chunk = 32: a row is one chunk. Shares no code with the contracts.
+/// @dev M = 2, N = 64, K = 64, T = 3, chunk = 32: a row is two chunks. Shares no code with the contracts.
 library Prover {
     uint256 internal constant M = 2;
-    uint256 internal constant N = 32;
+    uint256 internal constant N = 64;
+    uint256 internal constant CHUNK = 32;
+    uint256 internal constant PER_ROW = N / CHUNK;
     uint256 internal constant K = 64;
     uint256 internal constant T = 3;
 
@@ -46,7 +48,7 @@ library Prover {
     }
 
     function roundRoot(Work memory w, uint256 t) internal pure returns (bytes32) {
-        return Trees.root(rowLeaves(w, t));
+        return Trees.root(chunkLeaves(w, t));
     }
 
     function round(Work memory w, uint256 t) internal pure returns (IFraudProofs.Round memory) {
@@ -54,7 +56,17 @@ library Prover {
     }
 
     function element(Work memory w, uint256 t, uint256 i, uint256 j) internal pure returns (IFraudProofs.Element memory) {
-        return IFraudProofs.Element(uint32(i), uint32(j), w.rows[t * M + i], Trees.path(rowLeaves(w, t), i));
+        uint256 position = i * PER_ROW + j / CHUNK;
+        return IFraudProofs.Element(
+            uint32(i), uint32(j), chunkOf(w.rows[t * M + i], j / CHUNK), Trees.path(chunkLeaves(w, t), position)
+        );
+    }
+
+    /// @notice Path from the subtree of row i to the root of round t.
+    function rowPath(Work memory w, uint256 t, uint256 i) internal pure returns (bytes32[] memory path) {
+        bytes32[] memory whole = Trees.path(chunkLeaves(w, t), i * PER_ROW);
+        path = new bytes32[](whole.length - 1); // a row is two chunks: one level is its own
+        for (uint256 d = 0; d < path.length; ++d) path[d] = whole[d + 1];
     }
 
     /// @notice Makes element (t, i, j) wrong by `difference` and binds it again, seeds as they were.
@@ -117,9 +129,16 @@ library Prover {
         }
     }
 
-    function rowLeaves(Work memory w, uint256 t) private pure returns (bytes32[] memory leaves) {
-        leaves = new bytes32[](M);
-        for (uint256 i = 0; i < M; ++i) leaves[i] = keccak256(w.rows[t * M + i]);
+    function chunkLeaves(Work memory w, uint256 t) private pure returns (bytes32[] memory leaves) {
+        leaves = new bytes32[](M * PER_ROW);
+        for (uint256 p = 0; p < leaves.length; ++p) {
+            leaves[p] = keccak256(chunkOf(w.rows[t * M + p / PER_ROW], p % PER_ROW));
+        }
+    }
+
+    function chunkOf(bytes memory row, uint256 c) private pure returns (bytes memory chunk) {
+        chunk = new bytes(4 * CHUNK);
+        for (uint256 at = 0; at < chunk.length; ++at) chunk[at] = row[c * chunk.length + at];
     }
 
     function roundLeaves(Work memory w) private pure returns (bytes32[] memory leaves) {

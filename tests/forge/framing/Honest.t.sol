@@ -33,7 +33,7 @@ contract HonestAreNotFramed is Accused {
 
     /// @dev Every element of every round of both devices is the one that the contract computes.
     function test_wrong_element__never_convicts_an_honest_element(uint256 d, uint256 t, uint256 i, uint256 j) public {
-        (d, t, i, j) = (d % 2, t % 3, i % 2, j % 32);
+        (d, t, i, j) = (d % 2, t % 3, i % 2, j % 64);
         Prover.Work memory w = work(d);
         refused(
             wrongElement(commitments[d], Prover.round(w, t), Prover.element(w, t, i, j), bytes32(j)),
@@ -45,7 +45,7 @@ contract HonestAreNotFramed is Accused {
     function test_wrong_element__refuses_anything_not_committed(uint256 what, uint256 at, uint256 value) public {
         IFraudProofs.Commitment memory c = commitments[0];
         IFraudProofs.Round memory r = Prover.round(first, at % 3);
-        IFraudProofs.Element memory e = Prover.element(first, at % 3, at % 2, at % 32);
+        IFraudProofs.Element memory e = Prover.element(first, at % 3, at % 2, at % 64);
         what = what % 12;
         bytes32 other = keccak256(abi.encode(value));
         if (what == 0) c.resultRoot = other;
@@ -57,7 +57,7 @@ contract HonestAreNotFramed is Accused {
         else if (what == 6) r.path[value % r.path.length] = other;
         else if (what == 7) e.i ^= 1;
         else if (what == 8) e.chunk[value % 128] ^= bytes1(uint8(1 + value % 255));
-        else if (what == 9) e.path[0] = other;
+        else if (what == 9) e.path[value % 2] = other;
         else if (what == 10) c.epoch = uint64(1 + value % 20);
         else c.jobHash = other;
         (bool ok,) = accuse(wrongElement(c, r, e, bytes32(value)));
@@ -67,7 +67,7 @@ contract HonestAreNotFramed is Accused {
 
     function test_a_path_longer_shorter_or_of_another_position__is_refused(uint256 at) public {
         IFraudProofs.Round memory r = Prover.round(first, at % 3);
-        IFraudProofs.Element memory e = Prover.element(first, at % 3, at % 2, at % 32);
+        IFraudProofs.Element memory e = Prover.element(first, at % 3, at % 2, at % 64);
         IFraudProofs.Commitment memory c = commitments[0];
         bytes32[] memory right = e.path;
         e.path = new bytes32[](0);
@@ -75,8 +75,8 @@ contract HonestAreNotFramed is Accused {
             wrongElement(c, r, e, bytes32(0)),
             IFraudProofs.FraudProofs_PathLength.selector
         );
-        e.path = new bytes32[](2);
-        e.path[0] = right[0];
+        e.path = new bytes32[](3);
+        (e.path[0], e.path[1]) = (right[0], right[1]);
         refused(
             wrongElement(c, r, e, bytes32(0)),
             IFraudProofs.FraudProofs_PathLength.selector
@@ -88,7 +88,7 @@ contract HonestAreNotFramed is Accused {
             wrongElement(c, r, e, bytes32(0)),
             IFraudProofs.FraudProofs_ChunkLength.selector
         );
-        e = Prover.element(first, at % 3, at % 2, at % 32);
+        e = Prover.element(first, at % 3, at % 2, at % 64);
         e.i ^= 1;
         refused(
             wrongElement(c, r, e, bytes32(0)),
@@ -99,7 +99,7 @@ contract HonestAreNotFramed is Accused {
             wrongElement(c, r, e, bytes32(0)),
             IFraudProofs.FraudProofs_OutOfRange.selector
         );
-        (e.i, e.j) = (0, 32);
+        (e.i, e.j) = (0, 64);
         refused(
             wrongElement(c, r, e, bytes32(0)),
             IFraudProofs.FraudProofs_OutOfRange.selector

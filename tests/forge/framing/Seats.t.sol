@@ -101,7 +101,7 @@ contract SeatsAreNotFramed is Accused {
         (uint256 t, uint256 i) = sampleOf(deviceIds[0], q);
         IFraudProofs.Observed memory o = observedBy(0, commitments, 0, 1);
         refused(
-            falsePass(o, q, Prover.round(work, t), Prover.element(work, t, i, j % 32)),
+            falsePass(o, q, Prover.round(work, t), Prover.element(work, t, i, j % 64)),
             IFraudProofs.FraudProofs_ElementCorrect.selector
         );
     }

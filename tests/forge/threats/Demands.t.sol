@@ -81,22 +81,23 @@ contract DemandThreats is Accused {
         (uint256 t, uint256 i) = sampleOf(deviceIds[0], q);
         eq(fraud.demandOf(id).t, t, "t");
         eq(fraud.demandOf(id).i, i, "i");
-        IFraudProofs.Element memory e = Prover.element(work, t, i, 0);
-        IFraudProofs.Element memory other = Prover.element(work, t, i ^ 1, 0);
+        (bytes memory row, bytes32[] memory path) = (work.rows[2 * t + i], Prover.rowPath(work, t, i));
+        (bytes memory other, bytes32[] memory otherPath) =
+            (work.rows[2 * t + (i ^ 1)], Prover.rowPath(work, t, i ^ 1));
         IFraudProofs.Round memory r = Prover.round(work, t);
         IFraudProofs.Round memory wrong = Prover.round(work, (t + 1) % 3);
         vm.expectPartialRevert(IFraudProofs.FraudProofs_WrongAnswer.selector);
         fraud.answerRound(id, r);
         vm.expectPartialRevert(IFraudProofs.FraudProofs_OutOfRange.selector);
-        fraud.answerRow(id, wrong, e.chunk, e.path);
+        fraud.answerRow(id, wrong, row, path);
         vm.expectPartialRevert(IFraudProofs.FraudProofs_BadPath.selector);
-        fraud.answerRow(id, r, other.chunk, other.path);
+        fraud.answerRow(id, r, other, otherPath);
         vm.expectPartialRevert(IFraudProofs.FraudProofs_ChunkLength.selector);
-        fraud.answerRow(id, r, bytes.concat(e.chunk, hex"00"), e.path);
+        fraud.answerRow(id, r, bytes.concat(row, hex"00"), path);
         vm.expectPartialRevert(IFraudProofs.FraudProofs_PathLength.selector);
-        fraud.answerRow(id, r, e.chunk, new bytes32[](0));
+        fraud.answerRow(id, r, row, new bytes32[](0));
         vm.warp(fraud.demandOf(id).deadline);
-        fraud.answerRow(id, r, e.chunk, e.path);
+        fraud.answerRow(id, r, row, path);
         eq(fraud.bondOf(address(this)), DEMAND_BOND, "answered in the last second");
     }
 
@@ -109,10 +110,10 @@ contract DemandThreats is Accused {
         fraud.expireDemand(id);
         vm.warp(deadline + 1);
         (uint256 t, uint256 i) = sampleOf(deviceIds[0], 0);
-        IFraudProofs.Element memory e = Prover.element(work, t, i, 0);
+        (bytes memory row, bytes32[] memory path) = (work.rows[2 * t + i], Prover.rowPath(work, t, i));
         IFraudProofs.Round memory r = Prover.round(work, t);
         vm.expectPartialRevert(IFraudProofs.FraudProofs_AnswerTooLate.selector);
-        fraud.answerRow(id, r, e.chunk, e.path);
+        fraud.answerRow(id, r, row, path);
         fraud.expireDemand(id);
         eq(stake.account(provider).active, DEVICE_STAKE, "slashed");
         eq(stake.bountyOf(ACCUSER), DEVICE_STAKE / 10, "the asker's, whoever calls");

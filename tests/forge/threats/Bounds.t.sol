@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
+import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
+
+import {Market} from "../base/Market.sol";
+
+/// @title What cannot be deployed, added or enrolled
+contract Bounds is Market {
+    function setUp() public {
+        deployNetwork();
+    }
+
+    function good() internal pure returns (IDeviceRegistry.Profile memory) {
+        return IDeviceRegistry.Profile(2, 64, 64, 3, 32, 4, 3, 1, 0, 0, 1);
+    }
+
+    function refusedProfile(IDeviceRegistry.Profile memory p) internal {
+        vm.expectPartialRevert(IDeviceRegistry.DeviceRegistry_BadProfile.selector);
+        registry.addProfile(p);
+    }
+
+    function test_profiles_out_of_shape__are_refused() public {
+        eq(registry.addProfile(good()), 4, "the next id");
+        IDeviceRegistry.Profile memory p = good();
+        (p.M, p.N, p.K, p.chunk) = (1 << 20, 1 << 20, 65_536, 1 << 20);
+        eq(registry.addProfile(p), 5, "the largest");
+        uint32[4] memory sides = [uint32(0), 3, 96, 1 << 21];
+        for (uint256 i = 0; i < 4; ++i) {
+            p = good();
+            p.M = sides[i];
+            refusedProfile(p);
+            p = good();
+            p.N = sides[i];
+            refusedProfile(p);
+        }
+        uint32[4] memory lengths = [uint32(0), 63, 65, 65_600];
+        for (uint256 i = 0; i < 4; ++i) {
+            p = good();
+            p.K = lengths[i];
+            refusedProfile(p);
+        }
+        uint32[4] memory chunks = [uint32(0), 16, 48, 128];
+        for (uint256 i = 0; i < 4; ++i) {
+            p = good();
+            p.chunk = chunks[i];
+            refusedProfile(p);
+        }
+        p = good();
+        p.T = 0;
+        refusedProfile(p);
+        p = good();
+        p.k = 0;
+        refusedProfile(p);
+        p = good();
+        p.W = 4;
+        refusedProfile(p);
+        p = good();
+        p.deadlineMs = 0;
+        refusedProfile(p);
+        p = good();
+        p.stake = 0;
+        refusedProfile(p);
+        vm.prank(provider);
+        vm.expectRevert();
+        registry.addProfile(good());
+    }
+
+    function enrolWith(address key, uint32 profile, uint256 signer, uint64 nonce, bytes4 why) internal {
+        bytes memory encoded = abi.encode(
+            keccak256("Enrol(address provider,uint32 profile,bytes32 specHash,uint64 nonce)"),
+            provider,
+            profile,
+            bytes32(0),
+            nonce
+        );
+        bytes memory signature = signed(signer, digestIn(address(registry), encoded));
+        vm.prank(provider);
+        if (why != 0) vm.expectPartialRevert(why);
+        registry.enrol(key, profile, bytes32(0), "https://device", 0, signature);
+    }
+
+    function test_enrolments_without_key_profile_signature_or_stake__revert() public {
+        address key = vm.addr(DEVICE_KEY);
+        enrolWith(address(0), 1, DEVICE_KEY, 0, IDeviceRegistry.DeviceRegistry_ZeroKey.selector);
+        enrolWith(key, 0, DEVICE_KEY, 0, IDeviceRegistry.DeviceRegistry_UnknownProfile.selector);
+        enrolWith(key, 4, DEVICE_KEY, 0, IDeviceRegistry.DeviceRegistry_UnknownProfile.selector);
+        enrolWith(key, 1, DEVICE_KEY + 1, 0, IDeviceRegistry.DeviceRegistry_BadSignature.selector);
+        enrolWith(key, 1, DEVICE_KEY, 1, IDeviceRegistry.DeviceRegistry_BadSignature.selector);
+        enrolWith(key, 1, DEVICE_KEY, 0, bytes4(keccak256("StakeManager_InsufficientStake(address,uint256,uint256)")));
+        stakeFor(provider, 3 * DEVICE_STAKE);
+        enrolWith(key, 3, DEVICE_KEY, 0, 0);
+        eq(registry.enrolNonce(key), 1, "the key's nonce is spent");
+        enrolWith(key, 1, DEVICE_KEY, 1, IDeviceRegistry.DeviceRegistry_AlreadyEnrolled.selector);
+        eq(stake.freeStake(provider), 2 * DEVICE_STAKE, "reserved");
+        bytes32 id = registry.deviceIdOf(provider, key);
+        eq(id, keccak256(abi.encodePacked(provider, key)), "id");
+        IDeviceRegistry.Device memory d = registry.device(id);
+        isTrue(d.provider == provider && d.deviceKey == key && d.profile == 3 && !d.stakeReleased, "stored");
+        eq(d.enrolledAt, block.timestamp, "time");
+    }
+
+    function test_a_strangers_hand_on_a_device__reverts() public {
+        bytes32 id = enrol(0, 1);
+        vm.expectPartialRevert(IDeviceRegistry.DeviceRegistry_NotProvider.selector);
+        registry.retire(id);
+        vm.expectPartialRevert(IDeviceRegistry.DeviceRegistry_NotProvider.selector);
+        registry.setEndpoint(id, "https://elsewhere", 0);
+        vm.expectPartialRevert(IDeviceRegistry.DeviceRegistry_UnknownDevice.selector);
+        registry.retire(keccak256("none"));
+        vm.expectPartialRevert(IDeviceRegistry.DeviceRegistry_UnknownDevice.selector);
+        registry.releaseStake(keccak256("none"));
+        vm.expectPartialRevert(IDeviceRegistry.DeviceRegistry_NotActive.selector);
+        registry.releaseStake(id);
+        vm.startPrank(provider);
+        registry.setEndpoint(id, string(new bytes(256)), 0);
+        vm.expectPartialRevert(IDeviceRegistry.DeviceRegistry_EndpointTooLong.selector);
+        registry.setEndpoint(id, string(new bytes(257)), 0);
+        vm.stopPrank();
+        vm.prank(GUARDIAN);
+        (bool ok,) = address(registry).call(abi.encodeWithSignature("pauseEntry(uint40)", 1 days));
+        isTrue(ok, "paused");
+        enrolWith(vm.addr(DEVICE_KEY + 5), 1, DEVICE_KEY + 5, 0, bytes4(keccak256("EntryPausedUntil(uint40)")));
+    }
+
+    function deployable(string memory name, bytes memory arguments) internal returns (bool) {
+        try this.deploy(name, arguments) {
+            return true;
+        } catch {
+            return false;
+        }
+    }
+
+    function deploy(string memory name, bytes memory arguments) external {
+        vm.deployCode(string.concat(name, ".sol:", name), arguments);
+    }
+
+    function withTiming(uint32 length, uint32 open, uint32 seal, uint32 draw, uint32 report, uint32 delay, uint40 window)
+        internal
+        returns (bool)
+    {
+        IEpochOracle.Timing memory t = IEpochOracle.Timing(genesis, length, open, seal, draw, report, delay, window);
+        return deployable("EpochOracle", abi.encode(seats, rewards, t));
+    }
+
+    function test_timings_out_of_order__cannot_be_deployed() public {
+        isTrue(withTiming(1_000, 50, 550, 650, 1_500, 2, 10_000), "as they are");
+        isTrue(withTiming(1_000, 1, 2, 999, 2_000, 1, 2_001), "at every bound");
+        isTrue(!withTiming(0, 50, 550, 650, 1_500, 2, 10_000), "no length");
+        isTrue(!withTiming(1_000, 0, 550, 650, 1_500, 2, 10_000), "no time to open");
+        isTrue(!withTiming(1_000, 550, 550, 650, 1_500, 2, 10_000), "seal with opening");
+        isTrue(!withTiming(1_000, 50, 650, 650, 1_500, 2, 10_000), "draw with seal");
+        isTrue(!withTiming(1_000, 50, 550, 1_000, 1_500, 2, 10_000), "draw in the next epoch");
+        isTrue(!withTiming(1_000, 50, 550, 650, 650, 2, 10_000), "report with draw");
+        isTrue(!withTiming(1_000, 50, 550, 650, 2_001, 2, 10_000), "report too late");
+        isTrue(!withTiming(1_000, 50, 550, 650, 1_500, 0, 10_000), "no delay");
+        isTrue(!withTiming(1_000, 50, 550, 650, 1_500, 2, 1_500), "no window");
+    }
+
+    function test_seats_stakes_and_windows_out_of_bounds__cannot_be_deployed() public {
+        isTrue(deployable("ValidatorSet", abi.encode(authority, oracle, stake, fraud, 1, uint32(2))), "least");
+        isTrue(!deployable("ValidatorSet", abi.encode(authority, oracle, stake, fraud, 0, uint32(2))), "no stake");
+        isTrue(!deployable("ValidatorSet", abi.encode(authority, oracle, stake, fraud, 1, uint32(1))), "no patience");
+        uint32 ring = uint32(oracle.ringSize());
+        isTrue(!deployable("ValidatorSet", abi.encode(authority, oracle, stake, fraud, 1, ring - 2)), "beyond the ring");
+        isTrue(deployable("ValidatorSet", abi.encode(authority, oracle, stake, fraud, 1, ring - 3)), "within it");
+        bytes memory wiring = abi.encode(oracle, registry, stake, seats, token);
+        isTrue(deployable("FraudProofs", bytes.concat(wiring, abi.encode(2, 1 days, 1))), "least");
+        isTrue(!deployable("FraudProofs", bytes.concat(wiring, abi.encode(1, 1 days, 1))), "no time to reveal");
+        isTrue(!deployable("FraudProofs", bytes.concat(wiring, abi.encode(2, 1 days - 1, 1))), "no time to answer");
+        isTrue(!deployable("FraudProofs", bytes.concat(wiring, abi.encode(2, 1 days, 0))), "no bond");
+    }
+
+    function escrowWith(uint256 holdback, uint256 maxDowntime, uint256 maxAge, uint256 feeBps) internal returns (bool) {
+        return deployable(
+            "LeaseEscrow",
+            abi.encode(authority, oracle, registry, holdback, maxDowntime, maxAge, feeBps, new TokenTerms[](0))
+        );
+    }
+
+    function test_terms_of_leases_out_of_bounds__cannot_be_deployed() public {
+        isTrue(escrowWith(3_500, 1, 1, 500), "least");
+        isTrue(escrowWith(10_999, 1, 12, 0), "most");
+        isTrue(!escrowWith(3_499, 1, 1, 500), "holdback below two epochs and a report");
+        isTrue(!escrowWith(11_000, 1, 1, 500), "holdback beyond what the ring keeps");
+        isTrue(!escrowWith(4_000, 0, 1, 500), "no downtime");
+        isTrue(!escrowWith(4_000, 1, 0, 500), "no age");
+        isTrue(!escrowWith(4_000, 1, oracle.ringSize(), 500), "age beyond the ring");
+        isTrue(!escrowWith(4_000, 1, 1, 501), "fee above five percent");
+    }
+
+    function rewardsWith(uint256 first, uint256 era, uint256 share, uint256 delay) internal returns (bool) {
+        return deployable("RewardsDistributor", abi.encode(authority, token, oracle, first, era, share, 0, delay));
+    }
+
+    function test_a_schedule_beyond_the_cap__cannot_be_deployed() public {
+        isTrue(rewardsWith(1, 1, 10_000, 1), "least");
+        isTrue(rewardsWith(1, 1, 0, PROOF_WINDOW - REPORT_BY), "longest delay");
+        isTrue(!rewardsWith(1, 0, 0, 1), "no era");
+        isTrue(!rewardsWith(1, 1, 10_001, 1), "more than all");
+        isTrue(!rewardsWith(1, 1, 0, 0), "no delay");
+        isTrue(!rewardsWith(1, 1, 0, PROOF_WINDOW - REPORT_BY + 1), "a delay that outlives the ring");
+        isTrue(!rewardsWith((CAP - GENESIS_MINT) / 2 + 1e12, 1, 0, 1), "more than the cap leaves");
+        isTrue(rewardsWith((CAP - GENESIS_MINT) / 2 - 1e12, 1, 0, 1), "what the cap leaves");
+    }
+
+    function test_the_token__is_minted_by_the_distributor_within_the_cap() public {
+        vm.expectRevert(abi.encodeWithSignature("NetworkToken_NotMinter(address)", address(this)));
+        token.mint(address(this), 1);
+        eq(token.minted(), GENESIS_MINT, "genesis");
+        uint256 room = CAP - GENESIS_MINT;
+        vm.prank(address(rewards));
+        vm.expectRevert(abi.encodeWithSignature("NetworkToken_CapExceeded(uint256,uint256)", CAP + 1, CAP));
+        token.mint(address(this), room + 1);
+        vm.prank(address(rewards));
+        token.mint(address(this), room);
+        eq(token.minted(), CAP, "cap");
+        (bool ok,) = address(token).call(abi.encodeWithSignature("burn(uint256)", room));
+        isTrue(ok, "burned");
+        vm.prank(address(rewards));
+        vm.expectRevert();
+        token.mint(address(this), 1);
+        Allocation[] memory none = new Allocation[](0);
+        isTrue(!deployable("NetworkToken", abi.encode("A", "B", 1, address(0), none)), "no minter");
+        isTrue(deployable("NetworkToken", abi.encode("A", "B", 1, address(1), none)), "a minter");
+    }
+}
