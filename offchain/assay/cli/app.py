@@ -17,6 +17,7 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "validator": ("assay.cli.validator_commands", "Challenge devices and sign what was measured."),
     "watch": ("assay.cli.watch_commands", "Check what validators publish and prove faults."),
     "market": ("assay.cli.market_commands", "Index the network; search it in a browser or over HTTP."),
+    "simulate": ("assay.cli.simulate_commands", "What each way of cheating earns or loses."),
     "lease": ("assay.cli.lease_commands", "Lease a measured device and run a job on it."),
 }
 

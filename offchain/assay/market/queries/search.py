@@ -173,17 +173,37 @@ class SearchTable:
         return np.asarray(beyond | (equal & later), np.bool_)
 
     def count(self, search: Search) -> Counts:
-        """Exact counts beside the filters."""
+        """Exact counts beside the filters.
+
+        Listings are counted by combination of facets first; facets are then filtered on the few combinations.
+        """
         with self._lock:
-            masks = self._masks(search)
-            everything = self._and(masks)
+            columns = self._columns
+            rest = {name: mask for name, mask in self._masks(search).items() if name not in FACETS}
+            cubes = columns.coded["cube"][: columns.count]
+            counted = np.bincount(cubes[self._and(rest)] if rest else cubes, minlength=1)
+            combinations = columns.combinations()[: len(counted)]
+            counted = counted[: len(combinations)]
+            fits = {name: self._fits(name, combinations[:, n], search) for n, name in enumerate(FACETS)}
             facets: dict[str, dict[Any, int]] = {}
-            for name in FACETS:
-                others = everything if name not in masks else self._and({k: m for k, m in masks.items() if k != name})
-                values = self._columns.codes[name].values
-                counted = np.bincount(self._columns.coded[name][: self._columns.count][others], minlength=len(values))
-                facets[name] = {values[code]: int(n) for code, n in enumerate(counted) if n}
-            return Counts(facets, int(np.count_nonzero(everything)))
+            for n, name in enumerate(FACETS):
+                others = np.logical_and.reduce([fit for other, fit in fits.items() if other != name])
+                sums = np.bincount(combinations[:, n][others], weights=counted[others])
+                values = columns.codes[name].values
+                facets[name] = {values[code]: int(total) for code, total in enumerate(sums) if total}
+            everything = np.logical_and.reduce(list(fits.values()))
+            return Counts(facets, int(counted[everything].sum()))
+
+    def _fits(self, name: str, codes: NDArray[np.int32], search: Search) -> Mask:
+        """Which of these facet codes the search admits."""
+        known = self._columns.codes[name]
+        if name == "memory_gib":
+            admitted = np.array([value >= search.min_memory_gib for value in known.values] or [True], np.bool_)
+            return admitted[codes]
+        wanted = self._chosen(search)[name]
+        if not wanted:
+            return np.ones(len(codes), np.bool_)
+        return np.isin(codes, known.known(wanted))
 
     def _all(self, search: Search) -> Mask:
         return self._and(self._masks(search))
@@ -194,29 +214,35 @@ class SearchTable:
             result &= mask
         return result
 
+    def _chosen(self, search: Search) -> dict[str, tuple[Any, ...]]:
+        return {
+            "state": search.states,
+            "profile": search.profiles,
+            "model": search.models,
+            "region": search.regions,
+            "token": search.tokens,
+            "provider": (search.provider,) if search.provider else (),
+        }
+
     def _masks(self, search: Search) -> dict[str, Mask]:
         """One mask a filter that is set, by the facet it belongs to."""
         columns, n = self._columns, self._columns.count
         masks: dict[str, Mask] = {}
-        chosen: tuple[tuple[str, tuple[Any, ...]], ...] = (
-            ("state", search.states), ("profile", search.profiles), ("model", search.models),
-            ("region", search.regions), ("token", search.tokens),
-            ("provider", (search.provider,) if search.provider else ()),
-        )  # fmt: skip
-        for name, values in chosen:
+        for name, values in self._chosen(search).items():
             if values:
-                codes = columns.codes[name]
-                wanted = np.zeros(max(1, len(codes.values)), np.bool_)
-                wanted[codes.known(values)] = True
-                masks[name] = wanted[columns.coded[name][:n]]
+                # Comparing whole columns is quicker than looking each row's code up.
+                column = columns.coded[name][:n]
+                masks[name] = np.zeros(n, np.bool_)
+                for code in columns.codes[name].known(values):
+                    masks[name] |= column == code
         least = (
             ("memory_gib", "memory_mib", search.min_memory_gib * 1024), ("score", "score_gops", search.min_score),
             ("reliability", "reliability_bps", search.min_reliability_bps),
             ("hours", "max_duration", search.min_hours * 3600),
         )  # fmt: skip
-        for name, column, bound in least:
+        for name, number, bound in least:
             if bound:
-                masks[name] = columns.numbers[column][:n] >= bound
+                masks[name] = columns.numbers[number][:n] >= bound
         if search.max_rate is not None:
             top, bottom = np.uint64(search.max_rate >> 64), np.uint64(search.max_rate & _WORD)
             high, low = columns.high["rate"][:n], columns.low["rate"][:n]

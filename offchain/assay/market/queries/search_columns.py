@@ -43,7 +43,10 @@ class Columns:
         self.rows: dict[bytes, int] = {}
         self.ids: list[bytes] = []
         self.codes = {name: Codes() for name in (*FACETS, "provider")}
+        # Which combination of all facets a listing has: few combinations stand for many listings.
+        self.codes["cube"] = Codes()
         self.coded = {name: np.zeros(1024, np.int32) for name in self.codes}
+        self._combinations = np.zeros((0, len(FACETS)), np.int32)
         self.numbers = {name: np.zeros(1024, np.int64) for name in NUMBERS}
         self.high = {name: np.zeros(1024, np.uint64) for name in RATES}
         self.low = {name: np.zeros(1024, np.uint64) for name in RATES}
@@ -63,9 +66,13 @@ class Columns:
             if self.count > len(self.priced):
                 self._grow()
             self.prefix[row] = int.from_bytes(device_id[:8], "big")
+        combination = []
         for name in FACETS:
             value = listing["memory_mib"] // 1024 if name == "memory_gib" else listing[name]
-            self.coded[name][row] = self.codes[name].of(value if value is not None else "")
+            code = self.codes[name].of(value if value is not None else "")
+            self.coded[name][row] = code
+            combination.append(code)
+        self.coded["cube"][row] = self.codes["cube"].of(tuple(combination))
         self.coded["provider"][row] = self.codes["provider"].of(listing["provider"])
         for name in NUMBERS:
             self.numbers[name][row] = self.rounded[name][row] = listing[name]
@@ -74,6 +81,13 @@ class Columns:
             value = listing[name] or 0
             self.high[name][row], self.low[name][row] = value >> 64, value & _WORD
             self.rounded[name][row] = float(value)
+
+    def combinations(self) -> NDArray[np.int32]:
+        """Facet codes of every combination that occurred, one row each."""
+        known = self.codes["cube"].values
+        if len(self._combinations) < len(known):
+            self._combinations = np.array(known, np.int32).reshape(-1, len(FACETS))
+        return self._combinations
 
     def remove(self, device_id: bytes) -> None:
         """Takes a device out: the last row moves into its place."""

@@ -1,0 +1,101 @@
+"""`assay simulate`: what each way of cheating earns or loses at a deployment's parameters."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from assay.economics.parameters import BadParameters, Economy, load
+from assay.economics.plots import line_plot
+from assay.economics.safety import conditions, skipping_gain, sybil_gain, trap_gain
+from assay.economics.simulation import Market, Simulation, people
+
+commands = typer.Typer(no_args_is_help=True, help="What each way of cheating earns or loses.")
+Parameters = Annotated[Path, typer.Option(help="A deployment's parameter file.")]
+DEFAULT = Path("deployments/local.yml")
+
+
+@commands.callback()
+def root() -> None:
+    """What each way of cheating earns or loses."""
+
+
+@commands.command()
+def check(parameters: Parameters = DEFAULT) -> None:
+    """Hold the parameters against every safety condition; exit status 1 where one fails."""
+    economy = _load(parameters)
+    table = Table(title=f"Safety of {economy.network}")
+    for column in ("condition", "got", "needed", "unit", "margin", ""):
+        table.add_column(column)
+    found = conditions(economy)
+    for c in found:
+        mark = "[green]holds[/]" if c.holds else "[red]FAILS[/]"
+        table.add_row(c.name, f"{c.got:,.4g}", f"{c.needed:,.4g}", c.unit, f"{c.margin:,.3g}×", mark)
+    Console().print(table)
+    if not all(c.holds for c in found):
+        raise typer.Exit(1)
+
+
+@commands.command()
+def run(
+    parameters: Parameters = DEFAULT,
+    out: Annotated[Path, typer.Option(help="Folder for the result and the plots.")] = Path("build/economics"),
+    epochs: Annotated[int, typer.Option(min=1, max=100_000)] = 400,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 1,
+) -> None:
+    """Simulate a mixed population on the validators' own reward rules, and plot it."""
+    economy = _load(parameters)
+    providers, validators = people()
+    choice = random.Random(seed)  # noqa: S311 - a model, not a secret
+    outcome = Simulation(economy, Market(epochs=epochs), providers, validators, choice).run()
+    out.mkdir(parents=True, exist_ok=True)
+    xs = [float(n) for n in range(epochs)]
+    of = {who: {k: v for k, v in outcome.path.items() if k.startswith(who)} for who in ("provider", "validator")}
+    for who, lines in of.items():
+        plot = line_plot(f"Mean profit of each kind of {who}", "epoch", "network tokens", xs, lines)
+        (out / f"{who}s.svg").write_text(plot)
+    (out / "skipping.svg").write_text(_skipping(economy))
+    final = {kind: path[-1] for kind, path in outcome.path.items()}
+    profile = economy.profiles[0]
+    result = {
+        "network": economy.network, "epochs": epochs, "seed": seed, "meanProfit": final, "slashes": outcome.slashes,
+        "falsePasses": outcome.false_passes, "trapGain": trap_gain(economy, profile, 1),
+        "sybilGain": sybil_gain(economy, profile, 4, 31_557_600 / economy.epoch_length, 0.08),
+    }  # fmt: skip
+    (out / "result.json").write_text(json.dumps(result, indent=1))
+    table = Table(title=f"After {epochs} epochs of {economy.network}")
+    table.add_column("kind")
+    table.add_column("mean profit, tokens", justify="right")
+    for kind, profit in sorted(final.items()):
+        table.add_row(kind, f"{profit:,.2f}")
+    Console().print(table)
+    Console().print(f"{outcome.slashes} slashes; plots and result in {out}", highlight=False)
+
+
+def _skipping(economy: Economy) -> str:
+    """Gain of skipping rows over honest work, by the share skipped, for several costs of the work."""
+    profile = economy.profiles[0]
+    shares = [n / 400 for n in range(41)]
+    reward = min(economy.provider_pool, economy.most_per_credit * profile.credit)
+    lines = {
+        f"work costs {part:.0%} of reward": [skipping_gain(economy, profile, g, part * reward) for g in shares]
+        for part in (0.05, 0.5, 1.0)
+    }
+    return line_plot(
+        f"Gain of skipping rows, profile {profile.name}, k = {profile.samples}", "share of rows skipped",
+        "tokens an epoch", shares, lines,
+    )  # fmt: skip
+
+
+def _load(path: Path) -> Economy:
+    try:
+        return load(path)
+    except (BadParameters, OSError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None

@@ -1,0 +1,213 @@
+"""An agent-based model on the validators' own reward rules: leaves in, integer rewards out, slashes by
+chance.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass, field
+
+from assay.economics.agents import Provider, ProviderKind, Validator, ValidatorKind
+from assay.economics.detection import passes
+from assay.economics.parameters import UNIT, Economy, ProfileMoney
+from assay.economics.safety import LATE_LIMIT, proof_gas
+from assay.protocol.flags import Flag
+from assay.protocol.keccak import keccak
+from assay.protocol.leaves import DeviceLeaf
+from assay.protocol.profile import Profile
+from assay.protocol.quorum import quorum
+from assay.validator.rules.rewards import cumulative_rewards
+from assay.validator.rules.values import Emission, Presence, Seat
+
+HOURS_A_YEAR = 8_766
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What the model assumes beside the parameters. Prices in network tokens."""
+
+    epochs: int = 400
+    work_cost: float = 0.05  # of an honest epoch's work, as a share of the reward that a device gets
+    verify_cost: float = 0.002  # of one device's verification
+    rent: float = 0.5  # of an epoch's lease
+    interest: float = 0.08  # a year, on locked stake
+    demand: float = 0.45  # share of devices leased on average
+    demand_swing: float = 0.3  # and how far the hour moves it
+    trap_chance: float = 0.02  # an epoch: somebody sets a trap for validators that do not verify
+
+
+@dataclass
+class Outcome:
+    """What everyone has at the end, and the path there, in tokens."""
+
+    providers: list[Provider]
+    validators: list[Validator]
+    earned: dict[str, float]
+    path: dict[str, list[float]] = field(default_factory=dict)  # kind -> mean profit after each epoch
+    slashes: int = 0
+    false_passes: int = 0
+
+    def profit(self, who: Provider | Validator) -> float:
+        """Earned and rented, less paid and lost."""
+        rent = who.rent if isinstance(who, Provider) else 0.0
+        return self.earned.get(who.account, 0.0) + rent - who.paid - who.lost
+
+
+def address(number: int) -> str:
+    """An account of the model."""
+    return f"0x{number:040x}"
+
+
+def people(
+    honest: int = 20, lazy: int = 4, sybil: int = 3, self_leasing: int = 3, seats: int = 10, lazy_seats: int = 2,
+    colluding: int = 2,
+) -> tuple[list[Provider], list[Validator]]:  # fmt: skip
+    """A mixed population; two sevenths of the seats misbehave at most, unless asked for more."""
+    providers = [Provider("", ProviderKind.HONEST) for _ in range(honest)]
+    providers += [Provider("", ProviderKind.LAZY, skipped=0.02 * (n + 1)) for n in range(lazy)]
+    providers += [Provider("", ProviderKind.SYBIL, names=4) for _ in range(sybil)]
+    providers += [Provider("", ProviderKind.SELF_LEASING) for _ in range(self_leasing)]
+    for n, provider in enumerate(providers):
+        provider.account = address(1_000 + n)
+    kinds = [ValidatorKind.LAZY] * lazy_seats + [ValidatorKind.COLLUDING] * colluding
+    kinds += [ValidatorKind.HONEST] * (seats - len(kinds))
+    return providers, [Validator(address(1 + n), kind) for n, kind in enumerate(kinds)]
+
+
+class Simulation:
+    """Steps a population through epochs. Every draw comes from `choice`."""
+
+    def __init__(
+        self, economy: Economy, market: Market, providers: list[Provider], validators: list[Validator],
+        choice: random.Random,
+    ) -> None:  # fmt: skip
+        self.economy = economy
+        self.market = market
+        self.profile: ProfileMoney = economy.profiles[0]
+        self.providers = providers
+        self.validators = validators
+        self._choice = choice
+        self._rewards: dict[str, int] = {}
+        self._demand = {p.account: random.Random(choice.getrandbits(64)) for p in providers}  # noqa: S311
+        self._owner: dict[bytes, str] = {}
+        for provider in providers:
+            provider.stake = self.profile.stake * provider.names
+        self.outcome = Outcome(providers, validators, {})
+
+    def run(self) -> Outcome:
+        """All epochs."""
+        for epoch in range(self.market.epochs):
+            self._epoch(epoch)
+            self._note()
+        return self.outcome
+
+    def _epoch(self, epoch: int) -> None:
+        hour = epoch * self.economy.epoch_length / 3600 % 24
+        demand = self.market.demand + self.market.demand_swing * math.sin(math.tau * (hour - 9) / 24)
+        leaves = []
+        for provider in self.providers:
+            if not provider.retired:
+                leaves += self._measure(provider, epoch, demand)
+        leaves.sort(key=lambda leaf: leaf.device_id)
+        seats = [v for v in self.validators if not v.removed]
+        everyone = (1 << len(seats)) - 1
+        accounts = tuple(v.account for v in seats)
+        self._rewards = cumulative_rewards(
+            self._rewards,
+            [Seat(a, a) for a in accounts],
+            leaves,
+            lambda _: self._shape(),
+            self._owner.__getitem__,
+            Presence(everyone, everyone, accounts),
+            self._emission(),
+        )
+        for validator in seats:
+            # Who colludes verifies strangers all the same, for fear of traps.
+            verified = 0 if validator.kind is ValidatorKind.LAZY else len(leaves)
+            validator.paid += verified * self.market.verify_cost + self._interest(self.economy.seat_stake)
+        self._trap(seats)
+        self.outcome.earned = {account: amount / UNIT for account, amount in self._rewards.items()}
+
+    def _measure(self, provider: Provider, epoch: int, demand: float) -> list[DeviceLeaf]:
+        own_lease = provider.kind is ProviderKind.SELF_LEASING
+        # Demand draws apart from chance of being caught: another strategy meets the same demand.
+        leased = own_lease or self._demand[provider.account].random() < demand
+        provider.paid += self._interest(provider.stake)
+        if leased:
+            if own_lease:
+                provider.paid += self.market.rent * self.economy.fee
+            else:
+                provider.rent += self.market.rent * (1 - self.economy.fee)
+            flags = [Flag.LEASED] * provider.names
+        else:
+            flags = self._flags(provider)
+        return [self._leaf(provider, epoch, n, flag) for n, flag in enumerate(flags)]
+
+    def _flags(self, provider: Provider) -> list[Flag]:
+        """What the seats find, and the slash where a wrong row was opened."""
+        reward = self._reward_guess()
+        provider.paid += self.market.work_cost * reward * (1 - provider.skipped)
+        if provider.kind is ProviderKind.SYBIL:
+            in_time = int(LATE_LIMIT)
+            return [Flag.PASSED if n < in_time else Flag.LATE for n in range(provider.names)]
+        if self._choice.random() < passes(provider.skipped, self.profile.samples):
+            return [Flag.PASSED]
+        self.outcome.slashes += 1
+        provider.lost += provider.stake
+        provider.stake = 0.0
+        provider.retired = True
+        # The report passes a wrong device only where a quorum says that it passed.
+        willing = sum(v.kind is not ValidatorKind.HONEST for v in self.validators if not v.removed)
+        seated = sum(not v.removed for v in self.validators)
+        if seated and willing >= quorum(seated):
+            self.outcome.false_passes += 1
+            return [Flag.PASSED]
+        return [Flag.BAD_OPENING]
+
+    def _trap(self, seats: list[Validator]) -> None:
+        """A device that commits garbage: each seat that passes it unverified loses its stake to a proof."""
+        if self._choice.random() >= self.market.trap_chance:
+            return
+        for validator in seats:
+            if validator.kind is ValidatorKind.LAZY:
+                validator.lost += self.economy.seat_stake
+                validator.removed = True
+                self.outcome.slashes += 1
+
+    def _leaf(self, provider: Provider, epoch: int, number: int, flag: Flag) -> DeviceLeaf:
+        device = keccak(f"{provider.account} {number}".encode())
+        self._owner[device] = provider.account
+        score = 1 if flag is Flag.PASSED else 0
+        return DeviceLeaf(epoch, device, 0, 1, score, 0, 10_000, int(flag), bytes(32))
+
+    def _emission(self) -> Emission:
+        economy = self.economy
+        return Emission(
+            int(economy.provider_pool * UNIT), int(economy.validator_pool * UNIT), int(economy.most_per_credit * UNIT)
+        )
+
+    def _reward_guess(self) -> float:
+        return min(self.economy.provider_pool / len(self.providers), self.economy.most_per_credit)
+
+    def _interest(self, stake: float) -> float:
+        return stake * self.market.interest * self.economy.epoch_length / 3600 / HOURS_A_YEAR
+
+    def _shape(self) -> Profile:
+        profile = self.profile
+        return Profile(1, 256, 256, 4096, 8, 256, profile.samples, 2, credit=profile.credit)
+
+    def _note(self) -> None:
+        groups: dict[str, list[float]] = {}
+        for provider in self.providers:
+            groups.setdefault(f"provider, {provider.kind}", []).append(self.outcome.profit(provider))
+        for validator in self.validators:
+            groups.setdefault(f"validator, {validator.kind}", []).append(self.outcome.profit(validator))
+        for name, profits in groups.items():
+            self.outcome.path.setdefault(name, []).append(sum(profits) / len(profits))
+
+
+def bounty_of_watching(economy: Economy) -> float:
+    """What a watcher keeps of one proven device, gas paid."""
+    profile = economy.profiles[0]
+    return economy.bounty * profile.stake - economy.gas_cost(proof_gas(profile))
