@@ -14,7 +14,7 @@ from assay.validator.opening_checks import OpeningChecker
 from assay.validator.pace import Pace
 from assay.validator.ports import ChainReader, ChainWriter, Clock, Devices, Phase, Statements
 from assay.validator.record import EpochRecord
-from assay.validator.rules import leaders
+from assay.validator.rules import committees, leaders
 from assay.validator.store import Store
 from assay.validator.wake import Wake
 
@@ -71,6 +71,11 @@ class Work:
         if start is None:
             return 0
         return leaders.current_round(self.services.pace.round_s, self.now() - start)
+
+    def checks(self, device_id: bytes, rho: bytes, sealed: int) -> bool:
+        """Whether this validator is to check a device of a seal of so many."""
+        size = committees.committee_size(self.context.n, sealed)
+        return self.context.own in committees.committee(rho, device_id, self.context.n, size)
 
     def signed_by_seat(self, seat: int, digest: bytes, signature: bytes) -> bool:
         """Whether a seat of this epoch's set signed the digest."""

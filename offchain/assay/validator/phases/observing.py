@@ -52,7 +52,7 @@ def observe_epoch(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> None:
 
 
 def observations(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> tuple[ObservationLeaf, ...]:
-    """This validator's leaves for all devices of the epoch, ascending."""
+    """This validator's leaves for the devices of the epoch, ascending; none for those other committees check."""
     context, record, store = work.context, work.record, work.services.store
     outcomes = {v.device_id: OpeningOutcome(v.outcome) for v in store.verdicts(context.epoch, rho)}
     roots = {leaf.device_id: leaf.result_root for leaf in sealed}
@@ -70,4 +70,5 @@ def observations(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> tuple[
             uptime_bps=uptime_bps(*asked.get(device_id, (0, 0))),
         )
 
-    return tuple(observe(seen(device_id)) for device_id in sorted(context.devices))
+    spoken_of = (d for d in sorted(context.devices) if d not in roots or work.checks(d, rho, len(sealed)))
+    return tuple(observe(seen(device_id)) for device_id in spoken_of)

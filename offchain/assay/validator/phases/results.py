@@ -40,7 +40,7 @@ class Results:
 def work_out(work: Work, inputs: ReportInputs, batches: Sequence[Batch]) -> Results:
     """The report that follows from these batches. Raises RuleError."""
     context = work.context
-    devices = device_leaves(context.epoch, inputs.sealed, batches, context.profile_of, context.n)
+    devices = device_leaves(context.epoch, inputs.sealed, batches, context.profile_of, context.n, inputs.rho)
     totals = cumulative_rewards(
         inputs.previous_rewards,
         context.seats,

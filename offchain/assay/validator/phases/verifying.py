@@ -39,13 +39,13 @@ class _Subject:
 
 
 async def verify_devices(work: Work, leaves: Sequence[SealedLeaf], rho: bytes) -> None:
-    """Returns with a verdict stored for every sealed device that there was time to ask."""
+    """Returns with a verdict stored for each sealed device that is this seat's to check and that it had time to ask."""
     done = {v.device_id for v in work.services.store.verdicts(work.context.epoch, rho)}
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def one(leaf: SealedLeaf) -> None:
         known = work.context.device_of(leaf.device_id)
-        if known is None or leaf.device_id in done:
+        if known is None or leaf.device_id in done or not work.checks(leaf.device_id, rho, len(leaves)):
             return
         device, profile = known
         seed = seeds.device_seed(work.context.epoch_seed, leaf.device_id, profile.id, leaf.nonce_root)

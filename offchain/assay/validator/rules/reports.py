@@ -10,6 +10,7 @@ from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, ObservationLeaf, SealedLeaf
 from assay.protocol.profile import Profile
+from assay.validator.rules import committees
 from assay.validator.rules.values import NO_ROOT, NO_SEAL_INDEX, Batch, RuleError
 
 TESTIMONY = (Flag.BAD_OPENING, Flag.UNREACHABLE, Flag.NO_OPENING)
@@ -45,8 +46,9 @@ def device_leaves(
     batches: Iterable[Batch],
     profile_of: Callable[[bytes], Profile | None],
     seats: int,
+    rho: bytes = NO_ROOT,
 ) -> tuple[DeviceLeaf, ...]:
-    """Lines of the report, ascending by device.
+    """Lines of the report, ascending by device. `rho` draws the committees where there are any.
 
     A line stands for every sealed device and for every other enrolled one that at least f+1 batches speak of.
     `profile_of` gives the profile of a device at the block that opened the epoch, None for one not enrolled.
@@ -56,10 +58,10 @@ def device_leaves(
     named = in_seat_order(batches)
     if len(named) < quorum.quorum(seats):
         raise RuleError(f"{len(named)} batches named: a quorum of {seats} seats is {quorum.quorum(seats)}")
-    said: dict[bytes, list[ObservationLeaf]] = {}
+    said: dict[bytes, dict[int, ObservationLeaf]] = {}
     for batch in named:
         for leaf in batch.leaves:
-            said.setdefault(leaf.device_id, []).append(leaf)
+            said.setdefault(leaf.device_id, {})[batch.seat] = leaf
     position = {leaf.device_id: i for i, leaf in enumerate(sealed)}
     least = quorum.faults(seats) + 1
     unsealed = (d for d, leaves in said.items() if len(leaves) >= least and d not in position)
@@ -69,7 +71,13 @@ def device_leaves(
         if profile is not None:
             index = position.get(device_id)
             root = None if index is None else sealed[index].result_root
-            line = _Line(said.get(device_id, []), root, profile, seats)
+            votes = said.get(device_id, {})
+            size = committees.committee_size(seats, len(sealed))
+            if index is not None and size < seats:
+                members = committees.committee(rho, device_id, seats, size)
+                line = _Line.of_committee([votes[s] for s in sorted(members & votes.keys())], root, profile)
+            else:
+                line = _Line(list(votes.values()), root, profile, quorum.faults(seats), quorum.quorum(seats))
             lines.append(line.leaf(epoch, device_id, NO_SEAL_INDEX if index is None else index))
         elif device_id in position:
             raise RuleError(f"sealed device 0x{device_id.hex()} is not enrolled")
@@ -79,10 +87,22 @@ def device_leaves(
 class _Line:
     """What the batches together say of one device."""
 
-    def __init__(self, said: Sequence[ObservationLeaf], root: bytes | None, profile: Profile, seats: int) -> None:
+    def __init__(
+        self,
+        said: Sequence[ObservationLeaf],
+        root: bytes | None,
+        profile: Profile,
+        faults: int,
+        needed: int,
+    ) -> None:
         self._said, self._root, self._profile = said, root, profile
-        self._faults, self._quorum = quorum.faults(seats), quorum.quorum(seats)
+        self._faults, self._needed = faults, needed
         self._of_root = [leaf for leaf in said if leaf.result_root == root]
+
+    @classmethod
+    def of_committee(cls, said: Sequence[ObservationLeaf], root: bytes | None, profile: Profile) -> _Line:
+        """Where fewer than half of those who spoke lie, the middle value is an honest one's or between two."""
+        return cls(said, root, profile, max(0, len(said) - 1) // 2, committees.threshold(len(said)))
 
     def leaf(self, epoch: int, device_id: bytes, seal_index: int) -> DeviceLeaf:
         flags, score = self._flags_and_score()
@@ -102,10 +122,10 @@ class _Line:
         if self._root is None:
             leased = self._believed(Flag.LEASED)
             return (Flag.LEASED, 0) if leased else (self._testimony(), 0)
-        if sum(1 for leaf in self._of_root if leaf.flags & Flag.PASSED) < self._quorum:
+        if sum(1 for leaf in self._of_root if leaf.flags & Flag.PASSED) < self._needed:
             return self._testimony(), 0
         times = [leaf.elapsed_us for leaf in self._of_root if leaf.elapsed_us > 0]
-        if len(times) < self._quorum:
+        if len(times) < self._needed:
             return Flag.PASSED | Flag.UNSCORED, 0
         elapsed_us = median_of_honest(times, self._faults)
         late = Flag.LATE if elapsed_us > self._profile.deadline_ms * 1000 else Flag.NONE
