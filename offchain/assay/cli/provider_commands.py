@@ -89,6 +89,7 @@ def enrol(
 def run(
     host: Annotated[str | None, typer.Option("--host", help="address to listen on")] = None,
     port: Annotated[int | None, typer.Option("--port", help="port to listen on")] = None,
+    ssh_port: Annotated[int | None, typer.Option("--ssh-port", help="port of SSH; none by default")] = None,
     engine: Annotated[
         str | None,
         typer.Option(
@@ -122,7 +123,7 @@ def run(
 ) -> None:
     """Answer challenges, serve leases, run workloads, until stopped."""
     given = {
-        "host": host, "port": port, "engine": engine, "runtime": runtime, "token": token,
+        "host": host, "port": port, "ssh_port": ssh_port, "engine": engine, "runtime": runtime, "token": token,
         "price_per_hour": decimal_of(price_per_hour, "--price-per-hour") if price_per_hour else None,
         "min_duration": min_duration,
         "max_duration": max_duration, "claim_every": claim_every, "grace": grace, "rpc": rpc,

@@ -42,6 +42,8 @@ from assay.provider.runtime.container import ImagePolicy
 from assay.provider.runtime.selection import RuntimeChoice, select_runtime
 from assay.provider.runtime.workload import Limits
 from assay.provider.settings import ProviderSettings
+from assay.provider.ssh.authorised_keys import AuthorisedKeys
+from assay.provider.ssh.shells import Shells
 from assay.provider.terms import TermsFile
 from assay.provider.trap_engines import engine_maker
 from assay.provider.views import EpochView
@@ -60,6 +62,7 @@ class Parts:
     prover: Prover
     keeper: LeaseKeeper
     offers: OfferService
+    shells: Shells
     services: Services
     devices: dict[bytes, Device]
     status: dict[str, Any]
@@ -120,6 +123,13 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         "runtime": runtime.name,
         "ready": False,
     }
+    ssh_keys = AuthorisedKeys(database)
+    shells = Shells(
+        runtime,
+        lambda lease_id, command: jobs.shell_workload(lease_id, keeper.runs_until(lease_id), command),
+        keeper.runs_until,
+        time.time,
+    )
     desks = _desks(chain, devices, view, prover, database, keeper)
 
     def started(lease: Lease) -> None:
@@ -135,6 +145,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         escrow=escrow,
         jobs=jobs,
         guard=RequestGuard(database, chain.domain("LeaseEscrow"), time.time),
+        ssh_keys=ssh_keys,
         logins=Logins(chain.chain_id, time.time),
         offers=offers.current,
         quote=offers.quote,
@@ -144,7 +155,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         ready=lambda: bool(status["ready"]),
         status=lambda: status,
     )
-    return Parts(chain, journal, sender, view, prover, keeper, offers, services, devices, status)
+    return Parts(chain, journal, sender, view, prover, keeper, offers, shells, services, devices, status)
 
 
 def _desks(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from typing import Any
 
 import structlog
 
@@ -27,6 +28,12 @@ async def run(settings: ProviderSettings) -> None:
     except BaseException:
         listening.close()
         raise
+    try:
+        ssh = await _open_ssh(settings, parts)
+    except OSError as error:
+        listening.close()
+        await parts.close()
+        raise ProviderError(f"cannot listen for SSH on port {settings.ssh_port}: {error.strerror}") from error
     web = server(create_app(parts.services), server_context(settings.data_dir / "tls"))
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -44,6 +51,8 @@ async def run(settings: ProviderSettings) -> None:
             if task.done():
                 task.result()
     finally:
+        if ssh is not None:
+            ssh.close()
         web.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
         for task in tasks:
@@ -51,6 +60,27 @@ async def run(settings: ProviderSettings) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
         await parts.close()
         log.info("provider stopped")
+
+
+async def _open_ssh(settings: ProviderSettings, parts: Parts) -> Any:
+    """The SSH server where a port is set; its address and host key go into the status."""
+    if settings.ssh_port is None:
+        return None
+    from assay.provider.ssh.host_key import public_line
+    from assay.provider.ssh.server import serve_ssh
+
+    services = parts.services
+    ssh, key = await serve_ssh(
+        settings.host,
+        settings.ssh_port,
+        settings.data_dir / "ssh",
+        services.ssh_keys,
+        parts.shells,
+        services.leases.lease,
+        services.clock,
+    )
+    parts.status["ssh"] = {"port": settings.ssh_port, "hostKey": public_line(key)}
+    return ssh
 
 
 async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:

@@ -72,6 +72,14 @@ seen_requests = Table(
     Column("expires_at", Float, nullable=False, index=True),
 )
 
+ssh_keys = Table(
+    "ssh_keys",
+    metadata,
+    Column("lease_id", String, nullable=False),
+    Column("fingerprint", String, nullable=False),
+    PrimaryKeyConstraint("lease_id", "fingerprint"),
+)
+
 settings = Table(
     "settings",
     metadata,

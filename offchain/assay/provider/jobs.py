@@ -107,6 +107,18 @@ class JobBook:
                 raise
         return job_id
 
+    def shell_workload(self, lease_id: int, deadline: float, command: tuple[str, ...]) -> Workload:
+        """An interactive program of a lease, with the most that a job may have."""
+        return Workload(
+            job_id="shell",
+            lease_id=lease_id,
+            command=command,
+            workspace=self.workspace(lease_id),
+            control=self.control(lease_id, "shell"),
+            deadline=deadline,
+            limits=self.most,
+        )
+
     def put_file(self, lease_id: int, path: str, content: bytes) -> None:
         """Writes one file into the workspace. Raises TooLarge beyond the lease's share of the disk."""
         self._require_room(lease_id, len(content))

@@ -40,6 +40,11 @@ class LeaseKeeper:
         self._policy = policy
         self._clock = clock
         self._last_claim: dict[int, float] = {}
+        self._stops: dict[int, float] = {}
+
+    def runs_until(self, lease_id: int) -> float:
+        """When a running lease stops, seconds since 1970; 0 for one that does not run."""
+        return self._stops.get(lease_id, 0.0)
 
     async def idle(self, device_id: bytes) -> bool:
         """Whether the device is free: no active lease, or one whose time is over."""
@@ -84,8 +89,10 @@ class LeaseKeeper:
     async def _do(self, step: Step, lease_id: int, stop: float) -> None:
         match step:
             case Step.RUN:
+                self._stops[lease_id] = stop
                 await asyncio.to_thread(self._jobs.extend, lease_id, stop)
             case Step.KILL:
+                self._stops.pop(lease_id, None)
                 if count := await asyncio.to_thread(self._jobs.end_lease, lease_id, "lease over"):
                     log.info("jobs ended with their lease", lease=lease_id, jobs=count)
             case Step.CLAIM:

@@ -26,6 +26,7 @@ class ProviderSettings(BaseSettings):
     data_dir: Path = Path("provider-data")
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535)] = 8700
+    ssh_port: Annotated[int | None, Field(ge=1, le=65_535)] = None
     final_depth: Annotated[int | None, Field(ge=0, le=10_000)] = None
     poll_seconds: Annotated[float, Field(gt=0, le=60)] = 0.25
     engine: str = "auto"

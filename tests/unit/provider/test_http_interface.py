@@ -27,6 +27,7 @@ from assay.provider.jobs import JobBook
 from assay.provider.logins import Logins
 from assay.provider.request_signatures import RequestGuard
 from assay.provider.runtime.workload import Limits, output_path
+from assay.provider.ssh.authorised_keys import AuthorisedKeys
 
 from .conftest import DEVICE_ADDRESS, DEVICE_ID, ESCROW, ORACLE, ChainFake, key
 from .test_lease_keeper import EscrowFake, RuntimeFake
@@ -88,6 +89,7 @@ async def api(tmp_path: Path, chain: ChainFake, device: Device, lease: Lease) ->
         escrow=EscrowFake(),
         jobs=jobs,
         guard=RequestGuard(database, ESCROW, lambda: float(NOW)),
+        ssh_keys=AuthorisedKeys(database),
         logins=Logins(31337, lambda: float(NOW)),
         offers=unused,
         quote=unused,

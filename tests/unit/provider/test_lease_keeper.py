@@ -71,6 +71,9 @@ class RuntimeFake:
     def extend(self, control: Path, deadline: float) -> None:
         self.running[control] = deadline
 
+    def shell(self, workload: Workload) -> list[str] | None:
+        return None
+
     def kill(self, control: Path, reason: str) -> Outcome:
         del self.running[control]
         self.killed[control] = reason

@@ -10,9 +10,9 @@ from pydantic import Field
 from assay.protocol.hexadecimal import parse_hex
 from assay.protocol.sign_in import MAX_TEXT
 from assay.provider.api.json_bodies import Body
-from assay.provider.api.renter_check import bearer_token
+from assay.provider.api.renter_check import authorised_lease, bearer_token
 from assay.provider.api.services import Services
-from assay.provider.errors import NotFound
+from assay.provider.errors import Conflict, NotFound
 
 
 class LoginBody(Body):
@@ -20,6 +20,12 @@ class LoginBody(Body):
 
     message: Annotated[str, Field(max_length=MAX_TEXT)]
     signature: Annotated[str, Field(max_length=132)]
+
+
+class SshKeyBody(Body):
+    """A public key in OpenSSH's form."""
+
+    public_key: Annotated[str, Field(max_length=4096)]
 
 
 def login_routes(services: Services) -> APIRouter:
@@ -40,6 +46,16 @@ def login_routes(services: Services) -> APIRouter:
         signature = parse_hex(body.signature, "signature", max_bytes=65)
         token, until = services.logins.log_in(body.message, signature, request.url.netloc, lease)
         return {"token": token, "expiresAt": until}
+
+    @router.post("/leases/{lease_id}/ssh-keys")
+    async def ssh_key(lease_id: int, body: SshKeyBody, request: Request) -> dict[str, object]:
+        """A public key in, vouched for by the renter's signature; where to connect out."""
+        await authorised_lease(services, lease_id, request)
+        where = services.status().get("ssh")
+        if where is None:
+            raise Conflict("this provider offers no SSH")
+        fingerprint = services.ssh_keys.add(lease_id, body.public_key)
+        return {"user": f"lease-{lease_id}", "fingerprint": fingerprint, **where}
 
     @router.post("/logout")
     async def logout(request: Request) -> dict[str, str]:

@@ -16,6 +16,7 @@ from assay.provider.logins import Logins
 from assay.provider.openings_desk import OpeningsDesk
 from assay.provider.ports import Escrow
 from assay.provider.request_signatures import RequestGuard
+from assay.provider.ssh.authorised_keys import AuthorisedKeys
 from assay.provider.views import Epochs, Leases
 
 
@@ -34,6 +35,7 @@ class Services:
     jobs: JobBook
     guard: RequestGuard
     logins: Logins
+    ssh_keys: AuthorisedKeys
     offers: Callable[[], Awaitable[list[dict[str, Any]]]]
     quote: Callable[[bytes, str, int], Awaitable[dict[str, Any]]]
     started: Callable[[Lease], None]

@@ -115,6 +115,11 @@ class ContainerRuntime(SupervisedRuntime):
         """Nothing of ours but the way to programs."""
         return {"PATH": SEARCH_PATH}
 
+    def shell(self, workload: Workload) -> list[str] | None:
+        """A program that attaches itself to a container of its own."""
+        specification = json.dumps(self.specification(workload))
+        return [sys.executable, "-m", "assay.provider.runtime.container_shell", specification]
+
     def clean_up(self, control: Path) -> None:
         """Removes the container that a supervisor that was killed has left behind."""
         name = json.loads((control / "spec.json").read_text())["name"]

@@ -47,6 +47,10 @@ class SupervisedRuntime:
         base = {"PATH": SEARCH_PATH, "HOME": str(workload.workspace), "LANG": "C.UTF-8"}
         return {**base, **dict(workload.environment), "ASSAY_LEASE": str(workload.lease_id)}
 
+    def shell(self, workload: Workload) -> list[str] | None:
+        """The command line of an interactive program behind the same walls as jobs."""
+        return self.command_line(workload)
+
     def supervisor_command(self, control: Path) -> list[str]:
         """Command line of the supervisor."""
         return [sys.executable, "-I", supervisor.__file__, str(control)]

@@ -80,6 +80,9 @@ class Runtime(Protocol):
     def kill(self, control: Path, reason: str) -> Outcome:
         """Ends the job and everything it started; returns once nothing of it runs."""
 
+    def shell(self, workload: Workload) -> list[str] | None:
+        """The command line of an interactive program in the job's place, None where there can be none."""
+
 
 def output_path(control: Path) -> Path:
     """The combined standard output and error of a job."""

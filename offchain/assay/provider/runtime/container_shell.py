@@ -1,0 +1,119 @@
+"""A shell in a container of its own, tied to this process's terminal or pipes. Argument: its specification as JSON."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import secrets
+import select
+import signal
+import sys
+import termios
+import tty
+from typing import Any
+
+import docker
+import docker.types
+
+from assay.provider.runtime.supervisor import PR_SET_PDEATHSIG
+
+PIECE = 1 << 16
+
+
+def main(specification: dict[str, Any]) -> int:
+    """Runs until the shell ends; its exit code. The container is removed whatever happens."""
+    # The daemon's death must reach the container, so it may not be this process's instant death.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(143))
+    client = docker.DockerClient(base_url=specification["engine"], timeout=60)
+    limits = specification["limits"]
+    terminal = os.isatty(0)
+    container = client.containers.create(
+        specification["image"],
+        command=specification["command"],
+        entrypoint=[],
+        name=f"{specification['name']}-{secrets.token_hex(4)}",
+        labels=specification["labels"],
+        environment=specification["environment"],
+        working_dir="/workspace",
+        user=specification["user"],
+        volumes={specification["cwd"]: {"bind": "/workspace", "mode": "rw"}},
+        read_only=True,
+        tmpfs={"/tmp": "size=64m,nosuid,nodev"},  # noqa: S108
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        network_mode=specification["network"],
+        mem_limit=limits["memory_bytes"],
+        memswap_limit=limits["memory_bytes"],
+        nano_cpus=int(limits["processors"] * 1e9),
+        pids_limit=limits["processes"],
+        ulimits=[
+            docker.types.Ulimit(name="nofile", soft=1024, hard=1024),
+            docker.types.Ulimit(name="nproc", soft=limits["processes"], hard=limits["processes"]),
+        ],
+        tty=terminal,
+        stdin_open=True,
+        detach=True,
+    )
+    try:
+        attached = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+        container.start()
+        before = termios.tcgetattr(0) if terminal else None
+        if terminal:
+            tty.setraw(0)
+        try:
+            copy(attached, terminal)
+        finally:
+            if before is not None:
+                termios.tcsetattr(0, termios.TCSADRAIN, before)
+        return int(container.wait(timeout=30)["StatusCode"])
+    finally:
+        container.remove(force=True, v=True)
+
+
+def copy(attached: Any, terminal: bool) -> None:
+    """Both ways until the container closes its end."""
+    sock = getattr(attached, "_sock", attached)
+    frames = Frames()
+    sources = [0, sock]
+    while True:
+        ready, _, _ = select.select(sources, [], [])
+        if sock in ready:
+            data = sock.recv(PIECE)
+            if not data:
+                return
+            for stream, piece in [(1, data)] if terminal else frames.split(data):
+                os.write(stream, piece)
+        if 0 in ready:
+            data = os.read(0, PIECE)
+            if data:
+                sock.sendall(data)
+            else:
+                sources.remove(0)
+                sock.shutdown(1)
+
+
+class Frames:
+    """Docker's stream without a terminal: 8 bytes of header (stream, length), then the piece."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def split(self, data: bytes) -> list[tuple[int, bytes]]:
+        """(1 or 2, piece) of every whole frame."""
+        self._held += data
+        pieces = []
+        while len(self._held) >= 8:
+            length = int.from_bytes(self._held[4:8], "big")
+            if len(self._held) < 8 + length:
+                break
+            stream = 2 if self._held[0] == 2 else 1
+            pieces.append((stream, self._held[8 : 8 + length]))
+            self._held = self._held[8 + length :]
+        return pieces
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.argv[1])))

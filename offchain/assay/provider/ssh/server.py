@@ -1,0 +1,100 @@
+"""The SSH server: user `lease-NUMBER`, public keys only, no forwarding, no agent, no files but through a shell."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import structlog
+
+from assay.chain.leases import Lease, LeaseStatus
+from assay.provider.ssh.authorised_keys import AuthorisedKeys
+from assay.provider.ssh.host_key import host_key
+from assay.provider.ssh.shells import Shells
+
+LOGIN_TIMEOUT_S = 20
+KEEPALIVE_S = 15
+USER_PREFIX = "lease-"
+
+log = structlog.get_logger()
+
+
+def lease_of_user(username: str) -> int | None:
+    """The lease that a user name stands for; None for any other name."""
+    digits = username.removeprefix(USER_PREFIX)
+    if not username.startswith(USER_PREFIX) or not digits.isascii() or not digits.isdigit() or len(digits) > 78:
+        return None
+    return int(digits)
+
+
+class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
+    """One connection: who may log in. Everything that is not allowed here is refused by asyncssh's defaults."""
+
+    def __init__(
+        self, keys: AuthorisedKeys, lease: Callable[[int], Awaitable[Lease | None]], clock: Callable[[], float]
+    ) -> None:
+        self._keys = keys
+        self._lease = lease
+        self._clock = clock
+        self._allowed: set[str] = set()
+
+    async def begin_auth(self, username: str) -> bool:
+        """Notes whose keys count; every user must authenticate."""
+        lease_id = lease_of_user(username)
+        lease = None if lease_id is None else await self._lease(lease_id)
+        running = lease is not None and lease.status is LeaseStatus.ACTIVE and self._clock() < lease.stop
+        self._allowed = self._keys.fingerprints(lease_id) if running and lease_id is not None else set()
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def password_auth_supported(self) -> bool:
+        return False
+
+    def kbdint_auth_supported(self) -> bool:
+        return False
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """Whether the key was brought by the wallet that holds this lease."""
+        return key.get_fingerprint() in self._allowed
+
+
+async def serve_ssh(
+    host: str,
+    port: int,
+    folder: Path,
+    keys: AuthorisedKeys,
+    shells: Shells,
+    lease: Callable[[int], Awaitable[Lease | None]],
+    clock: Callable[[], float],
+) -> tuple[Any, asyncssh.SSHKey]:
+    """Listens; the server (with `close`) and its host key. Raises OSError for a port that is taken."""
+    key = host_key(folder / "host_key")
+
+    async def handle(process: Any) -> None:
+        lease_id = lease_of_user(str(process.get_extra_info("username")))
+        if lease_id is None:
+            process.exit(1)
+            return
+        log.info("shell opened", lease=lease_id)
+        await shells.serve(process, lease_id)
+
+    server = await asyncssh.create_server(
+        lambda: LeaseLogin(keys, lease, clock),
+        host,
+        port,
+        server_host_keys=[key],
+        process_factory=handle,
+        encoding=None,
+        login_timeout=LOGIN_TIMEOUT_S,
+        keepalive_interval=KEEPALIVE_S,
+        agent_forwarding=False,
+        allow_scp=False,
+        sftp_factory=None,
+        x11_forwarding=False,
+        line_editor=False,
+    )
+    return server, key

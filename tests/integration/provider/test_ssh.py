@@ -1,0 +1,164 @@
+"""SSH into a lease with the OpenSSH client: who gets in, what they get, and when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from assay.chain.leases import Lease, LeaseStatus
+from assay.provider.database import open_database
+from assay.provider.errors import ProviderError, TooLarge
+from assay.provider.runtime.local import LocalRuntime
+from assay.provider.runtime.workload import Limits, Workload
+from assay.provider.ssh.authorised_keys import AuthorisedKeys
+from assay.provider.ssh.server import lease_of_user, serve_ssh
+from assay.provider.ssh.shells import Shells
+
+from .conftest import until
+
+pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="needs the OpenSSH client")
+
+
+def runs(pid: int) -> bool:
+    """Whether the process is there and not only waiting to be reaped."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@dataclass
+class Ssh:
+    """A server with one lease, and clients of it."""
+
+    folder: Path
+    port: int
+    keys: AuthorisedKeys
+    leases: dict[int, Lease]
+    deadline: float
+
+    def new_key(self, name: str) -> Path:
+        path = self.folder / name
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+        return path
+
+    async def run(
+        self, key: Path, *command: str, user: str = "lease-3", options: tuple[str, ...] = (), stdin: bytes = b""
+    ) -> tuple[int, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            "ssh", "-F", "none", "-i", key, "-p", str(self.port), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
+            "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", *options,
+            f"{user}@127.0.0.1", *command,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        out, err = await asyncio.wait_for(process.communicate(stdin), 30)
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+
+@pytest.fixture
+async def ssh(tmp_path: Path) -> AsyncIterator[Ssh]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    now = int(time.time())
+    lease = Lease(3, "0x", "0x", bytes(32), "0x", LeaseStatus.ACTIVE, 1, 0, now - 10, now + 600, 0, 0, 0, 0, 0, 0, 0)
+    world = Ssh(tmp_path, port, AuthorisedKeys(open_database(None)), {3: lease}, now + 600.0)
+
+    def workload(lease_id: int, command: tuple[str, ...]) -> Workload:
+        folder = tmp_path / f"leases/{lease_id}"
+        return Workload("shell", lease_id, command, folder / "workspace", folder / "jobs/shell", 0, Limits())
+
+    async def read(lease_id: int) -> Lease | None:
+        return world.leases.get(lease_id)
+
+    shells = Shells(LocalRuntime(31337), workload, lambda _: world.deadline, time.time)
+    server, _ = await serve_ssh("127.0.0.1", port, tmp_path / "ssh", world.keys, shells, read, time.time)
+    yield world
+    server.close()
+
+
+async def test_command__with_the_renters_key__runs_in_the_workspace_and_gives_its_status(ssh: Ssh) -> None:
+    key = ssh.new_key("renter")
+    ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
+    status, out, err = await ssh.run(key, "pwd; echo problem >&2; exit 9")
+    assert (status, out.strip(), err.strip()) == (9, str(ssh.folder / "leases/3/workspace"), "problem")
+
+
+async def test_command__input__reaches_it(ssh: Ssh) -> None:
+    key = ssh.new_key("renter")
+    ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
+    assert (await ssh.run(key, "cat", stdin=b"through\n"))[:2] == (0, "through\n")
+
+
+async def test_shell__in_a_terminal__is_interactive(ssh: Ssh) -> None:
+    key = ssh.new_key("renter")
+    ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
+    status, out, _ = await ssh.run(key, options=("-tt",), stdin=b"tty && echo is-$((40+2)); exit 5\n")
+    assert status == 5
+    assert "/dev/pts/" in out and "is-42" in out
+
+
+@pytest.mark.parametrize("user", ["lease-3", "lease-4", "root", "lease-", "lease-3x"])
+async def test_login__key_that_no_wallet_vouched_for__is_refused(ssh: Ssh, user: str) -> None:
+    key = ssh.new_key("stranger")
+    other = ssh.new_key("renter")
+    ssh.keys.add(3, other.with_suffix(".pub").read_text())
+    status, out, err = await ssh.run(key, "id", user=user)
+    assert status == 255 and out == "" and "Permission denied" in err
+
+
+async def test_login__key_of_one_lease__opens_no_other(ssh: Ssh) -> None:
+    key = ssh.new_key("renter")
+    ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
+    ssh.leases[4] = replace(ssh.leases[3], lease_id=4)
+    assert (await ssh.run(key, "id", user="lease-4"))[0] == 255
+
+
+@pytest.mark.parametrize("change", [{"status": LeaseStatus.ENDED}, {"status": LeaseStatus.PENDING}, {"stop": 1}])
+async def test_login__lease_not_running__is_refused(ssh: Ssh, change: dict[str, object]) -> None:
+    key = ssh.new_key("renter")
+    ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
+    ssh.leases[3] = replace(ssh.leases[3], **change)  # type: ignore[arg-type]
+    assert (await ssh.run(key, "id"))[0] == 255
+
+
+async def test_forwarding__to_anything__is_refused(ssh: Ssh) -> None:
+    key = ssh.new_key("renter")
+    ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
+    status, _, err = await ssh.run(key, options=("-W", f"127.0.0.1:{ssh.port}"))
+    assert status == 255 and "forwarding" in err
+
+
+async def test_shell__when_the_lease_is_over__is_killed_with_what_it_started(ssh: Ssh) -> None:
+    key = ssh.new_key("renter")
+    ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
+    running = asyncio.create_task(ssh.run(key, "setsid sleep 300 & echo $! > pid; sleep 300"))
+    pid_file = ssh.folder / "leases/3/workspace/pid"
+    await asyncio.to_thread(until, lambda: pid_file.exists() and pid_file.read_text().strip() != "")
+    ssh.deadline = 0
+    assert (await running)[0] != 0
+    await asyncio.to_thread(until, lambda: not runs(int(pid_file.read_text())))
+
+
+def test_keys__not_a_key_or_too_many__are_refused(ssh: Ssh) -> None:
+    for text in ("", "ssh-ed25519 AAAA", "x" * 5000, "ssh-ed25519 AAAA\nssh-ed25519 BBBB"):
+        with pytest.raises(ProviderError):
+            ssh.keys.add(3, text)
+    for number in range(8):
+        ssh.keys.add(3, ssh.new_key(f"k{number}").with_suffix(".pub").read_text())
+    with pytest.raises(TooLarge):
+        ssh.keys.add(3, ssh.new_key("k9").with_suffix(".pub").read_text())
+
+
+@pytest.mark.parametrize(("user", "lease"), [("lease-12", 12), ("lease-", None), ("lease--1", None), ("root", None)])
+def test_user__names_its_lease(user: str, lease: int | None) -> None:
+    assert lease_of_user(user) == lease
