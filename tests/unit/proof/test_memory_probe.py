@@ -52,7 +52,7 @@ def test_walk__worked_values__every_state_agrees(v: dict[str, Any], walker: Any)
 
 def test_lanes__of_the_named_profiles__scale_with_the_claim() -> None:
     assert layout.lanes(NAMED["datacenter"]) == 2**27
-    assert layout.lanes(NAMED["micro"]) == 2048
+    assert layout.lanes(NAMED["micro"]) == 512
     assert layout.claimed_mib(NAMED["datacenter"]) == 65_536
 
 

@@ -1,6 +1,8 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 
 from assay.protocol.profile import NAMED, ProfileError
 
@@ -23,6 +25,22 @@ def test_validate__named__passes(name):
 def test_validate__off_the_rules__names_field_and_value(field, value):
     with pytest.raises(ProfileError, match=f"(?=.*{value})"):
         replace(MICRO, **{field: value}).validate()
+
+
+DEPLOYED = [
+    (path.stem, row)
+    for path in sorted((Path(__file__).parents[3] / "deployments").glob("*.yml"))
+    for row in yaml.safe_load(path.read_text())["profiles"]
+]
+
+
+@pytest.mark.parametrize(("network", "row"), DEPLOYED, ids=[f"{n}-{r['name']}" for n, r in DEPLOYED])
+def test_named__deployed_under_that_name__same_shape_and_numbers(network, row):
+    named = NAMED[row["name"]]
+    for field in ("M", "N", "K", "T", "chunk", "k", "W", "credit"):
+        assert getattr(named, field) == row[field], field
+    assert (named.deadline_ms, named.max_gops) == (row["deadlineMs"], row["maxGops"])
+    assert named.stake == int(float(row["stake"]))
 
 
 @pytest.mark.parametrize("field", ["id", "M", "N", "K", "T", "chunk", "k", "W"])
