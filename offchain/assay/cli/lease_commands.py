@@ -9,7 +9,7 @@ import typer
 
 from assay.chain.client import ContractCall
 from assay.chain.erc20 import Erc20
-from assay.cli import lease_jobs
+from assay.cli import lease_jobs, lease_tools
 from assay.cli.lease_options import (
     DataDir,
     DeploymentFile,
@@ -318,6 +318,12 @@ commands.command(name="jobs")(lease_jobs.jobs)
 commands.command(name="logs")(lease_jobs.logs)
 commands.command(name="stop-job")(lease_jobs.stop_job)
 commands.command(name="cp")(lease_jobs.cp)
+commands.command(name="ssh", context_settings={"ignore_unknown_options": True})(lease_tools.ssh)
+commands.command(name="export")(lease_tools.export)
+commands.command(name="quote")(lease_tools.quote)
+commands.command(name="list")(lease_tools.list_leases)
+commands.command(name="keep")(lease_tools.keep_lease)
+commands.command(name="wallet")(lease_tools.wallet)
 
 
 def _price(text: str | None) -> Decimal | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -61,6 +62,19 @@ class Offers:
         if not isinstance(listed, list) or len(listed) > MAX_OFFERS:
             raise Unreachable(f"{endpoint}: no list of at most {MAX_OFFERS} offers")
         return [SignedOffer(*parse_offer(entry, self._domain), round_trip_ms) for entry in listed]
+
+    async def quote(self, device: Device, renter: str, seconds: int) -> SignedOffer:
+        """An offer for one renter alone. Raises Unreachable for one that is not what was asked for."""
+        self._http.pin(device.endpoint, device.tls_fingerprint)
+        body = {"deviceId": "0x" + device.device_id.hex(), "renter": renter, "seconds": seconds}
+        started = time.monotonic()
+        answer = await self._http.json_of(
+            "POST", f"{device.endpoint.rstrip('/')}/v1/quotes", body=json.dumps(body).encode(), timeout_s=TIMEOUT_S
+        )
+        offer, signature = parse_offer(answer, self._domain)
+        if (offer.device_id, offer.provider, offer.renter) != (device.device_id, device.provider, renter):
+            raise Unreachable(f"{device.endpoint}: the quote is for something else")
+        return SignedOffer(offer, signature, (time.monotonic() - started) * 1000)
 
     async def of_devices(self, devices: Iterable[Device]) -> dict[bytes, SignedOffer]:
         """The offer for each device whose own provider makes one; providers that fail are left out."""

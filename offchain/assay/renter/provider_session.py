@@ -48,7 +48,7 @@ class ProviderSession:
         clock: Callable[[], float],
     ) -> None:
         self._http = http
-        self._endpoint = endpoint.rstrip("/")
+        self.endpoint = endpoint.rstrip("/")
         self._lease_id = lease_id
         self._key = key
         self._domain = domain
@@ -66,6 +66,10 @@ class ProviderSession:
         """Hands over the signed LeaseStart; the provider's transaction."""
         body = {"resultRoot": to_hex(result_root), "validUntil": valid_until, "signature": to_hex(signature)}
         return await self._json("POST", "/start", body, timeout_s=180.0)
+
+    async def add_ssh_key(self, public_key: str) -> dict[str, Any]:
+        """Vouches for a public key; where the provider takes it."""
+        return await self._json("POST", "/ssh-keys", {"publicKey": public_key})
 
     async def create_job(
         self,
@@ -144,7 +148,7 @@ class ProviderSession:
         request = LeaseRequest(self._lease_id, f"{method} {whole}", keccak(content), issued_at)
         signature = self._key.sign(request, self._domain)
         headers = {"x-assay-signature": to_hex(signature), "x-assay-issued-at": str(issued_at)}
-        return self._endpoint + whole, headers
+        return self.endpoint + whole, headers
 
 
 def _state(data: Mapping[str, Any]) -> JobState:

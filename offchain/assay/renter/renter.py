@@ -18,6 +18,7 @@ from assay.chain.devices import Device, DeviceDirectory, DeviceStatus
 from assay.chain.epochs import read_epoch_state
 from assay.chain.erc20 import Erc20
 from assay.chain.errors import ChainError
+from assay.chain.events import read_events
 from assay.chain.key_files import Key, load, password
 from assay.chain.leases import Lease, LeaseStatus, read_lease
 from assay.chain.profiles import read_profile
@@ -27,8 +28,9 @@ from assay.renter.errors import BadInput, NoDevice, ProofRejected, ProviderRefus
 from assay.renter.handover import Expected, check_opening, check_signed, opening_length, signed_handover
 from assay.renter.http_client import HttpClient
 from assay.renter.lease_files import LeaseFile, LeaseFiles
+from assay.renter.liveness import is_alive
 from assay.renter.measurements import Measurements
-from assay.renter.offers import Offers
+from assay.renter.offers import Offers, SignedOffer
 from assay.renter.provider_session import ProviderSession
 from assay.renter.search import Listing, Order, Wanted, listings, matches, ordered
 from assay.renter.settings import RenterSettings
@@ -98,6 +100,13 @@ class Renter:
             await chain.close()
 
     @property
+    def address(self) -> str:
+        """The wallet's address. Raises BadInput where no key file was named."""
+        if self._key is None:
+            raise BadInput(NO_WALLET)
+        return self._key.address
+
+    @property
     def wallet(self) -> Wallet:
         """The wallet, opened when it is first needed. Raises BadInput where no key file was named."""
         if self._wallet is None:
@@ -123,6 +132,22 @@ class Renter:
                 token = signed.offer.token
                 return Listing(device, measured, signed, await Erc20(self.chain, token).decimals())
         raise NoDevice(f"device 0x{device_id.hex()} is not on offer")
+
+    async def quote(self, device: Device, seconds: int) -> SignedOffer:
+        """An offer for this wallet alone. Raises ProviderRefused, Unreachable."""
+        return await self._offers.quote(device, self.address, seconds)
+
+    async def alive(self, device_id: bytes) -> bool:
+        """Whether the device key signs a fresh nonce now."""
+        device = (await self._directory.refresh()).get(device_id)
+        return device is not None and await is_alive(self._http, device)
+
+    async def own_leases(self) -> list[Lease]:
+        """This wallet's leases, oldest first."""
+        block = await self.chain.finalised()
+        opened = await read_events(self.chain, ESCROW, ["LeaseOpened"], self.chain.deployment.block, block)
+        mine = [e.args["leaseId"] for e in opened if e.args["renter"].lower() == self.address.lower()]
+        return [await self.lease(lease_id) for lease_id in mine]
 
     async def device(self, device_id: bytes) -> Device:
         """An active device by its id. Raises NoDevice."""
