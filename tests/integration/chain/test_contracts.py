@@ -14,7 +14,8 @@ from assay.chain.client import Chain, ContractCall
 from assay.chain.deployment import Deployment
 from assay.chain.devices import DeviceDirectory, DeviceStatus, enrol_nonce, read_devices
 from assay.chain.epochs import Phase, is_provable, read_emission, read_epoch_state, read_timing
-from assay.chain.errors import Reverted
+from assay.chain.erc20 import Erc20
+from assay.chain.errors import ChainError, Reverted
 from assay.chain.events import read_events
 from assay.chain.journal import Journal
 from assay.chain.key_files import Key
@@ -191,3 +192,20 @@ async def test_leases__unknown__all_zero(market):
     assert (await read_lease(market, 4_000_000, "latest")).status is LeaseStatus.NONE
     assert await active_lease(market, b"\7" * 32, "latest") == 0
     assert await nonce_floor(market, b"\7" * 32, "latest") == 0
+
+
+async def test_erc20__approve__raised_once_and_read_back(market, participant):
+    token = Erc20(market, market.deployment.address("TestToken"))
+    assert (await token.decimals(), await token.symbol()) == (6, "tUSD")
+    spender = market.deployment.address("LeaseEscrow")
+    assert await token.balance(participant.address) == 0
+    assert await token.approve(participant, spender, 500) > 21_000
+    assert await token.allowance(participant.address, spender) == 500
+    assert await token.approve(participant, spender, 400) == 0
+    await token.approve(participant, spender, 600)
+    assert await token.allowance(participant.address, spender) == 600
+
+
+async def test_erc20__no_token_there__named(market):
+    with pytest.raises(ChainError, match="is no ERC-20 contract"):
+        await Erc20(market, "0x" + "11" * 20).decimals()
