@@ -67,10 +67,12 @@ def mutants(path: str, source: str) -> Iterator[Mutant]:
 
 
 def changes(line: str, code: str) -> Iterator[tuple[str, str]]:
+    """What an error reports is left alone: only whether it is raised."""
     if GUARD.match(code):
         yield "", "guard removed"
     elif STATEMENT.match(code):
         yield "", "statement removed"
+    code = code.split(" revert ")[0]
     for modifier in MODIFIERS.finditer(code):
         yield line[: modifier.start()] + line[modifier.end() :], f"{modifier.group()} removed"
     for old, new in SWAPS:
