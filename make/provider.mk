@@ -1,0 +1,13 @@
+# The provider's daemon and the renter's library.
+.PHONY: test-provider test-workloads examples
+
+test-provider: setup ## Unit tests of provider and renter
+	pytest tests/unit/provider tests/unit/renter
+
+test-workloads: setup ## Jobs in real containers and namespaces, TLS and SSH on real sockets
+	pytest tests/integration/provider
+
+examples: setup ## Run the example jobs on this machine, without a lease
+	python examples/train_network.py
+	python examples/render_frames.py
+	python examples/serve_model.py
