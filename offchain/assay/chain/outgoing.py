@@ -37,7 +37,7 @@ class TransactionSigner(Protocol):
     address: str
 
     def sign_transaction(self, transaction: Mapping[str, Any]) -> tuple[bytes, bytes]:
-        """(raw bytes, hash)."""
+        """(raw bytes, hash). Raises ChainError where it cannot sign now."""
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from assay.chain.errors import ChainError
+
 
 class SigningError(Exception):
     """Base of everything this package raises."""
@@ -24,5 +26,5 @@ class BadRecord(SigningError):
     """A record, or an export of one, that is damaged or belongs to another key or deployment."""
 
 
-class SignerUnavailable(SigningError):
+class SignerUnavailable(SigningError, ChainError):
     """A remote signer did not answer, or answered with something that is not the seat's signature."""

@@ -1,12 +1,14 @@
-"""Keys that stay elsewhere: typed messages signed over JSON-RPC, as Web3Signer and Clef do."""
+"""Keys that stay elsewhere: messages and transactions signed over JSON-RPC, as Web3Signer does."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import httpx2
 
-from assay.protocol.hexadecimal import HexadecimalError, parse_fixed
+from assay.protocol.hexadecimal import HexadecimalError, parse_fixed, parse_hex, to_hex
+from assay.protocol.keccak import keccak
 from assay.protocol.signing import Domain, SignatureError, compact, recover
 from assay.protocol.typed_message import TypedMessage
 from assay.signing.errors import SignerUnavailable
@@ -33,16 +35,15 @@ class RemoteSigner:
         url: str,
         address: str,
         *,
-        method: str = "eth_signTypedData",
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         self.address = address
-        self._url, self._method = url, method
+        self._url = url
         self._client = httpx2.Client(timeout=TIMEOUT_S, transport=transport, trust_env=False)
 
     def sign(self, message: TypedMessage, domain: Domain) -> bytes:
         """Compact signature, 64 bytes. Raises SignerUnavailable."""
-        answer = self._ask([self.address, message.typed_data(domain)])
+        answer = self._ask("eth_signTypedData", [self.address, message.typed_data(domain)])
         try:
             data = parse_fixed(answer, 65, "signature")
         except HexadecimalError as error:
@@ -57,8 +58,32 @@ class RemoteSigner:
             raise SignerUnavailable(f"the remote signer signed as {signer}, not as {self.address}")
         return signature
 
-    def _ask(self, params: list[Any]) -> Any:
-        body = {"jsonrpc": "2.0", "id": 1, "method": self._method, "params": params}
+    def sign_transaction(self, transaction: Mapping[str, Any]) -> tuple[bytes, bytes]:
+        """(raw bytes, hash) of a signed EIP-1559 transaction. Raises SignerUnavailable."""
+        from eth_account import Account
+        from eth_account.typed_transactions.typed_transaction import TypedTransaction
+        from hexbytes import HexBytes
+
+        wanted = {k: v for k, v in transaction.items() if k != "type"}
+        answer = self._ask("eth_signTransaction", [{"from": self.address, **_json(wanted)}])
+        try:
+            raw = parse_hex(answer, "transaction", max_bytes=MAX_ANSWER)
+            fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+            signer = Account.recover_transaction(raw)
+        except Exception as error:
+            # The decoders raise many kinds; whatever it is, it is no transaction.
+            raise SignerUnavailable(f"the remote signer's answer is no transaction: {error!r:.200}") from None
+        if signer != self.address:
+            raise SignerUnavailable(f"the remote signer signed as {signer}, not as {self.address}")
+        for name, value in wanted.items():
+            if _plain(fields[name]) != _plain(value):
+                raise SignerUnavailable(f"the remote signer changed {name} of the transaction")
+        if fields["accessList"]:
+            raise SignerUnavailable("the remote signer added an access list to the transaction")
+        return raw, keccak(raw)
+
+    def _ask(self, method: str, params: list[Any]) -> Any:
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         try:
             response = self._client.post(self._url, json=body)
             if len(response.content) > MAX_ANSWER:
@@ -74,3 +99,14 @@ class RemoteSigner:
     def close(self) -> None:
         """Lets the connection go."""
         self._client.close()
+
+
+def _json(transaction: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: hex(v) if isinstance(v, int) else _plain(v) for k, v in transaction.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Bytes and addresses as lower-case hexadecimal, numbers as they are."""
+    if isinstance(value, bytes):
+        return to_hex(value)
+    return value.lower() if isinstance(value, str) else value

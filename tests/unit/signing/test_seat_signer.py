@@ -183,6 +183,53 @@ def test_remote_signer__gone__unavailable(key):
         remote(key, answer).sign(seal(), DOMAIN)
 
 
+TRANSACTION = {
+    "type": 2, "chainId": 31_337, "nonce": 5, "to": "0x" + "11" * 20, "data": b"\1\2", "value": 7, "gas": 50_000,
+    "maxFeePerGas": 3 * 10**9, "maxPriorityFeePerGas": 10**9,
+}  # fmt: skip
+
+
+def signing_with(changes=None, secret=b"\x07" * 32):
+    """A remote signer's answer: what it was asked to sign, with changes."""
+
+    def answer(request):
+        asked = json.loads(request.content)["params"][0]
+        numbers = ("chainId", "nonce", "value", "gas", "maxFeePerGas", "maxPriorityFeePerGas")
+        fields = {name: int(asked[name], 16) for name in numbers}
+        fields |= {"type": 2, "to": asked["to"], "data": asked["data"]} | (changes or {})
+        raw = Account.sign_transaction(fields, secret).raw_transaction
+        return httpx2.Response(200, json={"id": 1, "result": "0x" + raw.hex()})
+
+    return answer
+
+
+def test_remote_signer__transaction__same_bytes_as_the_key(key):
+    assert remote(key, signing_with()).sign_transaction(TRANSACTION) == key.sign_transaction(TRANSACTION)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"nonce": 6}, {"value": 8}, {"to": "0x" + "22" * 20}, {"data": "0x0103"}, {"maxFeePerGas": 4 * 10**9},
+     {"chainId": 1}, {"gas": 60_000}, {"accessList": [{"address": "0x" + "22" * 20, "storageKeys": []}]}],
+    ids=lambda changes: next(iter(changes)),
+)  # fmt: skip
+def test_remote_signer__transaction_changed__refused(key, changes):
+    with pytest.raises(SignerUnavailable, match=r"changed|added"):
+        remote(key, signing_with(changes)).sign_transaction(TRANSACTION)
+
+
+def test_remote_signer__transaction_of_another_key__refused(key):
+    with pytest.raises(SignerUnavailable, match="signed as"):
+        remote(key, signing_with(secret=b"\x09" * 32)).sign_transaction(TRANSACTION)
+
+
+@pytest.mark.parametrize("result", ["0x", "0x02", "0x02c0", "zz", None, 5, {"raw": "0x"}])
+def test_remote_signer__no_transaction__unavailable(key, result):
+    made = remote(key, lambda request: httpx2.Response(200, json={"id": 1, "result": result}))
+    with pytest.raises(SignerUnavailable):
+        made.sign_transaction(TRANSACTION)
+
+
 def test_default_witness__systemd_runtime_directory__used(monkeypatch, tmp_path, key):
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
     assert tmp_path in default_witness(key.address, DOMAIN.separator).path.parents
