@@ -16,7 +16,7 @@ export OMP_WAIT_POLICY := passive
 export APE_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup build lint format demo devnet test test-unit test-integration test-end-to-end test-deep lock clean
+.PHONY: help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -56,13 +56,33 @@ format: setup ## Put everything into its format
 	ruff format offchain scripts tests
 	prettier --write 'contracts/**/*.sol'
 
-test: lint build test-unit test-contracts test-integration test-end-to-end ## Run every test
+# Each step is a make of its own, so that the lines of one are not mixed with another's.
+test: build test-packages ## Run every test
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory test-unit
+	$(MAKE) --no-print-directory test-contracts
+	$(MAKE) --no-print-directory test-forge
+	$(MAKE) --no-print-directory check-gas
+	$(MAKE) --no-print-directory test-integration
+	$(MAKE) --no-print-directory test-end-to-end
+
+# What a lease and the market run on where they run for real; without root the tests that need it say so and are skipped.
+DEBIAN_PACKAGES := podman runc busybox-static bubblewrap openssh-client postgresql chromium
+
+test-packages:
+	@present=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(DEBIAN_PACKAGES) 2>/dev/null | grep -c ' installed$$' || true); \
+	if [ "$$present" = "$(words $(DEBIAN_PACKAGES))" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(DEBIAN_PACKAGES) > /dev/null; \
+	else echo "tests that need one of $(DEBIAN_PACKAGES) are skipped where it is missing"; fi
+
+test-deep: build test-forge-deep test-deep-validator ## Long fuzzing and soaks
 
 test-unit: setup ## Tests without clock, socket or chain
-	pytest -p no:ape_test tests/unit
+	pytest -p no:ape_test -n 2 --dist worksteal tests/unit -m 'not deep'
 
 test-integration: build ## Single parts against a real chain and real processes
-	pytest -p no:ape_test tests/integration
+	pytest -p no:ape_test tests/integration -m 'not deep'
 
 test-end-to-end: build ## The whole market as a user meets it
 	pytest -p no:ape_test tests/end_to_end

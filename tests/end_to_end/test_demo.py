@@ -86,7 +86,7 @@ def test_demo__with_a_port_in_use__says_which(tmp_path: Path, start_demo: Start)
     assert f"port {port} is in use" in output
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_demo__stopped_in_the_middle__ends_its_children(
     tmp_path: Path, start_demo: Start, number: signal.Signals
 ) -> None:
