@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.chain.devices import Device
-from assay.proof import openings
-from assay.proof.sampling import samples
-from assay.proof.verification import Verifier
 from assay.protocol.hexadecimal import HexadecimalError, parse_signature
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import Handover
@@ -63,11 +60,17 @@ def check_signed(handover: Handover, signature: bytes, expected: Expected, domai
 
 def opening_length(expected: Expected) -> int:
     """Bytes that the opening must have."""
+    from assay.proof import openings
+
     return openings.length(expected.profile, expected.profile.k)
 
 
 def check_opening(handover: Handover, opening: bytes, expected: Expected) -> None:
     """Verifies the sampled rows on this machine's processor. Raises ProofRejected."""
+    # Imported here: its compiled kernels cost every other command most of a second.
+    from assay.proof.sampling import samples
+    from assay.proof.verification import Verifier
+
     device_id, profile = expected.device.device_id, expected.profile
     rho = handover_rho(expected.x, handover.result_root)
     seed = handover_seed(expected.epoch_seed, device_id, profile.id, expected.nonce, expected.lease_id)
