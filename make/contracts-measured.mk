@@ -37,3 +37,13 @@ mutation: setup ## Mutate the contracts and count what the Forge tests kill
 
 coverage-contracts: setup ## Lines and branches that the Forge tests reach
 	forge coverage --ir-minimum --report summary --no-match-coverage '(tests|node_modules|contracts/test)'
+
+build/analysis/venv/.installed: tests/analysis/requirements.lock
+	$(PYTHON) -m venv build/analysis/venv
+	build/analysis/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+# Its own environment: it does not resolve together with Ape.
+.PHONY: slither
+slither: setup build/analysis/venv/.installed ## Static analysis of the contracts; docs/security.md answers the findings
+	tests/analysis/slither.sh --fail-none
