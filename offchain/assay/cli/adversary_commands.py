@@ -81,7 +81,7 @@ def report(
             fail(f"{write}: cannot read: {error.strerror}")
         if BEGIN not in page or END not in page:
             fail(f"{write}: has no lines {BEGIN} and {END}")
-    results = [(attack, play(attack, trials)) for attack in ATTACKS.values()]
+    results = [(attack, play(attack, max(1, trials // attack.slow))) for attack in ATTACKS.values()]
     text = table(results)
     typer.echo(text)
     if write is not None:
