@@ -11,6 +11,7 @@ import typer
 
 from assay.chain.errors import ChainError
 from assay.market.errors import MarketError
+from assay.market.logs import configure as configure_logs
 from assay.market.service import run as run_market
 from assay.market.settings import MarketSettings
 
@@ -26,27 +27,25 @@ def root() -> None:
 def run(
     rpc: Annotated[str | None, typer.Option(help="RPC addresses, separated by commas.")] = None,
     deployment: Annotated[Path | None, typer.Option(help="The deployment file.")] = None,
-    database: Annotated[
-        str | None, typer.Option(help="A file for SQLite, or postgresql://USER@HOST/NAME.")
-    ] = None,
+    database: Annotated[str | None, typer.Option(help="A file for SQLite, or postgresql://USER@HOST/NAME.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)] = None,
     rate: Annotated[float | None, typer.Option(help="Requests a second of one client address.")] = None,
     burst: Annotated[int | None, typer.Option(help="Requests at once of one client address.")] = None,
     block_poll: Annotated[float | None, typer.Option(help="Seconds between looks at the chain.")] = None,
     offer_poll: Annotated[float | None, typer.Option(help="Seconds between rounds of offers.")] = None,
-    final_depth: Annotated[
-        int | None, typer.Option(help="Blocks below the head that count as final.")
-    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    final_depth: Annotated[int | None, typer.Option(help="Blocks below the head that count as final.")] = None,
 ) -> None:
     """Follow the chain, fetch offers and reports, serve pages and API."""
     given = {
         "rpc": rpc, "deployment": deployment, "market_database": database, "market_host": host,
         "market_port": port, "market_rate": rate, "market_burst": burst, "block_poll": block_poll,
-        "offer_poll": offer_poll, "final_depth": final_depth,
+        "offer_poll": offer_poll, "final_depth": final_depth, "log_level": log_level,
     }  # fmt: skip
     try:
         settings = MarketSettings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+        configure_logs(settings.log_level)
         check_port(settings.market_host, settings.market_port)
         asyncio.run(run_market(settings))
     except (MarketError, ChainError, ValueError) as error:
@@ -64,6 +63,4 @@ def check_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             reason = error.strerror or str(error)
-            raise MarketError(
-                f"cannot listen on {host}:{port} ({reason}): name another with --port"
-            ) from None
+            raise MarketError(f"cannot listen on {host}:{port} ({reason}): name another with --port") from None

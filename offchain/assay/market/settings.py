@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,5 +24,6 @@ class MarketSettings(BaseSettings):
     block_poll: float = Field(default=1.0, ge=0.05)
     content_poll: float = Field(default=2.0, ge=0.05)
     offer_poll: float = Field(default=15.0, ge=0.05)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     final_depth: int | None = Field(default=None, ge=0)
     allow_private: bool | None = None  # endpoints in private networks; by default on local chains only

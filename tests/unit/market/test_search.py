@@ -72,8 +72,9 @@ def matches(row: dict[str, Any], s: Search) -> bool:
 
 def in_order(found: list[dict[str, Any]], s: Search) -> list[bytes]:
     column, down = ORDERS[s.sort]
-    kept = [r for r in found if matches(r, s) and (column not in ("rate", "unit_rate") or r["rate"] is not None)]
-    kept.sort(key=lambda r: (-r[column] if down else r[column], r["device_id"]))
+    kept = [r for r in found if matches(r, s)]
+    # Whatever has no price comes after everything that has one.
+    kept.sort(key=lambda r: (r[column] is None, (r[column] or 0) * (-1 if down else 1), r["device_id"]))
     return [r["device_id"] for r in kept]
 
 

@@ -120,8 +120,6 @@ class SearchTable:
         """The first (value, device id) of the order that match and lie behind `after`."""
         columns = self._columns
         mask = self._all(search)
-        if column in RATES:
-            mask &= columns.priced[: columns.count]
         if after is not None:
             mask &= self._behind(column, down, *after)
         rows = np.nonzero(mask)[0]

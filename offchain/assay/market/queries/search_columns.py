@@ -14,6 +14,7 @@ NUMBERS = ("memory_mib", "score_gops", "reliability_bps", "max_duration")
 RATES = ("rate", "unit_rate")
 COLUMNS = ("device_id", "state", "profile", "model", "region", "token", "provider", *NUMBERS, *RATES)
 _WORD = (1 << 64) - 1
+UNPRICED = (1 << 128) - 1  # stands for no rate: last by price
 
 
 class Codes:
@@ -78,7 +79,7 @@ class Columns:
             self.numbers[name][row] = self.rounded[name][row] = listing[name]
         self.priced[row] = listing["rate"] is not None
         for name in RATES:
-            value = listing[name] or 0
+            value = UNPRICED if listing[name] is None else listing[name]
             self.high[name][row], self.low[name][row] = value >> 64, value & _WORD
             self.rounded[name][row] = float(value)
 

@@ -13,7 +13,7 @@ from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, device_tree, reward_tree
 
 MOST_LEAVES = 1_000_000
-MOST_INDEX_BYTES = 4 << 20
+MOST_INDEX_BYTES = 64 << 20  # it may hold the device leaves themselves
 # Field of the JSON -> bits, in the order of DeviceLeaf; None stands for 32 bytes.
 _DEVICE_FIELDS: Mapping[str, int | None] = {
     "epoch": 64, "deviceId": None, "sealIndex": 32, "profile": 32, "scoreGops": 64, "memoryMiB": 32,
@@ -29,6 +29,9 @@ async def fetch_content(fetch: Fetch, endpoint: str, epoch: int, kind: str) -> A
     base = endpoint.rstrip("/")
     index = parse_json(await fetch(f"{base}/v1/epochs/{epoch}", MOST_INDEX_BYTES), "epoch index")
     name = index.get(kind) if isinstance(index, dict) else None
+    if isinstance(name, list):
+        # The leaves stand in the index, each with its proof; here the whole tree is built from them.
+        return {"leaves": [entry.get("leaf") if isinstance(entry, dict) else None for entry in name]}
     if not isinstance(name, str):
         raise SourceFault(f"{base}: its index of epoch {epoch} names no {kind}")
     try:

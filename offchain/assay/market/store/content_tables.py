@@ -20,12 +20,6 @@ rewards = Table(
     Index(None, "account", "epoch"),
 )  # fmt: skip
 
-observations = Table(
-    "observations", metadata,
-    key("epoch", BigInteger), key("device_id", LargeBinary), key("seat", BigInteger),
-    number("elapsed_us"), number("flags"), number("uptime_bps"), digest("result_root"),
-)  # fmt: skip
-
 # Served content that did not prove: shown as what it is, and by whom; nothing else reads it.
 refusals = Table(
     "refusals", metadata,
@@ -67,5 +61,5 @@ facet_counts = Table(
 )  # fmt: skip
 
 CONTENT_TABLES = (
-    measurements, rewards, observations, refusals, specifications, offers, listings, facet_counts,
+    measurements, rewards, refusals, specifications, offers, listings, facet_counts,
 )  # fmt: skip

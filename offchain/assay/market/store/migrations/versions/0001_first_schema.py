@@ -222,17 +222,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_measurements_device_id_epoch"), ["device_id", "epoch"], unique=False)
 
     op.create_table(
-        "observations",
-        sa.Column("epoch", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("device_id", sa.LargeBinary(), autoincrement=False, nullable=False),
-        sa.Column("seat", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("elapsed_us", sa.BigInteger(), nullable=False),
-        sa.Column("flags", sa.BigInteger(), nullable=False),
-        sa.Column("uptime_bps", sa.BigInteger(), nullable=False),
-        sa.Column("result_root", sa.LargeBinary(), nullable=True),
-        sa.PrimaryKeyConstraint("epoch", "device_id", "seat", name=op.f("pk_observations")),
-    )
-    op.create_table(
         "offers",
         sa.Column("digest", sa.LargeBinary(), autoincrement=False, nullable=False),
         sa.Column("provider", sa.String(length=42), nullable=True),

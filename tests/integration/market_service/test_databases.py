@@ -1,0 +1,79 @@
+"""The same history on SQLite and on PostgreSQL gives the same bytes; migrations make the schema that the code has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from assay.market.errors import BadDatabase, WrongDatabase
+from assay.market.follow.index import Index
+from assay.market.queries.search import ORDERS, Search, SearchTable
+from assay.market.store.database import INDEX_TABLES, claim_identity, metadata, open_database
+from assay.market.store.rows import table_rows
+from benchmarks.market.postgres import installed, temporary_postgres
+
+from .seeded import fill
+
+NOW = 1_800_000_000
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    if installed() is None:
+        pytest.skip("no PostgreSQL here: install Debian's package postgresql")
+    with temporary_postgres(64) as url:
+        yield url
+
+
+def dump(index: Index) -> list[str]:
+    with index.engine.connect() as connection:
+        return list(table_rows(connection, INDEX_TABLES))
+
+
+def test_index__on_either_database__is_the_same_bytes_and_the_same_search(tmp_path: Path, postgres: str) -> None:
+    dumps, pages = [], []
+    for where in (str(tmp_path / "market.sqlite3"), postgres):
+        index = Index(open_database(where), max_age=6)
+        fill(index, NOW)
+        dumps.append(dump(index))
+        table = SearchTable(index.engine)
+        with index.engine.connect() as connection:
+            pages.append([table.find(connection, Search(states=(), sort=s), None, 50) for s in ORDERS])
+        assert index.roll_back(0) is None
+        assert dump(index) == []
+        fill(index, NOW)
+        assert dump(index) == dumps[-1]
+        index.engine.dispose()
+    assert len(dumps[0]) > 500
+    assert dumps[0] == dumps[1]
+    assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_migrations__run_to_the_end__leave_nothing_that_the_tables_differ_by(
+    kind: str, tmp_path: Path, postgres: str
+) -> None:
+    engine = open_database(postgres if kind == "postgresql" else str(tmp_path / "m.sqlite3"))
+    with engine.connect() as connection:
+        found = compare_metadata(MigrationContext.configure(connection), metadata)
+    engine.dispose()
+    assert found == []
+
+
+def test_database__of_another_network__is_refused(tmp_path: Path) -> None:
+    engine = open_database(str(tmp_path / "m.sqlite3"))
+    claim_identity(engine, {"chain": "1", "EpochOracle": "0xaa"})
+    claim_identity(engine, {"chain": "1", "EpochOracle": "0xaa"})
+    with pytest.raises(WrongDatabase, match="EpochOracle 0xaa, the deployment is 0xbb"):
+        claim_identity(engine, {"chain": "1", "EpochOracle": "0xbb"})
+    engine.dispose()
+
+
+@pytest.mark.parametrize("where", ["mysql://u@h/n", "postgresql://nobody@/x?host=/nowhere", "/proc/nowhere/m.sqlite3"])
+def test_database__that_cannot_be_opened__is_a_clear_error(where: str) -> None:
+    with pytest.raises(BadDatabase):
+        open_database(where)
