@@ -14,6 +14,7 @@ from assay.provider.errors import ProviderError
 
 SHUTDOWN_S = 3
 BACKLOG = 1024
+MOST_CONNECTIONS = 1000
 
 
 class Server(uvicorn.Server):
@@ -46,6 +47,7 @@ def server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> Server:
         access_log=False,
         server_header=False,
         timeout_keep_alive=30,
+        limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=SHUTDOWN_S,
         lifespan="off",
     )

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from assay.chain.client import Chain, ContractCall
-from assay.chain.leases import nonce_floor
+from assay.chain.leases import active_lease, nonce_floor
 from assay.chain.sender import Sender
 from assay.provider.device import Device
 from assay.provider.errors import Conflict, NotFound
@@ -38,13 +38,15 @@ class OfferService:
         self._terms = terms
 
     async def current(self) -> list[dict[str, Any]]:
-        """Public offers as JSON, ascending by device; none while draining."""
+        """Public offers of free devices as JSON, ascending by device; none while draining."""
         terms = self._terms.read()
         if terms.draining:
             return []
         offers = []
         for device_id in sorted(self._devices):
-            if price := self._price(device_id):
+            price = self._price(device_id)
+            # A device that is leased cannot be had, so it is not on offer either.
+            if price is not None and not await active_lease(self._chain, device_id):
                 offers.append(self._book.offer(device_id, price, await self._nonce(device_id)))
         return offers
 

@@ -20,6 +20,7 @@ from assay.protocol.signing import address_of, sign_compact, signed_by
 from assay.provider import liveness
 from assay.provider.api.app import create_app
 from assay.provider.api.body_limit import BodyLimit
+from assay.provider.api.json_bodies import body_limit
 from assay.provider.api.services import Services
 from assay.provider.database import open_database
 from assay.provider.device import Device
@@ -262,8 +263,19 @@ async def test_live__nonce__is_signed_by_the_device_key(api: Api) -> None:
 @pytest.mark.parametrize("path", ["/v1/challenges", "/v1/openings"])
 async def test_messages__garbage__is_refused_with_a_reason(api: Api, path: str, body: bytes) -> None:
     answer = await api.client.post(path, content=body)
-    assert answer.status_code in (400, 422)
+    assert answer.status_code in (400, 413, 422)
     assert answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),
+    [
+        ("/v1/leases/3/jobs", 64 << 20), ("/v1/leases/3/files/a", 64 << 20), ("/v1/leases/3/start", 64 << 10),
+        ("/v1/challenges", 64 << 10), ("/", 64 << 10), ("/leases/3/jobs", 64 << 10),
+    ],
+)  # fmt: skip
+def test_body_limit__of_a_path__is_large_for_uploads_only(path: str, most: int) -> None:
+    assert body_limit(path) == most
 
 
 async def test_body_limit__declared_or_actual__is_413() -> None:
@@ -274,7 +286,7 @@ async def test_body_limit__declared_or_actual__is_413() -> None:
         for _ in range(20):
             yield bytes(10)
 
-    transport = httpx2.ASGITransport(app=BodyLimit(reached, most=100))
+    transport = httpx2.ASGITransport(app=BodyLimit(reached, most=lambda path: 100))
     async with httpx2.AsyncClient(transport=transport, base_url="http://provider") as client:
         assert (await client.post("/", content=bytes(101))).status_code == 413
         assert (await client.post("/", content=stream())).status_code == 413

@@ -14,7 +14,7 @@ from assay.protocol.hexadecimal import HexadecimalError
 from assay.protocol.typed_message import MessageError
 from assay.provider.api.body_limit import BodyLimit
 from assay.provider.api.job_routes import job_routes
-from assay.provider.api.json_bodies import MAX_BODY
+from assay.provider.api.json_bodies import body_limit
 from assay.provider.api.lease_routes import lease_routes
 from assay.provider.api.login_routes import login_routes
 from assay.provider.api.measurement_routes import measurement_routes
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 def create_app(services: Services) -> FastAPI:
     """The provider's HTTP application."""
     app = FastAPI(title="Assay provider", version="1", docs_url=None, redoc_url=None)
-    app.add_middleware(BodyLimit, most=MAX_BODY)
+    app.add_middleware(BodyLimit, most=body_limit)
     app.include_router(measurement_routes(services))
     app.include_router(lease_routes(services))
     app.include_router(job_routes(services))

@@ -22,6 +22,13 @@ MAX_ARGUMENTS = 256
 MAX_FILES = 256
 
 
+def body_limit(path: str) -> int:
+    """The most bytes of a body: only uploads to a lease may be large."""
+    parts = path.split("/")
+    uploads = len(parts) > 4 and parts[2] == "leases" and parts[4] in ("jobs", "files")
+    return MAX_BODY if uploads else MAX_SMALL_BODY
+
+
 async def small_json(request: Request) -> dict[str, Any]:
     """The body as a JSON object of at most 64 KiB. Raises ProviderError."""
     body = await request.body()
