@@ -35,7 +35,7 @@ node_modules/.installed: package.json package-lock.json .npmrc
 setup: $(VENV)/.installed node_modules/.installed ## Fill .venv and node_modules
 
 # The contracts and the proof kernels are compiled once, side by side; both caches make every later start quick.
-build: setup ## Compile the contracts and the proof kernels
+build: setup market-assets ## Compile the contracts and the proof kernels
 	ape compile & compiling=$$!; python -m assay.proof.warm_up; wait $$compiling
 
 demo: build ## Watch the whole market do its job on a local chain

@@ -41,6 +41,7 @@ async def run_demo(plan: NetworkPlan, out: Path) -> None:
     print_outcome(console, outcome)
     outcome.write(out)
     console.print(f"\n[green]all of it happened[/] in {outcome.wall_seconds:.0f} s; the same as JSON: {out}")
+    console.print("`make devnet` leaves such a network running, with the market's pages to look at")
 
 
 async def _story(network: Network, plan: NetworkPlan, progress: Progress, before: dict[str, int]) -> DemoOutcome:
@@ -73,7 +74,7 @@ def _stakes(network: Network, plan: NetworkPlan) -> dict[str, int]:
     """Active and pending stake of every provider and validator, by name."""
     ledger = network.ledger
     stakes = {}
-    for name in [*network.endpoints]:
+    for name in network.endpoints:
         stake = ledger.stake(network.participants[name].address)
         stakes[name] = stake.active + stake.pending
     return stakes

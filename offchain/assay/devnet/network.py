@@ -43,6 +43,7 @@ class NetworkPlan:
     genesis_seconds: int = 32
     providers: tuple[str, ...] = ("north", "south", "cheat")
     skips_rows: frozenset[str] = frozenset({"cheat"})
+    market: bool = False
 
 
 @dataclass
@@ -121,7 +122,7 @@ async def start_network(plan: NetworkPlan, workspace: Workspace, processes: Proc
     network = Network(workspace, processes, url, _participants(plan, workspace))
     with progress.step("contracts, deployed with Ape"):
         await _deploy(plan, network)
-    daemons = [*_validators(plan), *plan.providers]
+    daemons = [*_validators(plan), *plan.providers, *(["market"] if plan.market else [])]
     for name, daemon_port in zip(daemons, free_ports(len(daemons)), strict=True):
         network.endpoints[name] = f"http://{HOST}:{daemon_port}"
     seats, devices = len(_validators(plan)), len(plan.providers)
@@ -192,6 +193,16 @@ def _start_daemons(plan: NetworkPlan, network: Network) -> None:
     network.processes.start(
         "watcher", ["assay", "watch", *network.options("watcher")], network.workspace.log("watcher")
     )
+    if plan.market:
+        _start_market(network)
+
+
+def _start_market(network: Network) -> None:
+    database = network.workspace.data / "market.sqlite"
+    chain = ["--rpc", network.url, "--deployment", str(network.workspace.deployment)]
+    listen = ["--host", HOST, "--port", network.endpoints["market"].rsplit(":", 1)[1]]
+    command = ["assay", "market", "run", *chain, "--database", str(database), *listen]
+    network.processes.start("market", command, network.workspace.log("market"))
 
 
 async def _at_most(count: int, work: list[Coroutine[None, None, None]]) -> None:
