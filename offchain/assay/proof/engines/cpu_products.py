@@ -10,9 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.proof.engines.memory import available_memory
 from assay.proof.kernels import generator, tiled_product
 from assay.proof.kernels.byte_products import TILE_COLUMNS, TILE_ROWS, has_vnni
-from assay.proof.kernels.product import blocked_product
+from assay.proof.kernels.product import EXACT_BLOCK, add_integers, widen
 from assay.proof.kernels.words import seed_words
 from assay.proof.threads import Threads
 from assay.protocol.profile import Profile
@@ -53,7 +54,10 @@ class TiledProduct:
 
 
 class BlasProduct:
-    """Exact float32 products on blocks of K (see `kernels.product`); B as int8, N·K bytes."""
+    """Exact float32 products on blocks of K (see `kernels.product`).
+
+    B is held as float32 blocks where they take at most a quarter of the free memory, as int8 elsewhere.
+    """
 
     def __init__(self, profile: Profile, epoch_seed: bytes, threads: Threads) -> None:
         words = np.empty((profile.N, profile.K // 4), np.uint32)
@@ -63,14 +67,30 @@ class BlasProduct:
             lambda first, end: generator.fill_rows(seed, generator.TAG_B, first, words[first:end], True),
             align=4,
         )
-        self._b: NDArray[np.int8] = words.view(np.int8)
+        b: NDArray[np.int8] = words.view(np.int8)
+        self._b = b
+        self._starts = range(0, profile.K, EXACT_BLOCK)
+        fits = 4 * b.nbytes * 4 <= available_memory()
+        self._wide = [self._widened(b, at) for at in self._starts] if fits else None
 
     def multiply(self, round_seed: bytes, rows: Sequence[int], out: NDArray[np.int32]) -> None:
         words = np.empty((len(rows), self._b.shape[1] // 4), np.uint32)
-        seed = seed_words(round_seed)
-        for place, i in enumerate(rows):
-            generator.fill_rows(seed, generator.TAG_A, i, words[place : place + 1], True)
-        out[:] = blocked_product(words.view(np.int8), self._b)
+        generator.fill_chosen(seed_words(round_seed), generator.TAG_A, np.asarray(rows, dtype=np.int64), words)
+        a: NDArray[np.int8] = words.view(np.int8)
+        partial = np.empty(out.shape, np.float32)
+        out[:] = 0
+        for n, at in enumerate(self._starts):
+            right = self._wide[n] if self._wide is not None else self._widened(self._b, at)
+            np.matmul(self._widened(a, at), right.T, out=partial)
+            add_integers(partial, out)
+
+    @staticmethod
+    def _widened(entries: NDArray[np.int8], at: int) -> NDArray[np.float32]:
+        """Columns of one block as float32."""
+        block = entries[:, at : at + EXACT_BLOCK]
+        out = np.empty(block.shape, np.float32)
+        widen(block, out)
+        return out
 
 
 def product_of(profile: Profile, epoch_seed: bytes, threads: Threads) -> Product:

@@ -93,3 +93,12 @@ def fill_rows(seed, tag, first, out, signed):  # type: ignore[no-untyped-def]
     sign = _SIGN if signed else _NO_SIGN
     for row in range(out.shape[0]):
         fill_row(keys[row], 0, out[row], sign)
+
+
+@njit(cache=True, nogil=True)
+def fill_chosen(seed, tag, indices, out):  # type: ignore[no-untyped-def]
+    """Some vectors as int8: int64[n] indices into uint32[n, K/4]."""
+    keys = np.empty((1, 2, 16), np.uint32)
+    for row in range(out.shape[0]):
+        lane_keys(seed, tag, indices[row], keys)
+        fill_row(keys[0], 0, out[row], _SIGN)
