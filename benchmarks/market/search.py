@@ -15,13 +15,13 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
-from benchmarks.market.indexing import blocks_per_second
-from benchmarks.market.invented import MODELS, REGIONS, TOKENS, fill
-from benchmarks.market.postgres import temporary_postgres
 from sqlalchemy import Engine
 
 from assay.market.queries.search import ORDERS, Search, SearchTable
 from assay.market.store.database import open_database
+from benchmarks.market.indexing import blocks_per_second
+from benchmarks.market.invented import MODELS, REGIONS, TOKENS, fill
+from benchmarks.market.postgres import temporary_postgres
 
 SIZES = (1_000, 100_000, 500_000)
 SEARCHES = 400
