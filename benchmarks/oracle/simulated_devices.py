@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import resource
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -75,9 +76,7 @@ class Device:
         loop = asyncio.get_running_loop()
         proof = await loop.run_in_executor(self._workers, self._prove, epoch_seed, root)
         self.proofs[epoch] = proof
-        message = Commitment(
-            epoch, self.profile.job_hash(epoch_seed), self.device_id, root, proof.result_root
-        )
+        message = Commitment(epoch, self.profile.job_hash(epoch_seed), self.device_id, root, proof.result_root)
         answer = {
             **message.to_json(),
             "challenges": [
@@ -164,6 +163,8 @@ def main() -> None:
     parser.add_argument("--oracle", required=True)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     workers = ThreadPoolExecutor(options.workers)
     domain = Domain(options.chain_id, options.oracle)
     rows = json.loads(options.devices.read_text())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 
 import httpx2
 
@@ -17,6 +18,7 @@ from assay.validator.rules.values import Device
 
 MOST_COMMITMENT_BYTES = 64 << 10
 MOST_ALIVE_BYTES = 4 << 10
+SHARDS = 128
 LIVENESS_TAG = b"assay.live"
 
 
@@ -25,7 +27,8 @@ class DeviceClient:
 
     def __init__(self, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self._transport = transport
-        self._clients: dict[bytes, httpx2.AsyncClient] = {}
+        self._clients: dict[tuple[bytes, int], httpx2.AsyncClient] = {}
+        self._contexts: dict[bytes, ssl.SSLContext] = {}
 
     async def challenge(self, device: Device, body: bytes, timeout_s: float) -> bytes:
         """The device's commitment, held for until it is there."""
@@ -51,17 +54,29 @@ class DeviceClient:
         for client in self._clients.values():
             await client.aclose()
 
-    def _client(self, fingerprint: bytes) -> httpx2.AsyncClient:
-        """A client that takes the announced certificate only; without one, what certificate authorities say."""
-        if fingerprint not in self._clients:
-            self._clients[fingerprint] = httpx2.AsyncClient(
+    def _client(self, device: Device) -> httpx2.AsyncClient:
+        """A client that takes the announced certificate only; without one, what certificate authorities say.
+
+        One of `SHARDS` for each certificate: a pool looks at all of its connections for each request.
+        """
+        key = (device.tls_fingerprint, device.device_id[-1] % SHARDS)
+        if key not in self._clients:
+            self._clients[key] = httpx2.AsyncClient(
                 transport=self._transport,
-                verify=pinned_context(fingerprint) if any(fingerprint) else True,
+                verify=self._context(device.tls_fingerprint),
                 trust_env=False,
                 follow_redirects=False,
-                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=256),
+                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=8),
             )
-        return self._clients[fingerprint]
+        return self._clients[key]
+
+    def _context(self, fingerprint: bytes) -> ssl.SSLContext:
+        # Making one reads every root certificate of the machine.
+        if fingerprint not in self._contexts:
+            self._contexts[fingerprint] = (
+                pinned_context(fingerprint) if any(fingerprint) else ssl.create_default_context()
+            )
+        return self._contexts[fingerprint]
 
     async def _request(
         self,
@@ -78,7 +93,7 @@ class DeviceClient:
             # The time-outs of the client bound each read; this one bounds an answer that never ends.
             async with (
                 asyncio.timeout(timeout_s),
-                self._client(device.tls_fingerprint).stream(
+                self._client(device).stream(
                     method,
                     device.endpoint.rstrip("/") + path,
                     content=body,

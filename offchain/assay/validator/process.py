@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import secrets
 import signal
 import socket
@@ -82,6 +83,12 @@ def open_signer(settings: ValidatorSettings, key: Key, reader: ContractReader, c
     if signer.doubt:
         log.warning("epochs are sat out", through=signer.record.floor, reason=signer.doubt)
     return signer
+
+
+def raise_file_limit() -> None:
+    """As many open files as the system lets this process have: every idle device holds a connection open at once."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -177,6 +184,7 @@ async def join(settings: ValidatorSettings, key: Key, signer: Key, endpoint: str
 
 async def run(settings: ValidatorSettings, key: Key) -> None:
     """Runs until SIGINT or SIGTERM. Raises ChainError, SettingsError, ValidatorError before it starts."""
+    raise_file_limit()
     listener = listen(settings.host, settings.port)
     try:
         async with assembled(settings, key) as (daemon, api):

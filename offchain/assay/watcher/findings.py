@@ -33,9 +33,7 @@ def check_opening(verifier: Verifier, leaf: SealedLeaf, opening: bytes) -> Verdi
     return verifier.verify_device(leaf.device_id, leaf.nonce_root, leaf.result_root, opening)
 
 
-def find(
-    verifier: Verifier, epoch: int, leaf: SealedLeaf, opening: bytes, verdict: Verdict
-) -> Finding | None:
+def find(verifier: Verifier, epoch: int, leaf: SealedLeaf, opening: bytes, verdict: Verdict) -> Finding | None:
     """The wrong element behind a verdict, or None where the opening proves nothing to a contract.
 
     Bytes that do not belong to the commitment show only that somebody sent other bytes.

@@ -39,9 +39,7 @@ class Notebook:
 
     def is_checked(self, epoch: int, device_id: bytes) -> bool:
         """Whether the device's opening of the epoch was looked at to the end."""
-        row = self._db.execute(
-            "SELECT 1 FROM checked WHERE epoch=? AND device_id=?", (epoch, device_id)
-        ).fetchone()
+        row = self._db.execute("SELECT 1 FROM checked WHERE epoch=? AND device_id=?", (epoch, device_id)).fetchone()
         return row is not None
 
     def note(self, epoch: int, device_id: bytes, outcome: str, reason: str) -> None:
@@ -66,9 +64,7 @@ class Notebook:
 
     def close_proof(self, commit_hash: bytes, state: str, reason: str = "") -> None:
         """The proof was accepted, or never will be."""
-        self._db.execute(
-            "UPDATE proofs SET state=?, reason=? WHERE commit_hash=?", (state, reason[:512], commit_hash)
-        )
+        self._db.execute("UPDATE proofs SET state=?, reason=? WHERE commit_hash=?", (state, reason[:512], commit_hash))
 
     def unfinished(self) -> list[tuple[bytes, int, bytes, int, bytes, int | None]]:
         """(commit hash, kind, subject, epoch, calldata, block of the commitment) of proofs not yet closed."""

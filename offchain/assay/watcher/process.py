@@ -42,9 +42,7 @@ async def run(options: WatcherOptions, key: Key) -> None:
     for url in options.validators:
         if not url.startswith(("http://", "https://")):
             raise WatcherError(f"validator {url[:80]!r}: an http(s) address is needed")
-    chain = await Chain.connect(
-        options.rpc, Deployment.load(options.deployment), final_depth=options.final_depth
-    )
+    chain = await Chain.connect(options.rpc, Deployment.load(options.deployment), final_depth=options.final_depth)
     journal: Journal | None = None
     notebook: Notebook | None = None
     published = Published()

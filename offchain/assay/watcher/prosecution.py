@@ -40,14 +40,10 @@ class Kind(IntEnum):
 class Prosecutor:
     """Brings proofs through one sender. `random` gives salts."""
 
-    def __init__(
-        self, chain: Chain, sender: Sender, notebook: Notebook, random: Callable[[int], bytes]
-    ) -> None:
+    def __init__(self, chain: Chain, sender: Sender, notebook: Notebook, random: Callable[[int], bytes]) -> None:
         self._chain, self._sender, self._notebook, self._random = chain, sender, notebook, random
 
-    async def bring(
-        self, kind: Kind, function: str, subject: bytes, epoch: int, arguments: Sequence[Any]
-    ) -> None:
+    async def bring(self, kind: Kind, function: str, subject: bytes, epoch: int, arguments: Sequence[Any]) -> None:
         """Plans a proof and carries it as far as it goes now. `arguments` are the function's without the
         salt.
         """
@@ -99,9 +95,7 @@ class Prosecutor:
         self._notebook.committed(commit_hash, receipt.block_number)
         return receipt.block_number
 
-    async def _reveal(
-        self, commit_hash: bytes, kind: Kind, subject: bytes, epoch: int, calldata: bytes
-    ) -> None:
+    async def _reveal(self, commit_hash: bytes, kind: Kind, subject: bytes, epoch: int, calldata: bytes) -> None:
         receipt = await self._sender.send_raw(
             self._chain.deployment.address(CONTRACT),
             calldata,
@@ -119,9 +113,7 @@ class Prosecutor:
         )
         await self.collect()
 
-    async def _refused(
-        self, commit_hash: bytes, kind: Kind, subject: bytes, epoch: int, error: Reverted
-    ) -> None:
+    async def _refused(self, commit_hash: bytes, kind: Kind, subject: bytes, epoch: int, error: Reverted) -> None:
         if error.name in _NOT_YET:
             return
         if await self._proven(kind, subject, epoch):

@@ -1,0 +1,1 @@
+"""How much one validator can bear: time, memory and gas against the number of devices."""

@@ -1,0 +1,248 @@
+"""One validator against 10 to 10,000 devices: real messages, signatures and openings of a small profile over HTTP, from
+devices in a process of their own. `python -m benchmarks.oracle.bench --out FILE` prints a table and writes JSON.
+
+One seat, so that every device answers this validator alone; what n seats add is n−1 more signed challenges to check in
+each commitment. The chain is not part of it: an epoch is four transactions over roots whatever the number of devices.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import resource
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+from assay.chain.blocks import Block
+from assay.chain.key_files import Key
+from assay.protocol.encoding import device_id as device_id_of
+from assay.protocol.hexadecimal import to_hex
+from assay.protocol.keccak import keccak
+from assay.protocol.profile import NAMED, Profile
+from assay.protocol.signing import Domain
+from assay.signing.seat_signer import SeatSigner
+from assay.signing.witness import Witness
+from assay.validator.context import EpochContext
+from assay.validator.device_client import DeviceClient
+from assay.validator.gossip import Gossiper
+from assay.validator.opening_checks import OpeningChecker
+from assay.validator.pace import Pace
+from assay.validator.peer_client import PeerClient
+from assay.validator.phases.challenging import challenge_devices
+from assay.validator.phases.inventories import close_inventory
+from assay.validator.phases.observing import observe_epoch
+from assay.validator.phases.results import ReportInputs, keep, work_out
+from assay.validator.phases.verifying import verify_devices
+from assay.validator.ports import Phase
+from assay.validator.publication import Publication
+from assay.validator.record import EpochRecord
+from assay.validator.rules.deadlines import Deadlines
+from assay.validator.rules.instants import LEAST_NOTICE_MS
+from assay.validator.rules.seals import check_leaves, check_seal, seal_of, sealed_leaves
+from assay.validator.rules.values import Device, Emission, Presence, Seat
+from assay.validator.store import Store
+from assay.validator.system_clock import SystemClock
+from assay.validator.tables import open_database
+from assay.validator.wake import Wake
+from assay.validator.work import Services, Work
+
+PROFILE = Profile(1, M=64, N=64, K=256, T=2, chunk=64, k=16, W=2, deadline_ms=600_000, credit=1, max_gops=10**6)
+ORACLE = "0x" + "11" * 20
+DOMAIN = Domain(31_337, ORACLE)
+EPOCH_SEED, RHO = keccak(b"bench seed"), keccak(b"bench rho")
+PHASE_S = 3_600.0
+# Of an hour: openings may be asked for from the draw (65 %) to the close of observations (90 %).
+OPENINGS_WINDOW_S = 0.25 * 3_600
+OPENING_BYTES = {name: 32 * p.T + p.k * (4 * p.N + 32 * (p.M.bit_length() - 1)) for name, p in NAMED.items()}
+
+
+@dataclass
+class Row:
+    """One size: seconds and resident mebibytes after each phase."""
+
+    devices: int
+    seconds: dict[str, float] = field(default_factory=dict)
+    resident_mib: dict[str, int] = field(default_factory=dict)
+    passed: int = 0
+    database_mib: int = 0
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - started, 3)
+        self.resident_mib[name] = _resident_mib()
+
+
+def _resident_mib() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") >> 20
+
+
+def _devices(count: int, port: int) -> tuple[list[Device], list[dict[str, object]]]:
+    provider, devices, rows = "0x" + "22" * 20, [], []
+    names = ("id", "M", "N", "K", "T", "chunk", "k", "W", "deadline_ms", "credit", "max_gops")
+    profile = {name: getattr(PROFILE, name) for name in names}
+    for i in range(count):
+        secret = keccak(b"bench device" + i.to_bytes(4, "big"))
+        address = Key(secret).address
+        identity = device_id_of(provider, address)
+        devices.append(Device(identity, provider, address, 1, f"http://127.0.0.1:{port}", False))
+        rows.append({"deviceId": to_hex(identity), "key": to_hex(secret), "profile": profile, "fault": None})
+    return devices, rows
+
+
+def _work(folder: Path, devices: list[Device]) -> tuple[Work, list[PeerClient | DeviceClient]]:
+    clock, key = SystemClock(), Key(keccak(b"bench seat"))
+    now = clock.now()
+    limits = Deadlines(
+        now, now, now + PHASE_S, now + PHASE_S, now + PHASE_S, now + PHASE_S, now + PHASE_S, now + PHASE_S
+    )
+    seat = Seat(key.address, key.address)
+    block = Block(1, bytes(32), bytes(32), int(now), 1)
+    context = EpochContext(
+        epoch=1, epoch_seed=EPOCH_SEED, set_id=1, seats=(seat,), own=0,
+        devices={d.device_id: d for d in devices}, profiles={1: PROFILE}, domain=DOMAIN, deadlines=limits, opened=block,
+    )  # fmt: skip
+    wake = Wake(clock)
+    store = Store(open_database(folder / "validator.sqlite"), clock.now)
+    peers, client = PeerClient(), DeviceClient()
+    follower = SimpleNamespace(phase=lambda _: Phase.OPEN, head_phase=lambda _: Phase.OPEN)
+    signer = SeatSigner(key, DOMAIN, folder / "s.sqlite", -1, witness=Witness(folder / "w"))
+    services = Services(
+        reader=None, writer=None, statements=signer, gossip=Gossiper(peers, clock, 5.0), devices=client,
+        checker=OpeningChecker(2), store=store, clock=clock, wake=wake,
+        follower=follower, pace=Pace(60, 60, 1, 60, 5), random=secrets.token_bytes,
+    )  # type: ignore[arg-type]  # fmt: skip
+    return Work(services, context, EpochRecord(context, store)), [peers, client]
+
+
+async def measure(count: int) -> Row:
+    """All phases against `count` devices."""
+    row = Row(count)
+    with tempfile.TemporaryDirectory() as name:
+        folder, port = Path(name), 20_000 + secrets.randbelow(20_000)
+        devices, rows = _devices(count, port)
+        (folder / "devices.json").write_text(json.dumps(rows))
+        script = Path(__file__).with_name("simulated_devices.py")
+        command = [sys.executable, str(script), "--port", str(port), "--seats", "1", "--devices",
+                   str(folder / "devices.json"), "--chain-id", "31337", "--oracle", ORACLE]  # fmt: skip
+        process = subprocess.Popen(command)  # noqa: ASYNC220, S603
+        try:
+            await _answering(port)
+            work, clients = _work(folder, devices)
+            await _phases(work, row)
+            row.database_mib = (folder / "validator.sqlite").stat().st_size >> 20
+            for client in clients:
+                await client.close()
+        finally:
+            process.terminate()
+            process.wait()
+    return row
+
+
+async def _phases(work: Work, row: Row) -> None:
+    context, record = work.context, work.record
+    work.services.store.update_epoch(1, epoch_seed=EPOCH_SEED)
+    with row.phase("challenge"):
+        await challenge_devices(work)
+    row.seconds["challenge"] = round(row.seconds["challenge"] - LEAST_NOTICE_MS / 1000, 3)
+    with row.phase("seal"):
+        close_inventory(work)
+        leaves = sealed_leaves(record.commitments.values())
+        seal = seal_of(1, 1, 0, EPOCH_SEED, leaves)
+        check_leaves(leaves, 1, EPOCH_SEED, context.device_of, DOMAIN)
+        check_seal(seal, leaves, 1, 1, EPOCH_SEED, record.inventory_sets(), 1)
+    with row.phase("verify"):
+        await verify_devices(work, leaves, RHO)
+    with row.phase("observe"):
+        observe_epoch(work, leaves, RHO)
+    with row.phase("report"):
+        inputs = ReportInputs(RHO, leaves, {}, Presence(1, 0), Emission(10**20, 10**19, 10**18))
+        results = work_out(work, inputs, [record.batches[0].batch])
+        keep(work, results)
+        work.services.store.update_epoch(1, devices_root=results.devices_root, rewards_root=results.rewards_root)
+    with row.phase("publish"):
+        Publication(work.services.store, DOMAIN).epoch(1)
+    row.passed = sum(1 for leaf in results.devices if leaf.flags & 1)
+
+
+async def _answering(port: int) -> None:
+    for _ in range(600):
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            return
+        except OSError:
+            await asyncio.sleep(0.2)
+    raise SystemExit("the devices' process does not answer")
+
+
+def extrapolate(row: Row, verify_ms: float) -> dict[str, object]:
+    """The largest network that two cores serve in a one-hour epoch at datacenter openings.
+
+    Per device: what this machine took beyond the arithmetic of the opening (HTTP, store, signatures; the small
+    profile's arithmetic is left in, which errs on the safe side), and `verify_ms` for a datacenter opening on
+    two cores.
+    """
+    overhead_ms = 1_000 * row.seconds["verify"] / row.devices
+    devices = int(OPENINGS_WINDOW_S * 1_000 / (overhead_ms + verify_ms))
+    return {
+        "windowSeconds": OPENINGS_WINDOW_S,
+        "overheadMsADevice": round(overhead_ms, 2),
+        "verifyMsADevice": verify_ms,
+        "devices": devices,
+        "arithmetic": f"{OPENINGS_WINDOW_S:.0f} s / ({overhead_ms:.1f} + {verify_ms:.1f}) ms = {devices} devices",
+        "openingMiB": round(OPENING_BYTES["datacenter"] / (1 << 20), 2),
+        "bandwidthMbitNeeded": round(devices * OPENING_BYTES["datacenter"] * 8 / OPENINGS_WINDOW_S / 1e6),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1_000, 10_000])
+    parser.add_argument("--verify-ms", type=float, default=16.0, help="two cores, one datacenter opening")
+    parser.add_argument("--out", type=Path, default=Path("build/bench-oracle.json"))
+    options = parser.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    _quiet()
+    rows = []
+    for count in options.sizes:
+        rows.append(asyncio.run(measure(count)))
+        shown = ", ".join(f"{name} {s:.2f} s" for name, s in rows[-1].seconds.items())
+        sys.stdout.write(f"{count:>6} devices: {shown}; {max(rows[-1].resident_mib.values())} MiB; ")
+        sys.stdout.write(f"{rows[-1].passed} passed\n")
+        sys.stdout.flush()
+        found = {
+            "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
+            "profile": asdict(PROFILE),
+            "rows": [asdict(row) for row in rows],
+            "largestNetwork": extrapolate(rows[-1], options.verify_ms),
+        }
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(found, indent=1) + "\n")
+    sys.stdout.write(f"{found['largestNetwork']}\n")  # type: ignore[index]
+
+
+def _quiet() -> None:
+    import logging
+
+    import structlog
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+
+
+if __name__ == "__main__":
+    main()
