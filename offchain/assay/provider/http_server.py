@@ -14,7 +14,7 @@ from assay.provider.errors import ProviderError
 
 SHUTDOWN_S = 3
 BACKLOG = 1024
-MOST_CONNECTIONS = 1000
+MOST_CONNECTIONS = 20_000  # every seat holds one open for each device
 
 
 class Server(uvicorn.Server):

@@ -13,7 +13,7 @@ import pytest
 
 from assay.provider.errors import ProviderError, RuntimeUnavailable
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
-from assay.provider.runtime.workload import Outcome, Workload
+from assay.provider.runtime.workload import Limits, Outcome, Workload
 
 from .conftest import Bench, until
 
@@ -147,6 +147,41 @@ def test_job__killed_from_here__container_is_removed(bench: Bench, engine: str) 
     client = docker.DockerClient(base_url=engine)
     until(lambda: len(client.containers.list()) == 1)
     assert bench.runtime.kill(job.control, "lease ended") == Outcome("killed", 137, "lease ended")
+    assert client.containers.list(all=True) == []
+
+
+def shell(bench: Bench) -> list[str]:
+    """Command line of a shell in a container of its own."""
+    folder = bench.folder / "leases/7"
+    job = Workload("shell", 7, ("sh",), folder / "workspace", folder / "jobs/shell", 0, Limits())
+    argv = bench.runtime.shell(job)
+    assert argv is not None
+    return argv
+
+
+def test_shell__in_pipes__is_in_a_container_and_gives_its_status(bench: Bench, engine: str) -> None:
+    import docker
+
+    done = subprocess.run(
+        shell(bench),
+        input=b"id -u; touch made; echo problem >&2; exit 3\n",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (3, b"65534\n", b"problem\n")
+    assert (bench.folder / "leases/7/workspace/made").exists()
+    assert docker.DockerClient(base_url=engine).containers.list(all=True) == []
+
+
+def test_shell__told_to_end__takes_its_container_along(bench: Bench, engine: str) -> None:
+    import docker
+
+    process = subprocess.Popen(shell(bench), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    client = docker.DockerClient(base_url=engine)
+    until(lambda: len(client.containers.list()) == 1)
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=30)
     assert client.containers.list(all=True) == []
 
 

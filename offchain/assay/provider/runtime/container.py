@@ -97,10 +97,14 @@ class ContainerRuntime(SupervisedRuntime):
 
     def launch(self, workload: Workload) -> None:
         """Starts the job; the image is fetched first, if need be, while the job counts as running."""
-        workload.workspace.mkdir(parents=True, exist_ok=True)
-        if os.geteuid() == 0:
-            _give(workload.workspace)
+        self._prepare(workload.workspace)
         super().launch(workload)
+
+    def _prepare(self, workspace: Path) -> None:
+        """Makes sure that the job's user can write its workspace."""
+        workspace.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            _give(workspace)
 
     def environment(self, workload: Workload) -> dict[str, str]:
         """What the image does not set itself."""
@@ -117,6 +121,7 @@ class ContainerRuntime(SupervisedRuntime):
 
     def shell(self, workload: Workload) -> list[str] | None:
         """A program that attaches itself to a container of its own."""
+        self._prepare(workload.workspace)
         specification = json.dumps(self.specification(workload))
         return [sys.executable, "-m", "assay.provider.runtime.container_shell", specification]
 
