@@ -137,6 +137,20 @@ def test_rent__refused_in_the_wallet__says_so(page: Page, market_url: str) -> No
     expect(page.locator(".steps li[data-state=failed]")).to_contain_text("User rejected")
 
 
+def test_evidence__verified_in_the_browser__leads_to_the_root_and_a_changed_leaf_does_not(
+    page: Page, market_url: str
+) -> None:
+    page.goto(market_url + PAGES["evidence"])
+    page.get_by_role("button", name="Verify in this browser").click()
+    expect(page.locator(".verify output")).to_contain_text("✓")
+    page.evaluate(
+        """() => { const place = document.querySelector("[data-verify]"), claim = JSON.parse(place.dataset.verify);
+        claim.leaf[4] = String(Number(claim.leaf[4]) + 1); place.dataset.verify = JSON.stringify(claim) }"""
+    )
+    page.get_by_role("button", name="Verify in this browser").click()
+    expect(page.locator(".verify output")).to_contain_text("✗")
+
+
 # A wallet that says yes to everything and finds every transaction in block 9; the second opens lease 5.
 WALLET = """
 const REFUSE = false;
