@@ -63,6 +63,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ["podman", *storage, "system", "service", "--time=0", f"unix://{socket}"],
         env=environment,
         stderr=(folder / "service.log").open("w"),
+        cwd=folder,  # conmon leaves a file named oom where it stands
     )
     until(socket.exists)
     yield f"unix://{socket}"
