@@ -14,6 +14,7 @@ import os
 import platform
 import resource
 import secrets
+import socket
 import subprocess
 import sys
 import tempfile
@@ -132,7 +133,7 @@ async def measure(count: int) -> Row:
     """All phases against `count` devices."""
     row = Row(count)
     with tempfile.TemporaryDirectory() as name:
-        folder, port = Path(name), 20_000 + secrets.randbelow(20_000)
+        folder, port = Path(name), _free_port()
         devices, rows = _devices(count, port)
         (folder / "devices.json").write_text(json.dumps(rows))
         script = Path(__file__).with_name("simulated_devices.py")
@@ -176,6 +177,12 @@ async def _phases(work: Work, row: Row) -> None:
     with row.phase("publish"):
         Publication(work.services.store, DOMAIN).epoch(1)
     row.passed = sum(1 for leaf in results.devices if leaf.flags & 1)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 async def _answering(port: int) -> None:
