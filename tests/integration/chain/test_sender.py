@@ -99,8 +99,7 @@ async def test_send__stuck__outbid_by_an_eighth_and_mined_once(make_sender, chai
     sender = make_sender(on_step=lambda step, intent: steps.append(step))
     waiting = asyncio.create_task(sender.send(COUNT))
     await until(lambda: steps.count(Step.OUTBID_BROADCAST) >= 2)
-    await anvil.mine()
-    receipt = await waiting
+    receipt = await mined(anvil, waiting)
     journal = sender._journal
     attempts = journal.attempts(journal.history()[0])
     for before, after in pairwise(attempts):
@@ -136,8 +135,7 @@ async def test_send__base_fee_rises_above_the_offer__outbid_and_mined(make_sende
     await anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(100 * GWEI))
     await anvil.mine()
     await until(lambda: Step.OUTBID_BROADCAST in steps)
-    await anvil.mine()
-    assert (await waiting).succeeded
+    assert (await mined(anvil, waiting)).succeeded
     assert await counter(chain) == 1
 
 
@@ -153,9 +151,8 @@ async def test_send__stuck_and_no_longer_possible__cancelled(make_sender, chain,
     await anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(50 * GWEI))
     await anvil.mine()
     await until(lambda: Step.OUTBID_BROADCAST in steps)
-    await anvil.mine()
     with pytest.raises(ChainError, match="cancelled"):
-        await waiting
+        await mined(anvil, waiting)
     assert await counter(chain) == 0
     assert await anvil.rpc("eth_getTransactionCount", key.address, "latest") == "0x1"
 
@@ -241,6 +238,15 @@ def test_journal__second_process__refused(journal_path, tmp_path):
     with pytest.raises(JournalInUse, match="is the journal of"):
         Journal(journal_path, "0x" + "bb" * 20, 1)
     Journal(journal_path, "0x" + "aa" * 20, 1).close()
+
+
+async def mined(anvil, task):
+    """The task's outcome, with a block every now and then until it has one."""
+    async with asyncio.timeout(30):
+        while not task.done():
+            await anvil.mine()
+            await asyncio.wait([task], timeout=0.2)
+    return await task
 
 
 async def until(condition):
