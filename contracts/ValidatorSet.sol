@@ -32,6 +32,8 @@ contract ValidatorSet is IValidatorSet, PausableEntry, EIP712 {
     uint32 public currentSetId; // one slot
     bool private started;
     bool private changed;
+    uint8 private liveSeats; // in the set of currentSetId
+    uint64 private nextChange; // epoch of the first change that waits; 0 for none
 
     address[] private live;
     address[] private planned;
@@ -153,12 +155,16 @@ contract ValidatorSet is IValidatorSet, PausableEntry, EIP712 {
     /// @inheritdoc IValidatorSet
     function snapshot(uint64 epoch) external returns (uint32 setId, uint8 seats) {
         if (msg.sender != address(oracle)) revert ValidatorSet_NotOracle(msg.sender);
-        while (_applyNext(epoch)) {}
+        // One slot tells whether anything is to be done: most epochs begin with the set of the last.
+        if (nextChange != 0 && nextChange <= epoch) {
+            while (_applyNext(epoch)) {}
+            nextChange = queue.nextEffective();
+        }
         if (!started) started = true;
-        setId = currentSetId;
-        seats = uint8(live.length);
-        if (!changed) return (setId, seats);
+        if (!changed) return (currentSetId, liveSeats);
         changed = false;
+        seats = uint8(live.length);
+        liveSeats = seats;
         setId = ++currentSetId;
         address[] memory accounts = live;
         address[] memory signers = new address[](accounts.length);
@@ -242,7 +248,8 @@ contract ValidatorSet is IValidatorSet, PausableEntry, EIP712 {
         uint256 waiting = queue.waiting();
         if (joins != address(0) && waiting >= MAX_WAITING) revert ValidatorSet_TooManyChanges(waiting, MAX_WAITING);
         uint256 limit = n == 0 ? 1 : (n - 1) / 6; // f / 2
-        return queue.push(joins, leaves, epoch + NOTICE, limit == 0 ? 1 : limit);
+        effective = queue.push(joins, leaves, epoch + NOTICE, limit == 0 ? 1 : limit);
+        if (nextChange == 0) nextChange = effective;
     }
 
     function _applyNext(uint64 epoch) private returns (bool due) {

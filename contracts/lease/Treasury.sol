@@ -15,7 +15,12 @@ abstract contract Treasury is ILeaseEscrow, PausableEntry {
     struct Listing {
         address token; // slot 0
         bool allowed;
-        uint128 feeFloor; // slot 1: the least fee of a lease, fixed when the token is first listed
+        uint88 feeFloor; // the least fee of a lease, fixed when the token is first listed
+    }
+
+    struct Balance {
+        uint128 owed; // slot 0: all that somebody is due, fees included
+        uint128 fees;
     }
 
     struct TokenTerms {
@@ -31,8 +36,7 @@ abstract contract Treasury is ILeaseEscrow, PausableEntry {
     /// @dev Index 0 stays empty; a lease keeps its token's index.
     Listing[] private listings;
     mapping(address token => uint16) private indexOf;
-    mapping(address token => uint256) public owed;
-    mapping(address token => uint256) public fees;
+    mapping(address token => Balance) private balances;
 
     constructor(uint16 feeBps_, TokenTerms[] memory tokens) {
         listings.push();
@@ -60,8 +64,8 @@ abstract contract Treasury is ILeaseEscrow, PausableEntry {
     /// @notice Pays out collected fees. Governance only.
     function collectFees(address token, address receiver) external restricted returns (uint256 amount) {
         if (receiver == address(0)) revert LeaseEscrow_ZeroReceiver();
-        amount = fees[token];
-        fees[token] = 0;
+        amount = balances[token].fees;
+        balances[token].fees = 0;
         emit FeesCollected(token, receiver, amount);
         _pay(token, receiver, amount);
     }
@@ -70,10 +74,20 @@ abstract contract Treasury is ILeaseEscrow, PausableEntry {
     function recoverSurplus(address token, address receiver) external restricted returns (uint256 amount) {
         if (receiver == address(0)) revert LeaseEscrow_ZeroReceiver();
         uint256 balance = IERC20(token).balanceOf(address(this));
-        if (balance <= owed[token]) revert LeaseEscrow_NoSurplus(token);
-        amount = balance - owed[token];
+        if (balance <= owed(token)) revert LeaseEscrow_NoSurplus(token);
+        amount = balance - owed(token);
         emit SurplusRecovered(token, receiver, amount);
         IERC20(token).safeTransfer(receiver, amount);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function owed(address token) public view returns (uint256) {
+        return balances[token].owed;
+    }
+
+    /// @notice Fees collected in a token and not yet paid out; part of what is owed.
+    function fees(address token) external view returns (uint256) {
+        return balances[token].fees;
     }
 
     function tokenAllowed(address token) public view returns (bool) {
@@ -99,7 +113,7 @@ abstract contract Treasury is ILeaseEscrow, PausableEntry {
 
     /// @dev Takes exactly `amount`, or nothing at all.
     function _take(address token, address from, uint256 amount) internal {
-        owed[token] += amount;
+        balances[token].owed += uint128(amount);
         uint256 before = IERC20(token).balanceOf(address(this));
         IERC20(token).safeTransferFrom(from, address(this), amount);
         uint256 received = IERC20(token).balanceOf(address(this)) - before;
@@ -107,21 +121,22 @@ abstract contract Treasury is ILeaseEscrow, PausableEntry {
     }
 
     function _pay(address token, address receiver, uint256 amount) internal {
-        owed[token] -= amount;
+        balances[token].owed -= uint128(amount);
         IERC20(token).safeTransfer(receiver, amount);
     }
 
     function _earnFee(address token, uint256 amount) internal {
-        if (amount != 0) fees[token] += amount;
+        if (amount != 0) balances[token].fees += uint128(amount);
     }
 
     function _list(address token, uint128 feeFloor) private {
         if (token.code.length == 0) revert LeaseEscrow_TokenNotAllowed(token);
+        if (feeFloor > type(uint88).max) revert LeaseEscrow_BadBound("feeFloor", feeFloor, type(uint88).max);
         uint16 index = indexOf[token];
         if (listings[index].allowed) revert LeaseEscrow_AlreadyListed(token);
         if (index == 0) {
             indexOf[token] = uint16(listings.length);
-            listings.push(Listing(token, true, feeFloor));
+            listings.push(Listing(token, true, uint88(feeFloor)));
         } else {
             listings[index].allowed = true;
             feeFloor = listings[index].feeFloor;

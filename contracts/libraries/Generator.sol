@@ -38,41 +38,70 @@ library Generator {
         bytes32 b1,
         uint256 words
     ) private pure returns (uint256 products, uint256 sums) {
-        assembly ("memory-safe") {
-            function mix(x, key) -> y {
-                y := and(x, LOW32_OF_64)
-                y := and(mul(xor(y, and(shr(16, y), LOW32_OF_64)), 0x21f0aaad), LOW32_OF_64)
-                y := xor(y, key)
-                y := and(mul(xor(y, and(shr(15, y), LOW32_OF_64)), 0x735a2d97), LOW32_OF_64)
-                y := xor(y, and(shr(15, y), LOW32_OF_64))
-            }
-            // Counters in even and odd lanes; they stay below 2^64 in each field for 8,192 steps.
-            let aEven := and(a0, LOW32_OF_64)
-            let aOdd := and(shr(32, a0), LOW32_OF_64)
-            let bEven := and(b0, LOW32_OF_64)
-            let bOdd := and(shr(32, b0), LOW32_OF_64)
-            for {} words {
-                words := sub(words, 1)
+        assembly {
+            // Constants in variables: the optimizer would otherwise work them out anew at each use, to save code. The odd
+            // lanes' counters and keys lie in the first four words of memory, as the stack has no room; they are put back.
+            let low := LOW32_OF_64
+            let bytes8 := BYTE_OF_32
+            let free := mload(0x40)
+            mstore(0x00, and(shr(32, a1), low))
+            mstore(0x20, and(shr(32, b1), low))
+            mstore(0x40, and(shr(32, a0), low))
+            mstore(0x60, and(shr(32, b0), low))
+            a0 := and(a0, low)
+            a1 := and(a1, low)
+            b0 := and(b0, low)
+            b1 := and(b1, low)
+            // c = w·0x9e3779b9 in each field, below 2^44 after 2,048 words.
+            words := mul(words, COUNTER)
+            for {
+                let c := 0
+            } xor(c, words) {
+                c := add(c, COUNTER)
             } {
-                let a := or(mix(aEven, and(a1, LOW32_OF_64)), shl(32, mix(aOdd, and(shr(32, a1), LOW32_OF_64))))
-                let b := or(mix(bEven, and(b1, LOW32_OF_64)), shl(32, mix(bOdd, and(shr(32, b1), LOW32_OF_64))))
-                aEven := add(aEven, COUNTER)
-                aOdd := add(aOdd, COUNTER)
-                bEven := add(bEven, COUNTER)
-                bOdd := add(bOdd, COUNTER)
-                for {
-                    let s := 4
-                } s {
-                    s := sub(s, 1)
-                } {
-                    let x := and(a, BYTE_OF_32)
-                    let y := and(b, BYTE_OF_32)
-                    products := add(products, mul(x, y))
-                    sums := add(sums, add(x, y))
-                    a := shr(8, a)
-                    b := shr(8, b)
+                let a := and(add(a0, c), low)
+                a := and(mul(xor(a, and(shr(16, a), low)), 0x21f0aaad), low)
+                a := xor(a, a1)
+                a := and(mul(xor(a, and(shr(15, a), low)), 0x735a2d97), low)
+                a := xor(a, and(shr(15, a), low))
+                let y := and(add(mload(0x40), c), low)
+                y := and(mul(xor(y, and(shr(16, y), low)), 0x21f0aaad), low)
+                y := xor(y, mload(0x00))
+                y := and(mul(xor(y, and(shr(15, y), low)), 0x735a2d97), low)
+                y := xor(y, and(shr(15, y), low))
+                a := or(a, shl(32, y))
+                let b := and(add(b0, c), low)
+                b := and(mul(xor(b, and(shr(16, b), low)), 0x21f0aaad), low)
+                b := xor(b, b1)
+                b := and(mul(xor(b, and(shr(15, b), low)), 0x735a2d97), low)
+                b := xor(b, and(shr(15, b), low))
+                y := and(add(mload(0x60), c), low)
+                y := and(mul(xor(y, and(shr(16, y), low)), 0x21f0aaad), low)
+                y := xor(y, mload(0x20))
+                y := and(mul(xor(y, and(shr(15, y), low)), 0x735a2d97), low)
+                y := xor(y, and(shr(15, y), low))
+                b := or(b, shl(32, y))
+                {
+                    y := and(a, bytes8)
+                    let z := and(b, bytes8)
+                    products := add(products, mul(y, z))
+                    sums := add(sums, add(y, z))
+                    y := and(shr(8, a), bytes8)
+                    z := and(shr(8, b), bytes8)
+                    products := add(products, mul(y, z))
+                    sums := add(sums, add(y, z))
+                    y := and(shr(16, a), bytes8)
+                    z := and(shr(16, b), bytes8)
+                    products := add(products, mul(y, z))
+                    sums := add(sums, add(y, z))
+                    y := and(shr(24, a), bytes8)
+                    z := and(shr(24, b), bytes8)
+                    products := add(products, mul(y, z))
+                    sums := add(sums, add(y, z))
                 }
             }
+            mstore(0x40, free)
+            mstore(0x60, 0)
         }
     }
 }

@@ -34,28 +34,23 @@ library QuorumSignatures {
         for (uint256 index = 0; index < n; ++index) {
             if ((signers >> index) & 1 == 0) continue;
             address signer;
+            bytes32 r;
+            bytes32 vs;
+            // The lengths of both were checked above: indexing them again would cost a sixth of the whole.
             assembly ("memory-safe") {
                 signer := shr(96, mload(add(add(expected, 0x20), mul(index, 20))))
+                r := calldataload(add(signatures.offset, at))
+                vs := calldataload(add(signatures.offset, add(at, 0x20)))
+                at := add(at, 0x40)
             }
-            address recovered = recover(digest, signatures[at:at + 64]);
+            address recovered = recover(digest, r, vs);
             if (recovered != signer || recovered == address(0)) {
                 revert IEpochOracle.EpochOracle_BadSignature(index, signer, recovered);
             }
-            at += 64;
         }
     }
 
     /// @notice Signer of a compact signature; zero where it is malformed or has a high s.
-    function recover(bytes32 digest, bytes calldata signature) internal view returns (address signer) {
-        bytes32 r;
-        bytes32 vs;
-        assembly ("memory-safe") {
-            r := calldataload(signature.offset)
-            vs := calldataload(add(signature.offset, 0x20))
-        }
-        return recover(digest, r, vs);
-    }
-
     function recover(bytes32 digest, bytes32 r, bytes32 vs) internal view returns (address signer) {
         assembly ("memory-safe") {
             let s := and(vs, 0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff)

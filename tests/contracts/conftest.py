@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from support.network import CONTRACTS, Network
-from support.parameters import SEATS, test_parameters
+from support.parameters import SEATS, parameters_for
 
 from scripts._deployment.execution import deploy
 
@@ -19,7 +19,7 @@ from scripts._deployment.execution import deploy
 @pytest.fixture(scope="session")
 def deployed(project, chain, accounts, tmp_path_factory):
     """Contracts, nobody in them yet."""
-    parameters = test_parameters(accounts[:45])
+    parameters = parameters_for(accounts[:45])
     path = tmp_path_factory.mktemp("deployment") / "local.json"
     data = deploy(parameters, project, chain.provider, accounts[0], path)
     contracts = {

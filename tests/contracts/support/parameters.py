@@ -7,7 +7,7 @@ TOKENS = 10**18
 SEATS = 4
 
 
-def test_parameters(accounts, seats_of=None) -> Parameters:
+def parameters_for(accounts) -> Parameters:
     """Of `deployments/local.yml` the shape, with longer epochs and a tiny profile beside micro."""
     base = load("local").model_dump()
     base["epochs"] = {

@@ -1,0 +1,43 @@
+"""Compare a deployment with its parameters: `ape run check_deployment --network …`.
+
+Reads the chain and fails if a wiring, a role or a parameter differs from `deployments/<network>.yml` (and the file that
+ASSAY_PARAMETERS names), if code differs from what was compiled, or if the deployer kept any power.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import ape
+import click
+from ape.cli import ConnectedProviderCommand
+
+from scripts._deployment.checks import differences
+from scripts._deployment.execution import chain_id
+from scripts._deployment.parameters import BadParameters, load
+
+
+@click.command(cls=ConnectedProviderCommand)
+@click.option("--deployment", envvar="ASSAY_DEPLOYMENT", type=click.Path(path_type=Path), default=None)
+def cli(deployment: Path | None) -> None:
+    """Fail if the contracts on-chain are not what the parameters say."""
+    provider = ape.networks.active_provider
+    path = deployment or Path("build/deployments/local.json")
+    try:
+        data = json.loads(path.read_text())
+        parameters = load(data["network"], os.environ.get("ASSAY_PARAMETERS"))
+    except (OSError, ValueError, KeyError, BadParameters) as error:
+        click.echo(f"error: {path}: {error}", err=True)
+        sys.exit(1)
+    if chain_id(provider) != data["chainId"]:
+        click.echo(f"error: the chain is {chain_id(provider)}, the deployment is on {data['chainId']}", err=True)
+        sys.exit(1)
+    found = differences(parameters, ape.project, provider, data)
+    for line in found:
+        click.echo(f"differs: {line}", err=True)
+    if found:
+        sys.exit(1)
+    click.echo(f"{path}: {len(data['contracts'])} contracts are as {data['network']}.yml says")
