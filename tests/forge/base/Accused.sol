@@ -17,6 +17,7 @@ abstract contract Accused is Market {
         keccak256("Observations(uint64 epoch,uint32 setId,bytes32 rho,bytes32 batchRoot)");
     address internal constant ACCUSER = address(0xacc05e4);
     bytes32 internal constant NONCES = keccak256("nonces");
+    bytes32 internal constant SALT = keccak256("salt");
 
     bytes32[] internal deviceIds;
     bytes32 internal rho;
@@ -157,8 +158,8 @@ abstract contract Accused is Market {
         IFraudProofs.SignedContent memory a,
         IFraudProofs.SignedContent memory b
     ) internal pure returns (Accusation memory) {
-        bytes memory call = abi.encodeCall(IFraudProofs.proveTwoStatements, (what, epoch, round, seat, a, b, 0));
-        return Accusation(IFraudProofs.Kind.TwoStatements, abi.encode(what, epoch, round, seat, a, b), 0, call);
+        bytes memory call = abi.encodeCall(IFraudProofs.proveTwoStatements, (what, epoch, round, seat, a, b, SALT));
+        return Accusation(IFraudProofs.Kind.TwoStatements, abi.encode(what, epoch, round, seat, a, b), SALT, call);
     }
 
     function falsePass(
@@ -167,8 +168,8 @@ abstract contract Accused is Market {
         IFraudProofs.Round memory r,
         IFraudProofs.Element memory e
     ) internal pure returns (Accusation memory) {
-        bytes memory call = abi.encodeCall(IFraudProofs.proveFalsePass, (o, q, r, e, 0));
-        return Accusation(IFraudProofs.Kind.FalsePass, abi.encode(o, q, r, e), 0, call);
+        bytes memory call = abi.encodeCall(IFraudProofs.proveFalsePass, (o, q, r, e, SALT));
+        return Accusation(IFraudProofs.Kind.FalsePass, abi.encode(o, q, r, e), SALT, call);
     }
 
     function falsePassChain(
@@ -176,13 +177,13 @@ abstract contract Accused is Market {
         IFraudProofs.Sealed memory s,
         IFraudProofs.Round[] memory rounds
     ) internal pure returns (Accusation memory) {
-        bytes memory call = abi.encodeCall(IFraudProofs.proveFalsePassChain, (o, s, rounds, 0));
-        return Accusation(IFraudProofs.Kind.FalsePass, abi.encode(o, s, rounds), 0, call);
+        bytes memory call = abi.encodeCall(IFraudProofs.proveFalsePassChain, (o, s, rounds, SALT));
+        return Accusation(IFraudProofs.Kind.FalsePass, abi.encode(o, s, rounds), SALT, call);
     }
 
     function badSeal(uint64 epoch, IFraudProofs.Sealed memory s) internal pure returns (Accusation memory) {
-        bytes memory call = abi.encodeCall(IFraudProofs.proveBadSeal, (epoch, s, 0));
-        return Accusation(IFraudProofs.Kind.BadSeal, abi.encode(epoch, s), 0, call);
+        bytes memory call = abi.encodeCall(IFraudProofs.proveBadSeal, (epoch, s, SALT));
+        return Accusation(IFraudProofs.Kind.BadSeal, abi.encode(epoch, s), SALT, call);
     }
 
     function unsealedPass(
@@ -190,8 +191,8 @@ abstract contract Accused is Market {
         bytes32[] memory proof,
         IFraudProofs.Sealed memory s
     ) internal pure returns (Accusation memory) {
-        bytes memory call = abi.encodeCall(IFraudProofs.proveUnsealedPass, (leaf, proof, s, 0));
-        return Accusation(IFraudProofs.Kind.UnsealedPass, abi.encode(leaf, proof, s), 0, call);
+        bytes memory call = abi.encodeCall(IFraudProofs.proveUnsealedPass, (leaf, proof, s, SALT));
+        return Accusation(IFraudProofs.Kind.UnsealedPass, abi.encode(leaf, proof, s), SALT, call);
     }
 
     function shrunkReward(
@@ -199,8 +200,8 @@ abstract contract Accused is Market {
         IFraudProofs.RewardLine memory earlier,
         IFraudProofs.RewardLine memory later
     ) internal pure returns (Accusation memory) {
-        bytes memory call = abi.encodeCall(IFraudProofs.proveShrunkReward, (account, earlier, later, 0));
-        return Accusation(IFraudProofs.Kind.ShrunkReward, abi.encode(account, earlier, later), 0, call);
+        bytes memory call = abi.encodeCall(IFraudProofs.proveShrunkReward, (account, earlier, later, SALT));
+        return Accusation(IFraudProofs.Kind.ShrunkReward, abi.encode(account, earlier, later), SALT, call);
     }
 
     function commitHash(address who, Accusation memory a) internal pure returns (bytes32) {

@@ -72,41 +72,41 @@ contract HonestAreNotFramed is Accused {
         bytes32[] memory right = e.path;
         e.path = new bytes32[](0);
         refused(
-            wrongElement(c, r, e, bytes32(0)),
+            wrongElement(c, r, e, SALT),
             IFraudProofs.FraudProofs_PathLength.selector
         );
         e.path = new bytes32[](3);
         (e.path[0], e.path[1]) = (right[0], right[1]);
         refused(
-            wrongElement(c, r, e, bytes32(0)),
+            wrongElement(c, r, e, SALT),
             IFraudProofs.FraudProofs_PathLength.selector
         );
         // A node where a chunk is expected: 64 bytes are not 128.
         e.path = new bytes32[](0);
         e.chunk = abi.encodePacked(keccak256("l"), keccak256("r"));
         refused(
-            wrongElement(c, r, e, bytes32(0)),
+            wrongElement(c, r, e, SALT),
             IFraudProofs.FraudProofs_ChunkLength.selector
         );
         e = Prover.element(first, at % 3, at % 2, at % 64);
         e.i ^= 1;
         refused(
-            wrongElement(c, r, e, bytes32(0)),
+            wrongElement(c, r, e, SALT),
             IFraudProofs.FraudProofs_BadPath.selector
         );
         e.i = 2;
         refused(
-            wrongElement(c, r, e, bytes32(0)),
+            wrongElement(c, r, e, SALT),
             IFraudProofs.FraudProofs_OutOfRange.selector
         );
         (e.i, e.j) = (0, 64);
         refused(
-            wrongElement(c, r, e, bytes32(0)),
+            wrongElement(c, r, e, SALT),
             IFraudProofs.FraudProofs_OutOfRange.selector
         );
         r.t = 3;
         refused(
-            wrongElement(c, r, e, bytes32(0)),
+            wrongElement(c, r, e, SALT),
             IFraudProofs.FraudProofs_OutOfRange.selector
         );
     }

@@ -320,74 +320,6 @@ contract EscrowThreats is Market {
         escrow.returnBond(id, provider);
     }
 
-    function test_a_provider_who_goes_dark_instead_of_leaving__loses_bond_and_renter() public {
-        vm.warp(startOf(1));
-        uint256 id = live(2_500, 10_000);
-        runEpoch(1, noLeaves(), one(leasedLeaf(1, device, 4_000)), 1_000);
-        downtime(id, leasedLeaf(1, device, 4_000));
-        eq(escrow.lease(id).downtime, 600, "at the limit");
-        eq(escrow.lease(id).forfeited, 0, "not over it");
-        runEpoch(2, noLeaves(), one(leasedLeaf(2, device, 9_990)), 1_000);
-        downtime(id, leasedLeaf(2, device, 9_990));
-        eq(escrow.lease(id).forfeited, escrow.lease(id).bond, "the whole bond");
-        vm.prank(renter);
-        escrow.end(id);
-        eq(escrow.lease(id).stop, block.timestamp, "free before the minimum");
-        eq(escrow.streamed(id), streamOf(RATE, 2_000), "two epochs");
-        eq(
-            escrow.refundable(id),
-            costOf(RATE, 8_000) + streamOf(RATE, 601) + escrow.lease(id).bond,
-            "rest, downtime, bond"
-        );
-        vm.warp(block.timestamp + 100_000);
-        eq(due(id), streamOf(RATE, 2_000) - streamOf(RATE, 601), "the provider's");
-        eq(escrow.bondReturnable(id), 0, "no bond left");
-    }
-
-    function test_downtime_refunded_twice_or_out_of_order__reverts() public {
-        vm.warp(startOf(1));
-        uint256 id = live(0, 10_000);
-        runEpoch(1, noLeaves(), one(leasedLeaf(1, device, 9_000)), 1_000);
-        runEpoch(2, noLeaves(), one(leasedLeaf(2, device, 9_000)), 1_000);
-        downtime(id, leasedLeaf(2, device, 9_000));
-        eq(escrow.refundable(id), streamOf(RATE, 100), "a tenth of an epoch");
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_EpochOutOfOrder.selector);
-        downtime(id, leasedLeaf(2, device, 9_000));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_EpochOutOfOrder.selector);
-        downtime(id, leasedLeaf(1, device, 9_000));
-    }
-
-    function test_downtime_of_another_lease_device_or_epoch__reverts() public {
-        vm.warp(startOf(1) + 1);
-        uint256 id = live(0, 10_000);
-        runEpoch(2, noLeaves(), one(leasedLeaf(2, device, 9_000)), 1_000);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_EpochOutsideLease.selector);
-        downtime(id, leasedLeaf(1, device, 9_000));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DeviceNotInReport.selector);
-        downtime(id, leasedLeaf(2, keccak256("other"), 9_000));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DeviceNotInReport.selector);
-        downtime(id, leasedLeaf(2, device, 8_000));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NotLeasedInReport.selector);
-        downtime(id, passedLeaf(2, device));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NoDowntime.selector);
-        downtime(id, leasedLeaf(2, device, 10_000));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_WrongStatus.selector);
-        downtime(99, leasedLeaf(2, device, 9_000));
-    }
-
-    function test_downtime_after_the_money_may_be_gone__reverts() public {
-        vm.warp(startOf(1));
-        uint256 id = live(0, 10_000);
-        runEpoch(1, noLeaves(), one(leasedLeaf(1, device, 0)), 1_000);
-        vm.warp(startOf(1) + HOLDBACK + 1);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DowntimeTooOld.selector);
-        downtime(id, leasedLeaf(1, device, 0));
-        vm.warp(startOf(1) + HOLDBACK);
-        eq(due(id), 0, "no claim has reached the epoch");
-        downtime(id, leasedLeaf(1, device, 0));
-        eq(escrow.refundable(id), streamOf(RATE, 1_000), "the epoch whole");
-    }
-
     function test_claiming_through_the_holdback__pays_only_what_is_older() public {
         uint256 id = live(0, 20_000);
         uint256 start = block.timestamp;
@@ -404,23 +336,6 @@ contract EscrowThreats is Market {
         eq(due(id), streamOf(RATE, HOLDBACK + 10), "all, a holdback later");
     }
 
-    function test_a_void_epoch__lets_no_claim_pass_a_refund() public {
-        // The latest moment at which an epoch can be reported comes before any claim reaches its first second.
-        atMost(REPORT_BY + 1, HOLDBACK, "report before claim");
-        atMost(2 * EPOCH + REPORT_BY, HOLDBACK, "with two epochs to spare");
-        vm.warp(startOf(1));
-        uint256 id = live(0, 10_000);
-        openEpoch(1);
-        vm.warp(startOf(1) + SEAL_BY + 1);
-        oracle.voidEpoch(1);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DeviceNotInReport.selector);
-        vm.warp(startOf(2));
-        downtime(id, leasedLeaf(1, device, 0));
-        runEpoch(2, noLeaves(), one(leasedLeaf(2, device, 0)), REPORT_BY);
-        downtime(id, leasedLeaf(2, device, 0));
-        eq(escrow.refundable(id), streamOf(RATE, 1_000), "the next epoch is refunded in full");
-    }
-
     function test_a_device_that_leases_itself__is_not_measured_as_passed() public {
         ILeaseEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
         bytes memory signature = signOffer(offer);
@@ -429,16 +344,6 @@ contract EscrowThreats is Market {
         vm.prank(renter);
         vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DeviceNotPassed.selector);
         escrow.open(offer, signature, 1e7, both, new bytes32[](0), 0);
-    }
-
-    function test_refund_of_an_epoch_that_is_not_over__reverts() public {
-        vm.warp(startOf(1));
-        uint256 id = live(0, 10_000);
-        runEpoch(1, noLeaves(), one(leasedLeaf(1, device, 0)), 700);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_EpochOutsideLease.selector);
-        downtime(id, leasedLeaf(1, device, 0));
-        vm.warp(startOf(2));
-        downtime(id, leasedLeaf(1, device, 0));
     }
 
     function test_fees__are_a_share_with_a_floor_and_never_more_than_all() public {

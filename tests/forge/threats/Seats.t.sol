@@ -249,4 +249,44 @@ contract SeatThreats is Epochs {
         leave(0);
         eq(seats.plannedSeats().length, 4, "left");
     }
+
+    /// @dev What currentSeats foretells is what the next epoch fixes.
+    function sameAsForetold(uint64 e) internal {
+        vm.warp(startOf(e) + 1);
+        IValidatorSet.Seat[] memory foretold = seats.currentSeats();
+        reach(e);
+        IValidatorSet.Seat[] memory fixed_ = seats.seatsOf(oracle.epochState(e).setId);
+        eq(keccak256(abi.encode(foretold)), keccak256(abi.encode(fixed_)), "foretold");
+    }
+
+    function test_current_seats__are_those_that_the_next_epoch_fixes() public {
+        joinSeats(5);
+        sameAsForetold(0);
+        leave(1);
+        join(8, SEAT_STAKE);
+        join(9, SEAT_STAKE);
+        leave(4);
+        for (uint64 e = 1; e < 8; ++e) sameAsForetold(e);
+        eq(seats.plannedSeats().length, 5, "two went, two came");
+    }
+
+    function test_an_outbid_of_an_odd_stake__is_rounded_up() public {
+        joinSeats(31);
+        for (uint256 i = 0; i < 31; ++i) {
+            stakeFor(seatAccount(i), 7);
+            vm.prank(seatAccount(i));
+            seats.raiseStake(7);
+        }
+        // 110 % of 100,000e18 + 7 is 110,000e18 + 7.7.
+        uint128 needed = SEAT_STAKE * 11 / 10 + 8;
+        stakeFor(seatAccount(40), needed - 1);
+        bytes memory signature = seatSignature(40, seatAccount(40));
+        vm.prank(seatAccount(40));
+        vm.expectPartialRevert(IValidatorSet.ValidatorSet_Full.selector);
+        seats.join(seatSigner(40), "", 0, signature);
+        stakeFor(seatAccount(40), 1);
+        vm.prank(seatAccount(40));
+        seats.join(seatSigner(40), "", 0, signature);
+        eq(seats.member(seatAccount(40)).stake, needed, "rounded up");
+    }
 }
