@@ -5,7 +5,7 @@ import json
 import pytest
 from support.epochs import Epoch
 from support.network import CONTRACTS, Network
-from support.parameters import SEATS, test_parameters
+from support.parameters import SEATS, parameters_for
 from typer.testing import CliRunner
 
 from assay.cli.app import app
@@ -25,7 +25,7 @@ LENGTHS = [4_096, 65_536]
 @pytest.fixture(scope="module")
 def long_network(project, chain, accounts, tmp_path_factory):
     """A deployment whose profiles 2 and 3 are small but for K."""
-    base = test_parameters(accounts[:45]).model_dump()
+    base = parameters_for(accounts[:45]).model_dump()
     small = {**base["profiles"][1], "M": 32, "N": 64, "T": 3, "chunk": 32, "k": 16, "W": 2}
     base["profiles"] = [base["profiles"][0], *({**small, "name": f"k{K}", "K": K} for K in LENGTHS)]
     parameters = Parameters.model_validate(base)
