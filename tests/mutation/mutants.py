@@ -25,10 +25,14 @@ SWAPS: tuple[tuple[str, str], ...] = (
     ("false", "true"),
 )
 MODIFIERS = re.compile(r"\b(onlyReserver|onlyFraudProofs|restricted|whenEntryOpen|nonReentrant)\b")
-NEVER = re.compile(r"^\s*(//|/\*|\*|import|pragma|error|event|emit|using|library|contract|abstract|struct|enum|modifier)")
+NEVER = re.compile(
+    r"^\s*(//|/\*|\*|import|pragma|error|event|emit|using|library|contract|abstract|struct|enum|modifier)"
+)
 GUARD = re.compile(r"^(\s*)(else )?if \(.*\) revert .*;\s*$")
-STATEMENT = re.compile(r"^\s+(?!return|revert|if|else|for|while|assembly|let|uint|int|bytes|address|bool|I[A-Z])"
-                       r"[A-Za-z_][\w.\[\]]*(\[.*\])?(\.\w+)* ?(=|\+=|-=|\|=|\()[^;]*;\s*$")
+STATEMENT = re.compile(
+    r"^\s+(?!return|revert|if|else|for|while|assembly|let|uint|int|bytes|address|bool|I[A-Z])"
+    r"[A-Za-z_][\w.\[\]]*(\[.*\])?(\.\w+)* ?(=|\+=|-=|\|=|\()[^;]*;\s*$"
+)
 NUMBER = re.compile(r"(?<![\w.])(\d[\d_]*)(?![\w.])")
 
 
@@ -44,8 +48,8 @@ class Mutant:
 
 
 def mutants(path: str, source: str) -> Iterator[Mutant]:
-    """Every mutant of a source, in the order of its lines. Comments, declarations of errors and events, and emitted events
-    are left alone."""
+    """Every mutant of a source, in the order of its lines. Comments, declarations of errors and events, and
+    emitted events are left alone."""
     in_comment = False
     statement_open = False
     for number, line in enumerate(source.splitlines(), start=1):

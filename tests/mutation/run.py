@@ -1,8 +1,8 @@
 """Runs the Forge tests against mutants of the contracts: `python tests/mutation/run.py --sample 200 --seed 1`.
 
-A mutant is killed when a test fails, invalid when it does not compile, and survives otherwise; one that runs past its time
-counts as not killed, since that may be the machine. The invariants run where the other tests pass. Results go to
-`build/mutation/results.json` after each mutant; `--list` prints every mutant without running any.
+A mutant is killed when a test fails, invalid when it does not compile, and survives otherwise; one that runs
+past its time counts as not killed, since that may be the machine. The invariants run where the other tests pass.
+Results go to `build/mutation/results.json` after each mutant; `--list` prints every mutant without running any.
 """
 
 from __future__ import annotations
