@@ -52,9 +52,7 @@ class Doctor:
             ("data_dir", self._data_dir),
             ("host, port", self._port),
             ("workers", self._workers),
-            ("verification", self._verification),
             ("requests_per_second, request_burst", self._limits),
-            ("storage_mib", self._storage),
             ("rpc", self._rpc),
             ("final_depth, agreement", self._finality),
             ("poll_seconds", self._poll),
@@ -115,19 +113,10 @@ class Doctor:
             raise ValidatorError(f"{self._settings.workers} threads on {processors} processors: at most 4 each")
         return f"{self._settings.workers} on {processors} processors"
 
-    async def _verification(self) -> str:
-        return self._settings.verification
-
     async def _limits(self) -> str:
         if self._settings.request_burst < self._settings.requests_per_second:
             raise ValidatorError("request_burst is below requests_per_second: raise it")
         return f"{self._settings.requests_per_second:g}/s, {self._settings.request_burst:g} at once"
-
-    async def _storage(self) -> str:
-        free = shutil.disk_usage(self._settings.data_dir).free >> 20
-        if free < self._settings.storage_mib:
-            raise ValidatorError(f"{free} MiB are free, one epoch may take {self._settings.storage_mib}")
-        return f"{self._settings.storage_mib} MiB an epoch"
 
     async def _rpc(self) -> str:
         deployment = Deployment.load(self._settings.deployment)

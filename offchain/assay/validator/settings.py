@@ -54,13 +54,6 @@ class ValidatorSettings(BaseSettings):
     ] = None
     poll_seconds: Annotated[float, Field(gt=0, le=60, description="How often the chain is asked for blocks.")] = 0.25
     workers: Annotated[int, Field(ge=1, le=256, description="Threads that verify openings.")] = 2
-    verification: Annotated[
-        str,
-        Field(
-            pattern="^(threads|dask|dask:.+)$",
-            description="Where openings are verified: threads, dask (a local cluster) or dask:ADDRESS.",
-        ),
-    ] = "threads"
     requests_per_second: Annotated[
         float, Field(gt=0, le=1e6, description="Requests that one peer may make on average.")
     ] = 200.0
