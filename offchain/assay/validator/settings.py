@@ -58,7 +58,6 @@ class ValidatorSettings(BaseSettings):
         float, Field(gt=0, le=1e6, description="Requests that one peer may make on average.")
     ] = 200.0
     request_burst: Annotated[float, Field(gt=0, le=1e6, description="Requests that one peer may make at once.")] = 600.0
-    storage_mib: Annotated[int, Field(ge=64, description="Most mebibytes of contents kept for one epoch.")] = 65_536
     log_level: Annotated[
         str, Field(pattern="^(debug|info|warning|error)$", description="Least level of what is logged.")
     ] = "info"
