@@ -42,7 +42,7 @@ library Generator {
             // Constants in variables: the optimizer would otherwise work them out anew at each use, to save code. The odd
             // lanes' counters and keys lie in the first four words of memory, as the stack has no room; they are put back.
             let low := LOW32_OF_64
-            let bytes8 := BYTE_OF_32
+            let mask8 := BYTE_OF_32
             let free := mload(0x40)
             mstore(0x00, and(shr(32, a1), low))
             mstore(0x20, and(shr(32, b1), low))
@@ -82,20 +82,20 @@ library Generator {
                 y := xor(y, and(shr(15, y), low))
                 b := or(b, shl(32, y))
                 {
-                    y := and(a, bytes8)
-                    let z := and(b, bytes8)
+                    y := and(a, mask8)
+                    let z := and(b, mask8)
                     products := add(products, mul(y, z))
                     sums := add(sums, add(y, z))
-                    y := and(shr(8, a), bytes8)
-                    z := and(shr(8, b), bytes8)
+                    y := and(shr(8, a), mask8)
+                    z := and(shr(8, b), mask8)
                     products := add(products, mul(y, z))
                     sums := add(sums, add(y, z))
-                    y := and(shr(16, a), bytes8)
-                    z := and(shr(16, b), bytes8)
+                    y := and(shr(16, a), mask8)
+                    z := and(shr(16, b), mask8)
                     products := add(products, mul(y, z))
                     sums := add(sums, add(y, z))
-                    y := and(shr(24, a), bytes8)
-                    z := and(shr(24, b), bytes8)
+                    y := and(shr(24, a), mask8)
+                    z := and(shr(24, b), mask8)
                     products := add(products, mul(y, z))
                     sums := add(sums, add(y, z))
                 }

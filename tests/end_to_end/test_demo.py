@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from tests.end_to_end.conftest import DemoRun, Start, processes_of
 
 EPOCH_TRANSACTIONS = {f"EpochOracle.{name}" for name in ("openEpoch", "seal", "draw", "report")}

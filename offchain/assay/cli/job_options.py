@@ -105,7 +105,7 @@ class Job:
         named = NAMED.get(self.profile_name) if self.profile_name else None
         if self.profile_name and named is None:
             raise ProfileError(f"--profile-name {self.profile_name}: choose one of {', '.join(NAMED)}")
-        pairs = [
+        pairs: list[tuple[str, object, object]] = [
             ("--m", self.m, p.M),
             ("--n", self.n, p.N),
             ("--k", self.k, p.K),

@@ -28,9 +28,7 @@ def outcome(transactions: list[TransactionRecord]) -> DemoOutcome:
 
 def test_gas__of_several_transactions_of_one_name__gives_lowest_median_highest() -> None:
     rows = outcome([transaction("seal", gas) for gas in (30, 10, 20)]).gas()
-    assert [(r.name, r.count, r.lowest, r.middle, r.highest) for r in rows] == [
-        ("EpochOracle.seal", 3, 10, 20, 30)
-    ]
+    assert [(r.name, r.count, r.lowest, r.middle, r.highest) for r in rows] == [("EpochOracle.seal", 3, 10, 20, 30)]
 
 
 def test_gas__of_a_failed_transaction__is_left_out() -> None:

@@ -54,12 +54,7 @@ def test_packages__on_disk__are_all_in_the_table() -> None:
 
 
 def test_imports__of_the_whole_package__never_name_ape() -> None:
-    wrong = [
-        str(path)
-        for path in MODULES
-        for name in imported_modules(path)
-        if name.split(".")[0].startswith("ape")
-    ]
+    wrong = [str(path) for path in MODULES for name in imported_modules(path) if name.split(".")[0].startswith("ape")]
     assert wrong == []
 
 
