@@ -152,4 +152,4 @@ def test_add_profile__off_the_rules__refused_with_the_value(network, place, what
     profile[place] = value
     parts = [network.Authority, network.StakeManager, network.EpochOracle, network.FraudProofs]
     with ape.reverts(network.DeviceRegistry.DeviceRegistry_BadProfile, what=what, value=value):
-        network.accounts[0].deploy(network.project.DeviceRegistry, *parts, [tuple(profile)])
+        network.bystander.deploy(network.project.DeviceRegistry, *parts, [tuple(profile)])

@@ -343,6 +343,6 @@ def test_constructor__timing_off_the_rules__refused(network, place, what, value)
     timing = [network.genesis, 3600, 180, 1980, 2340, 5400, 4, 21_600]
     timing[place] = value
     with ape.reverts(network.EpochOracle.EpochOracle_BadTiming, what=what, value=value):
-        network.accounts[0].deploy(
+        network.bystander.deploy(
             network.project.EpochOracle, network.ValidatorSet, network.RewardsDistributor, tuple(timing)
         )

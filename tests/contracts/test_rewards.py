@@ -103,9 +103,9 @@ def test_mint__by_anyone_but_the_distributor__refused(network, stranger):
 def test_token__genesis_beyond_the_cap__refused(network):
     allocation = [(network.accounts[0].address, 11)]
     with ape.reverts(network.NetworkToken.NetworkToken_CapExceeded, minted=11, cap=10):
-        network.accounts[0].deploy(network.project.NetworkToken, "A", "A", 10, network.accounts[0], allocation)
+        network.bystander.deploy(network.project.NetworkToken, "A", "A", 10, network.accounts[0], allocation)
     with ape.reverts(network.NetworkToken.NetworkToken_ZeroAddress):
-        network.accounts[0].deploy(network.project.NetworkToken, "A", "A", 10, "0x" + "00" * 20, [])
+        network.bystander.deploy(network.project.NetworkToken, "A", "A", 10, "0x" + "00" * 20, [])
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_distributor__schedule_off_its_bounds__refused(network, change, what):
     for place, value in change.items():
         schedule[place] = value
     with ape.reverts(network.RewardsDistributor.RewardsDistributor_BadBound, what=what):
-        network.accounts[0].deploy(
+        network.bystander.deploy(
             network.project.RewardsDistributor, network.Authority, network.NetworkToken, network.EpochOracle,
             tuple(schedule),
         )  # fmt: skip

@@ -177,11 +177,11 @@ def test_constructor__unbonding_not_longer_than_the_windows__refused(network):
     needed = t.epochLength + t.openBy + t.sealBy + t.drawBy + t.reportBy + t.proofWindow + 86_400
     parts = [network.Authority, network.NetworkToken, network.DeviceRegistry, network.ValidatorSet]
     with ape.reverts(network.StakeManager.StakeManager_UnbondingTooShort, unbonding=needed, needed=needed):
-        network.accounts[0].deploy(
+        network.bystander.deploy(
             network.project.StakeManager, *parts, network.FraudProofs, network.EpochOracle, 86_400, needed, 1000
         )
     with ape.reverts(network.StakeManager.StakeManager_BadBounty, bountyBps=1001, limit=1000):
-        network.accounts[0].deploy(
+        network.bystander.deploy(
             network.project.StakeManager, *parts, network.FraudProofs, network.EpochOracle, 86_400, needed + 1,
             1001,
         )  # fmt: skip

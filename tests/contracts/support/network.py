@@ -68,6 +68,12 @@ class Network:
 
     # --- actors -----------------------------------------------------------------------------------------------
 
+    @property
+    def bystander(self) -> Any:
+        """An account that nothing was ever deployed from: Ape remembers the types of contracts by address, also those
+        of deployments since undone, and decodes the revert of a refused one by what it remembers."""
+        return self.accounts[55]
+
     def stake(self, account: Any, amount: int) -> None:
         self.NetworkToken.approve(self.StakeManager, amount, sender=account)
         self.StakeManager.deposit(account, amount, sender=account)
