@@ -82,7 +82,9 @@ test-unit: setup ## Tests without clock, socket or chain
 	pytest -p no:ape_test -n 2 --dist worksteal tests/unit -m 'not deep'
 
 test-integration: build ## Single parts against a real chain and real processes
-	pytest -p no:ape_test tests/integration -m 'not deep'
+	@# Apart from each other: Playwright keeps an event loop running to the end of its process.
+	for part in chain provider validator market_service; do \
+	  pytest -p no:ape_test tests/integration/$$part -m 'not deep'; done
 
 test-end-to-end: build ## The whole market as a user meets it
 	pytest -p no:ape_test tests/end_to_end
