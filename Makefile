@@ -16,7 +16,9 @@ export OMP_WAIT_POLICY := passive
 export APE_TELEMETRY := 0
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
+# Ctrl-C and failures leave no half-written target.
+.DELETE_ON_ERROR:
+.PHONY: test-forge-then-gas help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -60,11 +62,14 @@ format: setup ## Put everything into its format
 test: build test-packages ## Run every test
 	$(MAKE) --no-print-directory lint
 	$(MAKE) --no-print-directory test-unit
-	$(MAKE) --no-print-directory test-contracts
-	$(MAKE) --no-print-directory test-forge
-	$(MAKE) --no-print-directory check-gas
+	$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-contracts test-forge-then-gas
 	$(MAKE) --no-print-directory test-integration
 	$(MAKE) --no-print-directory test-end-to-end
+
+# Beside the tests through Ape, which wait for their chain most of the time. One after the other: they share a folder.
+test-forge-then-gas:
+	$(MAKE) --no-print-directory test-forge
+	$(MAKE) --no-print-directory check-gas
 
 # What a lease and the market run on where they run for real; without root the tests that need it say so and are skipped.
 DEBIAN_PACKAGES := podman runc busybox-static bubblewrap openssh-client postgresql chromium
