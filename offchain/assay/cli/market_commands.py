@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from assay.chain.errors import ChainError
+from assay.daemon.json_log import configure as configure_logs
 from assay.market.errors import MarketError
-from assay.market.logs import configure as configure_logs
 from assay.market.service import run as run_market
 from assay.market.settings import MarketSettings
 

@@ -132,7 +132,8 @@ def run(
     }  # fmt: skip
 
     async def work() -> None:
-        from assay.provider import daemon, json_log
+        from assay.daemon import json_log
+        from assay.provider import daemon
 
         settings = ProviderSettings.load(given)
         json_log.configure(settings.log_level)

@@ -52,7 +52,8 @@ def run(
 ) -> None:
     """Run the validator until it is told to stop."""
     from assay.chain.errors import ChainError
-    from assay.validator import logs, process
+    from assay.daemon import json_log
+    from assay.validator import process
     from assay.validator.errors import ValidatorError
     from assay.validator.settings import ValidatorSettings
 
@@ -70,7 +71,7 @@ def run(
     }
     try:
         settings = ValidatorSettings.load(config, given)
-        logs.configure(settings.log_level)
+        json_log.configure(settings.log_level)
         key = process.load_key(settings)
     except (ChainError, ValidatorError) as error:
         fail(str(error), 1)

@@ -73,12 +73,13 @@ def run(
     """The same as `assay watch`."""
     from assay.chain import key_files
     from assay.chain.errors import ChainError
-    from assay.watcher import logs, process
+    from assay.daemon import json_log
+    from assay.watcher import process
     from assay.watcher.errors import WatcherError
 
     if log_level not in LEVELS:
         fail(f"--log-level {log_level!r}: one of {', '.join(LEVELS)}")
-    logs.configure(log_level)
+    json_log.configure(log_level)
     options = process.WatcherOptions(
         rpc=tuple(rpc or ("http://127.0.0.1:8545",)),
         deployment=deployment,

@@ -19,6 +19,7 @@ from assay.chain.deployment import Deployment
 from assay.chain.journal import Journal
 from assay.chain.key_files import Key
 from assay.chain.sender import Sender
+from assay.daemon.request_buckets import RequestBuckets
 from assay.signing.errors import SigningError
 from assay.signing.seat_signer import SeatSigner
 from assay.validator import metrics, registration
@@ -36,7 +37,6 @@ from assay.validator.opening_checks import OpeningChecker
 from assay.validator.pace import pace
 from assay.validator.peer_client import PeerClient
 from assay.validator.publication import Publication
-from assay.validator.rate_limit import RateLimit
 from assay.validator.registration import Joined, account_of
 from assay.validator.rules.deadlines import epoch_at
 from assay.validator.settings import ValidatorSettings
@@ -144,7 +144,9 @@ async def assembled(settings: ValidatorSettings, key: Key) -> AsyncIterator[tupl
             inbox=Inbox(daemon.run_of, clock, wake),
             publication=Publication(store, reader.domain),
             store=store,
-            limit=RateLimit(settings.requests_per_second, settings.request_burst, lambda: clock.elapsed_us() / 1e6),
+            limit=RequestBuckets(
+                settings.requests_per_second, settings.request_burst, lambda: clock.elapsed_us() / 1e6
+            ),
             status=lambda: status(daemon),
             unready=lambda: unready(daemon),
             metrics=lambda: metrics.text(collected),

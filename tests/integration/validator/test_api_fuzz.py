@@ -13,10 +13,10 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 
+from assay.daemon.request_buckets import RequestBuckets
 from assay.protocol import signing
 from assay.validator.api.app import create_app
 from assay.validator.api.services import ApiServices
-from assay.validator.rate_limit import RateLimit
 from tests.unit.validator.simulation.network import SimNetwork
 from tests.unit.validator.simulation.virtual_time import run
 
@@ -45,7 +45,7 @@ def services(tmp_path_factory) -> ApiServices:
         inbox=node.inbox,
         publication=node.publication,
         store=node.daemon.services.store,
-        limit=RateLimit(1e9, 1e9, lambda: 0.0),
+        limit=RequestBuckets(1e9, 1e9, lambda: 0.0),
         status=lambda: {"epochs": {}},
         unready=lambda: [],
         metrics=lambda: b"",
@@ -129,7 +129,7 @@ async def test_api__body_beyond_the_limit__is_refused_unread(app):
 async def test_api__peer_asks_too_often__is_told_so(services):
     limited = create_app(
         ApiServices(**{**{f: getattr(services, f) for f in services.__dataclass_fields__},
-                       "limit": RateLimit(1, 3, lambda: 0.0)})
+                       "limit": RequestBuckets(1, 3, lambda: 0.0)})
     )  # fmt: skip
     transport = httpx2.ASGITransport(app=limited)
     async with httpx2.AsyncClient(transport=transport, base_url="http://validator") as client:

@@ -13,13 +13,13 @@ import httpx2
 import pytest
 
 from assay.chain.leases import Lease, LeaseStatus
+from assay.daemon.body_limit import BodyLimit
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest
 from assay.protocol.sign_in import SignIn, personal_digest
 from assay.protocol.signing import address_of, sign_compact, signed_by
 from assay.provider import liveness
 from assay.provider.api.app import create_app
-from assay.provider.api.body_limit import BodyLimit
 from assay.provider.api.json_bodies import body_limit
 from assay.provider.api.services import Services
 from assay.provider.database import open_database

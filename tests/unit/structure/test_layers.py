@@ -16,13 +16,14 @@ PACKAGE = ROOT / "offchain" / "assay"
 ALLOWED: dict[str, set[str]] = {
     "protocol": set(),
     "proof": {"protocol"},
+    "daemon": set(),
     "chain": {"protocol", "proof"},
     "signing": {"protocol", "chain"},
-    "validator": {"protocol", "proof", "chain", "signing"},
-    "provider": {"protocol", "proof", "chain", "signing"},
+    "validator": {"protocol", "proof", "chain", "signing", "daemon"},
+    "provider": {"protocol", "proof", "chain", "signing", "daemon"},
     "renter": {"protocol", "proof", "chain", "signing"},
-    "watcher": {"protocol", "proof", "chain", "signing"},
-    "market": {"protocol", "proof", "chain"},
+    "watcher": {"protocol", "proof", "chain", "signing", "daemon"},
+    "market": {"protocol", "proof", "chain", "daemon"},
     "economics": {"protocol", "validator"},
     "devnet": {"protocol", "proof", "chain", "renter"},
 }

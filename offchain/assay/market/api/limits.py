@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-MOST_CLIENTS = 20_000
+from assay.daemon.request_buckets import RequestBuckets
+
 FREE = ("/livez", "/readyz", "/metrics", "/static/")
 
 
@@ -18,10 +18,7 @@ class RateLimit:
 
     def __init__(self, app: ASGIApp, rate: float, burst: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._app = app
-        self._rate = rate
-        self._burst = burst
-        self._now = monotonic
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets = RequestBuckets(rate, float(burst), monotonic)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith(FREE):
@@ -43,11 +40,4 @@ class RateLimit:
 
     def take(self, client: str) -> float:
         """0 where the client may go on, else the seconds to wait."""
-        now = self._now()
-        left, then = self._buckets.pop(client, (float(self._burst), now))
-        left = min(float(self._burst), left + (now - then) * self._rate)
-        allowed = left >= 1
-        self._buckets[client] = (left - 1 if allowed else left, now)
-        while len(self._buckets) > MOST_CLIENTS:
-            self._buckets.popitem(last=False)
-        return 0.0 if allowed else (1 - left) / self._rate
+        return self._buckets.take(client)

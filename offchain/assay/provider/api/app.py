@@ -10,9 +10,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from assay.chain.errors import ChainError, UnreachableChain
+from assay.daemon.body_limit import BodyLimit
 from assay.protocol.hexadecimal import HexadecimalError
 from assay.protocol.typed_message import MessageError
-from assay.provider.api.body_limit import BodyLimit
 from assay.provider.api.job_routes import job_routes
 from assay.provider.api.json_bodies import body_limit
 from assay.provider.api.lease_routes import lease_routes

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from assay.validator.api.body_limit import BodyLimit
+from assay.daemon.body_limit import BodyLimit
 from assay.validator.api.content_routes import content_routes
 from assay.validator.api.health_routes import health_routes
 from assay.validator.api.message_routes import message_routes
@@ -27,7 +27,7 @@ def create_app(services: ApiServices) -> FastAPI:
     @app.middleware("http")
     async def limit(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         peer = request.client.host if request.client is not None else "unknown"
-        if request.url.path.startswith("/v1/") and not services.limit.take(peer):
+        if request.url.path.startswith("/v1/") and services.limit.take(peer) > 0:
             return JSONResponse({"reason": f"too many requests from {peer}"}, 429)
         return await call_next(request)
 
@@ -49,5 +49,5 @@ def create_app(services: ApiServices) -> FastAPI:
     app.include_router(message_routes(services))
     app.include_router(content_routes(services))
     app.include_router(health_routes(services))
-    app.add_middleware(BodyLimit, most=MOST_BODY)
+    app.add_middleware(BodyLimit, most=lambda path: MOST_BODY, name="reason")
     return app

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from assay.daemon.request_buckets import RequestBuckets
 from assay.validator.inbox import Inbox
 from assay.validator.publication import Publication
-from assay.validator.rate_limit import RateLimit
 from assay.validator.store import Store
 
 
@@ -21,7 +21,7 @@ class ApiServices:
     inbox: Inbox
     publication: Publication
     store: Store
-    limit: RateLimit
+    limit: RequestBuckets
     status: Callable[[], Mapping[str, Any]]
     unready: Callable[[], list[str]]
     metrics: Callable[[], bytes]
