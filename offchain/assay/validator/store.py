@@ -79,6 +79,13 @@ class Store:
             stored: bytes = db.execute(select(t.c.nonce).where(*key)).scalar_one()
         return stored
 
+    def nonces(self, epoch: int, epoch_seed: bytes) -> frozenset[bytes]:
+        """Devices that a nonce was made for."""
+        t = tables.nonces
+        query = select(t.c.device_id).where(t.c.epoch == epoch, t.c.epoch_seed == epoch_seed)
+        with self._engine.connect() as db:
+            return frozenset(db.execute(query).scalars())
+
     def put_commitment(self, epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int) -> None:
         """Keeps the first commitment of a device; a later one changes nothing."""
         values = {

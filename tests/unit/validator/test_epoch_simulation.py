@@ -12,7 +12,7 @@ import pytest
 
 from assay.protocol import signing
 from assay.protocol.flags import Flag
-from assay.protocol.hexadecimal import to_hex
+from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.leaves import batch_tree, sealed_tree
 from assay.protocol.messages import Gossip, Observations, Seal
 from assay.validator import canonical
@@ -56,6 +56,50 @@ def test_epoch__all_honest__reports_every_device_as_it_is(tmp_path):
     assert network.lines(1)[1]["scoreGops"] > 0
     assert network.lines(1)[3]["uptimeBps"] == 0
     assert network.chain.states[-1][1].rewards_total > network.chain.states[-1][0].rewards_total > 0
+
+
+def test_epoch__every_device_leased__is_reported_with_their_uptime_and_no_measurement(tmp_path):
+    network = SimNetwork(tmp_path, devices=[SimDevice(1, leased=True), SimDevice(2, "silent", leased=True)])
+    run(network.run(2))
+    assert network.phase(0) == network.phase(1) == Phase.REPORTED
+    state = network.chain.states[-1][1]
+    assert (state.seal_root, state.seal_count) == (bytes(32), 0)
+    lines = network.lines(1)
+    assert {n: (line["flags"], line["uptimeBps"]) for n, line in lines.items()} == {1: (2, 10_000), 2: (2, 0)}
+    assert state.rewards_total > 0  # seats were there; no device earns
+    assert state.rewards_total == network.chain.states[-1][0].rewards_total + 4 * (10**19 // 4)
+
+
+def test_epoch__no_idle_device_answers__is_reported_with_all_of_them_out_of_reach(tmp_path):
+    network = SimNetwork(tmp_path, devices=[SimDevice(1, "silent"), SimDevice(2, leased=True)])
+    run(network.run(1))
+    assert network.phase(0) == Phase.REPORTED
+    assert {n: line["flags"] for n, line in network.lines(0).items()} == {1: 16, 2: 2}
+
+
+def test_epoch__no_device_enrolled__is_void_without_a_transaction_for_nothing(tmp_path):
+    network = SimNetwork(tmp_path, devices=[])
+    run(network.run(1))
+    assert network.phase(0) == Phase.VOID
+    assert {name for name, _, _ in network.chain.mined} == {"openEpoch", "voidEpoch"}
+
+
+def test_epoch__leader_seals_nothing_although_devices_answered__nobody_else_signs(tmp_path):
+    def seals_nothing(account: str, path: str, body: bytes) -> bytes:
+        value = json.loads(body)
+        if path == "/v1/seal-proposals" and value["seat"] == seat_key(liar).address:
+            seal = Seal(0, value["setId"], value["round"], parse_bytes32(value["epochSeed"]), bytes(32), 0)
+            value.update(
+                leaves=[], commitments=[], sealRoot=to_hex(bytes(32)), count=0,
+                signature=signed(liar, seal.digest(DOMAIN)),
+            )  # fmt: skip
+        return json.dumps(value).encode()
+
+    for liar in range(4):
+        network = SimNetwork(tmp_path / str(liar), mutate={liar: seals_nothing})
+        run(network.run(1))
+        assert_right(network)
+        assert set(network.lines(0)) == {1, 2}
 
 
 @pytest.mark.parametrize("silent", range(4))

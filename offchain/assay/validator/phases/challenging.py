@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 async def challenge_devices(work: Work) -> None:
     """Returns when every idle device has answered or commitments close."""
-    if work.record.inventory_at is not None:
+    if work.record.inventory_at is not None or not work.context.idle:
         return
     instant = await agree_instant(work)
     if instant is None:

@@ -56,18 +56,20 @@ def observations(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> tuple[
     context, record, store = work.context, work.record, work.services.store
     outcomes = {v.device_id: OpeningOutcome(v.outcome) for v in store.verdicts(context.epoch, rho)}
     roots = {leaf.device_id: leaf.result_root for leaf in sealed}
-    asked = store.liveness(context.epoch)
+    liveness = store.liveness(context.epoch)
+    challenged = store.nonces(context.epoch, context.epoch_seed)
 
     def seen(device_id: bytes) -> Seen:
         held = record.commitments.get(device_id)
         return Seen(
             device_id=device_id,
             leased=context.devices[device_id].leased,
+            asked=device_id in challenged,
             timed_root=held.message.result_root if held is not None else None,
             elapsed_us=record.elapsed_us.get(device_id, 0),
             sealed_root=roots.get(device_id),
             outcome=outcomes.get(device_id),
-            uptime_bps=uptime_bps(*asked.get(device_id, (0, 0))),
+            uptime_bps=uptime_bps(*liveness.get(device_id, (0, 0))),
         )
 
     spoken_of = (d for d in sorted(context.devices) if d not in roots or work.checks(d, rho, len(sealed)))

@@ -9,7 +9,7 @@ from assay.protocol.leaves import DeviceLeaf, RewardLeaf, SealedLeaf, device_tre
 from assay.validator import canonical
 from assay.validator.rules.reports import data_hash, device_leaves
 from assay.validator.rules.rewards import cumulative_rewards
-from assay.validator.rules.values import Batch, Emission, Presence
+from assay.validator.rules.values import Batch, Emission, Presence, RuleError
 from assay.validator.wire import DeviceLine, DevicesBody, RewardLine, RewardsBody
 from assay.validator.work import Work
 
@@ -41,6 +41,8 @@ def work_out(work: Work, inputs: ReportInputs, batches: Sequence[Batch]) -> Resu
     """The report that follows from these batches. Raises RuleError."""
     context = work.context
     devices = device_leaves(context.epoch, inputs.sealed, batches, context.profile_of, context.n, inputs.rho)
+    if not devices:
+        raise RuleError(f"the batches of epoch {context.epoch} speak of no device: there is nothing to report")
     totals = cumulative_rewards(
         inputs.previous_rewards,
         context.seats,

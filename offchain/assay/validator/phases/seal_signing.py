@@ -20,6 +20,8 @@ async def sign_seal(work: Work, proposal: SealProposal) -> bytes:
     check_proposal(context, proposal, work.seal_round())
     if proposal.epoch_seed != context.epoch_seed:
         raise Refused(409, f"epoch {context.epoch} has the seed 0x{context.epoch_seed.hex()} here")
+    if not context.devices:
+        raise Refused(409, f"epoch {context.epoch} has no devices: nothing to seal")
     if record.inventory_at is None or len(record.inventories) < context.quorum:
         raise Refused(503, f"{len(record.inventories)} inventories held here, a quorum is {context.quorum}")
     if len(proposal.commitments) != len(proposal.leaves):

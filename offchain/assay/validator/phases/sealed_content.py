@@ -9,6 +9,7 @@ from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32
 from assay.protocol.leaves import SealedLeaf, sealed_tree
 from assay.validator import canonical
 from assay.validator.phases.telling import others
+from assay.validator.rules.values import NO_ROOT
 from assay.validator.wire import SealedBody
 from assay.validator.work import Work
 
@@ -19,6 +20,8 @@ log = structlog.get_logger()
 
 async def sealed_lines(work: Work, seal_root: bytes, deadline: float) -> tuple[SealedLeaf, ...] | None:
     """The sealed leaves under the root, kept to be served; None where nobody had them by the deadline."""
+    if seal_root == NO_ROOT:
+        return _kept(work, SealedBody(epoch=work.context.epoch, leaves=()))
     for proposal in work.record.seal_proposals.values():
         if proposal.seal_root == seal_root:
             leaves = tuple(line.leaf() for line in proposal.leaves)

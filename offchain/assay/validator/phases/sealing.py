@@ -21,6 +21,8 @@ log = structlog.get_logger()
 async def seal_epoch(work: Work) -> bool:
     """Takes part until the epoch is sealed at a final block (True) or can be sealed no more (False)."""
     close_inventory(work)
+    if not work.context.devices:
+        log.info("no device is enrolled: nothing to seal")
     attempted: set[int] = set()
     deadline = work.context.deadlines.seal_by
 
@@ -41,8 +43,9 @@ async def seal_epoch(work: Work) -> bool:
 
 
 def wanted(work: Work) -> bool:
-    """Whether the head still waits for a seal."""
-    return work.services.follower.head_phase(work.context.epoch) <= Phase.OPEN
+    """Whether the head still waits for a seal. An epoch without a single device has nothing to report: it is left to
+    be void."""
+    return bool(work.context.devices) and work.services.follower.head_phase(work.context.epoch) <= Phase.OPEN
 
 
 async def _lead(work: Work, round_: int) -> None:
@@ -61,9 +64,6 @@ async def _lead(work: Work, round_: int) -> None:
         return
     await fetch_listed(work)
     leaves = sealed_leaves(record.commitments.values())
-    if not leaves:
-        log.info("nothing to seal", round=round_)
-        return
     seal = seal_of(context.epoch, context.set_id, round_, context.epoch_seed, leaves)
     try:
         signature = work.services.statements.sign_seal(seal)

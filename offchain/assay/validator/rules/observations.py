@@ -22,14 +22,14 @@ class OpeningOutcome(Enum):
 class Seen:
     """What this validator itself saw of a device in one epoch.
 
-    `timed_root` is the result root that `elapsed_us` belongs to; `sealed_root` is None where the seal left
-    the
-    device out; `outcome` is None where this validator
-    did not get to ask for an opening.
+    `asked` is whether it sent the device a challenge; `timed_root` is the result root that `elapsed_us` belongs to;
+    `sealed_root` is None where the seal left the device out; `outcome` is None where this validator did not get to ask
+    for an opening.
     """
 
     device_id: bytes
     leased: bool
+    asked: bool
     timed_root: bytes | None
     elapsed_us: int
     sealed_root: bytes | None
@@ -42,7 +42,8 @@ def observe(seen: Seen) -> ObservationLeaf:
     if seen.leased:
         return ObservationLeaf(seen.device_id, NO_ROOT, 0, int(Flag.LEASED), seen.uptime_bps)
     if seen.sealed_root is None:
-        flag = Flag.UNREACHABLE if seen.timed_root is None else Flag.UNSCORED
+        # Who was never asked cannot have been out of reach.
+        flag = Flag.UNREACHABLE if seen.asked and seen.timed_root is None else Flag.UNSCORED
         return ObservationLeaf(seen.device_id, NO_ROOT, 0, int(flag), seen.uptime_bps)
     elapsed_us = seen.elapsed_us if seen.timed_root == seen.sealed_root else 0
     flag = {

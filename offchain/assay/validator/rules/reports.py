@@ -13,7 +13,7 @@ from assay.protocol.profile import Profile
 from assay.validator.rules import committees
 from assay.validator.rules.values import NO_ROOT, NO_SEAL_INDEX, Batch, RuleError
 
-TESTIMONY = (Flag.BAD_OPENING, Flag.UNREACHABLE, Flag.NO_OPENING)
+TESTIMONY = (Flag.BAD_OPENING, Flag.UNREACHABLE, Flag.NO_OPENING, Flag.UNSCORED)
 
 
 def in_seat_order(batches: Iterable[Batch]) -> tuple[Batch, ...]:

@@ -20,9 +20,7 @@ def sealed_leaves(held: Iterable[HeldCommitment]) -> tuple[SealedLeaf, ...]:
 
 
 def seal_of(epoch: int, set_id: int, round_: int, epoch_seed: bytes, leaves: Sequence[SealedLeaf]) -> Seal:
-    """The statement that seats sign. Raises RuleError for a seal of nothing: the epoch is void then."""
-    if not leaves:
-        raise RuleError(f"epoch {epoch} has no commitments to seal")
+    """The statement that seats sign. Of no lines (every device is leased, or none answered) the root is zero."""
     return Seal(epoch, set_id, round_, epoch_seed, sealed_tree(leaves).root, len(leaves))
 
 
