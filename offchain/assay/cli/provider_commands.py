@@ -38,6 +38,7 @@ def enrol(
     gpu: Annotated[
         int | None, typer.Option("--gpu", help="index of the GPU; default the first, or the processor")
     ] = None,
+    region: Annotated[str, typer.Option("--region", help="where the device stands, such as eu-west")] = "",
     rpc: Rpc = None,
     deployment: DeploymentFile = None,
     key_file: KeyFile = None,
@@ -61,16 +62,19 @@ def enrol(
         from assay.provider.enrolment import enrol as enrol_device
         from assay.provider.inventory import accelerator_at
         from assay.provider.sending import sending
+        from assay.provider.specifications import Specifications, checked_region
 
         settings = ProviderSettings.load(given)
         given_fingerprint = parse_bytes32(tls_fingerprint, "--tls-fingerprint") if tls_fingerprint else None
         fingerprint = given_fingerprint or fingerprint_in(settings.data_dir / "tls") or bytes(32)
         accelerator = accelerator_at(gpu)
+        kept = Specifications(settings.data_dir)
+        specification = accelerator.specification(checked_region(region))
         async with sending(settings) as (chain, sender):
             path = device_key or settings.devices_dir / "device.json"
             key = open_or_create(path, settings.password_file, chain.chain_id)
             announcement = Announcement(endpoint, fingerprint)
-            done = await enrol_device(chain, sender, key, profile, announcement, accelerator.spec())
+            done = await enrol_device(chain, sender, key, profile, announcement, specification, kept)
         return {
             "deviceId": to_hex(done.device_id),
             "provider": sender.address,
@@ -78,6 +82,7 @@ def enrol(
             "keyFile": str(path),
             "profile": done.profile,
             "model": accelerator.model,
+            "region": region,
             "endpoint": endpoint,
             "transactions": [{"name": name, "gas": gas} for name, gas in done.transactions],
         }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import Engine as Database
 
 from assay.chain.client import Chain
@@ -42,6 +43,7 @@ from assay.provider.runtime.container import ImagePolicy
 from assay.provider.runtime.selection import RuntimeChoice, select_runtime
 from assay.provider.runtime.workload import Limits
 from assay.provider.settings import ProviderSettings
+from assay.provider.specifications import Specifications
 from assay.provider.ssh.authorised_keys import AuthorisedKeys
 from assay.provider.ssh.shells import Shells
 from assay.provider.terms import TermsFile
@@ -49,6 +51,8 @@ from assay.provider.trap_engines import engine_maker
 from assay.provider.views import EpochView
 
 PROOFS_PER_DEVICE = 4
+
+log = structlog.get_logger()
 
 
 @dataclass
@@ -102,7 +106,7 @@ async def assemble(settings: ProviderSettings) -> Parts:
 async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Journal) -> Parts:
     make_engine = engine_maker(settings.engine, chain.chain_id)
     runtime = select_runtime(runtime_choice(settings), chain.chain_id)
-    devices = await load_devices(chain, key.address, device_keys(settings))
+    devices = await load_devices(chain, key.address, device_keys(settings), Specifications(settings.data_dir))
     database = open_database(settings.data_dir / "provider.sqlite")
     sender = Sender(chain, key, journal, poll_s=settings.poll_seconds)
     view = ChainView(chain)
@@ -147,7 +151,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         guard=RequestGuard(database, chain.domain("LeaseEscrow"), time.time),
         ssh_keys=ssh_keys,
         logins=Logins(chain.chain_id, time.time),
-        offers=offers.current,
+        offers=offers.listed,
         quote=offers.quote,
         started=started,
         oracle_domain=chain.domain("EpochOracle"),
@@ -192,7 +196,7 @@ def device_keys(settings: ProviderSettings) -> list[Key]:
     return [load(path, secret) for path in paths]
 
 
-async def load_devices(chain: Chain, provider: str, keys: Sequence[Key]) -> dict[bytes, Device]:
+async def load_devices(chain: Chain, provider: str, keys: Sequence[Key], kept: Specifications) -> dict[bytes, Device]:
     """Enrolled devices by id. Raises ProviderError for a key that is not enrolled with this provider."""
     devices = {}
     for key in keys:
@@ -205,7 +209,14 @@ async def load_devices(chain: Chain, provider: str, keys: Sequence[Key]) -> dict
                 "enrol it with `assay provider enrol`, or take its key away"
             )
         profile = await read_profile(chain, int(row.profile), at="latest")
-        devices[device_id] = Device(device_id, provider, key.address, profile, key.sign_digest)
+        specification = kept.of_device(device_id, bytes(row.specHash))
+        if specification is None:
+            log.warning(
+                "no specification with the registry's hash: this device is found by its measurements only",
+                device="0x" + device_id.hex(),
+                looked_in=str(kept.path(device_id)),
+            )
+        devices[device_id] = Device(device_id, provider, key.address, profile, key.sign_digest, specification)
     return devices
 
 

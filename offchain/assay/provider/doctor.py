@@ -16,6 +16,7 @@ from assay.provider.http_server import listening_socket
 from assay.provider.inventory import read_inventory
 from assay.provider.runtime.selection import select_runtime
 from assay.provider.settings import ProviderSettings
+from assay.provider.specifications import Specifications
 
 CLOCK_TOLERANCE_S = 30
 LEAST_COIN = 10**16
@@ -95,5 +96,5 @@ async def _key(settings: ProviderSettings, chain: Chain) -> str:
 
 async def _enrolment(settings: ProviderSettings, chain: Chain) -> str:
     key = load(settings.key_file, password(settings.password_file))
-    devices = await load_devices(chain, key.address, device_keys(settings))
+    devices = await load_devices(chain, key.address, device_keys(settings), Specifications(settings.data_dir))
     return f"{len(devices)} devices are enrolled and active"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +13,10 @@ from assay.chain.key_files import Key
 from assay.chain.profiles import read_profile
 from assay.chain.sender import Sender
 from assay.protocol.encoding import device_id as device_id_of
-from assay.protocol.keccak import keccak
 from assay.protocol.messages import Enrol
+from assay.protocol.specification import specification_hash
 from assay.provider.errors import ProviderError
+from assay.provider.specifications import Specifications
 
 MAX_ENDPOINT = 256
 
@@ -37,12 +37,6 @@ class Enrolled:
     device_key: str
     profile: int
     transactions: tuple[tuple[str, int], ...]
-
-
-def spec_hash(spec: Mapping[str, Any]) -> bytes:
-    """H of the description's canonical JSON: what the device claims to be, fixed at enrolment."""
-    text = json.dumps(spec, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return keccak(text.encode("ascii"))
 
 
 def checked_endpoint(endpoint: str) -> str:
@@ -85,7 +79,8 @@ async def enrol(
     device_key: Key,
     profile_id: int,
     announcement: Announcement,
-    spec: Mapping[str, Any],
+    specification: Mapping[str, Any],
+    kept: Specifications,
 ) -> Enrolled:
     """Stakes and enrols; a device that stands in the registry already only has its endpoint announced anew.
 
@@ -102,7 +97,9 @@ async def enrol(
         return Enrolled(device_id, device_key.address, int(standing.profile), (("set endpoint", gas),))
     profile = await read_profile(chain, profile_id, at="latest")
     transactions = await deposit_for(chain, sender, profile.stake)
-    described = spec_hash(spec)
+    described = specification_hash(specification)
+    # Before the transaction: the chain keeps only the hash, so a crash in between must not lose the document.
+    kept.keep(device_id, specification)
     nonce = await enrol_nonce(chain, device_key.address)
     message = Enrol(sender.address, profile_id, described, nonce)
     signature = device_key.sign(message, chain.domain("DeviceRegistry"))

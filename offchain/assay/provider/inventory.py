@@ -7,7 +7,7 @@ import importlib
 import os
 import platform
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,12 +30,17 @@ class Accelerator:
     temperature: int | None = None
     processes: int = 0
 
-    def spec(self) -> dict[str, Any]:
-        """What is fixed at enrolment: no measurement of the moment."""
-        fixed = asdict(self)
-        for moment in ("temperature", "processes", "index"):
-            del fixed[moment]
-        return fixed
+    def specification(self, region: str = "") -> dict[str, Any]:
+        """The document that is fixed at enrolment: no measurement of the moment."""
+        return {
+            "kind": self.kind,
+            "model": self.model,
+            "memoryMiB": self.memory_mib,
+            "driver": self.driver,
+            "mig": self.mig,
+            "uuid": self.uuid,
+            "region": region,
+        }
 
 
 @dataclass(frozen=True)

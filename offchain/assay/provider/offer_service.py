@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -37,6 +37,11 @@ class OfferService:
         self._book = book
         self._terms = terms
 
+    async def listed(self) -> dict[str, Any]:
+        """The public offers and what the devices are, as they travel."""
+        offers = await self.current()
+        return {"offers": offers, "specifications": self.specifications(offers)}
+
     async def current(self) -> list[dict[str, Any]]:
         """Public offers of free devices as JSON, ascending by device; none while draining."""
         terms = self._terms.read()
@@ -49,6 +54,11 @@ class OfferService:
             if price is not None and not await active_lease(self._chain, device_id):
                 offers.append(self._book.offer(device_id, price, await self._nonce(device_id)))
         return offers
+
+    def specifications(self, offers: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """What the devices of these offers were enrolled as, where it is known."""
+        offered = (self._devices[bytes.fromhex(offer["deviceId"][2:])] for offer in offers)
+        return [device.specification for device in offered if device.specification is not None]
 
     async def quote(self, device_id: bytes, renter: str, seconds: int) -> dict[str, Any]:
         """An offer for one renter alone, by the terms' discounts. Raises NotFound, Conflict."""

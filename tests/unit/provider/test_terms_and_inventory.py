@@ -132,6 +132,6 @@ def test_inventory__no_driver_or_no_card__is_labelled_cpu_only(nvml: FakeNvml) -
     assert found.accelerators[0].kind == "cpu" and found.accelerators[0].model.startswith("CPU only")
 
 
-def test_spec__of_a_card__does_not_change_with_the_moment() -> None:
+def test_specification__of_a_card__does_not_change_with_the_moment() -> None:
     card = read_inventory(FakeNvml()).accelerators[0]
-    assert replace(card, temperature=80, processes=0).spec() == card.spec()
+    assert replace(card, temperature=80, processes=0).specification() == card.specification()

@@ -20,8 +20,8 @@ def lease_routes(services: Services) -> APIRouter:
 
     @router.get("/offers")
     async def offers() -> dict[str, Any]:
-        """Every device's current offer, signed by the provider."""
-        return {"offers": await services.offers()}
+        """Offers of the devices that are free, signed by the provider, and what those devices were enrolled as."""
+        return await services.offers()
 
     @router.post("/quotes")
     async def quote(body: QuoteBody) -> dict[str, Any]:

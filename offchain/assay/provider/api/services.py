@@ -22,7 +22,7 @@ from assay.provider.views import Epochs, Leases
 
 @dataclass(frozen=True)
 class Services:
-    """`offers` lists the public offers as JSON, `quote` makes one for (device, renter, seconds);
+    """`offers` is the public offers with their specifications as JSON, `quote` makes one for (device, renter, seconds);
     `started` notes a lease that this provider has started."""
 
     devices: Mapping[bytes, Device]
@@ -36,7 +36,7 @@ class Services:
     guard: RequestGuard
     logins: Logins
     ssh_keys: AuthorisedKeys
-    offers: Callable[[], Awaitable[list[dict[str, Any]]]]
+    offers: Callable[[], Awaitable[dict[str, Any]]]
     quote: Callable[[bytes, str, int], Awaitable[dict[str, Any]]]
     started: Callable[[Lease], None]
     oracle_domain: Domain
