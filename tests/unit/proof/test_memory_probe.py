@@ -15,7 +15,7 @@ from assay.proof.engines import engine
 from assay.proof.errors import ProofError
 from assay.proof.probe import layout
 from assay.proof.probe.result import lane_tree, run_probe, walk_in_python, walk_on_threads
-from assay.proof.probe.verification import length, verify_lanes
+from assay.proof.probe.verification import MAX_LANES, length, verify_device_lanes, verify_lanes
 from assay.proof.threads import Threads
 from assay.protocol.keccak import keccak
 from assay.protocol.profile import NAMED, Profile
@@ -67,7 +67,7 @@ def test_verify_lanes__honest__valid_for_both_engines() -> None:
         result = prover.probe(proof, PI)
         opening = result.open(lanes)
         assert len(opening) == length(PROFILE, len(lanes))
-        verdict = verify_lanes(PROFILE, proof.round_roots, PI, result.lane_root, opening, lanes)
+        verdict = verify_device_lanes(PROFILE, RHO, DEVICE, proof.round_roots, PI, result.lane_root, opening)
         assert verdict.valid, verdict.reason
         roots.add(result.lane_root)
     assert len(roots) == 1
@@ -111,3 +111,27 @@ def test_probe__products_not_kept_or_no_window__says_so() -> None:
         prover.prepare(profile, BETA)
         with pytest.raises(ProofError, match=said):
             prover.probe(prover.prove(SEED), PI)
+
+
+def test_lanes__outside_the_profile_or_too_many__neither_opened_nor_read() -> None:
+    proof = _proof()
+    result = run_probe(proof, PI, walk_in_python)
+    count = layout.lanes(PROFILE)
+    opening = result.open([1])
+    for lanes in ([count], [-1], [1] * (MAX_LANES + 1), [2**70]):
+        data = opening * len(lanes)
+        assert not verify_lanes(PROFILE, proof.round_roots, PI, result.lane_root, data, lanes).valid
+    for lane in (count, -1):
+        with pytest.raises(ValueError, match=str(lane)):
+            result.open([lane])
+
+
+def test_verify_lanes__a_right_chunk_of_another_place__refused() -> None:
+    """Every step shows a chunk that was committed to, but not where the walk went."""
+    proof = _proof()
+    result = run_probe(proof, PI, walk_in_python)
+    opening, size = result.open([1, 5]), length(PROFILE, 1)
+    head = 256 + 32 * layout.lane_depth(PROFILE)
+    swapped = opening[:head] + opening[size + head :] + opening[size : size + head] + opening[head:size]
+    verdict = verify_lanes(PROFILE, proof.round_roots, PI, result.lane_root, swapped, [1, 5])
+    assert "not committed to" in verdict.reason

@@ -93,3 +93,33 @@ def walk_lanes(claim, challenge, first, steps, out):  # type: ignore[no-untyped-
                 state = next_state(out[lane], claim[positions[lane]])
                 out[lane] = state
                 positions[lane] = multiply_high(state, count)
+
+
+@njit(cache=True, nogil=True)
+def replay_lanes(chunks, challenge, lanes, count, visited, out):  # type: ignore[no-untyped-def]
+    """Walks single lanes over the chunks that were shown for their steps.
+
+    Args:
+        chunks: int32[n, steps, chunk]; a sector is the 16 values at its place in the chunk.
+        challenge: uint64[4], π.
+        lanes: int64[n], their numbers.
+        count: S, below 2^32.
+        visited: uint64[n, steps], written: the sectors that a walk went to.
+        out: uint64[n], written: final states.
+    """
+    sectors_a_chunk = np.uint64(chunks.shape[2] // 16)
+    position = np.empty(1, np.uint64)
+    sector = np.empty(4, np.uint64)
+    for n in range(chunks.shape[0]):
+        lane_starts(challenge, lanes[n], out[n : n + 1], position, count)
+        for step in range(chunks.shape[1]):
+            visited[n, step] = position[0]
+            first = 16 * np.int64(position[0] % sectors_a_chunk)
+            for m in range(4):
+                word = np.uint64(0)
+                for value in range(4):
+                    entry = np.uint64(chunks[n, step, first + 4 * m + value]) & np.uint64(0xFFFF)
+                    word |= entry << np.uint64(16 * value)
+                sector[m] = word
+            out[n] = next_state(out[n], sector)
+            position[0] = multiply_high(out[n], count)

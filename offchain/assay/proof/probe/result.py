@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from assay.proof.threads import Threads
 from assay.protocol.profile import Profile
 
 Walker = Callable[[NDArray[np.uint64], bytes, int], NDArray[np.uint64]]  # (sectors (S, 4), π, L) -> states (L,)
+Place = tuple[int, int, int]  # (t, i, j) of the first value of a sector
 
 
 @dataclass(frozen=True)
@@ -41,19 +42,27 @@ class ProbeResult:
         return self._levels[-1].tobytes()
 
     def open(self, lanes: Sequence[int]) -> bytes:
-        """The opening of lanes, in order, duplicates repeated (format in `probe.verification`)."""
-        return b"".join(self._open(lane) for lane in lanes)
+        """The opening of lanes, in order, duplicates repeated (format in `probe.verification`).
 
-    def _open(self, lane: int) -> bytes:
+        Raises:
+            ValueError: a lane that the profile does not have.
+        """
         profile = self.proof.profile
-        leaf, _ = divmod(lane, layout.LANES_PER_LEAF)
+        for lane in lanes:
+            if not 0 <= lane < layout.lanes(profile):
+                raise ValueError(f"lane {lane} is outside the {layout.lanes(profile)} of profile {profile.id}")
+        visited = {lane: [layout.place(profile, p) for p in self._positions(lane)] for lane in set(lanes)}
+        chunks = self._chunks({place for places in visited.values() for place in places})
+        return b"".join(
+            part for lane in lanes for part in (self._leaf(lane), *(chunks[place] for place in visited[lane]))
+        )
+
+    def _leaf(self, lane: int) -> bytes:
+        """The 32 states of a lane's leaf, and their path."""
+        leaf = lane // layout.LANES_PER_LEAF
         states = self.states[leaf * layout.LANES_PER_LEAF : (leaf + 1) * layout.LANES_PER_LEAF]
         path = b"".join(level[(leaf >> d) ^ 1].tobytes() for d, level in enumerate(self._levels[:-1]))
-        parts = [states.astype("<u8").tobytes(), path]
-        places = [layout.place(profile, position) for position in self._positions(lane)]
-        for (t, i, j), row in zip(places, self.proof.rows.read([(t, i) for t, i, _ in places]), strict=True):
-            parts += self._chunk(row, t, i, j)
-        return b"".join(parts)
+        return states.astype("<u8").tobytes() + path
 
     def _positions(self, lane: int) -> list[int]:
         """Sectors that a lane visits."""
@@ -66,21 +75,21 @@ class ProbeResult:
             state, position = step(state, (u0, u1, u2, u3), count)
         return visited
 
-    def _chunk(self, row: NDArray[np.int32], t: int, i: int, j: int) -> list[bytes]:
-        chunks = np.ascontiguousarray(row.reshape(-1, self.proof.profile.chunk), dtype="<i4")
-        leaves = np.empty((len(chunks), 4), np.uint64)
-        keccak.hash_rows(chunks.view("<u8"), leaves)
-        within = j // self.proof.profile.chunk
-        below = row_paths(leaves.view(np.uint8), [within]).tobytes()
-        above = row_paths(self.proof.row_roots[t], [i]).tobytes()
-        return [chunks[within].tobytes(), below, above]
-
-
-def sector_of(row: NDArray[np.int32], j: int) -> tuple[int, int, int, int]:
-    """The four u64 of the 16 values from column j, modulo 2^16, little-endian."""
-    values = row[j : j + layout.SECTOR_VALUES].astype("<u2")
-    u0, u1, u2, u3 = (int(u) for u in values.view("<u8"))
-    return u0, u1, u2, u3
+    def _chunks(self, places: Set[Place]) -> dict[Place, bytes]:
+        """The chunks of some elements (t, i, j), each with its path to the round's root; a round at a time."""
+        chunk, found = self.proof.profile.chunk, dict[Place, bytes]()
+        for t in sorted({t for t, _, _ in places}):
+            here = sorted(place for place in places if place[0] == t)
+            levels = tree_levels(self.proof.row_roots[t])
+            for place, row in zip(here, self.proof.rows.read([(t, i) for _, i, _ in here]), strict=True):
+                chunks = np.ascontiguousarray(row.reshape(-1, chunk), dtype="<i4")
+                leaves = np.empty((len(chunks), 4), np.uint64)
+                keccak.hash_rows(chunks.view("<u8"), leaves)
+                i, within = place[1], place[2] // chunk
+                below = row_paths(leaves.view(np.uint8), [within]).tobytes()
+                above = b"".join(level[(i >> d) ^ 1].tobytes() for d, level in enumerate(levels[:-1]))
+                found[place] = chunks[within].tobytes() + below + above
+        return found
 
 
 def lane_tree(states: NDArray[np.uint64]) -> list[NDArray[np.uint8]]:

@@ -15,23 +15,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
+from assay.proof.kernels import probe
+from assay.proof.kernels.keccak import hash_rows
+from assay.proof.kernels.paths import first_foreign_row
+from assay.proof.kernels.words import seed_words
 from assay.proof.probe import layout
-from assay.proof.probe.result import sector_of
-from assay.proof.probe.walk import step
 from assay.proof.verification import VALID, Fault, Verdict
-from assay.protocol.keccak import keccak
-from assay.protocol.merkle import root_from_path
 from assay.protocol.profile import Profile
 
-_LEAF_BYTES = 8 * layout.LANES_PER_LEAF
 MAX_LANES = 256  # in one opening
 
 
+def _record(profile: Profile) -> np.dtype[np.void]:
+    step = np.dtype([("chunk", "<i4", (profile.chunk,)), ("path", "<u8", (layout.chunk_depth(profile), 4))])
+    leaf = ("states", "<u8", (layout.LANES_PER_LEAF,))
+    return np.dtype([leaf, ("path", "<u8", (layout.lane_depth(profile), 4)), ("steps", step, (layout.STEPS,))])
+
+
 def length(profile: Profile, count: int) -> int:
-    """Bytes of an opening of `count` lanes."""
+    """Bytes of an opening of `count` lanes: where a receiver stops reading."""
     step_bytes = 4 * profile.chunk + 32 * layout.chunk_depth(profile)
-    return count * (_LEAF_BYTES + 32 * layout.lane_depth(profile) + layout.STEPS * step_bytes)
+    leaf_bytes = 8 * layout.LANES_PER_LEAF + 32 * layout.lane_depth(profile)
+    return count * (leaf_bytes + layout.STEPS * step_bytes)
+
+
+def verify_device_lanes(
+    profile: Profile,
+    rho: bytes,
+    device_id: bytes,
+    round_roots: Sequence[bytes],
+    challenge: bytes,
+    lane_root: bytes,
+    opening: bytes,
+) -> Verdict:
+    """Verifies an epoch's opening of the lanes that ρ draws for a device; arguments as in `verify_lanes`."""
+    lanes = layout.lane_samples(rho, device_id, profile)
+    return verify_lanes(profile, round_roots, challenge, lane_root, opening, lanes)
 
 
 def verify_lanes(
@@ -50,45 +71,57 @@ def verify_lanes(
         challenge: π, 32 bytes.
         lane_root: as sealed.
         opening: bytes as received.
-        lanes: asked for.
+        lanes: asked for, each below `layout.lanes(profile)`.
     """
     if not 0 < len(lanes) <= MAX_LANES:
         return Verdict(False, f"{len(lanes)} lanes asked for, from 1 to {MAX_LANES} are read", Fault.FORMAT)
+    for lane in lanes:
+        if not 0 <= lane < layout.lanes(profile):
+            return Verdict(False, f"lane {lane} is outside the {layout.lanes(profile)} of the profile", Fault.FORMAT)
     expected = length(profile, len(lanes))
     if len(opening) != expected:
         return Verdict(False, f"opening has {len(opening)} bytes, expected {expected}", Fault.FORMAT)
-    size = expected // len(lanes)
-    for n, lane in enumerate(lanes):
-        reason = _wrong_lane(profile, round_roots, challenge, lane_root, opening[n * size : (n + 1) * size], lane)
+    records = np.frombuffer(opening, _record(profile))
+    numbers = np.array(lanes, np.int64)
+    roots = np.frombuffer(b"".join(round_roots), "<u8").reshape(-1, 4)
+    for reason in (
+        _wrong_leaf(records, numbers, lane_root),
+        _wrong_walk(profile, records, numbers, challenge, roots),
+    ):
         if reason:
-            return Verdict(False, f"lane {lane}: {reason}", Fault.PATH)
+            return Verdict(False, reason, Fault.PATH)
     return VALID
 
 
-def _nodes(data: bytes) -> list[bytes]:
-    return [data[n : n + 32] for n in range(0, len(data), 32)]
+def _wrong_leaf(records: NDArray[np.void], lanes: NDArray[np.int64], lane_root: bytes) -> str:
+    leaves = np.empty((len(lanes), 4), np.uint64)
+    hash_rows(np.ascontiguousarray(records["states"]), leaves)
+    paths = np.ascontiguousarray(records["path"])
+    root = np.frombuffer(lane_root, "<u8").reshape(1, 4)
+    at = first_foreign_row(leaves, paths, np.zeros_like(lanes), lanes // layout.LANES_PER_LEAF, root)
+    return "" if at < 0 else f"lane {lanes[at]}: its leaf is not under the sealed lane root"
 
 
-def _wrong_lane(
-    profile: Profile, roots: Sequence[bytes], challenge: bytes, lane_root: bytes, data: bytes, lane: int
+def _wrong_walk(
+    profile: Profile, records: NDArray[np.void], lanes: NDArray[np.int64], challenge: bytes, roots: NDArray[np.uint64]
 ) -> str:
-    leaf, within = divmod(lane, layout.LANES_PER_LEAF)
-    head = _LEAF_BYTES + 32 * layout.lane_depth(profile)
-    if root_from_path(keccak(data[:_LEAF_BYTES]), leaf, _nodes(data[_LEAF_BYTES:head])) != lane_root:
-        return "its leaf is not under the sealed lane root"
-    count = layout.sectors(profile)
-    state, position = layout.lane_start(challenge, lane, count)
-    chunk_bytes = 4 * profile.chunk
-    record = chunk_bytes + 32 * layout.chunk_depth(profile)
-    chunks_a_row = profile.N // profile.chunk
-    for n in range(layout.STEPS):
-        at = head + n * record
-        chunk, path = data[at : at + chunk_bytes], _nodes(data[at + chunk_bytes : at + record])
-        t, i, j = layout.place(profile, position)
-        place = i * chunks_a_row + j // profile.chunk
-        if root_from_path(keccak(chunk), place, path) != roots[t]:
-            return f"step {n} shows a chunk that was not committed to"
-        values = np.frombuffer(chunk, "<i4")
-        state, position = step(state, sector_of(values, j % profile.chunk), count)
-    claimed = int.from_bytes(data[8 * within : 8 * within + 8], "little")
-    return "" if claimed == state else "its final state does not follow from the chunks it visited"
+    """Walks over the chunks shown, then looks whether those are the ones committed to where the walks went."""
+    chunks = np.ascontiguousarray(records["steps"]["chunk"])
+    visited, final = np.empty((len(lanes), layout.STEPS), np.uint64), np.empty(len(lanes), np.uint64)
+    count = np.uint64(layout.sectors(profile))
+    probe.replay_lanes(chunks, seed_words(challenge), lanes, count, visited, final)
+    element = visited.reshape(-1).astype(np.int64) * layout.SECTOR_VALUES
+    rounds = profile.T - profile.W + element // (profile.M * profile.N)
+    places = element % (profile.M * profile.N) // profile.chunk
+    leaves = np.empty((len(element), 4), np.uint64)
+    hash_rows(chunks.view("<u8").reshape(len(element), -1), leaves)
+    paths = np.ascontiguousarray(records["steps"]["path"]).reshape(len(element), -1, 4)
+    at = first_foreign_row(leaves, paths, rounds, places, roots)
+    if at >= 0:
+        lane, step = divmod(int(at), layout.STEPS)
+        return f"lane {lanes[lane]}: step {step} shows a chunk that was not committed to"
+    claimed = records["states"][np.arange(len(lanes)), lanes % layout.LANES_PER_LEAF]
+    differs = np.flatnonzero(claimed != final)
+    if len(differs):
+        return f"lane {lanes[differs[0]]}: its final state does not follow from the chunks it visited"
+    return ""
