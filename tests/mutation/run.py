@@ -1,7 +1,8 @@
 """Runs the Forge tests against mutants of the contracts: `python tests/mutation/run.py --sample 200 --seed 1`.
 
-A mutant is killed when a test fails, invalid when it does not compile, and survives otherwise; one that runs
-past its time counts as not killed, since that may be the machine. The invariants run where the other tests pass.
+A mutant is killed when a test fails, invalid when it does not compile, and survives otherwise; one that runs past its
+time counts as not killed, since that may be the machine. Those that `equivalents.yml` argues to change nothing are not
+drawn. `--defences` runs those of `defences.yml` instead: each a defence taken out, which the named test must notice.
 Results go to `build/mutation/results.json` after each mutant; `--list` prints every mutant without running any.
 """
 
@@ -9,27 +10,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import math
 import random
-import shutil
-import signal
-import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
+import yaml
 from mutants import Mutant, mutants
+from workplace import Workplace
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "mutation"
-PARTS = ("contracts", "tests/forge", "scripts/solc")
 SOURCES = ("*.sol", "fraud/*.sol", "lease/*.sol", "libraries/*.sol", "governance/PausableEntry.sol")
-SHORT = {"FOUNDRY_FUZZ_RUNS": "16", "FOUNDRY_INVARIANT_RUNS": "4", "FOUNDRY_INVARIANT_DEPTH": "40"}
-LIMIT_SECONDS = 600
-TIMEOUT = "ran past its time"
-INVARIANTS = "tests/forge/invariants/*"
 
 
 def all_mutants() -> list[Mutant]:
@@ -40,59 +37,97 @@ def all_mutants() -> list[Mutant]:
     return found
 
 
-def prepare(worker: int) -> Path:
-    """A copy of what Forge needs, so that the working tree is never touched."""
-    home = BUILD / f"worker{worker}"
-    shutil.rmtree(home, ignore_errors=True)
-    for part in PARTS:
-        shutil.copytree(ROOT / part, home / part)
-    shutil.copy(ROOT / "foundry.toml", home)
-    (home / "node_modules").symlink_to(ROOT / "node_modules")
-    (home / "tests" / "vectors").symlink_to(ROOT / "tests" / "vectors")
-    ok, output = forge(home, "--no-match-path", INVARIANTS)
-    if not ok:
-        sys.exit(f"the tests fail without any mutant:\n{output[-3000:]}")
-    return home
+def read(name: str) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name(name).read_text())
+    return entries
 
 
-def forge(home: Path, *selection: str) -> tuple[bool, str]:
-    """Whether the tests pass, and what Forge printed."""
-    command = [str(ROOT / "node_modules/.bin/forge"), "test", "--fail-fast", *selection]
-    process = subprocess.Popen(
-        command,
-        cwd=home,
-        env={**os.environ, **SHORT},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=LIMIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return False, TIMEOUT
-    return process.returncode == 0, output
+def argued() -> set[tuple[str, str, str]]:
+    """Path, line and what becomes of it, of mutants that change nothing."""
+    return {(e["path"], e["line"].strip(), (e["becomes"] or "").strip()) for e in read("equivalents.yml")}
 
 
-def outcome(home: Path, mutant: Mutant) -> str:
-    path = home / mutant.path
-    original = path.read_text()
-    lines = original.splitlines(keepends=True)
+def wilson(killed: int, of: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson's score)."""
+    z, p = 1.96, killed / of
+    middle, spread = p + z * z / (2 * of), z * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of))
+    return (middle - spread) / (1 + z * z / of), (middle + spread) / (1 + z * z / of)
+
+
+def on_workplaces(workers: int, jobs: list[Any], do: Callable[[Workplace, Any], Any]) -> Any:
+    """Results as they come, of `do` in one of the workplaces."""
+    homes: Queue[Workplace] = Queue()
+    for worker in range(workers):
+        home = Workplace(ROOT, BUILD / f"worker{worker}")
+        if (failed := home.failures({})) != []:
+            sys.exit(f"tests fail without any mutant: {failed}")
+        homes.put(home)
+
+    def one(job: Any) -> Any:
+        home = homes.get()
+        try:
+            return do(home, job)
+        finally:
+            homes.put(home)
+
+    with ThreadPoolExecutor(workers) as pool:
+        for future in as_completed([pool.submit(one, job) for job in jobs]):
+            yield future.result()
+    while not homes.empty():
+        homes.get().compiler.close()
+
+
+def outcome(home: Workplace, mutant: Mutant) -> dict[str, Any]:
+    lines = (home.home / mutant.path).read_text().splitlines(keepends=True)
     lines[mutant.line - 1] = mutant.after + "\n"
-    path.write_text("".join(lines))
-    try:
-        passed, output = forge(home, "--no-match-path", INVARIANTS)
-        if passed:
-            passed, output = forge(home, "--match-path", INVARIANTS)
-    finally:
-        path.write_text(original)
-    if passed:
-        return "survived"
-    if output == TIMEOUT:
-        return "timeout"
-    return "killed" if "FAIL" in output else "invalid"
+    codes = home.codes_of(mutant.path, "".join(lines))
+    if "error" in codes:
+        return {**asdict(mutant), "result": "invalid", "by": None}
+    failed = home.failures(codes)
+    result = "timeout" if failed is None else "killed" if failed else "survived"
+    return {**asdict(mutant), "result": result, "by": failed[0] if failed else None}
+
+
+def without_defence(home: Workplace, defence: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Empty where the named test, and perhaps others, noticed."""
+    codes: dict[str, str] = {}
+    by_path: dict[str, str] = {}
+    for change in defence["without"]:
+        source = by_path.get(change["path"]) or (home.home / change["path"]).read_text()
+        if source.count(change["code"]) != 1:
+            return defence, f"{change['path']} has {source.count(change['code'])} times: {change['code']}"
+        by_path[change["path"]] = source.replace(change["code"], change.get("becomes") or "")
+    holding = sorted({name for path in by_path for name in home.compiler.holding(path)})
+    codes = home.compiler.compile(by_path, holding)
+    if "error" in codes:
+        return defence, codes["error"]
+    failed = home.failures(codes, "--match-test", f"^{defence['noticed_by']}", all_of_them=True)
+    return defence, "" if failed else f"{defence['noticed_by']} passes"
+
+
+def run_defences(workers: int) -> int:
+    missed = 0
+    for defence, fault in on_workplaces(workers, read("defences.yml"), without_defence):
+        missed += bool(fault)
+        print(f"{'MISSED ' if fault else 'noticed'} {defence['threat']}{': ' + fault if fault else ''}", flush=True)
+    print(f"{len(read('defences.yml')) - missed} of {len(read('defences.yml'))} noticed")
+    return 1 if missed else 0
+
+
+def run_mutants(chosen: list[Mutant], workers: int, least: float) -> int:
+    results = []
+    for result in on_workplaces(workers, chosen, outcome):
+        results.append(result)
+        (BUILD / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+        if result["result"] in ("survived", "timeout"):
+            where = f"{result['path']}:{result['line']}"
+            print(f"{result['result']} {where} {result['operator']}: {result['after'].strip()}", flush=True)
+    killed = sum(r["result"] == "killed" for r in results)
+    valid = sum(r["result"] != "invalid" for r in results)
+    low, high = wilson(killed, valid)
+    print(f"{killed} of {valid} killed: {killed / valid:.1%}, 95 % interval {low:.1%} to {high:.1%}")
+    print(f"{len(results) - valid} did not compile")
+    return 0 if killed >= least * valid else 1
 
 
 def main() -> int:
@@ -101,43 +136,26 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", default="", help="part of a path")
+    parser.add_argument("--defences", action="store_true", help="the named defences instead")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--least", type=float, default=0.0, help="fail below this share killed")
     arguments = parser.parse_args()
 
-    chosen = [m for m in all_mutants() if arguments.only in m.path]
+    if arguments.defences:
+        return run_defences(arguments.workers)
+    equivalent = argued()
+    chosen = [
+        m
+        for m in all_mutants()
+        if arguments.only in m.path and (m.path, m.before.strip(), m.after.strip()) not in equivalent
+    ]
     if arguments.list:
         for m in chosen:
             print(f"{m.path}:{m.line}: {m.operator}: {m.after.strip() or '(nothing)'}")
         print(f"{len(chosen)} mutants")
         return 0
     random.Random(arguments.seed).shuffle(chosen)
-    if arguments.sample:
-        chosen = chosen[: arguments.sample]
-
-    homes: Queue[Path] = Queue()
-    for worker in range(arguments.workers):
-        homes.put(prepare(worker))
-    results = []
-
-    def one(mutant: Mutant) -> tuple[Mutant, str]:
-        home = homes.get()
-        try:
-            return mutant, outcome(home, mutant)
-        finally:
-            homes.put(home)
-
-    with ThreadPoolExecutor(arguments.workers) as pool:
-        for future in as_completed([pool.submit(one, m) for m in chosen]):
-            mutant, result = future.result()
-            results.append({**asdict(mutant), "result": result})
-            (BUILD / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-            if result == "survived":
-                print(f"survived {mutant.path}:{mutant.line} {mutant.operator}: {mutant.after.strip()}", flush=True)
-    killed = sum(r["result"] == "killed" for r in results)
-    valid = sum(r["result"] != "invalid" for r in results)
-    print(f"{killed} of {valid} killed: {killed / valid:.1%} ({len(results) - valid} did not compile)")
-    return 0 if killed >= arguments.least * valid else 1
+    return run_mutants(chosen[: arguments.sample or None], arguments.workers, arguments.least)
 
 
 if __name__ == "__main__":
