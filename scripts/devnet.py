@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from assay.devnet.network import NetworkPlan
 from assay.devnet.up import keep_running
 
 FOLDER = Path("build/devnet")
+RENTERS = ("renter", "ada", "ben")
 
 
 @click.group()
@@ -48,9 +50,15 @@ def _finish(work: object) -> None:
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Keys, logs and databases.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo.json"), help="What happened, as JSON.")
 @click.option("--port", type=int, default=None, help="Port of the chain; a free one by default.")
-def demo(folder: Path, out: Path, port: int | None) -> None:
+@click.option(
+    "--serve/--exit",
+    default=None,
+    help="Leave the market's pages up until Ctrl-C, or end at once; in a terminal the former.",
+)
+def demo(folder: Path, out: Path, port: int | None, serve: bool | None) -> None:
     """Watch providers measured, a cheat slashed, a device leased and paid."""
-    _finish(run_demo(NetworkPlan(folder=folder, port=port), out))
+    looked_at = sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")
+    _finish(run_demo(NetworkPlan(folder=folder, port=port), out, looked_at if serve is None else serve))
 
 
 @cli.command()
@@ -58,4 +66,4 @@ def demo(folder: Path, out: Path, port: int | None) -> None:
 @click.option("--port", type=int, default=8545, show_default=True, help="Port of the chain.")
 def up(folder: Path, port: int) -> None:
     """Leave a network running and print where and with which keys."""
-    _finish(keep_running(NetworkPlan(folder=folder, port=port)))
+    _finish(keep_running(NetworkPlan(folder=folder, port=port, renters=RENTERS)))

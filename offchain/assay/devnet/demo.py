@@ -11,21 +11,26 @@ from rich.console import Console
 
 from assay.devnet.demo_lease import lease_and_run, settle
 from assay.devnet.ledger import Ledger
+from assay.devnet.market_pages import shown
 from assay.devnet.narration import Narrator
 from assay.devnet.network import Network, NetworkPlan, network_folder, start_network
 from assay.devnet.outcome import DemoOutcome, DeviceResult, SlashResult, StakeChange
 from assay.devnet.progress import Progress
 from assay.devnet.reports import read_report
-from assay.devnet.tables import print_outcome
-from assay.devnet.waiting import until
+from assay.devnet.tables import print_outcome, print_pages
+from assay.devnet.waiting import until, until_a_process_ends
 from assay.protocol.hexadecimal import to_hex
 
 EPOCH_PATIENCE = 120.0
 SLASH_PATIENCE = 90.0
+MARKET_PATIENCE = 30.0
 
 
-async def run_demo(plan: NetworkPlan, out: Path) -> None:
-    """Run the whole story, print it, write `out`. Raises DevnetError where any part of it did not happen."""
+async def run_demo(plan: NetworkPlan, out: Path, serve: bool) -> None:
+    """Run the whole story, print it, write `out`; with `serve`, leave the market's pages up until cancelled.
+
+    Raises DevnetError where any part of it did not happen.
+    """
     console = Console()
     progress = Progress(console)
     with network_folder(plan) as (workspace, processes):
@@ -38,10 +43,16 @@ async def run_demo(plan: NetworkPlan, out: Path) -> None:
             narrator.cancel()
             with suppress(asyncio.CancelledError):
                 await narrator
-    print_outcome(console, outcome)
-    outcome.write(out)
-    console.print(f"\n[green]all of it happened[/] in {outcome.wall_seconds:.0f} s; the same as JSON: {out}")
-    console.print("`make devnet` leaves such a network running, with the market's pages to look at")
+        print_outcome(console, outcome)
+        outcome.write(out)
+        console.print(f"\n[green]all of it happened[/] in {outcome.wall_seconds:.0f} s; the same as JSON: {out}")
+        if serve:
+            print_pages(console, outcome.pages)
+            # Ctrl-C is how somebody who has looked enough ends it.
+            with suppress(asyncio.CancelledError):
+                await until_a_process_ends(processes)
+    if not serve:
+        console.print("`make devnet` leaves such a network running, with the market's pages to look at")
 
 
 async def _story(network: Network, plan: NetworkPlan, progress: Progress, before: dict[str, int]) -> DemoOutcome:
@@ -56,6 +67,13 @@ async def _story(network: Network, plan: NetworkPlan, progress: Progress, before
     slash = await until("the slash of the cheat", SLASH_PATIENCE, network, lambda: _slash(network, plan))
     progress.done("the cheat was slashed by a proof that the contract checked")
     lease = await settle(network, progress, job)
+    pages = await until(
+        "the market's pages with all of it",
+        MARKET_PATIENCE,
+        network,
+        lambda: shown(network, slash.tx, slash.device_id, lease.lease_id),
+    )
+    progress.done("the market has indexed the slash and the lease, and serves pages about them")
     return DemoOutcome(
         epoch=epoch,
         devices=devices,
@@ -66,6 +84,7 @@ async def _story(network: Network, plan: NetworkPlan, progress: Progress, before
         ],
         slash=slash,
         lease=lease,
+        pages=pages,
         wall_seconds=progress.seconds,
     )
 
@@ -74,7 +93,7 @@ def _stakes(network: Network, plan: NetworkPlan) -> dict[str, int]:
     """Active and pending stake of every provider and validator, by name."""
     ledger = network.ledger
     stakes = {}
-    for name in network.endpoints:
+    for name in (one for one in network.endpoints if one in network.participants):
         stake = ledger.stake(network.participants[name].address)
         stakes[name] = stake.active + stake.pending
     return stakes

@@ -17,7 +17,7 @@ from assay.devnet.anvil import mine_every_second, start_anvil
 from assay.devnet.errors import DevnetError
 from assay.devnet.ledger import Ledger
 from assay.devnet.ports import HOST, free_ports, require_free
-from assay.devnet.processes import Processes
+from assay.devnet.processes import Child, Processes
 from assay.devnet.progress import Progress
 from assay.devnet.workspace import Workspace
 
@@ -27,7 +27,7 @@ EPOCHS = {"epochLength": 16, "openBy": 4, "sealBy": 10, "drawBy": 14, "reportBy"
 HOLDBACK = 2 * EPOCHS["epochLength"] + EPOCHS["reportBy"]  # the least that LeaseEscrow accepts
 TOKENS_EACH = 10**24  # network token, base units
 DOLLARS_EACH = 10**10  # test dollars, 6 decimals: 10,000
-SKIPPED_SHARE = 0.3
+HONEST, CHEATING = "cpu", "skipped-rows:0.3"
 PRICE_PER_HOUR = {"north": "3.20", "south": "2.40", "cheat": "0.60"}  # test dollars
 # A lease of half a minute is worth cents; the fee's floor must not eat it.
 FEE_FLOORS = [{"token": "NetworkToken", "feeFloor": "1e16"}, {"token": "TestToken", "feeFloor": 100}]
@@ -43,7 +43,7 @@ class NetworkPlan:
     genesis_seconds: int = 32
     providers: tuple[str, ...] = ("north", "south", "cheat")
     skips_rows: frozenset[str] = frozenset({"cheat"})
-    market: bool = False
+    renters: tuple[str, ...] = ("renter",)
 
 
 @dataclass
@@ -73,12 +73,15 @@ class Network:
                 return one.name
         return address
 
-    def options(self, name: str, reads_only: bool = False) -> list[str]:
-        """Options that a participant's daemons and commands take; what only reads the chain has no key."""
+    def options(self, name: str, reads_only: bool = False, data: str | None = None) -> list[str]:
+        """Options that a participant's daemons and commands take; what only reads the chain has no key.
+
+        `data` is a folder of its own for whoever runs more than one daemon.
+        """
         common = [
             "--rpc", self.url,
             "--deployment", str(self.workspace.deployment),
-            "--data-dir", str(self.workspace.data / name),
+            "--data-dir", str(self.workspace.data / (data or name)),
         ]  # fmt: skip
         if reads_only:
             return common
@@ -90,9 +93,11 @@ class Network:
         ]
         return [*common, *map(str, key)]
 
-    async def assay(self, name: str, *arguments: str, after: Sequence[str] = (), reads_only: bool = False) -> str:
+    async def assay(
+        self, name: str, *arguments: str, after: Sequence[str] = (), reads_only: bool = False, data: str | None = None
+    ) -> str:
         """Run one `assay` command as a participant; `after` follows the options. Returns standard output."""
-        command = ["assay", *arguments, *self.options(name, reads_only), *after]
+        command = ["assay", *arguments, *self.options(name, reads_only, data), *after]
         log = self.workspace.log(f"{name}-commands")
         return await self.processes.run(" ".join(command[:3]), command, log)
 
@@ -122,7 +127,7 @@ async def start_network(plan: NetworkPlan, workspace: Workspace, processes: Proc
     network = Network(workspace, processes, url, _participants(plan, workspace))
     with progress.step("contracts, deployed with Ape"):
         await _deploy(plan, network)
-    daemons = [*_validators(plan), *plan.providers, *(["market"] if plan.market else [])]
+    daemons = [*_validators(plan), *plan.providers, "market"]
     for name, daemon_port in zip(daemons, free_ports(len(daemons)), strict=True):
         network.endpoints[name] = f"http://{HOST}:{daemon_port}"
     seats, devices = len(_validators(plan)), len(plan.providers)
@@ -139,7 +144,7 @@ def _validators(plan: NetworkPlan) -> list[str]:
 
 
 def _participants(plan: NetworkPlan, workspace: Workspace) -> dict[str, Participant]:
-    names = ["deployer", "guardian", *_validators(plan), *plan.providers, "watcher", "renter"]
+    names = ["deployer", "guardian", *_validators(plan), *plan.providers, "watcher", *plan.renters]
     password = workspace.password_file.read_text()
     return {name: participant(name, index, workspace.keys, password) for index, name in enumerate(names)}
 
@@ -175,33 +180,39 @@ async def _enrol(network: Network, name: str) -> None:
 
 
 def _start_daemons(plan: NetworkPlan, network: Network) -> None:
-    dollars = network.deployment.contracts["TestToken"].address
-    commands: dict[str, list[str]] = {name: ["validator", "run"] for name in _validators(plan)}
+    for name in _validators(plan):
+        command = ["assay", "validator", "run", *_listen(network, name), *network.options(name)]
+        network.processes.start(name, command, network.workspace.log(name))
     for name in plan.providers:
-        engine = f"skipped-rows:{SKIPPED_SHARE}" if name in plan.skips_rows else "cpu"
-        commands[name] = [
-            "provider", "run",
-            "--engine", engine,
-            "--runtime", "local",
-            "--token", dollars,
-            "--price-per-hour", PRICE_PER_HOUR.get(name, "1.00"),
-            "--min-duration", "10",
-        ]  # fmt: skip
-    for name, command in commands.items():
-        listen = ["--host", HOST, "--port", network.endpoints[name].rsplit(":", 1)[1]]
-        network.processes.start(name, ["assay", *command, *listen, *network.options(name)], network.workspace.log(name))
+        start_provider(network, name, CHEATING if name in plan.skips_rows else HONEST)
     network.processes.start(
         "watcher", ["assay", "watch", *network.options("watcher")], network.workspace.log("watcher")
     )
-    if plan.market:
-        _start_market(network)
+    _start_market(network)
+
+
+def start_provider(network: Network, name: str, engine: str, data: str | None = None) -> Child:
+    """Start a provider's daemon; `data` as in `Network.options`."""
+    command = [
+        "assay", "provider", "run", *_listen(network, data or name),
+        "--engine", engine,
+        "--runtime", "local",
+        "--token", network.deployment.contracts["TestToken"].address,
+        "--price-per-hour", PRICE_PER_HOUR.get(name, "1.00"),
+        "--min-duration", "10",
+        *network.options(name, data=data),
+    ]  # fmt: skip
+    return network.processes.start(data or name, command, network.workspace.log(data or name))
+
+
+def _listen(network: Network, name: str) -> list[str]:
+    return ["--host", HOST, "--port", network.endpoints[name].rsplit(":", 1)[1]]
 
 
 def _start_market(network: Network) -> None:
     database = network.workspace.data / "market.sqlite"
     chain = ["--rpc", network.url, "--deployment", str(network.workspace.deployment)]
-    listen = ["--host", HOST, "--port", network.endpoints["market"].rsplit(":", 1)[1]]
-    command = ["assay", "market", "run", *chain, "--database", str(database), *listen]
+    command = ["assay", "market", "run", *chain, "--database", str(database), *_listen(network, "market")]
     network.processes.start("market", command, network.workspace.log("market"))
 
 

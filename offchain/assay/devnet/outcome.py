@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from assay.devnet.ledger import TransactionRecord
+from assay.devnet.market_pages import MarketPages
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class DemoOutcome:
     stakes: list[StakeChange]
     slash: SlashResult
     lease: LeaseResult
+    pages: MarketPages
     wall_seconds: float
 
     def gas(self) -> list[GasRow]:
@@ -108,6 +110,7 @@ class DemoOutcome:
             "stakes": [_camel(asdict(stake)) for stake in self.stakes],
             "slash": _camel(asdict(self.slash)),
             "lease": _camel(asdict(self.lease)),
+            "pages": asdict(self.pages),
             "wallSeconds": round(self.wall_seconds, 1),
         }
         path.parent.mkdir(parents=True, exist_ok=True)

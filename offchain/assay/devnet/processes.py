@@ -108,11 +108,13 @@ class Processes:
             if status is not None:
                 raise ChildFailed(child.name, status, child.log, _tail(child.log))
 
-    def stop_all(self) -> None:
-        """End every child: ask first, then kill what has not ended in time."""
-        for child in reversed(self.children):
+    def stop(self, *children: Child) -> None:
+        """End these children: ask first, then kill what has not ended in time."""
+        for child in children:
+            # From here on its end is no failure.
+            self.children.remove(child)
             _signal_group(child.process.pid, signal.SIGTERM)
-        for child in reversed(self.children):
+        for child in children:
             try:
                 child.process.wait(GRACE_SECONDS)
             except subprocess.TimeoutExpired:
@@ -120,7 +122,10 @@ class Processes:
                 child.process.wait()
             # What the child itself started and left behind shares its group.
             _signal_group(child.process.pid, signal.SIGKILL)
-        self.children.clear()
+
+    def stop_all(self) -> None:
+        """End every child, last started first."""
+        self.stop(*reversed(self.children))
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -11,7 +11,7 @@ from assay.devnet.network import Network
 from assay.devnet.outcome import DeviceResult
 from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
-from assay.renter.measurements import Measured, parse_entry
+from assay.protocol.report_lines import Measured, parse_report_line
 
 MAX_INDEX = 4 << 20
 
@@ -32,7 +32,7 @@ def read_report(network: Network, epoch: int) -> list[DeviceResult]:
     url = f"{network.endpoints['validator-1']}/v1/epochs/{epoch}"
     with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - loopback
         index = json.loads(response.read(MAX_INDEX))
-    return [_result(network, ledger, parse_entry(entry, root)) for entry in index["devices"]]
+    return [_result(network, ledger, parse_report_line(entry, root)) for entry in index["devices"]]
 
 
 def _result(network: Network, ledger: Ledger, measured: Measured) -> DeviceResult:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from rich.console import Console
 from rich.table import Table
 
+from assay.devnet.market_pages import MarketPages
 from assay.devnet.outcome import DemoOutcome
 
 NETWORK_TOKEN_DECIMALS = 18
@@ -27,6 +28,18 @@ def print_outcome(console: Console, outcome: DemoOutcome) -> None:
     for table in (_devices(outcome), _gas(outcome), _stakes(outcome), _lease(outcome)):
         console.print()
         console.print(table)
+
+
+def print_pages(console: Console, pages: MarketPages) -> None:
+    """Where to go on looking with the mouse."""
+    lines = {
+        "the market": pages.market,
+        "the cheat, its evidence and its slash": pages.device,
+        "the lease, from deposit to refund": pages.lease,
+    }
+    console.print("\nThe network stays up until Ctrl-C. In a browser:", highlight=False)
+    for name, url in lines.items():
+        console.print(f"  {name:40} {url}", highlight=False, soft_wrap=True)
 
 
 def _devices(outcome: DemoOutcome) -> Table:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+import random
 
 from rich.console import Console
 from rich.table import Table
 
+from assay.devnet.activity import Activity
+from assay.devnet.errors import DevnetError
 from assay.devnet.network import Network, NetworkPlan, network_folder, start_network
 from assay.devnet.progress import Progress
-
-CHECK_SECONDS = 1.0
+from assay.devnet.waiting import until_a_process_ends
 
 
 async def keep_running(plan: NetworkPlan) -> None:
-    """Start the network, print where everything is, and stay until cancelled or a process ends."""
+    """Start the network, print where everything is, keep it busy, and stay until cancelled or a process ends."""
     console = Console()
-    plan = replace(plan, market=True)
     with network_folder(plan) as (workspace, processes):
-        network = await start_network(plan, workspace, processes, Progress(console))
+        progress = Progress(console)
+        network = await start_network(plan, workspace, processes, progress)
         console.print(_participants(network))
         console.print(
             f"chain {network.url}   deployment {workspace.deployment}\n"
@@ -29,9 +30,14 @@ async def keep_running(plan: NetworkPlan) -> None:
             highlight=False,
             soft_wrap=True,
         )
-        while True:
-            processes.check()
-            await asyncio.sleep(CHECK_SECONDS)
+        honest = [name for name in plan.providers if name not in plan.skips_rows]
+        activity = Activity(network, progress, random.Random())  # noqa: S311 - no secret
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(activity.run(list(plan.renters), honest, min(plan.skips_rows)))
+                group.create_task(until_a_process_ends(processes))
+        except* DevnetError as failures:
+            raise failures.exceptions[0] from None
 
 
 def _participants(network: Network) -> Table:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from assay.devnet.errors import TookTooLong
 from assay.devnet.network import Network
+from assay.devnet.processes import Processes
 
 POLL_SECONDS = 0.5
 T = TypeVar("T")
@@ -27,3 +28,10 @@ async def until(what: str, seconds: float, network: Network, look: Callable[[], 
             return found
         await asyncio.sleep(POLL_SECONDS)
     raise TookTooLong(what, seconds)
+
+
+async def until_a_process_ends(processes: Processes) -> NoReturn:
+    """Stays until cancelled. Raises ChildFailed when a daemon ends meanwhile."""
+    while True:
+        processes.check()
+        await asyncio.sleep(POLL_SECONDS)

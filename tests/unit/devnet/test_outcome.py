@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from assay.devnet.ledger import TransactionRecord
+from assay.devnet.market_pages import MarketPages
 from assay.devnet.outcome import DemoOutcome, DeviceResult, LeaseResult, SlashResult, StakeChange
 from assay.devnet.tables import amount
 
@@ -22,6 +23,7 @@ def outcome(transactions: list[TransactionRecord]) -> DemoOutcome:
         stakes=[StakeChange("cheat", "0x02", 5, 1)],
         slash=SlashResult("cheat", "0x02", "0xbb", "WrongElement", {"t": 0}, 4, 1, "watcher", "0xcc"),
         lease=LeaseResult(1, "tUSD", 6, 10, 20, 100, 60, 50, 1, 40, 0, "hello"),
+        pages=MarketPages("http://m/", "http://m/devices/0xbb", "http://m/transactions/0xcc", "http://m/leases/1"),
         wall_seconds=61.24,
     )
 
@@ -39,7 +41,7 @@ def test_write__of_an_outcome__has_the_documented_keys(tmp_path: Path) -> None:
     path = tmp_path / "build" / "demo.json"
     outcome([transaction("seal", 10)]).write(path)
     written = json.loads(path.read_text())
-    assert set(written) == {"epoch", "devices", "transactions", "stakes", "slash", "lease", "wallSeconds"}
+    assert set(written) == {"epoch", "devices", "transactions", "stakes", "slash", "lease", "pages", "wallSeconds"}
     assert written["transactions"][0]["name"] == "EpochOracle.seal"
     assert {"provider", "amount", "tx"} <= set(written["slash"])
     assert {"deposit", "streamed", "claimed", "refunded"} <= set(written["lease"])

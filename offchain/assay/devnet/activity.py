@@ -1,0 +1,131 @@
+"""What keeps a local network's market busy: renters who come and go, prices that move, now and then a cheat."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Any
+
+from assay.devnet.errors import DevnetError, TookTooLong
+from assay.devnet.network import CHEATING, HONEST, PRICE_PER_HOUR, Network, start_provider
+from assay.devnet.ports import HOST, free_ports
+from assay.devnet.progress import Progress
+from assay.devnet.tables import short
+from assay.devnet.waiting import until
+from assay.protocol.hexadecimal import to_hex
+
+RENTER_COMMAND = ("lease",)  # what a renter's commands begin with
+JOB = ["--", "python3", "-c", "print(sum(i * i for i in range(2_000_000)))"]
+STAY_SECONDS = (20, 60)  # how long a renter keeps a device
+PAUSE_SECONDS = (20, 50)
+REPRICE_SECONDS = 45
+CHEAT_SECONDS = 150  # from the end of one cheat's story to the beginning of the next
+LOOK_SECONDS, PASS_LOOKS = 4.0, 30
+SLASH_PATIENCE = 120.0
+
+
+class Activity:
+    """Acts through the commands that anyone would type. `random_` decides who does what, and when."""
+
+    def __init__(self, network: Network, progress: Progress, random_: random.Random) -> None:
+        self._network = network
+        self._progress = progress
+        self._random = random_
+
+    async def run(self, renters: list[str], providers: list[str], cheat: str) -> None:
+        """Until cancelled. Raises ChildFailed when a daemon of the network ends."""
+        async with asyncio.TaskGroup() as group:
+            for name in renters[:-1]:
+                group.create_task(self._again(lambda name=name: self._rent(name), PAUSE_SECONDS))  # type: ignore[misc]
+            group.create_task(self._again(lambda: self._reprice(providers), (REPRICE_SECONDS, REPRICE_SECONDS)))
+            stories = count(2)
+            group.create_task(
+                self._again(lambda: self._cheat(cheat, next(stories), renters[-1]), (CHEAT_SECONDS, CHEAT_SECONDS))
+            )
+
+    async def _again(self, act: Callable[[], Awaitable[None]], pause: tuple[int, int]) -> None:
+        """Forever; what fails is told, for a device that somebody else took first is a market's daily bread."""
+        while True:
+            await asyncio.sleep(self._random.uniform(*pause))
+            try:
+                await act()
+            except DevnetError as error:
+                self._progress.done(f"not this time: {str(error).splitlines()[0]}")
+
+    async def _renter(self, name: str, *arguments: str, after: tuple[str, ...] = ()) -> Any:
+        command = (*RENTER_COMMAND, *arguments, "-o", "json")
+        return json.loads(await self._network.assay(name, *command, after=after))
+
+    async def _on_offer(self) -> list[dict[str, Any]]:
+        command = (*RENTER_COMMAND, "search", "-o", "json")
+        found: list[dict[str, Any]] = json.loads(await self._network.assay("renter", *command, reads_only=True))[
+            "devices"
+        ]
+        return found
+
+    async def _rent(self, name: str) -> None:
+        """Somebody rents a device, runs a job, stays a while, leaves and takes the rest of the deposit."""
+        found = await self._on_offer()
+        if not found:
+            return
+        device = self._random.choice(found)["deviceId"]
+        lease = str((await self._renter(name, "rent", device, "--duration", "5m", "--yes"))["leaseId"])
+        self._progress.done(f"{name} rents {short(device)}: lease {lease}")
+        await self._renter(name, "run", lease, after=tuple(JOB))
+        await asyncio.sleep(self._random.uniform(*STAY_SECONDS))
+        await self._renter(name, "end", lease, "--yes")
+        await self._renter(name, "refund", lease)
+        self._progress.done(f"{name} ends lease {lease} and has the rest of the deposit back")
+
+    async def _reprice(self, providers: list[str]) -> None:
+        """A provider changes a price: no transaction, the next offer has it."""
+        name = self._random.choice(providers)
+        listed = json.loads(await self._network.assay(name, "provider", "list", "-o", "json"))
+        device = listed["devices"][0]["deviceId"]
+        price = f"{float(PRICE_PER_HOUR[name]) * self._random.uniform(0.8, 1.25):.2f}"
+        dollars = self._network.deployment.contracts["TestToken"].address
+        terms = (device, price, "--token", dollars, "--min-duration", "10")
+        await self._network.assay(name, "provider", "price", *terms)
+        self._progress.done(f"{name} asks {price} an hour for {short(device)}")
+
+    async def _cheat(self, name: str, number: int, renter: str) -> None:
+        """A device passes, is rented, then skips rows: slashed by a proof, and the renter takes everything back."""
+        data = f"{name}-{number}"
+        self._network.endpoints[data] = endpoint = f"http://{HOST}:{free_ports(1)[0]}"
+        enrolled = await self._network.assay(name, "provider", "enrol", "--endpoint", endpoint, "-o", "json", data=data)
+        device = str(json.loads(enrolled)["deviceId"])
+        self._progress.done(f"{name} enrols {short(device)}, which works honestly at first")
+        daemon = start_provider(self._network, name, HONEST, data)
+        try:
+            await self._until_on_offer(device)
+            lease = str((await self._renter(renter, "open", device, "--duration", "10m", "--yes"))["leaseId"])
+            self._progress.done(f"{renter} opens lease {lease} on it; the escrow holds the deposit")
+            await asyncio.to_thread(self._network.processes.stop, daemon)
+            daemon = start_provider(self._network, name, CHEATING, data)
+            self._progress.done(f"{name} begins to skip rows")
+            slash = await until("the cheat's slash", SLASH_PATIENCE, self._network, lambda: self._slash_of(device))
+            self._progress.done(f"{short(device)} is slashed by a proof: {self._page('transactions', slash)}")
+            await self._renter(renter, "end", lease, "--yes")
+            await self._renter(renter, "refund", lease)
+            self._progress.done(f"{renter} has the whole deposit back: {self._page('leases', lease)}")
+        finally:
+            await asyncio.to_thread(self._network.processes.stop, daemon)
+
+    async def _until_on_offer(self, device: str) -> None:
+        for _ in range(PASS_LOOKS):
+            if device in {one["deviceId"] for one in await self._on_offer()}:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+        raise TookTooLong("the new device's first pass", PASS_LOOKS * LOOK_SECONDS)
+
+    def _slash_of(self, device: str) -> str | None:
+        for log in self._network.ledger.events("FraudProofs", "FaultProven"):
+            if to_hex(log["args"]["subject"]) == device:
+                return to_hex(log["transactionHash"])
+        return None
+
+    def _page(self, kind: str, name: str) -> str:
+        return f"{self._network.endpoints['market']}/{kind}/{name}"
