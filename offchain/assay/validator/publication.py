@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import OrderedDict
 from functools import lru_cache
 from typing import Any
 
@@ -9,10 +11,10 @@ from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import batch_tree, device_tree, reward_tree
 from assay.protocol.signing import Domain
 from assay.protocol.standard_merkle import StandardMerkleTree
-from assay.validator import canonical
-from assay.validator.store import EpochRow, Store
+from assay.validator.store import EpochRow, Store, StoredMessage
 from assay.validator.wire import BatchMessage, DeviceLine, DevicesBody, RewardLine, RewardsBody
 
+KEPT_DIGESTS = 4_096
 MOST_LISTED = 1_000  # lines with proofs in one index; above that they are asked for one by one
 
 
@@ -22,6 +24,7 @@ class Publication:
     def __init__(self, store: Store, domain: Domain) -> None:
         self._store = store
         self._domain = domain
+        self._digests: OrderedDict[bytes, bytes] = OrderedDict()
         self._read_devices = lru_cache(maxsize=8)(self._make_devices)
         self._read_rewards = lru_cache(maxsize=8)(self._make_rewards)
 
@@ -42,6 +45,7 @@ class Publication:
             "commitments": {to_hex(d): to_hex(content) for d, content, _ in commitments},
             "inventories": self._messages(epoch, "inventory"),
             "batches": self._batches(epoch),
+            "statements": [json.loads(m.body) for m in self._store.messages(epoch, "statement")],
             "openings": {to_hex(v.device_id): to_hex(v.opening) for v in verdicts if v.opening},
             "verdicts": {to_hex(v.device_id): {"outcome": v.outcome, "reason": v.reason} for v in verdicts},
             **self._report(row),
@@ -108,18 +112,23 @@ class Publication:
             return None
 
     def _messages(self, epoch: int, kind: str) -> list[dict[str, Any]]:
-        return [{"seat": m.seat, "content": to_hex(m.hash)} for m in self._store.messages(epoch) if m.kind == kind]
+        return [{"seat": m.seat, "content": to_hex(m.hash)} for m in self._store.messages(epoch, kind)]
 
     def _batches(self, epoch: int) -> list[dict[str, Any]]:
-        batches = []
-        for stored in self._store.messages(epoch):
-            if stored.kind == "batch":
-                message = BatchMessage.model_validate_json(stored.body)
-                root = batch_tree([line.leaf() for line in message.leaves]).root
-                digest = message.message(root).digest(self._domain)
-                content = canonical.content_hash(message.to_json())
-                batches.append({"seat": stored.seat, "digest": to_hex(digest), "content": to_hex(content)})
-        return batches
+        return [
+            {"seat": stored.seat, "digest": to_hex(self._digest(stored)), "content": to_hex(stored.hash)}
+            for stored in self._store.messages(epoch, "batch")
+        ]
+
+    def _digest(self, stored: StoredMessage) -> bytes:
+        # Worked out once a batch: an index is asked for often, and a batch may have 100,000 leaves.
+        if stored.hash not in self._digests:
+            message = BatchMessage.model_validate_json(stored.body)
+            root = batch_tree([line.leaf() for line in message.leaves]).root
+            self._digests[stored.hash] = message.message(root).digest(self._domain)
+            while len(self._digests) > KEPT_DIGESTS:
+                self._digests.popitem(last=False)
+        return self._digests[stored.hash]
 
     def _make_devices(self, root: bytes) -> tuple[tuple[DeviceLine, ...], StandardMerkleTree]:
         body = self._store.tree(root)

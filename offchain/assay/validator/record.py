@@ -20,6 +20,9 @@ from assay.validator.wire import (
     ReportProposal,
     SealProposal,
 )
+from assay.validator.wire_statements import STATEMENT, SignedSeal, SignedStatement, same_words, signed_statement
+
+MOST_STATEMENTS = 2  # of a seat in one round: two that differ prove the fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class EpochRecord:
     by_digest: dict[tuple[int, bytes], HeldBatch] = field(default_factory=dict)
     seal_proposals: dict[int, SealProposal] = field(default_factory=dict)
     report_proposals: dict[int, ReportProposal] = field(default_factory=dict)
+    statements: dict[tuple[str, int, str], list[SignedStatement]] = field(default_factory=dict)
     inventory_at: float | None = None  # when this validator closed its own inventory
     batch_at: float | None = None  # when this validator signed its own batch
 
@@ -96,6 +100,20 @@ class EpochRecord:
             self._keep("report-proposal", proposal.seat, proposal)
             self.report_proposals[proposal.round] = proposal
 
+    def add_statement(self, proposal: SealProposal | ReportProposal, seat: str, signature: bytes) -> None:
+        """Keeps what a seat signed, to be served: where it signs two of one place, anybody can prove it."""
+        statement = signed_statement(proposal, seat, signature)
+        if self._add_statement(statement):
+            body = canonical.encode(statement.to_json())
+            self.store.put_message(self.context.epoch, "statement", seat, body)
+
+    def _add_statement(self, statement: SignedStatement) -> bool:
+        known = self.statements.setdefault((statement.kind, statement.round, statement.seat), [])
+        new = len(known) < MOST_STATEMENTS and not any(same_words(statement, other) for other in known)
+        if new:
+            known.append(statement)
+        return new
+
     def restore(self) -> None:
         """Reads back what the store holds of this epoch and seed."""
         context = self.context
@@ -132,6 +150,11 @@ class EpochRecord:
         elif kind == "report-proposal":
             report = ReportProposal.model_validate_json(body)
             self.report_proposals.setdefault(report.round, report)
+        elif kind == "statement":
+            statement = STATEMENT.validate_json(body)
+            # Of a seal's seed that a reorganisation took back, two would be none.
+            if not isinstance(statement, SignedSeal) or statement.epoch_seed == self.context.epoch_seed:
+                self._add_statement(statement)
 
     def _keep(
         self,

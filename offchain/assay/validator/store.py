@@ -123,10 +123,12 @@ class Store:
             result = db.execute(insert(tables.messages).values(**values).on_conflict_do_nothing())
         return bool(result.rowcount)
 
-    def messages(self, epoch: int) -> list[StoredMessage]:
-        """All messages of an epoch in the order in which they came."""
+    def messages(self, epoch: int, kind: str | None = None) -> list[StoredMessage]:
+        """Messages of an epoch, all or of one kind, in the order in which they came."""
         t = tables.messages
         query = select(t).where(t.c.epoch == epoch).order_by(t.c.received_at, t.c.hash)
+        if kind is not None:
+            query = query.where(t.c.kind == kind)
         with self._engine.connect() as db:
             rows = db.execute(query).all()
         return [StoredMessage(r.kind, r.seat, r.hash, r.body, r.received_at) for r in rows]

@@ -56,7 +56,7 @@ commitments = Table(
     PrimaryKeyConstraint("epoch", "device_id", "epoch_seed"),
 )
 
-# Messages of seats: `kind` is one of instant, inventory, batch, seal-proposal, report-proposal.
+# Messages of seats: `kind` is one of instant, inventory, batch, seal-proposal, report-proposal, statement.
 messages = Table(
     "messages",
     metadata,

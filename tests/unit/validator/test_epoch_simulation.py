@@ -225,6 +225,16 @@ def drops_a_batch(i: int):
     return mutate
 
 
+def shows_two_proposals(i: int):
+    """Proposes each half of the seats another seal, of the same round."""
+    hide = hides_devices(i)
+
+    def mutate(account: str, path: str, body: bytes) -> bytes | None:
+        return hide(account, path, body) if path == "/v1/seal-proposals" and int(account, 16) % 2 else body
+
+    return mutate
+
+
 def stalls_when_it_leads(i: int):
     """Takes part, and never shows a proposal."""
 
@@ -245,7 +255,15 @@ def sends_garbage(i: int):
     return mutate
 
 
-BYZANTINE = [lies_in_batches, names_two_instants, hides_devices, drops_a_batch, stalls_when_it_leads, sends_garbage]
+BYZANTINE = [
+    shows_two_proposals,
+    lies_in_batches,
+    names_two_instants,
+    hides_devices,
+    drops_a_batch,
+    stalls_when_it_leads,
+    sends_garbage,
+]
 
 
 @pytest.mark.parametrize("kind", BYZANTINE)
@@ -257,6 +275,26 @@ def test_epoch__one_byzantine_of_four__closes_with_the_right_result(tmp_path, ki
     run(network.run(1))
     assert_right(network)
     assert set(network.lines(0)) == {1, 2, 3}
+
+
+def test_epoch__leader_shows_two_proposals__both_are_served_with_its_signatures(tmp_path):
+    found = set()
+    for liar in range(4):
+        network = SimNetwork(tmp_path / str(liar), mutate={liar: shows_two_proposals(liar)})
+        run(network.run(1))
+        account = seat_key(liar).address
+        for i in range(4):
+            index = network.publications[i].epoch(0)
+            statements = [s for s in index["statements"] if (s["kind"], s["seat"]) == ("seal", account)]
+            for statement in statements:
+                seal = Seal(
+                    0, 1, statement["round"], parse_bytes32(statement["epochSeed"]),
+                    parse_bytes32(statement["sealRoot"]), statement["count"],
+                )  # fmt: skip
+                signature = bytes.fromhex(statement["signature"][2:])
+                assert signing.signed_by(seal.digest(DOMAIN), signature, account)
+                found.add((liar, statement["round"], statement["sealRoot"]))
+    assert any(sum(1 for f in found if f[:2] == (liar, round_)) == 2 for liar, round_, _ in found)
 
 
 @pytest.mark.parametrize("at", [6.5, 8.5, 10.0, 11.5, 13.0, 14.5, 16.0, 18.0, 20.0, 22.0])

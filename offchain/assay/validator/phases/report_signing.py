@@ -23,6 +23,7 @@ async def sign_report(work: Work, inputs: ReportInputs, proposal: ReportProposal
     """This validator's signature for a proposed report. Raises Refused with the reason why not."""
     context = work.context
     check_proposal(context, proposal, work.report_round())
+    work.record.add_statement(proposal, proposal.seat, proposal.signature)
     if proposal.rho != inputs.rho:
         raise Refused(409, f"epoch {context.epoch} has rho 0x{inputs.rho.hex()} here")
     # Held at the cut-off: what came after observations closed need not be named.

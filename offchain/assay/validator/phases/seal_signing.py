@@ -18,6 +18,7 @@ async def sign_seal(work: Work, proposal: SealProposal) -> bytes:
     """This validator's signature for a proposed seal. Raises Refused with the reason why not."""
     context, record = work.context, work.record
     check_proposal(context, proposal, work.seal_round())
+    record.add_statement(proposal, proposal.seat, proposal.signature)
     if proposal.epoch_seed != context.epoch_seed:
         raise Refused(409, f"epoch {context.epoch} has the seed 0x{context.epoch_seed.hex()} here")
     if not context.devices:

@@ -38,6 +38,7 @@ async def collect(
             log.info("not signed", peer=account, path=path, round=proposal.round, reason=answer)
         elif work.signed_by_seat(seat, digest, answer):
             signatures[seat] = answer
+            work.record.add_statement(proposal, account, answer)
             work.services.wake.notify()
         else:
             log.warning("wrong signature", peer=account, path=path)

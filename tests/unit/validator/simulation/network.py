@@ -72,6 +72,7 @@ class SimNetwork:
     seed: int = 0
     cut_at: int | None = None  # step of the first node at which its power fails; it starts again a second later
     nodes: dict[int, Node] = field(default_factory=dict)
+    publications: dict[int, Publication] = field(default_factory=dict)  # of all, after `run`
 
     def __post_init__(self) -> None:
         keys = [seat_key(i) for i in range(self.seats)]
@@ -140,6 +141,7 @@ class SimNetwork:
                 await asyncio.gather(task, return_exceptions=True)
         for i in list(self.nodes):
             self.last = self.nodes[i]
+            self.publications[i] = self.last.publication
             await self.kill(i)
 
     def phase(self, epoch: int) -> Phase:
