@@ -1,4 +1,4 @@
-"""A real anvil for each test, with one small contract on it."""
+"""One real anvil, emptied for each test, with one small contract on it."""
 
 import asyncio
 import json
@@ -50,7 +50,8 @@ class Anvil:
         )
 
     async def rpc(self, method, *params):
-        async with httpx2.AsyncClient(timeout=10, trust_env=False) as client:
+        # No certificates: reading the machine's takes longer than the request.
+        async with httpx2.AsyncClient(timeout=10, trust_env=False, verify=False) as client:
             body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
             answer = (await client.post(self.url, json=body)).json()
         assert "error" not in answer, answer
@@ -67,27 +68,42 @@ class Anvil:
     async def mine(self, blocks=1):
         await self.rpc("anvil_mine", hex(blocks))
 
+    async def empty(self):
+        """As just started: no block, nothing waiting, a block for each transaction."""
+        await self.rpc("evm_setIntervalMining", 0)
+        await self.rpc("anvil_dropAllTransactions")
+        await self.rpc("anvil_reset")
+        await self.rpc("evm_setAutomine", True)
+        await self.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+
     def stop(self):
         self._process.kill()
         self._process.wait()
 
 
-@pytest.fixture
-async def anvil():
-    """Mines a block for each transaction; tests that want stopped mining say so."""
+@pytest.fixture(scope="session")
+def running_anvil():
     chain = Anvil()
     try:
-        await chain.ready()
+        asyncio.run(chain.ready())
         yield chain
     finally:
         chain.stop()
+
+
+@pytest.fixture
+async def anvil(running_anvil):
+    """Mines a block for each transaction; tests that want stopped mining say so."""
+    await running_anvil.empty()
+    return running_anvil
 
 
 async def deploy(anvil, probe):
     abi, bytecode = probe
     account = Account.from_key(FUNDER)
     sent = await anvil.rpc("eth_sendTransaction", {"from": account.address, "data": bytecode, "gas": hex(3_000_000)})
-    receipt = await anvil.rpc("eth_getTransactionReceipt", sent)
+    while (receipt := await anvil.rpc("eth_getTransactionReceipt", sent)) is None:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
     contract = DeployedContract(address=receipt["contractAddress"], abi=abi)
     return Deployment(network="test", chain_id=CHAIN_ID, block=0, contracts={"Probe": contract})
 

@@ -15,7 +15,7 @@ class FaultProxy:
     as it was when the fault began. wrong-chain: names another chain id.
     """
 
-    def __init__(self, target, seed=1, rate=0.5, latency_s=0.3):
+    def __init__(self, target, seed=1, rate=0.5, latency_s=0.15):
         self.target, self.rate, self.latency_s = target, rate, latency_s
         self.mode = set()
         self.hits = 0
@@ -24,7 +24,7 @@ class FaultProxy:
         self._tasks = set()
 
     async def __aenter__(self):
-        self._client = httpx2.AsyncClient(timeout=10, trust_env=False)
+        self._client = httpx2.AsyncClient(timeout=10, trust_env=False, verify=False)
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self

@@ -1,12 +1,12 @@
 """A process that sends one call and, at the step it is told, is killed as by a power cut.
 
-Arguments: RPC address, deployment as JSON, journal, step (or `none`). The key comes on standard input.
+Run by path in a process that has `assay.chain.sender` loaded already; `ARGUMENTS` is set from outside: RPC address,
+deployment as JSON, journal, secret key, step (or `none`), and a pipe that takes each step's name.
 """
 
 import asyncio
 import os
 import signal
-import sys
 
 from assay.chain.client import Chain, ContractCall
 from assay.chain.deployment import Deployment
@@ -16,19 +16,20 @@ from assay.chain.key_files import Key
 from assay.chain.sender import Sender
 
 
-async def main(rpc: str, deployment: str, journal: str, fatal: str) -> None:
+async def main(rpc, deployment, journal, secret, fatal, pipe):
     def on_step(step, intent):
-        print(step.value, flush=True)
+        pipe.send(step.value)
         if step.value == fatal:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    key = Key(bytes.fromhex(sys.stdin.readline().strip()))
+    key = Key(secret)
     chain = await Chain.connect(rpc, Deployment.model_validate_json(deployment))
     sender = Sender(
-        chain, key, Journal(journal, key.address, chain.chain_id), policy=FeePolicy(stuck_after_s=1),
-        poll_s=0.1, on_step=on_step,
+        chain, key, Journal(journal, key.address, chain.chain_id), policy=FeePolicy(stuck_after_s=0.5),
+        poll_s=0.05, on_step=on_step,
     )  # fmt: skip
     await sender.send(ContractCall("Probe", "count", (1,)), purpose="once", final=True, timeout_s=30)
 
 
-asyncio.run(main(*sys.argv[1:]))
+if __name__ == "__main__":
+    asyncio.run(main(*ARGUMENTS))  # type: ignore[name-defined]  # noqa: F821

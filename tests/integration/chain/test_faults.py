@@ -108,7 +108,7 @@ async def test_send__mining_stopped_then_resumed__mined_once(anvil, chain, key, 
     await anvil.rpc("evm_setAutomine", False)
     sender = sender_of(chain, key, tmp_path / "j")
     waiting = asyncio.create_task(sender.send(COUNT, timeout_s=30))
-    await asyncio.sleep(3)
+    await asyncio.sleep(1)
     await anvil.rpc("evm_setAutomine", True)
     await anvil.mine()
     assert (await waiting).succeeded
