@@ -13,7 +13,7 @@ from rich.console import Console
 
 from assay.devnet.demo import run_demo
 from assay.devnet.errors import DevnetError
-from assay.devnet.network import NetworkPlan
+from assay.devnet.network import EPOCH_SECONDS, NetworkPlan
 from assay.devnet.up import keep_running
 
 FOLDER = Path("build/devnet")
@@ -46,6 +46,15 @@ def _finish(work: object) -> None:
         sys.exit(1)
 
 
+EpochSeconds = click.option(
+    "--epoch-seconds",
+    type=click.IntRange(EPOCH_SECONDS, 3600),
+    default=EPOCH_SECONDS,
+    show_default=True,
+    help="Length of an epoch; longer where the machine has other work.",
+)
+
+
 @cli.command()
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Keys, logs and databases.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/demo.json"), help="What happened, as JSON.")
@@ -55,15 +64,19 @@ def _finish(work: object) -> None:
     default=None,
     help="Leave the market's pages up until Ctrl-C, or end at once; in a terminal the former.",
 )
-def demo(folder: Path, out: Path, port: int | None, serve: bool | None) -> None:
+@EpochSeconds
+def demo(folder: Path, out: Path, port: int | None, serve: bool | None, epoch_seconds: int) -> None:
     """Watch providers measured, a cheat slashed, a device leased and paid."""
     looked_at = sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")
-    _finish(run_demo(NetworkPlan(folder=folder, port=port), out, looked_at if serve is None else serve))
+    plan = NetworkPlan(folder=folder, port=port, epoch_seconds=epoch_seconds)
+    _finish(run_demo(plan, out, looked_at if serve is None else serve))
 
 
 @cli.command()
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Keys, logs and databases.")
 @click.option("--port", type=int, default=8545, show_default=True, help="Port of the chain.")
-def up(folder: Path, port: int) -> None:
+@EpochSeconds
+def up(folder: Path, port: int, epoch_seconds: int) -> None:
     """Leave a network running and print where and with which keys."""
-    _finish(keep_running(NetworkPlan(folder=folder, port=port, renters=RENTERS)))
+    plan = NetworkPlan(folder=folder, port=port, renters=RENTERS, epoch_seconds=epoch_seconds)
+    _finish(keep_running(plan))

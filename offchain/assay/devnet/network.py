@@ -22,9 +22,10 @@ from assay.devnet.progress import Progress
 from assay.devnet.workspace import Workspace
 
 ACCOUNTS = 20
-# As short as blocks of a second, finality two blocks behind and two busy cores allow.
-EPOCHS = {"epochLength": 16, "openBy": 4, "sealBy": 10, "drawBy": 14, "reportBy": 22, "drawDelay": 1}
-HOLDBACK = 2 * EPOCHS["epochLength"] + EPOCHS["reportBy"]  # the least that LeaseEscrow accepts
+# As short as blocks of a second, finality two blocks behind and two cores of its own allow.
+EPOCH_SECONDS = 16
+# Deadlines as sixteenths of an epoch.
+DEADLINES = {"openBy": 4, "sealBy": 10, "drawBy": 14, "reportBy": 22}
 TOKENS_EACH = 10**24  # network token, base units
 DOLLARS_EACH = 10**10  # test dollars, 6 decimals: 10,000
 HONEST, CHEATING = "cpu", "skipped-rows:0.3"
@@ -35,7 +36,10 @@ FEE_FLOORS = [{"token": "NetworkToken", "feeFloor": "1e16"}, {"token": "TestToke
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """What to start. `genesis_seconds` is how long after the deployment begins the first epoch starts."""
+    """What to start. `genesis_seconds` is how long after the deployment begins the first epoch starts.
+
+    A machine with other work needs longer epochs than the shortest.
+    """
 
     folder: Path
     port: int | None = None
@@ -44,12 +48,24 @@ class NetworkPlan:
     providers: tuple[str, ...] = ("north", "south", "cheat")
     skips_rows: frozenset[str] = frozenset({"cheat"})
     renters: tuple[str, ...] = ("renter",)
+    epoch_seconds: int = EPOCH_SECONDS
+
+    @property
+    def epochs(self) -> dict[str, int]:
+        """The oracle's times, seconds."""
+        deadlines = {name: sixteenths * self.epoch_seconds // 16 for name, sixteenths in DEADLINES.items()}
+        return {"epochLength": self.epoch_seconds, **deadlines, "drawDelay": 1}
+
+    def patience(self, seconds: float) -> float:
+        """How long to wait for what takes so many seconds with the shortest epochs."""
+        return seconds * self.epoch_seconds / EPOCH_SECONDS
 
 
 @dataclass
 class Network:
     """A running network: who takes part, where they answer, and the chain's own record."""
 
+    plan: NetworkPlan
     workspace: Workspace
     processes: Processes
     url: str
@@ -124,7 +140,7 @@ async def start_network(plan: NetworkPlan, workspace: Workspace, processes: Proc
     port = require_free(plan.port) if plan.port is not None else free_ports(1)[0]
     with progress.step("local chain"):
         url = await start_anvil(processes, port, workspace.log("anvil"), ACCOUNTS)
-    network = Network(workspace, processes, url, _participants(plan, workspace))
+    network = Network(plan, workspace, processes, url, _participants(plan, workspace))
     with progress.step("contracts, deployed with Ape"):
         await _deploy(plan, network)
     daemons = [*_validators(plan), *plan.providers, "market"]
@@ -151,9 +167,10 @@ def _participants(plan: NetworkPlan, workspace: Workspace) -> dict[str, Particip
 
 async def _deploy(plan: NetworkPlan, network: Network) -> None:
     holders = [one.address for one in network.participants.values()]
+    holdback = 2 * plan.epochs["epochLength"] + plan.epochs["reportBy"]  # the least that LeaseEscrow accepts
     parameters = {
-        "epochs": {"genesis": f"now+{plan.genesis_seconds}", **EPOCHS},
-        "leases": {"holdback": HOLDBACK, "tokens": FEE_FLOORS},
+        "epochs": {"genesis": f"now+{plan.genesis_seconds}", **plan.epochs},
+        "leases": {"holdback": holdback, "tokens": FEE_FLOORS},
         "token": {"allocations": [{"account": one, "amount": str(TOKENS_EACH)} for one in holders]},
     }
     network.workspace.parameters.write_text(json.dumps(parameters, indent=2))

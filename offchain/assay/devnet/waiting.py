@@ -16,10 +16,11 @@ T = TypeVar("T")
 
 
 async def until(what: str, seconds: float, network: Network, look: Callable[[], T | None]) -> T:
-    """What `look` finds, asked again until it is not None.
+    """What `look` finds, asked again until it is not None. `seconds` are those of the shortest epochs.
 
-    Raises TookTooLong after `seconds`, ChildFailed when a daemon ends meanwhile.
+    Raises TookTooLong after them, ChildFailed when a daemon ends meanwhile.
     """
+    seconds = network.plan.patience(seconds)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         network.processes.check()
