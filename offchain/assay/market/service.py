@@ -49,7 +49,7 @@ async def run(settings: MarketSettings) -> None:
         index.on_listings = lambda changed: table.load() if changed is None else table.update(changed)
         context = Context(engine, status, table, links=await page_links(chain, settings, local))
         follower = ChainFollower(index, NodeSource(chain), deployment.block)
-        contents = ContentFollower(index, fetch)
+        contents = ContentFollower(index, fetch, deployment.domain("EpochOracle"))
         offers = OfferFollower(index, fetch, deployment.domain("LeaseEscrow"))
 
         async def follow_chain() -> bool:

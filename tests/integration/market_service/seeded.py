@@ -23,7 +23,7 @@ from assay.market.events.record import Address, Event, Place
 from assay.market.events.registry import log_of
 from assay.market.events.seat_events import SeatEndpoint, SeatJoined, SetChanged
 from assay.market.events.stake_events import Deposited, Reserved, Slashed
-from assay.market.follow.content_follower import device_changes, reward_changes
+from assay.market.follow.content_changes import batch_changes, device_changes, reward_changes
 from assay.market.follow.index import Batch, Index, Tip
 from assay.market.follow.offer_follower import OfferFollower
 from assay.market.queries.search import SearchTable

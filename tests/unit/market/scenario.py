@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from assay.market.events.device_events import DeviceEndpoint, DeviceEnrolled, ProfileAdded
 from assay.market.events.epoch_events import EpochDrawn, EpochOpened, EpochReported, EpochSealed
@@ -11,10 +12,11 @@ from assay.market.events.registry import Log, log_of
 from assay.market.events.seat_events import SeatEndpoint, SeatJoined, SetChanged
 from assay.market.events.stake_events import Deposited
 from assay.market.follow.index import Batch, Tip
-from assay.protocol.hexadecimal import to_address
+from assay.protocol.hexadecimal import to_address, to_hex
 from assay.protocol.keccak import keccak
-from assay.protocol.leaves import DeviceLeaf, RewardLeaf, device_tree, reward_tree
-from assay.protocol.signing import address_of
+from assay.protocol.leaves import DeviceLeaf, ObservationLeaf, RewardLeaf, batch_tree, device_tree, reward_tree
+from assay.protocol.messages import Observations
+from assay.protocol.signing import Domain, address_of, sign_compact
 
 GENESIS = 1_700_000_000
 BLOCK_S = 12
@@ -36,7 +38,9 @@ DEVICES = tuple(h(f"device {n}") for n in range(4))
 VALIDATORS = tuple(account(f"validator {n}") for n in range(4))
 RENTER = account("renter")
 TOKEN = account("token")
-SEATS = tuple((v, account(f"signer of {v}")) for v in VALIDATORS)
+SEAT_KEYS = {v: h(f"seat key of {v}") for v in VALIDATORS}
+SEATS = tuple((v, Address(address_of(key))) for v, key in SEAT_KEYS.items())
+ORACLE = Domain(31337, account("oracle"))
 
 
 def timestamp(block: int) -> int:
@@ -111,8 +115,35 @@ def reward_leaves(epoch: int) -> list[RewardLeaf]:
     return [RewardLeaf(a, (epoch + 1) * 10**18 + n) for n, a in enumerate((*VALIDATORS, *PROVIDERS))]
 
 
+def observed(leaves: Sequence[DeviceLeaf], flags: Mapping[bytes, int] | None = None) -> list[ObservationLeaf]:
+    """What a seat saw of these devices: what the report says, but for `flags`."""
+    seen = flags or {}
+    return [
+        ObservationLeaf(leaf.device_id, leaf.result_root, 150_000 + n, seen.get(leaf.device_id, leaf.flags), 10_000)
+        for n, leaf in enumerate(leaves)
+    ]
+
+
+def signed_batch(epoch: int, seat: str, leaves: Sequence[ObservationLeaf], key: bytes | None = None) -> dict[str, Any]:
+    """A batch as validators serve it."""
+    message = Observations(epoch, 1, h(f"rho {epoch}"), batch_tree(leaves).root)
+    return {
+        "epoch": epoch, "setId": 1, "seat": seat, "rho": to_hex(message.rho),
+        "leaves": [
+            {"deviceId": to_hex(o.device_id), "resultRoot": to_hex(o.result_root), "elapsedUs": o.elapsed_us,
+             "flags": o.flags, "uptimeBps": o.uptime_bps}
+            for o in leaves
+        ],
+        "signature": to_hex(sign_compact(message.digest(ORACLE), key or SEAT_KEYS[seat])),
+    }  # fmt: skip
+
+
 def epoch_events(
-    epoch: int, block: int, leaves: Sequence[DeviceLeaf], signers: int = 0b0111
+    epoch: int,
+    block: int,
+    leaves: Sequence[DeviceLeaf],
+    signers: int = 0b0111,
+    data_hash: bytes | None = None,
 ) -> list[tuple[int, Event]]:
     """An epoch from its opening to its report, in blocks `block` to `block + 3`."""
     rewards = reward_leaves(epoch)
@@ -124,7 +155,7 @@ def epoch_events(
             block + 3,
             EpochReported(
                 epoch, 0, device_tree(leaves).root, reward_tree(rewards).root,
-                sum(r.cumulative for r in rewards), h(f"data {epoch}"), signers,
+                sum(r.cumulative for r in rewards), data_hash or h(f"data {epoch}"), signers,
             ),
         ),
     ]  # fmt: skip

@@ -20,14 +20,14 @@ from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf
 from assay.protocol.standard_merkle import verify
 
-from .scenario import DEVICES, PROVIDERS, RENTER, TOKEN, VALIDATORS, batch, timestamp
+from .scenario import DEVICES, ORACLE, PROVIDERS, RENTER, TOKEN, VALIDATORS, batch, timestamp
 from .test_content import Served
 from .test_offers import market  # noqa: F401 - a fixture
 
 
 @pytest.fixture
 async def client(market: Index) -> TestClient:  # noqa: F811
-    await ContentFollower(market, Served()).step()
+    await ContentFollower(market, Served(), ORACLE).step()
     market.apply(batch([(13, LeaseOpened(1, RENTER, PROVIDERS[0], DEVICES[0], TOKEN, 10**20, 10**9))], 14))
     status = Status("test", 31337, clock=lambda: timestamp(15))
     status.move(market.tip(), 14)

@@ -46,6 +46,9 @@ class ChainFake:
     async def seats(self, set_id: int, at: Block) -> Sequence[tuple[str, str]]:
         return SEATS
 
+    async def calldata(self, transaction: bytes) -> tuple[str, bytes]:
+        return PROVIDERS[0], b"proof of " + transaction
+
 
 def dump(index: Index) -> list[str]:
     with index.engine.connect() as connection:

@@ -20,7 +20,7 @@ from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, device_tree
 from assay.protocol.typed_message import camel_case
 
-from .scenario import DEVICES, VALIDATORS, batch, device_leaves, epoch_events, founding, reward_leaves
+from .scenario import DEVICES, ORACLE, VALIDATORS, batch, device_leaves, epoch_events, founding, reward_leaves
 
 LEAVES = device_leaves(1, flags=(1, 1, 4, 2))
 
@@ -68,7 +68,7 @@ def reported(index: Index) -> Index:
 
 
 async def test_content__that_proves__is_stored_with_its_devices_summed_up(reported: Index) -> None:
-    assert await ContentFollower(reported, Served()).step() == 2
+    assert await ContentFollower(reported, Served(), ORACLE).step() == 2
     with reported.engine.connect() as connection:
         epoch = connection.execute(select(epochs)).one()
         assert (epoch.passed, epoch.failed, epoch.leased) == (2, 1, 1)
@@ -100,14 +100,14 @@ async def test_content__tampered_with_by_one_validator__is_named_and_taken_from_
     served = Served(tamper)
     first = f"http://{VALIDATORS[0].lower()}.test/v1/epochs/1"
     good = served.pages.pop(first)
-    assert await ContentFollower(reported, served).step() == 1  # the reward tree was not tampered with
+    assert await ContentFollower(reported, served, ORACLE).step() == 1  # the reward tree was not tampered with
     with reported.engine.connect() as connection:
         assert connection.execute(select(measurements)).all() == []
         refused = connection.execute(select(refusals)).one()
         assert (refused.epoch, refused.kind) == (1, "devices")
         assert VALIDATORS[1].lower() in refused.source
     served.pages[first] = good
-    assert await ContentFollower(reported, served).step() == 1
+    assert await ContentFollower(reported, served, ORACLE).step() == 1
     with reported.engine.connect() as connection:
         assert {row.score_gops for row in connection.execute(select(measurements))} < {0, 100, 200, 300, 400}
 
@@ -117,7 +117,7 @@ async def test_content__of_another_hash__is_refused(reported: Index) -> None:
     for url in served.pages:
         if "/content/" in url:
             served.pages[url] += b" "
-    assert await ContentFollower(reported, served).step() == 0
+    assert await ContentFollower(reported, served, ORACLE).step() == 0
 
 
 def test_device_leaves__with_one_device_twice__are_refused() -> None:
@@ -127,7 +127,7 @@ def test_device_leaves__with_one_device_twice__are_refused() -> None:
 
 
 async def test_reports__read_in_another_order__leave_the_same_devices(reported: Index, index: Index) -> None:
-    follower = ContentFollower(index, Served())
+    follower = ContentFollower(index, Served(), ORACLE)
     later = device_leaves(2, flags=(1, 4, 1, 1))
     index.apply(batch(epoch_events(2, 13, later), 20))
     for epoch, leaves in ((2, later), (1, LEAVES)):

@@ -22,6 +22,7 @@ from assay.protocol.signing import Domain
 
 from .scenario import (
     DEVICES,
+    ORACLE,
     PROVIDER_KEYS,
     PROVIDERS,
     RENTER,
@@ -73,7 +74,7 @@ async def market(index: Index) -> Index:
     leaves = device_leaves(1)
     index.apply(batch(founding() + epoch_events(1, 6, leaves), 12, seats=True))
     root = {"epoch": 1, "devices_root": device_tree(leaves).root}
-    ContentFollower(index, Served()).take(root, "devices", device_content(leaves))
+    ContentFollower(index, Served(), ORACLE).take(root, "devices", device_content(leaves))
     await OfferFollower(index, Endpoints(), DOMAIN).step()
     return index
 

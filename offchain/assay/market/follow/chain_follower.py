@@ -7,6 +7,7 @@ import asyncio
 import structlog
 
 from assay.chain.blocks import Block
+from assay.market.events.fault_events import FaultProven
 from assay.market.events.seat_events import SetChanged
 from assay.market.follow.index import Batch, Index, Tip
 from assay.market.sources.chain_source import ChainSource
@@ -40,12 +41,14 @@ class ChainFollower:
                 return False
             last = found
         logs = await self._source.logs(first, last)
-        sets = {}
+        sets, calls = {}, {}
         for entry in logs:
             record = entry.record()
             if isinstance(record, SetChanged):
                 sets[record.set_id] = await self._source.seats(record.set_id, last)
-        batch = Batch(logs, sets, Tip(last.number, last.hash, last.timestamp))
+            if isinstance(record, FaultProven):
+                calls[entry.place.transaction] = await self._source.calldata(entry.place.transaction)
+        batch = Batch(logs, sets, Tip(last.number, last.hash, last.timestamp), calls)
         written = await asyncio.to_thread(self._index.apply, batch)
         log.debug("blocks indexed", first=first, last=last.number, logs=len(logs), rows=written)
         return last.number < head.number

@@ -3,48 +3,55 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
 from sqlalchemy import or_, select
 
 from assay.market.errors import BadContent, SourceFault
+from assay.market.follow.content_changes import PROVEN, WANTED, batch_changes, device_changes, reward_changes
 from assay.market.follow.index import Index
-from assay.market.projection.listings import measured
 from assay.market.sources.http_fetch import Fetch
+from assay.market.sources.observation_batches import Drawn, SeatBatch, fetch_batches, is_whole
 from assay.market.sources.report_content import device_leaves, fetch_content, reward_leaves
 from assay.market.store.rows import Change
-from assay.market.store.tables import devices, epochs, validators
-from assay.protocol.flags import Flag
-from assay.protocol.leaves import DeviceLeaf, RewardLeaf
+from assay.market.store.tables import devices, epochs, measurements, set_seats, validators
+from assay.protocol.leaves import DeviceLeaf
+from assay.protocol.signing import Domain
 
-WANTED, PROVEN = "wanted", "proven"
 MOST_WANTED = 16
+KINDS = ("devices", "rewards", "batches")
 
 log = structlog.get_logger()
 
 
 class ContentFollower:
-    """Asks validators in turn for the contents of reports that are wanted."""
+    """Asks validators in turn for the contents of reports that are wanted. `domain` is EpochOracle's."""
 
-    def __init__(self, index: Index, fetch: Fetch) -> None:
+    def __init__(self, index: Index, fetch: Fetch, domain: Domain) -> None:
         self._index = index
         self._fetch = fetch
+        self._domain = domain
 
     async def step(self) -> int:
         """Tries each wanted content once with every validator. Returns how many were taken in."""
         wanted, endpoints = await asyncio.to_thread(self._wanted)
         taken = 0
         for row in wanted:
-            for kind in ("devices", "rewards"):
-                if row[f"{kind}_content"] == WANTED:
-                    taken += await self._obtain(row, kind, _rotated(endpoints, row["epoch"]))
+            reported = row["devices_content"] == PROVEN
+            for kind in KINDS:
+                # What seats said is held against the report: first the report.
+                if row[f"{kind}_content"] != WANTED or (kind == "batches" and not reported):
+                    continue
+                obtained = await self._obtain(row, kind, _rotated(endpoints, row["epoch"]))
+                reported = reported or (kind == "devices" and obtained)
+                taken += obtained
         return taken
 
     def _wanted(self) -> tuple[list[dict[str, Any]], list[str]]:
         with self._index.engine.connect() as connection:
-            lacking = or_(epochs.c.devices_content == WANTED, epochs.c.rewards_content == WANTED)
+            lacking = or_(*(epochs.c[f"{kind}_content"] == WANTED for kind in KINDS))
             newest_first = select(epochs).where(lacking).order_by(epochs.c.epoch.desc()).limit(MOST_WANTED)
             rows = [dict(row) for row in connection.execute(newest_first).mappings()]
             known = select(validators.c.endpoint).where(validators.c.endpoint != "").order_by(validators.c.account)
@@ -54,8 +61,13 @@ class ContentFollower:
         number = epoch["epoch"]
         for endpoint in endpoints:
             try:
-                content = await fetch_content(self._fetch, endpoint, number, kind)
-                await asyncio.to_thread(self.take, epoch, kind, content)
+                if kind == "batches":
+                    drawn = await asyncio.to_thread(self._drawn, epoch)
+                    batches = await fetch_batches(self._fetch, endpoint, drawn, self._domain)
+                    await asyncio.to_thread(self.take_batches, drawn, batches)
+                else:
+                    content = await fetch_content(self._fetch, endpoint, number, kind)
+                    await asyncio.to_thread(self.take, epoch, kind, content)
             except SourceFault as fault:
                 log.debug("content not served", epoch=number, kind=kind, reason=str(fault))
             except BadContent as error:
@@ -77,6 +89,20 @@ class ContentFollower:
             fresh_rewards = [("rewards", (number, leaf.account)) for leaf in rewards]
             self._index.apply_changes(reward_changes(number, rewards), fresh_rewards)
 
+    def take_batches(self, drawn: Drawn, batches: Sequence[SeatBatch]) -> None:
+        """Writes what seats signed. Testimony: the index says who said what, and what the report says instead."""
+        with self._index.engine.connect() as connection:
+            query = select(measurements.c.device_id, measurements.c.flags).where(measurements.c.epoch == drawn.epoch)
+            reported = {row.device_id: row.flags for row in connection.execute(query)}
+        changes = batch_changes(drawn.epoch, batches, reported, is_whole(batches, drawn.data_hash))
+        self._index.apply_changes(changes, [(c.table, c.key) for c in changes if c.table != "epochs"])
+
+    def _drawn(self, epoch: dict[str, Any]) -> Drawn:
+        with self._index.engine.connect() as connection:
+            query = select(set_seats).where(set_seats.c.set_id == epoch["set_id"]).order_by(set_seats.c.seat)
+            signers = {row.account: row.signer for row in connection.execute(query)}
+        return Drawn(epoch["epoch"], epoch["set_id"], epoch["rho"], epoch["data_hash"], signers)
+
     def _device_changes(self, epoch: int, leaves: Sequence[DeviceLeaf]) -> list[Change]:
         with self._index.engine.connect() as connection:
             columns = (devices.c.device_id, devices.c.measured_epoch, devices.c.passed_epoch)
@@ -86,43 +112,6 @@ class ContentFollower:
     def _refuse(self, epoch: int, kind: str, source: str, reason: str) -> None:
         change = Change("refusals", (epoch, kind, source[:300]), {"reason": reason[:400]})
         self._index.apply_changes([change])
-
-
-def device_changes(
-    epoch: int, leaves: Sequence[DeviceLeaf], known: Callable[[bytes], dict[str, Any] | None]
-) -> list[Change]:
-    """What the proven device leaves of a report change; `known` gives the device as it stands."""
-    changes = []
-    for leaf in leaves:
-        values = {
-            "seal_index": leaf.seal_index,
-            "profile": leaf.profile,
-            "score_gops": leaf.score_gops,
-            "memory_mib": leaf.memory_mib,
-            "uptime_bps": leaf.uptime_bps,
-            "flags": leaf.flags,
-            "result_root": leaf.result_root,
-        }
-        changes.append(Change("measurements", (epoch, leaf.device_id), values))
-        if device := known(leaf.device_id):
-            changes.append(measured(device, leaf))
-    passed = [leaf for leaf in leaves if leaf.flags == Flag.PASSED]
-    leased = sum(bool(leaf.flags & Flag.LEASED) for leaf in leaves)
-    summary = {
-        "devices_content": PROVEN,
-        "passed": len(passed),
-        "leased": leased,
-        "failed": len(leaves) - len(passed) - leased,
-        "total_gops": sum(leaf.score_gops for leaf in passed),
-    }
-    changes.append(Change("epochs", (epoch,), summary))
-    return changes
-
-
-def reward_changes(epoch: int, leaves: Sequence[RewardLeaf]) -> list[Change]:
-    """What the proven reward leaves of a report change."""
-    rows = [Change("rewards", (epoch, leaf.account), {"cumulative": leaf.cumulative}) for leaf in leaves]
-    return [*rows, Change("epochs", (epoch,), {"rewards_content": PROVEN})]
 
 
 def _rotated(endpoints: Sequence[str], by: int) -> list[str]:

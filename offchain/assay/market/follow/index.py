@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select
@@ -33,13 +33,14 @@ class Tip:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The logs of consecutive blocks, oldest first, and the seats (account, signer) of the sets they
-    fixed.
+    """The logs of consecutive blocks, oldest first; the seats (account, signer) of the sets they fixed; the
+    receiver and calldata of the transactions that proved a fault.
     """
 
     logs: Sequence[Log]
     set_seats: Mapping[int, Sequence[tuple[str, str]]]
     tip: Tip
+    proof_calls: Mapping[bytes, tuple[str, bytes]] = field(default_factory=dict)
 
 
 class Index:
@@ -74,6 +75,8 @@ class Index:
                 _apply(rows, seats_of_set(set_id, seats))
             for log in batch.logs:
                 self._apply_log(rows, log)
+            for transaction, (target, calldata) in sorted(batch.proof_calls.items()):
+                rows.change(Change("proof_calls", (transaction,), {"target": target, "calldata": calldata}))
             refresh_listings(connection, rows, batch.tip.timestamp, self.max_age)
             changed = [key[0] for key in rows.touched("listings")]
             written = rows.flush(batch.tip.block)

@@ -78,6 +78,7 @@ def epoch_reported(event: EpochReported, place: Place, rows: Rows) -> Iterable[C
             "report_signers": event.signers,
             "devices_content": WANTED,
             "rewards_content": WANTED,
+            "batches_content": WANTED,
         },
     )
 

@@ -8,12 +8,15 @@ from typing import Protocol
 
 from assay.chain.blocks import Block
 from assay.chain.client import Chain
-from assay.chain.errors import BlockGone
+from assay.chain.errors import BlockGone, ChainError
 from assay.chain.events import Event as ChainEvent
 from assay.chain.events import read_events
 from assay.market.events.record import Place
 from assay.market.events.registry import RECORDS, Log
+from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_hex, to_hex
 
+MOST_CALLDATA = 1 << 20
+NOBODY = "0x0000000000000000000000000000000000000000"
 _AT_ONCE = 16
 
 
@@ -31,6 +34,9 @@ class ChainSource(Protocol):
 
     async def seats(self, set_id: int, at: Block) -> Sequence[tuple[str, str]]:
         """(account, signer) of a set's seats in signing order."""
+
+    async def calldata(self, transaction: bytes) -> tuple[str, bytes]:
+        """The receiver of a transaction and what it was sent."""
 
 
 class NodeSource:
@@ -85,3 +91,13 @@ class NodeSource:
     async def seats(self, set_id: int, at: Block) -> Sequence[tuple[str, str]]:
         rows = await self._chain.call("ValidatorSet", "seatsOf", set_id, at=at)
         return [(row.account, row.signer) for row in rows]
+
+    async def calldata(self, transaction: bytes) -> tuple[str, bytes]:
+        found = await self._chain.rpc("eth_getTransactionByHash", [to_hex(transaction)])
+        if not isinstance(found, dict):
+            raise BlockGone(f"transaction {to_hex(transaction)} was taken back while it was read")
+        try:
+            data = parse_hex(found.get("input", ""), "input", max_bytes=MOST_CALLDATA)
+            return parse_address(found.get("to") or NOBODY), data
+        except HexadecimalError as error:
+            raise ChainError(f"the node returned a malformed transaction: {error}") from None

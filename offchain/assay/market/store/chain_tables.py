@@ -47,7 +47,7 @@ epochs = Table(
     number("seal_round"), digest("seal_root"), number("seal_count"), number("seal_signers"), digest("rho"),
     number("report_round"), digest("devices_root"), digest("rewards_root"), amount("rewards_total"),
     digest("data_hash"), number("report_signers"), flag("vetoed"),
-    text("devices_content", 16), text("rewards_content", 16),
+    text("devices_content", 16), text("rewards_content", 16), text("batches_content", 16),
     number("passed"), number("failed"), number("leased"), number("total_gops"),
 )  # fmt: skip
 
@@ -103,6 +103,12 @@ wrong_elements = Table(
     number("t"), number("i"), number("j"), number("claimed"), number("correct"), digest("transaction"),
 )  # fmt: skip
 
+# Calldata of the transactions that proved a fault: the proof itself, for whoever wants to check it again.
+proof_calls = Table(
+    "proof_calls", metadata,
+    key("transaction", LargeBinary), account("target"), digest("calldata"),
+)  # fmt: skip
+
 slashes = Table(
     "slashes", metadata,
     key("block", BigInteger), key("log_index", BigInteger),
@@ -113,5 +119,5 @@ slashes = Table(
 
 CHAIN_TABLES = (
     events, event_parties, profiles, devices, epochs, leases, stakes, validators, sets, set_seats, faults,
-    wrong_elements, slashes,
+    wrong_elements, proof_calls, slashes,
 )  # fmt: skip

@@ -20,6 +20,22 @@ rewards = Table(
     Index(None, "account", "epoch"),
 )  # fmt: skip
 
+# What each seat signed of each device. Testimony: the signature proves who said it, nothing proves what was said.
+observations = Table(
+    "observations", metadata,
+    key("epoch", BigInteger), key("account", String(42)), key("device_id", LargeBinary),
+    digest("result_root"), number("elapsed_us"), number("flags"), number("uptime_bps"),
+    Index(None, "device_id", "epoch"),
+)  # fmt: skip
+
+# One line a seat and epoch: how many devices it spoke of, and on how many the report says otherwise.
+batches = Table(
+    "batches", metadata,
+    key("epoch", BigInteger), key("account", String(42)),
+    digest("batch_root"), digest("signature"), number("devices"), number("passed"), number("otherwise"),
+    Index(None, "account", "epoch"),
+)  # fmt: skip
+
 # Served content that did not prove: shown as what it is, and by whom; nothing else reads it.
 refusals = Table(
     "refusals", metadata,
@@ -61,5 +77,5 @@ facet_counts = Table(
 )  # fmt: skip
 
 CONTENT_TABLES = (
-    measurements, rewards, refusals, specifications, offers, listings, facet_counts,
+    measurements, rewards, observations, batches, refusals, specifications, offers, listings, facet_counts,
 )  # fmt: skip

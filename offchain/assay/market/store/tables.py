@@ -8,6 +8,7 @@ from assay.market.store.chain_tables import (
     faults,
     leases,
     profiles,
+    proof_calls,
     set_seats,
     sets,
     slashes,
@@ -16,9 +17,11 @@ from assay.market.store.chain_tables import (
     wrong_elements,
 )
 from assay.market.store.content_tables import (
+    batches,
     facet_counts,
     listings,
     measurements,
+    observations,
     offers,
     refusals,
     rewards,
@@ -27,6 +30,7 @@ from assay.market.store.content_tables import (
 from assay.market.store.sync_tables import identity, tips, undo
 
 __all__ = [
+    "batches",
     "devices",
     "epochs",
     "event_parties",
@@ -37,8 +41,10 @@ __all__ = [
     "leases",
     "listings",
     "measurements",
+    "observations",
     "offers",
     "profiles",
+    "proof_calls",
     "refusals",
     "rewards",
     "set_seats",
