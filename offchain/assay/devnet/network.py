@@ -26,6 +26,7 @@ ACCOUNTS = 20
 EPOCH_SECONDS = 16
 # Deadlines as sixteenths of an epoch.
 DEADLINES = {"openBy": 4, "sealBy": 10, "drawBy": 14, "reportBy": 22}
+PROOF_WINDOW_EPOCHS = 18
 TOKENS_EACH = 10**24  # network token, base units
 DOLLARS_EACH = 10**10  # test dollars, 6 decimals: 10,000
 HONEST, CHEATING = "cpu", "skipped-rows:0.3"
@@ -54,7 +55,8 @@ class NetworkPlan:
     def epochs(self) -> dict[str, int]:
         """The oracle's times, seconds."""
         deadlines = {name: sixteenths * self.epoch_seconds // 16 for name, sixteenths in DEADLINES.items()}
-        return {"epochLength": self.epoch_seconds, **deadlines, "drawDelay": 1}
+        window = PROOF_WINDOW_EPOCHS * self.epoch_seconds
+        return {"epochLength": self.epoch_seconds, **deadlines, "drawDelay": 1, "proofWindow": window}
 
     def patience(self, seconds: float) -> float:
         """How long to wait for what takes so many seconds with the shortest epochs."""
