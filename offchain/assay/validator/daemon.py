@@ -68,9 +68,10 @@ class Daemon:
             return
         # The epoch before may still be open for its report.
         for epoch in range(max(0, current - 1), current + 1):
+            if epoch in self.runs:
+                continue
             known = self.services.store.epoch(epoch)
-            over = known is not None and known.outcome != "running"
-            if epoch not in self.runs and not over:
+            if known is None or known.outcome == "running":
                 closes = deadlines(timing, epoch).report_by
                 if closes > self.services.clock.now():
                     self.runs[epoch] = EpochRun(self.services, epoch, self.account)
