@@ -21,7 +21,6 @@ from tests.unit.validator.simulation.devices import SimDevice
 from tests.unit.validator.simulation.network import SimNetwork, seat_key
 from tests.unit.validator.simulation.virtual_time import run
 
-
 WORKERS = 2
 MEMORY = Path("/dev/shm")
 
