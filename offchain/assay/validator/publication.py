@@ -43,6 +43,10 @@ class Publication:
             "epochSeed": _hex(seed),
             "seal": _hex(row.seal_content),
             "commitments": {to_hex(d): to_hex(content) for d, content, _ in commitments},
+            "otherCommitments": [
+                {"deviceId": to_hex(d), "content": to_hex(content)}
+                for d, content in (() if seed is None else self._store.other_commitments(epoch, seed))
+            ],
             "inventories": self._messages(epoch, "inventory"),
             "batches": self._batches(epoch),
             "statements": [json.loads(m.body) for m in self._store.messages(epoch, "statement")],

@@ -78,8 +78,8 @@ class EpochRecord:
     def add_commitment(self, body: CommitmentBody, elapsed_us: int) -> bytes:
         """Keeps a device's commitment, timed (above 0) or from a peer (0), and gives the H of its content."""
         content = self.store.put_content(self.context.epoch, "commitment", canonical.encode(body.to_json()))
+        self.store.put_commitment(self.context.epoch, self.context.epoch_seed, body.device_id, content, elapsed_us)
         if body.device_id not in self.commitments:
-            self.store.put_commitment(self.context.epoch, self.context.epoch_seed, body.device_id, content, elapsed_us)
             self._add_commitment(body, content, elapsed_us)
         return content
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, delete, func, select, text, update
 from sqlalchemy.dialects.sqlite import insert
 
 from assay.protocol.keccak import keccak
@@ -87,7 +87,7 @@ class Store:
             return frozenset(db.execute(query).scalars())
 
     def put_commitment(self, epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int) -> None:
-        """Keeps the first commitment of a device; a later one changes nothing."""
+        """Keeps a commitment; the first of a device is the one that counts, another is evidence."""
         values = {
             "epoch": epoch,
             "device_id": device_id,
@@ -99,12 +99,23 @@ class Store:
             db.execute(insert(tables.commitments).values(**values).on_conflict_do_nothing())
 
     def commitments(self, epoch: int, epoch_seed: bytes) -> list[tuple[bytes, bytes, int]]:
-        """(device, content hash, elapsed in microseconds), ascending by device."""
+        """(device, content hash, elapsed in microseconds) of those held, ascending by device."""
+        first: dict[bytes, tuple[bytes, bytes, int]] = {}
+        for row in self._commitments(epoch, epoch_seed):
+            first.setdefault(row[0], row)
+        return list(first.values())
+
+    def other_commitments(self, epoch: int, epoch_seed: bytes) -> list[tuple[bytes, bytes]]:
+        """(device, content hash) of those that devices signed besides the one held."""
+        held = {content for _, content, _ in self.commitments(epoch, epoch_seed)}
+        return [(device, content) for device, content, _ in self._commitments(epoch, epoch_seed) if content not in held]
+
+    def _commitments(self, epoch: int, epoch_seed: bytes) -> list[tuple[bytes, bytes, int]]:
         t = tables.commitments
         query = (
             select(t.c.device_id, t.c.content, t.c.elapsed_us)
             .where(t.c.epoch == epoch, t.c.epoch_seed == epoch_seed)
-            .order_by(t.c.device_id)
+            .order_by(t.c.device_id, text("rowid"))
         )
         with self._engine.connect() as db:
             return [(row.device_id, row.content, row.elapsed_us) for row in db.execute(query)]

@@ -44,7 +44,7 @@ nonces = Table(
     PrimaryKeyConstraint("epoch", "device_id", "epoch_seed"),
 )
 
-# Commitments held; `elapsed_us` is 0 for one that came from a peer, untimed.
+# Commitments seen, the one held first; `elapsed_us` is 0 for one that came from a peer, untimed.
 commitments = Table(
     "commitments",
     metadata,
@@ -53,7 +53,7 @@ commitments = Table(
     Column("epoch_seed", LargeBinary(32), nullable=False),
     Column("content", LargeBinary(32), nullable=False),
     Column("elapsed_us", Integer, nullable=False),
-    PrimaryKeyConstraint("epoch", "device_id", "epoch_seed"),
+    PrimaryKeyConstraint("epoch", "device_id", "epoch_seed", "content"),
 )
 
 # Messages of seats: `kind` is one of instant, inventory, batch, seal-proposal, report-proposal, statement.

@@ -16,7 +16,9 @@ from assay.chain.epochs import read_timing
 from assay.chain.journal import Journal
 from assay.chain.key_files import Key
 from assay.chain.sender import Sender
+from assay.watcher.demands import Demands
 from assay.watcher.errors import WatcherError
+from assay.watcher.evidence import EvidenceFolder
 from assay.watcher.notebook import Notebook
 from assay.watcher.prosecution import Prosecutor
 from assay.watcher.published import Published
@@ -27,7 +29,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class WatcherOptions:
-    """What a watcher is started with; times in seconds."""
+    """What a watcher is started with; times in seconds. `most_demands` are bonds that may be out at once."""
 
     rpc: tuple[str, ...]
     deployment: Path
@@ -35,6 +37,7 @@ class WatcherOptions:
     validators: tuple[str, ...] = ()
     poll_s: float = 0.5
     final_depth: int | None = None
+    most_demands: int = 4
 
 
 async def run(options: WatcherOptions, key: Key) -> None:
@@ -50,13 +53,15 @@ async def run(options: WatcherOptions, key: Key) -> None:
         address = key.address.lower()
         journal = Journal(options.data_dir / f"journal-{address}.sqlite", key.address, chain.chain_id)
         notebook = Notebook(options.data_dir / "watcher.sqlite")
+        evidence = EvidenceFolder(options.data_dir / "evidence")
         sender = Sender(chain, key, journal, poll_s=min(0.3, options.poll_s))
         watch = Watch(
             chain=chain,
             timing=await read_timing(chain),
             published=published,
             notebook=notebook,
-            prosecutor=Prosecutor(chain, sender, notebook, secrets.token_bytes),
+            prosecutor=Prosecutor(chain, sender, notebook, evidence, secrets.token_bytes),
+            demands=Demands(chain, sender, notebook, options.most_demands, secrets.token_bytes),
             validators=tuple(url.rstrip("/") for url in options.validators),
             poll_s=options.poll_s,
         )

@@ -1,80 +1,83 @@
-"""Bringing proofs to the contract: commit, wait a block, reveal, collect the bounty."""
+"""Bringing proofs to the contract: commit, wait a block, reveal, slash who signed, collect the bounty."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from enum import IntEnum
-from typing import Any
+from collections.abc import Callable
 
 import structlog
 from eth_abi.abi import encode
 from eth_utils.abi import get_abi_input_types
 
 from assay.chain.client import Chain, ContractCall
-from assay.chain.errors import ChainError, Reverted, TransactionFailed
+from assay.chain.errors import ChainError, NotSent, Reverted, TransactionFailed
 from assay.chain.sender import Sender
 from assay.protocol.encoding import abi_encode
+from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
-from assay.watcher.notebook import Notebook
+from assay.watcher.evidence import EvidenceFolder
+from assay.watcher.faults import QUORUM_FAULTS, Fault, Kind, seat_subject
+from assay.watcher.notebook import Notebook, PlannedProof
 
 CONTRACT = "FraudProofs"
 # Refusals that a later block may take back.
 _NOT_YET = frozenset({"FraudProofs_RevealTooEarly", "FraudProofs_NotCommitted"})
+_EXPIRED = "FraudProofs_CommitExpired"
 log = structlog.get_logger()
-
-
-class Kind(IntEnum):
-    """As in IFraudProofs."""
-
-    WRONG_ELEMENT = 1
-    BROKEN_CHAIN = 2
-    TWO_COMMITMENTS = 3
-    WITHHELD_OPENING = 4
-    TWO_STATEMENTS = 5
-    FALSE_PASS = 6
-    BAD_SEAL = 7
-    UNSEALED_PASS = 8
-    SHRUNK_REWARD = 9
 
 
 class Prosecutor:
     """Brings proofs through one sender. `random` gives salts."""
 
-    def __init__(self, chain: Chain, sender: Sender, notebook: Notebook, random: Callable[[int], bytes]) -> None:
-        self._chain, self._sender, self._notebook, self._random = chain, sender, notebook, random
+    def __init__(
+        self,
+        chain: Chain,
+        sender: Sender,
+        notebook: Notebook,
+        evidence: EvidenceFolder,
+        random: Callable[[int], bytes],
+    ) -> None:
+        self._chain, self._sender, self._notebook = chain, sender, notebook
+        self._evidence, self._random = evidence, random
 
-    async def bring(self, kind: Kind, function: str, subject: bytes, epoch: int, arguments: Sequence[Any]) -> None:
-        """Plans a proof and carries it as far as it goes now. `arguments` are the function's without the
-        salt.
-        """
-        if await self._proven(kind, subject, epoch):
+    async def bring(self, fault: Fault) -> None:
+        """Plans a proof and carries it as far as it goes now. Raises ChainError."""
+        if self._notebook.is_planned(fault.kind, fault.subject, fault.epoch):
+            return
+        if await self.is_proven(fault.kind, fault.subject, fault.epoch):
+            return
+        if fault.account and await self._stake(fault.account) == 0:
+            # A device convicted in an earlier epoch may have been challenged once more before that was final.
+            log.info("nothing left to slash", kind=fault.kind.name.lower(), epoch=fault.epoch, account=fault.account)
             return
         salt = self._random(32)
-        proof_hash = keccak(encode(self._types(function)[:-1], list(arguments)))
-        words = abi_encode(
-            ("address", "uint256", "bytes32", "bytes32"),
-            (self._sender.address, int(kind), proof_hash, salt),
-        )
-        calldata = self._chain.encode(ContractCall(CONTRACT, function, (*arguments, salt)))
-        if self._notebook.plan(int(kind), subject, epoch, keccak(words), calldata):
-            log.info("fault found", kind=kind.name.lower(), subject="0x" + subject.hex(), epoch=epoch)
+        arguments = encode(self._types(fault.function)[:-1], list(fault.arguments))
+        calldata = self._chain.encode(ContractCall(CONTRACT, fault.function, (*fault.arguments, salt)))
+        evidence = self._evidence.keep(fault, arguments)
+        words = (self._sender.address, int(fault.kind), keccak(arguments), salt)
+        commit_hash = keccak(abi_encode(("address", "uint256", "bytes32", "bytes32"), words))
+        if self._notebook.plan(fault.kind, fault.subject, fault.epoch, commit_hash, calldata, evidence):
+            log.info(
+                "fault found",
+                kind=fault.kind.name.lower(),
+                subject=to_hex(fault.subject),
+                epoch=fault.epoch,
+                what=fault.words,
+                evidence=to_hex(evidence),
+            )
         await self.go_on()
 
     async def go_on(self) -> None:
-        """Commits what is planned, reveals what was committed in an earlier block. Raises ChainError where
-        the
-        chain is gone."""
-        for commit_hash, kind, subject, epoch, calldata, block in self._notebook.unfinished():
+        """Commits what is planned, reveals what was committed in an earlier block, slashes who signed.
+
+        Raises ChainError where the chain is gone.
+        """
+        for proof in self._notebook.unfinished():
             try:
-                if block is None:
-                    block = await self._commit(commit_hash)
-                head = await self._chain.head()
-                if head.number > block:
-                    await self._reveal(commit_hash, Kind(kind), subject, epoch, calldata)
+                await self._go_on(proof)
             except Reverted as error:
-                await self._refused(commit_hash, Kind(kind), subject, epoch, error)
-            except TransactionFailed as error:
-                log.warning("proof failed in its block, trying again", epoch=epoch, reason=str(error))
+                await self._refused(proof, error)
+            except (TransactionFailed, NotSent) as error:
+                log.warning("proof failed in its block, trying again", epoch=proof.epoch, reason=str(error))
 
     async def collect(self) -> int:
         """Pays this watcher's bounties out to it; gives the amount in base units."""
@@ -86,44 +89,83 @@ class Prosecutor:
             log.info("bounty collected", amount=str(due))
         return due
 
-    async def _commit(self, commit_hash: bytes) -> int:
+    async def is_proven(self, kind: Kind, subject: bytes, epoch: int) -> bool:
+        """Whether the contract holds the fault as proven."""
+        return bool(await self._chain.call(CONTRACT, "proven", int(kind), subject, epoch, at="latest"))
+
+    async def _go_on(self, proof: PlannedProof) -> None:
+        if proof.recorded:
+            await self._slash_signers(proof)
+            return
+        block = proof.block if proof.block is not None else await self._commit(proof)
+        if (await self._chain.head()).number > block:
+            await self._reveal(proof)
+
+    async def _commit(self, proof: PlannedProof) -> int:
         receipt = await self._sender.send(
-            ContractCall(CONTRACT, "commit", (commit_hash,)),
+            ContractCall(CONTRACT, "commit", (proof.commit_hash,)),
             label="commitProof",
-            purpose="commit:" + commit_hash.hex(),
+            purpose=f"commit:{proof.commit_hash.hex()}:{proof.tries}",
         )
-        self._notebook.committed(commit_hash, receipt.block_number)
+        self._notebook.committed(proof.commit_hash, receipt.block_number)
         return receipt.block_number
 
-    async def _reveal(self, commit_hash: bytes, kind: Kind, subject: bytes, epoch: int, calldata: bytes) -> None:
+    async def _reveal(self, proof: PlannedProof) -> None:
+        kind = Kind(proof.kind)
         receipt = await self._sender.send_raw(
             self._chain.deployment.address(CONTRACT),
-            calldata,
+            proof.calldata,
             label=f"prove-{kind.name.lower()}",
-            purpose="reveal:" + commit_hash.hex(),
+            purpose="reveal:" + proof.commit_hash.hex(),
         )
-        self._notebook.close_proof(commit_hash, "proven")
         log.info(
             "fault proven",
             kind=kind.name.lower(),
-            subject="0x" + subject.hex(),
-            epoch=epoch,
+            subject=to_hex(proof.subject),
+            epoch=proof.epoch,
             transaction=receipt.transaction_hash,
             gas=receipt.gas_used,
+            evidence=to_hex(proof.evidence),
         )
+        if kind in QUORUM_FAULTS:
+            self._notebook.recorded(proof.commit_hash)
+            await self._slash_signers(proof)
+        else:
+            self._notebook.close_proof(proof.commit_hash, "proven")
+            await self.collect()
+
+    async def _slash_signers(self, proof: PlannedProof) -> None:
+        """Each signer in a transaction of its own, so that no number of them makes the proof too dear."""
+        fault = await self._chain.call(CONTRACT, "quorumFault", proof.kind, proof.epoch, at="latest")
+        for seat in (bit for bit in range(32) if fault.signers >> bit & 1):
+            row = await self._chain.call("ValidatorSet", "seatAt", fault.setId, seat, at="latest")
+            subject = seat_subject(row[0])
+            if await self.is_proven(Kind(proof.kind), subject, proof.epoch):
+                continue
+            receipt = await self._sender.send(
+                ContractCall(CONTRACT, "slashSigner", (proof.kind, proof.epoch, seat)),
+                label="slashSigner",
+                purpose=f"slash:{proof.kind}:{proof.epoch}:{seat}",
+            )
+            log.info("signer slashed", account=row[0], epoch=proof.epoch, transaction=receipt.transaction_hash)
+        self._notebook.close_proof(proof.commit_hash, "proven")
         await self.collect()
 
-    async def _refused(self, commit_hash: bytes, kind: Kind, subject: bytes, epoch: int, error: Reverted) -> None:
+    async def _refused(self, proof: PlannedProof, error: Reverted) -> None:
+        kind = Kind(proof.kind)
         if error.name in _NOT_YET:
             return
-        if await self._proven(kind, subject, epoch):
-            self._notebook.close_proof(commit_hash, "proven-by-another")
+        if error.name == _EXPIRED:
+            self._notebook.expired(proof.commit_hash)
+        elif not proof.recorded and await self.is_proven(kind, proof.subject, proof.epoch):
+            self._notebook.close_proof(proof.commit_hash, "proven-by-another")
         else:
-            self._notebook.close_proof(commit_hash, "refused", str(error))
-            log.error("proof refused", kind=kind.name.lower(), epoch=epoch, reason=str(error))
+            self._notebook.close_proof(proof.commit_hash, "refused", str(error))
+            log.error("proof refused", kind=kind.name.lower(), epoch=proof.epoch, reason=str(error))
 
-    async def _proven(self, kind: Kind, subject: bytes, epoch: int) -> bool:
-        return bool(await self._chain.call(CONTRACT, "proven", int(kind), subject, epoch, at="latest"))
+    async def _stake(self, account: str) -> int:
+        stake = await self._chain.call("StakeManager", "account", account, at="latest")
+        return int(stake.active + stake.pending)
 
     def _types(self, function: str) -> list[str]:
         for item in self._chain.deployment.contract(CONTRACT).abi:

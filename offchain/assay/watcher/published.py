@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import httpx2
 import structlog
 
-from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
+from assay.chain.pinned_tls import NO_FINGERPRINT, pinned_context
+from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
-from assay.protocol.leaves import SealedLeaf, sealed_tree
+from assay.protocol.leaves import DeviceLeaf, RewardLeaf, SealedLeaf, device_tree, reward_tree, sealed_tree
+from assay.watcher.documents import (
+    Index,
+    SignedBatch,
+    SignedCommitment,
+    parse_batch,
+    parse_commitment,
+    parse_devices,
+    parse_index,
+    parse_rewards,
+    parse_sealed,
+)
 from assay.watcher.errors import NoAnswer
 
 CONNECT_S = 3.0
 MOST_JSON = 128 << 20
-MOST_LEAVES = 100_000
-LEAF_FIELDS = ("deviceId", "jobHash", "nonceRoot", "resultRoot", "laneRoot", "r", "vs")
+MOST_OTHER = 1 << 20  # a commitment
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Index:
-    """One validator's index of an epoch: contents by hash, as far as they are well-formed."""
-
-    url: str
-    seal: bytes | None
-    openings: Mapping[bytes, bytes]  # device -> H of its opening
+T = TypeVar("T")
 
 
 class Published:
@@ -39,7 +41,13 @@ class Published:
 
     def __init__(self, timeout_s: float = 10.0, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self._timeout_s = timeout_s
-        self._client = httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False)
+        self._transport = transport
+        self._clients: dict[bytes, httpx2.AsyncClient] = {}
+        self._pins: dict[str, bytes] = {}
+
+    def pin(self, fingerprints: Mapping[str, bytes]) -> None:
+        """Takes the certificates that validators announce, by the address of each."""
+        self._pins.update(fingerprints)
 
     async def indexes(self, urls: Sequence[str], epoch: int) -> list[Index]:
         """The indexes of those that answer."""
@@ -48,41 +56,79 @@ class Published:
 
     async def sealed(self, indexes: Sequence[Index], seal_root: bytes) -> tuple[SealedLeaf, ...] | None:
         """The leaves under the chain's seal root from the first that has them."""
-        for index in indexes:
-            if index.seal is None:
-                continue
-            try:
-                body = await self.content(index.url, index.seal, MOST_JSON)
-                leaves = parse_sealed(body)
-                if sealed_tree(leaves).root == seal_root:
-                    return leaves
-            except (NoAnswer, ValueError) as error:
-                log.warning("sealed lines refused", validator=index.url, reason=str(error)[:200])
-        return None
+        listed = ((index.url, index.seal) for index in indexes)
+        return await self._first(listed, lambda body: _with_root(parse_sealed(body), sealed_tree, seal_root))
+
+    async def devices(self, indexes: Sequence[Index], root: bytes) -> tuple[DeviceLeaf, ...] | None:
+        """The lines of the report under the chain's root."""
+        listed = ((index.url, index.report) for index in indexes)
+        return await self._first(listed, lambda body: _with_root(parse_devices(body), device_tree, root))
+
+    async def rewards(self, indexes: Sequence[Index], root: bytes) -> tuple[RewardLeaf, ...] | None:
+        """The lines of the reward tree under the chain's root."""
+        listed = ((index.url, index.rewards) for index in indexes)
+        return await self._first(listed, lambda body: _with_root(parse_rewards(body), reward_tree, root))
+
+    async def batch(self, url: str, digest: bytes) -> SignedBatch | None:
+        """A seat's batch, or None where it is not to be had."""
+        return await self._first([(url, digest)], parse_batch)
+
+    async def commitment(self, url: str, digest: bytes) -> SignedCommitment | None:
+        """A device's commitment, or None where it is not to be had."""
+        return await self._first([(url, digest)], parse_commitment, MOST_OTHER)
 
     async def content(self, url: str, digest: bytes, most_bytes: int) -> bytes:
         """The body with this H. Raises NoAnswer."""
-        body = await self._read("GET", f"{url}/v1/content/{to_hex(digest)}", None, most_bytes)
+        body = await self._read("GET", f"{url}/v1/content/{to_hex(digest)}", None, most_bytes, self._pin_of(url))
         if keccak(body) != digest:
             raise NoAnswer(f"{url}: other content than was asked for")
         return body
 
-    async def opening(self, device_url: str, epoch: int, device_id: bytes, rho: bytes, most: int) -> bytes:
+    async def opening(
+        self, device_url: str, epoch: int, device_id: bytes, rho: bytes, most: int, fingerprint: bytes = NO_FINGERPRINT
+    ) -> bytes:
         """The sampled rows from the device itself: to anyone who asks, once rho is drawn. Raises NoAnswer."""
         content = {"deviceId": to_hex(device_id), "rho": to_hex(rho), "rows": None}
         body = json.dumps({"epoch": epoch, "content": content}).encode()
-        return await self._read("POST", f"{device_url}/v1/openings", body, most)
+        return await self._read("POST", f"{device_url}/v1/openings", body, most, fingerprint)
 
     async def json(self, url: str) -> Any:
         """A JSON document. Raises NoAnswer."""
         try:
-            return json.loads(await self._read("GET", url, None, MOST_JSON))
+            return json.loads(await self._read("GET", url, None, MOST_JSON, self._pin_of(url)))
         except (ValueError, RecursionError):
             raise NoAnswer(f"{url}: not JSON") from None
 
     async def close(self) -> None:
         """Lets connections go."""
-        await self._client.aclose()
+        for client in self._clients.values():
+            await client.aclose()
+
+    def _pin_of(self, url: str) -> bytes:
+        return next((pin for base, pin in self._pins.items() if url.startswith(base)), NO_FINGERPRINT)
+
+    def _client(self, fingerprint: bytes) -> httpx2.AsyncClient:
+        if fingerprint not in self._clients:
+            self._clients[fingerprint] = httpx2.AsyncClient(
+                transport=self._transport,
+                verify=pinned_context(fingerprint) if any(fingerprint) else True,
+                trust_env=False,
+                follow_redirects=False,
+            )
+        return self._clients[fingerprint]
+
+    async def _first(
+        self, listed: Iterable[tuple[str, bytes | None]], read: Callable[[bytes], T], most: int = MOST_JSON
+    ) -> T | None:
+        for url, digest in listed:
+            if digest is None:
+                continue
+            try:
+                body = await self.content(url, digest, most)
+                return await asyncio.to_thread(read, body)
+            except (NoAnswer, ValueError) as error:
+                log.warning("content refused", validator=url, reason=str(error)[:200])
+        return None
 
     async def _index(self, url: str, epoch: int) -> Index | None:
         try:
@@ -92,14 +138,15 @@ class Published:
             log.debug("no index", validator=url, reason=str(error)[:200])
             return None
 
-    async def _read(self, method: str, url: str, body: bytes | None, most_bytes: int) -> bytes:
+    async def _read(self, method: str, url: str, body: bytes | None, most_bytes: int, fingerprint: bytes) -> bytes:
         headers = {"content-type": "application/json"} if body is not None else {}
         timeout = httpx2.Timeout(self._timeout_s, connect=CONNECT_S)
+        client = self._client(fingerprint)
         try:
             # Each read has a time-out of its own; this one bounds an answer that never ends.
             async with (
                 asyncio.timeout(self._timeout_s),
-                self._client.stream(method, url, content=body, headers=headers, timeout=timeout) as response,
+                client.stream(method, url, content=body, headers=headers, timeout=timeout) as response,
             ):
                 answer = bytearray()
                 async for piece in response.aiter_bytes():
@@ -113,27 +160,8 @@ class Published:
             raise NoAnswer(f"{url}: {error or type(error).__name__}") from None
 
 
-def parse_index(url: str, value: Any) -> Index:
-    """An index. Raises ValueError for one that is none."""
-    if not isinstance(value, dict) or not isinstance(value.get("openings", {}), dict):
-        raise ValueError("not an index")
-    openings = value.get("openings", {})
-    if len(openings) > MOST_LEAVES:
-        raise ValueError(f"{len(openings)} openings are listed, at most {MOST_LEAVES} are read")
-    seal = value.get("seal")
-    return Index(
-        url.rstrip("/"),
-        None if seal is None else parse_bytes32(seal, "seal"),
-        {parse_bytes32(d, "device"): parse_bytes32(h, "opening") for d, h in openings.items()},
-    )
-
-
-def parse_sealed(body: bytes) -> tuple[SealedLeaf, ...]:
-    """The leaves of a seal's content. Raises ValueError."""
-    try:
-        lines = json.loads(body)["leaves"]
-        if not isinstance(lines, list) or len(lines) > MOST_LEAVES:
-            raise ValueError("no list of leaves")
-        return tuple(SealedLeaf(*(parse_bytes32(line[f], f) for f in LEAF_FIELDS)) for line in lines)
-    except (KeyError, TypeError, RecursionError, HexadecimalError) as error:
-        raise ValueError(f"malformed leaves: {error}") from None
+def _with_root(leaves: T, tree: Callable[[T], Any], root: bytes) -> T:
+    found = tree(leaves).root
+    if found != root:
+        raise ValueError(f"it makes the root 0x{found.hex()}, the chain holds 0x{root.hex()}")
+    return leaves

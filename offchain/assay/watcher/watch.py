@@ -1,10 +1,9 @@
-"""The watcher's loop: every drawn epoch that can still be proven against is checked, device by device."""
+"""The watcher's loop: every epoch that can still be proven against is checked, and what is wrong is proven."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -14,20 +13,22 @@ from assay.chain.client import Chain
 from assay.chain.devices import Device, DeviceDirectory
 from assay.chain.epochs import EpochState, Phase, Timing, is_provable, read_epoch_state
 from assay.chain.errors import ChainError
-from assay.chain.profiles import read_profile
 from assay.chain.seats import SeatDirectory
-from assay.proof import openings
-from assay.proof.verification import Verdict, Verifier
 from assay.protocol.leaves import SealedLeaf
-from assay.protocol.profile import Profile
-from assay.watcher.errors import NoAnswer
-from assay.watcher.findings import Finding, check_opening, find
+from assay.watcher.accepted import AcceptedStatements
+from assay.watcher.demands import Demands, wrong_row
+from assay.watcher.documents import REPORT, SEAL, Index, SignedBatch, SignedStatement
+from assay.watcher.epoch_check import EpochFile, Openings
 from assay.watcher.notebook import Notebook
-from assay.watcher.prosecution import Kind, Prosecutor
-from assay.watcher.published import Index, Published
+from assay.watcher.prosecution import Prosecutor
+from assay.watcher.published import Published
+from assay.watcher.rules import device_faults, quorum_faults, seat_faults
+from assay.watcher.rules.seat_faults import Scene
 
-KEPT_VERIFIERS = 4
+NOTHING = bytes(32)
 MOST_PAUSE_S = 20.0  # between looks at an epoch that is not done
+SETTLED_PAUSE_S = 600.0  # at one that is: somebody may still show what a seat signed twice
+LOOKS_BEFORE_DEMAND = 4
 log = structlog.get_logger()
 
 
@@ -40,17 +41,20 @@ class Watch:
     published: Published
     notebook: Notebook
     prosecutor: Prosecutor
+    demands: Demands
     validators: tuple[str, ...] = ()
     poll_s: float = 0.5
     _devices: DeviceDirectory = field(init=False)
     _seats: SeatDirectory = field(init=False)
+    _openings: Openings = field(init=False)
+    _accepted: AcceptedStatements = field(init=False)
     _again: dict[int, tuple[float, float]] = field(default_factory=dict)  # epoch -> next look, pause after it
-    _done: set[int] = field(default_factory=set)
-    _profiles: dict[int, Profile] = field(default_factory=dict)
-    _verifiers: OrderedDict[tuple[int, bytes], Verifier] = field(default_factory=OrderedDict)
+    _files: dict[int, EpochFile] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._devices, self._seats = DeviceDirectory(self.chain), SeatDirectory(self.chain)
+        self._openings = Openings(self.chain, self.published, self.notebook)
+        self._accepted = AcceptedStatements(self.chain)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Looks until told to stop. An unreachable chain is waited for."""
@@ -65,7 +69,7 @@ class Watch:
                 continue
 
     async def look(self) -> None:
-        """One look at every epoch that can be proven against. Raises ChainError."""
+        """One look at every epoch that can be proven against and is due. Raises ChainError."""
         await self.prosecutor.go_on()
         final = await self.chain.finalised()
         if final.timestamp < self.timing.genesis:
@@ -73,11 +77,13 @@ class Watch:
         current = self.timing.epoch_at(final.timestamp)
         oldest = max(0, current - self.timing.proof_window // self.timing.epoch_length - 2)
         self.notebook.forget(oldest)
-        self._done = {epoch for epoch in self._done if epoch >= oldest}
+        self._files = {epoch: file for epoch, file in self._files.items() if epoch >= oldest}
         self._again = {epoch: due for epoch, due in self._again.items() if epoch >= oldest}
+        await self._accepted.refresh(final)
         for epoch in range(current, oldest - 1, -1):
-            if epoch not in self._done and self._due(epoch) and await self._epoch(epoch, final):
-                self._done.add(epoch)
+            if self._due(epoch) and await self._epoch(epoch, final):
+                self._settle(epoch)
+        await self._tend_demands(final)
 
     def _due(self, epoch: int) -> bool:
         """Epochs that are not done are looked at less and less often."""
@@ -88,104 +94,196 @@ class Watch:
         self._again[epoch] = (now + pause, min(MOST_PAUSE_S, 1.5 * pause))
         return True
 
+    def _settle(self, epoch: int) -> None:
+        self._again[epoch] = (asyncio.get_running_loop().time() + SETTLED_PAUSE_S, SETTLED_PAUSE_S)
+        if (file := self._files.get(epoch)) is not None:
+            file.sealed = None  # the largest part; fetched again where it is needed
+
     async def _epoch(self, epoch: int, final: Block) -> bool:
-        """Whether nothing is left to do in this epoch."""
+        """Whether nothing is left to do in this epoch, as far as anybody has said."""
         state = await read_epoch_state(self.chain, epoch, final)
-        ended = self.timing.start(epoch) + self.timing.epoch_length < final.timestamp
-        if state.rho == bytes(32):
-            # Never drawn, so nothing was sampled: over once it is void or its time has passed.
-            return ended and state.phase in (Phase.VOID, Phase.NONE)
+        closed = self.timing.start(epoch) + self.timing.report_by < final.timestamp
+        if state.phase == Phase.NONE:
+            return closed
         if not await is_provable(self.chain, epoch, final):
             return True
-        urls = await self._urls(state, final)
-        indexes = await self.published.indexes(urls, epoch)
-        sealed = await self.published.sealed(indexes, state.seal_root)
-        if sealed is None:
-            return False
-        devices = await self._devices.refresh(final)
-        checks = (self._device(state, leaf, indexes, devices) for leaf in sealed)
-        return all(await asyncio.gather(*checks))
-
-    async def _urls(self, state: EpochState, final: Block) -> Sequence[str]:
         seats = await self._seats.of_set(state.set_id, final)
+        scene = Scene(
+            epoch, state.set_id, seats, state.epoch_seed, state.rho, self.chain.domain("EpochOracle")
+        )  # fmt: skip
         announced = [seat.endpoint.rstrip("/") for seat in seats if seat.endpoint]
-        return list(dict.fromkeys([*announced, *self.validators]))
+        pins = {seat.endpoint.rstrip("/"): seat.tls_fingerprint for seat in seats if seat.endpoint}
+        urls = list(dict.fromkeys([*announced, *self.validators]))
+        self.published.pin(pins)
+        indexes = await self.published.indexes(urls, epoch)
+        file = self._files.setdefault(epoch, EpochFile())
+        devices = await self._devices.refresh(final)
+        done = await self._seal(state, scene, file, indexes, devices, closed)
+        # After the openings: batches are worth reading once somebody may have passed what is wrong.
+        await self._statements(scene, file, indexes)
+        reported = state.phase != Phase.REPORTED or await self._report(state, scene, file, indexes)
+        return done and reported and (closed or state.phase in (Phase.REPORTED, Phase.VOID))
 
-    async def _device(
-        self, state: EpochState, leaf: SealedLeaf, indexes: Sequence[Index], devices: dict[bytes, Device]
-    ) -> bool:
-        """Whether the device's opening was looked at to the end."""
-        if self.notebook.is_checked(state.epoch, leaf.device_id):
-            return True
-        device = devices.get(leaf.device_id)
-        if device is None:
-            return True
-        profile = await self._profile(device.profile_id)
-        verifier = await self._verifier(profile, state)
-        last: Verdict | None = None
-        tried: set[bytes] = set()
-        async for opening in self._openings(state, leaf, indexes, device, profile):
-            if opening in tried:
-                continue
-            tried.add(opening)
-            last = await asyncio.to_thread(check_opening, verifier, leaf, opening)
-            if last.valid:
-                self.notebook.note(state.epoch, leaf.device_id, "valid", "")
-                return True
-            finding = await asyncio.to_thread(find, verifier, state.epoch, leaf, opening, last)
-            if finding is not None:
-                await self._prove(finding, device.provider)
-                self.notebook.note(state.epoch, leaf.device_id, "proven", last.reason)
-                return True
-        if last is not None:
-            log.info("opening proves nothing", device="0x" + leaf.device_id.hex(), reason=last.reason)
-        # Somebody may serve another opening later, as long as the proof window is open.
-        return False
-
-    async def _openings(
+    async def _seal(
         self,
         state: EpochState,
-        leaf: SealedLeaf,
+        scene: Scene,
+        file: EpochFile,
         indexes: Sequence[Index],
-        device: Device,
-        profile: Profile,
-    ) -> AsyncIterator[bytes]:
-        most = openings.length(profile, profile.k)
+        devices: Mapping[bytes, Device],
+        closed: bool,
+    ) -> bool:
+        """Checks what was sealed; whether every sealed device was looked at to the end."""
+        if state.seal_root == NOTHING:
+            return True
+        if file.sealed is None:
+            file.sealed = await self.published.sealed(indexes, state.seal_root)
+        sealed = file.sealed
+        if sealed is None:
+            return False
+
+        def key_of(device_id: bytes) -> str | None:
+            device = devices.get(device_id)
+            return None if device is None else device.device_key
+
+        fault = await asyncio.to_thread(quorum_faults.bad_seal, state.epoch, sealed, key_of, scene.domain)
+        if fault is not None:
+            await self.prosecutor.bring(fault)
+        await self._two_commitments(scene, file, sealed, indexes, devices)
+        if state.rho == NOTHING:
+            return closed or state.phase == Phase.VOID  # never drawn, so nothing was sampled
+        for found in await self._openings.check(state, file, indexes, devices):
+            await self.prosecutor.bring(found)
+        if closed or state.phase == Phase.REPORTED:
+            await self._demand(state, file, sealed, devices)
+        return not self._openings.pending(state, file)
+
+    async def _two_commitments(
+        self,
+        scene: Scene,
+        file: EpochFile,
+        sealed: Sequence[SealedLeaf],
+        indexes: Sequence[Index],
+        devices: Mapping[bytes, Device],
+    ) -> None:
+        """A device may have shown validators different results: only hashes that differ are fetched."""
+        listed: dict[bytes, dict[bytes, str]] = {}
         for index in indexes:
-            digest = index.openings.get(leaf.device_id)
-            if digest is not None:
-                try:
-                    yield await self.published.content(index.url, digest, most)
-                except NoAnswer as error:
-                    log.debug("no content", reason=str(error)[:200])
-        if device.endpoint:
-            try:
-                url = device.endpoint.rstrip("/")
-                yield await self.published.opening(url, state.epoch, leaf.device_id, state.rho, most)
-            except NoAnswer as error:
-                log.debug("no opening", reason=str(error)[:200])
+            for device_id, digests in index.commitments.items():
+                for digest in digests:
+                    listed.setdefault(device_id, {}).setdefault(digest, index.url)
+        leaf_of = {leaf.device_id: leaf for leaf in sealed}
+        for device_id, contents in listed.items():
+            device, leaf = devices.get(device_id), leaf_of.get(device_id)
+            if device is None or leaf is None or len(contents) < 2:
+                continue
+            for digest, url in contents.items():
+                if digest in file.examined:
+                    continue
+                other = await self.published.commitment(url, digest)
+                if other is None:
+                    continue
+                file.examined.add(digest)
+                fault = device_faults.two_commitments(
+                    scene.epoch, leaf, other, device.device_key, scene.domain, device.provider
+                )
+                if fault is not None:
+                    await self.prosecutor.bring(fault)
 
-    async def _prove(self, finding: Finding, provider: str) -> None:
-        stake = await self.chain.call("StakeManager", "account", provider, at="latest")
-        if stake.active + stake.pending == 0:
-            # A device that was convicted in an earlier epoch may have been challenged once more before that was final.
-            log.info("nothing left to slash", device="0x" + finding.leaf.device_id.hex(), epoch=finding.epoch)
-            return
-        arguments = (finding.commitment(), *finding.element.arguments())
-        await self.prosecutor.bring(
-            Kind.WRONG_ELEMENT, "proveWrongElement", finding.leaf.device_id, finding.epoch, arguments
-        )
+    async def _statements(self, scene: Scene, file: EpochFile, indexes: Sequence[Index]) -> None:
+        """Brings what a seat signed twice, and passes of devices that were convicted."""
+        for statement in {s for index in indexes for s in index.statements} | await self._accepted_too(scene, indexes):
+            checked = seat_faults.checked_statement(scene, statement)
+            if checked is not None:
+                file.heard(statement.seat, checked)
+        for digest, batch in await self._batches(file, indexes):
+            file.batches_read[digest] = len(file.convicted)
+            checked = seat_faults.checked_batch(scene, batch)
+            if checked is None:
+                continue
+            file.heard(batch.seat, checked)
+            for conviction in file.convicted.values():
+                passed = seat_faults.false_pass(scene, batch, conviction, file.sealed or ())
+                if passed is not None:
+                    await self.prosecutor.bring(passed)
+        for seat in scene.seats:
+            fault = seat_faults.two_statements(scene, seat, file.said.get(seat.account, ()))
+            if fault is not None:
+                await self.prosecutor.bring(fault)
 
-    async def _profile(self, profile_id: int) -> Profile:
-        if profile_id not in self._profiles:
-            self._profiles[profile_id] = await read_profile(self.chain, profile_id)
-        return self._profiles[profile_id]
+    async def _accepted_too(self, scene: Scene, indexes: Sequence[Index]) -> set[SignedStatement]:
+        """What its signers signed on the chain, where something was signed for the same round elsewhere."""
+        found: set[SignedStatement] = set()
+        elsewhere = {(s.what, s.round) for index in indexes for s in index.statements}
+        for what in (SEAL, REPORT):
+            if (what, self._accepted.round_of(what, scene.epoch)) in elsewhere:
+                found.update(await self._accepted.statements(scene, what))
+        return found
 
-    async def _verifier(self, profile: Profile, state: EpochState) -> Verifier:
-        key = (profile.id, state.rho)
-        if key not in self._verifiers:
-            made = await asyncio.to_thread(Verifier, profile, state.epoch_seed, state.rho, 1)
-            self._verifiers[key] = made
-            while len(self._verifiers) > KEPT_VERIFIERS:
-                self._verifiers.popitem(last=False)
-        return self._verifiers[key]
+    async def _batches(self, file: EpochFile, indexes: Sequence[Index]) -> list[tuple[bytes, SignedBatch]]:
+        """Batches worth reading, with their hashes: two of one seat, and all where a device was convicted since."""
+        listed: dict[str, dict[bytes, str]] = {}
+        for index in indexes:
+            for batch in index.batches:
+                listed.setdefault(batch.seat, {}).setdefault(batch.content, index.url)
+        found = []
+        for contents in listed.values():
+            for digest, url in contents.items():
+                unread = file.batches_read.get(digest, -1)
+                if unread < len(file.convicted) and (len(contents) > 1 or file.convicted):
+                    read = await self.published.batch(url, digest)
+                    if read is not None:
+                        found.append((digest, read))
+        return found
+
+    async def _report(self, state: EpochState, scene: Scene, file: EpochFile, indexes: Sequence[Index]) -> bool:
+        """Checks the accepted report; whether all of it was to be had."""
+        if file.report_checked:
+            return True
+        devices = await self.published.devices(indexes, state.devices_root)
+        rewards = await self.published.rewards(indexes, state.rewards_root)
+        if devices is None or rewards is None or (file.sealed is None and state.seal_root != NOTHING):
+            return False
+        fault = await asyncio.to_thread(quorum_faults.unsealed_pass, state.epoch, devices, file.sealed or ())
+        if fault is not None:
+            await self.prosecutor.bring(fault)
+        before = self._accepted.reports_before(state.epoch)
+        if before:
+            earlier = await read_epoch_state(self.chain, before[0])
+            old = await self.published.indexes([index.url for index in indexes], before[0])
+            lines = await self.published.rewards(old, earlier.rewards_root)
+            if lines is None:
+                return earlier.phase != Phase.REPORTED
+            shrunk = quorum_faults.shrunk_reward(before[0], lines, state.epoch, rewards)
+            if shrunk is not None:
+                await self.prosecutor.bring(shrunk)
+        file.report_checked = True
+        return True
+
+    async def _demand(
+        self, state: EpochState, file: EpochFile, sealed: Sequence[SealedLeaf], devices: Mapping[bytes, Device]
+    ) -> None:
+        """Demands openings that were nowhere to be had at several looks."""
+        for leaf in self._openings.pending(state, file):
+            if file.unserved.get(leaf.device_id, 0) >= LOOKS_BEFORE_DEMAND and leaf.device_id in devices:
+                profile = await self._openings.profile(devices[leaf.device_id].profile_id)
+                shown = seat_faults.sealed_argument(sealed, leaf.device_id)
+                await self.demands.make(state.epoch, shown, profile)
+
+    async def _tend_demands(self, final: Block) -> None:
+        for epoch, device_id, answer in await self.demands.tend():
+            state = await read_epoch_state(self.chain, epoch, final)
+            file = self._files.setdefault(epoch, EpochFile())
+            leaf = next((leaf for leaf in file.sealed or () if leaf.device_id == device_id), None)
+            device = (await self._devices.refresh(final)).get(device_id)
+            if leaf is None or device is None:
+                continue  # the sealed lines are not to be had now: at the next look
+            self.demands.close(epoch, device_id, "answered")
+            profile = await self._openings.profile(device.profile_id)
+            conviction = await asyncio.to_thread(wrong_row, profile, state.epoch_seed, leaf, answer)
+            if conviction is None:
+                self.notebook.note(epoch, device_id, "valid", "the row that was demanded is right")
+                continue
+            file.convicted[device_id] = conviction
+            await self.prosecutor.bring(conviction.of_device(epoch, device.provider))
+        await self.demands.collect_bonds()

@@ -1,0 +1,50 @@
+"""A fault that a contract can check: what is shown, against whom, with which arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from assay.protocol.encoding import u256
+
+
+class Kind(IntEnum):
+    """As in IFraudProofs."""
+
+    WRONG_ELEMENT = 1
+    BROKEN_CHAIN = 2
+    TWO_COMMITMENTS = 3
+    WITHHELD_OPENING = 4
+    TWO_STATEMENTS = 5
+    FALSE_PASS = 6
+    BAD_SEAL = 7
+    UNSEALED_PASS = 8
+    SHRUNK_REWARD = 9
+
+
+# Faults of all who signed: recorded once, then slashed one by one.
+QUORUM_FAULTS = frozenset({Kind.BAD_SEAL, Kind.UNSEALED_PASS, Kind.SHRUNK_REWARD})
+NO_SUBJECT = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`subject` is a device's id, a seat's account as a word, or zero for all signers of an epoch.
+
+    `function` of FraudProofs takes `arguments` and a salt. `words` say what is wrong; `account` is whose stake answers,
+    empty where it is that of many.
+    """
+
+    kind: Kind
+    subject: bytes
+    epoch: int
+    function: str
+    arguments: tuple[Any, ...]
+    words: str
+    account: str = ""
+
+
+def seat_subject(account: str) -> bytes:
+    """The word under which the contract keeps what was proven of a seat."""
+    return u256(account)
