@@ -26,7 +26,7 @@ def deployed(project, chain, accounts, tmp_path_factory):
         name: getattr(project, name).at(data["contracts"][name]["address"], fetch_from_explorer=False)
         for name in CONTRACTS
     }
-    network = Network(project, chain, accounts, parameters, contracts, data["genesis"])
+    network = Network(project, chain, accounts, parameters, contracts, data["genesis"], file=path)
     for account in accounts[:45]:
         contracts["TestToken"].mint(account, 10**15, sender=account)
     return network

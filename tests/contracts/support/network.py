@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from assay.protocol import messages, quorum
@@ -39,6 +40,7 @@ class Network:
     parameters: Any
     contracts: dict[str, Any]
     genesis: int
+    file: Path  # of the deployment
     seats: list[tuple[Any, bytes]] = field(default_factory=list)  # (account, signer key) in seat order
 
     def __getattr__(self, name: str) -> Any:

@@ -229,9 +229,32 @@ abstract contract Accused is Market {
         nobodySlashed();
     }
 
+    /// @dev A fault is convicted, but not uncommitted, in the block of the commitment, by whoever did not commit, after the
+    /// commitment's life, or after the proof window.
     function convicted(Accusation memory a) internal {
+        notConvicted(a, ACCUSER, IFraudProofs.FraudProofs_NotCommitted.selector);
+        vm.prank(ACCUSER);
+        fraud.commit(commitHash(ACCUSER, a));
+        notConvicted(a, ACCUSER, IFraudProofs.FraudProofs_RevealTooEarly.selector);
+        uint256 state = vm.snapshotState();
+        vm.roll(block.number + fraud.commitLifetime() + 1);
+        notConvicted(a, ACCUSER, IFraudProofs.FraudProofs_CommitExpired.selector);
+        vm.revertToState(state);
+        state = vm.snapshotState();
+        vm.roll(block.number + 1);
+        notConvicted(a, address(0xf407), IFraudProofs.FraudProofs_NotCommitted.selector);
+        vm.warp(startOf(oracle.currentEpoch() + 2) + PROOF_WINDOW);
+        notConvicted(a, ACCUSER, IFraudProofs.FraudProofs_NotProvable.selector);
+        vm.revertToState(state);
         (bool ok, bytes4 why) = accuse(a);
         if (!ok) eq(bytes32(why), bytes32(0), "a fault was not convicted");
+    }
+
+    function notConvicted(Accusation memory a, address who, bytes4 expected) internal {
+        vm.prank(who);
+        (bool ok, bytes memory result) = address(fraud).call(a.call);
+        isTrue(!ok, "convicted all the same");
+        eq(bytes32(bytes4(result)), bytes32(expected), "why it was refused");
     }
 
     function nobodySlashed() internal view {
