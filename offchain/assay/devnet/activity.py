@@ -83,12 +83,12 @@ class Activity:
     async def _reprice(self, providers: list[str]) -> None:
         """A provider changes a price: no transaction, the next offer has it."""
         name = self._random.choice(providers)
-        listed = json.loads(await self._network.assay(name, "provider", "list", "-o", "json"))
+        listed = json.loads(await self._network.assay(name, "provider", "list", "-o", "json", unlocks=False))
         device = listed["devices"][0]["deviceId"]
         price = f"{float(PRICE_PER_HOUR[name]) * self._random.uniform(0.8, 1.25):.2f}"
         dollars = self._network.deployment.contracts["TestToken"].address
         terms = (device, price, "--token", dollars, "--min-duration", "10")
-        await self._network.assay(name, "provider", "price", *terms)
+        await self._network.assay(name, "provider", "price", *terms, unlocks=False)
         self._progress.done(f"{name} asks {price} an hour for {short(device)}")
 
     async def _cheat(self, name: str, number: int, renter: str) -> None:

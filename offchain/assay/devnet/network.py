@@ -91,8 +91,9 @@ class Network:
                 return one.name
         return address
 
-    def options(self, name: str, reads_only: bool = False, data: str | None = None) -> list[str]:
-        """Options that a participant's daemons and commands take; what only reads the chain has no key.
+    def options(self, name: str, reads_only: bool = False, data: str | None = None, unlocks: bool = True) -> list[str]:
+        """Options that a participant's daemons and commands take; what only reads the chain has no key, what signs
+        nothing does not unlock it.
 
         `data` is a folder of its own for whoever runs more than one daemon.
         """
@@ -103,19 +104,20 @@ class Network:
         ]  # fmt: skip
         if reads_only:
             return common
-        key = [
-            "--key-file",
-            self.participants[name].key_file,
-            "--password-file",
-            self.workspace.password_file,
-        ]
-        return [*common, *map(str, key)]
+        key = ["--key-file", str(self.participants[name].key_file)]
+        return [*common, *key, *(["--password-file", str(self.workspace.password_file)] if unlocks else [])]
 
     async def assay(
-        self, name: str, *arguments: str, after: Sequence[str] = (), reads_only: bool = False, data: str | None = None
+        self,
+        name: str,
+        *arguments: str,
+        after: Sequence[str] = (),
+        reads_only: bool = False,
+        data: str | None = None,
+        unlocks: bool = True,
     ) -> str:
         """Run one `assay` command as a participant; `after` follows the options. Returns standard output."""
-        command = ["assay", *arguments, *self.options(name, reads_only, data), *after]
+        command = ["assay", *arguments, *self.options(name, reads_only, data, unlocks), *after]
         log = self.workspace.log(f"{name}-commands")
         return await self.processes.run(" ".join(command[:3]), command, log)
 

@@ -43,7 +43,7 @@ async def keep_running(plan: NetworkPlan) -> None:
 def _participants(network: Network) -> Table:
     table = Table(title="Who takes part", title_justify="left")
     for column in ("name", "address", "answers at"):
-        table.add_column(column, no_wrap=True)
+        table.add_column(column, overflow="fold")
     for name, one in network.participants.items():
         table.add_row(name, one.address, network.endpoints.get(name, ""))
     return table
