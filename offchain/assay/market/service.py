@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import structlog
 import uvicorn
+from eth_abi.exceptions import DecodingError
+from web3.exceptions import Web3Exception
 
 from assay.chain.client import Chain, ContractCall
 from assay.chain.deployment import Deployment
@@ -123,8 +125,18 @@ async def page_links(chain: Chain, settings: MarketSettings, local: bool) -> dic
             return contract, chain.encode(ContractCall("NetworkToken", function, arguments))
         return deployment.address(contract), chain.encode(ContractCall(contract, function, arguments))
 
+    def decode(target: str, calldata: bytes) -> tuple[str, Mapping[str, Any]] | None:
+        if target != deployment.address("FraudProofs"):
+            return None
+        try:
+            function, arguments = chain.contract("FraudProofs").decode_function_input(calldata)
+        except (ValueError, Web3Exception, DecodingError):
+            return None
+        return str(function.fn_name), arguments
+
     return {
         "encode": encode,
+        "decode": decode,
         "rpc": settings.rpc.split(",")[0] if local else "",
         "contracts": {name: contract.address for name, contract in deployment.contracts.items()},
         "tokens": tokens,

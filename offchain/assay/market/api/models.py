@@ -114,6 +114,8 @@ Stake = row_model("Stake", tables.stakes)
 RewardRow = row_model("Reward", tables.rewards)
 ValidatorRow = row_model("Validator", tables.validators)
 Validator = row_model("SeatedValidator", tables.validators, active=(str | None, None), slashed=(str | None, None))
+Batch = row_model("Batch", tables.batches)
+Observation = row_model("Observation", tables.observations)
 Refusal = row_model("Refusal", tables.refusals)
 ChainEvent = row_model("ChainEvent", tables.events)
 ChainEvent = create_model("Event", __base__=ChainEvent, arguments=(dict[str, Any], ...))
@@ -130,6 +132,38 @@ class Element(Answer):
 
 
 Fault = row_model("Fault", tables.faults, bounty=(str, ...), burned=(str, ...), element=(Element | None, None))
+
+
+class ProvenElement(Answer):
+    """A wrong element with everything that its recomputation takes; hashes and bytes as 0x-hex."""
+
+    chain_id: int
+    oracle: str
+    epoch: int
+    device_id: str
+    result_root: str
+    beacon: str
+    epoch_seed: str
+    profile: dict[str, int]
+    t: int
+    seed: str
+    root: str
+    round_path: list[str]
+    i: int
+    j: int
+    chunk_bytes: str
+    chunk_path: list[str]
+    claimed: int
+    correct: int
+
+
+class SlashProof(Answer):
+    """The call that proved a fault; numbers in its arguments as decimal text."""
+
+    transaction: str
+    function: str
+    arguments: dict[str, Any]
+    element: ProvenElement | None
 
 
 class DeviceDetail(Answer):

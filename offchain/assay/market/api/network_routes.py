@@ -9,10 +9,20 @@ from sqlalchemy import select
 
 from assay.market.api import models
 from assay.market.api.context import Context, NotFound, context_of
-from assay.market.api.parameters import AddressPath, AddressQuery, Cursor, Limit, Number, checked
-from assay.market.queries import network
+from assay.market.api.parameters import (
+    AddressPath,
+    AddressQuery,
+    Cursor,
+    Hash,
+    Limit,
+    Number,
+    checked,
+    plain_hash,
+)
+from assay.market.queries import network, testimony
 from assay.market.queries.pages import many, one
-from assay.market.store.tables import epochs, faults, refusals
+from assay.market.queries.slash_proofs import read_slash_proof
+from assay.market.store.tables import batches, epochs, faults, refusals
 from assay.protocol.leaves import RewardLeaf
 
 router = APIRouter(tags=["network"])
@@ -89,3 +99,37 @@ def slashes(
         where.append(faults.c.kind == kind)
     with ctx.reading() as connection:
         return ctx.many(network.fault_page(connection, where, cursor, limit), models.Fault)
+
+
+@router.get("/slashes/{transaction}/proof", response_model=models.one_of(models.SlashProof), tags=["proofs"])
+def slash_proof(ctx: Ctx, transaction: Hash) -> Any:
+    """The proof that a contract checked, as its transaction carried it: enough to recompute it."""
+    decode = ctx.links.get("decode")
+    with ctx.reading() as connection:
+        found = read_slash_proof(connection, decode, plain_hash(transaction)) if decode else None
+    if found is None:
+        raise NotFound(f"transaction {transaction} carried no proof that this market can read")
+    if found["element"] is not None:
+        found["element"] |= {"chain_id": ctx.status.chain_id, "oracle": ctx.links["contracts"]["EpochOracle"]}
+        found["element"] = models.plain(found["element"])
+    return ctx.one(found)
+
+
+@router.get("/epochs/{epoch}/batches", response_model=models.list_of(models.Batch), tags=["testimony"])
+def epoch_batches(ctx: Ctx, epoch: Number) -> Any:
+    """What each seat signed of an epoch, in sums: a seat's word, and how often the report says otherwise."""
+    with ctx.reading() as connection:
+        rows = many(connection, select(batches).where(batches.c.epoch == epoch).order_by(batches.c.account))
+    return ctx.one(rows, models.Batch)
+
+
+@router.get(
+    "/epochs/{epoch}/devices/{device_id}/observations",
+    response_model=models.list_of(models.Observation),
+    tags=["testimony"],
+)
+def device_observations(ctx: Ctx, epoch: Number, device_id: Hash) -> Any:
+    """What each seat signed of a device in an epoch, its own stopwatch included."""
+    with ctx.reading() as connection:
+        rows = testimony.of_device(connection, epoch, plain_hash(device_id))
+    return ctx.one(rows, models.Observation)
