@@ -47,6 +47,10 @@ def argued() -> set[tuple[str, str, str]]:
     return {(e["path"], e["line"].strip(), (e["becomes"] or "").strip()) for e in read("equivalents.yml")}
 
 
+def unkilled(result: dict[str, Any]) -> bool:
+    return result["result"] in ("survived", "timeout")
+
+
 def wilson(killed: int, of: int) -> tuple[float, float]:
     """95 % interval of a share (Wilson's score)."""
     z, p = 1.96, killed / of
@@ -119,7 +123,7 @@ def run_mutants(chosen: list[Mutant], workers: int, least: float) -> int:
     for result in on_workplaces(workers, chosen, outcome):
         results.append(result)
         (BUILD / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-        if result["result"] in ("survived", "timeout"):
+        if unkilled(result):
             where = f"{result['path']}:{result['line']}"
             print(f"{result['result']} {where} {result['operator']}: {result['after'].strip()}", flush=True)
     killed = sum(r["result"] == "killed" for r in results)
@@ -137,6 +141,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", default="", help="part of a path")
     parser.add_argument("--defences", action="store_true", help="the named defences instead")
+    parser.add_argument("--again", type=Path, help="only those that survived in these results")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--least", type=float, default=0.0, help="fail below this share killed")
     arguments = parser.parse_args()
@@ -149,6 +154,9 @@ def main() -> int:
         for m in all_mutants()
         if arguments.only in m.path and (m.path, m.before.strip(), m.after.strip()) not in equivalent
     ]
+    if arguments.again:
+        left = {(r["path"], r["before"], r["after"]) for r in json.loads(arguments.again.read_text()) if unkilled(r)}
+        chosen = [m for m in chosen if (m.path, m.before, m.after) in left]
     if arguments.list:
         for m in chosen:
             print(f"{m.path}:{m.line}: {m.operator}: {m.after.strip() or '(nothing)'}")

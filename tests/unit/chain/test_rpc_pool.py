@@ -224,6 +224,7 @@ async def test_broadcast__one_takes_it__enough(clock):
     made[0].answers["eth_sendRawTransaction"] = RpcError("x", -32_000, "nonce too low")
     made[1].answers["eth_sendRawTransaction"] = "0x1"
     await pool_of(made, clock).broadcast(b"raw")
+    assert [e.asked.count("eth_sendRawTransaction") for e in made] == [1, 1]
 
 
 async def test_broadcast__one_refuses_one_silent__perhaps_taken(clock):

@@ -89,8 +89,11 @@ def test_start__beside_a_living_copy__refused_and_named(signer, key, path, witne
 
 
 def test_start__after_the_first_has_ended__allowed(signer, key, path, witness):
+    before = signer.sign_seal(seal(epoch=3))
     signer.close()
-    SeatSigner(key, DOMAIN, path, 5, witness=witness)
+    second = SeatSigner(key, DOMAIN, path, 3, witness=witness)
+    assert second.sign_seal(seal(epoch=3)) == before
+    assert second.sign_seal(seal(epoch=4)) != before
 
 
 def test_start__first_time_in_a_running_epoch__sat_out(key, path, witness):
