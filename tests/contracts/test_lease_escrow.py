@@ -2,8 +2,12 @@
 
 import ape
 import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
 from support.epochs import run_epoch
-from support.lettings import SCALE, Letting
+from support.lettings import SCALE, Letting, offer_values
+
+from assay.protocol.messages import LeaseStart
 
 HOUR = 3600
 RATE = 10  # base units a second
@@ -107,10 +111,88 @@ def test_open__compact_signature__accepted(letting):
     offer = letting.offer()
     key = bytes.fromhex(letting.provider.private_key.removeprefix("0x"))
     letting.open(offer=offer, signature=sign_compact(offer.digest(letting.network.domain("LeaseEscrow")), key))
+    assert (letting.lease.status, letting.lease.provider) == (1, letting.provider.address)
 
 
 def test_private_quote__named_renter__opens(letting):
     letting.open(offer=letting.offer(renter=letting.renter.address))
+    assert letting.lease.renter == letting.renter.address
+
+
+def permit(letting, amount):
+    """Permission of the renter for the escrow, in the token's own domain."""
+    token, deadline = letting.network.TestToken, letting.network.now + HOUR
+    domain = {"name": token.name(), "version": "1", "chainId": 31337, "verifyingContract": token.address}
+    kinds = {
+        "Permit": [
+            {"name": "owner", "type": "address"}, {"name": "spender", "type": "address"},
+            {"name": "value", "type": "uint256"}, {"name": "nonce", "type": "uint256"},
+            {"name": "deadline", "type": "uint256"},
+        ]
+    }  # fmt: skip
+    nonce = token.nonces(letting.renter)
+    values = {"owner": letting.renter.address, "spender": letting.escrow.address, "value": amount, "nonce": nonce,
+              "deadline": deadline}  # fmt: skip
+    message = encode_typed_data(domain, kinds, values)
+    signed = Account.sign_message(message, private_key=letting.renter.private_key)
+    return deadline, signed.v, signed.r.to_bytes(32, "big"), signed.s.to_bytes(32, "big")
+
+
+def open_with_permit(letting, amount, permission):
+    offer = letting.offer()
+    leaf, proof = letting.epoch.proof(letting.device)
+    values = tuple(offer_values(offer))
+    letting.escrow.openWithPermit(
+        values, letting.sign(offer), amount, leaf, proof, 0, permission, sender=letting.renter
+    )  # fmt: skip
+    letting.lease_id = letting.escrow.leaseCount()
+
+
+@pytest.mark.parametrize("front_run", [False, True])
+def test_a_permit_front_run__open_with_permit__opens_all_the_same(letting, front_run):
+    token, escrow = letting.network.TestToken, letting.escrow
+    permission = permit(letting, 36_000)
+    if front_run:
+        token.permit(letting.renter, escrow, 36_000, *permission, sender=letting.network.accounts[41])
+    open_with_permit(letting, 36_000, permission)
+    assert letting.lease.deposit == 36_000 == owed(letting)
+    assert token.allowance(letting.renter, escrow) == 0
+
+
+def test_open_with_permit__permit_of_less__refused(letting):
+    with ape.reverts():
+        open_with_permit(letting, 36_000, permit(letting, 35_999))
+    assert owed(letting) == 0
+
+
+# Runtime code of an account that has signed what its storage says: magic value times the word stored at the digest.
+WALLET = "0x600435" + "54" + "631626ba7e60e01b" + "02" + "60005260206000f3"
+
+
+def becomes_wallet(letting, account, digest):
+    provider = letting.network.chain.provider
+    provider.make_request("anvil_setCode", [account.address, WALLET])
+    provider.make_request("anvil_setStorageAt", [account.address, "0x" + digest.hex(), "0x" + "00" * 31 + "01"])
+
+
+def test_open__provider_is_a_contract__signs_by_its_own_rules(letting):
+    offer = letting.offer()
+    becomes_wallet(letting, letting.provider, offer.digest(letting.network.domain("LeaseEscrow")))
+    with ape.reverts(letting.escrow.LeaseEscrow_BadSignature, expected=letting.provider.address):
+        letting.open(offer=letting.offer(nonce=2), signature=b"")
+    letting.open(offer=offer, signature=b"")
+    assert letting.lease.provider == letting.provider.address
+
+
+def test_start__renter_is_a_contract__signs_by_its_own_rules(pending):
+    until = pending.network.now + 10**6
+    message = LeaseStart(pending.lease_id, b"\7" * 32, until)
+    becomes_wallet(pending, pending.renter, message.digest(pending.network.domain("LeaseEscrow")))
+    pending.network.TestToken.approve(pending.escrow, 10**15, sender=pending.provider)
+    with ape.reverts(pending.escrow.LeaseEscrow_BadSignature, expected=pending.renter.address):
+        pending.escrow.start(pending.lease_id, b"\7" * 32, until + 1, b"", sender=pending.provider)
+    pending.escrow.start(pending.lease_id, b"\7" * 32, until, b"", sender=pending.provider)
+    assert pending.lease.status == 2
 
 
 @pytest.mark.parametrize(("deposit", "error"), [(35_999, "DepositTooSmall"), (3_600_001, "DepositTooLarge")])
