@@ -50,6 +50,7 @@ class Watch:
     _accepted: AcceptedStatements = field(init=False)
     _again: dict[int, tuple[float, float]] = field(default_factory=dict)  # epoch -> next look, pause after it
     _files: dict[int, EpochFile] = field(default_factory=dict)
+    _collected: bool = False  # since the start: a stop may have come before the money
 
     def __post_init__(self) -> None:
         self._devices, self._seats = DeviceDirectory(self.chain), SeatDirectory(self.chain)
@@ -271,6 +272,7 @@ class Watch:
                 await self.demands.make(state.epoch, shown, profile)
 
     async def _tend_demands(self, final: Block) -> None:
+        out = len(self.notebook.demands())
         for epoch, device_id, answer in await self.demands.tend():
             state = await read_epoch_state(self.chain, epoch, final)
             file = self._files.setdefault(epoch, EpochFile())
@@ -286,4 +288,7 @@ class Watch:
                 continue
             file.convicted[device_id] = conviction
             await self.prosecutor.bring(conviction.of_device(epoch, device.provider))
-        await self.demands.collect_bonds()
+        if not self._collected or len(self.notebook.demands()) < out:
+            await self.demands.collect_bonds()
+            await self.prosecutor.collect()
+            self._collected = True

@@ -40,7 +40,7 @@ class Network:
     parameters: Any
     contracts: dict[str, Any]
     genesis: int
-    file: Path  # of the deployment
+    file: Path = Path()  # of the deployment
     seats: list[tuple[Any, bytes]] = field(default_factory=list)  # (account, signer key) in seat order
 
     def __getattr__(self, name: str) -> Any:
