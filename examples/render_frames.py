@@ -1,6 +1,6 @@
 """Renders frames of a turning fractal as PPM images with NumPy.
 
-On a lease: `assay lease run LEASE --upload examples/render_frames.py --download frame-0007.ppm -- python3
+On a lease: `assay run LEASE --upload examples/render_frames.py --download frame-0007.ppm -- python3
 render_frames.py`
 """
 

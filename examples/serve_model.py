@@ -1,6 +1,6 @@
 """Serves a small model over HTTP inside the job, asks it a hundred times, and prints the latency it measured.
 
-On a lease: `assay lease run LEASE --upload examples/serve_model.py -- python3 serve_model.py`
+On a lease: `assay run LEASE --upload examples/serve_model.py -- python3 serve_model.py`
 """
 
 import http.client

@@ -1,6 +1,6 @@
 """Trains a small network on a made-up task with NumPy, and writes its weights and its accuracy.
 
-On a lease: `assay lease run LEASE --upload examples/train_network.py --download weights.npz -- python3
+On a lease: `assay run LEASE --upload examples/train_network.py --download weights.npz -- python3
 train_network.py`
 """
 

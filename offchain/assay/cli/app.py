@@ -1,4 +1,4 @@
-"""The root of the command line: subcommands are imported only when they are called."""
+"""The root of the command line: commands are imported only when they are called."""
 
 from __future__ import annotations
 
@@ -9,38 +9,61 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-# name on the command line -> (module that exports a typer.Typer named `commands`, help)
-SUBCOMMANDS: dict[str, tuple[str, str]] = {
-    "proof": ("assay.cli.proof_commands", "Commit to, open and verify a proof of compute."),
-    "adversary": ("assay.cli.adversary_commands", "Play attacks on the proof and count what is caught."),
+# name on the command line -> (module with a typer.Typer named `commands` that has a command of this name, help)
+RENTING: dict[str, tuple[str, str]] = {
+    "search": ("assay.cli.renter_search", "List measured devices that can be leased."),
+    "quote": ("assay.cli.renter_search", "Ask a provider for its price for this wallet alone."),
+    "rent": ("assay.cli.renter_rent", "Lease a device, once its proof has convinced this machine."),
+    "leases": ("assay.cli.renter_leases", "List this wallet's leases and their money."),
+    "run": ("assay.cli.renter_jobs", "Run a batch job: upload, follow, download, end with its status."),
+    "jobs": ("assay.cli.renter_jobs", "List the jobs of a lease."),
+    "logs": ("assay.cli.renter_jobs", "Print a job's output; with -f follow it."),
+    "stop-job": ("assay.cli.renter_jobs", "End a job."),
+    "ssh": ("assay.cli.renter_access", "Open a shell on a lease with OpenSSH."),
+    "notebook": ("assay.cli.renter_access", "Start a lease's notebook and open it in a browser."),
+    "cp": ("assay.cli.renter_files", "Copy files to or from a lease, as scp does."),
+    "keep": ("assay.cli.renter_keeping", "Stay beside a lease: top it up, end it when its device falls silent."),
+    "top-up": ("assay.cli.renter_leases", "Add to the deposit, so that a lease lasts longer."),
+    "end": ("assay.cli.renter_leases", "End a lease now and collect what is left of its deposit."),
+    "refund": ("assay.cli.renter_leases", "Collect what the escrow owes back."),
+    "wallet": ("assay.cli.renter_wallet", "Show the wallet and what it holds, or make a new one."),
+    "doctor": ("assay.cli.renter_wallet", "Look at everything that renting needs."),
+    "export": ("assay.cli.renter_access", "Print what ssh, SkyPilot and dstack need to reach leases."),
+}
+# name on the command line -> (module with a typer.Typer named `commands`, help)
+GROUPS: dict[str, tuple[str, str]] = {
+    "context": ("assay.cli.renter_contexts", "Named sets of rpc, deployment, market and key."),
     "provider": ("assay.cli.provider_commands", "Put devices up for lease."),
     "validator": ("assay.cli.validator_commands", "Challenge devices and sign what was measured."),
     "watch": ("assay.cli.watch_commands", "Check what validators publish and prove faults."),
     "market": ("assay.cli.market_commands", "Index the network; search it in a browser or over HTTP."),
+    "proof": ("assay.cli.proof_commands", "Commit to, open and verify a proof of compute."),
+    "adversary": ("assay.cli.adversary_commands", "Play attacks on the proof and count what is caught."),
     "simulate": ("assay.cli.simulate_commands", "What each way of cheating earns or loses."),
-    "lease": ("assay.cli.lease_commands", "Lease a measured device and run a job on it."),
 }
 
 
 class LazyGroup(TyperGroup):
-    """A command group that imports a subcommand's module when that subcommand is asked for."""
+    """A command group that imports a command's module when that command is asked for."""
 
     # Typer carries its own copy of click and does not export those types.
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(SUBCOMMANDS)
+        return [*RENTING, *GROUPS]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in SUBCOMMANDS:
+        if cmd_name in RENTING:
+            commands: typer.Typer = importlib.import_module(RENTING[cmd_name][0]).commands
+            return typer.main.get_group(commands).get_command(ctx, cmd_name)
+        if cmd_name not in GROUPS:
             return None
-        module, _ = SUBCOMMANDS[cmd_name]
-        commands: typer.Typer = importlib.import_module(module).commands
-        command = typer.main.get_command(commands)
+        command = typer.main.get_command(importlib.import_module(GROUPS[cmd_name][0]).commands)
         command.name = cmd_name
         return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in SUBCOMMANDS.items()])
+        for title, named in (("Renting", RENTING), ("The rest of the network", GROUPS)):
+            with formatter.section(title):
+                formatter.write_dl([(name, text) for name, (_, text) in named.items()])
 
 
 app = typer.Typer(cls=LazyGroup, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)

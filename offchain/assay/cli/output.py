@@ -1,10 +1,11 @@
-"""What commands print: JSON for programs, tables for people, errors on standard error."""
+"""What commands print: JSON or CSV for programs, tables for people, errors on standard error."""
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NoReturn
 
@@ -16,20 +17,28 @@ class OutputFormat(StrEnum):
 
     table = "table"
     json = "json"
+    csv = "csv"
 
 
 def show(values: Mapping[str, Any], output: OutputFormat) -> None:
     """Prints one result."""
     if output is OutputFormat.json:
         sys.stdout.write(json.dumps(values) + "\n")
-        return
-    from rich.console import Console
-    from rich.table import Table
+    elif output is OutputFormat.csv:
+        _write_csv(list(values), [values])
+    else:
+        _print_table(None, [[name, _text(value)] for name, value in values.items()])
 
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    for name, value in values.items():
-        table.add_row(name, _text(value))
-    Console(soft_wrap=True).print(table)
+
+def show_rows(name: str, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], output: OutputFormat) -> None:
+    """Prints a list of results: as {name: rows} in JSON, all fields in CSV, and of a table the `columns`, field ->
+    title."""
+    if output is OutputFormat.json:
+        sys.stdout.write(json.dumps({name: list(rows)}) + "\n")
+    elif output is OutputFormat.csv:
+        _write_csv(list(rows[0]) if rows else list(columns), rows)
+    else:
+        _print_table(list(columns.values()), [[_text(row.get(field, "")) for field in columns] for row in rows])
 
 
 def fail(message: str, status: int = 2) -> NoReturn:
@@ -38,8 +47,37 @@ def fail(message: str, status: int = 2) -> NoReturn:
     raise typer.Exit(status)
 
 
+def _write_csv(fields: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    writer = csv.DictWriter(sys.stdout, fields, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+
+
+def _cell(value: Any) -> Any:
+    """A number or text as it is; what has parts as JSON, for a cell holds one value."""
+    return json.dumps(value) if isinstance(value, (list, dict)) else value
+
+
+def _print_table(titles: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(show_header=titles is not None, box=None, padding=(0, 2, 0, 0))
+    for title in titles or ():
+        table.add_column(title, no_wrap=True)
+    for row in rows:
+        # As plain text: brackets in what others have written must not be taken for colours.
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console(soft_wrap=True)
+    # Where nobody looks, nothing is folded or cut to fit a screen.
+    console.print(table, width=None if console.is_terminal else 10_000)
+
+
 def _text(value: Any) -> str:
     if isinstance(value, list):
         shown = [str(item) for item in value[:8]]
         return "\n".join(shown) + (f"\n… {len(value) - 8} more" if len(value) > 8 else "")
+    if value is None:
+        return ""
     return str(value)

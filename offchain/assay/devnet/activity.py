@@ -17,7 +17,6 @@ from assay.devnet.tables import short
 from assay.devnet.waiting import until
 from assay.protocol.hexadecimal import to_hex
 
-RENTER_COMMAND = ("lease",)  # what a renter's commands begin with
 JOB = ["--", "python3", "-c", "print(sum(i * i for i in range(2_000_000)))"]
 STAY_SECONDS = (20, 60)  # how long a renter keeps a device
 PAUSE_SECONDS = (20, 50)
@@ -56,14 +55,11 @@ class Activity:
                 self._progress.done(f"not this time: {str(error).splitlines()[0]}")
 
     async def _renter(self, name: str, *arguments: str, after: tuple[str, ...] = ()) -> Any:
-        command = (*RENTER_COMMAND, *arguments, "-o", "json")
-        return json.loads(await self._network.assay(name, *command, after=after))
+        return json.loads(await self._network.assay(name, *arguments, "-o", "json", after=after))
 
     async def _on_offer(self) -> list[dict[str, Any]]:
-        command = (*RENTER_COMMAND, "search", "-o", "json")
-        found: list[dict[str, Any]] = json.loads(await self._network.assay("renter", *command, reads_only=True))[
-            "devices"
-        ]
+        answer = json.loads(await self._network.assay("renter", "search", "-o", "json", reads_only=True))
+        found: list[dict[str, Any]] = answer["devices"]
         return found
 
     async def _rent(self, name: str) -> None:
@@ -77,7 +73,6 @@ class Activity:
         await self._renter(name, "run", lease, after=tuple(JOB))
         await asyncio.sleep(self._random.uniform(*STAY_SECONDS))
         await self._renter(name, "end", lease, "--yes")
-        await self._renter(name, "refund", lease)
         self._progress.done(f"{name} ends lease {lease} and has the rest of the deposit back")
 
     async def _reprice(self, providers: list[str]) -> None:
@@ -101,7 +96,9 @@ class Activity:
         daemon = start_provider(self._network, name, HONEST, data)
         try:
             await self._until_on_offer(device)
-            lease = str((await self._renter(renter, "open", device, "--duration", "10m", "--yes"))["leaseId"])
+            lease = str(
+                (await self._renter(renter, "rent", device, "--open-only", "--duration", "10m", "--yes"))["leaseId"]
+            )
             self._progress.done(f"{renter} opens lease {lease} on it; the escrow holds the deposit")
             await asyncio.to_thread(self._network.processes.stop, daemon)
             daemon = start_provider(self._network, name, CHEATING, data)
@@ -109,7 +106,6 @@ class Activity:
             slash = await until("the cheat's slash", SLASH_PATIENCE, self._network, lambda: self._slash_of(device))
             self._progress.done(f"{short(device)} is slashed by a proof: {self._page('transactions', slash)}")
             await self._renter(renter, "end", lease, "--yes")
-            await self._renter(renter, "refund", lease)
             self._progress.done(f"{renter} has the whole deposit back: {self._page('leases', lease)}")
         finally:
             await asyncio.to_thread(self._network.processes.stop, daemon)

@@ -32,28 +32,27 @@ class JobDone:
 
 
 async def lease_and_run(network: Network, progress: Progress) -> JobDone:
-    """Search, open, hand over, start, run, end: each step a command that any renter would type."""
-    found = json.loads(await network.assay(RENTER, "lease", "search", "-o", "json", reads_only=True))["devices"]
+    """Search, rent, run, end: each step a command that any renter would type."""
+    found = json.loads(await network.assay(RENTER, "search", "-o", "json", reads_only=True))["devices"]
     cheapest = found[0]["deviceId"]
     progress.done(f"renter finds {len(found)} measured devices on offer and takes the cheapest, {short(cheapest)}")
-    opened = await network.assay(RENTER, "lease", "open", cheapest, "--duration", "2m", "--yes", "-o", "json")
-    lease = str(json.loads(opened)["leaseId"])
-    progress.done(f"lease {lease} opened: the deposit is in escrow, the device still on the market")
-    await network.assay(RENTER, "lease", "handover", lease)
-    progress.done("the device proved itself to the renter, who verified the proof on this CPU")
-    await network.assay(RENTER, "lease", "start", lease, "--yes")
-    progress.done(f"lease {lease} started: money streams by the second")
+    rented = json.loads(await network.assay(RENTER, "rent", cheapest, "--duration", "2m", "--yes", "-o", "json"))
+    lease = str(rented["leaseId"])
+    progress.done(
+        f"lease {lease}: deposit in escrow; the device proved itself to the renter, who verified that on this CPU in "
+        f"{rented['verifyMs']:.0f} ms; money streams by the second"
+    )
     command = ["--", "python3", "-c", JOB]
-    ran = json.loads(await network.assay(RENTER, "lease", "run", lease, "-o", "json", after=command))
+    ran = json.loads(await network.assay(RENTER, "run", lease, "-o", "json", after=command))
     progress.done(f"the job ran on the leased device: {ran['output'].strip()}")
-    await network.assay(RENTER, "lease", "end", lease, "--yes")
+    await network.assay(RENTER, "end", lease, "--yes", "--no-refund")
     progress.done(f"lease {lease} ended by the renter; what has streamed waits out the holdback")
     return JobDone(int(lease), int(ran["exitCode"]), ran["output"])
 
 
 async def settle(network: Network, progress: Progress, job: JobDone) -> LeaseResult:
     """The renter's refund at once, the provider's claim when the holdback is over."""
-    await network.assay(RENTER, "lease", "refund", str(job.lease_id))
+    await network.assay(RENTER, "refund", str(job.lease_id))
     progress.done("the renter has the rest of the deposit back")
     ledger = network.ledger
     with progress.console.status("holdback: the provider's claim waits until no refund for downtime can come"):

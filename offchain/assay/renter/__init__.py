@@ -1,1 +1,30 @@
 """The renter's library: search, lease, verify, run. The command line uses nothing else."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from assay.renter.money import deposit_for, parse_amount, show_amount
+    from assay.renter.renter import Rented, Renter
+    from assay.renter.search import Order, Wanted
+    from assay.renter.settings import RenterSettings
+    from assay.renter.sync import SyncRenter
+
+__all__ = [
+    "Order", "Rented", "Renter", "RenterSettings", "SyncRenter", "Wanted", "deposit_for", "parse_amount",
+    "show_amount",
+]  # fmt: skip
+
+_HOMES = {
+    "Order": "search", "Rented": "renter", "Renter": "renter", "RenterSettings": "settings", "SyncRenter": "sync",
+    "Wanted": "search", "deposit_for": "money", "parse_amount": "money", "show_amount": "money",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Imported when first asked for: the command line must not wait for what it does not use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -34,6 +34,7 @@ class ProviderRefused(RenterError):
 
     def __init__(self, status: int, reason: str) -> None:
         self.status = status
+        self.reason = reason
         super().__init__(f"the provider refused ({status}): {reason}")
 
 
@@ -47,3 +48,21 @@ class Declined(RenterError):
     """The person at the terminal said no."""
 
     exit_status = 7
+
+
+class NoJob(RenterError):
+    """The lease has no such job."""
+
+    exit_status = 3
+
+
+class MarketWrong(RenterError):
+    """What a market says does not hold against the chain."""
+
+    exit_status = 4
+
+
+class NotInOrder(RenterError):
+    """Something that renting needs is missing."""
+
+    exit_status = 1

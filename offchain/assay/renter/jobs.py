@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from assay.renter.errors import ProviderRefused, RenterError, Unreachable
+from assay.renter.keeping import Move
 from assay.renter.provider_session import JobState, ProviderSession
 
 PATIENCE_S = 120.0
@@ -44,3 +46,18 @@ async def run_job(
 def _check_patience(silent_since: float, patience_s: float, error: RenterError) -> None:
     if time.monotonic() - silent_since > patience_s:
         raise Unreachable(f"the provider has not answered for {patience_s:.0f} s: {error}") from error
+
+
+async def guarded(following: Coroutine[Any, Any, JobState], keeping: Coroutine[Any, Any, Move]) -> JobState:
+    """How a job ended while its lease was kept. Raises Unreachable where the device fell silent and the lease was
+    ended for it."""
+    job, guard = asyncio.ensure_future(following), asyncio.ensure_future(keeping)
+    try:
+        await asyncio.wait({job, guard}, return_when=asyncio.FIRST_COMPLETED)
+        if not job.done() and guard.result() is Move.END:
+            raise Unreachable("the device stopped answering: the lease was ended, the rest of its deposit collected")
+        return await job
+    finally:
+        for task in (job, guard):
+            task.cancel()
+        await asyncio.gather(job, guard, return_exceptions=True)

@@ -2,66 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from assay.chain.blocks import Block
 from assay.chain.client import Chain
 from assay.chain.epochs import Phase, read_epoch_state
 from assay.chain.seats import Seat, SeatDirectory
-from assay.protocol.encoding import EncodingError
-from assay.protocol.flags import Flag
-from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32
-from assay.protocol.leaves import DeviceLeaf
-from assay.protocol.standard_merkle import verify
+from assay.protocol.report_lines import Measured, ReportLineError, parse_report_line
 from assay.renter.errors import NoDevice, ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient
 
-MAX_PROOF = 64
 MAX_INDEX = 64 << 20
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A line of a report with the proof that it stands there, as `LeaseEscrow.open` takes both."""
-
-    leaf: DeviceLeaf
-    proof: tuple[bytes, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether the device can be leased against this line: its flags are exactly 1."""
-        return self.leaf.flags == Flag.PASSED
-
-
-def parse_entry(entry: Any, devices_root: bytes) -> Measured:
-    """A validator's {leaf, proof}, checked against the root. Raises Unreachable where it does not stand
-    there.
-    """
-    try:
-        leaf, proof = entry["leaf"], entry["proof"]
-        parsed = DeviceLeaf(
-            epoch=leaf["epoch"],
-            device_id=parse_bytes32(leaf["deviceId"], "deviceId"),
-            seal_index=leaf["sealIndex"],
-            profile=leaf["profile"],
-            score_gops=leaf["scoreGops"],
-            memory_mib=leaf["memoryMiB"],
-            uptime_bps=leaf["uptimeBps"],
-            flags=leaf["flags"],
-            result_root=parse_bytes32(leaf["resultRoot"], "resultRoot"),
-        )
-        if len(proof) > MAX_PROOF:
-            raise Unreachable(f"a proof of {len(proof)} nodes, at most {MAX_PROOF} are read")
-        nodes = tuple(parse_bytes32(node, "proof") for node in proof)
-        stands = verify(devices_root, DeviceLeaf.TYPES, parsed.values(), nodes)
-    except (KeyError, TypeError, HexadecimalError, EncodingError) as error:
-        raise Unreachable(f"a malformed line of a report: {error}") from None
-    if not stands:
-        raise Unreachable(f"a line of 0x{parsed.device_id.hex()} that is not in the report on the chain")
-    return Measured(parsed, nodes)
 
 
 class Measurements:
@@ -100,12 +54,10 @@ class Measurements:
         """(epoch, devicesRoot) of the reported epochs that `open` takes, newest first."""
         current = int(await self._chain.call("EpochOracle", "currentEpoch", at=block))
         max_age = int(await self._chain.call("LeaseEscrow", "maxAge", at=block))
-        reported = []
-        for epoch in range(current, max(current - max_age, 0) - 1, -1):
-            state = await read_epoch_state(self._chain, epoch, block)
-            if state.phase is Phase.REPORTED:
-                reported.append((epoch, state.devices_root))
-        return reported
+        epochs = range(current, max(current - max_age, 0) - 1, -1)
+        states = await asyncio.gather(*(read_epoch_state(self._chain, epoch, block) for epoch in epochs))
+        found = zip(epochs, states, strict=True)
+        return [(epoch, state.devices_root) for epoch, state in found if state.phase is Phase.REPORTED]
 
     async def _of_epoch(self, epoch: int, root: bytes, block: Block) -> list[Measured]:
         async def lines(seat: Seat) -> list[Measured]:
@@ -114,7 +66,7 @@ class Measurements:
             entries = index.get("devices")
             if not isinstance(entries, list) or not entries:
                 raise Unreachable(f"{url}: holds no lines of this report")
-            return [parse_entry(entry, root) for entry in entries]
+            return [_line(entry, root) for entry in entries]
 
         try:
             return await self._first(await self._seats.current(block), lines)
@@ -125,7 +77,7 @@ class Measurements:
     async def _of_device(self, epoch: int, root: bytes, device_id: bytes, block: Block) -> Measured | None:
         async def line(seat: Seat) -> Measured:
             url = f"{seat.endpoint.rstrip('/')}/v1/epochs/{epoch}/devices/0x{device_id.hex()}"
-            measured = parse_entry(await self._http.json_of("GET", url), root)
+            measured = _line(await self._http.json_of("GET", url), root)
             if measured.leaf.device_id != device_id:
                 raise Unreachable(f"{url}: answered another device's line")
             return measured
@@ -148,14 +100,8 @@ class Measurements:
         raise Unreachable(f"no validator serves the report: {last}")
 
 
-def without_proof(measured: Measured) -> Mapping[str, Any]:
-    """The line as JSON, for people and programs."""
-    leaf = measured.leaf
-    return {
-        "epoch": leaf.epoch,
-        "profile": leaf.profile,
-        "scoreGops": leaf.score_gops,
-        "memoryMiB": leaf.memory_mib,
-        "uptimeBps": leaf.uptime_bps,
-        "flags": leaf.flags,
-    }
+def _line(entry: Any, root: bytes) -> Measured:
+    try:
+        return parse_report_line(entry, root)
+    except ReportLineError as error:
+        raise Unreachable(str(error)) from None

@@ -90,6 +90,14 @@ class ProviderSession:
         answer = await self._json("POST", "/jobs", body, timeout_s=300.0)
         return str(answer.get("jobId"))
 
+    async def notebook(self) -> str:
+        """Starts the lease's notebook where none runs; the path that opens it once, within a minute. Raises Unreachable
+        for a path that leads elsewhere."""
+        path = (await self._json("POST", "/notebook", {}, timeout_s=300.0)).get("path")
+        if not isinstance(path, str) or not path.startswith(f"/v1/leases/{self._lease_id}/notebook"):
+            raise Unreachable(f"{self.endpoint}: names no path of this lease's notebook")
+        return path
+
     async def jobs(self) -> list[JobState]:
         """All jobs of the lease, oldest first."""
         answer = await self._json("GET", "/jobs")

@@ -1,16 +1,17 @@
-"""Which devices answer to what a renter needs: a pure function of measurements and offers."""
+"""Which listings answer to what a renter needs, and in which order: pure functions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from assay.chain.devices import Device
-from assay.renter.measurements import Measured
-from assay.renter.money import price_per_hour
-from assay.renter.offers import ANYONE, SignedOffer
+from assay.renter.listing import Listing
+from assay.renter.offers import ANYONE
+from assay.renter.regions import distance, lies_in
+
+NOT_REACHED = float("inf")
 
 
 class Order(StrEnum):
@@ -26,9 +27,18 @@ class Order(StrEnum):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What must hold. Prices in whole tokens an hour, `duration` seconds, `max_rtt_ms` as measured from here."""
+    """What must hold. Prices in whole tokens an hour, `min_value` in giga-operations a second for one of them,
+    `duration` in seconds, `max_rtt_ms` as measured from here.
 
+    `model` is found anywhere in the declared model, in any case; `region` is a region or one around it. `near` filters
+    nothing: what lies nearer to it comes first.
+    """
+
+    model: str | None = None
+    region: str | None = None
+    near: str | None = None
     min_score: int = 0
+    min_value: Decimal | None = None
     min_memory_mib: int = 0
     min_uptime_bps: int = 0
     max_price: Decimal | None = None
@@ -40,69 +50,47 @@ class Wanted:
     renter: str | None = None
 
 
-@dataclass(frozen=True)
-class Listing:
-    """A device that was measured and is on offer. `decimals` are the token's."""
-
-    device: Device
-    measured: Measured
-    signed: SignedOffer
-    decimals: int
-
-    @property
-    def price(self) -> Decimal:
-        """Whole tokens an hour."""
-        return price_per_hour(self.signed.offer.rate, self.decimals)
-
-    @property
-    def value(self) -> Decimal:
-        """Giga-operations a second for one token an hour."""
-        return Decimal(self.measured.leaf.score_gops) / self.price if self.price else Decimal(0)
-
-
-def listings(
-    devices: Mapping[bytes, Device],
-    measured: Mapping[bytes, Measured],
-    offers: Mapping[bytes, SignedOffer],
-    decimals: Mapping[str, int],
-) -> list[Listing]:
-    """Devices with a measurement, an offer, and a token whose decimals are known; ascending by device."""
-    found = []
-    for device_id in sorted(devices):
-        line, signed = measured.get(device_id), offers.get(device_id)
-        if line is not None and signed is not None and signed.offer.token in decimals:
-            found.append(Listing(devices[device_id], line, signed, decimals[signed.offer.token]))
-    return found
-
-
 def matches(listing: Listing, wanted: Wanted, now: float) -> bool:
-    """Whether a listing is what is wanted and could be leased now."""
-    leaf, offer = listing.measured.leaf, listing.signed.offer
+    """Whether a listing is what is wanted and could be leased now; the round trip is `is_near_enough`'s."""
     return (
-        listing.measured.passed
-        and offer.valid_until > now
-        and offer.renter in (ANYONE, wanted.renter or ANYONE)
-        and leaf.score_gops >= wanted.min_score
-        and leaf.memory_mib >= wanted.min_memory_mib
-        and leaf.uptime_bps >= wanted.min_uptime_bps
+        listing.valid_until > now
+        and listing.renter in (ANYONE, wanted.renter or ANYONE)
+        and listing.score_gops >= wanted.min_score
+        and (wanted.min_value is None or listing.value >= wanted.min_value)
+        and listing.memory_mib >= wanted.min_memory_mib
+        and listing.uptime_bps >= wanted.min_uptime_bps
+        and (wanted.model is None or wanted.model.casefold() in listing.model.casefold())
+        and (wanted.region is None or lies_in(listing.region, wanted.region))
         and (wanted.max_price is None or listing.price <= wanted.max_price)
-        and (wanted.max_rtt_ms is None or listing.signed.round_trip_ms <= wanted.max_rtt_ms)
-        and (wanted.token is None or offer.token.lower() == wanted.token.lower())
-        and (wanted.profile is None or leaf.profile == wanted.profile)
-        and (wanted.provider is None or offer.provider.lower() == wanted.provider.lower())
-        and (wanted.duration is None or offer.min_duration <= wanted.duration <= offer.max_duration)
+        and (wanted.token is None or listing.token.lower() == wanted.token.lower())
+        and (wanted.profile is None or listing.profile == wanted.profile)
+        and (wanted.provider is None or listing.provider.lower() == wanted.provider.lower())
+        and (wanted.duration is None or listing.min_duration <= wanted.duration <= listing.max_duration)
     )
 
 
-def ordered(found: Iterable[Listing], order: Order) -> list[Listing]:
-    """Best first; equal ones by device, so that the order is the same every time."""
+def is_near_enough(listing: Listing, wanted: Wanted) -> bool:
+    """Whether the measured round trip is short enough; what was not reached never is."""
+    return wanted.max_rtt_ms is None or _round_trip(listing) <= wanted.max_rtt_ms
+
+
+def ordered(found: Iterable[Listing], order: Order, near: str | None = None) -> list[Listing]:
+    """Nearest to `near` first, then the best; equal ones by device, so that the order is the same every time."""
     keys: dict[Order, Callable[[Listing], Decimal | float]] = {
         Order.price: lambda one: one.price,
-        Order.score: lambda one: -one.measured.leaf.score_gops,
+        Order.score: lambda one: -one.score_gops,
         Order.value: lambda one: -one.value,
-        Order.uptime: lambda one: -one.measured.leaf.uptime_bps,
-        Order.memory: lambda one: -one.measured.leaf.memory_mib,
-        Order.latency: lambda one: one.signed.round_trip_ms,
+        Order.uptime: lambda one: -one.uptime_bps,
+        Order.memory: lambda one: -one.memory_mib,
+        Order.latency: _round_trip,
     }
     key = keys[order]
-    return sorted(found, key=lambda one: (key(one), one.device.device_id))
+
+    def rank(one: Listing) -> tuple[int, Decimal | float, bytes]:
+        return (distance(one.region, near) if near else 0, key(one), one.device_id)
+
+    return sorted(found, key=rank)
+
+
+def _round_trip(one: Listing) -> float:
+    return NOT_REACHED if one.round_trip_ms is None else one.round_trip_ms

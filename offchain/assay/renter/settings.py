@@ -1,24 +1,30 @@
-"""Settings of a renter: from the command line, else from ASSAY_ variables, else the defaults here."""
+"""Settings of a renter, from the first that has them: options, a named context, ASSAY_ variables, the context in use,
+the defaults here."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from assay.renter.contexts import contexts_file, read_contexts
 from assay.renter.errors import BadInput
 
+PREFIX = "ASSAY_"
+CONTEXT = "context"
 
-class RenterSettings(BaseSettings):
-    """Where the chain is, which wallet pays, and where what must survive is kept."""
 
-    model_config = SettingsConfigDict(env_prefix="ASSAY_", extra="ignore", frozen=True)
+class RenterSettings(BaseModel):
+    """Where the chain and the market are, which wallet pays, and where what must survive is kept."""
 
-    rpc: Annotated[list[str], NoDecode, Field(min_length=1)] = ["http://127.0.0.1:8545"]
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rpc: Annotated[list[str], Field(min_length=1)] = ["http://127.0.0.1:8545"]
     deployment: Path = Path("deployments/local.json")
+    market: str | None = None
     key_file: Path | None = None
     password_file: Path | None = None
     data_dir: Path = Path("~/.assay")
@@ -32,16 +38,44 @@ class RenterSettings(BaseSettings):
             return value
         return [part.strip() for part in value.split(",") if part.strip()]
 
+    @field_validator("market")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("expected http://HOST[:PORT] or https://HOST[:PORT]")
+        return value.rstrip("/") if value else None
+
+    @field_validator("deployment", "key_file", "password_file")
+    @classmethod
+    def _home(cls, value: Path | None) -> Path | None:
+        return value.expanduser() if value else value
+
     @property
     def folder(self) -> Path:
         """`data_dir` with the home folder filled in."""
         return self.data_dir.expanduser()
 
     @classmethod
-    def load(cls, given: Mapping[str, Any]) -> Self:
-        """`given` over the environment. Raises BadInput naming the setting, its value and the rule."""
+    def load(cls, given: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Self:
+        """From `given`, which may name a `context`, and the places behind it. Raises BadInput."""
+        environment = os.environ if environment is None else environment
+        options = {name: value for name, value in given.items() if value not in (None, [])}
+        contexts = read_contexts(contexts_file(environment))
+        named = options.pop(CONTEXT, None) or environment.get(PREFIX + CONTEXT.upper())
+        variables = {
+            name: environment[PREFIX + name.upper()]
+            for name in cls.model_fields
+            if environment.get(PREFIX + name.upper())
+        }
+        current = contexts.named[contexts.current] if contexts.current and not named else {}
+        chosen = contexts.get(named) if named else {}
+        return cls.of({**current, **variables, **chosen, **options})
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """From these values alone. Raises BadInput naming the setting, its value and the rule."""
         try:
-            return cls(**{name: value for name, value in given.items() if value not in (None, [])})
+            return cls(**values)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "settings"

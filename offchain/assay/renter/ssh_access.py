@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,13 @@ class SshAccess:
     key_file: Path
     known_hosts: Path
 
-    def command(self, *rest: str) -> list[str]:
-        """The OpenSSH command line."""
+    @property
+    def host_alias(self) -> str:
+        """The name of its section in ~/.ssh/config."""
+        return f"assay-{self.lease_id}"
+
+    def command(self, *rest: str, forwards: Sequence[str] = ()) -> list[str]:
+        """The OpenSSH command line; `forwards` are local ones in ssh's own form, PORT:HOST:PORT."""
         options = {
             "IdentitiesOnly": "yes",
             "UserKnownHostsFile": str(self.known_hosts),
@@ -33,12 +39,13 @@ class SshAccess:
             "ForwardAgent": "no",
         }
         flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+        flags += [part for forward in forwards for part in ("-L", forward)]
         return ["ssh", "-i", str(self.key_file), "-p", str(self.port), *flags, f"{self.user}@{self.host}", *rest]
 
     def configuration(self) -> str:
         """A section for ~/.ssh/config."""
         return (
-            f"Host assay-{self.lease_id}\n    HostName {self.host}\n    Port {self.port}\n    User {self.user}\n"
+            f"Host {self.host_alias}\n    HostName {self.host}\n    Port {self.port}\n    User {self.user}\n"
             f"    IdentityFile {self.key_file}\n    IdentitiesOnly yes\n    ForwardAgent no\n"
             f"    UserKnownHostsFile {self.known_hosts}\n    StrictHostKeyChecking yes\n"
         )

@@ -1,8 +1,11 @@
-"""Opens the wallet's journal only for commands that send: others may run beside them."""
+"""Opens the wallet's journal only while something is sent: other commands of the same wallet may run beside."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from assay.chain.client import Chain
@@ -17,31 +20,28 @@ RETRY_S = 0.2
 
 
 class WalletOpener:
-    """One wallet on one chain; the journal is locked from `wallet` to `close`."""
+    """One wallet on one chain."""
 
     def __init__(self, chain: Chain, key: Key, folder: Path, poll_seconds: float) -> None:
         self._chain = chain
         self._key = key
         self._path = folder / f"transactions-{chain.chain_id}-{key.address.lower()}.sqlite"
         self._poll_seconds = poll_seconds
-        self._journal: Journal | None = None
-        self._wallet: Wallet | None = None
+        self._one_at_a_time = asyncio.Lock()
 
-    def wallet(self) -> Wallet:
-        """The wallet. Waits for another command that is sending; raises JournalInUse where that takes long."""
-        if self._wallet is None:
-            self._journal = self._opened()
-            sender = Sender(self._chain, self._key, self._journal, poll_s=self._poll_seconds)
-            self._wallet = Wallet(self._chain, sender)
-        return self._wallet
+    @asynccontextmanager
+    async def sending(self) -> AsyncIterator[Wallet]:
+        """The wallet for the time of a `with` block. Waits for whoever else is sending; raises JournalInUse where that
+        takes long."""
+        async with self._one_at_a_time:
+            journal = await self._opened()
+            try:
+                sender = Sender(self._chain, self._key, journal, poll_s=self._poll_seconds)
+                yield Wallet(self._chain, self._key, sender)
+            finally:
+                journal.close()
 
-    def close(self) -> None:
-        """Lets the journal go."""
-        if self._journal is not None:
-            self._journal.close()
-            self._journal = self._wallet = None
-
-    def _opened(self) -> Journal:
+    async def _opened(self) -> Journal:
         until = time.monotonic() + PATIENCE_S
         while True:
             try:
@@ -49,4 +49,4 @@ class WalletOpener:
             except JournalInUse:
                 if time.monotonic() > until:
                     raise
-            time.sleep(RETRY_S)
+            await asyncio.sleep(RETRY_S)

@@ -15,12 +15,12 @@ from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, device_tree
 from assay.protocol.messages import Handover, Offer
 from assay.protocol.profile import Profile
+from assay.protocol.report_lines import ReportLineError, parse_report_line
 from assay.protocol.seeds import handover_rho, handover_seed
 from assay.protocol.signing import Domain, address_of
 from assay.renter.errors import ProofRejected, Unreachable
 from assay.renter.handover import Expected, check_opening, check_signed, opening_length, signed_handover
-from assay.renter.measurements import parse_entry
-from assay.renter.offers import ANYONE, parse_offer
+from assay.renter.offers import ANYONE, parse_answer, parse_offer
 
 ESCROW = Domain(31337, "0x" + "22" * 20)
 SEED = keccak(b"epoch seed")
@@ -51,7 +51,7 @@ def entries() -> tuple[bytes, list[dict[str, Any]]]:
 
 def test_entry__of_the_report__is_believed() -> None:
     root, listed = entries()
-    assert [parse_entry(entry, root).leaf.score_gops for entry in listed] == [10, 20, 30, 40, 50]
+    assert [parse_report_line(entry, root).leaf.score_gops for entry in listed] == [10, 20, 30, 40, 50]
 
 
 @pytest.mark.parametrize(
@@ -63,22 +63,22 @@ def test_entry__of_the_report__is_believed() -> None:
 def test_entry__anything_changed_by_a_validator__is_not_believed(field: str, value: Any) -> None:
     root, listed = entries()
     listed[0]["leaf"][field] = value
-    with pytest.raises(Unreachable):
-        parse_entry(listed[0], root)
+    with pytest.raises(ReportLineError):
+        parse_report_line(listed[0], root)
 
 
 @pytest.mark.parametrize("entry", [None, {}, [], {"leaf": {}, "proof": []}, {"leaf": None, "proof": 3}])
 def test_entry__malformed__is_not_believed(entry: Any) -> None:
-    with pytest.raises(Unreachable):
-        parse_entry(entry, entries()[0])
+    with pytest.raises(ReportLineError):
+        parse_report_line(entry, entries()[0])
 
 
 def test_entry__proof_of_another_line_or_too_long__is_not_believed() -> None:
     root, listed = entries()
-    with pytest.raises(Unreachable):
-        parse_entry({"leaf": listed[0]["leaf"], "proof": listed[1]["proof"]}, root)
-    with pytest.raises(Unreachable, match="at most"):
-        parse_entry({"leaf": listed[0]["leaf"], "proof": ["0x" + "00" * 32] * 65}, root)
+    with pytest.raises(ReportLineError):
+        parse_report_line({"leaf": listed[0]["leaf"], "proof": listed[1]["proof"]}, root)
+    with pytest.raises(ReportLineError, match="at most"):
+        parse_report_line({"leaf": listed[0]["leaf"], "proof": ["0x" + "00" * 32] * 65}, root)
 
 
 def offer(**changes: Any) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def offer(**changes: Any) -> dict[str, Any]:
 
 
 def test_offer__signed_by_its_provider__is_believed() -> None:
-    assert parse_offer(offer(), ESCROW)[0].rate == 10**18
+    assert parse_offer(offer(), ESCROW).offer.rate == 10**18
 
 
 @pytest.mark.parametrize(
@@ -99,6 +99,21 @@ def test_offer__signed_by_its_provider__is_believed() -> None:
 def test_offer__changed_or_malformed__is_not_believed(changes: dict[str, Any]) -> None:
     with pytest.raises(Unreachable):
         parse_offer(offer(**changes), ESCROW)
+
+
+def test_answer__with_specifications__keeps_those_that_are_some() -> None:
+    documents = [{"model": "CPU only: x", "memoryMiB": 5, "region": "eu-de"}, "text", {"model": 3, "region": "a\nb"}]
+    answer = parse_answer({"offers": [offer()], "specifications": documents}, ESCROW, "http://p")
+    assert [(one.model, one.memory_mib, one.region) for one in answer.specifications] == [
+        ("CPU only: x", 5, "eu-de"), ("", 0, "ab")
+    ]  # fmt: skip
+    assert len({one.spec_hash for one in answer.specifications}) == 2
+
+
+@pytest.mark.parametrize("answer", [{}, {"offers": {}}, {"offers": [offer()] * 4097}, {"offers": [{}]}])
+def test_answer__without_a_list_of_signed_offers__is_not_believed(answer: dict[str, Any]) -> None:
+    with pytest.raises(Unreachable):
+        parse_answer(answer, ESCROW, "http://p")
 
 
 def proven(expected: Expected = EXPECTED) -> tuple[Handover, bytes]:

@@ -1,0 +1,93 @@
+"""`assay ssh`, `assay notebook`, `assay export`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import webbrowser
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assay.chain.leases import LeaseStatus
+from assay.cli.renter_options import Connection, LeaseId, finish, note, renter_command
+from assay.renter.errors import BadInput, NoDevice
+from assay.renter.exports import ExportForm, exported
+from assay.renter.local_proxy import local_proxy
+from assay.renter.ssh_access import SshAccess, open_access
+
+if TYPE_CHECKING:
+    from assay.renter.renter import Renter
+
+commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+
+
+@renter_command(commands, "ssh", ignore_unknown_options=True)
+def ssh(
+    lease: LeaseId,
+    connection: Connection,
+    command: Annotated[list[str] | None, typer.Argument(help="command; a shell without one")] = None,
+    forward: Annotated[
+        list[str] | None, typer.Option("-L", help="PORT:localhost:PORT, a port here that leads into the lease")
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="print the ssh command instead of running it")] = False,
+) -> None:
+    """Open a shell on a lease with OpenSSH, or run a command there; the provider's host key is pinned."""
+
+    async def work() -> SshAccess:
+        async with connection.renter() as renter:
+            return await _access(renter, lease, connection)
+
+    line = finish(work).command(*(command or []), forwards=forward or [])
+    if show:
+        sys.stdout.write(" ".join(line) + "\n")
+        return
+    sys.stdout.flush()
+    try:
+        os.execvp(line[0], line)  # noqa: S606
+    except FileNotFoundError:
+        raise BadInput("there is no ssh here: install OpenSSH's client (package openssh-client)") from None
+
+
+@renter_command(commands, "notebook")
+async def notebook(
+    lease: LeaseId,
+    connection: Connection,
+    port: Annotated[int, typer.Option("--port", help="port of this machine; a free one by default", min=0)] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="open it in a browser")] = True,
+) -> None:
+    """Start a lease's notebook and open it in a browser, by a port of this machine, until Ctrl-C."""
+    async with connection.renter() as renter:
+        session = await renter.session(lease)
+        device = await renter.device((await renter.lease(lease)).device_id)
+        async with local_proxy(device.endpoint, device.tls_fingerprint, port) as address:
+            link = address + await session.notebook()
+            sys.stdout.write(link + "\n")
+            sys.stdout.flush()
+            note("the link works once, within a minute; Ctrl-C closes the port, the notebook runs on with the lease")
+            if browser:
+                await asyncio.to_thread(webbrowser.open, link)
+            await asyncio.Event().wait()
+
+
+@renter_command(commands, "export")
+async def export(
+    form: Annotated[ExportForm, typer.Argument(help="for which tool")],
+    connection: Connection,
+    leases: Annotated[list[int] | None, typer.Argument(help="leases; all that run without")] = None,
+    name: Annotated[str, typer.Option("--name", help="name of the pool or fleet")] = "assay",
+) -> None:
+    """Print what other tools need to reach leases by SSH."""
+    async with connection.renter() as renter:
+        running = [one.lease_id for one in await renter.own_leases() if one.status is LeaseStatus.ACTIVE]
+        chosen = leases or running
+        if not chosen:
+            raise NoDevice("no lease of this wallet runs: `assay rent` first")
+        accesses = [await _access(renter, lease, connection) for lease in chosen]
+    sys.stdout.write(exported(form, accesses, name))
+
+
+async def _access(renter: Renter, lease: int, connection: Connection) -> SshAccess:
+    session = await renter.session(lease)
+    return await open_access(session, session.endpoint, lease, connection.settings().folder)

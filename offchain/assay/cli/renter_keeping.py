@@ -1,0 +1,64 @@
+"""`assay keep`, and the same beside a job or a fresh lease: top up to a cap, end when the device falls silent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assay.chain.erc20 import Erc20
+from assay.cli.option_groups import OptionGroup
+from assay.cli.renter_options import Asking, Connection, LeaseId, note, renter_command
+from assay.renter.errors import BadInput, Unreachable
+from assay.renter.keeping import Move, Policy
+from assay.renter.money import parse_amount, parse_duration
+
+if TYPE_CHECKING:
+    from assay.renter.renter import Renter
+
+commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+
+
+@dataclass(frozen=True)
+class Keeping(OptionGroup):
+    """How a lease is kept while a command stays beside it."""
+
+    auto_topup: Annotated[
+        str | None, typer.Option("--auto-topup", help="stay, and top up until the deposit is this, whole tokens")
+    ] = None
+    topup_margin: Annotated[str, typer.Option("--topup-margin", help="top up with less than this left")] = "10m"
+    topup_step: Annotated[str, typer.Option("--topup-step", help="how much time each top-up buys")] = "30m"
+    patience: Annotated[
+        str, typer.Option("--patience", help="end the lease when its device is silent this long; never: do not")
+    ] = "3m"
+    every: Annotated[float, typer.Option("--every", help="seconds between looks", min=0.1)] = 10.0
+
+    async def policy(self, renter: Renter, lease_id: int) -> Policy:
+        """As the library takes it. Raises BadInput."""
+        lease = await renter.lease(lease_id)
+        cap = parse_amount(self.auto_topup, await Erc20(renter.chain, lease.token).decimals()) if self.auto_topup else 0
+        patience = None if self.patience == "never" else float(parse_duration(self.patience))
+        return Policy(parse_duration(self.topup_margin), parse_duration(self.topup_step), cap, patience)
+
+
+@renter_command(commands, "keep")
+async def keep(lease: LeaseId, connection: Connection, keeping: Keeping, asking: Asking) -> None:
+    """Stay beside a lease: top it up to a cap, end it when its device stops answering."""
+    async with connection.renter() as renter:
+        policy = await keeping.policy(renter, lease)
+        if policy.cap == 0 and policy.patience is None:
+            raise BadInput("nothing to keep: with --patience never it takes --auto-topup AMOUNT")
+        if policy.cap:
+            asking.confirm(f"Let the deposit of lease {lease} grow to {keeping.auto_topup}?")
+        await keep_lease(renter, lease, keeping)
+
+
+async def keep_lease(renter: Renter, lease_id: int, keeping: Keeping) -> None:
+    """Stays until the lease is over. Raises Unreachable where its device fell silent and it was ended for that."""
+    policy = await keeping.policy(renter, lease_id)
+    until = f", up to a deposit of {keeping.auto_topup}" if keeping.auto_topup else ""
+    note(f"keeping lease {lease_id}{until}; Ctrl-C leaves it running")
+    if await renter.keep(lease_id, policy, keeping.every, note) is Move.END:
+        raise Unreachable(f"lease {lease_id} was ended: its device had stopped answering; the rest was collected")
+    note(f"lease {lease_id} is over")

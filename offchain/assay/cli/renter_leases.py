@@ -1,0 +1,144 @@
+"""`assay leases`, `top-up`, `end`, `refund`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.chain.erc20 import Erc20
+from assay.chain.leases import Lease, LeaseStatus
+from assay.cli.output import OutputFormat, show, show_rows
+from assay.cli.renter_options import Asking, Connection, LeaseId, Output, renter_command
+from assay.renter.errors import BadInput
+from assay.renter.money import deposit_for, parse_amount, parse_duration, show_amount
+
+if TYPE_CHECKING:
+    from assay.renter.renter import Renter
+
+commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+PLAN_COLUMNS = {"name": "transaction", "to": "to", "calldata": "calldata"}
+OPEN = (LeaseStatus.PENDING, LeaseStatus.ACTIVE)
+
+
+@renter_command(commands, "leases")
+async def leases(
+    connection: Connection,
+    lease: Annotated[int | None, typer.Argument(help="one lease in full; all of this wallet's without", min=1)] = None,
+    all_: Annotated[bool, typer.Option("--all", help="also those that are over")] = False,
+    output: Output = OutputFormat.table,
+) -> None:
+    """List this wallet's leases and their money."""
+    from assay.cli.renter_rows import LEASE_COLUMNS
+
+    async with connection.renter() as renter:
+        if lease is not None:
+            return show(await _row(renter, await renter.lease(lease)), output)
+        own = [one for one in await renter.own_leases() if all_ or one.status in OPEN]
+        rows = await asyncio.gather(*(_row(renter, one) for one in own))
+    show_rows("leases", rows, LEASE_COLUMNS, output)
+
+
+@renter_command(commands, "top-up")
+async def top_up(
+    lease: LeaseId,
+    connection: Connection,
+    asking: Asking,
+    amount: Annotated[str | None, typer.Argument(help="whole tokens to add")] = None,
+    duration: Annotated[str | None, typer.Option("--duration", help="add what this long costs: 1h")] = None,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Add to the deposit, so that the lease lasts longer."""
+    from assay.cli.renter_rows import planned_json, transactions_json
+
+    if (amount is None) == (duration is None):
+        raise BadInput("say how much: an amount of whole tokens, or --duration")
+    async with connection.renter() as renter:
+        found = await renter.lease(lease)
+        token = Erc20(renter.chain, found.token)
+        decimals = await token.decimals()
+        added = parse_amount(amount, decimals) if amount else deposit_for(found.rate, parse_duration(str(duration)))
+        if asking.dry_run:
+            planned = planned_json(await renter.plan_top_up(lease, added))
+            return show_rows("transactions", planned, PLAN_COLUMNS, output)
+        asking.confirm(f"Add {show_amount(added, decimals)} {await token.symbol()} to lease {lease}?")
+        done = await renter.top_up(lease, added)
+        stop = (await renter.lease(lease)).stop
+    values = {"leaseId": lease, "added": show_amount(added, decimals), "stop": stop, "secondsAdded": stop - found.stop}
+    show({**values, "transactions": transactions_json(done)}, output)
+
+
+@renter_command(commands, "end")
+async def end(
+    lease: LeaseId,
+    connection: Connection,
+    asking: Asking,
+    refund: Annotated[bool, typer.Option("--refund/--no-refund", help="also collect the rest of the deposit")] = True,
+    output: Output = OutputFormat.table,
+) -> None:
+    """End a lease now and collect what is left of its deposit; one that has not started is cancelled."""
+    from assay.cli.renter_rows import planned_json, transactions_json
+
+    async with connection.renter() as renter:
+        if asking.dry_run:
+            plan = [*await renter.plan_end(lease), *(await renter.plan_refund(lease) if refund else [])]
+            return show_rows("transactions", planned_json(plan), PLAN_COLUMNS, output)
+        asking.confirm(await _ending(renter, await renter.lease(lease)))
+        done, refunded = [await renter.end(lease)], 0
+        if refund and await renter.refundable(lease):
+            refunded, sent = await renter.refund(lease)
+            done.append(sent)
+        found = await renter.lease(lease)
+        decimals = await Erc20(renter.chain, found.token).decimals()
+        streamed = await renter.streamed(lease)
+    values = {
+        "leaseId": lease,
+        "status": found.status.name.lower(),
+        "paid": show_amount(streamed, decimals),
+        "refunded": show_amount(refunded, decimals),
+    }
+    show({**values, "transactions": transactions_json(done)}, output)
+
+
+@renter_command(commands, "refund")
+async def refund(
+    lease: LeaseId,
+    connection: Connection,
+    asking: Asking,
+    receiver: Annotated[str | None, typer.Option("--receiver", help="who is paid; default the wallet")] = None,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Collect what the escrow owes back: the rest of a deposit, a forfeited bond, downtime."""
+    from assay.cli.renter_rows import planned_json, transactions_json
+    from assay.protocol.hexadecimal import parse_address
+
+    to = parse_address(receiver, "--receiver") if receiver else None
+    async with connection.renter() as renter:
+        if asking.dry_run:
+            planned = planned_json(await renter.plan_refund(lease, to))
+            return show_rows("transactions", planned, PLAN_COLUMNS, output)
+        amount, done = await renter.refund(lease, to)
+        decimals = await Erc20(renter.chain, (await renter.lease(lease)).token).decimals()
+    values = {"leaseId": lease, "refunded": show_amount(amount, decimals), "baseUnits": str(amount)}
+    show({**values, "transactions": transactions_json([done])}, output)
+
+
+async def _row(renter: Renter, lease: Lease) -> dict[str, Any]:
+    from assay.cli.renter_rows import lease_json
+
+    streamed, decimals = await asyncio.gather(
+        renter.streamed(lease.lease_id), Erc20(renter.chain, lease.token).decimals()
+    )
+    return lease_json(lease, streamed, decimals, time.time())
+
+
+async def _ending(renter: Renter, lease: Lease) -> str:
+    """What ending costs, as a question."""
+    left = lease.start + lease.min_duration - int(time.time())
+    if lease.status is LeaseStatus.ACTIVE and left > 0:
+        decimals = await Erc20(renter.chain, lease.token).decimals()
+        cost = show_amount(deposit_for(lease.rate, left), decimals)
+        return f"End lease {lease.lease_id}? It was leased for {lease.min_duration} s at least: {cost} more is paid."
+    return f"End lease {lease.lease_id}?"

@@ -1,0 +1,142 @@
+"""`assay rent`: choose, ask, pay a deposit, have the device prove itself, verify, start."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.cli.output import OutputFormat, show, show_rows
+from assay.cli.renter_keeping import Keeping, keep_lease
+from assay.cli.renter_options import Asking, Connection, Duration, Filters, Output, note, renter_command
+from assay.renter.errors import BadInput, RenterError
+from assay.renter.money import deposit_for, parse_duration, show_amount
+from assay.renter.search import Order
+
+if TYPE_CHECKING:
+    from assay.renter.listing import Listing
+    from assay.renter.renter import Renter
+    from assay.renter.steps import Step
+
+commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+
+
+@renter_command(commands, "rent")
+async def rent(
+    connection: Connection,
+    filters: Filters,
+    asking: Asking,
+    keeping: Keeping,
+    device: Annotated[
+        str | None, typer.Argument(help="device id, or enough of its beginning; without one the best that is found")
+    ] = None,
+    duration: Duration = "1h",
+    sort: Annotated[Order, typer.Option("--sort", help="which one is the best")] = Order.price,
+    spread: Annotated[int, typer.Option("--spread", help="rent this many, no two at one site", min=0)] = 0,
+    quote: Annotated[bool, typer.Option("--quote", help="at the price made to this wallet alone")] = False,
+    lease: Annotated[
+        int | None, typer.Option("--lease", help="go on with a lease that was opened elsewhere, or broke off", min=1)
+    ] = None,
+    open_only: Annotated[
+        bool, typer.Option("--open-only", help="pay the deposit in, and prove and start later with --lease")
+    ] = False,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Lease a device: nothing streams before its proof has convinced this machine; until then all is paid back."""
+    from assay.cli.renter_rows import planned_json, rented_json
+
+    seconds = parse_duration(duration)
+    async with connection.renter() as renter:
+        if lease is not None:
+            rented = await renter.resume(lease, tell_step)
+            _show([rented_json(rented, rented.lease.deposit)], output)
+            if keeping.auto_topup:
+                await keep_lease(renter, lease, keeping)
+            return
+        chosen = await _chosen(renter, filters, device, seconds, sort, spread)
+        if quote:
+            chosen = [replace(await renter.quote(one.device_id, seconds), model=one.model) for one in chosen]
+        if asking.dry_run:
+            plans = [await renter.plan_rent(one, deposit_for(one.rate, seconds), filters.min_score) for one in chosen]
+            columns = {"name": "transaction", "to": "to", "calldata": "calldata"}
+            return show_rows("transactions", planned_json(p for plan in plans for p in plan), columns, output)
+        asking.confirm(await _question(renter, chosen, seconds))
+        done = [await _rent_one(renter, one, seconds, filters.min_score, open_only) for one in chosen]
+        _show(done, output)
+        if keeping.auto_topup and not open_only:
+            await asyncio.gather(*(keep_lease(renter, int(one["leaseId"]), keeping) for one in done))
+
+
+def tell_step(step: Step) -> None:
+    """A line for people when a step is done."""
+    note(f"{step.seconds:6.1f} s  {step.text}")
+
+
+async def _chosen(
+    renter: Renter, filters: Filters, device: str | None, seconds: int, sort: Order, spread: int
+) -> list[Listing]:
+    if device is not None and spread:
+        raise BadInput("name a device, or let --spread choose several: not both")
+    if device is not None:
+        listing = await renter.listing(await renter.device_id(device))
+        if not listing.min_duration <= seconds <= listing.max_duration:
+            raise BadInput(f"{seconds} s: this device is leased for {listing.min_duration} to {listing.max_duration} s")
+        return [listing]
+    wanted = filters.wanted(f"{seconds}s")
+    return await renter.choose(wanted, sort, max(spread, 1), apart=bool(spread))
+
+
+async def _question(renter: Renter, chosen: list[Listing], seconds: int) -> str:
+    from assay.chain.erc20 import Erc20
+    from assay.cli.renter_rows import duration_text, price_text, short_id
+
+    lines, totals = [], dict[str, int]()
+    for one in chosen:
+        symbol = await Erc20(renter.chain, one.token).symbol()
+        what = f"{one.model or 'a device'} ({short_id(one.name)}…), {one.score_gops} gops"
+        lines.append(f"{what} at {price_text(one)} {symbol} an hour")
+        totals[one.token] = totals.get(one.token, 0) + deposit_for(one.rate, seconds)
+    decimals = {one.token: one.decimals for one in chosen}
+    sums = [
+        f"{show_amount(total, decimals[token])} {await Erc20(renter.chain, token).symbol()}"
+        for token, total in totals.items()
+    ]
+    note("\n".join(lines))
+    return f"Pay a deposit of {' and '.join(sums)} for {duration_text(seconds)}? What is not used comes back."
+
+
+async def _rent_one(renter: Renter, listing: Listing, seconds: int, min_score: int, open_only: bool) -> dict[str, Any]:
+    from assay.cli.renter_rows import rented_json, transactions_json
+
+    deposit = deposit_for(listing.rate, seconds)
+    if open_only:
+        lease, sent = await renter.open(listing, deposit, min_score)
+        return {
+            "leaseId": lease.lease_id,
+            "status": lease.status.name.lower(),
+            "deviceId": listing.name,
+            "deposit": str(deposit),
+            "transactions": transactions_json(sent),
+        }
+    try:
+        return {**rented_json(await renter.rent(listing, deposit, min_score, tell_step), deposit), "seconds": seconds}
+    except RenterError:
+        note("nothing has streamed; a lease that was opened is cancelled and its deposit paid back")
+        raise
+
+
+def _show(done: list[dict[str, Any]], output: OutputFormat) -> None:
+    if len(done) == 1:
+        show(done[0], output)
+    elif output is OutputFormat.json:
+        sys.stdout.write(json.dumps({"leases": done}) + "\n")
+    else:
+        show_rows("leases", done, {"leaseId": "lease", "status": "status", "deviceId": "device"}, output)
+    sys.stdout.flush()
+    for one in done:
+        if one["status"] == "active":
+            note(f"assay ssh {one['leaseId']}    assay run {one['leaseId']} -- COMMAND    assay end {one['leaseId']}")

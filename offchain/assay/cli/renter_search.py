@@ -1,0 +1,82 @@
+"""`assay search` and `assay quote`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from assay.cli.output import OutputFormat, show, show_rows
+from assay.cli.renter_options import Connection, DeviceId, Duration, Filters, Output, note, renter_command
+from assay.renter.errors import MarketWrong
+from assay.renter.money import parse_duration
+from assay.renter.search import Order
+
+commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+Sort = Annotated[Order, typer.Option("--sort", help="what comes first")]
+CLEAR = "\x1b[H\x1b[2J"
+
+
+@renter_command(commands, "search")
+async def search(
+    connection: Connection,
+    filters: Filters,
+    duration: Annotated[str | None, typer.Option("--duration", help="how long it is wanted: 2h")] = None,
+    sort: Sort = Order.price,
+    limit: Annotated[int, typer.Option("--limit", help="lines at most", min=1, max=10_000)] = 50,
+    spread: Annotated[int, typer.Option("--spread", help="this many, no two at one site", min=0)] = 0,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="hold what a market says to the chain; without a market all is proven")
+    ] = False,
+    watch: Annotated[float, typer.Option("--watch", help="look again every so many seconds", min=0)] = 0,
+    output: Output = OutputFormat.table,
+) -> None:
+    """List measured devices that can be leased."""
+    from assay.cli.renter_rows import LISTING_COLUMNS, listing_json
+    from assay.renter.placement import spread as spread_apart
+
+    wanted = filters.wanted(duration)
+    async with connection.renter() as renter:
+        while True:
+            found = await renter.search(wanted, sort, verify=verify, limit=10_000 if spread else limit)
+            if spread:
+                found = spread_apart(found, spread)
+            if watch and output is OutputFormat.table:
+                moment = datetime.now().astimezone().strftime("%H:%M:%S")
+                sys.stdout.write((CLEAR if sys.stdout.isatty() else "") + f"{moment}, {len(found)} devices\n")
+            show_rows("devices", [listing_json(one) for one in found], LISTING_COLUMNS, output)
+            sys.stdout.flush()
+            if not watch:
+                break
+            await asyncio.sleep(watch)
+    if not found:
+        note("no device answers to this; fewer filters, or `assay doctor` where there should be some")
+    if doubts := [one for one in found if one.doubt]:
+        raise MarketWrong(f"{len(doubts)} of {len(found)} devices are not as the market says: {doubts[0].doubt}")
+
+
+@renter_command(commands, "quote")
+async def quote(
+    device: DeviceId, connection: Connection, duration: Duration = "1h", output: Output = OutputFormat.table
+) -> None:
+    """Ask a provider for its price for this wallet alone."""
+    from assay.cli.renter_rows import listing_json
+    from assay.renter.money import deposit_for, show_amount
+
+    seconds = parse_duration(duration)
+    async with connection.renter() as renter:
+        public = await renter.listing(await renter.device_id(device))
+        private = await renter.quote(public.device_id, seconds)
+    saved = 0 if not public.rate else float(100 * (public.rate - private.rate) / public.rate)
+    values: dict[str, Any] = {
+        **listing_json(private),
+        "seconds": seconds,
+        "cost": show_amount(deposit_for(private.rate, seconds), private.decimals),
+        "publicCost": show_amount(deposit_for(public.rate, seconds), public.decimals),
+        "discountPercent": round(saved, 2),
+    }
+    del values["roundTripMs"], values["model"], values["region"]
+    show(values, output)

@@ -1,0 +1,66 @@
+"""Lines of a report about devices: each stands only where a Merkle proof leads to the root on the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from assay.protocol.encoding import EncodingError
+from assay.protocol.flags import Flag
+from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32
+from assay.protocol.leaves import DeviceLeaf
+from assay.protocol.standard_merkle import verify
+
+MAX_PROOF = 64
+
+
+class ReportLineError(ValueError):
+    """A line that is malformed, or that does not stand in the report."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A line of a report with the proof that it stands there, as `LeaseEscrow.open` takes both."""
+
+    leaf: DeviceLeaf
+    proof: tuple[bytes, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the device can be leased against this line: its flags are exactly 1."""
+        return self.leaf.flags == Flag.PASSED
+
+
+def proven(leaf: DeviceLeaf, proof: Sequence[Any], devices_root: bytes) -> Measured:
+    """The leaf with its nodes (0x-hex, bottom-up), checked against the root. Raises ReportLineError."""
+    try:
+        if len(proof) > MAX_PROOF:
+            raise ReportLineError(f"a proof of {len(proof)} nodes, at most {MAX_PROOF} are read")
+        nodes = tuple(parse_bytes32(node, "proof") for node in proof)
+        stands = verify(devices_root, DeviceLeaf.TYPES, leaf.values(), nodes)
+    except (TypeError, HexadecimalError, EncodingError) as error:
+        raise ReportLineError(f"a malformed line of a report: {error}") from None
+    if not stands:
+        raise ReportLineError(f"a line of 0x{leaf.device_id.hex()} that is not in the report on the chain")
+    return Measured(leaf, nodes)
+
+
+def parse_report_line(entry: Any, devices_root: bytes) -> Measured:
+    """A validator's {leaf, proof}, checked against the root. Raises ReportLineError."""
+    try:
+        leaf, proof = entry["leaf"], entry["proof"]
+        parsed = DeviceLeaf(
+            epoch=leaf["epoch"],
+            device_id=parse_bytes32(leaf["deviceId"], "deviceId"),
+            seal_index=leaf["sealIndex"],
+            profile=leaf["profile"],
+            score_gops=leaf["scoreGops"],
+            memory_mib=leaf["memoryMiB"],
+            uptime_bps=leaf["uptimeBps"],
+            flags=leaf["flags"],
+            result_root=parse_bytes32(leaf["resultRoot"], "resultRoot"),
+        )
+    except (KeyError, TypeError, HexadecimalError) as error:
+        raise ReportLineError(f"a malformed line of a report: {error}") from None
+    return proven(parsed, proof, devices_root)

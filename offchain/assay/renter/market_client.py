@@ -1,0 +1,137 @@
+"""Reads a market's index over HTTP. What it says is a claim until `market_check` has held it to the chain."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_bytes32
+from assay.renter.errors import ProviderRefused, Unreachable
+from assay.renter.http_client import HttpClient
+
+PAGE = 100
+MOST_PAGES = 100
+MOST_PAGE = 2 << 20
+TIMEOUT_S = 15.0
+
+
+@dataclass(frozen=True)
+class MarketRow:
+    """A device that a market says can be leased; the rate in base units × 10¹⁸ a second, durations in seconds."""
+
+    device_id: bytes
+    provider: str
+    profile: int
+    model: str
+    region: str
+    memory_mib: int
+    score_gops: int
+    uptime_bps: int
+    epoch: int
+    token: str
+    rate: int
+    min_duration: int
+    max_duration: int
+    valid_until: int
+
+
+@dataclass(frozen=True)
+class MarketEvidence:
+    """What a market shows for a row: the signed offer and the proven leaf as it serves them, and the endpoint."""
+
+    offer: Mapping[str, Any]
+    specification: str | None
+    endpoint: str
+    leaf: tuple[Any, ...]
+    proof: tuple[Any, ...]
+
+
+class MarketClient:
+    """One market by its address."""
+
+    def __init__(self, http: HttpClient, address: str) -> None:
+        self._http = http
+        self._address = address
+
+    async def available(self, filters: Mapping[str, str]) -> AsyncIterator[MarketRow]:
+        """Devices that can be leased, in the market's order, page by page. Raises Unreachable."""
+        cursor: str | None = None
+        for _ in range(MOST_PAGES):
+            query = {**filters, "limit": str(PAGE), **({"cursor": cursor} if cursor else {})}
+            answer = await self._get(f"/v1/devices?{urlencode(query)}")
+            rows = answer.get("data")
+            if not isinstance(rows, list) or len(rows) > PAGE:
+                raise Unreachable(f"{self._address}: no list of at most {PAGE} devices")
+            for row in rows:
+                yield parse_row(row, self._address)
+            cursor = answer.get("next")
+            if not cursor or not isinstance(cursor, str):
+                return
+
+    async def endpoint(self, device_id: bytes) -> str:
+        """Where the market says that a device answers; empty where it does not know."""
+        return str((await self._detail(device_id))["device"].get("endpoint", ""))
+
+    async def evidence(self, row: MarketRow) -> MarketEvidence:
+        """What proves a row. Raises Unreachable."""
+        detail = await self._detail(row.device_id)
+        name = "0x" + row.device_id.hex()
+        proof = (await self._get(f"/v1/epochs/{row.epoch}/devices/{name}")).get("data")
+        offer, specification = detail.get("offer"), detail.get("specification")
+        if not isinstance(proof, dict) or not isinstance(offer, dict):
+            raise Unreachable(f"{self._address}: shows no offer and proof of device {name}")
+        leaf, nodes = proof.get("leaf"), proof.get("proof")
+        if not isinstance(leaf, list) or not isinstance(nodes, list):
+            raise Unreachable(f"{self._address}: the proof of device {name} is malformed")
+        document = specification.get("document") if isinstance(specification, dict) else None
+        return MarketEvidence(
+            offer,
+            document if isinstance(document, str) else None,
+            str(detail["device"].get("endpoint", "")),
+            tuple(leaf),
+            tuple(nodes),
+        )
+
+    async def status(self) -> dict[str, Any]:
+        """Network, chain, block, lag: the `at` of an answer."""
+        at = (await self._get("/v1/network")).get("at")
+        if not isinstance(at, dict):
+            raise Unreachable(f"{self._address}: does not say where its index stands")
+        return at
+
+    async def _detail(self, device_id: bytes) -> dict[str, Any]:
+        data = (await self._get(f"/v1/devices/0x{device_id.hex()}")).get("data")
+        if not isinstance(data, dict) or not isinstance(data.get("device"), dict):
+            raise Unreachable(f"{self._address}: knows no device 0x{device_id.hex()}")
+        return data
+
+    async def _get(self, path: str) -> dict[str, Any]:
+        try:
+            return await self._http.json_of("GET", self._address + path, most=MOST_PAGE, timeout_s=TIMEOUT_S)
+        except ProviderRefused as error:
+            raise Unreachable(f"the market {self._address} refused ({error.status}): {error.reason}") from None
+
+
+def parse_row(row: Any, source: str) -> MarketRow:
+    """One line of `/v1/devices`. Raises Unreachable."""
+    try:
+        return MarketRow(
+            device_id=parse_bytes32(row["deviceId"], "deviceId"),
+            provider=parse_address(row["provider"], "provider"),
+            profile=int(row["profile"]),
+            model=str(row["model"]),
+            region=str(row["region"]),
+            memory_mib=int(row["memoryMib"]),
+            score_gops=int(row["scoreGops"]),
+            uptime_bps=int(row["uptimeBps"]),
+            epoch=int(row["passedEpoch"]),
+            token=parse_address(row["token"], "token"),
+            rate=int(row["rate"]),
+            min_duration=int(row["minDuration"]),
+            max_duration=int(row["maxDuration"]),
+            valid_until=int(row["validUntil"]),
+        )
+    except (KeyError, TypeError, ValueError, HexadecimalError) as error:
+        raise Unreachable(f"{source}: a malformed line of devices: {error}") from None

@@ -1,0 +1,54 @@
+"""Round trips from this machine: how long a TCP connection takes to open, the least of a few."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from urllib.parse import urlsplit
+
+TRIES = 3
+TIMEOUT_S = 3.0
+AT_ONCE = 32
+PORTS = {"http": 80, "https": 443}
+Connect = Callable[[str, int], Awaitable[None]]
+
+
+async def open_and_close(host: str, port: int) -> None:
+    """One connection. A SYN and its answer are one round trip, whatever the server then does."""
+    _, writer = await asyncio.open_connection(host, port)
+    writer.close()
+
+
+async def round_trip_ms(endpoint: str, connect: Connect = open_and_close) -> float | None:
+    """Milliseconds to an endpoint; None where it cannot be reached within three seconds."""
+    try:
+        parts = urlsplit(endpoint)
+        host, port = parts.hostname, parts.port or PORTS.get(parts.scheme)
+    except ValueError:
+        return None
+    if not host or not port:
+        return None
+    best: float | None = None
+    for _ in range(TRIES):
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await connect(host, port)
+        except (OSError, TimeoutError, UnicodeError):
+            return best
+        taken = (time.perf_counter() - started) * 1000
+        best = taken if best is None else min(best, taken)
+    return best
+
+
+async def round_trips(endpoints: Iterable[str], connect: Connect = open_and_close) -> dict[str, float]:
+    """Milliseconds by endpoint, of those that can be reached."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(endpoint: str) -> tuple[str, float | None]:
+        async with gate:
+            return endpoint, await round_trip_ms(endpoint, connect)
+
+    measured = await asyncio.gather(*(one(endpoint) for endpoint in sorted(set(endpoints)) if endpoint))
+    return {endpoint: taken for endpoint, taken in measured if taken is not None}

@@ -1,0 +1,244 @@
+"""The renter's library without `await`: the same methods, run on a loop of their own thread, so that notebooks and
+programs that have a loop already can call them too."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Self, TypeVar
+
+from assay.chain.devices import Device
+from assay.chain.leases import Lease
+from assay.renter.jobs import PATIENCE_S, run_job
+from assay.renter.keeping import Move, Policy
+from assay.renter.lease_start import HandoverResult
+from assay.renter.listing import Listing
+from assay.renter.planned import Planned
+from assay.renter.provider_session import JobState, ProviderSession
+from assay.renter.renter import LIMIT, Rented, Renter
+from assay.renter.search import Order, Wanted
+from assay.renter.settings import RenterSettings
+from assay.renter.steps import Step
+from assay.renter.wallet import Done
+
+T = TypeVar("T")
+
+
+class Loop:
+    """An event loop in a thread; `run` waits for a coroutine there."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="assay-renter", daemon=True)
+        self._thread.start()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The coroutine's result, or its exception. An interrupt of the caller cancels it."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class SyncProviderSession:
+    """As ProviderSession, without `await`."""
+
+    def __init__(self, session: ProviderSession, loop: Loop) -> None:
+        self._session = session
+        self._run = loop.run
+
+    def create_job(
+        self,
+        command: Sequence[str],
+        files: Mapping[str, bytes],
+        environment: Mapping[str, str],
+        limits: Mapping[str, Any],
+        image: str | None = None,
+    ) -> str:
+        """Starts a job; its id."""
+        return self._run(self._session.create_job(command, files, environment, limits, image))
+
+    def run_job(
+        self, job_id: str, on_output: Callable[[bytes], None] = lambda piece: None, patience_s: float = PATIENCE_S
+    ) -> JobState:
+        """Follows a job to its end, through disconnections; each byte of output is handed on once."""
+        return self._run(run_job(self._session, job_id, on_output, patience_s))
+
+    def notebook(self) -> str:
+        """The path that opens the lease's notebook once, within a minute."""
+        return self._run(self._session.notebook())
+
+    def jobs(self) -> list[JobState]:
+        """All jobs of the lease, oldest first."""
+        return self._run(self._session.jobs())
+
+    def job(self, job_id: str) -> JobState:
+        """How a job stands."""
+        return self._run(self._session.job(job_id))
+
+    def stop_job(self, job_id: str) -> JobState:
+        """Ends a job."""
+        return self._run(self._session.stop_job(job_id))
+
+    def files(self) -> list[dict[str, Any]]:
+        """Files of the workspace: {path, size}."""
+        return self._run(self._session.files())
+
+    def fetch(self, path: str) -> bytes:
+        """The content of one file."""
+        return self._run(self._session.fetch(path))
+
+    def put(self, path: str, content: bytes) -> None:
+        """Writes one file."""
+        return self._run(self._session.put(path, content))
+
+
+class SyncRenter:
+    """As Renter, without `await`. Use `SyncRenter.connect`."""
+
+    def __init__(self, renter: Renter, loop: Loop) -> None:
+        self._renter = renter
+        self._loop = loop
+        self._run = loop.run
+
+    @classmethod
+    @contextmanager
+    def connect(cls, settings: RenterSettings) -> Iterator[Self]:
+        """Connects for the time of a `with` block. Raises ChainError, BadInput."""
+        loop = Loop()
+        try:
+            connection = Renter.connect(settings)
+            renter = loop.run(connection.__aenter__())
+            try:
+                yield cls(renter, loop)
+            finally:
+                loop.run(connection.__aexit__(None, None, None))
+        finally:
+            loop.close()
+
+    @property
+    def address(self) -> str:
+        """The wallet's address. Raises BadInput where no key file was named."""
+        return self._renter.address
+
+    def search(
+        self, wanted: Wanted, order: Order = Order.price, *, verify: bool = False, limit: int = LIMIT
+    ) -> list[Listing]:
+        """At most `limit` devices that can be leased and are what is wanted; best first."""
+        return self._run(self._renter.search(wanted, order, verify=verify, limit=limit))
+
+    def choose(self, wanted: Wanted, order: Order, count: int = 1, apart: bool = False) -> list[Listing]:
+        """The best `count` devices, proven; with `apart` no two at one site. Raises NoDevice for fewer."""
+        return self._run(self._renter.choose(wanted, order, count, apart))
+
+    def listing(self, device_id: bytes) -> Listing:
+        """One device with its offer and newest passing line, proven. Raises NoDevice."""
+        return self._run(self._renter.listing(device_id))
+
+    def quote(self, device_id: bytes, seconds: int) -> Listing:
+        """One device at the price its provider makes to this wallet alone."""
+        return self._run(self._renter.quote(device_id, seconds))
+
+    def device(self, device_id: bytes) -> Device:
+        """An active device by its id. Raises NoDevice."""
+        return self._run(self._renter.device(device_id))
+
+    def device_id(self, text: str) -> bytes:
+        """The device that an id, or the beginning of one, names. Raises BadInput, NoDevice."""
+        return self._run(self._renter.device_id(text))
+
+    def market_status(self) -> dict[str, Any]:
+        """Where the market's index stands."""
+        return self._run(self._renter.market_status())
+
+    def rent(
+        self, listing: Listing, deposit: int, min_score: int = 0, on_step: Callable[[Step], None] = lambda step: None
+    ) -> Rented:
+        """Opens, has the device prove itself, verifies, starts. `deposit` in base units."""
+        return self._run(self._renter.rent(listing, deposit, min_score, on_step))
+
+    def resume(self, lease_id: int, on_step: Callable[[Step], None] = lambda step: None) -> Rented:
+        """As `rent` from the handover on."""
+        return self._run(self._renter.resume(lease_id, on_step))
+
+    def open(self, listing: Listing, deposit: int, min_score: int = 0) -> tuple[Lease, list[Done]]:
+        """Pays the deposit in and opens a pending lease."""
+        return self._run(self._renter.open(listing, deposit, min_score))
+
+    def handover(self, lease_id: int) -> HandoverResult:
+        """Has the device prove itself and verifies it here. Raises ProofRejected."""
+        return self._run(self._renter.handover(lease_id))
+
+    def start(self, lease_id: int) -> dict[str, Any]:
+        """Signs the start and has the provider submit it."""
+        return self._run(self._renter.start(lease_id))
+
+    def own_leases(self) -> list[Lease]:
+        """This wallet's leases, oldest first."""
+        return self._run(self._renter.own_leases())
+
+    def lease(self, lease_id: int) -> Lease:
+        """A lease as the escrow holds it in the latest block."""
+        return self._run(self._renter.lease(lease_id))
+
+    def streamed(self, lease_id: int) -> int:
+        """What has streamed so far, base units."""
+        return self._run(self._renter.streamed(lease_id))
+
+    def session(self, lease_id: int) -> SyncProviderSession:
+        """Signed requests to the provider of a lease."""
+        return SyncProviderSession(self._run(self._renter.session(lease_id)), self._loop)
+
+    def alive(self, device_id: bytes) -> bool:
+        """Whether the device key signs a fresh nonce now."""
+        return self._run(self._renter.alive(device_id))
+
+    def top_up(self, lease_id: int, amount: int) -> list[Done]:
+        """Adds to the deposit, base units."""
+        return self._run(self._renter.top_up(lease_id, amount))
+
+    def end(self, lease_id: int) -> Done:
+        """Stops the stream now; a pending lease is cancelled."""
+        return self._run(self._renter.end(lease_id))
+
+    def refundable(self, lease_id: int) -> int:
+        """What the escrow owes back now, base units."""
+        return self._run(self._renter.refundable(lease_id))
+
+    def refund(self, lease_id: int, receiver: str | None = None) -> tuple[int, Done]:
+        """Collects what the escrow owes back."""
+        return self._run(self._renter.refund(lease_id, receiver))
+
+    def keep(self, lease_id: int, policy: Policy, every: float, tell: Callable[[str], None]) -> Move:
+        """Stays until the lease is over: tops it up, ends it when its device has been silent too long."""
+        return self._run(self._renter.keep(lease_id, policy, every, tell))
+
+    def plan_rent(self, listing: Listing, deposit: int, min_score: int = 0) -> list[Planned]:
+        """The transactions that `rent` would send where no permit is used."""
+        return self._run(self._renter.plan_rent(listing, deposit, min_score))
+
+    def plan_top_up(self, lease_id: int, amount: int) -> list[Planned]:
+        """The transaction that `top_up` would send after the approval it needs."""
+        return self._run(self._renter.plan_top_up(lease_id, amount))
+
+    def plan_end(self, lease_id: int) -> list[Planned]:
+        """The transaction that `end` would send."""
+        return self._run(self._renter.plan_end(lease_id))
+
+    def plan_refund(self, lease_id: int, receiver: str | None = None) -> list[Planned]:
+        """The transaction that `refund` would send."""
+        return self._run(self._renter.plan_refund(lease_id, receiver))
+
+    def holdings(self, tokens: list[str]) -> dict[str, tuple[int, int]]:
+        """(base units, decimals) of the chain's own coin and of tokens by their symbols."""
+        return self._run(self._renter.holdings(tokens))
