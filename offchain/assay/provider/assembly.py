@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import structlog
 from sqlalchemy import Engine as Database
 
 from assay.chain.client import Chain
+from assay.chain.contract_signatures import contract_accepts
 from assay.chain.deployment import Deployment
 from assay.chain.erc20 import Erc20
 from assay.chain.journal import Journal
@@ -32,13 +34,16 @@ from assay.provider.handover_desk import HandoverDesk
 from assay.provider.jobs import JobBook
 from assay.provider.lease_book import LeaseBook
 from assay.provider.lease_keeper import LeaseKeeper
+from assay.provider.lease_ports import LeasePorts
 from assay.provider.lease_rules import Policy
 from assay.provider.logins import Logins
+from assay.provider.notebooks import Notebooks
 from assay.provider.offer_service import OfferService
 from assay.provider.offers import OfferBook, Price, rate_of
 from assay.provider.openings_desk import OpeningsDesk
 from assay.provider.prover import Prover, Task
 from assay.provider.request_signatures import RequestGuard
+from assay.provider.reverse_proxy import ReverseProxy
 from assay.provider.runtime.container import ImagePolicy
 from assay.provider.runtime.selection import RuntimeChoice, select_runtime
 from assay.provider.runtime.workload import Limits
@@ -67,12 +72,15 @@ class Parts:
     keeper: LeaseKeeper
     offers: OfferService
     shells: Shells
+    ports: LeasePorts
     services: Services
     devices: dict[bytes, Device]
     status: dict[str, Any]
 
     async def close(self) -> None:
         """Lets go of the worker, the journal and the connections."""
+        await self.services.proxy.close()
+        self.ports.close()
         self.prover.close()
         self.journal.close()
         await self.chain.close()
@@ -134,6 +142,12 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         keeper.runs_until,
         time.time,
     )
+    ports = LeasePorts(
+        lambda lease_id: runtime.rooms(
+            jobs.workspace(lease_id),
+            [*(("shell", pid) for pid in shells.processes(lease_id)), *jobs.supervisors(lease_id)],
+        )
+    )
     desks = _desks(chain, devices, view, prover, database, keeper)
 
     def started(lease: Lease) -> None:
@@ -148,9 +162,11 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         handovers=desks[2],
         escrow=escrow,
         jobs=jobs,
+        notebooks=Notebooks(database, jobs),
+        proxy=ReverseProxy(ports),
         guard=RequestGuard(database, chain.domain("LeaseEscrow"), time.time),
         ssh_keys=ssh_keys,
-        logins=Logins(chain.chain_id, time.time),
+        logins=Logins(chain.chain_id, partial(contract_accepts, chain), time.time),
         offers=offers.listed,
         quote=offers.quote,
         started=started,
@@ -159,7 +175,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         ready=lambda: bool(status["ready"]),
         status=lambda: status,
     )
-    return Parts(chain, journal, sender, view, prover, keeper, offers, shells, services, devices, status)
+    return Parts(chain, journal, sender, view, prover, keeper, offers, shells, ports, services, devices, status)
 
 
 def _desks(

@@ -76,6 +76,7 @@ async def _open_ssh(settings: ProviderSettings, parts: Parts) -> Any:
         settings.data_dir / "ssh",
         services.ssh_keys,
         parts.shells,
+        parts.ports,
         services.leases.lease,
         services.clock,
     )

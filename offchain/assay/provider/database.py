@@ -72,6 +72,13 @@ seen_requests = Table(
     Column("expires_at", Float, nullable=False, index=True),
 )
 
+notebooks = Table(
+    "notebooks",
+    metadata,
+    Column("lease_id", String, primary_key=True),
+    Column("job_id", String, nullable=False),
+)
+
 ssh_keys = Table(
     "ssh_keys",
     metadata,

@@ -154,6 +154,12 @@ class JobBook:
             if not record.outcome.final:
                 self._runtime.extend(self.control(lease_id, record.job_id), deadline)
 
+    def supervisors(self, lease_id: int) -> list[tuple[str, int]]:
+        """(job, process) of what runs for a lease, newest first."""
+        running = [one.job_id for one in reversed(self.of_lease(lease_id)) if not one.outcome.final]
+        found = ((job_id, self._runtime.supervisor_of(self.control(lease_id, job_id))) for job_id in running)
+        return [(job_id, pid) for job_id, pid in found if pid is not None]
+
     def leases_with_running_jobs(self) -> set[int]:
         """Leases of which something may still run: asked at every start and every block."""
         query = select(jobs.c.lease_id).where(jobs.c.status.notin_(FINAL)).distinct()

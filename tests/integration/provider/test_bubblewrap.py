@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from assay.provider.errors import RuntimeUnavailable
+from assay.provider.errors import NotFound, RuntimeUnavailable
+from assay.provider.lease_ports import LeasePorts
 from assay.provider.runtime.bubblewrap import BubblewrapRuntime
 from assay.provider.runtime.workload import Outcome
 
@@ -89,3 +91,20 @@ def test_job__past_its_lease__is_killed_though_it_ran_away(bench: Bench) -> None
     last = marker.read_text()
     until(lambda: True)
     assert marker.read_text() == last
+
+
+async def test_port__that_a_job_listens_on__is_reached_from_here_and_by_job(bench: Bench) -> None:
+    script = (
+        "import os, socket\nserver = socket.create_server(('127.0.0.1', 8000))\nopen('up', 'w')\n"
+        "server.accept()[0].sendall(b'inside')"
+    )
+    job = bench.start("/usr/bin/python3", "-c", script)
+    until((bench.folder / "leases/7/workspace/up").exists)
+    root = bench.runtime.supervisor_of(job.control)
+    assert root is not None
+    ports = LeasePorts(lambda lease_id: bench.runtime.rooms(job.workspace, [(job.job_id, root)]))
+    with await ports.connect(7, job.job_id, 8000) as inside:
+        assert await asyncio.get_running_loop().sock_recv(inside, 99) == b"inside"
+    with pytest.raises(NotFound):
+        await ports.connect(7, "localhost", 8001)
+    ports.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -11,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.provider.errors import ProviderError, RuntimeUnavailable
+from assay.provider.errors import NotFound, ProviderError, RuntimeUnavailable
+from assay.provider.lease_ports import LeasePorts
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.workload import Limits, Outcome, Workload
 
@@ -53,6 +56,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "yes",
         "seq",
         "pwd",
+        "httpd",
     ):
         (root / "bin" / name).symlink_to("busybox")
     archive = folder / "rootfs.tar"
@@ -134,7 +138,7 @@ def test_job__supervisor_killed__container_is_removed_when_it_is_looked_at(bench
     job: Workload = bench.start("sleep", "600")
     client = docker.DockerClient(base_url=engine)
     until(lambda: len(client.containers.list()) == 1)
-    pid = bench.runtime._supervisor(job.control)
+    pid = bench.runtime.supervisor_of(job.control)
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     until(lambda: bench.runtime.inspect(job.control).status == "lost")
@@ -184,6 +188,25 @@ def test_shell__told_to_end__takes_its_container_along(bench: Bench, engine: str
     process.send_signal(signal.SIGTERM)
     process.wait(timeout=30)
     assert client.containers.list(all=True) == []
+
+
+async def test_port__that_a_job_listens_on__is_reached_from_here_through_its_own_network(bench: Bench) -> None:
+    job = bench.start("sh", "-c", "echo inside > index.html; httpd -f -p 127.0.0.1:8000")
+    ports = LeasePorts(lambda lease_id: bench.runtime.rooms(job.workspace, []))
+    answer = b""
+    for _ in range(500):
+        with contextlib.suppress(NotFound):
+            with await ports.connect(7, "localhost", 8000) as inside:
+                await asyncio.get_running_loop().sock_sendall(inside, b"GET / HTTP/1.0\r\n\r\n")
+                while piece := await asyncio.get_running_loop().sock_recv(inside, 999):
+                    answer += piece
+            break
+        await asyncio.sleep(0.02)
+    assert answer.endswith(b"inside\n")
+    bench.runtime.kill(job.control, "done")
+    with pytest.raises(NotFound):
+        await ports.connect(7, "localhost", 8000)
+    ports.close()
 
 
 @pytest.mark.parametrize("image", ["docker.io/library/alpine", "localhost/bad:1"])

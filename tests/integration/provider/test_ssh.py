@@ -6,9 +6,10 @@ import asyncio
 import shutil
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ import pytest
 from assay.chain.leases import Lease, LeaseStatus
 from assay.provider.database import open_database
 from assay.provider.errors import ProviderError, TooLarge
+from assay.provider.lease_ports import LeasePorts
 from assay.provider.runtime.local import LocalRuntime
-from assay.provider.runtime.workload import Limits, Workload
+from assay.provider.runtime.workload import Limits, Room, Workload
 from assay.provider.ssh.authorised_keys import AuthorisedKeys
 from assay.provider.ssh.server import lease_of_user, serve_ssh
 from assay.provider.ssh.shells import Shells
@@ -44,6 +46,7 @@ class Ssh:
     keys: AuthorisedKeys
     leases: dict[int, Lease]
     deadline: float
+    rooms: dict[int, list[Room]] = field(default_factory=dict)
 
     def new_key(self, name: str) -> Path:
         path = self.folder / name
@@ -81,9 +84,11 @@ async def ssh(tmp_path: Path) -> AsyncIterator[Ssh]:
         return world.leases.get(lease_id)
 
     shells = Shells(LocalRuntime(31337), workload, lambda _: world.deadline, time.time)
-    server, _ = await serve_ssh("127.0.0.1", port, tmp_path / "ssh", world.keys, shells, read, time.time)
+    ports = LeasePorts(lambda lease_id: world.rooms.get(lease_id, []))
+    server, _ = await serve_ssh("127.0.0.1", port, tmp_path / "ssh", world.keys, shells, ports, read, time.time)
     yield world
     server.close()
+    ports.close()
 
 
 async def test_command__with_the_renters_key__runs_in_the_workspace_and_gives_its_status(ssh: Ssh) -> None:
@@ -131,11 +136,67 @@ async def test_login__lease_not_running__is_refused(ssh: Ssh, change: dict[str, 
     assert (await ssh.run(key, "id"))[0] == 255
 
 
-async def test_forwarding__to_anything__is_refused(ssh: Ssh) -> None:
+SERVER = """
+import os, socket, sys
+server = socket.create_server(("127.0.0.1", 8000))
+print("listens", flush=True)
+while True:
+    with server.accept()[0] as one:
+        one.sendall(b"lease " + sys.argv[1].encode() + b": " + one.recv(99).upper())
+"""
+
+
+@pytest.fixture(scope="module")
+def rooms() -> Iterator[dict[int, Room]]:
+    """A server in a network of its own for each of two leases, both on the same port."""
+    servers = {}
+    for lease_id in (3, 4):
+        command = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "-", sys.executable, "-c", SERVER]
+        process = subprocess.Popen([*command, str(lease_id)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        if process.stdout.readline() != b"listens\n":
+            pytest.skip("needs the right to make network namespaces")
+        servers[lease_id] = process
+    yield {lease_id: Room(f"job{lease_id}", process.pid) for lease_id, process in servers.items()}
+    for process in servers.values():
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "job3"])
+async def test_forwarding__to_a_port_of_the_leases_workload__reaches_it(
+    ssh: Ssh, rooms: dict[int, Room], host: str
+) -> None:
     key = ssh.new_key("renter")
     ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
-    status, _, err = await ssh.run(key, options=("-W", f"127.0.0.1:{ssh.port}"))
-    assert status == 255 and "forwarding" in err
+    ssh.rooms = {number: [room] for number, room in rooms.items()}
+    status, out, err = await ssh.run(key, options=("-W", f"{host}:8000"), stdin=b"hello")
+    assert (status, out) == (0, "lease 3: HELLO"), err
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "job4", "0.0.0.1", "::1", "localhost.", ""])
+async def test_forwarding__to_another_destination__is_refused(ssh: Ssh, rooms: dict[int, Room], host: str) -> None:
+    key = ssh.new_key("renter")
+    ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
+    ssh.rooms = {number: [room] for number, room in rooms.items()}
+    status, out, _ = await ssh.run(key, options=("-W", f"[{host}]:8000"))
+    assert status == 255 and out == ""
+
+
+async def test_forwarding__to_a_port_of_this_machine__is_refused(ssh: Ssh, rooms: dict[int, Room]) -> None:
+    key = ssh.new_key("renter")
+    ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
+    ssh.rooms = {3: [rooms[3]]}
+    # The SSH server itself listens there on this machine's loopback: the workload's is another.
+    status, out, err = await ssh.run(key, options=("-W", f"127.0.0.1:{ssh.port}"))
+    assert status == 255 and out == "" and "forwarding failed" in err
+
+
+async def test_forwarding__back_to_the_renter__is_refused(ssh: Ssh) -> None:
+    key = ssh.new_key("renter")
+    ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
+    options = ("-R", "0:127.0.0.1:1", "-o", "ExitOnForwardFailure=yes")
+    assert (await ssh.run(key, "true", options=options))[0] == 255
 
 
 async def test_shell__when_the_lease_is_over__is_killed_with_what_it_started(ssh: Ssh) -> None:

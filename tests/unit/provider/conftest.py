@@ -38,9 +38,14 @@ class ChainFake:
 
     view: EpochView | None
     leases: dict[int, Lease] = field(default_factory=dict)
+    contract: str | None = None
 
     async def epoch(self, epoch: int) -> EpochView | None:
         return self.view if self.view and self.view.epoch == epoch else None
+
+    async def contract_accepts(self, account: str, digest: bytes, signature: bytes) -> bool:
+        """A contract wallet whose signatures are the digest, twenty times over."""
+        return account == self.contract and signature == digest * 20
 
     async def latest(self) -> EpochView | None:
         return self.view

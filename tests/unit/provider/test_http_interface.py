@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from eth_utils.address import to_checksum_address
 
 from assay.chain.leases import Lease, LeaseStatus
 from assay.daemon.body_limit import BodyLimit
@@ -26,6 +27,7 @@ from assay.provider.database import open_database
 from assay.provider.device import Device
 from assay.provider.jobs import JobBook
 from assay.provider.logins import Logins
+from assay.provider.notebooks import Notebooks
 from assay.provider.request_signatures import RequestGuard
 from assay.provider.runtime.workload import Limits, output_path
 from assay.provider.ssh.authorised_keys import AuthorisedKeys
@@ -91,7 +93,9 @@ async def api(tmp_path: Path, chain: ChainFake, device: Device, lease: Lease) ->
         jobs=jobs,
         guard=RequestGuard(database, ESCROW, lambda: float(NOW)),
         ssh_keys=AuthorisedKeys(database),
-        logins=Logins(31337, lambda: float(NOW)),
+        notebooks=Notebooks(database, jobs),
+        proxy=unused,
+        logins=Logins(31337, chain.contract_accepts, lambda: float(NOW)),
         offers=unused,
         quote=unused,
         started=unused,
@@ -183,6 +187,66 @@ async def test_login__anothers_expired_or_forged__opens_nothing(api: Api, option
     assert answer.status_code == status and set(answer.json()) == {"error"}
 
 
+CONTRACT = "0x" + "77" * 20
+
+
+async def login_of_a_contract(api: Api, address: str, signature: bytes | None = None) -> httpx2.Response:
+    nonce = (await api.client.get("/v1/login/nonce")).json()["nonce"]
+    text = SignIn("provider", address, "http://provider", 31337, nonce, NOW, NOW + 600, 3).text()
+    signed = signature if signature is not None else personal_digest(text) * 20
+    return await api.client.post("/v1/leases/3/login", json={"message": text, "signature": "0x" + signed.hex()})
+
+
+async def test_login__renter_is_a_contract__is_asked_whether_it_accepts(api: Api) -> None:
+    api.chain.contract = to_checksum_address(CONTRACT)
+    api.chain.leases[3] = replace(api.chain.leases[3], renter=api.chain.contract)
+    token = (await login_of_a_contract(api, api.chain.contract)).json()["token"]
+    answer = await api.client.get("/v1/leases/3/jobs", headers={"authorization": f"Bearer {token}"})
+    assert answer.status_code == 200
+    for forged in (b"", bytes(64), bytes(65), bytes(640)):
+        assert (await login_of_a_contract(api, api.chain.contract, forged)).status_code == 401
+    assert (await login_of_a_contract(api, api.chain.contract, bytes(5000))).status_code == 422
+
+
+async def test_login__contract_that_is_not_the_renter__is_never_asked(api: Api) -> None:
+    api.chain.contract = to_checksum_address(CONTRACT)
+    assert (await login_of_a_contract(api, api.chain.contract)).status_code == 401
+
+
+async def test_notebook__started_twice__is_one_job_and_opens_once_for_the_ticket(api: Api) -> None:
+    first, second = [(await api.signed("POST", "/notebook", b"{}", at=NOW + n)).json() for n in range(2)]
+    assert first["jobId"] == second["jobId"] and len(api.runtime.running) == 1
+    answer = await api.client.get(first["path"])
+    assert answer.status_code == 303 and answer.headers["location"] == "lab"
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie and "samesite=strict" in cookie and "path=/v1/leases/3/notebook/" in cookie
+    assert (await api.client.get(first["path"])).status_code == 401
+    api.chain.leases[4] = replace(api.chain.leases[3], lease_id=4)
+    assert (await api.client.get(second["path"].replace("/3/", "/4/"))).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {}, {"cookie": "assay_notebook=forged"}, {"authorization": "Bearer forged"}, {"cookie": "assay_notebook="},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+async def test_notebook__without_its_session__is_401_and_reaches_nothing(
+    api: Api, method: str, headers: dict[str, str]
+) -> None:
+    await api.signed("POST", "/notebook", b"{}")
+    answer = await api.client.request(method, "/v1/leases/3/notebook/api/contents", headers=headers)
+    assert answer.status_code == 401 and set(answer.json()) == {"error"}
+
+
+async def test_notebook__page_of_another_site__may_not_use_the_session(api: Api) -> None:
+    path = (await api.signed("POST", "/notebook", b"{}")).json()["path"]
+    token = (await api.client.get(path)).cookies["assay_notebook"]
+    headers = {"cookie": f"assay_notebook={token}", "origin": "https://evil.example"}
+    assert (await api.client.get("/v1/leases/3/notebook/api", headers=headers)).status_code == 401
+
+
 async def test_login__message_used_twice_or_token_made_up__is_401(api: Api) -> None:
     nonce = (await api.client.get("/v1/login/nonce")).json()["nonce"]
     text = SignIn("provider", address_of(key("renter")), "http://p", 31337, nonce, NOW, NOW + 600, 3).text()
@@ -259,7 +323,9 @@ async def test_live__nonce__is_signed_by_the_device_key(api: Api) -> None:
     assert (await api.client.get(f"/v1/devices/0x{'00' * 32}/live?nonce=0x{nonce.hex()}")).status_code == 404
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"signature": 5}', b"null", b"[" * 50_000, b"x" * 70_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b'{"signature": 5}', b"null", b"[" * 50_000, b"x" * 70_000], ids=range(7)
+)
 @pytest.mark.parametrize("path", ["/v1/challenges", "/v1/openings"])
 async def test_messages__garbage__is_refused_with_a_reason(api: Api, path: str, body: bytes) -> None:
     answer = await api.client.post(path, content=body)

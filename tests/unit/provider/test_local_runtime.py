@@ -134,7 +134,7 @@ def test_inspect__supervisor_killed__job_is_lost_and_gone(runtime: LocalRuntime,
     runtime.launch(job)
     until(lambda: (job.workspace / "pid").exists() and (job.workspace / "pid").read_text().strip() != "")
     pid = int((job.workspace / "pid").read_text())
-    supervisor = runtime._supervisor(job.control)
+    supervisor = runtime.supervisor_of(job.control)
     assert supervisor is not None
     os.kill(supervisor, signal.SIGKILL)
     until(lambda: runtime.inspect(job.control).status == "lost")

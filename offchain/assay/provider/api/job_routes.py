@@ -10,12 +10,10 @@ from typing import Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from assay.chain.leases import Lease, LeaseStatus
 from assay.provider import workspace
 from assay.provider.api.json_bodies import JobBody
-from assay.provider.api.renter_check import authorised_lease
+from assay.provider.api.renter_check import authorised_lease, require_running
 from assay.provider.api.services import Services
-from assay.provider.errors import Conflict
 from assay.provider.jobs import JobRecord
 from assay.provider.runtime.workload import output_path
 
@@ -32,7 +30,7 @@ def job_routes(services: Services) -> APIRouter:
     async def create(lease_id: int, body: JobBody, request: Request) -> dict[str, Any]:
         """Starts a job; its deadline is the second at which the lease's stream stops."""
         lease = await authorised_lease(services, lease_id, request)
-        _require_running(services, lease)
+        require_running(services, lease)
         wanted = body.job_request(services.jobs.most)
         job_id = await asyncio.to_thread(services.jobs.create, lease_id, float(lease.stop), wanted)
         return {"jobId": job_id}
@@ -92,7 +90,7 @@ def job_routes(services: Services) -> APIRouter:
     async def put(lease_id: int, path: str, request: Request) -> dict[str, int]:
         """Writes one file."""
         lease = await authorised_lease(services, lease_id, request)
-        _require_running(services, lease)
+        require_running(services, lease)
         content = await request.body()
         await asyncio.to_thread(services.jobs.put_file, lease_id, path, content)
         return {"size": len(content)}
@@ -110,12 +108,6 @@ def job_json(record: JobRecord) -> dict[str, Any]:
         "createdAt": record.created_at,
         "endedAt": record.ended_at,
     }
-
-
-def _require_running(services: Services, lease: Lease) -> None:
-    if lease.status is not LeaseStatus.ACTIVE or services.clock() >= lease.stop:
-        state = "over" if lease.status is LeaseStatus.ACTIVE else lease.status.name.lower()
-        raise Conflict(f"lease {lease.lease_id} is {state}; jobs need an active one")
 
 
 async def _pieces(services: Services, lease_id: int, job_id: str, offset: int, follow: bool) -> AsyncIterator[bytes]:

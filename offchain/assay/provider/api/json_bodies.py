@@ -25,7 +25,7 @@ MAX_FILES = 256
 def body_limit(path: str) -> int:
     """The most bytes of a body: only uploads to a lease may be large."""
     parts = path.split("/")
-    uploads = len(parts) > 4 and parts[2] == "leases" and parts[4] in ("jobs", "files")
+    uploads = len(parts) > 4 and parts[2] == "leases" and parts[4] in ("jobs", "files", "notebook")
     return MAX_BODY if uploads else MAX_SMALL_BODY
 
 
@@ -73,7 +73,7 @@ class JobBody(Body):
     @field_validator("command")
     @classmethod
     def _no_nul(cls, value: list[str]) -> list[str]:
-        if any("\x00" in argument for argument in value) or not value[0]:
+        if any("\x00" in argument for argument in value) or (value and not value[0]):
             raise ValueError("arguments must not be NUL, the command not empty")
         return value
 
@@ -96,6 +96,14 @@ class JobBody(Body):
             environment=tuple(self.environment.items()),
             image=self.image,
         )
+
+
+class NotebookBody(JobBody):
+    """A notebook: like a job, and without a command it is the image's JupyterLab."""
+
+    command: Annotated[list[Annotated[str, Field(max_length=65_536)]], Field(max_length=MAX_ARGUMENTS)] = Field(
+        default_factory=list
+    )
 
 
 class QuoteBody(Body):

@@ -10,16 +10,18 @@ from pydantic import Field
 from assay.protocol.hexadecimal import parse_hex
 from assay.protocol.sign_in import MAX_TEXT
 from assay.provider.api.json_bodies import Body
-from assay.provider.api.renter_check import authorised_lease, bearer_token
+from assay.provider.api.renter_check import authorised_lease, bearer_token, served_lease
 from assay.provider.api.services import Services
-from assay.provider.errors import Conflict, NotFound
+from assay.provider.errors import Conflict
+
+MAX_SIGNATURE = 4096
 
 
 class LoginBody(Body):
-    """The signed text of EIP-4361 and the wallet's signature, 0x-hex."""
+    """The signed text of EIP-4361 and the wallet's signature, 0x-hex: what a contract takes for one may be long."""
 
     message: Annotated[str, Field(max_length=MAX_TEXT)]
-    signature: Annotated[str, Field(max_length=132)]
+    signature: Annotated[str, Field(max_length=2 + 2 * MAX_SIGNATURE)]
 
 
 class SshKeyBody(Body):
@@ -40,11 +42,9 @@ def login_routes(services: Services) -> APIRouter:
     @router.post("/leases/{lease_id}/login")
     async def login(lease_id: int, body: LoginBody, request: Request) -> dict[str, object]:
         """A signed message in, a bearer token out, for this lease and at most an hour."""
-        lease = await services.leases.lease(lease_id)
-        if lease is None or lease.device_id not in services.devices:
-            raise NotFound(f"no lease {lease_id} of a device that is served here")
-        signature = parse_hex(body.signature, "signature", max_bytes=65)
-        token, until = services.logins.log_in(body.message, signature, request.url.netloc, lease)
+        lease = await served_lease(services, lease_id)
+        signature = parse_hex(body.signature, "signature", max_bytes=MAX_SIGNATURE)
+        token, until = await services.logins.log_in(body.message, signature, request.url.netloc, lease)
         return {"token": token, "expiresAt": until}
 
     @router.post("/leases/{lease_id}/ssh-keys")

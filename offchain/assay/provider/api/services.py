@@ -13,9 +13,11 @@ from assay.provider.device import Device
 from assay.provider.handover_desk import HandoverDesk
 from assay.provider.jobs import JobBook
 from assay.provider.logins import Logins
+from assay.provider.notebooks import Notebooks
 from assay.provider.openings_desk import OpeningsDesk
 from assay.provider.ports import Escrow
 from assay.provider.request_signatures import RequestGuard
+from assay.provider.reverse_proxy import ReverseProxy
 from assay.provider.ssh.authorised_keys import AuthorisedKeys
 from assay.provider.views import Epochs, Leases
 
@@ -33,6 +35,8 @@ class Services:
     handovers: HandoverDesk
     escrow: Escrow
     jobs: JobBook
+    notebooks: Notebooks
+    proxy: ReverseProxy
     guard: RequestGuard
     logins: Logins
     ssh_keys: AuthorisedKeys

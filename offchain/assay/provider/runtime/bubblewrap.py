@@ -6,13 +6,16 @@ but its own, no network at all.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from assay.provider.errors import RuntimeUnavailable
 from assay.provider.runtime.supervised import SEARCH_PATH, SupervisedRuntime
-from assay.provider.runtime.workload import Workload
+from assay.provider.runtime.supervisor import descendants
+from assay.provider.runtime.workload import Room, Workload
 
 INSIDE = "/workspace"
 NOBODY = "65534"
@@ -54,6 +57,17 @@ class BubblewrapRuntime(SupervisedRuntime):
         workspace = ["--bind", str(workload.workspace), INSIDE, "--chdir", INSIDE]
         return [*self._walls(), *workspace, *settings, "--", *workload.command]
 
+    def rooms(self, workspace: Path, roots: Sequence[tuple[str, int]]) -> list[Room]:
+        """The first process below each root that left this machine's network."""
+        rooms = []
+        for job_id, root in roots:
+            inside = next(
+                (pid for pid in descendants(root) if _network(pid) not in (None, _network(os.getpid()))), None
+            )
+            if inside is not None:
+                rooms.append(Room(job_id, inside))
+        return rooms
+
     def _inside(self, workload: Workload) -> list[tuple[str, str]]:
         base = {"PATH": SEARCH_PATH, "HOME": INSIDE, "LANG": "C.UTF-8"}
         return list({**base, **dict(workload.environment), "ASSAY_LEASE": str(workload.lease_id)}.items())
@@ -74,3 +88,11 @@ class BubblewrapRuntime(SupervisedRuntime):
             if (Path("/etc") / name).exists():
                 walls += ["--ro-bind", f"/etc/{name}", f"/etc/{name}"]
         return walls
+
+
+def _network(pid: int) -> str | None:
+    """The network namespace that a process is in, None once it is gone."""
+    try:
+        return str(Path(f"/proc/{pid}/ns/net").readlink())
+    except OSError:
+        return None

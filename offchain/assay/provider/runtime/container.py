@@ -6,6 +6,7 @@ import fnmatch
 import json
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ import docker.errors
 
 from assay.provider.errors import ProviderError, RuntimeUnavailable
 from assay.provider.runtime.supervised import SEARCH_PATH, SupervisedRuntime
-from assay.provider.runtime.workload import Workload
+from assay.provider.runtime.workload import Room, Workload
 
 NOBODY = 65534
 LABEL = "assay.job"
+WORKSPACE_LABEL = "assay.workspace"  # tells leases apart, and other agents of one engine
 SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
 
 
@@ -92,7 +94,7 @@ class ContainerRuntime(SupervisedRuntime):
             "network": self._network,
             "user": self._user(),
             "name": f"assay-{workload.lease_id}-{workload.job_id}",
-            "labels": {LABEL: workload.job_id, "assay.lease": str(workload.lease_id)},
+            "labels": {LABEL: workload.job_id, WORKSPACE_LABEL: str(workload.workspace)},
         }
 
     def launch(self, workload: Workload) -> None:
@@ -124,6 +126,17 @@ class ContainerRuntime(SupervisedRuntime):
         self._prepare(workload.workspace)
         specification = json.dumps(self.specification(workload))
         return [sys.executable, "-m", "assay.provider.runtime.container_shell", specification]
+
+    def rooms(self, workspace: Path, roots: Sequence[tuple[str, int]]) -> list[Room]:
+        """Running containers with this workspace, newest first, as the engine lists them."""
+        client = docker.DockerClient(base_url=self._engine, timeout=10)
+        try:
+            found = client.containers.list(filters={"label": f"{WORKSPACE_LABEL}={workspace}"}, ignore_removed=True)
+            return [Room(one.labels[LABEL], one.attrs["State"]["Pid"]) for one in found if one.attrs["State"]["Pid"]]
+        except docker.errors.DockerException as error:
+            raise RuntimeUnavailable(f"the container engine does not answer: {str(error)[:200]}") from error
+        finally:
+            client.close()
 
     def clean_up(self, control: Path) -> None:
         """Removes the container that a supervisor that was killed has left behind."""

@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from assay.provider.errors import RuntimeUnavailable
 from assay.provider.runtime import supervisor
-from assay.provider.runtime.workload import Outcome, Workload
+from assay.provider.runtime.workload import Outcome, Room, Workload
 
 SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
 START_TIMEOUT_S = 10.0
@@ -51,6 +52,10 @@ class SupervisedRuntime:
         """The command line of an interactive program behind the same walls as jobs."""
         return self.command_line(workload)
 
+    def rooms(self, workspace: Path, roots: Sequence[tuple[str, int]]) -> list[Room]:
+        """Workloads in networks of their own below these processes: without walls there is none."""
+        return []
+
     def supervisor_command(self, control: Path) -> list[str]:
         """Command line of the supervisor."""
         return [sys.executable, "-I", supervisor.__file__, str(control)]
@@ -82,7 +87,7 @@ class SupervisedRuntime:
     def inspect(self, control: Path) -> Outcome:
         """How the job with this control folder stands."""
         # The process is looked at before the file: it writes the file as the last thing it does.
-        alive = self._supervisor(control) is not None
+        alive = self.supervisor_of(control) is not None
         try:
             status = json.loads((control / "status.json").read_text())
         except FileNotFoundError:
@@ -100,14 +105,14 @@ class SupervisedRuntime:
 
     def kill(self, control: Path, reason: str) -> Outcome:
         """Ends the job and everything it started; returns once nothing of it runs."""
-        pid = self._supervisor(control)
+        pid = self.supervisor_of(control)
         if pid is not None:
             (control / "stop").write_text(reason)
             os.kill(pid, signal.SIGTERM)
             until = time.monotonic() + STOP_TIMEOUT_S
-            while self._supervisor(control) is not None and time.monotonic() < until:
+            while self.supervisor_of(control) is not None and time.monotonic() < until:
                 time.sleep(0.01)
-            if (pid := self._supervisor(control)) is not None:
+            if (pid := self.supervisor_of(control)) is not None:
                 supervisor.kill_descendants(pid)
                 os.kill(pid, signal.SIGKILL)
                 self.clean_up(control)
@@ -121,7 +126,7 @@ class SupervisedRuntime:
                 raise RuntimeUnavailable(f"the supervisor of {control.name} did not start in {START_TIMEOUT_S:.0f} s")
             time.sleep(0.01)
 
-    def _supervisor(self, control: Path) -> int | None:
+    def supervisor_of(self, control: Path) -> int | None:
         """The live supervisor's process number, if it is still the same process."""
         try:
             record = json.loads((control / "pid.json").read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -60,6 +61,14 @@ class Outcome:
         return self.status in FINAL
 
 
+@dataclass(frozen=True)
+class Room:
+    """A running workload with a network of its own: `pid` is a process in it, as this machine counts them."""
+
+    job_id: str
+    pid: int
+
+
 class Runtime(Protocol):
     """Starts and stops workloads. Calls block and may be made from any thread."""
 
@@ -82,6 +91,13 @@ class Runtime(Protocol):
 
     def shell(self, workload: Workload) -> list[str] | None:
         """The command line of an interactive program in the job's place, None where there can be none."""
+
+    def supervisor_of(self, control: Path) -> int | None:
+        """The process that holds the job, None once it is over."""
+
+    def rooms(self, workspace: Path, roots: Sequence[tuple[str, int]]) -> list[Room]:
+        """Running workloads with this workspace, newest first. `roots` are (job, process) of their supervisors and
+        shells, newest first."""
 
 
 def output_path(control: Path) -> Path:

@@ -1,15 +1,20 @@
-"""The SSH server: user `lease-NUMBER`, public keys only, no forwarding, no agent, no files but through a shell."""
+"""The SSH server: user `lease-NUMBER`, public keys only, no agent, no files but through a shell. Ports are forwarded to
+the lease's own workloads and nowhere else."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 import structlog
+from asyncssh.forward import SSHForwarder
 
 from assay.chain.leases import Lease, LeaseStatus
+from assay.provider.errors import ProviderError
+from assay.provider.lease_ports import LeasePorts
 from assay.provider.ssh.authorised_keys import AuthorisedKeys
 from assay.provider.ssh.host_key import host_key
 from assay.provider.ssh.shells import Shells
@@ -33,11 +38,17 @@ class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
     """One connection: who may log in. Everything that is not allowed here is refused by asyncssh's defaults."""
 
     def __init__(
-        self, keys: AuthorisedKeys, lease: Callable[[int], Awaitable[Lease | None]], clock: Callable[[], float]
+        self,
+        keys: AuthorisedKeys,
+        lease: Callable[[int], Awaitable[Lease | None]],
+        ports: LeasePorts,
+        clock: Callable[[], float],
     ) -> None:
         self._keys = keys
         self._lease = lease
+        self._ports = ports
         self._clock = clock
+        self._lease_id: int | None = None
         self._allowed: set[str] = set()
 
     async def begin_auth(self, username: str) -> bool:
@@ -46,7 +57,22 @@ class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
         lease = None if lease_id is None else await self._lease(lease_id)
         running = lease is not None and lease.status is LeaseStatus.ACTIVE and self._clock() < lease.stop
         self._allowed = self._keys.fingerprints(lease_id) if running and lease_id is not None else set()
+        self._lease_id = lease_id
         return True
+
+    def connection_requested(self, host: str, port: int, _from_host: str, _from_port: int) -> Any:
+        """`ssh -L`: a connection to what the lease's workloads listen on. Nothing else is asked, resolved or tried."""
+        return self._forward(host, port)
+
+    async def _forward(self, host: str, port: int) -> Any:
+        if self._lease_id is None or not 0 < port < 1 << 16:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "no such port")
+        try:
+            inside = await self._ports.connect(self._lease_id, host, port)
+        except ProviderError as error:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, str(error)) from error
+        _, peer = await asyncio.get_running_loop().create_connection(SSHForwarder, sock=inside)
+        return SSHForwarder(peer)
 
     def public_key_auth_supported(self) -> bool:
         return True
@@ -68,6 +94,7 @@ async def serve_ssh(
     folder: Path,
     keys: AuthorisedKeys,
     shells: Shells,
+    ports: LeasePorts,
     lease: Callable[[int], Awaitable[Lease | None]],
     clock: Callable[[], float],
 ) -> tuple[Any, asyncssh.SSHKey]:
@@ -83,7 +110,7 @@ async def serve_ssh(
         await shells.serve(process, lease_id)
 
     server = await asyncssh.create_server(
-        lambda: LeaseLogin(keys, lease, clock),
+        lambda: LeaseLogin(keys, lease, ports, clock),
         host,
         port,
         server_host_keys=[key],

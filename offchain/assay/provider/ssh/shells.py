@@ -40,6 +40,11 @@ class Shells:
         self._workload = workload
         self._deadline = deadline
         self._clock = clock
+        self._children: dict[int, int] = {}
+
+    def processes(self, lease_id: int) -> list[int]:
+        """The processes of a lease's open shells, newest first."""
+        return [pid for pid, held_by in reversed(self._children.items()) if held_by == lease_id]
 
     async def serve(self, process: Any, lease_id: int) -> None:
         """Runs the command that an SSH channel asks for, or a shell, until it ends or the lease does."""
@@ -104,12 +109,14 @@ class Shells:
         passed_on: Callable[[], Awaitable[None]],
     ) -> None:
         """Waits for the end; `passed_on` returns once all that was written has been sent."""
+        self._children[child.pid] = lease_id
         try:
             while child.poll() is None and not process.is_closing():
                 if self._clock() >= self._deadline(lease_id):
                     break
                 await asyncio.sleep(WATCH_S)
         finally:
+            del self._children[child.pid]
             await asyncio.to_thread(_end, child)
         with contextlib.suppress(OSError, asyncssh.Error, TimeoutError):
             await asyncio.wait_for(passed_on(), ASK_S)

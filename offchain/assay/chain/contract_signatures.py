@@ -1,0 +1,28 @@
+"""Signatures of accounts that are contracts (ERC-1271): the contract itself says whether it accepts one."""
+
+from __future__ import annotations
+
+from eth_abi import encode
+
+from assay.chain.client import Chain
+from assay.chain.errors import RpcError
+from assay.protocol.hexadecimal import to_hex
+
+MAGIC = bytes.fromhex("1626ba7e")  # isValidSignature(bytes32,bytes), both as selector and as a yes
+GAS = 500_000
+
+
+async def contract_accepts(chain: Chain, account: str, digest: bytes, signature: bytes) -> bool:
+    """Whether the contract at `account` accepts a signature over a digest, at the latest final block. Raises
+    UnreachableChain.
+    """
+    block = await chain.finalised()
+    where = {"blockHash": to_hex(block.hash), "requireCanonical": True}
+    data = MAGIC + encode(["bytes32", "bytes"], [digest, signature])
+    call = {"to": account, "data": to_hex(data), "gas": hex(GAS)}
+    try:
+        answer = await chain.rpc("eth_call", [call, where])
+    except RpcError:
+        return False  # it reverted, or used up its gas
+    # An account without code answers with nothing; anything but the exact word is a no.
+    return bool(answer == to_hex(MAGIC + bytes(28)))

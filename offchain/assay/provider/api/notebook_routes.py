@@ -1,0 +1,88 @@
+"""The notebook of a lease in the renter's browser: opened by a signed request, kept open by a cookie."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Query, Request, Response, WebSocket
+from fastapi.responses import RedirectResponse
+
+from assay.chain.errors import ChainError
+from assay.chain.leases import Lease
+from assay.provider.api.json_bodies import NotebookBody
+from assay.provider.api.renter_check import authorised_lease, bearer_token, require_running, served_lease
+from assay.provider.api.services import Services
+from assay.provider.errors import NotAuthorised, NotFound, ProviderError
+from assay.provider.notebooks import PORT, base_path
+
+COOKIE = "assay_notebook"
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+def notebook_routes(services: Services) -> APIRouter:
+    """Routes under /v1/leases/{leaseId}/notebook."""
+    router = APIRouter(prefix="/v1/leases/{lease_id}/notebook")
+
+    @router.post("")
+    async def start(lease_id: int, body: NotebookBody, request: Request) -> dict[str, Any]:
+        """Starts the lease's notebook unless it runs; a path that opens it in a browser, once and within a minute."""
+        lease = await authorised_lease(services, lease_id, request)
+        require_running(services, lease)
+        wanted = body.job_request(services.jobs.most)
+        job_id = await asyncio.to_thread(services.notebooks.open, lease_id, float(lease.stop), wanted)
+        return {"jobId": job_id, "path": f"{base_path(lease_id)}open?ticket={services.logins.ticket(lease)}"}
+
+    @router.get("/open")
+    async def open_(lease_id: int, request: Request, ticket: str = Query(max_length=64)) -> Response:
+        """The ticket in, a cookie out."""
+        lease = await served_lease(services, lease_id)
+        token = services.logins.redeem(ticket, lease)
+        # Relative, so that it holds behind a proxy on the renter's own machine too.
+        answer = RedirectResponse("lab", 303)
+        answer.set_cookie(
+            COOKIE, token, path=base_path(lease_id), httponly=True, samesite="strict",
+            secure=request.url.scheme == "https",
+        )  # fmt: skip
+        return answer
+
+    @router.api_route("/{path:path}", methods=METHODS, include_in_schema=False)
+    async def http(lease_id: int, path: str, request: Request) -> Response:
+        """Anything else, passed on to the notebook."""
+        lease = await served_lease(services, lease_id)
+        _require_session(services, lease, request)
+        job_id = await _running(services, lease)
+        return await services.proxy.http(request, lease_id, job_id, PORT, COOKIE)
+
+    @router.websocket("/{path:path}")
+    async def websocket(lease_id: int, path: str, browser: WebSocket) -> None:
+        """Kernels talk over WebSockets."""
+        try:
+            lease = await served_lease(services, lease_id)
+            _require_session(services, lease, browser)
+            job_id = await _running(services, lease)
+        except (ProviderError, ChainError):
+            await browser.close(1008)  # before it was accepted: the handshake ends with 403
+            return
+        await services.proxy.websocket(browser, lease_id, job_id, PORT, COOKIE)
+
+    return router
+
+
+def _require_session(services: Services, lease: Lease, request: Request | WebSocket) -> None:
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise NotAuthorised("this page may not speak for its reader here")
+    token = bearer_token(request) or request.cookies.get(COOKIE)
+    if not token:
+        raise NotAuthorised("open the notebook with `assay notebook`: this browser is not logged in")
+    services.logins.check(token, lease)
+
+
+async def _running(services: Services, lease: Lease) -> str:
+    require_running(services, lease)
+    job_id = await asyncio.to_thread(services.notebooks.running, lease.lease_id)
+    if job_id is None:
+        raise NotFound(f"no notebook of lease {lease.lease_id} runs")
+    return job_id
