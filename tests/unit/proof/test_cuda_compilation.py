@@ -4,25 +4,54 @@ from __future__ import annotations
 
 import pytest
 
-from assay.proof.cuda.compilation import ARCHITECTURES, compile_kernel, signatures
+from assay.proof.cuda.compilation import ARCHITECTURES, Compiled, compile_kernel, kernel_ptx, signatures
+from assay.proof.cuda.runtime import OLDEST_DRIVER
 
-NAMES = list(signatures())
-LIMITS = {
-    "tensor_4_stages": 255,
-    "tensor_2_stages": 255,
-}  # registers a thread: 256 threads must fit one processor
+PLAIN = [name for name in signatures() if not name.startswith("tensor")]
+TENSOR = [name for name in signatures() if name.startswith("tensor")]
+OLDEST = ARCHITECTURES[0]
+each_architecture = pytest.mark.parametrize("capability", ARCHITECTURES, ids=lambda c: f"sm_{c[0]}{c[1]}")
 
 
-@pytest.mark.parametrize("capability", ARCHITECTURES, ids=lambda c: f"sm_{c[0]}{c[1]}")
-@pytest.mark.parametrize("name", NAMES)
-def test_kernel__each_architecture__assembles_without_spills(name: str, capability: tuple[int, int]) -> None:
+def fits(compiled: Compiled, most_registers: int) -> bool:
+    return (compiled.spill_bytes, compiled.stack_bytes) == (0, 0) and 0 < compiled.registers <= most_registers
+
+
+@each_architecture
+@pytest.mark.parametrize("name", TENSOR)
+def test_tensor_kernel__each_architecture__integer_tensor_cores_and_no_spills(
+    name: str, capability: tuple[int, int]
+) -> None:
     compiled = compile_kernel(name, capability)
-    assert compiled.spill_bytes == 0
-    assert compiled.stack_bytes == 0
-    assert 0 < compiled.registers <= LIMITS.get(name, 128)
-    if name.startswith("tensor"):
-        assert compiled.ptx.count("mma.sync.aligned.m16n8k32") >= 64
-        assert compiled.ptx.count("cp.async.cg.shared.global") >= 6
-        assert compiled.tensor_instructions >= 64
-    else:
-        assert compiled.tensor_instructions == 0
+    assert fits(compiled, 255)  # 256 threads on one processor
+    assert compiled.ptx.count("mma.sync.aligned.m16n8k32") >= 64
+    assert compiled.ptx.count("cp.async.cg.shared.global") >= 6
+    assert compiled.tensor_instructions >= 64
+
+
+@each_architecture
+@pytest.mark.parametrize("name", PLAIN)
+def test_plain_kernel__each_architecture__assembles_without_spills(name: str, capability: tuple[int, int]) -> None:
+    compiled = compile_kernel(name, capability, OLDEST)
+    assert fits(compiled, 128)
+    assert compiled.tensor_instructions == 0
+
+
+@pytest.mark.deep
+@each_architecture
+@pytest.mark.parametrize("name", PLAIN)
+def test_plain_kernel__ptx_of_its_own_architecture__assembles_without_spills(
+    name: str, capability: tuple[int, int]
+) -> None:
+    assert fits(compile_kernel(name, capability), 128)
+
+
+def test_oldest_driver__of_the_ptx_that_is_emitted() -> None:
+    first_driver = {"8.7": (12, 8), "8.8": (12, 9), "9.0": (13, 0), "9.1": (13, 1)}
+    (version,) = {
+        line.split()[1]
+        for name in signatures()
+        for line in kernel_ptx(name, OLDEST).splitlines()
+        if line.startswith(".version")
+    }
+    assert first_driver[version] == OLDEST_DRIVER

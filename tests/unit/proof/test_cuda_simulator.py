@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,49 +17,29 @@ from assay.proof.errors import DeviceLost, EngineUnavailable, ProofError
 _PROGRAM = """
 import warnings
 warnings.simplefilter("ignore", RuntimeWarning)
-from assay.proof.cuda.health import Health
 from assay.proof.engines.gpu import GpuEngine
-from assay.proof.engines.reference import ReferenceEngine
-from assay.proof.errors import DeviceLost, EngineUnavailable
-from assay.protocol.profile import Profile
+from assay.proof.errors import EngineUnavailable
+from benchmarks.proof.gpu_checks import checks
 
-profile = Profile(1, 4, 32, 64, 3, 32, 4, 2).validate()
-plain, reference = GpuEngine("simt"), ReferenceEngine()
-proofs = []
-for worker in (plain, reference):
-    worker.prepare(profile, bytes([9]) * 32)
-    proofs.append(worker.prove(bytes([1]) * 32))
-rows = [(0, 1), (2, 3), (1, 0), (0, 1)]
-assert proofs[0].round_seeds == proofs[1].round_seeds
-assert proofs[0].round_roots == proofs[1].round_roots
-assert proofs[0].open(rows) == proofs[1].open(rows)
-probes = [worker.probe(proof, bytes([7]) * 32) for worker, proof in zip((plain, reference), proofs)]
-assert probes[0].lane_root == probes[1].lane_root
-assert probes[0].open([5]) == probes[1].open([5])
+for name, check in checks():
+    check()
+    print(name)
 try:
     GpuEngine("mma")
 except EngineUnavailable as error:
     assert "simt" in str(error)
-else:
-    raise AssertionError("mma in the simulator")
-hot = GpuEngine("simt", Health(lambda: 99, 90))
-hot.prepare(profile, bytes(32))
-try:
-    hot.prove(bytes(32))
-except DeviceLost as error:
-    assert "99" in str(error) and "no commitment" in str(error)
-else:
-    raise AssertionError("a commitment of a card that overheated")
-print("agrees")
+    print("no mma")
 """
 
 
-def test_simt__in_the_simulator__every_byte_as_the_reference() -> None:
-    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1"}
+def test_simt__in_the_simulator__every_kernel_and_every_byte_of_a_proof_as_the_reference() -> None:
+    root = str(Path(__file__).parents[3])
+    environment = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": root}
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM], env=environment, capture_output=True, text=True, timeout=120
     )
-    assert done.stdout.strip() == "agrees", done.stderr
+    expected = ["vectors", "hashes", "memory probe", "product simt: random entries", "engine simt", "no mma"]
+    assert done.stdout.split("\n")[:-1] == expected, done.stderr
 
 
 @pytest.mark.skipif(_has_driver(), reason="there is a CUDA driver here")

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +91,26 @@ def assembler() -> Path:
     raise FileNotFoundError("ptxas: install the wheel nvidia-cuda-nvcc-cu12")
 
 
-def compile_kernel(name: str, capability: tuple[int, int]) -> Compiled:
-    """PTX and what ptxas says. Raises RuntimeError with the assembler's words where it refuses."""
+@cache
+def kernel_ptx(name: str, capability: tuple[int, int]) -> str:
+    """PTX of a kernel for a compute capability: what a driver gets to see."""
     kernel, arguments = signatures()[name]
     ptx, _ = cuda.compile_ptx(kernel.py_func, arguments, cc=capability)
+    return str(ptx)
+
+
+def compile_kernel(name: str, capability: tuple[int, int], ptx_of: tuple[int, int] | None = None) -> Compiled:
+    """PTX and what ptxas says about it.
+
+    Args:
+        name: of `signatures()`.
+        capability: to assemble for.
+        ptx_of: capability that the PTX is written for, at most `capability`; default the same.
+
+    Raises:
+        RuntimeError: with the assembler's words where it refuses.
+    """
+    ptx = kernel_ptx(name, ptx_of or capability)
     architecture = f"sm_{capability[0]}{capability[1]}"
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "kernel.ptx"

@@ -18,15 +18,15 @@ class Health:
     limit: int
 
     @classmethod
-    def of_card(cls, index: int | None) -> Health:
+    def of_card(cls, uuid: str | None) -> Health:
         """NVML's view of a card; without NVML no check."""
-        if index is None:
+        if uuid is None:
             return cls(None, 0)
         import pynvml as nvml
 
         try:
             nvml.nvmlInit()
-            handle = nvml.nvmlDeviceGetHandleByIndex(index)
+            handle = nvml.nvmlDeviceGetHandleByUUID(uuid)
             limit = nvml.nvmlDeviceGetTemperatureThreshold(handle, nvml.NVML_TEMPERATURE_THRESHOLD_SHUTDOWN)
         except nvml.NVMLError:
             return cls(None, 0)

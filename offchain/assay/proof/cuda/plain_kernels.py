@@ -10,8 +10,10 @@ from numba import int32, uint32, uint64
 from assay.proof.cuda.keccak import FIRST_PAD, LAST_BIT, ZERO, hash_message, hash_pair, permuted
 from assay.proof.cuda.runtime import SIMULATOR, cuda, device, jit
 
-SIDE = 16  # threads along each side of a block of the plain product
-TREE_THREADS = 8 if SIMULATOR else 256  # the simulator starts a thread of the system for each
+# The simulator starts a thread of the system for each of the card's, so blocks are small there.
+SIDE = 4 if SIMULATOR else 16  # threads along each side of a block of the plain product
+TREE_THREADS = 8 if SIMULATOR else 256
+_MOST_BLOCKS_Y = 65_535
 _GOLDEN = np.uint32(0x9E3779B9)
 _M1 = np.uint32(0x21F0AAAD)
 _M2 = np.uint32(0x735A2D97)
@@ -92,25 +94,32 @@ def lane_keys(seeds: Any, t: Any, tag: Any, indices: Any, keys: Any) -> None:
         keys[row, half, 8 + place] = uint32(key + _GOLDEN) if half == 0 else key
 
 
+def generation_grid(words: Any, threads: int) -> tuple[int, int]:
+    """Blocks for `generate`: eight words a thread along each row."""
+    rows, per_row = words.shape
+    return -(-per_row // (8 * threads)), min(rows, _MOST_BLOCKS_Y)
+
+
 @jit
 def generate(keys: Any, words: Any) -> None:
-    """Entries of vectors, one thread a word: keys uint32[n, 2, 16] to uint32[n, K/4]."""
-    thread = cuda.grid(1)
-    per_row = words.shape[1]
-    row = thread // per_row
-    if row >= words.shape[0]:
-        return
-    at = thread % per_row
-    place = at % 16
-    step = uint32(uint32(at // 16 * 2) * _GOLDEN)
-    x = uint32(keys[row, 0, place] + step)
-    x = uint32(x ^ uint32(x >> uint32(16)))
-    x = uint32(x * _M1)
-    x = uint32(x ^ keys[row, 1, place])
-    x = uint32(x ^ uint32(x >> uint32(15)))
-    x = uint32(x * _M2)
-    x = uint32(x ^ uint32(x >> uint32(15)))
-    words[row, at] = uint32(x ^ _SIGN)
+    """Entries of vectors: keys uint32[n, 2, 16] to uint32[n, K/4]; blocks of a multiple of 16 threads.
+
+    Threads stride along a row by whole pairs of the generator's words, so that each keeps its lane and its keys.
+    """
+    first = cuda.blockIdx.x * cuda.blockDim.x + cuda.threadIdx.x
+    stride = cuda.gridDim.x * cuda.blockDim.x
+    place = first % 16
+    for row in range(cuda.blockIdx.y, words.shape[0], cuda.gridDim.y):
+        k1, k2 = keys[row, 0, place], keys[row, 1, place]
+        for at in range(first, words.shape[1], stride):
+            x = uint32(k1 + uint32(uint32(at // 16 * 2) * _GOLDEN))
+            x = uint32(x ^ uint32(x >> uint32(16)))
+            x = uint32(x * _M1)
+            x = uint32(x ^ k2)
+            x = uint32(x ^ uint32(x >> uint32(15)))
+            x = uint32(x * _M2)
+            x = uint32(x ^ uint32(x >> uint32(15)))
+            words[row, at] = uint32(x ^ _SIGN)
 
 
 @device

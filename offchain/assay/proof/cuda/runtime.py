@@ -7,7 +7,7 @@ from typing import Any
 
 from assay.proof.errors import EngineUnavailable
 
-OLDEST_DRIVER = (12, 0)  # CUDA version of the driver
+OLDEST_DRIVER = (12, 9)  # CUDA version of the first driver that takes the PTX 8.8 that the kernels compile to
 OLDEST_CARD = (8, 0)  # compute capability
 
 try:
@@ -49,32 +49,60 @@ def require_device() -> str:
         raise EngineUnavailable(f"the CUDA driver does not start: {error}; use --engine cpu") from None
     if not found:
         raise EngineUnavailable("no NVIDIA GPU, or no driver for it, on this machine: use --engine cpu")
-    version = tuple(cuda.runtime.get_version())
+    version = driver_version()
     card = cuda.get_current_device()
     capability = tuple(card.compute_capability)
     if version < OLDEST_DRIVER:
-        raise EngineUnavailable(f"CUDA {version[0]}.{version[1]} is too old, {OLDEST_DRIVER[0]}.0 is needed")
+        raise EngineUnavailable(
+            f"the driver knows CUDA {_dotted(version)}, {_dotted(OLDEST_DRIVER)} is needed: renew the driver, "
+            "or use --engine cpu"
+        )
     if capability < OLDEST_CARD:
-        raise EngineUnavailable(f"compute capability {capability[0]}.{capability[1]} is too old: 8.0 is needed")
+        raise EngineUnavailable(
+            f"the GPU's compute capability is {_dotted(capability)}, {_dotted(OLDEST_CARD)} is needed: use --engine cpu"
+        )
     name = card.name
     return name.decode() if isinstance(name, bytes) else str(name)
 
 
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(str(part) for part in version)
+
+
+def driver_version() -> tuple[int, ...]:
+    """The newest CUDA version that the installed driver knows; not the version of the toolkit beside it."""
+    from numba.cuda.cudadrv.driver import driver
+
+    return tuple(driver.get_version())
+
+
+def device_uuid() -> str | None:
+    """The card's own name, by which NVML knows it too whatever CUDA_VISIBLE_DEVICES says."""
+    return None if SIMULATOR else str(cuda.get_current_device().uuid)
+
+
 def free_memory() -> int:
-    """Bytes free on the card."""
+    """Bytes free on the card, after what was dropped has been given back."""
     if SIMULATOR:
         return 1 << 40
-    return int(cuda.current_context().get_memory_info().free)
+    context = cuda.current_context()
+    context.deallocations.clear()
+    return int(context.get_memory_info().free)
 
 
 def allow_shared_memory(kernel: Any, size: int) -> bool:
-    """Lets the compiled versions of a kernel use more than 48 KiB of shared memory; False where that fails."""
+    """Lets the compiled versions of a kernel use more than 48 KiB of shared memory; False where the card has less."""
     from cuda.bindings import driver  # type: ignore[import-untyped]
 
     attribute = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
     for compiled in kernel.overloads.values():
-        handle = compiled._codelibrary.get_cufunc().handle
-        (result,) = driver.cuFuncSetAttribute(driver.CUfunction(int(handle)), attribute, size)
+        function = compiled._codelibrary.get_cufunc()
+        handle = function.handle
+        # A kernel of a library is set for a device, a function of a module for its context.
+        if isinstance(handle, driver.CUkernel):
+            (result,) = driver.cuKernelSetAttribute(attribute, size, handle, function.device.id)
+        else:
+            (result,) = driver.cuFuncSetAttribute(driver.CUfunction(int(handle)), attribute, size)
         if result != driver.CUresult.CUDA_SUCCESS:
             return False
     return True

@@ -18,7 +18,7 @@ from assay.proof.cuda.runtime import cuda, intrinsic, jit
 
 STAGES = 4  # 96 KiB of shared memory; two stages fit the 48 KiB that every launch may use
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
-_M_TILES, _N_TILES = f.WARP_M // f.MMA_M, f.WARP_N // f.MMA_N
+M_TILES, N_TILES = f.WARP_M // f.MMA_M, f.WARP_N // f.MMA_N
 
 
 def shared_bytes(stages: int) -> int:
@@ -37,16 +37,17 @@ def _shared_base(builder: ir.IRBuilder) -> Value:
     return Value(builder, builder.trunc(builder.ptrtoint(tiles, _I64), _I32))
 
 
-class _Block:
+class Block:
     """Emits the product of one block."""
 
-    def __init__(self, builder: ir.IRBuilder, stages: int, pointers: tuple[Any, Any, Any], sizes: Any) -> None:
-        self.builder, self.stages = builder, stages
+    def __init__(
+        self, builder: ir.IRBuilder, stages: int, base: Value, pointers: tuple[Any, Any, Any], sizes: Any
+    ) -> None:
+        self.builder, self.stages, self.base = builder, stages, base
         self.a, self.b, self.c = pointers
         self.thread, self.block_m, self.block_n, self.columns, self.length = (
             Value(builder, builder.trunc(size, _I32)) for size in sizes
         )
-        self.base = _shared_base(builder)
         self.lane, self.warp = self.thread & 31, self.thread >> 5
         self.steps = self.length >> 6
 
@@ -88,16 +89,16 @@ class _Block:
         first_row, first_column = f.warp_origin(self.warp)
         for half in range(f.DEPTH // f.MMA_K):
             left = []
-            for m in range(_M_TILES):
+            for m in range(M_TILES):
                 row, piece = f.a_matrix(self.lane, m, half)
                 left.append(self.load(stage + f.swizzled(first_row + row, piece)))
             right: list[list[Any]] = []
-            for pair in range(_N_TILES // 2):
+            for pair in range(N_TILES // 2):
                 row, piece = f.b_matrix(self.lane, pair, half)
                 four = self.load(stage + f.A_BYTES + f.swizzled(first_column + row, piece))
                 right += [four[:2], four[2:]]
-            for m in range(_M_TILES):
-                for n in range(_N_TILES):
+            for m in range(M_TILES):
+                for n in range(N_TILES):
                     slots = sums[m][n]
                     text = (
                         "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
@@ -108,12 +109,13 @@ class _Block:
                         builder.store(value, slot)
 
     def store(self, sums: list[list[list[Any]]]) -> None:
-        """Writes the accumulators: two neighbours of a row at a time."""
+        """Waits for copies that nobody reads, and writes the accumulators: two neighbours of a row at a time."""
         builder = self.builder
+        assembly(builder, "cp.async.wait_all;", [])
         pair = ir.VectorType(_I32, 2)
         row_0, column_0 = f.warp_origin(self.warp)
-        for m in range(_M_TILES):
-            for n in range(_N_TILES):
+        for m in range(M_TILES):
+            for n in range(N_TILES):
                 for register in (0, 2):
                     row, column = f.result_place(self.lane, m, n, register)
                     row = self.block_m * f.TILE_M + row_0 + row
@@ -125,23 +127,29 @@ class _Block:
                         value = builder.insert_element(value, word, _I32(n_register))
                     builder.store(value, builder.inttoptr(address, pair.as_pointer()), align=8)
 
+    def begin(self) -> None:
+        """Starts the copies of all stages but one."""
+        for stage in range(self.stages - 1):
+            self.copy_stage(self.constant(stage))
+
+    def advance(self, step: Value, sums: list[list[list[Any]]]) -> None:
+        """One step along K."""
+        assembly(self.builder, f"cp.async.wait_group {self.stages - 2};", [])
+        # Everybody's copies have landed, and nobody reads the stage that is filled next.
+        assembly(self.builder, "bar.sync 0;", [])
+        self.copy_stage(step + (self.stages - 1))
+        self.multiply_stage(step, sums)
+
     def emit(self) -> None:
         """Prologue, loop over K, epilogue."""
         builder = self.builder
         sums = [
-            [[cgutils.alloca_once_value(builder, _I32(0)) for _ in range(4)] for _ in range(_N_TILES)]
-            for _ in range(_M_TILES)
+            [[cgutils.alloca_once_value(builder, _I32(0)) for _ in range(4)] for _ in range(N_TILES)]
+            for _ in range(M_TILES)
         ]
-        for stage in range(self.stages - 1):
-            self.copy_stage(self.constant(stage))
+        self.begin()
         with cgutils.for_range(builder, self.steps.ir) as loop:
-            step = Value(builder, loop.index)
-            assembly(builder, f"cp.async.wait_group {self.stages - 2};", [])
-            # Everybody's copies have landed, and nobody reads the stage that is filled next.
-            assembly(builder, "bar.sync 0;", [])
-            self.copy_stage(step + (self.stages - 1))
-            self.multiply_stage(step, sums)
-        assembly(builder, "cp.async.wait_all;", [])
+            self.advance(Value(builder, loop.index), sums)
         self.store(sums)
 
 
@@ -155,7 +163,7 @@ def _block_intrinsic(stages: int) -> Any:
                 context.make_array(kind)(context, builder, value).data
                 for kind, value in zip(signature.args[:3], arguments[:3], strict=True)
             )
-            _Block(builder, stages, pointers, arguments[3:]).emit()
+            Block(builder, stages, _shared_base(builder), pointers, arguments[3:]).emit()
             return context.get_dummy_value()
 
         return types.void(a, b, c, *[types.int64] * 5), generate

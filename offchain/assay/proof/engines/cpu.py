@@ -55,7 +55,7 @@ class CpuEngine:
         if self._job is not None and self._job[:2] == (profile, epoch_seed):
             return
         self._job = None
-        require_memory(profile, needed_memory(profile, self._threads.count), available_memory())
+        require_memory(profile, lambda p: needed_memory(p, self._threads.count), available_memory())
         self._job = (profile, epoch_seed, product_of(profile, epoch_seed, self._threads))
 
     def prove(self, device_seed: bytes) -> Proof:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from assay.proof.errors import NotEnoughMemory
@@ -45,12 +46,15 @@ def may_keep_window(profile: Profile, available: int) -> bool:
     return window * _KEEP_SHARE <= available
 
 
-def require_memory(profile: Profile, needed: int, available: int, where: str = "this machine") -> None:
-    """Raises NotEnoughMemory, saying how much is needed and which profile would fit."""
+def require_memory(
+    profile: Profile, need: Callable[[Profile], int], available: int, where: str = "this machine"
+) -> None:
+    """Raises NotEnoughMemory, saying how much is needed and which profile would fit; `need` gives a profile's bytes."""
+    needed = need(profile)
     if needed <= available:
         return
-    fitting = [name for name, named in NAMED.items() if needed_memory(named, 1) <= available]
+    fitting = [name for name, named in NAMED.items() if need(named) <= available]
     advice = f"the largest profile that fits is {fitting[-1]}" if fitting else "no profile fits"
     raise NotEnoughMemory(
-        f"profile {profile.id} needs {needed // _MIB:,} MiB, {where} has {available // _MIB:,} MiB free: {advice}"
+        f"profile {profile.id} needs {-(-needed // _MIB):,} MiB, {where} has {available // _MIB:,} MiB free: {advice}"
     )

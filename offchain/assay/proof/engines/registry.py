@@ -6,12 +6,15 @@ import ctypes
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from assay.proof.errors import EngineUnavailable
+from assay.proof.errors import EngineUnavailable, ProofError
 from assay.proof.probe.result import ProbeResult
 from assay.proof.proof import Proof
 from assay.protocol.profile import Profile
+
+if TYPE_CHECKING:
+    from assay.proof.engines.gpu import GpuEngine
 
 
 class Engine(Protocol):
@@ -57,7 +60,7 @@ def _cpu(threads: int | None) -> Engine:
     return CpuEngine(threads)
 
 
-def _gpu(name: str) -> Engine:
+def _gpu(name: str) -> GpuEngine:
     from assay.proof.engines.gpu import GpuEngine
 
     return GpuEngine(name)
@@ -74,10 +77,13 @@ def _has_driver() -> bool:
 
 def _best(threads: int | None) -> Engine:
     if _has_driver():
-        try:
-            return _gpu("mma")
-        except EngineUnavailable as reason:
-            _LOG.warning("no GPU engine: %s", reason)
+        for name in ("mma", "simt"):
+            try:
+                found = _gpu(name)
+                found.check()
+                return found
+            except ProofError as reason:
+                _LOG.warning("not using %s: %s", name, reason)
     return _cpu(threads)
 
 

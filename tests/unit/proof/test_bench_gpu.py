@@ -1,0 +1,85 @@
+"""`make bench-gpu` off a card: its steps, its clock, its table; and the checks that it makes, in the CUDA simulator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.proof.engines.registry import _has_driver
+from benchmarks.proof import gpu, page
+
+
+def made(tmp_path: Path, times: list[float]) -> gpu.Steps:
+    about = {"device": "Test Card", "driver": "for CUDA 13.0", "machine": {"date": "today"}, "checks": {}}
+    clock = iter(times)
+    return gpu.Steps(tmp_path / "out.json", about, lambda: next(clock, times[-1]))
+
+
+def failing() -> Any:
+    raise RuntimeError("an illegal address")
+
+
+def test_steps__one_fails__it_is_written_down_and_the_next_runs(tmp_path: Path) -> None:
+    steps = made(tmp_path, [0.0])
+    assert not steps.run("checks", "hashes", 1, failing)
+    assert steps.run("checks", "vectors", 1, lambda: None)
+    written = json.loads((tmp_path / "out.json").read_text())["checks"]
+    assert written["hashes"]["error"] == "RuntimeError: an illegal address"
+    assert written["vectors"]["ok"]
+
+
+def test_steps__no_time_left__skipped_and_said(tmp_path: Path) -> None:
+    steps = made(tmp_path, [0.0, gpu.LIMIT_S - 5])
+    assert not steps.run("measurements", "ceilings", 10, failing)
+    assert "skipped" in steps.result["measurements"]["ceilings"]
+
+
+@pytest.mark.parametrize(
+    ("name", "left"),
+    [("hashes", set()), ("product mma, 4 stages", {"simt"}), ("engine simt", {"mma"}), (None, {"simt", "mma"})],
+)
+def test_checked__what_failed__is_not_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str | None, left: set[str]
+) -> None:
+    from benchmarks.proof import gpu_checks
+
+    names = ["vectors", "hashes", "product simt", "product mma, 4 stages", "engine simt", "engine mma"]
+    checks: list[tuple[str, Callable[[], Any]]] = [(of, failing if of == name else lambda: None) for of in names]
+    monkeypatch.setattr(gpu_checks, "checks", lambda: checks)
+    assert gpu.checked(made(tmp_path, [0.0])) == left
+
+
+def test_table__some_measured__no_figure_for_the_others(tmp_path: Path) -> None:
+    steps = made(tmp_path, [0.0])
+    steps.run("checks", "hashes", 1, failing)
+    steps.run("measurements", "edge vendor", 1, lambda: {"library": 1_000.0})
+    steps.run("measurements", "edge mma", 1, lambda: {"tops": 510.0})
+    steps.run("measurements", "datacenter mma", 1, failing)
+    text = gpu.table(steps.result)
+    assert "| edge | 510 TOPS | not measured | not measured | 1000 TOPS | 51 % |" in text
+    assert "| datacenter | not measured | not measured | not measured | not measured | not measured |" in text
+    assert "**Failed check**: hashes: RuntimeError: an illegal address" in text
+
+
+def test_replace_section__the_named_one__and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text("a\n<!-- gpu: begin -->\nold\n<!-- gpu: end -->\nb\n")
+    page.replace_section("gpu", "new\n", path)
+    assert path.read_text() == "a\n<!-- gpu: begin -->\nnew\n<!-- gpu: end -->\nb\n"
+    with pytest.raises(ValueError, match="cpu: begin"):
+        page.replace_section("cpu", "", path)
+
+
+@pytest.mark.skipif(_has_driver(), reason="there is a CUDA driver here")
+def test_main__no_card__status_two_and_nothing_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["gpu"])
+    assert gpu.main() == 2
+    assert "no NVIDIA GPU" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
