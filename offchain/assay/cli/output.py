@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 
 import typer
 
+UNCUT = 10_000  # characters
+
 
 class OutputFormat(StrEnum):
     """How a result is printed on standard output."""
@@ -64,14 +66,16 @@ def _print_table(titles: Sequence[str] | None, rows: Sequence[Sequence[str]]) ->
     from rich.text import Text
 
     table = Table(show_header=titles is not None, box=None, padding=(0, 2, 0, 0))
-    for title in titles or ():
-        table.add_column(title, no_wrap=True)
+    for place, title in enumerate(titles or ()):
+        # On a narrow screen the first column stays whole: it is what the next command is given.
+        least = max(len(row[place]) for row in rows) if rows and place == 0 else None
+        table.add_column(title, no_wrap=True, min_width=least)
     for row in rows:
         # As plain text: brackets in what others have written must not be taken for colours.
         table.add_row(*(Text(cell) for cell in row))
-    console = Console(soft_wrap=True)
-    # Where nobody looks, nothing is folded or cut to fit a screen.
-    console.print(table, width=None if console.is_terminal else 10_000)
+    # Where nobody looks, nothing is cut to fit a screen.
+    width = None if Console().is_terminal else UNCUT
+    Console(soft_wrap=True, width=width).print(table)
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,1 @@
+"""What renting costs in time."""

@@ -1,0 +1,207 @@
+"""The command line with a renter that only remembers what it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from assay.chain.devices import Device
+from assay.chain.leases import Lease, LeaseStatus
+from assay.cli.app import app
+from assay.protocol.leaves import DeviceLeaf
+from assay.protocol.messages import Offer
+from assay.protocol.report_lines import Measured
+from assay.protocol.specification import parse_specification
+from assay.renter import renter as renter_module
+from assay.renter.lease_start import HandoverResult
+from assay.renter.listing import Evidence, Listing, proven_listing
+from assay.renter.offers import ANYONE, SignedOffer
+from assay.renter.planned import Planned
+from assay.renter.provider_session import JobState
+from assay.renter.renter import Rented
+from assay.renter.steps import Step, StepName
+from assay.renter.wallet import Done
+
+WALLET, PROVIDER, TOKEN = "0x" + "22" * 20, "0x" + "33" * 20, "0x" + "44" * 20
+SPEC = parse_specification({"model": "NVIDIA H100 80GB", "memoryMiB": 81_920, "region": "eu-de-fra"})
+
+
+def listing(number: int = 1, rate: int = 10**21) -> Listing:
+    """`rate` of 10²¹ is 1,000 base units a second: 3.6 tokens of 6 decimals an hour."""
+    device_id = bytes([number]) * 32
+    offer = Offer(PROVIDER, device_id, TOKEN, rate, 60, 86_400, 1 << 39, 1, ANYONE)
+    leaf = DeviceLeaf(7, device_id, 0, 1, 900 + number, 81_000, 9_990, 1, bytes(32))
+    device = Device(device_id, PROVIDER, "0x" + "55" * 20, 1, SPEC.spec_hash, endpoint="http://10.0.0.1:8700")
+    proven = proven_listing(Evidence(device, Measured(leaf, ()), SignedOffer(offer, bytes(64))), 6, SPEC)
+    return replace(proven, round_trip_ms=12.34)
+
+
+LEASE = Lease(
+    7, WALLET, PROVIDER, bytes([1]) * 32, TOKEN, LeaseStatus.ACTIVE, 10**21, 0, 1000, 1 << 39, 60, 86_400, 3_600_000,
+    60_000, 0, 0, 0,
+)  # fmt: skip
+
+
+@dataclass
+class FakeSession:
+    """A provider that has files and ends every job as it is told."""
+
+    endpoint: str = "http://10.0.0.1:8700"
+    stored: dict[str, bytes] = field(default_factory=lambda: {"out.txt": b"result", "run/a": b"a", "run/b/c": b"c"})
+    ends: JobState = field(default_factory=lambda: JobState("j1", "exited", 0, None))
+    started: list[tuple[Any, ...]] = field(default_factory=list)
+
+    async def create_job(self, *arguments: Any) -> str:
+        self.started.append(arguments)
+        return "j1"
+
+    async def output(self, job_id: str, offset: int = 0, follow: bool = False) -> AsyncIterator[bytes]:
+        yield f"output of {job_id}\n".encode()[offset:]
+
+    async def job(self, job_id: str) -> JobState:
+        return self.ends
+
+    async def jobs(self) -> list[JobState]:
+        return [JobState("j0", "exited", 3, None), self.ends]
+
+    async def stop_job(self, job_id: str) -> JobState:
+        return JobState(job_id, "killed", None, "stopped by the renter")
+
+    async def files(self) -> list[dict[str, Any]]:
+        return [{"path": path, "size": len(content)} for path, content in self.stored.items()]
+
+    async def fetch(self, path: str) -> bytes:
+        return self.stored[path]
+
+    async def put(self, path: str, content: bytes) -> None:
+        self.stored[path] = content
+
+    async def add_ssh_key(self, public_key: str) -> dict[str, Any]:
+        return {"port": 2200, "user": "lease-7", "hostKey": "ssh-ed25519 AAAA"}
+
+
+class FakeRenter:
+    """Stands in for Renter; `calls` holds what was asked, `fails` what a method raises instead."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, tuple[Any, ...]]] = []
+        self.fails: dict[str, Exception] = {}
+        self.found = [listing(1), listing(2)]
+        self.a_session = FakeSession()
+        self.a_lease = LEASE
+        self.address = WALLET
+        contracts = {"NetworkToken": SimpleNamespace(address=TOKEN)}
+        self.chain = SimpleNamespace(deployment=SimpleNamespace(contracts=contracts))
+        self.answers: Mapping[str, Callable[..., Any]] = {
+            "search": lambda *a, **k: self.found,
+            "choose": lambda wanted, order, count=1, apart=False: self.found[:count],
+            "device_id": lambda text: bytes([1]) * 32,
+            "listing": lambda device_id: self.found[0],
+            "quote": lambda device_id, seconds: replace(self.found[0], rate=9 * 10**20, renter=WALLET),
+            "lease": lambda lease_id: self.a_lease,
+            "own_leases": lambda: [self.a_lease, replace(LEASE, lease_id=8, status=LeaseStatus.ENDED)],
+            "streamed": lambda lease_id: 1_500_000,
+            "session": lambda lease_id: self.a_session,
+            "refundable": lambda lease_id: 5,
+            "refund": lambda lease_id, receiver=None: (5, Done("refund", "0xef", 40_000)),
+            "end": lambda lease_id: Done("end", "0xee", 50_000),
+            "top_up": lambda lease_id, amount: [Done("topUp", "0xaa", 60_000)],
+            "open": lambda one, deposit, min_score: (
+                replace(LEASE, status=LeaseStatus.PENDING),
+                [Done("open", "0x0", 1)],
+            ),
+            "rent": self._rent,
+            "resume": self._resume,
+            "plan_rent": lambda *a: [Planned("LeaseEscrow.open", "0xescrow", "0x0badcafe")],
+            "plan_top_up": lambda *a: [Planned("LeaseEscrow.topUp", "0xescrow", "0x0badcafe")],
+            "plan_end": lambda *a: [Planned("LeaseEscrow.end", "0xescrow", "0x0badcafe")],
+            "plan_refund": lambda *a: [Planned("LeaseEscrow.refund", "0xescrow", "0x0badcafe")],
+            "holdings": lambda tokens: {"coin": (10**18, 18), "USD": (2_500_000, 6)},
+        }
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*arguments: Any, **named: Any) -> Any:
+            self.calls.append((name, arguments))
+            if name in self.fails:
+                raise self.fails[name]
+            return self.answers[name](*arguments, **named)
+
+        return call
+
+    def asked(self, name: str) -> list[tuple[Any, ...]]:
+        return [arguments for called, arguments in self.calls if called == name]
+
+    def _rent(self, one: Listing, deposit: int, min_score: int, on_step: Callable[[Step], None]) -> Rented:
+        on_step(Step(StepName.deposit, "lease 7 is open", 1.0))
+        proof = HandoverResult(7, bytes(32), 3, 5.0, 2.0, 901)
+        return Rented(self.a_lease, proof, (Done("open", "0x01", 300_000),), (Step(StepName.deposit, "", 1.0),))
+
+    def _resume(self, lease_id: int, on_step: Callable[[Step], None]) -> Rented:
+        return self._rent(self.found[0], 0, 0, on_step)
+
+    async def keep(self, *arguments: Any) -> None:
+        """Nothing befalls the lease while somebody follows its job."""
+        self.calls.append(("keep", arguments))
+        import asyncio
+
+        await asyncio.Event().wait()
+
+
+class FakeToken:
+    def __init__(self, chain: Any, address: str) -> None:
+        self.address = address
+
+    async def decimals(self) -> int:
+        return 6
+
+    async def symbol(self) -> str:
+        return "USD"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def renter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRenter:
+    fake = FakeRenter()
+
+    @asynccontextmanager
+    async def connect(settings: Any) -> AsyncIterator[FakeRenter]:
+        yield fake
+
+    monkeypatch.setattr(renter_module.Renter, "connect", connect)
+    for module in ("renter_rent", "renter_leases", "renter_keeping"):
+        monkeypatch.setattr(f"assay.cli.{module}.Erc20", FakeToken, raising=False)
+    monkeypatch.setattr("assay.chain.erc20.Erc20", FakeToken)
+    monkeypatch.setenv("ASSAY_CONTEXTS", str(tmp_path / "contexts.json"))
+    return fake
+
+
+@pytest.fixture
+def assay(renter: FakeRenter, tmp_path: Path) -> Callable[..., Ran]:
+    """Runs a command as typed, without a terminal."""
+
+    def run(*arguments: str) -> Ran:
+        done = CliRunner().invoke(app, list(arguments), prog_name="assay")
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Ran(done.exit_code, done.stdout, done.stderr)
+
+    return run
+
+
+__all__ = ["LEASE", "Decimal", "FakeRenter", "Ran", "listing"]
