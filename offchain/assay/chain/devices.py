@@ -7,7 +7,9 @@ from enum import IntEnum
 
 from assay.chain.blocks import Block
 from assay.chain.client import At, Chain
+from assay.chain.errors import ChainError
 from assay.chain.events import Event, event_pieces
+from assay.protocol.encoding import device_id as device_id_of
 
 _EVENTS = ("DeviceEnrolled", "DeviceEndpoint", "DeviceRetired")
 
@@ -65,9 +67,19 @@ class DeviceDirectory:
 
 
 def apply_event(devices: dict[bytes, Device], event: Event) -> None:
-    """What one registry event says, written into `devices`."""
+    """What one registry event says, written into `devices`.
+
+    Raises ChainError where a device's id is not that of its provider and key: a node that lies about the key could have
+    honest seats seal what the device never signed.
+    """
     device_id = event.args["deviceId"]
     if event.name == "DeviceEnrolled":
+        bound = device_id_of(event.args["provider"], event.args["deviceKey"])
+        if bound != device_id:
+            raise ChainError(
+                f"block {event.block_number} enrols device 0x{device_id.hex()} with a key whose id is 0x{bound.hex()}: "
+                "the node does not tell the truth, name another with --rpc"
+            )
         devices[device_id] = Device(
             device_id, event.args["provider"], event.args["deviceKey"], event.args["profile"],
             event.args["specHash"], enrolled_block=event.block_number,

@@ -72,6 +72,7 @@ class ContractReader:
             s.devices_root,
             s.rewards_root,
             s.rewards_total,
+            s.data_hash,
         )
 
     async def seats(self, set_id: int, at: Block) -> tuple[Seat, ...]:
@@ -116,6 +117,10 @@ class ContractReader:
     async def drawn_block(self, epoch: int, until: Block) -> Block | None:
         async with self._lock:
             return await self._events.block_of("EpochDrawn", epoch, until)
+
+    async def accepted_round(self, epoch: int, is_report: bool, until: Block) -> int | None:
+        async with self._lock:
+            return await self._events.accepted_round("EpochReported" if is_report else "EpochSealed", epoch, until)
 
     async def last_report(self, before_epoch: int, until: Block) -> ReportedEpoch | None:
         async with self._lock:

@@ -22,14 +22,14 @@ class ContractWriter:
         self._timeout_s = timeout_s
 
     async def open_epoch(self, epoch: int) -> Transaction | None:
-        return await self._send(ContractCall(ORACLE, "openEpoch", (epoch,)), "openEpoch")
+        return await self._send(ContractCall(ORACLE, "openEpoch", (epoch,)), "openEpoch", epoch)
 
     async def seal(self, seal: Seal, signers: int, signatures: bytes) -> Transaction | None:
         arguments = (seal.epoch, seal.round, seal.seal_root, seal.count, (signers, signatures))
-        return await self._send(ContractCall(ORACLE, "seal", arguments), "seal")
+        return await self._send(ContractCall(ORACLE, "seal", arguments), "seal", seal.epoch, seal.round)
 
     async def draw(self, epoch: int) -> Transaction | None:
-        return await self._send(ContractCall(ORACLE, "draw", (epoch,)), "draw")
+        return await self._send(ContractCall(ORACLE, "draw", (epoch,)), "draw", epoch)
 
     async def report(self, report: EpochReport, signers: int, signatures: bytes) -> Transaction | None:
         fields = (
@@ -40,14 +40,23 @@ class ContractWriter:
             report.rewards_total,
             report.data_hash,
         )
-        return await self._send(ContractCall(ORACLE, "report", (fields, (signers, signatures))), "report")
+        call = ContractCall(ORACLE, "report", (fields, (signers, signatures)))
+        return await self._send(call, "report", report.epoch, report.round)
+
+    async def add_signature(
+        self, epoch: int, is_report: bool, round_: int, seat: int, signature: bytes
+    ) -> Transaction | None:
+        call = ContractCall(ORACLE, "addSignatures", (epoch, is_report, round_, (1 << seat, signature)))
+        return await self._send(call, "addSignatures", epoch, "report" if is_report else "seal")
 
     async def void(self, epoch: int) -> Transaction | None:
-        return await self._send(ContractCall(ORACLE, "voidEpoch", (epoch,)), "voidEpoch")
+        return await self._send(ContractCall(ORACLE, "voidEpoch", (epoch,)), "voidEpoch", epoch)
 
-    async def _send(self, call: ContractCall, label: str) -> Transaction | None:
+    async def _send(self, call: ContractCall, label: str, epoch: int, place: int | str = "") -> Transaction | None:
+        # After a stop the same step joins the transaction that the journal still follows.
+        purpose = f"{label}:{epoch}:{place}"
         try:
-            receipt = await self._sender.send(call, label=label, timeout_s=self._timeout_s)
+            receipt = await self._sender.send(call, label=label, purpose=purpose, timeout_s=self._timeout_s)
         except Reverted as error:
             log.debug("not sent", call=label, reason=str(error))
             return None

@@ -53,6 +53,7 @@ class Daemon:
         ]
         try:
             while not self._stopping.is_set():
+                self._restart_reorganised()
                 self._start_due()
                 self._collect_done()
                 await self.services.clock.sleep(SCHEDULE_S)
@@ -76,6 +77,22 @@ class Daemon:
                 if closes > self.services.clock.now():
                     self.runs[epoch] = EpochRun(self.services, epoch, self.account)
                     self._tasks[epoch] = asyncio.create_task(self.runs[epoch].run())
+
+    def _restart_reorganised(self) -> None:
+        """What stood on a block that was final and is no more is undone: the epoch is begun anew from the chain.
+
+        Nothing of it can be held against the seat: what it signed names the old epoch seed or rho.
+        """
+        for epoch, run in list(self.runs.items()):
+            state = self.services.follower.at_final(epoch)
+            task = self._tasks.get(epoch)
+            if run.work is None or state is None or task is None:
+                continue
+            other_draw = run.rho is not None and state.rho != run.rho
+            if state.epoch_seed != run.work.context.epoch_seed or other_draw:
+                log.warning("epoch was reorganised away: begun anew", epoch=epoch)
+                task.cancel()
+                del self._tasks[epoch], self.runs[epoch]
 
     def _collect_done(self) -> None:
         for epoch, task in list(self._tasks.items()):

@@ -14,6 +14,7 @@ from assay.validator.errors import Refused
 from assay.validator.phases.adopting import adopt_report
 from assay.validator.phases.challenging import challenge_devices
 from assay.validator.phases.drawing import draw_rho, void_epoch
+from assay.validator.phases.late_signatures import add_to_report, add_to_seal
 from assay.validator.phases.liveness import watch_liveness
 from assay.validator.phases.observing import observe_epoch
 from assay.validator.phases.opening import open_epoch, read_context
@@ -42,6 +43,7 @@ class EpochRun:
     account: str
     work: Work | None = None
     inputs: ReportInputs | None = None
+    rho: bytes | None = None  # once it is drawn at a final block
 
     async def run(self) -> str:
         """Gives how the epoch ended: reported, void, unopened, unseated, or failed."""
@@ -102,15 +104,18 @@ class EpochRun:
             await challenge_devices(work)
         if not (work.phase >= Phase.SEALED or await seal_epoch(work)):
             return await self._void(work, "not sealed in time")
+        await add_to_seal(work)
         if not (work.phase >= Phase.DRAWN or await draw_rho(work)):
             return await self._void(work, "not drawn in time")
         state = self.services.follower.at_final(self.epoch)
         assert state is not None  # noqa: S101  # its phase was just read
         if state.phase == Phase.VOID:
             return "void", "voided before it was drawn"
-        sealed = await sealed_lines(work, state.seal_root, context.deadlines.report_by)
+        sealed = await sealed_lines(work, state.seal_root, state.seal_count, context.deadlines.report_by)
         if sealed is None:
             return await self._void(work, "nobody served the sealed lines")
+        self.rho = state.rho
+        work.record.drop_other_draws(state.rho)
         if work.phase == Phase.DRAWN:
             await verify_devices(work, sealed, state.rho)
             observe_epoch(work, sealed, state.rho)
@@ -123,6 +128,8 @@ class EpochRun:
         return await self._void(work, "not reported in time")
 
     async def _reported(self, work: Work) -> tuple[str, str]:
+        if self.inputs is not None:
+            await add_to_report(work, self.inputs)
         await adopt_report(work)
         return "reported", ""
 

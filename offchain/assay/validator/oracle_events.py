@@ -7,7 +7,7 @@ from assay.chain.client import Chain
 from assay.chain.events import Event, event_pieces
 from assay.validator.ports import ReportedEpoch
 
-_EVENTS = ("EpochOpened", "EpochDrawn", "EpochReported")
+_EVENTS = ("EpochOpened", "EpochSealed", "EpochDrawn", "EpochReported")
 
 
 class OracleEvents:
@@ -19,6 +19,7 @@ class OracleEvents:
         self._chain = chain
         self._blocks: dict[tuple[str, int], int] = {}
         self._reports: dict[int, Event] = {}
+        self._rounds: dict[tuple[str, int], int] = {}
         self._next = chain.deployment.block
         self._last: Block | None = None
 
@@ -27,6 +28,11 @@ class OracleEvents:
         await self._refresh(until)
         number = self._blocks.get((name, epoch))
         return None if number is None or number > until.number else await self._chain.block(number)
+
+    async def accepted_round(self, name: str, epoch: int, until: Block) -> int | None:
+        """The round of the accepted seal (EpochSealed) or report (EpochReported), None where there is none."""
+        await self._refresh(until)
+        return self._rounds.get((name, epoch))
 
     async def last_report(self, before_epoch: int, until: Block) -> ReportedEpoch | None:
         """The latest report of an epoch before this one, None where there is none up to `until`."""
@@ -44,12 +50,14 @@ class OracleEvents:
 
     async def _refresh(self, until: Block) -> None:
         if self._last is not None and not await self._chain.is_canonical(self._last):
-            self._blocks, self._reports, self._next = {}, {}, self._chain.deployment.block
+            self._blocks, self._reports, self._rounds, self._next = {}, {}, {}, self._chain.deployment.block
         if self._last is not None and until.number <= self._last.number and self._next > until.number:
             return
         async for end, events in event_pieces(self._chain, "EpochOracle", _EVENTS, self._next, until):
             for event in events:
                 self._blocks[event.name, event.args["epoch"]] = event.block_number
+                if "round" in event.args:
+                    self._rounds[event.name, event.args["epoch"]] = event.args["round"]
                 if event.name == "EpochReported":
                     self._reports[event.args["epoch"]] = event
             self._next = end + 1

@@ -43,6 +43,7 @@ class ChainEpoch:
     devices_root: bytes
     rewards_root: bytes
     rewards_total: int
+    data_hash: bytes = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ class ChainReader(Protocol):
 
     async def drawn_block(self, epoch: int, until: Block) -> Block | None: ...
 
+    async def accepted_round(self, epoch: int, is_report: bool, until: Block) -> int | None: ...
+
     async def last_report(self, before_epoch: int, until: Block) -> ReportedEpoch | None: ...
 
 
@@ -113,6 +116,10 @@ class ChainWriter(Protocol):
     async def draw(self, epoch: int) -> Transaction | None: ...
 
     async def report(self, report: EpochReport, signers: int, signatures: bytes) -> Transaction | None: ...
+
+    async def add_signature(
+        self, epoch: int, is_report: bool, round_: int, seat: int, signature: bytes
+    ) -> Transaction | None: ...
 
     async def void(self, epoch: int) -> Transaction | None: ...
 

@@ -30,6 +30,7 @@ class HeldBatch:
     """A batch with the H of its content and when it came, Unix seconds."""
 
     batch: Batch
+    rho: bytes
     content: bytes
     received_at: float
 
@@ -114,6 +115,14 @@ class EpochRecord:
             known.append(statement)
         return new
 
+    def drop_other_draws(self, rho: bytes) -> None:
+        """Forgets batches and reports over another rho, one that a reorganisation took back."""
+        self.batches = {seat: held for seat, held in self.batches.items() if held.rho == rho}
+        self.by_digest = {key: held for key, held in self.by_digest.items() if held.rho == rho}
+        self.report_proposals = {r: p for r, p in self.report_proposals.items() if p.rho == rho}
+        own = self.batches.get(self.context.own)
+        self.batch_at = None if own is None else own.received_at
+
     def restore(self) -> None:
         """Reads back what the store holds of this epoch and seed."""
         context = self.context
@@ -187,6 +196,6 @@ class EpochRecord:
         leaves = tuple(line.leaf() for line in message.leaves)
         digest = message.message(batch_tree(leaves).root).digest(self.context.domain)
         content = canonical.content_hash(message.to_json())
-        held = HeldBatch(Batch(seat, digest, leaves), content, received_at)
+        held = HeldBatch(Batch(seat, digest, leaves), message.rho, content, received_at)
         self.batches.setdefault(seat, held)
         return self.by_digest.setdefault((seat, digest), held)

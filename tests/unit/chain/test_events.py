@@ -8,6 +8,7 @@ from assay.chain.devices import Device, DeviceStatus, apply_event
 from assay.chain.errors import BlockGone, ChainError, NoCodeAt, RpcError, UnreachableChain, WrongChainId
 from assay.chain.events import Event, event_pieces, read_events
 from assay.chain.rpc_pool import EndpointPool
+from assay.protocol.encoding import device_id
 from assay.protocol.keccak import keccak
 from tests.unit.chain.conftest import FakeEndpoint
 
@@ -148,8 +149,11 @@ async def test_connect__no_code__named():
         await connect(node)
 
 
+DEVICE = device_id(ADDRESS, ADDRESS)
+
+
 def registry(name, **args):
-    return Event("DeviceRegistry", name, {"deviceId": b"\1" * 32, **args}, 7, bytes(32), bytes(32), 0)
+    return Event("DeviceRegistry", name, {"deviceId": DEVICE, **args}, 7, bytes(32), bytes(32), 0)
 
 
 def test_apply_event__life_of_a_device__followed():
@@ -158,8 +162,14 @@ def test_apply_event__life_of_a_device__followed():
     assert devices == {}
     enrolled = registry("DeviceEnrolled", provider=ADDRESS, deviceKey=ADDRESS, profile=2, specHash=b"\2" * 32)
     apply_event(devices, enrolled)
-    assert devices[b"\1" * 32] == Device(b"\1" * 32, ADDRESS, ADDRESS, 2, b"\2" * 32, enrolled_block=7)
+    assert devices[DEVICE] == Device(DEVICE, ADDRESS, ADDRESS, 2, b"\2" * 32, enrolled_block=7)
     apply_event(devices, registry("DeviceEndpoint", endpoint="http://x", tlsFingerprint=b"\3" * 32))
-    assert devices[b"\1" * 32].endpoint == "http://x"
+    assert devices[DEVICE].endpoint == "http://x"
     apply_event(devices, registry("DeviceRetired", status=3))
-    assert devices[b"\1" * 32].status is DeviceStatus.SLASHED
+    assert devices[DEVICE].status is DeviceStatus.SLASHED
+
+
+def test_apply_event__node_names_another_key_for_a_device__is_not_believed():
+    lie = registry("DeviceEnrolled", provider=ADDRESS, deviceKey="0x" + "66" * 20, profile=2, specHash=bytes(32))
+    with pytest.raises(ChainError, match="does not tell the truth"):
+        apply_event({}, lie)

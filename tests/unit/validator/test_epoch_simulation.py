@@ -310,3 +310,56 @@ def test_epoch__each_node_killed_and_restarted_at_a_moment__no_double_signature_
     run(network.run(2, restart))
     assert network.phase(1) == Phase.REPORTED
     assert network.phase(0) in (Phase.REPORTED, Phase.VOID)
+
+
+def keeps_proposals_from(left_out: int):
+    """Shows its proposals to everybody but one seat."""
+
+    def mutate(account: str, path: str, body: bytes) -> bytes | None:
+        return None if path.endswith("-proposals") and account == seat_key(left_out).address else body
+
+    return mutate
+
+
+def test_epoch__seat_is_not_shown_the_proposals__signs_late_what_was_accepted_and_is_paid(tmp_path):
+    left_out = []
+    for seat in (2, 3):  # one of the two at least is not the leader
+        network = SimNetwork(
+            tmp_path / str(seat), mutate={i: keeps_proposals_from(seat) for i in range(4) if i != seat}
+        )
+        run(network.run(1))
+        assert network.phase(0) == Phase.REPORTED
+        mined = [name for name, _, sender in network.chain.mined if sender == seat_key(seat).address]
+        state = network.chain.states[-1][0]
+        assert (state.seal_signers, state.report_signers) == (15, 15)
+        if "seal" not in mined:
+            assert mined.count("addSignatures") == 2  # to the seal and to the report
+            left_out.append(seat)
+    assert left_out
+
+
+@pytest.mark.parametrize("at", [7.5, 10.0, 13.0, 15.0, 17.5, 20.0, 24.0])
+@pytest.mark.parametrize("depth", [1, 4, 9])
+def test_epoch__chain_reorganised__nothing_slashable_is_signed_and_the_next_epoch_works(tmp_path, at, depth):
+    async def reorganise(network):
+        await asyncio.sleep(at)
+        network.chain.reorganise(depth)
+
+    network = SimNetwork(tmp_path, devices=[SimDevice(1), SimDevice(2, "wrong")])
+    run(network.run(2, reorganise))
+    assert network.phase(1) == Phase.REPORTED
+    assert {n: line["flags"] for n, line in network.lines(1).items()} == {1: 1, 2: 8}
+
+
+@pytest.mark.parametrize("at", [9.0, 14.0, 18.0, 22.0])
+def test_epoch__database_lost_in_mid_epoch__sits_out_and_signs_nothing_twice(tmp_path, at):
+    async def lose(network):
+        await asyncio.sleep(at)
+        await network.kill(1)
+        for name in ("validator.sqlite", "validator.sqlite-wal", "validator.sqlite-shm", "signing.sqlite"):
+            (tmp_path / "node-1" / name).unlink(missing_ok=True)
+        network.start(1, latest_epoch=0)
+
+    network = SimNetwork(tmp_path)
+    run(network.run(2, lose))
+    assert network.phase(1) == Phase.REPORTED

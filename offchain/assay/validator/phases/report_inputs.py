@@ -108,4 +108,8 @@ async def _from_peer(work: Work, account: str, last: ReportedEpoch) -> bytes | N
 
 
 def _totals(body: bytes) -> dict[str, int]:
-    return {line.account: line.cumulative for line in RewardsBody.model_validate_json(body).leaves}
+    totals: dict[str, int] = {}
+    for line in RewardsBody.model_validate_json(body).leaves:
+        # Where a tree names an account twice its higher line counts: no later total may be below either.
+        totals[line.account] = max(line.cumulative, totals.get(line.account, 0))
+    return totals

@@ -12,7 +12,7 @@ from assay.validator.errors import Refused
 from assay.validator.phases.results import ReportInputs, keep, work_out
 from assay.validator.record import HeldBatch
 from assay.validator.rules.reports import left_out
-from assay.validator.rules.values import RuleError
+from assay.validator.rules.values import Batch, RuleError
 from assay.validator.wire import BatchMessage, NamedBatch, ReportProposal
 from assay.validator.work import Work
 
@@ -56,6 +56,20 @@ async def sign_report(work: Work, inputs: ReportInputs, proposal: ReportProposal
         return work.services.statements.sign_report(proposal.message())
     except SigningError as error:
         raise Refused(409, str(error)) from None
+
+
+async def named_batches(work: Work, inputs: ReportInputs, round_: int) -> list[Batch]:
+    """The batches that a report of this round was proposed with, or all that are held where no proposal came.
+
+    Raises RuleError where one is not to be had.
+    """
+    proposal = work.record.report_proposals.get(round_)
+    if proposal is None:
+        return [work.record.batches[seat].batch for seat in sorted(work.record.batches)]
+    try:
+        return [(await _batch(work, inputs, named, proposal.seat)).batch for named in proposal.batches]
+    except Refused as error:
+        raise RuleError(error.reason) from None
 
 
 async def _batch(work: Work, inputs: ReportInputs, named: NamedBatch, leader: str) -> HeldBatch:

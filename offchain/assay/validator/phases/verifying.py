@@ -17,7 +17,8 @@ from assay.protocol.profile import Profile
 from assay.validator import canonical
 from assay.validator.errors import DeviceFailure
 from assay.validator.rules.observations import OpeningOutcome
-from assay.validator.rules.values import Device
+from assay.validator.rules.seals import check_line
+from assay.validator.rules.values import Device, RuleError
 from assay.validator.store import StoredVerdict
 from assay.validator.wire import OpeningRequest, RowsContent
 from assay.validator.work import Work
@@ -48,6 +49,14 @@ async def verify_devices(work: Work, leaves: Sequence[SealedLeaf], rho: bytes) -
         if known is None or leaf.device_id in done or not work.checks(leaf.device_id, rho, len(leaves)):
             return
         device, profile = known
+        try:
+            context = work.context
+            check_line(leaf, context.epoch, context.epoch_seed, known, context.domain)
+        except RuleError as error:
+            # A quorum sealed it all the same; whoever passed it would answer for that.
+            verdict = StoredVerdict(leaf.device_id, OpeningOutcome.BAD.value, str(error), None)
+            work.services.store.put_verdict(context.epoch, rho, verdict)
+            return
         seed = seeds.device_seed(work.context.epoch_seed, leaf.device_id, profile.id, leaf.nonce_root)
         async with slots:
             if work.now() >= work.context.deadlines.observe_by:
@@ -61,8 +70,8 @@ async def verify_devices(work: Work, leaves: Sequence[SealedLeaf], rho: bytes) -
             reason=verdict.reason,
         )
 
-    profiles = {work.known_profile(leaf.device_id) for leaf in leaves}
-    preparing = (work.services.checker.prepare(p, work.context.epoch_seed, rho) for p in profiles)
+    profiles = {work.context.profile_of(leaf.device_id) for leaf in leaves}
+    preparing = (work.services.checker.prepare(p, work.context.epoch_seed, rho) for p in profiles if p is not None)
     # Openings are on their way while the projections are worked out.
     await asyncio.gather(*preparing, *(one(leaf) for leaf in leaves))
 

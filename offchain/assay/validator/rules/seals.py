@@ -38,19 +38,41 @@ def check_leaves(
         if left.device_id >= right.device_id:
             raise RuleError(f"seal not strictly ascending at device 0x{right.device_id.hex()}")
     for leaf in leaves:
-        known = device_of(leaf.device_id)
-        if known is None:
-            raise RuleError(f"sealed device 0x{leaf.device_id.hex()} is not enrolled")
-        device, profile = known
-        if device.leased:
-            raise RuleError(f"sealed device 0x{leaf.device_id.hex()} was leased when the epoch opened")
-        if leaf.job_hash != profile.job_hash(epoch_seed):
-            raise RuleError(f"sealed device 0x{leaf.device_id.hex()} has another job's hash")
-        if leaf.lane_root != NO_ROOT:
-            raise RuleError(f"sealed device 0x{leaf.device_id.hex()} has a lane root; no probe was asked")
-        message = Commitment(epoch, leaf.job_hash, leaf.device_id, leaf.nonce_root, leaf.result_root)
-        if not signed_by(message.digest(domain), leaf.signature, device.device_key):
-            raise RuleError(f"sealed device 0x{leaf.device_id.hex()} did not sign its line")
+        check_line(leaf, epoch, epoch_seed, device_of(leaf.device_id), domain)
+
+
+def check_line(
+    leaf: SealedLeaf, epoch: int, epoch_seed: bytes, known: tuple[Device, Profile] | None, domain: Domain
+) -> None:
+    """The same for one line; `known` is the enrolled device with its profile."""
+    if known is None:
+        raise RuleError(f"sealed device 0x{leaf.device_id.hex()} is not enrolled")
+    device, profile = known
+    if device.leased:
+        raise RuleError(f"sealed device 0x{leaf.device_id.hex()} was leased when the epoch opened")
+    if leaf.job_hash != profile.job_hash(epoch_seed):
+        raise RuleError(f"sealed device 0x{leaf.device_id.hex()} has another job's hash")
+    if leaf.lane_root != NO_ROOT:
+        raise RuleError(f"sealed device 0x{leaf.device_id.hex()} has a lane root; no probe was asked")
+    message = Commitment(epoch, leaf.job_hash, leaf.device_id, leaf.nonce_root, leaf.result_root)
+    if not signed_by(message.digest(domain), leaf.signature, device.device_key):
+        raise RuleError(f"sealed device 0x{leaf.device_id.hex()} did not sign its line")
+
+
+def check_whole(leaves: Sequence[SealedLeaf], seal_root: bytes, count: int) -> None:
+    """Raises RuleError unless these are all lines under the chain's seal, one a device, ascending.
+
+    Observed is only what is whole: of a device sealed twice with one result, what passes under one line's nonces is
+    wrong under the other's, and a pass of it could be held against whoever gave it.
+    """
+    if len(leaves) != count:
+        raise RuleError(f"{len(leaves)} lines, the chain's seal has {count}")
+    try:
+        root = sealed_tree(leaves).root
+    except ValueError as error:
+        raise RuleError(str(error)) from None
+    if root != seal_root:
+        raise RuleError(f"the lines make the root 0x{root.hex()}, the chain's seal is 0x{seal_root.hex()}")
 
 
 def check_seal(

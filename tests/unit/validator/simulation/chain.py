@@ -45,6 +45,8 @@ class Chain:
     happened: dict[tuple[str, int], int] = field(default_factory=dict)  # (event, epoch) -> block
     pending: list = field(default_factory=list)
     mined: list[tuple[str, int, str]] = field(default_factory=list)  # (name, epoch, sender)
+    rounds: dict[tuple[int, bool], int] = field(default_factory=dict)  # (epoch, is a report) -> accepted round
+    fork: int = 0
 
     async def mine(self) -> None:
         """A block a second, for ever."""
@@ -57,7 +59,9 @@ class Chain:
         timestamp = int(START + asyncio.get_running_loop().time())
         state = dict(self.states[-1]) if self.states else {}
         waiting, self.pending = self.pending, []
-        block = Block(number, keccak(b"block" + number.to_bytes(8, "big")), bytes(32), timestamp, 1)
+        block = Block(
+            number, keccak(b"block" + bytes([self.fork]) + number.to_bytes(8, "big")), bytes(32), timestamp, 1
+        )
         for name, epoch, sender, apply, done in waiting:
             try:
                 apply(state, block)
@@ -70,6 +74,14 @@ class Chain:
                 done.set_result(mined)
         self.blocks.append(block)
         self.states.append(state)
+
+    def reorganise(self, depth: int) -> None:
+        """The last `depth` blocks never were, nor anything in them; deeper than finality where `depth` is above it."""
+        self.fork += 1
+        del self.blocks[-depth:], self.states[-depth:]
+        self.happened = {key: block for key, block in self.happened.items() if block < len(self.blocks)}
+        for _ in range(depth):
+            self._mine_one()
 
     def since(self, epoch: int, block: Block) -> int:
         return block.timestamp - self.timing.genesis - epoch * self.timing.epoch_length
@@ -95,6 +107,7 @@ class Chain:
                 known, phase=Phase.SEALED, seal_root=seal.seal_root, seal_count=seal.count,
                 seal_block=block.number, seal_signers=mask,
             )  # fmt: skip
+            self.rounds[seal.epoch, False] = seal.round
 
         return apply
 
@@ -121,7 +134,28 @@ class Chain:
             state[report.epoch] = replace(
                 known, phase=Phase.REPORTED, devices_root=report.devices_root, report_signers=mask,
                 rewards_root=report.rewards_root, rewards_total=report.rewards_total,
+                data_hash=report.data_hash,
             )  # fmt: skip
+            self.rounds[report.epoch, True] = report.round
+
+        return apply
+
+    def apply_add(self, epoch: int, is_report: bool, round_: int, seat: int, signature: bytes):
+        def apply(state, block):
+            known = state.get(epoch, EMPTY)
+            if known.phase < (Phase.REPORTED if is_report else Phase.SEALED):
+                raise Reverted
+            if is_report:
+                message = EpochReport(
+                    epoch, 1, round_, known.rho, known.devices_root, known.rewards_root, known.rewards_total,
+                    known.data_hash,
+                )  # fmt: skip
+            else:
+                message = Seal(epoch, 1, round_, known.epoch_seed, known.seal_root, known.seal_count)
+            if not signed_by(message.digest(DOMAIN), signature, self.seats[seat].signer):
+                raise Reverted
+            name = "report_signers" if is_report else "seal_signers"
+            state[epoch] = replace(known, **{name: getattr(known, name) | 1 << seat})
 
         return apply
 
@@ -188,6 +222,9 @@ class Reader:
     async def drawn_block(self, epoch: int, until: Block) -> Block | None:
         return self._block_of("draw", epoch, until)
 
+    async def accepted_round(self, epoch: int, is_report: bool, until: Block) -> int | None:
+        return self._chain.rounds.get((epoch, is_report))
+
     async def last_report(self, before_epoch: int, until: Block) -> ReportedEpoch | None:
         state = self._chain.states[until.number]
         reported = [e for e, s in state.items() if e < before_epoch and s.phase == Phase.REPORTED]
@@ -219,6 +256,12 @@ class Writer:
 
     async def report(self, report: EpochReport, signers: int, signatures: bytes) -> Transaction | None:
         return await self._send("report", report.epoch, self._chain.apply_report(report, signers, signatures))
+
+    async def add_signature(
+        self, epoch: int, is_report: bool, round_: int, seat: int, signature: bytes
+    ) -> Transaction | None:
+        apply = self._chain.apply_add(epoch, is_report, round_, seat, signature)
+        return await self._send("addSignatures", epoch, apply)
 
     async def void(self, epoch: int) -> Transaction | None:
         return await self._send("voidEpoch", epoch, self._chain.apply_void(epoch))

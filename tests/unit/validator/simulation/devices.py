@@ -13,7 +13,7 @@ from assay.protocol.keccak import keccak
 from assay.protocol.messages import Challenge, Commitment
 from assay.protocol.quorum import quorum
 from assay.protocol.seeds import device_seed, nonce_root
-from assay.protocol.signing import address_of
+from assay.protocol.signing import Domain, address_of
 from assay.validator.errors import DeviceFailure
 from assay.validator.rules.values import Device
 
@@ -34,6 +34,7 @@ class SimDevice:
     fault: str = ""
     leased: bool = False
     used: dict = field(default_factory=dict)
+    provider: str = PROVIDER
 
     @property
     def key(self) -> bytes:
@@ -42,15 +43,16 @@ class SimDevice:
     @property
     def device(self) -> Device:
         address = address_of(self.key)
-        return Device(device_id_of(PROVIDER, address), PROVIDER, address, PROFILE.id, "http://sim", self.leased)
+        identity = device_id_of(self.provider, address)
+        return Device(identity, self.provider, address, PROFILE.id, "http://sim", self.leased)
 
 
 class SimDevices:
     """The devices' port, shared by all validators; `deaf` names accounts that no device answers."""
 
-    def __init__(self, devices: list[SimDevice], seats: int) -> None:
+    def __init__(self, devices: list[SimDevice], seats: int, domain: Domain = DOMAIN) -> None:
         self._devices = {d.device.device_id: d for d in devices}
-        self._seats = seats
+        self._seats, self._domain = seats, domain
         self._collected: dict = {}
         self.deaf: set[str] = set()
 
@@ -88,7 +90,7 @@ class SimDevices:
             }
             for account, (nonce, signature) in used
         ]
-        signature = to_hex(message.sign(DOMAIN, sim.key))
+        signature = to_hex(message.sign(self._domain, sim.key))
         return json.dumps({**message.to_json(), "challenges": challenges, "signature": signature}).encode()
 
     async def opening(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes:

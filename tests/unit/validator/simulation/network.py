@@ -33,9 +33,10 @@ from assay.validator.wake import Wake
 from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 from assay.validator.work import Services
 
-from .chain import DOMAIN, Chain, Reader, Writer
+from .chain import Chain, Reader, Writer
 from .devices import Checker, SimDevice, SimDevices
 from .power_cuts import STATEMENTS, STORE, WRITER, Tripwire
+from .slashable import RecordedSigner, assert_nothing_slashable
 from .virtual_time import START, VirtualClock
 
 TIMING = Timing(int(START) + 5, 20, 5, 14, 18, 30, 2, 300)
@@ -72,6 +73,7 @@ class SimNetwork:
     seed: int = 0
     cut_at: int | None = None  # step of the first node at which its power fails; it starts again a second later
     nodes: dict[int, Node] = field(default_factory=dict)
+    said: dict[int, list[Any]] = field(default_factory=dict)  # statements by seat, in order
     publications: dict[int, Publication] = field(default_factory=dict)  # of all, after `run`
 
     def __post_init__(self) -> None:
@@ -82,16 +84,18 @@ class SimNetwork:
         self.random = random.Random(self.seed)
         self.wires: list[Tripwire] = []
 
-    def start(self, i: int) -> None:
+    def start(self, i: int, latest_epoch: int = -1) -> None:
         """Starts a validator, over whatever it stored before."""
         clock, key = VirtualClock(self.offsets.get(i, 0.0)), seat_key(i)
         folder = self.folder / f"node-{i}"
-        wake, reader, speed = Wake(clock), Reader(self.chain), pace(TIMING)
+        wake, reader, speed = Wake(clock), self.reader(i), pace(TIMING)
         store = Store(open_database(folder / "validator.sqlite"), clock.now)
-        signer = SeatSigner(key, DOMAIN, folder / "signing.sqlite", -1, witness=Witness(folder / "witness"))
+        signer = SeatSigner(
+            key, reader.domain, folder / "signing.sqlite", latest_epoch, witness=Witness(folder / "witness")
+        )
         peers = SimPeers(self, i)
-        writer: Any = Writer(self.chain, key.address)
-        statements: Any = signer
+        writer = self.writer(i, clock)
+        statements: Any = RecordedSigner(signer, self.said.setdefault(i, []))
         if i == 0:
             wire = Tripwire(self.cut_at if not self.wires else None, lambda: self._cut(0))
             self.wires.append(wire)
@@ -104,9 +108,21 @@ class SimNetwork:
             random=self.random.randbytes,
         )  # fmt: skip
         daemon = Daemon(services, peers, key.address)
-        node = Node(daemon, Inbox(daemon.run_of, clock, wake), Publication(store, DOMAIN), signer)
+        node = Node(daemon, Inbox(daemon.run_of, clock, wake), Publication(store, reader.domain), signer)
         node.task = asyncio.create_task(daemon.run())
         self.nodes[i] = node
+
+    async def mine(self) -> None:
+        """Blocks, for ever."""
+        await self.chain.mine()
+
+    def reader(self, i: int) -> Any:
+        """What a validator sees of the chain."""
+        return Reader(self.chain)
+
+    def writer(self, i: int, clock: VirtualClock) -> Any:
+        """How a validator sends transactions."""
+        return Writer(self.chain, seat_key(i).address)
 
     async def kill(self, i: int) -> None:
         """Stops a validator where it stands."""
@@ -125,7 +141,7 @@ class SimNetwork:
 
     async def run(self, epochs: int, during: Callable | None = None) -> None:
         """Runs until the last of the first `epochs` epochs is reported, or past reporting."""
-        mining = asyncio.create_task(self.chain.mine())
+        mining = asyncio.create_task(self.mine())
         await asyncio.sleep(0)
         for i in range(self.seats):
             if i not in self.silent:
@@ -139,10 +155,13 @@ class SimNetwork:
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+        stores: dict[int, Any] = {}
         for i in list(self.nodes):
             self.last = self.nodes[i]
             self.publications[i] = self.last.publication
+            stores[i] = self.last.daemon.services.store
             await self.kill(i)
+        assert_nothing_slashable(self.said, stores, self.accounts, self.devices)
 
     def phase(self, epoch: int) -> Phase:
         """Phase at the head."""

@@ -13,7 +13,7 @@ STORE = (
     "put_content", "nonce", "put_commitment", "put_message", "put_verdict", "update_epoch", "put_tree",
 )  # fmt: skip
 STATEMENTS = ("sign_seal", "sign_observations", "sign_report")
-WRITER = ("open_epoch", "seal", "draw", "report", "void")
+WRITER = ("open_epoch", "seal", "draw", "report", "add_signature", "void")
 
 
 @dataclass

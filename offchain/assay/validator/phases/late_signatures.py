@@ -1,0 +1,86 @@
+"""Signing what was accepted without this seat: presence is what rewards count, and a late signature counts too."""
+
+from __future__ import annotations
+
+import structlog
+
+from assay.protocol.messages import EpochReport
+from assay.signing.errors import SigningError
+from assay.validator.phases.report_signing import named_batches
+from assay.validator.phases.results import ReportInputs, keep, work_out
+from assay.validator.phases.sealed_content import sealed_lines
+from assay.validator.ports import ChainEpoch
+from assay.validator.rules.seals import check_leaves, check_seal, seal_of
+from assay.validator.rules.values import RuleError
+from assay.validator.work import Work
+
+log = structlog.get_logger()
+
+
+async def add_to_seal(work: Work) -> None:
+    """Adds this seat's signature to the accepted seal, where it is missing and the seal is one it would have signed."""
+    context, record = work.context, work.record
+    found = await _accepted_without_us(work, is_report=False)
+    if found is None:
+        return
+    state, round_ = found
+    lines = await sealed_lines(work, state.seal_root, state.seal_count, work.context.deadlines.draw_by)
+    if lines is None:
+        return
+    seal = seal_of(context.epoch, context.set_id, round_, context.epoch_seed, lines)
+    try:
+        check_leaves(lines, context.epoch, context.epoch_seed, context.device_of, context.domain)
+        check_seal(seal, lines, context.epoch, context.set_id, context.epoch_seed, record.inventory_sets(), context.n)
+        signature = work.services.statements.sign_seal(seal)
+    except (RuleError, SigningError) as error:
+        log.info("seal not signed late", round=round_, reason=str(error))
+        return
+    await _add(work, False, round_, signature)
+
+
+async def add_to_report(work: Work, inputs: ReportInputs) -> None:
+    """The same for the accepted report: recomputed from the batches it was proposed with, or all that are held."""
+    context = work.context
+    found = await _accepted_without_us(work, is_report=True)
+    if found is None:
+        return
+    state, round_ = found
+    try:
+        batches = await named_batches(work, inputs, round_)
+        results = work_out(work, inputs, batches)
+    except RuleError as error:
+        log.info("report not signed late", round=round_, reason=str(error))
+        return
+    accepted = (state.devices_root, state.rewards_root, state.rewards_total, state.data_hash)
+    if accepted != (results.devices_root, results.rewards_root, results.rewards_total, results.data_hash):
+        log.info("report not signed late", round=round_, reason="the batches held here make another report")
+        return
+    keep(work, results)
+    try:
+        signature = work.services.statements.sign_report(
+            EpochReport(context.epoch, context.set_id, round_, inputs.rho, *accepted)
+        )
+    except SigningError as error:
+        log.info("report not signed late", round=round_, reason=str(error))
+        return
+    await _add(work, True, round_, signature)
+
+
+async def _accepted_without_us(work: Work, is_report: bool) -> tuple[ChainEpoch, int] | None:
+    final = work.services.follower.final
+    state = work.services.follower.at_final(work.context.epoch)
+    if final is None or state is None:
+        return None
+    signers = state.report_signers if is_report else state.seal_signers
+    if signers >> work.context.own & 1:
+        return None
+    round_ = await work.services.reader.accepted_round(work.context.epoch, is_report, final)
+    return None if round_ is None else (state, round_)
+
+
+async def _add(work: Work, is_report: bool, round_: int, signature: bytes) -> None:
+    transaction = await work.services.writer.add_signature(
+        work.context.epoch, is_report, round_, work.context.own, signature
+    )
+    if transaction is not None:
+        log.info("signed late", what="report" if is_report else "seal", transaction=transaction.hash)
