@@ -49,7 +49,7 @@ async def run(settings: MarketSettings) -> None:
         status = Status(deployment.network, deployment.chain_id)
         table = await asyncio.to_thread(SearchTable, engine)
         index.on_listings = lambda changed: table.load() if changed is None else table.update(changed)
-        context = Context(engine, status, table, links=await page_links(chain, settings, local))
+        context = Context(engine, status, table, links=await page_links(chain, settings, local) | {"fetch": fetch})
         follower = ChainFollower(index, NodeSource(chain), deployment.block)
         contents = ContentFollower(index, fetch, deployment.domain("EpochOracle"))
         offers = OfferFollower(index, fetch, deployment.domain("LeaseEscrow"))
@@ -125,6 +125,10 @@ async def page_links(chain: Chain, settings: MarketSettings, local: bool) -> dic
             return contract, chain.encode(ContractCall("NetworkToken", function, arguments))
         return deployment.address(contract), chain.encode(ContractCall(contract, function, arguments))
 
+    def explain(data: bytes) -> str:
+        name, arguments = chain.decoder.decode(data)
+        return f"{name}({', '.join(f'{k} = {v}' for k, v in arguments.items())})"[:300]
+
     def decode(target: str, calldata: bytes) -> tuple[str, Mapping[str, Any]] | None:
         if target != deployment.address("FraudProofs"):
             return None
@@ -137,8 +141,10 @@ async def page_links(chain: Chain, settings: MarketSettings, local: bool) -> dic
     return {
         "encode": encode,
         "decode": decode,
+        "explain": explain,
         "rpc": settings.rpc.split(",")[0] if local else "",
         "contracts": {name: contract.address for name, contract in deployment.contracts.items()},
         "tokens": tokens,
+        "claim_delay": await chain.call("RewardsDistributor", "claimDelay", at="latest"),
         "genesis": (await chain.call("EpochOracle", "timing", at="latest")).genesis,
     }

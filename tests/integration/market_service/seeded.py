@@ -23,7 +23,7 @@ from assay.market.events.record import Address, Event, Place
 from assay.market.events.registry import log_of
 from assay.market.events.seat_events import SeatEndpoint, SeatJoined, SetChanged
 from assay.market.events.stake_events import Deposited, Reserved, Slashed
-from assay.market.follow.content_changes import batch_changes, device_changes, reward_changes
+from assay.market.follow.content_changes import device_changes, reward_changes
 from assay.market.follow.index import Batch, Index, Tip
 from assay.market.follow.offer_follower import OfferFollower
 from assay.market.queries.search import SearchTable
@@ -190,12 +190,13 @@ def seeded_context(database: str, now: int) -> Context:
     fill(index, now)
     status = Status("devnet", 31337)
     status.move(index.tip(), index.tip().block)  # type: ignore[union-attr]
-    contracts = {name: account(name) for name in ("EpochOracle", "LeaseEscrow", "NetworkToken")}
+    contracts = {name: account(name) for name in ("EpochOracle", "LeaseEscrow", "DeviceRegistry", "NetworkToken")}
     links = {
         "rpc": "http://127.0.0.1:8545",
         "contracts": contracts,
         "tokens": {TOKEN: {"symbol": "tUSD", "decimals": 6}},
         "genesis": 0,
+        "explain": lambda data: "NotToday()",
         "encode": lambda contract, function, arguments: (contracts.get(contract, contract), h(function)),
     }
     return Context(engine, status, SearchTable(engine), links=links)

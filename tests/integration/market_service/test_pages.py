@@ -125,16 +125,27 @@ def test_rent__with_a_wallet__sends_each_transaction_and_names_the_lease(page: P
     expect(page.locator(".steps li")).to_have_count(2)
     expect(page.locator(".steps li[data-state=done]")).to_have_count(2)
     expect(page.get_by_role("link", name="Go to the lease")).to_have_attribute("href", "/leases/5")
+    expect(page.get_by_role("button", name="Check the device and start")).to_be_focused()
+    expect(page.locator("[data-lease-name]")).to_have_text("5")
     sent = page.evaluate("window.sent")
     assert [t["data"][:10] for t in sent] != [] and len({t["to"] for t in sent}) == 2
 
 
 def test_rent__refused_in_the_wallet__says_so(page: Page, market_url: str) -> None:
-    page.add_init_script(WALLET.replace("const REFUSE = false", "const REFUSE = true"))
+    page.add_init_script(WALLET.replace("REFUSE = false", "REFUSE = true"))
     page.goto(market_url + PAGES["rent"])
     page.get_by_role("button", name="Open the lease").click()
     page.get_by_role("button", name="Test wallet").click()
     expect(page.locator(".steps li[data-state=failed]")).to_contain_text("User rejected")
+
+
+def test_rent__that_the_contract_would_refuse__is_not_sent_and_says_why(page: Page, market_url: str) -> None:
+    page.add_init_script(WALLET.replace("REVERT = false", "REVERT = true"))
+    page.goto(market_url + PAGES["rent"])
+    page.get_by_role("button", name="Open the lease").click()
+    page.get_by_role("button", name="Test wallet").click()
+    expect(page.locator(".steps li[data-state=failed]")).to_contain_text("the contract would refuse: NotToday")
+    assert page.evaluate("window.sent") == []
 
 
 def test_evidence__verified_in_the_browser__leads_to_the_root_and_a_changed_leaf_does_not(
@@ -153,11 +164,15 @@ def test_evidence__verified_in_the_browser__leads_to_the_root_and_a_changed_leaf
 
 # A wallet that says yes to everything and finds every transaction in block 9; the second opens lease 5.
 WALLET = """
-const REFUSE = false;
+const REFUSE = false, REVERT = false;
 window.sent = [];
 const provider = { async request({ method, params }) {
   if (method === "eth_requestAccounts") return ["0x00000000000000000000000000000000000000aa"];
   if (method === "eth_chainId") return "0x7a69";
+  if (method === "eth_call") {
+    if (REVERT) throw Object.assign(new Error("execution reverted"), { data: "0xdeadbeef" });
+    return "0x";
+  }
   if (method === "eth_sendTransaction") {
     if (REFUSE) throw new Error("User rejected the request");
     window.sent.push(params[0]);

@@ -11,6 +11,7 @@ from assay.market.api.context import context_of
 
 MAX_AGE_S = 2
 _UNCACHED = ("/livez", "/readyz", "/metrics", "/v1/stream")
+_PASSED_ON = "/relay/"
 
 
 def etag_of(tip: str, revision: int, url: str) -> str:
@@ -22,10 +23,10 @@ async def cache_headers(request: Request, call_next: Callable[[Request], Awaitab
     """Middleware: ETag, Cache-Control, 304 and the block height on every GET of the index."""
     path = request.url.path
     status = context_of(request).status
-    if request.method != "GET" or path in _UNCACHED or path.startswith("/static/"):
+    if request.method != "GET" or path in _UNCACHED or path.startswith(("/static/", _PASSED_ON)):
         response = await call_next(request)
         if path.startswith("/static/"):
-            response.headers["cache-control"] = "public, max-age=86400"
+            response.headers["cache-control"] = "public, max-age=31536000, immutable"
         return response
     tip = status.tip.hash.hex() if status.tip else ""
     # A part of a page for htmx has the address of the whole page.

@@ -1,4 +1,4 @@
-"""Static files: ours beside this module; htmx and uPlot as npm ships them, copied here by `make market-assets`."""
+"""Static files: ours beside this module; npm's as npm ships them, copied here by `make market-assets`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ FROM_NPM = {
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
     "uPlot.iife.min.js": "uplot/dist/uPlot.iife.min.js",
     "uPlot.min.css": "uplot/dist/uPlot.min.css",
+    "sha3.min.js": "js-sha3/build/sha3.min.js",
 }
 
 
 def vendor_files() -> dict[str, Path]:
     """The npm files that are there, from the package or else from a checkout's node_modules.
 
-    Pages work without them: filters reload the page, charts are tables.
+    Pages work without them: filters reload the page, charts are tables, proofs are verified in a terminal.
     """
     found = {}
     for name, source in FROM_NPM.items():

@@ -110,6 +110,9 @@ def transaction(request: Request, ctx: Ctx, transaction: Hash) -> Response:
     """What a transaction did to the market."""
     with ctx.reading() as connection:
         found = accounts.transaction_events(connection, plain_hash(transaction))
+        shown = network.fault_page(connection, [faults.c.transaction == plain_hash(transaction)], None, 10)
     if not found:
         raise NotFound(f"No indexed event comes from transaction {transaction}.")
-    return pages_of(request).render(request, "transaction.html", transaction=transaction, events=found)
+    return pages_of(request).render(
+        request, "transaction.html", transaction=transaction, events=found, faults=shown.rows
+    )

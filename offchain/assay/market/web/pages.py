@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from assay.market.api.context import Context, NotFound
 from assay.market.errors import BadQuery
-from assay.market.web import assets, market_pages, network_pages, transactions
+from assay.market.web import assets, market_pages, network_pages, relay, transactions
 from assay.market.web.rendering import Pages
 
 
@@ -19,21 +19,24 @@ def add_pages(app: FastAPI, context: Context) -> None:
     app.state.pages = pages
     files = assets.vendor_files()
 
-    @app.get("/static/vendor/{name}", include_in_schema=False)
+    # Under the version, so that a module finds the modules of its own version beside it.
+    root = f"/static/{assets.fingerprint()}"
+
+    @app.get(f"{root}/vendor/{{name}}", include_in_schema=False)
     def vendor(name: str) -> Response:
         if name not in files:
             raise HTTPException(404, "no such file")
         kind = "text/css" if name.endswith(".css") else "text/javascript"
         return FileResponse(files[name], media_type=kind)
 
-    app.mount("/static", StaticFiles(directory=assets.STATIC), name="static")
-    for routes in (market_pages.router, network_pages.router, transactions.router):
+    app.mount(root, StaticFiles(directory=assets.STATIC), name="static")
+    for routes in (market_pages.router, network_pages.router, transactions.router, relay.router):
         app.include_router(routes)
 
     def failed(status: int, title: str) -> object:
         async def handler(request: Request, error: Exception) -> Response:
             text = str(getattr(error, "detail", error))
-            if request.url.path.startswith(("/v1/", "/send/")):
+            if request.url.path.startswith(("/v1/", "/send/", "/relay/")):
                 return JSONResponse({"error": text}, status)
             return pages.render(request, "failure.html", status, title=title, text=text)
 
@@ -42,7 +45,7 @@ def add_pages(app: FastAPI, context: Context) -> None:
     async def http_failure(request: Request, error: Exception) -> Response:
         code = error.status_code if isinstance(error, StarletteHTTPException) else 500
         text = str(getattr(error, "detail", error))
-        if request.url.path.startswith(("/v1/", "/send/", "/static/")):
+        if request.url.path.startswith(("/v1/", "/send/", "/relay/", "/static/")):
             return JSONResponse({"error": text}, code)
         return pages.render(request, "failure.html", code, title="Not here", text=text)
 

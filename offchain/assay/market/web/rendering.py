@@ -46,7 +46,7 @@ class Pages:
             "lease_statuses": formats.LEASE_STATUSES,
             "device_statuses": formats.DEVICE_STATUSES,
             "fault_names": formats.FAULTS,
-            "version": assets.fingerprint(),
+            "static": f"/static/{assets.fingerprint()}",
             "vendor": set(assets.vendor_files()),
             "links": context.links,
             "status": context.status,

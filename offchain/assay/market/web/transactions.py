@@ -11,16 +11,18 @@ from fastapi import APIRouter, Depends, HTTPException, Query
 from sqlalchemy import Connection, select
 
 from assay.market.api.context import Context, NotFound, context_of
-from assay.market.api.parameters import Hash, Number, plain_hash
+from assay.market.api.parameters import AddressPath, AddressQuery, Hash, Number, checked, plain_hash
 from assay.market.queries import devices
 from assay.market.queries.pages import one
-from assay.market.store.tables import epochs, leases, measurements
+from assay.market.store.tables import epochs, leases, measurements, rewards
 from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
+from assay.protocol.leaves import RewardLeaf
 
 router = APIRouter(prefix="/send", include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
 Seconds = Annotated[int, Query(ge=1, le=366 * 86400)]
+Receiver = AddressQuery
 RATE_UNIT = 10**18
 
 
@@ -101,14 +103,58 @@ def top_up(ctx: Ctx, lease_id: Number, seconds: Seconds) -> Any:
     }
 
 
+@router.get("/refusal")
+def refusal(ctx: Ctx, data: Annotated[str, Query(pattern="^0x([0-9a-fA-F]{2}){4,1024}$")]) -> Any:
+    """What a contract's revert data says, in its own words."""
+    explain = ctx.links.get("explain")
+    return {"reason": explain(bytes.fromhex(data[2:])) if explain else "refused"}
+
+
+@router.get("/rewards/{address}")
+def rewards_claim(ctx: Ctx, address: AddressPath, account: Receiver = None) -> Any:
+    """Claim what an account has earned, by the newest reward tree that the claim delay lets through."""
+    who = checked(address)
+    with ctx.reading() as connection:
+        newest = (
+            select(epochs)
+            .join(rewards, rewards.c.epoch == epochs.c.epoch)
+            .where(
+                rewards.c.account == who,
+                epochs.c.vetoed.is_(False),
+                epochs.c.reported_at + ctx.links.get("claim_delay", 0) < ctx.status.timestamp,
+            )
+            .order_by(epochs.c.epoch.desc())
+            .limit(1)
+        )
+        epoch = connection.execute(newest).mappings().first()
+        found = ctx.proofs.reward(connection, epoch["epoch"], epoch["rewards_root"], who) if epoch else None
+    if epoch is None or found is None or not isinstance(found.leaf, RewardLeaf):
+        raise NotFound("Nothing can be claimed yet: reports become claimable when the claim delay is over.")
+    receiver = checked(account) if account else who
+    arguments = (epoch["epoch"], found.leaf.cumulative, found.proof, receiver)
+    return {"steps": [step(ctx, "Claim what was earned", "RewardsDistributor", "claim", *arguments)]}
+
+
+# action -> (title, function, whether it names who is paid)
+ACTIONS = {
+    "end": ("End the lease now", "end", False),
+    "cancel": ("Cancel the pending lease", "cancel", False),
+    "refund": ("Take the refund", "refund", True),
+    "claim": ("Claim what has streamed", "claim", True),
+    "return-bond": ("Take the bond back", "returnBond", True),
+}
+
+
 @router.get("/{action}/{lease_id}")
-def settle(ctx: Ctx, action: str, lease_id: Number) -> Any:
-    """End or cancel a lease."""
-    titles = {"end": "End the lease now", "cancel": "Cancel the pending lease"}
-    if action not in titles:
+def settle(ctx: Ctx, action: str, lease_id: Number, account: Receiver = None) -> Any:
+    """One transaction on a lease; payouts go to the wallet that asks."""
+    if action not in ACTIONS:
         raise HTTPException(404, "no such action")
-    _lease(ctx, lease_id)
-    return {"steps": [step(ctx, titles[action], "LeaseEscrow", action, lease_id)]}
+    title, function, pays = ACTIONS[action]
+    lease = _lease(ctx, lease_id)
+    receiver = checked(account) if account else lease["renter"]
+    arguments = (lease_id, receiver) if pays else (lease_id,)
+    return {"steps": [step(ctx, title, "LeaseEscrow", function, *arguments)]}
 
 
 def _lease(ctx: Context, lease_id: int) -> dict[str, Any]:

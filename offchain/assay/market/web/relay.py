@@ -1,0 +1,102 @@
+"""Passes a renter's signed requests on to the lease's provider, whose certificate browsers cannot pin.
+
+Each request carries the wallet's signature over method, path, body and time, so that a market that passes it on can
+neither change it nor make one up. It does see what it passes on, logs included: the page says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.responses import StreamingResponse
+
+from assay.market.api.context import Context, NotFound, context_of
+from assay.market.api.parameters import Number
+from assay.market.errors import SourceFault
+from assay.market.queries.pages import one
+from assay.market.sources.http_fetch import Asked
+from assay.market.store.tables import devices, leases
+
+router = APIRouter(prefix="/relay/v1/leases/{lease_id}", include_in_schema=False)
+Ctx = Annotated[Context, Depends(context_of)]
+# What the pages use; everything else is the command line's.
+_PASSED_ON = re.compile(
+    r"POST (handover|handover/opening|start|jobs)"
+    r"|GET jobs(/[A-Za-z0-9_-]{1,64}(/output)?)?|DELETE jobs/[A-Za-z0-9_-]{1,64}"
+)
+HEADERS = ("x-assay-signature", "x-assay-issued-at")
+MOST_HEADER = 300
+MOST_BODY = 64 << 10
+MOST_ANSWER = 64 << 20
+MOST_SECONDS = 300.0
+MOST_AT_ONCE = 40
+
+
+class Passing:
+    """How many requests are being passed on."""
+
+    now = 0
+
+
+@router.api_route("/{path:path}", methods=["GET", "POST", "DELETE"])
+async def pass_on(ctx: Ctx, request: Request, lease_id: Number, path: str) -> StreamingResponse:
+    """The provider's answer, as it comes."""
+    if not _PASSED_ON.fullmatch(f"{request.method} {path}"):
+        raise HTTPException(404, "this is not passed on: ask the provider itself")
+    fetch = ctx.links.get("fetch")
+    if fetch is None:
+        raise HTTPException(503, "this market passes nothing on")
+    if Passing.now >= MOST_AT_ONCE:
+        raise HTTPException(503, "too many requests are being passed on; try again in a moment")
+    asked = await _asked(ctx, request, lease_id)
+    stack = AsyncExitStack()
+    Passing.now += 1
+    try:
+        answer = await stack.enter_async_context(fetch.passed_on(asked, MOST_ANSWER, MOST_SECONDS))
+    except SourceFault as fault:
+        Passing.now -= 1
+        raise HTTPException(502, f"the provider does not answer: {fault}") from None
+
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            async for piece in answer.pieces:
+                yield piece
+        finally:
+            Passing.now -= 1
+            await stack.aclose()
+
+    # Compressing would hold back what a log has just written.
+    headers = {"content-encoding": "identity", "cache-control": "no-store", "x-content-type-options": "nosniff"}
+    kind = "application/json" if answer.content_type.startswith("application/json") else "application/octet-stream"
+    return StreamingResponse(pieces(), answer.status, headers, kind)
+
+
+async def _asked(ctx: Context, request: Request, lease_id: int) -> Asked:
+    endpoint, fingerprint = _provider_of(ctx, lease_id)
+    headers = {name: request.headers[name] for name in HEADERS if name in request.headers}
+    if len(headers) < len(HEADERS) or any(len(value) > MOST_HEADER for value in headers.values()):
+        raise HTTPException(401, "the renter's wallet has to sign this request")
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MOST_BODY:
+            raise HTTPException(413, f"at most {MOST_BODY} bytes are passed on")
+    # The signature is over the path with its query, to the letter.
+    path = request.scope["raw_path"].decode("ascii").removeprefix("/relay").split("?", 1)[0]
+    query = request.url.query
+    url = endpoint.rstrip("/") + path + (f"?{query}" if query else "")
+    return Asked(request.method, url, bytes(body), {**headers, "content-type": "application/json"}, fingerprint)
+
+
+def _provider_of(ctx: Context, lease_id: int) -> tuple[str, bytes]:
+    """Endpoint and certificate of the lease's device, as the registry announces them."""
+    with ctx.reading() as connection:
+        lease = one(connection, leases, lease_id=lease_id)
+        device: dict[str, Any] | None = one(connection, devices, device_id=lease["device_id"]) if lease else None
+    if device is None or not device["endpoint"]:
+        raise NotFound(f"Lease {lease_id} has no provider that this market knows.")
+    return device["endpoint"], bytes(device["tls_fingerprint"] or bytes(32))

@@ -1,0 +1,70 @@
+// Forms that end in transactions: the market encodes them, the page names each, the wallet shows and sends it.
+import { account, ask, ready, reason, receipt, stepsIn } from "./wallet.mjs";
+
+// LeaseOpened(uint256 indexed leaseId, ...): the id is the first topic behind the signature.
+const leaseOf = (found, escrow) => {
+  const log = found.logs.find((l) => l.address.toLowerCase() === escrow.toLowerCase() && l.topics.length === 4);
+  return log ? BigInt(log.topics[1]).toString() : null;
+};
+
+// What a contract would answer, before the wallet is bothered: null, or its reason in words.
+async function refusal(transaction) {
+  try {
+    await ask("eth_call", transaction, "latest");
+    return null;
+  } catch (error) {
+    const data = error?.data?.data ?? error?.data?.originalError?.data ?? error?.data;
+    if (!/^0x([0-9a-f]{2}){4,}$/i.test(data ?? "")) return reason(error);
+    const answer = await fetch(`/send/refusal?data=${data.slice(0, 2050)}`);
+    return answer.ok ? (await answer.json()).reason : reason(error);
+  }
+}
+
+async function run(plan, steps) {
+  const items = plan.steps.map((step) => steps.add(step.title));
+  let last = null;
+  for (const [n, step] of plan.steps.entries()) {
+    const transaction = { from: account(), to: step.to, data: step.data };
+    const refused = await refusal(transaction);
+    if (refused) { items[n].say("failed", `${step.title}: the contract would refuse: ${refused}`); return null; }
+    items[n].say("waiting", `${step.title}: confirm ${step.function} in the wallet`);
+    let hash;
+    try {
+      hash = await ask("eth_sendTransaction", transaction);
+    } catch (error) { items[n].say("failed", `${step.title}: ${reason(error)}`); return null; }
+    items[n].say("waiting", `${step.title}: sent, waiting for its block`);
+    const found = await receipt(hash);
+    if (BigInt(found.status) !== 1n) { items[n].say("failed", `${step.title}: the contract refused it (${hash})`); return null; }
+    items[n].say("done", `${step.title}: done in block ${Number(found.blockNumber)}, ${Number(found.gasUsed ?? 0).toLocaleString("en")} gas`);
+    last = { block: Number(found.blockNumber), lease: step.function === "LeaseEscrow.open" ? leaseOf(found, step.to) : null };
+  }
+  return last;
+}
+
+async function send(form) {
+  const steps = stepsIn(form.querySelector(".steps"));
+  const button = form.querySelector('button[type="submit"]');
+  const note = steps.add("Waiting for the wallet", "waiting");
+  button.disabled = true;
+  try {
+    if (!(await ready())) { note.say("failed", "No wallet was chosen"); return; }
+    const query = new URLSearchParams({ account: account() });
+    if (form.elements.hours) query.set("seconds", window.secondsOf(form));
+    const answer = await fetch(`${form.dataset.send}?${query}`);
+    const plan = await answer.json();
+    if (!answer.ok) { note.say("failed", plan.error ?? "The market has no answer"); return; }
+    note.remove();
+    const done = await run(plan, steps);
+    if (done?.lease) dispatchEvent(new CustomEvent("leaseopened", { detail: done.lease }));
+    else if (done && form.dataset.then) {
+      steps.add("Waiting until the market sees it", "waiting");
+      addEventListener("block", (event) => { if (event.detail.block >= done.block) location.reload(); });
+    }
+  } catch (error) {
+    note.say("failed", reason(error));
+  } finally { button.disabled = false; }
+}
+
+for (const form of document.querySelectorAll("form[data-send]")) {
+  form.addEventListener("submit", (event) => { event.preventDefault(); send(form); });
+}
