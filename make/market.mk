@@ -6,7 +6,7 @@ VENDORED := offchain/assay/market/web/static/vendor
 market-assets: setup ## Copy htmx and uPlot from node_modules into the package
 	mkdir -p $(VENDORED)
 	cp node_modules/htmx.org/dist/htmx.min.js node_modules/uplot/dist/uPlot.iife.min.js \
-	  node_modules/uplot/dist/uPlot.min.css $(VENDORED)/
+	  node_modules/uplot/dist/uPlot.min.css node_modules/js-sha3/build/sha3.min.js $(VENDORED)/
 
 bench-market: setup ## Search latency of the market at 1,000 to 500,000 devices
 	python -m benchmarks.market.search --out build/bench-market.json
