@@ -1,7 +1,8 @@
 """Compare a deployment with its parameters: `ape run check_deployment --network …`.
 
 Reads the chain and fails if a wiring, a role or a parameter differs from `deployments/<network>.yml` (and the file that
-ASSAY_PARAMETERS names), if code differs from what was compiled, or if the deployer kept any power.
+ASSAY_PARAMETERS names), if a contract was created with other code or arguments, or if anybody but those that the file
+names holds a role, the deployer above all.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ape.cli import ConnectedProviderCommand
 
 from scripts._deployment.checks import differences
 from scripts._deployment.execution import chain_id
-from scripts._deployment.parameters import BadParameters, load
+from scripts._deployment.parameters import BadParameters, load, network_of, refuse_placeholders
 
 
 @click.command(cls=ConnectedProviderCommand)
@@ -25,10 +26,12 @@ from scripts._deployment.parameters import BadParameters, load
 def cli(deployment: Path | None) -> None:
     """Fail if the contracts on-chain are not what the parameters say."""
     provider = ape.networks.active_provider
-    path = deployment or Path("build/deployments/local.json")
+    path = deployment or Path("build/deployments")
     try:
+        path = deployment or path / f"{network_of(chain_id(provider))}.json"
         data = json.loads(path.read_text())
         parameters = load(data["network"], os.environ.get("ASSAY_PARAMETERS"))
+        refuse_placeholders(parameters)
     except (OSError, ValueError, KeyError, BadParameters) as error:
         click.echo(f"error: {path}: {error}", err=True)
         sys.exit(1)

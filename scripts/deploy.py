@@ -16,25 +16,24 @@ import click
 from ape.cli import ConnectedProviderCommand
 
 from scripts._deployment.execution import DeploymentFailed, chain_id, deploy
-from scripts._deployment.parameters import BadParameters, load
+from scripts._deployment.parameters import BadParameters, load, network_of
 
 LOCAL_CHAIN = 31337
 
 
 def network_name(provider: ape.api.ProviderAPI) -> str:
-    """Name of the parameter file for the network that Ape is connected to."""
-    if chosen := os.environ.get("ASSAY_NETWORK"):
-        return chosen
-    if chain_id(provider) == LOCAL_CHAIN:
-        return "local"
-    ecosystem, network = provider.network.ecosystem.name, provider.network.name
-    return network if ecosystem == "ethereum" else f"{ecosystem}-{network}"
+    """Name of the parameter file: the one for the chain that Ape is connected to, or ASSAY_NETWORK."""
+    return os.environ.get("ASSAY_NETWORK") or network_of(chain_id(provider))
 
 
 def deployer_account(alias: str | None, provider: ape.api.ProviderAPI) -> ape.api.AccountAPI:
     """Keys are Ape's; none is ever read from the tree."""
     if alias:
-        return ape.accounts.load(alias)
+        account = ape.accounts.load(alias)
+        # One question for the passphrase instead of one for each of ten transactions; APE_ACCOUNTS_<alias>_PASSPHRASE
+        # answers it where nobody is there to.
+        account.set_autosign(True, passphrase=os.environ.get(f"APE_ACCOUNTS_{alias}_PASSPHRASE"))
+        return account
     if chain_id(provider) == LOCAL_CHAIN:
         return ape.accounts.test_accounts[0]
     raise DeploymentFailed("name the deployer's Ape account with --account or ASSAY_DEPLOYER")

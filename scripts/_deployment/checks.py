@@ -7,10 +7,19 @@ from typing import Any
 
 from eth_utils import keccak
 
+from scripts._deployment.creation import creation_differs
+from scripts._deployment.holders import function_roles_of, holders_of, logs_of
 from scripts._deployment.parameters import Parameters
 from scripts._deployment.plan import lease_tokens, predicted, steps
 
 ADMIN, GUARDIAN = 0, 1
+PAUSES = ("pauseEntry(uint40)", "resumeEntry()")
+GUARDED = {  # what the guardian may call
+    "DeviceRegistry": PAUSES,
+    "ValidatorSet": PAUSES,
+    "LeaseEscrow": PAUSES,
+    "RewardsDistributor": ("veto(uint64)",),
+}
 WIRING = {
     "EpochOracle": {"validatorSet": "ValidatorSet", "schedule": "RewardsDistributor"},
     "ValidatorSet": {
@@ -62,13 +71,17 @@ def differences(p: Parameters, project: Any, provider: Any, data: dict[str, Any]
     found += [f"{name}: no code at {a}" for name, a in recorded.items() if not provider.get_code(a)]
     if found:
         return found
+    for step in plan:
+        transaction, arguments = data["contracts"][step.name].get("transaction"), step.arguments(expected)
+        if wrong := creation_differs(provider, getattr(project, step.name), arguments, transaction):
+            found.append(f"{step.name}: {wrong}")
     contracts = {
         name: getattr(project, name).at(address, fetch_from_explorer=False) for name, address in recorded.items()
     }
     for name, expected_value, actual in (
         *_wiring(contracts, recorded),
         *_parameters(p, contracts, data["genesis"]),
-        *_roles(p, contracts, recorded, data["deployer"]),
+        *_roles(p, contracts, recorded, provider, data["block"]),
     ):
         if expected_value != actual:
             found.append(f"{name}: should be {expected_value!r}, is {actual!r}")
@@ -112,23 +125,35 @@ def _parameters(p: Parameters, c: dict[str, Any], genesis: int) -> Iterator[tupl
 
 
 def _roles(
-    p: Parameters, c: dict[str, Any], addresses: dict[str, str], deployer: str
+    p: Parameters, c: dict[str, Any], addresses: dict[str, str], provider: Any, block: int
 ) -> Iterator[tuple[str, Any, Any]]:
-    authority, timelock, g = c["Authority"], c["Timelock"], p.governance
-    yield "Authority: timelock is admin", True, authority.hasRole(ADMIN, addresses["Timelock"])[0]
-    yield "Authority: deployer is admin", False, authority.hasRole(ADMIN, deployer)[0]
-    yield "Authority: guardian guards", True, authority.hasRole(GUARDIAN, g.guardian)[0]
-    yield "Authority: deployer guards", g.guardian == deployer, authority.hasRole(GUARDIAN, deployer)[0]
-    admin = timelock.DEFAULT_ADMIN_ROLE()
-    yield "Timelock: administers itself", True, timelock.hasRole(admin, addresses["Timelock"])
-    yield "Timelock: deployer is admin", False, timelock.hasRole(admin, deployer)
-    for role, holders in (("PROPOSER_ROLE", g.proposers), ("EXECUTOR_ROLE", g.executors)):
-        identifier = getattr(timelock, role)()
-        for holder in holders:
-            yield f"Timelock: {holder} has {role}", True, timelock.hasRole(identifier, holder)
-        yield f"Timelock: deployer has {role}", deployer in holders, timelock.hasRole(identifier, deployer)
-    for name in ("DeviceRegistry", "ValidatorSet", "LeaseEscrow"):
-        for method in ("pauseEntry(uint40)", "resumeEntry()"):
-            selector = keccak(method.encode())[:4]
-            role = authority.getTargetFunctionRole(addresses[name], selector)
-            yield f"Authority: role of {name}.{method}", GUARDIAN, role
+    """Every role is held by whom the parameters name and by nobody else, the deployer included."""
+    authority_logs = logs_of(provider, addresses["Authority"], block)
+    g, timelock = p.governance, c["Timelock"]
+    expected = {"administers": {addresses["Timelock"]}, "guards": {g.guardian}}
+    held = holders_of(authority_logs)
+    for verb, role in (("administers", ADMIN), ("guards", GUARDIAN)):
+        yield f"Authority: who {verb}", sorted(expected[verb]), sorted(held.pop(role, set()))
+    yield "Authority: holders of other roles", {}, held
+
+    held = holders_of(logs_of(provider, addresses["Timelock"], block))
+    for name, holders in (
+        ("DEFAULT_ADMIN_ROLE", [addresses["Timelock"]]),
+        ("PROPOSER_ROLE", g.proposers),
+        ("CANCELLER_ROLE", g.proposers),
+        ("EXECUTOR_ROLE", g.executors),
+    ):
+        role = int.from_bytes(bytes(getattr(timelock, name)()))
+        yield f"Timelock: holders of {name}", sorted(set(holders)), sorted(held.pop(role, set()))
+    yield "Timelock: holders of other roles", {}, held
+
+    guarded = {
+        (addresses[name], keccak(method.encode())[:4]): GUARDIAN
+        for name, methods in GUARDED.items()
+        for method in methods
+    }
+    actual = function_roles_of(authority_logs)
+    names = {address: name for name, address in addresses.items()}
+    for target, selector in sorted(guarded.keys() | actual.keys()):
+        where = f"Authority: role of {names.get(target, target)}, function 0x{selector.hex()}"
+        yield where, guarded.get((target, selector), ADMIN), actual.get((target, selector), ADMIN)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts._deployment.artifact import Artifact, plain
-from scripts._deployment.parameters import Parameters
+from scripts._deployment.creation import creation_of
+from scripts._deployment.parameters import Parameters, refuse_placeholders
 from scripts._deployment.plan import predicted, steps
 
 
@@ -38,6 +39,7 @@ def deploy(
             f"the chain is {chain_id(provider)}, the parameters are for {parameters.chainId}; "
             "choose the network that the file is for"
         )
+    refuse_placeholders(parameters)
     artifact = _begun(parameters, provider, deployer, path)
     data = artifact.data
     plan = steps(parameters, data["genesis"])
@@ -48,7 +50,9 @@ def deploy(
         contract = getattr(project, step.name)
         if provider.get_code(address):
             say(f"{step.name} stands at {address}")
-            known = data["contracts"].get(step.name, {})
+            known = data["contracts"].get(step.name) or creation_of(
+                provider, data["deployer"], data["firstNonce"] + offset, data["block"]
+            )
         else:
             nonce = provider.get_nonce(deployer.address)
             if nonce != data["firstNonce"] + offset:

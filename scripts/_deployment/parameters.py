@@ -175,6 +175,39 @@ class Parameters(_Model):
     assumptions: Assumptions
 
 
+# What the files in the tree hold where whoever deploys has to name accounts of their own.
+PLACEHOLDERS = {
+    to_checksum_address("0x" + "00" * 20),
+    to_checksum_address("0x000000000000000000000000000000000000dEaD"),
+}
+
+
+def refuse_placeholders(p: Parameters) -> None:
+    """Raises BadParameters that names every account still to be filled in."""
+    accounts = {
+        **{f"token.allocations.{i}.account": a.account for i, a in enumerate(p.token.allocations)},
+        **{f"governance.proposers.{i}": a for i, a in enumerate(p.governance.proposers)},
+        **{f"governance.executors.{i}": a for i, a in enumerate(p.governance.executors)},
+        "governance.guardian": p.governance.guardian,
+    }
+    left = [f"{where}: {account} is a placeholder" for where, account in accounts.items() if account in PLACEHOLDERS]
+    if left:
+        raise BadParameters(
+            f"deployments/{p.network}.yml names accounts that are nobody's:\n  "
+            + "\n  ".join(left)
+            + "\nPut your own there (a multi-signature wallet for each), or name a file that does in ASSAY_PARAMETERS."
+        )
+
+
+def network_of(chain_id: int, folder: Path = FOLDER) -> str:
+    """Name of the network whose file is for this chain. Raises BadParameters."""
+    known = {int(_read(path)["chainId"]): path.stem for path in sorted(folder.glob("*.yml"))}
+    if chain_id not in known:
+        chains = ", ".join(f"{name} ({number})" for number, name in known.items())
+        raise BadParameters(f"no file in {folder} is for chain {chain_id}; known: {chains}")
+    return known[chain_id]
+
+
 def load(network: str, override: str | os.PathLike[str] | None = None, folder: Path = FOLDER) -> Parameters:
     """Parameters of a network; those in the file `override` replace them, key by key. Raises BadParameters."""
     data = _read(folder / f"{network}.yml")

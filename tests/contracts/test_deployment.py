@@ -1,13 +1,19 @@
 """Deployed by the script: resumable, refused where it cannot be right, and checked against its parameters."""
 
+import copy
 import json
 
 import pytest
+from eth_utils import keccak
 from support.parameters import parameters_for
 
+from scripts._deployment import execution
 from scripts._deployment.checks import differences
 from scripts._deployment.execution import DeploymentFailed, deploy
-from scripts._deployment.parameters import BadParameters, Parameters, load
+from scripts._deployment.parameters import BadParameters, Parameters, load, network_of, refuse_placeholders
+from scripts._deployment.plan import Step, steps
+
+ROLES = (b"PROPOSER_ROLE", b"EXECUTOR_ROLE")
 
 
 @pytest.fixture
@@ -19,40 +25,156 @@ def run(parameters, project, chain, account, path):
     return deploy(parameters, project, chain.provider, account, path)
 
 
-def test_deploy__all_of_it__nothing_differs(parameters, project, chain, accounts, tmp_path):
-    data = run(parameters, project, chain, accounts[50], tmp_path / "a.json")
+@pytest.fixture(scope="module")
+def complete(project, chain, accounts, tmp_path_factory):
+    """A deployment that nothing is wrong with; each test works on a snapshot of it."""
+    path = tmp_path_factory.mktemp("complete") / "a.json"
+    parameters = parameters_for(accounts[:3])
+    return parameters, run(parameters, project, chain, accounts[50], path), path
+
+
+def found_wrong(complete, project, chain, **changes):
+    parameters, data, _ = complete
+    return differences(parameters.model_copy(update=changes), project, chain.provider, copy.deepcopy(data))
+
+
+def test_deploy__all_of_it__nothing_differs(complete, project, chain):
+    _, data, path = complete
     assert data["complete"]
-    assert differences(parameters, project, chain.provider, data) == []
-    assert json.loads((tmp_path / "a.json").read_text()) == data
+    assert found_wrong(complete, project, chain) == []
+    assert json.loads(path.read_text()) == data
 
 
-def test_check__other_parameters__named(parameters, project, chain, accounts, tmp_path):
-    data = run(parameters, project, chain, accounts[50], tmp_path / "a.json")
-    changed = parameters.model_dump()
-    changed["stakes"]["bountyBps"] = 500
-    found = differences(Parameters.model_validate(changed), project, chain.provider, data)
-    assert found == ["StakeManager.bountyBps: should be 500, is 1000"]
+def test_check__other_parameters__named(complete, project, chain):
+    parameters, _, _ = complete
+    stakes = parameters.stakes.model_copy(update={"bountyBps": 500})
+    found = found_wrong(complete, project, chain, stakes=stakes)
+    assert found[0].startswith("StakeManager: transaction 0x")
+    assert found[0].endswith("carried other arguments than the parameters ask for")
+    assert found[1:] == ["StakeManager.bountyBps: should be 500, is 1000"]
 
 
-def test_deploy__failed_half_way__goes_on_where_it_stopped(parameters, project, chain, accounts, tmp_path):
-    class Failing:
-        """The deployer, gone after four contracts."""
+def governed(project, chain, accounts, data, name, call, *arguments):
+    """A call by the timelock, as governance could make it."""
+    timelock = data["contracts"]["Timelock"]["address"]
+    chain.provider.make_request("anvil_setBalance", [timelock, hex(10**18)])
+    contract = getattr(project, name).at(data["contracts"][name]["address"], fetch_from_explorer=False)
+    return getattr(contract, call)(*arguments, sender=accounts[timelock])
 
-        def __init__(self, account):
-            self.account, self.address, self.left = account, account.address, 4
+
+@pytest.mark.parametrize(
+    ("name", "call", "arguments", "where"),
+    [
+        ("Authority", "grantRole", (0, "DEPLOYER", 0), "Authority: who administers"),
+        ("Authority", "grantRole", (1, "DEPLOYER", 0), "Authority: who guards"),
+        ("Authority", "grantRole", (7, "DEPLOYER", 0), "Authority: holders of other roles"),
+        ("Authority", "revokeRole", (1, "GUARDIAN"), "Authority: who guards"),
+        ("Timelock", "grantRole", (b"PROPOSER_ROLE", "DEPLOYER"), "Timelock: holders of PROPOSER_ROLE"),
+        ("Timelock", "grantRole", (b"EXECUTOR_ROLE", "DEPLOYER"), "Timelock: holders of EXECUTOR_ROLE"),
+        ("Timelock", "grantRole", (bytes(32), "DEPLOYER"), "Timelock: holders of DEFAULT_ADMIN_ROLE"),
+        ("Timelock", "grantRole", (b"\1" * 32, "DEPLOYER"), "Timelock: holders of other roles"),
+    ],
+)
+def test_check__role_that_the_file_does_not_give__named(
+    complete, project, chain, accounts, name, call, arguments, where
+):
+    _, data, _ = complete
+    who = {"DEPLOYER": accounts[50].address, "GUARDIAN": accounts[1].address}
+    values = [who.get(a, a) if isinstance(a, str) else keccak(a) if a in ROLES else a for a in arguments]
+    governed(project, chain, accounts, data, name, call, *values)
+    found = found_wrong(complete, project, chain)
+    assert len(found) == 1 and found[0].startswith(where), found
+
+
+def test_check__function_opened_to_another_role__named(complete, project, chain, accounts):
+    _, data, _ = complete
+    escrow = data["contracts"]["LeaseEscrow"]["address"]
+    set_fee = keccak(b"setFee(uint16)")[:4]
+    governed(project, chain, accounts, data, "Authority", "setTargetFunctionRole", escrow, [set_fee], 1)
+    where = f"Authority: role of LeaseEscrow, function 0x{set_fee.hex()}"
+    assert found_wrong(complete, project, chain) == [f"{where}: should be 0, is 1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "arguments", "where"),
+    [
+        ("StakeManager", "setBounty", (900,), "StakeManager.bountyBps: should be 1000, is 900"),
+        ("LeaseEscrow", "setFee", (300,), "LeaseEscrow.feeBps: should be 200, is 300"),
+        ("Timelock", "updateDelay", (60,), "Timelock.getMinDelay: should be 172800, is 60"),
+    ],
+)
+def test_check__value_changed_since__named(complete, project, chain, accounts, name, call, arguments, where):
+    _, data, _ = complete
+    governed(project, chain, accounts, data, name, call, *arguments)
+    assert found_wrong(complete, project, chain) == [where]
+
+
+def test_check__wired_to_another_contract__named(parameters, project, chain, accounts, tmp_path, monkeypatch):
+    def miswired(p, genesis):
+        """As planned, but FraudProofs is told another token."""
+        plan = steps(p, genesis)
+        at = next(i for i, step in enumerate(plan) if step.name == "FraudProofs")
+        right = plan[at].arguments
+        plan[at] = Step("FraudProofs", lambda a: [a["TestToken"] if x == a["NetworkToken"] else x for x in right(a)])
+        return plan
+
+    monkeypatch.setattr(execution, "steps", miswired)
+    data = run(parameters, project, chain, accounts[53], tmp_path / "a.json")
+    monkeypatch.undo()
+    found = differences(parameters, project, chain.provider, data)
+    assert [line.split(": ")[0] for line in found] == ["FraudProofs", "FraudProofs.token"]
+
+
+def test_check__contract_of_other_code__named(complete, project, chain):
+    """What was compiled has changed since, or something else was deployed."""
+    parameters, data, _ = complete
+    swapped = copy.deepcopy(data)
+    swapped["contracts"]["TestToken"]["transaction"] = data["contracts"]["NetworkToken"]["transaction"]
+    swapped["contracts"]["Timelock"]["transaction"] = None
+    swapped["contracts"]["Authority"]["transaction"] = "0x" + "11" * 32
+    found = differences(parameters, project, chain.provider, swapped)
+    assert [line.split(": ")[0] for line in found] == ["Timelock", "Authority", "TestToken"]
+    assert "no creating transaction" in found[0]
+    assert "not on this chain" in found[1]
+    assert "other code" in found[2]
+
+
+def test_check__recorded_elsewhere_or_not_there__named(complete, project, chain):
+    parameters, data, _ = complete
+    moved = copy.deepcopy(data)
+    moved["contracts"]["LeaseEscrow"]["address"] = "0x" + "11" * 20
+    found = differences(parameters, project, chain.provider, moved)
+    assert found[0].startswith("LeaseEscrow: recorded at 0x1111")
+    assert any("no code at" in line for line in found)
+
+
+def test_deploy__killed_after_each_transaction__ends_as_if_it_never_was(parameters, project, chain, accounts, tmp_path):
+    """Once mined and before it is written down: the worst moment, at every contract."""
+
+    class Killed(BaseException):
+        pass
+
+    class Mortal:
+        address = accounts[51].address
 
         def deploy(self, *arguments):
-            if self.left == 0:
-                raise ConnectionError("gone")
-            self.left -= 1
-            return self.account.deploy(*arguments)
+            accounts[51].deploy(*arguments)
+            raise Killed
 
     path = tmp_path / "a.json"
-    with pytest.raises(ConnectionError):
-        run(parameters, project, chain, Failing(accounts[51]), path)
-    assert not json.loads(path.read_text())["complete"]
-    data = run(parameters, project, chain, accounts[51], path)
-    assert data["complete"]
+    deaths = 0
+    while not (path.exists() and json.loads(path.read_text())["complete"]):
+        try:
+            run(parameters, project, chain, Mortal(), path)
+        except Killed:
+            deaths += 1
+    data = json.loads(path.read_text())
+    assert deaths == len(data["contracts"]) == 11
+    for entry in data["contracts"].values():
+        receipt = chain.provider.get_receipt(entry["transaction"])
+        assert (receipt.contract_address, receipt.block_number, receipt.gas_used) == (
+            entry["address"], entry["block"], entry["gas"],
+        )  # fmt: skip
     assert differences(parameters, project, chain.provider, data) == []
 
 
@@ -97,6 +219,30 @@ def test_parameters__malformed__say_what_and_where(tmp_path, text, message):
 def test_parameters__unknown_network__names_the_known(tmp_path):
     with pytest.raises(BadParameters, match="local"):
         load("nowhere")
+
+
+@pytest.mark.parametrize("network", ["sepolia", "base-mainnet"])
+def test_placeholders__of_the_shipped_files__refused_by_name(network):
+    with pytest.raises(BadParameters, match=r"governance\.guardian: 0x0+dEaD is a placeholder") as error:
+        refuse_placeholders(load(network))
+    for where in ("token.allocations.0.account", "governance.proposers.0", "governance.executors.0"):
+        assert where in str(error.value)
+    assert "ASSAY_PARAMETERS" in str(error.value)
+    refuse_placeholders(load("local"))
+
+
+def test_deploy__placeholders_left__nothing_sent(parameters, project, chain, accounts, tmp_path):
+    governance = parameters.governance.model_copy(update={"guardian": "0x000000000000000000000000000000000000dEaD"})
+    nonce = accounts[54].nonce
+    with pytest.raises(BadParameters, match=r"governance\.guardian"):
+        run(parameters.model_copy(update={"governance": governance}), project, chain, accounts[54], tmp_path / "a.json")
+    assert accounts[54].nonce == nonce and not (tmp_path / "a.json").exists()
+
+
+def test_network__of_a_chain__is_the_file_that_names_it():
+    assert [network_of(n) for n in (31337, 11155111, 8453)] == ["local", "sepolia", "base-mainnet"]
+    with pytest.raises(BadParameters, match=r"chain 5; known: base-mainnet \(8453\)"):
+        network_of(5)
 
 
 @pytest.mark.parametrize("network", ["local", "sepolia", "base-mainnet"])
