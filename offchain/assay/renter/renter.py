@@ -31,7 +31,7 @@ from assay.renter.planned import Planned, planned_call, planned_opening
 from assay.renter.provider_session import ProviderSession
 from assay.renter.search import Order, Wanted
 from assay.renter.settings import RenterSettings
-from assay.renter.steps import Step, StepName, Steps
+from assay.renter.steps import Step, StepName, Steps, untold
 from assay.renter.wallet import ESCROW, Done, Wallet
 from assay.renter.wallet_opener import WalletOpener
 
@@ -144,7 +144,7 @@ class Renter:
     # --- renting
 
     async def rent(
-        self, listing: Listing, deposit: int, min_score: int = 0, on_step: Callable[[Step], None] = lambda step: None
+        self, listing: Listing, deposit: int, min_score: int = 0, on_step: Callable[[Step], None] = untold
     ) -> Rented:
         """Opens, has the device prove itself, verifies, starts. `deposit` in base units.
 
@@ -155,7 +155,7 @@ class Renter:
         lease, done = await self._open(listing, deposit, min_score, steps)
         return await self._prove_and_start(lease, done, steps)
 
-    async def resume(self, lease_id: int, on_step: Callable[[Step], None] = lambda step: None) -> Rented:
+    async def resume(self, lease_id: int, on_step: Callable[[Step], None] = untold) -> Rented:
         """As `rent` from the handover on, for a lease that was opened elsewhere or whose renting broke off."""
         return await self._prove_and_start(await self.lease(lease_id), [], Steps(on_step))
 

@@ -20,7 +20,7 @@ from assay.renter.provider_session import JobState, ProviderSession
 from assay.renter.renter import LIMIT, Rented, Renter
 from assay.renter.search import Order, Wanted
 from assay.renter.settings import RenterSettings
-from assay.renter.steps import Step
+from assay.renter.steps import Step, untold
 from assay.renter.wallet import Done
 
 T = TypeVar("T")
@@ -162,12 +162,12 @@ class SyncRenter:
         return self._run(self._renter.market_status())
 
     def rent(
-        self, listing: Listing, deposit: int, min_score: int = 0, on_step: Callable[[Step], None] = lambda step: None
+        self, listing: Listing, deposit: int, min_score: int = 0, on_step: Callable[[Step], None] = untold
     ) -> Rented:
         """Opens, has the device prove itself, verifies, starts. `deposit` in base units."""
         return self._run(self._renter.rent(listing, deposit, min_score, on_step))
 
-    def resume(self, lease_id: int, on_step: Callable[[Step], None] = lambda step: None) -> Rented:
+    def resume(self, lease_id: int, on_step: Callable[[Step], None] = untold) -> Rented:
         """As `rent` from the handover on."""
         return self._run(self._renter.resume(lease_id, on_step))
 
