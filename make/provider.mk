@@ -1,5 +1,5 @@
 # The provider's daemon and the renter's library.
-.PHONY: test-provider test-workloads examples
+.PHONY: test-provider test-workloads examples bench-renter
 
 test-provider: setup ## Unit tests of provider and renter
 	pytest tests/unit/provider tests/unit/renter
@@ -11,3 +11,6 @@ examples: setup ## Run the example jobs on this machine, without a lease
 	python examples/train_network.py
 	python examples/render_frames.py
 	python examples/serve_model.py
+
+bench-renter: build ## From `assay rent` to a prompt, and how soon log lines arrive
+	python -m benchmarks.renter.rent_to_prompt
