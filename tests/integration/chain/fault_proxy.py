@@ -6,17 +6,20 @@ import random
 
 import httpx2
 
+BEHIND = 10
+
 
 class FaultProxy:
-    """Forwards to `target`. `mode` is a set of faults; each hits a request with probability `rate`.
+    """Forwards to `target`. `mode` is a set of faults; each hits a request with probability `rate`, drawn from `seed`.
 
     latency: answers late. cut-before: drops the connection unasked. cut-after: drops it when the node has
     acted. garbage: answers something that is no JSON-RPC. stale: answers every question about blocks by tag
-    as it was when the fault began. wrong-chain: names another chain id.
+    as it was when the fault began. behind: names blocks by tag that are `BEHIND` older. wrong-chain: names another
+    chain id. gone: nothing answers, whatever the rate. `sleep` passes the time of a late answer.
     """
 
-    def __init__(self, target, seed=1, rate=0.5, latency_s=0.15):
-        self.target, self.rate, self.latency_s = target, rate, latency_s
+    def __init__(self, target, seed=1, rate=0.5, latency_s=0.15, sleep=asyncio.sleep):
+        self.target, self.rate, self.latency_s, self._sleep = target, rate, latency_s, sleep
         self.mode = set()
         self.hits = 0
         self._random = random.Random(seed)
@@ -61,8 +64,8 @@ class FaultProxy:
 
     async def _answer(self, body, writer):
         if self._strikes("latency"):
-            await asyncio.sleep(self.latency_s)
-        if self._strikes("cut-before"):
+            await self._sleep(self.latency_s)
+        if "gone" in self.mode or self._strikes("cut-before"):
             return False
         if self._strikes("garbage"):
             await self._write(writer, self._random.choice([b"<html>", b"", b"[]", b'{"id":0}', b"\xff" * 50]))
@@ -83,10 +86,17 @@ class FaultProxy:
         if by_tag and "stale" in self.mode and params[0] in self._frozen:
             self.hits += 1
             return json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": self._frozen[params[0]]}).encode()
+        if by_tag and "behind" in self.mode:
+            self.hits += 1
+            head = json.loads(await self._ask({**request, "method": "eth_blockNumber", "params": []}))["result"]
+            return await self._ask({**request, "params": [hex(max(0, int(head, 16) - BEHIND)), *params[1:]]})
         response = await self._client.post(self.target, content=body, headers={"content-type": "application/json"})
         if by_tag and "stale" not in self.mode:
             self._frozen[params[0]] = response.json()["result"]
         return response.content
+
+    async def _ask(self, request):
+        return (await self._client.post(self.target, json=request)).content
 
     async def _write(self, writer, content):
         head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"

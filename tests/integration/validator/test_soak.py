@@ -1,77 +1,203 @@
-"""A hundred epochs in virtual time with faults drawn at random from a printed seed: silence, restarts, lies, loss."""
+"""A hundred epochs on a real anvil, in virtual time, with faults of seats, network and chain drawn at random from a
+printed seed."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
+import json
 import os
 import random
-import resource
+import sqlite3
+from collections import Counter
 from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from assay.chain.deployment import Deployment
+from assay.chain.fees import GWEI, FeePolicy
 from assay.protocol import signing
-from assay.signing.record import SigningRecord
-from assay.signing.witness import Witness
 from assay.validator.ports import Phase
-from tests.unit.validator.simulation.chain import DOMAIN
+from tests.integration.validator.anvil_network import PROVIDER, AnvilNetwork, play, prepared
+from tests.integration.validator.test_chain_faults import FAULTS, assert_sound
+from tests.unit.validator import test_epoch_simulation
 from tests.unit.validator.simulation.devices import SimDevice
-from tests.unit.validator.simulation.network import TIMING, SimNetwork, seat_key
-from tests.unit.validator.simulation.virtual_time import run
-from tests.unit.validator.test_epoch_simulation import BYZANTINE
+from tests.unit.validator.simulation.network import TIMING
 
 EPOCHS = int(os.environ.get("ASSAY_SOAK_EPOCHS", "100"))
-MOST_GROWTH_MIB = 300
+DEVICE_FAULTS = ("", "", "wrong", "silent", "slow", "no-opening", "two-faced", "wrong-secret")
+SEAT_FAULTS = ("kill", "away", "byzantine", "endpoint", "clock")
+CHAIN_FAULTS = ("loss", "reorg", "drop", "no-blocks", "fees", "nothing")
+MOST_MIB_AN_EPOCH = 0.5
+PROXIED = 0  # the seat whose endpoint misbehaves
+WARM_EPOCHS = 25  # caches, and what is kept through the proof window, are full by then
+
+
+def resident_mib() -> float:
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+def slope(points: list[float]) -> float:
+    """Growth a step, by least squares."""
+    n = len(points)
+    if n < 2:
+        return 0.0
+    mean_x, mean_y = (n - 1) / 2, sum(points) / n
+    return sum((x - mean_x) * (y - mean_y) for x, y in enumerate(points)) / sum((x - mean_x) ** 2 for x in range(n))
+
+
+class Trouble:
+    """One fault an epoch of one seat at most (f of 3f+1), and one of the network or the chain beside it."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.drawn: list[str] = []
+        self.phases: dict[int, Phase] = {}
+        self.totals: dict[int, int] = {}
+        self.resident: list[float] = []
+
+    async def __call__(self, net: AnvilNetwork) -> None:
+        await asyncio.sleep(5)
+        for epoch in range(EPOCHS):
+            seat = self.chance.randrange(4)
+            net.mutate, net.loss = {}, 0.0
+            faults = (self.chance.choice((*SEAT_FAULTS, "nothing")), self.chance.choice(CHAIN_FAULTS))
+            self.drawn += faults
+            began = asyncio.get_running_loop().time()
+            if faults[0] != "nothing":
+                await getattr(self, "_" + faults[0])(net, seat)
+            if faults[1] != "nothing":
+                await getattr(self, "_" + faults[1].replace("-", "_"))(net)
+            ends = began + TIMING.epoch_length
+            await asyncio.sleep(max(0.0, ends - asyncio.get_running_loop().time()))
+            net.proxies[PROXIED].mode = set()
+            for i in range(net.seats):
+                if i not in net.nodes:
+                    net.start(i)
+            self.phases.update({e: state.phase for e, state in net.states.items()})
+            self.totals.update({e: s.rewards_total for e, s in net.states.items() if s.phase is Phase.REPORTED})
+            self.resident.append(resident_mib())
+            print(f"epoch {epoch}: {'+'.join(faults)} of seat {seat}; {self.resident[-1]:.0f} MiB", flush=True)
+
+    async def _some_time(self) -> None:
+        await asyncio.sleep(self.chance.uniform(0, 9))
+
+    async def _kill(self, net: AnvilNetwork, seat: int) -> None:
+        await self._some_time()
+        await net.kill(seat)
+        await asyncio.sleep(0.5)
+        net.start(seat)
+
+    async def _away(self, net: AnvilNetwork, seat: int) -> None:
+        await self._some_time()
+        await net.kill(seat)
+
+    async def _byzantine(self, net: AnvilNetwork, seat: int) -> None:
+        net.mutate = {seat: self.chance.choice(test_epoch_simulation.BYZANTINE)(seat)}
+
+    async def _endpoint(self, net: AnvilNetwork, seat: int) -> None:
+        await self._some_time()
+        net.proxies[PROXIED].mode = {self.chance.choice(FAULTS)}
+
+    async def _clock(self, net: AnvilNetwork, seat: int) -> None:
+        await net.kill(seat)
+        net.offsets = {seat: self.chance.uniform(-1.5, 1.5)}
+        net.start(seat)
+        net.offsets = {}
+
+    async def _loss(self, net: AnvilNetwork) -> None:
+        net.loss = self.chance.uniform(0, 0.1)
+
+    async def _reorg(self, net: AnvilNetwork) -> None:
+        await self._some_time()
+        await net.rpc("anvil_reorg", self.chance.choice((1, 2)), [])
+
+    async def _drop(self, net: AnvilNetwork) -> None:
+        await self._some_time()
+        await net.rpc("anvil_dropAllTransactions")
+
+    async def _no_blocks(self, net: AnvilNetwork) -> None:
+        await self._some_time()
+        net.mining = False
+        await asyncio.sleep(self.chance.uniform(1, 3))
+        net.mining = True
+
+    async def _fees(self, net: AnvilNetwork) -> None:
+        await self._some_time()
+        await net.rpc("anvil_setNextBlockBaseFeePerGas", hex(self.chance.randint(2, 200) * GWEI))
 
 
 @pytest.mark.deep
-def test_soak__faults_at_random__every_epoch_ends_by_the_rules_and_nothing_is_signed_twice(tmp_path, monkeypatch):
-    monkeypatch.setattr(signing, "recover", lru_cache(maxsize=200_000)(signing.recover))
+def test_soak__faults_at_random__every_epoch_ends_by_the_rules_and_nothing_is_lost(tmp_path, monkeypatch):
     seed = int(os.environ.get("ASSAY_SOAK_SEED", random.SystemRandom().randrange(2**32)))
     print(f"ASSAY_SOAK_SEED={seed}")
-    chance = random.Random(seed)
-    faults = ["", "", "wrong", "silent", "slow", "no-opening", "two-faced", "wrong-secret"]
-    network = SimNetwork(tmp_path, devices=[SimDevice(i, fault) for i, fault in enumerate(faults)], seed=seed)
-    disturbed: dict[int, int] = {}  # epoch -> how many seats were disturbed in it
+    devices = [SimDevice(i, fault) for i, fault in enumerate(DEVICE_FAULTS)]
+    local = asyncio.run(prepared(tmp_path / "chain", 4, devices))
+    try:
+        monkeypatch.setattr(signing, "recover", lru_cache(maxsize=2_000)(signing.recover))
+        domain = Deployment.load(local.deployment_file).domain("EpochOracle")
+        monkeypatch.setattr(test_epoch_simulation, "DOMAIN", domain)  # the liars sign for this chain
+        trouble = Trouble(seed)
+        network = AnvilNetwork(
+            tmp_path, devices=devices, seed=seed, local=local, proxied=frozenset({PROXIED}),
+            policy=FeePolicy(stuck_after_s=2), look_s=1.0, poll_s=1.0,
+        )  # fmt: skip
+        play(network, EPOCHS, trouble)
+        trouble.phases.update({e: state.phase for e, state in network.states.items() if e < EPOCHS})
+        summary = summarise(trouble, network)
+        print(json.dumps({"seed": seed, **summary}))
+        assert_by_the_rules(trouble, summary)
+        assert_no_reward_lost(network, trouble)
+        assert_sound(network)
+    finally:
+        asyncio.run(local.stop())
 
-    async def disturb(net: SimNetwork) -> None:
-        await asyncio.sleep(5)
-        for epoch in range(EPOCHS):
-            seat = chance.randrange(4)
-            kind = chance.choice(["nothing", "kill", "away", "byzantine", "loss"])
-            disturbed[epoch] = 1
-            net.mutate, net.loss = {}, 0.0
-            if kind == "byzantine":
-                net.mutate = {seat: chance.choice(BYZANTINE)(seat)}
-            elif kind == "loss":
-                net.loss = chance.uniform(0, 0.1)
-            wait = chance.uniform(1, TIMING.epoch_length - 2)
-            await asyncio.sleep(wait)
-            away = 0.0
-            if kind in ("kill", "away"):
-                away = 0.5 if kind == "kill" else TIMING.epoch_length - wait - 1
-                await net.kill(seat)
-                await asyncio.sleep(away)
-                net.start(seat)
-            await asyncio.sleep(TIMING.epoch_length - wait - away)
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    run(network.run(EPOCHS, disturb))
-    growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10) - before
-    states = network.chain.states[-1]
-    phases = [states[e].phase if e in states else Phase.NONE for e in range(EPOCHS)]
-    reported = [e for e in range(EPOCHS) if phases[e] is Phase.REPORTED]
-    print(f"{len(reported)} of {EPOCHS} reported; void or unopened: {[e for e in range(EPOCHS) if e not in reported]}")
-    assert all(phase in (Phase.REPORTED, Phase.VOID, Phase.NONE) for phase in phases), phases
-    assert len(reported) >= 0.9 * EPOCHS
-    totals = [states[e].rewards_total for e in reported]
-    assert totals == sorted(totals)
+def summarise(trouble: Trouble, network: AnvilNetwork) -> dict:
+    phases = [trouble.phases.get(epoch, Phase.NONE) for epoch in range(EPOCHS)]
+    counts, outbid = {}, 0
     for i in range(4):
-        folder = tmp_path / f"node-{i}"
-        record = SigningRecord(
-            folder / "signing.sqlite", seat_key(i).address, DOMAIN.separator, Witness(folder / "witness")
-        )
-        places = [(s.kind, s.epoch, s.set_id, s.round, s.scope) for s in record.statements()]
-        assert len(places) == len(set(places))
-        record.close()
-    assert growth < MOST_GROWTH_MIB
+        db = sqlite3.connect(network.folder / f"node-{i}" / "journal.sqlite")
+        counts[i] = db.execute("SELECT COUNT(*) FROM intents WHERE transaction_hash IS NOT NULL").fetchone()[0]
+        outbid += db.execute("SELECT COUNT(*) - COUNT(DISTINCT intent) FROM attempts").fetchone()[0]
+        db.close()
+    return {
+        "epochs": EPOCHS,
+        "phases": dict(Counter(phase.name for phase in phases)),
+        "notReported": [epoch for epoch, phase in enumerate(phases) if phase is not Phase.REPORTED],
+        "faults": dict(Counter(trouble.drawn)),
+        "transactions": sum(counts.values()),
+        "outbid": outbid,
+        "statements": {i: len(said) for i, said in network.said.items()},
+        "residentMiB": [round(trouble.resident[0]), round(trouble.resident[-1])],
+        "residentMiBAnEpoch": round(slope(trouble.resident[WARM_EPOCHS:]), 3),
+        "databaseMiB": round((network.folder / "node-0" / "validator.sqlite").stat().st_size / (1 << 20), 1),
+    }
+
+
+def assert_by_the_rules(trouble: Trouble, summary: dict) -> None:
+    assert set(summary["phases"]) <= {"REPORTED", "VOID", "NONE"}
+    assert summary["phases"]["REPORTED"] >= 0.8 * EPOCHS
+    totals = [trouble.totals[epoch] for epoch in sorted(trouble.totals)]
+    assert all(later > earlier for earlier, later in pairwise(totals))
+    if EPOCHS >= 2 * WARM_EPOCHS:
+        assert summary["residentMiBAnEpoch"] < MOST_MIB_AN_EPOCH
+
+
+def assert_no_reward_lost(network: AnvilNetwork, trouble: Trouble) -> None:
+    """The provider of the honest devices has earned in every report that its tree still holds."""
+    store = network.last.daemon.services.store
+    earned = 0
+    for epoch in sorted(trouble.totals):
+        row = store.epoch(epoch)
+        body = store.tree(row.rewards_root) if row is not None and row.rewards_root else None
+        if body is None:
+            continue
+        lines = {line["account"]: int(line["cumulative"]) for line in json.loads(body)["leaves"]}
+        assert sum(lines.values()) == trouble.totals[epoch]
+        assert lines[PROVIDER.address] > earned, f"epoch {epoch} paid the provider nothing"
+        earned = lines[PROVIDER.address]
+    assert earned

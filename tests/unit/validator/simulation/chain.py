@@ -47,6 +47,7 @@ class Chain:
     mined: list[tuple[str, int, str]] = field(default_factory=list)  # (name, epoch, sender)
     rounds: dict[tuple[int, bool], int] = field(default_factory=dict)  # (epoch, is a report) -> accepted round
     fork: int = 0
+    vetoed: dict[int, int] = field(default_factory=dict)  # epoch -> block
 
     async def mine(self) -> None:
         """A block a second, for ever."""
@@ -225,14 +226,21 @@ class Reader:
     async def accepted_round(self, epoch: int, is_report: bool, until: Block) -> int | None:
         return self._chain.rounds.get((epoch, is_report))
 
-    async def last_report(self, before_epoch: int, until: Block) -> ReportedEpoch | None:
+    async def reports(self, before_epoch: int, until: Block, drawn: Block) -> list[ReportedEpoch]:
         state = self._chain.states[until.number]
-        reported = [e for e, s in state.items() if e < before_epoch and s.phase == Phase.REPORTED]
-        if not reported:
-            return None
-        epoch = max(reported)
-        block = self._chain.blocks[self._chain.happened["report", epoch]]
-        return ReportedEpoch(epoch, state[epoch].rewards_root, block)
+        standing = sorted(
+            (
+                e
+                for e, s in state.items()
+                if e < before_epoch and s.phase == Phase.REPORTED and not self._vetoed(e, drawn)
+            ),
+            reverse=True,
+        )
+        blocks = {e: self._chain.blocks[self._chain.happened["report", e]] for e in standing}
+        return [ReportedEpoch(e, state[e].rewards_root, blocks[e]) for e in standing]
+
+    def _stands(self, epoch: int, state: ChainEpoch, by: Block) -> bool:
+        return state.phase == Phase.REPORTED and self._chain.vetoed.get(epoch, by.number + 1) > by.number
 
     def _block_of(self, name: str, epoch: int, until: Block) -> Block | None:
         number = self._chain.happened.get((name, epoch))

@@ -52,7 +52,7 @@ class SimDevices:
 
     def __init__(self, devices: list[SimDevice], seats: int, domain: Domain = DOMAIN) -> None:
         self._devices = {d.device.device_id: d for d in devices}
-        self._seats, self._domain = seats, domain
+        self._seats, self.domain = seats, domain
         self._collected: dict = {}
         self.deaf: set[str] = set()
 
@@ -90,7 +90,7 @@ class SimDevices:
             }
             for account, (nonce, signature) in used
         ]
-        signature = to_hex(message.sign(self._domain, sim.key))
+        signature = to_hex(message.sign(self.domain, sim.key))
         return json.dumps({**message.to_json(), "challenges": challenges, "signature": signature}).encode()
 
     async def opening(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes:

@@ -70,6 +70,7 @@ class SimNetwork:
     mutate: dict[int, Mutate] = field(default_factory=dict)
     offsets: dict[int, float] = field(default_factory=dict)
     loss: float = 0.0
+    look_s: float = 0.25  # between looks at the chain
     seed: int = 0
     cut_at: int | None = None  # step of the first node at which its power fails; it starts again a second later
     nodes: dict[int, Node] = field(default_factory=dict)
@@ -104,7 +105,7 @@ class SimNetwork:
         services = Services(
             reader=reader, writer=writer, statements=statements,
             gossip=Gossiper(peers, clock, speed.request_s), devices=self.sim_devices, checker=Checker(),
-            store=store, clock=clock, wake=wake, follower=Follower(reader, wake, clock, 0.25), pace=speed,
+            store=store, clock=clock, wake=wake, follower=Follower(reader, wake, clock, self.look_s), pace=speed,
             random=self.random.randbytes,
         )  # fmt: skip
         daemon = Daemon(services, peers, key.address)
@@ -161,7 +162,7 @@ class SimNetwork:
             self.publications[i] = self.last.publication
             stores[i] = self.last.daemon.services.store
             await self.kill(i)
-        assert_nothing_slashable(self.said, stores, self.accounts, self.devices)
+        assert_nothing_slashable(self.said, stores, self.accounts, self.devices, self.sim_devices.domain)
 
     def phase(self, epoch: int) -> Phase:
         """Phase at the head."""

@@ -6,11 +6,9 @@ from typing import Any
 
 from assay.protocol.flags import Flag
 from assay.protocol.messages import Commitment, EpochReport, Observations, Seal
-from assay.protocol.signing import signed_by
+from assay.protocol.signing import Domain, signed_by
 from assay.validator.store import Store
 from assay.validator.wire import BatchMessage, RewardsBody, SealedBody
-
-from .chain import DOMAIN
 
 
 class RecordedSigner:
@@ -24,8 +22,8 @@ class RecordedSigner:
         if name not in ("sign_seal", "sign_observations", "sign_report"):
             return method
 
-        def signed(message: Any) -> bytes:
-            signature: bytes = method(message)
+        async def signed(message: Any) -> bytes:
+            signature: bytes = await method(message)
             self._said.append(message)
             return signature
 
@@ -42,19 +40,21 @@ def place_of(message: Any) -> tuple[Any, ...]:
     return "report", message.epoch, message.set_id, message.round, message.rho
 
 
-def assert_nothing_slashable(said: dict[int, list[Any]], stores: dict[int, Store], accounts: Any, devices: Any) -> None:
+def assert_nothing_slashable(
+    said: dict[int, list[Any]], stores: dict[int, Store], accounts: Any, devices: Any, domain: Domain
+) -> None:
     """Nothing that an honest seat signed can be held against it."""
     for seat, messages in said.items():
         places: dict[Any, bytes] = {}
         for message in messages:
-            digest = message.digest(DOMAIN)
+            digest = message.digest(domain)
             assert places.setdefault(place_of(message), digest) == digest, f"seat {seat} signed two: {message}"
     honest = {d.device.device_id for d in devices if not d.fault.startswith("wrong") and d.fault != "no-opening"}
     keys = {d.device.device_id: d.device.device_key for d in devices}
     for seat, store in stores.items():
         totals: dict[str, int] = {}
         for row in reversed(store.epochs()):
-            _assert_lines_signed(store, row, keys)
+            _assert_lines_signed(store, row, keys, domain)
             for stored in store.messages(row.epoch, "batch"):
                 batch = BatchMessage.model_validate_json(stored.body)
                 passed = {line.device_id for line in batch.leaves if line.flags & Flag.PASSED}
@@ -66,11 +66,11 @@ def assert_nothing_slashable(said: dict[int, list[Any]], stores: dict[int, Store
                 totals = after
 
 
-def _assert_lines_signed(store: Store, row: Any, keys: dict[bytes, str]) -> None:
+def _assert_lines_signed(store: Store, row: Any, keys: dict[bytes, str], domain: Domain) -> None:
     found = store.content(row.seal_content) if row.seal_content else None
     if found is None:
         return
     for line in SealedBody.model_validate_json(found[1]).leaves:
         leaf = line.leaf()
         message = Commitment(row.epoch, leaf.job_hash, leaf.device_id, leaf.nonce_root, leaf.result_root)
-        assert signed_by(message.digest(DOMAIN), leaf.signature, keys[leaf.device_id])
+        assert signed_by(message.digest(domain), leaf.signature, keys[leaf.device_id])
