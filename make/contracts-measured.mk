@@ -1,5 +1,5 @@
 # Attacks on the contracts, and what they cost.
-.PHONY: test-forge test-forge-deep bench-gas check-gas update-gas mutation coverage-contracts
+.PHONY: test-forge test-forge-deep bench-gas check-gas update-gas mutation mutation-defences coverage-contracts test-deep-contracts
 
 MUTANTS ?= 60
 MUTATION_SEED ?= 1
@@ -35,8 +35,17 @@ bench-gas: setup benchmarks/peers/node_modules/.installed ## Gas of every operat
 mutation: setup ## Mutate the contracts and count what the Forge tests kill
 	python tests/mutation/run.py --sample $(MUTANTS) --seed $(MUTATION_SEED)
 
+mutation-defences: setup ## Take out each defence that docs/testing.md names; its test must notice
+	python tests/mutation/run.py --defences
+
+# Artifacts of its own: it compiles through the other pipeline.
 coverage-contracts: setup ## Lines and branches that the Forge tests reach
-	forge coverage --ir-minimum --report summary --no-match-coverage '(tests|node_modules|contracts/test)'
+	FOUNDRY_OUT=build/coverage/out FOUNDRY_CACHE_PATH=build/coverage/cache forge coverage --ir-minimum \
+	  --report summary --report lcov --report-file build/coverage/lcov.info \
+	  --no-match-coverage '(tests|node_modules|contracts/test)'
+
+test-deep-contracts: build ## Through Ape: the market in any order, hundreds of times; deployments to their own networks
+	ape test tests/contracts -m deep
 
 build/analysis/venv/.installed: tests/analysis/requirements.lock
 	$(PYTHON) -m venv build/analysis/venv
@@ -44,6 +53,10 @@ build/analysis/venv/.installed: tests/analysis/requirements.lock
 	touch $@
 
 # Its own environment: it does not resolve together with Ape.
-.PHONY: slither
+.PHONY: slither halmos
 slither: setup build/analysis/venv/.installed ## Static analysis of the contracts; docs/security.md answers the findings
 	tests/analysis/slither.sh --fail-none
+
+halmos: setup build/analysis/venv/.installed ## Proofs of the stream and of the packed dot product
+	build/analysis/venv/bin/python tests/analysis/integer_proofs.py
+	tests/analysis/halmos.sh
