@@ -12,9 +12,10 @@ BOND = 10**20
 DAY = 86_400
 
 
-@pytest.fixture
-def asked(network, stranger):
-    """An epoch in which device 0 is sealed and drawn, and a stranger who may ask."""
+@pytest.fixture(scope="module")
+def asked(enrolled, accounts):
+    """Epoch 0, in which device 0 is sealed and drawn, before each test; and a stranger who may ask."""
+    network, stranger = enrolled, accounts[40]
     epoch = Epoch(network, 0).open()
     committed = epoch.commit(network.devices[0], prove=True)
     epoch.seal([committed, epoch.commit(network.devices[1])]).draw()
@@ -122,21 +123,21 @@ def test_a_late_answer__past_the_deadline__refused(network, asked):
 
 
 def test_demand__leaf_that_the_device_did_not_sign__framing_refused(network, stranger):
-    epoch = Epoch(network, 0).open()
+    epoch = Epoch(network, 1).open()
     good = epoch.commit(network.devices[0])
     signature = good.message.sign(network.domain("EpochOracle"), network.devices[1].private_key)
     forged = Committed(good.device, good.message, signature)
     epoch.seal([forged]).draw()
     with ape.reverts(network.FraudProofs.FraudProofs_BadSignature):
-        network.FraudProofs.demand(0, sealed(epoch, forged), True, 0, sender=stranger)
+        network.FraudProofs.demand(1, sealed(epoch, forged), True, 0, sender=stranger)
 
 
 def test_demand__row_before_the_draw__not_drawn(network, stranger):
-    epoch = Epoch(network, 0).open()
+    epoch = Epoch(network, 1).open()
     good = epoch.commit(network.devices[0])
     epoch.seal([good])
-    with ape.reverts(network.FraudProofs.FraudProofs_NotDrawn, epoch=0):
-        network.FraudProofs.demand(0, sealed(epoch, good), True, 0, sender=stranger)
+    with ape.reverts(network.FraudProofs.FraudProofs_NotDrawn, epoch=1):
+        network.FraudProofs.demand(1, sealed(epoch, good), True, 0, sender=stranger)
 
 
 def test_demand__index_off_the_profile__out_of_range(network, asked):

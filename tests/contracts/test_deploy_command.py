@@ -1,4 +1,4 @@
-"""`ape run deploy` and `ape run check_deployment` as whoever deploys runs them, on chains that bear the networks' ids."""
+"""`ape run deploy` and `ape run check_deployment` as people run them, on chains that bear the networks' ids."""
 
 import json
 import os
@@ -6,9 +6,9 @@ import signal
 import socket
 import subprocess
 import time
-import urllib.request
 from pathlib import Path
 
+import httpx2
 import pytest
 import yaml
 from eth_abi import encode
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.deep
 
 
 class Rehearsal:
-    """An anvil with a network's chain id, an Ape account with a passphrase, and the accounts that the file leaves open."""
+    """An anvil with a network's chain id, an Ape account with a passphrase, and the accounts to fill in."""
 
     def __init__(self, folder: Path, chain_id: int, choice: str) -> None:
         with socket.socket() as free:
@@ -57,14 +57,13 @@ class Rehearsal:
             try:
                 self.request("anvil_setBalance", [self.deployer, hex(10**20)])
                 break
-            except OSError:
+            except httpx2.TransportError:
                 time.sleep(0.1)
         self.request("anvil_setCode", [USDC, "0x00"])
 
     def request(self, method, params):
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-        asked = urllib.request.Request(self.url, body, {"content-type": "application/json"})
-        return json.load(urllib.request.urlopen(asked, timeout=10))["result"]
+        asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        return httpx2.post(self.url, json=asked, timeout=10).json()["result"]
 
     def command(self, name, **environment):
         extra = ["--account", "deployer", "--out", str(self.artifact)] if name == "deploy" else []

@@ -8,9 +8,10 @@ TOKEN = 10**18
 HOUR = 3600
 
 
-@pytest.fixture
-def earned(network):
-    """Epoch 0 reported 50 tokens for provider 20 and 10 for seat 0."""
+@pytest.fixture(scope="module")
+def earned(enrolled):
+    """Epoch 0 reported 50 tokens for provider 20 and 10 for seat 0, before each test."""
+    network = enrolled
     rewards = [(network.accounts[20].address, 50 * TOKEN), (network.accounts[10].address, 10 * TOKEN)]
     epoch = run_epoch(network, 0, network.devices, rewards=rewards)
     return epoch, int(network.EpochOracle.rewardsOf(0).reportedAt) + HOUR

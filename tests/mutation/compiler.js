@@ -7,6 +7,8 @@ const path = require("path");
 const readline = require("readline");
 
 const root = process.argv[2];
+const toml = fs.readFileSync(path.join(root, "foundry.toml"), "utf8").split("[profile.default.fuzz]")[0];
+const remappings = [...toml.matchAll(/"([^"]+\/=[^"]+\/)"/g)].map((match) => match[1]);
 const solc = require(path.join(root, "node_modules", "solc"));
 
 function compile({ overlay, contracts }) {
@@ -25,7 +27,7 @@ function compile({ overlay, contracts }) {
   const settings = {
     evmVersion: "cancun",
     optimizer: { enabled: false },
-    remappings: ["@openzeppelin/=node_modules/@openzeppelin/"],
+    remappings: ["@openzeppelin/=node_modules/@openzeppelin/", "solady/=node_modules/solady/"],
     outputSelection,
   };
   const input = JSON.stringify({ language: "Solidity", sources, settings });

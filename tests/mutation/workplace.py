@@ -28,14 +28,17 @@ class Workplace:
 
     def __init__(self, root: Path, home: Path) -> None:
         self.root, self.home = root, home
-        shutil.rmtree(home, ignore_errors=True)
+        # Forge compiles what has changed since the last run here, or since the working tree was compiled last.
+        for part in (*PARTS, "node_modules", "tests/vectors"):
+            if (home / part).is_symlink():
+                (home / part).unlink()
+            shutil.rmtree(home / part, ignore_errors=True)
         for part in PARTS:
             shutil.copytree(root / part, home / part)
         shutil.copy(root / "foundry.toml", home)
         (home / "node_modules").symlink_to(root / "node_modules")
         (home / "tests" / "vectors").symlink_to(root / "tests" / "vectors")
-        # What is already compiled; Forge compiles the rest.
-        if (root / "build" / "forge" / "cache").exists():
+        if not (home / "build").exists() and (root / "build" / "forge" / "cache").exists():
             shutil.copytree(root / "build" / "forge", home / "build" / "forge")
         self._run("build", limit=1_800)
         self.compiler = Compiler(home)

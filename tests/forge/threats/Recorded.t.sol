@@ -57,8 +57,9 @@ contract RecordedState is Accused {
         rho = oracle.draw(0);
         (,,, drawn) = oracle.sealOf(0);
         eq(drawn, rho, "drawn");
-        (bytes32 none,, uint40 never) = oracle.rewardsOf(0);
-        eq(uint256(none) + never, 0, "not reported");
+        (bytes32 none, uint256 nothing, uint40 never, bool vetoed) = oracle.rewardsOf(0);
+        eq(uint256(none) + nothing + never, 0, "not reported");
+        isTrue(!vetoed, "nothing to veto");
         IEpochOracle.Report memory r = plainReport(0);
         r.rewardsTotal = 5e18;
         r.round = 3;
@@ -77,7 +78,7 @@ contract RecordedState is Accused {
         eq(s.dataHash, keccak256("data"), "data");
         eq(s.sealRoot, keccak256("s"), "seal");
         eq(s.rho, rho, "rho");
-        (bytes32 rewardsRoot, uint256 total, uint40 at) = oracle.rewardsOf(0);
+        (bytes32 rewardsRoot, uint256 total, uint40 at,) = oracle.rewardsOf(0);
         eq(rewardsRoot, keccak256("rewards"), "rewards");
         eq(total, 5e18, "total");
         eq(at, block.timestamp, "at");
@@ -126,6 +127,27 @@ contract RecordedState is Accused {
         vm.warp(begun + 3_000 + HOLDBACK);
         eq(escrow.claimable(id), 9_000, "all");
         eq(escrow.bondReturnable(id), 1_800, "free");
+    }
+
+    /// @dev An offer's digest is taken over calldata as it stands: bits outside of a field's type must be refused.
+    function test_an_offer_with_dirty_bits__is_refused() public {
+        runEpoch(0, noLeaves(), one(passedLeaf(0, deviceIds[0])), 700);
+        ILeaseEscrow.Offer memory offer = offerOf(deviceIds[0], address(usd), 3e18);
+        bytes memory call = abi.encodeCall(
+            ILeaseEscrow.open,
+            (offer, signOffer(offer), 9_000, passedLeaf(0, deviceIds[0]), new bytes32[](0), 0)
+        );
+        uint8[8] memory fields = [0, 2, 3, 4, 5, 6, 7, 8]; // all but deviceId, which fills its word
+        for (uint256 i = 0; i < fields.length; ++i) {
+            bytes memory dirty = bytes.concat(call);
+            dirty[4 + 32 * uint256(fields[i])] = 0x01;
+            vm.prank(renter);
+            (bool ok,) = address(escrow).call(dirty);
+            isTrue(!ok, "dirty bits");
+        }
+        vm.prank(renter);
+        (bool good,) = address(escrow).call(call);
+        isTrue(good, "and none");
     }
 
     function test_a_bond_forfeited__is_announced_once() public {

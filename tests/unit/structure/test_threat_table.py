@@ -1,0 +1,52 @@
+"""Every threat on the contracts has a test: the table in docs/testing.md names them, and they exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+SECTIONS = ("On the quorum", "On stake", "On the escrow", "Framing")
+ROW = re.compile(r"^\| (?P<threat>[^|]+) \| (?P<tests>[^|]+) \|$", re.MULTILINE)
+
+
+def rows(section: str) -> list[tuple[str, list[str]]]:
+    text = (ROOT / "docs" / "testing.md").read_text().split(f"### {section}\n", 1)[1].split("\n#", 1)[0]
+    found = [(r["threat"], re.findall(r"`(\w+)`", r["tests"])) for r in ROW.finditer(text)]
+    return [row for row in found if row[0] != "Threat"]
+
+
+def existing_tests() -> set[str]:
+    found: set[str] = set()
+    for path in (ROOT / "tests").rglob("*.sol"):
+        found |= set(re.findall(r"function (\w+)\(", path.read_text()))
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        found |= set(re.findall(r"def (test_\w+)\(", path.read_text()))
+    return found
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_threats__of_the_table__have_tests_that_exist(section: str) -> None:
+    table, existing = rows(section), existing_tests()
+    assert len(table) >= 12
+    assert {threat: names for threat, names in table if not names or set(names) - existing} == {}
+
+
+def test_defences__taken_out_by_mutation__are_of_threats_and_tests_of_the_table() -> None:
+    threats = {threat: names for section in SECTIONS for threat, names in rows(section)}
+    defences = yaml.safe_load((ROOT / "tests" / "mutation" / "defences.yml").read_text())
+    known = existing_tests()
+    assert [d["threat"] for d in defences if d["threat"] not in threats] == []
+    assert [d["noticed_by"] for d in defences if d["noticed_by"] not in known] == []
+    for change in (change for d in defences for change in d["without"]):
+        assert (ROOT / change["path"]).read_text().count(change["code"]) == 1, change
+
+
+def test_equivalents__argued__are_lines_of_the_contracts() -> None:
+    for entry in yaml.safe_load((ROOT / "tests" / "mutation" / "equivalents.yml").read_text()):
+        lines = [line.strip() for line in (ROOT / entry["path"]).read_text().splitlines()]
+        assert entry["line"].strip() in lines, entry
+        assert entry["reason"]
