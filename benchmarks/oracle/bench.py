@@ -160,7 +160,7 @@ async def _phases(work: Work, row: Row) -> None:
         await challenge_devices(work)
     row.seconds["challenge"] = round(row.seconds["challenge"] - LEAST_NOTICE_MS / 1000, 3)
     with row.phase("seal"):
-        close_inventory(work)
+        await close_inventory(work)
         leaves = sealed_leaves(record.commitments.values())
         seal = seal_of(1, 1, 0, EPOCH_SEED, leaves)
         check_leaves(leaves, 1, EPOCH_SEED, context.device_of, DOMAIN)
@@ -168,7 +168,7 @@ async def _phases(work: Work, row: Row) -> None:
     with row.phase("verify"):
         await verify_devices(work, leaves, RHO)
     with row.phase("observe"):
-        observe_epoch(work, leaves, RHO)
+        await observe_epoch(work, leaves, RHO)
     with row.phase("report"):
         inputs = ReportInputs(RHO, leaves, {}, Presence(1, 0), Emission(10**20, 10**19, 10**18))
         results = work_out(work, inputs, [record.batches[0].batch])

@@ -104,7 +104,7 @@ class Following:
             return
         cancels = last.cancels or await self._would_revert(intent)
         request = self._nothing(intent.label) if cancels else intent.request
-        attempt = self._out.sign(intent.nonce, request, fees, cancels=cancels)
+        attempt = await self._out.sign(intent.nonce, request, fees, cancels=cancels)
         self._journal.add_attempt(intent, attempt)
         self._out.on_step(Step.OUTBID_JOURNALLED, intent)
         self._out.underpriced.discard(intent.id)

@@ -25,6 +25,7 @@ class Key:
     """A private key that signs. Its value leaves this object only encrypted."""
 
     __slots__ = ("_private_key", "address")
+    blocks = False  # nobody is asked: a signature takes microseconds
 
     def __init__(self, private_key: bytes) -> None:
         self.address = address_of(private_key)

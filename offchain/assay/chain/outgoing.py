@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -35,6 +36,7 @@ class TransactionSigner(Protocol):
     """Whatever signs transactions for one address."""
 
     address: str
+    blocks: bool  # whether it waits for somebody: then it is asked on a thread
 
     def sign_transaction(self, transaction: Mapping[str, Any]) -> tuple[bytes, bytes]:
         """(raw bytes, hash). Raises ChainError where it cannot sign now."""
@@ -57,20 +59,23 @@ class Outgoing:
         self.address = self.key.address
         self.account = AccountState(self.chain, self.key.address)
 
-    def sign(self, nonce: int, request: Request, fees: Fees, *, cancels: bool = False) -> Attempt:
+    async def sign(self, nonce: int, request: Request, fees: Fees, *, cancels: bool = False) -> Attempt:
         """A signed transaction that does what is requested."""
         transaction: dict[str, Any] = {
             "type": 2, "chainId": self.chain.chain_id, "nonce": nonce, "to": request.recipient,
             "data": request.data, "value": request.value, "gas": request.gas,
             "maxFeePerGas": fees.cap, "maxPriorityFeePerGas": fees.tip,
         }  # fmt: skip
-        raw, transaction_hash = self.key.sign_transaction(transaction)
+        if self.key.blocks:
+            raw, transaction_hash = await asyncio.to_thread(self.key.sign_transaction, transaction)
+        else:
+            raw, transaction_hash = self.key.sign_transaction(transaction)
         return Attempt(transaction_hash, raw, fees, cancels, self.clock())
 
     async def begin(self, request: Request, nonce: int, fees: Fees) -> Intent:
         """Signs, journals and offers a new intent. Raises InsufficientFunds or NotSent where no node takes
         it: then the nonce is free again."""
-        attempt = self.sign(nonce, request, fees)
+        attempt = await self.sign(nonce, request, fees)
         intent = self.journal.add(request, nonce, attempt)
         self.on_step(Step.JOURNALLED, intent)
         try:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 
+import structlog
+
 from assay.protocol.messages import Challenge, EpochReport, Gossip, Observations, Seal
 from assay.protocol.signing import Domain
+from assay.protocol.typed_message import TypedMessage
+from assay.signing.errors import SignerUnavailable
 from assay.signing.living_copy import LivingCopy
 from assay.signing.record import SigningRecord
 from assay.signing.remote_signer import MessageSigner
 from assay.signing.statements import statement_of
 from assay.signing.witness import Witness, default_witness
+
+RETRY_S = (0.5, 1.0, 2.0)  # pauses before a remote signer is asked once more
+log = structlog.get_logger()
 
 
 class SeatSigner:
@@ -48,30 +56,41 @@ class SeatSigner:
             self._living.release()
             raise
 
-    def sign_seal(self, seal: Seal) -> bytes:
+    async def sign_seal(self, seal: Seal) -> bytes:
         """Compact signature. Raises DoubleSign, SittingOut, SignerUnavailable."""
-        return self._state(seal)
+        return await self._state(seal)
 
-    def sign_observations(self, observations: Observations) -> bytes:
+    async def sign_observations(self, observations: Observations) -> bytes:
         """Compact signature. Raises DoubleSign, SittingOut, SignerUnavailable."""
-        return self._state(observations)
+        return await self._state(observations)
 
-    def sign_report(self, report: EpochReport) -> bytes:
+    async def sign_report(self, report: EpochReport) -> bytes:
         """Compact signature. Raises DoubleSign, SittingOut, SignerUnavailable."""
-        return self._state(report)
+        return await self._state(report)
 
-    def sign_challenge(self, challenge: Challenge) -> bytes:
+    async def sign_challenge(self, challenge: Challenge) -> bytes:
         """Compact signature."""
-        return self._signer.sign(challenge, self._domain)
+        return await self._sign(challenge)
 
-    def sign_gossip(self, gossip: Gossip) -> bytes:
+    async def sign_gossip(self, gossip: Gossip) -> bytes:
         """Compact signature."""
-        return self._signer.sign(gossip, self._domain)
+        return await self._sign(gossip)
 
-    def _state(self, message: Seal | Observations | EpochReport) -> bytes:
+    async def _state(self, message: Seal | Observations | EpochReport) -> bytes:
         with self._thread:
             self.record.authorise(statement_of(message, self._domain))
-        return self._signer.sign(message, self._domain)
+        return await self._sign(message)
+
+    async def _sign(self, message: TypedMessage) -> bytes:
+        if not self._signer.blocks:
+            return self._signer.sign(message, self._domain)
+        for pause in RETRY_S:
+            try:
+                return await asyncio.to_thread(self._signer.sign, message, self._domain)
+            except SignerUnavailable as error:
+                log.warning("remote signer unavailable, asked again", error=str(error))
+                await asyncio.sleep(pause)
+        return await asyncio.to_thread(self._signer.sign, message, self._domain)
 
     def close(self) -> None:
         """Lets the record go and the next process in."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from assay.chain.blocks import Block
 from assay.chain.client import Chain
@@ -122,6 +122,6 @@ class ContractReader:
         async with self._lock:
             return await self._events.accepted_round("EpochReported" if is_report else "EpochSealed", epoch, until)
 
-    async def last_report(self, before_epoch: int, until: Block) -> ReportedEpoch | None:
+    async def reports(self, before_epoch: int, until: Block, drawn: Block) -> Sequence[ReportedEpoch]:
         async with self._lock:
-            return await self._events.last_report(before_epoch, until)
+            return await self._events.reports(before_epoch, until, drawn)

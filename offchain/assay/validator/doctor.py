@@ -14,6 +14,9 @@ import httpx2
 from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
 from assay.chain.errors import ChainError
+from assay.protocol.messages import Gossip
+from assay.signing.errors import SigningError
+from assay.signing.remote_signer import RemoteSigner
 from assay.validator.chain_reader import ContractReader
 from assay.validator.errors import ValidatorError
 from assay.validator.process import listen, load_key
@@ -48,7 +51,12 @@ class Doctor:
         checks: list[Check] = []
         steps: tuple[tuple[str, Callable[[], Awaitable[str]]], ...] = (
             ("deployment", self._deployment),
-            ("key_file, password_file", self._key),
+            (
+                "signer_url, signer_address, signer_ca_file, signer_timeout_s"
+                if self._settings.signer == "remote"
+                else "key_file, password_file",
+                self._key,
+            ),
             ("data_dir", self._data_dir),
             ("host, port", self._port),
             ("workers", self._workers),
@@ -66,7 +74,7 @@ class Doctor:
         for name, step in steps:
             try:
                 checks.append(Check(name, True, await step()))
-            except (ChainError, ValidatorError, OSError) as error:
+            except (ChainError, ValidatorError, SigningError, OSError) as error:
                 checks.append(Check(name, False, str(error)))
         if self._chain is not None:
             await self._chain.close()
@@ -82,11 +90,25 @@ class Doctor:
         return f"{deployment.network}, chain id {deployment.chain_id}, {len(deployment.contracts)} contracts"
 
     async def _key(self) -> str:
+        if self._settings.signer == "remote":
+            return await asyncio.to_thread(self._remote_signer)
         mode = self._settings.key_file.stat().st_mode if self._settings.key_file.exists() else 0
         if mode & 0o077:
             raise ValidatorError(f"{self._settings.key_file} can be read by others: chmod 600 it")
         self._signer = load_key(self._settings).address
         return self._signer
+
+    def _remote_signer(self) -> str:
+        remote = load_key(self._settings)
+        assert isinstance(remote, RemoteSigner)  # noqa: S101  # the setting says so
+        try:
+            # A statement that no contract reads, to see that it signs as the address it is asked for.
+            domain = Deployment.load(self._settings.deployment).domain("EpochOracle")
+            remote.sign(Gossip(0, 0, "doctor", bytes(32)), domain)
+        finally:
+            remote.close()
+        self._signer = remote.address
+        return f"{remote.address} at {self._settings.signer_url}"
 
     async def _data_dir(self) -> str:
         folder = self._settings.data_dir

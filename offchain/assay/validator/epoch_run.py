@@ -118,7 +118,7 @@ class EpochRun:
         work.record.drop_other_draws(state.rho)
         if work.phase == Phase.DRAWN:
             await verify_devices(work, sealed, state.rho)
-            observe_epoch(work, sealed, state.rho)
+            await observe_epoch(work, sealed, state.rho)
         self.inputs = await read_inputs(work, sealed, state.rho)
         if self.inputs is None:
             return await self._void(work, "the rewards before it were not to be had")

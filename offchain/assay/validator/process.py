@@ -20,7 +20,9 @@ from assay.chain.journal import Journal
 from assay.chain.key_files import Key
 from assay.chain.sender import Sender
 from assay.daemon.request_buckets import RequestBuckets
+from assay.protocol.hexadecimal import parse_address
 from assay.signing.errors import SigningError
+from assay.signing.remote_signer import RemoteSigner
 from assay.signing.seat_signer import SeatSigner
 from assay.validator import metrics, registration
 from assay.validator.api.app import create_app
@@ -40,6 +42,7 @@ from assay.validator.publication import Publication
 from assay.validator.registration import Joined, account_of
 from assay.validator.rules.deadlines import epoch_at
 from assay.validator.settings import ValidatorSettings
+from assay.validator.spread_checks import SpreadChecker
 from assay.validator.status import status, unready
 from assay.validator.store import Store
 from assay.validator.system_clock import SystemClock
@@ -51,8 +54,19 @@ NO_EPOCH = -1  # before the first epoch there is nothing that anybody can have s
 log = structlog.get_logger()
 
 
-def load_key(settings: ValidatorSettings) -> Key:
-    """The signer key. Raises KeyFileError."""
+SignerKey = Key | RemoteSigner
+
+
+def load_key(settings: ValidatorSettings) -> SignerKey:
+    """What signs for the seat and pays: a key file, or a remote signer. Raises KeyFileError, SignerUnavailable."""
+    if settings.signer == "remote":
+        assert settings.signer_url and settings.signer_address  # noqa: S101  # a rule of the settings
+        return RemoteSigner(
+            settings.signer_url,
+            parse_address(settings.signer_address),
+            timeout_s=settings.signer_timeout_s,
+            ca_file=settings.signer_ca_file,
+        )
     return key_files.load(settings.key_file, key_files.password(settings.password_file))
 
 
@@ -66,13 +80,13 @@ async def connect(settings: ValidatorSettings) -> Chain:
     )
 
 
-def open_journal(settings: ValidatorSettings, key: Key, chain: Chain) -> Journal:
+def open_journal(settings: ValidatorSettings, key: SignerKey, chain: Chain) -> Journal:
     """The key's journal of transactions. Raises JournalInUse."""
     path = settings.data_dir / f"journal-{key.address.lower()}.sqlite"
     return Journal(path, key.address, chain.chain_id)
 
 
-def open_signer(settings: ValidatorSettings, key: Key, reader: ContractReader, clock: SystemClock) -> SeatSigner:
+def open_signer(settings: ValidatorSettings, key: SignerKey, reader: ContractReader, clock: SystemClock) -> SeatSigner:
     """The signer with its record. Raises SettingsError beside a living copy or with a damaged record."""
     path = settings.data_dir / f"signing-{key.address.lower()}.sqlite"
     current = epoch_at(reader.timing, clock.now())
@@ -83,6 +97,16 @@ def open_signer(settings: ValidatorSettings, key: Key, reader: ContractReader, c
     if signer.doubt:
         log.warning("epochs are sat out", through=signer.record.floor, reason=signer.doubt)
     return signer
+
+
+def checker_of(settings: ValidatorSettings) -> OpeningChecker | SpreadChecker:
+    """What verifies openings. Raises SettingsError."""
+    local = OpeningChecker(settings.workers)
+    if settings.verification == "inprocess":
+        return local
+    if settings.dask_address is None:
+        raise SettingsError("verification = 'dask' needs dask_address, the scheduler's tcp://host:port")
+    return SpreadChecker(settings.dask_address, local)
 
 
 def raise_file_limit() -> None:
@@ -105,13 +129,13 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def assembled(settings: ValidatorSettings, key: Key) -> AsyncIterator[tuple[Daemon, ApiServices]]:
+async def assembled(settings: ValidatorSettings, key: SignerKey) -> AsyncIterator[tuple[Daemon, ApiServices]]:
     """A daemon and what its interface needs, with everything closed at the end."""
     clock = SystemClock()
     chain = await connect(settings)
     statements: SeatSigner | None = None
     journal: Journal | None = None
-    checker = OpeningChecker(settings.workers)
+    checker = checker_of(settings)
     peers, devices = PeerClient(), DeviceClient()
     tending: asyncio.Task[None] | None = None
     warming: asyncio.Task[None] | None = None
@@ -170,7 +194,7 @@ async def assembled(settings: ValidatorSettings, key: Key) -> AsyncIterator[tupl
         await chain.close()
 
 
-async def join(settings: ValidatorSettings, key: Key, signer: Key, endpoint: str) -> Joined:
+async def join(settings: ValidatorSettings, key: SignerKey, signer: SignerKey, endpoint: str) -> Joined:
     """Takes a seat for the key's account. Raises ChainError, ValidatorError."""
     chain = await connect(settings)
     journal: Journal | None = None
@@ -184,7 +208,7 @@ async def join(settings: ValidatorSettings, key: Key, signer: Key, endpoint: str
         await chain.close()
 
 
-async def run(settings: ValidatorSettings, key: Key) -> None:
+async def run(settings: ValidatorSettings, key: SignerKey) -> None:
     """Runs until SIGINT or SIGTERM. Raises ChainError, SettingsError, ValidatorError before it starts."""
     raise_file_limit()
     listener = listen(settings.host, settings.port)

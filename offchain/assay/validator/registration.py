@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from assay.chain.client import Chain, ContractCall
 from assay.chain.erc20 import Erc20
-from assay.chain.key_files import Key
 from assay.chain.seats import seat_nonce
 from assay.chain.sender import Sender
 from assay.protocol.messages import SeatClaim
+from assay.signing.remote_signer import MessageSigner
 from assay.validator.errors import ValidatorError
 
 NO_FINGERPRINT = bytes(32)
@@ -26,7 +26,7 @@ class Joined:
     transactions: tuple[tuple[str, str, int], ...]
 
 
-async def join(chain: Chain, sender: Sender, signer: Key, endpoint: str) -> Joined:
+async def join(chain: Chain, sender: Sender, signer: MessageSigner, endpoint: str) -> Joined:
     """Deposits what the seat needs beyond the account's free stake, and takes the seat.
 
     The account is the sender's. Raises ValidatorError where it holds a seat already or has too few tokens,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from assay.validator.errors import SettingsError
@@ -35,6 +35,22 @@ class ValidatorSettings(BaseSettings):
     password_file: Annotated[
         Path | None, Field(description="File with the password; asked for on a terminal where it is absent.")
     ] = None
+    signer: Annotated[
+        str,
+        Field(pattern="^(keyfile|remote)$", description="Where the signer's key is: keyfile, or remote (JSON-RPC)."),
+    ] = "keyfile"
+    signer_url: Annotated[
+        str | None, Field(description="Address of the remote signer: https, or http on this machine.")
+    ] = None
+    signer_address: Annotated[
+        str | None, Field(pattern="^0x[0-9a-fA-F]{40}$", description="Account that the remote signer signs as.")
+    ] = None
+    signer_ca_file: Annotated[
+        Path | None, Field(description="Authority of the remote signer's certificate; absent: the system's.")
+    ] = None
+    signer_timeout_s: Annotated[
+        float, Field(gt=0, le=60, description="Seconds that a signature may take the remote signer.")
+    ] = 5.0
     account: Annotated[
         str | None,
         Field(description="Account that holds the seat; found by the signer's address where it is absent."),
@@ -54,6 +70,14 @@ class ValidatorSettings(BaseSettings):
     ] = None
     poll_seconds: Annotated[float, Field(gt=0, le=60, description="How often the chain is asked for blocks.")] = 0.25
     workers: Annotated[int, Field(ge=1, le=256, description="Threads that verify openings.")] = 2
+    verification: Annotated[
+        str,
+        Field(pattern="^(inprocess|dask)$", description="Where openings are verified: inprocess, or dask (a cluster)."),
+    ] = "inprocess"
+    dask_address: Annotated[
+        str | None,
+        Field(pattern="^(tcp|tls)://", description="Scheduler of the Dask cluster, tcp://host:port; for dask only."),
+    ] = None
     requests_per_second: Annotated[
         float, Field(gt=0, le=1e6, description="Requests that one peer may make on average.")
     ] = 200.0
@@ -68,6 +92,12 @@ class ValidatorSettings(BaseSettings):
         if not isinstance(value, str):
             return value
         return [part.strip() for part in value.split(",") if part.strip()]
+
+    @model_validator(mode="after")
+    def _remote_is_whole(self) -> Self:
+        if self.signer == "remote" and not (self.signer_url and self.signer_address):
+            raise ValueError("signer = remote needs signer_url and signer_address")
+        return self
 
     @classmethod
     def load(cls, file: Path | None, given: Mapping[str, Any]) -> Self:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from assay.chain.deployment import Deployment
-from assay.chain.key_files import Key
 from assay.signing.interchange import export_record, import_record
 from assay.signing.seat_signer import SeatSigner
 from assay.validator.errors import SettingsError
+from assay.validator.process import SignerKey
 from assay.validator.settings import ValidatorSettings
 
 NO_EPOCH = -1
 MOST_BYTES = 256 << 20
 
 
-def record_path(settings: ValidatorSettings, key: Key) -> Path:
+def record_path(settings: ValidatorSettings, key: SignerKey) -> Path:
     """Where the record of a key lies."""
     return settings.data_dir / f"signing-{key.address.lower()}.sqlite"
 
 
-def export(settings: ValidatorSettings, key: Key, out: Path) -> None:
+def export(settings: ValidatorSettings, key: SignerKey, out: Path) -> None:
     """Writes the record to a new file. Raises RecordInUse beside a living validator, SettingsError."""
     if not record_path(settings, key).exists():
         raise SettingsError(f"{record_path(settings, key)}: nothing was signed with {key.address} in this folder")
@@ -34,7 +34,7 @@ def export(settings: ValidatorSettings, key: Key, out: Path) -> None:
         signer.close()
 
 
-def take_over(settings: ValidatorSettings, key: Key, file: Path, latest_epoch: int) -> int:
+def take_over(settings: ValidatorSettings, key: SignerKey, file: Path, latest_epoch: int) -> int:
     """Merges an export; how many statements were new. Raises SigningError, SettingsError."""
     try:
         if file.stat().st_size > MOST_BYTES:
@@ -49,6 +49,6 @@ def take_over(settings: ValidatorSettings, key: Key, file: Path, latest_epoch: i
         signer.close()
 
 
-def _opened(settings: ValidatorSettings, key: Key) -> SeatSigner:
+def _opened(settings: ValidatorSettings, key: SignerKey) -> SeatSigner:
     domain = Deployment.load(settings.deployment).domain("EpochOracle")
     return SeatSigner(key, domain, record_path(settings, key), NO_EPOCH)

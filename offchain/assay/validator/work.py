@@ -15,6 +15,7 @@ from assay.validator.pace import Pace
 from assay.validator.ports import ChainReader, ChainWriter, Clock, Devices, Phase, Statements
 from assay.validator.record import EpochRecord
 from assay.validator.rules import committees, leaders
+from assay.validator.spread_checks import SpreadChecker
 from assay.validator.store import Store
 from assay.validator.wake import Wake
 
@@ -28,7 +29,7 @@ class Services:
     statements: Statements
     gossip: Gossiper
     devices: Devices
-    checker: OpeningChecker
+    checker: OpeningChecker | SpreadChecker
     store: Store
     clock: Clock
     wake: Wake

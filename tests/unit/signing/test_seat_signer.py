@@ -1,6 +1,8 @@
+import asyncio
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx2
@@ -64,22 +66,22 @@ def signer(key, path, witness):
      ("sign_gossip", Gossip(1, 1, "instant", b"\1" * 32)),
      ("sign_challenge", Challenge(1, b"\1" * 32, b"\2" * 32, "0x" + "11" * 20, b"\3" * 32))],
 )  # fmt: skip
-def test_sign__each_message__by_the_seat(signer, key, name, message):
-    assert recover(message.digest(DOMAIN), getattr(signer, name)(message)) == key.address
+async def test_sign__each_message__by_the_seat(signer, key, name, message):
+    assert recover(message.digest(DOMAIN), await getattr(signer, name)(message)) == key.address
 
 
-def test_sign__second_statement__no_signature(signer):
-    signer.sign_seal(seal())
+async def test_sign__second_statement__no_signature(signer):
+    await signer.sign_seal(seal())
     with pytest.raises(DoubleSign):
-        signer.sign_seal(seal(root=2))
+        await signer.sign_seal(seal(root=2))
 
 
-def test_sign__record_cannot_be_written__no_signature(signer, monkeypatch):
+async def test_sign__record_cannot_be_written__no_signature(signer, monkeypatch):
     signed = []
     monkeypatch.setattr(type(signer._signer), "sign", lambda *a: signed.append(a))
     signer.record._db.execute("PRAGMA query_only = ON")
     with pytest.raises(Exception, match=r"readonly|read-only"):
-        signer.sign_seal(seal())
+        await signer.sign_seal(seal())
     assert signed == []
 
 
@@ -88,23 +90,23 @@ def test_start__beside_a_living_copy__refused_and_named(signer, key, path, witne
         SeatSigner(key, DOMAIN, path, -1, witness=witness)
 
 
-def test_start__after_the_first_has_ended__allowed(signer, key, path, witness):
-    before = signer.sign_seal(seal(epoch=3))
+async def test_start__after_the_first_has_ended__allowed(signer, key, path, witness):
+    before = await signer.sign_seal(seal(epoch=3))
     signer.close()
     second = SeatSigner(key, DOMAIN, path, 3, witness=witness)
-    assert second.sign_seal(seal(epoch=3)) == before
-    assert second.sign_seal(seal(epoch=4)) != before
+    assert await second.sign_seal(seal(epoch=3)) == before
+    assert await second.sign_seal(seal(epoch=4)) != before
 
 
-def test_start__first_time_in_a_running_epoch__sat_out(key, path, witness):
+async def test_start__first_time_in_a_running_epoch__sat_out(key, path, witness):
     signer = SeatSigner(key, DOMAIN, path, 5, witness=witness)
     with pytest.raises(SittingOut):
-        signer.sign_seal(seal(epoch=5))
-    assert signer.sign_seal(seal(epoch=6))
+        await signer.sign_seal(seal(epoch=5))
+    assert await signer.sign_seal(seal(epoch=6))
 
 
-def test_export__then_import__signed_there_is_signed_here(signer, key, tmp_path):
-    signer.sign_seal(seal(epoch=3))
+async def test_export__then_import__signed_there_is_signed_here(signer, key, tmp_path):
+    await signer.sign_seal(seal(epoch=3))
     text = export_record(signer.record)
     other = SigningRecord(tmp_path / "o", key.address, DOMAIN.separator, Witness(tmp_path / "ow"))
     assert import_record(other, text, 4) == 1
@@ -116,9 +118,9 @@ def test_export__then_import__signed_there_is_signed_here(signer, key, tmp_path)
     other.authorise(statement_of(seal(epoch=5), DOMAIN))
 
 
-def test_import__contradiction__nothing_changed(signer, key, tmp_path):
-    signer.sign_seal(seal(epoch=3))
-    signer.sign_report(report(epoch=2))
+async def test_import__contradiction__nothing_changed(signer, key, tmp_path):
+    await signer.sign_seal(seal(epoch=3))
+    await signer.sign_report(report(epoch=2))
     other = SigningRecord(tmp_path / "o", key.address, DOMAIN.separator, Witness(tmp_path / "ow"))
     other.authorise(statement_of(seal(epoch=3, root=9), DOMAIN))
     with pytest.raises(DoubleSign, match="two records"):
@@ -144,7 +146,7 @@ def test_import__no_export__says_so(signer, text):
 
 
 def remote(key, answer):
-    return RemoteSigner("http://signer", key.address, transport=httpx2.MockTransport(answer))
+    return RemoteSigner("https://signer", key.address, transport=httpx2.MockTransport(answer))
 
 
 def typed_data_signature(request, private_key=b"\x07" * 32):
@@ -184,6 +186,56 @@ def test_remote_signer__gone__unavailable(key):
 
     with pytest.raises(SignerUnavailable):
         remote(key, answer).sign(seal(), DOMAIN)
+
+
+def test_remote_signer__knows_the_older_method_only__is_asked_by_it_from_then_on(key):
+    asked = []
+
+    def answer(request):
+        asked.append(json.loads(request.content)["method"])
+        if asked[-1] == "eth_signTypedData_v4":
+            return httpx2.Response(200, json={"id": 1, "error": {"code": -32601, "message": "no such method"}})
+        return httpx2.Response(200, json={"id": 1, "result": "0x" + typed_data_signature(request).hex()})
+
+    signer = remote(key, answer)
+    assert signer.sign(seal(), DOMAIN) == signer.sign(seal(), DOMAIN) == key.sign(seal(), DOMAIN)
+    assert asked == ["eth_signTypedData_v4", "eth_signTypedData", "eth_signTypedData"]
+
+
+@pytest.mark.parametrize("url", ["http://signer.example", "ftp://127.0.0.1", "signer", "http://127.0.0.1.example"])
+def test_remote_signer__address_that_would_be_read_by_others__refused(key, url):
+    with pytest.raises(SignerUnavailable, match="https"):
+        RemoteSigner(url, key.address)
+
+
+async def test_seat__remote_signer_slow_and_once_gone__loop_goes_on_and_statement_is_recorded_once(
+    key, path, witness, monkeypatch
+):
+    monkeypatch.setattr("assay.signing.seat_signer.RETRY_S", (0.0,))
+    calls, ticks = [], []
+
+    def answer(request):
+        calls.append(1)
+        time.sleep(0.05)
+        if len(calls) == 1:
+            raise httpx2.ConnectError("refused")
+        return httpx2.Response(200, json={"id": 1, "result": "0x" + typed_data_signature(request).hex()})
+
+    seat = SeatSigner(remote(key, answer), DOMAIN, path, -1, witness=witness)
+
+    async def tick():
+        while True:
+            ticks.append(1)
+            await asyncio.sleep(0.005)
+
+    ticking = asyncio.create_task(tick())
+    assert await seat.sign_seal(seal()) == key.sign(seal(), DOMAIN)
+    ticking.cancel()
+    assert len(ticks) > 3
+    assert len(seat.record.statements()) == 1
+    with pytest.raises(DoubleSign):
+        await seat.sign_seal(seal(root=2))
+    seat.close()
 
 
 TRANSACTION = {

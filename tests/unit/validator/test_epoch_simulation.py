@@ -363,3 +363,18 @@ def test_epoch__database_lost_in_mid_epoch__sits_out_and_signs_nothing_twice(tmp
     network = SimNetwork(tmp_path)
     run(network.run(2, lose))
     assert network.phase(1) == Phase.REPORTED
+
+
+def test_epoch__rewards_of_the_one_before_vetoed__goes_on_from_the_last_that_stands(tmp_path):
+    async def veto(network):
+        while network.phase(1) != Phase.REPORTED:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+        network.chain.vetoed[1] = len(network.chain.blocks)
+
+    network = SimNetwork(tmp_path)
+    run(network.run(3, veto))
+    totals = [network.chain.states[-1][epoch].rewards_total for epoch in range(3)]
+    assert network.phase(2) == Phase.REPORTED
+    assert totals[1] > totals[0]
+    # Epoch 2 pays again what epoch 1 would have, less the presence in the report that was vetoed.
+    assert totals[0] < totals[2] <= totals[1]

@@ -45,7 +45,7 @@ async def _challenge(work: Work, device: Device) -> None:
     fresh = services.random(32)
     nonce = services.store.nonce(context.epoch, device.device_id, context.epoch_seed, fresh)
     challenge = Challenge(context.epoch, context.epoch_seed, device.device_id, work.account, nonce)
-    signature = services.statements.sign_challenge(challenge)
+    signature = await services.statements.sign_challenge(challenge)
     body = canonical.encode(UsedChallenge.model_validate({**challenge.to_json(), "signature": signature}).to_json())
     started = services.clock.elapsed_us()
     while (left := context.deadlines.commit_by - work.now()) > 0:

@@ -31,7 +31,7 @@ async def agree_instant(work: Work) -> Instant | None:
         if instant is not None:
             return instant
         if context.leader(round_reached()) == context.own:
-            announce(work)
+            await announce(work)
             continue
         await work.services.wake.until(
             lambda: found() is not None or context.leader(round_reached()) == context.own,
@@ -40,7 +40,7 @@ async def agree_instant(work: Work) -> Instant | None:
     return None
 
 
-def announce(work: Work) -> None:
+async def announce(work: Work) -> None:
     """Names an instant in this validator's turn, once: a second one would disqualify it."""
     context = work.context
     if any(instant.seat == context.own for instant in work.record.instants):
@@ -53,7 +53,7 @@ def announce(work: Work) -> None:
         set_id=context.set_id,
         seat=work.account,
         content=body,
-        signature=work.services.statements.sign_gossip(gossip),
+        signature=await work.services.statements.sign_gossip(gossip),
     )
     work.record.add_instant(message)
     log.info("instant announced", start_ms=start_ms)

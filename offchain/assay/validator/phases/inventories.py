@@ -19,7 +19,7 @@ MOST_COMMITMENT_BYTES = 64 << 10
 log = structlog.get_logger()
 
 
-def close_inventory(work: Work) -> None:
+async def close_inventory(work: Work) -> None:
     """Signs and tells what this validator holds, once an epoch."""
     context, record = work.context, work.record
     if record.inventory_at is not None:
@@ -32,7 +32,7 @@ def close_inventory(work: Work) -> None:
         set_id=context.set_id,
         seat=work.account,
         content=body,
-        signature=work.services.statements.sign_gossip(gossip),
+        signature=await work.services.statements.sign_gossip(gossip),
     )
     record.inventory_at = work.now()
     record.add_inventory(message)

@@ -31,7 +31,7 @@ async def add_to_seal(work: Work) -> None:
     try:
         check_leaves(lines, context.epoch, context.epoch_seed, context.device_of, context.domain)
         check_seal(seal, lines, context.epoch, context.set_id, context.epoch_seed, record.inventory_sets(), context.n)
-        signature = work.services.statements.sign_seal(seal)
+        signature = await work.services.statements.sign_seal(seal)
     except (RuleError, SigningError) as error:
         log.info("seal not signed late", round=round_, reason=str(error))
         return
@@ -57,7 +57,7 @@ async def add_to_report(work: Work, inputs: ReportInputs) -> None:
         return
     keep(work, results)
     try:
-        signature = work.services.statements.sign_report(
+        signature = await work.services.statements.sign_report(
             EpochReport(context.epoch, context.set_id, round_, inputs.rho, *accepted)
         )
     except SigningError as error:

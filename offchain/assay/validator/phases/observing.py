@@ -17,7 +17,7 @@ from assay.validator.work import Work
 log = structlog.get_logger()
 
 
-def observe_epoch(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> None:
+async def observe_epoch(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> None:
     """Signs one batch an epoch and tells it. Raises DoubleSign where another was signed before a crash lost
     it.
     """
@@ -28,7 +28,7 @@ def observe_epoch(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> None:
         leaves = observations(work, sealed, rho)
         statement = Observations(context.epoch, context.set_id, rho, batch_tree(leaves).root)
         try:
-            signature = work.services.statements.sign_observations(statement)
+            signature = await work.services.statements.sign_observations(statement)
         except SigningError as error:
             log.warning("observations not signed", reason=str(error))
             return

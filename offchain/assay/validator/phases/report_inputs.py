@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import structlog
 from pydantic import ValidationError
 
+from assay.chain.blocks import Block
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32
 from assay.protocol.leaves import SealedLeaf, reward_tree
 from assay.validator.phases.results import ReportInputs
@@ -31,7 +32,9 @@ async def read_inputs(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> R
         return None
     final = services.follower.final
     assert final is not None  # noqa: S101  # the epoch before was read at it
-    last = await services.reader.last_report(context.epoch, final)
+    drawn = await services.reader.drawn_block(context.epoch, final) or final
+    standing = await services.reader.reports(context.epoch, final, drawn)
+    last = standing[0] if standing else None
     previous = await _previous_rewards(work, last)
     if previous is None:
         return None
@@ -39,7 +42,8 @@ async def read_inputs(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> R
         rho=rho,
         sealed=tuple(sealed),
         previous_rewards=previous,
-        presence=await _presence(work, last),
+        floor=_floor(work, standing),
+        presence=await _presence(work, last, drawn),
         emission=await services.reader.emission(context.epoch, context.opened),
     )
 
@@ -60,12 +64,19 @@ async def _before_is_settled(work: Work) -> bool:
     return await work.services.wake.until(is_settled, work.context.deadlines.report_by)
 
 
-async def _presence(work: Work, last: ReportedEpoch | None) -> Presence:
+def _floor(work: Work, standing: Sequence[ReportedEpoch]) -> dict[str, int]:
+    """What each account has in any tree held of a standing report: a total below it could be held against signers."""
+    highest: dict[str, int] = {}
+    for report in standing:
+        kept = work.services.store.tree(report.rewards_root)
+        for account, total in (_totals(kept) if kept is not None else {}).items():
+            highest[account] = max(total, highest.get(account, 0))
+    return highest
+
+
+async def _presence(work: Work, last: ReportedEpoch | None, drawn: Block) -> Presence:
     """Read at blocks that are the same for all: late signatures after them count for nobody."""
     context, reader = work.context, work.services.reader
-    final = work.services.follower.final
-    assert final is not None  # noqa: S101
-    drawn = await reader.drawn_block(context.epoch, final) or final
     sealed = await reader.epoch(context.epoch, drawn)
     if last is None or last.epoch != context.epoch - 1:
         return Presence(sealed.seal_signers, 0)

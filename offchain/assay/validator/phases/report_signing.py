@@ -53,7 +53,7 @@ async def sign_report(work: Work, inputs: ReportInputs, proposal: ReportProposal
     work.record.add_report_proposal(proposal)
     keep(work, results)
     try:
-        return work.services.statements.sign_report(proposal.message())
+        return await work.services.statements.sign_report(proposal.message())
     except SigningError as error:
         raise Refused(409, str(error)) from None
 

@@ -76,7 +76,7 @@ async def _lead(work: Work, inputs: ReportInputs, round_: int) -> None:
             results.data_hash,
         )
         keep(work, results)
-        signature = work.services.statements.sign_report(report)
+        signature = await work.services.statements.sign_report(report)
     except (RuleError, SigningError) as error:
         log.warning("report not signed", round=round_, reason=str(error))
         return

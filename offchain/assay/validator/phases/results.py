@@ -16,11 +16,13 @@ from assay.validator.work import Work
 
 @dataclass(frozen=True, slots=True)
 class ReportInputs:
-    """What the chain fixes for a report, the same for every signer."""
+    """What the chain fixes for a report, the same for every signer; `floor` holds totals by account that none may fall
+    below, as far as this validator holds the trees they stand in."""
 
     rho: bytes
     sealed: tuple[SealedLeaf, ...]
     previous_rewards: dict[str, int]
+    floor: dict[str, int]
     presence: Presence
     emission: Emission
 
@@ -52,6 +54,9 @@ def work_out(work: Work, inputs: ReportInputs, batches: Sequence[Batch]) -> Resu
         inputs.presence,
         inputs.emission,
     )
+    fallen = next((a for a, least in inputs.floor.items() if totals.get(a, 0) < least), None)
+    if fallen is not None:
+        raise RuleError(f"{fallen} would have earned {totals.get(fallen, 0)}, a standing report says more")
     rewards = tuple(RewardLeaf(account, totals[account]) for account in sorted(totals, key=str.lower))
     return Results(
         devices,

@@ -45,7 +45,7 @@ async def sign_seal(work: Work, proposal: SealProposal) -> bytes:
     await _hold_commitments(work, proposal)
     record.add_seal_proposal(proposal)
     try:
-        return work.services.statements.sign_seal(seal)
+        return await work.services.statements.sign_seal(seal)
     except SigningError as error:
         raise Refused(409, str(error)) from None
 

@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 async def seal_epoch(work: Work) -> bool:
     """Takes part until the epoch is sealed at a final block (True) or can be sealed no more (False)."""
-    close_inventory(work)
+    await close_inventory(work)
     if not work.context.devices:
         log.info("no device is enrolled: nothing to seal")
     attempted: set[int] = set()
@@ -66,7 +66,7 @@ async def _lead(work: Work, round_: int) -> None:
     leaves = sealed_leaves(record.commitments.values())
     seal = seal_of(context.epoch, context.set_id, round_, context.epoch_seed, leaves)
     try:
-        signature = work.services.statements.sign_seal(seal)
+        signature = await work.services.statements.sign_seal(seal)
     except SigningError as error:
         log.warning("seal not signed", round=round_, reason=str(error))
         return

@@ -124,7 +124,7 @@ async def _ask(work: Work, subject: _Subject, content: RowsContent, count: int) 
         set_id=context.set_id,
         seat=work.account,
         content=content,
-        signature=services.statements.sign_gossip(gossip),
+        signature=await services.statements.sign_gossip(gossip),
     )
     body = canonical.encode(request.to_json())
     most = openings.length(subject.profile, count)

@@ -229,11 +229,7 @@ class Reader:
     async def reports(self, before_epoch: int, until: Block, drawn: Block) -> list[ReportedEpoch]:
         state = self._chain.states[until.number]
         standing = sorted(
-            (
-                e
-                for e, s in state.items()
-                if e < before_epoch and s.phase == Phase.REPORTED and not self._vetoed(e, drawn)
-            ),
+            (e for e, s in state.items() if e < before_epoch and self._stands(e, s, drawn)),
             reverse=True,
         )
         blocks = {e: self._chain.blocks[self._chain.happened["report", e]] for e in standing}

@@ -162,7 +162,8 @@ class SimNetwork:
             self.publications[i] = self.last.publication
             stores[i] = self.last.daemon.services.store
             await self.kill(i)
-        assert_nothing_slashable(self.said, stores, self.accounts, self.devices, self.sim_devices.domain)
+        vetoed = getattr(self.chain, "vetoed", ())
+        assert_nothing_slashable(self.said, stores, self.accounts, self.devices, self.sim_devices.domain, vetoed)
 
     def phase(self, epoch: int) -> Phase:
         """Phase at the head."""
