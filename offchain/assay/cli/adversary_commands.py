@@ -21,7 +21,7 @@ BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 @commands.command(name="list")
 def list_attacks(output: Output = OutputFormat.table) -> None:
     """The attacks by name."""
-    from assay.proof.adversaries.suite import ATTACKS
+    from assay.validator.adversaries.suite import ATTACKS
 
     show({name: attack.what for name, attack in ATTACKS.items()}, output)
 
@@ -35,7 +35,8 @@ def run(
 ) -> None:
     """Play one attack. Exit status 0 only when its rate is what theory says."""
     from assay.proof.adversaries.attack import play
-    from assay.proof.adversaries.suite import ATTACKS, consistent
+    from assay.proof.adversaries.suite import consistent
+    from assay.validator.adversaries.suite import ATTACKS
 
     if name not in ATTACKS:
         fail(f"no attack called {name!r}: see `assay adversary list`")
@@ -71,22 +72,28 @@ def report(
 ) -> None:
     """Play every attack and print the table of rates."""
     from assay.proof.adversaries.attack import play
-    from assay.proof.adversaries.suite import ATTACKS, consistent, table
+    from assay.proof.adversaries.suite import consistent, table
+    from assay.validator.adversaries.suite import ATTACKS
 
-    page = ""
     if write is not None:
-        try:
-            page = write.read_text()
-        except OSError as error:
-            fail(f"{write}: cannot read: {error.strerror}")
-        if BEGIN not in page or END not in page:
-            fail(f"{write}: has no lines {BEGIN} and {END}")
-    results = [(attack, play(attack, max(1, trials // attack.slow))) for attack in ATTACKS.values()]
+        _page(write)
+    results = [(attack, play(attack, trials)) for attack in ATTACKS.values()]
     text = table(results)
     typer.echo(text)
     if write is not None:
-        head, rest = page.split(BEGIN, 1)
+        head, rest = _page(write).split(BEGIN, 1)
         write.write_text(f"{head}{BEGIN}\n{text}{END}{rest.split(END, 1)[1]}")
     unexpected = [attack.name for attack, rate in results if not consistent(attack, rate)]
     if unexpected:
         fail(f"not as theory says: {', '.join(unexpected)}", 1)
+
+
+def _page(path: Path) -> str:
+    """A page with marks; read again after a long run, so that nobody's edits are lost."""
+    try:
+        page = path.read_text()
+    except OSError as error:
+        fail(f"{path}: cannot read: {error.strerror}")
+    if BEGIN not in page or END not in page:
+        fail(f"{path}: has no lines {BEGIN} and {END}")
+    return page

@@ -19,7 +19,6 @@ class Attack:
         what: in a sentence.
         theory: probability of being caught, where there is a formula; None where it is a matter of format.
         play: one trial against the real verifier.
-        slow: a report plays one trial in so many.
         honest: whether being caught is the failure: an honest device, or a control that must pass.
     """
 
@@ -28,7 +27,6 @@ class Attack:
     play: Trial
     theory: float | None = 1.0
     honest: bool = False
-    slow: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,15 @@ from numpy.typing import NDArray
 
 from assay.proof.adversaries.arena import PROFILE, Arena
 from assay.proof.adversaries.attack import Attack
-from assay.proof.generator import TAG_A, TAG_B, matrix
+from assay.proof.kernels.generator import TAG_A, TAG_B, fill_rows
+from assay.proof.kernels.words import seed_words
+
+
+def _entries(seed: bytes, tag: int, rows: int) -> NDArray[np.int8]:
+    """The first vectors of A or B: int8 (rows, K)."""
+    words = np.empty((rows, PROFILE.K // 4), np.uint32)
+    fill_rows(seed_words(seed), tag, 0, words, True)
+    return words.view(np.int8)
 
 
 def skipped(fraction: float, k: int) -> Attack:
@@ -71,10 +79,10 @@ def rounded_to_fp8(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def _with_inputs(round_inputs: object, round_sums: object = None) -> object:
     def trial(seed: int) -> bool:
         arena = Arena(seed)
-        b = matrix(arena.beta, TAG_B, PROFILE.N, PROFILE.K).astype(np.float32)
+        b = _entries(arena.beta, TAG_B, PROFILE.N).astype(np.float32)
 
         def multiply(_: int, round_seed: bytes) -> NDArray[np.int32]:
-            a = matrix(round_seed, TAG_A, PROFILE.M, PROFILE.K).astype(np.float32)
+            a = _entries(round_seed, TAG_A, PROFILE.M).astype(np.float32)
             product = round_inputs(a) @ round_inputs(b).T  # type: ignore[operator]
             if round_sums is not None:
                 product = round_sums(product)  # type: ignore[operator]
@@ -103,12 +111,12 @@ def hankel_product(a: NDArray[np.int64], b: NDArray[np.int64], rows: int, column
 def _hankel(seed: int) -> bool:
     arena = Arena(seed)
     p = PROFILE
-    b_rows = matrix(arena.beta, TAG_B, p.N, p.K)
+    b_rows = _entries(arena.beta, TAG_B, p.N)
     b = np.concatenate([b_rows[0], b_rows[1:, -1]]).astype(np.int64)
 
     def multiply(_: int, round_seed: bytes) -> NDArray[np.int32]:
         # First row and last column are the real ones; the rest is taken to slide.
-        a_rows = matrix(round_seed, TAG_A, p.M, p.K)
+        a_rows = _entries(round_seed, TAG_A, p.M)
         a = np.concatenate([a_rows[0], a_rows[1:, -1]]).astype(np.int64)
         return hankel_product(a, b, p.M, p.N).astype(np.int32)
 

@@ -1,15 +1,13 @@
-"""All attacks, and the table of their rates."""
+"""All attacks on the proof itself, and the table of rates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from assay.proof.adversaries import messages, probes, products, timing
+from assay.proof.adversaries import messages, probes, products
 from assay.proof.adversaries.attack import Attack, Rate
 
-ATTACKS: dict[str, Attack] = {
-    attack.name: attack for attack in [*products.ATTACKS, *messages.ATTACKS, *timing.ATTACKS, *probes.ATTACKS]
-}
+ATTACKS: dict[str, Attack] = {attack.name: attack for attack in [*products.ATTACKS, *messages.ATTACKS, *probes.ATTACKS]}
 
 
 def row(attack: Attack, rate: Rate) -> tuple[str, str, str, str, str]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from assay.proof.adversaries.attack import Attack
 from assay.protocol.quorum import faults
+from assay.validator.rules.reports import median_of_honest
 
 CLASS_S = 10.0  # a challenge of the class takes this long
 DEADLINE_S = 1.2 * CLASS_S
@@ -21,10 +22,10 @@ _SPEED_SPREAD = 0.02  # a card's clock between challenges
 
 
 def elapsed(work_s: float, random: np.random.Generator) -> float:
-    """(f+1)-th smallest of what the validators measured, seconds."""
+    """What a report says of what the validators measured, seconds."""
     round_trips = random.uniform(*_ROUND_TRIP_S, VALIDATORS)
     jitter = random.lognormal(-4.0, 1.0, VALIDATORS)
-    return float(np.sort(work_s + round_trips + jitter)[faults(VALIDATORS)])
+    return median_of_honest((work_s + round_trips + jitter).tolist(), faults(VALIDATORS))
 
 
 def _late(work_s: Callable[[np.random.Generator], float]) -> Callable[[int], bool]:

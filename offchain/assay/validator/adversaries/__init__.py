@@ -1,0 +1,1 @@
+"""Cheats on what validators themselves see: time, nonces, responses. No honest component imports them."""

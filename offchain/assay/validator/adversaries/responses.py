@@ -1,0 +1,77 @@
+"""Responses that never end, to the client that validators ask devices with; the transport alone is made up."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
+from functools import cache
+
+import httpx2
+
+from assay.proof import openings
+from assay.proof.adversaries.arena import PROFILE
+from assay.proof.adversaries.attack import Attack
+from assay.validator.device_client import DeviceClient
+from assay.validator.errors import DeviceFailure
+from assay.validator.rules.values import Device
+
+_LIMIT_S = 0.02
+_DEVICE = Device(bytes(32), "", "", PROFILE.id, "http://device.example", leased=False, tls_fingerprint=bytes([1]) * 32)
+
+Body = Callable[[], AsyncIterator[bytes]]
+
+
+class _Bytes(httpx2.AsyncByteStream):
+    def __init__(self, body: Body) -> None:
+        self._body = body
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._body()
+
+
+@cache
+def _client(body: Body) -> DeviceClient:
+    return DeviceClient(httpx2.MockTransport(lambda _: httpx2.Response(200, stream=_Bytes(body))))
+
+
+async def _endless() -> AsyncIterator[bytes]:
+    for _ in itertools.count():
+        yield bytes(1 << 16)
+
+
+async def _trickle() -> AsyncIterator[bytes]:
+    for _ in itertools.count():
+        yield b"\0"
+        await asyncio.sleep(_LIMIT_S / 10)
+
+
+def _given_up(body: Body) -> Callable[[int], bool]:
+    """Whether the client gives up in time, with little more in memory than a right answer has."""
+
+    def trial(seed: int) -> bool:
+        most = openings.length(PROFILE, 1 + seed % PROFILE.k)
+        started = time.monotonic()
+        tracemalloc.start()
+        try:
+            asyncio.run(_client(body).opening(_DEVICE, b"{}", most, _LIMIT_S))
+        except DeviceFailure:
+            _, peak = tracemalloc.get_traced_memory()
+            return peak < 4 * most + (1 << 20) and time.monotonic() - started < 100 * _LIMIT_S
+        finally:
+            tracemalloc.stop()
+        return False
+
+    return trial
+
+
+ATTACKS = [
+    Attack(
+        "endless-response",
+        "an opening that goes on and on; caught means given up in little memory",
+        _given_up(_endless),
+    ),
+    Attack("slow-response", "an opening byte by byte; caught means given up at the deadline", _given_up(_trickle)),
+]
