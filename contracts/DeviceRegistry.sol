@@ -8,7 +8,7 @@ import {PausableEntry} from "./governance/PausableEntry.sol";
 import {IDeviceRegistry} from "./interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "./interfaces/IEpochOracle.sol";
 import {IStakeManager} from "./interfaces/IStakeManager.sol";
-import {DeviceSignature} from "./libraries/DeviceSignature.sol";
+import {CompactSignature} from "./libraries/CompactSignature.sol";
 import {JobHash} from "./libraries/JobHash.sol";
 
 /// @title Profiles and devices
@@ -22,12 +22,13 @@ contract DeviceRegistry is IDeviceRegistry, PausableEntry, EIP712 {
     /// @dev Device as stored.
     struct Row {
         address provider; // slot 0
-        uint32 profile;
         Status status;
-        bool stakeReleased;
+        uint40 number;
         uint40 enrolledAt;
         address deviceKey; // slot 1
+        uint32 profile;
         uint40 retiredAt;
+        bool stakeReleased;
         bytes32 specHash; // slot 2
     }
 
@@ -36,8 +37,10 @@ contract DeviceRegistry is IDeviceRegistry, PausableEntry, EIP712 {
     address public immutable fraudProofs;
 
     uint32 public profileCount;
+    uint40 public deviceCount;
     mapping(uint32 id => Profile) private profiles;
     mapping(bytes32 deviceId => Row) private devices;
+    mapping(uint256 number => bytes32) public deviceAt;
     mapping(address deviceKey => uint64) public enrolNonce;
 
     constructor(
@@ -73,11 +76,14 @@ contract DeviceRegistry is IDeviceRegistry, PausableEntry, EIP712 {
         Row storage d = devices[deviceId];
         if (d.status != Status.None) revert DeviceRegistry_AlreadyEnrolled(deviceId);
         _checkEnrol(deviceKey, profileId, specHash, signature);
+        uint40 number = ++deviceCount;
+        deviceAt[number] = deviceId;
         d.provider = msg.sender;
-        d.profile = profileId;
         d.status = Status.Active;
+        d.number = number;
         d.enrolledAt = uint40(block.timestamp);
         d.deviceKey = deviceKey;
+        d.profile = profileId;
         d.specHash = specHash;
         emit DeviceEnrolled(deviceId, msg.sender, deviceKey, profileId, specHash);
         _announce(deviceId, endpoint, tlsFingerprint);
@@ -146,6 +152,12 @@ contract DeviceRegistry is IDeviceRegistry, PausableEntry, EIP712 {
     }
 
     /// @inheritdoc IDeviceRegistry
+    function offered(bytes32 deviceId) external view returns (address provider, uint40 number) {
+        Row storage d = devices[deviceId];
+        return (d.status == Status.Active ? d.provider : address(0), d.number);
+    }
+
+    /// @inheritdoc IDeviceRegistry
     function profile(uint32 id) external view returns (Profile memory) {
         return profiles[id];
     }
@@ -198,7 +210,7 @@ contract DeviceRegistry is IDeviceRegistry, PausableEntry, EIP712 {
         bytes32 digest = _hashTypedDataV4(
             keccak256(abi.encode(ENROL_TYPEHASH, msg.sender, profileId, specHash, nonce))
         );
-        address recovered = DeviceSignature.recover(digest, signature);
+        address recovered = CompactSignature.recover(digest, signature);
         if (recovered != deviceKey) revert DeviceRegistry_BadSignature(deviceKey, recovered);
     }
 

@@ -3,7 +3,8 @@ pragma solidity ^0.8.30;
 
 import {Blockhash} from "@openzeppelin/contracts/utils/Blockhash.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {EfficientHashLib} from "solady/src/utils/EfficientHashLib.sol";
+import {MerkleProofLib} from "solady/src/utils/MerkleProofLib.sol";
 
 import {IEpochOracle} from "./interfaces/IEpochOracle.sol";
 import {IRewardsDistributor} from "./interfaces/IRewardsDistributor.sol";
@@ -26,9 +27,11 @@ contract EpochOracle is IEpochOracle, EIP712 {
         uint8 seats;
         bool drawn;
         bool voided;
-        uint128 rewardsTotal; // slot 1, written by report; fresh iff reportedAt >= openedAt
+        uint128 rewardsTotal; // slot 1, written by report and veto; names its epoch, so that readers of reports need no other
+        uint48 reportedEpoch;
         uint40 reportedAt;
         uint32 reportSigners;
+        bool vetoed;
         bytes32 beacon;
         bytes32 sealRoot;
         bytes32 rho;
@@ -37,10 +40,14 @@ contract EpochOracle is IEpochOracle, EIP712 {
         bytes32 dataHash;
     }
 
-    struct Last {
-        uint128 rewardsTotal;
-        uint64 epoch;
-        bool any;
+    /// @dev What opening and reporting have to know of the epochs before, in one slot.
+    struct Course {
+        uint128 rewardsTotal; // of the last report that was not vetoed
+        uint48 reportedEpoch; // the last, vetoed or not
+        bool reported;
+        uint32 setId; // that of the last epoch opened
+        uint8 seats;
+        bool setChanges; // a change of the set waits for its epoch
     }
 
     IValidatorSet public immutable validatorSet;
@@ -58,7 +65,7 @@ contract EpochOracle is IEpochOracle, EIP712 {
 
     uint256 private constant REWARDED_SEATS = 4;
 
-    Last public lastReport;
+    Course private course;
     mapping(uint256 index => Place) private ring;
 
     constructor(IValidatorSet validatorSet_, IRewardsDistributor schedule_, Timing memory t) EIP712("Assay", "1") {
@@ -91,23 +98,31 @@ contract EpochOracle is IEpochOracle, EIP712 {
         if (block.timestamp < opens) revert EpochOracle_TooEarly(epoch, opens, block.timestamp);
         if (block.timestamp > opens + openBy) revert EpochOracle_TooLate(epoch, opens + openBy, block.timestamp);
         Place storage p = ring[epoch % ringSize];
-        if (_isOf(p.openedAt, epoch)) revert EpochOracle_WrongPhase(epoch, _phase(p));
+        if (_isOf(p.openedAt, epoch)) revert EpochOracle_WrongPhase(epoch, _phaseOf(p, epoch));
 
-        (uint32 setId, uint8 seats) = validatorSet.snapshot(epoch);
-        if (seats == 0) revert EpochOracle_NoSeats(epoch);
-        Last memory last = lastReport;
-        bytes32 lastRoot = last.any ? ring[last.epoch % ringSize].devicesRoot : bytes32(0);
-        beacon = keccak256(abi.encodePacked(block.prevrandao, blockhash(block.number - 1), uint256(epoch), lastRoot));
+        // Most epochs begin with the set of the last: then nobody need be asked.
+        if (course.setChanges || course.setId == 0) {
+            (course.setId, course.seats, course.setChanges) = validatorSet.snapshot(epoch);
+        }
+        Course memory last = course;
+        if (last.seats == 0) revert EpochOracle_NoSeats(epoch);
+        bytes32 lastRoot = last.reported ? ring[last.reportedEpoch % ringSize].devicesRoot : bytes32(0);
+        beacon = EfficientHashLib.hash(
+            bytes32(block.prevrandao),
+            blockhash(block.number - 1),
+            bytes32(uint256(epoch)),
+            lastRoot
+        );
         p.openedAt = uint40(block.timestamp);
         p.sealBlock = 0;
-        p.setId = setId;
+        p.setId = last.setId;
         p.sealCount = 0;
         p.sealSigners = 0;
-        p.seats = seats;
+        p.seats = last.seats;
         p.drawn = false;
         p.voided = false;
         p.beacon = beacon;
-        emit EpochOpened(epoch, setId, beacon, _epochSeed(epoch, beacon));
+        emit EpochOpened(epoch, last.setId, beacon, _epochSeed(epoch, beacon));
     }
 
     /// @inheritdoc IEpochOracle
@@ -116,7 +131,7 @@ contract EpochOracle is IEpochOracle, EIP712 {
         _notAfter(epoch, sealBy);
         // An epoch in which every device is leased seals nothing, and still reports uptime.
         if ((sealRoot == 0) != (count == 0)) revert EpochOracle_ZeroRoot(epoch);
-        bytes32 digest = _sealDigest(epoch, p.setId, round, p.beacon, sealRoot, count);
+        bytes32 digest = _sealDigest(epoch, p, round, sealRoot, count);
         _checkQuorum(digest, p.setId, quorum, QuorumSignatures.quorumOf(p.seats));
         p.sealCount = count;
         p.sealBlock = uint48(block.number);
@@ -133,7 +148,7 @@ contract EpochOracle is IEpochOracle, EIP712 {
         if (block.number <= drawBlock) revert EpochOracle_TooEarly(epoch, drawBlock + 1, block.number);
         bytes32 hash = Blockhash.blockHash(drawBlock);
         if (hash == 0) revert EpochOracle_BlockhashGone(epoch, drawBlock);
-        rho = keccak256(abi.encodePacked(hash, p.sealRoot));
+        rho = EfficientHashLib.hash(hash, p.sealRoot);
         p.drawn = true;
         p.rho = rho;
         emit EpochDrawn(epoch, rho);
@@ -144,13 +159,23 @@ contract EpochOracle is IEpochOracle, EIP712 {
         Place storage p = _placeIn(r.epoch, Phase.Drawn);
         _notAfter(r.epoch, reportBy);
         if (r.devicesRoot == 0 || (r.rewardsRoot == 0 && r.rewardsTotal != 0)) revert EpochOracle_ZeroRoot(r.epoch);
-        _checkRewards(r, p.seats);
-        _checkQuorum(_reportDigest(r, p.setId, p.rho), p.setId, quorum, QuorumSignatures.quorumOf(p.seats));
+        (uint32 setId, uint8 seats) = (p.setId, p.seats);
+        _checkRewards(r, seats);
+        _checkQuorum(
+            _hashTypedDataV4(OracleTypes.reportHash(r, setId, p.rho)),
+            setId,
+            quorum,
+            QuorumSignatures.quorumOf(seats)
+        );
 
-        lastReport = Last(uint128(r.rewardsTotal), r.epoch, true);
+        course.rewardsTotal = uint128(r.rewardsTotal);
+        course.reportedEpoch = uint48(r.epoch);
+        course.reported = true;
         p.rewardsTotal = uint128(r.rewardsTotal);
+        p.reportedEpoch = uint48(r.epoch);
         p.reportedAt = uint40(block.timestamp);
         p.reportSigners = quorum.signers;
+        p.vetoed = false;
         p.devicesRoot = r.devicesRoot;
         p.rewardsRoot = r.rewardsRoot;
         p.dataHash = r.dataHash;
@@ -160,7 +185,7 @@ contract EpochOracle is IEpochOracle, EIP712 {
     /// @inheritdoc IEpochOracle
     function addSignatures(uint64 epoch, bool isReport, uint32 round, Quorum calldata quorum) external {
         Place storage p = ring[epoch % ringSize];
-        Phase phase = _isOf(p.openedAt, epoch) ? _phase(p) : Phase.None;
+        Phase phase = _phaseOf(p, epoch);
         // Presence counts until the report that pays for it can be made.
         uint256 closes = epochStart(epoch) + (isReport ? epochLength + uint256(drawBy) : drawBy);
         if (block.timestamp > closes) revert EpochOracle_TooLate(epoch, closes, block.timestamp);
@@ -168,10 +193,10 @@ contract EpochOracle is IEpochOracle, EIP712 {
         if (isReport) {
             if (phase != Phase.Reported) revert EpochOracle_WrongPhase(epoch, phase);
             Report memory r = Report(epoch, round, p.devicesRoot, p.rewardsRoot, p.rewardsTotal, p.dataHash);
-            digest = _reportDigest(r, p.setId, p.rho);
+            digest = _hashTypedDataV4(OracleTypes.reportHash(r, p.setId, p.rho));
         } else {
             if (p.sealBlock == 0 || phase == Phase.None) revert EpochOracle_WrongPhase(epoch, phase);
-            digest = _sealDigest(epoch, p.setId, round, p.beacon, p.sealRoot, p.sealCount);
+            digest = _sealDigest(epoch, p, round, p.sealRoot, p.sealCount);
         }
         _checkQuorum(digest, p.setId, quorum, 1);
         uint32 signers = (isReport ? p.reportSigners : p.sealSigners) | quorum.signers;
@@ -183,7 +208,7 @@ contract EpochOracle is IEpochOracle, EIP712 {
     /// @inheritdoc IEpochOracle
     function voidEpoch(uint64 epoch) external {
         Place storage p = ring[epoch % ringSize];
-        Phase phase = _isOf(p.openedAt, epoch) ? _phase(p) : Phase.None;
+        Phase phase = _phaseOf(p, epoch);
         uint256 deadline;
         if (phase == Phase.Open) deadline = sealBy;
         else if (phase == Phase.Sealed) deadline = drawBy;
@@ -195,19 +220,34 @@ contract EpochOracle is IEpochOracle, EIP712 {
     }
 
     /// @inheritdoc IEpochOracle
+    function markVetoed(uint64 epoch) external {
+        if (msg.sender != address(schedule)) revert EpochOracle_NotSchedule(msg.sender);
+        Place storage p = ring[epoch % ringSize];
+        if (!_isReported(p, epoch)) revert EpochOracle_WrongPhase(epoch, _phaseOf(p, epoch));
+        p.vetoed = true;
+        // Later reports go on from the last that counts.
+        uint128 total;
+        uint64 last = course.reportedEpoch;
+        for (uint64 back = 0; back < ringSize && back <= last; ++back) {
+            Place storage before = ring[(last - back) % ringSize];
+            if (!_isReported(before, last - back) || before.vetoed) continue;
+            total = before.rewardsTotal;
+            break;
+        }
+        course.rewardsTotal = total;
+    }
+
+    /// @inheritdoc IEpochOracle
+    function noteSetChange() external {
+        if (msg.sender != address(validatorSet)) revert EpochOracle_NotValidatorSet(msg.sender);
+        course.setChanges = true;
+    }
+
+    /// @inheritdoc IEpochOracle
     function epochState(uint64 epoch) external view returns (EpochState memory s) {
-        Place memory p = ring[epoch % ringSize];
-        if (!_isOf(p.openedAt, epoch)) return s;
-        bool reported = p.reportedAt >= p.openedAt;
-        s.phase = p.voided
-            ? Phase.Void
-            : reported
-                ? Phase.Reported
-                : p.drawn
-                    ? Phase.Drawn
-                    : p.sealBlock != 0
-                        ? Phase.Sealed
-                        : Phase.Open;
+        Place storage p = ring[epoch % ringSize];
+        s.phase = _phaseOf(p, epoch);
+        if (s.phase == Phase.None) return s;
         s.setId = p.setId;
         s.seats = p.seats;
         s.openedAt = p.openedAt;
@@ -220,7 +260,7 @@ contract EpochOracle is IEpochOracle, EIP712 {
             s.sealRoot = p.sealRoot;
         }
         if (p.drawn) s.rho = p.rho;
-        if (reported) {
+        if (s.phase == Phase.Reported) {
             s.reportedAt = p.reportedAt;
             s.reportSigners = p.reportSigners;
             s.devicesRoot = p.devicesRoot;
@@ -244,25 +284,31 @@ contract EpochOracle is IEpochOracle, EIP712 {
     }
 
     /// @inheritdoc IEpochOracle
-    function rewardsOf(uint64 epoch) external view returns (bytes32 root, uint256 total, uint40 reportedAt) {
+    function rewardsOf(
+        uint64 epoch
+    ) external view returns (bytes32 root, uint256 total, uint40 reportedAt, bool vetoed) {
         Place storage p = ring[epoch % ringSize];
-        if (!_isReported(p, epoch)) return (0, 0, 0);
-        return (p.rewardsRoot, p.rewardsTotal, p.reportedAt);
+        if (!_isReported(p, epoch)) return (0, 0, 0, false);
+        return (p.rewardsRoot, p.rewardsTotal, p.reportedAt, p.vetoed);
+    }
+
+    /// @inheritdoc IEpochOracle
+    function lastReport() external view returns (uint128 rewardsTotal, uint64 epoch, bool any) {
+        return (course.rewardsTotal, course.reportedEpoch, course.reported);
     }
 
     /// @inheritdoc IEpochOracle
     function presence(uint64 epoch) external view returns (uint32 setId, uint32 sealSigners, uint32 reportSigners) {
         Place storage p = ring[epoch % ringSize];
         if (!_isOf(p.openedAt, epoch)) return (0, 0, 0);
-        return (p.setId, p.sealSigners, p.reportedAt >= p.openedAt ? p.reportSigners : 0);
+        return (p.setId, p.sealSigners, _isReported(p, epoch) ? p.reportSigners : 0);
     }
 
     /// @inheritdoc IEpochOracle
     function verifyDevice(DeviceLeaf calldata leaf, bytes32[] calldata proof) external view returns (bool) {
         Place storage p = ring[leaf.epoch % ringSize];
         if (!_isReported(p, leaf.epoch)) return false;
-        bytes32 hash = keccak256(bytes.concat(keccak256(abi.encode(leaf))));
-        return MerkleProof.verifyCalldata(proof, p.devicesRoot, hash);
+        return MerkleProofLib.verifyCalldata(proof, p.devicesRoot, OracleTypes.deviceLeaf(leaf));
     }
 
     /// @inheritdoc IEpochOracle
@@ -293,8 +339,8 @@ contract EpochOracle is IEpochOracle, EIP712 {
     }
 
     function _checkRewards(Report calldata r, uint8 seats) private view {
-        Last memory last = lastReport;
-        if (last.any && r.epoch <= last.epoch) revert EpochOracle_OutOfOrder(r.epoch, last.epoch);
+        Course memory last = course;
+        if (last.reported && r.epoch <= last.reportedEpoch) revert EpochOracle_OutOfOrder(r.epoch, last.reportedEpoch);
         if (r.rewardsTotal < last.rewardsTotal) revert EpochOracle_RewardsShrank(r.rewardsTotal, last.rewardsTotal);
         // Below four seats no fault is tolerated, so nothing new is earned.
         uint256 limit = seats < REWARDED_SEATS ? last.rewardsTotal : schedule.scheduleLimit(r.epoch);
@@ -310,56 +356,34 @@ contract EpochOracle is IEpochOracle, EIP712 {
 
     function _sealDigest(
         uint64 epoch,
-        uint32 setId,
+        Place storage p,
         uint32 round,
-        bytes32 beacon,
         bytes32 sealRoot,
         uint32 count
     ) private view returns (bytes32) {
-        bytes32 seed = _epochSeed(epoch, beacon);
-        return _hashTypedDataV4(keccak256(abi.encode(OracleTypes.SEAL, epoch, setId, round, seed, sealRoot, count)));
-    }
-
-    function _reportDigest(Report memory r, uint32 setId, bytes32 rho) private view returns (bytes32) {
-        return
-            _hashTypedDataV4(
-                keccak256(
-                    abi.encode(
-                        OracleTypes.REPORT,
-                        r.epoch,
-                        setId,
-                        r.round,
-                        rho,
-                        r.devicesRoot,
-                        r.rewardsRoot,
-                        r.rewardsTotal,
-                        r.dataHash
-                    )
-                )
-            );
+        bytes32 seed = _epochSeed(epoch, p.beacon);
+        return _hashTypedDataV4(OracleTypes.sealHash(epoch, p.setId, round, seed, sealRoot, count));
     }
 
     function _epochSeed(uint64 epoch, bytes32 beacon) private view returns (bytes32) {
-        return
-            keccak256(
-                abi.encodePacked("assay.B", block.chainid, uint256(uint160(address(this))), uint256(epoch), beacon)
-            );
+        return OracleTypes.epochSeed(address(this), epoch, beacon);
     }
 
     function _placeIn(uint64 epoch, Phase expected) private view returns (Place storage p) {
         p = ring[epoch % ringSize];
-        Phase phase = _isOf(p.openedAt, epoch) ? _phase(p) : Phase.None;
+        Phase phase = _phaseOf(p, epoch);
         if (phase != expected) revert EpochOracle_WrongPhase(epoch, phase);
     }
 
-    function _phase(Place storage p) private view returns (Phase) {
+    function _phaseOf(Place storage p, uint64 epoch) private view returns (Phase) {
+        if (!_isOf(p.openedAt, epoch)) return Phase.None;
         if (p.voided) return Phase.Void;
-        if (p.drawn) return p.reportedAt >= p.openedAt ? Phase.Reported : Phase.Drawn;
+        if (p.drawn) return _isReported(p, epoch) ? Phase.Reported : Phase.Drawn;
         return p.sealBlock != 0 ? Phase.Sealed : Phase.Open;
     }
 
     function _isReported(Place storage p, uint64 epoch) private view returns (bool) {
-        return _isOf(p.openedAt, epoch) && p.reportedAt >= p.openedAt;
+        return p.reportedEpoch == epoch && p.reportedAt != 0;
     }
 
     /// @dev An epoch is opened within itself, so the time of opening names the epoch.

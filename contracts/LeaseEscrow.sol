@@ -15,7 +15,7 @@ import {StreamMath} from "./libraries/StreamMath.sol";
 
 /// @title Leases
 /// @dev Checks, effects, interactions; and a guard over whatever moves tokens.
-contract LeaseEscrow is LeaseBook, OfferBook, ReentrancyGuardTransient {
+contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
     struct Terms {
         uint40 holdback;
         uint40 maxDowntime;
@@ -37,8 +37,8 @@ contract LeaseEscrow is LeaseBook, OfferBook, ReentrancyGuardTransient {
     )
         AccessManaged(authority)
         Treasury(terms.feeBps, tokens)
-        LeaseBook(terms.holdback)
-        OfferBook(oracle_, deviceRegistry_, terms.maxAge)
+        LeaseBook(deviceRegistry_, terms.holdback)
+        OfferBook(oracle_, terms.maxAge)
     {
         IEpochOracle.Timing memory t = oracle_.timing();
         // A refund for an epoch must be able to come before the claim that takes its money.
@@ -105,8 +105,9 @@ contract LeaseEscrow is LeaseBook, OfferBook, ReentrancyGuardTransient {
         Row storage l = _inStatus(leaseId, Status.Pending);
         if (msg.sender != l.provider) revert LeaseEscrow_NotParty(leaseId, msg.sender);
         _checkStart(l.renter, leaseId, resultRoot, validUntil, signature);
-        bytes32 deviceId = l.deviceId;
-        uint256 live = activeLease(deviceId);
+        uint40 device = l.device;
+        bytes32 deviceId = deviceRegistry.deviceAt(device);
+        uint256 live = _liveLease(device);
         if (live != 0) revert LeaseEscrow_DeviceLeased(deviceId, live);
         if (deviceRegistry.activeProvider(deviceId) == address(0)) revert LeaseEscrow_DeviceNotActive(deviceId);
 
@@ -114,7 +115,7 @@ contract LeaseEscrow is LeaseBook, OfferBook, ReentrancyGuardTransient {
         uint256 paid = StreamMath.duration(l.rate, l.deposit);
         uint40 stop = now_ + uint40(paid < l.maxDuration ? paid : l.maxDuration);
         uint128 bond = uint128(StreamMath.cost(l.rate, l.minDuration));
-        latestLease[deviceId] = leaseId;
+        latestLease[device] = leaseId;
         l.status = Status.Active;
         l.start = now_;
         l.bond = bond;
@@ -220,10 +221,11 @@ contract LeaseEscrow is LeaseBook, OfferBook, ReentrancyGuardTransient {
         if (block.timestamp > from + holdback) {
             revert LeaseEscrow_DowntimeTooOld(leaf.epoch, from + holdback, block.timestamp);
         }
-        if (leaf.deviceId != l.deviceId) revert LeaseEscrow_DeviceNotInReport(l.deviceId, leaf.epoch);
+        bytes32 deviceId = deviceRegistry.deviceAt(l.device);
+        if (leaf.deviceId != deviceId) revert LeaseEscrow_DeviceNotInReport(deviceId, leaf.epoch);
         if (leaf.flags & LEASED == 0) revert LeaseEscrow_NotLeasedInReport(leaf.deviceId, leaf.flags);
         if (leaf.uptimeBps >= 10_000) revert LeaseEscrow_NoDowntime(leaf.epoch, leaf.uptimeBps);
-        if (!oracle.verifyDevice(leaf, proof)) revert LeaseEscrow_DeviceNotInReport(l.deviceId, leaf.epoch);
+        if (!oracle.verifyDevice(leaf, proof)) revert LeaseEscrow_DeviceNotInReport(deviceId, leaf.epoch);
 
         uint256 down = 10_000 - uint256(leaf.uptimeBps);
         uint256 amount = StreamMath.streamed(l.rate, ((to - from) * down) / 10_000);
@@ -246,29 +248,29 @@ contract LeaseEscrow is LeaseBook, OfferBook, ReentrancyGuardTransient {
         bytes32[] calldata proof,
         uint64 minScore
     ) private returns (uint256 leaseId) {
-        _checkOffer(offer, signature);
+        uint40 device = _checkOffer(offer, signature);
         _checkMeasured(offer.deviceId, leaf, proof, minScore);
-        return _record(offer, deposit);
+        return _record(offer, device, deposit);
     }
 
-    function _record(Offer calldata offer, uint128 deposit) private returns (uint256 leaseId) {
+    function _record(Offer calldata offer, uint40 device, uint128 deposit) private returns (uint256 leaseId) {
         uint16 tokenIndex = _allowedIndex(offer.token);
         uint256 least = StreamMath.cost(offer.rate, offer.minDuration > MIN_PAID ? offer.minDuration : MIN_PAID);
         if (deposit < least) revert LeaseEscrow_DepositTooSmall(deposit, least);
         uint256 most = StreamMath.cost(offer.rate, offer.maxDuration > MIN_PAID ? offer.maxDuration : MIN_PAID);
         if (deposit > most) revert LeaseEscrow_DepositTooLarge(deposit, most);
 
-        leaseId = ++leaseCount;
-        Row storage l = leases[leaseId];
+        Row storage l;
+        (leaseId, l) = _nextLease();
         l.renter = msg.sender;
         l.status = Status.Pending;
-        l.openedAt = uint40(block.timestamp);
-        l.provider = offer.provider;
         l.tokenIndex = tokenIndex;
+        l.maxDuration = uint32(offer.maxDuration);
+        l.device = device;
+        l.provider = offer.provider;
         l.feeBps = feeBps;
         l.minDuration = uint32(offer.minDuration);
-        l.maxDuration = uint32(offer.maxDuration);
-        l.deviceId = offer.deviceId;
+        l.openedAt = uint40(block.timestamp);
         l.rate = offer.rate;
         l.deposit = deposit;
         emit LeaseOpened(leaseId, msg.sender, offer.provider, offer.deviceId, offer.token, offer.rate, deposit);

@@ -2,12 +2,13 @@
 pragma solidity ^0.8.30;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {MerkleProofLib} from "solady/src/utils/MerkleProofLib.sol";
 
 import {NetworkToken} from "./NetworkToken.sol";
 import {IEpochOracle} from "./interfaces/IEpochOracle.sol";
 import {IRewardsDistributor} from "./interfaces/IRewardsDistributor.sol";
 import {EmissionCurve} from "./libraries/EmissionCurve.sol";
+import {OracleTypes} from "./libraries/OracleTypes.sol";
 
 /// @title Emission, claimed against report roots
 contract RewardsDistributor is IRewardsDistributor, AccessManaged {
@@ -28,11 +29,9 @@ contract RewardsDistributor is IRewardsDistributor, AccessManaged {
     uint256 private immutable initialEmission;
     uint256 private immutable eraEpochs;
     uint256 private immutable providerBps;
+    uint256 private immutable mintedBefore;
 
-    /// @notice All that was ever claimed.
-    uint256 public totalClaimed;
     mapping(address account => uint256) public claimed;
-    mapping(uint64 epoch => bool) public vetoed;
 
     constructor(
         address authority,
@@ -48,7 +47,8 @@ contract RewardsDistributor is IRewardsDistributor, AccessManaged {
             revert RewardsDistributor_BadBound("claimDelay", s.claimDelay, t.proofWindow);
         }
         uint256 most = EmissionCurve.total(s.initialEmission, s.eraEpochs);
-        uint256 room = token_.cap() - token_.minted();
+        mintedBefore = token_.minted();
+        uint256 room = token_.cap() - mintedBefore;
         if (most > room) revert RewardsDistributor_BadBound("initialEmission", most, room);
         token = token_;
         oracle = oracle_;
@@ -67,37 +67,47 @@ contract RewardsDistributor is IRewardsDistributor, AccessManaged {
         address receiver
     ) external returns (uint256 amount) {
         if (receiver == address(0)) revert RewardsDistributor_ZeroReceiver();
-        (bytes32 root, , uint40 reportedAt) = oracle.rewardsOf(epoch);
+        (bytes32 root, , uint40 reportedAt, bool isVetoed) = oracle.rewardsOf(epoch);
         if (root == 0) revert RewardsDistributor_NoReport(epoch);
-        if (vetoed[epoch]) revert RewardsDistributor_Vetoed(epoch);
+        if (isVetoed) revert RewardsDistributor_Vetoed(epoch);
         uint256 claimableAt = uint256(reportedAt) + claimDelay;
         if (block.timestamp < claimableAt) revert RewardsDistributor_TooEarly(epoch, claimableAt, block.timestamp);
-        bytes32 leaf = keccak256(bytes.concat(keccak256(abi.encode(msg.sender, cumulative))));
-        if (!MerkleProof.verifyCalldata(proof, root, leaf)) revert RewardsDistributor_NotInReport(msg.sender, epoch);
+        if (!MerkleProofLib.verifyCalldata(proof, root, OracleTypes.rewardLeaf(msg.sender, cumulative))) {
+            revert RewardsDistributor_NotInReport(msg.sender, epoch);
+        }
 
         uint256 before = claimed[msg.sender];
         if (cumulative <= before) revert RewardsDistributor_NothingDue(msg.sender, cumulative, before);
         amount = cumulative - before;
-        uint256 total = totalClaimed + amount;
+        uint256 total = totalClaimed() + amount;
         uint256 limit = scheduleLimit(epoch);
         if (total > limit) revert RewardsDistributor_BeyondSchedule(total, limit);
 
         claimed[msg.sender] = cumulative;
-        totalClaimed = total;
         emit RewardsClaimed(msg.sender, receiver, epoch, amount);
         token.mint(receiver, amount);
     }
 
     /// @inheritdoc IRewardsDistributor
     function veto(uint64 epoch) external restricted {
-        (bytes32 root, , uint40 reportedAt) = oracle.rewardsOf(epoch);
+        (bytes32 root, , uint40 reportedAt, ) = oracle.rewardsOf(epoch);
         if (root == 0) revert RewardsDistributor_NoReport(epoch);
         uint256 claimableAt = uint256(reportedAt) + claimDelay;
         if (block.timestamp >= claimableAt) {
             revert RewardsDistributor_VetoTooLate(epoch, claimableAt, block.timestamp);
         }
-        vetoed[epoch] = true;
         emit RewardsVetoed(epoch, root);
+        oracle.markVetoed(epoch);
+    }
+
+    /// @inheritdoc IRewardsDistributor
+    function vetoed(uint64 epoch) external view returns (bool isVetoed) {
+        (, , , isVetoed) = oracle.rewardsOf(epoch);
+    }
+
+    /// @notice All that was ever claimed: nobody else mints.
+    function totalClaimed() public view returns (uint256) {
+        return token.minted() - mintedBefore;
     }
 
     /// @inheritdoc IRewardsDistributor

@@ -8,7 +8,7 @@ import {PausableEntry} from "./governance/PausableEntry.sol";
 import {IEpochOracle} from "./interfaces/IEpochOracle.sol";
 import {IStakeManager} from "./interfaces/IStakeManager.sol";
 import {IValidatorSet} from "./interfaces/IValidatorSet.sol";
-import {DeviceSignature} from "./libraries/DeviceSignature.sol";
+import {CompactSignature} from "./libraries/CompactSignature.sol";
 import {SeatBlob} from "./libraries/SeatBlob.sol";
 import {SetQueue} from "./libraries/SetQueue.sol";
 
@@ -33,7 +33,6 @@ contract ValidatorSet is IValidatorSet, PausableEntry, EIP712 {
     bool private started;
     bool private changed;
     uint8 private liveSeats; // in the set of currentSetId
-    uint64 private nextChange; // epoch of the first change that waits; 0 for none
 
     address[] private live;
     address[] private planned;
@@ -80,7 +79,7 @@ contract ValidatorSet is IValidatorSet, PausableEntry, EIP712 {
         bytes32 digest = _hashTypedDataV4(
             keccak256(abi.encode(SEAT_TYPEHASH, msg.sender, signer, seatNonce[msg.sender]++))
         );
-        address recovered = DeviceSignature.recover(digest, signature);
+        address recovered = CompactSignature.recover(digest, signature);
         if (recovered != signer) revert ValidatorSet_BadSignature(signer, recovered);
 
         signerUsed[signer] = true;
@@ -153,15 +152,12 @@ contract ValidatorSet is IValidatorSet, PausableEntry, EIP712 {
     }
 
     /// @inheritdoc IValidatorSet
-    function snapshot(uint64 epoch) external returns (uint32 setId, uint8 seats) {
+    function snapshot(uint64 epoch) external returns (uint32 setId, uint8 seats, bool waiting) {
         if (msg.sender != address(oracle)) revert ValidatorSet_NotOracle(msg.sender);
-        // One slot tells whether anything is to be done: most epochs begin with the set of the last.
-        if (nextChange != 0 && nextChange <= epoch) {
-            while (_applyNext(epoch)) {}
-            nextChange = queue.nextEffective();
-        }
+        while (_applyNext(epoch)) {}
+        waiting = queue.waiting() != 0;
         if (!started) started = true;
-        if (!changed) return (currentSetId, liveSeats);
+        if (!changed) return (currentSetId, liveSeats, waiting);
         changed = false;
         seats = uint8(live.length);
         liveSeats = seats;
@@ -249,7 +245,7 @@ contract ValidatorSet is IValidatorSet, PausableEntry, EIP712 {
         if (joins != address(0) && waiting >= MAX_WAITING) revert ValidatorSet_TooManyChanges(waiting, MAX_WAITING);
         uint256 limit = n == 0 ? 1 : (n - 1) / 6; // f / 2
         effective = queue.push(joins, leaves, epoch + NOTICE, limit == 0 ? 1 : limit);
-        if (nextChange == 0) nextChange = effective;
+        oracle.noteSetChange();
     }
 
     function _applyNext(uint64 epoch) private returns (bool due) {

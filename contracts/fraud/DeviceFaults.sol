@@ -5,7 +5,7 @@ import {IDeviceRegistry} from "../interfaces/IDeviceRegistry.sol";
 import {IFraudProofs} from "../interfaces/IFraudProofs.sol";
 import {CommittedWork} from "../libraries/CommittedWork.sol";
 import {OracleTypes} from "../libraries/OracleTypes.sol";
-import {QuorumSignatures} from "../libraries/QuorumSignatures.sol";
+import {CompactSignature} from "../libraries/CompactSignature.sol";
 import {ProofLedger} from "./ProofLedger.sol";
 
 /// @title Faults that a device signed
@@ -76,7 +76,7 @@ abstract contract DeviceFaults is ProofLedger {
     ) internal view returns (IDeviceRegistry.Profile memory p, uint32 profileId, bytes32 seed) {
         address deviceKey;
         (p, profileId, deviceKey, seed) = _jobOf(c.deviceId, c.epoch, c.jobHash);
-        address recovered = QuorumSignatures.recover(_oracleDigest(_commitmentHash(c)), c.r, c.vs);
+        address recovered = CompactSignature.recover(_oracleDigest(_commitmentHash(c)), c.r, c.vs);
         if (recovered != deviceKey) revert FraudProofs_BadSignature(deviceKey, recovered);
     }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {MerkleProofLib} from "solady/src/utils/MerkleProofLib.sol";
 
 import {IEpochOracle} from "../interfaces/IEpochOracle.sol";
 import {IFraudProofs} from "../interfaces/IFraudProofs.sol";
+import {OracleTypes} from "../libraries/OracleTypes.sol";
 import {SealedLeaves} from "./SealedLeaves.sol";
 
 /// @title Faults of all who signed a seal or a report
@@ -62,7 +63,9 @@ abstract contract QuorumFaults is SealedLeaves {
         if (later.cumulative >= earlier.cumulative) {
             revert FraudProofs_NotShrunk(earlier.cumulative, later.cumulative);
         }
-        _checkRewardLine(account, earlier);
+        // Whoever goes on from before a vetoed report shows less than it did, and is right to. A veto after the fact clears
+        // nobody who signed the later one.
+        if (_checkRewardLine(account, earlier)) revert FraudProofs_Vetoed(earlier.epoch);
         _checkRewardLine(account, later);
         (uint32 setId, , uint32 signers) = oracle.presence(later.epoch);
         _record(Kind.ShrunkReward, later.epoch, setId, signers);
@@ -88,10 +91,11 @@ abstract contract QuorumFaults is SealedLeaves {
         emit QuorumFaultRecorded(kind, epoch, setId, signers, msg.sender);
     }
 
-    function _checkRewardLine(address account, RewardLine calldata line) private view {
-        (bytes32 root, , ) = oracle.rewardsOf(line.epoch);
-        bytes32 leaf = keccak256(bytes.concat(keccak256(abi.encode(account, line.cumulative))));
-        if (root == 0 || !MerkleProof.verifyCalldata(line.proof, root, leaf)) {
+    function _checkRewardLine(address account, RewardLine calldata line) private view returns (bool vetoed) {
+        bytes32 root;
+        (root, , , vetoed) = oracle.rewardsOf(line.epoch);
+        bytes32 leaf = OracleTypes.rewardLeaf(account, line.cumulative);
+        if (root == 0 || !MerkleProofLib.verifyCalldata(line.proof, root, leaf)) {
             revert FraudProofs_NotInReport(line.epoch);
         }
     }

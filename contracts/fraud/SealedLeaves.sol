@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {CommittedWork} from "../libraries/CommittedWork.sol";
 import {PositionalMerkle} from "../libraries/PositionalMerkle.sol";
 import {OracleTypes} from "../libraries/OracleTypes.sol";
-import {QuorumSignatures} from "../libraries/QuorumSignatures.sol";
+import {CompactSignature} from "../libraries/CompactSignature.sol";
 import {ProofLedger} from "./ProofLedger.sol";
 
 /// @title What stands in a seal
@@ -23,6 +23,6 @@ abstract contract SealedLeaves is ProofLedger {
         bytes32 structHash = keccak256(
             abi.encode(OracleTypes.COMMITMENT, epoch, s.jobHash, s.deviceId, s.nonceRoot, s.resultRoot)
         );
-        return QuorumSignatures.recover(_oracleDigest(structHash), s.r, s.vs);
+        return CompactSignature.recover(_oracleDigest(structHash), s.r, s.vs);
     }
 }

@@ -6,7 +6,7 @@ import {IFraudProofs} from "../interfaces/IFraudProofs.sol";
 import {CommittedWork} from "../libraries/CommittedWork.sol";
 import {OracleTypes} from "../libraries/OracleTypes.sol";
 import {PositionalMerkle} from "../libraries/PositionalMerkle.sol";
-import {QuorumSignatures} from "../libraries/QuorumSignatures.sol";
+import {CompactSignature} from "../libraries/CompactSignature.sol";
 import {DeviceFaults} from "./DeviceFaults.sol";
 import {SealedLeaves} from "./SealedLeaves.sol";
 
@@ -145,7 +145,7 @@ abstract contract SeatFaults is DeviceFaults, SealedLeaves {
     }
 
     function _checkSigner(bytes32 digest, address signer, bytes32 r, bytes32 vs) private view {
-        address recovered = QuorumSignatures.recover(digest, r, vs);
+        address recovered = CompactSignature.recover(digest, r, vs);
         if (recovered != signer) revert FraudProofs_BadSignature(signer, recovered);
     }
 }

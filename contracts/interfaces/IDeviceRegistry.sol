@@ -98,6 +98,14 @@ interface IDeviceRegistry {
     /// @notice Provider of an active device; zero for any other.
     function activeProvider(bytes32 deviceId) external view returns (address);
 
+    /// @notice Provider of an active device, zero for any other, and the device's number, zero for an unknown id.
+    function offered(bytes32 deviceId) external view returns (address provider, uint40 number);
+
+    /// @notice The device with this number, in order of enrolment from 1; zero for none.
+    function deviceAt(uint256 number) external view returns (bytes32 deviceId);
+
+    function deviceCount() external view returns (uint40);
+
     function profileCount() external view returns (uint32);
 
     /// @notice Key that signs for a device; zero for an unknown id.

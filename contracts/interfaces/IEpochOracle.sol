@@ -104,6 +104,8 @@ interface IEpochOracle {
     error EpochOracle_BadSignature(uint256 seat, address expected, address recovered);
     error EpochOracle_RewardsShrank(uint256 total, uint256 previous);
     error EpochOracle_RewardsBeyondSchedule(uint256 total, uint256 limit);
+    error EpochOracle_NotSchedule(address caller);
+    error EpochOracle_NotValidatorSet(address caller);
 
     /// @notice Opens the epoch and fixes its seats. Anyone, between its start and `openBy`.
     function openEpoch(uint64 epoch) external returns (bytes32 beacon);
@@ -123,6 +125,13 @@ interface IEpochOracle {
     /// @notice Declares an epoch void once one of its deadlines has passed. Anyone.
     function voidEpoch(uint64 epoch) external;
 
+    /// @notice Takes a report's rewards out of what counts: the total of later reports goes on from the last that was not
+    /// vetoed. Callable by RewardsDistributor.
+    function markVetoed(uint64 epoch) external;
+
+    /// @notice Says that a change of the set waits, so that openings ask for it. Callable by ValidatorSet.
+    function noteSetChange() external;
+
     /// @notice The zero state for an epoch never opened or already overwritten in the ring.
     function epochState(uint64 epoch) external view returns (EpochState memory);
 
@@ -132,10 +141,10 @@ interface IEpochOracle {
     /// @notice What was sealed and drawn; zeros for what has not happened or is no longer kept.
     function sealOf(uint64 epoch) external view returns (bytes32 sealRoot, uint32 count, uint32 signers, bytes32 rho);
 
-    /// @notice What rewards are claimed against; zeros for an epoch without an accepted report.
+    /// @notice What rewards are claimed against, unless it was vetoed; zeros for an epoch without an accepted report.
     function rewardsOf(
         uint64 epoch
-    ) external view returns (bytes32 rewardsRoot, uint256 rewardsTotal, uint40 reportedAt);
+    ) external view returns (bytes32 rewardsRoot, uint256 rewardsTotal, uint40 reportedAt, bool vetoed);
 
     /// @notice Who signed; `setId` is zero for an epoch never opened or no longer kept.
     function presence(uint64 epoch) external view returns (uint32 setId, uint32 sealSigners, uint32 reportSigners);
@@ -156,6 +165,6 @@ interface IEpochOracle {
     /// @notice Number of epochs kept; longer than the proof window.
     function ringSize() external view returns (uint64);
 
-    /// @notice The last epoch whose report was accepted, and the rewards total it fixed.
+    /// @notice The last epoch whose report was accepted, and the rewards total of the last that was not vetoed.
     function lastReport() external view returns (uint128 rewardsTotal, uint64 epoch, bool any);
 }

@@ -183,6 +183,7 @@ interface IFraudProofs {
     error FraudProofs_SealMatches(uint32 sealIndex);
     error FraudProofs_EpochOrder(uint64 earlier, uint64 later);
     error FraudProofs_NotShrunk(uint256 earlier, uint256 later);
+    error FraudProofs_Vetoed(uint64 epoch);
     error FraudProofs_NotRecorded(Kind kind, uint64 epoch);
     error FraudProofs_NotSigner(uint256 seat, uint32 signers);
     error FraudProofs_DemandOpen(bytes32 deviceId, uint256 demandId);
@@ -260,7 +261,8 @@ interface IFraudProofs {
         bytes32 salt
     ) external;
 
-    /// @notice What an account has earned fell between two accepted reports; the signers of the later one pay.
+    /// @notice What an account has earned fell between two accepted reports, of which the earlier was not vetoed; the signers of
+    /// the later one pay.
     /// Proof arguments for the commit hash: (account, earlier, later).
     function proveShrunkReward(
         address account,

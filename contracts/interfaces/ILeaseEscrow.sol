@@ -101,7 +101,7 @@ interface ILeaseEscrow {
     error LeaseEscrow_DepositTooSmall(uint256 deposit, uint256 needed);
     error LeaseEscrow_DepositTooLarge(uint256 deposit, uint256 allowed);
     error LeaseEscrow_TokenNotAllowed(address token);
-    error LeaseEscrow_TokenShort(address token, uint256 received, uint256 expected);
+    error LeaseEscrow_TokenShort(address token, uint256 balanceBefore, uint256 balanceAfter, uint256 expected);
     error LeaseEscrow_DeviceLeased(bytes32 deviceId, uint256 leaseId);
     error LeaseEscrow_StartExpired(uint40 validUntil, uint256 timestamp);
     error LeaseEscrow_Stopped(uint256 leaseId, uint40 stop);

@@ -25,12 +25,14 @@ interface IRewardsDistributor {
         address receiver
     ) external returns (uint256 amount);
 
-    /// @notice Refuses claims against the report of `epoch`, within its claim delay. Guardian only.
+    /// @notice Refuses claims against the report of `epoch`, within its claim delay. Later reports go on from the last that was
+    /// not vetoed. Guardian only.
     function veto(uint64 epoch) external;
 
     /// @notice Seconds between a report and the first claim against it.
     function claimDelay() external view returns (uint40);
 
+    /// @notice Whether the report of `epoch` was vetoed; false once the oracle keeps the epoch no longer.
     function vetoed(uint64 epoch) external view returns (bool);
 
     /// @notice Emission of one epoch: for providers, for validators, and the most that one credit may earn.

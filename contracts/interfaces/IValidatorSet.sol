@@ -76,8 +76,9 @@ interface IValidatorSet {
 
     function setEndpoint(string calldata endpoint, bytes32 tlsFingerprint) external;
 
-    /// @notice Fixes the set of `epoch`. Callable by EpochOracle when it opens the epoch.
-    function snapshot(uint64 epoch) external returns (uint32 setId, uint8 seats);
+    /// @notice Fixes the set of `epoch`, and says whether changes wait for later ones. Callable by EpochOracle when it opens
+    /// the epoch.
+    function snapshot(uint64 epoch) external returns (uint32 setId, uint8 seats, bool waiting);
 
     /// @notice Takes a slashed seat out of the sets to come and gives its reservation back; what it pays at most. Callable by
     /// FraudProofs.

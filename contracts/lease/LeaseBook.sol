@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IDeviceRegistry} from "../interfaces/IDeviceRegistry.sol";
 import {ILeaseEscrow} from "../interfaces/ILeaseEscrow.sol";
 import {StreamMath} from "../libraries/StreamMath.sol";
 import {Treasury} from "./Treasury.sol";
@@ -13,36 +14,43 @@ abstract contract LeaseBook is Treasury {
     struct Row {
         address renter; // slot 0
         Status status;
-        uint40 openedAt;
-        uint40 start;
-        address provider; // slot 1
         uint16 tokenIndex;
+        uint32 maxDuration;
+        uint40 device; // its number in the registry
+        address provider; // slot 1
         uint16 feeBps;
         uint32 minDuration;
-        uint32 maxDuration;
-        bytes32 deviceId; // slot 2
-        uint128 rate; // slot 3
+        uint40 openedAt;
+        uint128 rate; // slot 2
         uint128 deposit;
-        uint128 bond; // slot 4, from start on
+        uint128 bond; // slot 3, from start on
+        uint40 start;
         uint40 stop;
         uint40 endedAt;
-        uint40 downtime;
-        uint128 claimed; // slot 5
+        uint128 claimed; // slot 4
         uint128 refunded;
-        uint128 downtimeRefund; // slot 6
+        uint128 downtimeRefund; // slot 5
         uint64 nextEpoch;
-        uint128 forfeited; // slot 7
+        uint40 downtime;
+        uint128 forfeited; // slot 6
         uint128 bondReturned;
     }
 
+    IDeviceRegistry public immutable deviceRegistry;
     uint40 public immutable holdback;
 
-    uint256 public leaseCount;
+    uint64 private opened; // in one slot with Treasury's feeBps
     mapping(uint256 leaseId => Row) internal leases;
-    mapping(bytes32 deviceId => uint256) internal latestLease;
+    mapping(uint256 device => uint256) internal latestLease;
 
-    constructor(uint40 holdback_) {
+    constructor(IDeviceRegistry deviceRegistry_, uint40 holdback_) {
+        deviceRegistry = deviceRegistry_;
         holdback = holdback_;
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function leaseCount() external view returns (uint256) {
+        return opened;
     }
 
     /// @inheritdoc ILeaseEscrow
@@ -50,7 +58,7 @@ abstract contract LeaseBook is Treasury {
         Row storage l = leases[leaseId];
         v.renter = l.renter;
         v.provider = l.provider;
-        v.deviceId = l.deviceId;
+        v.deviceId = deviceRegistry.deviceAt(l.device);
         v.token = _tokenAt(l.tokenIndex);
         v.status = l.status;
         v.rate = l.rate;
@@ -99,10 +107,21 @@ abstract contract LeaseBook is Treasury {
     }
 
     /// @inheritdoc ILeaseEscrow
-    function activeLease(bytes32 deviceId) public view returns (uint256 leaseId) {
-        leaseId = latestLease[deviceId];
+    function activeLease(bytes32 deviceId) external view returns (uint256 leaseId) {
+        (, uint40 device) = deviceRegistry.offered(deviceId);
+        return _liveLease(device);
+    }
+
+    /// @dev Number 0 is no device, and has no lease.
+    function _liveLease(uint40 device) internal view returns (uint256 leaseId) {
+        leaseId = latestLease[device];
         Row storage l = leases[leaseId];
         if (l.status != Status.Active || block.timestamp >= l.stop) return 0;
+    }
+
+    function _nextLease() internal returns (uint256 leaseId, Row storage l) {
+        leaseId = ++opened;
+        l = leases[leaseId];
     }
 
     function _streamedAt(Row storage l, uint256 time) internal view returns (uint256) {

@@ -3,13 +3,13 @@ pragma solidity ^0.8.30;
 
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 
-import {IDeviceRegistry} from "../interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "../interfaces/IEpochOracle.sol";
 import {ILeaseEscrow} from "../interfaces/ILeaseEscrow.sol";
 import {PartySignature} from "../libraries/PartySignature.sol";
+import {LeaseBook} from "./LeaseBook.sol";
 
 /// @title What must hold of an offer and of the device behind it
-abstract contract OfferBook is ILeaseEscrow, EIP712 {
+abstract contract OfferBook is LeaseBook, EIP712 {
     bytes32 public constant OFFER_TYPEHASH =
         keccak256(
             "Offer(address provider,bytes32 deviceId,address token,uint128 rate,uint40 minDuration,uint40 maxDuration,uint40 validUntil,uint64 nonce,address renter)"
@@ -20,17 +20,15 @@ abstract contract OfferBook is ILeaseEscrow, EIP712 {
     uint16 private constant PASSED = 1;
 
     IEpochOracle public immutable oracle;
-    IDeviceRegistry public immutable deviceRegistry;
     uint32 public immutable maxAge;
 
     mapping(bytes32 deviceId => uint64) public nonceFloor;
 
-    constructor(IEpochOracle oracle_, IDeviceRegistry deviceRegistry_, uint32 maxAge_) EIP712("Assay", "1") {
+    constructor(IEpochOracle oracle_, uint32 maxAge_) EIP712("Assay", "1") {
         if (maxAge_ == 0 || maxAge_ >= oracle_.ringSize()) {
             revert LeaseEscrow_BadBound("maxAge", maxAge_, oracle_.ringSize());
         }
         oracle = oracle_;
-        deviceRegistry = deviceRegistry_;
         maxAge = maxAge_;
     }
 
@@ -44,7 +42,8 @@ abstract contract OfferBook is ILeaseEscrow, EIP712 {
         emit OffersCancelled(deviceId, floor);
     }
 
-    function _checkOffer(Offer calldata offer, bytes calldata signature) internal view {
+    /// @dev The number of the device offered.
+    function _checkOffer(Offer calldata offer, bytes calldata signature) internal view returns (uint40 device) {
         if (block.timestamp > offer.validUntil) revert LeaseEscrow_OfferExpired(offer.validUntil, block.timestamp);
         if (offer.renter != address(0) && offer.renter != msg.sender) {
             revert LeaseEscrow_NotForRenter(offer.renter, msg.sender);
@@ -55,11 +54,25 @@ abstract contract OfferBook is ILeaseEscrow, EIP712 {
         if (offer.maxDuration < offer.minDuration || offer.maxDuration > type(uint32).max || offer.maxDuration == 0) {
             revert LeaseEscrow_BadDurations(offer.minDuration, offer.maxDuration);
         }
-        address provider = deviceRegistry.activeProvider(offer.deviceId);
+        address provider;
+        (provider, device) = deviceRegistry.offered(offer.deviceId);
         if (provider == address(0)) revert LeaseEscrow_DeviceNotActive(offer.deviceId);
         if (provider != offer.provider) revert LeaseEscrow_NotProvider(offer.deviceId, offer.provider);
-        bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(OFFER_TYPEHASH, offer)));
-        if (!PartySignature.isValid(offer.provider, digest, signature)) revert LeaseEscrow_BadSignature(offer.provider);
+        if (!PartySignature.isValid(provider, _hashTypedDataV4(_offerHash(offer)), signature)) {
+            revert LeaseEscrow_BadSignature(provider);
+        }
+    }
+
+    /// @dev keccak256(abi.encode(OFFER_TYPEHASH, offer)), all of whose fields are read above or when it is recorded, and so
+    /// have been checked to fit their types.
+    function _offerHash(Offer calldata offer) private pure returns (bytes32 hash) {
+        bytes32 typeHash = OFFER_TYPEHASH;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, typeHash)
+            calldatacopy(add(free, 0x20), offer, 0x120)
+            hash := keccak256(free, 0x140)
+        }
     }
 
     /// @dev The device passed, flags exactly 1, in a recent enough epoch, with the score asked for.

@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-
 import {PausableEntry} from "../governance/PausableEntry.sol";
 import {ILeaseEscrow} from "../interfaces/ILeaseEscrow.sol";
+import {TokenMoves} from "../libraries/TokenMoves.sol";
 
 /// @title Tokens taken and given, and what is owed in each
 /// @dev `owed` is one aggregate a token, so that solvency is a single comparison: balance >= owed.
 abstract contract Treasury is ILeaseEscrow, PausableEntry {
-    using SafeERC20 for IERC20;
-
     struct Listing {
         address token; // slot 0
-        bool allowed;
         uint88 feeFloor; // the least fee of a lease, fixed when the token is first listed
     }
 
-    struct Balance {
-        uint128 owed; // slot 0: all that somebody is due, fees included
-        uint128 fees;
+    struct Account {
+        uint112 owed; // slot 0: all that somebody is due, fees included
+        uint112 fees;
+        uint16 index; // of its listing
+        bool allowed;
     }
 
     struct TokenTerms {
@@ -30,16 +27,15 @@ abstract contract Treasury is ILeaseEscrow, PausableEntry {
 
     uint16 public constant MAX_FEE_BPS = 500;
 
-    /// @notice Fee of leases opened from now on.
-    uint16 public feeBps;
+    uint16 private listed;
+    /// @dev A lease keeps its token's index, counted from 1.
+    mapping(uint256 index => Listing) private listings;
+    mapping(address token => Account) private accounts;
 
-    /// @dev Index 0 stays empty; a lease keeps its token's index.
-    Listing[] private listings;
-    mapping(address token => uint16) private indexOf;
-    mapping(address token => Balance) private balances;
+    /// @notice Fee of leases opened from now on.
+    uint16 public feeBps; // in one slot with LeaseBook's leaseCount: `open` reads both
 
     constructor(uint16 feeBps_, TokenTerms[] memory tokens) {
-        listings.push();
         _setFee(feeBps_);
         for (uint256 i = 0; i < tokens.length; ++i) _list(tokens[i].token, tokens[i].feeFloor);
     }
@@ -52,7 +48,7 @@ abstract contract Treasury is ILeaseEscrow, PausableEntry {
     /// @notice Closes entry in a token; leases that exist go on. Governance only.
     function delistToken(address token) external restricted {
         if (!tokenAllowed(token)) revert LeaseEscrow_TokenNotAllowed(token);
-        listings[indexOf[token]].allowed = false;
+        accounts[token].allowed = false;
         emit TokenDelisted(token);
     }
 
@@ -64,8 +60,8 @@ abstract contract Treasury is ILeaseEscrow, PausableEntry {
     /// @notice Pays out collected fees. Governance only.
     function collectFees(address token, address receiver) external restricted returns (uint256 amount) {
         if (receiver == address(0)) revert LeaseEscrow_ZeroReceiver();
-        amount = balances[token].fees;
-        balances[token].fees = 0;
+        amount = accounts[token].fees;
+        accounts[token].fees = 0;
         emit FeesCollected(token, receiver, amount);
         _pay(token, receiver, amount);
     }
@@ -73,34 +69,35 @@ abstract contract Treasury is ILeaseEscrow, PausableEntry {
     /// @notice Pays out what nobody is owed: donations, and what a rebase added. Governance only.
     function recoverSurplus(address token, address receiver) external restricted returns (uint256 amount) {
         if (receiver == address(0)) revert LeaseEscrow_ZeroReceiver();
-        uint256 balance = IERC20(token).balanceOf(address(this));
+        uint256 balance = TokenMoves.held(token);
         if (balance <= owed(token)) revert LeaseEscrow_NoSurplus(token);
         amount = balance - owed(token);
         emit SurplusRecovered(token, receiver, amount);
-        IERC20(token).safeTransfer(receiver, amount);
+        TokenMoves.push(token, receiver, amount);
     }
 
     /// @inheritdoc ILeaseEscrow
     function owed(address token) public view returns (uint256) {
-        return balances[token].owed;
+        return accounts[token].owed;
     }
 
     /// @notice Fees collected in a token and not yet paid out; part of what is owed.
     function fees(address token) external view returns (uint256) {
-        return balances[token].fees;
+        return accounts[token].fees;
     }
 
     function tokenAllowed(address token) public view returns (bool) {
-        return listings[indexOf[token]].allowed;
+        return accounts[token].allowed;
     }
 
     function feeFloorOf(address token) external view returns (uint128) {
-        return listings[indexOf[token]].feeFloor;
+        return listings[accounts[token].index].feeFloor;
     }
 
     function _allowedIndex(address token) internal view returns (uint16 index) {
-        index = indexOf[token];
-        if (!listings[index].allowed) revert LeaseEscrow_TokenNotAllowed(token);
+        Account storage a = accounts[token];
+        if (!a.allowed) revert LeaseEscrow_TokenNotAllowed(token);
+        return a.index;
     }
 
     function _tokenAt(uint16 index) internal view returns (address) {
@@ -111,35 +108,39 @@ abstract contract Treasury is ILeaseEscrow, PausableEntry {
         return listings[index].feeFloor;
     }
 
-    /// @dev Takes exactly `amount`, or nothing at all.
+    /// @dev Takes exactly `amount`, or nothing at all. What is owed has room for more than any token has: only entry is bounded
+    /// by it, and fees are part of it.
     function _take(address token, address from, uint256 amount) internal {
-        balances[token].owed += uint128(amount);
-        uint256 before = IERC20(token).balanceOf(address(this));
-        IERC20(token).safeTransferFrom(from, address(this), amount);
-        uint256 received = IERC20(token).balanceOf(address(this)) - before;
-        if (received != amount) revert LeaseEscrow_TokenShort(token, received, amount);
+        Account storage a = accounts[token];
+        uint256 owed_ = a.owed + amount;
+        if (owed_ > type(uint112).max) revert LeaseEscrow_BadBound("owed", owed_, type(uint112).max);
+        a.owed = uint112(owed_);
+        uint256 before = TokenMoves.held(token);
+        TokenMoves.pull(token, from, amount);
+        uint256 after_ = TokenMoves.held(token);
+        if (after_ != before + amount) revert LeaseEscrow_TokenShort(token, before, after_, amount);
     }
 
     function _pay(address token, address receiver, uint256 amount) internal {
-        balances[token].owed -= uint128(amount);
-        IERC20(token).safeTransfer(receiver, amount);
+        accounts[token].owed -= uint112(amount);
+        TokenMoves.push(token, receiver, amount);
     }
 
     function _earnFee(address token, uint256 amount) internal {
-        if (amount != 0) balances[token].fees += uint128(amount);
+        if (amount != 0) accounts[token].fees += uint112(amount);
     }
 
     function _list(address token, uint128 feeFloor) private {
         if (token.code.length == 0) revert LeaseEscrow_TokenNotAllowed(token);
         if (feeFloor > type(uint88).max) revert LeaseEscrow_BadBound("feeFloor", feeFloor, type(uint88).max);
-        uint16 index = indexOf[token];
-        if (listings[index].allowed) revert LeaseEscrow_AlreadyListed(token);
-        if (index == 0) {
-            indexOf[token] = uint16(listings.length);
-            listings.push(Listing(token, true, uint88(feeFloor)));
+        Account storage a = accounts[token];
+        if (a.allowed) revert LeaseEscrow_AlreadyListed(token);
+        a.allowed = true;
+        if (a.index == 0) {
+            a.index = ++listed;
+            listings[a.index] = Listing(token, uint88(feeFloor));
         } else {
-            listings[index].allowed = true;
-            feeFloor = listings[index].feeFloor;
+            feeFloor = listings[a.index].feeFloor;
         }
         emit TokenListed(token, feeFloor);
     }

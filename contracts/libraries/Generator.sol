@@ -3,26 +3,24 @@ pragma solidity ^0.8.30;
 
 /// @title The matrix generator, and one element of C = A·Bᵀ
 /// @notice A row of 32 entries a word: eight 32-bit lanes from two hash words, mixed by a counter. B stores its lanes in
-/// reverse, so that one 256-bit product of byte-masked words sums eight products in its top 32 bits.
+/// reverse, so that one 256-bit product of words of signed bytes, one a lane, sums eight products in its top 32 bits.
 /// @dev Lanes are mixed four at a time in 64-bit fields, where a 32 × 32-bit product cannot reach its neighbour. Up to
-/// K = 65,536 the sums stay below 2^32 (8,192 · 8 · 255² < 2^32), so products add up unshifted.
+/// K = 65,536 each lane of the sum of products stays within ±2^30, so that products add up unshifted, and 2^223 is more
+/// than what the lower lanes can borrow from the top one.
 library Generator {
     uint256 private constant LOW32_OF_64 = 0x00000000ffffffff00000000ffffffff00000000ffffffff00000000ffffffff;
+    uint256 private constant LOW17_OF_32 = 0x0001ffff0001ffff0001ffff0001ffff0001ffff0001ffff0001ffff0001ffff;
     uint256 private constant BYTE_OF_32 = 0x000000ff000000ff000000ff000000ff000000ff000000ff000000ff000000ff;
+    uint256 private constant ZERO_OF_32 = 0x0000008000000080000000800000008000000080000000800000008000000080;
     uint256 private constant COUNTER = 0x000000009e3779b9000000009e3779b9000000009e3779b9000000009e3779b9;
+    uint256 private constant BORROW = 1 << 223;
 
     /// @notice Σ_k A[row][k]·B[column][k] over K entries, exact.
     /// @param seedA seed of the round. @param seedB seed of the epoch. @param K a multiple of 32, at most 65,536.
     function dot(bytes32 seedA, uint32 row, bytes32 seedB, uint32 column, uint256 K) internal pure returns (int256) {
         (bytes32 a0, bytes32 a1) = keys(seedA, "A", row);
         (bytes32 b0, bytes32 b1) = keys(seedB, "B", column);
-        (uint256 products, uint256 sums) = accumulate(a0, a1, b0, b1, K / 32);
-        uint256 total;
-        for (uint256 lane = 0; lane < 256; lane += 32) {
-            total += (sums >> lane) & 0xffffffff;
-        }
-        // Σ(a-128)(b-128) = Σab - 128(Σa + Σb) + 128²K
-        return int256(products >> 224) - 128 * int256(total) + 16_384 * int256(K);
+        return int256(accumulate(a0, a1, b0, b1, K / 32)) >> 224;
     }
 
     /// @notice h_0 and h_1 of `vector(seed, tag, index)`.
@@ -31,18 +29,20 @@ library Generator {
         h1 = keccak256(abi.encodePacked(seed, tag, index, uint8(1)));
     }
 
+    /// @dev Products of `words` words, summed; the wanted sum is in the top lane.
     function accumulate(
         bytes32 a0,
         bytes32 a1,
         bytes32 b0,
         bytes32 b1,
         uint256 words
-    ) private pure returns (uint256 products, uint256 sums) {
+    ) private pure returns (uint256 products) {
         assembly {
             // Constants in variables: the optimizer would otherwise work them out anew at each use, to save code. The odd
             // lanes' counters and keys lie in the first four words of memory, as the stack has no room; they are put back.
             let low := LOW32_OF_64
-            let mask8 := BYTE_OF_32
+            let mask := BYTE_OF_32
+            let zero := ZERO_OF_32
             let free := mload(0x40)
             mstore(0x00, and(shr(32, a1), low))
             mstore(0x20, and(shr(32, b1), low))
@@ -52,6 +52,7 @@ library Generator {
             a1 := and(a1, low)
             b0 := and(b0, low)
             b1 := and(b1, low)
+            products := BORROW
             // c = w·0x9e3779b9 in each field, below 2^44 after 2,048 words.
             words := mul(words, COUNTER)
             for {
@@ -60,45 +61,35 @@ library Generator {
                 c := add(c, COUNTER)
             } {
                 let a := and(add(a0, c), low)
-                a := and(mul(xor(a, and(shr(16, a), low)), 0x21f0aaad), low)
-                a := xor(a, a1)
+                a := xor(and(mul(xor(a, and(shr(16, a), low)), 0x21f0aaad), low), a1)
                 a := and(mul(xor(a, and(shr(15, a), low)), 0x735a2d97), low)
-                a := xor(a, and(shr(15, a), low))
-                let y := and(add(mload(0x40), c), low)
-                y := and(mul(xor(y, and(shr(16, y), low)), 0x21f0aaad), low)
-                y := xor(y, mload(0x00))
-                y := and(mul(xor(y, and(shr(15, y), low)), 0x735a2d97), low)
-                y := xor(y, and(shr(15, y), low))
-                a := or(a, shl(32, y))
-                let b := and(add(b0, c), low)
-                b := and(mul(xor(b, and(shr(16, b), low)), 0x21f0aaad), low)
-                b := xor(b, b1)
+                let b := and(add(mload(0x40), c), low)
+                b := xor(and(mul(xor(b, and(shr(16, b), low)), 0x21f0aaad), low), mload(0x00))
+                // The last step is the same for all eight lanes, so it waits until they stand together.
+                a := or(a, shl(32, and(mul(xor(b, and(shr(15, b), low)), 0x735a2d97), low)))
+                a := xor(a, and(shr(15, a), LOW17_OF_32))
+                b := and(add(b0, c), low)
+                b := xor(and(mul(xor(b, and(shr(16, b), low)), 0x21f0aaad), low), b1)
                 b := and(mul(xor(b, and(shr(15, b), low)), 0x735a2d97), low)
-                b := xor(b, and(shr(15, b), low))
-                y := and(add(mload(0x60), c), low)
-                y := and(mul(xor(y, and(shr(16, y), low)), 0x21f0aaad), low)
-                y := xor(y, mload(0x20))
-                y := and(mul(xor(y, and(shr(15, y), low)), 0x735a2d97), low)
-                y := xor(y, and(shr(15, y), low))
-                b := or(b, shl(32, y))
                 {
-                    y := and(a, mask8)
-                    let z := and(b, mask8)
-                    products := add(products, mul(y, z))
-                    sums := add(sums, add(y, z))
-                    y := and(shr(8, a), mask8)
-                    z := and(shr(8, b), mask8)
-                    products := add(products, mul(y, z))
-                    sums := add(sums, add(y, z))
-                    y := and(shr(16, a), mask8)
-                    z := and(shr(16, b), mask8)
-                    products := add(products, mul(y, z))
-                    sums := add(sums, add(y, z))
-                    y := and(shr(24, a), mask8)
-                    z := and(shr(24, b), mask8)
-                    products := add(products, mul(y, z))
-                    sums := add(sums, add(y, z))
+                    let y := and(add(mload(0x60), c), low)
+                    y := xor(and(mul(xor(y, and(shr(16, y), low)), 0x21f0aaad), low), mload(0x20))
+                    b := or(b, shl(32, and(mul(xor(y, and(shr(15, y), low)), 0x735a2d97), low)))
                 }
+                b := xor(b, and(shr(15, b), LOW17_OF_32))
+                products := add(
+                    products,
+                    add(
+                        add(
+                            mul(sub(and(a, mask), zero), sub(and(b, mask), zero)),
+                            mul(sub(and(shr(8, a), mask), zero), sub(and(shr(8, b), mask), zero))
+                        ),
+                        add(
+                            mul(sub(and(shr(16, a), mask), zero), sub(and(shr(16, b), mask), zero)),
+                            mul(sub(and(shr(24, a), mask), zero), sub(and(shr(24, b), mask), zero))
+                        )
+                    )
+                )
             }
             mstore(0x40, free)
             mstore(0x60, 0)

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {EfficientHashLib} from "solady/src/utils/EfficientHashLib.sol";
+
+import {IEpochOracle} from "../interfaces/IEpochOracle.sol";
+
 /// @title EIP-712 of what validators and devices sign in EpochOracle's domain
 library OracleTypes {
     bytes32 internal constant DOMAIN =
@@ -23,5 +27,68 @@ library OracleTypes {
 
     function digest(bytes32 domain_, bytes32 structHash) internal pure returns (bytes32) {
         return keccak256(abi.encodePacked(hex"1901", domain_, structHash));
+    }
+
+    /// @notice keccak256("assay.B" ‖ u256(chain id) ‖ u256(oracle) ‖ u256(epoch) ‖ beacon).
+    function epochSeed(address oracle, uint256 epoch, bytes32 beacon) internal view returns (bytes32 seed) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, "assay.B")
+            mstore(add(free, 0x07), chainid())
+            mstore(add(free, 0x27), shr(96, shl(96, oracle)))
+            mstore(add(free, 0x47), epoch)
+            mstore(add(free, 0x67), beacon)
+            seed := keccak256(free, 0x87)
+        }
+    }
+
+    function sealHash(
+        uint64 epoch,
+        uint32 setId,
+        uint32 round,
+        bytes32 seed,
+        bytes32 sealRoot,
+        uint32 count
+    ) internal pure returns (bytes32) {
+        return
+            EfficientHashLib.hash(
+                SEAL,
+                bytes32(uint256(epoch)),
+                bytes32(uint256(setId)),
+                bytes32(uint256(round)),
+                seed,
+                sealRoot,
+                bytes32(uint256(count))
+            );
+    }
+
+    function reportHash(IEpochOracle.Report memory r, uint32 setId, bytes32 rho) internal pure returns (bytes32) {
+        return
+            EfficientHashLib.hash(
+                REPORT,
+                bytes32(uint256(r.epoch)),
+                bytes32(uint256(setId)),
+                bytes32(uint256(r.round)),
+                rho,
+                r.devicesRoot,
+                r.rewardsRoot,
+                bytes32(r.rewardsTotal),
+                r.dataHash
+            );
+    }
+
+    /// @notice keccak256(keccak256(abi.encode(leaf))): OpenZeppelin's StandardMerkleTree.
+    function deviceLeaf(IEpochOracle.DeviceLeaf calldata leaf) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, leaf, 0x120)
+            mstore(0x00, keccak256(free, 0x120))
+            hash := keccak256(0x00, 0x20)
+        }
+    }
+
+    /// @notice keccak256(keccak256(abi.encode(account, cumulative))): OpenZeppelin's StandardMerkleTree.
+    function rewardLeaf(address account, uint256 cumulative) internal pure returns (bytes32) {
+        return EfficientHashLib.hash(EfficientHashLib.hash(bytes32(uint256(uint160(account))), bytes32(cumulative)));
     }
 }

@@ -51,11 +51,6 @@ library SetQueue {
         return (true, joins, leaves);
     }
 
-    /// @notice Epoch of the next change; 0 for none.
-    function nextEffective(Queue storage q) internal view returns (uint64) {
-        return q.head == q.changes.length ? 0 : q.changes[q.head].effective;
-    }
-
     function waiting(Queue storage q) internal view returns (uint256) {
         return q.changes.length - q.head;
     }

@@ -8,13 +8,13 @@ library StreamMath {
     uint256 internal constant SCALE = 1e18;
 
     /// @notice Rounded down: what the provider has earned.
-    function streamed(uint256 rate, uint256 duration) internal pure returns (uint256) {
-        return (rate * duration) / SCALE;
+    function streamed(uint256 rate, uint256 time) internal pure returns (uint256) {
+        return (rate * time) / SCALE;
     }
 
-    /// @notice Rounded up: what it takes to pay for `duration`.
-    function cost(uint256 rate, uint256 duration) internal pure returns (uint256) {
-        return (rate * duration + SCALE - 1) / SCALE;
+    /// @notice Rounded up: what it takes to pay for `time`.
+    function cost(uint256 rate, uint256 time) internal pure returns (uint256) {
+        return (rate * time + SCALE - 1) / SCALE;
     }
 
     /// @notice Whole seconds that `amount` pays for.

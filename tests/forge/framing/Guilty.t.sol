@@ -151,17 +151,21 @@ contract GuiltyAreConvicted is Accused {
     }
 
     function quorumConvicted(IFraudProofs.Kind kind) internal {
+        quorumConvicted(kind, 0);
+    }
+
+    function quorumConvicted(IFraudProofs.Kind kind, uint64 e) internal {
         for (uint32 i = 0; i < 3; ++i) {
-            fraud.slashSigner(kind, 0, i);
+            fraud.slashSigner(kind, e, i);
             eq(stake.account(seatAccount(i)).active, 0, "a signer");
         }
         eq(stake.bountyOf(ACCUSER), 3 * SEAT_STAKE / 10, "the reporter's, whoever calls");
         vm.expectPartialRevert(IFraudProofs.FraudProofs_NotSigner.selector);
-        fraud.slashSigner(kind, 0, 3);
+        fraud.slashSigner(kind, e, 3);
         vm.expectPartialRevert(IFraudProofs.FraudProofs_NotSigner.selector);
-        fraud.slashSigner(kind, 0, 32);
+        fraud.slashSigner(kind, e, 32);
         vm.expectPartialRevert(IFraudProofs.FraudProofs_AlreadyProven.selector);
-        fraud.slashSigner(kind, 0, 0);
+        fraud.slashSigner(kind, e, 0);
         eq(stake.account(seatAccount(3)).active, SEAT_STAKE, "who did not sign keeps his stake");
     }
 
@@ -213,7 +217,8 @@ contract GuiltyAreConvicted is Accused {
         quorumConvicted(IFraudProofs.Kind.UnsealedPass);
     }
 
-    function test_rewards_moved_from_one_account_to_another__convict_the_later_signers() public {
+    /// @dev The renter's line falls by one unit from epoch 0 to epoch 1.
+    function fallen() internal returns (Accusation memory) {
         commitments.push(commitmentOf(deviceIds[0], work.resultRoot));
         sealEpoch(0, Trees.root(sealLeaves(commitments)), 1);
         drawEpoch(0);
@@ -226,11 +231,24 @@ contract GuiltyAreConvicted is Accused {
         r = plainReport(1);
         r.rewardsRoot = Trees.standardLeaf(abi.encode(renter, uint256(1e18 - 1)));
         postReport(r);
-        Accusation memory a = shrunkReward(
+        return shrunkReward(
             renter,
             IFraudProofs.RewardLine(0, 1e18, new bytes32[](0)),
             IFraudProofs.RewardLine(1, 1e18 - 1, new bytes32[](0))
         );
+    }
+
+    /// @dev A guardian who vetoes what they signed saves nobody.
+    function test_a_veto_of_the_later_report__clears_none_of_its_signers() public {
+        Accusation memory a = fallen();
+        vm.prank(GUARDIAN);
+        rewards.veto(1);
+        convicted(a);
+        quorumConvicted(IFraudProofs.Kind.ShrunkReward, 1);
+    }
+
+    function test_rewards_moved_from_one_account_to_another__convict_the_later_signers() public {
+        Accusation memory a = fallen();
         convicted(a);
         fraud.slashSigner(IFraudProofs.Kind.ShrunkReward, 1, 0);
         eq(stake.account(seatAccount(0)).active, 0, "a signer");

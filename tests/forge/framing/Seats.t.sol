@@ -214,6 +214,53 @@ contract SeatsAreNotFramed is Accused {
         refused(shrunkReward(renter, b, b), IFraudProofs.FraudProofs_EpochOrder.selector);
     }
 
+    /// @dev An epoch as far as its draw, at once after its seal: the report of the one before can still follow.
+    function drawn(uint64 e) internal {
+        openEpoch(e);
+        sealEpoch(e, 0, 0);
+        vm.roll(block.number + DRAW_DELAY + 1);
+        oracle.draw(e);
+    }
+
+    /// @dev A report with one line: what the renter has earned.
+    function earned(uint64 e, uint256 cumulative) internal returns (IFraudProofs.RewardLine memory) {
+        IEpochOracle.Report memory r = plainReport(e);
+        (r.rewardsRoot, r.rewardsTotal) = (Trees.standardLeaf(abi.encode(renter, cumulative)), cumulative);
+        postReport(r);
+        return IFraudProofs.RewardLine(e, cumulative, new bytes32[](0));
+    }
+
+    function veto(uint64 e) internal {
+        vm.prank(GUARDIAN);
+        rewards.veto(e);
+    }
+
+    /// @dev Credited too much in epoch 2, vetoed; the honest go on from epoch 1. Whichever way it is turned, they are not
+    /// convicted, and the total may fall to where it stood.
+    function test_shrunk_reward__convicts_nobody_who_goes_on_from_before_a_vetoed_report() public {
+        drawn(1);
+        IFraudProofs.RewardLine memory good = earned(1, 7);
+        drawn(2);
+        IFraudProofs.RewardLine memory lie = earned(2, 1e18);
+        veto(2);
+        drawn(3);
+        IFraudProofs.RewardLine memory restored = earned(3, 9);
+        refused(shrunkReward(renter, lie, restored), IFraudProofs.FraudProofs_Vetoed.selector);
+        refused(shrunkReward(renter, good, restored), IFraudProofs.FraudProofs_NotShrunk.selector);
+        // A lie that went on for two reports, both vetoed, the later first.
+        drawn(4);
+        drawn(5);
+        lie = earned(4, 2e18);
+        IFraudProofs.RewardLine memory carried = earned(5, 2e18 + 1);
+        veto(5);
+        veto(4);
+        drawn(6);
+        restored = earned(6, 10);
+        refused(shrunkReward(renter, lie, restored), IFraudProofs.FraudProofs_Vetoed.selector);
+        refused(shrunkReward(renter, carried, restored), IFraudProofs.FraudProofs_Vetoed.selector);
+        refused(shrunkReward(renter, lie, carried), IFraudProofs.FraudProofs_NotShrunk.selector);
+    }
+
     function test_only_recorded_signers__are_slashed_for_a_quorums_fault() public {
         vm.expectPartialRevert(IFraudProofs.FraudProofs_NotRecorded.selector);
         fraud.slashSigner(IFraudProofs.Kind.BadSeal, 0, 0);

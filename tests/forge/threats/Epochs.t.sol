@@ -119,7 +119,7 @@ contract EpochThreats is Epochs {
         refusedReport(plainReport(1), IEpochOracle.EpochOracle_TooLate.selector);
         oracle.voidEpoch(1);
         eq(uint256(oracle.epochState(1).phase), uint256(IEpochOracle.Phase.Void), "void");
-        (bytes32 root,,) = oracle.rewardsOf(1);
+        (bytes32 root,,,) = oracle.rewardsOf(1);
         eq(root, bytes32(0), "a void epoch pays nobody");
     }
 
@@ -230,7 +230,7 @@ contract EpochThreats is Epochs {
         eq(oracle.epochSeed(0), bytes32(0), "overwritten");
         (bytes32 root, uint32 count, uint32 signers, bytes32 rho) = oracle.sealOf(size);
         isTrue(root == 0 && count == 0 && signers == 0 && rho == 0, "nothing of the old epoch shows in the new");
-        (bytes32 rewardsRoot,,) = oracle.rewardsOf(size);
+        (bytes32 rewardsRoot,,,) = oracle.rewardsOf(size);
         eq(rewardsRoot, bytes32(0), "nor its rewards");
         (, uint32 sealSigners, uint32 reportSigners) = oracle.presence(size);
         isTrue(sealSigners == 0 && reportSigners == 0, "nor its signers");

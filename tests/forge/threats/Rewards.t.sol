@@ -24,9 +24,19 @@ contract RewardThreats is Epochs {
     }
 
     function reported(uint64 e, uint256 a, uint256 b, uint256 total) internal {
+        drawn(e);
+        post(e, a, b, total);
+    }
+
+    /// @dev An epoch as far as its draw, at once after its seal: the report of the one before can still follow.
+    function drawn(uint64 e) internal {
         openEpoch(e);
         sealEpoch(e, 0, 0);
-        drawEpoch(e);
+        vm.roll(block.number + DRAW_DELAY + 1);
+        oracle.draw(e);
+    }
+
+    function post(uint64 e, uint256 a, uint256 b, uint256 total) internal {
         IEpochOracle.Report memory r = plainReport(e);
         r.rewardsRoot = Trees.sortedRoot(leaves(a, b));
         r.rewardsTotal = total;
@@ -91,6 +101,61 @@ contract RewardThreats is Epochs {
         vm.expectPartialRevert(IRewardsDistributor.RewardsDistributor_VetoTooLate.selector);
         rewards.veto(1);
         claim(EARNER, 1, 1e18, 1e18, 2e18, 0);
+    }
+
+    /// @dev What a vetoed report added is not owed any more: later totals go on from the last report that counts.
+    function test_a_vetoed_total__is_no_floor_for_later_reports() public {
+        reported(0, 1e18, 2e18, 3e18);
+        drawn(1);
+        drawn(2);
+        post(1, 9e18, 2e18, 11e18);
+        post(2, 9e18, 3e18, 12e18);
+        eq(countedTotal(), 12e18, "the last report's");
+        vm.startPrank(GUARDIAN);
+        rewards.veto(1);
+        eq(countedTotal(), 12e18, "the last report still counts");
+        isTrue(rewards.vetoed(1) && !rewards.vetoed(0) && !rewards.vetoed(2), "one");
+        rewards.veto(2);
+        vm.stopPrank();
+        eq(countedTotal(), 3e18, "the last that counts");
+        (, uint64 last,) = oracle.lastReport();
+        eq(last, 2, "epochs do not go back");
+        drawn(3);
+        IEpochOracle.Report memory r = plainReport(3);
+        r.rewardsRoot = Trees.sortedRoot(leaves(1e18, 2e18));
+        r.rewardsTotal = 3e18 - 1;
+        IEpochOracle.Quorum memory q = quorumOver(reportDigest(r), 3);
+        vm.expectRevert(
+            abi.encodeWithSelector(IEpochOracle.EpochOracle_RewardsShrank.selector, uint256(3e18 - 1), uint256(3e18))
+        );
+        oracle.report(r, q);
+        r.rewardsTotal = 3e18;
+        postReport(r);
+        eq(countedTotal(), 3e18, "goes on");
+    }
+
+    function test_every_report_vetoed__leaves_no_floor() public {
+        reported(0, 1e18, 2e18, 3e18);
+        vm.prank(GUARDIAN);
+        rewards.veto(0);
+        eq(countedTotal(), 0, "none");
+    }
+
+    function test_only_the_distributor__vetoes_and_only_the_set_announces_changes() public {
+        reported(0, 1e18, 2e18, 3e18);
+        vm.startPrank(GUARDIAN);
+        vm.expectRevert(abi.encodeWithSelector(IEpochOracle.EpochOracle_NotSchedule.selector, GUARDIAN));
+        oracle.markVetoed(0);
+        vm.expectRevert(abi.encodeWithSelector(IEpochOracle.EpochOracle_NotValidatorSet.selector, GUARDIAN));
+        oracle.noteSetChange();
+        vm.stopPrank();
+        vm.prank(address(rewards));
+        vm.expectPartialRevert(IEpochOracle.EpochOracle_WrongPhase.selector);
+        oracle.markVetoed(1);
+    }
+
+    function countedTotal() internal view returns (uint256 rewardsTotal) {
+        (rewardsTotal,,) = oracle.lastReport();
     }
 
     /// @dev A quorum that lies about who earned what still mints no more than the schedule.
