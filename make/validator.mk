@@ -8,5 +8,6 @@ test-validator: setup ## Rules, epochs in virtual time, power cuts, fuzzing, pro
 test-deep-validator: setup ## Kill validators at every step; a soak of 100 epochs with faults from a seed
 	ASSAY_FUZZ_EXAMPLES=400 pytest tests/integration/validator -m "deep or not deep"
 
-bench-oracle: setup ## One validator against 10 to 10,000 devices: time, memory, gas
-	python -m benchmarks.oracle.bench --out build/bench-oracle.json
+bench-oracle: setup ## One validator against 10 to 10,000 devices, and committees: time, memory, gas
+	python -m benchmarks.oracle.bench --page
+	python -m benchmarks.oracle.committees --page

@@ -1,8 +1,9 @@
 """One validator against 10 to 10,000 devices: real messages, signatures and openings of a small profile over HTTP, from
-devices in a process of their own. `python -m benchmarks.oracle.bench --out FILE` prints a table and writes JSON.
+devices in a process of their own. `python -m benchmarks.oracle.bench` prints a table and writes JSON.
 
 One seat, so that every device answers this validator alone; what n seats add is n−1 more signed challenges to check in
-each commitment. The chain is not part of it: an epoch is four transactions over roots whatever the number of devices.
+each commitment. The chain is not part of it: an epoch is four transactions over roots whatever the number of devices,
+and their gas is that of `make check-gas`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import resource
 import secrets
 import socket
@@ -24,14 +24,15 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from assay.chain.blocks import Block
 from assay.chain.key_files import Key
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
-from assay.protocol.profile import NAMED, Profile
-from assay.protocol.signing import Domain
+from assay.protocol.profile import Profile
+from assay.protocol.signing import Domain, signed_by
 from assay.signing.seat_signer import SeatSigner
 from assay.signing.witness import Witness
 from assay.validator.context import EpochContext
@@ -57,15 +58,16 @@ from assay.validator.system_clock import SystemClock
 from assay.validator.tables import open_database
 from assay.validator.wake import Wake
 from assay.validator.work import Services, Work
+from benchmarks.oracle.capacity import TRANSACTIONS, Costs, arithmetic, capacity, gas_an_epoch
+from benchmarks.proof.machine import machine, write
+from benchmarks.proof.page import replace_section
 
 PROFILE = Profile(1, M=64, N=64, K=256, T=2, chunk=64, k=16, W=2, deadline_ms=600_000, credit=1, max_gops=10**6)
 ORACLE = "0x" + "11" * 20
 DOMAIN = Domain(31_337, ORACLE)
 EPOCH_SEED, RHO = keccak(b"bench seed"), keccak(b"bench rho")
 PHASE_S = 3_600.0
-# Of an hour: openings may be asked for from the draw (65 %) to the close of observations (90 %).
-OPENINGS_WINDOW_S = 0.25 * 3_600
-OPENING_BYTES = {name: 32 * p.T + p.k * (4 * p.N + 32 * (p.M.bit_length() - 1)) for name, p in NAMED.items()}
+PHASES = ("challenge", "seal", "verify", "observe", "report", "publish")
 
 
 @dataclass
@@ -74,15 +76,17 @@ class Row:
 
     devices: int
     seconds: dict[str, float] = field(default_factory=dict)
+    processor: dict[str, float] = field(default_factory=dict)
     resident_mib: dict[str, int] = field(default_factory=dict)
     passed: int = 0
     database_mib: int = 0
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
+        started, spent = time.perf_counter(), time.process_time()
         yield
         self.seconds[name] = round(time.perf_counter() - started, 3)
+        self.processor[name] = round(time.process_time() - spent, 3)
         self.resident_mib[name] = _resident_mib()
 
 
@@ -170,7 +174,7 @@ async def _phases(work: Work, row: Row) -> None:
     with row.phase("observe"):
         await observe_epoch(work, leaves, RHO)
     with row.phase("report"):
-        inputs = ReportInputs(RHO, leaves, {}, Presence(1, 0), Emission(10**20, 10**19, 10**18))
+        inputs = ReportInputs(RHO, leaves, {}, {}, Presence(1, 0), Emission(10**20, 10**19, 10**18))
         results = work_out(work, inputs, [record.batches[0].batch])
         keep(work, results)
         work.services.store.update_epoch(1, devices_root=results.devices_root, rewards_root=results.rewards_root)
@@ -196,51 +200,78 @@ async def _answering(port: int) -> None:
     raise SystemExit("the devices' process does not answer")
 
 
-def extrapolate(row: Row, verify_ms: float) -> dict[str, object]:
-    """The largest network that two cores serve in a one-hour epoch at datacenter openings.
+def costs_of(row: Row, verify_ms: float) -> Costs:
+    """Processor time a device of the largest run, with that of one signature."""
+    return Costs(
+        challenge_ms=1_000 * row.processor["challenge"] / row.devices,
+        opening_ms=1_000 * row.processor["verify"] / row.devices,
+        verify_ms=verify_ms,
+        recover_ms=_recover_ms(),
+    )
 
-    Per device: what this machine took beyond the arithmetic of the opening (HTTP, store, signatures; the small
-    profile's arithmetic is left in, which errs on the safe side), and `verify_ms` for a datacenter opening on
-    two cores.
-    """
-    overhead_ms = 1_000 * row.seconds["verify"] / row.devices
-    devices = int(OPENINGS_WINDOW_S * 1_000 / (overhead_ms + verify_ms))
-    return {
-        "windowSeconds": OPENINGS_WINDOW_S,
-        "overheadMsADevice": round(overhead_ms, 2),
-        "verifyMsADevice": verify_ms,
-        "devices": devices,
-        "arithmetic": f"{OPENINGS_WINDOW_S:.0f} s / ({overhead_ms:.1f} + {verify_ms:.1f}) ms = {devices} devices",
-        "openingMiB": round(OPENING_BYTES["datacenter"] / (1 << 20), 2),
-        "bandwidthMbitNeeded": round(devices * OPENING_BYTES["datacenter"] * 8 / OPENINGS_WINDOW_S / 1e6),
-    }
+
+def _recover_ms(times: int = 400) -> float:
+    key, digest = Key(keccak(b"bench seat")), keccak(b"bench digest")
+    signature = key.sign_digest(digest)
+    started = time.process_time()
+    for _ in range(times):
+        signed_by(digest, signature, key.address)
+    return 1_000 * (time.process_time() - started) / times
+
+
+def page(found: dict[str, Any], costs: Costs) -> str:
+    """The section of docs/benchmarks.md."""
+    m = found["machine"]
+    lines = [
+        f"{m['processor']}, {m['threads']} threads, {m['date']}, load {m['loadBefore']} before the run. Wall seconds "
+        "(processor seconds of the validator) a phase, and its resident memory at the highest:",
+        "",
+        "| devices | " + " | ".join(PHASES) + " | memory, MiB | database, MiB |",
+        "|---" * (len(PHASES) + 3) + "|",
+    ]
+    for row in found["rows"]:
+        cells = [f"{row['seconds'][name]:.2f} ({row['processor'][name]:.2f})" for name in PHASES]
+        memory = max(row["resident_mib"].values())
+        lines.append(f"| {row['devices']:,} | " + " | ".join(cells) + f" | {memory} | {row['database_mib']} |")
+    lines += [
+        "",
+        "| gas, 7 seats | " + " | ".join(f"{size} devices" for size in found["gas"]) + " |",
+        "|---|---|---|---|",
+    ]
+    for name in TRANSACTIONS:
+        lines.append(f"| {name} | " + " | ".join(f"{of[name]:,}" for of in found["gas"].values()) + " |")
+    lines += ["", "The largest network that a validator with two cores serves in an epoch of an hour:", ""]
+    return "\n".join(lines) + "\n" + arithmetic(costs, 31)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1_000, 10_000])
-    parser.add_argument("--verify-ms", type=float, default=16.0, help="two cores, one datacenter opening")
-    parser.add_argument("--out", type=Path, default=Path("build/bench-oracle.json"))
+    parser.add_argument("--verify", type=Path, default=Path("benchmarks/proof/verify.json"), help="of bench-verify")
+    parser.add_argument("--gas", type=Path, default=Path("snapshots/gas.json"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/oracle/oracle.json"))
+    parser.add_argument("--page", action="store_true", help="write the section of docs/benchmarks.md")
     options = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     _quiet()
-    rows = []
+    found: dict[str, Any] = {"machine": machine(), "profile": asdict(PROFILE), "rows": []}
+    found["gas"] = gas_an_epoch(json.loads(options.gas.read_text()))
+    verified = json.loads(options.verify.read_text())["growth"]["datacenter"][-1]
+    verify_ms = 1_000 * verified["processorSeconds"] / verified["devices"]
     for count in options.sizes:
-        rows.append(asyncio.run(measure(count)))
-        shown = ", ".join(f"{name} {s:.2f} s" for name, s in rows[-1].seconds.items())
-        sys.stdout.write(f"{count:>6} devices: {shown}; {max(rows[-1].resident_mib.values())} MiB; ")
-        sys.stdout.write(f"{rows[-1].passed} passed\n")
+        row = asyncio.run(measure(count))
+        found["rows"].append(asdict(row))
+        shown = ", ".join(f"{name} {s:.2f} s" for name, s in row.seconds.items())
+        sys.stdout.write(f"{count:>6} devices: {shown}; {max(row.resident_mib.values())} MiB; {row.passed} passed\n")
         sys.stdout.flush()
-        found = {
-            "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-            "profile": asdict(PROFILE),
-            "rows": [asdict(row) for row in rows],
-            "largestNetwork": extrapolate(rows[-1], options.verify_ms),
-        }
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(found, indent=1) + "\n")
-    sys.stdout.write(f"{found['largestNetwork']}\n")  # type: ignore[index]
+    costs = costs_of(row, verify_ms)
+    found["costs"], found["capacity"] = asdict(costs), asdict(capacity(costs, 31))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    write(options.out, found)
+    sys.stdout.write(arithmetic(costs, 31))
+    if options.page:
+        replace_section("oracle", page(found, costs))
 
 
 def _quiet() -> None:

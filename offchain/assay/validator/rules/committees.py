@@ -1,7 +1,12 @@
 """Committees: above a number of devices each is checked by some seats only, drawn once the devices have committed.
 
-A device's committee is the c seats with the lowest H(rho ‖ "c" ‖ deviceId ‖ u32(seat)). It passes when at least
-`LEAST_SPEAKERS` members, and more than half of those whose batch is named, passed it: a silent member is no vote.
+A device's committee is the first c of the seats in the order that H(rho ‖ "c" ‖ deviceId), as a number, shuffles them
+into: its digits in the mixed radix n, n−1, … are the choices of a Fisher-Yates shuffle, all as likely but for one part
+in 2^150. It passes when at least `LEAST_SPEAKERS` members, and more than half of those whose batch is named, passed it:
+a silent member is no vote.
+
+Why rho and not the epoch's beacon: a provider who knew the committee before committing would cheat only where he has
+bought half of it.
 
 Arithmetic, n seats, f = ⌊(n−1)/3⌋ faulty, X ~ Hypergeometric(n, f, c) of them in a committee:
 - f silent seats fail an honest device where fewer than `LEAST_SPEAKERS` honest members are left, X > c − 3. With
@@ -62,6 +67,9 @@ def committee(rho: bytes, device_id: bytes, seats: int, size: int) -> frozenset[
     """Positions of the seats that check a device."""
     if size >= seats:
         return frozenset(range(seats))
-    prefix = rho + b"c" + device_id
-    drawn = sorted(range(seats), key=lambda seat: (keccak(prefix + seat.to_bytes(4, "big")), seat))
-    return frozenset(drawn[:size])
+    number = int.from_bytes(keccak(rho + b"c" + device_id), "big")
+    order = list(range(seats))
+    for place in range(size):
+        number, chosen = divmod(number, seats - place)
+        order[place], order[place + chosen] = order[place + chosen], order[place]
+    return frozenset(order[:size])
