@@ -28,6 +28,7 @@ from assay.provider.challenge_desk import ChallengeDesk
 from assay.provider.commitments import CommitmentStore
 from assay.provider.database import open_database
 from assay.provider.device import Device
+from assay.provider.disk_volumes import choose_disks
 from assay.provider.errors import ProviderError
 from assay.provider.escrow_sender import EscrowSender
 from assay.provider.handover_desk import HandoverDesk
@@ -45,6 +46,7 @@ from assay.provider.prover import Prover, Task
 from assay.provider.request_signatures import RequestGuard
 from assay.provider.reverse_proxy import ReverseProxy
 from assay.provider.runtime.container import ImagePolicy
+from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.selection import RuntimeChoice, select_runtime
 from assay.provider.runtime.workload import Limits
 from assay.provider.settings import ProviderSettings
@@ -119,7 +121,11 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     sender = Sender(chain, key, journal, poll_s=settings.poll_seconds)
     view = ChainView(chain)
     prover = Prover(make_engine, PROOFS_PER_DEVICE * len(devices))
-    jobs = JobBook(database, runtime, settings.data_dir, _limits(settings), time.time)
+    # Without walls around its jobs a machine is a developer's: nothing is mounted there unless it is asked for.
+    choice = "watched" if settings.disk == "auto" and runtime.name == "local" else settings.disk
+    disks = choose_disks(choice, settings.data_dir / "leases", settings.job_disk)
+    jobs = JobBook(database, runtime, settings.data_dir, _limits(settings), time.time, disks)
+    jobs.restore()
     book = LeaseBook(database)
     escrow = EscrowSender(chain, sender, settings.receiver or key.address)
     holdback = int(await chain.call("LeaseEscrow", "holdback"))
@@ -133,6 +139,8 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         "devices": [device.name for device in devices.values()],
         "engine": make_engine().name,
         "runtime": runtime.name,
+        "disk": disks.name,
+        "egress": settings.egress,
         "ready": False,
     }
     ssh_keys = AuthorisedKeys(database)
@@ -259,7 +267,7 @@ def runtime_choice(settings: ProviderSettings) -> RuntimeChoice:
         engine=settings.container_engine,
         images=ImagePolicy(settings.container_image, tuple(settings.container_allow), tuple(settings.container_deny)),
         gpus=tuple(settings.container_gpus),
-        network=settings.container_network,
+        egress=EgressRules.parse(settings.egress),
     )
 
 

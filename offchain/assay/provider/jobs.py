@@ -12,6 +12,7 @@ from sqlalchemy import Engine, RowMapping, insert, select, update
 
 from assay.provider import workspace
 from assay.provider.database import jobs
+from assay.provider.disk_volumes import Disks, WatchedFolders
 from assay.provider.errors import Conflict, NotFound, TooLarge
 from assay.provider.runtime.workload import FINAL, Limits, Outcome, Runtime, Workload
 
@@ -45,15 +46,26 @@ class JobBook:
     """Every job of this provider. Calls block (files, processes): make them from a worker thread."""
 
     def __init__(
-        self, engine: Engine, runtime: Runtime, folder: Path, most: Limits, clock: Callable[[], float]
+        self,
+        engine: Engine,
+        runtime: Runtime,
+        folder: Path,
+        most: Limits,
+        clock: Callable[[], float],
+        disks: Disks | None = None,
     ) -> None:
         self._engine = engine
         self._runtime = runtime
         self._folder = folder
         self.most = most
         self._clock = clock
+        self._disks: Disks = disks or WatchedFolders()
         # A job between its row and its process is neither running nor lost: nobody looks while one is launched.
         self._launching = threading.RLock()
+
+    def restore(self) -> None:
+        """Brings back the workspaces of all leases, once at the start."""
+        self._disks.restore(self._folder / "leases")
 
     def lease_folder(self, lease_id: int) -> Path:
         return self._folder / "leases" / str(lease_id)
@@ -74,6 +86,7 @@ class JobBook:
             raise TooLarge(f"a lease may run at most {MAX_JOBS_PER_LEASE} jobs")
         if sum(1 for row in known if not self._current(row).outcome.final) >= MAX_RUNNING_PER_LEASE:
             raise Conflict(f"at most {MAX_RUNNING_PER_LEASE} jobs of a lease run at once")
+        self._disks.prepare(self.lease_folder(lease_id))
         self._require_room(lease_id, sum(len(content) for content in request.files.values()))
         for path, content in request.files.items():
             workspace.write_file(self.workspace(lease_id), path, content)
@@ -108,7 +121,8 @@ class JobBook:
         return job_id
 
     def shell_workload(self, lease_id: int, deadline: float, command: tuple[str, ...]) -> Workload:
-        """An interactive program of a lease, with the most that a job may have."""
+        """An interactive program of a lease, with the most that a job may have. Its workspace is made ready."""
+        self._disks.prepare(self.lease_folder(lease_id))
         return Workload(
             job_id="shell",
             lease_id=lease_id,
@@ -121,6 +135,7 @@ class JobBook:
 
     def put_file(self, lease_id: int, path: str, content: bytes) -> None:
         """Writes one file into the workspace. Raises TooLarge beyond the lease's share of the disk."""
+        self._disks.prepare(self.lease_folder(lease_id))
         self._require_room(lease_id, len(content))
         workspace.write_file(self.workspace(lease_id), path, content)
 
@@ -169,6 +184,7 @@ class JobBook:
     def wipe(self, lease_id: int) -> int:
         """Removes all files of a lease, logs too; how many entries are left (0)."""
         self.end_lease(lease_id, "lease over")
+        self._disks.remove(self.lease_folder(lease_id))
         return workspace.wipe(self.lease_folder(lease_id))
 
     def _require_room(self, lease_id: int, more: int) -> None:

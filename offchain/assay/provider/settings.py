@@ -35,8 +35,8 @@ class ProviderSettings(BaseSettings):
     container_image: str = "docker.io/library/python:3.12-slim"
     container_allow: Annotated[list[str], NoDecode] = ["*"]
     container_deny: Annotated[list[str], NoDecode] = []
-    container_network: str = "none"
     container_gpus: Annotated[list[str], NoDecode] = []
+    egress: Annotated[list[str], NoDecode] = ["none"]
     receiver: str | None = None
     token: str | None = None
     price_per_hour: Decimal | None = None
@@ -47,11 +47,14 @@ class ProviderSettings(BaseSettings):
     grace: Annotated[float, Field(ge=0)] = 900.0
     job_seconds: Annotated[float, Field(gt=0)] = 30 * 24 * 3600.0
     job_memory: Annotated[int, Field(gt=0)] = 2 << 30
+    disk: Literal["auto", "volume", "watched"] = "auto"
     job_disk: Annotated[int, Field(gt=0)] = 1 << 30
     job_output: Annotated[int, Field(gt=0)] = 16 << 20
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
 
-    @field_validator("rpc", "device_key", "container_allow", "container_deny", "container_gpus", mode="before")
+    @field_validator(
+        "rpc", "device_key", "container_allow", "container_deny", "container_gpus", "egress", mode="before"
+    )
     @classmethod
     def _one_or_more(cls, value: Any) -> Any:
         if not isinstance(value, str):

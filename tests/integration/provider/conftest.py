@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
 
 from assay.provider.runtime.supervised import SupervisedRuntime
 from assay.provider.runtime.workload import Limits, Outcome, Workload, output_path
+
+from .podman import missing, podman_service
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a podman service for all tests of a run."""
+    if reason := missing():
+        pytest.skip(reason)
+    with podman_service(tmp_path_factory.mktemp("podman")) as address:
+        yield address
 
 
 def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:

@@ -1,14 +1,15 @@
-"""Jobs in real containers, on a podman service that the test starts. Skipped where there is no podman."""
+"""Jobs in real containers, on a podman service that the tests start. Skipped where there is no podman."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import json
 import os
-import shutil
 import signal
+import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,63 +17,13 @@ import pytest
 from assay.provider.errors import NotFound, ProviderError, RuntimeUnavailable
 from assay.provider.lease_ports import LeasePorts
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
+from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.workload import Limits, Outcome, Workload
 
 from .conftest import Bench, until
+from .podman import IMAGE
 
-IMAGE = "localhost/assay-test:1"
 POLICY = ImagePolicy(default=IMAGE, allow=("localhost/*",), deny=("localhost/bad*",))
-
-
-@pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A podman service with an image that holds busybox only."""
-    if not shutil.which("podman") or not shutil.which("runc") or not Path("/bin/busybox").exists():
-        pytest.skip("needs podman, runc and busybox-static")
-    folder = tmp_path_factory.mktemp("podman")
-    configuration = folder / "containers.conf"
-    configuration.write_text(
-        '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
-        '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=512:512"]\n'
-    )
-    environment = {**os.environ, "CONTAINERS_CONF": str(configuration)}
-    storage = ["--root", folder / "storage", "--runroot", folder / "run", "--storage-driver", "vfs"]
-    root = folder / "rootfs"
-    for name in ("bin", "tmp", "workspace", "etc"):
-        (root / name).mkdir(parents=True)
-    shutil.copy("/bin/busybox", root / "bin/busybox")
-    for name in (
-        "sh",
-        "echo",
-        "id",
-        "cat",
-        "ls",
-        "sleep",
-        "env",
-        "touch",
-        "wget",
-        "mount",
-        "head",
-        "yes",
-        "seq",
-        "pwd",
-        "httpd",
-    ):
-        (root / "bin" / name).symlink_to("busybox")
-    archive = folder / "rootfs.tar"
-    subprocess.run(["tar", "-C", root, "-cf", archive, "."], check=True)
-    subprocess.run(["podman", *storage, "import", "-q", archive, IMAGE], check=True, env=environment)
-    socket = folder / "podman.sock"
-    service = subprocess.Popen(
-        ["podman", *storage, "system", "service", "--time=0", f"unix://{socket}"],
-        env=environment,
-        stderr=(folder / "service.log").open("w"),
-        cwd=folder,  # conmon leaves a file named oom where it stands
-    )
-    until(socket.exists)
-    yield f"unix://{socket}"
-    service.terminate()
-    service.wait(timeout=30)
 
 
 @pytest.fixture
@@ -89,20 +40,29 @@ def test_job__ordinary__runs_in_its_workspace_as_nobody(bench: Bench) -> None:
     assert (bench.folder / "leases/7/workspace/file").read_text() == "made\n"
 
 
-@pytest.mark.parametrize(
-    "attempt",
-    [
-        "touch /planted", "touch /bin/planted", "cat {secret}", "ls /root", "mount -t tmpfs none /tmp",
-        "cat /etc/shadow", "wget -T 2 -O - http://169.254.169.254/", "wget -T 2 -O - http://127.0.0.1:8700/",
-        "ls /run/podman/podman.sock /var/run/docker.sock", "touch /proc/sys/kernel/core_pattern",
-    ],
-)  # fmt: skip
-def test_job__reaching_out_of_its_container__gets_nothing(bench: Bench, attempt: str) -> None:
-    secret = bench.folder / "provider.json"
+ESCAPES = Path(__file__).with_name("escapes.py").read_text()
+
+
+def test_job__trying_each_escape__gets_nowhere(bench: Bench) -> None:
+    secret, other = bench.folder / "provider.json", bench.folder / "leases/8/workspace"
     secret.write_text("SECRET")
-    outcome, output = bench.run("sh", "-c", attempt.format(secret=secret))
-    assert outcome.status == "exited" and outcome.exit_code != 0
-    assert "SECRET" not in output
+    other.mkdir(parents=True)
+    (other / "theirs").write_text("SECRET")
+    with socket.create_server(("0.0.0.0", 0)) as agent:  # noqa: S104 - as an agent listens
+        own = [socket.gethostbyname(socket.gethostname()), "127.0.0.1", "10.0.2.2", "169.254.169.254", "1.1.1.1"]
+        asked = {
+            "files": [str(secret), str(other / "theirs"), str(bench.folder)],
+            "addresses": [[address, agent.getsockname()[1]] for address in own] + [["169.254.169.254", 80]],
+            "processes": 40,
+        }
+        outcome, output = bench.run("python3", "-c", ESCAPES, json.dumps(asked), processes=40)
+        agent.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            agent.accept()
+    assert outcome == Outcome("exited", 0, None), output
+    tried = json.loads(output)
+    assert {name: how for name, how in tried.items() if not how.startswith("refused")} == {}
+    assert len(tried) >= 30 and "SECRET" not in output
 
 
 def test_job__past_its_lease__is_killed_and_its_container_removed(bench: Bench, engine: str) -> None:
@@ -143,6 +103,38 @@ def test_job__supervisor_killed__container_is_removed_when_it_is_looked_at(bench
     os.kill(pid, signal.SIGKILL)
     until(lambda: bench.runtime.inspect(job.control).status == "lost")
     assert client.containers.list(all=True) == []
+
+
+def test_container__daemon_and_supervisor_killed_outright__is_removed_though_nobody_looks(
+    bench: Bench, engine: str
+) -> None:
+    import docker
+
+    job: Workload = bench.start("sleep", "600")
+    client = docker.DockerClient(base_url=engine)
+    until(lambda: len(client.containers.list()) == 1)
+    pid = bench.runtime.supervisor_of(job.control)
+    assert pid is not None
+    os.killpg(pid, signal.SIGKILL)
+    until(lambda: client.api.containers(all=True) == [])
+
+
+def test_job__with_hosts_that_it_may_reach__finds_the_proxy_before_it_starts_and_nothing_else(
+    engine: str, tmp_path: Path
+) -> None:
+    bench = Bench(ContainerRuntime(engine, POLICY, egress=EgressRules.parse(["internet"])), tmp_path)
+    script = (
+        "import os, sys, urllib.request, urllib.error\n"
+        "def reach(address):\n"
+        "    try: urllib.request.urlopen(f'http://{address}/', timeout=10); return 'reached'\n"
+        "    except urllib.error.URLError as error: return getattr(error, 'code', None) or error.reason.errno\n"
+        "print([reach(address) for address in sys.argv[1:]])\n"
+        "urllib.request.install_opener(urllib.request.build_opener(urllib.request.ProxyHandler({})))\n"
+        "print(reach('1.1.1.1'))"
+    )
+    outcome, output = bench.run("python3", "-c", script, "169.254.169.254", "127.0.0.2:8700", "10.0.0.1")
+    assert outcome == Outcome("exited", 0, None), output
+    assert output == f"[403, 403, 403]\n{errno.ENETUNREACH}\n"
 
 
 def test_job__killed_from_here__container_is_removed(bench: Bench, engine: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +17,12 @@ import docker
 import docker.errors
 
 from assay.provider.errors import ProviderError, RuntimeUnavailable
+from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.supervised import SEARCH_PATH, SupervisedRuntime
 from assay.provider.runtime.workload import Room, Workload
 
 NOBODY = 65534
+REMOVE_S = 30.0
 LABEL = "assay.job"
 WORKSPACE_LABEL = "assay.workspace"  # tells leases apart, and other agents of one engine
 SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
@@ -57,7 +61,8 @@ def find_engine() -> str:
 
 
 class ContainerRuntime(SupervisedRuntime):
-    """Containers without privileges or network. `gpus` are CDI names such as nvidia.com/gpu=0."""
+    """Containers without privileges, and without a network but what `egress` lets through. `gpus` are CDI names such as
+    nvidia.com/gpu=0."""
 
     name = "container"
 
@@ -66,12 +71,12 @@ class ContainerRuntime(SupervisedRuntime):
         engine: str,
         policy: ImagePolicy,
         gpus: tuple[str, ...] = (),
-        network: str = "none",
+        egress: EgressRules = EgressRules(),
     ) -> None:
         self._engine = engine
         self._policy = policy
         self._gpus = gpus
-        self._network = network
+        self._egress = egress
 
     def check(self) -> None:
         """Raises RuntimeUnavailable where the engine does not answer."""
@@ -91,7 +96,7 @@ class ContainerRuntime(SupervisedRuntime):
             "engine": self._engine,
             "image": self._policy.choose(workload.image),
             "gpus": list(self._gpus),
-            "network": self._network,
+            "egress": self._egress.names(),
             "user": self._user(),
             "name": f"assay-{workload.lease_id}-{workload.job_id}",
             "labels": {LABEL: workload.job_id, WORKSPACE_LABEL: str(workload.workspace)},
@@ -130,24 +135,37 @@ class ContainerRuntime(SupervisedRuntime):
     def rooms(self, workspace: Path, roots: Sequence[tuple[str, int]]) -> list[Room]:
         """Running containers with this workspace, newest first, as the engine lists them."""
         client = docker.DockerClient(base_url=self._engine, timeout=10)
+        rooms = []
         try:
-            found = client.containers.list(filters={"label": f"{WORKSPACE_LABEL}={workspace}"}, ignore_removed=True)
-            return [Room(one.labels[LABEL], one.attrs["State"]["Pid"]) for one in found if one.attrs["State"]["Pid"]]
+            for entry in client.api.containers(filters={"label": f"{WORKSPACE_LABEL}={workspace}"}):
+                # One that ends just now is not there any more when it is asked about.
+                with contextlib.suppress(docker.errors.APIError):
+                    if pid := client.api.inspect_container(entry["Id"])["State"]["Pid"]:
+                        rooms.append(Room(entry["Labels"][LABEL], pid))
         except docker.errors.DockerException as error:
             raise RuntimeUnavailable(f"the container engine does not answer: {str(error)[:200]}") from error
         finally:
             client.close()
+        return rooms
 
     def clean_up(self, control: Path) -> None:
-        """Removes the container that a supervisor that was killed has left behind."""
+        """Removes the container that a supervisor that was killed has left behind, unless its guard already does."""
         name = json.loads((control / "spec.json").read_text())["name"]
+        client = docker.DockerClient(base_url=self._engine, timeout=30)
+        until = time.monotonic() + REMOVE_S
         try:
-            client = docker.DockerClient(base_url=self._engine, timeout=30)
-            client.containers.get(name).remove(force=True, v=True)
-        except docker.errors.NotFound:
-            return
-        except docker.errors.DockerException as error:
-            raise RuntimeUnavailable(f"container {name} could not be removed: {str(error)[:200]}") from error
+            while True:
+                try:
+                    client.api.remove_container(name, force=True, v=True)
+                except docker.errors.NotFound:
+                    return
+                except docker.errors.DockerException as error:
+                    if time.monotonic() > until:
+                        reason = str(error)[:200]
+                        raise RuntimeUnavailable(f"container {name} could not be removed: {reason}") from error
+                    time.sleep(0.1)
+        finally:
+            client.close()
 
     def _user(self) -> str:
         # A daemon without root has an engine without root, in which the container's root is the daemon's user.

@@ -14,8 +14,8 @@ import tty
 from typing import Any
 
 import docker
-import docker.types
 
+from assay.provider.runtime.container_options import container_options, start_guarded
 from assay.provider.runtime.supervisor import PR_SET_PDEATHSIG
 
 PIECE = 1 << 16
@@ -28,38 +28,13 @@ def main(specification: dict[str, Any]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(143))
     client = docker.DockerClient(base_url=specification["engine"], timeout=60)
-    limits = specification["limits"]
     terminal = os.isatty(0)
-    container = client.containers.create(
-        specification["image"],
-        command=specification["command"],
-        entrypoint=[],
-        name=f"{specification['name']}-{secrets.token_hex(4)}",
-        labels=specification["labels"],
-        environment=specification["environment"],
-        working_dir="/workspace",
-        user=specification["user"],
-        volumes={specification["cwd"]: {"bind": "/workspace", "mode": "rw"}},
-        read_only=True,
-        tmpfs={"/tmp": "size=64m,nosuid,nodev"},  # noqa: S108
-        cap_drop=["ALL"],
-        security_opt=["no-new-privileges"],
-        network_mode=specification["network"],
-        mem_limit=limits["memory_bytes"],
-        memswap_limit=limits["memory_bytes"],
-        nano_cpus=int(limits["processors"] * 1e9),
-        pids_limit=limits["processes"],
-        ulimits=[
-            docker.types.Ulimit(name="nofile", soft=1024, hard=1024),
-            docker.types.Ulimit(name="nproc", soft=limits["processes"], hard=limits["processes"]),
-        ],
-        tty=terminal,
-        stdin_open=True,
-        detach=True,
-    )
+    specification["name"] += f"-{secrets.token_hex(4)}"
+    options = container_options(specification)
+    container = client.containers.create(**options, tty=terminal, stdin_open=True)
     try:
         attached = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-        container.start()
+        start_guarded(client, container, specification, None)
         before = termios.tcgetattr(0) if terminal else None
         if terminal:
             tty.setraw(0)

@@ -17,13 +17,12 @@ from typing import Any
 
 import docker
 import docker.errors
-import docker.types
 
+from assay.provider.runtime.container_options import container_options, start_guarded
 from assay.provider.runtime.supervisor import folder_bytes, start_ticks, write_whole
 
 TICK_S = 0.1
 DISK_EVERY_S = 2.0
-INSIDE = "/workspace"
 
 
 class ContainerSupervisor:
@@ -74,41 +73,13 @@ class ContainerSupervisor:
         self.client.images.get(image)
 
     def create(self) -> Any:
-        """A container without privileges, without a network, with a read-only root."""
-        limits = self.limits
-        devices = None
-        if self.spec["gpus"]:
-            devices = [docker.types.DeviceRequest(driver="cdi", device_ids=self.spec["gpus"])]
-        container = self.client.containers.create(
-            self.spec["image"],
-            command=self.spec["command"],
-            entrypoint=[],
-            name=self.spec["name"],
-            labels=self.spec["labels"],
-            environment=self.spec["environment"],
-            working_dir=INSIDE,
-            user=self.spec["user"],
-            volumes={self.spec["cwd"]: {"bind": INSIDE, "mode": "rw"}},
-            read_only=True,
-            tmpfs={"/tmp": f"size={min(limits['disk_bytes'], 64 << 20)},nosuid,nodev"},  # noqa: S108
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            network_mode=self.spec["network"],
-            mem_limit=limits["memory_bytes"],
-            memswap_limit=limits["memory_bytes"],
-            nano_cpus=int(limits["processors"] * 1e9),
-            pids_limit=limits["processes"],
-            ulimits=[
-                docker.types.Ulimit(name="nofile", soft=1024, hard=1024),
-                docker.types.Ulimit(name="nproc", soft=limits["processes"], hard=limits["processes"]),
-                docker.types.Ulimit(name="core", soft=0, hard=0),
-                docker.types.Ulimit(name="fsize", soft=limits["disk_bytes"], hard=limits["disk_bytes"]),
-            ],
-            device_requests=devices,
-            stdin_open=False,
-            detach=True,
-        )
-        container.start()
+        """The container, started."""
+        container = self.client.containers.create(**container_options(self.spec))
+        try:
+            start_guarded(self.client, container, self.spec, self.control / "deadline")
+        except BaseException:
+            container.remove(force=True, v=True)
+            raise
         return container
 
     def follow(self, container: Any) -> dict[str, Any]:

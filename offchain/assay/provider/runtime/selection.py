@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from assay.provider.errors import RuntimeUnavailable
 from assay.provider.runtime.bubblewrap import BubblewrapRuntime
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy, find_engine
+from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.local import LocalRuntime
 from assay.provider.runtime.workload import Runtime
 
@@ -19,19 +20,21 @@ class RuntimeChoice:
     engine: str | None = None
     images: ImagePolicy = field(default_factory=ImagePolicy)
     gpus: tuple[str, ...] = ()
-    network: str = "none"
+    egress: EgressRules = field(default_factory=EgressRules)
 
 
 def select_runtime(choice: RuntimeChoice, chain_id: int) -> Runtime:
     """A runtime that was found able to run workloads here. Raises RuntimeUnavailable."""
     runtime: Runtime
+    if choice.name != "container" and not choice.egress.closed:
+        raise RuntimeUnavailable(f"the runtime {choice.name!r} lets nothing out: egress none, or choose 'container'")
     if choice.name == "local":
         runtime = LocalRuntime(chain_id)
     elif choice.name == "bubblewrap":
         runtime = BubblewrapRuntime()
     elif choice.name == "container":
         engine = choice.engine or find_engine()
-        runtime = ContainerRuntime(engine, choice.images, choice.gpus, choice.network)
+        runtime = ContainerRuntime(engine, choice.images, choice.gpus, choice.egress)
     else:
         raise RuntimeUnavailable(f"no runtime {choice.name!r}: choose container, bubblewrap or local")
     runtime.check()

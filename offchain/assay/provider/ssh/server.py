@@ -34,6 +34,17 @@ def lease_of_user(username: str) -> int | None:
     return int(digits)
 
 
+class ChannelEnd(SSHForwarder):  # type: ignore[misc]
+    """The channel's side of a forwarded connection. asyncssh leaves a channel open whose far side ended first."""
+
+    def eof_received(self) -> bool:
+        """Closes both sides once neither sends any more."""
+        stays_open = bool(super().eof_received())
+        if not stays_open:
+            asyncio.get_running_loop().call_soon(self.close)
+        return stays_open
+
+
 class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
     """One connection: who may log in. Everything that is not allowed here is refused by asyncssh's defaults."""
 
@@ -72,7 +83,7 @@ class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
         except ProviderError as error:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, str(error)) from error
         _, peer = await asyncio.get_running_loop().create_connection(SSHForwarder, sock=inside)
-        return SSHForwarder(peer)
+        return ChannelEnd(peer)
 
     def public_key_auth_supported(self) -> bool:
         return True

@@ -49,7 +49,7 @@ class Shells:
     async def serve(self, process: Any, lease_id: int) -> None:
         """Runs the command that an SSH channel asks for, or a shell, until it ends or the lease does."""
         command = (SHELL, "-c", process.command) if process.command else (SHELL, "-i")
-        workload = self._workload(lease_id, command)
+        workload = await asyncio.to_thread(self._workload, lease_id, command)
         workload.workspace.mkdir(parents=True, exist_ok=True)
         argv = self._runtime.shell(workload)
         if argv is None:

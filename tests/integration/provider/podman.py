@@ -1,0 +1,89 @@
+"""A container engine for tests: podman's service with one image that is made from this machine's own programs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+IMAGE = "localhost/assay-test:1"
+PYTHON = Path("/usr/bin/python3.11")
+PROGRAMS = (
+    "sh", "echo", "id", "cat", "ls", "sleep", "env", "touch", "mount", "head", "yes", "seq", "pwd", "httpd", "dd", "rm",
+)  # fmt: skip
+
+
+def missing() -> str | None:
+    """Why there can be no engine here, None where there can."""
+    if not shutil.which("podman") or not shutil.which("runc"):
+        return "needs podman and runc"
+    return (
+        None if Path("/bin/busybox").exists() and PYTHON.exists() else "needs busybox-static and Debian's Python 3.11"
+    )
+
+
+def make_archive(folder: Path) -> Path:
+    """A root file system with busybox and Python."""
+    root = folder / "rootfs"
+    for name in ("bin", "tmp", "workspace", "etc", "proc", "dev", "sys"):
+        (root / name).mkdir(parents=True)
+    shutil.copy("/bin/busybox", root / "bin/busybox")
+    for name in PROGRAMS:
+        (root / "bin" / name).symlink_to("busybox")
+    (root / "etc/passwd").write_text("nobody:x:65534:65534:nobody:/workspace:/bin/sh\n")
+    (root / "bin/python3").symlink_to(f"/usr/bin/{PYTHON.name}")
+    library = Path("/usr/lib") / PYTHON.name
+    modules = [str(path) for path in (library / "lib-dynload").glob("*.so")]
+    linked = subprocess.run(["ldd", PYTHON, *modules], capture_output=True, text=True, check=True).stdout.split()
+    libraries = sorted({word for word in linked if word.startswith("/") and not word.endswith(":")} - set(modules))
+    archive = folder / "rootfs.tar"
+    skipped = ["--exclude=test", "--exclude=idlelib", "--exclude=config-*", "--exclude=pydoc_data"]
+    subprocess.run(["tar", "-C", root, "-cf", archive, "."], check=True)
+    subprocess.run(
+        [
+            "tar",
+            "-rhf",
+            archive,
+            *skipped,
+            "-C",
+            "/",
+            str(PYTHON)[1:],
+            str(library)[1:],
+            *(one[1:] for one in libraries),
+        ],
+        check=True,
+    )
+    return archive
+
+
+@contextmanager
+def podman_service(folder: Path) -> Iterator[str]:
+    """The address of a service of its own, with IMAGE in its store."""
+    configuration = folder / "containers.conf"
+    configuration.write_text(
+        '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
+        '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=512:512"]\n'
+    )
+    environment = {**os.environ, "CONTAINERS_CONF": str(configuration)}
+    storage = ["--root", folder / "storage", "--runroot", folder / "run", "--storage-driver", "overlay"]
+    archive = make_archive(folder)
+    subprocess.run(["podman", *storage, "import", "-q", archive, IMAGE], check=True, env=environment)
+    archive.unlink()
+    socket = folder / "podman.sock"
+    service = subprocess.Popen(
+        ["podman", *storage, "system", "service", "--time=0", f"unix://{socket}"],
+        env=environment,
+        stderr=(folder / "service.log").open("w"),
+        cwd=folder,  # conmon leaves a file named oom where it stands
+    )
+    try:
+        while not socket.exists():
+            assert service.poll() is None, (folder / "service.log").read_text()
+        yield f"unix://{socket}"
+    finally:
+        service.terminate()
+        service.wait(timeout=30)
+        subprocess.run(["umount", folder / "storage/overlay"], check=False, capture_output=True)

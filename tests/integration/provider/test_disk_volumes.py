@@ -1,0 +1,83 @@
+"""Disk quotas that the kernel holds: what is beyond a lease's share is not written."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from assay.provider import workspace
+from assay.provider.database import open_database
+from assay.provider.disk_volumes import LoopVolumes, WatchedFolders, choose_disks
+from assay.provider.errors import ProviderError, RuntimeUnavailable
+from assay.provider.jobs import JobBook, JobRequest
+from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
+from assay.provider.runtime.workload import Limits, output_path
+
+from .conftest import until
+from .podman import IMAGE
+
+SIZE = 16 << 20
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    try:
+        LoopVolumes.check(tmp_path)
+    except RuntimeUnavailable as error:
+        pytest.skip(str(error))
+    yield tmp_path
+    LoopVolumes(SIZE).remove(tmp_path / "leases/7")
+
+
+def test_volume__filled__takes_no_more_than_its_size_and_leaves_nothing(folder: Path) -> None:
+    lease = folder / "leases/7"
+    volumes = LoopVolumes(SIZE)
+    volumes.prepare(lease)
+    with pytest.raises(OSError) as full, (lease / "workspace/big").open("wb", buffering=0) as file:
+        for _ in range(SIZE >> 20):
+            file.write(bytes(1 << 20))
+    assert full.value.errno == errno.ENOSPC
+    assert 0.8 * SIZE < workspace.total_bytes(lease / "workspace") < SIZE
+    volumes.remove(lease)
+    assert workspace.wipe(lease) == 0 and not lease.exists()
+
+
+def test_volume__machine_started_anew__has_its_files_again(folder: Path) -> None:
+    lease = folder / "leases/7"
+    volumes = LoopVolumes(SIZE)
+    volumes.prepare(lease)
+    (lease / "workspace/result").write_text("kept")
+    image = lease / "workspace.img"
+    kept = image.rename(image.with_suffix(".kept"))
+    volumes.remove(lease)  # as a reboot leaves it: not mounted
+    kept.rename(image)
+    assert not (lease / "workspace/result").exists()
+    volumes.restore(folder / "leases")
+    assert (lease / "workspace/result").read_text() == "kept"
+
+
+def test_volume__no_room_for_it__is_said_and_leaves_nothing_behind(folder: Path) -> None:
+    with pytest.raises(ProviderError, match="no room"):
+        LoopVolumes(1 << 50).prepare(folder / "leases/7")
+    assert list((folder / "leases/7").glob("*.partial")) == []
+
+
+def test_disks__chosen__volumes_where_they_work_else_watched_folders(folder: Path) -> None:
+    assert isinstance(choose_disks("auto", folder, SIZE), LoopVolumes)
+    assert isinstance(choose_disks("watched", folder, SIZE), WatchedFolders)
+    with pytest.raises(ProviderError, match="at least"):
+        choose_disks("volume", folder, 1000)
+
+
+def test_job__filling_its_workspace__is_refused_by_the_kernel_and_wiped_after(engine: str, folder: Path) -> None:
+    runtime = ContainerRuntime(engine, ImagePolicy(default=IMAGE))
+    jobs = JobBook(open_database(None), runtime, folder, Limits(), time.time, LoopVolumes(SIZE))
+    request = JobRequest(("sh", "-c", "dd if=/dev/zero of=big bs=1M count=64; ls -l big"), {"in": b"x"}, Limits())
+    job_id = jobs.create(7, time.time() + 60, request)
+    until(lambda: jobs.get(7, job_id).outcome.final)
+    assert "No space left on device" in output_path(jobs.control(7, job_id)).read_text()
+    assert jobs.wipe(7) == 0 and not jobs.lease_folder(7).exists()
