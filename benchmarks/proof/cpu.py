@@ -7,79 +7,98 @@ same shape that are already there.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from assay.proof.engines.cpu import CpuEngine
 from assay.proof.engines.cpu_products import BlasProduct, TiledProduct
-from assay.proof.kernels.byte_products import has_vnni
+from assay.proof.kernels.byte_products import ENVIRONMENT, has_vnni
 from assay.proof.threads import Threads
 from assay.protocol.profile import NAMED, Profile
 from benchmarks.proof.machine import interleaved, machine, write
+from benchmarks.proof.page import replace_section
+from benchmarks.proof.render import cpu_section
 
 AIMS = {"edge": 0.8, "micro": 0.6}
 ROUNDS = {"edge": 2, "micro": 8}
+RESULT = Path("benchmarks/proof/cpu.json")
 
 
-def measured(name: str, runs: int) -> dict[str, float]:
-    """Multiply-adds a second of engine and matmul on one shape, and of each product alone."""
+def prepared(profile: Profile, vnni: bool) -> CpuEngine:
+    """An engine that multiplies with byte-product instructions, or as on a processor without them."""
+    before = os.environ.get(ENVIRONMENT)
+    os.environ[ENVIRONMENT] = "1" if vnni else "0"
+    try:
+        engine = CpuEngine()
+        engine.prepare(profile, bytes(32))
+    finally:
+        del os.environ[ENVIRONMENT]
+        if before is not None:
+            os.environ[ENVIRONMENT] = before
+    return engine
+
+
+def measured(name: str, runs: int) -> dict[str, Any]:
+    """Multiply-adds a second of the engine, both ways, and of matmul on one shape."""
     profile: Profile = replace(NAMED[name], T=ROUNDS[name], W=0)
-    engine = CpuEngine()
-    engine.prepare(profile, bytes(32))
     random = np.random.default_rng(0)
     a = random.standard_normal((profile.M, profile.K), dtype=np.float32)
     b = random.standard_normal((profile.K, profile.N), dtype=np.float32)
     out = np.empty((profile.M, profile.N), np.float32)
     counter = iter(range(1 << 30))
-    tasks = {
-        "engine": lambda: engine.prove(next(counter).to_bytes(32, "big")),
-        "matmul": lambda: np.matmul(a, b, out=out),
+    ways = {"byte products": True, "float32 BLAS": False} if has_vnni() else {"float32 BLAS": False}
+    engines = {way: prepared(profile, vnni) for way, vnni in ways.items()}
+    tasks: dict[str, Any] = {
+        way: lambda engine=engine: engine.prove(next(counter).to_bytes(32, "big")) for way, engine in engines.items()
     }
+    tasks["matmul"] = lambda: np.matmul(a, b, out=out)
     seconds = interleaved(tasks, runs)
     one = profile.M * profile.N * profile.K
+    matmul = seconds["matmul"]
     return {
-        "engineGmacs": one * profile.T / seconds["engine"].wall / 1e9,
-        "matmulGmacs": one / seconds["matmul"].wall / 1e9,
-        "ratio": profile.T * seconds["matmul"].wall / seconds["engine"].wall,
-        "ratioOfProcessorTime": profile.T * seconds["matmul"].processor / seconds["engine"].processor,
+        "matmulGmacs": one / matmul.wall / 1e9,
         "aim": AIMS[name],
+        "ways": {
+            way: {
+                "gmacs": one * profile.T / seconds[way].wall / 1e9,
+                "ratio": profile.T * matmul.wall / seconds[way].wall,
+                "ratioOfProcessorTime": profile.T * matmul.processor / seconds[way].processor,
+            }
+            for way in ways
+        },
     }
 
 
 def products(runs: int) -> dict[str, float]:
-    """The two ways to multiply, one thread, at the micro shape: giga multiply-adds a second."""
+    """The two ways to multiply, one thread, at the micro shape: giga multiply-adds a second of processor time."""
     profile = NAMED["micro"]
     rows, out = range(profile.M), np.empty((profile.M, profile.N), np.int32)
-    kinds = {"float32 BLAS on blocks of K": BlasProduct}
+    kinds: dict[str, Any] = {"float32 BLAS on blocks of K": BlasProduct}
     if has_vnni():
         kinds["int8 byte products (VNNI)"] = TiledProduct
     made = {name: kind(profile, bytes(32), Threads(1)) for name, kind in kinds.items()}
-    tasks = {name: (lambda product=product: product.multiply(bytes(32), rows, out)) for name, product in made.items()}
+    tasks: dict[str, Any] = {
+        name: lambda product=product: product.multiply(bytes(32), rows, out) for name, product in made.items()
+    }
     one = profile.M * profile.N * profile.K
     return {name: one / spent.processor / 1e9 for name, spent in interleaved(tasks, runs).items()}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/proof/cpu.json"))
+    parser.add_argument("--runs", type=int, default=9, help="of the small shape; a third of that for the large one")
     options = parser.parse_args()
-    result = {"machine": machine(), "vnni": has_vnni(), "products": products(options.runs), "shapes": {}}
-    for name in ("micro", "edge"):
-        result["shapes"][name] = measured(name, options.runs if name == "micro" else max(3, options.runs // 2))
-        shape = result["shapes"][name]
-        sys.stdout.write(
-            f"{name:6} engine {shape['engineGmacs']:6.1f} GMAC/s, matmul {shape['matmulGmacs']:6.1f}, "
-            f"ratio {shape['ratio']:.2f}, "
-            f"of processor time {shape['ratioOfProcessorTime']:.2f} (aim {shape['aim']})\n"
-        )
-    for name, rate in result["products"].items():
-        sys.stdout.write(f"product alone, micro shape: {name}: {rate:.1f} GMAC/s\n")
-    write(options.out, result)
-    sys.stdout.write(f"written to {options.out}\n")
+    result: dict[str, Any] = {"machine": machine(), "vnni": has_vnni(), "products": products(options.runs)}
+    result["shapes"] = {"micro": measured("micro", options.runs), "edge": measured("edge", max(3, options.runs // 3))}
+    write(RESULT, result)
+    text = cpu_section(result)
+    replace_section("cpu", text)
+    sys.stdout.write(text)
     return 0
 
 

@@ -19,10 +19,13 @@ from assay.proof.verification import Verifier
 from assay.protocol.profile import NAMED, Profile
 from assay.protocol.seeds import device_seed
 from benchmarks.proof.machine import Spent, interleaved, machine, write
+from benchmarks.proof.page import PAGE, replace_section
+from benchmarks.proof.render import verify_section
 
 BETA, RHO, DEVICE, NONCES = (bytes([n]) * 32 for n in (1, 2, 3, 4))
 SAMPLES = (64, 256, 512)
 DEVICES = (1, 10, 100, 1_000)
+RESULT = Path("benchmarks/proof/verify.json")
 
 
 def _spent(task: Callable[[], object], runs: int) -> Spent:
@@ -45,9 +48,6 @@ def recomputed(profile: Profile, indices: list[tuple[int, int]], runs: int) -> S
     """Milliseconds to multiply the opened rows again, B being there already."""
     engine = CpuEngine(keep=False)
     engine.prepare(profile, BETA)
-    by_round: dict[int, list[int]] = {}
-    for t, i in indices:
-        by_round.setdefault(t, []).append(i)
     # One call of all rows under one seed costs what the calls by round would at best.
     rows = [i for _, i in indices]
     return _spent(lambda: engine.rows(BETA, rows), runs)
@@ -125,14 +125,14 @@ def growth(name: str, threads: int) -> list[dict[str, float]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/proof/verify.json"))
     options = parser.parse_args()
     about = machine()
     result: dict[str, Any] = {"machine": about, "growth": {"micro": growth("micro", about["threads"])}}
     result["growth"]["datacenter"] = growth("datacenter", about["threads"])
     result["profiles"] = {name: profile_times(name, options.runs) for name in NAMED}
-    write(options.out, result)
-    sys.stdout.write(f"written to {options.out}\n")
+    write(RESULT, result)
+    replace_section("verify", verify_section(result))
+    sys.stdout.write(f"written to {RESULT} and {PAGE}\n")
     return 0
 
 

@@ -24,7 +24,11 @@ from numpy.typing import NDArray
 from assay.proof.errors import OpeningError
 from assay.protocol.profile import Profile
 
-MAX_ROWS = 8_192  # rows in one opening: far above any profile's k, and the limit of what a verifier reads
+# Far above any profile's, and the limits of what is read: with them a verifier stays far below a gibibyte.
+MAX_ROWS = 8_192
+MAX_COLUMNS = 1 << 16
+MAX_ROUNDS = 1 << 20
+MAX_BYTES = 1 << 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +74,27 @@ def encode(roots: Sequence[bytes], rows: NDArray[np.int32], paths: NDArray[np.ui
     return b"".join(roots) + records.tobytes()
 
 
+def check_sizes(profile: Profile, count: int) -> None:
+    """Raises OpeningError for no rows, or for sizes beyond what is read; nothing has been read then."""
+    if count < 1:
+        raise OpeningError("an opening of no rows proves nothing")
+    for what, size, most in (
+        ("rows", count, MAX_ROWS),
+        ("columns", profile.N, MAX_COLUMNS),
+        ("rounds", profile.T, MAX_ROUNDS),
+        ("bytes", length(profile, count), MAX_BYTES),
+    ):
+        if size > most:
+            raise OpeningError(f"an opening of {size} {what}: at most {most} are read")
+
+
 def decode(data: bytes, profile: Profile, count: int) -> Opening:
     """Parses an opening of exactly `count` rows. Nothing is copied.
 
     Raises:
-        OpeningError: no rows, too many, or a length other than `length(profile, count)`.
+        OpeningError: as `check_sizes`, or a length other than `length(profile, count)`.
     """
-    if count < 1:
-        raise OpeningError("an opening of no rows proves nothing")
-    if count > MAX_ROWS:
-        raise OpeningError(f"{count} rows asked for, at most {MAX_ROWS} are read")
+    check_sizes(profile, count)
     expected = length(profile, count)
     if len(data) != expected:
         raise OpeningError(f"opening has {len(data)} bytes, expected {expected} for {count} rows")

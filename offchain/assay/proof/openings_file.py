@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay.proof import container, openings
-from assay.proof.errors import ProofFileError
+from assay.proof.errors import OpeningError, ProofFileError
 from assay.proof.statement import Statement
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
 
@@ -46,8 +46,12 @@ def load(path: Path) -> OpeningsFile:
     file = container.read(path, MAGIC, "openings that `assay proof open` wrote")
     statement = Statement.from_json(file.header.get("statement"), str(path))
     samples = file.header.get("samples")
-    if isinstance(samples, bool) or not isinstance(samples, int) or not 0 <= samples <= openings.MAX_ROWS:
-        raise ProofFileError(f"{path}: corrupt: samples = {samples!r}, at most {openings.MAX_ROWS} are read")
+    if isinstance(samples, bool) or not isinstance(samples, int):
+        raise ProofFileError(f"{path}: corrupt: samples = {samples!r} is not a number")
+    try:
+        openings.check_sizes(statement.profile, samples)
+    except OpeningError as error:
+        raise ProofFileError(f"{path}: {error}") from None
     limit = openings.length(statement.profile, samples) + _SLACK
     if file.size > limit:
         raise ProofFileError(f"{path}: {file.size} bytes of opening, {limit - _SLACK} were expected")

@@ -7,6 +7,7 @@ stay within int32, so they are exact: 65,536 · 255 · 128 < 2^31.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -17,14 +18,15 @@ from numba.extending import intrinsic
 
 from assay.proof.kernels.vectors import I32, I64, SIXTEEN, address, loaded, splat
 
+ENVIRONMENT = "ASSAY_PROOF_VNNI"
 TILE_ROWS = 8
 TILE_COLUMNS = 32
 LIMBS = 8
 
 
 def has_vnni() -> bool:
-    """Whether this processor has the instruction."""
-    return bool(binding.get_host_cpu_features().get("avx512vnni", False))
+    """Whether this processor has the instruction, and ASSAY_PROOF_VNNI is not 0."""
+    return os.environ.get(ENVIRONMENT) != "0" and bool(binding.get_host_cpu_features().get("avx512vnni", False))
 
 
 def _add_products(builder: ir.IRBuilder, total: Any, unsigned: Any, signed: Any) -> Any:
