@@ -53,6 +53,7 @@ class ProviderSession:
         self._key = key
         self._domain = domain
         self._clock = clock
+        self._made: set[tuple[str, bytes, int]] = set()
 
     async def handover(self, nonce: bytes, timeout_s: float) -> dict[str, Any]:
         """Sends H(x); the provider's signed Handover."""
@@ -94,7 +95,12 @@ class ProviderSession:
         """Starts the lease's notebook where none runs; the path that opens it once, within a minute. Raises Unreachable
         for a path that leads elsewhere."""
         path = (await self._json("POST", "/notebook", {}, timeout_s=300.0)).get("path")
-        if not isinstance(path, str) or not path.startswith(f"/v1/leases/{self._lease_id}/notebook"):
+        if (
+            not isinstance(path, str)
+            or not path.isascii()
+            or not path.isprintable()
+            or not path.startswith(f"/v1/leases/{self._lease_id}/notebook")
+        ):
             raise Unreachable(f"{self.endpoint}: names no path of this lease's notebook")
         return path
 
@@ -152,8 +158,12 @@ class ProviderSession:
     def _signed(self, method: str, path: str, content: bytes) -> tuple[str, dict[str, str]]:
         """The address and the headers that sign method, path with query, body and time."""
         whole = f"/v1/leases/{self._lease_id}{path}"
-        issued_at = int(self._clock())
-        request = LeaseRequest(self._lease_id, f"{method} {whole}", keccak(content), issued_at)
+        action, hashed, issued_at = f"{method} {whole}", keccak(content), int(self._clock())
+        # A provider takes each signed write once: the same one again within a second needs another time.
+        while (action, hashed, issued_at) in self._made:
+            issued_at += 1
+        self._made.add((action, hashed, issued_at))
+        request = LeaseRequest(self._lease_id, action, hashed, issued_at)
         signature = self._key.sign(request, self._domain)
         headers = {"x-assay-signature": to_hex(signature), "x-assay-issued-at": str(issued_at)}
         return self.endpoint + whole, headers

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -202,6 +201,3 @@ def assay(renter: FakeRenter, tmp_path: Path) -> Callable[..., Ran]:
         return Ran(done.exit_code, done.stdout, done.stderr)
 
     return run
-
-
-__all__ = ["LEASE", "Decimal", "FakeRenter", "Ran", "listing"]
