@@ -143,5 +143,9 @@ class JournalFailed(ChainError):
     """The journal cannot be written: the disk is full, or gone."""
 
 
+class BadCertificate(ChainError):
+    """A certificate that is there already, or cannot be read."""
+
+
 class KeyFileError(ChainError):
     """A key file or its password is missing, wrong or unreadable."""

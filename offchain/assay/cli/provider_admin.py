@@ -27,8 +27,8 @@ def init(
     """Make a provider's key, a device key and a TLS certificate."""
 
     async def work() -> dict[str, Any]:
+        from assay.chain.certificate import create_certificate
         from assay.chain.key_files import create, password
-        from assay.provider.certificate import create_certificate
 
         secret = password(password_file)
         key = create(directory / "provider.json", secret, light=local)

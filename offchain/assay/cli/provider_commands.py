@@ -56,7 +56,7 @@ def enrol(
     }
 
     async def work() -> dict[str, Any]:
-        from assay.provider.certificate import fingerprint_in
+        from assay.chain.certificate import fingerprint_in
         from assay.provider.device_keys import open_or_create
         from assay.provider.enrolment import Announcement
         from assay.provider.enrolment import enrol as enrol_device

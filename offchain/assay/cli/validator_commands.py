@@ -20,6 +20,7 @@ DeploymentFile = Annotated[Path | None, typer.Option("--deployment", help="Deplo
 KeyFile = Annotated[Path | None, typer.Option("--key-file", help="Encrypted key file.")]
 PasswordFile = Annotated[Path | None, typer.Option("--password-file", help="File with its password.")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the databases.")]
+TlsDir = Annotated[Path | None, typer.Option("--tls-dir", help="Folder with certificate.pem and key.pem.")]
 Output = Annotated[OutputFormat, typer.Option("--output", "-o", help="table or json.")]
 
 
@@ -48,6 +49,7 @@ def run(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     workers: Annotated[int | None, typer.Option(help="Threads that verify openings.")] = None,
+    tls_dir: TlsDir = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Run the validator until it is told to stop."""
@@ -67,6 +69,7 @@ def run(
         "host": host,
         "port": port,
         "workers": workers,
+        "tls_dir": tls_dir,
         "log_level": log_level,
     }
     try:
@@ -91,6 +94,7 @@ def join(
     ] = None,
     signer_password_file: Annotated[Path | None, typer.Option(help="File with its password.")] = None,
     data_dir: DataDir = None,
+    tls_dir: TlsDir = None,
     output: Output = OutputFormat.table,
 ) -> None:
     """Stake and take a seat. --key-file is the account that stakes."""
@@ -106,6 +110,7 @@ def join(
         "key_file": key_file,
         "password_file": password_file,
         "data_dir": data_dir,
+        "tls_dir": tls_dir,
     }
     try:
         settings = ValidatorSettings.load(config, given)
@@ -131,14 +136,49 @@ def join(
 
 
 @commands.command()
+def endpoint(
+    url: Annotated[str, typer.Argument(help="Where other seats reach this validator, https://host:port.")],
+    config: Config = None,
+    rpc: Rpc = None,
+    deployment: DeploymentFile = None,
+    key_file: KeyFile = None,
+    password_file: PasswordFile = None,
+    data_dir: DataDir = None,
+    tls_dir: TlsDir = None,
+) -> None:
+    """Announce another address, or another certificate, for a seat. --key-file is the account that holds it."""
+    from assay.chain.errors import ChainError
+    from assay.validator import process
+    from assay.validator.errors import ValidatorError
+    from assay.validator.settings import ValidatorSettings
+
+    given = {
+        "rpc": rpc,
+        "deployment": deployment,
+        "key_file": key_file,
+        "password_file": password_file,
+        "data_dir": data_dir,
+        "tls_dir": tls_dir,
+    }
+    try:
+        settings = ValidatorSettings.load(config, given)
+        key = process.load_key(settings)
+    except (ChainError, ValidatorError) as error:
+        fail(str(error), 1)
+    transaction = guarded(process.announce(settings, key, url))
+    show({"endpoint": url, "transaction": transaction}, OutputFormat.table)
+
+
+@commands.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder for the settings file, the key file and the databases.")],
     rpc: Rpc = None,
     deployment: DeploymentFile = None,
     password_file: PasswordFile = None,
 ) -> None:
-    """Make a folder with a new key file and a settings file in which every setting is explained."""
+    """Make a folder with a new key file, a certificate, and a settings file in which every setting is explained."""
     from assay.chain import key_files
+    from assay.chain.certificate import create_certificate
     from assay.chain.errors import ChainError
     from assay.validator.errors import ValidatorError
     from assay.validator.settings_file import write_settings
@@ -149,10 +189,12 @@ def init(
         "key_file": (folder / "signer.json").absolute(),
         "password_file": password_file.absolute() if password_file else None,
         "data_dir": (folder / "data").absolute(),
+        "tls_dir": (folder / "tls").absolute(),
     }
     try:
         write_settings(folder / "validator.toml", values)
         key = key_files.create(folder / "signer.json", key_files.password(password_file))
+        create_certificate(folder / "tls", "assay-validator")
     except (ChainError, ValidatorError) as error:
         fail(str(error), 1)
     show({"settings": str(folder / "validator.toml"), "signer": key.address}, OutputFormat.table)
@@ -168,16 +210,20 @@ def status(
     """Ask the running validator how it is doing."""
     import httpx2
 
+    from assay.chain.pinned_tls import pinned_context
     from assay.validator.errors import ValidatorError
+    from assay.validator.process import certificate_of
     from assay.validator.settings import ValidatorSettings
 
     try:
         settings = ValidatorSettings.load(config, {"host": host, "port": port})
     except ValidatorError as error:
         fail(str(error), 1)
-    url = f"http://{settings.host}:{settings.port}/v1/status"
+    scheme, certificate = ("https" if settings.tls_dir else "http"), certificate_of(settings)
+    url = f"{scheme}://{settings.host}:{settings.port}/v1/status"
+    verify = pinned_context(certificate) if any(certificate) else True
     try:
-        answer = httpx2.get(url, timeout=5.0, trust_env=False).json()
+        answer = httpx2.get(url, timeout=5.0, trust_env=False, verify=verify).json()
     except (httpx2.HTTPError, ValueError) as error:
         fail(f"no validator answers at {url}: {error or type(error).__name__}; is it running?", 1)
     show(answer, output)

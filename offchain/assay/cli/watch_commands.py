@@ -27,6 +27,9 @@ PollSeconds = Annotated[float, typer.Option(min=0.05, max=60, help="Seconds betw
 FinalDepth = Annotated[
     int | None, typer.Option(min=0, help="Blocks below the head that are final; absent: chain's own.")
 ]
+MostDemands = Annotated[
+    int, typer.Option(min=0, max=100, help="Openings demanded on-chain at once, each with a bond; 0 for none.")
+]
 LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 
 
@@ -41,6 +44,7 @@ def watch(
     validator: Validator = None,
     poll_seconds: PollSeconds = 0.5,
     final_depth: FinalDepth = None,
+    most_demands: MostDemands = 4,
     log_level: LogLevel = "info",
 ) -> None:
     """Check every epoch and prove what is wrong, until told to stop."""
@@ -54,6 +58,7 @@ def watch(
             validator,
             poll_seconds,
             final_depth,
+            most_demands,
             log_level,
         )
 
@@ -68,6 +73,7 @@ def run(
     validator: Validator = None,
     poll_seconds: PollSeconds = 0.5,
     final_depth: FinalDepth = None,
+    most_demands: MostDemands = 4,
     log_level: LogLevel = "info",
 ) -> None:
     """The same as `assay watch`."""
@@ -87,6 +93,7 @@ def run(
         validators=tuple(validator or ()),
         poll_s=poll_seconds,
         final_depth=final_depth,
+        most_demands=most_demands,
     )
     try:
         key = key_files.load(key_file, key_files.password(password_file))

@@ -14,7 +14,7 @@ from assay.chain.profiles import read_profile
 from assay.chain.seats import SeatDirectory
 from assay.protocol.profile import Profile
 from assay.validator.oracle_events import OracleEvents
-from assay.validator.ports import ChainEpoch, Phase, ReportedEpoch
+from assay.validator.ports import ChainEpoch, Endpoint, Phase, ReportedEpoch
 from assay.validator.rules.deadlines import Timing
 from assay.validator.rules.values import Device, Emission, Seat
 
@@ -83,10 +83,10 @@ class ContractReader:
         rows = await self._chain.call("ValidatorSet", "currentSeats", at=at)
         return tuple(Seat(row.account, row.signer) for row in rows)
 
-    async def seat_endpoints(self, at: Block) -> Mapping[str, str]:
+    async def seat_endpoints(self, at: Block) -> Mapping[str, Endpoint]:
         async with self._lock:
             seats = await self._seats.current(at)
-        return {seat.account: seat.endpoint for seat in seats}
+        return {seat.account: Endpoint(seat.endpoint, seat.tls_fingerprint) for seat in seats}
 
     async def devices(self, at: Block) -> tuple[Device, ...]:
         async with self._lock:

@@ -120,8 +120,9 @@ class Daemon:
             final = self.services.follower.final
             if final is not None:
                 try:
-                    self.endpoints = dict(await self.services.reader.seat_endpoints(final))
-                    self.peers.update(self.endpoints)
+                    announced = await self.services.reader.seat_endpoints(final)
+                    self.endpoints = {account: endpoint.url for account, endpoint in announced.items()}
+                    self.peers.update(announced)
                 except ChainError as error:
                     log.warning("endpoints not read", error=str(error))
             await self.services.clock.sleep(ENDPOINTS_S if self.endpoints else SCHEDULE_S)

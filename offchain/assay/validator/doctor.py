@@ -11,15 +11,20 @@ from dataclasses import dataclass
 
 import httpx2
 
+from assay.chain.certificate import server_context
 from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
 from assay.chain.errors import ChainError
+from assay.chain.pinned_tls import NO_FINGERPRINT, pinned_context
+from assay.protocol.hexadecimal import to_hex
 from assay.protocol.messages import Gossip
 from assay.signing.errors import SigningError
 from assay.signing.remote_signer import RemoteSigner
 from assay.validator.chain_reader import ContractReader
 from assay.validator.errors import ValidatorError
-from assay.validator.process import listen, load_key
+from assay.validator.peer_client import refusal_of
+from assay.validator.ports import Endpoint
+from assay.validator.process import certificate_of, listen, load_key
 from assay.validator.registration import account_of
 from assay.validator.settings import ValidatorSettings
 
@@ -59,7 +64,9 @@ class Doctor:
             ),
             ("data_dir", self._data_dir),
             ("host, port", self._port),
+            ("tls_dir", self._tls),
             ("workers", self._workers),
+            ("verification, dask_address", self._verification),
             ("requests_per_second, request_burst", self._limits),
             ("rpc", self._rpc),
             ("final_depth, agreement", self._finality),
@@ -124,16 +131,37 @@ class Doctor:
         try:
             listen(self._settings.host, self._settings.port).close()
         except ValidatorError:
-            if await self._answers(f"http://{self._settings.host}:{self._settings.port}"):
+            scheme, own = ("https" if self._settings.tls_dir else "http"), certificate_of(self._settings)
+            if await self._answers(f"{scheme}://{self._settings.host}:{self._settings.port}", own):
                 return f"{self._settings.host}:{self._settings.port} answers: the validator runs"
             raise
         return f"{self._settings.host}:{self._settings.port} is free"
+
+    async def _tls(self) -> str:
+        if self._settings.tls_dir is None:
+            return "none: plain http, for a proxy on this machine"
+        if server_context(self._settings.tls_dir) is None:
+            raise ValidatorError(f"{self._settings.tls_dir}: no certificate.pem; `assay validator init` makes one")
+        return to_hex(certificate_of(self._settings))
 
     async def _workers(self) -> str:
         processors = os.cpu_count() or 1
         if self._settings.workers > 4 * processors:
             raise ValidatorError(f"{self._settings.workers} threads on {processors} processors: at most 4 each")
         return f"{self._settings.workers} on {processors} processors"
+
+    async def _verification(self) -> str:
+        if self._settings.verification != "dask":
+            return "in this process"
+        address = self._settings.dask_address or ""
+        host, _, port = address.rpartition("://")[2].rpartition(":")
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                _, writer = await asyncio.open_connection(host, int(port))
+        except (OSError, ValueError) as error:
+            raise ValidatorError(f"no Dask scheduler answers at {address!r}: {error or type(error).__name__}") from None
+        writer.close()
+        return f"a scheduler answers at {address}"
 
     async def _limits(self) -> str:
         if self._settings.request_burst < self._settings.requests_per_second:
@@ -193,17 +221,26 @@ class Doctor:
         chain = self._connected()
         account = await self._seat()
         reader = await ContractReader.open(chain)
-        endpoint = (await reader.seat_endpoints(await reader.head())).get(account, "")
-        if not endpoint:
+        endpoint = (await reader.seat_endpoints(await reader.head())).get(account, Endpoint(""))
+        if not endpoint.url:
             raise ValidatorError(f"{account} announces no endpoint: other seats cannot reach it")
-        return endpoint
+        refusal = refusal_of(endpoint)
+        if refusal is not None:
+            raise ValidatorError(f"{refusal}: announce another with `assay validator endpoint`")
+        shown = certificate_of(self._settings)
+        if endpoint.tls_fingerprint != shown:
+            raise ValidatorError(
+                f"{endpoint.url} is announced with the certificate {to_hex(endpoint.tls_fingerprint)}, tls_dir holds "
+                f"{to_hex(shown)}: announce it with `assay validator endpoint`"
+            )
+        return endpoint.url
 
     async def _peers(self) -> str:
         reader = await ContractReader.open(self._connected())
         endpoints = await reader.seat_endpoints(await reader.head())
         own = self._settings.account or (await account_of(self._connected(), self._signer) if self._signer else "")
-        others = {account: url for account, url in endpoints.items() if account != own}
-        answers = await asyncio.gather(*(self._answers(url) for url in others.values()))
+        others = {account: e for account, e in endpoints.items() if account != own}
+        answers = await asyncio.gather(*(self._answers(e.url, e.tls_fingerprint) for e in others.values()))
         silent = [account for account, fine in zip(others, answers, strict=True) if not fine]
         if silent:
             raise ValidatorError(f"{len(silent)} of {len(others)} do not answer: {', '.join(silent[:5])}")
@@ -212,9 +249,10 @@ class Doctor:
     async def _log_level(self) -> str:
         return self._settings.log_level
 
-    async def _answers(self, url: str) -> bool:
+    async def _answers(self, url: str, fingerprint: bytes = NO_FINGERPRINT) -> bool:
+        verify = pinned_context(fingerprint) if any(fingerprint) else True
         try:
-            async with httpx2.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
+            async with httpx2.AsyncClient(timeout=TIMEOUT_S, trust_env=False, verify=verify) as client:
                 return (await client.get(f"{url.rstrip('/')}/livez")).status_code == 200
         except (httpx2.HTTPError, httpx2.InvalidURL):
             return False

@@ -63,6 +63,14 @@ class Transaction:
     gas_used: int
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a seat says it is reached, and H of the certificate it shows there; zeros where it announces none."""
+
+    url: str
+    tls_fingerprint: bytes = bytes(32)
+
+
 class Clock(Protocol):
     """Time: `now` in Unix seconds, `elapsed_us` on a clock that never steps back."""
 
@@ -89,7 +97,7 @@ class ChainReader(Protocol):
 
     async def current_seats(self, at: Block) -> tuple[Seat, ...]: ...
 
-    async def seat_endpoints(self, at: Block) -> Mapping[str, str]: ...
+    async def seat_endpoints(self, at: Block) -> Mapping[str, Endpoint]: ...
 
     async def devices(self, at: Block) -> tuple[Device, ...]: ...
 

@@ -14,6 +14,7 @@ import structlog
 import uvicorn
 
 from assay.chain import key_files
+from assay.chain.certificate import fingerprint_in
 from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
 from assay.chain.journal import Journal
@@ -194,6 +195,26 @@ async def assembled(settings: ValidatorSettings, key: SignerKey) -> AsyncIterato
         await chain.close()
 
 
+async def announce(settings: ValidatorSettings, key: SignerKey, endpoint: str) -> str:
+    """Changes where others reach the key's seat; hash of the transaction. Raises ChainError, ValidatorError."""
+    chain = await connect(settings)
+    journal: Journal | None = None
+    try:
+        journal = open_journal(settings, key, chain)
+        sender = Sender(chain, key, journal, poll_s=settings.poll_seconds)
+        return await registration.announce(chain, sender, endpoint, certificate_of(settings))
+    finally:
+        if journal is not None:
+            journal.close()
+        await chain.close()
+
+
+def certificate_of(settings: ValidatorSettings) -> bytes:
+    """H of the certificate that this validator shows; zeros where it has none of its own."""
+    found = None if settings.tls_dir is None else fingerprint_in(settings.tls_dir)
+    return found or registration.NO_FINGERPRINT
+
+
 async def join(settings: ValidatorSettings, key: SignerKey, signer: SignerKey, endpoint: str) -> Joined:
     """Takes a seat for the key's account. Raises ChainError, ValidatorError."""
     chain = await connect(settings)
@@ -201,7 +222,7 @@ async def join(settings: ValidatorSettings, key: SignerKey, signer: SignerKey, e
     try:
         journal = open_journal(settings, key, chain)
         sender = Sender(chain, key, journal, poll_s=settings.poll_seconds)
-        return await registration.join(chain, sender, signer, endpoint)
+        return await registration.join(chain, sender, signer, endpoint, certificate_of(settings))
     finally:
         if journal is not None:
             journal.close()
@@ -221,6 +242,8 @@ async def run(settings: ValidatorSettings, key: SignerKey) -> None:
                     access_log=False,
                     timeout_graceful_shutdown=5,
                     lifespan="off",
+                    ssl_certfile=settings.tls_dir / "certificate.pem" if settings.tls_dir else None,
+                    ssl_keyfile=settings.tls_dir / "key.pem" if settings.tls_dir else None,
                 )
             )
             loop = asyncio.get_running_loop()

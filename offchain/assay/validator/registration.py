@@ -11,6 +11,8 @@ from assay.chain.sender import Sender
 from assay.protocol.messages import SeatClaim
 from assay.signing.remote_signer import MessageSigner
 from assay.validator.errors import ValidatorError
+from assay.validator.peer_client import refusal_of
+from assay.validator.ports import Endpoint
 
 NO_FINGERPRINT = bytes(32)
 MOST_ENDPOINT = 256
@@ -26,7 +28,9 @@ class Joined:
     transactions: tuple[tuple[str, str, int], ...]
 
 
-async def join(chain: Chain, sender: Sender, signer: MessageSigner, endpoint: str) -> Joined:
+async def join(
+    chain: Chain, sender: Sender, signer: MessageSigner, endpoint: str, fingerprint: bytes = NO_FINGERPRINT
+) -> Joined:
     """Deposits what the seat needs beyond the account's free stake, and takes the seat.
 
     The account is the sender's. Raises ValidatorError where it holds a seat already or has too few tokens,
@@ -34,8 +38,7 @@ async def join(chain: Chain, sender: Sender, signer: MessageSigner, endpoint: st
     ChainError.
     """
     account = sender.address
-    if not endpoint.startswith(("http://", "https://")) or len(endpoint) > MOST_ENDPOINT:
-        raise ValidatorError(f"endpoint {endpoint[:80]!r}: an http(s) address of at most {MOST_ENDPOINT} letters")
+    _check_endpoint(endpoint, fingerprint)
     seats = await chain.call("ValidatorSet", "currentSeats", at="latest")
     if any(seat.account == account for seat in seats):
         raise ValidatorError(f"{account} holds a seat already; change its address with `assay validator endpoint`")
@@ -53,10 +56,33 @@ async def join(chain: Chain, sender: Sender, signer: MessageSigner, endpoint: st
         done.append(("deposit", receipt.transaction_hash, receipt.gas_used))
     claim = SeatClaim(account, signer.address, await seat_nonce(chain, account))
     signature = signer.sign(claim, chain.domain("ValidatorSet"))
-    call = ContractCall("ValidatorSet", "join", (signer.address, endpoint, NO_FINGERPRINT, signature))
+    call = ContractCall("ValidatorSet", "join", (signer.address, endpoint, fingerprint, signature))
     receipt = await sender.send(call, label="join")
     done.append(("join", receipt.transaction_hash, receipt.gas_used))
     return Joined(account, signer.address, short, tuple(done))
+
+
+async def announce(chain: Chain, sender: Sender, endpoint: str, fingerprint: bytes = NO_FINGERPRINT) -> str:
+    """Changes where others reach the seat of the sender's account, and the certificate it shows there.
+
+    Raises ValidatorError where the account holds no seat, and ChainError.
+    """
+    _check_endpoint(endpoint, fingerprint)
+    seats = await chain.call("ValidatorSet", "plannedSeats", at="latest")
+    if sender.address not in seats:
+        raise ValidatorError(f"{sender.address} holds no seat and waits for none: take one with `assay validator join`")
+    call = ContractCall("ValidatorSet", "setEndpoint", (endpoint, fingerprint))
+    return (await sender.send(call, label="setEndpoint")).transaction_hash
+
+
+def _check_endpoint(endpoint: str, fingerprint: bytes) -> None:
+    if len(endpoint) > MOST_ENDPOINT:
+        raise ValidatorError(f"endpoint {endpoint[:80]!r}: at most {MOST_ENDPOINT} letters")
+    refusal = refusal_of(Endpoint(endpoint, fingerprint))
+    if refusal is not None:
+        raise ValidatorError(f"endpoint {refusal}: other seats would not speak to it")
+    if any(fingerprint) and not endpoint.startswith("https://"):
+        raise ValidatorError(f"endpoint {endpoint[:80]!r}: with a certificate (tls_dir) it is https://…")
 
 
 async def _check_balance(chain: Chain, account: str, short: int) -> None:

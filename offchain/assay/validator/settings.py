@@ -60,6 +60,10 @@ class ValidatorSettings(BaseSettings):
     )
     host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535, description="Port to listen on.")] = 8600
+    tls_dir: Annotated[
+        Path | None,
+        Field(description="Folder with certificate.pem and key.pem; absent: plain http, for a proxy on this machine."),
+    ] = None
     final_depth: Annotated[
         int | None,
         Field(ge=0, le=10_000, description="Blocks below the head that count as final; absent: chain's own."),

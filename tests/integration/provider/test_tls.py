@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from assay.provider.certificate import create_certificate, fingerprint_in, server_context
+from assay.chain.certificate import create_certificate, fingerprint_in, server_context
 from assay.provider.errors import ProviderError
 from assay.provider.http_server import listening_socket, server
 from assay.renter.errors import Unreachable

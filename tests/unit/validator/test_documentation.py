@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import re
 from pathlib import Path
 
 import yaml
 
-from assay.validator import metrics
+from assay.validator import doctor, metrics
 from assay.validator.settings import ValidatorSettings
 from assay.validator.settings_file import settings_text
 
@@ -48,3 +49,52 @@ def test_alerts_and_board__every_expression__uses_metrics_that_exist():
     assert len(expressions) > 15
     used = {name for expression in expressions for name in re.findall(r"assay_[a-z_]+", expression)}
     assert used <= NAMES
+
+
+def test_doctor__every_setting__is_checked_under_its_name():
+    source = Path(doctor.__file__).read_text()
+    checks = {name for group in re.findall(r'"([a-z_]+(?:, [a-z_]+)*)"', source) for name in group.split(", ")}
+    assert [name for name in ValidatorSettings.model_fields if name not in checks | {"signer"}] == []
+
+
+def test_alerts_and_scrape_and_board__as_prometheus_and_grafana_read_them():
+    """The shapes that promtool and Grafana would check."""
+    alerts = yaml.safe_load((ROOT / "ops" / "validator-alerts.yml").read_text())
+    for group in alerts["groups"]:
+        assert group["name"]
+        for rule in group["rules"]:
+            assert re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", rule["alert"])
+            assert re.fullmatch(r"\d+[smh]", rule.get("for", "0s"))
+            assert rule["annotations"]
+            assert rule["expr"].count("(") == rule["expr"].count(")")
+    scrape = yaml.safe_load((ROOT / "ops" / "prometheus.yml").read_text())
+    assert all(job["job_name"] for job in scrape["scrape_configs"])
+    board = json.loads((ROOT / "ops" / "validator-board.json").read_text())
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    assert all({"title", "type", "gridPos", "targets"} <= panel.keys() for panel in board["panels"])
+
+
+def test_service_unit__every_directive__is_of_its_section_and_hardened():
+    unit = configparser.RawConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str
+    unit.read(ROOT / "ops" / "assay-validator.service")
+    assert set(unit.sections()) == {"Unit", "Service", "Install"}
+    service = unit["Service"]
+    assert service["RuntimeDirectoryPreserve"] == "yes"  # the witness of what was signed outlives a restart
+    assert service["NoNewPrivileges"] in ("yes", "true")
+    assert service["ProtectSystem"] == "strict"
+    assert service["ExecStart"].split()[1:3] == ["validator", "run"]
+
+
+def test_compose_file__as_the_compose_specification_has_it():
+    compose = yaml.safe_load((ROOT / "ops" / "compose.yml").read_text())
+    assert set(compose) <= {"name", "services", "volumes", "networks", "secrets", "configs", "x-common"}
+    for service in compose["services"].values():
+        assert "image" in service or "build" in service
+        for volume in service.get("volumes", []):
+            named = volume.split(":")[0] if isinstance(volume, str) else volume["source"]
+            assert named.startswith((".", "/", "$")) or named in compose.get("volumes", {})
+        for secret in service.get("secrets", []):
+            assert secret in compose["secrets"]
+        for needed in service.get("depends_on", {}):
+            assert needed in compose["services"]

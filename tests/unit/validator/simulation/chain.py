@@ -14,7 +14,7 @@ from assay.protocol.messages import EpochReport, Seal
 from assay.protocol.profile import NAMED, Profile
 from assay.protocol.seeds import epoch_seed
 from assay.protocol.signing import Domain, signed_by
-from assay.validator.ports import ChainEpoch, Phase, ReportedEpoch, Transaction
+from assay.validator.ports import ChainEpoch, Endpoint, Phase, ReportedEpoch, Transaction
 from assay.validator.rules.deadlines import Timing
 from assay.validator.rules.values import Device, Emission, Seat
 
@@ -205,8 +205,8 @@ class Reader:
     async def current_seats(self, at: Block) -> tuple[Seat, ...]:
         return self._chain.seats
 
-    async def seat_endpoints(self, at: Block) -> dict[str, str]:
-        return {seat.account: "http://sim" for seat in self._chain.seats}
+    async def seat_endpoints(self, at: Block) -> dict[str, Endpoint]:
+        return {seat.account: Endpoint("http://localhost") for seat in self._chain.seats}
 
     async def devices(self, at: Block) -> tuple[Device, ...]:
         return self._chain.devices

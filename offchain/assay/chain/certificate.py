@@ -1,4 +1,4 @@
-"""A self-signed certificate; its fingerprint in the registry stands in for a certificate authority."""
+"""A self-signed certificate; its fingerprint on the chain stands in for a certificate authority."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
+from assay.chain.errors import BadCertificate
 from assay.protocol.keccak import keccak
-from assay.provider.errors import ProviderError
 
 VALID_DAYS = 3650
 
 
-def create_certificate(folder: Path) -> bytes:
-    """Writes `key.pem` and `certificate.pem`; the fingerprint. Raises ProviderError where they are there already."""
+def create_certificate(folder: Path, name: str = "assay-provider") -> bytes:
+    """Writes `key.pem` and `certificate.pem`; the fingerprint. Raises BadCertificate where they are there already."""
     key_path, certificate_path = folder / "key.pem", folder / "certificate.pem"
     if key_path.exists() or certificate_path.exists():
-        raise ProviderError(f"{folder}: holds a certificate already")
+        raise BadCertificate(f"{folder}: holds a certificate already")
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "assay-provider")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.datetime.now(datetime.UTC)
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(subject)
+        .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
@@ -57,7 +57,10 @@ def fingerprint_in(folder: Path) -> bytes | None:
         pem = (folder / "certificate.pem").read_text()
     except FileNotFoundError:
         return None
-    return fingerprint(ssl.PEM_cert_to_DER_cert(pem))
+    try:
+        return fingerprint(ssl.PEM_cert_to_DER_cert(pem))
+    except ValueError as error:
+        raise BadCertificate(f"{folder / 'certificate.pem'}: is no PEM certificate ({error})") from None
 
 
 def server_context(folder: Path) -> ssl.SSLContext | None:
