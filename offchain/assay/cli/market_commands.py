@@ -34,6 +34,7 @@ def run(
     burst: Annotated[int | None, typer.Option(help="Requests at once of one client address.")] = None,
     block_poll: Annotated[float | None, typer.Option(help="Seconds between looks at the chain.")] = None,
     offer_poll: Annotated[float | None, typer.Option(help="Seconds between rounds of offers.")] = None,
+    keep_epochs: Annotated[int | None, typer.Option(help="Epochs whose lines are kept; 0 keeps all.", min=0)] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     final_depth: Annotated[int | None, typer.Option(help="Blocks below the head that count as final.")] = None,
 ) -> None:
@@ -41,7 +42,7 @@ def run(
     given = {
         "rpc": rpc, "deployment": deployment, "market_database": database, "market_host": host,
         "market_port": port, "market_rate": rate, "market_burst": burst, "block_poll": block_poll,
-        "offer_poll": offer_poll, "final_depth": final_depth, "log_level": log_level,
+        "offer_poll": offer_poll, "keep_epochs": keep_epochs, "final_depth": final_depth, "log_level": log_level,
     }  # fmt: skip
     try:
         settings = MarketSettings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]

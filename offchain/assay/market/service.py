@@ -31,6 +31,7 @@ from assay.market.store.database import claim_identity, open_database
 
 LOCAL_CHAINS = (31337, 1337)
 LONGEST_PAUSE_S = 30.0
+PRUNE_S = 60.0
 
 log = structlog.get_logger()
 
@@ -53,6 +54,7 @@ async def run(settings: MarketSettings) -> None:
         follower = ChainFollower(index, NodeSource(chain), deployment.block)
         contents = ContentFollower(index, fetch, deployment.domain("EpochOracle"))
         offers = OfferFollower(index, fetch, deployment.domain("LeaseEscrow"))
+        context.links["refused"] = offers.refused
 
         async def follow_chain() -> bool:
             more = await follower.step()
@@ -64,6 +66,9 @@ async def run(settings: MarketSettings) -> None:
             if await contents.step():
                 status.took_in()
             return False
+
+        async def drop_old() -> bool:
+            return bool(settings.keep_epochs and await asyncio.to_thread(index.prune, settings.keep_epochs))
 
         async def follow_offers() -> bool:
             if await offers.step():
@@ -79,6 +84,7 @@ async def run(settings: MarketSettings) -> None:
             asyncio.create_task(repeat(follow_chain, settings.block_poll, status)),
             asyncio.create_task(repeat(follow_contents, settings.content_poll, status)),
             asyncio.create_task(repeat(follow_offers, settings.offer_poll, status)),
+            asyncio.create_task(repeat(drop_old, PRUNE_S, status)),
         ]
         try:
             await server.serve()

@@ -24,6 +24,7 @@ class MarketSettings(BaseSettings):
     block_poll: float = Field(default=1.0, ge=0.05)
     content_poll: float = Field(default=2.0, ge=0.05)
     offer_poll: float = Field(default=15.0, ge=0.05)
+    keep_epochs: int = Field(default=0, ge=0, description="Epochs whose reports' lines are kept; 0 keeps all.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     final_depth: int | None = Field(default=None, ge=0)
     allow_private: bool | None = None  # endpoints in private networks; by default on local chains only

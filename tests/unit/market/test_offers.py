@@ -14,7 +14,7 @@ from assay.market.follow.content_follower import ContentFollower
 from assay.market.follow.index import Index
 from assay.market.follow.offer_follower import OfferFollower
 from assay.market.sources.offers import signed_offer
-from assay.market.store.tables import facet_counts, listings, offers
+from assay.market.store.tables import facet_counts, listings, offers, specifications
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import device_tree
 from assay.protocol.messages import Offer
@@ -157,3 +157,16 @@ def test_offers__of_somebody_elses_device__are_not_kept(market: Index) -> None:
 def test_signed_offer__that_the_escrow_would_refuse__is_refused(line: Any, reason: str) -> None:
     with pytest.raises(BadContent, match=reason):
         signed_offer(line, DOMAIN, PROVIDERS[0])
+
+
+async def test_specification__that_no_device_was_enrolled_with__is_named_and_not_kept(market: Index) -> None:
+    endpoints = Endpoints()
+    answer = endpoints.answers["http://provider-0.test/v1/offers"]
+    answer["specifications"] = [*answer["specifications"], {"model": "B200", "memoryMiB": 1 << 20, "region": "moon"}]
+    follower = OfferFollower(market, endpoints, DOMAIN)
+    await follower.step()
+    with market.engine.connect() as connection:
+        assert "B200" not in set(connection.execute(select(specifications.c.model)).scalars())
+    ((who, endpoint),) = follower.refused
+    assert (who, endpoint) == (PROVIDERS[0], "http://provider-0.test")
+    assert "no device was enrolled with their hash" in follower.refused[who, endpoint]

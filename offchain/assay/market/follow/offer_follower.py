@@ -45,7 +45,8 @@ class OfferFollower:
         self._index = index
         self._fetch = fetch
         self._domain = domain
-        self.refused: dict[str, str] = {}  # endpoint -> why its last answer was not taken
+        # (provider, endpoint) -> what of its last answer was not taken, and why
+        self.refused: dict[tuple[str, str], str] = {}
 
     async def step(self) -> int:
         """One round. Returns the number of rows written."""
@@ -87,11 +88,22 @@ class OfferFollower:
             documents = listed(answer, "specifications") if isinstance(answer, dict) else []
             specs = [specification(document) for document in documents]
         except (SourceFault, BadContent) as error:
-            self.refused[endpoint] = str(error)[:300]
+            self.refused[provider, endpoint] = str(error)[:300]
             log.debug("offers not taken", provider=provider, endpoint=endpoint, reason=str(error))
             return None
-        self.refused.pop(endpoint, None)
-        return Answer(found, specs)
+        self.refused.pop((provider, endpoint), None)
+        return Answer(found, await asyncio.to_thread(self._signed_for, provider, endpoint, specs))
+
+    def _signed_for(self, provider: str, endpoint: str, specs: list[Specification]) -> list[Specification]:
+        """Those whose hash a device of this provider was enrolled with: anyone can write the others."""
+        with self._index.engine.connect() as connection:
+            query = select(devices.c.spec_hash).where(devices.c.provider == provider).distinct()
+            enrolled = set(connection.execute(query).scalars())
+        good = [spec for spec in specs if spec.spec_hash in enrolled]
+        if len(good) < len(specs):
+            what = f"{len(specs) - len(good)} of {len(specs)} specifications: no device was enrolled with their hash"
+            self.refused[provider, endpoint] = what
+        return good
 
     def take(
         self,

@@ -4,7 +4,6 @@ hash.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +13,10 @@ from assay.protocol.hexadecimal import parse_signature
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import MessageError, Offer
 from assay.protocol.signing import Domain, SignatureError
+from assay.protocol.specification import canonical_specification
 
 MOST_OFFERS_BYTES = 8 << 20
 MOST_OFFERS = 20_000
-MOST_SPECIFICATION_BYTES = 8_192
 MOST_TEXT = 80
 
 
@@ -76,16 +75,17 @@ def specification(document: Any) -> Specification:
     """A specification as a JSON object in its canonical form. Raises BadContent."""
     if not isinstance(document, Mapping):
         raise BadContent("specification: not an object")
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    if len(text) > MOST_SPECIFICATION_BYTES:
-        raise BadContent(f"specification: {len(text)} bytes, at most {MOST_SPECIFICATION_BYTES}")
+    try:
+        text = canonical_specification(document)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadContent(f"specification: {str(error)[:200]}") from None
     memory = document.get("memoryMiB", 0)
     return Specification(
-        keccak(text.encode()),
+        keccak(text),
         _text(document.get("model")),
         memory if isinstance(memory, int) and not isinstance(memory, bool) and 0 <= memory < 1 << 31 else 0,
         _text(document.get("region"))[:40],
-        text,
+        text.decode("ascii"),
     )
 
 

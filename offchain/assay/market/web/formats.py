@@ -73,6 +73,11 @@ def memory(mib: int) -> str:
     return f"{mib / 1024:.0f} GiB" if mib >= 1024 else f"{mib} MiB"
 
 
+def milliseconds(microseconds: int) -> str:
+    """A time of microseconds, in milliseconds or seconds."""
+    return f"{microseconds / 1e6:.2f} s" if microseconds >= 1_000_000 else f"{microseconds / 1e3:.0f} ms"
+
+
 def percent(bps: int) -> str:
     """Hundredths of a percent as percent."""
     return f"{bps / 100:.0f} %" if bps % 100 == 0 else f"{bps / 100:.1f} %"

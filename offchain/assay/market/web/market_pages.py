@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 from assay.market.api.context import Context, NotFound, context_of
 from assay.market.api.parameters import Cursor, Hash, Number, SearchQuery, plain_hash
 from assay.market.projection.listings import STATES
-from assay.market.queries import accounts, devices, search
+from assay.market.queries import accounts, devices, search, testimony
 from assay.market.queries.pages import many, one
 from assay.market.store.tables import epochs, leases, profiles
 from assay.market.web.rendering import Pages
@@ -19,6 +19,7 @@ from assay.market.web.rendering import Pages
 router = APIRouter(include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
 MOST_COMPARED = 4
+ROUND_TRIPS = 8
 
 
 def pages_of(request: Request) -> Pages:
@@ -80,6 +81,7 @@ def device(request: Request, ctx: Ctx, device_id: Hash, cursor: Cursor = None) -
             "series": devices.score_series(connection, key),
             "leases": devices.leases_of(connection, key, 12),
             "faults": devices.faults_of(connection, key),
+            "trips": testimony.round_trips(connection, key, ROUND_TRIPS),
         }
     return pages_of(request).render(request, "device.html", device=found, **values)
 
@@ -120,11 +122,11 @@ def evidence(request: Request, ctx: Ctx, epoch: Number, device_id: Hash) -> Resp
         row = one(connection, epochs, epoch=epoch)
         root = row["devices_root"] if row else None
         found = ctx.proofs.device(connection, epoch, root, plain_hash(device_id)) if root else None
+        seen = testimony.of_device(connection, epoch, plain_hash(device_id))
     if found is None:
         raise NotFound(f"Epoch {epoch} has no proven leaf of device {device_id}.")
-    return pages_of(request).render(
-        request, "evidence.html", epoch=row, found=found, device_id=device_id, types=found.leaf.TYPES
-    )
+    values: dict[str, Any] = {"epoch": row, "found": found, "device_id": device_id, "types": found.leaf.TYPES}
+    return pages_of(request).render(request, "evidence.html", seen=seen, **values)
 
 
 @router.get("/lookup")

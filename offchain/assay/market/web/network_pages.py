@@ -9,9 +9,19 @@ from sqlalchemy import select
 
 from assay.market.api.context import Context, NotFound, context_of
 from assay.market.api.parameters import AddressPath, Cursor, Hash, Number, checked, plain_hash
-from assay.market.queries import accounts, network
+from assay.market.queries import accounts, network, testimony
 from assay.market.queries.pages import Order, many, one, page
-from assay.market.store.tables import devices, epochs, faults, leases, listings, refusals, rewards
+from assay.market.store.tables import (
+    batches,
+    devices,
+    epochs,
+    faults,
+    leases,
+    listings,
+    measurements,
+    refusals,
+    rewards,
+)
 from assay.market.web.rendering import Pages
 
 router = APIRouter(include_in_schema=False)
@@ -38,8 +48,6 @@ def overview(request: Request, ctx: Ctx, cursor: Cursor = None) -> Response:
 @router.get("/epochs/{epoch}")
 def epoch_page(request: Request, ctx: Ctx, epoch: Number, cursor: Cursor = None) -> Response:
     """One epoch: its four transactions' results and every measured device."""
-    from assay.market.store.tables import measurements
-
     with ctx.reading() as connection:
         row = one(connection, epochs, epoch=epoch)
         if row is None:
@@ -48,9 +56,11 @@ def epoch_page(request: Request, ctx: Ctx, epoch: Number, cursor: Cursor = None)
         lines = page(connection, measurements, where, Order("device_id"), cursor, 25)
         refused = many(connection, select(refusals).where(refusals.c.epoch == epoch).limit(50))
         present = [p for p in network.presence(connection, 100) if p["epoch"] == epoch]
+        said = many(connection, select(batches).where(batches.c.epoch == epoch).order_by(batches.c.account))
     return pages_of(request).render(
-        request, "epoch.html", epoch=row, lines=lines, refused=refused, presence=present[0] if present else None
-    )
+        request, "epoch.html", epoch=row, lines=lines, refused=refused, said=said,
+        presence=present[0] if present else None,
+    )  # fmt: skip
 
 
 @router.get("/validators")
@@ -59,7 +69,10 @@ def validators(request: Request, ctx: Ctx) -> Response:
     with ctx.reading() as connection:
         seats = network.validator_list(connection)
         present = network.presence(connection, PRESENCE_EPOCHS)
-    return pages_of(request).render(request, "validators.html", validators=seats, presence=present)
+        said, overruled = testimony.by_seat(connection), testimony.disagreements(connection)
+    return pages_of(request).render(
+        request, "validators.html", validators=seats, presence=present, said=said, overruled=overruled
+    )
 
 
 @router.get("/slashes")
@@ -102,6 +115,7 @@ def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = N
         faults=against.rows,
         events=happened,
         device_count=len(total),
+        refused={e: why for (p, e), why in dict(ctx.links.get("refused", {})).items() if p == who},
     )
 
 

@@ -36,7 +36,7 @@ class Pages:
         tokens = context.links.get("tokens", {})
         names = (
             "decimal", "per_hour", "gops", "memory", "percent", "short", "hexadecimal", "moment", "clock", "age",
-            "duration", "flags",
+            "duration", "flags", "milliseconds",
         )  # fmt: skip
         self._environment.filters |= {name: getattr(formats, name) for name in names}
         self._environment.filters["json"] = lambda value: json.dumps(value)

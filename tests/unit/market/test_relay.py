@@ -1,0 +1,113 @@
+"""Requests of browsers reach the lease's provider as the wallet signed them, and nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from assay.market.api.app import create_app
+from assay.market.api.context import Context
+from assay.market.api.status import Status
+from assay.market.errors import SourceFault
+from assay.market.events.device_events import DeviceEndpoint
+from assay.market.events.lease_events import LeaseOpened
+from assay.market.follow.index import Index
+from assay.market.queries.search import SearchTable
+from assay.market.sources.http_fetch import Answer, Asked
+
+from .scenario import DEVICES, PROVIDERS, RENTER, TOKEN, batch, founding, h
+
+SIGNED = {"x-assay-signature": "0x" + "11" * 64, "x-assay-issued-at": "1700000000"}
+
+
+class Provider:
+    """What reaches the provider, and its answer."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.fails = False
+
+    @asynccontextmanager
+    async def passed_on(self, asked: Asked, most_bytes: int, most_seconds: float) -> AsyncIterator[Answer]:
+        if self.fails:
+            raise SourceFault("no answer in time")
+        self.asked.append(asked)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b'{"error": '
+            yield b'"not yours"}'
+
+        yield Answer(403, "application/json", pieces())
+
+
+@pytest.fixture
+def provider() -> Provider:
+    return Provider()
+
+
+@pytest.fixture
+def client(index: Index, provider: Provider) -> TestClient:
+    events = [
+        *founding(),
+        (5, DeviceEndpoint(DEVICES[0], "https://gpu.test:8443/", h("certificate"))),
+        (5, LeaseOpened(7, RENTER, PROVIDERS[0], DEVICES[0], TOKEN, 10**20, 10**9)),
+    ]
+    index.apply(batch(events, 6, seats=True))
+    links: dict[str, Any] = {"fetch": provider, "tokens": {}, "contracts": {}}
+    context = Context(index.engine, Status("test", 31337), SearchTable(index.engine), links=links)
+    return TestClient(create_app(context, rate=1e9, burst=1 << 30))
+
+
+def test_request__signed__is_passed_on_to_the_letter_with_the_registrys_certificate(
+    client: TestClient, provider: Provider
+) -> None:
+    path = "/v1/leases/7/jobs/ab12/output?offset=0&follow=true"
+    answer = client.get("/relay" + path, headers={**SIGNED, "cookie": "secret=1", "authorization": "Bearer x"})
+    assert (answer.status_code, answer.json()) == (403, {"error": "not yours"})
+    (asked,) = provider.asked
+    assert (asked.method, asked.url) == ("GET", "https://gpu.test:8443" + path)
+    assert asked.fingerprint == h("certificate")
+    assert dict(asked.headers) == {**SIGNED, "content-type": "application/json"}
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_request__with_a_body__carries_the_bytes_that_were_signed(client: TestClient, provider: Provider) -> None:
+    client.post("/relay/v1/leases/7/handover", content=b'{"nonce":"0x00"}', headers=SIGNED)
+    assert provider.asked[0].body == b'{"nonce":"0x00"}'
+
+
+@pytest.mark.parametrize(
+    "method, path, status",
+    [
+        ("GET", "/relay/v1/leases/7/files", 404),
+        ("POST", "/relay/v1/leases/7/ssh-keys", 404),
+        ("GET", "/relay/v1/leases/7/handover", 404),
+        ("GET", "/relay/v1/leases/7/jobs/../../../status", 404),
+        ("GET", "/relay/v1/leases/7/jobs/%2e%2e/output", 404),
+        ("GET", "/relay/v1/leases/8/jobs", 404),
+        ("PUT", "/relay/v1/leases/7/jobs", 405),
+    ],
+)
+def test_request__for_anything_else__goes_nowhere(
+    client: TestClient, provider: Provider, method: str, path: str, status: int
+) -> None:
+    assert client.request(method, path, headers=SIGNED).status_code == status
+    assert provider.asked == []
+
+
+def test_request__without_a_signature_or_too_long__goes_nowhere(client: TestClient, provider: Provider) -> None:
+    assert client.get("/relay/v1/leases/7/jobs").status_code == 401
+    long = client.post("/relay/v1/leases/7/jobs", content=b"x" * 70_000, headers=SIGNED)
+    assert long.status_code == 413
+    assert provider.asked == []
+
+
+def test_request__to_a_provider_that_is_away__says_so(client: TestClient, provider: Provider) -> None:
+    provider.fails = True
+    answer = client.get("/relay/v1/leases/7/jobs", headers=SIGNED)
+    assert answer.status_code == 502
+    assert "does not answer" in answer.json()["error"]
