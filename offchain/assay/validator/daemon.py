@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 import structlog
+from sqlalchemy.exc import OperationalError
 
 from assay.chain.errors import ChainError
 from assay.validator.epoch_run import EpochRun
@@ -16,6 +17,8 @@ from assay.validator.work import Services
 ENDPOINTS_S = 5.0  # between looks at the endpoints that seats announce
 PRUNE_S = 60.0
 SCHEDULE_S = 0.2
+STORAGE_ERRORS = (OperationalError, OSError)
+STORAGE_RETRY_S = 2.0
 
 log = structlog.get_logger()
 
@@ -30,6 +33,8 @@ class Daemon:
     runs: dict[int, EpochRun] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)  # outcomes of epochs since the start
     endpoints: dict[str, str] = field(default_factory=dict)
+    storage_error: str = ""  # why nothing can be stored now
+    _resume_at: dict[int, float] = field(default_factory=dict)
     _tasks: dict[int, asyncio.Task[str]] = field(default_factory=dict)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -69,7 +74,7 @@ class Daemon:
             return
         # The epoch before may still be open for its report.
         for epoch in range(max(0, current - 1), current + 1):
-            if epoch in self.runs:
+            if epoch in self.runs or self.services.clock.now() < self._resume_at.get(epoch, 0.0):
                 continue
             known = self.services.store.epoch(epoch)
             if known is None or known.outcome == "running":
@@ -99,14 +104,26 @@ class Daemon:
             if not task.done():
                 continue
             del self._tasks[epoch]
-            if task.exception() is not None:
-                log.error("epoch failed", epoch=epoch, error=repr(task.exception()), exc_info=task.exception())
-                outcome = "failed"
-                self.services.store.update_epoch(epoch, outcome=outcome, reason=repr(task.exception())[:256])
+            error = task.exception()
+            if error is None:
+                outcome, self.storage_error = task.result(), ""
+            elif isinstance(error, STORAGE_ERRORS):
+                self._wait_for_room(epoch, error)
+                continue
             else:
-                outcome = task.result()
+                log.error("epoch failed", epoch=epoch, error=repr(error), exc_info=error)
+                outcome = "failed"
+                self.services.store.update_epoch(epoch, outcome=outcome, reason=repr(error)[:256])
             self.counts[outcome] = self.counts.get(outcome, 0) + 1
             self._forget(epoch)
+
+    def _wait_for_room(self, epoch: int, error: BaseException) -> None:
+        """A full disk ends no epoch: it goes on from what is stored as soon as there is room."""
+        if not self.storage_error:
+            log.error("nothing can be stored: make room", epoch=epoch, error=str(error)[:300])
+        self.storage_error = str(error)[:300]
+        self._resume_at[epoch] = self.services.clock.now() + STORAGE_RETRY_S
+        self.runs.pop(epoch, None)
 
     def _forget(self, epoch: int) -> None:
         # A late peer may still ask about the last few; the chain needs no look at them.
@@ -114,6 +131,7 @@ class Daemon:
             self.services.follower.forget(old)
             if old <= epoch - 3:
                 del self.runs[old]
+                self._resume_at.pop(old, None)
 
     async def _follow_endpoints(self) -> None:
         while True:
@@ -135,6 +153,10 @@ class Daemon:
             if current is None:
                 continue
             provable = timing.proof_window // timing.epoch_length + 2
-            gone = await asyncio.to_thread(self.services.store.prune, current - provable)
+            try:
+                gone = await asyncio.to_thread(self.services.store.prune, current - provable)
+            except OperationalError as error:
+                log.warning("nothing pruned", error=str(error)[:300])
+                continue
             if gone:
                 log.info("pruned", contents=gone, before_epoch=current - provable)

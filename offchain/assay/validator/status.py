@@ -42,6 +42,8 @@ def unready(daemon: Daemon) -> list[str]:
     reasons = []
     if follower.error:
         reasons.append(f"chain: {follower.error}")
+    if daemon.storage_error:
+        reasons.append(f"disk: {daemon.storage_error}")
     behind = now - follower.head.timestamp
     if behind > STALE_BLOCKS_S:
         reasons.append(f"chain: the latest block is {behind:.0f} s old")

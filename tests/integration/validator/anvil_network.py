@@ -41,7 +41,7 @@ async def prepared(folder: Path, seats: int, devices: list[SimDevice]) -> LocalC
     chain = LocalChain(folder, PARAMETERS, timestamp=int(START) - 3_600)
     try:
         await chain.start()
-        await chain.seat([(seat_key(i), f"http://seat-{i}") for i in range(seats)])
+        await chain.seat([(seat_key(i), f"http://127.0.0.1:{9_000 + i}") for i in range(seats)])
         await chain.enrol(PROVIDER, [Key(device.key) for device in devices], "http://devices")
         await chain.chain.close()
     except BaseException:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
+
 from assay.chain.key_files import Key
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.keccak import keccak
@@ -74,6 +76,7 @@ class SimNetwork:
     seed: int = 0
     cut_at: int | None = None  # step of the first node at which its power fails; it starts again a second later
     nodes: dict[int, Node] = field(default_factory=dict)
+    lies_about_openings: set[str] = field(default_factory=set)  # accounts that pass on garbage
     said: dict[int, list[Any]] = field(default_factory=dict)  # statements by seat, in order
     publications: dict[int, Publication] = field(default_factory=dict)  # of all, after `run`
 
@@ -196,6 +199,8 @@ class SimPeers:
         inbox = (await self._node(account, timeout_s)).inbox
         try:
             signature = await self._deliver(inbox, path, changed)
+        except OperationalError:
+            return Answer(503, b'{"reason": "nothing can be stored"}')  # as the interface does
         except Refused as error:
             return Answer(error.status, json.dumps({"reason": error.reason}).encode())
         return Answer(200, json.dumps({"signature": to_hex(signature) if signature else None}).encode())
@@ -215,7 +220,12 @@ class SimPeers:
 
     async def get(self, account: str, path: str, most_bytes: int, timeout_s: float) -> Answer:
         node = await self._node(account, timeout_s)
-        kind, name = path.removeprefix("/v1/").split("/")
+        kind, name, *rest = path.removeprefix("/v1/").split("/")
+        if rest:
+            opening = node.daemon.services.store.valid_opening(int(name), parse_bytes32(rest[1]))
+            if account in self._network.lies_about_openings:
+                return Answer(200, b"garbage")
+            return Answer(404, b"{}") if opening is None else Answer(200, opening)
         if kind == "content":
             found = node.daemon.services.store.content(parse_bytes32(name))
             return Answer(404, b"{}") if found is None else Answer(200, found[1])
