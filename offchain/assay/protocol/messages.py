@@ -190,7 +190,21 @@ class LeaseRequest(TypedMessage):
     issued_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Wiped(TypedMessage):
+    """A provider's word that nothing of a lease's files is left; no contract reads it. `wiped_at` in seconds."""
+
+    TYPE: ClassVar[str] = "Wiped(uint256 leaseId,uint64 wipedAt,uint64 files,uint64 bytes,uint64 entriesLeft)"
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    lease_id: int
+    wiped_at: int
+    files: int
+    bytes: int
+    entries_left: int
+
+
 ALL: tuple[type[TypedMessage], ...] = (
     Challenge, Commitment, Seal, Observations, EpochReport, Offer, LeaseStart, Handover, Enrol, SeatClaim,
-    Gossip, LeaseRequest,
+    Gossip, LeaseRequest, Wiped,
 )  # fmt: skip

@@ -56,6 +56,7 @@ from assay.provider.ssh.shells import Shells
 from assay.provider.terms import TermsFile
 from assay.provider.trap_engines import engine_maker
 from assay.provider.views import EpochView
+from assay.provider.wipe_records import WipeRecords
 
 PROOFS_PER_DEVICE = 4
 
@@ -130,7 +131,8 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     escrow = EscrowSender(chain, sender, settings.receiver or key.address)
     holdback = int(await chain.call("LeaseEscrow", "holdback"))
     policy = Policy(claim_every=settings.claim_every, grace=settings.grace, holdback=holdback)
-    keeper = LeaseKeeper(devices, view, escrow, jobs, book, policy, time.time)
+    wipes = WipeRecords(database, chain.domain("LeaseEscrow"), key.sign_digest)
+    keeper = LeaseKeeper(devices, view, escrow, jobs, book, policy, wipes, time.time)
     prices = await _prices(settings, chain, devices)
     signed = OfferBook(key.address, chain.domain("LeaseEscrow"), key.sign_digest, time.time)
     offers = OfferService(chain, sender, devices, prices, signed, TermsFile(settings.data_dir))
@@ -171,6 +173,8 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         escrow=escrow,
         jobs=jobs,
         notebooks=Notebooks(database, jobs),
+        wipes=wipes,
+        grace=settings.grace,
         proxy=ReverseProxy(ports),
         guard=RequestGuard(database, chain.domain("LeaseEscrow"), time.time),
         ssh_keys=ssh_keys,

@@ -72,6 +72,17 @@ seen_requests = Table(
     Column("expires_at", Float, nullable=False, index=True),
 )
 
+wipes = Table(
+    "wipes",
+    metadata,
+    Column("lease_id", String, primary_key=True),
+    Column("wiped_at", Integer, nullable=False),
+    Column("files", Integer, nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("entries_left", Integer, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+)
+
 notebooks = Table(
     "notebooks",
     metadata,

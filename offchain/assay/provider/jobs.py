@@ -42,6 +42,15 @@ class JobRecord:
     outcome: Outcome
 
 
+@dataclass(frozen=True)
+class Removed:
+    """What was removed of a lease: files and their bytes; `entries_left` is 0 unless something would not go."""
+
+    files: int
+    bytes: int
+    entries_left: int
+
+
 class JobBook:
     """Every job of this provider. Calls block (files, processes): make them from a worker thread."""
 
@@ -181,11 +190,12 @@ class JobBook:
         with self._engine.connect() as connection:
             return {int(row[0]) for row in connection.execute(query)}
 
-    def wipe(self, lease_id: int) -> int:
-        """Removes all files of a lease, logs too; how many entries are left (0)."""
+    def wipe(self, lease_id: int) -> Removed:
+        """Removes all files of a lease, logs too."""
         self.end_lease(lease_id, "lease over")
+        files, size = workspace.count(self.lease_folder(lease_id))
         self._disks.remove(self.lease_folder(lease_id))
-        return workspace.wipe(self.lease_folder(lease_id))
+        return Removed(files, size, workspace.wipe(self.lease_folder(lease_id)))
 
     def _require_room(self, lease_id: int, more: int) -> None:
         held = workspace.total_bytes(self.workspace(lease_id)) + more

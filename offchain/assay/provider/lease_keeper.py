@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 import structlog
 
@@ -15,6 +16,7 @@ from assay.provider.lease_book import LeaseBook, LeaseRow
 from assay.provider.lease_rules import Policy, Standing, Step, steps
 from assay.provider.ports import Escrow
 from assay.provider.views import Leases
+from assay.provider.wipe_records import WipeRecords
 
 log = structlog.get_logger()
 
@@ -30,6 +32,7 @@ class LeaseKeeper:
         jobs: JobBook,
         book: LeaseBook,
         policy: Policy,
+        wipes: WipeRecords,
         clock: Callable[[], float],
     ) -> None:
         self._devices = devices
@@ -38,6 +41,7 @@ class LeaseKeeper:
         self._jobs = jobs
         self._book = book
         self._policy = policy
+        self._wipes = wipes
         self._clock = clock
         self._last_claim: dict[int, float] = {}
         self._stops: dict[int, float] = {}
@@ -103,9 +107,10 @@ class LeaseKeeper:
                 mined = await self._escrow.return_bond(lease_id)
                 log.info("bond returned", lease=lease_id, transaction=mined.hash)
             case Step.WIPE:
-                left = await asyncio.to_thread(self._jobs.wipe, lease_id)
-                self._book.wiped(lease_id, self._clock())
-                log.info("files wiped", lease=lease_id, entries_left=left)
+                removed = await asyncio.to_thread(self._jobs.wipe, lease_id)
+                record = self._wipes.note(lease_id, removed, int(self._clock()))
+                self._book.wiped(lease_id, record.wiped_at)
+                log.info("files wiped", lease=lease_id, **asdict(removed))
             case Step.SETTLE:
                 self._book.settle(lease_id)
                 log.info("lease settled", lease=lease_id)

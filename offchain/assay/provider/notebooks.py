@@ -44,6 +44,12 @@ class Notebooks:
             return None
         return str(job_id)
 
+    def is_notebook(self, lease_id: int, job_id: str) -> bool:
+        """Whether a job is the lease's latest notebook."""
+        query = select(notebooks.c.job_id).where(notebooks.c.lease_id == str(lease_id))
+        with self._engine.connect() as connection:
+            return bool(connection.execute(query).scalar_one_or_none() == job_id)
+
     def open(self, lease_id: int, deadline: float, request: JobRequest) -> str:
         """The job of the running notebook, started where there is none. Raises as `JobBook.create`."""
         if (job_id := self.running(lease_id)) is not None:

@@ -123,7 +123,13 @@ def entries(root: Path, most: int = 10_000) -> Iterator[FileEntry]:
 
 def total_bytes(root: Path) -> int:
     """Sum of the sizes of the regular files below `root`."""
-    return sum(entry.size for entry in entries(root, most=1_000_000))
+    return count(root)[1]
+
+
+def count(root: Path) -> tuple[int, int]:
+    """How many regular files are below `root`, and the sum of their sizes."""
+    sizes = [entry.size for entry in entries(root, most=1_000_000)]
+    return len(sizes), sum(sizes)
 
 
 def wipe(root: Path) -> int:

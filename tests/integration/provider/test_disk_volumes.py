@@ -80,4 +80,4 @@ def test_job__filling_its_workspace__is_refused_by_the_kernel_and_wiped_after(en
     job_id = jobs.create(7, time.time() + 60, request)
     until(lambda: jobs.get(7, job_id).outcome.final)
     assert "No space left on device" in output_path(jobs.control(7, job_id)).read_text()
-    assert jobs.wipe(7) == 0 and not jobs.lease_folder(7).exists()
+    assert jobs.wipe(7).entries_left == 0 and not jobs.lease_folder(7).exists()

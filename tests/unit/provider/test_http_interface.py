@@ -16,7 +16,7 @@ from eth_utils.address import to_checksum_address
 from assay.chain.leases import Lease, LeaseStatus
 from assay.daemon.body_limit import BodyLimit
 from assay.protocol.keccak import keccak
-from assay.protocol.messages import LeaseRequest
+from assay.protocol.messages import LeaseRequest, Wiped
 from assay.protocol.sign_in import SignIn, personal_digest
 from assay.protocol.signing import address_of, sign_compact, signed_by
 from assay.provider import liveness
@@ -31,8 +31,9 @@ from assay.provider.notebooks import Notebooks
 from assay.provider.request_signatures import RequestGuard
 from assay.provider.runtime.workload import Limits, output_path
 from assay.provider.ssh.authorised_keys import AuthorisedKeys
+from assay.provider.wipe_records import WipeRecords
 
-from .conftest import DEVICE_ADDRESS, DEVICE_ID, ESCROW, ORACLE, ChainFake, key
+from .conftest import DEVICE_ADDRESS, DEVICE_ID, ESCROW, ORACLE, PROVIDER, ChainFake, key
 from .test_lease_keeper import EscrowFake, RuntimeFake
 
 NOW = 1_000_000
@@ -53,6 +54,7 @@ class Api:
     jobs: JobBook
     chain: ChainFake
     runtime: RuntimeFake
+    wipes: WipeRecords
 
     async def signed(
         self,
@@ -94,6 +96,8 @@ async def api(tmp_path: Path, chain: ChainFake, device: Device, lease: Lease) ->
         guard=RequestGuard(database, ESCROW, lambda: float(NOW)),
         ssh_keys=AuthorisedKeys(database),
         notebooks=Notebooks(database, jobs),
+        wipes=WipeRecords(database, ESCROW, lambda digest: sign_compact(digest, key("provider"))),
+        grace=900.0,
         proxy=unused,
         logins=Logins(31337, chain.contract_accepts, lambda: float(NOW)),
         offers=unused,
@@ -106,7 +110,7 @@ async def api(tmp_path: Path, chain: ChainFake, device: Device, lease: Lease) ->
     )
     transport = httpx2.ASGITransport(app=create_app(services))
     async with httpx2.AsyncClient(transport=transport, base_url="http://provider") as client:
-        yield Api(client, jobs, chain, runtime)
+        yield Api(client, jobs, chain, runtime, services.wipes)
 
 
 async def test_jobs__renters_request__starts_one_with_its_files_until_the_stop(api: Api, tmp_path: Path) -> None:
@@ -132,8 +136,8 @@ async def test_jobs__renters_request__starts_one_with_its_files_until_the_stop(a
     ("method", "path"),
     [
         ("POST", "/jobs"), ("GET", "/jobs"), ("GET", "/jobs/x"), ("DELETE", "/jobs/x"), ("GET", "/jobs/x/output"),
-        ("GET", "/files"), ("GET", "/files/a"), ("PUT", "/files/a"), ("POST", "/handover"),
-        ("POST", "/handover/opening"), ("POST", "/start"),
+        ("GET", "/files"), ("GET", ""), ("POST", "/notebook"), ("GET", "/files/a"), ("PUT", "/files/a"),
+        ("POST", "/handover"), ("POST", "/handover/opening"), ("POST", "/start"),
     ],
 )  # fmt: skip
 async def test_every_lease_route__not_its_renter__gets_401_or_403_and_nothing_more(
@@ -141,6 +145,7 @@ async def test_every_lease_route__not_its_renter__gets_401_or_403_and_nothing_mo
 ) -> None:
     bodies = {
         "/jobs": b'{"command":["true"]}',
+        "/notebook": b"{}",
         "/handover": json.dumps({"nonce": "0x" + "00" * 32}).encode(),
         "/handover/opening": json.dumps({"x": "0x" + "00" * 32}).encode(),
         "/start": json.dumps({"resultRoot": "0x" + "00" * 32, "validUntil": 1, "signature": "0x" + "00" * 64}).encode(),
@@ -313,6 +318,51 @@ async def test_output__from_an_offset__gives_the_rest(api: Api) -> None:
     assert (await api.signed("GET", f"/jobs/{job_id}/output")).content == b"one\ntwo\n"
     assert (await api.signed("GET", f"/jobs/{job_id}/output?offset=4")).content == b"two\n"
     assert (await api.signed("GET", "/jobs/unknown/output")).status_code == 404
+
+
+async def test_output__reader_cut_off__goes_on_as_browsers_do(api: Api) -> None:
+    job_id = (await api.job()).json()["jobId"]
+    log = output_path(api.jobs.control(3, job_id))
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"one\ntwo\n")
+    whole = f"/v1/leases/3/jobs/{job_id}/output"
+    request = LeaseRequest(3, f"GET {whole}", keccak(b""), NOW)
+    signature = {"x-assay-signature": "0x" + request.sign(ESCROW, key("renter")).hex(), "x-assay-issued-at": str(NOW)}
+    events = await api.client.get(whole, headers={**signature, "accept": "text/event-stream", "last-event-id": "4"})
+    two = base64.b64encode(b"two\n").decode()
+    assert events.text == f"id: 8\ndata: {two}\n\nevent: end\ndata:\n\n"
+    for wrong in ("-1", "x", "9" * 40, "٣"):
+        headers = {**signature, "last-event-id": wrong.encode()}
+        assert (await api.client.get(whole, headers=headers)).content == b"one\ntwo\n"
+
+
+async def test_job__while_its_image_is_fetched__says_how_far_it_is(api: Api) -> None:
+    job_id = (await api.job()).json()["jobId"]
+    control = api.jobs.control(3, job_id)
+    control.mkdir(parents=True)
+    assert (await api.signed("GET", f"/jobs/{job_id}")).json()["phase"] == "running"
+    lines = [
+        {"status": "Pulling from library/python"},
+        {"id": "a", "status": "Downloading", "progressDetail": {"current": 5, "total": 20}},
+        {"id": "b", "status": "Pull complete", "progressDetail": {}},
+    ]
+    (control / "pull.log").write_text("\n".join(json.dumps(line) for line in lines) + '\n{"id": "half')
+    state = (await api.signed("GET", f"/jobs/{job_id}")).json()
+    assert (state["phase"], state["pull"]) == ("pulling", {"layers": 2, "done": 1, "bytes": 5, "totalBytes": 20})
+    (control / "pulled").touch()
+    assert (await api.signed("GET", f"/jobs/{job_id}")).json()["phase"] == "running"
+
+
+async def test_lease__after_its_files_were_wiped__shows_the_providers_signed_word(api: Api, lease: Lease) -> None:
+    await api.signed("PUT", "/files/a", b"12345")
+    before = (await api.signed("GET", "")).json()
+    assert (before["stop"], before["fetchUntil"], before["wiped"]) == (NOW + 100, NOW + 1000, None)
+    api.wipes.note(3, api.jobs.wipe(3), NOW + 1001)
+    api.wipes.note(3, api.jobs.wipe(3), NOW + 2000)
+    told = (await api.signed("GET", "")).json()["wiped"]
+    signature = bytes.fromhex(told.pop("signature")[2:])
+    assert Wiped.from_json(told) == Wiped(3, NOW + 1001, 1, 5, 0)
+    assert Wiped.from_json(told).recover_signer(ESCROW, signature) == PROVIDER
 
 
 async def test_live__nonce__is_signed_by_the_device_key(api: Api) -> None:

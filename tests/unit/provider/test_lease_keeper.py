@@ -9,6 +9,7 @@ import pytest
 
 from assay.chain.errors import ChainError
 from assay.chain.leases import Lease, LeaseStatus
+from assay.protocol.signing import sign_compact
 from assay.provider.database import open_database
 from assay.provider.device import Device
 from assay.provider.jobs import JobBook, JobRequest
@@ -17,8 +18,9 @@ from assay.provider.lease_keeper import LeaseKeeper
 from assay.provider.lease_rules import Policy
 from assay.provider.ports import Mined
 from assay.provider.runtime.workload import Limits, Outcome, Workload
+from assay.provider.wipe_records import WipeRecords
 
-from .conftest import DEVICE_ID, ChainFake
+from .conftest import DEVICE_ID, ESCROW, ChainFake, key
 
 
 @dataclass
@@ -100,7 +102,8 @@ class World:
         self.book = LeaseBook(self.database)
         self.keeper = LeaseKeeper(
             {self.device.device_id: self.device}, self.chain, self.escrow, self.jobs, self.book,
-            Policy(claim_every=100, grace=50, holdback=70), lambda: self.now,
+            Policy(claim_every=100, grace=50, holdback=70),
+            WipeRecords(self.database, ESCROW, lambda digest: sign_compact(digest, key("provider"))), lambda: self.now,
         )  # fmt: skip
 
     def job(self, lease_id: int, stop: float) -> Path:

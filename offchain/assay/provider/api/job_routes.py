@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Any
@@ -15,10 +16,13 @@ from assay.provider.api.json_bodies import JobBody
 from assay.provider.api.renter_check import authorised_lease, require_running
 from assay.provider.api.services import Services
 from assay.provider.jobs import JobRecord
+from assay.provider.runtime.pull_progress import pull_progress
 from assay.provider.runtime.workload import output_path
 
 PIECE = 1 << 16
 FOLLOW_S = 0.05
+EVENTS = "text/event-stream"
+MAX_OFFSET_DIGITS = 15
 MAX_FILE = 256 << 20
 
 
@@ -46,7 +50,8 @@ def job_routes(services: Services) -> APIRouter:
     async def job(lease_id: int, job_id: str, request: Request) -> dict[str, Any]:
         """How a job stands."""
         await authorised_lease(services, lease_id, request)
-        return job_json(await asyncio.to_thread(services.jobs.get, lease_id, job_id))
+        record = await asyncio.to_thread(services.jobs.get, lease_id, job_id)
+        return {**job_json(record), **await asyncio.to_thread(_progress, services, record)}
 
     @router.delete("/jobs/{job_id}")
     async def stop(lease_id: int, job_id: str, request: Request) -> dict[str, Any]:
@@ -63,11 +68,16 @@ def job_routes(services: Services) -> APIRouter:
         offset: int = Query(0, ge=0, le=1 << 50),
         follow: bool = False,
     ) -> StreamingResponse:
-        """The output from `offset` on; with `follow` until the job is over. A reader that was cut off asks
-        again with the offset that it has reached."""
+        """The output from `offset` on; with `follow` until the job is over. A reader that was cut off asks again with
+        the offset that it has reached, or, as browsers do for text/event-stream, with Last-Event-ID."""
         await authorised_lease(services, lease_id, request)
         await asyncio.to_thread(services.jobs.get, lease_id, job_id)
+        reached = request.headers.get("last-event-id", "")
+        if reached.isascii() and reached.isdigit() and len(reached) <= MAX_OFFSET_DIGITS:
+            offset = max(offset, int(reached))
         pieces = _pieces(services, lease_id, job_id, offset, follow)
+        if EVENTS in request.headers.get("accept", ""):
+            return StreamingResponse(_events(pieces, offset), media_type=EVENTS, headers={"cache-control": "no-store"})
         return StreamingResponse(pieces, media_type="application/octet-stream")
 
     @router.get("/files")
@@ -108,6 +118,23 @@ def job_json(record: JobRecord) -> dict[str, Any]:
         "createdAt": record.created_at,
         "endedAt": record.ended_at,
     }
+
+
+def _progress(services: Services, record: JobRecord) -> dict[str, Any]:
+    """What kind of job it is, and what it is at: fetching its image, running, or over."""
+    kind = "notebook" if services.notebooks.is_notebook(record.lease_id, record.job_id) else "batch"
+    if record.outcome.final:
+        return {"kind": kind, "phase": "over"}
+    progress = pull_progress(services.jobs.control(record.lease_id, record.job_id))
+    return {"kind": kind, "phase": "pulling", "pull": progress} if progress else {"kind": kind, "phase": "running"}
+
+
+async def _events(pieces: AsyncIterator[bytes], offset: int) -> AsyncIterator[str]:
+    """As server-sent events: the id is the offset behind the piece, the data its bytes in base64."""
+    async for piece in pieces:
+        offset += len(piece)
+        yield f"id: {offset}\ndata: {base64.b64encode(piece).decode()}\n\n"
+    yield "event: end\ndata:\n\n"
 
 
 async def _pieces(services: Services, lease_id: int, job_id: str, offset: int, follow: bool) -> AsyncIterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -27,6 +28,18 @@ def lease_routes(services: Services) -> APIRouter:
     async def quote(body: QuoteBody) -> dict[str, Any]:
         """An offer for one renter alone, by the provider's policy."""
         return await services.quote(body.device(), body.renter_address(), body.seconds)
+
+    @router.get("/leases/{lease_id}")
+    async def lease_(lease_id: int, request: Request) -> dict[str, Any]:
+        """How the lease stands, until when its files can be fetched, and the proof that they are gone."""
+        lease = await authorised_lease(services, lease_id, request)
+        return {
+            "leaseId": lease_id,
+            "status": lease.status.name.lower(),
+            "stop": lease.stop,
+            "fetchUntil": int(lease.stop + services.grace),
+            "wiped": await asyncio.to_thread(services.wipes.of_lease, lease_id),
+        }
 
     @router.post("/leases/{lease_id}/handover")
     async def handover(lease_id: int, body: NonceBody, request: Request) -> Response:

@@ -20,12 +20,15 @@ from assay.provider.request_signatures import RequestGuard
 from assay.provider.reverse_proxy import ReverseProxy
 from assay.provider.ssh.authorised_keys import AuthorisedKeys
 from assay.provider.views import Epochs, Leases
+from assay.provider.wipe_records import WipeRecords
 
 
 @dataclass(frozen=True)
 class Services:
     """`offers` is the public offers with their specifications as JSON, `quote` makes one for (device, renter, seconds);
-    `started` notes a lease that this provider has started."""
+    `grace` is for how many seconds files can be fetched after a lease; `started` notes a lease that this provider has
+    started.
+    """
 
     devices: Mapping[bytes, Device]
     epochs: Epochs
@@ -36,6 +39,8 @@ class Services:
     escrow: Escrow
     jobs: JobBook
     notebooks: Notebooks
+    wipes: WipeRecords
+    grace: float
     proxy: ReverseProxy
     guard: RequestGuard
     logins: Logins

@@ -19,6 +19,7 @@ import docker
 import docker.errors
 
 from assay.provider.runtime.container_options import container_options, start_guarded
+from assay.provider.runtime.pull_progress import LOG, PULLED
 from assay.provider.runtime.supervisor import folder_bytes, start_ticks, write_whole
 
 TICK_S = 0.1
@@ -64,13 +65,14 @@ class ContainerSupervisor:
         except docker.errors.ImageNotFound:
             pass
         repository, _, tag = image.rpartition(":") if ":" in image.rpartition("/")[2] else (image, "", "latest")
-        with (self.control / "pull.log").open("w") as log:
+        with (self.control / LOG).open("w") as log:
             for line in self.client.api.pull(repository, tag=tag, stream=True, decode=True):
                 log.write(json.dumps(line) + "\n")
                 log.flush()
                 if self.stop_reason or self.too_late():
                     return
         self.client.images.get(image)
+        (self.control / PULLED).touch()
 
     def create(self) -> Any:
         """The container, started."""

@@ -1,0 +1,67 @@
+"""How containers are asked for: the same walls for jobs and shells, GPUs as Docker's API takes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker.types import HostConfig
+
+from assay.provider.errors import ProviderError
+from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
+from assay.provider.runtime.container_options import container_options, device_requests
+from assay.provider.runtime.egress_rules import EgressRules
+from assay.provider.runtime.workload import Limits, Workload
+
+
+def options(gpus: tuple[str, ...] = (), egress: tuple[str, ...] = ("none",)) -> dict[str, Any]:
+    runtime = ContainerRuntime("unix:///none", ImagePolicy(), gpus, EgressRules.parse(egress))
+    work = Workload("j1", 7, ("true",), Path("/data/7/workspace"), Path("/data/7/jobs/j1"), 0.0, Limits(processes=9))
+    return container_options(runtime.specification(work))
+
+
+def test_gpus__by_their_cdi_names__are_asked_for_as_the_api_documents() -> None:
+    requests = device_requests(["nvidia.com/gpu=0", "nvidia.com/gpu=GPU-1:2"])
+    # Docker's API, HostConfig.DeviceRequests: driver "cdi" with fully-qualified names.
+    assert HostConfig(version="1.44", device_requests=requests)["DeviceRequests"] == [
+        {
+            "Driver": "cdi", "Count": 0, "DeviceIDs": ["nvidia.com/gpu=0", "nvidia.com/gpu=GPU-1:2"],
+            "Capabilities": [], "Options": {},
+        }
+    ]  # fmt: skip
+    assert options(gpus=("nvidia.com/gpu=0",))["device_requests"] is not None
+    assert options()["device_requests"] is None
+
+
+def test_container__for_any_workload__has_no_privileges_network_or_writable_root() -> None:
+    made = options()
+    assert (made["network_mode"], made["read_only"], made["cap_drop"]) == ("none", True, ["ALL"])
+    assert made["security_opt"] == ["no-new-privileges"] and made["pids_limit"] == 9
+    assert made["mem_limit"] == made["memswap_limit"] == Limits().memory_bytes
+    assert list(made["volumes"]) == ["/data/7/workspace"]
+    assert not {"privileged", "devices", "cap_add", "pid_mode", "ipc_mode", "userns_mode"} & set(made)
+
+
+@pytest.mark.parametrize("egress", [("internet",), ("pypi.org",)])
+def test_container__that_may_reach_hosts__still_has_no_network_but_knows_the_proxy(egress: tuple[str, ...]) -> None:
+    made = options(egress=egress)
+    assert made["network_mode"] == "none"
+    assert made["environment"]["https_proxy"] == "http://127.0.0.1:3128"
+    assert "https_proxy" not in options()["environment"]
+
+
+@pytest.mark.parametrize(
+    ("image", "allowed"),
+    [
+        (None, True), ("docker.io/library/python:3.12", True), ("docker.io/library/bad:1", False),
+        ("docker.io/evil/python:3.12", False), ("ghcr.io/library/python", False), ("../docker.io/library/x", False),
+    ],
+)  # fmt: skip
+def test_policy__of_images__lets_run_what_is_allowed_and_not_denied(image: str | None, allowed: bool) -> None:
+    policy = ImagePolicy("docker.io/library/python:3.12-slim", ("docker.io/library/*",), ("docker.io/library/bad*",))
+    if allowed:
+        assert policy.choose(image) == (image or policy.default)
+    else:
+        with pytest.raises(ProviderError, match="not allowed"):
+            policy.choose(image)
