@@ -67,7 +67,7 @@ class Doctor:
             ("tls_dir", self._tls),
             ("workers", self._workers),
             ("verification, dask_address", self._verification),
-            ("requests_per_second, request_burst", self._limits),
+            ("requests_per_second, request_burst, download_mib_per_second, download_burst_mib", self._limits),
             ("rpc", self._rpc),
             ("final_depth, agreement", self._finality),
             ("poll_seconds", self._poll),
@@ -166,6 +166,8 @@ class Doctor:
     async def _limits(self) -> str:
         if self._settings.request_burst < self._settings.requests_per_second:
             raise ValidatorError("request_burst is below requests_per_second: raise it")
+        if self._settings.download_burst_mib < self._settings.download_mib_per_second:
+            raise ValidatorError("download_burst_mib is below download_mib_per_second: raise it")
         return f"{self._settings.requests_per_second:g}/s, {self._settings.request_burst:g} at once"
 
     async def _rpc(self) -> str:

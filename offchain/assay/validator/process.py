@@ -172,6 +172,11 @@ async def assembled(settings: ValidatorSettings, key: SignerKey) -> AsyncIterato
             limit=RequestBuckets(
                 settings.requests_per_second, settings.request_burst, lambda: clock.elapsed_us() / 1e6
             ),
+            downloads=RequestBuckets(
+                settings.download_mib_per_second * (1 << 20),
+                settings.download_burst_mib * (1 << 20),
+                lambda: clock.elapsed_us() / 1e6,
+            ),
             status=lambda: status(daemon),
             unready=lambda: unready(daemon),
             metrics=lambda: metrics.text(collected),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from assay.protocol.leaves import batch_tree
 from assay.validator import canonical
 from assay.validator.context import EpochContext
+from assay.validator.errors import Refused
 from assay.validator.rules.instants import Instant
 from assay.validator.rules.values import Batch, HeldCommitment
 from assay.validator.store import Store
@@ -22,6 +23,7 @@ from assay.validator.wire import (
 )
 from assay.validator.wire_statements import STATEMENT, SignedSeal, SignedStatement, same_words, signed_statement
 
+MOST_STORED_A_SEAT = 512 << 20  # bytes an epoch: far above what 100,000 devices need
 MOST_STATEMENTS = 2  # of a seat in one round: two that differ prove the fault
 
 
@@ -52,6 +54,7 @@ class EpochRecord:
     seal_proposals: dict[int, SealProposal] = field(default_factory=dict)
     report_proposals: dict[int, ReportProposal] = field(default_factory=dict)
     statements: dict[tuple[str, int, str], list[SignedStatement]] = field(default_factory=dict)
+    stored: dict[str, int] = field(default_factory=dict)  # bytes kept of each seat since the start
     inventory_at: float | None = None  # when this validator closed its own inventory
     batch_at: float | None = None  # when this validator signed its own batch
 
@@ -172,6 +175,9 @@ class EpochRecord:
         message: InstantMessage | InventoryMessage | BatchMessage | SealProposal | ReportProposal,
     ) -> bool:
         body = canonical.encode(message.to_json())
+        if self.stored.get(seat, 0) + len(body) > MOST_STORED_A_SEAT:
+            raise Refused(413, f"{seat} has had {MOST_STORED_A_SEAT >> 20} MiB of messages kept in this epoch")
+        self.stored[seat] = self.stored.get(seat, 0) + len(body)
         self.store.put_content(self.context.epoch, kind, body)
         return self.store.put_message(self.context.epoch, kind, seat, body)
 

@@ -86,6 +86,12 @@ class ValidatorSettings(BaseSettings):
         float, Field(gt=0, le=1e6, description="Requests that one peer may make on average.")
     ] = 200.0
     request_burst: Annotated[float, Field(gt=0, le=1e6, description="Requests that one peer may make at once.")] = 600.0
+    download_mib_per_second: Annotated[
+        float, Field(gt=0, le=1e6, description="MiB of contents that one peer may fetch each second on average.")
+    ] = 64.0
+    download_burst_mib: Annotated[
+        float, Field(ge=64, le=1e6, description="MiB of contents that one peer may fetch at once.")
+    ] = 1024.0
     log_level: Annotated[
         str, Field(pattern="^(debug|info|warning|error)$", description="Least level of what is logged.")
     ] = "info"

@@ -167,6 +167,18 @@ class Store:
             rows = db.execute(query).all()
         return [StoredVerdict(r.device_id, r.outcome, r.reason, r.opening) for r in rows]
 
+    def valid_opening(self, epoch: int, device_id: bytes) -> bytes | None:
+        """The opening of a device that verified here, or None."""
+        t, c = tables.verdicts, tables.contents
+        query = (
+            select(c.c.body)
+            .join(t, t.c.opening == c.c.hash)
+            .where(t.c.epoch == epoch, t.c.device_id == device_id, t.c.outcome == "valid")
+        )
+        with self._engine.connect() as db:
+            body: bytes | None = db.execute(query).scalars().first()
+        return body
+
     def count_liveness(self, epoch: int, device_id: bytes, answered: bool) -> None:
         """Counts one liveness request and whether it was answered."""
         t = tables.liveness

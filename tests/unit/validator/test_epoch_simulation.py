@@ -378,3 +378,21 @@ def test_epoch__rewards_of_the_one_before_vetoed__goes_on_from_the_last_that_sta
     assert totals[1] > totals[0]
     # Epoch 2 pays again what epoch 1 would have, less the presence in the report that was vetoed.
     assert totals[0] < totals[2] <= totals[1]
+
+
+def test_epoch__openings__each_device_is_downloaded_once_and_asked_for_secret_rows_by_all(tmp_path):
+    network = SimNetwork(tmp_path, devices=[SimDevice(i) for i in range(1, 9)])
+    run(network.run(1))
+    assert_right(network)
+    for number in range(1, 9):
+        assert network.sim_devices.downloads[number, "sampled"] == 1
+        assert network.sim_devices.downloads[number, "secret"] == 4
+
+
+def test_epoch__seat_passes_on_garbage_for_openings__devices_are_asked_and_pass(tmp_path):
+    network = SimNetwork(tmp_path, devices=[SimDevice(i) for i in range(1, 9)])
+    network.lies_about_openings = {network.accounts[0].account}
+    run(network.run(1))
+    assert_right(network)
+    assert {line["flags"] for line in network.lines(0).values()} == {1}
+    assert sum(network.sim_devices.downloads[number, "sampled"] for number in range(1, 9)) > 8

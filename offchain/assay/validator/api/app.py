@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
 
 from assay.daemon.body_limit import BodyLimit
 from assay.validator.api.content_routes import content_routes
@@ -17,7 +18,14 @@ from assay.validator.api.services import ApiServices
 from assay.validator.errors import Refused
 
 MOST_BODY = 64 << 20
+MOST_SHORT_BODY = 16 << 10
+LONG = frozenset(f"/v1/{name}" for name in ("inventories", "observations", "seal-proposals", "report-proposals"))
 log = structlog.get_logger()
+
+
+def body_limit(path: str) -> int:
+    """Bytes that a request to a path may carry: lists of devices are long, an instant is not."""
+    return MOST_BODY if path in LONG else MOST_SHORT_BODY
 
 
 def create_app(services: ApiServices) -> FastAPI:
@@ -41,6 +49,11 @@ def create_app(services: ApiServices) -> FastAPI:
         where = ".".join(str(part) for part in first["loc"][:6])
         return JSONResponse({"reason": f"{where}: {first['msg']}"[:300]}, 422)
 
+    @app.exception_handler(OperationalError)
+    async def no_room(_: Request, error: OperationalError) -> JSONResponse:
+        # A full disk, most likely: the peer asks again later.
+        return JSONResponse({"reason": "nothing can be stored here now"}, 503)
+
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> JSONResponse:
         log.error("request failed", path=request.url.path, error=repr(error))
@@ -49,5 +62,5 @@ def create_app(services: ApiServices) -> FastAPI:
     app.include_router(message_routes(services))
     app.include_router(content_routes(services))
     app.include_router(health_routes(services))
-    app.add_middleware(BodyLimit, most=lambda path: MOST_BODY, name="reason")
+    app.add_middleware(BodyLimit, most=body_limit, name="reason")
     return app

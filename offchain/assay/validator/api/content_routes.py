@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from assay.protocol.hexadecimal import parse_address, parse_bytes32
 from assay.validator.api.message_routes import REFUSALS
@@ -22,13 +22,20 @@ def content_routes(services: ApiServices) -> APIRouter:
     not_found: dict[int | str, dict[str, Any]] = {404: REFUSALS[422]}
     router = APIRouter(prefix="/v1", responses={**REFUSALS, **not_found})
 
+    def charge(request: Request, length: int) -> None:
+        peer = request.client.host if request.client is not None else "unknown"
+        wait = services.downloads.take(peer, float(length))
+        if wait > 0:
+            raise Refused(429, f"{peer} has had its share of bytes: wait {wait:.0f} s")
+
     @router.get("/content/{digest}")
-    async def content(digest: Hash) -> Response:
+    async def content(digest: Hash, request: Request) -> Response:
         """The body with this H: JSON, or an opening as bytes."""
         found = await asyncio.to_thread(services.store.content, parse_bytes32(digest))
         if found is None:
             raise Refused(404, f"no content with hash {digest}")
         kind, body = found
+        charge(request, len(body))
         media = "application/octet-stream" if kind == "opening" else "application/json"
         # The hash names the bytes: they never change.
         return Response(body, media_type=media, headers={"cache-control": "public, immutable"})
@@ -40,6 +47,15 @@ def content_routes(services: ApiServices) -> APIRouter:
         if found is None:
             raise Refused(404, f"epoch {epoch} is not known here")
         return found
+
+    @router.get("/epochs/{epoch}/openings/{device_id}")
+    async def opening(epoch: Epoch, device_id: Hash, request: Request) -> Response:
+        """The opening of a device that verified here: for the seats that did not ask the device themselves."""
+        found = await asyncio.to_thread(services.store.valid_opening, epoch, parse_bytes32(device_id))
+        if found is None:
+            raise Refused(404, f"no opening of {device_id} that verified in epoch {epoch} here")
+        charge(request, len(found))
+        return Response(found, media_type="application/octet-stream")
 
     @router.get("/epochs/{epoch}/devices/{device_id}")
     async def device(epoch: Epoch, device_id: Hash) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from assay.daemon.request_buckets import RequestBuckets
@@ -14,8 +15,8 @@ from assay.validator.store import Store
 
 @dataclass(frozen=True)
 class ApiServices:
-    """`unready` names the reasons why this validator cannot take part now; `metrics` gives Prometheus
-    text.
+    """`limit` counts requests and `downloads` bytes, both by address. `unready` names the reasons why this validator
+    cannot take part now; `metrics` gives Prometheus text.
     """
 
     inbox: Inbox
@@ -25,3 +26,4 @@ class ApiServices:
     status: Callable[[], Mapping[str, Any]]
     unready: Callable[[], list[str]]
     metrics: Callable[[], bytes]
+    downloads: RequestBuckets = field(default_factory=lambda: RequestBuckets(1e18, 1e18, time.monotonic))

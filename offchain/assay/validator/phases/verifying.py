@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from assay.proof import openings, sampling
+from assay.proof.verification import Verdict
 from assay.protocol import seeds
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import SealedLeaf
@@ -16,6 +17,7 @@ from assay.protocol.messages import Gossip
 from assay.protocol.profile import Profile
 from assay.validator import canonical
 from assay.validator.errors import DeviceFailure
+from assay.validator.phases.shared_openings import fetch_order, from_peers
 from assay.validator.rules.observations import OpeningOutcome
 from assay.validator.rules.seals import check_line
 from assay.validator.rules.values import Device, RuleError
@@ -37,12 +39,17 @@ class _Subject:
     profile: Profile
     seed: bytes
     rho: bytes
+    ahead: list[int]  # seats that ask the device before this one
 
 
 async def verify_devices(work: Work, leaves: Sequence[SealedLeaf], rho: bytes) -> None:
     """Returns with a verdict stored for each sealed device that is this seat's to check and that it had time to ask."""
     done = {v.device_id for v in work.services.store.verdicts(work.context.epoch, rho)}
     slots = asyncio.Semaphore(AT_ONCE)
+
+    def ahead_of(leaf: SealedLeaf) -> list[int]:
+        order = fetch_order(work, leaf.device_id, rho, len(leaves))
+        return order[: order.index(work.context.own)] if work.context.own in order else order
 
     async def one(leaf: SealedLeaf) -> None:
         known = work.context.device_of(leaf.device_id)
@@ -61,7 +68,7 @@ async def verify_devices(work: Work, leaves: Sequence[SealedLeaf], rho: bytes) -
         async with slots:
             if work.now() >= work.context.deadlines.observe_by:
                 return  # Never asked: that is this validator's fault, and no word against the device.
-            verdict = await _verdict(work, _Subject(leaf, device, profile, seed, rho))
+            verdict = await _verdict(work, _Subject(leaf, device, profile, seed, rho, ahead_of(leaf)))
         work.services.store.put_verdict(work.context.epoch, rho, verdict)
         log.info(
             "verified",
@@ -73,7 +80,9 @@ async def verify_devices(work: Work, leaves: Sequence[SealedLeaf], rho: bytes) -
     profiles = {work.context.profile_of(leaf.device_id) for leaf in leaves}
     preparing = (work.services.checker.prepare(p, work.context.epoch_seed, rho) for p in profiles if p is not None)
     # Openings are on their way while the projections are worked out.
-    await asyncio.gather(*preparing, *(one(leaf) for leaf in leaves))
+    # First those that this seat asks for all: the others are with their seats by then.
+    ordered = sorted(leaves, key=lambda leaf: len(ahead_of(leaf)))
+    await asyncio.gather(*preparing, *(one(leaf) for leaf in ordered))
 
 
 async def _verdict(work: Work, subject: _Subject) -> StoredVerdict:
@@ -82,8 +91,8 @@ async def _verdict(work: Work, subject: _Subject) -> StoredVerdict:
     secret = _secret_rows(work, subject)
     public = RowsContent(device_id=device_id, rho=subject.rho)
     hidden = RowsContent(device_id=device_id, rows=tuple(t * profile.M + i for t, i in secret))
-    opening, rows = await asyncio.gather(
-        _ask(work, subject, public, len(sampled)), _ask(work, subject, hidden, len(secret))
+    (opening, verified), rows = await asyncio.gather(
+        _sampled_rows(work, subject, public, sampled), _ask(work, subject, hidden, len(secret))
     )
     kept = None
     if opening is not None:
@@ -92,18 +101,35 @@ async def _verdict(work: Work, subject: _Subject) -> StoredVerdict:
     if opening is None or rows is None:
         return StoredVerdict(device_id, OpeningOutcome.MISSING.value, "no opening in time", kept)
     for what, answer, indices in (("sampled", opening, sampled), ("secret", rows, secret)):
-        verdict = await work.services.checker.verify(
-            profile,
-            work.context.epoch_seed,
-            subject.rho,
-            subject.seed,
-            subject.leaf.result_root,
-            answer,
-            indices,
-        )
+        if answer is verified:
+            continue
+        verdict = await _check(work, subject, answer, indices)
         if not verdict.valid:
             return StoredVerdict(device_id, OpeningOutcome.BAD.value, f"{what} rows: {verdict.reason}", kept)
     return StoredVerdict(device_id, OpeningOutcome.VALID.value, "", kept)
+
+
+async def _sampled_rows(
+    work: Work, subject: _Subject, content: RowsContent, sampled: Sequence[tuple[int, int]]
+) -> tuple[bytes | None, bytes | None]:
+    """(opening, the same where it is verified already): from a seat that asked before this one, or the device."""
+    length = openings.length(subject.profile, len(sampled))
+    shared = await from_peers(work, subject.leaf.device_id, subject.ahead, length)
+    if shared is not None and (await _check(work, subject, shared, sampled)).valid:
+        return shared, shared
+    return await _ask(work, subject, content, len(sampled)), None
+
+
+async def _check(work: Work, subject: _Subject, answer: bytes, indices: Sequence[tuple[int, int]]) -> Verdict:
+    return await work.services.checker.verify(
+        subject.profile,
+        work.context.epoch_seed,
+        subject.rho,
+        subject.seed,
+        subject.leaf.result_root,
+        answer,
+        indices,
+    )
 
 
 def _secret_rows(work: Work, subject: _Subject) -> list[tuple[int, int]]:

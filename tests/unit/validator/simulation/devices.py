@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 
 from assay.proof.verification import VALID, Fault, Verdict
@@ -55,6 +56,7 @@ class SimDevices:
         self._seats, self.domain = seats, domain
         self._collected: dict = {}
         self.deaf: set[str] = set()
+        self.downloads: Counter[tuple[int, str]] = Counter()  # (device, kind of rows)
 
     async def challenge(self, device: Device, body: bytes, timeout_s: float) -> bytes:
         sim, value = self._devices[device.device_id], json.loads(body)
@@ -98,6 +100,7 @@ class SimDevices:
         if sim.fault == "no-opening":
             await asyncio.sleep(timeout_s)
             raise DeviceFailure("no answer")
+        self.downloads[sim.number, "secret" if content["rho"] is None else "sampled"] += 1
         await asyncio.sleep(0.2)
         assert parse_bytes32(content["deviceId"]) == device.device_id
         wrong = sim.fault == "wrong" or (sim.fault == "wrong-secret" and content["rho"] is None)

@@ -1,0 +1,66 @@
+"""What a validator keeps: how much of each seat, and for how long."""
+
+from __future__ import annotations
+
+import pytest
+
+from assay.protocol.keccak import keccak
+from assay.validator import record as record_module
+from assay.validator.api.app import MOST_BODY, MOST_SHORT_BODY, body_limit
+from assay.validator.errors import Refused
+from assay.validator.record import EpochRecord
+from assay.validator.store import Store, StoredVerdict
+from assay.validator.tables import open_database
+from assay.validator.wire import InstantBody, InstantMessage
+
+SEAT = "0x" + "11" * 20
+DEVICE, RHO = keccak(b"device"), keccak(b"rho")
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(open_database(tmp_path / "v.sqlite"), lambda: 5.0)
+
+
+def test_opening__that_verified__is_served_and_evicted_with_its_epoch_but_rewards_stay(store):
+    opening = store.put_content(3, "opening", b"rows")
+    bad = store.put_content(3, "opening", b"wrong rows")
+    store.put_verdict(3, RHO, StoredVerdict(DEVICE, "valid", "", opening))
+    store.put_verdict(3, RHO, StoredVerdict(keccak(b"other"), "bad", "not the product", bad))
+    store.put_tree(3, "rewards", RHO, b"tree")
+    assert store.valid_opening(3, DEVICE) == b"rows"
+    assert store.valid_opening(3, keccak(b"other")) is None
+    assert store.prune(4) == 2
+    assert (store.valid_opening(3, DEVICE), store.content(bad)) == (None, None)
+    assert store.tree(RHO) == b"tree"
+    assert store.prune(4) == 0
+
+
+def test_commitments__second_of_a_device__is_kept_as_evidence_and_does_not_count(store):
+    store.put_commitment(3, RHO, DEVICE, keccak(b"first"), 7)
+    store.put_commitment(3, RHO, DEVICE, keccak(b"a second"), 9)
+    assert store.commitments(3, RHO) == [(DEVICE, keccak(b"first"), 7)]
+    assert store.other_commitments(3, RHO) == [(DEVICE, keccak(b"a second"))]
+
+
+def test_messages__beyond_a_seats_share_of_storage__are_refused(store, monkeypatch):
+    class Context:
+        epoch = 3
+
+        def seat_of(self, account):
+            return 0
+
+    record = EpochRecord(Context(), store)
+    message = InstantMessage(
+        epoch=3, set_id=1, seat=SEAT, content=InstantBody(epoch_seed=RHO, start_ms=1), signature=bytes(64)
+    )
+    assert record.add_instant(message)
+    monkeypatch.setattr(record_module, "MOST_STORED_A_SEAT", 10)
+    with pytest.raises(Refused, match="messages kept") as refused:
+        record.add_instant(message)
+    assert refused.value.status == 413
+
+
+def test_body_limit__of_a_path__is_large_for_lists_of_devices_only():
+    assert body_limit("/v1/observations") == MOST_BODY
+    assert body_limit("/v1/instants") == body_limit("/") == MOST_SHORT_BODY
