@@ -64,6 +64,16 @@ contract FaultsCountOnce is Accused {
         eq(uint256(none.M) + profileId + uint160(owner) + uint160(key) + uint256(job), 0, "nothing of nobody");
     }
 
+    function test_a_pass_of_a_device_that_does_not_exist__says_so() public {
+        commitments.push(commitmentOf(deviceIds[0], work.resultRoot));
+        settle(commitments);
+        commitments[0].deviceId = keccak256("nobody");
+        refused(
+            falsePass(observedBy(3, commitments, 0, 1), 0, Prover.round(work, 0), Prover.element(work, 0, 0, 0)),
+            IFraudProofs.FraudProofs_UnknownDevice.selector
+        );
+    }
+
     /// @dev What a row says is not looked at, only that it stands under the round's root: any bytes will do.
     function wide(uint32 n) internal {
         IDeviceRegistry.Profile memory p = registry.profile(1);

@@ -64,6 +64,31 @@ contract Refusals is Epochs {
         isTrue(seats.signerUsed(seatSigner(3)), "the old one is spent");
     }
 
+    function test_governance__is_nobody_elses() public {
+        address[9] memory targets = [
+            address(escrow), address(escrow), address(escrow), address(escrow), address(escrow), address(stake),
+            address(registry), address(rewards), address(seats)
+        ];
+        bytes[9] memory calls = [
+            abi.encodeWithSignature("listToken(address,uint128)", address(stake), 1),
+            abi.encodeWithSignature("delistToken(address)", usd),
+            abi.encodeWithSignature("setFee(uint16)", 1),
+            abi.encodeWithSignature("collectFees(address,address)", usd, address(this)),
+            abi.encodeWithSignature("recoverSurplus(address,address)", usd, address(this)),
+            abi.encodeWithSignature("setBounty(uint16)", 1),
+            abi.encodeWithSelector(registry.addProfile.selector, registry.profile(1)),
+            abi.encodeWithSignature("veto(uint64)", 0),
+            abi.encodeWithSignature("pauseEntry(uint40)", 1)
+        ];
+        bytes32 why = bytes32(bytes4(keccak256("AccessManagedUnauthorized(address)")));
+        for (uint256 i = 0; i < calls.length; ++i) {
+            vm.prank(address(0x57a6e4));
+            (bool ok, bytes memory result) = targets[i].call(calls[i]);
+            isTrue(!ok, "a stranger governs");
+            eq(bytes32(bytes4(result)), why, "why");
+        }
+    }
+
     function test_a_schedule_without_eras__cannot_be_deployed() public {
         vm.expectPartialRevert(IRewardsDistributor.RewardsDistributor_BadBound.selector);
         vm.deployCode(
