@@ -1,5 +1,5 @@
 # The market: its pages' npm files, its benchmark, the economic model.
-.PHONY: market-assets bench-market simulate
+.PHONY: market-assets bench-market simulate test-deep-market
 
 VENDORED := offchain/assay/market/web/static/vendor
 
@@ -13,3 +13,6 @@ bench-market: setup ## Search at 1,000 to 500,000 devices, indexing; writes docs
 
 simulate: setup ## What each kind of cheating earns or loses
 	assay simulate run --out build/economics
+
+test-deep-market: build ## Rent with a wallet in a browser on a local network; follow a cheat (six minutes)
+	pytest -p no:ape_test tests/integration/market_service -m deep

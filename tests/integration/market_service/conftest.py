@@ -40,4 +40,5 @@ def page(browser: Browser) -> Iterator[Page]:
     page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
     yield page
     context.close()
+    # A page or a lease that is not there yet answers 404, which browsers report.
     assert [p for p in problems if "404" not in p] == []

@@ -23,16 +23,17 @@ from assay.market.events.record import Address, Event, Place
 from assay.market.events.registry import log_of
 from assay.market.events.seat_events import SeatEndpoint, SeatJoined, SetChanged
 from assay.market.events.stake_events import Deposited, Reserved, Slashed
-from assay.market.follow.content_changes import device_changes, reward_changes
+from assay.market.follow.content_changes import batch_changes, device_changes, reward_changes
 from assay.market.follow.index import Batch, Index, Tip
 from assay.market.follow.offer_follower import OfferFollower
 from assay.market.queries.search import SearchTable
+from assay.market.sources.observation_batches import SeatBatch
 from assay.market.sources.offers import SignedOffer, specification
 from assay.market.store.database import open_database
 from assay.market.store.rows import WorkingSet
 from assay.protocol.hexadecimal import to_address
 from assay.protocol.keccak import keccak
-from assay.protocol.leaves import DeviceLeaf, RewardLeaf, device_tree, reward_tree
+from assay.protocol.leaves import DeviceLeaf, ObservationLeaf, RewardLeaf, device_tree, reward_tree
 from assay.protocol.messages import Offer
 from assay.protocol.signing import Domain
 
@@ -147,6 +148,8 @@ def history(genesis: int) -> tuple[list[tuple[int, Event]], dict[int, tuple[list
                 (start + 160, LeaseClaimed(lease, provider, deposit // 2, deposit // 100)),
                 (start + 161, LeaseRefunded(lease, RENTER, deposit // 2)),
             ]
+    last = 6 + EPOCHS * EPOCH_BLOCKS
+    events.append((last - 2, LeaseOpened(4, RENTER, PROVIDERS[6 % 4], DEVICES[6], TOKEN, rate, 4_800_000)))
     return events, reports
 
 
@@ -166,8 +169,25 @@ def fill(index: Index, now: int) -> None:
         with index.engine.connect() as connection:
             rows = WorkingSet(connection)
             changes = device_changes(epoch, leaves, lambda d, r=rows: r.row("devices", (d,)))  # type: ignore[misc]
-        index.apply_changes([*changes, *reward_changes(epoch, rewards)])
+        said = batch_changes(epoch, testimony(epoch, leaves), {leaf.device_id: leaf.flags for leaf in leaves}, True)
+        fresh = [(c.table, c.key) for c in said if c.table != "epochs"]
+        index.apply_changes([*changes, *reward_changes(epoch, rewards), *said], fresh)
     take_offers(index, now)
+
+
+def testimony(epoch: int, leaves: list[DeviceLeaf]) -> list[SeatBatch]:
+    """What each seat saw: one of them, in two epochs, a device pass that the report failed. Only the newest epochs'."""
+    if epoch < EPOCHS - 5:
+        return []
+    found = []
+    for n, seat in enumerate(VALIDATORS):
+        lines = []
+        for place, leaf in enumerate(leaves):
+            flags = 1 if n == 3 and epoch % 2 and leaf.flags == 4 else leaf.flags
+            elapsed = 0 if flags == 2 else 4_800_000 + 90_000 * ((7 * place + 3 * n + epoch) % 11)
+            lines.append(ObservationLeaf(leaf.device_id, leaf.result_root, elapsed, flags, leaf.uptime_bps))
+        found.append(SeatBatch(seat, tuple(lines), h(f"batch {epoch} {n}"), bytes(64), h(f"digest {epoch} {n}")))
+    return found
 
 
 def take_offers(index: Index, now: int) -> None:

@@ -24,32 +24,29 @@ PAGES = {
     "provider": f"/accounts/{PROVIDERS[1]}",
     "evidence": f"/epochs/22/evidence/{DEVICE}",
     "epoch": "/epochs/22",
+    "pending": "/leases/4",
     "missing": "/leases/999",
 }
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_page__checked_by_axe__has_no_violation(browser: Browser, market_url: str, name: str, scheme: str) -> None:
+def test_page__on_a_desk_and_a_phone_in_either_scheme__fits_and_has_nothing_that_axe_finds(
+    browser: Browser, market_url: str, name: str
+) -> None:
     # axe is injected from outside the page, which its policy forbids to pages themselves.
-    context = browser.new_context(color_scheme=scheme, bypass_csp=True)  # type: ignore[arg-type]
+    context = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme="dark", bypass_csp=True)
     page = context.new_page()
     page.goto(market_url + PAGES[name])
-    page.add_script_tag(path=AXE)
-    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    context.close()
-    found = [(v["id"], [n["html"][:120] for n in v["nodes"]][:3]) for v in result["violations"]]
-    assert found == []
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_page__on_a_phone__fits_its_width(browser: Browser, market_url: str, name: str) -> None:
-    context = browser.new_context(viewport={"width": 360, "height": 740})
-    page = context.new_page()
-    page.goto(market_url + PAGES[name])
-    page.wait_for_timeout(150)
     wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    page.add_script_tag(path=AXE)
+    found = {}
+    for scheme, width in (("dark", 360), ("light", 1280)):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.set_viewport_size({"width": width, "height": 900})
+        result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        found[scheme] = [(v["id"], [n["html"][:120] for n in v["nodes"]][:3]) for v in result["violations"]]
     context.close()
+    assert found == {"dark": [], "light": []}
     assert wide <= 0
 
 
@@ -113,6 +110,15 @@ def test_slash__followed_from_the_feed__shows_the_element_and_its_device(page: P
     page.locator(".fault a.mono").first.click()
     expect(page).to_have_url(re.compile(CHEAT.hex()))
     expect(page.locator(".notice.bad")).to_contain_text("convicted")
+
+
+def test_seats__that_the_report_overruled__are_listed_with_what_they_saw(page: Page, market_url: str) -> None:
+    page.goto(market_url + "/validators")
+    row = page.get_by_role("region", name="Disagreements").locator("tbody tr").first
+    expect(row).to_contain_text("late")
+    row.get_by_role("link").first.click()
+    expect(page.get_by_role("heading", name="What each seat signed")).to_be_visible()
+    expect(page.get_by_role("region", name="Observations").locator("tbody tr")).to_have_count(7)
 
 
 def test_rent__with_a_wallet__sends_each_transaction_and_names_the_lease(page: Page, market_url: str) -> None:

@@ -1,0 +1,132 @@
+"""Renting, using and settling with the mouse on a real local network, and a cheat recomputed in the browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from .wallet import inject
+
+pytestmark = pytest.mark.deep
+
+ROOT = Path(__file__).resolve().parents[3]
+# Holds test dollars and takes no part in the network's own activity.
+RENTER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+START_SECONDS, SLASH_SECONDS = 240.0, 240.0
+WAIT_MS = 90_000
+
+
+@dataclass(frozen=True)
+class Devnet:
+    """A local network with its market."""
+
+    rpc: str
+    market: str
+
+    def data(self, path: str) -> Any:
+        with urllib.request.urlopen(self.market + path, timeout=10) as answer:  # noqa: S310 - loopback
+            return json.load(answer)["data"]
+
+    def until(self, path: str, seconds: float, holds: Callable[[Any], Any]) -> Any:
+        """What `holds` makes of an answer of the market, once it is something."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            try:
+                if found := holds(self.data(path)):
+                    return found
+            except (urllib.error.URLError, ConnectionError):
+                pass
+            time.sleep(1)
+        raise TimeoutError(f"{path}: not within {seconds} s")
+
+
+@pytest.fixture(scope="module")
+def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
+    folder = tmp_path_factory.mktemp("devnet")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = folder / "printed"
+    command = ["ape", "run", "devnet", "up", "--folder", str(folder), "--port", str(port), "--epoch-seconds", "32"]
+    with log.open("w") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not (found := re.search(r"the market's pages: (http://\S+)", log.read_text())):
+            assert process.poll() is None, log.read_text()[-3000:]
+            assert time.monotonic() < deadline, log.read_text()[-3000:]
+            time.sleep(1)
+        yield Devnet(f"http://127.0.0.1:{port}", found.group(1))
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_lease__with_a_wallet_and_a_mouse__is_checked_started_used_and_settled(devnet: Devnet, page: Page) -> None:
+    device = devnet.until("/v1/devices?sort=price", START_SECONDS, lambda rows: rows and rows[0]["deviceId"])
+    asked = inject(page, devnet.rpc, RENTER)
+    page.goto(f"{devnet.market}/rent/{device}")
+    page.get_by_label("Hours to pay in").fill("0.1")
+    page.get_by_role("button", name="Open the lease").click()
+    page.get_by_role("button", name="Test wallet").click()
+    expect(page.locator("form .steps li[data-state=done]").nth(1)).to_be_visible(timeout=WAIT_MS)
+    page.get_by_role("button", name="Check the device and start").click()
+    page.wait_for_url("**/leases/*", timeout=WAIT_MS)
+    lease = page.url.rsplit("/", 1)[1]
+    assert asked.count("eth_sendTransaction") == 2
+    assert asked.count("eth_signTypedData_v4") == 4  # two requests for the handover, the start and its request
+
+    expect(page.locator("[data-left]")).to_contain_text("left")
+    streamed = page.locator("[data-streamed]").inner_text()
+    page.get_by_label("Command").fill("for i in 1 2 3; do echo line $i; sleep 1; done")
+    page.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator("pre.log")).to_contain_text("line 3", timeout=WAIT_MS)
+    assert page.locator("[data-streamed]").inner_text() > streamed
+
+    page.get_by_label("Add hours").fill("0.05")
+    before = int(devnet.data(f"/v1/leases/{lease}")["stop"])
+    page.get_by_role("button", name="Top up").click()
+    devnet.until(f"/v1/leases/{lease}", 60, lambda row: int(row["stop"]) >= before + 180)
+    page.goto(f"{devnet.market}/leases/{lease}")
+    page.get_by_role("button", name="End now").click()
+    page.get_by_role("button", name="Take the refund").click(timeout=WAIT_MS)
+    row = devnet.until(f"/v1/leases/{lease}", 60, lambda row: int(row["refunded"]) > 0 and row)
+    assert row["renter"] == RENTER
+    assert int(row["refunded"]) < int(row["deposit"])
+
+
+def test_cheat__followed_from_the_feed__is_recomputed_in_this_browser(devnet: Devnet, page: Page) -> None:
+    fault = devnet.until("/v1/slashes", SLASH_SECONDS, lambda rows: rows and rows[0])
+    page.goto(devnet.market + "/slashes")
+    page.get_by_role("button", name="Recompute in this browser").first.click()
+    steps = page.locator(".recompute li")
+    expect(steps.last).to_contain_text("the element is wrong", timeout=WAIT_MS)
+    assert page.locator(".recompute li.bad").count() == 0
+    expect(steps.filter(has_text="products, is")).to_contain_text(str(fault["element"]["correct"]))
+    page.goto(f"{devnet.market}/devices/{fault['subject']}")
+    expect(page.locator(".notice.bad")).to_contain_text("convicted")
+
+
+def test_evidence__of_a_real_report__verifies_in_this_browser(devnet: Devnet, page: Page) -> None:
+    device = devnet.until("/v1/devices?state=all&sort=score", START_SECONDS, lambda rows: rows and rows[0])
+    page.goto(f"{devnet.market}/epochs/{device['passedEpoch']}/evidence/{device['deviceId']}")
+    page.get_by_role("button", name="Verify in this browser").click()
+    expect(page.locator(".verify output")).to_contain_text("✓")
+    expect(page.get_by_role("heading", name="What each seat signed")).to_be_visible()
