@@ -28,9 +28,12 @@ from assay.validator.phases.sealing import seal_epoch
 from assay.validator.phases.verifying import verify_devices
 from assay.validator.ports import Phase
 from assay.validator.record import EpochRecord
+from assay.validator.rules.deadlines import deadlines
 from assay.validator.wire import ReportProposal, SealProposal
 from assay.validator.work import Services, Work
 
+FAILED = "failed"
+RETRY_S = 1.0  # after the chain has failed
 log = structlog.get_logger()
 
 
@@ -49,6 +52,11 @@ class EpochRun:
         """Gives how the epoch ended: reported, void, unopened, unseated, or failed."""
         with structlog.contextvars.bound_contextvars(epoch=self.epoch):
             outcome, reason = await self._outcome()
+            closes = deadlines(self.services.reader.timing, self.epoch).report_by
+            while outcome == FAILED and self.services.clock.now() < closes:
+                # A node that fails, or a block that is undone, ends no epoch: it goes on from what is stored.
+                await self.services.clock.sleep(RETRY_S)
+                outcome, reason = await self._outcome()
             state = self.services.follower.at_final(self.epoch)
             self.services.store.update_epoch(
                 self.epoch,
@@ -95,7 +103,7 @@ class EpochRun:
                 await asyncio.gather(liveness, return_exceptions=True)
         except ChainError as error:
             log.warning("chain failed in an epoch", error=str(error))
-            return "failed", str(error)
+            return FAILED, str(error)
 
     async def _phases(self, work: Work) -> tuple[str, str]:
         context = work.context

@@ -30,7 +30,9 @@ async def draw_rho(work: Work) -> bool:
         return follower.head_phase(context.epoch) > Phase.SEALED
 
     await services.wake.until(lambda: due() or over(), deadline)
-    await services.wake.until(over, min(deadline, work.now() + context.rank * services.pace.stagger_s))
+    # After a late seal there is little time: everybody's turn comes within half of what is left.
+    turn_s = min(services.pace.stagger_s, max(0.0, deadline - work.now()) / (2 * context.n))
+    await services.wake.until(over, min(deadline, work.now() + context.rank * turn_s))
     while not over() and work.now() < deadline:
         transaction = await services.writer.draw(context.epoch)
         if transaction is not None:
