@@ -13,7 +13,7 @@ from assay.protocol import signing
 from tests.integration.validator.anvil_network import AnvilNetwork, play, prepared
 from tests.integration.validator.test_chain_faults import assert_reported, assert_sound, devices, signed_both
 
-SIZE = 4 << 20
+SIZE = 24 << 20
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_disk__full_for_an_epoch__nothing_unrecorded_is_signed_and_the_seat_come
         with ballast.open("wb") as file:
             try:
                 while True:
-                    file.write(bytes(4_096))
+                    file.write(bytes(1 << 16))
                     file.flush()
             except OSError:
                 pass

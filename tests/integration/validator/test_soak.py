@@ -143,7 +143,7 @@ def test_soak__faults_at_random__every_epoch_ends_by_the_rules_and_nothing_is_lo
         trouble = Trouble(seed)
         network = AnvilNetwork(
             tmp_path, devices=devices, seed=seed, local=local, proxied=frozenset({PROXIED}),
-            policy=FeePolicy(stuck_after_s=2), look_s=1.0, poll_s=1.0,
+            policy=FeePolicy(stuck_after_s=2), look_s=0.5, poll_s=0.5,
         )  # fmt: skip
         play(network, EPOCHS, trouble)
         trouble.phases.update({e: state.phase for e, state in network.states.items() if e < EPOCHS})

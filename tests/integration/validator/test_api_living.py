@@ -1,0 +1,144 @@
+"""The interface of a running validator, for minutes, against requests made from its schema and against spoilt ones: no
+500, nothing that hangs, no growth. `ASSAY_FUZZ_SECONDS` says how long."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx2
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tests.integration.validator.network import Network
+from tests.integration.validator.test_api_fuzz import mutated
+
+SECONDS = float(os.environ.get("ASSAY_FUZZ_SECONDS", "300"))
+LIMIT_S = 10.0  # a request that takes longer hangs
+MOST_GROWTH_MIB = 60
+LOUD = {"ASSAY_REQUESTS_PER_SECOND": "1000000", "ASSAY_REQUEST_BURST": "1000000"}
+QUIET_EPOCHS = {"epochs": {"epochLength": 60, "openBy": 15, "sealBy": 40, "drawBy": 52, "reportBy": 90},
+                "leases": {"holdback": 250}}  # fmt: skip
+POSTS = ("/v1/instants", "/v1/inventories", "/v1/observations", "/v1/seal-proposals", "/v1/report-proposals")
+
+
+def resident_mib(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+class Campaign:
+    """What was asked, what came back, how long it took."""
+
+    def __init__(self, url: str, pid: int) -> None:
+        self.url, self.pid = url, pid
+        self.codes: Counter[int] = Counter()
+        self.slowest = 0.0
+        self.resident: list[float] = []
+        self._client = httpx2.Client(base_url=url, timeout=LIMIT_S, trust_env=False, verify=False)
+
+    def note(self, status: int, seconds: float, what: str) -> None:
+        self.codes[status] += 1
+        self.slowest = max(self.slowest, seconds)
+        assert status < 500 or status == 503, what
+        if sum(self.codes.values()) % 200 == 0:
+            self.resident.append(resident_mib(self.pid))
+
+    def send(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> None:
+        started = time.monotonic()
+        answer = self._client.request(method, path, content=body, headers=headers)
+        self.note(answer.status_code, time.monotonic() - started, f"{method} {path} {body!r:.300}: {answer.text:.300}")
+
+    def from_schema(self, until: float) -> None:
+        """Valid and invalid requests of every operation in turn."""
+        schema = schemathesis.openapi.from_url(f"{self.url}/openapi.json")
+        operations = [result.ok() for result in schema.get_all_operations()]
+        while time.monotonic() < until:
+            for operation in operations:
+                self._try(operation, until)
+
+    def _try(self, operation, until: float) -> None:
+        @given(operation.as_strategy())
+        @settings(max_examples=25, deadline=None, database=None, phases=[Phase.generate],
+                  suppress_health_check=list(HealthCheck))  # fmt: skip
+        def ask(case) -> None:
+            if time.monotonic() < until:
+                started = time.monotonic()
+                answer = case.call(timeout=LIMIT_S)
+                self.note(answer.status_code, time.monotonic() - started, f"{case.method} {case.path}")
+
+        ask()
+
+    def spoilt(self, bodies: dict[str, bytes], until: float, seed: int) -> None:
+        """Real bodies with bytes and values changed, odd headers, plain noise."""
+        chance = random.Random(seed)
+        kinds = ("application/json", "text/plain", "application/x-www-form-urlencoded", "")
+        while time.monotonic() < until:
+            path = chance.choice(list(bodies) or list(POSTS))
+            body = mutated(bodies[path], chance) if path in bodies and chance.random() < 0.8 else chance.randbytes(200)
+            self.send("POST", path, body, {"content-type": chance.choice(kinds)})
+            self.send("GET", "/v1/content/0x" + chance.randbytes(chance.choice((31, 32, 33))).hex(), None, {})
+
+    def hoards(self, until: float) -> None:
+        """Large bodies, one after the other."""
+        while time.monotonic() < until:
+            self.send("POST", "/v1/observations", b"[" * (8 << 20), {"content-type": "application/json"})
+
+
+@pytest.mark.deep
+def test_api__asked_for_minutes__never_fails_hangs_or_grows(tmp_path):
+    seed = int(os.environ.get("ASSAY_FUZZ_SEED", random.SystemRandom().randrange(2**32)))
+    print(f"ASSAY_FUZZ_SEED={seed}")
+    network = Network(tmp_path, QUIET_EPOCHS)
+    try:
+        asyncio.run(begun(network))
+        seat = network.seats[0]
+        campaign = Campaign(seat.url, seat.process.pid)
+        bodies = asyncio.run(taken(network))
+        campaign.from_schema(time.monotonic() + 0.1 * SECONDS)  # warm
+        campaign.resident.clear()
+        campaign.hoards(time.monotonic() + 0.1 * SECONDS)
+        campaign.from_schema(time.monotonic() + 0.5 * SECONDS)
+        campaign.spoilt(bodies, time.monotonic() + 0.3 * SECONDS, seed)
+        first, last = campaign.resident[0], campaign.resident[-1]
+        print(f"{sum(campaign.codes.values())} requests in {SECONDS:.0f} s: {dict(campaign.codes)}; slowest "
+              f"{campaign.slowest:.2f} s; resident {first:.0f} to {last:.0f} MiB; bodies {sorted(bodies)}")  # fmt: skip
+        assert seat.process.poll() is None
+        assert last - first < MOST_GROWTH_MIB
+        assert httpx2.get(f"{seat.url}/livez", trust_env=False).status_code == 200
+    finally:
+        asyncio.run(network.stop())
+
+
+async def begun(network: Network) -> None:
+    """Four seats on a chain of their own, one of them open to any number of requests."""
+    await network.start()
+    await network.add_seats(4)
+    await network.add_devices([None])
+    await network.begin()
+    for seat in network.seats:
+        network.run_seat(seat, **LOUD)
+    await network.reported(1, 280)
+    await network.chain.close()
+    del network.chain
+
+
+async def taken(network: Network) -> dict[str, bytes]:
+    """Real bodies of messages, from what a seat serves."""
+    bodies = {}
+    for epoch in (0, 1, 2, 3):
+        answer = await network.get(network.seats[1], f"/v1/epochs/{epoch}")
+        if answer is None or answer.status_code != 200:
+            continue
+        index = answer.json()
+        for name, path in (("inventories", "/v1/inventories"), ("batches", "/v1/observations")):
+            for entry in index.get(name, [])[:1]:
+                digest = entry.get("content") if isinstance(entry, dict) else entry
+                body = await network.get(network.seats[1], f"/v1/content/{digest}")
+                if body is not None and body.status_code == 200:
+                    bodies[path] = body.content
+    return bodies
