@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assay.chain.errors import ChainError
 from assay.cli.output import OutputFormat, show, show_rows
 from assay.cli.renter_keeping import Keeping, keep_lease
 from assay.cli.renter_options import Asking, Connection, Duration, Filters, Output, note, renter_command
@@ -126,6 +127,12 @@ async def _rent_one(renter: Renter, listing: Listing, seconds: int, min_score: i
         return {**rented_json(await renter.rent(listing, deposit, min_score, tell_step), deposit), "seconds": seconds}
     except RenterError:
         note("nothing has streamed; a lease that was opened is cancelled and its deposit paid back")
+        raise
+    except (ChainError, asyncio.CancelledError):
+        note(
+            "renting broke off; `assay leases` shows whether a lease is pending: `assay rent --lease N` goes on with "
+            "it, `assay end N` pays all of it back"
+        )
         raise
 
 

@@ -178,6 +178,20 @@ def test_rent__outside_of_the_offers_durations__is_refused(assay: Assay, renter:
     assert renter.asked("rent") == []
 
 
+def test_rent__chain_fails_in_the_middle__says_how_to_go_on(assay: Assay, renter: FakeRenter) -> None:
+    renter.fails["rent"] = UnreachableChain("http://u", "timed out")
+    ran = assay("rent", "0x010101", "--yes")
+    assert ran.status == 1
+    assert "assay rent --lease N" in ran.err and "assay end N" in ran.err
+
+
+def test_rent__proof_rejected__ends_with_4_and_says_that_it_cost_nothing(assay: Assay, renter: FakeRenter) -> None:
+    renter.fails["rent"] = errors.ProofRejected("the handover proof does not verify: row 3")
+    ran = assay("rent", "0x010101", "--yes")
+    assert ran.status == 4
+    assert "nothing has streamed" in ran.err and "row 3" in ran.err
+
+
 def test_rent__open_lease__is_gone_on_with(assay: Assay, renter: FakeRenter) -> None:
     assert assay("rent", "--lease", "7", "-o", "json").status == 0
     assert renter.asked("resume")[0][0] == 7 and renter.asked("rent") == []
