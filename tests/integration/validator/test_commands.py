@@ -1,0 +1,98 @@
+"""The commands of an operator, as an operator types them: from an empty folder to a seat with TLS that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+
+import httpx2
+import pytest
+
+from assay.chain import key_files
+from assay.chain.certificate import fingerprint_in
+from assay.chain.key_files import Key
+from assay.chain.pinned_tls import pinned_context
+from assay.chain.seats import SeatDirectory
+from tests.integration.validator.local_chain import free_port
+from tests.integration.validator.network import PASSWORD, Network
+
+from .test_processes import ASSAY, LONG, assay
+
+
+@pytest.fixture
+async def network(tmp_path):
+    net = Network(tmp_path / "network", LONG)
+    try:
+        await net.start()
+        yield net
+    finally:
+        await net.stop()
+
+
+@pytest.mark.deep
+async def test_commands__from_init_to_export__each_does_what_its_page_says(network, tmp_path):
+    folder, port = tmp_path / "seat", free_port()
+    (tmp_path / "password").write_text(PASSWORD)
+    password = ("--password-file", tmp_path / "password")
+    connection = ("--rpc", network.rpc, "--deployment", network.deployment_file)
+    await assay("validator", "init", folder, *connection, *password)
+    config = ("--config", folder / "validator.toml")
+
+    # Nothing is ready yet, and the doctor says what to do about each.
+    found = await assay("validator", "doctor", *config, "--output", "json", status=1)
+    assert "Traceback" not in found
+
+    account = Key.generate()
+    key_files.create(tmp_path / "account.json", PASSWORD, key=account, light=True)
+    await network.fund(account.address)
+    await network.call("anvil_setBalance", key_files.address_in(folder / "signer.json"), hex(10**19))
+    own = ("--key-file", tmp_path / "account.json", *password, *connection, "--data-dir", tmp_path / "account-data")
+    url = f"https://127.0.0.1:{port}"
+    joining = ("validator", "join", *own, "--signer-key-file", folder / "signer.json", "--tls-dir", folder / "tls")
+    refused = await assay(*joining, "--endpoint", "http://validator.example:1", status=1)
+    assert "neither https nor http on this machine" in refused
+    joined = json.loads(await assay(*joining, "--endpoint", url, "-o", "json"))
+    assert joined["account"] == account.address
+    again = await assay(*joining, "--endpoint", url, status=1)
+    assert "assay validator endpoint" in again
+
+    log = (tmp_path / "validator.log").open("wb")
+    running = await asyncio.create_subprocess_exec(
+        *ASSAY, "validator", "run", *map(str, config), "--port", str(port), stdout=log, stderr=log
+    )
+    try:
+        certificate = fingerprint_in(folder / "tls")
+        await answering(url, certificate)
+        status = json.loads(await assay("validator", "status", *config, "--port", port, "-o", "json"))
+        assert status["account"] == account.address
+        (seat,) = await SeatDirectory(network.chain).current(await network.chain.head())
+        assert (seat.endpoint, seat.tls_fingerprint) == (url, certificate)
+        await assay("validator", "doctor", *config, "--port", port)
+        # Another address, and the doctor sees that nobody answers where the certificate is announced.
+        await assay("validator", "endpoint", f"{url}/behind", *own, "--tls-dir", folder / "tls")
+        (seat,) = await SeatDirectory(network.chain).current(await network.chain.head())
+        assert (seat.endpoint, seat.tls_fingerprint) == (f"{url}/behind", certificate)
+    finally:
+        running.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(running.wait(), 30) == 0
+        log.close()
+    lines = [json.loads(line) for line in (tmp_path / "validator.log").read_text().splitlines()]
+    assert lines[-1]["event"] == "validator stopped"
+    assert PASSWORD not in (tmp_path / "validator.log").read_text()
+    await assay("validator", "history", *config)
+    exported = tmp_path / "record.json"
+    await assay("validator", "export", *config, "--out", exported)
+    assert json.loads(exported.read_text())["format"] == "assay-signing-record"
+    await assay("validator", "import", *config, "--file", exported, "--latest-epoch", 0)
+
+
+async def answering(url: str, certificate: bytes) -> None:
+    async with httpx2.AsyncClient(verify=pinned_context(certificate), trust_env=False) as client:
+        for _ in range(300):
+            try:
+                if (await client.get(f"{url}/livez")).status_code == 200:
+                    return
+            except httpx2.HTTPError:
+                await asyncio.sleep(0.1)
+    raise AssertionError(f"{url} does not answer")
