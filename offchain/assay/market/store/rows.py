@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Table, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Select, Table, and_, bindparam, delete, insert, select, update
 
 from assay.market.store.metadata import metadata
 from assay.market.store.types import from_json, to_json
@@ -186,8 +187,16 @@ def _matches(table: Table, key: Key) -> Any:
     return and_(*(table.c[n] == part for n, part in zip(key_columns(table), key, strict=True)))
 
 
+@lru_cache(maxsize=64)
+def _by_key(table: Table) -> Select[Any]:
+    # Made once a table: building a statement takes longer than running it.
+    names = key_columns(table)
+    return select(table).where(and_(*(table.c[n] == bindparam(f"key_{n}", type_=table.c[n].type) for n in names)))
+
+
 def _read(connection: Connection, table: Table, key: Key) -> Row | None:
-    found = connection.execute(select(table).where(_matches(table, key))).mappings().first()
+    values = {f"key_{n}": part for n, part in zip(key_columns(table), key, strict=True)}
+    found = connection.execute(_by_key(table), values).mappings().first()
     return None if found is None else dict(found)
 
 
