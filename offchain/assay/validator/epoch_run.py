@@ -95,15 +95,22 @@ class EpochRun:
             self.work = Work(self.services, context, record)
             self.services.store.update_epoch(self.epoch, epoch_seed=context.epoch_seed)
             self.services.wake.notify()
-            liveness = asyncio.create_task(watch_liveness(self.work))
+            beside = [asyncio.create_task(watch_liveness(self.work)), asyncio.create_task(self._late(self.work))]
             try:
                 return await self._phases(self.work)
             finally:
-                liveness.cancel()
-                await asyncio.gather(liveness, return_exceptions=True)
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
         except ChainError as error:
             log.warning("chain failed in an epoch", error=str(error))
             return FAILED, str(error)
+
+    async def _late(self, work: Work) -> None:
+        try:
+            await add_to_seal(work)
+        except ChainError as error:
+            log.warning("seal not signed late", error=str(error))
 
     async def _phases(self, work: Work) -> tuple[str, str]:
         context = work.context
@@ -112,7 +119,6 @@ class EpochRun:
             await challenge_devices(work)
         if not (work.phase >= Phase.SEALED or await seal_epoch(work)):
             return await self._void(work, "not sealed in time")
-        await add_to_seal(work)
         if not (work.phase >= Phase.DRAWN or await draw_rho(work)):
             return await self._void(work, "not drawn in time")
         state = self.services.follower.at_final(self.epoch)

@@ -332,6 +332,8 @@ def test_epoch__seat_is_not_shown_the_proposals__signs_late_what_was_accepted_an
         mined = [name for name, _, sender in network.chain.mined if sender == seat_key(seat).address]
         state = network.chain.states[-1][0]
         assert (state.seal_signers, state.report_signers) == (15, 15)
+        drawn = network.chain.states[network.chain.happened["draw", 0]][0]
+        assert drawn.seal_signers == 15  # in time to count
         if "seal" not in mined:
             assert mined.count("addSignatures") == 2  # to the seal and to the report
             left_out.append(seat)

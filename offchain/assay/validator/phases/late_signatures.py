@@ -9,7 +9,7 @@ from assay.signing.errors import SigningError
 from assay.validator.phases.report_signing import named_batches
 from assay.validator.phases.results import ReportInputs, keep, work_out
 from assay.validator.phases.sealed_content import sealed_lines
-from assay.validator.ports import ChainEpoch
+from assay.validator.ports import Phase
 from assay.validator.rules.seals import check_leaves, check_seal, seal_of
 from assay.validator.rules.values import RuleError
 from assay.validator.work import Work
@@ -18,14 +18,24 @@ log = structlog.get_logger()
 
 
 async def add_to_seal(work: Work) -> None:
-    """Adds this seat's signature to the accepted seal, where it is missing and the seal is one it would have signed."""
-    context, record = work.context, work.record
-    found = await _accepted_without_us(work, is_report=False)
-    if found is None:
+    """Serves the lines of the seal as soon as the head has it, and adds this seat's signature where it is missing and
+    the seal is one it would have signed.
+
+    At the head, since presence counts up to the draw, which may come before the seal is final. Nothing is risked: a
+    seal that is reorganised away costs the seat that round, never a second signature in it.
+    """
+    context, record, follower = work.context, work.record, work.services.follower
+    await work.services.wake.until(
+        lambda: follower.head_phase(context.epoch) >= Phase.SEALED, context.deadlines.draw_by
+    )
+    state, head = follower.at_head(context.epoch), follower.head
+    if state is None or head is None or state.seal_block == 0:
         return
-    state, round_ = found
-    lines = await sealed_lines(work, state.seal_root, state.seal_count, work.context.deadlines.draw_by)
-    if lines is None:
+    lines = await sealed_lines(work, state.seal_root, state.seal_count, context.deadlines.draw_by)
+    if lines is None or state.seal_signers >> context.own & 1:
+        return
+    round_ = await work.services.reader.accepted_round(context.epoch, False, head)
+    if round_ is None:
         return
     seal = seal_of(context.epoch, context.set_id, round_, context.epoch_seed, lines)
     try:
@@ -41,10 +51,12 @@ async def add_to_seal(work: Work) -> None:
 async def add_to_report(work: Work, inputs: ReportInputs) -> None:
     """The same for the accepted report: recomputed from the batches it was proposed with, or all that are held."""
     context = work.context
-    found = await _accepted_without_us(work, is_report=True)
-    if found is None:
+    final, state = work.services.follower.final, work.services.follower.at_final(context.epoch)
+    if final is None or state is None or state.report_signers >> context.own & 1:
         return
-    state, round_ = found
+    round_ = await work.services.reader.accepted_round(context.epoch, True, final)
+    if round_ is None:
+        return
     try:
         batches = await named_batches(work, inputs, round_)
         results = work_out(work, inputs, batches)
@@ -64,18 +76,6 @@ async def add_to_report(work: Work, inputs: ReportInputs) -> None:
         log.info("report not signed late", round=round_, reason=str(error))
         return
     await _add(work, True, round_, signature)
-
-
-async def _accepted_without_us(work: Work, is_report: bool) -> tuple[ChainEpoch, int] | None:
-    final = work.services.follower.final
-    state = work.services.follower.at_final(work.context.epoch)
-    if final is None or state is None:
-        return None
-    signers = state.report_signers if is_report else state.seal_signers
-    if signers >> work.context.own & 1:
-        return None
-    round_ = await work.services.reader.accepted_round(work.context.epoch, is_report, final)
-    return None if round_ is None else (state, round_)
 
 
 async def _add(work: Work, is_report: bool, round_: int, signature: bytes) -> None:
