@@ -30,6 +30,7 @@ def make_archive(folder: Path) -> Path:
     root = folder / "rootfs"
     for name in ("bin", "tmp", "workspace", "etc", "proc", "dev", "sys"):
         (root / name).mkdir(parents=True)
+    (root / "tmp").chmod(0o1777)
     shutil.copy("/bin/busybox", root / "bin/busybox")
     for name in PROGRAMS:
         (root / "bin" / name).symlink_to("busybox")
@@ -39,6 +40,9 @@ def make_archive(folder: Path) -> Path:
     modules = [str(path) for path in (library / "lib-dynload").glob("*.so")]
     linked = subprocess.run(["ldd", PYTHON, *modules], capture_output=True, text=True, check=True).stdout.split()
     libraries = sorted({word for word in linked if word.startswith("/") and not word.endswith(":")} - set(modules))
+    # What compiled packages link against, and Python itself does not.
+    extra = ("librt.so.1", "libpthread.so.0", "libdl.so.2", "libutil.so.1", "libstdc++.so.6", "libgcc_s.so.1")
+    libraries += [str(path) for name in extra if (path := Path(libraries[0]).parent / name).exists()]
     archive = folder / "rootfs.tar"
     skipped = ["--exclude=test", "--exclude=idlelib", "--exclude=config-*", "--exclude=pydoc_data"]
     subprocess.run(["tar", "-C", root, "-cf", archive, "."], check=True)

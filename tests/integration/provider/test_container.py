@@ -62,6 +62,8 @@ def test_job__trying_each_escape__gets_nowhere(bench: Bench) -> None:
     assert outcome == Outcome("exited", 0, None), output
     tried = json.loads(output)
     assert {name: how for name, how in tried.items() if not how.startswith("refused")} == {}
+    # Refused for want of room, not of the right to write there.
+    assert tried["fill /tmp"] == f"refused: OSError {errno.ENOSPC}"
     assert len(tried) >= 30 and "SECRET" not in output
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Any
@@ -20,7 +21,8 @@ from assay.provider.runtime.pull_progress import pull_progress
 from assay.provider.runtime.workload import output_path
 
 PIECE = 1 << 16
-FOLLOW_S = 0.05
+FOLLOW_S = 0.02
+LOOK_S = 0.2
 EVENTS = "text/event-stream"
 MAX_OFFSET_DIGITS = 15
 MAX_FILE = 256 << 20
@@ -139,9 +141,12 @@ async def _events(pieces: AsyncIterator[bytes], offset: int) -> AsyncIterator[st
 
 async def _pieces(services: Services, lease_id: int, job_id: str, offset: int, follow: bool) -> AsyncIterator[bytes]:
     path = output_path(services.jobs.control(lease_id, job_id))
+    over, look_at = False, 0.0
     while True:
         # The job is looked at before the file: what it wrote before its end is then in the next read.
-        over = (await asyncio.to_thread(services.jobs.get, lease_id, job_id)).outcome.final
+        if time.monotonic() >= look_at:
+            over = (await asyncio.to_thread(services.jobs.get, lease_id, job_id)).outcome.final
+            look_at = time.monotonic() + LOOK_S
         while piece := await asyncio.to_thread(workspace.read_piece, path, offset, PIECE):
             offset += len(piece)
             yield piece

@@ -34,7 +34,7 @@ def container_options(specification: dict[str, Any]) -> dict[str, Any]:
         "user": specification["user"],
         "volumes": {specification["cwd"]: {"bind": INSIDE, "mode": "rw"}},
         "read_only": True,
-        "tmpfs": {"/tmp": f"size={min(limits['disk_bytes'], MOST_TMP)},nosuid,nodev"},  # noqa: S108
+        "tmpfs": {"/tmp": f"size={min(limits['disk_bytes'], MOST_TMP)},nosuid,nodev,mode=1777"},  # noqa: S108
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "network_mode": "none",

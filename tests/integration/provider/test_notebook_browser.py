@@ -1,0 +1,118 @@
+"""JupyterLab in a container without a network, opened in headless Chromium through the provider's login."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from assay.chain.leases import Lease, LeaseStatus
+from assay.provider.api.notebook_routes import notebook_routes
+from assay.provider.database import open_database
+from assay.provider.http_server import listening_socket, server
+from assay.provider.jobs import JobBook, JobRequest
+from assay.provider.lease_ports import LeasePorts
+from assay.provider.logins import Logins
+from assay.provider.notebooks import Notebooks, jupyter
+from assay.provider.reverse_proxy import ReverseProxy
+from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
+from assay.provider.runtime.workload import Limits, output_path
+
+from .podman import IMAGE
+
+CHROMIUM = Path("/usr/bin/chromium")
+PACKAGES = Path(__file__).parents[3] / "build/test-images/jupyter"
+CELL = "import os; print('cell', 6 * 7, os.getcwd(), os.getuid(), os.listdir('/sys/class/net'))"
+pytestmark = [pytest.mark.deep, pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium")]
+
+
+@pytest.fixture(scope="module")
+def packages() -> Path:
+    """JupyterLab from PyPI, kept between runs."""
+    if not (PACKAGES / "jupyterlab").exists():
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--target",
+            str(PACKAGES),
+            "jupyterlab==4.4.*",
+            "ipykernel",
+        ]
+        subprocess.run(command, check=True)
+    return PACKAGES
+
+
+@pytest.fixture
+async def opened(engine: str, packages: Path, tmp_path: Path) -> AsyncIterator[str]:
+    """The address that opens lease 3's notebook, which is starting."""
+    now = int(time.time())
+    lease = Lease(3, "0xR", "0x", bytes(32), "0x", LeaseStatus.ACTIVE, 1, 0, now - 9, now + 600, 0, 0, 0, 0, 0, 0, 0)
+    database = open_database(None)
+    limits = Limits(memory_bytes=2 << 30, processors=2.0)
+    jobs = JobBook(database, ContainerRuntime(engine, ImagePolicy(default=IMAGE)), tmp_path, limits, time.time)
+    notebooks = Notebooks(database, jobs)
+    # The image has Python alone; a leased one brings Jupyter along.
+    shutil.copytree(packages, jobs.workspace(3) / ".packages", symlinks=True)
+    program = "import sys; from jupyterlab.labapp import main; sys.exit(main())"
+    command = ("python3", "-c", program, *jupyter(3)[2:])
+    environment = (("PYTHONPATH", "/workspace/.packages"), ("JUPYTER_PATH", "/workspace/.packages/share/jupyter"),
+                   ("JUPYTERLAB_DIR", "/workspace/.packages/share/jupyter/lab"))  # fmt: skip
+    request = JobRequest(command, {}, limits, environment)
+    job_id = await asyncio.to_thread(notebooks.open, 3, now + 600.0, request)
+
+    async def read(lease_id: int) -> Lease | None:
+        return lease if lease_id == 3 else None
+
+    async def no_contract(*_: Any) -> bool:
+        return False
+
+    ports = LeasePorts(lambda _: jobs._runtime.rooms(jobs.workspace(3), []))
+    services: Any = SimpleNamespace(
+        devices={bytes(32): None}, leases=SimpleNamespace(lease=read), clock=time.time, notebooks=notebooks,
+        logins=Logins(31337, no_contract, time.time), proxy=ReverseProxy(ports),
+    )  # fmt: skip
+    application = FastAPI()
+    application.include_router(notebook_routes(services))
+    listening = listening_socket("127.0.0.1", 0)
+    web = server(application)
+    task = asyncio.create_task(web.serve(sockets=[listening]))
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    yield f"{address}/v1/leases/3/notebook/open?ticket={services.logins.ticket(lease)}"
+    await services.proxy.close()
+    ports.close()
+    web.should_exit = True
+    await task
+    print(output_path(jobs.control(3, job_id)).read_text()[-3000:])
+    await asyncio.to_thread(jobs.end_lease, 3, "lease over")
+
+
+async def test_notebook__opened_in_a_browser__runs_a_cell_in_the_container(opened: str) -> None:
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        page = await browser.new_page()
+        await page.goto(opened)
+        # Until Jupyter listens, the page that says so reloads itself.
+        await page.locator("#jp-main-dock-panel").wait_for(timeout=60_000)
+        await page.locator(".jp-LauncherCard[data-category='Notebook']").first.click(timeout=60_000)
+        cell = page.locator(".jp-Notebook .jp-Cell .cm-content").first
+        await cell.click(timeout=60_000)
+        await page.keyboard.type(CELL)
+        await page.keyboard.press("Shift+Enter")
+        output = page.locator(".jp-OutputArea-output").first
+        await output.wait_for(timeout=60_000)
+        assert (await output.inner_text()).strip() == "cell 42 /workspace 65534 ['lo']"
+        await browser.close()
