@@ -27,6 +27,7 @@ from assay.watcher.rules.device_faults import Conviction, convict
 from assay.watcher.rules.seat_faults import Said
 
 KEPT_VERIFIERS = 4
+AT_ONCE = 16  # devices whose openings are in memory
 log = structlog.get_logger()
 
 
@@ -67,8 +68,13 @@ class Openings:
         self, state: EpochState, file: EpochFile, indexes: Sequence[Index], devices: Mapping[bytes, Device]
     ) -> list[Fault]:
         """Looks at every sealed device that is not done; faults of devices found now."""
-        waiting = [leaf for leaf in file.sealed or () if not self._done(state.epoch, file, leaf.device_id)]
-        found = await asyncio.gather(*(self._device(state, file, leaf, indexes, devices) for leaf in waiting))
+        slots = asyncio.Semaphore(AT_ONCE)
+
+        async def one(leaf: SealedLeaf) -> Fault | None:
+            async with slots:
+                return await self._device(state, file, leaf, indexes, devices)
+
+        found = await asyncio.gather(*(one(leaf) for leaf in self.pending(state, file)))
         return [fault for fault in found if fault is not None]
 
     def pending(self, state: EpochState, file: EpochFile) -> list[SealedLeaf]:
