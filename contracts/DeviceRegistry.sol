@@ -40,7 +40,7 @@ contract DeviceRegistry is IDeviceRegistry, PausableEntry, EIP712 {
     uint40 public deviceCount;
     mapping(uint32 id => Profile) private profiles;
     mapping(bytes32 deviceId => Row) private devices;
-    mapping(uint256 number => bytes32) public deviceAt;
+    mapping(uint256 number => bytes32) private numbered;
     mapping(address deviceKey => uint64) public enrolNonce;
 
     constructor(
@@ -77,7 +77,7 @@ contract DeviceRegistry is IDeviceRegistry, PausableEntry, EIP712 {
         if (d.status != Status.None) revert DeviceRegistry_AlreadyEnrolled(deviceId);
         _checkEnrol(deviceKey, profileId, specHash, signature);
         uint40 number = ++deviceCount;
-        deviceAt[number] = deviceId;
+        numbered[number] = deviceId;
         d.provider = msg.sender;
         d.status = Status.Active;
         d.number = number;
@@ -155,6 +155,12 @@ contract DeviceRegistry is IDeviceRegistry, PausableEntry, EIP712 {
     function offered(bytes32 deviceId) external view returns (address provider, uint40 number) {
         Row storage d = devices[deviceId];
         return (d.status == Status.Active ? d.provider : address(0), d.number);
+    }
+
+    /// @inheritdoc IDeviceRegistry
+    function deviceNumbered(uint256 number) external view returns (bytes32 deviceId, bool active) {
+        deviceId = numbered[number];
+        active = devices[deviceId].status == Status.Active;
     }
 
     /// @inheritdoc IDeviceRegistry

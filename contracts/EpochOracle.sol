@@ -107,12 +107,7 @@ contract EpochOracle is IEpochOracle, EIP712 {
         Course memory last = course;
         if (last.seats == 0) revert EpochOracle_NoSeats(epoch);
         bytes32 lastRoot = last.reported ? ring[last.reportedEpoch % ringSize].devicesRoot : bytes32(0);
-        beacon = EfficientHashLib.hash(
-            bytes32(block.prevrandao),
-            blockhash(block.number - 1),
-            bytes32(uint256(epoch)),
-            lastRoot
-        );
+        beacon = keccak256(abi.encode(block.prevrandao, blockhash(block.number - 1), epoch, lastRoot));
         p.openedAt = uint40(block.timestamp);
         p.sealBlock = 0;
         p.setId = last.setId;
@@ -161,12 +156,8 @@ contract EpochOracle is IEpochOracle, EIP712 {
         if (r.devicesRoot == 0 || (r.rewardsRoot == 0 && r.rewardsTotal != 0)) revert EpochOracle_ZeroRoot(r.epoch);
         (uint32 setId, uint8 seats) = (p.setId, p.seats);
         _checkRewards(r, seats);
-        _checkQuorum(
-            _hashTypedDataV4(OracleTypes.reportHash(r, setId, p.rho)),
-            setId,
-            quorum,
-            QuorumSignatures.quorumOf(seats)
-        );
+        bytes32 digest = _hashTypedDataV4(OracleTypes.reportHashOf(r, setId, p.rho));
+        _checkQuorum(digest, setId, quorum, QuorumSignatures.quorumOf(seats));
 
         course.rewardsTotal = uint128(r.rewardsTotal);
         course.reportedEpoch = uint48(r.epoch);
@@ -305,10 +296,15 @@ contract EpochOracle is IEpochOracle, EIP712 {
     }
 
     /// @inheritdoc IEpochOracle
+    function devicesRootOf(uint64 epoch) public view returns (bytes32) {
+        Place storage p = ring[epoch % ringSize];
+        return _isReported(p, epoch) ? p.devicesRoot : bytes32(0);
+    }
+
+    /// @inheritdoc IEpochOracle
     function verifyDevice(DeviceLeaf calldata leaf, bytes32[] calldata proof) external view returns (bool) {
-        Place storage p = ring[leaf.epoch % ringSize];
-        if (!_isReported(p, leaf.epoch)) return false;
-        return MerkleProofLib.verifyCalldata(proof, p.devicesRoot, OracleTypes.deviceLeaf(leaf));
+        bytes32 root = devicesRootOf(leaf.epoch);
+        return root != 0 && MerkleProofLib.verifyCalldata(proof, root, OracleTypes.deviceLeaf(leaf));
     }
 
     /// @inheritdoc IEpochOracle
@@ -339,11 +335,11 @@ contract EpochOracle is IEpochOracle, EIP712 {
     }
 
     function _checkRewards(Report calldata r, uint8 seats) private view {
-        Course memory last = course;
-        if (last.reported && r.epoch <= last.reportedEpoch) revert EpochOracle_OutOfOrder(r.epoch, last.reportedEpoch);
-        if (r.rewardsTotal < last.rewardsTotal) revert EpochOracle_RewardsShrank(r.rewardsTotal, last.rewardsTotal);
+        (uint256 before, uint48 last) = (course.rewardsTotal, course.reportedEpoch);
+        if (r.epoch <= last && course.reported) revert EpochOracle_OutOfOrder(r.epoch, last);
+        if (r.rewardsTotal < before) revert EpochOracle_RewardsShrank(r.rewardsTotal, before);
         // Below four seats no fault is tolerated, so nothing new is earned.
-        uint256 limit = seats < REWARDED_SEATS ? last.rewardsTotal : schedule.scheduleLimit(r.epoch);
+        uint256 limit = seats < REWARDED_SEATS ? before : schedule.scheduleLimit(r.epoch);
         if (r.rewardsTotal > limit || r.rewardsTotal > type(uint128).max) {
             revert EpochOracle_RewardsBeyondSchedule(r.rewardsTotal, limit);
         }

@@ -27,6 +27,7 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
     uint16 private constant LEASED = 2;
 
     uint40 public immutable maxDowntime;
+    uint32 private immutable epochLength;
 
     constructor(
         address authority,
@@ -48,6 +49,7 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
         if (terms.holdback >= most) revert LeaseEscrow_BadBound("holdback", terms.holdback, most);
         if (terms.maxDowntime == 0) revert LeaseEscrow_BadBound("maxDowntime", terms.maxDowntime, 1);
         maxDowntime = terms.maxDowntime;
+        epochLength = t.epochLength;
     }
 
     /// @inheritdoc ILeaseEscrow
@@ -91,7 +93,7 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
     /// @inheritdoc ILeaseEscrow
     function cancel(uint256 leaseId) external {
         Row storage l = _renterLease(leaseId, Status.Pending);
-        l.status = Status.Cancelled;
+        l.cancelled = true;
         emit LeaseCancelled(leaseId, l.deposit);
     }
 
@@ -106,20 +108,18 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
         if (msg.sender != l.provider) revert LeaseEscrow_NotParty(leaseId, msg.sender);
         _checkStart(l.renter, leaseId, resultRoot, validUntil, signature);
         uint40 device = l.device;
-        bytes32 deviceId = deviceRegistry.deviceAt(device);
+        (bytes32 deviceId, bool active) = deviceRegistry.deviceNumbered(device);
         uint256 live = _liveLease(device);
         if (live != 0) revert LeaseEscrow_DeviceLeased(deviceId, live);
-        if (deviceRegistry.activeProvider(deviceId) == address(0)) revert LeaseEscrow_DeviceNotActive(deviceId);
+        if (!active) revert LeaseEscrow_DeviceNotActive(deviceId);
 
         uint40 now_ = uint40(block.timestamp);
-        uint256 paid = StreamMath.duration(l.rate, l.deposit);
-        uint40 stop = now_ + uint40(paid < l.maxDuration ? paid : l.maxDuration);
-        uint128 bond = uint128(StreamMath.cost(l.rate, l.minDuration));
+        uint128 rate = l.rate;
+        uint40 stop = now_ + StreamMath.term(rate, l.deposit, l.maxDuration);
+        uint128 bond = uint128(StreamMath.cost(rate, l.minDuration));
         latestLease[device] = leaseId;
-        l.status = Status.Active;
-        l.start = now_;
         l.bond = bond;
-        l.stop = stop;
+        l.start = now_;
         emit LeaseStarted(leaseId, resultRoot, now_, stop, bond);
         if (bond != 0) _take(_tokenAt(l.tokenIndex), msg.sender, bond);
     }
@@ -127,16 +127,16 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
     /// @inheritdoc ILeaseEscrow
     function topUp(uint256 leaseId, uint128 amount) external nonReentrant {
         Row storage l = _renterLease(leaseId, Status.Active);
-        if (block.timestamp >= l.stop) revert LeaseEscrow_Stopped(leaseId, l.stop);
+        uint40 stop = _stopOf(l);
+        if (block.timestamp >= stop) revert LeaseEscrow_Stopped(leaseId, stop);
         uint128 rate = l.rate;
         uint256 deposit = uint256(l.deposit) + amount;
         uint256 most = StreamMath.cost(rate, l.maxDuration);
         if (amount == 0) revert LeaseEscrow_DepositTooSmall(0, 1);
         if (deposit > most) revert LeaseEscrow_DepositTooLarge(deposit, most);
-        uint256 paid = StreamMath.duration(rate, deposit);
+        stop = l.start + StreamMath.term(rate, deposit, l.maxDuration);
         l.deposit = uint128(deposit);
-        l.stop = l.start + uint40(paid < l.maxDuration ? paid : l.maxDuration);
-        emit LeaseToppedUp(leaseId, amount, l.stop);
+        emit LeaseToppedUp(leaseId, amount, stop);
         _take(_tokenAt(l.tokenIndex), msg.sender, amount);
     }
 
@@ -146,7 +146,7 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
         bool byRenter = msg.sender == l.renter;
         if (!byRenter && msg.sender != l.provider) revert LeaseEscrow_NotParty(leaseId, msg.sender);
         uint40 now_ = uint40(block.timestamp);
-        uint40 stop = l.stop;
+        uint40 stop = _stopOf(l);
         if (now_ >= stop) revert LeaseEscrow_Stopped(leaseId, stop);
         uint256 forfeited;
         uint40 least = l.start + l.minDuration;
@@ -158,7 +158,6 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
             stop = now_;
             if (!byRenter && !free) forfeited = StreamMath.unserved(l.bond, now_ - l.start, l.minDuration);
         }
-        l.status = Status.Ended;
         l.stop = stop;
         l.endedAt = now_;
         if (forfeited != 0) l.forfeited = uint128(forfeited);
@@ -210,10 +209,11 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
     /// @inheritdoc ILeaseEscrow
     function refundDowntime(uint256 leaseId, IEpochOracle.DeviceLeaf calldata leaf, bytes32[] calldata proof) external {
         Row storage l = leases[leaseId];
-        if (l.status != Status.Active && l.status != Status.Ended) revert LeaseEscrow_WrongStatus(leaseId, l.status);
+        if (l.start == 0) revert LeaseEscrow_WrongStatus(leaseId, _statusOf(l));
         uint256 from = oracle.epochStart(leaf.epoch);
-        uint256 to = oracle.epochStart(leaf.epoch + 1);
-        uint256 last = l.endedAt != 0 && l.endedAt < l.stop ? l.endedAt : l.stop;
+        uint256 to = from + epochLength;
+        uint256 last = _stopOf(l);
+        if (l.endedAt != 0 && l.endedAt < last) last = l.endedAt;
         if (last > block.timestamp) last = block.timestamp; // a report may come before its epoch is over
         if (from < l.start || to > last) revert LeaseEscrow_EpochOutsideLease(leaf.epoch, l.start, last);
         if (leaf.epoch < l.nextEpoch) revert LeaseEscrow_EpochOutOfOrder(leaf.epoch, l.nextEpoch);
@@ -221,11 +221,11 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
         if (block.timestamp > from + holdback) {
             revert LeaseEscrow_DowntimeTooOld(leaf.epoch, from + holdback, block.timestamp);
         }
-        bytes32 deviceId = deviceRegistry.deviceAt(l.device);
+        (bytes32 deviceId, ) = deviceRegistry.deviceNumbered(l.device);
         if (leaf.deviceId != deviceId) revert LeaseEscrow_DeviceNotInReport(deviceId, leaf.epoch);
         if (leaf.flags & LEASED == 0) revert LeaseEscrow_NotLeasedInReport(leaf.deviceId, leaf.flags);
         if (leaf.uptimeBps >= 10_000) revert LeaseEscrow_NoDowntime(leaf.epoch, leaf.uptimeBps);
-        if (!oracle.verifyDevice(leaf, proof)) revert LeaseEscrow_DeviceNotInReport(deviceId, leaf.epoch);
+        _checkReported(leaf, proof);
 
         uint256 down = 10_000 - uint256(leaf.uptimeBps);
         uint256 amount = StreamMath.streamed(l.rate, ((to - from) * down) / 10_000);
@@ -263,7 +263,6 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
         Row storage l;
         (leaseId, l) = _nextLease();
         l.renter = msg.sender;
-        l.status = Status.Pending;
         l.tokenIndex = tokenIndex;
         l.maxDuration = uint32(offer.maxDuration);
         l.device = device;

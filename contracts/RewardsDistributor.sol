@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {MerkleProofLib} from "solady/src/utils/MerkleProofLib.sol";
 
 import {NetworkToken} from "./NetworkToken.sol";
@@ -79,7 +80,7 @@ contract RewardsDistributor is IRewardsDistributor, AccessManaged {
         uint256 before = claimed[msg.sender];
         if (cumulative <= before) revert RewardsDistributor_NothingDue(msg.sender, cumulative, before);
         amount = cumulative - before;
-        uint256 total = totalClaimed() + amount;
+        uint256 total = Math.saturatingAdd(totalClaimed(), amount);
         uint256 limit = scheduleLimit(epoch);
         if (total > limit) revert RewardsDistributor_BeyondSchedule(total, limit);
 

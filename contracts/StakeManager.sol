@@ -196,7 +196,9 @@ contract StakeManager is IStakeManager, AccessManaged {
     function _deposit(address who, uint128 amount) private {
         if (amount == 0) revert StakeManager_ZeroAmount();
         if (who == address(0)) revert StakeManager_ZeroAddress();
-        accounts[who].active += amount;
+        Account storage a = accounts[who];
+        if (amount > type(uint128).max - a.active) revert StakeManager_DepositTooLarge(who, a.active, amount);
+        a.active += amount;
         emit Deposited(who, msg.sender, amount);
         IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
     }

@@ -98,7 +98,10 @@ contract ValidatorSet is IValidatorSet, PausableEntry, EIP712 {
     /// @inheritdoc IValidatorSet
     function raiseStake(uint128 amount) external {
         Member storage m = _plannedMember(msg.sender);
-        m.stake += amount;
+        // More than fits is more than there is, which the reservation refuses by name.
+        unchecked {
+            m.stake += amount;
+        }
         emit SeatRaised(msg.sender, m.stake);
         stakeManager.reserve(msg.sender, amount);
     }

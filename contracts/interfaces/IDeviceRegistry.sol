@@ -101,8 +101,8 @@ interface IDeviceRegistry {
     /// @notice Provider of an active device, zero for any other, and the device's number, zero for an unknown id.
     function offered(bytes32 deviceId) external view returns (address provider, uint40 number);
 
-    /// @notice The device with this number, in order of enrolment from 1; zero for none.
-    function deviceAt(uint256 number) external view returns (bytes32 deviceId);
+    /// @notice The device with this number, in order of enrolment from 1, and whether it is active; zeros for none.
+    function deviceNumbered(uint256 number) external view returns (bytes32 deviceId, bool active);
 
     function deviceCount() external view returns (uint40);
 

@@ -149,6 +149,9 @@ interface IEpochOracle {
     /// @notice Who signed; `setId` is zero for an epoch never opened or no longer kept.
     function presence(uint64 epoch) external view returns (uint32 setId, uint32 sealSigners, uint32 reportSigners);
 
+    /// @notice Root of the device tree of a report; zero for an epoch without an accepted one.
+    function devicesRootOf(uint64 epoch) external view returns (bytes32 devicesRoot);
+
     /// @notice Whether `leaf` stands in the report of its epoch.
     function verifyDevice(DeviceLeaf calldata leaf, bytes32[] calldata proof) external view returns (bool);
 

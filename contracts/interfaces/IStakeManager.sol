@@ -27,6 +27,7 @@ interface IStakeManager {
 
     error StakeManager_ZeroAmount();
     error StakeManager_ZeroAddress();
+    error StakeManager_DepositTooLarge(address account, uint128 active, uint128 amount);
     error StakeManager_BadBounty(uint16 bountyBps, uint16 limit);
     error StakeManager_UnbondingTooShort(uint40 unbonding, uint256 needed);
     error StakeManager_OverRelease(address account, uint128 reserved, uint128 amount);

@@ -10,10 +10,11 @@ import {Treasury} from "./Treasury.sol";
 /// @dev Of a lease's money (deposit + bond) the provider is due: stream - downtimeRefund, and bond - forfeited; the renter:
 /// deposit - stream + downtimeRefund + forfeited. The four always sum to deposit + bond.
 abstract contract LeaseBook is Treasury {
-    /// @dev Lease as stored.
+    /// @dev Lease as stored. Its status and, until a side ends it, its stop follow from the rest, so that starting and topping up
+    /// write one slot less.
     struct Row {
         address renter; // slot 0
-        Status status;
+        bool cancelled;
         uint16 tokenIndex;
         uint32 maxDuration;
         uint40 device; // its number in the registry
@@ -25,7 +26,7 @@ abstract contract LeaseBook is Treasury {
         uint128 deposit;
         uint128 bond; // slot 3, from start on
         uint40 start;
-        uint40 stop;
+        uint40 stop; // with endedAt, when a side ends it
         uint40 endedAt;
         uint128 claimed; // slot 4
         uint128 refunded;
@@ -58,13 +59,13 @@ abstract contract LeaseBook is Treasury {
         Row storage l = leases[leaseId];
         v.renter = l.renter;
         v.provider = l.provider;
-        v.deviceId = deviceRegistry.deviceAt(l.device);
+        (v.deviceId, ) = deviceRegistry.deviceNumbered(l.device);
         v.token = _tokenAt(l.tokenIndex);
-        v.status = l.status;
+        v.status = _statusOf(l);
         v.rate = l.rate;
         v.openedAt = l.openedAt;
         v.start = l.start;
-        v.stop = l.stop;
+        v.stop = _stopOf(l);
         v.endedAt = l.endedAt;
         v.minDuration = l.minDuration;
         v.maxDuration = l.maxDuration;
@@ -115,8 +116,22 @@ abstract contract LeaseBook is Treasury {
     /// @dev Number 0 is no device, and has no lease.
     function _liveLease(uint40 device) internal view returns (uint256 leaseId) {
         leaseId = latestLease[device];
+        if (leaseId == 0) return 0;
         Row storage l = leases[leaseId];
-        if (l.status != Status.Active || block.timestamp >= l.stop) return 0;
+        if (l.endedAt != 0 || block.timestamp >= _stopOf(l)) return 0;
+    }
+
+    function _statusOf(Row storage l) internal view returns (Status) {
+        if (l.renter == address(0)) return Status.None;
+        if (l.cancelled) return Status.Cancelled;
+        if (l.start == 0) return Status.Pending;
+        return l.endedAt == 0 ? Status.Active : Status.Ended;
+    }
+
+    /// @dev When the stream ends: with the deposit or the term, unless a side has ended it before. Zero for one not started.
+    function _stopOf(Row storage l) internal view returns (uint40) {
+        if (l.endedAt != 0) return l.stop;
+        return l.start == 0 ? 0 : l.start + StreamMath.term(l.rate, l.deposit, l.maxDuration);
     }
 
     function _nextLease() internal returns (uint256 leaseId, Row storage l) {
@@ -125,7 +140,8 @@ abstract contract LeaseBook is Treasury {
     }
 
     function _streamedAt(Row storage l, uint256 time) internal view returns (uint256) {
-        uint256 until = time < l.stop ? time : l.stop;
+        uint256 stop = _stopOf(l);
+        uint256 until = time < stop ? time : stop;
         uint256 from = l.start;
         return until <= from || from == 0 ? 0 : StreamMath.streamed(l.rate, until - from);
     }
@@ -137,10 +153,10 @@ abstract contract LeaseBook is Treasury {
     }
 
     function _refundable(Row storage l) internal view returns (uint256) {
-        if (l.status == Status.Cancelled) return l.deposit - l.refunded;
+        if (l.cancelled) return l.deposit - l.refunded;
         uint256 due = uint256(l.downtimeRefund) + l.forfeited;
-        bool over = l.status == Status.Ended || (l.status == Status.Active && block.timestamp >= l.stop);
-        if (over) due += l.deposit - _streamedAt(l, l.stop);
+        uint256 stop = _stopOf(l);
+        if (l.endedAt != 0 || (stop != 0 && block.timestamp >= stop)) due += l.deposit - _streamedAt(l, stop);
         return due - l.refunded;
     }
 
@@ -150,13 +166,14 @@ abstract contract LeaseBook is Treasury {
 
     /// @dev Until no downtime of the lease can be attested any more.
     function _bondHeldUntil(Row storage l) internal view returns (uint256) {
-        return uint256(l.stop) + holdback;
+        return uint256(_stopOf(l)) + holdback;
     }
 
     function _inStatus(uint256 leaseId, Status expected) internal view returns (Row storage l) {
         l = leases[leaseId];
-        if (l.status == Status.None) revert LeaseEscrow_UnknownLease(leaseId);
-        if (l.status != expected) revert LeaseEscrow_WrongStatus(leaseId, l.status);
+        Status status = _statusOf(l);
+        if (status == Status.None) revert LeaseEscrow_UnknownLease(leaseId);
+        if (status != expected) revert LeaseEscrow_WrongStatus(leaseId, status);
     }
 
     function _renterLease(uint256 leaseId, Status expected) internal view returns (Row storage l) {
@@ -166,7 +183,7 @@ abstract contract LeaseBook is Treasury {
 
     function _due(uint256 leaseId, address receiver) internal view returns (Row storage l) {
         l = leases[leaseId];
-        if (l.status == Status.None) revert LeaseEscrow_UnknownLease(leaseId);
+        if (l.renter == address(0)) revert LeaseEscrow_UnknownLease(leaseId);
         if (receiver == address(0)) revert LeaseEscrow_ZeroReceiver();
     }
 }

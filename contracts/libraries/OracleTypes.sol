@@ -62,6 +62,27 @@ library OracleTypes {
             );
     }
 
+    /// @notice As below, of a report in the calldata, whose last four fields are the hash's last four words.
+    function reportHashOf(
+        IEpochOracle.Report calldata r,
+        uint256 setId,
+        bytes32 rho
+    ) internal pure returns (bytes32 hash) {
+        bytes32 typeHash = REPORT;
+        uint256 epoch = r.epoch;
+        uint256 round = r.round;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, typeHash)
+            mstore(add(free, 0x20), epoch)
+            mstore(add(free, 0x40), setId)
+            mstore(add(free, 0x60), round)
+            mstore(add(free, 0x80), rho)
+            calldatacopy(add(free, 0xa0), add(r, 0x40), 0x80)
+            hash := keccak256(free, 0x120)
+        }
+    }
+
     function reportHash(IEpochOracle.Report memory r, uint32 setId, bytes32 rho) internal pure returns (bytes32) {
         return
             EfficientHashLib.hash(

@@ -22,6 +22,12 @@ library StreamMath {
         return (amount * SCALE) / rate;
     }
 
+    /// @notice Whole seconds that a deposit pays for within the longest duration agreed.
+    function term(uint256 rate, uint256 deposit, uint256 longest) internal pure returns (uint40) {
+        uint256 paid = duration(rate, deposit);
+        return uint40(paid < longest ? paid : longest);
+    }
+
     /// @notice Fee on the first `amount` claimed of a lease: a share of it, at least the floor, never more than all.
     function fee(uint256 amount, uint256 feeBps, uint256 floor) internal pure returns (uint256) {
         uint256 share = (amount * feeBps + 9_999) / 10_000;

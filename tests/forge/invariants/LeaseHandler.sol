@@ -226,6 +226,14 @@ contract LeaseHandler is Market {
         escrow.collectFees(address(token), SINK);
     }
 
+    function sink() external pure returns (address) {
+        return SINK;
+    }
+
+    function look() external {
+        observe();
+    }
+
     /// @dev Streams never fall, never pass the deposit, and stand still once stopped.
     function observe() internal {
         for (uint256 id = 1; id <= leases; ++id) {

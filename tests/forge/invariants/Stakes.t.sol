@@ -82,6 +82,20 @@ contract StakeInvariants is Checks {
         }
     }
 
+    function invariant_slashes_take_no_more_than_there_is_and_pay_a_tenth_at_most() public view {
+        atMost(handler.burned() + handler.bounties() + handler.withdrawn(), handler.deposited(), "what there was");
+        atMost(handler.bounties() * 10, handler.burned() + handler.bounties(), "a tenth");
+    }
+
+    /// @dev What has been asked back waits a whole unbonding period; the handler sees that nothing leaves sooner.
+    function invariant_unbonding_takes_its_whole_time() public view {
+        for (uint256 i = 0; i < 4; ++i) {
+            address who = handler.who(i);
+            IStakeManager.Account memory a = stake.account(who);
+            if (a.unlockAt != 0) eq(a.unlockAt, handler.askedAt(who) + handler.unbonding(), "the whole time");
+        }
+    }
+
     function afterInvariant() public {
         handler.everyoneLeaves();
         eq(token.balanceOf(address(stake)), 0, "nothing stays behind");
