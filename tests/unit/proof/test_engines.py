@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -119,3 +123,12 @@ def test_pipeline__any_number_of_threads__every_part_once_with_its_seed(threads:
     assert roots == [keccak(bytes([t])) for t in range(9)]
     assert seeds == derive_seeds(bytes(32), roots)
     assert sorted(done) == [(t, part, seeds[t]) for t in range(9) for part in range(3)]
+
+
+def test_import__without_the_compiler__says_which_variable_is_set() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import assay.proof.kernels"],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode
+    assert "EngineUnavailable: NUMBA_DISABLE_JIT is set" in done.stderr
