@@ -149,7 +149,9 @@ class Discovery:
             evidence = checked(row, shown, await self._facts(row), self._chain.domain(ESCROW))
         except (MarketContradicted, RenterError) as error:
             return replace(listing, doubt=str(error))
-        return replace(listing, evidence=evidence)
+        # What is checked is shown as measured, also where the market shows what is declared, or a newer uptime.
+        leaf = evidence.measured.leaf
+        return replace(listing, evidence=evidence, memory_mib=leaf.memory_mib, uptime_bps=leaf.uptime_bps)
 
     async def _facts(self, row: MarketRow) -> ChainFacts:
         block = await self._chain.finalised()

@@ -46,7 +46,7 @@ def checked(row: MarketRow, shown: MarketEvidence, facts: ChainFacts, domain: Do
         raise MarketContradicted(f"the device is {facts.device.provider}'s, not {row.provider}'s")
     measured = _measured(row, shown, facts.devices_root)
     signed = _signed(row, shown, facts, domain)
-    _check_declared(row, shown, facts.device.spec_hash)
+    _check_declared(row, shown, facts.device.spec_hash, measured.leaf.memory_mib)
     return Evidence(facts.device, measured, signed)
 
 
@@ -56,8 +56,10 @@ def _measured(row: MarketRow, shown: MarketEvidence, root: bytes) -> Measured:
     except (ReportLineError, HexadecimalError, TypeError, ValueError) as error:
         raise MarketContradicted(f"the measurement is not in the report of epoch {row.epoch}: {error}") from None
     leaf = measured.leaf
+    # A profile may measure no memory; then a market shows what the specification declares, which is checked below.
+    memory = leaf.memory_mib or row.memory_mib
     said = (row.device_id, row.epoch, row.profile, row.score_gops, row.memory_mib)
-    if (leaf.device_id, leaf.epoch, leaf.profile, leaf.score_gops, leaf.memory_mib) != said:
+    if (leaf.device_id, leaf.epoch, leaf.profile, leaf.score_gops, memory) != said:
         raise MarketContradicted(
             f"the report measured {leaf.score_gops} gops and {leaf.memory_mib} MiB in epoch {leaf.epoch}, "
             f"the market says {row.score_gops} gops and {row.memory_mib} MiB in epoch {row.epoch}"
@@ -101,12 +103,14 @@ def _signed(row: MarketRow, shown: MarketEvidence, facts: ChainFacts, domain: Do
     return signed
 
 
-def _check_declared(row: MarketRow, shown: MarketEvidence, spec_hash: bytes) -> None:
+def _check_declared(row: MarketRow, shown: MarketEvidence, spec_hash: bytes, measured_mib: int) -> None:
     specification = _specification(shown.specification)
     if specification is None:
-        if row.model or row.region:
-            raise MarketContradicted("a model or region is said, and no specification shown for it")
+        if row.model or row.region or row.memory_mib != measured_mib:
+            raise MarketContradicted("a model, memory or region is said, and no specification shown for it")
         return
+    if row.memory_mib not in (measured_mib, specification.memory_mib):
+        raise MarketContradicted(f"{row.memory_mib} MiB are said, {specification.memory_mib} MiB declared")
     if specification.spec_hash != spec_hash:
         raise MarketContradicted("the specification is not the one that the device key signed")
     if (specification.model, specification.region) != (row.model, row.region):

@@ -97,6 +97,19 @@ def test_checked__a_chain_that_says_otherwise__is_believed(facts: ChainFacts) ->
         checked(ROW, SHOWN, facts, DOMAIN)
 
 
+@pytest.mark.parametrize(("said", "holds"), [(81_920, True), (0, True), (99_999, False)])
+def test_checked__no_memory_measured__lets_a_market_show_the_declared_one_only(said: int, holds: bool) -> None:
+    unmeasured = replace(LEAF, memory_mib=0)
+    tree = device_tree([unmeasured, OTHER])
+    shown = replace(SHOWN, leaf=leaf_json(unmeasured), proof=tuple("0x" + node.hex() for node in tree.proof(0)))
+    facts = replace(FACTS, devices_root=tree.root)
+    if holds:
+        assert checked(replace(ROW, memory_mib=said), shown, facts, DOMAIN).measured.leaf.memory_mib == 0
+    else:
+        with pytest.raises(MarketContradicted, match="MiB declared"):
+            checked(replace(ROW, memory_mib=said), shown, facts, DOMAIN)
+
+
 def test_checked__a_device_that_failed__is_not_leased_on_its_failure() -> None:
     failed = replace(LEAF, flags=5)
     tree = device_tree([failed, OTHER])
