@@ -113,12 +113,12 @@ def without_defence(home: Workplace, defence: dict[str, Any]) -> tuple[dict[str,
     return defence, "" if failed else f"{defence['noticed_by']} passes"
 
 
-def run_defences(workers: int) -> int:
-    missed = 0
-    for defence, fault in on_workplaces(workers, read("defences.yml"), without_defence):
+def run_defences(workers: int, only: str) -> int:
+    missed, chosen = 0, [defence for defence in read("defences.yml") if only in defence["threat"]]
+    for defence, fault in on_workplaces(workers, chosen, without_defence):
         missed += bool(fault)
         print(f"{'MISSED ' if fault else 'noticed'} {defence['threat']}{': ' + fault if fault else ''}", flush=True)
-    print(f"{len(read('defences.yml')) - missed} of {len(read('defences.yml'))} noticed")
+    print(f"{len(chosen) - missed} of {len(chosen)} noticed")
     return 1 if missed else 0
 
 
@@ -143,7 +143,7 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=0, help="how many; 0: all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--only", default="", help="part of a path")
+    parser.add_argument("--only", default="", help="part of a path, or of a threat")
     parser.add_argument("--defences", action="store_true", help="the named defences instead")
     parser.add_argument("--again", type=Path, help="only those that survived in these results")
     parser.add_argument("--list", action="store_true")
@@ -151,7 +151,7 @@ def main() -> int:
     arguments = parser.parse_args()
 
     if arguments.defences:
-        return run_defences(arguments.workers)
+        return run_defences(arguments.workers, arguments.only)
     equivalent = argued()
     chosen = [
         m

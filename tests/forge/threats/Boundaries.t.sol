@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
 import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
 import {IRewardsDistributor} from "contracts/interfaces/IRewardsDistributor.sol";
+import {IStakeManager} from "contracts/interfaces/IStakeManager.sol";
 import {IValidatorSet} from "contracts/interfaces/IValidatorSet.sol";
 
 import {Market} from "../base/Market.sol";
@@ -77,6 +78,48 @@ contract Boundaries is Market {
         bytes memory fits =
             abi.encode(authority, token, oracle, uint128(2e23), uint32(1_000), uint16(8_000), uint128(5e18), CLAIM_DELAY);
         vm.deployCode("RewardsDistributor.sol:RewardsDistributor", fits);
+    }
+
+    function test_leaving_in_front_of_a_slash__waits_to_the_last_second() public {
+        stakeFor(address(this), 5e18);
+        stake.requestWithdrawal(5e18);
+        uint256 unlock = block.timestamp + UNBONDING;
+        vm.warp(unlock - 1);
+        vm.expectPartialRevert(IStakeManager.StakeManager_StillLocked.selector);
+        stake.withdraw(address(this));
+        uint256 state = vm.snapshotState();
+        vm.prank(address(fraud));
+        stake.slash(address(this), 2e18, address(0x4e90));
+        vm.warp(unlock);
+        eq(stake.withdraw(address(0x51e4)), 3e18, "what the slash left");
+        vm.revertToState(state);
+        vm.warp(unlock);
+        eq(stake.withdraw(address(0x51e4)), 5e18, "all of it");
+    }
+
+    /// @dev A signature whose s is above half the order, of a signer that was made to fit it.
+    function test_a_high_s__of_a_signer_that_fits__reverts() public {
+        openEpoch(1);
+        bytes32 root = keccak256("s");
+        bytes32 digest = sealDigest(1, 0, root, 1);
+        bytes32 r = 0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798;
+        uint256 half = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
+        IEpochOracle.Quorum memory q = quorumOf(digest, 7);
+        address blob = vm.computeCreateAddress(address(seats), oracle.epochState(1).setId);
+        for (uint256 s = half; s < half + 2; ++s) {
+            address fits = ecrecover(digest, 27, r, bytes32(s));
+            isTrue(fits != address(0), "a signer");
+            bytes memory seated = abi.encodePacked(hex"00", fits, seatSigner(1), seatSigner(2), seatSigner(3));
+            for (uint256 i = 0; i < 4; ++i) seated = abi.encodePacked(seated, seatAccount(i));
+            vm.etch(blob, seated);
+            for (uint256 i = 0; i < 32; ++i) q.signatures[i] = r[i];
+            for (uint256 i = 0; i < 32; ++i) q.signatures[32 + i] = bytes32(s)[i];
+            uint256 state = vm.snapshotState();
+            vm.warp(startOf(1) + 400);
+            if (s > half) vm.expectPartialRevert(IEpochOracle.EpochOracle_BadSignature.selector);
+            oracle.seal(1, 0, root, 1, q);
+            vm.revertToState(state);
+        }
     }
 
     /// @dev Joins, and leaves before the join has taken effect: in for one epoch, and then gone for good.
