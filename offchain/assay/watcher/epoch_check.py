@@ -18,7 +18,7 @@ from assay.proof.verification import Verdict, Verifier
 from assay.protocol import seeds
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.profile import Profile
-from assay.watcher.documents import Index
+from assay.watcher.documents import Index, SignedCommitment
 from assay.watcher.errors import NoAnswer
 from assay.watcher.faults import Fault
 from assay.watcher.notebook import Notebook
@@ -37,7 +37,7 @@ class EpochFile:
 
     sealed: tuple[SealedLeaf, ...] | None = None
     convicted: dict[bytes, Conviction] = field(default_factory=dict)
-    examined: set[bytes] = field(default_factory=set)  # commitments looked at
+    commitments: dict[bytes, dict[bytes, SignedCommitment]] = field(default_factory=dict)  # where a device made two
     said: dict[str, list[Said]] = field(default_factory=dict)  # seat -> what it signed, once each
     batches_read: dict[bytes, int] = field(default_factory=dict)  # content -> convictions when it was read
     unserved: dict[bytes, int] = field(default_factory=dict)  # device -> looks at which nobody had its opening

@@ -119,6 +119,7 @@ class Watch:
         indexes = await self.published.indexes(urls, epoch)
         file = self._files.setdefault(epoch, EpochFile())
         devices = await self._devices.refresh(final)
+        await self._two_commitments(scene, file, indexes, devices)
         done = await self._seal(state, scene, file, indexes, devices, closed)
         # After the openings: batches are worth reading once somebody may have passed what is wrong.
         await self._statements(scene, file, indexes)
@@ -150,7 +151,6 @@ class Watch:
         fault = await asyncio.to_thread(quorum_faults.bad_seal, state.epoch, sealed, key_of, scene.domain)
         if fault is not None:
             await self.prosecutor.bring(fault)
-        await self._two_commitments(scene, file, sealed, indexes, devices)
         if state.rho == NOTHING:
             return closed or state.phase == Phase.VOID  # never drawn, so nothing was sampled
         for found in await self._openings.check(state, file, indexes, devices):
@@ -160,12 +160,7 @@ class Watch:
         return not self._openings.pending(state, file)
 
     async def _two_commitments(
-        self,
-        scene: Scene,
-        file: EpochFile,
-        sealed: Sequence[SealedLeaf],
-        indexes: Sequence[Index],
-        devices: Mapping[bytes, Device],
+        self, scene: Scene, file: EpochFile, indexes: Sequence[Index], devices: Mapping[bytes, Device]
     ) -> None:
         """A device may have shown validators different results: only hashes that differ are fetched."""
         listed: dict[bytes, dict[bytes, str]] = {}
@@ -173,23 +168,17 @@ class Watch:
             for device_id, digests in index.commitments.items():
                 for digest in digests:
                     listed.setdefault(device_id, {}).setdefault(digest, index.url)
-        leaf_of = {leaf.device_id: leaf for leaf in sealed}
         for device_id, contents in listed.items():
-            device, leaf = devices.get(device_id), leaf_of.get(device_id)
-            if device is None or leaf is None or len(contents) < 2:
+            device = devices.get(device_id)
+            if device is None or len(contents) < 2:
                 continue
+            seen = file.commitments.setdefault(device_id, {})
             for digest, url in contents.items():
-                if digest in file.examined:
-                    continue
-                other = await self.published.commitment(url, digest)
-                if other is None:
-                    continue
-                file.examined.add(digest)
-                fault = device_faults.two_commitments(
-                    scene.epoch, leaf, other, device.device_key, scene.domain, device.provider
-                )
-                if fault is not None:
-                    await self.prosecutor.bring(fault)
+                if digest not in seen and (found := await self.published.commitment(url, digest)) is not None:
+                    seen[digest] = found
+            fault = device_faults.two_commitments(list(seen.values()), device.device_key, scene.domain, device.provider)
+            if fault is not None and fault.epoch == scene.epoch:
+                await self.prosecutor.bring(fault)
 
     async def _statements(self, scene: Scene, file: EpochFile, indexes: Sequence[Index]) -> None:
         """Brings what a seat signed twice, and passes of devices that were convicted."""

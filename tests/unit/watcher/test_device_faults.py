@@ -136,7 +136,7 @@ def test_broken_chain__honest_chain_or_a_root_of_nothing_known__no_fault():
 
 
 def test_two_commitments__another_result_signed__both_are_shown():
-    fault = two_commitments(5, sealed(keccak(b"a")), signed(keccak(b"b")), address_of(KEY), DOMAIN, PROVIDER)
+    fault = two_commitments([signed(keccak(b"a")), signed(keccak(b"b"))], address_of(KEY), DOMAIN, PROVIDER)
     assert (fault.kind, fault.subject) == (Kind.TWO_COMMITMENTS, DEVICE)
     assert [c[4] for c in fault.arguments] == [keccak(b"a"), keccak(b"b")]
 
@@ -151,4 +151,4 @@ def test_two_commitments__another_result_signed__both_are_shown():
     ],
 )
 def test_two_commitments__the_same_or_another_epochs_or_not_signed__no_fault(other):
-    assert two_commitments(5, sealed(keccak(b"a")), other, address_of(KEY), DOMAIN, PROVIDER) is None
+    assert two_commitments([signed(keccak(b"a")), other], address_of(KEY), DOMAIN, PROVIDER) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from assay.proof import openings, sampling
 from assay.proof.errors import OpeningError
@@ -100,34 +101,17 @@ def _short_cuts(start: bytes, roots: Sequence[bytes]) -> Iterable[list[bytes]]:
         yield chained
 
 
-def two_commitments(
-    epoch: int, leaf: SealedLeaf, other: SignedCommitment, device_key: str, domain: Domain, provider: str
-) -> Fault | None:
-    """The proof that a device signed something besides what was sealed, or None."""
-    sealed = Commitment(epoch, leaf.job_hash, leaf.device_id, leaf.nonce_root, leaf.result_root)
-    return _two(sealed, leaf.signature, other, device_key, domain, provider)
-
-
-def two_unsealed_commitments(
-    a: SignedCommitment, b: SignedCommitment, device_key: str, domain: Domain, provider: str
-) -> Fault | None:
-    """The same of two that validators hold."""
-    if not signed_by(a.message.digest(domain), a.signature, device_key):
-        return None
-    return _two(a.message, a.signature, b, device_key, domain, provider)
-
-
-def _two(
-    a: Commitment, signature: bytes, other: SignedCommitment, device_key: str, domain: Domain, provider: str
-) -> Fault | None:
-    b = other.message
-    # Of another job hash it is for an epoch that a reorganisation took back.
-    same_job = (a.epoch, a.device_id, a.job_hash) == (b.epoch, b.device_id, b.job_hash)
-    if a == b or not same_job or not signed_by(b.digest(domain), other.signature, device_key):
-        return None
-    arguments = (_argument(a, signature), _argument(b, other.signature))
-    words = f"signed the result 0x{a.result_root.hex()} and the result 0x{b.result_root.hex()}"
-    return Fault(Kind.TWO_COMMITMENTS, a.device_id, a.epoch, "proveTwoCommitments", arguments, words, provider)
+def two_commitments(seen: Sequence[SignedCommitment], device_key: str, domain: Domain, provider: str) -> Fault | None:
+    """The proof that a device signed two results for one job, from the commitments that were seen of it, or None."""
+    signed = [c for c in seen if signed_by(c.message.digest(domain), c.signature, device_key)]
+    for first, second in combinations(signed, 2):
+        a, b = first.message, second.message
+        # Of another job hash it is for an epoch that a reorganisation took back.
+        if a != b and (a.epoch, a.device_id, a.job_hash) == (b.epoch, b.device_id, b.job_hash):
+            arguments = (_argument(a, first.signature), _argument(b, second.signature))
+            words = f"signed the result 0x{a.result_root.hex()} and the result 0x{b.result_root.hex()}"
+            return Fault(Kind.TWO_COMMITMENTS, a.device_id, a.epoch, "proveTwoCommitments", arguments, words, provider)
+    return None
 
 
 def _argument(c: Commitment, signature: bytes) -> CommitmentArgument:
