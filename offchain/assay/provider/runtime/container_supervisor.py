@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,11 @@ class ContainerSupervisor:
             self.pull()
             if reason := self.stop_reason or self.too_late():
                 return {"status": "killed", "exit_code": 137, "reason": reason}
-            container = self.create()
+            container, output = self.create()
         except (docker.errors.DockerException, OSError) as error:
             return {"status": "failed", "exit_code": 125, "reason": f"could not start: {str(error)[:500]}"}
         try:
-            return self.follow(container)
+            return self.follow(container, output)
         finally:
             container.remove(force=True, v=True)
 
@@ -74,19 +75,22 @@ class ContainerSupervisor:
         self.client.images.get(image)
         (self.control / PULLED).touch()
 
-    def create(self) -> Any:
-        """The container, started."""
+    def create(self) -> tuple[Any, Iterator[bytes]]:
+        """The container, started, and what it prints."""
         container = self.client.containers.create(**container_options(self.spec))
         try:
+            # Attached before it starts: nothing is missed, and lines come as they are written. Following the engine's
+            # log would wait for its next look at a file, a quarter of a second with podman.
+            output = container.attach(stream=True, stdout=True, stderr=True, logs=False)
             start_guarded(self.client, container, self.spec, self.control / "deadline")
         except BaseException:
             container.remove(force=True, v=True)
             raise
-        return container
+        return container, output
 
-    def follow(self, container: Any) -> dict[str, Any]:
+    def follow(self, container: Any, output: Iterator[bytes]) -> dict[str, Any]:
         """Copies output and waits for the end or for a limit."""
-        copier = threading.Thread(target=self.copy_output, args=(container,), daemon=True)
+        copier = threading.Thread(target=self.copy_output, args=(output,), daemon=True)
         copier.start()
         started = sized = time.monotonic()
         reason = None
@@ -113,15 +117,13 @@ class ContainerSupervisor:
             return {"status": "killed", "exit_code": 137, "reason": reason}
         return {"status": "exited", "exit_code": int(state["ExitCode"]), "reason": None}
 
-    def copy_output(self, container: Any) -> None:
-        """What the container prints, up to the limit."""
+    def copy_output(self, output: Iterator[bytes]) -> None:
+        """What the container prints, up to the limit. The rest is read all the same, or the engine waits for us."""
         with (self.control / "output.log").open("ab", buffering=0) as log:
-            for piece in container.logs(stream=True, follow=True, stdout=True, stderr=True):
+            for piece in output:
                 kept = piece[: self.limits["output_bytes"] - self.written]
                 log.write(kept)
                 self.written += len(kept)
-                if self.written >= self.limits["output_bytes"]:
-                    return
 
     def limit_reached(self, started: float) -> str | None:
         if self.stop_reason:
