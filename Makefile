@@ -88,8 +88,10 @@ test-unit: setup ## Tests without clock, socket or chain
 
 test-integration: build ## Single parts against a real chain and real processes
 	@# Apart from each other: Playwright keeps an event loop running to the end of its process.
-	for part in chain provider validator market_service; do \
-	  pytest -p no:ape_test tests/integration/$$part -m 'not deep'; done
+	for part in provider market_service; do pytest -p no:ape_test tests/integration/$$part -m 'not deep'; done
+	@# One file a process: most of these wait for a chain in real time while others reckon in virtual time.
+	for part in chain validator; do \
+	  pytest -p no:ape_test -n 2 --dist loadfile tests/integration/$$part -m 'not deep'; done
 
 test-end-to-end: build ## The whole market as a user meets it
 	pytest -p no:ape_test tests/end_to_end

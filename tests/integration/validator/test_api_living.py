@@ -22,8 +22,13 @@ SECONDS = float(os.environ.get("ASSAY_FUZZ_SECONDS", "300"))
 LIMIT_S = 10.0  # a request that takes longer hangs
 MOST_GROWTH_MIB = 60
 LOUD = {"ASSAY_REQUESTS_PER_SECOND": "1000000", "ASSAY_REQUEST_BURST": "1000000"}
-QUIET_EPOCHS = {"epochs": {"epochLength": 60, "openBy": 15, "sealBy": 40, "drawBy": 52, "reportBy": 90},
-                "leases": {"holdback": 250}}  # fmt: skip
+QUIET_EPOCHS = {
+    "epochs": {
+        "genesis": "now+10", "epochLength": 60, "openBy": 15, "sealBy": 40, "drawBy": 52, "reportBy": 90,
+        "proofWindow": 900,
+    },
+    "leases": {"holdback": 250},
+}  # fmt: skip
 POSTS = ("/v1/instants", "/v1/inventories", "/v1/observations", "/v1/seal-proposals", "/v1/report-proposals")
 
 
