@@ -1,34 +1,35 @@
-"""One run of the demo, as a user starts it, shared by the tests that look at what it did."""
+"""One run of the demo, as a user starts it: while its story goes on, others rent on its network."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-DEMO_SECONDS = 280
+START_SECONDS, STORY_SECONDS, LOOK_SECONDS = 120.0, 280.0, 0.5
 
 
-@dataclass(frozen=True)
-class DemoRun:
-    """What the demo left behind."""
+def until(what: str, condition: Callable[[], Any], seconds: float) -> Any:
+    """What the condition gives once it gives something."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
+        time.sleep(LOOK_SECONDS)
+    return value
 
-    status: int
-    printed: str
-    folder: Path
-    outcome: dict[str, Any]
 
-
-def demo_command(folder: Path, out: Path, *more: str) -> list[str]:
-    return ["ape", "run", "devnet", "demo", "--folder", str(folder), "--out", str(out), *more]
+def demo_command(folder: Path, *more: str) -> list[str]:
+    return ["ape", "run", "devnet", "demo", "--folder", str(folder), "--out", str(folder / "demo.json"), *more]
 
 
 def processes_of(folder: Path) -> list[str]:
@@ -45,16 +46,99 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
+@dataclass
+class Demo:
+    """A demo that was started and leaves its network up when its story is over."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+    _outcome: dict[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        assert self.process.poll() is None, (self.folder / "printed").read_text()[-4000:]
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """What happened, once all of it has."""
+
+        def told() -> bool:
+            self.check()
+            return (self.folder / "demo.json").exists()
+
+        if not self._outcome:
+            until("the story", told, STORY_SECONDS)
+            self._outcome = json.loads((self.folder / "demo.json").read_text())
+        return self._outcome
+
+    @property
+    def rpc(self) -> str:
+        """Where the chain answers."""
+
+        def listening() -> re.Match[str] | None:
+            self.check()
+            log = self.folder / "logs" / "anvil.log"
+            return re.search(r"Listening on (\S+)", log.read_text()) if log.exists() else None
+
+        return "http://" + str(until("the chain", listening, START_SECONDS)[1])
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        assert self.status == 0, self.err
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A terminal of somebody on the demo's network, with a context in use."""
+
+    environment: dict[str, str]
+    folder: Path
+
+    def __call__(self, *arguments: str, timeout: float = 90.0) -> Ran:
+        done = subprocess.run(
+            ["assay", *arguments], cwd=self.folder, env=self.environment, capture_output=True, text=True,
+            timeout=timeout, stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo")
-    out = folder / "demo.json"
-    done = subprocess.run(
-        demo_command(folder, out), cwd=ROOT, capture_output=True, text=True, timeout=DEMO_SECONDS, check=False
-    )
-    printed = done.stdout + done.stderr
-    assert out.exists(), f"status {done.returncode}: {printed[-4000:]}"
-    return DemoRun(done.returncode, printed, folder, json.loads(out.read_text()))
+    with (folder / "printed").open("w") as printed:
+        process = subprocess.Popen(
+            demo_command(folder, "--serve"), cwd=ROOT, stdout=printed, stderr=subprocess.STDOUT, text=True,
+            stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+    yield Demo(process, folder)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture(scope="session")
+def shell(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """Somebody with money who has no part in the demo's story."""
+    folder = tmp_path_factory.mktemp("renter")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")}
+    environment |= {"ASSAY_CONTEXTS": str(folder / "contexts.json"), "NO_COLOR": "1"}
+    typed = Shell(environment, folder)
+    set_context = (
+        "--rpc", demo.rpc, "--deployment", str(demo.folder / "deployment.json"),
+        "--key-file", str(demo.folder / "keys/guardian.json"), "--password-file", str(demo.folder / "keys/password"),
+        "--data-dir", str(folder / "data"),
+    )  # fmt: skip
+    assert typed("context", "set", "demo", *set_context).status == 0
+    return typed
 
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -67,7 +151,7 @@ def start_demo(tmp_path: Path) -> Iterator[Start]:
 
     def start(folder: Path, *more: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            demo_command(folder, folder / "demo.json", *more),
+            demo_command(folder, *more),
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,0 +1,59 @@
+"""The demo does what it shows: measured, cheated, slashed, leased, paid."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from tests.end_to_end.conftest import Demo, processes_of, until
+
+EPOCH_TRANSACTIONS = {f"EpochOracle.{name}" for name in ("openEpoch", "seal", "draw", "report")}
+
+
+def test_demo__devices__pass_unless_they_cheat(demo: Demo) -> None:
+    flags = {device["provider"]: device["flags"] for device in demo.outcome["devices"]}
+    cheat = demo.outcome["slash"]["provider"]
+    assert "bad opening" in flags.pop(cheat)
+    assert len(flags) == 2
+    assert all(result == ["passed"] for result in flags.values())
+    scores = {device["provider"]: device["scoreGops"] for device in demo.outcome["devices"]}
+    assert all(scores[provider] > 0 for provider in flags)
+
+
+def test_demo__epoch__took_its_four_transactions(demo: Demo) -> None:
+    names = {transaction["name"] for transaction in demo.outcome["transactions"]}
+    assert names >= EPOCH_TRANSACTIONS
+    assert all(transaction["gas"] > 21_000 for transaction in demo.outcome["transactions"])
+
+
+def test_demo__slash__took_the_cheats_stake_and_nobody_elses(demo: Demo) -> None:
+    slash = demo.outcome["slash"]
+    changes = {stake["name"]: stake["after"] - stake["before"] for stake in demo.outcome["stakes"]}
+    assert slash["amount"] > 0
+    assert changes.pop(slash["provider"]) == -slash["amount"]
+    assert set(changes.values()) == {0}
+    assert slash["bounty"] * 10 <= slash["amount"]
+    proof = [t for t in demo.outcome["transactions"] if t["tx"] == slash["tx"]]
+    assert [t["name"] for t in proof] == ["FraudProofs.proveWrongElement"]
+
+
+def test_demo__lease__was_paid_by_the_second_and_conserves_money(demo: Demo) -> None:
+    lease = demo.outcome["lease"]
+    assert lease["streamed"] == lease["rate"] * lease["seconds"] // 10**18
+    assert lease["claimed"] + lease["fee"] + lease["refunded"] == lease["deposit"]
+    assert lease["claimed"] + lease["fee"] == lease["streamed"]
+    assert lease["jobStatus"] == 0
+    assert lease["jobOutput"].strip()
+
+
+def test_demo__story_over__says_so(demo: Demo) -> None:
+    assert demo.outcome["wallSeconds"] > 0
+    assert "all of it happened" in " ".join((demo.folder / "printed").read_text().split())
+
+
+def test_demo__network_killed_outright__leaves_no_process(demo: Demo) -> None:
+    assert demo.outcome
+    assert any("validator" in line for line in processes_of(demo.folder))
+    os.kill(demo.process.pid, signal.SIGKILL)
+    demo.process.wait(60)
+    until("the end of its children", lambda: not processes_of(demo.folder), 20)
