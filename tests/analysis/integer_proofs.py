@@ -55,41 +55,44 @@ def stream_proofs() -> list[bool]:
                And(part <= bond, Implies(bond > 0, part > 0)),
                bond >= 0, served >= 0, served < least, part_is, bond * (least - served) <= bond * least,
                Implies(bond > 0, bond * (least - served) >= bond)),
-        proven("rate · time of the widest lease stays within a word", IntVal(WORD) > (2**128 - 1) * (2**40 - 1) + SCALE),
+        proven("rate · time of the widest lease stays in a word", IntVal(WORD) > (2**128 - 1) * (2**40 - 1) + SCALE),
         proven("amount · scale of the largest deposit stays within a word", IntVal(WORD) > (2**128 - 1) * SCALE),
     ]  # fmt: skip
 
 
 def word_proofs() -> list[bool]:
-    """Two words of eight lanes, a byte in each; z is stored with its lanes in reverse order."""
+    """Words of eight lanes, a signed byte in each; those of B have their lanes in reverse order."""
     y = [Int(f"y{i}") for i in range(8)]
     z = [Int(f"z{i}") for i in range(8)]
     packed_y = Sum([y[i] * 2 ** (32 * i) for i in range(8)])
     packed_z = Sum([z[i] * 2 ** (32 * i) for i in range(8)])
     columns = [Sum([y[i] * z[c - i] for i in range(8) if 0 <= c - i < 8]) for c in range(15)]
+
     products = [Int(f"p{k}") for k in range(8)]
-    bytes_multiplied = And(*(And(p >= 0, p <= 255 * 255) for p in products))
-    a, b = Int("a"), Int("b")
-    words, column, more, most = Int("words"), Int("column"), Int("more"), 8 * 255 * 255
+    bytes_multiplied = And(*(And(p >= -(2**14), p <= 2**14) for p in products))
+    a, b, words, column, more, most = Int("a"), Int("b"), Int("words"), Int("column"), Int("more"), 8 * 2**14
     low = [Int(f"low{c}") for c in range(7)]
-    below = Sum([low[c] * 2 ** (32 * c) for c in range(7)])
+    below = 2**223 + Sum([low[c] * 2 ** (32 * c) for c in range(7)])
     top = Int("top")
     return [
-        proven("two packed words multiplied are their columns, each in its place; above the 7th nothing is below 2^256",
+        proven("two packed words multiplied are their columns, each in its place; from the 8th on multiples of 2^256",
                packed_y * packed_z == Sum([columns[c] * 2 ** (32 * c) for c in range(15)])),
-        proven("a product of two bytes is at most 255²", And(a * b >= 0, a * b <= 255 * 255),
-               And(a >= 0, a <= 255, b >= 0, b <= 255)),
-        proven("a column of one word's product is at most 8 · 255²", Sum(products) <= most, bytes_multiplied),
-        proven("columns after one word more are within one word more", column + more <= (words + 1) * most,
-               words >= 0, column <= words * most, more <= most),
-        proven("after any number of words up to 8,192 a column is below 2^32, for every K up to 65,536",
-               column < 2**32, words >= 0, words <= 8_192, column <= words * most),
-        proven("columns below 2^32 do not carry: the top 32 bits are the top column",
-               And(below >= 0, below < 2**224, top * 2**224 <= top * 2**224 + below,
-                   top * 2**224 + below < (top + 1) * 2**224),
-               And(*(And(c >= 0, c < 2**32) for c in low)), top >= 0, top < 2**32),
-        proven("the sum over K entries, with 128 taken off each, fits an int256 and the element an int32",
-               And(IntVal(2**255) > 65_536 * 255 * 255, IntVal(2**30) >= 65_536 * 128 * 128)),
+        proven("a product of two signed bytes is within 2^14", And(a * b >= -(2**14), a * b <= 2**14),
+               And(a >= -128, a <= 127, b >= -128, b <= 127)),
+        proven("a column of one word is within 8 products", And(Sum(products) <= most, Sum(products) >= -most),
+               bytes_multiplied),
+        proven("columns after one word more are within one word more",
+               And(column + more <= (words + 1) * most, column + more >= -(words + 1) * most), words >= 0,
+               column <= words * most, column >= -words * most, more <= most, more >= -most),
+        proven("after any number of words up to 8,192 a column is within 2^30, for every K up to 65,536",
+               And(column <= 2**30, column >= -(2**30)), words >= 0, words <= 8_192, column <= words * most,
+               column >= -words * most),
+        proven("with 2^223 added the lower columns neither borrow from the top one nor reach it",
+               And(below >= 0, below < 2**224), And(*(And(c >= -(2**30), c <= 2**30) for c in low))),
+        proven("so that the top 32 bits, signed, are the top column, and the sum fits a signed word",
+               And(top * 2**224 <= top * 2**224 + below, top * 2**224 + below < (top + 1) * 2**224,
+                   top * 2**224 + below < 2**255, top * 2**224 + below >= -(2**255)),
+               And(*(And(c >= -(2**30), c <= 2**30) for c in low)), top >= -(2**30), top <= 2**30),
     ]  # fmt: skip
 
 
