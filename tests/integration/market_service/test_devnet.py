@@ -41,7 +41,9 @@ class Devnet:
         with urllib.request.urlopen(self.market + path, timeout=10) as answer:  # noqa: S310 - loopback
             return json.load(answer)["data"]
 
-    def until(self, path: str, seconds: float, holds: Callable[[Any], Any]) -> Any:
+    def until(
+        self, path: str, seconds: float, holds: Callable[[Any], Any], pause: Callable[[float], None] = time.sleep
+    ) -> Any:
         """What `holds` makes of an answer of the market, once it is something."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -50,7 +52,7 @@ class Devnet:
                     return found
             except (urllib.error.URLError, ConnectionError):
                 pass
-            time.sleep(1)
+            pause(1)
         raise TimeoutError(f"{path}: not within {seconds} s")
 
 
@@ -82,6 +84,10 @@ def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
 def test_lease__with_a_wallet_and_a_mouse__is_checked_started_used_and_settled(devnet: Devnet, page: Page) -> None:
     device = devnet.until("/v1/devices?sort=price", START_SECONDS, lambda rows: rows and rows[0]["deviceId"])
     asked = inject(page, devnet.rpc, RENTER)
+
+    def pause(seconds: float) -> None:
+        page.wait_for_timeout(seconds * 1000)  # the wallet answers only while Playwright's loop runs
+
     page.goto(f"{devnet.market}/rent/{device}")
     page.get_by_label("Hours to pay in").fill("0.1")
     page.get_by_role("button", name="Open the lease").click()
@@ -103,11 +109,11 @@ def test_lease__with_a_wallet_and_a_mouse__is_checked_started_used_and_settled(d
     page.get_by_label("Add hours").fill("0.05")
     before = int(devnet.data(f"/v1/leases/{lease}")["stop"])
     page.get_by_role("button", name="Top up").click()
-    devnet.until(f"/v1/leases/{lease}", 60, lambda row: int(row["stop"]) >= before + 180)
+    devnet.until(f"/v1/leases/{lease}", 60, lambda row: int(row["stop"]) >= before + 180, pause)
     page.goto(f"{devnet.market}/leases/{lease}")
     page.get_by_role("button", name="End now").click()
     page.get_by_role("button", name="Take the refund").click(timeout=WAIT_MS)
-    row = devnet.until(f"/v1/leases/{lease}", 60, lambda row: int(row["refunded"]) > 0 and row)
+    row = devnet.until(f"/v1/leases/{lease}", 60, lambda row: int(row["refunded"]) > 0 and row, pause)
     assert row["renter"] == RENTER
     assert int(row["refunded"]) < int(row["deposit"])
 
