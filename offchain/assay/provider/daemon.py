@@ -8,10 +8,10 @@ from typing import Any
 
 import structlog
 
+from assay.chain.certificate import server_context
 from assay.chain.errors import ChainError
 from assay.provider.api.app import create_app
 from assay.provider.assembly import Parts, assemble
-from assay.chain.certificate import server_context
 from assay.provider.errors import ProviderError
 from assay.provider.http_server import listening_socket, server
 from assay.provider.settings import ProviderSettings
