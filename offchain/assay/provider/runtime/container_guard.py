@@ -17,6 +17,7 @@ from pathlib import Path
 LOOK_S = 0.25
 LATE_S = 5.0  # the keeper ends its container at the deadline itself; the guard only where it hangs
 ASK_S = 20.0
+AWAY_S = 120.0
 GONE = (204, 404)
 
 
@@ -94,8 +95,10 @@ def main(watched: dict[str, object]) -> None:
     deadline = watched["deadline"]
     while start_ticks(keeper) == ticks and not is_over(str(deadline) if deadline else None):
         time.sleep(LOOK_S)
-    # The engine may be restarting: until it answers, the container may run.
-    while not remove(str(watched["engine"]), str(watched["name"])):
+    # The engine may be restarting: until it answers, the container may run. One whose socket stays away is gone.
+    engine, seen = str(watched["engine"]), time.monotonic()
+    while not remove(engine, str(watched["name"])) and time.monotonic() < seen + AWAY_S:
+        seen = time.monotonic() if Path(engine).exists() else seen
         time.sleep(LOOK_S)
 
 
