@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy.exc import OperationalError
 
 from assay.chain.errors import ChainError
+from assay.daemon.ending import end_tasks
 from assay.validator.epoch_run import EpochRun
 from assay.validator.peer_client import PeerClient
 from assay.validator.rules.deadlines import deadlines, epoch_at
@@ -63,9 +64,7 @@ class Daemon:
                 self._collect_done()
                 await self.services.clock.sleep(SCHEDULE_S)
         finally:
-            for task in (*background, *self._tasks.values()):
-                task.cancel()
-            await asyncio.gather(*background, *self._tasks.values(), return_exceptions=True)
+            await end_tasks((*background, *self._tasks.values()))
 
     def _start_due(self) -> None:
         timing = self.services.reader.timing

@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 import uvicorn
@@ -20,6 +20,7 @@ from assay.chain.deployment import Deployment
 from assay.chain.journal import Journal
 from assay.chain.key_files import Key
 from assay.chain.sender import Sender
+from assay.daemon.ending import end_tasks
 from assay.daemon.request_buckets import RequestBuckets
 from assay.protocol.hexadecimal import parse_address
 from assay.signing.errors import SigningError
@@ -185,11 +186,7 @@ async def assembled(settings: ValidatorSettings, key: SignerKey) -> AsyncIterato
         warming = asyncio.create_task(checker.warm_up())
         yield daemon, api
     finally:
-        for task in (tending, warming):
-            if task is not None:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        await end_tasks(task for task in (tending, warming) if task is not None)
         checker.close()
         await peers.close()
         await devices.close()
