@@ -27,6 +27,8 @@ from assay.provider.chain_view import ChainView
 from assay.provider.challenge_desk import ChallengeDesk
 from assay.provider.commitments import CommitmentStore
 from assay.provider.database import open_database
+from assay.provider.demand_desk import DemandDesk
+from assay.provider.demand_sender import DemandSender
 from assay.provider.device import Device
 from assay.provider.disk_volumes import choose_disks
 from assay.provider.errors import ProviderError
@@ -73,6 +75,7 @@ class Parts:
     view: ChainView
     prover: Prover
     keeper: LeaseKeeper
+    demands: DemandDesk
     offers: OfferService
     shells: Shells
     ports: LeasePorts
@@ -128,7 +131,8 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     jobs = JobBook(database, runtime, settings.data_dir, _limits(settings), time.time, disks)
     jobs.restore()
     book = LeaseBook(database)
-    escrow = EscrowSender(chain, sender, settings.receiver or key.address)
+    receiver = settings.receiver or key.address
+    escrow = EscrowSender(chain, sender, receiver)
     holdback = int(await chain.call("LeaseEscrow", "holdback"))
     policy = Policy(claim_every=settings.claim_every, grace=settings.grace, holdback=holdback)
     wipes = WipeRecords(database, chain.domain("LeaseEscrow"), key.sign_digest)
@@ -159,6 +163,10 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         )
     )
     desks = _desks(chain, devices, view, prover, database, keeper)
+    profiles = {device_id: device.profile for device_id, device in devices.items()}
+    answering = DemandSender(chain, sender, view, receiver)
+    demands = DemandDesk(profiles, CommitmentStore(database), answering, prover.prove, prover.open)
+    status["demands"] = demands.status
 
     def started(lease: Lease) -> None:
         book.note(lease.lease_id, lease.device_id)
@@ -187,7 +195,9 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         ready=lambda: bool(status["ready"]),
         status=lambda: status,
     )
-    return Parts(chain, journal, sender, view, prover, keeper, offers, shells, ports, services, devices, status)
+    return Parts(
+        chain, journal, sender, view, prover, keeper, demands, offers, shells, ports, services, devices, status
+    )
 
 
 def _desks(

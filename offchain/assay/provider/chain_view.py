@@ -33,9 +33,9 @@ class ChainView:
             rho=state.rho if state.phase in (Phase.DRAWN, Phase.REPORTED) else None,
         )
 
-    async def latest(self) -> EpochView | None:
+    async def latest(self, at: Block | None = None) -> EpochView | None:
         """The latest opened epoch: the current one, or where that is not opened yet the one before."""
-        block = await self._chain.finalised()
+        block = at or await self._chain.finalised()
         current = int(await self._chain.call("EpochOracle", "currentEpoch", at=block))
         for epoch in (current, current - 1):
             if epoch >= 0 and (view := await self.epoch(epoch, block)):

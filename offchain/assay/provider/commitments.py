@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from assay.protocol.hexadecimal import parse_bytes32
 from assay.provider.database import commitments
 from assay.provider.errors import Conflict
 
@@ -24,6 +26,11 @@ class StoredCommitment:
     nonce_root: bytes
     answer: str
 
+    @property
+    def result_root(self) -> bytes:
+        """What was committed to, 32 bytes."""
+        return parse_bytes32(json.loads(self.answer)["resultRoot"], "resultRoot")
+
 
 class CommitmentStore:
     """One commitment for each device, epoch and epoch seed; a second one is refused by the database itself."""
@@ -40,6 +47,18 @@ class CommitmentStore:
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else StoredCommitment(*row)
+
+    def of_epoch(self, device_id: bytes, epoch: int) -> list[StoredCommitment]:
+        """All of a device in an epoch: more than one only where its opening was reorganised away."""
+        query = select(commitments).where(commitments.c.device_id == device_id, commitments.c.epoch == epoch)
+        with self._engine.connect() as connection:
+            return [StoredCommitment(*row) for row in connection.execute(query)]
+
+    def devices(self) -> list[bytes]:
+        """Devices that ever committed to anything here, retired ones too."""
+        query = select(commitments.c.device_id).distinct().order_by(commitments.c.device_id)
+        with self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
 
     def put(self, stored: StoredCommitment) -> None:
         """Stores what is about to be sent. Raises Conflict where something else was stored before."""

@@ -42,6 +42,7 @@ async def run(settings: ProviderSettings) -> None:
     tasks = [
         asyncio.create_task(parts.sender.run()),
         asyncio.create_task(_follow_blocks(parts, settings.poll_seconds)),
+        asyncio.create_task(_answer_demands(parts, settings.poll_seconds)),
     ]
     serving = asyncio.create_task(web.serve(sockets=[listening]))
     log.info("provider runs", address=f"{settings.host}:{settings.port}", **parts.status)
@@ -106,4 +107,18 @@ async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
                     parts.status["epoch"] = epoch.epoch
         except (ChainError, ProviderError) as error:
             log.warning("this block was not dealt with in full", error=str(error))
+        await asyncio.sleep(poll_seconds)
+
+
+async def _answer_demands(parts: Parts, poll_seconds: float) -> None:
+    """At every new block: answer demands for openings. On its own, since an answer may wait long for its proof."""
+    last = -1
+    while True:
+        try:
+            block = await parts.chain.head()
+            if block.number != last:
+                await parts.demands.tick()
+                last = block.number
+        except (ChainError, ProviderError) as error:
+            log.warning("demands for openings were not looked at in full", error=str(error))
         await asyncio.sleep(poll_seconds)

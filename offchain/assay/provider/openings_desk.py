@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from assay.proof.sampling import SECRET_ROWS, samples
-from assay.protocol.hexadecimal import parse_bytes32
 from assay.protocol.seeds import device_seed
 from assay.provider.commitments import CommitmentStore, StoredCommitment
 from assay.provider.device import Device
@@ -84,8 +82,7 @@ class OpeningsDesk:
     async def _opened(self, device: Device, stored: StoredCommitment, rows: Sequence[tuple[int, int]]) -> bytes:
         seed = device_seed(stored.epoch_seed, device.device_id, stored.profile_id, stored.nonce_root)
         task = Task(device.profile, stored.epoch_seed, seed)
-        committed = parse_bytes32(json.loads(stored.answer)["resultRoot"], "resultRoot")
         # Opening anything but what was committed to would only help somebody to frame the device.
-        if await self._prove(task) != committed:
+        if await self._prove(task) != stored.result_root:
             raise Unavailable("the proof could not be made again as it was committed to")
         return await self._open(task, rows)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from assay.chain.demands import Demand
 from assay.chain.leases import Lease
+from assay.proof.fraud import RoundArgument
+from assay.protocol.profile import Profile
+from assay.provider.demand_rules import OpenDemand
+from assay.provider.views import EpochView
 
 
 @dataclass(frozen=True)
@@ -33,3 +38,28 @@ class Escrow(Protocol):
 
     async def bond_returnable(self, lease_id: int) -> int:
         """What `return_bond` would pay now, base units."""
+
+
+class DemandChain(Protocol):
+    """Demands for openings, and what is needed to answer them. Each raises ChainError."""
+
+    async def open_demand(self, device_id: bytes) -> OpenDemand | None:
+        """The device's demand that is open at the head."""
+
+    async def now(self) -> int:
+        """Timestamp of the head block."""
+
+    async def epoch_at_head(self) -> EpochView | None:
+        """The latest opened epoch, not final yet."""
+
+    async def profile(self, profile_id: int) -> Profile:
+        """A profile of the registry."""
+
+    async def answer_round(self, demand: Demand, shown: RoundArgument) -> Mined:
+        """Shows a round leaf."""
+
+    async def answer_row(self, demand: Demand, shown: RoundArgument, row: bytes, path: tuple[bytes, ...]) -> Mined:
+        """Shows a row of a round."""
+
+    async def collect_bonds(self) -> Mined | None:
+        """Collects the bonds of answered demands; None where nothing is due."""

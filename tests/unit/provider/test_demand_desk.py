@@ -1,0 +1,240 @@
+"""Demands answered from kept proofs and from proofs made again, over a chain that takes only true answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from assay.chain.demands import Demand
+from assay.chain.errors import ChainError
+from assay.proof.engines import engine
+from assay.proof.fraud import RoundArgument
+from assay.proof.proof import Proof
+from assay.protocol.keccak import keccak
+from assay.protocol.merkle import PositionalTree
+from assay.protocol.profile import Profile
+from assay.protocol.seeds import device_seed
+from assay.provider.challenge_desk import ChallengeDesk
+from assay.provider.commitments import CommitmentStore
+from assay.provider.database import open_database
+from assay.provider.demand_desk import RETRY_S, DemandDesk
+from assay.provider.demand_rules import OpenDemand
+from assay.provider.device import Device
+from assay.provider.ports import Mined
+from assay.provider.prover import Prover, Task
+from assay.provider.views import EpochView
+
+from .conftest import DEVICE_ID, ORACLE, PROFILE, SEED, ChainFake, challenge
+
+DEADLINE = 1_000_000
+Shown = tuple[RoundArgument, bytes, tuple[bytes, ...]]
+
+
+@dataclass
+class DemandsFake:
+    """FraudProofs as the desk sees it: one open demand, closed by an answer."""
+
+    view: EpochView | None
+    demand: Demand | None = None
+    answers: list[Shown] = field(default_factory=list)
+    failing: bool = False
+    bond: int = 0
+    collected: int = 0
+
+    async def open_demand(self, device_id: bytes) -> OpenDemand | None:
+        mine = self.demand is not None and self.demand.device_id == device_id
+        return OpenDemand(self.demand, True) if mine and self.demand else None
+
+    async def now(self) -> int:
+        return DEADLINE - 86_400
+
+    async def epoch_at_head(self) -> EpochView | None:
+        return self.view
+
+    async def profile(self, profile_id: int) -> Profile:
+        assert profile_id == PROFILE.id
+        return PROFILE
+
+    async def answer_round(self, demand: Demand, shown: RoundArgument) -> Mined:
+        assert not demand.is_row
+        return await self.answer_row(demand, shown, b"", ())
+
+    async def answer_row(self, demand: Demand, shown: RoundArgument, row: bytes, path: tuple[bytes, ...]) -> Mined:
+        if self.failing:
+            raise ChainError("out of reach")
+        self.answers.append((shown, row, path))
+        self.demand, self.bond = None, self.bond + 1
+        return Mined("0x", 1)
+
+    async def collect_bonds(self) -> Mined | None:
+        if not self.bond:
+            return None
+        self.collected, self.bond = self.collected + self.bond, 0
+        return Mined("0x", 1)
+
+
+@dataclass
+class Provider:
+    """A committed device; `restart` forgets all that was not stored."""
+
+    path: Path
+    chain: DemandsFake
+    proof: Proof
+    now: float = 0.0
+    proved: int = 0
+    provers: list[Prover] = field(default_factory=list)
+
+    def restart(self, devices: tuple[bytes, ...] = (DEVICE_ID,)) -> DemandDesk:
+        prover = Prover(lambda: engine("reference"), kept_proofs=2)
+        self.provers.append(prover)
+
+        async def prove(task: Task) -> Proof:
+            self.proved += 1
+            return await prover.prove(task)
+
+        store = CommitmentStore(open_database(self.path))
+        return DemandDesk(dict.fromkeys(devices, PROFILE), store, self.chain, prove, prover.open, lambda: self.now)
+
+    def ask(self, is_row: bool, t: int = 1, i: int = 5) -> None:
+        self.chain.demand = Demand(1, DEVICE_ID, 5, self.proof.result_root, is_row, t, i, DEADLINE)
+
+
+@pytest.fixture
+async def provider(device: Device, chain: ChainFake, tmp_path: Path) -> AsyncIterator[Provider]:
+    import asyncio
+
+    path = tmp_path / "provider.sqlite"
+    worker = engine("reference")
+    worker.prepare(PROFILE, SEED)
+    made: list[Proof] = []
+
+    async def idle(_device: bytes) -> bool:
+        return True
+
+    async def prove(_device: Device, _view: EpochView, seed: bytes) -> bytes:
+        made.append(worker.prove(seed))
+        return made[0].result_root
+
+    desk = ChallengeDesk(
+        {DEVICE_ID: device}, chain, idle, prove, CommitmentStore(open_database(path)), ORACLE, grace_s=0
+    )
+    await asyncio.gather(*(desk.answer(challenge(n)) for n in range(4)))
+    assert chain.view is not None
+    one = Provider(path, DemandsFake(replace(chain.view, challenges_open=False)), made[0])
+    yield one
+    for prover in one.provers:
+        prover.close()
+
+
+def leads_to_what_was_committed(proof: Proof, shown: RoundArgument) -> bool:
+    tree = proof.result_tree
+    at = (shown.t, proof.round_seeds[shown.t], proof.round_roots[shown.t], tuple(tree.path(shown.t)))
+    return (shown.t, shown.seed, shown.root, shown.path) == at
+
+
+async def test_tick__row_demanded__shown_from_what_was_stored_with_the_commitment(provider: Provider) -> None:
+    provider.ask(is_row=True, t=1, i=5)
+    await provider.restart().tick()
+    ((shown, row, path),) = provider.chain.answers
+    assert leads_to_what_was_committed(provider.proof, shown)
+    assert row == provider.proof.rows.read([(1, 5)])[0].astype("<i4").tobytes()
+    assert list(path) == PositionalTree([root.tobytes() for root in provider.proof.row_roots[1]]).path(5)
+
+
+async def test_tick__round_demanded__its_leaf_is_shown_without_a_row(provider: Provider) -> None:
+    provider.ask(is_row=False, t=0)
+    await provider.restart().tick()
+    ((shown, row, path),) = provider.chain.answers
+    assert leads_to_what_was_committed(provider.proof, shown)
+    assert (row, path) == (b"", ())
+
+
+async def test_tick__restarted_between_two_demands__same_bytes(provider: Provider) -> None:
+    for _ in range(2):
+        provider.ask(is_row=True)
+        await provider.restart().tick()
+    assert provider.chain.answers[0] == provider.chain.answers[1]
+
+
+async def test_tick__answered__not_a_second_time_and_the_bond_collected(provider: Provider) -> None:
+    desk = provider.restart()
+    provider.ask(is_row=False)
+    for _ in range(3):
+        await desk.tick()
+    assert len(provider.chain.answers) == 1
+    assert provider.chain.collected == 1
+    assert desk.status == {"open": 0, "answered": 1}
+
+
+async def test_tick__answered_by_somebody_while_it_proved__nothing_sent(provider: Provider) -> None:
+    desk = provider.restart()
+    provider.ask(is_row=True)
+    proven = desk._prove
+
+    async def slow(task: Task) -> Proof:
+        provider.chain.demand = None
+        return await proven(task)
+
+    desk._prove = slow
+    await desk.tick()
+    assert provider.chain.answers == []
+    assert desk.status["answered"] == 0
+
+
+async def test_tick__device_retired_since__answered_all_the_same(provider: Provider) -> None:
+    provider.ask(is_row=True)
+    await provider.restart(devices=()).tick()
+    assert len(provider.chain.answers) == 1
+
+
+async def test_tick__chain_refuses__tried_again_after_a_while(provider: Provider) -> None:
+    desk = provider.restart()
+    provider.ask(is_row=True)
+    provider.chain.failing = True
+    await desk.tick()
+    provider.chain.failing = False
+    await desk.tick()
+    assert provider.chain.answers == []
+    provider.now = RETRY_S
+    await desk.tick()
+    assert len(provider.chain.answers) == 1
+
+
+async def test_tick__result_that_was_never_committed_here__nothing_proven(provider: Provider) -> None:
+    provider.ask(is_row=True)
+    assert provider.chain.demand is not None
+    provider.chain.demand = replace(provider.chain.demand, result_root=keccak(b"another"))
+    await provider.restart().tick()
+    assert (provider.proved, provider.chain.answers) == (0, [])
+
+
+async def test_tick__proof_does_not_come_out_as_committed__nothing_shown(provider: Provider) -> None:
+    desk = provider.restart()
+    provider.ask(is_row=True)
+    other = engine("reference")
+    other.prepare(PROFILE, SEED)
+    false = other.prove(device_seed(SEED, DEVICE_ID, PROFILE.id, keccak(b"other nonces")))
+
+    async def prove(_task: Task) -> Proof:
+        return false
+
+    desk._prove = prove
+    await desk.tick()
+    assert provider.chain.answers == []
+    assert provider.chain.demand is not None
+
+
+async def test_tick__challenge_of_the_next_epoch_is_coming__waits_until_it_is_answered(provider: Provider) -> None:
+    desk = provider.restart()
+    provider.ask(is_row=True)
+    sealed = provider.chain.view
+    assert sealed is not None
+    provider.chain.view = replace(sealed, epoch=6, epoch_seed=keccak(b"next"), challenges_open=True)
+    await desk.tick()
+    assert (provider.proved, provider.chain.answers) == (0, [])
+    provider.chain.view = replace(sealed, challenges_open=True)  # the epoch that it has committed in
+    await desk.tick()
+    assert len(provider.chain.answers) == 1
