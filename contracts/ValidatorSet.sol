@@ -246,8 +246,7 @@ contract ValidatorSet is IValidatorSet, PausableEntry, EIP712 {
         }
         uint256 waiting = queue.waiting();
         if (joins != address(0) && waiting >= MAX_WAITING) revert ValidatorSet_TooManyChanges(waiting, MAX_WAITING);
-        uint256 limit = n == 0 ? 1 : (n - 1) / 6; // f / 2
-        effective = queue.push(joins, leaves, epoch + NOTICE, limit == 0 ? 1 : limit);
+        effective = queue.push(joins, leaves, epoch + NOTICE, n);
         oracle.noteSetChange();
     }
 

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 /// @title Changes of a set that wait for their epoch
-/// @notice First in, first out, at most `limit` for one epoch; a change that finds its epoch full takes the next.
+/// @notice First in, first out, at most `limitFor` its set for one epoch; a change that finds its epoch full takes the next.
 library SetQueue {
     struct Change {
         address joins; // zero: nobody
@@ -17,26 +17,34 @@ library SetQueue {
         Change[] changes;
     }
 
+    /// @param seats The set with every waiting change made, this one left out.
     function push(
         Queue storage q,
         address joins,
         address leaves,
         uint64 earliest,
-        uint256 limit
+        uint256 seats
     ) internal returns (uint64 effective) {
         uint64 last = q.lastEffective;
+        uint32 count = q.countAtLast;
         if (earliest > last) {
             effective = earliest;
             q.countAtLast = 1;
-        } else if (q.countAtLast < limit) {
+        } else if (count < limitFor(seats > count ? seats - count : 0)) {
+            // The set that this epoch's changes start from has at least so many seats: each of them added one at most.
             effective = last;
-            ++q.countAtLast;
+            q.countAtLast = count + 1;
         } else {
             effective = last + 1;
             q.countAtLast = 1;
         }
         q.lastEffective = effective;
         q.changes.push(Change(joins, effective, leaves));
+    }
+
+    /// @notice Changes that one epoch may make to a set of `n`: max(1, f / 2), f = (n - 1) / 3.
+    function limitFor(uint256 n) internal pure returns (uint256) {
+        return n < 13 ? 1 : (n - 1) / 6;
     }
 
     /// @notice The next change if it is due.

@@ -44,8 +44,9 @@ contract SetChangeThreats is Epochs {
     function test_seats_all_taken_by_one__at_most_half_of_f_an_epoch() public {
         grows(4, 5, 6);
         grows(10, 11, 12);
-        grows(12, 14, 15);
+        grows(12, 13, 15);
         grows(13, 15, 16);
+        grows(17, 19, 20);
         grows(19, 22, 22);
     }
 
