@@ -141,7 +141,8 @@ interface IEpochOracle {
     /// @notice What was sealed and drawn; zeros for what has not happened or is no longer kept.
     function sealOf(uint64 epoch) external view returns (bytes32 sealRoot, uint32 count, uint32 signers, bytes32 rho);
 
-    /// @notice What rewards are claimed against, unless it was vetoed; zeros for an epoch without an accepted report.
+    /// @notice What rewards are claimed against, unless it was vetoed; zeros for an epoch without an accepted report. It
+    /// stays until another report takes its place in the ring, also when the epoch itself is overwritten.
     function rewardsOf(
         uint64 epoch
     ) external view returns (bytes32 rewardsRoot, uint256 rewardsTotal, uint40 reportedAt, bool vetoed);
@@ -149,7 +150,7 @@ interface IEpochOracle {
     /// @notice Who signed; `setId` is zero for an epoch never opened or no longer kept.
     function presence(uint64 epoch) external view returns (uint32 setId, uint32 sealSigners, uint32 reportSigners);
 
-    /// @notice Root of the device tree of a report; zero for an epoch without an accepted one.
+    /// @notice Root of the device tree of a report; zero for an epoch without an accepted one. Kept as long as `rewardsOf`.
     function devicesRootOf(uint64 epoch) external view returns (bytes32 devicesRoot);
 
     /// @notice Whether `leaf` stands in the report of its epoch.

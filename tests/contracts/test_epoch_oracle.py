@@ -308,7 +308,7 @@ def test_an_epoch_skipped__the_next__goes_on(network):
     assert network.EpochOracle.lastReport().epoch == 2
 
 
-def test_ring__epoch_overwritten__zero_state_and_nothing_of_the_old_shows(network):
+def test_ring__epoch_overwritten__zero_state_and_nothing_of_the_old_as_the_new(network):
     epoch = run_epoch(network, 0, network.devices)
     ring = network.EpochOracle.ringSize()
     leaf, proof = epoch.proof(network.devices[0])
@@ -317,13 +317,22 @@ def test_ring__epoch_overwritten__zero_state_and_nothing_of_the_old_shows(networ
     assert oracle.epochState(0).phase == 0
     assert bytes(oracle.epochSeed(0)) == b"\0" * 32
     assert not oracle.provable(0)
-    assert not oracle.verifyDevice(leaf, proof)
+    assert oracle.verifyDevice(leaf, proof)  # the report names its epoch and stays until another takes its place
     fresh = oracle.epochState(ring)
     assert fresh.phase == 1
     assert bytes(fresh.sealRoot) == bytes(fresh.rho) == bytes(fresh.devicesRoot) == b"\0" * 32
     assert not oracle.verifyDevice((ring, *leaf[1:]), proof)
     assert oracle.rewardsOf(ring).reportedAt == 0
     assert oracle.sealOf(ring).count == 0
+
+
+def test_ring__report_overwritten__nothing_of_the_old_shows(network):
+    old = run_epoch(network, 0, network.devices)
+    leaf, proof = old.proof(network.devices[0])
+    run_epoch(network, network.EpochOracle.ringSize(), network.devices)
+    assert not network.EpochOracle.verifyDevice(leaf, proof)
+    assert bytes(network.EpochOracle.devicesRootOf(0)) == b"\0" * 32
+    assert network.EpochOracle.rewardsOf(0).reportedAt == 0
 
 
 def test_verify_device__another_leaf_or_epoch__false(network):
