@@ -5,6 +5,7 @@ SHELL := bash
 
 PYTHON ?= python3
 VENV := .venv
+COMPILED := .build/.compiled
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
@@ -38,7 +39,11 @@ setup: $(VENV)/.installed node_modules/.installed ## Fill .venv and node_modules
 
 # The contracts and the proof kernels are compiled once, side by side; both caches make every later start quick.
 build: setup market-assets ## Compile the contracts and the proof kernels
-	ape compile & compiling=$$!; python -m assay.proof.warm_up; wait $$compiling
+	@# Ape looks at each contract's own file; what it imports may have changed under it, so all are compiled anew.
+	compile() { \
+	  if [ -e $(COMPILED) ] && [ -z "$$(find contracts ape-config.yaml package-lock.json -type f -not -path '*/.cache/*' -newer $(COMPILED) -print -quit)" ]; \
+	  then ape compile; else ape compile --force && touch $(COMPILED); fi; }; \
+	compile & compiling=$$!; python -m assay.proof.warm_up; wait $$compiling
 
 demo: build ## Watch the whole market do its job on a local chain
 	ape run devnet demo
