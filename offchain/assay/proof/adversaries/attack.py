@@ -45,7 +45,8 @@ class Rate:
         n, p = self.trials, self.share
         middle = (p + _Z * _Z / (2 * n)) / (1 + _Z * _Z / n)
         half = _Z * math.sqrt(p * (1 - p) / n + _Z * _Z / (4 * n * n)) / (1 + _Z * _Z / n)
-        return max(0.0, middle - half), min(1.0, middle + half)
+        # At the ends the formula gives 0 and 1 but for rounding.
+        return 0.0 if self.caught == 0 else middle - half, 1.0 if self.caught == n else middle + half
 
 
 def play(attack: Attack, trials: int, first_seed: int = 0) -> Rate:
