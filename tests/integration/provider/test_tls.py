@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from assay.chain.certificate import create_certificate, fingerprint_in, server_context
-from assay.provider.errors import ProviderError
+from assay.chain.errors import BadCertificate
 from assay.provider.http_server import listening_socket, server
 from assay.renter.errors import Unreachable
 from assay.renter.http_client import HttpClient
@@ -60,6 +60,6 @@ def test_certificate__made_once__key_is_the_owners_alone_and_never_overwritten(t
     fingerprint = create_certificate(tmp_path)
     assert fingerprint_in(tmp_path) == fingerprint
     assert (tmp_path / "key.pem").stat().st_mode & 0o777 == 0o600
-    with pytest.raises(ProviderError, match="already"):
+    with pytest.raises(BadCertificate, match="already"):
         create_certificate(tmp_path)
     assert fingerprint_in(tmp_path) == fingerprint
