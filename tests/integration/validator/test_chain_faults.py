@@ -43,6 +43,7 @@ def local(prepared_chain, monkeypatch):
 
 def assert_sound(network: AnvilNetwork) -> None:
     """Nonces without a gap, nothing left waiting, the right result, and nothing signed twice."""
+    asyncio.run(network.local.call("evm_mine"))  # the daemons may have been stopped just after they sent something
     for i, (mined, waiting) in asyncio.run(network.counts()).items():
         assert mined == waiting, f"seat {i}"
         db = sqlite3.connect(network.folder / f"node-{i}" / "journal.sqlite")

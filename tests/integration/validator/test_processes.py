@@ -107,12 +107,11 @@ async def check_refusals(net: Network, tmp_path: Path) -> None:
             await asyncio.sleep(0.1)
     wrong = tmp_path / "wrong"
     wrong.write_text("not it")
-    other = free_port()
     refused = {
         "cannot listen": net.options(seat, port=net.seats[1].port),
-        "ith": net.options(seat, port=other),
-        "password does not unlock": [*net.options(seat, port=other), "--password-file", wrong],
-        "no chain answers": net.options(seat, port=other, rpc="http://127.0.0.1:9"),
+        "ith": net.options(seat, port=free_port()),
+        "password does not unlock": [*net.options(seat, port=free_port()), "--password-file", wrong],
+        "no chain answers": net.options(seat, port=free_port(), rpc="http://127.0.0.1:9"),
     }
     errors = await asyncio.gather(*(assay("validator", "run", *options, status=1) for options in refused.values()))
     for words, error in zip(refused, errors, strict=True):
