@@ -31,6 +31,8 @@ DAY = 86_400
 @pytest.fixture
 def asked(network, tmp_path):
     """Epoch 0 with device 0 sealed and drawn, its commitment stored, and a stranger with bonds to ask for."""
+    # What is sent past Ape is not always undone by it.
+    before = network.chain.snapshot()
     epoch = Epoch(network, 0).open()
     committed = epoch.commit(network.devices[0], prove=True)
     epoch.seal([committed, epoch.commit(network.devices[1])]).draw()
@@ -40,7 +42,8 @@ def asked(network, tmp_path):
         StoredCommitment(device.id, 0, epoch.seed, device.profile.id, message.nonce_root, json.dumps(message.to_json()))
     )
     network.chain.provider.set_balance(KEY.address, 10**20)
-    return epoch, committed
+    yield epoch, committed
+    network.chain.restore(before)
 
 
 @asynccontextmanager
