@@ -92,7 +92,8 @@ async def test_name__with_a_private_and_a_public_address__is_connected_to_the_pu
     [
         (["internet"], "127.0.0.1:8700"), (["internet"], "169.254.169.254:80"), (["internet"], "inside.org:443"),
         (["internet"], "[::1]:8700"), (["internet"], "[::ffff:127.0.0.1]:8700"), (["internet"], "example.org:25"),
-        (["internet"], "0.0.0.0:8700"), (["pypi.org"], "example.org:443"), (["pypi.org"], f"{PUBLIC}:443"),
+        (["internet"], "0.0.0.0:8700"), (["data.example.org"], "example.org:443"),
+        (["data.example.org"], f"{PUBLIC}:443"),
         (["example.org"], "example.org:22"),
     ],
 )  # fmt: skip

@@ -9,14 +9,15 @@ import pytest
 from assay.provider.errors import ProviderError
 from assay.provider.runtime.egress_rules import EgressRules, is_public
 
-LISTED = EgressRules.parse(["pypi.org", "*.pythonhosted.org", "git.example.org:22"])
+LISTED = EgressRules.parse(["data.example.org", "*.example.net", "git.example.org:22"])
 
 
 @pytest.mark.parametrize(
     ("host", "port", "allowed"),
     [
-        ("pypi.org", 443, True), ("PyPI.org.", 80, True), ("pypi.org", 22, False), ("evil-pypi.org", 443, False),
-        ("pypi.org.evil.org", 443, False), ("files.pythonhosted.org", 443, True), ("pythonhosted.org", 443, False),
+        ("data.example.org", 443, True), ("Data.Example.org.", 80, True), ("data.example.org", 22, False),
+        ("evil-data.example.org", 443, False),
+        ("data.example.org.evil.org", 443, False), ("files.example.net", 443, True), ("example.net", 443, False),
         ("git.example.org", 22, True), ("git.example.org", 443, False), ("151.101.0.223", 443, False),
     ],
 )  # fmt: skip
@@ -30,13 +31,13 @@ def test_internet__any_port_but_mail__and_none__nothing() -> None:
     assert not none.allow("example.org", 443) and none.closed
 
 
-@pytest.mark.parametrize("rules", [["none"], ["internet"], ["pypi.org", "*.b.org:8443"]])
+@pytest.mark.parametrize("rules", [["none"], ["internet"], ["data.example.org", "*.b.org:8443"]])
 def test_rules__written_and_read__are_the_same(rules: list[str]) -> None:
     assert EgressRules.parse(rules).names() == rules
 
 
 @pytest.mark.parametrize(
-    "rules", [["none", "pypi.org"], ["internet", "a"], ["http://a"], ["a:99999"], ["a b"], ["a/8"]]
+    "rules", [["none", "data.example.org"], ["internet", "a"], ["http://a"], ["a:99999"], ["a b"], ["a/8"]]
 )
 def test_rules__malformed__are_refused(rules: list[str]) -> None:
     with pytest.raises(ProviderError, match="egress"):

@@ -29,7 +29,7 @@ class EgressRules:
 
     @classmethod
     def parse(cls, setting: Sequence[str]) -> EgressRules:
-        """From `none`, `internet` or patterns such as pypi.org, *.pythonhosted.org or git.example.org:22. Raises
+        """From `none`, `internet` or patterns such as data.example.org, *.example.net or git.example.org:22. Raises
         ProviderError.
         """
         if list(setting) in ([], [NONE]):
