@@ -10,6 +10,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from support.epochs import run_epoch
+from support.lettings import Letting
 from support.network import CONTRACTS, Network
 from support.parameters import SEATS, parameters_for
 
@@ -65,3 +67,14 @@ def guardian(accounts):
 @pytest.fixture
 def stranger(accounts):
     return accounts[40]
+
+
+@pytest.fixture(scope="module")
+def measured(enrolled):
+    """Epoch 0, in which every device passed; it stands before each test of a file."""
+    return run_epoch(enrolled, 0, enrolled.devices)
+
+
+@pytest.fixture
+def letting(measured, network):
+    return Letting(network, measured, network.devices[0], network.accounts[30])

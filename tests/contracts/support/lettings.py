@@ -86,3 +86,7 @@ def offer_values(offer: Offer) -> list[Any]:
         offer.provider, offer.device_id, offer.token, offer.rate, offer.min_duration, offer.max_duration,
         offer.valid_until, offer.nonce, offer.renter,
     ]  # fmt: skip
+
+
+def owed(letting):
+    return letting.escrow.owed(letting.network.TestToken)
