@@ -19,11 +19,13 @@ from fastapi import FastAPI, Request, Response
 
 from assay.proof.adversaries.skipped_rows import SkippedRows
 from assay.proof.engines.registry import engine
+from assay.proof.probe.layout import lane_samples
+from assay.proof.probe.result import ProbeResult
 from assay.proof.proof import Proof
 from assay.proof.sampling import samples
 from assay.protocol.hexadecimal import parse_bytes32, parse_hex, to_hex
 from assay.protocol.keccak import keccak
-from assay.protocol.messages import Challenge, Commitment
+from assay.protocol.messages import Challenge, Commitment, LaneCommitment, ProbeNonce
 from assay.protocol.profile import Profile
 from assay.protocol.quorum import quorum
 from assay.protocol.seeds import device_seed, nonce_root
@@ -45,7 +47,10 @@ class Device:
         self._domain, self._seats, self._workers = domain, seats, workers
         self._challenges: dict[tuple[int, bytes], dict[str, tuple[bytes, bytes]]] = {}
         self._answers: dict[tuple[int, bytes], asyncio.Future] = {}
+        self._nonces: dict[tuple[int, bytes], dict[str, tuple[bytes, bytes]]] = {}
+        self._lanes: dict[tuple[int, bytes], asyncio.Future] = {}
         self.proofs: dict[int, Proof] = {}
+        self.probes: dict[int, ProbeResult] = {}
         self._answered = 0
 
     async def challenge(self, challenge: Challenge, signature: bytes) -> bytes:
@@ -62,12 +67,7 @@ class Device:
 
     async def _work(self, key: tuple[int, bytes]) -> None:
         collected = self._challenges[key]
-        while len(collected) < quorum(self._seats):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-        for _ in range(int(GRACE_S / 0.02)):
-            if len(collected) == self._seats:
-                break
-            await asyncio.sleep(0.02)
+        await self._quorum(collected)
         epoch, epoch_seed = key
         used = sorted(collected.items(), key=lambda item: int(item[0], 16))
         root = nonce_root([(validator, nonce) for validator, (nonce, _) in used])
@@ -89,6 +89,52 @@ class Device:
             "signature": to_hex(message.sign(self._domain, self.key)),
         }
         self._answers[key].set_result(json.dumps(answer).encode())
+
+    async def probe(self, nonce: ProbeNonce, signature: bytes) -> bytes:
+        key = (nonce.epoch, nonce.epoch_seed)
+        collected = self._nonces.setdefault(key, {})
+        collected.setdefault(nonce.validator, (nonce.nonce, signature))
+        if key not in self._lanes:
+            self._lanes[key] = asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().create_task(self._walk(key, nonce.result_root))
+            for old in [k for k in self._lanes if k[0] + KEPT_EPOCHS < nonce.epoch]:
+                del self._lanes[old], self._nonces[old]
+                self.probes.pop(old[0], None)
+        return await asyncio.shield(self._lanes[key])
+
+    async def _walk(self, key: tuple[int, bytes], result_root: bytes) -> None:
+        collected = self._nonces[key]
+        await self._quorum(collected)
+        epoch, epoch_seed = key
+        used = sorted(collected.items(), key=lambda item: int(item[0], 16))
+        challenge = nonce_root([(validator, nonce) for validator, (nonce, _) in used])
+        loop = asyncio.get_running_loop()
+        walked = await loop.run_in_executor(self._workers, self._probe, epoch, epoch_seed, challenge)
+        self.probes[epoch] = walked
+        message = LaneCommitment(epoch, epoch_seed, self.device_id, result_root, challenge, walked.lane_root)
+        answer = {
+            **message.to_json(),
+            "nonces": [
+                {"validator": validator, "nonce": to_hex(nonce), "signature": to_hex(signature)}
+                for validator, (nonce, signature) in used
+            ],
+            "signature": to_hex(message.sign(self._domain, self.key)),
+        }
+        self._lanes[key].set_result(json.dumps(answer).encode())
+
+    def _probe(self, epoch: int, epoch_seed: bytes, challenge: bytes) -> ProbeResult:
+        return ENGINES[self.profile, epoch_seed, self.fault == "wrong-rows"].probe(self.proofs[epoch], challenge)
+
+    async def _quorum(self, collected: dict) -> None:
+        while len(collected) < quorum(self._seats):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        for _ in range(int(GRACE_S / 0.02)):
+            if len(collected) == self._seats:
+                break
+            await asyncio.sleep(0.02)
+
+    def open_lanes(self, epoch: int, rho: bytes) -> bytes:
+        return self.probes[epoch].open(lane_samples(rho, self.device_id, self.profile))
 
     def _prove(self, epoch_seed: bytes, root: bytes) -> Proof:
         key = (self.profile, epoch_seed, self.fault == "wrong-rows")
@@ -129,6 +175,20 @@ def application(devices: dict[bytes, Device]) -> FastAPI:
         if device.fault == "silent":
             await asyncio.sleep(3600)
         return Response(await device.challenge(challenge, signature), media_type="application/json")
+
+    @app.post("/v1/probes")
+    async def probes(request: Request) -> Response:
+        body = json.loads(await request.body())
+        signature = parse_hex(body.pop("signature"))
+        nonce = ProbeNonce.from_json(body)
+        return Response(await devices[nonce.device_id].probe(nonce, signature), media_type="application/json")
+
+    @app.post("/v1/lanes")
+    async def lanes(request: Request) -> Response:
+        body = json.loads(await request.body())
+        device, rho = devices[parse_bytes32(body["deviceId"])], parse_bytes32(body["rho"])
+        opening = await asyncio.get_running_loop().run_in_executor(None, device.open_lanes, body["epoch"], rho)
+        return Response(opening, media_type="application/octet-stream")
 
     @app.post("/v1/openings")
     async def openings(request: Request) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -25,6 +25,10 @@ class Rows(Protocol):
         """Rows (t, i) in the order asked, int32 of shape (len(indices), N)."""
         ...
 
+    def without_window(self) -> Rows:
+        """The same without a window on the card; itself where there is none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class KeptRows:
@@ -34,6 +38,9 @@ class KeptRows:
 
     def read(self, indices: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
         return np.stack([self.products[t, i] for t, i in indices])
+
+    def without_window(self) -> KeptRows:
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,9 @@ class RecomputedRows:
             for i, row in zip(distinct, self.multiply(t, distinct), strict=True):
                 found[t, i] = row
         return np.stack([found[index] for index in indices])
+
+    def without_window(self) -> RecomputedRows:
+        return self
 
 
 @dataclass(frozen=True)
@@ -106,6 +116,11 @@ class Proof:
         if isinstance(self.rows, KeptRows):
             return self.rows.products[self.profile.T - self.profile.W :].astype(np.uint16)
         return None
+
+    def without_window(self) -> Proof:
+        """The same without a window on the card, for the next proof to have one; itself where there is none."""
+        rows = self.rows.without_window()
+        return self if rows is self.rows else replace(self, rows=rows)
 
     def open(self, indices: Sequence[tuple[int, int]]) -> bytes:
         """The opening of rows (t, i), in the order asked (format in `assay.proof.openings`).

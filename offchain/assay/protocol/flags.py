@@ -16,3 +16,4 @@ class Flag(IntFlag):
     UNREACHABLE = 16
     NO_OPENING = 32
     UNSCORED = 64
+    MEMORY = 128  # in observations only: the memory claimed was shown in time; a report has `memoryMiB` instead

@@ -8,8 +8,8 @@ from typing import ClassVar
 from assay.protocol.typed_message import MessageError, TypedMessage
 
 __all__ = [
-    "ALL", "Challenge", "Commitment", "Enrol", "EpochReport", "Gossip", "Handover", "LeaseRequest",
-    "LeaseStart", "MessageError", "Observations", "Offer", "Seal", "SeatClaim", "TypedMessage",
+    "ALL", "Challenge", "Commitment", "Enrol", "EpochReport", "Gossip", "Handover", "LaneCommitment", "LeaseRequest",
+    "LeaseStart", "MessageError", "Observations", "Offer", "ProbeNonce", "Seal", "SeatClaim", "TypedMessage",
 ]  # fmt: skip
 
 
@@ -178,6 +178,43 @@ class Gossip(TypedMessage):
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeNonce(TypedMessage):
+    """A validator's fresh nonce for the memory probe of what a device has committed to, signed by its seat's signer;
+    no contract reads it."""
+
+    TYPE: ClassVar[str] = (
+        "ProbeNonce(uint64 epoch,bytes32 epochSeed,bytes32 deviceId,bytes32 resultRoot,address validator,bytes32 nonce)"
+    )
+    CONTRACT: ClassVar[str] = "EpochOracle"
+
+    epoch: int
+    epoch_seed: bytes
+    device_id: bytes
+    result_root: bytes
+    validator: str
+    nonce: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LaneCommitment(TypedMessage):
+    """Where the lanes of a device's memory probe ended, signed by the device key; `challenge` is π. No contract reads
+    it: the lane root stands in the sealed leaf."""
+
+    TYPE: ClassVar[str] = (
+        "LaneCommitment(uint64 epoch,bytes32 epochSeed,bytes32 deviceId,bytes32 resultRoot,bytes32 challenge,"
+        "bytes32 laneRoot)"
+    )
+    CONTRACT: ClassVar[str] = "EpochOracle"
+
+    epoch: int
+    epoch_seed: bytes
+    device_id: bytes
+    result_root: bytes
+    challenge: bytes
+    lane_root: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseRequest(TypedMessage):
     """A renter's request to its provider over HTTP. `content_hash` is H of the body, `issued_at` seconds."""
 
@@ -206,5 +243,5 @@ class Wiped(TypedMessage):
 
 ALL: tuple[type[TypedMessage], ...] = (
     Challenge, Commitment, Seal, Observations, EpochReport, Offer, LeaseStart, Handover, Enrol, SeatClaim,
-    Gossip, LeaseRequest, Wiped,
+    Gossip, ProbeNonce, LaneCommitment, LeaseRequest, Wiped,
 )  # fmt: skip

@@ -86,7 +86,7 @@ _TOKEN = 10**18
 # Rounds of edge and datacenter make ten seconds at 100 and 990 TOPS, rates assumed, not yet measured.
 NAMED: dict[str, Profile] = {
     "micro": Profile(
-        1, M=256, N=256, K=4_096, T=8, chunk=256, k=64, W=2,
+        1, M=256, N=256, K=4_096, T=8, chunk=256, k=64, W=8,
         deadline_ms=8_000, credit=1, max_gops=100_000, stake=1_000 * _TOKEN,
     ),
     "edge": Profile(

@@ -35,6 +35,7 @@ from assay.provider.errors import ProviderError
 from assay.provider.escrow_sender import EscrowSender
 from assay.provider.handover_desk import HandoverDesk
 from assay.provider.jobs import JobBook
+from assay.provider.lane_commitments import LaneCommitmentStore
 from assay.provider.lease_book import LeaseBook
 from assay.provider.lease_keeper import LeaseKeeper
 from assay.provider.lease_ports import LeasePorts
@@ -44,6 +45,7 @@ from assay.provider.notebooks import Notebooks
 from assay.provider.offer_service import OfferService
 from assay.provider.offers import OfferBook, Price, rate_of
 from assay.provider.openings_desk import OpeningsDesk
+from assay.provider.probe_desk import ProbeDesk
 from assay.provider.prover import Prover, Task
 from assay.provider.request_signatures import RequestGuard
 from assay.provider.reverse_proxy import ReverseProxy
@@ -178,6 +180,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         challenges=desks[0],
         openings=desks[1],
         handovers=desks[2],
+        probes=desks[3],
         escrow=escrow,
         jobs=jobs,
         notebooks=Notebooks(database, jobs),
@@ -207,19 +210,24 @@ def _desks(
     prover: Prover,
     database: Database,
     keeper: LeaseKeeper,
-) -> tuple[ChallengeDesk, OpeningsDesk, HandoverDesk]:
+) -> tuple[ChallengeDesk, OpeningsDesk, HandoverDesk, ProbeDesk]:
     async def root_of(task: Task) -> bytes:
         return (await prover.prove(task)).result_root
+
+    async def walk(task: Task, challenge: bytes) -> tuple[bytes, bytes]:
+        probed = await prover.probe(task, challenge)
+        return probed.proof.result_root, probed.lane_root
 
     async def prove(device: Device, epoch: EpochView, seed: bytes) -> bytes:
         return await root_of(Task(device.profile, epoch.epoch_seed, seed))
 
-    store = CommitmentStore(database)
+    store, lanes = CommitmentStore(database), LaneCommitmentStore(database)
     oracle, escrow = chain.domain("EpochOracle"), chain.domain("LeaseEscrow")
     return (
         ChallengeDesk(devices, view, keeper.idle, prove, store, oracle),
         OpeningsDesk(devices, view, store, root_of, prover.open),
         HandoverDesk(database, devices, view, root_of, prover.open, escrow),
+        ProbeDesk(devices, view, store, lanes, walk, prover.open_lanes, oracle),
     )
 
 

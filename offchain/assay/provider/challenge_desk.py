@@ -4,61 +4,25 @@ commitment.
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 
 import structlog
 
 from assay.protocol.messages import Commitment
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import Domain
-from assay.provider.challenge_rules import SignedChallenge, check, readiness
+from assay.provider.challenge_rules import SignedChallenge, check
 from assay.provider.commitments import CommitmentStore, StoredCommitment
 from assay.provider.device import Device
-from assay.provider.errors import Conflict, NotFound, Unavailable
+from assay.provider.errors import Conflict, NotFound
+from assay.provider.nonce_rounds import GRACE_S, HOLD_S, NonceRounds
 from assay.provider.views import Epochs, EpochView
-
-GRACE_S = 0.3
-HOLD_S = 60.0
-KEPT_EPOCHS = 2
 
 Prove = Callable[[Device, EpochView, bytes], Awaitable[bytes]]
 """Does the work for a device from its first seed (32 bytes) and gives its resultRoot."""
 
-Key = tuple[bytes, int, bytes]
 log = structlog.get_logger()
-
-
-@dataclass
-class _Round:
-    """The challenges of one device in one epoch, until its commitment is there."""
-
-    seats: int
-    answer: asyncio.Future[str]
-    collected: dict[str, SignedChallenge] = field(default_factory=dict)
-    task: asyncio.Task[None] | None = None
-    complete: asyncio.Event = field(default_factory=asyncio.Event)
-    frozen: bool = False
-
-    def add(self, signed: SignedChallenge) -> None:
-        """Takes a challenge; a retry must bring the same nonce. One that comes after the start changes
-        nothing.
-        """
-        account = signed.challenge.validator.lower()
-        known = self.collected.get(account)
-        if known is not None and known.challenge.nonce != signed.challenge.nonce:
-            raise Conflict(f"{signed.challenge.validator} has sent another nonce in this epoch")
-        if known is None and not self.frozen:
-            self.collected[account] = signed
-        if readiness(self.collected, self.seats) == "start":
-            self.complete.set()
-
-    def freeze(self) -> list[SignedChallenge]:
-        """Closes the list: ascending by seat account, as the nonce root needs it."""
-        self.frozen = True
-        return [self.collected[account] for account in sorted(self.collected, key=lambda a: int(a, 16))]
 
 
 class ChallengeDesk:
@@ -81,9 +45,7 @@ class ChallengeDesk:
         self._prove = prove
         self._store = store
         self._domain = domain
-        self._grace_s = grace_s
-        self._hold_s = hold_s
-        self._rounds: dict[Key, _Round] = {}
+        self._rounds: NonceRounds[SignedChallenge] = NonceRounds("commitment", grace_s, hold_s)
 
     async def answer(self, signed: SignedChallenge) -> str:
         """The commitment as JSON, held until it is there.
@@ -103,40 +65,7 @@ class ChallengeDesk:
             return stored.answer
         if not await self._idle(device.device_id):
             raise Conflict(f"device {device.name} is leased and answers no challenges")
-        current = self._round(key, view)
-        current.add(signed)
-        if current.task is None and readiness(current.collected, current.seats) != "wait":
-            current.task = asyncio.create_task(self._work(key, device, view, current))
-        try:
-            return await asyncio.wait_for(asyncio.shield(current.answer), self._hold_s)
-        except TimeoutError as error:
-            raise Unavailable(f"no commitment for epoch {view.epoch} within {self._hold_s:.0f} s") from error
-
-    def _round(self, key: Key, view: EpochView) -> _Round:
-        if key not in self._rounds:
-            for old in [k for k in self._rounds if k[1] + KEPT_EPOCHS <= view.epoch]:
-                del self._rounds[old]
-            future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-            # A failure nobody waits for any more is logged by _work; it must not be reported a second time.
-            future.add_done_callback(lambda done: done.cancelled() or done.exception())
-            self._rounds[key] = _Round(seats=len(view.seats), answer=future)
-        return self._rounds[key]
-
-    async def _work(self, key: Key, device: Device, view: EpochView, current: _Round) -> None:
-        try:
-            try:
-                await asyncio.wait_for(current.complete.wait(), self._grace_s)
-            except TimeoutError:
-                log.debug("grace over", device=device.name, epoch=view.epoch, nonces=len(current.collected))
-            answer = await self._commit(device, view, current.freeze())
-        except Exception as error:
-            log.error("challenge failed", device=device.name, epoch=view.epoch, error=str(error))
-            self._rounds.pop(key, None)
-            if not current.answer.done():
-                current.answer.set_exception(Unavailable("the device could not do the work"))
-            return
-        if not current.answer.done():
-            current.answer.set_result(answer)
+        return await self._rounds.answer(key, len(view.seats), signed, lambda used: self._commit(device, view, used))
 
     async def _commit(self, device: Device, view: EpochView, used: list[SignedChallenge]) -> str:
         root = nonce_root([(s.challenge.validator, s.challenge.nonce) for s in used])

@@ -1,4 +1,4 @@
-"""Which challenges a device accepts, and when it has enough of them to start."""
+"""Which challenges and nonces a device accepts, and when it has enough of them to start."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from assay.protocol.messages import Challenge
+from assay.protocol.messages import Challenge, ProbeNonce
 from assay.protocol.quorum import quorum
 from assay.protocol.signing import Domain, SignatureError
 from assay.provider.errors import Conflict, Forbidden, NotAuthorised
@@ -20,8 +20,41 @@ class SignedChallenge:
     challenge: Challenge
     signature: bytes
 
+    @property
+    def account(self) -> str:
+        """Whose it is."""
+        return self.challenge.validator
+
+    @property
+    def nonce(self) -> bytes:
+        """32 bytes."""
+        return self.challenge.nonce
+
     def to_json(self) -> dict[str, object]:
         return {**self.challenge.to_json(), "signature": "0x" + self.signature.hex()}
+
+
+@dataclass(frozen=True)
+class SignedProbeNonce:
+    """A nonce for the memory probe with its seat's compact signature (64 bytes)."""
+
+    message: ProbeNonce
+    signature: bytes
+
+    @property
+    def account(self) -> str:
+        """Whose it is."""
+        return self.message.validator
+
+    @property
+    def nonce(self) -> bytes:
+        """32 bytes."""
+        return self.message.nonce
+
+    def to_json(self) -> dict[str, object]:
+        """What a commitment shows of it: the rest is the commitment's own."""
+        message = self.message.to_json()
+        return {name: message[name] for name in ("validator", "nonce")} | {"signature": "0x" + self.signature.hex()}
 
 
 def check(signed: SignedChallenge, view: EpochView | None, domain: Domain) -> None:
@@ -30,22 +63,30 @@ def check(signed: SignedChallenge, view: EpochView | None, domain: Domain) -> No
     The seed is compared because a validator behind a reorganised chain would have the device commit to work
     that nobody accepts.
     """
-    challenge = signed.challenge
+    _check_seat(signed.challenge, signed.signature, view, domain)
+
+
+def check_probe_nonce(signed: SignedProbeNonce, view: EpochView | None, domain: Domain) -> None:
+    """The same for a nonce of the memory probe."""
+    _check_seat(signed.message, signed.signature, view, domain)
+
+
+def _check_seat(message: Challenge | ProbeNonce, signature: bytes, view: EpochView | None, domain: Domain) -> None:
     if view is None:
-        raise Conflict(f"epoch {challenge.epoch} is not open at a final block")
+        raise Conflict(f"epoch {message.epoch} is not open at a final block")
     if not view.challenges_open:
-        raise Conflict(f"epoch {challenge.epoch} takes no more commitments")
-    if challenge.epoch_seed != view.epoch_seed:
-        raise Conflict(f"epoch {challenge.epoch} has the seed 0x{view.epoch_seed.hex()}")
-    seat = view.seat_of(challenge.validator)
+        raise Conflict(f"epoch {message.epoch} takes no more commitments")
+    if message.epoch_seed != view.epoch_seed:
+        raise Conflict(f"epoch {message.epoch} has the seed 0x{view.epoch_seed.hex()}")
+    seat = view.seat_of(message.validator)
     if seat is None:
-        raise Forbidden(f"{challenge.validator} holds no seat in epoch {challenge.epoch}")
+        raise Forbidden(f"{message.validator} holds no seat in epoch {message.epoch}")
     try:
-        signer = challenge.recover_signer(domain, signed.signature)
+        signer = message.recover_signer(domain, signature)
     except SignatureError as error:
         raise NotAuthorised(str(error)) from error
     if signer.lower() != seat.signer.lower():
-        raise NotAuthorised(f"signed by {signer}, the seat of {challenge.validator} signs with {seat.signer}")
+        raise NotAuthorised(f"signed by {signer}, the seat of {message.validator} signs with {seat.signer}")
 
 
 def readiness(collected: Collection[str], seats: int) -> Literal["wait", "grace", "start"]:

@@ -33,6 +33,17 @@ commitments = Table(
     PrimaryKeyConstraint("device_id", "epoch", "epoch_seed"),
 )
 
+lane_commitments = Table(
+    "lane_commitments",
+    metadata,
+    Column("device_id", LargeBinary, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("epoch_seed", LargeBinary, nullable=False),
+    Column("challenge", LargeBinary, nullable=False),
+    Column("answer", String, nullable=False),
+    PrimaryKeyConstraint("device_id", "epoch", "epoch_seed"),
+)
+
 handovers = Table(
     "handovers",
     metadata,

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from assay.proof.engines import Engine
+from assay.proof.probe.result import ProbeResult
 from assay.proof.proof import Proof
 from assay.protocol.profile import Profile
 
 KEPT_ENGINES = 2
+KEPT_PROBES = 4  # the states of all lanes are large: a gibibyte for `datacenter`
 Result = TypeVar("Result")
 
 
@@ -37,6 +39,8 @@ class Prover:
         self._kept_proofs = kept_proofs
         self._engines: OrderedDict[tuple[Profile, bytes], Engine] = OrderedDict()
         self._proofs: OrderedDict[Task, Proof] = OrderedDict()
+        self._dropped: set[Task] = set()  # proofs whose window made way
+        self._probes: OrderedDict[tuple[Task, bytes], ProbeResult] = OrderedDict()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prover")
 
     async def prepare(self, profile: Profile, epoch_seed: bytes) -> None:
@@ -50,6 +54,14 @@ class Prover:
     async def open(self, task: Task, rows: Sequence[tuple[int, int]]) -> bytes:
         """The opening of rows (t, i), in the order asked."""
         return await self._run(lambda: self._engine(task.profile, task.epoch_seed).open(self._proof(task), rows))
+
+    async def probe(self, task: Task, challenge: bytes) -> ProbeResult:
+        """The memory probe of a task from π, made now unless it is still held. Raises what the engine raises."""
+        return await self._run(lambda: self._probe(task, challenge))
+
+    async def open_lanes(self, task: Task, challenge: bytes, lanes: Sequence[int]) -> bytes:
+        """The opening of lanes of a probe, in the order asked."""
+        return await self._run(lambda: self._probe(task, challenge).open(lanes))
 
     def close(self) -> None:
         """Waits for the work in hand and takes no more."""
@@ -71,8 +83,32 @@ class Prover:
 
     def _proof(self, task: Task) -> Proof:
         if task not in self._proofs:
-            self._proofs[task] = self._engine(task.profile, task.epoch_seed).prove(task.seed)
+            engine = self._engine(task.profile, task.epoch_seed)
+            self._drop_windows()
+            self._proofs[task] = engine.prove(task.seed)
             while len(self._proofs) > self._kept_proofs:
-                self._proofs.popitem(last=False)
+                self._dropped.discard(self._proofs.popitem(last=False)[0])
         self._proofs.move_to_end(task)
         return self._proofs[task]
+
+    def _drop_windows(self) -> None:
+        """A card has room for the window of one proof: those of earlier ones make way."""
+        self._probes.clear()
+        for task, proof in self._proofs.items():
+            without = proof.without_window()
+            if without is not proof:
+                self._proofs[task] = without
+                self._dropped.add(task)
+
+    def _probe(self, task: Task, challenge: bytes) -> ProbeResult:
+        key = (task, challenge)
+        if key not in self._probes:
+            if task in self._dropped:
+                self._dropped.discard(task)
+                self._proofs.pop(task, None)
+            proof = self._proof(task)
+            self._probes[key] = self._engine(task.profile, task.epoch_seed).probe(proof, challenge)
+            while len(self._probes) > KEPT_PROBES:
+                self._probes.popitem(last=False)
+        self._probes.move_to_end(key)
+        return self._probes[key]

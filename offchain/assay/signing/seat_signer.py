@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from assay.protocol.messages import Challenge, EpochReport, Gossip, Observations, Seal
+from assay.protocol.messages import Challenge, EpochReport, Gossip, Observations, ProbeNonce, Seal
 from assay.protocol.signing import Domain
 from assay.protocol.typed_message import TypedMessage
 from assay.signing.errors import SignerUnavailable
@@ -23,8 +23,8 @@ log = structlog.get_logger()
 
 
 class SeatSigner:
-    """A signer with its record. What a contract could slash is recorded before it is signed; challenges and
-    gossip, which no contract compares, are just signed."""
+    """A signer with its record. What a contract could slash is recorded before it is signed; challenges,
+    nonces and gossip, which no contract compares, are just signed."""
 
     def __init__(
         self,
@@ -71,6 +71,10 @@ class SeatSigner:
     async def sign_challenge(self, challenge: Challenge) -> bytes:
         """Compact signature."""
         return await self._sign(challenge)
+
+    async def sign_probe_nonce(self, nonce: ProbeNonce) -> bytes:
+        """Compact signature."""
+        return await self._sign(nonce)
 
     async def sign_gossip(self, gossip: Gossip) -> bytes:
         """Compact signature."""

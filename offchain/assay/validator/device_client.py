@@ -34,6 +34,14 @@ class DeviceClient:
         """The device's commitment, held for until it is there."""
         return await self._request(device, "POST", "/v1/challenges", body, MOST_COMMITMENT_BYTES, timeout_s)
 
+    async def probe(self, device: Device, body: bytes, timeout_s: float) -> bytes:
+        """Where the device's lanes ended, held for until it is there."""
+        return await self._request(device, "POST", "/v1/probes", body, MOST_COMMITMENT_BYTES, timeout_s)
+
+    async def lanes(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
+        """The bytes of an opening of lanes, at most `most_bytes` and one more."""
+        return await self._request(device, "POST", "/v1/lanes", body, most_bytes + 1, timeout_s)
+
     async def opening(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
         """The bytes of an opening, at most `most_bytes` and one more."""
         return await self._request(device, "POST", "/v1/openings", body, most_bytes + 1, timeout_s)

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
+from assay.proof.openings import decode
+from assay.proof.probe.verification import verify_device_lanes
 from assay.proof.verification import Verdict, Verifier
 from assay.proof.warm_up import warm_up
 from assay.protocol.profile import Profile
@@ -39,6 +41,23 @@ class OpeningChecker:
         verifier = await self._verifier(profile, epoch_seed, rho)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, verifier.verify, device_seed, result_root, opening, indices)
+
+    async def verify_lanes(
+        self,
+        profile: Profile,
+        rho: bytes,
+        device_id: bytes,
+        opening: bytes,
+        challenge: bytes,
+        lane_root: bytes,
+        lanes: bytes,
+    ) -> Verdict:
+        """The verdict on the lanes that ρ draws. `opening` is one that `verify` found valid: all roots are in it."""
+        loop = asyncio.get_running_loop()
+        roots = decode(opening, profile, profile.k).round_roots
+        return await loop.run_in_executor(
+            self._pool, verify_device_lanes, profile, rho, device_id, roots, challenge, lane_root, lanes
+        )
 
     async def warm_up(self) -> None:
         """Compiles the kernels before the first epoch needs them; a moment where they are in Numba's cache."""

@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from assay.chain.blocks import Block
-from assay.protocol.messages import Challenge, EpochReport, Gossip, Observations, Seal
+from assay.protocol.messages import Challenge, EpochReport, Gossip, Observations, ProbeNonce, Seal
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain
 from assay.validator.rules.deadlines import Timing
@@ -149,6 +149,8 @@ class Statements(Protocol):
 
     async def sign_challenge(self, challenge: Challenge) -> bytes: ...
 
+    async def sign_probe_nonce(self, nonce: ProbeNonce) -> bytes: ...
+
     async def sign_gossip(self, gossip: Gossip) -> bytes: ...
 
 
@@ -175,6 +177,10 @@ class Devices(Protocol):
 
     async def challenge(self, device: Device, body: bytes, timeout_s: float) -> bytes: ...
 
+    async def probe(self, device: Device, body: bytes, timeout_s: float) -> bytes: ...
+
     async def opening(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes: ...
+
+    async def lanes(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes: ...
 
     async def alive(self, device: Device, nonce: bytes, timeout_s: float) -> bool: ...

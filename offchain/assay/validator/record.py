@@ -11,7 +11,7 @@ from assay.validator import canonical
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
 from assay.validator.rules.instants import Instant
-from assay.validator.rules.values import Batch, HeldCommitment
+from assay.validator.rules.values import NO_ROOT, Batch, HeldCommitment, HeldLanes
 from assay.validator.store import Store
 from assay.validator.wire import (
     BatchMessage,
@@ -21,6 +21,7 @@ from assay.validator.wire import (
     ReportProposal,
     SealProposal,
 )
+from assay.validator.wire_probe import LanesBody
 from assay.validator.wire_statements import STATEMENT, SignedSeal, SignedStatement, same_words, signed_statement
 
 MOST_STORED_A_SEAT = 512 << 20  # bytes an epoch: far above what 100,000 devices need
@@ -48,6 +49,11 @@ class EpochRecord:
     commitments: dict[bytes, HeldCommitment] = field(default_factory=dict)
     contents: dict[bytes, bytes] = field(default_factory=dict)  # device -> H of its commitment
     elapsed_us: dict[bytes, int] = field(default_factory=dict)  # timed by this validator
+    inventory_lanes: dict[int, dict[bytes, bytes]] = field(default_factory=dict)  # the same of answers to the probe
+    lanes: dict[bytes, HeldLanes] = field(default_factory=dict)
+    lane_answers: dict[tuple[bytes, bytes], HeldLanes] = field(default_factory=dict)  # by device and lane root
+    lane_contents: dict[bytes, bytes] = field(default_factory=dict)
+    lane_elapsed_us: dict[bytes, int] = field(default_factory=dict)
     batches: dict[int, HeldBatch] = field(default_factory=dict)  # the first of each seat
     # All of each seat, equivocations too. Two seats that saw the same sign the same digest.
     by_digest: dict[tuple[int, bytes], HeldBatch] = field(default_factory=dict)
@@ -86,6 +92,24 @@ class EpochRecord:
         if body.device_id not in self.commitments:
             self._add_commitment(body, content, elapsed_us)
         return content
+
+    def lane_roots(self) -> dict[bytes, bytes]:
+        """Of the answers held to the probe of a commitment held, by device."""
+        return {d: lanes.message.lane_root for d, lanes in self.lanes.items() if self._fits(d, lanes)}
+
+    def _fits(self, device_id: bytes, lanes: HeldLanes) -> bool:
+        held = self.commitments.get(device_id)
+        return held is not None and held.message.result_root == lanes.message.result_root
+
+    def add_lanes(self, body: LanesBody, elapsed_us: int) -> None:
+        """Keeps a device's answer to the probe, timed (above 0) or from a peer (0); the first is the one held."""
+        content = self.store.put_content(self.context.epoch, "lanes", canonical.encode(body.to_json()))
+        self.store.put_lanes(self.context.epoch, self.context.epoch_seed, body.device_id, content, elapsed_us)
+        self._add_lanes(body, content, elapsed_us)
+
+    def answer(self, device_id: bytes, lane_root: bytes) -> HeldLanes | None:
+        """The answer of a device that has this lane root; None where it is not held."""
+        return self.lane_answers.get((device_id, lane_root))
 
     def add_batch(self, message: BatchMessage, received_at: float) -> HeldBatch:
         """Keeps a batch; the first of a seat is the one that a report must not leave out."""
@@ -133,6 +157,10 @@ class EpochRecord:
             found = self.store.content(content)
             if found is not None and device_id in context.devices:
                 self._add_commitment(CommitmentBody.model_validate_json(found[1]), content, elapsed_us)
+        for device_id, content, elapsed_us in self.store.lanes(context.epoch, context.epoch_seed):
+            found = self.store.content(content)
+            if found is not None and device_id in context.devices:
+                self._add_lanes(LanesBody.model_validate_json(found[1]), content, elapsed_us)
         for stored in self.store.messages(context.epoch):
             self._restore_message(stored.kind, stored.body, stored.received_at)
 
@@ -188,13 +216,24 @@ class EpochRecord:
         return Instant(seat, message.content.epoch_seed, message.content.start_ms)
 
     def _add_inventory(self, seat: int, message: InventoryMessage) -> None:
-        self.inventories[seat] = {entry.device_id: entry.digest for entry in message.content.entries}
+        entries = message.content.entries
+        self.inventories[seat] = {entry.device_id: entry.digest for entry in entries}
+        self.inventory_lanes[seat] = {entry.device_id: entry.lanes for entry in entries if entry.lanes != NO_ROOT}
 
     def _add_commitment(self, body: CommitmentBody, content: bytes, elapsed_us: int) -> None:
         self.commitments[body.device_id] = body.held()
         self.contents[body.device_id] = content
         if elapsed_us > 0:
             self.elapsed_us[body.device_id] = elapsed_us
+
+    def _add_lanes(self, body: LanesBody, content: bytes, elapsed_us: int) -> None:
+        held = body.held()
+        self.lane_answers.setdefault((body.device_id, body.lane_root), held)
+        if self.lanes.setdefault(body.device_id, held) is not held:
+            return
+        self.lane_contents[body.device_id] = content
+        if elapsed_us > 0:
+            self.lane_elapsed_us[body.device_id] = elapsed_us
 
     def _add_batch(self, message: BatchMessage, received_at: float) -> HeldBatch:
         seat = self.context.seat_of(message.seat)

@@ -64,6 +64,19 @@ class SpreadChecker:
             return verdict
         return await self._local.verify(*given)
 
+    async def verify_lanes(
+        self,
+        profile: Profile,
+        rho: bytes,
+        device_id: bytes,
+        opening: bytes,
+        challenge: bytes,
+        lane_root: bytes,
+        lanes: bytes,
+    ) -> Verdict:
+        """Checked here: a few hundred hashes, less than sending them."""
+        return await self._local.verify_lanes(profile, rho, device_id, opening, challenge, lane_root, lanes)
+
     async def warm_up(self) -> None:
         """Compiles the kernels on every worker, and here for when there is none."""
         client = await self._connected()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, delete, func, select, text, update
+from sqlalchemy import Engine, Table, delete, func, select, text, update
 from sqlalchemy.dialects.sqlite import insert
 
 from assay.protocol.keccak import keccak
@@ -88,6 +88,11 @@ class Store:
 
     def put_commitment(self, epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int) -> None:
         """Keeps a commitment; the first of a device is the one that counts, another is evidence."""
+        self._put_answer(tables.commitments, epoch, epoch_seed, device_id, content, elapsed_us)
+
+    def _put_answer(
+        self, table: Table, epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int
+    ) -> None:
         values = {
             "epoch": epoch,
             "device_id": device_id,
@@ -96,7 +101,7 @@ class Store:
             "elapsed_us": elapsed_us,
         }
         with self._engine.begin() as db:
-            db.execute(insert(tables.commitments).values(**values).on_conflict_do_nothing())
+            db.execute(insert(table).values(**values).on_conflict_do_nothing())
 
     def commitments(self, epoch: int, epoch_seed: bytes) -> list[tuple[bytes, bytes, int]]:
         """(device, content hash, elapsed in microseconds) of those held, ascending by device."""
@@ -111,7 +116,9 @@ class Store:
         return [(device, content) for device, content, _ in self._commitments(epoch, epoch_seed) if content not in held]
 
     def _commitments(self, epoch: int, epoch_seed: bytes) -> list[tuple[bytes, bytes, int]]:
-        t = tables.commitments
+        return self._answers(tables.commitments, epoch, epoch_seed)
+
+    def _answers(self, t: Table, epoch: int, epoch_seed: bytes) -> list[tuple[bytes, bytes, int]]:
         query = (
             select(t.c.device_id, t.c.content, t.c.elapsed_us)
             .where(t.c.epoch == epoch, t.c.epoch_seed == epoch_seed)
@@ -119,6 +126,14 @@ class Store:
         )
         with self._engine.connect() as db:
             return [(row.device_id, row.content, row.elapsed_us) for row in db.execute(query)]
+
+    def put_lanes(self, epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int) -> None:
+        """Keeps an answer to the memory probe; the first of a device is the one that counts."""
+        self._put_answer(tables.lanes, epoch, epoch_seed, device_id, content, elapsed_us)
+
+    def lanes(self, epoch: int, epoch_seed: bytes) -> list[tuple[bytes, bytes, int]]:
+        """(device, content hash, elapsed in microseconds) of all answers held, each device's first one first."""
+        return self._answers(tables.lanes, epoch, epoch_seed)
 
     def put_message(self, epoch: int, kind: str, seat: str, body: bytes) -> bool:
         """Keeps a seat's message; False where it was there already."""
@@ -178,6 +193,19 @@ class Store:
         with self._engine.connect() as db:
             body: bytes | None = db.execute(query).scalars().first()
         return body
+
+    def put_memory_verdict(self, epoch: int, rho: bytes, device_id: bytes, shown: bool, reason: str) -> None:
+        """Keeps whether a device has shown the memory it claims; the last word counts."""
+        values = {"epoch": epoch, "device_id": device_id, "rho": rho, "shown": int(shown), "reason": reason[:512]}
+        with self._engine.begin() as db:
+            db.execute(insert(tables.memory_verdicts).values(**values).prefix_with("OR REPLACE"))
+
+    def memory_verdicts(self, epoch: int, rho: bytes) -> dict[bytes, tuple[bool, str]]:
+        """Device to whether it has shown its memory, and why not."""
+        t = tables.memory_verdicts
+        with self._engine.connect() as db:
+            rows = db.execute(select(t).where(t.c.epoch == epoch, t.c.rho == rho)).all()
+        return {row.device_id: (bool(row.shown), row.reason) for row in rows}
 
     def count_liveness(self, epoch: int, device_id: bytes, answered: bool) -> None:
         """Counts one liveness request and whether it was answered."""
@@ -249,8 +277,10 @@ class Store:
             for table in (
                 tables.nonces,
                 tables.commitments,
+                tables.lanes,
                 tables.messages,
                 tables.verdicts,
+                tables.memory_verdicts,
                 tables.liveness,
             ):
                 db.execute(delete(table).where(table.c.epoch < before_epoch))

@@ -22,7 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 metadata = MetaData()
 
-# Bodies by the H of their bytes. `kind` is one of commitment, inventory, seal, batch, opening, devices,
+# Bodies by the H of their bytes. `kind` is one of commitment, lanes, inventory, seal, batch, opening, devices,
 # rewards.
 contents = Table(
     "contents",
@@ -56,6 +56,18 @@ commitments = Table(
     PrimaryKeyConstraint("epoch", "device_id", "epoch_seed", "content"),
 )
 
+# Answers to the memory probe, as the commitments above.
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("epoch", Integer, nullable=False),
+    Column("device_id", LargeBinary(32), nullable=False),
+    Column("epoch_seed", LargeBinary(32), nullable=False),
+    Column("content", LargeBinary(32), nullable=False),
+    Column("elapsed_us", Integer, nullable=False),
+    PrimaryKeyConstraint("epoch", "device_id", "epoch_seed", "content"),
+)
+
 # Messages of seats: `kind` is one of instant, inventory, batch, seal-proposal, report-proposal, statement.
 messages = Table(
     "messages",
@@ -79,6 +91,18 @@ verdicts = Table(
     Column("outcome", String(8), nullable=False),
     Column("reason", String(512), nullable=False),
     Column("opening", LargeBinary(32), nullable=True),
+    PrimaryKeyConstraint("epoch", "device_id", "rho"),
+)
+
+# Whether a device has shown the memory it claims, and why not.
+memory_verdicts = Table(
+    "memory_verdicts",
+    metadata,
+    Column("epoch", Integer, nullable=False),
+    Column("device_id", LargeBinary(32), nullable=False),
+    Column("rho", LargeBinary(32), nullable=False),
+    Column("shown", Integer, nullable=False),
+    Column("reason", String(512), nullable=False),
     PrimaryKeyConstraint("epoch", "device_id", "rho"),
 )
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from assay.protocol.leaves import DeviceLeaf, ObservationLeaf, RewardLeaf, SealedLeaf
 from assay.protocol.messages import Commitment, EpochReport, Observations, Seal
-from assay.validator.rules.values import HeldCommitment, SignedChallenge
+from assay.validator.rules.values import NO_ROOT, HeldCommitment, SignedChallenge
 from assay.validator.wire_types import (
     MOST_DEVICES,
     U16,
@@ -30,10 +30,12 @@ class InstantBody(Wire):
 
 
 class InventoryEntry(Wire):
-    """A commitment held: its device and the H of its canonical encoding."""
+    """A commitment held: its device and the H of its canonical encoding; `lanes` is that of its answer to the memory
+    probe, zero where none is held."""
 
     device_id: Bytes32
     digest: Bytes32
+    lanes: Bytes32 = NO_ROOT
 
 
 class InventoryBody(Wire):
@@ -121,8 +123,8 @@ class SealedBody(Wire):
 
 
 class SealProposal(Wire):
-    """A leader's seal with its own Seal signature; `commitments` are the content hashes of what each line is
-    from.
+    """A leader's seal with its own Seal signature; `commitments` are the content hashes of what each line is from,
+    `lanes` those of the answers to the memory probe, zero where a line has no lane root.
     """
 
     epoch: U64
@@ -134,6 +136,7 @@ class SealProposal(Wire):
     count: U32
     leaves: Annotated[tuple[SealedLine, ...], Field(max_length=MOST_DEVICES)]
     commitments: Annotated[tuple[Bytes32, ...], Field(max_length=MOST_DEVICES)]
+    lanes: Annotated[tuple[Bytes32, ...], Field(max_length=MOST_DEVICES)]
     signature: Signature
 
     def message(self) -> Seal:

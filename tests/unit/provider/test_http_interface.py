@@ -91,6 +91,7 @@ async def api(tmp_path: Path, chain: ChainFake, device: Device, lease: Lease) ->
         challenges=unused,
         openings=unused,
         handovers=unused,
+        probes=unused,
         escrow=EscrowFake(),
         jobs=jobs,
         guard=RequestGuard(database, ESCROW, lambda: float(NOW)),

@@ -10,16 +10,18 @@ from functools import lru_cache
 
 import pytest
 
+from assay.proof.probe.layout import claimed_mib
 from assay.protocol import signing
 from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.leaves import batch_tree, sealed_tree
 from assay.protocol.messages import Gossip, Observations, Seal
 from assay.validator import canonical
+from assay.validator.phases.verifying import AT_ONCE
 from assay.validator.ports import Phase
-from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, SealProposal
+from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, SealedLine, SealProposal
 
-from .simulation.chain import DOMAIN
+from .simulation.chain import DOMAIN, PROFILE
 from .simulation.devices import SimDevice
 from .simulation.network import SimNetwork, seat_key
 from .simulation.virtual_time import run
@@ -90,7 +92,7 @@ def test_epoch__leader_seals_nothing_although_devices_answered__nobody_else_sign
         if path == "/v1/seal-proposals" and value["seat"] == seat_key(liar).address:
             seal = Seal(0, value["setId"], value["round"], parse_bytes32(value["epochSeed"]), bytes(32), 0)
             value.update(
-                leaves=[], commitments=[], sealRoot=to_hex(bytes(32)), count=0,
+                leaves=[], commitments=[], lanes=[], sealRoot=to_hex(bytes(32)), count=0,
                 signature=signed(liar, seal.digest(DOMAIN)),
             )  # fmt: skip
         return json.dumps(value).encode()
@@ -131,6 +133,69 @@ def test_epoch__device_shows_each_half_another_commitment__closes(tmp_path):
     run(network.run(1))
     assert network.phase(0) == Phase.REPORTED
     assert network.lines(0)[1]["flags"] == 1
+
+
+def test_epoch__more_devices_withhold_openings_than_are_asked_at_once__the_others_are_asked(
+    tmp_path,
+):
+    withheld = [SimDevice(n, "no-opening") for n in range(1, AT_ONCE + 5)]
+    network = SimNetwork(tmp_path, devices=[*withheld, SimDevice(50), SimDevice(51), SimDevice(52)])
+    run(network.run(1))
+    assert network.phase(0) == Phase.REPORTED
+    flags = {n: line["flags"] for n, line in network.lines(0).items()}
+    assert [flags[n] for n in (50, 51, 52)] == [1, 1, 1]
+    assert all(flags[device.number] == Flag.NO_OPENING for device in withheld)
+
+
+MEMORY_MIB = claimed_mib(PROFILE)
+
+
+def test_epoch__memory_probes__are_reported_where_the_memory_was_shown_in_time(tmp_path):
+    faults = ("", "no-probe", "slow-memory", "no-lanes", "forged-lanes", "wrong")
+    network = SimNetwork(tmp_path, devices=[SimDevice(n, fault) for n, fault in enumerate(faults, 1)])
+    run(network.run(1))
+    assert network.phase(0) == Phase.REPORTED
+    lines = network.lines(0)
+    assert {n: line["flags"] for n, line in lines.items()} == {1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 8}
+    assert MEMORY_MIB == 1
+    assert {n: line["memoryMiB"] for n, line in lines.items()} == {1: 1, 2: 0, 3: 0, 4: 0, 5: 0, 6: 0}
+
+
+@pytest.mark.parametrize("silent", range(4))
+def test_epoch__one_of_four_silent__memory_is_reported_all_the_same(tmp_path, silent):
+    network = SimNetwork(tmp_path, devices=[SimDevice(1)], silent=frozenset({silent}))
+    run(network.run(1))
+    assert network.lines(0)[1]["memoryMiB"] == MEMORY_MIB
+
+
+def test_epoch__device_shows_each_half_other_lanes__closes_and_its_memory_is_not_believed(tmp_path):
+    network = SimNetwork(tmp_path, devices=[SimDevice(1), SimDevice(2, "two-laned")])
+    run(network.run(1))
+    assert network.phase(0) == Phase.REPORTED
+    lines = network.lines(0)
+    assert (lines[1]["memoryMiB"], lines[2]["memoryMiB"]) == (MEMORY_MIB, 0)
+    assert lines[2]["flags"] == 1
+
+
+def test_epoch__leader_leaves_out_the_probes__nobody_else_signs(tmp_path):
+    def without_lanes(account: str, path: str, body: bytes) -> bytes:
+        value = json.loads(body)
+        if path == "/v1/seal-proposals" and value["seat"] == seat_key(liar).address:
+            value["leaves"] = [{**leaf, "laneRoot": to_hex(bytes(32))} for leaf in value["leaves"]]
+            leaves = [SealedLine.model_validate(leaf).leaf() for leaf in value["leaves"]]
+            root = sealed_tree(leaves).root
+            seal = Seal(0, value["setId"], value["round"], parse_bytes32(value["epochSeed"]), root, len(leaves))
+            value.update(
+                sealRoot=to_hex(root), lanes=[to_hex(bytes(32))] * len(leaves),
+                signature=signed(liar, seal.digest(DOMAIN)),
+            )  # fmt: skip
+        return json.dumps(value).encode()
+
+    for liar in range(4):
+        network = SimNetwork(tmp_path / str(liar), devices=[SimDevice(1)], mutate={liar: without_lanes})
+        run(network.run(1))
+        assert_right(network)
+        assert network.lines(0)[1]["memoryMiB"] == MEMORY_MIB
 
 
 def test_epoch__a_tenth_of_all_messages_lost__closes_with_the_right_result(tmp_path):

@@ -37,6 +37,7 @@ FLAG_NAMES = {
     Flag.UNREACHABLE: "unreachable",
     Flag.NO_OPENING: "no opening",
     Flag.UNSCORED: "unscored",
+    Flag.MEMORY: "memory shown",
 }
 
 

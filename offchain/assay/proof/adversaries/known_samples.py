@@ -30,6 +30,9 @@ class _FewRows:
     def read(self, indices: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
         return np.stack([self.found[index] for index in indices])
 
+    def without_window(self) -> _FewRows:
+        return self
+
 
 class KnownSamples:
     """An engine that computes only the rows it was told of.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,9 @@ class DeviceRows(RecomputedRows):
     """Rows multiplied again on the card, and the memory probe's window where it lies."""
 
     window: Any  # uint64 on the card, or None
+
+    def without_window(self) -> DeviceRows:
+        return self if self.window is None else replace(self, window=None)
 
 
 class GpuEngine:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from assay.proof.probe import layout
+from assay.protocol.profile import Profile
+
 HBM_SECTORS_S = 3.35e12 / 32 / 2
 PCIE_SECTORS_S = 63e9 / (32 + 24)
 
@@ -29,3 +32,13 @@ RATES = (
     ReadRate("GPU memory (H100, HBM3)", HBM_SECTORS_S, "derived, not measured yet"),
     ReadRate("host memory over PCIe 5.0 x16", PCIE_SECTORS_S, "derived, not measured yet"),
 )
+
+# A card of 1 TB/s at half its rate: what the classes' deadline is reckoned from until cards have been measured.
+CLASS_SECTORS_S = 1e12 / 32 / 2
+ALLOWANCE_US = 1_500_000  # for round trips, the wait for a quorum's nonces and their grace
+
+
+def deadline_us(profile: Profile) -> int:
+    """Microseconds from a validator's first byte to the lane commitment: twice the class's time, and the allowance."""
+    reads = layout.lanes(profile) * layout.STEPS
+    return ALLOWANCE_US + int(2 * reads / CLASS_SECTORS_S * 1e6)

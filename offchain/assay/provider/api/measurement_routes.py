@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query, Request, Response
 
 from assay.protocol.hexadecimal import parse_bytes32, parse_signature
 from assay.protocol.keccak import keccak
-from assay.protocol.messages import Challenge, Gossip
+from assay.protocol.messages import Challenge, Gossip, ProbeNonce
 from assay.protocol.signing import SignatureError
 from assay.provider import liveness
 from assay.provider.api.json_bodies import small_json
 from assay.provider.api.services import Services
-from assay.provider.challenge_rules import SignedChallenge
+from assay.provider.challenge_rules import SignedChallenge, SignedProbeNonce
 from assay.provider.errors import Conflict, Forbidden, NotAuthorised, ProviderError
 
 OPENINGS_REQUEST = "openings-request"
@@ -31,6 +31,22 @@ def measurement_routes(services: Services) -> APIRouter:
         signature = parse_signature(body.pop("signature", ""))
         answer = await services.challenges.answer(SignedChallenge(Challenge.from_json(body), signature))
         return Response(answer, media_type="application/json")
+
+    @router.post("/probes")
+    async def probe(request: Request) -> Response:
+        """A signed ProbeNonce in, the signed LaneCommitment out, once there is one."""
+        body = await small_json(request)
+        signature = parse_signature(body.pop("signature", ""))
+        answer = await services.probes.answer(SignedProbeNonce(ProbeNonce.from_json(body), signature))
+        return Response(answer, media_type="application/json")
+
+    @router.post("/lanes")
+    async def lanes(request: Request) -> Response:
+        """Lanes of the memory probe that ρ draws, to anyone."""
+        body = await small_json(request)
+        device_id, rho = parse_bytes32(body.get("deviceId", ""), "deviceId"), parse_bytes32(body.get("rho", ""), "rho")
+        opening = await services.probes.lanes(device_id, _epoch(body), rho)
+        return Response(opening, media_type="application/octet-stream")
 
     @router.post("/openings")
     async def openings(request: Request) -> Response:

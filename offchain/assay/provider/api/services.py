@@ -16,6 +16,7 @@ from assay.provider.logins import Logins
 from assay.provider.notebooks import Notebooks
 from assay.provider.openings_desk import OpeningsDesk
 from assay.provider.ports import Escrow
+from assay.provider.probe_desk import ProbeDesk
 from assay.provider.request_signatures import RequestGuard
 from assay.provider.reverse_proxy import ReverseProxy
 from assay.provider.ssh.authorised_keys import AuthorisedKeys
@@ -36,6 +37,7 @@ class Services:
     challenges: ChallengeDesk
     openings: OpeningsDesk
     handovers: HandoverDesk
+    probes: ProbeDesk
     escrow: Escrow
     jobs: JobBook
     notebooks: Notebooks

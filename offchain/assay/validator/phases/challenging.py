@@ -1,4 +1,4 @@
-"""Challenging all idle devices at one instant and collecting what they commit to."""
+"""Challenging all idle devices at one instant and collecting what they commit to; then the probe of their memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from assay.protocol.messages import Challenge
 from assay.validator import canonical
 from assay.validator.errors import DeviceFailure
 from assay.validator.phases.instants import agree_instant
+from assay.validator.phases.probing import probe_device
 from assay.validator.rules.commitments import check_commitment
 from assay.validator.rules.values import Device, RuleError
 from assay.validator.wire import CommitmentBody, UsedChallenge
@@ -29,8 +30,7 @@ async def challenge_devices(work: Work) -> None:
         log.warning("no instant", epoch=work.context.epoch)
         return
     await work.services.clock.sleep(max(0.0, instant.start_ms / 1000 - work.now()))
-    devices = [d for d in work.context.idle if d.device_id not in work.record.commitments]
-    tasks = [asyncio.create_task(_challenge(work, device)) for device in devices]
+    tasks = [asyncio.create_task(_measure(work, device)) for device in work.context.idle]
     try:
         await work.services.wake.until(lambda: all(task.done() for task in tasks), work.context.deadlines.commit_by)
     finally:
@@ -38,6 +38,12 @@ async def challenge_devices(work: Work) -> None:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     log.info("commitments collected", held=len(work.record.commitments), idle=len(work.context.idle))
+
+
+async def _measure(work: Work, device: Device) -> None:
+    if device.device_id not in work.record.commitments:
+        await _challenge(work, device)
+    await probe_device(work, device)
 
 
 async def _challenge(work: Work, device: Device) -> None:

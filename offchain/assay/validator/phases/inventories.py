@@ -9,9 +9,10 @@ from pydantic import ValidationError
 
 from assay.protocol.messages import Gossip
 from assay.validator import canonical
+from assay.validator.phases.probing import fetch_lanes
 from assay.validator.phases.telling import others, tell_all
 from assay.validator.rules.commitments import check_commitment
-from assay.validator.rules.values import RuleError
+from assay.validator.rules.values import NO_ROOT, RuleError
 from assay.validator.wire import CommitmentBody, InventoryBody, InventoryEntry, InventoryMessage
 from assay.validator.work import Work
 
@@ -24,7 +25,10 @@ async def close_inventory(work: Work) -> None:
     context, record = work.context, work.record
     if record.inventory_at is not None:
         return
-    entries = tuple(InventoryEntry(device_id=d, digest=record.contents[d]) for d in sorted(record.contents))
+    entries = tuple(
+        InventoryEntry(device_id=d, digest=record.contents[d], lanes=record.lane_contents.get(d, NO_ROOT))
+        for d in sorted(record.contents)
+    )
     body = InventoryBody(epoch_seed=context.epoch_seed, entries=entries)
     gossip = Gossip(context.epoch, context.set_id, "inventory", canonical.content_hash(body.to_json()))
     message = InventoryMessage(
@@ -41,9 +45,8 @@ async def close_inventory(work: Work) -> None:
 
 
 async def fetch_listed(work: Work) -> None:
-    """Gets every commitment that some inventory lists and this validator lacks, as far as anybody serves
-    it.
-    """
+    """Gets every commitment and answer to a probe that some inventory lists and this validator lacks, as far as anybody
+    serves it."""
     wanted = {
         (device_id, digest)
         for seat, devices in work.record.inventories.items()
@@ -52,6 +55,15 @@ async def fetch_listed(work: Work) -> None:
         if device_id not in work.record.commitments
     }
     await asyncio.gather(*(fetch_commitment(work, digest) for _, digest in sorted(wanted)))
+    answers = {
+        (device_id, digest)
+        for seat, devices in work.record.inventory_lanes.items()
+        if seat != work.context.own
+        for device_id, digest in devices.items()
+        if device_id in work.record.commitments and device_id not in work.record.lanes
+    }
+    roots = {device_id: held.message.result_root for device_id, held in work.record.commitments.items()}
+    await asyncio.gather(*(fetch_lanes(work, digest, roots[device_id]) for device_id, digest in sorted(answers)))
 
 
 async def fetch_commitment(work: Work, digest: bytes, first: str | None = None) -> CommitmentBody | None:

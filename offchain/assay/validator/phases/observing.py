@@ -10,6 +10,7 @@ from assay.protocol.leaves import ObservationLeaf, SealedLeaf, batch_tree
 from assay.protocol.messages import Observations
 from assay.signing.errors import SigningError
 from assay.validator.phases.telling import tell_all
+from assay.validator.rules.lanes import in_time
 from assay.validator.rules.observations import OpeningOutcome, Seen, observe, uptime_bps
 from assay.validator.wire import BatchMessage, ObservationLine
 from assay.validator.work import Work
@@ -55,22 +56,33 @@ def observations(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> tuple[
     """This validator's leaves for the devices of the epoch, ascending; none for those other committees check."""
     context, record, store = work.context, work.record, work.services.store
     outcomes = {v.device_id: OpeningOutcome(v.outcome) for v in store.verdicts(context.epoch, rho)}
-    roots = {leaf.device_id: leaf.result_root for leaf in sealed}
+    leaves = {leaf.device_id: leaf for leaf in sealed}
+    shown = store.memory_verdicts(context.epoch, rho)
     liveness = store.liveness(context.epoch)
     challenged = store.nonces(context.epoch, context.epoch_seed)
 
     def seen(device_id: bytes) -> Seen:
-        held = record.commitments.get(device_id)
+        held, leaf = record.commitments.get(device_id), leaves.get(device_id)
         return Seen(
             device_id=device_id,
             leased=context.devices[device_id].leased,
             asked=device_id in challenged,
             timed_root=held.message.result_root if held is not None else None,
             elapsed_us=record.elapsed_us.get(device_id, 0),
-            sealed_root=roots.get(device_id),
+            sealed_root=None if leaf is None else leaf.result_root,
             outcome=outcomes.get(device_id),
             uptime_bps=uptime_bps(*liveness.get(device_id, (0, 0))),
+            memory=leaf is not None and shown.get(device_id, (False, ""))[0] and _lanes_in_time(work, leaf),
         )
 
-    spoken_of = (d for d in sorted(context.devices) if d not in roots or work.checks(d, rho, len(sealed)))
+    spoken_of = (d for d in sorted(context.devices) if d not in leaves or work.checks(d, rho, len(sealed)))
     return tuple(observe(seen(device_id)) for device_id in spoken_of)
+
+
+def _lanes_in_time(work: Work, leaf: SealedLeaf) -> bool:
+    """Whether the sealed lanes are those that this validator timed, and came in time."""
+    record = work.record
+    timed = record.lanes.get(leaf.device_id)
+    if timed is None or timed.message.lane_root != leaf.lane_root:
+        return False
+    return in_time(record.lane_elapsed_us.get(leaf.device_id, 0), work.known_profile(leaf.device_id))

@@ -8,8 +8,10 @@ from assay.signing.errors import SigningError
 from assay.validator.admission import check_proposal
 from assay.validator.errors import Refused
 from assay.validator.phases.inventories import fetch_commitment
+from assay.validator.phases.probing import fetch_lanes
+from assay.validator.rules.lanes import check_none_left_out
 from assay.validator.rules.seals import check_leaves, check_seal
-from assay.validator.rules.values import RuleError
+from assay.validator.rules.values import NO_ROOT, RuleError
 from assay.validator.wire import SealProposal
 from assay.validator.work import Work
 
@@ -25,8 +27,9 @@ async def sign_seal(work: Work, proposal: SealProposal) -> bytes:
         raise Refused(409, f"epoch {context.epoch} has no devices: nothing to seal")
     if record.inventory_at is None or len(record.inventories) < context.quorum:
         raise Refused(503, f"{len(record.inventories)} inventories held here, a quorum is {context.quorum}")
-    if len(proposal.commitments) != len(proposal.leaves):
-        raise Refused(422, f"{len(proposal.commitments)} commitments for {len(proposal.leaves)} lines")
+    if not len(proposal.commitments) == len(proposal.lanes) == len(proposal.leaves):
+        given = f"{len(proposal.commitments)} commitments and {len(proposal.lanes)} probes"
+        raise Refused(422, f"{given} for {len(proposal.leaves)} lines")
     leaves = tuple(line.leaf() for line in proposal.leaves)
     seal = proposal.message()
     try:
@@ -40,6 +43,7 @@ async def sign_seal(work: Work, proposal: SealProposal) -> bytes:
             record.inventory_sets(),
             context.n,
         )
+        check_none_left_out(leaves, proposal.commitments, record.inventories, record.inventory_lanes, context.n)
     except RuleError as error:
         raise Refused(409, str(error)) from None
     await _hold_commitments(work, proposal)
@@ -51,9 +55,19 @@ async def sign_seal(work: Work, proposal: SealProposal) -> bytes:
 
 
 async def _hold_commitments(work: Work, proposal: SealProposal) -> None:
-    """Every line must be of a commitment that is held and served here. Raises Refused."""
+    """Every line must be of a commitment, and of an answer to the probe where it has a lane root, that is held and
+    served here. Raises Refused."""
 
     async def hold(line_index: int) -> None:
+        await hold_commitment(line_index)
+        line = proposal.leaves[line_index]
+        if line.lane_root == NO_ROOT or work.record.answer(line.device_id, line.lane_root) is not None:
+            return
+        fetched = await fetch_lanes(work, proposal.lanes[line_index], line.result_root, proposal.seat)
+        if fetched is None or (fetched.device_id, fetched.lane_root) != (line.device_id, line.lane_root):
+            raise Refused(409, f"no valid probe of device 0x{line.device_id.hex()} was to be had")
+
+    async def hold_commitment(line_index: int) -> None:
         line = proposal.leaves[line_index]
         held = work.record.commitments.get(line.device_id)
         if held is not None and (held.message.nonce_root, held.message.result_root) == (

@@ -11,6 +11,7 @@ from assay.validator.phases.signatures import collect, packed
 from assay.validator.ports import Phase
 from assay.validator.rules.inventories import complete
 from assay.validator.rules.seals import seal_of, sealed_leaves
+from assay.validator.rules.values import NO_ROOT
 from assay.validator.wire import SealedLine, SealProposal
 from assay.validator.work import Work
 
@@ -63,7 +64,7 @@ async def _lead(work: Work, round_: int) -> None:
     if not wanted(work) or len(record.inventories) < context.quorum:
         return
     await fetch_listed(work)
-    leaves = sealed_leaves(record.commitments.values())
+    leaves = sealed_leaves(record.commitments.values(), record.lane_roots())
     seal = seal_of(context.epoch, context.set_id, round_, context.epoch_seed, leaves)
     try:
         signature = await work.services.statements.sign_seal(seal)
@@ -80,6 +81,7 @@ async def _lead(work: Work, round_: int) -> None:
         count=seal.count,
         leaves=tuple(SealedLine.of(leaf) for leaf in leaves),
         commitments=tuple(record.contents[leaf.device_id] for leaf in leaves),
+        lanes=tuple(record.lane_contents.get(leaf.device_id, NO_ROOT) for leaf in leaves),
         signature=signature,
     )
     record.add_seal_proposal(proposal)

@@ -1,4 +1,4 @@
-"""Asking each sealed device for its rows and checking them."""
+"""Asking each sealed device for its rows, then for lanes of its memory probe, and checking them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from assay.protocol.messages import Gossip
 from assay.protocol.profile import Profile
 from assay.validator import canonical
 from assay.validator.errors import DeviceFailure
+from assay.validator.phases.memory_checks import check_memory
 from assay.validator.phases.shared_openings import fetch_order, from_peers
 from assay.validator.rules.observations import OpeningOutcome
 from assay.validator.rules.seals import check_line
@@ -27,6 +28,7 @@ from assay.validator.work import Work
 
 RETRY_S = 0.4
 AT_ONCE = 16  # devices whose openings are in memory
+LEAST_TURN_S = 2.0  # for one device before the next is asked
 log = structlog.get_logger()
 
 
@@ -65,17 +67,11 @@ async def verify_devices(work: Work, leaves: Sequence[SealedLeaf], rho: bytes) -
             work.services.store.put_verdict(context.epoch, rho, verdict)
             return
         seed = seeds.device_seed(work.context.epoch_seed, leaf.device_id, profile.id, leaf.nonce_root)
-        async with slots:
-            if work.now() >= work.context.deadlines.observe_by:
-                return  # Never asked: that is this validator's fault, and no word against the device.
-            verdict = await _verdict(work, _Subject(leaf, device, profile, seed, rho, ahead_of(leaf)))
-        work.services.store.put_verdict(work.context.epoch, rho, verdict)
-        log.info(
-            "verified",
-            device="0x" + leaf.device_id.hex(),
-            outcome=verdict.outcome,
-            reason=verdict.reason,
-        )
+        found = await _asked(work, _Subject(leaf, device, profile, seed, rho, ahead_of(leaf)), slots, len(leaves))
+        if found is None:
+            return  # Never asked: that is this validator's fault, and no word against the device.
+        work.services.store.put_verdict(work.context.epoch, rho, found)
+        log.info("verified", device="0x" + leaf.device_id.hex(), outcome=found.outcome, reason=found.reason)
 
     profiles = {work.context.profile_of(leaf.device_id) for leaf in leaves}
     preparing = (work.services.checker.prepare(p, work.context.epoch_seed, rho) for p in profiles if p is not None)
@@ -85,39 +81,61 @@ async def verify_devices(work: Work, leaves: Sequence[SealedLeaf], rho: bytes) -
     await asyncio.gather(*preparing, *(one(leaf) for leaf in ordered))
 
 
-async def _verdict(work: Work, subject: _Subject) -> StoredVerdict:
+async def _asked(work: Work, subject: _Subject, slots: asyncio.Semaphore, sealed: int) -> StoredVerdict | None:
+    """The verdict on one of so many devices; None where there was no time to ask it.
+
+    A device that stays silent is asked in turns of a limited length: devices that withhold their openings must not keep
+    others from being asked.
+    """
+    closes = work.context.deadlines.observe_by
+    turn_s = max(LEAST_TURN_S, (closes - work.now()) * AT_ONCE / (2 * sealed))
+    verdict: StoredVerdict | None = None
+    while work.now() < closes:
+        async with slots:
+            if work.now() >= closes:
+                break
+            ends = min(closes, work.now() + turn_s)
+            verdict, opening = await _verdict(work, subject, ends)
+            if opening is not None and verdict.outcome == OpeningOutcome.VALID.value:
+                await check_memory(work, subject.leaf, subject.device, subject.profile, subject.rho, opening, ends)
+        if verdict.outcome != OpeningOutcome.MISSING.value:
+            break
+    return verdict
+
+
+async def _verdict(work: Work, subject: _Subject, ends: float) -> tuple[StoredVerdict, bytes | None]:
     device_id, profile = subject.leaf.device_id, subject.profile
     sampled = sampling.samples(subject.rho, device_id, profile)
     secret = _secret_rows(work, subject)
     public = RowsContent(device_id=device_id, rho=subject.rho)
     hidden = RowsContent(device_id=device_id, rows=tuple(t * profile.M + i for t, i in secret))
     (opening, verified), rows = await asyncio.gather(
-        _sampled_rows(work, subject, public, sampled), _ask(work, subject, hidden, len(secret))
+        _sampled_rows(work, subject, public, sampled, ends), _ask(work, subject, hidden, len(secret), ends)
     )
     kept = None
     if opening is not None:
         # Kept whatever it is worth: an opening that fails is what a watcher proves the fault from.
         kept = work.services.store.put_content(work.context.epoch, "opening", opening)
     if opening is None or rows is None:
-        return StoredVerdict(device_id, OpeningOutcome.MISSING.value, "no opening in time", kept)
+        return StoredVerdict(device_id, OpeningOutcome.MISSING.value, "no opening in time", kept), opening
     for what, answer, indices in (("sampled", opening, sampled), ("secret", rows, secret)):
         if answer is verified:
             continue
         verdict = await _check(work, subject, answer, indices)
         if not verdict.valid:
-            return StoredVerdict(device_id, OpeningOutcome.BAD.value, f"{what} rows: {verdict.reason}", kept)
-    return StoredVerdict(device_id, OpeningOutcome.VALID.value, "", kept)
+            return StoredVerdict(device_id, OpeningOutcome.BAD.value, f"{what} rows: {verdict.reason}", kept), opening
+    return StoredVerdict(device_id, OpeningOutcome.VALID.value, "", kept), opening
 
 
 async def _sampled_rows(
-    work: Work, subject: _Subject, content: RowsContent, sampled: Sequence[tuple[int, int]]
+    work: Work, subject: _Subject, content: RowsContent, sampled: Sequence[tuple[int, int]], ends: float
 ) -> tuple[bytes | None, bytes | None]:
     """(opening, the same where it is verified already): from a seat that asked before this one, or the device."""
     length = openings.length(subject.profile, len(sampled))
     shared = await from_peers(work, subject.leaf.device_id, subject.ahead, length)
     if shared is not None and (await _check(work, subject, shared, sampled)).valid:
         return shared, shared
-    return await _ask(work, subject, content, len(sampled)), None
+    return await _ask(work, subject, content, len(sampled), ends), None
 
 
 async def _check(work: Work, subject: _Subject, answer: bytes, indices: Sequence[tuple[int, int]]) -> Verdict:
@@ -142,7 +160,7 @@ def _secret_rows(work: Work, subject: _Subject) -> list[tuple[int, int]]:
     return sampling.samples(secret, subject.leaf.device_id, subject.profile, sampling.SECRET_ROWS)
 
 
-async def _ask(work: Work, subject: _Subject, content: RowsContent, count: int) -> bytes | None:
+async def _ask(work: Work, subject: _Subject, content: RowsContent, count: int, ends: float) -> bytes | None:
     context, services = work.context, work.services
     gossip = Gossip(context.epoch, context.set_id, "openings-request", canonical.content_hash(content.to_json()))
     request = OpeningRequest(
@@ -154,7 +172,7 @@ async def _ask(work: Work, subject: _Subject, content: RowsContent, count: int) 
     )
     body = canonical.encode(request.to_json())
     most = openings.length(subject.profile, count)
-    while (left := context.deadlines.observe_by - work.now()) > 0:
+    while (left := ends - work.now()) > 0:
         try:
             return await services.devices.opening(subject.device, body, most, left)
         except DeviceFailure as error:

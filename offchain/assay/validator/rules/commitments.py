@@ -10,7 +10,7 @@ from assay.protocol.hexadecimal import address_bytes
 from assay.protocol.messages import Challenge
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
-from assay.validator.rules.values import Device, HeldCommitment, RuleError, Seat
+from assay.validator.rules.values import Device, HeldCommitment, RuleError, Seat, SignedChallenge
 
 
 def check_commitment(
@@ -41,14 +41,19 @@ def check_commitment(
         raise RuleError(f"commitment of device 0x{device.device_id.hex()} is not signed by its key")
 
 
-def _check_challenges(held: HeldCommitment, epoch_seed: bytes, seats: Sequence[Seat], domain: Domain) -> None:
-    used = held.challenges
-    needed = quorum.quorum(len(seats))
-    if not needed <= len(used) <= len(seats):
-        raise RuleError(f"{len(used)} challenges used: from {needed} to {len(seats)} are allowed")
+def check_order(used: Sequence[SignedChallenge], seats: int) -> None:
+    """Raises RuleError unless these are of a quorum of so many seats, strictly ascending by account."""
+    needed = quorum.quorum(seats)
+    if not needed <= len(used) <= seats:
+        raise RuleError(f"{len(used)} challenges used: from {needed} to {seats} are allowed")
     for left, right in pairwise(used):
         if address_bytes(left.validator) >= address_bytes(right.validator):
             raise RuleError(f"challenges not strictly ascending: {left.validator} before {right.validator}")
+
+
+def _check_challenges(held: HeldCommitment, epoch_seed: bytes, seats: Sequence[Seat], domain: Domain) -> None:
+    used = held.challenges
+    check_order(used, len(seats))
     signers = {seat.account: seat.signer for seat in seats}
     for challenge in used:
         signer = signers.get(challenge.validator)

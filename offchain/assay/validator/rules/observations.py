@@ -24,7 +24,7 @@ class Seen:
 
     `asked` is whether it sent the device a challenge; `timed_root` is the result root that `elapsed_us` belongs to;
     `sealed_root` is None where the seal left the device out; `outcome` is None where this validator did not get to ask
-    for an opening.
+    for an opening; `memory` is whether the device showed all the memory it claims, in time.
     """
 
     device_id: bytes
@@ -35,6 +35,7 @@ class Seen:
     sealed_root: bytes | None
     outcome: OpeningOutcome | None
     uptime_bps: int
+    memory: bool = False
 
 
 def observe(seen: Seen) -> ObservationLeaf:
@@ -52,6 +53,8 @@ def observe(seen: Seen) -> ObservationLeaf:
         OpeningOutcome.MISSING: Flag.NO_OPENING,
         None: Flag.UNSCORED,
     }[seen.outcome]
+    if seen.memory and flag == Flag.PASSED:
+        flag |= Flag.MEMORY
     return ObservationLeaf(seen.device_id, seen.sealed_root, elapsed_us, int(flag), seen.uptime_bps)
 
 

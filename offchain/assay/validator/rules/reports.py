@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import pairwise
 
+from assay.proof.probe.layout import claimed_mib
 from assay.protocol import quorum
 from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
@@ -112,7 +113,7 @@ class _Line:
             seal_index=seal_index,
             profile=self._profile.id,
             score_gops=score,
-            memory_mib=0,
+            memory_mib=claimed_mib(self._profile) if flags & Flag.PASSED and self._memory_shown() else 0,
             uptime_bps=self._uptime_bps(),
             flags=int(flags),
             result_root=self._root or NO_ROOT,
@@ -130,6 +131,10 @@ class _Line:
         elapsed_us = median_of_honest(times, self._faults)
         late = Flag.LATE if elapsed_us > self._profile.deadline_ms * 1000 else Flag.NONE
         return Flag.PASSED | late, self._profile.score_gops(elapsed_us)
+
+    def _memory_shown(self) -> bool:
+        both = Flag.PASSED | Flag.MEMORY
+        return sum(1 for leaf in self._of_root if leaf.flags & both == both) >= self._needed
 
     def _testimony(self) -> Flag:
         flags = Flag.NONE

@@ -13,10 +13,13 @@ from assay.validator.rules.inventories import missing_devices
 from assay.validator.rules.values import NO_ROOT, Device, HeldCommitment, RuleError
 
 
-def sealed_leaves(held: Iterable[HeldCommitment]) -> tuple[SealedLeaf, ...]:
-    """Lines of a seal over the commitments held, one a device, ascending by device."""
+def sealed_leaves(
+    held: Iterable[HeldCommitment], lane_roots: Mapping[bytes, bytes] | None = None
+) -> tuple[SealedLeaf, ...]:
+    """Lines of a seal over the commitments held, one a device, ascending by device; `lane_roots` by device."""
     by_device = {commitment.device_id: commitment for commitment in held}
-    return tuple(by_device[device_id].leaf() for device_id in sorted(by_device))
+    roots = lane_roots or {}
+    return tuple(by_device[d].leaf(roots.get(d, NO_ROOT)) for d in sorted(by_device))
 
 
 def seal_of(epoch: int, set_id: int, round_: int, epoch_seed: bytes, leaves: Sequence[SealedLeaf]) -> Seal:
@@ -52,8 +55,8 @@ def check_line(
         raise RuleError(f"sealed device 0x{leaf.device_id.hex()} was leased when the epoch opened")
     if leaf.job_hash != profile.job_hash(epoch_seed):
         raise RuleError(f"sealed device 0x{leaf.device_id.hex()} has another job's hash")
-    if leaf.lane_root != NO_ROOT:
-        raise RuleError(f"sealed device 0x{leaf.device_id.hex()} has a lane root; no probe was asked")
+    if leaf.lane_root != NO_ROOT and profile.W == 0:
+        raise RuleError(f"sealed device 0x{leaf.device_id.hex()} has a lane root; its profile has no probe")
     message = Commitment(epoch, leaf.job_hash, leaf.device_id, leaf.nonce_root, leaf.result_root)
     if not signed_by(message.digest(domain), leaf.signature, device.device_key):
         raise RuleError(f"sealed device 0x{leaf.device_id.hex()} did not sign its line")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from assay.protocol.leaves import ObservationLeaf, SealedLeaf
-from assay.protocol.messages import Commitment
+from assay.protocol.messages import Commitment, LaneCommitment
 
 NO_SEAL_INDEX = 2**32 - 1  # of a device that a report mentions but no seal holds
 FULL_UPTIME_BPS = 10_000
@@ -35,7 +35,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class SignedChallenge:
-    """A challenge that a device used: whose nonce, and that seat's signature over it."""
+    """A challenge or probe's nonce that a device used: whose nonce, and that seat's signature over it."""
 
     validator: str
     nonce: bytes
@@ -55,18 +55,27 @@ class HeldCommitment:
         """32 bytes."""
         return self.message.device_id
 
-    def leaf(self) -> SealedLeaf:
-        """Its line in a seal."""
+    def leaf(self, lane_root: bytes = NO_ROOT) -> SealedLeaf:
+        """Its line in a seal, with the lane root of the device's probe where it answered one."""
         m = self.message
         return SealedLeaf(
             m.device_id,
             m.job_hash,
             m.nonce_root,
             m.result_root,
-            NO_ROOT,
+            lane_root,
             self.signature[:32],
             self.signature[32:],
         )
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLanes:
+    """What a device answered to the memory probe: what it signed, the nonces it used, and its compact signature."""
+
+    message: LaneCommitment
+    nonces: tuple[SignedChallenge, ...]
+    signature: bytes
 
 
 @dataclass(frozen=True, slots=True)

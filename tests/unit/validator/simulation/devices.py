@@ -7,11 +7,12 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 
+from assay.proof.probe.calibration import deadline_us
 from assay.proof.verification import VALID, Fault, Verdict
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.keccak import keccak
-from assay.protocol.messages import Challenge, Commitment
+from assay.protocol.messages import Challenge, Commitment, LaneCommitment, ProbeNonce
 from assay.protocol.quorum import quorum
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import Domain, address_of
@@ -22,13 +23,14 @@ from .chain import DOMAIN, PROFILE
 
 PROVIDER = "0x" + "22" * 20
 WORK_S = 0.5
+PROBE_S = 0.05
 GRACE_S = 0.3
 
 
 @dataclass
 class SimDevice:
-    """`fault`: silent, slow, wrong, wrong-secret, no-opening, two-faced (another commitment for each
-    half).
+    """`fault`: silent, slow, wrong, wrong-secret, no-opening, two-faced (another commitment for each half); of the
+    memory probe no-probe, slow-memory, no-lanes, forged-lanes, two-laned (other lanes for each half).
     """
 
     number: int
@@ -95,6 +97,47 @@ class SimDevices:
         signature = to_hex(message.sign(self.domain, sim.key))
         return json.dumps({**message.to_json(), "challenges": challenges, "signature": signature}).encode()
 
+    async def probe(self, device: Device, body: bytes, timeout_s: float) -> bytes:
+        sim, value = self._devices[device.device_id], json.loads(body)
+        signature = value.pop("signature")
+        nonce = ProbeNonce.from_json(value)
+        if sim.fault == "no-probe" or nonce.validator in self.deaf:
+            await asyncio.sleep(timeout_s)
+            raise DeviceFailure("no probe")
+        key = (nonce.epoch, nonce.epoch_seed, nonce.result_root, device.device_id)
+        collected = self._collected.setdefault(key, {})
+        collected[nonce.validator] = (nonce.nonce, signature)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while len(collected) < quorum(self._seats):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+                await asyncio.sleep(GRACE_S)
+                await asyncio.sleep(deadline_us(PROFILE) / 1e6 if sim.fault == "slow-memory" else PROBE_S)
+        except TimeoutError:
+            raise DeviceFailure("no quorum of nonces") from None
+        return self._lanes(sim, nonce, dict(collected))
+
+    def _lanes(self, sim: SimDevice, nonce: ProbeNonce, collected: dict) -> bytes:
+        key = (nonce.epoch, nonce.epoch_seed, nonce.result_root)
+        used = sim.used.setdefault(key, sorted(collected.items(), key=lambda item: int(item[0], 16)))
+        challenge = nonce_root([(account, one) for account, (one, _) in used])
+        first_half = [account for account, _ in used][: self._seats // 2]
+        face = sim.fault == "two-laned" and nonce.validator in first_half
+        lane_root = keccak(b"lanes" + bytes([face]) + challenge)
+        root = nonce.result_root
+        message = LaneCommitment(nonce.epoch, nonce.epoch_seed, nonce.device_id, root, challenge, lane_root)
+        nonces = [{"validator": a, "nonce": to_hex(one), "signature": signature} for a, (one, signature) in used]
+        signature = to_hex(message.sign(self.domain, sim.key))
+        return json.dumps({**message.to_json(), "nonces": nonces, "signature": signature}).encode()
+
+    async def lanes(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
+        sim = self._devices[device.device_id]
+        if sim.fault == "no-lanes":
+            await asyncio.sleep(timeout_s)
+            raise DeviceFailure("no answer")
+        await asyncio.sleep(0.1)
+        return b"wrong" if sim.fault == "forged-lanes" else b"right"
+
     async def opening(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
         sim, content = self._devices[device.device_id], json.loads(body)["content"]
         if sim.fault == "no-opening":
@@ -119,6 +162,9 @@ class Checker:
     async def verify(self, profile, epoch_seed, rho, seed, result_root, opening, indices) -> Verdict:
         assert len(seed) == len(device_seed(epoch_seed, bytes(32), profile.id, bytes(32)))
         return VALID if opening == b"right" else Verdict(False, "wrong", Fault.PRODUCT, (0, 0))
+
+    async def verify_lanes(self, profile, rho, device_id, opening, challenge, lane_root, lanes) -> Verdict:
+        return VALID if lanes == b"right" else Verdict(False, "wrong lanes", Fault.PATH)
 
     def close(self) -> None:
         return None

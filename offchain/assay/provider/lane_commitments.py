@@ -1,0 +1,56 @@
+"""What devices answered to the memory probe, kept before it is sent: one answer a commitment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from assay.provider.database import lane_commitments
+from assay.provider.errors import Conflict
+
+
+@dataclass(frozen=True)
+class StoredLanes:
+    """`answer` is the JSON sent to validators; `challenge` is π, which the lanes are walked again from."""
+
+    device_id: bytes
+    epoch: int
+    epoch_seed: bytes
+    challenge: bytes
+    answer: str
+
+
+class LaneCommitmentStore:
+    """One for each device, epoch and epoch seed; a second one is refused by the database itself."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def get(self, device_id: bytes, epoch: int, epoch_seed: bytes) -> StoredLanes | None:
+        query = select(lane_commitments).where(
+            lane_commitments.c.device_id == device_id,
+            lane_commitments.c.epoch == epoch,
+            lane_commitments.c.epoch_seed == epoch_seed,
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else StoredLanes(*row)
+
+    def put(self, stored: StoredLanes) -> None:
+        """Stores what is about to be sent. Raises Conflict where something else was stored before."""
+        values = {
+            "device_id": stored.device_id,
+            "epoch": stored.epoch,
+            "epoch_seed": stored.epoch_seed,
+            "challenge": stored.challenge,
+            "answer": stored.answer,
+        }
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(insert(lane_commitments).values(**values))
+        except IntegrityError as error:
+            raise Conflict(
+                f"device 0x{stored.device_id.hex()} has already answered the probe of epoch {stored.epoch}"
+            ) from error
