@@ -35,7 +35,7 @@ RATES = (
 
 # A card of 1 TB/s at half its rate: what the classes' deadline is reckoned from until cards have been measured.
 CLASS_SECTORS_S = 1e12 / 32 / 2
-ALLOWANCE_US = 1_500_000  # for round trips, the wait for a quorum's nonces and their grace
+ALLOWANCE_US = 1_000_000  # for round trips, the wait for a quorum's nonces and their grace
 
 
 def deadline_us(profile: Profile) -> int:
