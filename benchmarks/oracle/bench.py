@@ -29,6 +29,7 @@ from typing import Any
 from assay.chain.blocks import Block
 from assay.chain.key_files import Key
 from assay.protocol.encoding import device_id as device_id_of
+from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.profile import Profile
@@ -79,6 +80,7 @@ class Row:
     processor: dict[str, float] = field(default_factory=dict)
     resident_mib: dict[str, int] = field(default_factory=dict)
     passed: int = 0
+    memory_shown: int = 0  # devices whose probe was right and in time
     database_mib: int = 0
 
     @contextmanager
@@ -165,7 +167,7 @@ async def _phases(work: Work, row: Row) -> None:
     row.seconds["challenge"] = round(row.seconds["challenge"] - LEAST_NOTICE_MS / 1000, 3)
     with row.phase("seal"):
         await close_inventory(work)
-        leaves = sealed_leaves(record.commitments.values())
+        leaves = sealed_leaves(record.commitments.values(), record.lane_roots())
         seal = seal_of(1, 1, 0, EPOCH_SEED, leaves)
         check_leaves(leaves, 1, EPOCH_SEED, context.device_of, DOMAIN)
         check_seal(seal, leaves, 1, 1, EPOCH_SEED, record.inventory_sets(), 1)
@@ -180,7 +182,8 @@ async def _phases(work: Work, row: Row) -> None:
         work.services.store.update_epoch(1, devices_root=results.devices_root, rewards_root=results.rewards_root)
     with row.phase("publish"):
         Publication(work.services.store, DOMAIN).epoch(1)
-    row.passed = sum(1 for leaf in results.devices if leaf.flags & 1)
+    row.passed = sum(1 for leaf in results.devices if leaf.flags & Flag.PASSED)
+    row.memory_shown = sum(1 for leaf in record.batches[0].batch.leaves if leaf.flags & Flag.PROMPT)
 
 
 def _free_port() -> int:
@@ -226,13 +229,14 @@ def page(found: dict[str, Any], costs: Costs) -> str:
         f"{m['processor']}, {m['threads']} threads, {m['date']}, load {m['loadBefore']} before the run. Wall seconds "
         "(processor seconds of the validator) a phase, and its resident memory at the highest:",
         "",
-        "| devices | " + " | ".join(PHASES) + " | memory, MiB | database, MiB |",
-        "|---" * (len(PHASES) + 3) + "|",
+        "| devices | " + " | ".join(PHASES) + " | memory, MiB | database, MiB | passed | memory shown |",
+        "|---" * (len(PHASES) + 5) + "|",
     ]
     for row in found["rows"]:
         cells = [f"{row['seconds'][name]:.2f} ({row['processor'][name]:.2f})" for name in PHASES]
         memory = max(row["resident_mib"].values())
-        lines.append(f"| {row['devices']:,} | " + " | ".join(cells) + f" | {memory} | {row['database_mib']} |")
+        shown = f"| {row['passed']:,} | {row['memory_shown']:,} |"
+        lines.append(f"| {row['devices']:,} | " + " | ".join(cells) + f" | {memory} | {row['database_mib']} {shown}")
     lines += [
         "",
         "| gas, 7 seats | " + " | ".join(f"{size} devices" for size in found["gas"]) + " |",
@@ -263,7 +267,8 @@ def main() -> None:
         row = asyncio.run(measure(count))
         found["rows"].append(asdict(row))
         shown = ", ".join(f"{name} {s:.2f} s" for name, s in row.seconds.items())
-        sys.stdout.write(f"{count:>6} devices: {shown}; {max(row.resident_mib.values())} MiB; {row.passed} passed\n")
+        outcome = f"{row.passed} passed, {row.memory_shown} showed their memory"
+        sys.stdout.write(f"{count:>6} devices: {shown}; {max(row.resident_mib.values())} MiB; {outcome}\n")
         sys.stdout.flush()
     costs = costs_of(row, verify_ms)
     found["costs"], found["capacity"] = asdict(costs), asdict(capacity(costs, 31))

@@ -16,4 +16,6 @@ class Flag(IntFlag):
     UNREACHABLE = 16
     NO_OPENING = 32
     UNSCORED = 64
-    MEMORY = 128  # in observations only: the memory claimed was shown in time; a report has `memoryMiB` instead
+    # In observations only, of the memory probe; a report has `memoryMiB` instead.
+    MEMORY = 128  # its lanes are right
+    PROMPT = 256  # and came in time, by this seat's own clock

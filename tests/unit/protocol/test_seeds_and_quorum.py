@@ -51,7 +51,7 @@ def test_quorum__empty_set__refused():
 
 
 def test_flags__values__fixed():
-    assert [int(f) for f in Flag] == [1, 2, 4, 8, 16, 32, 64, 128]
+    assert [int(f) for f in Flag] == [1, 2, 4, 8, 16, 32, 64, 128, 256]
 
 
 def test_import__protocol__pulls_in_no_upper_layer_nor_heavy_library():

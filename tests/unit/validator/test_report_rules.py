@@ -128,6 +128,24 @@ def test_left_out__a_seat_held_and_not_named__is_told():
     assert left_out({0, 1}, [batch(0), batch(1), batch(2)]) == ()
 
 
+@pytest.mark.parametrize(
+    ("flags", "memory"),
+    [
+        ((385, 385, 385, 385), 1),
+        ((385, 385, 129, 1), 1),  # a quorum found it right, f + 1 had it in time
+        ((385, 129, 129, 129), 0),  # one clock may be a liar's
+        ((385, 385, 1, 1), 0),
+        ((385, 385, 384, 8), 0),  # who did not pass it says nothing of its memory
+        ((8, 8, 8, 385), 0),
+    ],
+)
+def test_report__memory__stands_where_a_quorum_found_it_right_and_f_plus_one_in_time(flags, memory):
+    said = [ObservationLeaf(device(1), root(1), 1_000, flag, 10_000) for flag in flags]
+    batches = [batch(seat, leaf) for seat, leaf in enumerate(said)]
+    lines = device_leaves(1, [sealed(1)], batches, lambda _: NAMED["micro"], 4)
+    assert lines[0].memory_mib == memory
+
+
 @st.composite
 def epochs(draw):
     """(seats, sealed devices, batches): any flags, times, uptimes; each seat speaks of some of the
@@ -143,7 +161,7 @@ def epochs(draw):
                 device(i),
                 draw(st.sampled_from((root(i), NO_ROOT))),
                 draw(st.integers(0, 10**7)),
-                draw(st.sampled_from((1, 2, 4, 8, 16, 32, 64, 65, 0))),
+                draw(st.sampled_from((1, 2, 4, 8, 16, 32, 64, 65, 129, 385, 384, 0))),
                 draw(st.integers(0, 10_000)),
             )
             for i in devices

@@ -38,6 +38,7 @@ FLAG_NAMES = {
     Flag.NO_OPENING: "no opening",
     Flag.UNSCORED: "unscored",
     Flag.MEMORY: "memory shown",
+    Flag.PROMPT: "promptly",
 }
 
 

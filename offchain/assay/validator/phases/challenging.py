@@ -18,6 +18,7 @@ from assay.validator.wire import CommitmentBody, UsedChallenge
 from assay.validator.work import Work
 
 RETRY_S = 0.25
+PROBED_AT_ONCE = 32
 log = structlog.get_logger()
 
 
@@ -30,7 +31,8 @@ async def challenge_devices(work: Work) -> None:
         log.warning("no instant", epoch=work.context.epoch)
         return
     await work.services.clock.sleep(max(0.0, instant.start_ms / 1000 - work.now()))
-    tasks = [asyncio.create_task(_measure(work, device)) for device in work.context.idle]
+    slots = asyncio.Semaphore(PROBED_AT_ONCE)
+    tasks = [asyncio.create_task(_measure(work, device, slots)) for device in work.context.idle]
     try:
         await work.services.wake.until(lambda: all(task.done() for task in tasks), work.context.deadlines.commit_by)
     finally:
@@ -40,10 +42,12 @@ async def challenge_devices(work: Work) -> None:
     log.info("commitments collected", held=len(work.record.commitments), idle=len(work.context.idle))
 
 
-async def _measure(work: Work, device: Device) -> None:
+async def _measure(work: Work, device: Device, slots: asyncio.Semaphore) -> None:
     if device.device_id not in work.record.commitments:
         await _challenge(work, device)
-    await probe_device(work, device)
+    # Devices commit all at once; an answer that waits here for others to be read would seem late.
+    async with slots:
+        await probe_device(work, device)
 
 
 async def _challenge(work: Work, device: Device) -> None:

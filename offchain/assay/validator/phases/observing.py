@@ -72,7 +72,8 @@ def observations(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> tuple[
             sealed_root=None if leaf is None else leaf.result_root,
             outcome=outcomes.get(device_id),
             uptime_bps=uptime_bps(*liveness.get(device_id, (0, 0))),
-            memory=leaf is not None and shown.get(device_id, (False, ""))[0] and _lanes_in_time(work, leaf),
+            memory=shown.get(device_id, (False, ""))[0],
+            prompt=leaf is not None and _lanes_in_time(work, leaf),
         )
 
     spoken_of = (d for d in sorted(context.devices) if d not in leaves or work.checks(d, rho, len(sealed)))
@@ -80,9 +81,12 @@ def observations(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> tuple[
 
 
 def _lanes_in_time(work: Work, leaf: SealedLeaf) -> bool:
-    """Whether the sealed lanes are those that this validator timed, and came in time."""
+    """Whether the sealed lanes are those that this validator timed, and came in time. Where its nonce was not waited
+    for its time says nothing: the lanes may have been walked before it asked."""
     record = work.record
     timed = record.lanes.get(leaf.device_id)
     if timed is None or timed.message.lane_root != leaf.lane_root:
+        return False
+    if work.account not in (used.validator for used in timed.nonces):
         return False
     return in_time(record.lane_elapsed_us.get(leaf.device_id, 0), work.known_profile(leaf.device_id))

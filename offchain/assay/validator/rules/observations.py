@@ -24,7 +24,7 @@ class Seen:
 
     `asked` is whether it sent the device a challenge; `timed_root` is the result root that `elapsed_us` belongs to;
     `sealed_root` is None where the seal left the device out; `outcome` is None where this validator did not get to ask
-    for an opening; `memory` is whether the device showed all the memory it claims, in time.
+    for an opening; `memory` is whether the device showed all the memory it claims, `prompt` whether in time.
     """
 
     device_id: bytes
@@ -36,6 +36,7 @@ class Seen:
     outcome: OpeningOutcome | None
     uptime_bps: int
     memory: bool = False
+    prompt: bool = False
 
 
 def observe(seen: Seen) -> ObservationLeaf:
@@ -54,7 +55,7 @@ def observe(seen: Seen) -> ObservationLeaf:
         None: Flag.UNSCORED,
     }[seen.outcome]
     if seen.memory and flag == Flag.PASSED:
-        flag |= Flag.MEMORY
+        flag |= Flag.MEMORY | (Flag.PROMPT if seen.prompt else Flag.NONE)
     return ObservationLeaf(seen.device_id, seen.sealed_root, elapsed_us, int(flag), seen.uptime_bps)
 
 
