@@ -20,7 +20,10 @@ class LeaseStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Amounts in base units of `token`, `rate` in base units × 10¹⁸ a second, times in seconds."""
+    """Amounts in base units of `token`, `rate` in base units × 10¹⁸ a second, times in seconds.
+
+    `downtime` is what was attested and claimed so far, `next_epoch` the first whose downtime may still be claimed.
+    """
 
     lease_id: int
     renter: str
@@ -39,6 +42,10 @@ class Lease:
     claimed: int
     refunded: int
     downtime_refund: int
+    ended_at: int = 0
+    forfeited: int = 0
+    downtime: int = 0
+    next_epoch: int = 0
 
 
 async def read_lease(chain: Chain, lease_id: int, at: At = None) -> Lease:
@@ -47,7 +54,7 @@ async def read_lease(chain: Chain, lease_id: int, at: At = None) -> Lease:
     return Lease(
         lease_id, row.renter, row.provider, bytes(row.deviceId), row.token, LeaseStatus(row.status), row.rate,
         row.openedAt, row.start, row.stop, row.minDuration, row.maxDuration, row.deposit, row.bond,
-        row.claimed, row.refunded, row.downtimeRefund,
+        row.claimed, row.refunded, row.downtimeRefund, row.endedAt, row.forfeited, row.downtime, row.nextEpoch,
     )  # fmt: skip
 
 

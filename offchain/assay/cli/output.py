@@ -80,8 +80,10 @@ def _print_table(titles: Sequence[str] | None, rows: Sequence[Sequence[str]]) ->
 
 def _text(value: Any) -> str:
     if isinstance(value, list):
-        shown = [str(item) for item in value[:8]]
+        shown = [_text(item) for item in value[:8]]
         return "\n".join(shown) + (f"\n… {len(value) - 8} more" if len(value) > 8 else "")
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(part)}" for name, part in value.items() if part is not None)
     if value is None:
         return ""
     return str(value)

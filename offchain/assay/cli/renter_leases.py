@@ -11,15 +11,18 @@ import typer
 from assay.chain.erc20 import Erc20
 from assay.chain.leases import Lease, LeaseStatus
 from assay.cli.output import OutputFormat, show, show_rows
-from assay.cli.renter_options import Asking, Connection, LeaseId, Output, renter_command
+from assay.cli.renter_options import Asking, Connection, LeaseId, Output, note, renter_command
+from assay.renter.downtime import DowntimeFound
 from assay.renter.errors import BadInput
 from assay.renter.money import deposit_for, parse_amount, parse_duration, show_amount
 
 if TYPE_CHECKING:
     from assay.renter.renter import Renter
+    from assay.renter.wallet import Done
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 PLAN_COLUMNS = {"name": "transaction", "to": "to", "calldata": "calldata"}
+Downtimes = Annotated[bool, typer.Option("--downtime/--no-downtime", help="also claim downtime that reports attest")]
 OPEN = (LeaseStatus.PENDING, LeaseStatus.ACTIVE)
 
 
@@ -76,17 +79,23 @@ async def end(
     connection: Connection,
     asking: Asking,
     refund: Annotated[bool, typer.Option("--refund/--no-refund", help="also collect the rest of the deposit")] = True,
+    downtime: Downtimes = True,
     output: Output = OutputFormat.table,
 ) -> None:
-    """End a lease now and collect what is left of its deposit; one that has not started is cancelled."""
-    from assay.cli.renter_rows import planned_json, transactions_json
+    """End a lease now and collect what is left of its deposit; one that has not started is cancelled.
+
+    Attested downtime is claimed first: beyond the escrow's maximum it frees of the least duration.
+    """
+    from assay.cli.renter_rows import downtime_json, planned_json, transactions_json
 
     async with connection.renter() as renter:
         if asking.dry_run:
-            plan = [*await renter.plan_end(lease), *(await renter.plan_refund(lease) if refund else [])]
+            plan = await renter.plan_downtime(lease) if downtime else []
+            plan += [*await renter.plan_end(lease), *(await renter.plan_refund(lease) if refund else [])]
             return show_rows("transactions", planned_json(plan), PLAN_COLUMNS, output)
-        asking.confirm(await _ending(renter, await renter.lease(lease)))
-        done, refunded = [await renter.end(lease)], 0
+        asking.confirm(await _ending(renter, lease, downtime))
+        found_down, done = await _claim_downtime(renter, lease) if downtime else (DowntimeFound(), [])
+        done, refunded = [*done, await renter.end(lease)], 0
         if refund and await renter.refundable(lease):
             refunded, sent = await renter.refund(lease)
             done.append(sent)
@@ -98,6 +107,7 @@ async def end(
         "status": found.status.name.lower(),
         "paid": show_amount(streamed, decimals),
         "refunded": show_amount(refunded, decimals),
+        "downtime": downtime_json(found_down, decimals),
     }
     show({**values, "transactions": transactions_json(done)}, output)
 
@@ -108,21 +118,40 @@ async def refund(
     connection: Connection,
     asking: Asking,
     receiver: Annotated[str | None, typer.Option("--receiver", help="who is paid; default the wallet")] = None,
+    downtime: Downtimes = True,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Collect what the escrow owes back: the rest of a deposit, a forfeited bond, downtime."""
-    from assay.cli.renter_rows import planned_json, transactions_json
+    """Collect what the escrow owes back: the rest of a deposit, a forfeited bond, downtime that reports attest."""
+    from assay.cli.renter_rows import downtime_json, planned_json, transactions_json
     from assay.protocol.hexadecimal import parse_address
 
     to = parse_address(receiver, "--receiver") if receiver else None
     async with connection.renter() as renter:
         if asking.dry_run:
-            planned = planned_json(await renter.plan_refund(lease, to))
-            return show_rows("transactions", planned, PLAN_COLUMNS, output)
-        amount, done = await renter.refund(lease, to)
+            plan = await renter.plan_downtime(lease) if downtime else []
+            plan += await renter.plan_refund(lease, to)
+            return show_rows("transactions", planned_json(plan), PLAN_COLUMNS, output)
+        found, done = await _claim_downtime(renter, lease) if downtime else (DowntimeFound(), [])
+        amount, paid = await renter.refund(lease, to)
         decimals = await Erc20(renter.chain, (await renter.lease(lease)).token).decimals()
     values = {"leaseId": lease, "refunded": show_amount(amount, decimals), "baseUnits": str(amount)}
-    show({**values, "transactions": transactions_json([done])}, output)
+    values["downtime"] = downtime_json(found, decimals)
+    show({**values, "transactions": transactions_json([*done, paid])}, output)
+
+
+async def _claim_downtime(renter: Renter, lease: int) -> tuple[DowntimeFound, list[Done]]:
+    """Has attested downtime credited; says on standard error what was, and what nobody serves."""
+    found, done = await renter.refund_downtime(lease)
+    for one in found.claimable:
+        note(f"epoch {one.epoch}: the reports attest {one.seconds} s of downtime, claimed")
+    _tell_missing(found)
+    return found, done
+
+
+def _tell_missing(found: DowntimeFound) -> None:
+    if found.missing:
+        epochs = ", ".join(str(epoch) for epoch in found.missing)
+        note(f"nobody serves this device's line of epoch {epochs}: downtime there, if any, was not claimed")
 
 
 async def _row(renter: Renter, lease: Lease) -> dict[str, Any]:
@@ -134,8 +163,13 @@ async def _row(renter: Renter, lease: Lease) -> dict[str, Any]:
     return lease_json(lease, streamed, decimals, time.time())
 
 
-async def _ending(renter: Renter, lease: Lease) -> str:
+async def _ending(renter: Renter, lease_id: int, downtime: bool) -> str:
     """What ending costs, as a question."""
+    lease = await renter.lease(lease_id)
+    if downtime and await renter.leaves_free(lease_id):
+        return (
+            f"End lease {lease_id}? Its device was down for longer than the escrow allows: it ends free, with the bond."
+        )
     left = lease.start + lease.min_duration - int(time.time())
     if lease.status is LeaseStatus.ACTIVE and left > 0:
         decimals = await Erc20(renter.chain, lease.token).decimals()

@@ -8,6 +8,7 @@ from typing import Any
 
 from assay.chain.leases import Lease, LeaseStatus
 from assay.protocol.hexadecimal import to_hex
+from assay.renter.downtime import DowntimeFound
 from assay.renter.listing import Listing
 from assay.renter.money import show_amount
 from assay.renter.planned import Planned
@@ -124,6 +125,14 @@ def transactions_json(done: Sequence[Done]) -> list[dict[str, Any]]:
 def planned_json(planned: Iterable[Planned]) -> list[dict[str, Any]]:
     """Transactions that would be sent; the value in wei."""
     return [{"name": one.name, "to": one.to, "value": str(one.value), "calldata": one.calldata} for one in planned]
+
+
+def downtime_json(found: DowntimeFound, decimals: int) -> list[dict[str, Any]]:
+    """Epochs whose downtime was claimed."""
+    return [
+        {"epoch": one.epoch, "seconds": one.seconds, "amount": show_amount(one.amount, decimals)}
+        for one in found.claimable
+    ]
 
 
 def job_json(state: JobState) -> dict[str, Any]:

@@ -46,6 +46,22 @@ def proven(leaf: DeviceLeaf, proof: Sequence[Any], devices_root: bytes) -> Measu
     return Measured(leaf, nodes)
 
 
+def leaf_of_values(values: Sequence[Any]) -> DeviceLeaf:
+    """The leaf of a market's list, in the order of the contract's struct. Raises ValueError, HexadecimalError."""
+    epoch, device_id, seal_index, profile, score, memory, uptime, flags, root = values
+    return DeviceLeaf(
+        epoch=int(epoch),
+        device_id=parse_bytes32(device_id, "deviceId"),
+        seal_index=int(seal_index),
+        profile=int(profile),
+        score_gops=int(score),
+        memory_mib=int(memory),
+        uptime_bps=int(uptime),
+        flags=int(flags),
+        result_root=parse_bytes32(root, "resultRoot"),
+    )
+
+
 def parse_report_line(entry: Any, devices_root: bytes) -> Measured:
     """A validator's {leaf, proof}, checked against the root. Raises ReportLineError."""
     try:

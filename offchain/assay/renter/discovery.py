@@ -15,6 +15,7 @@ from assay.chain.erc20 import Erc20
 from assay.chain.errors import ChainError
 from assay.chain.leases import active_lease, nonce_floor
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32
+from assay.protocol.report_lines import Measured, ReportLineError, leaf_of_values, proven
 from assay.renter.errors import BadInput, NoDevice, RenterError, Unreachable
 from assay.renter.http_client import HttpClient
 from assay.renter.listing import Evidence, Listing, claimed_listing, listings, proven_listing
@@ -115,6 +116,15 @@ class Discovery:
         )
         decimals = await Erc20(self._chain, signed.offer.token).decimals()
         return proven_listing(Evidence(device, measured, signed), decimals, None)
+
+    async def line(self, epoch: int, root: bytes, device_id: bytes, market: str | None) -> Measured | None:
+        """A device's line of a report, proven against its root: from a validator, else the market; None from neither."""
+        found = await self._measurements.line(epoch, root, device_id)
+        if found is None and market is not None:
+            with suppress(Unreachable, ReportLineError, HexadecimalError, TypeError, ValueError):
+                values, nodes = await MarketClient(self._http, market).line(epoch, device_id)
+                found = proven(leaf_of_values(values), nodes, root)
+        return found
 
     async def _placed(self, found: list[Listing], wanted: Wanted, order: Order) -> list[Listing]:
         """With round trips, those that are too far away left out, in order."""

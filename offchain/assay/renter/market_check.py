@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from assay.chain.devices import Device, DeviceStatus
-from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32
-from assay.protocol.leaves import DeviceLeaf
-from assay.protocol.report_lines import Measured, ReportLineError, proven
+from assay.protocol.hexadecimal import HexadecimalError
+from assay.protocol.report_lines import Measured, ReportLineError, leaf_of_values, proven
 from assay.protocol.signed_offers import OfferError, parse_signed_offer
 from assay.protocol.signing import Domain
 from assay.protocol.specification import Specification, parse_specification
@@ -52,7 +50,7 @@ def checked(row: MarketRow, shown: MarketEvidence, facts: ChainFacts, domain: Do
 
 def _measured(row: MarketRow, shown: MarketEvidence, root: bytes) -> Measured:
     try:
-        measured = proven(_leaf(shown.leaf), shown.proof, root)
+        measured = proven(leaf_of_values(shown.leaf), shown.proof, root)
     except (ReportLineError, HexadecimalError, TypeError, ValueError) as error:
         raise MarketContradicted(f"the measurement is not in the report of epoch {row.epoch}: {error}") from None
     leaf = measured.leaf
@@ -67,21 +65,6 @@ def _measured(row: MarketRow, shown: MarketEvidence, root: bytes) -> Measured:
     if not measured.passed:
         raise MarketContradicted(f"the device did not pass in epoch {row.epoch}: flags {leaf.flags}")
     return measured
-
-
-def _leaf(values: tuple[Any, ...]) -> DeviceLeaf:
-    epoch, device_id, seal_index, profile, score, memory, uptime, flags, root = values
-    return DeviceLeaf(
-        epoch=int(epoch),
-        device_id=parse_bytes32(device_id, "deviceId"),
-        seal_index=int(seal_index),
-        profile=int(profile),
-        score_gops=int(score),
-        memory_mib=int(memory),
-        uptime_bps=int(uptime),
-        flags=int(flags),
-        result_root=parse_bytes32(root, "resultRoot"),
-    )
 
 
 def _signed(row: MarketRow, shown: MarketEvidence, facts: ChainFacts, domain: Domain) -> SignedOffer:

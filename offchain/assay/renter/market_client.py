@@ -77,22 +77,26 @@ class MarketClient:
     async def evidence(self, row: MarketRow) -> MarketEvidence:
         """What proves a row. Raises Unreachable."""
         detail = await self._detail(row.device_id)
-        name = "0x" + row.device_id.hex()
-        proof = (await self._get(f"/v1/epochs/{row.epoch}/devices/{name}")).get("data")
+        leaf, nodes = await self.line(row.epoch, row.device_id)
         offer, specification = detail.get("offer"), detail.get("specification")
-        if not isinstance(proof, dict) or not isinstance(offer, dict):
-            raise Unreachable(f"{self._address}: shows no offer and proof of device {name}")
-        leaf, nodes = proof.get("leaf"), proof.get("proof")
-        if not isinstance(leaf, list) or not isinstance(nodes, list):
-            raise Unreachable(f"{self._address}: the proof of device {name} is malformed")
+        if not isinstance(offer, dict):
+            raise Unreachable(f"{self._address}: shows no offer of device 0x{row.device_id.hex()}")
         document = specification.get("document") if isinstance(specification, dict) else None
         return MarketEvidence(
             offer,
             document if isinstance(document, str) else None,
             str(detail["device"].get("endpoint", "")),
-            tuple(leaf),
-            tuple(nodes),
+            leaf,
+            nodes,
         )
+
+    async def line(self, epoch: int, device_id: bytes) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """(leaf, its proof) of a device in a report, as the market serves them: unproven. Raises Unreachable."""
+        shown = (await self._get(f"/v1/epochs/{epoch}/devices/0x{device_id.hex()}")).get("data")
+        leaf, nodes = (shown.get("leaf"), shown.get("proof")) if isinstance(shown, dict) else (None, None)
+        if not isinstance(leaf, list) or not isinstance(nodes, list):
+            raise Unreachable(f"{self._address}: the proof of device 0x{device_id.hex()} is malformed")
+        return tuple(leaf), tuple(nodes)
 
     async def status(self) -> dict[str, Any]:
         """Network, chain, block, lag: the `at` of an answer."""

@@ -50,6 +50,10 @@ class Measurements:
                 return measured
         raise NoDevice(f"device 0x{device_id.hex()} passed in none of the last {len(reported)} reported epochs")
 
+    async def line(self, epoch: int, root: bytes, device_id: bytes) -> Measured | None:
+        """One device's line of a report, whatever it says; None where no validator serves it."""
+        return await self._of_device(epoch, root, device_id, await self._chain.finalised())
+
     async def _reported(self, block: Block) -> list[tuple[int, bytes]]:
         """(epoch, devicesRoot) of the reported epochs that `open` takes, newest first."""
         current = int(await self._chain.call("EpochOracle", "currentEpoch", at=block))

@@ -13,11 +13,14 @@ from assay.chain.client import Chain, ContractCall
 from assay.chain.deployment import Deployment
 from assay.chain.devices import Device
 from assay.chain.erc20 import Erc20
+from assay.chain.errors import ChainError
 from assay.chain.events import read_events
 from assay.chain.key_files import Key, load, password
 from assay.chain.leases import Lease, LeaseStatus, read_lease
 from assay.protocol.messages import LeaseStart
+from assay.protocol.report_lines import Measured
 from assay.renter.discovery import Discovery
+from assay.renter.downtime import DowntimeFound, find_downtime
 from assay.renter.errors import BadInput, NoDevice, RenterError
 from assay.renter.http_client import HttpClient
 from assay.renter.keeping import Hands, Move, Policy, keep
@@ -260,6 +263,32 @@ class Renter:
         async with self.sending() as wallet:
             return due, await wallet.send(ContractCall(ESCROW, "refund", (lease_id, receiver or wallet.address)))
 
+    async def downtime(self, lease_id: int) -> DowntimeFound:
+        """The downtime of a lease that reports attest and the escrow gives back now, each line proven."""
+        await self.lease(lease_id)
+
+        async def line(epoch: int, root: bytes, device_id: bytes) -> Measured | None:
+            return await self._discovery.line(epoch, root, device_id, self.market)
+
+        return await find_downtime(self.chain, lease_id, line)
+
+    async def refund_downtime(self, lease_id: int) -> tuple[DowntimeFound, list[Done]]:
+        """Has the escrow credit all of that, epoch by epoch; `refund` pays it out. Beyond the escrow's `maxDowntime`
+        that frees the renter of the least duration and forfeits the bond to it: do it before `end`."""
+        found = await self.downtime(lease_id)
+        if not found.claimable:
+            return found, []
+        async with self.sending() as wallet:
+            return found, [await wallet.send(one.call(lease_id)) for one in found.claimable]
+
+    async def leaves_free(self, lease_id: int) -> bool:
+        """Whether its renter may leave an active lease before the least duration without paying for the rest of it, and
+        takes the bond: once the downtime that can be claimed now is."""
+        lease = await self.lease(lease_id)
+        found = await self.downtime(lease_id)
+        most = int(await self.chain.call(ESCROW, "maxDowntime", at="latest"))
+        return lease.status is LeaseStatus.ACTIVE and lease.downtime + found.seconds > most
+
     async def keep(self, lease_id: int, policy: Policy, every: float, tell: Callable[[str], None]) -> Move:
         """Stays until the lease is over: tops it up by the policy; ends it when its device has been silent too long,
         and collects what is left of the deposit."""
@@ -269,6 +298,7 @@ class Renter:
             await self.top_up(lease_id, amount)
 
         async def end() -> None:
+            await self._downtime_before_end(lease_id, tell)
             await self.end(lease_id)
             if await self.refundable(lease_id):
                 await self.refund(lease_id)
@@ -302,6 +332,10 @@ class Renter:
         status = (await self.lease(lease_id)).status
         return [planned_call(self.chain, end_call(lease_id, status))]
 
+    async def plan_downtime(self, lease_id: int) -> list[Planned]:
+        """The transactions that `refund_downtime` would send."""
+        return [planned_call(self.chain, one.call(lease_id)) for one in (await self.downtime(lease_id)).claimable]
+
     async def plan_refund(self, lease_id: int, receiver: str | None = None) -> list[Planned]:
         """The transaction that `refund` would send."""
         await self.lease(lease_id)
@@ -323,6 +357,13 @@ class Renter:
         if self._wallet is None:
             raise BadInput(NO_WALLET)
         return self._wallet.sending()
+
+    async def _downtime_before_end(self, lease_id: int, tell: Callable[[str], None]) -> None:
+        # Ending must not wait for this: what is not credited now still can be afterwards, except the freedom to leave.
+        try:
+            await self.refund_downtime(lease_id)
+        except (ChainError, RenterError) as error:
+            tell(f"downtime was not claimed before the end: {error}")
 
     def _session(self, endpoint: str, lease_id: int) -> ProviderSession:
         if self._key is None:

@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 from assay.chain.devices import Device
 from assay.chain.leases import Lease
+from assay.renter.downtime import DowntimeFound
 from assay.renter.jobs import PATIENCE_S, run_job
 from assay.renter.keeping import Move, Policy
 from assay.renter.lease_start import HandoverResult
@@ -219,6 +220,18 @@ class SyncRenter:
         """Collects what the escrow owes back."""
         return self._run(self._renter.refund(lease_id, receiver))
 
+    def downtime(self, lease_id: int) -> DowntimeFound:
+        """The downtime of a lease that reports attest and the escrow gives back now, each line proven."""
+        return self._run(self._renter.downtime(lease_id))
+
+    def refund_downtime(self, lease_id: int) -> tuple[DowntimeFound, list[Done]]:
+        """Has the escrow credit all of that, epoch by epoch; `refund` pays it out."""
+        return self._run(self._renter.refund_downtime(lease_id))
+
+    def leaves_free(self, lease_id: int) -> bool:
+        """Whether the renter may leave before the least duration, and takes the bond, for the device's downtime."""
+        return self._run(self._renter.leaves_free(lease_id))
+
     def keep(self, lease_id: int, policy: Policy, every: float, tell: Callable[[str], None]) -> Move:
         """Stays until the lease is over: tops it up, ends it when its device has been silent too long."""
         return self._run(self._renter.keep(lease_id, policy, every, tell))
@@ -234,6 +247,10 @@ class SyncRenter:
     def plan_end(self, lease_id: int) -> list[Planned]:
         """The transaction that `end` would send."""
         return self._run(self._renter.plan_end(lease_id))
+
+    def plan_downtime(self, lease_id: int) -> list[Planned]:
+        """The transactions that `refund_downtime` would send."""
+        return self._run(self._renter.plan_downtime(lease_id))
 
     def plan_refund(self, lease_id: int, receiver: str | None = None) -> list[Planned]:
         """The transaction that `refund` would send."""

@@ -20,6 +20,7 @@ from assay.protocol.messages import Offer
 from assay.protocol.report_lines import Measured
 from assay.protocol.specification import parse_specification
 from assay.renter import renter as renter_module
+from assay.renter.downtime import Downtime, DowntimeFound
 from assay.renter.lease_start import HandoverResult
 from assay.renter.listing import Evidence, Listing, proven_listing
 from assay.renter.offers import ANYONE, SignedOffer
@@ -47,6 +48,13 @@ LEASE = Lease(
     7, WALLET, PROVIDER, bytes([1]) * 32, TOKEN, LeaseStatus.ACTIVE, 10**21, 0, 1000, 1 << 39, 60, 86_400, 3_600_000,
     60_000, 0, 0, 0,
 )  # fmt: skip
+
+
+def downtime(epoch: int = 4, uptime: int = 7_500) -> Downtime:
+    """A quarter of an hour-long epoch at LEASE's rate, by default."""
+    leaf = DeviceLeaf(epoch, LEASE.device_id, 0, 1, 0, 0, uptime, 2, bytes(32))
+    seconds = 3600 * (10_000 - uptime) // 10_000
+    return Downtime(Measured(leaf, ()), seconds, 1_000 * seconds)
 
 
 @dataclass
@@ -96,6 +104,7 @@ class FakeRenter:
         self.found = [listing(1), listing(2)]
         self.a_session = FakeSession()
         self.a_lease = LEASE
+        self.down, self.free = DowntimeFound(), False
         self.address = WALLET
         contracts = {"NetworkToken": SimpleNamespace(address=TOKEN)}
         self.chain = SimpleNamespace(deployment=SimpleNamespace(contracts=contracts))
@@ -109,6 +118,15 @@ class FakeRenter:
             "own_leases": lambda: [self.a_lease, replace(LEASE, lease_id=8, status=LeaseStatus.ENDED)],
             "streamed": lambda lease_id: 1_500_000,
             "session": lambda lease_id: self.a_session,
+            "downtime": lambda lease_id: self.down,
+            "refund_downtime": lambda lease_id: (
+                self.down,
+                [Done("refundDowntime", "0xdd", 90_000) for _ in self.down.claimable],
+            ),
+            "leaves_free": lambda lease_id: self.free,
+            "plan_downtime": lambda *a: [
+                Planned("LeaseEscrow.refundDowntime", "0xescrow", "0x0badcafe") for _ in self.down.claimable
+            ],
             "refundable": lambda lease_id: 5,
             "refund": lambda lease_id, receiver=None: (5, Done("refund", "0xef", 40_000)),
             "end": lambda lease_id: Done("end", "0xee", 50_000),

@@ -14,9 +14,10 @@ import pytest
 
 from assay.chain.errors import BadDeployment, KeyFileError, UnreachableChain
 from assay.renter import errors
+from assay.renter.downtime import DowntimeFound
 from assay.renter.provider_session import JobState
 
-from .conftest import FakeRenter, Ran
+from .conftest import FakeRenter, Ran, downtime
 
 Assay = Callable[..., Ran]
 DEVICE = "0x" + "01" * 32
@@ -334,3 +335,50 @@ def test_wallet__create__makes_a_key_file_that_opens(assay: Assay, tmp_path: Pat
     assert json.loads(ran.out)["address"] == load(file, "long enough").address
     again = assay("wallet", "--create", str(file), "--password-file", str(tmp_path / "password"))
     assert again.status == 2 and "never overwritten" in again.err
+
+
+def test_refund__attested_downtime__is_claimed_first_and_shown(assay: Assay, renter: FakeRenter) -> None:
+    renter.down = DowntimeFound((downtime(4), downtime(6)), missing=(5,))
+    ran = assay("refund", "7", "-o", "json")
+    shown = json.loads(ran.out)
+    assert [name for name, _ in renter.calls if name.startswith("refund")] == ["refund_downtime", "refund"]
+    assert shown["downtime"] == [{"epoch": number, "seconds": 900, "amount": "0.9"} for number in (4, 6)]
+    assert [one["name"] for one in shown["transactions"]] == ["refundDowntime", "refundDowntime", "refund"]
+    assert "epoch 4" in ran.err and "line of epoch 5" in ran.err
+
+
+def test_refund__no_downtime_wanted__claims_none(assay: Assay, renter: FakeRenter) -> None:
+    renter.down = DowntimeFound((downtime(4),))
+    assert json.loads(assay("refund", "7", "--no-downtime", "-o", "json").out)["downtime"] == []
+    assert renter.asked("refund_downtime") == []
+
+
+def test_refund__table__has_a_line_for_each_epoch_without_braces(assay: Assay, renter: FakeRenter) -> None:
+    renter.down = DowntimeFound((downtime(4), downtime(6)))
+    out = assay("refund", "7").out
+    assert "epoch 4, seconds 900, amount 0.9" in out and "epoch 6" in out and "{" not in out
+
+
+@pytest.mark.parametrize(("line", "after"), [("refund 7", ["refund"]), ("end 7", ["end", "refund"])])
+def test_dry_run__attested_downtime__shows_its_calldata_before_the_rest(
+    assay: Assay, renter: FakeRenter, line: str, after: list[str]
+) -> None:
+    renter.down = DowntimeFound((downtime(4), downtime(6)))
+    shown = json.loads(assay(*line.split(), "--dry-run", "-o", "json").out)["transactions"]
+    names = [one["name"].removeprefix("LeaseEscrow.") for one in shown]
+    assert names == ["refundDowntime", "refundDowntime", *after]
+    assert renter.asked("refund_downtime") == []
+
+
+def test_end__down_for_longer_than_allowed__claims_before_it_ends_and_asks_for_no_more_money(
+    assay: Assay, renter: FakeRenter
+) -> None:
+    renter.a_lease = replace(renter.a_lease, start=1 << 38, min_duration=1 << 38)
+    assert "more is paid" in assay("end", "7").err
+    renter.down, renter.free = DowntimeFound((downtime(4),)), True
+    asked = assay("end", "7")
+    assert asked.status == 7 and "with the bond" in asked.err and "more is paid" not in asked.err
+    assert assay("end", "7", "--yes").status == 0
+    assert [name for name, _ in renter.calls if name in ("refund_downtime", "end", "refund")] == [
+        "refund_downtime", "end", "refund",
+    ]  # fmt: skip

@@ -1,0 +1,77 @@
+"""Which epochs of a lease are claimed for downtime: as the escrow takes them, and no other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from assay.chain.epochs import Timing
+from assay.chain.leases import Lease, LeaseStatus
+from assay.protocol.leaves import DeviceLeaf
+from assay.protocol.report_lines import Measured
+from assay.renter.downtime import DowntimeFound, attested, open_epochs
+
+HOUR = 3_600
+GENESIS = 1_000_000
+DEVICE = bytes([1]) * 32
+TIMING = Timing(GENESIS, HOUR, 60, 120, 180, 1_800, 2, HOUR)
+HOLDBACK = 3 * HOUR
+
+
+def at(epoch: float) -> int:
+    return GENESIS + int(epoch * HOUR)
+
+
+LEASE = Lease(
+    7, "0x", "0x", DEVICE, "0x", LeaseStatus.ACTIVE, 10 * 10**18, at(1), at(1.5), at(20), HOUR, 100 * HOUR, 10**6, 0, 0,
+    0, 0,
+)  # fmt: skip
+
+
+def line(epoch: int, uptime: int = 7_500, flags: int = 2, device: bytes = DEVICE) -> Measured:
+    return Measured(DeviceLeaf(epoch, device, 0, 1, 0, 0, uptime, flags, bytes(32)), (bytes(32),))
+
+
+@pytest.mark.parametrize(
+    ("change", "now", "expected"),
+    [
+        ({}, 4, [2, 3]),  # the epoch in which it began is not full, nor is the one that goes on
+        ({}, 4.99, [2, 3]), ({}, 1.6, []), ({}, 3, [2]),
+        ({"start": at(2)}, 4, [2, 3]), ({"start": at(2) + 1}, 4, [3]),
+        ({}, 5, [2, 3, 4]), ({}, 5 + 1 / HOUR, [3, 4]),  # epoch 2 is beyond the holdback a second later
+        ({"next_epoch": 3}, 4, [3]), ({"next_epoch": 9}, 4, []),
+        ({"ended_at": at(3.5)}, 5, [2]), ({"ended_at": at(3)}, 5, [2]), ({"ended_at": at(3) - 1}, 5, []),
+        ({"stop": at(4)}, 5, [2, 3]), ({"stop": at(4) - 1}, 5, [2]),
+        # Who left before the least duration pays until then, but no downtime counts after the end.
+        ({"stop": at(6), "ended_at": at(3.1)}, 5, [2]),
+        ({"start": 0, "stop": 0}, 5, []),
+    ],
+)  # fmt: skip
+def test_open_epochs__by_time_and_lease(change: dict[str, int], now: float, expected: list[int]) -> None:
+    assert list(open_epochs(replace(LEASE, **change), TIMING, HOLDBACK, at(now))) == expected  # type: ignore[arg-type]
+
+
+def test_attested__lines_of_all_kinds__only_leased_and_down_ones_of_the_device_in_order() -> None:
+    lines = [
+        line(5, 0), line(2), line(3, 10_000), line(4, flags=1), line(4, device=bytes([2]) * 32), line(6, flags=2 | 16),
+    ]  # fmt: skip
+    found = attested(LEASE, TIMING, lines)
+    assert [(one.epoch, one.seconds, one.amount) for one in found] == [
+        (2, 900, 9_000), (5, 3_600, 36_000), (6, 900, 9_000),
+    ]  # fmt: skip
+    assert (DowntimeFound(found).seconds, DowntimeFound(found).amount) == (5_400, 54_000)
+
+
+def test_attested__seconds_and_money__are_rounded_down_as_the_escrow_does() -> None:
+    third = replace(LEASE, rate=10**18 // 3)
+    assert attested(third, TIMING, [line(2, 9_998)]) == ()  # 0.72 s
+    (one,) = attested(third, TIMING, [line(2, 9_990)])  # 3.6 s, 0.99… base units
+    assert (one.seconds, one.amount) == (3, 0)
+
+
+def test_call__names_the_lease_the_leaf_and_its_proof() -> None:
+    (one,) = attested(LEASE, TIMING, [line(2)])
+    call = one.call(7)
+    assert (call.contract, call.function) == ("LeaseEscrow", "refundDowntime")
+    assert call.args == (7, one.measured.leaf.values(), [bytes(32)])
