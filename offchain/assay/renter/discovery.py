@@ -118,7 +118,7 @@ class Discovery:
         return proven_listing(Evidence(device, measured, signed), decimals, None)
 
     async def line(self, epoch: int, root: bytes, device_id: bytes, market: str | None) -> Measured | None:
-        """A device's line of a report, proven against its root: from a validator, else the market; None from neither."""
+        """A device's line of a report, proven against its root: from a validator, else from the market."""
         found = await self._measurements.line(epoch, root, device_id)
         if found is None and market is not None:
             with suppress(Unreachable, ReportLineError, HexadecimalError, TypeError, ValueError):
