@@ -23,9 +23,7 @@ def test_sky__pool__names_hosts_of_the_ssh_configuration() -> None:
     """~/.sky/ssh_node_pools.yaml: pool -> hosts, each an address or a name that `ssh NAME` reaches; SkyPilot's server
     wants a user and a key with each pool, though those of the names' sections are used."""
     pool = yaml.safe_load(exported(ExportForm.sky, [SEVEN, EIGHT], "gpus"))
-    assert pool == {
-        "gpus": {"user": "lease-7", "identity_file": str(SEVEN.key_file), "hosts": ["assay-7", "assay-8"]}
-    }
+    assert pool == {"gpus": {"user": "lease-7", "identity_file": str(SEVEN.key_file), "hosts": ["assay-7", "assay-8"]}}
 
 
 def test_dstack__fleet__has_a_host_with_port_user_and_key_for_each_lease() -> None:
