@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +15,7 @@ PYTHON = Path("/usr/bin/python3.11")
 PROGRAMS = (
     "sh", "echo", "id", "cat", "ls", "sleep", "env", "touch", "mount", "head", "yes", "seq", "pwd", "httpd", "dd", "rm",
 )  # fmt: skip
+PACKAGE_WASTE = shutil.ignore_patterns("tests", "__pycache__")
 
 
 def missing() -> str | None:
@@ -25,11 +27,13 @@ def missing() -> str | None:
     )
 
 
-def make_archive(folder: Path) -> Path:
-    """A root file system with busybox and Python."""
+def make_archive(folder: Path, packages: Sequence[Path] = ()) -> Path:
+    """A root file system with busybox, Python, and folders of `packages` that Python finds."""
     root = folder / "rootfs"
     for name in ("bin", "tmp", "workspace", "etc", "proc", "dev", "sys"):
         (root / name).mkdir(parents=True)
+    for package in packages:
+        shutil.copytree(package, root / "usr/lib/python3/dist-packages" / package.name, ignore=PACKAGE_WASTE)
     (root / "tmp").chmod(0o1777)
     shutil.copy("/bin/busybox", root / "bin/busybox")
     for name in PROGRAMS:
@@ -64,8 +68,25 @@ def make_archive(folder: Path) -> Path:
 
 
 @contextmanager
-def podman_service(folder: Path) -> Iterator[str]:
-    """The address of a service of its own, with IMAGE in its store."""
+def cdi_device(name: str) -> Iterator[str]:
+    """The CDI name of a harmless device, /dev/zero by another name, which CDI_SEEN in the environment gives away."""
+    kind, folder = f"assay.test/{name}", Path("/run/cdi")
+    node = {"path": "/dev/assay-gpu0", "hostPath": "/dev/zero", "type": "c", "major": 1, "minor": 5}
+    edits = {"env": [f"CDI_SEEN={name}"], "deviceNodes": [node]}
+    folder.mkdir(exist_ok=True)
+    file = folder / f"assay.test-{name}.json"
+    file.write_text(
+        json.dumps({"cdiVersion": "0.5.0", "kind": kind, "devices": [{"name": "0", "containerEdits": edits}]})
+    )
+    try:
+        yield f"{kind}=0"
+    finally:
+        file.unlink()
+
+
+@contextmanager
+def podman_service(folder: Path, packages: Sequence[Path] = ()) -> Iterator[str]:
+    """The address of a service of its own, with IMAGE in its store; `packages` as in `make_archive`."""
     configuration = folder / "containers.conf"
     configuration.write_text(
         '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
@@ -73,7 +94,7 @@ def podman_service(folder: Path) -> Iterator[str]:
     )
     environment = {**os.environ, "CONTAINERS_CONF": str(configuration)}
     storage = ["--root", folder / "storage", "--runroot", folder / "run", "--storage-driver", "overlay"]
-    archive = make_archive(folder)
+    archive = make_archive(folder, packages)
     subprocess.run(["podman", *storage, "import", "-q", archive, IMAGE], check=True, env=environment)
     archive.unlink()
     socket = folder / "podman.sock"

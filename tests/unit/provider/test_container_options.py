@@ -12,6 +12,7 @@ from assay.provider.errors import ProviderError
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.container_options import container_options, device_requests
 from assay.provider.runtime.egress_rules import EgressRules
+from assay.provider.runtime.podman_devices import specification
 from assay.provider.runtime.workload import Limits, Workload
 
 
@@ -32,6 +33,20 @@ def test_gpus__by_their_cdi_names__are_asked_for_as_the_api_documents() -> None:
     ]  # fmt: skip
     assert options(gpus=("nvidia.com/gpu=0",))["device_requests"] is not None
     assert options()["device_requests"] is None
+
+
+def test_podman__told_of_a_container_with_gpus__leaves_out_no_wall() -> None:
+    made = specification(options(gpus=("nvidia.com/gpu=0",)), ["nvidia.com/gpu=0"], tty=True)
+    assert made["devices"] == [{"path": "nvidia.com/gpu=0"}]
+    assert made["cap_drop"] == ["ALL"] and made["read_only_filesystem"] and made["no_new_privileges"]
+    assert made["netns"] == {"nsmode": "none"} and made["user"] == options()["user"]
+    assert made["resource_limits"]["pids"] == {"limit": 9}
+    assert (made["terminal"], made["stdin"]) == (True, False)
+
+
+def test_podman__an_option_that_it_is_not_told_of__is_an_error_and_no_missing_wall() -> None:
+    with pytest.raises(KeyError, match="shm_size"):
+        specification({**options(), "shm_size": 1}, [])
 
 
 def test_container__for_any_workload__has_no_privileges_network_or_writable_root() -> None:

@@ -12,6 +12,7 @@ from assay.provider.runtime.container_guard import watch_over
 from assay.provider.runtime.egress_proxy import PORT, proxy_environment, serve_in_background
 from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.namespace_sockets import NamespaceSockets
+from assay.provider.runtime.podman_devices import create_on_podman, is_podman
 
 INSIDE = "/workspace"
 MOST_TMP = 64 << 20
@@ -51,6 +52,15 @@ def container_options(specification: dict[str, Any]) -> dict[str, Any]:
         "device_requests": device_requests(specification["gpus"]),
         "detach": True,
     }
+
+
+def create(client: docker.DockerClient, specification: dict[str, Any], **streams: bool) -> Any:
+    """A container, not started; `streams` are `tty` and `stdin_open`. Raises docker's errors."""
+    options = container_options(specification)
+    # Podman takes a request for devices over Docker's API and makes the container without them.
+    if specification["gpus"] and is_podman(client):
+        return create_on_podman(client, options, specification["gpus"], **streams)
+    return client.containers.create(**options, **streams)
 
 
 def device_requests(gpus: list[str]) -> list[docker.types.DeviceRequest] | None:

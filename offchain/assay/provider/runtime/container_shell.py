@@ -15,7 +15,7 @@ from typing import Any
 
 import docker
 
-from assay.provider.runtime.container_options import container_options, start_guarded
+from assay.provider.runtime.container_options import create, start_guarded
 from assay.provider.runtime.supervisor import PR_SET_PDEATHSIG
 
 PIECE = 1 << 16
@@ -30,8 +30,7 @@ def main(specification: dict[str, Any]) -> int:
     client = docker.DockerClient(base_url=specification["engine"], timeout=60)
     terminal = os.isatty(0)
     specification["name"] += f"-{secrets.token_hex(4)}"
-    options = container_options(specification)
-    container = client.containers.create(**options, tty=terminal, stdin_open=True)
+    container = create(client, specification, tty=terminal, stdin_open=True)
     try:
         attached = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
         start_guarded(client, container, specification, None)

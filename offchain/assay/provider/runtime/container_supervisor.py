@@ -19,7 +19,7 @@ from typing import Any
 import docker
 import docker.errors
 
-from assay.provider.runtime.container_options import container_options, start_guarded
+from assay.provider.runtime.container_options import create, start_guarded
 from assay.provider.runtime.pull_progress import LOG, PULLED
 from assay.provider.runtime.supervisor import folder_bytes, start_ticks, write_whole
 
@@ -77,7 +77,7 @@ class ContainerSupervisor:
 
     def create(self) -> tuple[Any, Iterator[bytes]]:
         """The container, started, and what it prints."""
-        container = self.client.containers.create(**container_options(self.spec))
+        container = create(self.client, self.spec)
         try:
             # Attached before it starts: nothing is missed, and lines come as they are written. Following the engine's
             # log would wait for its next look at a file, a quarter of a second with podman.
