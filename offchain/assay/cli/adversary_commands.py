@@ -10,7 +10,9 @@ import typer
 
 from assay.cli.output import OutputFormat, fail, show
 
-commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Play attacks on the proof.")
+commands = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Play attacks on the proof.", add_completion=False
+)
 
 Output = Annotated[OutputFormat, typer.Option("-o", "--output", help="table for people, json for programs")]
 Trials = Annotated[int, typer.Option("--trials", min=1, max=1_000_000, help="seeds to play each attack with")]

@@ -25,7 +25,7 @@ RENTING: dict[str, tuple[str, str]] = {
     "keep": ("assay.cli.renter_keeping", "Stay beside a lease: top it up, end it when its device falls silent."),
     "top-up": ("assay.cli.renter_leases", "Add to the deposit, so that a lease lasts longer."),
     "end": ("assay.cli.renter_leases", "End a lease now and collect what is left of its deposit."),
-    "refund": ("assay.cli.renter_leases", "Collect what the escrow owes back."),
+    "refund": ("assay.cli.renter_leases", "Collect what the escrow owes back, attested downtime too."),
     "wallet": ("assay.cli.renter_wallet", "Show the wallet and what it holds, or make a new one."),
     "doctor": ("assay.cli.renter_wallet", "Look at everything that renting needs."),
     "export": ("assay.cli.renter_access", "Print what ssh, SkyPilot and dstack need to reach leases."),

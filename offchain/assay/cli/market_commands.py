@@ -15,7 +15,12 @@ from assay.market.errors import MarketError
 from assay.market.service import run as run_market
 from assay.market.settings import MarketSettings
 
-commands = typer.Typer(no_args_is_help=True, help="Index the network; search it in a browser or over HTTP.")
+commands = typer.Typer(
+    no_args_is_help=True,
+    help="Index the network; search it in a browser or over HTTP.",
+    rich_markup_mode=None,
+    add_completion=False,
+)
 
 
 @commands.callback()

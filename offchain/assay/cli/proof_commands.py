@@ -29,7 +29,9 @@ from assay.cli.output import OutputFormat, fail, show
 from assay.proof.errors import ProofError
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 
-commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Commit to, open and verify a proof.")
+commands = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Commit to, open and verify a proof.", add_completion=False
+)
 
 Output = Annotated[OutputFormat, typer.Option("-o", "--output", help="table for people, json for programs")]
 EngineName = Annotated[str, typer.Option("--engine", help="auto, reference, cpu, simt or mma")]

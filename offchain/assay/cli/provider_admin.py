@@ -71,7 +71,10 @@ def doctor(
     runtime: Annotated[str | None, typer.Option("--runtime")] = None,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Check everything a provider needs; ends with 1 where something is wrong."""
+    """Check everything a provider needs.
+
+    Ends with 1 where something is wrong.
+    """
     given = _given(rpc, deployment, key_file, password_file, data_dir)
     given.update(device_key=device_key, host=host, port=port, runtime=runtime)
 
@@ -93,7 +96,7 @@ def self_test(
     engine: Annotated[str, typer.Option("--engine", help="auto, cpu or reference")] = "auto",
     output: Output = OutputFormat.table,
 ) -> None:
-    """Prove, open and verify once on this machine, and show how long each part takes."""
+    """Prove, open and verify once, and show the times."""
     if profile not in NAMED:
         fail(f"--profile-name {profile!r}: one of {', '.join(NAMED)}")
 
@@ -116,7 +119,7 @@ def list_devices(
     data_dir: DataDir = None,
     output: Output = OutputFormat.table,
 ) -> None:
-    """List this provider's devices, their leases and endpoints, as the chain has them."""
+    """List devices, leases and endpoints from the chain."""
     given = _given(rpc, deployment, key_file, None, data_dir)
 
     async def work() -> list[dict[str, Any]]:
@@ -141,7 +144,7 @@ def earnings(
     data_dir: DataDir = None,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Show rent streamed, claimed and claimable by token, and the stake."""
+    """Show rent streamed, claimed and due, and the stake."""
     given = _given(rpc, deployment, key_file, None, data_dir)
 
     async def work() -> dict[str, Any]:
@@ -169,7 +172,7 @@ def price(
     data_dir: DataDir = None,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Set a device's price; the running daemon offers it at once, without a transaction."""
+    """Set a device's price at once, without a transaction."""
     given = _given(rpc, deployment, key_file, None, data_dir)
 
     async def work() -> dict[str, Any]:

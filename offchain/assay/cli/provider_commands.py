@@ -22,7 +22,9 @@ from assay.cli.provider_options import (
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.provider.settings import ProviderSettings
 
-commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Put devices up for lease.")
+commands = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Put devices up for lease.", add_completion=False
+)
 
 
 @commands.command()

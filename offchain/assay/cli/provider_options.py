@@ -18,4 +18,4 @@ DeviceKeys = Annotated[
     list[Path] | None,
     typer.Option("--device-key", help="key file of a device; default all in DATA_DIR/devices"),
 ]
-Output = Annotated[OutputFormat, typer.Option("-o", "--output", help="table or json")]
+Output = Annotated[OutputFormat, typer.Option("-o", "--output", help="table, json or csv", envvar="ASSAY_OUTPUT")]

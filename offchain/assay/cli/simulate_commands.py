@@ -16,7 +16,9 @@ from assay.economics.plots import line_plot
 from assay.economics.safety import conditions, skipping_gain, sybil_gain, trap_gain
 from assay.economics.simulation import Market, Simulation, people
 
-commands = typer.Typer(no_args_is_help=True, help="What each way of cheating earns or loses.")
+commands = typer.Typer(
+    no_args_is_help=True, help="What each way of cheating earns or loses.", rich_markup_mode=None, add_completion=False
+)
 Parameters = Annotated[Path, typer.Option(help="A deployment's parameter file.")]
 DEFAULT = Path("deployments/local.yml")
 

@@ -11,7 +11,12 @@ import typer
 
 from assay.cli.output import OutputFormat, fail, show
 
-commands = typer.Typer(help="Challenge devices and sign what was measured.", no_args_is_help=True)
+commands = typer.Typer(
+    help="Challenge devices and sign what was measured.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+)
 
 T = TypeVar("T")
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")]

@@ -10,7 +10,9 @@ import typer
 
 from assay.cli.output import fail
 
-commands = typer.Typer(help="Check what validators publish and prove faults.")
+commands = typer.Typer(
+    help="Check what validators publish and prove faults.", rich_markup_mode=None, add_completion=False
+)
 
 LEVELS = ("debug", "info", "warning", "error")
 Rpc = Annotated[list[str] | None, typer.Option("--rpc", envvar="ASSAY_RPC", help="JSON-RPC address; again for more.")]

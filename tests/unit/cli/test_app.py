@@ -69,3 +69,10 @@ def test_commands__of_the_root__take_the_same_words_for_the_same_thing() -> None
             if parameter.param_type_name == "option" and parameter.opts[0] in ("--rpc", "--context", "--yes", "-o"):
                 helps.setdefault(parameter.opts[0], set()).add(str(parameter.help))
     assert {option: len(texts) for option, texts in helps.items()} == dict.fromkeys(helps, 1)
+
+
+@pytest.mark.parametrize("name", sorted(GROUPS))
+def test_group__asked_for_help__is_plain_and_installs_no_completion_of_its_own(name: str) -> None:
+    done = CliRunner().invoke(app, [name, "--help"], prog_name="assay")
+    assert done.exit_code == 0 and done.stdout.startswith("Usage: ")
+    assert "--install-completion" not in done.stdout
