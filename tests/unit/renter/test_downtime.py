@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
 
 from assay.chain.epochs import Timing
+from assay.chain.errors import UnreachableChain
 from assay.chain.leases import Lease, LeaseStatus
 from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.report_lines import Measured
 from assay.renter.downtime import DowntimeFound, attested, open_epochs
+from assay.renter.errors import Unreachable
+from assay.renter.keeping import Move, Policy
+from assay.renter.renter import Renter
 
 HOUR = 3_600
 GENESIS = 1_000_000
@@ -75,3 +80,35 @@ def test_call__names_the_lease_the_leaf_and_its_proof() -> None:
     call = one.call(7)
     assert (call.contract, call.function) == ("LeaseEscrow", "refundDowntime")
     assert call.args == (7, one.measured.leaf.values(), [bytes(32)])
+
+
+@pytest.mark.parametrize("fails", [None, Unreachable("no validator"), UnreachableChain("http://u", "timed out")])
+async def test_keep__device_silent__claims_downtime_before_it_ends_and_ends_also_where_that_fails(
+    fails: Exception | None,
+) -> None:
+    did: list[str] = []
+    now = [float(at(2))]
+
+    async def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    def step(name: str, result: object, error: Exception | None = None) -> Callable[..., Awaitable[object]]:
+        async def taken(*_: object) -> object:
+            did.append(name)
+            if error is not None:
+                raise error
+            return result
+
+        return taken
+
+    renter = object.__new__(Renter)
+    renter._clock, renter._sleep = lambda: now[0], sleep
+    for name, result, error in (
+        ("lease", LEASE, None), ("alive", False, None), ("refund_downtime", (DowntimeFound(), []), fails),
+        ("end", None, None), ("refundable", 5, None), ("refund", None, None),
+    ):  # fmt: skip
+        setattr(renter, name, step(name, result, error))
+    told: list[str] = []
+    assert await renter.keep(7, Policy(margin=1, step=1, cap=0, patience=20), 10, told.append) is Move.END
+    assert [one for one in did if one not in ("lease", "alive")] == ["refund_downtime", "end", "refundable", "refund"]
+    assert any("downtime was not claimed" in one for one in told) == (fails is not None)
