@@ -73,6 +73,7 @@ class Network:
     url: str
     participants: dict[str, Participant]
     endpoints: dict[str, str] = field(default_factory=dict)
+    ssh_ports: dict[str, int] = field(default_factory=dict)
 
     @property
     def ledger(self) -> Ledger:
@@ -148,8 +149,10 @@ async def start_network(plan: NetworkPlan, workspace: Workspace, processes: Proc
     with progress.step("contracts, deployed with Ape"):
         await _deploy(plan, network)
     daemons = [*_validators(plan), *plan.providers, "market"]
-    for name, daemon_port in zip(daemons, free_ports(len(daemons)), strict=True):
+    ports = free_ports(len(daemons) + len(plan.providers))
+    for name, daemon_port in zip(daemons, ports, strict=False):
         network.endpoints[name] = f"http://{HOST}:{daemon_port}"
+    network.ssh_ports.update(zip(plan.providers, ports[len(daemons) :], strict=True))
     seats, devices = len(_validators(plan)), len(plan.providers)
     with progress.step(f"{seats} validators stake and take seats, {devices} providers stake and enrol"):
         joins = [_join(network, name) for name in _validators(plan)]
@@ -218,6 +221,7 @@ def start_provider(network: Network, name: str, engine: str, data: str | None = 
         "assay", "provider", "run", *_listen(network, data or name),
         "--engine", engine,
         "--runtime", "local",
+        "--ssh-port", str(network.ssh_ports.get(data or name) or free_ports(1)[0]),
         "--token", network.deployment.contracts["TestToken"].address,
         "--price-per-hour", PRICE_PER_HOUR.get(name, "1.00"),
         "--min-duration", "10",
