@@ -86,7 +86,7 @@ test-packages:
 	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(DEBIAN_PACKAGES) > /dev/null; \
 	else echo "tests that need one of $(DEBIAN_PACKAGES) are skipped where it is missing"; fi
 
-test-deep: build test-forge-deep test-deep-contracts test-deep-validator test-deep-market ## Long fuzzing and soaks
+test-deep: build test-forge-deep test-deep-contracts test-deep-validator test-deep-market test-deep-provider ## Long fuzzing and soaks
 
 test-unit: setup ## Tests without clock, socket or chain
 	pytest -p no:ape_test -n 2 --dist worksteal tests/unit -m 'not deep'

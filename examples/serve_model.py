@@ -1,8 +1,15 @@
-"""Serves a small model over HTTP inside the job, asks it a hundred times, and prints the latency it measured.
+"""Serves a small model over HTTP, asks it a hundred times, and prints the latency it measured.
 
-On a lease: `assay run LEASE --upload examples/serve_model.py -- python3 serve_model.py`
+Within a lease: `assay run LEASE --upload examples/serve_model.py -- python3 serve_model.py`
+
+Served by a lease and asked from here, through SSH:
+
+    assay run LEASE --detach --upload examples/serve_model.py -- python3 serve_model.py --serve 8000
+    assay ssh LEASE -L 8000:localhost:8000 -- sleep 600 &
+    python3 examples/serve_model.py --ask 8000
 """
 
+import argparse
 import http.client
 import json
 import statistics
@@ -37,22 +44,37 @@ class Model(BaseHTTPRequestHandler):
         """Latency is what is printed."""
 
 
-def main() -> None:
-    """One connection, as a client that stays would have it."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Model)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    connection = http.client.HTTPConnection(*server.server_address)
+def ask(host: str, port: int) -> dict[str, float]:
+    """The latency of REQUESTS answers over one connection, as a client that stays would have it."""
+    connection = http.client.HTTPConnection(host, port, timeout=30)
     times = []
     for number in range(REQUESTS):
         body = json.dumps(np.random.default_rng(number).normal(size=SIZE).tolist())
         started = time.perf_counter()
         connection.request("POST", "/", body)
-        connection.getresponse().read()
+        answer = json.loads(connection.getresponse().read())
         times.append(1000 * (time.perf_counter() - started))
+        if len(answer) != SIZE:
+            raise SystemExit(f"answered {len(answer)} values, {SIZE} expected")
     times.sort()
-    print(
-        json.dumps({"requests": REQUESTS, "medianMs": round(statistics.median(times), 2), "p99Ms": round(times[98], 2)})
-    )
+    return {"requests": REQUESTS, "medianMs": round(statistics.median(times), 2), "p99Ms": round(times[98], 2)}
+
+
+def main() -> None:
+    """Serves, asks, or both."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--serve", metavar="PORT", type=int, help="serve on this port until stopped")
+    parser.add_argument("--ask", metavar="PORT", type=int, help="measure what is served on a port of this machine")
+    given = parser.parse_args()
+    if given.ask is not None:
+        print(json.dumps(ask("127.0.0.1", given.ask)))
+        return
+    server = ThreadingHTTPServer(("127.0.0.1", given.serve or 0), Model)
+    if given.serve is not None:
+        print(f"serving on {given.serve}", flush=True)
+        server.serve_forever()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(json.dumps(ask(*server.server_address)))
     server.shutdown()
 
 

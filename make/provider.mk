@@ -1,5 +1,5 @@
 # The provider's daemon and the renter's library.
-.PHONY: test-provider test-workloads examples bench-renter
+.PHONY: test-provider test-workloads test-deep-provider examples bench-renter
 
 test-provider: setup ## Unit tests of provider and renter
 	pytest tests/unit/provider tests/unit/renter
@@ -14,3 +14,7 @@ examples: setup ## Run the example jobs on this machine, without a lease
 
 bench-renter: build ## From `assay rent` to a prompt, and how soon log lines arrive
 	python -m benchmarks.renter.rent_to_prompt
+
+test-deep-provider: build ## Notebooks in a browser; the example jobs on a lease, in containers
+	pytest -p no:ape_test tests/integration/provider -m deep
+	pytest -p no:ape_test tests/end_to_end -m deep
