@@ -53,15 +53,21 @@ def serving(engine: str, folder: Path) -> tuple[ContainerRuntime, Workload]:
     return runtime, work
 
 
+def keys_with(path: Path) -> AuthorisedKeys:
+    """A new key that lease 7 knows."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    keys = AuthorisedKeys(open_database(None))
+    keys.add(7, path.with_suffix(".pub").read_text())
+    return keys
+
+
 async def test_model__served_by_a_lease__answers_through_ssh_and_its_latency_is_measured_here(
     engine: str, tmp_path: Path
 ) -> None:
     runtime, work = serving(engine, tmp_path)
     ssh_port, port, now = free_port(), free_port(), int(time.time())
     lease = Lease(7, "0x", "0x", bytes(32), "0x", LeaseStatus.ACTIVE, 1, 0, now - 9, now + 600, 0, 0, 0, 0, 0, 0, 0)
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "renter"], check=True)
-    keys = AuthorisedKeys(open_database(None))
-    keys.add(7, (tmp_path / "renter.pub").read_text())
+    keys = keys_with(tmp_path / "renter")
     ports = LeasePorts(lambda lease_id: runtime.rooms(work.workspace, []) if lease_id == 7 else [])
     shells = Shells(runtime, lambda *_: work, lambda _: now + 600.0, time.time)
 
