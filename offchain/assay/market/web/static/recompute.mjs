@@ -34,7 +34,9 @@ for (const place of document.querySelectorAll("[data-recompute]")) {
       const answer = await fetch(place.dataset.recompute);
       const body = await answer.json();
       if (!answer.ok) throw new Error(body.error ?? "the market has no such proof");
-      for (const [text, good] of recompute(body.data).steps) {
+      // A call that settled no element, or reached the contract through another, has none to recompute.
+      if (!body.data.element) throw new Error("this proof is about no element: replay it in a terminal");
+      for (const [text, good] of recompute(body.data.element).steps) {
         const item = list.appendChild(document.createElement("li"));
         item.className = good ? "good" : "bad";
         item.textContent = `${good ? "✓" : "✗"} ${text}`;
