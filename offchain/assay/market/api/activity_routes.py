@@ -30,7 +30,7 @@ router = APIRouter(tags=["activity"])
 Ctx = Annotated[Context, Depends(context_of)]
 MOST_STREAMS = 200
 KEEP_ALIVE_S = 15.0
-MOST_EVENTS = 500
+EVENTS_AT_ONCE = 500
 
 
 @router.get("/leases", response_model=models.page_of(models.Lease))
@@ -134,12 +134,16 @@ async def _messages(ctx: Context, after: int, limit: int) -> AsyncIterator[bytes
             if block < after:
                 # The chain was reorganised: whoever listens must look again.
                 after = block
-            for event in await asyncio.to_thread(_events, ctx, after):
-                after = max(after, event["block"])
-                yield _message(event["name"], after, models.plain(event))
-                sent += 1
-                if limit and sent >= limit:
-                    return
+            while found := await asyncio.to_thread(_events, ctx, after, block):
+                for event, following in zip(found, [*found[1:], None], strict=True):
+                    # A block counts as seen with its last event: who resumes in between gets all of it again.
+                    whole = following is None or following["block"] != event["block"]
+                    yield _message(event["name"], event["block"] if whole else None, models.plain(event))
+                    sent += 1
+                    if limit and sent >= limit:
+                        return
+                after = found[-1]["block"]
+            after = max(after, block)
             yield _message("at", block, ctx.at())
             sent += 1
             if limit and sent >= limit:
@@ -152,10 +156,11 @@ async def _messages(ctx: Context, after: int, limit: int) -> AsyncIterator[bytes
         Streams.open -= 1
 
 
-def _events(ctx: Context, after: int) -> list[dict[str, Any]]:
+def _events(ctx: Context, after: int, last: int) -> list[dict[str, Any]]:
     with ctx.reading() as connection:
-        return accounts.events_after(connection, after, MOST_EVENTS)
+        return accounts.events_between(connection, after, last, EVENTS_AT_ONCE)
 
 
-def _message(name: str, number: int, data: Any) -> bytes:
-    return f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n".encode()
+def _message(name: str, number: int | None, data: Any) -> bytes:
+    mark = "" if number is None else f"id: {number}\n"
+    return f"{mark}event: {name}\ndata: {json.dumps(data)}\n\n".encode()

@@ -74,10 +74,13 @@ def transaction_events(connection: Connection, transaction: bytes) -> list[dict[
     return [shown_event(row) for row in found]
 
 
-def events_after(connection: Connection, block: int, limit: int) -> list[dict[str, Any]]:
-    """Events above a block, oldest first."""
-    query = select(events).where(events.c.block > block).order_by(events.c.block, events.c.log_index)
-    return [shown_event(row) for row in many(connection, query.limit(limit))]
+def events_between(connection: Connection, after: int, last: int, about: int) -> list[dict[str, Any]]:
+    """Events above block `after` up to `last`, oldest first: about so many, but whole blocks."""
+    within = (events.c.block > after, events.c.block <= last)
+    far = select(events.c.block).where(*within).order_by(events.c.block, events.c.log_index)
+    edge = connection.execute(far.offset(about - 1).limit(1)).scalar()
+    query = select(events).where(*within, *([] if edge is None else [events.c.block <= edge]))
+    return [shown_event(row) for row in many(connection, query.order_by(events.c.block, events.c.log_index))]
 
 
 def shown_event(row: Any) -> dict[str, Any]:
