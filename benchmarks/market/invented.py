@@ -44,6 +44,7 @@ def row(choice: random.Random) -> dict[str, Any]:
         "model": model,
         "region": choice.choice(REGIONS),
         "memory_mib": gib * 1024,
+        "memory_proven": True,
         "score_gops": score,
         "uptime_bps": choice.randint(9_000, 10_000),
         "reliability_bps": min(10_000, choice.randint(9_000, 10_300)),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import structlog
 import uvicorn
 from eth_abi.exceptions import DecodingError
+from sqlalchemy.exc import SQLAlchemyError
 from web3.exceptions import Web3Exception
 
 from assay.chain.client import Chain, ContractCall
@@ -87,7 +88,7 @@ async def run(settings: MarketSettings) -> None:
             asyncio.create_task(repeat(drop_old, PRUNE_S, status)),
         ]
         try:
-            await server.serve()
+            await serve_beside(server, tasks)
         finally:
             for task in tasks:
                 task.cancel()
@@ -98,6 +99,22 @@ async def run(settings: MarketSettings) -> None:
         await chain.close()
 
 
+async def serve_beside(server: uvicorn.Server, tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Serves until told to stop. Raises what a task failed with: an index that stands still is not served on."""
+    failures: list[BaseException] = []
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            failures.append(failure)
+            server.should_exit = True
+
+    for task in tasks:
+        task.add_done_callback(ended)
+    await server.serve()
+    if failures:
+        raise failures[0]
+
+
 async def repeat(step: Callable[[], Awaitable[bool]], pause: float, status: Status) -> None:
     """Calls `step` again and again: at once while it has more, else after a pause, longer after each failure."""
     wait = pause
@@ -105,7 +122,8 @@ async def repeat(step: Callable[[], Awaitable[bool]], pause: float, status: Stat
         try:
             more = await step()
             wait = pause
-        except (ChainError, MarketError) as error:
+        except (ChainError, MarketError, SQLAlchemyError) as error:
+            # Node, validators, providers and database may be away for a while; anything else is a fault of ours.
             more = False
             status.last_error = str(error)[:300]
             wait = min(LONGEST_PAUSE_S, wait * 2)

@@ -170,9 +170,9 @@ def test_stream__from_far_back__brings_every_event_and_marks_only_whole_blocks(
 ) -> None:
     monkeypatch.setattr(activity_routes, "EVENTS_AT_ONCE", 3)
     founded = len(founding())
-    text = client.get("/v1/stream?limit=%d" % (founded + 1), headers={"last-event-id": "0"}).text
+    text = client.get(f"/v1/stream?limit={founded + 1}", headers={"last-event-id": "0"}).text
     got = events_of(text)[:founded]
-    places = [(data["block"], data["logIndex"] if "logIndex" in data else data["log_index"]) for _, _, data in got]
+    places = [(data["block"], data["log_index"]) for _, _, data in got]
     assert len(got) == founded
     assert places == sorted(set(places))
     # Only the last event of a block moves the place that a listener resumes from.

@@ -38,6 +38,10 @@ def test_record__of_an_event__has_the_arguments_that_the_interface_declares(cont
     assert mine == theirs
 
 
+def test_records__of_every_contract__are_of_all_its_events() -> None:
+    assert set(RECORDS) == set(declared())
+
+
 @given(st.integers(0, 2**128 - 1), st.integers(0, 2**128 - 1))
 def test_record__through_json_and_back__is_the_same(rate: int, deposit: int) -> None:
     event = LeaseOpened(7, RENTER, account("provider"), DEVICES[0], TOKEN, rate, deposit)

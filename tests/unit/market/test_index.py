@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
 from assay.market.events.device_events import DeviceRetired
-from assay.market.events.fault_events import FaultProven, WrongElementShown
+from assay.market.events.fault_events import DemandAnswered, DemandExpired, DemandMade, FaultProven, WrongElementShown
 from assay.market.events.lease_events import (
+    BondForfeited,
     LeaseClaimed,
     LeaseEnded,
     LeaseOpened,
@@ -24,6 +26,7 @@ from assay.market.events.stake_events import Slashed, WithdrawalCancelled, Withd
 from assay.market.follow.index import Batch, Index
 from assay.market.store.database import INDEX_TABLES, open_database
 from assay.market.store.rows import table_rows
+from assay.market.store.tables import leases as leases_table
 from assay.market.store.tables import stakes as stakes_table
 
 from .scenario import (
@@ -59,6 +62,10 @@ event = st.one_of(
     st.builds(Slashed, of(PROVIDERS), number, just(5), just(RENTER)),
     st.builds(FaultProven, just(1), device, st.integers(0, 3), just(PROVIDERS[0]), number, just(RENTER)),
     st.builds(WrongElementShown, device, st.integers(0, 3), number, number, number, number, just(-5)),
+    st.builds(DemandMade, lease, device, st.integers(0, 3), st.booleans(), number, number, number, just(RENTER)),
+    st.builds(DemandAnswered, lease, just(RENTER)),
+    st.builds(DemandExpired, lease),
+    st.builds(BondForfeited, lease, number),
 )  # fmt: skip
 histories = st.lists(st.tuples(st.integers(FIRST, LAST), event), max_size=40)
 cuts = st.sets(st.integers(FIRST, LAST - 1), max_size=6)
@@ -141,3 +148,18 @@ def test_stake__after_a_withdrawal_request_and_a_slash__is_taken_from_active_the
     assert (stakes[account].active, stakes[account].pending) == (0, 8 * 10**18)
     assert stakes[RENTER].bounties == 10**18
     assert stakes[VALIDATORS[0]].active == 10**21
+
+
+@pytest.mark.parametrize("by_downtime, by_end, forfeited", [(7, 0, 7), (0, 5, 5), (0, 0, 0)])
+def test_bond__forfeited_by_downtime_or_by_an_early_end__is_noted_once(
+    index: Index, by_downtime: int, by_end: int, forfeited: int
+) -> None:
+    events: list[tuple[int, Event]] = [
+        (5, LeaseOpened(1, RENTER, PROVIDERS[0], DEVICES[0], TOKEN, 1, 100)),
+        (6, LeaseStarted(1, h("r"), timestamp(6), timestamp(30), 7)),
+        *([(7, BondForfeited(1, by_downtime))] if by_downtime else []),
+        (8, LeaseEnded(1, PROVIDERS[0], timestamp(8), by_end)),
+    ]
+    feed(index, founding() + events, [10])
+    with index.engine.connect() as connection:
+        assert connection.execute(select(leases_table.c.forfeited)).scalar_one() == forfeited

@@ -125,6 +125,17 @@ def test_device__leased_until_a_stop__is_available_again_after_it(market: Index)
     assert states(market)[DEVICES[0]] == "available"
 
 
+def test_memory__that_no_report_proved__is_the_declared_and_called_that(market: Index) -> None:
+    with market.engine.connect() as connection:
+        found = {row.device_id: (row.memory_mib, row.memory_proven) for row in connection.execute(select(listings))}
+    # The report proved nothing of the first device in its own order, and 16 MiB for each place behind it.
+    proven = {leaf.device_id: leaf.memory_mib for leaf in device_leaves(1)}
+    for n, device in enumerate(DEVICES):
+        declared = (81_920, 24_576)[n % 2]
+        assert found[device] == ((proven[device], True) if proven[device] else (declared, False))
+    assert {known for _, known in found.values()} == {True, False}
+
+
 def test_pass__older_than_max_age__no_longer_counts(market: Index) -> None:
     for epoch in (2, 3):
         market.apply(batch(epoch_events(epoch, 9 + 4 * epoch, device_leaves(epoch))[:1], 9 + 4 * epoch))

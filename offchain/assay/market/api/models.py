@@ -117,6 +117,7 @@ Validator = row_model("SeatedValidator", tables.validators, active=(str | None, 
 Batch = row_model("Batch", tables.batches)
 Observation = row_model("Observation", tables.observations)
 Refusal = row_model("Refusal", tables.refusals)
+Demand = row_model("Demand", tables.demands)
 ChainEvent = row_model("ChainEvent", tables.events)
 ChainEvent = create_model("Event", __base__=ChainEvent, arguments=(dict[str, Any], ...))
 

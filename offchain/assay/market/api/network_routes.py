@@ -19,10 +19,10 @@ from assay.market.api.parameters import (
     checked,
     plain_hash,
 )
-from assay.market.queries import network, testimony
+from assay.market.queries import challenges, network, testimony
 from assay.market.queries.pages import many, one
 from assay.market.queries.slash_proofs import read_slash_proof
-from assay.market.store.tables import batches, epochs, faults, refusals
+from assay.market.store.tables import batches, demands, epochs, faults, refusals
 from assay.protocol.leaves import RewardLeaf
 
 router = APIRouter(tags=["network"])
@@ -99,6 +99,25 @@ def slashes(
         where.append(faults.c.kind == kind)
     with ctx.reading() as connection:
         return ctx.many(network.fault_page(connection, where, cursor, limit), models.Fault)
+
+
+@router.get("/demands", response_model=models.page_of(models.Demand))
+def list_demands(
+    ctx: Ctx,
+    provider: AddressQuery = None,
+    device: Annotated[str | None, Query(pattern="^0x[0-9a-fA-F]{64}$")] = None,
+    status: Annotated[int | None, Query(ge=1, le=3)] = None,
+    cursor: Cursor = None,
+    limit: Limit = 25,
+) -> Any:
+    """Challenges on the chain to show a row or a round, newest first. Statuses: 1 open, 2 answered, 3 expired."""
+    where = [demands.c.provider == checked(provider)] if provider else []
+    if device:
+        where.append(demands.c.device_id == plain_hash(device))
+    if status is not None:
+        where.append(demands.c.status == status)
+    with ctx.reading() as connection:
+        return ctx.many(challenges.demand_page(connection, where, cursor, limit), models.Demand)
 
 
 @router.get("/slashes/{transaction}/proof", response_model=models.one_of(models.SlashProof), tags=["proofs"])

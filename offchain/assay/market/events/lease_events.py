@@ -122,3 +122,63 @@ class OffersCancelled(Event):
 
     device_id: bytes
     nonce_floor: int
+
+
+@dataclass(frozen=True, slots=True)
+class BondForfeited(Event):
+    """Too long down: the provider's bond is the renter's."""
+
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    lease_id: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenListed(Event):
+    """Leases may be paid in a token, from a fee floor on."""
+
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    token: Address
+    fee_floor: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenDelisted(Event):
+    """New leases may no longer be paid in it."""
+
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    token: Address
+
+
+@dataclass(frozen=True, slots=True)
+class FeeSet(Event):
+    """The fee on rent."""
+
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    fee_bps: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeesCollected(Event):
+    """Fees left the escrow."""
+
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    token: Address
+    receiver: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class SurplusRecovered(Event):
+    """What had been sent to the escrow by mistake left it."""
+
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    token: Address
+    receiver: Address
+    amount: int

@@ -81,3 +81,33 @@ class SetChanged(Event):
     set_id: int
     first_epoch: int
     seats: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeatRaised(Event):
+    """A seat is backed by more stake."""
+
+    CONTRACT: ClassVar[str] = "ValidatorSet"
+
+    account: Address
+    stake: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeatStakeReleased(Event):
+    """A seat that was left no longer holds its stake."""
+
+    CONTRACT: ClassVar[str] = "ValidatorSet"
+
+    account: Address
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedIn(Event):
+    """A seat says that it is there."""
+
+    CONTRACT: ClassVar[str] = "ValidatorSet"
+
+    account: Address
+    epoch: int

@@ -116,3 +116,12 @@ class BountyCollected(Event):
     reporter: Address
     receiver: Address
     amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class BountySet(Event):
+    """The share of a slash that its reporter gets."""
+
+    CONTRACT: ClassVar[str] = "StakeManager"
+
+    bounty_bps: int

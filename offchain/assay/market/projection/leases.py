@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from assay.market.events.lease_events import (
+    BondForfeited,
     BondReturned,
     DowntimeRefunded,
     LeaseCancelled,
@@ -74,13 +75,15 @@ def lease_topped_up(event: LeaseToppedUp, place: Place, rows: Rows) -> Iterable[
 
 @handles(LeaseEnded)
 def lease_ended(event: LeaseEnded, place: Place, rows: Rows) -> Iterable[Change]:
+    # An end that forfeits nothing leaves what downtime had forfeited before.
+    forfeited = {"forfeited": event.forfeited_bond} if event.forfeited_bond else {}
     yield Change(
         "leases",
         (event.lease_id,),
-        {
+        forfeited
+        | {
             "status": ENDED,
             "stop": event.stop,
-            "forfeited": event.forfeited_bond,
             "ended_at": place.timestamp,
             "ended_by": event.by,
             "end_transaction": place.transaction,
@@ -114,11 +117,16 @@ def downtime_refunded(event: DowntimeRefunded, place: Place, rows: Rows) -> Iter
     yield Change("leases", (event.lease_id,), add={"downtime_credit": event.amount})
 
 
+@handles(BondForfeited)
+def bond_forfeited(event: BondForfeited, place: Place, rows: Rows) -> Iterable[Change]:
+    yield Change("leases", (event.lease_id,), {"forfeited": event.amount})
+
+
 HANDLERS: Mapping[type[Event], Handler] = {
     h.event: h
     for h in (
         lease_opened, lease_cancelled, lease_started, lease_topped_up, lease_ended, lease_claimed,
         lease_refunded,
-        bond_returned, downtime_refunded,
+        bond_returned, downtime_refunded, bond_forfeited,
     )
 }  # fmt: skip

@@ -63,7 +63,9 @@ def listing(
         "profile": device["profile"],
         "model": spec.get("model", ""),
         "region": spec.get("region", ""),
+        # What a report proved; as long as none has, what the provider declares, and called that.
         "memory_mib": device["memory_mib"] or spec.get("memory_mib", 0),
+        "memory_proven": device["memory_mib"] > 0,
         "score_gops": score,
         "uptime_bps": device["uptime_bps"],
         "reliability_bps": device["passed"] * FULL_BPS // device["measured"] if device["measured"] else 0,

@@ -109,6 +109,16 @@ proof_calls = Table(
     key("transaction", LargeBinary), account("target"), digest("calldata"),
 )  # fmt: skip
 
+# Challenges on the chain: a device is to show a row or a round of what it committed.
+demands = Table(
+    "demands", metadata,
+    key("demand_id", BigInteger),
+    digest("device_id"), account("provider"), number("epoch"), flag("is_row"), number("t"), number("i"),
+    number("deadline"), account("demander"), number("status"), account("answerer"), number("made_at"),
+    number("closed_at"), digest("transaction"), digest("close_transaction"),
+    Index(None, "device_id", "demand_id"), Index(None, "provider", "demand_id"),
+)  # fmt: skip
+
 slashes = Table(
     "slashes", metadata,
     key("block", BigInteger), key("log_index", BigInteger),
@@ -119,5 +129,5 @@ slashes = Table(
 
 CHAIN_TABLES = (
     events, event_parties, profiles, devices, epochs, leases, stakes, validators, sets, set_seats, faults,
-    wrong_elements, proof_calls, slashes,
+    wrong_elements, proof_calls, demands, slashes,
 )  # fmt: skip

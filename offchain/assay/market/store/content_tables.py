@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Index, LargeBinary, String, Table
 
-from assay.market.store.metadata import account, amount, digest, key, metadata, number, rate, text
+from assay.market.store.metadata import account, amount, digest, flag, key, metadata, number, rate, text
 
 measurements = Table(
     "measurements", metadata,
@@ -61,8 +61,8 @@ listings = Table(
     "listings", metadata,
     key("device_id", LargeBinary),
     text("state", 12), account("provider"), number("profile"), text("model", 80), text("region", 40),
-    number("memory_mib"), number("score_gops"), number("uptime_bps"), number("reliability_bps"),
-    number("measured_epoch"), number("passed_epoch"), number("flags"), number("enrolled_at"),
+    number("memory_mib"), flag("memory_proven"), number("score_gops"), number("uptime_bps"),
+    number("reliability_bps"), number("measured_epoch"), number("passed_epoch"), number("flags"), number("enrolled_at"),
     account("token"), rate("rate"), rate("unit_rate"), number("min_duration"), number("max_duration"),
     digest("offer"), number("valid_until"), number("busy_until"),
     number("changes_at"), Index(None, "changes_at"), Index(None, "passed_epoch"),

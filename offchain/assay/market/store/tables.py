@@ -1,6 +1,7 @@
 """Every table of the database, from one place."""
 
 from assay.market.store.chain_tables import (
+    demands,
     devices,
     epochs,
     event_parties,
@@ -31,6 +32,7 @@ from assay.market.store.sync_tables import identity, tips, undo
 
 __all__ = [
     "batches",
+    "demands",
     "devices",
     "epochs",
     "event_parties",

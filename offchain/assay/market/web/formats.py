@@ -29,7 +29,7 @@ FAULTS = {
     8: "unsealed pass",
     9: "shrunk reward",
 }
-FLAG_NAMES = {
+FLAG_NAMES: dict[int, str] = {
     Flag.PASSED: "passed",
     Flag.LEASED: "leased",
     Flag.LATE: "late",
@@ -37,9 +37,10 @@ FLAG_NAMES = {
     Flag.UNREACHABLE: "unreachable",
     Flag.NO_OPENING: "no opening",
     Flag.UNSCORED: "unscored",
-    Flag.MEMORY: "memory shown",
+    Flag.MEMORY: "memory proven",
     Flag.PROMPT: "promptly",
 }
+DEMANDS = {1: "open", 2: "answered", 3: "expired"}
 
 
 def decimal(amount: int, decimals: int, places: int = 4) -> str:
@@ -125,6 +126,13 @@ def flags(value: int) -> str:
     """The names of the flags set."""
     names = [name for flag, name in FLAG_NAMES.items() if value & flag]
     return ", ".join(names) or "failed"
+
+
+def flags_mood(value: int) -> str:
+    """How pages colour flags: a pass, a lease that is left in peace, or anything else."""
+    if value & ~(Flag.MEMORY | Flag.PROMPT) == Flag.PASSED:
+        return "good"
+    return "cool" if value & Flag.LEASED else "bad"
 
 
 def token_of(tokens: Mapping[str, Mapping[str, Any]], address: str | None) -> Mapping[str, Any]:

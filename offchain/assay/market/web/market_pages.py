@@ -11,9 +11,9 @@ from fastapi.responses import RedirectResponse
 from assay.market.api.context import Context, NotFound, context_of
 from assay.market.api.parameters import Cursor, Hash, Number, SearchQuery, plain_hash
 from assay.market.projection.listings import STATES
-from assay.market.queries import accounts, devices, search, testimony
+from assay.market.queries import accounts, challenges, devices, search, testimony
 from assay.market.queries.pages import many, one
-from assay.market.store.tables import epochs, leases, profiles
+from assay.market.store.tables import demands, epochs, leases, profiles
 from assay.market.web.rendering import Pages
 
 router = APIRouter(include_in_schema=False)
@@ -81,6 +81,7 @@ def device(request: Request, ctx: Ctx, device_id: Hash, cursor: Cursor = None) -
             "series": devices.score_series(connection, key),
             "leases": devices.leases_of(connection, key, 12),
             "faults": devices.faults_of(connection, key),
+            "demands": challenges.demands_of(connection, demands.c.device_id == key),
             "trips": testimony.round_trips(connection, key, ROUND_TRIPS),
         }
     return pages_of(request).render(request, "device.html", device=found, **values)

@@ -9,11 +9,11 @@ from sqlalchemy import select
 
 from assay.market.api.context import Context, NotFound, context_of
 from assay.market.api.parameters import AddressPath, Cursor, Hash, Number, checked, plain_hash
-from assay.market.queries import accounts, network, testimony
+from assay.market.queries import accounts, challenges, network, testimony
 from assay.market.queries.pages import Order, many, one, page
 from assay.market.store.tables import (
     batches,
-    devices,
+    demands,
     epochs,
     faults,
     leases,
@@ -90,7 +90,9 @@ def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = N
     who = checked(address)
     with ctx.reading() as connection:
         found = accounts.read_account(connection, who)
-        owned = many(connection, select(listings).where(listings.c.provider == who).limit(50))
+        owned = many(
+            connection, select(listings).where(listings.c.provider == who).order_by(listings.c.device_id).limit(50)
+        )
         lent = many(
             connection,
             select(leases)
@@ -103,7 +105,8 @@ def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = N
         )
         against = network.fault_page(connection, [faults.c.account == who], None, 10)
         happened = accounts.account_events(connection, who, cursor, 15)
-        total = connection.execute(select(devices.c.device_id).where(devices.c.provider == who).limit(1000)).all()
+        answers = challenges.answers(connection, [row["device_id"] for row in owned])
+        asked = challenges.demands_of(connection, demands.c.provider == who)
     return pages_of(request).render(
         request,
         "account.html",
@@ -114,7 +117,8 @@ def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = N
         rewards=list(reversed(earned)),
         faults=against.rows,
         events=happened,
-        device_count=len(total),
+        answers=answers,
+        demands=asked,
         refused={e: why for (p, e), why in dict(ctx.links.get("refused", {})).items() if p == who},
     )
 

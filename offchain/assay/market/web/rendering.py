@@ -36,7 +36,7 @@ class Pages:
         tokens = context.links.get("tokens", {})
         names = (
             "decimal", "per_hour", "gops", "memory", "percent", "short", "hexadecimal", "moment", "clock", "age",
-            "duration", "flags", "milliseconds",
+            "duration", "flags", "flags_mood", "milliseconds",
         )  # fmt: skip
         self._environment.filters |= {name: getattr(formats, name) for name in names}
         self._environment.filters["json"] = lambda value: json.dumps(value)
@@ -46,6 +46,7 @@ class Pages:
             "lease_statuses": formats.LEASE_STATUSES,
             "device_statuses": formats.DEVICE_STATUSES,
             "fault_names": formats.FAULTS,
+            "demand_statuses": formats.DEMANDS,
             "static": f"/static/{assets.fingerprint()}",
             "vendor": set(assets.vendor_files()),
             "links": context.links,
