@@ -1,5 +1,5 @@
 # The market: its pages' npm files, its benchmark, the economic model.
-.PHONY: market-assets bench-market simulate test-deep-market
+.PHONY: market-assets market-pictures bench-market simulate test-deep-market
 
 VENDORED := offchain/assay/market/web/static/vendor
 
@@ -7,6 +7,9 @@ market-assets: setup ## Copy htmx and uPlot from node_modules into the package
 	mkdir -p $(VENDORED)
 	cp node_modules/htmx.org/dist/htmx.min.js node_modules/uplot/dist/uPlot.iife.min.js \
 	  node_modules/uplot/dist/uPlot.min.css node_modules/js-sha3/build/sha3.min.js $(VENDORED)/
+
+market-pictures: build ## Take the pictures of docs/market.md anew
+	PYTHONPATH=tests/integration python -m market_service.pictures
 
 bench-market: setup ## Search at 1,000 to 500,000 devices, indexing; writes docs/benchmarks.md (four minutes)
 	python -m benchmarks.market.search --page

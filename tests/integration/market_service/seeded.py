@@ -17,12 +17,17 @@ from assay.market.api.context import Context
 from assay.market.api.status import Status
 from assay.market.events.device_events import DeviceEndpoint, DeviceEnrolled, DeviceRetired, ProfileAdded
 from assay.market.events.epoch_events import EpochDrawn, EpochOpened, EpochReported, EpochSealed, EpochVoided
-from assay.market.events.fault_events import FaultProven, WrongElementShown
+from assay.market.events.fault_events import (
+    DemandAnswered,
+    DemandMade,
+    FaultProven,
+    WrongElementShown,
+)
 from assay.market.events.lease_events import LeaseClaimed, LeaseEnded, LeaseOpened, LeaseRefunded, LeaseStarted
 from assay.market.events.record import Address, Event, Place
 from assay.market.events.registry import log_of
 from assay.market.events.seat_events import SeatEndpoint, SeatJoined, SetChanged
-from assay.market.events.stake_events import Deposited, Reserved, Slashed
+from assay.market.events.stake_events import Deposited, Released, Reserved, Slashed
 from assay.market.follow.content_changes import batch_changes, device_changes, reward_changes
 from assay.market.follow.index import Batch, Index, Tip
 from assay.market.follow.offer_follower import OfferFollower
@@ -31,11 +36,15 @@ from assay.market.sources.observation_batches import SeatBatch
 from assay.market.sources.offers import SignedOffer, specification
 from assay.market.store.database import open_database
 from assay.market.store.rows import WorkingSet
+from assay.proof.fraud import WrongElement
 from assay.protocol.hexadecimal import to_address
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, ObservationLeaf, RewardLeaf, device_tree, reward_tree
 from assay.protocol.messages import Offer
+from assay.protocol.seeds import epoch_seed
 from assay.protocol.signing import Domain
+
+from .cheated import CHAIN_ID, PROFILE, call_of, wrong_element
 
 BLOCK_S, EPOCH_BLOCKS, EPOCHS = 12, 30, 24
 MODELS = (
@@ -63,6 +72,14 @@ PROVIDERS = [account(f"provider {n}") for n in range(4)]
 RENTER, WATCHER = account("renter"), account("watcher")
 DEVICES = sorted(h(f"device {n}") for n in range(28))
 CHEAT = DEVICES[5]
+ORACLE, PROOFS = account("EpochOracle"), account("FraudProofs")
+CHEATED, PROVEN_AT = 18, 6 + 19 * EPOCH_BLOCKS
+MEMORY_PROVEN = 128
+
+
+def shown() -> tuple[bytes, WrongElement]:
+    """What the cheat committed to, and the element that convicted it."""
+    return wrong_element(ORACLE, CHEATED, h(f"b {CHEATED}"), CHEAT)
 
 
 def document(n: int) -> dict[str, Any]:
@@ -70,18 +87,23 @@ def document(n: int) -> dict[str, Any]:
     return {"model": model, "memoryMiB": mib, "region": REGIONS[n % 3]}
 
 
+def profile_of(n: int) -> int:
+    return PROFILE.id if DEVICES[n] == CHEAT else 1 + n % 2
+
+
 def leaves_of(epoch: int, choice: random.Random) -> list[DeviceLeaf]:
     found = []
     for n, device in enumerate(DEVICES):
-        if device == CHEAT and epoch > 18:
+        if device == CHEAT and epoch > CHEATED:
             continue
-        flag = 8 if device == CHEAT and epoch == 18 else 2 if n in (2, 9) and epoch > 19 else 1
+        flag = 8 if device == CHEAT and epoch == CHEATED else 2 if n in (2, 9) and epoch > 19 else 1
         if choice.random() < 0.03 * (n % 4):
             flag = 4
         score = int(MODELS[n % len(MODELS)][2] * choice.uniform(0.94, 1.03)) if flag == 1 else 0
-        mib = document(n)["memoryMiB"] if flag == 1 else 0
+        # The probe fills what is free; one provider's devices have not been probed.
+        mib = document(n)["memoryMiB"] - 1_400 if flag == 1 and n % 4 != 3 else 0
         uptime = 10_000 if flag in (1, 2) else choice.randint(8_000, 9_900)
-        found.append(DeviceLeaf(epoch, device, n, 1 + n % 2, score, mib, uptime, flag, h(f"r {epoch} {n}")))
+        found.append(DeviceLeaf(epoch, device, n, profile_of(n), score, mib, uptime, flag, h(f"r {epoch} {n}")))
     return found
 
 
@@ -90,6 +112,8 @@ def history(genesis: int) -> tuple[list[tuple[int, Event]], dict[int, tuple[list
     choice = random.Random(7)
     shape = (4096, 4096, 16_384, 16, 256, 256, 4, 9_000, 10, 1_000_000, 2_500 * 10**18)
     events: list[tuple[int, Event]] = [(1, ProfileAdded(1, shape)), (1, ProfileAdded(2, (1024, *shape[1:])))]
+    small = (PROFILE.M, PROFILE.N, PROFILE.K, PROFILE.T, PROFILE.chunk, PROFILE.k, PROFILE.W, *shape[7:])
+    events.append((1, ProfileAdded(PROFILE.id, small)))
     for validator in VALIDATORS:
         events += [
             (1, Deposited(validator, validator, 250_000 * 10**18)),
@@ -103,7 +127,12 @@ def history(genesis: int) -> tuple[list[tuple[int, Event]], dict[int, tuple[list
         events += [
             (3, Deposited(provider, provider, 2_600 * 10**18)),
             (3, Reserved(provider, 2_500 * 10**18, (n // 4 + 1) * 2_500 * 10**18)),
-            (4, DeviceEnrolled(device, provider, account(f"k {n}"), 1 + n % 2, specification(document(n)).spec_hash)),
+            (
+                4,
+                DeviceEnrolled(
+                    device, provider, account(f"k {n}"), profile_of(n), specification(document(n)).spec_hash
+                ),
+            ),
             (4, DeviceEndpoint(device, f"https://gpu{n % 4}.example:8443", bytes(32))),
         ]
     reports: dict[int, tuple[list[DeviceLeaf], list[RewardLeaf]]] = {}
@@ -111,7 +140,8 @@ def history(genesis: int) -> tuple[list[tuple[int, Event]], dict[int, tuple[list
     for epoch in range(EPOCHS):
         block = 6 + epoch * EPOCH_BLOCKS
         signers = everyone & ~(1 << choice.randrange(14))
-        events.append((block, EpochOpened(epoch, 1, h(f"b {epoch}"), h(f"e {epoch}"))))
+        beacon = h(f"b {epoch}")
+        events.append((block, EpochOpened(epoch, 1, beacon, epoch_seed(CHAIN_ID, ORACLE, epoch, beacon))))
         if epoch == 11:
             events.append((block + 20, EpochVoided(epoch, 1)))
             continue
@@ -126,12 +156,20 @@ def history(genesis: int) -> tuple[list[tuple[int, Event]], dict[int, tuple[list
                 (block + 12, EpochDrawn(epoch, h(f"rho {epoch}"))),
                 (block + 25, EpochReported(epoch, 0, *roots, total, h(f"d {epoch}"), signers)),
             ]
-    block = 6 + 19 * EPOCH_BLOCKS
+    _, found = shown()
+    block = PROVEN_AT
     events += [
         (block, Slashed(PROVIDERS[5 % 4], 2_500 * 10**18, 250 * 10**18, WATCHER)),
+        (block, Released(PROVIDERS[5 % 4], 2_500 * 10**18, 6 * 2_500 * 10**18)),
         (block, DeviceRetired(CHEAT, 3)),
-        (block, FaultProven(1, CHEAT, 18, PROVIDERS[5 % 4], 2_500 * 10**18, WATCHER)),
-        (block, WrongElementShown(CHEAT, 18, 7, 1_902, 311, 48_213, -517_340)),
+        (block, FaultProven(1, CHEAT, CHEATED, PROVIDERS[5 % 4], 2_500 * 10**18, WATCHER)),
+        (block, WrongElementShown(CHEAT, CHEATED, found.round.t, found.i, found.j, found.claimed, found.correct)),
+    ]
+    late = genesis + (block + 60) * BLOCK_S
+    events += [
+        (block + 30, DemandMade(1, DEVICES[9], 19, True, 11, 2_048, late, WATCHER)),
+        (block + 34, DemandAnswered(1, PROVIDERS[9 % 4])),
+        (block + 90, DemandMade(2, DEVICES[1], 21, False, 3, 0, late + 90 * BLOCK_S, WATCHER)),
     ]
     rate = int(2.4 * 10**6 / 3600 * 10**18)
     for lease, (n, start, hours) in enumerate(((2, 500, 6), (9, 610, 3), (4, 300, 1)), 1):
@@ -164,7 +202,8 @@ def fill(index: Index, now: int) -> None:
         counts[block] = counts.get(block, -1) + 1
         logs.append(log_of(event, Place(block, counts[block], h(f"tx {block}"), genesis + block * BLOCK_S)))
     seats = {1: [(v, account(f"s {v}")) for v in VALIDATORS]}
-    index.apply(Batch(logs, seats, Tip(last, h("tip"), now)))
+    calls = {h(f"tx {PROVEN_AT}"): (PROOFS, b"a call, which only the context's decoder reads")}
+    index.apply(Batch(logs, seats, Tip(last, h("tip"), now), calls))
     for epoch, (leaves, rewards) in reports.items():
         with index.engine.connect() as connection:
             rows = WorkingSet(connection)
@@ -184,6 +223,7 @@ def testimony(epoch: int, leaves: list[DeviceLeaf]) -> list[SeatBatch]:
         lines = []
         for place, leaf in enumerate(leaves):
             flags = 1 if n == 3 and epoch % 2 and leaf.flags == 4 else leaf.flags
+            flags |= MEMORY_PROVEN if leaf.memory_mib else 0
             elapsed = 0 if flags == 2 else 4_800_000 + 90_000 * ((7 * place + 3 * n + epoch) % 11)
             lines.append(ObservationLeaf(leaf.device_id, leaf.result_root, elapsed, flags, leaf.uptime_bps))
         found.append(SeatBatch(seat, tuple(lines), h(f"batch {epoch} {n}"), bytes(64), h(f"digest {epoch} {n}")))
@@ -208,14 +248,17 @@ def seeded_context(database: str, now: int) -> Context:
     engine = open_database(database)
     index = Index(engine, max_age=6)
     fill(index, now)
-    status = Status("devnet", 31337)
+    status = Status("devnet", CHAIN_ID)
     status.move(index.tip(), index.tip().block)  # type: ignore[union-attr]
-    contracts = {name: account(name) for name in ("EpochOracle", "LeaseEscrow", "DeviceRegistry", "NetworkToken")}
+    names = ("EpochOracle", "LeaseEscrow", "DeviceRegistry", "NetworkToken", "FraudProofs")
+    contracts = {name: account(name) for name in names}
+    root, found = shown()
     links = {
         "rpc": "http://127.0.0.1:8545",
         "contracts": contracts,
         "tokens": {TOKEN: {"symbol": "tUSD", "decimals": 6}},
         "genesis": 0,
+        "decode": lambda target, data: ("proveWrongElement", call_of(CHEATED, CHEAT, root, found)),
         "explain": lambda data: "NotToday()",
         "encode": lambda contract, function, arguments: (contracts.get(contract, contract), h(function)),
     }

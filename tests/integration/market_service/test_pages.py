@@ -6,68 +6,74 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from .seeded import CHEAT, DEVICES, PROVIDERS
+from .addresses import PAGES, PICTURED
+from .seeded import CHEAT, shown
 
-AXE = Path(__file__).resolve().parents[3] / "node_modules" / "axe-core" / "axe.min.js"
-DEVICE = "0x" + DEVICES[0].hex()
-PAGES = {
-    "market": "/",
-    "device": f"/devices/{DEVICE}",
-    "rent": f"/rent/{DEVICE}",
-    "lease": "/leases/1",
-    "compare": f"/compare?device={DEVICE}&device=0x{DEVICES[1].hex()}",
-    "slashes": "/slashes",
-    "validators": "/validators",
-    "network": "/network",
-    "provider": f"/accounts/{PROVIDERS[1]}",
-    "evidence": f"/epochs/22/evidence/{DEVICE}",
-    "epoch": "/epochs/22",
-    "pending": "/leases/4",
-    "missing": "/leases/999",
-}
+ROOT = Path(__file__).resolve().parents[3]
+DOCS = ROOT / "docs"
+PICTURES = DOCS / "images" / "market"
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+
+
+# Sums every movement that nobody asked for, as browsers weigh it.
+SHIFTS = """
+window.shift = 0;
+new PerformanceObserver((list) => { for (const entry of list.getEntries()) window.shift += entry.value; })
+  .observe({ type: "layout-shift", buffered: true });
+"""
+SETTLED_MS = 300
+LEAST_SHIFT = 0.01
+BUDGET_BYTES = 100_000
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page__on_a_desk_and_a_phone_in_either_scheme__fits_and_has_nothing_that_axe_finds(
+def test_page__on_a_desk_and_a_phone_in_either_scheme__fits_stays_put_and_has_nothing_that_axe_finds(
     browser: Browser, market_url: str, name: str
 ) -> None:
     # axe is injected from outside the page, which its policy forbids to pages themselves.
-    context = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme="dark", bypass_csp=True)
+    context = browser.new_context(bypass_csp=True)
+    context.add_init_script(SHIFTS)
     page = context.new_page()
-    page.goto(market_url + PAGES[name])
-    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    page.add_script_tag(path=AXE)
-    found = {}
+    violations, shifts, beyond = {}, {}, {}
     for scheme, width in (("dark", 360), ("light", 1280)):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_viewport_size({"width": width, "height": 900})
+        page.goto(market_url + PAGES[name])
+        page.wait_for_timeout(SETTLED_MS)
+        shifts[width] = page.evaluate("window.shift")
+        beyond[width] = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        page.add_script_tag(path=AXE)
         result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        found[scheme] = [(v["id"], [n["html"][:120] for n in v["nodes"]][:3]) for v in result["violations"]]
+        violations[scheme] = [(v["id"], [n["html"][:120] for n in v["nodes"]][:3]) for v in result["violations"]]
     context.close()
-    assert found == {"dark": [], "light": []}
-    assert wide <= 0
+    assert violations == {"dark": [], "light": []}
+    assert max(shifts.values()) < LEAST_SHIFT, shifts
+    assert max(beyond.values()) <= 0, beyond
 
 
-def test_first_page__cold__is_below_100_kb_and_does_not_shift(browser: Browser, market_url: str) -> None:
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+@pytest.mark.parametrize("width", [360, 1280])
+def test_first_page__cold__is_below_100_kb(browser: Browser, market_url: str, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900})
     page = context.new_page()
     session = context.new_cdp_session(page)
     session.send("Network.enable")
     sizes: list[float] = []
     session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
-    page.add_init_script(
-        "window.shift = 0; new PerformanceObserver(l => { for (const e of l.getEntries()) window.shift += e.value })"
-        ".observe({type: 'layout-shift', buffered: true})"
-    )
     page.goto(market_url)
     page.wait_for_timeout(800)
-    shift = page.evaluate("window.shift")
     context.close()
     assert len(sizes) >= 5
-    assert sum(sizes) < 100_000
-    assert shift < 0.01
+    assert sum(sizes) < BUDGET_BYTES
+
+
+def test_pictures__of_every_page__are_in_the_documentation_and_small() -> None:
+    text = (DOCS / "market.md").read_text()
+    wanted = {f"{name}{form}.png" for name in PICTURED for form in ("", "-phone")}
+    assert {path.name for path in PICTURES.glob("*.png")} == wanted
+    assert [name for name in sorted(wanted) if f"](images/market/{name})" not in text] == []
+    assert [path.name for path in PICTURES.glob("*.png") if path.stat().st_size >= 1 << 20] == []
 
 
 def test_filters__ticked__narrow_the_list_and_the_url_without_a_reload(page: Page, market_url: str) -> None:
@@ -81,6 +87,17 @@ def test_filters__ticked__narrow_the_list_and_the_url_without_a_reload(page: Pag
     page.reload()
     expect(page.get_by_label("H100 SXM")).to_be_checked()
     expect(page.locator(".card .model", has_text="RTX")).to_have_count(0)
+
+
+def test_price__chosen__leaves_what_costs_no_more_and_is_kept_in_the_url(page: Page, market_url: str) -> None:
+    page.goto(market_url)
+    page.get_by_label("Price", exact=True).select_option("0.5 tUSD/h")
+    expect(page.locator(".result-head strong")).to_have_text("5")
+    expect(page).to_have_url(re.compile(r"maxRate=\d+"))
+    prices = [float(text) for text in page.locator(".card .price b").all_inner_texts()]
+    assert len(prices) == 5 and max(prices) <= 0.5
+    page.get_by_label("Price", exact=True).select_option("any")
+    expect(page.locator(".result-head strong")).to_have_text("24")
 
 
 def test_market__without_scripts__still_searches(browser: Browser, market_url: str) -> None:
@@ -105,11 +122,59 @@ def test_market__by_keyboard_alone__leads_to_a_device(page: Page, market_url: st
 
 def test_slash__followed_from_the_feed__shows_the_element_and_its_device(page: Page, market_url: str) -> None:
     page.goto(market_url + "/slashes")
-    expect(page.locator(".element")).to_contain_text("48213")
-    expect(page.locator(".element")).to_contain_text("-517340")
+    _, found = shown()
+    expect(page.locator(".element")).to_contain_text(str(found.claimed))
+    expect(page.locator(".element")).to_contain_text(str(found.correct))
     page.locator(".fault a.mono").first.click()
     expect(page).to_have_url(re.compile(CHEAT.hex()))
     expect(page.locator(".notice.bad")).to_contain_text("convicted")
+
+
+def test_slash__recomputed_in_this_browser__holds_by_every_step_and_not_where_the_proof_is_changed(
+    page: Page, market_url: str
+) -> None:
+    _, found = shown()
+    page.goto(market_url + "/slashes")
+    steps = page.locator(".recompute li")
+    page.get_by_role("button", name="Recompute in this browser").click()
+    expect(steps).to_have_count(6)
+    expect(page.locator(".recompute li.good")).to_have_count(6)
+    expect(steps.last).to_have_text(f"✓ {found.claimed} is not {found.correct}: the element is wrong")
+
+    def other_chunk(route: Route) -> None:
+        answer = route.fetch()
+        body = answer.json()
+        element = body["data"]["element"]
+        element["chunkBytes"] = element["chunkBytes"][:-1] + ("0" if element["chunkBytes"][-1] != "0" else "1")
+        route.fulfill(response=answer, json=body)
+
+    page.route("**/proof", other_chunk)
+    page.get_by_role("button", name="Recompute in this browser").click()
+    expect(page.locator(".recompute li.bad").first).to_contain_text("lies under that round's root")
+
+
+def test_provider__challenged__shows_each_answer_and_what_was_demanded_on_the_chain(
+    page: Page, market_url: str
+) -> None:
+    page.goto(market_url + PAGES["provider"])
+    line = page.get_by_role("region", name="Challenges by epoch").locator("tbody tr", has_text="bad opening")
+    expect(line).to_have_count(1)
+    expect(line.get_by_role("link")).to_have_attribute("href", f"/devices/0x{CHEAT.hex()}")
+    demands = page.get_by_role("region", name="Challenges on the chain").locator("tbody tr")
+    expect(demands).to_have_count(2)
+    expect(demands.nth(0)).to_contain_text("open")
+    expect(demands.nth(0)).to_contain_text("round 3")
+    expect(demands.nth(1)).to_contain_text("answered")
+    expect(demands.nth(1)).to_contain_text("row 2048 of round 11")
+
+
+def test_memory__proven_or_only_declared__is_told_apart(page: Page, market_url: str) -> None:
+    page.goto(market_url + "/?state=all&sort=memory")
+    declared = page.locator(".card", has=page.locator(".said"))
+    assert 0 < declared.count() < page.locator(".card").count()
+    expect(declared.first.locator(".said")).to_have_text("declared")
+    declared.first.locator(".model").click()
+    expect(page.locator(".fact", has_text="Memory")).to_contain_text("declared, not proven")
 
 
 def test_seats__that_the_report_overruled__are_listed_with_what_they_saw(page: Page, market_url: str) -> None:

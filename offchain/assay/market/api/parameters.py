@@ -50,7 +50,7 @@ def search_parameters(
     provider: AddressQuery = None,
     min_memory_gib: Annotated[int, Query(alias="minMemoryGiB", ge=0, lt=1 << 21)] = 0,
     min_score: Annotated[int, Query(alias="minScoreGops", ge=0, lt=1 << 62)] = 0,
-    max_rate: Annotated[str | None, Query(alias="maxRate", pattern="^[0-9]{1,38}$")] = None,
+    max_rate: Annotated[str, Query(alias="maxRate", pattern="^[0-9]{0,38}$")] = "",
     min_reliability: Annotated[int, Query(alias="minReliabilityBps", ge=0, le=10_000)] = 0,
     min_hours: Annotated[int, Query(alias="minHours", ge=0, lt=1 << 24)] = 0,
     sort: Annotated[str, Query(max_length=16, description=f"One of {', '.join(ORDERS)}.")] = "price",
@@ -60,7 +60,7 @@ def search_parameters(
     return Search(
         states, tuple(profile), tuple(m for m in model if m), tuple(r for r in region if r),
         tuple(checked(t) for t in token), checked(provider) if provider else None, min_memory_gib,
-        min_score, None if max_rate is None else int(max_rate), min_reliability, min_hours, sort,
+        min_score, int(max_rate) if max_rate else None, min_reliability, min_hours, sort,
     )  # fmt: skip
 
 

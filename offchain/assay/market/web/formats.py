@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from assay.protocol.flags import Flag
@@ -60,6 +61,11 @@ def per_hour(rate: int | None, decimals: int) -> str:
     if 0 < value < Decimal("0.005"):
         return f"{value:.2g}"
     return f"{value:,.2f}"
+
+
+def rate_of(price: Decimal, decimals: int) -> int:
+    """The rate of a price in whole tokens an hour, rounded up so that what costs exactly that is within it."""
+    return -int(-Fraction(price) * 10**decimals * RATE_UNIT // HOUR_S)
 
 
 def gops(value: int) -> str:

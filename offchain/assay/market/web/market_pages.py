@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -14,18 +16,32 @@ from assay.market.projection.listings import STATES
 from assay.market.queries import accounts, challenges, devices, search, testimony
 from assay.market.queries.pages import many, one
 from assay.market.store.tables import demands, epochs, leases, profiles
+from assay.market.web import formats
 from assay.market.web.rendering import Pages
 
 router = APIRouter(include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
 MOST_COMPARED = 4
 ROUND_TRIPS = 8
+PRICES = ("0.1", "0.25", "0.5", "1", "2", "4", "8")  # whole tokens an hour
 
 
 def pages_of(request: Request) -> Pages:
     """The renderer."""
     pages: Pages = request.app.state.pages
     return pages
+
+
+def price_steps(ctx: Context, wanted: search.Search, counted: Mapping[str, int]) -> list[tuple[int, str]]:
+    """(rate, what it is called) of the prices to choose from; none where prices are in several tokens."""
+    tokens = wanted.tokens or tuple(token for token in counted if token)
+    if len(tokens) != 1:
+        return []
+    token = formats.token_of(ctx.links.get("tokens", {}), tokens[0])
+    found = {formats.rate_of(Decimal(price), token["decimals"]): price for price in PRICES}
+    if wanted.max_rate is not None and wanted.max_rate not in found:
+        found[wanted.max_rate] = formats.per_hour(wanted.max_rate, token["decimals"])
+    return [(rate, f"{price} {token['symbol']}/h") for rate, price in sorted(found.items())]
 
 
 @router.get("/")
@@ -45,6 +61,7 @@ def market(request: Request, ctx: Ctx, wanted: SearchQuery, cursor: Cursor = Non
         following=following,
         begun=cursor is not None,
         counts=counts,
+        prices=price_steps(ctx, wanted, counts.facets["token"]),
         wanted=wanted,
         orders=list(search.ORDERS),
         states=STATES,
