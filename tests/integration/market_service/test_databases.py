@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, insert
 
 from assay.market.errors import BadDatabase, WrongDatabase
 from assay.market.follow.index import Index
 from assay.market.queries.search import ORDERS, Search, SearchTable
-from assay.market.store.database import INDEX_TABLES, claim_identity, metadata, open_database
+from assay.market.store.database import INDEX_TABLES, claim_identity, metadata, migrate, open_database
 from assay.market.store.rows import table_rows
+from assay.market.store.tables import identity, rewards, tips
 from benchmarks.market.postgres import installed, temporary_postgres
 
 from .seeded import fill
@@ -63,6 +65,23 @@ def test_migrations__run_to_the_end__leave_nothing_that_the_tables_differ_by(
         found = compare_metadata(MigrationContext.configure(connection), metadata)
     engine.dispose()
     assert found == []
+
+
+def test_database__of_a_version_that_knew_fewer_events__is_emptied_to_be_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "m.sqlite3"
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        migrate(connection, "0002")
+        connection.execute(insert(tips), [{"block": 7, "hash": b"7", "timestamp": 70}])
+        connection.execute(insert(rewards), [{"epoch": 1, "account": "0xaa", "cumulative": 5}])
+        connection.execute(insert(identity), [{"name": "chain", "value": "1"}])
+    engine.dispose()
+    engine = open_database(str(path))
+    index = Index(engine, max_age=6)
+    assert (index.tip(), dump(index)) == (None, [])
+    with pytest.raises(WrongDatabase, match="chain 1, the deployment is 2"):
+        claim_identity(engine, {"chain": "2"})
+    engine.dispose()
 
 
 def test_database__of_another_network__is_refused(tmp_path: Path) -> None:

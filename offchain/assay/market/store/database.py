@@ -66,12 +66,12 @@ def _engine(url: str, pool: int) -> Engine:
     return engine
 
 
-def migrate(connection: Connection) -> None:
-    """Brings the schema to the newest revision."""
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Brings the schema to the newest revision, or to an earlier one."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def claim_identity(engine: Engine, expected: dict[str, str]) -> None:
