@@ -14,8 +14,12 @@ from support.epochs import run_epoch
 from support.lettings import Letting
 from support.network import CONTRACTS, Network
 from support.parameters import SEATS, parameters_for
+from support.quick_ape import print_no_call_trees, remember_accounts
 
 from scripts._deployment.execution import deploy
+
+remember_accounts()
+print_no_call_trees()
 
 
 @pytest.fixture(scope="session")
