@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from assay.market.follow.index import Index
-from assay.market.store.database import open_database
+
+from .blank_database import blank_database
+
+OWN = 2  # the numbers below are for what tests open beside it
 
 
 @pytest.fixture
-def index() -> Iterator[Index]:
-    engine = open_database("sqlite://")
-    yield Index(engine, max_age=2)
-    engine.dispose()
+def index() -> Index:
+    return Index(blank_database(OWN), max_age=2)

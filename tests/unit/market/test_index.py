@@ -24,11 +24,12 @@ from assay.market.events.lease_events import (
 from assay.market.events.record import Event
 from assay.market.events.stake_events import Slashed, WithdrawalCancelled, WithdrawalRequested
 from assay.market.follow.index import Batch, Index
-from assay.market.store.database import INDEX_TABLES, open_database
+from assay.market.store.database import INDEX_TABLES
 from assay.market.store.rows import table_rows
 from assay.market.store.tables import leases as leases_table
 from assay.market.store.tables import stakes as stakes_table
 
+from .blank_database import blank_database
 from .scenario import (
     DEVICES,
     PROVIDERS,
@@ -71,8 +72,8 @@ histories = st.lists(st.tuples(st.integers(FIRST, LAST), event), max_size=40)
 cuts = st.sets(st.integers(FIRST, LAST - 1), max_size=6)
 
 
-def new_index() -> Index:
-    return Index(open_database("sqlite://"), max_age=2)
+def new_index(number: int = 0) -> Index:
+    return Index(blank_database(number), max_age=2)
 
 
 def feed(index: Index, history: Sequence[tuple[int, Event]], ends: Sequence[int], after: int = 0) -> None:
@@ -93,7 +94,7 @@ def test_index__of_one_history_cut_differently__is_the_same_bytes(
     history: list[tuple[int, Event]], ends: set[int]
 ) -> None:
     whole = founding() + epoch_events(1, 20, device_leaves(1)) + history
-    at_once, in_pieces = new_index(), new_index()
+    at_once, in_pieces = new_index(0), new_index(1)
     feed(at_once, whole, [LAST])
     feed(in_pieces, whole, [*sorted(ends), LAST])
     assert dump(at_once) == dump(in_pieces)
@@ -105,7 +106,7 @@ def test_roll_back__of_one_branch_for_another__leaves_nothing_of_the_first(
     orphaned: list[tuple[int, Event]], kept: list[tuple[int, Event]], ends: set[int], fork: int
 ) -> None:
     shared = founding() + [pair for pair in kept if pair[0] <= fork]
-    index, expected = new_index(), new_index()
+    index, expected = new_index(0), new_index(1)
     before = [*sorted(end for end in ends if end < fork), fork]
     feed(index, shared, before)
     feed(

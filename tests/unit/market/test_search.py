@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
 
 from assay.market.queries.search import ORDERS, Search, SearchTable
-from assay.market.store.database import open_database
 from assay.market.store.tables import listings
+
+from .blank_database import blank_database
 
 STATES, MODELS, TOKENS = ("available", "leased", "new"), ("A", "B", ""), ("0x" + "11" * 20, "0x" + "22" * 20)
 # Prices that differ only where a double cannot tell, and prices that are equal.
@@ -81,7 +82,7 @@ def in_order(found: list[dict[str, Any]], s: Search) -> list[bytes]:
 @settings(max_examples=60, deadline=None)
 @given(searches, st.integers(0, 90), st.integers(0, 3), st.integers(1, 7))
 def test_find__page_by_page__gives_every_match_once_in_order(search: Search, count: int, seed: int, limit: int) -> None:
-    engine = open_database("sqlite://")
+    engine = blank_database()
     made = rows(count, seed)
     with engine.begin() as connection:
         if made:
@@ -97,7 +98,6 @@ def test_find__page_by_page__gives_every_match_once_in_order(search: Search, cou
             if cursor is None:
                 break
     counts = table.count(search)
-    engine.dispose()
     assert found == in_order(made, search)
     assert counts.total == sum(matches(row, search) for row in made)
 
@@ -105,7 +105,7 @@ def test_find__page_by_page__gives_every_match_once_in_order(search: Search, cou
 @settings(max_examples=20, deadline=None)
 @given(searches, st.integers(0, 5))
 def test_update__of_changed_and_removed_listings__equals_a_table_loaded_anew(search: Search, seed: int) -> None:
-    engine = open_database("sqlite://")
+    engine = blank_database()
     with engine.begin() as connection:
         connection.execute(insert(listings), rows(40, seed))
     table = SearchTable(engine)
@@ -120,4 +120,3 @@ def test_update__of_changed_and_removed_listings__equals_a_table_loaded_anew(sea
         fresh = SearchTable(engine)
         assert mine == fresh.find(connection, search, None, 50)
         assert table.count(search) == fresh.count(search)
-    engine.dispose()
