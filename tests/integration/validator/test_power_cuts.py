@@ -1,9 +1,10 @@
-"""A validator loses power at every step it takes towards disk, key or chain, and starts again. All steps, as a first
-run counts them."""
+"""A validator loses power at every step it takes towards disk, key or chain, and starts again. Steps as a first run
+counts them."""
 
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from assay.validator.ports import Phase
 from tests.unit.validator.simulation.chain import DOMAIN
 from tests.unit.validator.simulation.devices import SimDevice
 from tests.unit.validator.simulation.network import SimNetwork, seat_key
+from tests.unit.validator.simulation.power_cuts import STATEMENTS, WRITER
 from tests.unit.validator.simulation.virtual_time import run
 
 WORKERS = 2
@@ -67,16 +69,36 @@ def cut_at(folder: Path, at: int) -> Phase:
     return network.phase(0)
 
 
-def test_power_cut__at_every_step__epoch_closes_and_nothing_is_signed_twice(folder):
+def outcomes(folder: Path, chosen: Callable[[list[str]], list[int]]) -> dict[str, Phase]:
+    """How the epoch ended for each step chosen of those of an undisturbed run."""
     undisturbed = one_run(folder / "undisturbed", None)
     steps = list(undisturbed.wires[0].steps)
     assert len(steps) > 40
     assert {"before sign_seal", "after sign_seal", "after sign_report", "before put_commitment"} <= set(steps)
     # Forked: the workers take over what is loaded and remembered.
     with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("fork")) as pool:
-        cuts = {at: pool.submit(cut_at, folder / str(at), at) for at in range(len(steps))}
-        failed = [(at, steps[at], cut.result().name) for at, cut in cuts.items() if cut.result() != Phase.REPORTED]
-    assert failed == []
+        cuts = {at: pool.submit(cut_at, folder / str(at), at) for at in chosen(steps)}
+        return {f"{at}: {steps[at]}": cut.result() for at, cut in cuts.items()}
+
+
+def telling(steps: list[str]) -> list[int]:
+    """The first and the last of each name, and all that have to do with signatures or the chain."""
+    last = {name: at for at, name in enumerate(steps)}
+    first = {name: at for at, name in reversed(list(enumerate(steps)))}
+    near = {at for at, name in enumerate(steps) if name.split()[1] in (*STATEMENTS, *WRITER)}
+    return sorted({*first.values(), *last.values()} | near)
+
+
+def test_power_cut__at_each_kind_of_step__epoch_closes_and_nothing_is_signed_twice(folder):
+    ended = outcomes(folder, telling)
+    assert {at: phase.name for at, phase in ended.items() if phase != Phase.REPORTED} == {}
+    assert any("before sign_report" in at for at in ended)
+
+
+@pytest.mark.deep
+def test_power_cut__at_every_step__epoch_closes_and_nothing_is_signed_twice(folder):
+    ended = outcomes(folder, lambda steps: list(range(len(steps))))
+    assert {at: phase.name for at, phase in ended.items() if phase != Phase.REPORTED} == {}
 
 
 def test_signed_by__another_key__is_told_apart():
