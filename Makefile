@@ -6,6 +6,7 @@ SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 COMPILED := .build/.compiled
+WARMED := .build/.warmed
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
@@ -19,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Ctrl-C and failures leave no half-written target.
 .DELETE_ON_ERROR:
-.PHONY: test-forge-then-gas help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
+.PHONY: test-lint-then-units test-forge-to-providers test-providers test-daemons test-market-service test-deep-units help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,10 +41,11 @@ setup: $(VENV)/.installed node_modules/.installed ## Fill .venv and node_modules
 # The contracts and the proof kernels are compiled once, side by side; both caches make every later start quick.
 build: setup market-assets ## Compile the contracts and the proof kernels
 	@# Ape looks at each contract's own file; what it imports may have changed under it, so all are compiled anew.
-	compile() { \
-	  if [ -e $(COMPILED) ] && [ -z "$$(find contracts ape-config.yaml package-lock.json -type f -not -path '*/.cache/*' -newer $(COMPILED) -print -quit)" ]; \
-	  then ape compile; else ape compile --force && touch $(COMPILED); fi; }; \
-	compile & compiling=$$!; python -m assay.proof.warm_up; wait $$compiling
+	@stale() { [ ! -e "$$1" ] || \
+	  [ -n "$$(find "$${@:2}" -type f -not -path '*/.cache/*' -not -path '*/__pycache__/*' -newer "$$1" -print -quit)" ]; }; \
+	contracts() { if stale $(COMPILED) contracts ape-config.yaml package-lock.json; then ape compile --force && touch $(COMPILED); fi; }; \
+	kernels() { if stale $(WARMED) offchain/assay/proof requirements.lock; then python -m assay.proof.warm_up && touch $(WARMED); fi; }; \
+	mkdir -p .build; contracts & compiling=$$!; kernels; wait $$compiling
 
 demo: build ## Watch the whole market do its job on a local chain
 	ape run devnet demo
@@ -63,18 +65,24 @@ format: setup ## Put everything into its format
 	ruff format offchain scripts tests
 	prettier --write 'contracts/**/*.sol'
 
-# Each step is a make of its own, so that the lines of one are not mixed with another's.
-test: build test-packages ## Run every test
-	$(MAKE) --no-print-directory lint
-	$(MAKE) --no-print-directory test-unit
-	$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-contracts test-forge-then-gas
-	$(MAKE) --no-print-directory test-integration
-	$(MAKE) --no-print-directory test-end-to-end
+SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs 2 --output-sync=target
 
-# Beside the tests through Ape, which wait for their chain most of the time. One after the other: they share a folder.
-test-forge-then-gas:
+# Two cores, three rounds of two: what waits for clocks and chains most of the time beside what reckons all the time.
+# A demo of the end-to-end tests lives in real time, so that everything beside it gives way to it.
+test: build test-packages ## Run every test
+	$(SIDE_BY_SIDE) test-end-to-end test-lint-then-units
+	$(SIDE_BY_SIDE) test-contracts test-forge-to-providers
+	$(SIDE_BY_SIDE) test-daemons test-market-service
+
+test-lint-then-units:
+	nice -n 19 $(MAKE) --no-print-directory lint
+	nice -n 19 $(MAKE) --no-print-directory test-unit
+
+# One after the other: they share a folder. Providers' tests wait for containers.
+test-forge-to-providers:
 	$(MAKE) --no-print-directory test-forge
 	$(MAKE) --no-print-directory check-gas
+	$(MAKE) --no-print-directory test-providers
 
 # What a lease and the market run on where they run for real; without root the tests that need it say so and are skipped.
 DEBIAN_PACKAGES := podman runc busybox-static bubblewrap openssh-client postgresql chromium
@@ -86,17 +94,26 @@ test-packages:
 	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(DEBIAN_PACKAGES) > /dev/null; \
 	else echo "tests that need one of $(DEBIAN_PACKAGES) are skipped where it is missing"; fi
 
-test-deep: build test-forge-deep test-deep-contracts test-deep-validator test-deep-market test-deep-provider ## Long fuzzing and soaks
+test-deep: build test-deep-units test-forge-deep test-deep-contracts test-deep-validator test-deep-market test-deep-provider ## Long fuzzing and soaks
 
 test-unit: setup ## Tests without clock, socket or chain
 	pytest -p no:ape_test -n 2 --dist worksteal tests/unit -m 'not deep'
 
-test-integration: build ## Single parts against a real chain and real processes
-	@# Apart from each other: Playwright keeps an event loop running to the end of its process.
-	for part in provider market_service; do pytest -p no:ape_test tests/integration/$$part -m 'not deep'; done
-	@# One file a process: most of these wait for a chain in real time while others reckon in virtual time.
-	for part in chain validator; do \
-	  pytest -p no:ape_test -n 2 --dist loadfile tests/integration/$$part -m 'not deep'; done
+test-deep-units: setup ## Those of them that take minutes
+	pytest -p no:ape_test -n 2 --dist worksteal tests/unit -m deep
+
+test-integration: test-providers test-daemons test-market-service ## Single parts against a real chain and real processes
+
+test-providers: setup
+	pytest -p no:ape_test tests/integration/provider -m 'not deep'
+
+# Apart from the others: Playwright keeps an event loop running to the end of its process.
+test-market-service: build
+	pytest -p no:ape_test tests/integration/market_service -m 'not deep'
+
+# One file a process: most of these wait for a chain in real time while others reckon in virtual time.
+test-daemons: build
+	pytest -p no:ape_test -n 2 --dist loadfile tests/integration/chain tests/integration/validator -m 'not deep'
 
 test-end-to-end: build ## The whole market as a user meets it
 	pytest -p no:ape_test tests/end_to_end
