@@ -14,12 +14,13 @@ from support.epochs import run_epoch
 from support.lettings import Letting
 from support.network import CONTRACTS, Network
 from support.parameters import SEATS, parameters_for
-from support.quick_ape import print_no_call_trees, remember_accounts
+from support.quick_ape import ask_without_proxies, print_no_call_trees, remember_accounts
 
 from scripts._deployment.execution import deploy
 
 remember_accounts()
 print_no_call_trees()
+ask_without_proxies()
 
 
 @pytest.fixture(scope="session")

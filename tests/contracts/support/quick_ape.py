@@ -1,4 +1,4 @@
-"""What Ape does again and again for nobody, taken out of the tests: a third of their time."""
+"""What Ape does again and again for nobody, taken out of the tests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import ape_test.accounts as test_accounts
+import requests.sessions
 from ape_ethereum.trace import Trace
 
 
@@ -24,3 +25,8 @@ def print_no_call_trees() -> None:
 
     if os.environ.get("ASSAY_TRACES", "") != "1":
         Trace.show = show
+
+
+def ask_without_proxies() -> None:
+    """The chain is on this machine; `requests` reads the whole environment twice before each question to it."""
+    requests.sessions.get_environ_proxies = lambda *a, **k: {}
