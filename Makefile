@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Ctrl-C and failures leave no half-written target.
 .DELETE_ON_ERROR:
-.PHONY: giving-way-lint giving-way-test-unit test-forge-to-providers test-providers test-daemons test-market-service test-deep-units help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
+.PHONY: giving-way-lint test-forge-to-providers test-providers test-daemons test-market-service test-deep-units help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -67,14 +67,15 @@ format: setup ## Put everything into its format
 
 SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs --output-sync=target
 
-# Three rounds for two cores: what waits for clocks and chains most of the time beside what reckons all the time.
+# For two cores: what waits for clocks and chains beside what reckons; the units keep both busy by themselves.
 # The demo of the end-to-end tests lives in real time, so that what is beside it gives way to it.
 test: build test-packages ## Run every test
-	$(SIDE_BY_SIDE) test-end-to-end giving-way-lint giving-way-test-unit
+	$(SIDE_BY_SIDE) test-end-to-end giving-way-lint
+	$(MAKE) --no-print-directory test-unit
 	$(SIDE_BY_SIDE) test-contracts test-forge-to-providers
 	$(SIDE_BY_SIDE) test-daemons test-market-service
 
-giving-way-lint giving-way-test-unit: giving-way-%:
+giving-way-lint: giving-way-%:
 	@nice -n 19 $(MAKE) --no-print-directory $*
 
 # One after the other: they share a folder. Providers' tests wait for containers.
