@@ -52,8 +52,9 @@ def test_walk__worked_values__every_state_agrees(v: dict[str, Any], walker: Any)
 
 def test_lanes__of_the_named_profiles__scale_with_the_claim() -> None:
     assert layout.lanes(NAMED["datacenter"]) == 2**27
-    assert layout.lanes(NAMED["micro"]) == 512
+    assert layout.lanes(NAMED["micro"]) == 2_048
     assert layout.claimed_mib(NAMED["datacenter"]) == 65_536
+    assert layout.claimed_mib(NAMED["micro"]) == 1
 
 
 def test_verify_lanes__honest__valid_for_both_engines() -> None:
