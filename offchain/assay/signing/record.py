@@ -105,6 +105,11 @@ class SigningRecord:
         """The last epoch that is sat out."""
         return int(self._db.execute("SELECT floor FROM meta").fetchone()[0])
 
+    def sits_out(self, epoch: int) -> str:
+        """Why nothing new is signed for an epoch; empty where it is."""
+        floor, doubt = self._db.execute("SELECT floor, doubt FROM meta").fetchone()
+        return f"epochs up to {floor} are sat out: {doubt}" if epoch <= floor else ""
+
     def _count(self) -> int:
         return int(self._db.execute("SELECT coalesce(max(number), 0) FROM statements").fetchone()[0])
 
@@ -137,9 +142,9 @@ class SigningRecord:
         highest = max((signed_round for signed_round, _ in rows), default=NOTHING_SIGNED)
         if highest > statement.round:
             raise DoubleSign(f"{statement}: round {highest} was signed, earlier rounds are over")
-        floor, doubt = self._db.execute("SELECT floor, doubt FROM meta").fetchone()
-        if statement.epoch <= floor:
-            raise SittingOut(f"{statement}: epochs up to {floor} are sat out: {doubt}")
+        sat_out = self.sits_out(statement.epoch)
+        if sat_out:
+            raise SittingOut(f"{statement}: {sat_out}")
         return False
 
     def statements(self, epoch: int | None = None) -> list[Statement]:

@@ -96,6 +96,10 @@ class SeatSigner:
                 await asyncio.sleep(pause)
         return await asyncio.to_thread(self._signer.sign, message, self._domain)
 
+    def sits_out(self, epoch: int) -> str:
+        """Why nothing new is signed for an epoch; empty where it is."""
+        return self.record.sits_out(epoch)
+
     def close(self) -> None:
         """Lets the record go and the next process in."""
         self.record.close()

@@ -34,6 +34,7 @@ class Daemon:
     runs: dict[int, EpochRun] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)  # outcomes of epochs since the start
     endpoints: dict[str, str] = field(default_factory=dict)
+    endpoints_read: bool = False  # whether `endpoints` was read from the chain at all
     storage_error: str = ""  # why nothing can be stored now
     _resume_at: dict[int, float] = field(default_factory=dict)
     _tasks: dict[int, asyncio.Task[str]] = field(default_factory=dict)
@@ -139,6 +140,7 @@ class Daemon:
                 try:
                     announced = await self.services.reader.seat_endpoints(final)
                     self.endpoints = {account: endpoint.url for account, endpoint in announced.items()}
+                    self.endpoints_read = True
                     self.peers.update(announced)
                 except ChainError as error:
                     log.warning("endpoints not read", error=str(error))

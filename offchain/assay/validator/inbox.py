@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from structlog.contextvars import bound_contextvars
+
 from assay.validator.admission import admit_batch, admit_instant, admit_inventory
 from assay.validator.errors import Refused
 from assay.validator.ports import Clock, Phase
@@ -24,36 +26,41 @@ class Run(Protocol):
 
 
 class Inbox:
-    """`run_of` gives the run of an epoch, None where there is none here."""
+    """`run_of` gives the run of an epoch, None where there is none here. What is logged meanwhile carries the epoch."""
 
     def __init__(self, run_of: Callable[[int], Run | None], clock: Clock, wake: Wake) -> None:
         self._run_of, self._clock, self._wake = run_of, clock, wake
 
     def instant(self, message: InstantMessage) -> None:
         """Raises Refused."""
-        if admit_instant(self._work(message.epoch).record, message, self._clock.now()):
-            self._wake.notify()
+        with bound_contextvars(epoch=message.epoch):
+            if admit_instant(self._work(message.epoch).record, message, self._clock.now()):
+                self._wake.notify()
 
     def inventory(self, message: InventoryMessage) -> None:
         """Raises Refused."""
-        if admit_inventory(self._work(message.epoch).record, message):
-            self._wake.notify()
+        with bound_contextvars(epoch=message.epoch):
+            if admit_inventory(self._work(message.epoch).record, message):
+                self._wake.notify()
 
     def batch(self, message: BatchMessage) -> None:
         """Raises Refused."""
-        work = self._work(message.epoch)
-        state = work.services.follower.at_final(message.epoch)
-        drawn = state is not None and state.phase in (Phase.DRAWN, Phase.REPORTED)
-        admit_batch(work.record, message, state.rho if state is not None and drawn else None, self._clock.now())
-        self._wake.notify()
+        with bound_contextvars(epoch=message.epoch):
+            work = self._work(message.epoch)
+            state = work.services.follower.at_final(message.epoch)
+            drawn = state is not None and state.phase in (Phase.DRAWN, Phase.REPORTED)
+            admit_batch(work.record, message, state.rho if state is not None and drawn else None, self._clock.now())
+            self._wake.notify()
 
     async def seal_proposal(self, proposal: SealProposal) -> bytes:
         """This seat's signature. Raises Refused."""
-        return await self._run(proposal.epoch).sign_seal(proposal)
+        with bound_contextvars(epoch=proposal.epoch):
+            return await self._run(proposal.epoch).sign_seal(proposal)
 
     async def report_proposal(self, proposal: ReportProposal) -> bytes:
         """This seat's signature. Raises Refused."""
-        return await self._run(proposal.epoch).sign_report(proposal)
+        with bound_contextvars(epoch=proposal.epoch):
+            return await self._run(proposal.epoch).sign_report(proposal)
 
     def _run(self, epoch: int) -> Run:
         run = self._run_of(epoch)

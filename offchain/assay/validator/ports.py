@@ -153,6 +153,8 @@ class Statements(Protocol):
 
     async def sign_gossip(self, gossip: Gossip) -> bytes: ...
 
+    def sits_out(self, epoch: int) -> str: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

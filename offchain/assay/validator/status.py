@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from assay.validator.daemon import Daemon
+from assay.validator.rules.deadlines import epoch_at
 
 STALE_BLOCKS_S = 60.0
 
@@ -47,8 +48,17 @@ def unready(daemon: Daemon) -> list[str]:
     behind = now - follower.head.timestamp
     if behind > STALE_BLOCKS_S:
         reasons.append(f"chain: the latest block is {behind:.0f} s old")
-    if daemon.endpoints and daemon.account not in daemon.endpoints:
+    if doubt := _sitting_out(daemon, now):
+        reasons.append(f"record: {doubt}")
+    if not daemon.endpoints_read:
+        reasons.append("seat: the seats are not read yet")
+    elif daemon.account not in daemon.endpoints:
         reasons.append(f"seat: {daemon.account} holds no seat")
-    if daemon.endpoints and not daemon.endpoints.get(daemon.account, "x"):
+    elif not daemon.endpoints[daemon.account]:
         reasons.append("seat: no endpoint is announced, other seats cannot reach this one")
     return reasons
+
+
+def _sitting_out(daemon: Daemon, now: float) -> str:
+    epoch = epoch_at(daemon.services.reader.timing, now)
+    return "" if epoch is None else daemon.services.statements.sits_out(epoch)

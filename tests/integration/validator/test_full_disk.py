@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
+from contextlib import suppress
 from functools import lru_cache
 
 import pytest
@@ -39,13 +41,11 @@ def test_disk__full_for_an_epoch__nothing_unrecorded_is_signed_and_the_seat_come
 
     async def fill(net: AnvilNetwork) -> None:
         await asyncio.sleep(since)
-        with ballast.open("wb") as file:
-            try:
-                while True:
-                    file.write(bytes(1 << 16))
-                    file.flush()
-            except OSError:
-                pass
+        # Without a buffer: what did not fit would be written once more, and fail once more, as the file is closed.
+        with ballast.open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(1 << 16))
+        assert shutil.disk_usage(small_disk).free == 0
         await asyncio.sleep(20)
         ballast.unlink()
 

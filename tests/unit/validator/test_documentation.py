@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import configparser
 import json
 import re
 from pathlib import Path
 
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from assay.validator import doctor, metrics
 from assay.validator.settings import ValidatorSettings
 from assay.validator.settings_file import settings_text
+from tests.unit.validator.simulation.network import SimNetwork
+from tests.unit.validator.simulation.virtual_time import run
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "operations.md").read_text()
@@ -41,11 +45,40 @@ def test_metrics__all__are_documented():
     assert [name for name in NAMES if name not in PAGE] == []
 
 
-def test_alerts_and_board__every_expression__uses_metrics_that_exist():
+def test_alerts_and_board__every_expression__uses_metrics_and_labels_that_a_validator_at_work_exposes(tmp_path):
+    scraped = []
+
+    async def scrape(network):
+        await asyncio.sleep(20)  # an epoch has ended, another is at work
+        scraped.append(metrics.text(metrics.registry(network.nodes[0].daemon)).decode())
+
+    run(SimNetwork(tmp_path).run(2, scrape))
+    samples = [s for family in text_string_to_metric_families(scraped[0]) for s in family.samples]
+    exposed = {sample.name for sample in samples}
+    # Prometheus makes `up` itself, and these two labels.
+    labels = {label for sample in samples for label in sample.labels} | {"job", "instance"}
+    outcomes = {sample.labels["outcome"] for sample in samples if sample.name == "assay_epochs_total"}
+    for expression in expressions_of_alerts_and_board():
+        bare = re.sub(r'"[^"]*"|\[[^\]]*\]', "", expression)
+        used = set(re.findall(r"\b(?:assay|process|python)_\w+|\bup\b", bare))
+        assert used, expression
+        assert used - exposed <= {"up"}, expression
+        assert set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)(?!=)", re.sub("[^{}]*({[^}]*}|$)", r"\1", bare))) <= labels
+        for value in re.findall(r'outcome=~?"([^"]*)"', expression):
+            assert set(value.split("|")) <= outcomes, expression
+    assert NAMES <= exposed
+
+
+def expressions_of_alerts_and_board() -> list[str]:
     alerts = yaml.safe_load((ROOT / "ops" / "validator-alerts.yml").read_text())
     board = json.loads((ROOT / "ops" / "validator-board.json").read_text())
-    expressions = [rule["expr"] for group in alerts["groups"] for rule in group["rules"]]
-    expressions += [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    return [rule["expr"] for group in alerts["groups"] for rule in group["rules"]] + [
+        target["expr"] for panel in board["panels"] for target in panel["targets"]
+    ]
+
+
+def test_alerts_and_board__every_expression__uses_metrics_that_exist():
+    expressions = expressions_of_alerts_and_board()
     assert len(expressions) > 15
     used = {name for expression in expressions for name in re.findall(r"assay_[a-z_]+", expression)}
     assert used <= NAMES

@@ -158,7 +158,9 @@ class SimNetwork:
         for task in (mining, happening):
             if task is not None:
                 task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                (ended,) = await asyncio.gather(task, return_exceptions=True)
+                if isinstance(ended, Exception):
+                    raise ended  # what was to happen did not
         stores: dict[int, Any] = {}
         for i in list(self.nodes):
             self.last = self.nodes[i]
