@@ -50,6 +50,7 @@ class Doctor:
         self._settings, self._now = settings, now
         self._chain: Chain | None = None
         self._signer = ""
+        self._runs = False  # whether the validator of these settings answers on this machine
 
     async def examine(self) -> list[Check]:
         """All checks; those that cannot be made without an earlier one are reported as such."""
@@ -99,9 +100,9 @@ class Doctor:
     async def _key(self) -> str:
         if self._settings.signer == "remote":
             return await asyncio.to_thread(self._remote_signer)
-        mode = self._settings.key_file.stat().st_mode if self._settings.key_file.exists() else 0
-        if mode & 0o077:
-            raise ValidatorError(f"{self._settings.key_file} can be read by others: chmod 600 it")
+        for secret in (self._settings.key_file, self._settings.password_file):
+            if secret is not None and secret.exists() and secret.stat().st_mode & 0o077:
+                raise ValidatorError(f"{secret} can be read by others: chmod 600 it")
         self._signer = load_key(self._settings).address
         return self._signer
 
@@ -133,6 +134,7 @@ class Doctor:
         except ValidatorError:
             scheme, own = ("https" if self._settings.tls_dir else "http"), certificate_of(self._settings)
             if await self._answers(f"{scheme}://{self._settings.host}:{self._settings.port}", own):
+                self._runs = True
                 return f"{self._settings.host}:{self._settings.port} answers: the validator runs"
             raise
         return f"{self._settings.host}:{self._settings.port} is free"
@@ -186,6 +188,9 @@ class Doctor:
     async def _finality(self) -> str:
         chain = self._connected()
         head, final = await chain.head(), await chain.finalised()
+        depth = self._settings.final_depth
+        if depth is not None and depth > head.number:
+            raise ValidatorError(f"final_depth is {depth}, the chain has {head.number} blocks: nothing is final")
         return f"block {final.number} is final, {head.number - final.number} behind the head"
 
     async def _poll(self) -> str:
@@ -210,7 +215,18 @@ class Doctor:
         chain = self._connected()
         if not self._signer:
             raise ValidatorError("not checked: the key was not opened")
-        return self._settings.account or await account_of(chain, self._signer)
+        named = self._settings.account
+        if named is None:
+            return await account_of(chain, self._signer)
+        for seat in await chain.call("ValidatorSet", "currentSeats", at="latest"):
+            if seat.account.lower() == named.lower():
+                if seat.signer != self._signer:
+                    raise ValidatorError(f"{seat.signer} signs for the seat of {named}, the key here is {self._signer}")
+                return named
+        planned = await chain.call("ValidatorSet", "plannedSeats", at="latest")
+        if named.lower() not in {account.lower() for account in planned}:
+            raise ValidatorError(f"{named} holds no seat: take one with `assay validator join`")
+        return f"{named}, whose seat takes effect later"
 
     async def _balance(self) -> str:
         chain = self._connected()
@@ -221,7 +237,7 @@ class Doctor:
 
     async def _endpoint(self) -> str:
         chain = self._connected()
-        account = await self._seat()
+        account = self._settings.account or await self._seat()
         reader = await ContractReader.open(chain)
         endpoint = (await reader.seat_endpoints(await reader.head())).get(account, Endpoint(""))
         if not endpoint.url:
@@ -235,7 +251,9 @@ class Doctor:
                 f"{endpoint.url} is announced with the certificate {to_hex(endpoint.tls_fingerprint)}, tls_dir holds "
                 f"{to_hex(shown)}: announce it with `assay validator endpoint`"
             )
-        return endpoint.url
+        if self._runs and not await self._answers(endpoint.url, endpoint.tls_fingerprint):
+            raise ValidatorError(f"{endpoint.url} is announced and does not answer: other seats cannot reach this one")
+        return endpoint.url if self._runs else f"{endpoint.url}, not asked: the validator does not run"
 
     async def _peers(self) -> str:
         reader = await ContractReader.open(self._connected())

@@ -109,6 +109,12 @@ class ValidatorSettings(BaseSettings):
             raise ValueError("signer = remote needs signer_url and signer_address")
         return self
 
+    @model_validator(mode="after")
+    def _enough_to_agree(self) -> Self:
+        if self.agreement is not None and self.agreement > len(self.rpc):
+            raise ValueError(f"agreement of {self.agreement} endpoints, rpc names {len(self.rpc)}")
+        return self
+
     @classmethod
     def load(cls, file: Path | None, given: Mapping[str, Any]) -> Self:
         """`given` over environment over file. Raises SettingsError naming the setting, its value and the

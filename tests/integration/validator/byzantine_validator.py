@@ -4,12 +4,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import sys
-from pathlib import Path
 
-from assay.chain.sender import Sender, Step
 from assay.cli.app import main
 from assay.protocol.flags import Flag
 from assay.validator.gossip import Gossiper
@@ -53,30 +49,8 @@ def garbage() -> None:
     Gossiper.tell = broken
 
 
-def dies(step: str) -> None:
-    """Is killed when its first transaction reaches a step; a marker file lets it live the next time."""
-    marker = Path(os.environ["ASSAY_TEST_MARKER"])
-    honest = Sender.__init__
-
-    def watched(self, *arguments, **options) -> None:
-        honest(self, *arguments, **options)
-
-        def on_step(reached: Step, intent) -> None:
-            if reached.value == step and not marker.exists():
-                marker.write_text(step)
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        self._on_step = on_step
-
-    Sender.__init__ = watched
-
-
 KINDS = {"lies": lies, "stalls": stalls, "garbage": garbage}
 
 if __name__ == "__main__":
-    kind = sys.argv[1]
-    if kind.startswith("dies:"):
-        dies(kind.split(":")[1])
-    else:
-        KINDS[kind]()
+    KINDS[sys.argv[1]]()
     main(["validator", "run", *sys.argv[2:]])

@@ -78,14 +78,17 @@ class Executioner:
 
 
 def place_in_code(owner: type) -> str:
-    """Which method of `owner` is at work, the outermost one, and which function calls it."""
-    frame, found = sys._getframe(1), ""
+    """Which method of `owner` is at work, which function calls it, and on behalf of which public one."""
+    frame, found, callers = sys._getframe(1), "", []
     while frame is not None:
-        if frame.f_code.co_qualname.startswith(f"{owner.__name__}."):
-            caller = frame.f_back.f_code.co_qualname if frame.f_back else ""
-            found = f"{frame.f_code.co_qualname} from {caller}"
+        name = frame.f_code.co_qualname
+        if name.startswith(f"{owner.__name__}."):
+            found, callers = name, []
+        elif found:
+            callers.append(name)
         frame = frame.f_back
-    return found
+    public = next((name for name in callers if not name.rpartition(".")[2].startswith("_")), "")
+    return " from ".join(dict.fromkeys([found, *callers[:1], public]))
 
 
 def watch_transactions(owner: type, step: Callable[[str], None]) -> None:
@@ -160,13 +163,13 @@ def live(folder: Path, name: str, options: list[str]) -> None:
     process.open_database = lambda path: WatchedEngine(open_database(path), executioner.step)
     watch_sender(executioner.step)
     watch_statements(folder / f"{name}.said")
-    warm = process.OpeningChecker.warm_up
+    honest = process.Daemon.run
 
-    async def warmed(self: Any) -> None:
-        await warm(self)
+    async def running(self: process.Daemon) -> None:
         executioner.back()
+        await honest(self)
 
-    process.OpeningChecker.warm_up = warmed
+    process.Daemon.run = running
     main(["validator", "run", *options])
 
 

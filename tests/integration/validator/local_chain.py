@@ -71,20 +71,28 @@ class LocalChain:
 
     async def start(self) -> None:
         """anvil with the contracts on it."""
+        self.spawn_node()
+        await self.answers()
+        await self._deploy()
+        self.chain = await Chain.connect(self.rpc, Deployment.load(self.deployment_file))
+        self.funder = self.sender(Key(FUNDER))
+
+    def spawn_node(self) -> None:
+        """anvil alone."""
         self.folder.mkdir(parents=True, exist_ok=True)
         command = [BIN / "anvil", "--port", self.port, "--slots-in-an-epoch", "1", "--disable-code-size-limit"]
         if self.timestamp is not None:
             command += ["--timestamp", self.timestamp]
         self.spawn("anvil", [*command, "--silent"])
+
+    async def answers(self) -> None:
+        """Returns once anvil does."""
         for _ in range(400):
             try:
                 await self.call("eth_chainId")
                 break
             except httpx2.HTTPError:
                 await asyncio.sleep(0.05)
-        await self._deploy()
-        self.chain = await Chain.connect(self.rpc, Deployment.load(self.deployment_file))
-        self.funder = self.sender(Key(FUNDER))
 
     async def _deploy(self) -> None:
         overrides = self.folder / "parameters.yml"

@@ -25,15 +25,15 @@ from tests.integration.validator.test_processes import LONG
 
 PROGRAM = [sys.executable, Path(__file__).with_name("killed_validator.py")]
 SIMULATION = ROOT / "tests" / "unit" / "validator"  # where what is slashable is written down
-MOST_EPOCHS = 16
+MOST_EPOCHS = 40
 EPOCH_S = LONG["epochs"]["epochLength"]
 # What no epoch on a chain without faults comes to; tests/integration/chain/test_power_cut.py kills a sender there.
 NEEDS_A_CHAIN_WITH_FAULTS = {
     "Sender.OUTBID_JOURNALLED", "Sender.OUTBID_BROADCAST", "Sender.REOFFERED", "Sender.UNMINED", "Sender.FAILED",
     "Journal.add_attempt",
 }  # fmt: skip
-# What an operator does by hand with the validator stopped, and what there is to do only after a proof window.
-NOT_IN_AN_EPOCH = {"SigningRecord.merge", "SigningRecord.sit_out", "Store.prune"}
+# What an operator does by hand with the validator stopped.
+NOT_IN_AN_EPOCH = {"SigningRecord.merge", "SigningRecord.sit_out"}
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ async def test_network__killed_at_every_step__epochs_close_and_nothing_is_signed
     killed = killed_in(folder)
     print(f"{len(killed)} kills in {last + 1} epochs", *sorted(killed), sep="\n  ")
     reached = {re.split(" ", step)[0] for step in killed}
-    assert writing_methods() - reached == NEEDS_A_CHAIN_WITH_FAULTS | NOT_IN_AN_EPOCH
+    assert writing_methods() - reached <= NEEDS_A_CHAIN_WITH_FAULTS | NOT_IN_AN_EPOCH
     assert len(killed) == len(set(killed))
     await assert_epochs_ended(net, last)
     found = await net.epoch_index(last)

@@ -1,4 +1,4 @@
-"""Validators as processes on a real chain: honest ones, a Byzantine one, one killed where it hurts; a watcher."""
+"""Validators as processes on a real chain: honest ones, a Byzantine one; a watcher."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pytest
 
 from assay.chain import key_files
 from assay.chain.key_files import Key
-from assay.chain.sender import Step
 from assay.protocol.hexadecimal import to_hex
 from tests.integration.validator.local_chain import free_port
 from tests.integration.validator.network import PASSWORD, Network
@@ -29,7 +28,6 @@ LONG = {
     "epochs": {"epochLength": 30, "openBy": 8, "sealBy": 20, "drawBy": 26, "reportBy": 45},
     "leases": {"holdback": 110},
 }
-PROVOKED_ELSEWHERE = (Step.OUTBID_JOURNALLED, Step.OUTBID_BROADCAST, Step.REOFFERED, Step.UNMINED, Step.FAILED)
 
 
 @pytest.fixture
@@ -150,33 +148,3 @@ async def test_network__one_byzantine_of_four__honest_results_stand(network, kin
     found = await net.epoch_index(epoch)
     flags = {entry["leaf"]["deviceId"]: entry["leaf"]["flags"] for entry in found["devices"]}
     assert flags == {to_hex(honest): 1, to_hex(cheat): 8}
-
-
-@pytest.mark.deep
-@pytest.mark.parametrize("step", [step for step in Step if step not in PROVOKED_ELSEWHERE])
-async def test_network__killed_at_a_step_of_a_transaction__comes_back_with_nonces_gap_free(network, tmp_path, step):
-    net = network
-    await net.add_seats(4)
-    await net.add_devices([None])
-    await net.begin()
-    for seat in net.seats:
-        program = [sys.executable, HERE / "byzantine_validator.py", f"dies:{step.value}"]
-        net.run_seat(seat, program=program, ASSAY_TEST_MARKER=str(tmp_path / f"{seat.name}.died"))
-
-    async def revive() -> None:
-        while True:
-            for seat in net.seats:
-                if seat.process.poll() is not None:
-                    net.run_seat(seat)
-            await asyncio.sleep(0.5)
-
-    reviving = asyncio.create_task(revive())
-    try:
-        await net.reported(1, 250)
-    finally:
-        reviving.cancel()
-    assert list(tmp_path.glob("*.died"))
-    for seat in net.seats:
-        assert await net.call("eth_getTransactionCount", seat.key.address, "latest") == await net.call(
-            "eth_getTransactionCount", seat.key.address, "pending"
-        )

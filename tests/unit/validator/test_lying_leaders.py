@@ -1,5 +1,5 @@
-"""Whatever a leader proposes, an honest validator signs nothing that a contract would slash it for, and the epoch closes
-under another leader."""
+"""Whatever a leader proposes, an honest validator signs nothing that a contract would slash it for, and the epoch
+closes under another leader."""
 
 from __future__ import annotations
 

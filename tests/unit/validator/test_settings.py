@@ -41,3 +41,8 @@ ENDPOINTS = [("https://a.example", True), ("http://localhost:1", True), ("http:/
 @pytest.mark.parametrize(("url", "spoken_to"), ENDPOINTS)
 def test_endpoint__plain_http__only_on_this_machine(url, spoken_to):
     assert (refusal_of(Endpoint(url)) is None) == spoken_to
+
+
+def test_settings__more_must_agree_than_there_are_endpoints__refused():
+    with pytest.raises(SettingsError, match="agreement of 3 endpoints, rpc names 2"):
+        ValidatorSettings.load(None, {"rpc": ["http://a:1", "http://b:2"], "agreement": 3})
