@@ -15,7 +15,7 @@ class LivingCopy:
 
     def __init__(self, path: Path, address: str) -> None:
         """Raises RecordInUse while another process holds it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import structlog
@@ -43,18 +44,16 @@ class SeatSigner:
         self.address = signer.address
         self._signer, self._domain = signer, domain
         self._thread = threading.Lock()
-        self._living = LivingCopy(path.with_name(path.name + ".lock"), signer.address)
-        try:
-            self.record = SigningRecord(
-                path,
-                signer.address,
-                domain.separator,
-                witness or default_witness(signer.address, domain.separator),
-            )
+        witness = witness or default_witness(signer.address, domain.separator)
+        with ExitStack() as opened:
+            # Beside the record, and beside the witness too: a copy with a folder of its own has the same witness.
+            for file in (path, witness.path):
+                living = LivingCopy(file.with_name(file.name + ".lock"), signer.address)
+                opened.callback(living.release)
+            self.record = SigningRecord(path, signer.address, domain.separator, witness)
+            opened.callback(self.record.close)
             self.doubt = self.record.reconcile(latest_epoch)
-        except BaseException:
-            self._living.release()
-            raise
+            self._opened = opened.pop_all()
 
     async def sign_seal(self, seal: Seal) -> bytes:
         """Compact signature. Raises DoubleSign, SittingOut, SignerUnavailable."""
@@ -102,5 +101,4 @@ class SeatSigner:
 
     def close(self) -> None:
         """Lets the record go and the next process in."""
-        self.record.close()
-        self._living.release()
+        self._opened.close()

@@ -108,6 +108,7 @@ async def check_refusals(net: Network, tmp_path: Path) -> None:
     refused = {
         "cannot listen": net.options(seat, port=net.seats[1].port),
         "ith": net.options(seat, port=free_port()),
+        "already": [*net.options(seat, port=free_port()), "--data-dir", tmp_path / "elsewhere"],
         "password does not unlock": [*net.options(seat, port=free_port()), "--password-file", wrong],
         "no chain answers": net.options(seat, port=free_port(), rpc="http://127.0.0.1:9"),
     }

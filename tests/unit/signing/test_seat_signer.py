@@ -90,6 +90,11 @@ def test_start__beside_a_living_copy__refused_and_named(signer, key, path, witne
         SeatSigner(key, DOMAIN, path, -1, witness=witness)
 
 
+def test_start__beside_a_living_copy_with_a_folder_of_its_own__refused(signer, key, path, witness, tmp_path):
+    with pytest.raises(RecordInUse, match=r"process \d+ signs with 0x"):
+        SeatSigner(key, DOMAIN, tmp_path / "elsewhere" / path.name, -1, witness=witness)
+
+
 async def test_start__after_the_first_has_ended__allowed(signer, key, path, witness):
     before = await signer.sign_seal(seal(epoch=3))
     signer.close()

@@ -1,4 +1,4 @@
-"""Every threat on the contracts has a test: the table in docs/testing.md names them, and they exist."""
+"""Every threat on the contracts and the daemons has a test: the tables in docs/testing.md name them, and they exist."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
-SECTIONS = ("On the quorum", "On stake", "On the escrow", "Framing")
+SECTIONS = (
+    "On the quorum", "On stake", "On the escrow", "Framing", "On the daemons", "What an honest validator signs",
+)  # fmt: skip
 ROW = re.compile(r"^\| (?P<threat>[^|]+) \| (?P<tests>[^|]+) \|$", re.MULTILINE)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from functools import lru_cache
 
 import pytest
@@ -430,6 +431,29 @@ def test_epoch__database_lost_in_mid_epoch__sits_out_and_signs_nothing_twice(tmp
 
     network = SimNetwork(tmp_path)
     run(network.run(2, lose))
+    assert network.phase(1) == Phase.REPORTED
+
+
+@pytest.mark.parametrize("back", [14.0, 19.0, 23.0])
+def test_epoch__record_restored_from_before_it_signed__sits_out_and_signs_nothing_twice(tmp_path, back):
+    record, backup = tmp_path / "node-1" / "signing.sqlite", tmp_path / "backup.sqlite"
+    said = []
+
+    async def restore(network):
+        await asyncio.sleep(8)
+        shutil.copy(record, backup)
+        await asyncio.sleep(back - 8)
+        await network.kill(1)
+        said.extend(network.said[1])
+        shutil.copy(backup, record)
+        network.start(1, latest_epoch=0)
+        assert "restored from a backup" in network.nodes[1].signer.doubt
+
+    network = SimNetwork(tmp_path)
+    run(network.run(2, restore))
+    assert said
+    since = network.said[1][len(said) :]
+    assert {message.epoch for message in since} == {1}
     assert network.phase(1) == Phase.REPORTED
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 import structlog
 from structlog.processors import CallsiteParameter, CallsiteParameterAdder
 from structlog.testing import capture_logs
 
+from assay.validator.inbox import Inbox
 from tests.unit.validator.simulation.devices import SimDevice
 from tests.unit.validator.simulation.network import SimNetwork
 from tests.unit.validator.simulation.virtual_time import run
@@ -33,3 +36,16 @@ def test_log__epochs_with_liars_and_silence__every_line_carries_its_epoch(tmp_pa
         Path(line["module"]).name for line in of_epochs
     }
     assert [line for line in of_epochs if not isinstance(line.get("epoch"), int)] == []
+
+
+@pytest.mark.parametrize("ask", ["seal_proposal", "report_proposal"])
+async def test_log__while_a_peers_proposal_is_judged__carries_its_epoch(ask):
+    async def sign(proposal) -> bytes:
+        structlog.get_logger().warning("remote signer unavailable, asked again")
+        return bytes(64)
+
+    inbox = Inbox(lambda epoch: SimpleNamespace(sign_seal=sign, sign_report=sign), None, None)
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        await getattr(inbox, ask)(SimpleNamespace(epoch=7))
+    assert [line["epoch"] for line in lines] == [7]
+    assert "epoch" not in structlog.contextvars.get_contextvars()
