@@ -7,7 +7,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from assay.chain.blocks import Block, parse_block, quantity
@@ -24,6 +24,7 @@ from assay.chain.rpc_endpoint import Endpoint
 
 _FIRST_PENALTY_S = 1.0
 _LONGEST_PENALTY_S = 60.0
+_CHECKED_FOR_S = 10.0  # behind one address there may be another node by then
 # What nodes say of a block they do not have (yet, or any more).
 _NO_BLOCK = re.compile(
     r"resource not found|header not found|unknown block|\bblock\b.*\bnot found|missing trie node"
@@ -39,7 +40,7 @@ class _Health:
     penalty_s: float = 0.0
     until: float = 0.0
     last_fault: str = ""
-    checked: bool = field(default=False)
+    checked_at: float | None = None  # when it last said which chain it serves
 
 
 def means_no_block(error: RpcError) -> bool:
@@ -225,9 +226,9 @@ class EndpointPool:
         raise UnreachableChain(order[0].endpoint.url, reason)
 
     async def _guarded(self, health: _Health, work: Callable[[Endpoint], Awaitable[Any]]) -> Any:
-        """`work` on one endpoint, after a check of its chain whenever it has been faulty."""
+        """`work` on one endpoint, after a check of its chain whenever it has been faulty, and now and then."""
         try:
-            if not health.checked:
+            if health.checked_at is None or self._now() - health.checked_at > _CHECKED_FOR_S:
                 await self._check_chain(health)
             result = await work(health.endpoint)
         except RpcError as error:
@@ -249,7 +250,7 @@ class EndpointPool:
             raise EndpointFault(health.endpoint.url, str(error)) from None
         if got != self.chain_id:
             raise WrongChainId(health.endpoint.url, got, self.chain_id)
-        health.checked = True
+        health.checked_at = self._now()
 
     def _punish(self, health: _Health, reason: str) -> None:
         if health.until <= self._now():
@@ -257,7 +258,7 @@ class EndpointPool:
             health.until = self._now() + health.penalty_s
         health.last_fault = reason
         # It may come back as a node of another chain.
-        health.checked = False
+        health.checked_at = None
 
     async def close(self) -> None:
         """Lets all connections go."""

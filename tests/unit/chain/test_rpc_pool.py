@@ -88,6 +88,18 @@ async def test_request__came_back_as_another_chain__not_used(clock):
     assert await pool.request("eth_x", []) == "http://e1"
 
 
+async def test_request__turned_into_another_chain_without_a_fault__noticed_soon(clock):
+    made = endpoints({}, {})
+    pool = pool_of(made, clock)
+    for endpoint in made:
+        endpoint.answers["eth_x"] = endpoint.url
+    assert await pool.request("eth_x", []) == "http://e0"
+    made[0].chain_id = 5
+    clock.now += 11
+    assert await pool.request("eth_x", []) == "http://e1"
+    assert "chain id 5" in pool.faults["http://e0"]
+
+
 async def test_request__only_endpoint_of_other_chain__named(clock):
     with pytest.raises(WrongChainId, match="serves chain id 5"):
         await pool_of(endpoints({"chain_id": 5}), clock).request("eth_x", [])
