@@ -19,6 +19,8 @@ import pytest
 from assay.chain.deployment import Deployment
 from assay.chain.fees import GWEI, FeePolicy
 from assay.protocol import signing
+from assay.protocol.flags import Flag
+from assay.protocol.hexadecimal import to_hex
 from assay.validator.ports import Phase
 from tests.integration.validator.anvil_network import PROVIDER, AnvilNetwork, play, prepared
 from tests.integration.validator.test_chain_faults import FAULTS, assert_sound
@@ -57,6 +59,8 @@ class Trouble:
         self.drawn: list[str] = []
         self.phases: dict[int, Phase] = {}
         self.totals: dict[int, int] = {}
+        self.roots: dict[int, bytes] = {}  # of reward trees
+        self.flags: dict[int, dict[str, int]] = {}  # by epoch and device
         self.resident: list[float] = []
 
     async def __call__(self, net: AnvilNetwork) -> None:
@@ -78,9 +82,17 @@ class Trouble:
                 if i not in net.nodes:
                     net.start(i)
             self.phases.update({e: state.phase for e, state in net.states.items()})
-            self.totals.update({e: s.rewards_total for e, s in net.states.items() if s.phase is Phase.REPORTED})
+            self._note_reports(net)
             self.resident.append(resident_mib())
             print(f"epoch {epoch}: {'+'.join(faults)} of seat {seat}; {self.resident[-1]:.0f} MiB", flush=True)
+
+    def _note_reports(self, net: AnvilNetwork) -> None:
+        for epoch, state in net.states.items():
+            if state.phase is Phase.REPORTED:
+                self.totals[epoch], self.roots[epoch] = state.rewards_total, state.rewards_root
+                for node in net.nodes.values():
+                    leaves = [entry["leaf"] for entry in (node.publication.epoch(epoch) or {"devices": []})["devices"]]
+                    self.flags.setdefault(epoch, {}).update({leaf["deviceId"]: leaf["flags"] for leaf in leaves})
 
     async def _some_time(self) -> None:
         await asyncio.sleep(self.chance.uniform(0, 9))
@@ -151,6 +163,7 @@ def test_soak__faults_at_random__every_epoch_ends_by_the_rules_and_nothing_is_lo
         print(json.dumps({"seed": seed, **summary}))
         assert_by_the_rules(trouble, summary)
         assert_no_reward_lost(network, trouble)
+        assert_devices_as_they_are(trouble, devices)
         assert_sound(network)
     finally:
         asyncio.run(local.stop())
@@ -188,16 +201,23 @@ def assert_by_the_rules(trouble: Trouble, summary: dict) -> None:
 
 
 def assert_no_reward_lost(network: AnvilNetwork, trouble: Trouble) -> None:
-    """The provider of the honest devices has earned in every report that its tree still holds."""
-    store = network.last.daemon.services.store
+    """Somebody still holds the tree of every report, and the provider of the honest devices has earned in each."""
+    stores = [publication._store for publication in network.publications.values()]
     earned = 0
     for epoch in sorted(trouble.totals):
-        row = store.epoch(epoch)
-        body = store.tree(row.rewards_root) if row is not None and row.rewards_root else None
-        if body is None:
-            continue
+        body = next((found for store in stores if (found := store.tree(trouble.roots[epoch])) is not None), None)
+        assert body is not None, f"nobody holds the rewards of epoch {epoch}"
         lines = {line["account"]: int(line["cumulative"]) for line in json.loads(body)["leaves"]}
         assert sum(lines.values()) == trouble.totals[epoch]
         assert lines[PROVIDER.address] > earned, f"epoch {epoch} paid the provider nothing"
         earned = lines[PROVIDER.address]
     assert earned
+
+
+def assert_devices_as_they_are(trouble: Trouble, devices: list[SimDevice]) -> None:
+    """In no report did a device pass that computes wrongly, or fail an opening that is honest."""
+    faults = {to_hex(device.device.device_id): device.fault for device in devices}
+    seen = [(faults[device], Flag(flags)) for of in trouble.flags.values() for device, flags in of.items()]
+    assert len(seen) >= len(devices) * len(trouble.flags) / 2
+    assert [pair for pair in seen if pair[0] in ("wrong", "wrong-secret") and Flag.PASSED in pair[1]] == []
+    assert [pair for pair in seen if pair[0] == "" and Flag.BAD_OPENING in pair[1]] == []
