@@ -56,6 +56,7 @@ class Network(LocalChain):
         """anvil with the contracts on it."""
         await super().start()
         self.password_file.write_text(PASSWORD)
+        self.password_file.chmod(0o600)
 
     async def begin(self) -> None:
         """Blocks of one second from now on."""

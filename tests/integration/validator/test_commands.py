@@ -34,6 +34,7 @@ async def network(tmp_path):
 async def test_commands__from_init_to_export__each_does_what_its_page_says(network, tmp_path):
     folder, port = tmp_path / "seat", free_port()
     (tmp_path / "password").write_text(PASSWORD)
+    (tmp_path / "password").chmod(0o600)
     password = ("--password-file", tmp_path / "password")
     connection = ("--rpc", network.rpc, "--deployment", network.deployment_file)
     await assay("validator", "init", folder, *connection, *password)
