@@ -32,13 +32,19 @@ def show(values: Mapping[str, Any], output: OutputFormat) -> None:
         _print_table(None, [[name, _text(value)] for name, value in values.items()])
 
 
-def show_rows(name: str, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], output: OutputFormat) -> None:
+def show_rows(
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, str],
+    output: OutputFormat,
+    fields: Sequence[str] = (),
+) -> None:
     """Prints a list of results: as {name: rows} in JSON, all fields in CSV, and of a table the `columns`, field ->
-    title."""
+    title. `fields` are those of a row, for the header of a CSV without rows."""
     if output is OutputFormat.json:
         sys.stdout.write(json.dumps({name: list(rows)}) + "\n")
     elif output is OutputFormat.csv:
-        _write_csv(list(rows[0]) if rows else list(columns), rows)
+        _write_csv(list(rows[0]) if rows else list(fields or columns), rows)
     else:
         _print_table(list(columns.values()), [[_text(row.get(field, "")) for field in columns] for row in rows])
 

@@ -21,6 +21,11 @@ LISTING_COLUMNS = {
     "uptime": "uptime, %", "pricePerHour": "price an hour", "value": "gops for 1", "roundTripMs": "round trip, ms",
     "checked": "checked",
 }  # fmt: skip
+LISTING_FIELDS = (
+    "deviceId", "shortId", "provider", "endpoint", "model", "region", "profile", "epoch", "scoreGops", "memoryMiB",
+    "uptimeBps", "uptime", "pricePerHour", "value", "token", "rate", "minDuration", "maxDuration", "validUntil",
+    "roundTripMs", "checked",
+)  # fmt: skip
 LEASE_COLUMNS = {
     "leaseId": "lease", "status": "status", "shortId": "device", "timeLeft": "time left", "deposit": "deposit",
     "streamed": "streamed", "refunded": "refunded",

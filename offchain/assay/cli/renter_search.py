@@ -35,7 +35,7 @@ async def search(
     output: Output = OutputFormat.table,
 ) -> None:
     """List measured devices that can be leased."""
-    from assay.cli.renter_rows import LISTING_COLUMNS, listing_json
+    from assay.cli.renter_rows import LISTING_COLUMNS, LISTING_FIELDS, listing_json
     from assay.renter.placement import spread as spread_apart
 
     wanted = filters.wanted(duration)
@@ -47,7 +47,7 @@ async def search(
             if watch and output is OutputFormat.table:
                 moment = datetime.now().astimezone().strftime("%H:%M:%S")
                 sys.stdout.write((CLEAR if sys.stdout.isatty() else "") + f"{moment}, {len(found)} devices\n")
-            show_rows("devices", [listing_json(one) for one in found], LISTING_COLUMNS, output)
+            show_rows("devices", [listing_json(one) for one in found], LISTING_COLUMNS, output, LISTING_FIELDS)
             sys.stdout.flush()
             if not watch:
                 break

@@ -99,6 +99,12 @@ def test_search__csv__is_read_back_by_a_csv_reader(assay: Assay) -> None:
     assert rows[0]["model"] == "NVIDIA H100 80GB"
 
 
+def test_search__csv_of_nothing__has_the_same_header(assay: Assay, renter: FakeRenter) -> None:
+    header = assay("search", "-o", "csv").out.splitlines()[0]
+    renter.found = []
+    assert assay("search", "-o", "csv").out == header + "\n"
+
+
 def test_search__output_from_the_environment__is_taken(assay: Assay, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY_OUTPUT", "csv")
     assert assay("search").out.startswith("deviceId,")
