@@ -41,9 +41,10 @@ setup: $(VENV)/.installed node_modules/.installed ## Fill .venv and node_modules
 # The contracts and the proof kernels are compiled once, side by side; both caches make every later start quick.
 build: setup market-assets ## Compile the contracts and the proof kernels
 	@# Ape looks at each contract's own file; what it imports may have changed under it, so all are compiled anew.
+	@# The copies of imports that it leaves hide the folders that a directory lists behind them.
 	@stale() { [ ! -e "$$1" ] || \
 	  [ -n "$$(find "$${@:2}" -type f -not -path '*/.cache/*' -not -path '*/__pycache__/*' -newer "$$1" -print -quit)" ]; }; \
-	contracts() { if stale $(COMPILED) contracts ape-config.yaml package-lock.json; then ape compile --force && touch $(COMPILED); fi; }; \
+	contracts() { if stale $(COMPILED) contracts ape-config.yaml package-lock.json; then ape compile --force && rm -rf contracts/.cache && touch $(COMPILED); fi; }; \
 	kernels() { if stale $(WARMED) offchain/assay/proof requirements.lock; then python -m assay.proof.warm_up && touch $(WARMED); fi; }; \
 	mkdir -p .build; contracts & compiling=$$!; kernels; wait $$compiling
 
