@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, Table, delete, func, select, text, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.sqlite import Insert, insert
 
 from assay.protocol.keccak import keccak
 from assay.validator import tables
@@ -88,20 +88,8 @@ class Store:
 
     def put_commitment(self, epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int) -> None:
         """Keeps a commitment; the first of a device is the one that counts, another is evidence."""
-        self._put_answer(tables.commitments, epoch, epoch_seed, device_id, content, elapsed_us)
-
-    def _put_answer(
-        self, table: Table, epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int
-    ) -> None:
-        values = {
-            "epoch": epoch,
-            "device_id": device_id,
-            "epoch_seed": epoch_seed,
-            "content": content,
-            "elapsed_us": elapsed_us,
-        }
         with self._engine.begin() as db:
-            db.execute(insert(table).values(**values).on_conflict_do_nothing())
+            db.execute(_answer(tables.commitments, epoch, epoch_seed, device_id, content, elapsed_us))
 
     def commitments(self, epoch: int, epoch_seed: bytes) -> list[tuple[bytes, bytes, int]]:
         """(device, content hash, elapsed in microseconds) of those held, ascending by device."""
@@ -129,7 +117,8 @@ class Store:
 
     def put_lanes(self, epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int) -> None:
         """Keeps an answer to the memory probe; the first of a device is the one that counts."""
-        self._put_answer(tables.lanes, epoch, epoch_seed, device_id, content, elapsed_us)
+        with self._engine.begin() as db:
+            db.execute(_answer(tables.lanes, epoch, epoch_seed, device_id, content, elapsed_us))
 
     def lanes(self, epoch: int, epoch_seed: bytes) -> list[tuple[bytes, bytes, int]]:
         """(device, content hash, elapsed in microseconds) of all answers held, each device's first one first."""
@@ -292,3 +281,15 @@ class Store:
         query = select(func.coalesce(func.sum(func.length(t.c.body)), 0)).where(t.c.epoch == epoch)
         with self._engine.connect() as db:
             return int(db.execute(query).scalar_one())
+
+
+def _answer(table: Table, epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int) -> Insert:
+    """Keeps a device's answer, of the same content once."""
+    values = {
+        "epoch": epoch,
+        "device_id": device_id,
+        "epoch_seed": epoch_seed,
+        "content": content,
+        "elapsed_us": elapsed_us,
+    }
+    return insert(table).values(**values).on_conflict_do_nothing()
