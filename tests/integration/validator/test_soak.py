@@ -201,17 +201,20 @@ def assert_by_the_rules(trouble: Trouble, summary: dict) -> None:
 
 
 def assert_no_reward_lost(network: AnvilNetwork, trouble: Trouble) -> None:
-    """Somebody still holds the tree of every report, and the provider of the honest devices has earned in each."""
+    """Somebody still holds the tree of every report, and the provider has earned in each in which a device passed in
+    time. Where two seats of four were disturbed at once too few timed the devices: unscored, they earn nothing.
+    """
     stores = [publication._store for publication in network.publications.values()]
-    earned = 0
+    earned = paid = 0
     for epoch in sorted(trouble.totals):
         body = next((found for store in stores if (found := store.tree(trouble.roots[epoch])) is not None), None)
         assert body is not None, f"nobody holds the rewards of epoch {epoch}"
         lines = {line["account"]: int(line["cumulative"]) for line in json.loads(body)["leaves"]}
         assert sum(lines.values()) == trouble.totals[epoch]
-        assert lines[PROVIDER.address] > earned, f"epoch {epoch} paid the provider nothing"
-        earned = lines[PROVIDER.address]
-    assert earned
+        due = Flag.PASSED in trouble.flags[epoch].values()
+        assert (lines.get(PROVIDER.address, 0) > earned) == due, f"epoch {epoch}: {trouble.flags[epoch]}"
+        earned, paid = lines.get(PROVIDER.address, 0), paid + due
+    assert paid >= 0.9 * len(trouble.totals)
 
 
 def assert_devices_as_they_are(trouble: Trouble, devices: list[SimDevice]) -> None:
