@@ -15,6 +15,7 @@ from assay.market.events.record import Event
 from assay.market.follow.index import Index
 from assay.market.queries.accounts import account_events
 from assay.market.store.chain_tables import lease_party
+from assay.market.web.market_pages import MOST_SHOWN
 
 from .scenario import DEVICES, PROVIDERS, RENTER, TOKEN, account, batch, founding, h, timestamp
 
@@ -36,7 +37,7 @@ def test_history__of_a_lease__has_each_of_its_events_and_no_other_lease_s(index:
     ]
     index.apply(batch([*founding(), *life, *other], 50))
     with index.engine.connect() as connection:
-        found = account_events(connection, lease_party(11), None, 100).rows
+        found = account_events(connection, lease_party(11), None, MOST_SHOWN).rows
         last = account_events(connection, lease_party(11), None, 2).rows
     assert [event["name"] for event in reversed(found)] == [type(event).__name__ for _, event in life]
     assert [event["name"] for event in last] == ["BondReturned", "LeaseRefunded"]

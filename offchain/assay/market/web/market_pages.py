@@ -23,7 +23,7 @@ from assay.market.web.rendering import Pages
 router = APIRouter(include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
 MOST_COMPARED = 4
-MOST_SHOWN = 200  # events of a lease, the newest
+MOST_SHOWN = 100  # events of a lease, the newest
 ROUND_TRIPS = 8
 PRICES = ("0.1", "0.25", "0.5", "1", "2", "4", "8")  # whole tokens an hour
 
