@@ -40,7 +40,8 @@ def test_page__on_a_desk_and_a_phone_in_either_scheme__fits_stays_put_and_has_no
     for scheme, width in (("dark", 360), ("light", 1280)):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_viewport_size({"width": width, "height": 900})
-        page.goto(market_url + PAGES[name])
+        answer = page.goto(market_url + PAGES[name])
+        assert answer is not None and answer.status in (200, 404), answer
         page.wait_for_timeout(SETTLED_MS)
         shifts[width] = page.evaluate("window.shift")
         beyond[width] = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

@@ -9,7 +9,6 @@ from assay.market.events.record import Event, Place
 from assay.market.events.registry import Log
 from assay.market.projection import demands, devices, epochs, leases, seats, stakes
 from assay.market.projection.handler import Handler
-from assay.market.store.chain_tables import lease_party
 from assay.market.store.rows import Change, Rows
 
 HANDLERS: Mapping[type[Event], Handler] = {
@@ -36,9 +35,8 @@ def kept(log: Log, record: Event) -> Iterable[Change]:
             "arguments": json.dumps(record.to_json(), sort_keys=True, separators=(",", ":")),
         },
     )
-    lease_id = getattr(record, "lease_id", None)
-    for party in (*record.parties(), *(() if lease_id is None else (lease_party(lease_id),))):
-        yield Change("event_parties", (party, place.block, place.log_index))
+    for address in record.parties():
+        yield Change("event_parties", (address, place.block, place.log_index))
 
 
 def project(record: Event, place: Place, rows: Rows) -> Iterable[Change]:

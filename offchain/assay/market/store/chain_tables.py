@@ -14,12 +14,6 @@ events = Table(
     Index(None, "transaction"),
 )  # fmt: skip
 
-
-def lease_party(lease_id: int) -> str:
-    """What stands in `event_parties` for a lease, so that its events are found like those of an account."""
-    return f"lease {lease_id}"
-
-
 event_parties = Table(
     "event_parties", metadata,
     key("address", String(42)), key("block", BigInteger), key("log_index", BigInteger),

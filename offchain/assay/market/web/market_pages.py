@@ -15,7 +15,6 @@ from assay.market.api.parameters import Cursor, Hash, Number, SearchQuery, plain
 from assay.market.projection.listings import STATES
 from assay.market.queries import accounts, challenges, devices, search, testimony
 from assay.market.queries.pages import many, one
-from assay.market.store.chain_tables import lease_party
 from assay.market.store.tables import demands, epochs, leases, profiles
 from assay.market.web import formats
 from assay.market.web.rendering import Pages
@@ -23,7 +22,6 @@ from assay.market.web.rendering import Pages
 router = APIRouter(include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
 MOST_COMPARED = 4
-MOST_SHOWN = 100  # events of a lease, the newest
 ROUND_TRIPS = 8
 PRICES = ("0.1", "0.25", "0.5", "1", "2", "4", "8")  # whole tokens an hour
 
@@ -124,7 +122,13 @@ def lease(request: Request, ctx: Ctx, lease_id: Number) -> Response:
         if row is None:
             raise NotFound(f"Lease {lease_id} has not been opened.")
         found = devices.read_device(connection, row["device_id"])
-        happened = accounts.account_events(connection, lease_party(lease_id), None, MOST_SHOWN).rows[::-1]
+        happened = [
+            event
+            for name in ("open_transaction", "start_transaction", "end_transaction")
+            if row[name]
+            for event in accounts.transaction_events(connection, row[name])
+            if event["contract"] == "LeaseEscrow" and event["arguments"].get("leaseId") == str(lease_id)
+        ]
     values: dict[str, Any] = {"lease": row, "device": found, "events": happened, "now": ctx.status.timestamp}
     return pages_of(request).render(request, "lease.html", **values)
 
