@@ -203,8 +203,10 @@ async def test_send__gap_before_ours__filled(make_sender, chain, anvil, key):
     await until(lambda: steps.count(Step.BROADCAST) == 2)
     lost = sender._journal.unsettled()[0]
     first.cancel()
-    sender._journal.mark(lost, State.FAILED, "given back")
-    await anvil.rpc("anvil_dropTransaction", "0x" + sender._journal.attempts(lost)[0].hash.hex())
+    # Between two looks: one under way would find it gone and offer it again.
+    async with sender._lock:
+        sender._journal.mark(lost, State.FAILED, "given back")
+        await anvil.rpc("anvil_dropTransaction", "0x" + sender._journal.attempts(lost)[0].hash.hex())
     await until(lambda: any(i.label == "gap" for i in sender._journal.history()))
     await anvil.rpc("evm_setAutomine", True)
     await anvil.mine()
