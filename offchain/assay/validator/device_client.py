@@ -5,38 +5,41 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
-import httpx2
+import aiohttp
+from aiohttp.connector import Connection
 
 from assay.chain.pinned_tls import pinned_context
 from assay.protocol.hexadecimal import HexadecimalError, parse_signature, to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.signing import signed_by
-from assay.validator.errors import DeviceFailure, PeerFailure
-from assay.validator.peer_client import CONNECT_S, read_limited
+from assay.validator.errors import DeviceFailure
+from assay.validator.peer_client import CONNECT_S
 from assay.validator.rules.values import Device
 
 MOST_COMMITMENT_BYTES = 64 << 10
 MOST_ALIVE_BYTES = 4 << 10
-SHARDS = 128
+CONNECTING_AT_ONCE = 256  # more handshakes than a processor does in CONNECT_S would all fail
 LIVENESS_TAG = b"assay.live"
+HEADERS = {"accept-encoding": "identity", "content-type": "application/json"}
 
 
 class DeviceClient:
     """Reaches devices at the endpoints that the registry announces."""
 
-    def __init__(self, transport: httpx2.AsyncBaseTransport | None = None) -> None:
-        self._transport = transport
-        self._clients: dict[tuple[bytes, int], httpx2.AsyncClient] = {}
-        self._contexts: dict[bytes, ssl.SSLContext] = {}
+    def __init__(self, session: aiohttp.ClientSession | None = None) -> None:
+        self._opened = session
 
-    async def challenge(self, device: Device, body: bytes, timeout_s: float) -> bytes:
-        """The device's commitment, held for until it is there."""
-        return await self._request(device, "POST", "/v1/challenges", body, MOST_COMMITMENT_BYTES, timeout_s)
+    async def challenge(self, device: Device, body: bytes, timeout_s: float, sent: Callable[[], None]) -> bytes:
+        """The device's commitment, held for until it is there; `sent` is called when the request leaves."""
+        return await self._request(device, "POST", "/v1/challenges", body, MOST_COMMITMENT_BYTES, timeout_s, sent)
 
-    async def probe(self, device: Device, body: bytes, timeout_s: float) -> bytes:
-        """Where the device's lanes ended, held for until it is there."""
-        return await self._request(device, "POST", "/v1/probes", body, MOST_COMMITMENT_BYTES, timeout_s)
+    async def probe(self, device: Device, body: bytes, timeout_s: float, sent: Callable[[], None]) -> bytes:
+        """Where the device's lanes ended, held for until it is there; `sent` is called when the request leaves."""
+        return await self._request(device, "POST", "/v1/probes", body, MOST_COMMITMENT_BYTES, timeout_s, sent)
 
     async def lanes(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
         """The bytes of an opening of lanes, at most `most_bytes` and one more."""
@@ -59,32 +62,22 @@ class DeviceClient:
 
     async def close(self) -> None:
         """Lets connections go."""
-        for client in self._clients.values():
-            await client.aclose()
+        if self._opened is not None:
+            await self._opened.close()
 
-    def _client(self, device: Device) -> httpx2.AsyncClient:
-        """A client that takes the announced certificate only; without one, what certificate authorities say.
-
-        One of `SHARDS` for each certificate: a pool looks at all of its connections for each request.
-        """
-        key = (device.tls_fingerprint, device.device_id[-1] % SHARDS)
-        if key not in self._clients:
-            self._clients[key] = httpx2.AsyncClient(
-                transport=self._transport,
-                verify=self._context(device.tls_fingerprint),
-                trust_env=False,
-                follow_redirects=False,
-                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=8),
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        # Made where it is used first: a session belongs to a running loop.
+        if self._opened is None:
+            trace = aiohttp.TraceConfig()
+            trace.on_request_headers_sent.append(_tell)
+            self._opened = aiohttp.ClientSession(
+                connector=_Connector(),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trace_configs=[trace],
             )
-        return self._clients[key]
-
-    def _context(self, fingerprint: bytes) -> ssl.SSLContext:
-        # Making one reads every root certificate of the machine.
-        if fingerprint not in self._contexts:
-            self._contexts[fingerprint] = (
-                pinned_context(fingerprint) if any(fingerprint) else ssl.create_default_context()
-            )
-        return self._contexts[fingerprint]
+        return self._opened
 
     async def _request(
         self,
@@ -94,31 +87,54 @@ class DeviceClient:
         body: bytes | None,
         most_bytes: int,
         timeout_s: float,
+        sent: Callable[[], None] = lambda: None,
     ) -> bytes:
         if not device.endpoint:
             raise DeviceFailure("no endpoint announced")
         try:
-            # The time-outs of the client bound each read; this one bounds an answer that never ends.
-            async with (
-                asyncio.timeout(timeout_s),
-                self._client(device).stream(
-                    method,
-                    device.endpoint.rstrip("/") + path,
-                    content=body,
-                    headers={"content-type": "application/json"} if body is not None else {},
-                    timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)),
-                ) as response,
-            ):
-                answer = await read_limited(response, most_bytes)
-                if response.status_code != 200:
-                    raise DeviceFailure(f"HTTP {response.status_code}: {answer[:200]!r}")
+            async with self._session.request(
+                method,
+                device.endpoint.rstrip("/") + path,
+                data=body,
+                headers=HEADERS,
+                allow_redirects=False,
+                ssl=_authority(device.tls_fingerprint),
+                timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(CONNECT_S, timeout_s)),
+                trace_request_ctx=sent,
+            ) as response:
+                answer = await _read_limited(response, most_bytes)
+                if response.status != 200:
+                    raise DeviceFailure(f"HTTP {response.status}: {answer[:200]!r}")
                 return answer
-        except (
-            httpx2.HTTPError,
-            httpx2.InvalidURL,
-            httpx2.StreamError,
-            PeerFailure,
-            TimeoutError,
-            ValueError,
-        ) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # a time-out is an OSError
             raise DeviceFailure(f"{device.endpoint}: {error or type(error).__name__}") from None
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Connects to so many at once; the time that connecting may take counts from a connection's turn."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=0)
+        self._slots = asyncio.Semaphore(CONNECTING_AT_ONCE)
+
+    async def connect(self, *args: Any, **kwargs: Any) -> Connection:
+        async with self._slots:
+            return await super().connect(*args, **kwargs)
+
+
+async def _tell(_session: aiohttp.ClientSession, context: SimpleNamespace, _parameters: object) -> None:
+    context.trace_request_ctx()
+
+
+def _authority(fingerprint: bytes) -> ssl.SSLContext | bool:
+    """The announced certificate only; without one, what certificate authorities say."""
+    return pinned_context(fingerprint) if any(fingerprint) else True
+
+
+async def _read_limited(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > most_bytes:
+            raise DeviceFailure(f"the answer is longer than {most_bytes} bytes")
+    return bytes(body)

@@ -16,7 +16,7 @@ CONNECT_S = 2.0
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-async def read_limited(response: httpx2.Response, most_bytes: int) -> bytes:
+async def _read_limited(response: httpx2.Response, most_bytes: int) -> bytes:
     """The body. Raises PeerFailure where it is longer than `most_bytes`."""
     body = bytearray()
     async for piece in response.aiter_bytes():
@@ -96,6 +96,6 @@ class PeerClient:
                 headers={"content-type": "application/json"} if method == "POST" else {},
                 timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)),
             ) as response:
-                return Answer(response.status_code, await read_limited(response, most_bytes))
+                return Answer(response.status_code, await _read_limited(response, most_bytes))
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, ValueError) as error:
             raise PeerFailure(f"{account} at {endpoint.url}: {error or type(error).__name__}") from None

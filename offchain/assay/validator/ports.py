@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
@@ -175,11 +175,14 @@ class Peers(Protocol):
 
 
 class Devices(Protocol):
-    """Providers' daemons. Each raises DeviceFailure for an answer that is missing, late or malformed."""
+    """Providers' daemons. Each raises DeviceFailure for an answer that is missing, late or malformed.
 
-    async def challenge(self, device: Device, body: bytes, timeout_s: float) -> bytes: ...
+    What is timed calls `sent` when the request leaves: waiting for a connection is no time of the device's.
+    """
 
-    async def probe(self, device: Device, body: bytes, timeout_s: float) -> bytes: ...
+    async def challenge(self, device: Device, body: bytes, timeout_s: float, sent: Callable[[], None]) -> bytes: ...
+
+    async def probe(self, device: Device, body: bytes, timeout_s: float, sent: Callable[[], None]) -> bytes: ...
 
     async def opening(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes: ...
 

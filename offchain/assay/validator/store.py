@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, Table, delete, func, select, text, update
-from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy import Engine, Table, bindparam, delete, func, select, text, update
+from sqlalchemy.dialects.sqlite import insert
 
 from assay.protocol.keccak import keccak
 from assay.validator import tables
+
+# Made once: to make a statement takes longer than to run it.
+_KEEP = {table: insert(table).on_conflict_do_nothing() for table in tables.metadata.sorted_tables}
+_REPLACE = {table: insert(table).prefix_with("OR REPLACE") for table in (tables.verdicts, tables.memory_verdicts)}
+_CONTENT = select(tables.contents.c.kind, tables.contents.c.body).where(tables.contents.c.hash == bindparam("digest"))
+_NONCE = select(tables.nonces.c.nonce).where(
+    *(column == bindparam(column.name) for column in tables.nonces.primary_key.columns)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +66,21 @@ class Store:
         """Keeps a body and gives its H."""
         digest = keccak(body)
         with self._engine.begin() as db:
-            values = {"hash": digest, "epoch": epoch, "kind": kind, "body": body}
-            db.execute(insert(tables.contents).values(**values).on_conflict_do_nothing())
+            db.execute(_KEEP[tables.contents], {"hash": digest, "epoch": epoch, "kind": kind, "body": body})
         return digest
 
     def content(self, digest: bytes) -> tuple[str, bytes] | None:
         """(kind, body), or None where it is not kept."""
-        query = select(tables.contents.c.kind, tables.contents.c.body).where(tables.contents.c.hash == digest)
         with self._engine.connect() as db:
-            row = db.execute(query).one_or_none()
+            row = db.execute(_CONTENT, {"digest": digest}).one_or_none()
         return None if row is None else (row.kind, row.body)
 
     def nonce(self, epoch: int, device_id: bytes, epoch_seed: bytes, fresh: bytes) -> bytes:
         """The nonce for a device: the one stored, or else `fresh`, stored now."""
-        t = tables.nonces
-        values = {"epoch": epoch, "device_id": device_id, "epoch_seed": epoch_seed, "nonce": fresh}
-        key = (t.c.epoch == epoch, t.c.device_id == device_id, t.c.epoch_seed == epoch_seed)
+        key = {"epoch": epoch, "device_id": device_id, "epoch_seed": epoch_seed}
         with self._engine.begin() as db:
-            db.execute(insert(t).values(**values).on_conflict_do_nothing())
-            stored: bytes = db.execute(select(t.c.nonce).where(*key)).scalar_one()
+            db.execute(_KEEP[tables.nonces], {**key, "nonce": fresh})
+            stored: bytes = db.execute(_NONCE, key).scalar_one()
         return stored
 
     def nonces(self, epoch: int, epoch_seed: bytes) -> frozenset[bytes]:
@@ -89,7 +93,7 @@ class Store:
     def put_commitment(self, epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int) -> None:
         """Keeps a commitment; the first of a device is the one that counts, another is evidence."""
         with self._engine.begin() as db:
-            db.execute(_answer(tables.commitments, epoch, epoch_seed, device_id, content, elapsed_us))
+            db.execute(_KEEP[tables.commitments], _answer(epoch, epoch_seed, device_id, content, elapsed_us))
 
     def commitments(self, epoch: int, epoch_seed: bytes) -> list[tuple[bytes, bytes, int]]:
         """(device, content hash, elapsed in microseconds) of those held, ascending by device."""
@@ -118,7 +122,7 @@ class Store:
     def put_lanes(self, epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int) -> None:
         """Keeps an answer to the memory probe; the first of a device is the one that counts."""
         with self._engine.begin() as db:
-            db.execute(_answer(tables.lanes, epoch, epoch_seed, device_id, content, elapsed_us))
+            db.execute(_KEEP[tables.lanes], _answer(epoch, epoch_seed, device_id, content, elapsed_us))
 
     def lanes(self, epoch: int, epoch_seed: bytes) -> list[tuple[bytes, bytes, int]]:
         """(device, content hash, elapsed in microseconds) of all answers held, each device's first one first."""
@@ -135,7 +139,7 @@ class Store:
             "received_at": self._now(),
         }
         with self._engine.begin() as db:
-            result = db.execute(insert(tables.messages).values(**values).on_conflict_do_nothing())
+            result = db.execute(_KEEP[tables.messages], values)
         return bool(result.rowcount)
 
     def messages(self, epoch: int, kind: str | None = None) -> list[StoredMessage]:
@@ -159,7 +163,7 @@ class Store:
             "opening": verdict.opening,
         }
         with self._engine.begin() as db:
-            db.execute(insert(tables.verdicts).values(**values).prefix_with("OR REPLACE"))
+            db.execute(_REPLACE[tables.verdicts], values)
 
     def verdicts(self, epoch: int, rho: bytes | None = None) -> list[StoredVerdict]:
         """Verdicts of an epoch, ascending by device."""
@@ -187,7 +191,7 @@ class Store:
         """Keeps whether a device has shown the memory it claims; the last word counts."""
         values = {"epoch": epoch, "device_id": device_id, "rho": rho, "shown": int(shown), "reason": reason[:512]}
         with self._engine.begin() as db:
-            db.execute(insert(tables.memory_verdicts).values(**values).prefix_with("OR REPLACE"))
+            db.execute(_REPLACE[tables.memory_verdicts], values)
 
     def memory_verdicts(self, epoch: int, rho: bytes) -> dict[bytes, tuple[bool, str]]:
         """Device to whether it has shown its memory, and why not."""
@@ -201,7 +205,7 @@ class Store:
         t = tables.liveness
         with self._engine.begin() as db:
             row = {"epoch": epoch, "device_id": device_id, "asked": 0, "answered": 0}
-            db.execute(insert(t).values(**row).on_conflict_do_nothing())
+            db.execute(_KEEP[t], row)
             db.execute(
                 update(t)
                 .where(t.c.epoch == epoch, t.c.device_id == device_id)
@@ -220,7 +224,7 @@ class Store:
         t = tables.epochs
         with self._engine.begin() as db:
             row = {"epoch": epoch, "outcome": "running", "reason": "", "updated_at": self._now()}
-            db.execute(insert(t).values(**row).on_conflict_do_nothing())
+            db.execute(_KEEP[t], row)
             db.execute(update(t).where(t.c.epoch == epoch).values(updated_at=self._now(), **values))
 
     def epoch(self, epoch: int) -> EpochRow | None:
@@ -239,7 +243,7 @@ class Store:
         """Keeps a body by the root of the tree that it makes."""
         values = {"root": root, "epoch": epoch, "kind": kind, "content": self.put_content(epoch, kind, body)}
         with self._engine.begin() as db:
-            db.execute(insert(tables.trees).values(**values).on_conflict_do_nothing())
+            db.execute(_KEEP[tables.trees], values)
 
     def tree_content(self, root: bytes) -> bytes | None:
         """H of the body that makes the tree with this root, or None."""
@@ -283,13 +287,11 @@ class Store:
             return int(db.execute(query).scalar_one())
 
 
-def _answer(table: Table, epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int) -> Insert:
-    """Keeps a device's answer, of the same content once."""
-    values = {
+def _answer(epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int) -> dict[str, object]:
+    return {
         "epoch": epoch,
         "device_id": device_id,
         "epoch_seed": epoch_seed,
         "content": content,
         "elapsed_us": elapsed_us,
     }
-    return insert(table).values(**values).on_conflict_do_nothing()

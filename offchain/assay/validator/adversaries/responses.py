@@ -7,9 +7,11 @@ import itertools
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import cache
+from typing import Any, cast
 
-import httpx2
+import aiohttp
 
 from assay.proof import openings
 from assay.proof.adversaries.arena import PROFILE
@@ -24,17 +26,30 @@ _DEVICE = Device(bytes(32), "", "", PROFILE.id, "http://device.example", leased=
 Body = Callable[[], AsyncIterator[bytes]]
 
 
-class _Bytes(httpx2.AsyncByteStream):
+class _Response:
+    """What the client looks at of a response."""
+
+    status = 200
+
+    def __init__(self, body: Body) -> None:
+        self.content, self.iter_any = self, body
+
+
+class _Session:
+    """Answers every request with a body that never ends, within the time that the request has."""
+
     def __init__(self, body: Body) -> None:
         self._body = body
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._body()
+    @asynccontextmanager
+    async def request(self, *_: Any, **options: Any) -> AsyncIterator[_Response]:
+        async with asyncio.timeout(options["timeout"].total):
+            yield _Response(self._body)
 
 
 @cache
 def _client(body: Body) -> DeviceClient:
-    return DeviceClient(httpx2.MockTransport(lambda _: httpx2.Response(200, stream=_Bytes(body))))
+    return DeviceClient(cast(aiohttp.ClientSession, _Session(body)))
 
 
 async def _endless() -> AsyncIterator[bytes]:

@@ -12,6 +12,7 @@ from assay.validator import canonical
 from assay.validator.errors import DeviceFailure
 from assay.validator.phases.instants import agree_instant
 from assay.validator.phases.probing import probe_device
+from assay.validator.phases.stopwatch import Stopwatch
 from assay.validator.rules.commitments import check_commitment
 from assay.validator.rules.values import Device, RuleError
 from assay.validator.wire import CommitmentBody, UsedChallenge
@@ -57,16 +58,18 @@ async def _challenge(work: Work, device: Device) -> None:
     challenge = Challenge(context.epoch, context.epoch_seed, device.device_id, work.account, nonce)
     signature = await services.statements.sign_challenge(challenge)
     body = canonical.encode(UsedChallenge.model_validate({**challenge.to_json(), "signature": signature}).to_json())
-    started = services.clock.elapsed_us()
+    watch = Stopwatch(services.clock)
     while (left := context.deadlines.commit_by - work.now()) > 0:
         try:
-            answer = await services.devices.challenge(device, body, left)
+            answer = await services.devices.challenge(device, body, left, watch.start)
         except DeviceFailure as error:
             log.debug("challenge unanswered", device=_name(device), error=str(error))
             await services.clock.sleep(RETRY_S)
             continue
         # An older nonce is one from before a crash: when its clock started is not known any more.
-        elapsed_us = max(1, services.clock.elapsed_us() - started) if nonce == fresh else 0
+        elapsed_us = watch.elapsed_us() if nonce == fresh else 0
+        # Of answers that come together, all are timed before the first is checked.
+        await asyncio.sleep(0)
         _take(work, device, answer, elapsed_us)
         return
 

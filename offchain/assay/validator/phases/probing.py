@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 from pydantic import ValidationError
 
@@ -9,6 +11,7 @@ from assay.proof.probe.calibration import deadline_us
 from assay.protocol.messages import ProbeNonce
 from assay.validator import canonical
 from assay.validator.errors import DeviceFailure
+from assay.validator.phases.stopwatch import Stopwatch
 from assay.validator.phases.telling import others
 from assay.validator.rules.lanes import check_lanes
 from assay.validator.rules.values import Device, RuleError
@@ -33,17 +36,18 @@ async def probe_device(work: Work, device: Device) -> None:
     message = ProbeNonce(context.epoch, context.epoch_seed, device.device_id, root, work.account, nonce)
     signature = await services.statements.sign_probe_nonce(message)
     body = canonical.encode({**message.to_json(), "signature": "0x" + signature.hex()})
-    started = services.clock.elapsed_us()
+    watch = Stopwatch(services.clock)
     ends = min(context.deadlines.commit_by, work.now() + 2 * deadline_us(profile) / 1e6)
     while (left := ends - work.now()) > 0:
         try:
-            answer = await services.devices.probe(device, body, left)
+            answer = await services.devices.probe(device, body, left, watch.start)
         except DeviceFailure as error:
             log.debug("probe unanswered", device="0x" + device.device_id.hex(), error=str(error))
             await services.clock.sleep(RETRY_S)
             continue
         # As with challenges: when the clock of an older nonce started is not known any more.
-        elapsed_us = max(1, services.clock.elapsed_us() - started) if nonce == fresh else 0
+        elapsed_us = watch.elapsed_us() if nonce == fresh else 0
+        await asyncio.sleep(0)
         lanes = _checked(work, answer, root)
         if lanes is not None:
             record.add_lanes(lanes, elapsed_us)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from assay.proof.probe.calibration import deadline_us
@@ -60,7 +61,7 @@ class SimDevices:
         self.deaf: set[str] = set()
         self.downloads: Counter[tuple[int, str]] = Counter()  # (device, kind of rows)
 
-    async def challenge(self, device: Device, body: bytes, timeout_s: float) -> bytes:
+    async def challenge(self, device: Device, body: bytes, timeout_s: float, sent: Callable[[], None]) -> bytes:
         sim, value = self._devices[device.device_id], json.loads(body)
         signature = value.pop("signature")
         challenge = Challenge.from_json(value)
@@ -97,7 +98,7 @@ class SimDevices:
         signature = to_hex(message.sign(self.domain, sim.key))
         return json.dumps({**message.to_json(), "challenges": challenges, "signature": signature}).encode()
 
-    async def probe(self, device: Device, body: bytes, timeout_s: float) -> bytes:
+    async def probe(self, device: Device, body: bytes, timeout_s: float, sent: Callable[[], None]) -> bytes:
         sim, value = self._devices[device.device_id], json.loads(body)
         signature = value.pop("signature")
         nonce = ProbeNonce.from_json(value)
