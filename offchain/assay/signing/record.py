@@ -91,12 +91,6 @@ class SigningRecord:
             self._witness.write(Sighting(self._record_id, count))
         return doubt
 
-    def sit_out(self, through_epoch: int, why: str) -> None:
-        """Refuses what is not recorded up to an epoch: for evidence from elsewhere, such as the chain, of
-        statements that the record does not hold."""
-        with self._transaction():
-            self._raise_floor(through_epoch, why)
-
     def _raise_floor(self, epoch: int, why: str) -> None:
         self._db.execute("UPDATE meta SET floor = max(floor, ?), doubt = ?", (epoch, why))
 

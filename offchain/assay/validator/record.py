@@ -54,6 +54,7 @@ class EpochRecord:
     lane_answers: dict[tuple[bytes, bytes], HeldLanes] = field(default_factory=dict)  # by device and lane root
     lane_contents: dict[bytes, bytes] = field(default_factory=dict)
     lane_elapsed_us: dict[bytes, int] = field(default_factory=dict)
+    holders: dict[bytes, list[int]] = field(default_factory=dict)  # content hash -> seats that list it
     batches: dict[int, HeldBatch] = field(default_factory=dict)  # the first of each seat
     # All of each seat, equivocations too. Two seats that saw the same sign the same digest.
     by_digest: dict[tuple[int, bytes], HeldBatch] = field(default_factory=dict)
@@ -219,6 +220,9 @@ class EpochRecord:
         entries = message.content.entries
         self.inventories[seat] = {entry.device_id: entry.digest for entry in entries}
         self.inventory_lanes[seat] = {entry.device_id: entry.lanes for entry in entries if entry.lanes != NO_ROOT}
+        for listed in (self.inventories[seat], self.inventory_lanes[seat]):
+            for digest in listed.values():
+                self.holders.setdefault(digest, []).append(seat)
 
     def _add_commitment(self, body: CommitmentBody, content: bytes, elapsed_us: int) -> None:
         self.commitments[body.device_id] = body.held()

@@ -33,7 +33,7 @@ NEEDS_A_CHAIN_WITH_FAULTS = {
     "Journal.add_attempt",
 }  # fmt: skip
 # What an operator does by hand with the validator stopped; and what a life of a minute comes to, which few have here.
-NOT_IN_AN_EPOCH = {"SigningRecord.merge", "SigningRecord.sit_out", "Store.prune"}
+NOT_IN_AN_EPOCH = {"SigningRecord.merge", "Store.prune"}
 
 
 @pytest.fixture

@@ -118,9 +118,9 @@ def test_reconcile__crash_between_record_and_witness__record_ahead_is_sure(recor
         again.authorise(state(seal(epoch=7, root=2)))
 
 
-def test_sit_out__never_lowered(record):
-    record.sit_out(9, "the chain holds a seal of ours that the record does not")
-    record.sit_out(3, "older")
+def test_merge__older_record__floor_not_lowered(record):
+    record.merge([], 9, "taken over")
+    record.merge([], 3, "taken over from an older one")
     assert record.floor == 9
 
 

@@ -34,8 +34,17 @@ async def challenge_devices(work: Work) -> None:
     await work.services.clock.sleep(max(0.0, instant.start_ms / 1000 - work.now()))
     slots = asyncio.Semaphore(PROBED_AT_ONCE)
     tasks = [asyncio.create_task(_measure(work, device, slots)) for device in work.context.idle]
+    pending = set(tasks)
+
+    def ended(task: asyncio.Task[None]) -> None:
+        pending.discard(task)
+        if not pending:
+            work.services.wake.notify()
+
+    for task in tasks:
+        task.add_done_callback(ended)
     try:
-        await work.services.wake.until(lambda: all(task.done() for task in tasks), work.context.deadlines.commit_by)
+        await work.services.wake.until(lambda: not pending, work.context.deadlines.commit_by)
     finally:
         for task in tasks:
             task.cancel()

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from assay.protocol.messages import Gossip
 from assay.validator import canonical
+from assay.validator.phases.listed_content import fetch_content
 from assay.validator.phases.probing import fetch_lanes
-from assay.validator.phases.telling import others, tell_all
+from assay.validator.phases.telling import tell_all
 from assay.validator.rules.commitments import check_commitment
 from assay.validator.rules.values import NO_ROOT, RuleError
 from assay.validator.wire import CommitmentBody, InventoryBody, InventoryEntry, InventoryMessage
@@ -70,16 +71,7 @@ async def fetch_commitment(work: Work, digest: bytes, first: str | None = None) 
     """A commitment by the H of its content, from the store or a peer (`first` is asked first), fully
     checked.
     """
-    found = work.services.store.content(digest)
-    body = found[1] if found is not None else None
-    if body is None:
-        holders = [
-            work.context.seats[seat].account
-            for seat, devices in work.record.inventories.items()
-            if seat != work.context.own and digest in devices.values()
-        ]
-        candidates = list(dict.fromkeys([*([first] if first else []), *holders, *others(work)]))
-        body = await work.services.gossip.fetch(candidates, digest, MOST_COMMITMENT_BYTES)
+    body = await fetch_content(work, digest, MOST_COMMITMENT_BYTES, first)
     if body is None:
         return None
     try:

@@ -11,8 +11,8 @@ from assay.proof.probe.calibration import deadline_us
 from assay.protocol.messages import ProbeNonce
 from assay.validator import canonical
 from assay.validator.errors import DeviceFailure
+from assay.validator.phases.listed_content import fetch_content
 from assay.validator.phases.stopwatch import Stopwatch
-from assay.validator.phases.telling import others
 from assay.validator.rules.lanes import check_lanes
 from assay.validator.rules.values import Device, RuleError
 from assay.validator.wire_probe import LanesBody
@@ -58,16 +58,7 @@ async def probe_device(work: Work, device: Device) -> None:
 async def fetch_lanes(work: Work, digest: bytes, result_root: bytes, first: str | None = None) -> LanesBody | None:
     """An answer by the H of its content, from the store or a peer (`first` is asked first), fully checked: one of a
     device that committed to `result_root`."""
-    found = work.services.store.content(digest)
-    body = found[1] if found is not None else None
-    if body is None:
-        holders = [
-            work.context.seats[seat].account
-            for seat, devices in work.record.inventory_lanes.items()
-            if seat != work.context.own and digest in devices.values()
-        ]
-        candidates = list(dict.fromkeys([*([first] if first else []), *holders, *others(work)]))
-        body = await work.services.gossip.fetch(candidates, digest, MOST_LANES_BYTES)
+    body = await fetch_content(work, digest, MOST_LANES_BYTES, first)
     lanes = None if body is None else _checked(work, body, result_root)
     if lanes is not None:
         work.record.add_lanes(lanes, 0)
