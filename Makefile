@@ -97,8 +97,8 @@ test-deep: build test-deep-units test-forge-deep test-deep-contracts test-deep-v
 test-unit: setup ## Tests without clock, socket or chain
 	pytest -p no:ape_test -n 2 --dist worksteal tests/unit -m 'not deep'
 
-test-deep-units: setup ## Those of them that take minutes
-	pytest -p no:ape_test -n 2 --dist worksteal tests/unit -m deep
+test-deep-units: setup ## All of them over new examples, with those that take minutes
+	ASSAY_RANDOM_EXAMPLES=1 pytest -p no:ape_test -n 2 --dist worksteal tests/unit -m 'deep or not deep'
 
 test-integration: test-providers test-daemons test-market-service ## Single parts against a real chain and real processes
 

@@ -60,7 +60,8 @@ def load(path: Path) -> OpeningsFile:
         rho = parse_bytes32(str(file.header.get("rho")), "rho")
         with path.open("rb") as stream:
             stream.seek(file.offset)
-            opening = stream.read(limit)
+            # What a header claims is no reason to make room for it.
+            opening = stream.read(file.size)
     except HexadecimalError as error:
         raise ProofFileError(f"{path}: corrupt: {error}") from None
     except OSError as error:
