@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,11 +75,7 @@ async def test_network__every_kind_of_device_and_a_lying_seat__measured_as_it_is
     )  # fmt: skip
     await check_refusals(net, tmp_path)
 
-    (epoch,) = await net.reported(1, 180)
-    found = await net.epoch_index(epoch)
-    assert {to_hex(d): FLAGS[fault] for d, fault in devices.items()} == {
-        entry["leaf"]["deviceId"]: entry["leaf"]["flags"] for entry in found["devices"]
-    }
+    epoch, found = await measured(net, {to_hex(d): FLAGS[fault] for d, fault in devices.items()})
     for entry in found["devices"]:
         assert tuple(entry["leaf"]) == LEAF
         values = tuple(bytes.fromhex(v[2:]) if isinstance(v, str) else v for v in entry["leaf"].values())
@@ -95,6 +92,18 @@ async def test_network__every_kind_of_device_and_a_lying_seat__measured_as_it_is
         assert row.status == (3 if device == cheat else 1)
     net.seats[0].process.terminate()
     assert await asyncio.to_thread(net.seats[0].process.wait, 20) in (0, -signal.SIGTERM)
+
+
+async def measured(net: Network, flags: dict[str, int], epochs: int = 4) -> tuple[int, dict[str, Any]]:
+    """The first epoch with these flags, of so many: on a busy machine, seats that come late leave devices unscored."""
+    epoch, seen = -1, []
+    for _ in range(epochs):
+        (epoch,) = await net.reported(1, 180, after=epoch)
+        found = await net.epoch_index(epoch)
+        seen.append({entry["leaf"]["deviceId"]: entry["leaf"]["flags"] for entry in found["devices"]})
+        if seen[-1] == flags:
+            return epoch, found
+    raise AssertionError(f"{flags} expected in one of these epochs: {seen}")
 
 
 async def check_refusals(net: Network, tmp_path: Path) -> None:
