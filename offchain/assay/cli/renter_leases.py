@@ -36,10 +36,14 @@ async def leases(
 ) -> None:
     """List this wallet's leases and their money."""
     from assay.cli.renter_rows import LEASE_COLUMNS
+    from assay.cli.renter_texts import lease_text, symbols_of
 
     async with connection.renter() as renter:
         if lease is not None:
-            return show(await _row(renter, await renter.lease(lease)), output)
+            row = await _row(renter, await renter.lease(lease))
+            if output is OutputFormat.table:
+                row = lease_text(row, (await symbols_of(renter.chain, [row["token"]]))[row["token"]])
+            return show(row, output)
         own = [one for one in await renter.own_leases() if all_ or one.status in OPEN]
         rows = await asyncio.gather(*(_row(renter, one) for one in own))
     show_rows("leases", rows, LEASE_COLUMNS, output)
@@ -58,6 +62,7 @@ async def top_up(
 ) -> None:
     """Add to the deposit, so that the lease lasts longer."""
     from assay.cli.renter_rows import planned_json, transactions_json
+    from assay.cli.renter_texts import moment
 
     if (amount is None) == (duration is None):
         raise BadInput("say how much: an amount of whole tokens, or --duration")
@@ -74,7 +79,8 @@ async def top_up(
         asking.confirm(f"Add {show_amount(added, decimals)} {await token.symbol()} to lease {lease}?")
         done = await renter.top_up(lease, added)
         stop = (await renter.lease(lease)).stop
-    values = {"leaseId": lease, "added": show_amount(added, decimals), "stop": stop, "secondsAdded": stop - found.stop}
+    values: dict[str, Any] = {"leaseId": lease, "added": show_amount(added, decimals)}
+    values |= {"stop": moment(stop) if output is OutputFormat.table else stop, "secondsAdded": stop - found.stop}
     show({**values, "transactions": transactions_json(done)}, output)
 
 
