@@ -81,9 +81,13 @@ def _print_table(titles: Sequence[str] | None, rows: Sequence[Sequence[str]]) ->
 
 
 def _text(value: Any) -> str:
+    if value == []:
+        return "none"
     if isinstance(value, list):
         shown = [_text(item) for item in value[:8]]
         return "\n".join(shown) + (f"\n… {len(value) - 8} more" if len(value) > 8 else "")
+    if isinstance(value, dict) and value and all(isinstance(part, dict) for part in value.values()):
+        return "\n".join(f"{name}: {_text(part)}" for name, part in value.items())
     if isinstance(value, dict):
         return ", ".join(f"{name} {_text(part)}" for name, part in value.items() if part is not None)
     if value is None:
