@@ -141,8 +141,10 @@ def password(file: Path | str | None = None, *, environment: Mapping[str, str] |
     if named:
         try:
             lines = Path(named).read_text().splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise KeyFileError(f"password file {named}: cannot be read ({error.__class__.__name__})") from None
+        except OSError as error:
+            raise KeyFileError(f"password file {named}: cannot be read ({error.strerror})") from None
+        except UnicodeDecodeError:
+            raise KeyFileError(f"password file {named}: is no text") from None
         return lines[0] if lines else ""
     if not sys.stdin.isatty():
         raise KeyFileError(

@@ -11,8 +11,6 @@ from typing import Any, NoReturn
 
 import typer
 
-UNCUT = 10_000  # characters
-
 
 class OutputFormat(StrEnum):
     """How a result is printed on standard output."""
@@ -68,26 +66,28 @@ def _cell(value: Any) -> Any:
 
 def _print_table(titles: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(show_header=titles is not None, box=None, padding=(0, 2, 0, 0))
-    for place, title in enumerate(titles or ()):
-        # On a narrow screen the first column stays whole: it is what the next command is given.
-        least = max(len(row[place]) for row in rows) if rows and place == 0 else None
-        table.add_column(title, no_wrap=True, min_width=least)
-    for row in rows:
-        # As plain text: brackets in what others have written must not be taken for colours.
-        table.add_row(*(Text(cell) for cell in row))
-    # Where nobody looks, nothing is cut to fit a screen.
-    width = None if Console().is_terminal else UNCUT
-    Console(soft_wrap=True, width=width).print(table)
+    from assay.cli.table_layout import table_lines
+
+    console = Console(soft_wrap=True)
+    # Where nobody looks, nothing is made to fit a screen.
+    header, body = table_lines(titles, rows, console.width if console.is_terminal else None)
+    # As plain text: brackets in what others have written must not be taken for colours.
+    for line in header:
+        console.print(Text(line, "bold"))
+    for line in body:
+        console.print(Text(line), highlight=False)
 
 
 def _text(value: Any) -> str:
+    if value == []:
+        return "none"
     if isinstance(value, list):
         shown = [_text(item) for item in value[:8]]
         return "\n".join(shown) + (f"\n… {len(value) - 8} more" if len(value) > 8 else "")
+    if isinstance(value, dict) and value and all(isinstance(part, dict) for part in value.values()):
+        return "\n".join(f"{name}: {_text(part)}" for name, part in value.items())
     if isinstance(value, dict):
         return ", ".join(f"{name} {_text(part)}" for name, part in value.items() if part is not None)
     if value is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,11 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
-from assay.cli.output import OutputFormat, fail, show
+from assay.cli.output import OutputFormat, fail, show, show_rows
 from assay.cli.provider_endings import decimal_of, finish
 from assay.cli.provider_options import DataDir, DeploymentFile, DeviceKeys, KeyFile, Output, PasswordFile, Rpc
 from assay.protocol.profile import NAMED
 from assay.provider.settings import ProviderSettings
+
+DEVICE_COLUMNS = {
+    "deviceId": "device", "status": "status", "profile": "profile", "endpoint": "endpoint", "lease": "lease",
+    "offerNonceFloor": "offers from nonce",
+}  # fmt: skip
 
 
 def init(
@@ -122,19 +126,17 @@ def list_devices(
     """List devices, leases and endpoints from the chain."""
     given = _given(rpc, deployment, key_file, None, data_dir)
 
-    async def work() -> list[dict[str, Any]]:
+    async def work() -> tuple[str, list[dict[str, Any]]]:
         from assay.provider.reading import reading
         from assay.provider.standing import devices_of
 
         async with reading(ProviderSettings.load(given)) as (chain, provider):
-            return await devices_of(chain, provider)
+            return provider, await devices_of(chain, provider)
 
-    rows = finish(work())
-    if output is OutputFormat.json:
-        sys.stdout.write(json.dumps({"devices": rows}) + "\n")
-        return
-    for row in rows:
-        show(row, output)
+    provider, rows = finish(work())
+    show_rows("devices", rows, DEVICE_COLUMNS, output, tuple(DEVICE_COLUMNS))
+    if not rows:
+        sys.stderr.write(f"{provider} has no device in the registry: `assay provider enrol` enters one\n")
 
 
 def earnings(
@@ -144,23 +146,27 @@ def earnings(
     data_dir: DataDir = None,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Show rent streamed, claimed and due, and the stake."""
+    """Show rent streamed, claimed and due, and the stake: in tokens, or in base units as JSON and CSV."""
     given = _given(rpc, deployment, key_file, None, data_dir)
 
     async def work() -> dict[str, Any]:
         from assay.provider.reading import reading
-        from assay.provider.standing import earnings_of
+        from assay.provider.standing import earnings_of, in_tokens
 
         async with reading(ProviderSettings.load(given)) as (chain, provider):
-            return await earnings_of(chain, provider)
+            earned = await earnings_of(chain, provider)
+            return await in_tokens(chain, earned) if output is OutputFormat.table else earned
 
     show(finish(work()), output)
 
 
 def price(
-    device: Annotated[str, typer.Argument(help="deviceId, 32 bytes as 0x…")],
+    device: Annotated[str, typer.Argument(help="device id, 0x…, or enough of its beginning")],
     per_hour: Annotated[str, typer.Argument(help="whole tokens an hour")],
-    token: Annotated[str, typer.Option("--token", help="address of the token")],
+    token: Annotated[
+        str | None,
+        typer.Option("--token", help="address of the token; default the one of the last price, or ASSAY_TOKEN"),
+    ] = None,
     min_duration: Annotated[int, typer.Option("--min-duration", help="seconds")] = 60,
     max_duration: Annotated[int, typer.Option("--max-duration", help="seconds")] = 30 * 24 * 3600,
     cancel: Annotated[
@@ -178,22 +184,31 @@ def price(
     async def work() -> dict[str, Any]:
         from assay.chain.erc20 import Erc20
         from assay.chain.leases import nonce_floor
-        from assay.protocol.hexadecimal import parse_address, parse_bytes32
+        from assay.protocol.hexadecimal import parse_address, to_hex
         from assay.provider.offers import Price, rate_of
         from assay.provider.reading import reading
+        from assay.provider.standing import device_named, devices_of
         from assay.provider.terms import TermsFile
 
         settings = ProviderSettings.load(given)
-        device_id, address = parse_bytes32(device, "device"), parse_address(token, "--token")
-        async with reading(settings) as (chain, _):
+        file = TermsFile(_existing(settings.data_dir))
+        known = file.read()
+        async with reading(settings) as (chain, provider):
+            device_id = device_named(device, await devices_of(chain, provider), provider)
+            address = parse_address(known.token_for(to_hex(device_id), token or settings.token), "--token")
             rate = rate_of(decimal_of(per_hour, "price"), await Erc20(chain, address).decimals())
             floor = await nonce_floor(chain, device_id, "latest")
-        file = TermsFile(settings.data_dir)
-        terms = file.read().with_price("0x" + device_id.hex(), Price(address, rate, min_duration, max_duration))
+        terms = known.with_price(to_hex(device_id), Price(address, rate, min_duration, max_duration))
         if cancel:
-            terms = terms.with_floor("0x" + device_id.hex(), floor + 1)
+            terms = terms.with_floor(to_hex(device_id), floor + 1)
         file.write(terms)
-        return {"deviceId": device, "rate": str(rate), "token": address, "cancelled": cancel}
+        return {
+            "deviceId": to_hex(device_id),
+            "pricePerHour": per_hour,
+            "rate": str(rate),
+            "token": address,
+            "cancelled": cancel,
+        }
 
     show(finish(work()), output)
 
@@ -208,11 +223,20 @@ def drain(
     async def work() -> dict[str, Any]:
         from assay.provider.terms import TermsFile
 
-        file = TermsFile(ProviderSettings.load({"data_dir": data_dir}).data_dir)
+        file = TermsFile(_existing(ProviderSettings.load({"data_dir": data_dir}).data_dir))
         file.write(replace(file.read(), draining=not off))
         return {"draining": not off}
 
     show(finish(work()), output)
+
+
+def _existing(data_dir: Path) -> Path:
+    """The folder itself. Raises ProviderError where there is none: nobody heeds terms in a mistyped one."""
+    from assay.provider.errors import ProviderError
+
+    if not data_dir.is_dir():
+        raise ProviderError(f"{data_dir}: no such folder; name the one that the daemon uses with --data-dir")
+    return data_dir
 
 
 def _given(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,7 +77,7 @@ def enrol(
             path = device_key or settings.devices_dir / "device.json"
             key = open_or_create(path, settings.password_file, chain.chain_id)
             announcement = Announcement(endpoint, fingerprint)
-            done = await enrol_device(chain, sender, key, profile, announcement, specification, kept)
+            done = await enrol_device(chain, sender, key, profile, announcement, specification, kept, _tell)
         return {
             "deviceId": to_hex(done.device_id),
             "provider": sender.address,
@@ -90,6 +91,10 @@ def enrol(
         }
 
     show(finish(work()), output)
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(text + "\n")
 
 
 @commands.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import time
 import webbrowser
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,15 +13,18 @@ import typer
 
 from assay.chain.leases import LeaseStatus
 from assay.cli.renter_options import Connection, LeaseId, finish, note, renter_command
-from assay.renter.errors import BadInput, NoDevice
+from assay.renter.errors import BadInput, NoDevice, NoJob, Unreachable
 from assay.renter.exports import ExportForm, exported
+from assay.renter.lease_rights import require_running
 from assay.renter.local_proxy import local_proxy
 from assay.renter.ssh_access import SshAccess, open_access
 
 if TYPE_CHECKING:
+    from assay.renter.provider_session import ProviderSession
     from assay.renter.renter import Renter
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+LOOK_S = 3.0
 
 
 @renter_command(commands, "ssh", ignore_unknown_options=True)
@@ -62,13 +66,15 @@ async def notebook(
         session = await renter.session(lease)
         device = await renter.device((await renter.lease(lease)).device_id)
         async with local_proxy(device.endpoint, device.tls_fingerprint, port) as address:
-            link = address + await session.notebook()
+            note("starting the notebook…")
+            started = await session.notebook()
+            link = address + started.path
             sys.stdout.write(link + "\n")
             sys.stdout.flush()
             note("the link works once, within a minute; Ctrl-C closes the port, the notebook runs on with the lease")
             if browser:
                 await asyncio.to_thread(webbrowser.open, link)
-            await asyncio.Event().wait()
+            await _until_over(session, started.job_id)
 
 
 @renter_command(commands, "export")
@@ -88,6 +94,20 @@ async def export(
     sys.stdout.write(exported(form, accesses, name))
 
 
+async def _until_over(session: ProviderSession, job_id: str) -> None:
+    """Stays while the notebook runs. Raises NoJob with the reason when it does not."""
+    while True:
+        try:
+            state = await session.job(job_id)
+        except Unreachable as error:
+            note(f"not this time, trying again in {LOOK_S:.0f} s: {error}")
+        else:
+            if state.over:
+                raise NoJob(f"the notebook is over: {state.reason or f'exit code {state.exit_code}'}")
+        await asyncio.sleep(LOOK_S)
+
+
 async def _access(renter: Renter, lease: int, connection: Connection) -> SshAccess:
+    require_running(await renter.lease(lease), time.time(), "a shell")
     session = await renter.session(lease)
     return await open_access(session, session.endpoint, lease, connection.settings().folder)

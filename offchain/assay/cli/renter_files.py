@@ -59,6 +59,8 @@ async def download_all(session: ProviderSession, pairs: Iterable[str]) -> None:
 
 def uploads(source: Path, target: str, recursive: bool) -> Iterator[tuple[Path, str]]:
     """(local file, path on the lease) of what is put. Raises BadInput."""
+    if ".." in PurePosixPath(target).parts or target.startswith("/"):
+        raise BadInput(f"{target!r}: paths on a lease begin in its workspace and stay there, such as data/in.bin")
     name = target + source.name if not target or target.endswith("/") else target
     if source.is_dir():
         if not recursive:

@@ -94,7 +94,7 @@ async def logs(
         session = await renter.session(lease)
         job_id = job or await _newest(session, lease)
         if follow:
-            state = await run_job(session, job_id, _print)
+            state = await run_job(session, job_id, _print, tell=note)
             note(f"job {job_id} is over: {state.reason or f'exit code {state.exit_code}'}")
             return
         async for piece in session.output(job_id):
@@ -124,7 +124,7 @@ async def _follow(
 
     policy = await keeping.policy(renter, lease)
     patience = max(PATIENCE_S, (policy.patience or 0) + FOLLOW_SLACK_S)
-    following = run_job(session, job_id, on_output, patience)
+    following = run_job(session, job_id, on_output, patience, note)
     if policy.patience is None and not policy.cap:
         return await following
     return await guarded(following, renter.keep(lease, policy, keeping.every, note))

@@ -14,6 +14,7 @@ from assay.cli.output import OutputFormat, show, show_rows
 from assay.cli.renter_options import Asking, Connection, LeaseId, Output, note, renter_command
 from assay.renter.downtime import DowntimeFound
 from assay.renter.errors import BadInput
+from assay.renter.lease_rights import require_endable, require_own, require_running
 from assay.renter.money import deposit_for, parse_amount, parse_duration, show_amount
 
 if TYPE_CHECKING:
@@ -35,13 +36,19 @@ async def leases(
 ) -> None:
     """List this wallet's leases and their money."""
     from assay.cli.renter_rows import LEASE_COLUMNS
+    from assay.cli.renter_texts import lease_text, symbols_of
 
     async with connection.renter() as renter:
         if lease is not None:
-            return show(await _row(renter, await renter.lease(lease)), output)
+            row = await _row(renter, await renter.lease(lease))
+            if output is OutputFormat.table:
+                row = lease_text(row, (await symbols_of(renter.chain, [row["token"]]))[row["token"]])
+            return show(row, output)
         own = [one for one in await renter.own_leases() if all_ or one.status in OPEN]
         rows = await asyncio.gather(*(_row(renter, one) for one in own))
     show_rows("leases", rows, LEASE_COLUMNS, output)
+    if not rows:
+        note("no lease is open" + ("" if all_ else "; `assay leases --all` lists those that are over, too"))
 
 
 @renter_command(commands, "top-up")
@@ -55,11 +62,14 @@ async def top_up(
 ) -> None:
     """Add to the deposit, so that the lease lasts longer."""
     from assay.cli.renter_rows import planned_json, transactions_json
+    from assay.cli.renter_texts import moment
 
     if (amount is None) == (duration is None):
         raise BadInput("say how much: an amount of whole tokens, or --duration")
     async with connection.renter() as renter:
         found = await renter.lease(lease)
+        require_own(found, renter.address)
+        require_running(found, time.time(), "a top-up")
         token = Erc20(renter.chain, found.token)
         decimals = await token.decimals()
         added = parse_amount(amount, decimals) if amount else deposit_for(found.rate, parse_duration(str(duration)))
@@ -69,7 +79,8 @@ async def top_up(
         asking.confirm(f"Add {show_amount(added, decimals)} {await token.symbol()} to lease {lease}?")
         done = await renter.top_up(lease, added)
         stop = (await renter.lease(lease)).stop
-    values = {"leaseId": lease, "added": show_amount(added, decimals), "stop": stop, "secondsAdded": stop - found.stop}
+    values: dict[str, Any] = {"leaseId": lease, "added": show_amount(added, decimals)}
+    values |= {"stop": moment(stop) if output is OutputFormat.table else stop, "secondsAdded": stop - found.stop}
     show({**values, "transactions": transactions_json(done)}, output)
 
 
@@ -93,6 +104,10 @@ async def end(
             plan = await renter.plan_downtime(lease) if downtime else []
             plan += [*await renter.plan_end(lease), *(await renter.plan_refund(lease) if refund else [])]
             return show_rows("transactions", planned_json(plan), PLAN_COLUMNS, output)
+        found = await renter.lease(lease)
+        require_endable(found, renter.address)
+        # What is left of a deposit is the renter's, also where the provider ends the lease.
+        refund = refund and found.renter.lower() == renter.address.lower()
         asking.confirm(await _ending(renter, lease, downtime))
         found_down, done = await _claim_downtime(renter, lease) if downtime else (DowntimeFound(), [])
         done, refunded = [*done, await renter.end(lease)], 0
@@ -129,6 +144,8 @@ async def refund(
     async with connection.renter() as renter:
         if asking.dry_run:
             plan = await renter.plan_downtime(lease) if downtime else []
+            if not plan and not await renter.refundable(lease):
+                raise BadInput(f"nothing of lease {lease} is refundable now")
             plan += await renter.plan_refund(lease, to)
             return show_rows("transactions", planned_json(plan), PLAN_COLUMNS, output)
         found, done = await _claim_downtime(renter, lease) if downtime else (DowntimeFound(), [])

@@ -54,7 +54,7 @@ async def rent(
     async with connection.renter() as renter:
         if lease is not None:
             rented = await renter.resume(lease, tell_step)
-            _show([rented_json(rented, rented.lease.deposit)], output)
+            await _show(renter, [rented.lease.token], [rented_json(rented, rented.lease.deposit)], output)
             if keeping.auto_topup:
                 await keep_lease(renter, lease, keeping)
             return
@@ -67,7 +67,7 @@ async def rent(
             return show_rows("transactions", planned_json(p for plan in plans for p in plan), columns, output)
         asking.confirm(await _question(renter, chosen, seconds))
         done = [await _rent_one(renter, one, seconds, filters.min_score, open_only) for one in chosen]
-        _show(done, output)
+        await _show(renter, [one.token for one in chosen], done, output)
         if keeping.auto_topup and not open_only:
             await asyncio.gather(*(keep_lease(renter, int(one["leaseId"]), keeping) for one in done))
 
@@ -136,8 +136,14 @@ async def _rent_one(renter: Renter, listing: Listing, seconds: int, min_score: i
         raise
 
 
-def _show(done: list[dict[str, Any]], output: OutputFormat) -> None:
-    if len(done) == 1:
+async def _show(renter: Renter, tokens: list[str], done: list[dict[str, Any]], output: OutputFormat) -> None:
+    from assay.chain.erc20 import Erc20
+    from assay.cli.renter_texts import rented_text, symbols_of
+
+    if len(done) == 1 and output is OutputFormat.table:
+        symbols = await symbols_of(renter.chain, tokens)
+        show(rented_text(done[0], await Erc20(renter.chain, tokens[0]).decimals(), symbols[tokens[0]]), output)
+    elif len(done) == 1:
         show(done[0], output)
     elif output is OutputFormat.json:
         sys.stdout.write(json.dumps({"leases": done}) + "\n")

@@ -18,13 +18,13 @@ from assay.renter.wallet import Done
 
 LISTING_COLUMNS = {
     "shortId": "device", "model": "model", "region": "region", "scoreGops": "score, gops", "memoryMiB": "memory, MiB",
-    "uptime": "uptime, %", "pricePerHour": "price an hour", "value": "gops for 1", "roundTripMs": "round trip, ms",
+    "uptime": "uptime, %", "price": "price an hour", "value": "gops per token", "roundTripMs": "round trip, ms",
     "checked": "checked",
 }  # fmt: skip
 LISTING_FIELDS = (
     "deviceId", "shortId", "provider", "endpoint", "model", "region", "profile", "epoch", "scoreGops", "memoryMiB",
-    "uptimeBps", "uptime", "pricePerHour", "value", "token", "rate", "minDuration", "maxDuration", "validUntil",
-    "roundTripMs", "checked",
+    "uptimeBps", "uptime", "pricePerHour", "symbol", "price", "value", "token", "rate", "minDuration", "maxDuration",
+    "validUntil", "roundTripMs", "checked",
 )  # fmt: skip
 LEASE_COLUMNS = {
     "leaseId": "lease", "status": "status", "shortId": "device", "timeLeft": "time left", "deposit": "deposit",
@@ -39,8 +39,8 @@ def short_id(name: str) -> str:
     return name[:SHORT]
 
 
-def listing_json(listing: Listing) -> dict[str, Any]:
-    """A listing; the price in whole tokens an hour, `checked` yes, no, or why it did not hold."""
+def listing_json(listing: Listing, symbol: str) -> dict[str, Any]:
+    """A listing; the price in whole tokens an hour, by their symbol; `checked` yes, no, or why it did not hold."""
     checked = "yes" if listing.evidence is not None else listing.doubt or "no"
     return {
         "deviceId": listing.name,
@@ -56,6 +56,8 @@ def listing_json(listing: Listing) -> dict[str, Any]:
         "uptimeBps": listing.uptime_bps,
         "uptime": listing.uptime_bps / 100,
         "pricePerHour": price_text(listing),
+        "symbol": symbol,
+        "price": f"{price_text(listing)} {symbol}",
         "value": round(float(listing.value), 2),
         "token": listing.token,
         "rate": str(listing.rate),

@@ -36,6 +36,7 @@ async def search(
 ) -> None:
     """List measured devices that can be leased."""
     from assay.cli.renter_rows import LISTING_COLUMNS, LISTING_FIELDS, listing_json
+    from assay.cli.renter_texts import symbols_of
     from assay.renter.placement import spread as spread_apart
 
     wanted = filters.wanted(duration)
@@ -44,10 +45,13 @@ async def search(
             found = await renter.search(wanted, sort, verify=verify, limit=10_000 if spread else limit)
             if spread:
                 found = spread_apart(found, spread)
+            symbols = await symbols_of(renter.chain, (one.token for one in found))
             if watch and output is OutputFormat.table:
                 moment = datetime.now().astimezone().strftime("%H:%M:%S")
-                sys.stdout.write((CLEAR if sys.stdout.isatty() else "") + f"{moment}, {len(found)} devices\n")
-            show_rows("devices", [listing_json(one) for one in found], LISTING_COLUMNS, output, LISTING_FIELDS)
+                counted = "1 device" if len(found) == 1 else f"{len(found)} devices"
+                sys.stdout.write((CLEAR if sys.stdout.isatty() else "") + f"{moment}, {counted}\n")
+            rows = [listing_json(one, symbols[one.token]) for one in found]
+            show_rows("devices", rows, LISTING_COLUMNS, output, LISTING_FIELDS)
             sys.stdout.flush()
             if not watch:
                 break
@@ -64,19 +68,26 @@ async def quote(
 ) -> None:
     """Ask a provider for its price for this wallet alone."""
     from assay.cli.renter_rows import listing_json
+    from assay.cli.renter_texts import moment, symbols_of
     from assay.renter.money import deposit_for, show_amount
 
     seconds = parse_duration(duration)
     async with connection.renter() as renter:
         public = await renter.listing(await renter.device_id(device))
         private = await renter.quote(public.device_id, seconds)
+        symbol = (await symbols_of(renter.chain, [private.token]))[private.token]
     saved = 0 if not public.rate else float(100 * (public.rate - private.rate) / public.rate)
     values: dict[str, Any] = {
-        **listing_json(private),
+        **listing_json(private, symbol),
         "seconds": seconds,
         "cost": show_amount(deposit_for(private.rate, seconds), private.decimals),
         "publicCost": show_amount(deposit_for(public.rate, seconds), public.decimals),
         "discountPercent": round(saved, 2),
     }
     del values["roundTripMs"], values["model"], values["region"]
+    if output is OutputFormat.table:
+        values["validUntil"] = moment(private.valid_until)
+        values |= {name: f"{values[name]} {symbol}" for name in ("cost", "publicCost")}
+        for exact in ("shortId", "uptimeBps", "rate", "pricePerHour", "symbol"):
+            del values[exact]
     show(values, output)

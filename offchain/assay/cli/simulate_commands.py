@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from assay.cli.output import OutputFormat, fail, show, show_rows
 from assay.economics.parameters import BadParameters, Economy, load
 from assay.economics.plots import line_plot
 from assay.economics.safety import conditions, skipping_gain, sybil_gain, trap_gain
@@ -20,6 +22,7 @@ commands = typer.Typer(
     no_args_is_help=True, help="What each way of cheating earns or loses.", rich_markup_mode=None, add_completion=False
 )
 Parameters = Annotated[Path, typer.Option(help="A deployment's parameter file.")]
+Output = Annotated[OutputFormat, typer.Option("-o", "--output", help="how to print", envvar="ASSAY_OUTPUT")]
 DEFAULT = Path("deployments/local.yml")
 
 
@@ -29,13 +32,18 @@ def root() -> None:
 
 
 @commands.command()
-def check(parameters: Parameters = DEFAULT) -> None:
-    """Hold the parameters against every safety condition; exit status 1 where one fails."""
+def check(parameters: Parameters = DEFAULT, output: Output = OutputFormat.table) -> None:
+    """Hold the parameters against every safety condition; 1 where one fails."""
     economy = _load(parameters)
+    found = conditions(economy)
+    if output is not OutputFormat.table:
+        # JSON has no infinity.
+        rows = [{**asdict(c), "margin": c.margin if c.needed > 0 else None, "holds": c.holds} for c in found]
+        show_rows("conditions", rows, {}, output)
+        raise typer.Exit(0 if all(c.holds for c in found) else 1)
     table = Table(title=f"Safety of {economy.network}")
     for column in ("condition", "got", "needed", "unit", "margin", ""):
         table.add_column(column)
-    found = conditions(economy)
     for c in found:
         mark = "[green]holds[/]" if c.holds else "[red]FAILS[/]"
         table.add_row(c.name, f"{c.got:,.4g}", f"{c.needed:,.4g}", c.unit, f"{c.margin:,.3g}×", mark)
@@ -50,13 +58,17 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder for the result and the plots.")] = Path("build/economics"),
     epochs: Annotated[int, typer.Option(min=1, max=100_000)] = 400,
     seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 1,
+    output: Output = OutputFormat.table,
 ) -> None:
-    """Simulate a mixed population on the validators' own reward rules, and plot it."""
+    """Simulate a mixed population on the real reward rules; plot it."""
     economy = _load(parameters)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fail(f"--out {out}: no such folder can be made ({error.strerror})", 1)
     providers, validators = people()
     choice = random.Random(seed)  # noqa: S311 - a model, not a secret
     outcome = Simulation(economy, Market(epochs=epochs), providers, validators, choice).run()
-    out.mkdir(parents=True, exist_ok=True)
     xs = [float(n) for n in range(epochs)]
     of = {who: {k: v for k, v in outcome.path.items() if k.startswith(who)} for who in ("provider", "validator")}
     for who, lines in of.items():
@@ -71,6 +83,8 @@ def run(
         "sybilGain": sybil_gain(economy, profile, 4, 31_557_600 / economy.epoch_length, 0.08),
     }  # fmt: skip
     (out / "result.json").write_text(json.dumps(result, indent=1))
+    if output is not OutputFormat.table:
+        return show(result, output)
     table = Table(title=f"After {epochs} epochs of {economy.network}")
     table.add_column("kind")
     table.add_column("mean profit, tokens", justify="right")
@@ -98,6 +112,5 @@ def _skipping(economy: Economy) -> str:
 def _load(path: Path) -> Economy:
     try:
         return load(path)
-    except (BadParameters, OSError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
+    except BadParameters as error:
+        fail(str(error), 1)

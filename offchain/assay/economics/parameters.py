@@ -65,7 +65,12 @@ class Economy:
 
 def load(path: Path) -> Economy:
     """The economy of a parameter file. Raises BadParameters."""
-    text = path.read_text()
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise BadParameters(f"{path}: cannot be read ({error.strerror}); name a file with --parameters") from None
+    except UnicodeDecodeError:
+        raise BadParameters(f"{path}: is no text, hence no parameter file") from None
     if len(text) > MOST_BYTES:
         raise BadParameters(f"{path}: {len(text)} characters is no parameter file")
     try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from assay.chain.amounts import show_amount
 from assay.chain.client import Chain, ContractCall
 from assay.chain.devices import enrol_nonce
 from assay.chain.erc20 import Erc20
@@ -19,6 +20,7 @@ from assay.provider.errors import ProviderError
 from assay.provider.specifications import Specifications
 
 MAX_ENDPOINT = 256
+STAKE_DECIMALS = 18  # the network token's
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,13 @@ def checked_endpoint(endpoint: str) -> str:
     return endpoint.rstrip("/")
 
 
-async def deposit_for(chain: Chain, sender: Sender, needed: int) -> list[tuple[str, int]]:
+def untold(text: str) -> None:
+    """For whom nothing need be told."""
+
+
+async def deposit_for(
+    chain: Chain, sender: Sender, needed: int, tell: Callable[[str], None] = untold
+) -> list[tuple[str, int]]:
     """Deposits what the account's free stake lacks of `needed` (base units); the transactions it took.
 
     Raises ProviderError where the account does not hold enough of the network token.
@@ -63,7 +71,11 @@ async def deposit_for(chain: Chain, sender: Sender, needed: int) -> list[tuple[s
     token = Erc20(chain, chain.deployment.address("NetworkToken"))
     held = await token.balance(sender.address)
     if held < missing:
-        raise ProviderError(f"the stake lacks {missing} base units of the network token, {sender.address} holds {held}")
+        raise ProviderError(
+            f"the stake lacks {show_amount(missing, STAKE_DECIMALS)} network tokens, {sender.address} holds "
+            f"{show_amount(held, STAKE_DECIMALS)}: send it the rest"
+        )
+    tell(f"depositing {show_amount(missing, STAKE_DECIMALS)} network tokens as stake…")
     transactions = []
     gas = await token.approve(sender, chain.deployment.address("StakeManager"), missing)
     if gas:
@@ -81,6 +93,7 @@ async def enrol(
     announcement: Announcement,
     specification: Mapping[str, Any],
     kept: Specifications,
+    tell: Callable[[str], None] = untold,
 ) -> Enrolled:
     """Stakes and enrols; a device that stands in the registry already only has its endpoint announced anew.
 
@@ -92,11 +105,12 @@ async def enrol(
     if standing.status not in (0, 1):
         raise ProviderError(f"device 0x{device_id.hex()} is retired: make a new device key")
     if standing.status == 1:
+        tell("the device is enrolled already: announcing its endpoint…")
         call = ContractCall("DeviceRegistry", "setEndpoint", (device_id, endpoint, announcement.tls_fingerprint))
         gas = (await sender.send(call)).gas_used
         return Enrolled(device_id, device_key.address, int(standing.profile), (("set endpoint", gas),))
     profile = await read_profile(chain, profile_id, at="latest")
-    transactions = await deposit_for(chain, sender, profile.stake)
+    transactions = await deposit_for(chain, sender, profile.stake, tell)
     described = specification_hash(specification)
     # Before the transaction: the chain keeps only the hash, so a crash in between must not lose the document.
     kept.keep(device_id, specification)
@@ -106,6 +120,7 @@ async def enrol(
     arguments = (
         device_key.address, profile_id, described, endpoint, announcement.tls_fingerprint, signature
     )  # fmt: skip
+    tell("entering the device in the registry…")
     receipt = await sender.send(ContractCall("DeviceRegistry", "enrol", arguments))
     transactions.append(("enrol device", receipt.gas_used))
     return Enrolled(device_id, device_key.address, profile_id, tuple(transactions))

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from assay.chain.amounts import show_amount
 from assay.chain.client import Chain
 from assay.chain.devices import DeviceDirectory
+from assay.chain.erc20 import Erc20
 from assay.chain.events import read_events
 from assay.chain.leases import active_lease, nonce_floor, read_lease
-from assay.protocol.hexadecimal import to_hex
+from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
+from assay.provider.errors import ProviderError
 
 ESCROW = "LeaseEscrow"
+SHORTEST = 8  # characters of an id's beginning
 
 
 async def devices_of(chain: Chain, provider: str) -> list[dict[str, Any]]:
@@ -30,6 +34,38 @@ async def devices_of(chain: Chain, provider: str) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def device_named(text: str, rows: list[dict[str, Any]], provider: str) -> bytes:
+    """The one of a provider's devices (as `devices_of` has them) that an id or its beginning names.
+
+    Raises ProviderError for none and for several, HexadecimalError for what is no beginning of an id.
+    """
+    if not text.lower().startswith("0x") or len(text) < SHORTEST:
+        raise HexadecimalError(f"device {text[:80]!r}: expected 0x and 64 hex digits, or at least the first 6")
+    found = [row["deviceId"] for row in rows if row["deviceId"].startswith(text.lower())]
+    if not found:
+        raise ProviderError(f"{provider} has no device {text[:80]}; `assay provider list` shows those it has")
+    if len(found) > 1:
+        raise ProviderError(f"{len(found)} devices begin with {text}: write more of it")
+    return parse_bytes32(found[0], "device")
+
+
+async def in_tokens(chain: Chain, earned: dict[str, Any]) -> dict[str, Any]:
+    """What `earnings_of` found, for people: a line for each token, amounts in whole ones."""
+
+    async def shown(token: str, sums: dict[str, str]) -> tuple[str, str]:
+        erc20 = Erc20(chain, token)
+        decimals, symbol = await erc20.decimals(), await erc20.symbol()
+        return symbol, ", ".join(f"{name} {show_amount(int(value), decimals)}" for name, value in sums.items())
+
+    rent = dict([await shown(token, sums) for token, sums in earned["rent"].items()])
+    symbol, stake = await shown(chain.deployment.address("NetworkToken"), earned["stake"])
+    return {
+        "provider": earned["provider"],
+        **{f"rent, {name}": text for name, text in rent.items()},
+        f"stake, {symbol}": stake,
+    }
 
 
 async def leases_of(chain: Chain, provider: str) -> list[int]:

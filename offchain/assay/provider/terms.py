@@ -34,6 +34,14 @@ class Terms:
         """The same with another price."""
         return replace(self, prices={**self.prices, device: price})
 
+    def token_for(self, device: str, given: str | None) -> str:
+        """`given`, else the token of the device's price, else of another's. Raises ProviderError without any."""
+        prices = [self.prices[device]] if device in self.prices else list(self.prices.values())
+        tokens = [given] if given else [price.token for price in prices]
+        if not tokens:
+            raise ProviderError("in which token? name its address with --token or ASSAY_TOKEN")
+        return tokens[-1]
+
     def with_floor(self, device: str, nonce: int) -> Terms:
         """The same with all offers below a nonce cancelled."""
         return replace(self, nonce_floors={**self.nonce_floors, device: nonce})

@@ -96,6 +96,8 @@ class Discovery:
     async def listing(self, device_id: bytes) -> Listing:
         """One device's offer with its newest passing line. Raises NoDevice."""
         device = await self.device(device_id)
+        if lease := await active_lease(self._chain, device_id, "latest"):
+            raise NoDevice(f"device 0x{device_id.hex()} is not on offer: lease {lease} runs on it")
         measured, answer = await asyncio.gather(
             self._measurements.passing(device_id), self._offers.of_endpoint(device.endpoint)
         )
@@ -104,9 +106,7 @@ class Discovery:
             if signed.offer.device_id == device_id and signed.offer.provider == device.provider:
                 decimals = await Erc20(self._chain, signed.offer.token).decimals()
                 return proven_listing(Evidence(device, measured, signed), decimals, specification)
-        lease = await active_lease(self._chain, device_id, "latest")
-        why = f"lease {lease} runs on it" if lease else f"{device.endpoint} makes none for it now"
-        raise NoDevice(f"device 0x{device_id.hex()} is not on offer: {why}")
+        raise NoDevice(f"device 0x{device_id.hex()} is not on offer: {device.endpoint} makes none for it now")
 
     async def quote(self, device_id: bytes, renter: str, seconds: int) -> Listing:
         """One device at the price its provider makes to one renter. Raises NoDevice, ProviderRefused, Unreachable."""

@@ -15,15 +15,21 @@ PATIENCE_S = 120.0
 RETRY_S = 0.5
 
 
+def untold(text: str) -> None:
+    """For whom nothing need be told."""
+
+
 async def run_job(
     session: ProviderSession,
     job_id: str,
     on_output: Callable[[bytes], None],
     patience_s: float = PATIENCE_S,
+    tell: Callable[[str], None] = untold,
 ) -> JobState:
     """Hands each piece of output on as it comes, each byte once; how the job ended.
 
-    A provider that does not answer is asked again for `patience_s`, then Unreachable is raised.
+    A provider that does not answer is asked again for `patience_s`, then Unreachable is raised; `tell` is told when it
+    falls silent and when it is back.
     """
     offset = 0
     silent_since: float | None = None
@@ -31,16 +37,27 @@ async def run_job(
         try:
             async for piece in session.output(job_id, offset, follow=True):
                 offset += len(piece)
+                _answered(silent_since, tell)
                 silent_since = None
                 on_output(piece)
             state = await session.job(job_id)
+            _answered(silent_since, tell)
+            silent_since = None
             if state.over:
                 return state
         except (Unreachable, ProviderRefused) as error:
             if isinstance(error, ProviderRefused) and error.status < 500:
                 raise
-            _check_patience(silent_since := silent_since or time.monotonic(), patience_s, error)
+            if silent_since is None:
+                silent_since = time.monotonic()
+                tell(f"the provider does not answer, asking again for {patience_s:.0f} s: {error}")
+            _check_patience(silent_since, patience_s, error)
         await asyncio.sleep(RETRY_S)
+
+
+def _answered(silent_since: float | None, tell: Callable[[str], None]) -> None:
+    if silent_since is not None:
+        tell(f"the provider answers again after {time.monotonic() - silent_since:.0f} s")
 
 
 def _check_patience(silent_since: float, patience_s: float, error: RenterError) -> None:

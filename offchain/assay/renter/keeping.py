@@ -63,6 +63,7 @@ class Hands:
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     tell: Callable[[str], None]
+    amount: Callable[[int], str]  # base units as people read them
 
 
 async def keep(hands: Hands, policy: Policy, every: float) -> Move:
@@ -91,6 +92,6 @@ async def _act(hands: Hands, lease: Lease, what: Move, amount: int, silent: floa
         hands.tell(f"the device of lease {lease.lease_id} has not answered for {silent:.0f} s: ending the lease")
         await hands.end()
     if what is Move.TOP_UP:
-        hands.tell(f"{lease.stop - now:.0f} s left of lease {lease.lease_id}: adding {amount} base units")
+        hands.tell(f"{lease.stop - now:.0f} s left of lease {lease.lease_id}: adding {hands.amount(amount)}")
         await hands.top_up(amount)
     return what in (Move.STOP, Move.END)

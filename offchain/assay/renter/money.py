@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from assay.chain.amounts import show_amount as show_amount
 from assay.renter.errors import BadInput
 
 RATE_UNIT = 10**18
@@ -37,13 +38,6 @@ def parse_amount(text: str, decimals: int) -> int:
     if value == 0:
         raise BadInput(f"{text!r}: an amount above zero with at most {decimals} digits after the point")
     return value
-
-
-def show_amount(base_units: int, decimals: int) -> str:
-    """Whole tokens as decimal text, without trailing zeros."""
-    whole, fraction = divmod(base_units, 10**decimals)
-    digits = str(fraction).rjust(decimals, "0").rstrip("0") if fraction else ""
-    return f"{whole}.{digits}" if digits else str(whole)
 
 
 def parse_duration(text: str) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -14,10 +15,11 @@ from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest
 from assay.protocol.signing import Domain
-from assay.renter.errors import Unreachable
+from assay.renter.errors import NoJob, ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient
 
 MAX_FILE = 256 << 20
+NOT_FOUND = 404
 FINAL = frozenset({"exited", "killed", "failed", "lost"})
 
 
@@ -33,6 +35,14 @@ class JobState:
     @property
     def over(self) -> bool:
         return self.status in FINAL
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A lease's notebook: `path` opens it once, within a minute; it runs as the job."""
+
+    path: str
+    job_id: str
 
 
 class ProviderSession:
@@ -91,10 +101,10 @@ class ProviderSession:
         answer = await self._json("POST", "/jobs", body, timeout_s=300.0)
         return str(answer.get("jobId"))
 
-    async def notebook(self) -> str:
-        """Starts the lease's notebook where none runs; the path that opens it once, within a minute. Raises Unreachable
-        for a path that leads elsewhere."""
-        path = (await self._json("POST", "/notebook", {}, timeout_s=300.0)).get("path")
+    async def notebook(self) -> Notebook:
+        """Starts the lease's notebook where none runs. Raises Unreachable for a path that leads elsewhere."""
+        answer = await self._json("POST", "/notebook", {}, timeout_s=300.0)
+        path = answer.get("path")
         if (
             not isinstance(path, str)
             or not path.isascii()
@@ -102,7 +112,7 @@ class ProviderSession:
             or not path.startswith(f"/v1/leases/{self._lease_id}/notebook")
         ):
             raise Unreachable(f"{self.endpoint}: names no path of this lease's notebook")
-        return path
+        return Notebook(path, str(answer.get("jobId")))
 
     async def jobs(self) -> list[JobState]:
         """All jobs of the lease, oldest first."""
@@ -110,20 +120,23 @@ class ProviderSession:
         return [_state(entry) for entry in answer.get("jobs", [])]
 
     async def job(self, job_id: str) -> JobState:
-        """How a job stands."""
-        return _state(await self._json("GET", f"/jobs/{quote(job_id, safe='')}"))
+        """How a job stands. Raises NoJob."""
+        with self._known(job_id):
+            return _state(await self._json("GET", f"/jobs/{quote(job_id, safe='')}"))
 
     async def stop_job(self, job_id: str) -> JobState:
-        """Ends a job."""
-        return _state(await self._json("DELETE", f"/jobs/{quote(job_id, safe='')}"))
+        """Ends a job. Raises NoJob."""
+        with self._known(job_id):
+            return _state(await self._json("DELETE", f"/jobs/{quote(job_id, safe='')}"))
 
     async def output(self, job_id: str, offset: int = 0, follow: bool = False) -> AsyncIterator[bytes]:
-        """The job's output from `offset` on; with `follow` until it is over."""
+        """The job's output from `offset` on; with `follow` until it is over. Raises NoJob."""
         path = f"/jobs/{quote(job_id, safe='')}/output?offset={offset}"
         path += "&follow=true" if follow else ""
         url, headers = self._signed("GET", path, b"")
-        async for piece in self._http.pieces_of(url, headers=headers):
-            yield piece
+        with self._known(job_id):
+            async for piece in self._http.pieces_of(url, headers=headers):
+                yield piece
 
     async def files(self) -> list[dict[str, Any]]:
         """Files of the workspace: {path, size}."""
@@ -154,6 +167,17 @@ class ProviderSession:
         return await self._http.bytes_of(
             method, url, body=content or None, headers=headers, most=most, timeout_s=timeout_s
         )
+
+    @contextmanager
+    def _known(self, job_id: str) -> Iterator[None]:
+        try:
+            yield
+        except ProviderRefused as error:
+            # Else it is the lease that the provider does not know.
+            if error.status == NOT_FOUND and "no job" in error.reason:
+                number = self._lease_id
+                raise NoJob(f"lease {number} has no job {job_id!r}; `assay jobs {number}` lists them") from None
+            raise
 
     def _signed(self, method: str, path: str, content: bytes) -> tuple[str, dict[str, str]]:
         """The address and the headers that sign method, path with query, body and time."""

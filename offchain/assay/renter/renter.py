@@ -25,10 +25,12 @@ from assay.renter.errors import BadInput, NoDevice, RenterError
 from assay.renter.http_client import HttpClient
 from assay.renter.keeping import Hands, Move, Policy, keep
 from assay.renter.lease_files import LeaseFiles
+from assay.renter.lease_rights import require_endable, require_own, require_running
 from assay.renter.lease_start import HandoverResult, LeaseStarter
 from assay.renter.listing import Evidence, Listing
 from assay.renter.liveness import is_alive
 from assay.renter.market_client import MarketClient
+from assay.renter.money import show_amount
 from assay.renter.placement import spread
 from assay.renter.planned import Planned, planned_call, planned_opening
 from assay.renter.provider_session import ProviderSession
@@ -160,7 +162,9 @@ class Renter:
 
     async def resume(self, lease_id: int, on_step: Callable[[Step], None] = untold) -> Rented:
         """As `rent` from the handover on, for a lease that was opened elsewhere or whose renting broke off."""
-        return await self._prove_and_start(await self.lease(lease_id), [], Steps(on_step))
+        lease = await self.lease(lease_id)
+        require_own(lease, self.address)
+        return await self._prove_and_start(lease, [], Steps(on_step))
 
     async def open(self, listing: Listing, deposit: int, min_score: int = 0) -> tuple[Lease, list[Done]]:
         """Pays the deposit (base units) in and opens a pending lease; the device is not taken yet."""
@@ -221,8 +225,7 @@ class Renter:
     async def session(self, lease_id: int) -> ProviderSession:
         """Signed requests to the provider of a lease. Raises BadInput for a lease of another wallet."""
         lease = await self.lease(lease_id)
-        if lease.renter.lower() != self.address.lower():
-            raise BadInput(f"lease {lease_id} is {lease.renter}'s, this wallet is {self.address}")
+        require_own(lease, self.address)
         device = (await self._discovery.devices()).get(lease.device_id)
         if device is None or not device.endpoint:
             raise NoDevice(f"the device of lease {lease_id} announces no address")
@@ -235,20 +238,19 @@ class Renter:
         return device is not None and await is_alive(self._http, device)
 
     async def top_up(self, lease_id: int, amount: int) -> list[Done]:
-        """Adds to the deposit, base units."""
-        token = (await self.lease(lease_id)).token
+        """Adds to the deposit, base units. Raises BadInput for a lease that does not run, or another wallet's."""
+        lease = await self._running(lease_id, "a top-up")
         async with self.sending() as wallet:
-            approval = await wallet.approve(token, amount)
+            approval = await wallet.approve(lease.token, amount)
             paid = await wallet.send(ContractCall(ESCROW, "topUp", (lease_id, amount)))
         return [*([approval] if approval else []), paid]
 
     async def end(self, lease_id: int) -> Done:
-        """Stops the stream now; a pending lease is cancelled. Raises BadInput for one that is over."""
-        status = (await self.lease(lease_id)).status
-        if status in (LeaseStatus.ENDED, LeaseStatus.CANCELLED):
-            raise BadInput(f"lease {lease_id} is {status.name.lower()} already")
+        """Stops the stream now; a pending lease is cancelled. Raises BadInput for one that is over or not ours."""
+        lease = await self.lease(lease_id)
+        require_endable(lease, self.address)
         async with self.sending() as wallet:
-            return await wallet.send(end_call(lease_id, status))
+            return await wallet.send(end_call(lease_id, lease.status))
 
     async def refundable(self, lease_id: int) -> int:
         """What the escrow owes back now, base units."""
@@ -256,10 +258,7 @@ class Renter:
 
     async def refund(self, lease_id: int, receiver: str | None = None) -> tuple[int, Done]:
         """Collects what the escrow owes back; the amount in base units. Raises BadInput where nothing is due."""
-        due = await self.refundable(lease_id)
-        if due == 0:
-            status = (await self.lease(lease_id)).status.name.lower()
-            raise BadInput(f"nothing of lease {lease_id} is refundable now: it is {status}")
+        due = await self._due(lease_id)
         async with self.sending() as wallet:
             return due, await wallet.send(ContractCall(ESCROW, "refund", (lease_id, receiver or wallet.address)))
 
@@ -291,8 +290,11 @@ class Renter:
 
     async def keep(self, lease_id: int, policy: Policy, every: float, tell: Callable[[str], None]) -> Move:
         """Stays until the lease is over: tops it up by the policy; ends it when its device has been silent too long,
-        and collects what is left of the deposit."""
-        device_id = (await self.lease(lease_id)).device_id
+        and collects what is left of the deposit. Raises BadInput for a lease of another wallet."""
+        lease = await self.lease(lease_id)
+        require_own(lease, self.address)
+        device_id = lease.device_id
+        amount = await self._amounts_of(lease.token) if policy.cap else str
 
         async def top_up(amount: int) -> None:
             await self.top_up(lease_id, amount)
@@ -311,6 +313,7 @@ class Renter:
             clock=self._clock,
             sleep=self._sleep,
             tell=tell,
+            amount=amount,
         )
         return await keep(hands, policy, every)
 
@@ -324,13 +327,14 @@ class Renter:
 
     async def plan_top_up(self, lease_id: int, amount: int) -> list[Planned]:
         """The transaction that `top_up` would send after the approval it needs."""
-        await self.lease(lease_id)
+        await self._running(lease_id, "a top-up")
         return [planned_call(self.chain, ContractCall(ESCROW, "topUp", (lease_id, amount)))]
 
     async def plan_end(self, lease_id: int) -> list[Planned]:
         """The transaction that `end` would send."""
-        status = (await self.lease(lease_id)).status
-        return [planned_call(self.chain, end_call(lease_id, status))]
+        lease = await self.lease(lease_id)
+        require_endable(lease, self._key.address if self._key else None)
+        return [planned_call(self.chain, end_call(lease_id, lease.status))]
 
     async def plan_downtime(self, lease_id: int) -> list[Planned]:
         """The transactions that `refund_downtime` would send."""
@@ -357,6 +361,26 @@ class Renter:
         if self._wallet is None:
             raise BadInput(NO_WALLET)
         return self._wallet.sending()
+
+    async def _amounts_of(self, token: str) -> Callable[[int], str]:
+        """Shows base units of a token in whole ones, with its symbol."""
+        erc20 = Erc20(self.chain, token)
+        decimals, symbol = await asyncio.gather(erc20.decimals(), erc20.symbol())
+        return lambda units: f"{show_amount(units, decimals)} {symbol}"
+
+    async def _running(self, lease_id: int, what: str) -> Lease:
+        lease = await self.lease(lease_id)
+        if self._key is not None:
+            require_own(lease, self._key.address)
+        require_running(lease, self._clock(), what)
+        return lease
+
+    async def _due(self, lease_id: int) -> int:
+        lease, due = await asyncio.gather(self.lease(lease_id), self.refundable(lease_id))
+        require_own(lease, self.address)
+        if due == 0:
+            raise BadInput(f"nothing of lease {lease_id} is refundable now: it is {lease.status.name.lower()}")
+        return due
 
     async def _downtime_before_end(self, lease_id: int, tell: Callable[[str], None]) -> None:
         # Ending must not wait for this: what is not credited now still can be afterwards, except the freedom to leave.

@@ -17,7 +17,7 @@ from assay.renter.keeping import Move, Policy
 from assay.renter.lease_start import HandoverResult
 from assay.renter.listing import Listing
 from assay.renter.planned import Planned
-from assay.renter.provider_session import JobState, ProviderSession
+from assay.renter.provider_session import JobState, Notebook, ProviderSession
 from assay.renter.renter import LIMIT, Rented, Renter
 from assay.renter.search import Order, Wanted
 from assay.renter.settings import RenterSettings
@@ -75,8 +75,8 @@ class SyncProviderSession:
         """Follows a job to its end, through disconnections; each byte of output is handed on once."""
         return self._run(run_job(self._session, job_id, on_output, patience_s))
 
-    def notebook(self) -> str:
-        """The path that opens the lease's notebook once, within a minute."""
+    def notebook(self) -> Notebook:
+        """The lease's notebook, started where none runs: its path opens it once, within a minute."""
         return self._run(self._session.notebook())
 
     def jobs(self) -> list[JobState]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import httpx2
 
+from assay.chain.amounts import show_amount
 from assay.chain.certificate import server_context
 from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
@@ -28,6 +29,7 @@ from assay.validator.process import certificate_of, listen, load_key
 from assay.validator.registration import account_of
 from assay.validator.settings import ValidatorSettings
 
+COIN_DECIMALS = 18
 LEAST_FREE_BYTES = 1 << 30
 LEAST_BALANCE_WEI = 10**16
 MOST_CLOCK_SKEW_S = 2.0
@@ -233,7 +235,7 @@ class Doctor:
         balance = int(await chain.rpc("eth_getBalance", [self._signer, "latest"]), 16) if self._signer else 0
         if balance < LEAST_BALANCE_WEI:
             raise ValidatorError(f"{self._signer or 'the signer'} holds {balance} wei: send it coin for gas")
-        return f"{balance} wei"
+        return f"{show_amount(balance, COIN_DECIMALS)} coin"
 
     async def _endpoint(self) -> str:
         chain = self._connected()

@@ -76,3 +76,9 @@ def test_group__asked_for_help__is_plain_and_installs_no_completion_of_its_own(n
     done = CliRunner().invoke(app, [name, "--help"], prog_name="assay")
     assert done.exit_code == 0 and done.stdout.startswith("Usage: ")
     assert "--install-completion" not in done.stdout
+
+
+def test_version__asked_for__is_the_packages() -> None:
+    from importlib.metadata import version
+
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"assay {version('assay')}\n"

@@ -144,6 +144,24 @@ def test_quote__private_price__is_shown_beside_the_public_one(assay: Assay) -> N
     assert (shown["cost"], shown["publicCost"], shown["discountPercent"]) == ("3.24", "3.6", 10.0)
 
 
+def test_rent__table__has_amounts_in_tokens_and_times_on_the_clock(assay: Assay) -> None:
+    shown = assay("rent", "0x010101", "--duration", "2h", "--yes").out
+    assert "7.2 USD" in shown and "deposit 1.0 s" in shown and "5.0 ms, 901 gops" in shown
+    assert "7200000" not in shown and str(1 << 39) not in shown
+
+
+def test_lease__table__has_amounts_in_tokens_and_json_the_exact_ones(assay: Assay) -> None:
+    shown = assay("leases", "7").out
+    assert "3.6 USD" in shown and "1.5 USD" in shown
+    assert "3600000" not in shown and str(1 << 39) not in shown
+    exact = json.loads(assay("leases", "7", "-o", "json").out)
+    assert (exact["deposit"], exact["stop"]) == ("3.6", 1 << 39)
+
+
+def test_search__table__names_the_token_of_the_price(assay: Assay) -> None:
+    assert "3.60 USD" in assay("search").out
+
+
 def test_rent__without_a_terminal_or_yes__sends_nothing(assay: Assay, renter: FakeRenter) -> None:
     ran = assay("rent", "0x010101")
     assert ran.status == 7

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docker.errors import APIError
 from docker.types import HostConfig
 
 from assay.provider.errors import ProviderError
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.container_options import container_options, device_requests
+from assay.provider.runtime.container_supervisor import start_failure
 from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.podman_devices import specification
 from assay.provider.runtime.workload import Limits, Workload
@@ -80,3 +82,21 @@ def test_policy__of_images__lets_run_what_is_allowed_and_not_denied(image: str |
     else:
         with pytest.raises(ProviderError, match="not allowed"):
             policy.choose(image)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (
+            'runc create failed: unable to start container process: exec: "jupyter": executable file not found in $PATH'
+            ": OCI runtime attempted to invoke",
+            (127, "there is no 'jupyter' in the image"),
+        ),
+        ("no such image: x", (125, "no such image: x")),
+    ],
+)
+def test_start_failure__engines_words__without_addresses_and_with_a_shells_code(
+    told: str, expected: tuple[int, str]
+) -> None:
+    assert start_failure(APIError("409 Client Error for http+docker://localhost/v1.41/x", None, told)) == expected
+    assert start_failure(OSError(told)) == expected

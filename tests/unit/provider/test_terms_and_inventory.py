@@ -30,6 +30,15 @@ def test_terms__written_and_read__are_the_same(tmp_path: Path) -> None:
     assert file.read() == terms
 
 
+def test_token__of_a_price__is_the_given_one_else_the_devices_else_any() -> None:
+    other = replace(PRICE, token="0x" + "44" * 20)
+    terms = Terms().with_price("0xab", PRICE).with_price("0xcd", other)
+    assert [terms.token_for("0xab", given) for given in ("0x55", None)] == ["0x55", PRICE.token]
+    assert terms.token_for("0xef", None) == other.token
+    with pytest.raises(ProviderError, match="--token or ASSAY_TOKEN"):
+        Terms().token_for("0xab", None)
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"prices": {"a": {"rate": 0}}}', "\x00"])
 def test_terms__damaged_file__is_refused_and_kept(tmp_path: Path, content: str) -> None:
     file = TermsFile(tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -103,6 +104,7 @@ async def test_keep__device_silent__claims_downtime_before_it_ends_and_ends_also
 
     renter = object.__new__(Renter)
     renter._clock, renter._sleep = lambda: now[0], sleep
+    renter._key = SimpleNamespace(address=LEASE.renter)  # type: ignore[assignment]
     for name, result, error in (
         ("lease", LEASE, None), ("alive", False, None), ("refund_downtime", (DowntimeFound(), []), fails),
         ("end", None, None), ("refundable", 5, None), ("refund", None, None),

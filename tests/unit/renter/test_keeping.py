@@ -62,7 +62,8 @@ class Bench:
 
     def hands(self) -> Hands:
         return Hands(
-            self.lease, self.alive, self.top_up, self.end, lambda: self.now, self.sleep, self.told.append
+            self.lease, self.alive, self.top_up, self.end, lambda: self.now, self.sleep, self.told.append,
+            lambda units: f"{units} T",
         )  # fmt: skip
 
     async def lease(self) -> Lease:
@@ -99,6 +100,7 @@ async def test_keep__running_low__is_topped_up_until_it_runs_out_at_the_cap() ->
     bench = Bench(alive_until=9999)
     assert await keep(bench.hands(), replace(POLICY, cap=1500), 10) is Move.STOP
     assert bench.did[0] == ("top up", 1900.0, 500)
+    assert bench.told[0].endswith("left of lease 3: adding 500 T")
 
 
 async def test_keep__chain_cannot_be_read_for_long__is_no_silence_of_the_device() -> None:

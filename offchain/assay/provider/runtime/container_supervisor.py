@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -25,6 +26,17 @@ from assay.provider.runtime.supervisor import folder_bytes, start_ticks, write_w
 
 TICK_S = 0.1
 DISK_EVERY_S = 2.0
+MOST_REASON = 500  # characters
+COULD_NOT, NOT_FOUND = 125, 127  # as a shell's and Docker's own exit codes
+_NO_PROGRAM = re.compile(r'exec: "([^"]{1,200})": (?:executable file not found|stat [^:]*: no such file)')
+
+
+def start_failure(error: Exception) -> tuple[int, str]:
+    """(exit code, reason) of a container that did not start: in the engine's words, without its addresses."""
+    told = str(getattr(error, "explanation", None) or error)
+    if missing := _NO_PROGRAM.search(told):
+        return NOT_FOUND, f"there is no {missing[1]!r} in the image"
+    return COULD_NOT, told[:MOST_REASON]
 
 
 class ContainerSupervisor:
@@ -51,7 +63,8 @@ class ContainerSupervisor:
                 return {"status": "killed", "exit_code": 137, "reason": reason}
             container, output = self.create()
         except (docker.errors.DockerException, OSError) as error:
-            return {"status": "failed", "exit_code": 125, "reason": f"could not start: {str(error)[:500]}"}
+            exit_code, reason = start_failure(error)
+            return {"status": "failed", "exit_code": exit_code, "reason": f"could not start: {reason}"}
         try:
             return self.follow(container, output)
         finally:

@@ -1,0 +1,64 @@
+"""Which of its devices a provider means, and what it earned, for people."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from assay.protocol.hexadecimal import HexadecimalError
+from assay.provider import standing
+from assay.provider.errors import ProviderError
+from assay.provider.standing import device_named, in_tokens
+
+ONE, TWO, PROVIDER = "0xab12cd" + "01" * 29, "0xab12ce" + "02" * 29, "0x" + "33" * 20
+ROWS = [{"deviceId": ONE}, {"deviceId": TWO}]
+
+
+@pytest.mark.parametrize("text", [ONE, ONE[:8], "0xAB12CD", ONE.upper().replace("X", "x")])
+def test_device__its_id_or_enough_of_it__is_found(text: str) -> None:
+    assert device_named(text, ROWS, PROVIDER) == bytes.fromhex(ONE[2:])
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "said"),
+    [
+        ("0xab12", HexadecimalError, "at least the first 6"), ("ab12cd01", HexadecimalError, "expected 0x"),
+        ("0xffffff", ProviderError, f"{PROVIDER} has no device 0xffffff"),
+        ("0x" + "11" * 32, ProviderError, "has no device"),
+    ],
+)  # fmt: skip
+def test_device__none_or_no_id__is_refused(text: str, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        device_named(text, ROWS, PROVIDER)
+
+
+def test_device__beginning_of_several__asks_for_more() -> None:
+    with pytest.raises(ProviderError, match="2 devices begin with"):
+        device_named("0xab12cd", [*ROWS, {"deviceId": "0xab12cd" + "03" * 29}], PROVIDER)
+
+
+async def test_earnings__for_people__are_whole_tokens_by_their_symbol(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Token:
+        def __init__(self, chain: Any, address: str) -> None:
+            self.address = address
+
+        async def decimals(self) -> int:
+            return 6 if self.address == "0xusd" else 18
+
+        async def symbol(self) -> str:
+            return "USD" if self.address == "0xusd" else "NET"
+
+    monkeypatch.setattr(standing, "Erc20", Token)
+    chain = SimpleNamespace(deployment=SimpleNamespace(address=lambda name: "0xnet"))
+    earned = {
+        "provider": PROVIDER,
+        "rent": {"0xusd": {"streamed": "1440255", "claimed": "0"}},
+        "stake": {"active": str(10**21)},
+    }
+    assert await in_tokens(chain, earned) == {  # type: ignore[arg-type]
+        "provider": PROVIDER,
+        "rent, USD": "streamed 1.440255, claimed 0",
+        "stake, NET": "active 1000",
+    }

@@ -1,0 +1,54 @@
+"""What a provider's refusals become."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from assay.chain.key_files import Key
+from assay.protocol.signing import Domain
+from assay.renter.errors import NoJob, ProviderRefused, Unreachable
+from assay.renter.provider_session import Notebook, ProviderSession
+
+
+class Http:
+    """Answers each request with the same, or refuses it."""
+
+    def __init__(self, answer: dict[str, Any] | ProviderRefused) -> None:
+        self.answer = answer
+
+    async def json_of(self, method: str, url: str, **options: Any) -> dict[str, Any]:
+        if isinstance(self.answer, ProviderRefused):
+            raise self.answer
+        return self.answer
+
+    async def pieces_of(self, url: str, **options: Any) -> AsyncIterator[bytes]:
+        if isinstance(self.answer, ProviderRefused):
+            raise self.answer
+        yield b""
+
+
+def session(answer: dict[str, Any] | ProviderRefused) -> ProviderSession:
+    domain = Domain(31337, "0x" + "11" * 20)
+    return ProviderSession(Http(answer), "http://p", 7, Key(b"\1" * 32), domain, lambda: 0.0)  # type: ignore[arg-type]
+
+
+async def test_job__unknown__is_no_job_and_says_how_to_list_them() -> None:
+    asked = session(ProviderRefused(404, "lease 7 has no job 'x'"))
+    for ask in (asked.job("x"), asked.stop_job("x"), anext(asked.output("x"))):
+        with pytest.raises(NoJob, match="assay jobs 7"):
+            await ask
+
+
+async def test_job__unknown_lease__stays_a_refusal() -> None:
+    with pytest.raises(ProviderRefused, match="not served"):
+        await session(ProviderRefused(404, "lease 7 is not served here")).job("x")
+
+
+async def test_notebook__path_of_the_lease__comes_with_its_job() -> None:
+    good = {"jobId": "j", "path": "/v1/leases/7/notebook/open?ticket=t"}
+    assert await session(good).notebook() == Notebook(good["path"], "j")
+    with pytest.raises(Unreachable):
+        await session({"jobId": "j", "path": "//elsewhere"}).notebook()
