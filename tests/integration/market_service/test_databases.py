@@ -67,11 +67,14 @@ def test_migrations__run_to_the_end__leave_nothing_that_the_tables_differ_by(
     assert found == []
 
 
-def test_database__of_a_version_that_knew_fewer_events__is_emptied_to_be_read_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("revision", ["0002", "0003"])
+def test_database__of_a_version_that_noted_less_of_events__is_emptied_to_be_read_anew(
+    revision: str, tmp_path: Path
+) -> None:
     path = tmp_path / "m.sqlite3"
     engine = create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
-        migrate(connection, "0002")
+        migrate(connection, revision)
         connection.execute(insert(tips), [{"block": 7, "hash": b"7", "timestamp": 70}])
         connection.execute(insert(rewards), [{"epoch": 1, "account": "0xaa", "cumulative": 5}])
         connection.execute(insert(identity), [{"name": "chain", "value": "1"}])

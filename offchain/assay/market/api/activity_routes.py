@@ -22,7 +22,7 @@ from assay.market.api.parameters import (
     checked,
     plain_hash,
 )
-from assay.market.queries import accounts
+from assay.market.queries import accounts, events
 from assay.market.queries.pages import Order, one, page
 from assay.market.store.tables import leases
 
@@ -68,6 +68,16 @@ def lease(ctx: Ctx, lease_id: Number) -> Any:
     return ctx.one(row, models.Lease)
 
 
+@router.get("/leases/{lease_id}/events", response_model=models.page_of(models.ChainEvent))
+def lease_events(ctx: Ctx, lease_id: Number, cursor: Cursor = None, limit: Limit = 25) -> Any:
+    """Everything that the contracts said of a lease, newest first."""
+    with ctx.reading() as connection:
+        if one(connection, leases, lease_id=lease_id) is None:
+            raise NotFound(f"lease {lease_id} has not been opened")
+        found = events.events_of_lease(connection, lease_id, cursor, limit)
+    return ctx.many(found, models.ChainEvent)
+
+
 @router.get("/accounts/{address}", response_model=models.one_of(models.Account))
 def account(ctx: Ctx, address: AddressPath) -> Any:
     """Stake, roles and sums of an account."""
@@ -87,7 +97,7 @@ def account(ctx: Ctx, address: AddressPath) -> Any:
 def account_events(ctx: Ctx, address: AddressPath, cursor: Cursor = None, limit: Limit = 25) -> Any:
     """Events that name an account, newest first."""
     with ctx.reading() as connection:
-        found = accounts.account_events(connection, checked(address), cursor, limit)
+        found = events.events_of_account(connection, checked(address), cursor, limit)
     return ctx.many(found, models.ChainEvent)
 
 
@@ -95,7 +105,7 @@ def account_events(ctx: Ctx, address: AddressPath, cursor: Cursor = None, limit:
 def transaction(ctx: Ctx, transaction: Hash) -> Any:
     """Events of a transaction."""
     with ctx.reading() as connection:
-        found = accounts.transaction_events(connection, plain_hash(transaction))
+        found = events.events_of_transaction(connection, plain_hash(transaction))
     if not found:
         raise NotFound(f"no indexed event comes from transaction {transaction}")
     return ctx.one(found, models.ChainEvent)
@@ -158,7 +168,7 @@ async def _messages(ctx: Context, after: int, limit: int) -> AsyncIterator[bytes
 
 def _events(ctx: Context, after: int, last: int) -> list[dict[str, Any]]:
     with ctx.reading() as connection:
-        return accounts.events_between(connection, after, last, EVENTS_AT_ONCE)
+        return events.events_between(connection, after, last, EVENTS_AT_ONCE)
 
 
 def _message(name: str, number: int | None, data: Any) -> bytes:

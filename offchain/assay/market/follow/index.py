@@ -90,10 +90,8 @@ class Index:
         if record is None:
             return
         place = log.place
-        rows.absent("events", (place.block, place.log_index))
         for change in kept(log, record):
-            if change.table == "event_parties":
-                rows.absent(change.table, change.key)
+            rows.absent(change.table, change.key)
             rows.change(change)
         _apply(rows, project(record, place, rows))
 
