@@ -29,7 +29,7 @@ from assay.market.store.content_tables import (
     rewards,
     specifications,
 )
-from assay.market.store.sync_tables import identity, tips, undo
+from assay.market.store.sync_tables import identity, rollbacks, tips, undo
 
 __all__ = [
     "batches",
@@ -51,6 +51,7 @@ __all__ = [
     "proof_calls",
     "refusals",
     "rewards",
+    "rollbacks",
     "set_seats",
     "sets",
     "slashes",
