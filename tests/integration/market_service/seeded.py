@@ -23,7 +23,15 @@ from assay.market.events.fault_events import (
     FaultProven,
     WrongElementShown,
 )
-from assay.market.events.lease_events import LeaseClaimed, LeaseEnded, LeaseOpened, LeaseRefunded, LeaseStarted
+from assay.market.events.lease_events import (
+    DowntimeRefunded,
+    LeaseClaimed,
+    LeaseEnded,
+    LeaseOpened,
+    LeaseRefunded,
+    LeaseStarted,
+    LeaseToppedUp,
+)
 from assay.market.events.record import Address, Event, Place
 from assay.market.events.registry import log_of
 from assay.market.events.seat_events import SeatEndpoint, SeatJoined, SetChanged
@@ -180,8 +188,11 @@ def history(genesis: int) -> tuple[list[tuple[int, Event]], dict[int, tuple[list
             (start - 5, LeaseOpened(lease, RENTER, provider, DEVICES[n], TOKEN, rate, deposit)),
             (start, LeaseStarted(lease, h("hand"), at, stop, deposit // 10)),
         ]
+        if n == 2:
+            events.append((start + 90, LeaseToppedUp(lease, deposit // 3, stop)))
         if n == 4:
             events += [
+                (start + 60, DowntimeRefunded(lease, 11, deposit // 50)),
                 (start + 150, LeaseEnded(lease, RENTER, at + 1_800, 0)),
                 (start + 160, LeaseClaimed(lease, provider, deposit // 2, deposit // 100)),
                 (start + 161, LeaseRefunded(lease, RENTER, deposit // 2)),

@@ -11,14 +11,15 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, insert
 
 from assay.market.errors import BadDatabase, WrongDatabase
-from assay.market.follow.index import Index
+from assay.market.follow.index import Batch, Index, Tip
+from assay.market.queries.rollbacks import branch_marked, newest_branch, taken_back
 from assay.market.queries.search import ORDERS, Search, SearchTable
 from assay.market.store.database import INDEX_TABLES, claim_identity, metadata, migrate, open_database
 from assay.market.store.rows import table_rows
 from assay.market.store.tables import identity, rewards, tips
 from benchmarks.market.postgres import installed, temporary_postgres
 
-from .seeded import fill
+from .seeded import fill, h
 
 NOW = 1_800_000_000
 
@@ -67,11 +68,41 @@ def test_migrations__run_to_the_end__leave_nothing_that_the_tables_differ_by(
     assert found == []
 
 
-def test_database__of_a_version_that_knew_fewer_events__is_emptied_to_be_read_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_rollbacks__of_an_index__outlive_it_and_are_told_to_whoever_saw_what_was_undone(
+    kind: str, tmp_path: Path, postgres: str
+) -> None:
+    index = Index(open_database(postgres if kind == "postgresql" else str(tmp_path / "m.sqlite3")), max_age=6)
+    index.roll_back(0)
+    with index.engine.connect() as connection:
+        before = newest_branch(connection)
+    for block in (5, 7, 9):
+        index.apply(Batch([], {}, Tip(block, h(f"block {block}"), block)))
+    index.roll_back(9)
+    with index.engine.connect() as connection:
+        assert taken_back(connection, before) is None
+    index.roll_back(8)
+    with index.engine.connect() as connection:
+        back = taken_back(connection, before)
+        after = newest_branch(connection)
+        assert back == (7, after) and after != before
+        assert branch_marked(connection, after.mark) == after
+        assert branch_marked(connection, "00" * 8) is None
+    index.roll_back(0)
+    with index.engine.connect() as connection:
+        assert taken_back(connection, after) == (0, newest_branch(connection))
+    assert dump(index) == []
+    index.engine.dispose()
+
+
+@pytest.mark.parametrize("revision", ["0002", "0003"])
+def test_database__of_a_version_that_noted_less_of_events__is_emptied_to_be_read_anew(
+    revision: str, tmp_path: Path
+) -> None:
     path = tmp_path / "m.sqlite3"
     engine = create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
-        migrate(connection, "0002")
+        migrate(connection, revision)
         connection.execute(insert(tips), [{"block": 7, "hash": b"7", "timestamp": 70}])
         connection.execute(insert(rewards), [{"epoch": 1, "account": "0xaa", "cumulative": 5}])
         connection.execute(insert(identity), [{"name": "chain", "value": "1"}])

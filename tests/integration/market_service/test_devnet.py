@@ -112,11 +112,17 @@ def test_lease__with_a_wallet_and_a_mouse__is_checked_started_used_and_settled(d
     devnet.until(f"/v1/leases/{lease}", 60, lambda row: int(row["stop"]) >= before + 180, pause)
     # The page shows what the market has seen by loading itself anew.
     expect(page.locator("form[data-send*=top-up] .steps")).to_be_hidden(timeout=WAIT_MS)
+    happened = page.locator(".timeline li")
+    expect(happened.first).to_contain_text("LeaseToppedUp", timeout=WAIT_MS)
+    expect(happened.first).to_contain_text("more; paid until")
+    expect(happened.last).to_contain_text("LeaseOpened")
     page.get_by_role("button", name="End now").click()
     page.get_by_role("button", name="Take the refund").click(timeout=WAIT_MS)
     row = devnet.until(f"/v1/leases/{lease}", 60, lambda row: int(row["refunded"]) > 0 and row, pause)
     assert row["renter"] == RENTER
     assert int(row["refunded"]) < int(row["deposit"])
+    expect(happened.first).to_contain_text("LeaseRefunded", timeout=WAIT_MS)
+    expect(happened.filter(has_text="LeaseEnded")).to_contain_text("(the renter)")
 
 
 def test_cheat__followed_from_the_feed__is_recomputed_in_this_browser(devnet: Devnet, page: Page) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
-from assay.market.api import activity_routes
 from assay.market.api.app import create_app
 from assay.market.api.context import Context
 from assay.market.api.limits import RateLimit
@@ -21,7 +19,7 @@ from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf
 from assay.protocol.standard_merkle import verify
 
-from .scenario import DEVICES, ORACLE, PROVIDERS, RENTER, TOKEN, VALIDATORS, batch, founding, timestamp
+from .scenario import DEVICES, ORACLE, PROVIDERS, RENTER, TOKEN, VALIDATORS, batch, timestamp
 from .test_content import Served
 from .test_offers import market  # noqa: F401 - a fixture
 
@@ -146,39 +144,6 @@ def test_answers__asked_for_again__are_not_sent_again_until_the_index_moves(clie
     status = client.app.state.context.status  # type: ignore[attr-defined]
     status.took_in()
     assert client.get("/v1/devices", headers={"if-none-match": first.headers["etag"]}).status_code == 200
-
-
-def test_stream__from_a_block_on__sends_each_event_with_its_block(client: TestClient) -> None:
-    with client.stream("GET", "/v1/stream?limit=2", headers={"last-event-id": "12"}) as answer:
-        lines = [line for line in answer.iter_lines() if line]
-    assert lines[:2] == ["id: 13", "event: LeaseOpened"]
-    assert json.loads(lines[2].removeprefix("data: "))["arguments"]["renter"] == RENTER
-    assert lines[3:5] == ["id: 14", "event: at"]
-
-
-def events_of(text: str) -> list[tuple[str | None, str, Any]]:
-    found = []
-    for message in text.split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in message.splitlines() if ": " in line)
-        if "event" in fields:
-            found.append((fields.get("id"), fields["event"], json.loads(fields["data"])))
-    return found
-
-
-def test_stream__from_far_back__brings_every_event_and_marks_only_whole_blocks(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(activity_routes, "EVENTS_AT_ONCE", 3)
-    founded = len(founding())
-    text = client.get(f"/v1/stream?limit={founded + 1}", headers={"last-event-id": "0"}).text
-    got = events_of(text)[:founded]
-    places = [(data["block"], data["log_index"]) for _, _, data in got]
-    assert len(got) == founded
-    assert places == sorted(set(places))
-    # Only the last event of a block moves the place that a listener resumes from.
-    for (mark, _, data), following in zip(got, [*got[1:], None], strict=True):
-        whole = following is None or following[2]["block"] != data["block"]
-        assert mark == (str(data["block"]) if whole else None)
 
 
 def test_readyz__while_blocks_are_missing__says_so(client: TestClient) -> None:

@@ -1,14 +1,10 @@
-"""Leases, accounts, transactions, and what happens as it happens."""
+"""Leases, accounts, transactions."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Depends, Query
 
 from assay.market.api import models
 from assay.market.api.context import Context, NotFound, context_of
@@ -22,15 +18,12 @@ from assay.market.api.parameters import (
     checked,
     plain_hash,
 )
-from assay.market.queries import accounts
+from assay.market.queries import accounts, events
 from assay.market.queries.pages import Order, one, page
 from assay.market.store.tables import leases
 
 router = APIRouter(tags=["activity"])
 Ctx = Annotated[Context, Depends(context_of)]
-MOST_STREAMS = 200
-KEEP_ALIVE_S = 15.0
-EVENTS_AT_ONCE = 500
 
 
 @router.get("/leases", response_model=models.page_of(models.Lease))
@@ -68,6 +61,16 @@ def lease(ctx: Ctx, lease_id: Number) -> Any:
     return ctx.one(row, models.Lease)
 
 
+@router.get("/leases/{lease_id}/events", response_model=models.page_of(models.ChainEvent))
+def lease_events(ctx: Ctx, lease_id: Number, cursor: Cursor = None, limit: Limit = 25) -> Any:
+    """Everything that the contracts said of a lease, newest first."""
+    with ctx.reading() as connection:
+        if one(connection, leases, lease_id=lease_id) is None:
+            raise NotFound(f"lease {lease_id} has not been opened")
+        found = events.events_of_lease(connection, lease_id, cursor, limit)
+    return ctx.many(found, models.ChainEvent)
+
+
 @router.get("/accounts/{address}", response_model=models.one_of(models.Account))
 def account(ctx: Ctx, address: AddressPath) -> Any:
     """Stake, roles and sums of an account."""
@@ -87,7 +90,7 @@ def account(ctx: Ctx, address: AddressPath) -> Any:
 def account_events(ctx: Ctx, address: AddressPath, cursor: Cursor = None, limit: Limit = 25) -> Any:
     """Events that name an account, newest first."""
     with ctx.reading() as connection:
-        found = accounts.account_events(connection, checked(address), cursor, limit)
+        found = events.events_of_account(connection, checked(address), cursor, limit)
     return ctx.many(found, models.ChainEvent)
 
 
@@ -95,72 +98,7 @@ def account_events(ctx: Ctx, address: AddressPath, cursor: Cursor = None, limit:
 def transaction(ctx: Ctx, transaction: Hash) -> Any:
     """Events of a transaction."""
     with ctx.reading() as connection:
-        found = accounts.transaction_events(connection, plain_hash(transaction))
+        found = events.events_of_transaction(connection, plain_hash(transaction))
     if not found:
         raise NotFound(f"no indexed event comes from transaction {transaction}")
     return ctx.one(found, models.ChainEvent)
-
-
-class Streams:
-    """How many listeners there are."""
-
-    open = 0
-
-
-@router.get(
-    "/stream",
-    response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}}, 503: {"model": models.Failure}},
-)
-async def stream(
-    ctx: Ctx,
-    last_event_id: Annotated[str | None, Header(pattern="^[0-9]{1,18}$")] = None,
-    limit: Annotated[int, Query(ge=0, le=1_000_000, description="End after this many messages; 0 never.")] = 0,
-) -> Any:
-    """Server-sent events: every event of the chain from the newest block on, or from behind Last-Event-ID."""
-    if Streams.open >= MOST_STREAMS:
-        return StreamingResponse(iter([b"retry: 30000\n\n"]), 503, media_type="text/event-stream")
-    after = int(last_event_id) if last_event_id else ctx.status.block
-    return StreamingResponse(_messages(ctx, after, limit), media_type="text/event-stream")
-
-
-async def _messages(ctx: Context, after: int, limit: int) -> AsyncIterator[bytes]:
-    Streams.open += 1
-    sent = 0
-    try:
-        while True:
-            moved = ctx.status.moved
-            block = ctx.status.block
-            if block < after:
-                # The chain was reorganised: whoever listens must look again.
-                after = block
-            while found := await asyncio.to_thread(_events, ctx, after, block):
-                for event, following in zip(found, [*found[1:], None], strict=True):
-                    # A block counts as seen with its last event: who resumes in between gets all of it again.
-                    whole = following is None or following["block"] != event["block"]
-                    yield _message(event["name"], event["block"] if whole else None, models.plain(event))
-                    sent += 1
-                    if limit and sent >= limit:
-                        return
-                after = found[-1]["block"]
-            after = max(after, block)
-            yield _message("at", block, ctx.at())
-            sent += 1
-            if limit and sent >= limit:
-                return
-            try:
-                await asyncio.wait_for(moved.wait(), KEEP_ALIVE_S)
-            except TimeoutError:
-                yield b": still here\n\n"
-    finally:
-        Streams.open -= 1
-
-
-def _events(ctx: Context, after: int, last: int) -> list[dict[str, Any]]:
-    with ctx.reading() as connection:
-        return accounts.events_between(connection, after, last, EVENTS_AT_ONCE)
-
-
-def _message(name: str, number: int | None, data: Any) -> bytes:
-    mark = "" if number is None else f"id: {number}\n"
-    return f"{mark}event: {name}\ndata: {json.dumps(data)}\n\n".encode()

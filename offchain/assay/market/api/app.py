@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from assay.market.api import activity_routes, device_routes, models, network_routes
+from assay.market.api import activity_routes, device_routes, models, network_routes, stream_routes
 from assay.market.api.caching import cache_headers
 from assay.market.api.context import Context, NotFound, context_of
 from assay.market.api.limits import RateLimit
@@ -47,7 +47,7 @@ def metrics(request: Request) -> Response:
         ("assay_market_lag_blocks", "Final blocks not indexed yet", status.lag_blocks),
         ("assay_market_lag_seconds", "Age of the newest indexed block", status.lag_seconds),
         ("assay_market_taken_in", "Rounds that took in offers or contents", status.revision),
-        ("assay_market_streams", "Open event streams", activity_routes.Streams.open),
+        ("assay_market_streams", "Open event streams", stream_routes.Streams.open),
     ):
         Gauge(name, text, registry=registry).set(value)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
@@ -65,7 +65,7 @@ def create_app(context: Context, *, rate: float = 20.0, burst: int = 100, pages:
         redoc_url=None,
     )
     app.state.context = context
-    for routes in (device_routes, network_routes, activity_routes):
+    for routes in (device_routes, network_routes, activity_routes, stream_routes):
         app.include_router(routes.router, prefix="/v1", responses=_FAILURES)  # type: ignore[arg-type]
     app.include_router(health)
     app.add_exception_handler(NotFound, _not_found)

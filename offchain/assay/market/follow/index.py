@@ -18,9 +18,11 @@ from assay.market.projection.events import kept, project
 from assay.market.projection.seats import seats_of_set
 from assay.market.store.metadata import metadata
 from assay.market.store.rows import Change, WorkingSet, roll_back
-from assay.market.store.tables import tips, undo
+from assay.market.store.tables import rollbacks, tips, undo
 
 KEEP_TIPS = 512
+# Not of the index, but of the database and of whoever listens.
+OUTLIVING = ("identity", "rollbacks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +92,8 @@ class Index:
         if record is None:
             return
         place = log.place
-        rows.absent("events", (place.block, place.log_index))
         for change in kept(log, record):
-            if change.table == "event_parties":
-                rows.absent(change.table, change.key)
+            rows.absent(change.table, change.key)
             rows.change(change)
         _apply(rows, project(record, place, rows))
 
@@ -136,15 +136,18 @@ class Index:
         Where the journal does not reach that far the index is emptied, to be read anew from the chain.
         """
         with self._writing, self.engine.begin() as connection:
+            newest = newest_tip(connection)
             target = connection.execute(
                 select(tips).where(tips.c.block <= block).order_by(tips.c.block.desc()).limit(1)
             ).first()
+            if newest is not None and (target is None or target.block < newest.block):
+                _note_rollback(connection, 0 if target is None else target.block, newest)
             if target is not None:
                 roll_back(connection, target.block)
                 connection.execute(delete(tips).where(tips.c.block > target.block))
                 return Tip(target.block, target.hash, target.timestamp)
             for table in reversed(metadata.sorted_tables):
-                if table.name != "identity":
+                if table.name not in OUTLIVING:
                     connection.execute(delete(table))
         return None
 
@@ -158,6 +161,11 @@ def newest_tip(connection: Connection) -> Tip | None:
 def _apply(rows: WorkingSet, changes: Iterable[Change]) -> None:
     for change in changes:
         rows.change(change)
+
+
+def _note_rollback(connection: Connection, block: int, undone: Tip) -> None:
+    last = connection.execute(select(func.max(rollbacks.c.number))).scalar() or 0
+    connection.execute(insert(rollbacks), [{"number": last + 1, "block": block, "undone": undone.hash}])
 
 
 def _note_tip(connection: Connection, tip: Tip) -> None:

@@ -22,7 +22,7 @@ HANDLERS: Mapping[type[Event], Handler] = {
 
 
 def kept(log: Log, record: Event) -> Iterable[Change]:
-    """The rows that keep an event and say whom it names."""
+    """The rows that keep an event and say whom it names, and which lease."""
     place = log.place
     yield Change(
         "events",
@@ -37,6 +37,9 @@ def kept(log: Log, record: Event) -> Iterable[Change]:
     )
     for address in record.parties():
         yield Change("event_parties", (address, place.block, place.log_index))
+    lease_id = getattr(record, "lease_id", None)
+    if lease_id is not None:
+        yield Change("lease_events", (lease_id, place.block, place.log_index))
 
 
 def project(record: Event, place: Place, rows: Rows) -> Iterable[Change]:

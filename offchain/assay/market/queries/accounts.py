@@ -1,17 +1,14 @@
-"""Accounts and transactions: what happened to them."""
+"""Accounts, and what a text names."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, func, select
 
-from assay.market.queries.pages import MOST_ROWS, Order, Page, many, one, page
+from assay.market.queries.pages import one
 from assay.market.store.tables import (
     devices,
-    event_parties,
-    events,
     faults,
     leases,
     measurements,
@@ -47,45 +44,6 @@ def read_account(connection: Connection, address: str) -> dict[str, Any]:
         "proofs": counted(faults, faults.c.reporter),
         "rewards": dict(latest) if latest else None,
     }
-
-
-def account_events(connection: Connection, address: str, cursor: str | None, limit: int) -> Page:
-    """Events that name the account, newest first."""
-    found = page(
-        connection,
-        event_parties,
-        [event_parties.c.address == address],
-        Order("block", descending=True),
-        cursor,
-        limit,
-    )
-    if not found.rows:
-        return found
-    keys = [(row["block"], row["log_index"]) for row in found.rows]
-    matches = or_(*(and_(events.c.block == b, events.c.log_index == n) for b, n in keys))
-    by_key = {(r["block"], r["log_index"]): r for r in many(connection, select(events).where(matches))}
-    return Page([shown_event(by_key[key]) for key in keys if key in by_key], found.next)
-
-
-def transaction_events(connection: Connection, transaction: bytes) -> list[dict[str, Any]]:
-    """Events of a transaction, in order."""
-    query = select(events).where(events.c.transaction == transaction)
-    found = many(connection, query.order_by(events.c.block, events.c.log_index).limit(MOST_ROWS))
-    return [shown_event(row) for row in found]
-
-
-def events_between(connection: Connection, after: int, last: int, about: int) -> list[dict[str, Any]]:
-    """Events above block `after` up to `last`, oldest first: about so many, but whole blocks."""
-    within = (events.c.block > after, events.c.block <= last)
-    far = select(events.c.block).where(*within).order_by(events.c.block, events.c.log_index)
-    edge = connection.execute(far.offset(about - 1).limit(1)).scalar()
-    query = select(events).where(*within, *([] if edge is None else [events.c.block <= edge]))
-    return [shown_event(row) for row in many(connection, query.order_by(events.c.block, events.c.log_index))]
-
-
-def shown_event(row: Any) -> dict[str, Any]:
-    """An event row with its arguments as an object."""
-    return {**row, "arguments": json.loads(row["arguments"])}
 
 
 def what_is(connection: Connection, text: str) -> str | None:

@@ -19,6 +19,12 @@ event_parties = Table(
     key("address", String(42)), key("block", BigInteger), key("log_index", BigInteger),
 )  # fmt: skip
 
+# Most of what the escrow says of a lease names no account.
+lease_events = Table(
+    "lease_events", metadata,
+    key("lease_id", BigInteger), key("block", BigInteger), key("log_index", BigInteger),
+)  # fmt: skip
+
 profiles = Table(
     "profiles", metadata,
     key("profile", BigInteger),
@@ -128,6 +134,6 @@ slashes = Table(
 )  # fmt: skip
 
 CHAIN_TABLES = (
-    events, event_parties, profiles, devices, epochs, leases, stakes, validators, sets, set_seats, faults,
+    events, event_parties, lease_events, profiles, devices, epochs, leases, stakes, validators, sets, set_seats, faults,
     wrong_elements, proof_calls, demands, slashes,
 )  # fmt: skip

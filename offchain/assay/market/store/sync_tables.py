@@ -17,3 +17,7 @@ undo = Table(
     key("tip", BigInteger), key("place", BigInteger),
     text("table_name", 40), text("row_key", 600), text("before", 65536),
 )  # fmt: skip
+
+# What was taken back: everything above `block`, of a branch whose newest batch ended with `undone`. They outlive
+# the index itself, so that whoever listened to it learns of them.
+rollbacks = Table("rollbacks", metadata, key("number", BigInteger), number("block"), digest("undone"))

@@ -7,6 +7,7 @@ from assay.market.store.chain_tables import (
     event_parties,
     events,
     faults,
+    lease_events,
     leases,
     profiles,
     proof_calls,
@@ -28,7 +29,7 @@ from assay.market.store.content_tables import (
     rewards,
     specifications,
 )
-from assay.market.store.sync_tables import identity, tips, undo
+from assay.market.store.sync_tables import identity, rollbacks, tips, undo
 
 __all__ = [
     "batches",
@@ -40,6 +41,7 @@ __all__ = [
     "facet_counts",
     "faults",
     "identity",
+    "lease_events",
     "leases",
     "listings",
     "measurements",
@@ -49,6 +51,7 @@ __all__ = [
     "proof_calls",
     "refusals",
     "rewards",
+    "rollbacks",
     "set_seats",
     "sets",
     "slashes",

@@ -13,8 +13,8 @@ from fastapi.responses import RedirectResponse
 from assay.market.api.context import Context, NotFound, context_of
 from assay.market.api.parameters import Cursor, Hash, Number, SearchQuery, plain_hash
 from assay.market.projection.listings import STATES
-from assay.market.queries import accounts, challenges, devices, search, testimony
-from assay.market.queries.pages import many, one
+from assay.market.queries import accounts, challenges, devices, events, search, testimony
+from assay.market.queries.pages import MOST_ROWS, many, one
 from assay.market.store.tables import demands, epochs, leases, profiles
 from assay.market.web import formats
 from assay.market.web.rendering import Pages
@@ -122,13 +122,7 @@ def lease(request: Request, ctx: Ctx, lease_id: Number) -> Response:
         if row is None:
             raise NotFound(f"Lease {lease_id} has not been opened.")
         found = devices.read_device(connection, row["device_id"])
-        happened = [
-            event
-            for name in ("open_transaction", "start_transaction", "end_transaction")
-            if row[name]
-            for event in accounts.transaction_events(connection, row[name])
-            if event["contract"] == "LeaseEscrow" and event["arguments"].get("leaseId") == str(lease_id)
-        ]
+        happened = events.events_of_lease(connection, lease_id, None, MOST_ROWS)
     values: dict[str, Any] = {"lease": row, "device": found, "events": happened, "now": ctx.status.timestamp}
     return pages_of(request).render(request, "lease.html", **values)
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from assay.market.api.context import Context, NotFound, context_of
 from assay.market.api.parameters import AddressPath, Cursor, Hash, Number, checked, plain_hash
-from assay.market.queries import accounts, challenges, network, testimony
+from assay.market.queries import accounts, challenges, events, network, testimony
 from assay.market.queries.pages import Order, many, one, page
 from assay.market.store.tables import (
     batches,
@@ -104,7 +104,7 @@ def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = N
             connection, select(rewards).where(rewards.c.account == who).order_by(rewards.c.epoch.desc()).limit(100)
         )
         against = network.fault_page(connection, [faults.c.account == who], None, 10)
-        happened = accounts.account_events(connection, who, cursor, 15)
+        happened = events.events_of_account(connection, who, cursor, 15)
         answers = challenges.answers(connection, [row["device_id"] for row in owned])
         asked = challenges.demands_of(connection, demands.c.provider == who)
     return pages_of(request).render(
@@ -127,7 +127,7 @@ def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = N
 def transaction(request: Request, ctx: Ctx, transaction: Hash) -> Response:
     """What a transaction did to the market."""
     with ctx.reading() as connection:
-        found = accounts.transaction_events(connection, plain_hash(transaction))
+        found = events.events_of_transaction(connection, plain_hash(transaction))
         shown = network.fault_page(connection, [faults.c.transaction == plain_hash(transaction)], None, 10)
     if not found:
         raise NotFound(f"No indexed event comes from transaction {transaction}.")

@@ -1,0 +1,140 @@
+"""What happens, as it happens: server-sent events, and what of them is undone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query
+from fastapi.responses import StreamingResponse
+
+from assay.market.api import models
+from assay.market.api.context import Context, context_of
+from assay.market.follow.index import newest_tip
+from assay.market.queries.events import events_between
+from assay.market.queries.rollbacks import Branch, branch_marked, newest_branch, taken_back
+
+router = APIRouter(tags=["activity"])
+Ctx = Annotated[Context, Depends(context_of)]
+MOST_STREAMS = 200
+KEEP_ALIVE_S = 15.0
+EVENTS_AT_ONCE = 500
+
+
+class Streams:
+    """How many listeners there are."""
+
+    open = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a listener is: it has every event up to `block` of a branch; None: of one that is not of this index."""
+
+    block: int
+    branch: Branch | None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What there is behind a position, and the one it leads to: events, nothing yet, or a rollback."""
+
+    at: Position
+    undone: bool
+    events: tuple[dict[str, Any], ...] = ()
+
+
+@router.get(
+    "/stream",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}, 503: {"model": models.Failure}},
+)
+async def stream(
+    ctx: Ctx,
+    last_event_id: Annotated[str | None, Header(pattern="^[0-9]{1,18}(-(0|[0-9a-f]{16}))?$")] = None,
+    limit: Annotated[int, Query(ge=0, le=1_000_000, description="End after this many messages; 0 never.")] = 0,
+) -> Any:
+    """Server-sent events: every event of the chain from the newest block on, or from behind Last-Event-ID.
+
+    `rollback` says that the chain was reorganised: events above its `block` are undone, those that stand follow.
+    `at` says that there is nothing more for now. A plain block as Last-Event-ID is one of the chain as it is now.
+    """
+    if Streams.open >= MOST_STREAMS:
+        return StreamingResponse(iter([b"retry: 30000\n\n"]), 503, media_type="text/event-stream")
+    start = await asyncio.to_thread(position, ctx, last_event_id)
+    return StreamingResponse(messages(ctx, start, limit), media_type="text/event-stream")
+
+
+def position(ctx: Context, event_id: str | None) -> Position:
+    """Where a listener goes on: behind the last message it has, or at the newest block."""
+    block, _, mark = (event_id or "").partition("-")
+    with ctx.reading() as connection:
+        branch = branch_marked(connection, mark) if mark else newest_branch(connection)
+        tip = newest_tip(connection)
+    return Position(int(block) if block else tip.block if tip else 0, branch)
+
+
+async def messages(ctx: Context, at: Position, limit: int = 0) -> AsyncIterator[bytes]:
+    """Events, rollbacks and `at`, without end or `limit` of them."""
+    Streams.open += 1
+    sent = 0
+    try:
+        while True:
+            moved = ctx.status.moved
+            news = await asyncio.to_thread(_news, ctx, at)
+            for message in _written(ctx, news):
+                yield message
+                sent += 1
+                if limit and sent >= limit:
+                    return
+            at = news.at
+            if news.undone or news.events:
+                continue
+            try:
+                await asyncio.wait_for(moved.wait(), KEEP_ALIVE_S)
+            except TimeoutError:
+                yield b": still here\n\n"
+    finally:
+        Streams.open -= 1
+
+
+def _news(ctx: Context, at: Position) -> News:
+    with ctx.reading() as connection:
+        if at.branch is None:
+            return News(Position(0, newest_branch(connection)), undone=True)
+        tip = newest_tip(connection)
+        last = tip.block if tip else 0
+        found = events_between(connection, at.block, last, EVENTS_AT_ONCE)
+        # Asked last: a rollback in between makes what was found doubtful.
+        back = taken_back(connection, at.branch)
+    if back is not None:
+        block, branch = back
+        if block >= at.block:
+            return _news(ctx, Position(at.block, branch))
+        return News(Position(block, branch), undone=True)
+    if last < at.block:
+        # An index that is being read anew, or another that is behind: it is as far as it says.
+        return News(Position(last, at.branch), undone=True)
+    return News(Position(found[-1]["block"] if found else last, at.branch), False, tuple(found))
+
+
+def _written(ctx: Context, news: News) -> list[bytes]:
+    if news.undone:
+        return [_message("rollback", news.at, {"block": news.at.block})]
+    if not news.events:
+        return [_message("at", news.at, ctx.at())]
+    following = [*news.events[1:], None]
+    # A block counts as seen with its last event: who resumes in between gets all of it again.
+    ends = [n is None or n["block"] != e["block"] for e, n in zip(news.events, following, strict=True)]
+    return [
+        _message(e["name"], Position(e["block"], news.at.branch) if end else None, models.plain(e))
+        for e, end in zip(news.events, ends, strict=True)
+    ]
+
+
+def _message(name: str, at: Position | None, data: Any) -> bytes:
+    mark = "" if at is None or at.branch is None else f"id: {at.block}-{at.branch.mark}\n"
+    return f"{mark}event: {name}\ndata: {json.dumps(data)}\n\n".encode()
