@@ -363,12 +363,27 @@ def test_wallet__create__makes_a_key_file_that_opens(assay: Assay, tmp_path: Pat
 
 def test_refund__attested_downtime__is_claimed_first_and_shown(assay: Assay, renter: FakeRenter) -> None:
     renter.down = DowntimeFound((downtime(4), downtime(6)), missing=(5,))
-    ran = assay("refund", "7", "-o", "json")
+    ran = assay("refund", "7", "--past-missing", "-o", "json")
     shown = json.loads(ran.out)
     assert [name for name, _ in renter.calls if name.startswith("refund")] == ["refund_downtime", "refund"]
     assert shown["downtime"] == [{"epoch": number, "seconds": 900, "amount": "0.9"} for number in (4, 6)]
     assert [one["name"] for one in shown["transactions"]] == ["refundDowntime", "refundDowntime", "refund"]
     assert "epoch 4" in ran.err and "line of epoch 5" in ran.err
+
+
+def test_refund__a_line_that_nobody_serves__holds_later_ones_back_and_says_until_when(
+    assay: Assay, renter: FakeRenter
+) -> None:
+    renter.down = DowntimeFound((downtime(4), downtime(6)), missing=(5,), without_from=86_400, without_to=172_800)
+    ran = assay("refund", "7", "-o", "json")
+    assert [one["epoch"] for one in json.loads(ran.out)["downtime"]] == [4]
+    assert "epoch 6 is held back" in ran.err and "1970-01-0" in ran.err and "--past-missing" in ran.err
+
+
+def test_end__that_leaves_free__claims_past_a_missing_line(assay: Assay, renter: FakeRenter) -> None:
+    renter.down, renter.free = DowntimeFound((downtime(4), downtime(6)), missing=(5,)), True
+    shown = json.loads(assay("end", "7", "--yes", "-o", "json").out)
+    assert [one["epoch"] for one in shown["downtime"]] == [4, 6]
 
 
 def test_refund__no_downtime_wanted__claims_none(assay: Assay, renter: FakeRenter) -> None:
