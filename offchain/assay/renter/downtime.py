@@ -43,8 +43,8 @@ class DowntimeFound:
     """What can be claimed now, in the order in which the escrow takes it, and the epochs whose lines nobody serves.
 
     The escrow takes no epoch before one it has taken: claiming past a missing one gives that one up. The chain's times
-    `without_from` and `without_to`, in seconds, bound when what is `held` back for it can be claimed and nothing be given
-    up.
+    `without_from` and `without_to`, in seconds, bound when what is `held` back for it can be claimed and nothing be
+    given up.
     """
 
     claimable: tuple[Downtime, ...] = ()
