@@ -120,6 +120,8 @@ class Renter:
         found = await self._discovery.search(wanted, order)
         if apart:
             return spread(found, count)
+        if not found:
+            raise NoDevice("no device on offer answers to this: fewer filters, or look again after the next epoch")
         if len(found) < count:
             raise NoDevice(f"{count} devices were asked for, {len(found)} on offer answer to it: ask for less")
         return found[:count]

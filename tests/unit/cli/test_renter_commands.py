@@ -16,6 +16,7 @@ from assay.chain.errors import BadDeployment, KeyFileError, UnreachableChain
 from assay.renter import errors
 from assay.renter.downtime import DowntimeFound
 from assay.renter.provider_session import JobState
+from assay.renter.steps import Step, StepName
 
 from .conftest import FakeRenter, Ran, downtime
 
@@ -211,10 +212,20 @@ def test_rent__chain_fails_in_the_middle__says_how_to_go_on(assay: Assay, renter
 
 
 def test_rent__proof_rejected__ends_with_4_and_says_that_it_cost_nothing(assay: Assay, renter: FakeRenter) -> None:
-    renter.fails["rent"] = errors.ProofRejected("the handover proof does not verify: row 3")
+    def rejected(one: object, deposit: int, min_score: int, on_step: Callable[[Step], None]) -> None:
+        on_step(Step(StepName.deposit, "lease 7 is open", 1.0))
+        raise errors.ProofRejected("the handover proof does not verify: row 3")
+
+    renter.answers = {**renter.answers, "rent": rejected}
     ran = assay("rent", "0x010101", "--yes")
     assert ran.status == 4
     assert "nothing has streamed" in ran.err and "row 3" in ran.err
+
+
+def test_rent__fails_before_a_lease_is_open__says_nothing_of_one(assay: Assay, renter: FakeRenter) -> None:
+    renter.fails["rent"] = errors.BadInput("holds 0 USD, 3.6 are needed")
+    ran = assay("rent", "0x010101", "--yes")
+    assert ran.status == 2 and "holds 0 USD" in ran.err and "cancelled" not in ran.err
 
 
 def test_rent__open_lease__is_gone_on_with(assay: Assay, renter: FakeRenter) -> None:
