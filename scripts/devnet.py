@@ -18,6 +18,7 @@ from assay.devnet.up import keep_running
 
 FOLDER = Path("build/devnet")
 RENTERS = ("renter", "ada", "ben")
+GUESTS = ("guest",)
 
 
 @click.group()
@@ -78,5 +79,5 @@ def demo(folder: Path, out: Path, port: int | None, serve: bool | None, epoch_se
 @EpochSeconds
 def up(folder: Path, port: int, epoch_seconds: int) -> None:
     """Leave a network running and print where and with which keys."""
-    plan = NetworkPlan(folder=folder, port=port, renters=RENTERS, epoch_seconds=epoch_seconds)
+    plan = NetworkPlan(folder=folder, port=port, renters=RENTERS, guests=GUESTS, epoch_seconds=epoch_seconds)
     _finish(keep_running(plan))

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 PLAN_COLUMNS = {"name": "transaction", "to": "to", "calldata": "calldata"}
 Downtimes = Annotated[bool, typer.Option("--downtime/--no-downtime", help="also claim downtime that reports attest")]
+PastMissing = Annotated[
+    bool, typer.Option("--past-missing", help="give up downtime whose line nobody serves, to claim what came later now")
+]
 OPEN = (LeaseStatus.PENDING, LeaseStatus.ACTIVE)
 
 
@@ -91,6 +94,7 @@ async def end(
     asking: Asking,
     refund: Annotated[bool, typer.Option("--refund/--no-refund", help="also collect the rest of the deposit")] = True,
     downtime: Downtimes = True,
+    past_missing: PastMissing = False,
     output: Output = OutputFormat.table,
 ) -> None:
     """End a lease now and collect what is left of its deposit; one that has not started is cancelled.
@@ -101,15 +105,18 @@ async def end(
 
     async with connection.renter() as renter:
         if asking.dry_run:
-            plan = await renter.plan_downtime(lease) if downtime else []
+            plan = await renter.plan_downtime(lease, past_missing) if downtime else []
             plan += [*await renter.plan_end(lease), *(await renter.plan_refund(lease) if refund else [])]
             return show_rows("transactions", planned_json(plan), PLAN_COLUMNS, output)
         found = await renter.lease(lease)
         require_endable(found, renter.address)
         # What is left of a deposit is the renter's, also where the provider ends the lease.
         refund = refund and found.renter.lower() == renter.address.lower()
-        asking.confirm(await _ending(renter, lease, downtime))
-        found_down, done = await _claim_downtime(renter, lease) if downtime else (DowntimeFound(), [])
+        free = downtime and await renter.leaves_free(lease)
+        asking.confirm(await _ending(renter, lease, free))
+        # What a missing line may hold is worth less than leaving free.
+        past_missing = past_missing or free
+        found_down, done = await _claim_downtime(renter, lease, past_missing) if downtime else (DowntimeFound(), [])
         done, refunded = [*done, await renter.end(lease)], 0
         if refund and await renter.refundable(lease):
             refunded, sent = await renter.refund(lease)
@@ -134,6 +141,7 @@ async def refund(
     asking: Asking,
     receiver: Annotated[str | None, typer.Option("--receiver", help="who is paid; default the wallet")] = None,
     downtime: Downtimes = True,
+    past_missing: PastMissing = False,
     output: Output = OutputFormat.table,
 ) -> None:
     """Collect what the escrow owes back: the rest of a deposit, a forfeited bond, downtime that reports attest."""
@@ -143,12 +151,12 @@ async def refund(
     to = parse_address(receiver, "--receiver") if receiver else None
     async with connection.renter() as renter:
         if asking.dry_run:
-            plan = await renter.plan_downtime(lease) if downtime else []
+            plan = await renter.plan_downtime(lease, past_missing) if downtime else []
             if not plan and not await renter.refundable(lease):
                 raise BadInput(f"nothing of lease {lease} is refundable now")
             plan += await renter.plan_refund(lease, to)
             return show_rows("transactions", planned_json(plan), PLAN_COLUMNS, output)
-        found, done = await _claim_downtime(renter, lease) if downtime else (DowntimeFound(), [])
+        found, done = await _claim_downtime(renter, lease, past_missing) if downtime else (DowntimeFound(), [])
         amount, paid = await renter.refund(lease, to)
         decimals = await Erc20(renter.chain, (await renter.lease(lease)).token).decimals()
     values = {"leaseId": lease, "refunded": show_amount(amount, decimals), "baseUnits": str(amount)}
@@ -156,9 +164,9 @@ async def refund(
     show({**values, "transactions": transactions_json([*done, paid])}, output)
 
 
-async def _claim_downtime(renter: Renter, lease: int) -> tuple[DowntimeFound, list[Done]]:
+async def _claim_downtime(renter: Renter, lease: int, past_missing: bool) -> tuple[DowntimeFound, list[Done]]:
     """Has attested downtime credited; says on standard error what was, and what nobody serves."""
-    found, done = await renter.refund_downtime(lease)
+    found, done = await renter.refund_downtime(lease, past_missing)
     for one in found.claimable:
         note(f"epoch {one.epoch}: the reports attest {one.seconds} s of downtime, claimed")
     _tell_missing(found)
@@ -169,6 +177,15 @@ def _tell_missing(found: DowntimeFound) -> None:
     if found.missing:
         epochs = ", ".join(str(epoch) for epoch in found.missing)
         note(f"nobody serves this device's line of epoch {epochs}: downtime there, if any, was not claimed")
+    if found.held:
+        from assay.cli.renter_texts import moment
+
+        held = ", ".join(str(one.epoch) for one in found.held)
+        note(
+            f"epoch {held} is held back for it, since claiming it first would give up what comes before: refund again "
+            f"once it is served, or from {moment(found.without_from)} to {moment(found.without_to)} without it; "
+            "--past-missing claims now"
+        )
 
 
 async def _row(renter: Renter, lease: Lease) -> dict[str, Any]:
@@ -180,10 +197,10 @@ async def _row(renter: Renter, lease: Lease) -> dict[str, Any]:
     return lease_json(lease, streamed, decimals, time.time())
 
 
-async def _ending(renter: Renter, lease_id: int, downtime: bool) -> str:
+async def _ending(renter: Renter, lease_id: int, free: bool) -> str:
     """What ending costs, as a question."""
     lease = await renter.lease(lease_id)
-    if downtime and await renter.leaves_free(lease_id):
+    if free:
         return (
             f"End lease {lease_id}? Its device was down for longer than the escrow allows: it ends free, with the bond."
         )

@@ -123,10 +123,17 @@ async def _rent_one(renter: Renter, listing: Listing, seconds: int, min_score: i
             "deposit": str(deposit),
             "transactions": transactions_json(sent),
         }
+    opened: list[Step] = []
+
+    def on_step(step: Step) -> None:
+        opened.append(step)
+        tell_step(step)
+
     try:
-        return {**rented_json(await renter.rent(listing, deposit, min_score, tell_step), deposit), "seconds": seconds}
+        return {**rented_json(await renter.rent(listing, deposit, min_score, on_step), deposit), "seconds": seconds}
     except RenterError:
-        note("nothing has streamed; a lease that was opened is cancelled and its deposit paid back")
+        if opened:
+            note("nothing has streamed; the lease that was opened is cancelled and its deposit paid back")
         raise
     except (ChainError, asyncio.CancelledError):
         note(

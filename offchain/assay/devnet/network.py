@@ -31,6 +31,7 @@ TOKENS_EACH = 10**24  # network token, base units
 DOLLARS_EACH = 10**10  # test dollars, 6 decimals: 10,000
 HONEST, CHEATING = "cpu", "skipped-rows:0.3"
 PRICE_PER_HOUR = {"north": "3.20", "south": "2.40", "cheat": "0.60"}  # test dollars
+REGIONS = {"north": "eu-north", "south": "eu-south"}
 # A lease of half a minute is worth cents; the fee's floor must not eat it.
 FEE_FLOORS = [{"token": "NetworkToken", "feeFloor": "1e16"}, {"token": "TestToken", "feeFloor": 100}]
 
@@ -49,6 +50,7 @@ class NetworkPlan:
     providers: tuple[str, ...] = ("north", "south", "cheat")
     skips_rows: frozenset[str] = frozenset({"cheat"})
     renters: tuple[str, ...] = ("renter",)
+    guests: tuple[str, ...] = ()  # have money, and nothing acts for them
     epoch_seconds: int = EPOCH_SECONDS
 
     @property
@@ -167,7 +169,7 @@ def _validators(plan: NetworkPlan) -> list[str]:
 
 
 def _participants(plan: NetworkPlan, workspace: Workspace) -> dict[str, Participant]:
-    names = ["deployer", "guardian", *_validators(plan), *plan.providers, "watcher", *plan.renters]
+    names = ["deployer", "guardian", *_validators(plan), *plan.providers, "watcher", *plan.renters, *plan.guests]
     password = workspace.password_file.read_text()
     return {name: participant(name, index, workspace.keys, password) for index, name in enumerate(names)}
 
@@ -200,7 +202,8 @@ async def _join(network: Network, name: str) -> None:
 
 
 async def _enrol(network: Network, name: str) -> None:
-    await network.assay(name, "provider", "enrol", "--endpoint", network.endpoints[name])
+    where = ["--endpoint", network.endpoints[name], "--region", REGIONS.get(name, "")]
+    await network.assay(name, "provider", "enrol", *where)
 
 
 def _start_daemons(plan: NetworkPlan, network: Network) -> None:

@@ -27,6 +27,8 @@ async def keep_running(plan: NetworkPlan) -> None:
             f"key files {workspace.keys}/NAME.json, their password {workspace.password_file}\n"
             f"logs {workspace.logs}   Ctrl-C stops everything\n"
             f"the market's pages: {network.endpoints['market']}",
+            *(f"\n{_how_to_rent(network, guest)}" for guest in plan.guests),
+            sep="\n",
             highlight=False,
             soft_wrap=True,
         )
@@ -38,6 +40,21 @@ async def keep_running(plan: NetworkPlan) -> None:
                 group.create_task(until_a_process_ends(processes))
         except* DevnetError as failures:
             raise failures.exceptions[0] from None
+
+
+def _how_to_rent(network: Network, guest: str) -> str:
+    """What a guest types in another terminal; the accounts of the others send by themselves."""
+    workspace = network.workspace
+    options = {
+        "rpc": network.url, "deployment": workspace.deployment, "market": network.endpoints["market"],
+        "key-file": network.participants[guest].key_file, "password-file": workspace.password_file,
+        "data-dir": workspace.data / guest,
+    }  # fmt: skip
+    given = " ".join(f"--{name} {value}" for name, value in options.items())
+    return (
+        f"To rent as {guest!r}, in another terminal (. .venv/bin/activate):\n"
+        f"assay context set devnet {given}\nassay context use devnet && assay search"
+    )
 
 
 def _participants(network: Network) -> Table:

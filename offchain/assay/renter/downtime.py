@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assay.chain.client import Chain, ContractCall
 from assay.chain.epochs import Phase, Timing, read_epoch_state, read_timing
@@ -40,10 +40,23 @@ class Downtime:
 
 @dataclass(frozen=True)
 class DowntimeFound:
-    """What can be claimed now, in the order in which the escrow takes it, and the epochs whose lines nobody serves."""
+    """What can be claimed now, in the order in which the escrow takes it, and the epochs whose lines nobody serves.
+
+    The escrow takes no epoch before one it has taken: claiming past a missing one gives that one up. The chain's times
+    `without_from` and `without_to`, in seconds, bound when what is `held` back for it can be claimed and nothing be
+    given up.
+    """
 
     claimable: tuple[Downtime, ...] = ()
     missing: tuple[int, ...] = ()
+    without_from: int = 0
+    without_to: int = 0
+    held: tuple[Downtime, ...] = ()
+
+    def up_to_missing(self) -> DowntimeFound:
+        """The same with those after a missing one held back."""
+        after = tuple(one for one in self.claimable if self.missing and one.epoch > self.missing[0])
+        return replace(self, claimable=self.claimable[: len(self.claimable) - len(after)], held=after)
 
     @property
     def seconds(self) -> int:
@@ -91,4 +104,9 @@ async def find_downtime(chain: Chain, lease_id: int, line_of: LineOf) -> Downtim
     reported = [state for state in states if state.phase is Phase.REPORTED]
     lines = await asyncio.gather(*(line_of(one.epoch, one.devices_root, lease.device_id) for one in reported))
     missing = tuple(state.epoch for state, line in zip(reported, lines, strict=True) if line is None)
-    return DowntimeFound(attested(lease, timing, (line for line in lines if line is not None)), missing)
+    found = DowntimeFound(attested(lease, timing, (line for line in lines if line is not None)), missing)
+    if not (held := found.up_to_missing().held):
+        return found
+    # The escrow takes an epoch until its holdback is over, counted from its start.
+    from_, to = timing.start(missing[0]) + int(holdback) + 1, timing.start(held[0].epoch) + int(holdback)
+    return replace(found, without_from=from_, without_to=to)

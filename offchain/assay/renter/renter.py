@@ -120,6 +120,8 @@ class Renter:
         found = await self._discovery.search(wanted, order)
         if apart:
             return spread(found, count)
+        if not found:
+            raise NoDevice("no device on offer answers to this: fewer filters, or look again after the next epoch")
         if len(found) < count:
             raise NoDevice(f"{count} devices were asked for, {len(found)} on offer answer to it: ask for less")
         return found[:count]
@@ -271,10 +273,13 @@ class Renter:
 
         return await find_downtime(self.chain, lease_id, line)
 
-    async def refund_downtime(self, lease_id: int) -> tuple[DowntimeFound, list[Done]]:
-        """Has the escrow credit all of that, epoch by epoch; `refund` pays it out. Beyond the escrow's `maxDowntime`
-        that frees the renter of the least duration and forfeits the bond to it: do it before `end`."""
+    async def refund_downtime(self, lease_id: int, past_missing: bool = False) -> tuple[DowntimeFound, list[Done]]:
+        """Has the escrow credit that, epoch by epoch, up to one whose line nobody serves, or with `past_missing` all;
+        `refund` pays it out. Beyond the escrow's `maxDowntime` that frees the renter of the least duration and forfeits
+        the bond to it: do it before `end`."""
         found = await self.downtime(lease_id)
+        if not past_missing:
+            found = found.up_to_missing()
         if not found.claimable:
             return found, []
         async with self.sending() as wallet:
@@ -336,9 +341,11 @@ class Renter:
         require_endable(lease, self._key.address if self._key else None)
         return [planned_call(self.chain, end_call(lease_id, lease.status))]
 
-    async def plan_downtime(self, lease_id: int) -> list[Planned]:
+    async def plan_downtime(self, lease_id: int, past_missing: bool = False) -> list[Planned]:
         """The transactions that `refund_downtime` would send."""
-        return [planned_call(self.chain, one.call(lease_id)) for one in (await self.downtime(lease_id)).claimable]
+        found = await self.downtime(lease_id)
+        claimed = found if past_missing else found.up_to_missing()
+        return [planned_call(self.chain, one.call(lease_id)) for one in claimed.claimable]
 
     async def plan_refund(self, lease_id: int, receiver: str | None = None) -> list[Planned]:
         """The transaction that `refund` would send."""
@@ -385,7 +392,8 @@ class Renter:
     async def _downtime_before_end(self, lease_id: int, tell: Callable[[str], None]) -> None:
         # Ending must not wait for this: what is not credited now still can be afterwards, except the freedom to leave.
         try:
-            await self.refund_downtime(lease_id)
+            # What a missing line may hold is worth less than leaving free.
+            await self.refund_downtime(lease_id, await self.leaves_free(lease_id))
         except (ChainError, RenterError) as error:
             tell(f"downtime was not claimed before the end: {error}")
 

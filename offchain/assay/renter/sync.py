@@ -224,9 +224,9 @@ class SyncRenter:
         """The downtime of a lease that reports attest and the escrow gives back now, each line proven."""
         return self._run(self._renter.downtime(lease_id))
 
-    def refund_downtime(self, lease_id: int) -> tuple[DowntimeFound, list[Done]]:
-        """Has the escrow credit all of that, epoch by epoch; `refund` pays it out."""
-        return self._run(self._renter.refund_downtime(lease_id))
+    def refund_downtime(self, lease_id: int, past_missing: bool = False) -> tuple[DowntimeFound, list[Done]]:
+        """Has the escrow credit that, up to an epoch whose line nobody serves or all; `refund` pays it out."""
+        return self._run(self._renter.refund_downtime(lease_id, past_missing))
 
     def leaves_free(self, lease_id: int) -> bool:
         """Whether the renter may leave before the least duration, and takes the bond, for the device's downtime."""
@@ -248,9 +248,9 @@ class SyncRenter:
         """The transaction that `end` would send."""
         return self._run(self._renter.plan_end(lease_id))
 
-    def plan_downtime(self, lease_id: int) -> list[Planned]:
+    def plan_downtime(self, lease_id: int, past_missing: bool = False) -> list[Planned]:
         """The transactions that `refund_downtime` would send."""
-        return self._run(self._renter.plan_downtime(lease_id))
+        return self._run(self._renter.plan_downtime(lease_id, past_missing))
 
     def plan_refund(self, lease_id: int, receiver: str | None = None) -> list[Planned]:
         """The transaction that `refund` would send."""

@@ -119,10 +119,7 @@ class FakeRenter:
             "streamed": lambda lease_id: 1_500_000,
             "session": lambda lease_id: self.a_session,
             "downtime": lambda lease_id: self.down,
-            "refund_downtime": lambda lease_id: (
-                self.down,
-                [Done("refundDowntime", "0xdd", 90_000) for _ in self.down.claimable],
-            ),
+            "refund_downtime": self._refund_downtime,
             "leaves_free": lambda lease_id: self.free,
             "plan_downtime": lambda *a: [
                 Planned("LeaseEscrow.refundDowntime", "0xescrow", "0x0badcafe") for _ in self.down.claimable
@@ -155,6 +152,10 @@ class FakeRenter:
 
     def asked(self, name: str) -> list[tuple[Any, ...]]:
         return [arguments for called, arguments in self.calls if called == name]
+
+    def _refund_downtime(self, lease_id: int, past_missing: bool = False) -> tuple[DowntimeFound, list[Done]]:
+        found = self.down if past_missing else self.down.up_to_missing()
+        return found, [Done("refundDowntime", "0xdd", 90_000) for _ in found.claimable]
 
     def _rent(self, one: Listing, deposit: int, min_score: int, on_step: Callable[[Step], None]) -> Rented:
         on_step(Step(StepName.deposit, "lease 7 is open", 1.0))

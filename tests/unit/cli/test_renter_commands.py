@@ -16,6 +16,7 @@ from assay.chain.errors import BadDeployment, KeyFileError, UnreachableChain
 from assay.renter import errors
 from assay.renter.downtime import DowntimeFound
 from assay.renter.provider_session import JobState
+from assay.renter.steps import Step, StepName
 
 from .conftest import FakeRenter, Ran, downtime
 
@@ -211,10 +212,20 @@ def test_rent__chain_fails_in_the_middle__says_how_to_go_on(assay: Assay, renter
 
 
 def test_rent__proof_rejected__ends_with_4_and_says_that_it_cost_nothing(assay: Assay, renter: FakeRenter) -> None:
-    renter.fails["rent"] = errors.ProofRejected("the handover proof does not verify: row 3")
+    def rejected(one: object, deposit: int, min_score: int, on_step: Callable[[Step], None]) -> None:
+        on_step(Step(StepName.deposit, "lease 7 is open", 1.0))
+        raise errors.ProofRejected("the handover proof does not verify: row 3")
+
+    renter.answers = {**renter.answers, "rent": rejected}
     ran = assay("rent", "0x010101", "--yes")
     assert ran.status == 4
     assert "nothing has streamed" in ran.err and "row 3" in ran.err
+
+
+def test_rent__fails_before_a_lease_is_open__says_nothing_of_one(assay: Assay, renter: FakeRenter) -> None:
+    renter.fails["rent"] = errors.BadInput("holds 0 USD, 3.6 are needed")
+    ran = assay("rent", "0x010101", "--yes")
+    assert ran.status == 2 and "holds 0 USD" in ran.err and "cancelled" not in ran.err
 
 
 def test_rent__open_lease__is_gone_on_with(assay: Assay, renter: FakeRenter) -> None:
@@ -363,12 +374,27 @@ def test_wallet__create__makes_a_key_file_that_opens(assay: Assay, tmp_path: Pat
 
 def test_refund__attested_downtime__is_claimed_first_and_shown(assay: Assay, renter: FakeRenter) -> None:
     renter.down = DowntimeFound((downtime(4), downtime(6)), missing=(5,))
-    ran = assay("refund", "7", "-o", "json")
+    ran = assay("refund", "7", "--past-missing", "-o", "json")
     shown = json.loads(ran.out)
     assert [name for name, _ in renter.calls if name.startswith("refund")] == ["refund_downtime", "refund"]
     assert shown["downtime"] == [{"epoch": number, "seconds": 900, "amount": "0.9"} for number in (4, 6)]
     assert [one["name"] for one in shown["transactions"]] == ["refundDowntime", "refundDowntime", "refund"]
     assert "epoch 4" in ran.err and "line of epoch 5" in ran.err
+
+
+def test_refund__a_line_that_nobody_serves__holds_later_ones_back_and_says_until_when(
+    assay: Assay, renter: FakeRenter
+) -> None:
+    renter.down = DowntimeFound((downtime(4), downtime(6)), missing=(5,), without_from=86_400, without_to=172_800)
+    ran = assay("refund", "7", "-o", "json")
+    assert [one["epoch"] for one in json.loads(ran.out)["downtime"]] == [4]
+    assert "epoch 6 is held back" in ran.err and "1970-01-0" in ran.err and "--past-missing" in ran.err
+
+
+def test_end__that_leaves_free__claims_past_a_missing_line(assay: Assay, renter: FakeRenter) -> None:
+    renter.down, renter.free = DowntimeFound((downtime(4), downtime(6)), missing=(5,)), True
+    shown = json.loads(assay("end", "7", "--yes", "-o", "json").out)
+    assert [one["epoch"] for one in shown["downtime"]] == [4, 6]
 
 
 def test_refund__no_downtime_wanted__claims_none(assay: Assay, renter: FakeRenter) -> None:

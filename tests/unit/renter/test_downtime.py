@@ -8,12 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from assay.chain.epochs import Timing
+from assay.chain.epochs import Phase, Timing
 from assay.chain.errors import UnreachableChain
 from assay.chain.leases import Lease, LeaseStatus
 from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.report_lines import Measured
-from assay.renter.downtime import DowntimeFound, attested, open_epochs
+from assay.renter import downtime
+from assay.renter.downtime import DowntimeFound, attested, find_downtime, open_epochs
 from assay.renter.errors import Unreachable
 from assay.renter.keeping import Move, Policy
 from assay.renter.renter import Renter
@@ -23,6 +24,7 @@ GENESIS = 1_000_000
 DEVICE = bytes([1]) * 32
 TIMING = Timing(GENESIS, HOUR, 60, 120, 180, 1_800, 2, HOUR)
 HOLDBACK = 3 * HOUR
+READS = ("lease", "alive", "leaves_free")
 
 
 def at(epoch: float) -> int:
@@ -76,6 +78,38 @@ def test_attested__seconds_and_money__are_rounded_down_as_the_escrow_does() -> N
     assert (one.seconds, one.amount) == (3, 0)
 
 
+@pytest.mark.parametrize(
+    ("missing", "claimed", "held"),
+    [((), [2, 4, 5], []), ((3,), [2], [4, 5]), ((1, 3), [], [2, 4, 5]), ((6,), [2, 4, 5], [])],
+)
+def test_up_to_missing__later_ones__are_held_back(
+    missing: tuple[int, ...], claimed: list[int], held: list[int]
+) -> None:
+    found = DowntimeFound(attested(LEASE, TIMING, [line(2), line(4), line(5)]), missing).up_to_missing()
+    assert ([one.epoch for one in found.claimable], [one.epoch for one in found.held]) == (claimed, held)
+
+
+async def test_find_downtime__a_line_missing__bounds_when_the_next_can_be_claimed_without_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def read(value: object) -> object:
+        return value
+
+    reported = SimpleNamespace(phase=Phase.REPORTED, devices_root=bytes(32))
+    chain = SimpleNamespace(head=lambda: read(SimpleNamespace(timestamp=at(5))), call=lambda *a, **k: read(HOLDBACK))
+    monkeypatch.setattr(downtime, "read_lease", lambda *a: read(LEASE))
+    monkeypatch.setattr(downtime, "read_timing", lambda *a: read(TIMING))
+    monkeypatch.setattr(
+        downtime, "read_epoch_state", lambda chain, epoch, at: read(SimpleNamespace(epoch=epoch, **vars(reported)))
+    )
+    found = await find_downtime(chain, 7, lambda epoch, root, device: read(None if epoch == 2 else line(epoch)))  # type: ignore[arg-type]
+    assert (found.missing, [one.epoch for one in found.claimable]) == ((2,), [3, 4])
+    assert (found.without_from, found.without_to) == (at(2) + HOLDBACK + 1, at(3) + HOLDBACK)
+    # In between the missing one is not asked for any more, and the next one still is.
+    assert open_epochs(LEASE, TIMING, HOLDBACK, found.without_from)[0] == 3
+    assert open_epochs(LEASE, TIMING, HOLDBACK, found.without_to)[0] == 3
+
+
 def test_call__names_the_lease_the_leaf_and_its_proof() -> None:
     (one,) = attested(LEASE, TIMING, [line(2)])
     call = one.call(7)
@@ -106,11 +140,17 @@ async def test_keep__device_silent__claims_downtime_before_it_ends_and_ends_also
     renter._clock, renter._sleep = lambda: now[0], sleep
     renter._key = SimpleNamespace(address=LEASE.renter)  # type: ignore[assignment]
     for name, result, error in (
-        ("lease", LEASE, None), ("alive", False, None), ("refund_downtime", (DowntimeFound(), []), fails),
+        ("lease", LEASE, None), ("alive", False, None), ("leaves_free", False, None),
+        ("refund_downtime", (DowntimeFound(), []), fails),
         ("end", None, None), ("refundable", 5, None), ("refund", None, None),
     ):  # fmt: skip
         setattr(renter, name, step(name, result, error))
     told: list[str] = []
     assert await renter.keep(7, Policy(margin=1, step=1, cap=0, patience=20), 10, told.append) is Move.END
-    assert [one for one in did if one not in ("lease", "alive")] == ["refund_downtime", "end", "refundable", "refund"]
+    assert [one for one in did if one not in READS] == [
+        "refund_downtime",
+        "end",
+        "refundable",
+        "refund",
+    ]
     assert any("downtime was not claimed" in one for one in told) == (fails is not None)
