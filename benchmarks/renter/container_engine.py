@@ -27,6 +27,7 @@ def engine_available() -> bool:
 @contextmanager
 def container_engine(folder: Path) -> Iterator[dict[str, str]]:
     """The variables that point a provider at the engine, for the time of a `with` block."""
+    folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "containers.conf").write_text(CONFIGURATION)
     environment = {**os.environ, "CONTAINERS_CONF": str(folder / "containers.conf")}

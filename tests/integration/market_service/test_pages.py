@@ -49,10 +49,6 @@ def examined(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(bypass_csp=True)
     context.add_init_script(SHIFTS)
     page = context.new_page()
-    # Every load is a first visit: with files at hand nothing has the time to shift.
-    session = context.new_cdp_session(page)
-    session.send("Network.enable")
-    session.send("Network.setCacheDisabled", {"cacheDisabled": True})
     yield page
     context.close()
 
@@ -72,6 +68,8 @@ def test_page__on_a_desk_and_a_phone_in_either_scheme__fits_stays_put_and_has_no
     examined: Page, market_url: str, name: str
 ) -> None:
     page = examined
+    # A first visit: with all files at hand nothing would have the time to shift.
+    page.context.new_cdp_session(page).send("Network.clearBrowserCache")
     violations, shifts, beyond = {}, {}, {}
     for scheme, width in FORMS:
         look(page, scheme, width)
