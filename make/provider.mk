@@ -12,8 +12,14 @@ examples: setup ## Run the example jobs on this machine, without a lease
 	python examples/render_frames.py
 	python examples/serve_model.py
 
+# Volumes of leases whose grace has not passed.
+UNMOUNTED := awk '$$2 ~ "$(CURDIR)/build/bench-renter/" {print $$2}' /proc/mounts | xargs -r umount
+
 bench-renter: build ## From `assay rent` to a prompt, and how soon log lines arrive
+	@$(UNMOUNTED)
+	rm -rf build/bench-renter
 	python -m benchmarks.renter.rent_to_prompt
+	@$(UNMOUNTED)
 
 test-deep-provider: build ## Notebooks in a browser; the example jobs on a lease, in containers
 	pytest -p no:ape_test tests/integration/provider -m deep

@@ -23,7 +23,7 @@ class ProviderSettings(BaseSettings):
     key_file: Path = Path("provider.json")
     password_file: Path | None = None
     device_key: Annotated[list[Path], NoDecode] = []
-    data_dir: Path = Path("provider-data")
+    data_dir: Annotated[Path, Field(validate_default=True)] = Path("provider-data")
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535)] = 8700
     ssh_port: Annotated[int | None, Field(ge=1, le=65_535)] = None
@@ -60,6 +60,12 @@ class ProviderSettings(BaseSettings):
         if not isinstance(value, str):
             return value
         return [part.strip() for part in value.split(",") if part.strip()]
+
+    @field_validator("data_dir")
+    @classmethod
+    def _whole(cls, path: Path) -> Path:
+        # An engine takes what is not absolute for the name of a volume of its own.
+        return path.absolute()
 
     @property
     def devices_dir(self) -> Path:
