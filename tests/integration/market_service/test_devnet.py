@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from assay.signing.witness import RUNTIME_VARIABLE
+
 from .wallet import inject
 
 pytestmark = pytest.mark.deep
@@ -64,8 +66,10 @@ def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
         port = probe.getsockname()[1]
     log = folder / "printed"
     command = ["ape", "run", "devnet", "up", "--folder", str(folder), "--port", str(port), "--epoch-seconds", "32"]
+    # Every local network has the same seats: one that runs beside this one holds their witnesses.
+    apart = os.environ | {RUNTIME_VARIABLE: str(folder / "runtime")}
     with log.open("w") as output:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(command, cwd=ROOT, env=apart, stdout=output, stderr=output, start_new_session=True)
     try:
         deadline = time.monotonic() + START_SECONDS
         while not (found := re.search(r"the market's pages: (http://\S+)", log.read_text())):
