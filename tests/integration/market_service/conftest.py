@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from .seeded import seeded_context, served
+from .seeded import served, shared_context
 
+# A page lives for a second or two here: optimising its scripts takes longer than running them.
+ARGUMENTS = ("--no-sandbox", "--js-flags=--no-turbofan")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="session")
 def market_url() -> Iterator[str]:
-    context = seeded_context("sqlite://", int(time.time()) - 3)
-    with served(context) as url:
+    with served(shared_context()) as url:
         yield url
 
 
@@ -26,19 +26,26 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium here: install Debian's package chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+@pytest.fixture(scope="session")
+def visitor(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(visitor: BrowserContext) -> Iterator[Page]:
+    """A tab of its own; what scripts and wallets leave in it goes with it."""
+    page = visitor.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
     yield page
-    context.close()
+    page.close()
     # A page or a lease that is not there yet answers 404, which browsers report.
     assert [p for p in problems if "404" not in p] == []

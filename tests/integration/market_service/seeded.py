@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import uvicorn
@@ -274,6 +275,12 @@ def seeded_context(database: str, now: int) -> Context:
         "encode": lambda contract, function, arguments: (contracts.get(contract, contract), h(function)),
     }
     return Context(engine, status, SearchTable(engine), links=links)
+
+
+@cache
+def shared_context() -> Context:
+    """One for all tests that only read."""
+    return seeded_context("sqlite://", int(time.time()) - 3)
 
 
 @contextmanager

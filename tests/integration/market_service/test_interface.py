@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
@@ -11,9 +9,9 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from assay.market.api.app import create_app
 
-from .seeded import seeded_context
+from .seeded import shared_context
 
-app = create_app(seeded_context("sqlite://", int(time.time()) - 3), rate=1e9, burst=1 << 30, pages=False)
+app = create_app(shared_context(), rate=1e9, burst=1 << 30, pages=False)
 schema = schemathesis.openapi.from_asgi("/v1/openapi.json", app)
 # The stream never ends by itself; it has a test of its own.
 described = schema.exclude(path="/v1/stream")
