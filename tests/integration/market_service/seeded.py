@@ -193,7 +193,7 @@ def history(genesis: int) -> tuple[list[tuple[int, Event]], dict[int, tuple[list
             events.append((start + 90, LeaseToppedUp(lease, deposit // 3, stop)))
         if n == 4:
             events += [
-                (start + 60, DowntimeRefunded(lease, 11, deposit // 50)),
+                (start + 100, DowntimeRefunded(lease, 12, deposit // 50)),
                 (start + 150, LeaseEnded(lease, RENTER, at + 1_800, 0)),
                 (start + 160, LeaseClaimed(lease, provider, deposit // 2, deposit // 100)),
                 (start + 161, LeaseRefunded(lease, RENTER, deposit // 2)),
