@@ -104,7 +104,14 @@ async def test_command__input__reaches_it(ssh: Ssh) -> None:
     assert (await ssh.run(key, "cat", stdin=b"through\n"))[:2] == (0, "through\n")
 
 
-async def test_shell__in_a_terminal__is_interactive(ssh: Ssh) -> None:
+@pytest.mark.parametrize("name", ["xterm", None])
+async def test_shell__in_a_terminal__is_interactive(
+    ssh: Ssh, name: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name is None:
+        monkeypatch.delenv("TERM", raising=False)
+    else:
+        monkeypatch.setenv("TERM", name)
     key = ssh.new_key("renter")
     ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
     status, out, _ = await ssh.run(key, options=("-tt",), stdin=b"tty && echo is-$((40+2)); exit 5\n")

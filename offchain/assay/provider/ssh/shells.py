@@ -57,7 +57,7 @@ class Shells:
             process.exit(1)
             return
         environment = {"TERM": process.term_type or "dumb", "PATH": "/usr/local/bin:/usr/bin:/bin"}
-        if process.term_type:
+        if process.term_type is not None:  # a client without TERM asks for one of no name
             await self._in_terminal(process, lease_id, argv, workload, environment)
         else:
             await self._in_pipes(process, lease_id, argv, workload, environment)
