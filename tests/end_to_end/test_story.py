@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import Any
 
-from tests.end_to_end.conftest import Demo, processes_of, until
+from tests.end_to_end.conftest import Demo, Shell, processes_of, until
 
 EPOCH_TRANSACTIONS = {f"EpochOracle.{name}" for name in ("openEpoch", "seal", "draw", "report")}
 
@@ -49,6 +50,25 @@ def test_demo__lease__was_paid_by_the_second_and_conserves_money(demo: Demo) -> 
 def test_demo__story_over__says_so(demo: Demo) -> None:
     assert demo.outcome["wallSeconds"] > 0
     assert "all of it happened" in " ".join((demo.folder / "printed").read_text().split())
+
+
+def test_rewards__of_a_validator__are_shown_and_claimed_by_its_newest_proof(demo: Demo, shell: Shell) -> None:
+    assert demo.outcome
+    account = ("--key-file", str(demo.folder / "keys/validator-1.json"))
+
+    def claimable() -> Any:
+        found = shell("rewards", "show", *account, "-o", "json").json
+        return found if int(found["due"]) else None
+
+    found = until("a report older than the claim delay", claimable, 90)
+    planned = shell("rewards", "claim", *account, "--dry-run", "-o", "json").json["transactions"]
+    assert [one["name"] for one in planned] == ["RewardsDistributor.claim"]
+    claimed = shell("rewards", "claim", *account, "--yes", "-o", "json").json
+    assert int(claimed["baseUnits"]) >= int(found["due"]) > 0
+    after = shell("rewards", "show", *account, "-o", "json").json
+    assert int(after["claimed"]) == int(found["claimed"]) + int(claimed["baseUnits"])
+    stranger = shell("rewards", "claim", "--yes")
+    assert stranger.status == 2 and "nothing is due" in stranger.err
 
 
 def test_demo__network_killed_outright__leaves_no_process(demo: Demo) -> None:

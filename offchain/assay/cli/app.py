@@ -35,6 +35,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "context": ("assay.cli.renter_contexts", "Named sets of rpc, deployment, market and key."),
     "provider": ("assay.cli.provider_commands", "Put devices up for lease."),
     "validator": ("assay.cli.validator_commands", "Challenge devices and sign what was measured."),
+    "rewards": ("assay.cli.reward_commands", "What the network owes a provider or a validator, and claiming it."),
     "watch": ("assay.cli.watch_commands", "Check what validators publish and prove faults."),
     "market": ("assay.cli.market_commands", "Index the network; search it in a browser or over HTTP."),
     "proof": ("assay.cli.proof_commands", "Commit to, open and verify a proof of compute."),

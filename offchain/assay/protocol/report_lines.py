@@ -1,4 +1,5 @@
-"""Lines of a report about devices: each stands only where a Merkle proof leads to the root on the chain."""
+"""Lines of a report, of devices and of rewards: each stands only where a Merkle proof leads to the root on the
+chain."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ from typing import Any
 
 from assay.protocol.encoding import EncodingError
 from assay.protocol.flags import Flag
-from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32
-from assay.protocol.leaves import DeviceLeaf
+from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_bytes32
+from assay.protocol.leaves import DeviceLeaf, RewardLeaf
 from assay.protocol.standard_merkle import verify
 
 MAX_PROOF = 64
@@ -32,18 +33,17 @@ class Measured:
         return self.leaf.flags == Flag.PASSED
 
 
+@dataclass(frozen=True)
+class Earned:
+    """A line of a reward tree with the proof that it stands there, as `RewardsDistributor.claim` takes both."""
+
+    leaf: RewardLeaf
+    proof: tuple[bytes, ...]
+
+
 def proven(leaf: DeviceLeaf, proof: Sequence[Any], devices_root: bytes) -> Measured:
     """The leaf with its nodes (0x-hex, bottom-up), checked against the root. Raises ReportLineError."""
-    try:
-        if len(proof) > MAX_PROOF:
-            raise ReportLineError(f"a proof of {len(proof)} nodes, at most {MAX_PROOF} are read")
-        nodes = tuple(parse_bytes32(node, "proof") for node in proof)
-        stands = verify(devices_root, DeviceLeaf.TYPES, leaf.values(), nodes)
-    except (TypeError, HexadecimalError, EncodingError) as error:
-        raise ReportLineError(f"a malformed line of a report: {error}") from None
-    if not stands:
-        raise ReportLineError(f"a line of 0x{leaf.device_id.hex()} that is not in the report on the chain")
-    return Measured(leaf, nodes)
+    return Measured(leaf, _proven(leaf, proof, devices_root, f"0x{leaf.device_id.hex()}"))
 
 
 def leaf_of_values(values: Sequence[Any]) -> DeviceLeaf:
@@ -80,3 +80,26 @@ def parse_report_line(entry: Any, devices_root: bytes) -> Measured:
     except (KeyError, TypeError, HexadecimalError) as error:
         raise ReportLineError(f"a malformed line of a report: {error}") from None
     return proven(parsed, proof, devices_root)
+
+
+def parse_reward_line(entry: Any, rewards_root: bytes) -> Earned:
+    """A validator's {leaf, proof} of an account, checked against the root. Raises ReportLineError."""
+    try:
+        leaf, proof = entry["leaf"], entry["proof"]
+        parsed = RewardLeaf(parse_address(leaf["account"], "account"), int(str(leaf["cumulative"])))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ReportLineError(f"a malformed line of a report: {error}") from None
+    return Earned(parsed, _proven(parsed, proof, rewards_root, parsed.account))
+
+
+def _proven(leaf: DeviceLeaf | RewardLeaf, proof: Sequence[Any], root: bytes, whose: str) -> tuple[bytes, ...]:
+    try:
+        if len(proof) > MAX_PROOF:
+            raise ReportLineError(f"a proof of {len(proof)} nodes, at most {MAX_PROOF} are read")
+        nodes = tuple(parse_bytes32(node, "proof") for node in proof)
+        stands = verify(root, leaf.TYPES, leaf.values(), nodes)
+    except (TypeError, HexadecimalError, EncodingError) as error:
+        raise ReportLineError(f"a malformed line of a report: {error}") from None
+    if not stands:
+        raise ReportLineError(f"a line of {whose} that is not in the report on the chain")
+    return nodes

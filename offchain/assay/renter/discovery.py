@@ -25,6 +25,7 @@ from assay.renter.measurements import Measurements
 from assay.renter.offers import Offers
 from assay.renter.round_trips import round_trips
 from assay.renter.search import Order, Wanted, is_near_enough, matches, ordered
+from assay.renter.validators import Validators
 
 ESCROW = "LeaseEscrow"
 MIB_IN_GIB = 1024
@@ -39,14 +40,19 @@ class Discovery:
     """Reads only. `measure` times round trips to endpoints and stands in for the network in tests."""
 
     def __init__(
-        self, chain: Chain, http: HttpClient, clock: Callable[[], float], measure: RoundTrips = round_trips
+        self,
+        chain: Chain,
+        http: HttpClient,
+        validators: Validators,
+        clock: Callable[[], float],
+        measure: RoundTrips = round_trips,
     ) -> None:
         self._chain = chain
         self._http = http
         self._clock = clock
         self._measure = measure
         self._directory = DeviceDirectory(chain)
-        self._measurements = Measurements(chain, http)
+        self._measurements = Measurements(chain, validators)
         self._offers = Offers(http, chain.domain(ESCROW))
         self._decimals: dict[str, int | None] = {}
 

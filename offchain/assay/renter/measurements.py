@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from assay.chain.blocks import Block
 from assay.chain.client import Chain
 from assay.chain.epochs import Phase, read_epoch_state
-from assay.chain.seats import Seat, SeatDirectory
 from assay.protocol.report_lines import Measured, ReportLineError, parse_report_line
-from assay.renter.errors import NoDevice, ProviderRefused, Unreachable
-from assay.renter.http_client import HttpClient
+from assay.renter.errors import NoDevice, Unreachable
+from assay.renter.validators import Validators
 
 MAX_INDEX = 64 << 20
-T = TypeVar("T")
 
 
 class Measurements:
-    """Reads reports from validators, any of them: the root on the chain says whether an answer is right."""
+    """Reads reports from validators."""
 
-    def __init__(self, chain: Chain, http: HttpClient) -> None:
+    def __init__(self, chain: Chain, validators: Validators) -> None:
         self._chain = chain
-        self._http = http
-        self._seats = SeatDirectory(chain)
+        self._validators = validators
 
     async def latest(self, at: Block | None = None) -> dict[bytes, Measured]:
         """The newest line of each device within the escrow's `maxAge`, by device.
@@ -64,44 +60,30 @@ class Measurements:
         return [(epoch, state.devices_root) for epoch, state in found if state.phase is Phase.REPORTED]
 
     async def _of_epoch(self, epoch: int, root: bytes, block: Block) -> list[Measured]:
-        async def lines(seat: Seat) -> list[Measured]:
-            url = f"{seat.endpoint.rstrip('/')}/v1/epochs/{epoch}"
-            index = await self._http.json_of("GET", url, most=MAX_INDEX)
+        def lines(index: dict[str, Any], url: str) -> list[Measured]:
             entries = index.get("devices")
             if not isinstance(entries, list) or not entries:
                 raise Unreachable(f"{url}: holds no lines of this report")
             return [_line(entry, root) for entry in entries]
 
         try:
-            return await self._first(await self._seats.current(block), lines)
+            return await self._validators.first(f"/v1/epochs/{epoch}", lines, block, most=MAX_INDEX)
         except Unreachable:
             # A report that nobody serves helps nobody; an older one may be served.
             return []
 
     async def _of_device(self, epoch: int, root: bytes, device_id: bytes, block: Block) -> Measured | None:
-        async def line(seat: Seat) -> Measured:
-            url = f"{seat.endpoint.rstrip('/')}/v1/epochs/{epoch}/devices/0x{device_id.hex()}"
-            measured = _line(await self._http.json_of("GET", url), root)
+        def line(entry: dict[str, Any], url: str) -> Measured:
+            measured = _line(entry, root)
             if measured.leaf.device_id != device_id:
                 raise Unreachable(f"{url}: answered another device's line")
             return measured
 
         try:
-            return await self._first(await self._seats.current(block), line)
+            path = f"/v1/epochs/{epoch}/devices/0x{device_id.hex()}"
+            return await self._validators.first(path, line, block)
         except Unreachable:
             return None
-
-    async def _first(self, seats: Sequence[Seat], ask: Callable[[Seat], Awaitable[T]]) -> T:
-        last: Exception = Unreachable("no validator announces an address")
-        for seat in seats:
-            if not seat.endpoint:
-                continue
-            self._http.pin(seat.endpoint, seat.tls_fingerprint)
-            try:
-                return await ask(seat)
-            except (Unreachable, ProviderRefused) as error:
-                last = error
-        raise Unreachable(f"no validator serves the report: {last}")
 
 
 def _line(entry: Any, root: bytes) -> Measured:

@@ -34,9 +34,11 @@ from assay.renter.money import show_amount
 from assay.renter.placement import spread
 from assay.renter.planned import Planned, planned_call, planned_opening
 from assay.renter.provider_session import ProviderSession
+from assay.renter.rewards import RewardFinder, Rewards
 from assay.renter.search import Order, Wanted
 from assay.renter.settings import RenterSettings
 from assay.renter.steps import Step, StepName, Steps, untold
+from assay.renter.validators import Validators
 from assay.renter.wallet import ESCROW, Done, Wallet
 from assay.renter.wallet_opener import WalletOpener
 
@@ -75,7 +77,9 @@ class Renter:
         self._wallet = wallet
         self._clock = clock
         self._sleep = sleep
-        self._discovery = Discovery(chain, http, clock)
+        validators = Validators(chain, http)
+        self._discovery = Discovery(chain, http, validators, clock)
+        self._rewards = RewardFinder(chain, validators)
         self._starter = LeaseStarter(chain, chain.domain(ESCROW), files, self._sign, clock, sleep)
 
     @classmethod
@@ -351,6 +355,22 @@ class Renter:
         """The transaction that `refund` would send."""
         await self.lease(lease_id)
         return [planned_call(self.chain, ContractCall(ESCROW, "refund", (lease_id, receiver or self.address)))]
+
+    # --- network rewards
+
+    async def rewards(self, account: str | None = None) -> Rewards:
+        """What an account, the wallet's where none is named, has earned as a provider or a validator."""
+        return await self._rewards.find(account or self.address)
+
+    async def claim_rewards(self, found: Rewards, receiver: str | None = None) -> Done:
+        """Claims what is due to the wallet's account. Raises BadInput where nothing is."""
+        call = found.claim(receiver or self.address)
+        async with self.sending() as wallet:
+            return await wallet.send(call)
+
+    async def plan_claim_rewards(self, found: Rewards, receiver: str | None = None) -> list[Planned]:
+        """The transaction that `claim_rewards` would send."""
+        return [planned_call(self.chain, found.claim(receiver or found.account))]
 
     # --- the wallet
 

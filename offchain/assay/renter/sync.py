@@ -19,6 +19,7 @@ from assay.renter.listing import Listing
 from assay.renter.planned import Planned
 from assay.renter.provider_session import JobState, Notebook, ProviderSession
 from assay.renter.renter import LIMIT, Rented, Renter
+from assay.renter.rewards import Rewards
 from assay.renter.search import Order, Wanted
 from assay.renter.settings import RenterSettings
 from assay.renter.steps import Step, untold
@@ -255,6 +256,18 @@ class SyncRenter:
     def plan_refund(self, lease_id: int, receiver: str | None = None) -> list[Planned]:
         """The transaction that `refund` would send."""
         return self._run(self._renter.plan_refund(lease_id, receiver))
+
+    def rewards(self, account: str | None = None) -> Rewards:
+        """What an account has earned as a provider or a validator."""
+        return self._run(self._renter.rewards(account))
+
+    def claim_rewards(self, found: Rewards, receiver: str | None = None) -> Done:
+        """Claims what is due to the wallet's account."""
+        return self._run(self._renter.claim_rewards(found, receiver))
+
+    def plan_claim_rewards(self, found: Rewards, receiver: str | None = None) -> list[Planned]:
+        """The transaction that `claim_rewards` would send."""
+        return self._run(self._renter.plan_claim_rewards(found, receiver))
 
     def holdings(self, tokens: list[str]) -> dict[str, tuple[int, int]]:
         """(base units, decimals) of the chain's own coin and of tokens by their symbols."""

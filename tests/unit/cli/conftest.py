@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from assay.chain.devices import Device
 from assay.chain.leases import Lease, LeaseStatus
 from assay.cli.app import app
-from assay.protocol.leaves import DeviceLeaf
+from assay.protocol.leaves import DeviceLeaf, RewardLeaf
 from assay.protocol.messages import Offer
-from assay.protocol.report_lines import Measured
+from assay.protocol.report_lines import Earned, Measured
 from assay.protocol.specification import parse_specification
 from assay.renter import renter as renter_module
 from assay.renter.downtime import Downtime, DowntimeFound
@@ -27,6 +27,7 @@ from assay.renter.offers import ANYONE, SignedOffer
 from assay.renter.planned import Planned
 from assay.renter.provider_session import JobState
 from assay.renter.renter import Rented
+from assay.renter.rewards import Rewards
 from assay.renter.steps import Step, StepName
 from assay.renter.wallet import Done
 
@@ -55,6 +56,12 @@ def downtime(epoch: int = 4, uptime: int = 7_500) -> Downtime:
     leaf = DeviceLeaf(epoch, LEASE.device_id, 0, 1, 0, 0, uptime, 2, bytes(32))
     seconds = 3600 * (10_000 - uptime) // 10_000
     return Downtime(Measured(leaf, ()), seconds, 1_000 * seconds)
+
+
+def rewards(claimed: int = 1_000_000, claimable: int = 3_500_000, newest: int = 5_000_000) -> Rewards:
+    """Of an account that can claim by epoch 8, while that of epoch 9 must wait."""
+    lines = [Earned(RewardLeaf(WALLET, cumulative), (bytes(32),)) for cumulative in (newest, claimable)]
+    return Rewards(WALLET, claimed, (9, lines[0]), (8, lines[1]), 86_400)
 
 
 @dataclass
@@ -105,9 +112,11 @@ class FakeRenter:
         self.a_session = FakeSession()
         self.a_lease = LEASE
         self.down, self.free = DowntimeFound(), False
+        self.earned = rewards()
         self.address = WALLET
         contracts = {"NetworkToken": SimpleNamespace(address=TOKEN)}
-        self.chain = SimpleNamespace(deployment=SimpleNamespace(contracts=contracts))
+        deployment = SimpleNamespace(contracts=contracts, address=lambda name: contracts[name].address)
+        self.chain = SimpleNamespace(deployment=deployment)
         self.answers: Mapping[str, Callable[..., Any]] = {
             "search": lambda *a, **k: self.found,
             "choose": lambda wanted, order, count=1, apart=False: self.found[:count],
@@ -138,6 +147,11 @@ class FakeRenter:
             "plan_top_up": lambda *a: [Planned("LeaseEscrow.topUp", "0xescrow", "0x0badcafe")],
             "plan_end": lambda *a: [Planned("LeaseEscrow.end", "0xescrow", "0x0badcafe")],
             "plan_refund": lambda *a: [Planned("LeaseEscrow.refund", "0xescrow", "0x0badcafe")],
+            "rewards": lambda account=None: self.earned,
+            "plan_claim_rewards": lambda found, receiver: [
+                Planned(str(found.claim(receiver or WALLET)), "0xdistributor", "0x0badcafe")
+            ],
+            "claim_rewards": lambda found, receiver: Done("claim", "0xcc", 85_000),
             "holdings": lambda tokens: {"coin": (10**18, 18), "USD": (2_500_000, 6)},
         }
 

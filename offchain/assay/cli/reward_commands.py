@@ -1,0 +1,95 @@
+"""`assay rewards`: what the network owes a provider or a validator, and claiming it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.cli.output import OutputFormat, show, show_rows
+from assay.cli.renter_options import Asking, Connection, Output, note, renter_command
+
+if TYPE_CHECKING:
+    from assay.renter.rewards import Rewards
+
+commands = typer.Typer(
+    help="What the network owes a provider or a validator, and claiming it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+TOKEN = "NetworkToken"  # noqa: S105
+PLAN_COLUMNS = {"name": "transaction", "to": "to", "calldata": "calldata"}
+
+
+@renter_command(commands, "show")
+async def show_rewards(
+    connection: Connection,
+    account: Annotated[str | None, typer.Option("--account", help="whose; default the wallet's")] = None,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Show what an account has earned, claimed, can claim now, and will be able to claim."""
+    from assay.chain.erc20 import Erc20
+    from assay.protocol.hexadecimal import parse_address
+
+    whose = parse_address(account, "--account") if account else None
+    async with connection.renter() as renter:
+        found = await renter.rewards(whose)
+        token = Erc20(renter.chain, renter.chain.deployment.address(TOKEN))
+        decimals, symbol = await token.decimals(), await token.symbol()
+    show(_shown(found, decimals, symbol) if output is OutputFormat.table else _exact(found), output)
+    if found.newest is None:
+        note(f"no report that validators serve names {found.account}: has it a device or a seat that passed an epoch?")
+
+
+@renter_command(commands, "claim")
+async def claim(
+    connection: Connection,
+    asking: Asking,
+    receiver: Annotated[str | None, typer.Option("--receiver", help="who is paid; default the account")] = None,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Claim what is due to the account of --key-file, a provider's or the one that holds a seat."""
+    from assay.chain.erc20 import Erc20
+    from assay.cli.renter_rows import planned_json, transactions_json
+    from assay.protocol.hexadecimal import parse_address
+    from assay.renter.money import show_amount
+
+    to = parse_address(receiver, "--receiver") if receiver else None
+    async with connection.renter() as renter:
+        found = await renter.rewards()
+        planned = await renter.plan_claim_rewards(found, to)
+        if asking.dry_run:
+            return show_rows("transactions", planned_json(planned), PLAN_COLUMNS, output)
+        token = Erc20(renter.chain, renter.chain.deployment.address(TOKEN))
+        decimals, symbol = await token.decimals(), await token.symbol()
+        asking.confirm(f"Claim {show_amount(found.due, decimals)} {symbol} for {to or renter.address}?")
+        done = await renter.claim_rewards(found, to)
+    values = {"account": found.account, "receiver": to or found.account, "claimed": show_amount(found.due, decimals)}
+    show({**values, "baseUnits": str(found.due), "transactions": transactions_json([done])}, output)
+
+
+def _shown(found: Rewards, decimals: int, symbol: str) -> dict[str, Any]:
+    from assay.cli.renter_texts import moment
+    from assay.renter.money import show_amount
+
+    def amount(units: int) -> str:
+        return f"{show_amount(units, decimals)} {symbol}"
+
+    shown = {"account": found.account, "earned": amount(found.earned), "claimed": amount(found.claimed)}
+    shown["due now"] = amount(found.due)
+    if found.waiting:
+        shown["due later"] = f"{amount(found.waiting)}, from {moment(found.from_)}"
+    return shown
+
+
+def _exact(found: Rewards) -> dict[str, Any]:
+    return {
+        "account": found.account,
+        "earned": str(found.earned),
+        "claimed": str(found.claimed),
+        "due": str(found.due),
+        "waiting": str(found.waiting),
+        "waitingUntil": found.from_ if found.waiting else None,
+        "epoch": found.claimable[0] if found.claimable else None,
+    }

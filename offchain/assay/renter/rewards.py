@@ -1,0 +1,110 @@
+"""What an account has earned: lines of the reward trees that validators serve and the chain's roots prove."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from assay.chain.blocks import Block
+from assay.chain.client import Chain, ContractCall
+from assay.chain.rewards import RewardReport, claim_call, read_claim_delay, read_claimed, read_reward_report
+from assay.protocol.report_lines import Earned, ReportLineError, parse_reward_line
+from assay.renter.errors import BadInput, Unreachable
+from assay.renter.validators import Validators
+
+AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Rewards:
+    """An account's network rewards; amounts in base units of the network token, times in seconds since 1970.
+
+    `newest` is its line of the newest report that somebody serves; `claimable` the one that `claim` takes now, None
+    where there is none, and `from_` when `newest` becomes that. Both are cumulative.
+    """
+
+    account: str
+    claimed: int
+    newest: tuple[int, Earned] | None = None
+    claimable: tuple[int, Earned] | None = None
+    from_: int = 0
+
+    @property
+    def earned(self) -> int:
+        """All that it ever earned, as far as reports say."""
+        return max(self.claimed, self.newest[1].leaf.cumulative if self.newest else 0)
+
+    @property
+    def due(self) -> int:
+        """What a claim would pay now."""
+        return max(0, self.claimable[1].leaf.cumulative - self.claimed) if self.claimable else 0
+
+    @property
+    def waiting(self) -> int:
+        """What the claim delay still holds back."""
+        return self.earned - self.claimed - self.due
+
+    def claim(self, receiver: str) -> ContractCall:
+        """`claim` of all that is due; the account itself must send it. Raises BadInput where nothing is due."""
+        if self.claimable is None or not self.due:
+            raise BadInput(f"nothing is due to {self.account} now; `assay rewards show` says what will be, and when")
+        return claim_call(*self.claimable, receiver)
+
+
+class RewardFinder:
+    """Reads only."""
+
+    def __init__(self, chain: Chain, validators: Validators) -> None:
+        self._chain = chain
+        self._validators = validators
+
+    async def find(self, account: str) -> Rewards:
+        """What an account has, from the newest report backwards to the first whose tree can be claimed by.
+
+        Trees are cumulative: nothing is lost by a tree that nobody serves, or that was vetoed.
+        """
+        head, final = await asyncio.gather(self._chain.head(), self._chain.finalised())
+        claimed, delay = await asyncio.gather(
+            read_claimed(self._chain, account, head), read_claim_delay(self._chain, head)
+        )
+        found = Rewards(account, claimed)
+        for report in await self._reports(final):
+            line = await self._line(report, account, final)
+            if line is None:
+                continue
+            ripe = report.reported_at + delay
+            newest, from_ = found.newest or (report.epoch, line), found.from_ or ripe
+            found = Rewards(account, claimed, newest, (report.epoch, line) if ripe <= head.timestamp else None, from_)
+            if found.claimable:
+                break
+        return found
+
+    async def _reports(self, block: Block) -> list[RewardReport]:
+        """Those that the oracle still holds and nobody has vetoed, newest first."""
+        current = int(await self._chain.call("EpochOracle", "currentEpoch", at=block))
+        kept = int(await self._chain.call("EpochOracle", "ringSize", at=block))
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def read(epoch: int) -> RewardReport | None:
+            async with gate:
+                return await read_reward_report(self._chain, epoch, block)
+
+        reports = await asyncio.gather(*(read(epoch) for epoch in range(current, max(-1, current - kept), -1)))
+        return [report for report in reports if report is not None and not report.vetoed]
+
+    async def _line(self, report: RewardReport, account: str, block: Block) -> Earned | None:
+        def line(entry: dict[str, Any], url: str) -> Earned:
+            try:
+                earned = parse_reward_line(entry, report.root)
+            except ReportLineError as error:
+                raise Unreachable(f"{url}: {error}") from None
+            if earned.leaf.account.lower() != account.lower():
+                raise Unreachable(f"{url}: answered another account's line")
+            return earned
+
+        try:
+            return await self._validators.first(f"/v1/epochs/{report.epoch}/rewards/{account}", line, block)
+        except Unreachable:
+            # An account that is new to the newest tree has no line in older ones.
+            return None
