@@ -271,3 +271,41 @@ def test_stream__from_far_back__brings_every_event_and_marks_only_whole_blocks(
 @pytest.mark.parametrize("mark", ["-1", "7-", "7-xyz", "7-0123", "seven"])
 def test_stream__from_what_is_no_place__is_refused(client: TestClient, mark: str) -> None:
     assert client.get("/v1/stream?limit=1", headers={"last-event-id": mark}).status_code == 422
+
+
+async def test_listener__that_comes_while_the_index_is_built__is_told_only_what_is_newer_than_itself(
+    market: Market,
+) -> None:
+    listener = Listener()
+    market.context.status.move(market.index.tip(), 8)
+    stream = messages(market.context, position(market.context, None))
+    await listener.up_to_now(stream)
+    assert (listener.last, listener.held) == (None, {})
+    for known in (5, 7):
+        await market.follow(known)
+        market.context.status.head = 8
+        await listener.up_to_now(stream)
+    assert (listener.last, listener.held) == (None, {})
+    await market.follow(8)
+    await listener.up_to_now(stream)
+    assert listener.held == {} and listener.last is not None
+    await market.follow(9)
+    await listener.up_to_now(stream)
+    await stream.aclose()
+    assert [place[0] for place in listener.held] == [9]
+
+
+async def test_listener__on_an_index_being_built__is_told_of_a_reorganisation_of_newer_blocks(market: Market) -> None:
+    listener = Listener()
+    market.context.status.move(market.index.tip(), 7)
+    stream = messages(market.context, position(market.context, None))
+    for known in (7, 9):
+        await market.follow(known)
+        await listener.up_to_now(stream)
+    assert [place[0] for place in listener.held] == [8, 9]
+    await market.reorganise(branch(200, 8), 9, 10)
+    await listener.up_to_now(stream)
+    await stream.aclose()
+    (back,) = listener.went_back
+    assert listener.held == {place: e for place, e in market.holds().items() if place[0] > back}
+    assert (9, 0) not in listener.held

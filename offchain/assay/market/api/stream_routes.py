@@ -32,10 +32,14 @@ class Streams:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a listener is: it has every event up to `block` of a branch; None: of one that is not of this index."""
+    """How far a listener is: it has every event up to `block` of a branch; None: of one that is not of this index.
+
+    Events up to block `quiet` are older than the listener: an index that is behind the chain is silent about them.
+    """
 
     block: int
     branch: Branch | None
+    quiet: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,9 @@ def position(ctx: Context, event_id: str | None) -> Position:
     with ctx.reading() as connection:
         branch = branch_marked(connection, mark) if mark else newest_branch(connection)
         tip = newest_tip(connection)
-    return Position(int(block) if block else tip.block if tip else 0, branch)
+    if block:
+        return Position(int(block), branch)
+    return Position(tip.block if tip else 0, branch, ctx.status.head)
 
 
 async def messages(ctx: Context, at: Position, limit: int = 0) -> AsyncIterator[bytes]:
@@ -107,25 +113,26 @@ def _news(ctx: Context, at: Position) -> News:
             return News(Position(0, newest_branch(connection)), undone=True)
         tip = newest_tip(connection)
         last = tip.block if tip else 0
-        found = events_between(connection, at.block, last, EVENTS_AT_ONCE)
+        found = events_between(connection, max(at.block, at.quiet), last, EVENTS_AT_ONCE)
         # Asked last: a rollback in between makes what was found doubtful.
         back = taken_back(connection, at.branch)
     if back is not None:
         block, branch = back
         if block >= at.block:
-            return _news(ctx, Position(at.block, branch))
+            return _news(ctx, Position(at.block, branch, at.quiet))
         return News(Position(block, branch), undone=True)
     if last < at.block:
         # An index that is being read anew, or another that is behind: it is as far as it says.
         return News(Position(last, at.branch), undone=True)
-    return News(Position(found[-1]["block"] if found else last, at.branch), False, tuple(found))
+    return News(Position(found[-1]["block"] if found else last, at.branch, at.quiet), False, tuple(found))
 
 
 def _written(ctx: Context, news: News) -> list[bytes]:
     if news.undone:
         return [_message("rollback", news.at, {"block": news.at.block})]
     if not news.events:
-        return [_message("at", news.at, ctx.at())]
+        # Who comes back to an index that is being built is new to it.
+        return [_message("at", news.at if news.at.block >= news.at.quiet else None, ctx.at())]
     following = [*news.events[1:], None]
     # A block counts as seen with its last event: who resumes in between gets all of it again.
     ends = [n is None or n["block"] != e["block"] for e, n in zip(news.events, following, strict=True)]
