@@ -5,19 +5,28 @@ from __future__ import annotations
 import asyncio
 import sys
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assay.chain.errors import ChainError
 from assay.cli.output import OutputFormat, show, show_rows
 from assay.cli.renter_options import Connection, DeviceId, Duration, Filters, Output, note, renter_command
-from assay.renter.errors import MarketWrong
+from assay.renter.errors import MarketWrong, NoDevice, ProviderRefused, Unreachable
 from assay.renter.money import parse_duration
 from assay.renter.search import Order
+
+if TYPE_CHECKING:
+    from assay.renter.listing import Listing
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 Sort = Annotated[Order, typer.Option("--sort", help="what comes first")]
 CLEAR = "\x1b[H\x1b[2J"
+PASSING = (Unreachable, ProviderRefused, NoDevice, ChainError)  # what may be otherwise at the next look
+
+
+def _clock() -> str:
+    return datetime.now().astimezone().strftime("%H:%M:%S")
 
 
 @renter_command(commands, "search")
@@ -41,21 +50,27 @@ async def search(
 
     wanted = filters.wanted(duration)
     async with connection.renter() as renter:
-        while True:
+
+        async def look() -> list[Listing]:
             found = await renter.search(wanted, sort, verify=verify, limit=10_000 if spread else limit)
             if spread:
                 found = spread_apart(found, spread)
             symbols = await symbols_of(renter.chain, (one.token for one in found))
             if watch and output is OutputFormat.table:
-                moment = datetime.now().astimezone().strftime("%H:%M:%S")
                 counted = "1 device" if len(found) == 1 else f"{len(found)} devices"
-                sys.stdout.write((CLEAR if sys.stdout.isatty() else "") + f"{moment}, {counted}\n")
+                sys.stdout.write((CLEAR if sys.stdout.isatty() else "") + f"{_clock()}, {counted}\n")
             rows = [listing_json(one, symbols[one.token]) for one in found]
             show_rows("devices", rows, LISTING_COLUMNS, output, LISTING_FIELDS)
             sys.stdout.flush()
-            if not watch:
-                break
+            return found
+
+        found = await look()
+        while watch:
             await asyncio.sleep(watch)
+            try:
+                found = await look()
+            except PASSING as error:
+                note(f"{_clock()}, {error}; looking again in {watch:g} s")
     if not found:
         note("no device answers to this; fewer filters, or `assay doctor` where there should be some")
     if doubts := [one for one in found if one.doubt]:

@@ -23,7 +23,7 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "seated": daemon.account in daemon.endpoints,
         "epochs": {
             str(epoch): {
-                "phase": follower.phase(epoch).name.lower(),
+                "phase": _phase(daemon, epoch),
                 "commitments": 0 if run.work is None else len(run.work.record.commitments),
                 "inventories": 0 if run.work is None else len(run.work.record.inventories),
                 "batches": 0 if run.work is None else len(run.work.record.batches),
@@ -33,6 +33,15 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "outcomes": dict(daemon.counts),
         "unready": unready(daemon),
     }
+
+
+def _phase(daemon: Daemon, epoch: int) -> str:
+    """At the final block; of an epoch that is over, and no longer read from there, how it ended."""
+    state = daemon.services.follower.at_final(epoch)
+    if state is not None:
+        return state.phase.name.lower()
+    known = daemon.services.store.epoch(epoch)
+    return "none" if known is None or known.outcome == "running" else known.outcome
 
 
 def unready(daemon: Daemon) -> list[str]:

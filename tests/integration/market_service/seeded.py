@@ -183,20 +183,26 @@ def history(genesis: int) -> tuple[list[tuple[int, Event]], dict[int, tuple[list
     rate = int(2.4 * 10**6 / 3600 * 10**18)
     for lease, (n, start, hours) in enumerate(((2, 500, 6), (9, 610, 3), (4, 300, 1)), 1):
         provider, at = PROVIDERS[n % 4], genesis + start * BLOCK_S
-        deposit = rate * hours * 3600 // 10**18
-        stop = genesis + (6 + EPOCHS * EPOCH_BLOCKS) * BLOCK_S + 2_400 if n == 2 else at + hours * 3600
+        seconds = hours * 3600
+        topped_up = 0
+        if n == 2:
+            # Another 40 minutes from the newest block on, of which half an hour was added.
+            seconds, topped_up = (6 + EPOCHS * EPOCH_BLOCKS - start) * BLOCK_S + 600, 1_800
+        deposit = rate * seconds // 10**18
         events += [
             (start - 5, LeaseOpened(lease, RENTER, provider, DEVICES[n], TOKEN, rate, deposit)),
-            (start, LeaseStarted(lease, h("hand"), at, stop, deposit // 10)),
+            (start, LeaseStarted(lease, h("hand"), at, at + seconds, deposit // 10)),
         ]
-        if n == 2:
-            events.append((start + 90, LeaseToppedUp(lease, deposit // 3, stop)))
+        if topped_up:
+            added = rate * topped_up // 10**18
+            events.append((start + 90, LeaseToppedUp(lease, added, at + seconds + topped_up)))
         if n == 4:
+            streamed, down = rate * 1_800 // 10**18, rate * 72 // 10**18
             events += [
-                (start + 100, DowntimeRefunded(lease, 12, deposit // 50)),
+                (start + 100, DowntimeRefunded(lease, 12, down)),
                 (start + 150, LeaseEnded(lease, RENTER, at + 1_800, 0)),
-                (start + 160, LeaseClaimed(lease, provider, deposit // 2, deposit // 100)),
-                (start + 161, LeaseRefunded(lease, RENTER, deposit // 2)),
+                (start + 160, LeaseClaimed(lease, provider, (streamed - down) * 98 // 100, (streamed - down) // 50)),
+                (start + 161, LeaseRefunded(lease, RENTER, deposit - streamed + down)),
             ]
     last = 6 + EPOCHS * EPOCH_BLOCKS
     events.append((last - 2, LeaseOpened(4, RENTER, PROVIDERS[6 % 4], DEVICES[6], TOKEN, rate, 4_800_000)))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,6 +139,31 @@ def test_search__a_market_that_lies__ends_with_4(assay: Assay, renter: FakeRente
     assert ran.status == 4
     assert [one["checked"] for one in json.loads(ran.out)["devices"]] == ["yes", "the report measured 5 gops"]
     assert "the report measured 5 gops" in ran.err
+
+
+def test_search__watched_through_an_outage__says_so_and_looks_again(
+    assay: Assay, renter: FakeRenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([renter.found[:1], errors.Unreachable("the market is gone"), renter.found, KeyboardInterrupt()])
+
+    def search(*_: Any, **__: Any) -> Any:
+        look = next(looks)
+        if isinstance(look, BaseException):
+            raise look
+        return look
+
+    renter.answers = {**renter.answers, "search": search}
+    ran = assay("search", "--watch", "0.001")
+    assert ran.status == 130
+    assert [line.split(", ")[1] for line in ran.out.splitlines() if "device" in line and ":" in line] == [
+        "1 device", "2 devices",
+    ]  # fmt: skip
+    assert "the market is gone; looking again in 0.001 s" in ran.err
+
+
+def test_search__watched__first_look_fails__ends_as_any_search(assay: Assay, renter: FakeRenter) -> None:
+    renter.fails["search"] = errors.Unreachable("nobody there")
+    assert assay("search", "--watch", "5").status == errors.Unreachable.exit_status
 
 
 def test_quote__private_price__is_shown_beside_the_public_one(assay: Assay) -> None:

@@ -1,4 +1,4 @@
-"""/readyz names every reason why a validator cannot take part in an epoch."""
+"""/readyz names every reason why a validator cannot take part in an epoch; /v1/status says how epochs stand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from assay.chain.blocks import Block
-from assay.validator.status import unready
+from assay.chain.epochs import Phase
+from assay.validator.status import status, unready
 from tests.unit.validator.simulation.network import TIMING
 from tests.unit.validator.simulation.virtual_time import START
 
@@ -60,3 +61,26 @@ def test_unready__one_thing_wrong__named(changes, reason):
 def test_unready__several_things_wrong__all_named():
     found = unready(daemon(error="cut", disk="full", endpoints={}))
     assert [reason.split(":")[0] for reason in found] == ["chain", "disk", "seat"]
+
+
+@pytest.mark.parametrize(
+    ("at_final", "stored", "shown"),
+    [
+        (Phase.DRAWN, "running", "drawn"),
+        (Phase.NONE, "running", "none"),
+        (None, None, "none"),
+        (None, "running", "none"),
+        # The chain is not asked about an epoch that is over.
+        (None, "reported", "reported"),
+        (None, "unseated", "unseated"),
+    ],
+)
+def test_status__epoch__has_its_phase_or_how_it_ended(at_final, stored, shown):
+    told = daemon()
+    told.services.statements.address = OTHER
+    told.services.follower.at_final = lambda epoch: None if at_final is None else SimpleNamespace(phase=at_final)
+    told.services.store = SimpleNamespace(
+        epoch=lambda epoch: None if stored is None else SimpleNamespace(outcome=stored)
+    )
+    told.runs, told.counts = {7: SimpleNamespace(work=None)}, {}
+    assert status(told)["epochs"]["7"]["phase"] == shown
