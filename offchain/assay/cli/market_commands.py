@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from assay.chain.errors import ChainError
+from assay.cli.endings import telling
 from assay.daemon.json_log import configure as configure_logs
 from assay.market.errors import MarketError
 from assay.market.service import run as run_market
@@ -49,16 +49,11 @@ def run(
         "market_port": port, "market_rate": rate, "market_burst": burst, "block_poll": block_poll,
         "offer_poll": offer_poll, "keep_epochs": keep_epochs, "final_depth": final_depth, "log_level": log_level,
     }  # fmt: skip
-    try:
-        settings = MarketSettings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    with telling(MarketError):
+        settings = MarketSettings.load(given)
         configure_logs(settings.log_level)
         check_port(settings.market_host, settings.market_port)
         asyncio.run(run_market(settings))
-    except (MarketError, ChainError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
 
 
 def check_port(host: str, port: int) -> None:

@@ -231,11 +231,11 @@ def drain(
 
 
 def _existing(data_dir: Path) -> Path:
-    """The folder itself. Raises ProviderError where there is none: nobody heeds terms in a mistyped one."""
-    from assay.provider.errors import ProviderError
+    """The folder itself. Raises BadSetting where there is none: nobody heeds terms in a mistyped one."""
+    from assay.provider.errors import BadSetting
 
     if not data_dir.is_dir():
-        raise ProviderError(f"{data_dir}: no such folder; name the one that the daemon uses with --data-dir")
+        raise BadSetting(f"{data_dir}: no such folder; name the one that the daemon uses with --data-dir")
     return data_dir
 
 

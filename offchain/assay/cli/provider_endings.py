@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
-import typer
-
-from assay.chain.errors import ChainError
+from assay.cli import endings
 from assay.cli.output import fail
 from assay.proof.errors import ProofError
-from assay.protocol.hexadecimal import HexadecimalError
 from assay.provider.errors import ProviderError
 
 T = TypeVar("T")
@@ -20,14 +16,7 @@ T = TypeVar("T")
 
 def finish(work: Coroutine[Any, Any, T]) -> T:
     """Runs it; what goes wrong becomes one line and exit status 1, bad input 2."""
-    try:
-        return asyncio.run(work)
-    except HexadecimalError as error:
-        fail(str(error))
-    except (ProviderError, ChainError, ProofError) as error:
-        fail(str(error), 1)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+    return endings.finish(work, ProviderError, ProofError)
 
 
 def decimal_of(text: str, what: str) -> Decimal:

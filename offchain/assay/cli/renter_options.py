@@ -11,14 +11,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, overload
 
 import typer
 
-from assay.chain.errors import BadDeployment, BadEndpoint, ChainError, KeyFileError
+from assay.cli.endings import telling
 from assay.cli.option_groups import OptionGroup, with_options
-from assay.cli.output import OutputFormat, fail
-from assay.protocol.hexadecimal import HexadecimalError
+from assay.cli.output import OutputFormat
 from assay.renter.errors import BadInput, Declined, RenterError
 from assay.renter.money import parse_duration
 from assay.renter.settings import RenterSettings
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from assay.renter.search import Wanted
 
 T = TypeVar("T")
-FAILED, BAD_INPUT = 1, 2
 LeaseId = Annotated[int, typer.Argument(help="number of the lease", min=1)]
 DeviceId = Annotated[str, typer.Argument(help="device id, 0x…, or enough of its beginning")]
 Duration = Annotated[str, typer.Option("--duration", help="how long the deposit lasts: 90s, 15m, 2h, 1d")]
@@ -157,21 +155,9 @@ def finish(work: Callable[[], Coroutine[Any, Any, T]]) -> T: ...
 def finish(work: Callable[[], T]) -> T: ...
 def finish(work: Callable[[], Any]) -> Any:
     """Does it, on a loop where it is async. Ends the command where something goes wrong."""
-    try:
+    with telling(RenterError):
         result = work()
         return asyncio.run(result) if inspect.iscoroutine(result) else result
-    except (RenterError, ChainError, HexadecimalError) as error:
-        stop(error)
-    except OSError as error:
-        stop(RenterError(f"{error.filename or 'this machine'}: {error.strerror or error}"))
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def stop(error: Exception) -> NoReturn:
-    """Ends the command with what was wrong."""
-    badly_named = isinstance(error, (HexadecimalError, BadDeployment, BadEndpoint, KeyFileError))
-    fail(str(error), getattr(error, "exit_status", BAD_INPUT if badly_named else FAILED))
 
 
 def note(text: str) -> None:

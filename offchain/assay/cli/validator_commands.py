@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assay.cli import endings
+from assay.cli.option_groups import OptionGroup, with_options
 from assay.cli.output import OutputFormat, fail, show
+
+if TYPE_CHECKING:
+    from assay.validator.settings import ValidatorSettings
 
 commands = typer.Typer(
     help="Challenge devices and sign what was measured.",
@@ -18,115 +25,96 @@ commands = typer.Typer(
     add_completion=False,
 )
 
-T = TypeVar("T")
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")]
 Rpc = Annotated[list[str] | None, typer.Option("--rpc", help="JSON-RPC address; again for more.")]
 DeploymentFile = Annotated[Path | None, typer.Option("--deployment", help="Deployment file.")]
-KeyFile = Annotated[Path | None, typer.Option("--key-file", help="Encrypted key file.")]
 PasswordFile = Annotated[Path | None, typer.Option("--password-file", help="File with its password.")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the databases.")]
-TlsDir = Annotated[Path | None, typer.Option("--tls-dir", help="Folder with certificate.pem and key.pem.")]
+Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
+Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
 Output = Annotated[OutputFormat, typer.Option("--output", "-o", help="table or json.")]
 
 
-def guarded(work: Coroutine[Any, Any, T]) -> T:
-    """Runs a coroutine; what can be told to people is told, and the command ends with status 1."""
-    from assay.chain.errors import ChainError
+@dataclass(frozen=True)
+class SigningKey(OptionGroup):
+    """Which seat's key it is, and where what it signed is recorded."""
+
+    config: Config = None
+    deployment: DeploymentFile = None
+    key_file: Annotated[Path | None, typer.Option("--key-file", help="Encrypted key file.")] = None
+    password_file: PasswordFile = None
+    data_dir: DataDir = None
+
+    def settings(self, **more: Any) -> ValidatorSettings:
+        """These and `more` over the environment over the settings file. Raises SettingsError."""
+        from assay.validator.settings import ValidatorSettings
+
+        given = {name: value for name, value in vars(self).items() if name != "config"}
+        return ValidatorSettings.load(self.config, {**given, **more})
+
+
+@dataclass(frozen=True)
+class Seat(SigningKey):
+    """The same with the chain and the seat's certificate."""
+
+    rpc: Rpc = None
+    tls_dir: Annotated[Path | None, typer.Option("--tls-dir", help="Folder with certificate.pem and key.pem.")] = None
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """What can be told to people is told, and ends the command."""
+    from assay.signing.errors import SigningError
     from assay.validator.errors import ValidatorError
 
-    try:
-        return asyncio.run(work)
-    except (ChainError, ValidatorError) as error:
-        fail(str(error), 1)
-    except PermissionError as error:
-        fail(f"{error.filename}: no permission ({error.strerror})", 1)
+    with endings.telling(ValidatorError, SigningError):
+        yield
 
 
 @commands.command()
+@with_options
 def run(
-    config: Config = None,
-    rpc: Rpc = None,
-    deployment: DeploymentFile = None,
-    key_file: KeyFile = None,
-    password_file: PasswordFile = None,
+    seat: Seat,
     account: Annotated[str | None, typer.Option(help="Account that holds the seat.")] = None,
-    data_dir: DataDir = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    host: Host = None,
+    port: Port = None,
     workers: Annotated[int | None, typer.Option(help="Threads that verify openings.")] = None,
-    tls_dir: TlsDir = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Run the validator until it is told to stop."""
-    from assay.chain.errors import ChainError
     from assay.daemon import json_log
     from assay.validator import process
-    from assay.validator.errors import ValidatorError
-    from assay.validator.settings import ValidatorSettings
 
-    given = {
-        "rpc": rpc,
-        "deployment": deployment,
-        "key_file": key_file,
-        "password_file": password_file,
-        "account": account,
-        "data_dir": data_dir,
-        "host": host,
-        "port": port,
-        "workers": workers,
-        "tls_dir": tls_dir,
-        "log_level": log_level,
-    }
-    try:
-        settings = ValidatorSettings.load(config, given)
+    with telling():
+        settings = seat.settings(account=account, host=host, port=port, workers=workers, log_level=log_level)
         json_log.configure(settings.log_level)
         key = process.load_key(settings)
-    except (ChainError, ValidatorError) as error:
-        fail(str(error), 1)
-    guarded(process.run(settings, key))
+        asyncio.run(process.run(settings, key))
 
 
 @commands.command()
+@with_options
 def join(
     endpoint: Annotated[str, typer.Option(help="Where other seats reach this validator, http(s)://host:port.")],
-    config: Config = None,
-    rpc: Rpc = None,
-    deployment: DeploymentFile = None,
-    key_file: KeyFile = None,
-    password_file: PasswordFile = None,
+    seat: Seat,
     signer_key_file: Annotated[
         Path | None, typer.Option(help="Key that signs for the seat; the account's own where it is absent.")
     ] = None,
     signer_password_file: Annotated[Path | None, typer.Option(help="File with its password.")] = None,
-    data_dir: DataDir = None,
-    tls_dir: TlsDir = None,
     output: Output = OutputFormat.table,
 ) -> None:
     """Stake and take a seat. --key-file is the account that stakes."""
     from assay.chain import key_files
-    from assay.chain.errors import ChainError
     from assay.validator import process
-    from assay.validator.errors import ValidatorError
-    from assay.validator.settings import ValidatorSettings
 
-    given = {
-        "rpc": rpc,
-        "deployment": deployment,
-        "key_file": key_file,
-        "password_file": password_file,
-        "data_dir": data_dir,
-        "tls_dir": tls_dir,
-    }
-    try:
-        settings = ValidatorSettings.load(config, given)
+    with telling():
+        settings = seat.settings()
         key = process.load_key(settings)
         signer = key
         if signer_key_file is not None:
             password = key_files.password(signer_password_file or settings.password_file)
             signer = key_files.load(signer_key_file, password)
-    except (ChainError, ValidatorError) as error:
-        fail(str(error), 1)
-    joined = guarded(process.join(settings, key, signer, endpoint))
+        joined = asyncio.run(process.join(settings, key, signer, endpoint))
     show(
         {
             "account": joined.account,
@@ -141,36 +129,17 @@ def join(
 
 
 @commands.command()
+@with_options
 def endpoint(
     url: Annotated[str, typer.Argument(help="Where other seats reach this validator, https://host:port.")],
-    config: Config = None,
-    rpc: Rpc = None,
-    deployment: DeploymentFile = None,
-    key_file: KeyFile = None,
-    password_file: PasswordFile = None,
-    data_dir: DataDir = None,
-    tls_dir: TlsDir = None,
+    seat: Seat,
 ) -> None:
     """Announce another address, or another certificate, for a seat. --key-file is the account that holds it."""
-    from assay.chain.errors import ChainError
     from assay.validator import process
-    from assay.validator.errors import ValidatorError
-    from assay.validator.settings import ValidatorSettings
 
-    given = {
-        "rpc": rpc,
-        "deployment": deployment,
-        "key_file": key_file,
-        "password_file": password_file,
-        "data_dir": data_dir,
-        "tls_dir": tls_dir,
-    }
-    try:
-        settings = ValidatorSettings.load(config, given)
-        key = process.load_key(settings)
-    except (ChainError, ValidatorError) as error:
-        fail(str(error), 1)
-    transaction = guarded(process.announce(settings, key, url))
+    with telling():
+        settings = seat.settings()
+        transaction = asyncio.run(process.announce(settings, process.load_key(settings), url))
     show({"endpoint": url, "transaction": transaction}, OutputFormat.table)
 
 
@@ -184,8 +153,6 @@ def init(
     """Make a folder with a new key file, a certificate, and a settings file in which every setting is explained."""
     from assay.chain import key_files
     from assay.chain.certificate import create_certificate
-    from assay.chain.errors import ChainError
-    from assay.validator.errors import ValidatorError
     from assay.validator.settings_file import write_settings
 
     values = {
@@ -196,12 +163,10 @@ def init(
         "data_dir": (folder / "data").absolute(),
         "tls_dir": (folder / "tls").absolute(),
     }
-    try:
+    with telling():
         write_settings(folder / "validator.toml", values)
         key = key_files.create(folder / "signer.json", key_files.password(password_file))
         create_certificate(folder / "tls", "assay-validator")
-    except (ChainError, ValidatorError) as error:
-        fail(str(error), 1)
     show({"settings": str(folder / "validator.toml"), "signer": key.address}, OutputFormat.table)
 
 
@@ -216,14 +181,11 @@ def status(
     import httpx2
 
     from assay.chain.pinned_tls import pinned_context
-    from assay.validator.errors import ValidatorError
     from assay.validator.process import certificate_of
     from assay.validator.settings import ValidatorSettings
 
-    try:
+    with telling():
         settings = ValidatorSettings.load(config, {"host": host, "port": port})
-    except ValidatorError as error:
-        fail(str(error), 1)
     scheme, certificate = ("https" if settings.tls_dir else "http"), certificate_of(settings)
     url = f"{scheme}://{settings.host}:{settings.port}/v1/status"
     verify = pinned_context(certificate) if any(certificate) else True
@@ -242,95 +204,50 @@ def history(
     output: Output = OutputFormat.table,
 ) -> None:
     """Show how past epochs ended here."""
-    from assay.validator.errors import ValidatorError
     from assay.validator.history import history as read_history
     from assay.validator.settings import ValidatorSettings
 
-    try:
+    with telling():
         rows = read_history(ValidatorSettings.load(config, {"data_dir": data_dir}).data_dir, limit)
-    except ValidatorError as error:
-        fail(str(error), 1)
     show({"epochs": rows} if output is OutputFormat.json else {str(r["epoch"]): _line(r) for r in rows}, output)
 
 
 @commands.command(name="export")
-def export_record(
-    out: Annotated[Path, typer.Option(help="File to write.")],
-    config: Config = None,
-    deployment: DeploymentFile = None,
-    key_file: KeyFile = None,
-    password_file: PasswordFile = None,
-    data_dir: DataDir = None,
-) -> None:
+@with_options
+def export_record(out: Annotated[Path, typer.Option(help="File to write.")], key: SigningKey) -> None:
     """Write what this seat has signed, to move it to another machine. Stop the validator first, for good."""
-    from assay.chain.errors import ChainError
-    from assay.signing.errors import SigningError
-    from assay.validator import signing_record
-    from assay.validator.errors import ValidatorError
+    from assay.validator import process, signing_record
 
-    try:
-        settings, key = _settings_and_key(config, deployment, key_file, password_file, data_dir)
-        signing_record.export(settings, key, out)
-    except (ChainError, ValidatorError, SigningError) as error:
-        fail(str(error), 1)
+    with telling():
+        settings = key.settings()
+        signing_record.export(settings, process.load_key(settings), out)
     show({"written": str(out)}, OutputFormat.table)
 
 
 @commands.command(name="import")
+@with_options
 def import_record(
     file: Annotated[Path, typer.Option(help="File that `export` wrote.")],
     latest_epoch: Annotated[int, typer.Option(min=0, help="The epoch at work now: epochs up to it are sat out.")],
-    config: Config = None,
-    deployment: DeploymentFile = None,
-    key_file: KeyFile = None,
-    password_file: PasswordFile = None,
-    data_dir: DataDir = None,
+    key: SigningKey,
 ) -> None:
     """Take over what the seat signed elsewhere."""
-    from assay.chain.errors import ChainError
-    from assay.signing.errors import SigningError
-    from assay.validator import signing_record
-    from assay.validator.errors import ValidatorError
+    from assay.validator import process, signing_record
 
-    try:
-        settings, key = _settings_and_key(config, deployment, key_file, password_file, data_dir)
-        new = signing_record.take_over(settings, key, file, latest_epoch)
-    except (ChainError, ValidatorError, SigningError) as error:
-        fail(str(error), 1)
+    with telling():
+        settings = key.settings()
+        new = signing_record.take_over(settings, process.load_key(settings), file, latest_epoch)
     show({"new statements": new, "sat out through epoch": latest_epoch}, OutputFormat.table)
 
 
 @commands.command()
-def doctor(
-    config: Config = None,
-    rpc: Rpc = None,
-    deployment: DeploymentFile = None,
-    key_file: KeyFile = None,
-    password_file: PasswordFile = None,
-    data_dir: DataDir = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
-    output: Output = OutputFormat.table,
-) -> None:
+@with_options
+def doctor(seat: Seat, host: Host = None, port: Port = None, output: Output = OutputFormat.table) -> None:
     """Check every setting against the chain and the other seats; status 1 when anything is wrong."""
     from assay.validator.doctor import Doctor
-    from assay.validator.errors import ValidatorError
-    from assay.validator.settings import ValidatorSettings
 
-    given = {
-        "rpc": rpc,
-        "deployment": deployment,
-        "key_file": key_file,
-        "password_file": password_file,
-        "data_dir": data_dir,
-        "host": host,
-        "port": port,
-    }
-    try:
-        settings = ValidatorSettings.load(config, given)
-    except ValidatorError as error:
-        fail(str(error), 1)
-    checks = guarded(Doctor(settings).examine())
+    with telling():
+        checks = asyncio.run(Doctor(seat.settings(host=host, port=port)).examine())
     if output is OutputFormat.json:
         show({"checks": [{"name": c.name, "ok": c.ok, "found": c.found} for c in checks]}, output)
     else:
@@ -342,18 +259,3 @@ def doctor(
 def _line(row: dict[str, Any]) -> str:
     reason = f" ({row['reason']})" if row["reason"] else ""
     return f"{row['outcome']}{reason}, {row['valid']} of {row['devices']} openings valid"
-
-
-def _settings_and_key(
-    config: Path | None,
-    deployment: Path | None,
-    key_file: Path | None,
-    password_file: Path | None,
-    data_dir: Path | None,
-) -> tuple[Any, Any]:
-    from assay.validator import process
-    from assay.validator.settings import ValidatorSettings
-
-    given = {"deployment": deployment, "key_file": key_file, "password_file": password_file, "data_dir": data_dir}
-    settings = ValidatorSettings.load(config, given)
-    return settings, process.load_key(settings)

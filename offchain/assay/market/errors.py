@@ -7,6 +7,12 @@ class MarketError(Exception):
     """Base of everything this package raises on purpose."""
 
 
+class BadSetting(MarketError):
+    """A setting or an option off its rules: which, its value, and the rule."""
+
+    exit_status = 2
+
+
 class WrongDatabase(MarketError):
     """The database holds another network's index."""
 

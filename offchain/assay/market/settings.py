@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from assay.market.errors import BadSetting
 
 
 class MarketSettings(BaseSettings):
@@ -28,3 +31,13 @@ class MarketSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     final_depth: int | None = Field(default=None, ge=0)
     allow_private: bool | None = None  # endpoints in private networks; by default on local chains only
+
+    @classmethod
+    def load(cls, given: Mapping[str, Any]) -> Self:
+        """`given` over the environment. Raises BadSetting naming the setting, its value and the rule."""
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "settings"
+            raise BadSetting(f"{where} = {first['input']!r}: {first['msg']}") from None

@@ -31,7 +31,7 @@ from assay.provider.demand_desk import DemandDesk
 from assay.provider.demand_sender import DemandSender
 from assay.provider.device import Device
 from assay.provider.disk_volumes import choose_disks
-from assay.provider.errors import ProviderError
+from assay.provider.errors import BadSetting, ProviderError
 from assay.provider.escrow_sender import EscrowSender
 from assay.provider.handover_desk import HandoverDesk
 from assay.provider.jobs import JobBook
@@ -270,7 +270,7 @@ async def _prices(settings: ProviderSettings, chain: Chain, devices: dict[bytes,
     if settings.price_per_hour is None:
         return {}
     if settings.token is None:
-        raise ProviderError("a price needs a token: name its address with --token")
+        raise BadSetting("a price needs a token: name its address with --token")
     token = chain.web3.to_checksum_address(settings.token)
     price = Price(
         token=token,

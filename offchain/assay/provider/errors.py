@@ -9,6 +9,12 @@ class ProviderError(Exception):
     status = 400
 
 
+class BadSetting(ProviderError):
+    """A setting or an option off its rules: which, its value, and the rule."""
+
+    exit_status = 2
+
+
 class NotAuthorised(ProviderError):
     """The signature is missing, malformed, expired, replayed or somebody else's."""
 

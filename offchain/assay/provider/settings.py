@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from assay.provider.errors import ProviderError
+from assay.provider.errors import BadSetting
 
 
 class ProviderSettings(BaseSettings):
@@ -74,10 +74,10 @@ class ProviderSettings(BaseSettings):
 
     @classmethod
     def load(cls, given: Mapping[str, Any]) -> Self:
-        """`given` over the environment. Raises ProviderError naming the setting, its value and the rule."""
+        """`given` over the environment. Raises BadSetting naming the setting, its value and the rule."""
         try:
             return cls(**{name: value for name, value in given.items() if value not in (None, [])})
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "settings"
-            raise ProviderError(f"{where} = {first['input']!r}: {first['msg']}") from None
+            raise BadSetting(f"{where} = {first['input']!r}: {first['msg']}") from None

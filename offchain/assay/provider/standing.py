@@ -11,7 +11,7 @@ from assay.chain.erc20 import Erc20
 from assay.chain.events import read_events
 from assay.chain.leases import active_lease, nonce_floor, read_lease
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
-from assay.provider.errors import ProviderError
+from assay.provider.errors import BadSetting
 
 ESCROW = "LeaseEscrow"
 SHORTEST = 8  # characters of an id's beginning
@@ -39,15 +39,15 @@ async def devices_of(chain: Chain, provider: str) -> list[dict[str, Any]]:
 def device_named(text: str, rows: list[dict[str, Any]], provider: str) -> bytes:
     """The one of a provider's devices (as `devices_of` has them) that an id or its beginning names.
 
-    Raises ProviderError for none and for several, HexadecimalError for what is no beginning of an id.
+    Raises BadSetting for none and for several, HexadecimalError for what is no beginning of an id.
     """
     if not text.lower().startswith("0x") or len(text) < SHORTEST:
         raise HexadecimalError(f"device {text[:80]!r}: expected 0x and 64 hex digits, or at least the first 6")
     found = [row["deviceId"] for row in rows if row["deviceId"].startswith(text.lower())]
     if not found:
-        raise ProviderError(f"{provider} has no device {text[:80]}; `assay provider list` shows those it has")
+        raise BadSetting(f"{provider} has no device {text[:80]}; `assay provider list` shows those it has")
     if len(found) > 1:
-        raise ProviderError(f"{len(found)} devices begin with {text}: write more of it")
+        raise BadSetting(f"{len(found)} devices begin with {text}: write more of it")
     return parse_bytes32(found[0], "device")
 
 

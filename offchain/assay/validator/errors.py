@@ -26,3 +26,5 @@ class Refused(ValidatorError):
 
 class SettingsError(ValidatorError):
     """A setting that cannot be used: which, its value, and what to do."""
+
+    exit_status = 2

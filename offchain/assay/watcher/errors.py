@@ -7,5 +7,11 @@ class WatcherError(Exception):
     """Base; the text is safe to show."""
 
 
+class BadSetting(WatcherError):
+    """An option off its rules."""
+
+    exit_status = 2
+
+
 class NoAnswer(WatcherError):
     """A validator or a device gave no usable answer."""

@@ -17,7 +17,7 @@ from assay.chain.journal import Journal
 from assay.chain.key_files import Key
 from assay.chain.sender import Sender
 from assay.watcher.demands import Demands
-from assay.watcher.errors import WatcherError
+from assay.watcher.errors import BadSetting
 from assay.watcher.evidence import EvidenceFolder
 from assay.watcher.notebook import Notebook
 from assay.watcher.prosecution import Prosecutor
@@ -41,10 +41,10 @@ class WatcherOptions:
 
 
 async def run(options: WatcherOptions, key: Key) -> None:
-    """Runs until SIGINT or SIGTERM. Raises ChainError, WatcherError before it starts."""
+    """Runs until SIGINT or SIGTERM. Raises ChainError, BadSetting before it starts."""
     for url in options.validators:
         if not url.startswith(("http://", "https://")):
-            raise WatcherError(f"validator {url[:80]!r}: an http(s) address is needed")
+            raise BadSetting(f"validator {url[:80]!r}: an http(s) address is needed")
     chain = await Chain.connect(options.rpc, Deployment.load(options.deployment), final_depth=options.final_depth)
     journal: Journal | None = None
     notebook: Notebook | None = None

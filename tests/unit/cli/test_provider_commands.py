@@ -56,7 +56,7 @@ def test_terms__folder_that_is_not_there__is_not_made(
 ) -> None:
     missing = tmp_path / "mistyped"
     ran = assay("provider", *line.split(), "--data-dir", str(missing))
-    assert ran.status == 1 and f"{missing}: no such folder" in ran.err
+    assert ran.status == 2 and f"{missing}: no such folder" in ran.err
     assert not missing.exists()
 
 
@@ -64,5 +64,5 @@ def test_price__device_of_another__is_refused(assay: Assay, devices: list[dict[s
     devices.append(row("1"))
     token = "0x" + "44" * 20
     ran = assay("provider", "price", "0x222222", "2", "--token", token, "--data-dir", str(tmp_path))
-    assert ran.status == 1 and "has no device 0x222222" in ran.err
+    assert ran.status == 2 and "has no device 0x222222" in ran.err
     assert not (tmp_path / "terms.json").exists()
