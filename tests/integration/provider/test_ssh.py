@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 import socket
 import subprocess
@@ -35,6 +36,10 @@ def runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @dataclass
@@ -102,6 +107,18 @@ async def test_command__input__reaches_it(ssh: Ssh) -> None:
     key = ssh.new_key("renter")
     ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
     assert (await ssh.run(key, "cat", stdin=b"through\n"))[:2] == (0, "through\n")
+
+
+async def test_command__over__leaves_nothing_of_it_open(ssh: Ssh, recwarn: pytest.WarningsRecorder) -> None:
+    key = ssh.new_key("renter")
+    ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
+    await ssh.run(key, "true")  # what the first connection opens for good
+    before = open_files()
+    for _ in range(3):
+        assert (await ssh.run(key, "cat", stdin=b"x\n"))[0] == 0
+    await asyncio.to_thread(until, lambda: open_files() <= before)
+    gc.collect()
+    assert [str(one.message) for one in recwarn if "never awaited" in str(one.message)] == []
 
 
 @pytest.mark.parametrize("name", ["xterm", None])

@@ -16,6 +16,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +42,7 @@ class Executioner:
     """Knows at which steps somebody died, and who is down now."""
 
     def __init__(self, folder: Path, name: str) -> None:
-        self._killed, self._down = folder / "killed", folder / "down"
+        self._killed, self._times, self._down = folder / "killed", folder / "times", folder / "down"
         self._lock = (folder / "lock").open("a")
         self._name = name
         self._seen: set[str] = set()
@@ -60,6 +61,8 @@ class Executioner:
             self._down.write_text(self._name)
             with self._killed.open("a") as file:
                 file.write(f"{step}\n")
+            with self._times.open("a") as file:
+                file.write(f"{time.time()}\n")
         os.kill(os.getpid(), signal.SIGKILL)
 
     def back(self) -> None:

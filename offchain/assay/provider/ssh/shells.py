@@ -100,6 +100,9 @@ class Shells:
             await process.stderr.drain()
 
         await self._until_over(process, lease_id, child, passed_on)
+        # Until then the channel holds on to the pipes that it was given.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait_closed(), ASK_S)
 
     async def _until_over(
         self,
