@@ -29,6 +29,7 @@ from typing import Any
 from assay.chain.blocks import Block
 from assay.chain.key_files import Key
 from assay.protocol.encoding import device_id as device_id_of
+from assay.protocol.epochs import Emission, Phase
 from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
@@ -47,13 +48,12 @@ from assay.validator.phases.inventories import close_inventory
 from assay.validator.phases.observing import observe_epoch
 from assay.validator.phases.results import ReportInputs, keep, work_out
 from assay.validator.phases.verifying import verify_devices
-from assay.validator.ports import Phase
 from assay.validator.publication import Publication
 from assay.validator.record import EpochRecord
 from assay.validator.rules.deadlines import Deadlines
 from assay.validator.rules.instants import LEAST_NOTICE_MS
 from assay.validator.rules.seals import check_leaves, check_seal, seal_of, sealed_leaves
-from assay.validator.rules.values import Device, Emission, Presence, Seat
+from assay.validator.rules.values import Device, Presence, Seat
 from assay.validator.store import Store
 from assay.validator.system_clock import SystemClock
 from assay.validator.tables import open_database

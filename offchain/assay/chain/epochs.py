@@ -3,46 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
 from assay.chain.client import At, Chain
-
-
-class Phase(IntEnum):
-    """As in IEpochOracle."""
-
-    NONE = 0
-    OPEN = 1
-    SEALED = 2
-    DRAWN = 3
-    REPORTED = 4
-    VOID = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """`genesis` in seconds since 1970; the deadlines in seconds after the start of the epoch; `draw_delay` in
-    blocks after the seal; `proof_window` in seconds after the end of the epoch."""
-
-    genesis: int
-    epoch_length: int
-    open_by: int
-    seal_by: int
-    draw_by: int
-    report_by: int
-    draw_delay: int
-    proof_window: int
-
-    def epoch_at(self, timestamp: float) -> int:
-        """The epoch that covers a time. Raises ValueError before genesis."""
-        if timestamp < self.genesis:
-            raise ValueError(f"{timestamp} is before genesis, {self.genesis}")
-        return int(timestamp - self.genesis) // self.epoch_length
-
-    def start(self, epoch: int) -> int:
-        """Seconds since 1970 at which an epoch starts."""
-        return self.genesis + epoch * self.epoch_length
+from assay.protocol.epochs import Emission, Phase, Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +34,6 @@ class EpochState:
     rewards_root: bytes
     rewards_total: int
     data_hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Emission:
-    """What an epoch may emit, base units of the network token."""
-
-    provider_pool: int
-    validator_pool: int
-    max_per_credit: int
 
 
 def epoch_state_from_struct(epoch: int, row: Any) -> EpochState:

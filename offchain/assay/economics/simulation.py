@@ -12,13 +12,14 @@ from assay.economics.agents import Provider, ProviderKind, Validator, ValidatorK
 from assay.economics.detection import passes
 from assay.economics.parameters import UNIT, Economy, ProfileMoney
 from assay.economics.safety import LATE_LIMIT, proof_gas
+from assay.protocol.epochs import Emission
 from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.profile import Profile
 from assay.protocol.quorum import quorum
 from assay.validator.rules.rewards import cumulative_rewards
-from assay.validator.rules.values import Emission, Presence, Seat
+from assay.validator.rules.values import Presence, Seat
 
 HOURS_A_YEAR = 8_766
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from assay.chain.blocks import Block
 from assay.chain.client import Chain
-from assay.chain.epochs import Phase, read_epoch_state
+from assay.chain.epochs import read_epoch_state
 from assay.chain.leases import Lease, LeaseStatus, active_lease, read_lease
+from assay.protocol.epochs import Phase
 from assay.provider.views import EpochView, SeatView
 
 KEPT_SETS = 8

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 
 from assay.chain.client import Chain, ContractCall
-from assay.chain.epochs import Phase, Timing, read_epoch_state, read_timing
+from assay.chain.epochs import read_epoch_state, read_timing
 from assay.chain.leases import Lease, read_lease
+from assay.protocol.epochs import Phase, Timing
 from assay.protocol.flags import Flag
 from assay.protocol.report_lines import Measured
 from assay.renter.money import RATE_UNIT

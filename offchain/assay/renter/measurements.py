@@ -7,7 +7,8 @@ from typing import Any
 
 from assay.chain.blocks import Block
 from assay.chain.client import Chain
-from assay.chain.epochs import Phase, read_epoch_state
+from assay.chain.epochs import read_epoch_state
+from assay.protocol.epochs import Phase
 from assay.protocol.report_lines import Measured, ReportLineError, parse_report_line
 from assay.renter.errors import NoDevice, Unreachable
 from assay.renter.validators import Validators

@@ -12,11 +12,11 @@ from assay.chain.epochs import read_emission, read_epoch_state, read_timing
 from assay.chain.leases import active_lease
 from assay.chain.profiles import read_profile
 from assay.chain.seats import SeatDirectory
+from assay.protocol.epochs import Emission, Timing
 from assay.protocol.profile import Profile
 from assay.validator.oracle_events import OracleEvents
-from assay.validator.ports import ChainEpoch, Endpoint, Phase, ReportedEpoch
-from assay.validator.rules.deadlines import Timing
-from assay.validator.rules.values import Device, Emission, Seat
+from assay.validator.ports import ChainEpoch, Endpoint, ReportedEpoch
+from assay.validator.rules.values import Device, Seat
 
 NO_EMISSION = Emission(0, 0, 0)
 
@@ -37,18 +37,7 @@ class ContractReader:
     @classmethod
     async def open(cls, chain: Chain) -> ContractReader:
         """Reads what never changes. Raises ChainError."""
-        t = await read_timing(chain)
-        timing = Timing(
-            t.genesis,
-            t.epoch_length,
-            t.open_by,
-            t.seal_by,
-            t.draw_by,
-            t.report_by,
-            t.draw_delay,
-            t.proof_window,
-        )
-        return cls(chain, timing)
+        return cls(chain, await read_timing(chain))
 
     async def head(self) -> Block:
         return await self._chain.head()
@@ -59,7 +48,7 @@ class ContractReader:
     async def epoch(self, epoch: int, at: Block) -> ChainEpoch:
         s = await read_epoch_state(self._chain, epoch, at)
         return ChainEpoch(
-            Phase(s.phase),
+            s.phase,
             s.set_id,
             s.seal_count,
             s.seal_block,
@@ -107,8 +96,7 @@ class ContractReader:
     async def emission(self, epoch: int, at: Block) -> Emission:
         if "RewardsDistributor" not in self._chain.deployment.contracts:
             return NO_EMISSION
-        e = await read_emission(self._chain, epoch, at)
-        return Emission(e.provider_pool, e.validator_pool, e.max_per_credit)
+        return await read_emission(self._chain, epoch, at)
 
     async def opened_block(self, epoch: int, until: Block) -> Block | None:
         async with self._lock:

@@ -12,7 +12,7 @@ from assay.chain.errors import ChainError
 from assay.daemon.ending import end_tasks
 from assay.validator.epoch_run import EpochRun
 from assay.validator.peer_client import PeerClient
-from assay.validator.rules.deadlines import deadlines, epoch_at
+from assay.validator.rules.deadlines import deadlines
 from assay.validator.work import Services
 
 ENDPOINTS_S = 5.0  # between looks at the endpoints that seats announce
@@ -69,7 +69,7 @@ class Daemon:
 
     def _start_due(self) -> None:
         timing = self.services.reader.timing
-        current = epoch_at(timing, self.services.clock.now() + 1.0)
+        current = timing.epoch_at(self.services.clock.now() + 1.0)
         if current is None or self.services.follower.head is None:
             return
         # The epoch before may still be open for its report.
@@ -150,7 +150,7 @@ class Daemon:
         while True:
             await self.services.clock.sleep(PRUNE_S)
             timing = self.services.reader.timing
-            current = epoch_at(timing, self.services.clock.now())
+            current = timing.epoch_at(self.services.clock.now())
             if current is None:
                 continue
             provable = timing.proof_window // timing.epoch_length + 2

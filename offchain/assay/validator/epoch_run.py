@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from assay.chain.errors import ChainError
+from assay.protocol.epochs import Phase
 from assay.validator.errors import Refused
 from assay.validator.phases.adopting import adopt_report
 from assay.validator.phases.challenging import challenge_devices
@@ -26,7 +27,6 @@ from assay.validator.phases.seal_signing import sign_seal
 from assay.validator.phases.sealed_content import sealed_lines
 from assay.validator.phases.sealing import seal_epoch
 from assay.validator.phases.verifying import verify_devices
-from assay.validator.ports import Phase
 from assay.validator.record import EpochRecord
 from assay.validator.rules.deadlines import deadlines
 from assay.validator.wire import ReportProposal, SealProposal

@@ -9,7 +9,8 @@ import structlog
 
 from assay.chain.blocks import Block
 from assay.chain.errors import ChainError
-from assay.validator.ports import ChainEpoch, ChainReader, Clock, Phase
+from assay.protocol.epochs import Phase
+from assay.validator.ports import ChainEpoch, ChainReader, Clock
 from assay.validator.wake import Wake
 
 log = structlog.get_logger()

@@ -7,9 +7,10 @@ from typing import Protocol
 
 from structlog.contextvars import bound_contextvars
 
+from assay.protocol.epochs import Phase
 from assay.validator.admission import admit_batch, admit_instant, admit_inventory
 from assay.validator.errors import Refused
-from assay.validator.ports import Clock, Phase
+from assay.validator.ports import Clock
 from assay.validator.wake import Wake
 from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 from assay.validator.work import Work

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from assay.validator.rules.deadlines import Timing
+from assay.protocol.epochs import Timing
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,26 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Protocol
 
 from assay.chain.blocks import Block
+from assay.protocol.epochs import Emission, Phase, Timing
 from assay.protocol.messages import Challenge, EpochReport, Gossip, Observations, ProbeNonce, Seal
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain
-from assay.validator.rules.deadlines import Timing
-from assay.validator.rules.values import Device, Emission, Seat
-
-
-class Phase(IntEnum):
-    """How far the contract says an epoch has come."""
-
-    NONE = 0
-    OPEN = 1
-    SEALED = 2
-    DRAWN = 3
-    REPORTED = 4
-    VOID = 5
+from assay.validator.rules.values import Device, Seat
 
 
 @dataclass(frozen=True, slots=True)

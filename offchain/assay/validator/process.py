@@ -42,7 +42,6 @@ from assay.validator.pace import pace
 from assay.validator.peer_client import PeerClient
 from assay.validator.publication import Publication
 from assay.validator.registration import Joined, account_of
-from assay.validator.rules.deadlines import epoch_at
 from assay.validator.settings import ValidatorSettings
 from assay.validator.spread_checks import SpreadChecker
 from assay.validator.status import status, unready
@@ -91,7 +90,7 @@ def open_journal(settings: ValidatorSettings, key: SignerKey, chain: Chain) -> J
 def open_signer(settings: ValidatorSettings, key: SignerKey, reader: ContractReader, clock: SystemClock) -> SeatSigner:
     """The signer with its record. Raises SettingsError beside a living copy or with a damaged record."""
     path = settings.data_dir / f"signing-{key.address.lower()}.sqlite"
-    current = epoch_at(reader.timing, clock.now())
+    current = reader.timing.epoch_at(clock.now())
     try:
         signer = SeatSigner(key, reader.domain, path, NO_EPOCH if current is None else current)
     except SigningError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from assay.validator.daemon import Daemon
-from assay.validator.rules.deadlines import epoch_at
 
 STALE_BLOCKS_S = 60.0
 
@@ -69,5 +68,5 @@ def unready(daemon: Daemon) -> list[str]:
 
 
 def _sitting_out(daemon: Daemon, now: float) -> str:
-    epoch = epoch_at(daemon.services.reader.timing, now)
+    epoch = daemon.services.reader.timing.epoch_at(now)
     return "" if epoch is None else daemon.services.statements.sits_out(epoch)

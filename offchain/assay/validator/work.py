@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from assay.protocol.epochs import Phase
 from assay.protocol.profile import Profile
 from assay.protocol.signing import signed_by
 from assay.validator.context import EpochContext
@@ -12,7 +13,7 @@ from assay.validator.follower import Follower
 from assay.validator.gossip import Gossiper
 from assay.validator.opening_checks import OpeningChecker
 from assay.validator.pace import Pace
-from assay.validator.ports import ChainReader, ChainWriter, Clock, Devices, Phase, Statements
+from assay.validator.ports import ChainReader, ChainWriter, Clock, Devices, Statements
 from assay.validator.record import EpochRecord
 from assay.validator.rules import committees, leaders
 from assay.validator.spread_checks import SpreadChecker

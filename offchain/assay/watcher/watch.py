@@ -11,9 +11,10 @@ import structlog
 from assay.chain.blocks import Block
 from assay.chain.client import Chain
 from assay.chain.devices import Device, DeviceDirectory
-from assay.chain.epochs import EpochState, Phase, Timing, is_provable, read_epoch_state
+from assay.chain.epochs import EpochState, is_provable, read_epoch_state
 from assay.chain.errors import ChainError
 from assay.chain.seats import SeatDirectory
+from assay.protocol.epochs import Phase, Timing
 from assay.protocol.leaves import SealedLeaf
 from assay.watcher.accepted import AcceptedStatements
 from assay.watcher.demands import Demands, wrong_row
@@ -73,9 +74,9 @@ class Watch:
         """One look at every epoch that can be proven against and is due. Raises ChainError."""
         await self.prosecutor.go_on()
         final = await self.chain.finalised()
-        if final.timestamp < self.timing.genesis:
-            return
         current = self.timing.epoch_at(final.timestamp)
+        if current is None:
+            return
         oldest = max(0, current - self.timing.proof_window // self.timing.epoch_length - 2)
         self.notebook.forget(oldest)
         self._files = {epoch: file for epoch, file in self._files.items() if epoch >= oldest}

@@ -13,7 +13,7 @@ import yaml
 from assay.chain.client import Chain, ContractCall
 from assay.chain.deployment import Deployment
 from assay.chain.devices import DeviceDirectory, DeviceStatus, enrol_nonce, read_devices
-from assay.chain.epochs import Phase, is_provable, read_emission, read_epoch_state, read_timing
+from assay.chain.epochs import is_provable, read_emission, read_epoch_state, read_timing
 from assay.chain.erc20 import Erc20
 from assay.chain.errors import ChainError, Reverted
 from assay.chain.events import read_events
@@ -24,6 +24,7 @@ from assay.chain.profiles import read_profiles
 from assay.chain.seats import SeatDirectory, seat_nonce
 from assay.chain.sender import Sender
 from assay.protocol.encoding import device_id
+from assay.protocol.epochs import Phase
 from assay.protocol.messages import Enrol, SeatClaim
 from assay.protocol.seeds import epoch_seed
 from tests.integration.chain.conftest import FUNDER, ROOT, Anvil
@@ -162,7 +163,7 @@ async def test_epoch__opened__seed_is_ours(deployed, market, participant):
         await take_seat(market, participant)
     timing = await read_timing(market)
     now = (await market.head()).timestamp
-    epoch = max(timing.epoch_at(now) if now >= timing.genesis else 0, 0) + 1
+    epoch = (timing.epoch_at(now) or 0) + 1
     await anvil.rpc("evm_setNextBlockTimestamp", hex(timing.start(epoch) + 1))
     await anvil.mine()
     assert await market.call("EpochOracle", "currentEpoch", at="latest") == epoch

@@ -19,10 +19,11 @@ from assay.chain.key_files import Key
 from assay.chain.rpc_endpoint import HttpEndpoint
 from assay.chain.rpc_pool import EndpointPool
 from assay.chain.sender import Sender, Step
+from assay.protocol.epochs import Phase
 from assay.protocol.keccak import keccak
 from assay.validator.chain_reader import ContractReader
 from assay.validator.chain_writer import ContractWriter
-from assay.validator.ports import ChainEpoch, Phase
+from assay.validator.ports import ChainEpoch
 from tests.integration.chain.fault_proxy import FaultProxy
 from tests.integration.validator.local_chain import LocalChain
 from tests.integration.validator.paced_time import PacedTransport, late, run

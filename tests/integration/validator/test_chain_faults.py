@@ -12,7 +12,7 @@ import pytest
 from assay.chain.fees import GWEI, FeePolicy
 from assay.chain.sender import Step
 from assay.protocol import signing
-from assay.validator.ports import Phase
+from assay.protocol.epochs import Phase
 from tests.integration.validator.anvil_network import AnvilNetwork, play, prepared
 from tests.unit.validator.simulation.devices import SimDevice
 

@@ -13,10 +13,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from assay.protocol import signing
+from assay.protocol.epochs import Phase
 from assay.protocol.signing import signed_by
 from assay.signing.record import SigningRecord
 from assay.signing.witness import Witness
-from assay.validator.ports import Phase
 from tests.unit.validator.simulation.chain import DOMAIN
 from tests.unit.validator.simulation.devices import SimDevice
 from tests.unit.validator.simulation.network import SimNetwork, seat_key

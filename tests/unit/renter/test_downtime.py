@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from assay.chain.epochs import Phase, Timing
 from assay.chain.errors import UnreachableChain
 from assay.chain.leases import Lease, LeaseStatus
+from assay.protocol.epochs import Phase, Timing
 from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.report_lines import Measured
 from assay.renter import downtime

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.protocol import signing
+from assay.protocol.epochs import Phase
 from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import ObservationLeaf, SealedLeaf
 from assay.protocol.profile import NAMED
-from assay.validator.ports import Phase
 from assay.validator.rules import committees, reports
 from assay.validator.rules.values import NO_ROOT, Batch
 

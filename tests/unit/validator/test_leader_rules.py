@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.protocol import quorum
+from assay.protocol.epochs import Timing
 from assay.validator.rules import leaders
-from assay.validator.rules.deadlines import Timing, deadlines, epoch_at
+from assay.validator.rules.deadlines import deadlines
 from assay.validator.rules.instants import Instant, chosen, plausible
 from assay.validator.rules.inventories import missing_devices, required_devices
 from assay.validator.rules.observations import OpeningOutcome, Seen, observe, uptime_bps
@@ -77,7 +78,7 @@ def test_deadlines__of_an_epoch__in_order():
 
 @pytest.mark.parametrize(("when", "epoch"), [(999.9, None), (1_000, 0), (1_019.9, 0), (1_020, 1)])
 def test_epoch_at__a_moment__is_the_one_that_covers_it(when, epoch):
-    assert epoch_at(TIMING, when) == epoch
+    assert TIMING.epoch_at(when) == epoch
 
 
 @given(st.integers(4, 31), st.data())

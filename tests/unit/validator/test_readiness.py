@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from assay.chain.blocks import Block
-from assay.chain.epochs import Phase
+from assay.protocol.epochs import Phase
 from assay.validator.status import status, unready
 from tests.unit.validator.simulation.network import TIMING
 from tests.unit.validator.simulation.virtual_time import START

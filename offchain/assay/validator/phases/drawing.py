@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import structlog
 
+from assay.protocol.epochs import Phase
 from assay.validator.phases.settling import settled
-from assay.validator.ports import Phase
 from assay.validator.work import Work
 
 log = structlog.get_logger()

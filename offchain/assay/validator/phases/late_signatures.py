@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import structlog
 
+from assay.protocol.epochs import Phase
 from assay.protocol.messages import EpochReport
 from assay.signing.errors import SigningError
 from assay.validator.phases.report_signing import named_batches
 from assay.validator.phases.results import ReportInputs, keep, work_out
 from assay.validator.phases.sealed_content import sealed_lines
-from assay.validator.ports import Phase
 from assay.validator.rules.seals import check_leaves, check_seal, seal_of
 from assay.validator.rules.values import RuleError
 from assay.validator.work import Work

@@ -5,8 +5,9 @@ from __future__ import annotations
 import structlog
 
 from assay.chain.blocks import Block
+from assay.protocol.epochs import Phase
 from assay.validator.context import EpochContext
-from assay.validator.ports import ChainEpoch, Phase
+from assay.validator.ports import ChainEpoch
 from assay.validator.rules.deadlines import Deadlines, deadlines
 from assay.validator.work import Services
 

@@ -8,11 +8,12 @@ import structlog
 from pydantic import ValidationError
 
 from assay.chain.blocks import Block
+from assay.protocol.epochs import Phase
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32
 from assay.protocol.leaves import SealedLeaf, reward_tree
 from assay.validator.phases.results import ReportInputs
 from assay.validator.phases.telling import others
-from assay.validator.ports import Phase, ReportedEpoch
+from assay.validator.ports import ReportedEpoch
 from assay.validator.rules.deadlines import deadlines
 from assay.validator.rules.values import Presence
 from assay.validator.wire import RewardsBody

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import structlog
 
+from assay.protocol.epochs import Phase
 from assay.protocol.messages import EpochReport
 from assay.signing.errors import SigningError
 from assay.validator.phases.results import ReportInputs, keep, work_out
 from assay.validator.phases.settling import settled
 from assay.validator.phases.signatures import collect, packed
-from assay.validator.ports import Phase
 from assay.validator.rules.reports import in_seat_order
 from assay.validator.rules.values import RuleError
 from assay.validator.wire import NamedBatch, ReportProposal

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from assay.protocol.epochs import Emission
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, SealedLeaf, device_tree, reward_tree
 from assay.validator import canonical
 from assay.validator.rules.reports import data_hash, device_leaves
 from assay.validator.rules.rewards import cumulative_rewards
-from assay.validator.rules.values import Batch, Emission, Presence, RuleError
+from assay.validator.rules.values import Batch, Presence, RuleError
 from assay.validator.wire import DeviceLine, DevicesBody, RewardLine, RewardsBody
 from assay.validator.work import Work
 

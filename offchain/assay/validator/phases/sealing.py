@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import structlog
 
+from assay.protocol.epochs import Phase
 from assay.signing.errors import SigningError
 from assay.validator.phases.inventories import close_inventory, fetch_listed
 from assay.validator.phases.settling import settled
 from assay.validator.phases.signatures import collect, packed
-from assay.validator.ports import Phase
 from assay.validator.rules.inventories import complete
 from assay.validator.rules.seals import seal_of, sealed_leaves
 from assay.validator.rules.values import NO_ROOT

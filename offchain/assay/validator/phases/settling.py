@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay.validator.ports import Phase
+from assay.protocol.epochs import Phase
 from assay.validator.work import Work
 
 PATIENCE_S = 24 * 3600  # with a chain that has stopped

@@ -4,19 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds after the start of the epoch; `draw_delay` in blocks after the seal."""
-
-    genesis: int
-    epoch_length: int
-    open_by: int
-    seal_by: int
-    draw_by: int
-    report_by: int
-    draw_delay: int
-    proof_window: int
+from assay.protocol.epochs import Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +31,7 @@ def deadlines(timing: Timing, epoch: int) -> Deadlines:
     Observations close at 5/17 of the way from the draw's deadline to the report's (90 % between 65 % and 150
     %).
     """
-    start = timing.genesis + epoch * timing.epoch_length
+    start = timing.start(epoch)
     return Deadlines(
         start=start,
         open_by=start + timing.open_by,
@@ -54,10 +42,3 @@ def deadlines(timing: Timing, epoch: int) -> Deadlines:
         report_by=start + timing.report_by,
         provable_until=start + timing.epoch_length + timing.proof_window,
     )
-
-
-def epoch_at(timing: Timing, when: float) -> int | None:
-    """The epoch that covers a moment; None before the first."""
-    if when < timing.genesis:
-        return None
-    return int((when - timing.genesis) // timing.epoch_length)

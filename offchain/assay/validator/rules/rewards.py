@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from assay.protocol.epochs import Emission
 from assay.protocol.flags import Flag
 from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.profile import Profile
-from assay.validator.rules.values import FULL_UPTIME_BPS, Emission, Presence, Seat
+from assay.validator.rules.values import FULL_UPTIME_BPS, Presence, Seat
 
 LEAST_SEATS = 4  # below this a set earns nothing, and neither do the devices it measured
 

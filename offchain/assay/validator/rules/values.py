@@ -90,15 +90,6 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Emission:
-    """What an epoch may emit, in base units of the network token."""
-
-    provider_pool: int
-    validator_pool: int
-    max_per_credit: int
-
-
-@dataclass(frozen=True, slots=True)
 class Presence:
     """Who signed, by seat position under a mask: the seal of this epoch, the report of the one before."""
 

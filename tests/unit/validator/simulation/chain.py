@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 
 from assay.chain.blocks import Block
 from assay.protocol import quorum
+from assay.protocol.epochs import Emission, Phase, Timing
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import EpochReport, Seal
 from assay.protocol.profile import NAMED, Profile
 from assay.protocol.seeds import epoch_seed
 from assay.protocol.signing import Domain, signed_by
-from assay.validator.ports import ChainEpoch, Endpoint, Phase, ReportedEpoch, Transaction
-from assay.validator.rules.deadlines import Timing
-from assay.validator.rules.values import Device, Emission, Seat
+from assay.validator.ports import ChainEpoch, Endpoint, ReportedEpoch, Transaction
+from assay.validator.rules.values import Device, Seat
 
 from .virtual_time import START
 

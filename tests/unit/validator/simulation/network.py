@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 
 from assay.chain.key_files import Key
+from assay.protocol.epochs import Phase, Timing
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.keccak import keccak
 from assay.signing.seat_signer import SeatSigner
@@ -25,9 +26,8 @@ from assay.validator.follower import Follower
 from assay.validator.gossip import Gossiper
 from assay.validator.inbox import Inbox
 from assay.validator.pace import pace
-from assay.validator.ports import Answer, Phase
+from assay.validator.ports import Answer
 from assay.validator.publication import Publication
-from assay.validator.rules.deadlines import Timing
 from assay.validator.rules.values import Seat
 from assay.validator.store import Store
 from assay.validator.tables import open_database
