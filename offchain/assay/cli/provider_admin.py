@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from assay.cli.option_groups import with_options
 from assay.cli.output import OutputFormat, fail, show, show_rows
 from assay.cli.provider_endings import decimal_of, finish
-from assay.cli.provider_options import DataDir, DeploymentFile, DeviceKeys, KeyFile, Output, PasswordFile, Rpc
+from assay.cli.provider_options import DataDir, DeviceKeys, Output, PasswordFile, Reading, Sending
 from assay.protocol.profile import NAMED
 from assay.provider.settings import ProviderSettings
 
@@ -63,13 +64,10 @@ def inventory(output: Output = OutputFormat.table) -> None:
         sys.stderr.write(f"no GPU: {found.reason}\n")
 
 
+@with_options
 def doctor(
-    rpc: Rpc = None,
-    deployment: DeploymentFile = None,
-    key_file: KeyFile = None,
-    password_file: PasswordFile = None,
+    sending: Sending,
     device_key: DeviceKeys = None,
-    data_dir: DataDir = None,
     host: Annotated[str | None, typer.Option("--host")] = None,
     port: Annotated[int | None, typer.Option("--port")] = None,
     runtime: Annotated[str | None, typer.Option("--runtime")] = None,
@@ -79,13 +77,11 @@ def doctor(
 
     Ends with 1 where something is wrong.
     """
-    given = _given(rpc, deployment, key_file, password_file, data_dir)
-    given.update(device_key=device_key, host=host, port=port, runtime=runtime)
 
     async def work() -> list[Any]:
         from assay.provider.doctor import examine
 
-        return await examine(ProviderSettings.load(given))
+        return await examine(sending.settings(device_key=device_key, host=host, port=port, runtime=runtime))
 
     findings = finish(work())
     if output is OutputFormat.json:
@@ -116,21 +112,18 @@ def self_test(
     raise typer.Exit(0 if result["valid"] else 1)
 
 
+@with_options
 def list_devices(
-    rpc: Rpc = None,
-    deployment: DeploymentFile = None,
-    key_file: KeyFile = None,
-    data_dir: DataDir = None,
+    given: Reading,
     output: Output = OutputFormat.table,
 ) -> None:
     """List devices, leases and endpoints from the chain."""
-    given = _given(rpc, deployment, key_file, None, data_dir)
 
     async def work() -> tuple[str, list[dict[str, Any]]]:
         from assay.provider.reading import reading
         from assay.provider.standing import devices_of
 
-        async with reading(ProviderSettings.load(given)) as (chain, provider):
+        async with reading(given.settings()) as (chain, provider):
             return provider, await devices_of(chain, provider)
 
     provider, rows = finish(work())
@@ -139,28 +132,27 @@ def list_devices(
         sys.stderr.write(f"{provider} has no device in the registry: `assay provider enrol` enters one\n")
 
 
+@with_options
 def earnings(
-    rpc: Rpc = None,
-    deployment: DeploymentFile = None,
-    key_file: KeyFile = None,
-    data_dir: DataDir = None,
+    given: Reading,
     output: Output = OutputFormat.table,
 ) -> None:
     """Show rent streamed, claimed and due, and the stake: in tokens, or in base units as JSON and CSV."""
-    given = _given(rpc, deployment, key_file, None, data_dir)
 
     async def work() -> dict[str, Any]:
         from assay.provider.reading import reading
         from assay.provider.standing import earnings_of, in_tokens
 
-        async with reading(ProviderSettings.load(given)) as (chain, provider):
+        async with reading(given.settings()) as (chain, provider):
             earned = await earnings_of(chain, provider)
             return await in_tokens(chain, earned) if output is OutputFormat.table else earned
 
     show(finish(work()), output)
 
 
+@with_options
 def price(
+    given: Reading,
     device: Annotated[str, typer.Argument(help="device id, 0x…, or enough of its beginning")],
     per_hour: Annotated[str, typer.Argument(help="whole tokens an hour")],
     token: Annotated[
@@ -172,14 +164,9 @@ def price(
     cancel: Annotated[
         bool, typer.Option("--cancel", help="have the daemon cancel earlier offers on the chain")
     ] = False,
-    rpc: Rpc = None,
-    deployment: DeploymentFile = None,
-    key_file: KeyFile = None,
-    data_dir: DataDir = None,
     output: Output = OutputFormat.table,
 ) -> None:
     """Set a device's price at once, without a transaction."""
-    given = _given(rpc, deployment, key_file, None, data_dir)
 
     async def work() -> dict[str, Any]:
         from assay.chain.erc20 import Erc20
@@ -190,7 +177,7 @@ def price(
         from assay.provider.standing import device_named, devices_of
         from assay.provider.terms import TermsFile
 
-        settings = ProviderSettings.load(given)
+        settings = given.settings()
         file = TermsFile(_existing(settings.data_dir))
         known = file.read()
         async with reading(settings) as (chain, provider):
@@ -237,19 +224,3 @@ def _existing(data_dir: Path) -> Path:
     if not data_dir.is_dir():
         raise BadSetting(f"{data_dir}: no such folder; name the one that the daemon uses with --data-dir")
     return data_dir
-
-
-def _given(
-    rpc: list[str] | None,
-    deployment: Path | None,
-    key_file: Path | None,
-    password_file: Path | None,
-    data_dir: Path | None,
-) -> dict[str, Any]:
-    return {
-        "rpc": rpc,
-        "deployment": deployment,
-        "key_file": key_file,
-        "password_file": password_file,
-        "data_dir": data_dir,
-    }

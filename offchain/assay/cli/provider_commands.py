@@ -9,19 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from assay.cli import provider_admin
+from assay.cli.option_groups import with_options
 from assay.cli.output import OutputFormat, show
 from assay.cli.provider_endings import decimal_of, finish
-from assay.cli.provider_options import (
-    DataDir,
-    DeploymentFile,
-    DeviceKeys,
-    KeyFile,
-    Output,
-    PasswordFile,
-    Rpc,
-)
+from assay.cli.provider_options import DeviceKeys, Output, Sending
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
-from assay.provider.settings import ProviderSettings
 
 commands = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Put devices up for lease.", add_completion=False
@@ -29,7 +21,9 @@ commands = typer.Typer(
 
 
 @commands.command()
+@with_options
 def enrol(
+    given: Sending,
     endpoint: Annotated[str, typer.Option("--endpoint", help="where others reach this provider, http(s)://…")],
     profile: Annotated[int, typer.Option("--profile", help="id of the profile")] = 1,
     tls_fingerprint: Annotated[
@@ -42,21 +36,9 @@ def enrol(
         int | None, typer.Option("--gpu", help="index of the GPU; default the first, or the processor")
     ] = None,
     region: Annotated[str, typer.Option("--region", help="where the device stands, such as eu-west")] = "",
-    rpc: Rpc = None,
-    deployment: DeploymentFile = None,
-    key_file: KeyFile = None,
-    password_file: PasswordFile = None,
-    data_dir: DataDir = None,
     output: Output = OutputFormat.table,
 ) -> None:
     """Stake for a device, make its key, and enter it in the registry."""
-    given = {
-        "rpc": rpc,
-        "deployment": deployment,
-        "key_file": key_file,
-        "password_file": password_file,
-        "data_dir": data_dir,
-    }
 
     async def work() -> dict[str, Any]:
         from assay.chain.certificate import fingerprint_in
@@ -67,7 +49,7 @@ def enrol(
         from assay.provider.sending import sending
         from assay.provider.specifications import Specifications, checked_region
 
-        settings = ProviderSettings.load(given)
+        settings = given.settings()
         given_fingerprint = parse_bytes32(tls_fingerprint, "--tls-fingerprint") if tls_fingerprint else None
         fingerprint = given_fingerprint or fingerprint_in(settings.data_dir / "tls") or bytes(32)
         accelerator = accelerator_at(gpu)
@@ -98,7 +80,9 @@ def _tell(text: str) -> None:
 
 
 @commands.command()
+@with_options
 def run(
+    given: Sending,
     host: Annotated[str | None, typer.Option("--host", help="address to listen on")] = None,
     port: Annotated[int | None, typer.Option("--port", help="port to listen on")] = None,
     ssh_port: Annotated[int | None, typer.Option("--ssh-port", help="port of SSH; none by default")] = None,
@@ -125,29 +109,22 @@ def run(
     grace: Annotated[
         float | None, typer.Option("--grace", help="seconds in which files can be fetched after a lease")
     ] = None,
-    rpc: Rpc = None,
-    deployment: DeploymentFile = None,
-    key_file: KeyFile = None,
-    password_file: PasswordFile = None,
     device_key: DeviceKeys = None,
-    data_dir: DataDir = None,
     log_level: Annotated[str | None, typer.Option("--log-level", help="debug, info, warning, error")] = None,
 ) -> None:
     """Answer challenges, serve leases, run workloads, until stopped."""
-    given = {
+    more = {
         "host": host, "port": port, "ssh_port": ssh_port, "engine": engine, "runtime": runtime, "token": token,
         "price_per_hour": decimal_of(price_per_hour, "--price-per-hour") if price_per_hour else None,
-        "min_duration": min_duration,
-        "max_duration": max_duration, "claim_every": claim_every, "grace": grace, "rpc": rpc,
-        "deployment": deployment, "key_file": key_file, "password_file": password_file,
-        "device_key": device_key, "data_dir": data_dir, "log_level": log_level,
+        "min_duration": min_duration, "max_duration": max_duration, "claim_every": claim_every, "grace": grace,
+        "device_key": device_key, "log_level": log_level,
     }  # fmt: skip
 
     async def work() -> None:
         from assay.daemon import json_log
         from assay.provider import daemon
 
-        settings = ProviderSettings.load(given)
+        settings = given.settings(**more)
         json_log.configure(settings.log_level)
         await daemon.run(settings)
 

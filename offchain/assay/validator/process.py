@@ -100,14 +100,13 @@ def open_signer(settings: ValidatorSettings, key: SignerKey, reader: ContractRea
     return signer
 
 
-def checker_of(settings: ValidatorSettings) -> OpeningChecker | SpreadChecker:
+def checker_of(settings: ValidatorSettings) -> OpeningChecker:
     """What verifies openings. Raises SettingsError."""
-    local = OpeningChecker(settings.workers)
     if settings.verification == "inprocess":
-        return local
+        return OpeningChecker(settings.workers)
     if settings.dask_address is None:
         raise SettingsError("verification = 'dask' needs dask_address, the scheduler's tcp://host:port")
-    return SpreadChecker(settings.dask_address, local)
+    return SpreadChecker(settings.dask_address, settings.workers)
 
 
 def raise_file_limit() -> None:

@@ -28,18 +28,20 @@ log = structlog.get_logger()
 _one_at_a_time = Lock()
 
 
-class SpreadChecker:
-    """Sends each opening to a worker of the cluster at `address`; checks it here with `local` where the cluster fails:
-    that costs time, never a verdict."""
+class SpreadChecker(OpeningChecker):
+    """Sends each opening to a worker of the cluster at `address`; where the cluster fails it is checked here, in
+    `workers` threads: that costs time, never a verdict. Lanes are checked here: a few hundred hashes, less than
+    sending them."""
 
-    def __init__(self, address: str, local: OpeningChecker) -> None:
+    def __init__(self, address: str, workers: int) -> None:
         """Raises SettingsError where Dask is not installed."""
+        super().__init__(workers)
         try:
             import distributed
         except ImportError:
             raise SettingsError("verification = 'dask' needs Dask: pip install 'assay[distributed]'") from None
         self._new_client: Any = distributed.Client  # Dask's own is untyped
-        self._address, self._local = address, local
+        self._address = address
         self._client: Any = None
         self._rests_until = 0.0
         self._connecting = asyncio.Lock()
@@ -62,20 +64,7 @@ class SpreadChecker:
         if isinstance(verdict, Verdict):
             self.spread += 1
             return verdict
-        return await self._local.verify(*given)
-
-    async def verify_lanes(
-        self,
-        profile: Profile,
-        rho: bytes,
-        device_id: bytes,
-        opening: bytes,
-        challenge: bytes,
-        lane_root: bytes,
-        lanes: bytes,
-    ) -> Verdict:
-        """Checked here: a few hundred hashes, less than sending them."""
-        return await self._local.verify_lanes(profile, rho, device_id, opening, challenge, lane_root, lanes)
+        return await super().verify(*given)
 
     async def warm_up(self) -> None:
         """Compiles the kernels on every worker, and here for when there is none."""
@@ -86,7 +75,7 @@ class SpreadChecker:
                 log.info("proof kernels ready on the cluster", workers=len(seconds))
             except Exception as error:
                 self._rest(error)
-        await self._local.warm_up()
+        await super().warm_up()
 
     async def prepare(self, profile: Profile, epoch_seed: bytes, rho: bytes) -> None:
         """Nothing: each worker works out the projection with its first opening."""
@@ -95,7 +84,7 @@ class SpreadChecker:
         """Lets the cluster and the threads go."""
         if self._client is not None:
             self._closing = asyncio.ensure_future(self._client.close())
-        self._local.close()
+        super().close()
 
     async def _run(self, work: Any, *given: Any) -> Any:
         client = await self._connected()

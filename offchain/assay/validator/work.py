@@ -16,7 +16,6 @@ from assay.validator.pace import Pace
 from assay.validator.ports import ChainReader, ChainWriter, Clock, Devices, Statements
 from assay.validator.record import EpochRecord
 from assay.validator.rules import committees, leaders
-from assay.validator.spread_checks import SpreadChecker
 from assay.validator.store import Store
 from assay.validator.wake import Wake
 
@@ -30,7 +29,7 @@ class Services:
     statements: Statements
     gossip: Gossiper
     devices: Devices
-    checker: OpeningChecker | SpreadChecker
+    checker: OpeningChecker
     store: Store
     clock: Clock
     wake: Wake

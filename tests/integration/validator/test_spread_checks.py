@@ -14,7 +14,6 @@ from assay.proof.sampling import samples
 from assay.protocol.keccak import keccak
 from assay.protocol.profile import Profile
 from assay.protocol.seeds import device_seed
-from assay.validator.opening_checks import OpeningChecker
 from assay.validator.spread_checks import SpreadChecker
 from tests.integration.validator.local_chain import free_port
 
@@ -52,7 +51,7 @@ def opened(number: int) -> tuple[bytes, bytes, bytes, list[tuple[int, int]]]:
 
 async def test_openings__on_a_cluster_that_dies__are_all_judged_right(cluster):
     address, worker = cluster
-    checker = SpreadChecker(address, OpeningChecker(1))
+    checker = SpreadChecker(address, 1)
     try:
         honest = [opened(number) for number in range(6)]
         async with asyncio.timeout(60):
@@ -68,7 +67,7 @@ async def test_openings__on_a_cluster_that_dies__are_all_judged_right(cluster):
         assert checker.spread == 8
 
         worker.kill()
-        cluster_less = SpreadChecker("tcp://127.0.0.1:1", OpeningChecker(1))
+        cluster_less = SpreadChecker("tcp://127.0.0.1:1", 1)
         assert (await cluster_less.verify(PROFILE, EPOCH_SEED, RHO, *honest[1])).valid
         assert cluster_less.spread == 0
         cluster_less.close()
