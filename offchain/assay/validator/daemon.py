@@ -17,6 +17,7 @@ from assay.validator.work import Services
 
 ENDPOINTS_S = 5.0  # between looks at the endpoints that seats announce
 PRUNE_S = 60.0
+OVERDUE_EPOCHS = 8  # how long after its end an epoch that was begun here is still closed
 SCHEDULE_S = 0.2
 STORAGE_ERRORS = (OperationalError, OSError)
 STORAGE_RETRY_S = 2.0
@@ -72,16 +73,15 @@ class Daemon:
         current = timing.epoch_at(self.services.clock.now() + 1.0)
         if current is None or self.services.follower.head is None:
             return
-        # The epoch before may still be open for its report.
-        for epoch in range(max(0, current - 1), current + 1):
+        # The epoch before may still be open for its report, and one that was begun here wait to be closed.
+        for epoch in range(max(0, current - OVERDUE_EPOCHS), current + 1):
             if epoch in self.runs or self.services.clock.now() < self._resume_at.get(epoch, 0.0):
                 continue
             known = self.services.store.epoch(epoch)
-            if known is None or known.outcome == "running":
-                closes = deadlines(timing, epoch).report_by
-                if closes > self.services.clock.now():
-                    self.runs[epoch] = EpochRun(self.services, epoch, self.account)
-                    self._tasks[epoch] = asyncio.create_task(self.runs[epoch].run())
+            closed = deadlines(timing, epoch).report_by <= self.services.clock.now()
+            if (known is None and not closed) or (known is not None and known.outcome == "running"):
+                self.runs[epoch] = EpochRun(self.services, epoch, self.account)
+                self._tasks[epoch] = asyncio.create_task(self.runs[epoch].run())
 
     def _restart_reorganised(self) -> None:
         """What stood on a block that was final and is no more is undone: the epoch is begun anew from the chain.

@@ -1,5 +1,4 @@
-"""One epoch from its opening to its report, phase after phase. Started again after a stop, it goes on where
-the chain
+"""One epoch from its opening to its report, phase after phase. Started again after a stop, it goes on where the chain
 and the store say it is."""
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import structlog
 
 from assay.chain.errors import ChainError
 from assay.protocol.epochs import Phase
+from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
 from assay.validator.phases.adopting import adopt_report
 from assay.validator.phases.challenging import challenge_devices
@@ -26,6 +26,7 @@ from assay.validator.phases.results import ReportInputs
 from assay.validator.phases.seal_signing import sign_seal
 from assay.validator.phases.sealed_content import sealed_lines
 from assay.validator.phases.sealing import seal_epoch
+from assay.validator.phases.settling import PATIENCE_S
 from assay.validator.phases.verifying import verify_devices
 from assay.validator.record import EpochRecord
 from assay.validator.rules.deadlines import deadlines
@@ -85,14 +86,14 @@ class EpochRun:
 
     async def _outcome(self) -> tuple[str, str]:
         try:
+            if deadlines(self.services.reader.timing, self.epoch).report_by <= self.services.clock.now():
+                return await self._overdue()
             if not await open_epoch(self.services, self.epoch, self.account):
                 return "unopened", "nobody opened it in time"
             context = await read_context(self.services, self.epoch, self.account)
             if context is None:
                 return "unseated", f"{self.account} holds no seat in it"
-            record = EpochRecord(context, self.services.store)
-            record.restore()
-            self.work = Work(self.services, context, record)
+            self.work = self._restored(context)
             self.services.store.update_epoch(self.epoch, epoch_seed=context.epoch_seed)
             self.services.wake.notify()
             beside = [asyncio.create_task(watch_liveness(self.work)), asyncio.create_task(self._late(self.work))]
@@ -105,6 +106,29 @@ class EpochRun:
         except ChainError as error:
             log.warning("chain failed in an epoch", error=str(error))
             return FAILED, str(error)
+
+    def _restored(self, context: EpochContext) -> Work:
+        record = EpochRecord(context, self.services.store)
+        record.restore()
+        return Work(self.services, context, record)
+
+    async def _overdue(self) -> tuple[str, str]:
+        """Closes an epoch whose last deadline passed while this validator was down: others may have been as well."""
+        services, epoch = self.services, self.epoch
+        follower, closes = services.follower, deadlines(services.reader.timing, epoch).report_by
+        follower.watch(epoch)
+
+        def final() -> bool:
+            return follower.is_read(epoch) and follower.final is not None and follower.final.timestamp > closes
+
+        await services.wake.until(final, services.clock.now() + PATIENCE_S)
+        if follower.phase(epoch) == Phase.NONE:
+            return "unopened", "nobody opened it in time"
+        context = await read_context(services, epoch, self.account)
+        if context is None:
+            return "unseated", f"{self.account} holds no seat in it"
+        self.work = self._restored(context)
+        return await self._void(self.work, "its last deadline passed while this validator was down")
 
     async def _late(self, work: Work) -> None:
         try:
