@@ -114,15 +114,15 @@ async def check_refusals(net: Network, tmp_path: Path) -> None:
             await asyncio.sleep(0.1)
     wrong = tmp_path / "wrong"
     wrong.write_text("not it")
-    refused = {
-        "cannot listen": net.options(seat, port=net.seats[1].port),
-        "ith": net.options(seat, port=free_port()),
-        "already": [*net.options(seat, port=free_port()), "--data-dir", tmp_path / "elsewhere"],
-        "password does not unlock": [*net.options(seat, port=free_port()), "--password-file", wrong],
-        "no chain answers": net.options(seat, port=free_port(), rpc="http://127.0.0.1:9"),
-    }
-    errors = await asyncio.gather(*(assay("validator", "run", *options, status=1) for options in refused.values()))
-    for words, error in zip(refused, errors, strict=True):
+    refused = [
+        (1, "cannot listen", net.options(seat, port=net.seats[1].port)),
+        (1, "ith", net.options(seat, port=free_port())),
+        (1, "already", [*net.options(seat, port=free_port()), "--data-dir", tmp_path / "elsewhere"]),
+        (2, "password does not unlock", [*net.options(seat, port=free_port()), "--password-file", wrong]),
+        (1, "no chain answers", net.options(seat, port=free_port(), rpc="http://127.0.0.1:9")),
+    ]
+    errors = await asyncio.gather(*(assay("validator", "run", *options, status=ends) for ends, _, options in refused))
+    for (_, words, _), error in zip(refused, errors, strict=True):
         assert words in error
     assert "signs with" in errors[1] or "sends with" in errors[1]
 
