@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,8 @@ from .podman import IMAGE
 CHROMIUM = Path("/usr/bin/chromium")
 PACKAGES = Path(__file__).parents[3] / "build/test-images/jupyter"
 CELL = "import os; print('cell', 6 * 7, os.getcwd(), os.getuid(), os.listdir('/sys/class/net'))"
+# JupyterLab 4.4 loses what is run while its kernel has just connected, without anything of ours between (4 of 8 times).
+RUNS = 5
 pytestmark = [pytest.mark.deep, pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium")]
 
 
@@ -99,6 +102,7 @@ async def opened(engine: str, packages: Path, tmp_path: Path) -> AsyncIterator[s
 
 
 async def test_notebook__opened_in_a_browser__runs_a_cell_in_the_container(opened: str) -> None:
+    from playwright.async_api import TimeoutError as PlaywrightTimeout
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
@@ -108,11 +112,16 @@ async def test_notebook__opened_in_a_browser__runs_a_cell_in_the_container(opene
         # Until Jupyter listens, the page that says so reloads itself.
         await page.locator("#jp-main-dock-panel").wait_for(timeout=60_000)
         await page.locator(".jp-LauncherCard[data-category='Notebook']").first.click(timeout=60_000)
+        await page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=60_000)
         cell = page.locator(".jp-Notebook .jp-Cell .cm-content").first
         await cell.click(timeout=60_000)
         await page.keyboard.type(CELL)
-        await page.keyboard.press("Shift+Enter")
         output = page.locator(".jp-OutputArea-output").first
-        await output.wait_for(timeout=60_000)
+        for _ in range(RUNS):
+            await cell.click()
+            await page.keyboard.press("Shift+Enter")
+            with contextlib.suppress(PlaywrightTimeout):
+                await output.wait_for(timeout=10_000)
+                break
         assert (await output.inner_text()).strip() == "cell 42 /workspace 65534 ['lo']"
         await browser.close()
