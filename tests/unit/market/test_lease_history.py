@@ -138,3 +138,53 @@ def test_page__of_a_lease_with_more_events_than_it_shows__says_so_and_where_the_
     assert "The newest 100" in text
     rest = client.get(re.findall(r'href="(/v1/leases/11/events[^"]+)"', text)[0].replace("&amp;", "&")).json()["data"]
     assert [e["name"] for e in rest] == ["LeaseToppedUp", "LeaseStarted", "LeaseOpened"]
+
+
+RAN = timestamp(40) - timestamp(31)  # a lease of 1,000 base units a second
+STREAMED, DOWN, DEPOSIT, BOND = 1_000 * RAN, 8_000, 500_000, 9_000
+TO_RENTER, TO_PROVIDER = DEPOSIT - STREAMED + DOWN, STREAMED - DOWN
+
+
+@pytest.mark.parametrize(
+    ("settled", "left"),
+    [
+        ([], ["refund", "claim", "return-bond"]),
+        ([LeaseRefunded(3, RENTER, TO_RENTER)], ["claim", "return-bond"]),
+        ([LeaseRefunded(3, RENTER, TO_RENTER - 1)], ["refund", "claim", "return-bond"]),
+        ([LeaseClaimed(3, PROVIDER, TO_PROVIDER - 100, 100)], ["refund", "return-bond"]),
+        ([LeaseClaimed(3, PROVIDER, TO_PROVIDER - 101, 100)], ["refund", "claim", "return-bond"]),
+        ([BondReturned(3, PROVIDER, BOND)], ["refund", "claim"]),
+        (
+            [
+                LeaseRefunded(3, RENTER, TO_RENTER),
+                LeaseClaimed(3, PROVIDER, TO_PROVIDER, 0),
+                BondReturned(3, PROVIDER, BOND),
+            ],
+            [],
+        ),
+    ],
+)
+def test_page__of_an_ended_lease__offers_what_is_still_owed_and_no_more(
+    index: Index, settled: list[Event], left: list[str]
+) -> None:
+    life: list[tuple[int, Event]] = [
+        (30, LeaseOpened(3, RENTER, PROVIDER, DEVICES[0], TOKEN, 10**21, DEPOSIT)),
+        (31, LeaseStarted(3, h("result"), timestamp(31), timestamp(90), BOND)),
+        (36, DowntimeRefunded(3, 3, DOWN)),
+        (41, LeaseEnded(3, RENTER, timestamp(40), 0)),
+        *((50, event) for event in settled),
+    ]
+    index.apply(batch([*founding(), *life], LAST))
+    page = client_of(index).get("/leases/3").text
+    assert re.findall(r'data-send="/send/([\w-]+)/3"', page) == left
+    assert ("Settled:" in page) == (not left)
+
+
+def test_page__of_a_cancelled_lease__offers_the_deposit_until_it_is_paid_back(index: Index) -> None:
+    opened = LeaseOpened(3, RENTER, PROVIDER, DEVICES[0], TOKEN, 10**21, DEPOSIT)
+    life: list[tuple[int, Event]] = [(30, opened), (33, LeaseCancelled(3, DEPOSIT))]
+    index.apply(batch([*founding(), *life], 100))
+    assert 'data-send="/send/refund/3"' in client_of(index).get("/leases/3").text
+    index.apply(batch([(110, LeaseRefunded(3, RENTER, DEPOSIT))], LAST))
+    page = client_of(index).get("/leases/3").text
+    assert "data-send" not in page and "Settled:" in page
