@@ -137,15 +137,19 @@ def earnings(
     given: Reading,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Show rent streamed, claimed and due, and the stake: in tokens, or in base units as JSON and CSV."""
+    """Show rent, the network's rewards, and the stake: in tokens, or in base units as JSON and CSV."""
 
     async def work() -> dict[str, Any]:
+        from assay.cli.reward_rows import rewards_json, rewards_line
         from assay.provider.reading import reading
         from assay.provider.standing import earnings_of, in_tokens
+        from assay.renter.rewards import find_rewards
 
         async with reading(given.settings()) as (chain, provider):
-            earned = await earnings_of(chain, provider)
-            return await in_tokens(chain, earned) if output is OutputFormat.table else earned
+            earned, rewards = await earnings_of(chain, provider), await find_rewards(chain, provider)
+            if output is OutputFormat.table:
+                return {**await in_tokens(chain, earned), **await rewards_line(chain, rewards)}
+            return {**earned, "rewards": rewards_json(rewards)}
 
     show(finish(work()), output)
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from assay.cli.output import OutputFormat, show, show_rows
 from assay.cli.renter_options import Asking, Connection, Output, note, renter_command
-
-if TYPE_CHECKING:
-    from assay.renter.rewards import Rewards
 
 commands = typer.Typer(
     help="What the network owes a provider or a validator, and claiming it.",
@@ -30,6 +27,7 @@ async def show_rewards(
 ) -> None:
     """Show what an account has earned, claimed, can claim now, and will be able to claim."""
     from assay.chain.erc20 import Erc20
+    from assay.cli.reward_rows import rewards_json, rewards_text
     from assay.protocol.hexadecimal import parse_address
 
     whose = parse_address(account, "--account") if account else None
@@ -37,7 +35,7 @@ async def show_rewards(
         found = await renter.rewards(whose)
         token = Erc20(renter.chain, renter.chain.deployment.address(TOKEN))
         decimals, symbol = await token.decimals(), await token.symbol()
-    show(_shown(found, decimals, symbol) if output is OutputFormat.table else _exact(found), output)
+    show(rewards_text(found, decimals, symbol) if output is OutputFormat.table else rewards_json(found), output)
     if found.newest is None:
         note(f"no report that validators serve names {found.account}: has it a device or a seat that passed an epoch?")
 
@@ -67,29 +65,3 @@ async def claim(
         done = await renter.claim_rewards(found, to)
     values = {"account": found.account, "receiver": to or found.account, "claimed": show_amount(found.due, decimals)}
     show({**values, "baseUnits": str(found.due), "transactions": transactions_json([done])}, output)
-
-
-def _shown(found: Rewards, decimals: int, symbol: str) -> dict[str, Any]:
-    from assay.cli.renter_texts import moment
-    from assay.renter.money import show_amount
-
-    def amount(units: int) -> str:
-        return f"{show_amount(units, decimals)} {symbol}"
-
-    shown = {"account": found.account, "earned": amount(found.earned), "claimed": amount(found.claimed)}
-    shown["due now"] = amount(found.due)
-    if found.waiting:
-        shown["due later"] = f"{amount(found.waiting)}, from {moment(found.from_)}"
-    return shown
-
-
-def _exact(found: Rewards) -> dict[str, Any]:
-    return {
-        "account": found.account,
-        "earned": str(found.earned),
-        "claimed": str(found.claimed),
-        "due": str(found.due),
-        "waiting": str(found.waiting),
-        "waitingUntil": found.from_ if found.waiting else None,
-        "epoch": found.claimable[0] if found.claimable else None,
-    }

@@ -11,6 +11,7 @@ from assay.chain.client import Chain, ContractCall
 from assay.chain.rewards import RewardReport, claim_call, read_claim_delay, read_claimed, read_reward_report
 from assay.protocol.report_lines import Earned, ReportLineError, parse_reward_line
 from assay.renter.errors import BadInput, Unreachable
+from assay.renter.http_client import HttpClient
 from assay.renter.validators import Validators
 
 AT_ONCE = 16
@@ -108,3 +109,12 @@ class RewardFinder:
         except Unreachable:
             # An account that is new to the newest tree has no line in older ones.
             return None
+
+
+async def find_rewards(chain: Chain, account: str) -> Rewards:
+    """As `RewardFinder.find`, with connections of its own."""
+    http = HttpClient()
+    try:
+        return await RewardFinder(chain, Validators(chain, http)).find(account)
+    finally:
+        await http.close()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from assay.renter.rewards import Rewards
 
-from .conftest import PROVIDER, WALLET, FakeRenter, Ran, rewards
+from .conftest import PROVIDER, TOKEN, WALLET, FakeRenter, FakeToken, Ran, rewards
 
 Assay = Callable[..., Ran]
 
@@ -68,3 +71,26 @@ def test_claim__nothing_due__ends_with_2_and_sends_nothing(assay: Assay, renter:
 @pytest.mark.parametrize("line", ["rewards show --account me", "rewards claim --receiver 0x12 --yes"])
 def test_rewards__bad_address__ends_with_2(assay: Assay, line: str) -> None:
     assert assay(*line.split()).status == 2
+
+
+def test_provider_earnings__with_rewards__has_a_line_of_them_and_json_the_exact_sums(
+    assay: Assay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @asynccontextmanager
+    async def reading(settings: Any) -> AsyncIterator[Any]:
+        yield SimpleNamespace(deployment=SimpleNamespace(address=lambda name: TOKEN)), PROVIDER
+
+    async def earnings_of(chain: Any, provider: str) -> dict[str, Any]:
+        return {"provider": provider, "rent": {}, "stake": {"active": "5000000"}}
+
+    async def find_rewards(chain: Any, account: str) -> Rewards:
+        return rewards()
+
+    monkeypatch.setattr("assay.provider.reading.reading", reading)
+    monkeypatch.setattr("assay.provider.standing.earnings_of", earnings_of)
+    monkeypatch.setattr("assay.renter.rewards.find_rewards", find_rewards)
+    monkeypatch.setattr("assay.provider.standing.Erc20", FakeToken)
+    monkeypatch.setattr("assay.cli.reward_rows.Erc20", FakeToken)
+    shown = " ".join(assay("provider", "earnings").out.split())
+    assert "rewards, USD earned 5, claimed 1, due now 2.5, due later 1.5" in shown and "stake, USD active 5" in shown
+    assert json.loads(assay("provider", "earnings", "-o", "json").out)["rewards"]["due"] == "2500000"
