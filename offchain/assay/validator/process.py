@@ -33,7 +33,7 @@ from assay.validator.chain_reader import ContractReader
 from assay.validator.chain_writer import ContractWriter
 from assay.validator.daemon import Daemon
 from assay.validator.device_client import DeviceClient
-from assay.validator.errors import SettingsError
+from assay.validator.errors import SettingsError, ValidatorError
 from assay.validator.follower import Follower
 from assay.validator.gossip import Gossiper
 from assay.validator.inbox import Inbox
@@ -88,13 +88,13 @@ def open_journal(settings: ValidatorSettings, key: SignerKey, chain: Chain) -> J
 
 
 def open_signer(settings: ValidatorSettings, key: SignerKey, reader: ContractReader, clock: SystemClock) -> SeatSigner:
-    """The signer with its record. Raises SettingsError beside a living copy or with a damaged record."""
+    """The signer with its record. Raises ValidatorError beside a living copy or with a damaged record."""
     path = settings.data_dir / f"signing-{key.address.lower()}.sqlite"
     current = reader.timing.epoch_at(clock.now())
     try:
         signer = SeatSigner(key, reader.domain, path, NO_EPOCH if current is None else current)
     except SigningError as error:
-        raise SettingsError(str(error)) from None
+        raise ValidatorError(str(error)) from None
     if signer.doubt:
         log.warning("epochs are sat out", through=signer.record.floor, reason=signer.doubt)
     return signer
@@ -116,7 +116,7 @@ def raise_file_limit() -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises SettingsError where the address is taken or not this machine's."""
+    """A listening socket. Raises ValidatorError where the address is taken or not this machine's."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -124,7 +124,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(2_048)
     except OSError as error:
         listener.close()
-        raise SettingsError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
+        raise ValidatorError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
     return listener
 
 
