@@ -52,6 +52,12 @@ def test_demo__story_over__says_so(demo: Demo) -> None:
     assert "all of it happened" in " ".join((demo.folder / "printed").read_text().split())
 
 
+def test_demo__epochs_reported__everybody_who_worked_has_earned_and_the_cheat_has_not(demo: Demo) -> None:
+    earned = {stake["name"]: stake["earned"] for stake in demo.outcome["stakes"]}
+    assert earned.pop(demo.outcome["slash"]["provider"]) == 0
+    assert len(earned) == 6 and all(sums > 0 for sums in earned.values())
+
+
 def test_rewards__of_a_validator__are_shown_and_claimed_by_its_newest_proof(demo: Demo, shell: Shell) -> None:
     assert demo.outcome
     account = ("--key-file", str(demo.folder / "keys/validator-1.json"))

@@ -16,7 +16,7 @@ from assay.devnet.narration import Narrator
 from assay.devnet.network import Network, NetworkPlan, network_folder, start_network
 from assay.devnet.outcome import DemoOutcome, DeviceResult, SlashResult, StakeChange
 from assay.devnet.progress import Progress
-from assay.devnet.reports import read_report
+from assay.devnet.reports import read_earned, read_report
 from assay.devnet.tables import print_outcome, print_pages
 from assay.devnet.waiting import until, until_a_process_ends
 from assay.protocol.hexadecimal import to_hex
@@ -74,12 +74,13 @@ async def _story(network: Network, plan: NetworkPlan, progress: Progress, before
         lambda: shown(network, slash.tx, slash.device_id, lease.lease_id),
     )
     progress.done("the market has indexed the slash and the lease, and serves pages about them")
+    earned = read_earned(network)
     return DemoOutcome(
         epoch=epoch,
         devices=devices,
         transactions=list(network.ledger.transactions()),
         stakes=[
-            StakeChange(name, network.participants[name].address, before[name], after)
+            StakeChange(name, network.participants[name].address, before[name], after, earned[name])
             for name, after in _stakes(network, plan).items()
         ],
         slash=slash,

@@ -58,12 +58,14 @@ class LeaseResult:
 
 @dataclass(frozen=True)
 class StakeChange:
-    """A provider's whole stake, active and pending, before and after."""
+    """A whole stake, active and pending, before and after, and what its account has earned by the newest
+    report; base units of the network token."""
 
     name: str
     address: str
     before: int
     after: int
+    earned: int
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
-"""A report's lines, fetched from a validator and checked against the chain."""
+"""A report's lines, of devices and rewards, fetched from a validator and checked against the chain."""
 
 from __future__ import annotations
 
 import json
 import urllib.request
+from typing import Any
+from urllib.error import HTTPError
 
 from assay.devnet.errors import DevnetError
 from assay.devnet.ledger import Ledger
@@ -11,7 +13,7 @@ from assay.devnet.network import Network
 from assay.devnet.outcome import DeviceResult
 from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
-from assay.protocol.report_lines import Measured, parse_report_line
+from assay.protocol.report_lines import Measured, parse_report_line, parse_reward_line
 
 MAX_INDEX = 4 << 20
 
@@ -29,10 +31,47 @@ def read_report(network: Network, epoch: int) -> list[DeviceResult]:
         for log in ledger.events("EpochOracle", "EpochReported")
         if log["args"]["epoch"] == epoch
     )
-    url = f"{network.endpoints['validator-1']}/v1/epochs/{epoch}"
-    with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - loopback
-        index = json.loads(response.read(MAX_INDEX))
+    index = _published(network, f"epochs/{epoch}")
     return [_result(network, ledger, parse_report_line(entry, root)) for entry in index["devices"]]
+
+
+def read_earned(network: Network) -> dict[str, int]:
+    """What each provider and validator has earned by the newest report that is served, base units, by name.
+
+    Raises DevnetError where none is.
+    """
+    epoch, root = _newest_served(network)
+    return {
+        name: _earned(network, epoch, root, network.participants[name].address)
+        for name in network.endpoints
+        if name in network.participants
+    }
+
+
+def _newest_served(network: Network) -> tuple[int, bytes]:
+    reports = {log["args"]["epoch"]: log["args"] for log in network.ledger.events("EpochOracle", "EpochReported")}
+    for epoch, reported in sorted(reports.items(), reverse=True):
+        # The newest is taken over once its block is final.
+        served = _published(network, f"epochs/{epoch}")["report"]
+        if served is not None and served["rewardsRoot"] == to_hex(reported["rewardsRoot"]):
+            return int(epoch), bytes(reported["rewardsRoot"])
+    raise DevnetError("validator-1 serves none of the reports on the chain")
+
+
+def _earned(network: Network, epoch: int, root: bytes, address: str) -> int:
+    try:
+        entry = _published(network, f"epochs/{epoch}/rewards/{address}")
+    except HTTPError as error:
+        if error.code == 404:  # an account that no report has rewarded
+            return 0
+        raise
+    return parse_reward_line(entry, root).leaf.cumulative
+
+
+def _published(network: Network, path: str) -> Any:
+    url = f"{network.endpoints['validator-1']}/v1/{path}"
+    with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - loopback
+        return json.loads(response.read(MAX_INDEX))
 
 
 def _result(network: Network, ledger: Ledger, measured: Measured) -> DeviceResult:

@@ -68,9 +68,9 @@ def _gas(outcome: DemoOutcome) -> Table:
 
 
 def _stakes(outcome: DemoOutcome) -> Table:
-    table = Table(title="Stakes before and after", title_justify="left")
+    table = Table(title="Stakes before and after, and what was earned", title_justify="left")
     table.add_column("account")
-    for column in ("before", "after", "change"):
+    for column in ("before", "after", "change", "earned"):
         table.add_column(column, justify="right")
     for one in outcome.stakes:
         change = one.after - one.before
@@ -80,6 +80,7 @@ def _stakes(outcome: DemoOutcome) -> Table:
             amount(one.before, NETWORK_TOKEN_DECIMALS),
             amount(one.after, NETWORK_TOKEN_DECIMALS),
             f"[{style}]{amount(change, NETWORK_TOKEN_DECIMALS)}[/]",
+            amount(one.earned, NETWORK_TOKEN_DECIMALS),
         )
     slash = outcome.slash
     where = ", ".join(f"{name} = {value}" for name, value in slash.element.items())

@@ -20,7 +20,7 @@ def outcome(transactions: list[TransactionRecord]) -> DemoOutcome:
         epoch=3,
         devices=[DeviceResult("0xaa", "honest", "0x01", ["passed"], 12, 10_000)],
         transactions=transactions,
-        stakes=[StakeChange("cheat", "0x02", 5, 1)],
+        stakes=[StakeChange("cheat", "0x02", 5, 1, 0)],
         slash=SlashResult("cheat", "0x02", "0xbb", "WrongElement", {"t": 0}, 4, 1, "watcher", "0xcc"),
         lease=LeaseResult(1, "tUSD", 6, 10, 20, 100, 60, 50, 1, 40, 0, "hello"),
         pages=MarketPages("http://m/", "http://m/devices/0xbb", "http://m/transactions/0xcc", "http://m/leases/1"),
