@@ -60,6 +60,17 @@ def test_claim__dry_run__shows_the_calldata_and_sends_nothing(assay: Assay, rent
     assert renter.asked("claim_rewards") == []
 
 
+def test_claim__of_an_account_whose_key_is_elsewhere__shows_the_calldata_and_never_sends(
+    assay: Assay, renter: FakeRenter
+) -> None:
+    shown = json.loads(assay("rewards", "claim", "--account", PROVIDER, "--dry-run", "-o", "json").out)["transactions"]
+    assert [one["name"] for one in shown] == ["RewardsDistributor.claim"]
+    assert [one[0].lower() for one in renter.asked("rewards")] == [PROVIDER]
+    ran = assay("rewards", "claim", "--account", PROVIDER, "--yes")
+    assert ran.status == 2 and "--account goes with --dry-run" in ran.err
+    assert renter.asked("claim_rewards") == []
+
+
 @pytest.mark.parametrize("earned", [rewards(claimed=3_500_000), Rewards(WALLET, 0)])
 def test_claim__nothing_due__ends_with_2_and_sends_nothing(assay: Assay, renter: FakeRenter, earned: Rewards) -> None:
     renter.earned = earned
