@@ -31,7 +31,7 @@ def read_report(network: Network, epoch: int) -> list[DeviceResult]:
         for log in ledger.events("EpochOracle", "EpochReported")
         if log["args"]["epoch"] == epoch
     )
-    index = _published(network, f"epochs/{epoch}")
+    index = _published(network, f"epochs/{epoch}") or {"devices": []}
     return [_result(network, ledger, parse_report_line(entry, root)) for entry in index["devices"]]
 
 
@@ -52,26 +52,28 @@ def _newest_served(network: Network) -> tuple[int, bytes]:
     reports = {log["args"]["epoch"]: log["args"] for log in network.ledger.events("EpochOracle", "EpochReported")}
     for epoch, reported in sorted(reports.items(), reverse=True):
         # The newest is taken over once its block is final.
-        served = _published(network, f"epochs/{epoch}")["report"]
+        served = (_published(network, f"epochs/{epoch}") or {}).get("report")
         if served is not None and served["rewardsRoot"] == to_hex(reported["rewardsRoot"]):
             return int(epoch), bytes(reported["rewardsRoot"])
     raise DevnetError("validator-1 serves none of the reports on the chain")
 
 
 def _earned(network: Network, epoch: int, root: bytes, address: str) -> int:
-    try:
-        entry = _published(network, f"epochs/{epoch}/rewards/{address}")
-    except HTTPError as error:
-        if error.code == 404:  # an account that no report has rewarded
-            return 0
-        raise
-    return parse_reward_line(entry, root).leaf.cumulative
+    entry = _published(network, f"epochs/{epoch}/rewards/{address}")
+    # An account that no report has rewarded has no line.
+    return 0 if entry is None else parse_reward_line(entry, root).leaf.cumulative
 
 
 def _published(network: Network, path: str) -> Any:
+    """What validator-1 serves there; None where it has nothing."""
     url = f"{network.endpoints['validator-1']}/v1/{path}"
-    with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - loopback
-        return json.loads(response.read(MAX_INDEX))
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - loopback
+            return json.loads(response.read(MAX_INDEX))
+    except HTTPError as error:
+        if error.code == 404:
+            return None
+        raise
 
 
 def _result(network: Network, ledger: Ledger, measured: Measured) -> DeviceResult:
