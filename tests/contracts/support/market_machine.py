@@ -35,7 +35,8 @@ class Lease:
     deposit: int
     status: int = PENDING
     start: int = 0
-    stop: int = 0
+    stop: int = 0  # until when it is paid for, which may be after its end
+    ended_at: int = 0
     bond: int = 0
     claimed: int = 0
     refunded: int = 0
@@ -231,6 +232,7 @@ class MarketMachine(RuleBasedStateMachine):
             return
         self.escrow.end(lease.letting.lease_id, sender=self.renter if by_renter else self.provider)
         free = lease.down_seconds > self.network.parameters.leases.maxDowntime
+        lease.ended_at = self.now
         served = self.now - lease.start
         if by_renter and not free and served < lease.minimum:
             lease.stop = min(lease.stop, lease.start + lease.minimum)
@@ -284,7 +286,8 @@ class MarketMachine(RuleBasedStateMachine):
         place = 2 * n.devices.index(lease.letting.device) + 1
         leaf, proof = epoch.device_leaves[place], epoch.devices.proof(place)
         opens, closes = n.start_of(epoch.number), n.start_of(epoch.number + 1)
-        fits = lease.start <= opens and closes <= min(lease.stop, n.now)
+        # No downtime counts after the end, also where the least duration is paid for.
+        fits = lease.start <= opens and closes <= min(lease.stop, lease.ended_at or lease.stop, n.now)
         due = fits and epoch.number >= lease.next_epoch and n.now <= opens + self.holdback and leaf.uptime_bps < 10_000
         if not due:
             with ape.reverts():
