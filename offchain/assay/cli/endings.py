@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import typer
 
@@ -23,11 +23,6 @@ def exit_status(error: Exception) -> int:
     return int(getattr(error, "exit_status", BAD_INPUT if isinstance(error, BADLY_NAMED) else FAILED))
 
 
-def stop(error: Exception) -> NoReturn:
-    """Ends the command with what was wrong."""
-    fail(str(error), exit_status(error))
-
-
 @contextmanager
 def telling(*told: type[Exception]) -> Iterator[None]:
     """Ends the command where one of these errors, a chain's, or one of a file is raised within."""
@@ -35,7 +30,7 @@ def telling(*told: type[Exception]) -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        stop(error)
+        fail(str(error), exit_status(error))
     except OSError as error:
         if error.errno is None:
             raise

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from assay.renter.wallet import Done
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
-PLAN_COLUMNS = {"name": "transaction", "to": "to", "calldata": "calldata"}
 Downtimes = Annotated[bool, typer.Option("--downtime/--no-downtime", help="also claim downtime that reports attest")]
 PastMissing = Annotated[
     bool, typer.Option("--past-missing", help="give up downtime whose line nobody serves, to claim what came later now")
@@ -64,7 +63,7 @@ async def top_up(
     output: Output = OutputFormat.table,
 ) -> None:
     """Add to the deposit, so that the lease lasts longer."""
-    from assay.cli.renter_rows import planned_json, transactions_json
+    from assay.cli.renter_rows import PLAN_COLUMNS, planned_json, transactions_json
     from assay.cli.renter_texts import moment
 
     if (amount is None) == (duration is None):
@@ -101,7 +100,7 @@ async def end(
 
     Attested downtime is claimed first: beyond the escrow's maximum it frees of the least duration.
     """
-    from assay.cli.renter_rows import downtime_json, planned_json, transactions_json
+    from assay.cli.renter_rows import PLAN_COLUMNS, downtime_json, planned_json, transactions_json
 
     async with connection.renter() as renter:
         if asking.dry_run:
@@ -145,7 +144,7 @@ async def refund(
     output: Output = OutputFormat.table,
 ) -> None:
     """Collect what the escrow owes back: the rest of a deposit, a forfeited bond, downtime that reports attest."""
-    from assay.cli.renter_rows import downtime_json, planned_json, transactions_json
+    from assay.cli.renter_rows import PLAN_COLUMNS, downtime_json, planned_json, transactions_json
     from assay.protocol.hexadecimal import parse_address
 
     to = parse_address(receiver, "--receiver") if receiver else None

@@ -31,6 +31,7 @@ LEASE_COLUMNS = {
     "streamed": "streamed", "refunded": "refunded",
 }  # fmt: skip
 JOB_COLUMNS = {"jobId": "job", "status": "status", "exitCode": "exit code", "reason": "reason"}
+PLAN_COLUMNS = {"name": "transaction", "to": "to", "calldata": "calldata"}
 SHORT = 12
 
 

@@ -17,7 +17,6 @@ commands = typer.Typer(
     add_completion=False,
 )
 TOKEN = "NetworkToken"  # noqa: S105
-PLAN_COLUMNS = {"name": "transaction", "to": "to", "calldata": "calldata"}
 
 
 @renter_command(commands, "show")
@@ -53,7 +52,7 @@ async def claim(
 ) -> None:
     """Claim what is due to the account of --key-file, a provider's or the one that holds a seat."""
     from assay.chain.erc20 import Erc20
-    from assay.cli.renter_rows import planned_json, transactions_json
+    from assay.cli.renter_rows import PLAN_COLUMNS, planned_json, transactions_json
     from assay.protocol.hexadecimal import parse_address
     from assay.renter.money import show_amount
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +71,7 @@ class RewardFinder:
             read_claimed(self._chain, account, head), read_claim_delay(self._chain, head)
         )
         found = Rewards(account, claimed)
-        for report in await self._reports(final):
+        async for report in self._reports(final):
             line = await self._line(report, account, final)
             if line is None:
                 continue
@@ -81,18 +82,16 @@ class RewardFinder:
                 break
         return found
 
-    async def _reports(self, block: Block) -> list[RewardReport]:
-        """Those that the oracle still holds and nobody has vetoed, newest first."""
+    async def _reports(self, block: Block) -> AsyncIterator[RewardReport]:
+        """Those that the oracle still holds and nobody has vetoed, newest first, some read at once."""
         current = int(await self._chain.call("EpochOracle", "currentEpoch", at=block))
         kept = int(await self._chain.call("EpochOracle", "ringSize", at=block))
-        gate = asyncio.Semaphore(AT_ONCE)
-
-        async def read(epoch: int) -> RewardReport | None:
-            async with gate:
-                return await read_reward_report(self._chain, epoch, block)
-
-        reports = await asyncio.gather(*(read(epoch) for epoch in range(current, max(-1, current - kept), -1)))
-        return [report for report in reports if report is not None and not report.vetoed]
+        epochs = range(current, max(-1, current - kept), -1)
+        for at in range(0, len(epochs), AT_ONCE):
+            reading = (read_reward_report(self._chain, epoch, block) for epoch in epochs[at : at + AT_ONCE])
+            for report in await asyncio.gather(*reading):
+                if report is not None and not report.vetoed:
+                    yield report
 
     async def _line(self, report: RewardReport, account: str, block: Block) -> Earned | None:
         def line(entry: dict[str, Any], url: str) -> Earned:

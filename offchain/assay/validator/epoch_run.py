@@ -10,7 +10,6 @@ import structlog
 
 from assay.chain.errors import ChainError
 from assay.protocol.epochs import Phase
-from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
 from assay.validator.phases.adopting import adopt_report
 from assay.validator.phases.challenging import challenge_devices
@@ -86,16 +85,20 @@ class EpochRun:
 
     async def _outcome(self) -> tuple[str, str]:
         try:
-            if deadlines(self.services.reader.timing, self.epoch).report_by <= self.services.clock.now():
-                return await self._overdue()
-            if not await open_epoch(self.services, self.epoch, self.account):
+            overdue = deadlines(self.services.reader.timing, self.epoch).report_by <= self.services.clock.now()
+            opened = self._was_opened() if overdue else open_epoch(self.services, self.epoch, self.account)
+            if not await opened:
                 return "unopened", "nobody opened it in time"
             context = await read_context(self.services, self.epoch, self.account)
             if context is None:
                 return "unseated", f"{self.account} holds no seat in it"
-            self.work = self._restored(context)
+            record = EpochRecord(context, self.services.store)
+            record.restore()
+            self.work = Work(self.services, context, record)
             self.services.store.update_epoch(self.epoch, epoch_seed=context.epoch_seed)
             self.services.wake.notify()
+            if overdue:
+                return await self._void(self.work, "its last deadline passed while this validator was down")
             beside = [asyncio.create_task(watch_liveness(self.work)), asyncio.create_task(self._late(self.work))]
             try:
                 return await self._phases(self.work)
@@ -107,28 +110,17 @@ class EpochRun:
             log.warning("chain failed in an epoch", error=str(error))
             return FAILED, str(error)
 
-    def _restored(self, context: EpochContext) -> Work:
-        record = EpochRecord(context, self.services.store)
-        record.restore()
-        return Work(self.services, context, record)
-
-    async def _overdue(self) -> tuple[str, str]:
-        """Closes an epoch whose last deadline passed while this validator was down: others may have been as well."""
-        services, epoch = self.services, self.epoch
-        follower, closes = services.follower, deadlines(services.reader.timing, epoch).report_by
-        follower.watch(epoch)
+    async def _was_opened(self) -> bool:
+        """Of an epoch whose last deadline passed while this validator was down, and maybe all others: whether it was
+        opened, once the block that says so is final."""
+        follower, closes = self.services.follower, deadlines(self.services.reader.timing, self.epoch).report_by
+        follower.watch(self.epoch)
 
         def final() -> bool:
-            return follower.is_read(epoch) and follower.final is not None and follower.final.timestamp > closes
+            return follower.is_read(self.epoch) and follower.final is not None and follower.final.timestamp > closes
 
-        await services.wake.until(final, services.clock.now() + PATIENCE_S)
-        if follower.phase(epoch) == Phase.NONE:
-            return "unopened", "nobody opened it in time"
-        context = await read_context(services, epoch, self.account)
-        if context is None:
-            return "unseated", f"{self.account} holds no seat in it"
-        self.work = self._restored(context)
-        return await self._void(self.work, "its last deadline passed while this validator was down")
+        await self.services.wake.until(final, self.services.clock.now() + PATIENCE_S)
+        return follower.phase(self.epoch) != Phase.NONE
 
     async def _late(self, work: Work) -> None:
         try:

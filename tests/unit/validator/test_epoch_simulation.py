@@ -24,8 +24,8 @@ from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage,
 
 from .simulation.chain import DOMAIN, PROFILE
 from .simulation.devices import SimDevice
-from .simulation.network import TIMING, SimNetwork, seat_key
-from .simulation.virtual_time import START, VirtualClock, run
+from .simulation.network import SimNetwork, seat_key
+from .simulation.virtual_time import run
 
 
 @pytest.fixture(autouse=True)
@@ -376,26 +376,6 @@ def test_epoch__each_node_killed_and_restarted_at_a_moment__no_double_signature_
     run(network.run(2, restart))
     assert network.phase(1) == Phase.REPORTED
     assert network.phase(0) in (Phase.REPORTED, Phase.VOID)
-
-
-@pytest.mark.parametrize("phase", [Phase.OPEN, Phase.SEALED, Phase.DRAWN])
-def test_epoch__all_nodes_down_from_a_phase_to_past_its_deadline__is_voided_and_later_ones_work(tmp_path, phase):
-    async def away(network):
-        while network.phase(0) != phase:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
-        await asyncio.sleep(2)  # until that is final, and noted
-        assert network.phase(0) == phase
-        for i in range(4):
-            await network.kill(i)
-        await asyncio.sleep(START + 5 + TIMING.report_by + 1 - VirtualClock().now())
-        assert network.phase(0) == phase
-        for i in range(4):
-            network.start(i)
-
-    network = SimNetwork(tmp_path)
-    run(network.run(3, away))
-    assert [network.phase(epoch) for epoch in (0, 2)] == [Phase.VOID, Phase.REPORTED]
-    assert [network.last.daemon.services.store.epoch(epoch).outcome for epoch in (0, 2)] == ["void", "reported"]
 
 
 def keeps_proposals_from(left_out: int):
