@@ -16,7 +16,6 @@ commands = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
-TOKEN = "NetworkToken"  # noqa: S105
 
 
 @renter_command(commands, "show")
@@ -26,15 +25,13 @@ async def show_rewards(
     output: Output = OutputFormat.table,
 ) -> None:
     """Show what an account has earned, claimed, can claim now, and will be able to claim."""
-    from assay.chain.erc20 import Erc20
-    from assay.cli.reward_rows import rewards_json, rewards_text
+    from assay.cli.reward_rows import network_token, rewards_json, rewards_text
     from assay.protocol.hexadecimal import parse_address
 
     whose = parse_address(account, "--account") if account else None
     async with connection.renter() as renter:
         found = await renter.rewards(whose)
-        token = Erc20(renter.chain, renter.chain.deployment.address(TOKEN))
-        decimals, symbol = await token.decimals(), await token.symbol()
+        decimals, symbol = await network_token(renter.chain)
     show(rewards_text(found, decimals, symbol) if output is OutputFormat.table else rewards_json(found), output)
     if found.newest is None:
         note(f"no report that validators serve names {found.account}: has it a device or a seat that passed an epoch?")
@@ -51,8 +48,8 @@ async def claim(
     output: Output = OutputFormat.table,
 ) -> None:
     """Claim what is due to the account of --key-file, a provider's or the one that holds a seat."""
-    from assay.chain.erc20 import Erc20
     from assay.cli.renter_rows import PLAN_COLUMNS, planned_json, transactions_json
+    from assay.cli.reward_rows import network_token
     from assay.protocol.hexadecimal import parse_address
     from assay.renter.money import show_amount
 
@@ -65,8 +62,7 @@ async def claim(
         planned = await renter.plan_claim_rewards(found, to)
         if asking.dry_run:
             return show_rows("transactions", planned_json(planned), PLAN_COLUMNS, output)
-        token = Erc20(renter.chain, renter.chain.deployment.address(TOKEN))
-        decimals, symbol = await token.decimals(), await token.symbol()
+        decimals, symbol = await network_token(renter.chain)
         asking.confirm(f"Claim {show_amount(found.due, decimals)} {symbol} for {to or renter.address}?")
         done = await renter.claim_rewards(found, to)
     values = {"account": found.account, "receiver": to or found.account, "claimed": show_amount(found.due, decimals)}

@@ -11,6 +11,12 @@ from assay.renter.money import show_amount
 from assay.renter.rewards import Rewards
 
 
+async def network_token(chain: Chain) -> tuple[int, str]:
+    """Decimals and symbol of the token that rewards are paid in."""
+    token = Erc20(chain, chain.deployment.address("NetworkToken"))
+    return await token.decimals(), await token.symbol()
+
+
 def rewards_text(found: Rewards, decimals: int, symbol: str) -> dict[str, Any]:
     """For people: amounts in whole tokens, times as on a clock."""
 
@@ -26,8 +32,7 @@ def rewards_text(found: Rewards, decimals: int, symbol: str) -> dict[str, Any]:
 
 async def rewards_line(chain: Chain, found: Rewards) -> dict[str, str]:
     """The same in one line among others."""
-    token = Erc20(chain, chain.deployment.address("NetworkToken"))
-    decimals, symbol = await token.decimals(), await token.symbol()
+    decimals, symbol = await network_token(chain)
     sums = {"earned": found.earned, "claimed": found.claimed, "due now": found.due, "due later": found.waiting}
     line = ", ".join(f"{name} {show_amount(units, decimals)}" for name, units in sums.items())
     return {f"rewards, {symbol}": line}

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from assay.chain.setting_faults import setting_fault
 from assay.market.errors import BadSetting
 
 
@@ -38,6 +39,4 @@ class MarketSettings(BaseSettings):
         try:
             return cls(**{name: value for name, value in given.items() if value is not None})
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "settings"
-            raise BadSetting(f"{where} = {first['input']!r}: {first['msg']}") from None
+            raise BadSetting(setting_fault(error)) from None

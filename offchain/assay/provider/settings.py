@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from assay.chain.setting_faults import setting_fault
 from assay.provider.errors import BadSetting
 
 
@@ -78,6 +79,4 @@ class ProviderSettings(BaseSettings):
         try:
             return cls(**{name: value for name, value in given.items() if value not in (None, [])})
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "settings"
-            raise BadSetting(f"{where} = {first['input']!r}: {first['msg']}") from None
+            raise BadSetting(setting_fault(error)) from None

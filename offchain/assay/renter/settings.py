@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from assay.chain.setting_faults import setting_fault
 from assay.renter.contexts import contexts_file, read_contexts
 from assay.renter.errors import BadInput
 
@@ -77,6 +78,4 @@ class RenterSettings(BaseModel):
         try:
             return cls(**values)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "settings"
-            raise BadInput(f"{where} = {first['input']!r}: {first['msg']}") from None
+            raise BadInput(setting_fault(error)) from None

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from assay.chain.setting_faults import setting_fault
 from assay.validator.errors import SettingsError
 
 MEBIBYTE = 1 << 20
@@ -136,6 +137,4 @@ class ValidatorSettings(BaseSettings):
         try:
             return cls(**values)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "settings"
-            raise SettingsError(f"{where} = {first['input']!r}: {first['msg']}") from None
+            raise SettingsError(setting_fault(error)) from None

@@ -125,6 +125,14 @@ async def test_find__newest_claimable__looks_no_further_than_it_must() -> None:
     assert sorted(chain.asked) == [4, 5, 6, 7, 8, 9]
 
 
+async def test_find__of_a_long_ring__reads_only_its_newest_part() -> None:
+    reports = {epoch: (tree(epoch).root, NOW - 500, False) for epoch in range(100)}
+    chain = FakeChain(reports, current=99)
+    chain.answers["ringSize"] = 60
+    await RewardFinder(chain, FakeValidators({97: entry(97)})).find(ACCOUNT)  # type: ignore[arg-type]
+    assert sorted(chain.asked) == list(range(84, 100))
+
+
 class Seats:
     """Three seats: one without an address, one that refuses, one that answers."""
 
