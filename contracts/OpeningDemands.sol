@@ -301,10 +301,10 @@ contract OpeningDemands is IOpeningDemands {
     /// whoever can keep fees up does not put off a conviction for ever.
     function _checkOverdue(bytes32 demandId, Demand storage d) private view {
         uint40 deadline = d.deadline;
-        if (block.timestamp <= deadline) revert OpeningDemands_NotExpired(demandId, deadline, block.timestamp);
+        if (block.timestamp < deadline) revert OpeningDemands_NotExpired(demandId, deadline, block.timestamp);
         uint256 limit = FEE_MULTIPLE * d.baseFee;
         uint40 until = deadline + FEE_GRACE;
-        if (block.basefee > limit && block.timestamp <= until) {
+        if (block.basefee > limit && block.timestamp < until) {
             revert OpeningDemands_FeesTooHigh(demandId, block.basefee, limit, until);
         }
     }
