@@ -95,7 +95,7 @@ async def test_demands__asked_of_a_device__found_by_id_until_they_are_closed(net
     epoch.seal([committed]).draw()
     asker = network.accounts[40]
     async with connected(network) as chain:
-        price = await next_demand_price(chain, committed.device.id)
+        price = await next_demand_price(chain, committed.device.id, False)
         network.NetworkToken.approve(network.OpeningDemands, 10 * price.bond, sender=asker)
         network.OpeningDemands.demand(0, sealed(epoch, committed), False, 1, 2 * price.bond, sender=asker)
         directory = DemandDirectory(chain, [committed.device.id])

@@ -211,7 +211,7 @@ async def test_demands__unknown__none_and_the_price_of_the_first(market):
     assert await read_demand_price(market, b"\7" * 32, "latest") == DemandPrice(0, 0, 0)
     terms = await market.call("OpeningDemands", "terms", at="latest")
     # The base fee of an idle chain is below the reference: two units, one of them the answerer's, a tenth burned.
-    assert await next_demand_price(market, b"\7" * 32) == DemandPrice(
+    assert await next_demand_price(market, b"\7" * 32, False) == DemandPrice(
         2 * terms.unitBond, terms.unitBond, 2 * terms.unitBond // 10
     )
 
