@@ -51,7 +51,7 @@ contract DrawTest is Steps {
         oracle.draw(0);
     }
 
-    function test_draw__to_the_last_second_and_no_later() public {
+    function test_draw__last_second_and_the_one_after__drawn_and_too_late() public {
         vm.roll(sealedAt + DRAW_DELAY + 1);
         vm.warp(startOf(0) + DRAW_BY + 1);
         vm.expectRevert(tooLate(0, startOf(0) + DRAW_BY));

@@ -45,7 +45,7 @@ contract ReportTest is Steps {
         );
     }
 
-    function test_report__to_the_last_second_and_no_later() public {
+    function test_report__last_second_and_the_one_after__reported_and_too_late() public {
         reachDrawn(1);
         vm.warp(startOf(1) + REPORT_BY + 1);
         reportFails(plainReport(1), tooLate(1, startOf(1) + REPORT_BY));

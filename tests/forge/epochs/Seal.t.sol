@@ -29,7 +29,7 @@ contract SealTest is Steps {
         sealFails(0, sealQuorum(0), wrongPhase(0, IEpochOracle.Phase.Sealed));
     }
 
-    function test_seal__to_the_last_second_and_no_later() public {
+    function test_seal__last_second_and_the_one_after__sealed_and_too_late() public {
         openEpoch(0);
         IEpochOracle.Quorum memory q = sealQuorum(0);
         vm.warp(startOf(0) + SEAL_BY + 1);
