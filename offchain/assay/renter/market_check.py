@@ -41,12 +41,12 @@ def signed_offer(row: MarketRow, shown: MarketEvidence, domain: Domain) -> Signe
         raise MarketContradicted(str(error)) from None
     offer = signed.offer
     said = (
-        row.device_ids, row.provider, row.token, row.rate, row.min_duration, row.max_duration, row.valid_until,
-        row.notice,
+        row.offer_hash, row.device_ids, row.provider, row.token, row.rate, row.min_duration, row.max_duration,
+        row.valid_until, row.notice,
     )  # fmt: skip
     terms = (
-        offer.device_ids, offer.provider, offer.token, offer.rate, offer.min_duration, offer.max_duration,
-        offer.valid_until, offer.notice,
+        offer.struct_hash(), offer.device_ids, offer.provider, offer.token, offer.rate, offer.min_duration,
+        offer.max_duration, offer.valid_until, offer.notice,
     )  # fmt: skip
     if terms != said:
         raise MarketContradicted(f"{offer.signer} signed other terms than the market says")
