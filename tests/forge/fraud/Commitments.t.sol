@@ -12,6 +12,7 @@ contract CommitAndReveal is Accused {
 
     function setUp() public {
         deployNetwork();
+        joinSeats(4);
         deviceIds.push(enrol(0, 1));
         openEpoch(0);
         proof = twoCommitments(commitmentOf(deviceIds[0], "1"), commitmentOf(deviceIds[0], "2"), SALT);

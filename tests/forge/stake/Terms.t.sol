@@ -24,7 +24,7 @@ contract StakeTerms is Market {
                     seats,
                     fraud,
                     oracle,
-                    address(this),
+                    delays,
                     ANSWER_WINDOW,
                     unbonding,
                     hold,
