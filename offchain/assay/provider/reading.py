@@ -15,9 +15,9 @@ from assay.provider.settings import ProviderSettings
 @asynccontextmanager
 async def reading(settings: ProviderSettings) -> AsyncIterator[tuple[Chain, str]]:
     """Connects for the time of a `with` block. Raises ChainError, ProviderError."""
-    provider = address_in(settings.key_file)
+    provider = settings.provider or address_in(settings.key_file)
     if provider is None:
-        raise ProviderError(f"{settings.key_file}: does not say whose key it is")
+        raise ProviderError(f"{settings.key_file}: does not say whose key it is; name the account with --provider")
     deployment = Deployment.load(settings.deployment)
     chain = await Chain.connect(settings.rpc, deployment, final_depth=settings.final_depth)
     try:
