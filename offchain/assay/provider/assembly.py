@@ -11,6 +11,7 @@ from sqlalchemy import Engine as Database
 
 from assay.chain.client import Chain
 from assay.chain.contract_signatures import contract_accepts
+from assay.chain.demands import DemandDirectory
 from assay.chain.journal import Journal
 from assay.chain.key_files import Key
 from assay.chain.leases import Lease, read_offer
@@ -162,8 +163,10 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     desks = _desks(chain, devices, view, prover, database, keeper)
     accepts = partial(contract_accepts, chain)
     conditions = StartConditions(chain, authority, bonds)
-    answering = DemandSender(chain, sender, view, escrow.receiver)
-    demands = DemandDesk(devices, CommitmentStore(database), answering, prover.prove, prover.open)
+    commitments = CommitmentStore(database)
+    directory = DemandDirectory(chain, {*devices, *commitments.devices()})
+    answering = DemandSender(chain, sender, view, directory, escrow.receiver)
+    demands = DemandDesk(devices, commitments, answering, prover.prove, prover.open)
     status["demands"] = demands.status
 
     def started(lease: Lease) -> None:
@@ -201,9 +204,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     )  # fmt: skip
 
 
-def _jobs(
-    settings: ProviderSettings, database: Database, runtime: Runtime, book: LeaseBook, gpus: GpuNames
-) -> JobBook:
+def _jobs(settings: ProviderSettings, database: Database, runtime: Runtime, book: LeaseBook, gpus: GpuNames) -> JobBook:
     # Without walls around its jobs a machine is a developer's: nothing is mounted there unless it is asked for.
     choice = "watched" if settings.disk == "auto" and runtime.name == "local" else settings.disk
     disks = choose_disks(choice, settings.data_dir / "leases", settings.job_disk)

@@ -31,19 +31,21 @@ class Bonds:
 
     async def shortfall(self, token: str, bond: int) -> str | None:
         """Why a bond cannot be paid now; None where it can. Raises ChainError."""
-        available = await self.available(token)
-        if bond <= available:
+        if bond <= await self.available(token):
             return None
+        return await self.told(token, bond)
+
+    async def told(self, token: str, bond: int) -> str:
+        """What a bond is, and what there is to pay it with, for people. Raises ChainError."""
         erc20 = Erc20(self._chain, token)
         decimals, symbol = await erc20.decimals(), await erc20.symbol()
-        provider, needed = self._authority.provider, f"{show_amount(bond, decimals)} {symbol}"
+        provider, needed = self._authority.provider, f"the bond is {show_amount(bond, decimals)} {symbol}"
         if not self._authority.is_operator:
-            return f"the bond is {needed}, {provider} holds {show_amount(available, decimals)}: send it more"
+            return f"{needed}, {provider} holds {show_amount(await self.available(token), decimals)}"
         credit = await self.credit(token, "latest")
         return (
-            f"the bond is {needed}; of the bond credit of {provider} {show_amount(credit.amount, decimals)} is left, "
-            f"and {show_amount(credit.left_today, decimals)} of the {show_amount(credit.per_day, decimals)} that "
-            "operators may take a day: the provider changes that with `assay provider credit fill` and `limit`"
+            f"{needed}; {provider} has {show_amount(credit.amount, decimals)} of bond credit, of which operators may "
+            f"take {show_amount(credit.left_today, decimals)} now and {show_amount(credit.per_day, decimals)} a day"
         )
 
     async def available(self, token: str) -> int:

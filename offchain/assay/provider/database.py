@@ -121,6 +121,7 @@ ssh_keys = Table(
     PrimaryKeyConstraint("lease_id", "fingerprint"),
 )
 
+
 def open_database(path: Path | None) -> Engine:
     """Opens (and creates) the database at `path`, or in memory for None.
 
@@ -146,7 +147,7 @@ def open_database(path: Path | None) -> Engine:
         fresh = not connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
         if version != VERSION and not fresh:
             raise ProviderError(
-                f"{path}: its tables are of version {version}, this daemon's are of version {VERSION}; they were made for "
+                f"{path}: its tables are of version {version}, this daemon's of version {VERSION}; they were made for "
                 "contracts that this deployment replaced: name an empty folder with --data-dir"
             )
         metadata.create_all(connection)

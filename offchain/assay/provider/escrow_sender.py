@@ -85,7 +85,7 @@ class EscrowSender:
         return min(final, int(await self._chain.call(ESCROW, view, lease_id, at="latest"))) if final else 0
 
     async def _once(self, function: str, lease: Lease) -> Mined:
-        """Sends what a lease needs once. A reorganisation can give its number to another: the offer tells them apart."""
+        """Sends what a lease needs once. A reorganisation can give its number to another: offers tell them apart."""
         purpose = f"{function} lease {lease.lease_id} {to_hex(lease.offer_hash)[:18]}"
         return await self._send(function, (lease.lease_id,), purpose)
 

@@ -60,8 +60,8 @@ class Removed:
 
 
 class JobBook:
-    """Every job of this provider. Calls block (files, processes): make them from a worker thread. `most` is what a job of
-    a lease of one device may have; `share` says what a lease has.
+    """Every job of this provider. Calls block (files, processes): make them from a worker thread. `most` is what a job
+    of a lease of one device may have; `share` says what a lease has.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The leases of this provider that are not yet settled, and the offers they stand on, so that a restart forgets none."""
+"""The leases of this provider that are not settled yet, and the offers they stand on: a restart forgets none."""
 
 from __future__ import annotations
 
@@ -59,9 +59,10 @@ class LeaseBook:
 
     def keep_offer(self, lease_id: int, offer: Offer) -> None:
         """Keeps the offer of a lease, in place of one of a lease that had the number before a reorganisation."""
-        row = insert(lease_offers).values(lease_id=str(lease_id), offer=json.dumps(offer.to_json()))
+        text = json.dumps(offer.to_json())
+        row = insert(lease_offers).values(lease_id=str(lease_id), offer=text)
         with self._engine.begin() as connection:
-            connection.execute(row.on_conflict_do_update(index_elements=["lease_id"], set_={"offer": row.excluded.offer}))
+            connection.execute(row.on_conflict_do_update(index_elements=["lease_id"], set_={"offer": text}))
 
     def _set(self, lease_id: int, **values: object) -> None:
         with self._engine.begin() as connection:

@@ -125,18 +125,15 @@ class LeaseKeeper:
 
     def _tell(self, lease: Lease) -> None:
         """Says once what befell a lease that the provider may want to look at."""
-        happened = {
-            "its renter has left early: the devices stay leased to its stop; `assay provider release` frees them": (
-                lease.left_early
-            ),
-            "its renter may leave free, and part of the bond is forfeited: a device was slashed, or down for too long": (
-                lease.forfeitable > 0
-            ),
-        }
-        for what, true in happened.items():
-            if true and (lease.lease_id, what) not in self._told:
-                self._told.add((lease.lease_id, what))
-                log.warning("a lease has changed", lease=lease.lease_id, what=what, forfeitable=lease.forfeitable)
+        if lease.left_early:
+            self._once(lease, "its renter has left early and pays on: `assay provider release` frees the devices")
+        if lease.forfeitable:
+            self._once(lease, "a device was slashed, or down for too long: its renter may leave free")
+
+    def _once(self, lease: Lease, what: str) -> None:
+        if (lease.lease_id, what) not in self._told:
+            self._told.add((lease.lease_id, what))
+            log.warning(what, lease=lease.lease_id, stop=lease.stop, forfeitable=lease.forfeitable)
 
     async def _do(self, step: Step, lease: Lease) -> None:
         lease_id, stop = lease.lease_id, float(lease.stop)

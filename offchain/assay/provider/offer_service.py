@@ -86,9 +86,7 @@ class OfferService:
 
     def specifications(self, offers: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """What the devices of these offers were enrolled as, each once, where it is known."""
-        offered = dict.fromkeys(
-            parse_bytes32(device, "deviceIds") for offer in offers for device in offer["deviceIds"]
-        )
+        offered = dict.fromkeys(parse_bytes32(device, "deviceIds") for offer in offers for device in offer["deviceIds"])
         known = (self._devices[device_id].specification for device_id in offered)
         return [specification for specification in known if specification is not None]
 
@@ -142,7 +140,8 @@ class OfferService:
         missing = await self._authority.lacking(OFFERING) if candidates else OperatorScope(0)
         found = []
         for ids, price in sorted(candidates.items(), key=lambda one: one[0]):
-            reason = f"the operator lacks {scope_names(missing)}" if missing else await self._obstacle(ids, price, block)
+            lacking = f"the operator lacks {scope_names(missing)}" if missing else None
+            reason = lacking or await self._obstacle(ids, price, block)
             if reason is None:
                 found.append((ids, price, await self._nonce(terms, ids)))
                 self._told.pop(ids, None)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from assay.chain.blocks import Block
 from assay.chain.demands import Demand
 from assay.chain.leases import Lease
 from assay.proof.fraud import RoundArgument
 from assay.protocol.messages import Offer
 from assay.protocol.profile import Profile
-from assay.provider.demand_rules import OpenDemand
+from assay.provider.demand_rules import DemandTerms, OpenDemand
 from assay.provider.views import EpochView
 
 
@@ -53,11 +54,17 @@ class Escrow(Protocol):
 class DemandChain(Protocol):
     """Demands for openings, and what is needed to answer them. Each raises ChainError."""
 
-    async def open_demand(self, device_id: bytes) -> OpenDemand | None:
-        """The device's demand that is open at the head."""
+    async def open_demands(self) -> list[OpenDemand]:
+        """Demands against this provider's devices that are open at the head and can be answered."""
 
-    async def now(self) -> int:
-        """Timestamp of the head block."""
+    async def is_open(self, demand: Demand) -> bool:
+        """Whether this very demand is still open at the head."""
+
+    async def terms(self) -> DemandTerms:
+        """What rewards are reckoned with."""
+
+    async def head(self) -> Block:
+        """The latest block."""
 
     async def epoch_at_head(self) -> EpochView | None:
         """The latest opened epoch, not final yet."""

@@ -132,8 +132,8 @@ class Provers:
         kept_proofs: int,
         select: Callable[[str], None] = select_card,
     ) -> None:
-        """On each card `kept_proofs` are kept. A task for none of these cards goes to the first; without any, one worker
-        does everything.
+        """On each card `kept_proofs` are kept. A task for none of these cards goes to the first; without any card one
+        worker does everything.
         """
         self._provers = {
             card: Prover(make_engine, kept_proofs, partial(select, card) if card else None)

@@ -15,7 +15,7 @@ from assay.provider.jobs import Removed
 
 
 class WipeRecords:
-    """`sign` makes compact signatures (64 bytes) over digests with the daemon's key: the provider's or its operator's."""
+    """`sign` makes compact signatures (64 bytes) over digests with the key at hand: the provider's or an operator's."""
 
     def __init__(self, engine: Engine, domain: Domain, sign: Callable[[bytes], bytes]) -> None:
         self._engine = engine

@@ -31,7 +31,7 @@ def require_running(services: Services, lease: Lease) -> None:
 
 
 async def authorised_lease(services: Services, lease_id: int, request: Request) -> tuple[Lease, Offer]:
-    """The lease at a final block and its offer. Raises NotFound for one that is not served here, and as RequestGuard."""
+    """The lease at a final block, and its offer. Raises NotFound for one not served here, and as RequestGuard."""
     lease, offer = await served_lease(services, lease_id)
     if token := bearer_token(request):
         services.logins.check(token, lease)

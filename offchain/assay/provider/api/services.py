@@ -27,9 +27,9 @@ from assay.provider.wipe_records import WipeRecords
 
 @dataclass(frozen=True)
 class Services:
-    """`offers` is the public offers with their specifications as JSON, `quote` makes one for (devices, renter, seconds);
-    `grace` is for how many seconds files can be fetched after a lease; `started` notes a lease that this provider has
-    started.
+    """`offers` is the public offers with their specifications as JSON, `quote` makes one for (devices, renter,
+    seconds); `grace` is for how many seconds files can be fetched after a lease; `started` notes a lease that this
+    provider has started.
     """
 
     devices: Mapping[bytes, Device]
