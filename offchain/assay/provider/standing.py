@@ -98,21 +98,22 @@ async def credit_of(chain: Chain, provider: str, tokens: Iterable[str] = ()) -> 
 async def in_tokens(chain: Chain, earned: dict[str, Any]) -> dict[str, Any]:
     """What `earnings_of` found, for people: a line for each token, amounts in whole ones."""
 
-    async def shown(token: str, sums: dict[str, str]) -> tuple[str, str]:
+    async def shown(what: str, token: str, sums: dict[str, str]) -> None:
         erc20 = Erc20(chain, token)
         decimals, symbol = await erc20.decimals(), await erc20.symbol()
-        return symbol, ", ".join(f"{name} {show_amount(int(value), decimals)}" for name, value in sums.items())
+        line = f"{what}, {symbol}"
+        # Anybody may give a token any symbol: one that stands here already must not hide the other's line.
+        lines[line if line not in lines else f"{line} {token}"] = ", ".join(
+            f"{name} {show_amount(int(value), decimals)}" for name, value in sums.items()
+        )
 
-    rent = dict([await shown(token, sums) for token, sums in earned["rent"].items()])
-    credit = dict([await shown(token, sums) for token, sums in earned["bondCredit"].items()])
-    symbol, stake = await shown(chain.deployment.address("NetworkToken"), earned["stake"])
-    return {
-        "provider": earned["provider"],
-        "paid out to": earned["payout"],
-        **{f"rent, {name}": text for name, text in rent.items()},
-        **{f"bond credit, {name}": text for name, text in credit.items()},
-        f"stake, {symbol}": stake,
-    }
+    lines = {"provider": earned["provider"], "paid out to": earned["payout"]}
+    for token, sums in earned["rent"].items():
+        await shown("rent", token, sums)
+    for token, sums in earned["bondCredit"].items():
+        await shown("bond credit", token, sums)
+    await shown("stake", chain.deployment.address("NetworkToken"), earned["stake"])
+    return lines
 
 
 async def leases_of(chain: Chain, provider: str) -> list[int]:
