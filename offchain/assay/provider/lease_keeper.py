@@ -108,6 +108,7 @@ class LeaseKeeper:
             chain_time=await self._leases.time(),
             notice_wanted=row.lease_id in terms.notices,
             release_wanted=row.lease_id in terms.releases,
+            end_wanted=row.lease_id in terms.ends,
         )
         failed = False
         for step in steps(standing, self._clock(), self._policy):
@@ -150,7 +151,7 @@ class LeaseKeeper:
                 log.info("notice given", lease=lease_id, seconds=lease.notice, transaction=mined.hash)
             case Step.END:
                 mined = await self._escrow.end(lease)
-                log.info("lease ended after its notice", lease=lease_id, since=ends_from(lease), transaction=mined.hash)
+                log.info("lease ended", lease=lease_id, notice_until=ends_from(lease), transaction=mined.hash)
             case Step.RELEASE:
                 mined = await self._escrow.release(lease)
                 log.info("lease released", lease=lease_id, transaction=mined.hash)

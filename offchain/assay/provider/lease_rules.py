@@ -14,7 +14,7 @@ class Step(Enum):
     RUN = auto()  # its jobs may run until `stop`
     KILL = auto()  # nothing of it may run
     GIVE_NOTICE = auto()
-    END = auto()  # its notice has run out
+    END = auto()  # its notice has run out, or the provider has asked for it
     RELEASE = auto()  # its renter has left early
     WIPE = auto()
     CLAIM = auto()
@@ -26,7 +26,7 @@ class Step(Enum):
 class Standing:
     """A lease with what the escrow would pay now: `claimable` and `bond` in base units. `last_claim` and
     `wiped_at` in seconds since 1970, `chain_time` the timestamp of the block that the lease was read at.
-    `notice_wanted` and `release_wanted`: what the provider has asked for.
+    `notice_wanted`, `release_wanted` and `end_wanted`: what the provider has asked for.
     """
 
     lease: Lease
@@ -37,6 +37,7 @@ class Standing:
     chain_time: int
     notice_wanted: bool = False
     release_wanted: bool = False
+    end_wanted: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,8 @@ def _of_provider(standing: Standing, over: bool) -> list[Step]:
     if over or lease.status is not LeaseStatus.ACTIVE:
         return []
     until = ends_from(lease)
+    if standing.end_wanted:
+        return [Step.END]
     if until is not None:
         return [Step.END] if standing.chain_time >= until else []
     return [Step.GIVE_NOTICE] if standing.notice_wanted and lease.notice else []

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from assay.protocol.encoding import EncodingError
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
@@ -48,7 +48,7 @@ class Node:
 @dataclass(frozen=True)
 class Terms:
     """Prices by device (0x-hex), nodes by name, whether offers are made at all, which nonces are to be cancelled,
-    discounts, and what a running daemon is asked to do about leases: give notice, release.
+    discounts, and what a running daemon is asked to do about leases: give notice, release, end.
     """
 
     prices: dict[str, Price] = field(default_factory=dict)
@@ -58,6 +58,7 @@ class Terms:
     discounts: tuple[Discount, ...] = ()
     notices: tuple[int, ...] = ()
     releases: tuple[int, ...] = ()
+    ends: tuple[int, ...] = ()
 
     def with_price(self, device: str, price: Price) -> Terms:
         """The same with another price."""
@@ -85,13 +86,11 @@ class Terms:
         """The same with all offers for these devices below their nonces cancelled."""
         return replace(self, nonce_floors={**self.nonce_floors, **floors})
 
-    def with_notice(self, lease_id: int) -> Terms:
-        """The same with notice to be given of a lease."""
-        return replace(self, notices=tuple(sorted({*self.notices, lease_id})))
-
-    def with_release(self, lease_id: int) -> Terms:
-        """The same with a lease to be released."""
-        return replace(self, releases=tuple(sorted({*self.releases, lease_id})))
+    def with_order(self, kind: Literal["notices", "releases", "ends"], lease_id: int) -> Terms:
+        """The same with something for the daemon to do about a lease."""
+        orders: tuple[int, ...] = getattr(self, kind)
+        changes: dict[str, Any] = {kind: tuple(sorted({*orders, lease_id}))}
+        return replace(self, **changes)
 
     def tokens(self) -> list[str]:
         """Every token that something is priced in."""
@@ -146,6 +145,7 @@ def _terms(data: Any) -> Terms:
         discounts=tuple(Discount(**discount) for discount in data.get("discounts", [])),
         notices=tuple(int(lease_id) for lease_id in data.get("notices", [])),
         releases=tuple(int(lease_id) for lease_id in data.get("releases", [])),
+        ends=tuple(int(lease_id) for lease_id in data.get("ends", [])),
     )
 
 

@@ -10,14 +10,15 @@ from assay.chain.blocks import Block
 from assay.chain.client import ContractCall
 from assay.chain.erc20 import ALLOWANCE, APPROVE, BALANCE_OF, DECIMALS, SYMBOL
 from assay.chain.errors import Reverted
-from assay.chain.leases import Lease
+from assay.chain.leases import Lease, LeaseStatus
 from assay.chain.receipts import Receipt
 from assay.protocol.encoding import u256
 from assay.protocol.typed_message import camel_case
 
-from .conftest import PROVIDER
+from .conftest import OFFER, PROVIDER, lease_on
 
 ESCROW_ADDRESS = "0x" + "22" * 20
+NO_LEASE = lease_on(OFFER, 0, status=LeaseStatus.NONE, provider="0x" + "00" * 20)
 FINAL = Block(10, bytes([10]) * 32, bytes([9]) * 32, 1_000, 10**9)
 HEAD = Block(12, bytes([12]) * 32, bytes([11]) * 32, 1_024, 10**9)
 
@@ -34,6 +35,7 @@ class State:
     inactive: set[bytes] = field(default_factory=set)
     floors: dict[tuple[bytes, str], int] = field(default_factory=dict)
     claimable: int = 0
+    leases: dict[int, Lease] = field(default_factory=dict)
 
 
 @dataclass
@@ -79,8 +81,11 @@ class ContractsFake:
                 lease = state.leased.get(args[0])
                 return lease.lease_id if lease else 0
             case "lease":
-                found = next(one for one in state.leased.values() if one.lease_id == args[0])
+                held = {one.lease_id: one for one in state.leased.values()}
+                found = {**held, **state.leases}.get(args[0], NO_LEASE)
                 return SimpleNamespace(**{camel_case(name): value for name, value in asdict(found).items()})
+            case "device":
+                return SimpleNamespace(status=2 if args[0] in state.inactive else 1)
             case "checkLeasable":
                 for device_id in args[1]:
                     if device_id in state.inactive:
@@ -91,6 +96,10 @@ class ContractsFake:
             case "claimable" | "bondReturnable":
                 return state.claimable
         raise AssertionError(f"{contract}.{function} was not expected")
+
+    def encode(self, call: ContractCall) -> bytes:
+        """Calldata that can be read."""
+        return repr((call.function, *call.args)).encode()
 
     async def rpc(self, method: str, params: list[Any]) -> Any:
         assert method == "eth_call"

@@ -29,10 +29,12 @@ def test_terms__written_and_read__are_the_same(tmp_path: Path) -> None:
     assert file.read() == Terms()
     node = Node((DEVICE, OTHER), replace(PRICE, notice=600))
     terms = Terms().with_price(DEVICE, PRICE).with_floors({DEVICE: 3}).with_node("rack", node)
-    terms = replace(terms.with_notice(7).with_notice(7).with_release(5), discounts=(Discount(600, 500),))
+    for kind, lease_id in (("notices", 7), ("notices", 7), ("releases", 5), ("ends", 9)):
+        terms = terms.with_order(kind, lease_id)  # type: ignore[arg-type]
+    terms = replace(terms, discounts=(Discount(600, 500),))
     file.write(terms)
     assert file.read() == terms
-    assert (terms.notices, terms.releases) == ((7,), (5,))
+    assert (terms.notices, terms.releases, terms.ends) == ((7,), (5,), (9,))
     assert terms.without_node("rack").nodes == {}
 
 
