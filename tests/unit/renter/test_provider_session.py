@@ -52,3 +52,10 @@ async def test_notebook__path_of_the_lease__comes_with_its_job() -> None:
     assert await session(good).notebook() == Notebook(good["path"], "j")
     with pytest.raises(Unreachable):
         await session({"jobId": "j", "path": "//elsewhere"}).notebook()
+
+
+async def test_known__by_the_providers_answer__is_no_refusal_and_others_are_told() -> None:
+    assert await session({"leaseId": 7}).known()
+    assert not await session(ProviderRefused(404, "no lease 7 of a device that is served here")).known()
+    with pytest.raises(ProviderRefused, match="403"):
+        await session(ProviderRefused(403, "not yours")).known()
