@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from assay.chain.erc20 import Erc20
 from assay.chain.errors import JournalInUse
 from assay.chain.leases import LeaseStatus
 from assay.protocol.leases import MAX_DEVICES
@@ -66,8 +67,9 @@ def row(name: str, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
+def world(assay: Assay, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     made = World(tmp_path)
+    monkeypatch.setattr("assay.chain.erc20.Erc20", Erc20)  # in place of the renter's stand-in
     monkeypatch.setenv("ASSAY_DATA_DIR", str(tmp_path))
 
     @asynccontextmanager
