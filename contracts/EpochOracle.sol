@@ -162,14 +162,16 @@ contract EpochOracle is IEpochOracle, EIP712 {
         _notAfter(r.epoch, reportBy);
         if (r.devicesRoot == 0 || (r.rewardsRoot == 0 && r.rewardsTotal != 0)) revert EpochOracle_ZeroRoot(r.epoch);
         (uint32 setId, uint8 seats) = (p.setId, p.seats);
-        _checkRewards(r, seats);
+        History memory h = history;
+        _checkRewards(r, seats, h);
         bytes32 digest = _hashTypedDataV4(OracleTypes.reportHashOf(r, setId, p.rho));
         _checkQuorum(digest, setId, quorum, QuorumSignatures.quorumOf(seats));
 
-        history.rewardsTotal = uint96(r.rewardsTotal);
-        history.nextReport = uint32(r.epoch + 1);
-        // Too old to be vetoed; if all that the ring still keeps are, totals go on from here.
-        if (!p.vetoed && p.rewardsTotal > history.forgottenTotal) history.forgottenTotal = uint96(p.rewardsTotal);
+        h.rewardsTotal = uint96(r.rewardsTotal);
+        h.nextReport = uint32(r.epoch + 1);
+        // What this overwrites is too old to be vetoed; should all that the ring still keeps be, totals go on from there.
+        if (!p.vetoed && p.rewardsTotal > h.forgottenTotal) h.forgottenTotal = uint96(p.rewardsTotal);
+        history = h;
         p.rewardsTotal = uint128(r.rewardsTotal);
         p.reportedEpoch = uint48(r.epoch);
         p.reportedAt = uint40(block.timestamp);
@@ -361,8 +363,8 @@ contract EpochOracle is IEpochOracle, EIP712 {
         }
     }
 
-    function _checkRewards(Report calldata r, uint8 seats) private view {
-        (uint256 before, uint32 next) = (history.rewardsTotal, history.nextReport);
+    function _checkRewards(Report calldata r, uint8 seats, History memory h) private view {
+        (uint256 before, uint32 next) = (h.rewardsTotal, h.nextReport);
         if (r.epoch < next) revert EpochOracle_OutOfOrder(r.epoch, next - 1);
         if (r.rewardsTotal < before) revert EpochOracle_RewardsShrank(r.rewardsTotal, before);
         if (r.rewardsTotal == before) return;
