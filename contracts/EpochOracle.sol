@@ -14,7 +14,6 @@ import {QuorumSignatures} from "./libraries/QuorumSignatures.sol";
 import {SeatBlob} from "./libraries/SeatBlob.sol";
 
 /// @title Epochs in a ring of storage
-/// @author The Assay contributors
 /// @notice Opens, seals, draws and reports epochs, and keeps them through their proof window.
 /// @dev Slots are reused epoch after epoch, so that a write costs 5,000 gas and not 22,100. A slot's age shows in `openedAt`:
 /// an epoch can only be opened within itself. Whatever is stale is read as zero.

@@ -12,7 +12,6 @@ import {INetworkToken} from "./interfaces/INetworkToken.sol";
 import {EmissionCurve} from "./libraries/EmissionCurve.sol";
 
 /// @title The token of the network
-/// @author The Assay contributors
 /// @notice Staked, burned by slashes, and minted by one distributor of rewards after another.
 /// @dev Minters have epochs of their own, one after the other, so that their limits together never pass the emission of all
 /// epochs, which with the genesis allocations never passes the cap. Nothing else need be counted when something is minted.

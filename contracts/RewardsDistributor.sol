@@ -14,7 +14,6 @@ import {EmissionCurve} from "./libraries/EmissionCurve.sol";
 import {OracleTypes} from "./libraries/OracleTypes.sol";
 
 /// @title Emission, claimed against report roots
-/// @author The Assay contributors
 /// @notice Pays what reports say was earned, after a delay in which they can be vetoed.
 contract RewardsDistributor is IRewardsDistributor, AccessManaged {
     /// @dev All that changes but the claims, in one slot.
