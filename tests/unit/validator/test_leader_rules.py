@@ -1,4 +1,4 @@
-"""Leaders, instants, deadlines, inventories."""
+"""Leaders, deadlines, inventories."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from assay.protocol import quorum
 from assay.protocol.epochs import Timing
 from assay.validator.rules import leaders
 from assay.validator.rules.deadlines import deadlines
-from assay.validator.rules.instants import Instant, chosen, plausible
 from assay.validator.rules.inventories import missing_devices, required_devices
 from assay.validator.rules.observations import OpeningOutcome, Seen, observe, uptime_bps
 
@@ -39,31 +38,6 @@ def test_round__starts_and_is_reached__agree(base, round_):
 def test_round__after_many__lengthens_up_to_eight_times():
     lengths = [leaders.round_starts(1, r + 1) - leaders.round_starts(1, r) for r in range(10)]
     assert lengths == [1, 1, 2, 2, 4, 4, 8, 8, 8, 8]
-
-
-def instant(seat: int, at: int = 1_000, seed: bytes = SEED) -> Instant:
-    return Instant(seat, seed, at)
-
-
-def test_instant__leader_of_first_turn__is_chosen_over_later_ones():
-    assert chosen([instant(3), instant(2)], SEED, 4, 2) == instant(2)
-
-
-def test_instant__leader_named_two__is_passed_over():
-    assert chosen([instant(2), instant(2, 2_000), instant(3, 5)], SEED, 4, 1) == instant(3, 5)
-
-
-def test_instant__turn_not_begun__is_not_chosen():
-    assert chosen([instant(3)], SEED, 4, 0) is None
-
-
-def test_instant__for_another_seed__counts_for_nothing():
-    assert chosen([instant(2, seed=bytes(32))], SEED, 4, 3) is None
-
-
-@pytest.mark.parametrize(("start", "fine"), [(1_000, True), (40_000, False), (9_001, False), (-30_000, False)])
-def test_instant__far_from_now_or_after_the_close__is_not_plausible(start, fine):
-    assert plausible(start, 1_000, 9_000) is fine
 
 
 TIMING = Timing(1_000, 20, 5, 12, 16, 30, 2, 300)
