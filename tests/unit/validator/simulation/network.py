@@ -41,7 +41,7 @@ from .power_cuts import STATEMENTS, STORE, WRITER, Tripwire
 from .slashable import RecordedSigner, assert_nothing_slashable
 from .virtual_time import START, VirtualClock
 
-TIMING = Timing(int(START) + 5, 20, 5, 14, 18, 30, 2, 300)
+TIMING = Timing(int(START) + 5, 20, 5, 15, 19, 30, 2, 300)
 Mutate = Callable[[str, str, bytes], bytes | None]
 """(recipient, path, body) -> the body that is sent in its place, None for silence."""
 
