@@ -40,6 +40,7 @@ class SimDevice:
     leased: bool = False
     used: dict = field(default_factory=dict)
     provider: str = PROVIDER
+    dark: tuple[float, float] = (0.0, 0.0)  # from when to when it answers nobody who asks whether it is there
 
     @property
     def key(self) -> bytes:
@@ -186,7 +187,12 @@ class SimDevices:
         return b"wrong" if wrong else b"right"
 
     async def alive(self, device: Device, nonce: bytes, timeout_s: float) -> bool:
-        return self._devices[device.device_id].fault != "silent"
+        sim = self._devices[device.device_id]
+        begins, ends = sim.dark
+        if sim.fault == "silent" or begins <= asyncio.get_running_loop().time() < ends:
+            await asyncio.sleep(timeout_s)
+            raise DeviceFailure("dark")
+        return True
 
 
 class Checker:
