@@ -28,6 +28,8 @@ interface Vm {
     function expectRevert(bytes calldata data) external;
     function expectRevert() external;
     function expectEmit() external;
+    function expectCall(address target, bytes calldata data) external;
+    function fee(uint256 baseFee) external;
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
     function expectPartialRevert(bytes4 selector) external;
