@@ -61,7 +61,7 @@ async def on_offer(net: Network) -> str:
     async with asyncio.timeout(net.plan.patience(OFFER_SECONDS)):
         while True:
             net.processes.check()
-            found = json.loads(await net.assay(RENTER, "search", "-o", "json", reads_only=True))["devices"]
+            found = json.loads(await net.assay(RENTER, "search", "--gpus", "1", "-o", "json", reads_only=True))["devices"]
             if found:
                 return str(found[0]["deviceId"])
             await asyncio.sleep(LOOK_SECONDS)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_bytes32
+from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_bytes32, to_hex
+from assay.protocol.leases import MAX_DEVICES
 from assay.renter.errors import ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient
 
@@ -19,9 +21,12 @@ TIMEOUT_S = 15.0
 
 @dataclass(frozen=True)
 class MarketRow:
-    """A device that a market says can be leased; the rate in base units × 10¹⁸ a second, durations in seconds."""
+    """An offer, of one device or of several together, that a market says can be taken; `offer_hash` names it. The rate
+    in base units × 10¹⁸ a second, durations and `notice` in seconds; numbers of several devices are the least of them.
+    """
 
-    device_id: bytes
+    device_ids: tuple[bytes, ...]
+    offer_hash: bytes
     provider: str
     profile: int
     model: str
@@ -35,17 +40,24 @@ class MarketRow:
     min_duration: int
     max_duration: int
     valid_until: int
+    notice: int
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a market shows of one device: its leaf in a report with the proof, as served, and its specification."""
+
+    leaf: tuple[Any, ...]
+    proof: tuple[Any, ...]
+    specification: str | None
 
 
 @dataclass(frozen=True)
 class MarketEvidence:
-    """What a market shows for a row: the signed offer and the proven leaf as it serves them, and the endpoint."""
+    """What a market shows for a row: the signed offer as it serves it, and each device in the offer's order."""
 
     offer: Mapping[str, Any]
-    specification: str | None
-    endpoint: str
-    leaf: tuple[Any, ...]
-    proof: tuple[Any, ...]
+    devices: tuple[Shown, ...]
 
 
 class MarketClient:
@@ -55,11 +67,11 @@ class MarketClient:
         self._http = http
         self._address = address
 
-    async def available(self, filters: Mapping[str, str]) -> AsyncIterator[MarketRow]:
-        """Devices that can be leased, in the market's order, page by page. Raises Unreachable."""
+    async def available(self, filters: Sequence[tuple[str, str]]) -> AsyncIterator[MarketRow]:
+        """What can be leased, in the market's order, page by page. Raises Unreachable."""
         cursor: str | None = None
         for _ in range(MOST_PAGES):
-            query = {**filters, "limit": str(PAGE), **({"cursor": cursor} if cursor else {})}
+            query = [*filters, ("limit", str(PAGE)), *([("cursor", cursor)] if cursor else [])]
             answer = await self._get(f"/v1/devices?{urlencode(query)}")
             rows = answer.get("data")
             if not isinstance(rows, list) or len(rows) > PAGE:
@@ -76,26 +88,18 @@ class MarketClient:
 
     async def evidence(self, row: MarketRow) -> MarketEvidence:
         """What proves a row. Raises Unreachable."""
-        detail = await self._detail(row.device_id)
-        leaf, nodes = await self.line(row.epoch, row.device_id)
-        offer, specification = detail.get("offer"), detail.get("specification")
+        offer = (await self._get(f"/v1/offers/{to_hex(row.offer_hash)}")).get("data")
         if not isinstance(offer, dict):
-            raise Unreachable(f"{self._address}: shows no offer of device 0x{row.device_id.hex()}")
-        document = specification.get("document") if isinstance(specification, dict) else None
-        return MarketEvidence(
-            offer,
-            document if isinstance(document, str) else None,
-            str(detail["device"].get("endpoint", "")),
-            leaf,
-            nodes,
-        )
+            raise Unreachable(f"{self._address}: shows no offer {to_hex(row.offer_hash)}")
+        shown = await asyncio.gather(*(self._shown(row.epoch, device_id) for device_id in row.device_ids))
+        return MarketEvidence(offer, tuple(shown))
 
     async def line(self, epoch: int, device_id: bytes) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """(leaf, its proof) of a device in a report, as the market serves them: unproven. Raises Unreachable."""
-        shown = (await self._get(f"/v1/epochs/{epoch}/devices/0x{device_id.hex()}")).get("data")
+        shown = (await self._get(f"/v1/epochs/{epoch}/devices/{to_hex(device_id)}")).get("data")
         leaf, nodes = (shown.get("leaf"), shown.get("proof")) if isinstance(shown, dict) else (None, None)
         if not isinstance(leaf, list) or not isinstance(nodes, list):
-            raise Unreachable(f"{self._address}: the proof of device 0x{device_id.hex()} is malformed")
+            raise Unreachable(f"{self._address}: the proof of device {to_hex(device_id)} is malformed")
         return tuple(leaf), tuple(nodes)
 
     async def status(self) -> dict[str, Any]:
@@ -105,10 +109,16 @@ class MarketClient:
             raise Unreachable(f"{self._address}: does not say where its index stands")
         return at
 
+    async def _shown(self, epoch: int, device_id: bytes) -> Shown:
+        detail, (leaf, proof) = await asyncio.gather(self._detail(device_id), self.line(epoch, device_id))
+        specification = detail.get("specification")
+        document = specification.get("document") if isinstance(specification, dict) else None
+        return Shown(leaf, proof, document if isinstance(document, str) else None)
+
     async def _detail(self, device_id: bytes) -> dict[str, Any]:
-        data = (await self._get(f"/v1/devices/0x{device_id.hex()}")).get("data")
+        data = (await self._get(f"/v1/devices/{to_hex(device_id)}")).get("data")
         if not isinstance(data, dict) or not isinstance(data.get("device"), dict):
-            raise Unreachable(f"{self._address}: knows no device 0x{device_id.hex()}")
+            raise Unreachable(f"{self._address}: knows no device {to_hex(device_id)}")
         return data
 
     async def _get(self, path: str) -> dict[str, Any]:
@@ -121,8 +131,12 @@ class MarketClient:
 def parse_row(row: Any, source: str) -> MarketRow:
     """One line of `/v1/devices`. Raises Unreachable."""
     try:
+        device_ids = tuple(parse_bytes32(one, "deviceIds") for one in row["deviceIds"])
+        if not 1 <= len(device_ids) <= MAX_DEVICES:
+            raise ValueError(f"{len(device_ids)} devices")
         return MarketRow(
-            device_id=parse_bytes32(row["deviceId"], "deviceId"),
+            device_ids=device_ids,
+            offer_hash=parse_bytes32(row["offer"], "offer"),
             provider=parse_address(row["provider"], "provider"),
             profile=int(row["profile"]),
             model=str(row["model"]),
@@ -136,6 +150,7 @@ def parse_row(row: Any, source: str) -> MarketRow:
             min_duration=int(row["minDuration"]),
             max_duration=int(row["maxDuration"]),
             valid_until=int(row["validUntil"]),
+            notice=int(row["notice"]),
         )
     except (KeyError, TypeError, ValueError, HexadecimalError) as error:
         raise Unreachable(f"{source}: a malformed line of devices: {error}") from None
