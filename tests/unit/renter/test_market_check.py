@@ -39,7 +39,7 @@ LEAVES = [
 OTHER = DeviceLeaf(7, bytes(32), 4, 1, 5, 10, 100, 1, keccak(b"third"))
 OFFER = Offer(PROVIDER, ZERO_ADDRESS, IDS, TOKEN, 10**18, 60, 3600, 2000, 4, ANYONE, 600)
 ROW = MarketRow(
-    keccak(b"".join(IDS)), IDS, OFFER.struct_hash(), PROVIDER, 1, "NVIDIA H100", "eu-de", 79_000, 900, 9_800, 7, TOKEN, 10**18, 60, 3600, 2000,
+    IDS, OFFER.struct_hash(), PROVIDER, 1, "NVIDIA H100", "eu-de", 79_000, 900, 9_800, 7, TOKEN, 10**18, 60, 3600, 2000,
     600,
 )  # fmt: skip
 SPECIFICATION = canonical_specification(DOCUMENT).decode()
