@@ -51,7 +51,7 @@ class Watching(OptionGroup):
     demand_rows: Annotated[int, typer.Option(min=1, max=256, help="Rows demanded of a device in an epoch.")] = 1
     demand_loss: Annotated[
         str,
-        typer.Option(help="Network tokens that answers to demands of a device in an epoch may cost; dearer ones wait."),
+        typer.Option(help="Network tokens that answers of one device may cost in a proof window; it is asked no more."),
     ] = "50"
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info"
 

@@ -34,8 +34,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class DemandLimits:
-    """What a watcher puts into demands: `most` are open at once. `rows` are asked of one device in one epoch, and
-    answers to them may cost `loss` base units at most: what answerers are paid, and what is burned."""
+    """What a watcher puts into demands: `most` are open at once, `rows` are asked of one device in one epoch.
+
+    Answers of one device may cost `loss` base units at most, what they are paid and what is burned, over the epochs
+    that can be proven against: a device that serves nobody, to be paid on-chain, is left alone after that.
+    """
 
     most: int
     rows: int
@@ -107,7 +110,7 @@ class Demands:
 
     def _may_ask(self, epoch: int, device_id: bytes) -> bool:
         open_now = len(self._notebook.demands())
-        return open_now < self._limits.most and len(self._notebook.losses(epoch, device_id)) < self._limits.rows
+        return open_now < self._limits.most and self._notebook.asked(epoch, device_id) < self._limits.rows
 
     async def _ask(self, epoch: int, sealed: SealedArgument, q: int) -> bool:
         device_id = sealed[0]
@@ -136,7 +139,7 @@ class Demands:
         """Why a row is not to be demanded for this bond; empty where it is."""
         if safe := await why_device_is_safe(self._chain, device_id, epoch):
             return safe
-        spent = sum(self._notebook.losses(epoch, device_id))
+        spent = sum(self._notebook.losses(device_id))
         if spent + loss > self._limits.loss:
             return f"answers would cost {spent + loss}, the limit is {self._limits.loss}"
         token = Erc20(self._chain, self._chain.deployment.address("NetworkToken"))

@@ -160,11 +160,16 @@ class Notebook:
         )
         return [PlannedDemand(*row) for row in rows]
 
-    def losses(self, epoch: int, device_id: bytes) -> list[int]:
-        """What an answer costs or has cost, base units, of each opening demanded of a device in an epoch; none of
-        those that were not taken."""
-        query = "SELECT loss FROM demands WHERE epoch=? AND device_id=? AND state != 'refused'"
-        return [int(loss) for (loss,) in self._db.execute(query, (epoch, device_id))]
+    def asked(self, epoch: int, device_id: bytes) -> int:
+        """Openings demanded of a device in an epoch, however they ended; those not that were not taken."""
+        query = "SELECT COUNT(*) FROM demands WHERE epoch=? AND device_id=? AND state != 'refused'"
+        return int(self._db.execute(query, (epoch, device_id)).fetchone()[0])
+
+    def losses(self, device_id: bytes) -> list[int]:
+        """What an answer costs or has cost, base units, of each opening demanded of a device that is remembered; those
+        that ran out unanswered cost nothing."""
+        query = "SELECT loss FROM demands WHERE device_id=? AND state NOT IN ('refused', 'expired')"
+        return [int(loss) for (loss,) in self._db.execute(query, (device_id,))]
 
     def held(self, held_id: int, until: int, bounty: int) -> None:
         """A slash that earns this watcher a bounty is on hold."""
@@ -189,9 +194,10 @@ class Notebook:
         self._db.execute("INSERT OR REPLACE INTO progress VALUES ('holds', ?)", (next_block,))
 
     def forget(self, before_epoch: int) -> None:
-        """Drops checks of epochs that can no longer be proven against, and demands that were never mined."""
+        """Drops checks of epochs that can no longer be proven against, and demands of them that are over or were never
+        mined."""
         self._db.execute("DELETE FROM checked WHERE epoch<?", (before_epoch,))
-        self._db.execute("DELETE FROM demands WHERE epoch<? AND block IS NULL", (before_epoch,))
+        self._db.execute("DELETE FROM demands WHERE epoch<? AND (block IS NULL OR state != 'open')", (before_epoch,))
 
     def close(self) -> None:
         """Lets the file go."""

@@ -68,7 +68,7 @@ def test_report__memory_not_shown_in_time__is_paid_nothing(tmp_path):
     assert earned(network, 0)[OTHER] == 0
 
 
-def test_report__rewards_of_the_one_before_vetoed__goes_on_from_the_last_that_counts(tmp_path):
+def test_epoch__rewards_of_the_one_before_vetoed__goes_on_from_the_last_that_stands(tmp_path):
     async def veto(network):
         await reached(network, 1, Phase.REPORTED)
         network.chain.vetoed[1] = len(network.chain.blocks)
