@@ -57,6 +57,10 @@ class Connection(OptionGroup):
     password_file: Annotated[
         Path | None, typer.Option("--password-file", help="file with its password [env: ASSAY_PASSWORD_FILE]")
     ] = None
+    account: Annotated[
+        str | None,
+        typer.Option("--account", help="whose; its key may be elsewhere, with --dry-run [env: ASSAY_ACCOUNT]"),
+    ] = None
     data_dir: Annotated[
         Path | None, typer.Option("--data-dir", help="journals and handovers, default ~/.assay [env: ASSAY_DATA_DIR]")
     ] = None

@@ -193,9 +193,10 @@ class LeaseStarter:
         return (self._monotonic() - began) * 1000
 
     async def _until_known(self, session: ProviderSession, lease_id: int) -> None:
-        """Waits until the provider knows the lease, which it follows at final blocks only. Raises Unreachable."""
+        """Waits until the provider knows the lease, which it follows at final blocks only. Raises Unreachable,
+        ProviderRefused."""
         until = self._clock() + KNOWN_PATIENCE_S
-        while not await session.known():
+        while not await session.ready():
             if self._clock() > until:
                 raise Unreachable(
                     f"{session.endpoint}: does not know lease {lease_id} after {KNOWN_PATIENCE_S:.0f} s; "

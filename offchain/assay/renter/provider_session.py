@@ -16,10 +16,10 @@ from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest
 from assay.protocol.signing import Domain
 from assay.renter.errors import NoJob, ProviderRefused, Unreachable
-from assay.renter.http_client import HttpClient
+from assay.renter.http_client import HttpClient, printable
 
 MAX_FILE = 256 << 20
-NOT_FOUND = 404
+NOT_FOUND, CONFLICT = 404, 409
 FINAL = frozenset({"exited", "killed", "failed", "lost"})
 
 
@@ -65,14 +65,17 @@ class ProviderSession:
         self._clock = clock
         self._made: set[tuple[str, bytes, int]] = set()
 
-    async def known(self) -> bool:
-        """Whether the provider knows the lease, which it follows at final blocks only."""
+    async def ready(self) -> bool:
+        """Whether the provider knows the lease, which it follows at final blocks only. Raises ProviderRefused where it
+        knows why the lease could not be started."""
         try:
-            await self._json("GET", "")
+            answer = await self._json("GET", "")
         except ProviderRefused as error:
             if error.status != NOT_FOUND:
                 raise
             return False
+        if obstacle := answer.get("obstacle"):
+            raise ProviderRefused(CONFLICT, printable(str(obstacle)))
         return True
 
     async def handover(self, device_id: bytes, nonce: bytes, timeout_s: float) -> dict[str, Any]:

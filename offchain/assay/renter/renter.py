@@ -47,6 +47,7 @@ from assay.renter.wallet import Done, Minima, Opening, Wallet
 from assay.renter.wallet_opener import WalletOpener
 
 NO_WALLET = "this needs a wallet: name its key file with --key-file, ASSAY_KEY_FILE or a context"
+ELSEWHERE = "the key of {} is elsewhere: --dry-run shows what it would send"
 LIMIT = 50
 MANY = 10_000
 ANY = Minima()
@@ -77,11 +78,13 @@ class Renter:
         market: str | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        account: str | None = None,
     ) -> None:
         self.chain = chain
         self.market = market
         self._http = http
         self._key = key
+        self._account = account or (key.address if key else None)
         self._wallet = wallet
         self.clock = clock
         self.sleep = sleep
@@ -104,17 +107,18 @@ class Renter:
         try:
             wallet = WalletOpener(chain, key, settings.folder, settings.poll_seconds) if key else None
             files = LeaseFiles(settings.folder, chain.chain_id, deployment.address(ESCROW))
-            yield cls(chain, http, key, wallet, files, settings.market)
+            yield cls(chain, http, key, wallet, files, settings.market, account=settings.account)
         finally:
             await http.close()
             await chain.close()
 
     @property
     def address(self) -> str:
-        """The wallet's address. Raises BadInput where no key file was named."""
-        if self._key is None:
+        """The wallet's address, or that of the account whose key is elsewhere. Raises BadInput where neither was
+        named."""
+        if self._account is None:
             raise BadInput(NO_WALLET)
-        return self._key.address
+        return self._account
 
     # --- finding
 
@@ -299,7 +303,7 @@ class Renter:
         """The downtime of a lease that reports attest and the escrow credits now, each line proven. Raises BadInput for
         a lease whose renter has not named this wallet to submit it."""
         lease = await self.lease(lease_id)
-        sender = lease.renter if self._key is None else self._key.address
+        sender = self._account or lease.renter
         require_refunder(lease, sender, await self.is_refunder(lease.renter, sender))
         return await self._downtime.find(lease, await self._lease_offers.of(lease), sender)
 
@@ -356,8 +360,7 @@ class Renter:
 
     async def plan_rent(self, listing: Listing, deposit: int, minima: Minima = ANY) -> list[Planned]:
         """The transactions that `rent` would send where no permit is used; nothing is sent."""
-        holder = self._key.address if self._key else None
-        return await planned_opening(self.chain, opening_of(listing, deposit, minima), holder)
+        return await planned_opening(self.chain, opening_of(listing, deposit, minima), self._account)
 
     async def plan_top_up(self, lease_id: int, amount: int) -> list[Planned]:
         """The transaction that `top_up` would send after the approval it needs."""
@@ -367,7 +370,7 @@ class Renter:
     async def plan_end(self, lease_id: int) -> list[Planned]:
         """The transaction that `end` would send."""
         view = await self.view(lease_id)
-        require_endable(view.lease, self._key.address if self._key else None)
+        require_endable(view.lease, self._account)
         require_leavable(view.lease, view.leaving.free is not None, moment(view.lease.stop))
         return [planned_call(self.chain, end_call(lease_id, view.lease.status))]
 
@@ -416,14 +419,15 @@ class Renter:
 
     def sending(self) -> AbstractAsyncContextManager[Wallet]:
         """The wallet, its journal locked for the time of a `with` block. Raises BadInput without a key file."""
+        self._own_key()
         if self._wallet is None:
             raise BadInput(NO_WALLET)
         return self._wallet.sending()
 
     async def _running(self, lease_id: int, what: str) -> Lease:
         lease = await self.lease(lease_id)
-        if self._key is not None:
-            require_own(lease, self._key.address)
+        if self._account is not None:
+            require_own(lease, self._account)
         require_running(lease, self.clock(), what)
         return lease
 
@@ -441,14 +445,16 @@ class Renter:
         return device is not None and await is_alive(self._http, device)
 
     def _session(self, endpoint: str, lease_id: int) -> ProviderSession:
-        if self._key is None:
-            raise BadInput(NO_WALLET)
-        return ProviderSession(self._http, endpoint, lease_id, self._key, self.chain.domain(ESCROW), self.clock)
+        return ProviderSession(self._http, endpoint, lease_id, self._own_key(), self.chain.domain(ESCROW), self.clock)
 
     def _sign(self, message: LeaseStart) -> bytes:
-        if self._key is None:
-            raise BadInput(NO_WALLET)
-        return self._key.sign(message, self.chain.domain(ESCROW))
+        return self._own_key().sign(message, self.chain.domain(ESCROW))
+
+    def _own_key(self) -> Key:
+        """The key of the account. Raises BadInput where it is not here."""
+        if self._key is None or self._key.address != self._account:
+            raise BadInput(ELSEWHERE.format(self._account) if self._account else NO_WALLET)
+        return self._key
 
 
 def opening_of(listing: Listing, deposit: int, minima: Minima) -> Opening:

@@ -134,6 +134,7 @@ class FakeRenter:
         self.ends: Move | None = None
         self.earned = rewards()
         self.address = WALLET
+        self.settings: Any = None
         contracts = {"NetworkToken": SimpleNamespace(address=TOKEN)}
         deployment = SimpleNamespace(contracts=contracts, address=lambda name: contracts[name].address)
         self.chain = SimpleNamespace(deployment=deployment)
@@ -246,6 +247,7 @@ def renter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRenter:
 
     @asynccontextmanager
     async def connect(settings: Any) -> AsyncIterator[FakeRenter]:
+        fake.settings = settings
         yield fake
 
     monkeypatch.setattr(renter_module.Renter, "connect", connect)

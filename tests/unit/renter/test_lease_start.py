@@ -88,8 +88,8 @@ class Node:
         self._done = 0
         self._proofs: dict[bytes, Any] = {}
 
-    async def known(self) -> bool:
-        self.log.append(("known", self.unknown_for == 0))
+    async def ready(self) -> bool:
+        self.log.append(("ready", self.unknown_for == 0))
         self.unknown_for -= 1
         return self.unknown_for < 0
 
@@ -189,7 +189,7 @@ async def test_handover__of_a_node__is_asked_of_all_at_once_and_x_is_shown_after
     renting: Renting,
 ) -> None:
     result = await renting.handover()
-    assert renting.node.steps == ["known"] + ["handover"] * 3 + ["opening"] * 3
+    assert renting.node.steps == ["ready"] + ["handover"] * 3 + ["opening"] * 3
     assert len(result.roots) == 3 and result.result_roots == keccak(b"".join(result.roots))
     assert (result.proof_ms, result.epoch) == (1_000.0, 6)
     assert await renting.starter.convinced(PENDING)
@@ -199,7 +199,7 @@ async def test_handover__lease_not_known_yet__no_nonce_leaves_before_it_is(renti
     """Whoever has the nonce before the clock runs has time to serve eight devices with one card."""
     renting.node.unknown_for = 5
     await renting.handover()
-    assert renting.node.steps[:7] == ["known"] * 6 + ["handover"]
+    assert renting.node.steps[:7] == ["ready"] * 6 + ["handover"]
     assert renting.node.log[-1][0] == "opening"
 
 
@@ -207,7 +207,7 @@ async def test_handover__lease_never_known__gives_up_with_the_nonce_still_secret
     renting.node.unknown_for = 10_000
     with pytest.raises(Unreachable, match="assay end 7"):
         await renting.handover()
-    assert set(renting.node.steps) == {"known"}
+    assert set(renting.node.steps) == {"ready"}
     renting.node.unknown_for = 0
     await renting.handover()  # so it can be tried again
 

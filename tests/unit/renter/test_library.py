@@ -21,7 +21,7 @@ from assay.renter.sync import Loop, SyncProviderSession, SyncRenter
 
 NOT_FOR_SYNC = {"sending"}  # a context manager over the journal
 BEFORE_THE_START = {
-    "known",
+    "ready",
     "handover",
     "handover_opening",
     "start",

@@ -116,8 +116,8 @@ def world() -> World:
 def renter(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Renter:
     monkeypatch.setattr(renter_module, "read_lease", world.read_lease)
     played: Any = world
-    made = Renter(played, played, None, played, LeaseFiles(tmp_path, 1, "0xe"))
-    made._key = SimpleNamespace(address=RENTER)  # type: ignore[assignment]
+    key: Any = SimpleNamespace(address=RENTER)
+    made = Renter(played, played, key, played, LeaseFiles(tmp_path, 1, "0xe"))
     made._starter, made._discovery, made._views = played, played, SimpleNamespace(of=world.view)  # type: ignore[assignment]
     made._lease_offers.opened(PENDING, NODE)
     return made
@@ -224,3 +224,19 @@ async def test_silent__names_those_whose_keys_do_not_sign(renter: Renter, monkey
 
     monkeypatch.setattr(renter_module, "is_alive", alive)
     assert await renter.silent((ONE, TWO, bytes(32))) == (TWO, bytes(32))
+
+
+async def test_account__whose_key_is_elsewhere__is_planned_for_and_sends_and_signs_nothing(
+    renter: Renter, world: World, found: list[str]
+) -> None:
+    """A contract wallet, or a key on another machine: what it would send is shown, another key never sends it."""
+    renter._account = world.lease.renter
+    renter._key = SimpleNamespace(address=STRANGER)  # type: ignore[assignment]
+    assert renter.address == RENTER
+    assert [one.epoch for one in (await renter.downtime(7)).claimable] == [3] and found == [RENTER]
+    for sending in (renter.refund_downtime(7), renter.end(7), renter.refund(7), renter.rent(listing(), 500)):
+        with pytest.raises(BadInput, match=f"key of {RENTER} is elsewhere: --dry-run"):
+            await sending
+    with pytest.raises(BadInput, match="is elsewhere"):
+        await renter.session(7)
+    assert world.sent == [] and world.opened == []
