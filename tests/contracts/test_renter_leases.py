@@ -175,9 +175,9 @@ async def test_refund_downtime__reports_of_all_kinds__the_worst_device_of_each_p
 async def test_refund_downtime__first_and_last_part_of_an_epoch__are_refunded_in_any_order(letting, served, tmp_path):
     network = letting.network
     letting.open(deposit=400_000)
-    network.chain.pending_timestamp = network.start_of(1) + 1_000
-    letting.start()
     served.attest(1, 0, 10_000)
+    network.go_to(network.start_of(1) + 1_000)
+    letting.start()
     served.attest(2, 0, 10_000)
     network.go_to(network.start_of(2) + 1_800)
     letting.escrow.end(letting.lease_id, sender=letting.provider)
