@@ -48,7 +48,7 @@ def terms(*node, minimum, notice=0, by_operator=False):
     }  # fmt: skip
 
 
-# In order: what the numbers of leases stand for is what `play` counts from 0.
+# After the node of lease 0 was let. Numbers are of the leases that a step could be about, from 0.
 STORY = [
     ("let", terms(1, 2, minimum=3_600), "provider"),  # 1: waits, for one of its devices is leased
     ("let", terms(2, minimum=7_200, by_operator=True), "operator"),  # 2: from the provider's credit
@@ -59,16 +59,16 @@ STORY = [
     ("end", 0, "operator"),  # would forfeit
     ("submit_all", 0, [3]),  # now it has been away for longer than a renter must bear
     ("end", 0, "renter"),  # for nothing
-    ("wait", 60),
+    ("end", 0, "operator"),  # 2, its minimum served
     ("let", terms(0, minimum=30_000, notice=60), "provider"),  # 3
-    ("let_go", 1, "operator"),  # 3 is given notice
+    ("let_go", 0, "operator"),  # notice is given
     ("slash",),  # of the device of 3
-    ("end", 1, "renter"),
+    ("end", 0, "renter"),
     ("let", terms(0, minimum=60), "provider"),  # refused: slashed
     ("let", terms(1, minimum=20_000), "provider"),  # 4
-    ("end", 1, "renter"),  # before the minimum: pays on
-    ("end", 1, "renter"),  # refused
-    ("end", 1, "operator"),  # refused
+    ("end", 0, "renter"),  # before the minimum: pays on
+    ("end", 0, "renter"),  # refused
+    ("end", 0, "operator"),  # refused
     ("wait", 600),
     ("decide", 0, "provider"),  # 1 starts, and 4 makes way
     ("move_money", 10**9, "drain"),
@@ -80,7 +80,7 @@ STORY = [
     ("pay_all", ["claim", "refund", "return_bond", "settle_forfeit"]),  # most of it held yet
     ("wait", 13_000),
     ("pay_all", ["claim", "refund", "return_bond"]),
-    ("forgive_forfeit", 1),  # of 3
+    ("forgive_forfeit", 3),
     ("wait", 7_300),
     ("pay_all", ["settle_forfeit", "return_bond"]),
 ]
