@@ -4,10 +4,11 @@ import dataclasses
 
 import pytest
 from support.epochs import Epoch, run_epoch
-from support.faults import SALT, commit_hash
+from support.faults import SALT
 from support.lettings import Letting
 
 from assay.chain.leases import offer_argument
+from assay.proof.fraud_calldata import commit_hash
 from assay.protocol.encoding import demand_id, device_id
 from assay.protocol.keccak import keccak
 from assay.protocol.leases import stored_offer_hash
