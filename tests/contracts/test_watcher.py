@@ -386,8 +386,21 @@ async def test_watcher__stopped_between_plan_and_transaction__asks_for_the_same_
         assert network.OpeningDemands.demandCount() == 1
 
 
+@pytest.fixture
+def base_fee(network):
+    """Sets that of the next block; afterwards it is what it was before."""
+    before = network.chain.provider.get_block("latest").base_fee
+
+    def set_next(fee: int) -> None:
+        network.chain.provider.make_request("anvil_setNextBlockBaseFeePerGas", [hex(fee)])
+
+    yield set_next
+    set_next(before)
+    network.chain.mine(1)
+
+
 async def test_watcher__fees_far_above_those_of_the_asking__waits_with_the_expiry(
-    network, published, withheld, tmp_path
+    network, published, withheld, tmp_path, base_fee
 ):
     device, _ = withheld
     async with watching(network, published, tmp_path, DemandLimits(2, 1, 1_000 * TOKEN)) as watcher:
@@ -395,11 +408,11 @@ async def test_watcher__fees_far_above_those_of_the_asking__waits_with_the_expir
         after_deadline(network)
         fee = network.OpeningDemands.FEE_MULTIPLE() * network.OpeningDemands.terms().referenceBaseFee
         for _ in range(2):
-            network.chain.provider.make_request("anvil_setNextBlockBaseFeePerGas", [hex(2 * fee)])
+            base_fee(2 * fee)
             await watcher.look(1)
         assert network.OpeningDemands.openDemandsOf(device.id) == 1
         network.pass_time(network.OpeningDemands.FEE_GRACE())
-        network.chain.provider.make_request("anvil_setNextBlockBaseFeePerGas", [hex(2 * fee)])
+        base_fee(2 * fee)
         await watcher.look(1)
         assert network.OpeningDemands.openDemandsOf(device.id) == 0
 
@@ -407,7 +420,7 @@ async def test_watcher__fees_far_above_those_of_the_asking__waits_with_the_expir
 async def test_watcher__row_that_was_asked_for_is_shown_and_wrong__is_proven(network, published, tmp_path):
     epoch = Epoch(network, 0).open()
     committed = wrong(network, epoch)
-    epoch.seal([committed, epoch.commit(network.devices[1])]).draw()
+    epoch.seal([committed]).draw()
     rewards = [(network.seats[0][0].address, 0)]
     epoch.report([epoch.leaf(committed.device, flags=32)], rewards)
     published.seal(epoch, openings=False)
@@ -416,8 +429,7 @@ async def test_watcher__row_that_was_asked_for_is_shown_and_wrong__is_proven(net
     device = committed.device
     places = samples(epoch.rho, device.id, device.profile)
     q = next(n for n, (t, i) in enumerate(places) if is_wrong(committed, epoch, t, i))
-    async with watching(network, published, tmp_path, DemandLimits(2, q + 1, 1_000 * TOKEN)) as watcher:
-        watcher.watch.demands._limits = DemandLimits(q + 1, q + 1, 1_000 * TOKEN)
+    async with watching(network, published, tmp_path, DemandLimits(q + 1, q + 1, 1_000 * TOKEN)) as watcher:
         await watcher.look()
         t, i = places[q]
         row, path = row_of(committed.proof, t, i)
