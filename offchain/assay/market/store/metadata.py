@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, MetaData, String
 
-from assay.market.store.types import Amount
+from assay.market.store.types import Amount, DeviceIds
 
 metadata = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"})
 
@@ -49,3 +49,8 @@ def text(name: str, length: int = 2048) -> Column[Any]:
 def flag(name: str) -> Column[Any]:
     """False until set."""
     return Column(name, Boolean, nullable=False, default=False)
+
+
+def device_ids(name: str = "device_ids") -> Column[Any]:
+    """The devices of an offer or a lease, ascending; none until known."""
+    return Column(name, DeviceIds(), nullable=False, default=())
