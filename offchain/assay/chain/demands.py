@@ -1,22 +1,27 @@
-"""Demands for openings as FraudProofs holds them."""
+"""Demands for openings as OpeningDemands holds them."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from assay.chain.blocks import Block
 from assay.chain.client import At, Chain
+from assay.chain.events import event_pieces, read_events
 
-FRAUD_PROOFS = "FraudProofs"
+OPENING_DEMANDS = "OpeningDemands"
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
     """An open demand: row i of round t of a sealed result, or with `is_row` false the leaf of round t.
 
-    `deadline` in seconds since 1970, by the chain's clock: a block of that second still takes the answer.
+    `demand_id` as `assay.protocol.encoding.demand_id`. `deadline` in seconds since 1970, by the chain's clock: from
+    the next second on the demand can be expired, but an answer is taken for as long as nobody did.
     """
 
-    demand_id: int
+    demand_id: bytes
     device_id: bytes
     epoch: int
     result_root: bytes
@@ -26,13 +31,70 @@ class Demand:
     deadline: int
 
 
-async def open_demand(chain: Chain, device_id: bytes, at: At = None) -> Demand | None:
-    """The demand that is open against a device (the contract allows one at a time), or None. Raises ChainError."""
-    where = at if at is not None else await chain.finalised()
-    demand_id: int = await chain.call(FRAUD_PROOFS, "openDemandOf", device_id, at=where)
-    if demand_id == 0:
+@dataclass(frozen=True, slots=True)
+class DemandPrice:
+    """What the next demand against a device costs, base units of the network token.
+
+    `bond` is paid in; of an answered demand `reward` goes to whoever answered, `burned` to nobody, the rest back.
+    """
+
+    bond: int
+    reward: int
+    burned: int
+
+
+async def read_demand(chain: Chain, demand_id: bytes, at: At = None) -> Demand | None:
+    """A demand that is open; None for one that is not, or never was made."""
+    row = await chain.call(OPENING_DEMANDS, "demandOf", demand_id, at=at)
+    if not row.open:
         return None
-    row = await chain.call(FRAUD_PROOFS, "demandOf", demand_id, at=where)
     return Demand(
         demand_id, bytes(row.deviceId), row.epoch, bytes(row.resultRoot), row.isRow, row.t, row.i, row.deadline
     )
+
+
+async def demand_price(chain: Chain, device_id: bytes, at: At = "latest") -> DemandPrice:
+    """What a demand against the device would cost in the next block, at the base fee of `at`."""
+    row = await chain.call(OPENING_DEMANDS, "bondFor", device_id, at=at)
+    return DemandPrice(row.bond, row.reward, row.burned)
+
+
+class DemandDirectory:
+    """The demands against some devices, found by their logs: each call reads only what is new.
+
+    Anybody may make any number of them, for a price that grows with each.
+    """
+
+    def __init__(self, chain: Chain, device_ids: Collection[bytes], first_block: int | None = None) -> None:
+        """`first_block` is where to begin: no earlier demand is of interest (None: the deployment's block)."""
+        self._chain = chain
+        self._devices = frozenset(device_ids)
+        self._next = chain.deployment.block if first_block is None else first_block
+        self._ids: dict[bytes, None] = {}  # made in final blocks and not known to be closed in one, oldest first
+
+    async def open_demands(self, at: Block | None = None) -> list[Demand]:
+        """Demands open at a block (None: the latest final one), the oldest first. `at` may lie above the final block:
+        what it adds is not remembered. Raises BlockGone.
+        """
+        final = await self._chain.finalised()
+        await self._follow(final)
+        if at is None or at.number <= final.number:
+            return await self._read(self._ids, at or final)
+        later = await read_events(self._chain, OPENING_DEMANDS, ("DemandMade",), final.number + 1, at)
+        return await self._read([*self._ids, *(i for event in later if (i := self._own(event.args)))], at)
+
+    async def _follow(self, final: Block) -> None:
+        async for end, events in event_pieces(self._chain, OPENING_DEMANDS, ("DemandMade",), self._next, final):
+            for event in events:
+                if demand_id := self._own(event.args):
+                    self._ids[demand_id] = None
+            self._next = end + 1
+        still = {demand.demand_id for demand in await self._read(self._ids, final)}
+        self._ids = {demand_id: None for demand_id in self._ids if demand_id in still}
+
+    def _own(self, made: Mapping[str, Any]) -> bytes | None:
+        return bytes(made["demandId"]) if made["deviceId"] in self._devices else None
+
+    async def _read(self, demand_ids: Collection[bytes], at: Block) -> list[Demand]:
+        found = [await read_demand(self._chain, demand_id, at) for demand_id in demand_ids]
+        return [demand for demand in found if demand is not None]

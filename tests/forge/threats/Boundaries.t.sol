@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
-import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
 import {IRewardsDistributor} from "contracts/interfaces/IRewardsDistributor.sol";
 import {IStakeManager} from "contracts/interfaces/IStakeManager.sol";
 import {IValidatorSet} from "contracts/interfaces/IValidatorSet.sol";
@@ -26,7 +26,7 @@ contract Boundaries is Market {
     }
 
     function live(uint40 minDuration, uint40 seconds_) internal returns (uint256 id) {
-        ILeaseEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
+        IFormerEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
         offer.minDuration = minDuration;
         id = openLease(offer, 0, costOf(RATE, seconds_));
         startLease(id);
@@ -46,7 +46,7 @@ contract Boundaries is Market {
         postReport(r);
         vm.warp(startOf(2));
         bytes32[] memory proof = Trees.sortedProof(leaves, 1);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DeviceNotInReport.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_DeviceNotInReport.selector);
         escrow.refundDowntime(id, leasedLeaf(1, other, 0), proof);
         escrow.refundDowntime(id, leasedLeaf(1, device, 9_000), Trees.sortedProof(leaves, 0));
         eq(escrow.lease(id).downtimeRefund, streamOf(RATE, 100), "its own");

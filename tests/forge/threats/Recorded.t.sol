@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
-import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
 
 import {Accused} from "../base/Accused.sol";
 import {Prover} from "../base/Prover.sol";
@@ -93,10 +93,10 @@ contract RecordedState is Accused {
 
     function test_a_lease__says_all_of_itself() public {
         runEpoch(0, noLeaves(), one(passedLeaf(0, deviceIds[0])), 700);
-        ILeaseEscrow.Offer memory offer = offerOf(deviceIds[0], address(usd), 3e18);
+        IFormerEscrow.Offer memory offer = offerOf(deviceIds[0], address(usd), 3e18);
         offer.maxDuration = 5_000;
         uint256 id = openLease(offer, 0, 9_000);
-        ILeaseEscrow.Lease memory l = escrow.lease(id);
+        IFormerEscrow.Lease memory l = escrow.lease(id);
         eq(l.renter, renter, "renter");
         eq(l.provider, provider, "provider");
         eq(l.token, address(usd), "token");
@@ -132,9 +132,9 @@ contract RecordedState is Accused {
     /// @dev An offer's digest is taken over calldata as it stands: bits outside of a field's type must be refused.
     function test_an_offer_with_dirty_bits__is_refused() public {
         runEpoch(0, noLeaves(), one(passedLeaf(0, deviceIds[0])), 700);
-        ILeaseEscrow.Offer memory offer = offerOf(deviceIds[0], address(usd), 3e18);
+        IFormerEscrow.Offer memory offer = offerOf(deviceIds[0], address(usd), 3e18);
         bytes memory call = abi.encodeCall(
-            ILeaseEscrow.open,
+            IFormerEscrow.open,
             (offer, signOffer(offer), 9_000, passedLeaf(0, deviceIds[0]), new bytes32[](0), 0)
         );
         uint8[8] memory fields = [0, 2, 3, 4, 5, 6, 7, 8]; // all but deviceId, which fills its word
@@ -163,10 +163,10 @@ contract RecordedState is Accused {
         Vm.Log[] memory logs = vm.getRecordedLogs();
         uint256 announced;
         for (uint256 i = 0; i < logs.length; ++i) {
-            if (logs[i].topics[0] == ILeaseEscrow.BondForfeited.selector) ++announced;
+            if (logs[i].topics[0] == IFormerEscrow.BondForfeited.selector) ++announced;
         }
         eq(announced, 1, "once");
-        ILeaseEscrow.Lease memory l = escrow.lease(id);
+        IFormerEscrow.Lease memory l = escrow.lease(id);
         eq(l.forfeited, l.bond, "all of it");
         eq(l.downtime, 3 * EPOCH, "down");
         eq(l.nextEpoch, 4, "next");
@@ -174,13 +174,13 @@ contract RecordedState is Accused {
     }
 
     function test_collected_fees_and_surplus__go_to_somebody() public {
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_ZeroReceiver.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_ZeroReceiver.selector);
         escrow.collectFees(address(usd), address(0));
         usd.mint(address(escrow), 5);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_ZeroReceiver.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_ZeroReceiver.selector);
         escrow.recoverSurplus(address(usd), address(0));
         eq(escrow.recoverSurplus(address(usd), renter), 5, "surplus");
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NoSurplus.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NoSurplus.selector);
         escrow.recoverSurplus(address(usd), renter);
     }
 

@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
-import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
 import {IStakeManager} from "contracts/interfaces/IStakeManager.sol";
 import {IValidatorSet} from "contracts/interfaces/IValidatorSet.sol";
 
@@ -75,8 +75,8 @@ contract UnknownIds is Epochs {
         zeros(at, abi.encodeCall(IDeviceRegistry.deviceNumbered, (uint256(id))), 2);
         zeros(at, abi.encodeCall(IDeviceRegistry.enrolNonce, (address(uint160(uint256(id))))), 1);
         zeros(at, abi.encodeWithSignature("releasableFrom(bytes32)", id), 1);
-        zeros(address(escrow), abi.encodeCall(ILeaseEscrow.activeLease, (id)), 1);
-        zeros(address(escrow), abi.encodeCall(ILeaseEscrow.nonceFloor, (id)), 1);
+        zeros(address(escrow), abi.encodeCall(IFormerEscrow.activeLease, (id)), 1);
+        zeros(address(escrow), abi.encodeCall(IFormerEscrow.nonceFloor, (id)), 1);
         zeros(address(fraud), abi.encodeCall(IFraudProofs.openDemandOf, (id)), 1);
     }
 
@@ -115,14 +115,14 @@ contract UnknownIds is Epochs {
 
     function test_unknown_leases_tokens_and_demands__are_zero(uint256 id) public view {
         address at = address(escrow);
-        zeros(at, abi.encodeCall(ILeaseEscrow.lease, (id)), 22);
-        zeros(at, abi.encodeCall(ILeaseEscrow.streamed, (id)), 1);
-        zeros(at, abi.encodeCall(ILeaseEscrow.claimable, (id)), 1);
-        zeros(at, abi.encodeCall(ILeaseEscrow.refundable, (id)), 1);
-        zeros(at, abi.encodeCall(ILeaseEscrow.bondFor, (id)), 1);
-        zeros(at, abi.encodeCall(ILeaseEscrow.bondReturnable, (id)), 1);
+        zeros(at, abi.encodeCall(IFormerEscrow.lease, (id)), 22);
+        zeros(at, abi.encodeCall(IFormerEscrow.streamed, (id)), 1);
+        zeros(at, abi.encodeCall(IFormerEscrow.claimable, (id)), 1);
+        zeros(at, abi.encodeCall(IFormerEscrow.refundable, (id)), 1);
+        zeros(at, abi.encodeCall(IFormerEscrow.bondFor, (id)), 1);
+        zeros(at, abi.encodeCall(IFormerEscrow.bondReturnable, (id)), 1);
         address unlisted = address(uint160(within(id, 2 ** 100, type(uint160).max)));
-        zeros(at, abi.encodeCall(ILeaseEscrow.owed, (unlisted)), 1);
+        zeros(at, abi.encodeCall(IFormerEscrow.owed, (unlisted)), 1);
         zeros(at, abi.encodeWithSignature("fees(address)", unlisted), 1);
         zeros(at, abi.encodeWithSignature("tokenAllowed(address)", unlisted), 1);
         zeros(at, abi.encodeWithSignature("feeFloorOf(address)", unlisted), 1);
@@ -150,7 +150,7 @@ contract UnknownIds is Epochs {
         seats.raiseStake(type(uint128).max);
         IEpochOracle.DeviceLeaf memory leaf;
         leaf.epoch = last;
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_WrongStatus.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_WrongStatus.selector);
         escrow.refundDowntime(1, leaf, new bytes32[](0));
     }
 }
