@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from assay.market.events import (
+    demand_events,
     device_events,
     epoch_events,
     fault_events,
@@ -15,11 +16,13 @@ from assay.market.events import (
     reward_events,
     seat_events,
     stake_events,
+    treasury_events,
 )
 from assay.market.events.record import Event, Place
 
 _MODULES = (
-    device_events, epoch_events, fault_events, lease_events, reward_events, seat_events, stake_events,
+    demand_events, device_events, epoch_events, fault_events, lease_events, reward_events, seat_events, stake_events,
+    treasury_events,
 )  # fmt: skip
 
 

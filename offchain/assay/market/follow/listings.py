@@ -26,7 +26,9 @@ def refresh_listings(connection: Connection, rows: WorkingSet, timestamp: int, m
     newest = connection.execute(select(func.max(epochs.c.epoch))).scalar() or 0
     newest = max([newest, *(key[0] for key in rows.touched("epochs"))])
     now = Now(timestamp, max(0, newest - max_age))
-    changed = [offer for key in rows.touched("offers") for offer in (rows.before("offers", key), rows.row("offers", key))]
+    changed = [
+        offer for key in rows.touched("offers") for offer in (rows.before("offers", key), rows.row("offers", key))
+    ]
     desk = _Desk(connection, rows, now, [offer for offer in changed if offer is not None])
     desk.refresh(sorted(_touched(connection, rows, now) | {d for o in desk.changed for d in o["device_ids"]}))
 
@@ -131,7 +133,9 @@ class _Desk:
         if member is None:
             return
         device = member.device
-        passed = Passed(device["passed_epoch"], device["score_gops"], device["memory_mib"]) if device["passed"] else None
+        passed = (
+            Passed(device["passed_epoch"], device["score_gops"], device["memory_mib"]) if device["passed"] else None
+        )
         self._write(device_id, listing([member], priced, passed, in_node, self._now))
 
     def _refresh_node(self, listing_id: bytes, ids: Ids, priced: Priced | None) -> None:

@@ -15,6 +15,7 @@ from assay.market.errors import BadContent, SourceFault
 from assay.market.follow.index import Index, newest_tip
 from assay.market.projection.listings import listing_id
 from assay.market.projection.offers import appointed_until, newest_first
+from assay.market.queries.pages import many
 from assay.market.sources.http_fetch import Fetch, parse_json
 from assay.market.sources.offers import (
     MOST_OFFERS_BYTES,
@@ -179,7 +180,7 @@ def chosen(
 
 def _appointed(connection: Connection, provider: str, now: int) -> set[str]:
     """Who may sign offers for the provider; the zero address stands for itself."""
-    rows = connection.execute(select(operators).where(operators.c.provider == provider)).mappings()
+    rows = many(connection, select(operators).where(operators.c.provider == provider))
     return {ZERO_ADDRESS} | {row["operator"] for row in rows if appointed_until(row) > now}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from assay.market.events.record import Event, Place
 from assay.market.events.registry import Log
-from assay.market.projection import demands, devices, epochs, leases, seats, stakes
+from assay.market.projection import demands, devices, epochs, leases, providers, seats, stakes
 from assay.market.projection.handler import Handler
 from assay.market.store.rows import Change, Rows
 
@@ -16,6 +16,7 @@ HANDLERS: Mapping[type[Event], Handler] = {
     **devices.HANDLERS,
     **epochs.HANDLERS,
     **leases.HANDLERS,
+    **providers.HANDLERS,
     **seats.HANDLERS,
     **stakes.HANDLERS,
 }

@@ -78,9 +78,7 @@ def listing_id(device_ids: Sequence[bytes]) -> bytes:
     return device_ids[0] if len(device_ids) == 1 else keccak(b"".join(device_ids))
 
 
-def listing(
-    members: Sequence[Member], priced: Priced | None, passed: Passed | None, in_node: bool, now: Now
-) -> Row:
+def listing(members: Sequence[Member], priced: Priced | None, passed: Passed | None, in_node: bool, now: Now) -> Row:
     """The columns of the listing of these devices. `passed` is None where no epoch passed them all; `in_node` says that
     a single device is on offer as part of a node.
     """

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from assay.market.events.record import Event, Place
 from assay.market.events.seat_events import (
+    CheckedIn,
     SeatEndpoint,
     SeatEvicted,
     SeatJoined,
@@ -57,6 +58,11 @@ def seat_endpoint(event: SeatEndpoint, place: Place, rows: Rows) -> Iterable[Cha
     yield Change("validators", (event.account,), known)
 
 
+@handles(CheckedIn)
+def checked_in(event: CheckedIn, place: Place, rows: Rows) -> Iterable[Change]:
+    yield Change("check_ins", (event.epoch, event.account))
+
+
 @handles(SetChanged)
 def set_changed(event: SetChanged, place: Place, rows: Rows) -> Iterable[Change]:
     yield Change("sets", (event.set_id,), {"first_epoch": event.first_epoch, "seats": event.seats})
@@ -69,5 +75,6 @@ def seats_of_set(set_id: int, seats: Sequence[tuple[str, str]]) -> Iterable[Chan
 
 
 HANDLERS: Mapping[type[Event], Handler] = {
-    h.event: h for h in (seat_joined, seat_left, seat_outbid, seat_evicted, seat_slashed, seat_endpoint, set_changed)
+    h.event: h
+    for h in (seat_joined, seat_left, seat_outbid, seat_evicted, seat_slashed, seat_endpoint, checked_in, set_changed)
 }

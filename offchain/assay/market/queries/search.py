@@ -39,9 +39,9 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What somebody looks for. An empty tuple filters nothing; rates are base units x 10^18 a second, for all devices of
-    a listing together; memory, proven, and score are the least of any of them. `firm` leaves out what its provider may
-    take back with a notice.
+    """What somebody looks for. An empty tuple filters nothing; rates are base units x 10^18 a second for all devices of
+    a listing together, memory, proven, and score the least of any of them. `firm` leaves out what its provider may take
+    back with a notice.
     """
 
     states: tuple[str, ...] = (AVAILABLE,)
