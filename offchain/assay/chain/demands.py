@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from assay.chain.blocks import Block
@@ -13,12 +14,22 @@ from assay.chain.events import event_pieces, read_events
 OPENING_DEMANDS = "OpeningDemands"
 
 
+class DemandStatus(IntEnum):
+    """As in IOpeningDemands."""
+
+    NONE = 0
+    OPEN = 1
+    ANSWERED = 2
+    EXPIRED = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """An open demand: row i of round t of a sealed result, or with `is_row` false the leaf of round t.
+    """A demand: row i of round t of a sealed result, or with `is_row` false the leaf of round t.
 
-    `demand_id` as `assay.protocol.encoding.demand_id`. `deadline` in seconds since 1970, by the chain's clock: from
-    the next second on the demand can be expired, but an answer is taken for as long as nobody did.
+    `demand_id` as `assay.protocol.encoding.demand_id`, which also says what `index` is. `deadline` in seconds since
+    1970, by the chain's clock: from then on the demand can be expired, but an answer is taken for as long as nobody
+    did.
     """
 
     demand_id: bytes
@@ -26,14 +37,17 @@ class Demand:
     epoch: int
     result_root: bytes
     is_row: bool
+    index: int
     t: int
     i: int
     deadline: int
+    demander: str
+    status: DemandStatus
 
 
 @dataclass(frozen=True, slots=True)
 class DemandPrice:
-    """What the next demand against a device costs, base units of the network token.
+    """What a demand costs, base units of the network token.
 
     `bond` is paid in; of an answered demand `reward` goes to whoever answered, `burned` to nobody, the rest back.
     """
@@ -44,18 +58,28 @@ class DemandPrice:
 
 
 async def read_demand(chain: Chain, demand_id: bytes, at: At = None) -> Demand | None:
-    """A demand that is open; None for one that is not, or never was made."""
+    """One demand, whatever became of it; None where it was never made."""
     row = await chain.call(OPENING_DEMANDS, "demandOf", demand_id, at=at)
-    if not row.open:
+    status = DemandStatus(row.status)
+    if status is DemandStatus.NONE:
         return None
     return Demand(
-        demand_id, bytes(row.deviceId), row.epoch, bytes(row.resultRoot), row.isRow, row.t, row.i, row.deadline
-    )
+        demand_id, bytes(row.deviceId), row.epoch, bytes(row.resultRoot), row.isRow, row.index, row.t, row.i,
+        row.deadline, row.demander, status,
+    )  # fmt: skip
 
 
-async def demand_price(chain: Chain, device_id: bytes, at: At = "latest") -> DemandPrice:
-    """What a demand against the device would cost in the next block, at the base fee of `at`."""
-    row = await chain.call(OPENING_DEMANDS, "bondFor", device_id, at=at)
+async def next_demand_price(chain: Chain, device_id: bytes, at: Block | None = None) -> DemandPrice:
+    """What one more demand against the device takes at the base fee of a block (None: the head)."""
+    block = at or await chain.head()
+    # Nodes evaluate a call without a gas price at a base fee of zero, so the fee is named.
+    row = await chain.call(OPENING_DEMANDS, "bondAt", device_id, block.base_fee, at=block)
+    return DemandPrice(row.bond, row.reward, row.burned)
+
+
+async def read_demand_price(chain: Chain, demand_id: bytes, at: At = None) -> DemandPrice:
+    """What a demand took when it was made; zeros where it was not."""
+    row = await chain.call(OPENING_DEMANDS, "bondOfDemand", demand_id, at=at)
     return DemandPrice(row.bond, row.reward, row.burned)
 
 
@@ -97,4 +121,4 @@ class DemandDirectory:
 
     async def _read(self, demand_ids: Collection[bytes], at: Block) -> list[Demand]:
         found = [await read_demand(self._chain, demand_id, at) for demand_id in demand_ids]
-        return [demand for demand in found if demand is not None]
+        return [demand for demand in found if demand is not None and demand.status is DemandStatus.OPEN]

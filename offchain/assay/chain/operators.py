@@ -27,7 +27,7 @@ ALL_SCOPES = (
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """`scopes` none for an account that was never appointed or was revoked; `until` in seconds, that second included."""
+    """`scopes` none for an account never appointed or revoked; `until` in seconds, that second included."""
 
     scopes: OperatorScope
     until: int

@@ -43,8 +43,8 @@ LEASE_FIELDS = [
     ("uint40", "stop", 1900), ("uint40", "minDuration", 60), ("uint40", "maxDuration", 3600),
     ("uint32", "notice", 90), ("uint40", "noticeAt", 1500), ("uint8", "devices", 2), ("uint96", "deposit", 900),
     ("uint96", "bond", 61), ("uint96", "claimed", 5), ("uint96", "refunded", 6), ("uint96", "downtimeRefund", 7),
-    ("uint32", "downtime", 8), ("uint96", "forfeited", 9), ("uint96", "forfeitable", 10), ("bool", "bondReturned", True),
-    ("uint16", "feeBps", 250), ("bool", "leftEarly", True),
+    ("uint32", "downtime", 8), ("uint96", "forfeited", 9), ("uint96", "forfeitable", 10),
+    ("bool", "bondReturned", True), ("uint16", "feeBps", 250), ("bool", "leftEarly", True),
 ]  # fmt: skip
 LEASE_ABI = field("tuple", "", components=[field(kind, name) for kind, name, _ in LEASE_FIELDS])
 ABI = [

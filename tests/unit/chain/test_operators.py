@@ -29,7 +29,8 @@ def view(name, inputs, outputs):
 
 
 OPERATOR_STRUCT = {
-    "type": "tuple", "name": "", "components": [{"type": "uint8", "name": "scopes"}, {"type": "uint40", "name": "until"}],
+    "type": "tuple", "name": "",
+    "components": [{"type": "uint8", "name": "scopes"}, {"type": "uint40", "name": "until"}],
 }  # fmt: skip
 REGISTRY_ABI = [
     view("operatorOf", ["address", "address"], [OPERATOR_STRUCT]),

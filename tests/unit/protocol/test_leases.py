@@ -1,4 +1,4 @@
-"""Offers, starts and demands against vectors that eth-account and eth-abi made; the lists of a lease and their limits."""
+"""Offers, starts and demands against vectors of eth-account and eth-abi; the lists of a lease and their limits."""
 
 import json
 from dataclasses import replace
