@@ -14,12 +14,11 @@ from assay.market.api.context import Context
 from assay.market.api.status import Status
 from assay.market.errors import SourceFault
 from assay.market.events.device_events import DeviceEndpoint
-from assay.market.events.lease_events import LeaseOpened
 from assay.market.follow.index import Index
 from assay.market.queries.search import SearchTable
 from assay.market.sources.http_fetch import Answer, Asked
 
-from .scenario import DEVICES, PROVIDERS, RENTER, TOKEN, batch, founding, h
+from .scenario import DEVICES, batch, founding, h, opened
 
 SIGNED = {"x-assay-signature": "0x" + "11" * 64, "x-assay-issued-at": "1700000000"}
 
@@ -54,7 +53,7 @@ def client(index: Index, provider: Provider) -> TestClient:
     events = [
         *founding(),
         (5, DeviceEndpoint(DEVICES[0], "https://gpu.test:8443/", h("certificate"))),
-        (5, LeaseOpened(7, RENTER, PROVIDERS[0], DEVICES[0], TOKEN, 10**20, 10**9)),
+        (5, opened(7)),
     ]
     index.apply(batch(events, 6, seats=True))
     links: dict[str, Any] = {"fetch": provider, "tokens": {}, "contracts": {}}

@@ -62,6 +62,10 @@ class Event:
         """The record of a decoded log, or of `to_json`'s form. Raises BadEvent."""
         return cls(**_values(cls, cls.argument_names(), arguments, cls.name()))
 
+    def to_arguments(self) -> dict[str, Any]:
+        """The arguments of the log that the record would come from."""
+        return {argument: _argument(getattr(self, field)) for field, argument in self.argument_names().items()}
+
     def to_json(self) -> dict[str, Any]:
         """Arguments by their names in Solidity; bytes as 0x-hex, numbers as decimal text."""
         return {argument: _plain(getattr(self, field)) for field, argument in self.argument_names().items()}
@@ -123,6 +127,13 @@ def _addresses(value: Any) -> Iterator[Address]:
             yield from _addresses(getattr(value, field.name))
 
 
+def _argument(value: Any) -> Any:
+    if not isinstance(value, Struct):
+        return value
+    names = (f.name for f in fields(value))  # type: ignore[arg-type]
+    return {camel_case(name): getattr(value, name) for name in names}
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return to_hex(value)
@@ -133,6 +144,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
     if isinstance(value, Struct):
-        names = (f.name for f in fields(value))  # type: ignore[arg-type]
-        return {camel_case(name): _plain(getattr(value, name)) for name in names}
+        return {name: _plain(part) for name, part in _argument(value).items()}
     return str(value)

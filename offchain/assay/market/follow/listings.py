@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
@@ -23,19 +23,33 @@ def refresh_listings(connection: Connection, rows: WorkingSet, timestamp: int, m
     """Works out the listings of every device that changed, or whose offer, lease or pass has run out by
     now, and of the nodes that it is part of.
     """
+    now = _now(connection, rows, timestamp, max_age)
+    refresh_devices(connection, rows, sorted(_touched(connection, rows, now)), timestamp, max_age)
+
+
+def refresh_devices(
+    connection: Connection, rows: WorkingSet, device_ids: Sequence[bytes], timestamp: int, max_age: int
+) -> None:
+    """Works out the listings of these devices and of every node that one of them is part of."""
+    _Desk(connection, rows, _now(connection, rows, timestamp, max_age), _changed_offers(rows)).refresh(device_ids)
+
+
+def _now(connection: Connection, rows: WorkingSet, timestamp: int, max_age: int) -> Now:
     newest = connection.execute(select(func.max(epochs.c.epoch))).scalar() or 0
     newest = max([newest, *(key[0] for key in rows.touched("epochs"))])
-    now = Now(timestamp, max(0, newest - max_age))
-    changed = [
-        offer for key in rows.touched("offers") for offer in (rows.before("offers", key), rows.row("offers", key))
-    ]
-    desk = _Desk(connection, rows, now, [offer for offer in changed if offer is not None])
-    desk.refresh(sorted(_touched(connection, rows, now) | {d for o in desk.changed for d in o["device_ids"]}))
+    return Now(timestamp, max(0, newest - max_age))
+
+
+def _changed_offers(rows: WorkingSet) -> list[Offer]:
+    """The offers that a batch adds, changes or takes away, as they were and as they are."""
+    both = (offer for key in rows.touched("offers") for offer in (rows.before("offers", key), rows.row("offers", key)))
+    return [offer for offer in both if offer is not None]
 
 
 def _touched(connection: Connection, rows: WorkingSet, now: Now) -> set[bytes]:
     """Devices whose own facts, or whose offers', lie in the batch, and those that time has changed."""
     touched = {key[0] for table in ("devices", "nonce_floors") for key in rows.touched(table)}
+    touched.update(device_id for offer in _changed_offers(rows) for device_id in offer["device_ids"])
     for lease in rows.touched("leases"):
         if row := rows.row("leases", lease):
             touched.update(row["device_ids"])
@@ -68,7 +82,7 @@ class _Desk:
         self._connection = connection
         self._rows = rows
         self._now = now
-        self.changed = changed
+        self._changed = changed
         self._done: set[bytes] = set()
 
     def refresh(self, device_ids: Sequence[bytes]) -> None:
@@ -111,9 +125,9 @@ class _Desk:
 
     def _gone(self, piece: Sequence[bytes]) -> Iterator[Offer]:
         wanted = set(piece)
-        return (offer for offer in self.changed if not wanted.isdisjoint(offer["device_ids"]))
+        return (offer for offer in self._changed if not wanted.isdisjoint(offer["device_ids"]))
 
-    def _priced(self, held: Iterable[Offer]) -> Priced | None:
+    def _priced(self, held: Sequence[Offer]) -> Priced | None:
         good = {o["offer_hash"]: until for o in held if (until := self._good_until(o))}
         chosen = best(offer for offer in held if offer["offer_hash"] in good)
         return None if chosen is None else Priced(chosen, good[chosen["offer_hash"]])

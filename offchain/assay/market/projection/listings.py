@@ -27,6 +27,7 @@ FRESH_STATES = (AVAILABLE, NODE_ONLY, UNPRICED)
 
 FACETS = ("state", "gpus", "profile", "model", "region", "memory_gib", "token")
 NO_TOKEN = ""
+MOST_MODELS = 80  # characters
 FULL_BPS = 10_000
 
 
@@ -99,7 +100,7 @@ def listing(members: Sequence[Member], priced: Priced | None, passed: Passed | N
         "state": _state(devices, fresh, busy_until > 0, offer is not None, in_node),
         "provider": devices[0]["provider"],
         "profile": _common([device["profile"] for device in devices], 0),
-        "model": _common([(m.specification or {}).get("model", "") for m in members], ""),
+        "model": _models([(m.specification or {}).get("model", "") for m in members]),
         "region": _common([(m.specification or {}).get("region", "") for m in members], ""),
         # What a report proved; as long as none has, what the provider declares, and called that.
         "memory_mib": proven or declared,
@@ -123,6 +124,13 @@ def listing(members: Sequence[Member], priced: Priced | None, passed: Passed | N
         "busy_until": busy_until,
         "changes_at": min(changes, default=0),
     }
+
+
+def _models(declared: Sequence[str]) -> str:
+    """Each model once, in the order of the devices; how many where they are too long a text."""
+    each = [model for model in dict.fromkeys(declared) if model]
+    together = ", ".join(each)
+    return together if len(together) <= MOST_MODELS else f"{len(each)} models"
 
 
 def _common(values: Sequence[Any], otherwise: Any) -> Any:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from assay.market.projection.epochs import REPORTED
 from assay.market.projection.leases import ACTIVE, PENDING
+from assay.market.projection.seats import SITTING
 from assay.market.projection.stakes import HELD, SETTLED
 from assay.market.queries.leases import counted
 from assay.market.queries.pages import Order, Page, many, one, page
@@ -56,7 +57,7 @@ def totals(connection: Connection, now: int) -> dict[str, Any]:
         "total_gops": last["total_gops"] if last else 0,
         "emitted": last["rewards_total"] if last else 0,
         "validators": connection.execute(
-            select(func.count()).select_from(validators).where(validators.c.status == "seated")
+            select(func.count()).select_from(validators).where(validators.c.status.in_(SITTING))
         ).scalar_one(),
         "staked": sum(staked),
         "faults": connection.execute(select(func.count()).select_from(faults)).scalar_one(),
@@ -84,7 +85,7 @@ def validator_list(connection: Connection) -> list[Any]:
     query = (
         select(validators, stakes.c.active, stakes.c.slashed)
         .outerjoin(stakes, stakes.c.account == validators.c.account)
-        .order_by((validators.c.status != "seated"), validators.c.account)
+        .order_by(validators.c.status.not_in(SITTING), validators.c.account)
         .limit(500)
     )
     return many(connection, query)

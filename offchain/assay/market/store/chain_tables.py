@@ -125,7 +125,8 @@ stakes = Table(
 validators = Table(
     "validators", metadata,
     key("account", String(42)),
-    account("signer"), text("status", 16), number("joined_epoch"), number("left_epoch"), account("outbid_by"),
+    account("signer"), text("status", 16), text("reason", 16), number("earliest_epoch"), number("joined_epoch"),
+    number("left_epoch"), account("outbid_by"),
     text("endpoint"), digest("tls_fingerprint"), number("seals"), number("reports"), number("seal_duties"),
     number("report_duties"),
 )  # fmt: skip
@@ -136,6 +137,17 @@ set_seats = Table(
     "set_seats", metadata,
     key("set_id", BigInteger), key("seat", BigInteger), account("account"), account("signer"),
     Index(None, "account"),
+)  # fmt: skip
+
+# Reports made from `since` until `until` wait for the long claim delay: the guardian had vetoed too many in a row.
+suspensions = Table("suspensions", metadata, key("since", BigInteger), number("until"))
+
+# Who may mint for which epochs, once it was handed over; `limit` is what a former one may ever mint, 0 until settled.
+minters = Table(
+    "minters", metadata,
+    key("minter", String(42)),
+    number("first_epoch"), number("last_epoch"), number("ended_at"), amount("limit"), amount("minted"),
+    number("settled_at"),
 )  # fmt: skip
 
 # Seats that said they were there in an epoch that stopped before its seal.
@@ -166,9 +178,9 @@ demands = Table(
     "demands", metadata,
     key("demand_id", LargeBinary),
     digest("device_id"), account("provider"), number("epoch"), flag("is_row"), number("index"), number("t"),
-    number("i"), number("deadline"), account("demander"), amount("bond"), amount("reward"), amount("burned"), number("status"),
-    account("answerer"), number("made_block"), number("made_at"), number("closed_at"), digest("transaction"),
-    digest("close_transaction"),
+    number("i"), number("deadline"), account("demander"), amount("bond"), amount("reward"), amount("burned"),
+    number("status"), account("answerer"), number("made_block"), number("made_at"), number("closed_at"),
+    digest("transaction"), digest("close_transaction"),
     Index(None, "made_block", "demand_id"), Index(None, "device_id", "made_block"),
     Index(None, "provider", "made_block"),
 )  # fmt: skip
@@ -184,6 +196,7 @@ slashes = Table(
 
 CHAIN_TABLES = (
     events, event_parties, lease_events, profiles, devices, epochs, nonce_floors, operators, payouts, bond_credits,
-    tokens, leases, lease_devices, downtimes, refunders, stakes, validators, sets, set_seats, check_ins, faults,
+    tokens, leases, lease_devices, downtimes, refunders, stakes, validators, sets, set_seats, suspensions, minters,
+    check_ins, faults,
     wrong_elements, proof_calls, demands, slashes,
 )  # fmt: skip

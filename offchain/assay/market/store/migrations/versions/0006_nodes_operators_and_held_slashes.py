@@ -16,10 +16,11 @@ depends_on = None
 # Every table of revision 0005 but the identity, which says whose index this is, and the rollbacks.
 KEPT = (
     "batches", "epochs", "event_parties", "events", "lease_events", "measurements", "observations", "proof_calls",
-    "refusals", "rewards", "set_seats", "sets", "specifications", "tips", "undo", "validators", "wrong_elements",
+    "refusals", "rewards", "set_seats", "sets", "specifications", "tips", "undo", "wrong_elements",
 )  # fmt: skip
 MADE_ANEW = (
     "demands", "devices", "facet_counts", "faults", "leases", "listings", "offers", "profiles", "slashes", "stakes",
+    "validators",
 )  # fmt: skip
 
 
@@ -233,6 +234,17 @@ def upgrade() -> None:
     op.create_index(op.f("ix_listings_passed_epoch"), "listings", ["passed_epoch"], unique=False)
     op.create_index(op.f("ix_listings_provider_listing_id"), "listings", ["provider", "listing_id"], unique=False)
     op.create_table(
+        "minters",
+        sa.Column("minter", sa.String(length=42), autoincrement=False, nullable=False),
+        sa.Column("first_epoch", sa.BigInteger(), nullable=False),
+        sa.Column("last_epoch", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=False),
+        sa.Column("limit", sa.String(length=78), nullable=False),
+        sa.Column("minted", sa.String(length=78), nullable=False),
+        sa.Column("settled_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("minter", name=op.f("pk_minters")),
+    )
+    op.create_table(
         "nonce_floors",
         sa.Column("device_id", sa.LargeBinary(), autoincrement=False, nullable=False),
         sa.Column("signer", sa.String(length=42), autoincrement=False, nullable=False),
@@ -341,11 +353,35 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", name=op.f("pk_stakes")),
     )
     op.create_table(
+        "suspensions",
+        sa.Column("since", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("since", name=op.f("pk_suspensions")),
+    )
+    op.create_table(
         "tokens",
         sa.Column("token", sa.String(length=42), autoincrement=False, nullable=False),
         sa.Column("listed", sa.Boolean(), nullable=False),
         sa.Column("fee_floor", sa.String(length=78), nullable=False),
         sa.PrimaryKeyConstraint("token", name=op.f("pk_tokens")),
+    )
+    op.create_table(
+        "validators",
+        sa.Column("account", sa.String(length=42), autoincrement=False, nullable=False),
+        sa.Column("signer", sa.String(length=42), nullable=True),
+        sa.Column("status", sa.String(length=16), nullable=False),
+        sa.Column("reason", sa.String(length=16), nullable=False),
+        sa.Column("earliest_epoch", sa.BigInteger(), nullable=False),
+        sa.Column("joined_epoch", sa.BigInteger(), nullable=False),
+        sa.Column("left_epoch", sa.BigInteger(), nullable=False),
+        sa.Column("outbid_by", sa.String(length=42), nullable=True),
+        sa.Column("endpoint", sa.String(length=2048), nullable=False),
+        sa.Column("tls_fingerprint", sa.LargeBinary(), nullable=True),
+        sa.Column("seals", sa.BigInteger(), nullable=False),
+        sa.Column("reports", sa.BigInteger(), nullable=False),
+        sa.Column("seal_duties", sa.BigInteger(), nullable=False),
+        sa.Column("report_duties", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_validators")),
     )
 
 
