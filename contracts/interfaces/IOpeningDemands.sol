@@ -12,7 +12,7 @@ import {IFraudProofs} from "./IFraudProofs.sol";
 interface IOpeningDemands {
     /// @dev Fixed when the contract is made.
     struct Terms {
-        uint128 unitBond; // about twice an answer's gas at the reference base fee, in the token's base units
+        uint128 unitBond; // about twice a round answer's gas at the reference base fee, in the token's base units
         uint64 referenceBaseFee; // wei; at a higher base fee bonds grow in proportion
         uint40 answerWindow; // seconds, at least a day
     }
@@ -33,12 +33,13 @@ interface IOpeningDemands {
         bool isRow;
         bytes32 deviceId; // slot 1
         bytes32 resultRoot; // slot 2
-        uint64 baseFee; // slot 3; what bond and reward were reckoned with, wei
+        uint64 baseFee; // slot 3; what bond and reward were reckoned with, wei: never below the reference
         uint40 deadline; // from here on it can be expired
         uint32 index; // sample q, or round t
         uint32 t; // the round asked for
         uint32 i; // the row asked for; zero for a round leaf
         uint32 ahead; // demands open against the device when it was asked
+        uint24 size; // of an answer, in entries: 512 for all that comes with it, and N for a row
     }
 
     /// @notice A device was asked for an opening.
@@ -191,22 +192,25 @@ interface IOpeningDemands {
     /// @return amount in the token's base units
     function collectBonds(address receiver) external returns (uint256 amount);
 
-    /// @notice What a demand would take at this block's base fee. Nodes evaluate calls without a gas price at a base fee of
-    /// zero; ask `bondAt` where it matters.
+    /// @notice What a demand would take at this block's base fee. Nodes may evaluate calls without a gas price at a base fee
+    /// of zero; ask `bondAt` where it matters.
     /// @param deviceId the device
+    /// @param isRow a row, else a round leaf
     /// @return bond that is taken from the asker
     /// @return reward that an answerer gets of it
     /// @return burned of it where it is answered; the rest goes back to the asker
-    function bondFor(bytes32 deviceId) external view returns (uint128 bond, uint128 reward, uint128 burned);
+    function bondFor(bytes32 deviceId, bool isRow) external view returns (uint128 bond, uint128 reward, uint128 burned);
 
     /// @notice What a demand would take at a given base fee.
     /// @param deviceId the device
+    /// @param isRow a row, else a round leaf
     /// @param baseFee in wei
     /// @return bond that is taken from the asker
     /// @return reward that an answerer gets of it
     /// @return burned of it where it is answered; the rest goes back to the asker
     function bondAt(
         bytes32 deviceId,
+        bool isRow,
         uint256 baseFee
     ) external view returns (uint128 bond, uint128 reward, uint128 burned);
 

@@ -69,11 +69,13 @@ async def read_demand(chain: Chain, demand_id: bytes, at: At = None) -> Demand |
     )  # fmt: skip
 
 
-async def next_demand_price(chain: Chain, device_id: bytes, at: Block | None = None) -> DemandPrice:
-    """What one more demand against the device takes at the base fee of a block (None: the head)."""
+async def next_demand_price(chain: Chain, device_id: bytes, is_row: bool, at: Block | None = None) -> DemandPrice:
+    """What one more demand against the device, for a row or a round leaf, takes at the base fee of a block (None: the
+    head).
+    """
     block = at or await chain.head()
     # Nodes evaluate a call without a gas price at a base fee of zero, so the fee is named.
-    row = await chain.call(OPENING_DEMANDS, "bondAt", device_id, block.base_fee, at=block)
+    row = await chain.call(OPENING_DEMANDS, "bondAt", device_id, is_row, block.base_fee, at=block)
     return DemandPrice(row.bond, row.reward, row.burned)
 
 

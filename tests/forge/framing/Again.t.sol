@@ -27,7 +27,7 @@ contract FaultsCountOnce is Accused {
         for (uint256 j = 0; j < 4; ++j) Prover.spoil(w, 0, 0, j, 1);
         IFraudProofs.Commitment memory c = commitmentOf(deviceIds[0], w.resultRoot);
         for (uint256 j = 0; j < 4; ++j) {
-            Accusation memory a = wrongElement(c, Prover.round(w, 0), Prover.element(w, 0, 0, j), bytes32(j));
+            bytes memory a = wrongElement(c, Prover.round(w, 0), Prover.element(w, 0, 0, j), bytes32(j));
             (bool ok, bytes4 why) = accuse(a);
             isTrue(ok == (j == 0), "the first only");
             if (j != 0) eq(bytes32(why), bytes32(IFraudProofs.FraudProofs_AlreadyProven.selector), "why");

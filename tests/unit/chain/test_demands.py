@@ -28,7 +28,7 @@ EVENT_FIELDS = [
 DEMAND_FIELDS = [
     ("address", "demander"), ("uint64", "epoch"), ("uint8", "status"), ("bool", "isRow"), ("bytes32", "deviceId"),
     ("bytes32", "resultRoot"), ("uint64", "baseFee"), ("uint40", "deadline"), ("uint32", "index"), ("uint32", "t"),
-    ("uint32", "i"), ("uint32", "ahead"),
+    ("uint32", "i"), ("uint32", "ahead"), ("uint24", "size"),
 ]  # fmt: skip
 PRICE = [{"type": "uint128", "name": name} for name in ("bond", "reward", "burned")]
 
@@ -45,7 +45,7 @@ ABI = [
         "inputs": [{"type": kind, "name": name, "indexed": indexed} for kind, name, indexed in EVENT_FIELDS],
     },
     view("demandOf", ["bytes32"], [STRUCT]),
-    view("bondAt", ["bytes32", "uint256"], PRICE),
+    view("bondAt", ["bytes32", "bool", "uint256"], PRICE),
     view("bondOfDemand", ["bytes32"], PRICE),
 ]  # fmt: skip
 DEPLOYMENT = Deployment(
@@ -89,7 +89,7 @@ class DemandNode(FakeEndpoint):
         assert params[0]["data"][2:].startswith(SELECTOR)
         status = self.status.get(asked, DemandStatus.NONE)
         device, index = next(((d, n) for _, made, d, n in self.made if made == asked), (bytes(32), 0))
-        row = (WATCHER, 3, int(status), True, device, b"\x09" * 32, 10**9, 2000, index, 4, 5, 0)
+        row = (WATCHER, 3, int(status), True, device, b"\x09" * 32, 10**9, 2000, index, 4, 5, 0, 576)
         return "0x" + encode([f"({','.join(kind for kind, _ in DEMAND_FIELDS)})"], [row]).hex()
 
 
@@ -157,8 +157,8 @@ async def test_open_demands__of_a_later_first_block__nothing_before_it_asked():
 async def test_next_demand_price__at_the_head__asked_at_its_base_fee():
     node, asked = DemandNode(), []
     node.answers["eth_call"] = lambda p: asked.append(p) or "0x" + encode(["uint128"] * 3, [20, 10, 2]).hex()
-    assert await next_demand_price(chain_of(node), OURS) == DemandPrice(20, 10, 2)
-    data = keccak(b"bondAt(bytes32,uint256)")[:4] + OURS + (10**9).to_bytes(32, "big")
+    assert await next_demand_price(chain_of(node), OURS, True) == DemandPrice(20, 10, 2)
+    data = keccak(b"bondAt(bytes32,bool,uint256)")[:4] + OURS + b"\1".rjust(32, b"\0") + (10**9).to_bytes(32, "big")
     assert asked[0][0]["data"] == "0x" + data.hex()
     assert asked[0][1]["blockHash"] == node.block(100)["hash"]
 
