@@ -106,12 +106,13 @@ def opened(
     operator: Address = NOBODY,
     notice: int = 0,
     minimum: int = 60,
+    nonce: int = 0,
 ) -> LeaseOpened:
     """A lease of these of the DEVICES, which one provider has; of the first without any."""
     chosen = devices or (0,)
     provider = PROVIDERS[chosen[0] % 2]
     ids = tuple(sorted(DEVICES[n] for n in chosen))
-    terms = OfferTerms(provider, operator, ids, TOKEN, rate, minimum, 3_600, timestamp(30), 0, NOBODY, notice)
+    terms = OfferTerms(provider, operator, ids, TOKEN, rate, minimum, 3_600, timestamp(30), nonce, NOBODY, notice)
     return LeaseOpened(lease, RENTER, provider, h(f"offer of lease {lease}"), terms, deposit)
 
 

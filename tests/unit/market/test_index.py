@@ -78,7 +78,10 @@ stop = st.integers(1, 40).map(timestamp)
 several = of([(0,), (1,), (0, 2), (1, 3)])
 operator = of([NOBODY, OPERATOR])
 event = st.one_of(
-    st.builds(lambda lease, devices, who: opened(lease, *devices, operator=who), lease, several, operator),
+    st.builds(
+        lambda lease, devices, who, nonce: opened(lease, *devices, operator=who, nonce=nonce), lease, several, operator,
+        of([0, 2**64 - 1]),
+    ),
     st.builds(LeaseStarted, lease, just(h("r")), just(timestamp(9)), stop, number),
     st.builds(LeaseToppedUp, lease, number, st.integers(1, 60).map(timestamp)),
     st.builds(LeaseEnded, lease, just(RENTER), stop, number),
@@ -90,7 +93,7 @@ event = st.one_of(
     st.builds(BondForfeited, lease, number),
     st.builds(ForfeitForgiven, lease, number),
     st.builds(DeviceOfLeaseSlashed, lease, device),
-    st.builds(OffersCancelled, device, of([*PROVIDERS, OPERATOR]), st.integers(0, 3)),
+    st.builds(OffersCancelled, device, of([*PROVIDERS, OPERATOR]), of([0, 1, 2, 2**64 - 1])),
     st.builds(OperatorSet, provider, just(OPERATOR), of([0, 1, 30]), stop),
     st.builds(BondCreditFilled, provider, just(TOKEN), number, number),
     st.builds(BondCreditUsed, provider, just(TOKEN), lease, number, number),

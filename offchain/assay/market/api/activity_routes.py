@@ -49,7 +49,7 @@ def list_leases(
     if status is not None:
         where.append(lease_queries.of_status(status, now))
     with ctx.reading() as connection:
-        return ctx.many(lease_queries.lease_page(connection, where, cursor, limit, now), models.Lease)
+        return ctx.many(lease_queries.lease_page(connection, where, cursor, limit, ctx.terms, now), models.Lease)
 
 
 @router.get("/leases/{lease_id}", response_model=models.one_of(models.Lease))
@@ -113,7 +113,7 @@ def transaction(ctx: Ctx, transaction: Hash) -> Any:
 
 
 def _opened(ctx: Context, connection: Connection, lease_id: int) -> dict[str, Any]:
-    row = lease_queries.read_lease(connection, lease_id, ctx.status.timestamp)
+    row = lease_queries.read_lease(connection, lease_id, ctx.terms, ctx.status.timestamp)
     if row is None:
         raise NotFound(f"lease {lease_id} has not been opened")
     return row

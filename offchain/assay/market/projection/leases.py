@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from assay.market.events.lease_events import (
-    BondForfeited,
     BondReturned,
     DeviceOfLeaseSlashed,
     DowntimeRefunded,
@@ -24,9 +23,8 @@ from assay.market.events.lease_events import (
 )
 from assay.market.events.record import Event, Place
 from assay.market.projection.handler import Handler, handles
+from assay.market.projection.lease_money import ACTIVE, CANCELLED, ENDED, PENDING, slash_share
 from assay.market.store.rows import Change, Rows
-
-PENDING, ACTIVE, ENDED, CANCELLED = 1, 2, 3, 4
 
 
 @handles(LeaseOpened)
@@ -118,7 +116,9 @@ def lease_ended(event: LeaseEnded, place: Place, rows: Rows) -> Iterable[Change]
 
 @handles(LeaseReleased)
 def lease_released(event: LeaseReleased, place: Place, rows: Rows) -> Iterable[Change]:
-    yield Change("leases", (event.lease_id,), {"status": ENDED, "stop": event.stop})
+    lease = rows.row("leases", (event.lease_id,))
+    known = {"status": ENDED, "stop": event.stop, "released_at": place.timestamp}
+    yield Change("leases", (event.lease_id,), known | {"released_downtime": lease["downtime"] if lease else 0})
     yield from _freed(rows, event.lease_id)
 
 
@@ -157,24 +157,21 @@ def downtime_refunded(event: DowntimeRefunded, place: Place, rows: Rows) -> Iter
     yield Change("downtimes", (event.lease_id, event.epoch), known)
 
 
-@handles(BondForfeited)
-def bond_forfeited(event: BondForfeited, place: Place, rows: Rows) -> Iterable[Change]:
-    yield Change("leases", (event.lease_id,), {"forfeitable": event.amount})
-
-
 @handles(ForfeitSettled)
 def forfeit_settled(event: ForfeitSettled, place: Place, rows: Rows) -> Iterable[Change]:
-    yield Change("leases", (event.lease_id,), {"forfeitable": event.amount, "forfeit_settled": True})
+    yield Change("leases", (event.lease_id,), {"forfeit_settled": True})
 
 
 @handles(ForfeitForgiven)
 def forfeit_forgiven(event: ForfeitForgiven, place: Place, rows: Rows) -> Iterable[Change]:
-    yield Change("leases", (event.lease_id,), {"forfeitable": 0, "forfeit_forgiven": True})
+    yield Change("leases", (event.lease_id,), {"forfeit_forgiven": True})
 
 
 @handles(DeviceOfLeaseSlashed)
 def device_of_lease_slashed(event: DeviceOfLeaseSlashed, place: Place, rows: Rows) -> Iterable[Change]:
-    yield Change("leases", (event.lease_id,), add={"slashed_devices": 1})
+    lease = rows.row("leases", (event.lease_id,))
+    share = slash_share(lease, place.timestamp) if lease and lease["start"] else 0
+    yield Change("leases", (event.lease_id,), add={"slashed_devices": 1, "slash_forfeit": share})
     yield Change("lease_devices", (event.device_id, event.lease_id), {"slashed_at": place.timestamp})
 
 
@@ -187,7 +184,7 @@ HANDLERS: Mapping[type[Event], Handler] = {
     h.event: h
     for h in (
         lease_opened, lease_cancelled, lease_started, lease_topped_up, notice_given, lease_ended, lease_released,
-        lease_claimed, lease_refunded, bond_returned, downtime_refunded, bond_forfeited, forfeit_settled,
+        lease_claimed, lease_refunded, bond_returned, downtime_refunded, forfeit_settled,
         forfeit_forgiven, device_of_lease_slashed, refunder_named,
     )
 }  # fmt: skip

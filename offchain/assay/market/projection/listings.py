@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.market.projection.devices import RETIRED, SLASHED
-from assay.market.projection.leases import ACTIVE
+from assay.market.projection.lease_money import ACTIVE
 from assay.market.store.rows import Change, Row
 from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak

@@ -53,28 +53,32 @@ def credit_drained(event: BondCreditDrained, place: Place, rows: Rows) -> Iterab
 @handles(BondCreditUsed)
 def credit_used(event: BondCreditUsed, place: Place, rows: Rows) -> Iterable[Change]:
     key = event.provider, event.token
-    used = used_by(rows.row("bond_credits", key), place.timestamp) + event.amount
-    yield Change("bond_credits", key, {"credit": event.credit, "used": used, "used_at": place.timestamp})
+    credit = rows.row("bond_credits", key)
+    back_in = -(-event.amount * DAY_S // credit["per_day"]) if credit and credit["per_day"] else 0
+    whole_at = place.timestamp + wait_of(credit, place.timestamp) + back_in
+    yield Change("bond_credits", key, {"credit": event.credit, "whole_at": whole_at})
 
 
 @handles(BondLimitSet)
 def limit_set(event: BondLimitSet, place: Place, rows: Rows) -> Iterable[Change]:
     key = event.provider, event.token
-    used = used_by(rows.row("bond_credits", key), place.timestamp)
-    yield Change("bond_credits", key, {"per_day": event.per_day, "used": used, "used_at": place.timestamp})
+    credit = rows.row("bond_credits", key)
+    wait = wait_of(credit, place.timestamp)
+    known = {"per_day": event.per_day}
+    if credit and wait and credit["per_day"] and event.per_day:
+        # What was taken of the old limit counts against the new one.
+        known["whole_at"] = place.timestamp + min(DAY_S, -(-wait * credit["per_day"] // event.per_day))
+    yield Change("bond_credits", key, known)
 
 
-def used_by(credit: Mapping[str, Any] | None, timestamp: int) -> int:
-    """What of a day's limit counts as used: it comes back evenly in a day."""
-    if credit is None:
-        return 0
-    back = credit["per_day"] * max(0, timestamp - credit["used_at"]) // DAY_S
-    return max(0, int(credit["used"] - back))
+def wait_of(credit: Mapping[str, Any] | None, timestamp: int) -> int:
+    """Seconds until all of a day's limit can be taken again."""
+    return max(0, int(credit["whole_at"]) - timestamp) if credit else 0
 
 
 def left_of_limit(credit: Mapping[str, Any], timestamp: int) -> int:
-    """What operators may take now, if there is as much."""
-    return max(0, int(credit["per_day"] - used_by(credit, timestamp)))
+    """What operators may take now, whether there is as much or not."""
+    return max(0, int(credit["per_day"] * (DAY_S - wait_of(credit, timestamp)) // DAY_S))
 
 
 @handles(TokenListed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,17 +38,18 @@ def read_listing(connection: Connection, listing_id: bytes) -> Listing | None:
     if row is None:
         return None
     offer = one(connection, offers, offer_hash=row["offer"]) if row["offer"] else None
-    parts = []
-    for device_id in row["device_ids"]:
-        device = one(connection, devices, device_id=device_id) or {}
-        parts.append(
-            Part(
-                device,
-                one(connection, profiles, profile=device["profile"]),
-                one(connection, specifications, spec_hash=device["spec_hash"]),
-            )
-        )
-    return Listing(row, offer, parts)
+    return Listing(row, offer, parts_of(connection, row["device_ids"]))
+
+
+def parts_of(connection: Connection, device_ids: Iterable[bytes]) -> list[Part]:
+    """These devices, in order."""
+    found = []
+    for device_id in device_ids:
+        device = one(connection, devices, device_id=device_id)
+        if device is not None:
+            profile = one(connection, profiles, profile=device["profile"])
+            found.append(Part(device, profile, one(connection, specifications, spec_hash=device["spec_hash"])))
+    return found
 
 
 def offers_of_device(connection: Connection, device_id: bytes) -> list[Mapping[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from assay.market.projection.epochs import REPORTED
-from assay.market.projection.leases import ACTIVE, PENDING
+from assay.market.projection.lease_money import ACTIVE, PENDING
 from assay.market.projection.seats import SITTING
 from assay.market.projection.stakes import HELD, SETTLED
 from assay.market.queries.leases import counted

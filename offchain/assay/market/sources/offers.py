@@ -19,6 +19,7 @@ from assay.protocol.specification import canonical_specification
 MOST_OFFERS_BYTES = 8 << 20
 MOST_OFFERS = 20_000
 MOST_TEXT = 80
+LONGEST_S = 1 << 32  # no lease is that long
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def signed_offer(line: Any, domain: Domain, provider: str) -> SignedOffer:
         raise BadContent(f"offer: of provider {offer.provider}, served at the endpoint of {provider}")
     if offer.rate == 0:
         raise BadContent("offer: its rate is 0, which the escrow refuses")
-    if offer.min_duration > offer.max_duration:
+    if not max(1, offer.min_duration) <= offer.max_duration < LONGEST_S:
         raise BadContent(
             f"offer: lasts at least {offer.min_duration} s and at most {offer.max_duration} s, which the escrow refuses"
         )

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Index, LargeBinary, String, Table
 
-from assay.market.store.metadata import account, amount, device_ids, digest, flag, key, metadata, number, rate, text
+from assay.market.store.metadata import (
+    account,
+    amount,
+    device_ids,
+    digest,
+    flag,
+    key,
+    metadata,
+    number,
+    rate,
+    text,
+    wide,
+)
 
 events = Table(
     "events", metadata,
@@ -60,7 +72,7 @@ epochs = Table(
 # Offers for a device with a nonce below this, by this signer, are cancelled.
 nonce_floors = Table(
     "nonce_floors", metadata,
-    key("device_id", LargeBinary), key("signer", String(42)), number("nonce_floor"),
+    key("device_id", LargeBinary), key("signer", String(42)), wide("nonce_floor"),
 )  # fmt: skip
 
 # Whom providers let act for them: bits of the contracts' OperatorScopes, none once revoked, and the last second.
@@ -74,12 +86,12 @@ operators = Table(
 # Where what a provider's operators claim is paid to; null: to itself.
 payouts = Table("payouts", metadata, key("provider", String(42)), account("payout"))
 
-# What providers have put aside for the bonds of leases that their operators start. `used` is what had been taken of a
-# day's limit at `used_at`; it comes back evenly in a day.
+# What providers have put aside for the bonds of leases that their operators start. What was taken of a day's limit
+# comes back evenly; all of it is back at `whole_at`.
 bond_credits = Table(
     "bond_credits", metadata,
     key("provider", String(42)), key("token", String(42)),
-    amount("credit"), amount("per_day"), amount("used"), number("used_at"),
+    amount("credit"), amount("per_day"), number("whole_at"),
 )  # fmt: skip
 
 tokens = Table("tokens", metadata, key("token", String(42)), flag("listed"), amount("fee_floor"))
@@ -90,12 +102,13 @@ leases = Table(
     key("lease_id", BigInteger),
     account("renter"), account("provider"), account("operator"), device_ids(), account("token"), number("status"),
     digest("offer_hash"), rate("rate"), number("min_duration"), number("max_duration"), number("valid_until"),
-    number("nonce"), account("offer_renter"), number("notice"),
+    wide("nonce"), account("offer_renter"), number("notice"),
     amount("deposit"), amount("bond"), amount("claimed"), amount("fee"), amount("refunded"),
-    amount("forfeited"), amount("forfeitable"), flag("forfeit_settled"), flag("forfeit_forgiven"),
+    amount("forfeited"), amount("slash_forfeit"), flag("forfeit_settled"), flag("forfeit_forgiven"),
     amount("downtime_credit"), number("downtime"), amount("bond_returned"), digest("result_roots"),
     number("opened_at"), number("opened_block"), number("start"), number("stop"), number("free_from"),
-    number("slashed_devices"), flag("left_early"), number("ended_at"), account("ended_by"),
+    number("slashed_devices"), flag("left_early"), number("released_at"), number("released_downtime"),
+    number("ended_at"), account("ended_by"),
     digest("open_transaction"), digest("start_transaction"), digest("end_transaction"),
     Index(None, "renter", "lease_id"), Index(None, "provider", "lease_id"), Index(None, "status", "lease_id"),
 )  # fmt: skip
@@ -146,7 +159,7 @@ suspensions = Table("suspensions", metadata, key("since", BigInteger), number("u
 minters = Table(
     "minters", metadata,
     key("minter", String(42)),
-    number("first_epoch"), number("last_epoch"), number("ended_at"), amount("limit"), amount("minted"),
+    wide("first_epoch"), wide("last_epoch"), number("ended_at"), amount("limit"), amount("minted"),
     number("settled_at"),
 )  # fmt: skip
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Index, LargeBinary, String, Table
 
-from assay.market.store.metadata import account, amount, device_ids, digest, flag, key, metadata, number, rate, text
+from assay.market.store.metadata import (
+    account,
+    amount,
+    device_ids,
+    digest,
+    flag,
+    key,
+    metadata,
+    number,
+    rate,
+    text,
+    wide,
+)
 
 measurements = Table(
     "measurements", metadata,
@@ -53,7 +65,7 @@ offers = Table(
     "offers", metadata,
     key("offer_hash", LargeBinary),
     account("provider"), account("operator"), device_ids(), digest("listing_id"), account("token"), rate("rate"),
-    number("min_duration"), number("max_duration"), number("valid_until"), number("nonce"), account("renter"),
+    number("min_duration"), number("max_duration"), number("valid_until"), wide("nonce"), account("renter"),
     number("notice"), digest("signature"),
     Index(None, "provider"), Index(None, "listing_id"), Index(None, "valid_until"),
 )  # fmt: skip

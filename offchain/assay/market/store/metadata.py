@@ -26,6 +26,11 @@ def amount(name: str) -> Column[Any]:
     return Column(name, Amount(), nullable=False, default=0)
 
 
+def wide(name: str) -> Column[Any]:
+    """A number of up to 64 bits that anybody may set on the chain; databases have a bit less. 0 until set."""
+    return Column(name, Amount(64), nullable=False, default=0)
+
+
 def rate(name: str) -> Column[Any]:
     """Base units x 10^18 a second, up to 128 bits; null where there is none."""
     return Column(name, Amount(128), nullable=True)
