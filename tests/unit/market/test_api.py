@@ -68,7 +68,10 @@ def test_search__by_price__pages_through_every_device_once_in_order(client: Test
         ("state=leased", 0),
         ("state=all&sort=score", 4),
         (f"provider={PROVIDERS[0].lower()}", 2),
-        ("minMemoryGiB=20", 1),
+        ("minMemoryGiB=20", 0),  # what is only declared is no memory
+        ("gpus=1", 4),
+        ("gpus=2&gpus=8", 0),
+        ("firm=true&sort=gpus", 4),
         ("minReliabilityBps=10000&sort=reliability", 4),
         ("minHours=2", 0),
     ],
