@@ -152,9 +152,11 @@ def bond_returned(event: BondReturned, place: Place, rows: Rows) -> Iterable[Cha
 
 @handles(DowntimeRefunded)
 def downtime_refunded(event: DowntimeRefunded, place: Place, rows: Rows) -> Iterable[Change]:
+    lease = rows.row("leases", (event.lease_id,))
+    seconds = event.downtime - (lease["downtime"] if lease else 0)
     yield Change("leases", (event.lease_id,), {"downtime": event.downtime}, {"downtime_credit": event.amount})
     known = {"device_id": event.device_id, "amount": event.amount, "transaction": place.transaction}
-    yield Change("downtimes", (event.lease_id, event.epoch), known)
+    yield Change("downtimes", (event.lease_id, event.epoch), known | {"seconds": seconds})
 
 
 @handles(ForfeitSettled)

@@ -25,7 +25,6 @@ RETIRED_STATE, SLASHED_STATE = "retired", "slashed"
 STATES = (AVAILABLE, LEASED, NODE_ONLY, UNPRICED, FAILING, NEW, RETIRED_STATE, SLASHED_STATE)
 FRESH_STATES = (AVAILABLE, NODE_ONLY, UNPRICED)
 
-FACETS = ("state", "gpus", "profile", "model", "region", "memory_gib", "token")
 NO_TOKEN = ""
 MOST_MODELS = 80  # characters
 FULL_BPS = 10_000

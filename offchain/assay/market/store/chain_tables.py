@@ -122,7 +122,8 @@ lease_devices = Table(
 # Epochs whose downtime was credited: each counts once.
 downtimes = Table(
     "downtimes", metadata,
-    key("lease_id", BigInteger), key("epoch", BigInteger), digest("device_id"), amount("amount"), digest("transaction"),
+    key("lease_id", BigInteger), key("epoch", BigInteger),
+    digest("device_id"), number("seconds"), amount("amount"), digest("transaction"),
 )  # fmt: skip
 
 # Who besides a renter may submit the downtime of its leases.

@@ -105,6 +105,7 @@ def upgrade() -> None:
         sa.Column("lease_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("epoch", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("device_id", sa.LargeBinary(), nullable=True),
+        sa.Column("seconds", sa.BigInteger(), nullable=False),
         sa.Column("amount", sa.String(length=78), nullable=False),
         sa.Column("transaction", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("lease_id", "epoch", name=op.f("pk_downtimes")),
