@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {ILeaseEscrow} from "./ILeaseEscrow.sol";
-
 /// @title Why LeaseEscrow refuses, but for what is about tokens (ITreasury)
 interface ILeaseErrors {
+    /// @notice Where a lease stands. A lease is ended from its stop on, also one that nobody ended.
+    enum Status {
+        None,
+        Pending,
+        Active,
+        Ended,
+        Cancelled
+    }
+
     /// @notice No lease has this number.
     /// @param leaseId the number
     error LeaseEscrow_UnknownLease(uint256 leaseId);
@@ -12,7 +19,7 @@ interface ILeaseErrors {
     /// @notice The lease is in another state than the call asks for.
     /// @param leaseId the lease
     /// @param status the state it is in
-    error LeaseEscrow_WrongStatus(uint256 leaseId, ILeaseEscrow.Status status);
+    error LeaseEscrow_WrongStatus(uint256 leaseId, Status status);
 
     /// @notice The caller is no side of the lease that may do this, nor an operator that may.
     /// @param leaseId the lease

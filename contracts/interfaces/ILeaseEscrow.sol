@@ -12,15 +12,6 @@ import {ITreasury} from "./ITreasury.sol";
 /// @dev Of a lease's money (deposit + bond) the provider is due: stream - downtimeRefund, and bond - forfeited - forfeitable;
 /// the renter: deposit - stream + downtimeRefund + forfeited; the network: forfeitable. They always sum to deposit + bond.
 interface ILeaseEscrow is ITreasury, ILeaseErrors {
-    /// @notice Where a lease stands. A lease is ended from its stop on, also one that nobody ended.
-    enum Status {
-        None,
-        Pending,
-        Active,
-        Ended,
-        Cancelled
-    }
-
     /// @notice What a provider, or an operator of its, signs. EIP-712: `Offer(address provider,address operator,
     /// bytes32[] deviceIds,address token,uint128 rate,uint40 minDuration,uint40 maxDuration,uint40 validUntil,uint64 nonce,
     /// address renter,uint32 notice)`, without the spaces.

@@ -65,10 +65,11 @@ interface INetworkToken {
     /// @param account The account.
     error NetworkToken_NoContract(address account);
 
-    /// @notice The last epoch of the present minter lies before what has already been given to it.
+    /// @notice The last epoch of the present minter lies before what has already been given to it, or beyond the schedule.
     /// @param lastEpoch The epoch asked for.
     /// @param earliest The earliest that can be asked for.
-    error NetworkToken_LastEpochPast(uint64 lastEpoch, uint64 earliest);
+    /// @param latest The latest.
+    error NetworkToken_LastEpochOutOfRange(uint64 lastEpoch, uint64 earliest, uint64 latest);
 
     /// @notice The account is no minter that was handed over from, or was settled already.
     /// @param account The account.

@@ -24,7 +24,9 @@ abstract contract Accused is Market {
     bytes32 internal rho;
 
     function deviceKeyOf(bytes32 deviceId) internal view returns (uint256) {
-        return deviceId == deviceIds[0] ? DEVICE_KEY : DEVICE_KEY + 1;
+        uint256 i = 0;
+        while (i < deviceIds.length && deviceIds[i] != deviceId) ++i;
+        return DEVICE_KEY + (i < deviceIds.length ? i : 1);
     }
 
     function workOf(bytes32 deviceId) internal view returns (Prover.Work memory) {
@@ -45,10 +47,18 @@ abstract contract Accused is Market {
     function commitmentOf(bytes32 deviceId, bytes32 resultRoot)
         internal
         view
+        returns (IFraudProofs.Commitment memory)
+    {
+        return commitmentIn(0, deviceId, resultRoot);
+    }
+
+    function commitmentIn(uint64 epoch, bytes32 deviceId, bytes32 resultRoot)
+        internal
+        view
         returns (IFraudProofs.Commitment memory c)
     {
-        c.epoch = 0;
-        c.jobHash = jobHash(oracle.epochSeed(0));
+        c.epoch = epoch;
+        c.jobHash = jobHash(oracle.epochSeed(epoch));
         c.deviceId = deviceId;
         c.nonceRoot = NONCES;
         c.resultRoot = resultRoot;

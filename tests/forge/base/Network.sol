@@ -3,16 +3,26 @@ pragma solidity ^0.8.30;
 
 import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
-
 import {IOpeningDemands} from "contracts/interfaces/IOpeningDemands.sol";
 import {ITimelock} from "contracts/interfaces/ITimelock.sol";
 
 import {Checks} from "./Checks.sol";
 import {Demands, Escrow, Fraud, Oracle, Rewards, Seats, Stake, Token} from "./Extras.sol";
 
+/// @title What constructors ask of the timelock
+contract Delays is ITimelock {
+    /// @inheritdoc ITimelock
+    uint256 public immutable longestDelay;
+
+    constructor(uint256 longestDelay_) {
+        longestDelay = longestDelay_;
+    }
+}
+
 /// @title The nine contracts, wired as the deployment wires them
-/// @dev The test stands where the timelock stands: it may change whatever governance may.
-abstract contract Network is Checks, ITimelock {
+/// @dev The test stands where the timelock stands: it may change whatever governance may. Constructors ask `delays` for the
+/// timelock's longest delay, as a test that deploys in its own constructor has no code yet that could answer.
+abstract contract Network is Checks {
     uint40 internal constant EPOCH = 1_000;
     uint40 internal constant OPEN_BY = 50;
     uint40 internal constant SEAL_BY = 550;
@@ -48,6 +58,7 @@ abstract contract Network is Checks, ITimelock {
 
     uint40 internal genesis;
     address internal authority;
+    Delays internal delays;
     Token internal token;
     Token internal usd;
     Oracle internal oracle;
@@ -91,13 +102,9 @@ abstract contract Network is Checks, ITimelock {
         uint128 feeFloor;
     }
 
-    /// @inheritdoc ITimelock
-    function longestDelay() external pure returns (uint256) {
-        return LONGEST_DELAY;
-    }
-
     function deployNetwork() internal {
         genesis = uint40(block.timestamp) + 10;
+        delays = new Delays(LONGEST_DELAY);
         uint256 first = vm.getNonce(address(this));
         authority = _next(first, 0);
         token = Token(_next(first, 1));
@@ -119,7 +126,7 @@ abstract contract Network is Checks, ITimelock {
                 authority,
                 token,
                 oracle,
-                address(this),
+                delays,
                 RewardTerms(8_000, 5e18, CLAIM_DELAY, LONG_CLAIM_DELAY)
             ),
             address(rewards)
@@ -164,7 +171,7 @@ abstract contract Network is Checks, ITimelock {
                 seats,
                 fraud,
                 oracle,
-                address(this),
+                delays,
                 ANSWER_WINDOW,
                 UNBONDING,
                 SLASH_HOLD,

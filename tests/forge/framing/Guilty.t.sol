@@ -28,7 +28,7 @@ contract GuiltyAreConvicted is Accused {
         eq(uint256(registry.device(deviceIds[0]).status), uint256(IDeviceRegistry.Status.Slashed), "off the market");
         eq(stake.account(provider).active, DEVICE_STAKE, "one device's stake");
         eq(stake.account(provider).reserved, DEVICE_STAKE, "the other's is still reserved");
-        eq(stake.bountyOf(ACCUSER), DEVICE_STAKE / 10, "bounty");
+        held(provider, DEVICE_STAKE, ACCUSER);
     }
 
     function again(bytes memory a) internal {
@@ -95,6 +95,7 @@ contract GuiltyAreConvicted is Accused {
         isTrue(fraud.proven(kind, bytes32(uint256(uint160(seatAccount(i)))), 0), "nullifier");
         eq(stake.account(seatAccount(i)).active, 0, "all of the seat's stake");
         eq(stake.account(seatAccount(i)).reserved, 0, "nothing reserved");
+        held(seatAccount(i), SEAT_STAKE, ACCUSER);
         address[] memory planned = seats.plannedSeats();
         for (uint256 k = 0; k < planned.length; ++k) isTrue(planned[k] != seatAccount(i), "out of the sets to come");
     }
@@ -158,8 +159,8 @@ contract GuiltyAreConvicted is Accused {
         for (uint32 i = 0; i < 3; ++i) {
             fraud.slashSigner(kind, e, i);
             eq(stake.account(seatAccount(i)).active, 0, "a signer");
+            held(seatAccount(i), SEAT_STAKE, ACCUSER);
         }
-        eq(stake.bountyOf(ACCUSER), 3 * SEAT_STAKE / 10, "the reporter's, whoever calls");
         vm.expectPartialRevert(IFraudProofs.FraudProofs_NotSigner.selector);
         fraud.slashSigner(kind, e, 3);
         vm.expectPartialRevert(IFraudProofs.FraudProofs_NotSigner.selector);

@@ -4,7 +4,6 @@ pragma solidity ^0.8.30;
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
 import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
 import {IRewardsDistributor} from "contracts/interfaces/IRewardsDistributor.sol";
-import {IStakeManager} from "contracts/interfaces/IStakeManager.sol";
 import {IValidatorSet} from "contracts/interfaces/IValidatorSet.sol";
 
 import {Market} from "../base/Market.sol";
@@ -78,23 +77,6 @@ contract Boundaries is Market {
         bytes memory fits =
             abi.encode(authority, token, oracle, uint128(2e23), uint32(1_000), uint16(8_000), uint128(5e18), CLAIM_DELAY);
         vm.deployCode("RewardsDistributor.sol:RewardsDistributor", fits);
-    }
-
-    function test_leaving_in_front_of_a_slash__waits_to_the_last_second() public {
-        stakeFor(address(this), 5e18);
-        stake.requestWithdrawal(5e18);
-        uint256 unlock = block.timestamp + UNBONDING;
-        vm.warp(unlock - 1);
-        vm.expectPartialRevert(IStakeManager.StakeManager_StillLocked.selector);
-        stake.withdraw(address(this));
-        uint256 state = vm.snapshotState();
-        vm.prank(address(fraud));
-        stake.slash(address(this), 2e18, address(0x4e90));
-        vm.warp(unlock);
-        eq(stake.withdraw(address(0x51e4)), 3e18, "what the slash left");
-        vm.revertToState(state);
-        vm.warp(unlock);
-        eq(stake.withdraw(address(0x51e4)), 5e18, "all of it");
     }
 
     /// @dev A signature whose s is above half the order, of a signer that was made to fit it.

@@ -114,10 +114,13 @@ def test_shipped_parameters__sizes__make_honesty_pay(network):
         assert profile.stake > 100 * reward / profile.k
         assert 0.9 * profile.stake >= reward * epochs_provable
     assert p.seats.seatStake >= 100 * p.registry.maxStake
-    # A row in calldata costs 16 gas a byte beside the work of checking it, or 40 with next to no work.
-    row = 4 * max(profile.N for profile in p.profiles)
-    answer = max(150_000 + 16 * row, 25_000 + 40 * row) * p.proofs.referenceBaseFee * 1e-18 * token_price
-    assert 2 * answer <= p.proofs.unitBond <= 4 * answer
+    gas = p.proofs.referenceBaseFee * 1e-18 * token_price
+    # A round leaf, and a row whose bytes cost 16 gas beside the work of checking them, or 40 with next to no work.
+    assert 2 * 76_000 * gas <= p.proofs.unitBond <= 4 * 76_000 * gas
+    for profile in p.profiles:
+        row = 4 * profile.N
+        answer = max(76_000 + 18 * row, 25_000 + 40 * row) * gas
+        assert 1.5 * answer <= p.proofs.unitBond * (512 + profile.N) / 512 <= 4 * answer
 
 
 def test_bounds__micro_that_earns__local_chains_only():

@@ -45,20 +45,25 @@ async def test_earnings__for_people__are_whole_tokens_by_their_symbol(monkeypatc
             self.address = address
 
         async def decimals(self) -> int:
-            return 6 if self.address == "0xusd" else 18
+            return 18 if self.address == "0xnet" else 6
 
         async def symbol(self) -> str:
-            return "USD" if self.address == "0xusd" else "NET"
+            return "NET" if self.address == "0xnet" else "USD"
 
     monkeypatch.setattr(standing, "Erc20", Token)
     chain = SimpleNamespace(deployment=SimpleNamespace(address=lambda name: "0xnet"))
     earned = {
         "provider": PROVIDER,
-        "rent": {"0xusd": {"streamed": "1440255", "claimed": "0"}},
+        "payout": "0xpayout",
+        "rent": {"0xusd": {"streamed": "1440255", "claimed": "0"}, "0xfake": {"streamed": "1"}},
+        "bondCredit": {"0xusd": {"amount": "5000000", "perDay": "2000000", "leftToday": "1500000"}},
         "stake": {"active": str(10**21)},
     }
     assert await in_tokens(chain, earned) == {  # type: ignore[arg-type]
         "provider": PROVIDER,
+        "paid out to": "0xpayout",
         "rent, USD": "streamed 1.440255, claimed 0",
+        "rent, USD 0xfake": "streamed 0.000001",
+        "bond credit, USD": "amount 5, perDay 2, leftToday 1.5",
         "stake, NET": "active 1000",
     }
