@@ -22,8 +22,8 @@ export async function epochSeed(oracle, epoch) {
 }
 
 export async function deviceOf(registry, device) {
-  const [, key, profile] = await view(registry, "device(bytes32)", device);
-  return { key: hexOf(key.slice(12)), profile: Number(numberOf(profile)) };
+  const words = await view(registry, "device(bytes32)", device);
+  return { key: hexOf(words[4].slice(12)), profile: Number(numberOf(words[5])) };
 }
 
 export async function profileOf(registry, id) {
