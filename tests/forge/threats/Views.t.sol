@@ -4,7 +4,6 @@ pragma solidity ^0.8.30;
 import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
-import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
 import {IOpeningDemands} from "contracts/interfaces/IOpeningDemands.sol";
 import {IStakeManager} from "contracts/interfaces/IStakeManager.sol";
 import {IValidatorSet} from "contracts/interfaces/IValidatorSet.sol";
@@ -74,8 +73,6 @@ contract UnknownIds is Epochs {
         zeros(at, abi.encodeCall(IDeviceRegistry.jobOf, (id, id)), 15);
         zeros(at, abi.encodeCall(IDeviceRegistry.enrolNonce, (address(uint160(uint256(id))))), 1);
         zeros(at, abi.encodeCall(IDeviceRegistry.releasableFrom, (id)), 1);
-        zeros(address(escrow), abi.encodeCall(IFormerEscrow.activeLease, (id)), 1);
-        zeros(address(escrow), abi.encodeCall(IFormerEscrow.nonceFloor, (id)), 1);
         zeros(address(demands), abi.encodeCall(IOpeningDemands.openDemandsOf, (id)), 1);
     }
 
@@ -116,19 +113,7 @@ contract UnknownIds is Epochs {
         eq(registry.payoutOf(account), account, "paid to itself");
     }
 
-    function test_unknown_leases_tokens_and_demands__are_zero(uint256 id) public view {
-        address at = address(escrow);
-        zeros(at, abi.encodeCall(IFormerEscrow.lease, (id)), 22);
-        zeros(at, abi.encodeCall(IFormerEscrow.streamed, (id)), 1);
-        zeros(at, abi.encodeCall(IFormerEscrow.claimable, (id)), 1);
-        zeros(at, abi.encodeCall(IFormerEscrow.refundable, (id)), 1);
-        zeros(at, abi.encodeCall(IFormerEscrow.bondFor, (id)), 1);
-        zeros(at, abi.encodeCall(IFormerEscrow.bondReturnable, (id)), 1);
-        address unlisted = address(uint160(within(id, 2 ** 100, type(uint160).max)));
-        zeros(at, abi.encodeCall(IFormerEscrow.owed, (unlisted)), 1);
-        zeros(at, abi.encodeWithSignature("fees(address)", unlisted), 1);
-        zeros(at, abi.encodeWithSignature("tokenAllowed(address)", unlisted), 1);
-        zeros(at, abi.encodeWithSignature("feeFloorOf(address)", unlisted), 1);
+    function test_unknown_demands_and_slashes__are_zero(uint256 id) public view {
         zeros(address(demands), abi.encodeCall(IOpeningDemands.demandOf, (bytes32(id))), 13);
         zeros(address(demands), abi.encodeCall(IOpeningDemands.bondOfDemand, (bytes32(id))), 3);
         zeros(address(stake), abi.encodeCall(IStakeManager.heldSlash, (id)), 6);
@@ -153,9 +138,5 @@ contract UnknownIds is Epochs {
         vm.prank(seatAccount(0));
         vm.expectPartialRevert(IStakeManager.StakeManager_InsufficientStake.selector);
         seats.raiseStake(type(uint128).max);
-        IEpochOracle.DeviceLeaf memory leaf;
-        leaf.epoch = last;
-        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_WrongStatus.selector);
-        escrow.refundDowntime(1, leaf, new bytes32[](0));
     }
 }
