@@ -19,7 +19,7 @@ from assay.protocol.leases import shown_devices
 from assay.provider.authority import Authority, scope_names
 from assay.provider.bonds import Bonds, bond_of
 from assay.provider.device import Device
-from assay.provider.errors import Conflict, NotFound
+from assay.provider.errors import Conflict, NotFound, ProviderError
 from assay.provider.lease_states import require_free, why_not_free, why_not_leasable
 from assay.provider.offers import OfferMaker, Price
 from assay.provider.terms import Terms, TermsFile
@@ -67,6 +67,9 @@ class OfferService:
         self._looked: _Looked | None = None
         self._looking = asyncio.Lock()
         self._told: dict[DeviceIds, str] = {}
+        self._quotes: dict[tuple[DeviceIds, Price], tuple[ProviderError | None, int]] = {}
+        self._quotes_at: Block | None = None
+        self._quotes_by: Terms | None = None
 
     async def listed(self) -> dict[str, Any]:
         """The public offers and what the devices are, as they travel."""
@@ -105,10 +108,11 @@ class OfferService:
         if not price.min_duration <= seconds <= price.max_duration:
             raise Conflict(f"{seconds} s: leases last {price.min_duration} to {price.max_duration} s here")
         price = terms.quote(price, seconds)
-        await require_free(self._chain, self._authority.provider, device_ids)
-        await self._authority.require(OFFERING, "offer and start leases")
-        await self._bonds.require(price.token, bond_of(price.rate, price.min_duration))
-        return self._maker.offer(device_ids, price, await self._nonce(terms, device_ids), renter)
+        async with self._looking:
+            refusal, nonce = await self._quotable(terms, device_ids, price)
+        if refusal is not None:
+            raise type(refusal)(str(refusal))
+        return self._maker.offer(device_ids, price, nonce, renter)
 
     async def cancel_due(self) -> None:
         """Raises nonce floors on the chain where the terms ask for it: those of what this daemon's key has signed."""
@@ -149,6 +153,24 @@ class OfferService:
                 self._told[ids] = reason
                 log.info("not on offer", devices=shown_devices(ids), reason=reason)
         return found
+
+    async def _quotable(self, terms: Terms, ids: DeviceIds, price: Price) -> tuple[ProviderError | None, int]:
+        """Why a lease at this price could not be opened and started as of the head, and the nonce of its offer. The
+        chain is asked once a block: anybody may ask here, as often as he likes.
+        """
+        head = await self._chain.head()
+        if (self._quotes_at, self._quotes_by) != (head, terms):
+            self._quotes, self._quotes_at, self._quotes_by = {}, head, terms
+        if (ids, price) not in self._quotes:
+            refusal = None
+            try:
+                await require_free(self._chain, self._authority.provider, ids)
+                await self._authority.require(OFFERING, "offer and start leases")
+                await self._bonds.require(price.token, bond_of(price.rate, price.min_duration))
+            except ProviderError as error:
+                refusal = error
+            self._quotes[ids, price] = refusal, await self._nonce(terms, ids)
+        return self._quotes[ids, price]
 
     async def _obstacle(self, ids: DeviceIds, price: Price, block: Block) -> str | None:
         return (

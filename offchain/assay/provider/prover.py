@@ -40,16 +40,17 @@ class Prover:
     """
 
     def __init__(
-        self, make_engine: Callable[[], Engine], kept_proofs: int, first: Callable[[], None] | None = None
+        self, make_engine: Callable[[], Engine], kept_proofs: int, first: Callable[[], None] = lambda: None
     ) -> None:
-        """`first` is called once in the worker's thread, before any engine is made there."""
+        """`first` is called in the worker's thread before any engine is made there, again where it has raised."""
         self._make_engine = make_engine
         self._kept_proofs = kept_proofs
         self._engines: OrderedDict[tuple[Profile, bytes], Engine] = OrderedDict()
         self._proofs: OrderedDict[Task, Proof] = OrderedDict()
         self._dropped: set[Task] = set()  # proofs whose window made way
         self._probes: OrderedDict[tuple[Task, bytes], ProbeResult] = OrderedDict()
-        self._worker = ThreadPoolExecutor(1, "prover", first) if first else ThreadPoolExecutor(1, "prover")
+        self._first: Callable[[], None] | None = first
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prover")
 
     async def prepare(self, profile: Profile, epoch_seed: bytes) -> None:
         """Generates B ahead of the challenges."""
@@ -76,7 +77,13 @@ class Prover:
         self._worker.shutdown(wait=True, cancel_futures=True)
 
     async def _run(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        def begun() -> Result:
+            if self._first is not None:
+                self._first()
+                self._first = None
+            return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._worker, begun)
 
     def _engine(self, profile: Profile, epoch_seed: bytes) -> Engine:
         key = (profile, epoch_seed)
@@ -136,9 +143,8 @@ class Provers:
         worker does everything.
         """
         self._provers = {
-            card: Prover(make_engine, kept_proofs, partial(select, card) if card else None)
-            for card in dict.fromkeys(cards) or [""]
-        }
+            card: Prover(make_engine, kept_proofs, partial(select, card)) for card in dict.fromkeys(cards)
+        } or {"": Prover(make_engine, kept_proofs)}
 
     async def prepare(self, profile: Profile, epoch_seed: bytes, card: str) -> None:
         """Generates B on a card ahead of the challenges."""

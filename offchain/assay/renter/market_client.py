@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_bytes32, to_hex
+from assay.protocol.keccak import keccak
 from assay.protocol.leases import MAX_DEVICES
 from assay.renter.errors import ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient
@@ -42,6 +43,11 @@ class MarketRow:
     valid_until: int
     notice: int
 
+    @property
+    def listing_id(self) -> bytes:
+        """How the market names these devices on offer together: the id of one, H of the ids of several."""
+        return self.device_ids[0] if len(self.device_ids) == 1 else keccak(b"".join(self.device_ids))
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -72,27 +78,32 @@ class MarketClient:
         cursor: str | None = None
         for _ in range(MOST_PAGES):
             query = [*filters, ("limit", str(PAGE)), *([("cursor", cursor)] if cursor else [])]
-            answer = await self._get(f"/v1/devices?{urlencode(query)}")
+            answer = await self._get(f"/v1/listings?{urlencode(query)}")
             rows = answer.get("data")
             if not isinstance(rows, list) or len(rows) > PAGE:
-                raise Unreachable(f"{self._address}: no list of at most {PAGE} devices")
+                raise Unreachable(f"{self._address}: no list of at most {PAGE} listings")
             for row in rows:
                 yield parse_row(row, self._address)
             cursor = answer.get("next")
             if not cursor or not isinstance(cursor, str):
                 return
 
-    async def endpoint(self, device_id: bytes) -> str:
-        """Where the market says that a device answers; empty where it does not know."""
-        return str((await self._detail(device_id))["device"].get("endpoint", ""))
+    async def endpoint(self, listing_id: bytes) -> str:
+        """Where the market says that the devices of a listing answer; empty where it does not know."""
+        first = (await self._parts(listing_id))[0].get("device")
+        return str(first.get("endpoint", "")) if isinstance(first, dict) else ""
 
     async def evidence(self, row: MarketRow) -> MarketEvidence:
         """What proves a row. Raises Unreachable."""
         offer = (await self._get(f"/v1/offers/{to_hex(row.offer_hash)}")).get("data")
         if not isinstance(offer, dict):
             raise Unreachable(f"{self._address}: shows no offer {to_hex(row.offer_hash)}")
-        shown = await asyncio.gather(*(self._shown(row.epoch, device_id) for device_id in row.device_ids))
-        return MarketEvidence(offer, tuple(shown))
+        parts = await self._parts(row.listing_id)
+        if len(parts) != len(row.device_ids):
+            raise Unreachable(f"{self._address}: shows {len(parts)} devices of a listing of {len(row.device_ids)}")
+        lines = await asyncio.gather(*(self.line(row.epoch, device_id) for device_id in row.device_ids))
+        shown = zip(lines, parts, strict=True)
+        return MarketEvidence(offer, tuple(Shown(leaf, proof, _document(part)) for (leaf, proof), part in shown))
 
     async def line(self, epoch: int, device_id: bytes) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """(leaf, its proof) of a device in a report, as the market serves them: unproven. Raises Unreachable."""
@@ -109,17 +120,13 @@ class MarketClient:
             raise Unreachable(f"{self._address}: does not say where its index stands")
         return at
 
-    async def _shown(self, epoch: int, device_id: bytes) -> Shown:
-        detail, (leaf, proof) = await asyncio.gather(self._detail(device_id), self.line(epoch, device_id))
-        specification = detail.get("specification")
-        document = specification.get("document") if isinstance(specification, dict) else None
-        return Shown(leaf, proof, document if isinstance(document, str) else None)
-
-    async def _detail(self, device_id: bytes) -> dict[str, Any]:
-        data = (await self._get(f"/v1/devices/{to_hex(device_id)}")).get("data")
-        if not isinstance(data, dict) or not isinstance(data.get("device"), dict):
-            raise Unreachable(f"{self._address}: knows no device {to_hex(device_id)}")
-        return data
+    async def _parts(self, listing_id: bytes) -> list[dict[str, Any]]:
+        """What the market shows of each device of a listing, in their order."""
+        data = (await self._get(f"/v1/listings/{to_hex(listing_id)}")).get("data")
+        parts = data.get("devices") if isinstance(data, dict) else None
+        if not isinstance(parts, list) or not parts or not all(isinstance(part, dict) for part in parts):
+            raise Unreachable(f"{self._address}: shows no devices of listing {to_hex(listing_id)}")
+        return parts
 
     async def _get(self, path: str) -> dict[str, Any]:
         try:
@@ -129,7 +136,7 @@ class MarketClient:
 
 
 def parse_row(row: Any, source: str) -> MarketRow:
-    """One line of `/v1/devices`. Raises Unreachable."""
+    """One line of `/v1/listings`. Raises Unreachable."""
     try:
         device_ids = tuple(parse_bytes32(one, "deviceIds") for one in row["deviceIds"])
         if not 1 <= len(device_ids) <= MAX_DEVICES:
@@ -153,4 +160,11 @@ def parse_row(row: Any, source: str) -> MarketRow:
             notice=int(row["notice"]),
         )
     except (KeyError, TypeError, ValueError, HexadecimalError) as error:
-        raise Unreachable(f"{source}: a malformed line of devices: {error}") from None
+        raise Unreachable(f"{source}: a malformed listing: {error}") from None
+
+
+def _document(part: Mapping[str, Any]) -> str | None:
+    """The declared specification in what a market shows of a device."""
+    specification = part.get("specification")
+    document = specification.get("document") if isinstance(specification, dict) else None
+    return document if isinstance(document, str) else None

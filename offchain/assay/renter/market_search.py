@@ -49,7 +49,7 @@ class MarketSearch:
                 break
         if not timed:
             found = ordered(found, order, wanted.near)[:limit]
-        endpoints = await self._at_most(self._client.endpoint(one.device_ids[0]) for one in found)
+        endpoints = await self._at_most(self._client.endpoint(claim_of(one).listing_id) for one in found)
         return [replace(one, endpoint=endpoint) for one, endpoint in zip(found, endpoints, strict=True)]
 
     async def checked(self, listing: Listing) -> Listing:

@@ -45,6 +45,7 @@ class ContractsFake:
     final: State = field(default_factory=State)
     latest: State = field(default_factory=State)
     final_block: Block = FINAL
+    head_block: Block = HEAD
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -61,11 +62,11 @@ class ContractsFake:
         return self.final_block
 
     async def head(self) -> Block:
-        return HEAD
+        return self.head_block
 
     async def call(self, contract: str, function: str, *args: Any, at: Any = None) -> Any:
         self.asked.append(function)
-        state = self.latest if at == "latest" or at == HEAD else self.final
+        state = self.latest if at in ("latest", self.head_block) else self.final
         match function:
             case "operatorOf":
                 scopes, until = state.operators.get(args[1], (0, 0))
@@ -93,6 +94,8 @@ class ContractsFake:
                 return None
             case "nonceFloor":
                 return state.floors.get((args[0], args[1]), 0)
+            case "maxDowntime":
+                return 300
             case "claimable" | "bondReturnable":
                 return state.claimable
         raise AssertionError(f"{contract}.{function} was not expected")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ from assay.proof.engines import engine
 from assay.protocol.keccak import keccak
 from assay.provider import cards
 from assay.provider.cards import cards_of
-from assay.provider.errors import BadSetting
+from assay.provider.errors import BadSetting, ProviderError
 from assay.provider.gpu_names import GpuNames
 from assay.provider.inventory import Accelerator, Inventory
 from assay.provider.prover import Provers, Task
@@ -68,8 +71,6 @@ async def test_provers__two_cards__prove_side_by_side_on_the_card_of_the_task() 
 
     provers = Provers(Meeting, ["GPU-0", "GPU-1"], 4, lambda card: setattr(local, "card", card))
     try:
-        import asyncio
-
         tasks = [Task(PROFILE, SEED, keccak(bytes([n])), f"GPU-{n}") for n in range(2)]
         proofs = await asyncio.gather(*(provers.prove(task) for task in tasks))
         assert len({proof.result_root for proof in proofs}) == 2
@@ -87,6 +88,36 @@ async def test_provers__task_of_a_card_that_is_gone__is_done_on_another() -> Non
         assert first.result_root == (await provers.prove(Task(PROFILE, SEED, keccak(b"seed")))).result_root
     finally:
         provers.close()
+
+
+async def test_prover__card_that_cannot_be_selected__says_so_and_is_tried_again() -> None:
+    missing = [True]
+
+    def select(card: str) -> None:
+        if missing[0]:
+            raise ProviderError(f"card {card} is not there")
+
+    provers = Provers(lambda: engine("reference"), ["GPU-1"], 4, select)
+    try:
+        with pytest.raises(ProviderError, match="card GPU-1 is not there"):
+            await provers.prepare(PROFILE, SEED, "GPU-1")
+        missing[0] = False
+        await provers.prepare(PROFILE, SEED, "GPU-1")
+    finally:
+        provers.close()
+
+
+def test_select__card_by_its_uuid__whatever_its_place_among_those_that_cuda_shows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    selected: list[int] = []
+    shown = [SimpleNamespace(uuid="GPU-b"), SimpleNamespace(uuid="GPU-a")]
+    fake = SimpleNamespace(cuda=SimpleNamespace(gpus=shown, select_device=selected.append))
+    monkeypatch.setitem(sys.modules, "assay.proof.cuda.runtime", fake)
+    cards.select_card("GPU-a")
+    assert selected == [1]
+    with pytest.raises(ProviderError, match="GPU-c is not one that CUDA shows here: GPU-b, GPU-a"):
+        cards.select_card("GPU-c")
 
 
 def test_gpu_names__by_device__go_to_leases_of_that_device_alone() -> None:

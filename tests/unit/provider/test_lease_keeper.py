@@ -228,7 +228,7 @@ async def test_idle__any_device_of_a_leased_node__is_not(world: World) -> None:
 
 
 async def test_idle__renter_left_early__leased_and_measured_as_such_until_the_stop(world: World) -> None:
-    left = {**RUNS, "status": LeaseStatus.ENDED, "left_early": True}
+    left = {**RUNS, "left_early": True}
     world.chain.leases = {5: lease_on(NODE, 5, **left)}
     world.chain.offers = {5: NODE}
     assert not await world.keeper.idle(DEVICES[0].device_id)
@@ -264,7 +264,7 @@ async def test_tick__release_asked_for__only_of_a_lease_that_was_left_early(worl
     world.terms = Terms(releases=(3,))
     await world.keeper.tick()
     assert world.escrow.calls == []
-    world.chain.leases[3] = replace(world.chain.leases[3], status=LeaseStatus.ENDED, left_early=True)
+    world.chain.leases[3] = replace(world.chain.leases[3], left_early=True)
     await world.keeper.tick()
     assert world.escrow.calls == [("release", 3)]
 

@@ -59,6 +59,10 @@ class World:
     async def on_offer(self) -> set[tuple[bytes, ...]]:
         return {offer.device_ids for offer in await self.offers()}
 
+    def next_head(self) -> None:
+        last = self.chain.head_block
+        self.chain.head_block = replace(last, number=last.number + 1, hash=bytes([last.number + 1]) * 32)
+
     def next_block(self) -> None:
         last = self.chain.final_block
         self.chain.final_block = replace(last, number=last.number + 1, hash=bytes([last.number + 1]) * 32)
@@ -93,9 +97,13 @@ async def test_current__node_leased__takes_all_its_devices_off_the_market(world:
 
 
 async def test_current__renter_left_early__devices_can_be_let_again(world: World) -> None:
-    left = lease_on(NODE, 8, status=LeaseStatus.ENDED, left_early=True)
+    left = lease_on(NODE, 8, status=LeaseStatus.ACTIVE, left_early=True)
     world.chain.both(leased=dict.fromkeys(IDS, left))
     assert await world.on_offer() == EVERYTHING
+    world.next_block()
+    # Its end would forfeit the bond that downtime has: no operator can start another lease over it.
+    world.chain.both(leased=dict.fromkeys(IDS, replace(left, forfeitable=1)))
+    assert await world.on_offer() == set()
 
 
 async def test_current__device_retired_or_slashed__no_offer_with_it(world: World) -> None:
@@ -176,12 +184,25 @@ async def test_quote__devices_that_are_not_on_offer_as_one__is_refused(world: Wo
 async def test_quote__too_long_leased_or_without_a_bond__is_refused_before_the_renter_pays_gas(world: World) -> None:
     with pytest.raises(Conflict, match="leases last 60 to 3600 s"):
         await world.service.quote(IDS, RENTER, 3601)
+    world.next_head()
     world.chain.latest.leased = {IDS[2]: lease_on(NODE, 8, status=LeaseStatus.ACTIVE, stop=4_444)}
     with pytest.raises(Conflict, match=f"{DEVICES[2].name} is leased until 4444"):
         await world.service.quote(IDS, RENTER, 60)
+    world.next_head()
     world.chain.both(leased={}, credit=(119, 200, 200))
     with pytest.raises(Unavailable, match=r"the bond is 0\.00012 USD"):
         await world.service.quote(IDS, RENTER, 60)
+
+
+async def test_quote__asked_by_many_in_one_block__the_chain_is_asked_once(world: World) -> None:
+    for number in range(20):
+        await world.service.quote(IDS, "0x" + f"{number:040x}", 60)
+    asked = len(world.chain.asked)
+    await world.service.quote(IDS, RENTER, 60)
+    assert len(world.chain.asked) == asked
+    world.next_head()
+    await world.service.quote(IDS, RENTER, 60)
+    assert len(world.chain.asked) == 2 * asked
 
 
 async def test_cancel_due__floors_of_what_this_key_signed__are_raised_once(world: World) -> None:

@@ -181,27 +181,34 @@ class Pages:
 
 async def test_available__several_pages__are_followed_by_their_cursor() -> None:
     first, second = {"data": [row_json()] * 2, "next": "c/1"}, {"data": [row_json(rate="10")], "next": None}
-    pages = Pages({"/v1/devices?sort=price&limit=100": first, "/v1/devices?sort=price&limit=100&cursor=c%2F1": second})
+    pages = Pages(
+        {"/v1/listings?sort=price&limit=100": first, "/v1/listings?sort=price&limit=100&cursor=c%2F1": second}
+    )
     client = MarketClient(pages, "http://market")  # type: ignore[arg-type]
     assert [row.rate async for row in client.available([("sort", "price")])] == [9, 9, 10]
 
 
 @pytest.mark.parametrize("answer", [{}, {"data": {}}, {"data": [row_json()] * 101}])
 async def test_available__not_a_page_of_devices__is_refused(answer: dict[str, Any]) -> None:
-    client = MarketClient(Pages({"/v1/devices?limit=100": answer}), "http://market")  # type: ignore[arg-type]
+    client = MarketClient(Pages({"/v1/listings?limit=100": answer}), "http://market")  # type: ignore[arg-type]
     with pytest.raises(Unreachable):
         [row async for row in client.available([])]
 
 
 async def test_evidence__of_a_node__is_the_offer_by_its_hash_and_each_device_by_its_own_line() -> None:
     pages = Pages({f"/v1/offers/{to_hex(ROW.offer_hash)}": {"data": served()}})
+    part_json = {"device": {"endpoint": "http://p"}, "specification": {"document": SPECIFICATION}}
+    listing = pages.answers[f"/v1/listings/{to_hex(ROW.listing_id)}"] = {"data": {"devices": [part_json] * 2}}
     for device_id, part in zip(IDS, SHOWN.devices, strict=True):
-        pages.answers[f"/v1/devices/{to_hex(device_id)}"] = {
-            "data": {"device": {"endpoint": "http://p"}, "specification": {"document": SPECIFICATION}}
-        }
         line = {"leaf": list(part.leaf), "proof": list(part.proof)}
         pages.answers[f"/v1/epochs/7/devices/{to_hex(device_id)}"] = {"data": line}
-    assert await MarketClient(pages, "http://market").evidence(ROW) == SHOWN  # type: ignore[arg-type]
+    client = MarketClient(pages, "http://market")  # type: ignore[arg-type]
+    assert await client.evidence(ROW) == SHOWN
+    assert await client.endpoint(ROW.listing_id) == "http://p"
+    for parts in ([], [part_json], "x", [3, 4], None):
+        listing["data"]["devices"] = parts
+        with pytest.raises(Unreachable):
+            await client.evidence(ROW)
 
 
 @pytest.mark.parametrize(
