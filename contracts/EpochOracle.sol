@@ -14,11 +14,13 @@ import {QuorumSignatures} from "./libraries/QuorumSignatures.sol";
 import {SeatBlob} from "./libraries/SeatBlob.sol";
 
 /// @title Epochs in a ring of storage
+/// @author The Assay contributors
+/// @notice Opens, seals, draws and reports epochs, and keeps them through their proof window.
 /// @dev Slots are reused epoch after epoch, so that a write costs 5,000 gas and not 22,100. A slot's age shows in `openedAt`:
 /// an epoch can only be opened within itself. Whatever is stale is read as zero.
 contract EpochOracle is IEpochOracle, EIP712 {
-    /// @dev One place of the ring.
-    struct Place {
+    /// @dev What the ring keeps of one epoch.
+    struct EpochRecord {
         uint40 openedAt; // slot 0, written by open, seal, draw, void
         uint48 sealBlock;
         uint32 setId;
@@ -41,13 +43,12 @@ contract EpochOracle is IEpochOracle, EIP712 {
     }
 
     /// @dev What opening and reporting have to know of the epochs before, in one slot.
-    struct Course {
-        uint128 rewardsTotal; // of the last report that was not vetoed
-        uint48 reportedEpoch; // the last, vetoed or not
-        bool reported;
-        uint32 setId; // that of the last epoch opened
+    struct History {
+        uint96 rewardsTotal; // of the last report that counts
+        uint96 forgottenTotal; // of the last report that counted when the ring overwrote it
+        uint32 nextReport; // the earliest epoch that can still be reported; 0 before any report
+        uint24 setId; // that of the last epoch opened; 0: ask the ValidatorSet, since a change may be due
         uint8 seats;
-        bool setChanges; // a change of the set waits for its epoch
     }
 
     IValidatorSet public immutable validatorSet;
@@ -65,16 +66,17 @@ contract EpochOracle is IEpochOracle, EIP712 {
 
     uint256 private constant REWARDED_SEATS = 4;
 
-    Course private course;
-    mapping(uint256 index => Place) private ring;
+    History private history;
+    mapping(uint256 index => EpochRecord) private ring;
 
     constructor(IValidatorSet validatorSet_, IRewardsDistributor schedule_, Timing memory t) EIP712("Assay", "1") {
         if (t.epochLength == 0) revert EpochOracle_BadTiming("epochLength", t.epochLength, 1);
         if (t.openBy == 0 || t.openBy >= t.sealBy) revert EpochOracle_BadTiming("openBy", t.openBy, t.sealBy);
         if (t.sealBy >= t.drawBy) revert EpochOracle_BadTiming("sealBy", t.sealBy, t.drawBy);
         if (t.drawBy >= t.epochLength) revert EpochOracle_BadTiming("drawBy", t.drawBy, t.epochLength);
-        if (t.reportBy <= t.drawBy || t.reportBy > 2 * uint256(t.epochLength)) {
-            revert EpochOracle_BadTiming("reportBy", t.reportBy, 2 * uint256(t.epochLength));
+        // Whoever was left out of a report made in the last second can still add its signature.
+        if (t.reportBy <= t.drawBy || t.reportBy >= uint256(t.epochLength) + t.drawBy) {
+            revert EpochOracle_BadTiming("reportBy", t.reportBy, uint256(t.epochLength) + t.drawBy);
         }
         if (t.drawDelay == 0) revert EpochOracle_BadTiming("drawDelay", t.drawDelay, 1);
         if (t.proofWindow <= t.reportBy) revert EpochOracle_BadTiming("proofWindow", t.proofWindow, t.reportBy);
@@ -88,7 +90,7 @@ contract EpochOracle is IEpochOracle, EIP712 {
         reportBy = t.reportBy;
         drawDelay = t.drawDelay;
         proofWindow = t.proofWindow;
-        // A place is overwritten no sooner than its epoch's proof window has closed.
+        // A record is overwritten no sooner than its epoch's proof window has closed.
         ringSize = uint64(t.proofWindow / t.epochLength) + 3;
     }
 
@@ -97,32 +99,37 @@ contract EpochOracle is IEpochOracle, EIP712 {
         uint256 opens = epochStart(epoch);
         if (block.timestamp < opens) revert EpochOracle_TooEarly(epoch, opens, block.timestamp);
         if (block.timestamp > opens + openBy) revert EpochOracle_TooLate(epoch, opens + openBy, block.timestamp);
-        Place storage p = ring[epoch % ringSize];
+        EpochRecord storage p = ring[epoch % ringSize];
         if (_isOf(p.openedAt, epoch)) revert EpochOracle_WrongPhase(epoch, _phaseOf(p, epoch));
 
+        History memory h = history;
+        uint32 setId = h.setId;
+        uint8 seats = h.seats;
         // Most epochs begin with the set of the last: then nobody need be asked.
-        if (course.setChanges || course.setId == 0) {
-            (course.setId, course.seats, course.setChanges) = validatorSet.snapshot(epoch);
+        if (setId == 0) {
+            bool waiting;
+            (setId, seats, waiting) = validatorSet.snapshot(epoch);
+            if (seats == 0) revert EpochOracle_NoSeats(epoch);
+            history.setId = waiting || setId > type(uint24).max ? 0 : uint24(setId);
+            history.seats = seats;
         }
-        Course memory last = course;
-        if (last.seats == 0) revert EpochOracle_NoSeats(epoch);
-        bytes32 lastRoot = last.reported ? ring[last.reportedEpoch % ringSize].devicesRoot : bytes32(0);
+        bytes32 lastRoot = h.nextReport == 0 ? bytes32(0) : ring[(h.nextReport - 1) % ringSize].devicesRoot;
         beacon = keccak256(abi.encode(block.prevrandao, blockhash(block.number - 1), epoch, lastRoot));
         p.openedAt = uint40(block.timestamp);
         p.sealBlock = 0;
-        p.setId = last.setId;
+        p.setId = setId;
         p.sealCount = 0;
         p.sealSigners = 0;
-        p.seats = last.seats;
+        p.seats = seats;
         p.drawn = false;
         p.voided = false;
         p.beacon = beacon;
-        emit EpochOpened(epoch, last.setId, beacon, _epochSeed(epoch, beacon));
+        emit EpochOpened(epoch, setId, beacon, _epochSeed(epoch, beacon));
     }
 
     /// @inheritdoc IEpochOracle
     function seal(uint64 epoch, uint32 round, bytes32 sealRoot, uint32 count, Quorum calldata quorum) external {
-        Place storage p = _placeIn(epoch, Phase.Open);
+        EpochRecord storage p = _recordIn(epoch, Phase.Open);
         _notAfter(epoch, sealBy);
         // An epoch in which every device is leased seals nothing, and still reports uptime.
         if ((sealRoot == 0) != (count == 0)) revert EpochOracle_ZeroRoot(epoch);
@@ -137,7 +144,7 @@ contract EpochOracle is IEpochOracle, EIP712 {
 
     /// @inheritdoc IEpochOracle
     function draw(uint64 epoch) external returns (bytes32 rho) {
-        Place storage p = _placeIn(epoch, Phase.Sealed);
+        EpochRecord storage p = _recordIn(epoch, Phase.Sealed);
         _notAfter(epoch, drawBy);
         uint256 drawBlock = uint256(p.sealBlock) + drawDelay;
         if (block.number <= drawBlock) revert EpochOracle_TooEarly(epoch, drawBlock + 1, block.number);
@@ -151,7 +158,7 @@ contract EpochOracle is IEpochOracle, EIP712 {
 
     /// @inheritdoc IEpochOracle
     function report(Report calldata r, Quorum calldata quorum) external {
-        Place storage p = _placeIn(r.epoch, Phase.Drawn);
+        EpochRecord storage p = _recordIn(r.epoch, Phase.Drawn);
         _notAfter(r.epoch, reportBy);
         if (r.devicesRoot == 0 || (r.rewardsRoot == 0 && r.rewardsTotal != 0)) revert EpochOracle_ZeroRoot(r.epoch);
         (uint32 setId, uint8 seats) = (p.setId, p.seats);
@@ -159,9 +166,10 @@ contract EpochOracle is IEpochOracle, EIP712 {
         bytes32 digest = _hashTypedDataV4(OracleTypes.reportHashOf(r, setId, p.rho));
         _checkQuorum(digest, setId, quorum, QuorumSignatures.quorumOf(seats));
 
-        course.rewardsTotal = uint128(r.rewardsTotal);
-        course.reportedEpoch = uint48(r.epoch);
-        course.reported = true;
+        history.rewardsTotal = uint96(r.rewardsTotal);
+        history.nextReport = uint32(r.epoch + 1);
+        // Too old to be vetoed; if all that the ring still keeps are, totals go on from here.
+        if (!p.vetoed && p.rewardsTotal > history.forgottenTotal) history.forgottenTotal = uint96(p.rewardsTotal);
         p.rewardsTotal = uint128(r.rewardsTotal);
         p.reportedEpoch = uint48(r.epoch);
         p.reportedAt = uint40(block.timestamp);
@@ -175,7 +183,7 @@ contract EpochOracle is IEpochOracle, EIP712 {
 
     /// @inheritdoc IEpochOracle
     function addSignatures(uint64 epoch, bool isReport, uint32 round, Quorum calldata quorum) external {
-        Place storage p = ring[epoch % ringSize];
+        EpochRecord storage p = ring[epoch % ringSize];
         Phase phase = _phaseOf(p, epoch);
         // Presence counts until the report that pays for it can be made.
         uint256 closes = epochStart(epoch) + (isReport ? epochLength + uint256(drawBy) : drawBy);
@@ -198,7 +206,7 @@ contract EpochOracle is IEpochOracle, EIP712 {
 
     /// @inheritdoc IEpochOracle
     function voidEpoch(uint64 epoch) external {
-        Place storage p = ring[epoch % ringSize];
+        EpochRecord storage p = ring[epoch % ringSize];
         Phase phase = _phaseOf(p, epoch);
         uint256 deadline;
         if (phase == Phase.Open) deadline = sealBy;
@@ -211,32 +219,34 @@ contract EpochOracle is IEpochOracle, EIP712 {
     }
 
     /// @inheritdoc IEpochOracle
-    function markVetoed(uint64 epoch) external {
+    function markVetoed(uint64 epoch) external returns (uint64[] memory vetoedNow, uint256 inARow) {
         if (msg.sender != address(schedule)) revert EpochOracle_NotSchedule(msg.sender);
-        Place storage p = ring[epoch % ringSize];
-        if (!_isReported(p, epoch)) revert EpochOracle_WrongPhase(epoch, _phaseOf(p, epoch));
-        p.vetoed = true;
-        // Later reports go on from the last that counts.
-        uint128 total;
-        uint64 last = course.reportedEpoch;
-        for (uint64 back = 0; back < ringSize && back <= last; ++back) {
-            Place storage before = ring[(last - back) % ringSize];
-            if (!_isReported(before, last - back) || before.vetoed) continue;
-            total = before.rewardsTotal;
-            break;
+        if (!_isReported(ring[epoch % ringSize], epoch)) {
+            revert EpochOracle_WrongPhase(epoch, _phaseOf(ring[epoch % ringSize], epoch));
         }
-        course.rewardsTotal = total;
+        vetoedNow = _vetoFrom(epoch);
+        // Whatever still counts is earlier. Records are looked at whatever their age: after an outage the last that counts is old.
+        uint96 total = history.forgottenTotal;
+        uint256 next;
+        for (uint256 at = 0; at < ringSize; ++at) {
+            EpochRecord storage p = ring[at];
+            if (p.reportedAt == 0 || p.vetoed || p.reportedEpoch < next) continue;
+            next = uint256(p.reportedEpoch) + 1;
+            if (p.rewardsTotal > total) total = uint96(p.rewardsTotal);
+        }
+        history.rewardsTotal = total;
+        for (uint256 at = 0; at < ringSize; ++at) if (ring[at].vetoed && ring[at].reportedEpoch >= next) ++inARow;
     }
 
     /// @inheritdoc IEpochOracle
     function noteSetChange() external {
         if (msg.sender != address(validatorSet)) revert EpochOracle_NotValidatorSet(msg.sender);
-        course.setChanges = true;
+        history.setId = 0;
     }
 
     /// @inheritdoc IEpochOracle
     function epochState(uint64 epoch) external view returns (EpochState memory s) {
-        Place storage p = ring[epoch % ringSize];
+        EpochRecord storage p = ring[epoch % ringSize];
         s.phase = _phaseOf(p, epoch);
         if (s.phase == Phase.None) return s;
         s.setId = p.setId;
@@ -263,13 +273,13 @@ contract EpochOracle is IEpochOracle, EIP712 {
 
     /// @inheritdoc IEpochOracle
     function epochSeed(uint64 epoch) external view returns (bytes32) {
-        Place storage p = ring[epoch % ringSize];
+        EpochRecord storage p = ring[epoch % ringSize];
         return _isOf(p.openedAt, epoch) ? _epochSeed(epoch, p.beacon) : bytes32(0);
     }
 
     /// @inheritdoc IEpochOracle
     function sealOf(uint64 epoch) external view returns (bytes32 sealRoot, uint32 count, uint32 signers, bytes32 rho) {
-        Place storage p = ring[epoch % ringSize];
+        EpochRecord storage p = ring[epoch % ringSize];
         if (!_isOf(p.openedAt, epoch) || p.sealBlock == 0) return (0, 0, 0, 0);
         return (p.sealRoot, p.sealCount, p.sealSigners, p.drawn ? p.rho : bytes32(0));
     }
@@ -278,26 +288,27 @@ contract EpochOracle is IEpochOracle, EIP712 {
     function rewardsOf(
         uint64 epoch
     ) external view returns (bytes32 root, uint256 total, uint40 reportedAt, bool vetoed) {
-        Place storage p = ring[epoch % ringSize];
+        EpochRecord storage p = ring[epoch % ringSize];
         if (!_isReported(p, epoch)) return (0, 0, 0, false);
         return (p.rewardsRoot, p.rewardsTotal, p.reportedAt, p.vetoed);
     }
 
     /// @inheritdoc IEpochOracle
     function lastReport() external view returns (uint128 rewardsTotal, uint64 epoch, bool any) {
-        return (course.rewardsTotal, course.reportedEpoch, course.reported);
+        uint32 next = history.nextReport;
+        return (history.rewardsTotal, next == 0 ? 0 : next - 1, next != 0);
     }
 
     /// @inheritdoc IEpochOracle
     function presence(uint64 epoch) external view returns (uint32 setId, uint32 sealSigners, uint32 reportSigners) {
-        Place storage p = ring[epoch % ringSize];
+        EpochRecord storage p = ring[epoch % ringSize];
         if (!_isOf(p.openedAt, epoch)) return (0, 0, 0);
         return (p.setId, p.sealSigners, _isReported(p, epoch) ? p.reportSigners : 0);
     }
 
     /// @inheritdoc IEpochOracle
     function devicesRootOf(uint64 epoch) public view returns (bytes32) {
-        Place storage p = ring[epoch % ringSize];
+        EpochRecord storage p = ring[epoch % ringSize];
         return _isReported(p, epoch) ? p.devicesRoot : bytes32(0);
     }
 
@@ -329,19 +340,36 @@ contract EpochOracle is IEpochOracle, EIP712 {
             block.timestamp <= epochStart(epoch) + epochLength + proofWindow;
     }
 
-    /// @notice Separator of the domain in which devices and validators sign.
+    /// @inheritdoc IEpochOracle
     function domainSeparator() external view returns (bytes32) {
         return _domainSeparatorV4();
     }
 
+    /// @dev Sets the mark on the report and on all later ones, which went on from it.
+    function _vetoFrom(uint64 epoch) private returns (uint64[] memory vetoedNow) {
+        uint64 end = history.nextReport;
+        vetoedNow = new uint64[](end - epoch);
+        uint256 n;
+        for (uint64 e = epoch; e < end; ++e) {
+            EpochRecord storage p = ring[e % ringSize];
+            if (!_isReported(p, e) || p.vetoed) continue;
+            p.vetoed = true;
+            vetoedNow[n++] = e;
+        }
+        assembly ("memory-safe") {
+            mstore(vetoedNow, n)
+        }
+    }
+
     function _checkRewards(Report calldata r, uint8 seats) private view {
-        (uint256 before, uint48 last) = (course.rewardsTotal, course.reportedEpoch);
-        if (r.epoch <= last && course.reported) revert EpochOracle_OutOfOrder(r.epoch, last);
+        (uint256 before, uint32 next) = (history.rewardsTotal, history.nextReport);
+        if (r.epoch < next) revert EpochOracle_OutOfOrder(r.epoch, next - 1);
         if (r.rewardsTotal < before) revert EpochOracle_RewardsShrank(r.rewardsTotal, before);
+        if (r.rewardsTotal == before) return;
         // Below four seats no fault is tolerated, so nothing new is earned.
-        uint256 limit = seats < REWARDED_SEATS ? before : schedule.scheduleLimit(r.epoch);
-        if (r.rewardsTotal > limit || r.rewardsTotal > type(uint128).max) {
-            revert EpochOracle_RewardsBeyondSchedule(r.rewardsTotal, limit);
+        uint256 limit = seats < REWARDED_SEATS ? before : before + schedule.emissionOf(r.epoch);
+        if (r.rewardsTotal > limit || r.rewardsTotal > type(uint96).max) {
+            revert EpochOracle_RewardsBeyondEmission(r.rewardsTotal, limit);
         }
     }
 
@@ -352,7 +380,7 @@ contract EpochOracle is IEpochOracle, EIP712 {
 
     function _sealDigest(
         uint64 epoch,
-        Place storage p,
+        EpochRecord storage p,
         uint32 round,
         bytes32 sealRoot,
         uint32 count
@@ -365,20 +393,20 @@ contract EpochOracle is IEpochOracle, EIP712 {
         return OracleTypes.epochSeed(address(this), epoch, beacon);
     }
 
-    function _placeIn(uint64 epoch, Phase expected) private view returns (Place storage p) {
+    function _recordIn(uint64 epoch, Phase expected) private view returns (EpochRecord storage p) {
         p = ring[epoch % ringSize];
         Phase phase = _phaseOf(p, epoch);
         if (phase != expected) revert EpochOracle_WrongPhase(epoch, phase);
     }
 
-    function _phaseOf(Place storage p, uint64 epoch) private view returns (Phase) {
+    function _phaseOf(EpochRecord storage p, uint64 epoch) private view returns (Phase) {
         if (!_isOf(p.openedAt, epoch)) return Phase.None;
         if (p.voided) return Phase.Void;
         if (p.drawn) return _isReported(p, epoch) ? Phase.Reported : Phase.Drawn;
         return p.sealBlock != 0 ? Phase.Sealed : Phase.Open;
     }
 
-    function _isReported(Place storage p, uint64 epoch) private view returns (bool) {
+    function _isReported(EpochRecord storage p, uint64 epoch) private view returns (bool) {
         return p.reportedEpoch == epoch && p.reportedAt != 0;
     }
 

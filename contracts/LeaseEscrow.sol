@@ -7,7 +7,7 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 
 import {IDeviceRegistry} from "./interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "./interfaces/IEpochOracle.sol";
-import {ILeaseEscrow} from "./interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "./interfaces/IFormerEscrow.sol";
 import {OfferBook} from "./lease/OfferBook.sol";
 import {LeaseBook} from "./lease/LeaseBook.sol";
 import {Treasury} from "./lease/Treasury.sol";
@@ -52,7 +52,7 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
         epochLength = t.epochLength;
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function open(
         Offer calldata offer,
         bytes calldata signature,
@@ -64,7 +64,7 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
         return _open(offer, signature, deposit, leaf, proof, minScore);
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function openWithPermit(
         Offer calldata offer,
         bytes calldata signature,
@@ -90,14 +90,14 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
         return _open(offer, signature, deposit, leaf, proof, minScore);
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function cancel(uint256 leaseId) external {
         Row storage l = _renterLease(leaseId, Status.Pending);
         l.cancelled = true;
         emit LeaseCancelled(leaseId, l.deposit);
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function start(
         uint256 leaseId,
         bytes32 resultRoot,
@@ -124,7 +124,7 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
         if (bond != 0) _take(_tokenAt(l.tokenIndex), msg.sender, bond);
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function topUp(uint256 leaseId, uint128 amount) external nonReentrant {
         Row storage l = _renterLease(leaseId, Status.Active);
         uint40 stop = _stopOf(l);
@@ -140,7 +140,7 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
         _take(_tokenAt(l.tokenIndex), msg.sender, amount);
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function end(uint256 leaseId) external {
         Row storage l = _inStatus(leaseId, Status.Active);
         bool byRenter = msg.sender == l.renter;
@@ -164,7 +164,7 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
         emit LeaseEnded(leaseId, msg.sender, stop, forfeited);
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function claim(uint256 leaseId, address receiver) external nonReentrant returns (uint256 amount) {
         Row storage l = _due(leaseId, receiver);
         if (msg.sender != l.provider) revert LeaseEscrow_NotParty(leaseId, msg.sender);
@@ -182,7 +182,7 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
         _pay(token, receiver, amount);
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function refund(uint256 leaseId, address receiver) external nonReentrant returns (uint256 amount) {
         Row storage l = _due(leaseId, receiver);
         if (msg.sender != l.renter) revert LeaseEscrow_NotParty(leaseId, msg.sender);
@@ -193,7 +193,7 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
         _pay(_tokenAt(l.tokenIndex), receiver, amount);
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function returnBond(uint256 leaseId, address receiver) external nonReentrant returns (uint256 amount) {
         Row storage l = _due(leaseId, receiver);
         if (msg.sender != l.provider) revert LeaseEscrow_NotParty(leaseId, msg.sender);
@@ -206,7 +206,7 @@ contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
         _pay(_tokenAt(l.tokenIndex), receiver, amount);
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function refundDowntime(uint256 leaseId, IEpochOracle.DeviceLeaf calldata leaf, bytes32[] calldata proof) external {
         Row storage l = leases[leaseId];
         if (l.start == 0) revert LeaseEscrow_WrongStatus(leaseId, _statusOf(l));

@@ -8,9 +8,11 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {NetworkToken} from "./NetworkToken.sol";
 import {IEpochOracle} from "./interfaces/IEpochOracle.sol";
 import {IStakeManager} from "./interfaces/IStakeManager.sol";
+import {ITimelock} from "./interfaces/ITimelock.sol";
 
 /// @title Stakes of providers and validators
 /// @dev The token is the network's own, which neither charges fees nor calls back; still, effects come before interactions.
+/// What the contract holds is the sum of all active and pending stake, of slashes on hold, and of bounties not collected.
 contract StakeManager is IStakeManager, AccessManaged {
     using SafeERC20 for IERC20;
 
@@ -20,12 +22,23 @@ contract StakeManager is IStakeManager, AccessManaged {
     address public immutable deviceRegistry;
     address public immutable validatorSet;
     address public immutable fraudProofs;
+
+    /// @inheritdoc IStakeManager
     uint40 public immutable unbondingPeriod;
 
-    /// @notice Share of a slash that the reporter gets; the rest is burned.
+    /// @inheritdoc IStakeManager
+    uint40 public immutable slashHold;
+
+    /// @inheritdoc IStakeManager
     uint16 public bountyBps;
 
+    /// @inheritdoc IStakeManager
+    uint256 public heldSlashCount;
+
     mapping(address account => Account) private accounts;
+    mapping(uint256 heldId => HeldSlash) private heldSlashes;
+
+    /// @inheritdoc IStakeManager
     mapping(address reporter => uint256) public bountyOf;
 
     modifier onlyReserver() {
@@ -38,7 +51,17 @@ contract StakeManager is IStakeManager, AccessManaged {
         _;
     }
 
-    /// @param answerWindow that of FraudProofs, in seconds.
+    /// @param authority who may change what
+    /// @param token_ the network's token
+    /// @param deviceRegistry_ reserves and releases for devices
+    /// @param validatorSet_ reserves and releases for seats
+    /// @param fraudProofs_ slashes
+    /// @param oracle whose deadlines and proof window the unbonding period outlasts
+    /// @param timelock whose longest delay the hold outlasts
+    /// @param answerWindow that of OpeningDemands, in seconds
+    /// @param unbondingPeriod_ seconds between asking stake back and withdrawing it
+    /// @param slashHold_ seconds for which a slash is held
+    /// @param bountyBps_ the reporter's share, in hundredths of a percent
     constructor(
         address authority,
         NetworkToken token_,
@@ -46,12 +69,15 @@ contract StakeManager is IStakeManager, AccessManaged {
         address validatorSet_,
         address fraudProofs_,
         IEpochOracle oracle,
+        ITimelock timelock,
         uint40 answerWindow,
         uint40 unbondingPeriod_,
+        uint40 slashHold_,
         uint16 bountyBps_
     ) AccessManaged(authority) {
         IEpochOracle.Timing memory t = oracle.timing();
-        // A fault of the last second of an epoch must still find the stake when the last proof or demand runs out.
+        // What a fault can still take is reserved and cannot be asked back. Beside that, whoever leaves waits until the last
+        // epoch in which it took part can no longer be proven against.
         uint256 needed = uint256(t.epochLength) +
             t.openBy +
             t.sealBy +
@@ -60,11 +86,15 @@ contract StakeManager is IStakeManager, AccessManaged {
             t.proofWindow +
             answerWindow;
         if (unbondingPeriod_ <= needed) revert StakeManager_UnbondingTooShort(unbondingPeriod_, needed);
+        // Within the hold governance must be able to give a slash back, whatever its delay will be by then.
+        needed = timelock.longestDelay();
+        if (slashHold_ <= needed) revert StakeManager_HoldTooShort(slashHold_, needed);
         token = token_;
         deviceRegistry = deviceRegistry_;
         validatorSet = validatorSet_;
         fraudProofs = fraudProofs_;
         unbondingPeriod = unbondingPeriod_;
+        slashHold = slashHold_;
         _setBounty(bountyBps_);
     }
 
@@ -111,7 +141,6 @@ contract StakeManager is IStakeManager, AccessManaged {
         amount = a.pending;
         if (amount == 0) revert StakeManager_NoWithdrawal(msg.sender);
         if (block.timestamp < a.unlockAt) revert StakeManager_StillLocked(msg.sender, a.unlockAt, block.timestamp);
-        if (a.openDemands != 0) revert StakeManager_DemandOpen(msg.sender, a.openDemands);
         a.pending = 0;
         a.unlockAt = 0;
         emit Withdrawn(msg.sender, receiver, amount);
@@ -136,36 +165,45 @@ contract StakeManager is IStakeManager, AccessManaged {
     }
 
     /// @inheritdoc IStakeManager
-    function slash(
-        address who,
-        uint128 amount,
-        address reporter
-    ) external onlyFraudProofs returns (uint256 taken, uint256 bounty) {
-        Account storage a = accounts[who];
-        uint128 fromActive = amount < a.active ? amount : a.active;
-        uint128 rest = amount - fromActive;
-        uint128 fromPending = rest < a.pending ? rest : a.pending;
-        a.active -= fromActive;
-        a.pending -= fromPending;
-        taken = uint256(fromActive) + fromPending;
+    function slash(address owner, uint128 amount, address reporter) external onlyFraudProofs returns (uint256 heldId) {
+        if (amount == 0) revert StakeManager_ZeroAmount();
+        Account storage a = accounts[owner];
+        uint256 free = _free(a);
+        if (amount > free) revert StakeManager_InsufficientStake(owner, free, amount);
+        a.active -= amount;
         // Rounded down, so that whoever reports himself never loses less than the burned share.
-        bounty = (taken * bountyBps) / 10_000;
-        bountyOf[reporter] += bounty;
-        emit Slashed(who, taken, bounty, reporter);
-        token.burn(taken - bounty);
+        uint128 bounty = uint128((uint256(amount) * bountyBps) / 10_000);
+        uint40 heldUntil = uint40(block.timestamp) + slashHold;
+        heldId = ++heldSlashCount;
+        heldSlashes[heldId] = HeldSlash({
+            owner: owner,
+            heldUntil: heldUntil,
+            status: HeldStatus.Held,
+            reporter: reporter,
+            amount: amount,
+            bounty: bounty
+        });
+        emit SlashHeld(heldId, owner, amount, bounty, reporter, heldUntil);
     }
 
     /// @inheritdoc IStakeManager
-    function openDemand(address who) external onlyFraudProofs {
-        uint32 open = ++accounts[who].openDemands;
-        emit DemandOpened(who, open);
+    function settleSlash(uint256 heldId) external {
+        HeldSlash storage h = _held(heldId);
+        if (block.timestamp < h.heldUntil) revert StakeManager_StillHeld(heldId, h.heldUntil, block.timestamp);
+        h.status = HeldStatus.Settled;
+        uint256 bounty = h.bounty;
+        uint256 burned = h.amount - bounty;
+        bountyOf[h.reporter] += bounty;
+        emit SlashSettled(heldId, h.reporter, bounty, burned);
+        token.burn(burned);
     }
 
     /// @inheritdoc IStakeManager
-    function closeDemand(address who) external onlyFraudProofs {
-        Account storage a = accounts[who];
-        if (a.openDemands == 0) revert StakeManager_NoDemand(who);
-        emit DemandClosed(who, --a.openDemands);
+    function restoreSlash(uint256 heldId) external restricted {
+        HeldSlash storage h = _held(heldId);
+        h.status = HeldStatus.Restored;
+        accounts[h.owner].active += h.amount;
+        emit SlashRestored(heldId, h.owner, h.amount);
     }
 
     /// @inheritdoc IStakeManager
@@ -178,7 +216,7 @@ contract StakeManager is IStakeManager, AccessManaged {
         IERC20(token).safeTransfer(receiver, amount);
     }
 
-    /// @notice Sets the reporter's share of slashes to come. Governance only.
+    /// @inheritdoc IStakeManager
     function setBounty(uint16 bountyBps_) external restricted {
         _setBounty(bountyBps_);
     }
@@ -193,6 +231,11 @@ contract StakeManager is IStakeManager, AccessManaged {
         return _free(accounts[who]);
     }
 
+    /// @inheritdoc IStakeManager
+    function heldSlash(uint256 heldId) external view returns (HeldSlash memory) {
+        return heldSlashes[heldId];
+    }
+
     function _deposit(address who, uint128 amount) private {
         if (amount == 0) revert StakeManager_ZeroAmount();
         if (who == address(0)) revert StakeManager_ZeroAddress();
@@ -203,9 +246,14 @@ contract StakeManager is IStakeManager, AccessManaged {
         IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
     }
 
-    /// @dev A slash can leave less than what is reserved; then nothing is free.
+    /// @dev Nothing lowers `active` below `reserved`: a request and a slash take from what is free only.
     function _free(Account storage a) private view returns (uint256) {
-        return a.active > a.reserved ? a.active - a.reserved : 0;
+        return a.active - a.reserved;
+    }
+
+    function _held(uint256 heldId) private view returns (HeldSlash storage h) {
+        h = heldSlashes[heldId];
+        if (h.status != HeldStatus.Held) revert StakeManager_NotHeld(heldId, h.status);
     }
 
     function _setBounty(uint16 bountyBps_) private {

@@ -18,7 +18,8 @@ from ape.cli import ConnectedProviderCommand
 
 from scripts._deployment.checks import differences
 from scripts._deployment.execution import chain_id
-from scripts._deployment.parameters import BadParameters, load, network_of, refuse_placeholders
+from scripts._deployment.files import load, network_of, refuse_placeholders
+from scripts._deployment.parameters import BadParameters
 
 
 @click.command(cls=ConnectedProviderCommand)

@@ -16,7 +16,8 @@ import click
 from ape.cli import ConnectedProviderCommand
 
 from scripts._deployment.execution import DeploymentFailed, chain_id, deploy
-from scripts._deployment.parameters import BadParameters, load, network_of
+from scripts._deployment.files import load, network_of
+from scripts._deployment.parameters import BadParameters
 
 LOCAL_CHAIN = 31337
 

@@ -61,8 +61,8 @@ async def on_offer(net: Network) -> str:
     async with asyncio.timeout(net.plan.patience(OFFER_SECONDS)):
         while True:
             net.processes.check()
-            found = json.loads(await net.assay(RENTER, "search", "-o", "json", reads_only=True))["devices"]
-            if found:
+            alone = await net.assay(RENTER, "search", "--gpus", "1", "-o", "json", reads_only=True)
+            if found := json.loads(alone)["devices"]:
                 return str(found[0]["deviceId"])
             await asyncio.sleep(LOOK_SECONDS)
 

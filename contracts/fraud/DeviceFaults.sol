@@ -4,8 +4,9 @@ pragma solidity ^0.8.30;
 import {IDeviceRegistry} from "../interfaces/IDeviceRegistry.sol";
 import {IFraudProofs} from "../interfaces/IFraudProofs.sol";
 import {CommittedWork} from "../libraries/CommittedWork.sol";
-import {OracleTypes} from "../libraries/OracleTypes.sol";
 import {CompactSignature} from "../libraries/CompactSignature.sol";
+import {DeviceJob} from "../libraries/DeviceJob.sol";
+import {OracleTypes} from "../libraries/OracleTypes.sol";
 import {ProofLedger} from "./ProofLedger.sol";
 
 /// @title Faults that a device signed
@@ -15,9 +16,9 @@ abstract contract DeviceFaults is ProofLedger {
         Commitment calldata c,
         Round calldata round,
         Element calldata element,
-        bytes32 salt
+        bytes32
     ) external {
-        _reveal(Kind.WrongElement, 9, 0x180, salt);
+        _reveal();
         (IDeviceRegistry.Profile memory p, , bytes32 seed) = _signedJob(c);
         (int32 claimed, int32 correct) = _wrongElement(p, c.resultRoot, seed, round, element);
         emit WrongElementShown(c.deviceId, c.epoch, round.t, element.i, element.j, claimed, correct);
@@ -25,8 +26,8 @@ abstract contract DeviceFaults is ProofLedger {
     }
 
     /// @inheritdoc IFraudProofs
-    function proveBrokenChain(Commitment calldata c, Round[] calldata rounds, bytes32 salt) external {
-        _reveal(Kind.BrokenChain, 8, 0x80, salt);
+    function proveBrokenChain(Commitment calldata c, Round[] calldata rounds, bytes32) external {
+        _reveal();
         (IDeviceRegistry.Profile memory p, uint32 profileId, bytes32 seed) = _signedJob(c);
         bytes32 first = CommittedWork.firstSeed(seed, c.deviceId, profileId, c.nonceRoot);
         _checkBroken(p, c.resultRoot, first, rounds);
@@ -34,8 +35,8 @@ abstract contract DeviceFaults is ProofLedger {
     }
 
     /// @inheritdoc IFraudProofs
-    function proveTwoCommitments(Commitment calldata a, Commitment calldata b, bytes32 salt) external {
-        _reveal(Kind.TwoCommitments, 14, 0x0, salt);
+    function proveTwoCommitments(Commitment calldata a, Commitment calldata b, bytes32) external {
+        _reveal();
         if (a.deviceId != b.deviceId || a.epoch != b.epoch) revert FraudProofs_OtherResult(b.deviceId, a.deviceId);
         bytes32 structHash = _commitmentHash(a);
         if (structHash == _commitmentHash(b)) revert FraudProofs_SameCommitment(structHash);
@@ -73,27 +74,14 @@ abstract contract DeviceFaults is ProofLedger {
     /// @dev Checks that the device signed this commitment for the job that the chain knows, in a provable epoch.
     function _signedJob(
         Commitment calldata c
-    ) internal view returns (IDeviceRegistry.Profile memory p, uint32 profileId, bytes32 seed) {
+    ) private view returns (IDeviceRegistry.Profile memory p, uint32 profileId, bytes32 seed) {
         address deviceKey;
-        (p, profileId, deviceKey, seed) = _jobOf(c.deviceId, c.epoch, c.jobHash);
+        (p, profileId, deviceKey, seed) = DeviceJob.find(oracle, deviceRegistry, c.deviceId, c.epoch, c.jobHash);
         address recovered = CompactSignature.recover(_oracleDigest(_commitmentHash(c)), c.r, c.vs);
         if (recovered != deviceKey) revert FraudProofs_BadSignature(deviceKey, recovered);
     }
 
-    /// @dev Profile, key and epoch seed of a device's job, where `jobHash` is that job's.
-    function _jobOf(
-        bytes32 deviceId,
-        uint64 epoch,
-        bytes32 jobHash
-    ) internal view returns (IDeviceRegistry.Profile memory p, uint32 profileId, address deviceKey, bytes32 seed) {
-        bytes32 expected;
-        seed = _provableSeed(epoch);
-        (p, profileId, , deviceKey, expected) = deviceRegistry.jobOf(deviceId, seed);
-        if (profileId == 0) revert FraudProofs_UnknownDevice(deviceId);
-        if (jobHash != expected) revert FraudProofs_JobMismatch(jobHash, expected);
-    }
-
-    function _commitmentHash(Commitment calldata c) internal pure returns (bytes32) {
+    function _commitmentHash(Commitment calldata c) private pure returns (bytes32) {
         return keccak256(abi.encode(OracleTypes.COMMITMENT, c.epoch, c.jobHash, c.deviceId, c.nonceRoot, c.resultRoot));
     }
 }

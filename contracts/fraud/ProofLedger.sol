@@ -9,17 +9,24 @@ import {IValidatorSet} from "../interfaces/IValidatorSet.sol";
 import {OracleTypes} from "../libraries/OracleTypes.sol";
 
 /// @title What every proof shares: commit and reveal, nullifiers, the slash
+/// @dev What is called from here is the network's own and calls nobody else's code; still, nullifiers are written first.
 abstract contract ProofLedger is IFraudProofs {
+    /// @notice Blocks between a commitment and the first block in which its proof is taken.
+    /// @dev Whoever sees a proof on its way can commit in the next block at the earliest, and then must wait as long again.
+    uint256 public constant REVEAL_DELAY = 2;
+
     IEpochOracle public immutable oracle;
     IDeviceRegistry public immutable deviceRegistry;
     IStakeManager public immutable stakeManager;
     IValidatorSet public immutable validatorSet;
+    address public immutable openingDemands;
 
-    /// @notice Blocks after which a commitment is worth nothing.
+    /// @inheritdoc IFraudProofs
     uint32 public immutable commitLifetime;
 
-    /// @notice Block of each commitment.
+    /// @inheritdoc IFraudProofs
     mapping(bytes32 commitHash => uint256) public committedAt;
+
     mapping(bytes32 nullifier => bool) private nullified;
 
     constructor(
@@ -27,13 +34,17 @@ abstract contract ProofLedger is IFraudProofs {
         IDeviceRegistry deviceRegistry_,
         IStakeManager stakeManager_,
         IValidatorSet validatorSet_,
+        address openingDemands_,
         uint32 commitLifetime_
     ) {
-        if (commitLifetime_ < 2) revert FraudProofs_BadBound("commitLifetime", commitLifetime_, 2);
+        if (commitLifetime_ <= REVEAL_DELAY) {
+            revert FraudProofs_BadBound("commitLifetime", commitLifetime_, REVEAL_DELAY + 1);
+        }
         oracle = oracle_;
         deviceRegistry = deviceRegistry_;
         stakeManager = stakeManager_;
         validatorSet = validatorSet_;
+        openingDemands = openingDemands_;
         commitLifetime = commitLifetime_;
     }
 
@@ -46,79 +57,63 @@ abstract contract ProofLedger is IFraudProofs {
     }
 
     /// @inheritdoc IFraudProofs
-    function commitHashOf(address reporter, Kind kind, bytes32 proofHash, bytes32 salt) public pure returns (bytes32) {
-        return keccak256(abi.encode(reporter, kind, proofHash, salt));
+    function convictWithheld(bytes32 deviceId, uint64 epoch, address reporter) external {
+        if (msg.sender != openingDemands) revert FraudProofs_NotOpeningDemands(msg.sender);
+        _slashDevice(Kind.WithheldOpening, deviceId, epoch, reporter);
     }
 
     /// @inheritdoc IFraudProofs
-    function proven(Kind kind, bytes32 subject, uint64 epoch) public view returns (bool) {
-        return nullified[keccak256(abi.encode(kind, subject, epoch))];
+    function commitHashOf(address reporter, bytes calldata proofCall) public pure returns (bytes32) {
+        return keccak256(abi.encode(reporter, keccak256(proofCall)));
     }
 
-    /// @dev Spends the caller's commitment to this very proof.
-    /// @param words of the arguments' heads before the salt. @param dynamic a bit for each of them that is an offset.
-    function _reveal(Kind kind, uint256 words, uint256 dynamic, bytes32 salt) internal {
-        bytes32 commitHash = commitHashOf(msg.sender, kind, _argumentsHash(words, dynamic), salt);
+    /// @inheritdoc IFraudProofs
+    function proven(Kind kind, bytes32 subject, uint64 epoch) external view returns (bool) {
+        return nullified[_nullifier(kind, subject, epoch)];
+    }
+
+    /// @dev Spends the caller's commitment to this very call: what was committed to is its calldata, byte for byte, the salt
+    /// in it, so that no encoding of the arguments has to be made again.
+    function _reveal() internal {
+        bytes32 commitHash = commitHashOf(msg.sender, msg.data);
         uint256 at = committedAt[commitHash];
         if (at == 0) revert FraudProofs_NotCommitted(commitHash);
-        if (block.number <= at) revert FraudProofs_RevealTooEarly(at, block.number);
+        if (block.number < at + REVEAL_DELAY) revert FraudProofs_RevealTooEarly(at, block.number);
         if (block.number > at + commitLifetime) revert FraudProofs_CommitExpired(at, block.number);
         delete committedAt[commitHash];
     }
 
-    /// @dev keccak256(abi.encode(arguments without the salt)), taken from the calldata: encoding again costs more gas and
-    /// code than copying, leaving out the salt's word and moving the offsets by it.
-    function _argumentsHash(uint256 words, uint256 dynamic) private pure returns (bytes32 hash) {
-        assembly ("memory-safe") {
-            let head := mul(words, 32)
-            let free := mload(0x40)
-            let rest := sub(calldatasize(), add(head, 36))
-            calldatacopy(free, 4, head)
-            calldatacopy(add(free, head), add(head, 36), rest)
-            for {
-                let at := free
-            } dynamic {
-                at := add(at, 32)
-            } {
-                if and(dynamic, 1) {
-                    mstore(at, sub(mload(at), 32))
-                }
-                dynamic := shr(1, dynamic)
-            }
-            hash := keccak256(free, add(head, rest))
-        }
-    }
-
-    /// @dev Seed of an epoch that can still be proven against.
-    function _provableSeed(uint64 epoch) internal view returns (bytes32 seed) {
-        seed = oracle.epochSeed(epoch);
-        if (seed == 0 || !oracle.provable(epoch)) revert FraudProofs_NotProvable(epoch);
-    }
-
     function _nullify(Kind kind, bytes32 subject, uint64 epoch) internal {
-        bytes32 nullifier = keccak256(abi.encode(kind, subject, epoch));
+        bytes32 nullifier = _nullifier(kind, subject, epoch);
         if (nullified[nullifier]) revert FraudProofs_AlreadyProven(kind, subject, epoch);
         nullified[nullifier] = true;
     }
 
-    /// @dev The device's stake, whole; the device leaves the market.
+    /// @dev What the device has reserved; the device leaves the market. Reverts where it does not answer for the epoch or
+    /// has been slashed before, for whatever.
     function _slashDevice(Kind kind, bytes32 deviceId, uint64 epoch, address reporter) internal {
         _nullify(kind, deviceId, epoch);
-        (address provider, uint128 stake) = deviceRegistry.markSlashed(deviceId);
-        (uint256 taken, ) = stakeManager.slash(provider, stake, reporter);
-        emit FaultProven(kind, deviceId, epoch, provider, taken, reporter);
+        (address provider, uint128 stake) = deviceRegistry.markSlashed(deviceId, epoch);
+        uint256 heldId = stakeManager.slash(provider, stake, reporter);
+        emit FaultProven(kind, deviceId, epoch, provider, stake, heldId, reporter);
     }
 
-    /// @dev The seat's stake, whole; the seat leaves the sets to come.
-    function _slashSeat(Kind kind, address account, uint64 epoch, address reporter) internal {
+    /// @dev What the seat has reserved; the seat leaves the sets to come. Reverts where nothing is left of it: the account's
+    /// other stake, and what it put down for a seat with another signer, are no part of this one.
+    function _slashSeat(Kind kind, address account, address signer, uint64 epoch, address reporter) internal {
         bytes32 subject = bytes32(uint256(uint160(account)));
         _nullify(kind, subject, epoch);
-        (uint256 taken, ) = stakeManager.slash(account, validatorSet.markSlashed(account), reporter);
-        emit FaultProven(kind, subject, epoch, account, taken, reporter);
+        uint128 stake = validatorSet.markSlashed(account, signer);
+        uint256 heldId = stakeManager.slash(account, stake, reporter);
+        emit FaultProven(kind, subject, epoch, account, stake, heldId, reporter);
     }
 
     /// @dev Digest in EpochOracle's domain.
     function _oracleDigest(bytes32 structHash) internal view returns (bytes32) {
         return OracleTypes.digest(OracleTypes.domain(address(oracle)), structHash);
+    }
+
+    function _nullifier(Kind kind, bytes32 subject, uint64 epoch) private pure returns (bytes32) {
+        return keccak256(abi.encode(kind, subject, epoch));
     }
 }

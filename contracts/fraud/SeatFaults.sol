@@ -4,14 +4,15 @@ pragma solidity ^0.8.30;
 import {IDeviceRegistry} from "../interfaces/IDeviceRegistry.sol";
 import {IFraudProofs} from "../interfaces/IFraudProofs.sol";
 import {CommittedWork} from "../libraries/CommittedWork.sol";
+import {CompactSignature} from "../libraries/CompactSignature.sol";
+import {DeviceJob} from "../libraries/DeviceJob.sol";
 import {OracleTypes} from "../libraries/OracleTypes.sol";
 import {PositionalMerkle} from "../libraries/PositionalMerkle.sol";
-import {CompactSignature} from "../libraries/CompactSignature.sol";
+import {SealedLeaf} from "../libraries/SealedLeaf.sol";
 import {DeviceFaults} from "./DeviceFaults.sol";
-import {SealedLeaves} from "./SealedLeaves.sol";
 
 /// @title Faults that one seat signed
-abstract contract SeatFaults is DeviceFaults, SealedLeaves {
+abstract contract SeatFaults is DeviceFaults {
     uint16 private constant PASSED = 1;
 
     /// @inheritdoc IFraudProofs
@@ -22,16 +23,16 @@ abstract contract SeatFaults is DeviceFaults, SealedLeaves {
         uint32 seat,
         SignedContent calldata a,
         SignedContent calldata b,
-        bytes32 salt
+        bytes32
     ) external {
-        _reveal(Kind.TwoStatements, 6, 0x30, salt);
+        _reveal();
         (address account, address signer, uint32 setId) = _seatOf(epoch, seat);
         bytes32 first = _statementDigest(what, epoch, setId, round, a.content);
         bytes32 second = _statementDigest(what, epoch, setId, round, b.content);
         if (first == second) revert FraudProofs_SameStatement(first);
         _checkSigner(first, signer, a.r, a.vs);
         _checkSigner(second, signer, b.r, b.vs);
-        _slashSeat(Kind.TwoStatements, account, epoch, msg.sender);
+        _slashSeat(Kind.TwoStatements, account, signer, epoch, msg.sender);
     }
 
     /// @inheritdoc IFraudProofs
@@ -40,16 +41,16 @@ abstract contract SeatFaults is DeviceFaults, SealedLeaves {
         uint32 q,
         Round calldata round,
         Element calldata element,
-        bytes32 salt
+        bytes32
     ) external {
-        _reveal(Kind.FalsePass, 4, 0xd, salt);
-        (address account, bytes32 rho) = _checkPassed(observed);
+        _reveal();
+        (address account, address signer, bytes32 rho) = _checkPassed(observed);
         bytes32 seed = oracle.epochSeed(observed.epoch);
         (IDeviceRegistry.Profile memory p, uint32 profileId, , , ) = deviceRegistry.jobOf(observed.deviceId, seed);
         if (profileId == 0) revert FraudProofs_UnknownDevice(observed.deviceId);
         _checkSampled(p, rho, observed.deviceId, q, round.t, element.i);
         _wrongElement(p, observed.resultRoot, seed, round, element);
-        _slashSeat(Kind.FalsePass, account, observed.epoch, msg.sender);
+        _slashSeat(Kind.FalsePass, account, signer, observed.epoch, msg.sender);
     }
 
     /// @inheritdoc IFraudProofs
@@ -57,22 +58,24 @@ abstract contract SeatFaults is DeviceFaults, SealedLeaves {
         Observed calldata observed,
         Sealed calldata sealed_,
         Round[] calldata rounds,
-        bytes32 salt
+        bytes32
     ) external {
-        _reveal(Kind.FalsePass, 3, 0x7, salt);
-        (address account, ) = _checkPassed(observed);
-        _checkSealed(observed.epoch, sealed_);
+        _reveal();
+        (address account, address signer, ) = _checkPassed(observed);
+        SealedLeaf.check(oracle, observed.epoch, sealed_);
         if (sealed_.deviceId != observed.deviceId || sealed_.resultRoot != observed.resultRoot) {
             revert FraudProofs_OtherResult(sealed_.resultRoot, observed.resultRoot);
         }
-        (IDeviceRegistry.Profile memory p, uint32 profileId, , bytes32 seed) = _jobOf(
+        (IDeviceRegistry.Profile memory p, uint32 profileId, , bytes32 seed) = DeviceJob.find(
+            oracle,
+            deviceRegistry,
             sealed_.deviceId,
             observed.epoch,
             sealed_.jobHash
         );
         bytes32 first = CommittedWork.firstSeed(seed, sealed_.deviceId, profileId, sealed_.nonceRoot);
         _checkBroken(p, sealed_.resultRoot, first, rounds);
-        _slashSeat(Kind.FalsePass, account, observed.epoch, msg.sender);
+        _slashSeat(Kind.FalsePass, account, signer, observed.epoch, msg.sender);
     }
 
     function _checkSampled(
@@ -88,8 +91,7 @@ abstract contract SeatFaults is DeviceFaults, SealedLeaves {
     }
 
     /// @dev Reverts unless the seat itself signed that the device passed, in a provable epoch that was drawn.
-    function _checkPassed(Observed calldata o) private view returns (address account, bytes32 rho) {
-        address signer;
+    function _checkPassed(Observed calldata o) private view returns (address account, address signer, bytes32 rho) {
         uint32 setId;
         (account, signer, setId) = _seatOf(o.epoch, o.seat);
         rho = _rhoOf(o.epoch);
@@ -133,7 +135,7 @@ abstract contract SeatFaults is DeviceFaults, SealedLeaves {
 
     /// @dev Seat of the set that the epoch was opened with; reverts unless the epoch is provable.
     function _seatOf(uint64 epoch, uint32 seat) private view returns (address account, address signer, uint32 setId) {
-        _provableSeed(epoch);
+        DeviceJob.provableSeed(oracle, epoch);
         (setId, , ) = oracle.presence(epoch);
         (account, signer) = validatorSet.seatAt(setId, seat);
         if (account == address(0)) revert FraudProofs_UnknownSeat(setId, seat);

@@ -7,12 +7,17 @@ import {IRewardsDistributor} from "../interfaces/IRewardsDistributor.sol";
 import {PausableEntry} from "./PausableEntry.sol";
 
 /// @title Who may change what
+/// @author The Assay contributors
 /// @notice The timelock is the only administrator from the first block on, and whatever is restricted is its; the guardian
 /// may pause entry and veto a rewards root. The deployer never holds a role.
 contract Authority is AccessManager {
+    /// @notice Number of the guardian's role.
     uint64 public constant GUARDIAN = 1;
 
-    /// @param pausable the contracts whose entry the guardian may pause.
+    /// @param timelock Whose everything is that is restricted and not the guardian's.
+    /// @param guardian Who may pause entry and veto.
+    /// @param pausable The contracts whose entry it may pause.
+    /// @param distributor The contract whose rewards roots it may veto.
     constructor(
         address timelock,
         address guardian,

@@ -2,206 +2,407 @@
 pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "./IEpochOracle.sol";
+import {ILeaseErrors} from "./ILeaseErrors.sol";
+import {ITreasury} from "./ITreasury.sol";
 
 /// @title Leases: money held, streamed by the second, paid out by pull
-/// @notice Offers are signed, not stored. A pending lease holds the renter's money, not the device; it becomes active
-/// when the provider brings the renter's signature that the handover proof convinced.
-interface ILeaseEscrow {
-    enum Status {
-        None,
-        Pending,
-        Active,
-        Ended,
-        Cancelled
-    }
-
-    /// @dev `rate` in base units of the token x 1e18 a second. `renter` zero: anyone; else a private quote.
+/// @notice Offers are signed, not stored, and are for one to sixteen devices of one provider, leased together or not at all.
+/// A pending lease holds the renter's money, not the devices; it becomes active when the provider or its operator brings the
+/// renter's signature that the handover proofs convinced.
+/// @dev Of a lease's money (deposit + bond) the provider is due: stream - downtimeRefund, and bond - forfeited - forfeitable;
+/// the renter: deposit - stream + downtimeRefund + forfeited; the network: forfeitable. They always sum to deposit + bond.
+interface ILeaseEscrow is ITreasury, ILeaseErrors {
+    /// @notice What a provider, or an operator of its, signs. EIP-712: `Offer(address provider,address operator,
+    /// bytes32[] deviceIds,address token,uint128 rate,uint40 minDuration,uint40 maxDuration,uint40 validUntil,uint64 nonce,
+    /// address renter,uint32 notice)`, without the spaces.
     struct Offer {
         address provider;
-        bytes32 deviceId;
-        address token;
-        uint128 rate;
-        uint40 minDuration;
-        uint40 maxDuration;
-        uint40 validUntil;
-        uint64 nonce;
-        address renter;
+        address operator; // who signs; zero: the provider
+        bytes32[] deviceIds; // 1 to 16, strictly ascending
+        address token; // of stream and bond
+        uint128 rate; // of all devices together: base units x 1e18 a second
+        uint40 minDuration; // seconds; the bond is what they cost
+        uint40 maxDuration; // seconds; at least minDuration, below 2^32
+        uint40 validUntil; // last second in which a lease can be opened
+        uint64 nonce; // not below the signer's floor of any of the devices
+        address renter; // zero: anyone; else a private quote
+        uint32 notice; // seconds from giveNotice until the provider may end for nothing; zero: never, else at least 60
     }
 
+    /// @notice An ERC-2612 permit for the deposit, signed by a key (64 or 65 bytes) or for a contract wallet.
     struct Permit {
-        uint256 deadline;
-        uint8 v;
-        bytes32 r;
-        bytes32 s;
+        uint256 deadline; // last second in which the token takes it
+        bytes signature; // 65 bytes of a key; or what the wallet's isValidSignature asks for
     }
 
+    /// @notice Terms of the escrow, fixed at its deployment, the fee excepted.
+    struct Terms {
+        uint40 holdback; // seconds for which what streams cannot be claimed, so that downtime can be refunded out of it
+        uint40 maxDowntime; // seconds of attested downtime after which the renter leaves free
+        uint32 maxAge; // how many epochs back a passing report may lie for `open`
+        uint16 feeBps; // fee of the first leases
+    }
+
+    /// @notice A lease. Before `start` rate, start, stop, notice, devices and bond are zero: they are in the Offer, which is in
+    /// the LeaseOpened event of the block `openedBlock`.
     struct Lease {
         address renter;
         address provider;
-        bytes32 deviceId;
+        bytes27 offerHash; // first 27 bytes of the Offer's struct hash; zero once cancelled
+        uint40 openedBlock; // zero once cancelled
         address token;
         Status status;
-        uint128 rate;
-        uint40 openedAt;
+        uint128 rate; // base units x 1e18 a second
         uint40 start;
-        uint40 stop; // when the stream ends; moved by topUp and end
-        uint40 endedAt; // when a side ended it, 0 otherwise
+        uint40 stop; // when the stream ends; moved by topUp, end and release
         uint40 minDuration;
         uint40 maxDuration;
-        uint128 deposit; // all that the renter has paid in
-        uint128 bond; // provider's, in the lease's token
-        uint128 claimed; // paid out of the stream, fee included
-        uint128 refunded; // paid back to the renter
-        uint128 downtimeRefund; // the renter's, out of the stream
-        uint128 forfeited; // the renter's, out of the bond
-        uint128 bondReturned; // paid back to the provider
+        uint32 notice;
+        uint40 noticeAt; // when notice was given; zero: it was not
+        uint8 devices; // how many
+        uint96 deposit; // all that the renter has paid in
+        uint96 bond; // the provider's, in the lease's token
+        uint96 claimed; // paid out of the stream, fee included
+        uint96 refunded; // paid back to the renter
+        uint96 downtimeRefund; // the renter's, out of the stream
         uint40 downtime; // seconds attested
-        uint64 nextEpoch; // the first whose downtime may still be refunded
+        uint96 forfeited; // the renter's, out of the bond
+        uint96 forfeitable; // the network's, out of the bond, as it stands now: final `holdback` after the stop
+        bool bondReturned; // whether returnBond has paid
         uint16 feeBps;
+        bool leftEarly; // the renter has left before minDuration, and pays and is measured to `stop` all the same
     }
 
+    /// @notice A renter opened a lease and paid the deposit in.
+    /// @param leaseId its number, from 1
+    /// @param renter who opened it
+    /// @param provider whose devices they are
+    /// @param offerHash struct hash of the offer
+    /// @param offer the offer in full
+    /// @param deposit base units
     event LeaseOpened(
         uint256 indexed leaseId,
         address indexed renter,
         address indexed provider,
-        bytes32 deviceId,
-        address token,
-        uint128 rate,
-        uint128 deposit
+        bytes32 offerHash,
+        Offer offer,
+        uint96 deposit
     );
+
+    /// @notice A pending lease was given up.
+    /// @param leaseId the lease
+    /// @param refund the whole deposit, now refundable
     event LeaseCancelled(uint256 indexed leaseId, uint256 refund);
-    event LeaseStarted(uint256 indexed leaseId, bytes32 resultRoot, uint40 start, uint40 stop, uint128 bond);
-    event LeaseToppedUp(uint256 indexed leaseId, uint128 amount, uint40 stop);
-    event LeaseEnded(uint256 indexed leaseId, address indexed by, uint40 stop, uint256 forfeitedBond);
+
+    /// @notice The stream began and the devices are the renter's.
+    /// @param leaseId the lease
+    /// @param resultRoots root of the handover proof; of several devices the hash of all roots in their order
+    /// @param start the second it began
+    /// @param stop the second it ends, unless a side moves it
+    /// @param bond what the provider put in
+    event LeaseStarted(uint256 indexed leaseId, bytes32 resultRoots, uint40 start, uint40 stop, uint96 bond);
+
+    /// @notice The renter added to the deposit.
+    /// @param leaseId the lease
+    /// @param amount what was added
+    /// @param stop when the stream ends now
+    event LeaseToppedUp(uint256 indexed leaseId, uint96 amount, uint40 stop);
+
+    /// @notice The provider wants its devices back.
+    /// @param leaseId the lease
+    /// @param freeFrom from when on it may end the lease for nothing; the renter may from now on
+    event NoticeGiven(uint256 indexed leaseId, uint40 freeFrom);
+
+    /// @notice A side ended a lease. With a `stop` in the future the renter left early and pays until then.
+    /// @param leaseId the lease
+    /// @param by who ended it
+    /// @param stop when the stream ends
+    /// @param forfeited what the renter gets out of the bond
+    event LeaseEnded(uint256 indexed leaseId, address indexed by, uint40 stop, uint96 forfeited);
+
+    /// @notice The provider let a renter go who had left early.
+    /// @param leaseId the lease
+    /// @param stop when the stream ends: now
+    event LeaseReleased(uint256 indexed leaseId, uint40 stop);
+
+    /// @notice Streamed money was paid to the provider.
+    /// @param leaseId the lease
+    /// @param receiver where it went
+    /// @param amount what it got
+    /// @param fee what was kept
     event LeaseClaimed(uint256 indexed leaseId, address indexed receiver, uint256 amount, uint256 fee);
+
+    /// @notice The renter was paid what it was due.
+    /// @param leaseId the lease
+    /// @param receiver where it went
+    /// @param amount base units
     event LeaseRefunded(uint256 indexed leaseId, address indexed receiver, uint256 amount);
+
+    /// @notice The bond, or what was left of it, was paid back.
+    /// @param leaseId the lease
+    /// @param receiver where it went
+    /// @param amount base units
     event BondReturned(uint256 indexed leaseId, address indexed receiver, uint256 amount);
-    event DowntimeRefunded(uint256 indexed leaseId, uint64 indexed epoch, uint256 amount);
+
+    /// @notice Attested downtime was credited to the renter.
+    /// @param leaseId the lease
+    /// @param epoch the epoch that attests it
+    /// @param deviceId the device that was down
+    /// @param amount base units
+    /// @param downtime seconds attested so far
+    event DowntimeRefunded(
+        uint256 indexed leaseId,
+        uint64 indexed epoch,
+        bytes32 deviceId,
+        uint256 amount,
+        uint40 downtime
+    );
+
+    /// @notice A part of the bond is forfeited to the network, because of downtime or of a slashed device, as it stands now.
+    /// @param leaseId the lease
+    /// @param amount base units; it is final `holdback` after the stop
     event BondForfeited(uint256 indexed leaseId, uint256 amount);
-    event TokenListed(address indexed token, uint128 feeFloor);
-    event TokenDelisted(address indexed token);
-    event FeeSet(uint16 feeBps);
-    event FeesCollected(address indexed token, address indexed receiver, uint256 amount);
-    event SurplusRecovered(address indexed token, address indexed receiver, uint256 amount);
-    event OffersCancelled(bytes32 indexed deviceId, uint64 nonceFloor);
 
-    error LeaseEscrow_UnknownLease(uint256 leaseId);
-    error LeaseEscrow_WrongStatus(uint256 leaseId, Status status);
-    error LeaseEscrow_NotParty(uint256 leaseId, address caller);
-    error LeaseEscrow_BadSignature(address expected);
-    error LeaseEscrow_OfferExpired(uint40 validUntil, uint256 timestamp);
-    error LeaseEscrow_OfferCancelled(uint64 nonce, uint64 floor);
-    error LeaseEscrow_NotForRenter(address renter, address caller);
-    error LeaseEscrow_NotProvider(bytes32 deviceId, address provider);
-    error LeaseEscrow_DeviceNotActive(bytes32 deviceId);
-    error LeaseEscrow_DeviceNotInReport(bytes32 deviceId, uint64 epoch);
-    error LeaseEscrow_DeviceNotPassed(bytes32 deviceId, uint16 flags);
-    error LeaseEscrow_ReportTooOld(uint64 epoch, uint64 oldest);
-    error LeaseEscrow_ScoreTooLow(uint64 score, uint64 minScore);
-    error LeaseEscrow_DepositTooSmall(uint256 deposit, uint256 needed);
-    error LeaseEscrow_DepositTooLarge(uint256 deposit, uint256 allowed);
-    error LeaseEscrow_TokenNotAllowed(address token);
-    error LeaseEscrow_TokenShort(address token, uint256 balanceBefore, uint256 balanceAfter, uint256 expected);
-    error LeaseEscrow_DeviceLeased(bytes32 deviceId, uint256 leaseId);
-    error LeaseEscrow_StartExpired(uint40 validUntil, uint256 timestamp);
-    error LeaseEscrow_Stopped(uint256 leaseId, uint40 stop);
-    error LeaseEscrow_BadDurations(uint40 minDuration, uint40 maxDuration);
-    error LeaseEscrow_ZeroReceiver();
-    error LeaseEscrow_NothingDue(uint256 leaseId);
-    error LeaseEscrow_ZeroRate();
-    error LeaseEscrow_EpochOutsideLease(uint64 epoch, uint256 from, uint256 to);
-    error LeaseEscrow_EpochOutOfOrder(uint64 epoch, uint64 next);
-    error LeaseEscrow_DowntimeTooOld(uint64 epoch, uint256 closedAt, uint256 timestamp);
-    error LeaseEscrow_NotLeasedInReport(bytes32 deviceId, uint16 flags);
-    error LeaseEscrow_NoDowntime(uint64 epoch, uint16 uptimeBps);
-    error LeaseEscrow_BondHeld(uint256 leaseId, uint256 until, uint256 timestamp);
-    error LeaseEscrow_FloorNotRaised(uint64 asked, uint64 floor);
-    error LeaseEscrow_BadBound(string what, uint256 value, uint256 bound);
-    error LeaseEscrow_AlreadyListed(address token);
-    error LeaseEscrow_NoSurplus(address token);
+    /// @notice A forfeit was held long enough and is among the fees.
+    /// @param leaseId the lease
+    /// @param amount base units
+    event ForfeitSettled(uint256 indexed leaseId, uint256 amount);
 
-    /// @notice Opens a lease on a provider's signed offer, with proof that the device passed in a recent epoch.
-    /// The lease id is the next number from 1.
+    /// @notice Governance gave a forfeit back to the provider.
+    /// @param leaseId the lease
+    /// @param amount base units as it stands now
+    event ForfeitForgiven(uint256 indexed leaseId, uint256 amount);
+
+    /// @notice A device was slashed while it was leased.
+    /// @param leaseId the lease, which the renter may end now for nothing
+    /// @param deviceId the device
+    event DeviceOfLeaseSlashed(uint256 indexed leaseId, bytes32 indexed deviceId);
+
+    /// @notice A renter named an account that may submit the downtime of its leases, or took that back.
+    /// @param renter whose leases
+    /// @param agent the account
+    /// @param may whether it may
+    event RefunderNamed(address indexed renter, address indexed agent, bool may);
+
+    /// @notice Offers for a device were cancelled.
+    /// @param deviceId the device
+    /// @param signer who signed them
+    /// @param nonceFloor the least nonce that counts from now on
+    event OffersCancelled(bytes32 indexed deviceId, address indexed signer, uint64 nonceFloor);
+
+    /// @notice Opens a lease on a signed offer, with proof that every device of it passed in one recent epoch: flags exactly 1.
+    /// The deposit, at least rate x max(minDuration, one minute), is taken from the caller, who becomes the renter.
+    /// @param offer the offer
+    /// @param signature of the offer, by its operator or, where that is zero, its provider
+    /// @param deposit base units of the offer's token
+    /// @param leaves what the report says of each device, in the order of the offer
+    /// @param proofs that the leaves are in the report
+    /// @param minScore least giga-operations a second of every device
+    /// @param minMemoryMiB least memory shown by every device
+    /// @return leaseId the next number, from 1
     function open(
         Offer calldata offer,
         bytes calldata signature,
-        uint128 deposit,
-        IEpochOracle.DeviceLeaf calldata leaf,
-        bytes32[] calldata proof,
-        uint64 minScore
+        uint96 deposit,
+        IEpochOracle.DeviceLeaf[] calldata leaves,
+        bytes32[][] calldata proofs,
+        uint64 minScore,
+        uint32 minMemoryMiB
     ) external returns (uint256 leaseId);
 
-    /// @notice As `open`, with an ERC-2612 permit for the deposit. A permit spent by somebody else first does no harm.
+    /// @notice As `open`, with a permit for the deposit. One spent by somebody else first does no harm.
+    /// @param offer the offer
+    /// @param signature of the offer, by its operator or, where that is zero, its provider
+    /// @param deposit base units of the offer's token
+    /// @param leaves what the report says of each device, in the order of the offer
+    /// @param proofs that the leaves are in the report
+    /// @param minScore least giga-operations a second of every device
+    /// @param minMemoryMiB least memory shown by every device
+    /// @param permit the caller's permit for exactly the deposit
+    /// @return leaseId the next number, from 1
     function openWithPermit(
         Offer calldata offer,
         bytes calldata signature,
-        uint128 deposit,
-        IEpochOracle.DeviceLeaf calldata leaf,
-        bytes32[] calldata proof,
+        uint96 deposit,
+        IEpochOracle.DeviceLeaf[] calldata leaves,
+        bytes32[][] calldata proofs,
         uint64 minScore,
+        uint32 minMemoryMiB,
         Permit calldata permit
     ) external returns (uint256 leaseId);
 
-    /// @notice Ends a pending lease and credits the renter with all of the deposit. Renter only.
+    /// @notice Gives a pending lease up; all of the deposit is refundable at once. Renter only.
+    /// @param leaseId the lease
     function cancel(uint256 leaseId) external;
 
-    /// @notice Starts the stream. Provider only, with the renter's signature over
-    /// `LeaseStart(leaseId, resultRoot, validUntil)`; takes the bond from the provider.
-    function start(uint256 leaseId, bytes32 resultRoot, uint40 validUntil, bytes calldata signature) external;
+    /// @notice Starts the stream and takes all devices of the offer. By the provider, who pays the bond, or by an operator with
+    /// START, for whom it comes out of the provider's credit. Offer and signing operator must still be good but for validUntil
+    /// and nonce. A lease of one of the devices whose renter has left early is released.
+    /// @param leaseId the lease
+    /// @param offer the offer that it was opened on
+    /// @param resultRoots root of the handover proof; of several devices the hash of all roots in their order
+    /// @param validUntil last second in which the renter's signature counts
+    /// @param signature the renter's over `LeaseStart(leaseId, offerHash, resultRoots, validUntil)`
+    function start(
+        uint256 leaseId,
+        Offer calldata offer,
+        bytes32 resultRoots,
+        uint40 validUntil,
+        bytes calldata signature
+    ) external;
 
-    /// @notice Adds to the deposit and moves `stop`. Renter only, before the stream has stopped.
-    function topUp(uint256 leaseId, uint128 amount) external;
+    /// @notice Adds to the deposit and moves `stop`. Renter only, before the stream has stopped, and not after leaving early.
+    /// @param leaseId the lease
+    /// @param amount base units
+    function topUp(uint256 leaseId, uint96 amount) external;
 
-    /// @notice Stops the stream now. Either side.
+    /// @notice Ends an active lease, at once but for a renter who is bound: it pays to minDuration and the lease stays measured
+    /// and refundable until then. The renter is not bound once maxDowntime is passed, a device was slashed or notice was given,
+    /// and may then end again. The provider who ends before minDuration forfeits the unserved part of the bond to the renter,
+    /// but after a notice that has run out; an operator with END can end only where nothing is forfeited.
+    /// @param leaseId the lease
     function end(uint256 leaseId) external;
 
-    /// @notice Pays the provider what has streamed up to now - holdback, less the fee. Provider only.
+    /// @notice Gives notice, once, of a lease whose offer has one. Provider, or operator with END.
+    /// @param leaseId the lease
+    function giveNotice(uint256 leaseId) external;
+
+    /// @notice Ends the stream of a lease whose renter has left early. Nothing is forfeited by it. Provider, or operator with END.
+    /// @param leaseId the lease
+    function release(uint256 leaseId) external;
+
+    /// @notice Pays the provider what has streamed up to now - holdback, less the fee. Provider, or operator with CLAIM.
+    /// @param leaseId the lease
+    /// @param receiver where it goes; of an operator's claim the provider's payout address
+    /// @return amount base units paid
     function claim(uint256 leaseId, address receiver) external returns (uint256 amount);
 
-    /// @notice Pays the renter what is owed back: a cancelled deposit, the unstreamed rest of an ended lease, a
-    /// forfeited bond, downtime. Renter only.
+    /// @notice Pays the renter what it is due: a cancelled deposit, the unstreamed rest of an ended lease, a forfeited bond,
+    /// downtime. Renter only.
+    /// @param leaseId the lease
+    /// @param receiver where it goes
+    /// @return amount base units paid
     function refund(uint256 leaseId, address receiver) external returns (uint256 amount);
 
-    /// @notice Pays the provider's bond, or what is left of it, after the end. Provider only.
+    /// @notice Pays the bond back, less all forfeits, once holdback has passed since the stop; and a forfeit that was forgiven.
+    /// Provider, or operator with CLAIM.
+    /// @param leaseId the lease
+    /// @param receiver where it goes; of an operator's call the provider's payout address
+    /// @return amount base units paid
     function returnBond(uint256 leaseId, address receiver) external returns (uint256 amount);
 
-    /// @notice Credits the renter for attested downtime in one full epoch of the lease. Epochs in order, each once.
-    function refundDowntime(uint256 leaseId, IEpochOracle.DeviceLeaf calldata leaf, bytes32[] calldata proof) external;
+    /// @notice Credits the renter for downtime of one device in what an epoch has in common with the lease. Each epoch once, in
+    /// any order: of several devices the worst one's leaf is to be given. Renter, or whom it has named.
+    /// @param leaseId the lease
+    /// @param offer the offer that it was opened on
+    /// @param leaf what the report says of the device
+    /// @param proof that the leaf is in the report
+    function refundDowntime(
+        uint256 leaseId,
+        Offer calldata offer,
+        IEpochOracle.DeviceLeaf calldata leaf,
+        bytes32[] calldata proof
+    ) external;
 
-    /// @notice Cancels every offer for the device with a nonce below the floor. Provider only.
-    function cancelOffers(bytes32 deviceId, uint64 nonceFloor) external;
+    /// @notice Names who besides the caller may submit the downtime of leases of which it is the renter.
+    /// @param agent the account
+    /// @param may whether it may
+    function nameRefunder(address agent, bool may) external;
 
-    /// @notice The zero lease for an unknown id.
+    /// @notice Sets the renter of a slashed device free and forfeits the device's share of the unserved bond to the network.
+    /// Does nothing for a device that is not leased. Callable by DeviceRegistry.
+    /// @param deviceId the device
+    function deviceSlashed(bytes32 deviceId) external;
+
+    /// @notice Puts what is forfeited to the network among the fees, once nothing can change it any more. Anyone.
+    /// @param leaseId the lease
+    function settleForfeit(uint256 leaseId) external;
+
+    /// @notice Leaves to the provider what was, or will be, forfeited to the network. Governance only, before it is settled.
+    /// @param leaseId the lease
+    function forgiveForfeit(uint256 leaseId) external;
+
+    /// @notice Cancels offers for a device that the caller signed, with a nonce below the floor: those of several devices too. By
+    /// the provider or an operator with OFFER.
+    /// @param deviceId the device
+    /// @param floor the least nonce that counts from now on
+    function cancelOffers(bytes32 deviceId, uint64 floor) external;
+
+    /// @notice As `cancelOffers`, for what somebody else signed. Provider only.
+    /// @param deviceId the device
+    /// @param signer who signed
+    /// @param floor the least nonce that counts from now on
+    function cancelOffersOf(bytes32 deviceId, address signer, uint64 floor) external;
+
+    /// @notice The zero lease for an unknown number.
+    /// @param leaseId the lease
+    /// @return the lease as it stands now
     function lease(uint256 leaseId) external view returns (Lease memory);
 
+    /// @notice EIP-712 struct hash of an offer.
+    /// @param offer the offer
+    /// @return the hash
+    function offerHash(Offer calldata offer) external view returns (bytes32);
+
     /// @notice Base units streamed so far: rate x (min(now, stop) - start), rounded down.
+    /// @param leaseId the lease
+    /// @return base units
     function streamed(uint256 leaseId) external view returns (uint256);
 
+    /// @notice What `claim` would take out of the stream now, fee included.
+    /// @param leaseId the lease
+    /// @return base units
     function claimable(uint256 leaseId) external view returns (uint256);
 
+    /// @notice What `refund` would pay now.
+    /// @param leaseId the lease
+    /// @return base units
     function refundable(uint256 leaseId) external view returns (uint256);
 
-    /// @notice The active lease of a device, or 0.
+    /// @notice What `returnBond` would pay now.
+    /// @param leaseId the lease
+    /// @return base units
+    function bondReturnable(uint256 leaseId) external view returns (uint256);
+
+    /// @notice What of the bond is forfeited to the network as it stands now, and neither settled nor forgiven.
+    /// @param leaseId the lease
+    /// @return base units
+    function forfeitable(uint256 leaseId) external view returns (uint256);
+
+    /// @notice The active lease of a device, one whose renter has left early included; or zero.
+    /// @param deviceId the device
+    /// @return leaseId the lease
     function activeLease(bytes32 deviceId) external view returns (uint256 leaseId);
 
+    /// @notice How many leases were ever opened; the number of the latest.
+    /// @return how many
     function leaseCount() external view returns (uint256);
 
-    function nonceFloor(bytes32 deviceId) external view returns (uint64);
+    /// @notice Least nonce that counts of a signer's offers for a device.
+    /// @param deviceId the device
+    /// @param signer provider or operator
+    /// @return the nonce
+    function nonceFloor(bytes32 deviceId, address signer) external view returns (uint64);
 
+    /// @notice Whether a renter has named an account for refunds of downtime.
+    /// @param renter the renter
+    /// @param agent the account
+    /// @return whether it has
+    function isRefunder(address renter, address agent) external view returns (bool);
+
+    /// @notice Seconds for which what has streamed cannot be claimed.
+    /// @return seconds
     function holdback() external view returns (uint40);
 
     /// @notice How many epochs back a passing report may lie for `open`.
+    /// @return epochs
     function maxAge() external view returns (uint32);
 
-    /// @notice Seconds of attested downtime after which the renter leaves free and takes the bond.
+    /// @notice Seconds of attested downtime after which the renter leaves free.
+    /// @return seconds
     function maxDowntime() external view returns (uint40);
 
-    /// @notice What the provider must bring to start: rate x minDuration, rounded up.
-    function bondFor(uint256 leaseId) external view returns (uint256);
-
-    /// @notice What returnBond would pay now.
-    function bondReturnable(uint256 leaseId) external view returns (uint256);
-
-    /// @notice Sum of everything held for somebody in this token.
-    function owed(address token) external view returns (uint256);
+    /// @notice Seconds for which a forfeit is held, from when it is final, before it is settled.
+    /// @return seconds
+    function forfeitHold() external view returns (uint40);
 }

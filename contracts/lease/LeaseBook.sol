@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IDeviceRegistry} from "../interfaces/IDeviceRegistry.sol";
-import {ILeaseEscrow} from "../interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "../interfaces/IFormerEscrow.sol";
 import {StreamMath} from "../libraries/StreamMath.sol";
 import {Treasury} from "./Treasury.sol";
 
@@ -49,12 +49,12 @@ abstract contract LeaseBook is Treasury {
         holdback = holdback_;
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function leaseCount() external view returns (uint256) {
         return opened;
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function lease(uint256 leaseId) external view returns (Lease memory v) {
         Row storage l = leases[leaseId];
         v.renter = l.renter;
@@ -81,33 +81,33 @@ abstract contract LeaseBook is Treasury {
         v.feeBps = l.feeBps;
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function streamed(uint256 leaseId) external view returns (uint256) {
         return _streamedAt(leases[leaseId], block.timestamp);
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function claimable(uint256 leaseId) external view returns (uint256) {
         return _claimable(leases[leaseId]);
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function refundable(uint256 leaseId) external view returns (uint256) {
         return _refundable(leases[leaseId]);
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function bondFor(uint256 leaseId) external view returns (uint256) {
         return StreamMath.cost(leases[leaseId].rate, leases[leaseId].minDuration);
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function bondReturnable(uint256 leaseId) external view returns (uint256) {
         Row storage l = leases[leaseId];
         return block.timestamp < _bondHeldUntil(l) ? 0 : _bondLeft(l);
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function activeLease(bytes32 deviceId) external view returns (uint256 leaseId) {
         (, uint40 device) = deviceRegistry.offered(deviceId);
         return _liveLease(device);

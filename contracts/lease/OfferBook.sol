@@ -5,7 +5,7 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {MerkleProofLib} from "solady/src/utils/MerkleProofLib.sol";
 
 import {IEpochOracle} from "../interfaces/IEpochOracle.sol";
-import {ILeaseEscrow} from "../interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "../interfaces/IFormerEscrow.sol";
 import {OracleTypes} from "../libraries/OracleTypes.sol";
 import {PartySignature} from "../libraries/PartySignature.sol";
 import {LeaseBook} from "./LeaseBook.sol";
@@ -34,7 +34,7 @@ abstract contract OfferBook is LeaseBook, EIP712 {
         maxAge = maxAge_;
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function cancelOffers(bytes32 deviceId, uint64 floor) external {
         if (deviceRegistry.device(deviceId).provider != msg.sender) {
             revert LeaseEscrow_NotProvider(deviceId, msg.sender);

@@ -2,12 +2,12 @@
 pragma solidity ^0.8.30;
 
 import {PausableEntry} from "../governance/PausableEntry.sol";
-import {ILeaseEscrow} from "../interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "../interfaces/IFormerEscrow.sol";
 import {TokenMoves} from "../libraries/TokenMoves.sol";
 
 /// @title Tokens taken and given, and what is owed in each
 /// @dev `owed` is one aggregate a token, so that solvency is a single comparison: balance >= owed.
-abstract contract Treasury is ILeaseEscrow, PausableEntry {
+abstract contract Treasury is IFormerEscrow, PausableEntry {
     struct Listing {
         address token; // slot 0
         uint88 feeFloor; // the least fee of a lease, fixed when the token is first listed
@@ -76,7 +76,7 @@ abstract contract Treasury is ILeaseEscrow, PausableEntry {
         TokenMoves.push(token, receiver, amount);
     }
 
-    /// @inheritdoc ILeaseEscrow
+    /// @inheritdoc IFormerEscrow
     function owed(address token) public view returns (uint256) {
         return accounts[token].owed;
     }

@@ -2,8 +2,10 @@
 pragma solidity ^0.8.30;
 
 /// @title A capped emission that halves era by era
+/// @author The Assay contributors
+/// @notice What each epoch may emit, and sums of it; all of them fit in 256 bits for any schedule.
 library EmissionCurve {
-    uint256 internal constant ERAS = 64;
+    uint64 internal constant ERAS = 64;
 
     /// @notice What epoch may emit: `initial` in the first era, half of it in each era after, then nothing.
     function at(uint256 initial, uint256 eraEpochs, uint256 epoch) internal pure returns (uint256) {
@@ -22,5 +24,10 @@ library EmissionCurve {
     /// @notice The sum over all epochs.
     function total(uint256 initial, uint256 eraEpochs) internal pure returns (uint256) {
         return upTo(initial, eraEpochs, ERAS * eraEpochs);
+    }
+
+    /// @notice The last epoch that the curve reaches.
+    function lastEpoch(uint32 eraEpochs) internal pure returns (uint64) {
+        return ERAS * eraEpochs - 1;
     }
 }

@@ -2,44 +2,19 @@
 pragma solidity ^0.8.30;
 
 /// @title Changes of a set that wait for their epoch
-/// @notice First in, first out, at most `limitFor` its set for one epoch; a change that finds its epoch full takes the next.
+/// @author The Assay contributors
+/// @notice First in, first out. An account joins in at most one waiting change and leaves in at most one, so that the queue is
+/// never longer than a set that comes whole and a set that goes whole.
 library SetQueue {
     struct Change {
-        address joins; // zero: nobody
-        uint64 effective;
-        address leaves; // zero: nobody
+        address joins; // slot 0; zero: nobody
+        uint64 earliest; // epoch
+        address leaves; // slot 1; zero: nobody
     }
 
     struct Queue {
-        uint64 lastEffective; // slot 0
-        uint32 head;
-        uint32 countAtLast;
+        uint256 head;
         Change[] changes;
-    }
-
-    /// @param seats The set with every waiting change made, this one left out.
-    function push(
-        Queue storage q,
-        address joins,
-        address leaves,
-        uint64 earliest,
-        uint256 seats
-    ) internal returns (uint64 effective) {
-        uint64 last = q.lastEffective;
-        uint32 count = q.countAtLast;
-        if (earliest > last) {
-            effective = earliest;
-            q.countAtLast = 1;
-        } else if (count < limitFor(seats > count ? seats - count : 0)) {
-            // The set that this epoch's changes start from has at least so many seats: each of them added one at most.
-            effective = last;
-            q.countAtLast = count + 1;
-        } else {
-            effective = last + 1;
-            q.countAtLast = 1;
-        }
-        q.lastEffective = effective;
-        q.changes.push(Change(joins, effective, leaves));
     }
 
     /// @notice Changes that one epoch may make to a set of `n`: max(1, f / 2), f = (n - 1) / 3.
@@ -47,37 +22,70 @@ library SetQueue {
         return n < 13 ? 1 : (n - 1) / 6;
     }
 
-    /// @notice The next change if it is due.
-    function pop(Queue storage q, uint64 epoch) internal returns (bool due, address joins, address leaves) {
-        uint32 head = q.head;
-        if (head == q.changes.length) return (false, address(0), address(0));
-        Change storage c = q.changes[head];
-        if (c.effective > epoch) return (false, address(0), address(0));
-        (joins, leaves) = (c.joins, c.leaves);
-        delete q.changes[head];
-        q.head = head + 1;
-        return (true, joins, leaves);
+    function push(Queue storage q, address joins, address leaves, uint64 earliest) internal {
+        q.changes.push(Change(joins, earliest, leaves));
     }
 
-    function waiting(Queue storage q) internal view returns (uint256) {
-        return q.changes.length - q.head;
+    function isEmpty(Queue storage q) internal view returns (bool) {
+        return q.head == q.changes.length;
+    }
+
+    /// @notice What waits, in order.
+    function waiting(Queue storage q) internal view returns (Change[] memory changes) {
+        uint256 head = q.head;
+        changes = new Change[](q.changes.length - head);
+        for (uint256 i = 0; i < changes.length; ++i) changes[i] = q.changes[head + i];
+    }
+
+    /// @notice Whether the next change may be made in `epoch`.
+    function isDue(Queue storage q, uint64 epoch) internal view returns (bool) {
+        return !isEmpty(q) && q.changes[q.head].earliest <= epoch;
+    }
+
+    /// @notice Takes the next change out.
+    function pop(Queue storage q) internal returns (Change memory next) {
+        uint256 head = q.head;
+        next = q.changes[head];
+        delete q.changes[head];
+        q.head = head + 1;
+    }
+
+    /// @notice Takes out the change by which `account` joins, wherever it waits. Those behind it move up, so that what comes and
+    /// goes again leaves nothing for an opening to step over.
+    function withdraw(Queue storage q, address account) internal returns (Change memory withdrawn) {
+        uint256 at = q.head;
+        while (q.changes[at].joins != account) ++at;
+        withdrawn = q.changes[at];
+        _close(q, at);
+    }
+
+    /// @notice Makes the change by which `account` leaves one by which nobody does: whoever joins with it still joins.
+    function forgetLeaving(Queue storage q, address account) internal {
+        uint256 at = q.head;
+        while (q.changes[at].leaves != account) ++at;
+        if (q.changes[at].joins == address(0)) _close(q, at);
+        else q.changes[at].leaves = address(0);
     }
 
     /// @notice One change made to a set in memory of which the first `n` places are taken; the new number of seats.
-    function applyTo(address[] memory seats, uint256 n, address joins, address leaves) internal pure returns (uint256) {
-        if (leaves == address(0)) {
-            seats[n] = joins;
+    function applyTo(address[] memory seats, uint256 n, Change memory c) internal pure returns (uint256) {
+        if (c.leaves == address(0)) {
+            seats[n] = c.joins;
             return n + 1;
         }
-        for (uint256 i = 0; i < n; ++i) {
-            if (seats[i] != leaves) continue;
-            if (joins != address(0)) {
-                seats[i] = joins;
-                return n;
-            }
-            seats[i] = seats[n - 1];
-            return n - 1;
+        uint256 i;
+        while (seats[i] != c.leaves) ++i;
+        if (c.joins != address(0)) {
+            seats[i] = c.joins;
+            return n;
         }
-        return n;
+        seats[i] = seats[n - 1];
+        return n - 1;
+    }
+
+    function _close(Queue storage q, uint256 at) private {
+        uint256 last = q.changes.length - 1;
+        for (; at < last; ++at) q.changes[at] = q.changes[at + 1];
+        q.changes.pop();
     }
 }

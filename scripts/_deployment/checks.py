@@ -13,6 +13,7 @@ from scripts._deployment.parameters import Parameters
 from scripts._deployment.plan import lease_tokens, predicted, steps
 
 ADMIN, GUARDIAN = 0, 1
+NEVER = (1 << 64) - 1  # the last epoch of a minter that is not followed by another
 PAUSES = ("pauseEntry(uint40)", "resumeEntry()")
 GUARDED = {  # what the guardian may call
     "DeviceRegistry": PAUSES,
@@ -32,6 +33,8 @@ WIRING = {
         "oracle": "EpochOracle",
         "stakeManager": "StakeManager",
         "fraudProofs": "FraudProofs",
+        "openingDemands": "OpeningDemands",
+        "leaseEscrow": "LeaseEscrow",
         "authority": "Authority",
     },
     "FraudProofs": {
@@ -39,6 +42,12 @@ WIRING = {
         "deviceRegistry": "DeviceRegistry",
         "stakeManager": "StakeManager",
         "validatorSet": "ValidatorSet",
+        "openingDemands": "OpeningDemands",
+    },
+    "OpeningDemands": {
+        "oracle": "EpochOracle",
+        "deviceRegistry": "DeviceRegistry",
+        "fraudProofs": "FraudProofs",
         "token": "NetworkToken",
     },
     "StakeManager": {
@@ -54,7 +63,7 @@ WIRING = {
         "deviceRegistry": "DeviceRegistry",
         "authority": "Authority",
     },
-    "NetworkToken": {"minter": "RewardsDistributor"},
+    "NetworkToken": {"minter": "RewardsDistributor", "authority": "Authority"},
 }
 
 
@@ -103,25 +112,40 @@ def _parameters(p: Parameters, c: dict[str, Any], genesis: int) -> Iterator[tupl
     for number, q in enumerate(p.profiles, 1):
         wanted = [q.M, q.N, q.K, q.T, q.chunk, q.k, q.W, q.deadlineMs, q.credit, q.maxGops, q.stake]
         yield f"profile {number} ({q.name})", wanted, list(c["DeviceRegistry"].profile(number))
+        yield f"profile {number} ({q.name}) closed", False, c["DeviceRegistry"].profileClosed(number)
+    yield "DeviceRegistry.profileCount", len(p.profiles), c["DeviceRegistry"].profileCount()
+    b = p.registry
+    bounds = [b.minStake, b.maxStake, b.workPerCredit, b.maxDeadlineMs]
+    yield "DeviceRegistry.profileBounds", bounds, list(c["DeviceRegistry"].profileBounds())
     yield "FraudProofs.commitLifetime", p.proofs.commitLifetime, c["FraudProofs"].commitLifetime()
-    yield "FraudProofs.answerWindow", p.proofs.answerWindow, c["FraudProofs"].answerWindow()
-    yield "FraudProofs.demandBond", p.proofs.demandBond, c["FraudProofs"].demandBond()
-    yield "StakeManager.unbondingPeriod", p.stakes.unbondingPeriod, c["StakeManager"].unbondingPeriod()
-    yield "StakeManager.bountyBps", p.stakes.bountyBps, c["StakeManager"].bountyBps()
-    r, rewards = p.rewards, c["RewardsDistributor"]
-    pool = r.initialEmission * r.providerBps // 10_000
-    yield "emission(0)", [pool, r.initialEmission - pool, r.maxPerCredit], list(rewards.emission(0))
-    last = r.eraEpochs - 1
-    yield "scheduleLimit", r.initialEmission * r.eraEpochs, rewards.scheduleLimit(last)
-    yield "RewardsDistributor.claimDelay", r.claimDelay, rewards.claimDelay()
-    yield "NetworkToken.cap", p.token.cap, c["NetworkToken"].cap()
+    demand_terms = [p.proofs.unitBond, p.proofs.referenceBaseFee, p.proofs.answerWindow]
+    yield "OpeningDemands.terms", demand_terms, list(c["OpeningDemands"].terms())
+    for name in ("unbondingPeriod", "slashHold", "bountyBps"):
+        yield f"StakeManager.{name}", getattr(p.stakes, name), getattr(c["StakeManager"], name)()
+    yield from _emission(p, c["RewardsDistributor"], c["NetworkToken"], genesis)
     escrow = c["LeaseEscrow"]
     for name in ("holdback", "maxDowntime", "maxAge", "feeBps"):
         yield f"LeaseEscrow.{name}", getattr(p.leases, name), getattr(escrow, name)()
     for token, floor in lease_tokens(p, {name: contract.address for name, contract in c.items()}):
         yield f"LeaseEscrow.tokenAllowed({token})", True, escrow.tokenAllowed(token)
         yield f"LeaseEscrow.feeFloorOf({token})", floor, escrow.feeFloorOf(token)
+    yield "LeaseEscrow.forfeitHold", p.stakes.slashHold, escrow.forfeitHold()
     yield "Timelock.getMinDelay", p.governance.timelockDelay, c["Timelock"].getMinDelay()
+    yield "Timelock.longestDelay", p.governance.longestDelay, c["Timelock"].longestDelay()
+
+
+def _emission(p: Parameters, rewards: Any, token: Any, genesis: int) -> Iterator[tuple[str, Any, Any]]:
+    """The curve, which the token holds, and its first minter, which nobody has followed."""
+    r, length = p.rewards, p.epochs.epochLength
+    pool = r.initialEmission * r.providerBps // 10_000
+    yield "RewardsDistributor.emission(0)", [pool, r.initialEmission - pool, r.maxPerCredit], list(rewards.emission(0))
+    for name in ("claimDelay", "longClaimDelay"):
+        yield f"RewardsDistributor.{name}", getattr(r, name), getattr(rewards, name)()
+    yield "RewardsDistributor.lastEpoch", NEVER, rewards.lastEpoch()
+    yield "NetworkToken.cap", p.token.cap, token.cap()
+    yield "NetworkToken.schedule", [genesis, length, r.initialEmission, r.eraEpochs], list(token.schedule())
+    for epoch, emitted in ((r.eraEpochs - 1, r.initialEmission), (r.eraEpochs, r.initialEmission // 2)):
+        yield f"NetworkToken.emissionAt({epoch})", emitted, token.emissionAt(epoch)
 
 
 def _roles(

@@ -8,7 +8,8 @@ from typing import Any
 
 from scripts._deployment.artifact import Artifact, plain
 from scripts._deployment.creation import creation_of
-from scripts._deployment.parameters import Parameters, refuse_placeholders
+from scripts._deployment.files import refuse_placeholders
+from scripts._deployment.parameters import Parameters
 from scripts._deployment.plan import predicted, steps
 
 

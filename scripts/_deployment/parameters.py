@@ -1,16 +1,11 @@
-"""Typed parameters of a network, read from `deployments/<network>.yml`."""
+"""Typed parameters of a network, as `deployments/<network>.yml` states them."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from eth_utils import is_address, to_checksum_address
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-
-FOLDER = Path("deployments")
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class BadParameters(Exception):
@@ -43,12 +38,18 @@ def _whole(value: Any) -> int:
 
 
 Address = Annotated[str, BeforeValidator(_address)]
-Units = Annotated[int, BeforeValidator(_whole), AfterValidator(lambda n: n), Field(ge=0, lt=1 << 256)]
+Units = Annotated[int, BeforeValidator(_whole), Field(ge=0, lt=1 << 256)]
 Seconds = Annotated[int, Field(ge=0, lt=1 << 40)]
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Chain(_Model):
+    """What the deadlines assume of the chain: seconds from block to block."""
+
+    blockTime: Annotated[float, Field(gt=0)]
 
 
 class Epochs(_Model):
@@ -100,8 +101,21 @@ class Profile(_Model):
     stake: Units
 
 
+class Registry(_Model):
+    """What profiles that are added later are held to, like those here: an earning profile must ask for `workPerCredit`
+    multiplications for each credit."""
+
+    minStake: Units
+    maxStake: Units
+    workPerCredit: Annotated[Units, Field(gt=0, lt=1 << 64)]
+    maxDeadlineMs: Annotated[int, Field(gt=0, lt=1 << 32)]
+
+
 class Stakes(_Model):
+    """`slashHold` is how long slashed stake can be given back before its bounty is paid and the rest is burned."""
+
     unbondingPeriod: Seconds
+    slashHold: Seconds
     bountyBps: Annotated[int, Field(ge=0, le=1000)]
 
 
@@ -111,9 +125,12 @@ class Seats(_Model):
 
 
 class Proofs(_Model):
+    """`unitBond` is what answering a demand for an opening earns while the base fee (wei) is `referenceBaseFee`."""
+
     commitLifetime: int
     answerWindow: Seconds
-    demandBond: Units
+    unitBond: Annotated[Units, Field(gt=0, lt=1 << 128)]
+    referenceBaseFee: Annotated[Units, Field(gt=0, lt=1 << 64)]
 
 
 class Rewards(_Model):
@@ -122,6 +139,7 @@ class Rewards(_Model):
     providerBps: Annotated[int, Field(ge=0, le=10_000)]
     maxPerCredit: Units
     claimDelay: Seconds
+    longClaimDelay: Seconds
 
 
 class LeaseToken(_Model):
@@ -141,6 +159,7 @@ class Leases(_Model):
 
 class Governance(_Model):
     timelockDelay: Seconds
+    longestDelay: Seconds
     proposers: list[Address]
     executors: list[Address]
     guardian: Address
@@ -162,9 +181,11 @@ class Assumptions(_Model):
 class Parameters(_Model):
     network: str
     chainId: int
+    chain: Chain
     epochs: Epochs
     token: Token
     profiles: list[Profile]
+    registry: Registry
     stakes: Stakes
     seats: Seats
     proofs: Proofs
@@ -173,69 +194,3 @@ class Parameters(_Model):
     governance: Governance
     testToken: TestToken | None = None
     assumptions: Assumptions
-
-
-# What the files in the tree hold where whoever deploys has to name accounts of their own.
-PLACEHOLDERS = {
-    to_checksum_address("0x" + "00" * 20),
-    to_checksum_address("0x000000000000000000000000000000000000dEaD"),
-}
-
-
-def refuse_placeholders(p: Parameters) -> None:
-    """Raises BadParameters that names every account still to be filled in."""
-    accounts = {
-        **{f"token.allocations.{i}.account": a.account for i, a in enumerate(p.token.allocations)},
-        **{f"governance.proposers.{i}": a for i, a in enumerate(p.governance.proposers)},
-        **{f"governance.executors.{i}": a for i, a in enumerate(p.governance.executors)},
-        "governance.guardian": p.governance.guardian,
-    }
-    left = [f"{where}: {account} is a placeholder" for where, account in accounts.items() if account in PLACEHOLDERS]
-    if left:
-        raise BadParameters(
-            f"deployments/{p.network}.yml names accounts that are nobody's:\n  "
-            + "\n  ".join(left)
-            + "\nPut your own there (a multi-signature wallet for each), or name a file that does in ASSAY_PARAMETERS."
-        )
-
-
-def network_of(chain_id: int, folder: Path = FOLDER) -> str:
-    """Name of the network whose file is for this chain. Raises BadParameters."""
-    known = {int(_read(path)["chainId"]): path.stem for path in sorted(folder.glob("*.yml"))}
-    if chain_id not in known:
-        chains = ", ".join(f"{name} ({number})" for number, name in known.items())
-        raise BadParameters(f"no file in {folder} is for chain {chain_id}; known: {chains}")
-    return known[chain_id]
-
-
-def load(network: str, override: str | os.PathLike[str] | None = None, folder: Path = FOLDER) -> Parameters:
-    """Parameters of a network; those in the file `override` replace them, key by key. Raises BadParameters."""
-    data = _read(folder / f"{network}.yml")
-    if override:
-        data = _merged(data, _read(Path(override)))
-    try:
-        return Parameters.model_validate(data)
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']} (got {e['input']!r})" for e in error.errors()]
-        raise BadParameters(f"{override or folder / f'{network}.yml'}:\n  " + "\n  ".join(lines)) from None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        known = ", ".join(sorted(p.stem for p in FOLDER.glob("*.yml")))
-        raise BadParameters(f"{path}: no such file; known networks: {known}") from None
-    except (OSError, yaml.YAMLError) as error:
-        raise BadParameters(f"{path}: cannot be read: {error}") from None
-    if not isinstance(data, dict):
-        raise BadParameters(f"{path}: is not a mapping of parameters")
-    return data
-
-
-def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    result = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(base.get(key), dict)
-        result[key] = _merged(base[key], value) if both else value
-    return result

@@ -43,13 +43,15 @@ def steps(p: Parameters, genesis: int) -> list[Step]:
     )  # fmt: skip
     profiles = [(q.M, q.N, q.K, q.T, q.chunk, q.k, q.W, q.deadlineMs, q.credit, q.maxGops, q.stake) for q in p.profiles]
     allocations = [(a.account, a.amount) for a in p.token.allocations]
-    r = p.rewards
-    curve = (r.initialEmission, r.eraEpochs, r.providerBps, r.maxPerCredit, r.claimDelay)
-    g = p.governance
-    terms = (p.leases.holdback, p.leases.maxDowntime, p.leases.maxAge, p.leases.feeBps)
+    r, g, b = p.rewards, p.governance, p.registry
+    schedule = (genesis, e.epochLength, r.initialEmission, r.eraEpochs)
+    bounds = (b.minStake, b.maxStake, b.workPerCredit, b.maxDeadlineMs)
+    demand_terms = (p.proofs.unitBond, p.proofs.referenceBaseFee, p.proofs.answerWindow)
+    reward_terms = (r.providerBps, r.maxPerCredit, r.claimDelay, r.longClaimDelay)
+    lease_terms = (p.leases.holdback, p.leases.maxDowntime, p.leases.maxAge, p.leases.feeBps)
 
     plan = [
-        Step("Timelock", lambda a: [g.timelockDelay, g.proposers, g.executors]),
+        Step("Timelock", lambda a: [g.timelockDelay, g.longestDelay, g.proposers, g.executors]),
         Step(
             "Authority",
             lambda a: [
@@ -61,7 +63,15 @@ def steps(p: Parameters, genesis: int) -> list[Step]:
         ),
         Step(
             "NetworkToken",
-            lambda a: [p.token.name, p.token.symbol, p.token.cap, a["RewardsDistributor"], allocations],
+            lambda a: [
+                p.token.name,
+                p.token.symbol,
+                p.token.cap,
+                a["Authority"],
+                a["RewardsDistributor"],
+                schedule,
+                allocations,
+            ],
         ),
         Step("EpochOracle", lambda a: [a["ValidatorSet"], a["RewardsDistributor"], timing]),
         Step(
@@ -77,7 +87,16 @@ def steps(p: Parameters, genesis: int) -> list[Step]:
         ),
         Step(
             "DeviceRegistry",
-            lambda a: [a["Authority"], a["StakeManager"], a["EpochOracle"], a["FraudProofs"], profiles],
+            lambda a: [
+                a["Authority"],
+                a["StakeManager"],
+                a["EpochOracle"],
+                a["FraudProofs"],
+                a["OpeningDemands"],
+                a["LeaseEscrow"],
+                bounds,
+                profiles,
+            ],
         ),
         Step(
             "FraudProofs",
@@ -86,11 +105,13 @@ def steps(p: Parameters, genesis: int) -> list[Step]:
                 a["DeviceRegistry"],
                 a["StakeManager"],
                 a["ValidatorSet"],
-                a["NetworkToken"],
+                a["OpeningDemands"],
                 p.proofs.commitLifetime,
-                p.proofs.answerWindow,
-                p.proofs.demandBond,
             ],
+        ),
+        Step(
+            "OpeningDemands",
+            lambda a: [a["EpochOracle"], a["DeviceRegistry"], a["FraudProofs"], a["NetworkToken"], demand_terms],
         ),
         Step(
             "StakeManager",
@@ -101,19 +122,31 @@ def steps(p: Parameters, genesis: int) -> list[Step]:
                 a["ValidatorSet"],
                 a["FraudProofs"],
                 a["EpochOracle"],
+                a["Timelock"],
                 p.proofs.answerWindow,
                 p.stakes.unbondingPeriod,
+                p.stakes.slashHold,
                 p.stakes.bountyBps,
             ],
         ),
-        Step("RewardsDistributor", lambda a: [a["Authority"], a["NetworkToken"], a["EpochOracle"], curve]),
+        Step(
+            "RewardsDistributor",
+            lambda a: [a["Authority"], a["NetworkToken"], a["EpochOracle"], a["Timelock"], reward_terms],
+        ),
     ]
     if (t := p.testToken) is not None:
         plan.append(Step("TestToken", lambda a: [t.name, t.symbol, t.decimals]))
     plan.append(
         Step(
             "LeaseEscrow",
-            lambda a: [a["Authority"], a["EpochOracle"], a["DeviceRegistry"], terms, lease_tokens(p, a)],
+            lambda a: [
+                a["Authority"],
+                a["EpochOracle"],
+                a["DeviceRegistry"],
+                a["StakeManager"],
+                lease_terms,
+                lease_tokens(p, a),
+            ],
         )
     )
     return plan

@@ -82,4 +82,4 @@ def measured(enrolled):
 
 @pytest.fixture
 def letting(measured, network):
-    return Letting(network, measured, network.devices[0], network.accounts[30])
+    return Letting(network, measured, network.devices[:1], network.accounts[30])

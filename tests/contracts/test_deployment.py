@@ -10,7 +10,7 @@ from support.parameters import parameters_for
 from scripts._deployment import execution
 from scripts._deployment.checks import differences
 from scripts._deployment.execution import DeploymentFailed, deploy
-from scripts._deployment.parameters import BadParameters, Parameters, load, network_of, refuse_placeholders
+from scripts._deployment.parameters import BadParameters, Parameters
 from scripts._deployment.plan import Step, steps
 
 ROLES = (b"PROPOSER_ROLE", b"EXECUTOR_ROLE")
@@ -204,58 +204,9 @@ def test_deploy__other_chain_or_other_parameters__refused(parameters, project, c
         run(Parameters.model_validate(other), project, chain, accounts[50], tmp_path / "a.json")
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("stakes: {bountyBps: 1001}", "less than or equal"), ("epochs: {genesis: soon}", ""), ("- 1", "mapping"),
-     ("token: {cap: 1.5}", "whole"), ("governance: {guardian: here}", "address"), ("surprise: 1", "surprise")],
-)  # fmt: skip
-def test_parameters__malformed__say_what_and_where(tmp_path, text, message):
-    path = tmp_path / "p.yml"
-    path.write_text(text)
-    with pytest.raises(BadParameters, match=message):
-        load("local", path).epochs.at(0)
-
-
-def test_parameters__unknown_network__names_the_known(tmp_path):
-    with pytest.raises(BadParameters, match="local"):
-        load("nowhere")
-
-
-@pytest.mark.parametrize("network", ["sepolia", "base-mainnet"])
-def test_placeholders__of_the_shipped_files__refused_by_name(network):
-    with pytest.raises(BadParameters, match=r"governance\.guardian: 0x0+dEaD is a placeholder") as error:
-        refuse_placeholders(load(network))
-    for where in ("token.allocations.0.account", "governance.proposers.0", "governance.executors.0"):
-        assert where in str(error.value)
-    assert "ASSAY_PARAMETERS" in str(error.value)
-    refuse_placeholders(load("local"))
-
-
 def test_deploy__placeholders_left__nothing_sent(parameters, project, chain, accounts, tmp_path):
     governance = parameters.governance.model_copy(update={"guardian": "0x000000000000000000000000000000000000dEaD"})
     nonce = accounts[54].nonce
     with pytest.raises(BadParameters, match=r"governance\.guardian"):
         run(parameters.model_copy(update={"governance": governance}), project, chain, accounts[54], tmp_path / "a.json")
     assert accounts[54].nonce == nonce and not (tmp_path / "a.json").exists()
-
-
-def test_network__of_a_chain__is_the_file_that_names_it():
-    assert [network_of(n) for n in (31337, 11155111, 8453)] == ["local", "sepolia", "base-mainnet"]
-    with pytest.raises(BadParameters, match=r"chain 5; known: base-mainnet \(8453\)"):
-        network_of(5)
-
-
-@pytest.mark.parametrize("network", ["local", "sepolia", "base-mainnet"])
-def test_shipped_parameters__sizes__make_honesty_pay(network):
-    p = load(network)
-    fees = p.assumptions.gasPriceGwei * 1e-9 * p.assumptions.tokensPerEther * 10**18
-    bounty = p.stakes.bountyBps / 10_000
-    per_epoch = p.rewards.maxPerCredit
-    for profile in p.profiles:
-        proof_gas = 230_000 + 31 * profile.K
-        assert bounty * profile.stake >= 2 * proof_gas * fees
-        assert profile.stake > 100 * per_epoch * profile.credit / profile.k
-        assert p.seats.seatStake >= 100 * profile.stake
-        answer_gas = 150_000 + 16 * 4 * profile.N
-        assert p.proofs.demandBond >= 2 * answer_gas * fees
-    assert p.leases.holdback >= 2 * p.epochs.epochLength + p.epochs.reportBy

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
-import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
 
 import {Market} from "../../../tests/forge/base/Market.sol";
 import {Measured} from "../Measured.sol";
@@ -43,7 +43,7 @@ contract LeaseGas is Market, Measured {
     }
 
     function open(uint128 deposit, string memory what) internal returns (uint256 id) {
-        ILeaseEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
+        IFormerEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
         bytes memory signature = signOffer(offer);
         vm.prank(renter);
         id = escrow.open(offer, signature, deposit, passedLeaf(0, device), siblings(), 100);

@@ -43,7 +43,7 @@ contract OtherGas is Accused, Measured {
     }
 
     /// @dev A wrong element of a profile in its full shape: paths as long as they are there.
-    function wrong(uint256 d, uint32 profileId) internal returns (Accusation memory) {
+    function wrong(uint256 d, uint32 profileId) internal returns (bytes memory) {
         IDeviceRegistry.Profile memory p = registry.profile(profileId);
         IFraudProofs.Element memory e;
         e.chunk = new bytes(p.chunk * 4);
@@ -62,13 +62,13 @@ contract OtherGas is Accused, Measured {
         return wrongElement(c, r, e, keccak256("salt"));
     }
 
-    function revealed(Accusation memory a, string memory what) internal {
+    function revealed(bytes memory a, string memory what) internal {
         vm.prank(ACCUSER);
         fraud.commit(commitHash(ACCUSER, a));
         note("Assay", string.concat("commit of a proof", what));
         vm.roll(block.number + 1);
         vm.prank(ACCUSER);
-        (bool ok, bytes memory why) = address(fraud).call(a.call);
+        (bool ok, bytes memory why) = address(fraud).call(a);
         note("Assay", string.concat("wrong element", what));
         isTrue(ok, string(why));
     }
@@ -88,12 +88,12 @@ contract OtherGas is Accused, Measured {
         other.resultRoot = keccak256("second");
         sign(c);
         sign(other);
-        Accusation memory a = twoCommitments(c, other, keccak256("salt"));
+        bytes memory a = twoCommitments(c, other, keccak256("salt"));
         vm.prank(ACCUSER);
         fraud.commit(commitHash(ACCUSER, a));
         vm.roll(block.number + 1);
         vm.prank(ACCUSER);
-        (bool ok,) = address(fraud).call(a.call);
+        (bool ok,) = address(fraud).call(a);
         note("Assay", "two commitments");
         isTrue(ok, "convicted");
     }

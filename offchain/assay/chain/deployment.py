@@ -13,7 +13,9 @@ from assay.protocol.hexadecimal import parse_address
 from assay.protocol.signing import Domain
 
 MAX_FILE = 16 << 20
-REQUIRED = ("StakeManager", "DeviceRegistry", "ValidatorSet", "EpochOracle", "FraudProofs", "LeaseEscrow")
+REQUIRED = (
+    "StakeManager", "DeviceRegistry", "ValidatorSet", "EpochOracle", "FraudProofs", "OpeningDemands", "LeaseEscrow",
+)  # fmt: skip
 
 
 class _Model(BaseModel):

@@ -32,10 +32,10 @@ async def read_claimed(chain: Chain, account: str, at: At = None) -> int:
     return claimed
 
 
-async def read_claim_delay(chain: Chain, at: At = None) -> int:
-    """Seconds between a report and the first claim by it, in which a guardian may veto its reward tree."""
-    delay: int = await chain.call(DISTRIBUTOR, "claimDelay", at=at)
-    return delay
+async def read_claimable_at(chain: Chain, epoch: int, at: At = None) -> int:
+    """From when on an epoch's report can be claimed by, in seconds since 1970, unless it is vetoed before."""
+    when: int = await chain.call(DISTRIBUTOR, "claimableAt", epoch, at=at)
+    return when
 
 
 def claim_call(epoch: int, earned: Earned, receiver: str) -> ContractCall:

@@ -22,7 +22,7 @@ RENTING: dict[str, tuple[str, str]] = {
     "ssh": ("assay.cli.renter_access", "Open a shell on a lease with OpenSSH."),
     "notebook": ("assay.cli.renter_access", "Start a lease's notebook and open it in a browser."),
     "cp": ("assay.cli.renter_files", "Copy files to or from a lease, as scp does."),
-    "keep": ("assay.cli.renter_keeping", "Stay beside a lease: top it up, end it when its device falls silent."),
+    "keep": ("assay.cli.renter_keeping", "Stay beside a lease: top it up, claim downtime, leave when that is free."),
     "top-up": ("assay.cli.renter_leases", "Add to the deposit, so that a lease lasts longer."),
     "end": ("assay.cli.renter_leases", "End a lease now and collect what is left of its deposit."),
     "refund": ("assay.cli.renter_leases", "Collect what the escrow owes back, attested downtime too."),
@@ -32,6 +32,8 @@ RENTING: dict[str, tuple[str, str]] = {
 }
 # name on the command line -> (module with a typer.Typer named `commands`, help)
 GROUPS: dict[str, tuple[str, str]] = {
+    "lease": ("assay.cli.renter_lease", "One lease in full: devices, money, notice, downtime."),
+    "refunder": ("assay.cli.renter_refunder", "Who else may submit the downtime of this wallet's leases."),
     "context": ("assay.cli.renter_contexts", "Named sets of rpc, deployment, market and key."),
     "provider": ("assay.cli.provider_commands", "Put devices up for lease."),
     "validator": ("assay.cli.validator_commands", "Challenge devices and sign what was measured."),

@@ -19,7 +19,7 @@ from assay.provider.settings import ProviderSettings
 
 DEVICE_COLUMNS = {
     "deviceId": "device", "status": "status", "profile": "profile", "endpoint": "endpoint", "lease": "lease",
-    "offerNonceFloor": "offers from nonce",
+    "leasedUntil": "leased until", "leftEarly": "left early", "offerNonceFloor": "offers from nonce",
 }  # fmt: skip
 
 
@@ -123,10 +123,14 @@ def list_devices(
         from assay.provider.reading import reading
         from assay.provider.standing import devices_of
 
-        async with reading(given.settings()) as (chain, provider):
-            return provider, await devices_of(chain, provider)
+        async with reading(given.settings()) as authority:
+            return authority.provider, await devices_of(authority)
 
     provider, rows = finish(work())
+    if output is OutputFormat.table:
+        rows = [
+            {**row, "leasedUntil": _moment(row["leasedUntil"]), "leftEarly": _yes(row["leftEarly"])} for row in rows
+        ]
     show_rows("devices", rows, DEVICE_COLUMNS, output, tuple(DEVICE_COLUMNS))
     if not rows:
         sys.stderr.write(f"{provider} has no device in the registry: `assay provider enrol` enters one\n")
@@ -137,7 +141,7 @@ def earnings(
     given: Reading,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Show rent, the network's rewards, and the stake: in tokens, or in base units as JSON and CSV."""
+    """Show rent, bond credit, the network's rewards, and the stake: in tokens, or in base units as JSON and CSV."""
 
     async def work() -> dict[str, Any]:
         from assay.cli.reward_rows import rewards_json, rewards_line
@@ -145,7 +149,8 @@ def earnings(
         from assay.provider.standing import earnings_of, in_tokens
         from assay.renter.rewards import find_rewards
 
-        async with reading(given.settings()) as (chain, provider):
+        async with reading(given.settings()) as authority:
+            chain, provider = authority.chain, authority.provider
             earned, rewards = await earnings_of(chain, provider), await find_rewards(chain, provider)
             if output is OutputFormat.table:
                 return {**await in_tokens(chain, earned), **await rewards_line(chain, rewards)}
@@ -165,6 +170,9 @@ def price(
     ] = None,
     min_duration: Annotated[int, typer.Option("--min-duration", help="seconds")] = 60,
     max_duration: Annotated[int, typer.Option("--max-duration", help="seconds")] = 30 * 24 * 3600,
+    notice: Annotated[
+        int, typer.Option("--notice", help="seconds of notice to take it back without forfeit; 0: none")
+    ] = 0,
     cancel: Annotated[
         bool, typer.Option("--cancel", help="have the daemon cancel earlier offers on the chain")
     ] = False,
@@ -182,22 +190,23 @@ def price(
         from assay.provider.terms import TermsFile
 
         settings = given.settings()
-        file = TermsFile(_existing(settings.data_dir))
+        file = TermsFile(existing(settings.data_dir))
         known = file.read()
-        async with reading(settings) as (chain, provider):
-            device_id = device_named(device, await devices_of(chain, provider), provider)
+        async with reading(settings) as authority:
+            device_id = device_named(device, await devices_of(authority), authority.provider)
             address = parse_address(known.token_for(to_hex(device_id), token or settings.token), "--token")
-            rate = rate_of(decimal_of(per_hour, "price"), await Erc20(chain, address).decimals())
-            floor = await nonce_floor(chain, device_id, "latest")
-        terms = known.with_price(to_hex(device_id), Price(address, rate, min_duration, max_duration))
+            rate = rate_of(decimal_of(per_hour, "price"), await Erc20(authority.chain, address).decimals())
+            floor = await nonce_floor(authority.chain, device_id, authority.signer, "latest")
+        terms = known.with_price(to_hex(device_id), Price(address, rate, min_duration, max_duration, notice=notice))
         if cancel:
-            terms = terms.with_floor(to_hex(device_id), floor + 1)
+            terms = terms.with_floors({to_hex(device_id): floor + 1})
         file.write(terms)
         return {
             "deviceId": to_hex(device_id),
             "pricePerHour": per_hour,
             "rate": str(rate),
             "token": address,
+            "notice": notice,
             "cancelled": cancel,
         }
 
@@ -214,17 +223,27 @@ def drain(
     async def work() -> dict[str, Any]:
         from assay.provider.terms import TermsFile
 
-        file = TermsFile(_existing(ProviderSettings.load({"data_dir": data_dir}).data_dir))
+        file = TermsFile(existing(ProviderSettings.load({"data_dir": data_dir}).data_dir))
         file.write(replace(file.read(), draining=not off))
         return {"draining": not off}
 
     show(finish(work()), output)
 
 
-def _existing(data_dir: Path) -> Path:
+def existing(data_dir: Path) -> Path:
     """The folder itself. Raises BadSetting where there is none: nobody heeds terms in a mistyped one."""
     from assay.provider.errors import BadSetting
 
     if not data_dir.is_dir():
         raise BadSetting(f"{data_dir}: no such folder; name the one that the daemon uses with --data-dir")
     return data_dir
+
+
+def _moment(seconds: int | None) -> str:
+    from assay.cli.renter_texts import moment
+
+    return "" if seconds is None else moment(seconds)
+
+
+def _yes(true: bool) -> str:
+    return "yes" if true else ""

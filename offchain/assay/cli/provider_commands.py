@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from assay.cli import provider_admin
+from assay.cli import provider_admin, provider_credit, provider_leases, provider_nodes, provider_operators
 from assay.cli.option_groups import with_options
-from assay.cli.output import OutputFormat, show
+from assay.cli.output import OutputFormat, show, show_rows
 from assay.cli.provider_endings import decimal_of, finish
 from assay.cli.provider_options import DeviceKeys, Output, Sending
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
@@ -36,18 +36,27 @@ def enrol(
         int | None, typer.Option("--gpu", help="index of the GPU; default the first, or the processor")
     ] = None,
     region: Annotated[str, typer.Option("--region", help="where the device stands, such as eu-west")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="show the transactions and send nothing: for an account kept offline")
+    ] = False,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Stake for a device, make its key, and enter it in the registry."""
+    """Stake for a device, make its key, and enter it in the registry.
 
-    async def work() -> dict[str, Any]:
+    Again: announce another endpoint, which an operator may do.
+    """
+
+    async def work() -> tuple[list[dict[str, Any]], dict[str, Any]]:
         from assay.chain.certificate import fingerprint_in
+        from assay.cli.renter_rows import planned_json
+        from assay.provider.connection import sending
         from assay.provider.device_keys import open_or_create
-        from assay.provider.enrolment import Announcement
-        from assay.provider.enrolment import enrol as enrol_device
+        from assay.provider.enrolment import Announcement, enrolment
+        from assay.provider.enrolment import enrol as send_enrolment
         from assay.provider.inventory import accelerator_at
-        from assay.provider.sending import sending
+        from assay.provider.reading import reading
         from assay.provider.specifications import Specifications, checked_region
+        from assay.renter.planned import planned_call
 
         settings = given.settings()
         given_fingerprint = parse_bytes32(tls_fingerprint, "--tls-fingerprint") if tls_fingerprint else None
@@ -55,24 +64,34 @@ def enrol(
         accelerator = accelerator_at(gpu)
         kept = Specifications(settings.data_dir)
         specification = accelerator.specification(checked_region(region))
-        async with sending(settings) as (chain, sender):
-            path = device_key or settings.devices_dir / "device.json"
+        path = device_key or settings.devices_dir / "device.json"
+        async with reading(settings) as looking:
+            chain, provider = looking.chain, looking.provider
             key = open_or_create(path, settings.password_file, chain.chain_id)
             announcement = Announcement(endpoint, fingerprint)
-            done = await enrol_device(chain, sender, key, profile, announcement, specification, kept, _tell)
-        return {
-            "deviceId": to_hex(done.device_id),
-            "provider": sender.address,
-            "deviceKey": done.device_key,
+            made = await enrolment(chain, provider, key, profile, announcement, specification, kept)
+            if dry_run:
+                return planned_json(planned_call(chain, call) for _, call in made.calls), {}
+        async with sending(settings) as at_hand:
+            done = await send_enrolment(at_hand, made, _tell)
+        return [], {
+            "deviceId": to_hex(made.device_id),
+            "provider": provider,
+            "deviceKey": made.device_key,
             "keyFile": str(path),
-            "profile": done.profile,
+            "profile": made.profile,
             "model": accelerator.model,
             "region": region,
             "endpoint": endpoint,
-            "transactions": [{"name": name, "gas": gas} for name, gas in done.transactions],
+            "transactions": [{"name": name, "gas": gas} for name, gas in done],
         }
 
-    show(finish(work()), output)
+    planned, values = finish(work())
+    if dry_run:
+        from assay.cli.renter_rows import PLAN_COLUMNS
+
+        return show_rows("transactions", planned, PLAN_COLUMNS, output)
+    show(values, output)
 
 
 def _tell(text: str) -> None:
@@ -103,6 +122,9 @@ def run(
     ] = None,
     min_duration: Annotated[int | None, typer.Option("--min-duration", help="shortest lease, seconds")] = None,
     max_duration: Annotated[int | None, typer.Option("--max-duration", help="longest lease, seconds")] = None,
+    notice: Annotated[
+        int | None, typer.Option("--notice", help="seconds of notice to take a device back; 0: none")
+    ] = None,
     claim_every: Annotated[
         float | None, typer.Option("--claim-every", help="seconds between claims of a running lease's rent")
     ] = None,
@@ -116,8 +138,8 @@ def run(
     more = {
         "host": host, "port": port, "ssh_port": ssh_port, "engine": engine, "runtime": runtime, "token": token,
         "price_per_hour": decimal_of(price_per_hour, "--price-per-hour") if price_per_hour else None,
-        "min_duration": min_duration, "max_duration": max_duration, "claim_every": claim_every, "grace": grace,
-        "device_key": device_key, "log_level": log_level,
+        "min_duration": min_duration, "max_duration": max_duration, "notice": notice,
+        "claim_every": claim_every, "grace": grace, "device_key": device_key, "log_level": log_level,
     }  # fmt: skip
 
     async def work() -> None:
@@ -139,3 +161,11 @@ commands.command(name="list")(provider_admin.list_devices)
 commands.command(name="price")(provider_admin.price)
 commands.command(name="drain")(provider_admin.drain)
 commands.command(name="earnings")(provider_admin.earnings)
+commands.command(name="notice")(provider_leases.notice)
+commands.command(name="release")(provider_leases.release)
+commands.command(name="end")(provider_leases.end)
+commands.command(name="retire")(provider_leases.retire)
+commands.command(name="payout")(provider_operators.payout)
+commands.add_typer(provider_nodes.commands, name="node")
+commands.add_typer(provider_operators.commands, name="operator")
+commands.add_typer(provider_credit.commands, name="credit")

@@ -10,13 +10,14 @@ from assay.cli import endings
 from assay.cli.output import fail
 from assay.proof.errors import ProofError
 from assay.provider.errors import ProviderError
+from assay.renter.errors import RenterError
 
 T = TypeVar("T")
 
 
 def finish(work: Coroutine[Any, Any, T]) -> T:
     """Runs it; what goes wrong becomes one line and exit status 1, bad input 2."""
-    return endings.finish(work, ProviderError, ProofError)
+    return endings.finish(work, ProviderError, ProofError, RenterError)
 
 
 def decimal_of(text: str, what: str) -> Decimal:

@@ -29,7 +29,12 @@ class Reading(OptionGroup):
     deployment: Annotated[Path | None, typer.Option("--deployment", help="deployment file with addresses and ABIs")] = (
         None
     )
-    key_file: Annotated[Path | None, typer.Option("--key-file", help="encrypted key file of the provider")] = None
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", help="encrypted key file of the provider, or of its operator")
+    ] = None
+    provider: Annotated[
+        str | None, typer.Option("--provider", help="address of the provider, where the key is an operator's")
+    ] = None
     data_dir: DataDir = None
 
     def settings(self, **more: Any) -> ProviderSettings:

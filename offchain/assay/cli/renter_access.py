@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay.chain.leases import LeaseStatus
 from assay.cli.renter_options import Connection, LeaseId, finish, note, renter_command
 from assay.renter.errors import BadInput, NoDevice, NoJob, Unreachable
 from assay.renter.exports import ExportForm, exported
 from assay.renter.lease_rights import require_running
+from assay.renter.leaving import Free
 from assay.renter.local_proxy import local_proxy
 from assay.renter.ssh_access import SshAccess, open_access
 
 if TYPE_CHECKING:
+    from assay.renter.lease_views import LeaseView
     from assay.renter.provider_session import ProviderSession
     from assay.renter.renter import Renter
 
@@ -64,7 +65,7 @@ async def notebook(
     """Start a lease's notebook and open it in a browser, by a port of this machine, until Ctrl-C."""
     async with connection.renter() as renter:
         session = await renter.session(lease)
-        device = await renter.device((await renter.lease(lease)).device_id)
+        device = await renter.device((await renter.offer(lease)).device_ids[0])
         async with local_proxy(device.endpoint, device.tls_fingerprint, port) as address:
             note("starting the notebook…")
             started = await session.notebook()
@@ -86,12 +87,15 @@ async def export(
 ) -> None:
     """Print what other tools need to reach leases by SSH."""
     async with connection.renter() as renter:
-        running = [one.lease_id for one in await renter.own_leases() if one.status is LeaseStatus.ACTIVE]
-        chosen = leases or running
+        chosen = leases or [one.lease.lease_id for one in await renter.own_leases() if _runs(one)]
         if not chosen:
             raise NoDevice("no lease of this wallet runs: `assay rent` first")
         accesses = [await _access(renter, lease, connection) for lease in chosen]
     sys.stdout.write(exported(form, accesses, name))
+
+
+def _runs(view: LeaseView) -> bool:
+    return view.leaving.free is not Free.over and view.lease.start > 0 and not view.lease.left_early
 
 
 async def _until_over(session: ProviderSession, job_id: str) -> None:

@@ -60,7 +60,10 @@ async def run(
         try:
             state = await _follow(renter, session, lease, job_id, on_output, keeping)
         except BaseException:
-            note(f"the job itself goes on: assay logs -f {lease} {job_id}, assay stop-job {lease} {job_id}")
+            note(
+                f"the job itself goes on: assay logs -f {lease} {job_id}, assay stop-job {lease} {job_id}; "
+                f"assay keep {lease} claims downtime and leaves the lease once that is free"
+            )
             raise
         await download_all(session, download or [])
     if output is OutputFormat.json:
@@ -122,7 +125,8 @@ async def _follow(
     """To the job's end, with the lease kept meanwhile: a device that stays silent ends it."""
     from assay.renter.jobs import PATIENCE_S, guarded, run_job
 
-    policy = await keeping.policy(renter, lease)
+    # A job that runs is not ended for what its devices were yesterday.
+    policy = await keeping.policy(renter, lease, leave_free=False)
     patience = max(PATIENCE_S, (policy.patience or 0) + FOLLOW_SLACK_S)
     following = run_job(session, job_id, on_output, patience, note)
     if policy.patience is None and not policy.cap:

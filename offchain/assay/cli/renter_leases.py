@@ -9,22 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.chain.erc20 import Erc20
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.leases import LeaseStatus
 from assay.cli.output import OutputFormat, show, show_rows
 from assay.cli.renter_options import Asking, Connection, LeaseId, Output, note, renter_command
 from assay.renter.downtime import DowntimeFound
 from assay.renter.errors import BadInput
-from assay.renter.lease_rights import require_endable, require_own, require_running
-from assay.renter.money import deposit_for, parse_amount, parse_duration, show_amount
+from assay.renter.lease_rights import require_endable, require_leavable, require_own, require_running
+from assay.renter.leaving import Free, notice_over
+from assay.renter.money import RATE_UNIT, deposit_for, moment, parse_amount, parse_duration, show_amount
 
 if TYPE_CHECKING:
+    from assay.renter.lease_views import LeaseView
     from assay.renter.renter import Renter
     from assay.renter.wallet import Done
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 Downtimes = Annotated[bool, typer.Option("--downtime/--no-downtime", help="also claim downtime that reports attest")]
-PastMissing = Annotated[
-    bool, typer.Option("--past-missing", help="give up downtime whose line nobody serves, to claim what came later now")
+WithHeld = Annotated[
+    bool,
+    typer.Option("--with-held", help="also claim epochs of which a device's line is served by nobody, by the others'"),
 ]
 OPEN = (LeaseStatus.PENDING, LeaseStatus.ACTIVE)
 
@@ -32,22 +35,16 @@ OPEN = (LeaseStatus.PENDING, LeaseStatus.ACTIVE)
 @renter_command(commands, "leases")
 async def leases(
     connection: Connection,
-    lease: Annotated[int | None, typer.Argument(help="one lease in full; all of this wallet's without", min=1)] = None,
     all_: Annotated[bool, typer.Option("--all", help="also those that are over")] = False,
     output: Output = OutputFormat.table,
 ) -> None:
     """List this wallet's leases and their money."""
-    from assay.cli.renter_rows import LEASE_COLUMNS
-    from assay.cli.renter_texts import lease_text, symbols_of
+    from assay.cli.renter_rows import LEASE_COLUMNS, lease_json
 
     async with connection.renter() as renter:
-        if lease is not None:
-            row = await _row(renter, await renter.lease(lease))
-            if output is OutputFormat.table:
-                row = lease_text(row, (await symbols_of(renter.chain, [row["token"]]))[row["token"]])
-            return show(row, output)
-        own = [one for one in await renter.own_leases() if all_ or one.status in OPEN]
-        rows = await asyncio.gather(*(_row(renter, one) for one in own))
+        own = [one for one in await renter.own_leases() if all_ or one.lease.status in OPEN]
+        decimals = {token: await Erc20(renter.chain, token).decimals() for token in {one.lease.token for one in own}}
+    rows = [lease_json(one, decimals[one.lease.token]) for one in own]
     show_rows("leases", rows, LEASE_COLUMNS, output)
     if not rows:
         note("no lease is open" + ("" if all_ else "; `assay leases --all` lists those that are over, too"))
@@ -64,7 +61,6 @@ async def top_up(
 ) -> None:
     """Add to the deposit, so that the lease lasts longer."""
     from assay.cli.renter_rows import PLAN_COLUMNS, planned_json, transactions_json
-    from assay.cli.renter_texts import moment
 
     if (amount is None) == (duration is None):
         raise BadInput("say how much: an amount of whole tokens, or --duration")
@@ -93,44 +89,52 @@ async def end(
     asking: Asking,
     refund: Annotated[bool, typer.Option("--refund/--no-refund", help="also collect the rest of the deposit")] = True,
     downtime: Downtimes = True,
-    past_missing: PastMissing = False,
+    with_held: WithHeld = False,
     output: Output = OutputFormat.table,
 ) -> None:
     """End a lease now and collect what is left of its deposit; one that has not started is cancelled.
 
-    Attested downtime is claimed first: beyond the escrow's maximum it frees of the least duration.
+    Attested downtime is claimed first: beyond the escrow's maximum it sets the renter free of the minimum.
     """
     from assay.cli.renter_rows import PLAN_COLUMNS, downtime_json, planned_json, transactions_json
 
     async with connection.renter() as renter:
+        view = await renter.view(lease)
+        require_endable(view.lease, renter.address if not asking.dry_run else None)
+        ours = asking.dry_run or view.lease.renter.lower() == renter.address.lower()
+        # Downtime is the renter's, and so is what is left of a deposit, also where the provider ends the lease.
+        downtime, refund = downtime and ours and view.lease.start > 0, refund and ours
         if asking.dry_run:
-            plan = await renter.plan_downtime(lease, past_missing) if downtime else []
+            plan = await renter.plan_downtime(lease, with_held) if downtime else []
             plan += [*await renter.plan_end(lease), *(await renter.plan_refund(lease) if refund else [])]
             return show_rows("transactions", planned_json(plan), PLAN_COLUMNS, output)
-        found = await renter.lease(lease)
-        require_endable(found, renter.address)
-        # What is left of a deposit is the renter's, also where the provider ends the lease.
-        refund = refund and found.renter.lower() == renter.address.lower()
-        free = downtime and await renter.leaves_free(lease)
-        asking.confirm(await _ending(renter, lease, free))
-        # What a missing line may hold is worth less than leaving free.
-        past_missing = past_missing or free
-        found_down, done = await _claim_downtime(renter, lease, past_missing) if downtime else (DowntimeFound(), [])
+        found = await renter.downtime(lease) if downtime else DowntimeFound()
+        found = found.with_held() if with_held else found
+        freed = view.lease.downtime + found.seconds > view.max_downtime
+        require_leavable(view.lease, freed or view.leaving.free is not None, moment(view.lease.stop))
+        asking.confirm(await _ending(renter, view, ours, freed))
+        credited, done = await _claim_downtime(renter, lease, with_held) if downtime else (DowntimeFound(), [])
         done, refunded = [*done, await renter.end(lease)], 0
         if refund and await renter.refundable(lease):
             refunded, sent = await renter.refund(lease)
             done.append(sent)
-        found = await renter.lease(lease)
-        decimals = await Erc20(renter.chain, found.token).decimals()
-        streamed = await renter.streamed(lease)
+        view = await renter.view(lease)
+        decimals = await Erc20(renter.chain, view.lease.token).decimals()
     values = {
         "leaseId": lease,
-        "status": found.status.name.lower(),
-        "paid": show_amount(streamed, decimals),
+        "status": view.lease.status.name.lower(),
+        "leftEarly": view.lease.left_early,
+        "stop": moment(view.lease.stop) if output is OutputFormat.table else view.lease.stop,
+        "paid": show_amount(view.streamed, decimals),
         "refunded": show_amount(refunded, decimals),
-        "downtime": downtime_json(found_down, decimals),
+        "downtime": downtime_json(credited, decimals),
     }
     show({**values, "transactions": transactions_json(done)}, output)
+    if view.lease.left_early:
+        note(
+            f"the minimum is paid until {moment(view.lease.stop)}; its downtime is still refunded until then, and may "
+            f"set you free: `assay keep {lease}` sees to both"
+        )
 
 
 @renter_command(commands, "refund")
@@ -140,72 +144,78 @@ async def refund(
     asking: Asking,
     receiver: Annotated[str | None, typer.Option("--receiver", help="who is paid; default the wallet")] = None,
     downtime: Downtimes = True,
-    past_missing: PastMissing = False,
+    with_held: WithHeld = False,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Collect what the escrow owes back: the rest of a deposit, a forfeited bond, downtime that reports attest."""
+    """Collect what the escrow owes back: the rest of a deposit, a forfeited bond, downtime that reports attest.
+
+    For another renter's lease only its downtime is submitted, by whom that renter has named.
+    """
     from assay.cli.renter_rows import PLAN_COLUMNS, downtime_json, planned_json, transactions_json
     from assay.protocol.hexadecimal import parse_address
 
     to = parse_address(receiver, "--receiver") if receiver else None
     async with connection.renter() as renter:
         if asking.dry_run:
-            plan = await renter.plan_downtime(lease, past_missing) if downtime else []
+            plan = await renter.plan_downtime(lease, with_held) if downtime else []
             if not plan and not await renter.refundable(lease):
                 raise BadInput(f"nothing of lease {lease} is refundable now")
             plan += await renter.plan_refund(lease, to)
             return show_rows("transactions", planned_json(plan), PLAN_COLUMNS, output)
-        found, done = await _claim_downtime(renter, lease, past_missing) if downtime else (DowntimeFound(), [])
-        amount, paid = await renter.refund(lease, to)
-        decimals = await Erc20(renter.chain, (await renter.lease(lease)).token).decimals()
+        of = await renter.lease(lease)
+        found, done = await _claim_downtime(renter, lease, with_held) if downtime else (DowntimeFound(), [])
+        amount = 0
+        if of.renter.lower() == renter.address.lower():
+            amount, paid = await renter.refund(lease, to)
+            done.append(paid)
+        elif not done:
+            raise BadInput(f"no downtime of {of.renter}'s lease {lease} can be submitted now")
+        decimals = await Erc20(renter.chain, of.token).decimals()
     values = {"leaseId": lease, "refunded": show_amount(amount, decimals), "baseUnits": str(amount)}
     values["downtime"] = downtime_json(found, decimals)
-    show({**values, "transactions": transactions_json([*done, paid])}, output)
+    show({**values, "transactions": transactions_json(done)}, output)
 
 
-async def _claim_downtime(renter: Renter, lease: int, past_missing: bool) -> tuple[DowntimeFound, list[Done]]:
-    """Has attested downtime credited; says on standard error what was, and what nobody serves."""
-    found, done = await renter.refund_downtime(lease, past_missing)
+async def _claim_downtime(renter: Renter, lease: int, with_held: bool) -> tuple[DowntimeFound, list[Done]]:
+    """Has attested downtime credited; says on standard error what was, and what was not."""
+    found, done = await renter.refund_downtime(lease, with_held)
     for one in found.claimable:
         note(f"epoch {one.epoch}: the reports attest {one.seconds} s of downtime, claimed")
-    _tell_missing(found)
-    return found, done
-
-
-def _tell_missing(found: DowntimeFound) -> None:
-    if found.missing:
-        epochs = ", ".join(str(epoch) for epoch in found.missing)
-        note(f"nobody serves this device's line of epoch {epochs}: downtime there, if any, was not claimed")
-    if found.held:
-        from assay.cli.renter_texts import moment
-
-        held = ", ".join(str(one.epoch) for one in found.held)
+    for epoch, device_id in found.missing:
+        note(f"epoch {epoch}: nobody serves the line of device 0x{device_id.hex()}")
+    for one in found.held:
         note(
-            f"epoch {held} is held back for it, since claiming it first would give up what comes before: refund again "
-            f"once it is served, or from {moment(found.without_from)} to {moment(found.without_to)} without it; "
-            "--past-missing claims now"
+            f"epoch {one.epoch}: {one.seconds} s of downtime held back, since that device may have been down for "
+            "longer and each epoch counts once: refund again once its line is served, by "
+            f"{moment(one.until)} at the latest; --with-held claims now"
         )
+    for epoch, reason in found.refused:
+        note(f"epoch {epoch}: the escrow takes no downtime: {reason}")
+    if found.pending:
+        note(f"not reported yet: epoch {', '.join(str(epoch) for epoch in found.pending)}")
+    return found, list(done)
 
 
-async def _row(renter: Renter, lease: Lease) -> dict[str, Any]:
-    from assay.cli.renter_rows import lease_json
-
-    streamed, decimals = await asyncio.gather(
-        renter.streamed(lease.lease_id), Erc20(renter.chain, lease.token).decimals()
+async def _ending(renter: Renter, view: LeaseView, ours: bool, freed: bool) -> str:
+    """What ending costs whoever ends it, as a question."""
+    lease, way = view.lease, view.leaving
+    asked = f"End lease {lease.lease_id}?"
+    free = way.free or (Free.downtime if freed else None)
+    if free in (Free.pending, Free.over, Free.minimum):
+        return asked
+    token = Erc20(renter.chain, lease.token)
+    decimals, symbol = await asyncio.gather(token.decimals(), token.symbol())
+    if not ours:
+        left = max(0, lease.start + lease.min_duration - view.now)
+        if lease.notice_at and notice_over(lease) <= view.now:
+            return f"{asked} The notice is over: nothing is forfeited."
+        forfeit = show_amount(lease.rate * left // RATE_UNIT, decimals)
+        return f"{asked} {left} s of its minimum are not served: {forfeit} {symbol} of the bond go to the renter."
+    if free is not None:
+        return f"{asked} It costs nothing more: {free}."
+    cost, until = f"{show_amount(way.cost, decimals)} {symbol}", moment(way.free_from)
+    return (
+        f"{asked} It was leased for {lease.min_duration} s at least: {cost} more is paid, until {until}. "
+        f"It becomes free then, after {way.downtime_left} s more of attested downtime, by a notice, or if a device is "
+        "slashed."
     )
-    return lease_json(lease, streamed, decimals, time.time())
-
-
-async def _ending(renter: Renter, lease_id: int, free: bool) -> str:
-    """What ending costs, as a question."""
-    lease = await renter.lease(lease_id)
-    if free:
-        return (
-            f"End lease {lease_id}? Its device was down for longer than the escrow allows: it ends free, with the bond."
-        )
-    left = lease.start + lease.min_duration - int(time.time())
-    if lease.status is LeaseStatus.ACTIVE and left > 0:
-        decimals = await Erc20(renter.chain, lease.token).decimals()
-        cost = show_amount(deposit_for(lease.rate, left), decimals)
-        return f"End lease {lease.lease_id}? It was leased for {lease.min_duration} s at least: {cost} more is paid."
-    return f"End lease {lease.lease_id}?"

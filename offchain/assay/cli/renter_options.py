@@ -18,6 +18,7 @@ import typer
 from assay.cli.endings import telling
 from assay.cli.option_groups import OptionGroup, with_options
 from assay.cli.output import OutputFormat
+from assay.protocol.leases import MAX_DEVICES
 from assay.renter.errors import BadInput, Declined, RenterError
 from assay.renter.money import parse_duration
 from assay.renter.settings import RenterSettings
@@ -25,6 +26,7 @@ from assay.renter.settings import RenterSettings
 if TYPE_CHECKING:
     from assay.renter.renter import Renter
     from assay.renter.search import Wanted
+    from assay.renter.wallet import Minima
 
 T = TypeVar("T")
 LeaseId = Annotated[int, typer.Argument(help="number of the lease", min=1)]
@@ -55,6 +57,10 @@ class Connection(OptionGroup):
     password_file: Annotated[
         Path | None, typer.Option("--password-file", help="file with its password [env: ASSAY_PASSWORD_FILE]")
     ] = None
+    account: Annotated[
+        str | None,
+        typer.Option("--account", help="whose; its key may be elsewhere, with --dry-run [env: ASSAY_ACCOUNT]"),
+    ] = None
     data_dir: Annotated[
         Path | None, typer.Option("--data-dir", help="journals and handovers, default ~/.assay [env: ASSAY_DATA_DIR]")
     ] = None
@@ -73,8 +79,12 @@ class Connection(OptionGroup):
 
 @dataclass(frozen=True)
 class Filters(OptionGroup):
-    """What a device must be."""
+    """What a device must be, each of them where an offer has several."""
 
+    gpus: Annotated[
+        str | None, typer.Option("--gpus", help="how many devices together: 8, or 8+ for at least as many")
+    ] = None
+    firm: Annotated[bool, typer.Option("--firm", help="nothing that its provider may end by giving notice")] = False
     model: Annotated[str | None, typer.Option("--model", help="part of the declared model, such as h100")] = None
     region: Annotated[str | None, typer.Option("--region", help="declared region, or one around it: eu, eu-de")] = None
     near: Annotated[str | None, typer.Option("--near", help="what lies nearest to this region comes first")] = None
@@ -84,18 +94,30 @@ class Filters(OptionGroup):
     ] = None
     min_memory: Annotated[str | None, typer.Option("--min-memory", help="measured memory: 24GiB, or MiB")] = None
     min_uptime: Annotated[float, typer.Option("--min-uptime", help="reliability, percent", min=0, max=100)] = 0
-    max_price: Annotated[str | None, typer.Option("--max-price", help="whole tokens an hour")] = None
+    max_price: Annotated[
+        str | None, typer.Option("--max-price", help="whole tokens an hour, for all devices together")
+    ] = None
     max_rtt: Annotated[str | None, typer.Option("--max-rtt", help="round trip as measured from here: 30ms")] = None
     token: Annotated[str | None, typer.Option("--token", help="address of the token it is priced in")] = None
     profile: Annotated[int | None, typer.Option("--profile", help="id of the profile it was measured by")] = None
     provider: Annotated[str | None, typer.Option("--provider", help="address of its provider")] = None
 
-    def wanted(self, duration: str | None) -> Wanted:
-        """As the library takes it. Raises BadInput."""
+    def minima(self) -> Minima:
+        """What the escrow holds every device of a lease to. Raises BadInput."""
+        from assay.renter.wallet import Minima
+
+        return Minima(self.min_score, memory_mib(self.min_memory) if self.min_memory else 0)
+
+    def wanted(self, duration: str | None, gpus: str | None = None) -> Wanted:
+        """As the library takes it; `gpus` where none are asked for, None for however many. Raises BadInput."""
         from assay.protocol.hexadecimal import parse_address
         from assay.renter.search import Wanted
 
+        least, most = gpu_counts(self.gpus or gpus)
         return Wanted(
+            min_gpus=least,
+            max_gpus=most,
+            firm=self.firm,
             model=self.model,
             region=self.region,
             near=self.near,
@@ -184,6 +206,16 @@ def memory_mib(text: str) -> int:
     if match is None:
         raise BadInput(f"--min-memory {text!r}: expected such as 24GiB, or a number of MiB")
     return int(match[1]) * (1024 if match[2] == "gib" else 1)
+
+
+def gpu_counts(text: str | None) -> tuple[int, int | None]:
+    """(least, most) of `8` or `8+`; any number for None. Raises BadInput."""
+    if text is None:
+        return 1, None
+    match = re.fullmatch(r"([1-9][0-9]?)(\+?)", text)
+    if match is None or int(match[1]) > MAX_DEVICES:
+        raise BadInput(f"--gpus {text!r}: expected 1 to {MAX_DEVICES}, or such as 4+ for at least as many")
+    return int(match[1]), None if match[2] else int(match[1])
 
 
 def milliseconds(text: str) -> float:

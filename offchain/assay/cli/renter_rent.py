@@ -14,6 +14,7 @@ from assay.chain.errors import ChainError
 from assay.cli.output import OutputFormat, show, show_rows
 from assay.cli.renter_keeping import Keeping, keep_lease
 from assay.cli.renter_options import Asking, Connection, Duration, Filters, Output, note, renter_command
+from assay.protocol.hexadecimal import to_hex
 from assay.renter.errors import BadInput, RenterError
 from assay.renter.money import deposit_for, parse_duration, show_amount
 from assay.renter.search import Order
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from assay.renter.listing import Listing
     from assay.renter.renter import Renter
     from assay.renter.steps import Step
+    from assay.renter.wallet import Minima
 
+ONE = "1"  # what --gpus is where it is not given
+A_MINUTE = 60  # the least that any lease is paid for
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 
 
@@ -47,10 +51,11 @@ async def rent(
     ] = False,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Lease a device: nothing streams before its proof has convinced this machine; until then all is paid back."""
-    from assay.cli.renter_rows import planned_json, rented_json
+    """Lease a device, or a node of --gpus N: nothing streams before the proofs of all its devices, made at once, have
+    convinced this machine; until then all is paid back. The escrow itself enforces --min-score and --min-memory."""
+    from assay.cli.renter_rows import PLAN_COLUMNS, planned_json, rented_json
 
-    seconds = parse_duration(duration)
+    seconds, minima = parse_duration(duration), filters.minima()
     async with connection.renter() as renter:
         if lease is not None:
             rented = await renter.resume(lease, tell_step)
@@ -60,13 +65,12 @@ async def rent(
             return
         chosen = await _chosen(renter, filters, device, seconds, sort, spread)
         if quote:
-            chosen = [replace(await renter.quote(one.device_id, seconds), model=one.model) for one in chosen]
+            chosen = [replace(await renter.quote(one.device_ids, seconds), model=one.model) for one in chosen]
         if asking.dry_run:
-            plans = [await renter.plan_rent(one, deposit_for(one.rate, seconds), filters.min_score) for one in chosen]
-            columns = {"name": "transaction", "to": "to", "calldata": "calldata"}
-            return show_rows("transactions", planned_json(p for plan in plans for p in plan), columns, output)
+            plans = [await renter.plan_rent(one, deposit_for(one.rate, seconds), minima) for one in chosen]
+            return show_rows("transactions", planned_json(p for plan in plans for p in plan), PLAN_COLUMNS, output)
         asking.confirm(await _question(renter, chosen, seconds))
-        done = [await _rent_one(renter, one, seconds, filters.min_score, open_only) for one in chosen]
+        done = [await _rent_one(renter, one, seconds, minima, open_only) for one in chosen]
         await _show(renter, [one.token for one in chosen], done, output)
         if keeping.auto_topup and not open_only:
             await asyncio.gather(*(keep_lease(renter, int(one["leaseId"]), keeping) for one in done))
@@ -82,13 +86,23 @@ async def _chosen(
 ) -> list[Listing]:
     if device is not None and spread:
         raise BadInput("name a device, or let --spread choose several: not both")
-    if device is not None:
-        listing = await renter.listing(await renter.device_id(device))
-        if not listing.min_duration <= seconds <= listing.max_duration:
-            raise BadInput(f"{seconds} s: this device is leased for {listing.min_duration} to {listing.max_duration} s")
-        return [listing]
-    wanted = filters.wanted(f"{seconds}s")
-    return await renter.choose(wanted, sort, max(spread, 1), apart=bool(spread))
+    wanted = filters.wanted(f"{seconds}s", ONE)
+    if device is None:
+        return await renter.choose(wanted, sort, max(spread, 1), apart=bool(spread))
+    if wanted.max_gpus is None:
+        raise BadInput(f"--gpus {filters.gpus}: of a device that is named, say exactly how many it is leased with")
+    listing = await renter.listing(await renter.device_id(device), wanted.min_gpus, wanted.token)
+    if not listing.min_duration <= seconds <= listing.max_duration:
+        raise BadInput(f"{seconds} s: this is leased for {listing.min_duration} to {listing.max_duration} s")
+    for option, shown, least in (
+        ("--min-score", listing.score_gops, wanted.min_score),
+        ("--min-memory", listing.memory_mib, wanted.min_memory_mib),
+    ):
+        if shown < least:
+            raise BadInput(f"{option} {least}: in epoch {listing.epoch} the least of its devices showed {shown}")
+    if wanted.firm and listing.notice:
+        raise BadInput(f"--firm: its provider may end this offer {listing.notice} s after a notice")
+    return [listing]
 
 
 async def _question(renter: Renter, chosen: list[Listing], seconds: int) -> str:
@@ -99,7 +113,10 @@ async def _question(renter: Renter, chosen: list[Listing], seconds: int) -> str:
     for one in chosen:
         symbol = await Erc20(renter.chain, one.token).symbol()
         what = f"{one.model or 'a device'} ({short_id(one.name)}…), {one.score_gops} gops"
-        lines.append(f"{what} at {price_text(one)} {symbol} an hour")
+        count = f"{one.gpus} × " if one.gpus > 1 else ""
+        notice = f", which its provider may end {duration_text(one.notice)} after a notice" if one.notice else ""
+        least = f", at least {duration_text(one.min_duration)} of it paid" if one.min_duration > A_MINUTE else ""
+        lines.append(f"{count}{what} at {price_text(one)} {symbol} an hour{least}{notice}")
         totals[one.token] = totals.get(one.token, 0) + deposit_for(one.rate, seconds)
     decimals = {one.token: one.decimals for one in chosen}
     sums = [
@@ -110,16 +127,18 @@ async def _question(renter: Renter, chosen: list[Listing], seconds: int) -> str:
     return f"Pay a deposit of {' and '.join(sums)} for {duration_text(seconds)}? What is not used comes back."
 
 
-async def _rent_one(renter: Renter, listing: Listing, seconds: int, min_score: int, open_only: bool) -> dict[str, Any]:
+async def _rent_one(renter: Renter, listing: Listing, seconds: int, minima: Minima, open_only: bool) -> dict[str, Any]:
     from assay.cli.renter_rows import rented_json, transactions_json
 
     deposit = deposit_for(listing.rate, seconds)
     if open_only:
-        lease, sent = await renter.open(listing, deposit, min_score)
+        lease, sent = await renter.open(listing, deposit, minima)
         return {
             "leaseId": lease.lease_id,
             "status": lease.status.name.lower(),
             "deviceId": listing.name,
+            "gpus": listing.gpus,
+            "deviceIds": [to_hex(device_id) for device_id in listing.device_ids],
             "deposit": str(deposit),
             "transactions": transactions_json(sent),
         }
@@ -130,7 +149,7 @@ async def _rent_one(renter: Renter, listing: Listing, seconds: int, min_score: i
         tell_step(step)
 
     try:
-        return {**rented_json(await renter.rent(listing, deposit, min_score, on_step), deposit), "seconds": seconds}
+        return {**rented_json(await renter.rent(listing, deposit, minima, on_step), deposit), "seconds": seconds}
     except RenterError:
         if opened:
             note("nothing has streamed; the lease that was opened is cancelled and its deposit paid back")
@@ -138,7 +157,7 @@ async def _rent_one(renter: Renter, listing: Listing, seconds: int, min_score: i
     except (ChainError, asyncio.CancelledError):
         note(
             "renting broke off; `assay leases` shows whether a lease is pending: `assay rent --lease N` goes on with "
-            "it, `assay end N` pays all of it back"
+            "it, or pays all of it back where its handover had begun; so does `assay end N`"
         )
         raise
 
@@ -155,7 +174,9 @@ async def _show(renter: Renter, tokens: list[str], done: list[dict[str, Any]], o
     elif output is OutputFormat.json:
         sys.stdout.write(json.dumps({"leases": done}) + "\n")
     else:
-        show_rows("leases", done, {"leaseId": "lease", "status": "status", "deviceId": "device"}, output)
+        show_rows(
+            "leases", done, {"leaseId": "lease", "status": "status", "deviceId": "device", "gpus": "GPUs"}, output
+        )
     sys.stdout.flush()
     for one in done:
         if one["status"] == "active":

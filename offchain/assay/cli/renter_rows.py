@@ -6,29 +6,32 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.leases import LeaseStatus
 from assay.protocol.hexadecimal import to_hex
 from assay.renter.downtime import DowntimeFound
+from assay.renter.lease_views import LeaseView
+from assay.renter.leaving import notice_over
 from assay.renter.listing import Listing
-from assay.renter.money import show_amount
+from assay.renter.money import price_per_hour, show_amount
 from assay.renter.planned import Planned
 from assay.renter.provider_session import JobState
 from assay.renter.renter import Rented
 from assay.renter.wallet import Done
 
 LISTING_COLUMNS = {
-    "shortId": "device", "model": "model", "region": "region", "scoreGops": "score, gops", "memoryMiB": "memory, MiB",
-    "uptime": "uptime, %", "price": "price an hour", "value": "gops per token", "roundTripMs": "round trip, ms",
-    "checked": "checked",
+    "shortId": "device", "gpus": "GPUs", "model": "model", "region": "region", "scoreGops": "score, gops",
+    "memoryMiB": "memory, MiB", "uptime": "uptime, %", "price": "price an hour", "value": "gops per token",
+    "noticeText": "notice", "roundTripMs": "round trip, ms", "checked": "checked",
 }  # fmt: skip
 LISTING_FIELDS = (
-    "deviceId", "shortId", "provider", "endpoint", "model", "region", "profile", "epoch", "scoreGops", "memoryMiB",
-    "uptimeBps", "uptime", "pricePerHour", "symbol", "price", "value", "token", "rate", "minDuration", "maxDuration",
-    "validUntil", "roundTripMs", "checked",
+    "deviceId", "shortId", "gpus", "deviceIds", "offerHash", "provider", "endpoint", "model", "region", "profile",
+    "epoch", "scoreGops", "memoryMiB", "uptimeBps", "uptime", "pricePerHour", "symbol", "price", "pricePerGpuHour",
+    "value", "token", "rate", "minDuration", "maxDuration", "notice", "noticeText", "validUntil", "roundTripMs",
+    "checked",
 )  # fmt: skip
 LEASE_COLUMNS = {
-    "leaseId": "lease", "status": "status", "shortId": "device", "timeLeft": "time left", "deposit": "deposit",
-    "streamed": "streamed", "refunded": "refunded",
+    "leaseId": "lease", "state": "status", "shortId": "device", "gpus": "GPUs", "timeLeft": "time left",
+    "deposit": "deposit", "streamed": "streamed", "refunded": "refunded", "downtimeText": "downtime",
 }  # fmt: skip
 JOB_COLUMNS = {"jobId": "job", "status": "status", "exitCode": "exit code", "reason": "reason"}
 PLAN_COLUMNS = {"name": "transaction", "to": "to", "calldata": "calldata"}
@@ -41,11 +44,15 @@ def short_id(name: str) -> str:
 
 
 def listing_json(listing: Listing, symbol: str) -> dict[str, Any]:
-    """A listing; the price in whole tokens an hour, by their symbol; `checked` yes, no, or why it did not hold."""
+    """A listing; prices in whole tokens an hour, by their symbol; `checked` yes, no, or why it did not hold. Score,
+    memory and uptime are the least of its devices."""
     checked = "yes" if listing.evidence is not None else listing.doubt or "no"
     return {
         "deviceId": listing.name,
         "shortId": short_id(listing.name),
+        "gpus": listing.gpus,
+        "deviceIds": [to_hex(device_id) for device_id in listing.device_ids],
+        "offerHash": to_hex(listing.offer_hash),
         "provider": listing.provider,
         "endpoint": listing.endpoint,
         "model": listing.model,
@@ -59,70 +66,118 @@ def listing_json(listing: Listing, symbol: str) -> dict[str, Any]:
         "pricePerHour": price_text(listing),
         "symbol": symbol,
         "price": f"{price_text(listing)} {symbol}",
+        "pricePerGpuHour": price_text(listing, listing.gpus),
         "value": round(float(listing.value), 2),
         "token": listing.token,
         "rate": str(listing.rate),
         "minDuration": listing.min_duration,
         "maxDuration": listing.max_duration,
+        "notice": listing.notice,
+        "noticeText": duration_text(listing.notice) if listing.notice else "",
         "validUntil": listing.valid_until,
         "roundTripMs": None if listing.round_trip_ms is None else round(listing.round_trip_ms, 1),
         "checked": checked,
     }
 
 
-def price_text(listing: Listing) -> str:
-    """Whole tokens an hour, to the token's last digit at most, at least two."""
-    exact = listing.price.quantize(Decimal(1).scaleb(-listing.decimals))
+def price_text(listing: Listing, parts: int = 1) -> str:
+    """Whole tokens an hour, or a part of them, to the token's last digit at most, at least two."""
+    exact = (listing.price / parts).quantize(Decimal(1).scaleb(-listing.decimals))
     whole, _, fraction = format(exact, "f").partition(".")
     return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
 
 
-def lease_json(lease: Lease, streamed: int, decimals: int, now: float) -> dict[str, Any]:
-    """A lease: amounts in whole tokens, and under `baseUnits` exactly."""
+def lease_json(view: LeaseView, decimals: int) -> dict[str, Any]:
+    """A lease: amounts in whole tokens, and under `baseUnits` exactly. `state` is how it stands in words,
+    `leavingCosts` what leaving it now costs its renter."""
+    lease, way = view.lease, view.leaving
     amounts = {
         "deposit": lease.deposit,
-        "streamed": streamed,
+        "streamed": view.streamed,
         "claimed": lease.claimed,
         "refunded": lease.refunded,
+        "downtimeRefund": lease.downtime_refund,
         "bond": lease.bond,
+        "forfeited": lease.forfeited,
+        "forfeitable": lease.forfeitable,
+        "leavingCosts": way.cost,
     }
-    left = max(0, lease.stop - int(now)) if lease.status is LeaseStatus.ACTIVE else 0
-    name = to_hex(lease.device_id)
+    left = max(0, lease.stop - view.now) if lease.status is LeaseStatus.ACTIVE else 0
+    ids = [to_hex(device_id) for device_id in view.device_ids]
+    # Until the start the escrow holds none of these: they stand in the offer.
+    rate = lease.rate or (view.offer.rate if view.offer else 0)
+    notice = lease.notice or (view.offer.notice if view.offer else 0)
     return {
         "leaseId": lease.lease_id,
-        "status": lease.status.name.lower() if left or lease.status is not LeaseStatus.ACTIVE else "run out",
-        "deviceId": name,
-        "shortId": short_id(name),
+        "status": lease.status.name.lower(),
+        "state": _state(view),
+        "deviceId": ids[0] if ids else None,
+        "shortId": short_id(ids[0]) if ids else "",
+        "gpus": lease.devices or len(ids),
+        "deviceIds": ids,
         "renter": lease.renter,
         "provider": lease.provider,
+        "operator": view.offer.operator if view.offer else None,
         "token": lease.token,
         "decimals": decimals,
-        "rate": str(lease.rate),
+        "rate": str(rate),
+        "pricePerHour": f"{price_per_hour(rate, decimals).normalize():f}",
         "start": lease.start,
         "stop": lease.stop,
         "secondsLeft": left,
         "timeLeft": duration_text(left) if left else "",
+        "minDuration": lease.min_duration,
+        "maxDuration": lease.max_duration,
+        "notice": notice,
+        "noticeAt": lease.notice_at or None,
+        "providerFreeFrom": notice_over(lease) or None,
+        "leftEarly": lease.left_early,
+        "slashedDevice": to_hex(view.slashed) if view.slashed else None,
+        "downtime": lease.downtime,
+        "maxDowntime": view.max_downtime,
+        "downtimeText": duration_text(lease.downtime) if lease.downtime else "",
+        "leavingFree": way.free.value if way.free else None,
+        "leavingFreeFrom": way.free_from or None,
+        "bondReturned": lease.bond_returned,
+        "offerHash": to_hex(view.offer.struct_hash()) if view.offer else None,
         **{name: show_amount(value, decimals) for name, value in amounts.items()},
         "baseUnits": {name: str(value) for name, value in amounts.items()},
     }
 
 
+def _state(view: LeaseView) -> str:
+    lease = view.lease
+    if lease.status is not LeaseStatus.ACTIVE:
+        return lease.status.name.lower()
+    if view.now >= lease.stop:
+        return "run out"
+    if view.slashed:
+        return "device slashed"
+    return "left early" if lease.left_early else "notice given" if lease.notice_at else "active"
+
+
 def rented_json(rented: Rented, deposit: int) -> dict[str, Any]:
-    """A lease that was rented, with what each step took in seconds."""
+    """A lease that was rented, with what each step took in seconds; without the proof where it had convinced before."""
     lease, proof = rented.lease, rented.proof
-    return {
+    ids = [to_hex(device_id) for device_id in rented.offer.device_ids]
+    values: dict[str, Any] = {
         "leaseId": lease.lease_id,
         "status": lease.status.name.lower(),
-        "deviceId": to_hex(lease.device_id),
+        "deviceId": ids[0],
+        "gpus": len(ids),
+        "deviceIds": ids,
         "deposit": str(deposit),
         "stop": lease.stop,
-        "proofMs": round(proof.proof_ms, 1),
-        "verifyMs": round(proof.verify_ms, 1),
-        "scoreGops": proof.score_gops,
-        "resultRoot": to_hex(proof.result_root),
-        "steps": {step.name.value: round(step.seconds, 3) for step in rented.steps},
-        "transactions": transactions_json(rented.transactions),
     }
+    if proof is not None:
+        values |= {
+            "proofMs": round(proof.proof_ms, 1),
+            "verifyMs": round(proof.verify_ms, 1),
+            "scoreGops": proof.score_gops,
+            "resultRoots": to_hex(proof.result_roots),
+        }
+    values["steps"] = {step.name.value: round(step.seconds, 3) for step in rented.steps}
+    return {**values, "transactions": transactions_json(rented.transactions)}
 
 
 def transactions_json(done: Sequence[Done]) -> list[dict[str, Any]]:
@@ -136,9 +191,14 @@ def planned_json(planned: Iterable[Planned]) -> list[dict[str, Any]]:
 
 
 def downtime_json(found: DowntimeFound, decimals: int) -> list[dict[str, Any]]:
-    """Epochs whose downtime was claimed."""
+    """Epochs whose downtime was claimed, each by the line of its worst device."""
     return [
-        {"epoch": one.epoch, "seconds": one.seconds, "amount": show_amount(one.amount, decimals)}
+        {
+            "epoch": one.epoch,
+            "deviceId": to_hex(one.measured.leaf.device_id),
+            "seconds": one.seconds,
+            "amount": show_amount(one.amount, decimals),
+        }
         for one in found.claimable
     ]
 

@@ -12,6 +12,7 @@ import typer
 from assay.chain.errors import ChainError
 from assay.cli.output import OutputFormat, show, show_rows
 from assay.cli.renter_options import Connection, DeviceId, Duration, Filters, Output, note, renter_command
+from assay.protocol.leases import MAX_DEVICES
 from assay.renter.errors import MarketWrong, NoDevice, ProviderRefused, Unreachable
 from assay.renter.money import parse_duration
 from assay.renter.search import Order
@@ -43,7 +44,7 @@ async def search(
     watch: Annotated[float, typer.Option("--watch", help="look again every so many seconds", min=0)] = 0,
     output: Output = OutputFormat.table,
 ) -> None:
-    """List measured devices that can be leased."""
+    """List measured devices that can be leased, alone or several together."""
     from assay.cli.renter_rows import LISTING_COLUMNS, LISTING_FIELDS, listing_json
     from assay.cli.renter_texts import symbols_of
     from assay.renter.placement import spread as spread_apart
@@ -57,7 +58,7 @@ async def search(
                 found = spread_apart(found, spread)
             symbols = await symbols_of(renter.chain, (one.token for one in found))
             if watch and output is OutputFormat.table:
-                counted = "1 device" if len(found) == 1 else f"{len(found)} devices"
+                counted = "1 offer" if len(found) == 1 else f"{len(found)} offers"
                 sys.stdout.write((CLEAR if sys.stdout.isatty() else "") + f"{_clock()}, {counted}\n")
             rows = [listing_json(one, symbols[one.token]) for one in found]
             show_rows("devices", rows, LISTING_COLUMNS, output, LISTING_FIELDS)
@@ -72,14 +73,18 @@ async def search(
             except PASSING as error:
                 note(f"{_clock()}, {error}; looking again in {watch:g} s")
     if not found:
-        note("no device answers to this; fewer filters, or `assay doctor` where there should be some")
+        note("no offer answers to this; fewer filters, or `assay doctor` where there should be some")
     if doubts := [one for one in found if one.doubt]:
-        raise MarketWrong(f"{len(doubts)} of {len(found)} devices are not as the market says: {doubts[0].doubt}")
+        raise MarketWrong(f"{len(doubts)} of {len(found)} offers are not as the market says: {doubts[0].doubt}")
 
 
 @renter_command(commands, "quote")
 async def quote(
-    device: DeviceId, connection: Connection, duration: Duration = "1h", output: Output = OutputFormat.table
+    device: DeviceId,
+    connection: Connection,
+    gpus: Annotated[int, typer.Option("--gpus", help="with how many devices in all", min=1, max=MAX_DEVICES)] = 1,
+    duration: Duration = "1h",
+    output: Output = OutputFormat.table,
 ) -> None:
     """Ask a provider for its price for this wallet alone."""
     from assay.cli.renter_rows import listing_json
@@ -88,8 +93,8 @@ async def quote(
 
     seconds = parse_duration(duration)
     async with connection.renter() as renter:
-        public = await renter.listing(await renter.device_id(device))
-        private = await renter.quote(public.device_id, seconds)
+        public = await renter.listing(await renter.device_id(device), gpus)
+        private = await renter.quote(public.device_ids, seconds)
         symbol = (await symbols_of(renter.chain, [private.token]))[private.token]
     saved = 0 if not public.rate else float(100 * (public.rate - private.rate) / public.rate)
     values: dict[str, Any] = {
@@ -103,6 +108,7 @@ async def quote(
     if output is OutputFormat.table:
         values["validUntil"] = moment(private.valid_until)
         values |= {name: f"{values[name]} {symbol}" for name in ("cost", "publicCost")}
-        for exact in ("shortId", "uptimeBps", "rate", "pricePerHour", "symbol"):
+        values["notice"] = values["noticeText"] or "none"
+        for exact in ("shortId", "uptimeBps", "rate", "pricePerHour", "symbol", "noticeText", "offerHash"):
             del values[exact]
     show(values, output)

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from assay.chain.erc20 import Erc20
 from assay.chain.errors import ChainError
-from assay.renter.money import price_per_hour, show_amount
+from assay.renter.money import moment as moment
+from assay.renter.money import show_amount
 
 if TYPE_CHECKING:
     from assay.chain.client import Chain
 
-AMOUNTS = ("deposit", "streamed", "claimed", "refunded", "bond")
-LAST_DAY = 253_402_128_000  # 9999-12-30
-EXACT = {"baseUnits", "decimals", "shortId", "secondsLeft", "rate"}
+AMOUNTS = ("deposit", "streamed", "claimed", "refunded", "downtimeRefund", "bond", "forfeited", "forfeitable")
+EMPTY = ("downtimeRefund", "forfeited", "forfeitable")  # of most leases: shown where there is something
 
 
 async def symbols_of(chain: Chain, tokens: Iterable[str]) -> dict[str, str]:
@@ -33,21 +31,16 @@ async def symbols_of(chain: Chain, tokens: Iterable[str]) -> dict[str, str]:
     return dict(zip(known, await asyncio.gather(*(symbol(token) for token in known)), strict=True))
 
 
-def moment(seconds: int) -> str:
-    """A time of the chain on this machine's clock. Contracts take times that no calendar has."""
-    if seconds > LAST_DAY:
-        return "after the year 9999"
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
 def rented_text(values: Mapping[str, Any], decimals: int, symbol: str) -> dict[str, Any]:
     """A lease that was rented or opened, as `rented_json` has it."""
     shown = dict(values)
     shown["deposit"] = f"{show_amount(int(values['deposit']), decimals)} {symbol}"
+    del shown["deviceIds"]
     if stop := shown.pop("stop", 0):
         shown["stops"] = moment(stop)
     if "steps" in shown:
         shown["steps"] = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in values["steps"].items())
+    if "proofMs" in shown:
         shown["proof"] = f"{shown.pop('proofMs')} ms, {shown.pop('scoreGops')} gops"
         shown["verified"] = f"in {shown.pop('verifyMs')} ms on this machine"
     shown.pop("seconds", None)
@@ -56,10 +49,45 @@ def rented_text(values: Mapping[str, Any], decimals: int, symbol: str) -> dict[s
 
 def lease_text(values: Mapping[str, Any], symbol: str) -> dict[str, Any]:
     """One lease in full, as `lease_json` has it."""
-    shown = {name: value for name, value in values.items() if name not in EXACT}
-    price = price_per_hour(int(values["rate"]), values["decimals"]).quantize(Decimal(1).scaleb(-values["decimals"]))
-    shown["pricePerHour"] = f"{price.normalize():f} {symbol}"
-    shown.update({name: f"{values[name]} {symbol}" for name in AMOUNTS})
-    # One that has not started has neither.
-    shown.update({name: moment(values[name]) if values["start"] else "" for name in ("start", "stop")})
+    from assay.cli.renter_rows import duration_text
+
+    shown: dict[str, Any] = {"lease": values["leaseId"], "status": values["state"]}
+    shown["device" if len(values["deviceIds"]) == 1 else "devices"] = "\n".join(values["deviceIds"])
+    shown |= {name: values[name] for name in ("renter", "provider", "token")}
+    shown["price an hour"] = f"{values['pricePerHour']} {symbol}"
+    if values["start"]:  # one that has not started has neither
+        shown |= {"start": moment(values["start"]), "stop": moment(values["stop"]), "time left": values["timeLeft"]}
+    shown["minimum"] = duration_text(values["minDuration"])
+    shown["notice"] = _notice_text(values)
+    shown["left early"] = "yes: paid and measured to the stop" if values["leftEarly"] else ""
+    shown["slashed"] = values["slashedDevice"] or ""
+    if values["downtime"]:
+        most = duration_text(values["maxDowntime"])
+        shown["downtime"] = f"{values['downtimeText']} attested; beyond {most} the renter leaves free"
+    named = {"downtimeRefund": "refunded for downtime", "forfeitable": "forfeited to the network"}
+    for name in AMOUNTS:
+        if name not in EMPTY or values["baseUnits"][name] != "0":
+            shown[named.get(name, name)] = f"{values[name]} {symbol}"
+    shown["leaving now"] = leaving_text(values, symbol) if values["status"] in ("pending", "active") else ""
     return {name: value for name, value in shown.items() if value != ""}
+
+
+def leaving_text(values: Mapping[str, Any], symbol: str) -> str:
+    """What leaving costs, and from when on it does not; as `lease_json` has it."""
+    if values["leavingFree"]:
+        return f"free: {values['leavingFree']}"
+    left = values["maxDowntime"] + 1 - values["downtime"]
+    costs = "is paid already" if values["leftEarly"] else f"costs {values['leavingCosts']} {symbol} more"
+    return (
+        f"{costs}; free from {moment(values['leavingFreeFrom'])}, or after {left} s more of attested downtime, "
+        "a notice, or a slashed device"
+    )
+
+
+def _notice_text(values: Mapping[str, Any]) -> str:
+    from assay.cli.renter_rows import duration_text
+
+    if values["providerFreeFrom"]:
+        until = moment(values["providerFreeFrom"])
+        return f"given {moment(values['noticeAt'])}: the provider may end it from {until} on, the renter at any time"
+    return f"{duration_text(values['notice'])}, not given" if values["notice"] else "none"

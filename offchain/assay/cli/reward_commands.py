@@ -8,7 +8,6 @@ import typer
 
 from assay.cli.output import OutputFormat, show, show_rows
 from assay.cli.renter_options import Asking, Connection, Output, note, renter_command
-from assay.renter.errors import BadInput
 
 commands = typer.Typer(
     help="What the network owes a provider or a validator, and claiming it.",
@@ -21,16 +20,13 @@ commands = typer.Typer(
 @renter_command(commands, "show")
 async def show_rewards(
     connection: Connection,
-    account: Annotated[str | None, typer.Option("--account", help="whose; default the wallet's")] = None,
     output: Output = OutputFormat.table,
 ) -> None:
     """Show what an account has earned, claimed, can claim now, and will be able to claim."""
     from assay.cli.reward_rows import network_token, rewards_json, rewards_text
-    from assay.protocol.hexadecimal import parse_address
 
-    whose = parse_address(account, "--account") if account else None
     async with connection.renter() as renter:
-        found = await renter.rewards(whose)
+        found = await renter.rewards()
         decimals, symbol = await network_token(renter.chain)
     show(rewards_text(found, decimals, symbol) if output is OutputFormat.table else rewards_json(found), output)
     if found.newest is None:
@@ -41,9 +37,6 @@ async def show_rewards(
 async def claim(
     connection: Connection,
     asking: Asking,
-    account: Annotated[
-        str | None, typer.Option("--account", help="with --dry-run: whose, where the key is elsewhere")
-    ] = None,
     receiver: Annotated[str | None, typer.Option("--receiver", help="who is paid; default the account")] = None,
     output: Output = OutputFormat.table,
 ) -> None:
@@ -54,11 +47,8 @@ async def claim(
     from assay.renter.money import show_amount
 
     to = parse_address(receiver, "--receiver") if receiver else None
-    whose = parse_address(account, "--account") if account else None
-    if whose is not None and not asking.dry_run:
-        raise BadInput("--account goes with --dry-run: to claim, name the account's own key with --key-file")
     async with connection.renter() as renter:
-        found = await renter.rewards(whose)
+        found = await renter.rewards()
         planned = await renter.plan_claim_rewards(found, to)
         if asking.dry_run:
             return show_rows("transactions", planned_json(planned), PLAN_COLUMNS, output)

@@ -41,6 +41,8 @@ class Condition:
 
 def reward_per_device(economy: Economy, profile: ProfileMoney, devices: int = 1) -> float:
     """An epoch's reward of one device among `devices` like it: the cap per credit binds when they are few."""
+    if profile.credit == 0:
+        return 0.0
     share = economy.provider_pool / (profile.credit * devices)
     return min(share, economy.most_per_credit) * profile.credit
 

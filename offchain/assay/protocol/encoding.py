@@ -67,3 +67,10 @@ def abi_encode(types: Sequence[str], values: Sequence[object]) -> bytes:
 def device_id(provider: str, device_key: str) -> bytes:
     """H(provider ‖ deviceKey): the id of a device, 32 bytes."""
     return keccak(address_bytes(provider) + address_bytes(device_key))
+
+
+def demand_id(device: bytes, epoch: int, is_row: bool, index: int) -> bytes:
+    """The id of a demand for an opening: H(abi.encode(deviceId, epoch, isRow, index)). `index` is the sample q of a
+    row, or the round t of a round leaf. Raises EncodingError.
+    """
+    return keccak(abi_encode(("bytes32", "uint64", "bool", "uint32"), (device, epoch, is_row, index)))

@@ -7,6 +7,8 @@ from functools import lru_cache
 
 from assay.protocol.keccak import keccak
 
+ZERO_ADDRESS = "0x" + "00" * 20
+
 _HEX = re.compile(r"[0-9a-fA-F]*")
 _SHOWN = 80
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.typed_message import MessageError, TypedMessage
 
 __all__ = [
@@ -93,17 +94,22 @@ class EpochReport(TypedMessage):
 
 @dataclass(frozen=True, slots=True)
 class Offer(TypedMessage):
-    """A device for lease, signed by its provider. `rate` is base units × 10¹⁸ a second; durations seconds;
-    `renter` the zero address for anyone."""
+    """One to sixteen devices of a provider for lease, all or none of them, at one rate.
+
+    Signed by `operator`, or where that is the zero address by the provider. `device_ids` strictly ascend. `rate` is
+    base units × 10¹⁸ a second for all devices together; durations and `notice` are seconds, `notice` 0 for none;
+    `renter` the zero address for anyone. Its struct hash is the offer's hash in the escrow.
+    """
 
     TYPE: ClassVar[str] = (
-        "Offer(address provider,bytes32 deviceId,address token,uint128 rate,uint40 minDuration,"
-        "uint40 maxDuration,uint40 validUntil,uint64 nonce,address renter)"
+        "Offer(address provider,address operator,bytes32[] deviceIds,address token,uint128 rate,uint40 minDuration,"
+        "uint40 maxDuration,uint40 validUntil,uint64 nonce,address renter,uint32 notice)"
     )
     CONTRACT: ClassVar[str] = "LeaseEscrow"
 
     provider: str
-    device_id: bytes
+    operator: str
+    device_ids: tuple[bytes, ...]
     token: str
     rate: int
     min_duration: int
@@ -111,17 +117,28 @@ class Offer(TypedMessage):
     valid_until: int
     nonce: int
     renter: str
+    notice: int
+
+    @property
+    def signer(self) -> str:
+        """Whose signature the offer needs: the operator's, or without one the provider's."""
+        return self.provider if self.operator == ZERO_ADDRESS else self.operator
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseStart(TypedMessage):
-    """The renter's word that the handover proof convinced; `valid_until` seconds since 1970."""
+    """The renter's word that the handover proofs convinced; `valid_until` seconds since 1970.
 
-    TYPE: ClassVar[str] = "LeaseStart(uint256 leaseId,bytes32 resultRoot,uint40 validUntil)"
+    `offer_hash` because a reorganisation of the chain may give the number to another lease; `result_roots` as in
+    `assay.protocol.leases`.
+    """
+
+    TYPE: ClassVar[str] = "LeaseStart(uint256 leaseId,bytes32 offerHash,bytes32 resultRoots,uint40 validUntil)"
     CONTRACT: ClassVar[str] = "LeaseEscrow"
 
     lease_id: int
-    result_root: bytes
+    offer_hash: bytes
+    result_roots: bytes
     valid_until: int
 
 

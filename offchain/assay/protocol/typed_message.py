@@ -14,6 +14,7 @@ from assay.protocol.keccak import keccak
 from assay.protocol.signing import Domain, recover, sign_compact
 
 MAX_STRING = 256
+MAX_ITEMS = 64  # of a list; far above what any message's rules allow
 
 
 class MessageError(ValueError):
@@ -38,7 +39,20 @@ def camel_case(name: str) -> str:
     return re.sub(r"_([a-z0-9])", lambda m: m[1].upper(), name)
 
 
+def _encoded(kind: str, value: Any, what: str) -> bytes:
+    """The word that stands for a member in `hashStruct`."""
+    if kind == "string":
+        return keccak(value.encode())
+    if kind.endswith("[]"):
+        if not isinstance(value, (tuple, list)):
+            raise EncodingError(f"{what}: expected a list, got {value!r}")
+        return keccak(b"".join(word(kind[:-2], item, f"{what}[{n}]") for n, item in enumerate(value)))
+    return word(kind, value, what)
+
+
 def _to_json(kind: str, value: Any) -> Any:
+    if kind.endswith("[]"):
+        return [_to_json(kind[:-2], item) for item in value]
     if kind == "bytes32":
         return to_hex(value)
     # Numbers above 2^53 would be rounded by readers that hold them as doubles.
@@ -48,6 +62,12 @@ def _to_json(kind: str, value: Any) -> Any:
 
 
 def _from_json(kind: str, value: Any, what: str) -> Any:
+    if kind.endswith("[]"):
+        if not isinstance(value, list):
+            raise MessageError(f"{what}: expected a list, got {type(value).__name__}")
+        if len(value) > MAX_ITEMS:
+            raise MessageError(f"{what}: {len(value)} items, at most {MAX_ITEMS} are read")
+        return tuple(_from_json(kind[:-2], item, f"{what}[{n}]") for n, item in enumerate(value))
     if kind == "bytes32":
         return parse_bytes32(value, what)
     if kind == "address":
@@ -66,7 +86,7 @@ def _from_json(kind: str, value: Any, what: str) -> Any:
 class TypedMessage:
     """Base of the messages; a subclass is a frozen dataclass whose fields follow `TYPE` in order.
 
-    Field types: uintN as int, address as checksummed str, bytes32 as bytes, string as str.
+    Field types: uintN as int, address as checksummed str, bytes32 as bytes, string as str, T[] as a tuple of T.
     """
 
     TYPE: ClassVar[str]
@@ -77,8 +97,7 @@ class TypedMessage:
         _, members = parse_type(self.TYPE)
         words = [_type_hash(self.TYPE)]
         for (kind, field), attribute in zip(members, fields(self), strict=True):  # type: ignore[arg-type]
-            value = getattr(self, attribute.name)
-            words.append(keccak(value.encode()) if kind == "string" else word(kind, value, field))
+            words.append(_encoded(kind, getattr(self, attribute.name), field))
         return keccak(b"".join(words))
 
     def digest(self, domain: Domain) -> bytes:

@@ -3,56 +3,57 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import structlog
 from sqlalchemy import Engine as Database
 
 from assay.chain.client import Chain
 from assay.chain.contract_signatures import contract_accepts
-from assay.chain.deployment import Deployment
-from assay.chain.erc20 import Erc20
+from assay.chain.demands import DemandDirectory
 from assay.chain.journal import Journal
-from assay.chain.key_files import Key, load, password
-from assay.chain.leases import Lease
-from assay.chain.profiles import read_profile
+from assay.chain.key_files import Key
+from assay.chain.leases import Lease, read_offer
 from assay.chain.sender import Sender
-from assay.protocol.encoding import device_id as device_id_of
 from assay.provider.api.services import Services
+from assay.provider.authority import Authority, scope_names
+from assay.provider.bonds import Bonds
+from assay.provider.cards import cards_of
 from assay.provider.chain_view import ChainView
 from assay.provider.challenge_desk import ChallengeDesk
 from assay.provider.commitments import CommitmentStore
+from assay.provider.connection import connect
 from assay.provider.database import open_database
 from assay.provider.demand_desk import DemandDesk
 from assay.provider.demand_sender import DemandSender
 from assay.provider.device import Device
+from assay.provider.devices import device_keys, load_devices, started_prices
 from assay.provider.disk_volumes import choose_disks
-from assay.provider.errors import BadSetting, ProviderError
 from assay.provider.escrow_sender import EscrowSender
+from assay.provider.gpu_names import GpuNames
 from assay.provider.handover_desk import HandoverDesk
-from assay.provider.jobs import JobBook
+from assay.provider.jobs import JobBook, Share
 from assay.provider.lane_commitments import LaneCommitmentStore
 from assay.provider.lease_book import LeaseBook
 from assay.provider.lease_keeper import LeaseKeeper
+from assay.provider.lease_offers import LeaseOffers
 from assay.provider.lease_ports import LeasePorts
 from assay.provider.lease_rules import Policy
+from assay.provider.lease_starts import LeaseStarts, StartConditions
 from assay.provider.logins import Logins
 from assay.provider.notebooks import Notebooks
 from assay.provider.offer_service import OfferService
-from assay.provider.offers import OfferBook, Price, rate_of
+from assay.provider.offers import OfferMaker
 from assay.provider.openings_desk import OpeningsDesk
 from assay.provider.probe_desk import ProbeDesk
-from assay.provider.prover import Prover, Task
+from assay.provider.prover import Provers, Task
 from assay.provider.request_signatures import RequestGuard
 from assay.provider.reverse_proxy import ReverseProxy
 from assay.provider.runtime.container import ImagePolicy
 from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.selection import RuntimeChoice, select_runtime
-from assay.provider.runtime.workload import Limits
+from assay.provider.runtime.workload import Limits, Runtime
 from assay.provider.settings import ProviderSettings
 from assay.provider.specifications import Specifications
 from assay.provider.ssh.authorised_keys import AuthorisedKeys
@@ -64,8 +65,6 @@ from assay.provider.wipe_records import WipeRecords
 
 PROOFS_PER_DEVICE = 4
 
-log = structlog.get_logger()
-
 
 @dataclass
 class Parts:
@@ -75,7 +74,7 @@ class Parts:
     journal: Journal
     sender: Sender
     view: ChainView
-    prover: Prover
+    prover: Provers
     keeper: LeaseKeeper
     demands: DemandDesk
     offers: OfferService
@@ -83,29 +82,26 @@ class Parts:
     ports: LeasePorts
     services: Services
     devices: dict[bytes, Device]
+    authority: Authority
     status: dict[str, Any]
 
     async def close(self) -> None:
-        """Lets go of the worker, the journal and the connections."""
+        """Lets go of the workers, the journal and the connections."""
         await self.services.proxy.close()
         self.ports.close()
         self.prover.close()
         self.journal.close()
         await self.chain.close()
 
-
-async def connect(settings: ProviderSettings) -> tuple[Chain, Key, Journal]:
-    """The chain, the provider's key and its journal. Raises ChainError."""
-    deployment = Deployment.load(settings.deployment)
-    chain = await Chain.connect(settings.rpc, deployment, final_depth=settings.final_depth)
-    try:
-        key = load(settings.key_file, password(settings.password_file))
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        journal = Journal(settings.data_dir / "transactions.sqlite", key.address, chain.chain_id)
-    except BaseException:
-        await chain.close()
-        raise
-    return chain, key, journal
+    async def note_authority(self) -> None:
+        """Tells in the status what an operator may do now. Raises ChainError."""
+        if self.authority.is_operator:
+            appointment = await self.authority.appointment()
+            self.status.update(
+                scopes=scope_names(appointment.scopes),
+                until=appointment.until,
+                scopesMissing=scope_names(await self.authority.lacking()),
+            )
 
 
 async def assemble(settings: ProviderSettings) -> Parts:
@@ -120,34 +116,34 @@ async def assemble(settings: ProviderSettings) -> Parts:
 
 
 async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Journal) -> Parts:
+    authority = Authority(chain, settings.provider or key.address, key.address)
     make_engine = engine_maker(settings.engine, chain.chain_id)
     runtime = select_runtime(runtime_choice(settings), chain.chain_id)
-    devices = await load_devices(chain, key.address, device_keys(settings), Specifications(settings.data_dir))
+    devices = await load_devices(chain, authority.provider, device_keys(settings), Specifications(settings.data_dir))
+    gpus = GpuNames.parse(settings.container_gpus, devices)
     database = open_database(settings.data_dir / "provider.sqlite")
     sender = Sender(chain, key, journal, poll_s=settings.poll_seconds)
-    view = ChainView(chain)
-    prover = Prover(make_engine, PROOFS_PER_DEVICE * len(devices))
-    # Without walls around its jobs a machine is a developer's: nothing is mounted there unless it is asked for.
-    choice = "watched" if settings.disk == "auto" and runtime.name == "local" else settings.disk
-    disks = choose_disks(choice, settings.data_dir / "leases", settings.job_disk)
-    jobs = JobBook(database, runtime, settings.data_dir, _limits(settings), time.time, disks)
-    jobs.restore()
-    book = LeaseBook(database)
-    receiver = settings.receiver or key.address
-    escrow = EscrowSender(chain, sender, receiver)
+    view, book, terms = ChainView(chain), LeaseBook(database), TermsFile(settings.data_dir)
+    engine = make_engine().name
+    prover = Provers(make_engine, cards_of(devices.values(), engine), PROOFS_PER_DEVICE * len(devices))
+    jobs = _jobs(settings, database, runtime, book, gpus)
+    escrow = EscrowSender(chain, sender, authority, settings.receiver)
+    bonds, lease_offers = Bonds(chain, authority), LeaseOffers(book, partial(read_offer, chain), authority.provider)
     holdback = int(await chain.call("LeaseEscrow", "holdback"))
     policy = Policy(claim_every=settings.claim_every, grace=settings.grace, holdback=holdback)
-    wipes = WipeRecords(database, chain.domain("LeaseEscrow"), key.sign_digest)
-    keeper = LeaseKeeper(devices, view, escrow, jobs, book, policy, wipes, time.time)
-    prices = await _prices(settings, chain, devices)
-    signed = OfferBook(key.address, chain.domain("LeaseEscrow"), key.sign_digest, time.time)
-    offers = OfferService(chain, sender, devices, prices, signed, TermsFile(settings.data_dir))
+    domain = chain.domain("LeaseEscrow")
+    wipes = WipeRecords(database, domain, key.sign_digest)
+    keeper = LeaseKeeper(devices, view, escrow, jobs, book, lease_offers, policy, wipes, terms.read, time.time)
+    prices = await started_prices(settings, chain, devices)
+    maker = OfferMaker(authority.provider, authority.operator, domain, key.sign_digest, time.time)
+    offers = OfferService(chain, sender, devices, prices, maker, terms, authority, bonds)
     status: dict[str, Any] = {
-        "provider": key.address,
+        "provider": authority.provider,
+        "signer": authority.signer,
         "devices": [device.name for device in devices.values()],
-        "engine": make_engine().name,
+        "engine": engine,
         "runtime": runtime.name,
-        "disk": disks.name,
+        "disk": jobs.disk,
         "egress": settings.egress,
         "ready": False,
     }
@@ -165,13 +161,16 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         )
     )
     desks = _desks(chain, devices, view, prover, database, keeper)
-    profiles = {device_id: device.profile for device_id, device in devices.items()}
-    answering = DemandSender(chain, sender, view, receiver)
-    demands = DemandDesk(profiles, CommitmentStore(database), answering, prover.prove, prover.open)
+    accepts = partial(contract_accepts, chain)
+    conditions = StartConditions(chain, authority, bonds)
+    commitments = CommitmentStore(database)
+    directory = DemandDirectory(chain, {*devices, *commitments.devices()})
+    answering = DemandSender(chain, sender, view, directory, escrow.receiver)
+    demands = DemandDesk(devices, commitments, answering, prover.prove, prover.open)
     status["demands"] = demands.status
 
     def started(lease: Lease) -> None:
-        book.note(lease.lease_id, lease.device_id)
+        book.note(lease.lease_id)
 
     services = Services(
         devices=devices,
@@ -181,15 +180,16 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         openings=desks[1],
         handovers=desks[2],
         probes=desks[3],
-        escrow=escrow,
+        lease_offers=lease_offers,
+        starts=LeaseStarts(conditions, desks[2].roots, escrow, domain, accepts, time.time),
         jobs=jobs,
         notebooks=Notebooks(database, jobs),
         wipes=wipes,
         grace=settings.grace,
         proxy=ReverseProxy(ports),
-        guard=RequestGuard(database, chain.domain("LeaseEscrow"), time.time),
+        guard=RequestGuard(database, domain, time.time),
         ssh_keys=ssh_keys,
-        logins=Logins(chain.chain_id, partial(contract_accepts, chain), time.time),
+        logins=Logins(chain.chain_id, accepts, time.time),
         offers=offers.listed,
         quote=offers.quote,
         started=started,
@@ -199,15 +199,30 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         status=lambda: status,
     )
     return Parts(
-        chain, journal, sender, view, prover, keeper, demands, offers, shells, ports, services, devices, status
-    )
+        chain, journal, sender, view, prover, keeper, demands, offers, shells, ports, services, devices, authority,
+        status,
+    )  # fmt: skip
+
+
+def _jobs(settings: ProviderSettings, database: Database, runtime: Runtime, book: LeaseBook, gpus: GpuNames) -> JobBook:
+    # Without walls around its jobs a machine is a developer's: nothing is mounted there unless it is asked for.
+    choice = "watched" if settings.disk == "auto" and runtime.name == "local" else settings.disk
+    disks = choose_disks(choice, settings.data_dir / "leases", settings.job_disk)
+
+    def share(lease_id: int) -> Share:
+        offer = book.offer(lease_id)
+        return Share() if offer is None else Share(len(offer.device_ids), gpus.of(offer.device_ids))
+
+    jobs = JobBook(database, runtime, settings.data_dir, _limits(settings), time.time, disks, share)
+    jobs.restore()
+    return jobs
 
 
 def _desks(
     chain: Chain,
     devices: dict[bytes, Device],
     view: ChainView,
-    prover: Prover,
+    prover: Provers,
     database: Database,
     keeper: LeaseKeeper,
 ) -> tuple[ChallengeDesk, OpeningsDesk, HandoverDesk, ProbeDesk]:
@@ -219,7 +234,7 @@ def _desks(
         return probed.proof.result_root, probed.lane_root
 
     async def prove(device: Device, epoch: EpochView, seed: bytes) -> bytes:
-        return await root_of(Task(device.profile, epoch.epoch_seed, seed))
+        return await root_of(Task(device.profile, epoch.epoch_seed, seed, device.card))
 
     store, lanes = CommitmentStore(database), LaneCommitmentStore(database)
     oracle, escrow = chain.domain("EpochOracle"), chain.domain("LeaseEscrow")
@@ -231,69 +246,18 @@ def _desks(
     )
 
 
-def device_keys(settings: ProviderSettings) -> list[Key]:
-    """Keys of the devices named, or of all in the data folder. Raises ProviderError where there is none."""
-    paths: Sequence[Path] = settings.device_key or sorted(settings.devices_dir.glob("*.json"))
-    if not paths:
-        raise ProviderError(
-            f"no device keys in {settings.devices_dir}: enrol a device first with `assay provider enrol`"
-        )
-    secret = password(settings.password_file)
-    return [load(path, secret) for path in paths]
-
-
-async def load_devices(chain: Chain, provider: str, keys: Sequence[Key], kept: Specifications) -> dict[bytes, Device]:
-    """Enrolled devices by id. Raises ProviderError for a key that is not enrolled with this provider."""
-    devices = {}
-    for key in keys:
-        device_id = device_id_of(provider, key.address)
-        row = await chain.call("DeviceRegistry", "device", device_id, at="latest")
-        if row.status != 1:
-            state = ("not enrolled", "active", "retired", "slashed")[row.status]
-            raise ProviderError(
-                f"device 0x{device_id.hex()} (key {key.address}, provider {provider}) is {state}; "
-                "enrol it with `assay provider enrol`, or take its key away"
-            )
-        profile = await read_profile(chain, int(row.profile), at="latest")
-        specification = kept.of_device(device_id, bytes(row.specHash))
-        if specification is None:
-            log.warning(
-                "no specification with the registry's hash: this device is found by its measurements only",
-                device="0x" + device_id.hex(),
-                looked_in=str(kept.path(device_id)),
-            )
-        devices[device_id] = Device(device_id, provider, key.address, profile, key.sign_digest, specification)
-    return devices
-
-
-async def _prices(settings: ProviderSettings, chain: Chain, devices: dict[bytes, Device]) -> dict[bytes, Price]:
-    if settings.price_per_hour is None:
-        return {}
-    if settings.token is None:
-        raise BadSetting("a price needs a token: name its address with --token")
-    token = chain.web3.to_checksum_address(settings.token)
-    price = Price(
-        token=token,
-        rate=rate_of(settings.price_per_hour, await Erc20(chain, token).decimals()),
-        min_duration=settings.min_duration,
-        max_duration=settings.max_duration,
-        valid_for=settings.offer_valid,
-    )
-    return dict.fromkeys(devices, price)
-
-
 def runtime_choice(settings: ProviderSettings) -> RuntimeChoice:
     """What the settings say about running workloads."""
     return RuntimeChoice(
         name=settings.runtime,
         engine=settings.container_engine,
         images=ImagePolicy(settings.container_image, tuple(settings.container_allow), tuple(settings.container_deny)),
-        gpus=tuple(settings.container_gpus),
         egress=EgressRules.parse(settings.egress),
     )
 
 
 def _limits(settings: ProviderSettings) -> Limits:
+    """Of a job of one device."""
     return Limits(
         wall_seconds=settings.job_seconds,
         cpu_seconds=int(settings.job_seconds),

@@ -54,6 +54,10 @@ class ChainView:
         """The number of the device's active lease at a final block, or 0."""
         return await active_lease(self._chain, device_id)
 
+    async def time(self) -> int:
+        """Timestamp of the latest final block."""
+        return (await self._chain.finalised()).timestamp
+
     async def _seats_of(self, set_id: int, block: Block) -> tuple[SeatView, ...]:
         if set_id not in self._seats:
             seats = await self._chain.call("ValidatorSet", "seatsOf", set_id, at=block)

@@ -96,15 +96,16 @@ async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
             block = await parts.chain.finalised()
             if block.number != last:
                 await parts.keeper.tick()
-                await parts.offers.cancel_due()
                 parts.status.update(ready=True, block=block.number)
                 last = block.number
                 epoch = await parts.view.latest()
                 if epoch is not None and epoch.epoch_seed != prepared:
-                    for profile in {device.profile for device in parts.devices.values()}:
-                        await parts.prover.prepare(profile, epoch.epoch_seed)
+                    work = {(device.profile, device.card) for device in parts.devices.values()}
+                    await asyncio.gather(*(parts.prover.prepare(one, epoch.epoch_seed, card) for one, card in work))
                     prepared = epoch.epoch_seed
                     parts.status["epoch"] = epoch.epoch
+                await parts.note_authority()
+                await parts.offers.cancel_due()
         except (ChainError, ProviderError) as error:
             log.warning("this block was not dealt with in full", error=str(error))
         await asyncio.sleep(poll_seconds)

@@ -19,6 +19,10 @@ from sqlalchemy import (
     event,
 )
 
+from assay.provider.errors import ProviderError
+
+VERSION = 2
+
 metadata = MetaData()
 
 commitments = Table(
@@ -47,10 +51,19 @@ lane_commitments = Table(
 handovers = Table(
     "handovers",
     metadata,
-    Column("lease_id", String, primary_key=True),
+    Column("lease_id", String, nullable=False),
+    Column("device_id", LargeBinary, nullable=False),
     Column("epoch_seed", LargeBinary, nullable=False),
     Column("nonce", LargeBinary, nullable=False),
     Column("answer", String, nullable=False),
+    PrimaryKeyConstraint("lease_id", "device_id"),
+)
+
+lease_offers = Table(
+    "lease_offers",
+    metadata,
+    Column("lease_id", String, primary_key=True),
+    Column("offer", String, nullable=False),
 )
 
 jobs = Table(
@@ -71,7 +84,6 @@ leases = Table(
     "leases",
     metadata,
     Column("lease_id", String, primary_key=True),
-    Column("device_id", LargeBinary, nullable=False),
     Column("settled", Integer, nullable=False, default=0),
     Column("wiped_at", Float),
 )
@@ -109,19 +121,12 @@ ssh_keys = Table(
     PrimaryKeyConstraint("lease_id", "fingerprint"),
 )
 
-settings = Table(
-    "settings",
-    metadata,
-    Column("name", String, primary_key=True),
-    Column("value", String, nullable=False),
-)
-
 
 def open_database(path: Path | None) -> Engine:
     """Opens (and creates) the database at `path`, or in memory for None.
 
     Writes are flushed to the disk before a statement returns: a commitment must outlive a crash once it is
-    sent.
+    sent. Raises ProviderError for a database that was made for earlier contracts.
     """
     if path is None:
         from sqlalchemy.pool import StaticPool
@@ -137,5 +142,14 @@ def open_database(path: Path | None) -> Engine:
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA busy_timeout=5000")
 
-    metadata.create_all(engine)
+    with engine.begin() as connection:
+        version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        fresh = not connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
+        if version != VERSION and not fresh:
+            raise ProviderError(
+                f"{path}: its tables are of version {version}, this daemon's of version {VERSION}; they were made for "
+                "contracts that this deployment replaced: name an empty folder with --data-dir"
+            )
+        metadata.create_all(connection)
+        connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
     return engine

@@ -13,10 +13,11 @@ from assay.chain.errors import ChainError
 from assay.proof import openings
 from assay.proof.fraud import RoundArgument
 from assay.proof.proof import Proof
-from assay.protocol.profile import Profile
+from assay.protocol.hexadecimal import to_hex
 from assay.protocol.seeds import device_seed
 from assay.provider.commitments import CommitmentStore, StoredCommitment
-from assay.provider.demand_rules import Answer, OpenDemand, answers_due
+from assay.provider.demand_rules import Answer, Head, OpenDemand, answers_due
+from assay.provider.device import Device
 from assay.provider.errors import Unavailable
 from assay.provider.ports import DemandChain, Mined
 from assay.provider.prover import Task
@@ -38,7 +39,7 @@ class DemandDesk:
 
     def __init__(
         self,
-        devices: Mapping[bytes, Profile],
+        devices: Mapping[bytes, Device],
         store: CommitmentStore,
         chain: DemandChain,
         prove: ProofOf,
@@ -51,23 +52,22 @@ class DemandDesk:
         self._prove = prove
         self._open = open_rows
         self._clock = clock
-        self._not_before: dict[int, float] = {}
+        self._not_before: dict[bytes, float] = {}
         self.status: dict[str, Any] = {"open": 0, "answered": 0}
 
     async def tick(self) -> None:
-        """One look at all devices. A demand that cannot be answered does not hold up the others. Raises ChainError."""
-        demands = [
-            seen
-            for device_id in dict.fromkeys([*self._devices, *self._store.devices()])
-            if (seen := await self._chain.open_demand(device_id))
-        ]
+        """One look at all demands. One that cannot be answered does not hold up the others. Raises ChainError."""
+        demands = await self._chain.open_demands()
         self.status["open"] = len(demands)
+        open_now = {seen.demand.demand_id for seen in demands}
+        self._not_before = {one: until for one, until in self._not_before.items() if one in open_now}
         if not demands:
             return await self._collect()
         kept = [one for seen in demands for one in self._store.of_epoch(seen.demand.device_id, seen.demand.epoch)]
         self._warn_of_unknown(demands, kept)
-        quiet = self._quiet(await self._chain.epoch_at_head())
-        for answer in answers_due(demands, kept, await self._chain.now(), quiet):
+        block, quiet = await self._chain.head(), self._quiet(await self._chain.epoch_at_head())
+        head = Head(block.timestamp, block.base_fee, quiet)
+        for answer in answers_due(demands, kept, head, await self._chain.terms()):
             if self._clock() < self._not_before.get(answer.demand.demand_id, 0.0):
                 continue
             try:
@@ -86,25 +86,26 @@ class DemandDesk:
         demand = answer.demand
         round_argument, row, path = await self._shown(answer)
         # Proving may have taken minutes: somebody else may have answered by now.
-        still = await self._chain.open_demand(demand.device_id)
-        if still is None or still.demand != demand:
+        if not await self._chain.is_open(demand):
             return
+        if not answer.covered:
+            log.warning("answered at a loss, for the stake is at risk", **_fields(demand), reward=answer.reward)
         if demand.is_row:
             mined = await self._chain.answer_row(demand, round_argument, row, path)
         else:
             mined = await self._chain.answer_round(demand, round_argument)
         self.status["answered"] += 1
         self._not_before.pop(demand.demand_id, None)
-        _log_answered(demand, mined)
+        _log_answered(answer, mined)
 
     async def _shown(self, answer: Answer) -> tuple[RoundArgument, bytes, tuple[bytes, ...]]:
         """The round, the row's bytes and its path to the round's root; row and path are empty for a round."""
         demand, stored = answer.demand, answer.commitment
-        profile = self._devices.get(demand.device_id) or await self._chain.profile(stored.profile_id)
-        if profile.id != stored.profile_id:
-            profile = await self._chain.profile(stored.profile_id)
+        device = self._devices.get(demand.device_id)  # None for one whose key was taken away since
+        same = device is not None and device.profile.id == stored.profile_id
+        profile = device.profile if device and same else await self._chain.profile(stored.profile_id)
         seed = device_seed(stored.epoch_seed, stored.device_id, stored.profile_id, stored.nonce_root)
-        task = Task(profile, stored.epoch_seed, seed)
+        task = Task(profile, stored.epoch_seed, seed, device.card if device else "")
         proof = await self._prove(task)
         if proof.result_root != demand.result_root:
             raise Unavailable("the proof could not be made again as it was committed to")
@@ -116,7 +117,7 @@ class DemandDesk:
         return shown, opening.rows[0].astype("<i4").tobytes(), tuple(node.tobytes() for node in opening.paths[0])
 
     async def _collect(self) -> None:
-        """Bonds that answers earned, to the account that rent goes to."""
+        """What answers have earned, to the account that rent goes to."""
         try:
             mined = await self._chain.collect_bonds()
         except ChainError as error:
@@ -139,14 +140,15 @@ class DemandDesk:
                 self._put_off(demand, "no commitment to this result is stored here, so it cannot be proven again")
 
 
-def _log_answered(demand: Demand, mined: Mined) -> None:
-    log.info("demand answered", **_fields(demand), transaction=mined.hash, gas=mined.gas_used)
+def _log_answered(answer: Answer, mined: Mined) -> None:
+    fields = {"reward": answer.reward, "transaction": mined.hash, "gas": mined.gas_used}
+    log.info("demand answered", **_fields(answer.demand), **fields)
 
 
 def _fields(demand: Demand) -> dict[str, Any]:
     what = f"row {demand.i} of round {demand.t}" if demand.is_row else f"round {demand.t}"
     return {
-        "demand": demand.demand_id,
+        "demand": to_hex(demand.demand_id),
         "device": "0x" + demand.device_id.hex(),
         "epoch": demand.epoch,
         "asked": what,

@@ -1,33 +1,74 @@
-"""What demands for openings need of the chain: read from a node, sent through the provider's journalled sender."""
+"""What demands for openings need of the chain: read from a node, sent through the journalled sender."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
+from assay.chain.blocks import Block
 from assay.chain.client import Chain, ContractCall
-from assay.chain.demands import FRAUD_PROOFS, Demand, open_demand
+from assay.chain.demands import (
+    OPENING_DEMANDS,
+    Demand,
+    DemandDirectory,
+    DemandStatus,
+    read_demand,
+    read_demand_price,
+)
+from assay.chain.devices import DeviceStatus
 from assay.chain.profiles import read_profile
 from assay.chain.sender import Sender
 from assay.proof.fraud import RoundArgument
+from assay.protocol.hexadecimal import to_hex
 from assay.protocol.profile import Profile
 from assay.provider.chain_view import ChainView
-from assay.provider.demand_rules import OpenDemand
+from assay.provider.demand_rules import DemandTerms, OpenDemand
 from assay.provider.ports import Mined
 from assay.provider.views import EpochView
 
 
 class DemandSender:
-    """Answers from the provider's account; bonds go to `receiver`."""
+    """Answers from the account at hand, the provider's or its operator's; what answers earn goes to `receiver`."""
 
-    def __init__(self, chain: Chain, sender: Sender, view: ChainView, receiver: str) -> None:
-        self._chain, self._sender, self._view, self._receiver = chain, sender, view, receiver
+    def __init__(
+        self,
+        chain: Chain,
+        sender: Sender,
+        view: ChainView,
+        directory: DemandDirectory,
+        receiver: Callable[[], Awaitable[str]],
+    ) -> None:
+        self._chain, self._sender, self._view = chain, sender, view
+        self._directory, self._receiver = directory, receiver
+        self._rewards: dict[bytes, int] = {}
+        self._terms: DemandTerms | None = None
 
-    async def open_demand(self, device_id: bytes) -> OpenDemand | None:
-        """The device's demand that is open at the head."""
-        demand = await open_demand(self._chain, device_id, "latest")
-        return None if demand is None else OpenDemand(demand, await open_demand(self._chain, device_id) == demand)
+    async def open_demands(self) -> list[OpenDemand]:
+        """Demands against this provider's devices that are open at the head, but those against a slashed one: these can
+        be answered by nobody any more.
+        """
+        head = await self._chain.head()
+        demands = await self._directory.open_demands(head)
+        slashed = {one for one in {demand.device_id for demand in demands} if await self._is_slashed(one, head)}
+        demands = [demand for demand in demands if demand.device_id not in slashed]
+        final = {demand.demand_id for demand in await self._directory.open_demands()} if demands else set()
+        self._rewards = {one: reward for one, reward in self._rewards.items() if one in final}
+        return [OpenDemand(one, one.demand_id in final, await self._reward(one, head)) for one in demands]
 
-    async def now(self) -> int:
-        """Timestamp of the head block."""
-        return (await self._chain.head()).timestamp
+    async def is_open(self, demand: Demand) -> bool:
+        """Whether this very demand is still open at the head."""
+        seen = await read_demand(self._chain, demand.demand_id, "latest")
+        return seen is not None and seen.status is DemandStatus.OPEN and seen.result_root == demand.result_root
+
+    async def terms(self) -> DemandTerms:
+        """What rewards are reckoned with, which never changes."""
+        if self._terms is None:
+            terms = await self._chain.call(OPENING_DEMANDS, "terms")
+            self._terms = DemandTerms(terms.unitBond, terms.referenceBaseFee)
+        return self._terms
+
+    async def head(self) -> Block:
+        """The latest block."""
+        return await self._chain.head()
 
     async def epoch_at_head(self) -> EpochView | None:
         """The latest opened epoch, not final yet."""
@@ -48,17 +89,28 @@ class DemandSender:
     async def collect_bonds(self) -> Mined | None:
         """Collects what is due both at the final block and at the head; None where that is nothing."""
         account = self._sender.address
-        if not await self._chain.call(FRAUD_PROOFS, "bondOf", account, at="latest"):
+        if not await self._chain.call(OPENING_DEMANDS, "bondOf", account, at="latest"):
             return None
-        if not await self._chain.call(FRAUD_PROOFS, "bondOf", account):
+        if not await self._chain.call(OPENING_DEMANDS, "bondOf", account):
             return None
-        receipt = await self._sender.send(ContractCall(FRAUD_PROOFS, "collectBonds", (self._receiver,)))
+        call = ContractCall(OPENING_DEMANDS, "collectBonds", (await self._receiver(),))
+        receipt = await self._sender.send(call)
         return Mined(receipt.transaction_hash, receipt.gas_used)
+
+    async def _is_slashed(self, device_id: bytes, at: Block) -> bool:
+        row = await self._chain.call("DeviceRegistry", "device", device_id, at=at)
+        return DeviceStatus(row.status) is DeviceStatus.SLASHED
+
+    async def _reward(self, demand: Demand, at: Block) -> int:
+        if demand.demand_id not in self._rewards:
+            price = await read_demand_price(self._chain, demand.demand_id, at)
+            self._rewards[demand.demand_id] = price.reward
+        return self._rewards[demand.demand_id]
 
     async def _send(self, function: str, demand: Demand, arguments: tuple[object, ...]) -> Mined:
         # The purpose makes a second try join the first transaction, after a crash too. A demand that was reorganised
-        # away leaves its number to another, so the number alone does not name it.
-        purpose = f"answer demand {demand.demand_id} {demand.result_root.hex()} {demand.t} {demand.i} {demand.deadline}"
-        call = ContractCall(FRAUD_PROOFS, function, arguments)
+        # away can be made again about another result of the device: the id alone does not name what is shown.
+        purpose = f"answer demand {to_hex(demand.demand_id)} {demand.result_root.hex()} {demand.t} {demand.i}"
+        call = ContractCall(OPENING_DEMANDS, function, arguments)
         receipt = await self._sender.send(call, label=function, purpose=purpose)
         return Mined(receipt.transaction_hash, receipt.gas_used)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from assay.chain.devices import DeviceStatus
 from assay.protocol.profile import Profile
 
 
 @dataclass(frozen=True)
 class Device:
-    """An enrolled device. `sign` makes compact signatures (64 bytes) over digests with the device key;
-    `specification` is what it was enrolled as, None where that was not kept.
+    """A device of the registry. `sign` makes compact signatures (64 bytes) over digests with the device key;
+    `specification` is what it was enrolled as, None where that was not kept; `status` as it was at the start.
     """
 
     device_id: bytes
@@ -21,8 +22,15 @@ class Device:
     profile: Profile
     sign: Callable[[bytes], bytes]
     specification: Mapping[str, Any] | None = None
+    status: DeviceStatus = DeviceStatus.ACTIVE
 
     @property
     def name(self) -> str:
         """The id as 0x-hex."""
         return "0x" + self.device_id.hex()
+
+    @property
+    def card(self) -> str:
+        """The uuid of the GPU that it was enrolled as; empty for a processor, and where that is not known."""
+        specification = self.specification or {}
+        return str(specification.get("uuid", "")) if specification.get("kind") == "gpu" else ""

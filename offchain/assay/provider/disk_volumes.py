@@ -27,8 +27,10 @@ class Disks(Protocol):
 
     name: str
 
-    def prepare(self, lease_folder: Path) -> None:
-        """Makes sure that the lease's workspace is there. Raises ProviderError where there is no room for it."""
+    def prepare(self, lease_folder: Path, devices: int = 1) -> None:
+        """Makes sure that the workspace of a lease of that many devices is there. Raises ProviderError where there is
+        no room for it.
+        """
 
     def restore(self, leases: Path) -> None:
         """Brings back the workspaces below `leases` after this machine was started anew."""
@@ -42,7 +44,7 @@ class WatchedFolders:
 
     name = "watched"
 
-    def prepare(self, lease_folder: Path) -> None:
+    def prepare(self, lease_folder: Path, devices: int = 1) -> None:
         (lease_folder / WORKSPACE).mkdir(parents=True, exist_ok=True)
 
     def restore(self, leases: Path) -> None:
@@ -53,7 +55,9 @@ class WatchedFolders:
 
 
 class LoopVolumes:
-    """An ext4 file system for each lease, `size` bytes less what ext4 needs. The room is taken when it is made."""
+    """An ext4 file system for each lease, `size` bytes a device less what ext4 needs. The room is taken when it is
+    made.
+    """
 
     name = "volume"
 
@@ -77,14 +81,14 @@ class LoopVolumes:
             finally:
                 volumes.remove(Path(trial))
 
-    def prepare(self, lease_folder: Path) -> None:
+    def prepare(self, lease_folder: Path, devices: int = 1) -> None:
         """Makes and mounts the volume unless it is there."""
         target, image = lease_folder / WORKSPACE, lease_folder / IMAGE
         if target.is_mount():
             return
         target.mkdir(parents=True, exist_ok=True)
         if not image.exists():
-            self._make(image)
+            self._make(image, self._size * devices)
         _command("mount", "-o", "loop,nodev,nosuid", str(image), str(target))
         with contextlib.suppress(OSError):  # not there any more, or a workload's own
             (target / "lost+found").rmdir()
@@ -103,14 +107,14 @@ class LoopVolumes:
                 _command("umount", "--lazy", str(target))
         (lease_folder / IMAGE).unlink(missing_ok=True)
 
-    def _make(self, image: Path) -> None:
+    def _make(self, image: Path, size: int) -> None:
         partial = image.with_suffix(".partial")
         try:
             with partial.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, self._size)
+                os.posix_fallocate(file.fileno(), 0, size)
         except OSError as error:
             partial.unlink(missing_ok=True)
-            raise ProviderError(f"no room for a disk of {self._size} bytes here: {error.strerror}") from error
+            raise ProviderError(f"no room for a disk of {size} bytes here: {error.strerror}") from error
         owner = f"root_owner={NOBODY}:{NOBODY},lazy_itable_init=1,nodiscard"
         _command("mkfs.ext4", "-q", "-F", "-m", "0", "-O", "^has_journal", "-E", owner, str(partial))
         partial.replace(image)

@@ -5,18 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
+from assay.chain.devices import DeviceStatus
 from assay.chain.errors import ChainError
-from assay.chain.key_files import load, password
-from assay.provider.assembly import device_keys, load_devices, runtime_choice
+from assay.chain.key_files import Key, load, password
+from assay.provider.assembly import runtime_choice
+from assay.provider.authority import Authority, scope_names
+from assay.provider.bonds import Bonds, bond_of
+from assay.provider.device import Device
+from assay.provider.devices import device_keys, load_devices, started_prices
 from assay.provider.errors import ProviderError
 from assay.provider.http_server import listening_socket
 from assay.provider.inventory import read_inventory
 from assay.provider.runtime.selection import select_runtime
 from assay.provider.settings import ProviderSettings
 from assay.provider.specifications import Specifications
+from assay.provider.terms import TermsFile
 
 CLOCK_TOLERANCE_S = 30
 LEAST_COIN = 10**16
@@ -52,8 +59,11 @@ async def examine(settings: ProviderSettings) -> list[Finding]:
     try:
         await check("chain", lambda: _chain(chain))
         await check("runtime", lambda: _runtime(settings, chain))
-        await check("key", lambda: _key(settings, chain))
-        await check("enrolment", lambda: _enrolment(settings, chain))
+        provider = _Provider(settings, chain)
+        await check("key", provider.key)
+        await check("operator", provider.operator)
+        await check("enrolment", provider.enrolment)
+        await check("bonds", provider.bonds)
     finally:
         await chain.close()
     return findings
@@ -85,16 +95,69 @@ async def _runtime(settings: ProviderSettings, chain: Chain) -> str:
     return f"{select_runtime(runtime_choice(settings), chain.chain_id).name} works"
 
 
-async def _key(settings: ProviderSettings, chain: Chain) -> str:
-    key = load(settings.key_file, password(settings.password_file))
-    coin = int(await chain.rpc("eth_getBalance", [key.address, "latest"]), 16)
-    if coin < LEAST_COIN:
-        raise ProviderError(f"{key.address} holds {coin} wei: it needs some to pay for transactions")
-    free = int(await chain.call("StakeManager", "freeStake", key.address))
-    return f"{key.address}, {coin / 1e18:.4f} coin, {free / 1e18:.2f} free stake"
+class _Provider:
+    """The key at hand, what it may do and pay for, and its devices; each key file is opened once."""
 
+    def __init__(self, settings: ProviderSettings, chain: Chain) -> None:
+        self._settings = settings
+        self._chain = chain
 
-async def _enrolment(settings: ProviderSettings, chain: Chain) -> str:
-    key = load(settings.key_file, password(settings.password_file))
-    devices = await load_devices(chain, key.address, device_keys(settings), Specifications(settings.data_dir))
-    return f"{len(devices)} devices are enrolled and active"
+    @cached_property
+    def _authority(self) -> Authority:
+        key = load(self._settings.key_file, password(self._settings.password_file))
+        return Authority(self._chain, self._settings.provider or key.address, key.address)
+
+    @cached_property
+    def _device_keys(self) -> list[Key]:
+        return device_keys(self._settings)
+
+    async def _devices(self) -> dict[bytes, Device]:
+        kept = Specifications(self._settings.data_dir)
+        return await load_devices(self._chain, self._authority.provider, self._device_keys, kept)
+
+    async def key(self) -> str:
+        """Whether it can pay for gas, and what stake there is."""
+        signer, provider = self._authority.signer, self._authority.provider
+        coin = int(await self._chain.rpc("eth_getBalance", [signer, "latest"]), 16)
+        if coin < LEAST_COIN:
+            raise ProviderError(f"{signer} holds {coin} wei: it needs some to pay for transactions")
+        free = int(await self._chain.call("StakeManager", "freeStake", provider))
+        return f"{signer}, {coin / 1e18:.4f} coin; {provider} has {free / 1e18:.2f} free stake"
+
+    async def operator(self) -> str:
+        """Who acts for the provider, what it lacks, and where the money goes."""
+        authority, receiver = self._authority, self._settings.receiver
+        payout = await authority.payout()
+        if not authority.is_operator:
+            return f"the provider's own key, on which stake and payout depend; rent goes to {receiver or payout}"
+        if receiver is not None and receiver != payout:
+            raise ProviderError(
+                f"receiver {receiver}: what an operator claims goes to the provider's payout address, {payout}; "
+                "`assay provider payout` changes it"
+            )
+        appointment = await authority.appointment()
+        has = f"{authority.signer} has {scope_names(appointment.scopes)} until {appointment.until}"
+        if missing := await authority.lacking():
+            raise ProviderError(f"{has}; it lacks {scope_names(missing)}: `assay provider operator add` appoints it")
+        return f"{has}; rent goes to {payout}"
+
+    async def enrolment(self) -> str:
+        """Which devices are on the market."""
+        devices = await self._devices()
+        active = [device for device in devices.values() if device.status is DeviceStatus.ACTIVE]
+        if not active:
+            raise ProviderError(f"none of {len(devices)} devices is active: enrol another with `assay provider enrol`")
+        return f"{len(active)} of {len(devices)} devices are enrolled and active"
+
+    async def bonds(self) -> str:
+        """Whether the bond of the dearest offer in each token is there."""
+        terms = TermsFile(self._settings.data_dir).read()
+        started = await started_prices(self._settings, self._chain, await self._devices())
+        prices = [*started.values(), *terms.prices.values(), *(node.price for node in terms.nodes.values())]
+        dearest: dict[str, int] = {}
+        for price in prices:
+            dearest[price.token] = max(dearest.get(price.token, 0), bond_of(price.rate, price.min_duration))
+        bonds = Bonds(self._chain, self._authority)
+        for token, bond in dearest.items():
+            await bonds.require(token, bond)
+        return ", ".join([await bonds.told(token, bond) for token, bond in dearest.items()]) or "nothing is priced yet"

@@ -11,12 +11,13 @@ from assay.chain.client import Chain, ContractCall
 from assay.chain.devices import enrol_nonce
 from assay.chain.erc20 import Erc20
 from assay.chain.key_files import Key
+from assay.chain.operators import OperatorScope
 from assay.chain.profiles import read_profile
-from assay.chain.sender import Sender
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.messages import Enrol
 from assay.protocol.specification import specification_hash
-from assay.provider.errors import ProviderError
+from assay.provider.connection import Sending
+from assay.provider.errors import BadSetting, ProviderError
 from assay.provider.specifications import Specifications
 
 MAX_ENDPOINT = 256
@@ -32,13 +33,13 @@ class Announcement:
 
 
 @dataclass(frozen=True)
-class Enrolled:
-    """The result of an enrolment. `transactions` lists (name, gas) in order."""
+class Enrolment:
+    """What enters a device in the registry, or announces where it is reached now: calls by name, in order."""
 
     device_id: bytes
     device_key: str
     profile: int
-    transactions: tuple[tuple[str, int], ...]
+    calls: tuple[tuple[str, ContractCall], ...]
 
 
 def checked_endpoint(endpoint: str) -> str:
@@ -53,74 +54,78 @@ def checked_endpoint(endpoint: str) -> str:
     return endpoint.rstrip("/")
 
 
-def untold(text: str) -> None:
-    """For whom nothing need be told."""
-
-
-async def deposit_for(
-    chain: Chain, sender: Sender, needed: int, tell: Callable[[str], None] = untold
-) -> list[tuple[str, int]]:
-    """Deposits what the account's free stake lacks of `needed` (base units); the transactions it took.
+async def stake_calls(chain: Chain, account: str, needed: int) -> list[tuple[str, ContractCall]]:
+    """What deposits as much as the account's free stake lacks of `needed` (base units); nothing where it lacks nothing.
 
     Raises ProviderError where the account does not hold enough of the network token.
     """
-    free = int(await chain.call("StakeManager", "freeStake", sender.address, at="latest"))
+    free = int(await chain.call("StakeManager", "freeStake", account, at="latest"))
     if free >= needed:
         return []
-    missing = needed - free
+    missing, manager = needed - free, chain.deployment.address("StakeManager")
     token = Erc20(chain, chain.deployment.address("NetworkToken"))
-    held = await token.balance(sender.address)
+    held = await token.balance(account)
     if held < missing:
         raise ProviderError(
-            f"the stake lacks {show_amount(missing, STAKE_DECIMALS)} network tokens, {sender.address} holds "
+            f"the stake lacks {show_amount(missing, STAKE_DECIMALS)} network tokens, {account} holds "
             f"{show_amount(held, STAKE_DECIMALS)}: send it the rest"
         )
-    tell(f"depositing {show_amount(missing, STAKE_DECIMALS)} network tokens as stake…")
-    transactions = []
-    gas = await token.approve(sender, chain.deployment.address("StakeManager"), missing)
-    if gas:
-        transactions.append(("approve stake", gas))
-    call = ContractCall("StakeManager", "deposit", (sender.address, missing))
-    transactions.append(("deposit stake", (await sender.send(call)).gas_used))
-    return transactions
+    calls = [("deposit stake", ContractCall("StakeManager", "deposit", (account, missing)))]
+    if await token.allowance(account, manager) < missing:
+        calls.insert(0, ("approve stake", ContractCall("NetworkToken", "approve", (manager, missing))))
+    return calls
 
 
-async def enrol(
+async def enrolment(
     chain: Chain,
-    sender: Sender,
+    provider: str,
     device_key: Key,
     profile_id: int,
     announcement: Announcement,
     specification: Mapping[str, Any],
     kept: Specifications,
-    tell: Callable[[str], None] = untold,
-) -> Enrolled:
-    """Stakes and enrols; a device that stands in the registry already only has its endpoint announced anew.
+) -> Enrolment:
+    """How a device comes under the provider's stake; one that stands in the registry already only has its endpoint
+    announced anew. The specification is kept here: the chain has its hash only.
 
-    Raises ChainError for an unknown profile or what a contract refuses, ProviderError for missing stake.
+    Raises ChainError for an unknown profile, ProviderError for missing stake and a device that was retired.
     """
     endpoint = checked_endpoint(announcement.endpoint)
-    device_id = device_id_of(sender.address, device_key.address)
+    device_id = device_id_of(provider, device_key.address)
     standing = await chain.call("DeviceRegistry", "device", device_id, at="latest")
     if standing.status not in (0, 1):
         raise ProviderError(f"device 0x{device_id.hex()} is retired: make a new device key")
     if standing.status == 1:
-        tell("the device is enrolled already: announcing its endpoint…")
         call = ContractCall("DeviceRegistry", "setEndpoint", (device_id, endpoint, announcement.tls_fingerprint))
-        gas = (await sender.send(call)).gas_used
-        return Enrolled(device_id, device_key.address, int(standing.profile), (("set endpoint", gas),))
+        return Enrolment(device_id, device_key.address, int(standing.profile), (("set endpoint", call),))
     profile = await read_profile(chain, profile_id, at="latest")
-    transactions = await deposit_for(chain, sender, profile.stake, tell)
+    calls = await stake_calls(chain, provider, profile.stake)
     described = specification_hash(specification)
-    # Before the transaction: the chain keeps only the hash, so a crash in between must not lose the document.
+    # Before the transaction: a crash in between must not lose the document.
     kept.keep(device_id, specification)
     nonce = await enrol_nonce(chain, device_key.address)
-    message = Enrol(sender.address, profile_id, described, nonce)
-    signature = device_key.sign(message, chain.domain("DeviceRegistry"))
+    signature = device_key.sign(Enrol(provider, profile_id, described, nonce), chain.domain("DeviceRegistry"))
     arguments = (
         device_key.address, profile_id, described, endpoint, announcement.tls_fingerprint, signature
     )  # fmt: skip
-    tell("entering the device in the registry…")
-    receipt = await sender.send(ContractCall("DeviceRegistry", "enrol", arguments))
-    transactions.append(("enrol device", receipt.gas_used))
-    return Enrolled(device_id, device_key.address, profile_id, tuple(transactions))
+    calls.append(("enrol device", ContractCall("DeviceRegistry", "enrol", arguments)))
+    return Enrolment(device_id, device_key.address, profile_id, tuple(calls))
+
+
+async def enrol(at_hand: Sending, made: Enrolment, tell: Callable[[str], None]) -> list[tuple[str, int]]:
+    """Sends it; (name, gas) of each transaction. An operator may announce an endpoint and do nothing else of it.
+
+    Raises BadSetting for an operator's key where stake is needed, Unavailable without the scope, ChainError.
+    """
+    authority = at_hand.authority
+    if authority.is_operator and made.calls[-1][1].function == "enrol":
+        raise BadSetting(
+            f"{authority.signer} is an operator: only {authority.provider} itself can stake for a new device; name its "
+            "key with --key-file, or print the transactions for it with --dry-run"
+        )
+    await authority.require(OperatorScope.ENDPOINT, "announce endpoints")
+    done = []
+    for name, call in made.calls:
+        tell(f"{name}…")
+        done.append((name, (await at_hand.sender.send(call)).gas_used))
+    return done

@@ -16,7 +16,7 @@ from assay.provider.disk_volumes import Disks, WatchedFolders
 from assay.provider.errors import Conflict, NotFound, TooLarge
 from assay.provider.runtime.workload import FINAL, Limits, Outcome, Runtime, Workload
 
-MAX_RUNNING_PER_LEASE = 4
+MAX_RUNNING_PER_DEVICE = 4
 MAX_JOBS_PER_LEASE = 1000
 
 
@@ -29,6 +29,14 @@ class JobRequest:
     limits: Limits
     environment: tuple[tuple[str, str], ...] = ()
     image: str | None = None
+
+
+@dataclass(frozen=True)
+class Share:
+    """What of the machine a lease has: how many devices, and the CDI names of its GPUs."""
+
+    devices: int = 1
+    gpus: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,9 @@ class Removed:
 
 
 class JobBook:
-    """Every job of this provider. Calls block (files, processes): make them from a worker thread."""
+    """Every job of this provider. Calls block (files, processes): make them from a worker thread. `most` is what a job
+    of a lease of one device may have; `share` says what a lease has.
+    """
 
     def __init__(
         self,
@@ -62,11 +72,13 @@ class JobBook:
         most: Limits,
         clock: Callable[[], float],
         disks: Disks | None = None,
+        share: Callable[[int], Share] = lambda lease_id: Share(),
     ) -> None:
         self._engine = engine
         self._runtime = runtime
         self._folder = folder
-        self.most = most
+        self._most = most
+        self._share = share
         self._clock = clock
         self._disks: Disks = disks or WatchedFolders()
         # A job between its row and its process is neither running nor lost: nobody looks while one is launched.
@@ -75,6 +87,15 @@ class JobBook:
     def restore(self) -> None:
         """Brings back the workspaces of all leases, once at the start."""
         self._disks.restore(self._folder / "leases")
+
+    @property
+    def disk(self) -> str:
+        """How the size of workspaces is held: volume or watched."""
+        return self._disks.name
+
+    def most(self, lease_id: int) -> Limits:
+        """What a job of this lease may have at most."""
+        return self._most.times(self._share(lease_id).devices)
 
     def lease_folder(self, lease_id: int) -> Path:
         return self._folder / "leases" / str(lease_id)
@@ -90,12 +111,13 @@ class JobBook:
         """Writes the files and starts the job; the row is stored first, so that a crash leaves nothing
         unknown.
         """
-        known = self._rows(lease_id)
+        known, share = self._rows(lease_id), self._share(lease_id)
         if len(known) >= MAX_JOBS_PER_LEASE:
             raise TooLarge(f"a lease may run at most {MAX_JOBS_PER_LEASE} jobs")
-        if sum(1 for row in known if not self._current(row).outcome.final) >= MAX_RUNNING_PER_LEASE:
-            raise Conflict(f"at most {MAX_RUNNING_PER_LEASE} jobs of a lease run at once")
-        self._disks.prepare(self.lease_folder(lease_id))
+        running = MAX_RUNNING_PER_DEVICE * share.devices
+        if sum(1 for row in known if not self._current(row).outcome.final) >= running:
+            raise Conflict(f"at most {running} jobs of this lease run at once")
+        self._disks.prepare(self.lease_folder(lease_id), share.devices)
         self._require_room(lease_id, sum(len(content) for content in request.files.values()))
         for path, content in request.files.items():
             workspace.write_file(self.workspace(lease_id), path, content)
@@ -115,9 +137,10 @@ class JobBook:
             workspace=self.workspace(lease_id),
             control=self.control(lease_id, job_id),
             deadline=deadline,
-            limits=request.limits.within(self.most),
+            limits=request.limits.within(self.most(lease_id)),
             environment=request.environment,
             image=request.image,
+            gpus=share.gpus,
         )
         with self._launching:
             with self._engine.begin() as connection:
@@ -131,7 +154,8 @@ class JobBook:
 
     def shell_workload(self, lease_id: int, deadline: float, command: tuple[str, ...]) -> Workload:
         """An interactive program of a lease, with the most that a job may have. Its workspace is made ready."""
-        self._disks.prepare(self.lease_folder(lease_id))
+        share = self._share(lease_id)
+        self._disks.prepare(self.lease_folder(lease_id), share.devices)
         return Workload(
             job_id="shell",
             lease_id=lease_id,
@@ -139,12 +163,13 @@ class JobBook:
             workspace=self.workspace(lease_id),
             control=self.control(lease_id, "shell"),
             deadline=deadline,
-            limits=self.most,
+            limits=self.most(lease_id),
+            gpus=share.gpus,
         )
 
     def put_file(self, lease_id: int, path: str, content: bytes) -> None:
         """Writes one file into the workspace. Raises TooLarge beyond the lease's share of the disk."""
-        self._disks.prepare(self.lease_folder(lease_id))
+        self._disks.prepare(self.lease_folder(lease_id), self._share(lease_id).devices)
         self._require_room(lease_id, len(content))
         workspace.write_file(self.workspace(lease_id), path, content)
 
@@ -198,9 +223,9 @@ class JobBook:
         return Removed(files, size, workspace.wipe(self.lease_folder(lease_id)))
 
     def _require_room(self, lease_id: int, more: int) -> None:
-        held = workspace.total_bytes(self.workspace(lease_id)) + more
-        if held > self.most.disk_bytes:
-            raise TooLarge(f"files of {held} bytes are beyond the lease's {self.most.disk_bytes}")
+        held, most = workspace.total_bytes(self.workspace(lease_id)) + more, self.most(lease_id).disk_bytes
+        if held > most:
+            raise TooLarge(f"files of {held} bytes are beyond the lease's {most}")
 
     def _rows(self, lease_id: int) -> list[RowMapping]:
         query = select(jobs).where(jobs.c.lease_id == str(lease_id)).order_by(jobs.c.created_at)

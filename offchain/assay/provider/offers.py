@@ -1,4 +1,4 @@
-"""What the devices cost: offers that the provider signs and serves, and that cost no gas to change."""
+"""What devices and nodes cost: offers that are signed and served here, and that cost no gas to change."""
 
 from __future__ import annotations
 
@@ -8,30 +8,36 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.messages import Offer
 from assay.protocol.signing import Domain
+from assay.provider.bonds import RATE_UNIT
 from assay.provider.errors import ProviderError
 
-ANYONE = "0x0000000000000000000000000000000000000000"
-RATE_UNIT = 10**18
 HOUR_S = 3600
+LEAST_NOTICE_S = 60
 
 
 @dataclass(frozen=True)
 class Price:
-    """Terms of one device. `rate` is base units × 10¹⁸ a second; durations and `valid_for` seconds."""
+    """Terms of one offer. `rate` is base units × 10¹⁸ a second, of a node for all its devices together; durations,
+    `notice` (0 for none) and `valid_for` seconds.
+    """
 
     token: str
     rate: int
     min_duration: int = 60
     max_duration: int = 30 * 24 * HOUR_S
     valid_for: int = 900
+    notice: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.rate < 1 << 128:
             raise ProviderError(f"rate {self.rate}: must be above zero and fit 128 bits")
-        if not 0 < self.min_duration <= self.max_duration < 1 << 40:
+        if not 0 < self.min_duration <= self.max_duration < 1 << 32:
             raise ProviderError(f"durations {self.min_duration} to {self.max_duration}: must ascend from 1")
+        if self.notice and not LEAST_NOTICE_S <= self.notice < 1 << 32:
+            raise ProviderError(f"notice of {self.notice} s: none, or at least {LEAST_NOTICE_S} s")
 
 
 def rate_of(price_per_hour: Decimal, decimals: int) -> int:
@@ -43,27 +49,39 @@ def rate_of(price_per_hour: Decimal, decimals: int) -> int:
     return int(Fraction(price_per_hour) * 10**decimals * RATE_UNIT / HOUR_S)
 
 
-class OfferBook:
-    """Signs offers of one provider. `sign` makes compact signatures (64 bytes) with the provider's key."""
+class OfferMaker:
+    """Signs offers of one provider. `sign` makes compact signatures (64 bytes) with the key at hand: the provider's,
+    where `operator` is zero, else that operator's.
+    """
 
     def __init__(
-        self, provider: str, domain: Domain, sign: Callable[[bytes], bytes], clock: Callable[[], float]
+        self,
+        provider: str,
+        operator: str,
+        domain: Domain,
+        sign: Callable[[bytes], bytes],
+        clock: Callable[[], float],
     ) -> None:
         self._provider = provider
+        self._operator = operator
         self._domain = domain
         self._sign = sign
         self._clock = clock
 
-    def offer(self, device_id: bytes, price: Price, nonce: int, renter: str = ANYONE) -> dict[str, Any]:
+    def offer(
+        self, device_ids: tuple[bytes, ...], price: Price, nonce: int, renter: str = ZERO_ADDRESS
+    ) -> dict[str, Any]:
         """An offer as JSON with its signature. It stays the same for a while, so that it can be cached.
 
-        `nonce` is at least the device's floor on the chain; raising the floor cancels all below it.
+        `device_ids` strictly ascend; `nonce` is at least the floor of each of them on the chain: raising any one of
+        them cancels the offers below it.
         """
         half = max(price.valid_for // 2, 1)
         valid_until = (int(self._clock()) // half + 2) * half
         offer = Offer(
             provider=self._provider,
-            device_id=device_id,
+            operator=self._operator,
+            device_ids=device_ids,
             token=price.token,
             rate=price.rate,
             min_duration=price.min_duration,
@@ -71,5 +89,7 @@ class OfferBook:
             valid_until=valid_until,
             nonce=nonce,
             renter=renter,
+            notice=price.notice,
         )
-        return {**offer.to_json(), "signature": "0x" + self._sign(offer.digest(self._domain)).hex()}
+        signature = self._sign(offer.digest(self._domain))
+        return {**offer.to_json(), "signature": "0x" + signature.hex()}

@@ -81,7 +81,7 @@ class OpeningsDesk:
 
     async def _opened(self, device: Device, stored: StoredCommitment, rows: Sequence[tuple[int, int]]) -> bytes:
         seed = device_seed(stored.epoch_seed, device.device_id, stored.profile_id, stored.nonce_root)
-        task = Task(device.profile, stored.epoch_seed, seed)
+        task = Task(device.profile, stored.epoch_seed, seed, device.card)
         # Opening anything but what was committed to would only help somebody to frame the device.
         if await self._prove(task) != stored.result_root:
             raise Unavailable("the proof could not be made again as it was committed to")

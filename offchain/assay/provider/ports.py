@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from assay.chain.blocks import Block
 from assay.chain.demands import Demand
 from assay.chain.leases import Lease
 from assay.proof.fraud import RoundArgument
+from assay.protocol.messages import Offer
 from assay.protocol.profile import Profile
-from assay.provider.demand_rules import OpenDemand
+from assay.provider.demand_rules import DemandTerms, OpenDemand
 from assay.provider.views import EpochView
 
 
@@ -24,14 +26,23 @@ class Mined:
 class Escrow(Protocol):
     """The provider's calls to LeaseEscrow. Each raises ChainError where the contract refuses."""
 
-    async def start(self, lease: Lease, result_root: bytes, valid_until: int, signature: bytes) -> Mined:
-        """Approves the bond in the lease's token and starts the stream."""
+    async def start(self, lease: Lease, offer: Offer, roots: bytes, valid_until: int, signature: bytes) -> Mined:
+        """Puts the bond up and starts the stream; `roots` and `signature` as in the renter's LeaseStart."""
 
     async def claim(self, lease_id: int) -> Mined:
         """Collects what has streamed beyond the holdback."""
 
     async def return_bond(self, lease_id: int) -> Mined:
         """Collects the bond of an ended lease."""
+
+    async def end(self, lease: Lease) -> Mined:
+        """Ends a lease now."""
+
+    async def give_notice(self, lease: Lease) -> Mined:
+        """Says that the lease will be ended once its notice has run out."""
+
+    async def release(self, lease: Lease) -> Mined:
+        """Frees the devices of a lease that its renter has left early: its stream ends now, nothing is forfeited."""
 
     async def claimable(self, lease_id: int) -> int:
         """What `claim` would pay now, base units."""
@@ -43,11 +54,17 @@ class Escrow(Protocol):
 class DemandChain(Protocol):
     """Demands for openings, and what is needed to answer them. Each raises ChainError."""
 
-    async def open_demand(self, device_id: bytes) -> OpenDemand | None:
-        """The device's demand that is open at the head."""
+    async def open_demands(self) -> list[OpenDemand]:
+        """Demands against this provider's devices that are open at the head and can be answered."""
 
-    async def now(self) -> int:
-        """Timestamp of the head block."""
+    async def is_open(self, demand: Demand) -> bool:
+        """Whether this very demand is still open at the head."""
+
+    async def terms(self) -> DemandTerms:
+        """What rewards are reckoned with."""
+
+    async def head(self) -> Block:
+        """The latest block."""
 
     async def epoch_at_head(self) -> EpochView | None:
         """The latest opened epoch, not final yet."""

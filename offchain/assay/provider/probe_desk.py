@@ -127,4 +127,4 @@ class ProbeDesk:
 
 def _task(device: Device, stored: StoredCommitment) -> Task:
     seed = device_seed(stored.epoch_seed, device.device_id, stored.profile_id, stored.nonce_root)
-    return Task(device.profile, stored.epoch_seed, seed)
+    return Task(device.profile, stored.epoch_seed, seed, device.card)

@@ -1,18 +1,20 @@
-"""One worker that proves and opens: the devices of a process share its processors, as they would a card."""
+"""Workers that prove and open: one for each card, so that the devices of a node prove at once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from assay.proof.engines import Engine
 from assay.proof.probe.result import ProbeResult
 from assay.proof.proof import Proof
 from assay.protocol.profile import Profile
+from assay.provider.cards import select_card
 
 KEPT_ENGINES = 2
 KEPT_PROBES = 4  # the states of all lanes are large: a gibibyte for `datacenter`
@@ -21,11 +23,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Task:
-    """What is proven: s_0 under an epoch's seed, both 32 bytes."""
+    """What is proven: s_0 under an epoch's seed, both 32 bytes. `card` is the uuid of the GPU that does it, empty for
+    what the engine takes by itself.
+    """
 
     profile: Profile
     epoch_seed: bytes
     seed: bytes
+    card: str = ""
 
 
 class Prover:
@@ -34,13 +39,17 @@ class Prover:
     A proof that is no longer held (after a restart) is made again: it is a function of the task alone.
     """
 
-    def __init__(self, make_engine: Callable[[], Engine], kept_proofs: int) -> None:
+    def __init__(
+        self, make_engine: Callable[[], Engine], kept_proofs: int, first: Callable[[], None] = lambda: None
+    ) -> None:
+        """`first` is called in the worker's thread before any engine is made there, again where it has raised."""
         self._make_engine = make_engine
         self._kept_proofs = kept_proofs
         self._engines: OrderedDict[tuple[Profile, bytes], Engine] = OrderedDict()
         self._proofs: OrderedDict[Task, Proof] = OrderedDict()
         self._dropped: set[Task] = set()  # proofs whose window made way
         self._probes: OrderedDict[tuple[Task, bytes], ProbeResult] = OrderedDict()
+        self._first: Callable[[], None] | None = first
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prover")
 
     async def prepare(self, profile: Profile, epoch_seed: bytes) -> None:
@@ -68,7 +77,13 @@ class Prover:
         self._worker.shutdown(wait=True, cancel_futures=True)
 
     async def _run(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+        def begun() -> Result:
+            if self._first is not None:
+                self._first()
+                self._first = None
+            return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._worker, begun)
 
     def _engine(self, profile: Profile, epoch_seed: bytes) -> Engine:
         key = (profile, epoch_seed)
@@ -112,3 +127,49 @@ class Prover:
                 self._probes.popitem(last=False)
         self._probes.move_to_end(key)
         return self._probes[key]
+
+
+class Provers:
+    """A prover for each card. Devices on one card, or on the processor, are served in turn, as they would be anyway."""
+
+    def __init__(
+        self,
+        make_engine: Callable[[], Engine],
+        cards: Iterable[str],
+        kept_proofs: int,
+        select: Callable[[str], None] = select_card,
+    ) -> None:
+        """On each card `kept_proofs` are kept. A task for none of these cards goes to the first; without any card one
+        worker does everything.
+        """
+        self._provers = {
+            card: Prover(make_engine, kept_proofs, partial(select, card)) for card in dict.fromkeys(cards)
+        } or {"": Prover(make_engine, kept_proofs)}
+
+    async def prepare(self, profile: Profile, epoch_seed: bytes, card: str) -> None:
+        """Generates B on a card ahead of the challenges."""
+        await self._of(card).prepare(profile, epoch_seed)
+
+    async def prove(self, task: Task) -> Proof:
+        """As `Prover.prove`."""
+        return await self._of(task.card).prove(task)
+
+    async def open(self, task: Task, rows: Sequence[tuple[int, int]]) -> bytes:
+        """As `Prover.open`."""
+        return await self._of(task.card).open(task, rows)
+
+    async def probe(self, task: Task, challenge: bytes) -> ProbeResult:
+        """As `Prover.probe`."""
+        return await self._of(task.card).probe(task, challenge)
+
+    async def open_lanes(self, task: Task, challenge: bytes, lanes: Sequence[int]) -> bytes:
+        """As `Prover.open_lanes`."""
+        return await self._of(task.card).open_lanes(task, challenge, lanes)
+
+    def close(self) -> None:
+        """Waits for the work in hand and takes no more."""
+        for prover in self._provers.values():
+            prover.close()
+
+    def _of(self, card: str) -> Prover:
+        return self._provers.get(card) or next(iter(self._provers.values()))

@@ -11,17 +11,21 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from assay.chain.setting_faults import setting_fault
+from assay.protocol.hexadecimal import parse_address
 from assay.provider.errors import BadSetting
 
 
 class ProviderSettings(BaseSettings):
-    """Every setting of `assay provider run`. Times in seconds, sizes in bytes."""
+    """Every setting of `assay provider run`. Times in seconds, sizes in bytes. `provider` is the account that the key
+    acts for, where that is an operator's.
+    """
 
     model_config = SettingsConfigDict(env_prefix="ASSAY_", extra="ignore", frozen=True)
 
     rpc: Annotated[list[str], NoDecode, Field(min_length=1)] = ["http://127.0.0.1:8545"]
     deployment: Path = Path("deployments/local.json")
     key_file: Path = Path("provider.json")
+    provider: str | None = None
     password_file: Path | None = None
     device_key: Annotated[list[Path], NoDecode] = []
     data_dir: Annotated[Path, Field(validate_default=True)] = Path("provider-data")
@@ -43,6 +47,7 @@ class ProviderSettings(BaseSettings):
     price_per_hour: Decimal | None = None
     min_duration: Annotated[int, Field(gt=0)] = 60
     max_duration: Annotated[int, Field(gt=0, lt=1 << 32)] = 30 * 24 * 3600
+    notice: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
     offer_valid: Annotated[int, Field(ge=2, le=7 * 24 * 3600)] = 900
     claim_every: Annotated[float, Field(ge=0)] = 24 * 3600.0
     grace: Annotated[float, Field(ge=0)] = 900.0
@@ -61,6 +66,11 @@ class ProviderSettings(BaseSettings):
         if not isinstance(value, str):
             return value
         return [part.strip() for part in value.split(",") if part.strip()]
+
+    @field_validator("provider", "receiver", "token")
+    @classmethod
+    def _account(cls, value: str | None) -> str | None:
+        return None if value is None else parse_address(value)
 
     @field_validator("data_dir")
     @classmethod

@@ -54,3 +54,6 @@ class Leases(Protocol):
 
     async def active_lease(self, device_id: bytes) -> int:
         """The number of the device's active lease, or 0."""
+
+    async def time(self) -> int:
+        """Timestamp of the block."""

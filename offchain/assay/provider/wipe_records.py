@@ -15,7 +15,7 @@ from assay.provider.jobs import Removed
 
 
 class WipeRecords:
-    """`sign` makes compact signatures (64 bytes) over digests with the provider's key."""
+    """`sign` makes compact signatures (64 bytes) over digests with the key at hand: the provider's or an operator's."""
 
     def __init__(self, engine: Engine, domain: Domain, sign: Callable[[bytes], bytes]) -> None:
         self._engine = engine
@@ -44,4 +44,5 @@ class WipeRecords:
         if row is None:
             return None
         record = Wiped(lease_id, row["wiped_at"], row["files"], row["bytes"], row["entries_left"])
-        return {**record.to_json(), "signature": "0x" + row["signature"].hex()}
+        signer = record.recover_signer(self._domain, row["signature"])
+        return {**record.to_json(), "signer": signer, "signature": "0x" + row["signature"].hex()}

@@ -11,15 +11,16 @@ if TYPE_CHECKING:
     from assay.renter.search import Order, Wanted
     from assay.renter.settings import RenterSettings
     from assay.renter.sync import SyncRenter
+    from assay.renter.wallet import Minima
 
 __all__ = [
-    "Order", "Rented", "Renter", "RenterSettings", "SyncRenter", "Wanted", "deposit_for", "parse_amount",
+    "Minima", "Order", "Rented", "Renter", "RenterSettings", "SyncRenter", "Wanted", "deposit_for", "parse_amount",
     "show_amount",
 ]  # fmt: skip
 
 _HOMES = {
-    "Order": "search", "Rented": "renter", "Renter": "renter", "RenterSettings": "settings", "SyncRenter": "sync",
-    "Wanted": "search", "deposit_for": "money", "parse_amount": "money", "show_amount": "money",
+    "Minima": "wallet", "Order": "search", "Rented": "renter", "Renter": "renter", "RenterSettings": "settings",
+    "SyncRenter": "sync", "Wanted": "search", "deposit_for": "money", "parse_amount": "money", "show_amount": "money",
 }  # fmt: skip
 
 

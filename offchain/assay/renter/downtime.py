@@ -1,113 +1,202 @@
-"""Downtime that reports attest: which epochs of a lease its escrow gives back now, and the calls that claim them."""
+"""Downtime that reports attest: which epochs of a lease its escrow credits now, by which line, and until when."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from assay.chain.client import Chain, ContractCall
-from assay.chain.epochs import read_epoch_state, read_timing
-from assay.chain.leases import Lease, read_lease
+from assay.chain.epochs import EpochState, read_epoch_state, read_timing
+from assay.chain.errors import Reverted
+from assay.chain.leases import Lease, offer_argument
 from assay.protocol.epochs import Phase, Timing
-from assay.protocol.flags import Flag
+from assay.protocol.messages import Offer
 from assay.protocol.report_lines import Measured
 from assay.renter.money import RATE_UNIT
-from assay.renter.wallet import ESCROW
+from assay.renter.offer_checks import ESCROW
 
 FULL_BPS = 10_000
+LAST_CALL = 8  # of the time an epoch can be claimed in, its last eighth no longer waits for lines that nobody serves
+ALREADY = "EpochAlreadyRefunded"
 LineOf = Callable[[int, bytes, bytes], Awaitable[Measured | None]]
 
 
 @dataclass(frozen=True)
 class Downtime:
-    """One epoch of a lease in which its device was down for `seconds`; `amount` in base units."""
+    """An epoch of a lease in which its worst device was down for `seconds`; `amount` in base units. `until` is the
+    chain's last second for a claim."""
 
     measured: Measured
     seconds: int
     amount: int
+    until: int
 
     @property
     def epoch(self) -> int:
         """The epoch whose report attests it."""
         return self.measured.leaf.epoch
 
-    def call(self, lease_id: int) -> ContractCall:
-        """`refundDowntime` with the line and its proof; anybody may send it."""
+    def call(self, lease_id: int, offer: Offer) -> ContractCall:
+        """`refundDowntime` with the line and its proof; the renter sends it, or whom it has named."""
+        measured = self.measured
         return ContractCall(
-            ESCROW, "refundDowntime", (lease_id, self.measured.leaf.values(), list(self.measured.proof))
+            ESCROW, "refundDowntime", (lease_id, offer_argument(offer), measured.leaf.values(), list(measured.proof))
         )
 
 
 @dataclass(frozen=True)
 class DowntimeFound:
-    """What can be claimed now, in the order in which the escrow takes it, and the epochs whose lines nobody serves.
+    """What can be claimed of a lease now, oldest first.
 
-    The escrow takes no epoch before one it has taken: claiming past a missing one gives that one up. The chain's times
-    `without_from` and `without_to`, in seconds, bound when what is `held` back for it can be claimed and nothing be
-    given up.
+    Each epoch counts once, by one device's line. So an epoch with a device whose line nobody serves (`missing`) is
+    `held` back, since that one may be the worst, until the last part of its time. `pending` are epochs without a report
+    as yet that can still get one in time. `refused` are those of which the escrow takes nothing, and why.
     """
 
     claimable: tuple[Downtime, ...] = ()
-    missing: tuple[int, ...] = ()
-    without_from: int = 0
-    without_to: int = 0
     held: tuple[Downtime, ...] = ()
+    missing: tuple[tuple[int, bytes], ...] = ()
+    pending: tuple[int, ...] = ()
+    refused: tuple[tuple[int, str], ...] = ()
 
-    def up_to_missing(self) -> DowntimeFound:
-        """The same with those after a missing one held back."""
-        after = tuple(one for one in self.claimable if self.missing and one.epoch > self.missing[0])
-        return replace(self, claimable=self.claimable[: len(self.claimable) - len(after)], held=after)
+    def with_held(self) -> DowntimeFound:
+        """The same with nothing held back."""
+        all_of_it = sorted((*self.claimable, *self.held), key=lambda one: one.epoch)
+        return replace(self, claimable=tuple(all_of_it), held=())
+
+    @property
+    def settled(self) -> bool:
+        """Whether no more can come of what is over so far, once that which is claimable is claimed."""
+        return not (self.held or self.missing or self.pending)
 
     @property
     def seconds(self) -> int:
-        """All of it."""
+        """All that is claimable."""
         return sum(one.seconds for one in self.claimable)
 
     @property
     def amount(self) -> int:
-        """All of it, base units."""
+        """All that is claimable, base units."""
         return sum(one.amount for one in self.claimable)
 
 
-def open_epochs(lease: Lease, timing: Timing, holdback: int, now: int) -> range:
-    """Epochs whose downtime the escrow still takes: full ones inside the lease, none before the next in order, none
-    whose money may be paid out already."""
-    if lease.start == 0:
-        return range(0)
-    last = min(lease.stop, lease.ended_at or lease.stop, now)
-    oldest = max(lease.start, now - holdback) - timing.genesis
-    first = max(-(-oldest // timing.epoch_length), lease.next_epoch)
-    return range(first, max(first, (last - timing.genesis) // timing.epoch_length))
+@dataclass(frozen=True)
+class Rules:
+    """The oracle's times, and for how long what has streamed cannot be claimed by the provider."""
+
+    timing: Timing
+    holdback: int
+
+    def overlap(self, lease: Lease, epoch: int) -> tuple[int, int]:
+        """The seconds that an epoch and a lease have in common: from, to."""
+        start = self.timing.start(epoch)
+        return max(start, lease.start), min(start + self.timing.epoch_length, lease.stop)
+
+    def until(self, lease: Lease, epoch: int) -> int:
+        """The last second for a claim of an epoch."""
+        return self.overlap(lease, epoch)[0] + self.holdback
+
+    def open_epochs(self, lease: Lease, now: int) -> range:
+        """Epochs of which the escrow still takes downtime: their part of the lease over, its money still held back."""
+        if lease.start == 0 or lease.stop <= lease.start:
+            return range(0)
+        genesis, length = self.timing.genesis, self.timing.epoch_length
+        first = (lease.start - genesis) // length
+        if now > lease.start + self.holdback:
+            first = max(first, -(-(now - self.holdback - genesis) // length))
+        last = (lease.stop - 1 - genesis) // length if now >= lease.stop else (now - genesis) // length - 1
+        return range(first, max(first, last + 1))
+
+    def reportable(self, state: EpochState, now: int) -> bool:
+        """Whether an epoch without a report may still get one."""
+        if state.phase in (Phase.REPORTED, Phase.VOID):
+            return False
+        by = self.timing.open_by if state.phase is Phase.NONE else self.timing.report_by
+        return now <= self.timing.start(state.epoch) + by
 
 
-def attested(lease: Lease, timing: Timing, lines: Iterable[Measured]) -> tuple[Downtime, ...]:
-    """What the lines of the lease's device are worth to its renter, oldest first, as the escrow reckons it."""
-    found = []
-    for measured in sorted(lines, key=lambda one: one.leaf.epoch):
-        leaf = measured.leaf
-        if leaf.device_id != lease.device_id or not leaf.flags & Flag.LEASED:
-            continue
-        seconds = timing.epoch_length * (FULL_BPS - leaf.uptime_bps) // FULL_BPS
-        if seconds > 0:
-            found.append(Downtime(measured, seconds, lease.rate * seconds // RATE_UNIT))
-    return tuple(found)
+def worst(lease: Lease, rules: Rules, lines: Iterable[Measured]) -> Downtime | None:
+    """What an epoch's lines of a lease's devices are worth to its renter, as the escrow reckons it: the worst device
+    counts, whatever its flags. None where none was down for a second."""
+    least = min(lines, key=lambda line: line.leaf.uptime_bps, default=None)
+    if least is None:
+        return None
+    begins, ends = rules.overlap(lease, least.leaf.epoch)
+    seconds = max(0, ends - begins) * (FULL_BPS - least.leaf.uptime_bps) // FULL_BPS
+    if seconds == 0:
+        return None
+    return Downtime(least, seconds, lease.rate * seconds // RATE_UNIT, rules.until(lease, least.leaf.epoch))
 
 
-async def find_downtime(chain: Chain, lease_id: int, line_of: LineOf) -> DowntimeFound:
-    """What the escrow takes for a lease now. `line_of` gives a device's proven line of (epoch, root, device)."""
-    head = await chain.head()
-    lease, timing, holdback = await asyncio.gather(
-        read_lease(chain, lease_id, head), read_timing(chain, head), chain.call(ESCROW, "holdback", at=head)
-    )
-    epochs = open_epochs(lease, timing, int(holdback), head.timestamp)
-    states = await asyncio.gather(*(read_epoch_state(chain, epoch, head) for epoch in epochs))
-    reported = [state for state in states if state.phase is Phase.REPORTED]
-    lines = await asyncio.gather(*(line_of(one.epoch, one.devices_root, lease.device_id) for one in reported))
-    missing = tuple(state.epoch for state, line in zip(reported, lines, strict=True) if line is None)
-    found = DowntimeFound(attested(lease, timing, (line for line in lines if line is not None)), missing)
-    if not (held := found.up_to_missing().held):
+class DowntimeFinder:
+    """Finds downtime again and again; what was seen once is not asked for again. `line_of` gives a device's proven line
+    of (epoch, root, device), None where nobody serves it."""
+
+    def __init__(self, chain: Chain, line_of: LineOf) -> None:
+        self._chain = chain
+        self._line_of = line_of
+        self._rules: Rules | None = None
+        self._lines: dict[tuple[bytes, bytes], Measured] = {}
+
+    async def rules(self) -> Rules:
+        """What never changes."""
+        if self._rules is None:
+            timing, holdback = await asyncio.gather(
+                read_timing(self._chain, "latest"), self._chain.call(ESCROW, "holdback", at="latest")
+            )
+            self._rules = Rules(timing, int(holdback))
+        return self._rules
+
+    async def find(self, lease: Lease, offer: Offer, sender: str) -> DowntimeFound:
+        """What the escrow takes from `sender`, the renter or whom it has named, for a lease now."""
+        head, rules = await self._chain.head(), await self.rules()
+        now = head.timestamp
+        epochs = rules.open_epochs(lease, now)
+        states = await asyncio.gather(*(read_epoch_state(self._chain, epoch, head) for epoch in epochs))
+        reported = [state for state in states if state.phase is Phase.REPORTED]
+        looked = await asyncio.gather(*(self._look(lease, offer, state) for state in reported))
+        found = DowntimeFound(pending=tuple(one.epoch for one in states if rules.reportable(one, now)))
+        for down, absent in looked:
+            refusal = await self._refusal(lease, offer, down, sender) if down is not None else None
+            if refusal is not None and ALREADY in refusal.name:
+                continue
+            found = replace(found, missing=(*found.missing, *absent))
+            if down is None:
+                continue
+            if refusal is not None:
+                found = replace(found, refused=(*found.refused, (down.epoch, str(refusal))))
+            elif absent and now <= down.until - rules.holdback // LAST_CALL:
+                found = replace(found, held=(*found.held, down))
+            else:
+                found = replace(found, claimable=(*found.claimable, down))
         return found
-    # The escrow takes an epoch until its holdback is over, counted from its start.
-    from_, to = timing.start(missing[0]) + int(holdback) + 1, timing.start(held[0].epoch) + int(holdback)
-    return replace(found, without_from=from_, without_to=to)
+
+    async def _look(
+        self, lease: Lease, offer: Offer, state: EpochState
+    ) -> tuple[Downtime | None, Sequence[tuple[int, bytes]]]:
+        """The downtime of one reported epoch by the lines that are served, and the devices without one."""
+        lines = await asyncio.gather(*(self._line(state, device_id) for device_id in offer.device_ids))
+        absent = [
+            (state.epoch, device_id) for device_id, line in zip(offer.device_ids, lines, strict=True) if line is None
+        ]
+        rules = await self.rules()
+        return worst(lease, rules, (line for line in lines if line is not None)), absent
+
+    async def _line(self, state: EpochState, device_id: bytes) -> Measured | None:
+        key = (state.devices_root, device_id)
+        if key not in self._lines:
+            line = await self._line_of(state.epoch, state.devices_root, device_id)
+            if line is None:
+                return None
+            self._lines[key] = line
+        return self._lines[key]
+
+    async def _refusal(self, lease: Lease, offer: Offer, down: Downtime, sender: str) -> Reverted | None:
+        """Why the escrow would not take it; it also keeps which epochs were claimed before."""
+        call = down.call(lease.lease_id, offer)
+        try:
+            await self._chain.call(call.contract, call.function, *call.args, at="latest", sender=sender)
+        except Reverted as error:
+            return error
+        return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.chain.devices import Device
-from assay.protocol.hexadecimal import HexadecimalError, parse_signature
+from assay.protocol.hexadecimal import HexadecimalError, parse_signature, to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import Handover
 from assay.protocol.profile import Profile
@@ -19,8 +19,8 @@ from assay.renter.errors import ProofRejected
 
 @dataclass(frozen=True)
 class Expected:
-    """What a handover is checked against, all of it from the chain or from here. `x` is secret until
-    revealed.
+    """What one device's handover is checked against, all of it from the chain or from here. `x` is one for all devices
+    of a lease, and secret until each of them has answered.
     """
 
     lease_id: int
@@ -28,6 +28,16 @@ class Expected:
     profile: Profile
     epoch_seed: bytes
     x: bytes
+
+    @property
+    def name(self) -> str:
+        """The device's id, 0x-hex."""
+        return to_hex(self.device.device_id)
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds in which the device's class does this work."""
+        return self.profile.deadline_ms / 1000
 
     @property
     def nonce(self) -> bytes:
@@ -49,13 +59,17 @@ def check_signed(handover: Handover, signature: bytes, expected: Expected, domai
     if handover.lease_id != expected.lease_id:
         raise ProofRejected(f"the handover is for lease {handover.lease_id}")
     if handover.device_id != expected.device.device_id:
-        raise ProofRejected(f"the handover is of device 0x{handover.device_id.hex()}")
+        raise ProofRejected(f"{expected.name} answered with the handover of device {to_hex(handover.device_id)}")
     if handover.nonce != expected.nonce:
-        raise ProofRejected("the handover is over another nonce: its work could have been done before")
+        raise ProofRejected(f"the handover of {expected.name} is over another nonce: its work could be old")
     if handover.job_hash != expected.profile.job_hash(expected.epoch_seed):
-        raise ProofRejected("the handover is for another job than the chain's epoch and profile name")
+        raise ProofRejected(
+            f"the handover of {expected.name} is for another job than the chain's epoch and profile name"
+        )
     if not signed_by(handover.digest(domain), signature, expected.device.device_key):
-        raise ProofRejected(f"the handover is not signed by the device key {expected.device.device_key}")
+        raise ProofRejected(
+            f"the handover of {expected.name} is not signed by its device key {expected.device.device_key}"
+        )
 
 
 def opening_length(expected: Expected) -> int:
@@ -77,4 +91,4 @@ def check_opening(handover: Handover, opening: bytes, expected: Expected) -> Non
     verifier = Verifier(profile, expected.epoch_seed, rho)
     verdict = verifier.verify(seed, handover.result_root, opening, samples(rho, device_id, profile))
     if not verdict.valid:
-        raise ProofRejected(f"the handover proof does not verify: {verdict.reason}")
+        raise ProofRejected(f"the handover proof of {expected.name} does not verify: {verdict.reason}")

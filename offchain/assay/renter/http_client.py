@@ -127,5 +127,9 @@ def _reason(content: bytes) -> str:
         text = value["error"] if "error" in value else value["detail"]
     except (ValueError, KeyError, TypeError, RecursionError):
         text = content.decode("utf-8", "replace")
-    printable = "".join(c if c.isprintable() else " " for c in str(text))
-    return printable[:MAX_REASON]
+    return printable(str(text))
+
+
+def printable(text: str) -> str:
+    """What another host says, fit for a line on a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text[:MAX_REASON])

@@ -66,13 +66,12 @@ def _check_patience(silent_since: float, patience_s: float, error: RenterError) 
 
 
 async def guarded(following: Coroutine[Any, Any, JobState], keeping: Coroutine[Any, Any, Move]) -> JobState:
-    """How a job ended while its lease was kept. Raises Unreachable where the device fell silent and the lease was
-    ended for it."""
+    """How a job ended while its lease was kept. Raises Unreachable where the lease was left before the job's end."""
     job, guard = asyncio.ensure_future(following), asyncio.ensure_future(keeping)
     try:
         await asyncio.wait({job, guard}, return_when=asyncio.FIRST_COMPLETED)
         if not job.done() and guard.result() is Move.END:
-            raise Unreachable("the device stopped answering: the lease was ended, the rest of its deposit collected")
+            raise Unreachable("the lease was ended for the reason above, the rest of its deposit collected")
         return await job
     finally:
         for task in (job, guard):

@@ -1,4 +1,8 @@
-"""Keeps a lease going: tops it up to a cap, and ends it when its device stops answering."""
+"""Keeps a lease going: tops it up to a cap, has its downtime credited, and leaves it when that costs nothing.
+
+A device that falls silent before the minimum is over is no reason to end: the minimum would be paid all the same. Who
+stays has the device when it comes back, and leaves for nothing once reports attest that it was away for too long.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,10 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from assay.chain.errors import ChainError
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.leases import Lease
 from assay.renter.errors import RenterError
+from assay.renter.lease_views import LeaseView
+from assay.renter.leaving import Free
 from assay.renter.money import deposit_for
 
 MOST_SILENCE_A_ROUND = 3  # rounds: a machine that slept for hours has not heard its device be silent for hours
@@ -27,25 +33,34 @@ class Move(Enum):
 class Policy:
     """Seconds, and base units for `cap`: the most that the deposit may grow to; 0 tops nothing up.
 
-    With less than `margin` left `step` more is paid for; a device silent for `patience` ends the lease, None never.
+    With less than `margin` left `step` more is paid for. A lease whose devices are silent for `patience` is ended as
+    soon as that costs nothing more than has streamed, None never; with `leave_free` it is ended as soon as attested
+    downtime has set the renter free, though the devices may answer here.
     """
 
     margin: int
     step: int
     cap: int
     patience: float | None
+    leave_free: bool = True
 
 
-def move(lease: Lease, now: float, silent_for: float, policy: Policy) -> tuple[Move, int]:
+def move(view: LeaseView, silent_for: float, policy: Policy) -> tuple[Move, int]:
     """What to do, and the amount of a top-up in base units: a pure function.
 
-    A dead device comes first: paying for one that does not answer would be the worst of both.
+    A slashed device comes first, whatever else is wanted, then devices that do not answer: paying for those would be
+    the worst of all.
     """
-    if lease.status is not LeaseStatus.ACTIVE or now >= lease.stop:
+    lease, free = view.lease, view.leaving.free
+    if free in (Free.over, Free.pending):
         return Move.STOP, 0
-    if policy.patience is not None and silent_for >= policy.patience:
+    if free is Free.slashed or (free is Free.downtime and (policy.leave_free or lease.left_early)):
         return Move.END, 0
-    if silent_for > 0 or lease.stop - now > policy.margin or lease.stop - lease.start >= lease.max_duration:
+    if lease.left_early:
+        return Move.WAIT, 0
+    if policy.patience is not None and silent_for >= policy.patience and free is not None:
+        return Move.END, 0
+    if silent_for > 0 or lease.stop - view.now > policy.margin or lease.stop - lease.start >= lease.max_duration:
         return Move.WAIT, 0
     longest = deposit_for(lease.rate, lease.max_duration)
     amount = min(deposit_for(lease.rate, policy.step), policy.cap - lease.deposit, longest - lease.deposit)
@@ -54,44 +69,125 @@ def move(lease: Lease, now: float, silent_for: float, policy: Policy) -> tuple[M
 
 @dataclass(frozen=True)
 class Hands:
-    """What `keep` acts with; `alive` asks the device for a signed sign of life."""
+    """What `keep` acts with. `silent` asks every device for a signed sign of life and names those that give none;
+    `collect` has attested downtime credited and says whether no more can come of what is over."""
 
-    lease: Callable[[], Awaitable[Lease]]
-    alive: Callable[[], Awaitable[bool]]
+    view: Callable[[], Awaitable[LeaseView]]
+    silent: Callable[[], Awaitable[tuple[str, ...]]]
+    collect: Callable[[Lease], Awaitable[bool]]
     top_up: Callable[[int], Awaitable[None]]
     end: Callable[[], Awaitable[None]]
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     tell: Callable[[str], None]
     amount: Callable[[int], str]  # base units as people read them
+    moment: Callable[[int], str]  # a time of the chain as people read it
 
 
-async def keep(hands: Hands, policy: Policy, every: float) -> Move:
-    """Looks every `every` seconds until the lease is over: STOP, or END where its device was silent too long.
+class Keeper:
+    """Keeps one lease. `every` is the seconds between looks."""
 
-    A round in which the chain cannot be read counts for nothing: then it is we who are cut off.
-    """
-    silent, last = 0.0, hands.clock()
-    while True:
-        now = hands.clock()
-        passed, last = min(now - last, MOST_SILENCE_A_ROUND * every), now
+    def __init__(self, hands: Hands, policy: Policy, every: float) -> None:
+        self._hands = hands
+        self._policy = policy
+        self._every = every
+        self._told: set[str] = set()
+
+    async def keep(self) -> Move:
+        """Looks until the lease is over: STOP, or END where it was left because its devices fell silent, were down for
+        too long, or one was slashed.
+
+        A round in which the chain cannot be read counts for nothing: then it is we who are cut off.
+        """
+        hands, silent, last = self._hands, 0.0, self._hands.clock()
+        while True:
+            now = hands.clock()
+            passed, last = min(now - last, MOST_SILENCE_A_ROUND * self._every), now
+            try:
+                view, quiet = await hands.view(), tuple[str, ...]()
+                if view.leaving.free is not Free.slashed:
+                    quiet = await hands.silent()
+                    silent = silent + passed if quiet else 0.0
+                    await self._collect(view.lease)
+                    # What was just credited may have set us free.
+                    view = await hands.view()
+                what, amount = move(view, silent, self._policy)
+                if await self._act(view, what, amount, silent, quiet):
+                    return what
+            except (ChainError, RenterError) as error:
+                self._tell_failure(error)
+            await hands.sleep(self._every)
+
+    async def settle(self) -> None:
+        """Stays after the end until no more downtime of the lease can be credited."""
+        hands = self._hands
+        while True:
+            try:
+                view = await hands.view()
+                settled = await hands.collect(view.lease)
+                if settled and view.leaving.free is Free.over:
+                    return
+            except (ChainError, RenterError) as error:
+                self._tell_failure(error)
+            await hands.sleep(self._every)
+
+    async def _collect(self, lease: Lease) -> None:
+        """Has downtime credited; the lease is looked after all the same where that fails."""
         try:
-            lease = await hands.lease()
-            silent = 0.0 if await hands.alive() else silent + passed
-            what, amount = move(lease, now, silent, policy)
-            if await _act(hands, lease, what, amount, silent, now):
-                return what
+            await self._hands.collect(lease)
         except (ChainError, RenterError) as error:
-            hands.tell(f"not this time, trying again in {every:.0f} s: {error}")
-        await hands.sleep(every)
+            self._hands.tell(f"downtime was not claimed this time, trying again in {self._every:g} s: {error}")
+
+    def _tell_failure(self, error: Exception) -> None:
+        self._hands.tell(f"not this time, trying again in {self._every:g} s: {error}")
+
+    async def _act(self, view: LeaseView, what: Move, amount: int, silent: float, quiet: tuple[str, ...]) -> bool:
+        """Whether nothing is left to keep."""
+        lease = view.lease
+        if what is Move.END:
+            self._hands.tell(f"ending lease {lease.lease_id}: {self._reason(view, silent, quiet)}")
+            await self._hands.end()
+        if what is Move.TOP_UP:
+            self._hands.tell(
+                f"{lease.stop - view.now} s left of lease {lease.lease_id}: adding {self._hands.amount(amount)}"
+            )
+            await self._hands.top_up(amount)
+        if what is Move.WAIT:
+            self._tell_waiting(view, silent, quiet)
+        return what in (Move.STOP, Move.END)
+
+    def _reason(self, view: LeaseView, silent: float, quiet: tuple[str, ...]) -> str:
+        if view.leaving.free in (Free.slashed, Free.downtime):
+            return str(view.leaving.free)
+        return f"{_named(quiet)} not answered for {silent:.0f} s, and {view.leaving.free}"
+
+    def _tell_waiting(self, view: LeaseView, silent: float, quiet: tuple[str, ...]) -> None:
+        """Says once why nothing is done though something is wrong."""
+        lease, way = view.lease, view.leaving
+        if lease.notice_at:
+            until = self._hands.moment(lease.notice_at + lease.notice)
+            self._once(
+                "notice",
+                f"the provider of lease {lease.lease_id} has given notice: it may end it from {until} on, "
+                "you at any time for nothing",
+            )
+        if silent == 0:
+            self._told.discard("silence")
+        patience = self._policy.patience
+        if way.free is None and not lease.left_early and patience is not None and silent >= patience:
+            cost, free_from = self._hands.amount(way.cost), self._hands.moment(way.free_from)
+            self._once(
+                "silence",
+                f"{_named(quiet)} not answered for {silent:.0f} s; leaving now would cost {cost} more for nothing, so "
+                "this stays, has downtime credited as reports attest it, and leaves after "
+                f"{way.downtime_left} s more of it, or at {free_from}",
+            )
+
+    def _once(self, what: str, text: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            self._hands.tell(text)
 
 
-async def _act(hands: Hands, lease: Lease, what: Move, amount: int, silent: float, now: float) -> bool:
-    """Whether nothing is left to keep."""
-    if what is Move.END:
-        hands.tell(f"the device of lease {lease.lease_id} has not answered for {silent:.0f} s: ending the lease")
-        await hands.end()
-    if what is Move.TOP_UP:
-        hands.tell(f"{lease.stop - now:.0f} s left of lease {lease.lease_id}: adding {hands.amount(amount)}")
-        await hands.top_up(amount)
-    return what in (Move.STOP, Move.END)
+def _named(quiet: tuple[str, ...]) -> str:
+    return f"device {quiet[0]} has" if len(quiet) == 1 else f"devices {', '.join(quiet)} have"

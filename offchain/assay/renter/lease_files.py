@@ -1,22 +1,47 @@
-"""What a renter must not forget between commands: the secret of a handover, and that it convinced."""
+"""What a renter must not forget between commands: the offer of a lease, and how far its handover came."""
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
+from assay.protocol.messages import Offer
+from assay.protocol.typed_message import MessageError
 from assay.renter.errors import RenterError
 
 
 @dataclass(frozen=True)
 class LeaseFile:
-    """One lease's secret `x` (0x-hex) and, once the proof convinced, the resultRoot (0x-hex)."""
+    """One lease: the offer it was opened on; when the handover's nonce went out, seconds since 1970, None before; once
+    the proofs convinced, the resultRoots in the offer's order."""
 
     lease_id: int
-    x: str
-    verified_root: str | None = None
+    offer: Offer
+    asked_at: float | None = None
+    roots: tuple[bytes, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is stored; bytes as 0x-hex."""
+        return {
+            "leaseId": self.lease_id,
+            "offer": self.offer.to_json(),
+            "askedAt": self.asked_at,
+            "roots": [to_hex(root) for root in self.roots],
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> LeaseFile:
+        """Of `to_json`'s form. Raises ValueError, KeyError, TypeError."""
+        return cls(
+            lease_id=int(data["leaseId"]),
+            offer=Offer.from_json(data["offer"]),
+            asked_at=None if data["askedAt"] is None else float(data["askedAt"]),
+            roots=tuple(parse_bytes32(root, "root") for root in data["roots"]),
+        )
 
 
 class LeaseFiles:
@@ -29,10 +54,10 @@ class LeaseFiles:
         """What is kept of a lease. Raises RenterError for a damaged file."""
         path = self._path(lease_id)
         try:
-            return LeaseFile(**json.loads(path.read_text()))
+            return LeaseFile.from_json(json.loads(path.read_text()))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, MessageError, HexadecimalError) as error:
             raise RenterError(f"{path}: cannot be read ({error}); move it away to begin anew") from None
 
     def write(self, lease: LeaseFile) -> None:
@@ -42,7 +67,7 @@ class LeaseFiles:
         partial = path.with_suffix(".partial")
         handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w") as file:
-            json.dump(asdict(lease), file)
+            json.dump(lease.to_json(), file)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

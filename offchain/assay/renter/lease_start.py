@@ -1,12 +1,13 @@
-"""From a pending lease to a running one: the handover proof, its check on this machine, the signed start."""
+"""From a pending lease to a running one: the handover of all devices at one instant, its check on this machine, the
+signed start."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from assay.chain.client import Chain
@@ -14,96 +15,194 @@ from assay.chain.devices import Device
 from assay.chain.epochs import read_epoch_state
 from assay.chain.leases import Lease, LeaseStatus, read_lease
 from assay.chain.profiles import read_profile
-from assay.protocol.hexadecimal import parse_bytes32, to_hex
-from assay.protocol.messages import LeaseStart
+from assay.protocol.leases import result_roots
+from assay.protocol.messages import Handover, LeaseStart
 from assay.protocol.signing import Domain
-from assay.renter.errors import BadInput, ProofRejected, ProviderRefused, Unreachable
+from assay.renter.errors import BadInput, ProofRejected, Unreachable
 from assay.renter.handover import Expected, check_opening, check_signed, opening_length, signed_handover
-from assay.renter.lease_files import LeaseFile, LeaseFiles
+from assay.renter.lease_offers import LeaseOffers, stands_for
 from assay.renter.provider_session import ProviderSession
 from assay.renter.steps import StepName, Steps
 
-FINAL_POLL_S = 0.3
-UNKNOWN_POLL_S = 0.25
-UNKNOWN_PATIENCE_S = 60.0
+POLL_S = 0.3
+KNOWN_PATIENCE_S = 60.0
 START_VALID_S = 600
-HANDOVER_TIMEOUT_S = 120.0
+OPENING_TIMEOUT_S = 120.0
 FRESH_EPOCHS = 2  # a handover on an older epoch's seed is refused: its work could be old
 SHOWN_EPOCH = 20
 
 
 @dataclass(frozen=True)
 class HandoverResult:
-    """A handover proof that convinced. Times in milliseconds, as measured from here."""
+    """Handover proofs that convinced. `roots` in the order of the offer's devices; `proof_ms` is when the last device
+    had answered, from the one instant at which all were asked; `score_gops` is the least of them."""
 
     lease_id: int
-    result_root: bytes
+    roots: tuple[bytes, ...]
     epoch: int
     proof_ms: float
     verify_ms: float
     score_gops: int
 
+    @property
+    def result_roots(self) -> bytes:
+        """What the start is signed over."""
+        return result_roots(self.roots)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One device's answer to the nonce and when it had come, in seconds from the instant at which all were asked."""
+
+    answer: dict[str, Any]
+    seconds: float
+
 
 class LeaseStarter:
-    """Starts leases of one wallet; `sign` signs with its key."""
+    """Starts leases of one wallet; `sign` signs with its key. `monotonic` gives seconds, only differences count."""
 
     def __init__(
         self,
         chain: Chain,
         domain: Domain,
-        files: LeaseFiles,
+        offers: LeaseOffers,
         sign: Callable[[LeaseStart], bytes],
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._chain = chain
         self._domain = domain
-        self._files = files
+        self._offers = offers
         self._sign = sign
         self._clock = clock
         self._sleep = sleep
+        self._monotonic = monotonic
 
-    async def handover(self, lease: Lease, device: Device, session: ProviderSession, steps: Steps) -> HandoverResult:
-        """Has the device prove itself for this lease and verifies it here. Raises ProofRejected, and then no
-        money has flowed: cancel the lease to have it all back."""
+    async def convinced(self, lease: Lease) -> bool:
+        """Whether the lease's proofs were verified here before."""
+        return bool((await self._offers.file_of(lease)).roots)
+
+    async def handover(
+        self, lease: Lease, devices: Sequence[Device], session: ProviderSession, steps: Steps
+    ) -> HandoverResult:
+        """Has all devices of a lease, in its offer's order, prove themselves at once and verifies them here.
+
+        Each must answer within the deadline of its class by the clock here, counted from the one instant at which all
+        were asked: n cards, not one in turn. Raises ProofRejected, and then no money has flowed: cancel the lease to
+        have it all back.
+        """
         if lease.status is not LeaseStatus.PENDING:
             raise BadInput(f"lease {lease.lease_id} is {lease.status.name.lower()}: a handover comes before its start")
-        profile = await read_profile(self._chain, device.profile_id)
-        kept = self._files.read(lease.lease_id) or LeaseFile(lease.lease_id, to_hex(secrets.token_bytes(32)))
-        self._files.write(kept)
-        x = parse_bytes32(kept.x, "x")
-        known = Expected(lease.lease_id, device, profile, b"", x)
-        # The provider may follow final blocks that have not yet seen the lease.
-        answer, proof_ms = await self._while_unknown(lambda: session.handover(known.nonce, HANDOVER_TIMEOUT_S))
-        score = profile.score_gops(max(int(proof_ms * 1000), 1))
-        steps.take(StepName.proof, f"the device proved itself in {proof_ms:.0f} ms ({score} gops)")
-        epoch, seed = await self._fresh_epoch(answer)
-        expected = Expected(lease.lease_id, device, profile, seed, x)
+        kept = await self._offers.file_of(lease)
+        if kept.asked_at is not None:
+            raise ProofRejected(
+                f"the handover of lease {lease.lease_id} was begun before and broke off: its devices have known the "
+                f"nonce for {self._clock() - kept.asked_at:.0f} s, so that one card could answer for all by now; "
+                f"`assay end {lease.lease_id}` pays the deposit back, then rent again"
+            )
+        profiles = await asyncio.gather(*(read_profile(self._chain, device.profile_id) for device in devices))
+        x = secrets.token_bytes(32)
+        asked = [
+            Expected(lease.lease_id, device, profile, b"", x) for device, profile in zip(devices, profiles, strict=True)
+        ]
+        # A nonce that reached a provider which does not serve the lease yet would be time to work given away.
+        await self._until_known(session, lease.lease_id)
+        kept = replace(kept, asked_at=self._clock())
+        self._offers.note(kept)
+        answers = await self._asked_at_once(session, asked)
+        last = max(answer.seconds for answer in answers)
+        score = min(one.profile.score_gops(max(int(last * 1_000_000), 1)) for one in asked)
+        steps.take(StepName.proof, f"{_proved(asked)} in {last * 1000:.0f} ms ({score} gops)")
+        epochs = [await self._fresh_epoch(answer.answer) for answer in answers]
+        expected = [replace(one, epoch_seed=seed) for one, (_, seed) in zip(asked, epochs, strict=True)]
+        messages = [self._signed(answer.answer, one) for answer, one in zip(answers, expected, strict=True)]
+        verify_ms = await self._verified(session, messages, expected)
+        roots = tuple(message.result_root for message in messages)
+        self._offers.note(replace(kept, roots=roots))
+        rows = sum(one.profile.k for one in expected)
+        steps.take(StepName.verified, f"{rows} rows of our choice verified here in {verify_ms:.0f} ms")
+        return HandoverResult(lease.lease_id, roots, epochs[0][0], last * 1000, verify_ms, score)
+
+    async def start(self, lease: Lease, session: ProviderSession, steps: Steps) -> dict[str, Any]:
+        """Signs the start of a lease whose handover convinced, and gives it to the provider to submit.
+
+        Nothing is signed but for the offer that the lease was opened on: raises ProofRejected where no handover of this
+        very lease was verified here.
+        """
+        kept = await self._offers.file_of(lease)
+        if not kept.roots or not stands_for(kept.offer, lease):
+            raise ProofRejected(f"no handover proof of lease {lease.lease_id} was verified here")
+        message = LeaseStart(
+            lease.lease_id, kept.offer.struct_hash(), result_roots(kept.roots), int(self._clock()) + START_VALID_S
+        )
+        started = await session.start(message.result_roots, message.valid_until, self._sign(message))
+        steps.take(StepName.start, "the provider has submitted the start: money streams by the second")
+        await self._until_final(lease.lease_id)
+        steps.take(StepName.final, f"lease {lease.lease_id} runs")
+        return started
+
+    async def _asked_at_once(self, session: ProviderSession, asked: Sequence[Expected]) -> list[Answered]:
+        """Every device's answer. Raises ProofRejected naming those that were late, Unreachable for one that cannot be
+        reached, ProviderRefused."""
+        began = self._monotonic()
+        found = await asyncio.gather(*(self._ask(session, one, began) for one in asked), return_exceptions=True)
+        late = [
+            f"{one.name} ({'no answer' if isinstance(answer, TimeoutError) else f'{answer.seconds:.2f} s'}, "
+            f"its class takes at most {one.deadline_s:.2f} s)"
+            for one, answer in zip(asked, found, strict=True)
+            if isinstance(answer, TimeoutError) or (isinstance(answer, Answered) and answer.seconds > one.deadline_s)
+        ]
+        for answer in found:
+            if isinstance(answer, BaseException) and not isinstance(answer, TimeoutError):
+                raise answer
+        if late:
+            raise ProofRejected(f"late in the handover: {', '.join(late)}")
+        return [answer for answer in found if isinstance(answer, Answered)]
+
+    async def _ask(self, session: ProviderSession, one: Expected, began: float) -> Answered:
+        """One device's answer. A connection that fails is tried again, on the same clock. Raises TimeoutError once the
+        deadline of its class is over."""
+        while (left := one.deadline_s - (self._monotonic() - began)) > 0:
+            try:
+                answer = await session.handover(one.device.device_id, one.nonce, left)
+                return Answered(answer, self._monotonic() - began)
+            except Unreachable:
+                await self._sleep(min(POLL_S, left))
+        raise TimeoutError
+
+    def _signed(self, answer: dict[str, Any], expected: Expected) -> Handover:
         message, signature = signed_handover(answer)
         check_signed(message, signature, expected, self._domain)
-        opening = await session.handover_opening(x, opening_length(expected), HANDOVER_TIMEOUT_S)
-        started = time.monotonic()
-        await asyncio.to_thread(check_opening, message, opening, expected)
-        verify_ms = (time.monotonic() - started) * 1000
-        self._files.write(LeaseFile(lease.lease_id, kept.x, to_hex(message.result_root)))
-        steps.take(StepName.verified, f"{profile.k} rows of our choice verified here in {verify_ms:.0f} ms")
-        return HandoverResult(lease.lease_id, message.result_root, epoch, proof_ms, verify_ms, score)
+        return message
 
-    async def start(self, lease_id: int, session: ProviderSession, steps: Steps) -> dict[str, Any]:
-        """Signs the start, now that the handover convinced, and gives it to the provider to submit.
+    async def _verified(
+        self, session: ProviderSession, messages: Sequence[Handover], expected: Sequence[Expected]
+    ) -> float:
+        """Reveals x to all devices and verifies what they open; the milliseconds that takes. Raises ProofRejected."""
+        openings = await asyncio.gather(
+            *(
+                session.handover_opening(one.device.device_id, one.x, opening_length(one), OPENING_TIMEOUT_S)
+                for one in expected
+            )
+        )
+        began = self._monotonic()
+        # One after another: each uses all processors.
+        for message, opening, one in zip(messages, openings, expected, strict=True):
+            await asyncio.to_thread(check_opening, message, opening, one)
+        return (self._monotonic() - began) * 1000
 
-        Raises ProofRejected where no handover of this lease was verified here.
-        """
-        kept = self._files.read(lease_id)
-        if kept is None or kept.verified_root is None:
-            raise ProofRejected(f"no handover proof of lease {lease_id} was verified here")
-        root = parse_bytes32(kept.verified_root, "resultRoot")
-        message = LeaseStart(lease_id, root, int(self._clock()) + START_VALID_S)
-        started = await session.start(root, message.valid_until, self._sign(message))
-        steps.take(StepName.start, "the provider has submitted the start: money streams by the second")
-        await self._until_final(lease_id)
-        steps.take(StepName.final, f"lease {lease_id} runs")
-        return started
+    async def _until_known(self, session: ProviderSession, lease_id: int) -> None:
+        """Waits until the provider knows the lease, which it follows at final blocks only. Raises Unreachable,
+        ProviderRefused."""
+        until = self._clock() + KNOWN_PATIENCE_S
+        while not await session.ready():
+            if self._clock() > until:
+                raise Unreachable(
+                    f"{session.endpoint}: does not know lease {lease_id} after {KNOWN_PATIENCE_S:.0f} s; "
+                    f"`assay rent --lease {lease_id}` tries again, `assay end {lease_id}` pays the deposit back"
+                )
+            await self._sleep(POLL_S)
 
     async def _until_final(self, lease_id: int) -> None:
         """Waits until the lease is active at a final block: a provider runs jobs for no other.
@@ -116,7 +215,7 @@ class LeaseStarter:
             lease = await read_lease(self._chain, lease_id, at=block)
             if lease.status is not LeaseStatus.PENDING and lease.status is not LeaseStatus.NONE:
                 return
-            await self._sleep(FINAL_POLL_S)
+            await self._sleep(POLL_S)
         raise Unreachable(f"the start of lease {lease_id} is not final after {START_VALID_S} s; try again later")
 
     async def _fresh_epoch(self, answer: dict[str, Any]) -> tuple[int, bytes]:
@@ -132,15 +231,6 @@ class LeaseStarter:
             raise ProofRejected(f"the handover stands on epoch {epoch}, which was never opened")
         return epoch, state.epoch_seed
 
-    async def _while_unknown(self, ask: Callable[[], Awaitable[dict[str, Any]]]) -> tuple[dict[str, Any], float]:
-        """(answer, its milliseconds). Asks again while the provider does not know the lease yet, which it follows at
-        final blocks only."""
-        until = self._clock() + UNKNOWN_PATIENCE_S
-        while True:
-            asked = time.monotonic()
-            try:
-                return await ask(), (time.monotonic() - asked) * 1000
-            except ProviderRefused as error:
-                if error.status != 404 or self._clock() > until:
-                    raise
-            await self._sleep(UNKNOWN_POLL_S)
+
+def _proved(asked: Sequence[Expected]) -> str:
+    return "the device proved itself" if len(asked) == 1 else f"all {len(asked)} devices proved themselves"

@@ -1,37 +1,49 @@
-"""One device that can be leased, as a search shows it, with what proves it."""
+"""One offer that can be taken, of one device or of a node, as a search shows it, with what proves it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypeVar
 
 from assay.chain.devices import Device
+from assay.protocol.hexadecimal import to_hex
 from assay.protocol.report_lines import Measured
 from assay.protocol.specification import Specification
 from assay.renter.market_client import MarketRow
+from assay.renter.measurements import Passes, common_pass
 from assay.renter.money import price_per_hour
-from assay.renter.offers import ANYONE, SignedOffer
+from assay.renter.offers import ANYONE, SignedOffer, node_of
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was checked: the device as the registry holds it, a proven line of a report, a signed offer."""
+    """What was checked: a signed offer, its devices as the registry holds them, and a proven line of each, all of one
+    report; both in the offer's order."""
 
-    device: Device
-    measured: Measured
+    devices: tuple[Device, ...]
+    measured: tuple[Measured, ...]
     signed: SignedOffer
 
 
 @dataclass(frozen=True)
 class Listing:
-    """`model` and `region` are declared, not measured; `decimals` are the token's, `rate` base units × 10¹⁸ a second,
-    durations seconds. `round_trip_ms` is None where it was not measured or nothing answered.
+    """Score, memory and uptime are the least of any of its devices, as the escrow holds a lease to them; the rate is
+    for all of them together.
+
+    `model` and `region` are declared, not measured; they and `profile` are what all of its devices have, else empty and
+    0. `decimals` are the token's, `rate` base units × 10¹⁸ a second, durations seconds; `notice` is the warning after
+    which the provider may end at no cost, 0 where it may not. `round_trip_ms` is None where it was not measured or
+    nothing answered.
 
     Without `evidence` it is a market's claim; `doubt` says why that claim did not hold against the chain.
     """
 
-    device_id: bytes
+    device_ids: tuple[bytes, ...]
+    offer_hash: bytes
     provider: str
     endpoint: str
     model: str
@@ -48,40 +60,54 @@ class Listing:
     max_duration: int
     valid_until: int
     renter: str = ANYONE
+    notice: int = 0
     round_trip_ms: float | None = None
     evidence: Evidence | None = None
     doubt: str | None = None
 
     @property
+    def gpus(self) -> int:
+        """How many devices it is."""
+        return len(self.device_ids)
+
+    @property
     def name(self) -> str:
-        """The device id, 0x-hex."""
-        return "0x" + self.device_id.hex()
+        """The first device's id, 0x-hex."""
+        return to_hex(self.device_ids[0])
 
     @property
     def price(self) -> Decimal:
-        """Whole tokens an hour."""
+        """Whole tokens an hour, for all of its devices."""
         return price_per_hour(self.rate, self.decimals)
 
     @property
     def value(self) -> Decimal:
         """Giga-operations a second for one token an hour."""
-        return Decimal(self.score_gops) / self.price if self.price else Decimal(0)
+        return Decimal(self.score_gops * self.gpus) / self.price if self.price else Decimal(0)
 
 
-def proven_listing(evidence: Evidence, decimals: int, specification: Specification | None) -> Listing:
-    """A listing whose every fact but the declared ones was checked."""
-    leaf, offer, device = evidence.measured.leaf, evidence.signed.offer, evidence.device
+def common(values: Iterable[T], otherwise: T) -> T:
+    """What all of them are, else what no search takes for it."""
+    known = set(values)
+    return known.pop() if len(known) == 1 else otherwise
+
+
+def proven_listing(evidence: Evidence, decimals: int, specifications: Mapping[bytes, Specification]) -> Listing:
+    """A listing whose every fact but the declared ones was checked; `specifications` by their hash."""
+    leaves, offer, first = [line.leaf for line in evidence.measured], evidence.signed.offer, evidence.devices[0]
+    declared = [specifications.get(device.spec_hash) for device in evidence.devices]
     return Listing(
-        device_id=device.device_id,
-        provider=device.provider,
-        endpoint=device.endpoint,
-        model=specification.model if specification else "",
-        region=specification.region if specification else "",
-        profile=leaf.profile,
-        epoch=leaf.epoch,
-        score_gops=leaf.score_gops,
-        memory_mib=leaf.memory_mib,
-        uptime_bps=leaf.uptime_bps,
+        device_ids=offer.device_ids,
+        offer_hash=offer.struct_hash(),
+        provider=offer.provider,
+        endpoint=first.endpoint,
+        model=common((one.model if one else "" for one in declared), ""),
+        region=common((one.region if one else "" for one in declared), ""),
+        profile=common((leaf.profile for leaf in leaves), 0),
+        epoch=leaves[0].epoch,
+        score_gops=min(leaf.score_gops for leaf in leaves),
+        memory_mib=min(leaf.memory_mib for leaf in leaves),
+        uptime_bps=min(leaf.uptime_bps for leaf in leaves),
         token=offer.token,
         decimals=decimals,
         rate=offer.rate,
@@ -89,6 +115,7 @@ def proven_listing(evidence: Evidence, decimals: int, specification: Specificati
         max_duration=offer.max_duration,
         valid_until=offer.valid_until,
         renter=offer.renter,
+        notice=offer.notice,
         evidence=evidence,
     )
 
@@ -96,7 +123,8 @@ def proven_listing(evidence: Evidence, decimals: int, specification: Specificati
 def claimed_listing(row: MarketRow, decimals: int, endpoint: str = "") -> Listing:
     """A listing as a market claims it."""
     return Listing(
-        device_id=row.device_id,
+        device_ids=row.device_ids,
+        offer_hash=row.offer_hash,
         provider=row.provider,
         endpoint=endpoint,
         model=row.model,
@@ -112,21 +140,31 @@ def claimed_listing(row: MarketRow, decimals: int, endpoint: str = "") -> Listin
         min_duration=row.min_duration,
         max_duration=row.max_duration,
         valid_until=row.valid_until,
+        notice=row.notice,
     )
+
+
+def claim_of(listing: Listing) -> MarketRow:
+    """What a market claimed, of a listing that was made of it."""
+    return MarketRow(
+        listing.device_ids, listing.offer_hash, listing.provider, listing.profile, listing.model, listing.region,
+        listing.memory_mib, listing.score_gops, listing.uptime_bps, listing.epoch, listing.token, listing.rate,
+        listing.min_duration, listing.max_duration, listing.valid_until, listing.notice,
+    )  # fmt: skip
 
 
 def listings(
     devices: Mapping[bytes, Device],
-    measured: Mapping[bytes, Measured],
-    offers: Mapping[bytes, SignedOffer],
+    passes: Passes,
+    offers: Iterable[SignedOffer],
     decimals: Mapping[str, int],
     specifications: Mapping[bytes, Specification],
 ) -> list[Listing]:
-    """Devices that passed, with an offer in a token whose decimals are known; ascending by device."""
+    """Offers in a token whose decimals are known, over devices that all passed in one epoch; ascending by devices."""
     found = []
-    for device_id in sorted(devices):
-        device, line, signed = devices[device_id], measured.get(device_id), offers.get(device_id)
-        if line is not None and line.passed and signed is not None and signed.offer.token in decimals:
-            evidence = Evidence(device, line, signed)
-            found.append(proven_listing(evidence, decimals[signed.offer.token], specifications.get(device.spec_hash)))
-    return found
+    for signed in offers:
+        node, measured = node_of(signed.offer, devices), common_pass(passes, signed.offer.device_ids)
+        if node is not None and measured is not None and signed.offer.token in decimals:
+            evidence = Evidence(node, measured, signed)
+            found.append(proven_listing(evidence, decimals[signed.offer.token], specifications))
+    return sorted(found, key=lambda one: (one.device_ids, one.token, one.rate))

@@ -1,23 +1,23 @@
-"""Whether what a market says of a device holds against the chain: a pure check of a row and what is shown for it."""
+"""Whether what a market says of an offer holds against the chain: a pure check of a row and what is shown for it."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from assay.chain.devices import Device, DeviceStatus
-from assay.protocol.hexadecimal import HexadecimalError
+from assay.chain.devices import Device
+from assay.protocol.hexadecimal import HexadecimalError, to_hex
+from assay.protocol.messages import Offer
 from assay.protocol.report_lines import Measured, ReportLineError, leaf_of_values, proven
 from assay.protocol.signed_offers import OfferError, parse_signed_offer
 from assay.protocol.signing import Domain
 from assay.protocol.specification import Specification, parse_specification
-from assay.renter.listing import Evidence
-from assay.renter.market_client import MarketEvidence, MarketRow
+from assay.protocol.typed_message import camel_case
+from assay.renter.listing import Evidence, common
+from assay.renter.market_client import MarketEvidence, MarketRow, Shown
 from assay.renter.offers import SignedOffer
 
-OFFER_FIELDS = (
-    "provider", "deviceId", "token", "rate", "minDuration", "maxDuration", "validUntil", "nonce", "renter",
-)  # fmt: skip
+OFFER_FIELDS = tuple(camel_case(field.name) for field in fields(Offer))
 
 
 class MarketContradicted(ValueError):
@@ -26,78 +26,85 @@ class MarketContradicted(ValueError):
 
 @dataclass(frozen=True)
 class ChainFacts:
-    """What the chain holds at one block: the registry's device, the report's root, the escrow's floor and lease."""
+    """What the chain holds at one block: the registry's devices in the row's order, and the report's root."""
 
-    device: Device
+    devices: tuple[Device, ...]
     devices_root: bytes
-    nonce_floor: int
-    active_lease: int
+
+
+def signed_offer(row: MarketRow, shown: MarketEvidence, domain: Domain) -> SignedOffer:
+    """The offer that a market shows, signed by whom it names and on the row's terms. Raises MarketContradicted."""
+    offered = {name: shown.offer.get(name) for name in (*OFFER_FIELDS, "signature")}
+    try:
+        signed = SignedOffer(*parse_signed_offer(offered, domain))
+    except OfferError as error:
+        raise MarketContradicted(str(error)) from None
+    offer = signed.offer
+    said = (
+        row.offer_hash, row.device_ids, row.provider, row.token, row.rate, row.min_duration, row.max_duration,
+        row.valid_until, row.notice,
+    )  # fmt: skip
+    terms = (
+        offer.struct_hash(), offer.device_ids, offer.provider, offer.token, offer.rate, offer.min_duration,
+        offer.max_duration, offer.valid_until, offer.notice,
+    )  # fmt: skip
+    if terms != said:
+        raise MarketContradicted(f"{offer.signer} signed other terms than the market says")
+    return signed
 
 
 def checked(row: MarketRow, shown: MarketEvidence, facts: ChainFacts, domain: Domain) -> Evidence:
-    """What proves the row. Raises MarketContradicted saying what does not hold."""
-    if facts.device.status is not DeviceStatus.ACTIVE:
-        raise MarketContradicted(f"the registry has the device as {facts.device.status.name.lower()}")
-    if facts.active_lease:
-        raise MarketContradicted(f"the device is leased: lease {facts.active_lease} is active")
-    if row.provider != facts.device.provider:
-        raise MarketContradicted(f"the device is {facts.device.provider}'s, not {row.provider}'s")
-    measured = _measured(row, shown, facts.devices_root)
-    signed = _signed(row, shown, facts, domain)
-    _check_declared(row, shown, facts.device.spec_hash, measured.leaf.memory_mib)
-    return Evidence(facts.device, measured, signed)
+    """What proves the row; whether the escrow takes the offer now is `offer_checks`'. Raises MarketContradicted saying
+    what does not hold."""
+    signed = signed_offer(row, shown, domain)
+    measured = tuple(
+        _measured(row, device.device_id, part, facts.devices_root)
+        for device, part in zip(facts.devices, shown.devices, strict=True)
+    )
+    least_score = min(line.leaf.score_gops for line in measured)
+    least_memory = min(line.leaf.memory_mib for line in measured)
+    # A profile may measure no memory; then a market shows what the specifications declare, which is checked below.
+    memory = least_memory or row.memory_mib
+    profile = common((line.leaf.profile for line in measured), 0)
+    if (profile, least_score, memory) != (row.profile, row.score_gops, row.memory_mib):
+        raise MarketContradicted(
+            f"the report measured {least_score} gops and {least_memory} MiB by profile {profile} in epoch {row.epoch}, "
+            f"the market says {row.score_gops} gops and {row.memory_mib} MiB by profile {row.profile}"
+        )
+    _check_declared(row, shown.devices, facts.devices, least_memory)
+    return Evidence(facts.devices, measured, signed)
 
 
-def _measured(row: MarketRow, shown: MarketEvidence, root: bytes) -> Measured:
+def _measured(row: MarketRow, device_id: bytes, shown: Shown, root: bytes) -> Measured:
     try:
         measured = proven(leaf_of_values(shown.leaf), shown.proof, root)
     except (ReportLineError, HexadecimalError, TypeError, ValueError) as error:
         raise MarketContradicted(f"the measurement is not in the report of epoch {row.epoch}: {error}") from None
     leaf = measured.leaf
-    # A profile may measure no memory; then a market shows what the specification declares, which is checked below.
-    memory = leaf.memory_mib or row.memory_mib
-    said = (row.device_id, row.epoch, row.profile, row.score_gops, row.memory_mib)
-    if (leaf.device_id, leaf.epoch, leaf.profile, leaf.score_gops, memory) != said:
+    if (leaf.device_id, leaf.epoch) != (device_id, row.epoch):
         raise MarketContradicted(
-            f"the report measured {leaf.score_gops} gops and {leaf.memory_mib} MiB in epoch {leaf.epoch}, "
-            f"the market says {row.score_gops} gops and {row.memory_mib} MiB in epoch {row.epoch}"
+            f"the line shown is of device {to_hex(leaf.device_id)} in epoch {leaf.epoch}, "
+            f"not of {to_hex(device_id)} in epoch {row.epoch}"
         )
     if not measured.passed:
-        raise MarketContradicted(f"the device did not pass in epoch {row.epoch}: flags {leaf.flags}")
+        raise MarketContradicted(f"device {to_hex(device_id)} did not pass in epoch {row.epoch}: flags {leaf.flags}")
     return measured
 
 
-def _signed(row: MarketRow, shown: MarketEvidence, facts: ChainFacts, domain: Domain) -> SignedOffer:
-    fields = {name: shown.offer.get(name) for name in (*OFFER_FIELDS, "signature")}
-    try:
-        signed = SignedOffer(*parse_signed_offer(fields, domain))
-    except OfferError as error:
-        raise MarketContradicted(str(error)) from None
-    offer = signed.offer
-    said = (row.device_id, row.provider, row.token, row.rate, row.min_duration, row.max_duration, row.valid_until)
-    signed_terms = (
-        offer.device_id, offer.provider, offer.token, offer.rate, offer.min_duration, offer.max_duration,
-        offer.valid_until,
-    )  # fmt: skip
-    if signed_terms != said:
-        raise MarketContradicted("the provider signed other terms than the market says")
-    if offer.nonce < facts.nonce_floor:
-        raise MarketContradicted(f"the offer was cancelled: its nonce {offer.nonce} is below {facts.nonce_floor}")
-    return signed
-
-
-def _check_declared(row: MarketRow, shown: MarketEvidence, spec_hash: bytes, measured_mib: int) -> None:
-    specification = _specification(shown.specification)
-    if specification is None:
-        if row.model or row.region or row.memory_mib != measured_mib:
-            raise MarketContradicted("a model, memory or region is said, and no specification shown for it")
-        return
-    if row.memory_mib not in (measured_mib, specification.memory_mib):
-        raise MarketContradicted(f"{row.memory_mib} MiB are said, {specification.memory_mib} MiB declared")
-    if specification.spec_hash != spec_hash:
-        raise MarketContradicted("the specification is not the one that the device key signed")
-    if (specification.model, specification.region) != (row.model, row.region):
-        raise MarketContradicted("the specification declares another model or region than the market says")
+def _check_declared(row: MarketRow, shown: tuple[Shown, ...], devices: tuple[Device, ...], measured_mib: int) -> None:
+    declared = [_specification(part.specification) for part in shown]
+    for specification, device in zip(declared, devices, strict=True):
+        if specification is not None and specification.spec_hash != device.spec_hash:
+            raise MarketContradicted("the specification is not the one that the device key signed")
+    model = common((one.model if one else "" for one in declared), "")
+    region = common((one.region if one else "" for one in declared), "")
+    memory = min(one.memory_mib if one else 0 for one in declared)
+    if row.memory_mib not in (measured_mib, memory):
+        raise MarketContradicted(f"{row.memory_mib} MiB are said, {memory} MiB declared")
+    if (model, region) != (row.model, row.region):
+        raise MarketContradicted(
+            f"{row.model!r} in {row.region!r} is said, the specifications declare {model!r} in {region!r}"
+        )
 
 
 def _specification(document: str | None) -> Specification | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_bytes32
+from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_bytes32, to_hex
+from assay.protocol.keccak import keccak
+from assay.protocol.leases import MAX_DEVICES
 from assay.renter.errors import ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient
 
@@ -19,9 +22,12 @@ TIMEOUT_S = 15.0
 
 @dataclass(frozen=True)
 class MarketRow:
-    """A device that a market says can be leased; the rate in base units × 10¹⁸ a second, durations in seconds."""
+    """An offer, of one device or of several together, that a market says can be taken; `offer_hash` names it. The rate
+    in base units × 10¹⁸ a second, durations and `notice` in seconds; numbers of several devices are the least of them.
+    """
 
-    device_id: bytes
+    device_ids: tuple[bytes, ...]
+    offer_hash: bytes
     provider: str
     profile: int
     model: str
@@ -35,17 +41,29 @@ class MarketRow:
     min_duration: int
     max_duration: int
     valid_until: int
+    notice: int
+
+    @property
+    def listing_id(self) -> bytes:
+        """How the market names these devices on offer together: the id of one, H of the ids of several."""
+        return self.device_ids[0] if len(self.device_ids) == 1 else keccak(b"".join(self.device_ids))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a market shows of one device: its leaf in a report with the proof, as served, and its specification."""
+
+    leaf: tuple[Any, ...]
+    proof: tuple[Any, ...]
+    specification: str | None
 
 
 @dataclass(frozen=True)
 class MarketEvidence:
-    """What a market shows for a row: the signed offer and the proven leaf as it serves them, and the endpoint."""
+    """What a market shows for a row: the signed offer as it serves it, and each device in the offer's order."""
 
     offer: Mapping[str, Any]
-    specification: str | None
-    endpoint: str
-    leaf: tuple[Any, ...]
-    proof: tuple[Any, ...]
+    devices: tuple[Shown, ...]
 
 
 class MarketClient:
@@ -55,47 +73,44 @@ class MarketClient:
         self._http = http
         self._address = address
 
-    async def available(self, filters: Mapping[str, str]) -> AsyncIterator[MarketRow]:
-        """Devices that can be leased, in the market's order, page by page. Raises Unreachable."""
+    async def available(self, filters: Sequence[tuple[str, str]]) -> AsyncIterator[MarketRow]:
+        """What can be leased, in the market's order, page by page. Raises Unreachable."""
         cursor: str | None = None
         for _ in range(MOST_PAGES):
-            query = {**filters, "limit": str(PAGE), **({"cursor": cursor} if cursor else {})}
-            answer = await self._get(f"/v1/devices?{urlencode(query)}")
+            query = [*filters, ("limit", str(PAGE)), *([("cursor", cursor)] if cursor else [])]
+            answer = await self._get(f"/v1/listings?{urlencode(query)}")
             rows = answer.get("data")
             if not isinstance(rows, list) or len(rows) > PAGE:
-                raise Unreachable(f"{self._address}: no list of at most {PAGE} devices")
+                raise Unreachable(f"{self._address}: no list of at most {PAGE} listings")
             for row in rows:
                 yield parse_row(row, self._address)
             cursor = answer.get("next")
             if not cursor or not isinstance(cursor, str):
                 return
 
-    async def endpoint(self, device_id: bytes) -> str:
-        """Where the market says that a device answers; empty where it does not know."""
-        return str((await self._detail(device_id))["device"].get("endpoint", ""))
+    async def endpoint(self, listing_id: bytes) -> str:
+        """Where the market says that the devices of a listing answer; empty where it does not know."""
+        first = (await self._parts(listing_id))[0].get("device")
+        return str(first.get("endpoint", "")) if isinstance(first, dict) else ""
 
     async def evidence(self, row: MarketRow) -> MarketEvidence:
         """What proves a row. Raises Unreachable."""
-        detail = await self._detail(row.device_id)
-        leaf, nodes = await self.line(row.epoch, row.device_id)
-        offer, specification = detail.get("offer"), detail.get("specification")
+        offer = (await self._get(f"/v1/offers/{to_hex(row.offer_hash)}")).get("data")
         if not isinstance(offer, dict):
-            raise Unreachable(f"{self._address}: shows no offer of device 0x{row.device_id.hex()}")
-        document = specification.get("document") if isinstance(specification, dict) else None
-        return MarketEvidence(
-            offer,
-            document if isinstance(document, str) else None,
-            str(detail["device"].get("endpoint", "")),
-            leaf,
-            nodes,
-        )
+            raise Unreachable(f"{self._address}: shows no offer {to_hex(row.offer_hash)}")
+        parts = await self._parts(row.listing_id)
+        if len(parts) != len(row.device_ids):
+            raise Unreachable(f"{self._address}: shows {len(parts)} devices of a listing of {len(row.device_ids)}")
+        lines = await asyncio.gather(*(self.line(row.epoch, device_id) for device_id in row.device_ids))
+        shown = zip(lines, parts, strict=True)
+        return MarketEvidence(offer, tuple(Shown(leaf, proof, _document(part)) for (leaf, proof), part in shown))
 
     async def line(self, epoch: int, device_id: bytes) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """(leaf, its proof) of a device in a report, as the market serves them: unproven. Raises Unreachable."""
-        shown = (await self._get(f"/v1/epochs/{epoch}/devices/0x{device_id.hex()}")).get("data")
+        shown = (await self._get(f"/v1/epochs/{epoch}/devices/{to_hex(device_id)}")).get("data")
         leaf, nodes = (shown.get("leaf"), shown.get("proof")) if isinstance(shown, dict) else (None, None)
         if not isinstance(leaf, list) or not isinstance(nodes, list):
-            raise Unreachable(f"{self._address}: the proof of device 0x{device_id.hex()} is malformed")
+            raise Unreachable(f"{self._address}: the proof of device {to_hex(device_id)} is malformed")
         return tuple(leaf), tuple(nodes)
 
     async def status(self) -> dict[str, Any]:
@@ -105,11 +120,13 @@ class MarketClient:
             raise Unreachable(f"{self._address}: does not say where its index stands")
         return at
 
-    async def _detail(self, device_id: bytes) -> dict[str, Any]:
-        data = (await self._get(f"/v1/devices/0x{device_id.hex()}")).get("data")
-        if not isinstance(data, dict) or not isinstance(data.get("device"), dict):
-            raise Unreachable(f"{self._address}: knows no device 0x{device_id.hex()}")
-        return data
+    async def _parts(self, listing_id: bytes) -> list[dict[str, Any]]:
+        """What the market shows of each device of a listing, in their order."""
+        data = (await self._get(f"/v1/listings/{to_hex(listing_id)}")).get("data")
+        parts = data.get("devices") if isinstance(data, dict) else None
+        if not isinstance(parts, list) or not parts or not all(isinstance(part, dict) for part in parts):
+            raise Unreachable(f"{self._address}: shows no devices of listing {to_hex(listing_id)}")
+        return parts
 
     async def _get(self, path: str) -> dict[str, Any]:
         try:
@@ -119,10 +136,14 @@ class MarketClient:
 
 
 def parse_row(row: Any, source: str) -> MarketRow:
-    """One line of `/v1/devices`. Raises Unreachable."""
+    """One line of `/v1/listings`. Raises Unreachable."""
     try:
+        device_ids = tuple(parse_bytes32(one, "deviceIds") for one in row["deviceIds"])
+        if not 1 <= len(device_ids) <= MAX_DEVICES:
+            raise ValueError(f"{len(device_ids)} devices")
         return MarketRow(
-            device_id=parse_bytes32(row["deviceId"], "deviceId"),
+            device_ids=device_ids,
+            offer_hash=parse_bytes32(row["offer"], "offer"),
             provider=parse_address(row["provider"], "provider"),
             profile=int(row["profile"]),
             model=str(row["model"]),
@@ -136,6 +157,14 @@ def parse_row(row: Any, source: str) -> MarketRow:
             min_duration=int(row["minDuration"]),
             max_duration=int(row["maxDuration"]),
             valid_until=int(row["validUntil"]),
+            notice=int(row["notice"]),
         )
     except (KeyError, TypeError, ValueError, HexadecimalError) as error:
-        raise Unreachable(f"{source}: a malformed line of devices: {error}") from None
+        raise Unreachable(f"{source}: a malformed listing: {error}") from None
+
+
+def _document(part: Mapping[str, Any]) -> str | None:
+    """The declared specification in what a market shows of a device."""
+    specification = part.get("specification")
+    document = specification.get("document") if isinstance(specification, dict) else None
+    return document if isinstance(document, str) else None

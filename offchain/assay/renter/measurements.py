@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from assay.chain.blocks import Block
 from assay.chain.client import Chain
 from assay.chain.epochs import read_epoch_state
 from assay.protocol.epochs import Phase
+from assay.protocol.leases import shown_devices
 from assay.protocol.report_lines import Measured, ReportLineError, parse_report_line
 from assay.renter.errors import NoDevice, Unreachable
 from assay.renter.validators import Validators
 
 MAX_INDEX = 64 << 20
+Passes = Sequence[Mapping[bytes, Measured]]  # newest epoch first: the passing line of each device
+
+
+def common_pass(passes: Passes, device_ids: Iterable[bytes]) -> tuple[Measured, ...] | None:
+    """The lines of the newest epoch in which all of these devices passed, in their order; None where there is none."""
+    wanted = tuple(device_ids)
+    for lines in passes:
+        if all(device_id in lines for device_id in wanted):
+            return tuple(lines[device_id] for device_id in wanted)
+    return None
 
 
 class Measurements:
@@ -23,29 +35,27 @@ class Measurements:
         self._chain = chain
         self._validators = validators
 
-    async def latest(self, at: Block | None = None) -> dict[bytes, Measured]:
-        """The newest line of each device within the escrow's `maxAge`, by device.
-
-        A device that passed is shown by its newest passing line, for with that it can be leased.
-        """
+    async def passes(self, at: Block | None = None) -> Passes:
+        """The passing lines of the reported epochs within the escrow's `maxAge`, newest epoch first."""
         block = at or await self._chain.finalised()
-        found: dict[bytes, Measured] = {}
+        found = []
         for epoch, root in await self._reported(block):
-            for measured in await self._of_epoch(epoch, root, block):
-                known = found.get(measured.leaf.device_id)
-                if known is None or (measured.passed and not known.passed):
-                    found[measured.leaf.device_id] = measured
+            lines = await self._of_epoch(epoch, root, block)
+            found.append({line.leaf.device_id: line for line in lines if line.passed})
         return found
 
-    async def passing(self, device_id: bytes) -> Measured:
-        """The newest passing line of one device. Raises NoDevice where it passed in no recent epoch."""
+    async def passing(self, device_ids: Sequence[bytes]) -> tuple[Measured, ...]:
+        """The lines of the newest epoch in which all of these devices passed. Raises NoDevice where they did in no
+        recent one."""
         block = await self._chain.finalised()
         reported = await self._reported(block)
         for epoch, root in reported:
-            measured = await self._of_device(epoch, root, device_id, block)
-            if measured is not None and measured.passed:
-                return measured
-        raise NoDevice(f"device 0x{device_id.hex()} passed in none of the last {len(reported)} reported epochs")
+            asked = (self._of_device(epoch, root, device_id, block) for device_id in device_ids)
+            lines = [line for line in await asyncio.gather(*asked) if line is not None and line.passed]
+            if len(lines) == len(device_ids):
+                return tuple(lines)
+        together = "passed" if len(device_ids) == 1 else f"({len(device_ids)} devices) passed together"
+        raise NoDevice(f"{shown_devices(device_ids)} {together} in none of the last {len(reported)} reported epochs")
 
     async def line(self, epoch: int, root: bytes, device_id: bytes) -> Measured | None:
         """One device's line of a report, whatever it says; None where no validator serves it."""

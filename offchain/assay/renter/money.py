@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from decimal import Decimal
 
 from assay.chain.amounts import show_amount as show_amount
 from assay.renter.errors import BadInput
 
+LAST_DAY = 253_402_128_000  # 9999-12-30
 RATE_UNIT = 10**18
 HOUR_S = 3600
 _AMOUNT = re.compile(r"([0-9]{1,60})(?:\.([0-9]{1,36}))?")
@@ -27,6 +29,13 @@ def seconds_for(rate: int, deposit: int) -> int:
 def price_per_hour(rate: int, decimals: int) -> Decimal:
     """Whole tokens an hour, to 28 digits."""
     return Decimal(rate) * HOUR_S / RATE_UNIT / (Decimal(10) ** decimals)
+
+
+def moment(seconds: int) -> str:
+    """A time of the chain on this machine's clock. Contracts take times that no calendar has."""
+    if seconds > LAST_DAY:
+        return "after the year 9999"
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def parse_amount(text: str, decimals: int) -> int:

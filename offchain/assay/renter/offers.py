@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from assay.chain.devices import Device
+from assay.protocol.hexadecimal import ZERO_ADDRESS, to_hex
 from assay.protocol.messages import Offer
 from assay.protocol.signed_offers import OfferError, parse_signed_offer
 from assay.protocol.signing import Domain
@@ -18,13 +20,14 @@ from assay.renter.errors import RenterError, Unreachable
 from assay.renter.http_client import HttpClient
 
 MAX_OFFERS = 4096
+OFFERS_A_DEVICE = 16  # that are looked at: alone, in its node, in some tokens; whoever floods hides itself
 TIMEOUT_S = 10.0
-ANYONE = "0x0000000000000000000000000000000000000000"
+ANYONE = ZERO_ADDRESS
 
 
 @dataclass(frozen=True)
 class SignedOffer:
-    """An offer with its provider's signature."""
+    """An offer with the signature of its operator, or where it names none its provider's."""
 
     offer: Offer
     signature: bytes
@@ -39,7 +42,10 @@ class Answer:
 
 
 def parse_offer(data: Any, domain: Domain) -> SignedOffer:
-    """An offer and its signature. Raises Unreachable for one that its provider did not sign."""
+    """An offer and its signature. Raises Unreachable for one that is not signed by whom it names.
+
+    Whether the provider appointed that operator stands on the chain, and is not looked up here.
+    """
     try:
         return SignedOffer(*parse_signed_offer(data, domain))
     except OfferError as error:
@@ -58,6 +64,15 @@ def parse_answer(answer: dict[str, Any], domain: Domain, endpoint: str) -> Answe
     return Answer(tuple(parse_offer(entry, domain) for entry in listed), tuple(found))
 
 
+def node_of(offer: Offer, devices: Mapping[bytes, Device]) -> tuple[Device, ...] | None:
+    """The offer's devices in its order, where all of them are known, its provider's, and served at one address: what
+    is served elsewhere is no part of a node. Else None."""
+    found = [devices[device_id] for device_id in offer.device_ids if device_id in devices]
+    if len(found) < len(offer.device_ids) or any(device.provider != offer.provider for device in found):
+        return None
+    return tuple(found) if len({(device.endpoint, device.tls_fingerprint) for device in found}) == 1 else None
+
+
 class Offers:
     """Asks providers for what they offer."""
 
@@ -70,33 +85,33 @@ class Offers:
         answer = await self._http.json_of("GET", f"{endpoint.rstrip('/')}/v1/offers", timeout_s=TIMEOUT_S)
         return parse_answer(answer, self._domain, endpoint)
 
-    async def quote(self, device: Device, renter: str, seconds: int) -> SignedOffer:
-        """An offer for one renter alone. Raises Unreachable for one that is not what was asked for."""
-        self._http.pin(device.endpoint, device.tls_fingerprint)
-        body = {"deviceId": "0x" + device.device_id.hex(), "renter": renter, "seconds": seconds}
+    async def quote(self, devices: Sequence[Device], renter: str, seconds: int) -> SignedOffer:
+        """An offer of these devices for one renter alone. Raises Unreachable for one that is not what was asked for."""
+        first = devices[0]
+        self._http.pin(first.endpoint, first.tls_fingerprint)
+        ids = tuple(device.device_id for device in devices)
+        body = {"deviceIds": [to_hex(device_id) for device_id in ids], "renter": renter, "seconds": seconds}
         answer = await self._http.json_of(
-            "POST", f"{device.endpoint.rstrip('/')}/v1/quotes", body=json.dumps(body).encode(), timeout_s=TIMEOUT_S
+            "POST", f"{first.endpoint.rstrip('/')}/v1/quotes", body=json.dumps(body).encode(), timeout_s=TIMEOUT_S
         )
         signed = parse_offer(answer, self._domain)
         offer = signed.offer
-        if (offer.device_id, offer.provider, offer.renter) != (device.device_id, device.provider, renter):
-            raise Unreachable(f"{device.endpoint}: the quote is for something else")
+        if (offer.device_ids, offer.provider, offer.renter) != (ids, first.provider, renter):
+            raise Unreachable(f"{first.endpoint}: the quote is for something else")
         return signed
 
-    async def of_devices(
-        self, devices: Iterable[Device]
-    ) -> tuple[dict[bytes, SignedOffer], dict[bytes, Specification]]:
-        """Offers by device, of its own provider; specifications by hash. Providers that fail are left out."""
-        by_id = {device.device_id: device for device in devices}
-        for announced in by_id.values():
+    async def of_devices(self, devices: Mapping[bytes, Device]) -> tuple[list[SignedOffer], dict[bytes, Specification]]:
+        """Offers over these devices as their own providers serve them; specifications by hash. Providers that fail are
+        left out, and so is all that one serves of others' devices."""
+        for announced in devices.values():
             self._http.pin(announced.endpoint, announced.tls_fingerprint)
-        endpoints = sorted({device.endpoint for device in by_id.values() if device.endpoint})
+        endpoints = sorted({device.endpoint for device in devices.values() if device.endpoint})
         answers = await asyncio.gather(*(self._quietly(endpoint) for endpoint in endpoints))
-        found: dict[bytes, SignedOffer] = {}
-        for signed in (signed for answer in answers for signed in answer.offers):
-            device = by_id.get(signed.offer.device_id)
-            if device is not None and device.provider == signed.offer.provider:
-                found[device.device_id] = signed
+        found = [
+            signed
+            for endpoint, answer in zip(endpoints, answers, strict=True)
+            for signed in _few(_served_at(endpoint, answer.offers, devices))
+        ]
         return found, {spec.spec_hash: spec for answer in answers for spec in answer.specifications}
 
     async def _quietly(self, endpoint: str) -> Answer:
@@ -104,3 +119,21 @@ class Offers:
             return await self.of_endpoint(endpoint)
         except RenterError:
             return Answer()
+
+
+def _served_at(endpoint: str, offers: Iterable[SignedOffer], devices: Mapping[bytes, Device]) -> Iterable[SignedOffer]:
+    for signed in offers:
+        node = node_of(signed.offer, devices)
+        if node is not None and node[0].endpoint == endpoint:
+            yield signed
+
+
+def _few(offers: Iterable[SignedOffer]) -> Iterable[SignedOffer]:
+    """The first of each device, and no offer twice."""
+    counted, seen = Counter[bytes](), set[bytes]()
+    for signed in offers:
+        ids, offer_hash = signed.offer.device_ids, signed.offer.struct_hash()
+        if offer_hash not in seen and all(counted[device_id] < OFFERS_A_DEVICE for device_id in ids):
+            seen.add(offer_hash)
+            counted.update(ids)
+            yield signed

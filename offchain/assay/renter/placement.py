@@ -1,4 +1,4 @@
-"""Devices for jobs that must not share a site."""
+"""Offers that can be taken together: no two with a device in common, or no two at one site."""
 
 from __future__ import annotations
 
@@ -37,4 +37,17 @@ def spread(found: Iterable[Listing], count: int) -> list[Listing]:
             taken |= marks
         if len(chosen) == count:
             return chosen
-    raise NoDevice(f"{count} devices at sites of their own were asked for, {len(chosen)} were found")
+    raise NoDevice(f"{count} offers at sites of their own were asked for, {len(chosen)} were found")
+
+
+def disjoint(found: Iterable[Listing], count: int) -> list[Listing]:
+    """The first `count` of the best-first listings of which no two have a device in common. Raises NoDevice."""
+    chosen: list[Listing] = []
+    taken: set[bytes] = set()
+    for one in found:
+        if taken.isdisjoint(one.device_ids):
+            chosen.append(one)
+            taken.update(one.device_ids)
+        if len(chosen) == count:
+            return chosen
+    raise NoDevice(f"{count} were asked for, {len(chosen)} on offer answer to it: ask for less")

@@ -8,8 +8,8 @@ from assay.chain.client import Chain, ContractCall
 from assay.chain.erc20 import APPROVE, Erc20
 from assay.protocol.encoding import u256
 from assay.protocol.hexadecimal import to_hex
-from assay.renter.listing import Evidence
-from assay.renter.wallet import ESCROW, open_call
+from assay.renter.offer_checks import ESCROW
+from assay.renter.wallet import Opening
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,12 @@ def planned_call(chain: Chain, call: ContractCall) -> Planned:
     return Planned(str(call), chain.deployment.address(call.contract), to_hex(chain.encode(call)), call.value)
 
 
-async def planned_opening(
-    chain: Chain, proven: Evidence, deposit: int, min_score: int, holder: str | None
-) -> list[Planned]:
+async def planned_opening(chain: Chain, opening: Opening, holder: str | None) -> list[Planned]:
     """`open`, after the approval that it needs. `holder` is the wallet; without one its allowance is not known."""
     escrow = chain.deployment.address(ESCROW)
-    token = Erc20(chain, proven.signed.offer.token)
-    call = planned_call(chain, open_call(proven.signed, deposit, proven.measured, min_score))
-    if holder is not None and await token.allowance(holder, escrow) >= deposit:
+    token = Erc20(chain, opening.token)
+    call = planned_call(chain, opening.call())
+    if holder is not None and await token.allowance(holder, escrow) >= opening.deposit:
         return [call]
-    data = to_hex(APPROVE + u256(escrow) + u256(deposit))
+    data = to_hex(APPROVE + u256(escrow) + u256(opening.deposit))
     return [Planned("ERC20.approve", token.address, data), call]

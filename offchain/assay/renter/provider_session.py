@@ -16,10 +16,10 @@ from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest
 from assay.protocol.signing import Domain
 from assay.renter.errors import NoJob, ProviderRefused, Unreachable
-from assay.renter.http_client import HttpClient
+from assay.renter.http_client import HttpClient, printable
 
 MAX_FILE = 256 << 20
-NOT_FOUND = 404
+NOT_FOUND, CONFLICT = 404, 409
 FINAL = frozenset({"exited", "killed", "failed", "lost"})
 
 
@@ -65,17 +65,32 @@ class ProviderSession:
         self._clock = clock
         self._made: set[tuple[str, bytes, int]] = set()
 
-    async def handover(self, nonce: bytes, timeout_s: float) -> dict[str, Any]:
-        """Sends H(x); the provider's signed Handover."""
-        return await self._json("POST", "/handover", {"nonce": to_hex(nonce)}, timeout_s=timeout_s)
+    async def ready(self) -> bool:
+        """Whether the provider knows the lease, which it follows at final blocks only. Raises ProviderRefused where it
+        knows why the lease could not be started."""
+        try:
+            answer = await self._json("GET", "")
+        except ProviderRefused as error:
+            if error.status != NOT_FOUND:
+                raise
+            return False
+        if obstacle := answer.get("obstacle"):
+            raise ProviderRefused(CONFLICT, printable(str(obstacle)))
+        return True
 
-    async def handover_opening(self, x: bytes, most: int, timeout_s: float) -> bytes:
-        """Reveals x; the bytes of the opening."""
-        return await self._bytes("POST", "/handover/opening", {"x": to_hex(x)}, most, timeout_s)
+    async def handover(self, device_id: bytes, nonce: bytes, timeout_s: float) -> dict[str, Any]:
+        """Sends H(x) to one device of the lease; its signed Handover."""
+        body = {"nonce": to_hex(nonce), "deviceId": to_hex(device_id)}
+        return await self._json("POST", "/handover", body, timeout_s=timeout_s)
 
-    async def start(self, result_root: bytes, valid_until: int, signature: bytes) -> dict[str, Any]:
+    async def handover_opening(self, device_id: bytes, x: bytes, most: int, timeout_s: float) -> bytes:
+        """Reveals x; the bytes of one device's opening."""
+        body = {"x": to_hex(x), "deviceId": to_hex(device_id)}
+        return await self._bytes("POST", "/handover/opening", body, most, timeout_s)
+
+    async def start(self, result_roots: bytes, valid_until: int, signature: bytes) -> dict[str, Any]:
         """Hands over the signed LeaseStart; the provider's transaction."""
-        body = {"resultRoot": to_hex(result_root), "validUntil": valid_until, "signature": to_hex(signature)}
+        body = {"resultRoots": to_hex(result_roots), "validUntil": valid_until, "signature": to_hex(signature)}
         return await self._json("POST", "/start", body, timeout_s=180.0)
 
     async def add_ssh_key(self, public_key: str) -> dict[str, Any]:

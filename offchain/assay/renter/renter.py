@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -13,25 +13,29 @@ from assay.chain.client import Chain, ContractCall
 from assay.chain.deployment import Deployment
 from assay.chain.devices import Device
 from assay.chain.erc20 import Erc20
-from assay.chain.errors import ChainError
 from assay.chain.events import read_events
 from assay.chain.key_files import Key, load, password
-from assay.chain.leases import Lease, LeaseStatus, read_lease
-from assay.protocol.messages import LeaseStart
+from assay.chain.leases import Lease, LeaseStatus, offer_of_log, read_lease
+from assay.protocol.hexadecimal import to_hex
+from assay.protocol.messages import LeaseStart, Offer
 from assay.protocol.report_lines import Measured
 from assay.renter.discovery import Discovery
-from assay.renter.downtime import DowntimeFound, find_downtime
+from assay.renter.downtime import DowntimeFinder, DowntimeFound
 from assay.renter.errors import BadInput, NoDevice, RenterError
 from assay.renter.http_client import HttpClient
-from assay.renter.keeping import Hands, Move, Policy, keep
+from assay.renter.keeping import Move, Policy
 from assay.renter.lease_files import LeaseFiles
-from assay.renter.lease_rights import require_endable, require_own, require_running
+from assay.renter.lease_keeper import WATCHING, keeper_of
+from assay.renter.lease_offers import LeaseOffers
+from assay.renter.lease_rights import require_endable, require_leavable, require_own, require_refunder, require_running
 from assay.renter.lease_start import HandoverResult, LeaseStarter
-from assay.renter.listing import Evidence, Listing
+from assay.renter.lease_views import LeaseView, LeaseViews
+from assay.renter.listing import Listing
 from assay.renter.liveness import is_alive
 from assay.renter.market_client import MarketClient
-from assay.renter.money import show_amount
-from assay.renter.placement import spread
+from assay.renter.money import moment
+from assay.renter.offer_checks import ESCROW
+from assay.renter.placement import disjoint, spread
 from assay.renter.planned import Planned, planned_call, planned_opening
 from assay.renter.provider_session import ProviderSession
 from assay.renter.rewards import RewardFinder, Rewards
@@ -39,19 +43,24 @@ from assay.renter.search import Order, Wanted
 from assay.renter.settings import RenterSettings
 from assay.renter.steps import Step, StepName, Steps, untold
 from assay.renter.validators import Validators
-from assay.renter.wallet import ESCROW, Done, Wallet
+from assay.renter.wallet import Done, Minima, Opening, Wallet
 from assay.renter.wallet_opener import WalletOpener
 
 NO_WALLET = "this needs a wallet: name its key file with --key-file, ASSAY_KEY_FILE or a context"
+ELSEWHERE = "the key of {} is elsewhere: --dry-run shows what it would send"
 LIMIT = 50
+MANY = 10_000
+ANY = Minima()
 
 
 @dataclass(frozen=True)
 class Rented:
-    """A lease that runs, how it came to, and what each step took."""
+    """A lease that runs and its offer, how it came to, and what each step took; `proof` is None where it had convinced
+    before."""
 
     lease: Lease
-    proof: HandoverResult
+    offer: Offer
+    proof: HandoverResult | None
     transactions: tuple[Done, ...]
     steps: tuple[Step, ...]
 
@@ -69,18 +78,23 @@ class Renter:
         market: str | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        account: str | None = None,
     ) -> None:
         self.chain = chain
         self.market = market
         self._http = http
         self._key = key
+        self._account = account or (key.address if key else None)
         self._wallet = wallet
-        self._clock = clock
-        self._sleep = sleep
+        self.clock = clock
+        self.sleep = sleep
         validators = Validators(chain, http)
         self._discovery = Discovery(chain, http, validators, clock)
         self._rewards = RewardFinder(chain, validators)
-        self._starter = LeaseStarter(chain, chain.domain(ESCROW), files, self._sign, clock, sleep)
+        self._lease_offers = LeaseOffers(chain, files)
+        self._views = LeaseViews(chain, self._lease_offers)
+        self._downtime = DowntimeFinder(chain, self._line)
+        self._starter = LeaseStarter(chain, chain.domain(ESCROW), self._lease_offers, self._sign, clock, sleep)
 
     @classmethod
     @asynccontextmanager
@@ -93,50 +107,49 @@ class Renter:
         try:
             wallet = WalletOpener(chain, key, settings.folder, settings.poll_seconds) if key else None
             files = LeaseFiles(settings.folder, chain.chain_id, deployment.address(ESCROW))
-            yield cls(chain, http, key, wallet, files, settings.market)
+            yield cls(chain, http, key, wallet, files, settings.market, account=settings.account)
         finally:
             await http.close()
             await chain.close()
 
     @property
     def address(self) -> str:
-        """The wallet's address. Raises BadInput where no key file was named."""
-        if self._key is None:
+        """The wallet's address, or that of the account whose key is elsewhere. Raises BadInput where neither was
+        named."""
+        if self._account is None:
             raise BadInput(NO_WALLET)
-        return self._key.address
+        return self._account
 
     # --- finding
 
     async def search(
         self, wanted: Wanted, order: Order = Order.price, *, verify: bool = False, limit: int = LIMIT
     ) -> list[Listing]:
-        """At most `limit` devices that can be leased and are what is wanted; best first.
+        """At most `limit` offers, of one device or of several together, that are what is wanted; best first.
 
         With a market its claims are shown, or with `verify` held to the chain; without one, validators and providers
         are asked and every listing is proven.
         """
         if self.market is not None:
             return await self._discovery.search_market(self.market, wanted, order, verify, limit)
-        return (await self._discovery.search(wanted, order))[:limit]
+        return await self._discovery.search(wanted, order, limit)
 
     async def choose(self, wanted: Wanted, order: Order, count: int = 1, apart: bool = False) -> list[Listing]:
-        """The best `count` devices, proven; with `apart` no two at one site. Raises NoDevice for fewer."""
-        found = await self._discovery.search(wanted, order)
-        if apart:
-            return spread(found, count)
+        """The best `count` offers, proven, no two with a device in common; with `apart` no two at one site. Raises
+        NoDevice for fewer."""
+        found = await self._discovery.search(wanted, order, MANY)
         if not found:
-            raise NoDevice("no device on offer answers to this: fewer filters, or look again after the next epoch")
-        if len(found) < count:
-            raise NoDevice(f"{count} devices were asked for, {len(found)} on offer answer to it: ask for less")
-        return found[:count]
+            raise NoDevice("no offer answers to this: fewer filters, or look again after the next epoch")
+        return spread(found, count) if apart else disjoint(found, count)
 
-    async def listing(self, device_id: bytes) -> Listing:
-        """One device with its offer and newest passing line, proven. Raises NoDevice."""
-        return await self._discovery.listing(device_id)
+    async def listing(self, device_id: bytes, gpus: int = 1, token: str | None = None) -> Listing:
+        """The offer of one device, alone or with others to `gpus`, with the newest lines that prove it. Raises
+        NoDevice."""
+        return await self._discovery.listing(device_id, gpus, token)
 
-    async def quote(self, device_id: bytes, seconds: int) -> Listing:
-        """One device at the price its provider makes to this wallet alone. Raises NoDevice, ProviderRefused."""
-        return await self._discovery.quote(device_id, self.address, seconds)
+    async def quote(self, device_ids: Sequence[bytes], seconds: int) -> Listing:
+        """Devices together at the price their provider makes to this wallet alone. Raises NoDevice, ProviderRefused."""
+        return await self._discovery.quote(device_ids, self.address, seconds)
 
     async def device(self, device_id: bytes) -> Device:
         """An active device by its id. Raises NoDevice."""
@@ -155,15 +168,16 @@ class Renter:
     # --- renting
 
     async def rent(
-        self, listing: Listing, deposit: int, min_score: int = 0, on_step: Callable[[Step], None] = untold
+        self, listing: Listing, deposit: int, minima: Minima = ANY, on_step: Callable[[Step], None] = untold
     ) -> Rented:
-        """Opens, has the device prove itself, verifies, starts. `deposit` in base units.
+        """Opens, has all devices prove themselves at once, verifies, starts. `deposit` in base units; the escrow holds
+        every device to `minima`.
 
-        Where the proof does not convince or the provider does not answer, the lease is cancelled, the deposit is paid
+        Where a proof does not convince or the provider does not answer, the lease is cancelled, the deposit is paid
         back and the error raised again.
         """
         steps = Steps(on_step)
-        lease, done = await self._open(listing, deposit, min_score, steps)
+        lease, done = await self._open(opening_of(listing, deposit, minima), steps)
         return await self._prove_and_start(lease, done, steps)
 
     async def resume(self, lease_id: int, on_step: Callable[[Step], None] = untold) -> Rented:
@@ -172,50 +186,58 @@ class Renter:
         require_own(lease, self.address)
         return await self._prove_and_start(lease, [], Steps(on_step))
 
-    async def open(self, listing: Listing, deposit: int, min_score: int = 0) -> tuple[Lease, list[Done]]:
-        """Pays the deposit (base units) in and opens a pending lease; the device is not taken yet."""
-        return await self._open(listing, deposit, min_score, Steps())
+    async def open(self, listing: Listing, deposit: int, minima: Minima = ANY) -> tuple[Lease, list[Done]]:
+        """Pays the deposit (base units) in and opens a pending lease; its devices are not taken yet."""
+        return await self._open(opening_of(listing, deposit, minima), Steps())
 
     async def handover(self, lease_id: int) -> HandoverResult:
-        """Has the device prove itself for this lease and verifies it here. Raises ProofRejected, and then no
+        """Has the devices prove themselves for this lease and verifies it here. Raises ProofRejected, and then no
         money has flowed: cancel the lease to have it all back."""
-        lease = await self.lease(lease_id)
-        device = await self.device(lease.device_id)
-        return await self._starter.handover(lease, device, self._session(device.endpoint, lease_id), Steps())
+        return await self._handover(await self.lease(lease_id), Steps())
 
     async def start(self, lease_id: int) -> dict[str, Any]:
         """Signs the start and has the provider submit it. Raises ProofRejected where no handover was verified here."""
-        return await self._starter.start(lease_id, await self.session(lease_id), Steps())
+        return await self._starter.start(await self.lease(lease_id), await self.session(lease_id), Steps())
 
-    async def _open(self, listing: Listing, deposit: int, min_score: int, steps: Steps) -> tuple[Lease, list[Done]]:
-        proven = proof_of(listing)
+    async def _open(self, opening: Opening, steps: Steps) -> tuple[Lease, list[Done]]:
         async with self.sending() as wallet:
-            done = await wallet.open(proven.signed, deposit, proven.measured, min_score)
+            done = await wallet.open(opening)
             lease = await wallet.opened_lease(done[-1])
+        self._lease_offers.opened(lease, opening.proven.signed.offer)
         steps.take(StepName.deposit, f"lease {lease.lease_id} is open, the deposit in escrow")
         return lease, done
 
+    async def _handover(self, lease: Lease, steps: Steps) -> HandoverResult:
+        devices = await self._discovery.node((await self._lease_offers.of(lease)).device_ids)
+        return await self._starter.handover(lease, devices, self._session(devices[0].endpoint, lease.lease_id), steps)
+
     async def _prove_and_start(self, lease: Lease, done: list[Done], steps: Steps) -> Rented:
+        lease_id = lease.lease_id
         try:
-            device = await self.device(lease.device_id)
-            session = self._session(device.endpoint, lease.lease_id)
-            proof = await self._starter.handover(lease, device, session, steps)
-            await self._starter.start(lease.lease_id, session, steps)
+            convinced = await self._starter.convinced(lease)
+            proof = None if convinced else await self._handover(lease, steps)
+            # As it stands now: its number may have become another lease's meanwhile.
+            lease = await self.lease(lease_id)
+            require_own(lease, self.address)
+            await self._starter.start(lease, await self.session(lease_id), steps)
         except RenterError:
-            if (await self.lease(lease.lease_id)).status is LeaseStatus.PENDING:
-                await self.end(lease.lease_id)
-                await self.refund(lease.lease_id)
+            if (await self.lease(lease_id)).status is LeaseStatus.PENDING:
+                await self.end(lease_id)
+                await self.refund(lease_id)
             raise
-        return Rented(await self.lease(lease.lease_id), proof, tuple(done), tuple(steps.done))
+        lease = await self.lease(lease_id)
+        return Rented(lease, await self._lease_offers.of(lease), proof, tuple(done), tuple(steps.done))
 
     # --- leases
 
-    async def own_leases(self) -> list[Lease]:
+    async def own_leases(self) -> list[LeaseView]:
         """This wallet's leases, oldest first."""
         block = await self.chain.finalised()
         opened = await read_events(self.chain, ESCROW, ["LeaseOpened"], self.chain.deployment.block, block)
-        mine = [e.args["leaseId"] for e in opened if e.args["renter"].lower() == self.address.lower()]
-        return list(await asyncio.gather(*(self.lease(lease_id) for lease_id in mine)))
+        mine = [e.args for e in opened if e.args["renter"].lower() == self.address.lower()]
+        leases = await asyncio.gather(*(self.lease(one["leaseId"]) for one in mine))
+        found = zip(leases, mine, strict=True)
+        return list(await asyncio.gather(*(self._views.of(lease, offer_of_log(one["offer"])) for lease, one in found)))
 
     async def lease(self, lease_id: int) -> Lease:
         """A lease as the escrow holds it in the latest block. Raises BadInput for an unknown number."""
@@ -224,24 +246,31 @@ class Renter:
             raise BadInput(f"there is no lease {lease_id}; `assay leases` lists yours")
         return lease
 
-    async def streamed(self, lease_id: int) -> int:
-        """What has streamed so far, base units."""
-        return int(await self.chain.call(ESCROW, "streamed", lease_id, at="latest"))
+    async def offer(self, lease_id: int) -> Offer:
+        """What a lease was opened on, as it is kept here or in the chain's log. Raises BadInput, ChainError."""
+        return await self._lease_offers.of(await self.lease(lease_id))
+
+    async def view(self, lease_id: int) -> LeaseView:
+        """A lease with its devices, what has streamed, and what leaving it now would cost."""
+        return await self._views.of(await self.lease(lease_id))
 
     async def session(self, lease_id: int) -> ProviderSession:
         """Signed requests to the provider of a lease. Raises BadInput for a lease of another wallet."""
         lease = await self.lease(lease_id)
         require_own(lease, self.address)
-        device = (await self._discovery.devices()).get(lease.device_id)
+        first = (await self._lease_offers.of(lease)).device_ids[0]
+        device = (await self._discovery.devices()).get(first)
         if device is None or not device.endpoint:
-            raise NoDevice(f"the device of lease {lease_id} announces no address")
+            raise NoDevice(f"device {to_hex(first)} of lease {lease_id} announces no address")
         self._http.pin(device.endpoint, device.tls_fingerprint)
         return self._session(device.endpoint, lease_id)
 
-    async def alive(self, device_id: bytes) -> bool:
-        """Whether the device key signs a fresh nonce now."""
-        device = (await self._discovery.devices()).get(device_id)
-        return device is not None and await is_alive(self._http, device)
+    async def silent(self, device_ids: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Those of these devices whose keys do not sign a fresh nonce now."""
+        known = await self._discovery.devices()
+        devices = [known.get(device_id) for device_id in device_ids]
+        alive = await asyncio.gather(*(self._alive(device) for device in devices))
+        return tuple(device_id for device_id, lives in zip(device_ids, alive, strict=True) if not lives)
 
     async def top_up(self, lease_id: int, amount: int) -> list[Done]:
         """Adds to the deposit, base units. Raises BadInput for a lease that does not run, or another wallet's."""
@@ -252,11 +281,13 @@ class Renter:
         return [*([approval] if approval else []), paid]
 
     async def end(self, lease_id: int) -> Done:
-        """Stops the stream now; a pending lease is cancelled. Raises BadInput for one that is over or not ours."""
-        lease = await self.lease(lease_id)
-        require_endable(lease, self.address)
+        """Stops the stream now, or where the minimum is still to be paid, at its end; a pending lease is cancelled, one
+        left early is ended where that has become free. Raises BadInput for one that is over or not ours."""
+        view = await self.view(lease_id)
+        require_endable(view.lease, self.address)
+        require_leavable(view.lease, view.leaving.free is not None, moment(view.lease.stop))
         async with self.sending() as wallet:
-            return await wallet.send(end_call(lease_id, lease.status))
+            return await wallet.send(end_call(lease_id, view.lease.status))
 
     async def refundable(self, lease_id: int) -> int:
         """What the escrow owes back now, base units."""
@@ -269,70 +300,67 @@ class Renter:
             return due, await wallet.send(ContractCall(ESCROW, "refund", (lease_id, receiver or wallet.address)))
 
     async def downtime(self, lease_id: int) -> DowntimeFound:
-        """The downtime of a lease that reports attest and the escrow gives back now, each line proven."""
-        await self.lease(lease_id)
+        """The downtime of a lease that reports attest and the escrow credits now, each line proven. Raises BadInput for
+        a lease whose renter has not named this wallet to submit it."""
+        lease = await self.lease(lease_id)
+        sender = self._account or lease.renter
+        require_refunder(lease, sender, await self.is_refunder(lease.renter, sender))
+        return await self._downtime.find(lease, await self._lease_offers.of(lease), sender)
 
-        async def line(epoch: int, root: bytes, device_id: bytes) -> Measured | None:
-            return await self._discovery.line(epoch, root, device_id, self.market)
-
-        return await find_downtime(self.chain, lease_id, line)
-
-    async def refund_downtime(self, lease_id: int, past_missing: bool = False) -> tuple[DowntimeFound, list[Done]]:
-        """Has the escrow credit that, epoch by epoch, up to one whose line nobody serves, or with `past_missing` all;
-        `refund` pays it out. Beyond the escrow's `maxDowntime` that frees the renter of the least duration and forfeits
-        the bond to it: do it before `end`."""
+    async def refund_downtime(self, lease_id: int, with_held: bool = False) -> tuple[DowntimeFound, list[Done]]:
+        """Has the escrow credit that, epoch by epoch; `refund` pays it out. With `with_held` also epochs of which some
+        device's line is served by nobody, by the worst that is. Beyond the escrow's `maxDowntime` it sets the renter
+        free of the minimum."""
         found = await self.downtime(lease_id)
-        if not past_missing:
-            found = found.up_to_missing()
+        found = found.with_held() if with_held else found
         if not found.claimable:
             return found, []
+        offer = await self.offer(lease_id)
         async with self.sending() as wallet:
-            return found, [await wallet.send(one.call(lease_id)) for one in found.claimable]
+            return found, [await wallet.send(one.call(lease_id, offer)) for one in found.claimable]
 
-    async def leaves_free(self, lease_id: int) -> bool:
-        """Whether its renter may leave an active lease before the least duration without paying for the rest of it, and
-        takes the bond: once the downtime that can be claimed now is."""
-        lease = await self.lease(lease_id)
-        found = await self.downtime(lease_id)
-        most = int(await self.chain.call(ESCROW, "maxDowntime", at="latest"))
-        return lease.status is LeaseStatus.ACTIVE and lease.downtime + found.seconds > most
+    async def is_refunder(self, renter: str, agent: str) -> bool:
+        """Whether an account may submit the downtime of a renter's leases: the renter itself, or whom it has named."""
+        if renter.lower() == agent.lower():
+            return True
+        return bool(await self.chain.call(ESCROW, "isRefunder", renter, agent, at="latest"))
+
+    async def refunders(self) -> list[str]:
+        """Whom this wallet has named to submit its leases' downtime."""
+        block = await self.chain.finalised()
+        named = await read_events(self.chain, ESCROW, ["RefunderNamed"], self.chain.deployment.block, block)
+        may = {e.args["agent"]: e.args["may"] for e in named if e.args["renter"].lower() == self.address.lower()}
+        return sorted(agent for agent, allowed in may.items() if allowed)
+
+    async def name_refunder(self, agent: str, may: bool) -> Done:
+        """Lets an account submit the downtime of this wallet's leases, or no longer. It can move nothing else: what it
+        submits is credited to the renter."""
+        async with self.sending() as wallet:
+            return await wallet.send(refunder_call(agent, may))
 
     async def keep(self, lease_id: int, policy: Policy, every: float, tell: Callable[[str], None]) -> Move:
-        """Stays until the lease is over: tops it up by the policy; ends it when its device has been silent too long,
-        and collects what is left of the deposit. Raises BadInput for a lease of another wallet."""
+        """Stays until the lease is over: tops it up by the policy, has downtime credited, ends it at once where a
+        device was slashed, and else when that costs nothing and its devices are silent or were down for too long;
+        collects what is left of the deposit. Raises BadInput for a lease of another wallet."""
+        require_own(await self.lease(lease_id), self.address)
+        keeper = await keeper_of(self, lease_id, policy, every, tell)
+        return await keeper.keep()
+
+    async def settle(self, lease_id: int, every: float, tell: Callable[[str], None]) -> None:
+        """Stays until no more downtime of a lease can be credited, and collects it: after its end, or for whom the
+        renter has named from now on to then."""
         lease = await self.lease(lease_id)
-        require_own(lease, self.address)
-        device_id = lease.device_id
-        amount = await self._amounts_of(lease.token) if policy.cap else str
-
-        async def top_up(amount: int) -> None:
-            await self.top_up(lease_id, amount)
-
-        async def end() -> None:
-            await self._downtime_before_end(lease_id, tell)
-            await self.end(lease_id)
-            if await self.refundable(lease_id):
-                await self.refund(lease_id)
-
-        hands = Hands(
-            lease=lambda: self.lease(lease_id),
-            alive=lambda: self.alive(device_id),
-            top_up=top_up,
-            end=end,
-            clock=self._clock,
-            sleep=self._sleep,
-            tell=tell,
-            amount=amount,
-        )
-        return await keep(hands, policy, every)
+        require_refunder(lease, self.address, await self.is_refunder(lease.renter, self.address))
+        keeper = await keeper_of(self, lease_id, WATCHING, every, tell)
+        await keeper.settle()
+        if lease.renter.lower() == self.address.lower() and await self.refundable(lease_id):
+            await self.refund(lease_id)
 
     # --- what would be sent
 
-    async def plan_rent(self, listing: Listing, deposit: int, min_score: int = 0) -> list[Planned]:
+    async def plan_rent(self, listing: Listing, deposit: int, minima: Minima = ANY) -> list[Planned]:
         """The transactions that `rent` would send where no permit is used; nothing is sent."""
-        proven = proof_of(listing)
-        holder = self._key.address if self._key else None
-        return await planned_opening(self.chain, proven, deposit, min_score, holder)
+        return await planned_opening(self.chain, opening_of(listing, deposit, minima), self._account)
 
     async def plan_top_up(self, lease_id: int, amount: int) -> list[Planned]:
         """The transaction that `top_up` would send after the approval it needs."""
@@ -341,15 +369,21 @@ class Renter:
 
     async def plan_end(self, lease_id: int) -> list[Planned]:
         """The transaction that `end` would send."""
-        lease = await self.lease(lease_id)
-        require_endable(lease, self._key.address if self._key else None)
-        return [planned_call(self.chain, end_call(lease_id, lease.status))]
+        view = await self.view(lease_id)
+        require_endable(view.lease, self._account)
+        require_leavable(view.lease, view.leaving.free is not None, moment(view.lease.stop))
+        return [planned_call(self.chain, end_call(lease_id, view.lease.status))]
 
-    async def plan_downtime(self, lease_id: int, past_missing: bool = False) -> list[Planned]:
+    async def plan_downtime(self, lease_id: int, with_held: bool = False) -> list[Planned]:
         """The transactions that `refund_downtime` would send."""
         found = await self.downtime(lease_id)
-        claimed = found if past_missing else found.up_to_missing()
-        return [planned_call(self.chain, one.call(lease_id)) for one in claimed.claimable]
+        claimed = (found.with_held() if with_held else found).claimable
+        offer = await self.offer(lease_id)
+        return [planned_call(self.chain, one.call(lease_id, offer)) for one in claimed]
+
+    async def plan_name_refunder(self, agent: str, may: bool) -> list[Planned]:
+        """The transaction that `name_refunder` would send."""
+        return [planned_call(self.chain, refunder_call(agent, may))]
 
     async def plan_refund(self, lease_id: int, receiver: str | None = None) -> list[Planned]:
         """The transaction that `refund` would send."""
@@ -385,21 +419,16 @@ class Renter:
 
     def sending(self) -> AbstractAsyncContextManager[Wallet]:
         """The wallet, its journal locked for the time of a `with` block. Raises BadInput without a key file."""
+        self._own_key()
         if self._wallet is None:
             raise BadInput(NO_WALLET)
         return self._wallet.sending()
 
-    async def _amounts_of(self, token: str) -> Callable[[int], str]:
-        """Shows base units of a token in whole ones, with its symbol."""
-        erc20 = Erc20(self.chain, token)
-        decimals, symbol = await asyncio.gather(erc20.decimals(), erc20.symbol())
-        return lambda units: f"{show_amount(units, decimals)} {symbol}"
-
     async def _running(self, lease_id: int, what: str) -> Lease:
         lease = await self.lease(lease_id)
-        if self._key is not None:
-            require_own(lease, self._key.address)
-        require_running(lease, self._clock(), what)
+        if self._account is not None:
+            require_own(lease, self._account)
+        require_running(lease, self.clock(), what)
         return lease
 
     async def _due(self, lease_id: int) -> int:
@@ -409,32 +438,37 @@ class Renter:
             raise BadInput(f"nothing of lease {lease_id} is refundable now: it is {lease.status.name.lower()}")
         return due
 
-    async def _downtime_before_end(self, lease_id: int, tell: Callable[[str], None]) -> None:
-        # Ending must not wait for this: what is not credited now still can be afterwards, except the freedom to leave.
-        try:
-            # What a missing line may hold is worth less than leaving free.
-            await self.refund_downtime(lease_id, await self.leaves_free(lease_id))
-        except (ChainError, RenterError) as error:
-            tell(f"downtime was not claimed before the end: {error}")
+    async def _line(self, epoch: int, root: bytes, device_id: bytes) -> Measured | None:
+        return await self._discovery.line(epoch, root, device_id, self.market)
+
+    async def _alive(self, device: Device | None) -> bool:
+        return device is not None and await is_alive(self._http, device)
 
     def _session(self, endpoint: str, lease_id: int) -> ProviderSession:
-        if self._key is None:
-            raise BadInput(NO_WALLET)
-        return ProviderSession(self._http, endpoint, lease_id, self._key, self.chain.domain(ESCROW), self._clock)
+        return ProviderSession(self._http, endpoint, lease_id, self._own_key(), self.chain.domain(ESCROW), self.clock)
 
     def _sign(self, message: LeaseStart) -> bytes:
-        if self._key is None:
-            raise BadInput(NO_WALLET)
-        return self._key.sign(message, self.chain.domain(ESCROW))
+        return self._own_key().sign(message, self.chain.domain(ESCROW))
+
+    def _own_key(self) -> Key:
+        """The key of the account. Raises BadInput where it is not here."""
+        if self._key is None or self._key.address != self._account:
+            raise BadInput(ELSEWHERE.format(self._account) if self._account else NO_WALLET)
+        return self._key
 
 
-def proof_of(listing: Listing) -> Evidence:
-    """What proves a listing. Raises BadInput for a market's claim that was not checked."""
+def opening_of(listing: Listing, deposit: int, minima: Minima) -> Opening:
+    """What opens a lease on a listing. Raises BadInput for a market's claim that was not checked."""
     if listing.evidence is None:
-        raise BadInput(f"device {listing.name} is a market's claim: take it from `listing` or a verified search")
-    return listing.evidence
+        raise BadInput(f"the offer of {listing.name} is a market's claim: take it from `listing` or a verified search")
+    return Opening(listing.evidence, deposit, minima)
 
 
 def end_call(lease_id: int, status: LeaseStatus) -> ContractCall:
     """`cancel` of a pending lease, `end` of any other."""
     return ContractCall(ESCROW, "cancel" if status is LeaseStatus.PENDING else "end", (lease_id,))
+
+
+def refunder_call(agent: str, may: bool) -> ContractCall:
+    """`nameRefunder`."""
+    return ContractCall(ESCROW, "nameRefunder", (agent, may))

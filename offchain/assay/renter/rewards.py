@@ -9,7 +9,7 @@ from typing import Any
 
 from assay.chain.blocks import Block
 from assay.chain.client import Chain, ContractCall
-from assay.chain.rewards import RewardReport, claim_call, read_claim_delay, read_claimed, read_reward_report
+from assay.chain.rewards import RewardReport, claim_call, read_claimable_at, read_claimed, read_reward_report
 from assay.protocol.report_lines import Earned, ReportLineError, parse_reward_line
 from assay.renter.errors import BadInput, Unreachable
 from assay.renter.http_client import HttpClient
@@ -67,15 +67,13 @@ class RewardFinder:
         Trees are cumulative: nothing is lost by a tree that nobody serves, or that was vetoed.
         """
         head, final = await asyncio.gather(self._chain.head(), self._chain.finalised())
-        claimed, delay = await asyncio.gather(
-            read_claimed(self._chain, account, head), read_claim_delay(self._chain, head)
-        )
+        claimed = await read_claimed(self._chain, account, head)
         found = Rewards(account, claimed)
         async for report in self._reports(final):
             line = await self._line(report, account, final)
             if line is None:
                 continue
-            ripe = report.reported_at + delay
+            ripe = await read_claimable_at(self._chain, report.epoch, head)
             newest, from_ = found.newest or (report.epoch, line), found.from_ or ripe
             found = Rewards(account, claimed, newest, (report.epoch, line) if ripe <= head.timestamp else None, from_)
             if found.claimable:

@@ -27,13 +27,18 @@ class Order(StrEnum):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What must hold. Prices in whole tokens an hour, `min_value` in giga-operations a second for one of them,
-    `duration` in seconds, `max_rtt_ms` as measured from here.
+    """What must hold. Prices in whole tokens an hour for all devices of an offer, `min_value` in giga-operations a
+    second for one of them, `duration` in seconds, `max_rtt_ms` as measured from here. Score, memory, uptime and profile
+    must hold for each of the devices.
 
-    `model` is found anywhere in the declared model, in any case; `region` is a region or one around it. `near` filters
-    nothing: what lies nearer to it comes first.
+    An offer has `min_gpus` to `max_gpus` devices, None for however many. `model` is found anywhere in the model that
+    all of them declare, in any case; `region` is a region or one around it. `firm` takes no offer that the provider may
+    end by giving notice. `near` filters nothing: what lies nearer to it comes first.
     """
 
+    min_gpus: int = 1
+    max_gpus: int | None = None
+    firm: bool = False
     model: str | None = None
     region: str | None = None
     near: str | None = None
@@ -55,6 +60,8 @@ def matches(listing: Listing, wanted: Wanted, now: float) -> bool:
     return (
         listing.valid_until > now
         and listing.renter in (ANYONE, wanted.renter or ANYONE)
+        and wanted.min_gpus <= listing.gpus <= (wanted.max_gpus or listing.gpus)
+        and not (wanted.firm and listing.notice)
         and listing.score_gops >= wanted.min_score
         and (wanted.min_value is None or listing.value >= wanted.min_value)
         and listing.memory_mib >= wanted.min_memory_mib
@@ -75,7 +82,7 @@ def is_near_enough(listing: Listing, wanted: Wanted) -> bool:
 
 
 def ordered(found: Iterable[Listing], order: Order, near: str | None = None) -> list[Listing]:
-    """Nearest to `near` first, then the best; equal ones by device, so that the order is the same every time."""
+    """Nearest to `near` first, then the best; equal ones by devices, so that the order is the same every time."""
     keys: dict[Order, Callable[[Listing], Decimal | float]] = {
         Order.price: lambda one: one.price,
         Order.score: lambda one: -one.score_gops,
@@ -86,8 +93,8 @@ def ordered(found: Iterable[Listing], order: Order, near: str | None = None) -> 
     }
     key = keys[order]
 
-    def rank(one: Listing) -> tuple[int, Decimal | float, bytes]:
-        return (distance(one.region, near) if near else 0, key(one), one.device_id)
+    def rank(one: Listing) -> tuple[int, Decimal | float, tuple[bytes, ...]]:
+        return (distance(one.region, near) if near else 0, key(one), one.device_ids)
 
     return sorted(found, key=rank)
 

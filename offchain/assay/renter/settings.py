@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from assay.chain.setting_faults import setting_fault
+from assay.protocol.hexadecimal import parse_address
 from assay.renter.contexts import contexts_file, read_contexts
 from assay.renter.errors import BadInput
 
@@ -19,7 +20,8 @@ CONTEXT = "context"
 
 
 class RenterSettings(BaseModel):
-    """Where the chain and the market are, which wallet pays, and where what must survive is kept."""
+    """Where the chain and the market are, which wallet pays, and where what must survive is kept. `account` is one
+    whose key is elsewhere, a contract wallet's too: what it would send can be shown, not sent."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,6 +30,7 @@ class RenterSettings(BaseModel):
     market: str | None = None
     key_file: Path | None = None
     password_file: Path | None = None
+    account: str | None = None
     data_dir: Path = Path("~/.assay")
     final_depth: Annotated[int | None, Field(ge=0, le=10_000)] = None
     poll_seconds: Annotated[float, Field(gt=0, le=60)] = 0.25
@@ -45,6 +48,11 @@ class RenterSettings(BaseModel):
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("expected http://HOST[:PORT] or https://HOST[:PORT]")
         return value.rstrip("/") if value else None
+
+    @field_validator("account")
+    @classmethod
+    def _account(cls, value: str | None) -> str | None:
+        return parse_address(value, "account") if value else None
 
     @field_validator("deployment", "key_file", "password_file")
     @classmethod

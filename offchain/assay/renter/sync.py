@@ -11,19 +11,21 @@ from typing import Any, Self, TypeVar
 
 from assay.chain.devices import Device
 from assay.chain.leases import Lease
+from assay.protocol.messages import Offer
 from assay.renter.downtime import DowntimeFound
 from assay.renter.jobs import PATIENCE_S, run_job
 from assay.renter.keeping import Move, Policy
 from assay.renter.lease_start import HandoverResult
+from assay.renter.lease_views import LeaseView
 from assay.renter.listing import Listing
 from assay.renter.planned import Planned
 from assay.renter.provider_session import JobState, Notebook, ProviderSession
-from assay.renter.renter import LIMIT, Rented, Renter
+from assay.renter.renter import ANY, LIMIT, Rented, Renter
 from assay.renter.rewards import Rewards
 from assay.renter.search import Order, Wanted
 from assay.renter.settings import RenterSettings
 from assay.renter.steps import Step, untold
-from assay.renter.wallet import Done
+from assay.renter.wallet import Done, Minima
 
 T = TypeVar("T")
 
@@ -136,20 +138,21 @@ class SyncRenter:
     def search(
         self, wanted: Wanted, order: Order = Order.price, *, verify: bool = False, limit: int = LIMIT
     ) -> list[Listing]:
-        """At most `limit` devices that can be leased and are what is wanted; best first."""
+        """At most `limit` offers, of one device or of several together, that are what is wanted; best first."""
         return self._run(self._renter.search(wanted, order, verify=verify, limit=limit))
 
     def choose(self, wanted: Wanted, order: Order, count: int = 1, apart: bool = False) -> list[Listing]:
-        """The best `count` devices, proven; with `apart` no two at one site. Raises NoDevice for fewer."""
+        """The best `count` offers, proven, no two with a device in common; with `apart` no two at one site. Raises
+        NoDevice for fewer."""
         return self._run(self._renter.choose(wanted, order, count, apart))
 
-    def listing(self, device_id: bytes) -> Listing:
-        """One device with its offer and newest passing line, proven. Raises NoDevice."""
-        return self._run(self._renter.listing(device_id))
+    def listing(self, device_id: bytes, gpus: int = 1, token: str | None = None) -> Listing:
+        """The offer of one device, alone or with others to `gpus`, proven. Raises NoDevice."""
+        return self._run(self._renter.listing(device_id, gpus, token))
 
-    def quote(self, device_id: bytes, seconds: int) -> Listing:
-        """One device at the price its provider makes to this wallet alone."""
-        return self._run(self._renter.quote(device_id, seconds))
+    def quote(self, device_ids: Sequence[bytes], seconds: int) -> Listing:
+        """Devices together at the price their provider makes to this wallet alone."""
+        return self._run(self._renter.quote(device_ids, seconds))
 
     def device(self, device_id: bytes) -> Device:
         """An active device by its id. Raises NoDevice."""
@@ -164,18 +167,18 @@ class SyncRenter:
         return self._run(self._renter.market_status())
 
     def rent(
-        self, listing: Listing, deposit: int, min_score: int = 0, on_step: Callable[[Step], None] = untold
+        self, listing: Listing, deposit: int, minima: Minima = ANY, on_step: Callable[[Step], None] = untold
     ) -> Rented:
-        """Opens, has the device prove itself, verifies, starts. `deposit` in base units."""
-        return self._run(self._renter.rent(listing, deposit, min_score, on_step))
+        """Opens, has all devices prove themselves at once, verifies, starts. `deposit` in base units."""
+        return self._run(self._renter.rent(listing, deposit, minima, on_step))
 
     def resume(self, lease_id: int, on_step: Callable[[Step], None] = untold) -> Rented:
         """As `rent` from the handover on."""
         return self._run(self._renter.resume(lease_id, on_step))
 
-    def open(self, listing: Listing, deposit: int, min_score: int = 0) -> tuple[Lease, list[Done]]:
+    def open(self, listing: Listing, deposit: int, minima: Minima = ANY) -> tuple[Lease, list[Done]]:
         """Pays the deposit in and opens a pending lease."""
-        return self._run(self._renter.open(listing, deposit, min_score))
+        return self._run(self._renter.open(listing, deposit, minima))
 
     def handover(self, lease_id: int) -> HandoverResult:
         """Has the device prove itself and verifies it here. Raises ProofRejected."""
@@ -185,7 +188,7 @@ class SyncRenter:
         """Signs the start and has the provider submit it."""
         return self._run(self._renter.start(lease_id))
 
-    def own_leases(self) -> list[Lease]:
+    def own_leases(self) -> list[LeaseView]:
         """This wallet's leases, oldest first."""
         return self._run(self._renter.own_leases())
 
@@ -193,17 +196,21 @@ class SyncRenter:
         """A lease as the escrow holds it in the latest block."""
         return self._run(self._renter.lease(lease_id))
 
-    def streamed(self, lease_id: int) -> int:
-        """What has streamed so far, base units."""
-        return self._run(self._renter.streamed(lease_id))
+    def offer(self, lease_id: int) -> Offer:
+        """What a lease was opened on."""
+        return self._run(self._renter.offer(lease_id))
+
+    def view(self, lease_id: int) -> LeaseView:
+        """A lease with its devices, what has streamed, and what leaving it now would cost."""
+        return self._run(self._renter.view(lease_id))
 
     def session(self, lease_id: int) -> SyncProviderSession:
         """Signed requests to the provider of a lease."""
         return SyncProviderSession(self._run(self._renter.session(lease_id)), self._loop)
 
-    def alive(self, device_id: bytes) -> bool:
-        """Whether the device key signs a fresh nonce now."""
-        return self._run(self._renter.alive(device_id))
+    def silent(self, device_ids: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Those of these devices whose keys do not sign a fresh nonce now."""
+        return self._run(self._renter.silent(device_ids))
 
     def top_up(self, lease_id: int, amount: int) -> list[Done]:
         """Adds to the deposit, base units."""
@@ -225,21 +232,33 @@ class SyncRenter:
         """The downtime of a lease that reports attest and the escrow gives back now, each line proven."""
         return self._run(self._renter.downtime(lease_id))
 
-    def refund_downtime(self, lease_id: int, past_missing: bool = False) -> tuple[DowntimeFound, list[Done]]:
-        """Has the escrow credit that, up to an epoch whose line nobody serves or all; `refund` pays it out."""
-        return self._run(self._renter.refund_downtime(lease_id, past_missing))
+    def refund_downtime(self, lease_id: int, with_held: bool = False) -> tuple[DowntimeFound, list[Done]]:
+        """Has the escrow credit that; `refund` pays it out. With `with_held` also by incomplete lines."""
+        return self._run(self._renter.refund_downtime(lease_id, with_held))
 
-    def leaves_free(self, lease_id: int) -> bool:
-        """Whether the renter may leave before the least duration, and takes the bond, for the device's downtime."""
-        return self._run(self._renter.leaves_free(lease_id))
+    def is_refunder(self, renter: str, agent: str) -> bool:
+        """Whether an account may submit the downtime of a renter's leases."""
+        return self._run(self._renter.is_refunder(renter, agent))
+
+    def refunders(self) -> list[str]:
+        """Whom this wallet has named to submit its leases' downtime."""
+        return self._run(self._renter.refunders())
+
+    def name_refunder(self, agent: str, may: bool) -> Done:
+        """Lets an account submit the downtime of this wallet's leases, or no longer."""
+        return self._run(self._renter.name_refunder(agent, may))
 
     def keep(self, lease_id: int, policy: Policy, every: float, tell: Callable[[str], None]) -> Move:
-        """Stays until the lease is over: tops it up, ends it when its device has been silent too long."""
+        """Stays until the lease is over: tops it up, has downtime credited, leaves it when that costs nothing."""
         return self._run(self._renter.keep(lease_id, policy, every, tell))
 
-    def plan_rent(self, listing: Listing, deposit: int, min_score: int = 0) -> list[Planned]:
+    def settle(self, lease_id: int, every: float, tell: Callable[[str], None]) -> None:
+        """Stays until no more downtime of a lease can be credited, and collects it."""
+        return self._run(self._renter.settle(lease_id, every, tell))
+
+    def plan_rent(self, listing: Listing, deposit: int, minima: Minima = ANY) -> list[Planned]:
         """The transactions that `rent` would send where no permit is used."""
-        return self._run(self._renter.plan_rent(listing, deposit, min_score))
+        return self._run(self._renter.plan_rent(listing, deposit, minima))
 
     def plan_top_up(self, lease_id: int, amount: int) -> list[Planned]:
         """The transaction that `top_up` would send after the approval it needs."""
@@ -249,9 +268,13 @@ class SyncRenter:
         """The transaction that `end` would send."""
         return self._run(self._renter.plan_end(lease_id))
 
-    def plan_downtime(self, lease_id: int, past_missing: bool = False) -> list[Planned]:
+    def plan_downtime(self, lease_id: int, with_held: bool = False) -> list[Planned]:
         """The transactions that `refund_downtime` would send."""
-        return self._run(self._renter.plan_downtime(lease_id, past_missing))
+        return self._run(self._renter.plan_downtime(lease_id, with_held))
+
+    def plan_name_refunder(self, agent: str, may: bool) -> list[Planned]:
+        """The transaction that `name_refunder` would send."""
+        return self._run(self._renter.plan_name_refunder(agent, may))
 
     def plan_refund(self, lease_id: int, receiver: str | None = None) -> list[Planned]:
         """The transaction that `refund` would send."""

@@ -10,16 +10,15 @@ from assay.chain.client import Chain, ContractCall
 from assay.chain.erc20 import Erc20
 from assay.chain.errors import Reverted
 from assay.chain.key_files import Key
-from assay.chain.leases import Lease, read_lease
+from assay.chain.leases import Lease, offer_argument, read_lease
 from assay.chain.sender import Sender
 from assay.protocol.hexadecimal import to_hex
-from assay.protocol.report_lines import Measured
 from assay.renter.errors import BadInput
+from assay.renter.listing import Evidence
 from assay.renter.money import show_amount
-from assay.renter.offers import SignedOffer
-from assay.renter.permits import signed_permit
+from assay.renter.offer_checks import ESCROW
+from assay.renter.permits import SignedPermit, signed_permit
 
-ESCROW = "LeaseEscrow"
 PERMIT_VALID_S = 1_800
 ALLOWANCE_ERROR = "Allowance"  # ERC-6093: ERC20InsufficientAllowance
 
@@ -33,25 +32,37 @@ class Done:
     gas_used: int
 
 
-def open_call(
-    signed: SignedOffer,
-    deposit: int,
-    measured: Measured,
-    min_score: int,
-    permit: tuple[int, int, bytes, bytes] | None = None,
-) -> ContractCall:
-    """`LeaseEscrow.open` on an offer, with the proof that its device passed; with a permit `openWithPermit`."""
-    offer = signed.offer
-    terms = (
-        offer.provider, offer.device_id, offer.token, offer.rate, offer.min_duration, offer.max_duration,
-        offer.valid_until, offer.nonce, offer.renter,
-    )  # fmt: skip
-    arguments = (
-        terms, signed.signature, deposit, measured.leaf.values(), list(measured.proof), min_score
-    )  # fmt: skip
-    if permit is None:
-        return ContractCall(ESCROW, "open", arguments)
-    return ContractCall(ESCROW, "openWithPermit", (*arguments, permit))
+@dataclass(frozen=True)
+class Minima:
+    """What the escrow must find in every device's line when a lease is opened: giga-operations a second, MiB shown."""
+
+    score: int = 0
+    memory_mib: int = 0
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a lease is opened with: the proven offer, the deposit in base units, the least of every device."""
+
+    proven: Evidence
+    deposit: int
+    minima: Minima = Minima()
+
+    @property
+    def token(self) -> str:
+        """What the deposit is paid in."""
+        return self.proven.signed.offer.token
+
+    def call(self, permit: SignedPermit | None = None) -> ContractCall:
+        """`LeaseEscrow.open`; with a permit `openWithPermit`."""
+        signed, measured = self.proven.signed, self.proven.measured
+        arguments = (
+            offer_argument(signed.offer), signed.signature, self.deposit, [line.leaf.values() for line in measured],
+            [list(line.proof) for line in measured], self.minima.score, self.minima.memory_mib,
+        )  # fmt: skip
+        if permit is None:
+            return ContractCall(ESCROW, "open", arguments)
+        return ContractCall(ESCROW, "openWithPermit", (*arguments, (permit.deadline, permit.signature)))
 
 
 class Wallet:
@@ -64,24 +75,22 @@ class Wallet:
         self._clock = clock
         self.address = sender.address
 
-    async def open(self, signed: SignedOffer, deposit: int, measured: Measured, min_score: int) -> list[Done]:
+    async def open(self, opening: Opening) -> list[Done]:
         """Pays a deposit in: in one transaction where the token takes permits, else an approval goes before it."""
-        token = signed.offer.token
-        erc20 = await self._enough(token, deposit)
-        plain = open_call(signed, deposit, measured, min_score)
-        if await erc20.allowance(self.address, self._escrow) >= deposit:
-            return [await self.send(plain)]
+        erc20 = await self._enough(opening.token, opening.deposit)
+        if await erc20.allowance(self.address, self._escrow) >= opening.deposit:
+            return [await self.send(opening.call())]
         deadline = int(self._clock()) + PERMIT_VALID_S
-        permit = await signed_permit(self._chain, self._key, token, self._escrow, deposit, deadline)
+        permit = await signed_permit(self._chain, self._key, opening.token, self._escrow, opening.deposit, deadline)
         if permit is not None:
             try:
-                return [await self.send(open_call(signed, deposit, measured, min_score, permit))]
+                return [await self.send(opening.call(permit))]
             except Reverted as error:
                 # Nothing was sent. A permit that the token does not take leaves the allowance as it was.
                 if ALLOWANCE_ERROR not in error.name:
                     raise
-        approval = await self.approve(token, deposit)
-        return [*([approval] if approval else []), await self.send(plain)]
+        approval = await self.approve(opening.token, opening.deposit)
+        return [*([approval] if approval else []), await self.send(opening.call())]
 
     async def approve(self, token: str, amount: int) -> Done | None:
         """Lets the escrow take `amount`; None where it may already. Raises BadInput without the balance."""

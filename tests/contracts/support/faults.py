@@ -1,57 +1,34 @@
-"""Arguments of fraud proofs, and what it takes to bring them: commit, a block, reveal."""
+"""Arguments of fraud proofs, and what it takes to bring them: commit, two blocks, reveal."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from eth_abi.abi import encode
-
 from assay.proof.fraud import RoundArgument, element_of_row
 from assay.proof.proof import Proof
 from assay.protocol import leaves
+from assay.protocol.encoding import u256
 from assay.protocol.keccak import keccak
 from assay.protocol.merkle import PositionalTree
 
 from .epochs import Committed, Epoch
 from .network import Network
 
-KINDS = {
-    name: i
-    for i, name in enumerate(
-        ["None", "WrongElement", "BrokenChain", "TwoCommitments", "WithheldOpening", "TwoStatements", "FalsePass",
-         "BadSeal", "UnsealedPass", "ShrunkReward"]
-    )
-}  # fmt: skip
 SALT = keccak(b"salt")
 
 
-def abi_type(argument: Any) -> str:
-    """The canonical type of an ABI input, tuples spelled out."""
-    if argument.type.startswith("tuple"):
-        inner = ",".join(abi_type(c) for c in argument.components)
-        return f"({inner}){argument.type[5:]}"
-    return str(argument.type)
+def prove(network: Network, method: str, arguments: list[Any], reporter: Any) -> Any:
+    """Commit, then reveal two blocks later; the receipt."""
+    proof = getattr(network.FraudProofs, method)
+    data = bytes(proof.encode_input(*arguments, SALT))
+    network.FraudProofs.commit(commit_hash(reporter.address, data), sender=reporter)
+    network.chain.mine(1)
+    return proof(*arguments, SALT, sender=reporter)
 
 
-def commit_hash(network: Network, method: str, kind: str, arguments: list[Any], reporter: Any) -> bytes:
-    """As the interface says: keccak256(abi.encode(reporter, kind, keccak256(abi.encode(arguments)), salt))."""
-    entry = next(e for e in network.FraudProofs.contract_type.methods if e.name == method)
-    types = [abi_type(i) for i in entry.inputs[:-1]]
-    inner = keccak(encode(types, arguments))
-    words = [reporter.address, KINDS[kind], inner, SALT]
-    return keccak(encode(["address", "uint8", "bytes32", "bytes32"], words))
-
-
-def commit(network: Network, method: str, kind: str, arguments: list[Any], reporter: Any) -> bytes:
-    digest = commit_hash(network, method, kind, arguments, reporter)
-    network.FraudProofs.commit(digest, sender=reporter)
-    return digest
-
-
-def prove(network: Network, method: str, kind: str, arguments: list[Any], reporter: Any) -> Any:
-    """Commit, then reveal in the next block; the receipt."""
-    commit(network, method, kind, arguments, reporter)
-    return getattr(network.FraudProofs, method)(*arguments, SALT, sender=reporter)
+def commit_hash(reporter: str, proof_call: bytes) -> bytes:
+    """As the interface says: keccak256(abi.encode(reporter, keccak256(calldata)))."""
+    return keccak(u256(reporter) + keccak(proof_call))
 
 
 def round_of(proof: Proof, t: int) -> tuple[Any, ...]:

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eth_account import Account
 
+from assay.chain.leases import offer_argument
+from assay.protocol.hexadecimal import ZERO_ADDRESS
+from assay.protocol.leases import result_roots
 from assay.protocol.messages import LeaseStart, Offer
 
 from .epochs import Epoch
 from .network import Device, Network
 
 SCALE = 10**18
-ZERO = "0x" + "00" * 20
+RICH = 10**15
 
 
 @dataclass
 class Letting:
-    """One device on offer to one renter, measured in `epoch`."""
+    """Devices of one provider on offer together to one renter, measured in `epoch`."""
 
     network: Network
     epoch: Epoch
-    device: Device
+    devices: Sequence[Device]
     renter: Any
     rate: int = 10 * SCALE  # ten base units a second
     lease_id: int = 0
+    terms: Offer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.devices = sorted(self.devices, key=lambda device: device.id)
+        self.terms = Offer(
+            provider=self.provider.address, operator=ZERO_ADDRESS, device_ids=tuple(d.id for d in self.devices),
+            token=self.network.TestToken.address, rate=self.rate, min_duration=3600, max_duration=100 * 3600,
+            valid_until=self.network.now + 10**6, nonce=1, renter=ZERO_ADDRESS, notice=0,
+        )  # fmt: skip
 
     @property
     def escrow(self) -> Any:
@@ -33,45 +46,43 @@ class Letting:
 
     @property
     def provider(self) -> Any:
-        return self.device.provider
+        return self.devices[0].provider
 
-    def offer(self, **changes: Any) -> Offer:
-        offer = Offer(
-            provider=self.provider.address, device_id=self.device.id, token=self.network.TestToken.address,
-            rate=self.rate, min_duration=3600, max_duration=100 * 3600,
-            valid_until=self.network.now + 10**6, nonce=1, renter=ZERO,
-        )  # fmt: skip
-        return replace(offer, **changes)
+    @property
+    def offer(self) -> tuple[Any, ...]:
+        """ILeaseEscrow.Offer."""
+        return offer_argument(self.terms)
 
-    def sign(self, offer: Offer, signer: Any = None) -> bytes:
-        digest = offer.digest(self.network.domain("LeaseEscrow"))
-        return bytes(Account.unsafe_sign_hash(digest, (signer or self.provider).private_key).signature)
+    def change(self, **changes: Any) -> Letting:
+        """Other terms from here on."""
+        self.terms = replace(self.terms, **changes)
+        return self
 
-    def open(
-        self, deposit: int = 100_000, min_score: int = 0, leaf: Any = None, offer: Offer | None = None,
-        signature: bytes | None = None, sender: Any = None,
-    ) -> Any:  # fmt: skip
-        sender = sender or self.renter
-        offer = offer or self.offer()
-        self.network.TestToken.approve(self.escrow, 10**15, sender=sender)
-        shown, proof = self.epoch.proof(self.device)
+    def signature(self, signer: Any = None) -> bytes:
+        """Of the offer; by its provider unless told otherwise."""
+        return self._signed(self.terms.digest(self.network.domain("LeaseEscrow")), signer or self.provider)
+
+    def open(self, deposit: int = 100_000, signer: Any = None) -> Any:
+        self.network.TestToken.approve(self.escrow, RICH, sender=self.renter)
+        shown = [self.epoch.proof(device) for device in self.devices]
         receipt = self.escrow.open(
-            tuple(offer_values(offer)), self.sign(offer) if signature is None else signature, deposit,
-            leaf or shown, proof, min_score, sender=sender,
+            self.offer, self.signature(signer), deposit, [leaf for leaf, _ in shown], [proof for _, proof in shown],
+            0, 0, sender=self.renter,
         )  # fmt: skip
         self.lease_id = self.escrow.leaseCount()
         return receipt
 
-    def start_signature(self, valid_until: int | None = None, signer: Any = None, lease_id: int = 0) -> bytes:
-        until = self.network.now + 10**6 if valid_until is None else valid_until
-        message = LeaseStart(lease_id or self.lease_id, b"\7" * 32, until)
-        digest = message.digest(self.network.domain("LeaseEscrow"))
-        return bytes(Account.unsafe_sign_hash(digest, (signer or self.renter).private_key).signature)
+    def start_arguments(self) -> tuple[Any, ...]:
+        """What `start` takes, with the renter's word."""
+        roots, until = result_roots([bytes([7 + n]) * 32 for n in range(len(self.devices))]), self.network.now + 10**6
+        message = LeaseStart(self.lease_id, self.terms.struct_hash(), roots, until)
+        signature = self._signed(message.digest(self.network.domain("LeaseEscrow")), self.renter)
+        return self.lease_id, self.offer, roots, until, signature
 
-    def start(self) -> Any:
-        self.network.TestToken.approve(self.escrow, 10**15, sender=self.provider)
-        until = self.network.now + 10**6
-        return self.escrow.start(self.lease_id, b"\7" * 32, until, self.start_signature(until), sender=self.provider)
+    def start(self, sender: Any = None) -> Any:
+        if sender is None:
+            self.network.TestToken.approve(self.escrow, RICH, sender=self.provider)
+        return self.escrow.start(*self.start_arguments(), sender=sender or self.provider)
 
     @property
     def lease(self) -> Any:
@@ -80,13 +91,5 @@ class Letting:
     def balance(self, who: Any) -> int:
         return int(self.network.TestToken.balanceOf(who))
 
-
-def offer_values(offer: Offer) -> list[Any]:
-    return [
-        offer.provider, offer.device_id, offer.token, offer.rate, offer.min_duration, offer.max_duration,
-        offer.valid_until, offer.nonce, offer.renter,
-    ]  # fmt: skip
-
-
-def owed(letting):
-    return letting.escrow.owed(letting.network.TestToken)
+    def _signed(self, digest: bytes, account: Any) -> bytes:
+        return bytes(Account.unsafe_sign_hash(digest, account.private_key).signature)

@@ -1,8 +1,9 @@
-"""Leases, stakes and epochs driven through Ape in any order, beside a model in Python that says what must come."""
+"""Leases of nodes, operators, slashes and epochs driven through Ape in any order, beside a model that says what must
+come."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import ape
@@ -12,65 +13,21 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from assay.protocol import leaves
 
 from .epochs import Epoch
-from .lettings import SCALE, Letting, offer_values
+from .faults import prove
+from .lettings import RICH, SCALE, Letting
+from .market_model import ACTIVE, ENDED, PENDING, BondCredit, Forfeit, Lease, Terms, fee_of, rounded_up
 from .network import Network
 
-MAX_LEASES = 4
-PENDING, ACTIVE, ENDED, CANCELLED = 1, 2, 3, 4
-FEE_FLOOR = 10_000
-
-
-def rounded_up(numerator: int, denominator: int) -> int:
-    return -(-numerator // denominator)
-
-
-@dataclass
-class Lease:
-    """A lease as the model sees it; times in seconds, money in base units."""
-
-    letting: Letting
-    rate: int
-    minimum: int
-    maximum: int
-    deposit: int
-    status: int = PENDING
-    start: int = 0
-    stop: int = 0  # until when it is paid for, which may be after its end
-    ended_at: int = 0
-    bond: int = 0
-    claimed: int = 0
-    refunded: int = 0
-    returned: int = 0
-    forfeited: int = 0
-    down_money: int = 0
-    down_seconds: int = 0
-    next_epoch: int = 0
-    last_streamed: int = 0
-
-    def streamed(self, time: int) -> int:
-        return self.rate * max(0, min(time, self.stop) - self.start) // SCALE if self.start else 0
-
-    def claimable(self, now: int, holdback: int) -> int:
-        return max(0, self.streamed(now - holdback) - self.claimed - self.down_money)
-
-    def refundable(self, now: int) -> int:
-        if self.status == CANCELLED:
-            return self.deposit - self.refunded
-        due = self.down_money + self.forfeited - self.refunded
-        if self.status == ENDED or (self.status == ACTIVE and now >= self.stop):
-            due += self.deposit - self.streamed(self.stop)
-        return due
-
-    def bond_left(self, now: int, holdback: int) -> int:
-        return self.bond - self.forfeited - self.returned if now >= self.stop + holdback else 0
-
-    @property
-    def held(self) -> int:
-        return self.deposit + self.bond - self.claimed - self.refunded - self.returned
+MAX_LEASES = 5
+NODES = ((0,), (1,), (2,), (0, 1), (1, 2), (0, 1, 2))
+# Calls that must fail are made a moment before the transaction would be: not within these seconds of a boundary.
+MARGIN = 5
+SIDES = ("renter", "provider", "operator")
 
 
 class MarketMachine(RuleBasedStateMachine):
-    """`network` is set by the test, on a subclass. Every example runs on a snapshot."""
+    """`network` is set by the test, on a subclass; its devices 0, 1 and 2 are of one provider. Every example runs on a
+    snapshot."""
 
     network: Network
     snapshot: Any = None
@@ -84,16 +41,18 @@ class MarketMachine(RuleBasedStateMachine):
         self.leases: list[Lease] = []
         self.epochs: list[Epoch] = []
         self.fees = self.donated = 0
-        self.staker = n.accounts[42]
-        self.staked = self.unbonding = self.unlock_at = self.withdrawn = self.deposited = 0
+        self.credit = BondCredit()
+        self.gone = False  # a device was slashed
         self.rewards = 0
-        for who in (n.accounts[30], n.accounts[20]):
-            n.TestToken.approve(n.LeaseEscrow, 10**15, sender=who)
-        n.NetworkToken.approve(n.StakeManager, 10**24, sender=self.staker)
+        self.terms = Terms(n.parameters.leases.holdback, n.parameters.leases.maxDowntime, n.parameters.stakes.slashHold)
+        for who in (self.renter, self.provider):
+            n.TestToken.approve(n.LeaseEscrow, RICH, sender=who)
+        n.appoint(self.provider, self.operator)
+        n.LeaseEscrow.nameRefunder(self.agent, True, sender=self.renter)
         self.report(10_000, 700, 0)
 
     def teardown(self) -> None:
-        if hasattr(self, "leases"):
+        if hasattr(self, "terms"):
             self.everyone_leaves()
 
     @property
@@ -105,19 +64,35 @@ class MarketMachine(RuleBasedStateMachine):
         return int(self.network.chain.blocks.head.timestamp)
 
     @property
-    def holdback(self) -> int:
-        return self.network.parameters.leases.holdback
-
-    @property
     def renter(self) -> Any:
         return self.network.accounts[30]
+
+    @property
+    def agent(self) -> Any:
+        """May submit the renter's downtime."""
+        return self.network.accounts[31]
 
     @property
     def provider(self) -> Any:
         return self.network.devices[0].provider
 
-    def pick(self, index: int) -> Lease:
-        return self.leases[index % len(self.leases)]
+    @property
+    def operator(self) -> Any:
+        return self.network.accounts[44]
+
+    @property
+    def sink(self) -> Any:
+        return self.network.accounts[43]
+
+    def who(self, side: str) -> Any:
+        return getattr(self, side)
+
+    def pick(self, index: int, *statuses: int) -> Lease | None:
+        found = [x for x in self.leases if not statuses or x.status(self.network.now) in statuses]
+        return found[index % len(found)] if found else None
+
+    def near(self, *times: int) -> bool:
+        return any(abs(self.network.now - time) <= MARGIN for time in times)
 
     # --- time and epochs --------------------------------------------------------------------------------------
 
@@ -126,7 +101,7 @@ class MarketMachine(RuleBasedStateMachine):
         self.network.pass_time(seconds)
 
     # Anvil's clock goes on with the machine's: the last seconds before the deadline are Forge's to test.
-    @rule(uptime=st.sampled_from([0, 1, 5_000, 9_999, 10_000]), at=st.integers(610, 5_390), more=st.integers(0, 10**18))
+    @rule(uptime=st.sampled_from([0, 1, 5_000, 9_999, 10_000]), at=st.integers(910, 5_390), more=st.integers(0, 10**18))
     def report(self, uptime: int, at: int, more: int) -> None:
         """The next epoch, in which every device passed, or was leased and up for `uptime`."""
         n, clock = self.network, self.network.EpochOracle
@@ -139,7 +114,7 @@ class MarketMachine(RuleBasedStateMachine):
         clock.seal(number, 0, root, 0, quorum, sender=n.accounts[0])
         epoch.draw()
         n.go_to(n.start_of(number) + at)
-        epoch.device_leaves = [epoch.leaf(d, flags, uptime) for d in n.devices[:2] for flags in (1, 2)]
+        epoch.device_leaves = [epoch.leaf(d, flags, uptime) for d in n.devices[:3] for flags in (1, 2)]
         epoch.devices = leaves.device_tree(epoch.device_leaves)
         message = epoch.report_message(self.rewards + more)
         if self.rewards + more:
@@ -162,225 +137,326 @@ class MarketMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.leases) < MAX_LEASES)
     @rule(
-        device=st.integers(0, 1),
+        node=st.sampled_from(NODES),
         rate=st.sampled_from([1, SCALE // 3 + 1, SCALE, 10 * SCALE]) | st.integers(1, 10**20),
         maximum=st.integers(60, 40_000),
         minimum=st.integers(0, 40_000),
+        notice=st.sampled_from([0, 60, 3_600]),
         more=st.integers(0, 10**9),
+        by_operator=st.booleans(),
     )
-    def open(self, device: int, rate: int, maximum: int, minimum: int, more: int) -> None:
+    def open(
+        self, node: tuple[int, ...], rate: int, maximum: int, minimum: int, notice: int, more: int, by_operator: bool
+    ) -> None:
         n = self.network
         if self.epochs[-1].number + n.parameters.leases.maxAge < n.EpochOracle.currentEpoch():
             return
         minimum = min(minimum, maximum)
         least = rounded_up(rate * max(minimum, 60), SCALE)
         deposit = least + more % (rounded_up(rate * maximum, SCALE) - least + 1)
-        letting = Letting(n, self.epochs[-1], n.devices[device], self.renter, rate)
-        offer = letting.offer(min_duration=minimum, max_duration=maximum)
-        shown = letting.epoch.device_leaves[2 * device]
-        n.LeaseEscrow.open(
-            tuple(offer_values(offer)), letting.sign(offer), deposit, shown.values(),
-            letting.epoch.devices.proof(2 * device), 0, sender=self.renter,
+        letting = Letting(n, self.epochs[-1], [n.devices[i] for i in node], self.renter, rate)
+        letting.change(min_duration=minimum, max_duration=maximum, notice=notice)
+        if by_operator:
+            letting.change(operator=self.operator.address)
+        places = [2 * n.devices.index(device) for device in letting.devices]
+        arguments = (
+            letting.offer, letting.signature(self.operator if by_operator else None), deposit,
+            [letting.epoch.device_leaves[place].values() for place in places],
+            [letting.epoch.devices.proof(place) for place in places], 1_000, 0,
         )  # fmt: skip
+        if self.gone and n.devices[0] in letting.devices:
+            with ape.reverts(n.DeviceRegistry.DeviceRegistry_NotActive, deviceId=n.devices[0].id):
+                self.escrow.open.call(*arguments, sender=self.renter)
+            return
+        self.escrow.open(*arguments, sender=self.renter)
         letting.lease_id = len(self.leases) + 1
-        self.leases.append(Lease(letting, rate, minimum, maximum, deposit))
+        self.leases.append(Lease(self.terms, letting, rate, minimum, maximum, notice, deposit))
 
     @precondition(lambda self: self.leases)
     @rule(index=st.integers(0, 9))
     def cancel(self, index: int) -> None:
         lease = self.pick(index)
-        if lease.status != PENDING:
+        if lease.status(self.now) != PENDING:
             with ape.reverts(self.escrow.LeaseEscrow_WrongStatus):
-                self.escrow.cancel.call(lease.letting.lease_id, sender=self.renter)
+                self.escrow.cancel.call(lease.number, sender=self.renter)
             return
-        self.escrow.cancel(lease.letting.lease_id, sender=self.renter)
-        lease.status = CANCELLED
+        self.escrow.cancel(lease.number, sender=self.renter)
+        lease.cancelled = True
 
-    @precondition(lambda self: any(x.status == PENDING for x in self.leases))
-    @rule(index=st.integers(0, 9))
-    def start(self, index: int) -> None:
-        waiting = [x for x in self.leases if x.status == PENDING]
-        lease = waiting[index % len(waiting)]
-        if live := self.escrow.activeLease(lease.letting.device.id):
-            with ape.reverts(self.escrow.LeaseEscrow_DeviceLeased, leaseId=live):
-                self.escrow.start.call(*start_arguments(lease.letting), sender=self.provider)
+    @rule(index=st.integers(0, 9), side=st.sampled_from(SIDES[1:]))
+    def start(self, index: int, side: str) -> None:
+        if (lease := self.pick(index, PENDING)) is None:
             return
-        self.escrow.start(*start_arguments(lease.letting), sender=self.provider)
-        lease.status, lease.start = ACTIVE, self.now
-        lease.stop = self.now + min(lease.deposit * SCALE // lease.rate, lease.maximum)
-        lease.bond = rounded_up(lease.rate * lease.minimum, SCALE)
+        live = {x.number: x for device in lease.letting.devices if (x := self.live(device)) is not None}
+        if self.near(*(x.stop for x in live.values())):
+            return
+        refused = self.why_not_started(lease, side, list(live.values()))
+        if refused is not None:
+            with ape.reverts(refused):
+                self.escrow.start.call(*lease.letting.start_arguments(), sender=self.who(side))
+            return
+        self.escrow.start(*lease.letting.start_arguments(), sender=self.who(side))
+        for other in live.values():
+            other.release(self.now)
+        lease.start = self.now
+        if side == "operator":
+            self.credit.take(lease.bond, self.now)
 
-    @precondition(lambda self: any(x.status == ACTIVE for x in self.leases))
+    def why_not_started(self, lease: Lease, side: str, live: list[Lease]) -> Any:
+        if self.gone and self.network.devices[0] in lease.letting.devices:
+            return self.network.DeviceRegistry.DeviceRegistry_NotActive
+        bond = rounded_up(lease.rate * lease.minimum, SCALE)
+        for other in live:  # devices ascend, and so do those that are in the way
+            if not other.left_early:
+                return self.escrow.LeaseEscrow_DeviceLeased
+            let_go = replace(other)
+            let_go.release(self.network.now)
+            if side == "operator" and let_go.lost_to_renter_or_dark(self.network.now):
+                return self.escrow.LeaseEscrow_WouldForfeit
+        if side == "operator" and bond > self.credit.amount:
+            return self.escrow.LeaseEscrow_CreditTooSmall
+        if side == "operator" and bond > self.credit.left(self.network.now):
+            return self.escrow.LeaseEscrow_DailyLimit
+        return None
+
+    def live(self, device: Any) -> Lease | None:
+        found = [x for x in self.leases if device in x.letting.devices and x.status(self.network.now) == ACTIVE]
+        assert len(found) <= 1
+        return found[0] if found else None
+
     @rule(index=st.integers(0, 9), amount=st.integers(1, 10**9))
     def top_up(self, index: int, amount: int) -> None:
-        active = [x for x in self.leases if x.status == ACTIVE]
-        lease = active[index % len(active)]
+        if (lease := self.pick(index, ACTIVE)) is None or self.near(lease.stop):
+            return
+        if lease.left_early:
+            with ape.reverts(self.escrow.LeaseEscrow_LeftEarly):
+                self.escrow.topUp.call(lease.number, amount, sender=self.renter)
+            return
         room = rounded_up(lease.rate * lease.maximum, SCALE) - lease.deposit
-        if self.network.now >= lease.stop or room <= 0:
+        if room <= 0:
             return
         amount = 1 + amount % room
-        self.escrow.topUp(lease.letting.lease_id, amount, sender=self.renter)
+        self.escrow.topUp(lease.number, amount, sender=self.renter)
         lease.deposit += amount
-        lease.stop = lease.start + min(lease.deposit * SCALE // lease.rate, lease.maximum)
 
-    @precondition(lambda self: any(x.status == ACTIVE for x in self.leases))
-    @rule(index=st.integers(0, 9), by_renter=st.booleans())
-    def end(self, index: int, by_renter: bool) -> None:
-        active = [x for x in self.leases if x.status == ACTIVE]
-        lease = active[index % len(active)]
-        if self.network.now >= lease.stop:
+    @rule(index=st.integers(0, 9), side=st.sampled_from(SIDES))
+    def end(self, index: int, side: str) -> None:
+        if (lease := self.pick(index, ACTIVE)) is None:
             return
-        self.escrow.end(lease.letting.lease_id, sender=self.renter if by_renter else self.provider)
-        free = lease.down_seconds > self.network.parameters.leases.maxDowntime
-        lease.ended_at = self.now
-        served = self.now - lease.start
-        if by_renter and not free and served < lease.minimum:
-            lease.stop = min(lease.stop, lease.start + lease.minimum)
+        if self.near(lease.stop, lease.start + lease.minimum, lease.notice_at + lease.notice):
+            return
+        if lease.left_early and (side != "renter" or not lease.free):
+            with ape.reverts(self.escrow.LeaseEscrow_LeftEarly):
+                self.escrow.end.call(lease.number, sender=self.who(side))
+            return
+        if side == "operator":
+            tried = replace(lease)
+            tried.end_by_provider(self.network.now)
+            if tried.lost_to_renter_or_dark(self.network.now):
+                with ape.reverts(self.escrow.LeaseEscrow_WouldForfeit):
+                    self.escrow.end.call(lease.number, sender=self.operator)
+                return
+        self.escrow.end(lease.number, sender=self.who(side))
+        if side == "renter":
+            lease.end_by_renter(self.now)
         else:
-            lease.stop = self.now
-            if not by_renter and not free and served < lease.minimum:
-                lease.forfeited = rounded_up(lease.bond * (lease.minimum - served), lease.minimum)
-        lease.status = ENDED
+            lease.end_by_provider(self.now)
+
+    @rule(index=st.integers(0, 9), side=st.sampled_from(SIDES[1:]))
+    def give_notice(self, index: int, side: str) -> None:
+        if (lease := self.pick(index, ACTIVE)) is None or self.near(lease.stop):
+            return
+        if not lease.notice or lease.notice_at:
+            error = self.escrow.LeaseEscrow_NoticeAlreadyGiven if lease.notice else self.escrow.LeaseEscrow_NoNotice
+            with ape.reverts(error):
+                self.escrow.giveNotice.call(lease.number, sender=self.who(side))
+            return
+        self.escrow.giveNotice(lease.number, sender=self.who(side))
+        lease.notice_at = self.now
+
+    @rule(index=st.integers(0, 9))
+    def release(self, index: int) -> None:
+        if (lease := self.pick(index, ACTIVE)) is None or self.near(lease.stop):
+            return
+        if not lease.left_early:
+            with ape.reverts(self.escrow.LeaseEscrow_NotLeftEarly):
+                self.escrow.release.call(lease.number, sender=self.provider)
+            return
+        self.escrow.release(lease.number, sender=self.provider)
+        lease.release(self.now)
 
     @precondition(lambda self: self.leases)
-    @rule(index=st.integers(0, 9))
-    def claim(self, index: int) -> None:
-        lease, sink = self.pick(index), self.network.accounts[43]
-        before = lease.letting.balance(sink)
-        if not lease.claimable(self.now, self.holdback):
+    @rule(index=st.integers(0, 9), by_operator=st.booleans())
+    def claim(self, index: int, by_operator: bool) -> None:
+        lease = self.pick(index)
+        if not lease.claimable(self.now):
             return
-        self.escrow.claim(lease.letting.lease_id, sink, sender=self.provider)
-        due = lease.claimable(self.now, self.holdback)
+        # An operator's claim goes where the provider's payouts go, and nowhere else.
+        receiver, sender = (self.provider, self.operator) if by_operator else (self.sink, self.provider)
+        before = lease.letting.balance(receiver)
+        if by_operator:
+            with ape.reverts(self.escrow.LeaseEscrow_NotPayout):
+                self.escrow.claim.call(lease.number, self.sink, sender=sender)
+        self.escrow.claim(lease.number, receiver, sender=sender)
+        due = lease.claimable(self.now)
         fee = fee_of(lease.claimed + due) - fee_of(lease.claimed)
-        assert lease.letting.balance(sink) - before == due - fee
+        assert lease.letting.balance(receiver) - before == due - fee
         lease.claimed += due
         self.fees += fee
 
     @precondition(lambda self: self.leases)
     @rule(index=st.integers(0, 9))
     def refund(self, index: int) -> None:
-        lease, sink = self.pick(index), self.network.accounts[43]
-        if not (due := lease.refundable(self.network.now)):
+        lease = self.pick(index)
+        if self.near(lease.stop) or not (due := lease.refundable(self.network.now)):
             return
-        before = lease.letting.balance(sink)
-        self.escrow.refund(lease.letting.lease_id, sink, sender=self.renter)
-        assert lease.letting.balance(sink) - before == due
+        before = lease.letting.balance(self.sink)
+        self.escrow.refund(lease.number, self.sink, sender=self.renter)
+        assert lease.letting.balance(self.sink) - before == due
         lease.refunded += due
 
-    @precondition(lambda self: self.leases)
     @rule(index=st.integers(0, 9))
     def return_bond(self, index: int) -> None:
-        lease = self.pick(index)
-        if lease.status not in (ACTIVE, ENDED) or not (due := lease.bond_left(self.now, self.holdback)):
+        if (lease := self.pick(index, ACTIVE, ENDED)) is None or not (due := lease.bond_due(self.now)):
             return
-        self.escrow.returnBond(lease.letting.lease_id, self.network.accounts[43], sender=self.provider)
+        if self.near(lease.bond_free_at):
+            return
+        if self.now < lease.bond_free_at:
+            with ape.reverts(self.escrow.LeaseEscrow_BondHeld):
+                self.escrow.returnBond.call(lease.number, self.sink, sender=self.provider)
+            return
+        self.escrow.returnBond(lease.number, self.sink, sender=self.provider)
         lease.returned += due
+        lease.bond_back = True
+        if lease.forfeit is Forfeit.FORGIVEN:
+            lease.forfeit = Forfeit.PAID_BACK
 
-    @precondition(lambda self: any(x.status in (ACTIVE, ENDED) for x in self.leases))
-    @rule(index=st.integers(0, 9), back=st.integers(0, 2))
-    def refund_downtime(self, index: int, back: int) -> None:
+    @rule(
+        index=st.integers(0, 9), back=st.integers(0, 4), device=st.integers(0, 2), flag=st.integers(0, 1),
+        by_agent=st.booleans(),
+    )  # fmt: skip
+    def refund_downtime(self, index: int, back: int, device: int, flag: int, by_agent: bool) -> None:
+        """Of any late epoch, whichever came before, in any order."""
         n = self.network
-        running = [x for x in self.leases if x.status in (ACTIVE, ENDED)]
-        lease = running[index % len(running)]
-        epoch = self.epochs[max(0, len(self.epochs) - 1 - back)]
-        place = 2 * n.devices.index(lease.letting.device) + 1
-        leaf, proof = epoch.device_leaves[place], epoch.devices.proof(place)
-        opens, closes = n.start_of(epoch.number), n.start_of(epoch.number + 1)
-        # No downtime counts after the end, also where the least duration is paid for.
-        fits = lease.start <= opens and closes <= min(lease.stop, lease.ended_at or lease.stop, n.now)
-        due = fits and epoch.number >= lease.next_epoch and n.now <= opens + self.holdback and leaf.uptime_bps < 10_000
-        if not due:
-            with ape.reverts():
-                self.escrow.refundDowntime.call(lease.letting.lease_id, leaf.values(), proof, sender=self.renter)
+        if (lease := self.pick(index, ACTIVE, ENDED)) is None:
             return
-        self.escrow.refundDowntime(lease.letting.lease_id, leaf.values(), proof, sender=self.renter)
-        down = (closes - opens) * (10_000 - leaf.uptime_bps) // 10_000
-        lease.down_money += lease.rate * down // SCALE
-        lease.down_seconds += down
-        lease.next_epoch = epoch.number + 1
-        if lease.down_seconds > n.parameters.leases.maxDowntime:
-            lease.forfeited = lease.bond
+        epoch = self.epochs[max(0, len(self.epochs) - 1 - back)]
+        opens, closes = n.start_of(epoch.number), n.start_of(epoch.number + 1)
+        if self.near(closes, lease.stop, max(opens, lease.start) + self.terms.holdback):
+            return
+        devices = lease.letting.devices
+        place = 2 * n.devices.index(devices[device % len(devices)]) + flag
+        leaf, proof = epoch.device_leaves[place], epoch.devices.proof(place)
+        arguments = (lease.number, lease.letting.offer, leaf.values(), proof)
+        sender = self.agent if by_agent else self.renter
+        if lease.refund_of(epoch.number, opens, closes, leaf.uptime_bps, n.now) is None:
+            with ape.reverts():
+                self.escrow.refundDowntime.call(*arguments, sender=sender)
+            return
+        self.escrow.refundDowntime(*arguments, sender=sender)
+        seconds, money = lease.refund_of(epoch.number, opens, closes, leaf.uptime_bps, self.now)
+        lease.down[epoch.number] = seconds
+        lease.down_money += money
+
+    @rule(index=st.integers(0, 9))
+    def settle_forfeit(self, index: int) -> None:
+        lease = self.pick(index, ACTIVE, ENDED)
+        if lease is None or not (part := lease.open_forfeit(self.now)) or self.near(lease.forfeit_free_at):
+            return
+        if self.now < lease.forfeit_free_at:
+            with ape.reverts(self.escrow.LeaseEscrow_ForfeitHeld):
+                self.escrow.settleForfeit.call(lease.number, sender=self.agent)
+            return
+        self.escrow.settleForfeit(lease.number, sender=self.agent)
+        lease.forfeit, lease.settled = Forfeit.SETTLED, part
+        self.fees += part
+
+    @rule(index=st.integers(0, 9))
+    def forgive_forfeit(self, index: int) -> None:
+        if (lease := self.pick(index, ACTIVE, ENDED)) is None or not lease.open_forfeit(self.now):
+            return
+        self.network.governed("LeaseEscrow", "forgiveForfeit", lease.number)
+        lease.forfeit = Forfeit.FORGIVEN
+
+    @precondition(lambda self: not self.gone and any(x.start for x in self.leases))
+    @rule()
+    def slash(self) -> None:
+        """Device 0 signs two commitments; whoever has it leased is free."""
+        device, epoch = self.network.devices[0], self.epochs[-1]
+        live = self.live(device)
+        if (live and self.near(live.stop)) or not self.network.EpochOracle.provable(epoch.number):
+            return
+        words = [epoch.commit(device, result_root=bytes([n]) * 32).struct for n in (1, 2)]
+        prove(self.network, "proveTwoCommitments", words, self.agent)
+        self.gone = True
+        if live is not None:
+            live.slash_one_device(self.now)
 
     @rule(amount=st.integers(1, 10**6))
     def donate(self, amount: int) -> None:
         self.network.TestToken.transfer(self.escrow, amount, sender=self.network.accounts[41])
         self.donated += amount
 
-    # --- stake ------------------------------------------------------------------------------------------------
+    # --- bond credit ------------------------------------------------------------------------------------------
 
-    @rule(amount=st.integers(1, 10**20))
-    def deposit_stake(self, amount: int) -> None:
-        self.network.StakeManager.deposit(self.staker, amount, sender=self.staker)
-        self.staked += amount
-        self.deposited += amount
+    @rule(amount=st.sampled_from([10**6, 10**7]), per_day=st.sampled_from([10**5, 10**7]))
+    def fill_credit(self, amount: int, per_day: int) -> None:
+        token = self.network.TestToken
+        self.escrow.fillBondCredit(token, amount, sender=self.provider)
+        self.credit.amount += amount
+        if self.credit.per_day == 0:
+            self.escrow.setBondLimit(token, per_day, sender=self.provider)
+            self.credit.per_day = per_day
 
-    @precondition(lambda self: self.staked)
-    @rule(amount=st.integers(1, 10**20))
-    def ask_stake_back(self, amount: int) -> None:
-        manager, amount = self.network.StakeManager, 1 + amount % self.staked
-        if self.unbonding:
-            with ape.reverts(manager.StakeManager_WithdrawalPending):
-                manager.requestWithdrawal.call(amount, sender=self.staker)
-            return
-        manager.requestWithdrawal(amount, sender=self.staker)
-        self.staked, self.unbonding = self.staked - amount, amount
-        self.unlock_at = self.now + self.network.parameters.stakes.unbondingPeriod
-
-    @precondition(lambda self: self.unbonding)
-    @rule(wait=st.booleans(), cancel=st.booleans())
-    def take_stake_back(self, wait: bool, cancel: bool) -> None:
-        n = self.network
-        if cancel:
-            n.StakeManager.cancelWithdrawal(sender=self.staker)
-            self.staked += self.unbonding
-        elif wait:
-            if n.now < self.unlock_at:
-                n.go_to(self.unlock_at)
-            n.StakeManager.withdraw(self.staker, sender=self.staker)
-            self.withdrawn += self.unbonding
-        else:
-            if n.now < self.unlock_at - 5:
-                with ape.reverts(n.StakeManager.StakeManager_StillLocked, unlockAt=self.unlock_at):
-                    n.StakeManager.withdraw.call(self.staker, sender=self.staker)
-            return
-        self.unbonding = self.unlock_at = 0
+    @precondition(lambda self: self.credit.amount)
+    @rule(amount=st.integers(1, 10**6))
+    def drain_credit(self, amount: int) -> None:
+        amount = min(amount, self.credit.amount)
+        self.escrow.drainBondCredit(self.network.TestToken, amount, self.sink, sender=self.provider)
+        self.credit.amount -= amount
 
     # --- what always holds ------------------------------------------------------------------------------------
 
     @invariant()
     def escrow_is_solvent_and_owes_the_sum_of_its_parts(self) -> None:
-        if not hasattr(self, "leases"):
+        if not hasattr(self, "terms"):
             return
-        owed = self.escrow.owed(self.network.TestToken)
-        assert owed == sum(lease.held for lease in self.leases) + self.fees
-        assert self.network.TestToken.balanceOf(self.escrow) == owed + self.donated
-        assert self.escrow.fees(self.network.TestToken) == self.fees
+        token = self.network.TestToken
+        owed = self.escrow.owed(token)
+        assert owed == sum(lease.held for lease in self.leases) + self.fees + self.credit.amount
+        assert token.balanceOf(self.escrow) == owed + self.donated
+        assert self.escrow.fees(token) == self.fees
+        assert self.escrow.bondCredit(self.provider, token).amount == self.credit.amount
 
     @invariant()
     def leases_are_what_the_model_says(self) -> None:
         for lease in getattr(self, "leases", []):
             seen, now = lease.letting.lease, self.now
-            assert (seen.status, seen.start, seen.stop) == (lease.status, lease.start, lease.stop)
-            assert (seen.deposit, seen.bond, seen.claimed) == (lease.deposit, lease.bond, lease.claimed)
-            assert (seen.refunded, seen.bondReturned, seen.forfeited) == (
-                lease.refunded, lease.returned, lease.forfeited,
+            started = lease.start > 0
+            assert (seen.status, seen.start, seen.stop) == (lease.status(now), lease.start, lease.stop)
+            assert (seen.deposit, seen.bond, seen.devices) == (
+                lease.deposit, lease.bond, len(lease.letting.devices) if started else 0,
             )  # fmt: skip
-            assert seen.claimed + seen.refunded + seen.bondReturned <= seen.deposit + seen.bond
-            assert seen.forfeited + seen.bondReturned <= seen.bond
-            streamed = self.escrow.streamed(lease.letting.lease_id)
+            assert (seen.claimed, seen.refunded, seen.bondReturned) == (lease.claimed, lease.refunded, lease.bond_back)
+            assert (seen.downtime, seen.downtimeRefund) == (lease.downtime, lease.down_money)
+            assert (seen.forfeited, seen.forfeitable) == (lease.renters_part, lease.open_forfeit(now))
+            assert (seen.leftEarly, seen.noticeAt) == (lease.left_early, lease.notice_at)
+            assert lease.renters_part + lease.networks_part(now) <= lease.bond
+            streamed = self.escrow.streamed(lease.number)
             assert streamed == lease.streamed(now) <= seen.deposit
             assert seen.claimed + seen.downtimeRefund <= streamed
-            if lease.status == ACTIVE:
+            if lease.status(now) == ACTIVE:
                 assert streamed >= lease.last_streamed
             lease.last_streamed = streamed
 
     @invariant()
-    def stakes_are_conserved(self) -> None:
-        if not hasattr(self, "leases"):
+    def devices_of_a_node_are_all_leased_or_all_free(self) -> None:
+        if not getattr(self, "leases", None):
             return
-        account = self.network.StakeManager.account(self.staker)
-        assert (account.active, account.pending, account.unlockAt) == (self.staked, self.unbonding, self.unlock_at)
-        assert self.deposited == account.active + account.pending + self.withdrawn
+        now = self.now
+        taken = {d.id: x.number for x in self.leases if x.status(now) == ACTIVE for d in x.letting.devices}
+        for device in self.network.devices[:3]:
+            assert self.escrow.activeLease(device.id) == taken.get(device.id, 0)
 
     @invariant()
     def reports_never_go_back(self) -> None:
@@ -390,26 +466,20 @@ class MarketMachine(RuleBasedStateMachine):
 
     def everyone_leaves(self) -> None:
         """What can be ended is ended, time passes, all that is due is paid, and only fees stay behind."""
-        for lease in self.leases:
-            if lease.status == PENDING:
-                self.escrow.cancel(lease.letting.lease_id, sender=self.renter)
-        self.network.go_to(max([self.network.now, *(x.stop for x in self.leases)]) + self.holdback + 5)
-        for lease in self.leases:
-            number, sink = lease.letting.lease_id, self.network.accounts[43]
-            if self.escrow.claimable(number):
-                self.escrow.claim(number, sink, sender=self.provider)
-            if self.escrow.refundable(number):
-                self.escrow.refund(number, sink, sender=self.renter)
-            if lease.bond and self.escrow.bondReturnable(number):
-                self.escrow.returnBond(number, sink, sender=self.provider)
         token = self.network.TestToken
+        for lease in self.leases:
+            if lease.status(self.now) == PENDING:
+                self.escrow.cancel(lease.number, sender=self.renter)
+        self.network.go_to(max([self.network.now, *(x.forfeit_free_at for x in self.leases)]) + MARGIN)
+        for lease in self.leases:
+            if self.escrow.forfeitable(lease.number):
+                self.escrow.settleForfeit(lease.number, sender=self.agent)
+            if self.escrow.claimable(lease.number):
+                self.escrow.claim(lease.number, self.sink, sender=self.provider)
+            if self.escrow.refundable(lease.number):
+                self.escrow.refund(lease.number, self.sink, sender=self.renter)
+            if lease.bond and self.escrow.bondReturnable(lease.number):
+                self.escrow.returnBond(lease.number, self.sink, sender=self.provider)
+        if self.credit.amount:
+            self.escrow.drainBondCredit(token, self.credit.amount, self.sink, sender=self.provider)
         assert self.escrow.owed(token) == self.escrow.fees(token)
-
-
-def fee_of(amount: int) -> int:
-    return min(max(rounded_up(amount * 200, 10_000), FEE_FLOOR), amount)
-
-
-def start_arguments(letting: Letting) -> tuple[int, bytes, int, bytes]:
-    until = letting.network.now + 10**6
-    return letting.lease_id, b"\7" * 32, until, letting.start_signature(until)

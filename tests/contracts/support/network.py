@@ -13,7 +13,7 @@ from assay.protocol.signing import Domain, address_of
 
 CONTRACTS = (
     "Timelock", "Authority", "NetworkToken", "EpochOracle", "ValidatorSet", "DeviceRegistry", "FraudProofs",
-    "StakeManager", "RewardsDistributor", "TestToken", "LeaseEscrow",
+    "OpeningDemands", "StakeManager", "RewardsDistributor", "TestToken", "LeaseEscrow",
 )  # fmt: skip
 
 
@@ -94,6 +94,16 @@ class Network:
             address_of(private_key), f"https://{name}.example", b"\1" * 32, signature, sender=account
         )
         return private_key
+
+    def appoint(self, provider: Any, operator: Any, scopes: int = 31) -> None:
+        """Let an operator act for the provider, for ever."""
+        self.DeviceRegistry.setOperator(operator, scopes, 2**40 - 1, sender=provider)
+
+    def governed(self, contract: str, method: str, *arguments: Any) -> Any:
+        """A call by the timelock, as governance could make it; the receipt."""
+        timelock = self.Timelock.address
+        self.chain.provider.set_balance(timelock, 10**18)
+        return getattr(self.contracts[contract], method)(*arguments, sender=self.accounts[timelock])
 
     def enrol_signature(self, provider: Any, private_key: bytes, profile_id: int, spec: bytes) -> bytes:
         nonce = self.DeviceRegistry.enrolNonce(address_of(private_key))

@@ -1,6 +1,7 @@
 """Parameters of the network that the tests deploy: epochs of an hour, work small enough for a test."""
 
-from scripts._deployment.parameters import Parameters, load
+from scripts._deployment.files import checked, load
+from scripts._deployment.parameters import Parameters
 
 HOUR = 3600
 TOKENS = 10**18
@@ -18,14 +19,16 @@ def parameters_for(accounts) -> Parameters:
     tiny = {**micro, "name": "tiny", "M": 32, "N": 64, "K": 64, "T": 3, "chunk": 32, "k": 8, "W": 2}
     base["profiles"] = [micro, tiny]
     base["token"]["allocations"] = [{"account": a.address, "amount": 10**24} for a in accounts]
-    base["stakes"]["unbondingPeriod"] = 130_000
+    base["registry"]["workPerCredit"] = tiny["M"] * tiny["N"] * tiny["K"] * tiny["T"]
+    base["stakes"].update(unbondingPeriod=130_000, slashHold=2 * HOUR)
     base["seats"] = {"seatStake": 100_000 * TOKENS, "idleEpochs": 3}
-    base["rewards"]["claimDelay"] = HOUR
+    base["rewards"].update(claimDelay=HOUR, longClaimDelay=3 * HOUR)
     base["leases"].update(holdback=2 * HOUR + 5400, maxDowntime=HOUR, maxAge=4)
     base["governance"] = {
-        "timelockDelay": 2 * 86_400,
+        "timelockDelay": HOUR,
+        "longestDelay": HOUR,
         "proposers": [accounts[0].address],
         "executors": [accounts[0].address],
         "guardian": accounts[1].address,
     }
-    return Parameters.model_validate(base)
+    return checked(base, "the parameters of the tests")

@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
+import {IStakeManager} from "contracts/interfaces/IStakeManager.sol";
 
 import {Market} from "./Market.sol";
 import {Prover} from "./Prover.sol";
@@ -23,7 +24,9 @@ abstract contract Accused is Market {
     bytes32 internal rho;
 
     function deviceKeyOf(bytes32 deviceId) internal view returns (uint256) {
-        return deviceId == deviceIds[0] ? DEVICE_KEY : DEVICE_KEY + 1;
+        uint256 i = 0;
+        while (i < deviceIds.length && deviceIds[i] != deviceId) ++i;
+        return DEVICE_KEY + (i < deviceIds.length ? i : 1);
     }
 
     function workOf(bytes32 deviceId) internal view returns (Prover.Work memory) {
@@ -44,10 +47,18 @@ abstract contract Accused is Market {
     function commitmentOf(bytes32 deviceId, bytes32 resultRoot)
         internal
         view
+        returns (IFraudProofs.Commitment memory)
+    {
+        return commitmentIn(0, deviceId, resultRoot);
+    }
+
+    function commitmentIn(uint64 epoch, bytes32 deviceId, bytes32 resultRoot)
+        internal
+        view
         returns (IFraudProofs.Commitment memory c)
     {
-        c.epoch = 0;
-        c.jobHash = jobHash(oracle.epochSeed(0));
+        c.epoch = epoch;
+        c.jobHash = jobHash(oracle.epochSeed(epoch));
         c.deviceId = deviceId;
         c.nonceRoot = NONCES;
         c.resultRoot = resultRoot;
@@ -114,40 +125,31 @@ abstract contract Accused is Market {
         return (at / Prover.M, at % Prover.M);
     }
 
-    /// @dev A proof as it is committed to and then made.
-    struct Accusation {
-        IFraudProofs.Kind kind;
-        bytes arguments; // abi.encode of the arguments but the salt
-        bytes32 salt;
-        bytes call;
-    }
+    // Each accusation is the calldata of the call that proves it, which is what its reporter commits to.
 
     function wrongElement(
         IFraudProofs.Commitment memory c,
         IFraudProofs.Round memory r,
         IFraudProofs.Element memory e,
         bytes32 salt
-    ) internal pure returns (Accusation memory) {
-        bytes memory call = abi.encodeCall(IFraudProofs.proveWrongElement, (c, r, e, salt));
-        return Accusation(IFraudProofs.Kind.WrongElement, abi.encode(c, r, e), salt, call);
+    ) internal pure returns (bytes memory) {
+        return abi.encodeCall(IFraudProofs.proveWrongElement, (c, r, e, salt));
     }
 
     function brokenChain(IFraudProofs.Commitment memory c, IFraudProofs.Round[] memory rounds, bytes32 salt)
         internal
         pure
-        returns (Accusation memory)
+        returns (bytes memory)
     {
-        bytes memory call = abi.encodeCall(IFraudProofs.proveBrokenChain, (c, rounds, salt));
-        return Accusation(IFraudProofs.Kind.BrokenChain, abi.encode(c, rounds), salt, call);
+        return abi.encodeCall(IFraudProofs.proveBrokenChain, (c, rounds, salt));
     }
 
     function twoCommitments(IFraudProofs.Commitment memory a, IFraudProofs.Commitment memory b, bytes32 salt)
         internal
         pure
-        returns (Accusation memory)
+        returns (bytes memory)
     {
-        bytes memory call = abi.encodeCall(IFraudProofs.proveTwoCommitments, (a, b, salt));
-        return Accusation(IFraudProofs.Kind.TwoCommitments, abi.encode(a, b), salt, call);
+        return abi.encodeCall(IFraudProofs.proveTwoCommitments, (a, b, salt));
     }
 
     function twoStatements(
@@ -157,9 +159,8 @@ abstract contract Accused is Market {
         uint32 seat,
         IFraudProofs.SignedContent memory a,
         IFraudProofs.SignedContent memory b
-    ) internal pure returns (Accusation memory) {
-        bytes memory call = abi.encodeCall(IFraudProofs.proveTwoStatements, (what, epoch, round, seat, a, b, SALT));
-        return Accusation(IFraudProofs.Kind.TwoStatements, abi.encode(what, epoch, round, seat, a, b), SALT, call);
+    ) internal pure returns (bytes memory) {
+        return abi.encodeCall(IFraudProofs.proveTwoStatements, (what, epoch, round, seat, a, b, SALT));
     }
 
     function falsePass(
@@ -167,81 +168,78 @@ abstract contract Accused is Market {
         uint32 q,
         IFraudProofs.Round memory r,
         IFraudProofs.Element memory e
-    ) internal pure returns (Accusation memory) {
-        bytes memory call = abi.encodeCall(IFraudProofs.proveFalsePass, (o, q, r, e, SALT));
-        return Accusation(IFraudProofs.Kind.FalsePass, abi.encode(o, q, r, e), SALT, call);
+    ) internal pure returns (bytes memory) {
+        return abi.encodeCall(IFraudProofs.proveFalsePass, (o, q, r, e, SALT));
     }
 
     function falsePassChain(
         IFraudProofs.Observed memory o,
         IFraudProofs.Sealed memory s,
         IFraudProofs.Round[] memory rounds
-    ) internal pure returns (Accusation memory) {
-        bytes memory call = abi.encodeCall(IFraudProofs.proveFalsePassChain, (o, s, rounds, SALT));
-        return Accusation(IFraudProofs.Kind.FalsePass, abi.encode(o, s, rounds), SALT, call);
+    ) internal pure returns (bytes memory) {
+        return abi.encodeCall(IFraudProofs.proveFalsePassChain, (o, s, rounds, SALT));
     }
 
-    function badSeal(uint64 epoch, IFraudProofs.Sealed memory s) internal pure returns (Accusation memory) {
-        bytes memory call = abi.encodeCall(IFraudProofs.proveBadSeal, (epoch, s, SALT));
-        return Accusation(IFraudProofs.Kind.BadSeal, abi.encode(epoch, s), SALT, call);
+    function badSeal(uint64 epoch, IFraudProofs.Sealed memory s) internal pure returns (bytes memory) {
+        return abi.encodeCall(IFraudProofs.proveBadSeal, (epoch, s, SALT));
     }
 
     function unsealedPass(
         IEpochOracle.DeviceLeaf memory leaf,
         bytes32[] memory proof,
         IFraudProofs.Sealed memory s
-    ) internal pure returns (Accusation memory) {
-        bytes memory call = abi.encodeCall(IFraudProofs.proveUnsealedPass, (leaf, proof, s, SALT));
-        return Accusation(IFraudProofs.Kind.UnsealedPass, abi.encode(leaf, proof, s), SALT, call);
+    ) internal pure returns (bytes memory) {
+        return abi.encodeCall(IFraudProofs.proveUnsealedPass, (leaf, proof, s, SALT));
     }
 
     function shrunkReward(
         address account,
         IFraudProofs.RewardLine memory earlier,
         IFraudProofs.RewardLine memory later
-    ) internal pure returns (Accusation memory) {
-        bytes memory call = abi.encodeCall(IFraudProofs.proveShrunkReward, (account, earlier, later, SALT));
-        return Accusation(IFraudProofs.Kind.ShrunkReward, abi.encode(account, earlier, later), SALT, call);
+    ) internal pure returns (bytes memory) {
+        return abi.encodeCall(IFraudProofs.proveShrunkReward, (account, earlier, later, SALT));
     }
 
-    function commitHash(address who, Accusation memory a) internal pure returns (bytes32) {
-        return keccak256(abi.encode(who, a.kind, keccak256(a.arguments), a.salt));
+    function commitHash(address who, bytes memory a) internal pure returns (bytes32) {
+        return keccak256(abi.encode(who, keccak256(a)));
     }
 
-    /// @dev Commits to the proof, waits a block, makes it; whether it went through, and with what error if not.
-    function accuse(Accusation memory a) internal returns (bool ok, bytes4 why) {
+    /// @dev Commits to the proof, waits two blocks, makes it; whether it went through, and with what error if not.
+    function accuse(bytes memory a) internal returns (bool ok, bytes4 why) {
         bytes32 hash = commitHash(ACCUSER, a);
         if (fraud.committedAt(hash) == 0) {
             vm.prank(ACCUSER);
             fraud.commit(hash);
         }
-        vm.roll(block.number + 1);
+        vm.roll(block.number + 2);
         vm.prank(ACCUSER);
         bytes memory result;
-        (ok, result) = address(fraud).call(a.call);
+        (ok, result) = address(fraud).call(a);
         if (!ok) why = bytes4(result);
     }
 
-    function refused(Accusation memory a, bytes4 expected) internal {
+    function refused(bytes memory a, bytes4 expected) internal {
         (bool ok, bytes4 why) = accuse(a);
         isTrue(!ok, "an honest party was convicted");
         eq(bytes32(why), bytes32(expected), "why it was refused");
         nobodySlashed();
     }
 
-    /// @dev A fault is convicted, but not uncommitted, in the block of the commitment, by whoever did not commit, after the
-    /// commitment's life, or after the proof window.
-    function convicted(Accusation memory a) internal {
+    /// @dev A fault is convicted, but not uncommitted, in the block of the commitment or the next, by whoever did not commit,
+    /// after the commitment's life, or after the proof window.
+    function convicted(bytes memory a) internal {
         notConvicted(a, ACCUSER, IFraudProofs.FraudProofs_NotCommitted.selector);
         vm.prank(ACCUSER);
         fraud.commit(commitHash(ACCUSER, a));
         notConvicted(a, ACCUSER, IFraudProofs.FraudProofs_RevealTooEarly.selector);
         uint256 state = vm.snapshotState();
-        vm.roll(block.number + fraud.commitLifetime() + 1);
+        vm.roll(block.number + 1);
+        notConvicted(a, ACCUSER, IFraudProofs.FraudProofs_RevealTooEarly.selector);
+        vm.roll(block.number + COMMIT_LIFETIME);
         notConvicted(a, ACCUSER, IFraudProofs.FraudProofs_CommitExpired.selector);
         vm.revertToState(state);
         state = vm.snapshotState();
-        vm.roll(block.number + 1);
+        vm.roll(block.number + 2);
         notConvicted(a, address(0xf407), IFraudProofs.FraudProofs_NotCommitted.selector);
         vm.warp(startOf(oracle.currentEpoch() + 2) + PROOF_WINDOW);
         notConvicted(a, ACCUSER, IFraudProofs.FraudProofs_NotProvable.selector);
@@ -250,17 +248,29 @@ abstract contract Accused is Market {
         if (!ok) eq(bytes32(why), bytes32(0), "a fault was not convicted");
     }
 
-    function notConvicted(Accusation memory a, address who, bytes4 expected) internal {
+    function notConvicted(bytes memory a, address who, bytes4 expected) internal {
         vm.prank(who);
-        (bool ok, bytes memory result) = address(fraud).call(a.call);
+        (bool ok, bytes memory result) = address(fraud).call(a);
         isTrue(!ok, "convicted all the same");
         eq(bytes32(bytes4(result)), bytes32(expected), "why it was refused");
     }
 
     function nobodySlashed() internal view {
-        eq(stake.bountyOf(ACCUSER), 0, "bounty");
+        eq(stake.heldSlashCount(), 0, "slashes");
         eq(stake.account(provider).active, 2 * DEVICE_STAKE, "the provider's stake");
         for (uint256 i = 0; i < 4; ++i) eq(stake.account(seatAccount(i)).active, SEAT_STAKE, "a seat's stake");
+    }
+
+    /// @dev The latest slash, on hold: whose, how much, for whom.
+    function held(address owner, uint256 amount, address reporter) internal view {
+        uint256 id = stake.heldSlashCount();
+        IStakeManager.HeldSlash memory h = stake.heldSlash(id);
+        eq(uint256(h.status), uint256(IStakeManager.HeldStatus.Held), "held");
+        eq(h.owner, owner, "owner");
+        eq(h.amount, amount, "amount");
+        eq(h.bounty, amount / 10, "bounty");
+        eq(h.reporter, reporter, "reporter");
+        eq(h.heldUntil, block.timestamp + SLASH_HOLD, "until");
     }
 
     /// @dev Epoch 0 with these commitments sealed, drawn, and both devices reported as passed.

@@ -3,7 +3,8 @@ pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
-import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
+import {IOpeningDemands} from "contracts/interfaces/IOpeningDemands.sol";
 import {IRewardsDistributor} from "contracts/interfaces/IRewardsDistributor.sol";
 import {IStakeManager} from "contracts/interfaces/IStakeManager.sol";
 import {IValidatorSet} from "contracts/interfaces/IValidatorSet.sol";
@@ -32,17 +33,16 @@ interface Pausable {
     function pausedUntil() external view returns (uint40);
 }
 
-interface Stake is IStakeManager {
-    function setBounty(uint16 bountyBps) external;
-    function bountyBps() external view returns (uint16);
-}
+interface Stake is IStakeManager { }
+
+interface Demands is IOpeningDemands { }
 
 interface Seats is IValidatorSet, Pausable {
     function plannedSeats() external view returns (address[] memory);
     function signerUsed(address signer) external view returns (bool);
 }
 
-interface Escrow is ILeaseEscrow, Pausable {
+interface Escrow is IFormerEscrow, Pausable {
     function listToken(address token, uint128 feeFloor) external;
     function delistToken(address token) external;
     function setFee(uint16 feeBps) external;
@@ -53,10 +53,7 @@ interface Escrow is ILeaseEscrow, Pausable {
     function tokenAllowed(address token) external view returns (bool);
 }
 
-interface Fraud is IFraudProofs {
-    function committedAt(bytes32 commitHash) external view returns (uint256);
-    function commitLifetime() external view returns (uint32);
-}
+interface Fraud is IFraudProofs { }
 
 interface Rewards is IRewardsDistributor {
     function totalClaimed() external view returns (uint256);

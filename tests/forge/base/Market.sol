@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
-import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
 
 import {Epochs} from "./Epochs.sol";
 import {Token} from "./Extras.sol";
@@ -56,14 +56,14 @@ abstract contract Market is Epochs {
     function offerOf(bytes32 deviceId, address payIn, uint128 rate)
         internal
         view
-        returns (ILeaseEscrow.Offer memory)
+        returns (IFormerEscrow.Offer memory)
     {
-        return ILeaseEscrow.Offer(
+        return IFormerEscrow.Offer(
             provider, deviceId, payIn, rate, 600, 100_000, uint40(block.timestamp) + 50_000, 1, address(0)
         );
     }
 
-    function signOffer(ILeaseEscrow.Offer memory offer) internal view returns (bytes memory) {
+    function signOffer(IFormerEscrow.Offer memory offer) internal view returns (bytes memory) {
         return signed(PROVIDER_KEY, digestIn(address(escrow), abi.encode(OFFER_TYPE, offer)));
     }
 
@@ -76,7 +76,7 @@ abstract contract Market is Epochs {
     }
 
     /// @dev Opens on the report of `epoch`, in which the device stands alone.
-    function openLease(ILeaseEscrow.Offer memory offer, uint64 epoch, uint128 deposit) internal returns (uint256 id) {
+    function openLease(IFormerEscrow.Offer memory offer, uint64 epoch, uint128 deposit) internal returns (uint256 id) {
         bytes memory signature = signOffer(offer);
         vm.prank(renter);
         return escrow.open(offer, signature, deposit, passedLeaf(epoch, offer.deviceId), new bytes32[](0), 0);

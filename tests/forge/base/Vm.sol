@@ -28,6 +28,8 @@ interface Vm {
     function expectRevert(bytes calldata data) external;
     function expectRevert() external;
     function expectEmit() external;
+    function expectCall(address target, bytes calldata data) external;
+    function fee(uint256 baseFee) external;
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
     function expectPartialRevert(bytes4 selector) external;
@@ -42,6 +44,7 @@ interface Vm {
     function load(address target, bytes32 slot) external view returns (bytes32);
     function etch(address target, bytes calldata code) external;
     function mockCall(address target, bytes calldata data, bytes calldata result) external;
+    function mockCallRevert(address target, bytes calldata data, bytes calldata result) external;
     function clearMockedCalls() external;
     function lastCallGas() external view returns (Gas memory);
     function readFile(string calldata path) external view returns (string memory);

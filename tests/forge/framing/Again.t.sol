@@ -6,9 +6,8 @@ import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 
 import {Accused} from "../base/Accused.sol";
 import {Prover} from "../base/Prover.sol";
-import {Trees} from "../base/Trees.sol";
 
-/// @title One fault counts once; a new profile is no new fault; rows of any width can be shown
+/// @title One fault counts once; a new profile is no new fault
 contract FaultsCountOnce is Accused {
     Prover.Work internal work;
     IFraudProofs.Commitment[] internal commitments;
@@ -27,7 +26,7 @@ contract FaultsCountOnce is Accused {
         for (uint256 j = 0; j < 4; ++j) Prover.spoil(w, 0, 0, j, 1);
         IFraudProofs.Commitment memory c = commitmentOf(deviceIds[0], w.resultRoot);
         for (uint256 j = 0; j < 4; ++j) {
-            Accusation memory a = wrongElement(c, Prover.round(w, 0), Prover.element(w, 0, 0, j), bytes32(j));
+            bytes memory a = wrongElement(c, Prover.round(w, 0), Prover.element(w, 0, 0, j), bytes32(j));
             (bool ok, bytes4 why) = accuse(a);
             isTrue(ok == (j == 0), "the first only");
             if (j != 0) eq(bytes32(why), bytes32(IFraudProofs.FraudProofs_AlreadyProven.selector), "why");
@@ -72,74 +71,5 @@ contract FaultsCountOnce is Accused {
             falsePass(observedBy(3, commitments, 0, 1), 0, Prover.round(work, 0), Prover.element(work, 0, 0, 0)),
             IFraudProofs.FraudProofs_UnknownDevice.selector
         );
-    }
-
-    /// @dev What a row says is not looked at, only that it stands under the round's root: any bytes will do.
-    function wide(uint32 n) internal {
-        IDeviceRegistry.Profile memory p = registry.profile(1);
-        p.N = n;
-        uint32 id = registry.addProfile(p);
-        bytes32 device = enrol(7, id);
-        bytes[] memory rows = new bytes[](2);
-        bytes32[] memory rowRoots = new bytes32[](2);
-        for (uint256 i = 0; i < 2; ++i) {
-            bytes32[] memory chunks = new bytes32[](n / 32);
-            for (uint256 c = 0; c < chunks.length; ++c) {
-                bytes memory chunk = filled(128, i * 100 + c);
-                chunks[c] = keccak256(chunk);
-                rows[i] = bytes.concat(rows[i], chunk);
-            }
-            rowRoots[i] = Trees.root(chunks);
-        }
-        bytes32[] memory roundLeaves = new bytes32[](3);
-        bytes32 roundRoot = Trees.root(rowRoots);
-        for (uint256 t = 0; t < 3; ++t) {
-            roundLeaves[t] = keccak256(abi.encodePacked(t, bytes32(t), roundRoot));
-        }
-        deviceIds[0] = device;
-        IFraudProofs.Commitment memory c_ = commitmentOf(device, Trees.root(roundLeaves));
-        c_.jobHash = registry.jobHash(id, oracle.epochSeed(0));
-        (c_.r, c_.vs) = vm.signCompact(
-            DEVICE_KEY + 7,
-            digestIn(
-                address(oracle),
-                abi.encode(COMMITMENT_TYPE, c_.epoch, c_.jobHash, c_.deviceId, c_.nonceRoot, c_.resultRoot)
-            )
-        );
-        commitments.push(c_);
-        sealEpoch(0, Trees.root(sealLeaves(commitments)), 1);
-        rho = drawEpoch(0);
-        token.transfer(ACCUSER, DEMAND_BOND);
-        IFraudProofs.Sealed memory s = sealedAt(commitments, 0);
-        vm.startPrank(ACCUSER);
-        token.approve(address(fraud), DEMAND_BOND);
-        uint256 demand = fraud.demand(0, s, true, 3);
-        vm.stopPrank();
-        (uint256 t_, uint256 i_) = sampleOf(device, 3);
-        IFraudProofs.Round memory r =
-            IFraudProofs.Round(uint32(t_), bytes32(t_), roundRoot, Trees.path(roundLeaves, t_));
-        bytes memory wrong = bytes.concat(rows[i_]);
-        wrong[wrong.length - 1] ^= 0x01;
-        vm.expectPartialRevert(IFraudProofs.FraudProofs_BadPath.selector);
-        fraud.answerRow(demand, r, wrong, Trees.path(rowRoots, i_));
-        fraud.answerRow(demand, r, rows[i_], Trees.path(rowRoots, i_));
-        eq(fraud.bondOf(address(this)), DEMAND_BOND, "answered");
-    }
-
-    function filled(uint256 length, uint256 with_) internal pure returns (bytes memory chunk) {
-        chunk = new bytes(length);
-        for (uint256 i = 0; i < length; ++i) chunk[i] = bytes1(uint8(with_ + i));
-    }
-
-    function test_a_row_of_one_chunk__is_answered() public {
-        wide(32);
-    }
-
-    function test_a_row_of_four_chunks__is_answered() public {
-        wide(128);
-    }
-
-    function test_a_row_of_eight_chunks__is_answered() public {
-        wide(256);
     }
 }

@@ -28,10 +28,10 @@ contract GuiltyAreConvicted is Accused {
         eq(uint256(registry.device(deviceIds[0]).status), uint256(IDeviceRegistry.Status.Slashed), "off the market");
         eq(stake.account(provider).active, DEVICE_STAKE, "one device's stake");
         eq(stake.account(provider).reserved, DEVICE_STAKE, "the other's is still reserved");
-        eq(stake.bountyOf(ACCUSER), DEVICE_STAKE / 10, "bounty");
+        held(provider, DEVICE_STAKE, ACCUSER);
     }
 
-    function again(Accusation memory a) internal {
+    function again(bytes memory a) internal {
         (bool ok, bytes4 why) = accuse(a);
         isTrue(!ok, "one fault, one slash");
         eq(bytes32(why), bytes32(IFraudProofs.FraudProofs_AlreadyProven.selector), "why");
@@ -41,7 +41,7 @@ contract GuiltyAreConvicted is Accused {
         (t, i, j) = (t % 3, i % 2, j % 64);
         Prover.Work memory w = work;
         Prover.spoil(w, t, i, j, up ? int256(1) : int256(-1));
-        Accusation memory a =
+        bytes memory a =
             wrongElement(commitmentOf(deviceIds[0], w.resultRoot), Prover.round(w, t), Prover.element(w, t, i, j), 0);
         convicted(a);
         deviceConvicted(IFraudProofs.Kind.WrongElement);
@@ -65,7 +65,7 @@ contract GuiltyAreConvicted is Accused {
         Prover.Work memory w = Prover.prove(oracle.epochSeed(0), keccak256("my own seed"));
         IFraudProofs.Round[] memory rounds = new IFraudProofs.Round[](1);
         rounds[0] = Prover.round(w, 0);
-        Accusation memory a = brokenChain(commitmentOf(deviceIds[0], w.resultRoot), rounds, 0);
+        bytes memory a = brokenChain(commitmentOf(deviceIds[0], w.resultRoot), rounds, 0);
         convicted(a);
         deviceConvicted(IFraudProofs.Kind.BrokenChain);
         again(a);
@@ -83,7 +83,7 @@ contract GuiltyAreConvicted is Accused {
     }
 
     function test_two_commitments__are_convicted() public {
-        Accusation memory a = twoCommitments(
+        bytes memory a = twoCommitments(
             commitmentOf(deviceIds[0], work.resultRoot), commitmentOf(deviceIds[0], keccak256("second")), 0
         );
         convicted(a);
@@ -95,6 +95,7 @@ contract GuiltyAreConvicted is Accused {
         isTrue(fraud.proven(kind, bytes32(uint256(uint160(seatAccount(i)))), 0), "nullifier");
         eq(stake.account(seatAccount(i)).active, 0, "all of the seat's stake");
         eq(stake.account(seatAccount(i)).reserved, 0, "nothing reserved");
+        held(seatAccount(i), SEAT_STAKE, ACCUSER);
         address[] memory planned = seats.plannedSeats();
         for (uint256 k = 0; k < planned.length; ++k) isTrue(planned[k] != seatAccount(i), "out of the sets to come");
     }
@@ -118,7 +119,7 @@ contract GuiltyAreConvicted is Accused {
         (a.r, a.vs) = vm.signCompact(SEAT_KEY + 2, digestIn(address(oracle), bytes.concat(head, first)));
         b.content = second;
         (b.r, b.vs) = vm.signCompact(SEAT_KEY + 2, digestIn(address(oracle), bytes.concat(head, second)));
-        Accusation memory proof = twoStatements(IFraudProofs.Statement(what), 0, 0, 2, a, b);
+        bytes memory proof = twoStatements(IFraudProofs.Statement(what), 0, 0, 2, a, b);
         convicted(proof);
         seatConvicted(2, IFraudProofs.Kind.TwoStatements);
         again(proof);
@@ -132,7 +133,7 @@ contract GuiltyAreConvicted is Accused {
         commitments.push(commitmentOf(deviceIds[0], w.resultRoot));
         settle(commitments);
         (uint256 at, uint256 row) = sampleOf(deviceIds[0], 1);
-        Accusation memory a =
+        bytes memory a =
             falsePass(observedBy(3, commitments, 0, 1), 1, Prover.round(w, at), Prover.element(w, at, row, 3));
         convicted(a);
         seatConvicted(3, IFraudProofs.Kind.FalsePass);
@@ -158,8 +159,8 @@ contract GuiltyAreConvicted is Accused {
         for (uint32 i = 0; i < 3; ++i) {
             fraud.slashSigner(kind, e, i);
             eq(stake.account(seatAccount(i)).active, 0, "a signer");
+            held(seatAccount(i), SEAT_STAKE, ACCUSER);
         }
-        eq(stake.bountyOf(ACCUSER), 3 * SEAT_STAKE / 10, "the reporter's, whoever calls");
         vm.expectPartialRevert(IFraudProofs.FraudProofs_NotSigner.selector);
         fraud.slashSigner(kind, e, 3);
         vm.expectPartialRevert(IFraudProofs.FraudProofs_NotSigner.selector);
@@ -174,7 +175,7 @@ contract GuiltyAreConvicted is Accused {
         commitments.push(commitmentOf(deviceIds[1], keccak256("x")));
         (commitments[1].r, commitments[1].vs) = (keccak256("r"), keccak256("vs") >> 1);
         settle(commitments);
-        Accusation memory a = badSeal(0, sealedAt(commitments, 1));
+        bytes memory a = badSeal(0, sealedAt(commitments, 1));
         convicted(a);
         quorumConvicted(IFraudProofs.Kind.BadSeal);
         again(a);
@@ -189,7 +190,7 @@ contract GuiltyAreConvicted is Accused {
         quorumConvicted(IFraudProofs.Kind.BadSeal);
     }
 
-    function unsealed(uint32 sealIndex, bytes32 resultRoot) internal returns (Accusation memory) {
+    function unsealed(uint32 sealIndex, bytes32 resultRoot) internal returns (bytes memory) {
         commitments.push(commitmentOf(deviceIds[0], work.resultRoot));
         commitments.push(commitmentOf(deviceIds[1], keccak256("second")));
         sealEpoch(0, Trees.root(sealLeaves(commitments)), 2);
@@ -218,7 +219,7 @@ contract GuiltyAreConvicted is Accused {
     }
 
     /// @dev The renter's line falls by one unit from epoch 0 to epoch 1.
-    function fallen() internal returns (Accusation memory) {
+    function fallen() internal returns (bytes memory) {
         commitments.push(commitmentOf(deviceIds[0], work.resultRoot));
         sealEpoch(0, Trees.root(sealLeaves(commitments)), 1);
         drawEpoch(0);
@@ -240,7 +241,7 @@ contract GuiltyAreConvicted is Accused {
 
     /// @dev A guardian who vetoes what they signed saves nobody.
     function test_a_veto_of_the_later_report__clears_none_of_its_signers() public {
-        Accusation memory a = fallen();
+        bytes memory a = fallen();
         vm.prank(GUARDIAN);
         rewards.veto(1);
         convicted(a);
@@ -248,7 +249,7 @@ contract GuiltyAreConvicted is Accused {
     }
 
     function test_rewards_moved_from_one_account_to_another__convict_the_later_signers() public {
-        Accusation memory a = fallen();
+        bytes memory a = fallen();
         convicted(a);
         fraud.slashSigner(IFraudProofs.Kind.ShrunkReward, 1, 0);
         eq(stake.account(seatAccount(0)).active, 0, "a signer");

@@ -211,39 +211,10 @@ contract HonestAreNotFramed is Accused {
     }
 
     function test_a_pruned_beacon_or_a_closed_window__proves_nothing() public {
-        Accusation memory call = twoCommitments(commitments[0], commitmentOf(deviceIds[0], keccak256("second")), 0);
+        bytes memory call = twoCommitments(commitments[0], commitmentOf(deviceIds[0], keccak256("second")), 0);
         vm.warp(startOf(1) + PROOF_WINDOW + 1);
         refused(call, IFraudProofs.FraudProofs_NotProvable.selector);
         openEpoch(oracle.ringSize());
         refused(call, IFraudProofs.FraudProofs_NotProvable.selector);
-    }
-
-    function test_a_proof_front_run_or_not_committed__reverts() public {
-        Accusation memory call = twoCommitments(commitments[0], commitmentOf(deviceIds[0], keccak256("second")), 0);
-        bytes32 commitment = commitHash(ACCUSER, call);
-        revertsWith(ACCUSER, call, IFraudProofs.FraudProofs_NotCommitted.selector);
-        vm.prank(ACCUSER);
-        fraud.commit(commitment);
-        vm.expectPartialRevert(IFraudProofs.FraudProofs_AlreadyCommitted.selector);
-        fraud.commit(commitment);
-        revertsWith(ACCUSER, call, IFraudProofs.FraudProofs_RevealTooEarly.selector);
-        vm.roll(block.number + 1);
-        revertsWith(address(this), call, IFraudProofs.FraudProofs_NotCommitted.selector);
-        uint256 state = vm.snapshotState();
-        vm.roll(block.number + 200);
-        revertsWith(ACCUSER, call, IFraudProofs.FraudProofs_CommitExpired.selector);
-        vm.revertToState(state);
-        vm.prank(ACCUSER);
-        (bool ok,) = address(fraud).call(call.call);
-        isTrue(ok, "the reporter's own");
-        eq(stake.bountyOf(ACCUSER), DEVICE_STAKE / 10, "bounty");
-        revertsWith(ACCUSER, call, IFraudProofs.FraudProofs_NotCommitted.selector);
-    }
-
-    function revertsWith(address who, Accusation memory a, bytes4 expected) internal {
-        vm.prank(who);
-        (bool ok, bytes memory result) = address(fraud).call(a.call);
-        isTrue(!ok, "must revert");
-        eq(bytes32(bytes4(result)), bytes32(expected), "why");
     }
 }

@@ -80,7 +80,7 @@ contract EpochHandler is Epochs {
         r.rewardsTotal += within(more, 0, 200e18);
         IEpochOracle.Quorum memory q = quorumBySet(reportDigest(r), mask, s.setId);
         (uint128 before,,) = oracle.lastReport();
-        uint256 limit = s.seats < 4 ? before : rewards.scheduleLimit(highest);
+        uint256 limit = s.seats < 4 ? before : before + rewards.emissionOf(highest);
         bool expected = s.phase == IEpochOracle.Phase.Drawn && block.timestamp <= startOf(highest) + REPORT_BY
             && bits(mask) >= quorumOf(s.seats) && r.rewardsTotal <= limit;
         (bool ok,) = address(oracle).call(abi.encodeCall(IEpochOracle.report, (r, q)));

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
-import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
 
 import {Token} from "../base/Extras.sol";
 import {Market} from "../base/Market.sol";
@@ -49,7 +49,7 @@ contract LeaseHandler is Market {
         report(10_000, 700);
     }
 
-    function escrowAddress() external view returns (Token, Token, ILeaseEscrow) {
+    function escrowAddress() external view returns (Token, Token, IFormerEscrow) {
         return (usd, token, escrow);
     }
 
@@ -86,7 +86,7 @@ contract LeaseHandler is Market {
     {
         if (leases >= MAX_LEASES || lastEpoch + MAX_AGE < oracle.currentEpoch()) return;
         bytes32 id = devices[device % DEVICES];
-        ILeaseEscrow.Offer memory offer = offerOf(id, inUsd ? address(usd) : address(token), uint128(within(rate, 1, 1e24)));
+        IFormerEscrow.Offer memory offer = offerOf(id, inUsd ? address(usd) : address(token), uint128(within(rate, 1, 1e24)));
         offer.maxDuration = uint40(within(max, 60, 30_000));
         offer.minDuration = uint40(within(min, 0, offer.maxDuration));
         uint256 least = costOf(offer.rate, offer.minDuration > 60 ? offer.minDuration : 60);
@@ -101,22 +101,22 @@ contract LeaseHandler is Market {
     }
 
     function cancel(uint256 pick) external counted("cancel") {
-        (uint256 id, ILeaseEscrow.Lease memory l) = any(pick);
-        if (l.status != ILeaseEscrow.Status.Pending) return;
+        (uint256 id, IFormerEscrow.Lease memory l) = any(pick);
+        if (l.status != IFormerEscrow.Status.Pending) return;
         vm.prank(renter);
         escrow.cancel(id);
     }
 
     function start(uint256 pick) external counted("start") {
-        (uint256 id, ILeaseEscrow.Lease memory l) = any(pick);
-        if (l.status != ILeaseEscrow.Status.Pending || escrow.activeLease(l.deviceId) != 0) return;
+        (uint256 id, IFormerEscrow.Lease memory l) = any(pick);
+        if (l.status != IFormerEscrow.Status.Pending || escrow.activeLease(l.deviceId) != 0) return;
         startLease(id);
         paidIn[id] += escrow.lease(id).bond;
     }
 
     function topUp(uint256 pick, uint256 amount) external counted("topUp") {
-        (uint256 id, ILeaseEscrow.Lease memory l) = any(pick);
-        if (l.status != ILeaseEscrow.Status.Active || block.timestamp >= l.stop) return;
+        (uint256 id, IFormerEscrow.Lease memory l) = any(pick);
+        if (l.status != IFormerEscrow.Status.Active || block.timestamp >= l.stop) return;
         uint256 most = costOf(l.rate, l.maxDuration);
         if (most <= l.deposit) return;
         amount = within(amount, 1, most - l.deposit);
@@ -126,14 +126,14 @@ contract LeaseHandler is Market {
     }
 
     function end(uint256 pick, bool byRenter) external counted("end") {
-        (uint256 id, ILeaseEscrow.Lease memory l) = any(pick);
-        if (l.status != ILeaseEscrow.Status.Active || block.timestamp >= l.stop) return;
+        (uint256 id, IFormerEscrow.Lease memory l) = any(pick);
+        if (l.status != IFormerEscrow.Status.Active || block.timestamp >= l.stop) return;
         vm.prank(byRenter ? renter : provider);
         escrow.end(id);
     }
 
     function claim(uint256 pick) external counted("claim") {
-        (uint256 id, ILeaseEscrow.Lease memory l) = any(pick);
+        (uint256 id, IFormerEscrow.Lease memory l) = any(pick);
         uint256 due = escrow.claimable(id);
         if (due == 0) return;
         Token paid = Token(l.token);
@@ -147,7 +147,7 @@ contract LeaseHandler is Market {
     }
 
     function refund(uint256 pick) external counted("refund") {
-        (uint256 id, ILeaseEscrow.Lease memory l) = any(pick);
+        (uint256 id, IFormerEscrow.Lease memory l) = any(pick);
         uint256 due = escrow.refundable(id);
         if (due == 0) return;
         uint256 before = Token(l.token).balanceOf(SINK);
@@ -169,8 +169,8 @@ contract LeaseHandler is Market {
     }
 
     function refundDowntime(uint256 pick) external counted("refundDowntime") {
-        (uint256 id, ILeaseEscrow.Lease memory l) = any(pick);
-        if (l.status != ILeaseEscrow.Status.Active && l.status != ILeaseEscrow.Status.Ended) return;
+        (uint256 id, IFormerEscrow.Lease memory l) = any(pick);
+        if (l.status != IFormerEscrow.Status.Active && l.status != IFormerEscrow.Status.Ended) return;
         uint256 last = l.endedAt != 0 && l.endedAt < l.stop ? l.endedAt : l.stop;
         if (lastUptime == 10_000 || lastEpoch < l.nextEpoch || startOf(lastEpoch) < l.start) return;
         if (startOf(lastEpoch + 1) > last || startOf(lastEpoch + 1) > block.timestamp) return;
@@ -198,11 +198,11 @@ contract LeaseHandler is Market {
     /// @dev Everybody leaves: what can be ended is ended, time passes, all that is due is paid.
     function everyoneLeaves() external {
         for (uint256 id = 1; id <= leases; ++id) {
-            ILeaseEscrow.Lease memory l = escrow.lease(id);
-            if (l.status == ILeaseEscrow.Status.Pending) {
+            IFormerEscrow.Lease memory l = escrow.lease(id);
+            if (l.status == IFormerEscrow.Status.Pending) {
                 vm.prank(renter);
                 escrow.cancel(id);
-            } else if (l.status == ILeaseEscrow.Status.Active && block.timestamp < l.stop) {
+            } else if (l.status == IFormerEscrow.Status.Active && block.timestamp < l.stop) {
                 vm.prank(id % 2 == 0 ? renter : provider);
                 escrow.end(id);
             }
@@ -237,10 +237,10 @@ contract LeaseHandler is Market {
     /// @dev Streams never fall, never pass the deposit, and stand still once stopped.
     function observe() internal {
         for (uint256 id = 1; id <= leases; ++id) {
-            ILeaseEscrow.Lease memory l = escrow.lease(id);
+            IFormerEscrow.Lease memory l = escrow.lease(id);
             uint256 now_ = escrow.streamed(id);
             atMost(now_, l.deposit, "stream within the deposit");
-            if (l.status == ILeaseEscrow.Status.Active || block.timestamp >= l.stop) {
+            if (l.status == IFormerEscrow.Status.Active || block.timestamp >= l.stop) {
                 atMost(lastStreamed[id], now_, "streams never fall");
             }
             if (l.stop != 0 && block.timestamp >= l.stop) {
@@ -251,7 +251,7 @@ contract LeaseHandler is Market {
         }
     }
 
-    function any(uint256 pick) internal view returns (uint256 id, ILeaseEscrow.Lease memory l) {
+    function any(uint256 pick) internal view returns (uint256 id, IFormerEscrow.Lease memory l) {
         id = leases == 0 ? 0 : 1 + pick % leases;
         l = escrow.lease(id);
     }

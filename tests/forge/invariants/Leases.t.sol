@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
 
 import {Checks} from "../base/Checks.sol";
 import {Escrow, Token} from "../base/Extras.sol";
@@ -33,7 +33,7 @@ contract LeaseInvariants is Checks {
 
     function setUp() public {
         handler = new LeaseHandler();
-        ILeaseEscrow at;
+        IFormerEscrow at;
         (usd, token, at) = handler.escrowAddress();
         escrow = Escrow(address(at));
     }
@@ -71,7 +71,7 @@ contract LeaseInvariants is Checks {
 
     function invariant_conservation() public view {
         for (uint256 id = 1; id <= handler.leases(); ++id) {
-            ILeaseEscrow.Lease memory l = escrow.lease(id);
+            IFormerEscrow.Lease memory l = escrow.lease(id);
             eq(uint256(l.deposit) + l.bond, handler.paidIn(id), "a lease holds what was paid in");
             uint256 out = uint256(l.claimed) + l.refunded + l.bondReturned;
             eq(out, handler.paidOut(id), "a lease knows what was paid out");
@@ -93,7 +93,7 @@ contract LeaseInvariants is Checks {
 
     function out(address payIn) internal view returns (uint256 sum) {
         for (uint256 id = 1; id <= handler.leases(); ++id) {
-            ILeaseEscrow.Lease memory l = escrow.lease(id);
+            IFormerEscrow.Lease memory l = escrow.lease(id);
             if (l.token == payIn) sum += uint256(l.claimed) + l.refunded + l.bondReturned;
         }
     }
@@ -107,7 +107,7 @@ contract LeaseInvariants is Checks {
 
     function parts(address payIn) internal view returns (uint256 sum) {
         for (uint256 id = 1; id <= handler.leases(); ++id) {
-            ILeaseEscrow.Lease memory l = escrow.lease(id);
+            IFormerEscrow.Lease memory l = escrow.lease(id);
             if (l.token == payIn) sum += uint256(l.deposit) + l.bond - l.claimed - l.refunded - l.bondReturned;
         }
         sum += escrow.fees(payIn);

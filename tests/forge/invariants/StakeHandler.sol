@@ -1,25 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
 import {IStakeManager} from "contracts/interfaces/IStakeManager.sol";
 
 import {Stake, Token} from "../base/Extras.sol";
-import {Market} from "../base/Market.sol";
+import {Network} from "../base/Network.sol";
 
-/// @title Accounts that deposit, reserve, unbond and are slashed, in any order
-/// @dev Slashes come from where FraudProofs stands, reservations from where DeviceRegistry stands.
-contract StakeHandler is Market {
-    uint256 internal constant ACCOUNTS = 4;
+/// @title Accounts that deposit, enrol and retire devices, take seats, unbond and are slashed, in any order
+/// @dev Devices are enrolled and retired as their providers do it, and convicted from where FraudProofs stands; seats are
+/// reservations from where ValidatorSet stands.
+contract StakeHandler is Network {
+    uint256 internal constant ACCOUNTS = 3;
+    uint256 internal constant KEY = 0xde410000;
     address internal constant REPORTER = address(0x4e90);
     address internal constant SINK = address(0x51e4);
 
+    struct Device {
+        bytes32 id;
+        address owner;
+        uint256 taken; // from the owner on account of this device
+    }
+
+    Device[] internal devices;
     uint256 public deposited;
     uint256 public withdrawn;
+    uint256 public slashed;
     uint256 public burned;
     uint256 public bounties;
+    uint256 public restored;
     uint256 public collected;
-    mapping(address who => uint256) public reservedFor;
+    mapping(address who => uint256) public seatOf; // reserved for a seat
     mapping(address who => uint256) public askedAt;
+    mapping(uint256 heldId => uint256) public ends; // how often a slash was settled or restored
 
     constructor() {
         deployNetwork();
@@ -29,8 +42,16 @@ contract StakeHandler is Market {
         return UNBONDING;
     }
 
-    function parts() external view returns (Stake, Token) {
-        return (stake, token);
+    function deviceStake() external pure returns (uint256) {
+        return DEVICE_STAKE;
+    }
+
+    function parts() external view returns (Stake, Token, IDeviceRegistry) {
+        return (stake, token, registry);
+    }
+
+    function deviceList() external view returns (Device[] memory) {
+        return devices;
     }
 
     function who(uint256 pick) public pure returns (address) {
@@ -38,26 +59,127 @@ contract StakeHandler is Market {
     }
 
     function deposit(uint256 pick, uint256 amount) external {
-        amount = within(amount, 1, 1e22);
-        stakeFor(who(pick), uint128(amount));
+        amount = within(amount, 1, 5 * uint256(DEVICE_STAKE));
+        token.approve(address(stake), amount);
+        stake.deposit(who(pick), uint128(amount));
         deposited += amount;
     }
 
-    function reserve(uint256 pick, uint256 amount) external {
+    function enrol(uint256 pick) external {
         address account = who(pick);
-        uint256 free = stake.freeStake(account);
-        amount = within(amount, 0, free);
-        vm.prank(address(registry));
-        stake.reserve(account, uint128(amount));
-        reservedFor[account] += amount;
+        if (stake.freeStake(account) < DEVICE_STAKE) return;
+        uint256 key = KEY + devices.length;
+        bytes32 structHash = keccak256(
+            abi.encode(
+                keccak256("Enrol(address provider,uint32 profile,bytes32 specHash,uint64 nonce)"),
+                account,
+                uint32(1),
+                bytes32(0),
+                uint64(0)
+            )
+        );
+        bytes32 digest = keccak256(abi.encodePacked(hex"1901", domainOf(address(registry)), structHash));
+        vm.prank(account);
+        bytes32 id = registry.enrol(vm.addr(key), 1, 0, "", 0, signed(key, digest));
+        devices.push(Device(id, account, 0));
     }
 
-    function release(uint256 pick, uint256 amount) external {
+    function retire(uint256 pick) external {
+        if (devices.length == 0) return;
+        Device storage d = devices[pick % devices.length];
+        if (registry.device(d.id).status != IDeviceRegistry.Status.Active) return;
+        vm.prank(d.owner);
+        registry.retire(d.id);
+    }
+
+    function releaseStake(uint256 pick) external {
+        if (devices.length == 0) return;
+        bytes32 id = devices[pick % devices.length].id;
+        IDeviceRegistry.Device memory d = registry.device(id);
+        bool may = d.status == IDeviceRegistry.Status.Retired && !d.stakeReleased
+            && block.timestamp >= registry.releasableFrom(id);
+        if (!may) vm.expectRevert();
+        registry.releaseStake(id);
+    }
+
+    /// @dev A fault of any device in any epoch, again and again: it convicts where the device answers for the epoch and has
+    /// not been slashed or released.
+    function convict(uint256 pick, uint64 epoch) external {
+        if (devices.length == 0) return;
+        Device storage d = devices[pick % devices.length];
+        (uint64 first, uint64 last, IDeviceRegistry.Status status) = registry.liability(d.id);
+        epoch = epoch % 300;
+        bool may = status != IDeviceRegistry.Status.Slashed && !registry.device(d.id).stakeReleased && epoch >= first
+            && epoch <= last;
+        vm.startPrank(address(fraud));
+        if (!may) vm.expectRevert();
+        (address owner, uint128 amount) = registry.markSlashed(d.id, epoch);
+        if (may) {
+            eq(owner, d.owner, "who pays");
+            stake.slash(owner, amount, REPORTER);
+            d.taken += amount;
+            slashed += amount;
+        }
+        vm.stopPrank();
+    }
+
+    function reserveSeat(uint256 pick, uint256 amount) external {
         address account = who(pick);
-        amount = within(amount, 0, reservedFor[account]);
+        amount = within(amount, 0, stake.freeStake(account));
+        vm.prank(address(seats));
+        stake.reserve(account, uint128(amount));
+        seatOf[account] += amount;
+    }
+
+    function releaseSeat(uint256 pick, uint256 amount) external {
+        address account = who(pick);
+        amount = within(amount, 0, seatOf[account]);
         vm.prank(address(seats));
         stake.release(account, uint128(amount));
-        reservedFor[account] -= amount;
+        seatOf[account] -= amount;
+    }
+
+    /// @dev Of a seat: what it has reserved is released and slashed.
+    function slashSeat(uint256 pick) external {
+        address account = who(pick);
+        uint256 amount = seatOf[account];
+        if (amount == 0) return;
+        vm.prank(address(seats));
+        stake.release(account, uint128(amount));
+        seatOf[account] = 0;
+        vm.prank(address(fraud));
+        stake.slash(account, uint128(amount), REPORTER);
+        slashed += amount;
+    }
+
+    function settle(uint256 pick) external {
+        uint256 count = stake.heldSlashCount();
+        if (count == 0) return;
+        uint256 id = 1 + pick % count;
+        IStakeManager.HeldSlash memory h = stake.heldSlash(id);
+        bool may = h.status == IStakeManager.HeldStatus.Held && block.timestamp >= h.heldUntil;
+        if (!may) vm.expectRevert();
+        stake.settleSlash(id);
+        if (!may) return;
+        atMost(uint256(h.bounty) * 10, h.amount, "a bounty of a tenth");
+        ++ends[id];
+        bounties += h.bounty;
+        burned += h.amount - h.bounty;
+    }
+
+    function restore(uint256 pick) external {
+        uint256 count = stake.heldSlashCount();
+        if (count == 0) return;
+        uint256 id = 1 + pick % count;
+        IStakeManager.HeldSlash memory h = stake.heldSlash(id);
+        bool may = h.status == IStakeManager.HeldStatus.Held;
+        uint256 before = stake.account(h.owner).active;
+        if (!may) vm.expectRevert();
+        stake.restoreSlash(id);
+        if (!may) return;
+        eq(stake.account(h.owner).active, before + h.amount, "back to its owner");
+        ++ends[id];
+        restored += h.amount;
     }
 
     function request(uint256 pick, uint256 amount) external {
@@ -81,38 +203,13 @@ contract StakeHandler is Market {
         address account = who(pick);
         IStakeManager.Account memory a = stake.account(account);
         if (a.pending == 0) return;
-        if (block.timestamp < a.unlockAt || a.openDemands != 0) {
-            vm.prank(account);
-            vm.expectRevert();
-            stake.withdraw(SINK);
-            return;
-        }
+        bool may = block.timestamp >= a.unlockAt;
         vm.prank(account);
+        if (!may) vm.expectRevert();
         uint256 amount = stake.withdraw(SINK);
-        eq(amount, a.pending, "what was asked back and not slashed");
+        if (!may) return;
+        eq(amount, a.pending, "what was asked back");
         withdrawn += amount;
-    }
-
-    function slash(uint256 pick, uint256 amount) external {
-        address account = who(pick);
-        IStakeManager.Account memory a = stake.account(account);
-        uint256 has = uint256(a.active) + a.pending;
-        amount = within(amount, 0, has + 1e18);
-        vm.prank(address(fraud));
-        (uint256 taken, uint256 bounty) = stake.slash(account, uint128(amount), REPORTER);
-        eq(taken, amount < has ? amount : has, "what was asked, or all there is");
-        atMost(bounty * 10, taken, "a bounty of a tenth");
-        burned += taken - bounty;
-        bounties += bounty;
-    }
-
-    function demand(uint256 pick, bool opens) external {
-        address account = who(pick);
-        uint32 open = stake.account(account).openDemands;
-        if (!opens && open == 0) return;
-        vm.prank(address(fraud));
-        if (opens) stake.openDemand(account);
-        else stake.closeDemand(account);
     }
 
     function collect() external {
@@ -126,30 +223,36 @@ contract StakeHandler is Market {
     }
 
     function everyoneLeaves() external {
-        for (uint256 i = 0; i < ACCOUNTS; ++i) {
-            address account = who(i);
-            while (stake.account(account).openDemands != 0) {
-                vm.prank(address(fraud));
-                stake.closeDemand(account);
-            }
-            uint256 reserved = reservedFor[account];
-            vm.prank(address(registry));
-            stake.release(account, uint128(reserved));
-            if (stake.account(account).pending != 0) {
-                vm.prank(account);
-                stake.cancelWithdrawal();
-            }
-            uint256 free = stake.freeStake(account);
-            if (free == 0) continue;
-            vm.prank(account);
-            stake.requestWithdrawal(uint128(free));
-            vm.warp(block.timestamp + UNBONDING);
-            vm.prank(account);
-            stake.withdraw(SINK);
+        for (uint256 i = 0; i < devices.length; ++i) {
+            if (registry.device(devices[i].id).status != IDeviceRegistry.Status.Active) continue;
+            vm.prank(devices[i].owner);
+            registry.retire(devices[i].id);
         }
+        vm.warp(block.timestamp + UNBONDING);
+        for (uint256 i = 0; i < devices.length; ++i) {
+            if (!registry.device(devices[i].id).stakeReleased) registry.releaseStake(devices[i].id);
+        }
+        for (uint256 id = 1; id <= stake.heldSlashCount(); ++id) {
+            if (stake.heldSlash(id).status == IStakeManager.HeldStatus.Held) stake.settleSlash(id);
+        }
+        for (uint256 i = 0; i < ACCOUNTS; ++i) leave(who(i));
         if (stake.bountyOf(REPORTER) != 0) {
             vm.prank(REPORTER);
             stake.collectBounty(SINK);
         }
+    }
+
+    function leave(address account) private {
+        vm.prank(address(seats));
+        stake.release(account, uint128(seatOf[account]));
+        vm.startPrank(account);
+        if (stake.account(account).pending != 0) stake.cancelWithdrawal();
+        uint256 free = stake.freeStake(account);
+        if (free != 0) {
+            stake.requestWithdrawal(uint128(free));
+            vm.warp(block.timestamp + UNBONDING);
+            stake.withdraw(SINK);
+        }
+        vm.stopPrank();
     }
 }

@@ -2,9 +2,8 @@
 pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
-import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
 import {IRewardsDistributor} from "contracts/interfaces/IRewardsDistributor.sol";
-import {IStakeManager} from "contracts/interfaces/IStakeManager.sol";
 import {IValidatorSet} from "contracts/interfaces/IValidatorSet.sol";
 
 import {Market} from "../base/Market.sol";
@@ -26,7 +25,7 @@ contract Boundaries is Market {
     }
 
     function live(uint40 minDuration, uint40 seconds_) internal returns (uint256 id) {
-        ILeaseEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
+        IFormerEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
         offer.minDuration = minDuration;
         id = openLease(offer, 0, costOf(RATE, seconds_));
         startLease(id);
@@ -46,7 +45,7 @@ contract Boundaries is Market {
         postReport(r);
         vm.warp(startOf(2));
         bytes32[] memory proof = Trees.sortedProof(leaves, 1);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DeviceNotInReport.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_DeviceNotInReport.selector);
         escrow.refundDowntime(id, leasedLeaf(1, other, 0), proof);
         escrow.refundDowntime(id, leasedLeaf(1, device, 9_000), Trees.sortedProof(leaves, 0));
         eq(escrow.lease(id).downtimeRefund, streamOf(RATE, 100), "its own");
@@ -78,23 +77,6 @@ contract Boundaries is Market {
         bytes memory fits =
             abi.encode(authority, token, oracle, uint128(2e23), uint32(1_000), uint16(8_000), uint128(5e18), CLAIM_DELAY);
         vm.deployCode("RewardsDistributor.sol:RewardsDistributor", fits);
-    }
-
-    function test_leaving_in_front_of_a_slash__waits_to_the_last_second() public {
-        stakeFor(address(this), 5e18);
-        stake.requestWithdrawal(5e18);
-        uint256 unlock = block.timestamp + UNBONDING;
-        vm.warp(unlock - 1);
-        vm.expectPartialRevert(IStakeManager.StakeManager_StillLocked.selector);
-        stake.withdraw(address(this));
-        uint256 state = vm.snapshotState();
-        vm.prank(address(fraud));
-        stake.slash(address(this), 2e18, address(0x4e90));
-        vm.warp(unlock);
-        eq(stake.withdraw(address(0x51e4)), 3e18, "what the slash left");
-        vm.revertToState(state);
-        vm.warp(unlock);
-        eq(stake.withdraw(address(0x51e4)), 5e18, "all of it");
     }
 
     /// @dev A signature whose s is above half the order, of a signer that was made to fit it.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
 
 import {Market} from "../base/Market.sol";
@@ -10,118 +9,6 @@ import {Market} from "../base/Market.sol";
 contract Bounds is Market {
     function setUp() public {
         deployNetwork();
-    }
-
-    function good() internal pure returns (IDeviceRegistry.Profile memory) {
-        return IDeviceRegistry.Profile(2, 64, 64, 3, 32, 4, 3, 1, 0, 0, 1);
-    }
-
-    function refusedProfile(IDeviceRegistry.Profile memory p) internal {
-        vm.expectPartialRevert(IDeviceRegistry.DeviceRegistry_BadProfile.selector);
-        registry.addProfile(p);
-    }
-
-    function test_profiles_out_of_shape__are_refused() public {
-        eq(registry.addProfile(good()), 4, "the next id");
-        IDeviceRegistry.Profile memory p = good();
-        (p.M, p.N, p.K, p.chunk) = (1 << 20, 1 << 20, 65_536, 1 << 20);
-        eq(registry.addProfile(p), 5, "the largest");
-        uint32[4] memory sides = [uint32(0), 3, 96, 1 << 21];
-        for (uint256 i = 0; i < 4; ++i) {
-            p = good();
-            p.M = sides[i];
-            refusedProfile(p);
-            p = good();
-            p.N = sides[i];
-            refusedProfile(p);
-        }
-        uint32[4] memory lengths = [uint32(0), 63, 65, 65_600];
-        for (uint256 i = 0; i < 4; ++i) {
-            p = good();
-            p.K = lengths[i];
-            refusedProfile(p);
-        }
-        uint32[4] memory chunks = [uint32(0), 16, 48, 128];
-        for (uint256 i = 0; i < 4; ++i) {
-            p = good();
-            p.chunk = chunks[i];
-            refusedProfile(p);
-        }
-        p = good();
-        p.T = 0;
-        refusedProfile(p);
-        p = good();
-        p.k = 0;
-        refusedProfile(p);
-        p = good();
-        p.W = 4;
-        refusedProfile(p);
-        p = good();
-        p.deadlineMs = 0;
-        refusedProfile(p);
-        p = good();
-        p.stake = 0;
-        refusedProfile(p);
-        vm.prank(provider);
-        vm.expectRevert();
-        registry.addProfile(good());
-    }
-
-    function enrolWith(address key, uint32 profile, uint256 signer, uint64 nonce, bytes4 why) internal {
-        bytes memory encoded = abi.encode(
-            keccak256("Enrol(address provider,uint32 profile,bytes32 specHash,uint64 nonce)"),
-            provider,
-            profile,
-            bytes32(0),
-            nonce
-        );
-        bytes memory signature = signed(signer, digestIn(address(registry), encoded));
-        vm.prank(provider);
-        if (why != 0) vm.expectPartialRevert(why);
-        registry.enrol(key, profile, bytes32(0), "https://device", 0, signature);
-    }
-
-    function test_enrolments_without_key_profile_signature_or_stake__revert() public {
-        address key = vm.addr(DEVICE_KEY);
-        enrolWith(address(0), 1, DEVICE_KEY, 0, IDeviceRegistry.DeviceRegistry_ZeroKey.selector);
-        enrolWith(key, 0, DEVICE_KEY, 0, IDeviceRegistry.DeviceRegistry_UnknownProfile.selector);
-        enrolWith(key, 4, DEVICE_KEY, 0, IDeviceRegistry.DeviceRegistry_UnknownProfile.selector);
-        enrolWith(key, 1, DEVICE_KEY + 1, 0, IDeviceRegistry.DeviceRegistry_BadSignature.selector);
-        enrolWith(key, 1, DEVICE_KEY, 1, IDeviceRegistry.DeviceRegistry_BadSignature.selector);
-        enrolWith(key, 1, DEVICE_KEY, 0, bytes4(keccak256("StakeManager_InsufficientStake(address,uint256,uint256)")));
-        stakeFor(provider, 3 * DEVICE_STAKE);
-        enrolWith(key, 3, DEVICE_KEY, 0, 0);
-        eq(registry.enrolNonce(key), 1, "the key's nonce is spent");
-        enrolWith(key, 1, DEVICE_KEY, 1, IDeviceRegistry.DeviceRegistry_AlreadyEnrolled.selector);
-        eq(stake.freeStake(provider), 2 * DEVICE_STAKE, "reserved");
-        bytes32 id = registry.deviceIdOf(provider, key);
-        eq(id, keccak256(abi.encodePacked(provider, key)), "id");
-        IDeviceRegistry.Device memory d = registry.device(id);
-        isTrue(d.provider == provider && d.deviceKey == key && d.profile == 3 && !d.stakeReleased, "stored");
-        eq(d.enrolledAt, block.timestamp, "time");
-    }
-
-    function test_a_strangers_hand_on_a_device__reverts() public {
-        bytes32 id = enrol(0, 1);
-        vm.expectPartialRevert(IDeviceRegistry.DeviceRegistry_NotProvider.selector);
-        registry.retire(id);
-        vm.expectPartialRevert(IDeviceRegistry.DeviceRegistry_NotProvider.selector);
-        registry.setEndpoint(id, "https://elsewhere", 0);
-        vm.expectPartialRevert(IDeviceRegistry.DeviceRegistry_UnknownDevice.selector);
-        registry.retire(keccak256("none"));
-        vm.expectPartialRevert(IDeviceRegistry.DeviceRegistry_UnknownDevice.selector);
-        registry.releaseStake(keccak256("none"));
-        vm.expectPartialRevert(IDeviceRegistry.DeviceRegistry_NotActive.selector);
-        registry.releaseStake(id);
-        vm.startPrank(provider);
-        registry.setEndpoint(id, string(new bytes(256)), 0);
-        vm.expectPartialRevert(IDeviceRegistry.DeviceRegistry_EndpointTooLong.selector);
-        registry.setEndpoint(id, string(new bytes(257)), 0);
-        vm.stopPrank();
-        vm.prank(GUARDIAN);
-        (bool ok,) = address(registry).call(abi.encodeWithSignature("pauseEntry(uint40)", 1 days));
-        isTrue(ok, "paused");
-        enrolWith(vm.addr(DEVICE_KEY + 5), 1, DEVICE_KEY + 5, 0, bytes4(keccak256("EntryPausedUntil(uint40)")));
     }
 
     function deployable(string memory name, bytes memory arguments) internal returns (bool) {
@@ -165,11 +52,6 @@ contract Bounds is Market {
         uint32 ring = uint32(oracle.ringSize());
         isTrue(!deployable("ValidatorSet", abi.encode(authority, oracle, stake, fraud, 1, ring - 2)), "beyond the ring");
         isTrue(deployable("ValidatorSet", abi.encode(authority, oracle, stake, fraud, 1, ring - 3)), "within it");
-        bytes memory wiring = abi.encode(oracle, registry, stake, seats, token);
-        isTrue(deployable("FraudProofs", bytes.concat(wiring, abi.encode(2, 1 days, 1))), "least");
-        isTrue(!deployable("FraudProofs", bytes.concat(wiring, abi.encode(1, 1 days, 1))), "no time to reveal");
-        isTrue(!deployable("FraudProofs", bytes.concat(wiring, abi.encode(2, 1 days - 1, 1))), "no time to answer");
-        isTrue(!deployable("FraudProofs", bytes.concat(wiring, abi.encode(2, 1 days, 0))), "no bond");
     }
 
     function escrowWith(uint256 holdback, uint256 maxDowntime, uint256 maxAge, uint256 feeBps) internal returns (bool) {

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
-import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
 
 import {Market} from "../base/Market.sol";
 
@@ -20,7 +20,7 @@ contract DowntimeThreats is Market {
     }
 
     function live(uint40 minDuration, uint40 seconds_) internal returns (uint256 id) {
-        ILeaseEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
+        IFormerEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
         offer.minDuration = minDuration;
         id = openLease(offer, 0, costOf(RATE, seconds_));
         startLease(id);
@@ -61,9 +61,9 @@ contract DowntimeThreats is Market {
         runEpoch(2, noLeaves(), one(leasedLeaf(2, device, 9_000)), 1_000);
         downtime(id, leasedLeaf(2, device, 9_000));
         eq(escrow.refundable(id), streamOf(RATE, 100), "a tenth of an epoch");
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_EpochOutOfOrder.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_EpochOutOfOrder.selector);
         downtime(id, leasedLeaf(2, device, 9_000));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_EpochOutOfOrder.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_EpochOutOfOrder.selector);
         downtime(id, leasedLeaf(1, device, 9_000));
     }
 
@@ -71,17 +71,17 @@ contract DowntimeThreats is Market {
         vm.warp(startOf(1) + 1);
         uint256 id = live(0, 10_000);
         runEpoch(2, noLeaves(), one(leasedLeaf(2, device, 9_000)), 1_000);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_EpochOutsideLease.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_EpochOutsideLease.selector);
         downtime(id, leasedLeaf(1, device, 9_000));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DeviceNotInReport.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_DeviceNotInReport.selector);
         downtime(id, leasedLeaf(2, keccak256("other"), 9_000));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DeviceNotInReport.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_DeviceNotInReport.selector);
         downtime(id, leasedLeaf(2, device, 8_000));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NotLeasedInReport.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NotLeasedInReport.selector);
         downtime(id, passedLeaf(2, device));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NoDowntime.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NoDowntime.selector);
         downtime(id, leasedLeaf(2, device, 10_000));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_WrongStatus.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_WrongStatus.selector);
         downtime(99, leasedLeaf(2, device, 9_000));
     }
 
@@ -90,7 +90,7 @@ contract DowntimeThreats is Market {
         uint256 id = live(0, 10_000);
         runEpoch(1, noLeaves(), one(leasedLeaf(1, device, 0)), 1_000);
         vm.warp(startOf(1) + HOLDBACK + 1);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DowntimeTooOld.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_DowntimeTooOld.selector);
         downtime(id, leasedLeaf(1, device, 0));
         vm.warp(startOf(1) + HOLDBACK);
         eq(due(id), 0, "no claim has reached the epoch");
@@ -107,7 +107,7 @@ contract DowntimeThreats is Market {
         openEpoch(1);
         vm.warp(startOf(1) + SEAL_BY + 1);
         oracle.voidEpoch(1);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DeviceNotInReport.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_DeviceNotInReport.selector);
         vm.warp(startOf(2));
         downtime(id, leasedLeaf(1, device, 0));
         runEpoch(2, noLeaves(), one(leasedLeaf(2, device, 0)), REPORT_BY);
@@ -119,7 +119,7 @@ contract DowntimeThreats is Market {
         vm.warp(startOf(1));
         uint256 id = live(0, 10_000);
         runEpoch(1, noLeaves(), one(leasedLeaf(1, device, 0)), 700);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_EpochOutsideLease.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_EpochOutsideLease.selector);
         downtime(id, leasedLeaf(1, device, 0));
         vm.warp(startOf(2));
         downtime(id, leasedLeaf(1, device, 0));
@@ -135,7 +135,7 @@ contract DowntimeThreats is Market {
         eq(escrow.lease(id).endedAt, startOf(2), "left before");
         runEpoch(2, noLeaves(), one(leasedLeaf(2, device, 0)), 990);
         vm.warp(startOf(3));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_EpochOutsideLease.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_EpochOutsideLease.selector);
         downtime(id, leasedLeaf(2, device, 0));
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
-import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
 
 import {Market} from "../base/Market.sol";
 
@@ -20,7 +20,7 @@ contract EscrowThreats is Market {
     }
 
     function live(uint40 minDuration, uint40 seconds_) internal returns (uint256 id) {
-        ILeaseEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
+        IFormerEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
         offer.minDuration = minDuration;
         id = openLease(offer, 0, costOf(RATE, seconds_));
         startLease(id);
@@ -30,7 +30,7 @@ contract EscrowThreats is Market {
         return escrow.claimable(id);
     }
 
-    function refusedOpen(ILeaseEscrow.Offer memory offer, uint128 deposit, bytes4 selector) internal {
+    function refusedOpen(IFormerEscrow.Offer memory offer, uint128 deposit, bytes4 selector) internal {
         bytes memory signature = signOffer(offer);
         vm.prank(renter);
         vm.expectPartialRevert(selector);
@@ -38,25 +38,25 @@ contract EscrowThreats is Market {
     }
 
     function test_an_offer_expired_cancelled_or_changed__reverts() public {
-        ILeaseEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
+        IFormerEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
         offer.validUntil = uint40(block.timestamp) - 1;
-        refusedOpen(offer, 1e9, ILeaseEscrow.LeaseEscrow_OfferExpired.selector);
+        refusedOpen(offer, 1e9, IFormerEscrow.LeaseEscrow_OfferExpired.selector);
         offer.validUntil = uint40(block.timestamp);
         openLease(offer, 0, 1e7);
         offer = offerOf(device, address(usd), RATE);
         bytes memory signature = signOffer(offer);
         offer.rate -= 1;
         vm.prank(renter);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_BadSignature.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_BadSignature.selector);
         escrow.open(offer, signature, 1e7, passedLeaf(0, device), new bytes32[](0), 0);
         vm.prank(renter);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NotProvider.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NotProvider.selector);
         escrow.cancelOffers(device, 2);
         vm.prank(provider);
         escrow.cancelOffers(device, 2);
-        refusedOpen(offerOf(device, address(usd), RATE), 1e7, ILeaseEscrow.LeaseEscrow_OfferCancelled.selector);
+        refusedOpen(offerOf(device, address(usd), RATE), 1e7, IFormerEscrow.LeaseEscrow_OfferCancelled.selector);
         vm.prank(provider);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_FloorNotRaised.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_FloorNotRaised.selector);
         escrow.cancelOffers(device, 2);
         offer = offerOf(device, address(usd), RATE);
         offer.nonce = 2;
@@ -64,70 +64,70 @@ contract EscrowThreats is Market {
     }
 
     function test_an_offer_for_another_renter__reverts() public {
-        ILeaseEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
+        IFormerEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
         offer.renter = address(0xabc);
-        refusedOpen(offer, 1e7, ILeaseEscrow.LeaseEscrow_NotForRenter.selector);
+        refusedOpen(offer, 1e7, IFormerEscrow.LeaseEscrow_NotForRenter.selector);
         offer.renter = renter;
         openLease(offer, 0, 1e7);
     }
 
     function test_an_offer_for_another_device__reverts() public {
-        ILeaseEscrow.Offer memory offer = offerOf(enrol(1, 1), address(usd), RATE);
+        IFormerEscrow.Offer memory offer = offerOf(enrol(1, 1), address(usd), RATE);
         bytes memory signature = signOffer(offer);
         vm.prank(renter);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DeviceNotInReport.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_DeviceNotInReport.selector);
         escrow.open(offer, signature, 1e7, passedLeaf(0, device), new bytes32[](0), 0);
         vm.prank(renter);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DeviceNotInReport.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_DeviceNotInReport.selector);
         escrow.open(offer, signature, 1e7, passedLeaf(0, offer.deviceId), new bytes32[](0), 0);
         offer.provider = renter;
-        refusedOpen(offer, 1e7, ILeaseEscrow.LeaseEscrow_NotProvider.selector);
+        refusedOpen(offer, 1e7, IFormerEscrow.LeaseEscrow_NotProvider.selector);
         offer.deviceId = keccak256("none");
-        refusedOpen(offer, 1e7, ILeaseEscrow.LeaseEscrow_DeviceNotActive.selector);
+        refusedOpen(offer, 1e7, IFormerEscrow.LeaseEscrow_DeviceNotActive.selector);
     }
 
     function test_an_offer_replayed_on_another_chain__reverts() public {
-        ILeaseEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
+        IFormerEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
         bytes memory signature = signOffer(offer);
         vm.chainId(block.chainid + 1);
         vm.prank(renter);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_BadSignature.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_BadSignature.selector);
         escrow.open(offer, signature, 1e7, passedLeaf(0, device), new bytes32[](0), 0);
     }
 
     function test_bad_durations_rates_and_deposits__revert() public {
-        ILeaseEscrow.Offer memory offer = offerOf(device, address(usd), 0);
-        refusedOpen(offer, 1e7, ILeaseEscrow.LeaseEscrow_ZeroRate.selector);
+        IFormerEscrow.Offer memory offer = offerOf(device, address(usd), 0);
+        refusedOpen(offer, 1e7, IFormerEscrow.LeaseEscrow_ZeroRate.selector);
         offer = offerOf(device, address(usd), RATE);
         offer.minDuration = offer.maxDuration + 1;
-        refusedOpen(offer, 1e9, ILeaseEscrow.LeaseEscrow_BadDurations.selector);
+        refusedOpen(offer, 1e9, IFormerEscrow.LeaseEscrow_BadDurations.selector);
         (offer.minDuration, offer.maxDuration) = (0, 0);
-        refusedOpen(offer, 1e9, ILeaseEscrow.LeaseEscrow_BadDurations.selector);
+        refusedOpen(offer, 1e9, IFormerEscrow.LeaseEscrow_BadDurations.selector);
         offer.maxDuration = uint40(1) << 32;
-        refusedOpen(offer, 1e9, ILeaseEscrow.LeaseEscrow_BadDurations.selector);
+        refusedOpen(offer, 1e9, IFormerEscrow.LeaseEscrow_BadDurations.selector);
         offer = offerOf(device, address(usd), RATE);
-        refusedOpen(offer, costOf(RATE, 600) - 1, ILeaseEscrow.LeaseEscrow_DepositTooSmall.selector);
-        refusedOpen(offer, costOf(RATE, 100_000) + 1, ILeaseEscrow.LeaseEscrow_DepositTooLarge.selector);
+        refusedOpen(offer, costOf(RATE, 600) - 1, IFormerEscrow.LeaseEscrow_DepositTooSmall.selector);
+        refusedOpen(offer, costOf(RATE, 100_000) + 1, IFormerEscrow.LeaseEscrow_DepositTooLarge.selector);
         offer.minDuration = 1;
-        refusedOpen(offer, costOf(RATE, 60) - 1, ILeaseEscrow.LeaseEscrow_DepositTooSmall.selector);
+        refusedOpen(offer, costOf(RATE, 60) - 1, IFormerEscrow.LeaseEscrow_DepositTooSmall.selector);
         openLease(offer, 0, costOf(RATE, 60));
         offer.token = address(0xdead);
-        refusedOpen(offer, 1e7, ILeaseEscrow.LeaseEscrow_TokenNotAllowed.selector);
+        refusedOpen(offer, 1e7, IFormerEscrow.LeaseEscrow_TokenNotAllowed.selector);
     }
 
     function test_a_device_measured_too_long_ago_or_too_slow_or_failed__cannot_be_leased() public {
-        ILeaseEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
+        IFormerEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
         bytes memory signature = signOffer(offer);
         vm.startPrank(renter);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_ScoreTooLow.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_ScoreTooLow.selector);
         escrow.open(offer, signature, 1e7, passedLeaf(0, device), new bytes32[](0), 501);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DeviceNotPassed.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_DeviceNotPassed.selector);
         escrow.open(offer, signature, 1e7, leasedLeaf(0, device, 1), new bytes32[](0), 0);
         escrow.open(offer, signature, 1e7, passedLeaf(0, device), new bytes32[](0), 500);
         vm.warp(startOf(MAX_AGE + 1) - 1);
         escrow.open(offer, signature, 1e7, passedLeaf(0, device), new bytes32[](0), 500);
         vm.warp(startOf(MAX_AGE + 1));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_ReportTooOld.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_ReportTooOld.selector);
         escrow.open(offer, signature, 1e7, passedLeaf(0, device), new bytes32[](0), 500);
         vm.stopPrank();
     }
@@ -140,7 +140,7 @@ contract EscrowThreats is Market {
         uint40 until = uint40(block.timestamp) + 100;
         bytes memory signature = startSignature(second, until);
         vm.prank(provider);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DeviceLeased.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_DeviceLeased.selector);
         escrow.start(second, keccak256("handover"), until, signature);
         vm.warp(escrow.lease(first).stop);
         eq(escrow.activeLease(device), 0, "over");
@@ -159,16 +159,16 @@ contract EscrowThreats is Market {
         escrow.pauseEntry(14 days);
         escrow.delistToken(address(usd));
         vm.prank(provider);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NotParty.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NotParty.selector);
         escrow.cancel(id);
         uint256 before = usd.balanceOf(renter);
         vm.startPrank(renter);
         escrow.cancel(id);
         escrow.refund(id, renter);
         eq(usd.balanceOf(renter) - before, 1e7, "all of it");
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NothingDue.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NothingDue.selector);
         escrow.refund(id, renter);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_WrongStatus.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_WrongStatus.selector);
         escrow.cancel(id);
         vm.stopPrank();
     }
@@ -178,17 +178,17 @@ contract EscrowThreats is Market {
         uint40 until = uint40(block.timestamp) + 100;
         bytes memory signature = startSignature(id + 1, until);
         vm.startPrank(provider);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_BadSignature.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_BadSignature.selector);
         escrow.start(id, keccak256("handover"), until, signature);
         signature = startSignature(id, until);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_BadSignature.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_BadSignature.selector);
         escrow.start(id, keccak256("another result"), until, signature);
         vm.warp(until + 1);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_StartExpired.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_StartExpired.selector);
         escrow.start(id, keccak256("handover"), until, signature);
         vm.stopPrank();
         vm.prank(renter);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NotParty.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NotParty.selector);
         escrow.start(id, keccak256("handover"), until, signature);
         eq(due(id), 0, "nothing");
     }
@@ -210,9 +210,9 @@ contract EscrowThreats is Market {
         uint40 until = uint40(block.timestamp) + 100;
         bytes memory signature = startSignature(id, until);
         vm.prank(provider);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DeviceNotActive.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_DeviceNotActive.selector);
         escrow.start(id, keccak256("handover"), until, signature);
-        refusedOpen(offerOf(device, address(usd), RATE), 1e7, ILeaseEscrow.LeaseEscrow_DeviceNotActive.selector);
+        refusedOpen(offerOf(device, address(usd), RATE), 1e7, IFormerEscrow.LeaseEscrow_DeviceNotActive.selector);
     }
 
     function test_a_top_up_in_the_last_second__counts_and_a_second_later_reverts() public {
@@ -223,9 +223,9 @@ contract EscrowThreats is Market {
         escrow.topUp(id, costOf(RATE, 10));
         eq(escrow.lease(id).stop, stop + 10, "moved");
         vm.warp(stop + 10);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_Stopped.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_Stopped.selector);
         escrow.topUp(id, 1);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_Stopped.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_Stopped.selector);
         escrow.end(id);
         vm.stopPrank();
     }
@@ -233,15 +233,15 @@ contract EscrowThreats is Market {
     function test_a_top_up__stays_within_max_duration_and_is_not_of_nothing() public {
         uint256 id = live(0, 1_000);
         vm.startPrank(renter);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DepositTooSmall.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_DepositTooSmall.selector);
         escrow.topUp(id, 0);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DepositTooLarge.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_DepositTooLarge.selector);
         escrow.topUp(id, costOf(RATE, 99_000) + 1);
         escrow.topUp(id, costOf(RATE, 99_000));
         vm.stopPrank();
         eq(escrow.lease(id).stop, escrow.lease(id).start + 100_000, "max");
         vm.prank(provider);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NotParty.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NotParty.selector);
         escrow.topUp(id, 1);
     }
 
@@ -251,7 +251,7 @@ contract EscrowThreats is Market {
         vm.prank(renter);
         escrow.end(id);
         vm.prank(provider);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_WrongStatus.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_WrongStatus.selector);
         escrow.end(id);
         eq(escrow.streamed(id), streamOf(RATE, 100), "streamed");
         eq(escrow.refundable(id), costOf(RATE, 900), "the rest");
@@ -260,24 +260,24 @@ contract EscrowThreats is Market {
     function test_a_stranger__ends_claims_and_refunds_nothing() public {
         uint256 id = live(0, 1_000);
         vm.warp(block.timestamp + HOLDBACK + 100);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NotParty.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NotParty.selector);
         escrow.claim(id, address(this));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NotParty.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NotParty.selector);
         escrow.refund(id, address(this));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NotParty.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NotParty.selector);
         escrow.returnBond(id, address(this));
         vm.prank(provider);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_ZeroReceiver.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_ZeroReceiver.selector);
         escrow.claim(id, address(0));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_UnknownLease.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_UnknownLease.selector);
         escrow.end(99);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_UnknownLease.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_UnknownLease.selector);
         escrow.claim(99, provider);
     }
 
     function test_a_stranger__cannot_end_a_live_lease() public {
         uint256 id = live(0, 1_000);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NotParty.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NotParty.selector);
         escrow.end(id);
     }
 
@@ -310,13 +310,13 @@ contract EscrowThreats is Market {
         eq(escrow.refundable(id), costOf(RATE, 1_850) + costOf(RATE, 450), "the renter's");
         vm.warp(block.timestamp + HOLDBACK - 1);
         vm.prank(provider);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_BondHeld.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_BondHeld.selector);
         escrow.returnBond(id, provider);
         vm.warp(block.timestamp + 1);
         vm.prank(provider);
         eq(escrow.returnBond(id, provider), costOf(RATE, 150), "a quarter comes back");
         vm.prank(provider);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NothingDue.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NothingDue.selector);
         escrow.returnBond(id, provider);
     }
 
@@ -325,7 +325,7 @@ contract EscrowThreats is Market {
         uint256 start = block.timestamp;
         vm.warp(start + HOLDBACK);
         vm.prank(provider);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NothingDue.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NothingDue.selector);
         escrow.claim(id, provider);
         vm.warp(start + HOLDBACK + 10);
         eq(due(id), streamOf(RATE, 10), "ten seconds");
@@ -337,12 +337,12 @@ contract EscrowThreats is Market {
     }
 
     function test_a_device_that_leases_itself__is_not_measured_as_passed() public {
-        ILeaseEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
+        IFormerEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
         bytes memory signature = signOffer(offer);
         IEpochOracle.DeviceLeaf memory both = passedLeaf(0, device);
         both.flags = 3;
         vm.prank(renter);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_DeviceNotPassed.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_DeviceNotPassed.selector);
         escrow.open(offer, signature, 1e7, both, new bytes32[](0), 0);
     }
 
@@ -362,7 +362,7 @@ contract EscrowThreats is Market {
         escrow.collectFees(address(usd), provider);
         eq(escrow.collectFees(address(usd), address(0xfee)), 20_000, "collected");
         eq(usd.balanceOf(address(0xfee)), 20_000, "paid");
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_BadBound.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_BadBound.selector);
         escrow.setFee(501);
         escrow.setFee(500);
         eq(escrow.lease(id).feeBps, 200, "a lease keeps its fee");
@@ -370,7 +370,7 @@ contract EscrowThreats is Market {
 
     function test_donations__are_surplus_and_nothing_else_is() public {
         live(0, 1_000);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NoSurplus.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NoSurplus.selector);
         escrow.recoverSurplus(address(usd), address(this));
         usd.mint(address(escrow), 55);
         eq(escrow.recoverSurplus(address(usd), address(0x55)), 55, "surplus");
@@ -421,15 +421,15 @@ contract EscrowThreats is Market {
     function test_delisting__closes_entry_only_and_listing_again_keeps_the_floor() public {
         uint256 id = live(0, 1_000);
         escrow.delistToken(address(usd));
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_TokenNotAllowed.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_TokenNotAllowed.selector);
         escrow.delistToken(address(usd));
-        refusedOpen(offerOf(device, address(usd), RATE), 1e7, ILeaseEscrow.LeaseEscrow_TokenNotAllowed.selector);
+        refusedOpen(offerOf(device, address(usd), RATE), 1e7, IFormerEscrow.LeaseEscrow_TokenNotAllowed.selector);
         vm.prank(renter);
         escrow.topUp(id, 1_000);
         escrow.listToken(address(usd), 0);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_AlreadyListed.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_AlreadyListed.selector);
         escrow.listToken(address(usd), 0);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_TokenNotAllowed.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_TokenNotAllowed.selector);
         escrow.listToken(address(0xdead), 0);
         vm.warp(block.timestamp + 20_000);
         vm.prank(provider);

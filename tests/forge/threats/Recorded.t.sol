@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
-import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
 
 import {Accused} from "../base/Accused.sol";
 import {Prover} from "../base/Prover.sol";
@@ -22,9 +22,6 @@ contract RecordedState is Accused {
         deviceIds.push(enrol(0, 1));
         deviceIds.push(enrol(1, 1));
         approveBoth(usd, 1e30);
-        token.transfer(ACCUSER, 10 * DEMAND_BOND);
-        vm.prank(ACCUSER);
-        token.approve(address(fraud), type(uint256).max);
     }
 
     function test_before_genesis__it_is_epoch_0_and_nothing_is_known() public {
@@ -93,10 +90,10 @@ contract RecordedState is Accused {
 
     function test_a_lease__says_all_of_itself() public {
         runEpoch(0, noLeaves(), one(passedLeaf(0, deviceIds[0])), 700);
-        ILeaseEscrow.Offer memory offer = offerOf(deviceIds[0], address(usd), 3e18);
+        IFormerEscrow.Offer memory offer = offerOf(deviceIds[0], address(usd), 3e18);
         offer.maxDuration = 5_000;
         uint256 id = openLease(offer, 0, 9_000);
-        ILeaseEscrow.Lease memory l = escrow.lease(id);
+        IFormerEscrow.Lease memory l = escrow.lease(id);
         eq(l.renter, renter, "renter");
         eq(l.provider, provider, "provider");
         eq(l.token, address(usd), "token");
@@ -132,9 +129,9 @@ contract RecordedState is Accused {
     /// @dev An offer's digest is taken over calldata as it stands: bits outside of a field's type must be refused.
     function test_an_offer_with_dirty_bits__is_refused() public {
         runEpoch(0, noLeaves(), one(passedLeaf(0, deviceIds[0])), 700);
-        ILeaseEscrow.Offer memory offer = offerOf(deviceIds[0], address(usd), 3e18);
+        IFormerEscrow.Offer memory offer = offerOf(deviceIds[0], address(usd), 3e18);
         bytes memory call = abi.encodeCall(
-            ILeaseEscrow.open,
+            IFormerEscrow.open,
             (offer, signOffer(offer), 9_000, passedLeaf(0, deviceIds[0]), new bytes32[](0), 0)
         );
         uint8[8] memory fields = [0, 2, 3, 4, 5, 6, 7, 8]; // all but deviceId, which fills its word
@@ -163,10 +160,10 @@ contract RecordedState is Accused {
         Vm.Log[] memory logs = vm.getRecordedLogs();
         uint256 announced;
         for (uint256 i = 0; i < logs.length; ++i) {
-            if (logs[i].topics[0] == ILeaseEscrow.BondForfeited.selector) ++announced;
+            if (logs[i].topics[0] == IFormerEscrow.BondForfeited.selector) ++announced;
         }
         eq(announced, 1, "once");
-        ILeaseEscrow.Lease memory l = escrow.lease(id);
+        IFormerEscrow.Lease memory l = escrow.lease(id);
         eq(l.forfeited, l.bond, "all of it");
         eq(l.downtime, 3 * EPOCH, "down");
         eq(l.nextEpoch, 4, "next");
@@ -174,105 +171,14 @@ contract RecordedState is Accused {
     }
 
     function test_collected_fees_and_surplus__go_to_somebody() public {
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_ZeroReceiver.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_ZeroReceiver.selector);
         escrow.collectFees(address(usd), address(0));
         usd.mint(address(escrow), 5);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_ZeroReceiver.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_ZeroReceiver.selector);
         escrow.recoverSurplus(address(usd), address(0));
         eq(escrow.recoverSurplus(address(usd), renter), 5, "surplus");
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NoSurplus.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NoSurplus.selector);
         escrow.recoverSurplus(address(usd), renter);
-    }
-
-    function test_a_demand__says_all_of_itself_and_names_its_epoch() public {
-        openEpoch(0);
-        openEpoch(1);
-        bytes32 seed = oracle.epochSeed(1);
-        Prover.Work memory w = Prover.prove(seed, firstSeed(seed, deviceIds[0]));
-        IFraudProofs.Commitment memory c = commitmentOf(deviceIds[0], w.resultRoot);
-        (c.epoch, c.jobHash) = (1, jobHash(seed));
-        sign(c);
-        commitments.push(c);
-        sealEpoch(1, Trees.root(sealLeaves(commitments)), 1);
-        rho = drawEpoch(1);
-        IFraudProofs.Sealed memory s = sealedAt(commitments, 0);
-        vm.prank(ACCUSER);
-        uint256 id = fraud.demand(1, s, true, 2);
-        IFraudProofs.Demand memory d = fraud.demandOf(id);
-        (uint256 t, uint256 i) = sampleOf(deviceIds[0], 2);
-        eq(d.demander, ACCUSER, "demander");
-        eq(d.provider, provider, "provider");
-        eq(d.epoch, 1, "epoch");
-        eq(d.deviceId, deviceIds[0], "device");
-        eq(d.resultRoot, w.resultRoot, "result");
-        eq(d.t, t, "t");
-        eq(d.i, i, "i");
-        eq(d.bond, DEMAND_BOND, "bond");
-        eq(d.deadline, block.timestamp + ANSWER_WINDOW, "deadline");
-        isTrue(d.isRow && d.open, "open, for a row");
-        eq(fraud.openDemandOf(deviceIds[0]), id, "open");
-        eq(token.balanceOf(address(fraud)), DEMAND_BOND, "bond held");
-        vm.warp(d.deadline + 1);
-        fraud.expireDemand(id);
-        isTrue(fraud.proven(IFraudProofs.Kind.WithheldOpening, deviceIds[0], 1), "of this epoch");
-        isTrue(!fraud.proven(IFraudProofs.Kind.WithheldOpening, deviceIds[0], 0), "of no other");
-        eq(fraud.openDemandOf(deviceIds[0]), 0, "closed");
-        isTrue(!fraud.demandOf(id).open, "closed");
-    }
-
-    function test_an_answer__stands_under_the_demanded_result() public {
-        openEpoch(0);
-        work = workOf(deviceIds[0]);
-        commitments.push(commitmentOf(deviceIds[0], work.resultRoot));
-        settle(commitments);
-        IFraudProofs.Sealed memory s = sealedAt(commitments, 0);
-        vm.prank(ACCUSER);
-        uint256 id = fraud.demand(0, s, false, 1);
-        IFraudProofs.Round memory r = Prover.round(work, 1);
-        r.root = keccak256("made up");
-        vm.expectPartialRevert(IFraudProofs.FraudProofs_BadPath.selector);
-        fraud.answerRound(id, r);
-        r = Prover.round(work, 1);
-        r.seed = keccak256("made up");
-        vm.expectPartialRevert(IFraudProofs.FraudProofs_BadPath.selector);
-        fraud.answerRound(id, r);
-        fraud.answerRound(id, Prover.round(work, 1));
-    }
-
-    function test_stake_of_a_retired_device__comes_free_to_the_second() public {
-        eq(releasableFrom(deviceIds[0]), 0, "not retired");
-        vm.warp(startOf(3) + 77);
-        vm.prank(provider);
-        registry.retire(deviceIds[0]);
-        uint256 at = startOf(5) + PROOF_WINDOW;
-        eq(releasableFrom(deviceIds[0]), at, "two epochs and the proof window");
-        vm.warp(at - 1);
-        vm.expectPartialRevert(IDeviceRegistry.DeviceRegistry_StillProvable.selector);
-        registry.releaseStake(deviceIds[0]);
-        vm.warp(at);
-        registry.releaseStake(deviceIds[0]);
-        eq(stake.freeStake(provider), DEVICE_STAKE, "free");
-        IDeviceRegistry.Device memory d = registry.device(deviceIds[0]);
-        eq(d.retiredAt, startOf(3) + 77, "retired");
-        isTrue(d.stakeReleased, "released");
-        eq(d.specHash, bytes32(uint256(0)), "spec");
-        eq(registry.device(deviceIds[1]).specHash, bytes32(uint256(1)), "spec");
-        eq(registry.device(deviceIds[1]).deviceKey, vm.addr(DEVICE_KEY + 1), "key");
-        eq(registry.keyOf(deviceIds[1]), vm.addr(DEVICE_KEY + 1), "key");
-    }
-
-    function test_a_device_retired_before_genesis__comes_free_after_the_first_epochs() public {
-        vm.warp(genesis - 5);
-        vm.prank(provider);
-        registry.retire(deviceIds[0]);
-        eq(releasableFrom(deviceIds[0]), startOf(2) + PROOF_WINDOW, "as if in epoch 0");
-    }
-
-    function releasableFrom(bytes32 deviceId) internal view returns (uint256 at) {
-        (bool ok, bytes memory result) =
-            address(registry).staticcall(abi.encodeWithSignature("releasableFrom(bytes32)", deviceId));
-        isTrue(ok, "a view");
-        at = abi.decode(result, (uint256));
     }
 
     function test_a_line_that_did_not_pass_or_is_not_in_the_report__convicts_nobody() public {

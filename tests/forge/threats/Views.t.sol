@@ -4,7 +4,8 @@ pragma solidity ^0.8.30;
 import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
-import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
+import {IOpeningDemands} from "contracts/interfaces/IOpeningDemands.sol";
 import {IStakeManager} from "contracts/interfaces/IStakeManager.sol";
 import {IValidatorSet} from "contracts/interfaces/IValidatorSet.sol";
 
@@ -68,21 +69,20 @@ contract UnknownIds is Epochs {
     function test_unknown_devices__are_zero(bytes32 id) public view {
         address at = address(registry);
         zeros(at, abi.encodeCall(IDeviceRegistry.device, (id)), 8);
-        zeros(at, abi.encodeCall(IDeviceRegistry.activeProvider, (id)), 1);
-        zeros(at, abi.encodeCall(IDeviceRegistry.offered, (id)), 2);
+        zeros(at, abi.encodeCall(IDeviceRegistry.liability, (id)), 3);
         zeros(at, abi.encodeCall(IDeviceRegistry.keyOf, (id)), 1);
         zeros(at, abi.encodeCall(IDeviceRegistry.jobOf, (id, id)), 15);
-        zeros(at, abi.encodeCall(IDeviceRegistry.deviceNumbered, (uint256(id))), 2);
         zeros(at, abi.encodeCall(IDeviceRegistry.enrolNonce, (address(uint160(uint256(id))))), 1);
-        zeros(at, abi.encodeWithSignature("releasableFrom(bytes32)", id), 1);
-        zeros(address(escrow), abi.encodeCall(ILeaseEscrow.activeLease, (id)), 1);
-        zeros(address(escrow), abi.encodeCall(ILeaseEscrow.nonceFloor, (id)), 1);
-        zeros(address(fraud), abi.encodeCall(IFraudProofs.openDemandOf, (id)), 1);
+        zeros(at, abi.encodeCall(IDeviceRegistry.releasableFrom, (id)), 1);
+        zeros(address(escrow), abi.encodeCall(IFormerEscrow.activeLease, (id)), 1);
+        zeros(address(escrow), abi.encodeCall(IFormerEscrow.nonceFloor, (id)), 1);
+        zeros(address(demands), abi.encodeCall(IOpeningDemands.openDemandsOf, (id)), 1);
     }
 
     function test_unknown_profiles__are_zero_and_their_jobs_named(uint32 id) public view {
         if (id != 0 && id < 4) id = 4;
         zeros(address(registry), abi.encodeCall(IDeviceRegistry.profile, (id)), 11);
+        zeros(address(registry), abi.encodeCall(IDeviceRegistry.profileClosed, (id)), 1);
         named(
             address(registry),
             abi.encodeCall(IDeviceRegistry.jobHash, (id, bytes32(0))),
@@ -106,27 +106,32 @@ contract UnknownIds is Epochs {
         if (account == address(this)) return;
         zeros(address(seats), abi.encodeCall(IValidatorSet.member, (account)), 6);
         zeros(address(seats), abi.encodeCall(IValidatorSet.seatNonce, (account)), 1);
-        zeros(address(stake), abi.encodeCall(IStakeManager.account, (account)), 5);
+        zeros(address(stake), abi.encodeCall(IStakeManager.account, (account)), 4);
         zeros(address(stake), abi.encodeCall(IStakeManager.freeStake, (account)), 1);
         zeros(address(stake), abi.encodeCall(IStakeManager.bountyOf, (account)), 1);
         zeros(address(rewards), abi.encodeCall(rewards.claimed, (account)), 1);
-        zeros(address(fraud), abi.encodeCall(IFraudProofs.bondOf, (account)), 1);
+        zeros(address(demands), abi.encodeCall(IOpeningDemands.bondOf, (account)), 1);
+        zeros(address(registry), abi.encodeCall(IDeviceRegistry.operatorOf, (account, account)), 2);
+        zeros(address(registry), abi.encodeCall(IDeviceRegistry.mayAct, (account, account, 31)), 1);
+        eq(registry.payoutOf(account), account, "paid to itself");
     }
 
     function test_unknown_leases_tokens_and_demands__are_zero(uint256 id) public view {
         address at = address(escrow);
-        zeros(at, abi.encodeCall(ILeaseEscrow.lease, (id)), 22);
-        zeros(at, abi.encodeCall(ILeaseEscrow.streamed, (id)), 1);
-        zeros(at, abi.encodeCall(ILeaseEscrow.claimable, (id)), 1);
-        zeros(at, abi.encodeCall(ILeaseEscrow.refundable, (id)), 1);
-        zeros(at, abi.encodeCall(ILeaseEscrow.bondFor, (id)), 1);
-        zeros(at, abi.encodeCall(ILeaseEscrow.bondReturnable, (id)), 1);
+        zeros(at, abi.encodeCall(IFormerEscrow.lease, (id)), 22);
+        zeros(at, abi.encodeCall(IFormerEscrow.streamed, (id)), 1);
+        zeros(at, abi.encodeCall(IFormerEscrow.claimable, (id)), 1);
+        zeros(at, abi.encodeCall(IFormerEscrow.refundable, (id)), 1);
+        zeros(at, abi.encodeCall(IFormerEscrow.bondFor, (id)), 1);
+        zeros(at, abi.encodeCall(IFormerEscrow.bondReturnable, (id)), 1);
         address unlisted = address(uint160(within(id, 2 ** 100, type(uint160).max)));
-        zeros(at, abi.encodeCall(ILeaseEscrow.owed, (unlisted)), 1);
+        zeros(at, abi.encodeCall(IFormerEscrow.owed, (unlisted)), 1);
         zeros(at, abi.encodeWithSignature("fees(address)", unlisted), 1);
         zeros(at, abi.encodeWithSignature("tokenAllowed(address)", unlisted), 1);
         zeros(at, abi.encodeWithSignature("feeFloorOf(address)", unlisted), 1);
-        zeros(address(fraud), abi.encodeCall(IFraudProofs.demandOf, (id)), 11);
+        zeros(address(demands), abi.encodeCall(IOpeningDemands.demandOf, (bytes32(id))), 13);
+        zeros(address(demands), abi.encodeCall(IOpeningDemands.bondOfDemand, (bytes32(id))), 3);
+        zeros(address(stake), abi.encodeCall(IStakeManager.heldSlash, (id)), 6);
     }
 
     /// @dev The largest numbers that fit are refused by name too, not by an overflow.
@@ -150,7 +155,7 @@ contract UnknownIds is Epochs {
         seats.raiseStake(type(uint128).max);
         IEpochOracle.DeviceLeaf memory leaf;
         leaf.epoch = last;
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_WrongStatus.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_WrongStatus.selector);
         escrow.refundDowntime(1, leaf, new bytes32[](0));
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
 
 import {Token} from "../base/Extras.sol";
 import {Market} from "../base/Market.sol";
@@ -75,10 +75,10 @@ contract TokenThreats is Market {
 
     function test_a_fee_on_transfer__is_refused() public {
         Token t = listed(address(new FeeToken()));
-        ILeaseEscrow.Offer memory offer = offerOf(device, address(t), 1_000e18);
+        IFormerEscrow.Offer memory offer = offerOf(device, address(t), 1_000e18);
         bytes memory signature = signOffer(offer);
         vm.prank(renter);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_TokenShort.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_TokenShort.selector);
         escrow.open(offer, signature, 1e7, passedLeaf(0, device), new bytes32[](0), 0);
     }
 
@@ -91,7 +91,7 @@ contract TokenThreats is Market {
         Token t = listed(address(odd));
         uint256 id = open(t, 1_000e18, 1e7);
         odd.refuse(true);
-        ILeaseEscrow.Offer memory offer = offerOf(device, address(t), 1_000e18);
+        IFormerEscrow.Offer memory offer = offerOf(device, address(t), 1_000e18);
         bytes memory signature = signOffer(offer);
         vm.prank(renter);
         vm.expectRevert();
@@ -114,7 +114,7 @@ contract TokenThreats is Market {
         eq(escrow.recoverSurplus(address(t), address(0x55)), 1e6, "what the rebase added");
         isTrue(t.balanceOf(address(escrow)) >= escrow.owed(address(t)), "solvent");
         odd.rebase(1_000);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_NoSurplus.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NoSurplus.selector);
         escrow.recoverSurplus(address(t), address(0x55));
         vm.prank(renter);
         escrow.cancel(id);
@@ -162,35 +162,35 @@ contract TokenThreats is Market {
     function test_re_entry_in_every_transfer__is_stopped() public {
         ReenteringToken odd = new ReenteringToken();
         Token t = listed(address(odd));
-        ILeaseEscrow.Offer memory offer = offerOf(device, address(t), 1_000e18);
+        IFormerEscrow.Offer memory offer = offerOf(device, address(t), 1_000e18);
         bytes memory signature = signOffer(offer);
         bytes memory opening = abi.encodeCall(
-            ILeaseEscrow.open, (offer, signature, 1e7, passedLeaf(0, device), new bytes32[](0), 0)
+            IFormerEscrow.open, (offer, signature, 1e7, passedLeaf(0, device), new bytes32[](0), 0)
         );
         reentered(odd, address(escrow), opening);
         uint256 id = open(t, 1_000e18, 1e7);
         notEntered(odd);
         eq(escrow.leaseCount(), 1, "one lease");
-        reentered(odd, address(escrow), abi.encodeCall(ILeaseEscrow.topUp, (id, 1)));
+        reentered(odd, address(escrow), abi.encodeCall(IFormerEscrow.topUp, (id, 1)));
         startLease(id);
         notEntered(odd);
-        reentered(odd, address(escrow), abi.encodeCall(ILeaseEscrow.refund, (id, address(odd))));
+        reentered(odd, address(escrow), abi.encodeCall(IFormerEscrow.refund, (id, address(odd))));
         vm.prank(renter);
         escrow.topUp(id, 1_000);
         notEntered(odd);
         vm.warp(block.timestamp + HOLDBACK + 1_000);
-        reentered(odd, address(escrow), abi.encodeCall(ILeaseEscrow.claim, (id, address(odd))));
+        reentered(odd, address(escrow), abi.encodeCall(IFormerEscrow.claim, (id, address(odd))));
         vm.prank(provider);
         escrow.claim(id, provider);
         notEntered(odd);
         vm.prank(renter);
         escrow.end(id);
-        reentered(odd, address(escrow), abi.encodeCall(ILeaseEscrow.refund, (id, address(odd))));
+        reentered(odd, address(escrow), abi.encodeCall(IFormerEscrow.refund, (id, address(odd))));
         vm.prank(renter);
         escrow.refund(id, renter);
         notEntered(odd);
         vm.warp(block.timestamp + HOLDBACK + 1_000);
-        reentered(odd, address(escrow), abi.encodeCall(ILeaseEscrow.returnBond, (id, address(odd))));
+        reentered(odd, address(escrow), abi.encodeCall(IFormerEscrow.returnBond, (id, address(odd))));
         vm.prank(provider);
         escrow.returnBond(id, provider);
         notEntered(odd);
@@ -204,7 +204,7 @@ contract TokenThreats is Market {
         vm.prank(renter);
         escrow.cancel(id);
         // In the middle of the refund everything that reads the lease sees it as paid.
-        reentered(odd, address(escrow), abi.encodeCall(ILeaseEscrow.refundable, (id)));
+        reentered(odd, address(escrow), abi.encodeCall(IFormerEscrow.refundable, (id)));
         vm.prank(renter);
         escrow.refund(id, renter);
         isTrue(odd.entered(), "a view may be called");
@@ -229,9 +229,9 @@ contract TokenThreats is Market {
         );
         (uint8 v, bytes32 r, bytes32 s) =
             vm.sign(RENTER_KEY, keccak256(abi.encodePacked(hex"1901", usd.DOMAIN_SEPARATOR(), structHash)));
-        ILeaseEscrow.Offer memory offer = offerOf(device, address(usd), 1_000e18);
+        IFormerEscrow.Offer memory offer = offerOf(device, address(usd), 1_000e18);
         bytes memory signature = signOffer(offer);
-        ILeaseEscrow.Permit memory permit = ILeaseEscrow.Permit(deadline, v, r, s);
+        IFormerEscrow.Permit memory permit = IFormerEscrow.Permit(deadline, v, r, s);
         uint256 state = vm.snapshotState();
         vm.prank(renter);
         escrow.openWithPermit(offer, signature, 1e7, passedLeaf(0, device), new bytes32[](0), 0, permit);

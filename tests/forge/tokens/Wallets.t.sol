@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
+import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
 
 import {Token} from "../base/Extras.sol";
 import {Market} from "../base/Market.sol";
@@ -27,25 +27,25 @@ contract WalletThreats is Market {
         vm.store(account, 0, bytes32(uint256(uint160(vm.addr(key)))));
     }
 
-    function offerSignedBy(uint256 key) internal view returns (ILeaseEscrow.Offer memory offer, bytes memory) {
+    function offerSignedBy(uint256 key) internal view returns (IFormerEscrow.Offer memory offer, bytes memory) {
         offer = offerOf(device, address(usd), 1e18);
         return (offer, signed(key, digestIn(address(escrow), abi.encode(OFFER_TYPE, offer))));
     }
 
     function test_a_provider_that_is_a_contract__offers_by_its_own_rules() public {
         becomesWallet(provider, 0x0e4);
-        (ILeaseEscrow.Offer memory offer, bytes memory signature) = offerSignedBy(0x0e4);
+        (IFormerEscrow.Offer memory offer, bytes memory signature) = offerSignedBy(0x0e4);
         vm.prank(renter);
         eq(escrow.open(offer, signature, 1_000, passedLeaf(0, device), new bytes32[](0), 0), 1, "opened");
         (offer, signature) = offerSignedBy(0xbad);
         vm.prank(renter);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_BadSignature.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_BadSignature.selector);
         escrow.open(offer, signature, 1_000, passedLeaf(0, device), new bytes32[](0), 0);
     }
 
     function test_an_account_with_code__still_signs_with_its_own_key() public {
         becomesWallet(provider, 0x0e4);
-        (ILeaseEscrow.Offer memory offer, bytes memory signature) = offerSignedBy(PROVIDER_KEY);
+        (IFormerEscrow.Offer memory offer, bytes memory signature) = offerSignedBy(PROVIDER_KEY);
         vm.prank(renter);
         eq(escrow.open(offer, signature, 1_000, passedLeaf(0, device), new bytes32[](0), 0), 1, "opened");
     }
@@ -60,11 +60,11 @@ contract WalletThreats is Market {
         bytes memory forged = signed(0xbad, digestIn(address(escrow), encoded));
         bytes memory signature = signed(0x0e4, digestIn(address(escrow), encoded));
         vm.startPrank(provider);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_BadSignature.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_BadSignature.selector);
         escrow.start(id, keccak256("r"), until, forged);
         escrow.start(id, keccak256("r"), until, signature);
         vm.stopPrank();
-        eq(uint256(escrow.lease(id).status), uint256(ILeaseEscrow.Status.Active), "started");
+        eq(uint256(escrow.lease(id).status), uint256(IFormerEscrow.Status.Active), "started");
     }
 
     function test_a_contract_that_answers_badly_or_not_at_all__has_signed_nothing() public {
@@ -74,11 +74,11 @@ contract WalletThreats is Market {
             bytes(hex"630badbeef60e01b60005260206000f3"), // another magic value
             bytes(hex"631626ba7e60e01b60005260046000f3") // four bytes of the right one
         ];
-        (ILeaseEscrow.Offer memory offer, bytes memory signature) = offerSignedBy(0xbad);
+        (IFormerEscrow.Offer memory offer, bytes memory signature) = offerSignedBy(0xbad);
         for (uint256 i = 0; i < codes.length; ++i) {
             vm.etch(provider, codes[i]);
             vm.prank(renter);
-            vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_BadSignature.selector);
+            vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_BadSignature.selector);
             escrow.open(offer, signature, 1_000, passedLeaf(0, device), new bytes32[](0), 0);
         }
     }
@@ -86,15 +86,15 @@ contract WalletThreats is Market {
     function test_a_permit_of_another_amount_or_none__opens_nothing() public {
         vm.prank(renter);
         usd.approve(address(escrow), 0);
-        ILeaseEscrow.Offer memory offer = offerOf(device, address(usd), 1e18);
+        IFormerEscrow.Offer memory offer = offerOf(device, address(usd), 1e18);
         bytes memory signature = signOffer(offer);
-        ILeaseEscrow.Permit memory none = ILeaseEscrow.Permit(block.timestamp + 100, 27, bytes32(0), bytes32(0));
+        IFormerEscrow.Permit memory none = IFormerEscrow.Permit(block.timestamp + 100, 27, bytes32(0), bytes32(0));
         vm.prank(renter);
         vm.expectRevert();
         escrow.openWithPermit(offer, signature, 1_000, passedLeaf(0, device), new bytes32[](0), 0, none);
         offer.token = address(0xbad);
         vm.prank(renter);
-        vm.expectPartialRevert(ILeaseEscrow.LeaseEscrow_TokenNotAllowed.selector);
+        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_TokenNotAllowed.selector);
         escrow.openWithPermit(offer, signature, 1_000, passedLeaf(0, device), new bytes32[](0), 0, none);
         eq(Token(usd).balanceOf(address(escrow)), 0, "nothing taken");
     }

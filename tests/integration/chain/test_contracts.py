@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from assay.chain.client import Chain, ContractCall
+from assay.chain.demands import DemandPrice, next_demand_price, read_demand, read_demand_price
 from assay.chain.deployment import Deployment
 from assay.chain.devices import DeviceDirectory, DeviceStatus, enrol_nonce, read_devices
 from assay.chain.epochs import is_provable, read_emission, read_epoch_state, read_timing
@@ -19,7 +20,16 @@ from assay.chain.errors import ChainError, Reverted
 from assay.chain.events import read_events
 from assay.chain.journal import Journal
 from assay.chain.key_files import Key
-from assay.chain.leases import LeaseStatus, active_lease, nonce_floor, read_lease
+from assay.chain.leases import LeaseStatus, active_lease, find_offer, nonce_floor, read_lease
+from assay.chain.operators import (
+    BondCredit,
+    Operator,
+    OperatorScope,
+    may_act,
+    payout_of,
+    read_bond_credit,
+    read_operator,
+)
 from assay.chain.profiles import read_profiles
 from assay.chain.seats import SeatDirectory, seat_nonce
 from assay.chain.sender import Sender
@@ -189,17 +199,62 @@ async def test_domains__of_contracts__separators_are_ours(market):
         assert (fields.chainId, fields.verifyingContract) == (domain.chain_id, domain.verifying_contract)
 
 
-async def test_leases__unknown__all_zero(market):
+async def test_leases__unknown__all_zero(market, participant):
     assert (await read_lease(market, 4_000_000, "latest")).status is LeaseStatus.NONE
+    assert await find_offer(market, 4_000_000, "latest") == (await read_lease(market, 4_000_000, "latest"), None)
     assert await active_lease(market, b"\7" * 32, "latest") == 0
-    assert await nonce_floor(market, b"\7" * 32, "latest") == 0
+    assert await nonce_floor(market, b"\7" * 32, participant.address, "latest") == 0
+
+
+async def test_demands__unknown__none_and_the_price_of_the_first(market):
+    assert await read_demand(market, b"\7" * 32, "latest") is None
+    assert await read_demand_price(market, b"\7" * 32, "latest") == DemandPrice(0, 0, 0)
+    terms = await market.call("OpeningDemands", "terms", at="latest")
+    # The base fee of an idle chain is below the reference: two units, one of them the answerer's, a tenth burned.
+    assert await next_demand_price(market, b"\7" * 32, False) == DemandPrice(
+        2 * terms.unitBond, terms.unitBond, 2 * terms.unitBond // 10
+    )
+
+
+async def test_operators__appointed_limited_revoked__read_back(deployed, market, participant):
+    provider, operator, payout = participant.address, Key.generate().address, Key.generate().address
+    assert await read_operator(market, provider, operator, "latest") == Operator(OperatorScope(0), 0)
+    assert await payout_of(market, provider, "latest") == provider
+    until = (await market.head()).timestamp + 1_000
+    scopes = OperatorScope.OFFER | OperatorScope.START
+    await participant.send(ContractCall("DeviceRegistry", "setOperator", (operator, int(scopes), until)))
+    await participant.send(ContractCall("DeviceRegistry", "setPayout", (payout,)))
+    assert await read_operator(market, provider, operator, "latest") == Operator(scopes, until)
+    assert await payout_of(market, provider, "latest") == payout
+    assert await may_act(market, provider, operator, scopes, "latest")
+    assert not await may_act(market, provider, operator, scopes | OperatorScope.CLAIM, "latest")
+    anvil, _ = deployed
+    await anvil.rpc("evm_setNextBlockTimestamp", hex(until + 1))
+    await anvil.mine()
+    assert not await may_act(market, provider, operator, scopes, "latest")
+    await participant.send(ContractCall("DeviceRegistry", "setOperator", (operator, 0, 0)))
+    assert (await read_operator(market, provider, operator, "latest")).scopes == OperatorScope(0)
+
+
+async def test_bond_credit__filled_and_limited__read_back(market, participant):
+    """In test dollars, which anybody may mint."""
+    token, escrow = (market.deployment.address(name) for name in ("TestToken", "LeaseEscrow"))
+    assert await read_bond_credit(market, participant.address, token, "latest") == BondCredit(0, 0, 0)
+    await participant.send(ContractCall("TestToken", "mint", (participant.address, 500)))
+    await participant.send(ContractCall("TestToken", "approve", (escrow, 500)))
+    await participant.send(ContractCall("LeaseEscrow", "fillBondCredit", (token, 500)))
+    await participant.send(ContractCall("LeaseEscrow", "setBondLimit", (token, 300)))
+    credit = await read_bond_credit(market, participant.address, token, "latest")
+    assert (credit, credit.available) == (BondCredit(500, 300, 300), 300)
+    await participant.send(ContractCall("LeaseEscrow", "drainBondCredit", (token, 400, participant.address)))
+    assert (await read_bond_credit(market, participant.address, token, "latest")).available == 100
+    assert await Erc20(market, token).balance(participant.address) == 400
 
 
 async def test_erc20__approve__raised_once_and_read_back(market, participant):
     token = Erc20(market, market.deployment.address("TestToken"))
     assert (await token.decimals(), await token.symbol()) == (6, "tUSD")
     spender = market.deployment.address("LeaseEscrow")
-    assert await token.balance(participant.address) == 0
     assert await token.approve(participant, spender, 500) > 21_000
     assert await token.allowance(participant.address, spender) == 500
     assert await token.approve(participant, spender, 400) == 0

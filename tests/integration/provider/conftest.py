@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from assay.chain.leases import Lease, LeaseStatus
+from assay.protocol.messages import Offer
 from assay.provider.runtime.supervised import SupervisedRuntime
 from assay.provider.runtime.workload import Limits, Outcome, Workload, output_path
+from tests.unit.provider.conftest import OFFER, lease_on
 
 from .podman import missing, podman_service
 
@@ -31,6 +34,14 @@ def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.02)
 
 
+def running_lease(lease_id: int, offer: Offer = OFFER, renter: str = "0xRenter") -> Lease:
+    """A lease on an offer that has ten minutes left."""
+    now = int(time.time())
+    return lease_on(
+        offer, lease_id, renter=renter, status=LeaseStatus.ACTIVE, rate=offer.rate, start=now - 9, stop=now + 600
+    )
+
+
 class Bench:
     """Runs scripts on a runtime and gives their outcome and output."""
 
@@ -39,7 +50,7 @@ class Bench:
         self.folder = folder
         self.count = 0
 
-    def start(self, *command: str, seconds: float = 60.0, **limits: float) -> Workload:
+    def start(self, *command: str, seconds: float = 60.0, gpus: tuple[str, ...] = (), **limits: float) -> Workload:
         self.count += 1
         workload = Workload(
             job_id=f"j{self.count}",
@@ -49,12 +60,15 @@ class Bench:
             control=self.folder / f"leases/7/jobs/j{self.count}",
             deadline=time.time() + seconds,
             limits=Limits(**limits),  # type: ignore[arg-type]
+            gpus=gpus,
         )
         self.runtime.launch(workload)
         return workload
 
-    def run(self, *command: str, seconds: float = 60.0, **limits: float) -> tuple[Outcome, str]:
-        workload = self.start(*command, seconds=seconds, **limits)
+    def run(
+        self, *command: str, seconds: float = 60.0, gpus: tuple[str, ...] = (), **limits: float
+    ) -> tuple[Outcome, str]:
+        workload = self.start(*command, seconds=seconds, gpus=gpus, **limits)
         until(lambda: self.runtime.inspect(workload.control).final)
         path = output_path(workload.control)
         return self.runtime.inspect(workload.control), path.read_text() if path.exists() else ""

@@ -68,10 +68,10 @@ def make_archive(folder: Path, packages: Sequence[Path] = ()) -> Path:
 
 
 @contextmanager
-def cdi_device(name: str) -> Iterator[str]:
+def cdi_device(name: str, number: int = 0) -> Iterator[str]:
     """The CDI name of a harmless device, /dev/zero by another name, which CDI_SEEN in the environment gives away."""
     kind, folder = f"assay.test/{name}", Path("/run/cdi")
-    node = {"path": "/dev/assay-gpu0", "hostPath": "/dev/zero", "type": "c", "major": 1, "minor": 5}
+    node = {"path": f"/dev/assay-gpu{number}", "hostPath": "/dev/zero", "type": "c", "major": 1, "minor": 5}
     edits = {"env": [f"CDI_SEEN={name}"], "deviceNodes": [node]}
     folder.mkdir(exist_ok=True)
     file = folder / f"assay.test-{name}.json"

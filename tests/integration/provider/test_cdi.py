@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
 
+from assay.provider.database import open_database
+from assay.provider.gpu_names import GpuNames
+from assay.provider.jobs import JobBook, JobRequest, Share
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.container_options import create
-from assay.provider.runtime.workload import Limits, Outcome, Workload
+from assay.provider.runtime.workload import Limits, Outcome, Workload, output_path
+from tests.unit.provider.conftest import DEVICES
 
-from .conftest import Bench
+from .conftest import Bench, until
 from .podman import IMAGE, cdi_device
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: CDI's folder is the engine's")
@@ -31,7 +38,7 @@ def device() -> Iterator[str]:
 
 
 def test_job__on_a_device__has_it_and_nothing_more(engine: str, device: str, tmp_path: Path) -> None:
-    outcome, output = Bench(ContainerRuntime(engine, POLICY, (device,)), tmp_path).run("sh", "-c", LOOK)
+    outcome, output = Bench(ContainerRuntime(engine, POLICY), tmp_path).run("sh", "-c", LOOK, gpus=(device,))
     assert outcome == Outcome("exited", 0, None), output
     assert f"seen {device.partition('/')[2].removesuffix('=0')}" in output
     assert "assay-gpu0" in output.split() and "^@^@^@" in output
@@ -46,8 +53,37 @@ def test_job__without_devices__does_not_see_it(engine: str, device: str, tmp_pat
 
 
 def test_job__on_a_device_that_is_not_there__fails_instead_of_running_without(engine: str, tmp_path: Path) -> None:
-    outcome, _ = Bench(ContainerRuntime(engine, POLICY, ("assay.test/none=0",)), tmp_path).run("true")
+    outcome, _ = Bench(ContainerRuntime(engine, POLICY), tmp_path).run("true", gpus=("assay.test/none=0",))
     assert outcome.status == "failed" and "assay.test/none=0" in str(outcome.reason)
+
+
+def test_jobs__of_two_leases_on_one_machine__see_the_cards_of_their_own_devices_alone(
+    engine: str, tmp_path: Path
+) -> None:
+    """A node of two cards is leased, and beside it a third card by itself."""
+    with ExitStack() as cards:
+        names = [cards.enter_context(cdi_device(f"gpu-{n}-{uuid.uuid4().hex[:8]}", n)) for n in range(3)]
+        entries = [f"{one.name[:20]}:{name}" for one, name in zip(DEVICES, names, strict=True)]
+        gpus = GpuNames.parse(entries, [one.device_id for one in DEVICES])
+        ids = [one.device_id for one in DEVICES]
+        leases = {7: tuple(ids[:2]), 8: tuple(ids[2:])}
+
+        def share(lease_id: int) -> Share:
+            return Share(len(leases[lease_id]), gpus.of(leases[lease_id]))
+
+        limits = Limits(memory_bytes=64 << 20, processors=0.5)
+        jobs = JobBook(open_database(None), ContainerRuntime(engine, POLICY), tmp_path, limits, time.time, share=share)
+        look = JobRequest(("ls", "/dev"), {}, Limits())
+        seen = {}
+        for lease_id in leases:
+            job_id = jobs.create(lease_id, time.time() + 60, look)
+            until(lambda lease_id=lease_id, job_id=job_id: jobs.get(lease_id, job_id).outcome.final)
+            assert jobs.get(lease_id, job_id).outcome == Outcome("exited", 0, None)
+            seen[lease_id] = output_path(jobs.control(lease_id, job_id)).read_text().split()
+        found = {lease_id: sorted(one for one in words if one.startswith("assay-gpu")) for lease_id, words in
+                 seen.items()}  # fmt: skip
+        assert found == {7: ["assay-gpu0", "assay-gpu1"], 8: ["assay-gpu2"]}
+        assert (jobs.most(7).memory_bytes, jobs.most(8).memory_bytes) == (128 << 20, 64 << 20)
 
 
 def test_container__with_and_without_devices__has_the_same_walls(engine: str, device: str, tmp_path: Path) -> None:
@@ -58,7 +94,7 @@ def test_container__with_and_without_devices__has_the_same_walls(engine: str, de
     work.workspace.mkdir()
 
     def walls(gpus: tuple[str, ...], name: str) -> dict[str, Any]:
-        specification = ContainerRuntime(engine, POLICY, gpus).specification(work)
+        specification = ContainerRuntime(engine, POLICY).specification(replace(work, gpus=gpus))
         container = create(client, {**specification, "name": name}, stdin_open=True)
         try:
             made = client.api.inspect_container(container.id)

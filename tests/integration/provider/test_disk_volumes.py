@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +59,19 @@ def test_volume__machine_started_anew__has_its_files_again(folder: Path) -> None
     assert not (lease / "workspace/result").exists()
     volumes.restore(folder / "leases")
     assert (lease / "workspace/result").read_text() == "kept"
+
+
+def test_volume__of_a_lease_of_several_devices__is_as_many_times_as_large(folder: Path) -> None:
+    volumes = LoopVolumes(SIZE)
+    try:
+        for lease_id, devices in ((7, 1), (8, 3)):
+            volumes.prepare(folder / f"leases/{lease_id}", devices)
+        assert [(folder / f"leases/{n}/workspace.img").stat().st_size for n in (7, 8)] == [SIZE, 3 * SIZE]
+        one, three = (os.statvfs(folder / f"leases/{n}/workspace") for n in (7, 8))
+        assert three.f_blocks * three.f_frsize > 2.5 * one.f_blocks * one.f_frsize
+    finally:
+        for lease_id in (7, 8):
+            volumes.remove(folder / f"leases/{lease_id}")
 
 
 def test_volume__no_room_for_it__is_said_and_leaves_nothing_behind(folder: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 from fastapi import FastAPI
 
 from assay.chain.leases import Lease, LeaseStatus
+from assay.protocol.messages import Offer
 from assay.provider.api.notebook_routes import COOKIE, notebook_routes
 from assay.provider.errors import ProviderError
 from assay.provider.http_server import listening_socket, server
@@ -24,6 +25,9 @@ from assay.provider.lease_ports import LeasePorts
 from assay.provider.logins import Logins
 from assay.provider.reverse_proxy import ReverseProxy
 from assay.provider.runtime.workload import Room
+from tests.unit.provider.conftest import DEVICE_ID, OFFER
+
+from .conftest import running_lease
 
 BASE = "/v1/leases/3/notebook"
 INSIDE = """
@@ -84,22 +88,23 @@ class World:
     """A provider's notebook routes on a socket, a client that is logged in, and one that is not."""
 
     def __init__(self, room: Room) -> None:
-        now = int(time.time())
-        self.lease = Lease(
-            3, "0xRenter", "0x", bytes(32), "0x", LeaseStatus.ACTIVE, 1, 0, now - 9, now + 600, 0, 0, 0, 0, 0, 0, 0
-        )
+        self.lease = running_lease(3)
         self.rooms = [room]
 
         async def lease(lease_id: int) -> Lease | None:
             return self.lease if lease_id == 3 else None
+
+        async def offer_of(_: Lease) -> Offer:
+            return OFFER
 
         async def no_contract(*_: Any) -> bool:
             return False
 
         self.ports = LeasePorts(lambda _: self.rooms)
         self.services: Any = SimpleNamespace(
-            devices={bytes(32): None},
+            devices={DEVICE_ID: None},
             leases=SimpleNamespace(lease=lease),
+            lease_offers=SimpleNamespace(of=offer_of),
             logins=Logins(31337, no_contract, time.time),
             notebooks=SimpleNamespace(running=lambda _: "book" if self.rooms else None),
             proxy=ReverseProxy(self.ports),

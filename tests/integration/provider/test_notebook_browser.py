@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.leases import Lease
+from assay.protocol.messages import Offer
 from assay.provider.api.notebook_routes import notebook_routes
 from assay.provider.database import open_database
 from assay.provider.http_server import listening_socket, server
@@ -27,7 +28,9 @@ from assay.provider.notebooks import Notebooks, jupyter
 from assay.provider.reverse_proxy import ReverseProxy
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.workload import Limits, output_path
+from tests.unit.provider.conftest import DEVICE_ID, OFFER
 
+from .conftest import running_lease
 from .podman import IMAGE
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -61,7 +64,7 @@ def packages() -> Path:
 async def opened(engine: str, packages: Path, tmp_path: Path) -> AsyncIterator[str]:
     """The address that opens lease 3's notebook, which is starting."""
     now = int(time.time())
-    lease = Lease(3, "0xR", "0x", bytes(32), "0x", LeaseStatus.ACTIVE, 1, 0, now - 9, now + 600, 0, 0, 0, 0, 0, 0, 0)
+    lease = running_lease(3)
     database = open_database(None)
     limits = Limits(memory_bytes=2 << 30, processors=2.0)
     jobs = JobBook(database, ContainerRuntime(engine, ImagePolicy(default=IMAGE)), tmp_path, limits, time.time)
@@ -78,12 +81,16 @@ async def opened(engine: str, packages: Path, tmp_path: Path) -> AsyncIterator[s
     async def read(lease_id: int) -> Lease | None:
         return lease if lease_id == 3 else None
 
+    async def offer_of(_: Lease) -> Offer:
+        return OFFER
+
     async def no_contract(*_: Any) -> bool:
         return False
 
     ports = LeasePorts(lambda _: jobs._runtime.rooms(jobs.workspace(3), []))
     services: Any = SimpleNamespace(
-        devices={bytes(32): None}, leases=SimpleNamespace(lease=read), clock=time.time, notebooks=notebooks,
+        devices={DEVICE_ID: None}, leases=SimpleNamespace(lease=read),
+        lease_offers=SimpleNamespace(of=offer_of), clock=time.time, notebooks=notebooks,
         logins=Logins(31337, no_contract, time.time), proxy=ReverseProxy(ports),
     )  # fmt: skip
     application = FastAPI()

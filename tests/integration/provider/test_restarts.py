@@ -20,6 +20,8 @@ AGENT = """
 import asyncio, json, sys, time
 from pathlib import Path
 from assay.chain.leases import Lease, LeaseStatus
+from assay.protocol.leases import stored_offer_hash
+from assay.protocol.messages import Offer
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain
 from assay.provider.database import open_database
@@ -27,20 +29,27 @@ from assay.provider.device import Device
 from assay.provider.jobs import JobBook, JobRequest
 from assay.provider.lease_book import LeaseBook
 from assay.provider.lease_keeper import LeaseKeeper
+from assay.provider.lease_offers import LeaseOffers
 from assay.provider.lease_rules import Policy
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.local import LocalRuntime
 from assay.provider.runtime.workload import Limits
+from assay.provider.terms import Terms
 from assay.provider.wipe_records import WipeRecords
 
 folder, engine, image = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-DEVICE = bytes(32)
+DEVICE, NOBODY = bytes(32), "0x" + "00" * 20
+OFFER = Offer(NOBODY, NOBODY, (DEVICE,), NOBODY, 1, 60, 3600, 1 << 39, 0, NOBODY, 0)
 
 class ChainInAFile:
     def read(self):
         told = json.loads((folder / "chain.json").read_text())
-        return Lease(7, "0x", "0x", DEVICE, "0x", LeaseStatus[told["status"]], 1, 0, told["start"], told["stop"],
-                     0, 0, 0, 0, 0, 0, 0)
+        fields = dict.fromkeys(Lease.__dataclass_fields__, 0)
+        return Lease(**{**fields, "lease_id": 7, "provider": OFFER.provider, "opened_block": 1,
+                        "offer_hash": stored_offer_hash(OFFER.struct_hash()), "status": LeaseStatus[told["status"]],
+                        "start": told["start"], "stop": told["stop"]})
+    async def offer(self, lease): return OFFER
+    async def time(self): return int(time.time())
     async def lease(self, lease_id): return self.read() if lease_id == 7 else None
     async def active_lease(self, device): return 7 if self.read().status is LeaseStatus.ACTIVE else 0
     async def claimable(self, lease_id): return 0
@@ -53,7 +62,9 @@ jobs = JobBook(database, runtime, folder, Limits(), time.time)
 wipes = WipeRecords(database, Domain(31337, "0x" + "22" * 20), lambda digest: bytes(64))
 profile = Profile(9, M=8, N=32, K=64, T=2, chunk=32, k=4, W=1, deadline_ms=1000, credit=1, max_gops=10, stake=1)
 device = Device(DEVICE, "0x", "0x", profile, lambda digest: bytes(64))
-keeper = LeaseKeeper({DEVICE: device}, chain, chain, jobs, LeaseBook(database), Policy(grace=600), wipes, time.time)
+book = LeaseBook(database)
+keeper = LeaseKeeper({DEVICE: device}, chain, chain, jobs, book, LeaseOffers(book, chain.offer, NOBODY),
+                     Policy(grace=600), wipes, Terms, time.time)
 
 async def main():
     while True:

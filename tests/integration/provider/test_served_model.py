@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.leases import Lease
 from assay.provider.database import open_database
 from assay.provider.lease_ports import LeasePorts
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
@@ -23,6 +23,7 @@ from assay.provider.ssh.authorised_keys import AuthorisedKeys
 from assay.provider.ssh.server import serve_ssh
 from assay.provider.ssh.shells import Shells
 
+from .conftest import running_lease
 from .podman import IMAGE, PACKAGE_WASTE
 
 EXAMPLE = Path(__file__).parents[3] / "examples/serve_model.py"
@@ -66,7 +67,7 @@ async def test_model__served_by_a_lease__answers_through_ssh_and_its_latency_is_
 ) -> None:
     runtime, work = serving(engine, tmp_path)
     ssh_port, port, now = free_port(), free_port(), int(time.time())
-    lease = Lease(7, "0x", "0x", bytes(32), "0x", LeaseStatus.ACTIVE, 1, 0, now - 9, now + 600, 0, 0, 0, 0, 0, 0, 0)
+    lease = running_lease(7)
     keys = keys_with(tmp_path / "renter")
     ports = LeasePorts(lambda lease_id: runtime.rooms(work.workspace, []) if lease_id == 7 else [])
     shells = Shells(runtime, lambda *_: work, lambda _: now + 600.0, time.time)

@@ -25,7 +25,7 @@ from assay.provider.ssh.authorised_keys import AuthorisedKeys
 from assay.provider.ssh.server import lease_of_user, serve_ssh
 from assay.provider.ssh.shells import Shells
 
-from .conftest import until
+from .conftest import running_lease, until
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh") is None, reason="needs the OpenSSH client")
 
@@ -78,8 +78,7 @@ async def ssh(tmp_path: Path) -> AsyncIterator[Ssh]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     now = int(time.time())
-    lease = Lease(3, "0x", "0x", bytes(32), "0x", LeaseStatus.ACTIVE, 1, 0, now - 10, now + 600, 0, 0, 0, 0, 0, 0, 0)
-    world = Ssh(tmp_path, port, AuthorisedKeys(open_database(None)), {3: lease}, now + 600.0)
+    world = Ssh(tmp_path, port, AuthorisedKeys(open_database(None)), {3: running_lease(3)}, now + 600.0)
 
     def workload(lease_id: int, command: tuple[str, ...]) -> Workload:
         folder = tmp_path / f"leases/{lease_id}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -15,13 +16,17 @@ from typer.testing import CliRunner
 from assay.chain.devices import Device
 from assay.chain.leases import Lease, LeaseStatus
 from assay.cli.app import app
+from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf
 from assay.protocol.messages import Offer
 from assay.protocol.report_lines import Earned, Measured
 from assay.protocol.specification import parse_specification
 from assay.renter import renter as renter_module
 from assay.renter.downtime import Downtime, DowntimeFound
+from assay.renter.keeping import Move
 from assay.renter.lease_start import HandoverResult
+from assay.renter.lease_views import LeaseView
+from assay.renter.leaving import leaving
 from assay.renter.listing import Evidence, Listing, proven_listing
 from assay.renter.offers import ANYONE, SignedOffer
 from assay.renter.planned import Planned
@@ -29,33 +34,45 @@ from assay.renter.provider_session import JobState
 from assay.renter.renter import Rented
 from assay.renter.rewards import Rewards
 from assay.renter.steps import Step, StepName
-from assay.renter.wallet import Done
+from assay.renter.wallet import Done, Minima
 
 WALLET, PROVIDER, TOKEN = "0x" + "22" * 20, "0x" + "33" * 20, "0x" + "44" * 20
 SPEC = parse_specification({"model": "NVIDIA H100 80GB", "memoryMiB": 81_920, "region": "eu-de-fra"})
 
 
-def listing(number: int = 1, rate: int = 10**21) -> Listing:
+def offer_of(*numbers: int, rate: int = 10**21, notice: int = 0) -> Offer:
+    ids = tuple(bytes([number]) * 32 for number in numbers)
+    return Offer(PROVIDER, ZERO_ADDRESS, ids, TOKEN, rate, 60, 86_400, 1 << 39, 1, ANYONE, notice)
+
+
+def listing(*numbers: int, rate: int = 10**21, notice: int = 0) -> Listing:
     """`rate` of 10²¹ is 1,000 base units a second: 3.6 tokens of 6 decimals an hour."""
-    device_id = bytes([number]) * 32
-    offer = Offer(PROVIDER, device_id, TOKEN, rate, 60, 86_400, 1 << 39, 1, ANYONE)
-    leaf = DeviceLeaf(7, device_id, 0, 1, 900 + number, 81_000, 9_990, 1, bytes(32))
-    device = Device(device_id, PROVIDER, "0x" + "55" * 20, 1, SPEC.spec_hash, endpoint="http://10.0.0.1:8700")
-    proven = proven_listing(Evidence(device, Measured(leaf, ()), SignedOffer(offer, bytes(64))), 6, SPEC)
+    lines = tuple(
+        Measured(DeviceLeaf(7, bytes([n]) * 32, 0, 1, 900 + n, 81_000, 9_990, 1, bytes(32)), ()) for n in numbers
+    )
+    devices = tuple(
+        Device(bytes([n]) * 32, PROVIDER, "0x" + "55" * 20, 1, SPEC.spec_hash, endpoint="http://10.0.0.1:8700")
+        for n in numbers
+    )
+    signed = SignedOffer(offer_of(*numbers, rate=rate, notice=notice), bytes(64))
+    proven = proven_listing(Evidence(devices, lines, signed), 6, {SPEC.spec_hash: SPEC})
     return replace(proven, round_trip_ms=12.34)
 
 
 LEASE = Lease(
-    7, WALLET, PROVIDER, bytes([1]) * 32, TOKEN, LeaseStatus.ACTIVE, 10**21, 0, 1000, 1 << 39, 60, 86_400, 3_600_000,
-    60_000, 0, 0, 0,
+    lease_id=7, renter=WALLET, provider=PROVIDER, offer_hash=bytes(27), opened_block=5, token=TOKEN,
+    status=LeaseStatus.ACTIVE, rate=10**21, start=1_000, stop=1 << 39, min_duration=60, max_duration=86_400, notice=0,
+    notice_at=0, devices=1, deposit=3_600_000, bond=60_000, claimed=0, refunded=0, downtime_refund=0, downtime=0,
+    forfeited=0, forfeitable=0, bond_returned=False, fee_bps=0, left_early=False,
 )  # fmt: skip
+NOW, MAX_DOWNTIME = 1 << 38, 7_200
 
 
 def downtime(epoch: int = 4, uptime: int = 7_500) -> Downtime:
     """A quarter of an hour-long epoch at LEASE's rate, by default."""
-    leaf = DeviceLeaf(epoch, LEASE.device_id, 0, 1, 0, 0, uptime, 2, bytes(32))
+    leaf = DeviceLeaf(epoch, bytes([1]) * 32, 0, 1, 0, 0, uptime, 2, bytes(32))
     seconds = 3600 * (10_000 - uptime) // 10_000
-    return Downtime(Measured(leaf, ()), seconds, 1_000 * seconds)
+    return Downtime(Measured(leaf, ()), seconds, 1_000 * seconds, 172_800)
 
 
 def rewards(claimed: int = 1_000_000, claimable: int = 3_500_000, newest: int = 5_000_000) -> Rewards:
@@ -111,9 +128,13 @@ class FakeRenter:
         self.found = [listing(1), listing(2)]
         self.a_session = FakeSession()
         self.a_lease = LEASE
-        self.down, self.free = DowntimeFound(), False
+        self.an_offer = offer_of(1)
+        self.slashed: bytes | None = None
+        self.down = DowntimeFound()
+        self.ends: Move | None = None
         self.earned = rewards()
         self.address = WALLET
+        self.settings: Any = None
         contracts = {"NetworkToken": SimpleNamespace(address=TOKEN)}
         deployment = SimpleNamespace(contracts=contracts, address=lambda name: contracts[name].address)
         self.chain = SimpleNamespace(deployment=deployment)
@@ -121,15 +142,22 @@ class FakeRenter:
             "search": lambda *a, **k: self.found,
             "choose": lambda wanted, order, count=1, apart=False: self.found[:count],
             "device_id": lambda text: bytes([1]) * 32,
-            "listing": lambda device_id: self.found[0],
-            "quote": lambda device_id, seconds: replace(self.found[0], rate=9 * 10**20, renter=WALLET),
+            "listing": lambda device_id, gpus=1, token=None: next(one for one in self.found if one.gpus == gpus),
+            "quote": lambda device_ids, seconds: replace(self.found[0], rate=9 * 10**20, renter=WALLET),
             "lease": lambda lease_id: self.a_lease,
-            "own_leases": lambda: [self.a_lease, replace(LEASE, lease_id=8, status=LeaseStatus.ENDED)],
-            "streamed": lambda lease_id: 1_500_000,
+            "offer": lambda lease_id: self.an_offer,
+            "view": lambda lease_id: self._view(self.a_lease),
+            "own_leases": lambda: [
+                self._view(self.a_lease),
+                self._view(replace(LEASE, lease_id=8, status=LeaseStatus.ENDED)),
+            ],
             "session": lambda lease_id: self.a_session,
             "downtime": lambda lease_id: self.down,
             "refund_downtime": self._refund_downtime,
-            "leaves_free": lambda lease_id: self.free,
+            "settle": lambda *a: None,
+            "refunders": lambda: [PROVIDER],
+            "name_refunder": lambda agent, may: Done("nameRefunder", "0xff", 46_000),
+            "plan_name_refunder": lambda *a: [Planned("LeaseEscrow.nameRefunder", "0xescrow", "0x0badcafe")],
             "plan_downtime": lambda *a: [
                 Planned("LeaseEscrow.refundDowntime", "0xescrow", "0x0badcafe") for _ in self.down.claimable
             ],
@@ -137,7 +165,7 @@ class FakeRenter:
             "refund": lambda lease_id, receiver=None: (5, Done("refund", "0xef", 40_000)),
             "end": lambda lease_id: Done("end", "0xee", 50_000),
             "top_up": lambda lease_id, amount: [Done("topUp", "0xaa", 60_000)],
-            "open": lambda one, deposit, min_score: (
+            "open": lambda one, deposit, minima: (
                 replace(LEASE, status=LeaseStatus.PENDING),
                 [Done("open", "0x0", 1)],
             ),
@@ -167,24 +195,30 @@ class FakeRenter:
     def asked(self, name: str) -> list[tuple[Any, ...]]:
         return [arguments for called, arguments in self.calls if called == name]
 
-    def _refund_downtime(self, lease_id: int, past_missing: bool = False) -> tuple[DowntimeFound, list[Done]]:
-        found = self.down if past_missing else self.down.up_to_missing()
+    def _view(self, lease: Lease) -> LeaseView:
+        """The lease as `Renter.view` shows it."""
+        way = leaving(lease, NOW, MAX_DOWNTIME, self.slashed is not None)
+        return LeaseView(lease, self.an_offer, NOW, 1_500_000, way, MAX_DOWNTIME, self.slashed)
+
+    def _refund_downtime(self, lease_id: int, with_held: bool = False) -> tuple[DowntimeFound, list[Done]]:
+        found = self.down.with_held() if with_held else self.down
         return found, [Done("refundDowntime", "0xdd", 90_000) for _ in found.claimable]
 
-    def _rent(self, one: Listing, deposit: int, min_score: int, on_step: Callable[[Step], None]) -> Rented:
+    def _rent(self, one: Listing, deposit: int, minima: Minima, on_step: Callable[[Step], None]) -> Rented:
         on_step(Step(StepName.deposit, "lease 7 is open", 1.0))
-        proof = HandoverResult(7, bytes(32), 3, 5.0, 2.0, 901)
-        return Rented(self.a_lease, proof, (Done("open", "0x01", 300_000),), (Step(StepName.deposit, "", 1.0),))
+        offer = offer_of(*(device_id[0] for device_id in one.device_ids))
+        proof = HandoverResult(7, (bytes(32),) * one.gpus, 3, 5.0, 2.0, 901)
+        return Rented(self.a_lease, offer, proof, (Done("open", "0x01", 300_000),), (Step(StepName.deposit, "", 1.0),))
 
     def _resume(self, lease_id: int, on_step: Callable[[Step], None]) -> Rented:
-        return self._rent(self.found[0], 0, 0, on_step)
+        return self._rent(self.found[0], 0, Minima(), on_step)
 
-    async def keep(self, *arguments: Any) -> None:
-        """Nothing befalls the lease while somebody follows its job."""
+    async def keep(self, *arguments: Any) -> Move:
+        """Nothing befalls the lease, unless it is told how it `ends`."""
         self.calls.append(("keep", arguments))
-        import asyncio
-
-        await asyncio.Event().wait()
+        if self.ends is None:
+            await asyncio.Event().wait()
+        return self.ends or Move.STOP
 
 
 class FakeToken:
@@ -213,10 +247,11 @@ def renter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRenter:
 
     @asynccontextmanager
     async def connect(settings: Any) -> AsyncIterator[FakeRenter]:
+        fake.settings = settings
         yield fake
 
     monkeypatch.setattr(renter_module.Renter, "connect", connect)
-    for module in ("renter_rent", "renter_leases", "renter_keeping"):
+    for module in ("renter_leases", "renter_lease", "renter_keeping"):
         monkeypatch.setattr(f"assay.cli.{module}.Erc20", FakeToken, raising=False)
     monkeypatch.setattr("assay.cli.renter_texts.Erc20", FakeToken)
     monkeypatch.setattr("assay.cli.reward_rows.Erc20", FakeToken)

@@ -15,11 +15,11 @@ import pytest
 
 from assay.chain.errors import BadDeployment, KeyFileError, UnreachableChain
 from assay.renter import errors
-from assay.renter.downtime import DowntimeFound
 from assay.renter.provider_session import JobState
 from assay.renter.steps import Step, StepName
+from assay.renter.wallet import Minima
 
-from .conftest import FakeRenter, Ran, downtime
+from .conftest import FakeRenter, Ran, listing
 
 Assay = Callable[..., Ran]
 DEVICE = "0x" + "01" * 32
@@ -35,16 +35,20 @@ DEVICE = "0x" + "01" * 32
         ("search --min-uptime 101", "--min-uptime"),
         ("search --limit 0", "--limit"), ("search --market ftp://x", "market = 'ftp://x'"),
         ("quote 0x01 --duration x", "'x' is not a duration"), ("rent 0x01 --duration 0", "'0' is not a duration"),
-        ("rent 0x01 --spread 2 --yes", "not both"), ("rent --lease 0", "--lease"), ("leases seven", "lease"),
+        ("rent 0x01 --spread 2 --yes", "not both"), ("rent --lease 0", "--lease"), ("lease show seven", "lease"),
         ("top-up 7", "say how much"), ("top-up 7 1 --duration 1h", "say how much"), ("top-up 7 0.0000001", "0.0000001"),
         ("top-up 7 -- -1", "-1"), ("end 0", "lease"), ("refund 7 --receiver me", "--receiver"),
         ("run 7", "COMMAND"), ("run 7 --env 1=2 -- ls", "'1=2'"), ("run 7 --max-time soon -- ls", "'soon'"),
         ("run 7 --upload /nonexistent -- ls", "/nonexistent"), ("run 7 --patience x -- ls", "'x' is not a duration"),
         ("cp a b", "exactly one side"), ("cp 7:a 8:b", "exactly one side"), ("cp 7:none .", "there is no such file"),
-        ("cp 7:run here", "copy it with -r"), ("keep 7 --patience never", "nothing to keep"),
-        ("keep 7 --auto-topup x --yes", "'x'"), ("export docker", "docker"), ("wallet --token x", "--token"),
+        ("cp 7:run here", "copy it with -r"), ("keep 7 --auto-topup x --yes", "'x'"),
+        ("export docker", "docker"), ("wallet --token x", "--token"),
         ("context use nowhere", "'nowhere': unknown"), ("context set ../x --rpc y", "'../x'"),
         ("context set x --market y", "market = 'y'"), ("search --context gone", "'gone': unknown"),
+        ("search --gpus 0", "--gpus '0'"), ("search --gpus 17", "1 to 16"), ("rent --gpus many", "'many'"),
+        ("rent 0x010101 --gpus 2+ --yes", "exactly how many"), ("quote 0x010101 --gpus 17", "--gpus"),
+        ("rent 0x010101 --min-score 902 --yes", "--min-score 902: in epoch 7 the least of its devices showed 901"),
+        ("rent 0x010101 --min-memory 80GiB --yes", "--min-memory 81920"), ("refunder add me", "ADDRESS"),
         ("frobnicate", "frobnicate"),
     ],
 )  # fmt: skip
@@ -130,7 +134,7 @@ def test_search__nothing_found__says_so_on_standard_error(assay: Assay, renter: 
     renter.found = []
     ran = assay("search", "-o", "json")
     assert (ran.status, json.loads(ran.out)) == (0, {"devices": []})
-    assert "no device answers" in ran.err
+    assert "no offer answers" in ran.err
 
 
 def test_search__a_market_that_lies__ends_with_4(assay: Assay, renter: FakeRenter) -> None:
@@ -155,8 +159,8 @@ def test_search__watched_through_an_outage__says_so_and_looks_again(
     renter.answers = {**renter.answers, "search": search}
     ran = assay("search", "--watch", "0.001")
     assert ran.status == 130
-    assert [line.split(", ")[1] for line in ran.out.splitlines() if "device" in line and ":" in line] == [
-        "1 device", "2 devices",
+    assert [line.split(", ")[1] for line in ran.out.splitlines() if "offer" in line and ":" in line] == [
+        "1 offer", "2 offers",
     ]  # fmt: skip
     assert "the market is gone; looking again in 0.001 s" in ran.err
 
@@ -178,10 +182,10 @@ def test_rent__table__has_amounts_in_tokens_and_times_on_the_clock(assay: Assay)
 
 
 def test_lease__table__has_amounts_in_tokens_and_json_the_exact_ones(assay: Assay) -> None:
-    shown = assay("leases", "7").out
+    shown = assay("lease", "show", "7").out
     assert "3.6 USD" in shown and "1.5 USD" in shown
     assert "3600000" not in shown and str(1 << 39) not in shown
-    exact = json.loads(assay("leases", "7", "-o", "json").out)
+    exact = json.loads(assay("lease", "show", "7", "-o", "json").out)
     assert (exact["deposit"], exact["stop"]) == ("3.6", 1 << 39)
 
 
@@ -197,10 +201,11 @@ def test_rent__without_a_terminal_or_yes__sends_nothing(assay: Assay, renter: Fa
 
 
 def test_rent__confirmed__pays_for_the_time_asked_and_prints_the_lease(assay: Assay, renter: FakeRenter) -> None:
-    ran = assay("rent", "0x010101", "--duration", "2h", "--min-score", "800", "--yes", "-o", "json")
+    line = "rent 0x010101 --duration 2h --min-score 800 --min-memory 24GiB --yes -o json"
+    ran = assay(*line.split())
     assert ran.status == 0
-    rented, deposit, min_score, _ = renter.asked("rent")[0]
-    assert (rented.name, deposit, min_score) == (DEVICE, 7_200_000, 800)
+    rented, deposit, minima, _ = renter.asked("rent")[0]
+    assert (rented.name, deposit, minima) == (DEVICE, 7_200_000, Minima(800, 24_576))
     shown = json.loads(ran.out)
     assert (shown["leaseId"], shown["status"], shown["steps"]) == (7, "active", {"deposit": 1.0})
     assert "lease 7 is open" in ran.err
@@ -210,6 +215,7 @@ def test_rent__without_a_device__takes_the_best_that_is_found(assay: Assay, rent
     assert assay("rent", "--near", "eu", "--yes").status == 0
     wanted, order, count = renter.asked("choose")[0]
     assert (wanted.near, wanted.duration, order, count) == ("eu", 3600, "price", 1)
+    assert (wanted.min_gpus, wanted.max_gpus) == (1, 1)
 
 
 def test_rent__spread__rents_each(assay: Assay, renter: FakeRenter) -> None:
@@ -217,6 +223,21 @@ def test_rent__spread__rents_each(assay: Assay, renter: FakeRenter) -> None:
     assert [one[0].name[:4] for one in renter.asked("rent")] == ["0x01", "0x02"]
     assert len(json.loads(ran.out)["leases"]) == 2
     assert "7.2 USD" not in ran.err  # asked only where there is somebody to ask
+
+
+def test_rent__node__is_one_lease_of_all_its_devices(assay: Assay, renter: FakeRenter) -> None:
+    renter.found = [listing(1), listing(1, 2, rate=10**22, notice=3_600)]
+    ran = assay("rent", "0x010101", "--gpus", "2")
+    assert "2 × NVIDIA H100 80GB" in ran.err and "may end 1h after a notice" in ran.err
+    shown = json.loads(assay("rent", "0x010101", "--gpus", "2", "--yes", "-o", "json").out)
+    assert (shown["gpus"], shown["deviceIds"]) == (2, [DEVICE, "0x" + "02" * 32])
+    assert renter.asked("rent")[0][1] == 36_000_000
+    assert renter.asked("listing")[-1] == (bytes([1]) * 32, 2, None)
+    ran = assay("rent", "0x010101", "--gpus", "2", "--firm", "--yes")
+    assert ran.status == 2 and "3600 s after a notice" in ran.err
+    assay("rent", "--gpus", "4+", "--yes")
+    wanted = renter.asked("choose")[-1][0]
+    assert (wanted.min_gpus, wanted.max_gpus) == (4, None)
 
 
 def test_rent__quote__is_rented_at_the_private_price(assay: Assay, renter: FakeRenter) -> None:
@@ -238,7 +259,7 @@ def test_rent__chain_fails_in_the_middle__says_how_to_go_on(assay: Assay, renter
 
 
 def test_rent__proof_rejected__ends_with_4_and_says_that_it_cost_nothing(assay: Assay, renter: FakeRenter) -> None:
-    def rejected(one: object, deposit: int, min_score: int, on_step: Callable[[Step], None]) -> None:
+    def rejected(one: object, deposit: int, minima: object, on_step: Callable[[Step], None]) -> None:
         on_step(Step(StepName.deposit, "lease 7 is open", 1.0))
         raise errors.ProofRejected("the handover proof does not verify: row 3")
 
@@ -284,7 +305,7 @@ def test_leases__without_all__are_those_that_are_not_over(assay: Assay) -> None:
     assert [one["leaseId"] for one in json.loads(assay("leases", "-o", "json").out)["leases"]] == [7]
     rows = json.loads(assay("leases", "--all", "-o", "json").out)["leases"]
     assert [(one["leaseId"], one["status"]) for one in rows] == [(7, "active"), (8, "ended")]
-    one = json.loads(assay("leases", "7", "-o", "json").out)
+    one = json.loads(assay("lease", "show", "7", "-o", "json").out)
     assert (one["streamed"], one["baseUnits"]["streamed"]) == ("1.5", "1500000")
 
 
@@ -396,65 +417,3 @@ def test_wallet__create__makes_a_key_file_that_opens(assay: Assay, tmp_path: Pat
     assert json.loads(ran.out)["address"] == load(file, "long enough").address
     again = assay("wallet", "--create", str(file), "--password-file", str(tmp_path / "password"))
     assert again.status == 2 and "never overwritten" in again.err
-
-
-def test_refund__attested_downtime__is_claimed_first_and_shown(assay: Assay, renter: FakeRenter) -> None:
-    renter.down = DowntimeFound((downtime(4), downtime(6)), missing=(5,))
-    ran = assay("refund", "7", "--past-missing", "-o", "json")
-    shown = json.loads(ran.out)
-    assert [name for name, _ in renter.calls if name.startswith("refund")] == ["refund_downtime", "refund"]
-    assert shown["downtime"] == [{"epoch": number, "seconds": 900, "amount": "0.9"} for number in (4, 6)]
-    assert [one["name"] for one in shown["transactions"]] == ["refundDowntime", "refundDowntime", "refund"]
-    assert "epoch 4" in ran.err and "line of epoch 5" in ran.err
-
-
-def test_refund__a_line_that_nobody_serves__holds_later_ones_back_and_says_until_when(
-    assay: Assay, renter: FakeRenter
-) -> None:
-    renter.down = DowntimeFound((downtime(4), downtime(6)), missing=(5,), without_from=86_400, without_to=172_800)
-    ran = assay("refund", "7", "-o", "json")
-    assert [one["epoch"] for one in json.loads(ran.out)["downtime"]] == [4]
-    assert "epoch 6 is held back" in ran.err and "1970-01-0" in ran.err and "--past-missing" in ran.err
-
-
-def test_end__that_leaves_free__claims_past_a_missing_line(assay: Assay, renter: FakeRenter) -> None:
-    renter.down, renter.free = DowntimeFound((downtime(4), downtime(6)), missing=(5,)), True
-    shown = json.loads(assay("end", "7", "--yes", "-o", "json").out)
-    assert [one["epoch"] for one in shown["downtime"]] == [4, 6]
-
-
-def test_refund__no_downtime_wanted__claims_none(assay: Assay, renter: FakeRenter) -> None:
-    renter.down = DowntimeFound((downtime(4),))
-    assert json.loads(assay("refund", "7", "--no-downtime", "-o", "json").out)["downtime"] == []
-    assert renter.asked("refund_downtime") == []
-
-
-def test_refund__table__has_a_line_for_each_epoch_without_braces(assay: Assay, renter: FakeRenter) -> None:
-    renter.down = DowntimeFound((downtime(4), downtime(6)))
-    out = assay("refund", "7").out
-    assert "epoch 4, seconds 900, amount 0.9" in out and "epoch 6" in out and "{" not in out
-
-
-@pytest.mark.parametrize(("line", "after"), [("refund 7", ["refund"]), ("end 7", ["end", "refund"])])
-def test_dry_run__attested_downtime__shows_its_calldata_before_the_rest(
-    assay: Assay, renter: FakeRenter, line: str, after: list[str]
-) -> None:
-    renter.down = DowntimeFound((downtime(4), downtime(6)))
-    shown = json.loads(assay(*line.split(), "--dry-run", "-o", "json").out)["transactions"]
-    names = [one["name"].removeprefix("LeaseEscrow.") for one in shown]
-    assert names == ["refundDowntime", "refundDowntime", *after]
-    assert renter.asked("refund_downtime") == []
-
-
-def test_end__down_for_longer_than_allowed__claims_before_it_ends_and_asks_for_no_more_money(
-    assay: Assay, renter: FakeRenter
-) -> None:
-    renter.a_lease = replace(renter.a_lease, start=1 << 38, min_duration=1 << 38)
-    assert "more is paid" in assay("end", "7").err
-    renter.down, renter.free = DowntimeFound((downtime(4),)), True
-    asked = assay("end", "7")
-    assert asked.status == 7 and "with the bond" in asked.err and "more is paid" not in asked.err
-    assert assay("end", "7", "--yes").status == 0
-    assert [name for name, _ in renter.calls if name in ("refund_downtime", "end", "refund")] == [
-        "refund_downtime", "end", "refund",
-    ]  # fmt: skip

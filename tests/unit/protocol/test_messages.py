@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.protocol.encoding import EncodingError
-from assay.protocol.hexadecimal import to_address
+from assay.protocol.hexadecimal import ZERO_ADDRESS, to_address
 from assay.protocol.messages import ALL, Challenge, EpochReport, Gossip, MessageError, Offer, Seal
 from assay.protocol.signing import Domain, expand
 from assay.protocol.typed_message import camel_case, parse_type
@@ -20,6 +20,8 @@ KEY = b"\x07" * 32
 
 
 def value_of(kind):
+    if kind.endswith("[]"):
+        return st.lists(value_of(kind[:-2]), max_size=17).map(tuple)
     if kind == "bytes32":
         return st.binary(min_size=32, max_size=32)
     if kind == "address":
@@ -107,7 +109,54 @@ def test_digest__value_off_its_type__refused():
         report.digest(DOMAIN)
 
 
+def offer(**changes):
+    ids = (b"\x01" * 32, b"\x02" * 32)
+    blank = Offer(ZERO_ADDRESS, ZERO_ADDRESS, ids, ZERO_ADDRESS, 2**100, 60, 3600, 2**33, 1, ZERO_ADDRESS, 0)
+    return replace(blank, **changes)
+
+
 def test_to_json__wide_numbers__as_decimal_text():
-    offer = Offer("0x" + "00" * 20, bytes(32), "0x" + "00" * 20, 2**100, 60, 3600, 2**33, 1, "0x" + "00" * 20)
-    assert offer.to_json()["rate"] == str(2**100)
-    assert offer.to_json()["validUntil"] == 2**33
+    assert offer().to_json()["rate"] == str(2**100)
+    assert offer().to_json()["validUntil"] == 2**33
+
+
+def test_to_json__list__of_the_form_of_its_items():
+    assert offer().to_json()["deviceIds"] == ["0x" + "01" * 32, "0x" + "02" * 32]
+
+
+@pytest.mark.parametrize(
+    ("device_ids", "complaint"),
+    [
+        ("0x" + "01" * 32, "Offer.deviceIds: expected a list, got str"),
+        ({"0": "0x" + "01" * 32}, "expected a list, got dict"),
+        (None, "expected a list, got NoneType"),
+        (["0x" + "01" * 32, "0x" + "02" * 31], r"Offer.deviceIds\[1\]: .* 31 bytes"),
+        ([["0x" + "01" * 32]], r"Offer.deviceIds\[0\]: expected a 0x-prefixed text"),
+        (["0x" + "01" * 32] * 65, "65 items, at most 64"),
+    ],
+)
+def test_from_json__bad_list__named(device_ids, complaint):
+    with pytest.raises(MessageError, match=complaint):
+        Offer.from_json(offer().to_json() | {"deviceIds": device_ids})
+
+
+@pytest.mark.parametrize(
+    ("device_ids", "complaint"),
+    [
+        (b"\x01" * 32, "deviceIds: expected a list"),
+        ((b"\x01" * 32, b"\x02"), r"deviceIds\[1\]: expected 32 bytes"),
+    ],
+)
+def test_struct_hash__list_off_its_type__refused(device_ids, complaint):
+    with pytest.raises(EncodingError, match=complaint):
+        offer(device_ids=device_ids).struct_hash()
+
+
+def test_struct_hash__same_devices_in_another_order__differs():
+    assert offer().struct_hash() != offer(device_ids=offer().device_ids[::-1]).struct_hash()
+
+
+def test_signer__operator_named__the_operator_else_the_provider():
+    provider, operator = "0x" + "11" * 20, "0x" + "22" * 20
+    assert offer(provider=provider).signer == provider
+    assert offer(provider=provider, operator=operator).signer == operator

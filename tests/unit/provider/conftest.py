@@ -8,8 +8,10 @@ import pytest
 
 from assay.chain.leases import Lease, LeaseStatus
 from assay.protocol.encoding import device_id
+from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.keccak import keccak
-from assay.protocol.messages import Challenge
+from assay.protocol.leases import stored_offer_hash
+from assay.protocol.messages import Challenge, Offer
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, address_of, sign_compact
 from assay.provider.challenge_rules import SignedChallenge
@@ -30,6 +32,33 @@ PROVIDER = address_of(key("provider"))
 RENTER = address_of(key("renter"))
 DEVICE_ADDRESS = address_of(key("device"))
 DEVICE_ID = device_id(PROVIDER, DEVICE_ADDRESS)
+OPERATOR = address_of(key("operator"))
+TOKEN = "0x" + "33" * 20
+OFFER = Offer(PROVIDER, ZERO_ADDRESS, (DEVICE_ID,), TOKEN, 10**18, 60, 3600, 1 << 39, 0, ZERO_ADDRESS, 0)
+
+
+def device_named(name: str) -> Device:
+    """Another device of the provider, with a key of its own."""
+    address = address_of(key(name))
+    return Device(
+        device_id(PROVIDER, address), PROVIDER, address, PROFILE, lambda digest: sign_compact(digest, key(name))
+    )
+
+
+DEVICES = sorted((device_named(f"device {n}") for n in range(3)), key=lambda one: one.device_id)
+NODE = replace(OFFER, device_ids=tuple(one.device_id for one in DEVICES), notice=600)
+
+
+def lease_on(offer: Offer, lease_id: int = 3, **changes: object) -> Lease:
+    """A pending lease on an offer."""
+    lease = Lease(
+        lease_id=lease_id, renter=RENTER, provider=offer.provider, offer_hash=stored_offer_hash(offer.struct_hash()),
+        opened_block=7, token=offer.token, status=LeaseStatus.PENDING, rate=0, start=0, stop=0,
+        min_duration=offer.min_duration, max_duration=offer.max_duration, notice=0, notice_at=0, devices=0,
+        deposit=1000, bond=0, claimed=0, refunded=0, downtime_refund=0, downtime=0, forfeited=0, forfeitable=0,
+        bond_returned=False, fee_bps=100, left_early=False,
+    )  # fmt: skip
+    return replace(lease, **changes)  # type: ignore[arg-type]
 
 
 @dataclass
@@ -38,7 +67,9 @@ class ChainFake:
 
     view: EpochView | None
     leases: dict[int, Lease] = field(default_factory=dict)
+    offers: dict[int, Offer] = field(default_factory=dict)
     contract: str | None = None
+    now: int = 1000
 
     async def epoch(self, epoch: int) -> EpochView | None:
         return self.view if self.view and self.view.epoch == epoch else None
@@ -55,9 +86,19 @@ class ChainFake:
 
     async def active_lease(self, device_id: bytes) -> int:
         active = (
-            i for i, one in self.leases.items() if one.device_id == device_id and one.status is LeaseStatus.ACTIVE
+            number
+            for number, one in self.leases.items()
+            if device_id in self.offers.get(number, OFFER).device_ids
+            and (one.status is LeaseStatus.ACTIVE or one.left_early)
         )
         return next(active, 0)
+
+    async def time(self) -> int:
+        return self.now
+
+    async def read_offer(self, lease: Lease) -> Offer:
+        """The log of the lease's opening."""
+        return self.offers.get(lease.lease_id, OFFER)
 
 
 @pytest.fixture
@@ -78,11 +119,7 @@ def device() -> Device:
 
 @pytest.fixture
 def lease() -> Lease:
-    return Lease(
-        lease_id=3, renter=RENTER, provider=PROVIDER, device_id=DEVICE_ID, token="0x" + "33" * 20,
-        status=LeaseStatus.PENDING, rate=10**18, opened_at=0, start=0, stop=0, min_duration=60,
-        max_duration=3600, deposit=1000, bond=0, claimed=0, refunded=0, downtime_refund=0,
-    )  # fmt: skip
+    return lease_on(OFFER)
 
 
 def challenge(number: int, **changes: object) -> SignedChallenge:

@@ -19,8 +19,9 @@ from assay.provider.runtime.workload import Limits, Workload
 
 
 def options(gpus: tuple[str, ...] = (), egress: tuple[str, ...] = ("none",)) -> dict[str, Any]:
-    runtime = ContainerRuntime("unix:///none", ImagePolicy(), gpus, EgressRules.parse(egress))
-    work = Workload("j1", 7, ("true",), Path("/data/7/workspace"), Path("/data/7/jobs/j1"), 0.0, Limits(processes=9))
+    runtime = ContainerRuntime("unix:///none", ImagePolicy(), EgressRules.parse(egress))
+    folders = Path("/data/7/workspace"), Path("/data/7/jobs/j1")
+    work = Workload("j1", 7, ("true",), *folders, 0.0, Limits(processes=9), gpus=gpus)
     return container_options(runtime.specification(work))
 
 

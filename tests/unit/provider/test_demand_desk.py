@@ -7,12 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+import structlog
 
-from assay.chain.demands import Demand
+from assay.chain.blocks import Block
+from assay.chain.demands import Demand, DemandStatus
 from assay.chain.errors import ChainError
 from assay.proof.engines import engine
 from assay.proof.fraud import RoundArgument
 from assay.proof.proof import Proof
+from assay.protocol.encoding import demand_id
 from assay.protocol.keccak import keccak
 from assay.protocol.merkle import PositionalTree
 from assay.protocol.profile import Profile
@@ -21,13 +24,13 @@ from assay.provider.challenge_desk import ChallengeDesk
 from assay.provider.commitments import CommitmentStore
 from assay.provider.database import open_database
 from assay.provider.demand_desk import RETRY_S, DemandDesk
-from assay.provider.demand_rules import OpenDemand
+from assay.provider.demand_rules import HURRY_S, DemandTerms, OpenDemand
 from assay.provider.device import Device
 from assay.provider.ports import Mined
 from assay.provider.prover import Prover, Task
 from assay.provider.views import EpochView
 
-from .conftest import DEVICE_ID, ORACLE, PROFILE, SEED, ChainFake, challenge
+from .conftest import DEVICE_ID, ORACLE, PROFILE, RENTER, SEED, ChainFake, challenge
 
 DEADLINE = 1_000_000
 Shown = tuple[RoundArgument, bytes, tuple[bytes, ...]]
@@ -35,21 +38,29 @@ Shown = tuple[RoundArgument, bytes, tuple[bytes, ...]]
 
 @dataclass
 class DemandsFake:
-    """FraudProofs as the desk sees it: one open demand, closed by an answer."""
+    """OpeningDemands as the desk sees it: open demands, each closed by an answer."""
 
     view: EpochView | None
-    demand: Demand | None = None
+    demands: dict[bytes, Demand] = field(default_factory=dict)
     answers: list[Shown] = field(default_factory=list)
+    answered: list[bytes] = field(default_factory=list)
     failing: bool = False
     bond: int = 0
     collected: int = 0
+    now: int = DEADLINE - 86_400
+    base_fee: int = 10**9
 
-    async def open_demand(self, device_id: bytes) -> OpenDemand | None:
-        mine = self.demand is not None and self.demand.device_id == device_id
-        return OpenDemand(self.demand, True) if mine and self.demand else None
+    async def open_demands(self) -> list[OpenDemand]:
+        return [OpenDemand(one, True, 10**18) for one in self.demands.values()]
 
-    async def now(self) -> int:
-        return DEADLINE - 86_400
+    async def is_open(self, demand: Demand) -> bool:
+        return self.demands.get(demand.demand_id) == demand
+
+    async def terms(self) -> DemandTerms:
+        return DemandTerms(10**18, 10**9)
+
+    async def head(self) -> Block:
+        return Block(1, bytes(32), bytes(32), self.now, self.base_fee)
 
     async def epoch_at_head(self) -> EpochView | None:
         return self.view
@@ -66,7 +77,9 @@ class DemandsFake:
         if self.failing:
             raise ChainError("out of reach")
         self.answers.append((shown, row, path))
-        self.demand, self.bond = None, self.bond + 1
+        self.answered.append(demand.demand_id)
+        del self.demands[demand.demand_id]
+        self.bond += 1
         return Mined("0x", 1)
 
     async def collect_bonds(self) -> Mined | None:
@@ -83,6 +96,7 @@ class Provider:
     path: Path
     chain: DemandsFake
     proof: Proof
+    device: Device
     now: float = 0.0
     proved: int = 0
     provers: list[Prover] = field(default_factory=list)
@@ -96,10 +110,16 @@ class Provider:
             return await prover.prove(task)
 
         store = CommitmentStore(open_database(self.path))
-        return DemandDesk(dict.fromkeys(devices, PROFILE), store, self.chain, prove, prover.open, lambda: self.now)
+        served = {device_id: self.device for device_id in devices}
+        return DemandDesk(served, store, self.chain, prove, prover.open, lambda: self.now)
 
-    def ask(self, is_row: bool, t: int = 1, i: int = 5) -> None:
-        self.chain.demand = Demand(1, DEVICE_ID, 5, self.proof.result_root, is_row, t, i, DEADLINE)
+    def ask(self, is_row: bool, t: int = 1, i: int = 5, index: int = 0, deadline: int = DEADLINE) -> Demand:
+        name = demand_id(DEVICE_ID, 5, is_row, index)
+        made = Demand(
+            name, DEVICE_ID, 5, self.proof.result_root, is_row, index, t, i, deadline, RENTER, DemandStatus.OPEN
+        )
+        self.chain.demands[name] = made
+        return made
 
 
 @pytest.fixture
@@ -123,7 +143,7 @@ async def provider(device: Device, chain: ChainFake, tmp_path: Path) -> AsyncIte
     )
     await asyncio.gather(*(desk.answer(challenge(n)) for n in range(4)))
     assert chain.view is not None
-    one = Provider(path, DemandsFake(replace(chain.view, challenges_open=False)), made[0])
+    one = Provider(path, DemandsFake(replace(chain.view, challenges_open=False)), made[0], device)
     yield one
     for prover in one.provers:
         prover.close()
@@ -175,7 +195,7 @@ async def test_tick__answered_by_somebody_while_it_proved__nothing_sent(provider
     proven = desk._prove
 
     async def slow(task: Task) -> Proof:
-        provider.chain.demand = None
+        provider.chain.demands.clear()
         return await proven(task)
 
     desk._prove = slow
@@ -204,9 +224,8 @@ async def test_tick__chain_refuses__tried_again_after_a_while(provider: Provider
 
 
 async def test_tick__result_that_was_never_committed_here__nothing_proven(provider: Provider) -> None:
-    provider.ask(is_row=True)
-    assert provider.chain.demand is not None
-    provider.chain.demand = replace(provider.chain.demand, result_root=keccak(b"another"))
+    made = provider.ask(is_row=True)
+    provider.chain.demands[made.demand_id] = replace(made, result_root=keccak(b"another"))
     await provider.restart().tick()
     assert (provider.proved, provider.chain.answers) == (0, [])
 
@@ -224,7 +243,7 @@ async def test_tick__proof_does_not_come_out_as_committed__nothing_shown(provide
     desk._prove = prove
     await desk.tick()
     assert provider.chain.answers == []
-    assert provider.chain.demand is not None
+    assert len(provider.chain.demands) == 1
 
 
 async def test_tick__challenge_of_the_next_epoch_is_coming__waits_until_it_is_answered(provider: Provider) -> None:
@@ -238,3 +257,40 @@ async def test_tick__challenge_of_the_next_epoch_is_coming__waits_until_it_is_an
     provider.chain.view = replace(sealed, challenges_open=True)  # the epoch that it has committed in
     await desk.tick()
     assert len(provider.chain.answers) == 1
+
+
+async def test_tick__dozens_open_at_once__all_answered_the_most_urgent_first(provider: Provider) -> None:
+    desk = provider.restart()
+    for n in range(24):
+        provider.ask(n % 2 == 0, t=n % 2, i=n % 8, index=n, deadline=DEADLINE + 1_000 * ((5 * n) % 24))
+    by_deadline = sorted(provider.chain.demands.values(), key=lambda one: one.deadline)
+    await desk.tick()
+    assert provider.chain.answered == [one.demand_id for one in by_deadline]
+    assert provider.proved == 24 and len(provider.provers[0]._proofs) == 1  # one proof, kept
+    await desk.tick()
+    assert provider.chain.collected == 24
+
+
+async def test_tick__one_of_several_cannot_be_answered__the_others_are(provider: Provider) -> None:
+    desk = provider.restart()
+    foreign = provider.ask(True, index=0)
+    provider.chain.demands[foreign.demand_id] = replace(foreign, result_root=keccak(b"another"))
+    good = provider.ask(True, index=1)
+    await desk.tick()
+    assert provider.chain.answered == [good.demand_id]
+    assert desk.status == {"open": 2, "answered": 1}
+
+
+async def test_tick__fees_above_what_the_answer_earns__waits_and_pays_only_to_save_the_stake(
+    provider: Provider,
+) -> None:
+    desk = provider.restart()
+    provider.ask(is_row=True)
+    provider.chain.base_fee = 3 * 10**9
+    await desk.tick()
+    assert (provider.proved, provider.chain.answers) == (0, [])
+    provider.chain.now = DEADLINE - HURRY_S
+    with structlog.testing.capture_logs() as logs:
+        await desk.tick()
+    assert len(provider.chain.answers) == 1
+    assert [one["log_level"] for one in logs if "at a loss" in one["event"]] == ["warning"]

@@ -7,29 +7,44 @@ from dataclasses import replace
 
 import pytest
 
-from assay.chain.demands import Demand
+from assay.chain.demands import Demand, DemandStatus
+from assay.protocol.encoding import demand_id
 from assay.protocol.keccak import keccak
 from assay.provider.commitments import StoredCommitment
-from assay.provider.demand_rules import HURRY_S, OpenDemand, answers_due
+from assay.provider.demand_rules import HURRY_S, DemandTerms, Head, OpenDemand, answers_due, covers
 
-from .conftest import DEVICE_ID, SEED
+from .conftest import DEVICE_ID, RENTER, SEED
 
 DEADLINE = 1_000_000
 DAY_BEFORE = DEADLINE - 86_400
 ROOT = keccak(b"result")
-DEMAND = Demand(1, DEVICE_ID, 5, ROOT, True, 1, 7, DEADLINE)
+UNIT, FEE = 10**18, 10**9
+TERMS = DemandTerms(UNIT, FEE)
+
+
+def demand_for(index: int = 3, is_row: bool = True, deadline: int = DEADLINE) -> Demand:
+    return Demand(
+        demand_id(DEVICE_ID, 5, is_row, index), DEVICE_ID, 5, ROOT, is_row, index, 1, 7, deadline, RENTER,
+        DemandStatus.OPEN,
+    )  # fmt: skip
+
+
+DEMAND = demand_for()
 KEPT = StoredCommitment(DEVICE_ID, 5, SEED, 9, keccak(b"nonces"), json.dumps({"resultRoot": "0x" + ROOT.hex()}))
 
 
-def due(demand: Demand, now: int, *, final: bool = True, quiet: bool = True) -> list[int]:
-    answers = answers_due([OpenDemand(demand, final)], [KEPT], now, quiet)
+def due(
+    demand: Demand, now: int, *, final: bool = True, quiet: bool = True, base_fee: int = FEE, reward: int = UNIT
+) -> list[bytes]:
+    answers = answers_due([OpenDemand(demand, final, reward)], [KEPT], Head(now, base_fee, quiet), TERMS)
     assert all(answer.commitment is KEPT for answer in answers)
     return [answer.demand.demand_id for answer in answers]
 
 
 @pytest.mark.parametrize("is_row", [True, False])
 def test_answers_due__row_or_round_of_a_commitment_kept_here__answered(is_row: bool) -> None:
-    assert due(replace(DEMAND, is_row=is_row), DAY_BEFORE) == [1]
+    demand = demand_for(is_row=is_row)
+    assert due(demand, DAY_BEFORE) == [demand.demand_id]
 
 
 @pytest.mark.parametrize(
@@ -42,21 +57,36 @@ def test_answers_due__not_mine__left_alone(other: dict[str, object]) -> None:
 
 
 def test_answers_due__none_open__nothing() -> None:
-    assert answers_due([], [KEPT], DAY_BEFORE, True) == []
+    assert answers_due([], [KEPT], Head(DAY_BEFORE, FEE, True), TERMS) == []
 
 
-def test_answers_due__past_the_deadline__nothing() -> None:
-    assert due(DEMAND, DEADLINE - 1) == [1]
-    assert due(DEMAND, DEADLINE) == []
+def test_answers_due__past_the_deadline_and_nobody_has_expired_it__answered_all_the_same() -> None:
+    assert due(DEMAND, DEADLINE + 1, quiet=False, base_fee=100 * FEE) == [DEMAND.demand_id]
 
 
-@pytest.mark.parametrize(("final", "quiet"), [(False, True), (True, False)])
-def test_answers_due__not_final_or_a_challenge_is_coming__waits_until_it_must_not(final: bool, quiet: bool) -> None:
-    assert due(DEMAND, DEADLINE - HURRY_S - 1, final=final, quiet=quiet) == []
-    assert due(DEMAND, DEADLINE - HURRY_S, final=final, quiet=quiet) == [1]
+@pytest.mark.parametrize(
+    "odd", [{"final": False}, {"quiet": False}, {"base_fee": 2 * FEE + 1}], ids=["not final", "challenge", "fees"]
+)
+def test_answers_due__something_speaks_against_it__waits_until_the_stake_is_at_risk(odd: dict[str, int]) -> None:
+    assert due(DEMAND, DEADLINE - HURRY_S - 1, **odd) == []
+    assert due(DEMAND, DEADLINE - HURRY_S, **odd) == [DEMAND.demand_id]
 
 
-def test_answers_due__several__soonest_deadline_first() -> None:
-    later = replace(DEMAND, demand_id=2, deadline=DEADLINE + 5)
-    answers = answers_due([OpenDemand(later, True), OpenDemand(DEMAND, True)], [KEPT], DAY_BEFORE, True)
-    assert [answer.demand.demand_id for answer in answers] == [1, 2]
+def test_answers_due__at_a_loss__is_marked_as_such() -> None:
+    for base_fee, covered in ((2 * FEE, True), (2 * FEE + 1, False)):
+        head = Head(DEADLINE - HURRY_S, base_fee, True)
+        (answer,) = answers_due([OpenDemand(DEMAND, True, UNIT)], [KEPT], head, TERMS)
+        assert (answer.covered, answer.reward) == (covered, UNIT)
+
+
+@pytest.mark.parametrize(("scale", "most"), [(1, 2), (3, 6), (10, 20)])
+def test_covers__reward_of_a_dear_block__pays_at_twice_that_blocks_base_fee(scale: int, most: int) -> None:
+    assert covers(scale * UNIT, most * FEE, TERMS)
+    assert not covers(scale * UNIT, most * FEE + 1, TERMS)
+
+
+def test_answers_due__flood__soonest_deadline_first() -> None:
+    demands = [demand_for(index=n, deadline=DEADLINE + (7 * n) % 10) for n in range(10)]
+    seen = [OpenDemand(one, True, UNIT) for one in demands]
+    answers = answers_due(seen, [KEPT], Head(DAY_BEFORE, FEE, True), TERMS)
+    assert [answer.demand.deadline for answer in answers] == sorted(one.deadline for one in demands)

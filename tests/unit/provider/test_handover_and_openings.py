@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -25,7 +26,20 @@ from assay.provider.openings_desk import OpeningsDesk
 from assay.provider.prover import Prover, Task
 from assay.provider.views import EpochView
 
-from .conftest import DEVICE_ADDRESS, DEVICE_ID, ESCROW, ORACLE, PROFILE, SEED, ChainFake, challenge
+from .conftest import (
+    DEVICE_ADDRESS,
+    DEVICE_ID,
+    DEVICES,
+    ESCROW,
+    NODE,
+    OFFER,
+    ORACLE,
+    PROFILE,
+    SEED,
+    ChainFake,
+    challenge,
+    lease_on,
+)  # fmt: skip
 
 X = keccak(b"secret")
 RHO = keccak(b"rho")
@@ -46,7 +60,7 @@ async def provider(device: Device, chain: ChainFake) -> AsyncIterator[Provider]:
     database = open_database(None)
     prover = Prover(lambda: engine("reference"), kept_proofs=2)
     store = CommitmentStore(database)
-    devices = {device.device_id: device}
+    devices = {one.device_id: one for one in (device, *DEVICES)}
 
     async def idle(_device: bytes) -> bool:
         return True
@@ -68,8 +82,6 @@ async def provider(device: Device, chain: ChainFake) -> AsyncIterator[Provider]:
 
 async def committed(provider: Provider, chain: ChainFake) -> dict[str, str]:
     """The device's commitment; ρ is drawn after it."""
-    import asyncio
-
     answers = await asyncio.gather(*(provider.challenges.answer(challenge(n)) for n in range(4)))
     assert chain.view is not None
     chain.view = replace(chain.view, rho=RHO, challenges_open=False)
@@ -100,8 +112,6 @@ async def test_sampled__proof_forgotten_after_a_restart__is_made_again(
 
 
 async def test_sampled__before_the_draw_or_for_another_rho__is_refused(provider: Provider, chain: ChainFake) -> None:
-    import asyncio
-
     await asyncio.gather(*(provider.challenges.answer(challenge(n)) for n in range(4)))
     with pytest.raises(Conflict, match="not drawn"):
         await provider.openings.sampled(DEVICE_ID, 5, RHO)
@@ -152,37 +162,102 @@ async def test_sampled__engine_that_cannot_repeat_itself__opens_nothing(
         await provider.openings.sampled(DEVICE_ID, 5, RHO)
 
 
+def handover_of(answer: str) -> tuple[Handover, bytes]:
+    fields = json.loads(answer)
+    signature = bytes.fromhex(fields.pop("signature")[2:])
+    return Handover.from_json({k: v for k, v in fields.items() if k not in ("epoch", "epochSeed")}), signature
+
+
 async def test_handover__pending_lease__signed_proof_verifies_with_the_renters_samples(
     provider: Provider, lease: Lease
 ) -> None:
-    answer = json.loads(await provider.handovers.handover(lease, keccak(X)))
-    fields = {k: v for k, v in answer.items() if k not in ("epoch", "epochSeed", "signature")}
-    message = Handover.from_json(fields)
-    assert message.recover_signer(ESCROW, bytes.fromhex(answer["signature"][2:])) == DEVICE_ADDRESS
+    message, signature = handover_of(await provider.handovers.handover(lease, OFFER, DEVICE_ID, keccak(X)))
+    assert message.recover_signer(ESCROW, signature) == DEVICE_ADDRESS
     rho = handover_rho(X, message.result_root)
-    opening = await provider.handovers.opening(lease, X)
+    opening = await provider.handovers.opening(lease, OFFER, DEVICE_ID, X)
     seed = handover_seed(SEED, DEVICE_ID, PROFILE.id, keccak(X), 3)
     verdict = Verifier(PROFILE, SEED, rho).verify(seed, message.result_root, opening, samples(rho, DEVICE_ID, PROFILE))
     assert verdict.valid
+    assert provider.handovers.roots(lease, OFFER) == message.result_root
+
+
+async def test_handover__node__each_device_proves_itself_over_the_one_nonce(provider: Provider) -> None:
+    lease, ids = lease_on(NODE), NODE.device_ids
+    asked = (provider.handovers.handover(lease, NODE, device_id, keccak(X)) for device_id in ids)
+    made = [handover_of(answer) for answer in await asyncio.gather(*asked)]
+    assert [message.recover_signer(ESCROW, signature) for message, signature in made] == [d.address for d in DEVICES]
+    roots = [message.result_root for message, _ in made]
+    assert len(set(roots)) == 3
+    assert provider.handovers.roots(lease, NODE) == keccak(b"".join(roots))
+    for device_id, root in zip(ids, roots, strict=True):
+        rho = handover_rho(X, root)
+        opening = await provider.handovers.opening(lease, NODE, device_id, X)
+        seed = handover_seed(SEED, device_id, PROFILE.id, keccak(X), 3)
+        rows = samples(rho, device_id, PROFILE)
+        assert Verifier(PROFILE, SEED, rho).verify(seed, root, opening, rows).valid
+
+
+async def test_roots__one_device_of_a_node_has_not_proven_itself__is_refused(provider: Provider) -> None:
+    lease = lease_on(NODE)
+    for device_id in NODE.device_ids[:2]:
+        await provider.handovers.handover(lease, NODE, device_id, keccak(X))
+    with pytest.raises(NotFound, match=NODE.device_ids[2].hex()):
+        provider.handovers.roots(lease, NODE)
+
+
+async def test_handover__another_nonce_for_another_device_of_the_lease__is_refused(provider: Provider) -> None:
+    lease, (first, second, _) = lease_on(NODE), NODE.device_ids
+    both = (
+        provider.handovers.handover(lease, NODE, first, keccak(X)),
+        provider.handovers.handover(lease, NODE, second, keccak(b"other")),
+    )
+    answers = await asyncio.gather(*both, return_exceptions=True)
+    assert isinstance(answers[0], str) and isinstance(answers[1], Conflict)
+    with pytest.raises(Conflict, match="another nonce"):
+        await provider.handovers.handover(lease, NODE, second, keccak(b"third"))
+
+
+async def test_handover__engine_fails__another_nonce_is_taken_later(
+    provider: Provider, lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(_task: Task) -> bytes:
+        raise RuntimeError("the card fell off the bus")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(provider.handovers, "_prove", lost)
+        with pytest.raises(RuntimeError):
+            await provider.handovers.handover(lease, OFFER, DEVICE_ID, keccak(X))
+    assert await provider.handovers.handover(lease, OFFER, DEVICE_ID, keccak(b"other"))
 
 
 async def test_handover__asked_again__same_bytes_and_no_second_nonce(provider: Provider, lease: Lease) -> None:
-    first = await provider.handovers.handover(lease, keccak(X))
-    assert await provider.handovers.handover(lease, keccak(X)) == first
+    first = await provider.handovers.handover(lease, OFFER, DEVICE_ID, keccak(X))
+    assert await provider.handovers.handover(lease, OFFER, DEVICE_ID, keccak(X)) == first
     with pytest.raises(Conflict, match="another nonce"):
-        await provider.handovers.handover(lease, keccak(b"other"))
+        await provider.handovers.handover(lease, OFFER, DEVICE_ID, keccak(b"other"))
+    active = replace(lease, status=LeaseStatus.ACTIVE)
+    assert await provider.handovers.handover(active, OFFER, DEVICE_ID, keccak(X)) == first
+
+
+async def test_handover__two_requests_at_once__one_answer(provider: Provider, lease: Lease) -> None:
+    asked = (provider.handovers.handover(lease, OFFER, DEVICE_ID, keccak(X)) for _ in range(2))
+    first, second = await asyncio.gather(*asked)
+    assert first == second
 
 
 async def test_opening__wrong_x_or_none_yet__is_refused(provider: Provider, lease: Lease) -> None:
     with pytest.raises(NotFound):
-        await provider.handovers.opening(lease, X)
-    await provider.handovers.handover(lease, keccak(X))
+        await provider.handovers.opening(lease, OFFER, DEVICE_ID, X)
+    await provider.handovers.handover(lease, OFFER, DEVICE_ID, keccak(X))
     with pytest.raises(Conflict, match="does not hash"):
-        await provider.handovers.opening(lease, keccak(b"guess"))
+        await provider.handovers.opening(lease, OFFER, DEVICE_ID, keccak(b"guess"))
 
 
 async def test_handover__lease_that_runs_or_of_another_device__is_refused(provider: Provider, lease: Lease) -> None:
     with pytest.raises(Conflict, match="active"):
-        await provider.handovers.handover(replace(lease, status=LeaseStatus.ACTIVE), keccak(X))
-    with pytest.raises(NotFound):
-        await provider.handovers.handover(replace(lease, device_id=bytes(32)), keccak(X))
+        await provider.handovers.handover(replace(lease, status=LeaseStatus.ACTIVE), OFFER, DEVICE_ID, keccak(X))
+    with pytest.raises(NotFound, match="none of lease"):
+        await provider.handovers.handover(lease, OFFER, DEVICES[0].device_id, keccak(X))
+    elsewhere = replace(OFFER, device_ids=(bytes(32),))
+    with pytest.raises(NotFound, match="not served here"):
+        await provider.handovers.handover(lease, elsewhere, bytes(32), keccak(X))

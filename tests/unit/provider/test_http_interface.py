@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,103 +15,24 @@ from eth_utils.address import to_checksum_address
 
 from assay.chain.leases import Lease, LeaseStatus
 from assay.daemon.body_limit import BodyLimit
+from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest, Wiped
 from assay.protocol.sign_in import SignIn, personal_digest
 from assay.protocol.signing import address_of, sign_compact, signed_by
 from assay.provider import liveness
-from assay.provider.api.app import create_app
 from assay.provider.api.json_bodies import body_limit
-from assay.provider.api.services import Services
-from assay.provider.database import open_database
 from assay.provider.device import Device
-from assay.provider.jobs import JobBook
-from assay.provider.logins import Logins
-from assay.provider.notebooks import Notebooks
-from assay.provider.request_signatures import RequestGuard
-from assay.provider.runtime.workload import Limits, output_path
-from assay.provider.ssh.authorised_keys import AuthorisedKeys
-from assay.provider.wipe_records import WipeRecords
+from assay.provider.runtime.workload import output_path
 
-from .conftest import DEVICE_ADDRESS, DEVICE_ID, ESCROW, ORACLE, PROVIDER, ChainFake, key
-from .test_lease_keeper import EscrowFake, RuntimeFake
-
-NOW = 1_000_000
-
-
-class Unused:
-    """Stands in for a part that a test must not reach."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise AssertionError(f"{name} was reached")
-
-
-@dataclass
-class Api:
-    """A client of the application, and what is behind it."""
-
-    client: httpx2.AsyncClient
-    jobs: JobBook
-    chain: ChainFake
-    runtime: RuntimeFake
-    wipes: WipeRecords
-
-    async def signed(
-        self,
-        method: str,
-        path: str,
-        body: bytes = b"",
-        signer: str = "renter",
-        at: int = NOW,
-        lease_id: int = 3,
-    ) -> httpx2.Response:
-        whole = f"/v1/leases/3{path}"
-        request = LeaseRequest(lease_id, f"{method} {whole}", keccak(body), at)
-        headers = {
-            "x-assay-signature": "0x" + request.sign(ESCROW, key(signer)).hex(),
-            "x-assay-issued-at": str(at),
-            "content-type": "application/json",
-        }
-        return await self.client.request(method, whole, content=body, headers=headers)
-
-    async def job(self, **fields: Any) -> httpx2.Response:
-        return await self.signed("POST", "/jobs", json.dumps({"command": ["true"], **fields}).encode())
+from .api_bench import CONTRACT, NOW, Api, login_of_a_contract, serving
+from .conftest import DEVICE_ADDRESS, DEVICE_ID, ESCROW, NODE, PROVIDER, ChainFake, key, lease_on
 
 
 @pytest.fixture
 async def api(tmp_path: Path, chain: ChainFake, device: Device, lease: Lease) -> AsyncIterator[Api]:
-    chain.leases[3] = replace(lease, status=LeaseStatus.ACTIVE, start=NOW - 10, stop=NOW + 100)
-    database, runtime = open_database(None), RuntimeFake()
-    jobs = JobBook(database, runtime, tmp_path, Limits(disk_bytes=10_000), lambda: float(NOW))
-    unused: Any = Unused()
-    services = Services(
-        devices={DEVICE_ID: device},
-        epochs=chain,
-        leases=chain,
-        challenges=unused,
-        openings=unused,
-        handovers=unused,
-        probes=unused,
-        escrow=EscrowFake(),
-        jobs=jobs,
-        guard=RequestGuard(database, ESCROW, lambda: float(NOW)),
-        ssh_keys=AuthorisedKeys(database),
-        notebooks=Notebooks(database, jobs),
-        wipes=WipeRecords(database, ESCROW, lambda digest: sign_compact(digest, key("provider"))),
-        grace=900.0,
-        proxy=unused,
-        logins=Logins(31337, chain.contract_accepts, lambda: float(NOW)),
-        offers=unused,
-        quote=unused,
-        started=unused,
-        oracle_domain=ORACLE,
-        clock=lambda: float(NOW),
-        ready=lambda: True,
-        status=lambda: {"provider": "p"},
-    )
-    transport = httpx2.ASGITransport(app=create_app(services))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://provider") as client:
-        yield Api(client, jobs, chain, runtime, services.wipes)
+    async with serving(tmp_path, chain, device, lease) as one:
+        yield one
 
 
 async def test_jobs__renters_request__starts_one_with_its_files_until_the_stop(api: Api, tmp_path: Path) -> None:
@@ -147,9 +68,11 @@ async def test_every_lease_route__not_its_renter__gets_401_or_403_and_nothing_mo
     bodies = {
         "/jobs": b'{"command":["true"]}',
         "/notebook": b"{}",
-        "/handover": json.dumps({"nonce": "0x" + "00" * 32}).encode(),
-        "/handover/opening": json.dumps({"x": "0x" + "00" * 32}).encode(),
-        "/start": json.dumps({"resultRoot": "0x" + "00" * 32, "validUntil": 1, "signature": "0x" + "00" * 64}).encode(),
+        "/handover": json.dumps({"nonce": "0x" + "00" * 32, "deviceId": to_hex(DEVICE_ID)}).encode(),
+        "/handover/opening": json.dumps({"x": "0x" + "00" * 32, "deviceId": to_hex(DEVICE_ID)}).encode(),
+        "/start": json.dumps(
+            {"resultRoots": "0x" + "00" * 32, "validUntil": 1, "signature": "0x" + "00" * 64}
+        ).encode(),
     }
     body = bodies.get(path, b"") if method == "POST" else b""
     answer = await api.signed(method, path, body, **options)
@@ -191,16 +114,6 @@ async def test_login__renter__opens_a_session_for_this_lease_until_logout(api: A
 async def test_login__anothers_expired_or_forged__opens_nothing(api: Api, options: dict[str, Any], status: int) -> None:
     answer = await logged_in(api, **options)
     assert answer.status_code == status and set(answer.json()) == {"error"}
-
-
-CONTRACT = "0x" + "77" * 20
-
-
-async def login_of_a_contract(api: Api, address: str, signature: bytes | None = None) -> httpx2.Response:
-    nonce = (await api.client.get("/v1/login/nonce")).json()["nonce"]
-    text = SignIn("provider", address, "http://provider", 31337, nonce, NOW, NOW + 600, 3).text()
-    signed = signature if signature is not None else personal_digest(text) * 20
-    return await api.client.post("/v1/leases/3/login", json={"message": text, "signature": "0x" + signed.hex()})
 
 
 async def test_login__renter_is_a_contract__is_asked_whether_it_accepts(api: Api) -> None:
@@ -264,8 +177,11 @@ async def test_login__message_used_twice_or_token_made_up__is_401(api: Api) -> N
 
 
 async def test_lease_that_is_not_ours_or_unknown__is_404(api: Api, lease: Lease) -> None:
-    api.chain.leases[3] = replace(lease, device_id=bytes(32))
+    api.chain.leases[3] = replace(lease, provider="0x" + "99" * 20)
     assert (await api.signed("GET", "/jobs")).status_code == 404
+    api.chain.offers[3] = replace(NODE, device_ids=tuple(sorted([*NODE.device_ids, bytes([1]) * 32])))
+    api.chain.leases[3] = lease_on(api.chain.offers[3])
+    assert (await api.signed("GET", "/jobs")).status_code == 404  # one device of it is served elsewhere
     api.chain.leases.clear()
     assert (await api.signed("GET", "/jobs")).status_code == 404
 
@@ -362,6 +278,7 @@ async def test_lease__after_its_files_were_wiped__shows_the_providers_signed_wor
     api.wipes.note(3, api.jobs.wipe(3), NOW + 2000)
     told = (await api.signed("GET", "")).json()["wiped"]
     signature = bytes.fromhex(told.pop("signature")[2:])
+    assert told.pop("signer") == PROVIDER
     assert Wiped.from_json(told) == Wiped(3, NOW + 1001, 1, 5, 0)
     assert Wiped.from_json(told).recover_signer(ESCROW, signature) == PROVIDER
 

@@ -9,18 +9,22 @@ import pytest
 
 from assay.chain.errors import ChainError
 from assay.chain.leases import Lease, LeaseStatus
+from assay.protocol.messages import Offer
 from assay.protocol.signing import sign_compact
 from assay.provider.database import open_database
 from assay.provider.device import Device
+from assay.provider.errors import NotFound, Unavailable
 from assay.provider.jobs import JobBook, JobRequest
 from assay.provider.lease_book import LeaseBook
-from assay.provider.lease_keeper import LeaseKeeper
+from assay.provider.lease_keeper import RETRY_S, LeaseKeeper
+from assay.provider.lease_offers import LeaseOffers
 from assay.provider.lease_rules import Policy
 from assay.provider.ports import Mined
 from assay.provider.runtime.workload import Limits, Outcome, Workload
+from assay.provider.terms import Terms
 from assay.provider.wipe_records import WipeRecords
 
-from .conftest import DEVICE_ID, ESCROW, ChainFake, key
+from .conftest import DEVICE_ID, DEVICES, ESCROW, NODE, OFFER, PROVIDER, ChainFake, key, lease_on
 
 
 @dataclass
@@ -30,10 +34,31 @@ class EscrowFake:
     calls: list[tuple[str, int]] = field(default_factory=list)
     failing: set[int] = field(default_factory=set)
 
-    async def start(self, lease: Lease, result_root: bytes, valid_until: int, signature: bytes) -> Mined:
-        raise NotImplementedError
+    started: list[tuple[Lease, Offer, bytes, int, bytes]] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+
+    async def start(self, lease: Lease, offer: Offer, roots: bytes, valid_until: int, signature: bytes) -> Mined:
+        self.started.append((lease, offer, roots, valid_until, signature))
+        return Mined("0x", 1)
+
+    async def end(self, lease: Lease) -> Mined:
+        return self._called("end", lease)
+
+    async def give_notice(self, lease: Lease) -> Mined:
+        return self._called("notice", lease)
+
+    async def release(self, lease: Lease) -> Mined:
+        return self._called("release", lease)
+
+    def _called(self, what: str, lease: Lease) -> Mined:
+        self.calls.append((what, lease.lease_id))
+        if what in self.refused:
+            raise ChainError(f"{what} reverts")
+        return Mined("0x", 1)
 
     async def claim(self, lease_id: int) -> Mined:
+        if "claim" in self.refused:
+            raise Unavailable("the operator lacks the scope claim")
         self.calls.append(("claim", lease_id))
         self.due = 0
         return Mined("0x", 1)
@@ -98,12 +123,15 @@ class World:
         self.restart()
 
     def restart(self) -> None:
+        self.terms = Terms()
         self.jobs = JobBook(self.database, self.runtime, self.folder, Limits(), lambda: self.now)
         self.book = LeaseBook(self.database)
+        served = {one.device_id: one for one in (self.device, *DEVICES)}
         self.keeper = LeaseKeeper(
-            {self.device.device_id: self.device}, self.chain, self.escrow, self.jobs, self.book,
-            Policy(claim_every=100, grace=50, holdback=70),
-            WipeRecords(self.database, ESCROW, lambda digest: sign_compact(digest, key("provider"))), lambda: self.now,
+            served, self.chain, self.escrow, self.jobs, self.book,
+            LeaseOffers(self.book, self.chain.read_offer, PROVIDER), Policy(claim_every=100, grace=50, holdback=70),
+            WipeRecords(self.database, ESCROW, lambda digest: sign_compact(digest, key("provider"))),
+            lambda: self.terms, lambda: self.now,
         )  # fmt: skip
 
     def job(self, lease_id: int, stop: float) -> Path:
@@ -173,8 +201,8 @@ async def test_tick__money_due__claims_then_returns_the_bond_then_settles(world:
 
 async def test_tick__one_lease_fails__others_are_attended_to(world: World) -> None:
     control = world.job(4, 1200)
-    world.book.note(3, DEVICE_ID)
-    world.book.note(4, DEVICE_ID)
+    world.book.note(3)
+    world.book.note(4)
     world.chain.leases[4] = replace(world.chain.leases[3], lease_id=4, status=LeaseStatus.ENDED, stop=950)
     world.escrow.failing.add(3)
     await world.keeper.tick()
@@ -187,3 +215,118 @@ async def test_idle__active_lease__is_not_idle_until_its_stop(world: World) -> N
     assert await world.keeper.idle(DEVICE_ID)
     world.chain.leases.clear()
     assert await world.keeper.idle(DEVICE_ID)
+
+
+RUNS = {"status": LeaseStatus.ACTIVE, "rate": 10**18, "start": 900, "stop": 1200, "devices": 3, "notice": 600}
+
+
+async def test_idle__any_device_of_a_leased_node__is_not(world: World) -> None:
+    world.chain.leases = {5: lease_on(NODE, 5, **RUNS)}
+    world.chain.offers = {5: NODE}
+    assert [await world.keeper.idle(one.device_id) for one in DEVICES] == [False] * 3
+    assert await world.keeper.idle(DEVICE_ID)
+
+
+async def test_idle__renter_left_early__leased_and_measured_as_such_until_the_stop(world: World) -> None:
+    left = {**RUNS, "status": LeaseStatus.ENDED, "left_early": True}
+    world.chain.leases = {5: lease_on(NODE, 5, **left)}
+    world.chain.offers = {5: NODE}
+    assert not await world.keeper.idle(DEVICES[0].device_id)
+    world.now = 1200
+    assert await world.keeper.idle(DEVICES[0].device_id)
+
+
+async def test_tick__node__is_one_lease_whose_offer_outlives_the_log(world: World) -> None:
+    world.chain.leases = {5: lease_on(NODE, 5, **RUNS)}
+    world.chain.offers = {5: NODE}
+    await world.keeper.tick()
+    assert [row.lease_id for row in world.book.unsettled()] == [5]
+    world.chain.offers.clear()
+    assert world.book.offer(5) == NODE
+
+
+async def test_tick__notice_asked_for__given_and_the_lease_ended_when_it_has_run_out(world: World) -> None:
+    running = lease_on(NODE, 5, **RUNS)
+    world.chain.leases, world.chain.offers = {5: running}, {5: NODE}
+    world.terms = Terms(notices=(5, 9))
+    await world.keeper.tick()
+    assert world.escrow.calls == [("notice", 5)]
+    world.chain.leases[5] = replace(running, notice_at=500)
+    world.chain.now = 1099
+    await world.keeper.tick()
+    assert world.escrow.calls == [("notice", 5)]
+    world.chain.now = 1100
+    await world.keeper.tick()
+    assert world.escrow.calls[1:] == [("end", 5)]
+
+
+async def test_tick__release_asked_for__only_of_a_lease_that_was_left_early(world: World) -> None:
+    world.terms = Terms(releases=(3,))
+    await world.keeper.tick()
+    assert world.escrow.calls == []
+    world.chain.leases[3] = replace(world.chain.leases[3], status=LeaseStatus.ENDED, left_early=True)
+    await world.keeper.tick()
+    assert world.escrow.calls == [("release", 3)]
+
+
+async def test_tick__operator_may_not_claim__files_are_wiped_all_the_same_and_money_is_tried_again(
+    world: World,
+) -> None:
+    world.job(3, 1200)
+    await world.keeper.tick()
+    world.escrow.due, world.escrow.refused, world.now = 5, {"claim"}, 1300
+    await world.keeper.tick()
+    assert world.book.all()[0].wiped_at == 1300
+    assert [row.lease_id for row in world.book.unsettled()] == [3]
+    world.escrow.refused = set()
+    await world.keeper.tick()
+    assert world.escrow.calls == []  # put off
+    world.now += RETRY_S
+    await world.keeper.tick()
+    assert world.escrow.calls == [("claim", 3)]
+
+
+async def test_tick__notice_reverts__jobs_of_the_lease_run_on(world: World) -> None:
+    control = world.job(3, 1200)
+    world.chain.leases[3] = replace(world.chain.leases[3], notice=60, stop=1500)
+    world.terms, world.escrow.refused = Terms(notices=(3,)), {"notice"}
+    await world.keeper.tick()
+    assert world.runtime.running[control] == 1500
+
+
+async def test_tick__log_of_the_opening_not_served__lease_is_attended_to(
+    world: World,
+) -> None:
+    async def pruned(lease: Lease) -> Offer:
+        raise ChainError("the node lacks logs of that time")
+
+    control = world.job(3, 1200)
+    world.keeper._offers = LeaseOffers(world.book, pruned, PROVIDER)
+    world.chain.leases[3] = replace(world.chain.leases[3], status=LeaseStatus.ENDED, stop=950)
+    world.book.note(3)
+    await world.keeper.tick()
+    assert world.runtime.killed[control] == "lease over"
+
+
+async def test_offer__hash_of_another_lease_under_the_number__is_read_anew(world: World) -> None:
+    offers = LeaseOffers(world.book, world.chain.read_offer, PROVIDER)
+    assert await offers.of(lease_on(OFFER, 3)) == OFFER
+    dearer = replace(OFFER, rate=2 * OFFER.rate)
+    world.chain.offers[3] = dearer
+    assert await offers.of(lease_on(dearer, 3)) == dearer
+    assert world.book.offer(3) == dearer
+
+
+async def test_offer__cancelled_since__is_the_one_kept_or_unknown(world: World) -> None:
+    offers = LeaseOffers(world.book, world.chain.read_offer, PROVIDER)
+    forgotten = {"status": LeaseStatus.CANCELLED, "offer_hash": bytes(27), "opened_block": 0}
+    with pytest.raises(NotFound, match="never handed over"):
+        await offers.of(lease_on(OFFER, 3, **forgotten))
+    await offers.of(lease_on(OFFER, 3))
+    assert await offers.of(lease_on(OFFER, 3, **forgotten)) == OFFER
+
+
+async def test_offer__lease_with_another_provider__is_not_read(world: World) -> None:
+    offers = LeaseOffers(world.book, world.chain.read_offer, PROVIDER)
+    with pytest.raises(NotFound, match="not with"):
+        await offers.of(lease_on(OFFER, 3, provider="0x" + "99" * 20))

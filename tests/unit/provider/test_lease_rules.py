@@ -5,26 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from assay.chain.leases import Lease, LeaseStatus
-from assay.provider.lease_rules import Policy, Standing, Step, is_over, steps, streamed
+from assay.provider.lease_rules import Policy, Standing, Step, ends_from, is_over, steps
 
 POLICY = Policy(claim_every=100, grace=50, holdback=70)
 
 
-def standing(lease: Lease, claimable: int = 0, bond: int = 0, wiped_at: float | None = None) -> Standing:
-    return Standing(lease, claimable, bond, last_claim=1000, wiped_at=wiped_at)
+def standing(
+    lease: Lease, claimable: int = 0, bond: int = 0, wiped_at: float | None = None, chain_time: int = 1100,
+    **wanted: bool,
+) -> Standing:  # fmt: skip
+    return Standing(lease, claimable, bond, last_claim=1000, wiped_at=wiped_at, chain_time=chain_time, **wanted)
 
 
 @pytest.fixture
 def active(lease: Lease) -> Lease:
-    return replace(lease, status=LeaseStatus.ACTIVE, start=1000, stop=1200)
+    return replace(lease, status=LeaseStatus.ACTIVE, rate=10**18, start=1000, stop=1200, devices=1)
 
 
 def test_steps__pending__nothing(lease: Lease) -> None:
-    assert steps(standing(lease), 5000, POLICY) == []
+    assert steps(standing(lease, notice_wanted=True, release_wanted=True), 5000, POLICY) == []
 
 
 @pytest.mark.parametrize(
@@ -54,32 +55,67 @@ def test_steps__over_but_held_back__claims_once_the_holdback_is_over(active: Lea
 def test_steps__ended_early__kills_at_once_and_returns_the_bond_when_it_is_due(active: Lease) -> None:
     ended = replace(active, status=LeaseStatus.ENDED, stop=1100)
     assert steps(standing(ended), 1100, POLICY) == [Step.KILL]
-    assert steps(standing(ended, bond=7), 1170, POLICY)[-2:] == [Step.RETURN_BOND, Step.WIPE]
+    assert steps(standing(ended, bond=7), 1170, POLICY)[-2:] == [Step.WIPE, Step.RETURN_BOND]
 
 
 def test_steps__renter_left_before_the_least_time__nothing_runs_although_rent_streams(active: Lease) -> None:
-    ended = replace(active, status=LeaseStatus.ENDED, stop=1190)
+    ended = replace(active, status=LeaseStatus.ENDED, stop=1190, left_early=True)
     assert steps(standing(ended), 1150, POLICY) == [Step.KILL]
+
+
+@pytest.mark.parametrize(("chain_time", "wanted", "expected"), [
+    (1150, True, [Step.RELEASE]), (1150, False, []), (1190, True, []),
+])  # fmt: skip
+def test_steps__renter_left_early__released_when_the_provider_asks_and_not_after_its_stop(
+    active: Lease, chain_time: int, wanted: bool, expected: list[Step]
+) -> None:
+    left = replace(active, status=LeaseStatus.ENDED, stop=1190, left_early=True)
+    assert steps(standing(left, chain_time=chain_time, release_wanted=wanted), 1150, POLICY)[1:] == expected
+
+
+def test_steps__release_asked_of_a_lease_that_nobody_left__nothing(active: Lease) -> None:
+    assert steps(standing(active, release_wanted=True), 1050, POLICY) == [Step.RUN]
+
+
+@pytest.mark.parametrize(
+    ("notice", "notice_at", "wanted", "expected"),
+    [
+        (60, 0, True, [Step.GIVE_NOTICE]),
+        (60, 0, False, []),
+        (0, 0, True, []),  # the offer promised none
+        (60, 1030, True, []),  # given already
+    ],
+)
+def test_steps__notice_wanted__given_once_where_the_offer_has_one(
+    active: Lease, notice: int, notice_at: int, wanted: bool, expected: list[Step]
+) -> None:
+    lease = replace(active, notice=notice, notice_at=notice_at)
+    assert steps(standing(lease, chain_time=1050, notice_wanted=wanted), 1050, POLICY)[1:] == expected
+
+
+def test_steps__notice_run_out__ends_by_the_chains_clock_and_not_by_a_fast_one_here(active: Lease) -> None:
+    lease = replace(active, notice=60, notice_at=1030)
+    assert ends_from(lease) == 1090
+    assert Step.END not in steps(standing(lease, chain_time=1089), 1199, POLICY)
+    assert Step.END in steps(standing(lease, chain_time=1090), 1000, POLICY)
+
+
+def test_steps__over_before_its_notice_ran_out__is_not_ended_again(active: Lease) -> None:
+    lease = replace(active, notice=60, notice_at=1030, status=LeaseStatus.ENDED)
+    assert Step.END not in steps(standing(lease, chain_time=1300), 1300, POLICY)
+    assert ends_from(active) is None
 
 
 def test_steps__all_paid_and_wiped__settles(active: Lease) -> None:
     assert steps(standing(active, wiped_at=1260.0), 1270, POLICY) == [Step.KILL]
     assert steps(standing(active, wiped_at=1260.0), 1271, POLICY) == [Step.KILL, Step.SETTLE]
     assert Step.SETTLE not in steps(standing(active, claimable=1, wiped_at=1260.0), 1271, POLICY)
+    assert Step.SETTLE not in steps(standing(active, bond=1, wiped_at=1260.0), 1271, POLICY)
 
 
 def test_steps__cancelled__wipes_and_settles(lease: Lease) -> None:
     cancelled = replace(lease, status=LeaseStatus.CANCELLED)
     assert steps(standing(cancelled), 5000, POLICY) == [Step.KILL, Step.WIPE, Step.SETTLE]
-
-
-@given(st.integers(0, 1 << 100), st.integers(1, 1 << 39), st.integers(0, 1 << 20), st.integers(-5, 1 << 21))
-def test_streamed__any_time__never_beyond_the_stop_nor_negative(rate: int, start: int, length: int, after: int) -> None:
-    lease = Lease(1, "", "", b"", "", LeaseStatus.ACTIVE, rate, 0, start, start + length, 0, 0, 0, 0, 0, 0, 0)
-    value = streamed(lease, start + after)
-    assert 0 <= value <= rate * length // 10**18
-    if after >= length:
-        assert value == rate * length // 10**18
 
 
 def test_is_over__by_status_and_time(active: Lease) -> None:

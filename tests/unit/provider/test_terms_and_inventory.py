@@ -10,24 +10,68 @@ from typing import Any
 
 import pytest
 
-from assay.protocol.messages import Offer
+from assay.protocol.hexadecimal import ZERO_ADDRESS
+from assay.protocol.signed_offers import parse_signed_offer
 from assay.protocol.signing import sign_compact
 from assay.provider.errors import ProviderError
 from assay.provider.inventory import read_inventory
-from assay.provider.offers import OfferBook, Price, rate_of
-from assay.provider.terms import Discount, Terms, TermsFile
+from assay.provider.offers import OfferMaker, Price, rate_of
+from assay.provider.terms import Discount, Node, Terms, TermsFile
 
-from .conftest import DEVICE_ID, ESCROW, PROVIDER, key
+from .conftest import DEVICE_ID, ESCROW, OPERATOR, PROVIDER, key
 
+DEVICE, OTHER = "0x" + "ab" * 32, "0x" + "cd" * 32
 PRICE = Price("0x" + "33" * 20, rate=1000, min_duration=60, max_duration=3600)
 
 
 def test_terms__written_and_read__are_the_same(tmp_path: Path) -> None:
     file = TermsFile(tmp_path)
     assert file.read() == Terms()
-    terms = replace(Terms().with_price("0xab", PRICE).with_floor("0xab", 3), discounts=(Discount(600, 500),))
+    node = Node((DEVICE, OTHER), replace(PRICE, notice=600))
+    terms = Terms().with_price(DEVICE, PRICE).with_floors({DEVICE: 3}).with_node("rack", node)
+    for kind, lease_id in (("notices", 7), ("notices", 7), ("releases", 5), ("ends", 9)):
+        terms = terms.with_order(kind, lease_id)  # type: ignore[arg-type]
+    terms = replace(terms, discounts=(Discount(600, 500),))
     file.write(terms)
     assert file.read() == terms
+    assert (terms.notices, terms.releases, terms.ends) == ((7,), (5,), (9,))
+    assert terms.without_node("rack").nodes == {}
+
+
+def test_terms__of_a_hand__may_leave_things_out_but_not_misspell_them(tmp_path: Path) -> None:
+    file = TermsFile(tmp_path)
+    file.path.write_text('{"discounts": [{"seconds": 600, "bps": 500}]}')
+    assert file.read() == Terms(discounts=(Discount(600, 500),))
+    file.path.write_text('{"discount": []}')
+    with pytest.raises(ProviderError, match="unknown: discount"):
+        file.read()
+
+
+@pytest.mark.parametrize(
+    ("devices", "said"),
+    [
+        ((), "0 devices"), ((DEVICE,) * 17, "17 devices"), ((OTHER, DEVICE), "must strictly ascend"),
+        ((DEVICE, DEVICE), "must strictly ascend"),
+    ],
+)  # fmt: skip
+def test_node__none_too_many_unsorted_or_repeated__is_refused(devices: tuple[str, ...], said: str) -> None:
+    with pytest.raises(ProviderError, match=said):
+        Node(devices, PRICE)
+
+
+def test_node__taken_away_that_is_not_there__says_which_are() -> None:
+    terms = Terms().with_node("rack", Node((DEVICE,), PRICE))
+    with pytest.raises(ProviderError, match="no node 'shelf': there are rack"):
+        terms.without_node("shelf")
+
+
+@pytest.mark.parametrize("change", [
+    {"rate": 0}, {"rate": 1 << 128}, {"min_duration": 0}, {"min_duration": 3601}, {"max_duration": 1 << 32},
+    {"notice": 1}, {"notice": 59}, {"notice": -60}, {"notice": 1 << 32},
+])  # fmt: skip
+def test_price__off_the_escrows_bounds__is_refused(change: dict[str, int]) -> None:
+    with pytest.raises(ProviderError):
+        replace(PRICE, **change)
 
 
 def test_token__of_a_price__is_the_given_one_else_the_devices_else_any() -> None:
@@ -39,7 +83,7 @@ def test_token__of_a_price__is_the_given_one_else_the_devices_else_any() -> None
         Terms().token_for("0xab", None)
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"prices": {"a": {"rate": 0}}}', "\x00"])
+@pytest.mark.parametrize("content", ["", "[]", '{"prices": {"a": {"rate": 0}}}', "\x00"])
 def test_terms__damaged_file__is_refused_and_kept(tmp_path: Path, content: str) -> None:
     file = TermsFile(tmp_path)
     file.path.write_text(content)
@@ -56,14 +100,23 @@ def test_quote__by_length__takes_the_largest_fitting_discount(seconds: int, rate
 
 def test_offer__signed_by_the_provider__is_the_same_for_a_while_and_valid_for_at_least_half() -> None:
     now = [10_000.0]
-    book = OfferBook(PROVIDER, ESCROW, lambda digest: sign_compact(digest, key("provider")), lambda: now[0])
-    first = book.offer(DEVICE_ID, PRICE, 5)
-    signature = bytes.fromhex(first.pop("signature")[2:])
-    assert Offer.from_json(first).recover_signer(ESCROW, signature) == PROVIDER
+    book = OfferMaker(
+        PROVIDER, ZERO_ADDRESS, ESCROW, lambda digest: sign_compact(digest, key("provider")), lambda: now[0]
+    )
+    first = book.offer((DEVICE_ID,), PRICE, 5)
+    assert parse_signed_offer(first, ESCROW)[0].signer == PROVIDER
     for step in range(0, 2000, 50):
         now[0] = 10_000.0 + step
-        remaining = book.offer(DEVICE_ID, PRICE, 5)["validUntil"] - now[0]
+        remaining = book.offer((DEVICE_ID,), PRICE, 5)["validUntil"] - now[0]
         assert PRICE.valid_for / 2 <= remaining <= PRICE.valid_for
+
+
+def test_offer__of_a_node_by_an_operator__names_both_and_is_signed_by_the_operator() -> None:
+    made = OfferMaker(PROVIDER, OPERATOR, ESCROW, lambda digest: sign_compact(digest, key("operator")), lambda: 1.0)
+    ids = tuple(sorted([DEVICE_ID, bytes([1]) * 32]))
+    offer, signature = parse_signed_offer(made.offer(ids, replace(PRICE, notice=600), 5), ESCROW)
+    assert (offer.provider, offer.operator, offer.device_ids, offer.notice) == (PROVIDER, OPERATOR, ids, 600)
+    assert offer.recover_signer(ESCROW, signature) == OPERATOR
 
 
 @pytest.mark.parametrize("price", ["0", "-1", "NaN", "Infinity"])

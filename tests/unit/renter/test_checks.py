@@ -11,6 +11,7 @@ from assay.chain.devices import Device
 from assay.proof.engines import engine
 from assay.proof.sampling import samples
 from assay.protocol.encoding import device_id as device_id_of
+from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, device_tree
 from assay.protocol.messages import Handover, Offer
@@ -20,7 +21,7 @@ from assay.protocol.seeds import handover_rho, handover_seed
 from assay.protocol.signing import Domain, address_of
 from assay.renter.errors import ProofRejected, Unreachable
 from assay.renter.handover import Expected, check_opening, check_signed, opening_length, signed_handover
-from assay.renter.offers import ANYONE, parse_answer, parse_offer
+from assay.renter.offers import ANYONE, OFFERS_A_DEVICE, Offers, node_of, parse_answer, parse_offer
 
 ESCROW = Domain(31337, "0x" + "22" * 20)
 SEED = keccak(b"epoch seed")
@@ -81,24 +82,98 @@ def test_entry__proof_of_another_line_or_too_long__is_not_believed() -> None:
         parse_report_line({"leaf": listed[0]["leaf"], "proof": ["0x" + "00" * 32] * 65}, root)
 
 
-def offer(**changes: Any) -> dict[str, Any]:
-    message = Offer(PROVIDER, DEVICE_ID, "0x" + "33" * 20, 10**18, 60, 3600, 2000, 1, ANYONE)
-    signature = message.sign(ESCROW, PROVIDER_KEY)
-    return {**message.to_json(), "signature": "0x" + signature.hex(), **changes}
+OPERATOR_KEY = keccak(b"operator")
+OPERATOR = address_of(OPERATOR_KEY)
+OFFER = Offer(PROVIDER, ZERO_ADDRESS, (DEVICE_ID,), "0x" + "33" * 20, 10**18, 60, 3600, 2000, 1, ANYONE, 0)
+
+
+def offer(message: Offer = OFFER, key: bytes = PROVIDER_KEY, **changes: Any) -> dict[str, Any]:
+    return {**message.to_json(), "signature": "0x" + message.sign(ESCROW, key).hex(), **changes}
 
 
 def test_offer__signed_by_its_provider__is_believed() -> None:
-    assert parse_offer(offer(), ESCROW).offer.rate == 10**18
+    assert parse_offer(offer(), ESCROW).offer == OFFER
+
+
+def test_offer__signed_by_the_operator_that_it_names_and_nobody_else__is_believed() -> None:
+    by_operator = replace(OFFER, operator=OPERATOR)
+    assert parse_offer(offer(by_operator, OPERATOR_KEY), ESCROW).offer == by_operator
+    for message, key in ((by_operator, PROVIDER_KEY), (OFFER, OPERATOR_KEY)):
+        with pytest.raises(Unreachable, match="did not sign"):
+            parse_offer(offer(message, key), ESCROW)
 
 
 @pytest.mark.parametrize(
     "changes",
     [{"rate": "1"}, {"provider": "0x" + "44" * 20}, {"validUntil": 3000}, {"signature": "0x" + "00" * 64},
-     {"signature": "0x12"}, {"extra": 1}, {"rate": "x"}],
+     {"signature": "0x12"}, {"extra": 1}, {"rate": "x"}, {"notice": 60}, {"deviceIds": []},
+     {"deviceIds": ["0x" + "01" * 32] * 2}, {"deviceIds": "0x" + "01" * 32}],
 )  # fmt: skip
 def test_offer__changed_or_malformed__is_not_believed(changes: dict[str, Any]) -> None:
     with pytest.raises(Unreachable):
         parse_offer(offer(**changes), ESCROW)
+
+
+@pytest.mark.parametrize(
+    "ids", [(bytes([2]) * 32, bytes([1]) * 32), (DEVICE_ID,) * 2, tuple(bytes([n]) * 32 for n in range(1, 18))]
+)
+def test_offer__devices_unsorted_repeated_or_too_many__is_not_believed_though_signed(ids: tuple[bytes, ...]) -> None:
+    with pytest.raises(Unreachable, match="deviceIds"):
+        parse_offer(offer(replace(OFFER, device_ids=ids)), ESCROW)
+
+
+def device_at(number: int, endpoint: str = "http://p", **changes: Any) -> Device:
+    made = Device(bytes([number]) * 32, PROVIDER, DEVICE_ADDRESS, 9, bytes(32), endpoint=endpoint)
+    return replace(made, **changes)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [None, device_at(2, "http://q"), device_at(2, provider="0x" + "44" * 20), device_at(2, tls_fingerprint=b"x" * 32)],
+)
+def test_node__a_device_unknown_of_another_provider_or_elsewhere__is_none(second: Device | None) -> None:
+    node = replace(OFFER, device_ids=(bytes([1]) * 32, bytes([2]) * 32))
+    known = {one.device_id: one for one in (device_at(1), second) if one is not None}
+    assert node_of(node, known) is None
+    known[bytes([2]) * 32] = device_at(2)
+    assert node_of(node, known) == (device_at(1), device_at(2))
+
+
+class Served:
+    """Providers by their endpoints; counts what is asked."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers, self.pinned = answers, list[str]()
+
+    def pin(self, endpoint: str, fingerprint: bytes) -> None:
+        self.pinned.append(endpoint)
+
+    async def json_of(self, method: str, url: str, **options: Any) -> Any:
+        answer = self.answers[url.removeprefix("http://").partition("/")[0]]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def test_offers__of_one_that_floods_or_offers_what_is_elsewhere__are_few_and_its_own() -> None:
+    many = [offer(replace(OFFER, device_ids=(bytes([1]) * 32,), nonce=n)) for n in range(OFFERS_A_DEVICE + 5)]
+    others = offer(replace(OFFER, device_ids=(bytes([2]) * 32,), rate=1))
+    http = Served(p={"offers": [*many[:1], *many, others]}, q={"offers": []}, dead=Unreachable("gone"))
+    known = {one.device_id: one for one in (device_at(1), device_at(2, "http://q"), device_at(3, "http://dead"))}
+    found, _ = await Offers(http, ESCROW).of_devices(known)  # type: ignore[arg-type]
+    assert [one.offer.nonce for one in found] == list(range(OFFERS_A_DEVICE))
+    assert {one.offer.device_ids for one in found} == {(bytes([1]) * 32,)}
+
+
+async def test_quote__of_other_devices_another_renter_or_provider__is_refused() -> None:
+    me = "0x" + "77" * 20
+    for changes in ({}, {"device_ids": (bytes([2]) * 32,), "renter": me}):
+        http = Served(p=offer(replace(OFFER, **changes)))
+        with pytest.raises(Unreachable, match="something else"):
+            await Offers(http, ESCROW).quote([device_at(1)], me, 60)  # type: ignore[arg-type]
+    mine = replace(OFFER, renter=me, device_ids=(bytes([1]) * 32,))
+    signed = await Offers(Served(p=offer(mine)), ESCROW).quote([device_at(1)], me, 60)  # type: ignore[arg-type]
+    assert signed.offer == mine
 
 
 def test_answer__with_specifications__keeps_those_that_are_some() -> None:

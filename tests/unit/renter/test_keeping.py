@@ -1,23 +1,30 @@
-"""When a lease is topped up, and when it is ended because its device is dead."""
+"""When a lease is topped up, when it is left, and when leaving must wait."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.chain.errors import ChainError
+from assay.chain.errors import ChainError, UnreachableChain
 from assay.chain.leases import Lease, LeaseStatus
 from assay.renter.errors import Unreachable
-from assay.renter.keeping import Hands, Move, Policy, keep, move
+from assay.renter.keeping import Hands, Keeper, Move, Policy, move
+from assay.renter.lease_views import LeaseView
+from assay.renter.leaving import Free, leaving
 from assay.renter.ssh_access import checked
+from tests.unit.renter.leased import LEASE, NODE, ONE, TWO, leased
 
-LEASE = Lease(
-    3, "r", "p", bytes(32), "t", LeaseStatus.ACTIVE, 10**18, 0, 1000, 2000, 60, 5000, 1000, 0, 0, 0, 0
-)  # fmt: skip
+MOST = 100  # maxDowntime
 POLICY = Policy(margin=100, step=500, cap=2000, patience=30)
+
+
+def view(lease: Lease, now: int, slashed: bytes | None = None) -> LeaseView:
+    way = leaving(lease, now, MOST, slashed is not None)
+    return LeaseView(lease, NODE, now, 0, way, MOST, slashed)
 
 
 @pytest.mark.parametrize(
@@ -28,56 +35,105 @@ POLICY = Policy(margin=100, step=500, cap=2000, patience=30)
     ],
 )  # fmt: skip
 def test_move__by_time_left_and_silence(now: int, silent: float, expected: tuple[Move, int]) -> None:
-    assert move(LEASE, now, silent, POLICY) == expected
+    assert move(view(LEASE, now), silent, POLICY) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "silent", "expected"),
+    [
+        ({}, 0, Move.WAIT), ({}, 9_999, Move.WAIT),  # the minimum is paid all the same
+        ({"notice_at": 1_100}, 29, Move.WAIT), ({"notice_at": 1_100}, 30, Move.END),
+        ({"downtime": MOST}, 9_999, Move.WAIT), ({"downtime": MOST + 1}, 0, Move.END),
+        ({"status": LeaseStatus.ENDED}, 0, Move.STOP), ({"status": LeaseStatus.PENDING}, 0, Move.STOP),
+        ({"left_early": True}, 9_999, Move.WAIT), ({"left_early": True, "downtime": MOST + 1}, 0, Move.END),
+        ({"left_early": True, "stop": 1_200}, 0, Move.STOP),
+    ],
+)  # fmt: skip
+def test_move__before_the_minimum__leaves_only_for_nothing(
+    changes: dict[str, Any], silent: float, expected: Move
+) -> None:
+    bound = {"min_duration": 800, "stop": 1_800, **changes}
+    assert move(view(leased(**bound), 1_200), silent, POLICY) == (expected, 0)
+
+
+@pytest.mark.parametrize("changes", [{}, {"left_early": True}, {"notice_at": 1_100}])
+def test_move__a_device_was_slashed__ends_at_once_whatever_else(changes: dict[str, Any]) -> None:
+    lease = leased(min_duration=800, **changes)
+    for policy in (POLICY, replace(POLICY, patience=None), replace(POLICY, leave_free=False)):
+        assert move(view(lease, 1_001, ONE), 0, policy) == (Move.END, 0)
+
+
+def test_move__down_too_long_but_a_job_runs__is_left_only_in_silence() -> None:
+    lease = leased(min_duration=800, downtime=MOST + 1)
+    beside_a_job = replace(POLICY, leave_free=False)
+    assert move(view(lease, 1_200), 0, beside_a_job) == (Move.WAIT, 0)
+    assert move(view(lease, 1_200), 30, beside_a_job) == (Move.END, 0)
 
 
 @pytest.mark.parametrize(("deposit", "amount"), [(1400, 500), (1600, 400), (1999, 1)])
 def test_move__near_the_cap__adds_only_up_to_it(deposit: int, amount: int) -> None:
-    assert move(replace(LEASE, deposit=deposit), 1950, 0, POLICY) == (Move.TOP_UP, amount)
+    assert move(view(leased(deposit=deposit), 1950), 0, POLICY) == (Move.TOP_UP, amount)
 
 
-@pytest.mark.parametrize("change", [{"deposit": 2000}, {"max_duration": 1000}])
-def test_move__at_the_cap_or_the_longest__waits(change: dict[str, int]) -> None:
-    assert move(replace(LEASE, **change), 1950, 0, POLICY) == (Move.WAIT, 0)  # type: ignore[arg-type]
+@pytest.mark.parametrize("change", [{"deposit": 2000}, {"max_duration": 1000}, {"left_early": True}])
+def test_move__at_the_cap_the_longest_or_left__waits(change: dict[str, Any]) -> None:
+    assert move(view(leased(**change), 1950), 0, POLICY) == (Move.WAIT, 0)
 
 
 @given(st.integers(1, 1 << 90), st.integers(0, 1 << 60), st.integers(0, 1 << 60), st.integers(1, 1 << 20))
 def test_move__any_lease__never_pays_beyond_the_cap_or_the_longest(
     rate: int, deposit: int, cap: int, max_duration: int
 ) -> None:
-    lease = replace(LEASE, rate=rate, deposit=deposit, max_duration=max_duration)
-    what, amount = move(lease, 1950, 0, replace(POLICY, cap=cap))
+    lease = leased(rate=rate, deposit=deposit, max_duration=max_duration)
+    what, amount = move(view(lease, 1950), 0, replace(POLICY, cap=cap))
     if what is Move.TOP_UP:
         assert amount > 0 and deposit + amount <= cap
         assert (deposit + amount - 1) * 10**18 < rate * max_duration
 
 
 class Bench:
-    """Time, a chain and a device for `keep`; `alive_until` and `cut_off` in seconds of the clock."""
+    """Time, a chain and devices for a keeper. Silent within `silent`, the chain cut off within `cut_off`; `attested` is
+    the downtime that reports attest by when, `slashed_at` when a device is slashed."""
 
-    def __init__(self, alive_until: float, cut_off: tuple[float, float] = (0, 0), stop: int = 2000) -> None:
-        self.now, self.did, self.told = 1850.0, [], []  # type: ignore[var-annotated]
-        self.alive_until, self.cut_off, self.stop = alive_until, cut_off, stop
-        self.jump, self.deposit = 0.0, LEASE.deposit
+    def __init__(self, lease: Lease = LEASE, now: float = 1850.0) -> None:
+        self.now, self.lease = now, lease
+        self.did: list[tuple[Any, ...]] = []
+        self.told: list[str] = []
+        self.silent: tuple[float, float] = (9e9, 9e9)
+        self.cut_off: tuple[float, float] = (0, 0)
+        self.jump = 0.0
+        self.attested: dict[float, int] = {}
+        self.slashed_at = 9e9
+        self.settled_at = 0.0
+        self.collect_fails: Exception | None = None
 
-    def hands(self) -> Hands:
-        return Hands(
-            self.lease, self.alive, self.top_up, self.end, lambda: self.now, self.sleep, self.told.append,
-            lambda units: f"{units} T",
+    def keeper(self, policy: Policy) -> Keeper:
+        hands = Hands(
+            self.view, self.quiet, self.collect, self.top_up, self.end, lambda: self.now, self.sleep, self.told.append,
+            lambda units: f"{units} T", lambda seconds: f"{seconds} o'clock",
         )  # fmt: skip
+        return Keeper(hands, policy, 10)
 
-    async def lease(self) -> Lease:
+    async def view(self) -> LeaseView:
         if self.cut_off[0] <= self.now < self.cut_off[1]:
             raise ChainError("no endpoint answers")
-        return replace(LEASE, stop=self.stop, deposit=self.deposit)
+        return view(self.lease, int(self.now), TWO if self.now >= self.slashed_at else None)
 
-    async def alive(self) -> bool:
-        return self.now < self.alive_until
+    async def quiet(self) -> tuple[str, ...]:
+        return ("0x02",) if self.silent[0] <= self.now < self.silent[1] else ()
+
+    async def collect(self, lease: Lease) -> bool:
+        if self.collect_fails is not None:
+            raise self.collect_fails
+        for when in sorted(self.attested):
+            if when <= self.now:
+                self.lease = replace(self.lease, downtime=self.lease.downtime + self.attested.pop(when))
+                self.did.append(("credited", self.now))
+        return self.now >= self.settled_at and not self.attested
 
     async def top_up(self, amount: int) -> None:
         self.did.append(("top up", self.now, amount))
-        self.stop += amount
-        self.deposit += amount
+        self.lease = replace(self.lease, stop=self.lease.stop + amount, deposit=self.lease.deposit + amount)
 
     async def end(self) -> None:
         self.did.append(("end", self.now))
@@ -90,37 +146,117 @@ class Bench:
 QUIET = replace(POLICY, margin=10)
 
 
-async def test_keep__device_dies__ends_the_lease_after_the_patience_and_pays_nothing_more() -> None:
-    bench = Bench(alive_until=1870)
-    assert await keep(bench.hands(), QUIET, 10) is Move.END
+async def test_keep__devices_die_after_the_minimum__ends_after_the_patience_and_pays_nothing_more() -> None:
+    bench = Bench()
+    bench.silent = (1870, 9e9)
+    assert await bench.keeper(QUIET).keep() is Move.END
     assert bench.did == [("end", 1890.0)]
+    assert "device 0x02 has not answered for 30 s, and its minimum is over" in bench.told[-1]
+
+
+async def test_keep__dark_right_after_the_start__stays_is_refunded_and_leaves_once_that_is_free() -> None:
+    """A provider that is dark from the first second earns the minimum of nobody: leaving after the patience would pay
+    all of it, staying ends the lease when reports have attested more downtime than the escrow allows."""
+    bench = Bench(leased(min_duration=900, stop=4_600, deposit=3_600), now=1_000.0)
+    bench.silent = (1_000, 9e9)
+    bench.attested = {1_150: 60, 1_250: 60}
+    assert await bench.keeper(POLICY).keep() is Move.END
+    assert bench.did == [("credited", 1_150.0), ("credited", 1_250.0), ("end", 1_250.0)]
+    told = [line for line in bench.told if "leaving now would cost" in line]
+    assert len(told) == 1
+    assert "cost 870 T more for nothing" in told[0] and "after 101 s more of it, or at 1900 o'clock" in told[0]
+    assert Free.downtime in bench.told[-1]
+
+
+async def test_keep__dark_and_no_report_attests_it__stays_to_the_minimum_and_then_leaves() -> None:
+    bench = Bench(leased(min_duration=900, stop=4_600), now=1_000.0)
+    bench.silent = (1_000, 9e9)
+    assert await bench.keeper(POLICY).keep() is Move.END
+    assert bench.did == [("end", 1_900.0)]
+
+
+async def test_keep__dark_device_comes_back__goes_on_and_tells_again_the_next_time() -> None:
+    bench = Bench(leased(min_duration=900), now=1_000.0)
+    bench.silent = (1_000, 1_060)
+    bench.lease = replace(bench.lease, stop=1_200)
+    assert await bench.keeper(replace(QUIET, cap=0)).keep() is Move.STOP
+    assert bench.did == [] and len([line for line in bench.told if "leaving now" in line]) == 1
+    bench.now, bench.silent = 1_100.0, (1_100, 1_180)
+    assert await bench.keeper(replace(QUIET, cap=0)).keep() is Move.STOP
+    assert len([line for line in bench.told if "leaving now" in line]) == 2
+
+
+async def test_keep__left_early__is_ended_again_once_downtime_has_freed_it() -> None:
+    bench = Bench(leased(min_duration=900, stop=1_900, left_early=True), now=1_100.0)
+    bench.attested = {1_300: MOST + 1}
+    assert await bench.keeper(POLICY).keep() is Move.END
+    assert bench.did == [("credited", 1_300.0), ("end", 1_300.0)]
+
+
+async def test_keep__a_device_is_slashed__ends_at_once_without_waiting_for_anything_else() -> None:
+    bench = Bench(leased(min_duration=900), now=1_000.0)
+    bench.slashed_at, bench.collect_fails = 1_020, Unreachable("no validator")
+    assert await bench.keeper(POLICY).keep() is Move.END
+    assert bench.did == [("end", 1_020.0)] and Free.slashed in bench.told[-1]
+
+
+async def test_keep__notice_is_given__is_told_once_and_ends_nothing_that_works() -> None:
+    bench = Bench(leased(min_duration=900, notice=300, notice_at=1_050, stop=1_200), now=1_100.0)
+    assert await bench.keeper(replace(QUIET, cap=0)).keep() is Move.STOP
+    told = [line for line in bench.told if "given notice" in line]
+    assert len(told) == 1 and "from 1350 o'clock on" in told[0]
+
+
+@pytest.mark.parametrize("fails", [Unreachable("no validator"), UnreachableChain("http://u", "timed out")])
+async def test_keep__downtime_cannot_be_claimed__looks_after_the_lease_all_the_same(fails: Exception) -> None:
+    bench = Bench()
+    bench.silent, bench.collect_fails = (1870, 9e9), fails
+    assert await bench.keeper(QUIET).keep() is Move.END
+    assert any("downtime was not claimed this time" in line for line in bench.told)
 
 
 async def test_keep__running_low__is_topped_up_until_it_runs_out_at_the_cap() -> None:
-    bench = Bench(alive_until=9999)
-    assert await keep(bench.hands(), replace(POLICY, cap=1500), 10) is Move.STOP
+    bench = Bench()
+    assert await bench.keeper(replace(POLICY, cap=1500)).keep() is Move.STOP
     assert bench.did[0] == ("top up", 1900.0, 500)
-    assert bench.told[0].endswith("left of lease 3: adding 500 T")
+    assert bench.told[0].endswith("left of lease 7: adding 500 T")
 
 
 async def test_keep__chain_cannot_be_read_for_long__is_no_silence_of_the_device() -> None:
-    bench = Bench(alive_until=9999, cut_off=(1860, 1950))
-    assert await keep(bench.hands(), QUIET, 10) is Move.STOP
+    bench = Bench()
+    bench.cut_off = (1860, 1950)
+    assert await bench.keeper(QUIET).keep() is Move.STOP
     assert [what for what, *_ in bench.did] == ["top up", "top up"]
     assert all("no endpoint answers" in line for line in bench.told[:9])
 
 
 async def test_keep__this_machine_slept__does_not_take_it_for_silence() -> None:
-    bench = Bench(alive_until=1860, stop=99_000)
+    bench = Bench(leased(stop=99_000))
+    bench.silent = (1860, 9e9)
     bench.jump = 5_000.0
-    assert await keep(bench.hands(), replace(QUIET, patience=60), 10) is Move.END
+    assert await bench.keeper(replace(QUIET, patience=60)).keep() is Move.END
     assert bench.did == [("end", 1850.0 + 5_000 + 10 + 30)]
 
 
 async def test_keep__patience_never__does_not_end() -> None:
-    bench = Bench(alive_until=0)
-    assert await keep(bench.hands(), replace(QUIET, patience=None), 10) is Move.STOP
+    bench = Bench()
+    bench.silent = (0, 9e9)
+    assert await bench.keeper(replace(QUIET, patience=None)).keep() is Move.STOP
     assert bench.did == []
+
+
+async def test_settle__after_the_end__stays_until_the_last_report_and_through_failures() -> None:
+    bench = Bench(now=1_980.0)
+    bench.attested, bench.settled_at, bench.cut_off = {2_050: 5}, 2_070.0, (2_000, 2_030)
+    await bench.keeper(POLICY).settle()
+    assert bench.now == 2_070 and bench.did == [("credited", 2_050.0)]
+    assert any("no endpoint answers" in line for line in bench.told)
+
+
+async def test_settle__lease_that_still_runs__goes_on_to_its_end() -> None:
+    bench = Bench(now=1_900.0)
+    await bench.keeper(POLICY).settle()
+    assert bench.now == 2_000
 
 
 @pytest.mark.parametrize(

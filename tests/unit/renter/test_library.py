@@ -20,7 +20,14 @@ from assay.renter.steps import Step, StepName, Steps
 from assay.renter.sync import Loop, SyncProviderSession, SyncRenter
 
 NOT_FOR_SYNC = {"sending"}  # a context manager over the journal
-BEFORE_THE_START = {"handover", "handover_opening", "start", "add_ssh_key", "output"}  # parts of what Renter does
+BEFORE_THE_START = {
+    "ready",
+    "handover",
+    "handover_opening",
+    "start",
+    "add_ssh_key",
+    "output",
+}  # parts of what Renter does
 
 
 def coroutines(kind: type) -> dict[str, Any]:
@@ -45,14 +52,14 @@ def test_sync_session__beside_the_async_one__lacks_nothing_of_a_running_lease() 
 
 def test_sync_renter__call__runs_on_a_loop_of_its_own_even_within_one() -> None:
     class Fake:
-        async def streamed(self, lease_id: int) -> int:
+        async def refundable(self, lease_id: int) -> int:
             return lease_id * 2
 
         async def refund(self, lease_id: int, receiver: str | None = None) -> None:
             raise Unreachable("gone")
 
     async def within() -> int:
-        return SyncRenter(Fake(), loop).streamed(21)  # type: ignore[arg-type]
+        return SyncRenter(Fake(), loop).refundable(21)  # type: ignore[arg-type]
 
     loop = Loop()
     try:
@@ -143,7 +150,7 @@ async def later(value: Any, first: Awaitable[Any]) -> Any:
 async def test_guarded__by_what_comes_first__gives_the_job_or_tells_of_the_silence(ended: bool) -> None:
     state = JobState("j", "exited", 0, None)
     if ended:
-        with pytest.raises(Unreachable, match="stopped answering"):
+        with pytest.raises(Unreachable, match="the lease was ended"):
             await guarded(never(), answer(Move.END))
     else:
         assert await guarded(answer(state), never()) is state

@@ -52,3 +52,16 @@ async def test_notebook__path_of_the_lease__comes_with_its_job() -> None:
     assert await session(good).notebook() == Notebook(good["path"], "j")
     with pytest.raises(Unreachable):
         await session({"jobId": "j", "path": "//elsewhere"}).notebook()
+
+
+async def test_ready__lease_that_is_not_known_yet__is_waited_for_and_other_refusals_are_told() -> None:
+    assert await session({"leaseId": 7, "obstacle": None}).ready()
+    assert not await session(ProviderRefused(404, "no lease 7 of a device that is served here")).ready()
+    with pytest.raises(ProviderRefused, match="403"):
+        await session(ProviderRefused(403, "not yours")).ready()
+
+
+async def test_ready__provider_could_not_start_the_lease__is_told_before_any_proof() -> None:
+    with pytest.raises(ProviderRefused, match="the bond credit holds 5, 60 are needed") as caught:
+        await session({"leaseId": 7, "obstacle": "the bond credit holds 5,\n60 are needed"}).ready()
+    assert caught.value.exit_status == 5

@@ -28,7 +28,8 @@ class FakeChain:
 
     def __init__(self, reports: Mapping[int, tuple[bytes, int, bool]], claimed: int = 0, current: int = 9) -> None:
         self.reports = reports
-        self.answers = {"claimed": claimed, "claimDelay": DELAY, "currentEpoch": current, "ringSize": RING}
+        self.answers = {"claimed": claimed, "currentEpoch": current, "ringSize": RING}
+        self.delays: dict[int, int] = {}  # of reports that have another than the others
         self.asked: list[int] = []
 
     async def head(self) -> Any:
@@ -38,6 +39,8 @@ class FakeChain:
         return SimpleNamespace(number=4, timestamp=NOW - 1)
 
     async def call(self, contract: str, function: str, *arguments: Any, at: Any = None) -> Any:
+        if function == "claimableAt":
+            return self.reports[arguments[0]][1] + self.delays.get(arguments[0], DELAY)
         if function != "rewardsOf":
             return self.answers[function]
         self.asked.append(arguments[0])
@@ -166,3 +169,13 @@ async def test_validators__one_refuses__the_next_is_asked_over_its_own_certifica
     assert http.pinned == ["https://refuses/", "https://answers/"]
     with pytest.raises(Unreachable, match="no validator serves the report"):
         await Validators(None, Http(False)).first("/v1/x", lambda value, url: value, at)  # type: ignore[arg-type]
+
+
+async def test_find__report_of_a_time_without_a_guardian__waits_for_its_own_longer_delay() -> None:
+    reports = {epoch: (tree(50 + epoch).root, NOW - 2 * DELAY, False) for epoch in (8, 9)}
+    chain = FakeChain(reports)
+    chain.delays[9] = 3 * DELAY
+    served = {epoch: entry(50 + epoch) for epoch in (8, 9)}
+    found = await RewardFinder(chain, FakeValidators(served)).find(ACCOUNT)  # type: ignore[arg-type]
+    assert found.claimable is not None and found.claimable[0] == 8
+    assert (found.waiting, found.from_) == (1, NOW + DELAY)

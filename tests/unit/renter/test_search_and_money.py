@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.chain.devices import Device
+from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.messages import Offer
 from assay.protocol.report_lines import Measured
@@ -26,27 +28,79 @@ from assay.renter.money import (
     show_amount,
 )
 from assay.renter.offers import ANYONE, SignedOffer
-from assay.renter.placement import spread
+from assay.renter.placement import disjoint, spread
 from assay.renter.regions import distance
 from assay.renter.search import Order, Wanted, is_near_enough, matches, ordered
 
 TOKEN = "0x" + "33" * 20
 NOW = 1000.0
 SPEC = parse_specification({"model": "NVIDIA H100 80GB", "memoryMiB": 81_920, "region": "eu-de-fra"})
+SPECS = {SPEC.spec_hash: SPEC}
 
 
-def evidence(number: int, *, score: int = 100, price: str = "1", flags: int = 1) -> Evidence:
-    device_id = bytes([number]) * 32
-    offer = Offer(
-        "0x" + "44" * 20, device_id, TOKEN, rate_of(Decimal(price), 6), 60, 3600, 2000, 1, ANYONE
+def device(number: int, **changes: Any) -> Device:
+    made = Device(
+        bytes([number]) * 32, "0x" + "44" * 20, "0x" + "55" * 20, 1, SPEC.spec_hash, endpoint=f"http://10.0.{number}.1"
+    )
+    return replace(made, **changes)
+
+
+def line(number: int, **changes: Any) -> Measured:
+    leaf = DeviceLeaf(7, bytes([number]) * 32, 0, 1, 100, 1024, 9_900, 1, bytes(32))
+    return Measured(replace(leaf, **changes), ())
+
+
+def offer(*numbers: int, price: str = "1", **changes: Any) -> SignedOffer:
+    ids = tuple(bytes([number]) * 32 for number in numbers)
+    made = Offer(
+        "0x" + "44" * 20, ZERO_ADDRESS, ids, TOKEN, rate_of(Decimal(price), 6), 60, 3600, 2000, 1, ANYONE, 0
     )  # fmt: skip
-    leaf = DeviceLeaf(7, device_id, 0, 1, score, 1024, 9_900, flags, bytes(32))
-    device = Device(device_id, offer.provider, "0x" + "55" * 20, 1, SPEC.spec_hash, endpoint=f"http://10.0.{number}.1")
-    return Evidence(device, Measured(leaf, ()), SignedOffer(offer, bytes(64)))
+    return SignedOffer(replace(made, **changes), bytes(64))
 
 
 def listing(number: int, *, score: int = 100, price: str = "1", rtt: float | None = 5.0) -> Listing:
-    return replace(proven_listing(evidence(number, score=score, price=price), 6, SPEC), round_trip_ms=rtt)
+    evidence = Evidence((device(number),), (line(number, score_gops=score),), offer(number, price=price))
+    return replace(proven_listing(evidence, 6, SPECS), round_trip_ms=rtt)
+
+
+def node(*numbers: int, **changes: Any) -> Listing:
+    """A node of the devices, each measured a little better than the one before."""
+    lines = tuple(line(n, score_gops=100 + n, memory_mib=1024 + n, uptime_bps=9_900 + n, **changes) for n in numbers)
+    return proven_listing(Evidence(tuple(device(n) for n in numbers), lines, offer(*numbers, price="4")), 6, SPECS)
+
+
+def test_listing__of_a_node__is_as_good_as_its_least_device_and_worth_all_of_them() -> None:
+    one = node(3, 1, 2)
+    assert (one.gpus, one.score_gops, one.memory_mib, one.uptime_bps) == (3, 101, 1025, 9_901)
+    assert one.name == "0x" + "03" * 32
+    # 303 giga-operations a second at least, for 4 tokens an hour less what rounding the rate down takes.
+    assert one.value == pytest.approx(Decimal("75.75"))
+
+
+def test_listing__devices_that_declare_or_do_different_things__says_nothing_for_all() -> None:
+    mixed = Evidence(
+        (device(1), device(2, spec_hash=bytes(32))), (line(1), line(2, profile=2)), offer(1, 2)
+    )  # fmt: skip
+    one = proven_listing(mixed, 6, SPECS)
+    assert (one.model, one.region, one.profile) == ("", "", 0)
+    assert not matches(one, Wanted(model="h100"), NOW) and not matches(one, Wanted(profile=1), NOW)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sizes"),
+    [
+        (Wanted(), [1, 2, 4]), (Wanted(max_gpus=1), [1]), (Wanted(min_gpus=2), [2, 4]),
+        (Wanted(min_gpus=2, max_gpus=2), [2]), (Wanted(min_gpus=3, max_gpus=3), []),
+    ],
+)  # fmt: skip
+def test_matches__by_how_many_devices__exactly_or_at_least(wanted: Wanted, sizes: list[int]) -> None:
+    found = [listing(9), node(1, 2), node(1, 2, 3, 4)]
+    assert [one.gpus for one in found if matches(one, wanted, NOW)] == sizes
+
+
+def test_matches__firm__takes_nothing_that_a_notice_ends() -> None:
+    assert matches(replace(listing(1), notice=60), Wanted(), NOW)
+    assert not matches(replace(listing(1), notice=60), Wanted(firm=True), NOW)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +154,7 @@ def test_matches__expired_or_somebody_elses_quote__is_not_found() -> None:
 def test_ordered__each_order__best_first(order: Order, expected: list[int]) -> None:
     found = [listing(1, score=50, price="2", rtt=2), listing(2, score=90, price="1", rtt=3),
              listing(3, score=99, price="3", rtt=1)]  # fmt: skip
-    assert [one.device_id[0] for one in ordered(found, order)] == expected
+    assert [one.device_ids[0][0] for one in ordered(found, order)] == expected
 
 
 def test_ordered__not_reached__comes_last_by_latency() -> None:
@@ -116,19 +170,33 @@ def test_ordered__near_a_region__goes_before_the_price() -> None:
     assert ordered([nearest, near, far], Order.price) == [far, near, nearest]
 
 
-def test_listings__lacking_a_pass_an_offer_or_a_known_token__are_left_out() -> None:
-    one, failed = evidence(1), evidence(1, flags=5)
-    device_id = one.device.device_id
-    devices, measured, offers = {device_id: one.device}, {device_id: one.measured}, {device_id: one.signed}
-    found = listings(devices, measured, offers, {TOKEN: 6}, {SPEC.spec_hash: SPEC})
-    assert [(listing.model, listing.evidence) for listing in found] == [("NVIDIA H100 80GB", one)]
-    assert listings(devices, measured, offers, {TOKEN: 6}, {})[0].model == ""
-    assert listings(devices, {}, offers, {TOKEN: 6}, {}) == []
-    assert listings(devices, measured, {}, {TOKEN: 6}, {}) == []
-    assert listings(devices, measured, offers, {}, {}) == []
-    for flags in (0, 2, 3, 5, 9, 65):
-        failed = evidence(1, flags=flags)
-        assert listings(devices, {device_id: failed.measured}, offers, {TOKEN: 6}, {}) == []
+def test_listings__lacking_a_pass_an_offer_a_device_or_a_known_token__are_left_out() -> None:
+    known, passes, offers = {bytes([1]) * 32: device(1)}, [{bytes([1]) * 32: line(1)}], [offer(1)]
+    (found,) = listings(known, passes, offers, {TOKEN: 6}, SPECS)
+    assert (found.model, found.evidence) == ("NVIDIA H100 80GB", Evidence((device(1),), (line(1),), offer(1)))
+    assert listings(known, passes, offers, {TOKEN: 6}, {})[0].model == ""
+    assert listings(known, [{}], offers, {TOKEN: 6}, {}) == []
+    assert listings(known, passes, [], {TOKEN: 6}, {}) == []
+    assert listings(known, passes, offers, {}, {}) == []
+    assert listings({}, passes, offers, {TOKEN: 6}, {}) == []
+
+
+def test_listings__of_a_node__stand_on_the_newest_epoch_that_passed_all_of_it() -> None:
+    known = {bytes([n]) * 32: device(n, endpoint="http://one") for n in (1, 2)}
+    newest = {bytes([1]) * 32: line(1, epoch=9)}
+    both = {bytes([n]) * 32: line(n, epoch=8) for n in (1, 2)}
+    single, together = listings(known, [newest, both], [offer(1, 2), offer(1)], {TOKEN: 6}, {})
+    assert (single.gpus, single.epoch, together.gpus, together.epoch) == (1, 9, 2, 8)
+    assert [one.leaf.epoch for one in together.evidence.measured] == [8, 8]  # type: ignore[union-attr]
+    apart = {**known, bytes([2]) * 32: device(2, endpoint="http://two")}
+    assert [one.gpus for one in listings(apart, [both], [offer(1, 2), offer(1)], {TOKEN: 6}, {})] == [1]
+
+
+def test_disjoint__offers_that_share_a_device__are_not_taken_together() -> None:
+    found = [node(1, 2), listing(2), node(2, 3), listing(3)]
+    assert disjoint(found, 2) == [found[0], found[3]]
+    with pytest.raises(NoDevice, match=r"3 were asked for, 2"):
+        disjoint(found, 3)
 
 
 def test_spread__devices_of_one_provider_or_network__are_not_chosen_together() -> None:
@@ -141,7 +209,7 @@ def test_spread__devices_of_one_provider_or_network__are_not_chosen_together() -
     )  # fmt: skip
     found = [a, same_provider, same_network, b, named, c]
     assert spread(found, 3) == [a, b, c]
-    with pytest.raises(NoDevice, match=r"4 devices .* 3 were found"):
+    with pytest.raises(NoDevice, match=r"4 offers .* 3 were found"):
         spread(found, 4)
 
 

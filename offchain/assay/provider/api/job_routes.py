@@ -35,9 +35,9 @@ def job_routes(services: Services) -> APIRouter:
     @router.post("/jobs")
     async def create(lease_id: int, body: JobBody, request: Request) -> dict[str, Any]:
         """Starts a job; its deadline is the second at which the lease's stream stops."""
-        lease = await authorised_lease(services, lease_id, request)
+        lease, _ = await authorised_lease(services, lease_id, request)
         require_running(services, lease)
-        wanted = body.job_request(services.jobs.most)
+        wanted = body.job_request(services.jobs.most(lease_id))
         job_id = await asyncio.to_thread(services.jobs.create, lease_id, float(lease.stop), wanted)
         return {"jobId": job_id}
 
@@ -101,7 +101,7 @@ def job_routes(services: Services) -> APIRouter:
     @router.put("/files/{path:path}")
     async def put(lease_id: int, path: str, request: Request) -> dict[str, int]:
         """Writes one file."""
-        lease = await authorised_lease(services, lease_id, request)
+        lease, _ = await authorised_lease(services, lease_id, request)
         require_running(services, lease)
         content = await request.body()
         await asyncio.to_thread(services.jobs.put_file, lease_id, path, content)

@@ -11,7 +11,8 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
-from assay.protocol.hexadecimal import parse_address, parse_bytes32, parse_signature
+from assay.protocol.hexadecimal import parse_address, parse_bytes32, parse_hex
+from assay.protocol.leases import MAX_DEVICES
 from assay.provider.errors import ProviderError
 from assay.provider.jobs import JobRequest
 from assay.provider.runtime.workload import Limits
@@ -20,6 +21,7 @@ MAX_BODY = 64 << 20
 MAX_SMALL_BODY = 64 << 10
 MAX_ARGUMENTS = 256
 MAX_FILES = 256
+MAX_SIGNATURE = 4096
 
 
 def body_limit(path: str) -> int:
@@ -107,49 +109,57 @@ class NotebookBody(JobBody):
 
 
 class QuoteBody(Body):
-    """A renter's request for a quote: a device for that many seconds."""
+    """A renter's request for a quote: these devices, ascending, as one for that many seconds."""
 
-    device_id: str
+    device_ids: Annotated[list[str], Field(min_length=1, max_length=MAX_DEVICES)]
     renter: str
     seconds: Annotated[int, Field(gt=0, lt=1 << 32)]
 
-    def device(self) -> bytes:
-        return parse_bytes32(self.device_id, "deviceId")
+    def devices(self) -> tuple[bytes, ...]:
+        return tuple(parse_bytes32(device, f"deviceIds[{n}]") for n, device in enumerate(self.device_ids))
 
     def renter_address(self) -> str:
         return parse_address(self.renter, "renter")
 
 
 class NonceBody(Body):
-    """H(x) of a handover, 0x-hex."""
+    """H(x) of a lease's handover, 0x-hex, and which of its devices is to prove itself."""
 
     nonce: str
+    device_id: str
 
     def value(self) -> bytes:
         return parse_bytes32(self.nonce, "nonce")
 
+    def device(self) -> bytes:
+        return parse_bytes32(self.device_id, "deviceId")
+
 
 class RevealBody(Body):
-    """x of a handover, 0x-hex."""
+    """x of a lease's handover, 0x-hex, and whose rows are asked for."""
 
     x: str
+    device_id: str
 
     def value(self) -> bytes:
         return parse_bytes32(self.x, "x")
 
+    def device(self) -> bytes:
+        return parse_bytes32(self.device_id, "deviceId")
+
 
 class StartBody(Body):
-    """The renter's signed LeaseStart."""
+    """The renter's signed LeaseStart; what a contract takes for a signature may be long."""
 
-    result_root: str
+    result_roots: str
     valid_until: Annotated[int, Field(ge=0, lt=1 << 40)]
-    signature: str
+    signature: Annotated[str, Field(max_length=2 + 2 * MAX_SIGNATURE)]
 
-    def root(self) -> bytes:
-        return parse_bytes32(self.result_root, "resultRoot")
+    def roots(self) -> bytes:
+        return parse_bytes32(self.result_roots, "resultRoots")
 
     def signature_bytes(self) -> bytes:
-        return parse_signature(self.signature)
+        return parse_hex(self.signature, "signature", max_bytes=MAX_SIGNATURE)
 
 
 def _decoded(path: str, content: str) -> bytes:

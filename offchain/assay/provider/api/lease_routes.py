@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from assay.chain.leases import LeaseStatus
-from assay.protocol.hexadecimal import parse_bytes32
+from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.provider.api.json_bodies import NonceBody, QuoteBody, RevealBody, StartBody
 from assay.provider.api.renter_check import authorised_lease
 from assay.provider.api.services import Services
-from assay.provider.errors import Conflict
+from assay.provider.lease_rules import ends_from
 
 
 def lease_routes(services: Services) -> APIRouter:
@@ -21,48 +21,57 @@ def lease_routes(services: Services) -> APIRouter:
 
     @router.get("/offers")
     async def offers() -> dict[str, Any]:
-        """Offers of the devices that are free, signed by the provider, and what those devices were enrolled as."""
+        """Signed offers of the devices and nodes that are free, and what those devices were enrolled as."""
         return await services.offers()
 
     @router.post("/quotes")
     async def quote(body: QuoteBody) -> dict[str, Any]:
         """An offer for one renter alone, by the provider's policy."""
-        return await services.quote(body.device(), body.renter_address(), body.seconds)
+        return await services.quote(body.devices(), body.renter_address(), body.seconds)
 
     @router.get("/leases/{lease_id}")
     async def lease_(lease_id: int, request: Request) -> dict[str, Any]:
-        """How the lease stands, until when its files can be fetched, and the proof that they are gone."""
-        lease = await authorised_lease(services, lease_id, request)
+        """How the lease stands, what is in the way of its start, whether notice was given, until when its files can be
+        fetched, and the proof that they are gone.
+        """
+        lease, offer = await authorised_lease(services, lease_id, request)
+        pending = lease.status is LeaseStatus.PENDING
+        obstacle = await services.starts.obstacle(lease, offer) if pending else None
         return {
             "leaseId": lease_id,
             "status": lease.status.name.lower(),
+            "deviceIds": [to_hex(device_id) for device_id in offer.device_ids],
+            "obstacle": None if obstacle is None else str(obstacle),
             "stop": lease.stop,
+            "leftEarly": lease.left_early,
+            "notice": offer.notice,
+            "noticeAt": lease.notice_at or None,
+            "endsFrom": ends_from(lease),
             "fetchUntil": int(lease.stop + services.grace),
             "wiped": await asyncio.to_thread(services.wipes.of_lease, lease_id),
         }
 
     @router.post("/leases/{lease_id}/handover")
     async def handover(lease_id: int, body: NonceBody, request: Request) -> Response:
-        """H(x) in, the signed Handover out."""
-        lease = await authorised_lease(services, lease_id, request)
-        return Response(await services.handovers.handover(lease, body.value()), media_type="application/json")
+        """H(x) in, the signed Handover of one device out. Refused where the lease could not be started."""
+        lease, offer = await authorised_lease(services, lease_id, request)
+        if lease.status is LeaseStatus.PENDING:
+            await services.starts.require(lease, offer)
+        answer = await services.handovers.handover(lease, offer, body.device(), body.value())
+        return Response(answer, media_type="application/json")
 
     @router.post("/leases/{lease_id}/handover/opening")
     async def opening(lease_id: int, body: RevealBody, request: Request) -> Response:
-        """x in, the rows that it samples out."""
-        lease = await authorised_lease(services, lease_id, request)
-        data = await services.handovers.opening(lease, body.value())
+        """x in, the rows of one device that it samples out."""
+        lease, offer = await authorised_lease(services, lease_id, request)
+        data = await services.handovers.opening(lease, offer, body.device(), body.value())
         return Response(data, media_type="application/octet-stream")
 
     @router.post("/leases/{lease_id}/start")
     async def start(lease_id: int, body: StartBody, request: Request) -> dict[str, Any]:
         """The renter's LeaseStart in, the provider's transaction out."""
-        lease = await authorised_lease(services, lease_id, request)
-        if lease.status is not LeaseStatus.PENDING:
-            raise Conflict(f"lease {lease_id} is {lease.status.name.lower()}; only a pending one can start")
-        if body.valid_until <= services.clock():
-            raise Conflict(f"the start was valid until {body.valid_until}, which is over")
-        mined = await services.escrow.start(lease, body.root(), body.valid_until, body.signature_bytes())
+        lease, offer = await authorised_lease(services, lease_id, request)
+        mined = await services.starts.start(lease, offer, body.roots(), body.valid_until, body.signature_bytes())
         services.started(lease)
         return {"transaction": mined.hash, "gasUsed": mined.gas_used}
 

@@ -9,12 +9,10 @@ from pydantic import Field
 
 from assay.protocol.hexadecimal import parse_hex
 from assay.protocol.sign_in import MAX_TEXT
-from assay.provider.api.json_bodies import Body
+from assay.provider.api.json_bodies import MAX_SIGNATURE, Body
 from assay.provider.api.renter_check import authorised_lease, bearer_token, served_lease
 from assay.provider.api.services import Services
 from assay.provider.errors import Conflict
-
-MAX_SIGNATURE = 4096
 
 
 class LoginBody(Body):
@@ -42,7 +40,7 @@ def login_routes(services: Services) -> APIRouter:
     @router.post("/leases/{lease_id}/login")
     async def login(lease_id: int, body: LoginBody, request: Request) -> dict[str, object]:
         """A signed message in, a bearer token out, for this lease and at most an hour."""
-        lease = await served_lease(services, lease_id)
+        lease, _ = await served_lease(services, lease_id)
         signature = parse_hex(body.signature, "signature", max_bytes=MAX_SIGNATURE)
         token, until = await services.logins.log_in(body.message, signature, request.url.netloc, lease)
         return {"token": token, "expiresAt": until}

@@ -28,16 +28,16 @@ def notebook_routes(services: Services) -> APIRouter:
     @router.post("")
     async def start(lease_id: int, body: NotebookBody, request: Request) -> dict[str, Any]:
         """Starts the lease's notebook unless it runs; a path that opens it in a browser, once and within a minute."""
-        lease = await authorised_lease(services, lease_id, request)
+        lease, _ = await authorised_lease(services, lease_id, request)
         require_running(services, lease)
-        wanted = body.job_request(services.jobs.most)
+        wanted = body.job_request(services.jobs.most(lease_id))
         job_id = await asyncio.to_thread(services.notebooks.open, lease_id, float(lease.stop), wanted)
         return {"jobId": job_id, "path": f"{base_path(lease_id)}open?ticket={services.logins.ticket(lease)}"}
 
     @router.get("/open")
     async def open_(lease_id: int, request: Request, ticket: str = Query(max_length=64)) -> Response:
         """The ticket in, a cookie out."""
-        lease = await served_lease(services, lease_id)
+        lease, _ = await served_lease(services, lease_id)
         token = services.logins.redeem(ticket, lease)
         # Relative, so that it holds behind a proxy on the renter's own machine too.
         answer = RedirectResponse("lab", 303)
@@ -50,7 +50,7 @@ def notebook_routes(services: Services) -> APIRouter:
     @router.api_route("/{path:path}", methods=METHODS, include_in_schema=False)
     async def http(lease_id: int, path: str, request: Request) -> Response:
         """Anything else, passed on to the notebook."""
-        lease = await served_lease(services, lease_id)
+        lease, _ = await served_lease(services, lease_id)
         _require_session(services, lease, request)
         job_id = await _running(services, lease)
         return await services.proxy.http(request, lease_id, job_id, PORT, COOKIE)
@@ -59,7 +59,7 @@ def notebook_routes(services: Services) -> APIRouter:
     async def websocket(lease_id: int, path: str, browser: WebSocket) -> None:
         """Kernels talk over WebSockets."""
         try:
-            lease = await served_lease(services, lease_id)
+            lease, _ = await served_lease(services, lease_id)
             _require_session(services, lease, browser)
             job_id = await _running(services, lease)
         except (ProviderError, ChainError):

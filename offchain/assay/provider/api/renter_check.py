@@ -5,17 +5,22 @@ from __future__ import annotations
 from fastapi import Request, WebSocket
 
 from assay.chain.leases import Lease, LeaseStatus
+from assay.protocol.messages import Offer
 from assay.provider.api.services import Services
 from assay.provider.errors import Conflict, NotFound
 from assay.provider.request_signatures import ISSUED_AT_HEADER, SIGNATURE_HEADER
 
 
-async def served_lease(services: Services, lease_id: int) -> Lease:
-    """The lease at a final block, whoever asks. Raises NotFound for one that is not of a device here."""
+async def served_lease(services: Services, lease_id: int) -> tuple[Lease, Offer]:
+    """The lease at a final block and the offer it stands on, whoever asks. Raises NotFound for one with any device that
+    is not served here.
+    """
     lease = await services.leases.lease(lease_id)
-    if lease is None or lease.device_id not in services.devices:
-        raise NotFound(f"no lease {lease_id} of a device that is served here")
-    return lease
+    if lease is not None:
+        offer = await services.lease_offers.of(lease)
+        if all(device_id in services.devices for device_id in offer.device_ids):
+            return lease, offer
+    raise NotFound(f"no lease {lease_id} of devices that are served here")
 
 
 def require_running(services: Services, lease: Lease) -> None:
@@ -25,12 +30,12 @@ def require_running(services: Services, lease: Lease) -> None:
         raise Conflict(f"lease {lease.lease_id} is {state}; jobs need an active one")
 
 
-async def authorised_lease(services: Services, lease_id: int, request: Request) -> Lease:
-    """The lease at a final block. Raises NotFound for one that is not of a device here, and as RequestGuard."""
-    lease = await served_lease(services, lease_id)
+async def authorised_lease(services: Services, lease_id: int, request: Request) -> tuple[Lease, Offer]:
+    """The lease at a final block, and its offer. Raises NotFound for one not served here, and as RequestGuard."""
+    lease, offer = await served_lease(services, lease_id)
     if token := bearer_token(request):
         services.logins.check(token, lease)
-        return lease
+        return lease, offer
     path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     services.guard.check(
         lease,
@@ -40,7 +45,7 @@ async def authorised_lease(services: Services, lease_id: int, request: Request) 
         request.headers.get(SIGNATURE_HEADER),
         request.headers.get(ISSUED_AT_HEADER),
     )
-    return lease
+    return lease, offer
 
 
 def bearer_token(request: Request | WebSocket) -> str | None:

@@ -12,10 +12,11 @@ from assay.provider.challenge_desk import ChallengeDesk
 from assay.provider.device import Device
 from assay.provider.handover_desk import HandoverDesk
 from assay.provider.jobs import JobBook
+from assay.provider.lease_offers import LeaseOffers
+from assay.provider.lease_starts import LeaseStarts
 from assay.provider.logins import Logins
 from assay.provider.notebooks import Notebooks
 from assay.provider.openings_desk import OpeningsDesk
-from assay.provider.ports import Escrow
 from assay.provider.probe_desk import ProbeDesk
 from assay.provider.request_signatures import RequestGuard
 from assay.provider.reverse_proxy import ReverseProxy
@@ -26,9 +27,9 @@ from assay.provider.wipe_records import WipeRecords
 
 @dataclass(frozen=True)
 class Services:
-    """`offers` is the public offers with their specifications as JSON, `quote` makes one for (device, renter, seconds);
-    `grace` is for how many seconds files can be fetched after a lease; `started` notes a lease that this provider has
-    started.
+    """`offers` is the public offers with their specifications as JSON, `quote` makes one for (devices, renter,
+    seconds); `grace` is for how many seconds files can be fetched after a lease; `started` notes a lease that this
+    provider has started.
     """
 
     devices: Mapping[bytes, Device]
@@ -38,7 +39,8 @@ class Services:
     openings: OpeningsDesk
     handovers: HandoverDesk
     probes: ProbeDesk
-    escrow: Escrow
+    lease_offers: LeaseOffers
+    starts: LeaseStarts
     jobs: JobBook
     notebooks: Notebooks
     wipes: WipeRecords
@@ -48,7 +50,7 @@ class Services:
     logins: Logins
     ssh_keys: AuthorisedKeys
     offers: Callable[[], Awaitable[dict[str, Any]]]
-    quote: Callable[[bytes, str, int], Awaitable[dict[str, Any]]]
+    quote: Callable[[tuple[bytes, ...], str, int], Awaitable[dict[str, Any]]]
     started: Callable[[Lease], None]
     oracle_domain: Domain
     clock: Callable[[], float]

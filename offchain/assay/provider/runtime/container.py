@@ -61,8 +61,7 @@ def find_engine() -> str:
 
 
 class ContainerRuntime(SupervisedRuntime):
-    """Containers without privileges, and without a network but what `egress` lets through. `gpus` are CDI names such as
-    nvidia.com/gpu=0."""
+    """Containers without privileges, and without a network but what `egress` lets through."""
 
     name = "container"
 
@@ -70,12 +69,10 @@ class ContainerRuntime(SupervisedRuntime):
         self,
         engine: str,
         policy: ImagePolicy,
-        gpus: tuple[str, ...] = (),
         egress: EgressRules = EgressRules(),
     ) -> None:
         self._engine = engine
         self._policy = policy
-        self._gpus = gpus
         self._egress = egress
 
     def check(self) -> None:
@@ -95,7 +92,7 @@ class ContainerRuntime(SupervisedRuntime):
             **super().specification(workload),
             "engine": self._engine,
             "image": self._policy.choose(workload.image),
-            "gpus": list(self._gpus),
+            "gpus": list(workload.gpus),
             "egress": self._egress.names(),
             "user": self._user(),
             "name": f"assay-{workload.lease_id}-{workload.job_id}",

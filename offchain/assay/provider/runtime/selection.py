@@ -19,7 +19,6 @@ class RuntimeChoice:
     name: str
     engine: str | None = None
     images: ImagePolicy = field(default_factory=ImagePolicy)
-    gpus: tuple[str, ...] = ()
     egress: EgressRules = field(default_factory=EgressRules)
 
 
@@ -34,7 +33,7 @@ def select_runtime(choice: RuntimeChoice, chain_id: int) -> Runtime:
         runtime = BubblewrapRuntime()
     elif choice.name == "container":
         engine = choice.engine or find_engine()
-        runtime = ContainerRuntime(engine, choice.images, choice.gpus, choice.egress)
+        runtime = ContainerRuntime(engine, choice.images, choice.egress)
     else:
         raise RuntimeUnavailable(f"no runtime {choice.name!r}: choose container, bubblewrap or local")
     runtime.check()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -28,13 +28,25 @@ class Limits:
         mine, theirs = asdict(self), asdict(most)
         return Limits(**{name: min(mine[name], theirs[name]) for name in mine})
 
+    def times(self, count: int) -> Limits:
+        """What a lease of that many devices gets: as much of the machine as that many leases of one."""
+        return replace(
+            self,
+            cpu_seconds=self.cpu_seconds * count,
+            memory_bytes=self.memory_bytes * count,
+            disk_bytes=self.disk_bytes * count,
+            processes=self.processes * count,
+            processors=self.processors * count,
+        )
+
 
 @dataclass(frozen=True)
 class Workload:
     """One job: its command, where its files are and where the runtime keeps its own records.
 
     `workspace` is the lease's folder, the only one that the job may write; `control` is the runtime's, out of
-    the job's sight. `deadline` is in seconds since 1970: when the lease's stream stops.
+    the job's sight. `deadline` is in seconds since 1970: when the lease's stream stops. `gpus` are the CDI names of
+    the lease's own devices.
     """
 
     job_id: str
@@ -46,6 +58,7 @@ class Workload:
     limits: Limits = field(default_factory=Limits)
     environment: tuple[tuple[str, str], ...] = ()
     image: str | None = None
+    gpus: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

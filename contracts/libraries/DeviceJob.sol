@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {IDeviceRegistry} from "../interfaces/IDeviceRegistry.sol";
+import {IEpochOracle} from "../interfaces/IEpochOracle.sol";
+import {IFraudProofs} from "../interfaces/IFraudProofs.sol";
+
+/// @title A device's job in an epoch that can still be proven against
+library DeviceJob {
+    /// @notice Seed of the epoch; reverts unless it can be proven against.
+    function provableSeed(IEpochOracle oracle, uint64 epoch) internal view returns (bytes32 seed) {
+        seed = oracle.epochSeed(epoch);
+        if (seed == 0 || !oracle.provable(epoch)) revert IFraudProofs.FraudProofs_NotProvable(epoch);
+    }
+
+    /// @notice Profile, key and epoch seed of the job; reverts unless `jobHash` is its hash.
+    function find(
+        IEpochOracle oracle,
+        IDeviceRegistry registry,
+        bytes32 deviceId,
+        uint64 epoch,
+        bytes32 jobHash
+    ) internal view returns (IDeviceRegistry.Profile memory p, uint32 profileId, address deviceKey, bytes32 seed) {
+        bytes32 expected;
+        seed = provableSeed(oracle, epoch);
+        (p, profileId, , deviceKey, expected) = registry.jobOf(deviceId, seed);
+        if (profileId == 0) revert IFraudProofs.FraudProofs_UnknownDevice(deviceId);
+        if (jobHash != expected) revert IFraudProofs.FraudProofs_JobMismatch(jobHash, expected);
+    }
+}

@@ -1,0 +1,167 @@
+"""The provider's application in process, without a socket, and a client of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from assay.chain.leases import Lease, LeaseStatus
+from assay.protocol.hexadecimal import to_hex
+from assay.protocol.keccak import keccak
+from assay.protocol.messages import LeaseRequest, Offer
+from assay.protocol.sign_in import SignIn, personal_digest
+from assay.protocol.signing import sign_compact
+from assay.provider.api.app import create_app
+from assay.provider.api.services import Services
+from assay.provider.database import open_database
+from assay.provider.device import Device
+from assay.provider.errors import ProviderError
+from assay.provider.jobs import JobBook, Share
+from assay.provider.lease_book import LeaseBook
+from assay.provider.lease_offers import LeaseOffers
+from assay.provider.lease_starts import LeaseStarts
+from assay.provider.logins import Logins
+from assay.provider.notebooks import Notebooks
+from assay.provider.request_signatures import RequestGuard
+from assay.provider.runtime.workload import Limits
+from assay.provider.ssh.authorised_keys import AuthorisedKeys
+from assay.provider.wipe_records import WipeRecords
+
+from .conftest import DEVICES, ESCROW, ORACLE, PROVIDER, ChainFake, key
+from .test_lease_keeper import EscrowFake, RuntimeFake
+
+NOW = 1_000_000
+ROOTS = keccak(b"roots")
+
+
+class Unused:
+    """Stands in for a part that a test must not reach."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"{name} was reached")
+
+
+@dataclass
+class Api:
+    """A client of the application, and what is behind it."""
+
+    client: httpx2.AsyncClient
+    jobs: JobBook
+    chain: ChainFake
+    runtime: RuntimeFake
+    wipes: WipeRecords
+    escrow: EscrowFake
+    conditions: Conditions
+
+    async def signed(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        signer: str = "renter",
+        at: int = NOW,
+        lease_id: int = 3,
+    ) -> httpx2.Response:
+        whole = f"/v1/leases/3{path}"
+        request = LeaseRequest(lease_id, f"{method} {whole}", keccak(body), at)
+        headers = {
+            "x-assay-signature": "0x" + request.sign(ESCROW, key(signer)).hex(),
+            "x-assay-issued-at": str(at),
+            "content-type": "application/json",
+        }
+        return await self.client.request(method, whole, content=body, headers=headers)
+
+    async def job(self, **fields: Any) -> httpx2.Response:
+        return await self.signed("POST", "/jobs", json.dumps({"command": ["true"], **fields}).encode())
+
+
+@dataclass
+class Conditions:
+    """What is in the way of a start, and how often it was looked at."""
+
+    obstacle: ProviderError | None = None
+    looked: int = 0
+
+    async def __call__(self, lease_id: int, offer: Offer) -> None:
+        self.looked += 1
+        if self.obstacle is not None:
+            raise self.obstacle
+
+
+class Handovers:
+    """A desk that names what it was asked for; the roots of all devices together are ROOTS."""
+
+    async def handover(self, lease: Lease, offer: Offer, device_id: bytes, nonce: bytes) -> str:
+        return json.dumps({"deviceId": to_hex(device_id), "nonce": to_hex(nonce)})
+
+    async def opening(self, lease: Lease, offer: Offer, device_id: bytes, x: bytes) -> bytes:
+        return device_id + x
+
+    def roots(self, lease: Lease, offer: Offer) -> bytes:
+        return ROOTS
+
+
+@asynccontextmanager
+async def serving(folder: Path, chain: ChainFake, device: Device, lease: Lease) -> AsyncIterator[Api]:
+    """The application over a device and a node; lease 3 runs."""
+    chain.leases[3] = replace(lease, status=LeaseStatus.ACTIVE, rate=10**18, start=NOW - 10, stop=NOW + 100, devices=1)
+    database, runtime = open_database(None), RuntimeFake()
+    book = LeaseBook(database)
+
+    def share(lease_id: int) -> Share:
+        offer = book.offer(lease_id)
+        return (
+            Share()
+            if offer is None
+            else Share(len(offer.device_ids), tuple(f"gpu={one[:2].hex()}" for one in offer.device_ids))
+        )
+
+    jobs = JobBook(database, runtime, folder, Limits(disk_bytes=10_000), lambda: float(NOW), share=share)
+    unused: Any = Unused()
+    handovers: Any = Handovers()
+    escrow, conditions = EscrowFake(), Conditions()
+    services = Services(
+        devices={one.device_id: one for one in (device, *DEVICES)},
+        epochs=chain,
+        leases=chain,
+        challenges=unused,
+        openings=unused,
+        handovers=handovers,
+        probes=unused,
+        lease_offers=LeaseOffers(book, chain.read_offer, PROVIDER),
+        starts=LeaseStarts(conditions, handovers.roots, escrow, ESCROW, chain.contract_accepts, lambda: float(NOW)),
+        jobs=jobs,
+        guard=RequestGuard(database, ESCROW, lambda: float(NOW)),
+        ssh_keys=AuthorisedKeys(database),
+        notebooks=Notebooks(database, jobs),
+        wipes=WipeRecords(database, ESCROW, lambda digest: sign_compact(digest, key("provider"))),
+        grace=900.0,
+        proxy=unused,
+        logins=Logins(31337, chain.contract_accepts, lambda: float(NOW)),
+        offers=unused,
+        quote=unused,
+        started=lambda lease: book.note(lease.lease_id),
+        oracle_domain=ORACLE,
+        clock=lambda: float(NOW),
+        ready=lambda: True,
+        status=lambda: {"provider": "p"},
+    )
+    transport = httpx2.ASGITransport(app=create_app(services))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://provider") as client:
+        yield Api(client, jobs, chain, runtime, services.wipes, escrow, conditions)
+
+
+CONTRACT = "0x" + "77" * 20
+
+
+async def login_of_a_contract(api: Api, address: str, signature: bytes | None = None) -> httpx2.Response:
+    nonce = (await api.client.get("/v1/login/nonce")).json()["nonce"]
+    text = SignIn("provider", address, "http://provider", 31337, nonce, NOW, NOW + 600, 3).text()
+    signed = signature if signature is not None else personal_digest(text) * 20
+    return await api.client.post("/v1/leases/3/login", json={"message": text, "signature": "0x" + signed.hex()})
