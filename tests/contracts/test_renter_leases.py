@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import httpx2
 import pytest
 from support.epochs import run_epoch
+from support.faults import prove
 from support.lettings import Letting
 
 from assay.chain.client import Chain
@@ -175,9 +176,9 @@ async def test_refund_downtime__reports_of_all_kinds__the_worst_device_of_each_p
 async def test_refund_downtime__first_and_last_part_of_an_epoch__are_refunded_in_any_order(letting, served, tmp_path):
     network = letting.network
     letting.open(deposit=400_000)
-    network.chain.pending_timestamp = network.start_of(1) + 1_000
-    letting.start()
     served.attest(1, 0, 10_000)
+    network.go_to(network.start_of(1) + 1_000)
+    letting.start()
     served.attest(2, 0, 10_000)
     network.go_to(network.start_of(2) + 1_800)
     letting.escrow.end(letting.lease_id, sender=letting.provider)
@@ -250,6 +251,23 @@ async def test_keep__dark_right_after_the_start__loses_no_more_than_the_escrow_a
         assert lease.stop - lease.start < 4 * HOUR
         assert lease.forfeitable > 0 and lease.forfeited == 0
     assert any("leaving now would cost" in line for line in told)
+
+
+async def test_keep__a_device_is_slashed__ends_at_once_and_pays_for_no_more(leased, served, tmp_path):
+    network, told = leased.network, []
+    network.go_to(network.start_of(0) + START + 600)
+    first, second = (leased.epoch.commit(leased.devices[1], bytes([n]) * 32) for n in (1, 2))
+    prove(network, "proveTwoCommitments", [first.struct, second.struct], network.bystander)
+    async with renting(leased, served, tmp_path) as renter:
+        view = await renter.view(leased.lease_id)
+        assert (view.slashed, view.leaving.free) == (leased.devices[1].id, Free.slashed)
+        policy = Policy(margin=600, step=1_800, cap=0, patience=None)
+        assert await renter.keep(leased.lease_id, policy, HOUR, told.append) is Move.END
+        lease = await renter.lease(leased.lease_id)
+    assert lease.stop - lease.start < 700 and not lease.left_early
+    # One of two devices: its half of the bond that is not served, to the network.
+    assert 0 < lease.forfeitable <= lease.bond // 2 and lease.forfeited == 0
+    assert any("was slashed" in line for line in told)
 
 
 async def test_end__left_early__is_ended_again_once_downtime_frees_it(leased, served, tmp_path):
