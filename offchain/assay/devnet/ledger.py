@@ -62,9 +62,9 @@ class Ledger:
         """A contract of the deployment."""
         return self._contracts[name]
 
-    def timestamp(self) -> int:
-        """Seconds of the latest block."""
-        return int(self._web3.eth.get_block("latest")["timestamp"])
+    def timestamp(self, block: int) -> int:
+        """Seconds of a block."""
+        return int(self._web3.eth.get_block(block)["timestamp"])
 
     def balance(self, token: str, holder: str) -> int:
         """Base units of a deployed token."""
