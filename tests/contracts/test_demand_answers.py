@@ -11,21 +11,26 @@ from support.epochs import Epoch
 from support.faults import sealed
 
 from assay.chain.client import Chain
+from assay.chain.demands import DemandDirectory, DemandStatus, read_demand, read_demand_price
 from assay.chain.deployment import Deployment
 from assay.chain.journal import Journal
 from assay.chain.key_files import Key
 from assay.chain.sender import Sender
 from assay.proof.engines import engine
+from assay.protocol.encoding import demand_id
 from assay.protocol.keccak import keccak
+from assay.protocol.signing import address_of
 from assay.provider.chain_view import ChainView
 from assay.provider.commitments import CommitmentStore, StoredCommitment
 from assay.provider.database import open_database
 from assay.provider.demand_desk import DemandDesk
 from assay.provider.demand_sender import DemandSender
+from assay.provider.device import Device
 from assay.provider.prover import Prover
 
-KEY = Key(keccak(b"answering provider"))
-DAY = 86_400
+KEY = Key(keccak(b"answering operator"))
+PAYOUT = address_of(keccak(b"payout"))
+WINDOW = 86_400
 
 
 @pytest.fixture
@@ -36,7 +41,7 @@ def asked(network, tmp_path):
     epoch = Epoch(network, 0).open()
     committed = epoch.commit(network.devices[0], prove=True)
     epoch.seal([committed, epoch.commit(network.devices[1])]).draw()
-    network.NetworkToken.approve(network.FraudProofs, 10**24, sender=network.accounts[40])
+    network.NetworkToken.approve(network.OpeningDemands, 10**27, sender=network.accounts[40])
     device, message = committed.device, committed.message
     CommitmentStore(open_database(tmp_path / "provider.sqlite")).put(
         StoredCommitment(device.id, 0, epoch.seed, device.profile.id, message.nonce_root, json.dumps(message.to_json()))
@@ -44,6 +49,14 @@ def asked(network, tmp_path):
     network.chain.provider.set_balance(KEY.address, 10**20)
     yield epoch, committed
     network.chain.restore(before)
+
+
+def demand(network, asked, is_row, index):
+    """Asks; the demand's id."""
+    epoch, committed = asked
+    arguments = (0, sealed(epoch, committed), is_row, index, 2**128 - 1)
+    network.OpeningDemands.demand(*arguments, sender=network.accounts[40])
+    return demand_id(committed.device.id, 0, is_row, index)
 
 
 @asynccontextmanager
@@ -55,56 +68,76 @@ async def answering(network, folder, committed, final_depth=1):
     sender = Sender(chain, KEY, journal, poll_s=0.01)
     prover = Prover(lambda: engine("reference"), kept_proofs=1)
     store = CommitmentStore(open_database(folder / "provider.sqlite"))
-    connected = DemandSender(chain, sender, ChainView(chain), KEY.address)
+    device = committed.device
+    served = Device(device.id, str(device.provider), "0x", device.profile, lambda digest: b"")
+
+    async def payout():
+        return PAYOUT
+
+    connected = DemandSender(chain, sender, ChainView(chain), DemandDirectory(chain, {device.id}), payout)
+    desk = DemandDesk({device.id: served}, store, connected, prover.prove, prover.open)
+    desk.chain = chain
     try:
-        yield DemandDesk({committed.device.id: committed.device.profile}, store, connected, prover.prove, prover.open)
+        yield desk
     finally:
         prover.close()
         journal.close()
         await chain.close()
 
 
-async def test_demands__row_and_round_of_an_honest_device__answered_and_never_slashed(network, asked, tmp_path):
-    epoch, committed = asked
-    fraud, device = network.FraudProofs, committed.device
+async def test_demands__rows_and_rounds_of_an_honest_device_at_once__answered_and_never_slashed(
+    network, asked, tmp_path
+):
+    _, committed = asked
+    demands, device = network.OpeningDemands, committed.device
     before = network.StakeManager.account(device.provider).active
-    for is_row, index in ((True, 3), (False, 2)):
-        fraud.demand(0, sealed(epoch, committed), is_row, index, sender=network.accounts[40])
-        demand_id = fraud.demandCount()
-        assert fraud.openDemandOf(device.id) == demand_id
-        async with answering(network, tmp_path, committed) as desk:  # a new process for each: nothing is remembered
-            await desk.tick()
-            assert desk.status == {"open": 1, "answered": 1}
-        assert fraud.openDemandOf(device.id) == 0
-        assert not fraud.demandOf(demand_id).open
-    network.pass_time(DAY + 1)
-    for demand_id in (fraud.demandCount() - 1, fraud.demandCount()):
-        with ape.reverts(fraud.FraudProofs_NoDemand):
-            fraud.expireDemand(demand_id, sender=network.accounts[41])
-    assert network.StakeManager.account(device.provider).active == before
-    assert network.StakeManager.account(device.provider).openDemands == 0
-    assert not fraud.proven(4, device.id, 0)
+    made = [demand(network, asked, True, index) for index in (3, 0, 5)] + [demand(network, asked, False, 2)]
+    assert demands.openDemandsOf(device.id) == 4
     async with answering(network, tmp_path, committed) as desk:
         await desk.tick()
-    assert network.NetworkToken.balanceOf(KEY.address) == 2 * fraud.demandBond()
+        assert desk.status == {"open": 4, "answered": 4}
+        rewards = [(await read_demand_price(desk.chain, one, "latest")).reward for one in made]
+    assert demands.openDemandsOf(device.id) == 0
+    network.pass_time(10 * WINDOW)
+    for one in made:
+        with ape.reverts(demands.OpeningDemands_NotOpen, demandId=one, status=DemandStatus.ANSWERED):
+            demands.expireDemand(one, sender=network.accounts[41])
+    assert network.StakeManager.account(device.provider).active == before
+    assert not network.FraudProofs.proven(4, device.id, 0)
+    async with answering(network, tmp_path, committed) as desk:  # a new process: nothing is remembered
+        await desk.tick()
+    assert network.NetworkToken.balanceOf(PAYOUT) == sum(rewards) > 0
 
 
 async def test_demands__chain_finalises_nothing__answered_before_the_deadline_all_the_same(network, asked, tmp_path):
-    epoch, committed = asked
-    network.FraudProofs.demand(0, sealed(epoch, committed), True, 0, sender=network.accounts[40])
+    _, committed = asked
+    demand(network, asked, True, 0)
     async with answering(network, tmp_path, committed, final_depth=9) as desk:
         await desk.tick()
-        assert network.FraudProofs.openDemandOf(committed.device.id) != 0
-        network.pass_time(DAY - 3600)
+        assert network.OpeningDemands.openDemandsOf(committed.device.id) == 1
+        network.pass_time(WINDOW - 3600)
         await desk.tick()
-        assert network.FraudProofs.openDemandOf(committed.device.id) == 0
+        assert network.OpeningDemands.openDemandsOf(committed.device.id) == 0
 
 
-async def test_demands__past_the_deadline__nothing_is_sent(network, asked, tmp_path):
-    epoch, committed = asked
-    network.FraudProofs.demand(0, sealed(epoch, committed), True, 0, sender=network.accounts[40])
-    network.pass_time(DAY + 1)
+async def test_demands__past_the_deadline_and_not_expired__still_answered(network, asked, tmp_path):
+    _, committed = asked
+    one = demand(network, asked, True, 0)
+    network.pass_time(2 * WINDOW)
     async with answering(network, tmp_path, committed) as desk:
         await desk.tick()
-        assert desk.status == {"open": 1, "answered": 0}
+        assert desk.status == {"open": 1, "answered": 1}
+        found = await read_demand(desk.chain, one, "latest")
+    assert found.status is DemandStatus.ANSWERED
+
+
+async def test_demands__device_slashed_meanwhile__nothing_is_sent(network, asked, tmp_path):
+    _, committed = asked
+    withheld, other = demand(network, asked, True, 0), demand(network, asked, True, 1)
+    network.pass_time(2 * WINDOW)
+    network.OpeningDemands.expireDemand(withheld, sender=network.accounts[41])
+    async with answering(network, tmp_path, committed) as desk:
+        await desk.tick()
+        assert desk.status == {"open": 0, "answered": 0}
+        assert (await read_demand(desk.chain, other, "latest")).status is DemandStatus.OPEN
     assert network.chain.provider.get_nonce(KEY.address) == 0
