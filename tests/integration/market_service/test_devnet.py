@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -44,9 +45,12 @@ class Devnet:
     market: str
     deployment: Path
 
-    def data(self, path: str) -> Any:
+    def answer(self, path: str) -> Any:
         with urllib.request.urlopen(self.market + path, timeout=10) as answer:  # noqa: S310 - loopback
-            return json.load(answer)["data"]
+            return json.load(answer)
+
+    def data(self, path: str) -> Any:
+        return self.answer(path)["data"]
 
     def until(
         self, path: str, seconds: float, holds: Callable[[Any], Any], pause: Callable[[float], None] = time.sleep
@@ -163,8 +167,7 @@ async def test_leases__as_the_market_tells_them__are_what_the_escrow_holds_at_th
     devnet.until("/v1/leases?status=3", SLASH_SECONDS, lambda rows: rows)
     chain = await Chain.connect([devnet.rpc], Deployment.load(devnet.deployment))
     try:
-        with urllib.request.urlopen(devnet.market + "/v1/leases?limit=50", timeout=10) as answer:  # noqa: S310 - loopback
-            told = json.load(answer)
+        told = await asyncio.to_thread(devnet.answer, "/v1/leases?limit=50")
         block = await chain.block(told["at"]["block"])
         for row in told["data"]:
             held = await read_lease(chain, row["leaseId"], block)
