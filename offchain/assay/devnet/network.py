@@ -23,9 +23,9 @@ from assay.devnet.workspace import Workspace
 
 ACCOUNTS = 20
 # As short as blocks of a second, finality two blocks behind and two cores of its own allow.
-EPOCH_SECONDS = 16
-# Deadlines as sixteenths of an epoch.
-DEADLINES = {"openBy": 4, "sealBy": 10, "drawBy": 14, "reportBy": 22}
+EPOCH_SECONDS = 20
+# Deadlines as twentieths of an epoch.
+DEADLINES = {"openBy": 5, "sealBy": 13, "drawBy": 17, "reportBy": 27}
 PROOF_WINDOW_EPOCHS = 18
 TOKENS_EACH = 10**24  # network token, base units
 DOLLARS_EACH = 10**10  # test dollars, 6 decimals: 10,000
@@ -56,7 +56,7 @@ class NetworkPlan:
     @property
     def epochs(self) -> dict[str, int]:
         """The oracle's times, seconds."""
-        deadlines = {name: sixteenths * self.epoch_seconds // 16 for name, sixteenths in DEADLINES.items()}
+        deadlines = {name: twentieths * self.epoch_seconds // 20 for name, twentieths in DEADLINES.items()}
         window = PROOF_WINDOW_EPOCHS * self.epoch_seconds
         return {"epochLength": self.epoch_seconds, **deadlines, "drawDelay": 1, "proofWindow": window}
 

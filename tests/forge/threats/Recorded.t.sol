@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
-import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 
 import {Accused} from "../base/Accused.sol";
-import {Prover} from "../base/Prover.sol";
-import {Trees} from "../base/Trees.sol";
-import {Vm} from "../base/Vm.sol";
 
 /// @title What the contracts say of themselves is what was done: every field, to the second
 contract RecordedState is Accused {
-    IFraudProofs.Commitment[] internal commitments;
-    Prover.Work internal work;
-
     function setUp() public {
         deployNetwork();
         joinSeats(4);
         deviceIds.push(enrol(0, 1));
         deviceIds.push(enrol(1, 1));
-        approveBoth(usd, 1e30);
     }
 
     function test_before_genesis__it_is_epoch_0_and_nothing_is_known() public {
@@ -85,27 +76,5 @@ contract RecordedState is Accused {
         oracle.addSignatures(0, true, 3, quorumOf(reportDigest(r), 8));
         (,, reportedBy) = oracle.presence(0);
         eq(reportedBy, 15, "and the fourth");
-    }
-
-    function test_a_line_that_did_not_pass_or_is_not_in_the_report__convicts_nobody() public {
-        openEpoch(0);
-        commitments.push(commitmentOf(deviceIds[0], keccak256("first")));
-        commitments.push(commitmentOf(deviceIds[1], keccak256("second")));
-        sealEpoch(0, Trees.root(sealLeaves(commitments)), 2);
-        rho = drawEpoch(0);
-        IEpochOracle.DeviceLeaf memory failed = passedLeaf(0, deviceIds[0]);
-        (failed.sealIndex, failed.flags) = (1, 4);
-        IEpochOracle.Report memory r = plainReport(0);
-        r.devicesRoot = leafHash(failed);
-        postReport(r);
-        refused(
-            unsealedPass(failed, new bytes32[](0), sealedAt(commitments, 1)),
-            IFraudProofs.FraudProofs_NotPassed.selector
-        );
-        failed.flags = 1;
-        refused(
-            unsealedPass(failed, new bytes32[](0), sealedAt(commitments, 1)),
-            IFraudProofs.FraudProofs_NotInReport.selector
-        );
     }
 }

@@ -15,6 +15,7 @@ from assay.chain.leases import Lease, LeaseStatus
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseStart, Offer
+from assay.protocol.signing import expand
 from assay.provider.device import Device
 from assay.provider.errors import Conflict, Unavailable
 
@@ -103,6 +104,19 @@ async def test_start__renters_word_for_these_proofs__bond_and_offer_go_to_the_es
     assert (await started(api, lease, NODE)).status_code == 200
     ((sent, offer, roots, until, signature),) = api.escrow.started
     assert (sent, offer, roots, until, len(signature)) == (lease, NODE, ROOTS, NOW + 600, 64)
+
+
+async def test_start__signed_by_a_browsers_wallet__in_its_own_form_is_taken_too(api: Api) -> None:
+    lease = pending(api)
+    word = LeaseStart(3, NODE.struct_hash(), ROOTS, NOW + 600)
+    long = expand(word.sign(ESCROW, key("renter")))
+    body = {"resultRoots": to_hex(ROOTS), "validUntil": NOW + 600}
+    for forged in (long[:64] + bytes([55 - long[64]]), long[:64] + b"\x05", long + b"\x00"):
+        answer = await api.signed("POST", "/start", json.dumps({**body, "signature": to_hex(forged)}).encode())
+        assert answer.status_code == 401, forged[64:]
+    answer = await api.signed("POST", "/start", json.dumps({**body, "signature": to_hex(long)}).encode())
+    assert answer.status_code == 200
+    assert api.escrow.started[0][0] == lease and api.escrow.started[0][4] == long
 
 
 @pytest.mark.parametrize(
