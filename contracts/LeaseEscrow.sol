@@ -2,277 +2,646 @@
 pragma solidity ^0.8.30;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import {IDeviceRegistry} from "./interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "./interfaces/IEpochOracle.sol";
-import {IFormerEscrow} from "./interfaces/IFormerEscrow.sol";
-import {OfferBook} from "./lease/OfferBook.sol";
-import {LeaseBook} from "./lease/LeaseBook.sol";
+import {ILeaseEscrow} from "./interfaces/ILeaseEscrow.sol";
+import {IStakeManager} from "./interfaces/IStakeManager.sol";
+import {Leases} from "./lease/Leases.sol";
+import {Offers} from "./lease/Offers.sol";
 import {Treasury} from "./lease/Treasury.sol";
+import {OracleTypes} from "./libraries/OracleTypes.sol";
+import {OperatorScopes} from "./libraries/OperatorScopes.sol";
+import {PartySignature} from "./libraries/PartySignature.sol";
 import {StreamMath} from "./libraries/StreamMath.sol";
+import {TokenPermits} from "./libraries/TokenPermits.sol";
+
+/// @dev What `IDeviceRegistry.device` answers, as far as it is read here.
+interface IDeviceProvider {
+    function device(bytes32 deviceId) external view returns (address provider);
+}
 
 /// @title Leases
-/// @dev Checks, effects, interactions; and a guard over whatever moves tokens.
-contract LeaseEscrow is OfferBook, ReentrancyGuardTransient {
-    struct Terms {
-        uint40 holdback;
-        uint40 maxDowntime;
-        uint32 maxAge;
-        uint16 feeBps;
-    }
+contract LeaseEscrow is ILeaseEscrow, Treasury {
+    using Leases for Leases.Stored;
+    using Leases for Lease;
+    using Offers for Offer;
 
-    uint256 private constant MIN_PAID = 1 minutes;
-    uint16 private constant LEASED = 2;
+    bytes32 private constant START_TYPEHASH =
+        keccak256("LeaseStart(uint256 leaseId,bytes32 offerHash,bytes32 resultRoots,uint40 validUntil)");
+    uint256 private constant EPOCHS_KEPT = 64; // whose downtime is known to be credited or not
 
+    IEpochOracle public immutable oracle;
+    IDeviceRegistry public immutable deviceRegistry;
+    /// @inheritdoc ILeaseEscrow
+    uint40 public immutable holdback;
+    /// @inheritdoc ILeaseEscrow
     uint40 public immutable maxDowntime;
+    /// @inheritdoc ILeaseEscrow
+    uint40 public immutable forfeitHold;
+    /// @inheritdoc ILeaseEscrow
+    uint32 public immutable maxAge;
+    uint40 private immutable genesis;
     uint32 private immutable epochLength;
+
+    uint64 private opened; // in one slot with Treasury's feeBps
+    mapping(uint256 leaseId => Leases.Stored) private leases;
+    /// @dev The lease that took a device last, over or not.
+    mapping(bytes32 deviceId => uint256 leaseId) private latestLease;
+    /// @inheritdoc ILeaseEscrow
+    mapping(bytes32 deviceId => mapping(address signer => uint64)) public nonceFloor;
+    /// @inheritdoc ILeaseEscrow
+    mapping(address renter => mapping(address agent => bool)) public isRefunder;
 
     constructor(
         address authority,
         IEpochOracle oracle_,
         IDeviceRegistry deviceRegistry_,
+        IStakeManager stakeManager,
         Terms memory terms,
         TokenTerms[] memory tokens
-    )
-        AccessManaged(authority)
-        Treasury(terms.feeBps, tokens)
-        LeaseBook(deviceRegistry_, terms.holdback)
-        OfferBook(oracle_, terms.maxAge)
-    {
+    ) AccessManaged(authority) Treasury(terms.feeBps, tokens) {
         IEpochOracle.Timing memory t = oracle_.timing();
         // A refund for an epoch must be able to come before the claim that takes its money.
         uint256 least = 2 * uint256(t.epochLength) + t.reportBy;
         if (terms.holdback < least) revert LeaseEscrow_BadBound("holdback", terms.holdback, least);
-        uint256 most = uint256(t.epochLength) + t.proofWindow;
-        if (terms.holdback >= most) revert LeaseEscrow_BadBound("holdback", terms.holdback, most);
+        // While an epoch's downtime can be refunded its report is kept, and so is whether it was.
+        uint256 most = uint256(t.epochLength) + t.proofWindow - 1;
+        uint256 counted = (EPOCHS_KEPT - 2) * uint256(t.epochLength) - 1;
+        if (counted < most) most = counted;
+        if (terms.holdback > most) revert LeaseEscrow_BadBound("holdback", terms.holdback, most);
         if (terms.maxDowntime == 0) revert LeaseEscrow_BadBound("maxDowntime", terms.maxDowntime, 1);
+        if (terms.maxAge == 0 || terms.maxAge >= oracle_.ringSize()) {
+            revert LeaseEscrow_BadBound("maxAge", terms.maxAge, oracle_.ringSize());
+        }
+        oracle = oracle_;
+        deviceRegistry = deviceRegistry_;
+        holdback = terms.holdback;
         maxDowntime = terms.maxDowntime;
+        maxAge = terms.maxAge;
+        forfeitHold = stakeManager.slashHold();
+        genesis = t.genesis;
         epochLength = t.epochLength;
     }
 
-    /// @inheritdoc IFormerEscrow
+    /// @inheritdoc ILeaseEscrow
     function open(
         Offer calldata offer,
         bytes calldata signature,
-        uint128 deposit,
-        IEpochOracle.DeviceLeaf calldata leaf,
-        bytes32[] calldata proof,
-        uint64 minScore
+        uint96 deposit,
+        IEpochOracle.DeviceLeaf[] calldata leaves,
+        bytes32[][] calldata proofs,
+        uint64 minScore,
+        uint32 minMemoryMiB
     ) external nonReentrant whenEntryOpen returns (uint256 leaseId) {
-        return _open(offer, signature, deposit, leaf, proof, minScore);
+        _checkMeasured(offer.deviceIds, leaves, proofs, minScore, minMemoryMiB);
+        return _open(offer, signature, deposit);
     }
 
-    /// @inheritdoc IFormerEscrow
+    /// @inheritdoc ILeaseEscrow
     function openWithPermit(
         Offer calldata offer,
         bytes calldata signature,
-        uint128 deposit,
-        IEpochOracle.DeviceLeaf calldata leaf,
-        bytes32[] calldata proof,
+        uint96 deposit,
+        IEpochOracle.DeviceLeaf[] calldata leaves,
+        bytes32[][] calldata proofs,
         uint64 minScore,
+        uint32 minMemoryMiB,
         Permit calldata permit
     ) external nonReentrant whenEntryOpen returns (uint256 leaseId) {
-        _allowedIndex(offer.token);
-        // A permit that somebody else has spent has left its allowance behind.
-        try
-            IERC20Permit(offer.token).permit(
-                msg.sender,
-                address(this),
-                deposit,
-                permit.deadline,
-                permit.v,
-                permit.r,
-                permit.s
-            )
-        {} catch {}
-        return _open(offer, signature, deposit, leaf, proof, minScore);
+        _checkMeasured(offer.deviceIds, leaves, proofs, minScore, minMemoryMiB);
+        TokenPermits.tryPermit(offer.token, msg.sender, deposit, permit.deadline, permit.signature);
+        return _open(offer, signature, deposit);
     }
 
-    /// @inheritdoc IFormerEscrow
+    /// @inheritdoc ILeaseEscrow
     function cancel(uint256 leaseId) external {
-        Row storage l = _renterLease(leaseId, Status.Pending);
-        l.cancelled = true;
+        (Leases.Stored storage s, Lease memory l) = _rentersIn(leaseId, Status.Pending);
+        (s.offerHash, s.openedBlock) = (0, 0);
         emit LeaseCancelled(leaseId, l.deposit);
     }
 
-    /// @inheritdoc IFormerEscrow
+    /// @inheritdoc ILeaseEscrow
     function start(
         uint256 leaseId,
-        bytes32 resultRoot,
+        Offer calldata offer,
+        bytes32 resultRoots,
         uint40 validUntil,
         bytes calldata signature
     ) external nonReentrant {
-        Row storage l = _inStatus(leaseId, Status.Pending);
-        if (msg.sender != l.provider) revert LeaseEscrow_NotParty(leaseId, msg.sender);
-        _checkStart(l.renter, leaseId, resultRoot, validUntil, signature);
-        uint40 device = l.device;
-        (bytes32 deviceId, bool active) = deviceRegistry.deviceNumbered(device);
-        uint256 live = _liveLease(device);
-        if (live != 0) revert LeaseEscrow_DeviceLeased(deviceId, live);
-        if (!active) revert LeaseEscrow_DeviceNotActive(deviceId);
-
-        uint40 now_ = uint40(block.timestamp);
-        uint128 rate = l.rate;
-        uint40 stop = now_ + StreamMath.term(rate, l.deposit, l.maxDuration);
-        uint128 bond = uint128(StreamMath.cost(rate, l.minDuration));
-        latestLease[device] = leaseId;
-        l.bond = bond;
-        l.start = now_;
-        emit LeaseStarted(leaseId, resultRoot, now_, stop, bond);
-        if (bond != 0) _take(_tokenAt(l.tokenIndex), msg.sender, bond);
+        // checks
+        (Leases.Stored storage s, Lease memory l) = _inStatus(leaseId, Status.Pending);
+        bytes32 hash = _checkOffer(s, leaseId, offer);
+        if (block.timestamp > validUntil) revert LeaseEscrow_StartExpired(validUntil, block.timestamp);
+        hash = keccak256(abi.encode(START_TYPEHASH, leaseId, hash, resultRoots, validUntil));
+        _checkSignature(l.renter, hash, signature);
+        bool byProvider = _checkStarter(leaseId, offer);
+        _checkLeasable(offer);
+        // effects
+        _takeDevices(leaseId, offer.deviceIds, byProvider);
+        s.rate = offer.rate;
+        s.start = uint40(block.timestamp);
+        s.notice = offer.notice;
+        s.devices = uint8(offer.deviceIds.length);
+        uint256 bond = StreamMath.cost(offer.rate, offer.minDuration);
+        emit LeaseStarted(leaseId, resultRoots, uint40(block.timestamp), uint40(s.stopOf()), uint96(bond));
+        if (bond == 0) return;
+        if (!byProvider) return _useCredit(offer.provider, offer.token, leaseId, bond);
+        // interactions
+        _take(offer.token, msg.sender, bond);
     }
 
-    /// @inheritdoc IFormerEscrow
-    function topUp(uint256 leaseId, uint128 amount) external nonReentrant {
-        Row storage l = _renterLease(leaseId, Status.Active);
-        uint40 stop = _stopOf(l);
-        if (block.timestamp >= stop) revert LeaseEscrow_Stopped(leaseId, stop);
-        uint128 rate = l.rate;
-        uint256 deposit = uint256(l.deposit) + amount;
-        uint256 most = StreamMath.cost(rate, l.maxDuration);
-        if (amount == 0) revert LeaseEscrow_DepositTooSmall(0, 1);
+    /// @inheritdoc ILeaseEscrow
+    function topUp(uint256 leaseId, uint96 amount) external nonReentrant {
+        // checks
+        (Leases.Stored storage s, Lease memory l) = _rentersIn(leaseId, Status.Active);
+        _checkNotLeft(l, leaseId);
+        _checkSome(amount);
+        uint256 deposit = l.deposit + amount;
+        uint256 most = StreamMath.cost(l.rate, l.maxDuration);
+        if (most > type(uint96).max) most = type(uint96).max;
         if (deposit > most) revert LeaseEscrow_DepositTooLarge(deposit, most);
-        stop = l.start + StreamMath.term(rate, deposit, l.maxDuration);
-        l.deposit = uint128(deposit);
-        emit LeaseToppedUp(leaseId, amount, stop);
-        _take(_tokenAt(l.tokenIndex), msg.sender, amount);
+        // effects
+        s.deposit = uint96(deposit);
+        emit LeaseToppedUp(leaseId, amount, uint40(s.stopOf()));
+        // interactions
+        _take(_tokenOf(s), msg.sender, amount);
     }
 
-    /// @inheritdoc IFormerEscrow
+    /// @inheritdoc ILeaseEscrow
     function end(uint256 leaseId) external {
-        Row storage l = _inStatus(leaseId, Status.Active);
-        bool byRenter = msg.sender == l.renter;
-        if (!byRenter && msg.sender != l.provider) revert LeaseEscrow_NotParty(leaseId, msg.sender);
-        uint40 now_ = uint40(block.timestamp);
-        uint40 stop = _stopOf(l);
-        if (now_ >= stop) revert LeaseEscrow_Stopped(leaseId, stop);
-        uint256 forfeited;
-        uint40 least = l.start + l.minDuration;
-        // Whoever keeps the device down loses the bond, and the renter its duty to stay.
-        bool free = l.downtime > maxDowntime;
-        if (byRenter && !free && now_ < least) {
-            if (least < stop) stop = least;
-        } else {
-            stop = now_;
-            if (!byRenter && !free) forfeited = StreamMath.unserved(l.bond, now_ - l.start, l.minDuration);
-        }
-        l.stop = stop;
-        l.endedAt = now_;
-        if (forfeited != 0) l.forfeited = uint128(forfeited);
-        emit LeaseEnded(leaseId, msg.sender, stop, forfeited);
+        (Leases.Stored storage s, Lease memory l) = _inStatus(leaseId, Status.Active);
+        l = s.read(_maxDowntime());
+        if (msg.sender == l.renter) _endByRenter(s, l, leaseId);
+        else _endByProvider(s, l, leaseId);
+        emit LeaseEnded(leaseId, msg.sender, uint40(l.stop), uint96(l.forfeited));
     }
 
-    /// @inheritdoc IFormerEscrow
+    /// @inheritdoc ILeaseEscrow
+    function giveNotice(uint256 leaseId) external {
+        (Leases.Stored storage s, Lease memory l) = _inStatus(leaseId, Status.Active);
+        _checkSide(l.provider, leaseId, OperatorScopes.END);
+        if (l.notice == 0) revert LeaseEscrow_NoNotice(leaseId);
+        uint40 noticeAt = s.noticeAt;
+        if (noticeAt != 0) revert LeaseEscrow_NoticeAlreadyGiven(leaseId, noticeAt);
+        s.noticeAt = uint40(block.timestamp);
+        emit NoticeGiven(leaseId, uint40(block.timestamp + l.notice));
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function release(uint256 leaseId) external {
+        (, Lease memory l) = _inStatus(leaseId, Status.Active);
+        bool byProvider = _checkSide(l.provider, leaseId, OperatorScopes.END);
+        if (!l.leftEarly) revert LeaseEscrow_NotLeftEarly(leaseId);
+        _release(leaseId, byProvider);
+    }
+
+    /// @inheritdoc ILeaseEscrow
     function claim(uint256 leaseId, address receiver) external nonReentrant returns (uint256 amount) {
-        Row storage l = _due(leaseId, receiver);
-        if (msg.sender != l.provider) revert LeaseEscrow_NotParty(leaseId, msg.sender);
+        // checks
+        (Leases.Stored storage s, Lease memory l) = _payable(leaseId, receiver);
+        _checkReceiver(l.provider, leaseId, receiver);
         uint256 gross = _claimable(l);
-        if (gross == 0) revert LeaseEscrow_NothingDue(leaseId);
-        uint16 index = l.tokenIndex;
+        _checkDue(leaseId, gross);
+        // effects
+        (address token, uint256 floor) = _listingAt(s.tokenIndex);
         uint256 before = l.claimed;
-        uint256 floor = _feeFloorAt(index);
         uint256 fee = StreamMath.fee(before + gross, l.feeBps, floor) - StreamMath.fee(before, l.feeBps, floor);
         amount = gross - fee;
-        l.claimed = uint128(before + gross);
-        address token = _tokenAt(index);
+        s.claimed = uint96(before + gross);
         _earnFee(token, fee);
         emit LeaseClaimed(leaseId, receiver, amount, fee);
+        // interactions
         _pay(token, receiver, amount);
     }
 
-    /// @inheritdoc IFormerEscrow
+    /// @inheritdoc ILeaseEscrow
     function refund(uint256 leaseId, address receiver) external nonReentrant returns (uint256 amount) {
-        Row storage l = _due(leaseId, receiver);
-        if (msg.sender != l.renter) revert LeaseEscrow_NotParty(leaseId, msg.sender);
-        amount = _refundable(l);
-        if (amount == 0) revert LeaseEscrow_NothingDue(leaseId);
-        l.refunded += uint128(amount);
+        // checks
+        (Leases.Stored storage s, Lease memory l) = _payable(leaseId, receiver);
+        _checkRenter(l, leaseId);
+        amount = l.refundable();
+        _checkDue(leaseId, amount);
+        // effects
+        s.refunded = uint96(l.refunded + amount);
         emit LeaseRefunded(leaseId, receiver, amount);
-        _pay(_tokenAt(l.tokenIndex), receiver, amount);
+        // interactions
+        _pay(_tokenOf(s), receiver, amount);
     }
 
-    /// @inheritdoc IFormerEscrow
+    /// @inheritdoc ILeaseEscrow
     function returnBond(uint256 leaseId, address receiver) external nonReentrant returns (uint256 amount) {
-        Row storage l = _due(leaseId, receiver);
-        if (msg.sender != l.provider) revert LeaseEscrow_NotParty(leaseId, msg.sender);
-        amount = _bondLeft(l);
-        if (amount == 0) revert LeaseEscrow_NothingDue(leaseId);
-        uint256 until = _bondHeldUntil(l);
-        if (block.timestamp < until) revert LeaseEscrow_BondHeld(leaseId, until, block.timestamp);
-        l.bondReturned += uint128(amount);
+        // checks
+        (Leases.Stored storage s, Lease memory l) = _payable(leaseId, receiver);
+        _checkReceiver(l.provider, leaseId, receiver);
+        amount = _bondDue(s, l);
+        _checkDue(leaseId, amount);
+        _checkHeld(leaseId, l.stop + _holdback());
+        // effects
+        s.mark(s.has(Leases.FORGIVEN) ? Leases.BOND_RETURNED | Leases.FORFEIT_GONE : Leases.BOND_RETURNED);
         emit BondReturned(leaseId, receiver, amount);
-        _pay(_tokenAt(l.tokenIndex), receiver, amount);
+        // interactions
+        _pay(_tokenOf(s), receiver, amount);
     }
 
-    /// @inheritdoc IFormerEscrow
-    function refundDowntime(uint256 leaseId, IEpochOracle.DeviceLeaf calldata leaf, bytes32[] calldata proof) external {
-        Row storage l = leases[leaseId];
-        if (l.start == 0) revert LeaseEscrow_WrongStatus(leaseId, _statusOf(l));
-        uint256 from = oracle.epochStart(leaf.epoch);
-        uint256 to = from + epochLength;
-        uint256 last = _stopOf(l);
-        if (l.endedAt != 0 && l.endedAt < last) last = l.endedAt;
-        if (last > block.timestamp) last = block.timestamp; // a report may come before its epoch is over
-        if (from < l.start || to > last) revert LeaseEscrow_EpochOutsideLease(leaf.epoch, l.start, last);
-        if (leaf.epoch < l.nextEpoch) revert LeaseEscrow_EpochOutOfOrder(leaf.epoch, l.nextEpoch);
-        // Claims reach up to now - holdback; later the epoch's money may be gone.
-        if (block.timestamp > from + holdback) {
-            revert LeaseEscrow_DowntimeTooOld(leaf.epoch, from + holdback, block.timestamp);
-        }
-        (bytes32 deviceId, ) = deviceRegistry.deviceNumbered(l.device);
-        if (leaf.deviceId != deviceId) revert LeaseEscrow_DeviceNotInReport(deviceId, leaf.epoch);
-        if (leaf.flags & LEASED == 0) revert LeaseEscrow_NotLeasedInReport(leaf.deviceId, leaf.flags);
-        if (leaf.uptimeBps >= 10_000) revert LeaseEscrow_NoDowntime(leaf.epoch, leaf.uptimeBps);
-        _checkReported(leaf, proof);
-
-        uint256 down = 10_000 - uint256(leaf.uptimeBps);
-        uint256 amount = StreamMath.streamed(l.rate, ((to - from) * down) / 10_000);
-        uint40 downtime = l.downtime + uint40(((to - from) * down) / 10_000);
-        l.nextEpoch = leaf.epoch + 1;
-        l.downtimeRefund += uint128(amount);
-        l.downtime = downtime;
-        emit DowntimeRefunded(leaseId, leaf.epoch, amount);
-        if (downtime > maxDowntime && l.forfeited < l.bond) {
-            l.forfeited = l.bond;
-            emit BondForfeited(leaseId, l.bond);
-        }
-    }
-
-    function _open(
+    /// @inheritdoc ILeaseEscrow
+    function refundDowntime(
+        uint256 leaseId,
         Offer calldata offer,
-        bytes calldata signature,
-        uint128 deposit,
         IEpochOracle.DeviceLeaf calldata leaf,
-        bytes32[] calldata proof,
-        uint64 minScore
-    ) private returns (uint256 leaseId) {
-        uint40 device = _checkOffer(offer, signature);
-        _checkMeasured(offer.deviceId, leaf, proof, minScore);
-        return _record(offer, device, deposit);
+        bytes32[] calldata proof
+    ) external {
+        // checks
+        Leases.Stored storage s = leases[leaseId];
+        Lease memory l = s.read(_maxDowntime());
+        if (msg.sender != l.renter && !isRefunder[l.renter][msg.sender]) {
+            revert LeaseEscrow_NotRefunder(leaseId, msg.sender);
+        }
+        _checkOffer(s, leaseId, offer);
+        offer.checkDevice(leaseId, leaf.deviceId);
+        uint64 epoch = leaf.epoch;
+        uint256 down = _downtimeOf(l, epoch, leaf.uptimeBps);
+        Offers.checkReported(_devicesRootOf(epoch), leaf, proof);
+        // effects
+        s.credit(epoch);
+        uint256 amount = StreamMath.streamed(l.rate, down);
+        // Whatever else may be wrong, no refund takes what was claimed or credited before.
+        uint256 most = l.unclaimedAt(block.timestamp);
+        if (amount > most) amount = most;
+        l.downtime += down;
+        s.downtime = uint32(l.downtime);
+        s.downtimeRefund = uint96(l.downtimeRefund + amount);
+        emit DowntimeRefunded(leaseId, epoch, leaf.deviceId, amount, uint40(l.downtime));
+        if (l.downtime > _maxDowntime()) _emitForfeit(s, l, leaseId);
     }
 
-    function _record(Offer calldata offer, uint40 device, uint128 deposit) private returns (uint256 leaseId) {
-        uint16 tokenIndex = _allowedIndex(offer.token);
-        uint256 least = StreamMath.cost(offer.rate, offer.minDuration > MIN_PAID ? offer.minDuration : MIN_PAID);
+    /// @inheritdoc ILeaseEscrow
+    function nameRefunder(address agent, bool may) external {
+        isRefunder[msg.sender][agent] = may;
+        emit RefunderNamed(msg.sender, agent, may);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function deviceSlashed(bytes32 deviceId) external {
+        if (msg.sender != address(deviceRegistry)) revert LeaseEscrow_NotRegistry(msg.sender);
+        uint256 leaseId = activeLease(deviceId);
+        if (leaseId == 0) return;
+        Leases.Stored storage s = leases[leaseId];
+        Lease memory l = s.read(_maxDowntime());
+        s.slashForfeit += uint96(l.unserved(0) / l.devices);
+        s.mark(Leases.SLASHED);
+        emit DeviceOfLeaseSlashed(leaseId, deviceId);
+        _emitForfeit(s, l, leaseId);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function settleForfeit(uint256 leaseId) external {
+        (Leases.Stored storage s, Lease memory l) = _openForfeit(leaseId);
+        _checkHeld(leaseId, l.stop + _holdback() + forfeitHold);
+        s.mark(Leases.FORFEIT_GONE);
+        emit ForfeitSettled(leaseId, l.forfeitable);
+        _earnFee(_tokenOf(s), l.forfeitable);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function forgiveForfeit(uint256 leaseId) external restricted {
+        (Leases.Stored storage s, Lease memory l) = _openForfeit(leaseId);
+        s.mark(Leases.FORGIVEN);
+        emit ForfeitForgiven(leaseId, l.forfeitable);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function cancelOffers(bytes32 deviceId, uint64 floor) external {
+        _cancelOffers(deviceId, msg.sender, floor);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function cancelOffersOf(bytes32 deviceId, address signer, uint64 floor) external {
+        if (msg.sender != IDeviceProvider(address(deviceRegistry)).device(deviceId)) {
+            revert LeaseEscrow_NotProvider(deviceId, msg.sender);
+        }
+        _cancelOffers(deviceId, signer, floor);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function lease(uint256 leaseId) external view returns (Lease memory l) {
+        Leases.Stored storage s = leases[leaseId];
+        l = s.read(_maxDowntime());
+        l.offerHash = s.offerHash;
+        l.openedBlock = s.openedBlock;
+        l.token = _tokenOf(s);
+        if (s.has(Leases.FORGIVEN | Leases.FORFEIT_GONE)) l.forfeitable = 0;
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function offerHash(Offer calldata offer) external pure returns (bytes32) {
+        return offer.hash();
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function streamed(uint256 leaseId) external view returns (uint256) {
+        return leases[leaseId].terms().streamedAt(block.timestamp);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function claimable(uint256 leaseId) external view returns (uint256) {
+        return _claimable(leases[leaseId].read(_maxDowntime()));
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function refundable(uint256 leaseId) external view returns (uint256) {
+        return leases[leaseId].read(_maxDowntime()).refundable();
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function bondReturnable(uint256 leaseId) external view returns (uint256) {
+        Leases.Stored storage s = leases[leaseId];
+        Lease memory l = s.read(_maxDowntime());
+        return block.timestamp < l.stop + _holdback() ? 0 : _bondDue(s, l);
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function forfeitable(uint256 leaseId) external view returns (uint256) {
+        Leases.Stored storage s = leases[leaseId];
+        return s.has(Leases.FORGIVEN | Leases.FORFEIT_GONE) ? 0 : s.read(_maxDowntime()).forfeitable;
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function activeLease(bytes32 deviceId) public view returns (uint256 leaseId) {
+        leaseId = latestLease[deviceId];
+        if (leaseId != 0 && block.timestamp >= leases[leaseId].stopOf()) return 0;
+    }
+
+    /// @inheritdoc ILeaseEscrow
+    function leaseCount() external view returns (uint256) {
+        return opened;
+    }
+
+    /// @dev The part of opening that does not depend on what was measured.
+    function _open(Offer calldata offer, bytes calldata signature, uint96 deposit) private returns (uint256 leaseId) {
+        // checks
+        offer.checkTerms();
+        bytes32 hash = offer.hash();
+        address signer = offer.signerOf();
+        if (signer != offer.provider) _checkOperator(offer.provider, signer, OperatorScopes.OFFER);
+        offer.checkFloors(signer, nonceFloor);
+        _checkSignature(signer, hash, signature);
+        _checkLeasable(offer);
+        uint8 tokenIndex = _checkAllowed(offer.token);
+        uint256 least = offer.costOf(offer.minDuration);
         if (deposit < least) revert LeaseEscrow_DepositTooSmall(deposit, least);
-        uint256 most = StreamMath.cost(offer.rate, offer.maxDuration > MIN_PAID ? offer.maxDuration : MIN_PAID);
+        uint256 most = offer.costOf(offer.maxDuration);
         if (deposit > most) revert LeaseEscrow_DepositTooLarge(deposit, most);
 
-        Row storage l;
-        (leaseId, l) = _nextLease();
-        l.renter = msg.sender;
-        l.tokenIndex = tokenIndex;
-        l.maxDuration = uint32(offer.maxDuration);
-        l.device = device;
-        l.provider = offer.provider;
-        l.feeBps = feeBps;
-        l.minDuration = uint32(offer.minDuration);
-        l.openedAt = uint40(block.timestamp);
-        l.rate = offer.rate;
-        l.deposit = deposit;
-        emit LeaseOpened(leaseId, msg.sender, offer.provider, offer.deviceId, offer.token, offer.rate, deposit);
+        // effects
+        leaseId = ++opened;
+        Leases.Stored storage s = leases[leaseId];
+        s.renter = msg.sender;
+        s.tokenIndex = tokenIndex;
+        s.feeBps = feeBps;
+        s.minDuration = uint32(offer.minDuration);
+        s.maxDuration = uint32(offer.maxDuration);
+        s.offerHash = bytes27(hash);
+        s.openedBlock = uint40(block.number);
+        s.provider = offer.provider;
+        s.deposit = deposit;
+        offer.emitOpened(leaseId, hash, deposit);
+
+        // interactions
         _take(offer.token, msg.sender, deposit);
+    }
+
+    function _checkMeasured(
+        bytes32[] calldata ids,
+        IEpochOracle.DeviceLeaf[] calldata leaves,
+        bytes32[][] calldata proofs,
+        uint64 minScore,
+        uint32 minMemoryMiB
+    ) private view {
+        uint256 epoch = Offers.checkMeasured(ids, leaves, minScore, minMemoryMiB);
+        uint256 until = _epochStart(epoch + maxAge + 1);
+        if (block.timestamp >= until) revert LeaseEscrow_ReportTooOld(epoch, until, block.timestamp);
+        Offers.checkAllReported(_devicesRootOf(epoch), leaves, proofs);
+    }
+
+    function _endByRenter(Leases.Stored storage s, Lease memory l, uint256 leaseId) private {
+        bool free = l.downtime > _maxDowntime() || l.noticeAt != 0 || s.has(Leases.SLASHED);
+        uint256 least = l.start + l.minDuration;
+        uint256 stop = block.timestamp;
+        if (l.leftEarly) {
+            if (!free) _checkNotLeft(l, leaseId);
+            s.unbind(l);
+        } else if (!free && stop < least) {
+            s.mark(Leases.LEFT_EARLY);
+            stop = least;
+        }
+        s.endAt(l, stop);
+    }
+
+    function _endByProvider(Leases.Stored storage s, Lease memory l, uint256 leaseId) private {
+        bool byProvider = _checkSide(l.provider, leaseId, OperatorScopes.END);
+        _checkNotLeft(l, leaseId);
+        bool early = block.timestamp < l.start + l.minDuration;
+        bool noticed = l.noticeAt != 0 && block.timestamp >= l.noticeAt + l.notice;
+        // Where downtime forfeits the bond already, it is the network's: a renter must not earn by taking a machine down.
+        if (early && !noticed && l.downtime <= _maxDowntime()) s.mark(Leases.PROVIDER_LEFT);
+        _stopNow(s, l, leaseId, byProvider);
+    }
+
+    /// @dev Once downtime forfeits the bond, letting the renter go is no way out of that.
+    function _release(uint256 leaseId, bool byProvider) private {
+        Leases.Stored storage s = leases[leaseId];
+        Lease memory l = s.read(_maxDowntime());
+        if (l.downtime > _maxDowntime()) s.unbind(l);
+        _stopNow(s, l, leaseId, byProvider);
+        emit LeaseReleased(leaseId, uint40(l.stop));
+    }
+
+    /// @dev Ends the stream for the provider's side. Of an operator not in a way that forfeits anything; what a slash has taken
+    /// is lost either way.
+    function _stopNow(Leases.Stored storage s, Lease memory l, uint256 leaseId, bool byProvider) private {
+        s.endAt(l, block.timestamp);
+        s.settle(l, _maxDowntime());
+        if (byProvider) return;
+        uint256 amount = l.forfeited + (l.downtime > _maxDowntime() ? l.unserved(l.downtime) : 0);
+        if (amount != 0) revert LeaseEscrow_WouldForfeit(leaseId, amount);
+    }
+
+    /// @dev All or none; a lease of which the renter has left early makes way.
+    function _takeDevices(uint256 leaseId, bytes32[] calldata deviceIds, bool byProvider) private {
+        for (uint256 i = 0; i < deviceIds.length; ++i) {
+            bytes32 deviceId = deviceIds[i];
+            uint256 live = activeLease(deviceId);
+            if (live != 0) {
+                if (!leases[live].has(Leases.LEFT_EARLY)) revert LeaseEscrow_DeviceLeased(deviceId, live);
+                _release(live, byProvider);
+            }
+            latestLease[deviceId] = leaseId;
+        }
+    }
+
+    function _emitForfeit(Leases.Stored storage s, Lease memory l, uint256 leaseId) private {
+        s.settle(l, _maxDowntime());
+        emit BondForfeited(leaseId, l.forfeitable);
+    }
+
+    function _cancelOffers(bytes32 deviceId, address signer, uint64 floor) private {
+        mapping(address signer => uint64) storage floors = nonceFloor[deviceId];
+        if (floor <= floors[signer]) revert LeaseEscrow_FloorNotRaised(floor, floors[signer]);
+        floors[signer] = floor;
+        emit OffersCancelled(deviceId, signer, floor);
+    }
+
+    function _claimable(Lease memory l) private view returns (uint256) {
+        return l.unclaimedAt(block.timestamp > _holdback() ? block.timestamp - _holdback() : 0);
+    }
+
+    /// @dev What of the bond the provider is still due.
+    function _bondDue(Leases.Stored storage s, Lease memory l) private view returns (uint256 due) {
+        if (!l.bondReturned) due = l.bond - l.forfeited - l.forfeitable;
+        if (s.has(Leases.FORGIVEN) && !s.has(Leases.FORFEIT_GONE)) due += l.forfeitable;
+    }
+
+    /// @dev Seconds down of what epoch and lease have in common.
+    function _downtimeOf(Lease memory l, uint256 epoch, uint256 uptimeBps) private view returns (uint256 down) {
+        uint256 from = _epochStart(epoch);
+        uint256 to = _epochStart(epoch + 1);
+        if (from < l.start) from = l.start;
+        if (to > l.stop) to = l.stop;
+        if (from >= to) revert LeaseEscrow_EpochOutsideLease(epoch, l.start, l.stop);
+        // A report may come before its epoch is over, and the stop may still move.
+        if (block.timestamp < to) revert LeaseEscrow_EpochNotOver(epoch, to, block.timestamp);
+        // Claims reach up to now - _holdback(); later the epoch's money may be gone.
+        if (block.timestamp > from + _holdback()) {
+            revert LeaseEscrow_DowntimeTooOld(epoch, from + _holdback(), block.timestamp);
+        }
+        if (uptimeBps < 10_000) down = ((to - from) * (10_000 - uptimeBps)) / 10_000;
+        if (down == 0) revert LeaseEscrow_NoDowntime(epoch, uptimeBps);
+    }
+
+    /// @dev A lease of which something is forfeited to the network and neither settled nor forgiven.
+    function _openForfeit(uint256 leaseId) private view returns (Leases.Stored storage s, Lease memory l) {
+        s = leases[leaseId];
+        if (s.has(Leases.FORGIVEN | Leases.FORFEIT_GONE)) revert LeaseEscrow_ForfeitClosed(leaseId);
+        l = s.read(_maxDowntime());
+        _checkDue(leaseId, l.forfeitable);
+    }
+
+    /// @dev The operator who signed the offer must still be good, and the caller be the provider or an operator who starts.
+    function _checkStarter(uint256 leaseId, Offer calldata offer) private view returns (bool byProvider) {
+        address provider = offer.provider;
+        address signer = offer.signerOf();
+        byProvider = _checkSide(provider, leaseId, OperatorScopes.START);
+        if (signer != provider) _checkOperator(provider, signer, OperatorScopes.OFFER);
+    }
+
+    function _checkOperator(address provider, address operator, uint8 scopes) private view {
+        if (!_mayAct(provider, operator, scopes)) revert LeaseEscrow_OperatorNotAllowed(provider, operator, scopes);
+    }
+
+    function _checkSignature(address signer, bytes32 structHash, bytes calldata signature) private view {
+        bytes32 digest = OracleTypes.digest(OracleTypes.domain(address(this)), structHash);
+        if (!PartySignature.isValid(signer, digest, signature)) revert LeaseEscrow_BadSignature(signer);
+    }
+
+    /// @dev The offer is the one that the lease was opened on.
+    function _checkOffer(
+        Leases.Stored storage s,
+        uint256 leaseId,
+        Offer calldata offer
+    ) private view returns (bytes32 hash) {
+        hash = offer.hash();
+        if (bytes27(hash) != s.offerHash) revert LeaseEscrow_OtherOffer(leaseId, hash);
+    }
+
+    /// @dev Whether the caller is the provider itself, and not an operator.
+    function _checkSide(address provider, uint256 leaseId, uint8 scopes) private view returns (bool byProvider) {
+        byProvider = msg.sender == provider;
+        if (!byProvider && !_mayAct(provider, msg.sender, scopes)) revert LeaseEscrow_NotParty(leaseId, msg.sender);
+    }
+
+    /// @dev The provider has its money paid to whomever it likes, an operator to the provider's payout address.
+    function _checkReceiver(address provider, uint256 leaseId, address receiver) private view {
+        if (_checkSide(provider, leaseId, OperatorScopes.CLAIM)) return;
+        address payout = deviceRegistry.payoutOf(provider);
+        if (receiver != payout) revert LeaseEscrow_NotPayout(receiver, payout);
+    }
+
+    function _inStatus(
+        uint256 leaseId,
+        Status expected
+    ) private view returns (Leases.Stored storage s, Lease memory l) {
+        s = leases[leaseId];
+        l = s.terms();
+        if (l.status == expected) return (s, l);
+        if (l.status == Status.None) revert LeaseEscrow_UnknownLease(leaseId);
+        revert LeaseEscrow_WrongStatus(leaseId, l.status);
+    }
+
+    function _rentersIn(
+        uint256 leaseId,
+        Status expected
+    ) private view returns (Leases.Stored storage s, Lease memory l) {
+        (s, l) = _inStatus(leaseId, expected);
+        _checkRenter(l, leaseId);
+    }
+
+    function _checkRenter(Lease memory l, uint256 leaseId) private view {
+        if (msg.sender != l.renter) revert LeaseEscrow_NotParty(leaseId, msg.sender);
+    }
+
+    function _checkNotLeft(Lease memory l, uint256 leaseId) private pure {
+        if (l.leftEarly) revert LeaseEscrow_LeftEarly(leaseId);
+    }
+
+    /// @dev Nothing is paid where nothing is due.
+    function _checkDue(uint256 leaseId, uint256 amount) private pure {
+        if (amount == 0) revert LeaseEscrow_NothingDue(leaseId);
+    }
+
+    function _checkHeld(uint256 leaseId, uint256 until) private view {
+        if (block.timestamp < until) revert LeaseEscrow_BondHeld(leaseId, until, block.timestamp);
+    }
+
+    function _payable(
+        uint256 leaseId,
+        address receiver
+    ) private view returns (Leases.Stored storage s, Lease memory l) {
+        s = leases[leaseId];
+        l = s.read(_maxDowntime());
+        if (l.status == Status.None) revert LeaseEscrow_UnknownLease(leaseId);
+        _checkNamed(receiver);
+    }
+
+    function _tokenOf(Leases.Stored storage s) private view returns (address) {
+        return _tokenAt(s.tokenIndex);
+    }
+
+    function _devicesRootOf(uint256 epoch) private view returns (bytes32) {
+        return oracle.devicesRootOf(uint64(epoch));
+    }
+
+    function _epochStart(uint256 epoch) private view returns (uint256) {
+        unchecked {
+            return genesis + epoch * epochLength; // 65 and 32 bits
+        }
+    }
+
+    function _checkLeasable(Offer calldata offer) private view {
+        deviceRegistry.checkLeasable(offer.provider, offer.deviceIds);
+    }
+
+    function _mayAct(address provider, address operator, uint8 scopes) private view returns (bool) {
+        return deviceRegistry.mayAct(provider, operator, scopes);
+    }
+
+    // An immutable is 32 bytes of code wherever it stands: these stand once.
+
+    function _maxDowntime() private view returns (uint256) {
+        return maxDowntime;
+    }
+
+    function _holdback() private view returns (uint256) {
+        return holdback;
     }
 }

@@ -3,23 +3,9 @@ pragma solidity ^0.8.30;
 
 /// @title Why LeaseEscrow refuses, but for what is about tokens (ITreasury)
 interface ILeaseErrors {
-    /// @notice Where a lease stands. A lease is ended from its stop on, also one that nobody ended.
-    enum Status {
-        None,
-        Pending,
-        Active,
-        Ended,
-        Cancelled
-    }
-
     /// @notice No lease has this number.
     /// @param leaseId the number
     error LeaseEscrow_UnknownLease(uint256 leaseId);
-
-    /// @notice The lease is in another state than the call asks for.
-    /// @param leaseId the lease
-    /// @param status the state it is in
-    error LeaseEscrow_WrongStatus(uint256 leaseId, Status status);
 
     /// @notice The caller is no side of the lease that may do this, nor an operator that may.
     /// @param leaseId the lease
@@ -33,13 +19,13 @@ interface ILeaseErrors {
     /// @notice The offer is no longer valid.
     /// @param validUntil the last second in which it was
     /// @param timestamp now
-    error LeaseEscrow_OfferExpired(uint40 validUntil, uint256 timestamp);
+    error LeaseEscrow_OfferExpired(uint256 validUntil, uint256 timestamp);
 
     /// @notice The offer was cancelled.
     /// @param deviceId the device whose floor cancelled it
     /// @param nonce the offer's
     /// @param floor the least that counts
-    error LeaseEscrow_OfferCancelled(bytes32 deviceId, uint64 nonce, uint64 floor);
+    error LeaseEscrow_OfferCancelled(bytes32 deviceId, uint256 nonce, uint256 floor);
 
     /// @notice The offer is for another renter.
     /// @param renter for whom it is
@@ -62,44 +48,44 @@ interface ILeaseErrors {
     /// @param caller who called
     error LeaseEscrow_NotProvider(bytes32 deviceId, address caller);
 
-    /// @notice There must be one leaf and one proof for each device.
-    /// @param devices how many devices
+    /// @notice There must be one leaf for each device, and one proof for each leaf.
+    /// @param devices how many devices, or proofs
     /// @param leaves how many leaves
-    /// @param proofs how many proofs
-    error LeaseEscrow_LeafCount(uint256 devices, uint256 leaves, uint256 proofs);
+    error LeaseEscrow_LeafCount(uint256 devices, uint256 leaves);
 
     /// @notice The leaf is not of this device, or not in the report of its epoch.
     /// @param deviceId the device
     /// @param epoch the epoch
-    error LeaseEscrow_DeviceNotInReport(bytes32 deviceId, uint64 epoch);
+    error LeaseEscrow_DeviceNotInReport(bytes32 deviceId, uint256 epoch);
 
     /// @notice The devices were not measured in one epoch.
     /// @param deviceId the device of the first leaf that differs
     /// @param epoch its epoch
     /// @param expected the epoch of the first leaf
-    error LeaseEscrow_OtherEpoch(bytes32 deviceId, uint64 epoch, uint64 expected);
+    error LeaseEscrow_OtherEpoch(bytes32 deviceId, uint256 epoch, uint256 expected);
 
     /// @notice The device did not simply pass.
     /// @param deviceId the device
     /// @param flags what the report says of it
-    error LeaseEscrow_DeviceNotPassed(bytes32 deviceId, uint16 flags);
+    error LeaseEscrow_DeviceNotPassed(bytes32 deviceId, uint256 flags);
 
     /// @notice The report is too old to lease on.
     /// @param epoch of the report
-    /// @param oldest that counts
-    error LeaseEscrow_ReportTooOld(uint64 epoch, uint64 oldest);
+    /// @param until when it counted
+    /// @param timestamp now
+    error LeaseEscrow_ReportTooOld(uint256 epoch, uint256 until, uint256 timestamp);
 
     /// @notice The device is slower than asked for.
     /// @param deviceId the device
     /// @param score what it did
     /// @param minScore what was asked for
-    error LeaseEscrow_ScoreTooLow(bytes32 deviceId, uint64 score, uint64 minScore);
+    error LeaseEscrow_ScoreTooLow(bytes32 deviceId, uint256 score, uint256 minScore);
 
     /// @notice The device has shown less memory than asked for.
     /// @param deviceId the device
     /// @param memoryMiB what it has shown
     /// @param minMemoryMiB what was asked for
-    error LeaseEscrow_MemoryTooSmall(bytes32 deviceId, uint32 memoryMiB, uint32 minMemoryMiB);
+    error LeaseEscrow_MemoryTooSmall(bytes32 deviceId, uint256 memoryMiB, uint256 minMemoryMiB);
 
     /// @notice The deposit does not pay for the least duration, or for a minute.
     /// @param deposit what was given
@@ -119,17 +105,17 @@ interface ILeaseErrors {
     /// @notice The renter's signature for the start is no longer valid.
     /// @param validUntil the last second in which it was
     /// @param timestamp now
-    error LeaseEscrow_StartExpired(uint40 validUntil, uint256 timestamp);
+    error LeaseEscrow_StartExpired(uint256 validUntil, uint256 timestamp);
 
     /// @notice Durations out of order, zero, or of 2^32 seconds and more.
     /// @param minDuration the least
     /// @param maxDuration the longest
-    error LeaseEscrow_BadDurations(uint40 minDuration, uint40 maxDuration);
+    error LeaseEscrow_BadDurations(uint256 minDuration, uint256 maxDuration);
 
     /// @notice A notice is zero or at least this long.
     /// @param notice the offer's, in seconds
     /// @param least the least
-    error LeaseEscrow_BadNotice(uint32 notice, uint32 least);
+    error LeaseEscrow_BadNotice(uint256 notice, uint256 least);
 
     /// @notice A rate of zero.
     error LeaseEscrow_ZeroRate();
@@ -141,7 +127,7 @@ interface ILeaseErrors {
     /// @notice Notice was given before.
     /// @param leaseId the lease
     /// @param noticeAt when
-    error LeaseEscrow_NoticeAlreadyGiven(uint256 leaseId, uint40 noticeAt);
+    error LeaseEscrow_NoticeAlreadyGiven(uint256 leaseId, uint256 noticeAt);
 
     /// @notice The renter has left early: nothing to add, nor to end; a provider releases such a lease.
     /// @param leaseId the lease
@@ -179,40 +165,35 @@ interface ILeaseErrors {
     /// @param epoch the epoch
     /// @param start of the lease
     /// @param stop of the lease
-    error LeaseEscrow_EpochOutsideLease(uint64 epoch, uint256 start, uint256 stop);
+    error LeaseEscrow_EpochOutsideLease(uint256 epoch, uint256 start, uint256 stop);
 
     /// @notice What epoch and lease have in common is not over.
     /// @param epoch the epoch
     /// @param overAt when it is
     /// @param timestamp now
-    error LeaseEscrow_EpochNotOver(uint64 epoch, uint256 overAt, uint256 timestamp);
+    error LeaseEscrow_EpochNotOver(uint256 epoch, uint256 overAt, uint256 timestamp);
 
     /// @notice Downtime of this epoch was credited before.
     /// @param epoch the epoch
-    error LeaseEscrow_EpochAlreadyRefunded(uint64 epoch);
+    error LeaseEscrow_EpochAlreadyRefunded(uint256 epoch);
 
     /// @notice The epoch's money may have been claimed.
     /// @param epoch the epoch
     /// @param closedAt the last second for a refund
     /// @param timestamp now
-    error LeaseEscrow_DowntimeTooOld(uint64 epoch, uint256 closedAt, uint256 timestamp);
+    error LeaseEscrow_DowntimeTooOld(uint256 epoch, uint256 closedAt, uint256 timestamp);
 
     /// @notice The report says that the device was up.
     /// @param epoch the epoch
     /// @param uptimeBps what it says
-    error LeaseEscrow_NoDowntime(uint64 epoch, uint16 uptimeBps);
+    error LeaseEscrow_NoDowntime(uint256 epoch, uint256 uptimeBps);
 
-    /// @notice The bond is held while downtime of the lease can still be attested.
+    /// @notice The bond is held while downtime of the lease can still be attested, and what of it is forfeited to the network for
+    /// as long again as governance may forgive that.
     /// @param leaseId the lease
-    /// @param until from when on it is returned
+    /// @param until from when on it can be paid
     /// @param timestamp now
     error LeaseEscrow_BondHeld(uint256 leaseId, uint256 until, uint256 timestamp);
-
-    /// @notice A forfeit is held for as long as governance may forgive it.
-    /// @param leaseId the lease
-    /// @param until from when on it can be settled
-    /// @param timestamp now
-    error LeaseEscrow_ForfeitHeld(uint256 leaseId, uint256 until, uint256 timestamp);
 
     /// @notice The forfeit was settled or forgiven before.
     /// @param leaseId the lease
@@ -221,7 +202,7 @@ interface ILeaseErrors {
     /// @notice A floor of nonces only rises.
     /// @param asked the floor asked for
     /// @param floor the present one
-    error LeaseEscrow_FloorNotRaised(uint64 asked, uint64 floor);
+    error LeaseEscrow_FloorNotRaised(uint256 asked, uint256 floor);
 
     /// @notice Only DeviceRegistry reports a slashed device.
     /// @param caller who called

@@ -12,6 +12,15 @@ import {ITreasury} from "./ITreasury.sol";
 /// @dev Of a lease's money (deposit + bond) the provider is due: stream - downtimeRefund, and bond - forfeited - forfeitable;
 /// the renter: deposit - stream + downtimeRefund + forfeited; the network: forfeitable. They always sum to deposit + bond.
 interface ILeaseEscrow is ITreasury, ILeaseErrors {
+    /// @notice Where a lease stands. A lease is ended from its stop on, also one that nobody ended.
+    enum Status {
+        None,
+        Pending,
+        Active,
+        Ended,
+        Cancelled
+    }
+
     /// @notice What a provider, or an operator of its, signs. EIP-712: `Offer(address provider,address operator,
     /// bytes32[] deviceIds,address token,uint128 rate,uint40 minDuration,uint40 maxDuration,uint40 validUntil,uint64 nonce,
     /// address renter,uint32 notice)`, without the spaces.
@@ -49,27 +58,27 @@ interface ILeaseEscrow is ITreasury, ILeaseErrors {
         address renter;
         address provider;
         bytes27 offerHash; // first 27 bytes of the Offer's struct hash; zero once cancelled
-        uint40 openedBlock; // zero once cancelled
+        uint256 openedBlock; // zero once cancelled
         address token;
         Status status;
-        uint128 rate; // base units x 1e18 a second
-        uint40 start;
-        uint40 stop; // when the stream ends; moved by topUp, end and release
-        uint40 minDuration;
-        uint40 maxDuration;
-        uint32 notice;
-        uint40 noticeAt; // when notice was given; zero: it was not
-        uint8 devices; // how many
-        uint96 deposit; // all that the renter has paid in
-        uint96 bond; // the provider's, in the lease's token
-        uint96 claimed; // paid out of the stream, fee included
-        uint96 refunded; // paid back to the renter
-        uint96 downtimeRefund; // the renter's, out of the stream
-        uint40 downtime; // seconds attested
-        uint96 forfeited; // the renter's, out of the bond
-        uint96 forfeitable; // the network's, out of the bond, as it stands now: final `holdback` after the stop
+        uint256 rate; // base units x 1e18 a second
+        uint256 start;
+        uint256 stop; // when the stream ends; moved by topUp, end and release
+        uint256 minDuration;
+        uint256 maxDuration;
+        uint256 notice;
+        uint256 noticeAt; // when notice was given; zero: it was not
+        uint256 devices; // how many
+        uint256 deposit; // all that the renter has paid in
+        uint256 bond; // the provider's, in the lease's token
+        uint256 claimed; // paid out of the stream, fee included
+        uint256 refunded; // paid back to the renter
+        uint256 downtimeRefund; // the renter's, out of the stream
+        uint256 downtime; // seconds attested
+        uint256 forfeited; // the renter's, out of the bond
+        uint256 forfeitable; // the network's, out of the bond, as it stands now: final `holdback` after the stop
         bool bondReturned; // whether returnBond has paid
-        uint16 feeBps;
+        uint256 feeBps;
         bool leftEarly; // the renter has left before minDuration, and pays and is measured to `stop` all the same
     }
 
@@ -189,6 +198,11 @@ interface ILeaseEscrow is ITreasury, ILeaseErrors {
     /// @param signer who signed them
     /// @param nonceFloor the least nonce that counts from now on
     event OffersCancelled(bytes32 indexed deviceId, address indexed signer, uint64 nonceFloor);
+
+    /// @notice The lease is in another state than the call asks for.
+    /// @param leaseId the lease
+    /// @param status the state it is in
+    error LeaseEscrow_WrongStatus(uint256 leaseId, Status status);
 
     /// @notice Opens a lease on a signed offer, with proof that every device of it passed in one recent epoch: flags exactly 1.
     /// The deposit, at least rate x max(minDuration, one minute), is taken from the caller, who becomes the renter.

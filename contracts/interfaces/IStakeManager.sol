@@ -26,11 +26,11 @@ interface IStakeManager {
 
     /// @dev Stake that was slashed and is neither paid nor burned yet.
     struct HeldSlash {
-        address owner; // slot 0
+        address owner;
         uint40 heldUntil; // from here on it can be settled
         HeldStatus status;
-        address reporter; // slot 1
-        uint128 amount; // slot 2; the bounty is in it
+        address reporter;
+        uint128 amount; // the bounty is in it
         uint128 bounty; // the reporter's part, at the rate in force when it was slashed
     }
 
@@ -134,6 +134,11 @@ interface IStakeManager {
     /// @param slashHold that was to be set
     /// @param needed it must be longer than this
     error StakeManager_HoldTooShort(uint40 slashHold, uint256 needed);
+
+    /// @notice A token that could grow beyond what slashes are stored in.
+    /// @param cap of the token
+    /// @param limit the most it can be
+    error StakeManager_CapTooLarge(uint256 cap, uint256 limit);
 
     /// @notice More was to be released than is reserved.
     /// @param account whose stake it is

@@ -6,13 +6,13 @@ interface ITreasury {
     /// @notice Terms of a token when it is listed.
     struct TokenTerms {
         address token; // an ERC-20 that moves exactly what it is told to
-        uint128 feeFloor; // the least fee of a lease, in base units
+        uint96 feeFloor; // the least fee of a lease, in base units
     }
 
     /// @notice New leases are taken in a token from now on.
     /// @param token the token
     /// @param feeFloor the least fee of a lease, fixed when the token is first listed
-    event TokenListed(address indexed token, uint128 feeFloor);
+    event TokenListed(address indexed token, uint96 feeFloor);
 
     /// @notice No new leases and no more bond credit are taken in a token; what exists goes on.
     /// @param token the token
@@ -100,7 +100,7 @@ interface ITreasury {
     /// @notice An amount of zero does nothing.
     error LeaseEscrow_ZeroAmount();
 
-    /// @notice A term, or a sum, is outside its bounds.
+    /// @notice A term is outside its bounds.
     /// @param what its name
     /// @param value what it was to be
     /// @param bound the bound that it passes
@@ -113,6 +113,11 @@ interface ITreasury {
     /// @param needed what was asked
     error LeaseEscrow_CreditTooSmall(address provider, address token, uint256 credit, uint256 needed);
 
+    /// @notice There is no room for as much credit.
+    /// @param credit what it would be
+    /// @param most the most there can be
+    error LeaseEscrow_CreditTooLarge(uint256 credit, uint256 most);
+
     /// @notice Operators have taken of the credit what the provider's limit lets them take for now.
     /// @param provider whose limit
     /// @param token the token
@@ -123,7 +128,7 @@ interface ITreasury {
     /// @notice Allows new leases in a token. One listed before keeps its fee floor. Governance only.
     /// @param token the token
     /// @param feeFloor the least fee of a lease, in base units
-    function listToken(address token, uint128 feeFloor) external;
+    function listToken(address token, uint96 feeFloor) external;
 
     /// @notice Closes entry in a token; leases and credits that exist go on. Governance only.
     /// @param token the token
@@ -157,7 +162,7 @@ interface ITreasury {
     function drainBondCredit(address token, uint96 amount, address receiver) external;
 
     /// @notice Sets what operators may take of the caller's credit in a day. It is used up by what they take and comes
-    /// back evenly in a day; what was used of the old limit counts against the new one.
+    /// back evenly in a day; of a new limit the same share is used as was of the old one.
     /// @param token the token
     /// @param perDay base units; zero, as at first: nothing
     function setBondLimit(address token, uint96 perDay) external;
@@ -191,7 +196,7 @@ interface ITreasury {
     /// @notice The least fee of a lease in a token.
     /// @param token the token
     /// @return base units
-    function feeFloorOf(address token) external view returns (uint128);
+    function feeFloorOf(address token) external view returns (uint96);
 
     /// @notice Fee of leases opened from now on.
     /// @return share of what is claimed, in hundredths of a percent

@@ -9,7 +9,7 @@ library CompactSignature {
     /// @notice Signer of an EIP-2098 signature.
     function recover(bytes32 digest, bytes32 r, bytes32 vs) internal view returns (address signer) {
         assembly ("memory-safe") {
-            let s := and(vs, 0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff)
+            let s := shr(1, shl(1, vs))
             if iszero(gt(s, HALF_ORDER)) {
                 let free := mload(0x40)
                 mstore(free, digest)
@@ -25,11 +25,20 @@ library CompactSignature {
 
     /// @notice Signer of 64 bytes (EIP-2098) or 65 (r, s, v with v 27 or 28).
     function recover(bytes32 digest, bytes calldata signature) internal view returns (address) {
-        if (signature.length == 64) return recover(digest, bytes32(signature[:32]), bytes32(signature[32:]));
-        if (signature.length != 65) return address(0);
-        uint256 v = uint8(signature[64]);
-        uint256 s = uint256(bytes32(signature[32:64]));
-        if ((v != 27 && v != 28) || s > HALF_ORDER) return address(0);
-        return recover(digest, bytes32(signature[:32]), bytes32(s | ((v - 27) << 255)));
+        bytes32 r;
+        bytes32 vs;
+        assembly ("memory-safe") {
+            // Beyond the signature's end there is whatever follows it: its length is checked below.
+            r := calldataload(signature.offset)
+            vs := calldataload(add(signature.offset, 0x20))
+        }
+        if (signature.length == 65) {
+            uint256 parity = uint256(uint8(signature[64])) ^ 27; // 0 for 27, 7 for 28
+            if (uint256(vs) >> 255 != 0 || (parity != 0 && parity != 7)) return address(0);
+            vs |= bytes32((parity & 1) << 255);
+        } else if (signature.length != 64) {
+            return address(0);
+        }
+        return recover(digest, r, vs);
     }
 }

@@ -33,6 +33,6 @@ contract LibraryHarness {
     }
 
     function unserved(uint256 bond, uint256 served, uint256 minDuration) external pure returns (uint256) {
-        return StreamMath.unserved(bond, served, minDuration);
+        return StreamMath.unserved(bond, served, minDuration, minDuration);
     }
 }

@@ -13,6 +13,7 @@ DEPLOYED = (
     "FraudProofs",
     "LeaseEscrow",
     "NetworkToken",
+    "OpeningDemands",
     "RewardsDistributor",
     "StakeManager",
     "ValidatorSet",

@@ -65,7 +65,7 @@ async def rent(
             return
         chosen = await _chosen(renter, filters, device, seconds, sort, spread)
         if quote:
-            chosen = [replace(await renter.quote(one.device_ids, seconds), model=one.model) for one in chosen]
+            chosen = [await _quoted(renter, one, seconds) for one in chosen]
         if asking.dry_run:
             plans = [await renter.plan_rent(one, deposit_for(one.rate, seconds), minima) for one in chosen]
             return show_rows("transactions", planned_json(p for plan in plans for p in plan), PLAN_COLUMNS, output)
@@ -86,6 +86,8 @@ async def _chosen(
 ) -> list[Listing]:
     if device is not None and spread:
         raise BadInput("name a device, or let --spread choose several: not both")
+    from assay.cli.renter_rows import price_text
+
     wanted = filters.wanted(f"{seconds}s", ONE)
     if device is None:
         return await renter.choose(wanted, sort, max(spread, 1), apart=bool(spread))
@@ -94,6 +96,8 @@ async def _chosen(
     listing = await renter.listing(await renter.device_id(device), wanted.min_gpus, wanted.token)
     if not listing.min_duration <= seconds <= listing.max_duration:
         raise BadInput(f"{seconds} s: this is leased for {listing.min_duration} to {listing.max_duration} s")
+    if wanted.max_price is not None and listing.price > wanted.max_price:
+        raise BadInput(f"--max-price {wanted.max_price}: it is offered at {price_text(listing)} an hour")
     for option, shown, least in (
         ("--min-score", listing.score_gops, wanted.min_score),
         ("--min-memory", listing.memory_mib, wanted.min_memory_mib),
@@ -103,6 +107,22 @@ async def _chosen(
     if wanted.firm and listing.notice:
         raise BadInput(f"--firm: its provider may end this offer {listing.notice} s after a notice")
     return [listing]
+
+
+async def _quoted(renter: Renter, public: Listing, seconds: int) -> Listing:
+    """The offer made to this wallet alone. Raises BadInput for one that is worse than the public one."""
+    private = await renter.quote(public.device_ids, seconds)
+    worse = {
+        "rate": private.token != public.token or private.rate > public.rate,
+        "least duration": private.min_duration > max(public.min_duration, seconds),
+        "longest duration": private.max_duration < seconds,
+        "notice": private.notice and (not public.notice or private.notice < public.notice),
+    }
+    if off := [name for name, is_worse in worse.items() if is_worse]:
+        raise BadInput(
+            f"the quote for {public.name} is worse than its public offer ({', '.join(off)}): leave --quote out"
+        )
+    return replace(private, model=public.model)
 
 
 async def _question(renter: Renter, chosen: list[Listing], seconds: int) -> str:

@@ -67,7 +67,7 @@ class DemandDesk:
         self._warn_of_unknown(demands, kept)
         block, quiet = await self._chain.head(), self._quiet(await self._chain.epoch_at_head())
         head = Head(block.timestamp, block.base_fee, quiet)
-        for answer in answers_due(demands, kept, head, await self._chain.terms()):
+        for answer in answers_due(demands, kept, head):
             if self._clock() < self._not_before.get(answer.demand.demand_id, 0.0):
                 continue
             try:
@@ -89,7 +89,7 @@ class DemandDesk:
         if not await self._chain.is_open(demand):
             return
         if not answer.covered:
-            log.warning("answered at a loss, for the stake is at risk", **_fields(demand), reward=answer.reward)
+            log.warning("answered at a loss, for the stake is at risk", **_fields(demand), reward=answer.reward.amount)
         if demand.is_row:
             mined = await self._chain.answer_row(demand, round_argument, row, path)
         else:
@@ -141,7 +141,7 @@ class DemandDesk:
 
 
 def _log_answered(answer: Answer, mined: Mined) -> None:
-    fields = {"reward": answer.reward, "transaction": mined.hash, "gas": mined.gas_used}
+    fields = {"reward": answer.reward.amount, "transaction": mined.hash, "gas": mined.gas_used}
     log.info("demand answered", **_fields(answer.demand), **fields)
 
 

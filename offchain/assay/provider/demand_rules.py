@@ -10,25 +10,25 @@ from assay.provider.commitments import StoredCommitment
 
 HURRY_S = 6 * 3600
 """So long before its deadline a demand is answered whatever else goes on. The contract gives at least 24 hours."""
-ANSWERS_IN_A_UNIT = 2
-"""A reward is about what two answers cost at the base fee it was reckoned for."""
+ANSWERS_IN_A_REWARD = 2
+"""A reward is about what two answers to its demand cost at the base fee that it was reckoned with."""
 
 
 @dataclass(frozen=True)
-class DemandTerms:
-    """The contract's: `unit` base units of the network token are the reward at `base_fee` wei and below."""
+class Reward:
+    """What an answer earns, base units of the network token, and the base fee it was reckoned with, wei."""
 
-    unit: int
+    amount: int
     base_fee: int
 
 
 @dataclass(frozen=True)
 class OpenDemand:
-    """A demand that is open at the head; `final` where it is open at the final block too, `reward` in base units."""
+    """A demand that is open at the head; `final` where it is open at the final block too."""
 
     demand: Demand
     final: bool
-    reward: int
+    reward: Reward
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,11 @@ class Answer:
 
     demand: Demand
     commitment: StoredCommitment
-    reward: int
+    reward: Reward
     covered: bool
 
 
-def covers(reward: int, base_fee: int, terms: DemandTerms) -> bool:
-    """Whether a reward pays for an answer at a base fee. It was reckoned for reward / unit times the contract's own."""
-    return base_fee * terms.unit <= ANSWERS_IN_A_UNIT * reward * terms.base_fee
-
-
-def answers_due(
-    demands: Iterable[OpenDemand], kept: Iterable[StoredCommitment], head: Head, terms: DemandTerms
-) -> list[Answer]:
+def answers_due(demands: Iterable[OpenDemand], kept: Iterable[StoredCommitment], head: Head) -> list[Answer]:
     """What to answer now, soonest deadline first.
 
     A demand waits for finality, for a quiet moment and for a base fee that its reward covers; from `HURRY_S` before its
@@ -70,7 +63,6 @@ def answers_due(
         demands: open at the head. One that was answered, by anybody, is not among them.
         kept: what devices of this provider committed to; a demand for any other result is not this provider's.
         head: the latest block.
-        terms: what rewards are reckoned with.
     """
     commitments = {(one.device_id, one.epoch, one.result_root): one for one in kept}
     due = []
@@ -79,7 +71,7 @@ def answers_due(
         commitment = commitments.get((demand.device_id, demand.epoch, demand.result_root))
         if commitment is None:
             continue
-        covered = covers(seen.reward, head.base_fee, terms)
+        covered = head.base_fee <= ANSWERS_IN_A_REWARD * seen.reward.base_fee
         if (seen.final and head.quiet and covered) or demand.deadline - head.now <= HURRY_S:
             due.append(Answer(demand, commitment, seen.reward, covered))
     return sorted(due, key=lambda answer: (answer.demand.deadline, answer.demand.demand_id))

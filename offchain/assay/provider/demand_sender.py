@@ -21,7 +21,7 @@ from assay.proof.fraud import RoundArgument
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.profile import Profile
 from assay.provider.chain_view import ChainView
-from assay.provider.demand_rules import DemandTerms, OpenDemand
+from assay.provider.demand_rules import OpenDemand, Reward
 from assay.provider.ports import Mined
 from assay.provider.views import EpochView
 
@@ -39,8 +39,7 @@ class DemandSender:
     ) -> None:
         self._chain, self._sender, self._view = chain, sender, view
         self._directory, self._receiver = directory, receiver
-        self._rewards: dict[bytes, int] = {}
-        self._terms: DemandTerms | None = None
+        self._rewards: dict[bytes, Reward] = {}
 
     async def open_demands(self) -> list[OpenDemand]:
         """Demands against this provider's devices that are open at the head, but those against a slashed one: these can
@@ -58,13 +57,6 @@ class DemandSender:
         """Whether this very demand is still open at the head."""
         seen = await read_demand(self._chain, demand.demand_id, "latest")
         return seen is not None and seen.status is DemandStatus.OPEN and seen.result_root == demand.result_root
-
-    async def terms(self) -> DemandTerms:
-        """What rewards are reckoned with, which never changes."""
-        if self._terms is None:
-            terms = await self._chain.call(OPENING_DEMANDS, "terms")
-            self._terms = DemandTerms(terms.unitBond, terms.referenceBaseFee)
-        return self._terms
 
     async def head(self) -> Block:
         """The latest block."""
@@ -101,10 +93,11 @@ class DemandSender:
         row = await self._chain.call("DeviceRegistry", "device", device_id, at=at)
         return DeviceStatus(row.status) is DeviceStatus.SLASHED
 
-    async def _reward(self, demand: Demand, at: Block) -> int:
+    async def _reward(self, demand: Demand, at: Block) -> Reward:
         if demand.demand_id not in self._rewards:
             price = await read_demand_price(self._chain, demand.demand_id, at)
-            self._rewards[demand.demand_id] = price.reward
+            row = await self._chain.call(OPENING_DEMANDS, "demandOf", demand.demand_id, at=at)
+            self._rewards[demand.demand_id] = Reward(price.reward, row.baseFee)
         return self._rewards[demand.demand_id]
 
     async def _send(self, function: str, demand: Demand, arguments: tuple[object, ...]) -> Mined:

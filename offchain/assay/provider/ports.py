@@ -11,7 +11,7 @@ from assay.chain.leases import Lease
 from assay.proof.fraud import RoundArgument
 from assay.protocol.messages import Offer
 from assay.protocol.profile import Profile
-from assay.provider.demand_rules import DemandTerms, OpenDemand
+from assay.provider.demand_rules import OpenDemand
 from assay.provider.views import EpochView
 
 
@@ -59,9 +59,6 @@ class DemandChain(Protocol):
 
     async def is_open(self, demand: Demand) -> bool:
         """Whether this very demand is still open at the head."""
-
-    async def terms(self) -> DemandTerms:
-        """What rewards are reckoned with."""
 
     async def head(self) -> Block:
         """The latest block."""

@@ -37,6 +37,11 @@ class Downtime:
         """The epoch whose report attests it."""
         return self.measured.leaf.epoch
 
+    @property
+    def bps(self) -> int:
+        """The share of the epoch that it was, in hundredths of a percent."""
+        return FULL_BPS - self.measured.leaf.uptime_bps
+
     def call(self, lease_id: int, offer: Offer) -> ContractCall:
         """`refundDowntime` with the line and its proof; the renter sends it, or whom it has named."""
         measured = self.measured
@@ -64,6 +69,10 @@ class DowntimeFound:
         """The same with nothing held back."""
         all_of_it = sorted((*self.claimable, *self.held), key=lambda one: one.epoch)
         return replace(self, claimable=tuple(all_of_it), held=())
+
+    def of_at_least(self, bps: int) -> DowntimeFound:
+        """The same without epochs of which less was down, in hundredths of a percent: each claim is a transaction."""
+        return replace(self, claimable=tuple(one for one in self.claimable if one.bps >= bps))
 
     @property
     def settled(self) -> bool:

@@ -35,7 +35,8 @@ class Policy:
 
     With less than `margin` left `step` more is paid for. A lease whose devices are silent for `patience` is ended as
     soon as that costs nothing more than has streamed, None never; with `leave_free` it is ended as soon as attested
-    downtime has set the renter free, though the devices may answer here.
+    downtime has set the renter free, though the devices may answer here. Epochs of which less than `least_down` was
+    down, in hundredths of a percent, are not worth a transaction each.
     """
 
     margin: int
@@ -43,6 +44,7 @@ class Policy:
     cap: int
     patience: float | None
     leave_free: bool = True
+    least_down: int = 0
 
 
 def move(view: LeaseView, silent_for: float, policy: Policy) -> tuple[Move, int]:

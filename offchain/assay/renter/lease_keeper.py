@@ -32,7 +32,7 @@ async def keeper_of(renter: Renter, lease_id: int, policy: Policy, every: float,
         return tuple(to_hex(device_id) for device_id in await renter.silent(offer.device_ids))
 
     async def collect(lease: Lease) -> bool:
-        found, _ = await renter.refund_downtime(lease.lease_id)
+        found, _ = await renter.refund_downtime(lease.lease_id, least_down=policy.least_down)
         for one in found.claimable:
             tell(f"epoch {one.epoch}: reports attest {one.seconds} s of downtime, credited: {amount(one.amount)}")
         for refused in found.refused:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from assay.chain.client import Chain, ContractCall
@@ -307,11 +307,13 @@ class Renter:
         require_refunder(lease, sender, await self.is_refunder(lease.renter, sender))
         return await self._downtime.find(lease, await self._lease_offers.of(lease), sender)
 
-    async def refund_downtime(self, lease_id: int, with_held: bool = False) -> tuple[DowntimeFound, list[Done]]:
+    async def refund_downtime(
+        self, lease_id: int, with_held: bool = False, least_down: int = 0
+    ) -> tuple[DowntimeFound, list[Done]]:
         """Has the escrow credit that, epoch by epoch; `refund` pays it out. With `with_held` also epochs of which some
-        device's line is served by nobody, by the worst that is. Beyond the escrow's `maxDowntime` it sets the renter
-        free of the minimum."""
-        found = await self.downtime(lease_id)
+        device's line is served by nobody, by the worst that is; without those of which less than `least_down` was down,
+        in hundredths of a percent. Beyond the escrow's `maxDowntime` it sets the renter free of the minimum."""
+        found = (await self.downtime(lease_id)).of_at_least(least_down)
         found = found.with_held() if with_held else found
         if not found.claimable:
             return found, []
@@ -346,12 +348,12 @@ class Renter:
         keeper = await keeper_of(self, lease_id, policy, every, tell)
         return await keeper.keep()
 
-    async def settle(self, lease_id: int, every: float, tell: Callable[[str], None]) -> None:
+    async def settle(self, lease_id: int, every: float, tell: Callable[[str], None], least_down: int = 0) -> None:
         """Stays until no more downtime of a lease can be credited, and collects it: after its end, or for whom the
         renter has named from now on to then."""
         lease = await self.lease(lease_id)
         require_refunder(lease, self.address, await self.is_refunder(lease.renter, self.address))
-        keeper = await keeper_of(self, lease_id, WATCHING, every, tell)
+        keeper = await keeper_of(self, lease_id, replace(WATCHING, least_down=least_down), every, tell)
         await keeper.settle()
         if lease.renter.lower() == self.address.lower() and await self.refundable(lease_id):
             await self.refund(lease_id)

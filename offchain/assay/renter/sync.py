@@ -232,9 +232,11 @@ class SyncRenter:
         """The downtime of a lease that reports attest and the escrow gives back now, each line proven."""
         return self._run(self._renter.downtime(lease_id))
 
-    def refund_downtime(self, lease_id: int, with_held: bool = False) -> tuple[DowntimeFound, list[Done]]:
+    def refund_downtime(
+        self, lease_id: int, with_held: bool = False, least_down: int = 0
+    ) -> tuple[DowntimeFound, list[Done]]:
         """Has the escrow credit that; `refund` pays it out. With `with_held` also by incomplete lines."""
-        return self._run(self._renter.refund_downtime(lease_id, with_held))
+        return self._run(self._renter.refund_downtime(lease_id, with_held, least_down))
 
     def is_refunder(self, renter: str, agent: str) -> bool:
         """Whether an account may submit the downtime of a renter's leases."""
@@ -252,9 +254,9 @@ class SyncRenter:
         """Stays until the lease is over: tops it up, has downtime credited, leaves it when that costs nothing."""
         return self._run(self._renter.keep(lease_id, policy, every, tell))
 
-    def settle(self, lease_id: int, every: float, tell: Callable[[str], None]) -> None:
+    def settle(self, lease_id: int, every: float, tell: Callable[[str], None], least_down: int = 0) -> None:
         """Stays until no more downtime of a lease can be credited, and collects it."""
-        return self._run(self._renter.settle(lease_id, every, tell))
+        return self._run(self._renter.settle(lease_id, every, tell, least_down))
 
     def plan_rent(self, listing: Listing, deposit: int, minima: Minima = ANY) -> list[Planned]:
         """The transactions that `rent` would send where no permit is used."""

@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
-import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
+import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
 import {IOpeningDemands} from "contracts/interfaces/IOpeningDemands.sol";
 import {IRewardsDistributor} from "contracts/interfaces/IRewardsDistributor.sol";
 import {IStakeManager} from "contracts/interfaces/IStakeManager.sol";
@@ -42,16 +42,7 @@ interface Seats is IValidatorSet, Pausable {
     function signerUsed(address signer) external view returns (bool);
 }
 
-interface Escrow is IFormerEscrow, Pausable {
-    function listToken(address token, uint128 feeFloor) external;
-    function delistToken(address token) external;
-    function setFee(uint16 feeBps) external;
-    function collectFees(address token, address receiver) external returns (uint256);
-    function recoverSurplus(address token, address receiver) external returns (uint256);
-    function fees(address token) external view returns (uint256);
-    function feeBps() external view returns (uint16);
-    function tokenAllowed(address token) external view returns (bool);
-}
+interface Escrow is ILeaseEscrow, Pausable { }
 
 interface Fraud is IFraudProofs { }
 

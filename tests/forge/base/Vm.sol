@@ -28,6 +28,7 @@ interface Vm {
     function expectRevert(bytes calldata data) external;
     function expectRevert() external;
     function expectEmit() external;
+    function expectEmit(address emitter) external;
     function expectCall(address target, bytes calldata data) external;
     function fee(uint256 baseFee) external;
     function recordLogs() external;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
+import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
 
 import {Checks} from "../base/Checks.sol";
 import {Escrow, Token} from "../base/Extras.sol";
@@ -10,14 +10,18 @@ import {LeaseHandler} from "./LeaseHandler.sol";
 /// @title What holds of leases whatever anybody does
 ///
 /// Solvency. In every token the escrow holds at least what it owes; what it owes is, to the unit, the sum over leases of what
-/// came in and has not gone out, and the fees.
+/// came in and has not gone out, the providers' bond credits, and the fees.
 ///
-/// Conservation. Of each lease's money (deposit + bond) nothing is lost and nothing made: claimed, refunded and returned
-/// never pass it, and what each side has had never passes its share.
+/// Conservation. Of each lease's money (deposit + bond) nothing is lost and nothing made: what provider, renter and network have
+/// had and are due always sums to it, and what each has had never passes its share.
+///
+/// Credit. A provider's bond credit is what it put in, less what it took out and what its operators' starts took.
+///
+/// Nodes. The devices of a lease are all leased by it, or none is.
 ///
 /// Streams. They never fall, never pass the deposit, and stand still after their stop.
 ///
-/// Once. What has been paid is not due again (checked by the handler at each payment), and no more arrives than leases say.
+/// Once. What has been paid is not due again (checked by the handler at each payment).
 ///
 /// Exit. From any state everybody can leave, and then the escrow owes nothing at all.
 contract LeaseInvariants is Checks {
@@ -30,11 +34,13 @@ contract LeaseInvariants is Checks {
     Escrow internal escrow;
     Token internal usd;
     Token internal token;
+    address internal provider;
 
     function setUp() public {
         handler = new LeaseHandler();
-        IFormerEscrow at;
-        (usd, token, at) = handler.escrowAddress();
+        handler.deploy();
+        ILeaseEscrow at;
+        (usd, token, at, provider) = handler.parts();
         escrow = Escrow(address(at));
     }
 
@@ -44,7 +50,7 @@ contract LeaseInvariants is Checks {
     }
 
     function targetSelectors() public view returns (Selectors[] memory list) {
-        bytes4[] memory s = new bytes4[](12);
+        bytes4[] memory s = new bytes4[](20);
         (s[0], s[1], s[2], s[3]) =
             (handler.wait.selector, handler.report.selector, handler.open.selector, handler.cancel.selector);
         (s[4], s[5], s[6], s[7]) =
@@ -55,11 +61,20 @@ contract LeaseInvariants is Checks {
             handler.refundDowntime.selector,
             handler.donate.selector
         );
-        list = new Selectors[](2);
+        (s[12], s[13], s[14], s[15]) = (
+            handler.giveNotice.selector,
+            handler.release.selector,
+            handler.slash.selector,
+            handler.settleForfeit.selector
+        );
+        (s[16], s[17], s[18], s[19]) = (
+            handler.forgiveForfeit.selector,
+            handler.fillCredit.selector,
+            handler.drainCredit.selector,
+            handler.collectFees.selector
+        );
+        list = new Selectors[](1);
         list[0] = Selectors(address(handler), s);
-        bytes4[] memory fees = new bytes4[](1);
-        fees[0] = handler.collectFees.selector;
-        list[1] = Selectors(address(handler), fees);
     }
 
     function invariant_solvency() public view {
@@ -71,31 +86,45 @@ contract LeaseInvariants is Checks {
 
     function invariant_conservation() public view {
         for (uint256 id = 1; id <= handler.leases(); ++id) {
-            IFormerEscrow.Lease memory l = escrow.lease(id);
-            eq(uint256(l.deposit) + l.bond, handler.paidIn(id), "a lease holds what was paid in");
-            uint256 out = uint256(l.claimed) + l.refunded + l.bondReturned;
-            eq(out, handler.paidOut(id), "a lease knows what was paid out");
-            atMost(out, uint256(l.deposit) + l.bond, "no more goes out than came in");
-            atMost(uint256(l.forfeited) + l.bondReturned, l.bond, "a bond is given once");
-            atMost(uint256(l.claimed) + l.downtimeRefund, escrow.streamed(id), "the provider has what was streamed");
+            ILeaseEscrow.Lease memory l = escrow.lease(id);
+            eq(l.deposit + l.bond, handler.paidIn(id), "a lease holds what was paid in");
+            atMost(
+                handler.paidOut(id) + handler.settled(id), l.deposit + l.bond, "no more goes out than came in"
+            );
+            uint256 networks = l.forfeitable + handler.settled(id);
+            atMost(l.forfeited + networks, l.bond, "a bond is given once");
+            uint256 streamed = escrow.streamed(id);
+            atMost(l.claimed + l.downtimeRefund, streamed, "the provider has what was streamed");
+            if (l.status != ILeaseEscrow.Status.Ended) continue;
+            eq(
+                l.refunded + escrow.refundable(id),
+                l.deposit - streamed + l.downtimeRefund + l.forfeited,
+                "the renter's share"
+            );
+            if (escrow.bondReturnable(id) == 0 || l.bondReturned || handler.forgiven(id)) continue;
+            eq(escrow.bondReturnable(id), l.bond - l.forfeited - networks, "the provider's share of the bond");
+        }
+    }
+
+    function invariant_bond_credit_is_conserved() public view {
+        (uint96 inUsd,,) = escrow.bondCredit(provider, address(usd));
+        (uint96 inToken,,) = escrow.bondCredit(provider, address(token));
+        eq(inUsd, handler.credit(address(usd)), "what was put in and not taken");
+        eq(inToken, handler.credit(address(token)), "what was put in and not taken");
+    }
+
+    function invariant_devices_of_a_lease_are_all_leased_or_all_free() public view {
+        for (uint256 id = 1; id <= handler.leases(); ++id) {
+            bool active = escrow.lease(id).status == ILeaseEscrow.Status.Active;
+            bytes32[] memory ids = handler.devicesOf(id);
+            for (uint256 i = 0; i < ids.length; ++i) {
+                isTrue((escrow.activeLease(ids[i]) == id) == active, "all or none");
+            }
         }
     }
 
     function invariant_streams_only_grow_and_stand_still_after_their_stop() public {
         handler.look();
-    }
-
-    /// @dev What has arrived, and the fees that wait, are what leases say has been paid out: no payment came twice.
-    function invariant_nothing_is_paid_twice() public view {
-        eq(usd.balanceOf(handler.sink()) + escrow.fees(address(usd)), out(address(usd)), "paid once");
-        eq(token.balanceOf(handler.sink()) + escrow.fees(address(token)), out(address(token)), "paid once");
-    }
-
-    function out(address payIn) internal view returns (uint256 sum) {
-        for (uint256 id = 1; id <= handler.leases(); ++id) {
-            IFormerEscrow.Lease memory l = escrow.lease(id);
-            if (l.token == payIn) sum += uint256(l.claimed) + l.refunded + l.bondReturned;
-        }
     }
 
     /// @dev Everyone can leave at the end, and no dust stays.
@@ -107,9 +136,9 @@ contract LeaseInvariants is Checks {
 
     function parts(address payIn) internal view returns (uint256 sum) {
         for (uint256 id = 1; id <= handler.leases(); ++id) {
-            IFormerEscrow.Lease memory l = escrow.lease(id);
-            if (l.token == payIn) sum += uint256(l.deposit) + l.bond - l.claimed - l.refunded - l.bondReturned;
+            ILeaseEscrow.Lease memory l = escrow.lease(id);
+            if (l.token == payIn) sum += l.deposit + l.bond - handler.paidOut(id) - handler.settled(id);
         }
-        sum += escrow.fees(payIn);
+        sum += escrow.fees(payIn) + handler.credit(payIn);
     }
 }

@@ -2,71 +2,17 @@
 pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
-import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
 import {IRewardsDistributor} from "contracts/interfaces/IRewardsDistributor.sol";
 import {IValidatorSet} from "contracts/interfaces/IValidatorSet.sol";
 
 import {Market} from "../base/Market.sol";
-import {Trees} from "../base/Trees.sol";
 
-/// @title One device's line for another's lease; the last second and the last unit; orders of events that are easy to forget
+/// @title The last second and the last unit; orders of events that are easy to forget
 contract Boundaries is Market {
-    uint128 internal constant RATE = 1_000e18;
-    bytes32 internal device;
-    bytes32 internal other;
-
     function setUp() public {
         deployNetwork();
         joinSeats(4);
-        device = enrol(0, 1);
-        other = enrol(1, 1);
-        approveBoth(usd, 1e15);
-        runEpoch(0, noLeaves(), one(passedLeaf(0, device)), 700);
-    }
-
-    function live(uint40 minDuration, uint40 seconds_) internal returns (uint256 id) {
-        IFormerEscrow.Offer memory offer = offerOf(device, address(usd), RATE);
-        offer.minDuration = minDuration;
-        id = openLease(offer, 0, costOf(RATE, seconds_));
-        startLease(id);
-    }
-
-    function test_downtime_of_another_device__is_not_refunded() public {
-        vm.warp(startOf(1));
-        uint256 id = live(0, 10_000);
-        bytes32[] memory leaves = new bytes32[](2);
-        leaves[0] = leafHash(leasedLeaf(1, device, 9_000));
-        leaves[1] = leafHash(leasedLeaf(1, other, 0));
-        openEpoch(1);
-        sealEpoch(1, 0, 0);
-        drawEpoch(1);
-        IEpochOracle.Report memory r = plainReport(1);
-        r.devicesRoot = Trees.sortedRoot(leaves);
-        postReport(r);
-        vm.warp(startOf(2));
-        bytes32[] memory proof = Trees.sortedProof(leaves, 1);
-        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_DeviceNotInReport.selector);
-        escrow.refundDowntime(id, leasedLeaf(1, other, 0), proof);
-        escrow.refundDowntime(id, leasedLeaf(1, device, 9_000), Trees.sortedProof(leaves, 0));
-        eq(escrow.lease(id).downtimeRefund, streamOf(RATE, 100), "its own");
-    }
-
-    function test_downtime_at_the_limit__sets_nobody_free() public {
-        vm.warp(startOf(1));
-        uint256 id = live(5_000, 10_000);
-        runEpoch(1, noLeaves(), one(leasedLeaf(1, device, 4_000)), 1_000);
-        vm.warp(startOf(2));
-        downtime(id, leasedLeaf(1, device, 4_000));
-        eq(escrow.lease(id).downtime, MAX_DOWNTIME, "exactly the limit");
-        uint256 state = vm.snapshotState();
-        vm.prank(renter);
-        escrow.end(id);
-        eq(escrow.lease(id).stop, escrow.lease(id).start + 5_000, "the renter pays to the minimum");
-        vm.revertToState(state);
-        vm.prank(provider);
-        escrow.end(id);
-        uint256 bond = escrow.lease(id).bond;
-        eq(escrow.lease(id).forfeited, bond * 4 / 5, "the provider forfeits what was not served");
+        runEpoch(0, noLeaves(), noDevices(), 700);
     }
 
     function test_a_schedule_of_many_eras__counts_them_all() public {

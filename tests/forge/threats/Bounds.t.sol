@@ -54,24 +54,6 @@ contract Bounds is Market {
         isTrue(deployable("ValidatorSet", abi.encode(authority, oracle, stake, fraud, 1, ring - 3)), "within it");
     }
 
-    function escrowWith(uint256 holdback, uint256 maxDowntime, uint256 maxAge, uint256 feeBps) internal returns (bool) {
-        return deployable(
-            "LeaseEscrow",
-            abi.encode(authority, oracle, registry, holdback, maxDowntime, maxAge, feeBps, new TokenTerms[](0))
-        );
-    }
-
-    function test_terms_of_leases_out_of_bounds__cannot_be_deployed() public {
-        isTrue(escrowWith(3_500, 1, 1, 500), "least");
-        isTrue(escrowWith(10_999, 1, 12, 0), "most");
-        isTrue(!escrowWith(3_499, 1, 1, 500), "holdback below two epochs and a report");
-        isTrue(!escrowWith(11_000, 1, 1, 500), "holdback beyond what the ring keeps");
-        isTrue(!escrowWith(4_000, 0, 1, 500), "no downtime");
-        isTrue(!escrowWith(4_000, 1, 0, 500), "no age");
-        isTrue(!escrowWith(4_000, 1, oracle.ringSize(), 500), "age beyond the ring");
-        isTrue(!escrowWith(4_000, 1, 1, 501), "fee above five percent");
-    }
-
     function rewardsWith(uint256 first, uint256 era, uint256 share, uint256 delay) internal returns (bool) {
         return deployable("RewardsDistributor", abi.encode(authority, token, oracle, first, era, share, 0, delay));
     }

@@ -4,7 +4,6 @@ pragma solidity ^0.8.30;
 import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
-import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
 import {IOpeningDemands} from "contracts/interfaces/IOpeningDemands.sol";
 import {IStakeManager} from "contracts/interfaces/IStakeManager.sol";
 import {IValidatorSet} from "contracts/interfaces/IValidatorSet.sol";
@@ -52,7 +51,6 @@ contract UnknownIds is Epochs {
         zeros(address(rewards), abi.encodeCall(rewards.vetoed, (e)), 1);
         eq(oracle.epochStart(e), uint256(genesis) + uint256(e) * EPOCH, "any epoch has its time");
         rewards.emission(e);
-        rewards.scheduleLimit(e);
         for (uint8 kind = 0; kind < 10; ++kind) {
             zeros(address(fraud), abi.encodeCall(IFraudProofs.quorumFault, (IFraudProofs.Kind(kind), e)), 3);
             zeros(address(fraud), abi.encodeCall(IFraudProofs.proven, (IFraudProofs.Kind(kind), bytes32(uint256(e)), e)), 1);
@@ -74,8 +72,6 @@ contract UnknownIds is Epochs {
         zeros(at, abi.encodeCall(IDeviceRegistry.jobOf, (id, id)), 15);
         zeros(at, abi.encodeCall(IDeviceRegistry.enrolNonce, (address(uint160(uint256(id))))), 1);
         zeros(at, abi.encodeCall(IDeviceRegistry.releasableFrom, (id)), 1);
-        zeros(address(escrow), abi.encodeCall(IFormerEscrow.activeLease, (id)), 1);
-        zeros(address(escrow), abi.encodeCall(IFormerEscrow.nonceFloor, (id)), 1);
         zeros(address(demands), abi.encodeCall(IOpeningDemands.openDemandsOf, (id)), 1);
     }
 
@@ -104,7 +100,7 @@ contract UnknownIds is Epochs {
     function test_unknown_accounts__are_zero(uint160 who) public view {
         address account = address(uint160(within(who, 2 ** 100, type(uint160).max)));
         if (account == address(this)) return;
-        zeros(address(seats), abi.encodeCall(IValidatorSet.member, (account)), 6);
+        zeros(address(seats), abi.encodeCall(IValidatorSet.member, (account)), 7);
         zeros(address(seats), abi.encodeCall(IValidatorSet.seatNonce, (account)), 1);
         zeros(address(stake), abi.encodeCall(IStakeManager.account, (account)), 4);
         zeros(address(stake), abi.encodeCall(IStakeManager.freeStake, (account)), 1);
@@ -116,19 +112,7 @@ contract UnknownIds is Epochs {
         eq(registry.payoutOf(account), account, "paid to itself");
     }
 
-    function test_unknown_leases_tokens_and_demands__are_zero(uint256 id) public view {
-        address at = address(escrow);
-        zeros(at, abi.encodeCall(IFormerEscrow.lease, (id)), 22);
-        zeros(at, abi.encodeCall(IFormerEscrow.streamed, (id)), 1);
-        zeros(at, abi.encodeCall(IFormerEscrow.claimable, (id)), 1);
-        zeros(at, abi.encodeCall(IFormerEscrow.refundable, (id)), 1);
-        zeros(at, abi.encodeCall(IFormerEscrow.bondFor, (id)), 1);
-        zeros(at, abi.encodeCall(IFormerEscrow.bondReturnable, (id)), 1);
-        address unlisted = address(uint160(within(id, 2 ** 100, type(uint160).max)));
-        zeros(at, abi.encodeCall(IFormerEscrow.owed, (unlisted)), 1);
-        zeros(at, abi.encodeWithSignature("fees(address)", unlisted), 1);
-        zeros(at, abi.encodeWithSignature("tokenAllowed(address)", unlisted), 1);
-        zeros(at, abi.encodeWithSignature("feeFloorOf(address)", unlisted), 1);
+    function test_unknown_demands_and_slashes__are_zero(uint256 id) public view {
         zeros(address(demands), abi.encodeCall(IOpeningDemands.demandOf, (bytes32(id))), 13);
         zeros(address(demands), abi.encodeCall(IOpeningDemands.bondOfDemand, (bytes32(id))), 3);
         zeros(address(stake), abi.encodeCall(IStakeManager.heldSlash, (id)), 6);
@@ -153,9 +137,5 @@ contract UnknownIds is Epochs {
         vm.prank(seatAccount(0));
         vm.expectPartialRevert(IStakeManager.StakeManager_InsufficientStake.selector);
         seats.raiseStake(type(uint128).max);
-        IEpochOracle.DeviceLeaf memory leaf;
-        leaf.epoch = last;
-        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_WrongStatus.selector);
-        escrow.refundDowntime(1, leaf, new bytes32[](0));
     }
 }

@@ -143,3 +143,33 @@ contract ReenteringToken is PlainToken(18) {
         (entered, why) = at.call(what);
     }
 }
+
+/// @dev Takes permits as USDC does: of keys, and of wallets by their own rules; each spent once.
+contract WalletPermitToken is PlainToken(6) {
+    mapping(address owner => uint256) public nonces;
+
+    error BadPermit(address owner);
+
+    function digestOf(address owner, address spender, uint256 value, uint256 deadline) public view returns (bytes32) {
+        return keccak256(abi.encode(address(this), owner, spender, value, nonces[owner], deadline));
+    }
+
+    function permit(address owner, address spender, uint256 value, uint256 deadline, bytes calldata signature)
+        external
+    {
+        bytes32 digest = digestOf(owner, spender, value, deadline);
+        ++nonces[owner];
+        if (block.timestamp > deadline || !signedBy(owner, digest, signature)) revert BadPermit(owner);
+        allowance[owner][spender] = value;
+    }
+
+    function signedBy(address owner, bytes32 digest, bytes calldata signature) private view returns (bool) {
+        if (owner.code.length != 0) return IWallet(owner).isValidSignature(digest, signature) == 0x1626ba7e;
+        (bytes32 r, bytes32 s) = (bytes32(signature[:32]), bytes32(signature[32:64]));
+        return ecrecover(digest, uint8(signature[64]), r, s) == owner;
+    }
+}
+
+interface IWallet {
+    function isValidSignature(bytes32 digest, bytes calldata signature) external view returns (bytes4);
+}

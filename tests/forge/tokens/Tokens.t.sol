@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {IFormerEscrow} from "contracts/interfaces/IFormerEscrow.sol";
+import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
+import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
+import {ITreasury} from "contracts/interfaces/ITreasury.sol";
+import {TokenMoves} from "contracts/libraries/TokenMoves.sol";
 
 import {Token} from "../base/Extras.sol";
 import {Market} from "../base/Market.sol";
@@ -23,7 +26,7 @@ contract TokenThreats is Market {
         deployNetwork();
         joinSeats(4);
         device = enrol(0, 1);
-        runEpoch(0, noLeaves(), one(passedLeaf(0, device)), 700);
+        measure(0, one(passedLeaf(0, device)), 700);
     }
 
     function listed(address odd) internal returns (Token t) {
@@ -32,13 +35,13 @@ contract TokenThreats is Market {
         approveBoth(t, 1e30);
     }
 
-    function open(Token t, uint128 rate, uint128 deposit) internal returns (uint256 id) {
+    function open(Token t, uint128 rate, uint96 deposit) internal returns (uint256 id) {
         return openLease(offerOf(device, address(t), rate), 0, deposit);
     }
 
     /// @dev A whole lease in the token; everything that came in goes out.
     function wholeLease(Token t, uint128 rate) internal {
-        uint128 deposit = costOf(rate, 2_000);
+        uint96 deposit = costOf(rate, 2_000);
         uint256 id = open(t, rate, deposit);
         startLease(id);
         uint256 bond = escrow.lease(id).bond;
@@ -75,11 +78,13 @@ contract TokenThreats is Market {
 
     function test_a_fee_on_transfer__is_refused() public {
         Token t = listed(address(new FeeToken()));
-        IFormerEscrow.Offer memory offer = offerOf(device, address(t), 1_000e18);
+        ILeaseEscrow.Offer memory offer = offerOf(device, address(t), 1_000e18);
         bytes memory signature = signOffer(offer);
+        IEpochOracle.DeviceLeaf[] memory leaves = passedLeaves(0, offer.deviceIds);
+        bytes32[][] memory proofs = proofsOf(leaves);
         vm.prank(renter);
-        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_TokenShort.selector);
-        escrow.open(offer, signature, 1e7, passedLeaf(0, device), new bytes32[](0), 0);
+        vm.expectPartialRevert(ITreasury.LeaseEscrow_TokenShort.selector);
+        escrow.open(offer, signature, 1e7, leaves, proofs, 0, 0);
     }
 
     function test_no_return_value__settles() public {
@@ -91,14 +96,16 @@ contract TokenThreats is Market {
         Token t = listed(address(odd));
         uint256 id = open(t, 1_000e18, 1e7);
         odd.refuse(true);
-        IFormerEscrow.Offer memory offer = offerOf(device, address(t), 1_000e18);
+        ILeaseEscrow.Offer memory offer = offerOf(device, address(t), 1_000e18);
         bytes memory signature = signOffer(offer);
+        IEpochOracle.DeviceLeaf[] memory leaves = passedLeaves(0, offer.deviceIds);
+        bytes32[][] memory proofs = proofsOf(leaves);
         vm.prank(renter);
-        vm.expectRevert();
-        escrow.open(offer, signature, 1e7, passedLeaf(0, device), new bytes32[](0), 0);
+        vm.expectPartialRevert(TokenMoves.TokenMoves_Failed.selector);
+        escrow.open(offer, signature, 1e7, leaves, proofs, 0, 0);
         vm.startPrank(renter);
         escrow.cancel(id);
-        vm.expectRevert();
+        vm.expectPartialRevert(TokenMoves.TokenMoves_Failed.selector);
         escrow.refund(id, renter);
         eq(escrow.refundable(id), 1e7, "still due");
         odd.refuse(false);
@@ -114,7 +121,7 @@ contract TokenThreats is Market {
         eq(escrow.recoverSurplus(address(t), address(0x55)), 1e6, "what the rebase added");
         isTrue(t.balanceOf(address(escrow)) >= escrow.owed(address(t)), "solvent");
         odd.rebase(1_000);
-        vm.expectPartialRevert(IFormerEscrow.LeaseEscrow_NoSurplus.selector);
+        vm.expectPartialRevert(ITreasury.LeaseEscrow_NoSurplus.selector);
         escrow.recoverSurplus(address(t), address(0x55));
         vm.prank(renter);
         escrow.cancel(id);
@@ -162,39 +169,57 @@ contract TokenThreats is Market {
     function test_re_entry_in_every_transfer__is_stopped() public {
         ReenteringToken odd = new ReenteringToken();
         Token t = listed(address(odd));
-        IFormerEscrow.Offer memory offer = offerOf(device, address(t), 1_000e18);
+        ILeaseEscrow.Offer memory offer = offerOf(device, address(t), 1_000e18);
         bytes memory signature = signOffer(offer);
-        bytes memory opening = abi.encodeCall(
-            IFormerEscrow.open, (offer, signature, 1e7, passedLeaf(0, device), new bytes32[](0), 0)
-        );
+        IEpochOracle.DeviceLeaf[] memory leaves = passedLeaves(0, offer.deviceIds);
+        bytes32[][] memory proofs = proofsOf(leaves);
+        bytes memory opening =
+            abi.encodeCall(ILeaseEscrow.open, (offer, signature, 1e7, leaves, proofs, 0, 0));
         reentered(odd, address(escrow), opening);
         uint256 id = open(t, 1_000e18, 1e7);
         notEntered(odd);
         eq(escrow.leaseCount(), 1, "one lease");
-        reentered(odd, address(escrow), abi.encodeCall(IFormerEscrow.topUp, (id, 1)));
+        reentered(odd, address(escrow), abi.encodeCall(ILeaseEscrow.topUp, (id, 1)));
         startLease(id);
         notEntered(odd);
-        reentered(odd, address(escrow), abi.encodeCall(IFormerEscrow.refund, (id, address(odd))));
+        reentered(odd, address(escrow), abi.encodeCall(ILeaseEscrow.refund, (id, address(odd))));
         vm.prank(renter);
         escrow.topUp(id, 1_000);
         notEntered(odd);
         vm.warp(block.timestamp + HOLDBACK + 1_000);
-        reentered(odd, address(escrow), abi.encodeCall(IFormerEscrow.claim, (id, address(odd))));
+        reentered(odd, address(escrow), abi.encodeCall(ILeaseEscrow.claim, (id, address(odd))));
         vm.prank(provider);
         escrow.claim(id, provider);
         notEntered(odd);
         vm.prank(renter);
         escrow.end(id);
-        reentered(odd, address(escrow), abi.encodeCall(IFormerEscrow.refund, (id, address(odd))));
+        reentered(odd, address(escrow), abi.encodeCall(ILeaseEscrow.refund, (id, address(odd))));
         vm.prank(renter);
         escrow.refund(id, renter);
         notEntered(odd);
         vm.warp(block.timestamp + HOLDBACK + 1_000);
-        reentered(odd, address(escrow), abi.encodeCall(IFormerEscrow.returnBond, (id, address(odd))));
+        reentered(odd, address(escrow), abi.encodeCall(ILeaseEscrow.returnBond, (id, address(odd))));
         vm.prank(provider);
         escrow.returnBond(id, provider);
         notEntered(odd);
-        atMost(escrow.owed(address(t)), t.balanceOf(address(escrow)), "solvent");
+        vm.startPrank(provider);
+        reentered(odd, address(escrow), abi.encodeCall(ITreasury.drainBondCredit, (address(t), 1, address(odd))));
+        escrow.fillBondCredit(address(t), 100);
+        notEntered(odd);
+        reentered(odd, address(escrow), abi.encodeCall(ITreasury.fillBondCredit, (address(t), 1)));
+        escrow.drainBondCredit(address(t), 40, provider);
+        notEntered(odd);
+        vm.stopPrank();
+        reentered(odd, address(escrow), abi.encodeCall(ILeaseEscrow.claim, (id, address(odd))));
+        escrow.collectFees(address(t), address(this));
+        notEntered(odd);
+        odd.mint(address(escrow), 7);
+        reentered(odd, address(escrow), abi.encodeCall(ILeaseEscrow.claim, (id, address(odd))));
+        escrow.recoverSurplus(address(t), address(this));
+        notEntered(odd);
+        (uint96 credit,,) = escrow.bondCredit(provider, address(t));
+        eq(credit, 60, "the credit is left");
+        eq(t.balanceOf(address(escrow)), escrow.owed(address(t)), "solvent");
     }
 
     function test_re_entry_across_contracts__finds_the_books_already_written() public {
@@ -204,7 +229,7 @@ contract TokenThreats is Market {
         vm.prank(renter);
         escrow.cancel(id);
         // In the middle of the refund everything that reads the lease sees it as paid.
-        reentered(odd, address(escrow), abi.encodeCall(IFormerEscrow.refundable, (id)));
+        reentered(odd, address(escrow), abi.encodeCall(ILeaseEscrow.refundable, (id)));
         vm.prank(renter);
         escrow.refund(id, renter);
         isTrue(odd.entered(), "a view may be called");
@@ -212,36 +237,5 @@ contract TokenThreats is Market {
         reentered(odd, address(stake), abi.encodeWithSignature("withdraw(address)", address(odd)));
         open(t, 1_000e18, 1e7);
         isTrue(!odd.entered(), "nothing of another's to withdraw");
-    }
-
-    function test_a_permit_spent_by_somebody_else__does_no_harm() public {
-        usd.mint(renter, 1e9);
-        uint256 deadline = block.timestamp + 100;
-        bytes32 structHash = keccak256(
-            abi.encode(
-                keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"),
-                renter,
-                escrow,
-                uint256(1e7),
-                0,
-                deadline
-            )
-        );
-        (uint8 v, bytes32 r, bytes32 s) =
-            vm.sign(RENTER_KEY, keccak256(abi.encodePacked(hex"1901", usd.DOMAIN_SEPARATOR(), structHash)));
-        IFormerEscrow.Offer memory offer = offerOf(device, address(usd), 1_000e18);
-        bytes memory signature = signOffer(offer);
-        IFormerEscrow.Permit memory permit = IFormerEscrow.Permit(deadline, v, r, s);
-        uint256 state = vm.snapshotState();
-        vm.prank(renter);
-        escrow.openWithPermit(offer, signature, 1e7, passedLeaf(0, device), new bytes32[](0), 0, permit);
-        vm.revertToState(state);
-        usd.permit(renter, address(escrow), 1e7, deadline, v, r, s);
-        vm.prank(renter);
-        eq(
-            escrow.openWithPermit(offer, signature, 1e7, passedLeaf(0, device), new bytes32[](0), 0, permit),
-            1,
-            "opened all the same"
-        );
     }
 }

@@ -83,7 +83,7 @@ async def test_provider__from_its_keys_to_its_earnings__by_its_own_commands(tmp_
         await assay("price", *reads, device, "7.2", "--token", token, "--cancel")
         assert (await offers(address, 1))["offers"][0]["rate"] == str(2 * 10**15 * 10**18)
         async with asyncio.timeout(60):
-            while await nonce_floor(network.chain, parse_bytes32(device), "latest") != 1:
+            while await nonce_floor(network.chain, parse_bytes32(device), made["provider"], "latest") != 1:
                 await network.call("anvil_mine", "0x2")
                 await asyncio.sleep(0.3)
         assert (await assay("drain", "--data-dir", data, "-o", "json"))["draining"] is True

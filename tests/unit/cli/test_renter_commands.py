@@ -48,6 +48,7 @@ DEVICE = "0x" + "01" * 32
         ("search --gpus 0", "--gpus '0'"), ("search --gpus 17", "1 to 16"), ("rent --gpus many", "'many'"),
         ("rent 0x010101 --gpus 2+ --yes", "exactly how many"), ("quote 0x010101 --gpus 17", "--gpus"),
         ("rent 0x010101 --min-score 902 --yes", "--min-score 902: in epoch 7 the least of its devices showed 901"),
+        ("rent 0x010101 --max-price 3.59 --yes", "--max-price 3.59: it is offered at 3.60 an hour"),
         ("rent 0x010101 --min-memory 80GiB --yes", "--min-memory 81920"), ("refunder add me", "ADDRESS"),
         ("frobnicate", "frobnicate"),
     ],
@@ -243,6 +244,20 @@ def test_rent__node__is_one_lease_of_all_its_devices(assay: Assay, renter: FakeR
 def test_rent__quote__is_rented_at_the_private_price(assay: Assay, renter: FakeRenter) -> None:
     assert assay("rent", "0x010101", "--quote", "--yes").status == 0
     assert renter.asked("rent")[0][1] == 3_240_000
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"rate": 10**21 + 1}, "rate"), ({"token": DEVICE}, "rate"), ({"min_duration": 7_200}, "least duration"),
+     ({"max_duration": 60}, "longest duration"), ({"notice": 60}, "notice")],
+)  # fmt: skip
+def test_rent__quote_that_is_worse_than_the_public_offer__is_not_taken(
+    assay: Assay, renter: FakeRenter, changes: dict[str, Any], said: str
+) -> None:
+    worse = replace(renter.found[0], **changes)
+    renter.answers = {**renter.answers, "quote": lambda device_ids, seconds: worse}
+    ran = assay("rent", "0x010101", "--quote", "--yes")
+    assert ran.status == 2 and f"({said})" in ran.err and renter.asked("rent") == []
 
 
 def test_rent__outside_of_the_offers_durations__is_refused(assay: Assay, renter: FakeRenter) -> None:

@@ -200,6 +200,7 @@ def test_keep__another_renters_lease__only_submits_its_downtime(assay: Assay, re
     ran = assay("keep", "7", "--every", "2")
     assert ran.status == 0 and "submitting the downtime" in ran.err
     assert renter.asked("settle")[0][:2] == (7, 2.0) and renter.asked("keep") == []
+    assert renter.asked("settle")[0][3] == 100  # hundredths of a percent: less is not worth a transaction
 
 
 def test_refunder__named_and_taken_back__asks_first_and_says_who(assay: Assay, renter: FakeRenter) -> None:

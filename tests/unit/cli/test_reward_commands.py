@@ -84,10 +84,11 @@ def test_provider_earnings__with_rewards__has_a_line_of_them_and_json_the_exact_
 ) -> None:
     @asynccontextmanager
     async def reading(settings: Any) -> AsyncIterator[Any]:
-        yield SimpleNamespace(deployment=SimpleNamespace(address=lambda name: TOKEN)), PROVIDER
+        chain = SimpleNamespace(deployment=SimpleNamespace(address=lambda name: TOKEN))
+        yield SimpleNamespace(chain=chain, provider=PROVIDER)
 
     async def earnings_of(chain: Any, provider: str) -> dict[str, Any]:
-        return {"provider": provider, "rent": {}, "stake": {"active": "5000000"}}
+        return {"provider": provider, "payout": provider, "rent": {}, "bondCredit": {}, "stake": {"active": "5000000"}}
 
     async def find_rewards(chain: Any, account: str) -> Rewards:
         return rewards()

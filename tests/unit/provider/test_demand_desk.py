@@ -24,7 +24,7 @@ from assay.provider.challenge_desk import ChallengeDesk
 from assay.provider.commitments import CommitmentStore
 from assay.provider.database import open_database
 from assay.provider.demand_desk import RETRY_S, DemandDesk
-from assay.provider.demand_rules import HURRY_S, DemandTerms, OpenDemand
+from assay.provider.demand_rules import HURRY_S, OpenDemand, Reward
 from assay.provider.device import Device
 from assay.provider.ports import Mined
 from assay.provider.prover import Prover, Task
@@ -51,13 +51,10 @@ class DemandsFake:
     base_fee: int = 10**9
 
     async def open_demands(self) -> list[OpenDemand]:
-        return [OpenDemand(one, True, 10**18) for one in self.demands.values()]
+        return [OpenDemand(one, True, Reward(10**18, 10**9)) for one in self.demands.values()]
 
     async def is_open(self, demand: Demand) -> bool:
         return self.demands.get(demand.demand_id) == demand
-
-    async def terms(self) -> DemandTerms:
-        return DemandTerms(10**18, 10**9)
 
     async def head(self) -> Block:
         return Block(1, bytes(32), bytes(32), self.now, self.base_fee)

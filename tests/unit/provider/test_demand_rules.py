@@ -11,15 +11,15 @@ from assay.chain.demands import Demand, DemandStatus
 from assay.protocol.encoding import demand_id
 from assay.protocol.keccak import keccak
 from assay.provider.commitments import StoredCommitment
-from assay.provider.demand_rules import HURRY_S, DemandTerms, Head, OpenDemand, answers_due, covers
+from assay.provider.demand_rules import HURRY_S, Head, OpenDemand, Reward, answers_due
 
 from .conftest import DEVICE_ID, RENTER, SEED
 
 DEADLINE = 1_000_000
 DAY_BEFORE = DEADLINE - 86_400
 ROOT = keccak(b"result")
-UNIT, FEE = 10**18, 10**9
-TERMS = DemandTerms(UNIT, FEE)
+FEE = 10**9
+REWARD = Reward(10**18, FEE)
 
 
 def demand_for(index: int = 3, is_row: bool = True, deadline: int = DEADLINE) -> Demand:
@@ -33,10 +33,8 @@ DEMAND = demand_for()
 KEPT = StoredCommitment(DEVICE_ID, 5, SEED, 9, keccak(b"nonces"), json.dumps({"resultRoot": "0x" + ROOT.hex()}))
 
 
-def due(
-    demand: Demand, now: int, *, final: bool = True, quiet: bool = True, base_fee: int = FEE, reward: int = UNIT
-) -> list[bytes]:
-    answers = answers_due([OpenDemand(demand, final, reward)], [KEPT], Head(now, base_fee, quiet), TERMS)
+def due(demand: Demand, now: int, *, final: bool = True, quiet: bool = True, base_fee: int = FEE) -> list[bytes]:
+    answers = answers_due([OpenDemand(demand, final, REWARD)], [KEPT], Head(now, base_fee, quiet))
     assert all(answer.commitment is KEPT for answer in answers)
     return [answer.demand.demand_id for answer in answers]
 
@@ -57,7 +55,7 @@ def test_answers_due__not_mine__left_alone(other: dict[str, object]) -> None:
 
 
 def test_answers_due__none_open__nothing() -> None:
-    assert answers_due([], [KEPT], Head(DAY_BEFORE, FEE, True), TERMS) == []
+    assert answers_due([], [KEPT], Head(DAY_BEFORE, FEE, True)) == []
 
 
 def test_answers_due__past_the_deadline_and_nobody_has_expired_it__answered_all_the_same() -> None:
@@ -75,18 +73,18 @@ def test_answers_due__something_speaks_against_it__waits_until_the_stake_is_at_r
 def test_answers_due__at_a_loss__is_marked_as_such() -> None:
     for base_fee, covered in ((2 * FEE, True), (2 * FEE + 1, False)):
         head = Head(DEADLINE - HURRY_S, base_fee, True)
-        (answer,) = answers_due([OpenDemand(DEMAND, True, UNIT)], [KEPT], head, TERMS)
-        assert (answer.covered, answer.reward) == (covered, UNIT)
+        (answer,) = answers_due([OpenDemand(DEMAND, True, REWARD)], [KEPT], head)
+        assert (answer.covered, answer.reward) == (covered, REWARD)
 
 
-@pytest.mark.parametrize(("scale", "most"), [(1, 2), (3, 6), (10, 20)])
-def test_covers__reward_of_a_dear_block__pays_at_twice_that_blocks_base_fee(scale: int, most: int) -> None:
-    assert covers(scale * UNIT, most * FEE, TERMS)
-    assert not covers(scale * UNIT, most * FEE + 1, TERMS)
+def test_answers_due__asked_in_a_dear_block__its_reward_covers_twice_that_blocks_base_fee() -> None:
+    seen = OpenDemand(DEMAND, True, Reward(7 * 10**18, 7 * FEE))
+    for base_fee, count in ((14 * FEE, 1), (14 * FEE + 1, 0)):
+        assert len(answers_due([seen], [KEPT], Head(DAY_BEFORE, base_fee, True))) == count
 
 
 def test_answers_due__flood__soonest_deadline_first() -> None:
     demands = [demand_for(index=n, deadline=DEADLINE + (7 * n) % 10) for n in range(10)]
-    seen = [OpenDemand(one, True, UNIT) for one in demands]
-    answers = answers_due(seen, [KEPT], Head(DAY_BEFORE, FEE, True), TERMS)
+    seen = [OpenDemand(one, True, REWARD) for one in demands]
+    answers = answers_due(seen, [KEPT], Head(DAY_BEFORE, FEE, True))
     assert [answer.demand.deadline for answer in answers] == sorted(one.deadline for one in demands)

@@ -12,7 +12,7 @@ from assay.chain.blocks import Block
 from assay.chain.demands import Demand, DemandStatus
 from assay.chain.devices import DeviceStatus
 from assay.protocol.keccak import keccak
-from assay.provider.demand_rules import DemandTerms
+from assay.provider.demand_rules import Reward
 from assay.provider.demand_sender import DemandSender
 
 from .conftest import DEVICES, RENTER
@@ -51,8 +51,6 @@ class Chain:
             case "device":
                 status = DeviceStatus.SLASHED if args[0] in self.slashed else DeviceStatus.RETIRED
                 return SimpleNamespace(status=int(status))
-            case "terms":
-                return SimpleNamespace(unitBond=9, referenceBaseFee=8, answerWindow=86_400)
             case "bondOf":
                 return self.due["latest" if at == "latest" else "final"]
             case "demandOf":
@@ -62,6 +60,7 @@ class Chain:
                 return SimpleNamespace(
                     deviceId=found.device_id, epoch=5, resultRoot=found.result_root, isRow=True, index=found.index,
                     t=1, i=7, deadline=found.deadline, demander=RENTER, status=int(found.status),
+                    baseFee=100 + found.index,
                 )  # fmt: skip
         raise AssertionError(f"{contract}.{function} was not expected")
 
@@ -103,7 +102,9 @@ async def test_open_demands__several_of_several_devices__with_reward_and_finalit
     world.opened(demand(1), demand(2, device=1))
     world.opened(demand(3), final=False)
     seen = await world.demands.open_demands()
-    assert [(one.demand.index, one.final, one.reward) for one in seen] == [(1, True, 1), (2, True, 2), (3, False, 3)]
+    assert [(one.demand.index, one.final, one.reward) for one in seen] == [
+        (1, True, Reward(1, 101)), (2, True, Reward(2, 102)), (3, False, Reward(3, 103)),
+    ]  # fmt: skip
 
 
 async def test_open_demands__asked_again__rewards_of_final_ones_are_remembered(world: World) -> None:
@@ -130,11 +131,6 @@ async def test_is_open__answered_expired_or_about_another_result__is_not(world: 
     for status in (DemandStatus.ANSWERED, DemandStatus.EXPIRED):
         world.chain.known[made.demand_id] = replace(made, status=status)
         assert not await world.demands.is_open(made)
-
-
-async def test_terms__asked_twice__are_read_once(world: World) -> None:
-    assert await world.demands.terms() == await world.demands.terms() == DemandTerms(9, 8)
-    assert world.chain.asked == ["terms"]
 
 
 @pytest.mark.parametrize(("latest", "final", "collected"), [(5, 5, True), (0, 5, False), (5, 0, False), (0, 0, False)])

@@ -174,6 +174,12 @@ async def test_find__a_devices_line_withheld__holds_the_epoch_back_until_its_tim
     assert epochs(await look(world, monkeypatch)) == [2]
 
 
+async def test_of_at_least__little_downtime__is_not_worth_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(5, {}, {(1, ONE): 9_901, (2, ONE): 9_900, (3, ONE): 0})
+    found = await look(world, monkeypatch)
+    assert epochs(found) == [1, 2, 3] and epochs(found.of_at_least(100)) == [2, 3]
+
+
 async def test_find__line_served_later__is_the_one_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(5, {}, {(2, ONE): 9_000, (2, TWO): None})
     again = finder(world, monkeypatch)
