@@ -124,8 +124,8 @@ def _work(folder: Path, devices: list[Device]) -> tuple[Work, list[PeerClient | 
     block = Block(1, bytes(32), bytes(32), int(now), 1)
     context = EpochContext(
         epoch=1, epoch_seed=EPOCH_SEED, set_id=1, seats=(seat,), own=0,
-        devices={d.device_id: d for d in devices}, profiles={1: _profile(len(devices))}, domain=DOMAIN, deadlines=limits,
-        opened=block,
+        devices={d.device_id: d for d in devices}, profiles={1: _profile(len(devices))}, domain=DOMAIN,
+        deadlines=limits, opened=block,
     )  # fmt: skip
     wake = Wake(clock)
     store = Store(open_database(folder / "validator.sqlite"), clock.now)
