@@ -33,7 +33,7 @@ contract NetworkToken is INetworkToken, ERC20Burnable, ERC20Permit, AccessManage
     uint32 private immutable eraEpochs;
     uint256 private immutable mintedAtGenesis;
 
-    address[] private appointed; // the present minter is the last
+    address[] private succession; // of minters; the present one is the last
     mapping(address account => Minter) private minters;
     mapping(address account => uint256) private settledLimits;
 
@@ -110,13 +110,13 @@ contract NetworkToken is INetworkToken, ERC20Burnable, ERC20Permit, AccessManage
 
     /// @inheritdoc INetworkToken
     function minter() public view returns (address) {
-        return appointed[appointed.length - 1];
+        return succession[succession.length - 1];
     }
 
     /// @inheritdoc INetworkToken
     function minted() external view returns (uint256 sum) {
         sum = mintedAtGenesis;
-        for (uint256 i = 0; i < appointed.length; ++i) sum += minters[appointed[i]].minted;
+        for (uint256 i = 0; i < succession.length; ++i) sum += minters[succession[i]].minted;
     }
 
     /// @inheritdoc INetworkToken
@@ -149,7 +149,7 @@ contract NetworkToken is INetworkToken, ERC20Burnable, ERC20Permit, AccessManage
 
     function _appoint(address account, uint64 firstEpoch) private {
         minters[account] = Minter(0, firstEpoch, type(uint64).max, true, false);
-        appointed.push(account);
+        succession.push(account);
     }
 
     /// @dev Emission of the minter's epochs that have begun, by the token's own clock.

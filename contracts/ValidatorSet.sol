@@ -154,14 +154,18 @@ contract ValidatorSet is IValidatorSet, PausableEntry, EIP712 {
             _keep(_withdraw(msg.sender));
             _release(msg.sender);
         } else {
-            emit SeatLeft(msg.sender, _unseat(msg.sender));
+            uint64 earliest = _earliest();
+            emit SeatLeft(msg.sender, earliest);
+            _unseat(msg.sender, earliest);
         }
     }
 
     /// @inheritdoc IValidatorSet
     function evict(address account) external {
         uint64 since = _leftOutSince(account, _plannedMember(account));
-        emit SeatEvicted(account, since, _unseat(account));
+        uint64 earliest = _earliest();
+        emit SeatEvicted(account, since, earliest);
+        _unseat(account, earliest);
     }
 
     /// @inheritdoc IValidatorSet
@@ -169,13 +173,11 @@ contract ValidatorSet is IValidatorSet, PausableEntry, EIP712 {
         Member storage m = members[account];
         if (!m.reserved || m.signer != signer) revert ValidatorSet_NothingAtStake(account, signer);
         emit SeatSlashed(account, signer);
-        if (m.status == Status.Joining) {
-            _keep(_withdraw(account));
-        } else if (m.status != Status.Left) {
-            _putOut(account, m);
-            oracle.noteSetChange();
-        }
-        return _release(account);
+        bool sits = m.status != Status.Joining && m.status != Status.Left;
+        if (sits) _putOut(account, m);
+        else if (m.status == Status.Joining) _keep(_withdraw(account));
+        stake = _release(account);
+        if (sits) oracle.noteSetChange();
     }
 
     /// @inheritdoc IValidatorSet
@@ -271,8 +273,7 @@ contract ValidatorSet is IValidatorSet, PausableEntry, EIP712 {
     }
 
     /// @dev Asks for the seat's leaving.
-    function _unseat(address account) private returns (uint64 earliest) {
-        earliest = _earliest();
+    function _unseat(address account, uint64 earliest) private {
         _setLeaving(account, earliest);
         queue.push(address(0), account, earliest);
         oracle.noteSetChange();
