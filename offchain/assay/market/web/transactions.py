@@ -20,7 +20,7 @@ from assay.market.queries.lease_downtime import Attested, creditable
 from assay.market.queries.leases import read_lease
 from assay.market.queries.listings import read_listing
 from assay.market.queries.pages import one
-from assay.market.queries.proofs import LeafProof
+from assay.market.queries.proofs import KEPT_TREES, LeafProof
 from assay.market.queries.providers import payout_of
 from assay.market.store.tables import epochs
 from assay.protocol.flags import Flag
@@ -32,7 +32,7 @@ Ctx = Annotated[Context, Depends(context_of)]
 Seconds = Annotated[int, Query(ge=1, le=366 * 86400)]
 Receiver = AddressQuery
 LEAST_PAID_S = 60
-MOST_STEPS = 16  # that a wallet is asked to sign at once
+MOST_STEPS = KEPT_TREES  # at once: each takes the tree of a report
 
 
 def step(ctx: Context, title: str, contract: str, function: str, *args: Any) -> dict[str, str]:
