@@ -11,10 +11,9 @@ from eth_utils.abi import get_abi_input_types
 from assay.chain.client import Chain, ContractCall
 from assay.chain.errors import ChainError, NotSent, Reverted, TransactionFailed
 from assay.chain.sender import Sender
-from assay.protocol.encoding import abi_encode
+from assay.proof.fraud_calldata import commit_hash as commit_hash_of
 from assay.protocol.epochs import Timing
 from assay.protocol.hexadecimal import to_hex
-from assay.protocol.keccak import keccak
 from assay.watcher.evidence import EvidenceFolder
 from assay.watcher.faults import QUORUM_FAULTS, Fault, Kind, seat_subject
 from assay.watcher.liability import why_fault_is_idle, why_seat_is_safe
@@ -58,7 +57,7 @@ class Prosecutor:
         arguments = encode(self._types(fault.function)[:-1], list(fault.arguments))
         calldata = self._chain.encode(ContractCall(CONTRACT, fault.function, (*fault.arguments, salt)))
         evidence = self._evidence.keep(fault, arguments)
-        commit_hash = keccak(abi_encode(("address", "bytes32"), (self._sender.address, keccak(calldata))))
+        commit_hash = commit_hash_of(self._sender.address, calldata)
         if self._notebook.plan(fault.kind, fault.subject, fault.epoch, commit_hash, calldata, evidence):
             log.info(
                 "fault found",

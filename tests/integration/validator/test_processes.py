@@ -22,7 +22,7 @@ ASSAY = [sys.executable, "-m", "assay.cli.app"]
 FLAGS = {None: 1, "wrong-rows": 8, "garbage-opening": 8, "no-opening": 32, "silent": 16}
 LEAF = ("epoch", "deviceId", "sealIndex", "profile", "scoreGops", "memoryMiB", "uptimeBps", "flags", "resultRoot")
 SHORT = {
-    "epochs": {"genesis": "now+8", "epochLength": 22, "openBy": 6, "sealBy": 14, "drawBy": 18, "reportBy": 33},
+    "epochs": {"genesis": "now+8", "epochLength": 22, "openBy": 6, "sealBy": 15, "drawBy": 19, "reportBy": 33},
     "leases": {"holdback": 80},
 }
 LONG = {

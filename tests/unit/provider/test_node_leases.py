@@ -15,12 +15,13 @@ from assay.chain.leases import Lease, LeaseStatus
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseStart, Offer
-from assay.protocol.signing import expand
+from assay.protocol.signing import expand, signed_by
+from assay.provider import liveness
 from assay.provider.device import Device
 from assay.provider.errors import Conflict, Unavailable
 
 from .api_bench import CONTRACT, NOW, ROOTS, Api, login_of_a_contract, serving
-from .conftest import ESCROW, NODE, OFFER, PROVIDER, ChainFake, key, lease_on
+from .conftest import DEVICES, ESCROW, NODE, OFFER, PROVIDER, ChainFake, key, lease_on
 
 
 @pytest.fixture
@@ -168,3 +169,16 @@ async def test_start__renter_is_a_contract__its_own_kind_of_signature_is_passed_
 async def test_quotes__devices_off_their_form__are_refused(api: Api, body: dict[str, Any]) -> None:
     answer = await api.client.post("/v1/quotes", json={"renter": PROVIDER, "seconds": 60, **body})
     assert answer.status_code in (400, 422) and answer.json()["error"]
+
+
+async def test_live__each_device_of_a_leased_node__signs_for_itself(api: Api) -> None:
+    node_runs(api)
+    nonce = keccak(b"nonce")
+    for one in DEVICES:
+        answer = (await api.client.get(f"/v1/devices/{one.name}/live?nonce={to_hex(nonce)}")).json()
+        signature = bytes.fromhex(answer["signature"][2:])
+        assert [signed_by(liveness.digest(one.device_id, nonce), signature, other.address) for other in DEVICES] == [
+            other is one for other in DEVICES
+        ]
+        told = (await api.client.get(f"/v1/devices/{one.name}")).json()
+        assert (told["served"], told["lease"]) == (True, 3)

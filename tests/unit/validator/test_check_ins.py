@@ -72,6 +72,19 @@ def test_check_in__node_restarted_after_it__is_not_made_again(tmp_path):
     }  # fmt: skip
 
 
+def test_check_in__power_cut_around_each_of_its_steps__is_made_once(tmp_path):
+    whole = SimNetwork(tmp_path / "whole", silent=frozenset({2, 3}))
+    run(whole.run(1))
+    steps = [n for n, name in enumerate(whole.wires[0].steps) if name.endswith("check_in")]
+    assert len(steps) >= 4  # before and after the transaction and the note of it
+    for step in steps:
+        network = SimNetwork(tmp_path / str(step), silent=frozenset({2, 3}), cut_at=step)
+        run(network.run(2))
+        assert network.wires[0].dead
+        assert check_ins(network)[0, network.account_of(0)] == 1
+        assert 0 in network.stores[0].check_ins()
+
+
 @pytest.mark.parametrize(("back", "counts"), [(21.0, 1), (36.0, 1), (41.0, 0)])
 def test_check_in__node_comes_back_in_the_epoch_after__is_made_for_the_one_it_missed(tmp_path, back, counts):
     async def come_back(network):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from assay.watcher.errors import WatcherError
 from assay.watcher.notebook import Notebook, PlannedDemand
 
 DEVICE, OTHER = b"\x0a" * 32, b"\x0b" * 32
@@ -23,11 +22,6 @@ def notebook(path: Path):
     opened = Notebook(path)
     yield opened
     opened.close()
-
-
-def test_notebook__used_by_another_watcher__is_refused(notebook: Notebook, path: Path) -> None:
-    with pytest.raises(WatcherError, match="another watcher"):
-        Notebook(path)
 
 
 def test_demand__planned_made_and_ended__is_known_after_a_stop(path: Path) -> None:
