@@ -85,7 +85,8 @@ async def test_network__every_kind_of_device_and_a_lying_seat__measured_as_it_is
 
     cheat = next(d for d, fault in devices.items() if fault == "wrong-rows")
     async with asyncio.timeout(60):
-        while not await net.chain.call("FraudProofs", "proven", 1, cheat, epoch, at="latest"):  # noqa: ASYNC110
+        # Once for all: by the first epoch that it cheated in, which a busy machine may not have measured it in.
+        while not any([await net.chain.call("FraudProofs", "proven", 1, cheat, e) for e in range(epoch + 1)]):  # noqa: ASYNC110
             await asyncio.sleep(0.25)
     for device in devices:
         row = await net.chain.call("DeviceRegistry", "device", device, at="latest")
