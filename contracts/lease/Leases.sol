@@ -178,10 +178,9 @@ library Leases {
             credited = (credited << (epoch - latest)) | 1;
             latest = epoch;
         } else {
-            uint256 bit = 1 << (latest - epoch);
-            if (bit > type(uint64).max || credited & bit != 0) {
-                revert ILeaseErrors.LeaseEscrow_EpochAlreadyRefunded(epoch);
-            }
+            uint256 age = latest - epoch;
+            uint256 bit = 1 << age;
+            if (age > 63 || credited & bit != 0) revert ILeaseErrors.LeaseEscrow_EpochAlreadyRefunded(epoch);
             credited |= bit;
         }
         s.latestEpoch = uint48(latest);
