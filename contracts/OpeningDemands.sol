@@ -26,18 +26,25 @@ contract OpeningDemands is IOpeningDemands {
     using SafeERC20 for IERC20;
     using SafeCast for uint256;
 
+    /// @notice The shortest answer window.
     uint40 public constant MIN_ANSWER_WINDOW = 24 hours;
 
-    /// @notice By how much each open demand against the device, and in the whole network, puts off the deadline of the next.
+    /// @notice By how much each demand that is open against the device puts off the deadline of the next.
     uint256 public constant EXTENSION_DEVICE = 10 minutes;
+
+    /// @notice By how much each demand that is open in the network puts off the deadline of the next.
     uint256 public constant EXTENSION_NETWORK = 15 seconds;
+
+    /// @notice By how much deadlines are put off at most.
     uint256 public constant MAX_EXTENSION = 7 days;
 
-    /// @notice The multiple of a demand's base fee above which it is not expired, and for how long beyond its deadline.
+    /// @notice The multiple of a demand's base fee above which it is not expired.
     uint256 public constant FEE_MULTIPLE = 4;
+
+    /// @notice For how long beyond its deadline a demand is not expired because of fees.
     uint40 public constant FEE_GRACE = 7 days;
 
-    /// @notice Entries of a row whose calldata costs as much as everything else in an answer.
+    /// @notice Entries of a row that cost as much as everything else in an answer: four bytes each, at 40 gas a byte.
     uint24 public constant ANSWER_SIZE = 512;
 
     uint256 private constant BURNED_PART = 10;

@@ -16,6 +16,16 @@ import {ITimelock} from "./interfaces/ITimelock.sol";
 contract StakeManager is IStakeManager, AccessManaged {
     using SafeERC20 for IERC20;
 
+    /// @dev A slash as stored. No amount is beyond 96 bits, as the token's cap is not.
+    struct PackedSlash {
+        address owner; // slot 0
+        uint40 heldUntil;
+        HeldStatus status;
+        uint16 bountyBps; // in force when it was slashed
+        address reporter; // slot 1
+        uint96 amount;
+    }
+
     uint16 public constant MAX_BOUNTY_BPS = 1_000;
 
     NetworkToken public immutable token;
@@ -36,7 +46,7 @@ contract StakeManager is IStakeManager, AccessManaged {
     uint256 public heldSlashCount;
 
     mapping(address account => Account) private accounts;
-    mapping(uint256 heldId => HeldSlash) private heldSlashes;
+    mapping(uint256 heldId => PackedSlash) private heldSlashes;
 
     /// @inheritdoc IStakeManager
     mapping(address reporter => uint256) public bountyOf;
@@ -76,6 +86,8 @@ contract StakeManager is IStakeManager, AccessManaged {
         uint16 bountyBps_
     ) AccessManaged(authority) {
         IEpochOracle.Timing memory t = oracle.timing();
+        uint256 cap = token_.cap();
+        if (cap > type(uint96).max) revert StakeManager_CapTooLarge(cap, type(uint96).max);
         // What a fault can still take is reserved and cannot be asked back. Beside that, whoever leaves waits until the last
         // epoch in which it took part can no longer be proven against.
         uint256 needed = uint256(t.epochLength) +
@@ -171,27 +183,25 @@ contract StakeManager is IStakeManager, AccessManaged {
         uint256 free = _free(a);
         if (amount > free) revert StakeManager_InsufficientStake(owner, free, amount);
         a.active -= amount;
-        // Rounded down, so that whoever reports himself never loses less than the burned share.
-        uint128 bounty = uint128((uint256(amount) * bountyBps) / 10_000);
         uint40 heldUntil = uint40(block.timestamp) + slashHold;
         heldId = ++heldSlashCount;
-        heldSlashes[heldId] = HeldSlash({
+        heldSlashes[heldId] = PackedSlash({
             owner: owner,
             heldUntil: heldUntil,
             status: HeldStatus.Held,
+            bountyBps: bountyBps,
             reporter: reporter,
-            amount: amount,
-            bounty: bounty
+            amount: uint96(amount)
         });
-        emit SlashHeld(heldId, owner, amount, bounty, reporter, heldUntil);
+        emit SlashHeld(heldId, owner, amount, _bounty(amount, bountyBps), reporter, heldUntil);
     }
 
     /// @inheritdoc IStakeManager
     function settleSlash(uint256 heldId) external {
-        HeldSlash storage h = _held(heldId);
+        PackedSlash storage h = _held(heldId);
         if (block.timestamp < h.heldUntil) revert StakeManager_StillHeld(heldId, h.heldUntil, block.timestamp);
         h.status = HeldStatus.Settled;
-        uint256 bounty = h.bounty;
+        uint256 bounty = _bounty(h.amount, h.bountyBps);
         uint256 burned = h.amount - bounty;
         bountyOf[h.reporter] += bounty;
         emit SlashSettled(heldId, h.reporter, bounty, burned);
@@ -200,7 +210,7 @@ contract StakeManager is IStakeManager, AccessManaged {
 
     /// @inheritdoc IStakeManager
     function restoreSlash(uint256 heldId) external restricted {
-        HeldSlash storage h = _held(heldId);
+        PackedSlash storage h = _held(heldId);
         h.status = HeldStatus.Restored;
         accounts[h.owner].active += h.amount;
         emit SlashRestored(heldId, h.owner, h.amount);
@@ -233,7 +243,16 @@ contract StakeManager is IStakeManager, AccessManaged {
 
     /// @inheritdoc IStakeManager
     function heldSlash(uint256 heldId) external view returns (HeldSlash memory) {
-        return heldSlashes[heldId];
+        PackedSlash memory h = heldSlashes[heldId];
+        return
+            HeldSlash({
+                owner: h.owner,
+                heldUntil: h.heldUntil,
+                status: h.status,
+                reporter: h.reporter,
+                amount: h.amount,
+                bounty: uint128(_bounty(h.amount, h.bountyBps))
+            });
     }
 
     function _deposit(address who, uint128 amount) private {
@@ -251,7 +270,7 @@ contract StakeManager is IStakeManager, AccessManaged {
         return a.active - a.reserved;
     }
 
-    function _held(uint256 heldId) private view returns (HeldSlash storage h) {
+    function _held(uint256 heldId) private view returns (PackedSlash storage h) {
         h = heldSlashes[heldId];
         if (h.status != HeldStatus.Held) revert StakeManager_NotHeld(heldId, h.status);
     }
@@ -260,5 +279,10 @@ contract StakeManager is IStakeManager, AccessManaged {
         if (bountyBps_ > MAX_BOUNTY_BPS) revert StakeManager_BadBounty(bountyBps_, MAX_BOUNTY_BPS);
         bountyBps = bountyBps_;
         emit BountySet(bountyBps_);
+    }
+
+    /// @dev Rounded down, so that whoever reports himself never loses less than the burned share.
+    function _bounty(uint256 amount, uint16 bps) private pure returns (uint256) {
+        return (amount * bps) / 10_000;
     }
 }

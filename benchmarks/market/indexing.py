@@ -10,7 +10,14 @@ from sqlalchemy import Engine
 
 from assay.market.events.device_events import DeviceEnrolled
 from assay.market.events.epoch_events import EpochOpened, EpochSealed
-from assay.market.events.lease_events import LeaseClaimed, LeaseEnded, LeaseOpened, LeaseStarted, LeaseToppedUp
+from assay.market.events.lease_events import (
+    LeaseClaimed,
+    LeaseEnded,
+    LeaseOpened,
+    LeaseStarted,
+    LeaseToppedUp,
+    OfferTerms,
+)
 from assay.market.events.record import Address, Event, Place
 from assay.market.events.registry import Log, log_of
 from assay.market.events.stake_events import Deposited
@@ -29,12 +36,19 @@ def account(n: int) -> Address:
     return Address(to_address(n.to_bytes(20, "big")))
 
 
+def offer_of(choice: random.Random, provider: Address, at: int) -> OfferTerms:
+    """An offer of one device, now and then of a node of eight."""
+    chosen = choice.sample(range(DEVICES), choice.choice((1, 1, 1, 8)))
+    ids = tuple(sorted(keccak(f"d{n}".encode()) for n in chosen))
+    return OfferTerms(provider, account(0), ids, account(9), 10**20, 600, 86_400, at + 900, 0, account(0), 0)
+
+
 def some_event(choice: random.Random, n: int, block: int) -> Event:
     """What a busy market does: leases, mostly."""
-    device, lease = keccak(f"d{choice.randrange(DEVICES)}".encode()), choice.randrange(1, 5_000)
+    lease = choice.randrange(1, 5_000)
     provider, renter, at = account(choice.randrange(200)), account(1_000 + choice.randrange(500)), block * BLOCK_S
     kinds: tuple[Event, ...] = (
-        LeaseOpened(n, renter, provider, device, account(9), 10**20, 10**9),
+        LeaseOpened(n, renter, provider, keccak(b"o"), offer_of(choice, provider, at), 10**9),
         LeaseStarted(lease, keccak(b"r"), at, at + 3_600, 10**8),
         LeaseToppedUp(lease, 10**7, at + 7_200),
         LeaseEnded(lease, renter, at, 0),

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, insert
 
-from assay.market.projection.listings import FACETS, facets
+from assay.market.projection.listings import facets
 from assay.market.store.database import analyse
 from assay.market.store.tables import facet_counts, listings
-from assay.protocol.hexadecimal import to_address
+from assay.protocol.hexadecimal import ZERO_ADDRESS, to_address
 
 # name, memory in GiB, giga-operations a second, price an hour
 MODELS = (
@@ -25,6 +25,8 @@ MODELS = (
 REGIONS = ("eu-north", "eu-west", "us-east", "us-west", "ap-south", "ap-east", "sa-east")
 STATES = ("available", "leased", "unpriced", "failing", "new", "retired", "slashed")
 SHARES = (55, 25, 5, 6, 3, 5, 1)
+# How many of a listing's devices are leased together; nodes are on offer or leased.
+GPUS, GPU_SHARES = (1, 2, 4, 8, 16), (70, 8, 8, 12, 2)
 TOKENS = tuple(to_address(bytes([n]) * 20) for n in (1, 2, 3))
 PIECE = 25_000
 
@@ -32,12 +34,16 @@ PIECE = 25_000
 def row(choice: random.Random) -> dict[str, Any]:
     """One listing."""
     model, gib, gops, price = choice.choice(MODELS)
-    state = choice.choices(STATES, SHARES)[0]
+    gpus = choice.choices(GPUS, GPU_SHARES)[0]
+    state = choice.choices(STATES, SHARES)[0] if gpus == 1 else choice.choice(("available", "leased"))
     score = 0 if state == "new" else int(gops * choice.uniform(0.85, 1.05))
     priced = state in ("available", "leased")
-    rate = int(price * choice.uniform(0.6, 1.9) * 10**6 / 3600 * 10**18) if priced else None
+    rate = int(gpus * price * choice.uniform(0.6, 1.9) * 10**6 / 3600 * 10**18) if priced else None
+    listing_id = choice.randbytes(32)
     return {
-        "device_id": choice.randbytes(32),
+        "listing_id": listing_id,
+        "device_ids": tuple(choice.randbytes(32) for _ in range(gpus)) if gpus > 1 else (listing_id,),
+        "gpus": gpus,
         "state": state,
         "provider": to_address(choice.randrange(2_000).to_bytes(20, "big")),
         "profile": choice.randint(1, 5),
@@ -52,11 +58,13 @@ def row(choice: random.Random) -> dict[str, Any]:
         "passed_epoch": 1_000,
         "flags": 1,
         "enrolled_at": 1_700_000_000,
+        "operator": ZERO_ADDRESS if priced else None,
         "token": choice.choice(TOKENS) if priced else None,
         "rate": rate,
-        "unit_rate": rate // max(score, 1) if rate is not None else None,
+        "unit_rate": rate // max(score * gpus, 1) if rate is not None else None,
         "min_duration": 600,
         "max_duration": choice.choice((3_600, 86_400, 30 * 86_400)),
+        "notice": choice.choice((0, 0, 3_600)),
         "offer": choice.randbytes(32) if priced else None,
         "valid_until": 1_900_000_000 if priced else 0,
         "busy_until": 0,
@@ -80,7 +88,8 @@ class Network:
             self._counts.update(facets(r) for r in rows)
             write(self._engine, rows)
             self._written += len(rows)
-        lines = [dict(zip(FACETS, key, strict=True)) | {"count": n} for key, n in self._counts.items()]
+        names = [column.name for column in facet_counts.primary_key.columns]
+        lines = [dict(zip(names, key, strict=True)) | {"count": n} for key, n in self._counts.items()]
         with self._engine.begin() as connection:
             connection.execute(delete(facet_counts))
             connection.execute(insert(facet_counts), lines)

@@ -1,4 +1,4 @@
-"""How long a search takes, and how fast blocks are indexed, by the number of devices and the database."""
+"""How long a search takes, and how fast blocks are indexed, by the number of listings and the database."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def some_search(choice: random.Random) -> Search:
     """What people ask: mostly a model or a memory, at a price, in some order; now and then something rare."""
     model, gib, gops, _ = choice.choice(MODELS)
     return Search(
+        gpus=choice.choice(((), (), (1,), (1,), (8,), (2, 4))),
         models=(model,) if choice.random() < 0.5 else (),
         regions=(choice.choice(REGIONS),) if choice.random() < 0.25 else (),
         tokens=(choice.choice(TOKENS),) if choice.random() < 0.2 else (),
@@ -49,6 +50,7 @@ def some_search(choice: random.Random) -> Search:
         max_rate=int(choice.uniform(0.1, 4) * 10**24 / 3600) if choice.random() < 0.3 else None,
         min_reliability_bps=choice.choice((0, 0, 9_500, 9_900)),
         min_hours=choice.choice((0, 0, 0, 24)),
+        firm=choice.random() < 0.2,
         sort=choice.choice(tuple(ORDERS)),
     )
 
@@ -81,7 +83,7 @@ async def measure(engine: Engine, searches: int, seed: int = 2) -> dict[str, Any
                 second = time.perf_counter()
                 table.count(wanted)
                 counted = time.perf_counter()
-                answer = await client.get("/v1/devices", params=query_of(wanted))
+                answer = await client.get("/v1/listings", params=query_of(wanted))
                 answered = time.perf_counter()
                 if len(answer.json()["data"]) != len(page.rows):
                     raise RuntimeError(f"the API answers otherwise: {wanted}")
@@ -102,10 +104,15 @@ async def measure(engine: Engine, searches: int, seed: int = 2) -> dict[str, Any
 
 def query_of(wanted: Search) -> list[tuple[str, str]]:
     """The search as the API takes it."""
-    several = {"state": wanted.states or ("all",), "model": wanted.models, "region": wanted.regions,
-               "token": wanted.tokens, "profile": wanted.profiles}  # fmt: skip
-    single = {"minMemoryGiB": wanted.min_memory_gib, "minScoreGops": wanted.min_score, "maxRate": wanted.max_rate,
-              "minReliabilityBps": wanted.min_reliability_bps, "minHours": wanted.min_hours}  # fmt: skip
+    several: dict[str, tuple[object, ...]] = {
+        "state": wanted.states or ("all",), "gpus": wanted.gpus, "model": wanted.models, "region": wanted.regions,
+        "token": wanted.tokens, "profile": wanted.profiles,
+    }  # fmt: skip
+    single = {
+        "minMemoryGiB": wanted.min_memory_gib, "minScoreGops": wanted.min_score, "maxRate": wanted.max_rate,
+        "minReliabilityBps": wanted.min_reliability_bps, "minHours": wanted.min_hours,
+        "firm": "true" if wanted.firm else "",
+    }  # fmt: skip
     chosen = [(name, str(value)) for name, values in several.items() for value in values]
     chosen += [(name, str(value)) for name, value in single.items() if value]
     return [*chosen, ("sort", wanted.sort), ("limit", str(LIMIT))]
@@ -162,7 +169,7 @@ def section(results: Sequence[dict[str, Any]], ran_on: dict[str, Any]) -> str:
         f"{ran_on['processor']}, {ran_on['threads']} threads, {ran_on['date']}, load {ran_on['loadBefore']} before the "
         "run. p50 / p99 in milliseconds, a page of 24.",
         "",
-        f"| devices | database | {' | '.join(COLUMNS.values())} |",
+        f"| listings | database | {' | '.join(COLUMNS.values())} |",
         f"|{'---|' * (2 + len(COLUMNS))}",
     ]
     for line in (one for one in results if "devices" in one):

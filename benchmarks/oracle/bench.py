@@ -21,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -51,7 +51,7 @@ from assay.validator.phases.verifying import verify_devices
 from assay.validator.publication import Publication
 from assay.validator.record import EpochRecord
 from assay.validator.rules.deadlines import Deadlines
-from assay.validator.rules.instants import LEAST_NOTICE_MS
+from assay.validator.rules.instants import Purpose
 from assay.validator.rules.seals import check_leaves, check_seal, seal_of, sealed_leaves
 from assay.validator.rules.values import Device, Presence, Seat
 from assay.validator.store import Store
@@ -63,12 +63,14 @@ from benchmarks.oracle.capacity import TRANSACTIONS, Costs, arithmetic, capacity
 from benchmarks.proof.machine import machine, write
 from benchmarks.proof.page import replace_section
 
-PROFILE = Profile(1, M=64, N=64, K=256, T=2, chunk=64, k=16, W=2, deadline_ms=600_000, credit=1, max_gops=10**6)
+PROFILE = Profile(1, M=64, N=64, K=256, T=2, chunk=64, k=16, W=2, deadline_ms=0, credit=1, max_gops=10**6)
 ORACLE = "0x" + "11" * 20
 DOMAIN = Domain(31_337, ORACLE)
 EPOCH_SEED, RHO = keccak(b"bench seed"), keccak(b"bench rho")
 PHASE_S = 3_600.0
-PHASES = ("challenge", "seal", "verify", "observe", "report", "publish")
+# The memory is probed when the work is due: later than all devices are done on two cores.
+LEAST_DEADLINE_MS, DEADLINE_MS_A_DEVICE = 5_000, 60
+PHASES = ("challenge", "probe", "seal", "verify", "observe", "report", "publish")
 
 
 @dataclass
@@ -97,10 +99,14 @@ def _resident_mib() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE") >> 20
 
 
+def _profile(count: int) -> Profile:
+    return replace(PROFILE, deadline_ms=max(LEAST_DEADLINE_MS, DEADLINE_MS_A_DEVICE * count))
+
+
 def _devices(count: int, port: int) -> tuple[list[Device], list[dict[str, object]]]:
     provider, devices, rows = "0x" + "22" * 20, [], []
     names = ("id", "M", "N", "K", "T", "chunk", "k", "W", "deadline_ms", "credit", "max_gops")
-    profile = {name: getattr(PROFILE, name) for name in names}
+    profile = {name: getattr(_profile(count), name) for name in names}
     for i in range(count):
         secret = keccak(b"bench device" + i.to_bytes(4, "big"))
         address = Key(secret).address
@@ -113,14 +119,13 @@ def _devices(count: int, port: int) -> tuple[list[Device], list[dict[str, object
 def _work(folder: Path, devices: list[Device]) -> tuple[Work, list[PeerClient | DeviceClient]]:
     clock, key = SystemClock(), Key(keccak(b"bench seat"))
     now = clock.now()
-    limits = Deadlines(
-        now, now, now + PHASE_S, now + PHASE_S, now + PHASE_S, now + PHASE_S, now + PHASE_S, now + PHASE_S
-    )
+    limits = Deadlines(now, now, *[now + PHASE_S] * 7)
     seat = Seat(key.address, key.address)
     block = Block(1, bytes(32), bytes(32), int(now), 1)
     context = EpochContext(
         epoch=1, epoch_seed=EPOCH_SEED, set_id=1, seats=(seat,), own=0,
-        devices={d.device_id: d for d in devices}, profiles={1: PROFILE}, domain=DOMAIN, deadlines=limits, opened=block,
+        devices={d.device_id: d for d in devices}, profiles={1: _profile(len(devices))}, domain=DOMAIN,
+        deadlines=limits, opened=block,
     )  # fmt: skip
     wake = Wake(clock)
     store = Store(open_database(folder / "validator.sqlite"), clock.now)
@@ -130,7 +135,7 @@ def _work(folder: Path, devices: list[Device]) -> tuple[Work, list[PeerClient | 
     services = Services(
         reader=None, writer=None, statements=signer, gossip=Gossiper(peers, clock, 5.0), devices=client,
         checker=OpeningChecker(2), store=store, clock=clock, wake=wake,
-        follower=follower, pace=Pace(60, 60, 1, 60, 5), random=secrets.token_bytes,
+        follower=follower, pace=Pace(60, 60, 1, 60, 15, 10, 5), random=secrets.token_bytes,
     )  # type: ignore[arg-type]  # fmt: skip
     return Work(services, context, EpochRecord(context, store)), [peers, client]
 
@@ -162,9 +167,7 @@ async def measure(count: int) -> Row:
 async def _phases(work: Work, row: Row) -> None:
     context, record = work.context, work.record
     work.services.store.update_epoch(1, epoch_seed=EPOCH_SEED)
-    with row.phase("challenge"):
-        await challenge_devices(work)
-    row.seconds["challenge"] = round(row.seconds["challenge"] - LEAST_NOTICE_MS / 1000, 3)
+    await _measured(work, row)
     with row.phase("seal"):
         await close_inventory(work)
         leaves = sealed_leaves(record.commitments.values(), record.lane_roots())
@@ -184,6 +187,30 @@ async def _phases(work: Work, row: Row) -> None:
         Publication(work.services.store, DOMAIN).epoch(1)
     row.passed = sum(1 for leaf in results.devices if leaf.flags & Flag.PASSED)
     row.memory_shown = sum(1 for leaf in record.batches[0].batch.leaves if leaf.flags & Flag.PROMPT)
+
+
+async def _measured(work: Work, row: Row) -> None:
+    """Challenge and probe, each from its instant: between them a validator waits for the deadline of the work."""
+    spent: list[float] = []
+    probing = asyncio.create_task(_at_the_probe(work, spent))
+    with row.phase("both"):
+        await challenge_devices(work)
+    await probing
+    started = {instant.purpose: instant.start_ms / 1000 for instant in work.record.instants}
+    row.seconds["probe"] = round(time.time() - started[Purpose.MEMORY], 3)
+    row.seconds["challenge"] = round(max(work.record.elapsed_us.values()) / 1e6, 3)
+    row.processor["challenge"] = round(row.processor["both"] - (time.process_time() - spent[0]), 3)
+    row.processor["probe"] = round(row.processor.pop("both") - row.processor["challenge"], 3)
+    row.resident_mib["probe"] = row.resident_mib.pop("both")
+    del row.seconds["both"]
+
+
+async def _at_the_probe(work: Work, spent: list[float]) -> None:
+    """Processor time that was spent when the probe begins."""
+    while not (found := [i for i in work.record.instants if i.purpose is Purpose.MEMORY]):  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(max(0.0, found[0].start_ms / 1000 - time.time()))
+    spent.append(time.process_time())
 
 
 def _free_port() -> int:
@@ -206,7 +233,7 @@ async def _answering(port: int) -> None:
 def costs_of(row: Row, verify_ms: float) -> Costs:
     """Processor time a device of the largest run, with that of one signature."""
     return Costs(
-        challenge_ms=1_000 * row.processor["challenge"] / row.devices,
+        challenge_ms=1_000 * (row.processor["challenge"] + row.processor["probe"]) / row.devices,
         opening_ms=1_000 * row.processor["verify"] / row.devices,
         verify_ms=verify_ms,
         recover_ms=_recover_ms(),

@@ -41,10 +41,15 @@ PRINTER = f"import time\nfor _ in range({LINES}):\n    print(time.time_ns(), flu
 async def line_delays(jobs: JobBook) -> list[float]:
     """Milliseconds from each line's writing in the container to its arrival over HTTP."""
     now = int(time.time())
-    lease = Lease(3, "0xR", "0x", bytes(32), "0x", LeaseStatus.ACTIVE, 1, 0, now, now + 600, 0, 0, 0, 0, 0, 0, 0)
+    unused: dict[str, Any] = dict.fromkeys(Lease.__dataclass_fields__, 0)
+    running = {"lease_id": 3, "renter": "0xR", "status": LeaseStatus.ACTIVE, "start": now, "stop": now + 600}
+    lease = Lease(**{**unused, **running})
 
     async def read(_: int) -> Lease:
         return lease
+
+    async def offer_of(_: Lease) -> Any:
+        return SimpleNamespace(device_ids=(bytes(32),))
 
     async def no_contract(*_: Any) -> bool:
         return False
@@ -52,8 +57,9 @@ async def line_delays(jobs: JobBook) -> list[float]:
     logins = Logins(31337, no_contract, time.time)
     token = logins.redeem(logins.ticket(lease), lease)
     services: Any = SimpleNamespace(
-        devices={bytes(32): None}, leases=SimpleNamespace(lease=read), jobs=jobs, clock=time.time, logins=logins
-    )
+        devices={bytes(32): None}, leases=SimpleNamespace(lease=read), lease_offers=SimpleNamespace(of=offer_of),
+        jobs=jobs, clock=time.time, logins=logins,
+    )  # fmt: skip
     application = FastAPI()
     application.include_router(job_routes(services))
     listening = listening_socket("127.0.0.1", 0)

@@ -79,7 +79,7 @@ abstract contract QuorumFaults is ProofLedger {
         QuorumFault memory fault = faults[kind][epoch];
         if (fault.reporter == address(0)) revert FraudProofs_NotRecorded(kind, epoch);
         uint32 signers = fault.signers | _signersNow(kind, epoch);
-        if (seat > 31 || (signers >> seat) & 1 == 0) revert FraudProofs_NotSigner(seat, signers);
+        if ((signers >> seat) & 1 == 0) revert FraudProofs_NotSigner(seat, signers);
         (address account, address signer) = validatorSet.seatAt(fault.setId, seat);
         _slashSeat(kind, account, signer, epoch, fault.reporter);
     }

@@ -7,9 +7,13 @@ import {Generator} from "./Generator.sol";
 import {PositionalMerkle} from "./PositionalMerkle.sol";
 
 /// @title What a resultRoot binds: rounds, chunks, seeds
+/// @notice What a device committed to, checked against its root, and what it must be, computed anew.
 /// @dev Every path length is fixed by the profile, so a node can never pass for a leaf.
 library CommittedWork {
     /// @notice Reverts unless the round stands under resultRoot at position t.
+    /// @param p the device's profile
+    /// @param resultRoot that the device committed to
+    /// @param round its leaf and path
     function checkRound(
         IDeviceRegistry.Profile memory p,
         bytes32 resultRoot,
@@ -21,6 +25,10 @@ library CommittedWork {
     }
 
     /// @notice Reverts unless the chunk stands under the round's root; the element claimed in it.
+    /// @param p the device's profile
+    /// @param roundRoot of the round
+    /// @param element where it is, the chunk that holds it, and its path
+    /// @return value of it
     function claimedElement(
         IDeviceRegistry.Profile memory p,
         bytes32 roundRoot,
@@ -41,23 +49,32 @@ library CommittedWork {
     }
 
     /// @notice The element as it must be: row i of A from the round's own seed, column j of B from the epoch's.
+    /// @param p the device's profile
+    /// @param roundSeed as committed to in the round
+    /// @param epochSeed of the epoch
+    /// @param element where it is
+    /// @return value of it
     function correctElement(
         IDeviceRegistry.Profile memory p,
         bytes32 roundSeed,
         bytes32 epochSeed,
         IFraudProofs.Element calldata element
-    ) internal pure returns (int32) {
+    ) internal pure returns (int32 value) {
         return int32(Generator.dot(roundSeed, element.i, epochSeed, element.j, p.K));
     }
 
     /// @notice Whether the seed that `rounds` ends in differs from the one that must stand there.
-    /// @param first s_0 as derived; used where `rounds` is round 0 alone.
+    /// @param p the device's profile
+    /// @param resultRoot that the device committed to
+    /// @param first s_0 as derived; used where `rounds` is round 0 alone
+    /// @param rounds one to three that follow one another
+    /// @return broken whether it differs
     function chainBroken(
         IDeviceRegistry.Profile memory p,
         bytes32 resultRoot,
         bytes32 first,
         IFraudProofs.Round[] calldata rounds
-    ) internal pure returns (bool) {
+    ) internal pure returns (bool broken) {
         uint256 n = rounds.length;
         if (n == 0 || n > 3) revert IFraudProofs.FraudProofs_RoundCount(n);
         for (uint256 i = 0; i < n; ++i) {
@@ -74,19 +91,34 @@ library CommittedWork {
     }
 
     /// @notice s_0 of a device in an epoch.
+    /// @param epochSeed of the epoch
+    /// @param deviceId the device
+    /// @param profileId of its profile
+    /// @param nonceRoot of the nonces that it was challenged with
+    /// @return seed s_0
     function firstSeed(
         bytes32 epochSeed,
         bytes32 deviceId,
         uint32 profileId,
         bytes32 nonceRoot
-    ) internal pure returns (bytes32) {
+    ) internal pure returns (bytes32 seed) {
         return keccak256(abi.encodePacked("assay.A", epochSeed, deviceId, uint256(profileId), nonceRoot));
     }
 
+    /// @notice Reverts unless the value is below the limit.
+    /// @param what it is
+    /// @param value that was given
+    /// @param limit the first that is too large
     function checkBelow(string memory what, uint256 value, uint256 limit) internal pure {
         if (value >= limit) revert IFraudProofs.FraudProofs_OutOfRange(what, value, limit);
     }
 
+    /// @notice Reverts unless the leaf stands at its position under the root.
+    /// @param leaf at the bottom
+    /// @param position of it
+    /// @param path its siblings, bottom-up
+    /// @param levels that the path must have
+    /// @param root that it must lead to
     function checkPath(
         bytes32 leaf,
         uint256 position,
@@ -99,7 +131,13 @@ library CommittedWork {
         if (computed != root) revert IFraudProofs.FraudProofs_BadPath(computed, root);
     }
 
-    /// @notice Round and row that sample `q` of a device falls on.
+    /// @notice Round and row that a sample of a device falls on.
+    /// @param p the device's profile
+    /// @param rho drawn after the seal
+    /// @param deviceId the device
+    /// @param q the sample, below the profile's k
+    /// @return t the round
+    /// @return i the row
     function sample(
         IDeviceRegistry.Profile memory p,
         bytes32 rho,
@@ -111,8 +149,11 @@ library CommittedWork {
         return (uint32(index / p.M), uint32(index % p.M));
     }
 
-    /// @notice Root of the subtree of one row of 4N bytes.
-    function rowRoot(IDeviceRegistry.Profile memory p, bytes calldata row) internal pure returns (bytes32) {
+    /// @notice Root of the subtree of one row.
+    /// @param p the device's profile
+    /// @param row its 4N bytes
+    /// @return root of its chunks
+    function rowRoot(IDeviceRegistry.Profile memory p, bytes calldata row) internal pure returns (bytes32 root) {
         if (row.length != uint256(p.N) * 4) revert IFraudProofs.FraudProofs_ChunkLength(row.length, uint256(p.N) * 4);
         uint256 n = p.N / p.chunk;
         uint256 size = uint256(p.chunk) * 4;

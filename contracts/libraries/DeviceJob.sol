@@ -6,14 +6,27 @@ import {IEpochOracle} from "../interfaces/IEpochOracle.sol";
 import {IFraudProofs} from "../interfaces/IFraudProofs.sol";
 
 /// @title A device's job in an epoch that can still be proven against
+/// @notice Shared by all that convict devices: what the chain itself knows of the epoch and of the device.
 library DeviceJob {
     /// @notice Seed of the epoch; reverts unless it can be proven against.
+    /// @param oracle knows the epochs
+    /// @param epoch the epoch
+    /// @return seed of it
     function provableSeed(IEpochOracle oracle, uint64 epoch) internal view returns (bytes32 seed) {
         seed = oracle.epochSeed(epoch);
         if (seed == 0 || !oracle.provable(epoch)) revert IFraudProofs.FraudProofs_NotProvable(epoch);
     }
 
     /// @notice Profile, key and epoch seed of the job; reverts unless `jobHash` is its hash.
+    /// @param oracle knows the epochs
+    /// @param registry knows the devices
+    /// @param deviceId the device
+    /// @param epoch the epoch
+    /// @param jobHash as the device signed it
+    /// @return p the device's profile
+    /// @return profileId id of it
+    /// @return deviceKey that signs for the device
+    /// @return seed of the epoch
     function find(
         IEpochOracle oracle,
         IDeviceRegistry registry,

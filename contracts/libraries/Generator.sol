@@ -16,14 +16,30 @@ library Generator {
     uint256 private constant BORROW = 1 << 223;
 
     /// @notice Σ_k A[row][k]·B[column][k] over K entries, exact.
-    /// @param seedA seed of the round. @param seedB seed of the epoch. @param K a multiple of 32, at most 65,536.
-    function dot(bytes32 seedA, uint32 row, bytes32 seedB, uint32 column, uint256 K) internal pure returns (int256) {
+    /// @param seedA seed of the round
+    /// @param row of C, made of a row of A
+    /// @param seedB seed of the epoch
+    /// @param column of C, made of a row of B
+    /// @param K a multiple of 32, at most 65,536
+    /// @return sum within ±2^30
+    function dot(
+        bytes32 seedA,
+        uint32 row,
+        bytes32 seedB,
+        uint32 column,
+        uint256 K
+    ) internal pure returns (int256 sum) {
         (bytes32 a0, bytes32 a1) = keys(seedA, "A", row);
         (bytes32 b0, bytes32 b1) = keys(seedB, "B", column);
         return int256(accumulate(a0, a1, b0, b1, K / 32)) >> 224;
     }
 
-    /// @notice h_0 and h_1 of `vector(seed, tag, index)`.
+    /// @notice The two hashes that `vector(seed, tag, index)` is made from.
+    /// @param seed of the round or the epoch
+    /// @param tag "A" or "B"
+    /// @param index of the row or column
+    /// @return h0 H(seed ‖ tag ‖ index ‖ 0)
+    /// @return h1 H(seed ‖ tag ‖ index ‖ 1)
     function keys(bytes32 seed, bytes1 tag, uint32 index) internal pure returns (bytes32 h0, bytes32 h1) {
         h0 = keccak256(abi.encodePacked(seed, tag, index, uint8(0)));
         h1 = keccak256(abi.encodePacked(seed, tag, index, uint8(1)));

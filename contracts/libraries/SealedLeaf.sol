@@ -9,8 +9,12 @@ import {OracleTypes} from "./OracleTypes.sol";
 import {PositionalMerkle} from "./PositionalMerkle.sol";
 
 /// @title What stands in a seal
+/// @notice A leaf of the tree under a seal holds what its device committed to, and the device's own signature.
 library SealedLeaf {
     /// @notice Reverts unless the leaf stands at its index under the seal of the epoch.
+    /// @param oracle knows the seals
+    /// @param epoch of the seal
+    /// @param s the leaf
     function check(IEpochOracle oracle, uint64 epoch, IFraudProofs.Sealed calldata s) internal view {
         (bytes32 sealRoot, uint32 count, , ) = oracle.sealOf(epoch);
         if (count == 0) revert IFraudProofs.FraudProofs_NotSealed(epoch);
@@ -19,8 +23,16 @@ library SealedLeaf {
         CommittedWork.checkPath(leaf, s.index, s.path, PositionalMerkle.depth(count), sealRoot);
     }
 
-    /// @notice Who signed the commitment in the leaf; zero for nobody.
-    function signer(IEpochOracle oracle, uint64 epoch, IFraudProofs.Sealed calldata s) internal view returns (address) {
+    /// @notice Who signed the commitment in the leaf.
+    /// @param oracle in whose domain devices sign
+    /// @param epoch of the commitment
+    /// @param s the leaf
+    /// @return account zero for nobody
+    function signer(
+        IEpochOracle oracle,
+        uint64 epoch,
+        IFraudProofs.Sealed calldata s
+    ) internal view returns (address account) {
         bytes32 structHash = keccak256(
             abi.encode(OracleTypes.COMMITMENT, epoch, s.jobHash, s.deviceId, s.nonceRoot, s.resultRoot)
         );

@@ -30,7 +30,6 @@ WIRING = {
         "authority": "Authority",
     },
     "DeviceRegistry": {
-        "oracle": "EpochOracle",
         "stakeManager": "StakeManager",
         "fraudProofs": "FraudProofs",
         "openingDemands": "OpeningDemands",

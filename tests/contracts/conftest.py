@@ -14,13 +14,11 @@ from support.epochs import run_epoch
 from support.lettings import Letting
 from support.network import CONTRACTS, Network
 from support.parameters import SEATS, parameters_for
-from support.quick_ape import ask_without_proxies, print_no_call_trees, remember_accounts
+from support.quick_ape import quicken
 
 from scripts._deployment.execution import deploy
 
-remember_accounts()
-print_no_call_trees()
-ask_without_proxies()
+quicken()
 
 
 @pytest.fixture(scope="session")

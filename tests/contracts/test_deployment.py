@@ -100,7 +100,7 @@ def test_check__function_opened_to_another_role__named(complete, project, chain,
     [
         ("StakeManager", "setBounty", (900,), "StakeManager.bountyBps: should be 1000, is 900"),
         ("LeaseEscrow", "setFee", (300,), "LeaseEscrow.feeBps: should be 200, is 300"),
-        ("Timelock", "updateDelay", (60,), "Timelock.getMinDelay: should be 172800, is 60"),
+        ("Timelock", "updateDelay", (60,), "Timelock.getMinDelay: should be 3600, is 60"),
     ],
 )
 def test_check__value_changed_since__named(complete, project, chain, accounts, name, call, arguments, where):
@@ -109,20 +109,43 @@ def test_check__value_changed_since__named(complete, project, chain, accounts, n
     assert found_wrong(complete, project, chain) == [where]
 
 
+def test_check__profile_closed_since__named_though_it_earned_nothing(complete, project, chain, accounts):
+    _, data, _ = complete
+    governed(project, chain, accounts, data, "DeviceRegistry", "closeProfile", 2)
+    found = found_wrong(complete, project, chain)
+    assert found[0].startswith("profile 2 (tiny): should be [32, 64, 64, 3, 32, 8, 2, 8000, 1,")
+    assert found[1:] == ["profile 2 (tiny) closed: should be False, is True"]
+
+
+def test_check__minter_handed_over_since__named(complete, project, chain, accounts):
+    """The way to a later version: whoever checks this one must see that its emission has an end."""
+    _, data, _ = complete
+    later, addresses = accounts[50], {name: entry["address"] for name, entry in data["contracts"].items()}
+    parameters = complete[0]
+    terms = (parameters.rewards.providerBps, parameters.rewards.maxPerCredit, 3600, 10_800)
+    wired = [addresses[name] for name in ("Authority", "NetworkToken", "EpochOracle", "Timelock")]
+    minter = later.deploy(project.RewardsDistributor, *wired, terms).address
+    governed(project, chain, accounts, data, "NetworkToken", "handOver", minter, 5)
+    assert found_wrong(complete, project, chain) == [
+        f"NetworkToken.minter: should be {addresses['RewardsDistributor']!r}, is {minter!r}",
+        f"RewardsDistributor.lastEpoch: should be {2**64 - 1}, is 5",
+    ]
+
+
 def test_check__wired_to_another_contract__named(parameters, project, chain, accounts, tmp_path, monkeypatch):
     def miswired(p, genesis):
-        """As planned, but FraudProofs is told another token."""
+        """As planned, but OpeningDemands is told another token."""
         plan = steps(p, genesis)
-        at = next(i for i, step in enumerate(plan) if step.name == "FraudProofs")
+        at = next(i for i, step in enumerate(plan) if step.name == "OpeningDemands")
         right = plan[at].arguments
-        plan[at] = Step("FraudProofs", lambda a: [a["TestToken"] if x == a["NetworkToken"] else x for x in right(a)])
+        plan[at] = Step("OpeningDemands", lambda a: [a["TestToken"] if x == a["NetworkToken"] else x for x in right(a)])
         return plan
 
     monkeypatch.setattr(execution, "steps", miswired)
     data = run(parameters, project, chain, accounts[53], tmp_path / "a.json")
     monkeypatch.undo()
     found = differences(parameters, project, chain.provider, data)
-    assert [line.split(": ")[0] for line in found] == ["FraudProofs", "FraudProofs.token"]
+    assert [line.split(": ")[0] for line in found] == ["OpeningDemands", "OpeningDemands.token"]
 
 
 def test_check__contract_of_other_code__named(complete, project, chain):
@@ -169,7 +192,7 @@ def test_deploy__killed_after_each_transaction__ends_as_if_it_never_was(paramete
         except Killed:
             deaths += 1
     data = json.loads(path.read_text())
-    assert deaths == len(data["contracts"]) == 11
+    assert deaths == len(data["contracts"]) == 12
     for entry in data["contracts"].values():
         receipt = chain.provider.get_receipt(entry["transaction"])
         assert (receipt.contract_address, receipt.block_number, receipt.gas_used) == (

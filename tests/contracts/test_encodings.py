@@ -4,10 +4,11 @@ import dataclasses
 
 import pytest
 from support.epochs import Epoch, run_epoch
-from support.faults import SALT, commit_hash
+from support.faults import SALT
 from support.lettings import Letting
 
 from assay.chain.leases import offer_argument
+from assay.proof.fraud_calldata import commit_hash
 from assay.protocol.encoding import demand_id, device_id
 from assay.protocol.keccak import keccak
 from assay.protocol.leases import stored_offer_hash
@@ -15,7 +16,7 @@ from assay.protocol.messages import Offer
 from assay.protocol.signing import address_of
 from tests.unit.protocol.test_leases import VECTORS
 
-SIGNING = ("EpochOracle", "ValidatorSet", "DeviceRegistry", "LeaseEscrow")
+SIGNING = ("EpochOracle", "ValidatorSet", "DeviceRegistry")
 
 
 @pytest.mark.parametrize("vector", VECTORS["offers"], ids=lambda v: v["name"])
@@ -62,17 +63,17 @@ def test_lease_start__of_one_device_and_of_two__the_renter_s_word_is_taken(measu
         network.LeaseEscrow.end(letting.lease_id, sender=letting.renter)
 
 
-def test_device_leaves_and_rewards__of_a_report__proven_by_our_trees(network):
+def test_device_leaves_and_rewards__of_a_report__proven_by_our_trees(measured, network):
     a, b = (account.address for account, _ in network.seats[:2])
-    epoch = run_epoch(network, 0, network.devices, rewards=[(a, 5), (b, 7)])
+    epoch = run_epoch(network, 1, network.devices, rewards=[(a, 5), (b, 7)])
     for device in network.devices:
         leaf, proof = epoch.proof(device)
         assert network.EpochOracle.verifyDevice(leaf, proof)
         assert not network.EpochOracle.verifyDevice((*leaf[:5], leaf[5] + 1, *leaf[6:]), proof)
-    network.go_to(network.RewardsDistributor.claimableAt(0))
+    network.go_to(network.RewardsDistributor.claimableAt(1))
     account = network.seats[1][0]
     before = network.NetworkToken.balanceOf(account)
-    network.RewardsDistributor.claim(0, 7, epoch.rewards.proof(1), account, sender=account)
+    network.RewardsDistributor.claim(1, 7, epoch.rewards.proof(1), account, sender=account)
     assert network.NetworkToken.balanceOf(account) == before + 7
 
 
@@ -90,8 +91,8 @@ def test_device_and_job__of_an_enrolled_device__as_in_python(network):
     assert bytes(network.DeviceRegistry.jobHash(device.profile.id, b"\5" * 32)) == device.profile.job_hash(b"\5" * 32)
 
 
-def test_commit_hash__of_a_proof_s_calldata__as_in_python(network):
-    epoch = Epoch(network, 0).open()
+def test_commit_hash__of_a_proof_s_calldata__as_in_python(measured, network):
+    epoch = Epoch(network, 1).open()
     a, b = (epoch.commit(network.devices[0], result_root=keccak(bytes([n]))).struct for n in (1, 2))
     data = bytes(network.FraudProofs.proveTwoCommitments.encode_input(a, b, SALT))
     reporter = network.accounts[40].address

@@ -16,7 +16,7 @@ from assay.protocol import seeds
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from scripts._deployment.execution import deploy
-from scripts._deployment.parameters import Parameters
+from scripts._deployment.files import checked
 
 RHO = keccak(b"rho")
 LENGTHS = [4_096, 65_536]
@@ -28,7 +28,7 @@ def long_network(project, chain, accounts, tmp_path_factory):
     base = parameters_for(accounts[:45]).model_dump()
     small = {**base["profiles"][1], "M": 32, "N": 64, "T": 3, "chunk": 32, "k": 16, "W": 2}
     base["profiles"] = [base["profiles"][0], *({**small, "name": f"k{K}", "K": K} for K in LENGTHS)]
-    parameters = Parameters.model_validate(base)
+    parameters = checked(base, "two long profiles")
     data = deploy(
         parameters, project, chain.provider, accounts[5], tmp_path_factory.mktemp("deployment") / "local.json"
     )
@@ -83,6 +83,7 @@ def test_fraud_command__a_cheats_openings__slashed_by_its_calldata(long_network,
     before = network.StakeManager.account(device.provider).active
     gas = []
     for data in (out["commitCalldata"], out["proveCalldata"]):
+        network.chain.mine(1)
         transaction = network.chain.provider.network.ecosystem.create_transaction(
             receiver=network.FraudProofs.address, data=bytes.fromhex(data[2:]), gas=9_000_000
         )

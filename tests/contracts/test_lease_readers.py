@@ -89,18 +89,18 @@ async def test_operator__starting_from_credit__scopes_payout_and_credit_read(nod
         assert not await may_act(chain, address, operator.address, OperatorScope.START | OperatorScope.END)
 
 
-async def test_demands__asked_of_a_device__found_by_id_until_they_are_closed(network):
-    epoch = Epoch(network, 0).open()
+async def test_demands__asked_of_a_device__found_by_id_until_they_are_closed(measured, network):
+    epoch = Epoch(network, 1).open()
     committed = epoch.commit(network.devices[2])
     epoch.seal([committed]).draw()
     asker = network.accounts[40]
     async with connected(network) as chain:
         price = await next_demand_price(chain, committed.device.id, False)
         network.NetworkToken.approve(network.OpeningDemands, 10 * price.bond, sender=asker)
-        network.OpeningDemands.demand(0, sealed(epoch, committed), False, 1, 2 * price.bond, sender=asker)
+        network.OpeningDemands.demand(1, sealed(epoch, committed), False, 1, 2 * price.bond, sender=asker)
         directory = DemandDirectory(chain, [committed.device.id])
         (found,) = await directory.open_demands()
-        assert found.demand_id == demand_id(committed.device.id, 0, False, 1)
+        assert found.demand_id == demand_id(committed.device.id, 1, False, 1)
         assert (found.t, found.is_row, found.demander) == (1, False, asker.address)
         assert found.result_root == committed.message.result_root
         network.go_to(found.deadline)

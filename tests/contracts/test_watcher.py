@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 
+import numpy as np
 import pytest
 from support.epochs import Committed, Epoch, run_epoch
+from support.faults import round_of, row_of, sealed
 from support.published import URL, PublishedEpochs
 
 from assay.chain.client import Chain
@@ -16,13 +19,17 @@ from assay.chain.epochs import read_timing
 from assay.chain.journal import Journal
 from assay.chain.key_files import Key
 from assay.chain.sender import Sender
+from assay.proof.fraud import true_row
 from assay.proof.sampling import samples
+from assay.proof.seed_chain import derive_seeds
 from assay.protocol import seeds
+from assay.protocol.encoding import demand_id
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import ObservationLeaf
-from assay.watcher.demands import Demands
+from assay.watcher.demands import DemandLimits, Demands
 from assay.watcher.evidence import EvidenceFolder
 from assay.watcher.faults import Kind
+from assay.watcher.holds import HeldSlashes
 from assay.watcher.notebook import Notebook
 from assay.watcher.prosecution import Prosecutor
 from assay.watcher.published import Published
@@ -30,6 +37,8 @@ from assay.watcher.watch import Watch
 
 KEY = Key(keccak(b"watcher"))
 LOOKS = 8
+NO_DEMANDS = DemandLimits(0, 0, 0)
+TOKEN = 10**18
 
 
 @dataclass
@@ -41,11 +50,17 @@ class Watcher:
     notebook: Notebook
 
     async def look(self, times: int = LOOKS) -> None:
-        """So many looks, each a block after the one before: a reveal must not stand in its commitment's block."""
+        """So many looks, each a block after the one before: a reveal stands two blocks after its commitment."""
         for _ in range(times):
             self.network.chain.mine(1)
             self.watch._again.clear()
             await self.watch.look()
+
+    async def collect(self) -> int:
+        """What it has once every slash was held long enough."""
+        self.network.pass_time(self.network.StakeManager.slashHold())
+        await self.look(2)
+        return self.network.NetworkToken.balanceOf(KEY.address)
 
     def proven(self) -> list[str]:
         return [Kind(kind).name for kind, _, _ in self.notebook.proven()]
@@ -57,17 +72,19 @@ def published(network) -> PublishedEpochs:
 
 
 @asynccontextmanager
-async def watching(network, published, folder, most_demands=0):
+async def watching(network, published, folder, limits=NO_DEMANDS):
     network.chain.provider.set_balance(KEY.address, 10**20)
     chain = await Chain.connect(network.chain.provider.http_uri, Deployment.load(network.file), final_depth=0)
     notebook = Notebook(folder / "watcher.sqlite")
     journal = Journal(folder / "journal.sqlite", KEY.address, chain.chain_id)
     sender = Sender(chain, KEY, journal, poll_s=0.01)
     served = Published(transport=published.transport())
+    timing, evidence = await read_timing(chain), EvidenceFolder(folder / "evidence")
     watch = Watch(
-        chain=chain, timing=await read_timing(chain), published=served, notebook=notebook,
-        prosecutor=Prosecutor(chain, sender, notebook, EvidenceFolder(folder / "evidence"), keccak_of_nothing),
-        demands=Demands(chain, sender, notebook, most_demands, keccak_of_nothing), validators=(URL,),
+        chain=chain, timing=timing, published=served, notebook=notebook,
+        prosecutor=Prosecutor(chain, timing, sender, notebook, evidence, keccak_of_nothing),
+        demands=Demands(chain, sender, notebook, limits, counting()), holds=HeldSlashes(chain, sender, notebook),
+        validators=(URL,),
     )  # fmt: skip
     try:
         yield Watcher(network, watch, notebook)
@@ -80,6 +97,12 @@ async def watching(network, published, folder, most_demands=0):
 
 def keccak_of_nothing(length: int) -> bytes:
     return keccak(b"")[:length]
+
+
+def counting():
+    """Samples 0, 1, 2 and so on."""
+    numbers = count()
+    return lambda length: next(numbers).to_bytes(length, "big")
 
 
 def sealed_with(network, epoch: Epoch, committed: Committed) -> Epoch:
@@ -105,6 +128,15 @@ def wrong(network, epoch: Epoch, row_of_sample: int = 0):
     return proven_by(network, honest, cheat.prove(start))
 
 
+def is_wrong(committed: Committed, epoch: Epoch, t: int, i: int) -> bool:
+    """Whether the device committed to a wrong row."""
+    device = committed.device
+    start = seeds.device_seed(epoch.seed, device.id, device.profile.id, committed.message.nonce_root)
+    roots = committed.proof.round_roots
+    row = np.frombuffer(row_of(committed.proof, t, i)[0], dtype="<i4")
+    return bool((row != true_row(device.profile, epoch.seed, derive_seeds(start, roots)[t], i)).any())
+
+
 def pass_of(committed: Committed) -> ObservationLeaf:
     return ObservationLeaf(committed.device.id, committed.message.result_root, 1_000, 1, 10_000)
 
@@ -121,10 +153,13 @@ async def test_watcher__device_committed_garbage_and_a_seat_passed_it__both_lose
     async with watching(network, published, tmp_path) as watcher:
         await watcher.look()
         assert sorted(watcher.proven()) == ["FALSE_PASS", "WRONG_ELEMENT"]
+        assert network.NetworkToken.balanceOf(KEY.address) == 0  # all of it is on hold
+        seat, device = network.seats[2][0], committed.device
+        taken = network.ValidatorSet.member(seat).stake + device.profile.stake
+        assert await watcher.collect() == taken // 10
     stakes = [network.StakeManager.account(account).active for account, _ in network.seats]
     assert stakes[2] == 0
     assert min(stakes[0], stakes[1], stakes[3]) > 0
-    assert network.NetworkToken.balanceOf(KEY.address) > 0
     assert len(list((tmp_path / "evidence").iterdir())) == 2
 
 
@@ -213,25 +248,195 @@ async def test_watcher__account_earned_less_than_before__every_signer_is_slashed
     async with watching(network, published, tmp_path) as watcher:
         await watcher.look()
         assert watcher.proven() == ["SHRUNK_REWARD"]
-    assert network.NetworkToken.balanceOf(KEY.address) == 3 * 10**22  # a tenth of three seats' stake
+        assert await watcher.collect() == 3 * 10**22  # a tenth of three seats' stake
 
 
-async def test_watcher__opening_served_nowhere__demanded_and_the_silent_device_slashed(network, published, tmp_path):
+async def test_watcher__quorum_s_fault_signed_late__the_late_signer_is_slashed_too(network, published, tmp_path):
+    epoch = Epoch(network, 0).open()
+    forged = dataclasses.replace(epoch.commit(network.devices[0]), signature=epoch.commit(network.devices[1]).signature)
+    epoch.seal([forged], seats=[0, 1, 3])
+    published.seal(epoch)
+    async with watching(network, published, tmp_path) as watcher:
+        await watcher.look()
+        late = network.quorum(epoch.seal_message(epoch.seal_tree.root, 1).digest(network.domain("EpochOracle")), [2])
+        network.EpochOracle.addSignatures(0, False, 0, late, sender=network.bystander)
+        await watcher.look(2)
+        assert [network.StakeManager.account(account).active for account, _ in network.seats] == [0] * 4
+        assert [proof.recorded for proof in watcher.notebook.unfinished()] == [True]
+        network.go_to(network.start_of(0) + network.parameters.epochs.drawBy + 1)
+        await watcher.look(2)
+        assert watcher.notebook.unfinished() == []  # nobody can sign it any more
+
+
+async def test_watcher__one_signer_has_left_with_its_stake__the_others_are_slashed(network, published, tmp_path):
+    epoch = Epoch(network, 0).open()
+    forged = dataclasses.replace(epoch.commit(network.devices[0]), signature=epoch.commit(network.devices[1]).signature)
+    epoch.seal([forged], seats=[0, 1, 3])
+    published.seal(epoch)
+    published.signed_seal(epoch, 0, epoch.seal_message(keccak(b"another"), 3))
+    async with watching(network, published, tmp_path) as watcher:
+        await watcher.look()
+        # The first seat pays once: for its two statements or for the bad seal, whichever came first.
+        assert "BAD_SEAL" in watcher.proven()
+    assert [network.StakeManager.account(account).active > 0 for account, _ in network.seats] == [
+        False, False, True, False,
+    ]  # fmt: skip
+
+
+async def test_watcher__two_results_after_the_device_was_retired__are_not_brought(network, published, tmp_path):
+    """The key of a retired device costs its provider nothing of what backs the others."""
+    device = network.devices[2]
+    network.DeviceRegistry.retire(device.id, sender=device.provider)
+    network.go_to(network.start_of(1))
+    epoch = Epoch(network, 1).open()
+    sealed = epoch.commit(device)
+    epoch.seal([sealed])
+    published.seal(epoch)
+    published.other_commitment(epoch, epoch.commit(device, result_root=keccak(b"another")))
+    before = network.StakeManager.account(device.provider).active
+    async with watching(network, published, tmp_path) as watcher:
+        await watcher.look()
+        assert watcher.notebook.unfinished() == []
+        assert watcher.proven() == []
+    assert network.StakeManager.account(device.provider).active == before
+
+
+@pytest.fixture
+def withheld(network, published):
+    """A sealed and reported epoch of one device whose opening nobody serves; and tokens for the watcher."""
     device = network.devices[2]
     epoch = run_epoch(network, 0, [device], rewards=[(network.seats[0][0].address, 0)])
     published.seal(epoch)
     published.report(epoch, [(network.seats[0][0].address, 0)])
-    bond = network.FraudProofs.demandBond()
-    network.NetworkToken.transfer(KEY.address, bond, sender=network.accounts[40])
+    network.NetworkToken.transfer(KEY.address, 1_000 * TOKEN, sender=network.accounts[40])
+    return device, epoch
+
+
+def sealed_leaf(network, epoch: Epoch, device) -> tuple:
+    return sealed(epoch, epoch.commit(device))
+
+
+def after_deadline(network) -> None:
+    network.pass_time(network.OpeningDemands.terms().answerWindow + 3_600)
+
+
+async def test_watcher__opening_served_nowhere__demanded_and_the_silent_device_slashed(
+    network, published, withheld, tmp_path
+):
+    device, _ = withheld
     stake = network.StakeManager.account(device.provider).active
-    async with watching(network, published, tmp_path, most_demands=2) as watcher:
+    async with watching(network, published, tmp_path, DemandLimits(2, 2, 1_000 * TOKEN)) as watcher:
         await watcher.look()
-        assert network.FraudProofs.openDemandOf(device.id) == 1
-        network.pass_time(network.FraudProofs.answerWindow() + 1)
+        assert network.OpeningDemands.openDemandsOf(device.id) == 2
+        assert network.NetworkToken.allowance(KEY.address, network.OpeningDemands) < 1_000 * TOKEN  # what a bond takes
+        after_deadline(network)
         await watcher.look(2)
-        assert network.FraudProofs.openDemandOf(device.id) == 0
+        assert network.OpeningDemands.openDemandsOf(device.id) == 0
+        assert network.NetworkToken.balanceOf(KEY.address) == 1_000 * TOKEN
+        assert await watcher.collect() == 1_000 * TOKEN + device.profile.stake // 10
     assert network.StakeManager.account(device.provider).active == stake - device.profile.stake
-    assert network.NetworkToken.balanceOf(KEY.address) == bond + device.profile.stake // 10
+
+
+async def test_watcher__culprit_has_demanded_of_itself__is_asked_all_the_same(network, published, withheld, tmp_path):
+    device, epoch = withheld
+    culprit, leaf = network.accounts[43], sealed_leaf(network, epoch, device)
+    network.NetworkToken.approve(network.OpeningDemands, 10**24, sender=culprit)
+    for index in range(3):
+        network.OpeningDemands.demand(0, leaf, True, index, 10**24, sender=culprit)
+    async with watching(network, published, tmp_path, DemandLimits(2, 1, 1_000 * TOKEN)) as watcher:
+        await watcher.look()
+        assert network.OpeningDemands.openDemandsOf(device.id) == 4
+        (planned,) = watcher.notebook.demands()
+        assert planned.sample == 3
+
+
+async def test_watcher__answers_would_cost_more_than_it_may_lose__asks_nothing(network, published, withheld, tmp_path):
+    device, _ = withheld
+    _, reward, burned = network.OpeningDemands.bondFor(device.id, True)
+    async with watching(network, published, tmp_path, DemandLimits(2, 2, reward + burned)) as watcher:
+        await watcher.look()
+        assert watcher.notebook.demands() == []
+    assert network.OpeningDemands.demandCount() == 0
+
+
+async def test_watcher__device_slashed_while_it_is_asked__takes_its_bond_back_and_asks_no_more(
+    network, published, withheld, tmp_path
+):
+    device, epoch = withheld
+    async with watching(network, published, tmp_path, DemandLimits(9, 1, 1_000 * TOKEN)) as watcher:
+        await watcher.look()
+        assert network.OpeningDemands.openDemandsOf(device.id) == 1
+        published.other_commitment(epoch, epoch.commit(device, result_root=keccak(b"another")))
+        await watcher.look()
+        assert watcher.proven() == ["TWO_COMMITMENTS"]
+        assert network.OpeningDemands.demandCount() == 1
+        assert network.NetworkToken.balanceOf(KEY.address) == 1_000 * TOKEN
+
+
+async def test_watcher__stopped_between_plan_and_transaction__asks_for_the_same_row_after_it(
+    network, published, withheld, tmp_path
+):
+    device, _ = withheld
+    notebook = Notebook(tmp_path / "watcher.sqlite")
+    notebook.plan_demand(demand_id(device.id, 0, True, 5), 0, device.id, 5, TOKEN)
+    notebook.close()
+    async with watching(network, published, tmp_path, DemandLimits(2, 1, 1_000 * TOKEN)) as watcher:
+        await watcher.look()
+        assert network.OpeningDemands.demandOf(demand_id(device.id, 0, True, 5)).demander == KEY.address
+        assert network.OpeningDemands.demandCount() == 1
+
+
+@pytest.fixture
+def base_fee(network):
+    """Sets that of the next block; afterwards it is what it was before."""
+    before = network.chain.provider.get_block("latest").base_fee
+
+    def set_next(fee: int) -> None:
+        network.chain.provider.make_request("anvil_setNextBlockBaseFeePerGas", [hex(fee)])
+
+    yield set_next
+    set_next(before)
+    network.chain.mine(1)
+
+
+async def test_watcher__fees_far_above_those_of_the_asking__waits_with_the_expiry(
+    network, published, withheld, tmp_path, base_fee
+):
+    device, _ = withheld
+    async with watching(network, published, tmp_path, DemandLimits(2, 1, 1_000 * TOKEN)) as watcher:
+        await watcher.look()
+        after_deadline(network)
+        fee = network.OpeningDemands.FEE_MULTIPLE() * network.OpeningDemands.terms().referenceBaseFee
+        for _ in range(2):
+            base_fee(2 * fee)
+            await watcher.look(1)
+        assert network.OpeningDemands.openDemandsOf(device.id) == 1
+        network.pass_time(network.OpeningDemands.FEE_GRACE())
+        base_fee(2 * fee)
+        await watcher.look(1)
+        assert network.OpeningDemands.openDemandsOf(device.id) == 0
+
+
+async def test_watcher__row_that_was_asked_for_is_shown_and_wrong__is_proven(network, published, tmp_path):
+    epoch = Epoch(network, 0).open()
+    committed = wrong(network, epoch)
+    epoch.seal([committed]).draw()
+    rewards = [(network.seats[0][0].address, 0)]
+    epoch.report([epoch.leaf(committed.device, flags=32)], rewards)
+    published.seal(epoch, openings=False)
+    published.report(epoch, rewards)
+    network.NetworkToken.transfer(KEY.address, 1_000 * TOKEN, sender=network.accounts[40])
+    device = committed.device
+    places = samples(epoch.rho, device.id, device.profile)
+    q = next(n for n, (t, i) in enumerate(places) if is_wrong(committed, epoch, t, i))
+    async with watching(network, published, tmp_path, DemandLimits(q + 1, q + 1, 1_000 * TOKEN)) as watcher:
+        await watcher.look()
+        t, i = places[q]
+        row, path = row_of(committed.proof, t, i)
+        asked = demand_id(device.id, 0, True, q)
+        network.OpeningDemands.answerRow(asked, round_of(committed.proof, t), row, path, sender=device.provider)
+        await watcher.look()
+        assert watcher.proven() == ["WRONG_ELEMENT"]
 
 
 async def test_watcher__honest_epoch__proves_nothing(network, published, tmp_path):

@@ -182,7 +182,8 @@ async def test_login__wrong_in_any_way__gets_401_or_403_and_nothing_more(
         ("GET", "/files", b""), ("GET", "/files/sum", b""), ("PUT", "/files/planted", b"x"), ("GET", "/jobs", b""),
         ("POST", "/jobs", b'{"command": ["touch", "planted"]}'), ("GET", "/jobs/j/output?offset=0", b""),
         ("DELETE", "/jobs/j", b""), ("POST", "/ssh-keys", b'{"publicKey": "ssh-ed25519 AAAA"}'),
-        ("POST", "/start", b'{"resultRoot": "0x", "validUntil": 1, "signature": "0x"}'),
+        ("POST", "/start", b'{"resultRoots": "0x", "validUntil": 1, "signature": "0x"}'),
+        ("POST", "/handover", b'{"nonce": "0x", "deviceId": "0x"}'), ("GET", "", b""),
     ]  # fmt: skip
     found: list[str] = []
     async with httpx2.AsyncClient(base_url=leased.listing["endpoint"], trust_env=False) as client:
@@ -223,8 +224,8 @@ def test_run__device_stops_answering__ends_the_lease_and_brings_the_rest_back(
         running.kill()
     assert running.returncode == 6, told
     assert "has not answered for" in told and "the lease was ended" in told
-    lease = shell("leases", leased.number, "-o", "json").json
-    assert lease["status"] == "ended"
+    lease = shell("lease", "show", leased.number, "-o", "json").json
+    assert (lease["status"], lease["leftEarly"]) == ("ended", False)
     units = {name: int(value) for name, value in lease["baseUnits"].items()}
     assert units["streamed"] + units["refunded"] == units["deposit"] and units["refunded"] > 0
 

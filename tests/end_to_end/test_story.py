@@ -12,13 +12,11 @@ EPOCH_TRANSACTIONS = {f"EpochOracle.{name}" for name in ("openEpoch", "seal", "d
 
 
 def test_demo__devices__pass_unless_they_cheat(demo: Demo) -> None:
-    flags = {device["provider"]: device["flags"] for device in demo.outcome["devices"]}
-    cheat = demo.outcome["slash"]["provider"]
-    assert "bad opening" in flags.pop(cheat)
-    assert len(flags) == 2
-    assert all(result == ["passed"] for result in flags.values())
-    scores = {device["provider"]: device["scoreGops"] for device in demo.outcome["devices"]}
-    assert all(scores[provider] > 0 for provider in flags)
+    cheat = demo.outcome["slash"]["deviceId"]
+    devices = {device["deviceId"]: device for device in demo.outcome["devices"]}
+    assert "bad opening" in devices.pop(cheat)["flags"]
+    assert sorted(device["provider"] for device in devices.values()) == ["north", "south", "south"]
+    assert all(device["flags"] == ["passed"] and device["scoreGops"] > 0 for device in devices.values())
 
 
 def test_demo__epoch__took_its_four_transactions(demo: Demo) -> None:
@@ -34,6 +32,8 @@ def test_demo__slash__took_the_cheats_stake_and_nobody_elses(demo: Demo) -> None
     assert changes.pop(slash["provider"]) == -slash["amount"]
     assert set(changes.values()) == {0}
     assert slash["bounty"] * 10 <= slash["amount"]
+    assert slash["bounty"] + slash["burned"] == slash["amount"]
+    assert slash["heldSeconds"] == 30
     proof = [t for t in demo.outcome["transactions"] if t["tx"] == slash["tx"]]
     assert [t["name"] for t in proof] == ["FraudProofs.proveWrongElement"]
 
@@ -45,6 +45,15 @@ def test_demo__lease__was_paid_by_the_second_and_conserves_money(demo: Demo) -> 
     assert lease["claimed"] + lease["fee"] == lease["streamed"]
     assert lease["jobStatus"] == 0
     assert lease["jobOutput"].strip()
+
+
+def test_demo__lease__of_a_whole_node_by_an_operator__paid_where_its_key_has_no_reach(demo: Demo) -> None:
+    lease = demo.outcome["lease"]
+    assert (lease["devices"], lease["provider"]) == (2, "south")
+    assert (lease["operator"], lease["paidTo"]) == ("south-host", "south-vault")
+    assert lease["bond"] == lease["bondReturned"] > 0
+    names = {transaction["name"] for transaction in demo.outcome["transactions"]}
+    assert names >= {"DeviceRegistry.setOperator", "DeviceRegistry.setPayout", "LeaseEscrow.fillBondCredit"}
 
 
 def test_demo__story_over__says_so(demo: Demo) -> None:

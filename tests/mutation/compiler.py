@@ -13,10 +13,12 @@ DEPLOYED = (
     "FraudProofs",
     "LeaseEscrow",
     "NetworkToken",
+    "OpeningDemands",
     "RewardsDistributor",
     "StakeManager",
     "ValidatorSet",
-)
+    "governance/Timelock",
+)  # below contracts/
 IMPORT = re.compile(r'from "(\.[^"]+)"')
 COMPILATIONS = 100  # of one process; it never gives memory back
 

@@ -1,32 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
-import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
-import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 
-import {Accused} from "../../../tests/forge/base/Accused.sol";
+import {Market} from "../../../tests/forge/base/Market.sol";
 import {Measured} from "../Measured.sol";
 
-/// @title Gas of proofs, reward claims, stake, devices and seats
-contract OtherGas is Accused, Measured {
+/// @title Gas of reward claims, stake, devices and seats
+contract OtherGas is Market, Measured {
     function setUp() public {
         deployNetwork();
         joinSeats(4);
-        deviceIds.push(enrol(0, 2));
-        deviceIds.push(enrol(1, 3));
+        enrol(0, 2);
         openEpoch(0);
     }
 
     function siblings(uint256 depth, string memory what) internal pure returns (bytes32[] memory path) {
         path = new bytes32[](depth);
         for (uint256 d = 0; d < depth; ++d) path[d] = keccak256(abi.encode(what, d));
-    }
-
-    /// @dev Root over a leaf at position 0 with these siblings.
-    function rootOver(bytes32 node, bytes32[] memory path) internal pure returns (bytes32) {
-        for (uint256 d = 0; d < path.length; ++d) node = keccak256(abi.encodePacked(node, path[d]));
-        return node;
     }
 
     function sortedOver(bytes32 node, bytes32[] memory path) internal pure returns (bytes32) {
@@ -36,66 +27,6 @@ contract OtherGas is Accused, Measured {
                 : keccak256(abi.encodePacked(path[d], node));
         }
         return node;
-    }
-
-    function depthOf(uint256 leaves) internal pure returns (uint256 depth) {
-        while ((uint256(1) << depth) < leaves) ++depth;
-    }
-
-    /// @dev A wrong element of a profile in its full shape: paths as long as they are there.
-    function wrong(uint256 d, uint32 profileId) internal returns (bytes memory) {
-        IDeviceRegistry.Profile memory p = registry.profile(profileId);
-        IFraudProofs.Element memory e;
-        e.chunk = new bytes(p.chunk * 4);
-        for (uint256 at = 0; at < e.chunk.length; ++at) e.chunk[at] = bytes1(uint8(1 + at % 255));
-        e.path = siblings(depthOf(uint256(p.M) * p.N / p.chunk), "chunk");
-        IFraudProofs.Round memory r;
-        r.seed = keccak256("seed");
-        r.root = rootOver(keccak256(e.chunk), e.path);
-        r.path = siblings(depthOf(p.T), "round");
-        IFraudProofs.Commitment memory c;
-        c.jobHash = registry.jobHash(profileId, oracle.epochSeed(0));
-        c.deviceId = deviceIds[d];
-        c.nonceRoot = NONCES;
-        c.resultRoot = rootOver(keccak256(abi.encodePacked(uint256(0), r.seed, r.root)), r.path);
-        sign(c);
-        return wrongElement(c, r, e, keccak256("salt"));
-    }
-
-    function revealed(bytes memory a, string memory what) internal {
-        vm.prank(ACCUSER);
-        fraud.commit(commitHash(ACCUSER, a));
-        note("Assay", string.concat("commit of a proof", what));
-        vm.roll(block.number + 1);
-        vm.prank(ACCUSER);
-        (bool ok, bytes memory why) = address(fraud).call(a);
-        note("Assay", string.concat("wrong element", what));
-        isTrue(ok, string(why));
-    }
-
-    function test_gas_of_a_wrong_element() public {
-        revealed(wrong(0, 2), ", K = 4,096");
-        revealed(wrong(1, 3), ", K = 65,536");
-    }
-
-    function test_gas_of_two_commitments() public {
-        IFraudProofs.Commitment memory c;
-        c.jobHash = registry.jobHash(2, oracle.epochSeed(0));
-        c.deviceId = deviceIds[0];
-        c.nonceRoot = NONCES;
-        c.resultRoot = keccak256("first");
-        IFraudProofs.Commitment memory other = abi.decode(abi.encode(c), (IFraudProofs.Commitment));
-        other.resultRoot = keccak256("second");
-        sign(c);
-        sign(other);
-        bytes memory a = twoCommitments(c, other, keccak256("salt"));
-        vm.prank(ACCUSER);
-        fraud.commit(commitHash(ACCUSER, a));
-        vm.roll(block.number + 1);
-        vm.prank(ACCUSER);
-        (bool ok,) = address(fraud).call(a);
-        note("Assay", "two commitments");
-        isTrue(ok, "convicted");
     }
 
     function reportReward(uint64 e, uint256 cumulative) internal {
@@ -158,6 +89,9 @@ contract OtherGas is Accused, Measured {
         vm.prank(provider);
         registry.enrol(key, 2, bytes32(uint256(7)), "https://device.example", keccak256("tls"), signature);
         note("Assay", "enrol");
+        vm.prank(provider);
+        registry.setOperator(who, 31, type(uint40).max);
+        note("Assay", "setOperator");
         vm.prank(who);
         token.transfer(provider, 1e18);
         note("Assay", "token transfer");

@@ -19,6 +19,7 @@ class Following:
     def __init__(self, outgoing: Outgoing) -> None:
         self._out = outgoing
         self._account, self._journal = outgoing.account, outgoing.journal
+        self._missing: set[int] = set()  # intents whose nonce was used by a transaction that no node has shown yet
 
     async def look(self) -> None:
         """Finds blocks, undoes those reorganised away, offers again what nodes have dropped, outbids what
@@ -67,8 +68,11 @@ class Following:
             self._out.on_step(Step.MINED, self._note_mined(intent, receipt))
             return
         if final_count > intent.nonce:
-            # Final, and none of ours: no reorg brings it back.
-            self._out.on_step(Step.FAILED, self._journal.mark(intent, State.FAILED, NONCE_TAKEN))
+            # Final, and none of ours: no reorg brings it back. Believed at the second look: the endpoint asked for the
+            # receipt may be behind the one that counted, and a node counts a block before it can show it.
+            if intent.id in self._missing:
+                self._out.on_step(Step.FAILED, self._journal.mark(intent, State.FAILED, NONCE_TAKEN))
+            self._missing ^= {intent.id}
             return
         last = self._journal.attempts(intent)[-1]
         if not await self._account.knows(last.hash):
@@ -88,6 +92,7 @@ class Following:
 
     def _note_mined(self, intent: Intent, receipt: Receipt) -> Intent:
         self._out.underpriced.discard(intent.id)
+        self._missing.discard(intent.id)
         return self._journal.mark_mined(intent, receipt)
 
     async def _offer_again(self, intent: Intent, attempt: Attempt) -> None:

@@ -290,7 +290,7 @@ def _fraud_call(
         "salt": to_hex(drawn),
         "commitCalldata": to_hex(call.commit),
         "proveCalldata": to_hex(call.prove),
-        "order": "send commitCalldata to FraudProofs, and proveCalldata at least one block later",
+        "order": "send commitCalldata to FraudProofs, and proveCalldata two or more blocks later",
     }
 
 

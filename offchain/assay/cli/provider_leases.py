@@ -39,7 +39,7 @@ def release(lease: LeaseId, given: Sending, asking: Asking, output: Output = Out
 
 @with_options
 def end(lease: LeaseId, given: Sending, asking: Asking, output: Output = OutputFormat.table) -> None:
-    """End a lease now. Before its least duration the unserved part of the bond goes to the renter."""
+    """End a lease now. Before its least duration the unserved part of the bond is forfeited to the renter."""
     from assay.provider import orders
 
     _of_lease(given, asking, output, "ends", lease, lambda authority: orders.end(authority, lease), "End")
@@ -85,7 +85,7 @@ def _of_lease(
         if made.forfeits and made.lease is not None:
             token = Erc20(authority.chain, made.lease.token)
             amount = show_amount(made.forfeits, await token.decimals())
-            cost = f" {amount} {await token.symbol()} of the bond go to the renter."
+            cost = f" {amount} {await token.symbol()} of its bond are forfeited."
         of = "of " if verb == "Give notice" else ""
         question = f"{verb} {of}lease {lease_id}? {made.effect[0].upper()}{made.effect[1:]}.{cost}"
         shown = {"leaseId": lease_id, "forfeits": str(made.forfeits)}

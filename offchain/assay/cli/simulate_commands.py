@@ -13,9 +13,19 @@ from rich.console import Console
 from rich.table import Table
 
 from assay.cli.output import OutputFormat, fail, show, show_rows
+from assay.economics.cheats import (
+    demands_to_price_out,
+    names_gain,
+    reward_per_device,
+    row_loss,
+    self_demand_cost,
+    skipping_gain,
+    trap_gain,
+)
+from assay.economics.machines import of_class
 from assay.economics.parameters import BadParameters, Economy, load
 from assay.economics.plots import line_plot
-from assay.economics.safety import conditions, skipping_gain, sybil_gain, trap_gain
+from assay.economics.safety import conditions, unheld
 from assay.economics.simulation import Market, Simulation, people
 
 commands = typer.Typer(
@@ -48,6 +58,8 @@ def check(parameters: Parameters = DEFAULT, output: Output = OutputFormat.table)
         mark = "[green]holds[/]" if c.holds else "[red]FAILS[/]"
         table.add_row(c.name, f"{c.got:,.4g}", f"{c.needed:,.4g}", c.unit, f"{c.margin:,.3g}×", mark)
     Console().print(table)
+    for text in unheld(economy):
+        Console().print(f"not held to anything: {text}", highlight=False)
     if not all(c.holds for c in found):
         raise typer.Exit(1)
 
@@ -75,12 +87,13 @@ def run(
         plot = line_plot(f"Mean profit of each kind of {who}", "epoch", "network tokens", xs, lines)
         (out / f"{who}s.svg").write_text(plot)
     (out / "skipping.svg").write_text(_skipping(economy))
+    (out / "demands.svg").write_text(_demands(economy))
     final = {kind: path[-1] for kind, path in outcome.path.items()}
     profile = economy.profiles[0]
     result = {
         "network": economy.network, "epochs": epochs, "seed": seed, "meanProfit": final, "slashes": outcome.slashes,
         "falsePasses": outcome.false_passes, "trapGain": trap_gain(economy, profile, 1),
-        "sybilGain": sybil_gain(economy, profile, 4, 31_557_600 / economy.epoch_length, 0.08),
+        "namesGain": names_gain(economy, profile, of_class(profile), 4), "stalled": outcome.stalled,
     }  # fmt: skip
     (out / "result.json").write_text(json.dumps(result, indent=1))
     if output is not OutputFormat.table:
@@ -98,7 +111,7 @@ def _skipping(economy: Economy) -> str:
     """Gain of skipping rows over honest work, by the share skipped, for several costs of the work."""
     profile = economy.profiles[0]
     shares = [n / 400 for n in range(41)]
-    reward = min(economy.provider_pool, economy.most_per_credit * profile.credit)
+    reward = reward_per_device(economy, profile)
     lines = {
         f"work costs {part:.0%} of reward": [skipping_gain(economy, profile, g, part * reward) for g in shares]
         for part in (0.05, 0.5, 1.0)
@@ -106,6 +119,23 @@ def _skipping(economy: Economy) -> str:
     return line_plot(
         f"Gain of skipping rows, profile {profile.name}, k = {profile.samples}", "share of rows skipped",
         "tokens an epoch", shares, lines,
+    )  # fmt: skip
+
+
+def _demands(economy: Economy) -> str:
+    """What a device pays to put off watchers by demanding of itself, beside what it can lose by being asked."""
+    profile = economy.profiles[0]
+    last = max(1, min(60, demands_to_price_out(economy, profile)))
+    counts = [float(n) for n in range(last + 1)]
+    lines = {
+        "it burns and pays in gas": [self_demand_cost(economy, profile, int(n)) for n in counts],
+        "an answer costs a watcher": [row_loss(economy, profile, int(n)) for n in counts],
+        "a watcher's bounty": [economy.bounty * profile.stake] * len(counts),
+        "its stake": [profile.stake] * len(counts),
+    }
+    return line_plot(
+        f"Demanding of oneself, profile {profile.name}", "demands that it keeps open against itself", "tokens", counts,
+        lines,
     )  # fmt: skip
 
 

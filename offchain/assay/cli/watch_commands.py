@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
 
@@ -45,8 +46,13 @@ class Watching(OptionGroup):
         int | None, typer.Option(min=0, help="Blocks below the head that are final; absent: chain's own.")
     ] = None
     most_demands: Annotated[
-        int, typer.Option(min=0, max=100, help="Openings demanded on-chain at once, each with a bond; 0 for none.")
+        int, typer.Option(min=0, max=1000, help="Openings demanded on-chain at once, each with a bond; 0 for none.")
     ] = 4
+    demand_rows: Annotated[int, typer.Option(min=1, max=256, help="Rows demanded of a device in an epoch.")] = 1
+    demand_loss: Annotated[
+        str,
+        typer.Option(help="Network tokens that answers of one device may cost in a proof window; it is asked no more."),
+    ] = "50"
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info"
 
 
@@ -69,11 +75,18 @@ def _run(watching: Watching) -> None:
     from assay.chain import key_files
     from assay.daemon import json_log
     from assay.watcher import process
+    from assay.watcher.demands import DemandLimits
     from assay.watcher.errors import WatcherError
 
     if watching.log_level not in LEVELS:
         fail(f"--log-level {watching.log_level!r}: one of {', '.join(LEVELS)}")
     json_log.configure(watching.log_level)
+    try:
+        loss = int(Decimal(watching.demand_loss) * 10**18)
+    except (InvalidOperation, OverflowError, ValueError):
+        fail(f"--demand-loss {watching.demand_loss!r}: a number of network tokens")
+    if loss < 0:
+        fail(f"--demand-loss {watching.demand_loss!r}: 0 or more")
     options = process.WatcherOptions(
         rpc=tuple(watching.rpc or ("http://127.0.0.1:8545",)),
         deployment=watching.deployment,
@@ -81,7 +94,7 @@ def _run(watching: Watching) -> None:
         validators=tuple(watching.validator or ()),
         poll_s=watching.poll_seconds,
         final_depth=watching.final_depth,
-        most_demands=watching.most_demands,
+        limits=DemandLimits(watching.most_demands, watching.demand_rows, loss),
     )
     with telling(WatcherError):
         key = key_files.load(watching.key_file, key_files.password(watching.password_file))

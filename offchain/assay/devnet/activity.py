@@ -10,9 +10,18 @@ from itertools import count
 from typing import Any
 
 from assay.devnet.errors import DevnetError, TookTooLong
-from assay.devnet.network import CHEATING, HONEST, PRICE_PER_HOUR, Network, start_provider
+from assay.devnet.network import Network
 from assay.devnet.ports import HOST, free_ports
 from assay.devnet.progress import Progress
+from assay.devnet.providers import (
+    CHEATING,
+    HONEST,
+    MIN_DURATION,
+    PRICE_PER_HOUR,
+    enrol,
+    price_node,
+    start_provider,
+)
 from assay.devnet.tables import short
 from assay.devnet.waiting import until
 from assay.protocol.hexadecimal import to_hex
@@ -63,13 +72,16 @@ class Activity:
         return found
 
     async def _rent(self, name: str) -> None:
-        """Somebody rents a device, runs a job, stays a while, leaves and takes the rest of the deposit."""
+        """Somebody rents a device or a node, runs a job, stays a while, leaves and takes the rest of the deposit."""
         found = await self._on_offer()
         if not found:
             return
-        device = self._random.choice(found)["deviceId"]
-        lease = str((await self._renter(name, "rent", device, "--duration", "5m", "--yes"))["leaseId"])
-        self._progress.done(f"{name} rents {short(device)}: lease {lease}")
+        listing = self._random.choice(found)
+        device, devices = listing["deviceId"], str(listing["gpus"])
+        rent = ("rent", device, "--gpus", devices, "--duration", "5m", "--yes")
+        lease = str((await self._renter(name, *rent))["leaseId"])
+        more = "" if devices == "1" else f" and {int(devices) - 1} more"
+        self._progress.done(f"{name} rents {short(device)}{more}: lease {lease}")
         await self._renter(name, "run", lease, after=tuple(JOB))
         await asyncio.sleep(self._random.uniform(*STAY_SECONDS))
         await self._renter(name, "end", lease, "--yes")
@@ -79,19 +91,20 @@ class Activity:
         """A provider changes a price: no transaction, the next offer has it."""
         name = self._random.choice(providers)
         listed = json.loads(await self._network.assay(name, "provider", "list", "-o", "json", unlocks=False))
-        device = listed["devices"][0]["deviceId"]
+        devices = [one["deviceId"] for one in listed["devices"]]
         price = f"{float(PRICE_PER_HOUR[name]) * self._random.uniform(0.8, 1.25):.2f}"
-        dollars = self._network.deployment.contracts["TestToken"].address
-        terms = (device, price, "--token", dollars, "--min-duration", "10")
-        await self._network.assay(name, "provider", "price", *terms, unlocks=False)
-        self._progress.done(f"{name} asks {price} an hour for {short(device)}")
+        if name in self._network.plan.operated:
+            await price_node(self._network, name, price, devices)
+        else:
+            terms = (devices[0], price, "--token", self._network.dollars, "--min-duration", MIN_DURATION)
+            await self._network.assay(name, "provider", "price", *terms, unlocks=False)
+        self._progress.done(f"{name} asks {price} an hour for {' and '.join(map(short, devices))}")
 
     async def _cheat(self, name: str, number: int, renter: str) -> None:
         """A device passes, is rented, then skips rows: slashed by a proof, and the renter takes everything back."""
         data = f"{name}-{number}"
-        self._network.endpoints[data] = endpoint = f"http://{HOST}:{free_ports(1)[0]}"
-        enrolled = await self._network.assay(name, "provider", "enrol", "--endpoint", endpoint, "-o", "json", data=data)
-        device = str(json.loads(enrolled)["deviceId"])
+        self._network.endpoints[data] = f"http://{HOST}:{free_ports(1)[0]}"
+        device = await enrol(self._network, name, data=data)
         self._progress.done(f"{name} enrols {short(device)}, which works honestly at first")
         daemon = start_provider(self._network, name, HONEST, data)
         try:

@@ -13,16 +13,18 @@ from assay.devnet.demo_lease import lease_and_run, settle
 from assay.devnet.ledger import Ledger
 from assay.devnet.market_pages import shown
 from assay.devnet.narration import Narrator
-from assay.devnet.network import Network, NetworkPlan, network_folder, start_network
+from assay.devnet.network import Network, NetworkPlan, network_folder
 from assay.devnet.outcome import DemoOutcome, DeviceResult, SlashResult, StakeChange
 from assay.devnet.progress import Progress
 from assay.devnet.reports import read_earned, read_report
+from assay.devnet.starting import start_network
 from assay.devnet.tables import print_outcome, print_pages
 from assay.devnet.waiting import until, until_a_process_ends
 from assay.protocol.hexadecimal import to_hex
 
 EPOCH_PATIENCE = 120.0
 SLASH_PATIENCE = 90.0
+HOLD_PATIENCE = 90.0
 MARKET_PATIENCE = 30.0
 
 
@@ -64,9 +66,11 @@ async def _story(network: Network, plan: NetworkPlan, progress: Progress, before
     )
     progress.done(f"epoch {epoch} measured {len(devices)} devices")
     job = await lease_and_run(network, progress)
-    slash = await until("the slash of the cheat", SLASH_PATIENCE, network, lambda: _slash(network, plan))
-    progress.done("the cheat was slashed by a proof that the contract checked")
+    proven = await until("the slash of the cheat", SLASH_PATIENCE, network, lambda: _slash(network, plan))
+    progress.done("the cheat was slashed by a proof that the contract checked; the stake is on hold")
     lease = await settle(network, progress, job)
+    slash = await until("the end of the slash's hold", HOLD_PATIENCE, network, lambda: _settled(network, proven))
+    progress.done("nobody gave the stake back: the watcher has its bounty, the rest is burned")
     pages = await until(
         "the market's pages with all of it",
         MARKET_PATIENCE,
@@ -110,16 +114,26 @@ def _first_good_report(network: Network, plan: NetworkPlan) -> tuple[int, list[D
     return None
 
 
-def _slash(network: Network, plan: NetworkPlan) -> SlashResult | None:
+def _slash(network: Network, plan: NetworkPlan) -> Any:
+    """The log of the cheat's fault; None before."""
     cheats = {network.participants[name].address for name in plan.skips_rows}
     ledger = network.ledger
     for log in ledger.events("FraudProofs", "FaultProven"):
         if log["args"]["account"] in cheats:
-            return _slash_result(ledger, network, log)
+            return log
     return None
 
 
-def _slash_result(ledger: Ledger, network: Network, log: Any) -> SlashResult:
+def _settled(network: Network, log: Any) -> SlashResult | None:
+    """What was done with the stake, once it has been held long enough; None before."""
+    ledger = network.ledger
+    for settled in ledger.events("StakeManager", "SlashSettled"):
+        if settled["args"]["heldId"] == log["args"]["heldId"]:
+            return _slash_result(ledger, network, log, settled["args"])
+    return None
+
+
+def _slash_result(ledger: Ledger, network: Network, log: Any, settled: Any) -> SlashResult:
     same = [
         shown
         for shown in ledger.events("FraudProofs", "WrongElementShown")
@@ -127,12 +141,12 @@ def _slash_result(ledger: Ledger, network: Network, log: Any) -> SlashResult:
     ]
     names = ("t", "i", "j", "claimed", "correct")
     element = {name: int(same[0]["args"][name]) for name in names} if same else {}
-    bounty = next(
-        slashed["args"]["bounty"]
-        for slashed in ledger.events("StakeManager", "Slashed")
-        if slashed["transactionHash"] == log["transactionHash"]
-    )
     args = log["args"]
+    held_until = next(
+        held["args"]["heldUntil"]
+        for held in ledger.events("StakeManager", "SlashHeld")
+        if held["args"]["heldId"] == args["heldId"]
+    )
     return SlashResult(
         provider=network.name_of(args["account"]),
         address=str(args["account"]),
@@ -140,7 +154,9 @@ def _slash_result(ledger: Ledger, network: Network, log: Any) -> SlashResult:
         kind="wrong element" if same else "broken chain",
         element=element,
         amount=int(args["amount"]),
-        bounty=int(bounty),
+        held_seconds=int(held_until) - ledger.timestamp(log["blockNumber"]),
+        bounty=int(settled["bounty"]),
+        burned=int(settled["burned"]),
         reporter=network.name_of(args["reporter"]),
         tx=to_hex(log["transactionHash"]),
     )

@@ -1,14 +1,17 @@
-"""The renter's part of the demo: a measured device leased, used and paid by the second."""
+"""The renter's part of the demo: a node of measured devices leased, used and paid by the second."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
+from assay.devnet.errors import DevnetError
 from assay.devnet.ledger import Ledger
 from assay.devnet.network import Network
 from assay.devnet.outcome import LeaseResult
 from assay.devnet.progress import Progress
+from assay.devnet.providers import NODE_DEVICES, host_of
 from assay.devnet.tables import short
 from assay.devnet.waiting import until
 
@@ -34,44 +37,66 @@ class JobDone:
 async def lease_and_run(network: Network, progress: Progress) -> JobDone:
     """Search, rent, run, end: each step a command that any renter would type."""
     found = json.loads(await network.assay(RENTER, "search", "-o", "json", reads_only=True))["devices"]
-    cheapest = found[0]["deviceId"]
-    progress.done(f"renter finds {len(found)} measured devices on offer and takes the cheapest, {short(cheapest)}")
-    rented = json.loads(await network.assay(RENTER, "rent", cheapest, "--duration", "2m", "--yes", "-o", "json"))
+    together = str(NODE_DEVICES)
+    progress.done(f"renter finds {len(found)} measured listings on offer and wants {together} devices together")
+    rent = ("rent", "--gpus", together, "--duration", "2m", "--yes", "-o", "json")
+    rented = json.loads(await network.assay(RENTER, *rent))
     lease = str(rented["leaseId"])
     progress.done(
-        f"lease {lease}: deposit in escrow; the device proved itself to the renter, who verified that on this CPU in "
-        f"{rented['verifyMs']:.0f} ms; money streams by the second"
+        f"lease {lease}: deposit in escrow; {' and '.join(map(short, rented['deviceIds']))} proved themselves at one "
+        f"instant to the renter, who verified that on this CPU in {rented['verifyMs']:.0f} ms; money streams"
     )
     command = ["--", "python3", "-c", JOB]
     ran = json.loads(await network.assay(RENTER, "run", lease, "-o", "json", after=command))
-    progress.done(f"the job ran on the leased device: {ran['output'].strip()}")
+    progress.done(f"the job ran on the leased node: {ran['output'].strip()}")
     await network.assay(RENTER, "end", lease, "--yes", "--no-refund")
     progress.done(f"lease {lease} ended by the renter; what has streamed waits out the holdback")
     return JobDone(int(lease), int(ran["exitCode"]), ran["output"])
 
 
 async def settle(network: Network, progress: Progress, job: JobDone) -> LeaseResult:
-    """The renter's refund at once, the provider's claim when the holdback is over."""
+    """The renter's refund at once, the provider's claim and bond when the holdback is over. Raises DevnetError where
+    the lease was not what it should be.
+    """
     await network.assay(RENTER, "refund", str(job.lease_id))
     progress.done("the renter has the rest of the deposit back")
     ledger = network.ledger
     with progress.console.status("holdback: the provider's claim waits until no refund for downtime can come"):
-        lease = await until("the provider's claim", SETTLE_PATIENCE, network, lambda: _when_claimed(ledger, job))
-    progress.done("the provider has claimed all that streamed")
+        lease = await until(
+            "the provider's claim and bond", SETTLE_PATIENCE, network, lambda: _when_claimed(network, ledger, job)
+        )
+    _check(network, lease)
+    progress.done(f"{lease.operator} has claimed all that streamed, and the bond, for {lease.paid_to}")
     return lease
 
 
-def _when_claimed(ledger: Ledger, job: JobDone) -> LeaseResult | None:
+def _check(network: Network, lease: LeaseResult) -> None:
+    """Raises DevnetError unless the lease was of a whole node, by an operator, and paid to the provider's payout."""
+    host = host_of(lease.provider)
+    found = (lease.devices, lease.provider in network.plan.operated, lease.operator, lease.paid_to)
+    if found != (NODE_DEVICES, True, host.operator, host.payout):
+        raise DevnetError(
+            f"lease {lease.lease_id} is of {lease.devices} devices of {lease.provider}, by {lease.operator}, paid to "
+            f"{lease.paid_to}; a node of {NODE_DEVICES}, by {host.operator}, paid to {host.payout} was to be leased"
+        )
+
+
+def _when_claimed(network: Network, ledger: Ledger, job: JobDone) -> LeaseResult | None:
     fields = ledger.fields("LeaseEscrow", "lease", job.lease_id)
     streamed = int(ledger.contract("LeaseEscrow").functions.streamed(job.lease_id).call())
-    if fields["claimed"] < streamed:
+    if fields["claimed"] < streamed or not fields["bondReturned"]:
         return None
-    claims = [
-        log["args"] for log in ledger.events("LeaseEscrow", "LeaseClaimed") if log["args"]["leaseId"] == job.lease_id
-    ]
+    claims, returns, (opened,) = (
+        _events(ledger, name, job.lease_id) for name in ("LeaseClaimed", "BondReturned", "LeaseOpened")
+    )
+    receivers = sorted({network.name_of(paid["receiver"]) for paid in (*claims, *returns)})
     token = ledger.contract("TestToken").functions
     return LeaseResult(
         lease_id=job.lease_id,
+        devices=int(fields["devices"]),
+        provider=network.name_of(fields["provider"]),
+        operator=network.name_of(opened["offer"]["operator"]),
+        paid_to=", ".join(receivers),
         token=str(token.symbol().call()),
         decimals=int(token.decimals().call()),
         rate=int(fields["rate"]),
@@ -81,6 +106,12 @@ def _when_claimed(ledger: Ledger, job: JobDone) -> LeaseResult | None:
         claimed=sum(int(claim["amount"]) for claim in claims),
         fee=sum(int(claim["fee"]) for claim in claims),
         refunded=int(fields["refunded"]),
+        bond=int(fields["bond"]),
+        bond_returned=sum(int(paid["amount"]) for paid in returns),
         job_status=job.status,
         job_output=job.output,
     )
+
+
+def _events(ledger: Ledger, name: str, lease_id: int) -> list[Any]:
+    return [log["args"] for log in ledger.events("LeaseEscrow", name) if log["args"]["leaseId"] == lease_id]

@@ -62,9 +62,9 @@ class Ledger:
         """A contract of the deployment."""
         return self._contracts[name]
 
-    def timestamp(self) -> int:
-        """Seconds of the latest block."""
-        return int(self._web3.eth.get_block("latest")["timestamp"])
+    def timestamp(self, block: int) -> int:
+        """Seconds of a block."""
+        return int(self._web3.eth.get_block(block)["timestamp"])
 
     def balance(self, token: str, holder: str) -> int:
         """Base units of a deployed token."""
@@ -72,8 +72,8 @@ class Ledger:
 
     def stake(self, account: str) -> Stake:
         """The account's stake now."""
-        active, pending, reserved, *_ = self.contract("StakeManager").functions.account(account).call()
-        return Stake(int(active), int(pending), int(reserved))
+        fields = self.fields("StakeManager", "account", account)
+        return Stake(int(fields["active"]), int(fields["pending"]), int(fields["reserved"]))
 
     def mint_dollars(self, holders: list[str], units: int) -> None:
         """Give test dollars to each; the test token lets anyone mint, on a local chain only."""

@@ -31,6 +31,8 @@ class Narrator:
             ("FraudProofs", "ProofCommitted"): self._committed,
             ("FraudProofs", "WrongElementShown"): self._shown,
             ("FraudProofs", "FaultProven"): self._proven,
+            ("StakeManager", "SlashSettled"): self._burned,
+            ("LeaseEscrow", "LeaseStarted"): self._started,
             ("LeaseEscrow", "LeaseClaimed"): self._claimed,
         }
 
@@ -78,7 +80,14 @@ class Narrator:
 
     def _proven(self, args: Any) -> str:
         taken = amount(args["amount"], NETWORK_TOKEN_DECIMALS)
-        return f"[red]{self._network.name_of(args['account'])} is slashed {taken} ASY[/]"
+        return f"[red]{self._network.name_of(args['account'])} is slashed {taken} ASY[/], which are on hold"
+
+    def _burned(self, args: Any) -> str:
+        bounty, burned = (amount(args[name], NETWORK_TOKEN_DECIMALS) for name in ("bounty", "burned"))
+        return f"the hold is over: {bounty} ASY to {self._network.name_of(args['reporter'])}, {burned} ASY burned"
+
+    def _started(self, args: Any) -> str:
+        return f"lease {args['leaseId']} starts; bond {args['bond']} base units"
 
     def _claimed(self, args: Any) -> str:
         return f"lease {args['leaseId']}: the provider claims {args['amount']} base units, fee {args['fee']}"

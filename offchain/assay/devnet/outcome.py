@@ -25,7 +25,8 @@ class DeviceResult:
 
 @dataclass(frozen=True)
 class SlashResult:
-    """A fault proven on-chain. Amounts in base units of the network token."""
+    """A fault proven on-chain, and what became of the stake once it had been held. Amounts in base units of the network
+    token."""
 
     provider: str
     address: str
@@ -33,16 +34,23 @@ class SlashResult:
     kind: str
     element: dict[str, int]
     amount: int
+    held_seconds: int
     bounty: int
+    burned: int
     reporter: str
     tx: str
 
 
 @dataclass(frozen=True)
 class LeaseResult:
-    """The money of one lease, in base units of its token, and what its job printed."""
+    """The money of one lease, in base units of its token, and what its job printed. `operator` signed the offer and
+    started it on a bond out of the provider's credit; `paid_to` is where rent and bond went."""
 
     lease_id: int
+    devices: int
+    provider: str
+    operator: str
+    paid_to: str
     token: str
     decimals: int
     rate: int
@@ -52,6 +60,8 @@ class LeaseResult:
     claimed: int
     fee: int
     refunded: int
+    bond: int
+    bond_returned: int
     job_status: int
     job_output: str
 

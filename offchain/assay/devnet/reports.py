@@ -80,7 +80,7 @@ def _result(network: Network, ledger: Ledger, measured: Measured) -> DeviceResul
     leaf = measured.leaf
     if not ledger.contract("EpochOracle").functions.verifyDevice(leaf.values(), measured.proof).call():
         raise DevnetError(f"{to_hex(leaf.device_id)}: its line in epoch {leaf.epoch} is not on the chain")
-    provider = str(ledger.contract("DeviceRegistry").functions.device(leaf.device_id).call()[0])
+    provider = str(ledger.fields("DeviceRegistry", "device", leaf.device_id)["provider"])
     return DeviceResult(
         device_id=to_hex(leaf.device_id),
         provider=network.name_of(provider),

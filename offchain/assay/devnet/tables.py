@@ -84,10 +84,12 @@ def _stakes(outcome: DemoOutcome) -> Table:
         )
     slash = outcome.slash
     where = ", ".join(f"{name} = {value}" for name, value in slash.element.items())
-    taken, bounty = (amount(units, NETWORK_TOKEN_DECIMALS) for units in (slash.amount, slash.bounty))
+    taken, bounty, burned = (
+        amount(units, NETWORK_TOKEN_DECIMALS) for units in (slash.amount, slash.bounty, slash.burned)
+    )
     table.caption = (
-        f"{slash.provider} was slashed {taken} by {slash.kind} ({where}); "
-        f"bounty {bounty} to {slash.reporter}, the rest burned"
+        f"{slash.provider} was slashed {taken} by {slash.kind} ({where}); after {slash.held_seconds} s on hold, "
+        f"in which governance could have given it back, bounty {bounty} to {slash.reporter}, {burned} burned"
     )
     table.caption_justify = "left"
     return table
@@ -95,14 +97,17 @@ def _stakes(outcome: DemoOutcome) -> Table:
 
 def _lease(outcome: DemoOutcome) -> Table:
     lease = outcome.lease
-    table = Table(title=f"Lease {lease.lease_id}, paid by the second in {lease.token}", title_justify="left")
+    title = f"Lease {lease.lease_id}, {lease.devices} devices of {lease.provider}, paid by the second in {lease.token}"
+    table = Table(title=title, title_justify="left")
     table.add_column("")
     table.add_column(lease.token, justify="right")
     rows = {
         "deposit by the renter": lease.deposit,
         f"streamed in {lease.seconds} s": lease.streamed,
-        "claimed by the provider, after the fee": lease.claimed,
+        f"claimed by {lease.operator} for {lease.paid_to}, after the fee": lease.claimed,
         "fee": lease.fee,
+        f"bond, out of the credit of {lease.provider}": lease.bond,
+        f"bond paid back to {lease.paid_to}": lease.bond_returned,
         "refunded to the renter": lease.refunded,
     }
     for name, value in rows.items():

@@ -10,8 +10,9 @@ from rich.table import Table
 
 from assay.devnet.activity import Activity
 from assay.devnet.errors import DevnetError
-from assay.devnet.network import Network, NetworkPlan, network_folder, start_network
+from assay.devnet.network import Network, NetworkPlan, network_folder
 from assay.devnet.progress import Progress
+from assay.devnet.starting import start_network
 from assay.devnet.waiting import until_a_process_ends
 
 

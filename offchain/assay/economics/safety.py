@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from assay.economics import gas
+from assay.economics.cheats import (
+    demands_to_price_out,
+    reward_per_device,
+    row_reward,
+    self_demand_cost,
+    stake_cost,
+)
 from assay.economics.detection import SECRET_ROWS, passes
+from assay.economics.machines import PROCESSOR, names, of_class
 from assay.economics.parameters import Economy, ProfileMoney
+from assay.proof.probe.calibration import deadline_us
+from assay.validator.rules.deadlines import deadlines
+from assay.validator.rules.instants import LEAST_NOTICE_MS
 
-# Gas of a whole proof, measured on the contracts: commit and reveal.
-COMMIT_GAS = 50_000
-PROOF_GAS_SHORT = 310_000  # inner length up to 4,096
-PROOF_GAS_LONG = 2_100_000  # up to 65,536
 STAKE_OVER_REWARD = 100  # stake > reward / k by this factor
 SEAT_OVER_DEVICE = 100  # seat stake >= device stake by this factor
 BOUNTY_OVER_GAS = 2
-LATE_LIMIT = 1.2  # deadline as part of the class's honest time
+SHARING = 100  # devices, where a reward is to outweigh something
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,85 +47,38 @@ class Condition:
         return self.got >= self.needed
 
 
-def reward_per_device(economy: Economy, profile: ProfileMoney, devices: int = 1) -> float:
-    """An epoch's reward of one device among `devices` like it: the cap per credit binds when they are few."""
-    if profile.credit == 0:
-        return 0.0
-    share = economy.provider_pool / (profile.credit * devices)
-    return min(share, economy.most_per_credit) * profile.credit
-
-
-def proof_gas(profile: ProfileMoney) -> int:
-    """Gas of committing and revealing a wrong element of this profile, between the measured lengths
-    linear.
-    """
-    if profile.inner_length <= 4_096:
-        return COMMIT_GAS + PROOF_GAS_SHORT
-    part = (profile.inner_length - 4_096) / (65_536 - 4_096)
-    return COMMIT_GAS + int(PROOF_GAS_SHORT + part * (PROOF_GAS_LONG - PROOF_GAS_SHORT))
-
-
-def skipping_gain(economy: Economy, profile: ProfileMoney, wrong_share: float, cost: float) -> float:
-    """Expected gain, an epoch, of leaving out this share of the work over doing all of it, in tokens.
-
-    `cost` is what an epoch's honest work costs. Passing pays the reward; failing forfeits it and the stake.
-    """
-    reward = reward_per_device(economy, profile)
-    chance = passes(wrong_share, profile.samples)
-    return wrong_share * cost - (1 - chance) * (reward + profile.stake)
-
-
-def sybil_gain(economy: Economy, profile: ProfileMoney, names: int, epochs_a_year: float, interest: float) -> float:
-    """Expected gain, an epoch, of one card under `names` names over one name: all are challenged at one instant,
-    so one answers within 1.2 times the honest time, and every further name only locks its stake."""
-    in_time = int(LATE_LIMIT)
-    reward = reward_per_device(economy, profile)
-    locked = (names - 1) * profile.stake * interest / epochs_a_year
-    return (min(names, in_time) - 1) * reward - locked
-
-
-def self_lease_gain(economy: Economy, profile: ProfileMoney, rent: float) -> float:
-    """Gain, an epoch, of leasing one's own device: the rent comes back less the fee, the emission does
-    not.
-    """
-    return -economy.fee * rent - reward_per_device(economy, profile)
-
-
-def trap_gain(economy: Economy, profile: ProfileMoney, lazy_seats: int) -> float:
-    """Gain of enrolling a device that commits garbage, and proving it against every seat that passed it."""
-    lost = profile.stake * (1 - economy.bounty)
-    gas = economy.gas_cost(proof_gas(profile) * (1 + lazy_seats))
-    return economy.bounty * economy.seat_stake * lazy_seats - lost - gas
-
-
 def conditions(economy: Economy) -> list[Condition]:
     """Every inequality that the parameters must satisfy."""
     found = []
     for profile in economy.profiles:
-        found += _profile_conditions(economy, profile)
-    found.append(
-        Condition("reporting oneself", "bounty at most a tenth, so nine tenths are lost", 0.10, economy.bounty, "share")
-    )
+        found += _of_any_profile(economy, profile)
+        if profile.credit:
+            found += _of_earning_profile(economy, profile)
+    found += _of_network(economy)
     return found
 
 
-def _profile_conditions(economy: Economy, profile: ProfileMoney) -> list[Condition]:
-    reward = reward_per_device(economy, profile)
-    gas = economy.gas_cost(proof_gas(profile))
-    named: Callable[[str], str] = lambda text: f"{profile.name}: {text}"  # noqa: E731
+def unheld(economy: Economy) -> list[str]:
+    """What is held to on public networks only; for people."""
+    if not economy.is_local:
+        return []
     return [
-        Condition(
-            named("skipping rows"),
-            "stake above reward / k a hundredfold: no share of skipped rows pays",
-            profile.stake,
-            STAKE_OVER_REWARD * reward / profile.samples,
-            "tokens",
-        ),
+        f"{profile.name}: {names(profile, PROCESSOR):,} names of one machine earn, and baiting pays, on a local chain"
+        for profile in economy.profiles
+        if profile.credit and names(profile, PROCESSOR) > 1
+    ]
+
+
+def _of_any_profile(economy: Economy, profile: ProfileMoney) -> list[Condition]:
+    """What holds for each profile, whether it earns or not: it is leased, and its results are passed by seats."""
+    cost = economy.gas_cost(gas.proof(profile))
+    named = _named(profile)
+    return [
         Condition(
             named("proving a fault"),
             "bounty at least twice the gas of the proof: somebody will",
             economy.bounty * profile.stake,
-            BOUNTY_OVER_GAS * gas,
+            BOUNTY_OVER_GAS * cost,
             "tokens",
         ),
         Condition(
@@ -131,7 +92,7 @@ def _profile_conditions(economy: Economy, profile: ProfileMoney) -> list[Conditi
             named("setting a trap"),
             "one lazy seat's bounty above the trap's own loss and gas",
             economy.bounty * economy.seat_stake,
-            profile.stake * (1 - economy.bounty) + economy.gas_cost(2 * proof_gas(profile)),
+            profile.stake * (1 - economy.bounty) + 2 * cost,
             "tokens",
         ),
         Condition(
@@ -141,4 +102,109 @@ def _profile_conditions(economy: Economy, profile: ProfileMoney) -> list[Conditi
             0.95,
             "chance",
         ),
+        Condition(
+            named("asking oneself"),
+            "demands of one's own device that price a row above the bounty burn at least its stake",
+            self_demand_cost(economy, profile, demands_to_price_out(economy, profile)),
+            profile.stake,
+            "tokens",
+        ),
+        Condition(
+            named("being asked"),
+            "a demanded row earns at least the gas of showing it: nobody is harassed with demands",
+            row_reward(economy, profile),
+            economy.gas_cost(gas.answer(profile)),
+            "tokens",
+        ),
+        Condition(
+            named("room for the probe"),
+            "from the first final block of an epoch work and probe are over when commitments close",
+            deadlines(economy.timing, 0).commit_by,
+            _measuring(economy, profile),
+            "seconds",
+        ),
     ]
+
+
+def _of_earning_profile(economy: Economy, profile: ProfileMoney) -> list[Condition]:
+    reward = reward_per_device(economy, profile)
+    named = _named(profile)
+    found = [
+        Condition(
+            named("skipping rows"),
+            "stake above reward / k a hundredfold: no share of skipped rows pays",
+            profile.stake,
+            STAKE_OVER_REWARD * reward / profile.samples,
+            "tokens",
+        ),
+        Condition(
+            named("cheating for a proof window"),
+            "what a late proof takes, less a bounty to oneself, is at least all that was earned until then",
+            (1 - economy.bounty) * profile.stake,
+            reward * economy.provable_epochs,
+            "tokens",
+        ),
+    ]
+    if not economy.is_local:
+        found += [_names(economy, profile), _baiting(economy, profile)]
+    return found
+
+
+def _baiting(economy: Economy, profile: ProfileMoney) -> Condition:
+    return Condition(
+        f"{profile.name}: baiting a watcher",
+        f"an epoch served to nobody loses, {SHARING} devices sharing the pool, what an answer leaves above its gas",
+        reward_per_device(economy, profile, SHARING),
+        row_reward(economy, profile) - economy.gas_cost(gas.answer(profile)),
+        "tokens",
+    )
+
+
+def _names(economy: Economy, profile: ProfileMoney) -> Condition:
+    most = max((PROCESSOR, of_class(profile)), key=lambda machine: names(profile, machine))
+    # More than share the pool at the cap pay no more.
+    paid = max(1, int(economy.provider_pool / (economy.most_per_credit * profile.credit)))
+    extra = max(0, min(paid, names(profile, most)) - 1)
+    how = "by its measured time" if most.measured else "by the class's own figures, not measured"
+    return Condition(
+        f"{profile.name}: names of one machine",
+        f"{most.name} answers for {names(profile, most)} within a deadline, {how}: stake costs at least what they earn",
+        stake_cost(economy, extra * profile.stake),
+        extra * reward_per_device(economy, profile, extra + 1),
+        "tokens",
+    )
+
+
+def _of_network(economy: Economy) -> list[Condition]:
+    reports = 2 * economy.epoch_length + economy.timing.report_by
+    return [
+        Condition(
+            "reporting oneself", "bounty at most a tenth, so nine tenths are lost", 0.10, economy.bounty, "share"
+        ),
+        Condition(
+            "going dark",
+            "what streams is held back until the report of its epoch is there: the renter is refunded before",
+            economy.holdback,
+            reports,
+            "seconds",
+        ),
+        Condition(
+            "stalling",
+            "a check-in is taken for longer after a missed seal than that takes to be final: nobody is evicted for it",
+            2 * economy.epoch_length - economy.timing.seal_by,
+            economy.timing.draw_delay * economy.block_time,
+            "seconds",
+        ),
+    ]
+
+
+def _measuring(economy: Economy, profile: ProfileMoney) -> float:
+    """Seconds from the start of an epoch to the end of its probe, where nobody is late: one block that opens it, as
+    many until that is final as a draw waits for, the notice of the first instant, the work, the probe."""
+    final = (1 + economy.timing.draw_delay) * economy.block_time
+    probe = deadline_us(profile.shape) / 1e6 if profile.shape.W else 0.0
+    return final + LEAST_NOTICE_MS / 1000 + profile.deadline + probe
+
+
+def _named(profile: ProfileMoney) -> Callable[[str], str]:
+    return lambda text: f"{profile.name}: {text}"

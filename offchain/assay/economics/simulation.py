@@ -8,20 +8,20 @@ import math
 import random
 from dataclasses import dataclass, field
 
+from assay.economics import gas
 from assay.economics.agents import Provider, ProviderKind, Validator, ValidatorKind
+from assay.economics.cheats import UNMEASURED, row_reward, stake_cost
 from assay.economics.detection import passes
+from assay.economics.machines import PROCESSOR, names, names_in_time, of_class
 from assay.economics.parameters import UNIT, Economy, ProfileMoney
-from assay.economics.safety import LATE_LIMIT, proof_gas
+from assay.proof.probe.layout import claimed_mib
 from assay.protocol.epochs import Emission
 from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf
-from assay.protocol.profile import Profile
-from assay.protocol.quorum import quorum
+from assay.protocol.quorum import faults, quorum
 from assay.validator.rules.rewards import cumulative_rewards
 from assay.validator.rules.values import Presence, Seat
-
-HOURS_A_YEAR = 8_766
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ class Market:
     work_cost: float = 0.05  # of an honest epoch's work, as a share of the reward that a device gets
     verify_cost: float = 0.002  # of one device's verification
     rent: float = 0.5  # of an epoch's lease
+    least_lease: float = 1.0  # epochs that an offer asks for at least
+    watchers: int = 1  # that demand a row of a device that serves none
     interest: float = 0.08  # a year, on locked stake
     demand: float = 0.45  # share of devices leased on average
     demand_swing: float = 0.3  # and how far the hour moves it
@@ -48,11 +50,13 @@ class Outcome:
     path: dict[str, list[float]] = field(default_factory=dict)  # kind -> mean profit after each epoch
     slashes: int = 0
     false_passes: int = 0
+    stalled: int = 0  # epochs that nobody could seal
+    evicted: list[str] = field(default_factory=list)
 
     def profit(self, who: Provider | Validator) -> float:
         """Earned and rented, less paid and lost."""
-        rent = who.rent if isinstance(who, Provider) else 0.0
-        return self.earned.get(who.account, 0.0) + rent - who.paid - who.lost
+        more = who.rent + who.bonds if isinstance(who, Provider) else 0.0
+        return self.earned.get(who.account, 0.0) + more - who.paid - who.lost
 
 
 def address(number: int) -> str:
@@ -61,19 +65,26 @@ def address(number: int) -> str:
 
 
 def people(
-    honest: int = 20, lazy: int = 4, sybil: int = 3, self_leasing: int = 3, seats: int = 10, lazy_seats: int = 2,
-    colluding: int = 2,
+    honest: int = 20, lazy: int = 4, sybil: int = 3, self_leasing: int = 3, dark: int = 3, baiting: int = 3,
+    seats: int = 10, lazy_seats: int = 2, colluding: int = 2, stalling: int = 0, checks_in: bool = False,
 ) -> tuple[list[Provider], list[Validator]]:  # fmt: skip
-    """A mixed population; two sevenths of the seats misbehave at most, unless asked for more."""
+    """A mixed population; two sevenths of the seats misbehave at most, unless asked for more. `checks_in` is of the
+    stalling ones."""
     providers = [Provider("", ProviderKind.HONEST) for _ in range(honest)]
     providers += [Provider("", ProviderKind.LAZY, skipped=0.02 * (n + 1)) for n in range(lazy)]
     providers += [Provider("", ProviderKind.SYBIL, names=4) for _ in range(sybil)]
     providers += [Provider("", ProviderKind.SELF_LEASING) for _ in range(self_leasing)]
+    providers += [Provider("", ProviderKind.DARK) for _ in range(dark)]
+    providers += [Provider("", ProviderKind.BAITING) for _ in range(baiting)]
     for n, provider in enumerate(providers):
         provider.account = address(1_000 + n)
     kinds = [ValidatorKind.LAZY] * lazy_seats + [ValidatorKind.COLLUDING] * colluding
+    kinds += [ValidatorKind.STALLING] * stalling
     kinds += [ValidatorKind.HONEST] * (seats - len(kinds))
-    return providers, [Validator(address(1 + n), kind) for n, kind in enumerate(kinds)]
+    validators = [Validator(address(1 + n), kind) for n, kind in enumerate(kinds)]
+    for validator in validators:
+        validator.checks_in = validator.kind is not ValidatorKind.STALLING or checks_in
+    return providers, validators
 
 
 class Simulation:
@@ -92,6 +103,9 @@ class Simulation:
         self._rewards: dict[str, int] = {}
         self._demand = {p.account: random.Random(choice.getrandbits(64)) for p in providers}  # noqa: S311
         self._owner: dict[bytes, str] = {}
+        # What one card, or one processor where that is stronger, answers for under several names.
+        machine = max((PROCESSOR, of_class(self.profile)), key=lambda m: names(self.profile, m))
+        self._in_time, self._names = names_in_time(self.profile, machine), names(self.profile, machine)
         for provider in providers:
             provider.stake = self.profile.stake * provider.names
         self.outcome = Outcome(providers, validators, {})
@@ -112,23 +126,39 @@ class Simulation:
                 leaves += self._measure(provider, epoch, demand)
         leaves.sort(key=lambda leaf: leaf.device_id)
         seats = [v for v in self.validators if not v.removed]
-        everyone = (1 << len(seats)) - 1
+        signing = sum(1 << n for n, v in enumerate(seats) if v.kind is not ValidatorKind.STALLING)
+        sealed = len(seats) - signing.bit_count() <= faults(len(seats))
         accounts = tuple(v.account for v in seats)
-        self._rewards = cumulative_rewards(
-            self._rewards,
-            [Seat(a, a) for a in accounts],
-            leaves,
-            lambda _: self._shape(),
-            self._owner.__getitem__,
-            Presence(everyone, everyone, accounts),
-            self._emission(),
-        )
+        if sealed:
+            self._rewards = cumulative_rewards(
+                self._rewards,
+                [Seat(a, a) for a in accounts],
+                leaves,
+                lambda _: self.profile.shape,
+                self._owner.__getitem__,
+                Presence(signing, signing, accounts),
+                self._emission(),
+            )
+        self.outcome.stalled += not sealed
+        self._evict(seats, sealed)
         for validator in seats:
             # Who colludes verifies strangers all the same, for fear of traps.
             verified = 0 if validator.kind is ValidatorKind.LAZY else len(leaves)
             validator.paid += verified * self.market.verify_cost + self._interest(self.economy.seat_stake)
         self._trap(seats)
         self.outcome.earned = {account: amount / UNIT for account, amount in self._rewards.items()}
+
+    def _evict(self, seats: list[Validator], sealed: bool) -> None:
+        """Whoever left out `idleEpochs` epochs in a row: a signature of a sealed one, a check-in in a stalled one,
+        which then counts for nothing."""
+        for validator in seats:
+            absent = validator.kind is ValidatorKind.STALLING if sealed else not validator.checks_in
+            if sealed and not absent:
+                validator.left_out = 0
+            validator.left_out += absent
+            if validator.left_out >= self.economy.idle_epochs:
+                validator.removed = True
+                self.outcome.evicted.append(validator.account)
 
     def _measure(self, provider: Provider, epoch: int, demand: float) -> list[DeviceLeaf]:
         own_lease = provider.kind is ProviderKind.SELF_LEASING
@@ -138,20 +168,28 @@ class Simulation:
         if leased:
             if own_lease:
                 provider.paid += self.market.rent * self.economy.fee
+            elif provider.kind is ProviderKind.DARK:
+                # Refunded but for what is measured with the next epoch; the bond of the least lease goes to the fees.
+                provider.rent += self.market.rent * (1 - self.economy.fee) * UNMEASURED
+                provider.lost += self.market.rent * self.market.least_lease
             else:
                 provider.rent += self.market.rent * (1 - self.economy.fee)
             flags = [Flag.LEASED] * provider.names
         else:
             flags = self._flags(provider)
-        return [self._leaf(provider, epoch, n, flag) for n, flag in enumerate(flags)]
+        shown = provider.names if provider.kind is not ProviderKind.SYBIL else self._names
+        return [self._leaf(provider, epoch, n, flag, n < shown) for n, flag in enumerate(flags)]
 
     def _flags(self, provider: Provider) -> list[Flag]:
         """What the seats find, and the slash where a wrong row was opened."""
         reward = self._reward_guess()
         provider.paid += self.market.work_cost * reward * (1 - provider.skipped)
         if provider.kind is ProviderKind.SYBIL:
-            in_time = int(LATE_LIMIT)
-            return [Flag.PASSED if n < in_time else Flag.LATE for n in range(provider.names)]
+            return [Flag.PASSED if n < self._in_time else Flag.PASSED | Flag.LATE for n in range(provider.names)]
+        if provider.kind is ProviderKind.BAITING:
+            answer = self.economy.gas_cost(gas.answer(self.profile))
+            provider.bonds += self.market.watchers * (row_reward(self.economy, self.profile) - answer)
+            return [Flag.NO_OPENING]
         if self._choice.random() < passes(provider.skipped, self.profile.samples):
             return [Flag.PASSED]
         self.outcome.slashes += 1
@@ -176,11 +214,12 @@ class Simulation:
                 validator.removed = True
                 self.outcome.slashes += 1
 
-    def _leaf(self, provider: Provider, epoch: int, number: int, flag: Flag) -> DeviceLeaf:
+    def _leaf(self, provider: Provider, epoch: int, number: int, flag: Flag, shown: bool) -> DeviceLeaf:
         device = keccak(f"{provider.account} {number}".encode())
         self._owner[device] = provider.account
-        score = 1 if flag is Flag.PASSED else 0
-        return DeviceLeaf(epoch, device, 0, 1, score, 0, 10_000, int(flag), bytes(32))
+        passed = flag == Flag.PASSED
+        memory = claimed_mib(self.profile.shape) if passed and shown else 0
+        return DeviceLeaf(epoch, device, 0, 1, int(passed), memory, 10_000, int(flag), bytes(32))
 
     def _emission(self) -> Emission:
         economy = self.economy
@@ -189,14 +228,11 @@ class Simulation:
         )
 
     def _reward_guess(self) -> float:
-        return min(self.economy.provider_pool / len(self.providers), self.economy.most_per_credit)
+        most = self.economy.most_per_credit * self.profile.credit
+        return min(self.economy.provider_pool / len(self.providers), most)
 
     def _interest(self, stake: float) -> float:
-        return stake * self.market.interest * self.economy.epoch_length / 3600 / HOURS_A_YEAR
-
-    def _shape(self) -> Profile:
-        profile = self.profile
-        return Profile(1, 256, 256, 4096, 8, 256, profile.samples, 2, credit=profile.credit)
+        return stake_cost(self.economy, stake, self.market.interest)
 
     def _note(self) -> None:
         groups: dict[str, list[float]] = {}
@@ -211,4 +247,4 @@ class Simulation:
 def bounty_of_watching(economy: Economy) -> float:
     """What a watcher keeps of one proven device, gas paid."""
     profile = economy.profiles[0]
-    return economy.bounty * profile.stake - economy.gas_cost(proof_gas(profile))
+    return economy.bounty * profile.stake - economy.gas_cost(gas.proof(profile))

@@ -17,13 +17,14 @@ from assay.chain.client import Chain, ContractCall
 from assay.chain.deployment import Deployment
 from assay.chain.errors import ChainError
 from assay.market.api.app import create_app
-from assay.market.api.context import Context
+from assay.market.api.context import Context, Deadlines
 from assay.market.api.status import Status
 from assay.market.errors import MarketError
 from assay.market.follow.chain_follower import ChainFollower
 from assay.market.follow.content_follower import ContentFollower
 from assay.market.follow.index import Index
 from assay.market.follow.offer_follower import OfferFollower
+from assay.market.projection.lease_money import Terms
 from assay.market.queries.search import SearchTable
 from assay.market.settings import MarketSettings
 from assay.market.sources.chain_source import NodeSource
@@ -51,7 +52,10 @@ async def run(settings: MarketSettings) -> None:
         status = Status(deployment.network, deployment.chain_id)
         table = await asyncio.to_thread(SearchTable, engine)
         index.on_listings = lambda changed: table.load() if changed is None else table.update(changed)
-        context = Context(engine, status, table, links=await page_links(chain, settings, local) | {"fetch": fetch})
+        links = await page_links(chain, settings, local) | {"fetch": fetch}
+        context = Context(
+            engine, status, table, links=links, terms=await lease_terms(chain), deadlines=await deadlines(chain)
+        )
         follower = ChainFollower(index, NodeSource(chain), deployment.block)
         contents = ContentFollower(index, fetch, deployment.domain("EpochOracle"))
         offers = OfferFollower(index, fetch, deployment.domain("LeaseEscrow"))
@@ -169,6 +173,17 @@ async def page_links(chain: Chain, settings: MarketSettings, local: bool) -> dic
         "rpc": settings.rpc.split(",")[0] if local else "",
         "contracts": {name: contract.address for name, contract in deployment.contracts.items()},
         "tokens": tokens,
-        "claim_delay": await chain.call("RewardsDistributor", "claimDelay", at="latest"),
-        "genesis": (await chain.call("EpochOracle", "timing", at="latest")).genesis,
     }
+
+
+async def lease_terms(chain: Chain) -> Terms:
+    """What the escrow fixed at its deployment."""
+    names = ("holdback", "maxDowntime", "forfeitHold")
+    return Terms(*[await chain.call("LeaseEscrow", name, at="latest") for name in names])
+
+
+async def deadlines(chain: Chain) -> Deadlines:
+    """What oracle and distributor fixed at theirs."""
+    timing = await chain.call("EpochOracle", "timing", at="latest")
+    delays = [await chain.call("RewardsDistributor", name, at="latest") for name in ("claimDelay", "longClaimDelay")]
+    return Deadlines(timing.genesis, timing.epochLength, *delays)

@@ -1,4 +1,4 @@
-"""Calldata for FraudProofs, and what a proof costs: commit first, reveal a block later."""
+"""Calldata for FraudProofs, and what a proof costs: commit first, reveal two blocks later."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ from typing import Any
 from eth_abi.abi import encode
 
 from assay.proof.fraud import BrokenChain, WrongElement
-from assay.protocol.hexadecimal import address_bytes
+from assay.protocol.encoding import u256
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import Commitment
 
-WRONG_ELEMENT, BROKEN_CHAIN = 1, 2  # IFraudProofs.Kind
 _COMMITMENT = "(uint64,bytes32,bytes32,bytes32,bytes32,bytes32,bytes32)"
 _ROUND = "(uint32,bytes32,bytes32,bytes32[])"
 _ELEMENT = "(uint32,uint32,bytes,bytes32[])"
 
 # Gas of proveWrongElement less base fee and calldata, measured on anvil at K = 4,096 and 65,536, two per cent up;
 # tests/contracts/test_fraud_from_openings.py holds the estimate to what is used.
-_GAS_FIXED = 152_500
+_GAS_FIXED = 202_500
 _GAS_PER_ENTRY = 23.6
 COMMIT_GAS = 46_000
 
 
 @dataclass(frozen=True, slots=True)
 class FraudCall:
-    """Two transactions: `commit` at once, `prove` at least one block later, from the same account."""
+    """Two transactions: `commit` at once, `prove` two or more blocks later, from the same account."""
 
     commit: bytes
     prove: bytes
@@ -58,7 +57,7 @@ def wrong_element_call(
     round_argument, element = fault.arguments()
     types = [_COMMITMENT, _ROUND, _ELEMENT]
     values = [_commitment_values(commitment, signature), round_argument, element]
-    return _call("proveWrongElement", WRONG_ELEMENT, types, values, reporter, salt)
+    return _call("proveWrongElement", types, values, reporter, salt)
 
 
 def broken_chain_call(
@@ -67,7 +66,7 @@ def broken_chain_call(
     """Calldata of FraudProofs.commit and .proveBrokenChain; arguments as in `wrong_element_call`."""
     types = [_COMMITMENT, f"{_ROUND}[]"]
     values = [_commitment_values(commitment, signature), fault.arguments()]
-    return _call("proveBrokenChain", BROKEN_CHAIN, types, values, reporter, salt)
+    return _call("proveBrokenChain", types, values, reporter, salt)
 
 
 def _commitment_values(c: Commitment, signature: bytes) -> tuple[Any, ...]:
@@ -76,12 +75,12 @@ def _commitment_values(c: Commitment, signature: bytes) -> tuple[Any, ...]:
     return c.epoch, c.job_hash, c.device_id, c.nonce_root, c.result_root, signature[:32], signature[32:]
 
 
-def _call(function: str, kind: int, types: list[str], values: list[Any], reporter: str, salt: bytes) -> FraudCall:
-    arguments = encode(types, values)
-    inner = encode(
-        ["bytes32", "uint8", "bytes32", "bytes32"],
-        [address_bytes(reporter).rjust(32, b"\0"), kind, keccak(arguments), salt],
-    )
-    commit = keccak(b"commit(bytes32)")[:4] + keccak(inner)
+def commit_hash(reporter: str, proof_call: bytes) -> bytes:
+    """What FraudProofs.commit takes: H(abi.encode(reporter, H(calldata of the call that will make the proof)))."""
+    return keccak(u256(reporter) + keccak(proof_call))
+
+
+def _call(function: str, types: list[str], values: list[Any], reporter: str, salt: bytes) -> FraudCall:
     selector = keccak(f"{function}({','.join([*types, 'bytes32'])})".encode())[:4]
-    return FraudCall(commit, selector + encode([*types, "bytes32"], [*values, salt]))
+    prove = selector + encode([*types, "bytes32"], [*values, salt])
+    return FraudCall(keccak(b"commit(bytes32)")[:4] + commit_hash(reporter, prove), prove)

@@ -49,11 +49,11 @@ class Policy:
     holdback: int = 0
 
 
-def is_over(lease: Lease, now: float) -> bool:
-    """Whether nothing of the lease may run any more: work after `stop` would not be paid."""
-    if lease.status is LeaseStatus.ACTIVE:
-        return now >= lease.stop
-    return lease.status in (LeaseStatus.ENDED, LeaseStatus.CANCELLED)
+def runs(lease: Lease, now: float) -> bool:
+    """Whether the renter may use the devices: work after `stop` would not be paid, and one that has left early pays on
+    but has given them up.
+    """
+    return lease.status is LeaseStatus.ACTIVE and not lease.left_early and now < lease.stop
 
 
 def ends_from(lease: Lease) -> int | None:
@@ -66,7 +66,7 @@ def steps(standing: Standing, now: float, policy: Policy) -> list[Step]:
     lease = standing.lease
     if lease.status is LeaseStatus.PENDING:
         return []
-    over = is_over(lease, now)
+    over = not runs(lease, now)
     todo = [Step.KILL if over else Step.RUN, *_of_provider(standing, over)]
     wiped = standing.wiped_at is not None
     if over and not wiped and now >= lease.stop + policy.grace:

@@ -11,7 +11,7 @@ from assay.chain.leases import Lease, LeaseStatus, active_lease
 from assay.chain.operators import OperatorScope, may_act
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.messages import LeaseStart, Offer
-from assay.protocol.signing import Domain, signed_by
+from assay.protocol.signing import Domain, compact, signed_by
 from assay.provider.authority import Authority
 from assay.provider.bonds import Bonds, bond_of
 from assay.provider.errors import Conflict, NotAuthorised, ProviderError, Unavailable
@@ -103,9 +103,8 @@ class LeaseStarts:
             raise Conflict(f"the start is for the results 0x{roots.hex()}, handed over were 0x{shown.hex()}")
         digest = LeaseStart(lease.lease_id, offer.struct_hash(), roots, valid_until).digest(self._domain)
         # Before anything is sent: a word that the escrow would refuse must not cost an approval of the bond.
-        if not signed_by(digest, signature, lease.renter) and not await self._contract_accepts(
-            lease.renter, digest, signature
-        ):
+        by_key = signed_by(digest, _compact(signature), lease.renter)
+        if not by_key and not await self._contract_accepts(lease.renter, digest, signature):
             raise NotAuthorised(f"the start is not signed by {lease.renter}")
         await self._conditions(lease.lease_id, offer)
         return await self._escrow.start(lease, offer, roots, valid_until, signature)
@@ -116,3 +115,11 @@ class LeaseStarts:
         except ProviderError as error:
             return error
         return None
+
+
+def _compact(signature: bytes) -> bytes:
+    """A key's signature in 64 bytes, as the escrow takes both: r ‖ s ‖ v is what browsers' wallets give."""
+    if len(signature) != 65 or signature[64] not in (27, 28) or signature[32] >> 7:
+        return signature
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
+    return compact(r, s, signature[64] - 27)

@@ -13,13 +13,13 @@ from assay.provider.errors import Conflict
 
 async def holding_lease(chain: Chain, device_id: bytes, at: At = None) -> Lease | None:
     """The lease that keeps a device from being let: none where the device is free, and where its renter has left early,
-    for the start of another lease ends that one. Raises ChainError.
+    for the start of another lease ends that one, but not in a way that forfeits a bond. Raises ChainError.
     """
     lease_id = await active_lease(chain, device_id, at)
     if not lease_id:
         return None
     lease = await read_lease(chain, lease_id, at)
-    return None if lease.left_early else lease
+    return None if lease.left_early and not lease.forfeitable else lease
 
 
 async def why_not_free(chain: Chain, device_ids: Iterable[bytes], at: At = None) -> str | None:

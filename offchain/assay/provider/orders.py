@@ -16,7 +16,7 @@ ESCROW = "LeaseEscrow"
 
 @dataclass(frozen=True)
 class Order:
-    """A call, and what it brings about in words; `forfeits` is what of a bond the renter gets for it, base units."""
+    """A call, and what it brings about in words; `forfeits` is what of its bond is lost by it, base units."""
 
     call: ContractCall
     effect: str
@@ -62,7 +62,9 @@ async def end(authority: Authority, lease_id: int) -> Order:
     lease = await own_lease(authority, lease_id)
     _require_active(lease)
     now = (await authority.chain.head()).timestamp
-    forfeits = unserved(lease, now)
+    most = int(await authority.chain.call(ESCROW, "maxDowntime", at="latest"))
+    # Beyond the most downtime the bond is forfeited to the network as it is, and no longer to the renter.
+    forfeits = lease.forfeitable if lease.downtime > most else unserved(lease, now)
     if forfeits and authority.is_operator:
         raise Conflict(
             f"ending lease {lease_id} before {lease.start + lease.min_duration} would forfeit {forfeits} base units of "
@@ -87,14 +89,16 @@ async def retirement(authority: Authority, device_id: bytes) -> Order:
 
 
 def unserved(lease: Lease, now: int) -> int:
-    """What of the bond the renter gets where the provider ends the lease now, base units."""
+    """What of the bond the renter gets where the provider ends the lease now, base units, rounded up."""
     served = now - lease.start
     until = ends_from(lease)
     if served >= lease.min_duration or (until is not None and now >= until):
         return 0
-    return lease.bond - lease.bond * served // lease.min_duration
+    return -(-lease.bond * (lease.min_duration - served) // lease.min_duration)
 
 
 def _require_active(lease: Lease) -> None:
     if lease.status is not LeaseStatus.ACTIVE:
         raise Conflict(f"lease {lease.lease_id} is {lease.status.name.lower()}: it must be active")
+    if lease.left_early:
+        raise Conflict(f"the renter of lease {lease.lease_id} has left early: `assay provider release` ends it")

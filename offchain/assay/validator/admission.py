@@ -15,7 +15,7 @@ from assay.validator.rules import instants
 from assay.validator.rules.values import Seat
 from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 
-MOST_INSTANTS_A_SEAT = 2  # two are enough to disqualify
+MOST_INSTANTS_A_SEAT = 2  # for one purpose: two are enough to disqualify
 MOST_BATCHES_A_SEAT = 4  # equivocations beyond these prove nothing new
 
 Gossiped = InstantMessage | InventoryMessage
@@ -47,10 +47,10 @@ def admit_instant(record: EpochRecord, message: InstantMessage, now: float) -> b
     context = record.context
     check_gossip(context, message)
     position = context.seat_of(message.seat)
-    own = [i for i in record.instants if i.seat == position]
+    own = [i for i in record.instants if (i.seat, i.purpose) == (position, message.kind)]
     if len(own) >= MOST_INSTANTS_A_SEAT:
         return False
-    if not instants.plausible(message.content.start_ms, int(now * 1000), int(context.deadlines.seal_by * 1000)):
+    if not instants.plausible(message.content.start_ms, int(now * 1000), int(context.deadlines.commit_by * 1000)):
         raise Refused(422, f"instant {message.content.start_ms} ms is too far from now ({int(now * 1000)} ms)")
     return record.add_instant(message)
 

@@ -7,18 +7,21 @@ from collections.abc import Mapping, Sequence
 
 from assay.chain.blocks import Block
 from assay.chain.client import Chain
-from assay.chain.devices import DeviceDirectory
+from assay.chain.devices import DeviceDirectory, DeviceStatus
 from assay.chain.epochs import read_emission, read_epoch_state, read_timing
 from assay.chain.leases import active_lease
-from assay.chain.profiles import read_profile
+from assay.chain.profiles import read_profiles
 from assay.chain.seats import SeatDirectory
 from assay.protocol.epochs import Emission, Timing
 from assay.protocol.profile import Profile
+from assay.validator.event_log import EventLog
+from assay.validator.lease_periods import LeasePeriods
 from assay.validator.oracle_events import OracleEvents
 from assay.validator.ports import ChainEpoch, Endpoint, ReportedEpoch
-from assay.validator.rules.values import Device, Seat
+from assay.validator.rules.values import Device, LeasePeriod, Seat
 
 NO_EMISSION = Emission(0, 0, 0)
+CHECK_INS_KEPT = 64
 
 
 class ContractReader:
@@ -30,8 +33,9 @@ class ContractReader:
         self._chain = chain
         self._events = OracleEvents(chain)
         self._devices = DeviceDirectory(chain)
+        self._retirements = EventLog(chain, "DeviceRegistry", ("DeviceRetired",))
+        self._leases = LeasePeriods(chain)
         self._seats = SeatDirectory(chain)
-        self._profiles: dict[int, Profile] = {}
         self._lock = asyncio.Lock()
 
     @classmethod
@@ -78,20 +82,28 @@ class ContractReader:
         return {seat.account: Endpoint(seat.endpoint, seat.tls_fingerprint) for seat in seats}
 
     async def devices(self, at: Block) -> tuple[Device, ...]:
+        """Active devices, and slashed ones that are still leased: the escrow lets nobody retire a leased device."""
         async with self._lock:
-            active = await self._devices.active(at)
-        leases = await asyncio.gather(*(active_lease(self._chain, d, at) for d in active))
+            known = await self._devices.refresh(at)
+        asked = [d for d in known.values() if d.status in (DeviceStatus.ACTIVE, DeviceStatus.SLASHED)]
+        leases = await asyncio.gather(*(active_lease(self._chain, d.device_id, at) for d in asked))
         return tuple(
             Device(d.device_id, d.provider, d.device_key, d.profile_id, d.endpoint, lease != 0, d.tls_fingerprint)
-            for d, lease in zip(active.values(), leases, strict=True)
+            for d, lease in zip(asked, leases, strict=True)
+            if d.status is DeviceStatus.ACTIVE or lease != 0
         )
 
+    async def slashed(self, at: Block) -> frozenset[bytes]:
+        async with self._lock:
+            events = await self._retirements.until(at)
+        return frozenset(e.args["deviceId"] for e in events if e.args["status"] == DeviceStatus.SLASHED)
+
+    async def lease_periods(self, since: int, final: Block, head: Block) -> Mapping[bytes, Sequence[LeasePeriod]]:
+        return await self._leases.since(since, final, head)
+
     async def profiles(self, at: Block) -> Mapping[int, Profile]:
-        count: int = await self._chain.call("DeviceRegistry", "profileCount", at=at)
-        for profile_id in range(1, count + 1):
-            if profile_id not in self._profiles:
-                self._profiles[profile_id] = await read_profile(self._chain, profile_id, at)
-        return dict(self._profiles)
+        # Each time: closing a profile takes its credit away.
+        return await read_profiles(self._chain, at)
 
     async def emission(self, epoch: int, at: Block) -> Emission:
         if "RewardsDistributor" not in self._chain.deployment.contracts:
@@ -110,6 +122,15 @@ class ContractReader:
         async with self._lock:
             return await self._events.accepted_round("EpochReported" if is_report else "EpochSealed", epoch, until)
 
-    async def reports(self, before_epoch: int, until: Block, drawn: Block) -> Sequence[ReportedEpoch]:
+    async def has_checked_in(self, account: str, epoch: int, at: Block) -> bool:
+        member = await self._chain.call("ValidatorSet", "member", account, at=at)
+        back = member.checkedIn - 1 - epoch
+        return 0 <= back < CHECK_INS_KEPT and bool(member.checkIns >> back & 1)
+
+    async def reported_block(self, epoch: int, until: Block) -> Block | None:
         async with self._lock:
-            return await self._events.reports(before_epoch, until, drawn)
+            return await self._events.block_of("EpochReported", epoch, until)
+
+    async def reports(self, before_epoch: int, at: Block) -> Sequence[ReportedEpoch]:
+        async with self._lock:
+            return await self._events.reports(before_epoch, at)

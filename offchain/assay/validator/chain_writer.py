@@ -52,6 +52,9 @@ class ContractWriter:
     async def void(self, epoch: int) -> Transaction | None:
         return await self._send(ContractCall(ORACLE, "voidEpoch", (epoch,)), "voidEpoch", epoch)
 
+    async def check_in(self, epoch: int) -> Transaction | None:
+        return await self._send(ContractCall("ValidatorSet", "checkIn", (epoch,)), "checkIn", epoch)
+
     async def _send(self, call: ContractCall, label: str, epoch: int, place: int | str = "") -> Transaction | None:
         # After a stop the same step joins the transaction that the journal still follows.
         purpose = f"{label}:{epoch}:{place}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import structlog
@@ -10,10 +11,12 @@ from sqlalchemy.exc import OperationalError
 
 from assay.chain.errors import ChainError
 from assay.daemon.ending import end_tasks
+from assay.validator.check_ins import CheckIns
 from assay.validator.epoch_run import EpochRun
 from assay.validator.peer_client import PeerClient
+from assay.validator.phases.liveness import LivenessWatch
 from assay.validator.rules.deadlines import deadlines
-from assay.validator.work import Services
+from assay.validator.work import Services, Work
 
 ENDPOINTS_S = 5.0  # between looks at the endpoints that seats announce
 PRUNE_S = 60.0
@@ -58,15 +61,22 @@ class Daemon:
             asyncio.create_task(self.services.follower.run(self._stopping.is_set)),
             asyncio.create_task(self._follow_endpoints()),
             asyncio.create_task(self._prune()),
+            asyncio.create_task(LivenessWatch(self.services, self._latest_work).run()),
+            asyncio.create_task(CheckIns(self.services, self.account).run()),
         ]
         try:
             while not self._stopping.is_set():
                 self._restart_reorganised()
                 self._start_due()
                 self._collect_done()
+                _raise_failed(background)
                 await self.services.clock.sleep(SCHEDULE_S)
         finally:
             await end_tasks((*background, *self._tasks.values()))
+
+    def _latest_work(self) -> Work | None:
+        """Of the latest epoch that is open here."""
+        return next((run.work for _, run in sorted(self.runs.items(), reverse=True) if run.work is not None), None)
 
     def _start_due(self) -> None:
         timing = self.services.reader.timing
@@ -161,3 +171,10 @@ class Daemon:
                 continue
             if gone:
                 log.info("pruned", contents=gone, before_epoch=current - provable)
+
+
+def _raise_failed(background: Iterable[asyncio.Task[None]]) -> None:
+    """What runs beside the epochs for as long as the daemon does has no business to end."""
+    for task in background:
+        if task.done() and not task.cancelled():
+            task.result()

@@ -9,19 +9,18 @@ from dataclasses import dataclass
 import structlog
 
 from assay.chain.errors import ChainError
+from assay.daemon.ending import end_tasks
 from assay.protocol.epochs import Phase
 from assay.validator.errors import Refused
 from assay.validator.phases.adopting import adopt_report
 from assay.validator.phases.challenging import challenge_devices
 from assay.validator.phases.drawing import draw_rho, void_epoch
 from assay.validator.phases.late_signatures import add_to_report, add_to_seal
-from assay.validator.phases.liveness import watch_liveness
 from assay.validator.phases.observing import observe_epoch
 from assay.validator.phases.opening import open_epoch, read_context
-from assay.validator.phases.report_inputs import read_inputs
+from assay.validator.phases.report_inputs import InputReader
 from assay.validator.phases.report_signing import sign_report
 from assay.validator.phases.reporting import report_epoch
-from assay.validator.phases.results import ReportInputs
 from assay.validator.phases.seal_signing import sign_seal
 from assay.validator.phases.sealed_content import sealed_lines
 from assay.validator.phases.sealing import seal_epoch
@@ -45,7 +44,7 @@ class EpochRun:
     epoch: int
     account: str
     work: Work | None = None
-    inputs: ReportInputs | None = None
+    inputs: InputReader | None = None  # once they are to be had
     rho: bytes | None = None  # once it is drawn at a final block
 
     async def run(self) -> str:
@@ -99,13 +98,11 @@ class EpochRun:
             self.services.wake.notify()
             if overdue:
                 return await self._void(self.work, "its last deadline passed while this validator was down")
-            beside = [asyncio.create_task(watch_liveness(self.work)), asyncio.create_task(self._late(self.work))]
+            beside = asyncio.create_task(self._late(self.work))
             try:
                 return await self._phases(self.work)
             finally:
-                for task in beside:
-                    task.cancel()
-                await asyncio.gather(*beside, return_exceptions=True)
+                await end_tasks([beside])
         except ChainError as error:
             log.warning("chain failed in an epoch", error=str(error))
             return FAILED, str(error)
@@ -149,11 +146,12 @@ class EpochRun:
         if work.phase == Phase.DRAWN:
             await verify_devices(work, sealed, state.rho)
             await observe_epoch(work, sealed, state.rho)
-        self.inputs = await read_inputs(work, sealed, state.rho)
-        if self.inputs is None:
+        inputs = InputReader(work, sealed, state.rho)
+        if not await inputs.ready():
             return await self._void(work, "the rewards before it were not to be had")
+        self.inputs = inputs
         self.services.wake.notify()
-        if work.phase == Phase.REPORTED or await report_epoch(work, self.inputs):
+        if work.phase == Phase.REPORTED or await report_epoch(work, inputs):
             return await self._reported(work)
         return await self._void(work, "not reported in time")
 

@@ -10,6 +10,7 @@ from structlog.contextvars import bound_contextvars
 from assay.protocol.epochs import Phase
 from assay.validator.admission import admit_batch, admit_instant, admit_inventory
 from assay.validator.errors import Refused
+from assay.validator.phases.instants import pass_on
 from assay.validator.ports import Clock
 from assay.validator.wake import Wake
 from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
@@ -33,10 +34,12 @@ class Inbox:
         self._run_of, self._clock, self._wake = run_of, clock, wake
 
     def instant(self, message: InstantMessage) -> None:
-        """Raises Refused."""
+        """Passed on to all: a leader that tells seats different instants is found out. Raises Refused."""
         with bound_contextvars(epoch=message.epoch):
-            if admit_instant(self._work(message.epoch).record, message, self._clock.now()):
+            work = self._work(message.epoch)
+            if admit_instant(work.record, message, self._clock.now()):
                 self._wake.notify()
+                pass_on(work, message)
 
     def inventory(self, message: InventoryMessage) -> None:
         """Raises Refused."""

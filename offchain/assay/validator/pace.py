@@ -16,7 +16,9 @@ class Pace:
     round_s: float
     stagger_s: float
     grace_s: float  # for the last inventories, batches and signatures once a quorum is there
-    liveness_s: float  # between liveness requests to one device
+    liveness_s: float  # between liveness requests to an idle device
+    leased_liveness_s: float  # to a leased one: money hangs on every part of an epoch
+    alive_s: float  # within which a device must answer one
     request_s: float  # time-out of one request to a peer
 
 
@@ -28,5 +30,7 @@ def pace(timing: Timing) -> Pace:
         stagger_s=max(2.5, round_s / 2),
         grace_s=min(5.0, max(0.4, round_s / 4)),
         liveness_s=min(60.0, max(1.0, timing.epoch_length / 8)),
+        leased_liveness_s=min(15.0, max(1.0, timing.epoch_length / 40)),
+        alive_s=min(10.0, max(3.0, timing.epoch_length / 6)),
         request_s=min(30.0, max(2.0, round_s)),
     )

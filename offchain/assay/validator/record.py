@@ -10,7 +10,7 @@ from assay.protocol.leaves import batch_tree
 from assay.validator import canonical
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
-from assay.validator.rules.instants import Instant
+from assay.validator.rules.instants import Instant, Purpose
 from assay.validator.rules.values import NO_ROOT, Batch, HeldCommitment, HeldLanes
 from assay.validator.store import Store
 from assay.validator.wire import (
@@ -26,6 +26,7 @@ from assay.validator.wire_statements import STATEMENT, SignedSeal, SignedStateme
 
 MOST_STORED_A_SEAT = 512 << 20  # bytes an epoch: far above what 100,000 devices need
 MOST_STATEMENTS = 2  # of a seat in one round: two that differ prove the fault
+_INSTANTS = frozenset(purpose.value for purpose in Purpose)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class EpochRecord:
 
     def add_instant(self, message: InstantMessage) -> bool:
         """Keeps an instant; False for one known."""
-        new = self._keep("instant", message.seat, message)
+        new = self._keep(message.kind.value, message.seat, message)
         instant = self._instant(message)
         if instant is not None and instant not in self.instants:
             self.instants.append(instant)
@@ -167,7 +168,7 @@ class EpochRecord:
 
     def _restore_message(self, kind: str, body: bytes, received_at: float) -> None:
         own = self.context.seats[self.context.own].account
-        if kind == "instant":
+        if kind in _INSTANTS:
             instant = self._instant(InstantMessage.model_validate_json(body))
             if instant is not None:
                 self.instants.append(instant)
@@ -214,7 +215,7 @@ class EpochRecord:
         seat = self.context.seat_of(message.seat)
         if seat is None:
             return None
-        return Instant(seat, message.content.epoch_seed, message.content.start_ms)
+        return Instant(seat, message.content.epoch_seed, message.content.start_ms, message.kind)
 
     def _add_inventory(self, seat: int, message: InventoryMessage) -> None:
         entries = message.content.entries

@@ -30,6 +30,7 @@ def status(daemon: Daemon) -> dict[str, Any]:
             for epoch, run in sorted(daemon.runs.items())
         },
         "outcomes": dict(daemon.counts),
+        "checkIns": {str(epoch): transaction for epoch, transaction in daemon.services.store.check_ins().items()},
         "unready": unready(daemon),
     }
 

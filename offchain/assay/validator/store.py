@@ -200,24 +200,38 @@ class Store:
             rows = db.execute(select(t).where(t.c.epoch == epoch, t.c.rho == rho)).all()
         return {row.device_id: (bool(row.shown), row.reason) for row in rows}
 
-    def count_liveness(self, epoch: int, device_id: bytes, answered: bool) -> None:
-        """Counts one liveness request and whether it was answered."""
+    def count_liveness(self, epoch: int, device_id: bytes, lease_id: int, answered: bool) -> None:
+        """Counts one liveness request under a lease (0: under none), and whether it was answered."""
         t = tables.liveness
+        key = {"epoch": epoch, "device_id": device_id, "lease_id": lease_id}
         with self._engine.begin() as db:
-            row = {"epoch": epoch, "device_id": device_id, "asked": 0, "answered": 0}
-            db.execute(_KEEP[t], row)
+            db.execute(_KEEP[t], {**key, "asked": 0, "answered": 0})
             db.execute(
                 update(t)
-                .where(t.c.epoch == epoch, t.c.device_id == device_id)
+                .where(*(t.c[name] == value for name, value in key.items()))
                 .values(asked=t.c.asked + 1, answered=t.c.answered + int(answered))
             )
 
-    def liveness(self, epoch: int) -> dict[bytes, tuple[int, int]]:
-        """Device to (answered, asked)."""
+    def liveness(self, epoch: int) -> dict[bytes, dict[int, tuple[int, int]]]:
+        """Device to lease (0: none) to (answered, asked)."""
         t = tables.liveness
         with self._engine.connect() as db:
             rows = db.execute(select(t).where(t.c.epoch == epoch)).all()
-        return {row.device_id: (row.answered, row.asked) for row in rows}
+        found: dict[bytes, dict[int, tuple[int, int]]] = {}
+        for row in rows:
+            found.setdefault(row.device_id, {})[row.lease_id] = (row.answered, row.asked)
+        return found
+
+    def put_check_in(self, epoch: int, transaction: str) -> None:
+        """Notes that the seat has checked in for an epoch."""
+        with self._engine.begin() as db:
+            db.execute(_KEEP[tables.check_ins], {"epoch": epoch, "transaction": transaction})
+
+    def check_ins(self) -> dict[int, str]:
+        """Epochs that the seat has checked in for, with the transaction; empty where another copy did."""
+        with self._engine.connect() as db:
+            rows = db.execute(select(tables.check_ins).order_by(tables.check_ins.c.epoch)).all()
+        return {row.epoch: row.transaction for row in rows}
 
     def update_epoch(self, epoch: int, **values: object) -> None:
         """Sets columns of the epoch's row, made if it is not there."""
@@ -275,6 +289,7 @@ class Store:
                 tables.verdicts,
                 tables.memory_verdicts,
                 tables.liveness,
+                tables.check_ins,
             ):
                 db.execute(delete(table).where(table.c.epoch < before_epoch))
         return int(gone)

@@ -68,7 +68,8 @@ lanes = Table(
     PrimaryKeyConstraint("epoch", "device_id", "epoch_seed", "content"),
 )
 
-# Messages of seats: `kind` is one of instant, inventory, batch, seal-proposal, report-proposal, statement.
+# Messages of seats: `kind` is one of instant, probe-instant, inventory, batch, seal-proposal, report-proposal,
+# statement.
 messages = Table(
     "messages",
     metadata,
@@ -106,14 +107,25 @@ memory_verdicts = Table(
     PrimaryKeyConstraint("epoch", "device_id", "rho"),
 )
 
+# Requests whether a device is there, by the lease that it was under then; 0 for none.
 liveness = Table(
     "liveness",
     metadata,
     Column("epoch", Integer, nullable=False),
     Column("device_id", LargeBinary(32), nullable=False),
+    Column("lease_id", Integer, nullable=False),
     Column("asked", Integer, nullable=False),
     Column("answered", Integer, nullable=False),
-    PrimaryKeyConstraint("epoch", "device_id"),
+    PrimaryKeyConstraint("epoch", "device_id", "lease_id"),
+)
+
+# Epochs that stopped before their seal and that this seat has checked in for; `transaction` is empty where another copy
+# of it did.
+check_ins = Table(
+    "check_ins",
+    metadata,
+    Column("epoch", Integer, primary_key=True),
+    Column("transaction", String(66), nullable=False),
 )
 
 # How each epoch ended here; roots are null where it never got so far.

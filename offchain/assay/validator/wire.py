@@ -8,6 +8,7 @@ from pydantic import Field
 
 from assay.protocol.leaves import DeviceLeaf, ObservationLeaf, RewardLeaf, SealedLeaf
 from assay.protocol.messages import Commitment, EpochReport, Observations, Seal
+from assay.validator.rules.instants import Purpose
 from assay.validator.rules.values import NO_ROOT, HeldCommitment, SignedChallenge
 from assay.validator.wire_types import (
     MOST_DEVICES,
@@ -46,9 +47,9 @@ class InventoryBody(Wire):
 
 
 class InstantMessage(Wire):
-    """An instant with its leader's Gossip signature over H of the canonical content."""
+    """An instant with its leader's Gossip signature over H of the canonical content; `kind` is what begins at it."""
 
-    kind: Literal["instant"] = "instant"
+    kind: Purpose = Purpose.WORK
     epoch: U64
     set_id: U32
     seat: Address

@@ -1,29 +1,48 @@
-"""Openings that nobody serves, demanded on the chain: whoever shows the row gets the bond, who does not loses stake."""
+"""Openings that nobody serves, demanded on the chain: whoever shows the row is paid, who does not is slashed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import structlog
 
 from assay.chain.blocks import Block
 from assay.chain.client import Chain, ContractCall
+from assay.chain.demands import OPENING_DEMANDS, DemandStatus, next_demand_price
+from assay.chain.devices import DeviceStatus
 from assay.chain.erc20 import Erc20
 from assay.chain.errors import Reverted
-from assay.chain.events import Event, read_events
+from assay.chain.events import read_events
 from assay.chain.sender import Sender
 from assay.proof.fraud import RoundArgument, WrongElement, element_of_row, true_row
+from assay.protocol.encoding import demand_id
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.profile import Profile
 from assay.watcher.accepted import transaction_arguments
-from assay.watcher.notebook import Notebook
-from assay.watcher.prosecution import CONTRACT
+from assay.watcher.liability import why_device_is_safe
+from assay.watcher.notebook import Notebook, PlannedDemand
 from assay.watcher.rules.device_faults import Conviction
 from assay.watcher.rules.seat_faults import SealedArgument
 
+TRIES = 8  # samples looked at until one is found that nobody has asked for
+BOND_ROOM = 5, 4  # above the price now: the base fee moves by an eighth a block, and others demand too
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class DemandLimits:
+    """What a watcher puts into demands: `most` are open at once, `rows` are asked of one device in one epoch.
+
+    Answers of one device may cost `loss` base units at most, what they are paid and what is burned, over the epochs
+    that can be proven against: a device that serves nobody, to be paid on-chain, is left alone after that.
+    """
+
+    most: int
+    rows: int
+    loss: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +53,14 @@ class AnsweredRow:
     i: int
     row: bytes
     path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a demand of this watcher's; `row` is None where its transaction hides it."""
+
+    demand: PlannedDemand
+    row: AnsweredRow | None
 
 
 def wrong_row(profile: Profile, epoch_seed: bytes, leaf: SealedLeaf, answer: AnsweredRow) -> Conviction | None:
@@ -50,118 +77,159 @@ def wrong_row(profile: Profile, epoch_seed: bytes, leaf: SealedLeaf, answer: Ans
 
 
 class Demands:
-    """At most `most` at once, each with a bond from this watcher's tokens. `random` gives bytes."""
+    """Each with a bond from this watcher's tokens. What others have demanded of a device changes nothing but the price:
+    the device may be asking itself. `random` gives bytes.
+    """
 
     def __init__(
-        self, chain: Chain, sender: Sender, notebook: Notebook, most: int, random: Callable[[int], bytes]
+        self, chain: Chain, sender: Sender, notebook: Notebook, limits: DemandLimits, random: Callable[[int], bytes]
     ) -> None:
         self._chain, self._sender, self._notebook = chain, sender, notebook
-        self._most, self._random = most, random
+        self._limits, self._random = limits, random
 
-    async def make(self, epoch: int, sealed: SealedArgument, profile: Profile) -> bool:
-        """Demands a sampled row of a sealed device, picked at random; False where it is not this watcher's to do now.
+    async def make(self, epoch: int, sealed: SealedArgument, profile: Profile) -> int:
+        """Demands sampled rows of a sealed device, picked at random, as far as the limits go; how many now.
 
         Raises ChainError.
         """
+        made = 0
+        planned = [p for p in self._notebook.demands() if (p.epoch, p.device_id) == (epoch, sealed[0])]
+        for unsent in (p for p in planned if p.block is None):
+            made += await self._ask(epoch, sealed, unsent.sample)  # a stop came between
+        while self._may_ask(epoch, sealed[0]):
+            q = await self._unasked(epoch, sealed[0], profile)
+            if q is None or not await self._ask(epoch, sealed, q):
+                break
+            made += 1
+        return made
+
+    def asks_on(self, epoch: int, device_id: bytes) -> bool:
+        """Whether more rows are or will be demanded of a device in an epoch, as far as the limits go."""
+        asked = any((p.epoch, p.device_id) == (epoch, device_id) for p in self._notebook.demands())
+        return asked or self._may_ask(epoch, device_id)
+
+    def _may_ask(self, epoch: int, device_id: bytes) -> bool:
+        open_now = len(self._notebook.demands())
+        return open_now < self._limits.most and self._notebook.asked(epoch, device_id) < self._limits.rows
+
+    async def _ask(self, epoch: int, sealed: SealedArgument, q: int) -> bool:
         device_id = sealed[0]
-        if self._notebook.has_demanded(epoch, device_id) or len(self._notebook.demands()) >= self._most:
+        planned = demand_id(device_id, epoch, True, q)
+        price = await next_demand_price(self._chain, device_id, is_row=True)
+        most = price.bond * BOND_ROOM[0] // BOND_ROOM[1]
+        loss = (price.reward + price.burned) * BOND_ROOM[0] // BOND_ROOM[1]
+        if reason := await self._why_not(epoch, device_id, most, loss):
+            log.info("opening not demanded", epoch=epoch, device="0x" + device_id.hex(), reason=reason)
             return False
-        bond: int = await self._chain.call(CONTRACT, "demandBond", at="latest")
         token = Erc20(self._chain, self._chain.deployment.address("NetworkToken"))
-        if await token.balance(self._sender.address) < bond:
-            log.info("opening not demanded: too few tokens for the bond", epoch=epoch, bond=str(bond))
-            return False
-        q = int.from_bytes(self._random(4), "big") % profile.k
-        call = ContractCall(CONTRACT, "demand", (epoch, sealed, True, q))
-        await token.approve(self._sender, self._chain.deployment.address(CONTRACT), bond * self._most)
-        self._notebook.plan_demand(epoch, device_id)
+        await token.approve(self._sender, self._chain.deployment.address(OPENING_DEMANDS), most)
+        self._notebook.plan_demand(planned, epoch, device_id, q, loss)
+        call = ContractCall(OPENING_DEMANDS, "demand", (epoch, sealed, True, q, most))
         try:
-            receipt = await self._sender.send(call, label="demand", purpose=f"demand:{epoch}:{device_id.hex()}")
+            receipt = await self._sender.send(call, label="demand", purpose="demand:" + planned.hex())
         except Reverted as error:
             log.info("demand not taken", epoch=epoch, device="0x" + device_id.hex(), reason=str(error))
-            self._notebook.close_demand(epoch, device_id, "refused")
+            self._notebook.close_demand(planned, "refused")
             return False
+        self._notebook.demanded(planned, receipt.block_number)
         log.info("opening demanded", epoch=epoch, device="0x" + device_id.hex(), transaction=receipt.transaction_hash)
         return True
 
-    async def tend(self) -> list[tuple[int, bytes, AnsweredRow]]:
-        """Ends what has run out, and gives the rows that were shown: (epoch, device, row), until they are closed.
+    async def _why_not(self, epoch: int, device_id: bytes, bond: int, loss: int) -> str:
+        """Why a row is not to be demanded for this bond; empty where it is."""
+        if safe := await why_device_is_safe(self._chain, device_id, epoch):
+            return safe
+        spent = sum(self._notebook.losses(device_id))
+        if spent + loss > self._limits.loss:
+            return f"answers would cost {spent + loss}, the limit is {self._limits.loss}"
+        token = Erc20(self._chain, self._chain.deployment.address("NetworkToken"))
+        held = await token.balance(self._sender.address)
+        return f"the bond is {bond}, {held} is there" if held < bond else ""
 
-        Raises ChainError.
-        """
+    async def _unasked(self, epoch: int, device_id: bytes, profile: Profile) -> int | None:
+        for _ in range(TRIES):
+            q = int.from_bytes(self._random(4), "big") % profile.k
+            if (await self._on_chain(demand_id(device_id, epoch, True, q))).status == DemandStatus.NONE:
+                return q
+        return None
+
+    async def tend(self) -> list[Answer]:
+        """Ends what has run out, and gives what was answered, until it is closed. Raises ChainError."""
         answers = []
-        for epoch, device_id, demand_id in self._notebook.demands():
-            demand_id = demand_id or await self._find(epoch, device_id)
-            if demand_id is None:
+        for planned in self._notebook.demands():
+            demand = await self._on_chain(planned.demand_id)
+            if demand.status == DemandStatus.NONE:
                 continue  # not mined yet; forgotten with its epoch
-            demand = await self._chain.call(CONTRACT, "demandOf", demand_id)
-            head = await self._chain.head()
-            if demand.deadline == 0:
-                continue  # not final yet
-            if not demand.open:
-                answer = await self._answer(demand_id)
-                if answer is None:
-                    self.close(epoch, device_id, "closed")
-                else:
-                    answers.append((epoch, device_id, answer))
-            elif head.timestamp > demand.deadline:
-                await self._expire(epoch, device_id, demand_id)
+            if demand.demander != self._sender.address:
+                self.close(planned, "refused")  # somebody else asked for the same row first
+            elif demand.status == DemandStatus.OPEN:
+                await self._expire(planned, demand)
+            elif demand.status == DemandStatus.EXPIRED:
+                self.close(planned, "expired")
+            elif (answer := await self._answer(planned, demand)) is not None:
+                answers.append(answer)
         return answers
 
-    def close(self, epoch: int, device_id: bytes, state: str) -> None:
+    def close(self, planned: PlannedDemand, state: str) -> None:
         """Notes how a demand ended."""
-        self._notebook.close_demand(epoch, device_id, state)
+        self._notebook.close_demand(planned.demand_id, state)
 
-    async def _find(self, epoch: int, device_id: bytes) -> int | None:
-        """The id of our demand, read from its event."""
-        for event in await self._events("DemandMade", await self._chain.head()):
-            args = event.args
-            if (args["deviceId"], args["epoch"], args["demander"]) == (device_id, epoch, self._sender.address):
-                self._notebook.demanded(epoch, device_id, args["demandId"])
-                return int(args["demandId"])
-        return None
+    async def _on_chain(self, which: bytes) -> Any:
+        return await self._chain.call(OPENING_DEMANDS, "demandOf", which, at="latest")
 
-    async def _answer(self, demand_id: int) -> AnsweredRow | None:
-        for event in await self._events("DemandAnswered", await self._chain.finalised()):
-            if event.args["demandId"] == demand_id:
-                shown = await transaction_arguments(self._chain, CONTRACT, event.transaction)
+    async def _answer(self, planned: PlannedDemand, demand: Any) -> Answer | None:
+        """The answer, None while it is not final."""
+        final = await self._chain.finalised()
+        for event in await read_events(self._chain, OPENING_DEMANDS, ["DemandAnswered"], planned.block or 0, final):
+            if event.args["demandId"] == planned.demand_id:
+                shown = await transaction_arguments(self._chain, OPENING_DEMANDS, event.transaction)
                 if shown is None or "row" not in shown:
-                    return None
-                demand = await self._chain.call(CONTRACT, "demandOf", demand_id)
+                    return Answer(planned, None)
                 r = shown["round"]
                 argument = RoundArgument(r["t"], bytes(r["seed"]), bytes(r["root"]), tuple(map(bytes, r["path"])))
-                return AnsweredRow(argument, demand.i, bytes(shown["row"]), tuple(map(bytes, shown["path"])))
+                row = AnsweredRow(argument, demand.i, bytes(shown["row"]), tuple(map(bytes, shown["path"])))
+                return Answer(planned, row)
         return None
 
-    async def _expire(self, epoch: int, device_id: bytes, demand_id: int) -> None:
+    async def _expire(self, planned: PlannedDemand, demand: Any) -> None:
+        """As the contract has it; asked here since nodes simulate at a base fee of zero."""
+        liable = await self._chain.call("DeviceRegistry", "liability", planned.device_id, at="latest")
+        convicts = liable.status != DeviceStatus.SLASHED
+        if convicts and not await self._is_overdue(demand, await self._chain.head()):
+            return
         try:
             receipt = await self._sender.send(
-                ContractCall(CONTRACT, "expireDemand", (demand_id,)),
+                ContractCall(OPENING_DEMANDS, "expireDemand", (planned.demand_id,)),
                 label="expireDemand",
-                purpose=f"expire:{demand_id}",
+                purpose="expire:" + planned.demand_id.hex(),
             )
         except Reverted as error:
-            log.info("demand not ended", demand=demand_id, reason=str(error))
+            log.info("demand not ended", demand="0x" + planned.demand_id.hex(), reason=str(error))
             return
-        self._notebook.close_demand(epoch, device_id, "expired")
+        self.close(planned, "expired")
         log.info(
-            "fault proven",
+            "fault proven" if convicts else "demand ended: the device has been slashed",
             kind="withheld_opening",
-            subject="0x" + device_id.hex(),
-            epoch=epoch,
+            subject="0x" + planned.device_id.hex(),
+            epoch=planned.epoch,
             transaction=receipt.transaction_hash,
             gas=receipt.gas_used,
         )
 
+    async def _is_overdue(self, demand: Any, head: Block) -> bool:
+        if head.timestamp < demand.deadline:
+            return False
+        multiple: int = await self._chain.call(OPENING_DEMANDS, "FEE_MULTIPLE", at="latest")
+        grace: int = await self._chain.call(OPENING_DEMANDS, "FEE_GRACE", at="latest")
+        affordable: int = multiple * demand.baseFee
+        return head.base_fee <= affordable or head.timestamp >= int(demand.deadline) + grace
+
     async def collect_bonds(self) -> int:
         """Pays this watcher's bonds back to it; gives the amount in base units."""
-        due: int = await self._chain.call(CONTRACT, "bondOf", self._sender.address, at="latest")
+        due: int = await self._chain.call(OPENING_DEMANDS, "bondOf", self._sender.address, at="latest")
         if due:
             await self._sender.send(
-                ContractCall(CONTRACT, "collectBonds", (self._sender.address,)), label="collectBonds"
+                ContractCall(OPENING_DEMANDS, "collectBonds", (self._sender.address,)), label="collectBonds"
             )
             log.info("bonds collected", amount=str(due))
         return due
-
-    async def _events(self, name: str, until: Block) -> list[Event]:
-        return await read_events(self._chain, CONTRACT, [name], self._chain.deployment.block, until)

@@ -25,6 +25,7 @@ class Kind(IntEnum):
 
 # Faults of all who signed: recorded once, then slashed one by one.
 QUORUM_FAULTS = frozenset({Kind.BAD_SEAL, Kind.UNSEALED_PASS, Kind.SHRUNK_REWARD})
+DEVICE_FAULTS = frozenset({Kind.WRONG_ELEMENT, Kind.BROKEN_CHAIN, Kind.TWO_COMMITMENTS, Kind.WITHHELD_OPENING})
 NO_SUBJECT = bytes(32)
 
 
@@ -33,7 +34,7 @@ class Fault:
     """`subject` is a device's id, a seat's account as a word, or zero for all signers of an epoch.
 
     `function` of FraudProofs takes `arguments` and a salt. `words` say what is wrong; `account` is whose stake answers,
-    empty where it is that of many.
+    empty where it is that of many; `signer` is the key that signed for a seat, empty for a device.
     """
 
     kind: Kind
@@ -43,6 +44,12 @@ class Fault:
     arguments: tuple[Any, ...]
     words: str
     account: str = ""
+    signer: str = ""
+
+    @property
+    def of_device(self) -> bool:
+        """Whether a device's stake answers for it."""
+        return self.kind in DEVICE_FAULTS
 
 
 def seat_subject(account: str) -> bytes:

@@ -20,10 +20,25 @@ CREATE TABLE IF NOT EXISTS proofs (
   UNIQUE (kind, subject, epoch)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS demands (
-  epoch INTEGER NOT NULL, device_id BLOB NOT NULL, demand_id INTEGER, state TEXT NOT NULL,
-  PRIMARY KEY (epoch, device_id)
+  demand_id BLOB PRIMARY KEY, epoch INTEGER NOT NULL, device_id BLOB NOT NULL, sample INTEGER NOT NULL,
+  loss TEXT NOT NULL, block INTEGER, state TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS holds (
+  held_id INTEGER PRIMARY KEY, held_until INTEGER NOT NULL, bounty TEXT NOT NULL, state TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS progress (what TEXT PRIMARY KEY, next_block INTEGER NOT NULL) STRICT;
 """
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDemand:
+    """A demand of this watcher's for the row that a sample draws. `block` is the one it was made in, None before."""
+
+    demand_id: bytes
+    epoch: int
+    device_id: bytes
+    sample: int
+    block: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,38 +134,70 @@ class Notebook:
     def proven(self) -> list[tuple[int, bytes, int]]:
         """(kind, subject, epoch) of accepted proofs."""
         return self._db.execute(
-            "SELECT kind, subject, epoch FROM proofs WHERE state='proven' ORDER BY epoch"
+            "SELECT kind, subject, epoch FROM proofs WHERE state IN ('proven', 'recorded') ORDER BY epoch"
         ).fetchall()
 
-    def plan_demand(self, epoch: int, device_id: bytes) -> None:
-        """An opening is about to be demanded."""
-        self._db.execute("INSERT OR IGNORE INTO demands VALUES (?, ?, NULL, 'planned')", (epoch, device_id))
-
-    def demanded(self, epoch: int, device_id: bytes, demand_id: int) -> None:
-        """The demand stands on the chain."""
+    def plan_demand(self, demand_id: bytes, epoch: int, device_id: bytes, sample: int, loss: int) -> None:
+        """An opening is about to be demanded; `loss` is what an answer costs this watcher, base units."""
         self._db.execute(
-            "UPDATE demands SET demand_id=?, state='open' WHERE epoch=? AND device_id=?", (demand_id, epoch, device_id)
+            "INSERT OR IGNORE INTO demands VALUES (?, ?, ?, ?, ?, NULL, 'planned')",
+            (demand_id, epoch, device_id, sample, str(loss)),
         )
 
-    def close_demand(self, epoch: int, device_id: bytes, state: str) -> None:
+    def demanded(self, demand_id: bytes, block: int) -> None:
+        """The demand stands on the chain, made in this block."""
+        self._db.execute("UPDATE demands SET block=?, state='open' WHERE demand_id=?", (block, demand_id))
+
+    def close_demand(self, demand_id: bytes, state: str) -> None:
         """The demand was answered, has run out, or was not taken."""
-        self._db.execute("UPDATE demands SET state=? WHERE epoch=? AND device_id=?", (state, epoch, device_id))
+        self._db.execute("UPDATE demands SET state=? WHERE demand_id=?", (state, demand_id))
 
-    def demands(self) -> list[tuple[int, bytes, int | None]]:
-        """(epoch, device, demand id) of demands not closed."""
-        return self._db.execute(
-            "SELECT epoch, device_id, demand_id FROM demands WHERE state IN ('planned', 'open') ORDER BY epoch"
-        ).fetchall()
+    def demands(self) -> list[PlannedDemand]:
+        """Those not closed."""
+        rows = self._db.execute(
+            "SELECT demand_id, epoch, device_id, sample, block FROM demands WHERE state IN ('planned', 'open')"
+            " ORDER BY epoch, rowid"
+        )
+        return [PlannedDemand(*row) for row in rows]
 
-    def has_demanded(self, epoch: int, device_id: bytes) -> bool:
-        """Whether an opening was ever demanded of the device in this epoch."""
-        query = "SELECT 1 FROM demands WHERE epoch=? AND device_id=?"
-        return self._db.execute(query, (epoch, device_id)).fetchone() is not None
+    def asked(self, epoch: int, device_id: bytes) -> int:
+        """Openings demanded of a device in an epoch, however they ended; those not that were not taken."""
+        query = "SELECT COUNT(*) FROM demands WHERE epoch=? AND device_id=? AND state != 'refused'"
+        return int(self._db.execute(query, (epoch, device_id)).fetchone()[0])
+
+    def losses(self, device_id: bytes) -> list[int]:
+        """What an answer costs or has cost, base units, of each opening demanded of a device that is remembered; those
+        that ran out unanswered cost nothing."""
+        query = "SELECT loss FROM demands WHERE device_id=? AND state NOT IN ('refused', 'expired')"
+        return [int(loss) for (loss,) in self._db.execute(query, (device_id,))]
+
+    def held(self, held_id: int, until: int, bounty: int) -> None:
+        """A slash that earns this watcher a bounty is on hold."""
+        self._db.execute("INSERT OR IGNORE INTO holds VALUES (?, ?, ?, 'held')", (held_id, until, str(bounty)))
+
+    def held_until(self, when: int) -> list[int]:
+        """Slashes on hold no longer than until then, seconds since 1970."""
+        query = "SELECT held_id FROM holds WHERE state='held' AND held_until<=? ORDER BY held_id"
+        return [held_id for (held_id,) in self._db.execute(query, (when,))]
+
+    def close_hold(self, held_id: int) -> None:
+        """It was settled or given back."""
+        self._db.execute("UPDATE holds SET state='over' WHERE held_id=?", (held_id,))
+
+    def holds_read(self) -> int | None:
+        """The block from which on slashes were not looked for; None before the first look."""
+        row = self._db.execute("SELECT next_block FROM progress WHERE what='holds'").fetchone()
+        return None if row is None else int(row[0])
+
+    def note_holds_read(self, next_block: int) -> None:
+        """Slashes were looked for up to the block before."""
+        self._db.execute("INSERT OR REPLACE INTO progress VALUES ('holds', ?)", (next_block,))
 
     def forget(self, before_epoch: int) -> None:
-        """Drops checks of epochs that can no longer be proven against, and demands that were never mined."""
+        """Drops checks of epochs that can no longer be proven against, and demands of them that are over or were never
+        mined."""
         self._db.execute("DELETE FROM checked WHERE epoch<?", (before_epoch,))
-        self._db.execute("DELETE FROM demands WHERE epoch<? AND demand_id IS NULL", (before_epoch,))
+        self._db.execute("DELETE FROM demands WHERE epoch<? AND (block IS NULL OR state != 'open')", (before_epoch,))
 
     def close(self) -> None:
         """Lets the file go."""

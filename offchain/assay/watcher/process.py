@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -16,9 +16,10 @@ from assay.chain.epochs import read_timing
 from assay.chain.journal import Journal
 from assay.chain.key_files import Key
 from assay.chain.sender import Sender
-from assay.watcher.demands import Demands
+from assay.watcher.demands import DemandLimits, Demands
 from assay.watcher.errors import BadSetting
 from assay.watcher.evidence import EvidenceFolder
+from assay.watcher.holds import HeldSlashes
 from assay.watcher.notebook import Notebook
 from assay.watcher.prosecution import Prosecutor
 from assay.watcher.published import Published
@@ -29,7 +30,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class WatcherOptions:
-    """What a watcher is started with; times in seconds. `most_demands` are bonds that may be out at once."""
+    """What a watcher is started with; times in seconds."""
 
     rpc: tuple[str, ...]
     deployment: Path
@@ -37,7 +38,7 @@ class WatcherOptions:
     validators: tuple[str, ...] = ()
     poll_s: float = 0.5
     final_depth: int | None = None
-    most_demands: int = 4
+    limits: DemandLimits = field(default_factory=lambda: DemandLimits(most=4, rows=1, loss=50 * 10**18))
 
 
 async def run(options: WatcherOptions, key: Key) -> None:
@@ -55,13 +56,15 @@ async def run(options: WatcherOptions, key: Key) -> None:
         notebook = Notebook(options.data_dir / "watcher.sqlite")
         evidence = EvidenceFolder(options.data_dir / "evidence")
         sender = Sender(chain, key, journal, poll_s=min(0.3, options.poll_s))
+        timing = await read_timing(chain)
         watch = Watch(
             chain=chain,
-            timing=await read_timing(chain),
+            timing=timing,
             published=published,
             notebook=notebook,
-            prosecutor=Prosecutor(chain, sender, notebook, evidence, secrets.token_bytes),
-            demands=Demands(chain, sender, notebook, options.most_demands, secrets.token_bytes),
+            prosecutor=Prosecutor(chain, timing, sender, notebook, evidence, secrets.token_bytes),
+            demands=Demands(chain, sender, notebook, options.limits, secrets.token_bytes),
+            holds=HeldSlashes(chain, sender, notebook),
             validators=tuple(url.rstrip("/") for url in options.validators),
             poll_s=options.poll_s,
         )

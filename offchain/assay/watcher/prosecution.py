@@ -1,4 +1,4 @@
-"""Bringing proofs to the contract: commit, wait a block, reveal, slash who signed, collect the bounty."""
+"""Bringing proofs to the contract: commit, wait two blocks, reveal, slash who signed, also who signs later."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from eth_utils.abi import get_abi_input_types
 from assay.chain.client import Chain, ContractCall
 from assay.chain.errors import ChainError, NotSent, Reverted, TransactionFailed
 from assay.chain.sender import Sender
-from assay.protocol.encoding import abi_encode
+from assay.proof.fraud_calldata import commit_hash as commit_hash_of
+from assay.protocol.epochs import Timing
 from assay.protocol.hexadecimal import to_hex
-from assay.protocol.keccak import keccak
 from assay.watcher.evidence import EvidenceFolder
 from assay.watcher.faults import QUORUM_FAULTS, Fault, Kind, seat_subject
+from assay.watcher.liability import why_fault_is_idle, why_seat_is_safe
 from assay.watcher.notebook import Notebook, PlannedProof
 
 CONTRACT = "FraudProofs"
+REVEAL_DELAY = 2  # blocks: who merely sees a reveal cannot be there before it
 # Refusals that a later block may take back.
 _NOT_YET = frozenset({"FraudProofs_RevealTooEarly", "FraudProofs_NotCommitted"})
 _EXPIRED = "FraudProofs_CommitExpired"
@@ -31,13 +33,15 @@ class Prosecutor:
     def __init__(
         self,
         chain: Chain,
+        timing: Timing,
         sender: Sender,
         notebook: Notebook,
         evidence: EvidenceFolder,
         random: Callable[[int], bytes],
     ) -> None:
-        self._chain, self._sender, self._notebook = chain, sender, notebook
+        self._chain, self._timing, self._sender, self._notebook = chain, timing, sender, notebook
         self._evidence, self._random = evidence, random
+        self._seen: dict[bytes, set[int]] = {}  # commit hash -> signers of its fault that were dealt with
 
     async def bring(self, fault: Fault) -> None:
         """Plans a proof and carries it as far as it goes now. Raises ChainError."""
@@ -45,16 +49,15 @@ class Prosecutor:
             return
         if await self.is_proven(fault.kind, fault.subject, fault.epoch):
             return
-        if fault.account and await self._stake(fault.account) == 0:
+        if idle := await why_fault_is_idle(self._chain, fault):
             # A device convicted in an earlier epoch may have been challenged once more before that was final.
-            log.info("nothing left to slash", kind=fault.kind.name.lower(), epoch=fault.epoch, account=fault.account)
+            log.info("nothing to slash", kind=fault.kind.name.lower(), epoch=fault.epoch, reason=idle)
             return
         salt = self._random(32)
         arguments = encode(self._types(fault.function)[:-1], list(fault.arguments))
         calldata = self._chain.encode(ContractCall(CONTRACT, fault.function, (*fault.arguments, salt)))
         evidence = self._evidence.keep(fault, arguments)
-        words = (self._sender.address, int(fault.kind), keccak(arguments), salt)
-        commit_hash = keccak(abi_encode(("address", "uint256", "bytes32", "bytes32"), words))
+        commit_hash = commit_hash_of(self._sender.address, calldata)
         if self._notebook.plan(fault.kind, fault.subject, fault.epoch, commit_hash, calldata, evidence):
             log.info(
                 "fault found",
@@ -67,7 +70,7 @@ class Prosecutor:
         await self.go_on()
 
     async def go_on(self) -> None:
-        """Commits what is planned, reveals what was committed in an earlier block, slashes who signed.
+        """Commits what is planned, reveals what was committed two blocks ago or earlier, slashes who signed.
 
         Raises ChainError where the chain is gone.
         """
@@ -79,16 +82,6 @@ class Prosecutor:
             except (TransactionFailed, NotSent) as error:
                 log.warning("proof failed in its block, trying again", epoch=proof.epoch, reason=str(error))
 
-    async def collect(self) -> int:
-        """Pays this watcher's bounties out to it; gives the amount in base units."""
-        due: int = await self._chain.call("StakeManager", "bountyOf", self._sender.address, at="latest")
-        if due:
-            await self._sender.send(
-                ContractCall("StakeManager", "collectBounty", (self._sender.address,)), label="collectBounty"
-            )
-            log.info("bounty collected", amount=str(due))
-        return due
-
     async def is_proven(self, kind: Kind, subject: bytes, epoch: int) -> bool:
         """Whether the contract holds the fault as proven."""
         return bool(await self._chain.call(CONTRACT, "proven", int(kind), subject, epoch, at="latest"))
@@ -98,7 +91,7 @@ class Prosecutor:
             await self._slash_signers(proof)
             return
         block = proof.block if proof.block is not None else await self._commit(proof)
-        if (await self._chain.head()).number > block:
+        if (await self._chain.head()).number >= block + REVEAL_DELAY:
             await self._reveal(proof)
 
     async def _commit(self, proof: PlannedProof) -> int:
@@ -132,24 +125,43 @@ class Prosecutor:
             await self._slash_signers(proof)
         else:
             self._notebook.close_proof(proof.commit_hash, "proven")
-            await self.collect()
 
     async def _slash_signers(self, proof: PlannedProof) -> None:
-        """Each signer in a transaction of its own, so that no number of them makes the proof too dear."""
-        fault = await self._chain.call(CONTRACT, "quorumFault", proof.kind, proof.epoch, at="latest")
-        for seat in (bit for bit in range(32) if fault.signers >> bit & 1):
-            row = await self._chain.call("ValidatorSet", "seatAt", fault.setId, seat, at="latest")
-            subject = seat_subject(row[0])
-            if await self.is_proven(Kind(proof.kind), subject, proof.epoch):
-                continue
+        """Each signer in a transaction of its own, so that no number of them makes the proof too dear; those who sign
+        late too, for as long as the oracle takes signatures."""
+        kind = Kind(proof.kind)
+        fault = await self._chain.call(CONTRACT, "quorumFault", kind, proof.epoch, at="latest")
+        shown = await self._chain.call("EpochOracle", "presence", proof.epoch, at="latest")
+        now = shown.sealSigners if kind is Kind.BAD_SEAL else shown.reportSigners
+        signers = fault.signers | (now if shown.setId == fault.setId else 0)
+        done = self._seen.setdefault(proof.commit_hash, set())
+        for seat in (bit for bit in range(32) if signers >> bit & 1 and bit not in done):
+            await self._slash_signer(proof, fault.setId, seat)
+            done.add(seat)
+        closes = self._timing.start(proof.epoch) + self._timing.draw_by
+        closes += 0 if kind is Kind.BAD_SEAL else self._timing.epoch_length
+        if (await self._chain.finalised()).timestamp > closes:
+            self._notebook.close_proof(proof.commit_hash, "proven")
+            del self._seen[proof.commit_hash]
+
+    async def _slash_signer(self, proof: PlannedProof, set_id: int, seat: int) -> None:
+        account, signer = await self._chain.call("ValidatorSet", "seatAt", set_id, seat, at="latest")
+        if await self.is_proven(Kind(proof.kind), seat_subject(account), proof.epoch):
+            return
+        if safe := await why_seat_is_safe(self._chain, account, signer):
+            log.info("signer not slashed", account=account, epoch=proof.epoch, reason=safe)
+            return
+        try:
             receipt = await self._sender.send(
                 ContractCall(CONTRACT, "slashSigner", (proof.kind, proof.epoch, seat)),
                 label="slashSigner",
                 purpose=f"slash:{proof.kind}:{proof.epoch}:{seat}",
             )
-            log.info("signer slashed", account=row[0], epoch=proof.epoch, transaction=receipt.transaction_hash)
-        self._notebook.close_proof(proof.commit_hash, "proven")
-        await self.collect()
+        except Reverted as error:
+            # Somebody else was first, or it was slashed for another fault: the others are slashed all the same.
+            log.info("signer not slashed", account=account, epoch=proof.epoch, reason=str(error))
+            return
+        log.info("signer slashed", account=account, epoch=proof.epoch, transaction=receipt.transaction_hash)
 
     async def _refused(self, proof: PlannedProof, error: Reverted) -> None:
         kind = Kind(proof.kind)
@@ -162,10 +174,6 @@ class Prosecutor:
         else:
             self._notebook.close_proof(proof.commit_hash, "refused", str(error))
             log.error("proof refused", kind=kind.name.lower(), epoch=proof.epoch, reason=str(error))
-
-    async def _stake(self, account: str) -> int:
-        stake = await self._chain.call("StakeManager", "account", account, at="latest")
-        return int(stake.active + stake.pending)
 
     def _types(self, function: str) -> list[str]:
         for item in self._chain.deployment.contract(CONTRACT).abi:

@@ -20,6 +20,7 @@ from assay.watcher.accepted import AcceptedStatements
 from assay.watcher.demands import Demands, wrong_row
 from assay.watcher.documents import REPORT, SEAL, Index, SignedBatch, SignedStatement
 from assay.watcher.epoch_check import EpochFile, Openings
+from assay.watcher.holds import HeldSlashes
 from assay.watcher.notebook import Notebook
 from assay.watcher.prosecution import Prosecutor
 from assay.watcher.published import Published
@@ -43,6 +44,7 @@ class Watch:
     notebook: Notebook
     prosecutor: Prosecutor
     demands: Demands
+    holds: HeldSlashes
     validators: tuple[str, ...] = ()
     poll_s: float = 0.5
     _devices: DeviceDirectory = field(init=False)
@@ -51,7 +53,7 @@ class Watch:
     _accepted: AcceptedStatements = field(init=False)
     _again: dict[int, tuple[float, float]] = field(default_factory=dict)  # epoch -> next look, pause after it
     _files: dict[int, EpochFile] = field(default_factory=dict)
-    _collected: bool = False  # since the start: a stop may have come before the money
+    _waiting: int | None = None  # demands not over at the last look; None before the first
 
     def __post_init__(self) -> None:
         self._devices, self._seats = DeviceDirectory(self.chain), SeatDirectory(self.chain)
@@ -86,6 +88,7 @@ class Watch:
             if self._due(epoch) and await self._epoch(epoch, final):
                 self._settle(epoch)
         await self._tend_demands(final)
+        await self._collect(final)
 
     def _due(self, epoch: int) -> bool:
         """Epochs that are not done are looked at less and less often."""
@@ -262,23 +265,34 @@ class Watch:
                 await self.demands.make(state.epoch, shown, profile)
 
     async def _tend_demands(self, final: Block) -> None:
-        out = len(self.notebook.demands())
-        for epoch, device_id, answer in await self.demands.tend():
+        """Ends demands that have run out, and reads what was answered: a row that is shown may be wrong."""
+        for answer in await self.demands.tend():
+            epoch, device_id = answer.demand.epoch, answer.demand.device_id
+            if answer.row is None:
+                self.demands.close(answer.demand, "closed")
+                continue
             state = await read_epoch_state(self.chain, epoch, final)
             file = self._files.setdefault(epoch, EpochFile())
             leaf = next((leaf for leaf in file.sealed or () if leaf.device_id == device_id), None)
             device = (await self._devices.refresh(final)).get(device_id)
             if leaf is None or device is None:
                 continue  # the sealed lines are not to be had now: at the next look
-            self.demands.close(epoch, device_id, "answered")
+            self.demands.close(answer.demand, "answered")
             profile = await self._openings.profile(device.profile_id)
-            conviction = await asyncio.to_thread(wrong_row, profile, state.epoch_seed, leaf, answer)
-            if conviction is None:
-                self.notebook.note(epoch, device_id, "valid", "the row that was demanded is right")
-                continue
-            file.convicted[device_id] = conviction
-            await self.prosecutor.bring(conviction.of_device(epoch, device.provider))
-        if not self._collected or len(self.notebook.demands()) < out:
+            conviction = await asyncio.to_thread(wrong_row, profile, state.epoch_seed, leaf, answer.row)
+            if conviction is not None:
+                file.convicted[device_id] = conviction
+                await self.prosecutor.bring(conviction.of_device(epoch, device.provider))
+            elif not self.demands.asks_on(epoch, device_id):
+                self.notebook.note(epoch, device_id, "valid", "the rows that were demanded are right")
+
+    async def _collect(self, final: Block) -> None:
+        """Makes slashes final whose hold is over, and pulls what is due: bonds after each demand that ended, bounties
+        after each slash that was settled, both once after a start, which a stop may have come before."""
+        await self.holds.follow(final)
+        earned, waiting = await self.holds.settle(), len(self.notebook.demands())
+        if self._waiting is None or waiting < self._waiting:
             await self.demands.collect_bonds()
-            await self.prosecutor.collect()
-            self._collected = True
+        if self._waiting is None or earned:
+            await self.holds.collect()
+        self._waiting = waiting

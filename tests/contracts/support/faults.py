@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from assay.proof.fraud import RoundArgument, element_of_row
+from assay.proof.fraud_calldata import commit_hash
 from assay.proof.proof import Proof
 from assay.protocol import leaves
-from assay.protocol.encoding import u256
 from assay.protocol.keccak import keccak
 from assay.protocol.merkle import PositionalTree
 
@@ -24,11 +24,6 @@ def prove(network: Network, method: str, arguments: list[Any], reporter: Any) ->
     network.FraudProofs.commit(commit_hash(reporter.address, data), sender=reporter)
     network.chain.mine(1)
     return proof(*arguments, SALT, sender=reporter)
-
-
-def commit_hash(reporter: str, proof_call: bytes) -> bytes:
-    """As the interface says: keccak256(abi.encode(reporter, keccak256(calldata)))."""
-    return keccak(u256(reporter) + keccak(proof_call))
 
 
 def round_of(proof: Proof, t: int) -> tuple[Any, ...]:

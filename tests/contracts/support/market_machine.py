@@ -18,11 +18,24 @@ from .lettings import RICH, SCALE, Letting
 from .market_model import ACTIVE, ENDED, PENDING, BondCredit, Forfeit, Lease, Terms, fee_of, rounded_up
 from .network import Network
 
-MAX_LEASES = 5
+MAX_LEASES = 6
 NODES = ((0,), (1,), (2,), (0, 1), (1, 2), (0, 1, 2))
 # Calls that must fail are made a moment before the transaction would be: not within these seconds of a boundary.
 MARGIN = 5
 SIDES = ("renter", "provider", "operator")
+CREDIT = 10**7
+UPTIMES = st.sampled_from([0, 1, 5_000, 9_999, 10_000])
+TERMS = st.fixed_dictionaries(
+    {
+        "node": st.sampled_from(NODES),
+        "rate": st.sampled_from([1, SCALE // 3 + 1, SCALE, 10 * SCALE]) | st.integers(1, 10**20),
+        "maximum": st.sampled_from([3_600, 40_000]) | st.integers(60, 40_000),
+        "minimum": st.sampled_from([0, 7_200, 40_000]) | st.integers(0, 40_000),
+        "notice": st.sampled_from([0, 60, 3_600]),
+        "more": st.integers(0, 10**9),
+        "by_operator": st.booleans(),
+    }
+)
 
 
 class MarketMachine(RuleBasedStateMachine):
@@ -32,8 +45,9 @@ class MarketMachine(RuleBasedStateMachine):
     network: Network
     snapshot: Any = None
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(terms=st.lists(TERMS, min_size=1, max_size=2), side=st.sampled_from(SIDES), dark=st.booleans())
+    def begin(self, terms: list[dict[str, Any]], side: str, dark: bool) -> None:
+        """One or two leases, and where `dark` an epoch in which their devices were away, told or still to be told."""
         cls, n = type(self), self.network
         if cls.snapshot is not None:
             n.chain.restore(cls.snapshot)
@@ -41,7 +55,6 @@ class MarketMachine(RuleBasedStateMachine):
         self.leases: list[Lease] = []
         self.epochs: list[Epoch] = []
         self.fees = self.donated = 0
-        self.credit = BondCredit()
         self.gone = False  # a device was slashed
         self.rewards = 0
         self.terms = Terms(n.parameters.leases.holdback, n.parameters.leases.maxDowntime, n.parameters.stakes.slashHold)
@@ -49,7 +62,14 @@ class MarketMachine(RuleBasedStateMachine):
             n.TestToken.approve(n.LeaseEscrow, RICH, sender=who)
         n.appoint(self.provider, self.operator)
         n.LeaseEscrow.nameRefunder(self.agent, True, sender=self.renter)
-        self.report(10_000, 700, 0)
+        n.LeaseEscrow.fillBondCredit(n.TestToken, CREDIT, sender=self.provider)
+        n.LeaseEscrow.setBondLimit(n.TestToken, CREDIT // 10, sender=self.provider)
+        self.credit = BondCredit(CREDIT, CREDIT // 10)
+        self.report(10_000, 1_000, 0, False)
+        for one in terms:
+            self.let(one, "provider")
+        if dark:
+            self.report(0, 3_590, 0, side == "renter")
 
     def teardown(self) -> None:
         if hasattr(self, "terms"):
@@ -96,14 +116,15 @@ class MarketMachine(RuleBasedStateMachine):
 
     # --- time and epochs --------------------------------------------------------------------------------------
 
-    @rule(seconds=st.sampled_from([1, 59, 600, 3_599, 3_600, 9_000, 12_600]) | st.integers(1, 20_000))
+    @rule(seconds=st.sampled_from([1, 59, 600, 3_600, 12_600]) | st.integers(1, 4_000))
     def wait(self, seconds: int) -> None:
         self.network.pass_time(seconds)
 
     # Anvil's clock goes on with the machine's: the last seconds before the deadline are Forge's to test.
-    @rule(uptime=st.sampled_from([0, 1, 5_000, 9_999, 10_000]), at=st.integers(910, 5_390), more=st.integers(0, 10**18))
-    def report(self, uptime: int, at: int, more: int) -> None:
-        """The next epoch, in which every device passed, or was leased and up for `uptime`."""
+    @rule(uptime=UPTIMES, at=st.integers(910, 5_390), more=st.integers(0, 10**18), told=st.booleans())
+    def report(self, uptime: int, at: int, more: int, told: bool) -> None:
+        """The next epoch, in which every device passed, or was leased and up for `uptime`; and where `told` all
+        downtime of it is submitted at once."""
         n, clock = self.network, self.network.EpochOracle
         number = clock.currentEpoch()
         if n.now > n.start_of(number) or (self.epochs and number <= self.epochs[-1].number):
@@ -122,6 +143,9 @@ class MarketMachine(RuleBasedStateMachine):
         epoch.submit(message, n.quorum(message.digest(n.domain("EpochOracle"))))
         self.rewards += more
         self.epochs.append(epoch)
+        for lease in self.leases if told else ():
+            if self.away(epoch, lease):
+                self.submit(lease, epoch, 0, False)
 
     @rule()
     def void(self) -> None:
@@ -136,21 +160,18 @@ class MarketMachine(RuleBasedStateMachine):
     # --- leases -----------------------------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.leases) < MAX_LEASES)
-    @rule(
-        node=st.sampled_from(NODES),
-        rate=st.sampled_from([1, SCALE // 3 + 1, SCALE, 10 * SCALE]) | st.integers(1, 10**20),
-        maximum=st.integers(60, 40_000),
-        minimum=st.integers(0, 40_000),
-        notice=st.sampled_from([0, 60, 3_600]),
-        more=st.integers(0, 10**9),
-        by_operator=st.booleans(),
-    )
+    @rule(terms=TERMS, side=st.sampled_from(SIDES))
+    def let(self, terms: dict[str, Any], side: str) -> None:
+        """Opens a lease; and where it is not the renter's turn to think, starts it."""
+        if self.open(**terms) and side != "renter":
+            self.start_one(self.leases[-1], side)
+
     def open(
         self, node: tuple[int, ...], rate: int, maximum: int, minimum: int, notice: int, more: int, by_operator: bool
-    ) -> None:
+    ) -> bool:
         n = self.network
         if self.epochs[-1].number + n.parameters.leases.maxAge < n.EpochOracle.currentEpoch():
-            return
+            return False
         minimum = min(minimum, maximum)
         least = rounded_up(rate * max(minimum, 60), SCALE)
         deposit = least + more % (rounded_up(rate * maximum, SCALE) - least + 1)
@@ -167,26 +188,26 @@ class MarketMachine(RuleBasedStateMachine):
         if self.gone and n.devices[0] in letting.devices:
             with ape.reverts(n.DeviceRegistry.DeviceRegistry_NotActive, deviceId=n.devices[0].id):
                 self.escrow.open.call(*arguments, sender=self.renter)
-            return
+            return False
         self.escrow.open(*arguments, sender=self.renter)
         letting.lease_id = len(self.leases) + 1
         self.leases.append(Lease(self.terms, letting, rate, minimum, maximum, notice, deposit))
+        return True
 
-    @precondition(lambda self: self.leases)
-    @rule(index=st.integers(0, 9))
-    def cancel(self, index: int) -> None:
-        lease = self.pick(index)
-        if lease.status(self.now) != PENDING:
-            with ape.reverts(self.escrow.LeaseEscrow_WrongStatus):
-                self.escrow.cancel.call(lease.number, sender=self.renter)
-            return
-        self.escrow.cancel(lease.number, sender=self.renter)
-        lease.cancelled = True
-
-    @rule(index=st.integers(0, 9), side=st.sampled_from(SIDES[1:]))
-    def start(self, index: int, side: str) -> None:
+    @rule(index=st.integers(0, 9), side=st.sampled_from(SIDES))
+    def decide(self, index: int, side: str) -> None:
+        """A pending lease is cancelled by its renter, or started by the provider's side."""
         if (lease := self.pick(index, PENDING)) is None:
-            return
+            if self.leases:
+                with ape.reverts(self.escrow.LeaseEscrow_WrongStatus):
+                    self.escrow.cancel.call(self.pick(index).number, sender=self.renter)
+        elif side == "renter":
+            self.escrow.cancel(lease.number, sender=self.renter)
+            lease.cancelled = True
+        else:
+            self.start_one(lease, side)
+
+    def start_one(self, lease: Lease, side: str) -> None:
         live = {x.number: x for device in lease.letting.devices if (x := self.live(device)) is not None}
         if self.near(*(x.stop for x in live.values())):
             return
@@ -263,9 +284,17 @@ class MarketMachine(RuleBasedStateMachine):
             lease.end_by_provider(self.now)
 
     @rule(index=st.integers(0, 9), side=st.sampled_from(SIDES[1:]))
-    def give_notice(self, index: int, side: str) -> None:
+    def let_go(self, index: int, side: str) -> None:
+        """The provider's side releases a renter who has left early, or gives notice to one who has not."""
         if (lease := self.pick(index, ACTIVE)) is None or self.near(lease.stop):
             return
+        if lease.left_early and side == "provider":
+            self.escrow.release(lease.number, sender=self.provider)
+            lease.release(self.now)
+            return
+        if not lease.left_early:
+            with ape.reverts(self.escrow.LeaseEscrow_NotLeftEarly):
+                self.escrow.release.call(lease.number, sender=self.provider)
         if not lease.notice or lease.notice_at:
             error = self.escrow.LeaseEscrow_NoticeAlreadyGiven if lease.notice else self.escrow.LeaseEscrow_NoNotice
             with ape.reverts(error):
@@ -274,29 +303,20 @@ class MarketMachine(RuleBasedStateMachine):
         self.escrow.giveNotice(lease.number, sender=self.who(side))
         lease.notice_at = self.now
 
-    @rule(index=st.integers(0, 9))
-    def release(self, index: int) -> None:
-        if (lease := self.pick(index, ACTIVE)) is None or self.near(lease.stop):
-            return
-        if not lease.left_early:
-            with ape.reverts(self.escrow.LeaseEscrow_NotLeftEarly):
-                self.escrow.release.call(lease.number, sender=self.provider)
-            return
-        self.escrow.release(lease.number, sender=self.provider)
-        lease.release(self.now)
-
     @precondition(lambda self: self.leases)
-    @rule(index=st.integers(0, 9), by_operator=st.booleans())
-    def claim(self, index: int, by_operator: bool) -> None:
-        lease = self.pick(index)
+    @rule(index=st.integers(0, 9), way=st.sampled_from(["claim", "refund", "return_bond", "settle_forfeit"]))
+    def pay(self, index: int, way: str) -> None:
+        getattr(self, way)(self.pick(index))
+
+    def claim(self, lease: Lease) -> None:
         if not lease.claimable(self.now):
             return
-        # An operator's claim goes where the provider's payouts go, and nowhere else.
+        # By an operator every other time: its claim goes where the provider's payouts go, and nowhere else.
+        by_operator = lease.claimed % 2 == 1
         receiver, sender = (self.provider, self.operator) if by_operator else (self.sink, self.provider)
         before = lease.letting.balance(receiver)
-        if by_operator:
-            with ape.reverts(self.escrow.LeaseEscrow_NotPayout):
-                self.escrow.claim.call(lease.number, self.sink, sender=sender)
+        with ape.reverts(self.escrow.LeaseEscrow_NotPayout):
+            self.escrow.claim.call(lease.number, self.sink, sender=self.operator)
         self.escrow.claim(lease.number, receiver, sender=sender)
         due = lease.claimable(self.now)
         fee = fee_of(lease.claimed + due) - fee_of(lease.claimed)
@@ -304,10 +324,7 @@ class MarketMachine(RuleBasedStateMachine):
         lease.claimed += due
         self.fees += fee
 
-    @precondition(lambda self: self.leases)
-    @rule(index=st.integers(0, 9))
-    def refund(self, index: int) -> None:
-        lease = self.pick(index)
+    def refund(self, lease: Lease) -> None:
         if self.near(lease.stop) or not (due := lease.refundable(self.network.now)):
             return
         before = lease.letting.balance(self.sink)
@@ -315,11 +332,8 @@ class MarketMachine(RuleBasedStateMachine):
         assert lease.letting.balance(self.sink) - before == due
         lease.refunded += due
 
-    @rule(index=st.integers(0, 9))
-    def return_bond(self, index: int) -> None:
-        if (lease := self.pick(index, ACTIVE, ENDED)) is None or not (due := lease.bond_due(self.now)):
-            return
-        if self.near(lease.bond_free_at):
+    def return_bond(self, lease: Lease) -> None:
+        if not (due := lease.bond_due(self.now)) or self.near(lease.bond_free_at):
             return
         if self.now < lease.bond_free_at:
             with ape.reverts(self.escrow.LeaseEscrow_BondHeld):
@@ -331,25 +345,45 @@ class MarketMachine(RuleBasedStateMachine):
         if lease.forfeit is Forfeit.FORGIVEN:
             lease.forfeit = Forfeit.PAID_BACK
 
-    @rule(
-        index=st.integers(0, 9), back=st.integers(0, 4), device=st.integers(0, 2), flag=st.integers(0, 1),
-        by_agent=st.booleans(),
-    )  # fmt: skip
-    def refund_downtime(self, index: int, back: int, device: int, flag: int, by_agent: bool) -> None:
-        """Of any late epoch, whichever came before, in any order."""
-        n = self.network
+    def settle_forfeit(self, lease: Lease) -> None:
+        if not (part := lease.open_forfeit(self.now)) or self.near(lease.forfeit_free_at):
+            return
+        if self.now < lease.forfeit_free_at:
+            with ape.reverts(self.escrow.LeaseEscrow_BondHeld):
+                self.escrow.settleForfeit.call(lease.number, sender=self.agent)
+            return
+        self.escrow.settleForfeit(lease.number, sender=self.agent)
+        lease.forfeit, lease.settled = Forfeit.SETTLED, part
+        self.fees += part
+
+    # --- downtime, slashes ------------------------------------------------------------------------------------
+
+    @rule(index=st.integers(0, 9), back=st.integers(0, 9), place=st.integers(0, 5), any_epoch=st.integers(0, 9))
+    def refund_downtime(self, index: int, back: int, place: int, any_epoch: int) -> None:
+        """Of any epoch, whichever came before, in any order; mostly of one in which the lease's devices were away."""
         if (lease := self.pick(index, ACTIVE, ENDED)) is None:
             return
-        epoch = self.epochs[max(0, len(self.epochs) - 1 - back)]
-        opens, closes = n.start_of(epoch.number), n.start_of(epoch.number + 1)
+        away = [epoch for epoch in self.epochs if self.away(epoch, lease)] if any_epoch else []
+        choice = away or self.epochs
+        self.submit(lease, choice[back % len(choice)], place, back % 2 == 0)
+
+    def span(self, epoch: Epoch) -> tuple[int, int]:
+        return self.network.start_of(epoch.number), self.network.start_of(epoch.number + 1)
+
+    def away(self, epoch: Epoch, lease: Lease) -> bool:
+        uptime = epoch.device_leaves[0].uptime_bps
+        return lease.refund_of(epoch.number, *self.span(epoch), uptime, self.now) is not None
+
+    def submit(self, lease: Lease, epoch: Epoch, place: int, by_agent: bool) -> None:
+        opens, closes = self.span(epoch)
         if self.near(closes, lease.stop, max(opens, lease.start) + self.terms.holdback):
             return
-        devices = lease.letting.devices
-        place = 2 * n.devices.index(devices[device % len(devices)]) + flag
-        leaf, proof = epoch.device_leaves[place], epoch.devices.proof(place)
+        device = lease.letting.devices[place // 2 % len(lease.letting.devices)]
+        at = 2 * self.network.devices.index(device) + place % 2
+        leaf, proof = epoch.device_leaves[at], epoch.devices.proof(at)
         arguments = (lease.number, lease.letting.offer, leaf.values(), proof)
         sender = self.agent if by_agent else self.renter
-        if lease.refund_of(epoch.number, opens, closes, leaf.uptime_bps, n.now) is None:
+        if lease.refund_of(epoch.number, opens, closes, leaf.uptime_bps, self.network.now) is None:
             with ape.reverts():
                 self.escrow.refundDowntime.call(*arguments, sender=sender)
             return
@@ -357,19 +391,6 @@ class MarketMachine(RuleBasedStateMachine):
         seconds, money = lease.refund_of(epoch.number, opens, closes, leaf.uptime_bps, self.now)
         lease.down[epoch.number] = seconds
         lease.down_money += money
-
-    @rule(index=st.integers(0, 9))
-    def settle_forfeit(self, index: int) -> None:
-        lease = self.pick(index, ACTIVE, ENDED)
-        if lease is None or not (part := lease.open_forfeit(self.now)) or self.near(lease.forfeit_free_at):
-            return
-        if self.now < lease.forfeit_free_at:
-            with ape.reverts(self.escrow.LeaseEscrow_ForfeitHeld):
-                self.escrow.settleForfeit.call(lease.number, sender=self.agent)
-            return
-        self.escrow.settleForfeit(lease.number, sender=self.agent)
-        lease.forfeit, lease.settled = Forfeit.SETTLED, part
-        self.fees += part
 
     @rule(index=st.integers(0, 9))
     def forgive_forfeit(self, index: int) -> None:
@@ -392,28 +413,20 @@ class MarketMachine(RuleBasedStateMachine):
         if live is not None:
             live.slash_one_device(self.now)
 
-    @rule(amount=st.integers(1, 10**6))
-    def donate(self, amount: int) -> None:
-        self.network.TestToken.transfer(self.escrow, amount, sender=self.network.accounts[41])
-        self.donated += amount
-
-    # --- bond credit ------------------------------------------------------------------------------------------
-
-    @rule(amount=st.sampled_from([10**6, 10**7]), per_day=st.sampled_from([10**5, 10**7]))
-    def fill_credit(self, amount: int, per_day: int) -> None:
+    @rule(amount=st.integers(1, CREDIT), way=st.sampled_from(["fill", "drain", "donate"]))
+    def move_money(self, amount: int, way: str) -> None:
+        """Into the provider's credit for bonds and out of it, or to the escrow for nothing."""
         token = self.network.TestToken
-        self.escrow.fillBondCredit(token, amount, sender=self.provider)
-        self.credit.amount += amount
-        if self.credit.per_day == 0:
-            self.escrow.setBondLimit(token, per_day, sender=self.provider)
-            self.credit.per_day = per_day
-
-    @precondition(lambda self: self.credit.amount)
-    @rule(amount=st.integers(1, 10**6))
-    def drain_credit(self, amount: int) -> None:
-        amount = min(amount, self.credit.amount)
-        self.escrow.drainBondCredit(self.network.TestToken, amount, self.sink, sender=self.provider)
-        self.credit.amount -= amount
+        if way == "donate":
+            token.transfer(self.escrow, amount, sender=self.network.accounts[41])
+            self.donated += amount
+        elif way == "fill":
+            self.escrow.fillBondCredit(token, amount, sender=self.provider)
+            self.credit.amount += amount
+        elif self.credit.amount:
+            amount = min(amount, self.credit.amount)
+            self.escrow.drainBondCredit(token, amount, self.sink, sender=self.provider)
+            self.credit.amount -= amount
 
     # --- what always holds ------------------------------------------------------------------------------------
 

@@ -3,12 +3,68 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import ape_ethereum.provider
 import ape_test.accounts as test_accounts
 import requests.sessions
+from ape.contracts.base import ContractMethodHandler
+from ape_ethereum.provider import Web3Provider
 from ape_ethereum.trace import Trace
+
+FEES = 10**9  # wei a gas; the chain of the tests begins with this base fee and lowers it
+WRITES = frozenset(
+    {"eth_sendRawTransaction", "anvil_mine", "evm_revert", "evm_setNextBlockTimestamp",
+     "anvil_setBlockTimestampInterval", "anvil_removeBlockTimestampInterval"}
+)  # fmt: skip
+
+
+def quicken() -> None:
+    """All of it, but for what a test asks for by itself."""
+    remember_accounts()
+    print_no_call_trees()
+    ask_without_proxies()
+    trust_the_deployment()
+    set_fees()
+
+
+def trust_the_deployment() -> None:
+    """Ape asks before each call whether there is a contract, and after each transaction for its trace, to print what
+    it may have logged."""
+    ContractMethodHandler._validate_is_contract = lambda self: None
+    ape_ethereum.provider._post_send_transaction = lambda transaction, receipt: None
+
+
+def set_fees() -> None:
+    """Fees are nobody's concern here; Ape asks for their history before each transaction."""
+    Web3Provider.base_fee = property(lambda self: FEES)
+    Web3Provider.priority_fee = property(lambda self: 0)
+
+
+@contextmanager
+def blocks_remembered(provider: Any) -> Iterator[None]:
+    """Ask for a block once between two things that change the chain. For tests that share the chain with nobody."""
+    endpoint = provider.web3.provider
+    ask, known = endpoint.make_request, {}
+
+    def remembering(method: str, params: Any) -> Any:
+        if method in WRITES:
+            known.clear()
+        if method != "eth_getBlockByNumber":
+            return ask(method, params)
+        key = str(params)
+        if key not in known:
+            known[key] = ask(method, params)
+        return known[key]
+
+    endpoint.make_request = remembering
+    try:
+        yield
+    finally:
+        endpoint.make_request = ask
 
 
 def remember_accounts() -> None:

@@ -155,4 +155,28 @@ contract LateSigners is Accused {
         isTrue(fraud.proven(IFraudProofs.Kind.BadSeal, 0, 0), "recorded");
         eq(stake.heldSlashCount(), 0, "nobody slashed yet");
     }
+
+    /// @dev What an account put down for a seat with another signer is no part of the earlier seat's, however late that is
+    /// slashed for what was recorded.
+    function test_an_account_that_rejoins_with_a_new_signer__answers_for_that_seat_only() public {
+        badSealProven();
+        address account = seatAccount(0);
+        vm.prank(account);
+        seats.leave();
+        uint64 left = seats.member(account).leftFrom;
+        openEpoch(left);
+        vm.warp(startOf(left) + PROOF_WINDOW + 1 days);
+        seats.releaseStake(account);
+        bytes memory encoded = abi.encode(SEAT_TYPE, account, seatSigner(9), seats.seatNonce(account));
+        bytes memory signature = signed(SEAT_KEY + 9, digestIn(address(seats), encoded));
+        vm.prank(account);
+        seats.join(seatSigner(9), "", 0, signature);
+        vm.expectRevert(
+            abi.encodeWithSelector(IValidatorSet.ValidatorSet_NothingAtStake.selector, account, seatSigner(0))
+        );
+        fraud.slashSigner(IFraudProofs.Kind.BadSeal, 0, 0);
+        eq(stake.account(account).reserved, SEAT_STAKE, "the new seat's");
+        // A seat that has not left is still in reach.
+        slashed(IFraudProofs.Kind.BadSeal, 1);
+    }
 }

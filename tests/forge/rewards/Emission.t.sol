@@ -29,7 +29,7 @@ contract EmissionTest is Earnings {
             IRewardsDistributor.Terms(8_000, 5e18, CLAIM_DELAY, LONG_CLAIM_DELAY);
         return IRewardsDistributor(
             vm.deployCode(
-                "RewardsDistributor.sol:RewardsDistributor", abi.encode(authority, token, oracle, this, terms)
+                "RewardsDistributor.sol:RewardsDistributor", abi.encode(authority, token, oracle, delays, terms)
             )
         );
     }
@@ -202,7 +202,7 @@ contract EmissionTest is Earnings {
         vm.expectRevert(
             abi.encodeWithSelector(IRewardsDistributor.RewardsDistributor_BadBound.selector, what, value, bound)
         );
-        vm.deployCode("RewardsDistributor.sol:RewardsDistributor", abi.encode(authority, token, oracle_, this, terms));
+        vm.deployCode("RewardsDistributor.sol:RewardsDistributor", abi.encode(authority, token, oracle_, delays, terms));
     }
 
     function test_constructor__share_of_more_than_all__refused() public {
@@ -244,7 +244,7 @@ contract EmissionTest is Earnings {
             PROOF_WINDOW
         );
         IRewardsDistributor.Terms memory terms = IRewardsDistributor.Terms(8_000, 5e18, CLAIM_DELAY, most);
-        vm.deployCode("RewardsDistributor.sol:RewardsDistributor", abi.encode(authority, token, oracle, this, terms));
+        vm.deployCode("RewardsDistributor.sol:RewardsDistributor", abi.encode(authority, token, oracle, delays, terms));
     }
 
     function test_constructor__oracle_with_another_clock_than_the_token__refused() public {

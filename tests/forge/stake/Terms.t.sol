@@ -52,6 +52,18 @@ contract StakeTerms is Market {
         eq(deploy(UNBONDING, LONGEST_DELAY + 1, 1_000).slashHold(), LONGEST_DELAY + 1, "one second more");
     }
 
+    /// @dev Slashes are stored in 96 bits, which no amount can exceed where the token's cap does not.
+    function test_a_token_whose_cap_does_not_fit__cannot_be_deployed() public {
+        uint256 limit = type(uint96).max;
+        vm.mockCall(address(token), abi.encodeCall(token.cap, ()), abi.encode(limit + 1));
+        vm.expectRevert(
+            abi.encodeWithSelector(IStakeManager.StakeManager_CapTooLarge.selector, limit + 1, limit)
+        );
+        deploy(UNBONDING, SLASH_HOLD, 1_000);
+        vm.mockCall(address(token), abi.encodeCall(token.cap, ()), abi.encode(limit));
+        deploy(UNBONDING, SLASH_HOLD, 1_000);
+    }
+
     function test_a_bounty_above_ten_percent__cannot_be_deployed() public {
         vm.expectRevert(abi.encodeWithSelector(IStakeManager.StakeManager_BadBounty.selector, 1_001, 1_000));
         deploy(UNBONDING, SLASH_HOLD, 1_001);

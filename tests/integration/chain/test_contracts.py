@@ -192,7 +192,7 @@ async def test_epoch__opened__seed_is_ours(deployed, market, participant):
 
 
 async def test_domains__of_contracts__separators_are_ours(market):
-    for name in ("EpochOracle", "LeaseEscrow", "DeviceRegistry", "ValidatorSet"):
+    for name in ("EpochOracle", "DeviceRegistry", "ValidatorSet"):
         fields = await market.call(name, "eip712Domain", at="latest")
         domain = market.domain(name)
         assert (fields.name, fields.version) == (domain.name, domain.version)

@@ -95,7 +95,7 @@ def test_rollbacks__of_an_index__outlive_it_and_are_told_to_whoever_saw_what_was
     index.engine.dispose()
 
 
-@pytest.mark.parametrize("revision", ["0002", "0003"])
+@pytest.mark.parametrize("revision", ["0002", "0003", "0005"])
 def test_database__of_a_version_that_noted_less_of_events__is_emptied_to_be_read_anew(
     revision: str, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -19,6 +20,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from assay.chain.client import Chain
+from assay.chain.deployment import Deployment
+from assay.chain.leases import LeaseStatus, read_lease, read_offer
+from assay.protocol.hexadecimal import to_hex
 from assay.signing.witness import RUNTIME_VARIABLE
 
 from .wallet import inject
@@ -38,10 +43,14 @@ class Devnet:
 
     rpc: str
     market: str
+    deployment: Path
+
+    def answer(self, path: str) -> Any:
+        with urllib.request.urlopen(self.market + path, timeout=10) as answer:  # noqa: S310 - loopback
+            return json.load(answer)
 
     def data(self, path: str) -> Any:
-        with urllib.request.urlopen(self.market + path, timeout=10) as answer:  # noqa: S310 - loopback
-            return json.load(answer)["data"]
+        return self.answer(path)["data"]
 
     def until(
         self, path: str, seconds: float, holds: Callable[[Any], Any], pause: Callable[[float], None] = time.sleep
@@ -76,7 +85,7 @@ def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
             assert process.poll() is None, log.read_text()[-3000:]
             assert time.monotonic() < deadline, log.read_text()[-3000:]
             time.sleep(1)
-        yield Devnet(f"http://127.0.0.1:{port}", found.group(1))
+        yield Devnet(f"http://127.0.0.1:{port}", found.group(1), folder / "deployment.json")
     finally:
         os.killpg(process.pid, signal.SIGINT)
         try:
@@ -86,7 +95,7 @@ def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
 
 
 def test_lease__with_a_wallet_and_a_mouse__is_checked_started_used_and_settled(devnet: Devnet, page: Page) -> None:
-    device = devnet.until("/v1/devices?sort=price", START_SECONDS, lambda rows: rows and rows[0]["deviceId"])
+    device = devnet.until("/v1/listings?sort=price&gpus=1", START_SECONDS, lambda rows: rows and rows[0]["listingId"])
     asked = inject(page, devnet.rpc, RENTER)
 
     def pause(seconds: float) -> None:
@@ -101,7 +110,8 @@ def test_lease__with_a_wallet_and_a_mouse__is_checked_started_used_and_settled(d
     page.wait_for_url("**/leases/*", timeout=WAIT_MS)
     lease = page.url.rsplit("/", 1)[1]
     assert asked.count("eth_sendTransaction") == 2
-    assert asked.count("eth_signTypedData_v4") == 4  # two requests for the handover, the start and its request
+    # Whether the provider knows the lease, two requests for the handover, the start and its request.
+    assert asked.count("eth_signTypedData_v4") == 5
 
     expect(page.locator("[data-left]")).to_contain_text("left")
     streamed = page.locator("[data-streamed]").inner_text()
@@ -120,7 +130,11 @@ def test_lease__with_a_wallet_and_a_mouse__is_checked_started_used_and_settled(d
     expect(happened.first).to_contain_text("LeaseToppedUp", timeout=WAIT_MS)
     expect(happened.first).to_contain_text("more; paid until")
     expect(happened.last).to_contain_text("LeaseOpened")
-    page.get_by_role("button", name="End now").click()
+    renter = page.locator("section.actions", has=page.get_by_role("heading", name="The renter"))
+    renter.get_by_role("button", name="End now").click()
+    # Who ends before the minimum pays to it: nothing comes back before.
+    devnet.until(f"/v1/leases/{lease}", 120, lambda row: row["status"] == 3, pause)
+    page.reload()
     page.get_by_role("button", name="Take the refund").click(timeout=WAIT_MS)
     row = devnet.until(f"/v1/leases/{lease}", 60, lambda row: int(row["refunded"]) > 0 and row, pause)
     assert row["renter"] == RENTER
@@ -142,8 +156,34 @@ def test_cheat__followed_from_the_feed__is_recomputed_in_this_browser(devnet: De
 
 
 def test_evidence__of_a_real_report__verifies_in_this_browser(devnet: Devnet, page: Page) -> None:
-    device = devnet.until("/v1/devices?state=all&sort=score", START_SECONDS, lambda rows: rows and rows[0])
-    page.goto(f"{devnet.market}/epochs/{device['passedEpoch']}/evidence/{device['deviceId']}")
+    device = devnet.until("/v1/listings?state=all&gpus=1&sort=score", START_SECONDS, lambda rows: rows and rows[0])
+    page.goto(f"{devnet.market}/epochs/{device['passedEpoch']}/evidence/{device['listingId']}")
     page.get_by_role("button", name="Verify in this browser").click()
     expect(page.locator(".verify output")).to_contain_text("✓")
     expect(page.get_by_role("heading", name="What each seat signed")).to_be_visible()
+
+
+async def test_leases__as_the_market_tells_them__are_what_the_escrow_holds_at_that_block(devnet: Devnet) -> None:
+    devnet.until("/v1/leases?status=3", SLASH_SECONDS, lambda rows: rows)
+    chain = await Chain.connect([devnet.rpc], Deployment.load(devnet.deployment))
+    try:
+        told = await asyncio.to_thread(devnet.answer, "/v1/leases?limit=50")
+        block = await chain.block(told["at"]["block"])
+        for row in told["data"]:
+            held = await read_lease(chain, row["leaseId"], block)
+            assert (row["status"], row["renter"], row["provider"]) == (held.status, held.renter, held.provider)
+            assert (row["deposit"], row["refunded"], row["downtime"]) == (
+                str(held.deposit), str(held.refunded), held.downtime,
+            )  # fmt: skip
+            if held.status is not LeaseStatus.PENDING:
+                assert (row["stop"], row["bond"], row["leftEarly"]) == (held.stop, str(held.bond), held.left_early)
+            assert int(row["claimed"]) + int(row["fee"]) == held.claimed
+            assert (row["forfeited"], row["forfeitable"]) == (str(held.forfeited), str(held.forfeitable))
+            for view in ("streamed", "refundable", "claimable", "bondReturnable"):
+                assert int(row[view]) == await chain.call("LeaseEscrow", view, row["leaseId"], at=block), (view, row)
+            if held.opened_block:
+                offer = await read_offer(chain, held)
+                assert row["offerHash"] == to_hex(offer.struct_hash())
+                assert row["deviceIds"] == [to_hex(device_id) for device_id in offer.device_ids]
+    finally:
+        await chain.close()

@@ -26,11 +26,11 @@ def test_interface__called_with_anything__answers_as_described(case: schemathesi
 
 def test_description__of_every_route__is_served() -> None:
     paths = app.openapi()["paths"]
-    assert {"/v1/devices", "/v1/offers", "/v1/leases", "/v1/epochs", "/v1/validators", "/v1/slashes"} <= set(paths)
+    assert {"/v1/listings", "/v1/offers", "/v1/leases", "/v1/epochs", "/v1/validators", "/v1/slashes"} <= set(paths)
     assert len(paths) >= 18
 
 
-@pytest.mark.parametrize("path", ["/v1/devices?cursor=%00", "/v1/accounts/0x", "/v1/epochs/99999999999999999999"])
+@pytest.mark.parametrize("path", ["/v1/listings?cursor=%00", "/v1/accounts/0x", "/v1/epochs/99999999999999999999"])
 def test_interface__given_what_is_no_value__says_so_without_failing(path: str) -> None:
     from fastapi.testclient import TestClient
 

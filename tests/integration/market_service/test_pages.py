@@ -139,12 +139,55 @@ def test_filters__ticked__narrow_the_list_and_the_url_without_a_reload(page: Pag
 def test_price__chosen__leaves_what_costs_no_more_and_is_kept_in_the_url(page: Page, market_url: str) -> None:
     page.goto(market_url)
     page.get_by_label("Price", exact=True).select_option("0.5 tUSD/h")
-    expect(page.locator(".result-head strong")).to_have_text("5")
+    expect(page.locator(".result-head strong")).to_have_text("4")
     expect(page).to_have_url(re.compile(r"maxRate=\d+"))
     prices = [float(text) for text in page.locator(".card .price b").all_inner_texts()]
-    assert len(prices) == 5 and max(prices) <= 0.5
+    assert len(prices) == 4 and max(prices) <= 0.5
     page.get_by_label("Price", exact=True).select_option("any")
-    expect(page.locator(".result-head strong")).to_have_text("24")
+    expect(page.locator(".result-head strong")).to_have_text("25")
+
+
+def test_gpus__ticked__leave_what_has_so_many_and_lead_to_each_of_them(page: Page, market_url: str) -> None:
+    page.goto(market_url)
+    page.locator('input[name="gpus"][value="6"]').check()
+    expect(page.locator(".card .model")).to_have_text(["6 × L40S"])
+    expect(page).to_have_url(re.compile("gpus=6"))
+    page.locator(".card .model").click()
+    rows = page.get_by_role("region", name="Devices of the node").locator("tbody tr")
+    expect(rows).to_have_count(6)
+    rows.nth(1).get_by_role("link").click()
+    nodes = page.get_by_role("region", name="Nodes").locator("tbody tr")
+    expect(nodes).to_have_count(1)
+    expect(nodes).to_contain_text("6 × L40S")
+
+
+def test_notice__not_wanted__leaves_out_what_can_be_taken_back_with_one(page: Page, market_url: str) -> None:
+    page.goto(market_url)
+    expect(page.locator(".card", has_text="notice")).to_have_count(2)
+    page.get_by_label("only what cannot be taken back with one").check()
+    expect(page.locator(".card", has_text="notice")).to_have_count(0)
+    expect(page).to_have_url(re.compile("firm=true"))
+
+
+def test_provider__with_operators__shows_what_each_may_and_what_bonds_may_take(page: Page, market_url: str) -> None:
+    page.goto(market_url + PAGES["provider"])
+    rows = page.get_by_role("region", name="Operators").locator("tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0)).to_contain_text("sign offers, start leases")
+    expect(rows.nth(1)).to_contain_text("ran out")
+    credit = page.get_by_role("region", name="Bond credit").locator("tbody tr")
+    expect(credit).to_contain_text("2,250")
+    expect(credit).to_contain_text("2,000")
+    rows.nth(0).get_by_role("link").first.click()
+    expect(page.get_by_role("region", name="Acts for").locator("tbody tr")).to_have_count(2)
+
+
+def test_slash__that_is_held__says_that_it_is_not_final(page: Page, market_url: str) -> None:
+    page.goto(market_url + "/slashes")
+    expect(page.locator(".fault")).to_contain_text("Not final before")
+    expect(page.locator(".fact", has_text="On hold")).to_contain_text("2,500")
+    page.goto(market_url + PAGES["slashed"])
+    expect(page.locator(".notice.bad")).to_contain_text("on hold until")
 
 
 def test_market__without_scripts__still_searches(browser: Browser, market_url: str) -> None:
@@ -216,7 +259,7 @@ def test_provider__challenged__shows_each_answer_and_what_was_demanded_on_the_ch
 
 
 def test_memory__proven_or_only_declared__is_told_apart(page: Page, market_url: str) -> None:
-    page.goto(market_url + "/?state=all&sort=memory")
+    page.goto(market_url + "/?state=all&gpus=1&sort=memory")
     declared = page.locator(".card", has=page.locator(".said"))
     assert 0 < declared.count() < page.locator(".card").count()
     expect(declared.first.locator(".said")).to_have_text("declared")
@@ -247,6 +290,32 @@ def test_rent__with_a_wallet__sends_each_transaction_and_names_the_lease(page: P
     expect(page.locator("[data-lease-name]")).to_have_text("5")
     sent = page.evaluate("window.sent")
     assert [t["data"][:10] for t in sent] != [] and len({t["to"] for t in sent}) == 2
+
+
+def test_rent__of_a_node__opens_one_lease_for_all_of_it(page: Page, market_url: str) -> None:
+    page.add_init_script(WALLET)
+    page.goto(market_url + PAGES["rent node"])
+    expect(page.locator(".wizard")).to_contain_text("6 devices, all or none")
+    expect(page.locator(".wizard")).to_contain_text("may be taken back with a notice of 6 h")
+    page.get_by_role("button", name="Open the lease").click()
+    page.get_by_role("button", name="Test wallet").click()
+    expect(page.locator(".steps li[data-state=done]")).to_have_count(2)
+    expect(page.get_by_role("button", name="Check the devices and start")).to_be_focused()
+
+
+def test_downtime__of_a_lease__is_submitted_and_named_for_another_account(page: Page, market_url: str) -> None:
+    page.add_init_script(WALLET)
+    page.goto(market_url + PAGES["early"])
+    page.get_by_role("button", name="Submit downtime").click()
+    page.get_by_role("button", name="Test wallet").click()
+    expect(page.locator("form[data-send*=refund-downtime] .steps")).to_contain_text(
+        "54 s of downtime in epoch 22: done"
+    )
+    page.get_by_text("Let another account submit downtime").click()
+    page.get_by_label("Account", exact=True).fill("0x" + "ab" * 20)
+    page.get_by_role("button", name="Name", exact=True).click()
+    expect(page.locator("form[data-send*=refunder] .steps li").first).to_contain_text("done")
+    assert len(page.evaluate("window.sent")) == 2
 
 
 def test_rent__refused_in_the_wallet__says_so(page: Page, market_url: str) -> None:

@@ -151,7 +151,9 @@ async def test_login__key_of_one_lease__opens_no_other(ssh: Ssh) -> None:
     assert (await ssh.run(key, "id", user="lease-4"))[0] == 255
 
 
-@pytest.mark.parametrize("change", [{"status": LeaseStatus.ENDED}, {"status": LeaseStatus.PENDING}, {"stop": 1}])
+@pytest.mark.parametrize(
+    "change", [{"status": LeaseStatus.ENDED}, {"status": LeaseStatus.PENDING}, {"stop": 1}, {"left_early": True}]
+)
 async def test_login__lease_not_running__is_refused(ssh: Ssh, change: dict[str, object]) -> None:
     key = ssh.new_key("renter")
     ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())

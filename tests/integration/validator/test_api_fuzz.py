@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from assay.daemon.request_buckets import RequestBuckets
 from assay.protocol import signing
+from assay.protocol.epochs import Phase
 from assay.validator.api.app import create_app
 from assay.validator.api.services import ApiServices
 from tests.unit.validator.simulation.network import SimNetwork
@@ -33,7 +34,9 @@ def services(tmp_path_factory) -> ApiServices:
 
     async def half_an_epoch() -> None:
         work = asyncio.create_task(network.run(1))
-        await asyncio.sleep(13)
+        await asyncio.sleep(1)
+        while network.phase(0) < Phase.SEALED:  # noqa: ASYNC110
+            await asyncio.sleep(0.5)
         network.kept = network.nodes[1]
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
@@ -95,13 +98,13 @@ def mutated(body: bytes, chance: random.Random) -> bytes:
 async def test_api__real_messages_mutated__are_refused_and_store_nothing_much(app, services):
     chance = random.Random(1)
     paths = {
-        "instant": "/v1/instants", "inventory": "/v1/inventories", "batch": "/v1/observations",
-        "seal-proposal": "/v1/seal-proposals", "report-proposal": "/v1/report-proposals",
+        "instant": "/v1/instants", "probe-instant": "/v1/instants", "inventory": "/v1/inventories",
+        "batch": "/v1/observations", "seal-proposal": "/v1/seal-proposals", "report-proposal": "/v1/report-proposals",
     }  # fmt: skip
     stored = [
         message for message in services.store.messages(0) if message.kind in paths
     ]  # statements come inside others
-    assert {m.kind for m in stored} >= {"instant", "inventory", "seal-proposal"}
+    assert {m.kind for m in stored} >= {"instant", "probe-instant", "inventory", "seal-proposal"}
     before = services.store.size(0)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://validator") as client:

@@ -22,7 +22,7 @@ ASSAY = [sys.executable, "-m", "assay.cli.app"]
 FLAGS = {None: 1, "wrong-rows": 8, "garbage-opening": 8, "no-opening": 32, "silent": 16}
 LEAF = ("epoch", "deviceId", "sealIndex", "profile", "scoreGops", "memoryMiB", "uptimeBps", "flags", "resultRoot")
 SHORT = {
-    "epochs": {"genesis": "now+8", "epochLength": 22, "openBy": 6, "sealBy": 14, "drawBy": 18, "reportBy": 33},
+    "epochs": {"genesis": "now+8", "epochLength": 22, "openBy": 6, "sealBy": 15, "drawBy": 19, "reportBy": 33},
     "leases": {"holdback": 80},
 }
 LONG = {
@@ -85,7 +85,8 @@ async def test_network__every_kind_of_device_and_a_lying_seat__measured_as_it_is
 
     cheat = next(d for d, fault in devices.items() if fault == "wrong-rows")
     async with asyncio.timeout(60):
-        while not await net.chain.call("FraudProofs", "proven", 1, cheat, epoch, at="latest"):  # noqa: ASYNC110
+        # Once for all: by the first epoch that it cheated in, which a busy machine may not have measured it in.
+        while not any([await net.chain.call("FraudProofs", "proven", 1, cheat, e) for e in range(epoch + 1)]):  # noqa: ASYNC110
             await asyncio.sleep(0.25)
     for device in devices:
         row = await net.chain.call("DeviceRegistry", "device", device, at="latest")

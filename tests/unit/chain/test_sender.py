@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
-from assay.chain.errors import ChainError, JournalFailed
+from assay.chain.errors import ChainError, JournalFailed, NonceTaken, NotConfirmed
 from assay.chain.fees import GWEI, FeePolicy
 from assay.chain.intents import State
 from assay.chain.journal import Journal
@@ -106,6 +106,42 @@ async def test_send__no_trouble__one_transaction_a_call(tmp_path):
     await world.run()
     assert [bytes(t["data"]) for t in world.node.mined()] == [b"\0", b"\1", b"\2"]
     assert [len(world.journal.attempts(i)) for i in world.journal.history()] == [1, 1, 1]
+
+
+async def test_send__block_counted_before_its_receipt_is_shown__sent_once_and_not_given_up(tmp_path):
+    """A node in the middle of a block, or one endpoint behind another."""
+    world, hidden = World(tmp_path / "j", 1, trouble=0.0), set()
+    show = world.node.eth_getTransactionReceipt
+
+    def late(wanted):
+        receipt = show(wanted)
+        if receipt is None or int(receipt["blockNumber"], 16) > world.node.final:
+            return None
+        if wanted not in hidden:
+            hidden.add(wanted)
+            return None
+        return receipt
+
+    world.node.eth_getTransactionReceipt = late
+    await world.send_all(world.start())
+    assert [bytes(t["data"]) for t in world.node.mined()] == [b"\0", b"\1", b"\2"]
+    assert len(hidden) == CALLS
+
+
+async def test_send__nonce_used_by_another_program__given_up_by_name(tmp_path):
+    world = World(tmp_path / "j", 1, trouble=0.0)
+    other = Journal(tmp_path / "other", KEY.address, 1)
+    chain = Chain(EndpointPool([world.node], 1, monotonic=world.clock), DEPLOYMENT)
+    sender, raw = world.start(), world.node.eth_sendRawTransaction
+    world.node.eth_sendRawTransaction = lambda _: "0x" + "00" * 32  # ours reaches nobody
+    with pytest.raises(NotConfirmed):
+        await sender.send_raw(SOMEWHERE, b"\0", label="ours", purpose="ours", timeout_s=3)
+    world.node.eth_sendRawTransaction = raw
+    rival = Sender(chain, KEY, other, poll_s=1, clock=world.clock, sleep=world.clock.sleep)
+    await rival.send_raw(SOMEWHERE, b"\1", label="theirs", purpose="theirs", final=True, timeout_s=60)
+    with pytest.raises(NonceTaken, match="nonce 0 of"):
+        await sender.send_raw(SOMEWHERE, b"\0", label="ours", purpose="ours", timeout_s=60)
+    other.close()
 
 
 async def test_send__disk_full__nothing_leaves(tmp_path):

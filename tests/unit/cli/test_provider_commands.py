@@ -310,7 +310,7 @@ def test_notice__of_a_lease_that_has_one__is_given(assay: Assay, world: World) -
 def test_lease_orders__daemon_runs_with_the_key__are_left_to_it(
     assay: Assay, world: World, line: str, kind: str
 ) -> None:
-    world.runs(**({"left_early": True, "status": LeaseStatus.ENDED} if "release" in line else {}))
+    world.runs(left_early="release" in line)
     world.journal_in_use = True
     ran = provider(assay, f"{line} --yes -o json")
     assert printed(ran)["byDaemon"] is True and "next block" in ran.err
@@ -332,6 +332,8 @@ def test_others__daemon_runs_with_the_key__say_so(assay: Assay, world: World) ->
         ("notice 7", {"provider": TOKEN}, "is with"),
         ("notice 8", {}, "there is no lease 8"),
         ("end 7", {"status": LeaseStatus.PENDING}, "is pending"),
+        ("notice 7", {"left_early": True}, "`assay provider release` ends it"),
+        ("end 7", {"left_early": True}, "`assay provider release` ends it"),
         ("release 7", {}, "only one that its renter has left early"),
         ("release 7", {"left_early": True, "stop": HEAD.timestamp}, "is over"),
     ],
@@ -349,7 +351,7 @@ def test_end__before_the_least_duration__says_what_is_forfeited_and_is_not_an_op
 ) -> None:
     world.runs()  # 24 of 600 s are served at the head
     asked = provider(assay, "end 7", 7).err
-    assert "0.576 USD of the bond go to the renter" in asked
+    assert "0.576 USD of its bond are forfeited" in asked
     world.signer = OPERATOR
     refused = provider(assay, "end 7 --yes", 1).err
     assert "before 1600 would forfeit 576000" in refused and "give notice" in refused
@@ -365,6 +367,13 @@ def test_end__least_duration_served_or_notice_run_out__costs_nothing(
     world.signer = OPERATOR
     assert printed(provider(assay, "end 7 --yes -o json"))["forfeits"] == "0"
     assert world.calls() == [("end", 7)]
+
+
+def test_end__down_for_longer_than_allowed__names_what_the_network_gets(assay: Assay, world: World) -> None:
+    world.runs(downtime=301, forfeitable=599_000)
+    assert printed(provider(assay, "end 7 --yes -o json"))["forfeits"] == "599000"
+    world.runs(downtime=300, forfeitable=599_000)  # by a slash: lost whether the lease ends or not
+    assert printed(provider(assay, "end 7 --yes -o json"))["forfeits"] == "576000"
 
 
 def test_retire__leased__says_which_lease_and_until_when(assay: Assay, world: World) -> None:

@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
-import random
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.economics.agents import ProviderKind, ValidatorKind
-from assay.economics.detection import passes
-from assay.economics.parameters import BadParameters, Economy, load
-from assay.economics.plots import line_plot
-from assay.economics.safety import (
-    conditions,
+from assay.economics import gas
+from assay.economics.cheats import (
+    baiting_gain,
+    dark_gain,
+    demands_to_price_out,
+    names_gain,
     reward_per_device,
+    row_loss,
+    row_reward,
+    self_demand_cost,
     self_lease_gain,
     skipping_gain,
-    sybil_gain,
     trap_gain,
 )
-from assay.economics.simulation import Market, Outcome, Simulation, people
+from assay.economics.detection import passes
+from assay.economics.machines import (
+    CARDS,
+    CORE_GMACS,
+    PROCESSOR,
+    Machine,
+    names,
+    names_in_time,
+    of_class,
+    windows_at_once,
+)
+from assay.economics.parameters import BadParameters, Economy, ProfileMoney, from_mapping, load
+from assay.economics.plots import line_plot
+from assay.economics.safety import Condition, conditions, unheld
 
-DEPLOYMENTS = sorted((Path(__file__).resolve().parents[3] / "deployments").glob("*.yml"))
-EPOCHS_A_YEAR = 31_557_600 / 20
+ROOT = Path(__file__).resolve().parents[3]
+DEPLOYMENTS = sorted((ROOT / "deployments").glob("*.yml"))
+PUBLIC = [path for path in DEPLOYMENTS if path.stem != "local"]
 
 
 @pytest.fixture(params=DEPLOYMENTS, ids=lambda path: path.stem)
@@ -33,8 +50,48 @@ def economy(request: pytest.FixtureRequest) -> Economy:
     return load(request.param)
 
 
+@pytest.fixture(params=PUBLIC, ids=lambda path: path.stem)
+def public(request: pytest.FixtureRequest) -> Economy:
+    return load(request.param)
+
+
+def changed(path: Path, **sections: dict) -> Economy:
+    """A file's economy with some of its values replaced; `profiles` by name."""
+    data = yaml.safe_load(path.read_text())
+    for name, values in sections.items():
+        if name == "profiles":
+            data[name] = [{**row, **values.get(row["name"], {})} for row in data[name]]
+        else:
+            data[name].update(values)
+    return from_mapping(data)
+
+
+def failing(economy: Economy) -> list[str]:
+    return [condition.name for condition in conditions(economy) if not condition.holds]
+
+
+def earning(economy: Economy) -> list[ProfileMoney]:
+    return [profile for profile in economy.profiles if profile.credit]
+
+
 def test_parameters__shipped__satisfy_every_condition(economy: Economy) -> None:
     assert [(c.name, c.got, c.needed) for c in conditions(economy) if not c.holds] == []
+
+
+def test_parameters__of_a_public_network__pay_nothing_for_what_a_processor_can_do(public: Economy) -> None:
+    assert not unheld(public)
+    for profile in earning(public):
+        assert names(profile, PROCESSOR) <= 1
+
+
+def test_baiting__at_the_parameters_of_a_public_network__loses(public: Economy) -> None:
+    for profile in earning(public):
+        assert baiting_gain(public, profile, 1, 100) < 0
+
+
+def test_parameters__of_the_local_network__say_what_is_not_held() -> None:
+    (text,) = unheld(load(ROOT / "deployments" / "local.yml"))
+    assert text.startswith("micro: ") and "local chain" in text
 
 
 @given(share=st.floats(1e-4, 1), part=st.floats(0, 1))
@@ -46,25 +103,51 @@ def test_skipping__of_any_share_at_any_cost_up_to_the_reward__loses(path: Path, 
 
 
 def test_other_cheats__at_the_shipped_parameters__lose(economy: Economy) -> None:
-    for profile in economy.profiles:
-        assert sybil_gain(economy, profile, 4, EPOCHS_A_YEAR, 0.08) < 0
+    for profile in earning(economy):
+        reward = reward_per_device(economy, profile)
+        assert names_gain(economy, profile, of_class(profile), 4) < 0
         assert self_lease_gain(economy, profile, 1.0) < 0
-        assert trap_gain(economy, profile, 1) > 0  # for whoever sets it: validators must verify
+        for epochs in (0.1, 1, 10, 1_000):
+            for least in (0, 1, 24):
+                assert dark_gain(economy, profile, reward, least, epochs) < 0
+    assert all(trap_gain(economy, profile, 1) > 0 for profile in economy.profiles)  # for whoever sets it
 
 
-@pytest.mark.parametrize("field", ["stake", "seat_stake", "bounty"])
-def test_conditions__of_parameters_a_thousandth_of_those_shipped__fail(economy: Economy, field: str) -> None:
-    if field == "stake":
-        profiles = tuple(replace(p, stake=p.stake / 1_000) for p in economy.profiles)
-        weak = replace(economy, profiles=profiles)
-    else:
-        weak = replace(economy, **{field: getattr(economy, field) / 1_000})
-    assert any(not c.holds for c in conditions(weak))
+@pytest.mark.parametrize(
+    ("name", "sections"),
+    [
+        ("edge: proving a fault", {"assumptions": {"gasPriceGwei": 50}}),
+        ("edge: not verifying", {"seats": {"seatStake": "9.9e23"}}),
+        ("edge: setting a trap", {"seats": {"seatStake": "1e22"}}),
+        ("edge: being caught at 5 %", {"profiles": {"edge": {"k": 32}}}),
+        ("edge: asking oneself", {"proofs": {"unitBond": "8e19"}}),
+        ("edge: being asked", {"proofs": {"unitBond": "3e16"}}),
+        ("edge: room for the probe", {"profiles": {"edge": {"deadlineMs": 1_400_000}}}),
+        ("edge: skipping rows", {"profiles": {"edge": {"stake": "1e18"}}}),
+        ("edge: cheating for a proof window", {"rewards": {"maxPerCredit": "3e18"}}),
+        ("edge: baiting a watcher", {"proofs": {"unitBond": "1e18"}}),
+        ("micro: names of one machine", {"profiles": {"micro": {"credit": 1}}}),
+        ("edge: names of one machine", {"profiles": {"edge": {"T": 18, "W": 4}}}),
+        ("reporting oneself", {"stakes": {"bountyBps": 1_001}}),
+        ("going dark", {"leases": {"holdback": 12_599}}),
+        ("stalling", {"chain": {"blockTime": 100}}),
+    ],
+)
+def test_condition__parameters_that_let_the_cheat_win__fails(name: str, sections: dict) -> None:
+    path = ROOT / "deployments" / "base-mainnet.yml"
+    assert name not in failing(load(path))
+    assert name in failing(changed(path, **sections))
+
+
+def test_condition__nothing_to_gain__holds_however_little_it_costs() -> None:
+    condition = Condition("", "", 0.0, 0.0, "")
+    assert condition.holds and condition.margin == float("inf")
 
 
 def test_skipping__with_next_to_no_stake_and_few_rows__pays(economy: Economy) -> None:
-    profile = replace(economy.profiles[0], stake=0.0, samples=1)
-    assert skipping_gain(economy, profile, 0.5, 3 * reward_per_device(economy, profile)) > 0
+    profile = earning(economy)[0]
+    weak = replace(profile, stake=0.0, shape=replace(profile.shape, k=1))
+    assert skipping_gain(economy, weak, 0.5, 3 * reward_per_device(economy, weak)) > 0
 
 
 def test_passes__at_the_published_points__is_the_published_chance() -> None:
@@ -72,52 +155,92 @@ def test_passes__at_the_published_points__is_the_published_chance() -> None:
     assert passes(0.05, 256) == pytest.approx(2e-6, rel=0.02)
 
 
-def simulated(economy: Economy, seed: int = 3, **mix: int) -> Outcome:
-    providers, validators = people(**mix)
-    return Simulation(economy, Market(epochs=150), providers, validators, random.Random(seed)).run()
+def test_processor__rate_of_a_core__is_the_measured_one() -> None:
+    measured = json.loads((ROOT / "benchmarks" / "proof" / "cpu.json").read_text())
+    assert pytest.approx(measured["products"]["int8 byte products (VNNI)"], rel=0.01) == CORE_GMACS
+    assert PROCESSOR.measured
+    assert not any(card.measured for card in CARDS)
 
 
-def test_simulation__of_a_mixed_population__pays_honesty_best(economy: Economy) -> None:
-    outcome = simulated(economy)
-    final = {kind: path[-1] for kind, path in outcome.path.items()}
-    honest = final[f"provider, {ProviderKind.HONEST}"]
-    assert honest > 0
-    for kind in (ProviderKind.LAZY, ProviderKind.SELF_LEASING):
-        assert final[f"provider, {kind}"] < honest
-    assert final[f"provider, {ProviderKind.LAZY}"] < 0
-    assert final[f"validator, {ValidatorKind.LAZY}"] < final[f"validator, {ValidatorKind.HONEST}"]
-    assert outcome.false_passes == 0
+def test_gas__of_each_step__is_what_was_measured_or_more() -> None:
+    measured = json.loads((ROOT / "snapshots" / "gas.json").read_text())
+    assert measured["commit of a proof, K = 65,536"] <= gas.COMMIT
+    assert measured["wrong element, K = 4,096"] <= gas.PROOF_SHORT
+    assert measured["wrong element, K = 65,536"] <= gas.PROOF_LONG
 
 
-def test_simulation__of_one_card_under_four_names__earns_less_than_under_one(economy: Economy) -> None:
-    profits = []
-    for names in (1, 4):
-        providers, validators = people(lazy=0, sybil=1, self_leasing=0, lazy_seats=0, colluding=0)
-        card = providers[-1]
-        card.names = names
-        outcome = Simulation(economy, Market(epochs=150), providers, validators, random.Random(5)).run()
-        profits.append(outcome.profit(card))
-    assert profits[1] < profits[0]
+def test_names__of_micro_on_one_core__are_hundreds_in_eight_seconds(public: Economy) -> None:
+    micro = next(profile for profile in public.profiles if profile.name == "micro")
+    core = Machine("core", CORE_GMACS * 1e9, float(1 << 40), True)
+    assert 600 <= names(micro, core) <= 650
+    paid = replace(micro, shape=replace(micro.shape, credit=1))
+    assert names_gain(public, paid, core, 600) > 0  # which is why it is paid nothing
 
 
-def test_simulation__with_a_quorum_of_colluding_seats__passes_what_is_wrong(economy: Economy) -> None:
-    assert simulated(economy, seats=10, lazy_seats=0, colluding=7).false_passes > 0
-    assert simulated(economy, seats=10, lazy_seats=0, colluding=6).false_passes == 0
+def card(name: str) -> Machine:
+    return next(card for card in CARDS if card.name == name)
 
 
-def test_simulation__with_one_seed__repeats_itself(economy: Economy) -> None:
-    assert simulated(economy).path == simulated(economy).path
+def test_names__of_a_faster_card__are_bounded_by_the_windows_it_holds_at_one_instant(public: Economy) -> None:
+    edge = next(profile for profile in public.profiles if profile.name == "edge")
+    assert (names_in_time(edge, card("H100")), names(edge, card("H100"))) == (11, 6)
+    assert (names_in_time(edge, card("RTX 4090")), names(edge, card("RTX 4090"))) == (4, 1)
 
 
-def test_simulation__of_any_population__never_mints_beyond_the_emission(economy: Economy) -> None:
-    outcome = simulated(economy)
-    assert sum(outcome.earned.values()) <= 150 * economy.emission
+def test_names__without_a_window__show_no_memory(public: Economy) -> None:
+    edge = replace(public.profiles[0], shape=replace(public.profiles[0].shape, W=0))
+    assert windows_at_once(edge, card("H100")) == names(edge, card("H100")) == 0
+
+
+def test_names__of_cards_in_a_class_below_their_own__earn_no_more_than_their_work(public: Economy) -> None:
+    """Credit goes with the work: a card under several names earns what it does within the deadline, at most."""
+    for profile in earning(public):
+        for machine in CARDS:
+            done = names(profile, machine) * profile.work
+            assert done <= machine.macs * profile.deadline
+
+
+def test_baiting__where_an_answer_pays_more_than_an_epoch__pays() -> None:
+    dear = changed(ROOT / "deployments" / "sepolia.yml", proofs={"unitBond": "5e18"})
+    assert baiting_gain(dear, dear.profiles[0], 1) > 0
+    assert "edge: baiting a watcher" in failing(dear)
+
+
+def test_self_demands__that_price_a_watcher_out__cost_more_than_the_stake(economy: Economy) -> None:
+    for profile in economy.profiles:
+        count = demands_to_price_out(economy, profile)
+        bounty = economy.bounty * profile.stake
+        assert row_loss(economy, profile, count - 1) < bounty * 1.001 <= row_loss(economy, profile, count) * 1.001
+        assert self_demand_cost(economy, profile, count) > profile.stake
+
+
+def test_demand__at_a_base_fee_above_the_reference__costs_in_proportion() -> None:
+    path = ROOT / "deployments" / "base-mainnet.yml"
+    cheap, dear = load(path), changed(path, assumptions={"gasPriceGwei": 0.5})
+    profile = cheap.profiles[0]
+    assert row_reward(dear, profile) == pytest.approx(10 * row_reward(cheap, profile))
+    below = changed(path, assumptions={"gasPriceGwei": 0.005})
+    assert row_reward(below, profile) == row_reward(cheap, profile)
+
+
+def test_dark__with_emission_and_holdback_of_nothing__would_pay(economy: Economy) -> None:
+    poor = replace(economy, most_per_credit=0.0)
+    assert dark_gain(poor, economy.profiles[0], 1.0, 0, 0.5) > 0  # what is measured with the next epoch
 
 
 def test_load__of_a_file_that_lacks_a_section__says_so(tmp_path: Path) -> None:
     path = tmp_path / "x.yml"
     path.write_text("network: x\n")
     with pytest.raises(BadParameters, match="epochs"):
+        load(path)
+
+
+def test_load__of_a_profile_off_the_rules__says_which(tmp_path: Path) -> None:
+    data = yaml.safe_load((ROOT / "deployments" / "local.yml").read_text())
+    data["profiles"][0]["W"] = 9
+    path = tmp_path / "x.yml"
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(BadParameters, match="W = 9"):
         load(path)
 
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from assay.market.events.device_events import DeviceEndpoint, DeviceEnrolled, ProfileAdded
 from assay.market.events.epoch_events import EpochDrawn, EpochOpened, EpochReported, EpochSealed
+from assay.market.events.lease_events import LeaseOpened, OfferTerms
 from assay.market.events.record import Address, Event, Place
 from assay.market.events.registry import Log, log_of
 from assay.market.events.seat_events import SeatEndpoint, SeatJoined, SetChanged
 from assay.market.events.stake_events import Deposited
+from assay.market.events.treasury_events import TokenListed
 from assay.market.follow.index import Batch, Tip
-from assay.protocol.hexadecimal import to_address, to_hex
+from assay.protocol.hexadecimal import ZERO_ADDRESS, to_address, to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, ObservationLeaf, RewardLeaf, batch_tree, device_tree, reward_tree
 from assay.protocol.messages import Observations
@@ -38,6 +40,9 @@ DEVICES = tuple(h(f"device {n}") for n in range(4))
 VALIDATORS = tuple(account(f"validator {n}") for n in range(4))
 RENTER = account("renter")
 TOKEN = account("token")
+OPERATOR_KEY = h("operator key")
+OPERATOR = Address(address_of(OPERATOR_KEY))
+NOBODY = Address(ZERO_ADDRESS)
 SEAT_KEYS = {v: h(f"seat key of {v}") for v in VALIDATORS}
 SEATS = tuple((v, Address(address_of(key))) for v, key in SEAT_KEYS.items())
 ORACLE = Domain(31337, account("oracle"))
@@ -70,9 +75,13 @@ def batch(events: Sequence[tuple[int, Event]], last: int, seats: bool = False) -
 
 
 def founding() -> list[tuple[int, Event]]:
-    """Blocks 1 to 4: a profile, four seats, two providers with two devices each."""
+    """Blocks 1 to 4: a profile, a token, four seats, two providers with two devices each."""
     micro = (64, 64, 64, 4, 32, 16, 2, 2_000, 1, 1_000, 10**18)
-    events: list[tuple[int, Event]] = [(1, ProfileAdded(1, micro)), (2, SetChanged(1, 0, 4))]
+    events: list[tuple[int, Event]] = [
+        (1, ProfileAdded(1, micro)),
+        (1, TokenListed(TOKEN, 1)),
+        (2, SetChanged(1, 0, 4)),
+    ]
     for validator, signer in SEATS:
         events += [
             (1, Deposited(validator, validator, 10**21)),
@@ -87,6 +96,24 @@ def founding() -> list[tuple[int, Event]]:
             (4, DeviceEndpoint(device, f"http://provider-{n % 2}.test", bytes(32))),
         ]
     return events
+
+
+def opened(
+    lease: int,
+    *devices: int,
+    rate: int = 10**20,
+    deposit: int = 10**9,
+    operator: Address = NOBODY,
+    notice: int = 0,
+    minimum: int = 60,
+    nonce: int = 0,
+) -> LeaseOpened:
+    """A lease of these of the DEVICES, which one provider has; of the first without any."""
+    chosen = devices or (0,)
+    provider = PROVIDERS[chosen[0] % 2]
+    ids = tuple(sorted(DEVICES[n] for n in chosen))
+    terms = OfferTerms(provider, operator, ids, TOKEN, rate, minimum, 3_600, timestamp(30), nonce, NOBODY, notice)
+    return LeaseOpened(lease, RENTER, provider, h(f"offer of lease {lease}"), terms, deposit)
 
 
 def specification_hash(n: int) -> bytes:

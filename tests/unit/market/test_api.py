@@ -11,7 +11,6 @@ from assay.market.api.app import create_app
 from assay.market.api.context import Context
 from assay.market.api.limits import RateLimit
 from assay.market.api.status import Status
-from assay.market.events.lease_events import LeaseOpened
 from assay.market.follow.content_follower import ContentFollower
 from assay.market.follow.index import Index
 from assay.market.queries.search import SearchTable
@@ -19,7 +18,7 @@ from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf
 from assay.protocol.standard_merkle import verify
 
-from .scenario import DEVICES, ORACLE, PROVIDERS, RENTER, TOKEN, VALIDATORS, batch, timestamp
+from .scenario import DEVICES, ORACLE, PROVIDERS, RENTER, VALIDATORS, batch, opened, timestamp
 from .test_content import Served
 from .test_offers import market  # noqa: F401 - a fixture
 
@@ -27,7 +26,7 @@ from .test_offers import market  # noqa: F401 - a fixture
 @pytest.fixture
 async def client(market: Index) -> TestClient:  # noqa: F811
     await ContentFollower(market, Served(), ORACLE).step()
-    market.apply(batch([(13, LeaseOpened(1, RENTER, PROVIDERS[0], DEVICES[0], TOKEN, 10**20, 10**9))], 14))
+    market.apply(batch([(13, opened(1))], 14))
     status = Status("test", 31337, clock=lambda: timestamp(15))
     status.move(market.tip(), 14)
     return TestClient(
@@ -42,7 +41,7 @@ def get(client: TestClient, path: str) -> Any:
 
 
 def test_search__by_price__pages_through_every_device_once_in_order(client: TestClient) -> None:
-    found, path = [], "/v1/devices?limit=1"
+    found, path = [], "/v1/listings?limit=1"
     while True:
         answer = get(client, path)
         assert answer["at"] == {
@@ -52,7 +51,7 @@ def test_search__by_price__pages_through_every_device_once_in_order(client: Test
         found += answer["data"]
         if answer["next"] is None:
             break
-        path = f"/v1/devices?limit=1&cursor={answer['next']}"
+        path = f"/v1/listings?limit=1&cursor={answer['next']}"
     assert len(found) == 4
     rates = [int(row["rate"]) for row in found]
     assert rates == sorted(rates)
@@ -69,13 +68,16 @@ def test_search__by_price__pages_through_every_device_once_in_order(client: Test
         ("state=leased", 0),
         ("state=all&sort=score", 4),
         (f"provider={PROVIDERS[0].lower()}", 2),
-        ("minMemoryGiB=20", 1),
+        ("minMemoryGiB=20", 0),  # what is only declared is no memory
+        ("gpus=1", 4),
+        ("gpus=2&gpus=8", 0),
+        ("firm=true&sort=gpus", 4),
         ("minReliabilityBps=10000&sort=reliability", 4),
         ("minHours=2", 0),
     ],
 )
 def test_search__by_filters__gives_the_devices_that_match(client: TestClient, query: str, expected: int) -> None:
-    assert len(get(client, f"/v1/devices?{query}")["data"]) == expected
+    assert len(get(client, f"/v1/listings?{query}")["data"]) == expected
 
 
 def test_facets__beside_a_choice__count_what_another_would_bring(client: TestClient) -> None:
@@ -86,7 +88,7 @@ def test_facets__beside_a_choice__count_what_another_would_bring(client: TestCli
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/devices?cursor=AAAA", "/v1/devices?cursor=WzEsMl0", "/v1/devices?sort=luck", "/v1/leases?cursor=x"],
+    ["/v1/listings?cursor=AAAA", "/v1/listings?cursor=WzEsMl0", "/v1/listings?sort=luck", "/v1/leases?cursor=x"],
 )
 def test_search__that_makes_no_sense__is_refused_with_the_reason(client: TestClient, path: str) -> None:
     answer = client.get(path)
@@ -116,7 +118,7 @@ def test_device__with_its_parts__is_shown_whole(client: TestClient) -> None:
     assert data["device"]["provider"] == PROVIDERS[0]
     assert data["listing"]["state"] == "available"
     assert data["specification"]["model"] == "H100"
-    assert data["offer"]["rate"] == str(10**20)
+    assert [offer["rate"] for offer in data["offers"]] == [str(10**20)]
     assert data["profile"]["stake"] == str(10**18)
     assert [m["epoch"] for m in get(client, f"/v1/devices/{to_hex(DEVICES[0])}/measurements")["data"]] == [1]
 
@@ -138,12 +140,12 @@ def test_anything__not_there__is_a_404_with_the_reason(client: TestClient, path:
 
 
 def test_answers__asked_for_again__are_not_sent_again_until_the_index_moves(client: TestClient) -> None:
-    first = client.get("/v1/devices")
-    again = client.get("/v1/devices", headers={"if-none-match": first.headers["etag"]})
+    first = client.get("/v1/listings")
+    again = client.get("/v1/listings", headers={"if-none-match": first.headers["etag"]})
     assert again.status_code == 304
     status = client.app.state.context.status  # type: ignore[attr-defined]
     status.took_in()
-    assert client.get("/v1/devices", headers={"if-none-match": first.headers["etag"]}).status_code == 200
+    assert client.get("/v1/listings", headers={"if-none-match": first.headers["etag"]}).status_code == 200
 
 
 def test_readyz__while_blocks_are_missing__says_so(client: TestClient) -> None:

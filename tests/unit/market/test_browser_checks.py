@@ -17,11 +17,13 @@ from assay.proof.engines import engine
 from assay.proof.fraud import find_wrong_element
 from assay.proof.proof import Proof
 from assay.protocol.hexadecimal import to_hex
+from assay.protocol.leases import result_roots
 from assay.protocol.leaves import DeviceLeaf, device_tree
+from assay.protocol.messages import Offer
 from assay.protocol.profile import Profile
 from assay.protocol.seeds import epoch_seed, handover_rho, handover_seed
 
-from .scenario import device_leaves, h
+from .scenario import NOBODY, OPERATOR, account, device_leaves, h
 
 PROFILE = Profile(7, 64, 128, 192, 5, 32, 12, 1).validate()
 BETA, DEVICE, X, NONCE, LEASE = h("beta"), h("device"), h("x"), h("nonce"), 3
@@ -36,16 +38,20 @@ SCRIPT = """
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 globalThis.keccak256 = createRequire(import.meta.url)("SHA3").keccak256;
-globalThis.document = { querySelectorAll: () => [] };
+const nothing = { addEventListener() {}, dispatchEvent() {} };
+Object.assign(globalThis, nothing, { document: { querySelectorAll: () => [], getElementById: () => nothing } });
 const { bytesOf, hexOf } = await import("STATIC/bytes.mjs");
 const opening = await import("STATIC/opening.mjs");
 const { vector } = await import("STATIC/generator.mjs");
 const { leafRoot } = await import("STATIC/verify.mjs");
+const chain = await import("STATIC/chain.mjs");
 const { recompute } = await import("STATIC/recompute.mjs");
 const given = JSON.parse(readFileSync(0, "utf8")), answers = [];
 for (const { kind, ...values } of given) {
   if (kind === "vector") answers.push([...vector(bytesOf(values.seed), values.tag, values.index, values.K)]);
   if (kind === "leaf") answers.push(leafRoot(values));
+  if (kind === "offer") answers.push(hexOf(chain.offerHash(values.offer)));
+  if (kind === "roots") answers.push(hexOf(chain.resultRoots(values.roots.map(bytesOf))));
   if (kind === "recompute") answers.push(recompute(values).steps);
   if (kind === "handover") {
     const [seed, device, nonce, x, resultRoot, bytes] = ["epochSeed", "device", "nonce", "x", "resultRoot", "opening"]
@@ -171,3 +177,19 @@ def test_leaf__with_its_siblings__leads_to_the_reports_root() -> None:
     }  # fmt: skip
     changed = claim | {"leaf": [*claim["leaf"][:4], "1", *claim["leaf"][5:]]}
     assert in_node(claim, changed)[0] == to_hex(tree.root) != in_node(changed)[0]
+
+
+@pytest.mark.parametrize("count", [1, 2, 16])
+def test_offer_and_roots__of_any_number_of_devices__hash_in_a_browser_as_in_python(count: int) -> None:
+    ids = tuple(sorted(h(f"device {n}") for n in range(count)))
+    offer = Offer(
+        account("p"), OPERATOR, ids, account("t"), 2**128 - 1, 60, 2**32 - 1, 2**40 - 1, 2**64 - 1, NOBODY, 61
+    )
+    # As a market answers of a lease: whom the offer was made to has another name, and there is more beside it.
+    answer = {**offer.to_json(), "nonce": str(offer.nonce), "offerRenter": offer.renter, "renter": account("renter")}
+    roots = [h(f"root {n}") for n in range(count)]
+    hashed, together = in_node(
+        {"kind": "offer", "offer": answer}, {"kind": "roots", "roots": [to_hex(r) for r in roots]}
+    )
+    assert hashed == to_hex(offer.struct_hash())
+    assert together == to_hex(result_roots(roots))

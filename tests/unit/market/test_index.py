@@ -10,28 +10,47 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from assay.market.events.device_events import DeviceRetired
-from assay.market.events.fault_events import DemandAnswered, DemandExpired, DemandMade, FaultProven, WrongElementShown
+from assay.market.events.demand_events import DemandAnswered, DemandExpired, DemandMade
+from assay.market.events.device_events import DeviceRetired, OperatorSet
+from assay.market.events.fault_events import FaultProven, WrongElementShown
 from assay.market.events.lease_events import (
     BondForfeited,
+    DeviceOfLeaseSlashed,
+    DowntimeRefunded,
+    ForfeitForgiven,
     LeaseClaimed,
     LeaseEnded,
-    LeaseOpened,
     LeaseRefunded,
+    LeaseReleased,
     LeaseStarted,
     LeaseToppedUp,
+    NoticeGiven,
+    OffersCancelled,
 )
 from assay.market.events.record import Event
-from assay.market.events.stake_events import Slashed, WithdrawalCancelled, WithdrawalRequested
+from assay.market.events.stake_events import (
+    BountyCollected,
+    SlashHeld,
+    SlashRestored,
+    SlashSettled,
+    WithdrawalCancelled,
+    WithdrawalRequested,
+)
+from assay.market.events.treasury_events import BondCreditFilled, BondCreditUsed, BondLimitSet, TokenDelisted
 from assay.market.follow.index import Batch, Index
+from assay.market.projection.providers import DAY_S, left_of_limit
+from assay.market.queries.pages import many
 from assay.market.store.database import INDEX_TABLES
 from assay.market.store.rows import table_rows
-from assay.market.store.tables import leases as leases_table
+from assay.market.store.tables import bond_credits as credits_table
+from assay.market.store.tables import slashes as slashes_table
 from assay.market.store.tables import stakes as stakes_table
 
 from .blank_database import blank_database
 from .scenario import (
     DEVICES,
+    NOBODY,
+    OPERATOR,
     PROVIDERS,
     RENTER,
     SEATS,
@@ -42,31 +61,54 @@ from .scenario import (
     founding,
     h,
     logs_of,
+    opened,
     timestamp,
     tip,
 )
 
 FIRST, LAST = 5, 40
 number = st.integers(0, 10**18)
+little = st.integers(0, 10**16)
 device = st.sampled_from(DEVICES)
+provider = st.sampled_from(PROVIDERS)
 lease = st.integers(1, 3)
+asked = st.sampled_from([h(f"demand {n}") for n in range(3)])
 of, just = st.sampled_from, st.just
 stop = st.integers(1, 40).map(timestamp)
+several = of([(0,), (1,), (0, 2), (1, 3)])
+operator = of([NOBODY, OPERATOR])
 event = st.one_of(
-    st.builds(LeaseOpened, lease, just(RENTER), of(PROVIDERS), device, just(TOKEN), number, number),
+    st.builds(
+        lambda lease, devices, who, nonce: opened(lease, *devices, operator=who, nonce=nonce), lease, several, operator,
+        of([0, 2**64 - 1]),
+    ),
     st.builds(LeaseStarted, lease, just(h("r")), just(timestamp(9)), stop, number),
     st.builds(LeaseToppedUp, lease, number, st.integers(1, 60).map(timestamp)),
     st.builds(LeaseEnded, lease, just(RENTER), stop, number),
-    st.builds(LeaseClaimed, lease, of(PROVIDERS), number, number),
+    st.builds(LeaseReleased, lease, stop),
+    st.builds(NoticeGiven, lease, stop),
+    st.builds(LeaseClaimed, lease, provider, number, number),
     st.builds(LeaseRefunded, lease, just(RENTER), number),
-    st.builds(DeviceRetired, device, of([2, 3])),
-    st.builds(Slashed, of(PROVIDERS), number, just(5), just(RENTER)),
-    st.builds(FaultProven, just(1), device, st.integers(0, 3), just(PROVIDERS[0]), number, just(RENTER)),
-    st.builds(WrongElementShown, device, st.integers(0, 3), number, number, number, number, just(-5)),
-    st.builds(DemandMade, lease, device, st.integers(0, 3), st.booleans(), number, number, number, just(RENTER)),
-    st.builds(DemandAnswered, lease, just(RENTER)),
-    st.builds(DemandExpired, lease),
+    st.builds(DowntimeRefunded, lease, st.integers(0, 3), device, number, st.integers(0, 99)),
     st.builds(BondForfeited, lease, number),
+    st.builds(ForfeitForgiven, lease, number),
+    st.builds(DeviceOfLeaseSlashed, lease, device),
+    st.builds(OffersCancelled, device, of([*PROVIDERS, OPERATOR]), of([0, 1, 2, 2**64 - 1])),
+    st.builds(OperatorSet, provider, just(OPERATOR), of([0, 1, 30]), stop),
+    st.builds(BondCreditFilled, provider, just(TOKEN), number, number),
+    st.builds(BondCreditUsed, provider, just(TOKEN), lease, number, number),
+    st.builds(BondLimitSet, provider, just(TOKEN), number),
+    st.builds(TokenDelisted, just(TOKEN)),
+    st.builds(DeviceRetired, device, of([2, 3])),
+    st.builds(SlashHeld, lease, provider, just(10**16), just(5), just(RENTER), number),
+    st.builds(FaultProven, just(1), device, st.integers(0, 3), just(PROVIDERS[0]), number, lease, just(RENTER)),
+    st.builds(WrongElementShown, device, st.integers(0, 3), number, number, number, number, just(-5)),
+    st.builds(
+        DemandMade, asked, device, st.integers(0, 3), st.booleans(), number, number, number, number, just(RENTER),
+        little, little,
+    ),
+    st.builds(DemandAnswered, asked, just(RENTER), little, little),
+    st.builds(DemandExpired, asked, st.booleans()),
 )  # fmt: skip
 histories = st.lists(st.tuples(st.integers(FIRST, LAST), event), max_size=40)
 cuts = st.sets(st.integers(FIRST, LAST - 1), max_size=6)
@@ -132,35 +174,71 @@ def test_roll_back__below_the_journal__empties_the_index() -> None:
     assert index.tip() is None
 
 
-def test_stake__after_a_withdrawal_request_and_a_slash__is_taken_from_active_then_pending(
-    index: Index,
+HELD: list[tuple[int, Event]] = [
+    (5, WithdrawalRequested(PROVIDERS[0], 5 * 10**18, 99)),
+    (6, SlashHeld(1, PROVIDERS[0], 12 * 10**18, 10**18, RENTER, timestamp(90))),
+    (7, WithdrawalRequested(VALIDATORS[0], 5, 9)),
+    (8, WithdrawalCancelled(VALIDATORS[0], 5)),
+]
+
+
+@pytest.mark.parametrize(
+    ("after", "status", "provider", "reporter"),
+    [
+        ([], 1, (3, 5, 12, 0), (0, 0)),
+        ([SlashSettled(1, RENTER, 10**18, 11 * 10**18)], 2, (3, 5, 0, 12), (1, 0)),
+        (
+            [SlashSettled(1, RENTER, 10**18, 11 * 10**18), BountyCollected(RENTER, RENTER, 10**18)],
+            2,
+            (3, 5, 0, 12),
+            (1, 1),
+        ),
+        ([SlashRestored(1, PROVIDERS[0], 12 * 10**18)], 3, (15, 5, 0, 0), (0, 0)),
+    ],
+)
+def test_slash__held_settled_or_given_back__moves_the_stake_and_the_bounty_only_then(
+    index: Index, after: list[Event], status: int, provider: tuple[int, ...], reporter: tuple[int, int]
 ) -> None:
-    account = PROVIDERS[0]
-    events: list[tuple[int, Event]] = [
-        (5, WithdrawalRequested(account, 15 * 10**18, 99)),
-        (6, Slashed(account, 12 * 10**18, 10**18, RENTER)),
-        (7, WithdrawalRequested(VALIDATORS[0], 5, 9)),
-        (8, WithdrawalCancelled(VALIDATORS[0], 5)),
-    ]
-    feed(index, founding() + events, [10])
+    feed(index, founding() + HELD + [(9, event) for event in after], [10])
     with index.engine.connect() as connection:
         stakes = {row.account: row for row in connection.execute(select(stakes_table))}
-    # 20 deposited, 15 asked back: 5 active and 15 pending before 12 are taken.
-    assert (stakes[account].active, stakes[account].pending) == (0, 8 * 10**18)
-    assert stakes[RENTER].bounties == 10**18
+        slash = connection.execute(select(slashes_table)).one()
+    # 20 deposited, 5 asked back: what is asked back backs nothing, and no slash reaches it.
+    taken = stakes[PROVIDERS[0]]
+    assert (taken.active, taken.pending, taken.held, taken.slashed) == tuple(n * 10**18 for n in provider)
+    paid = stakes.get(RENTER)
+    assert (paid.bounties if paid else 0, paid.bounties_collected if paid else 0) == tuple(n * 10**18 for n in reporter)
+    assert (slash.status, slash.held_until, slash.amount, slash.bounty) == (status, timestamp(90), 12 * 10**18, 10**18)
+    assert slash.closed_at == (timestamp(9) if after else 0)
     assert stakes[VALIDATORS[0]].active == 10**21
 
 
-@pytest.mark.parametrize("by_downtime, by_end, forfeited", [(7, 0, 7), (0, 5, 5), (0, 0, 0)])
-def test_bond__forfeited_by_downtime_or_by_an_early_end__is_noted_once(
-    index: Index, by_downtime: int, by_end: int, forfeited: int
+@pytest.mark.parametrize(
+    ("events", "left"),
+    [
+        ([], 0),
+        ([(6, BondLimitSet(PROVIDERS[0], TOKEN, 864_000))], 864_000),
+        (
+            [(6, BondLimitSet(PROVIDERS[0], TOKEN, 864_000)), (7, BondCreditUsed(PROVIDERS[0], TOKEN, 1, 600, 9))],
+            863_640,
+        ),
+        # Twelve seconds a block: 120 come back with each.
+        (
+            [
+                (6, BondLimitSet(PROVIDERS[0], TOKEN, 864_000)),
+                (7, BondCreditUsed(PROVIDERS[0], TOKEN, 1, 600, 9)),
+                (8, BondLimitSet(PROVIDERS[0], TOKEN, 86_400)),
+            ],
+            86_400 - 480 + 12,
+        ),
+    ],
+)
+def test_bond_credit__used_and_limited__comes_back_evenly_in_a_day(
+    index: Index, events: list[tuple[int, Event]], left: int
 ) -> None:
-    events: list[tuple[int, Event]] = [
-        (5, LeaseOpened(1, RENTER, PROVIDERS[0], DEVICES[0], TOKEN, 1, 100)),
-        (6, LeaseStarted(1, h("r"), timestamp(6), timestamp(30), 7)),
-        *([(7, BondForfeited(1, by_downtime))] if by_downtime else []),
-        (8, LeaseEnded(1, PROVIDERS[0], timestamp(8), by_end)),
-    ]
-    feed(index, founding() + events, [10])
+    filled: list[tuple[int, Event]] = [(5, BondCreditFilled(PROVIDERS[0], TOKEN, 10**7, 10**7))]
+    feed(index, founding() + filled + events, [9])
     with index.engine.connect() as connection:
-        assert connection.execute(select(leases_table.c.forfeited)).scalar_one() == forfeited
+        (credit,) = many(connection, select(credits_table))
+    assert left_of_limit(credit, timestamp(9)) == left
+    assert left_of_limit(credit, timestamp(9) + DAY_S) == credit["per_day"]

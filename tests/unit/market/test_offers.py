@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from assay.market.errors import BadContent
-from assay.market.events.lease_events import LeaseOpened, LeaseStarted, OffersCancelled
+from assay.market.events.lease_events import LeaseStarted, OffersCancelled
 from assay.market.follow.content_follower import ContentFollower
 from assay.market.follow.index import Index
 from assay.market.follow.offer_follower import OfferFollower
@@ -22,10 +22,12 @@ from assay.protocol.signing import Domain
 
 from .scenario import (
     DEVICES,
+    NOBODY,
+    OPERATOR,
+    OPERATOR_KEY,
     ORACLE,
     PROVIDER_KEYS,
     PROVIDERS,
-    RENTER,
     TOKEN,
     account,
     batch,
@@ -33,24 +35,27 @@ from .scenario import (
     epoch_events,
     founding,
     h,
+    opened,
     specification_document,
     timestamp,
 )
 from .test_content import Served, device_content
 
 DOMAIN = Domain(31337, account("escrow"))
-NOBODY = "0x" + "00" * 20
 
 
-def offer_line(n: int, rate: int = 10**20, key: bytes | None = None, **changes: Any) -> dict[str, Any]:
+def offer_line(*devices: int, rate: int = 10**20, key: bytes | None = None, **changes: Any) -> dict[str, Any]:
+    """A signed offer of these of the DEVICES, as a provider serves it."""
+    first = devices[0]
     offer = Offer(
         **{
-            "provider": PROVIDERS[n % 2], "device_id": DEVICES[n], "token": TOKEN, "rate": rate, "nonce": 0,
-            "min_duration": 60, "max_duration": 3600, "valid_until": timestamp(30), "renter": NOBODY,
+            "provider": PROVIDERS[first % 2], "operator": NOBODY, "token": TOKEN, "rate": rate, "nonce": 0,
+            "device_ids": tuple(sorted(DEVICES[n] for n in devices)), "min_duration": 60, "max_duration": 3600,
+            "valid_until": timestamp(30), "renter": NOBODY, "notice": 0,
             **changes,
         }
     )  # fmt: skip
-    return {**offer.to_json(), "signature": to_hex(offer.sign(DOMAIN, key or PROVIDER_KEYS[n % 2]))}
+    return {**offer.to_json(), "signature": to_hex(offer.sign(DOMAIN, key or PROVIDER_KEYS[first % 2]))}
 
 
 class Endpoints:
@@ -59,7 +64,7 @@ class Endpoints:
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {
             f"http://provider-{p}.test/v1/offers": {
-                "offers": [offer_line(n, 10**20 * (n + 1)) for n in range(4) if n % 2 == p],
+                "offers": [offer_line(n, rate=10**20 * (n + 1)) for n in range(4) if n % 2 == p],
                 "specifications": [specification_document(p)],
             }
             for p in range(2)
@@ -81,13 +86,13 @@ async def market(index: Index) -> Index:
 
 def states(index: Index) -> dict[bytes, str]:
     with index.engine.connect() as connection:
-        return {row.device_id: row.state for row in connection.execute(select(listings))}
+        return {row.listing_id: row.state for row in connection.execute(select(listings))}
 
 
 def test_offers__signed_by_their_provider__make_devices_available(market: Index) -> None:
     assert set(states(market).values()) == {"available"}
     with market.engine.connect() as connection:
-        row = connection.execute(select(listings).where(listings.c.device_id == DEVICES[0])).one()
+        row = connection.execute(select(listings).where(listings.c.listing_id == DEVICES[0])).one()
         assert (row.rate, row.unit_rate, row.model) == (10**20, 10**20 // row.score_gops, "H100")
         counted = connection.execute(select(facet_counts)).all()
         assert sum(line.count for line in counted) == 4
@@ -110,13 +115,13 @@ def test_offers__run_out_by_time__leave_the_market_with_the_next_block(market: I
 
 
 def test_offers__below_the_floor__are_cancelled(market: Index) -> None:
-    market.apply(batch([(13, OffersCancelled(DEVICES[0], 1))], 13))
+    market.apply(batch([(13, OffersCancelled(DEVICES[0], PROVIDERS[0], 1))], 13))
     assert states(market)[DEVICES[0]] == "unpriced"
 
 
 def test_device__leased_until_a_stop__is_available_again_after_it(market: Index) -> None:
     events = [
-        (13, LeaseOpened(1, RENTER, PROVIDERS[0], DEVICES[0], TOKEN, 10**20, 10**9)),
+        (13, opened(1)),
         (14, LeaseStarted(1, h("root"), timestamp(14), timestamp(20), 5)),
     ]
     market.apply(batch(events, 15))
@@ -127,7 +132,7 @@ def test_device__leased_until_a_stop__is_available_again_after_it(market: Index)
 
 def test_memory__that_no_report_proved__is_the_declared_and_called_that(market: Index) -> None:
     with market.engine.connect() as connection:
-        found = {row.device_id: (row.memory_mib, row.memory_proven) for row in connection.execute(select(listings))}
+        found = {row.listing_id: (row.memory_mib, row.memory_proven) for row in connection.execute(select(listings))}
     # The report proved nothing of the first device in its own order, and 16 MiB for each place behind it.
     proven = {leaf.device_id: leaf.memory_mib for leaf in device_leaves(1)}
     for n, device in enumerate(DEVICES):
@@ -156,11 +161,19 @@ def test_offers__of_somebody_elses_device__are_not_kept(market: Index) -> None:
 @pytest.mark.parametrize(
     "line, reason",
     [
-        (offer_line(0, key=PROVIDER_KEYS[1]), "not by its provider"),
+        (offer_line(0, key=PROVIDER_KEYS[1]), f"that {PROVIDERS[0]} did not sign"),
+        (offer_line(0, operator=OPERATOR), f"that {OPERATOR} did not sign"),
+        (offer_line(0, key=OPERATOR_KEY), f"that {PROVIDERS[0]} did not sign"),
         (offer_line(1), "served at the endpoint of"),
-        ({**offer_line(0), "rate": "7"}, "not by its provider"),
+        ({**offer_line(0), "rate": "7"}, f"that {PROVIDERS[0]} did not sign"),
         ({**offer_line(0), "extra": 1}, "unknown field"),
-        (offer_line(0, rate=0), "escrow refuses"),
+        (offer_line(0, device_ids=()), "0 devices"),
+        (offer_line(0, device_ids=(DEVICES[0], DEVICES[0])), "must strictly ascend"),
+        (offer_line(0, device_ids=tuple(sorted(DEVICES, reverse=True))), "must strictly ascend"),
+        (offer_line(0, device_ids=tuple(n.to_bytes(32, "big") for n in range(17))), "17 devices"),
+        (offer_line(0, rate=0), "its rate is 0, which the escrow refuses"),
+        (offer_line(0, min_duration=61, max_duration=60), "at least 61 s and at most 60 s"),
+        (offer_line(0, notice=59), "a notice of 59 s"),
         ([], "not an object"),
         ({k: v for k, v in offer_line(0).items() if k != "signature"}, "signature"),
     ],

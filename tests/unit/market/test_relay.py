@@ -14,12 +14,11 @@ from assay.market.api.context import Context
 from assay.market.api.status import Status
 from assay.market.errors import SourceFault
 from assay.market.events.device_events import DeviceEndpoint
-from assay.market.events.lease_events import LeaseOpened
 from assay.market.follow.index import Index
 from assay.market.queries.search import SearchTable
 from assay.market.sources.http_fetch import Answer, Asked
 
-from .scenario import DEVICES, PROVIDERS, RENTER, TOKEN, batch, founding, h
+from .scenario import DEVICES, batch, founding, h, opened
 
 SIGNED = {"x-assay-signature": "0x" + "11" * 64, "x-assay-issued-at": "1700000000"}
 
@@ -54,7 +53,7 @@ def client(index: Index, provider: Provider) -> TestClient:
     events = [
         *founding(),
         (5, DeviceEndpoint(DEVICES[0], "https://gpu.test:8443/", h("certificate"))),
-        (5, LeaseOpened(7, RENTER, PROVIDERS[0], DEVICES[0], TOKEN, 10**20, 10**9)),
+        (5, opened(7)),
     ]
     index.apply(batch(events, 6, seats=True))
     links: dict[str, Any] = {"fetch": provider, "tokens": {}, "contracts": {}}
@@ -75,6 +74,28 @@ def test_request__signed__is_passed_on_to_the_letter_with_the_registrys_certific
     assert answer.headers["cache-control"] == "no-store"
 
 
+def test_request__about_the_lease_itself__is_passed_on(client: TestClient, provider: Provider) -> None:
+    client.get("/relay/v1/leases/7", headers=SIGNED)
+    assert [(asked.method, asked.url) for asked in provider.asked] == [("GET", "https://gpu.test:8443/v1/leases/7")]
+
+
+@pytest.mark.parametrize(
+    ("other", "status"),
+    [
+        (DeviceEndpoint(DEVICES[2], "https://gpu.test:8443/", h("certificate")), 403),
+        (DeviceEndpoint(DEVICES[2], "https://elsewhere.test:8443/", h("certificate")), 502),
+        (DeviceEndpoint(DEVICES[2], "https://gpu.test:8443/", h("another")), 502),
+        (DeviceEndpoint(DEVICES[2], "", h("certificate")), 404),
+    ],
+)
+def test_request__about_a_node__goes_to_the_one_place_that_all_its_devices_announce(
+    index: Index, client: TestClient, provider: Provider, other: DeviceEndpoint, status: int
+) -> None:
+    index.apply(batch([(7, other), (8, opened(8, 0, 2))], 9))
+    assert client.get("/relay/v1/leases/8/jobs", headers=SIGNED).status_code == status
+    assert len(provider.asked) == (status == 403)
+
+
 def test_request__with_a_body__carries_the_bytes_that_were_signed(client: TestClient, provider: Provider) -> None:
     client.post("/relay/v1/leases/7/handover", content=b'{"nonce":"0x00"}', headers=SIGNED)
     assert provider.asked[0].body == b'{"nonce":"0x00"}'
@@ -90,6 +111,8 @@ def test_request__with_a_body__carries_the_bytes_that_were_signed(client: TestCl
         ("GET", "/relay/v1/leases/7/jobs/%2e%2e/output", 404),
         ("GET", "/relay/v1/leases/8/jobs", 404),
         ("PUT", "/relay/v1/leases/7/jobs", 405),
+        ("POST", "/relay/v1/leases/7", 405),
+        ("POST", "/relay/v1/leases/7/", 404),
     ],
 )
 def test_request__for_anything_else__goes_nowhere(

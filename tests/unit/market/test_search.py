@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -14,6 +16,7 @@ from assay.market.store.tables import listings
 
 from .blank_database import blank_database
 
+GPUS = (1, 2, 8, 16)
 STATES, MODELS, TOKENS = ("available", "leased", "new"), ("A", "B", ""), ("0x" + "11" * 20, "0x" + "22" * 20)
 # Prices that differ only where a double cannot tell, and prices that are equal.
 RATES = (None, 1, 10**20, 10**20 + 1, 10**20 + 2, 2**127, 2**127 + 1, 2**64 - 1, 2**64)
@@ -27,7 +30,9 @@ def rows(count: int, seed: int) -> list[dict[str, Any]]:
         found.append(
             {
                 # Equal beginnings: ties must be settled by the whole id.
-                "device_id": bytes([choice.randrange(2)]) * 8 + n.to_bytes(24, "big"),
+                "listing_id": bytes([choice.randrange(2)]) * 8 + n.to_bytes(24, "big"),
+                "device_ids": (), "gpus": choice.choice(GPUS), "operator": None, "notice": choice.choice((0, 60)),
+                "memory_proven": choice.random() < 0.7,
                 "state": choice.choice(STATES), "provider": choice.choice(TOKENS), "profile": choice.randint(1, 2),
                 "model": choice.choice(MODELS), "region": "", "memory_mib": 1024 * choice.randrange(4),
                 "score_gops": choice.randrange(3), "uptime_bps": 0, "reliability_bps": 100 * choice.randrange(3),
@@ -43,6 +48,7 @@ def rows(count: int, seed: int) -> list[dict[str, Any]]:
 searches = st.builds(
     Search,
     states=st.sampled_from([(), ("available",), ("available", "leased"), ("nothing",)]),
+    gpus=st.sampled_from([(), (1,), (2, 16), (3,)]),
     profiles=st.sampled_from([(), (1,)]),
     models=st.sampled_from([(), ("A",), ("A", "B")]),
     tokens=st.sampled_from([(), TOKENS[:1]]),
@@ -52,8 +58,14 @@ searches = st.builds(
     max_rate=st.sampled_from([None, 10**20 + 1, 2**64 - 1, 2**127]),
     min_reliability_bps=st.sampled_from([0, 100]),
     min_hours=st.integers(0, 2),
+    firm=st.booleans(),
     sort=st.sampled_from(list(ORDERS)),
 )
+
+
+def memory(row: dict[str, Any]) -> int:
+    """What the escrow would take for memory: what is only declared is none."""
+    return int(row["memory_mib"]) if row["memory_proven"] else 0
 
 
 def matches(row: dict[str, Any], s: Search) -> bool:
@@ -63,7 +75,9 @@ def matches(row: dict[str, Any], s: Search) -> bool:
         and (not s.models or row["model"] in s.models)
         and (not s.tokens or row["token"] in s.tokens)
         and (s.provider is None or row["provider"] == s.provider)
-        and row["memory_mib"] >= s.min_memory_gib * 1024
+        and (not s.gpus or row["gpus"] in s.gpus)
+        and memory(row) >= s.min_memory_gib * 1024
+        and (not s.firm or row["notice"] == 0)
         and row["score_gops"] >= s.min_score
         and (s.max_rate is None or (row["rate"] is not None and row["rate"] <= s.max_rate))
         and row["reliability_bps"] >= s.min_reliability_bps
@@ -75,8 +89,9 @@ def in_order(found: list[dict[str, Any]], s: Search) -> list[bytes]:
     column, down = ORDERS[s.sort]
     kept = [r for r in found if matches(r, s)]
     # Whatever has no price comes after everything that has one.
-    kept.sort(key=lambda r: (r[column] is None, (r[column] or 0) * (-1 if down else 1), r["device_id"]))
-    return [r["device_id"] for r in kept]
+    value = memory if column == "memory_mib" else lambda r: r[column]
+    kept.sort(key=lambda r: (value(r) is None, (value(r) or 0) * (-1 if down else 1), r["listing_id"]))
+    return [r["listing_id"] for r in kept]
 
 
 @settings(max_examples=60, deadline=None)
@@ -93,12 +108,14 @@ def test_find__page_by_page__gives_every_match_once_in_order(search: Search, cou
     with engine.connect() as connection:
         while True:
             page = table.find(connection, search, cursor, limit)
-            found += [row["device_id"] for row in page.rows]
+            found += [row["listing_id"] for row in page.rows]
             cursor = page.next
             if cursor is None:
                 break
     counts = table.count(search)
     assert found == in_order(made, search)
+    others = [row for row in made if matches(row, replace(search, gpus=()))]
+    assert counts.facets["gpus"] == Counter(row["gpus"] for row in others)
     assert counts.total == sum(matches(row, search) for row in made)
 
 
@@ -110,10 +127,10 @@ def test_update__of_changed_and_removed_listings__equals_a_table_loaded_anew(sea
         connection.execute(insert(listings), rows(40, seed))
     table = SearchTable(engine)
     with engine.begin() as connection:
-        ids = list(connection.execute(select(listings.c.device_id)).scalars())
+        ids = list(connection.execute(select(listings.c.listing_id)).scalars())
         gone, changed = ids[::5], ids[1::4]
-        connection.execute(delete(listings).where(listings.c.device_id.in_(gone)))
-        connection.execute(update(listings).where(listings.c.device_id.in_(changed)).values(rate=7, state="leased"))
+        connection.execute(delete(listings).where(listings.c.listing_id.in_(gone)))
+        connection.execute(update(listings).where(listings.c.listing_id.in_(changed)).values(rate=7, state="leased"))
     table.update([*gone, *changed])
     with engine.connect() as connection:
         mine = table.find(connection, search, None, 50)

@@ -36,7 +36,7 @@ def client(request: pytest.FixtureRequest, index: Index) -> TestClient:
     events = [
         *founding(),
         *epoch_events(1, 6, device_leaves(1)),
-        (12, FaultProven(1, DEVICES[0], 1, PROVIDERS[0], 10**18, account("watcher"))),
+        (12, FaultProven(1, DEVICES[0], 1, PROVIDERS[0], 10**18, 1, account("watcher"))),
         (12, WrongElementShown(DEVICES[0], 1, 2, 3, 4, 11, -7)),
     ]
     calls = {h("transaction 12"): (request.param, b"\x12\x34")}

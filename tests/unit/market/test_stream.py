@@ -16,7 +16,7 @@ from assay.market.api.app import create_app
 from assay.market.api.context import Context
 from assay.market.api.status import Status
 from assay.market.api.stream_routes import messages, position
-from assay.market.events.lease_events import LeaseOpened, LeaseToppedUp
+from assay.market.events.lease_events import LeaseToppedUp
 from assay.market.events.record import Event
 from assay.market.follow.chain_follower import ChainFollower
 from assay.market.follow.index import Index
@@ -24,10 +24,10 @@ from assay.market.queries.events import events_between
 from assay.market.queries.search import SearchTable
 from assay.market.store.database import open_database
 
-from .scenario import DEVICES, PROVIDERS, RENTER, TOKEN, batch, founding, timestamp, tip
+from .scenario import RENTER, batch, founding, opened, timestamp, tip
 from .test_chain_follower import ChainFake, caught_up
 
-OPENED = (6, LeaseOpened(1, RENTER, PROVIDERS[0], DEVICES[0], TOKEN, 10**20, 10**9))
+OPENED = (6, opened(1))
 SHARED: list[tuple[int, Event]] = [*founding(), OPENED]
 
 

@@ -88,8 +88,7 @@ class ChainFake:
         active = (
             number
             for number, one in self.leases.items()
-            if device_id in self.offers.get(number, OFFER).device_ids
-            and (one.status is LeaseStatus.ACTIVE or one.left_early)
+            if device_id in self.offers.get(number, OFFER).device_ids and one.status is LeaseStatus.ACTIVE
         )
         return next(active, 0)
 

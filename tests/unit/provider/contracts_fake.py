@@ -94,6 +94,8 @@ class ContractsFake:
                 return None
             case "nonceFloor":
                 return state.floors.get((args[0], args[1]), 0)
+            case "maxDowntime":
+                return 300
             case "claimable" | "bondReturnable":
                 return state.claimable
         raise AssertionError(f"{contract}.{function} was not expected")

@@ -59,7 +59,8 @@ class Chain:
                     return SimpleNamespace(status=0)
                 return SimpleNamespace(
                     deviceId=found.device_id, epoch=5, resultRoot=found.result_root, isRow=True, index=found.index,
-                    t=1, i=7, deadline=found.deadline, demander=RENTER, status=int(found.status), baseFee=100 + found.index,
+                    t=1, i=7, deadline=found.deadline, demander=RENTER, status=int(found.status),
+                    baseFee=100 + found.index,
                 )  # fmt: skip
         raise AssertionError(f"{contract}.{function} was not expected")
 

@@ -186,7 +186,9 @@ async def test_lease_that_is_not_ours_or_unknown__is_404(api: Api, lease: Lease)
     assert (await api.signed("GET", "/jobs")).status_code == 404
 
 
-@pytest.mark.parametrize("change", [{"status": LeaseStatus.PENDING}, {"status": LeaseStatus.ENDED}, {"stop": NOW}])
+@pytest.mark.parametrize(
+    "change", [{"status": LeaseStatus.PENDING}, {"status": LeaseStatus.ENDED}, {"stop": NOW}, {"left_early": True}]
+)
 async def test_jobs__lease_not_running__is_409(api: Api, change: dict[str, Any]) -> None:
     api.chain.leases[3] = replace(api.chain.leases[3], **change)
     assert (await api.job()).status_code == 409

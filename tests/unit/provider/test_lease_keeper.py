@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+import structlog
 
 from assay.chain.errors import ChainError
 from assay.chain.leases import Lease, LeaseStatus
@@ -228,7 +229,7 @@ async def test_idle__any_device_of_a_leased_node__is_not(world: World) -> None:
 
 
 async def test_idle__renter_left_early__leased_and_measured_as_such_until_the_stop(world: World) -> None:
-    left = {**RUNS, "status": LeaseStatus.ENDED, "left_early": True}
+    left = {**RUNS, "left_early": True}
     world.chain.leases = {5: lease_on(NODE, 5, **left)}
     world.chain.offers = {5: NODE}
     assert not await world.keeper.idle(DEVICES[0].device_id)
@@ -264,7 +265,7 @@ async def test_tick__release_asked_for__only_of_a_lease_that_was_left_early(worl
     world.terms = Terms(releases=(3,))
     await world.keeper.tick()
     assert world.escrow.calls == []
-    world.chain.leases[3] = replace(world.chain.leases[3], status=LeaseStatus.ENDED, left_early=True)
+    world.chain.leases[3] = replace(world.chain.leases[3], left_early=True)
     await world.keeper.tick()
     assert world.escrow.calls == [("release", 3)]
 
@@ -330,3 +331,15 @@ async def test_offer__lease_with_another_provider__is_not_read(world: World) -> 
     offers = LeaseOffers(world.book, world.chain.read_offer, PROVIDER)
     with pytest.raises(NotFound, match="not with"):
         await offers.of(lease_on(OFFER, 3, provider="0x" + "99" * 20))
+
+
+async def test_tick__device_of_a_lease_slashed__is_said_once_and_the_lease_goes_on(world: World) -> None:
+    world.chain.leases = {5: lease_on(NODE, 5, **RUNS, forfeitable=200)}
+    world.chain.offers = {5: NODE}
+    world.book.note(5)
+    control = world.job(5, 1200)
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            await world.keeper.tick()
+    assert [one["lease"] for one in logs if "may leave free" in one["event"]] == [5]
+    assert control in world.runtime.running and world.escrow.calls == []

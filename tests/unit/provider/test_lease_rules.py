@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from assay.chain.leases import Lease, LeaseStatus
-from assay.provider.lease_rules import Policy, Standing, Step, ends_from, is_over, steps
+from assay.provider.lease_rules import Policy, Standing, Step, ends_from, runs, steps
 
 POLICY = Policy(claim_every=100, grace=50, holdback=70)
 
@@ -59,8 +59,8 @@ def test_steps__ended_early__kills_at_once_and_returns_the_bond_when_it_is_due(a
 
 
 def test_steps__renter_left_before_the_least_time__nothing_runs_although_rent_streams(active: Lease) -> None:
-    ended = replace(active, status=LeaseStatus.ENDED, stop=1190, left_early=True)
-    assert steps(standing(ended), 1150, POLICY) == [Step.KILL]
+    left = replace(active, stop=1190, left_early=True)
+    assert steps(standing(left), 1150, POLICY) == [Step.KILL]
 
 
 @pytest.mark.parametrize(("chain_time", "wanted", "expected"), [
@@ -69,7 +69,7 @@ def test_steps__renter_left_before_the_least_time__nothing_runs_although_rent_st
 def test_steps__renter_left_early__released_when_the_provider_asks_and_not_after_its_stop(
     active: Lease, chain_time: int, wanted: bool, expected: list[Step]
 ) -> None:
-    left = replace(active, status=LeaseStatus.ENDED, stop=1190, left_early=True)
+    left = replace(active, stop=1190, left_early=True)
     assert steps(standing(left, chain_time=chain_time, release_wanted=wanted), 1150, POLICY)[1:] == expected
 
 
@@ -118,7 +118,8 @@ def test_steps__cancelled__wipes_and_settles(lease: Lease) -> None:
     assert steps(standing(cancelled), 5000, POLICY) == [Step.KILL, Step.WIPE, Step.SETTLE]
 
 
-def test_is_over__by_status_and_time(active: Lease) -> None:
-    assert not is_over(active, 1199.9)
-    assert is_over(active, 1200)
-    assert is_over(replace(active, status=LeaseStatus.ENDED), 0)
+def test_runs__active_until_its_stop_and_not_once_the_renter_has_left(active: Lease) -> None:
+    assert runs(active, 1199.9)
+    assert not runs(active, 1200)
+    assert not runs(replace(active, status=LeaseStatus.ENDED), 0)
+    assert not runs(replace(active, left_early=True), 1100)

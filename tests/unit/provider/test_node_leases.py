@@ -15,11 +15,13 @@ from assay.chain.leases import Lease, LeaseStatus
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseStart, Offer
+from assay.protocol.signing import expand, signed_by
+from assay.provider import liveness
 from assay.provider.device import Device
 from assay.provider.errors import Conflict, Unavailable
 
 from .api_bench import CONTRACT, NOW, ROOTS, Api, login_of_a_contract, serving
-from .conftest import ESCROW, NODE, OFFER, PROVIDER, ChainFake, key, lease_on
+from .conftest import DEVICES, ESCROW, NODE, OFFER, PROVIDER, ChainFake, key, lease_on
 
 
 @pytest.fixture
@@ -105,6 +107,19 @@ async def test_start__renters_word_for_these_proofs__bond_and_offer_go_to_the_es
     assert (sent, offer, roots, until, len(signature)) == (lease, NODE, ROOTS, NOW + 600, 64)
 
 
+async def test_start__signed_by_a_browsers_wallet__in_its_own_form_is_taken_too(api: Api) -> None:
+    lease = pending(api)
+    word = LeaseStart(3, NODE.struct_hash(), ROOTS, NOW + 600)
+    long = expand(word.sign(ESCROW, key("renter")))
+    body = {"resultRoots": to_hex(ROOTS), "validUntil": NOW + 600}
+    for forged in (long[:64] + bytes([55 - long[64]]), long[:64] + b"\x05", long + b"\x00"):
+        answer = await api.signed("POST", "/start", json.dumps({**body, "signature": to_hex(forged)}).encode())
+        assert answer.status_code == 401, forged[64:]
+    answer = await api.signed("POST", "/start", json.dumps({**body, "signature": to_hex(long)}).encode())
+    assert answer.status_code == 200
+    assert api.escrow.started[0][0] == lease and api.escrow.started[0][4] == long
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "said"),
     [
@@ -154,3 +169,16 @@ async def test_start__renter_is_a_contract__its_own_kind_of_signature_is_passed_
 async def test_quotes__devices_off_their_form__are_refused(api: Api, body: dict[str, Any]) -> None:
     answer = await api.client.post("/v1/quotes", json={"renter": PROVIDER, "seconds": 60, **body})
     assert answer.status_code in (400, 422) and answer.json()["error"]
+
+
+async def test_live__each_device_of_a_leased_node__signs_for_itself(api: Api) -> None:
+    node_runs(api)
+    nonce = keccak(b"nonce")
+    for one in DEVICES:
+        answer = (await api.client.get(f"/v1/devices/{one.name}/live?nonce={to_hex(nonce)}")).json()
+        signature = bytes.fromhex(answer["signature"][2:])
+        assert [signed_by(liveness.digest(one.device_id, nonce), signature, other.address) for other in DEVICES] == [
+            other is one for other in DEVICES
+        ]
+        told = (await api.client.get(f"/v1/devices/{one.name}")).json()
+        assert (told["served"], told["lease"]) == (True, 3)

@@ -97,9 +97,13 @@ async def test_current__node_leased__takes_all_its_devices_off_the_market(world:
 
 
 async def test_current__renter_left_early__devices_can_be_let_again(world: World) -> None:
-    left = lease_on(NODE, 8, status=LeaseStatus.ENDED, left_early=True)
+    left = lease_on(NODE, 8, status=LeaseStatus.ACTIVE, left_early=True)
     world.chain.both(leased=dict.fromkeys(IDS, left))
     assert await world.on_offer() == EVERYTHING
+    world.next_block()
+    # Its end would forfeit the bond that downtime has: no operator can start another lease over it.
+    world.chain.both(leased=dict.fromkeys(IDS, replace(left, forfeitable=1)))
+    assert await world.on_offer() == set()
 
 
 async def test_current__device_retired_or_slashed__no_offer_with_it(world: World) -> None:

@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "renter": {"protocol", "proof", "chain", "signing"},
     "watcher": {"protocol", "proof", "chain", "signing", "daemon"},
     "market": {"protocol", "proof", "chain", "daemon"},
-    "economics": {"protocol", "validator"},
+    "economics": {"protocol", "proof", "validator"},
     "devnet": {"protocol", "proof", "chain", "renter"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

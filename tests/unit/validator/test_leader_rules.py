@@ -1,6 +1,8 @@
-"""Leaders, instants, deadlines, inventories."""
+"""Leaders, deadlines, inventories."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,10 +11,10 @@ from hypothesis import strategies as st
 from assay.protocol import quorum
 from assay.protocol.epochs import Timing
 from assay.validator.rules import leaders
-from assay.validator.rules.deadlines import deadlines
-from assay.validator.rules.instants import Instant, chosen, plausible
+from assay.validator.rules.deadlines import deadlines, observed_with
 from assay.validator.rules.inventories import missing_devices, required_devices
-from assay.validator.rules.observations import OpeningOutcome, Seen, observe, uptime_bps
+from assay.validator.rules.observations import IDLE, OpeningOutcome, Seen, lease_at, observe, uptime_bps
+from assay.validator.rules.values import LeasePeriod
 
 SEED = bytes(31) + b"\x02"
 hashes = st.binary(min_size=32, max_size=32)
@@ -41,38 +43,13 @@ def test_round__after_many__lengthens_up_to_eight_times():
     assert lengths == [1, 1, 2, 2, 4, 4, 8, 8, 8, 8]
 
 
-def instant(seat: int, at: int = 1_000, seed: bytes = SEED) -> Instant:
-    return Instant(seat, seed, at)
-
-
-def test_instant__leader_of_first_turn__is_chosen_over_later_ones():
-    assert chosen([instant(3), instant(2)], SEED, 4, 2) == instant(2)
-
-
-def test_instant__leader_named_two__is_passed_over():
-    assert chosen([instant(2), instant(2, 2_000), instant(3, 5)], SEED, 4, 1) == instant(3, 5)
-
-
-def test_instant__turn_not_begun__is_not_chosen():
-    assert chosen([instant(3)], SEED, 4, 0) is None
-
-
-def test_instant__for_another_seed__counts_for_nothing():
-    assert chosen([instant(2, seed=bytes(32))], SEED, 4, 3) is None
-
-
-@pytest.mark.parametrize(("start", "fine"), [(1_000, True), (40_000, False), (9_001, False), (-30_000, False)])
-def test_instant__far_from_now_or_after_the_close__is_not_plausible(start, fine):
-    assert plausible(start, 1_000, 9_000) is fine
-
-
 TIMING = Timing(1_000, 20, 5, 12, 16, 30, 2, 300)
 
 
 def test_deadlines__of_an_epoch__in_order():
     d = deadlines(TIMING, 3)
     assert d.start == 1_060
-    assert d.start < d.open_by < d.commit_by < d.seal_by < d.draw_by < d.observe_by < d.report_by
+    assert d.start < d.open_by < d.commit_by < d.seal_by < d.draw_by < d.batch_by < d.observe_by < d.report_by
     assert d.provable_until == 1_060 + 20 + 300
 
 
@@ -125,7 +102,41 @@ def test_observe__what_was_seen__gives_flags_and_time(changes, flags, elapsed):
 
 
 def test_uptime__nothing_asked__is_full():
-    assert uptime_bps(0, 0) == 10_000
-    assert uptime_bps(2, 3) == 6_666
+    assert uptime_bps({}) == 10_000
+    assert uptime_bps({IDLE: (2, 3)}) == 6_666
     with pytest.raises(ValueError, match="4 answers"):
-        uptime_bps(4, 3)
+        uptime_bps({IDLE: (4, 3)})
+
+
+def test_uptime__leased_for_a_part__is_that_of_the_part():
+    assert uptime_bps({IDLE: (100, 100), 7: (1, 4)}) == 2_500
+    assert uptime_bps({IDLE: (0, 100), 7: (4, 4)}) == 10_000
+
+
+def test_uptime__of_two_leases__is_that_of_the_worse():
+    assert uptime_bps({7: (0, 10), 8: (50, 50)}) == 0
+
+
+def test_uptime__lease_too_short_to_be_asked_in__is_that_of_the_rest():
+    assert uptime_bps({IDLE: (1, 2), 7: (0, 0)}) == 5_000
+
+
+PERIODS = (LeasePeriod(7, 100, 200), LeasePeriod(8, 200, 260))
+
+
+@pytest.mark.parametrize(("when", "lease"), [(99.9, IDLE), (100, 7), (199.9, 7), (200, 8), (260, IDLE)])
+def test_lease__at_a_moment__is_the_one_it_lies_in(when, lease):
+    assert lease_at(PERIODS, when) == lease
+
+
+@pytest.mark.parametrize(("when", "epoch"), [(999, None), (1_000, 0), (1_020, 1), (1_060, 3)])
+def test_observed_with__a_moment__is_the_epoch_whose_observations_are_next(when, epoch):
+    assert observed_with(TIMING, when) == epoch
+
+
+def test_observed_with__after_an_epochs_observations__is_the_next_epoch():
+    spacious = replace(TIMING, report_by=24)  # observations close before the epoch ends
+    closes = deadlines(spacious, 3).batch_by
+    assert closes < spacious.start(4)
+    assert observed_with(spacious, closes - 0.1) == 3
+    assert observed_with(spacious, closes) == 4

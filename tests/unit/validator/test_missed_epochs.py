@@ -17,7 +17,7 @@ def test_epoch__all_nodes_down_from_a_phase_to_past_its_deadline__is_voided_and_
     async def away(network):
         while network.phase(0) != phase:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
-        await asyncio.sleep(2)  # until that is final, and noted
+        await asyncio.sleep(2.5)  # until that is final, and noted
         assert network.phase(0) == phase
         for i in range(4):
             await network.kill(i)

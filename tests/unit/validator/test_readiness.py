@@ -80,7 +80,9 @@ def test_status__epoch__has_its_phase_or_how_it_ended(at_final, stored, shown):
     told.services.statements.address = OTHER
     told.services.follower.at_final = lambda epoch: None if at_final is None else SimpleNamespace(phase=at_final)
     told.services.store = SimpleNamespace(
-        epoch=lambda epoch: None if stored is None else SimpleNamespace(outcome=stored)
+        epoch=lambda epoch: None if stored is None else SimpleNamespace(outcome=stored),
+        check_ins=lambda: {6: "0xhash"},
     )
     told.runs, told.counts = {7: SimpleNamespace(work=None)}, {}
     assert status(told)["epochs"]["7"]["phase"] == shown
+    assert status(told)["checkIns"] == {"6": "0xhash"}

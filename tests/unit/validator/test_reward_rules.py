@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.proof.probe.layout import claimed_mib
 from assay.protocol.epochs import Emission
 from assay.protocol.flags import Flag
 from assay.protocol.leaves import DeviceLeaf
@@ -17,8 +21,11 @@ EMISSION = Emission(provider_pool=1_000, validator_pool=800, max_per_credit=10**
 MICRO, EDGE = NAMED["micro"], NAMED["edge"]
 
 
-def line(i: int, flags: int = 1, uptime: int = 10_000, profile=MICRO) -> DeviceLeaf:
-    return DeviceLeaf(1, bytes([i]) * 32, i, profile.id, 1, 0, uptime, flags, NO_ROOT)
+def line(i: int, flags: int = 1, uptime: int = 10_000, profile=None, memory: int | None = None) -> DeviceLeaf:
+    """With all of its memory shown, unless `memory` says otherwise."""
+    profile = profile or profile_of(bytes([i]))
+    shown = claimed_mib(profile) if memory is None else memory
+    return DeviceLeaf(1, bytes([i]) * 32, i, profile.id, 1, shown, uptime, flags, NO_ROOT)
 
 
 def profile_of(device_id: bytes):
@@ -37,6 +44,33 @@ def test_providers__two_credits_classes__share_by_credit():
 def test_providers__late_leased_failed__earn_nothing_and_dilute_nobody():
     others = [line(2, 1 | 4), line(3, 2), line(4, 8), line(5, 65), line(6, 0)]
     rewards = provider_rewards([line(1), *others], profile_of, provider_of, EMISSION)
+    assert rewards == {provider_of(bytes([1])): 1_000}
+
+
+def test_providers__memory_not_shown_in_time__earn_nothing_and_dilute_nobody():
+    rewards = provider_rewards([line(1), line(2, memory=0)], profile_of, provider_of, EMISSION)
+    assert rewards == {provider_of(bytes([1])): 1_000}
+
+
+@pytest.mark.parametrize("window", [0, 7])
+def test_providers__profile_without_a_window_or_with_less_than_a_mebibyte__earn_nothing(window):
+    small = replace(MICRO, W=window)
+    assert provider_rewards([line(1, profile=small)], lambda _: small, provider_of, EMISSION) == {}
+
+
+def test_providers__profile_closed__earn_nothing_and_dilute_nobody():
+    closed = replace(EDGE, credit=0)
+    rewards = provider_rewards(
+        [line(1), line(128, profile=closed)],
+        lambda device: closed if device[0] >= 128 else MICRO,
+        provider_of,
+        EMISSION,
+    )
+    assert rewards == {provider_of(bytes([1])): 1_000, provider_of(bytes([128])): 0}
+
+
+def test_providers__slashed_before_the_cut_off__earn_nothing_and_dilute_nobody():
+    rewards = provider_rewards([line(1), line(2)], profile_of, provider_of, EMISSION, {bytes([2]) * 32})
     assert rewards == {provider_of(bytes([1])): 1_000}
 
 

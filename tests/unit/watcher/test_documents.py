@@ -89,22 +89,6 @@ def test_notebook__proof_planned__goes_on_after_a_restart_and_only_once(tmp_path
     again.close()
 
 
-def test_notebook__opening_demanded__once_an_epoch_and_forgotten_where_never_mined(tmp_path):
-    notebook = Notebook(tmp_path / "w.sqlite")
-    notebook.plan_demand(5, DEVICE)
-    assert notebook.has_demanded(5, DEVICE)
-    assert notebook.demands() == [(5, DEVICE, None)]
-    notebook.forget(6)
-    assert notebook.demands() == []
-    notebook.plan_demand(7, DEVICE)
-    notebook.demanded(7, DEVICE, 3)
-    assert notebook.demands() == [(7, DEVICE, 3)]
-    notebook.close_demand(7, DEVICE, "answered")
-    assert notebook.demands() == []
-    assert notebook.has_demanded(7, DEVICE)
-    notebook.close()
-
-
 def test_notebook__second_watcher_on_the_file__is_told(tmp_path):
     first = Notebook(tmp_path / "w.sqlite")
     with pytest.raises(WatcherError, match="another watcher"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
+from sqlalchemy import Connection
 
 from assay.market.api import models
 from assay.market.api.context import Context, NotFound, context_of
@@ -19,7 +20,7 @@ from assay.market.api.parameters import (
     plain_hash,
 )
 from assay.market.queries import accounts, events
-from assay.market.queries.pages import Order, one, page
+from assay.market.queries import leases as lease_queries
 from assay.market.store.tables import leases
 
 router = APIRouter(tags=["activity"])
@@ -37,51 +38,58 @@ def list_leases(
     limit: Limit = 25,
 ) -> Any:
     """Leases, newest first. Statuses: 1 pending, 2 active, 3 ended, 4 cancelled."""
+    now = ctx.status.timestamp
     where = []
     if renter:
         where.append(leases.c.renter == checked(renter))
     if provider:
         where.append(leases.c.provider == checked(provider))
     if device:
-        where.append(leases.c.device_id == plain_hash(device))
+        where.append(lease_queries.of_device(plain_hash(device)))
     if status is not None:
-        where.append(leases.c.status == status)
+        where.append(lease_queries.of_status(status, now))
     with ctx.reading() as connection:
-        found = page(connection, leases, where, Order("lease_id", descending=True), cursor, limit)
-    return ctx.many(found, models.Lease)
+        return ctx.many(lease_queries.lease_page(connection, where, cursor, limit, ctx.terms, now), models.Lease)
 
 
 @router.get("/leases/{lease_id}", response_model=models.one_of(models.Lease))
 def lease(ctx: Ctx, lease_id: Number) -> Any:
-    """One lease."""
+    """One lease, with the offer it was opened on."""
     with ctx.reading() as connection:
-        row = one(connection, leases, lease_id=lease_id)
-    if row is None:
-        raise NotFound(f"lease {lease_id} has not been opened")
-    return ctx.one(row, models.Lease)
+        return ctx.one(_opened(ctx, connection, lease_id), models.Lease)
+
+
+@router.get("/leases/{lease_id}/downtimes", response_model=models.list_of(models.Downtime))
+def lease_downtimes(ctx: Ctx, lease_id: Number) -> Any:
+    """Epochs whose downtime was credited to the renter: each counts once."""
+    with ctx.reading() as connection:
+        _opened(ctx, connection, lease_id)
+        return ctx.one(lease_queries.downtimes_of(connection, lease_id), models.Downtime)
 
 
 @router.get("/leases/{lease_id}/events", response_model=models.page_of(models.ChainEvent))
 def lease_events(ctx: Ctx, lease_id: Number, cursor: Cursor = None, limit: Limit = 25) -> Any:
     """Everything that the contracts said of a lease, newest first."""
     with ctx.reading() as connection:
-        if one(connection, leases, lease_id=lease_id) is None:
-            raise NotFound(f"lease {lease_id} has not been opened")
+        _opened(ctx, connection, lease_id)
         found = events.events_of_lease(connection, lease_id, cursor, limit)
     return ctx.many(found, models.ChainEvent)
 
 
 @router.get("/accounts/{address}", response_model=models.one_of(models.Account))
 def account(ctx: Ctx, address: AddressPath) -> Any:
-    """Stake, roles and sums of an account."""
+    """Stake, roles, operators, bond credit and sums of an account."""
     with ctx.reading() as connection:
-        found = accounts.read_account(connection, checked(address))
+        found = accounts.read_account(connection, checked(address), ctx.status.timestamp)
     return ctx.one(
         found
         | {
             "stake": models.plain(found["stake"], models.Stake),
             "validator": models.plain(found["validator"], models.ValidatorRow),
             "rewards": models.plain(found["rewards"], models.RewardRow),
+            "operators": models.plain(found["operators"], models.OperatorRow),
+            "acts_for": models.plain(found["acts_for"], models.OperatorRow),
+            "credits": models.plain(found["credits"], models.BondCredit),
         }
     )
 
@@ -102,3 +110,10 @@ def transaction(ctx: Ctx, transaction: Hash) -> Any:
     if not found:
         raise NotFound(f"no indexed event comes from transaction {transaction}")
     return ctx.one(found, models.ChainEvent)
+
+
+def _opened(ctx: Context, connection: Connection, lease_id: int) -> dict[str, Any]:
+    row = lease_queries.read_lease(connection, lease_id, ctx.terms, ctx.status.timestamp)
+    if row is None:
+        raise NotFound(f"lease {lease_id} has not been opened")
+    return row

@@ -1,10 +1,11 @@
-"""Devices, offers and their measurements."""
+"""Listings, offers, devices and their measurements."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
+from sqlalchemy import select
 
 from assay.market.api import models
 from assay.market.api.context import Context, NotFound, context_of
@@ -19,48 +20,70 @@ from assay.market.api.parameters import (
     plain_hash,
 )
 from assay.market.queries import devices as device_queries
+from assay.market.queries.listings import read_listing
 from assay.market.queries.pages import Order, one, page
-from assay.market.store.tables import epochs, offers
+from assay.market.store.tables import epochs, offer_devices, offers
 from assay.protocol.leaves import DeviceLeaf
 
 router = APIRouter(tags=["devices"])
 Ctx = Annotated[Context, Depends(context_of)]
 
 
-@router.get("/devices", response_model=models.page_of(models.Listing))
+@router.get("/listings", response_model=models.page_of(models.Listing), tags=["offers"])
 def search(ctx: Ctx, wanted: SearchQuery, cursor: Cursor = None, limit: Limit = 25) -> Any:
-    """Devices by filters, in order of price, value (price by score), score, memory or reliability."""
+    """Devices, and nodes of several that are leased together, by filters, in order of price, value (price by score),
+    score, memory, reliability or GPUs.
+    """
     with ctx.reading() as connection:
         return ctx.many(ctx.search.find(connection, wanted, cursor, limit), models.Listing)
 
 
-@router.get("/facets", response_model=models.one_of(models.FacetCounts))
+@router.get("/facets", response_model=models.one_of(models.FacetCounts), tags=["offers"])
 def facets(ctx: Ctx, wanted: SearchQuery) -> Any:
-    """How many devices each further choice would leave."""
+    """How many listings each further choice would leave."""
     counts = ctx.search.count(wanted)
     by_name = {name: {str(k): n for k, n in values.items()} for name, values in counts.facets.items()}
     return ctx.one({"total": counts.total, "facets": by_name})
 
 
+@router.get("/listings/{listing_id}", response_model=models.one_of(models.ListingDetail), tags=["offers"])
+def listing(ctx: Ctx, listing_id: Hash) -> Any:
+    """One listing with its signed offer and each of its devices."""
+    with ctx.reading() as connection:
+        found = read_listing(connection, plain_hash(listing_id))
+    if found is None:
+        raise NotFound(f"nothing is listed as {listing_id}: no such device, and no good offer of these together")
+    return ctx.one(
+        {
+            "listing": models.plain(found.row, models.Listing),
+            "offer": models.plain(found.offer, models.OfferRow),
+            "devices": [
+                {
+                    "device": models.plain(part.device, models.DeviceRow),
+                    "profile": models.plain(part.profile, models.ProfileRow),
+                    "specification": models.plain(part.specification, models.SpecificationRow),
+                }
+                for part in found.parts
+            ],
+        }
+    )
+
+
 @router.get("/devices/{device_id}", response_model=models.one_of(models.DeviceDetail))
 def device(ctx: Ctx, device_id: Hash) -> Any:
-    """One device with its profile, offer, declared specification and proven faults."""
+    """One device with its profile, declared specification, the offers it is part of, and proven faults."""
     with ctx.reading() as connection:
         found = device_queries.read_device(connection, plain_hash(device_id))
         if found is None:
             raise NotFound(f"no device {device_id} has been enrolled")
         against = device_queries.faults_of(connection, plain_hash(device_id))
-    for row in against:
-        names = ("t", "i", "j", "claimed", "correct")
-        element = {name: row.pop(name) for name in names}
-        row |= {"bounty": 0, "burned": 0, "element": element if element["t"] is not None else None}
     return ctx.one(
         {
             "device": models.plain(found.row, models.DeviceRow),
             "listing": models.plain(found.listing, models.Listing),
             "profile": models.plain(found.profile, models.ProfileRow),
             "specification": models.plain(found.specification, models.SpecificationRow),
-            "offer": models.plain(found.offer, models.OfferRow),
+            "offers": models.plain(found.offers, models.OfferRow),
             "faults": models.plain(against, models.Fault),
         }
     )
@@ -88,18 +111,27 @@ def device_proof(ctx: Ctx, epoch: Number, device_id: Hash) -> Any:
 
 
 @router.get("/offers", response_model=models.page_of(models.OfferRow), tags=["offers"])
-def list_offers(ctx: Ctx, provider: AddressQuery = None, cursor: Cursor = None, limit: Limit = 25) -> Any:
+def list_offers(
+    ctx: Ctx,
+    provider: AddressQuery = None,
+    device: Annotated[str | None, Query(pattern="^0x[0-9a-fA-F]{64}$")] = None,
+    cursor: Cursor = None,
+    limit: Limit = 25,
+) -> Any:
     """Signed offers as their providers serve them; the escrow takes one as it stands."""
     where = [offers.c.provider == checked(provider)] if provider else []
+    if device:
+        of_device = select(offer_devices.c.offer_hash).where(offer_devices.c.device_id == plain_hash(device))
+        where.append(offers.c.offer_hash.in_(of_device))
     with ctx.reading() as connection:
-        return ctx.many(page(connection, offers, where, Order("digest"), cursor, limit), models.OfferRow)
+        return ctx.many(page(connection, offers, where, Order("offer_hash"), cursor, limit), models.OfferRow)
 
 
-@router.get("/offers/{digest}", response_model=models.one_of(models.OfferRow), tags=["offers"])
-def offer(ctx: Ctx, digest: Hash) -> Any:
-    """One signed offer by its EIP-712 digest."""
+@router.get("/offers/{offer_hash}", response_model=models.one_of(models.OfferRow), tags=["offers"])
+def offer(ctx: Ctx, offer_hash: Hash) -> Any:
+    """One signed offer by its EIP-712 struct hash, which the escrow keeps of it."""
     with ctx.reading() as connection:
-        row = one(connection, offers, digest=plain_hash(digest))
+        row = one(connection, offers, offer_hash=plain_hash(offer_hash))
     if row is None:
-        raise NotFound(f"no good offer {digest}")
+        raise NotFound(f"no offer {offer_hash} is served now")
     return ctx.one(row, models.OfferRow)

@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy import Boolean, LargeBinary, String, Table
 
 from assay.market.store import tables
-from assay.market.store.types import Amount, to_json
+from assay.market.store.types import Amount, DeviceIds, to_json
 
 T = TypeVar("T")
 
@@ -32,6 +32,8 @@ def row_model(name: str, table: Table, **extra: Any) -> type[Answer]:
 def _plain_kind(kind: Any) -> Any:
     if isinstance(kind, Boolean):
         return bool
+    if isinstance(kind, DeviceIds):
+        return list[str]
     if isinstance(kind, (Amount, LargeBinary, String)):
         return str
     return int
@@ -108,7 +110,14 @@ ProfileRow = row_model("Profile", tables.profiles)
 SpecificationRow = row_model("Specification", tables.specifications)
 OfferRow = row_model("Offer", tables.offers)
 Measurement = row_model("Measurement", tables.measurements)
-Lease = row_model("Lease", tables.leases)
+Lease = row_model(
+    "Lease", tables.leases, streamed=(str, ...), refundable=(str, ...), claimable=(str, ...),
+    bond_returnable=(str, ...), forfeitable=(str, ...), free=(bool, ...),
+)  # fmt: skip
+Downtime = row_model("Downtime", tables.downtimes)
+OperatorRow = row_model("Operator", tables.operators)
+BondCredit = row_model("BondCredit", tables.bond_credits, left_today=(str, ...))
+Slash = row_model("Slash", tables.slashes)
 EpochRow = row_model("Epoch", tables.epochs)
 Stake = row_model("Stake", tables.stakes)
 RewardRow = row_model("Reward", tables.rewards)
@@ -132,7 +141,10 @@ class Element(Answer):
     correct: int
 
 
-Fault = row_model("Fault", tables.faults, bounty=(str, ...), burned=(str, ...), element=(Element | None, None))
+Fault = row_model(
+    "Fault", tables.faults, bounty=(str, ...), burned=(str, ...), slash_status=(int, ...), held_until=(int, ...),
+    closed_at=(int, ...), close_transaction=(str | None, ...), element=(Element | None, None),
+)  # fmt: skip
 
 
 class ProvenElement(Answer):
@@ -168,14 +180,30 @@ class SlashProof(Answer):
 
 
 class DeviceDetail(Answer):
-    """A device with what belongs to it."""
+    """A device with what belongs to it; `offers` are those to anyone that it is part of, alone or with others."""
 
     device: DeviceRow  # type: ignore[valid-type]
     listing: Listing | None  # type: ignore[valid-type]
     profile: ProfileRow | None  # type: ignore[valid-type]
     specification: SpecificationRow | None  # type: ignore[valid-type]
-    offer: OfferRow | None  # type: ignore[valid-type]
+    offers: list[OfferRow]  # type: ignore[valid-type]
     faults: list[Fault]  # type: ignore[valid-type]
+
+
+class ListedDevice(Answer):
+    """A device of a listing."""
+
+    device: DeviceRow  # type: ignore[valid-type]
+    profile: ProfileRow | None  # type: ignore[valid-type]
+    specification: SpecificationRow | None  # type: ignore[valid-type]
+
+
+class ListingDetail(Answer):
+    """A listing, its signed offer while one is good, and its devices in order."""
+
+    listing: Listing  # type: ignore[valid-type]
+    offer: OfferRow | None  # type: ignore[valid-type]
+    devices: list[ListedDevice]
 
 
 class EpochDetail(Answer):
@@ -195,7 +223,7 @@ class Proof(Answer):
 
 
 class FacetCounts(Answer):
-    """Devices by facet value, with every other filter applied."""
+    """Listings by facet value, with every other filter applied."""
 
     total: int
     facets: dict[str, dict[str, int]]
@@ -213,13 +241,18 @@ class Account(Answer):
     faults: int
     proofs: int
     rewards: RewardRow | None  # type: ignore[valid-type]
+    operators: list[OperatorRow]  # type: ignore[valid-type]
+    acts_for: list[OperatorRow]  # type: ignore[valid-type]
+    payout: str
+    credits: list[BondCredit]  # type: ignore[valid-type]
 
 
 class Totals(Answer):
-    """The network in numbers; amounts in base units of the network token."""
+    """The network in numbers; amounts in base units of the network token. `held` is slashed and not final yet."""
 
     devices: int
     devices_by_state: dict[str, int]
+    nodes: int
     leases: int
     active_leases: int
     pending_leases: int
@@ -231,14 +264,16 @@ class Totals(Answer):
     staked: str
     faults: int
     slashed: str
+    held: str
     burned: str
 
 
 class Presence(Answer):
-    """Who signed an epoch."""
+    """Who signed an epoch, and who checked in where it stopped before its seal."""
 
     epoch: int
     phase: int
     seats: list[str]
     sealed: list[str]
     reported: list[str]
+    checked_in: list[str]

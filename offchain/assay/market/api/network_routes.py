@@ -33,7 +33,7 @@ Ctx = Annotated[Context, Depends(context_of)]
 def totals(ctx: Ctx) -> Any:
     """The network in numbers."""
     with ctx.reading() as connection:
-        return ctx.one(network.totals(connection), models.Totals)
+        return ctx.one(network.totals(connection, ctx.status.timestamp), models.Totals)
 
 
 @router.get("/epochs", response_model=models.page_of(models.EpochRow))
@@ -93,7 +93,9 @@ def slashes(
     cursor: Cursor = None,
     limit: Limit = 25,
 ) -> Any:
-    """Faults that a contract has checked, newest first."""
+    """Faults that a contract has checked, newest first. `slashStatus` 1: what was slashed is on hold until `heldUntil`;
+    2: it is settled, the bounty the reporter's and the rest burned; 3: governance gave it back.
+    """
     where = [faults.c.account == checked(account)] if account else []
     if kind is not None:
         where.append(faults.c.kind == kind)
@@ -106,11 +108,13 @@ def list_demands(
     ctx: Ctx,
     provider: AddressQuery = None,
     device: Annotated[str | None, Query(pattern="^0x[0-9a-fA-F]{64}$")] = None,
-    status: Annotated[int | None, Query(ge=1, le=3)] = None,
+    status: Annotated[int | None, Query(ge=1, le=4)] = None,
     cursor: Cursor = None,
     limit: Limit = 25,
 ) -> Any:
-    """Challenges on the chain to show a row or a round, newest first. Statuses: 1 open, 2 answered, 3 expired."""
+    """Challenges on the chain to show a row or a round, newest first. Statuses: 1 open, 2 answered, 3 expired: the
+    device was slashed, 4 closed: it had been slashed before.
+    """
     where = [demands.c.provider == checked(provider)] if provider else []
     if device:
         where.append(demands.c.device_id == plain_hash(device))

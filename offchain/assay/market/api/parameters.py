@@ -10,6 +10,7 @@ from assay.market.projection.listings import STATES
 from assay.market.queries.pages import MOST_CURSOR, MOST_ROWS
 from assay.market.queries.search import ORDERS, Search
 from assay.protocol.hexadecimal import parse_address
+from assay.protocol.leases import MAX_DEVICES
 
 _HASH = "^0x[0-9a-fA-F]{64}$"
 _ADDRESS = "^0x[0-9a-fA-F]{40}$"
@@ -43,6 +44,10 @@ def plain_hash(text: str) -> bytes:
 
 def search_parameters(
     state: States = ["available"],  # noqa: B006
+    gpus: Annotated[
+        list[Annotated[int, Query(ge=1, le=MAX_DEVICES)]],
+        Query(max_length=MAX_DEVICES, description="Devices that are leased together."),
+    ] = [],  # noqa: B006
     profile: Annotated[list[Annotated[int, Query(ge=0, lt=1 << 32)]], Query(max_length=MOST_CHOICES)] = [],  # noqa: B006
     model: Texts = [],  # noqa: B006
     region: Texts = [],  # noqa: B006
@@ -53,14 +58,15 @@ def search_parameters(
     max_rate: Annotated[str, Query(alias="maxRate", pattern="^[0-9]{0,38}$")] = "",
     min_reliability: Annotated[int, Query(alias="minReliabilityBps", ge=0, le=10_000)] = 0,
     min_hours: Annotated[int, Query(alias="minHours", ge=0, lt=1 << 24)] = 0,
+    firm: Annotated[bool, Query(description="Only what its provider cannot take back with a notice.")] = False,
     sort: Annotated[str, Query(max_length=16, description=f"One of {', '.join(ORDERS)}.")] = "price",
 ) -> Search:
     """The search of a request's query."""
     states = () if "all" in state else tuple(dict.fromkeys(s for s in state if s))
     return Search(
-        states, tuple(profile), tuple(m for m in model if m), tuple(r for r in region if r),
+        states, tuple(gpus), tuple(profile), tuple(m for m in model if m), tuple(r for r in region if r),
         tuple(checked(t) for t in token), checked(provider) if provider else None, min_memory_gib,
-        min_score, int(max_rate) if max_rate else None, min_reliability, min_hours, sort,
+        min_score, int(max_rate) if max_rate else None, min_reliability, min_hours, firm, sort,
     )  # fmt: skip
 
 

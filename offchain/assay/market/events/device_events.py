@@ -1,4 +1,4 @@
-"""Profiles and devices."""
+"""Profiles, devices, and who acts for a provider."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ class ProfileAdded(Event):
 
     id: int
     profile: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileClosed(Event):
+    """A profile takes no more devices and earns no emission."""
+
+    CONTRACT: ClassVar[str] = "DeviceRegistry"
+
+    id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +69,25 @@ class DeviceStakeReleased(Event):
 
     device_id: bytes
     amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSet(Event):
+    """A provider appointed, changed or revoked an operator: bits of its scopes, none revokes; the last second."""
+
+    CONTRACT: ClassVar[str] = "DeviceRegistry"
+
+    provider: Address
+    operator: Address
+    scopes: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutSet(Event):
+    """A provider named where what its operators claim goes; zero stands for itself."""
+
+    CONTRACT: ClassVar[str] = "DeviceRegistry"
+
+    provider: Address
+    payout: Address

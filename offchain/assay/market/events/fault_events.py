@@ -1,4 +1,4 @@
-"""Proofs that slash, and demands for what a proof would need."""
+"""Proofs that slash."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ProofCommitted(Event):
 
 @dataclass(frozen=True, slots=True)
 class FaultProven(Event):
-    """A contract checked a proof and slashed."""
+    """A contract checked a proof and slashed; `held_id` is the slash in StakeManager, where it is on hold."""
 
     CONTRACT: ClassVar[str] = "FraudProofs"
 
@@ -30,6 +30,7 @@ class FaultProven(Event):
     epoch: int
     account: Address
     amount: int
+    held_id: int
     reporter: Address
 
 
@@ -59,49 +60,3 @@ class QuorumFaultRecorded(Event):
     set_id: int
     signers: int
     reporter: Address
-
-
-@dataclass(frozen=True, slots=True)
-class DemandMade(Event):
-    """Somebody challenges a device on-chain to show a row or a round of what it committed."""
-
-    CONTRACT: ClassVar[str] = "FraudProofs"
-
-    demand_id: int
-    device_id: bytes
-    epoch: int
-    is_row: bool
-    t: int
-    i: int
-    deadline: int
-    demander: Address
-
-
-@dataclass(frozen=True, slots=True)
-class DemandAnswered(Event):
-    """It was shown in time."""
-
-    CONTRACT: ClassVar[str] = "FraudProofs"
-
-    demand_id: int
-    answerer: Address
-
-
-@dataclass(frozen=True, slots=True)
-class DemandExpired(Event):
-    """It was not."""
-
-    CONTRACT: ClassVar[str] = "FraudProofs"
-
-    demand_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class BondCollected(Event):
-    """Bonds of demands went back to whoever they are due to."""
-
-    CONTRACT: ClassVar[str] = "FraudProofs"
-
-    account: Address
-    receiver: Address
-    amount: int

@@ -5,27 +5,43 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from assay.market.events.record import Address, Event
+from assay.market.events.record import Address, Event, Struct
+
+
+@dataclass(frozen=True, slots=True)
+class OfferTerms(Struct):
+    """The offer that a lease was opened on."""
+
+    provider: Address
+    operator: Address
+    device_ids: tuple[bytes, ...]
+    token: Address
+    rate: int
+    min_duration: int
+    max_duration: int
+    valid_until: int
+    nonce: int
+    renter: Address
+    notice: int
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseOpened(Event):
-    """Pending: the escrow holds the renter's money."""
+    """A renter opened a lease and paid the deposit in."""
 
     CONTRACT: ClassVar[str] = "LeaseEscrow"
 
     lease_id: int
     renter: Address
     provider: Address
-    device_id: bytes
-    token: Address
-    rate: int
+    offer_hash: bytes
+    offer: OfferTerms
     deposit: int
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseCancelled(Event):
-    """A pending lease ended."""
+    """A pending lease was given up."""
 
     CONTRACT: ClassVar[str] = "LeaseEscrow"
 
@@ -35,12 +51,12 @@ class LeaseCancelled(Event):
 
 @dataclass(frozen=True, slots=True)
 class LeaseStarted(Event):
-    """The stream runs, times in seconds."""
+    """The stream began and the devices are the renter's."""
 
     CONTRACT: ClassVar[str] = "LeaseEscrow"
 
     lease_id: int
-    result_root: bytes
+    result_roots: bytes
     start: int
     stop: int
     bond: int
@@ -48,7 +64,7 @@ class LeaseStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class LeaseToppedUp(Event):
-    """More deposit, later stop."""
+    """The renter added to the deposit."""
 
     CONTRACT: ClassVar[str] = "LeaseEscrow"
 
@@ -58,20 +74,40 @@ class LeaseToppedUp(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeGiven(Event):
+    """The provider wants its devices back."""
+
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    lease_id: int
+    free_from: int
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseEnded(Event):
-    """Either side stopped the stream."""
+    """A side ended a lease. With a `stop` in the future the renter left early and pays until then."""
 
     CONTRACT: ClassVar[str] = "LeaseEscrow"
 
     lease_id: int
     by: Address
     stop: int
-    forfeited_bond: int
+    forfeited: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseReleased(Event):
+    """The provider let a renter go who had left early."""
+
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    lease_id: int
+    stop: int
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseClaimed(Event):
-    """The provider was paid."""
+    """Streamed money was paid to the provider."""
 
     CONTRACT: ClassVar[str] = "LeaseEscrow"
 
@@ -83,7 +119,7 @@ class LeaseClaimed(Event):
 
 @dataclass(frozen=True, slots=True)
 class LeaseRefunded(Event):
-    """The renter was paid back."""
+    """The renter was paid what it was due."""
 
     CONTRACT: ClassVar[str] = "LeaseEscrow"
 
@@ -94,7 +130,7 @@ class LeaseRefunded(Event):
 
 @dataclass(frozen=True, slots=True)
 class BondReturned(Event):
-    """The provider's bond went back."""
+    """The bond, or what was left of it, was paid back."""
 
     CONTRACT: ClassVar[str] = "LeaseEscrow"
 
@@ -105,28 +141,20 @@ class BondReturned(Event):
 
 @dataclass(frozen=True, slots=True)
 class DowntimeRefunded(Event):
-    """Attested downtime was credited."""
+    """Attested downtime was credited to the renter."""
 
     CONTRACT: ClassVar[str] = "LeaseEscrow"
 
     lease_id: int
     epoch: int
-    amount: int
-
-
-@dataclass(frozen=True, slots=True)
-class OffersCancelled(Event):
-    """Offers below the nonce are void."""
-
-    CONTRACT: ClassVar[str] = "LeaseEscrow"
-
     device_id: bytes
-    nonce_floor: int
+    amount: int
+    downtime: int
 
 
 @dataclass(frozen=True, slots=True)
 class BondForfeited(Event):
-    """Too long down: the provider's bond is the renter's."""
+    """So much of the bond is forfeited to the network, because of downtime or of a slashed device, as it stands now."""
 
     CONTRACT: ClassVar[str] = "LeaseEscrow"
 
@@ -135,50 +163,52 @@ class BondForfeited(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class TokenListed(Event):
-    """Leases may be paid in a token, from a fee floor on."""
+class ForfeitSettled(Event):
+    """A forfeit was held long enough and is among the fees."""
 
     CONTRACT: ClassVar[str] = "LeaseEscrow"
 
-    token: Address
-    fee_floor: int
-
-
-@dataclass(frozen=True, slots=True)
-class TokenDelisted(Event):
-    """New leases may no longer be paid in it."""
-
-    CONTRACT: ClassVar[str] = "LeaseEscrow"
-
-    token: Address
-
-
-@dataclass(frozen=True, slots=True)
-class FeeSet(Event):
-    """The fee on rent."""
-
-    CONTRACT: ClassVar[str] = "LeaseEscrow"
-
-    fee_bps: int
-
-
-@dataclass(frozen=True, slots=True)
-class FeesCollected(Event):
-    """Fees left the escrow."""
-
-    CONTRACT: ClassVar[str] = "LeaseEscrow"
-
-    token: Address
-    receiver: Address
+    lease_id: int
     amount: int
 
 
 @dataclass(frozen=True, slots=True)
-class SurplusRecovered(Event):
-    """What had been sent to the escrow by mistake left it."""
+class ForfeitForgiven(Event):
+    """Governance gave a forfeit back to the provider."""
 
     CONTRACT: ClassVar[str] = "LeaseEscrow"
 
-    token: Address
-    receiver: Address
+    lease_id: int
     amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceOfLeaseSlashed(Event):
+    """A device was slashed while it was leased."""
+
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    lease_id: int
+    device_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RefunderNamed(Event):
+    """A renter named an account that may submit the downtime of its leases, or took that back."""
+
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    renter: Address
+    agent: Address
+    may: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OffersCancelled(Event):
+    """Offers for a device were cancelled."""
+
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    device_id: bytes
+    signer: Address
+    nonce_floor: int

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Self, get_type_hints
+from typing import Any, ClassVar, Self, get_args, get_type_hints
 
-from assay.protocol.hexadecimal import parse_address, parse_hex, to_hex
+from assay.protocol.hexadecimal import ZERO_ADDRESS, parse_address, parse_hex, to_hex
 from assay.protocol.typed_message import camel_case
 
 MAX_TEXT = 2_048
@@ -32,10 +32,15 @@ class Address(str):
     __slots__ = ()
 
 
+class Struct:
+    """A struct in an event; a subclass is a frozen dataclass whose fields are the struct's, in snake case."""
+
+
 class Event:
     """Base of the records; a subclass is a frozen dataclass whose fields are the event's, in snake case.
 
-    Field types: int, bool, bytes (bytes32), Address, str, and tuple[int, ...] for a struct of numbers.
+    Field types: int, bool, bytes (bytes32), Address, str, a Struct, tuple[bytes, ...] for bytes32[], and
+    tuple[int, ...] for a struct of numbers.
     """
 
     CONTRACT: ClassVar[str]
@@ -55,16 +60,11 @@ class Event:
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any]) -> Self:
         """The record of a decoded log, or of `to_json`'s form. Raises BadEvent."""
-        kinds = get_type_hints(cls)
-        values = {}
-        for field, argument in cls.argument_names().items():
-            if argument not in arguments:
-                raise BadEvent(f"{cls.name()}: lacks {argument}")
-            try:
-                values[field] = _value(kinds[field], arguments[argument])
-            except (TypeError, ValueError) as error:
-                raise BadEvent(f"{cls.name()}.{argument}: {error}") from None
-        return cls(**values)
+        return cls(**_values(cls, cls.argument_names(), arguments, cls.name()))
+
+    def to_arguments(self) -> dict[str, Any]:
+        """The arguments of the log that the record would come from."""
+        return {argument: _argument(getattr(self, field)) for field, argument in self.argument_names().items()}
 
     def to_json(self) -> dict[str, Any]:
         """Arguments by their names in Solidity; bytes as 0x-hex, numbers as decimal text."""
@@ -72,9 +72,25 @@ class Event:
 
     def parties(self) -> tuple[str, ...]:
         """The accounts that the event names, each once, in order."""
-        kinds = get_type_hints(type(self))
-        named = (getattr(self, f) for f in self.argument_names() if kinds[f] is Address)
-        return tuple(dict.fromkeys(named))
+        named = (a for field in self.argument_names() for a in _addresses(getattr(self, field)))
+        return tuple(dict.fromkeys(str(address) for address in named if address != ZERO_ADDRESS))
+
+
+def _values(kind: type, names: Mapping[str, str], arguments: Any, what: str) -> dict[str, Any]:
+    if not isinstance(arguments, Mapping):
+        raise BadEvent(f"{what}: expected a mapping, got {type(arguments).__name__}")
+    kinds = get_type_hints(kind)
+    values = {}
+    for field, argument in names.items():
+        if argument not in arguments:
+            raise BadEvent(f"{what}: lacks {argument}")
+        try:
+            values[field] = _value(kinds[field], arguments[argument])
+        except BadEvent:
+            raise
+        except (TypeError, ValueError) as error:
+            raise BadEvent(f"{what}.{argument}: {error}") from None
+    return values
 
 
 def _value(kind: Any, value: Any) -> Any:
@@ -83,15 +99,39 @@ def _value(kind: Any, value: Any) -> Any:
     if kind is int:
         return int(value)
     if kind is bytes:
-        return bytes(value) if isinstance(value, (bytes, bytearray)) else parse_hex(value, max_bytes=32)
+        return _bytes32(value)
     if kind is Address:
         return Address(parse_address(value))
     if kind is str:
         # The chain takes any bytes here; what people see is bounded and printable.
         return "".join(c for c in str(value)[:MAX_TEXT] if c.isprintable())
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        names = {f.name: camel_case(f.name) for f in fields(kind)}  # type: ignore[arg-type]
+        return kind(**_values(kind, names, value, kind.__name__))
+    if get_args(kind)[0] is bytes:
+        return tuple(_bytes32(part) for part in value)
     if isinstance(value, Mapping):
         value = value.values()
     return tuple(int(part) for part in value)
+
+
+def _bytes32(value: Any) -> bytes:
+    return bytes(value) if isinstance(value, (bytes, bytearray)) else parse_hex(value, max_bytes=32)
+
+
+def _addresses(value: Any) -> Iterator[Address]:
+    if isinstance(value, Address):
+        yield value
+    elif isinstance(value, Struct):
+        for field in fields(value):  # type: ignore[arg-type]
+            yield from _addresses(getattr(value, field.name))
+
+
+def _argument(value: Any) -> Any:
+    if not isinstance(value, Struct):
+        return value
+    names = (f.name for f in fields(value))  # type: ignore[arg-type]
+    return {camel_case(name): getattr(value, name) for name in names}
 
 
 def _plain(value: Any) -> Any:
@@ -102,5 +142,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, tuple):
-        return [str(part) for part in value]
+        return [_plain(part) for part in value]
+    if isinstance(value, Struct):
+        return {name: _plain(part) for name, part in _argument(value).items()}
     return str(value)

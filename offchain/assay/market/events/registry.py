@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from assay.market.events import (
+    demand_events,
     device_events,
     epoch_events,
     fault_events,
@@ -15,11 +16,14 @@ from assay.market.events import (
     reward_events,
     seat_events,
     stake_events,
+    token_events,
+    treasury_events,
 )
 from assay.market.events.record import Event, Place
 
 _MODULES = (
-    device_events, epoch_events, fault_events, lease_events, reward_events, seat_events, stake_events,
+    demand_events, device_events, epoch_events, fault_events, lease_events, reward_events, seat_events, stake_events,
+    token_events, treasury_events,
 )  # fmt: skip
 
 
@@ -51,5 +55,4 @@ class Log:
 
 def log_of(event: Event, place: Place) -> Log:
     """The log that `event` would come from."""
-    arguments = {argument: getattr(event, field) for field, argument in event.argument_names().items()}
-    return Log(place, event.CONTRACT, event.name(), arguments)
+    return Log(place, event.CONTRACT, event.name(), event.to_arguments())

@@ -76,35 +76,40 @@ class Withdrawn(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Slashed(Event):
-    """Stake was taken; `bounty` of it to the reporter, the rest burned."""
+class SlashHeld(Event):
+    """Stake was slashed and is on hold until it is paid and burned, or given back."""
 
     CONTRACT: ClassVar[str] = "StakeManager"
 
-    account: Address
+    held_id: int
+    owner: Address
     amount: int
     bounty: int
     reporter: Address
+    held_until: int
 
 
 @dataclass(frozen=True, slots=True)
-class DemandOpened(Event):
-    """An opening is demanded on-chain; withdrawals wait."""
+class SlashSettled(Event):
+    """A slash is final: the bounty is the reporter's, the rest burned."""
 
     CONTRACT: ClassVar[str] = "StakeManager"
 
-    account: Address
-    open_demands: int
+    held_id: int
+    reporter: Address
+    bounty: int
+    burned: int
 
 
 @dataclass(frozen=True, slots=True)
-class DemandClosed(Event):
-    """A demand was answered or ran out."""
+class SlashRestored(Event):
+    """Governance gave slashed stake back."""
 
     CONTRACT: ClassVar[str] = "StakeManager"
 
-    account: Address
-    open_demands: int
+    held_id: int
+    owner: Address
+    amount: int
 
 
 @dataclass(frozen=True, slots=True)

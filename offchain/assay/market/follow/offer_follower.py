@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from assay.market.errors import BadContent, SourceFault
-from assay.market.follow.index import Index
+from assay.market.follow.index import Index, newest_tip
+from assay.market.projection.listings import listing_id
+from assay.market.projection.offers import appointed_until, newest_first
+from assay.market.queries.pages import many
 from assay.market.sources.http_fetch import Fetch, parse_json
 from assay.market.sources.offers import (
     MOST_OFFERS_BYTES,
@@ -22,10 +26,14 @@ from assay.market.sources.offers import (
     specification,
 )
 from assay.market.store.rows import Change
-from assay.market.store.tables import devices, offers
+from assay.market.store.tables import devices, offers, operators
+from assay.protocol.hexadecimal import ZERO_ADDRESS, to_hex
+from assay.protocol.leases import shown_devices
 from assay.protocol.signing import Domain
 
 AT_ONCE = 32
+# Offers that one device may be part of: more would let a provider fill the pages of a search with its few devices.
+MOST_OF_A_DEVICE = 16
 
 log = structlog.get_logger()
 
@@ -117,21 +125,72 @@ class OfferFollower:
         Returns the number of rows written.
         """
         with self._index.engine.connect() as connection:
-            held = set(connection.execute(select(offers.c.digest).where(offers.c.provider == provider)).scalars())
+            tip = newest_tip(connection)
+            now = tip.timestamp if tip else 0
+            query = select(offers).where(offers.c.provider == provider)
+            held = {row["offer_hash"]: dict(row) for row in connection.execute(query).mappings()}
             owned = set(connection.execute(select(devices.c.device_id).where(devices.c.provider == provider)).scalars())
-        good = {o.digest: o for o in found if o.offer.device_id in owned}
+            appointed = _appointed(connection, provider, now)
+        fresh = {s.offer_hash: s for s in found if s.offer.valid_until > now}
+        # An endpoint that is away for long must not keep what has run out in the place of what is new.
+        staying = {h for h, row in held.items() if not complete and row["valid_until"] > now} - fresh.keys()
+        good, reasons = chosen(fresh.values(), owned, appointed, [held[h]["device_ids"] for h in staying])
+        self._note(provider, reasons)
         changes = [_specification_change(spec) for spec in specs]
-        if complete:
-            changes += [Change("offers", (digest,), delete=True) for digest in sorted(held - good.keys())]
-        changes += [_offer_change(good[digest]) for digest in sorted(good.keys() - held)]
+        for offer_hash in sorted(held.keys() - good.keys() - staying):
+            changes += _offer_gone(offer_hash, held[offer_hash]["device_ids"])
+        for offer_hash in sorted(good.keys() - held.keys()):
+            changes += _offer_changes(good[offer_hash])
         return self._index.apply_changes(changes) if changes else 0
 
+    def _note(self, provider: str, reasons: Sequence[str]) -> None:
+        if reasons:
+            more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+            self.refused[provider, "its offers"] = f"{reasons[0]}{more}"
+        else:
+            self.refused.pop((provider, "its offers"), None)
 
-def _offer_change(signed: SignedOffer) -> Change:
+
+def chosen(
+    found: Iterable[SignedOffer],
+    owned: Set[bytes],
+    appointed: Set[str],
+    staying: Iterable[Sequence[bytes]],
+) -> tuple[dict[bytes, SignedOffer], list[str]]:
+    """Those of a provider's offers that count, by hash, and why others do not: they are of devices that it owns, signed
+    by whom it has appointed, and so many a device, the newest first. `staying` are the devices of the offers that are
+    kept whatever is found.
+    """
+    counts = Counter(device_id for ids in staying for device_id in ids)
+    good: dict[bytes, SignedOffer] = {}
+    reasons = []
+    for signed in sorted(found, key=lambda s: newest_first(_columns(s))):
+        offer = signed.offer
+        if strange := [device_id for device_id in offer.device_ids if device_id not in owned]:
+            reasons.append(f"an offer of device {to_hex(strange[0])}, which is not the provider's")
+        elif offer.operator not in appointed:
+            reasons.append(f"an offer signed by {offer.operator}, who may sign none for the provider now")
+        elif any(counts[device_id] >= MOST_OF_A_DEVICE for device_id in offer.device_ids):
+            reasons.append(f"more than {MOST_OF_A_DEVICE} offers of a device: {shown_devices(offer.device_ids)}")
+        else:
+            counts.update(offer.device_ids)
+            good[signed.offer_hash] = signed
+    return good, reasons
+
+
+def _appointed(connection: Connection, provider: str, now: int) -> set[str]:
+    """Who may sign offers for the provider; the zero address stands for itself."""
+    rows = many(connection, select(operators).where(operators.c.provider == provider))
+    return {ZERO_ADDRESS} | {row["operator"] for row in rows if appointed_until(row) > now}
+
+
+def _columns(signed: SignedOffer) -> dict[str, Any]:
     offer = signed.offer
-    values: dict[str, Any] = {
+    return {
         "provider": offer.provider,
-        "device_id": offer.device_id,
+        "operator": offer.operator,
+        "device_ids": offer.device_ids,
+        "listing_id": listing_id(offer.device_ids),
         "token": offer.token,
         "rate": offer.rate,
         "min_duration": offer.min_duration,
@@ -139,9 +198,20 @@ def _offer_change(signed: SignedOffer) -> Change:
         "valid_until": offer.valid_until,
         "nonce": offer.nonce,
         "renter": offer.renter,
+        "notice": offer.notice,
         "signature": signed.signature,
+        "offer_hash": signed.offer_hash,
     }
-    return Change("offers", (signed.digest,), values)
+
+
+def _offer_changes(signed: SignedOffer) -> list[Change]:
+    parts = [Change("offer_devices", (device_id, signed.offer_hash)) for device_id in signed.offer.device_ids]
+    return [Change("offers", (signed.offer_hash,), _columns(signed)), *parts]
+
+
+def _offer_gone(offer_hash: bytes, device_ids: Sequence[bytes]) -> list[Change]:
+    parts = [Change("offer_devices", (device_id, offer_hash), delete=True) for device_id in device_ids]
+    return [Change("offers", (offer_hash,), delete=True), *parts]
 
 
 def _specification_change(spec: Specification) -> Change:

@@ -10,8 +10,8 @@ from assay.market.events.device_events import (
     DeviceRetired,
     DeviceStakeReleased,
     ProfileAdded,
+    ProfileClosed,
 )
-from assay.market.events.lease_events import OffersCancelled
 from assay.market.events.record import Event, Place
 from assay.market.projection.handler import Handler, handles
 from assay.market.store.rows import Change, Rows
@@ -23,6 +23,11 @@ PROFILE_COLUMNS = ("m", "n", "k", "t", "chunk", "samples", "w", "deadline_ms", "
 @handles(ProfileAdded)
 def profile_added(event: ProfileAdded, place: Place, rows: Rows) -> Iterable[Change]:
     yield Change("profiles", (event.id,), dict(zip(PROFILE_COLUMNS, event.profile, strict=True)))
+
+
+@handles(ProfileClosed)
+def profile_closed(event: ProfileClosed, place: Place, rows: Rows) -> Iterable[Change]:
+    yield Change("profiles", (event.id,), {"closed": True, "credit": 0})
 
 
 @handles(DeviceEnrolled)
@@ -58,19 +63,14 @@ def stake_released(event: DeviceStakeReleased, place: Place, rows: Rows) -> Iter
     yield Change("devices", (event.device_id,), {"stake_released": True})
 
 
-@handles(OffersCancelled)
-def offers_cancelled(event: OffersCancelled, place: Place, rows: Rows) -> Iterable[Change]:
-    yield Change("devices", (event.device_id,), {"nonce_floor": event.nonce_floor})
-
-
 HANDLERS: Mapping[type[Event], Handler] = {
     h.event: h
     for h in (
         profile_added,
+        profile_closed,
         device_enrolled,
         device_endpoint,
         device_retired,
         stake_released,
-        offers_cancelled,
     )
 }

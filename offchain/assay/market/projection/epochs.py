@@ -13,7 +13,6 @@ from assay.market.events.epoch_events import (
     SignaturesAdded,
 )
 from assay.market.events.record import Event, Place
-from assay.market.events.reward_events import RewardsClaimed, RewardsVetoed
 from assay.market.projection.handler import Handler, handles
 from assay.market.store.rows import Change, Rows
 
@@ -110,21 +109,6 @@ def _presence(rows: Rows, epoch: int, what: str, before: int, after: int) -> Ite
         yield Change("validators", (row["account"],), add=add)
 
 
-@handles(RewardsClaimed)
-def rewards_claimed(event: RewardsClaimed, place: Place, rows: Rows) -> Iterable[Change]:
-    yield Change("stakes", (event.account,), add={"rewards_claimed": event.amount})
-
-
-@handles(RewardsVetoed)
-def rewards_vetoed(event: RewardsVetoed, place: Place, rows: Rows) -> Iterable[Change]:
-    yield Change("epochs", (event.epoch,), {"vetoed": True})
-
-
 HANDLERS: Mapping[type[Event], Handler] = {
-    h.event: h
-    for h in (
-        epoch_opened, epoch_sealed, epoch_drawn, epoch_reported, epoch_voided, signatures_added,
-        rewards_claimed,
-        rewards_vetoed,
-    )
-}  # fmt: skip
+    h.event: h for h in (epoch_opened, epoch_sealed, epoch_drawn, epoch_reported, epoch_voided, signatures_added)
+}

@@ -7,15 +7,17 @@ from collections.abc import Iterable, Mapping
 
 from assay.market.events.record import Event, Place
 from assay.market.events.registry import Log
-from assay.market.projection import demands, devices, epochs, leases, seats, stakes
+from assay.market.projection import demands, devices, emission, epochs, leases, providers, seats, stakes
 from assay.market.projection.handler import Handler
 from assay.market.store.rows import Change, Rows
 
 HANDLERS: Mapping[type[Event], Handler] = {
     **demands.HANDLERS,
     **devices.HANDLERS,
+    **emission.HANDLERS,
     **epochs.HANDLERS,
     **leases.HANDLERS,
+    **providers.HANDLERS,
     **seats.HANDLERS,
     **stakes.HANDLERS,
 }

@@ -1,27 +1,32 @@
-"""What search sees of a device, worked out from everything else that is known of it."""
+"""What search sees of a device, and of a node of several that are on offer together, worked out from everything else
+that is known of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from assay.market.projection.devices import RETIRED, SLASHED
-from assay.market.projection.leases import ACTIVE
+from assay.market.projection.lease_money import ACTIVE
 from assay.market.store.rows import Change, Row
 from assay.protocol.flags import Flag
+from assay.protocol.keccak import keccak
 
-# A device is in exactly one state.
+# A listing is in exactly one state.
 AVAILABLE = "available"  # passed lately, and an offer to anyone is good
 LEASED = "leased"
+NODE_ONLY = "node-only"  # passed lately, on offer only together with others
 UNPRICED = "unpriced"  # passed lately, no offer
 FAILING = "failing"  # measured, but has not passed lately
 NEW = "new"  # never measured
 RETIRED_STATE, SLASHED_STATE = "retired", "slashed"
-STATES = (AVAILABLE, LEASED, UNPRICED, FAILING, NEW, RETIRED_STATE, SLASHED_STATE)
+STATES = (AVAILABLE, LEASED, NODE_ONLY, UNPRICED, FAILING, NEW, RETIRED_STATE, SLASHED_STATE)
+FRESH_STATES = (AVAILABLE, NODE_ONLY, UNPRICED)
 
-FACETS = ("state", "profile", "model", "region", "memory_gib", "token")
 NO_TOKEN = ""
+MOST_MODELS = 80  # characters
 FULL_BPS = 10_000
 
 
@@ -35,83 +40,132 @@ class Now:
     oldest_pass: int
 
 
-def best_offer(offers: Iterable[Mapping[str, Any]], nonce_floor: int, now: Now) -> Mapping[str, Any] | None:
-    """The provider's newest good offer: highest nonce, then longest valid, then cheapest."""
-    good = [o for o in offers if o["nonce"] >= nonce_floor and o["valid_until"] > now.timestamp]
-    return min(good, key=lambda o: (-o["nonce"], -o["valid_until"], o["rate"], o["digest"]), default=None)
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A device of a listing, with its specification and the lease that its `active_lease` names."""
+
+    device: Mapping[str, Any]
+    specification: Mapping[str, Any] | None
+    lease: Mapping[str, Any] | None
+
+    def busy_until(self, now: Now) -> int:
+        """When its lease ends; 0 where none runs, or one runs that another may take the place of."""
+        lease = self.lease
+        if lease is None or lease["status"] != ACTIVE or lease["left_early"] or lease["stop"] <= now.timestamp:
+            return 0
+        return int(lease["stop"])
 
 
-def listing(
-    device: Mapping[str, Any],
-    offer: Mapping[str, Any] | None,
-    specification: Mapping[str, Any] | None,
-    lease: Mapping[str, Any] | None,
-    now: Now,
-) -> Row:
-    """The columns of a device's listing. `lease` is the one its `active_lease` names."""
-    fresh = device["passed"] > 0 and device["passed_epoch"] >= now.oldest_pass
-    busy_until = lease["stop"] if lease and lease["status"] == ACTIVE and lease["stop"] > now.timestamp else 0
-    state = _state(device, fresh, busy_until > 0, offer is not None)
-    score = device["score_gops"]
-    spec = specification or {}
-    changes = [offer["valid_until"]] if offer else []
-    if busy_until:
-        changes.append(busy_until)
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """The newest epoch in which all devices of a listing passed, and the least that any of them showed in it."""
+
+    epoch: int
+    score_gops: int
+    memory_mib: int
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """The offer that a listing stands for, and the first second at which it is no longer good."""
+
+    offer: Mapping[str, Any]
+    until: int
+
+
+def listing_id(device_ids: Sequence[bytes]) -> bytes:
+    """What names a listing: the device id of one device, H of the ids of several, whatever they cost."""
+    return device_ids[0] if len(device_ids) == 1 else keccak(b"".join(device_ids))
+
+
+def listing(members: Sequence[Member], priced: Priced | None, passed: Passed | None, in_node: bool, now: Now) -> Row:
+    """The columns of the listing of these devices. `passed` is None where no epoch passed them all; `in_node` says that
+    a single device is on offer as part of a node.
+    """
+    busy_until = max(member.busy_until(now) for member in members)
+    fresh = passed is not None and passed.epoch >= now.oldest_pass
+    offer = priced.offer if priced else None
+    score = passed.score_gops if passed else 0
+    proven = passed.memory_mib if passed else 0
+    declared = min((m.specification or {}).get("memory_mib", 0) for m in members)
+    changes = [moment for moment in (priced.until if priced else 0, busy_until) if moment]
+    devices = [member.device for member in members]
+    flags = 0
+    for device in devices:
+        flags |= device["measured_flags"]
     return {
-        "state": state,
-        "provider": device["provider"],
-        "profile": device["profile"],
-        "model": spec.get("model", ""),
-        "region": spec.get("region", ""),
+        "device_ids": tuple(device["device_id"] for device in devices),
+        "gpus": len(devices),
+        "state": _state(devices, fresh, busy_until > 0, offer is not None, in_node),
+        "provider": devices[0]["provider"],
+        "profile": _common([device["profile"] for device in devices], 0),
+        "model": _models([(m.specification or {}).get("model", "") for m in members]),
+        "region": _common([(m.specification or {}).get("region", "") for m in members], ""),
         # What a report proved; as long as none has, what the provider declares, and called that.
-        "memory_mib": device["memory_mib"] or spec.get("memory_mib", 0),
-        "memory_proven": device["memory_mib"] > 0,
+        "memory_mib": proven or declared,
+        "memory_proven": proven > 0,
         "score_gops": score,
-        "uptime_bps": device["uptime_bps"],
-        "reliability_bps": device["passed"] * FULL_BPS // device["measured"] if device["measured"] else 0,
-        "measured_epoch": device["measured_epoch"],
-        "passed_epoch": device["passed_epoch"],
-        "flags": device["measured_flags"],
-        "enrolled_at": device["enrolled_at"],
+        "uptime_bps": min(device["uptime_bps"] for device in devices),
+        "reliability_bps": min(d["passed"] * FULL_BPS // d["measured"] if d["measured"] else 0 for d in devices),
+        "measured_epoch": min(device["measured_epoch"] for device in devices),
+        "passed_epoch": passed.epoch if passed else 0,
+        "flags": flags,
+        "enrolled_at": max(device["enrolled_at"] for device in devices),
+        "operator": offer["operator"] if offer else None,
         "token": offer["token"] if offer else None,
         "rate": offer["rate"] if offer else None,
-        "unit_rate": offer["rate"] // max(score, 1) if offer else None,
+        "unit_rate": offer["rate"] // max(score * len(devices), 1) if offer else None,
         "min_duration": offer["min_duration"] if offer else 0,
         "max_duration": offer["max_duration"] if offer else 0,
-        "offer": offer["digest"] if offer else None,
+        "notice": offer["notice"] if offer else 0,
+        "offer": offer["offer_hash"] if offer else None,
         "valid_until": offer["valid_until"] if offer else 0,
         "busy_until": busy_until,
         "changes_at": min(changes, default=0),
     }
 
 
-def _state(device: Mapping[str, Any], fresh: bool, leased: bool, priced: bool) -> str:
-    if device["status"] == SLASHED:
+def _models(declared: Sequence[str]) -> str:
+    """Each model once, in the order of the devices; how many where they are too long a text."""
+    each = [model for model in dict.fromkeys(declared) if model]
+    together = ", ".join(each)
+    return together if len(together) <= MOST_MODELS else f"{len(each)} models"
+
+
+def _common(values: Sequence[Any], otherwise: Any) -> Any:
+    """What all have, else nothing that a search could take for it."""
+    return values[0] if all(value == values[0] for value in values) else otherwise
+
+
+def _state(devices: Sequence[Mapping[str, Any]], fresh: bool, leased: bool, priced: bool, in_node: bool) -> str:
+    statuses = {device["status"] for device in devices}
+    if SLASHED in statuses:
         return SLASHED_STATE
-    if device["status"] == RETIRED:
-        return RETIRED_STATE
     if leased:
         return LEASED
+    if RETIRED in statuses:
+        return RETIRED_STATE
     if fresh:
-        return AVAILABLE if priced else UNPRICED
-    return FAILING if device["measured"] else NEW
+        return AVAILABLE if priced else NODE_ONLY if in_node else UNPRICED
+    return FAILING if all(device["measured"] for device in devices) else NEW
 
 
 def facets(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The facet values that a listing is counted under."""
+    """The facet values that a listing is counted under, in the order of `facet_counts`' key."""
     return (
         row["state"], row["profile"], row["model"], row["region"], row["memory_mib"] // 1024,
-        row["token"] or NO_TOKEN,
+        row["token"] or NO_TOKEN, row["gpus"],
     )  # fmt: skip
 
 
-def recount(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> Iterable[Change]:
-    """Moves a listing from the count of its old facets to that of its new ones."""
-    if before is not None and facets(before) == facets(after):
+def recount(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Iterable[Change]:
+    """Moves a listing from the count of its old facets to that of its new ones; None where there is no listing."""
+    if before is not None and after is not None and facets(before) == facets(after):
         return
     if before is not None:
         yield Change("facet_counts", facets(before), add={"count": -1})
-    yield Change("facet_counts", facets(after), add={"count": 1})
+    if after is not None:
+        yield Change("facet_counts", facets(after), add={"count": 1})
 
 
 def measured(device: Mapping[str, Any], leaf: Any) -> Change:

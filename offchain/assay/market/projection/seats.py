@@ -6,55 +6,95 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from assay.market.events.record import Event, Place
 from assay.market.events.seat_events import (
+    CheckedIn,
     SeatEndpoint,
     SeatEvicted,
+    SeatJoinCancelled,
     SeatJoined,
+    SeatKept,
     SeatLeft,
     SeatOutbid,
     SeatSlashed,
+    SeatTaken,
+    SeatVacated,
     SetChanged,
 )
 from assay.market.projection.handler import Handler, handles
 from assay.market.store.rows import Change, Rows
 
+# A change of seats waits in a queue until an epoch is opened that has room for it.
+WAITING, SEATED, LEAVING, CANCELLED, SLASHED = "waiting", "seated", "leaving", "cancelled", "slashed"
+SITTING = (SEATED, LEAVING)
+LEFT, OUTBID, EVICTED = "left", "outbid", "evicted"
+
 
 @handles(SeatJoined)
 def seat_joined(event: SeatJoined, place: Place, rows: Rows) -> Iterable[Change]:
-    yield Change(
-        "validators",
-        (event.account,),
-        {"signer": event.signer, "status": "seated", "joined_epoch": event.effective_epoch, "left_epoch": 0},
-    )
+    known = {"signer": event.signer, "status": WAITING, "reason": "", "earliest_epoch": event.earliest_epoch}
+    yield Change("validators", (event.account,), known | {"joined_epoch": 0, "left_epoch": 0, "outbid_by": None})
 
 
-def _gone(account: str, status: str, epoch: int, **more: str) -> Change:
-    return Change("validators", (account,), {"status": status, "left_epoch": epoch, **more})
+@handles(SeatTaken)
+def seat_taken(event: SeatTaken, place: Place, rows: Rows) -> Iterable[Change]:
+    known = {"signer": event.signer, "status": SEATED, "joined_epoch": event.epoch, "earliest_epoch": 0}
+    yield Change("validators", (event.account,), known)
+
+
+@handles(SeatJoinCancelled)
+def join_cancelled(event: SeatJoinCancelled, place: Place, rows: Rows) -> Iterable[Change]:
+    yield Change("validators", (event.account,), {"status": CANCELLED, "earliest_epoch": 0})
+
+
+@handles(SeatKept)
+def seat_kept(event: SeatKept, place: Place, rows: Rows) -> Iterable[Change]:
+    kept = {"status": SEATED, "reason": "", "earliest_epoch": 0, "outbid_by": None}
+    yield Change("validators", (event.account,), kept)
+
+
+def _leaving(account: str, reason: str, earliest: int, **more: str) -> Change:
+    known = {"status": LEAVING, "reason": reason, "earliest_epoch": earliest}
+    return Change("validators", (account,), known | more)
 
 
 @handles(SeatLeft)
 def seat_left(event: SeatLeft, place: Place, rows: Rows) -> Iterable[Change]:
-    yield _gone(event.account, "left", event.effective_epoch)
+    yield _leaving(event.account, LEFT, event.earliest_epoch)
 
 
 @handles(SeatOutbid)
 def seat_outbid(event: SeatOutbid, place: Place, rows: Rows) -> Iterable[Change]:
-    yield _gone(event.account, "outbid", event.effective_epoch, outbid_by=event.by)
+    yield _leaving(event.account, OUTBID, event.earliest_epoch, outbid_by=event.by)
 
 
 @handles(SeatEvicted)
 def seat_evicted(event: SeatEvicted, place: Place, rows: Rows) -> Iterable[Change]:
-    yield _gone(event.account, "evicted", event.effective_epoch)
+    yield _leaving(event.account, EVICTED, event.earliest_epoch)
 
 
 @handles(SeatSlashed)
 def seat_slashed(event: SeatSlashed, place: Place, rows: Rows) -> Iterable[Change]:
-    yield _gone(event.account, "slashed", event.effective_epoch)
+    seat = rows.row("validators", (event.account,))
+    # The account may sit again since, with another signer: this was its former seat.
+    if seat is None or seat["signer"] in (None, event.signer):
+        yield Change("validators", (event.account,), {"status": SLASHED, "reason": SLASHED})
+
+
+@handles(SeatVacated)
+def seat_vacated(event: SeatVacated, place: Place, rows: Rows) -> Iterable[Change]:
+    seat = rows.row("validators", (event.account,))
+    reason = seat["reason"] if seat and seat["reason"] else LEFT
+    yield Change("validators", (event.account,), {"status": reason, "left_epoch": event.epoch, "earliest_epoch": 0})
 
 
 @handles(SeatEndpoint)
 def seat_endpoint(event: SeatEndpoint, place: Place, rows: Rows) -> Iterable[Change]:
     known = {"endpoint": event.endpoint, "tls_fingerprint": event.tls_fingerprint}
     yield Change("validators", (event.account,), known)
+
+
+@handles(CheckedIn)
+def checked_in(event: CheckedIn, place: Place, rows: Rows) -> Iterable[Change]:
+    yield Change("check_ins", (event.epoch, event.account))
 
 
 @handles(SetChanged)
@@ -69,5 +109,9 @@ def seats_of_set(set_id: int, seats: Sequence[tuple[str, str]]) -> Iterable[Chan
 
 
 HANDLERS: Mapping[type[Event], Handler] = {
-    h.event: h for h in (seat_joined, seat_left, seat_outbid, seat_evicted, seat_slashed, seat_endpoint, set_changed)
-}
+    h.event: h
+    for h in (
+        seat_joined, seat_taken, join_cancelled, seat_kept, seat_left, seat_outbid, seat_evicted, seat_slashed,
+        seat_vacated, seat_endpoint, checked_in, set_changed,
+    )
+}  # fmt: skip

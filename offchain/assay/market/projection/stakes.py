@@ -8,18 +8,21 @@ from assay.market.events.fault_events import FaultProven, WrongElementShown
 from assay.market.events.record import Event, Place
 from assay.market.events.stake_events import (
     BountyCollected,
-    DemandClosed,
-    DemandOpened,
     Deposited,
     Released,
     Reserved,
-    Slashed,
+    SlashHeld,
+    SlashRestored,
+    SlashSettled,
     WithdrawalCancelled,
     WithdrawalRequested,
     Withdrawn,
 )
 from assay.market.projection.handler import Handler, handles
 from assay.market.store.rows import Change, Rows
+
+# As in IStakeManager: a slash is on hold, then settled or restored.
+HELD, SETTLED, RESTORED = 1, 2, 3
 
 
 @handles(Deposited)
@@ -54,36 +57,43 @@ def withdrawn(event: Withdrawn, place: Place, rows: Rows) -> Iterable[Change]:
     yield Change("stakes", (event.account,), {"unlock_at": 0}, {"pending": -event.amount})
 
 
-@handles(DemandOpened)
-def demand_opened(event: DemandOpened, place: Place, rows: Rows) -> Iterable[Change]:
-    yield Change("stakes", (event.account,), {"open_demands": event.open_demands})
-
-
-@handles(DemandClosed)
-def demand_closed(event: DemandClosed, place: Place, rows: Rows) -> Iterable[Change]:
-    yield Change("stakes", (event.account,), {"open_demands": event.open_demands})
-
-
-@handles(Slashed)
-def slashed(event: Slashed, place: Place, rows: Rows) -> Iterable[Change]:
-    stake = rows.row("stakes", (event.account,)) or {}
-    active = min(event.amount, stake.get("active", 0))
-    pending = min(event.amount - active, stake.get("pending", 0))
-    add = {"active": -active, "pending": -pending, "slashed": event.amount}
-    yield Change("stakes", (event.account,), add=add)
-    yield Change("stakes", (event.reporter,), add={"bounties": event.bounty})
+@handles(SlashHeld)
+def slash_held(event: SlashHeld, place: Place, rows: Rows) -> Iterable[Change]:
+    yield Change("stakes", (event.owner,), add={"active": -event.amount, "held": event.amount})
     yield Change(
         "slashes",
-        (place.block, place.log_index),
+        (event.held_id,),
         {
-            "account": event.account,
+            "account": event.owner,
             "amount": event.amount,
             "bounty": event.bounty,
             "reporter": event.reporter,
-            "transaction": place.transaction,
+            "status": HELD,
+            "held_until": event.held_until,
+            "block": place.block,
             "timestamp": place.timestamp,
+            "transaction": place.transaction,
         },
     )
+
+
+@handles(SlashSettled)
+def slash_settled(event: SlashSettled, place: Place, rows: Rows) -> Iterable[Change]:
+    slash = rows.row("slashes", (event.held_id,))
+    if slash is not None:
+        yield Change("stakes", (slash["account"],), add={"held": -slash["amount"], "slashed": slash["amount"]})
+    yield Change("stakes", (event.reporter,), add={"bounties": event.bounty})
+    yield Change("slashes", (event.held_id,), {"status": SETTLED} | _closed(place))
+
+
+@handles(SlashRestored)
+def slash_restored(event: SlashRestored, place: Place, rows: Rows) -> Iterable[Change]:
+    yield Change("stakes", (event.owner,), add={"active": event.amount, "held": -event.amount})
+    yield Change("slashes", (event.held_id,), {"status": RESTORED} | _closed(place))
+
+
+def _closed(place: Place) -> dict[str, object]:
+    return {"closed_at": place.timestamp, "close_transaction": place.transaction}
 
 
 @handles(BountyCollected)
@@ -102,6 +112,7 @@ def fault_proven(event: FaultProven, place: Place, rows: Rows) -> Iterable[Chang
             "timestamp": place.timestamp,
             "transaction": place.transaction,
             "amount": event.amount,
+            "held_id": event.held_id,
             "reporter": event.reporter,
         },
     )
@@ -126,7 +137,7 @@ def wrong_element_shown(event: WrongElementShown, place: Place, rows: Rows) -> I
 HANDLERS: Mapping[type[Event], Handler] = {
     h.event: h
     for h in (
-        deposited, reserved, released, withdrawal_requested, withdrawal_cancelled, withdrawn, demand_opened,
-        demand_closed, slashed, bounty_collected, fault_proven, wrong_element_shown,
+        deposited, reserved, released, withdrawal_requested, withdrawal_cancelled, withdrawn, slash_held,
+        slash_settled, slash_restored, bounty_collected, fault_proven, wrong_element_shown,
     )
 }  # fmt: skip

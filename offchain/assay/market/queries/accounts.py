@@ -7,10 +7,12 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from assay.market.queries.pages import one
+from assay.market.queries.providers import appointments_of, credits_of, operators_of, payout_of
 from assay.market.store.tables import (
     devices,
     faults,
     leases,
+    listings,
     measurements,
     rewards,
     stakes,
@@ -18,8 +20,8 @@ from assay.market.store.tables import (
 )
 
 
-def read_account(connection: Connection, address: str) -> dict[str, Any]:
-    """Stake, roles and sums of an account; zeros for one that never took part."""
+def read_account(connection: Connection, address: str, now: int) -> dict[str, Any]:
+    """Stake, roles and sums of an account at `now`; zeros for one that never took part."""
     stake = one(connection, stakes, account=address)
     latest = (
         connection.execute(
@@ -43,11 +45,15 @@ def read_account(connection: Connection, address: str) -> dict[str, Any]:
         "faults": counted(faults, faults.c.account),
         "proofs": counted(faults, faults.c.reporter),
         "rewards": dict(latest) if latest else None,
+        "operators": operators_of(connection, address),
+        "acts_for": appointments_of(connection, address),
+        "payout": payout_of(connection, address),
+        "credits": credits_of(connection, address, now),
     }
 
 
 def what_is(connection: Connection, text: str) -> str | None:
-    """The page of whatever a text names: a device, a transaction, an account, a lease or an epoch."""
+    """The page of whatever a text names: a device, a node, a transaction, an account, a lease or an epoch."""
     if text.isascii() and text.isdigit() and len(text) < 19:
         if one(connection, leases, lease_id=int(text)) is not None:
             return f"/leases/{int(text)}"
@@ -59,6 +65,8 @@ def what_is(connection: Connection, text: str) -> str | None:
         value = bytes.fromhex(lowered[2:])
         if one(connection, devices, device_id=value) is not None:
             return f"/devices/{lowered}"
+        if one(connection, listings, listing_id=value) is not None:
+            return f"/nodes/{lowered}"
         known = connection.execute(
             select(measurements.c.epoch).where(measurements.c.device_id == value).limit(1)
         ).first()

@@ -35,10 +35,10 @@ def answers(connection: Connection, device_ids: Sequence[bytes]) -> Answers:
 
 def demand_page(connection: Connection, where: Sequence[ColumnElement[bool]], cursor: str | None, limit: int) -> Page:
     """Challenges on the chain, newest first."""
-    return page(connection, demands, list(where), Order("demand_id", descending=True), cursor, limit)
+    return page(connection, demands, list(where), Order("made_block", descending=True), cursor, limit)
 
 
 def demands_of(connection: Connection, condition: ColumnElement[bool]) -> list[Any]:
     """The newest challenges that a page shows."""
-    query = select(demands).where(condition).order_by(demands.c.demand_id.desc())
+    query = select(demands).where(condition).order_by(demands.c.made_block.desc(), demands.c.demand_id.desc())
     return many(connection, query.limit(20))

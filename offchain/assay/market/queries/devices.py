@@ -1,24 +1,24 @@
-"""One device: what it is, what it measured, who leased it, what it did wrong."""
+"""One device: what it is, what it measured, what it did wrong."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from assay.market.queries.pages import Order, Page, many, one, page
+from assay.market.queries.listings import offers_of_device
+from assay.market.queries.network import fault_page
+from assay.market.queries.pages import Order, Page, one, page
 from assay.market.store.tables import (
     devices,
     epochs,
     faults,
-    leases,
     listings,
     measurements,
-    offers,
     profiles,
     specifications,
-    wrong_elements,
 )
 
 HISTORY = 200
@@ -32,7 +32,7 @@ class Device:
     listing: dict[str, Any] | None
     profile: dict[str, Any] | None
     specification: dict[str, Any] | None
-    offer: dict[str, Any] | None
+    offers: list[Mapping[str, Any]]
 
 
 def read_device(connection: Connection, device_id: bytes) -> Device | None:
@@ -40,13 +40,13 @@ def read_device(connection: Connection, device_id: bytes) -> Device | None:
     row = one(connection, devices, device_id=device_id)
     if row is None or row["provider"] is None:
         return None
-    listing = one(connection, listings, device_id=device_id)
+    listing = one(connection, listings, listing_id=device_id)
     return Device(
         row,
         listing,
         one(connection, profiles, profile=row["profile"]),
         one(connection, specifications, spec_hash=row["spec_hash"]),
-        one(connection, offers, digest=listing["offer"]) if listing and listing["offer"] else None,
+        offers_of_device(connection, device_id),
     )
 
 
@@ -74,22 +74,6 @@ def score_series(connection: Connection, device_id: bytes) -> list[tuple[int, in
     return [(r[0], r[1], r[2], r[3]) for r in reversed(connection.execute(query).all())]
 
 
-def leases_of(connection: Connection, device_id: bytes, limit: int) -> list[Any]:
-    """The newest leases."""
-    query = select(leases).where(leases.c.device_id == device_id)
-    return many(connection, query.order_by(leases.c.lease_id.desc()).limit(limit))
-
-
 def faults_of(connection: Connection, device_id: bytes) -> list[Any]:
-    """Proofs against the device, with the element shown."""
-    query = (
-        select(faults, *(wrong_elements.c[n] for n in ("t", "i", "j", "claimed", "correct")))
-        .outerjoin(
-            wrong_elements,
-            (wrong_elements.c.device_id == faults.c.subject) & (wrong_elements.c.epoch == faults.c.epoch),
-        )
-        .where(faults.c.subject == device_id)
-        .order_by(faults.c.block.desc(), faults.c.log_index.desc())
-        .limit(50)
-    )
-    return many(connection, query)
+    """Proofs against the device, newest first, with the element shown and what became of the stake."""
+    return fault_page(connection, [faults.c.subject == device_id], None, 50).rows

@@ -1,4 +1,5 @@
-"""Searching devices: filters, orders, and how many there are beside each filter.
+"""Searching devices, and nodes of several that are leased together: filters, orders, and how many there are beside each
+filter.
 
 The listings stand in the database; what searches filter and sort by is kept in memory beside it, so that no
 combination of filters needs an index of its own.
@@ -21,13 +22,14 @@ from assay.market.queries.pages import MOST_ROWS, Page, decode_cursor, encode_cu
 from assay.market.queries.search_columns import COLUMNS, FACETS, NUMBERS, RATES, Columns
 from assay.market.store.tables import listings
 
-# name -> column, and whether the most comes first; ties go by device id
+# name -> column, and whether the most comes first; ties go by the listing's id
 ORDERS = {
     "price": ("rate", False),
     "value": ("unit_rate", False),
     "score": ("score_gops", True),
     "memory": ("memory_mib", True),
     "reliability": ("reliability_bps", True),
+    "gpus": ("gpus", True),
 }
 MEMORY_STEPS_GIB = (8, 16, 24, 40, 48, 80, 141)
 _PIECE = 500
@@ -37,9 +39,13 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What somebody looks for. An empty tuple filters nothing; rates are base units x 10^18 a second."""
+    """What somebody looks for. An empty tuple filters nothing; rates are base units x 10^18 a second for all devices of
+    a listing together, memory, proven, and score the least of any of them. `firm` leaves out what its provider may take
+    back with a notice.
+    """
 
     states: tuple[str, ...] = (AVAILABLE,)
+    gpus: tuple[int, ...] = ()
     profiles: tuple[int, ...] = ()
     models: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
@@ -50,12 +56,13 @@ class Search:
     max_rate: int | None = None
     min_reliability_bps: int = 0
     min_hours: int = 0
+    firm: bool = False
     sort: str = "price"
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Devices by the values of each facet with every other filter applied, and in all."""
+    """Listings by the values of each facet with every other filter applied, and in all."""
 
     facets: dict[str, dict[Any, int]]
     total: int
@@ -80,20 +87,20 @@ class SearchTable:
         with self._lock:
             self._columns = fresh
 
-    def update(self, device_ids: Iterable[bytes]) -> None:
-        """Reads the listings of these devices anew."""
-        wanted = list(device_ids)
+    def update(self, listing_ids: Iterable[bytes]) -> None:
+        """Reads these listings anew."""
+        wanted = list(listing_ids)
         with self._engine.connect() as connection:
             for start in range(0, len(wanted), _PIECE):
                 piece = wanted[start : start + _PIECE]
-                query = select(*(listings.c[name] for name in COLUMNS)).where(listings.c.device_id.in_(piece))
-                found = {row["device_id"]: dict(row) for row in connection.execute(query).mappings()}
+                query = select(*(listings.c[name] for name in COLUMNS)).where(listings.c.listing_id.in_(piece))
+                found = {row["listing_id"]: dict(row) for row in connection.execute(query).mappings()}
                 with self._lock:
-                    for device_id in piece:
-                        if device_id in found:
-                            self._columns.put(found[device_id])
+                    for listing_id in piece:
+                        if listing_id in found:
+                            self._columns.put(found[listing_id])
                         else:
-                            self._columns.remove(device_id)
+                            self._columns.remove(listing_id)
 
     def find(self, connection: Connection, search: Search, cursor: str | None, limit: int) -> Page:
         """One page of listings. Raises BadQuery."""
@@ -104,20 +111,20 @@ class SearchTable:
         column, down = ORDERS[search.sort]
         after = None
         if cursor:
-            value, device_id = decode_cursor(cursor, [listings.c[column], listings.c.device_id])
-            after = (value, device_id)
+            value, listing_id = decode_cursor(cursor, [listings.c[column], listings.c.listing_id])
+            after = (value, listing_id)
         with self._lock:
             chosen = self._first(search, column, down, after, limit + 1)
         more = encode_cursor(chosen[limit - 1]) if len(chosen) > limit else None
-        ids = [device_id for _, device_id in chosen[:limit]]
-        found = connection.execute(select(listings).where(listings.c.device_id.in_(ids))).mappings()
-        by_id = {row["device_id"]: dict(row) for row in found}
-        return Page([by_id[device_id] for device_id in ids if device_id in by_id], more)
+        ids = [listing_id for _, listing_id in chosen[:limit]]
+        found = connection.execute(select(listings).where(listings.c.listing_id.in_(ids))).mappings()
+        by_id = {row["listing_id"]: dict(row) for row in found}
+        return Page([by_id[listing_id] for listing_id in ids if listing_id in by_id], more)
 
     def _first(
         self, search: Search, column: str, down: bool, after: tuple[int, bytes] | None, count: int
     ) -> list[tuple[int, bytes]]:
-        """The first (value, device id) of the order that match and lie behind `after`."""
+        """The first (value, listing id) of the order that match and lie behind `after`."""
         columns = self._columns
         mask = self._all(search)
         if after is not None:
@@ -152,8 +159,8 @@ class SearchTable:
             return int(columns.numbers[column][row])
         return int(columns.high[column][row]) << 64 | int(columns.low[column][row])
 
-    def _behind(self, column: str, down: bool, value: int, device_id: bytes) -> Mask:
-        """Rows after (value, device id) in the order."""
+    def _behind(self, column: str, down: bool, value: int, listing_id: bytes) -> Mask:
+        """Rows after (value, listing id) in the order."""
         columns = self._columns
         n = columns.count
         if column in NUMBERS:
@@ -164,10 +171,10 @@ class SearchTable:
             top, bottom = np.uint64(value >> 64), np.uint64(value & _WORD)
             beyond = (high > top) | ((high == top) & (low > bottom))
             equal = (high == top) & (low == bottom)
-        prefix = np.uint64(int.from_bytes(device_id[:8], "big"))
+        prefix = np.uint64(int.from_bytes(listing_id[:8], "big"))
         later = columns.prefix[:n] > prefix
         for row in np.nonzero(equal & (columns.prefix[:n] == prefix))[0].tolist():
-            later[row] = columns.ids[row] > device_id
+            later[row] = columns.ids[row] > listing_id
         return np.asarray(beyond | (equal & later), np.bool_)
 
     def count(self, search: Search) -> Counts:
@@ -215,6 +222,7 @@ class SearchTable:
     def _chosen(self, search: Search) -> dict[str, tuple[Any, ...]]:
         return {
             "state": search.states,
+            "gpus": search.gpus,
             "profile": search.profiles,
             "model": search.models,
             "region": search.regions,
@@ -241,6 +249,8 @@ class SearchTable:
         for name, number, bound in least:
             if bound:
                 masks[name] = columns.numbers[number][:n] >= bound
+        if search.firm:
+            masks["firm"] = columns.numbers["notice"][:n] == 0
         if search.max_rate is not None:
             top, bottom = np.uint64(search.max_rate >> 64), np.uint64(search.max_rate & _WORD)
             high, low = columns.high["rate"][:n], columns.low["rate"][:n]

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FACETS = ("state", "profile", "model", "region", "memory_gib", "token")
+FACETS = ("state", "gpus", "profile", "model", "region", "memory_gib", "token")
 # Numbers that are sorted or compared; rates take two words of 64 bits each.
-NUMBERS = ("memory_mib", "score_gops", "reliability_bps", "max_duration")
+NUMBERS = ("memory_mib", "score_gops", "reliability_bps", "max_duration", "gpus", "notice")
 RATES = ("rate", "unit_rate")
-COLUMNS = ("device_id", "state", "profile", "model", "region", "token", "provider", *NUMBERS, *RATES)
+COLUMNS = ("listing_id", "state", "profile", "model", "region", "token", "provider", "memory_proven",
+           *NUMBERS, *RATES)  # fmt: skip
 _WORD = (1 << 64) - 1
 UNPRICED = (1 << 128) - 1  # stands for no rate: last by price
 
@@ -37,7 +38,7 @@ class Codes:
 
 
 class Columns:
-    """Grows by doubling; a device keeps its row. Not safe for threads by itself."""
+    """Grows by doubling; a listing keeps its row. Not safe for threads by itself."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -54,29 +55,31 @@ class Columns:
         self.priced = np.zeros(1024, np.bool_)
         # Keys to sort by, rounded to doubles: rounding keeps the order, and ties are settled exactly.
         self.rounded = {name: np.zeros(1024, np.float64) for name in (*RATES, *NUMBERS)}
-        self.prefix = np.zeros(1024, np.uint64)  # first 8 bytes of the device id
+        self.prefix = np.zeros(1024, np.uint64)  # first 8 bytes of the listing's id
 
     def put(self, listing: Mapping[str, Any]) -> None:
-        """Adds a listing or replaces that of the same device."""
-        device_id = listing["device_id"]
-        row = self.rows.get(device_id)
+        """Adds a listing or replaces the one of the same id."""
+        listing_id = listing["listing_id"]
+        row = self.rows.get(listing_id)
         if row is None:
-            row = self.rows[device_id] = self.count
-            self.ids.append(device_id)
+            row = self.rows[listing_id] = self.count
+            self.ids.append(listing_id)
             self.count += 1
             if self.count > len(self.priced):
                 self._grow()
-            self.prefix[row] = int.from_bytes(device_id[:8], "big")
+            self.prefix[row] = int.from_bytes(listing_id[:8], "big")
+        # What is only declared the escrow would not take for memory either.
+        numbers = {n: listing[n] for n in NUMBERS} | ({} if listing["memory_proven"] else {"memory_mib": 0})
         combination = []
         for name in FACETS:
-            value = listing["memory_mib"] // 1024 if name == "memory_gib" else listing[name]
+            value = numbers["memory_mib"] // 1024 if name == "memory_gib" else listing[name]
             code = self.codes[name].of(value if value is not None else "")
             self.coded[name][row] = code
             combination.append(code)
         self.coded["cube"][row] = self.codes["cube"].of(tuple(combination))
         self.coded["provider"][row] = self.codes["provider"].of(listing["provider"])
         for name in NUMBERS:
-            self.numbers[name][row] = self.rounded[name][row] = listing[name]
+            self.numbers[name][row] = self.rounded[name][row] = numbers[name]
         self.priced[row] = listing["rate"] is not None
         for name in RATES:
             value = UNPRICED if listing[name] is None else listing[name]
@@ -90,9 +93,9 @@ class Columns:
             self._combinations = np.array(known, np.int32).reshape(-1, len(FACETS))
         return self._combinations
 
-    def remove(self, device_id: bytes) -> None:
-        """Takes a device out: the last row moves into its place."""
-        row = self.rows.pop(device_id, None)
+    def remove(self, listing_id: bytes) -> None:
+        """Takes a listing out: the last row moves into its place."""
+        row = self.rows.pop(listing_id, None)
         if row is None:
             return
         last = self.count - 1

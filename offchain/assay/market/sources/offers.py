@@ -1,5 +1,5 @@
-"""Offers and specifications as providers serve them: kept only with their provider's signature, or their
-hash.
+"""Offers and specifications as providers serve them: kept only with the signature of their provider or its operator,
+or with their hash.
 """
 
 from __future__ import annotations
@@ -9,23 +9,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.market.errors import BadContent
-from assay.protocol.hexadecimal import parse_signature
+from assay.market.projection.offers import LEAST_NOTICE_S
 from assay.protocol.keccak import keccak
-from assay.protocol.messages import MessageError, Offer
-from assay.protocol.signing import Domain, SignatureError
+from assay.protocol.messages import Offer
+from assay.protocol.signed_offers import OfferError, parse_signed_offer
+from assay.protocol.signing import Domain
 from assay.protocol.specification import canonical_specification
 
 MOST_OFFERS_BYTES = 8 << 20
 MOST_OFFERS = 20_000
 MOST_TEXT = 80
+LONGEST_S = 1 << 32  # no lease is that long
 
 
 @dataclass(frozen=True, slots=True)
 class SignedOffer:
-    """An offer whose signature was verified."""
+    """An offer whose signature was verified; `offer_hash` is what the escrow keeps of it."""
 
     offer: Offer
-    digest: bytes
+    offer_hash: bytes
     signature: bytes
 
 
@@ -51,24 +53,24 @@ def listed(answer: Any, name: str) -> Sequence[Any]:
 
 
 def signed_offer(line: Any, domain: Domain, provider: str) -> SignedOffer:
-    """The offer of one line, signed by `provider`. Raises BadContent."""
-    if not isinstance(line, Mapping):
-        raise BadContent("offer: not an object")
-    body = {name: value for name, value in line.items() if name != "signature"}
+    """The offer of one line, of `provider` and signed by it or by the operator that the offer names. Whether that one
+    was appointed is for whoever has the chain to say. Raises BadContent.
+    """
     try:
-        offer = Offer.from_json(body)
-        signature = parse_signature(line.get("signature"), "signature")  # type: ignore[arg-type]
-        digest = offer.digest(domain)
-        signer = offer.recover_signer(domain, signature)
-    except (MessageError, SignatureError, ValueError) as error:
-        raise BadContent(f"offer: {str(error)[:200]}") from None
+        offer, signature = parse_signed_offer(line, domain)
+    except OfferError as error:
+        raise BadContent(f"offer: {str(error)[:300]}") from None
     if offer.provider != provider:
         raise BadContent(f"offer: of provider {offer.provider}, served at the endpoint of {provider}")
-    if signer != provider:
-        raise BadContent(f"offer: signed by {signer}, not by its provider {provider}")
-    if offer.rate == 0 or offer.min_duration > offer.max_duration:
-        raise BadContent("offer: terms that the escrow refuses")
-    return SignedOffer(offer, digest, signature)
+    if offer.rate == 0:
+        raise BadContent("offer: its rate is 0, which the escrow refuses")
+    if not max(1, offer.min_duration) <= offer.max_duration < LONGEST_S:
+        raise BadContent(
+            f"offer: lasts at least {offer.min_duration} s and at most {offer.max_duration} s, which the escrow refuses"
+        )
+    if 0 < offer.notice < LEAST_NOTICE_S:
+        raise BadContent(f"offer: a notice of {offer.notice} s, the escrow takes 0 or at least {LEAST_NOTICE_S}")
+    return SignedOffer(offer, offer.struct_hash(), signature)
 
 
 def specification(document: Any) -> Specification:

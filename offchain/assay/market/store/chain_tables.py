@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Index, LargeBinary, String, Table
 
-from assay.market.store.metadata import account, amount, digest, flag, key, metadata, number, rate, text
+from assay.market.store.metadata import (
+    account,
+    amount,
+    device_ids,
+    digest,
+    flag,
+    key,
+    metadata,
+    number,
+    rate,
+    text,
+    wide,
+)
 
 events = Table(
     "events", metadata,
     key("block", BigInteger), key("log_index", BigInteger),
-    digest("transaction"), number("timestamp"), text("contract", 64), text("name", 64), text("arguments",
-    16384),
+    digest("transaction"), number("timestamp"), text("contract", 64), text("name", 64),
+    text("arguments", 16384),
     Index(None, "transaction"),
 )  # fmt: skip
 
@@ -29,7 +41,7 @@ profiles = Table(
     "profiles", metadata,
     key("profile", BigInteger),
     *(number(n) for n in ("m", "n", "k", "t", "chunk", "samples", "w", "deadline_ms", "credit", "max_gops")),
-    amount("stake"),
+    amount("stake"), flag("closed"),
 )  # fmt: skip
 
 devices = Table(
@@ -37,7 +49,7 @@ devices = Table(
     key("device_id", LargeBinary),
     account("provider"), account("device_key"), number("profile"), digest("spec_hash"), number("status"),
     number("enrolled_block"), number("enrolled_at"), number("retired_at"), flag("stake_released"),
-    text("endpoint"), digest("tls_fingerprint"), number("nonce_floor"), number("active_lease"),
+    text("endpoint"), digest("tls_fingerprint"), number("active_lease"),
     number("measured"), number("passed"), number("uptime_sum"), number("leases"),
     number("measured_epoch"), number("measured_flags"), number("uptime_bps"),
     number("passed_epoch"), number("score_gops"), number("memory_mib"),
@@ -57,30 +69,78 @@ epochs = Table(
     number("passed"), number("failed"), number("leased"), number("total_gops"),
 )  # fmt: skip
 
+# Offers for a device with a nonce below this, by this signer, are cancelled.
+nonce_floors = Table(
+    "nonce_floors", metadata,
+    key("device_id", LargeBinary), key("signer", String(42)), wide("nonce_floor"),
+)  # fmt: skip
+
+# Whom providers let act for them: bits of the contracts' OperatorScopes, none once revoked, and the last second.
+operators = Table(
+    "operators", metadata,
+    key("provider", String(42)), key("operator", String(42)),
+    number("scopes"), number("until"), number("set_at"), digest("transaction"),
+    Index(None, "operator"),
+)  # fmt: skip
+
+# Where what a provider's operators claim is paid to; null: to itself.
+payouts = Table("payouts", metadata, key("provider", String(42)), account("payout"))
+
+# What providers have put aside for the bonds of leases that their operators start. What was taken of a day's limit
+# comes back evenly; all of it is back at `whole_at`.
+bond_credits = Table(
+    "bond_credits", metadata,
+    key("provider", String(42)), key("token", String(42)),
+    amount("credit"), amount("per_day"), number("whole_at"),
+)  # fmt: skip
+
+tokens = Table("tokens", metadata, key("token", String(42)), flag("listed"), amount("fee_floor"))
+
+# With the offer that each was opened on, made to `offer_renter`. A `status` of 2 is active, also past `stop`.
 leases = Table(
     "leases", metadata,
     key("lease_id", BigInteger),
-    account("renter"), account("provider"), digest("device_id"), account("token"), number("status"),
-    rate("rate"), amount("deposit"), amount("bond"), amount("claimed"), amount("fee"), amount("refunded"),
-    amount("forfeited"), amount("downtime_credit"), amount("bond_returned"), digest("result_root"),
-    number("opened_at"), number("start"), number("stop"), number("ended_at"), account("ended_by"),
+    account("renter"), account("provider"), account("operator"), device_ids(), account("token"), number("status"),
+    digest("offer_hash"), rate("rate"), number("min_duration"), number("max_duration"), number("valid_until"),
+    wide("nonce"), account("offer_renter"), number("notice"),
+    amount("deposit"), amount("bond"), amount("claimed"), amount("fee"), amount("refunded"),
+    amount("forfeited"), amount("slash_forfeit"), flag("forfeit_settled"), flag("forfeit_forgiven"),
+    amount("downtime_credit"), number("downtime"), amount("bond_returned"), digest("result_roots"),
+    number("opened_at"), number("opened_block"), number("start"), number("stop"), number("free_from"),
+    number("slashed_devices"), flag("left_early"), number("released_at"), number("released_downtime"),
+    number("ended_at"), account("ended_by"),
     digest("open_transaction"), digest("start_transaction"), digest("end_transaction"),
-    Index(None, "renter", "lease_id"), Index(None, "provider", "lease_id"), Index(None, "device_id",
-    "lease_id"),
-    Index(None, "status", "lease_id"),
+    Index(None, "renter", "lease_id"), Index(None, "provider", "lease_id"), Index(None, "status", "lease_id"),
 )  # fmt: skip
+
+lease_devices = Table(
+    "lease_devices", metadata,
+    key("device_id", LargeBinary), key("lease_id", BigInteger), number("slashed_at"),
+    Index(None, "lease_id"),
+)  # fmt: skip
+
+# Epochs whose downtime was credited: each counts once.
+downtimes = Table(
+    "downtimes", metadata,
+    key("lease_id", BigInteger), key("epoch", BigInteger),
+    digest("device_id"), number("seconds"), amount("amount"), digest("transaction"),
+)  # fmt: skip
+
+# Who besides a renter may submit the downtime of its leases.
+refunders = Table("refunders", metadata, key("renter", String(42)), key("agent", String(42)), flag("may"))
 
 stakes = Table(
     "stakes", metadata,
     key("account", String(42)),
-    amount("active"), amount("pending"), amount("reserved"), number("unlock_at"), number("open_demands"),
-    amount("slashed"), amount("bounties"), amount("bounties_collected"), amount("rewards_claimed"),
+    amount("active"), amount("pending"), amount("reserved"), number("unlock_at"),
+    amount("slashed"), amount("held"), amount("bounties"), amount("bounties_collected"), amount("rewards_claimed"),
 )  # fmt: skip
 
 validators = Table(
     "validators", metadata,
     key("account", String(42)),
-    account("signer"), text("status", 16), number("joined_epoch"), number("left_epoch"), account("outbid_by"),
+    account("signer"), text("status", 16), text("reason", 16), number("earliest_epoch"), number("joined_epoch"),
+    number("left_epoch"), account("outbid_by"),
     text("endpoint"), digest("tls_fingerprint"), number("seals"), number("reports"), number("seal_duties"),
     number("report_duties"),
 )  # fmt: skip
@@ -93,14 +153,26 @@ set_seats = Table(
     Index(None, "account"),
 )  # fmt: skip
 
+# Reports made from `since` until `until` wait for the long claim delay: the guardian had vetoed too many in a row.
+suspensions = Table("suspensions", metadata, key("since", BigInteger), number("until"))
+
+# Who may mint for which epochs, once it was handed over; `limit` is what a former one may ever mint, 0 until settled.
+minters = Table(
+    "minters", metadata,
+    key("minter", String(42)),
+    wide("first_epoch"), wide("last_epoch"), number("ended_at"), amount("limit"), amount("minted"),
+    number("settled_at"),
+)  # fmt: skip
+
+# Seats that said they were there in an epoch that stopped before its seal.
+check_ins = Table("check_ins", metadata, key("epoch", BigInteger), key("account", String(42)))
+
 faults = Table(
     "faults", metadata,
-    key("kind", BigInteger), key("subject", LargeBinary), key("epoch", BigInteger), key("account",
-    String(42)),
+    key("kind", BigInteger), key("subject", LargeBinary), key("epoch", BigInteger), key("account", String(42)),
     number("block"), number("log_index"), number("timestamp"), digest("transaction"), amount("amount"),
-    account("reporter"),
-    Index(None, "block", "log_index"), Index(None, "account"), Index(None, "subject"), Index(None,
-    "reporter"),
+    number("held_id"), account("reporter"),
+    Index(None, "block", "log_index"), Index(None, "account"), Index(None, "subject"), Index(None, "reporter"),
 )  # fmt: skip
 
 wrong_elements = Table(
@@ -115,25 +187,30 @@ proof_calls = Table(
     key("transaction", LargeBinary), account("target"), digest("calldata"),
 )  # fmt: skip
 
-# Challenges on the chain: a device is to show a row or a round of what it committed.
+# Challenges on the chain: a device is to show the row of a sample or the leaf of a round that it committed to.
 demands = Table(
     "demands", metadata,
-    key("demand_id", BigInteger),
-    digest("device_id"), account("provider"), number("epoch"), flag("is_row"), number("t"), number("i"),
-    number("deadline"), account("demander"), number("status"), account("answerer"), number("made_at"),
-    number("closed_at"), digest("transaction"), digest("close_transaction"),
-    Index(None, "device_id", "demand_id"), Index(None, "provider", "demand_id"),
+    key("demand_id", LargeBinary),
+    digest("device_id"), account("provider"), number("epoch"), flag("is_row"), number("index"), number("t"),
+    number("i"), number("deadline"), account("demander"), amount("bond"), amount("reward"), amount("burned"),
+    number("status"), account("answerer"), number("made_block"), number("made_at"), number("closed_at"),
+    digest("transaction"), digest("close_transaction"),
+    Index(None, "made_block", "demand_id"), Index(None, "device_id", "made_block"),
+    Index(None, "provider", "made_block"),
 )  # fmt: skip
 
+# Stake that a proof took: on hold, then paid and burned, or given back to its owner.
 slashes = Table(
     "slashes", metadata,
-    key("block", BigInteger), key("log_index", BigInteger),
-    account("account"), amount("amount"), amount("bounty"), account("reporter"), digest("transaction"),
-    number("timestamp"),
-    Index(None, "transaction"), Index(None, "account"),
+    key("held_id", BigInteger),
+    account("account"), amount("amount"), amount("bounty"), account("reporter"), number("status"), number("held_until"),
+    number("block"), number("timestamp"), digest("transaction"), number("closed_at"), digest("close_transaction"),
+    Index(None, "transaction"), Index(None, "account"), Index(None, "status", "held_until"),
 )  # fmt: skip
 
 CHAIN_TABLES = (
-    events, event_parties, lease_events, profiles, devices, epochs, leases, stakes, validators, sets, set_seats, faults,
+    events, event_parties, lease_events, profiles, devices, epochs, nonce_floors, operators, payouts, bond_credits,
+    tokens, leases, lease_devices, downtimes, refunders, stakes, validators, sets, set_seats, suspensions, minters,
+    check_ins, faults,
     wrong_elements, proof_calls, demands, slashes,
 )  # fmt: skip

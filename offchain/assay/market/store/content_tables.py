@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Index, LargeBinary, String, Table
 
-from assay.market.store.metadata import account, amount, digest, flag, key, metadata, number, rate, text
+from assay.market.store.metadata import (
+    account,
+    amount,
+    device_ids,
+    digest,
+    flag,
+    key,
+    metadata,
+    number,
+    rate,
+    text,
+    wide,
+)
 
 measurements = Table(
     "measurements", metadata,
@@ -48,34 +60,44 @@ specifications = Table(
     text("document", 8192),
 )  # fmt: skip
 
+# By the hash that the escrow keeps of an offer. `listing_id` names its devices: see `projection.listings.listing_id`.
 offers = Table(
     "offers", metadata,
-    key("digest", LargeBinary),
-    account("provider"), digest("device_id"), account("token"), rate("rate"), number("min_duration"),
-    number("max_duration"), number("valid_until"), number("nonce"), account("renter"), digest("signature"),
-    Index(None, "device_id"), Index(None, "valid_until"),
+    key("offer_hash", LargeBinary),
+    account("provider"), account("operator"), device_ids(), digest("listing_id"), account("token"), rate("rate"),
+    number("min_duration"), number("max_duration"), number("valid_until"), wide("nonce"), account("renter"),
+    number("notice"), digest("signature"),
+    Index(None, "provider"), Index(None, "listing_id"), Index(None, "valid_until"),
 )  # fmt: skip
 
-# One row a device: everything that search filters and sorts by, worked out from the other tables.
+# Which offers a device is part of.
+offer_devices = Table(
+    "offer_devices", metadata,
+    key("device_id", LargeBinary), key("offer_hash", LargeBinary),
+)  # fmt: skip
+
+# A line for each device, and one for each node of several that are on offer together: everything that search filters
+# and sorts by, worked out from the other tables. Of a node each number is the least of its devices.
 listings = Table(
     "listings", metadata,
-    key("device_id", LargeBinary),
-    text("state", 12), account("provider"), number("profile"), text("model", 80), text("region", 40),
-    number("memory_mib"), flag("memory_proven"), number("score_gops"), number("uptime_bps"),
+    key("listing_id", LargeBinary),
+    device_ids(), number("gpus"), text("state", 12), account("provider"), number("profile"), text("model", 80),
+    text("region", 40), number("memory_mib"), flag("memory_proven"), number("score_gops"), number("uptime_bps"),
     number("reliability_bps"), number("measured_epoch"), number("passed_epoch"), number("flags"), number("enrolled_at"),
-    account("token"), rate("rate"), rate("unit_rate"), number("min_duration"), number("max_duration"),
-    digest("offer"), number("valid_until"), number("busy_until"),
+    account("operator"), account("token"), rate("rate"), rate("unit_rate"), number("min_duration"),
+    number("max_duration"), number("notice"), digest("offer"), number("valid_until"), number("busy_until"),
     number("changes_at"), Index(None, "changes_at"), Index(None, "passed_epoch"),
-    Index(None, "provider", "device_id"),
+    Index(None, "provider", "listing_id"),
 )  # fmt: skip
 
-# How many listings share these facets: counts beside the filters without counting rows.
+# How many listings share these facets. Devices are those of one GPU: the others are nodes of them.
 facet_counts = Table(
     "facet_counts", metadata,
     key("state", String(12)), key("profile", BigInteger), key("model", String(80)), key("region", String(40)),
-    key("memory_gib", BigInteger), key("token", String(42)), number("count"),
+    key("memory_gib", BigInteger), key("token", String(42)), key("gpus", BigInteger), number("count"),
 )  # fmt: skip
 
 CONTENT_TABLES = (
-    measurements, rewards, observations, batches, refusals, specifications, offers, listings, facet_counts,
+    measurements, rewards, observations, batches, refusals, specifications, offers, offer_devices, listings,
+    facet_counts,
 )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, MetaData, String
 
-from assay.market.store.types import Amount
+from assay.market.store.types import Amount, DeviceIds
 
 metadata = MetaData(naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"})
 
@@ -24,6 +24,11 @@ def number(name: str) -> Column[Any]:
 def amount(name: str) -> Column[Any]:
     """Base units of a token, up to 256 bits, 0 until set."""
     return Column(name, Amount(), nullable=False, default=0)
+
+
+def wide(name: str) -> Column[Any]:
+    """A number of up to 64 bits that anybody may set on the chain; databases have a bit less. 0 until set."""
+    return Column(name, Amount(64), nullable=False, default=0)
 
 
 def rate(name: str) -> Column[Any]:
@@ -49,3 +54,8 @@ def text(name: str, length: int = 2048) -> Column[Any]:
 def flag(name: str) -> Column[Any]:
     """False until set."""
     return Column(name, Boolean, nullable=False, default=False)
+
+
+def device_ids(name: str = "device_ids") -> Column[Any]:
+    """The devices of an offer or a lease, ascending; none until known."""
+    return Column(name, DeviceIds(), nullable=False, default=())

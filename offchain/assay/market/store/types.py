@@ -8,6 +8,8 @@ from sqlalchemy import BigInteger, Dialect, LargeBinary, String, TypeDecorator
 
 from assay.protocol.hexadecimal import parse_hex, to_hex
 
+ID_LENGTH = 32
+
 
 class Amount(TypeDecorator[int]):
     """An unsigned number of up to 256 bits as decimal text of fixed width, so that text order is numeric
@@ -33,10 +35,34 @@ class Amount(TypeDecorator[int]):
         return None if value is None else int(value)
 
 
+class DeviceIds(TypeDecorator[tuple[bytes, ...]]):
+    """Device ids of an offer or a lease, in order, one after another."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[bytes, ...] | None, dialect: Dialect) -> bytes | None:
+        if value is None:
+            return None
+        if any(len(device_id) != ID_LENGTH for device_id in value):
+            raise ValueError(f"{value!r}: ids have {ID_LENGTH} bytes")
+        return b"".join(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> tuple[bytes, ...] | None:
+        if value is None:
+            return None
+        packed = bytes(value)
+        return tuple(packed[at : at + ID_LENGTH] for at in range(0, len(packed), ID_LENGTH))
+
+
 def to_json(value: Any) -> Any:
-    """A column's value as JSON: bytes as 0x-hex, numbers of more than 63 bits as decimal text."""
+    """A column's value as JSON: bytes as 0x-hex, several ids as a list of it, numbers of more than 63 bits as decimal
+    text.
+    """
     if isinstance(value, bytes):
         return to_hex(value)
+    if isinstance(value, tuple):
+        return [to_hex(device_id) for device_id in value]
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 63:
         return str(value)
     return value
@@ -48,6 +74,8 @@ def from_json(kind: Any, value: Any) -> Any:
         return None
     if isinstance(kind, LargeBinary):
         return parse_hex(value)
+    if isinstance(kind, DeviceIds):
+        return tuple(parse_hex(device_id) for device_id in value)
     if isinstance(kind, (Amount, BigInteger)):
         return int(value)
     return value

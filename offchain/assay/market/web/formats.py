@@ -9,6 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from assay.chain.operators import OperatorScope
 from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
 
@@ -41,7 +42,15 @@ FLAG_NAMES: dict[int, str] = {
     Flag.MEMORY: "memory proven",
     Flag.PROMPT: "promptly",
 }
-DEMANDS = {1: "open", 2: "answered", 3: "expired"}
+DEMANDS = {1: "open", 2: "answered", 3: "expired", 4: "closed"}
+SLASHES = {1: "held", 2: "settled", 3: "restored"}
+SCOPES: dict[int, str] = {
+    OperatorScope.OFFER: "sign offers",
+    OperatorScope.START: "start leases",
+    OperatorScope.END: "end leases",
+    OperatorScope.CLAIM: "claim",
+    OperatorScope.ENDPOINT: "announce endpoints",
+}
 
 
 def decimal(amount: int, decimals: int, places: int = 4) -> str:
@@ -132,6 +141,16 @@ def flags(value: int) -> str:
     """The names of the flags set."""
     names = [name for flag, name in FLAG_NAMES.items() if value & flag]
     return ", ".join(names) or "failed"
+
+
+def scopes(value: int) -> str:
+    """What an operator may do."""
+    return ", ".join(name for scope, name in SCOPES.items() if value & scope) or "revoked"
+
+
+def gpus(count: int) -> str:
+    """How many devices are leased together, in front of their model; nothing for one."""
+    return f"{count} × " if count > 1 else ""
 
 
 def flags_mood(value: int) -> str:

@@ -13,11 +13,12 @@ from fastapi.responses import RedirectResponse
 from assay.market.api.context import Context, NotFound, context_of
 from assay.market.api.parameters import Cursor, Hash, Number, SearchQuery, plain_hash
 from assay.market.projection.listings import STATES
-from assay.market.queries import accounts, challenges, devices, events, search, testimony
+from assay.market.queries import accounts, challenges, devices, events, leases, listings, providers, search, testimony
 from assay.market.queries.pages import MOST_ROWS, many, one
-from assay.market.store.tables import demands, epochs, leases, profiles
+from assay.market.store.tables import demands, epochs, profiles
 from assay.market.web import formats
 from assay.market.web.rendering import Pages
+from assay.market.web.transactions import creditable_now
 
 router = APIRouter(include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
@@ -74,15 +75,14 @@ def market(request: Request, ctx: Ctx, wanted: SearchQuery, cursor: Cursor = Non
 def compare(
     request: Request,
     ctx: Ctx,
-    device: Annotated[list[Annotated[str, Query(pattern="^0x[0-9a-fA-F]{64}$")]], Query(max_length=40)] = [],  # noqa: B006
+    listing: Annotated[list[Annotated[str, Query(pattern="^0x[0-9a-fA-F]{64}$")]], Query(max_length=40)] = [],  # noqa: B006
 ) -> Response:
-    """Devices side by side."""
-    chosen = list(dict.fromkeys(device))[:MOST_COMPARED]
+    """Listings side by side."""
+    wanted = list(dict.fromkeys(listing))[:MOST_COMPARED]
     with ctx.reading() as connection:
-        found = [devices.read_device(connection, plain_hash(d)) for d in chosen]
-        series = [devices.score_series(connection, plain_hash(d)) for d in chosen]
-    shown = [(d, s) for d, s in zip(found, series, strict=True) if d is not None and d.listing]
-    return pages_of(request).render(request, "compare.html", devices=shown)
+        found = [listings.read_listing(connection, plain_hash(one)) for one in wanted]
+        shown = [(one, devices.score_series(connection, one.row["listing_id"])) for one in found if one is not None]
+    return pages_of(request).render(request, "compare.html", compared=shown)
 
 
 @router.get("/devices/{device_id}")
@@ -93,10 +93,12 @@ def device(request: Request, ctx: Ctx, device_id: Hash, cursor: Cursor = None) -
         found = devices.read_device(connection, key)
         if found is None:
             raise NotFound(f"No device {device_id} has been enrolled.")
+        of_device = [leases.of_device(key)]
         values: dict[str, Any] = {
             "history": devices.history(connection, key, cursor, 12),
             "series": devices.score_series(connection, key),
-            "leases": devices.leases_of(connection, key, 12),
+            "leases": leases.lease_page(connection, of_device, None, 12, ctx.terms, ctx.status.timestamp).rows,
+            "nodes": listings.nodes_of_device(connection, key),
             "faults": devices.faults_of(connection, key),
             "demands": challenges.demands_of(connection, demands.c.device_id == key),
             "trips": testimony.round_trips(connection, key, ROUND_TRIPS),
@@ -104,26 +106,54 @@ def device(request: Request, ctx: Ctx, device_id: Hash, cursor: Cursor = None) -
     return pages_of(request).render(request, "device.html", device=found, **values)
 
 
-@router.get("/rent/{device_id}")
-def rent(request: Request, ctx: Ctx, device_id: Hash) -> Response:
-    """The way to a lease, step by step."""
+@router.get("/nodes/{listing_id}")
+def node(request: Request, ctx: Ctx, listing_id: Hash) -> Response:
+    """Devices that are on offer together: the terms, and each of them."""
+    found = _listed(ctx, listing_id)
+    if len(found.parts) == 1:
+        return RedirectResponse(f"/devices/{listing_id}", 308)
+    ids = found.row["device_ids"]
     with ctx.reading() as connection:
-        found = devices.read_device(connection, plain_hash(device_id))
+        values: dict[str, Any] = {
+            "answers": challenges.answers(connection, ids),
+            "leases": leases.leases_of_devices(connection, ids, 12, ctx.terms, ctx.status.timestamp),
+        }
+    return pages_of(request).render(request, "node.html", listing=found, **values)
+
+
+@router.get("/rent/{listing_id}")
+def rent(request: Request, ctx: Ctx, listing_id: Hash) -> Response:
+    """The way to a lease, step by step."""
+    return pages_of(request).render(request, "rent.html", listing=_listed(ctx, listing_id))
+
+
+def _listed(ctx: Context, listing_id: str) -> listings.Listing:
+    with ctx.reading() as connection:
+        found = listings.read_listing(connection, plain_hash(listing_id))
     if found is None:
-        raise NotFound(f"No device {device_id} has been enrolled.")
-    return pages_of(request).render(request, "rent.html", device=found)
+        raise NotFound(f"Nothing is listed as {listing_id}: no such device, and no good offer of devices together.")
+    return found
 
 
 @router.get("/leases/{lease_id}")
 def lease(request: Request, ctx: Ctx, lease_id: Number) -> Response:
-    """One lease: time and money left, and what to do with it."""
+    """One lease: its devices, time and money left, and what to do with it."""
     with ctx.reading() as connection:
-        row = one(connection, leases, lease_id=lease_id)
+        row = leases.read_lease(connection, lease_id, ctx.terms, ctx.status.timestamp)
         if row is None:
             raise NotFound(f"Lease {lease_id} has not been opened.")
-        found = devices.read_device(connection, row["device_id"])
-        happened = events.events_of_lease(connection, lease_id, None, MOST_ROWS)
-    values: dict[str, Any] = {"lease": row, "device": found, "events": happened, "now": ctx.status.timestamp}
+        values: dict[str, Any] = {
+            "lease": row,
+            "parts": listings.parts_of(connection, row["device_ids"]),
+            "slashed": leases.slashed_devices(connection, lease_id),
+            "credited": leases.downtimes_of(connection, lease_id),
+            "attested": creditable_now(ctx, connection, row),
+            "agents": leases.agents_of(connection, row["renter"]),
+            "actors": providers.operators_of(connection, row["provider"]),
+            "payout": providers.payout_of(connection, row["provider"]),
+            "events": events.events_of_lease(connection, lease_id, None, MOST_ROWS),
+        }
+    values |= {"now": ctx.status.timestamp, "terms": ctx.terms}
     return pages_of(request).render(request, "lease.html", **values)
 
 
@@ -147,5 +177,5 @@ def lookup(request: Request, ctx: Ctx, q: Annotated[str, Query(max_length=100)] 
     with ctx.reading() as connection:
         place = accounts.what_is(connection, q.strip())
     if place is None:
-        raise NotFound(f"“{q.strip()}” is no device, account, transaction, lease or epoch.")
+        raise NotFound(f"“{q.strip()}” is no device, node, account, transaction, lease or epoch.")
     return RedirectResponse(place, 303)

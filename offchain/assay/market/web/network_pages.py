@@ -10,6 +10,8 @@ from sqlalchemy import select
 from assay.market.api.context import Context, NotFound, context_of
 from assay.market.api.parameters import AddressPath, Cursor, Hash, Number, checked, plain_hash
 from assay.market.queries import accounts, challenges, events, network, testimony
+from assay.market.queries import leases as lease_queries
+from assay.market.queries.claims import claimable_at
 from assay.market.queries.pages import Order, many, one, page
 from assay.market.store.tables import (
     batches,
@@ -19,6 +21,7 @@ from assay.market.store.tables import (
     leases,
     listings,
     measurements,
+    minters,
     refusals,
     rewards,
 )
@@ -39,10 +42,11 @@ def pages_of(request: Request) -> Pages:
 def overview(request: Request, ctx: Ctx, cursor: Cursor = None) -> Response:
     """The network in numbers, and its epochs."""
     with ctx.reading() as connection:
-        totals = network.totals(connection)
+        totals = network.totals(connection, ctx.status.timestamp)
         listed = network.epoch_page(connection, None, cursor, 15)
         series = network.epoch_series(connection)
-    return pages_of(request).render(request, "network.html", totals=totals, epochs=listed, series=series)
+        mints = many(connection, select(minters).order_by(minters.c.first_epoch))
+    return pages_of(request).render(request, "network.html", totals=totals, epochs=listed, series=series, minters=mints)
 
 
 @router.get("/epochs/{epoch}")
@@ -57,8 +61,11 @@ def epoch_page(request: Request, ctx: Ctx, epoch: Number, cursor: Cursor = None)
         refused = many(connection, select(refusals).where(refusals.c.epoch == epoch).limit(50))
         present = [p for p in network.presence(connection, 100) if p["epoch"] == epoch]
         said = many(connection, select(batches).where(batches.c.epoch == epoch).order_by(batches.c.account))
+        reported = row["reported_at"]
+        claimable = claimable_at(connection, reported, ctx.deadlines) if reported and not row["vetoed"] else 0
     return pages_of(request).render(
-        request, "epoch.html", epoch=row, lines=lines, refused=refused, said=said,
+        request, "epoch.html", epoch=row, lines=lines, refused=refused, said=said, claimable=claimable,
+        long_delay=claimable > reported + ctx.deadlines.claim_delay,
         presence=present[0] if present else None,
     )  # fmt: skip
 
@@ -80,7 +87,7 @@ def slashes(request: Request, ctx: Ctx, cursor: Cursor = None) -> Response:
     """Every proven fault."""
     with ctx.reading() as connection:
         found = network.fault_page(connection, [], cursor, 15)
-        totals = network.totals(connection)
+        totals = network.totals(connection, ctx.status.timestamp)
     return pages_of(request).render(request, "slashes.html", faults=found, totals=totals)
 
 
@@ -89,23 +96,23 @@ def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = N
     """A provider, validator, renter or watcher: stake, earnings, devices, leases, events."""
     who = checked(address)
     with ctx.reading() as connection:
-        found = accounts.read_account(connection, who)
+        found = accounts.read_account(connection, who, ctx.status.timestamp)
         owned = many(
-            connection, select(listings).where(listings.c.provider == who).order_by(listings.c.device_id).limit(50)
-        )
-        lent = many(
             connection,
-            select(leases)
-            .where((leases.c.provider == who) | (leases.c.renter == who))
-            .order_by(leases.c.lease_id.desc())
-            .limit(20),
+            select(listings)
+            .where(listings.c.provider == who)
+            .order_by(listings.c.gpus, listings.c.listing_id)
+            .limit(64),
         )
+        now = ctx.status.timestamp
+        side = [(leases.c.provider == who) | (leases.c.renter == who)]
+        lent = lease_queries.lease_page(connection, side, None, 20, ctx.terms, now).rows
         earned = many(
             connection, select(rewards).where(rewards.c.account == who).order_by(rewards.c.epoch.desc()).limit(100)
         )
         against = network.fault_page(connection, [faults.c.account == who], None, 10)
         happened = events.events_of_account(connection, who, cursor, 15)
-        answers = challenges.answers(connection, [row["device_id"] for row in owned])
+        answers = challenges.answers(connection, [row["listing_id"] for row in owned if row["gpus"] == 1])
         asked = challenges.demands_of(connection, demands.c.provider == who)
     return pages_of(request).render(
         request,
@@ -119,6 +126,7 @@ def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = N
         events=happened,
         answers=answers,
         demands=asked,
+        now=now,
         refused={e: why for (p, e), why in dict(ctx.links.get("refused", {})).items() if p == who},
     )
 

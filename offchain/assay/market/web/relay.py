@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import StreamingResponse
@@ -17,23 +17,24 @@ from fastapi.responses import StreamingResponse
 from assay.market.api.context import Context, NotFound, context_of
 from assay.market.api.parameters import Number
 from assay.market.errors import SourceFault
+from assay.market.queries.listings import parts_of
 from assay.market.queries.pages import one
 from assay.market.sources.http_fetch import Asked
-from assay.market.store.tables import devices, leases
+from assay.market.store.tables import leases
 
 router = APIRouter(prefix="/relay/v1/leases/{lease_id}", include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
 # What the pages use; everything else is the command line's.
 _PASSED_ON = re.compile(
     r"POST (handover|handover/opening|start|jobs)"
-    r"|GET jobs(/[A-Za-z0-9_-]{1,64}(/output)?)?|DELETE jobs/[A-Za-z0-9_-]{1,64}"
+    r"|GET |GET jobs(/[A-Za-z0-9_-]{1,64}(/output)?)?|DELETE jobs/[A-Za-z0-9_-]{1,64}"
 )
 HEADERS = ("x-assay-signature", "x-assay-issued-at")
 MOST_HEADER = 300
 MOST_BODY = 64 << 10
 MOST_ANSWER = 64 << 20
 MOST_SECONDS = 300.0
-MOST_AT_ONCE = 40
+MOST_AT_ONCE = 64  # a node is asked for sixteen handovers at one instant
 
 
 class Passing:
@@ -42,8 +43,9 @@ class Passing:
     now = 0
 
 
+@router.get("")
 @router.api_route("/{path:path}", methods=["GET", "POST", "DELETE"])
-async def pass_on(ctx: Ctx, request: Request, lease_id: Number, path: str) -> StreamingResponse:
+async def pass_on(ctx: Ctx, request: Request, lease_id: Number, path: str = "") -> StreamingResponse:
     """The provider's answer, as it comes."""
     if not _PASSED_ON.fullmatch(f"{request.method} {path}"):
         raise HTTPException(404, "this is not passed on: ask the provider itself")
@@ -93,10 +95,13 @@ async def _asked(ctx: Context, request: Request, lease_id: int) -> Asked:
 
 
 def _provider_of(ctx: Context, lease_id: int) -> tuple[str, bytes]:
-    """Endpoint and certificate of the lease's device, as the registry announces them."""
+    """Endpoint and certificate of the lease's devices, as the registry announces them: a node is served at one."""
     with ctx.reading() as connection:
         lease = one(connection, leases, lease_id=lease_id)
-        device: dict[str, Any] | None = one(connection, devices, device_id=lease["device_id"]) if lease else None
-    if device is None or not device["endpoint"]:
+        parts = parts_of(connection, lease["device_ids"]) if lease else []
+    announced = {(p.device["endpoint"], bytes(p.device["tls_fingerprint"] or bytes(32))) for p in parts}
+    if not announced or not all(endpoint for endpoint, _ in announced):
         raise NotFound(f"Lease {lease_id} has no provider that this market knows.")
-    return device["endpoint"], bytes(device["tls_fingerprint"] or bytes(32))
+    if len(announced) > 1:
+        raise HTTPException(502, f"the devices of lease {lease_id} are served at {len(announced)} places, not at one")
+    return announced.pop()

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from assay.market.api.context import Context
 from assay.market.web import assets, formats
+from assay.protocol.hexadecimal import ZERO_ADDRESS
 
 TEMPLATES = Path(__file__).with_name("templates")
 # Nothing but our own files runs or styles; wallets inject their provider from outside the page.
@@ -36,7 +37,7 @@ class Pages:
         tokens = context.links.get("tokens", {})
         names = (
             "decimal", "per_hour", "gops", "memory", "percent", "short", "hexadecimal", "moment", "clock", "age",
-            "duration", "flags", "flags_mood", "milliseconds",
+            "duration", "flags", "flags_mood", "gpus", "milliseconds", "scopes",
         )  # fmt: skip
         self._environment.filters |= {name: getattr(formats, name) for name in names}
         self._environment.filters["json"] = lambda value: json.dumps(value)
@@ -47,10 +48,12 @@ class Pages:
             "device_statuses": formats.DEVICE_STATUSES,
             "fault_names": formats.FAULTS,
             "demand_statuses": formats.DEMANDS,
+            "slash_statuses": formats.SLASHES,
             "static": f"/static/{assets.fingerprint()}",
             "vendor": set(assets.vendor_files()),
             "links": context.links,
             "status": context.status,
+            "zero": ZERO_ADDRESS,
         }
 
     def render(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:

@@ -5,25 +5,34 @@ Nothing is signed or sent here. The page shows each transaction before the walle
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from assay.market.api.context import Context, NotFound, context_of
 from assay.market.api.parameters import AddressPath, AddressQuery, Hash, Number, checked, plain_hash
-from assay.market.queries import devices
+from assay.market.projection.lease_money import cost
+from assay.market.queries.claims import claimable_report
+from assay.market.queries.lease_downtime import Attested, creditable
+from assay.market.queries.leases import read_lease
+from assay.market.queries.listings import read_listing
 from assay.market.queries.pages import one
-from assay.market.store.tables import epochs, leases, measurements, rewards
+from assay.market.queries.proofs import KEPT_TREES, LeafProof
+from assay.market.queries.providers import payout_of
+from assay.market.store.tables import epochs
 from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
-from assay.protocol.leaves import RewardLeaf
+from assay.protocol.leaves import DeviceLeaf, RewardLeaf
 
 router = APIRouter(prefix="/send", include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
 Seconds = Annotated[int, Query(ge=1, le=366 * 86400)]
 Receiver = AddressQuery
-RATE_UNIT = 10**18
+LEAST_PAID_S = 60
+MOST_STEPS = KEPT_TREES  # at once: each takes the tree of a report
 
 
 def step(ctx: Context, title: str, contract: str, function: str, *args: Any) -> dict[str, str]:
@@ -35,58 +44,62 @@ def step(ctx: Context, title: str, contract: str, function: str, *args: Any) -> 
     return {"title": title, "to": to, "data": to_hex(data), "function": f"{contract}.{function}"}
 
 
-def cost(rate: int, seconds: int) -> int:
-    """Base units that a lease streams in so many seconds, rounded up so that the deposit covers them."""
-    return -(-rate * seconds // RATE_UNIT)
-
-
-def recent_pass(connection: Connection, device_id: bytes) -> dict[str, Any] | None:
-    """The device's newest measurement that opens a lease."""
-    row = (
-        connection.execute(
-            select(measurements)
-            .where(measurements.c.device_id == device_id, measurements.c.flags == int(Flag.PASSED))
-            .order_by(measurements.c.epoch.desc())
-            .limit(1)
-        )
-        .mappings()
-        .first()
-    )
-    return None if row is None else dict(row)
-
-
-@router.get("/open/{device_id}")
-def open_lease(ctx: Ctx, device_id: Hash, seconds: Seconds) -> Any:
-    """Approve the deposit, then open the lease with the offer and the proof of the newest pass."""
-    key = plain_hash(device_id)
-    with ctx.reading() as connection:
-        found = devices.read_device(connection, key)
-        passed = recent_pass(connection, key)
-        if found is None or found.offer is None or passed is None:
-            raise NotFound("This device has no good offer and recent pass just now.")
-        epoch = one(connection, epochs, epoch=passed["epoch"])
-        root = epoch["devices_root"] if epoch else None
-        proof = ctx.proofs.device(connection, passed["epoch"], root, key) if root else None
-    if proof is None:
-        raise NotFound("The report with this device's newest pass is not here yet.")
-    offer = found.offer
-    deposit = cost(offer["rate"], max(seconds, offer["min_duration"], 60))
-    terms = (
-        offer["provider"], key, offer["token"], offer["rate"], offer["min_duration"], offer["max_duration"],
-        offer["valid_until"], offer["nonce"], offer["renter"],
+def terms_of(offer: Mapping[str, Any]) -> tuple[Any, ...]:
+    """An offer as the escrow's functions take it."""
+    return (
+        offer["provider"], offer["operator"], list(offer["device_ids"]), offer["token"], offer["rate"],
+        offer["min_duration"], offer["max_duration"], offer["valid_until"], offer["nonce"], offer["renter"],
+        offer["notice"],
     )  # fmt: skip
-    signature = bytes(offer["signature"])
-    leaf = proof.leaf.values()
+
+
+def offer_of(lease: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The offer that a lease was opened on."""
+    return terms_of({**lease, "renter": lease["offer_renter"]})
+
+
+def passes(ctx: Context, connection: Connection, epoch: int, device_ids: Sequence[bytes]) -> list[LeafProof] | None:
+    """The leaves of these devices in the report of an epoch that passed all of them, each with its proof."""
+    row = one(connection, epochs, epoch=epoch)
+    root = row["devices_root"] if row else None
+    found = [ctx.proofs.device(connection, epoch, root, d) for d in device_ids] if root else []
+    proven = [p for p in found if p is not None and isinstance(p.leaf, DeviceLeaf) and p.leaf.flags == Flag.PASSED]
+    return proven if len(proven) == len(device_ids) else None
+
+
+@router.get("/open/{listing_id}")
+def open_lease(ctx: Ctx, listing_id: Hash, seconds: Seconds) -> Any:
+    """Approve the deposit, then open the lease with the offer and the proofs of the newest epoch that passed all of its
+    devices, none of which may have scored or shown less than the page says.
+    """
+    with ctx.reading() as connection:
+        found = read_listing(connection, plain_hash(listing_id))
+        if found is None or found.offer is None or not found.row["passed_epoch"]:
+            raise NotFound("This has no good offer and recent pass just now.")
+        proofs = passes(ctx, connection, found.row["passed_epoch"], found.row["device_ids"])
+    if proofs is None:
+        raise NotFound("The report with the newest pass is not here yet.")
+    offer = found.offer
+    deposit = cost(offer["rate"], max(seconds, offer["min_duration"], LEAST_PAID_S))
+    if deposit >= 1 << 96:
+        raise HTTPException(
+            400, f"a deposit of {deposit} base units is more than the escrow holds: take a shorter time"
+        )
+    leaves = [proof.leaf for proof in proofs if isinstance(proof.leaf, DeviceLeaf)]
+    arguments = (
+        terms_of(offer), bytes(offer["signature"]), deposit, [leaf.values() for leaf in leaves],
+        [proof.proof for proof in proofs], min(leaf.score_gops for leaf in leaves),
+        min(leaf.memory_mib for leaf in leaves),
+    )  # fmt: skip
+    escrow = ctx.links["contracts"]["LeaseEscrow"]
     return {
         "deposit": str(deposit),
         "token": offer["token"],
         "steps": [
-            step(ctx, "Let the escrow take the deposit", offer["token"], "approve",
-                 ctx.links["contracts"]["LeaseEscrow"], deposit),
-            step(ctx, "Open the lease", "LeaseEscrow", "open", terms, signature, deposit, leaf, proof.proof,
-                 found.row["score_gops"] * 9 // 10),
+            step(ctx, "Let the escrow take the deposit", offer["token"], "approve", escrow, deposit),
+            step(ctx, "Open the lease", "LeaseEscrow", "open", *arguments),
         ],
-    }  # fmt: skip
+    }
 
 
 @router.get("/top-up/{lease_id}")
@@ -103,6 +116,41 @@ def top_up(ctx: Ctx, lease_id: Number, seconds: Seconds) -> Any:
     }
 
 
+@router.get("/refund-downtime/{lease_id}")
+def refund_downtime(ctx: Ctx, lease_id: Number) -> Any:
+    """Submit every epoch whose downtime can be credited now, of each the worst device's leaf."""
+    lease = _lease(ctx, lease_id)
+    steps = []
+    with ctx.reading() as connection:
+        for found in creditable_now(ctx, connection, lease)[:MOST_STEPS]:
+            epoch = one(connection, epochs, epoch=found.epoch)
+            proof = (
+                ctx.proofs.device(connection, found.epoch, epoch["devices_root"], found.device_id) if epoch else None
+            )
+            if proof is not None:
+                title = f"Submit {found.seconds} s of downtime in epoch {found.epoch}"
+                arguments = (lease_id, offer_of(lease), proof.leaf.values(), proof.proof)
+                steps.append(step(ctx, title, "LeaseEscrow", "refundDowntime", *arguments))
+    if not steps:
+        raise NotFound("No report attests downtime of this lease that can be credited now.")
+    return {"steps": steps}
+
+
+def creditable_now(ctx: Context, connection: Connection, lease: Mapping[str, Any]) -> list[Attested]:
+    """Downtime that can be credited at the index's newest block."""
+    fixed = ctx.deadlines
+    return creditable(connection, lease, ctx.terms, fixed.genesis, fixed.epoch_length, ctx.status.timestamp)
+
+
+@router.get("/refunder")
+def refunder(ctx: Ctx, agent: AddressQuery, may: bool = True) -> Any:
+    """Let another account submit the downtime of all leases that the wallet's account rents, or no longer."""
+    if agent is None:
+        raise HTTPException(422, "name the account that may submit downtime")
+    title = "Let that account submit downtime" if may else "Let that account submit downtime no longer"
+    return {"steps": [step(ctx, title, "LeaseEscrow", "nameRefunder", checked(agent), may)]}
+
+
 @router.get("/refusal")
 def refusal(ctx: Ctx, data: Annotated[str, Query(pattern="^0x([0-9a-fA-F]{2}){4,1024}$")]) -> Any:
     """What a contract's revert data says, in its own words."""
@@ -115,18 +163,7 @@ def rewards_claim(ctx: Ctx, address: AddressPath, account: Receiver = None) -> A
     """Claim what an account has earned, by the newest reward tree that the claim delay lets through."""
     who = checked(address)
     with ctx.reading() as connection:
-        newest = (
-            select(epochs)
-            .join(rewards, rewards.c.epoch == epochs.c.epoch)
-            .where(
-                rewards.c.account == who,
-                epochs.c.vetoed.is_(False),
-                epochs.c.reported_at + ctx.links.get("claim_delay", 0) < ctx.status.timestamp,
-            )
-            .order_by(epochs.c.epoch.desc())
-            .limit(1)
-        )
-        epoch = connection.execute(newest).mappings().first()
+        epoch = claimable_report(connection, who, ctx.deadlines, ctx.status.timestamp)
         found = ctx.proofs.reward(connection, epoch["epoch"], epoch["rewards_root"], who) if epoch else None
     if epoch is None or found is None or not isinstance(found.leaf, RewardLeaf):
         raise NotFound("Nothing can be claimed yet: reports become claimable when the claim delay is over.")
@@ -135,31 +172,48 @@ def rewards_claim(ctx: Ctx, address: AddressPath, account: Receiver = None) -> A
     return {"steps": [step(ctx, "Claim what was earned", "RewardsDistributor", "claim", *arguments)]}
 
 
-# action -> (title, function, whether it names who is paid)
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One transaction on a lease. `pays` says whose money it moves, where it names a receiver."""
+
+    title: str
+    function: str
+    pays: str = ""
+
+
 ACTIONS = {
-    "end": ("End the lease now", "end", False),
-    "cancel": ("Cancel the pending lease", "cancel", False),
-    "refund": ("Take the refund", "refund", True),
-    "claim": ("Claim what has streamed", "claim", True),
-    "return-bond": ("Take the bond back", "returnBond", True),
+    "end": Action("End the lease now", "end"),
+    "cancel": Action("Cancel the pending lease", "cancel"),
+    "give-notice": Action("Give notice", "giveNotice"),
+    "release": Action("Let the renter go", "release"),
+    "settle-forfeit": Action("Put the forfeit among the fees", "settleForfeit"),
+    "refund": Action("Take the refund", "refund", "renter"),
+    "claim": Action("Claim what has streamed", "claim", "provider"),
+    "return-bond": Action("Take the bond back", "returnBond", "provider"),
 }
 
 
 @router.get("/{action}/{lease_id}")
 def settle(ctx: Ctx, action: str, lease_id: Number, account: Receiver = None) -> Any:
-    """One transaction on a lease; payouts go to the wallet that asks."""
+    """One transaction on a lease. Payouts go to the wallet that asks; what an operator claims goes to where its
+    provider is paid, as the escrow demands.
+    """
     if action not in ACTIONS:
         raise HTTPException(404, "no such action")
-    title, function, pays = ACTIONS[action]
+    chosen = ACTIONS[action]
     lease = _lease(ctx, lease_id)
-    receiver = checked(account) if account else lease["renter"]
-    arguments = (lease_id, receiver) if pays else (lease_id,)
-    return {"steps": [step(ctx, title, "LeaseEscrow", function, *arguments)]}
+    if not chosen.pays:
+        return {"steps": [step(ctx, chosen.title, "LeaseEscrow", chosen.function, lease_id)]}
+    receiver = checked(account) if account else lease[chosen.pays]
+    if chosen.pays == "provider" and receiver != lease["provider"]:
+        with ctx.reading() as connection:
+            receiver = payout_of(connection, lease["provider"])
+    return {"steps": [step(ctx, chosen.title, "LeaseEscrow", chosen.function, lease_id, receiver)]}
 
 
 def _lease(ctx: Context, lease_id: int) -> dict[str, Any]:
     with ctx.reading() as connection:
-        row = one(connection, leases, lease_id=lease_id)
+        row = read_lease(connection, lease_id, ctx.terms, ctx.status.timestamp)
     if row is None:
         raise NotFound(f"Lease {lease_id} has not been opened.")
     return row

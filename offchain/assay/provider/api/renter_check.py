@@ -8,6 +8,7 @@ from assay.chain.leases import Lease, LeaseStatus
 from assay.protocol.messages import Offer
 from assay.provider.api.services import Services
 from assay.provider.errors import Conflict, NotFound
+from assay.provider.lease_rules import runs
 from assay.provider.request_signatures import ISSUED_AT_HEADER, SIGNATURE_HEADER
 
 
@@ -25,8 +26,9 @@ async def served_lease(services: Services, lease_id: int) -> tuple[Lease, Offer]
 
 def require_running(services: Services, lease: Lease) -> None:
     """Raises Conflict for a lease under which nothing may run now."""
-    if lease.status is not LeaseStatus.ACTIVE or services.clock() >= lease.stop:
-        state = "over" if lease.status is LeaseStatus.ACTIVE else lease.status.name.lower()
+    if not runs(lease, services.clock()):
+        over = "left early" if lease.left_early else "over"
+        state = over if lease.status is LeaseStatus.ACTIVE else lease.status.name.lower()
         raise Conflict(f"lease {lease.lease_id} is {state}; jobs need an active one")
 
 

@@ -12,9 +12,10 @@ import asyncssh
 import structlog
 from asyncssh.forward import SSHForwarder
 
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.leases import Lease
 from assay.provider.errors import ProviderError
 from assay.provider.lease_ports import LeasePorts
+from assay.provider.lease_rules import runs
 from assay.provider.ssh.authorised_keys import AuthorisedKeys
 from assay.provider.ssh.host_key import host_key
 from assay.provider.ssh.shells import Shells
@@ -66,7 +67,7 @@ class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
         """Notes whose keys count; every user must authenticate."""
         lease_id = lease_of_user(username)
         lease = None if lease_id is None else await self._lease(lease_id)
-        running = lease is not None and lease.status is LeaseStatus.ACTIVE and self._clock() < lease.stop
+        running = lease is not None and runs(lease, self._clock())
         self._allowed = self._keys.fingerprints(lease_id) if running and lease_id is not None else set()
         self._lease_id = lease_id
         return True

@@ -11,7 +11,10 @@ from collections.abc import Callable
 import numpy as np
 
 from assay.proof.adversaries.attack import Attack
+from assay.proof.probe.calibration import ALLOWANCE_US, deadline_us
+from assay.protocol.profile import NAMED
 from assay.protocol.quorum import faults
+from assay.validator.rules.lanes import in_time
 from assay.validator.rules.reports import median_of_honest
 
 CLASS_S = 10.0  # a challenge of the class takes this long
@@ -19,6 +22,7 @@ DEADLINE_S = 1.2 * CLASS_S
 VALIDATORS = 7
 _ROUND_TRIP_S = (0.01, 0.15)
 _SPEED_SPREAD = 0.02  # a card's clock between challenges
+_CLASS, _FAST = NAMED["datacenter"], 2.0  # of the memory probe, and times the class's speed
 
 
 def elapsed(work_s: float, random: np.random.Generator) -> float:
@@ -47,6 +51,19 @@ def _eight_in_turn(seed: int) -> bool:
     return sum(on_time) < 2
 
 
+def _two_on_a_fast_card(seed: int) -> bool:
+    """Whether fewer than two names of one card show their memory, when both are asked for it at one instant.
+
+    The card does the work of both in time and has room for one window: it walks the one it holds, and must make the
+    other again before it can walk that.
+    """
+    random = np.random.default_rng(seed)
+    walk = (deadline_us(_CLASS) - ALLOWANCE_US) / 2e6 / _FAST
+    again = CLASS_S / _FAST * _CLASS.W / _CLASS.T
+    shown = [elapsed(walk, random), elapsed(walk + again + walk, random)]
+    return sum(in_time(int(seconds * 1e6), _CLASS) for seconds in shown) < 2
+
+
 ATTACKS = [
     Attack("late", "an answer after one and a half times the class's time", _late(lambda _: 1.5 * CLASS_S)),
     Attack(
@@ -54,6 +71,10 @@ ATTACKS = [
         _late(lambda random: float(random.uniform(1.3, 3.0)) * CLASS_S),
     ),
     Attack("one-card-as-eight", "eight names served in turn at one instant; at most one is on time", _eight_in_turn),
+    Attack(
+        "fast-card-as-two", "two names on a card twice as fast, in time with the work of both; probed at one instant",
+        _two_on_a_fast_card,
+    ),
     Attack(
         "honest-slow", "an honest device 8 % below its class, under jitter", _honest(0.92), 0.0, honest=True
     ),

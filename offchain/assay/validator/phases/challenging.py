@@ -1,4 +1,5 @@
-"""Challenging all idle devices at one instant and collecting what they commit to; then the probe of their memory."""
+"""Challenging all idle devices at one instant and collecting what they commit to; at a second one, after the work's
+deadline, the probe of their memory."""
 
 from __future__ import annotations
 
@@ -8,18 +9,19 @@ import structlog
 from pydantic import ValidationError
 
 from assay.protocol.messages import Challenge
+from assay.signing.errors import SigningError
 from assay.validator import canonical
 from assay.validator.errors import DeviceFailure
 from assay.validator.phases.instants import agree_instant
-from assay.validator.phases.probing import probe_device
+from assay.validator.phases.probing import ProbeAnswer, agree_probe, probe_device, take_lanes
 from assay.validator.phases.stopwatch import Stopwatch
 from assay.validator.rules.commitments import check_commitment
+from assay.validator.rules.instants import Instant, Purpose
 from assay.validator.rules.values import Device, RuleError
 from assay.validator.wire import CommitmentBody, UsedChallenge
 from assay.validator.work import Work
 
 RETRY_S = 0.25
-PROBED_AT_ONCE = 32
 log = structlog.get_logger()
 
 
@@ -27,16 +29,15 @@ async def challenge_devices(work: Work) -> None:
     """Returns when every idle device has answered or commitments close."""
     if work.record.inventory_at is not None or not work.context.idle:
         return
-    instant = await agree_instant(work)
+    instant = await agree_instant(work, Purpose.WORK, work.context.leader(0), work.now())
     if instant is None:
         log.warning("no instant", epoch=work.context.epoch)
         return
-    await work.services.clock.sleep(max(0.0, instant.start_ms / 1000 - work.now()))
-    slots = asyncio.Semaphore(PROBED_AT_ONCE)
-    tasks = [asyncio.create_task(_measure(work, device, slots)) for device in work.context.idle]
+    probe = asyncio.create_task(agree_probe(work, instant))
+    tasks = [asyncio.create_task(_measure(work, device, instant, probe)) for device in work.context.idle]
     pending = set(tasks)
 
-    def ended(task: asyncio.Task[None]) -> None:
+    def ended(task: asyncio.Task[ProbeAnswer | None]) -> None:
         pending.discard(task)
         if not pending:
             work.services.wake.notify()
@@ -46,27 +47,44 @@ async def challenge_devices(work: Work) -> None:
     try:
         await work.services.wake.until(lambda: not pending, work.context.deadlines.commit_by)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    log.info("commitments collected", held=len(work.record.commitments), idle=len(work.context.idle))
+        for waiting in (probe, *tasks):
+            waiting.cancel()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(probe, return_exceptions=True)
+    await take_lanes(work, [answer for answer in answers if isinstance(answer, ProbeAnswer)])
+    log.info(
+        "commitments collected",
+        held=len(work.record.commitments),
+        probes=len(work.record.lanes),
+        idle=len(work.context.idle),
+    )
+    failed = [a for a in answers if isinstance(a, Exception)]
+    if failed:
+        raise failed[0]
 
 
-async def _measure(work: Work, device: Device, slots: asyncio.Semaphore) -> None:
-    if device.device_id not in work.record.commitments:
-        await _challenge(work, device)
-    # Devices commit all at once; an answer that waits here for others to be read would seem late.
-    async with slots:
-        await probe_device(work, device)
+async def _measure(
+    work: Work, device: Device, instant: Instant, probe: asyncio.Task[Instant | None]
+) -> ProbeAnswer | None:
+    try:
+        if device.device_id not in work.record.commitments:
+            await _challenge(work, device, instant)
+        second = await asyncio.shield(probe)
+        return None if second is None else await probe_device(work, device, second)
+    except SigningError as error:
+        log.warning("device not measured", device=_name(device), reason=str(error))
+        return None
 
 
-async def _challenge(work: Work, device: Device) -> None:
+async def _challenge(work: Work, device: Device, instant: Instant) -> None:
     context, services = work.context, work.services
     fresh = services.random(32)
     nonce = services.store.nonce(context.epoch, device.device_id, context.epoch_seed, fresh)
     challenge = Challenge(context.epoch, context.epoch_seed, device.device_id, work.account, nonce)
     signature = await services.statements.sign_challenge(challenge)
     body = canonical.encode(UsedChallenge.model_validate({**challenge.to_json(), "signature": signature}).to_json())
+    # All are ready before any leaves: signing for many devices takes longer than telling them.
+    await services.clock.sleep(max(0.0, instant.start_ms / 1000 - work.now()))
     watch = Stopwatch(services.clock)
     while (left := context.deadlines.commit_by - work.now()) > 0:
         try:

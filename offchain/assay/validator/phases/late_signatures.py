@@ -7,8 +7,9 @@ import structlog
 from assay.protocol.epochs import Phase
 from assay.protocol.messages import EpochReport
 from assay.signing.errors import SigningError
+from assay.validator.phases.report_inputs import InputReader
 from assay.validator.phases.report_signing import named_batches
-from assay.validator.phases.results import ReportInputs, keep, work_out
+from assay.validator.phases.results import keep, work_out
 from assay.validator.phases.sealed_content import sealed_lines
 from assay.validator.rules.seals import check_leaves, check_seal, seal_of
 from assay.validator.rules.values import RuleError
@@ -48,17 +49,22 @@ async def add_to_seal(work: Work) -> None:
     await _add(work, False, round_, signature)
 
 
-async def add_to_report(work: Work, inputs: ReportInputs) -> None:
+async def add_to_report(work: Work, reader: InputReader) -> None:
     """The same for the accepted report: recomputed from the batches it was proposed with, or all that are held."""
     context = work.context
     final, state = work.services.follower.final, work.services.follower.at_final(context.epoch)
     if final is None or state is None or state.report_signers >> context.own & 1:
         return
     round_ = await work.services.reader.accepted_round(context.epoch, True, final)
-    if round_ is None:
+    accepted_in = await work.services.reader.reported_block(context.epoch, final)
+    if round_ is None or accepted_in is None:
+        return
+    # What counted when it was accepted: a later veto takes nothing from the presence of who signed it.
+    inputs = await reader.as_of(accepted_in, work.now() + work.services.pace.round_s)
+    if inputs is None:
         return
     try:
-        batches = await named_batches(work, inputs, round_)
+        batches = await named_batches(work, inputs.rho, round_)
         results = work_out(work, inputs, batches)
     except RuleError as error:
         log.info("report not signed late", round=round_, reason=str(error))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from assay.protocol.epochs import Phase
 from assay.protocol.leaves import ObservationLeaf, SealedLeaf, batch_tree
 from assay.protocol.messages import Observations
 from assay.signing.errors import SigningError
@@ -19,10 +20,11 @@ log = structlog.get_logger()
 
 
 async def observe_epoch(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> None:
-    """Signs one batch an epoch and tells it. Raises DoubleSign where another was signed before a crash lost
-    it.
+    """Signs one batch an epoch and tells it, at the time for it: devices are to be there until then. Raises DoubleSign
+    where another was signed before a crash lost it.
     """
     context, record = work.context, work.record
+    await work.services.wake.until(lambda: work.phase != Phase.DRAWN, context.deadlines.batch_by)
     known = record.batches.get(context.own)
     record.batch_at = record.batch_at or work.now()
     if known is None:
@@ -71,7 +73,7 @@ def observations(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> tuple[
             elapsed_us=record.elapsed_us.get(device_id, 0),
             sealed_root=None if leaf is None else leaf.result_root,
             outcome=outcomes.get(device_id),
-            uptime_bps=uptime_bps(*liveness.get(device_id, (0, 0))),
+            uptime_bps=uptime_bps(liveness.get(device_id, {})),
             memory=shown.get(device_id, (False, ""))[0],
             prompt=leaf is not None and _lanes_in_time(work, leaf),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import structlog
 from pydantic import ValidationError
@@ -24,35 +25,65 @@ MOST_BYTES = 64 << 20
 log = structlog.get_logger()
 
 
-async def read_inputs(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> ReportInputs | None:
-    """Waits until the epoch before can change no more, then reads; None where rewards are not to be had in
-    time.
+@dataclass
+class InputReader:
+    """Reads the inputs of one epoch's report, and again where a veto has changed what it goes on from.
+
+    What was sealed and drawn, and who was slashed by then, is fixed at the draw. Which reports count is not: the
+    contract takes only totals that go on from the last that counts when the report comes. So that is read at the latest
+    final block; a leader and a signer who see different ones agree a round later.
     """
-    context, services = work.context, work.services
-    if not await _before_is_settled(work):
-        return None
-    final = services.follower.final
-    assert final is not None  # noqa: S101  # the epoch before was read at it
-    drawn = await services.reader.drawn_block(context.epoch, final) or final
-    standing = await services.reader.reports(context.epoch, final, drawn)
-    last = standing[0] if standing else None
-    previous = await _previous_rewards(work, last)
-    if previous is None:
-        return None
-    return ReportInputs(
-        rho=rho,
-        sealed=tuple(sealed),
-        previous_rewards=previous,
-        floor=_floor(work, standing),
-        presence=await _presence(work, last, drawn),
-        emission=await services.reader.emission(context.epoch, context.opened),
-    )
+
+    work: Work
+    sealed: tuple[SealedLeaf, ...]
+    rho: bytes
+    _read: dict[tuple[ReportedEpoch, ...], ReportInputs] = field(default_factory=dict)
+
+    async def ready(self) -> bool:
+        """Waits until the epoch before can change no more; whether the inputs can be had then."""
+        if not await _before_is_settled(self.work):
+            return False
+        return await self.current(self.work.context.deadlines.report_by) is not None
+
+    async def current(self, until: float) -> ReportInputs | None:
+        """Inputs as of the latest final block; None where the rewards before it are not to be had `until` then, Unix
+        seconds."""
+        final = self.work.services.follower.final
+        assert final is not None  # noqa: S101  # the epoch before was read at it
+        return await self.as_of(final, until)
+
+    async def as_of(self, at: Block, until: float) -> ReportInputs | None:
+        """The same as of another final block, that of the draw or a later one."""
+        reader, epoch = self.work.services.reader, self.work.context.epoch
+        standing = tuple(await reader.reports(epoch, at))
+        if standing not in self._read:
+            inputs = await self._inputs(standing, await reader.drawn_block(epoch, at) or at, until)
+            if inputs is None:
+                return None
+            self._read = {standing: inputs}
+        return self._read[standing]
+
+    async def _inputs(self, standing: Sequence[ReportedEpoch], drawn: Block, until: float) -> ReportInputs | None:
+        work, reader = self.work, self.work.services.reader
+        last = standing[0] if standing else None
+        previous = await _previous_rewards(work, last, until)
+        if previous is None:
+            return None
+        return ReportInputs(
+            rho=self.rho,
+            sealed=self.sealed,
+            previous_rewards=previous,
+            floor=_floor(work, standing),
+            presence=await _presence(work, last, drawn),
+            emission=await reader.emission(work.context.epoch, work.context.opened),
+            slashed=await reader.slashed(drawn),
+        )
 
 
 async def _before_is_settled(work: Work) -> bool:
     follower, before = work.services.follower, work.context.epoch - 1
     if before < 0:
-        return True
+        return follower.final is not None
     closes = deadlines(work.services.reader.timing, before).report_by
 
     def is_settled() -> bool:
@@ -87,14 +118,14 @@ async def _presence(work: Work, last: ReportedEpoch | None, drawn: Block) -> Pre
     return Presence(sealed.seal_signers, before.report_signers, tuple(seat.account for seat in seats))
 
 
-async def _previous_rewards(work: Work, last: ReportedEpoch | None) -> dict[str, int] | None:
+async def _previous_rewards(work: Work, last: ReportedEpoch | None, until: float) -> dict[str, int] | None:
     if last is None:
         return {}
     store = work.services.store
     kept = store.tree(last.rewards_root)
     if kept is not None:
         return _totals(kept)
-    while work.now() < work.context.deadlines.report_by:
+    while work.now() < until:
         for account in others(work):
             body = await _from_peer(work, account, last)
             if body is not None:

@@ -7,7 +7,8 @@ import structlog
 from assay.protocol.epochs import Phase
 from assay.protocol.messages import EpochReport
 from assay.signing.errors import SigningError
-from assay.validator.phases.results import ReportInputs, keep, work_out
+from assay.validator.phases.report_inputs import InputReader
+from assay.validator.phases.results import keep, work_out
 from assay.validator.phases.settling import settled
 from assay.validator.phases.signatures import collect, packed
 from assay.validator.rules.reports import in_seat_order
@@ -19,7 +20,7 @@ PATH = "/v1/report-proposals"
 log = structlog.get_logger()
 
 
-async def report_epoch(work: Work, inputs: ReportInputs) -> bool:
+async def report_epoch(work: Work, reader: InputReader) -> bool:
     """Takes part until the epoch is reported at a final block (True) or can be reported no more (False)."""
     attempted: set[int] = set()
     deadline = work.context.deadlines.report_by
@@ -32,7 +33,7 @@ async def report_epoch(work: Work, inputs: ReportInputs) -> bool:
         round_ = turn()
         if round_ is not None:
             attempted.add(round_)
-            await _lead(work, inputs, round_)
+            await _lead(work, reader, round_)
             continue
         await work.services.wake.until(lambda: not wanted(work) or turn() is not None, deadline)
     return await settled(work, Phase.REPORTED, deadline)
@@ -43,7 +44,7 @@ def wanted(work: Work) -> bool:
     return work.services.follower.head_phase(work.context.epoch) <= Phase.DRAWN
 
 
-async def _lead(work: Work, inputs: ReportInputs, round_: int) -> None:
+async def _lead(work: Work, reader: InputReader, round_: int) -> None:
     context, record, pace = work.context, work.record, work.services.pace
     turn_ends = min(context.deadlines.report_by, work.now() + pace.round_s)
     # Until observations close a batch may still come that no report may leave out.
@@ -63,6 +64,10 @@ async def _lead(work: Work, inputs: ReportInputs, round_: int) -> None:
         log.info("no quorum of batches", round=round_, batches=len(held), quorum=context.quorum)
         return
     batches = in_seat_order(h.batch for h in held)
+    inputs = await reader.current(turn_ends)
+    if inputs is None:
+        log.warning("report not proposed: the rewards before it were not to be had", round=round_)
+        return
     try:
         results = work_out(work, inputs, batches)
         report = EpochReport(

@@ -17,8 +17,11 @@ from assay.validator.work import Work
 
 @dataclass(frozen=True, slots=True)
 class ReportInputs:
-    """What the chain fixes for a report, the same for every signer; `floor` holds totals by account that none may fall
-    below, as far as this validator holds the trees they stand in."""
+    """What the chain fixes for a report, the same for every signer.
+
+    `floor` holds totals by account that none may fall below, as far as this validator holds the trees they stand in.
+    `slashed` are devices that lost their stake before the draw: nothing they do costs them more, so they earn nothing.
+    """
 
     rho: bytes
     sealed: tuple[SealedLeaf, ...]
@@ -26,6 +29,7 @@ class ReportInputs:
     floor: dict[str, int]
     presence: Presence
     emission: Emission
+    slashed: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ def work_out(work: Work, inputs: ReportInputs, batches: Sequence[Batch]) -> Resu
         lambda device_id: context.devices[device_id].provider,
         inputs.presence,
         inputs.emission,
+        inputs.slashed,
     )
     fallen = next((a for a, least in inputs.floor.items() if totals.get(a, 0) < least), None)
     if fallen is not None:

@@ -27,7 +27,7 @@ def fetch_order(work: Work, device_id: bytes, rho: bytes, sealed: int) -> list[i
 
 async def from_peers(work: Work, device_id: bytes, ahead: list[int], length: int) -> bytes | None:
     """The opening from one of the seats that ask before this one; None where none has it within a while."""
-    left = work.context.deadlines.observe_by - work.now()
+    left = work.context.deadlines.batch_by - work.now()
     deadline = work.now() + min(work.services.pace.round_s, MOST_WAIT * left)
     turn = 0
     while ahead and work.now() < deadline:

@@ -87,7 +87,7 @@ async def _asked(work: Work, subject: _Subject, slots: asyncio.Semaphore, sealed
     A device that stays silent is asked in turns of a limited length: devices that withhold their openings must not keep
     others from being asked.
     """
-    closes = work.context.deadlines.observe_by
+    closes = work.context.deadlines.batch_by
     turn_s = max(LEAST_TURN_S, (closes - work.now()) * AT_ONCE / (2 * sealed))
     verdict: StoredVerdict | None = None
     while work.now() < closes:

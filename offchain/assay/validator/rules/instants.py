@@ -1,14 +1,21 @@
-"""The one instant at which all devices are challenged."""
+"""The instants at which all devices are challenged, and later asked for their memory, at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-
-from assay.validator.rules import leaders
+from enum import StrEnum
 
 LEAST_NOTICE_MS = 2_000  # between the leader's gossip and the instant
 MOST_NOTICE_MS = 30_000
+MOST_LAG_MS = 1_000  # after which a request is no longer one of the instant
+
+
+class Purpose(StrEnum):
+    """What begins at an instant; the kind of the message that names it."""
+
+    WORK = "instant"
+    MEMORY = "probe-instant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,22 +25,51 @@ class Instant:
     seat: int
     epoch_seed: bytes
     start_ms: int
+    purpose: Purpose = Purpose.WORK
 
 
-def chosen(instants: Iterable[Instant], epoch_seed: bytes, seats: int, round_: int) -> Instant | None:
-    """The instant to act on: of the earliest turn so far, `round_` being the latest turn that has begun.
+def chosen(
+    instants: Collection[Instant],
+    purpose: Purpose,
+    epoch_seed: bytes,
+    seats: int,
+    first: int,
+    turn: int,
+    not_before_ms: int = 0,
+) -> Instant | None:
+    """The instant to act on: of the earliest turn so far. Turns begin with the seat `first`; `turn` is the latest that
+    has begun.
 
-    A leader who announced two different instants is passed over. Instants for another epoch seed count for
-    nothing.
+    A leader who announced two different instants, for either purpose, is passed over; so is one whose instant lies
+    before `not_before_ms`. Instants for another epoch seed count for nothing.
     """
-    by_turn: dict[int, set[Instant]] = {}
+    current = {instant for instant in instants if instant.epoch_seed == epoch_seed}
+    disqualified = _with_two(current)
+    turns = {
+        (instant.seat - first) % seats: instant
+        for instant in current
+        if instant.purpose is purpose and instant.seat not in disqualified and instant.start_ms >= not_before_ms
+    }
+    earliest = min(turns, default=seats)
+    return turns[earliest] if earliest <= turn and turns else None
+
+
+def _with_two(instants: Iterable[Instant]) -> set[int]:
+    named: set[tuple[int, Purpose]] = set()
+    found = set()
     for instant in instants:
-        if instant.epoch_seed == epoch_seed:
-            by_turn.setdefault(leaders.rank(epoch_seed, instant.seat, seats), set()).add(instant)
-    for turn in sorted(by_turn):
-        if turn <= round_ and len(by_turn[turn]) == 1:
-            return next(iter(by_turn[turn]))
-    return None
+        if (instant.seat, instant.purpose) in named:
+            found.add(instant.seat)
+        named.add((instant.seat, instant.purpose))
+    return found
+
+
+def earliest_probe_ms(challenged_ms: int, deadlines_ms: Iterable[int]) -> int:
+    """The earliest instant for the memory probe: when the last of the devices to be probed is due with its work.
+
+    From then on a card that answered for several names must hold the windows of all of them at once.
+    """
+    return challenged_ms + max(deadlines_ms, default=0)
 
 
 def plausible(start_ms: int, now_ms: int, latest_ms: int) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from assay.protocol.flags import Flag
 from assay.protocol.leaves import ObservationLeaf
-from assay.validator.rules.values import FULL_UPTIME_BPS, NO_ROOT
+from assay.validator.rules.values import FULL_UPTIME_BPS, NO_ROOT, LeasePeriod
+
+IDLE = 0  # in place of a lease's number
 
 
 class OpeningOutcome(Enum):
@@ -59,8 +62,23 @@ def observe(seen: Seen) -> ObservationLeaf:
     return ObservationLeaf(seen.device_id, seen.sealed_root, elapsed_us, int(flag), seen.uptime_bps)
 
 
-def uptime_bps(answered: int, asked: int) -> int:
-    """Share of liveness requests answered, in 1/10,000, rounded down; full where nothing was asked."""
+def lease_at(periods: Iterable[LeasePeriod], when: float) -> int:
+    """The lease that a device is under at a moment, Unix seconds; `IDLE` for none."""
+    return next((period.lease_id for period in periods if period.start <= when < period.stop), IDLE)
+
+
+def uptime_bps(counts: Mapping[int, tuple[int, int]]) -> int:
+    """Share of liveness requests answered, in 1/10,000, rounded down; full where nothing was asked. `counts` are
+    (answered, asked) by the lease that the device was under, `IDLE` for none.
+
+    Of a device that was leased for some of the time only that time counts, and of several leases the one in which it
+    answered least: neither idle hours nor a lease to a friend dilute what a renter is owed.
+    """
+    leased = [count for lease_id, count in counts.items() if lease_id != IDLE and count[1] > 0]
+    return min(_share(*count) for count in leased or [counts.get(IDLE, (0, 0))])
+
+
+def _share(answered: int, asked: int) -> int:
     if asked == 0:
         return FULL_UPTIME_BPS
     if not 0 <= answered <= asked:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+from assay.proof.probe.layout import claimed_mib
 from assay.protocol.epochs import Emission
 from assay.protocol.flags import Flag
 from assay.protocol.leaves import DeviceLeaf
@@ -14,16 +15,26 @@ from assay.validator.rules.values import FULL_UPTIME_BPS, Presence, Seat
 LEAST_SEATS = 4  # below this a set earns nothing, and neither do the devices it measured
 
 
+def earns(result: DeviceLeaf, profile: Profile) -> bool:
+    """Whether a line earns: passed in time, and the memory that the profile claims was shown in time.
+
+    A profile without a window earns nothing, nor does one whose window is less than a mebibyte: its lines would not say
+    whether it was shown.
+    """
+    return result.flags == Flag.PASSED and 0 < claimed_mib(profile) == result.memory_mib
+
+
 def provider_rewards(
     results: Iterable[DeviceLeaf],
     profile_of: Callable[[bytes], Profile],
     provider_of: Callable[[bytes], str],
     emission: Emission,
+    slashed: Collection[bytes] = (),
 ) -> dict[str, int]:
-    """Shares of the provider pool: by credit over devices that passed in time, times uptime, capped per
+    """Shares of the provider pool: by credit over devices that earn and are not `slashed`, times uptime, capped per
     credit.
     """
-    earning = [result for result in results if result.flags == Flag.PASSED]
+    earning = [r for r in results if earns(r, profile_of(r.device_id)) and r.device_id not in slashed]
     credits = sum(profile_of(result.device_id).credit for result in earning)
     rewards: Counter[str] = Counter()
     if credits == 0:
@@ -55,9 +66,10 @@ def cumulative_rewards(
     provider_of: Callable[[bytes], str],
     presence: Presence,
     emission: Emission,
+    slashed: Collection[bytes] = (),
 ) -> dict[str, int]:
     """Totals by account after this epoch: every account of the tree before, every seat, every device's
-    provider.
+    provider. Devices that were `slashed` before the report's cut-off earn nothing.
 
     No total ever falls, and no account disappears: the tree that shrinks is a fault a contract can check.
     """
@@ -67,7 +79,7 @@ def cumulative_rewards(
     if len(seats) < LEAST_SEATS:
         return totals
     for earned in (
-        provider_rewards(results, profile_of, provider_of, emission),
+        provider_rewards(results, profile_of, provider_of, emission, slashed),
         validator_rewards(seats, presence, emission),
     ):
         for account, amount in earned.items():

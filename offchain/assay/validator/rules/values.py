@@ -22,7 +22,7 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """An active device, read at the block that opened the epoch."""
+    """A device that is active or leased, read at the block that opened the epoch."""
 
     device_id: bytes
     provider: str
@@ -31,6 +31,15 @@ class Device:
     endpoint: str
     leased: bool
     tls_fingerprint: bytes = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class LeasePeriod:
+    """A lease from its start to its stop, which may still move; seconds since 1970."""
+
+    lease_id: int
+    start: int
+    stop: int
 
 
 @dataclass(frozen=True, slots=True)

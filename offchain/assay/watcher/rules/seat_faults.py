@@ -82,7 +82,7 @@ def two_statements(scene: Scene, seat: Seat, said: Iterable[Said]) -> Fault | No
             words = f"signed two {NAMES[statement.what]} of round {statement.round}"
             return Fault(
                 Kind.TWO_STATEMENTS, seat_subject(seat.account), scene.epoch, "proveTwoStatements", arguments, words,
-                seat.account,
+                seat.account, seat.signer,
             )  # fmt: skip
     return None
 
@@ -104,7 +104,8 @@ def false_pass(scene: Scene, batch: SignedBatch, conviction: Conviction, sealed:
     words = f"passed device 0x{leaf.device_id.hex()}, whose result is wrong"
     name, arguments = _shown(scene, conviction, sealed)
     return Fault(
-        Kind.FALSE_PASS, seat_subject(seat.account), scene.epoch, name, (observed, *arguments), words, seat.account
+        Kind.FALSE_PASS, seat_subject(seat.account), scene.epoch, name, (observed, *arguments), words, seat.account,
+        seat.signer,
     )  # fmt: skip
 
 

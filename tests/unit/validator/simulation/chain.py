@@ -16,7 +16,8 @@ from assay.protocol.profile import NAMED, Profile
 from assay.protocol.seeds import epoch_seed
 from assay.protocol.signing import Domain, signed_by
 from assay.validator.ports import ChainEpoch, Endpoint, ReportedEpoch, Transaction
-from assay.validator.rules.values import Device, Seat
+from assay.validator.rules.observations import IDLE, lease_at
+from assay.validator.rules.values import Device, LeasePeriod, Seat
 
 from .virtual_time import START
 
@@ -25,6 +26,8 @@ DOMAIN = Domain(31_337, ORACLE)
 EMPTY = ChainEpoch(Phase.NONE, 0, 0, 0, 0, 0, *(bytes(32),) * 6, 0)
 PROFILE = replace(NAMED["micro"], deadline_ms=3_000)
 FINALITY = 2
+NEVER = 1 << 40
+REWARDED_SEATS = 4
 
 
 class Reverted(Exception):
@@ -48,6 +51,9 @@ class Chain:
     rounds: dict[tuple[int, bool], int] = field(default_factory=dict)  # (epoch, is a report) -> accepted round
     fork: int = 0
     vetoed: dict[int, int] = field(default_factory=dict)  # epoch -> block
+    slashed: dict[bytes, int] = field(default_factory=dict)  # device -> block
+    leases: dict[bytes, tuple[LeasePeriod, ...]] = field(default_factory=dict)
+    checked_in: dict[tuple[int, str], int] = field(default_factory=dict)  # (epoch, account) -> block
 
     async def mine(self) -> None:
         """A block a second, for ever."""
@@ -132,6 +138,7 @@ class Chain:
             self._check_quorum(report.digest(DOMAIN), mask, signatures)
             if report.rho != known.rho:
                 raise Reverted
+            self._check_rewards(state, report, block)
             state[report.epoch] = replace(
                 known, phase=Phase.REPORTED, devices_root=report.devices_root, report_signers=mask,
                 rewards_root=report.rewards_root, rewards_total=report.rewards_total,
@@ -169,6 +176,47 @@ class Chain:
             state[epoch] = replace(known, phase=Phase.VOID)
 
         return apply
+
+    def apply_check_in(self, epoch: int, account: str):
+        def apply(state, block):
+            known, since = state.get(epoch, EMPTY), self.since(epoch, block)
+            if known.phase not in (Phase.OPEN, Phase.VOID) or known.seal_block:
+                raise Reverted
+            if not self.timing.seal_by < since <= 2 * self.timing.epoch_length or (epoch, account) in self.checked_in:
+                raise Reverted
+            self.checked_in[epoch, account] = block.number
+
+        return apply
+
+    def total_that_counts(self, state, block: Block) -> int:
+        """Of the last report that was not vetoed."""
+        standing = [e for e, s in state.items() if s.phase == Phase.REPORTED and self.stands(e, block)]
+        return state[max(standing)].rewards_total if standing else 0
+
+    def stands(self, epoch: int, at: Block) -> bool:
+        """Whether no veto of the epoch's report had come by a block."""
+        return self.vetoed.get(epoch, NEVER) > at.number
+
+    def _check_rewards(self, state, report: EpochReport, block: Block) -> None:
+        before = self.total_that_counts(state, block)
+        emission = self.emission_.provider_pool + self.emission_.validator_pool
+        if not before <= report.rewards_total <= before + (emission if len(self.seats) >= REWARDED_SEATS else 0):
+            raise Reverted
+
+    def evictable(self, account: str, now: int, idle_epochs: int) -> bool:
+        """Whether a seat left out the latest so many epochs that count, as ValidatorSet reckons in epoch `now`."""
+        bit = 1 << next(i for i, seat in enumerate(self.seats) if seat.account == account)
+        left_out = []
+        for epoch in range(now - 2, -1, -1):
+            state = self.states[-1].get(epoch, EMPTY)
+            if state.phase == Phase.NONE:
+                continue
+            if state.seal_block:
+                signed = state.seal_signers & bit and (state.phase != Phase.REPORTED or state.report_signers & bit)
+                left_out.append(not signed)
+            elif (epoch, account) not in self.checked_in:
+                left_out.append(True)
+        return len(left_out) >= idle_epochs and all(left_out[:idle_epochs])
 
     def _check_quorum(self, digest: bytes, mask: int, signatures: bytes) -> None:
         signers = [i for i in range(len(self.seats)) if mask >> i & 1]
@@ -209,7 +257,22 @@ class Reader:
         return {seat.account: Endpoint("http://localhost") for seat in self._chain.seats}
 
     async def devices(self, at: Block) -> tuple[Device, ...]:
-        return self._chain.devices
+        found = []
+        for device in self._chain.devices:
+            leased = device.leased or lease_at(self._chain.leases.get(device.device_id, ()), at.timestamp) != IDLE
+            if leased or self._chain.slashed.get(device.device_id, NEVER) > at.number:
+                found.append(replace(device, leased=leased))
+        return tuple(found)
+
+    async def slashed(self, at: Block) -> frozenset[bytes]:
+        return frozenset(device for device, block in self._chain.slashed.items() if block <= at.number)
+
+    async def lease_periods(self, since: int, final: Block, head: Block) -> dict[bytes, tuple[LeasePeriod, ...]]:
+        throughout = {
+            d.device_id: (LeasePeriod(n, 0, NEVER),) for n, d in enumerate(self._chain.devices, 1) if d.leased
+        }
+        known = {d: tuple(p for p in ps if p.start <= head.timestamp) for d, ps in self._chain.leases.items()}
+        return {**throughout, **known}
 
     async def profiles(self, at: Block) -> dict[int, Profile]:
         return self._chain.profiles
@@ -226,17 +289,23 @@ class Reader:
     async def accepted_round(self, epoch: int, is_report: bool, until: Block) -> int | None:
         return self._chain.rounds.get((epoch, is_report))
 
-    async def reports(self, before_epoch: int, until: Block, drawn: Block) -> list[ReportedEpoch]:
-        state = self._chain.states[until.number]
+    async def has_checked_in(self, account: str, epoch: int, at: Block) -> bool:
+        return self._chain.checked_in.get((epoch, account), NEVER) <= at.number
+
+    async def reported_block(self, epoch: int, until: Block) -> Block | None:
+        return self._block_of("report", epoch, until)
+
+    async def reports(self, before_epoch: int, at: Block) -> list[ReportedEpoch]:
+        state = self._chain.states[at.number]
         standing = sorted(
-            (e for e, s in state.items() if e < before_epoch and self._stands(e, s, drawn)),
+            (
+                e for e, s in state.items()
+                if e < before_epoch and s.phase == Phase.REPORTED and self._chain.stands(e, at)
+            ),
             reverse=True,
-        )
+        )  # fmt: skip
         blocks = {e: self._chain.blocks[self._chain.happened["report", e]] for e in standing}
         return [ReportedEpoch(e, state[e].rewards_root, blocks[e]) for e in standing]
-
-    def _stands(self, epoch: int, state: ChainEpoch, by: Block) -> bool:
-        return state.phase == Phase.REPORTED and self._chain.vetoed.get(epoch, by.number + 1) > by.number
 
     def _block_of(self, name: str, epoch: int, until: Block) -> Block | None:
         number = self._chain.happened.get((name, epoch))
@@ -270,11 +339,17 @@ class Writer:
     async def void(self, epoch: int) -> Transaction | None:
         return await self._send("voidEpoch", epoch, self._chain.apply_void(epoch))
 
+    async def check_in(self, epoch: int) -> Transaction | None:
+        return await self._send("checkIn", epoch, self._chain.apply_check_in(epoch, self._sender))
+
     async def _send(self, name: str, epoch: int, apply) -> Transaction | None:
+        checked_in = dict(self._chain.checked_in)
         try:
             apply(dict(self._chain.states[-1]), self._chain.blocks[-1])
         except Reverted:
             return None
+        finally:
+            self._chain.checked_in = checked_in
         done = asyncio.get_running_loop().create_future()
         self._chain.pending.append((name, epoch, self._sender, apply, done))
         return Transaction("0x" + name, 21_000) if await done else None

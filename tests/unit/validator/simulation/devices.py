@@ -31,7 +31,8 @@ GRACE_S = 0.3
 @dataclass
 class SimDevice:
     """`fault`: silent, slow, wrong, wrong-secret, no-opening, two-faced (another commitment for each half); of the
-    memory probe no-probe, slow-memory, no-lanes, forged-lanes, two-laned (other lanes for each half).
+    memory probe no-probe, slow-memory, no-lanes, forged-lanes, two-laned (other lanes for each half), shares-a-card
+    (with all others of that fault, one at work at a time, with room for the window of the last product alone).
     """
 
     number: int
@@ -39,6 +40,7 @@ class SimDevice:
     leased: bool = False
     used: dict = field(default_factory=dict)
     provider: str = PROVIDER
+    dark: tuple[float, float] = (0.0, 0.0)  # from when to when it answers nobody who asks whether it is there
 
     @property
     def key(self) -> bytes:
@@ -51,6 +53,29 @@ class SimDevice:
         return Device(identity, self.provider, address, PROFILE.id, "http://sim", self.leased)
 
 
+class SharedCard:
+    """A card twice as fast as it need be for the names that share it."""
+
+    def __init__(self) -> None:
+        self._at_work = asyncio.Lock()
+        self._done: dict = {}
+        self._held = 0  # the device whose window it has
+
+    async def work(self, number: int, key: tuple) -> None:
+        """Returns when the device's product is there, and its window with it."""
+        await self._once(("work", *key), number, PROFILE.deadline_ms / 2_500)
+
+    async def walk(self, number: int, key: tuple) -> None:
+        """Returns when the device's window has been walked, made again where another has taken its room."""
+        await self._once(("walk", *key), number, PROBE_S if self._held == number else PROFILE.deadline_ms / 2_500)
+
+    async def _once(self, key: tuple, number: int, seconds: float) -> None:
+        async with self._at_work:
+            if key not in self._done:
+                await asyncio.sleep(seconds)
+                self._done[key], self._held = True, number
+
+
 class SimDevices:
     """The devices' port, shared by all validators; `deaf` names accounts that no device answers."""
 
@@ -59,6 +84,9 @@ class SimDevices:
         self._seats, self.domain = seats, domain
         self._collected: dict = {}
         self.deaf: set[str] = set()
+        self.holds_back: dict[str, float] = {}  # account -> seconds by which its nonces for a probe come late
+        self.probes: list[tuple[float, int, str]] = []  # (time of the request, device, seat)
+        self._card = SharedCard()
         self.downloads: Counter[tuple[int, str]] = Counter()  # (device, kind of rows)
 
     async def challenge(self, device: Device, body: bytes, timeout_s: float, sent: Callable[[], None]) -> bytes:
@@ -76,7 +104,10 @@ class SimDevices:
                 while len(collected) < quorum(self._seats):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
                 await asyncio.sleep(GRACE_S)
-                await asyncio.sleep(PROFILE.deadline_ms / 1000 if sim.fault == "slow" else WORK_S)
+                if sim.fault == "shares-a-card":
+                    await self._card.work(sim.number, key)
+                else:
+                    await asyncio.sleep(PROFILE.deadline_ms / 1000 if sim.fault == "slow" else WORK_S)
         except TimeoutError:
             raise DeviceFailure("no quorum of nonces") from None
         return self._commitment(sim, challenge, dict(collected))
@@ -102,6 +133,8 @@ class SimDevices:
         sim, value = self._devices[device.device_id], json.loads(body)
         signature = value.pop("signature")
         nonce = ProbeNonce.from_json(value)
+        await asyncio.sleep(self.holds_back.get(nonce.validator, 0.0))
+        self.probes.append((asyncio.get_running_loop().time(), sim.number, nonce.validator))
         if sim.fault == "no-probe" or nonce.validator in self.deaf:
             await asyncio.sleep(timeout_s)
             raise DeviceFailure("no probe")
@@ -113,7 +146,10 @@ class SimDevices:
                 while len(collected) < quorum(self._seats):  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
                 await asyncio.sleep(GRACE_S)
-                await asyncio.sleep(deadline_us(PROFILE) / 1e6 if sim.fault == "slow-memory" else PROBE_S)
+                if sim.fault == "shares-a-card":
+                    await self._card.walk(sim.number, key)
+                else:
+                    await asyncio.sleep(deadline_us(PROFILE) / 1e6 if sim.fault == "slow-memory" else PROBE_S)
         except TimeoutError:
             raise DeviceFailure("no quorum of nonces") from None
         return self._lanes(sim, nonce, dict(collected))
@@ -151,7 +187,12 @@ class SimDevices:
         return b"wrong" if wrong else b"right"
 
     async def alive(self, device: Device, nonce: bytes, timeout_s: float) -> bool:
-        return self._devices[device.device_id].fault != "silent"
+        sim = self._devices[device.device_id]
+        begins, ends = sim.dark
+        if sim.fault == "silent" or begins <= asyncio.get_running_loop().time() < ends:
+            await asyncio.sleep(timeout_s)
+            raise DeviceFailure("dark")
+        return True
 
 
 class Checker:

@@ -41,7 +41,7 @@ from .power_cuts import STATEMENTS, STORE, WRITER, Tripwire
 from .slashable import RecordedSigner, assert_nothing_slashable
 from .virtual_time import START, VirtualClock
 
-TIMING = Timing(int(START) + 5, 20, 5, 14, 18, 30, 2, 300)
+TIMING = Timing(int(START) + 5, 20, 5, 15, 19, 30, 2, 300)
 Mutate = Callable[[str, str, bytes], bytes | None]
 """(recipient, path, body) -> the body that is sent in its place, None for silence."""
 
@@ -72,6 +72,7 @@ class SimNetwork:
     mutate: dict[int, Mutate] = field(default_factory=dict)
     offsets: dict[int, float] = field(default_factory=dict)
     loss: float = 0.0
+    timing: Timing = TIMING
     look_s: float = 0.25  # between looks at the chain
     seed: int = 0
     cut_at: int | None = None  # step of the first node at which its power fails; it starts again a second later
@@ -79,20 +80,26 @@ class SimNetwork:
     lies_about_openings: set[str] = field(default_factory=set)  # accounts that pass on garbage
     said: dict[int, list[Any]] = field(default_factory=dict)  # statements by seat, in order
     publications: dict[int, Publication] = field(default_factory=dict)  # of all, after `run`
+    stores: dict[int, Store] = field(default_factory=dict)  # the same
 
     def __post_init__(self) -> None:
         keys = [seat_key(i) for i in range(self.seats)]
         self.accounts = tuple(Seat(key.address, key.address) for key in keys)
-        self.chain = Chain(TIMING, self.accounts, tuple(d.device for d in self.devices))
+        self.chain = Chain(self.timing, self.accounts, tuple(d.device for d in self.devices))
         self.sim_devices = SimDevices(self.devices, self.seats)
         self.random = random.Random(self.seed)
         self.wires: list[Tripwire] = []
+
+    @staticmethod
+    def account_of(i: int) -> str:
+        """Account of a seat."""
+        return seat_key(i).address
 
     def start(self, i: int, latest_epoch: int = -1) -> None:
         """Starts a validator, over whatever it stored before."""
         clock, key = VirtualClock(self.offsets.get(i, 0.0)), seat_key(i)
         folder = self.folder / f"node-{i}"
-        wake, reader, speed = Wake(clock), self.reader(i), pace(TIMING)
+        wake, reader, speed = Wake(clock), self.reader(i), pace(self.timing)
         store = Store(open_database(folder / "validator.sqlite"), clock.now)
         signer = SeatSigner(
             key, reader.domain, folder / "signing.sqlite", latest_epoch, witness=Witness(folder / "witness")
@@ -151,7 +158,7 @@ class SimNetwork:
             if i not in self.silent:
                 self.start(i)
         happening = asyncio.create_task(during(self)) if during else None
-        end = START + 5 + (epochs - 1) * TIMING.epoch_length + TIMING.report_by + 8
+        end = START + 5 + (epochs - 1) * self.timing.epoch_length + self.timing.report_by + 8
         while VirtualClock().now() < end and self.phase(epochs - 1) not in (Phase.REPORTED, Phase.VOID):  # noqa: ASYNC110
             await asyncio.sleep(0.5)
         await asyncio.sleep(6)  # until that is final, and noted
@@ -161,14 +168,13 @@ class SimNetwork:
                 (ended,) = await asyncio.gather(task, return_exceptions=True)
                 if isinstance(ended, Exception):
                     raise ended  # what was to happen did not
-        stores: dict[int, Any] = {}
         for i in list(self.nodes):
             self.last = self.nodes[i]
             self.publications[i] = self.last.publication
-            stores[i] = self.last.daemon.services.store
+            self.stores[i] = self.last.daemon.services.store
             await self.kill(i)
         vetoed = getattr(self.chain, "vetoed", ())
-        assert_nothing_slashable(self.said, stores, self.accounts, self.devices, self.sim_devices.domain, vetoed)
+        assert_nothing_slashable(self.said, self.stores, self.accounts, self.devices, self.sim_devices.domain, vetoed)
 
     def phase(self, epoch: int) -> Phase:
         """Phase at the head."""

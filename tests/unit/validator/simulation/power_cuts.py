@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 STORE = (
-    "put_content", "nonce", "put_commitment", "put_message", "put_verdict", "update_epoch", "put_tree",
+    "put_content", "nonce", "put_commitment", "put_message", "put_verdict", "update_epoch", "put_tree", "put_check_in",
 )  # fmt: skip
 STATEMENTS = ("sign_seal", "sign_observations", "sign_report")
-WRITER = ("open_epoch", "seal", "draw", "report", "add_signature", "void")
+WRITER = ("open_epoch", "seal", "draw", "report", "add_signature", "void", "check_in")
 
 
 @dataclass

@@ -22,20 +22,35 @@ export async function epochSeed(oracle, epoch) {
 }
 
 export async function deviceOf(registry, device) {
-  const [, key, profile] = await view(registry, "device(bytes32)", device);
-  return { key: hexOf(key.slice(12)), profile: Number(numberOf(profile)) };
+  const words = await view(registry, "device(bytes32)", device);
+  return { key: hexOf(words[4].slice(12)), profile: Number(numberOf(words[5])) };
 }
 
 export async function profileOf(registry, id) {
-  const names = ["M", "N", "K", "T", "chunk", "k", "W"];
+  const names = ["M", "N", "K", "T", "chunk", "k", "W", "deadlineMs"];
   const words = await view(registry, "profile(uint32)", id);
   return { id, ...Object.fromEntries(names.map((name, i) => [name, Number(numberOf(words[i]))])) };
 }
 
 export async function leaseOf(escrow, lease) {
   const words = await view(escrow, "lease(uint256)", lease);
-  return { renter: hexOf(words[0].slice(12)), device: hexOf(words[2]), status: Number(numberOf(words[4])) };
+  return { renter: hexOf(words[0].slice(12)), offerHash: words[2].slice(0, 27), status: Number(numberOf(words[5])) };
 }
+
+const OFFER =
+  "Offer(address provider,address operator,bytes32[] deviceIds,address token,uint128 rate,uint40 minDuration," +
+  "uint40 maxDuration,uint40 validUntil,uint64 nonce,address renter,uint32 notice)";
+
+// The EIP-712 struct hash of the offer that a lease was opened on, of whose first 27 bytes the escrow keeps it by.
+export function offerHash(offer) {
+  const devices = keccak(joined(...offer.deviceIds.map(bytesOf)));
+  const { provider, operator, token, rate, minDuration, maxDuration, validUntil, nonce, offerRenter, notice } = offer;
+  const rest = [token, rate, minDuration, maxDuration, validUntil, nonce, offerRenter, notice];
+  return keccak(joined(keccak(ascii(OFFER)), word(provider), word(operator), devices, ...rest.map(word)));
+}
+
+// What a LeaseStart says of the handovers: the one root, or the hash of all of them in the offer's order.
+export const resultRoots = (roots) => (roots.length === 1 ? roots[0] : keccak(joined(...roots)));
 
 const DOMAIN = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
 

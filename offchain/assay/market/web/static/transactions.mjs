@@ -50,6 +50,7 @@ async function send(form) {
     if (!(await ready())) { note.say("failed", "No wallet was chosen"); return; }
     const query = new URLSearchParams({ account: account() });
     if (form.elements.hours) query.set("seconds", window.secondsOf(form));
+    for (const field of form.querySelectorAll("[data-field]")) query.set(field.name, field.value);
     const answer = await fetch(`${form.dataset.send}?${query}`);
     const plan = await answer.json();
     if (!answer.ok) { note.say("failed", plan.error ?? "The market has no answer"); return; }
