@@ -180,7 +180,9 @@ contract CommitAndReveal is Accused {
 
     function deploy(uint32 lifetime) internal returns (IFraudProofs) {
         return IFraudProofs(
-            this.deployed("FraudProofs", abi.encode(oracle, registry, stake, seats, demands, lifetime))
+            vm.deployCode(
+                "FraudProofs.sol:FraudProofs", abi.encode(oracle, registry, stake, seats, demands, lifetime)
+            )
         );
     }
 
