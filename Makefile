@@ -58,7 +58,7 @@ lint: setup ## Check types and style of everything
 	ruff check offchain scripts tests
 	ruff format --check offchain scripts tests
 	mypy
-	solhint --quiet 'contracts/**/*.sol'
+	NODE_PATH=$(CURDIR)/scripts/solhint solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
 	prettier --check 'contracts/**/*.sol'
 
 format: setup ## Put everything into its format

@@ -14,7 +14,6 @@ import {QuorumSignatures} from "./libraries/QuorumSignatures.sol";
 import {SeatBlob} from "./libraries/SeatBlob.sol";
 
 /// @title Epochs in a ring of storage
-/// @author The Assay contributors
 /// @notice Opens, seals, draws and reports epochs, and keeps them through their proof window.
 /// @dev Slots are reused epoch after epoch, so that a write costs 5,000 gas and not 22,100. A slot's age shows in `openedAt`:
 /// an epoch can only be opened within itself. Whatever is stale is read as zero.
@@ -162,14 +161,16 @@ contract EpochOracle is IEpochOracle, EIP712 {
         _notAfter(r.epoch, reportBy);
         if (r.devicesRoot == 0 || (r.rewardsRoot == 0 && r.rewardsTotal != 0)) revert EpochOracle_ZeroRoot(r.epoch);
         (uint32 setId, uint8 seats) = (p.setId, p.seats);
-        _checkRewards(r, seats);
+        History memory h = history;
+        _checkRewards(r, seats, h);
         bytes32 digest = _hashTypedDataV4(OracleTypes.reportHashOf(r, setId, p.rho));
         _checkQuorum(digest, setId, quorum, QuorumSignatures.quorumOf(seats));
 
-        history.rewardsTotal = uint96(r.rewardsTotal);
-        history.nextReport = uint32(r.epoch + 1);
-        // Too old to be vetoed; if all that the ring still keeps are, totals go on from here.
-        if (!p.vetoed && p.rewardsTotal > history.forgottenTotal) history.forgottenTotal = uint96(p.rewardsTotal);
+        h.rewardsTotal = uint96(r.rewardsTotal);
+        h.nextReport = uint32(r.epoch + 1);
+        // What this overwrites is too old to be vetoed; should all that the ring still keeps be, totals go on from there.
+        if (!p.vetoed && p.rewardsTotal > h.forgottenTotal) h.forgottenTotal = uint96(p.rewardsTotal);
+        history = h;
         p.rewardsTotal = uint128(r.rewardsTotal);
         p.reportedEpoch = uint48(r.epoch);
         p.reportedAt = uint40(block.timestamp);
@@ -361,8 +362,8 @@ contract EpochOracle is IEpochOracle, EIP712 {
         }
     }
 
-    function _checkRewards(Report calldata r, uint8 seats) private view {
-        (uint256 before, uint32 next) = (history.rewardsTotal, history.nextReport);
+    function _checkRewards(Report calldata r, uint8 seats, History memory h) private view {
+        (uint256 before, uint32 next) = (h.rewardsTotal, h.nextReport);
         if (r.epoch < next) revert EpochOracle_OutOfOrder(r.epoch, next - 1);
         if (r.rewardsTotal < before) revert EpochOracle_RewardsShrank(r.rewardsTotal, before);
         if (r.rewardsTotal == before) return;

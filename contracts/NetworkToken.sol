@@ -12,19 +12,17 @@ import {INetworkToken} from "./interfaces/INetworkToken.sol";
 import {EmissionCurve} from "./libraries/EmissionCurve.sol";
 
 /// @title The token of the network
-/// @author The Assay contributors
 /// @notice Staked, burned by slashes, and minted by one distributor of rewards after another.
 /// @dev Minters have epochs of their own, one after the other, so that their limits together never pass the emission of all
 /// epochs, which with the genesis allocations never passes the cap. Nothing else need be counted when something is minted.
 contract NetworkToken is INetworkToken, ERC20Burnable, ERC20Permit, AccessManaged {
-    /// @dev A minter, present or past.
+    /// @dev A minter, present or past, in one slot.
     struct Minter {
-        uint96 minted; // slot 0
+        uint96 minted;
         uint64 firstEpoch;
         uint64 lastEpoch; // the largest number for the present one
         bool appointed;
         bool settled;
-        uint96 settledLimit; // slot 1; counts once settled
     }
 
     uint256 public immutable cap;
@@ -37,6 +35,7 @@ contract NetworkToken is INetworkToken, ERC20Burnable, ERC20Permit, AccessManage
 
     address[] private appointed; // the present minter is the last
     mapping(address account => Minter) private minters;
+    mapping(address account => uint256) private settledLimits;
 
     constructor(
         string memory name,
@@ -67,12 +66,12 @@ contract NetworkToken is INetworkToken, ERC20Burnable, ERC20Permit, AccessManage
 
     /// @inheritdoc INetworkToken
     function mint(address to, uint256 amount) external {
-        Minter storage m = minters[msg.sender];
+        Minter memory m = minters[msg.sender];
         if (!m.appointed) revert NetworkToken_NotMinter(msg.sender);
         uint256 sum = Math.saturatingAdd(m.minted, amount);
-        uint256 limit = _limitOf(m);
+        uint256 limit = m.settled ? settledLimits[msg.sender] : _emissionOf(m);
         if (sum > limit) revert NetworkToken_BeyondLimit(msg.sender, sum, limit);
-        m.minted = uint96(sum); // limits are within the cap, which fits
+        minters[msg.sender].minted = uint96(sum); // limits are within the cap, which fits
         _mint(to, amount);
     }
 
@@ -103,9 +102,9 @@ contract NetworkToken is INetworkToken, ERC20Burnable, ERC20Permit, AccessManage
         if (!m.appointed || m.settled || m.lastEpoch == type(uint64).max) revert NetworkToken_NothingToSettle(past);
         (uint256 total, bool isFinal) = IEmission(past).finalTotal();
         if (!isFinal || _currentEpoch() <= m.lastEpoch) revert NetworkToken_NotFinal(past);
-        uint256 limit = Math.min(total, _limitOf(m));
+        uint256 limit = Math.min(total, _emissionOf(m));
         m.settled = true;
-        m.settledLimit = uint96(limit);
+        settledLimits[past] = limit;
         emit HandoverSettled(past, limit, m.minted);
     }
 
@@ -127,8 +126,9 @@ contract NetworkToken is INetworkToken, ERC20Burnable, ERC20Permit, AccessManage
 
     /// @inheritdoc INetworkToken
     function limitOf(address account) external view returns (uint256) {
-        Minter storage m = minters[account];
-        return m.appointed ? _limitOf(m) : 0;
+        Minter memory m = minters[account];
+        if (!m.appointed) return 0;
+        return m.settled ? settledLimits[account] : _emissionOf(m);
     }
 
     /// @inheritdoc INetworkToken
@@ -148,13 +148,12 @@ contract NetworkToken is INetworkToken, ERC20Burnable, ERC20Permit, AccessManage
     }
 
     function _appoint(address account, uint64 firstEpoch) private {
-        minters[account] = Minter(0, firstEpoch, type(uint64).max, true, false, 0);
+        minters[account] = Minter(0, firstEpoch, type(uint64).max, true, false);
         appointed.push(account);
     }
 
     /// @dev Emission of the minter's epochs that have begun, by the token's own clock.
-    function _limitOf(Minter storage m) private view returns (uint256) {
-        if (m.settled) return m.settledLimit;
+    function _emissionOf(Minter memory m) private view returns (uint256) {
         if (block.timestamp < genesis) return 0;
         uint256 end = Math.min(_currentEpoch(), m.lastEpoch);
         uint256 first = m.firstEpoch;

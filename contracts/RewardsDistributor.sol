@@ -14,7 +14,6 @@ import {EmissionCurve} from "./libraries/EmissionCurve.sol";
 import {OracleTypes} from "./libraries/OracleTypes.sol";
 
 /// @title Emission, claimed against report roots
-/// @author The Assay contributors
 /// @notice Pays what reports say was earned, after a delay in which they can be vetoed.
 contract RewardsDistributor is IRewardsDistributor, AccessManaged {
     /// @dev All that changes but the claims, in one slot.
@@ -228,9 +227,11 @@ contract RewardsDistributor is IRewardsDistributor, AccessManaged {
     /// goes round its delay by a report that went on from it. Two suspensions do: when a third begins, all that was reported
     /// before the second has waited long enough.
     function _claimableAt(uint256 reportedAt) private view returns (uint256 at) {
-        State memory s = state;
-        at = Math.max(_after(s.suspendedUntil, reportedAt), _after(s.suspendedBefore, reportedAt));
-        at = Math.max(at, reportedAt + claimDelay);
+        at = reportedAt + claimDelay;
+        (uint256 until, uint256 before) = (state.suspendedUntil, state.suspendedBefore);
+        if (until == 0) return at;
+        at = Math.max(at, _after(until, reportedAt));
+        if (before != 0) at = Math.max(at, _after(before, reportedAt));
     }
 
     function _after(uint256 suspendedUntil, uint256 reportedAt) private view returns (uint256) {

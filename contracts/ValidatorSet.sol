@@ -13,7 +13,6 @@ import {SeatBlob} from "./libraries/SeatBlob.sol";
 import {SetQueue} from "./libraries/SetQueue.sol";
 
 /// @title Validator seats
-/// @author The Assay contributors
 /// @notice Who sits, who comes and who goes; what it takes to be put out.
 /// @dev The set of the latest epoch is the code of its blob; what it will be is that with the waiting changes made.
 contract ValidatorSet is IValidatorSet, PausableEntry, EIP712 {

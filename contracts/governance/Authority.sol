@@ -7,7 +7,6 @@ import {IRewardsDistributor} from "../interfaces/IRewardsDistributor.sol";
 import {PausableEntry} from "./PausableEntry.sol";
 
 /// @title Who may change what
-/// @author The Assay contributors
 /// @notice The timelock is the only administrator from the first block on, and whatever is restricted is its; the guardian
 /// may pause entry and veto a rewards root. The deployer never holds a role.
 contract Authority is AccessManager {

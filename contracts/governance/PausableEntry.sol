@@ -4,7 +4,6 @@ pragma solidity ^0.8.30;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 
 /// @title A pause of entry, short and rare
-/// @author The Assay contributors
 /// @notice The guardian may keep newcomers out for at most 14 days, and then not again for 30. Whoever is in can always
 /// go on and leave.
 abstract contract PausableEntry is AccessManaged {

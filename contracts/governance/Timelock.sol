@@ -4,7 +4,6 @@ pragma solidity ^0.8.30;
 import {TimelockController} from "@openzeppelin/contracts/governance/TimelockController.sol";
 
 /// @title The delay before a change
-/// @author The Assay contributors
 /// @notice Administers itself: no account may change the delay but through the delay, and none below two days, except on a
 /// chain of one's own, or above the longest, within which holds and claim delays leave it time to act.
 contract Timelock is TimelockController {

@@ -2,7 +2,6 @@
 pragma solidity ^0.8.30;
 
 /// @title What the token asks of whoever mints its emission
-/// @author The Assay contributors
 /// @notice A minter is told in which epochs it may emit, and says in the end how much of that anybody can ever claim.
 interface IEmission {
     /// @notice Says that the caller's emission is this contract's from `firstEpoch` on. Callable by the token, once.
@@ -14,7 +13,7 @@ interface IEmission {
     function endEmission(uint64 lastEpoch) external;
 
     /// @notice All that this contract can ever mint, what it has minted in it.
-    /// @param total The cumulative total that claims are paid up to.
-    /// @param isFinal Whether the emission has ended and no report of its epochs can still come or be vetoed.
+    /// @return total The cumulative total that claims are paid up to.
+    /// @return isFinal Whether the emission has ended and no report of its epochs can still come or be vetoed.
     function finalTotal() external view returns (uint256 total, bool isFinal);
 }

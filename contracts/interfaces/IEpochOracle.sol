@@ -2,7 +2,6 @@
 pragma solidity ^0.8.30;
 
 /// @title Epochs: opened, sealed, drawn, reported
-/// @author The Assay contributors
 /// @notice Four transactions an epoch whatever the number of devices. What validators agree on is stored as roots;
 /// whoever needs one line of a report proves it.
 interface IEpochOracle {

@@ -2,7 +2,6 @@
 pragma solidity ^0.8.30;
 
 /// @title The network's token: who may mint how much of it
-/// @author The Assay contributors
 /// @notice The token holds the emission schedule itself. One minter at a time emits, each for epochs of its own; what a
 /// minter has minted is counted against the emission of its epochs alone, by the token's own clock.
 interface INetworkToken {

@@ -4,7 +4,6 @@ pragma solidity ^0.8.30;
 import {IEmission} from "./IEmission.sol";
 
 /// @title Emission, claimed against report roots
-/// @author The Assay contributors
 /// @notice Pays cumulative - claimed against a rewards root that is older than its claim delay and was not vetoed, and
 /// never more in all than the total of the report that is claimed against.
 interface IRewardsDistributor is IEmission {

@@ -2,7 +2,6 @@
 pragma solidity ^0.8.30;
 
 /// @title Validator seats, one set per epoch
-/// @author The Assay contributors
 /// @notice Up to 31 seats. A set, once an epoch has used it, never changes and is kept through the proof window. Joins,
 /// outbids, leaves and evictions wait in one queue, first in, first out: when an epoch is opened, those that are two epochs old
 /// are made, at most max(1, f / 2) of the set as it was, however many epochs were skipped. Slashed seats leave at once.

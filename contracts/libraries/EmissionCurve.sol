@@ -2,7 +2,6 @@
 pragma solidity ^0.8.30;
 
 /// @title A capped emission that halves era by era
-/// @author The Assay contributors
 /// @notice What each epoch may emit, and sums of it; all of them fit in 256 bits for any schedule.
 library EmissionCurve {
     uint64 internal constant ERAS = 64;

@@ -5,7 +5,6 @@ import {LibRLP} from "solady/src/utils/LibRLP.sol";
 import {SSTORE2} from "solady/src/utils/SSTORE2.sol";
 
 /// @title A set of seats kept as contract code
-/// @author The Assay contributors
 /// @notice One read of code costs less than one slot a seat. Layout: a STOP byte, n signers, n accounts, 20 bytes each.
 /// @dev The writer creates nothing else, so that its k-th creation has nonce k, and a set's address follows from its id.
 library SeatBlob {

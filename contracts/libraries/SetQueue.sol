@@ -2,7 +2,6 @@
 pragma solidity ^0.8.30;
 
 /// @title Changes of a set that wait for their epoch
-/// @author The Assay contributors
 /// @notice First in, first out. An account joins in at most one waiting change and leaves in at most one, so that the queue is
 /// never longer than a set that comes whole and a set that goes whole.
 library SetQueue {

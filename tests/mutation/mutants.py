@@ -24,7 +24,7 @@ SWAPS: tuple[tuple[str, str], ...] = (
     ("true", "false"),
     ("false", "true"),
 )
-MODIFIERS = re.compile(r"\b(onlyReserver|onlyFraudProofs|restricted|whenEntryOpen|nonReentrant)\b")
+MODIFIERS = re.compile(r"\b(onlyReserver|onlyFraudProofs|onlyToken|restricted|whenEntryOpen|nonReentrant)\b")
 NEVER = re.compile(
     r"^\s*(//|/\*|\*|import|pragma|error|event|emit|using|library|contract|abstract|struct|enum|modifier)"
 )

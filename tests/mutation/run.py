@@ -27,7 +27,14 @@ from workplace import Workplace
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "mutation"
 INVARIANTS = "tests/forge/invariants/*"
-SOURCES = ("*.sol", "fraud/*.sol", "lease/*.sol", "libraries/*.sol", "governance/PausableEntry.sol")
+SOURCES = (
+    "*.sol",
+    "fraud/*.sol",
+    "lease/*.sol",
+    "libraries/*.sol",
+    "governance/PausableEntry.sol",
+    "governance/Timelock.sol",
+)
 
 
 def all_mutants() -> list[Mutant]:

@@ -5,6 +5,7 @@ import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
 import {IOpeningDemands} from "contracts/interfaces/IOpeningDemands.sol";
+import {INetworkToken} from "contracts/interfaces/INetworkToken.sol";
 import {IRewardsDistributor} from "contracts/interfaces/IRewardsDistributor.sol";
 import {IStakeManager} from "contracts/interfaces/IStakeManager.sol";
 import {IValidatorSet} from "contracts/interfaces/IValidatorSet.sol";
@@ -12,10 +13,7 @@ import {IValidatorSet} from "contracts/interfaces/IValidatorSet.sol";
 // The contracts as tests call them: their interfaces, and what is public beside them. Tests deploy by artifact, so that a
 // change of a contract does not recompile them.
 
-interface Token {
-    function mint(address to, uint256 amount) external;
-    function minted() external view returns (uint256);
-    function cap() external view returns (uint256);
+interface Token is INetworkToken {
     function transfer(address to, uint256 amount) external returns (bool);
     function approve(address spender, uint256 amount) external returns (bool);
     function balanceOf(address account) external view returns (uint256);
@@ -37,19 +35,12 @@ interface Stake is IStakeManager { }
 
 interface Demands is IOpeningDemands { }
 
-interface Seats is IValidatorSet, Pausable {
-    function plannedSeats() external view returns (address[] memory);
-    function signerUsed(address signer) external view returns (bool);
-}
+interface Seats is IValidatorSet, Pausable { }
 
 interface Escrow is ILeaseEscrow, Pausable { }
 
 interface Fraud is IFraudProofs { }
 
-interface Rewards is IRewardsDistributor {
-    function totalClaimed() external view returns (uint256);
-}
+interface Rewards is IRewardsDistributor { }
 
-interface Oracle is IEpochOracle {
-    function domainSeparator() external view returns (bytes32);
-}
+interface Oracle is IEpochOracle { }

@@ -110,6 +110,24 @@ contract QuorumSignaturesTest is Steps {
         refused(withRest(abi.encodePacked(r, vs)), IEpochOracle.EpochOracle_BadSignature.selector);
     }
 
+    /// @dev A signature whose s is half the order, and one above it, of a signer that was made to fit.
+    function test_quorum__high_s_of_a_signer_that_fits__refused() public {
+        bytes32 r = 0x79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798;
+        for (uint256 s = ORDER / 2; s < ORDER / 2 + 2; ++s) {
+            address fits = ecrecover(digest(), 27, r, bytes32(s));
+            isTrue(fits != address(0), "a signer");
+            bytes memory blob = abi.encodePacked(hex"00", fits);
+            for (uint256 i = 1; i < 7; ++i) blob = abi.encodePacked(blob, seatSigner(i));
+            for (uint256 i = 0; i < 7; ++i) blob = abi.encodePacked(blob, seatAccount(i));
+            vm.etch(vm.computeCreateAddress(address(seats), 1), blob);
+            IEpochOracle.Quorum memory q = withRest(abi.encodePacked(r, bytes32(s)));
+            uint256 state = vm.snapshotState();
+            if (s > ORDER / 2) vm.expectPartialRevert(IEpochOracle.EpochOracle_BadSignature.selector);
+            oracle.seal(0, 0, ROOT, 3, q);
+            vm.revertToState(state);
+        }
+    }
+
     function test_quorum__s_at_half_the_order_and_one__recovers_nobody() public {
         bytes memory half = abi.encodePacked(keccak256("r"), bytes32(ORDER / 2 + 1));
         sealFails(0, withRest(half), badSignature(0, address(0)));

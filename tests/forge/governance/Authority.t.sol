@@ -59,20 +59,19 @@ contract AuthorityTest is Network {
     function test_authority__timelocks_powers__neither_the_guardians_nor_a_strangers() public {
         address[2] memory others = [GUARDIAN, address(0x57a6e4)];
         for (uint256 i = 0; i < 2; ++i) {
-            refused(others[i], address(escrow), abi.encodeWithSignature("listToken(address,uint128)", stake, 1));
-            refused(others[i], address(escrow), abi.encodeWithSignature("delistToken(address)", usd));
-            refused(others[i], address(escrow), abi.encodeWithSignature("setFee(uint16)", 1));
-            refused(others[i], address(escrow), abi.encodeWithSignature("collectFees(address,address)", usd, this));
-            refused(others[i], address(escrow), abi.encodeWithSignature("recoverSurplus(address,address)", usd, this));
-            refused(others[i], address(escrow), abi.encodeWithSignature("forgiveForfeit(uint256)", 1));
-            refused(others[i], address(stake), abi.encodeWithSignature("setBounty(uint16)", 1));
-            refused(others[i], address(stake), abi.encodeWithSignature("restoreSlash(uint256)", 0));
-            refused(
-                others[i], address(registry), abi.encodeWithSelector(registry.addProfile.selector, firstProfiles()[0])
-            );
-            refused(others[i], address(registry), abi.encodeWithSignature("closeProfile(uint32)", 1));
-            refused(others[i], address(rewards), abi.encodeWithSignature("vetoByTimelock(uint64)", 0));
-            refused(others[i], address(token), abi.encodeWithSignature("handOver(address,uint64)", this, 9));
+            address who = others[i];
+            refused(who, address(escrow), abi.encodeCall(escrow.listToken, (address(stake), 1)));
+            refused(who, address(escrow), abi.encodeCall(escrow.delistToken, (address(usd))));
+            refused(who, address(escrow), abi.encodeCall(escrow.setFee, (1)));
+            refused(who, address(escrow), abi.encodeCall(escrow.collectFees, (address(usd), who)));
+            refused(who, address(escrow), abi.encodeCall(escrow.recoverSurplus, (address(usd), who)));
+            refused(who, address(escrow), abi.encodeCall(escrow.forgiveForfeit, (1)));
+            refused(who, address(stake), abi.encodeCall(stake.setBounty, (1)));
+            refused(who, address(stake), abi.encodeCall(stake.restoreSlash, (0)));
+            refused(who, address(registry), abi.encodeCall(registry.addProfile, (firstProfiles()[0])));
+            refused(who, address(registry), abi.encodeCall(registry.closeProfile, (1)));
+            refused(who, address(rewards), abi.encodeCall(rewards.vetoByTimelock, (0)));
+            refused(who, address(token), abi.encodeCall(token.handOver, (who, 9)));
         }
     }
 }

@@ -5,28 +5,39 @@ import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
 import {IValidatorSet} from "contracts/interfaces/IValidatorSet.sol";
 
 import {Checks} from "../base/Checks.sol";
-import {Oracle, Seats} from "../base/Extras.sol";
+import {Oracle, Rewards, Seats, Stake, Token} from "../base/Extras.sol";
 import {EpochHandler} from "./EpochHandler.sol";
 
-/// @title What holds of epochs and seats whatever anybody does
+/// @title What holds of epochs, seats and rewards whatever anybody does
 ///
 /// Quorum. A seal or a report goes through exactly when at least ⌊2n/3⌋ + 1 seats of the epoch's own set signed it, in its time
 /// (checked by the handler at each try); no signer is ever recorded outside the set.
 ///
-/// Course. Phases only move on, a beacon never changes, rewards never fall, reports never go back (checked at each step).
+/// Course. Phases only move on, a beacon never changes, reports never go back (checked at each step). A report raises the total
+/// by no more than its own epoch's emission, and what is vetoed counts no more (checked at each report and claim).
 ///
 /// No gaps. Whatever became of earlier epochs, the next one can be opened in its time.
 ///
-/// Seats. A set that an epoch has used never changes, its signers are different, and it has at most 31 seats.
+/// Seats. A set that an epoch has used never changes, its signers are different, and it has at most 31 seats. From one epoch that
+/// is opened to the next it changes by no more than max(1, f / 2) seats, those aside that were slashed, who are gone; and every
+/// set was foretold (checked at each opening). What an account has reserved is what its seat has at stake, no more and no less.
+///
+/// Mint. What was ever minted is what was claimed, within the total of the report claimed against (checked at each claim) and
+/// within the emission of the epochs so far.
 contract EpochInvariants is Checks {
     EpochHandler internal handler;
     Oracle internal oracle;
     Seats internal seats;
+    Rewards internal rewards;
+    Token internal token;
+    Stake internal stake;
     mapping(uint32 setId => bytes32) internal setHash;
+    uint256 internal mintedAtFirst;
 
     function setUp() public {
         handler = new EpochHandler();
-        (oracle, seats) = handler.parts();
+        (oracle, seats, rewards, token, stake) = handler.parts();
+        mintedAtFirst = token.minted();
     }
 
     struct Selectors {
@@ -40,12 +51,20 @@ contract EpochInvariants is Checks {
     }
 
     function targetSelectors() public view returns (Selectors[] memory list) {
-        bytes4[] memory s = new bytes4[](8);
+        bytes4[] memory s = new bytes4[](14);
         (s[0], s[1], s[2], s[3]) =
             (handler.open.selector, handler.wait.selector, handler.seal.selector, handler.draw.selector);
         (s[4], s[5], s[6], s[7]) = (
             handler.report.selector, handler.voidEpoch.selector, handler.joinSeat.selector, handler.leaveSeat.selector
         );
+        (s[8], s[9], s[10], s[11], s[12]) = (
+            handler.slashSeat.selector,
+            handler.checkInSeat.selector,
+            handler.evictSeat.selector,
+            handler.claimSome.selector,
+            handler.vetoSome.selector
+        );
+        s[13] = handler.run.selector;
         list = new Selectors[](1);
         list[0] = Selectors(address(handler), s);
     }
@@ -72,9 +91,31 @@ contract EpochInvariants is Checks {
         }
     }
 
+    function invariant_reservations_are_what_seats_have_at_stake() public view {
+        address[] memory planned = seats.plannedSeats();
+        atMost(planned.length, 31, "planned");
+        for (uint256 i = 0; i < handler.accountCount(); ++i) {
+            address account = handler.accounts(i);
+            IValidatorSet.Member memory m = seats.member(account);
+            eq(stake.account(account).reserved, m.reserved ? m.stake : 0, "reserved");
+            bool sits = m.status == IValidatorSet.Status.Joining || m.status == IValidatorSet.Status.Seated;
+            uint256 places;
+            for (uint256 k = 0; k < planned.length; ++k) if (planned[k] == account) ++places;
+            eq(places, sits ? 1 : 0, "planned exactly once while it is to sit");
+        }
+    }
+
+    function invariant_minted_within_claims_and_schedule() public view {
+        uint256 minted = rewards.totalClaimed();
+        eq(minted, handler.paid(), "what was claimed");
+        eq(token.minted() - mintedAtFirst, minted, "nobody else mints");
+        atMost(minted, token.limitOf(address(rewards)), "within the emission so far");
+        atMost(token.minted(), token.cap(), "within the cap");
+    }
+
     function afterInvariant() public {
         uint64 before = handler.highest();
-        handler.open();
-        isTrue(handler.highest() > before, "no gap holds up the next epoch");
+        handler.open(1);
+        isTrue(handler.highest() > before || seats.currentSeats().length == 0, "no gap holds up the next epoch");
     }
 }

@@ -94,7 +94,7 @@ contract HandedOverTest is Earnings {
         super.setUp();
         reported(0, 1e18, 2e18);
         next = new FreeMinter();
-        INetworkToken(address(token)).handOver(address(next), 1);
+        token.handOver(address(next), 1);
     }
 
     function test_handed_over__distributor__knows_its_last_epoch() public view {
@@ -115,10 +115,10 @@ contract HandedOverTest is Earnings {
         vm.expectRevert(
             abi.encodeWithSelector(INetworkToken.NetworkToken_NotFinal.selector, address(rewards))
         );
-        INetworkToken(address(token)).settleHandover(address(rewards));
+        token.settleHandover(address(rewards));
         vm.warp(startOf(1) + REPORT_BY + CLAIM_DELAY);
-        INetworkToken(address(token)).settleHandover(address(rewards));
-        eq(INetworkToken(address(token)).limitOf(address(rewards)), 4e18, "what was earned");
+        token.settleHandover(address(rewards));
+        eq(token.limitOf(address(rewards)), 4e18, "what was earned");
         uint64 e = 10 * oracle.ringSize();
         reported(e, 2e18, 2e18);
         vm.warp(reportedAt(e) + CLAIM_DELAY);
@@ -129,7 +129,7 @@ contract HandedOverTest is Earnings {
 
     function test_handed_over__settled__a_lying_quorum_of_the_old_network_gets_nothing_new() public {
         vm.warp(startOf(1) + REPORT_BY + CLAIM_DELAY);
-        INetworkToken(address(token)).settleHandover(address(rewards));
+        token.settleHandover(address(rewards));
         drawn(9);
         postFails(reportOf(9, 2e18, 2e18, 4e18), beyondEmission(4e18, 3e18));
         post(9, 50e18, 2e18, 3e18);
@@ -150,7 +150,7 @@ contract HandedOverTest is Earnings {
         vm.warp(reportedAt(1) + CLAIM_DELAY);
         claim(EARNER, 1, 100e18, 3e18);
         claim(OTHER, 1, 100e18, 3e18);
-        eq(INetworkToken(address(token)).limitOf(address(rewards)), 200e18, "two epochs' emission");
+        eq(token.limitOf(address(rewards)), 200e18, "two epochs' emission");
         eq(token.minted(), GENESIS_MINT + 103e18, "minted");
     }
 }

@@ -3,18 +3,16 @@ pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
 
-import {Accused} from "../base/Accused.sol";
+import {Epochs} from "../base/Epochs.sol";
 
 /// @title What the contracts say of themselves is what was done: every field, to the second
-contract RecordedState is Accused {
+contract RecordedTest is Epochs {
     function setUp() public {
         deployNetwork();
         joinSeats(4);
-        deviceIds.push(enrol(0, 1));
-        deviceIds.push(enrol(1, 1));
     }
 
-    function test_before_genesis__it_is_epoch_0_and_nothing_is_known() public {
+    function test_views__before_genesis__epoch_0_and_nothing_known() public {
         vm.warp(genesis - 1);
         eq(oracle.currentEpoch(), 0, "before");
         vm.warp(genesis + EPOCH - 1);
@@ -30,7 +28,7 @@ contract RecordedState is Accused {
     }
 
     /// @dev Blocks of one second, and more than one of them in it: an epoch may pass within a second.
-    function test_an_epoch_within_one_second__is_as_good_as_another() public {
+    function test_epoch__within_one_second__as_good_as_another() public {
         vm.warp(startOf(0));
         vm.roll(block.number + 1);
         oracle.openEpoch(0);
@@ -41,7 +39,7 @@ contract RecordedState is Accused {
         eq(signers, 7, "three signers");
         eq(drawn, bytes32(0), "not drawn");
         vm.roll(block.number + DRAW_DELAY + 1);
-        rho = oracle.draw(0);
+        bytes32 rho = oracle.draw(0);
         (,,, drawn) = oracle.sealOf(0);
         eq(drawn, rho, "drawn");
         (bytes32 none, uint256 nothing, uint40 never, bool vetoed) = oracle.rewardsOf(0);
