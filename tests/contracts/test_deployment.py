@@ -13,8 +13,6 @@ from scripts._deployment.execution import DeploymentFailed, deploy
 from scripts._deployment.parameters import BadParameters, Parameters
 from scripts._deployment.plan import Step, steps
 
-ROLES = (b"PROPOSER_ROLE", b"EXECUTOR_ROLE")
-
 
 @pytest.fixture
 def parameters(accounts):
@@ -62,73 +60,54 @@ def governed(project, chain, accounts, data, name, call, *arguments):
     return getattr(contract, call)(*arguments, sender=accounts[timelock])
 
 
-@pytest.mark.parametrize(
-    ("name", "call", "arguments", "where"),
-    [
-        ("Authority", "grantRole", (0, "DEPLOYER", 0), "Authority: who administers"),
-        ("Authority", "grantRole", (1, "DEPLOYER", 0), "Authority: who guards"),
-        ("Authority", "grantRole", (7, "DEPLOYER", 0), "Authority: holders of other roles"),
-        ("Authority", "revokeRole", (1, "GUARDIAN"), "Authority: who guards"),
-        ("Timelock", "grantRole", (b"PROPOSER_ROLE", "DEPLOYER"), "Timelock: holders of PROPOSER_ROLE"),
-        ("Timelock", "grantRole", (b"EXECUTOR_ROLE", "DEPLOYER"), "Timelock: holders of EXECUTOR_ROLE"),
-        ("Timelock", "grantRole", (bytes(32), "DEPLOYER"), "Timelock: holders of DEFAULT_ADMIN_ROLE"),
-        ("Timelock", "grantRole", (b"\1" * 32, "DEPLOYER"), "Timelock: holders of other roles"),
-    ],
-)
-def test_check__role_that_the_file_does_not_give__named(
-    complete, project, chain, accounts, name, call, arguments, where
-):
+def test_check__roles_that_the_file_does_not_give__each_named(complete, project, chain, accounts):
     _, data, _ = complete
-    who = {"DEPLOYER": accounts[50].address, "GUARDIAN": accounts[1].address}
-    values = [who.get(a, a) if isinstance(a, str) else keccak(a) if a in ROLES else a for a in arguments]
-    governed(project, chain, accounts, data, name, call, *values)
+    deployer = accounts[50].address
+    for name, role in (
+        ("Authority", 0), ("Authority", 1), ("Authority", 7), ("Timelock", keccak(b"PROPOSER_ROLE")),
+        ("Timelock", keccak(b"EXECUTOR_ROLE")), ("Timelock", bytes(32)), ("Timelock", b"\1" * 32),
+    ):  # fmt: skip
+        delay = (0,) if name == "Authority" else ()
+        governed(project, chain, accounts, data, name, "grantRole", role, deployer, *delay)
     found = found_wrong(complete, project, chain)
-    assert len(found) == 1 and found[0].startswith(where), found
+    assert [line.split(": should be ")[0] for line in found] == [
+        "Authority: who administers", "Authority: who guards", "Authority: holders of other roles",
+        "Timelock: holders of DEFAULT_ADMIN_ROLE", "Timelock: holders of PROPOSER_ROLE",
+        "Timelock: holders of EXECUTOR_ROLE", "Timelock: holders of other roles",
+    ]  # fmt: skip
+    assert all(deployer in line.split(", is ")[1] for line in found)
 
 
-def test_check__function_opened_to_another_role__named(complete, project, chain, accounts):
-    _, data, _ = complete
-    escrow = data["contracts"]["LeaseEscrow"]["address"]
-    set_fee = keccak(b"setFee(uint16)")[:4]
-    governed(project, chain, accounts, data, "Authority", "setTargetFunctionRole", escrow, [set_fee], 1)
-    where = f"Authority: role of LeaseEscrow, function 0x{set_fee.hex()}"
-    assert found_wrong(complete, project, chain) == [f"{where}: should be 0, is 1"]
-
-
-@pytest.mark.parametrize(
-    ("name", "call", "arguments", "where"),
-    [
-        ("StakeManager", "setBounty", (900,), "StakeManager.bountyBps: should be 1000, is 900"),
-        ("LeaseEscrow", "setFee", (300,), "LeaseEscrow.feeBps: should be 200, is 300"),
-        ("Timelock", "updateDelay", (60,), "Timelock.getMinDelay: should be 3600, is 60"),
-    ],
-)
-def test_check__value_changed_since__named(complete, project, chain, accounts, name, call, arguments, where):
-    _, data, _ = complete
-    governed(project, chain, accounts, data, name, call, *arguments)
-    assert found_wrong(complete, project, chain) == [where]
-
-
-def test_check__profile_closed_since__named_though_it_earned_nothing(complete, project, chain, accounts):
-    _, data, _ = complete
-    governed(project, chain, accounts, data, "DeviceRegistry", "closeProfile", 2)
-    found = found_wrong(complete, project, chain)
-    assert found[0].startswith("profile 2 (tiny): should be [32, 64, 64, 3, 32, 8, 2, 8000, 1,")
-    assert found[1:] == ["profile 2 (tiny) closed: should be False, is True"]
-
-
-def test_check__minter_handed_over_since__named(complete, project, chain, accounts):
-    """The way to a later version: whoever checks this one must see that its emission has an end."""
-    _, data, _ = complete
-    later, addresses = accounts[50], {name: entry["address"] for name, entry in data["contracts"].items()}
-    parameters = complete[0]
+def test_check__changed_since_by_governance__each_named(complete, project, chain, accounts):
+    """A guardian taken away, a function opened, values set, a profile closed, and the emission handed over: whoever
+    checks must see that it has an end."""
+    parameters, data, _ = complete
+    addresses = {name: entry["address"] for name, entry in data["contracts"].items()}
     terms = (parameters.rewards.providerBps, parameters.rewards.maxPerCredit, 3600, 10_800)
     wired = [addresses[name] for name in ("Authority", "NetworkToken", "EpochOracle", "Timelock")]
-    minter = later.deploy(project.RewardsDistributor, *wired, terms).address
-    governed(project, chain, accounts, data, "NetworkToken", "handOver", minter, 5)
+    minter = accounts[50].deploy(project.RewardsDistributor, *wired, terms).address
+    set_fee = keccak(b"setFee(uint16)")[:4]
+    for name, call, *arguments in (
+        ("Authority", "revokeRole", 1, accounts[1].address),
+        ("Authority", "setTargetFunctionRole", addresses["LeaseEscrow"], [set_fee], 1),
+        ("StakeManager", "setBounty", 900),
+        ("Timelock", "updateDelay", 60),
+        ("DeviceRegistry", "closeProfile", 2),
+        ("NetworkToken", "handOver", minter, 5),
+    ):
+        governed(project, chain, accounts, data, name, call, *arguments)
+    deadline = parameters.profiles[1].deadlineMs
+    shape = f"32, 64, 64, 3, 32, 8, 2, {deadline}"
+    stake = parameters.profiles[1].stake
     assert found_wrong(complete, project, chain) == [
         f"NetworkToken.minter: should be {addresses['RewardsDistributor']!r}, is {minter!r}",
+        f"profile 2 (tiny): should be [{shape}, 1, 100000, {stake}], is [{shape}, 0, 100000, {stake}]",
+        "profile 2 (tiny) closed: should be False, is True",
+        "StakeManager.bountyBps: should be 1000, is 900",
         f"RewardsDistributor.lastEpoch: should be {2**64 - 1}, is 5",
+        "Timelock.getMinDelay: should be 3600, is 60",
+        f"Authority: who guards: should be ['{accounts[1].address}'], is []",
+        f"Authority: role of LeaseEscrow, function 0x{set_fee.hex()}: should be 0, is 1",
     ]
 
 

@@ -12,10 +12,13 @@ import ape_ethereum.provider
 import ape_test.accounts as test_accounts
 import requests.sessions
 from ape.contracts.base import ContractMethodHandler
+from ape_ethereum.ecosystem import Ethereum
 from ape_ethereum.provider import Web3Provider
 from ape_ethereum.trace import Trace
+from ape_ethereum.transactions import TransactionType
 
 FEES = 10**9  # wei a gas; the chain of the tests begins with this base fee and lowers it
+MAX_GAS = 30_000_000  # of a block of that chain
 WRITES = frozenset(
     {"eth_sendRawTransaction", "anvil_mine", "evm_revert", "evm_setNextBlockTimestamp",
      "anvil_setBlockTimestampInterval", "anvil_removeBlockTimestampInterval"}
@@ -39,9 +42,12 @@ def trust_the_deployment() -> None:
 
 
 def set_fees() -> None:
-    """Fees are nobody's concern here; Ape asks for their history before each transaction."""
+    """Fees and types are nobody's concern here; Ape asks for the history of the first before each transaction, for the
+    block's limit before each call, and for the second in all of its settings."""
     Web3Provider.base_fee = property(lambda self: FEES)
     Web3Provider.priority_fee = property(lambda self: 0)
+    Web3Provider.max_gas = property(lambda self: MAX_GAS)
+    Ethereum.default_transaction_type = property(lambda self: TransactionType.DYNAMIC)
 
 
 @contextmanager

@@ -206,14 +206,17 @@ async def test_leases__unknown__all_zero(market, participant):
     assert await nonce_floor(market, b"\7" * 32, participant.address, "latest") == 0
 
 
-async def test_demands__unknown__none_and_the_price_of_the_first(market):
+async def test_demands__none_made__none_and_the_price_of_the_first(market, participant):
     assert await read_demand(market, b"\7" * 32, "latest") is None
     assert await read_demand_price(market, b"\7" * 32, "latest") == DemandPrice(0, 0, 0)
+    with pytest.raises(Reverted, match="UnknownDevice"):
+        await next_demand_price(market, b"\7" * 32, False)
+    _, device = await enrol(market, participant)
     terms = await market.call("OpeningDemands", "terms", at="latest")
     # The base fee of an idle chain is below the reference: two units, one of them the answerer's, a tenth burned.
-    assert await next_demand_price(market, b"\7" * 32, False) == DemandPrice(
-        2 * terms.unitBond, terms.unitBond, 2 * terms.unitBond // 10
-    )
+    bond = 2 * terms.unitBond
+    assert await next_demand_price(market, device, False) == DemandPrice(bond, terms.unitBond, bond // 10)
+    assert (await next_demand_price(market, device, True)).bond > bond
 
 
 async def test_operators__appointed_limited_revoked__read_back(deployed, market, participant):
