@@ -9,49 +9,28 @@ import {ILeaseEscrow} from "./interfaces/ILeaseEscrow.sol";
 import {IStakeManager} from "./interfaces/IStakeManager.sol";
 import {Leases} from "./lease/Leases.sol";
 import {Offers} from "./lease/Offers.sol";
+import {Parties} from "./lease/Parties.sol";
+import {Reports} from "./lease/Reports.sol";
 import {Treasury} from "./lease/Treasury.sol";
-import {OracleTypes} from "./libraries/OracleTypes.sol";
 import {OperatorScopes} from "./libraries/OperatorScopes.sol";
-import {PartySignature} from "./libraries/PartySignature.sol";
 import {StreamMath} from "./libraries/StreamMath.sol";
 import {TokenPermits} from "./libraries/TokenPermits.sol";
 
-/// @dev What `IDeviceRegistry.device` answers, as far as it is read here.
-interface IDeviceProvider {
-    function device(bytes32 deviceId) external view returns (address provider);
-}
-
 /// @title Leases
-contract LeaseEscrow is ILeaseEscrow, Treasury {
+contract LeaseEscrow is Parties, Reports, Treasury {
     using Leases for Leases.Stored;
     using Leases for Lease;
     using Offers for Offer;
 
-    bytes32 private constant START_TYPEHASH =
-        keccak256("LeaseStart(uint256 leaseId,bytes32 offerHash,bytes32 resultRoots,uint40 validUntil)");
-    uint256 private constant EPOCHS_KEPT = 64; // whose downtime is known to be credited or not
-
-    IEpochOracle public immutable oracle;
-    IDeviceRegistry public immutable deviceRegistry;
-    /// @inheritdoc ILeaseEscrow
-    uint40 public immutable holdback;
     /// @inheritdoc ILeaseEscrow
     uint40 public immutable maxDowntime;
     /// @inheritdoc ILeaseEscrow
     uint40 public immutable forfeitHold;
-    /// @inheritdoc ILeaseEscrow
-    uint32 public immutable maxAge;
-    uint40 private immutable genesis;
-    uint32 private immutable epochLength;
 
     uint64 private opened; // in one slot with Treasury's feeBps
     mapping(uint256 leaseId => Leases.Stored) private leases;
     /// @dev The lease that took a device last, over or not.
     mapping(bytes32 deviceId => uint256 leaseId) private latestLease;
-    /// @inheritdoc ILeaseEscrow
-    mapping(bytes32 deviceId => mapping(address signer => uint64)) public nonceFloor;
-    /// @inheritdoc ILeaseEscrow
-    mapping(address renter => mapping(address agent => bool)) public isRefunder;
 
     constructor(
         address authority,
@@ -60,28 +39,15 @@ contract LeaseEscrow is ILeaseEscrow, Treasury {
         IStakeManager stakeManager,
         Terms memory terms,
         TokenTerms[] memory tokens
-    ) AccessManaged(authority) Treasury(terms.feeBps, tokens) {
-        IEpochOracle.Timing memory t = oracle_.timing();
-        // A refund for an epoch must be able to come before the claim that takes its money.
-        uint256 least = 2 * uint256(t.epochLength) + t.reportBy;
-        if (terms.holdback < least) revert LeaseEscrow_BadBound("holdback", terms.holdback, least);
-        // While an epoch's downtime can be refunded its report is kept, and so is whether it was.
-        uint256 most = uint256(t.epochLength) + t.proofWindow - 1;
-        uint256 counted = (EPOCHS_KEPT - 2) * uint256(t.epochLength) - 1;
-        if (counted < most) most = counted;
-        if (terms.holdback > most) revert LeaseEscrow_BadBound("holdback", terms.holdback, most);
+    )
+        AccessManaged(authority)
+        Parties(deviceRegistry_)
+        Reports(oracle_, terms.maxAge, terms.holdback)
+        Treasury(terms.feeBps, tokens)
+    {
         if (terms.maxDowntime == 0) revert LeaseEscrow_BadBound("maxDowntime", terms.maxDowntime, 1);
-        if (terms.maxAge == 0 || terms.maxAge >= oracle_.ringSize()) {
-            revert LeaseEscrow_BadBound("maxAge", terms.maxAge, oracle_.ringSize());
-        }
-        oracle = oracle_;
-        deviceRegistry = deviceRegistry_;
-        holdback = terms.holdback;
         maxDowntime = terms.maxDowntime;
-        maxAge = terms.maxAge;
         forfeitHold = stakeManager.slashHold();
-        genesis = t.genesis;
-        epochLength = t.epochLength;
     }
 
     /// @inheritdoc ILeaseEscrow
@@ -132,11 +98,10 @@ contract LeaseEscrow is ILeaseEscrow, Treasury {
         // checks
         (Leases.Stored storage s, Lease memory l) = _inStatus(leaseId, Status.Pending);
         bytes32 hash = _checkOffer(s, leaseId, offer);
-        if (block.timestamp > validUntil) revert LeaseEscrow_StartExpired(validUntil, block.timestamp);
+        if (block.timestamp > validUntil) revert LeaseEscrow_StartExpired(uint256(validUntil), block.timestamp);
         hash = keccak256(abi.encode(START_TYPEHASH, leaseId, hash, resultRoots, validUntil));
         _checkSignature(l.renter, hash, signature);
         bool byProvider = _checkStarter(leaseId, offer);
-        _checkLeasable(offer);
         // effects
         _takeDevices(leaseId, offer.deviceIds, byProvider);
         s.rate = offer.rate;
@@ -182,7 +147,7 @@ contract LeaseEscrow is ILeaseEscrow, Treasury {
         (Leases.Stored storage s, Lease memory l) = _inStatus(leaseId, Status.Active);
         _checkSide(l.provider, leaseId, OperatorScopes.END);
         if (l.notice == 0) revert LeaseEscrow_NoNotice(leaseId);
-        uint40 noticeAt = s.noticeAt;
+        uint256 noticeAt = s.noticeAt;
         if (noticeAt != 0) revert LeaseEscrow_NoticeAlreadyGiven(leaseId, noticeAt);
         s.noticeAt = uint40(block.timestamp);
         emit NoticeGiven(leaseId, uint40(block.timestamp + l.notice));
@@ -234,7 +199,7 @@ contract LeaseEscrow is ILeaseEscrow, Treasury {
         // checks
         (Leases.Stored storage s, Lease memory l) = _payable(leaseId, receiver);
         _checkReceiver(l.provider, leaseId, receiver);
-        amount = _bondDue(s, l);
+        amount = s.bondDue(l);
         _checkDue(leaseId, amount);
         _checkHeld(leaseId, l.stop + _holdback());
         // effects
@@ -276,19 +241,13 @@ contract LeaseEscrow is ILeaseEscrow, Treasury {
     }
 
     /// @inheritdoc ILeaseEscrow
-    function nameRefunder(address agent, bool may) external {
-        isRefunder[msg.sender][agent] = may;
-        emit RefunderNamed(msg.sender, agent, may);
-    }
-
-    /// @inheritdoc ILeaseEscrow
     function deviceSlashed(bytes32 deviceId) external {
         if (msg.sender != address(deviceRegistry)) revert LeaseEscrow_NotRegistry(msg.sender);
         uint256 leaseId = activeLease(deviceId);
         if (leaseId == 0) return;
         Leases.Stored storage s = leases[leaseId];
         Lease memory l = s.read(_maxDowntime());
-        s.slashForfeit += uint96(l.unserved(0) / l.devices);
+        s.slashForfeit = uint96(s.slashForfeit + l.unserved(0) / l.devices);
         s.mark(Leases.SLASHED);
         emit DeviceOfLeaseSlashed(leaseId, deviceId);
         _emitForfeit(s, l, leaseId);
@@ -308,19 +267,6 @@ contract LeaseEscrow is ILeaseEscrow, Treasury {
         (Leases.Stored storage s, Lease memory l) = _openForfeit(leaseId);
         s.mark(Leases.FORGIVEN);
         emit ForfeitForgiven(leaseId, l.forfeitable);
-    }
-
-    /// @inheritdoc ILeaseEscrow
-    function cancelOffers(bytes32 deviceId, uint64 floor) external {
-        _cancelOffers(deviceId, msg.sender, floor);
-    }
-
-    /// @inheritdoc ILeaseEscrow
-    function cancelOffersOf(bytes32 deviceId, address signer, uint64 floor) external {
-        if (msg.sender != IDeviceProvider(address(deviceRegistry)).device(deviceId)) {
-            revert LeaseEscrow_NotProvider(deviceId, msg.sender);
-        }
-        _cancelOffers(deviceId, signer, floor);
     }
 
     /// @inheritdoc ILeaseEscrow
@@ -357,7 +303,7 @@ contract LeaseEscrow is ILeaseEscrow, Treasury {
     function bondReturnable(uint256 leaseId) external view returns (uint256) {
         Leases.Stored storage s = leases[leaseId];
         Lease memory l = s.read(_maxDowntime());
-        return block.timestamp < l.stop + _holdback() ? 0 : _bondDue(s, l);
+        return block.timestamp < l.stop + _holdback() ? 0 : s.bondDue(l);
     }
 
     /// @inheritdoc ILeaseEscrow
@@ -382,16 +328,12 @@ contract LeaseEscrow is ILeaseEscrow, Treasury {
         // checks
         offer.checkTerms();
         bytes32 hash = offer.hash();
-        address signer = offer.signerOf();
-        if (signer != offer.provider) _checkOperator(offer.provider, signer, OperatorScopes.OFFER);
-        offer.checkFloors(signer, nonceFloor);
-        _checkSignature(signer, hash, signature);
-        _checkLeasable(offer);
+        _checkOffered(offer, hash, signature);
         uint8 tokenIndex = _checkAllowed(offer.token);
         uint256 least = offer.costOf(offer.minDuration);
-        if (deposit < least) revert LeaseEscrow_DepositTooSmall(deposit, least);
+        if (deposit < least) revert LeaseEscrow_DepositTooSmall(uint256(deposit), least);
         uint256 most = offer.costOf(offer.maxDuration);
-        if (deposit > most) revert LeaseEscrow_DepositTooLarge(deposit, most);
+        if (deposit > most) revert LeaseEscrow_DepositTooLarge(uint256(deposit), most);
 
         // effects
         leaseId = ++opened;
@@ -409,19 +351,6 @@ contract LeaseEscrow is ILeaseEscrow, Treasury {
 
         // interactions
         _take(offer.token, msg.sender, deposit);
-    }
-
-    function _checkMeasured(
-        bytes32[] calldata ids,
-        IEpochOracle.DeviceLeaf[] calldata leaves,
-        bytes32[][] calldata proofs,
-        uint64 minScore,
-        uint32 minMemoryMiB
-    ) private view {
-        uint256 epoch = Offers.checkMeasured(ids, leaves, minScore, minMemoryMiB);
-        uint256 until = _epochStart(epoch + maxAge + 1);
-        if (block.timestamp >= until) revert LeaseEscrow_ReportTooOld(epoch, until, block.timestamp);
-        Offers.checkAllReported(_devicesRootOf(epoch), leaves, proofs);
     }
 
     function _endByRenter(Leases.Stored storage s, Lease memory l, uint256 leaseId) private {
@@ -485,38 +414,8 @@ contract LeaseEscrow is ILeaseEscrow, Treasury {
         emit BondForfeited(leaseId, l.forfeitable);
     }
 
-    function _cancelOffers(bytes32 deviceId, address signer, uint64 floor) private {
-        mapping(address signer => uint64) storage floors = nonceFloor[deviceId];
-        if (floor <= floors[signer]) revert LeaseEscrow_FloorNotRaised(floor, floors[signer]);
-        floors[signer] = floor;
-        emit OffersCancelled(deviceId, signer, floor);
-    }
-
     function _claimable(Lease memory l) private view returns (uint256) {
         return l.unclaimedAt(block.timestamp > _holdback() ? block.timestamp - _holdback() : 0);
-    }
-
-    /// @dev What of the bond the provider is still due.
-    function _bondDue(Leases.Stored storage s, Lease memory l) private view returns (uint256 due) {
-        if (!l.bondReturned) due = l.bond - l.forfeited - l.forfeitable;
-        if (s.has(Leases.FORGIVEN) && !s.has(Leases.FORFEIT_GONE)) due += l.forfeitable;
-    }
-
-    /// @dev Seconds down of what epoch and lease have in common.
-    function _downtimeOf(Lease memory l, uint256 epoch, uint256 uptimeBps) private view returns (uint256 down) {
-        uint256 from = _epochStart(epoch);
-        uint256 to = _epochStart(epoch + 1);
-        if (from < l.start) from = l.start;
-        if (to > l.stop) to = l.stop;
-        if (from >= to) revert LeaseEscrow_EpochOutsideLease(epoch, l.start, l.stop);
-        // A report may come before its epoch is over, and the stop may still move.
-        if (block.timestamp < to) revert LeaseEscrow_EpochNotOver(epoch, to, block.timestamp);
-        // Claims reach up to now - _holdback(); later the epoch's money may be gone.
-        if (block.timestamp > from + _holdback()) {
-            revert LeaseEscrow_DowntimeTooOld(epoch, from + _holdback(), block.timestamp);
-        }
-        if (uptimeBps < 10_000) down = ((to - from) * (10_000 - uptimeBps)) / 10_000;
-        if (down == 0) revert LeaseEscrow_NoDowntime(epoch, uptimeBps);
     }
 
     /// @dev A lease of which something is forfeited to the network and neither settled nor forgiven.
@@ -527,23 +426,6 @@ contract LeaseEscrow is ILeaseEscrow, Treasury {
         _checkDue(leaseId, l.forfeitable);
     }
 
-    /// @dev The operator who signed the offer must still be good, and the caller be the provider or an operator who starts.
-    function _checkStarter(uint256 leaseId, Offer calldata offer) private view returns (bool byProvider) {
-        address provider = offer.provider;
-        address signer = offer.signerOf();
-        byProvider = _checkSide(provider, leaseId, OperatorScopes.START);
-        if (signer != provider) _checkOperator(provider, signer, OperatorScopes.OFFER);
-    }
-
-    function _checkOperator(address provider, address operator, uint8 scopes) private view {
-        if (!_mayAct(provider, operator, scopes)) revert LeaseEscrow_OperatorNotAllowed(provider, operator, scopes);
-    }
-
-    function _checkSignature(address signer, bytes32 structHash, bytes calldata signature) private view {
-        bytes32 digest = OracleTypes.digest(OracleTypes.domain(address(this)), structHash);
-        if (!PartySignature.isValid(signer, digest, signature)) revert LeaseEscrow_BadSignature(signer);
-    }
-
     /// @dev The offer is the one that the lease was opened on.
     function _checkOffer(
         Leases.Stored storage s,
@@ -552,19 +434,6 @@ contract LeaseEscrow is ILeaseEscrow, Treasury {
     ) private view returns (bytes32 hash) {
         hash = offer.hash();
         if (bytes27(hash) != s.offerHash) revert LeaseEscrow_OtherOffer(leaseId, hash);
-    }
-
-    /// @dev Whether the caller is the provider itself, and not an operator.
-    function _checkSide(address provider, uint256 leaseId, uint8 scopes) private view returns (bool byProvider) {
-        byProvider = msg.sender == provider;
-        if (!byProvider && !_mayAct(provider, msg.sender, scopes)) revert LeaseEscrow_NotParty(leaseId, msg.sender);
-    }
-
-    /// @dev The provider has its money paid to whomever it likes, an operator to the provider's payout address.
-    function _checkReceiver(address provider, uint256 leaseId, address receiver) private view {
-        if (_checkSide(provider, leaseId, OperatorScopes.CLAIM)) return;
-        address payout = deviceRegistry.payoutOf(provider);
-        if (receiver != payout) revert LeaseEscrow_NotPayout(receiver, payout);
     }
 
     function _inStatus(
@@ -617,31 +486,8 @@ contract LeaseEscrow is ILeaseEscrow, Treasury {
         return _tokenAt(s.tokenIndex);
     }
 
-    function _devicesRootOf(uint256 epoch) private view returns (bytes32) {
-        return oracle.devicesRootOf(uint64(epoch));
-    }
-
-    function _epochStart(uint256 epoch) private view returns (uint256) {
-        unchecked {
-            return genesis + epoch * epochLength; // 65 and 32 bits
-        }
-    }
-
-    function _checkLeasable(Offer calldata offer) private view {
-        deviceRegistry.checkLeasable(offer.provider, offer.deviceIds);
-    }
-
-    function _mayAct(address provider, address operator, uint8 scopes) private view returns (bool) {
-        return deviceRegistry.mayAct(provider, operator, scopes);
-    }
-
-    // An immutable is 32 bytes of code wherever it stands: these stand once.
-
+    /// @dev An immutable is 32 bytes of code wherever it stands: this one stands once.
     function _maxDowntime() private view returns (uint256) {
         return maxDowntime;
-    }
-
-    function _holdback() private view returns (uint256) {
-        return holdback;
     }
 }

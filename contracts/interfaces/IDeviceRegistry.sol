@@ -5,7 +5,7 @@ pragma solidity ^0.8.30;
 /// @notice A profile fixes the work a device must do; a device is a key that a provider has staked for; an operator is a key
 /// that a provider lets do named things, so that its own can stay offline.
 interface IDeviceRegistry {
-    /// @dev None: never enrolled. Retired and Slashed are for ever.
+    /// @notice None: never enrolled. Retired and Slashed are for ever.
     enum Status {
         None,
         Active,
@@ -13,47 +13,72 @@ interface IDeviceRegistry {
         Slashed
     }
 
-    /// @dev Never changes once added, but that closing sets `credit` to zero; a new value is a new id. Shape rules: M, N
+    /// @notice Never changes once added, but that closing sets `credit` to zero; a new value is a new id. Shape rules: M, N
     /// powers of two, at most 2^20; K a multiple of 64, at most 65,536; chunk a power of two dividing N, at least 32; W <= T;
     /// T, k > 0. Bounds on credit, stake and deadline: `ProfileBounds`.
+    /// @param M rows a round
+    /// @param N columns
+    /// @param K inner length
+    /// @param T rounds
+    /// @param chunk int32 entries in a Merkle leaf
+    /// @param k rows sampled
+    /// @param W rounds kept for the memory probe
+    /// @param deadlineMs later than this is flagged late
+    /// @param credit weight in the emission
+    /// @param maxGops cap of the score, giga-operations a second
+    /// @param stake reserved from the provider for each device
     struct Profile {
-        uint32 M; // slot 0; rows a round
-        uint32 N; // columns
-        uint32 K; // inner length
-        uint32 T; // rounds
-        uint32 chunk; // int32 entries in a Merkle leaf
-        uint32 k; // rows sampled
-        uint32 W; // rounds kept for the memory probe
-        uint32 deadlineMs; // later than this is flagged late
-        uint32 credit; // slot 1; weight in the emission
-        uint32 maxGops; // cap of the score, giga-operations a second
-        uint128 stake; // reserved from the provider for each device
+        uint32 M; // slot 0
+        uint32 N;
+        uint32 K;
+        uint32 T;
+        uint32 chunk;
+        uint32 k;
+        uint32 W;
+        uint32 deadlineMs;
+        uint32 credit; // slot 1
+        uint32 maxGops;
+        uint128 stake;
     }
 
-    /// @dev What governance cannot exceed when it adds a profile. Fixed when the contract is made.
+    /// @notice What governance cannot exceed when it adds a profile. Fixed when the contract is made.
+    /// @param minStake least stake of a device, in the token's base units
+    /// @param maxStake most stake of a device
+    /// @param workPerCredit credit * workPerCredit <= M * N * K * T
+    /// @param maxDeadlineMs latest deadline, in milliseconds
     struct ProfileBounds {
         uint128 minStake; // slot 0
         uint128 maxStake;
-        uint64 workPerCredit; // slot 1; credit * workPerCredit <= M * N * K * T
+        uint64 workPerCredit; // slot 1
         uint32 maxDeadlineMs;
     }
 
-    /// @dev A device, for ever.
+    /// @notice A device, for ever.
+    /// @param provider who staked for it
+    /// @param status where it stands
+    /// @param enrolledAt second in which it was enrolled
+    /// @param retiredAt when it was retired or slashed; zero before
+    /// @param deviceKey key that signs what it commits to
+    /// @param profile id of the profile it works for
+    /// @param stakeReleased whether its stake is free again
+    /// @param specHash hash of what its provider says of it
     struct Device {
         address provider; // slot 0
         Status status;
         uint40 enrolledAt;
-        uint40 retiredAt; // when it was retired or slashed; zero before
+        uint40 retiredAt;
         address deviceKey; // slot 1
         uint32 profile;
         bool stakeReleased;
         bytes32 specHash; // slot 2
     }
 
-    /// @dev What an operator may do for a provider, and until when.
+    /// @notice What an operator may do for a provider, and until when.
+    /// @param scopes bits of OperatorScopes
+    /// @param until the last second
     struct Operator {
-        uint8 scopes; // bits of OperatorScopes
-        uint40 until; // the last second
+        uint8 scopes;
+        uint40 until;
     }
 
     /// @notice A profile was added.

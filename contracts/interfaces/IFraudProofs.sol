@@ -8,7 +8,7 @@ import {IEpochOracle} from "./IEpochOracle.sol";
 /// @dev Commit first, reveal at least two blocks later: who merely sees a reveal cannot be there before it. What a fault takes
 /// is what its own device or seat has reserved, once, whatever was proven against it.
 interface IFraudProofs {
-    /// @dev What can be proven. A fault of one kind, device or seat, and epoch is proven once.
+    /// @notice What can be proven. A fault of one kind, device or seat, and epoch is proven once.
     enum Kind {
         None,
         WrongElement,
@@ -22,15 +22,22 @@ interface IFraudProofs {
         ShrunkReward
     }
 
-    /// @dev What seats sign about an epoch, and the content of each.
+    /// @notice What seats sign about an epoch, and the content of each.
     enum Statement {
         Seal, // abi.encode(bytes32 sealRoot, uint32 count)
         Observations, // abi.encode(bytes32 batchRoot); round is 0
         EpochReport // abi.encode(bytes32 devicesRoot, bytes32 rewardsRoot, uint256 rewardsTotal, bytes32 dataHash)
     }
 
-    /// @dev What the device key signed: `Commitment(epoch, jobHash, deviceId, nonceRoot, resultRoot)` of EpochOracle's
+    /// @notice What the device key signed: `Commitment(epoch, jobHash, deviceId, nonceRoot, resultRoot)` of EpochOracle's
     /// domain, compact signature.
+    /// @param epoch the epoch
+    /// @param jobHash hash of the job, from seed and profile
+    /// @param deviceId the device
+    /// @param nonceRoot hash of the validators' nonces
+    /// @param resultRoot root of the work
+    /// @param r first half of the signature
+    /// @param vs second half
     struct Commitment {
         uint64 epoch;
         bytes32 jobHash;
@@ -41,7 +48,11 @@ interface IFraudProofs {
         bytes32 vs;
     }
 
-    /// @dev A round leaf keccak256(u256(t) ‖ seed ‖ root) and its path to resultRoot.
+    /// @notice A round leaf keccak256(u256(t) ‖ seed ‖ root) and its path to resultRoot.
+    /// @param t number of the round
+    /// @param seed seed of the round
+    /// @param root root of the round's product
+    /// @param path siblings from the leaf up to resultRoot
     struct Round {
         uint32 t;
         bytes32 seed;
@@ -49,7 +60,11 @@ interface IFraudProofs {
         bytes32[] path;
     }
 
-    /// @dev One chunk of C_t: `chunk` int32, little-endian, and its path to the round's root.
+    /// @notice One chunk of C_t: `chunk` int32, little-endian, and its path to the round's root.
+    /// @param i row
+    /// @param j column
+    /// @param chunk the chunk that holds it
+    /// @param path siblings from the chunk up to the round's root
     struct Element {
         uint32 i;
         uint32 j;
@@ -57,7 +72,16 @@ interface IFraudProofs {
         bytes32[] path;
     }
 
-    /// @dev A leaf of the tree under a seal, and where it stands.
+    /// @notice A leaf of the tree under a seal, and where it stands.
+    /// @param deviceId the device
+    /// @param jobHash hash of its job
+    /// @param nonceRoot hash of the validators' nonces
+    /// @param resultRoot root of its work
+    /// @param laneRoot root of its memory probe
+    /// @param r first half of the device's signature
+    /// @param vs second half
+    /// @param index position in the seal
+    /// @param path siblings from the leaf up to the seal's root
     struct Sealed {
         bytes32 deviceId;
         bytes32 jobHash;
@@ -70,8 +94,20 @@ interface IFraudProofs {
         bytes32[] path;
     }
 
-    /// @dev A leaf of a seat's batch of observations, the batch's signature, and where the leaf stands in it. Set and rho
+    /// @notice A leaf of a seat's batch of observations, the batch's signature, and where the leaf stands in it. Set and rho
     /// are those of the epoch on-chain.
+    /// @param epoch the epoch
+    /// @param seat place of the seat in signing order
+    /// @param batchRoot root of its batch
+    /// @param r first half of the seat's signature
+    /// @param vs second half
+    /// @param deviceId the device
+    /// @param resultRoot root of the work it saw
+    /// @param elapsedUs time it measured, in microseconds
+    /// @param flags what it found, as in a report
+    /// @param uptimeBps uptime it measured, in ten thousandths
+    /// @param index position in the batch
+    /// @param path siblings from the leaf up to batchRoot
     struct Observed {
         uint64 epoch;
         uint32 seat;
@@ -87,25 +123,34 @@ interface IFraudProofs {
         bytes32[] path;
     }
 
-    /// @dev A statement's content and a seat's compact signature of it.
+    /// @notice A statement's content and a seat's compact signature of it.
+    /// @param content what the statement says, as `Statement` lays it out
+    /// @param r first half of the signature
+    /// @param vs second half
     struct SignedContent {
         bytes content;
         bytes32 r;
         bytes32 vs;
     }
 
-    /// @dev An account's line in the reward tree of an accepted report.
+    /// @notice An account's line in the reward tree of an accepted report.
+    /// @param epoch epoch of the report
+    /// @param cumulative what the account had earned by it
+    /// @param proof path of the line in the report's reward tree
     struct RewardLine {
         uint64 epoch;
         uint256 cumulative;
         bytes32[] proof;
     }
 
-    /// @dev A fault of all who signed one seal or report; they are slashed one by one.
+    /// @notice A fault of all who signed one seal or report; they are slashed one by one.
+    /// @param reporter who proved it
+    /// @param setId the set whose seats signed
+    /// @param signers a bit for each of them when it was recorded; who signed later is guilty too
     struct QuorumFault {
         address reporter; // slot 0
-        uint32 setId; // the set whose seats signed
-        uint32 signers; // a bit for each of them when it was recorded; who signed later is guilty too
+        uint32 setId;
+        uint32 signers;
     }
 
     /// @notice A proof was committed to.

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 /// @title Why LeaseEscrow refuses, but for what is about tokens (ITreasury)
+/// @notice Each error carries what was wrong.
 interface ILeaseErrors {
     /// @notice No lease has this number.
     /// @param leaseId the number

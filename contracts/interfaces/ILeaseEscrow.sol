@@ -24,62 +24,104 @@ interface ILeaseEscrow is ITreasury, ILeaseErrors {
     /// @notice What a provider, or an operator of its, signs. EIP-712: `Offer(address provider,address operator,
     /// bytes32[] deviceIds,address token,uint128 rate,uint40 minDuration,uint40 maxDuration,uint40 validUntil,uint64 nonce,
     /// address renter,uint32 notice)`, without the spaces.
+    /// @param provider whose devices they are
+    /// @param operator who signs; zero: the provider
+    /// @param deviceIds 1 to 16, strictly ascending
+    /// @param token of stream and bond
+    /// @param rate of all devices together: base units x 1e18 a second
+    /// @param minDuration seconds; the bond is what they cost
+    /// @param maxDuration seconds; at least minDuration, below 2^32
+    /// @param validUntil last second in which a lease can be opened
+    /// @param nonce not below the signer's floor of any of the devices
+    /// @param renter zero: anyone; else a private quote
+    /// @param notice seconds from giveNotice until the provider may end for nothing; zero: never, else at least 60
     struct Offer {
         address provider;
-        address operator; // who signs; zero: the provider
-        bytes32[] deviceIds; // 1 to 16, strictly ascending
-        address token; // of stream and bond
-        uint128 rate; // of all devices together: base units x 1e18 a second
-        uint40 minDuration; // seconds; the bond is what they cost
-        uint40 maxDuration; // seconds; at least minDuration, below 2^32
-        uint40 validUntil; // last second in which a lease can be opened
-        uint64 nonce; // not below the signer's floor of any of the devices
-        address renter; // zero: anyone; else a private quote
-        uint32 notice; // seconds from giveNotice until the provider may end for nothing; zero: never, else at least 60
+        address operator;
+        bytes32[] deviceIds;
+        address token;
+        uint128 rate;
+        uint40 minDuration;
+        uint40 maxDuration;
+        uint40 validUntil;
+        uint64 nonce;
+        address renter;
+        uint32 notice;
     }
 
     /// @notice An ERC-2612 permit for the deposit, signed by a key (64 or 65 bytes) or for a contract wallet.
+    /// @param deadline last second in which the token takes it
+    /// @param signature 65 bytes of a key; or what the wallet's isValidSignature asks for
     struct Permit {
-        uint256 deadline; // last second in which the token takes it
-        bytes signature; // 65 bytes of a key; or what the wallet's isValidSignature asks for
+        uint256 deadline;
+        bytes signature;
     }
 
     /// @notice Terms of the escrow, fixed at its deployment, the fee excepted.
+    /// @param holdback seconds for which what streams cannot be claimed, so that downtime can be refunded out of it
+    /// @param maxDowntime seconds of attested downtime after which the renter leaves free
+    /// @param maxAge how many epochs back a passing report may lie for `open`
+    /// @param feeBps fee of the first leases
     struct Terms {
-        uint40 holdback; // seconds for which what streams cannot be claimed, so that downtime can be refunded out of it
-        uint40 maxDowntime; // seconds of attested downtime after which the renter leaves free
-        uint32 maxAge; // how many epochs back a passing report may lie for `open`
-        uint16 feeBps; // fee of the first leases
+        uint40 holdback;
+        uint40 maxDowntime;
+        uint32 maxAge;
+        uint16 feeBps;
     }
 
     /// @notice A lease. Before `start` rate, start, stop, notice, devices and bond are zero: they are in the Offer, which is in
     /// the LeaseOpened event of the block `openedBlock`.
+    /// @param renter who opened it
+    /// @param provider whose devices they are
+    /// @param offerHash first 27 bytes of the Offer's struct hash; zero once cancelled
+    /// @param openedBlock zero once cancelled
+    /// @param token of stream and bond
+    /// @param status where it stands
+    /// @param rate base units x 1e18 a second
+    /// @param start when the stream began
+    /// @param stop when the stream ends; moved by topUp, end and release
+    /// @param minDuration seconds that are paid whatever happens
+    /// @param maxDuration seconds it can be extended to
+    /// @param notice seconds of notice
+    /// @param noticeAt when notice was given; zero: it was not
+    /// @param devices how many
+    /// @param deposit all that the renter has paid in
+    /// @param bond the provider's, in the lease's token
+    /// @param claimed paid out of the stream, fee included
+    /// @param refunded paid back to the renter
+    /// @param downtimeRefund the renter's, out of the stream
+    /// @param downtime seconds attested
+    /// @param forfeited the renter's, out of the bond
+    /// @param forfeitable the network's, out of the bond, as it stands now: final `holdback` after the stop
+    /// @param bondReturned whether returnBond has paid
+    /// @param feeBps fee on what is claimed, in ten thousandths
+    /// @param leftEarly the renter has left before minDuration, and pays and is measured to `stop` all the same
     struct Lease {
         address renter;
         address provider;
-        bytes27 offerHash; // first 27 bytes of the Offer's struct hash; zero once cancelled
-        uint256 openedBlock; // zero once cancelled
+        bytes27 offerHash;
+        uint256 openedBlock;
         address token;
         Status status;
-        uint256 rate; // base units x 1e18 a second
+        uint256 rate;
         uint256 start;
-        uint256 stop; // when the stream ends; moved by topUp, end and release
+        uint256 stop;
         uint256 minDuration;
         uint256 maxDuration;
         uint256 notice;
-        uint256 noticeAt; // when notice was given; zero: it was not
-        uint256 devices; // how many
-        uint256 deposit; // all that the renter has paid in
-        uint256 bond; // the provider's, in the lease's token
-        uint256 claimed; // paid out of the stream, fee included
-        uint256 refunded; // paid back to the renter
-        uint256 downtimeRefund; // the renter's, out of the stream
-        uint256 downtime; // seconds attested
-        uint256 forfeited; // the renter's, out of the bond
-        uint256 forfeitable; // the network's, out of the bond, as it stands now: final `holdback` after the stop
-        bool bondReturned; // whether returnBond has paid
+        uint256 noticeAt;
+        uint256 devices;
+        uint256 deposit;
+        uint256 bond;
+        uint256 claimed;
+        uint256 refunded;
+        uint256 downtimeRefund;
+        uint256 downtime;
+        uint256 forfeited;
+        uint256 forfeitable;
+        bool bondReturned;
         uint256 feeBps;
-        bool leftEarly; // the renter has left before minDuration, and pays and is measured to `stop` all the same
+        bool leftEarly;
     }
 
     /// @notice A renter opened a lease and paid the deposit in.

@@ -10,14 +10,17 @@ import {IFraudProofs} from "./IFraudProofs.sol";
 /// takes no room from anybody else's: floods are priced, not counted. Faults of a path, a chunk or a sealed leaf revert with
 /// the errors of IFraudProofs, which checks the same things.
 interface IOpeningDemands {
-    /// @dev Fixed when the contract is made.
+    /// @notice Fixed when the contract is made.
+    /// @param unitBond about twice a round answer's gas at the reference base fee, in the token's base units
+    /// @param referenceBaseFee wei; at a higher base fee bonds grow in proportion
+    /// @param answerWindow seconds, at least a day
     struct Terms {
-        uint128 unitBond; // about twice a round answer's gas at the reference base fee, in the token's base units
-        uint64 referenceBaseFee; // wei; at a higher base fee bonds grow in proportion
-        uint40 answerWindow; // seconds, at least a day
+        uint128 unitBond;
+        uint64 referenceBaseFee;
+        uint40 answerWindow;
     }
 
-    /// @dev Where a demand stands.
+    /// @notice Where a demand stands.
     enum DemandStatus {
         None,
         Open,
@@ -25,7 +28,20 @@ interface IOpeningDemands {
         Expired
     }
 
-    /// @dev What a device has been asked to show: the row sampled by `index`, or the leaf of round `index`.
+    /// @notice What a device has been asked to show: the row sampled by `index`, or the leaf of round `index`.
+    /// @param demander who asked, and paid the bond
+    /// @param epoch the epoch that is asked about
+    /// @param status where it stands
+    /// @param isRow a row, else a round leaf
+    /// @param deviceId the device
+    /// @param resultRoot root of the sealed work
+    /// @param baseFee what bond and reward were reckoned with, wei: never below the reference
+    /// @param deadline from here on it can be expired
+    /// @param index sample q, or round t
+    /// @param t the round asked for
+    /// @param i the row asked for; zero for a round leaf
+    /// @param ahead demands open against the device when it was asked
+    /// @param size of an answer, in entries: 512 for all that comes with it, and N for a row
     struct Demand {
         address demander; // slot 0
         uint64 epoch;
@@ -33,13 +49,13 @@ interface IOpeningDemands {
         bool isRow;
         bytes32 deviceId; // slot 1
         bytes32 resultRoot; // slot 2
-        uint64 baseFee; // slot 3; what bond and reward were reckoned with, wei: never below the reference
-        uint40 deadline; // from here on it can be expired
-        uint32 index; // sample q, or round t
-        uint32 t; // the round asked for
-        uint32 i; // the row asked for; zero for a round leaf
-        uint32 ahead; // demands open against the device when it was asked
-        uint24 size; // of an answer, in entries: 512 for all that comes with it, and N for a row
+        uint64 baseFee; // slot 3
+        uint40 deadline;
+        uint32 index;
+        uint32 t;
+        uint32 i;
+        uint32 ahead;
+        uint24 size;
     }
 
     /// @notice A device was asked for an opening.

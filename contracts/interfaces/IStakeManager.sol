@@ -8,15 +8,19 @@ pragma solidity ^0.8.30;
 /// before, and never more than is free: no fault reaches what backs another device or seat. So stake that was asked back
 /// backs nothing, and no slash needs to reach it: what a fault can still claim is reserved and cannot be asked back.
 interface IStakeManager {
-    /// @dev What an account has put down.
+    /// @notice What an account has put down.
+    /// @param active backs what is reserved
+    /// @param reserved by devices and seats; never more than active
+    /// @param pending asked back
+    /// @param unlockAt when pending can be withdrawn; zero where nothing is pending
     struct Account {
-        uint128 active; // slot 0; backs what is reserved
-        uint128 reserved; // by devices and seats; never more than active
-        uint128 pending; // slot 1; asked back
-        uint40 unlockAt; // when pending can be withdrawn; zero where nothing is pending
+        uint128 active; // slot 0
+        uint128 reserved;
+        uint128 pending; // slot 1
+        uint40 unlockAt;
     }
 
-    /// @dev Where a slash stands. It ends as settled or as restored, once.
+    /// @notice Where a slash stands. It ends as settled or as restored, once.
     enum HeldStatus {
         None,
         Held,
@@ -24,14 +28,20 @@ interface IStakeManager {
         Restored
     }
 
-    /// @dev Stake that was slashed and is neither paid nor burned yet.
+    /// @notice Stake that was slashed and is neither paid nor burned yet.
+    /// @param owner whose stake it was
+    /// @param heldUntil from here on it can be settled
+    /// @param status where it stands
+    /// @param reporter who is to have the bounty
+    /// @param amount the bounty is in it
+    /// @param bounty the reporter's part, at the rate in force when it was slashed
     struct HeldSlash {
         address owner;
-        uint40 heldUntil; // from here on it can be settled
+        uint40 heldUntil;
         HeldStatus status;
         address reporter;
-        uint128 amount; // the bounty is in it
-        uint128 bounty; // the reporter's part, at the rate in force when it was slashed
+        uint128 amount;
+        uint128 bounty;
     }
 
     /// @notice Stake was added.

@@ -2,11 +2,14 @@
 pragma solidity ^0.8.30;
 
 /// @title Tokens held for leases: allowed, owed, earned as fees, or put aside by providers for bonds
+/// @notice What governance allows and collects of tokens, and providers' bond credit in them.
 interface ITreasury {
     /// @notice Terms of a token when it is listed.
+    /// @param token an ERC-20 that moves exactly what it is told to
+    /// @param feeFloor the least fee of a lease, in base units
     struct TokenTerms {
-        address token; // an ERC-20 that moves exactly what it is told to
-        uint96 feeFloor; // the least fee of a lease, in base units
+        address token;
+        uint96 feeFloor;
     }
 
     /// @notice New leases are taken in a token from now on.

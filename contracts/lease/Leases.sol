@@ -169,6 +169,12 @@ library Leases {
         due -= l.refunded;
     }
 
+    /// @notice What of the bond the provider is still due.
+    function bondDue(Stored storage s, ILeaseEscrow.Lease memory l) internal view returns (uint256 due) {
+        if (!l.bondReturned) due = l.bond - l.forfeited - l.forfeitable;
+        if (has(s, FORGIVEN) && !has(s, FORFEIT_GONE)) due += l.forfeitable;
+    }
+
     /// @notice Marks an epoch's downtime as credited; reverts where it was.
     /// @dev Epochs older than the 64 that are kept have long passed their last second for a refund.
     function credit(Stored storage s, uint256 epoch) internal {
@@ -178,10 +184,9 @@ library Leases {
             credited = (credited << (epoch - latest)) | 1;
             latest = epoch;
         } else {
-            uint256 bit = 1 << (latest - epoch);
-            if (bit > type(uint64).max || credited & bit != 0) {
-                revert ILeaseErrors.LeaseEscrow_EpochAlreadyRefunded(epoch);
-            }
+            uint256 age = latest - epoch;
+            uint256 bit = 1 << age;
+            if (age > 63 || credited & bit != 0) revert ILeaseErrors.LeaseEscrow_EpochAlreadyRefunded(epoch);
             credited |= bit;
         }
         s.latestEpoch = uint48(latest);

@@ -64,8 +64,9 @@ abstract contract Treasury is ITreasury, PausableEntry, ReentrancyGuardTransient
         // checks
         _checkNamed(receiver);
         // effects
-        amount = accounts[token].fees;
-        accounts[token].fees = 0;
+        Account storage a = accounts[token];
+        amount = a.fees;
+        a.fees = 0;
         emit FeesCollected(token, receiver, amount);
         // interactions
         _pay(token, receiver, amount);
@@ -103,12 +104,12 @@ abstract contract Treasury is ITreasury, PausableEntry, ReentrancyGuardTransient
         _checkNamed(receiver);
         _checkSome(amount);
         BondCredits.Credit storage c = credits[msg.sender][token];
-        uint96 credit = c.amount;
-        if (amount > credit) revert LeaseEscrow_CreditTooSmall(msg.sender, token, credit, amount);
+        uint256 credit = c.amount;
+        if (amount > credit) revert LeaseEscrow_CreditTooSmall(msg.sender, token, credit, uint256(amount));
         // effects
         credit -= amount;
-        c.amount = credit;
-        emit BondCreditDrained(msg.sender, token, receiver, amount, credit);
+        c.amount = uint96(credit);
+        emit BondCreditDrained(msg.sender, token, receiver, amount, uint96(credit));
         // interactions
         _pay(token, receiver, amount);
     }
@@ -205,10 +206,10 @@ abstract contract Treasury is ITreasury, PausableEntry, ReentrancyGuardTransient
         uint8 index = a.index;
         if (index == 0) {
             index = ++listed;
+            a.index = index;
             listings[index].token = token;
             listings[index].feeFloor = feeFloor;
         }
-        a.index = index;
         a.allowed = true;
         feeFloor = listings[index].feeFloor;
         emit TokenListed(token, feeFloor);

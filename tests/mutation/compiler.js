@@ -22,7 +22,7 @@ function compile({ overlay, contracts }) {
   for (const name of contracts) {
     const file = `contracts/${name}.sol`;
     sources[file] = { content: readImport(file).contents };
-    outputSelection[file] = { [name]: ["evm.bytecode.object"] };
+    outputSelection[file] = { [path.basename(name)]: ["evm.bytecode.object"] };
   }
   const settings = {
     evmVersion: "cancun",
@@ -36,7 +36,7 @@ function compile({ overlay, contracts }) {
   if (errors.length) return { error: errors[0].formattedMessage };
   const codes = {};
   for (const name of contracts) {
-    codes[name] = "0x" + output.contracts[`contracts/${name}.sol`][name].evm.bytecode.object;
+    codes[name] = "0x" + output.contracts[`contracts/${name}.sol`][path.basename(name)].evm.bytecode.object;
   }
   return codes;
 }

@@ -17,7 +17,8 @@ DEPLOYED = (
     "RewardsDistributor",
     "StakeManager",
     "ValidatorSet",
-)
+    "governance/Timelock",
+)  # below contracts/
 IMPORT = re.compile(r'from "(\.[^"]+)"')
 COMPILATIONS = 100  # of one process; it never gives memory back
 

@@ -65,7 +65,8 @@ class Workplace:
         return found
 
     def _install(self, name: str, code: str) -> None:
-        path = self.home / "build" / "forge" / "out" / f"{name}.sol" / f"{name}.json"
+        contract = Path(name).name
+        path = self.home / "build" / "forge" / "out" / f"{contract}.sol" / f"{contract}.json"
         artifact = json.loads(path.read_text())
         if artifact["bytecode"]["object"] != code:
             artifact["bytecode"]["object"] = code

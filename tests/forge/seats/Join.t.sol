@@ -4,6 +4,7 @@ pragma solidity ^0.8.30;
 import {IStakeManager} from "contracts/interfaces/IStakeManager.sol";
 import {IValidatorSet} from "contracts/interfaces/IValidatorSet.sol";
 
+import {Vm} from "../base/Vm.sol";
 import {SeatCourse} from "../base/SeatCourse.sol";
 
 contract JoinTest is SeatCourse {
@@ -45,6 +46,20 @@ contract JoinTest is SeatCourse {
         eq(seatsAt(2), 5, "sits");
         stands(4, IValidatorSet.Status.Seated, "seated");
         eq(oracle.epochState(2).setId, 2, "a set of its own");
+    }
+
+    function test_join__place_is_free__nobody_is_outbid() public {
+        joinSeats(4);
+        reach(0);
+        stakeFor(seatAccount(4), SEAT_STAKE);
+        vm.recordLogs();
+        joinAs(seatAccount(4), 4);
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        for (uint256 i = 0; i < logs.length; ++i) {
+            isTrue(logs[i].topics[0] != IValidatorSet.SeatOutbid.selector, "no such event");
+        }
+        eq(uint256(seats.member(address(0)).status), uint256(IValidatorSet.Status.None), "nobody leaves");
+        eq(seats.member(address(0)).leftFrom, 0, "nor will");
     }
 
     function test_join__any_seat__reserves_the_seat_stake_and_spends_nonce_and_signer() public {

@@ -44,6 +44,21 @@ contract MarkSlashedTest is SeatCourse {
         eq(seats.member(seatAccount(2)).leftFrom, 1, "from here on");
     }
 
+    function test_mark_slashed__gone_and_other_changes_wait__the_set_changes_with_these_alone() public {
+        slash(2);
+        reach(1);
+        eq(seats.currentSetId(), 2, "without it");
+        join(9, SEAT_STAKE);
+        reach(2);
+        eq(seats.currentSetId(), 2, "nothing was due");
+        reach(3);
+        eq(seats.currentSetId(), 3, "the newcomer");
+        leave(9);
+        slash(4);
+        reach(4);
+        eq(seatsAt(4), 4, "another slashed one");
+    }
+
     function test_mark_slashed__raised_stake__all_of_it() public {
         raise(2, 7);
         eq(slash(2), SEAT_STAKE + 7, "all");

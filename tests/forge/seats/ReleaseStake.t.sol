@@ -98,7 +98,7 @@ contract ReleaseStakeTest is SeatCourse {
             abi.encodeWithSelector(IValidatorSet.ValidatorSet_StillSitting.selector, seatAccount(2), kept)
         );
         seats.releaseStake(seatAccount(2));
-        vm.warp(startOf(100 + oracle.ringSize()) - 1);
+        vm.warp(startOf(101 + oracle.ringSize()) - 1);
         vm.expectRevert(
             abi.encodeWithSelector(IValidatorSet.ValidatorSet_StillSitting.selector, seatAccount(2), kept)
         );
