@@ -253,8 +253,7 @@ contract Demanding is Asked {
     }
 
     function deploy(IOpeningDemands.Terms memory terms) internal returns (IOpeningDemands) {
-        bytes memory arguments = abi.encode(oracle, registry, fraud, token, terms);
-        return IOpeningDemands(vm.deployCode("OpeningDemands.sol:OpeningDemands", arguments));
+        return IOpeningDemands(this.deployed("OpeningDemands", abi.encode(oracle, registry, fraud, token, terms)));
     }
 
     function refusedTerms(IOpeningDemands.Terms memory terms, string memory what, uint256 value, uint256 bound)

@@ -180,9 +180,7 @@ contract CommitAndReveal is Accused {
 
     function deploy(uint32 lifetime) internal returns (IFraudProofs) {
         return IFraudProofs(
-            vm.deployCode(
-                "FraudProofs.sol:FraudProofs", abi.encode(oracle, registry, stake, seats, demands, lifetime)
-            )
+            this.deployed("FraudProofs", abi.encode(oracle, registry, stake, seats, demands, lifetime))
         );
     }
 

@@ -182,7 +182,7 @@ contract Profiles is Market {
         returns (IDeviceRegistry)
     {
         bytes memory arguments = abi.encode(authority, stake, oracle, fraud, demands, escrow, bounds, first);
-        return IDeviceRegistry(vm.deployCode("DeviceRegistry.sol:DeviceRegistry", arguments));
+        return IDeviceRegistry(this.deployed("DeviceRegistry", arguments));
     }
 
     function refusedBounds(IDeviceRegistry.ProfileBounds memory b, string memory what, uint256 value, uint256 bound)

@@ -15,8 +15,8 @@ contract StakeTerms is Market {
 
     function deploy(uint40 unbonding, uint40 hold, uint16 bounty) internal returns (IStakeManager) {
         return IStakeManager(
-            vm.deployCode(
-                "StakeManager.sol:StakeManager",
+            this.deployed(
+                "StakeManager",
                 abi.encode(
                     authority,
                     token,

@@ -11,15 +11,21 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, insert
 
 from assay.market.errors import BadDatabase, WrongDatabase
+from assay.market.events.device_events import DeviceEnrolled, DeviceRetired
+from assay.market.events.record import Place
+from assay.market.events.registry import log_of
 from assay.market.follow.index import Batch, Index, Tip
+from assay.market.follow.offer_follower import OfferFollower
 from assay.market.queries.rollbacks import branch_marked, newest_branch, taken_back
 from assay.market.queries.search import ORDERS, Search, SearchTable
+from assay.market.sources.offers import specification
 from assay.market.store.database import INDEX_TABLES, claim_identity, metadata, migrate, open_database
 from assay.market.store.rows import table_rows
 from assay.market.store.tables import identity, rewards, tips
+from assay.protocol.signing import Domain
 from benchmarks.market.postgres import installed, temporary_postgres
 
-from .seeded import fill, h
+from .seeded import account, fill, h
 
 NOW = 1_800_000_000
 
@@ -55,6 +61,34 @@ def test_index__on_either_database__is_the_same_bytes_and_the_same_search(tmp_pa
     assert len(dumps[0]) > 500
     assert dumps[0] == dumps[1]
     assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_specification__as_odd_and_long_as_can_be__is_taken_and_taken_back_like_any_other(
+    kind: str, tmp_path: Path, postgres: str
+) -> None:
+    index = Index(open_database(postgres if kind == "postgresql" else str(tmp_path / "m.sqlite3")), max_age=6)
+    index.roll_back(0)
+    # Outside the basic plane: twelve characters of JSON for each.
+    odd = specification(
+        {"model": "\U0001f984" * 80, "region": "\U0001f30d" * 40, "memoryMiB": 1, "kind": "\U0001f4a5" * 80}
+    )
+    provider, device_id = account("odd"), h("odd device")
+    enrolled = DeviceEnrolled(device_id, provider, account("key"), 1, odd.spec_hash)
+    index.apply(Batch([log_of(enrolled, Place(1, 0, h("tx"), NOW))], {}, Tip(1, h("1"), NOW)))
+    follower = OfferFollower(index, None, Domain(31337, account("escrow")))  # type: ignore[arg-type]
+    assert follower.take(provider, [], [odd]) > 0
+    index.apply(Batch([log_of(DeviceRetired(device_id, 2), Place(2, 0, h("tx 2"), NOW))], {}, Tip(2, h("2"), NOW)))
+    table = SearchTable(index.engine)
+    with index.engine.connect() as connection:
+        (row,) = table.find(connection, Search(states=()), None, 9).rows
+    assert (row["model"], row["state"]) == ("\U0001f984" * 80, "retired")
+    index.roll_back(1)
+    with index.engine.connect() as connection:
+        (row,) = SearchTable(index.engine).find(connection, Search(states=()), None, 9).rows
+    assert row["state"] == "new"
+    index.roll_back(0)
+    index.engine.dispose()
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -124,6 +124,12 @@ def test_device_leaves__with_one_device_twice__are_refused() -> None:
     twice = [LEAVES[0], LEAVES[0]]
     with pytest.raises(BadContent, match="twice"):
         parse_device_leaves(device_content(twice), 1, device_tree(twice).root)
+
+
+def test_device_leaves__with_a_score_that_no_database_holds__are_refused_though_a_quorum_signed_them() -> None:
+    absurd = [replace(LEAVES[0], score_gops=1 << 63)]
+    with pytest.raises(BadContent, match="scoreGops"):
+        parse_device_leaves(device_content(absurd), 1, device_tree(absurd).root)
 
 
 async def test_reports__read_in_another_order__leave_the_same_devices(reported: Index, index: Index) -> None:

@@ -80,6 +80,20 @@ def test_renter__with_downtime_a_slash_or_a_notice__is_free(changes: dict[str, A
     assert due(lease(**changes), TERMS, 1_500).free is free
 
 
+@pytest.mark.parametrize(
+    ("changes", "left"),
+    [
+        ({}, False),
+        ({"left_early": True}, True),
+        ({"left_early": True, "released_at": 1_300, "released_downtime": 60}, True),
+        # Letting the renter go is no way out of a bond that downtime has forfeited: as if it had not left.
+        ({"left_early": True, "released_at": 1_300, "released_downtime": 61}, False),
+    ],
+)
+def test_left_early__of_a_renter_that_was_let_go__is_what_the_escrow_says(changes: dict[str, Any], left: bool) -> None:
+    assert due(lease(**changes), TERMS, 1_500).left_early is left
+
+
 BOND = cost(RATE, MINIMUM)
 
 

@@ -104,6 +104,9 @@ def test_listing__of_a_node__is_the_least_of_its_devices_at_the_price_of_all(nod
     row = listing(node)
     assert (row.state, row.gpus, row.device_ids) == ("available", 2, tuple(sorted((DEVICES[0], DEVICES[2]))))
     assert row.score_gops == min(leaf.score_gops for leaf in parts)
+    shown = min(leaf.memory_mib for leaf in parts)
+    assert len({leaf.memory_mib for leaf in parts}) == 2
+    assert (row.memory_mib, row.memory_proven) == ((shown, True) if shown else (81_920, False))
     assert (row.rate, row.unit_rate, row.notice) == (10**21, 10**21 // (2 * row.score_gops), 3_600)
     assert (row.model, row.region, row.profile, row.passed_epoch) == ("H100", "eu", 1, 1)
     alone = listing(node, DEVICES[0])

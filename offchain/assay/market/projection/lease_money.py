@@ -25,7 +25,8 @@ class Terms:
 class Due:
     """Base units that each can have now: the renter by `refund`, the provider out of the stream by `claim`, fee
     included, and of the bond by `returnBond`. `forfeitable` is the network's part of the bond as it stands now, neither
-    settled nor forgiven. `free`: the renter is not bound to the minimum.
+    settled nor forgiven. `free`: the renter is not bound to the minimum. `left_early`: it has left before, and paid or
+    pays to it.
     """
 
     status: int
@@ -35,6 +36,7 @@ class Due:
     bond_returnable: int
     forfeitable: int
     free: bool
+    left_early: bool
 
 
 def cost(rate: int, seconds: int) -> int:
@@ -63,6 +65,13 @@ def is_free(lease: Lease, terms: Terms) -> bool:
     return bool(lease["downtime"] > terms.max_downtime or lease["slashed_devices"] or lease["free_from"])
 
 
+def has_left_early(lease: Lease, terms: Terms) -> bool:
+    """Whether the escrow takes the renter for one who has left before the minimum: not one who was let go when downtime
+    had forfeited the bond, of which letting it go is no way out.
+    """
+    return bool(lease["left_early"] and (not lease["released_at"] or lease["released_downtime"] <= terms.max_downtime))
+
+
 def unserved(lease: Lease, seconds: int, obliged: int) -> int:
     """The part of the bond that stands for the time owed and not served, rounded up."""
     if seconds >= obliged:
@@ -76,9 +85,7 @@ def obliged_to(lease: Lease, terms: Terms) -> int:
     where a renter who had left early was released.
     """
     obliged = int(lease["min_duration"])
-    # Once downtime forfeits the bond, letting the renter go is no way out of that.
-    bound = not lease["released_at"] or lease["released_downtime"] <= terms.max_downtime
-    if lease["left_early"] and bound:
+    if has_left_early(lease, terms):
         obliged = min(obliged, lease["stop"] - lease["start"])
     if lease["free_from"]:
         obliged = min(obliged, lease["free_from"] - lease["start"])
@@ -113,6 +120,7 @@ def due(lease: Lease, terms: Terms, now: int) -> Due:
         _bond_due(lease, network) if lease["start"] and now >= lease["stop"] + terms.holdback else 0,
         open_forfeit,
         status == ACTIVE and is_free(lease, terms),
+        has_left_early(lease, terms),
     )
 
 

@@ -61,14 +61,8 @@ def credit_used(event: BondCreditUsed, place: Place, rows: Rows) -> Iterable[Cha
 
 @handles(BondLimitSet)
 def limit_set(event: BondLimitSet, place: Place, rows: Rows) -> Iterable[Change]:
-    key = event.provider, event.token
-    credit = rows.row("bond_credits", key)
-    wait = wait_of(credit, place.timestamp)
-    known = {"per_day": event.per_day}
-    if credit and wait and credit["per_day"] and event.per_day:
-        # What was taken of the old limit counts against the new one.
-        known["whole_at"] = place.timestamp + min(DAY_S, -(-wait * credit["per_day"] // event.per_day))
-    yield Change("bond_credits", key, known)
+    # What share of the old limit was taken is taken of the new one.
+    yield Change("bond_credits", (event.provider, event.token), {"per_day": event.per_day})
 
 
 def wait_of(credit: Mapping[str, Any] | None, timestamp: int) -> int:

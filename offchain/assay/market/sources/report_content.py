@@ -14,9 +14,10 @@ from assay.protocol.leaves import DeviceLeaf, RewardLeaf, device_tree, reward_tr
 
 MOST_LEAVES = 1_000_000
 MOST_INDEX_BYTES = 64 << 20  # it may hold the device leaves themselves
-# Field of the JSON -> bits, in the order of DeviceLeaf; None stands for 32 bytes.
+# Field of the JSON -> bits, in the order of DeviceLeaf; None stands for 32 bytes. A score has 64 bits in the
+# contract and 63 in databases: a quorum that signs more than any profile's cap must not stop whoever reads it.
 _DEVICE_FIELDS: Mapping[str, int | None] = {
-    "epoch": 64, "deviceId": None, "sealIndex": 32, "profile": 32, "scoreGops": 64, "memoryMiB": 32,
+    "epoch": 64, "deviceId": None, "sealIndex": 32, "profile": 32, "scoreGops": 63, "memoryMiB": 32,
     "uptimeBps": 16, "flags": 16, "resultRoot": None,
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ tips = Table("tips", metadata, key("block", BigInteger), digest("hash"), number(
 undo = Table(
     "undo", metadata,
     key("tip", BigInteger), key("place", BigInteger),
-    text("table_name", 40), text("row_key", 600), text("before", 65536),
+    text("table_name", 40), text("row_key", 4096), text("before", 65536),
 )  # fmt: skip
 
 # What was taken back: everything above `block`, of a branch whose newest batch ended with `undone`. They outlive

@@ -29,6 +29,9 @@ def upgrade() -> None:
         op.execute(sa.delete(sa.table(name)))
     for name in MADE_ANEW:
         op.drop_table(name)
+    # A key may hold what a provider calls its devices: in JSON a character of it takes up to twelve.
+    with op.batch_alter_table("undo", schema=None) as batch_op:
+        batch_op.alter_column("row_key", existing_type=sa.String(length=600), type_=sa.String(length=4096))
     op.create_table(
         "bond_credits",
         sa.Column("provider", sa.String(length=42), autoincrement=False, nullable=False),
