@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy
 import pytest
 
 from tests.end_to_end.conftest import ROOT, START_SECONDS, Demo, Shell, until
+from tests.end_to_end.providers import Provider, free_port
 from tests.integration.provider.podman import IMAGE, missing, podman_service
 
 MEASURED_SECONDS, RUN_SECONDS = 180.0, 150.0
 FRAME_BYTES = len(b"P6 320 200 255\n") + 3 * 320 * 200
 pytestmark = [pytest.mark.deep, pytest.mark.skipif(missing() is not None, reason=str(missing()))]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -39,60 +31,22 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield at
 
 
-class Provider:
-    """A provider that stakes what the demo's deployer holds."""
-
-    def __init__(self, demo: Demo, folder: Path, engine: str) -> None:
-        self.folder, self.port = folder, free_port()
-        deployment = demo.folder / "deployment.json"
-        keys = demo.folder / "keys"
-        self.address = "0x" + str(json.loads((keys / "deployer.json").read_text())["address"]).removeprefix("0x")
-        self.token = str(json.loads(deployment.read_text())["contracts"]["TestToken"]["address"])
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")}
-        self.environment |= {
-            "ASSAY_RPC": demo.rpc, "ASSAY_DEPLOYMENT": str(deployment), "ASSAY_DATA_DIR": str(folder / "data"),
-            "ASSAY_KEY_FILE": str(keys / "deployer.json"), "ASSAY_PASSWORD_FILE": str(keys / "password"),
-            "ASSAY_CONTAINER_ENGINE": engine, "ASSAY_CONTAINER_IMAGE": IMAGE, "ASSAY_DISK": "watched",
-        }  # fmt: skip
-
-    def enrol(self) -> None:
-        subprocess.run(
-            ["assay", "provider", "enrol", "--endpoint", f"http://127.0.0.1:{self.port}", "--region", "eu-test"],
-            env=self.environment, cwd=self.folder, check=True, capture_output=True, timeout=90,
-        )  # fmt: skip
-
-    def start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            ["assay", "provider", "run", "--port", str(self.port), "--ssh-port", str(free_port()),
-             "--runtime", "container", "--token", self.token, "--price-per-hour", "0.5", "--min-duration", "10"],
-            env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL, start_new_session=True,
-            stdout=(self.folder / "provider.log").open("wb"), stderr=subprocess.STDOUT,
-        )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def lease(demo: Demo, shell: Shell, engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The number of a lease whose jobs run in containers."""
     until("the network", lambda: demo.check() or " daemons" in (demo.folder / "printed").read_text(), START_SECONDS)
-    provider = Provider(demo, tmp_path_factory.mktemp("provider"), engine)
-    provider.enrol()
-    process = provider.start()
-
-    def offered() -> Any:
-        demo.check()
-        assert process.poll() is None, (provider.folder / "provider.log").read_text()[-4000:]
-        ran = shell("search", "--provider", provider.address, "--region", "eu", "-o", "json")
-        return ran.json["devices"] if ran.status == 0 else []
-
+    containers = {"ASSAY_CONTAINER_ENGINE": engine, "ASSAY_CONTAINER_IMAGE": IMAGE, "ASSAY_DISK": "watched"}
+    provider = Provider(demo, tmp_path_factory.mktemp("provider"), containers)
+    provider.enrol("device")
+    provider.start("--runtime", "container", "--price-per-hour", "0.5", "--min-duration", "10")
     try:
-        (listing,) = until("a measured device", offered, MEASURED_SECONDS)
+        listing = provider.offered(demo, shell, MEASURED_SECONDS, "--region", "eu")
         rented = shell("rent", listing["shortId"], "--duration", "15m", "--yes", "-o", "json", timeout=RUN_SECONDS)
         number = str(rented.json["leaseId"])
         yield number
         shell("end", number, "--yes")
     finally:
-        process.terminate()
-        process.wait(timeout=60)
+        provider.stop()
 
 
 def run(shell: Shell, lease: str, name: str, *more: str) -> str:

@@ -81,9 +81,13 @@ def listing_json(listing: Listing, symbol: str) -> dict[str, Any]:
 
 
 def price_text(listing: Listing, parts: int = 1) -> str:
-    """Whole tokens an hour, or a part of them, to the token's last digit at most, at least two."""
-    exact = (listing.price / parts).quantize(Decimal(1).scaleb(-listing.decimals))
-    whole, _, fraction = format(exact, "f").partition(".")
+    """Whole tokens an hour, or a part of them."""
+    return _price_text(listing.price / parts, listing.decimals)
+
+
+def _price_text(price: Decimal, decimals: int) -> str:
+    """To the token's last digit at most, at least two."""
+    whole, _, fraction = format(price.quantize(Decimal(1).scaleb(-decimals)), "f").partition(".")
     return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
 
 
@@ -121,7 +125,7 @@ def lease_json(view: LeaseView, decimals: int) -> dict[str, Any]:
         "token": lease.token,
         "decimals": decimals,
         "rate": str(rate),
-        "pricePerHour": f"{price_per_hour(rate, decimals).normalize():f}",
+        "pricePerHour": _price_text(price_per_hour(rate, decimals), decimals),
         "start": lease.start,
         "stop": lease.stop,
         "secondsLeft": left,

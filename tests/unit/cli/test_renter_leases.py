@@ -143,6 +143,7 @@ def test_lease__with_notice_downtime_and_forfeits__shows_each(assay: Assay, rent
     )  # fmt: skip
     shown = json.loads(assay("lease", "show", "7", "-o", "json").out)
     assert shown["deviceIds"] == [DEVICE, "0x" + "02" * 32] and shown["gpus"] == 2
+    assert shown["pricePerHour"] == "3.60"
     assert (shown["state"], shown["providerFreeFrom"]) == ("notice given", NOW + 540)
     assert (shown["downtime"], shown["baseUnits"]["downtimeRefund"]) == (900, "900000")
     assert (shown["forfeitable"], shown["leavingFree"]) == ("0.03", "the provider has given notice")
