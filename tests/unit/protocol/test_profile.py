@@ -39,10 +39,14 @@ def test_named__deployed_under_that_name__same_work_and_class(network, row):
     named = NAMED[row["name"]]
     for field in ("M", "N", "K", "T", "chunk", "k", "W"):
         assert getattr(named, field) == row[field], field
-    assert (named.deadline_ms, named.max_gops) == (row["deadlineMs"], row["maxGops"])
+    assert named.max_gops == row["maxGops"]
     if network == "local":
+        # Its epochs are short: the work and the probe after it have less time.
+        assert named.deadline_ms >= row["deadlineMs"]
         # What work is worth, and what backs it, is each network's own economy; `tests/unit/economics` bounds it.
         assert (named.credit, named.stake) == (row["credit"], int(float(row["stake"])))
+    else:
+        assert named.deadline_ms == row["deadlineMs"]
 
 
 @pytest.mark.parametrize("field", ["id", "M", "N", "K", "T", "chunk", "k", "W"])
