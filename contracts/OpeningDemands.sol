@@ -9,6 +9,7 @@ import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {IDeviceRegistry} from "./interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "./interfaces/IEpochOracle.sol";
+import {IFraudErrors} from "./interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "./interfaces/IFraudProofs.sol";
 import {IOpeningDemands} from "./interfaces/IOpeningDemands.sol";
 import {CommittedWork} from "./libraries/CommittedWork.sol";
@@ -208,7 +209,7 @@ contract OpeningDemands is IOpeningDemands {
         uint256 baseFee
     ) public view returns (uint128 bond, uint128 reward, uint128 burned) {
         (IDeviceRegistry.Profile memory p, uint32 profileId, , , ) = deviceRegistry.jobOf(deviceId, 0);
-        if (profileId == 0) revert IFraudProofs.FraudProofs_UnknownDevice(deviceId);
+        if (profileId == 0) revert IFraudErrors.FraudProofs_UnknownDevice(deviceId);
         return _price(_baseFee(baseFee), _size(p, isRow), openDemandsOf[deviceId]);
     }
 
@@ -227,7 +228,7 @@ contract OpeningDemands is IOpeningDemands {
         (p, , deviceKey, ) = DeviceJob.find(oracle, deviceRegistry, sealed_.deviceId, epoch, sealed_.jobHash);
         SealedLeaf.check(oracle, epoch, sealed_);
         address recovered = SealedLeaf.signer(oracle, epoch, sealed_);
-        if (recovered != deviceKey) revert IFraudProofs.FraudProofs_BadSignature(deviceKey, recovered);
+        if (recovered != deviceKey) revert IFraudErrors.FraudProofs_BadSignature(deviceKey, recovered);
     }
 
     function _checkLiable(bytes32 deviceId, uint64 epoch) private view {
@@ -254,7 +255,7 @@ contract OpeningDemands is IOpeningDemands {
             return (index, 0);
         }
         (, , , bytes32 rho) = oracle.sealOf(epoch);
-        if (rho == 0) revert IFraudProofs.FraudProofs_NotDrawn(epoch);
+        if (rho == 0) revert IFraudErrors.FraudProofs_NotDrawn(epoch);
         return CommittedWork.sample(p, rho, deviceId, index);
     }
 

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IDeviceRegistry} from "../interfaces/IDeviceRegistry.sol";
+import {IFraudErrors} from "../interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "../interfaces/IFraudProofs.sol";
 import {Generator} from "./Generator.sol";
 import {PositionalMerkle} from "./PositionalMerkle.sol";
@@ -37,7 +38,7 @@ library CommittedWork {
         checkBelow("i", element.i, p.M);
         checkBelow("j", element.j, p.N);
         uint256 length = uint256(p.chunk) * 4;
-        if (element.chunk.length != length) revert IFraudProofs.FraudProofs_ChunkLength(element.chunk.length, length);
+        if (element.chunk.length != length) revert IFraudErrors.FraudProofs_ChunkLength(element.chunk.length, length);
         uint256 chunksPerRow = p.N / p.chunk;
         uint256 position = uint256(element.i) * chunksPerRow + element.j / p.chunk;
         uint256 levels = PositionalMerkle.depth(uint256(p.M) * chunksPerRow);
@@ -76,15 +77,15 @@ library CommittedWork {
         IFraudProofs.Round[] calldata rounds
     ) internal pure returns (bool broken) {
         uint256 n = rounds.length;
-        if (n == 0 || n > 3) revert IFraudProofs.FraudProofs_RoundCount(n);
+        if (n == 0 || n > 3) revert IFraudErrors.FraudProofs_RoundCount(n);
         for (uint256 i = 0; i < n; ++i) {
             checkRound(p, resultRoot, rounds[i]);
             if (i > 0 && rounds[i].t != rounds[i - 1].t + 1) {
-                revert IFraudProofs.FraudProofs_NotConsecutive(rounds[i].t);
+                revert IFraudErrors.FraudProofs_NotConsecutive(rounds[i].t);
             }
         }
         // One or two rounds reach back to round 0; only then is there no root before.
-        if (n < 3 && rounds[0].t != 0) revert IFraudProofs.FraudProofs_NotConsecutive(rounds[0].t);
+        if (n < 3 && rounds[0].t != 0) revert IFraudErrors.FraudProofs_NotConsecutive(rounds[0].t);
         if (n == 1) return rounds[0].seed != first;
         bytes32 before = n == 3 ? rounds[0].root : bytes32(0);
         return rounds[n - 1].seed != PositionalMerkle.pair(rounds[n - 2].seed, before);
@@ -110,7 +111,7 @@ library CommittedWork {
     /// @param value that was given
     /// @param limit the first that is too large
     function checkBelow(string memory what, uint256 value, uint256 limit) internal pure {
-        if (value >= limit) revert IFraudProofs.FraudProofs_OutOfRange(what, value, limit);
+        if (value >= limit) revert IFraudErrors.FraudProofs_OutOfRange(what, value, limit);
     }
 
     /// @notice Reverts unless the leaf stands at its position under the root.
@@ -126,9 +127,9 @@ library CommittedWork {
         uint256 levels,
         bytes32 root
     ) internal pure {
-        if (path.length != levels) revert IFraudProofs.FraudProofs_PathLength(path.length, levels);
+        if (path.length != levels) revert IFraudErrors.FraudProofs_PathLength(path.length, levels);
         bytes32 computed = PositionalMerkle.rootFrom(leaf, position, path);
-        if (computed != root) revert IFraudProofs.FraudProofs_BadPath(computed, root);
+        if (computed != root) revert IFraudErrors.FraudProofs_BadPath(computed, root);
     }
 
     /// @notice Round and row that a sample of a device falls on.
@@ -154,7 +155,7 @@ library CommittedWork {
     /// @param row its 4N bytes
     /// @return root of its chunks
     function rowRoot(IDeviceRegistry.Profile memory p, bytes calldata row) internal pure returns (bytes32 root) {
-        if (row.length != uint256(p.N) * 4) revert IFraudProofs.FraudProofs_ChunkLength(row.length, uint256(p.N) * 4);
+        if (row.length != uint256(p.N) * 4) revert IFraudErrors.FraudProofs_ChunkLength(row.length, uint256(p.N) * 4);
         uint256 n = p.N / p.chunk;
         uint256 size = uint256(p.chunk) * 4;
         bytes32[] memory level = new bytes32[](n);

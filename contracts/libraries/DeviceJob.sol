@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 import {IDeviceRegistry} from "../interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "../interfaces/IEpochOracle.sol";
-import {IFraudProofs} from "../interfaces/IFraudProofs.sol";
+import {IFraudErrors} from "../interfaces/IFraudErrors.sol";
 
 /// @title A device's job in an epoch that can still be proven against
 /// @notice Shared by all that convict devices: what the chain itself knows of the epoch and of the device.
@@ -14,7 +14,7 @@ library DeviceJob {
     /// @return seed of it
     function provableSeed(IEpochOracle oracle, uint64 epoch) internal view returns (bytes32 seed) {
         seed = oracle.epochSeed(epoch);
-        if (seed == 0 || !oracle.provable(epoch)) revert IFraudProofs.FraudProofs_NotProvable(epoch);
+        if (seed == 0 || !oracle.provable(epoch)) revert IFraudErrors.FraudProofs_NotProvable(epoch);
     }
 
     /// @notice Profile, key and epoch seed of the job; reverts unless `jobHash` is its hash.
@@ -37,7 +37,7 @@ library DeviceJob {
         bytes32 expected;
         seed = provableSeed(oracle, epoch);
         (p, profileId, , deviceKey, expected) = registry.jobOf(deviceId, seed);
-        if (profileId == 0) revert IFraudProofs.FraudProofs_UnknownDevice(deviceId);
-        if (jobHash != expected) revert IFraudProofs.FraudProofs_JobMismatch(jobHash, expected);
+        if (profileId == 0) revert IFraudErrors.FraudProofs_UnknownDevice(deviceId);
+        if (jobHash != expected) revert IFraudErrors.FraudProofs_JobMismatch(jobHash, expected);
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "../interfaces/IEpochOracle.sol";
+import {IFraudErrors} from "../interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "../interfaces/IFraudProofs.sol";
 import {CommittedWork} from "./CommittedWork.sol";
 import {CompactSignature} from "./CompactSignature.sol";
@@ -17,7 +18,7 @@ library SealedLeaf {
     /// @param s the leaf
     function check(IEpochOracle oracle, uint64 epoch, IFraudProofs.Sealed calldata s) internal view {
         (bytes32 sealRoot, uint32 count, , ) = oracle.sealOf(epoch);
-        if (count == 0) revert IFraudProofs.FraudProofs_NotSealed(epoch);
+        if (count == 0) revert IFraudErrors.FraudProofs_NotSealed(epoch);
         CommittedWork.checkBelow("index", s.index, count);
         bytes32 leaf = keccak256(abi.encode(s.deviceId, s.jobHash, s.nonceRoot, s.resultRoot, s.laneRoot, s.r, s.vs));
         CommittedWork.checkPath(leaf, s.index, s.path, PositionalMerkle.depth(count), sealRoot);

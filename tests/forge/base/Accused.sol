@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
+import {IFraudErrors} from "contracts/interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 import {IStakeManager} from "contracts/interfaces/IStakeManager.sol";
 
@@ -228,21 +229,21 @@ abstract contract Accused is Market {
     /// @dev A fault is convicted, but not uncommitted, in the block of the commitment or the next, by whoever did not commit,
     /// after the commitment's life, or after the proof window.
     function convicted(bytes memory a) internal {
-        notConvicted(a, ACCUSER, IFraudProofs.FraudProofs_NotCommitted.selector);
+        notConvicted(a, ACCUSER, IFraudErrors.FraudProofs_NotCommitted.selector);
         vm.prank(ACCUSER);
         fraud.commit(commitHash(ACCUSER, a));
-        notConvicted(a, ACCUSER, IFraudProofs.FraudProofs_RevealTooEarly.selector);
+        notConvicted(a, ACCUSER, IFraudErrors.FraudProofs_RevealTooEarly.selector);
         uint256 state = vm.snapshotState();
         vm.roll(block.number + 1);
-        notConvicted(a, ACCUSER, IFraudProofs.FraudProofs_RevealTooEarly.selector);
+        notConvicted(a, ACCUSER, IFraudErrors.FraudProofs_RevealTooEarly.selector);
         vm.roll(block.number + COMMIT_LIFETIME);
-        notConvicted(a, ACCUSER, IFraudProofs.FraudProofs_CommitExpired.selector);
+        notConvicted(a, ACCUSER, IFraudErrors.FraudProofs_CommitExpired.selector);
         vm.revertToState(state);
         state = vm.snapshotState();
         vm.roll(block.number + 2);
-        notConvicted(a, address(0xf407), IFraudProofs.FraudProofs_NotCommitted.selector);
+        notConvicted(a, address(0xf407), IFraudErrors.FraudProofs_NotCommitted.selector);
         vm.warp(startOf(oracle.currentEpoch() + 2) + PROOF_WINDOW);
-        notConvicted(a, ACCUSER, IFraudProofs.FraudProofs_NotProvable.selector);
+        notConvicted(a, ACCUSER, IFraudErrors.FraudProofs_NotProvable.selector);
         vm.revertToState(state);
         (bool ok, bytes4 why) = accuse(a);
         if (!ok) eq(bytes32(why), bytes32(0), "a fault was not convicted");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IFraudErrors} from "contracts/interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 import {IOpeningDemands} from "contracts/interfaces/IOpeningDemands.sol";
 
@@ -48,10 +49,10 @@ contract Answers is Asked {
         (uint256 t, uint256 i) = sampleOf(deviceIds[0], 0);
         IFraudProofs.Round memory r = Prover.round(work, t);
         (bytes memory row, bytes32[] memory path) = (work.rows[2 * t + (i ^ 1)], Prover.rowPath(work, t, i ^ 1));
-        vm.expectPartialRevert(IFraudProofs.FraudProofs_BadPath.selector);
+        vm.expectPartialRevert(IFraudErrors.FraudProofs_BadPath.selector);
         demands.answerRow(id, r, row, path);
         row = work.rows[2 * t + i];
-        vm.expectPartialRevert(IFraudProofs.FraudProofs_BadPath.selector);
+        vm.expectPartialRevert(IFraudErrors.FraudProofs_BadPath.selector);
         demands.answerRow(id, r, row, path);
     }
 
@@ -61,11 +62,11 @@ contract Answers is Asked {
         IFraudProofs.Round memory r = Prover.round(work, t);
         bytes memory row = work.rows[2 * t + i];
         bytes32[] memory path = Prover.rowPath(work, t, i);
-        vm.expectRevert(abi.encodeWithSelector(IFraudProofs.FraudProofs_ChunkLength.selector, 257, 256));
+        vm.expectRevert(abi.encodeWithSelector(IFraudErrors.FraudProofs_ChunkLength.selector, 257, 256));
         demands.answerRow(id, r, bytes.concat(row, hex"00"), path);
-        vm.expectRevert(abi.encodeWithSelector(IFraudProofs.FraudProofs_ChunkLength.selector, 0, 256));
+        vm.expectRevert(abi.encodeWithSelector(IFraudErrors.FraudProofs_ChunkLength.selector, 0, 256));
         demands.answerRow(id, r, "", path);
-        vm.expectRevert(abi.encodeWithSelector(IFraudProofs.FraudProofs_PathLength.selector, 0, 1));
+        vm.expectRevert(abi.encodeWithSelector(IFraudErrors.FraudProofs_PathLength.selector, 0, 1));
         demands.answerRow(id, r, row, new bytes32[](0));
     }
 
@@ -82,11 +83,11 @@ contract Answers is Asked {
         bytes32 id = ask(false, 1);
         IFraudProofs.Round memory r = Prover.round(work, 1);
         r.root = keccak256("made up");
-        vm.expectPartialRevert(IFraudProofs.FraudProofs_BadPath.selector);
+        vm.expectPartialRevert(IFraudErrors.FraudProofs_BadPath.selector);
         demands.answerRound(id, r);
         r = Prover.round(work, 1);
         r.seed = keccak256("made up");
-        vm.expectPartialRevert(IFraudProofs.FraudProofs_BadPath.selector);
+        vm.expectPartialRevert(IFraudErrors.FraudProofs_BadPath.selector);
         demands.answerRound(id, r);
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IFraudErrors} from "contracts/interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 import {IOpeningDemands} from "contracts/interfaces/IOpeningDemands.sol";
 
@@ -25,7 +26,7 @@ contract Demanding is Asked {
     }
 
     function outOfRange(string memory what, uint256 value, uint256 limit) internal pure returns (bytes memory) {
-        return abi.encodeWithSelector(IFraudProofs.FraudProofs_OutOfRange.selector, what, value, limit);
+        return abi.encodeWithSelector(IFraudErrors.FraudProofs_OutOfRange.selector, what, value, limit);
     }
 
     function test_a_demand_for_a_row__says_all_of_itself() public {
@@ -129,11 +130,11 @@ contract Demanding is Asked {
         s = sealedAt(commitments, 0);
         s.resultRoot = keccak256("other");
         vm.prank(ACCUSER);
-        vm.expectPartialRevert(IFraudProofs.FraudProofs_BadPath.selector);
+        vm.expectPartialRevert(IFraudErrors.FraudProofs_BadPath.selector);
         demands.demand(0, s, false, 0, ANY_BOND);
         s = sealedAt(commitments, 0);
         s.path = new bytes32[](2);
-        refused(s, false, 0, abi.encodeWithSelector(IFraudProofs.FraudProofs_PathLength.selector, 2, 1));
+        refused(s, false, 0, abi.encodeWithSelector(IFraudErrors.FraudProofs_PathLength.selector, 2, 1));
     }
 
     function test_a_demand__of_another_job__reverts() public {
@@ -144,7 +145,7 @@ contract Demanding is Asked {
             false,
             0,
             abi.encodeWithSelector(
-                IFraudProofs.FraudProofs_JobMismatch.selector, keccak256("other job"), jobHash(oracle.epochSeed(0))
+                IFraudErrors.FraudProofs_JobMismatch.selector, keccak256("other job"), jobHash(oracle.epochSeed(0))
             )
         );
     }
@@ -153,7 +154,7 @@ contract Demanding is Asked {
         IFraudProofs.Sealed memory s = sealedAt(commitments, 0);
         s.deviceId = keccak256("nobody");
         refused(
-            s, false, 0, abi.encodeWithSelector(IFraudProofs.FraudProofs_UnknownDevice.selector, keccak256("nobody"))
+            s, false, 0, abi.encodeWithSelector(IFraudErrors.FraudProofs_UnknownDevice.selector, keccak256("nobody"))
         );
     }
 
@@ -165,7 +166,7 @@ contract Demanding is Asked {
             sealedAt(commitments, 0),
             false,
             1,
-            abi.encodeWithSelector(IFraudProofs.FraudProofs_NotProvable.selector, uint64(0))
+            abi.encodeWithSelector(IFraudErrors.FraudProofs_NotProvable.selector, uint64(0))
         );
     }
 
@@ -175,7 +176,7 @@ contract Demanding is Asked {
             sealedAt(commitments, 0),
             false,
             0,
-            abi.encodeWithSelector(IFraudProofs.FraudProofs_NotProvable.selector, uint64(5))
+            abi.encodeWithSelector(IFraudErrors.FraudProofs_NotProvable.selector, uint64(5))
         );
     }
 
@@ -220,14 +221,14 @@ contract Demanding is Asked {
     function test_a_leaf_that_the_device_did_not_sign__is_nothing_it_must_answer_for() public {
         IFraudProofs.Sealed memory s = sealedInEpochOne(work.resultRoot, true);
         vm.prank(ACCUSER);
-        vm.expectPartialRevert(IFraudProofs.FraudProofs_BadSignature.selector);
+        vm.expectPartialRevert(IFraudErrors.FraudProofs_BadSignature.selector);
         demands.demand(1, s, false, 0, ANY_BOND);
     }
 
     function test_a_row_before_the_draw__cannot_be_demanded() public {
         bytes32 seed = keccak256("seed");
         IFraudProofs.Sealed memory s = sealedInEpochOne(Prover.prove(seed, seed).resultRoot, false);
-        refused(1, s, true, 0, abi.encodeWithSelector(IFraudProofs.FraudProofs_NotDrawn.selector, uint64(1)));
+        refused(1, s, true, 0, abi.encodeWithSelector(IFraudErrors.FraudProofs_NotDrawn.selector, uint64(1)));
         vm.prank(ACCUSER);
         demands.demand(1, s, false, 0, ANY_BOND);
     }
@@ -241,7 +242,7 @@ contract Demanding is Asked {
             sealedAt(list, 0),
             false,
             0,
-            abi.encodeWithSelector(IFraudProofs.FraudProofs_NotSealed.selector, uint64(1))
+            abi.encodeWithSelector(IFraudErrors.FraudProofs_NotSealed.selector, uint64(1))
         );
     }
 

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
-import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
+import {IFraudErrors} from "contracts/interfaces/IFraudErrors.sol";
 import {IOpeningDemands} from "contracts/interfaces/IOpeningDemands.sol";
 
 import {Asked} from "./Asked.sol";
@@ -35,8 +35,8 @@ contract Expiry is Asked {
         held(provider, DEVICE_STAKE, ACCUSER);
         eq(demands.bondOf(ACCUSER), bond, "the whole bond back");
         eq(uint256(registry.device(deviceIds[0]).status), uint256(IDeviceRegistry.Status.Slashed), "off the market");
-        isTrue(fraud.proven(IFraudProofs.Kind.WithheldOpening, deviceIds[0], 0), "of this epoch");
-        isTrue(!fraud.proven(IFraudProofs.Kind.WithheldOpening, deviceIds[0], 1), "of no other");
+        isTrue(fraud.proven(IFraudErrors.Kind.WithheldOpening, deviceIds[0], 0), "of this epoch");
+        isTrue(!fraud.proven(IFraudErrors.Kind.WithheldOpening, deviceIds[0], 1), "of no other");
         eq(statusOf(id), uint256(IOpeningDemands.DemandStatus.Expired), "status");
         eq(demands.openDemandsOf(deviceIds[0]) + demands.openDemands(), 0, "closed");
     }
@@ -78,7 +78,7 @@ contract Expiry is Asked {
         slashDevice();
         demands.expireDemand(id);
         eq(demands.bondOf(ACCUSER), bond, "the whole bond");
-        isTrue(!fraud.proven(IFraudProofs.Kind.WithheldOpening, deviceIds[0], 0), "withheld nothing");
+        isTrue(!fraud.proven(IFraudErrors.Kind.WithheldOpening, deviceIds[0], 0), "withheld nothing");
     }
 
     /// @dev A device that retires does not get away: the demand is of an epoch that it answers for.
@@ -174,7 +174,7 @@ contract Expiry is Asked {
         for (uint256 i = 0; i < callers.length; ++i) {
             vm.prank(callers[i]);
             vm.expectRevert(
-                abi.encodeWithSelector(IFraudProofs.FraudProofs_NotOpeningDemands.selector, callers[i])
+                abi.encodeWithSelector(IFraudErrors.FraudProofs_NotOpeningDemands.selector, callers[i])
             );
             fraud.convictWithheld(deviceIds[0], 0, callers[i]);
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IFraudErrors} from "contracts/interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 import {IOpeningDemands} from "contracts/interfaces/IOpeningDemands.sol";
 
@@ -124,7 +125,7 @@ contract DemandPrices is Asked {
 
     function test_bonds__of_no_device__revert() public {
         vm.expectRevert(
-            abi.encodeWithSelector(IFraudProofs.FraudProofs_UnknownDevice.selector, keccak256("nobody"))
+            abi.encodeWithSelector(IFraudErrors.FraudProofs_UnknownDevice.selector, keccak256("nobody"))
         );
         demands.bondFor(keccak256("nobody"), true);
     }

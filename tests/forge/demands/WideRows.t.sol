@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
+import {IFraudErrors} from "contracts/interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 
 import {Accused} from "../base/Accused.sol";
@@ -68,7 +69,7 @@ contract WideRows is Accused {
         bytes memory wrong = bytes.concat(rows[i]);
         wrong[wrong.length - 1] ^= 0x01;
         bytes32[] memory path = Trees.path(rowRoots, i);
-        vm.expectPartialRevert(IFraudProofs.FraudProofs_BadPath.selector);
+        vm.expectPartialRevert(IFraudErrors.FraudProofs_BadPath.selector);
         demands.answerRow(demand, r, wrong, path);
         demands.answerRow(demand, r, rows[i], path);
         eq(demands.bondOf(address(this)), uint256(UNIT_BOND) * (512 + n) / 512, "answered");

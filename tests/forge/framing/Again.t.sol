@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
+import {IFraudErrors} from "contracts/interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 
 import {Accused} from "../base/Accused.sol";
@@ -29,11 +30,11 @@ contract FaultsCountOnce is Accused {
             bytes memory a = wrongElement(c, Prover.round(w, 0), Prover.element(w, 0, 0, j), bytes32(j));
             (bool ok, bytes4 why) = accuse(a);
             isTrue(ok == (j == 0), "the first only");
-            if (j != 0) eq(bytes32(why), bytes32(IFraudProofs.FraudProofs_AlreadyProven.selector), "why");
+            if (j != 0) eq(bytes32(why), bytes32(IFraudErrors.FraudProofs_AlreadyProven.selector), "why");
             eq(stake.account(provider).active, DEVICE_STAKE, "one device's stake, once");
         }
         // Another epoch is another fault.
-        isTrue(!fraud.proven(IFraudProofs.Kind.WrongElement, deviceIds[0], 1), "of epoch 0");
+        isTrue(!fraud.proven(IFraudErrors.Kind.WrongElement, deviceIds[0], 1), "of epoch 0");
     }
 
     function test_a_profile_that_changed__is_another_job_and_convicts_nobody() public {
@@ -46,13 +47,13 @@ contract FaultsCountOnce is Accused {
         IFraudProofs.Commitment memory c = commitmentOf(deviceIds[0], work.resultRoot);
         refused(
             wrongElement(c, Prover.round(work, 1), Prover.element(work, 1, 1, 7), 0),
-            IFraudProofs.FraudProofs_ElementCorrect.selector
+            IFraudErrors.FraudProofs_ElementCorrect.selector
         );
         c.jobHash = registry.jobHash(id, seed);
         sign(c);
         refused(
             wrongElement(c, Prover.round(work, 1), Prover.element(work, 1, 1, 7), 0),
-            IFraudProofs.FraudProofs_JobMismatch.selector
+            IFraudErrors.FraudProofs_JobMismatch.selector
         );
         vm.expectPartialRevert(IDeviceRegistry.DeviceRegistry_UnknownProfile.selector);
         registry.jobHash(5, seed);
@@ -69,7 +70,7 @@ contract FaultsCountOnce is Accused {
         commitments[0].deviceId = keccak256("nobody");
         refused(
             falsePass(observedBy(3, commitments, 0, 1), 0, Prover.round(work, 0), Prover.element(work, 0, 0, 0)),
-            IFraudProofs.FraudProofs_UnknownDevice.selector
+            IFraudErrors.FraudProofs_UnknownDevice.selector
         );
     }
 }

@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
+import {IFraudErrors} from "contracts/interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 
 import {Accused} from "../base/Accused.sol";
@@ -23,7 +24,7 @@ contract GuiltyAreConvicted is Accused {
         work = workOf(deviceIds[0]);
     }
 
-    function deviceConvicted(IFraudProofs.Kind kind) internal view {
+    function deviceConvicted(IFraudErrors.Kind kind) internal view {
         isTrue(fraud.proven(kind, deviceIds[0], 0), "nullifier");
         eq(uint256(registry.device(deviceIds[0]).status), uint256(IDeviceRegistry.Status.Slashed), "off the market");
         eq(stake.account(provider).active, DEVICE_STAKE, "one device's stake");
@@ -34,7 +35,7 @@ contract GuiltyAreConvicted is Accused {
     function again(bytes memory a) internal {
         (bool ok, bytes4 why) = accuse(a);
         isTrue(!ok, "one fault, one slash");
-        eq(bytes32(why), bytes32(IFraudProofs.FraudProofs_AlreadyProven.selector), "why");
+        eq(bytes32(why), bytes32(IFraudErrors.FraudProofs_AlreadyProven.selector), "why");
     }
 
     function test_an_element_off_by_one__is_convicted(uint256 t, uint256 i, uint256 j, bool up) public {
@@ -44,7 +45,7 @@ contract GuiltyAreConvicted is Accused {
         bytes memory a =
             wrongElement(commitmentOf(deviceIds[0], w.resultRoot), Prover.round(w, t), Prover.element(w, t, i, j), 0);
         convicted(a);
-        deviceConvicted(IFraudProofs.Kind.WrongElement);
+        deviceConvicted(IFraudErrors.Kind.WrongElement);
         again(a);
     }
 
@@ -57,7 +58,7 @@ contract GuiltyAreConvicted is Accused {
         convicted(
             wrongElement(commitmentOf(deviceIds[0], w.resultRoot), Prover.round(w, 0), Prover.element(w, 0, 0, 5), 0)
         );
-        deviceConvicted(IFraudProofs.Kind.WrongElement);
+        deviceConvicted(IFraudErrors.Kind.WrongElement);
     }
 
     /// @dev Yesterday's proof, work begun before the nonces, seeds of the prover's choice: s_0 is another's.
@@ -67,7 +68,7 @@ contract GuiltyAreConvicted is Accused {
         rounds[0] = Prover.round(w, 0);
         bytes memory a = brokenChain(commitmentOf(deviceIds[0], w.resultRoot), rounds, 0);
         convicted(a);
-        deviceConvicted(IFraudProofs.Kind.BrokenChain);
+        deviceConvicted(IFraudErrors.Kind.BrokenChain);
         again(a);
     }
 
@@ -79,7 +80,7 @@ contract GuiltyAreConvicted is Accused {
         IFraudProofs.Round[] memory rounds = new IFraudProofs.Round[](at + 1);
         for (uint256 k = 0; k <= at; ++k) rounds[k] = Prover.round(w, k);
         convicted(brokenChain(commitmentOf(deviceIds[0], w.resultRoot), rounds, 0));
-        deviceConvicted(IFraudProofs.Kind.BrokenChain);
+        deviceConvicted(IFraudErrors.Kind.BrokenChain);
     }
 
     function test_two_commitments__are_convicted() public {
@@ -87,11 +88,11 @@ contract GuiltyAreConvicted is Accused {
             commitmentOf(deviceIds[0], work.resultRoot), commitmentOf(deviceIds[0], keccak256("second")), 0
         );
         convicted(a);
-        deviceConvicted(IFraudProofs.Kind.TwoCommitments);
+        deviceConvicted(IFraudErrors.Kind.TwoCommitments);
         again(a);
     }
 
-    function seatConvicted(uint256 i, IFraudProofs.Kind kind) internal view {
+    function seatConvicted(uint256 i, IFraudErrors.Kind kind) internal view {
         isTrue(fraud.proven(kind, bytes32(uint256(uint160(seatAccount(i)))), 0), "nullifier");
         eq(stake.account(seatAccount(i)).active, 0, "all of the seat's stake");
         eq(stake.account(seatAccount(i)).reserved, 0, "nothing reserved");
@@ -121,7 +122,7 @@ contract GuiltyAreConvicted is Accused {
         (b.r, b.vs) = vm.signCompact(SEAT_KEY + 2, digestIn(address(oracle), bytes.concat(head, second)));
         bytes memory proof = twoStatements(IFraudProofs.Statement(what), 0, 0, 2, a, b);
         convicted(proof);
-        seatConvicted(2, IFraudProofs.Kind.TwoStatements);
+        seatConvicted(2, IFraudErrors.Kind.TwoStatements);
         again(proof);
     }
 
@@ -136,7 +137,7 @@ contract GuiltyAreConvicted is Accused {
         bytes memory a =
             falsePass(observedBy(3, commitments, 0, 1), 1, Prover.round(w, at), Prover.element(w, at, row, 3));
         convicted(a);
-        seatConvicted(3, IFraudProofs.Kind.FalsePass);
+        seatConvicted(3, IFraudErrors.Kind.FalsePass);
         again(a);
         eq(stake.account(provider).active, 2 * DEVICE_STAKE, "the device answers for itself, apart");
     }
@@ -148,24 +149,24 @@ contract GuiltyAreConvicted is Accused {
         IFraudProofs.Round[] memory rounds = new IFraudProofs.Round[](1);
         rounds[0] = Prover.round(w, 0);
         convicted(falsePassChain(observedBy(1, commitments, 0, 1), sealedAt(commitments, 0), rounds));
-        seatConvicted(1, IFraudProofs.Kind.FalsePass);
+        seatConvicted(1, IFraudErrors.Kind.FalsePass);
     }
 
-    function quorumConvicted(IFraudProofs.Kind kind) internal {
+    function quorumConvicted(IFraudErrors.Kind kind) internal {
         quorumConvicted(kind, 0);
     }
 
-    function quorumConvicted(IFraudProofs.Kind kind, uint64 e) internal {
+    function quorumConvicted(IFraudErrors.Kind kind, uint64 e) internal {
         for (uint32 i = 0; i < 3; ++i) {
             fraud.slashSigner(kind, e, i);
             eq(stake.account(seatAccount(i)).active, 0, "a signer");
             held(seatAccount(i), SEAT_STAKE, ACCUSER);
         }
-        vm.expectPartialRevert(IFraudProofs.FraudProofs_NotSigner.selector);
+        vm.expectPartialRevert(IFraudErrors.FraudProofs_NotSigner.selector);
         fraud.slashSigner(kind, e, 3);
-        vm.expectPartialRevert(IFraudProofs.FraudProofs_NotSigner.selector);
+        vm.expectPartialRevert(IFraudErrors.FraudProofs_NotSigner.selector);
         fraud.slashSigner(kind, e, 32);
-        vm.expectPartialRevert(IFraudProofs.FraudProofs_AlreadyProven.selector);
+        vm.expectPartialRevert(IFraudErrors.FraudProofs_AlreadyProven.selector);
         fraud.slashSigner(kind, e, 0);
         eq(stake.account(seatAccount(3)).active, SEAT_STAKE, "who did not sign keeps his stake");
     }
@@ -177,7 +178,7 @@ contract GuiltyAreConvicted is Accused {
         settle(commitments);
         bytes memory a = badSeal(0, sealedAt(commitments, 1));
         convicted(a);
-        quorumConvicted(IFraudProofs.Kind.BadSeal);
+        quorumConvicted(IFraudErrors.Kind.BadSeal);
         again(a);
     }
 
@@ -187,7 +188,7 @@ contract GuiltyAreConvicted is Accused {
         (commitments[0].r, commitments[0].vs) = (0, 0);
         settle(commitments);
         convicted(badSeal(0, sealedAt(commitments, 0)));
-        quorumConvicted(IFraudProofs.Kind.BadSeal);
+        quorumConvicted(IFraudErrors.Kind.BadSeal);
     }
 
     function unsealed(uint32 sealIndex, bytes32 resultRoot) internal returns (bytes memory) {
@@ -205,17 +206,17 @@ contract GuiltyAreConvicted is Accused {
 
     function test_a_pass_of_another_device_in_the_seal__convicts_its_signers() public {
         convicted(unsealed(1, work.resultRoot));
-        quorumConvicted(IFraudProofs.Kind.UnsealedPass);
+        quorumConvicted(IFraudErrors.Kind.UnsealedPass);
     }
 
     function test_a_pass_of_another_result__convicts_its_signers() public {
         convicted(unsealed(0, keccak256("another")));
-        quorumConvicted(IFraudProofs.Kind.UnsealedPass);
+        quorumConvicted(IFraudErrors.Kind.UnsealedPass);
     }
 
     function test_a_pass_beyond_the_seal__convicts_its_signers() public {
         convicted(unsealed(2, work.resultRoot));
-        quorumConvicted(IFraudProofs.Kind.UnsealedPass);
+        quorumConvicted(IFraudErrors.Kind.UnsealedPass);
     }
 
     /// @dev The renter's line falls by one unit from epoch 0 to epoch 1.
@@ -245,13 +246,13 @@ contract GuiltyAreConvicted is Accused {
         vm.prank(GUARDIAN);
         rewards.veto(1);
         convicted(a);
-        quorumConvicted(IFraudProofs.Kind.ShrunkReward, 1);
+        quorumConvicted(IFraudErrors.Kind.ShrunkReward, 1);
     }
 
     function test_rewards_moved_from_one_account_to_another__convict_the_later_signers() public {
         bytes memory a = fallen();
         convicted(a);
-        fraud.slashSigner(IFraudProofs.Kind.ShrunkReward, 1, 0);
+        fraud.slashSigner(IFraudErrors.Kind.ShrunkReward, 1, 0);
         eq(stake.account(seatAccount(0)).active, 0, "a signer");
         again(a);
     }

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
+import {IFraudErrors} from "contracts/interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 
 import {Accused} from "../base/Accused.sol";
@@ -37,7 +38,7 @@ contract HonestAreNotFramed is Accused {
         Prover.Work memory w = work(d);
         refused(
             wrongElement(commitments[d], Prover.round(w, t), Prover.element(w, t, i, j), bytes32(j)),
-            IFraudProofs.FraudProofs_ElementCorrect.selector
+            IFraudErrors.FraudProofs_ElementCorrect.selector
         );
     }
 
@@ -73,41 +74,41 @@ contract HonestAreNotFramed is Accused {
         e.path = new bytes32[](0);
         refused(
             wrongElement(c, r, e, SALT),
-            IFraudProofs.FraudProofs_PathLength.selector
+            IFraudErrors.FraudProofs_PathLength.selector
         );
         e.path = new bytes32[](3);
         (e.path[0], e.path[1]) = (right[0], right[1]);
         refused(
             wrongElement(c, r, e, SALT),
-            IFraudProofs.FraudProofs_PathLength.selector
+            IFraudErrors.FraudProofs_PathLength.selector
         );
         // A node where a chunk is expected: 64 bytes are not 128.
         e.path = new bytes32[](0);
         e.chunk = abi.encodePacked(keccak256("l"), keccak256("r"));
         refused(
             wrongElement(c, r, e, SALT),
-            IFraudProofs.FraudProofs_ChunkLength.selector
+            IFraudErrors.FraudProofs_ChunkLength.selector
         );
         e = Prover.element(first, at % 3, at % 2, at % 64);
         e.i ^= 1;
         refused(
             wrongElement(c, r, e, SALT),
-            IFraudProofs.FraudProofs_BadPath.selector
+            IFraudErrors.FraudProofs_BadPath.selector
         );
         e.i = 2;
         refused(
             wrongElement(c, r, e, SALT),
-            IFraudProofs.FraudProofs_OutOfRange.selector
+            IFraudErrors.FraudProofs_OutOfRange.selector
         );
         (e.i, e.j) = (0, 64);
         refused(
             wrongElement(c, r, e, SALT),
-            IFraudProofs.FraudProofs_OutOfRange.selector
+            IFraudErrors.FraudProofs_OutOfRange.selector
         );
         r.t = 3;
         refused(
             wrongElement(c, r, e, SALT),
-            IFraudProofs.FraudProofs_OutOfRange.selector
+            IFraudErrors.FraudProofs_OutOfRange.selector
         );
     }
 
@@ -117,13 +118,13 @@ contract HonestAreNotFramed is Accused {
     }
 
     function test_broken_chain__never_convicts_an_honest_chain() public {
-        bytes4 correct = IFraudProofs.FraudProofs_ChainCorrect.selector;
+        bytes4 correct = IFraudErrors.FraudProofs_ChainCorrect.selector;
         for (uint256 d = 0; d < 2; ++d) {
             for (uint256 n = 1; n <= 3; ++n) {
                 refused(brokenChain(commitments[d], chain(d, 0, n), 0), correct);
             }
         }
-        bytes4 gap = IFraudProofs.FraudProofs_NotConsecutive.selector;
+        bytes4 gap = IFraudErrors.FraudProofs_NotConsecutive.selector;
         // A round shown without what comes before it would look broken.
         refused(brokenChain(commitments[0], chain(0, 1, 1), 0), gap);
         refused(brokenChain(commitments[0], chain(0, 1, 2), 0), gap);
@@ -133,7 +134,7 @@ contract HonestAreNotFramed is Accused {
         rounds = chain(0, 0, 3);
         rounds[1] = rounds[0];
         refused(brokenChain(commitments[0], rounds, 0), gap);
-        bytes4 number = IFraudProofs.FraudProofs_RoundCount.selector;
+        bytes4 number = IFraudErrors.FraudProofs_RoundCount.selector;
         refused(
             brokenChain(commitments[0], new IFraudProofs.Round[](0), 0), number
         );
@@ -143,14 +144,14 @@ contract HonestAreNotFramed is Accused {
         // Rounds of another device stand under another root.
         refused(
             brokenChain(commitments[0], chain(1, 0, 1), 0),
-            IFraudProofs.FraudProofs_BadPath.selector
+            IFraudErrors.FraudProofs_BadPath.selector
         );
     }
 
     function test_a_commitment_nobody_signed__convicts_nobody() public {
         IFraudProofs.Commitment memory c = commitments[0];
         c.resultRoot = keccak256("garbage");
-        bytes4 bad = IFraudProofs.FraudProofs_BadSignature.selector;
+        bytes4 bad = IFraudErrors.FraudProofs_BadSignature.selector;
         refused(twoCommitments(commitments[0], c, 0), bad);
         (c.r, c.vs) = (0, 0);
         refused(twoCommitments(commitments[0], c, 0), bad);
@@ -165,7 +166,7 @@ contract HonestAreNotFramed is Accused {
         IFraudProofs.Commitment memory again = commitments[0];
         refused(
             twoCommitments(commitments[0], again, 0),
-            IFraudProofs.FraudProofs_SameCommitment.selector
+            IFraudErrors.FraudProofs_SameCommitment.selector
         );
     }
 
@@ -174,7 +175,7 @@ contract HonestAreNotFramed is Accused {
         IFraudProofs.Commitment memory gone = commitmentOf(deviceIds[0], keccak256("work under the other beacon"));
         gone.jobHash = jobHash(keccak256("the other seed"));
         sign(gone);
-        bytes4 job = IFraudProofs.FraudProofs_JobMismatch.selector;
+        bytes4 job = IFraudErrors.FraudProofs_JobMismatch.selector;
         refused(twoCommitments(commitments[0], gone, 0), job);
         refused(twoCommitments(gone, commitments[0], 0), job);
         refused(
@@ -188,7 +189,7 @@ contract HonestAreNotFramed is Accused {
         IFraudProofs.Commitment memory theirs = commitmentOf(deviceIds[1], second.resultRoot);
         refused(
             twoCommitments(commitments[0], theirs, 0),
-            IFraudProofs.FraudProofs_OtherResult.selector
+            IFraudErrors.FraudProofs_OtherResult.selector
         );
     }
 
@@ -206,15 +207,15 @@ contract HonestAreNotFramed is Accused {
         (c.r, c.vs) = vm.signCompact(DEVICE_KEY, digestIn(address(escrow), encoded));
         refused(
             twoCommitments(commitments[0], c, 0),
-            IFraudProofs.FraudProofs_BadSignature.selector
+            IFraudErrors.FraudProofs_BadSignature.selector
         );
     }
 
     function test_a_pruned_beacon_or_a_closed_window__proves_nothing() public {
         bytes memory call = twoCommitments(commitments[0], commitmentOf(deviceIds[0], keccak256("second")), 0);
         vm.warp(startOf(1) + PROOF_WINDOW + 1);
-        refused(call, IFraudProofs.FraudProofs_NotProvable.selector);
+        refused(call, IFraudErrors.FraudProofs_NotProvable.selector);
         openEpoch(oracle.ringSize());
-        refused(call, IFraudProofs.FraudProofs_NotProvable.selector);
+        refused(call, IFraudErrors.FraudProofs_NotProvable.selector);
     }
 }

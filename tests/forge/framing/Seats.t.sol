@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
+import {IFraudErrors} from "contracts/interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 
 import {Accused} from "../base/Accused.sol";
@@ -50,11 +51,11 @@ contract SeatsAreNotFramed is Accused {
     function test_two_statements__the_same_twice_or_of_two_rounds_convicts_nobody() public {
         IFraudProofs.SignedContent memory a = sealContent(0, 0, keccak256("a"));
         refused(
-            twoStatements(IFraudProofs.Statement.Seal, 0, 0, 0, a, a), IFraudProofs.FraudProofs_SameStatement.selector
+            twoStatements(IFraudProofs.Statement.Seal, 0, 0, 0, a, a), IFraudErrors.FraudProofs_SameStatement.selector
         );
         // A later leader's proposal is signed under a higher round.
         IFraudProofs.SignedContent memory later = sealContent(0, 1, keccak256("b"));
-        bytes4 bad = IFraudProofs.FraudProofs_BadSignature.selector;
+        bytes4 bad = IFraudErrors.FraudProofs_BadSignature.selector;
         refused(twoStatements(IFraudProofs.Statement.Seal, 0, 0, 0, a, later), bad);
         refused(twoStatements(IFraudProofs.Statement.Seal, 0, 1, 0, a, later), bad);
     }
@@ -62,17 +63,17 @@ contract SeatsAreNotFramed is Accused {
     function test_a_leader_who_shows_two_proposals__convicts_no_other_seat() public {
         IFraudProofs.SignedContent memory a = sealContent(0, 0, keccak256("a"));
         IFraudProofs.SignedContent memory b = sealContent(1, 0, keccak256("b"));
-        bytes4 bad = IFraudProofs.FraudProofs_BadSignature.selector;
+        bytes4 bad = IFraudErrors.FraudProofs_BadSignature.selector;
         refused(twoStatements(IFraudProofs.Statement.Seal, 0, 0, 0, a, b), bad);
         refused(twoStatements(IFraudProofs.Statement.Seal, 0, 0, 1, a, b), bad);
-        refused(twoStatements(IFraudProofs.Statement.Seal, 0, 0, 9, a, b), IFraudProofs.FraudProofs_UnknownSeat.selector);
+        refused(twoStatements(IFraudProofs.Statement.Seal, 0, 0, 9, a, b), IFraudErrors.FraudProofs_UnknownSeat.selector);
     }
 
     function test_a_statement_under_a_reorganised_beacon_or_rho__convicts_nobody() public {
         IFraudProofs.SignedContent memory a = sealContent(0, 0, keccak256("a"));
         IFraudProofs.SignedContent memory gone =
             signedContent(0, SEAL_TYPE, keccak256("other seed"), 0, abi.encode(keccak256("b"), uint32(2)));
-        bytes4 bad = IFraudProofs.FraudProofs_BadSignature.selector;
+        bytes4 bad = IFraudErrors.FraudProofs_BadSignature.selector;
         refused(twoStatements(IFraudProofs.Statement.Seal, 0, 0, 0, a, gone), bad);
         a = signedContent(0, OBSERVATIONS_TYPE, rho, 0, abi.encode(keccak256("a")));
         gone = signedContent(0, OBSERVATIONS_TYPE, keccak256("other rho"), 0, abi.encode(keccak256("b")));
@@ -84,7 +85,7 @@ contract SeatsAreNotFramed is Accused {
         IFraudProofs.SignedContent memory a = sealContent(0, 0, keccak256("a"));
         IFraudProofs.SignedContent memory b =
             signedContent(0, SEAL_TYPE, oracle.epochSeed(0), 0, abi.encode(keccak256("a"), uint256(2) + (1 << 32)));
-        bytes4 content = IFraudProofs.FraudProofs_BadContent.selector;
+        bytes4 content = IFraudErrors.FraudProofs_BadContent.selector;
         refused(twoStatements(IFraudProofs.Statement.Seal, 0, 0, 0, a, b), content);
         b.content = abi.encode(keccak256("a"));
         refused(twoStatements(IFraudProofs.Statement.Seal, 0, 0, 0, a, b), content);
@@ -92,7 +93,7 @@ contract SeatsAreNotFramed is Accused {
         refused(twoStatements(IFraudProofs.Statement.Observations, 0, 0, 0, a, b), content);
         b = signedContent(0, OBSERVATIONS_TYPE, rho, 0, abi.encode(keccak256("a")));
         refused(
-            twoStatements(IFraudProofs.Statement.Observations, 0, 1, 0, b, b), IFraudProofs.FraudProofs_OutOfRange.selector
+            twoStatements(IFraudProofs.Statement.Observations, 0, 1, 0, b, b), IFraudErrors.FraudProofs_OutOfRange.selector
         );
     }
 
@@ -102,7 +103,7 @@ contract SeatsAreNotFramed is Accused {
         IFraudProofs.Observed memory o = observedBy(0, commitments, 0, 1);
         refused(
             falsePass(o, q, Prover.round(work, t), Prover.element(work, t, i, j % 64)),
-            IFraudProofs.FraudProofs_ElementCorrect.selector
+            IFraudErrors.FraudProofs_ElementCorrect.selector
         );
     }
 
@@ -112,23 +113,23 @@ contract SeatsAreNotFramed is Accused {
         IFraudProofs.Observed memory o = observedBy(0, commitments, 0, 1);
         IFraudProofs.Round memory r = Prover.round(work, t);
         refused(
-            falsePass(o, q, r, Prover.element(work, t, i ^ 1, 0)), IFraudProofs.FraudProofs_NotSampled.selector
+            falsePass(o, q, r, Prover.element(work, t, i ^ 1, 0)), IFraudErrors.FraudProofs_NotSampled.selector
         );
-        refused(falsePass(o, 4, r, Prover.element(work, t, i, 0)), IFraudProofs.FraudProofs_OutOfRange.selector);
+        refused(falsePass(o, 4, r, Prover.element(work, t, i, 0)), IFraudErrors.FraudProofs_OutOfRange.selector);
         IFraudProofs.Observed memory failed = observedBy(0, commitments, 0, 8);
-        refused(falsePass(failed, q, r, Prover.element(work, t, i, 0)), IFraudProofs.FraudProofs_NotPassed.selector);
+        refused(falsePass(failed, q, r, Prover.element(work, t, i, 0)), IFraudErrors.FraudProofs_NotPassed.selector);
         // Another seat's batch, and a leaf or a result that is not in the batch.
         o.seat = 1;
-        refused(falsePass(o, q, r, Prover.element(work, t, i, 0)), IFraudProofs.FraudProofs_BadSignature.selector);
+        refused(falsePass(o, q, r, Prover.element(work, t, i, 0)), IFraudErrors.FraudProofs_BadSignature.selector);
         o = observedBy(0, commitments, 0, 1);
         o.resultRoot = keccak256(abi.encode(other));
-        refused(falsePass(o, q, r, Prover.element(work, t, i, 0)), IFraudProofs.FraudProofs_BadPath.selector);
+        refused(falsePass(o, q, r, Prover.element(work, t, i, 0)), IFraudErrors.FraudProofs_BadPath.selector);
         o = observedBy(0, commitments, 0, 8);
         o.flags = 1;
-        refused(falsePass(o, q, r, Prover.element(work, t, i, 0)), IFraudProofs.FraudProofs_BadPath.selector);
+        refused(falsePass(o, q, r, Prover.element(work, t, i, 0)), IFraudErrors.FraudProofs_BadPath.selector);
         o = observedBy(0, commitments, 0, 1);
         o.index = 2;
-        refused(falsePass(o, q, r, Prover.element(work, t, i, 0)), IFraudProofs.FraudProofs_OutOfRange.selector);
+        refused(falsePass(o, q, r, Prover.element(work, t, i, 0)), IFraudErrors.FraudProofs_OutOfRange.selector);
     }
 
     function chain(uint256 n) internal view returns (IFraudProofs.Round[] memory rounds) {
@@ -140,18 +141,18 @@ contract SeatsAreNotFramed is Accused {
         IFraudProofs.Observed memory o = observedBy(2, commitments, 0, 1);
         IFraudProofs.Sealed memory s = sealedAt(commitments, 0);
         for (uint256 n = 1; n <= 3; ++n) {
-            refused(falsePassChain(o, s, chain(n)), IFraudProofs.FraudProofs_ChainCorrect.selector);
+            refused(falsePassChain(o, s, chain(n)), IFraudErrors.FraudProofs_ChainCorrect.selector);
         }
         // Another device's sealed leaf would give another first seed.
         refused(
-            falsePassChain(o, sealedAt(commitments, 1), chain(1)), IFraudProofs.FraudProofs_OtherResult.selector
+            falsePassChain(o, sealedAt(commitments, 1), chain(1)), IFraudErrors.FraudProofs_OtherResult.selector
         );
         s.nonceRoot = keccak256("other nonces");
-        refused(falsePassChain(o, s, chain(1)), IFraudProofs.FraudProofs_BadPath.selector);
+        refused(falsePassChain(o, s, chain(1)), IFraudErrors.FraudProofs_BadPath.selector);
     }
 
     function test_bad_seal__convicts_nobody_where_the_device_signed() public {
-        bytes4 valid = IFraudProofs.FraudProofs_SignatureValid.selector;
+        bytes4 valid = IFraudErrors.FraudProofs_SignatureValid.selector;
         refused(badSeal(0, sealedAt(commitments, 0)), valid);
         refused(badSeal(0, sealedAt(commitments, 1)), valid);
         // A device that retires stays the one that signed.
@@ -160,30 +161,30 @@ contract SeatsAreNotFramed is Accused {
         refused(badSeal(0, sealedAt(commitments, 0)), valid);
         IFraudProofs.Sealed memory s = sealedAt(commitments, 0);
         (s.r, s.vs) = (keccak256("r"), keccak256("vs"));
-        refused(badSeal(0, s), IFraudProofs.FraudProofs_BadPath.selector);
+        refused(badSeal(0, s), IFraudErrors.FraudProofs_BadPath.selector);
         s = sealedAt(commitments, 0);
         s.index = 1;
-        refused(badSeal(0, s), IFraudProofs.FraudProofs_BadPath.selector);
+        refused(badSeal(0, s), IFraudErrors.FraudProofs_BadPath.selector);
         s.index = 2;
-        refused(badSeal(0, s), IFraudProofs.FraudProofs_OutOfRange.selector);
-        refused(badSeal(1, s), IFraudProofs.FraudProofs_NotProvable.selector);
+        refused(badSeal(0, s), IFraudErrors.FraudProofs_OutOfRange.selector);
+        refused(badSeal(1, s), IFraudErrors.FraudProofs_NotProvable.selector);
     }
 
     function test_unsealed_pass__convicts_nobody_where_the_seal_matches() public {
         IEpochOracle.DeviceLeaf[] memory lines = reported(commitments);
         bytes32[] memory proof = Trees.sortedProof(deviceLeaves(lines), 0);
         refused(
-            unsealedPass(lines[0], proof, sealedAt(commitments, 0)), IFraudProofs.FraudProofs_SealMatches.selector
+            unsealedPass(lines[0], proof, sealedAt(commitments, 0)), IFraudErrors.FraudProofs_SealMatches.selector
         );
         refused(
-            unsealedPass(lines[0], proof, sealedAt(commitments, 1)), IFraudProofs.FraudProofs_OutOfRange.selector
+            unsealedPass(lines[0], proof, sealedAt(commitments, 1)), IFraudErrors.FraudProofs_OutOfRange.selector
         );
         IFraudProofs.Sealed memory s = sealedAt(commitments, 1);
         s.index = 0;
-        refused(unsealedPass(lines[0], proof, s), IFraudProofs.FraudProofs_BadPath.selector);
+        refused(unsealedPass(lines[0], proof, s), IFraudErrors.FraudProofs_BadPath.selector);
         lines[0].resultRoot = keccak256("not reported");
         refused(
-            unsealedPass(lines[0], proof, sealedAt(commitments, 0)), IFraudProofs.FraudProofs_NotInReport.selector
+            unsealedPass(lines[0], proof, sealedAt(commitments, 0)), IFraudErrors.FraudProofs_NotInReport.selector
         );
     }
 
@@ -203,15 +204,15 @@ contract SeatsAreNotFramed is Accused {
         postReport(r);
         IFraudProofs.RewardLine memory a = IFraudProofs.RewardLine(1, 7, new bytes32[](0));
         IFraudProofs.RewardLine memory b = IFraudProofs.RewardLine(2, 7, new bytes32[](0));
-        refused(shrunkReward(renter, a, b), IFraudProofs.FraudProofs_NotShrunk.selector);
+        refused(shrunkReward(renter, a, b), IFraudErrors.FraudProofs_NotShrunk.selector);
         b.cumulative = 6;
-        refused(shrunkReward(renter, a, b), IFraudProofs.FraudProofs_NotInReport.selector);
+        refused(shrunkReward(renter, a, b), IFraudErrors.FraudProofs_NotInReport.selector);
         b.cumulative = 7;
         a.cumulative = 8;
-        refused(shrunkReward(renter, a, b), IFraudProofs.FraudProofs_NotInReport.selector);
+        refused(shrunkReward(renter, a, b), IFraudErrors.FraudProofs_NotInReport.selector);
         (a.cumulative, a.epoch, b.epoch) = (8, 2, 1);
-        refused(shrunkReward(renter, a, b), IFraudProofs.FraudProofs_EpochOrder.selector);
-        refused(shrunkReward(renter, b, b), IFraudProofs.FraudProofs_EpochOrder.selector);
+        refused(shrunkReward(renter, a, b), IFraudErrors.FraudProofs_EpochOrder.selector);
+        refused(shrunkReward(renter, b, b), IFraudErrors.FraudProofs_EpochOrder.selector);
     }
 
     /// @dev An epoch as far as its draw, at once after its seal: the report of the one before can still follow.
@@ -245,8 +246,8 @@ contract SeatsAreNotFramed is Accused {
         veto(2);
         drawn(3);
         IFraudProofs.RewardLine memory restored = earned(3, 9);
-        refused(shrunkReward(renter, lie, restored), IFraudProofs.FraudProofs_Vetoed.selector);
-        refused(shrunkReward(renter, good, restored), IFraudProofs.FraudProofs_NotShrunk.selector);
+        refused(shrunkReward(renter, lie, restored), IFraudErrors.FraudProofs_Vetoed.selector);
+        refused(shrunkReward(renter, good, restored), IFraudErrors.FraudProofs_NotShrunk.selector);
         // A lie that went on for two reports, both vetoed, the later first.
         drawn(4);
         drawn(5);
@@ -256,14 +257,14 @@ contract SeatsAreNotFramed is Accused {
         veto(4);
         drawn(6);
         restored = earned(6, 10);
-        refused(shrunkReward(renter, lie, restored), IFraudProofs.FraudProofs_Vetoed.selector);
-        refused(shrunkReward(renter, carried, restored), IFraudProofs.FraudProofs_Vetoed.selector);
-        refused(shrunkReward(renter, lie, carried), IFraudProofs.FraudProofs_NotShrunk.selector);
+        refused(shrunkReward(renter, lie, restored), IFraudErrors.FraudProofs_Vetoed.selector);
+        refused(shrunkReward(renter, carried, restored), IFraudErrors.FraudProofs_Vetoed.selector);
+        refused(shrunkReward(renter, lie, carried), IFraudErrors.FraudProofs_NotShrunk.selector);
     }
 
     function test_only_recorded_signers__are_slashed_for_a_quorums_fault() public {
-        vm.expectPartialRevert(IFraudProofs.FraudProofs_NotRecorded.selector);
-        fraud.slashSigner(IFraudProofs.Kind.BadSeal, 0, 0);
+        vm.expectPartialRevert(IFraudErrors.FraudProofs_NotRecorded.selector);
+        fraud.slashSigner(IFraudErrors.Kind.BadSeal, 0, 0);
         nobodySlashed();
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+import {IFraudErrors} from "contracts/interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 
 import {Accused} from "../base/Accused.sol";
@@ -42,7 +43,7 @@ contract FaultsAnnounced is Accused {
         emit IFraudProofs.WrongElementShown(deviceIds[0], 0, 1, 1, 40, int32(correct + 7), int32(correct));
         vm.expectEmit();
         emit IFraudProofs.FaultProven(
-            IFraudProofs.Kind.WrongElement, deviceIds[0], 0, provider, DEVICE_STAKE, 1, ACCUSER
+            IFraudErrors.Kind.WrongElement, deviceIds[0], 0, provider, DEVICE_STAKE, 1, ACCUSER
         );
         reveal(proof);
     }
@@ -54,11 +55,11 @@ contract FaultsAnnounced is Accused {
         bytes memory proof = badSeal(0, sealedAt(commitments, 0));
         commit(proof);
         vm.expectEmit();
-        emit IFraudProofs.QuorumFaultRecorded(IFraudProofs.Kind.BadSeal, 0, oracle.epochState(0).setId, 7, ACCUSER);
+        emit IFraudProofs.QuorumFaultRecorded(IFraudErrors.Kind.BadSeal, 0, oracle.epochState(0).setId, 7, ACCUSER);
         reveal(proof);
         vm.expectEmit();
         emit IFraudProofs.FaultProven(
-            IFraudProofs.Kind.BadSeal,
+            IFraudErrors.Kind.BadSeal,
             bytes32(uint256(uint160(seatAccount(2)))),
             0,
             seatAccount(2),
@@ -66,6 +67,6 @@ contract FaultsAnnounced is Accused {
             1,
             ACCUSER
         );
-        fraud.slashSigner(IFraudProofs.Kind.BadSeal, 0, 2);
+        fraud.slashSigner(IFraudErrors.Kind.BadSeal, 0, 2);
     }
 }

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
+import {IFraudErrors} from "contracts/interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 
 import {Accused} from "../base/Accused.sol";
@@ -36,7 +37,7 @@ contract CommitAndReveal is Accused {
     }
 
     function notCommitted(address by, bytes memory call) internal pure returns (bytes memory) {
-        return abi.encodeWithSelector(IFraudProofs.FraudProofs_NotCommitted.selector, commitHash(by, call));
+        return abi.encodeWithSelector(IFraudErrors.FraudProofs_NotCommitted.selector, commitHash(by, call));
     }
 
     function test_commit__records_its_block_and_says_so() public {
@@ -50,7 +51,7 @@ contract CommitAndReveal is Accused {
     function test_commit__twice__reverts_while_the_first_stands() public {
         bytes32 hash = commit(proof);
         vm.roll(block.number + COMMIT_LIFETIME);
-        vm.expectRevert(abi.encodeWithSelector(IFraudProofs.FraudProofs_AlreadyCommitted.selector, hash));
+        vm.expectRevert(abi.encodeWithSelector(IFraudErrors.FraudProofs_AlreadyCommitted.selector, hash));
         fraud.commit(hash);
         vm.roll(block.number + 1);
         commit(proof);
@@ -73,7 +74,7 @@ contract CommitAndReveal is Accused {
     function test_reveal__in_the_block_of_the_commitment_or_the_next__reverts() public {
         commit(proof);
         uint256 at = block.number;
-        bytes4 early = IFraudProofs.FraudProofs_RevealTooEarly.selector;
+        bytes4 early = IFraudErrors.FraudProofs_RevealTooEarly.selector;
         refused(ACCUSER, proof, abi.encodeWithSelector(early, at, at));
         vm.roll(at + 1);
         refused(ACCUSER, proof, abi.encodeWithSelector(early, at, at + 1));
@@ -93,7 +94,7 @@ contract CommitAndReveal is Accused {
         refused(
             ACCUSER,
             proof,
-            abi.encodeWithSelector(IFraudProofs.FraudProofs_CommitExpired.selector, at, at + COMMIT_LIFETIME + 1)
+            abi.encodeWithSelector(IFraudErrors.FraudProofs_CommitExpired.selector, at, at + COMMIT_LIFETIME + 1)
         );
     }
 
@@ -116,8 +117,8 @@ contract CommitAndReveal is Accused {
             thief,
             proof,
             abi.encodeWithSelector(
-                IFraudProofs.FraudProofs_AlreadyProven.selector,
-                IFraudProofs.Kind.TwoCommitments,
+                IFraudErrors.FraudProofs_AlreadyProven.selector,
+                IFraudErrors.Kind.TwoCommitments,
                 deviceIds[0],
                 uint64(0)
             )
@@ -174,7 +175,7 @@ contract CommitAndReveal is Accused {
             commit(calls[i]);
             vm.roll(block.number + 2);
             (bool ok, bytes memory result) = reveal(ACCUSER, calls[i]);
-            isTrue(!ok && bytes4(result) != IFraudProofs.FraudProofs_NotCommitted.selector, "and is looked at then");
+            isTrue(!ok && bytes4(result) != IFraudErrors.FraudProofs_NotCommitted.selector, "and is looked at then");
         }
     }
 
@@ -186,7 +187,7 @@ contract CommitAndReveal is Accused {
 
     function test_a_life_in_which_nothing_can_be_revealed__cannot_be_deployed() public {
         vm.expectRevert(
-            abi.encodeWithSelector(IFraudProofs.FraudProofs_BadBound.selector, "commitLifetime", 2, 3)
+            abi.encodeWithSelector(IFraudErrors.FraudProofs_BadBound.selector, "commitLifetime", 2, 3)
         );
         deploy(2);
         eq(deploy(3).commitLifetime(), 3, "the least");

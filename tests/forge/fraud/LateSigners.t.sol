@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
+import {IFraudErrors} from "contracts/interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 import {IValidatorSet} from "contracts/interfaces/IValidatorSet.sol";
 
@@ -41,30 +42,30 @@ contract LateSigners is Accused {
         convicted(unsealedPass(leaf, new bytes32[](0), sealedAt(commitments, 0)));
     }
 
-    function slashed(IFraudProofs.Kind kind, uint32 seat) internal {
+    function slashed(IFraudErrors.Kind kind, uint32 seat) internal {
         fraud.slashSigner(kind, 0, seat);
         eq(stake.account(seatAccount(seat)).active, 0, "all of the seat's stake");
         held(seatAccount(seat), SEAT_STAKE, ACCUSER);
     }
 
-    function notSigner(IFraudProofs.Kind kind, uint32 seat, uint32 signers) internal {
-        vm.expectRevert(abi.encodeWithSelector(IFraudProofs.FraudProofs_NotSigner.selector, seat, signers));
+    function notSigner(IFraudErrors.Kind kind, uint32 seat, uint32 signers) internal {
+        vm.expectRevert(abi.encodeWithSelector(IFraudErrors.FraudProofs_NotSigner.selector, seat, signers));
         fraud.slashSigner(kind, 0, seat);
     }
 
     function test_a_late_signer_of_a_bad_seal__is_slashed_too() public {
         bytes32 root = badSealProven();
-        notSigner(IFraudProofs.Kind.BadSeal, 3, 7);
+        notSigner(IFraudErrors.Kind.BadSeal, 3, 7);
         oracle.addSignatures(0, false, 0, quorumOf(sealDigest(0, 0, root, 1), 8));
-        slashed(IFraudProofs.Kind.BadSeal, 3);
-        slashed(IFraudProofs.Kind.BadSeal, 0);
+        slashed(IFraudErrors.Kind.BadSeal, 3);
+        slashed(IFraudErrors.Kind.BadSeal, 0);
     }
 
     function test_a_late_signer_of_a_bad_report__is_slashed_too() public {
         IEpochOracle.Report memory r = unsealedPassProven();
-        notSigner(IFraudProofs.Kind.UnsealedPass, 3, 7);
+        notSigner(IFraudErrors.Kind.UnsealedPass, 3, 7);
         oracle.addSignatures(0, true, 0, quorumOf(reportDigest(r), 8));
-        slashed(IFraudProofs.Kind.UnsealedPass, 3);
+        slashed(IFraudErrors.Kind.UnsealedPass, 3);
     }
 
     /// @dev Who signed the seal did not sign the report: a bad report is no fault of the sealers, nor the other way round.
@@ -80,7 +81,7 @@ contract LateSigners is Accused {
         r.devicesRoot = leafHash(leaf);
         postReport(r);
         convicted(unsealedPass(leaf, new bytes32[](0), sealedAt(commitments, 0)));
-        notSigner(IFraudProofs.Kind.UnsealedPass, 3, 7);
+        notSigner(IFraudErrors.Kind.UnsealedPass, 3, 7);
     }
 
     /// @dev Those who were recorded stay so when the oracle has forgotten the epoch.
@@ -90,37 +91,37 @@ contract LateSigners is Accused {
         openEpoch(over);
         (uint32 setId,,) = oracle.presence(0);
         eq(setId, 0, "forgotten");
-        slashed(IFraudProofs.Kind.BadSeal, 1);
-        notSigner(IFraudProofs.Kind.BadSeal, 3, 7);
+        slashed(IFraudErrors.Kind.BadSeal, 1);
+        notSigner(IFraudErrors.Kind.BadSeal, 3, 7);
     }
 
     function test_slash_signer__of_nothing_recorded__reverts() public {
         vm.expectRevert(
             abi.encodeWithSelector(
-                IFraudProofs.FraudProofs_NotRecorded.selector, IFraudProofs.Kind.BadSeal, uint64(0)
+                IFraudErrors.FraudProofs_NotRecorded.selector, IFraudErrors.Kind.BadSeal, uint64(0)
             )
         );
-        fraud.slashSigner(IFraudProofs.Kind.BadSeal, 0, 0);
+        fraud.slashSigner(IFraudErrors.Kind.BadSeal, 0, 0);
     }
 
     function test_slash_signer__beyond_the_mask__reverts() public {
         badSealProven();
-        notSigner(IFraudProofs.Kind.BadSeal, 32, 7);
-        notSigner(IFraudProofs.Kind.BadSeal, type(uint32).max, 7);
+        notSigner(IFraudErrors.Kind.BadSeal, 32, 7);
+        notSigner(IFraudErrors.Kind.BadSeal, type(uint32).max, 7);
     }
 
     function test_slash_signer__twice__reverts() public {
         badSealProven();
-        slashed(IFraudProofs.Kind.BadSeal, 0);
+        slashed(IFraudErrors.Kind.BadSeal, 0);
         vm.expectRevert(
             abi.encodeWithSelector(
-                IFraudProofs.FraudProofs_AlreadyProven.selector,
-                IFraudProofs.Kind.BadSeal,
+                IFraudErrors.FraudProofs_AlreadyProven.selector,
+                IFraudErrors.Kind.BadSeal,
                 bytes32(uint256(uint160(seatAccount(0)))),
                 uint64(0)
             )
         );
-        fraud.slashSigner(IFraudProofs.Kind.BadSeal, 0, 0);
+        fraud.slashSigner(IFraudErrors.Kind.BadSeal, 0, 0);
     }
 
     /// @dev Two faults of one quorum take each signer's stake once.
@@ -136,23 +137,23 @@ contract LateSigners is Accused {
         postReport(r);
         convicted(badSeal(0, sealedAt(commitments, 0)));
         convicted(unsealedPass(leaf, new bytes32[](0), sealedAt(commitments, 0)));
-        slashed(IFraudProofs.Kind.BadSeal, 0);
+        slashed(IFraudErrors.Kind.BadSeal, 0);
         vm.expectRevert(
             abi.encodeWithSelector(
                 IValidatorSet.ValidatorSet_NothingAtStake.selector, seatAccount(0), seatSigner(0)
             )
         );
-        fraud.slashSigner(IFraudProofs.Kind.UnsealedPass, 0, 0);
-        slashed(IFraudProofs.Kind.UnsealedPass, 1);
+        fraud.slashSigner(IFraudErrors.Kind.UnsealedPass, 0, 0);
+        slashed(IFraudErrors.Kind.UnsealedPass, 1);
     }
 
     function test_a_quorums_fault__says_all_of_itself() public {
         badSealProven();
-        IFraudProofs.QuorumFault memory fault = fraud.quorumFault(IFraudProofs.Kind.BadSeal, 0);
+        IFraudProofs.QuorumFault memory fault = fraud.quorumFault(IFraudErrors.Kind.BadSeal, 0);
         eq(fault.reporter, ACCUSER, "reporter");
         eq(fault.setId, oracle.epochState(0).setId, "set");
         eq(fault.signers, 7, "signers");
-        isTrue(fraud.proven(IFraudProofs.Kind.BadSeal, 0, 0), "recorded");
+        isTrue(fraud.proven(IFraudErrors.Kind.BadSeal, 0, 0), "recorded");
         eq(stake.heldSlashCount(), 0, "nobody slashed yet");
     }
 
@@ -174,9 +175,9 @@ contract LateSigners is Accused {
         vm.expectRevert(
             abi.encodeWithSelector(IValidatorSet.ValidatorSet_NothingAtStake.selector, account, seatSigner(0))
         );
-        fraud.slashSigner(IFraudProofs.Kind.BadSeal, 0, 0);
+        fraud.slashSigner(IFraudErrors.Kind.BadSeal, 0, 0);
         eq(stake.account(account).reserved, SEAT_STAKE, "the new seat's");
         // A seat that has not left is still in reach.
-        slashed(IFraudProofs.Kind.BadSeal, 1);
+        slashed(IFraudErrors.Kind.BadSeal, 1);
     }
 }

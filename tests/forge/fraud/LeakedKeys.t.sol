@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
+import {IFraudErrors} from "contracts/interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 import {IStakeManager} from "contracts/interfaces/IStakeManager.sol";
 import {IValidatorSet} from "contracts/interfaces/IValidatorSet.sol";
@@ -72,7 +73,7 @@ contract LeakedKeys is Accused {
             wrongElement(c, Prover.round(w, 0), Prover.element(w, 0, 0, 5), SALT),
             IDeviceRegistry.DeviceRegistry_AlreadySlashed.selector
         );
-        isTrue(!fraud.proven(IFraudProofs.Kind.WrongElement, deviceIds[0], 0), "nor is it recorded");
+        isTrue(!fraud.proven(IFraudErrors.Kind.WrongElement, deviceIds[0], 0), "nor is it recorded");
         lost(1);
     }
 

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
+import {IFraudErrors} from "contracts/interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 
 import {Accused} from "../base/Accused.sol";
@@ -58,7 +59,7 @@ contract LongChains is Accused {
 
     function test_a_chain_that_holds__convicts_nobody_wherever_it_is_looked_at() public {
         for (uint256 t = 0; t + 3 <= ROUNDS; ++t) {
-            notConvictedFor(accusation(t, 3), IFraudProofs.FraudProofs_ChainCorrect.selector);
+            notConvictedFor(accusation(t, 3), IFraudErrors.FraudProofs_ChainCorrect.selector);
         }
     }
 
@@ -71,8 +72,8 @@ contract LongChains is Accused {
 
     function test_one_or_two_rounds_that_do_not_begin_with_the_first__prove_nothing() public {
         for (uint256 t = 1; t + 2 <= ROUNDS; ++t) {
-            notConvictedFor(accusation(t, 1), IFraudProofs.FraudProofs_NotConsecutive.selector);
-            notConvictedFor(accusation(t, 2), IFraudProofs.FraudProofs_NotConsecutive.selector);
+            notConvictedFor(accusation(t, 1), IFraudErrors.FraudProofs_NotConsecutive.selector);
+            notConvictedFor(accusation(t, 2), IFraudErrors.FraudProofs_NotConsecutive.selector);
         }
     }
 }

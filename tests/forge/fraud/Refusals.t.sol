@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
+import {IFraudErrors} from "contracts/interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 
 import {Accused} from "../base/Accused.sol";
@@ -33,20 +34,20 @@ contract ProofRefusals is Accused {
         openEpoch(1);
         refused(
             twoCommitments(commitments[0], commitmentIn(1, deviceIds[0], keccak256("other")), SALT),
-            IFraudProofs.FraudProofs_OtherResult.selector
+            IFraudErrors.FraudProofs_OtherResult.selector
         );
     }
 
     function test_two_commitments__of_which_the_first_is_forged__convict_nobody() public {
         IFraudProofs.Commitment memory forged = commitmentOf(deviceIds[0], keccak256("forged"));
         (forged.r, forged.vs) = (commitments[0].r, commitments[0].vs);
-        refused(twoCommitments(forged, commitments[0], SALT), IFraudProofs.FraudProofs_BadSignature.selector);
+        refused(twoCommitments(forged, commitments[0], SALT), IFraudErrors.FraudProofs_BadSignature.selector);
     }
 
     function test_a_proof_against_no_device__reverts() public {
         IFraudProofs.Commitment memory c = commitments[0];
         c.deviceId = keccak256("nobody");
-        bytes4 unknown = IFraudProofs.FraudProofs_UnknownDevice.selector;
+        bytes4 unknown = IFraudErrors.FraudProofs_UnknownDevice.selector;
         refused(wrongElement(c, Prover.round(work, 0), Prover.element(work, 0, 0, 0), SALT), unknown);
         refused(brokenChain(c, chain(1), SALT), unknown);
     }
@@ -72,7 +73,7 @@ contract ProofRefusals is Accused {
     /// @dev Before the draw rho is zero, and so it is in what anybody signed under no draw at all.
     function test_statements_about_a_draw__before_the_draw__convict_nobody() public {
         sealEpoch(0, Trees.root(sealLeaves(commitments)), 2);
-        bytes4 notDrawn = IFraudProofs.FraudProofs_NotDrawn.selector;
+        bytes4 notDrawn = IFraudErrors.FraudProofs_NotDrawn.selector;
         refused(statements(IFraudProofs.Statement.Observations, OBSERVATIONS_TYPE, 1), notDrawn);
         refused(statements(IFraudProofs.Statement.EpochReport, REPORT_TYPE, 4), notDrawn);
         IFraudProofs.Observed memory o = observedBy(0, commitments, 0, 1);
@@ -84,7 +85,7 @@ contract ProofRefusals is Accused {
         IFraudProofs.SignedContent memory none;
         refused(
             twoStatements(IFraudProofs.Statement.Seal, 7, 0, 0, none, none),
-            IFraudProofs.FraudProofs_NotProvable.selector
+            IFraudErrors.FraudProofs_NotProvable.selector
         );
     }
 
@@ -96,7 +97,7 @@ contract ProofRefusals is Accused {
         IFraudProofs.Observed memory o = observedBy(0, commitments, 0, 1);
         refused(
             falsePass(o, q, Prover.round(work, other), Prover.element(work, other, i, 0)),
-            IFraudProofs.FraudProofs_NotSampled.selector
+            IFraudErrors.FraudProofs_NotSampled.selector
         );
     }
 
@@ -108,12 +109,12 @@ contract ProofRefusals is Accused {
         (uint256 t, uint256 i) = sampleOf(deviceIds[0], 0);
         refused(
             falsePass(o, 0, Prover.round(work, t), Prover.element(work, t, i, 0)),
-            IFraudProofs.FraudProofs_OutOfRange.selector
+            IFraudErrors.FraudProofs_OutOfRange.selector
         );
         o.path = new bytes32[](32);
         refused(
             falsePass(o, 0, Prover.round(work, t), Prover.element(work, t, i, 0)),
-            IFraudProofs.FraudProofs_BadPath.selector
+            IFraudErrors.FraudProofs_BadPath.selector
         );
     }
 
@@ -123,7 +124,7 @@ contract ProofRefusals is Accused {
         settle(commitments);
         IFraudProofs.Observed memory o = observedBy(0, passed, 0, 1);
         refused(
-            falsePassChain(o, sealedAt(commitments, 0), chain(1)), IFraudProofs.FraudProofs_OtherResult.selector
+            falsePassChain(o, sealedAt(commitments, 0), chain(1)), IFraudErrors.FraudProofs_OtherResult.selector
         );
     }
 
@@ -142,21 +143,21 @@ contract ProofRefusals is Accused {
     }
 
     function test_bad_seal__before_anything_is_sealed__is_refused() public {
-        refused(badSeal(0, sealedAt(commitments, 0)), IFraudProofs.FraudProofs_NotSealed.selector);
+        refused(badSeal(0, sealedAt(commitments, 0)), IFraudErrors.FraudProofs_NotSealed.selector);
     }
 
     function test_unsealed_pass__in_an_epoch_never_opened__is_refused() public {
         IEpochOracle.DeviceLeaf memory leaf = passedLeaf(9, deviceIds[0]);
         refused(
             unsealedPass(leaf, new bytes32[](0), sealedAt(commitments, 0)),
-            IFraudProofs.FraudProofs_NotProvable.selector
+            IFraudErrors.FraudProofs_NotProvable.selector
         );
     }
 
     function test_shrunk_reward__whose_later_report_is_no_longer_provable__is_refused() public {
         IFraudProofs.RewardLine memory a = IFraudProofs.RewardLine(0, 2, new bytes32[](0));
         IFraudProofs.RewardLine memory b = IFraudProofs.RewardLine(3, 1, new bytes32[](0));
-        refused(shrunkReward(renter, a, b), IFraudProofs.FraudProofs_NotProvable.selector);
+        refused(shrunkReward(renter, a, b), IFraudErrors.FraudProofs_NotProvable.selector);
     }
 
     /// @dev An accusation of a report with this one line.
@@ -172,7 +173,7 @@ contract ProofRefusals is Accused {
     function test_unsealed_pass__of_a_line_that_did_not_pass__convicts_nobody() public {
         IEpochOracle.DeviceLeaf memory leaf = passedLeaf(0, deviceIds[0]);
         (leaf.sealIndex, leaf.flags) = (1, 0xfffe);
-        refused(unsealedOf(leaf), IFraudProofs.FraudProofs_NotPassed.selector);
+        refused(unsealedOf(leaf), IFraudErrors.FraudProofs_NotPassed.selector);
     }
 
     function test_unsealed_pass__of_a_line_that_is_not_in_the_report__convicts_nobody() public {
@@ -181,7 +182,7 @@ contract ProofRefusals is Accused {
         unsealedOf(leaf);
         leaf.flags = 1;
         refused(
-            unsealedPass(leaf, new bytes32[](0), sealedAt(commitments, 1)), IFraudProofs.FraudProofs_NotInReport.selector
+            unsealedPass(leaf, new bytes32[](0), sealedAt(commitments, 1)), IFraudErrors.FraudProofs_NotInReport.selector
         );
     }
 }

@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {IDeviceRegistry} from "contracts/interfaces/IDeviceRegistry.sol";
 import {IEpochOracle} from "contracts/interfaces/IEpochOracle.sol";
+import {IFraudErrors} from "contracts/interfaces/IFraudErrors.sol";
 import {IFraudProofs} from "contracts/interfaces/IFraudProofs.sol";
 import {ILeaseEscrow} from "contracts/interfaces/ILeaseEscrow.sol";
 import {INetworkToken} from "contracts/interfaces/INetworkToken.sol";
@@ -57,8 +58,8 @@ contract UnknownIds is Epochs {
         (uint256 providers, uint256 validators,) = rewards.emission(e);
         eq(providers + validators, token.emissionAt(e), "and its emission");
         for (uint8 kind = 0; kind < 10; ++kind) {
-            zeros(address(fraud), abi.encodeCall(IFraudProofs.quorumFault, (IFraudProofs.Kind(kind), e)), 3);
-            zeros(address(fraud), abi.encodeCall(IFraudProofs.proven, (IFraudProofs.Kind(kind), bytes32(uint256(e)), e)), 1);
+            zeros(address(fraud), abi.encodeCall(IFraudProofs.quorumFault, (IFraudErrors.Kind(kind), e)), 3);
+            zeros(address(fraud), abi.encodeCall(IFraudProofs.proven, (IFraudErrors.Kind(kind), bytes32(uint256(e)), e)), 1);
         }
     }
 
