@@ -66,6 +66,7 @@ def test_modules__measured_in_lines__stay_short() -> None:
 
 
 def test_contracts__measured_in_lines__stay_readable_at_a_sitting() -> None:
-    paths = [path for path in (ROOT / "contracts").rglob("*.sol") if ".cache" not in path.parts]  # Ape's copies of others'
+    # Without Ape's copies of others' contracts.
+    paths = [path for path in (ROOT / "contracts").rglob("*.sol") if ".cache" not in path.parts]
     lengths = {path.name: len(path.read_text().splitlines()) for path in paths}
     assert {name: length for name, length in lengths.items() if length > 500} == {}
