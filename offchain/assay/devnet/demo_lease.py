@@ -55,8 +55,8 @@ async def lease_and_run(network: Network, progress: Progress) -> JobDone:
 
 
 async def settle(network: Network, progress: Progress, job: JobDone) -> LeaseResult:
-    """The renter's refund when the minimum that it pays is over, the provider's claim and bond when the holdback is. Raises
-    DevnetError where the lease was not what it should be.
+    """The renter's refund when the minimum that it pays is over, the provider's claim and bond when the holdback is.
+    Raises DevnetError where the lease was not what it should be.
     """
     ledger = network.ledger
     await until("the end of the lease", SETTLE_PATIENCE, network, lambda: _refundable(ledger, job))
