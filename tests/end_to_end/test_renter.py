@@ -227,7 +227,9 @@ def test_run__device_stops_answering__ends_the_lease_and_brings_the_rest_back(
     lease = shell("lease", "show", leased.number, "-o", "json").json
     assert (lease["status"], lease["leftEarly"]) == ("ended", False)
     units = {name: int(value) for name, value in lease["baseUnits"].items()}
-    assert units["streamed"] + units["refunded"] == units["deposit"] and units["refunded"] > 0
+    # Where a report had attested the silence by then, its seconds were given back too.
+    assert units["streamed"] + units["refunded"] == units["deposit"] + units["downtimeRefund"]
+    assert units["refunded"] > 0
 
 
 def test_end__lease_that_is_over__says_so(leased: Leased, shell: Shell) -> None:
