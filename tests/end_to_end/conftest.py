@@ -111,6 +111,20 @@ class Shell:
         return Ran(done.returncode, done.stdout, done.stderr)
 
 
+def process_of_provider(demo: Demo, endpoint: str) -> int:
+    """The daemon that listens at an endpoint."""
+    port = endpoint.rsplit(":", 1)[1]
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if " provider run " in line and f"--port {port} " in line and str(demo.folder) in line:
+                return int(entry.name)
+    raise AssertionError(f"no provider listens on {port}")
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo")

@@ -20,7 +20,7 @@ from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest
 from assay.renter import Renter, RenterSettings, SyncRenter, Wanted
-from tests.end_to_end.conftest import Demo, Shell, processes_of, until
+from tests.end_to_end.conftest import Demo, Shell, process_of_provider, processes_of, until
 
 OFFER_SECONDS = 120.0
 JOB = """
@@ -209,7 +209,7 @@ async def _files(shell: Shell, lease: int) -> list[dict[str, Any]]:
 def test_run__device_stops_answering__ends_the_lease_and_brings_the_rest_back(
     demo: Demo, leased: Leased, shell: Shell
 ) -> None:
-    provider = _process_of_provider(demo, leased.listing["endpoint"])
+    provider = process_of_provider(demo, leased.listing["endpoint"])
     running = subprocess.Popen(
         ["assay", "run", leased.number, "--patience", "4s", "--every", "1", "--", "sleep", "300"],
         env=shell.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=shell.folder,
@@ -227,23 +227,12 @@ def test_run__device_stops_answering__ends_the_lease_and_brings_the_rest_back(
     lease = shell("lease", "show", leased.number, "-o", "json").json
     assert (lease["status"], lease["leftEarly"]) == ("ended", False)
     units = {name: int(value) for name, value in lease["baseUnits"].items()}
-    assert units["streamed"] + units["refunded"] == units["deposit"] and units["refunded"] > 0
+    # Where a report had attested the silence by then, its seconds were given back too.
+    assert units["streamed"] + units["refunded"] == units["deposit"] + units["downtimeRefund"]
+    assert units["refunded"] > 0
 
 
 def test_end__lease_that_is_over__says_so(leased: Leased, shell: Shell) -> None:
     ran = shell("end", leased.number, "--yes")
     assert ran.status == 2 and "is ended already" in ran.err
     assert shell("refund", leased.number).status == 2
-
-
-def _process_of_provider(demo: Demo, endpoint: str) -> int:
-    port = endpoint.rsplit(":", 1)[1]
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if " provider run " in line and f"--port {port} " in line and str(demo.folder) in line:
-                return int(entry.name)
-    raise AssertionError(f"no provider listens on {port}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from typing import Any
 
 from tests.end_to_end.conftest import Demo, Shell, processes_of, until
@@ -15,8 +16,10 @@ def test_demo__devices__pass_unless_they_cheat(demo: Demo) -> None:
     cheat = demo.outcome["slash"]["deviceId"]
     devices = {device["deviceId"]: device for device in demo.outcome["devices"]}
     assert "bad opening" in devices.pop(cheat)["flags"]
-    assert sorted(device["provider"] for device in devices.values()) == ["north", "south", "south"]
-    assert all(device["flags"] == ["passed"] and device["scoreGops"] > 0 for device in devices.values())
+    # Other tests may have put up more devices on the demo's network by now.
+    passed = Counter(d["provider"] for d in devices.values() if d["flags"] == ["passed"] and d["scoreGops"] > 0)
+    assert passed >= Counter({"north": 1, "south": 2})
+    assert not any("bad opening" in device["flags"] for device in devices.values())
 
 
 def test_demo__epoch__took_its_four_transactions(demo: Demo) -> None:

@@ -55,12 +55,13 @@ async def lease_and_run(network: Network, progress: Progress) -> JobDone:
 
 
 async def settle(network: Network, progress: Progress, job: JobDone) -> LeaseResult:
-    """The renter's refund at once, the provider's claim and bond when the holdback is over. Raises DevnetError where
-    the lease was not what it should be.
+    """The renter's refund when the minimum that it pays is over, the provider's claim and bond when the holdback is.
+    Raises DevnetError where the lease was not what it should be.
     """
+    ledger = network.ledger
+    await until("the end of the lease", SETTLE_PATIENCE, network, lambda: _refundable(ledger, job))
     await network.assay(RENTER, "refund", str(job.lease_id))
     progress.done("the renter has the rest of the deposit back")
-    ledger = network.ledger
     with progress.console.status("holdback: the provider's claim waits until no refund for downtime can come"):
         lease = await until(
             "the provider's claim and bond", SETTLE_PATIENCE, network, lambda: _when_claimed(network, ledger, job)
@@ -79,6 +80,11 @@ def _check(network: Network, lease: LeaseResult) -> None:
             f"lease {lease.lease_id} is of {lease.devices} devices of {lease.provider}, by {lease.operator}, paid to "
             f"{lease.paid_to}; a node of {NODE_DEVICES}, by {host.operator}, paid to {host.payout} was to be leased"
         )
+
+
+def _refundable(ledger: Ledger, job: JobDone) -> int | None:
+    """What the renter can have back, None for nothing. A renter who is quicker than the minimum waits for it."""
+    return int(ledger.contract("LeaseEscrow").functions.refundable(job.lease_id).call()) or None
 
 
 def _when_claimed(network: Network, ledger: Ledger, job: JobDone) -> LeaseResult | None:

@@ -1,0 +1,163 @@
+"""A node of two devices as one lease: rented, used, given notice and gone dark, on the demo's network once its own story
+is over. Its host has an operator's key; the provider's own only sets terms and gives notice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from assay.devnet.providers import NODE
+from tests.end_to_end.conftest import Demo, Ran, Shell, process_of_provider, until
+
+SOUTH = "south"
+OFFER_SECONDS, RENT_SECONDS, KEPT_SECONDS = 120.0, 150.0, 200.0
+MINIMUM, NOTICE = 1_800, 600  # seconds
+PRICE = "0.6"  # an hour: two bonds of half an hour are within what the operator may take in a day
+
+
+@dataclass(frozen=True)
+class Node:
+    """The provider's side of the node; `listing` is how a search shows it."""
+
+    demo: Demo
+    shell: Shell
+    address: str
+    listing: dict[str, Any]
+
+    def rent(self) -> Ran:
+        line = ("rent", self.listing["shortId"], "--gpus", "2", "--duration", "40m", "--yes", "-o", "json")
+        return self.shell(*line, timeout=RENT_SECONDS)
+
+    @contextmanager
+    def dark(self) -> Iterator[None]:
+        """Its daemon stopped in mid-work."""
+        process = process_of_provider(self.demo, self.listing["endpoint"])
+        os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(process, signal.SIGCONT)
+
+
+def as_provider(demo: Demo, shell: Shell, *arguments: str) -> None:
+    """An `assay provider` command by the provider's own key."""
+    keys = demo.folder / "keys"
+    where = ("--rpc", demo.rpc, "--deployment", str(demo.folder / "deployment.json"))
+    who = ("--data-dir", str(demo.folder / "data" / SOUTH), "--key-file", str(keys / f"{SOUTH}.json"))
+    done = subprocess.run(
+        ["assay", "provider", *arguments, *where, *who], cwd=shell.folder, capture_output=True, text=True, timeout=90,
+        env={**shell.environment, "ASSAY_PASSWORD_FILE": str(keys / "password")}, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def node(demo: Demo, shell: Shell) -> Node:
+    """The story's own node, on offer again: for half an hour at least, and reclaimed by notice."""
+    assert demo.outcome["lease"]["provider"] == SOUTH
+    address = "0x" + str(json.loads((demo.folder / "keys" / f"{SOUTH}.json").read_text())["address"]).removeprefix("0x")
+
+    def offered(*filters: str) -> Any:
+        demo.check()
+        ran = shell("search", "--provider", address, "--gpus", "2", *filters, "-o", "json")
+        return ran.json["devices"] if ran.status == 0 else []
+
+    (before,) = until("the node on offer again", offered, OFFER_SECONDS)
+    token = json.loads((demo.folder / "deployment.json").read_text())["contracts"]["TestToken"]["address"]
+    terms = ("--min-duration", str(MINIMUM), "--notice", str(NOTICE), "--token", token)
+    as_provider(demo, shell, "node", "set", NODE, PRICE, *before["deviceIds"], *terms)
+    found = until("its new terms", lambda: [o for o in offered() if o["minDuration"] == MINIMUM], OFFER_SECONDS)
+    return Node(demo, shell, address, found[0])
+
+
+@pytest.fixture(scope="module")
+def rented(node: Node) -> Ran:
+    return node.rent()
+
+
+def shown(shell: Shell, lease: str) -> Any:
+    return shell("lease", "show", lease, "-o", "json").json
+
+
+def test_search__offer_that_can_be_reclaimed__is_left_out_of_firm_ones(node: Node, shell: Shell) -> None:
+    assert (node.listing["gpus"], node.listing["notice"]) == (2, NOTICE)
+    of_south = ("search", "--provider", node.address, "-o", "json")
+    assert shell(*of_south, "--firm").json["devices"] == shell(*of_south, "--gpus", "3+").json["devices"] == []
+
+
+def test_rent__node__is_one_lease_of_both_devices_proven_at_once(node: Node, rented: Ran, shell: Shell) -> None:
+    assert rented.status == 0, rented.err
+    assert "all 2 devices proved themselves" in rented.err
+    assert rented.json["deviceIds"] == node.listing["deviceIds"] and len(node.listing["deviceIds"]) == 2
+    number = str(rented.json["leaseId"])
+    lease = shown(shell, number)
+    assert (lease["state"], lease["gpus"], lease["notice"]) == ("active", 2, NOTICE)
+    assert lease["deviceIds"] == node.listing["deviceIds"]
+    # Taken together: neither is on offer any more.
+    assert shell("search", "--provider", node.address, "-o", "json").json["devices"] == []
+    ran = shell("run", number, "--", "python3", "-c", "print(6 * 7)")
+    assert (ran.status, ran.out) == (0, "42\n"), ran.err
+
+
+def test_end__bound_to_the_minimum__says_what_it_costs_until_notice_makes_it_free(
+    demo: Demo, rented: Ran, shell: Shell
+) -> None:
+    number = str(rented.json["leaseId"])
+    asked = shell("end", number)
+    assert asked.status == 7 and "more is paid" in asked.err
+    as_provider(demo, shell, "notice", number, "--yes")
+
+    def noticed() -> Any:
+        lease = shown(shell, number)
+        return lease if lease["noticeAt"] else None
+
+    lease = until("the notice", noticed, 60)
+    assert (lease["state"], lease["leavingFree"]) == ("notice given", "the provider has given notice")
+    assert lease["providerFreeFrom"] == lease["noticeAt"] + NOTICE
+    asked = shell("end", number)
+    assert asked.status == 7 and "costs nothing more" in asked.err
+
+
+def test_keep__node_falls_silent_after_notice__leaves_for_nothing_and_collects_its_downtime(
+    node: Node, rented: Ran, shell: Shell
+) -> None:
+    number = str(rented.json["leaseId"])
+    # On a slow machine reports attest more downtime than the escrow allows before the patience is over.
+    reasons = ("devices ", "its devices were down for longer")
+    with node.dark():
+        kept = shell("keep", number, "--patience", "20s", "--every", "1", timeout=KEPT_SECONDS)
+    assert kept.status == 6, kept.err
+    assert "may end it from" in kept.err, kept.err
+    assert any(f"ending lease {number}: {why}" in kept.err for why in reasons), kept.err
+    lease = shown(shell, number)
+    units = {name: int(value) for name, value in lease["baseUnits"].items()}
+    assert (lease["status"], lease["leftEarly"], units["forfeited"]) == ("ended", False, 0)
+    # Not a second of the minimum beyond the end is paid, and what reports attest of the silence comes back.
+    assert units["deposit"] - units["streamed"] + units["downtimeRefund"] == units["refunded"]
+    assert lease["downtime"] > 0 and "of downtime, credited" in kept.err
+
+
+@pytest.mark.deep
+def test_keep__dark_right_after_the_start__loses_no_more_than_the_escrow_allows(node: Node, shell: Shell) -> None:
+    again = node.rent()
+    number = str(again.json["leaseId"])
+    with node.dark():
+        kept = shell("keep", number, "--patience", "10s", "--every", "2", timeout=2 * KEPT_SECONDS)
+    assert kept.status == 6, kept.err
+    assert "leaving now would cost" in kept.err and "down for longer than the escrow allows" in kept.err
+    lease = shown(shell, number)
+    units = {name: int(value) for name, value in lease["baseUnits"].items()}
+    epoch = json.loads((node.demo.folder / "parameters.yml").read_text())["epochs"]["epochLength"]
+    # Of a minimum of half an hour: what no report can attest, the time before the silence and an epoch at the most.
+    lost = units["deposit"] - units["refunded"]
+    assert lost * 10**18 <= int(lease["rate"]) * (lease["maxDowntime"] + 2 * epoch)
+    assert lease["stop"] < lease["start"] + MINIMUM and lease["downtime"] > lease["maxDowntime"]
+    assert units["forfeitable"] > 0 == units["forfeited"]
