@@ -1,5 +1,5 @@
-"""A node of two devices as one lease: rented, used, given notice and gone dark, on the demo's network once its own story
-is over. Its host has an operator's key; the provider's own only sets terms and gives notice."""
+"""A node of two devices as one lease: rented, used, given notice and gone dark, on the demo's network once its
+story is over. Its host has an operator's key; the provider's own only sets terms and gives notice."""
 
 from __future__ import annotations
 
