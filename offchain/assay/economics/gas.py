@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assay.economics.parameters import ProfileMoney
 
-COMMIT = 46_000
+COMMIT = 46_100
 PROOF_SHORT = 300_000  # a wrong element, inner length up to 4,096
 PROOF_LONG = 2_000_000  # up to 65,536
 SETTLE_AND_COLLECT = 150_000  # once the slash was held long enough
