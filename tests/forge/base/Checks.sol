@@ -13,6 +13,11 @@ abstract contract Checks {
     error NotAtMost(string what, uint256 actual, uint256 limit);
     error NotTrue(string what);
 
+    /// @dev A deployment as a call, for what expects it to revert: `expectRevert` does not see a deployment that goes through.
+    function deployed(string calldata name, bytes calldata arguments) external returns (address) {
+        return vm.deployCode(string.concat(name, ".sol:", name), arguments);
+    }
+
     function eq(uint256 actual, uint256 expected, string memory what) internal pure {
         if (actual != expected) revert NotEqual(what, actual, expected);
     }

@@ -244,11 +244,6 @@ abstract contract Network is Checks {
         usd.mint(who, amount);
     }
 
-    /// @dev A deployment as a call, for what expects it to revert: `expectRevert` does not see a deployment that goes through.
-    function deployed(string calldata name, bytes calldata arguments) external returns (address) {
-        return vm.deployCode(string.concat(name, ".sol:", name), arguments);
-    }
-
     function _put(string memory name, bytes memory arguments, address expected) private {
         address at = vm.deployCode(string.concat(name, ".sol:", name), arguments);
         eq(at, expected, name);

@@ -7,7 +7,7 @@ import {Steps} from "./Steps.sol";
 
 contract TimingTest is Steps {
     function deploy(IEpochOracle.Timing memory t) internal returns (IEpochOracle) {
-        return IEpochOracle(vm.deployCode("EpochOracle.sol:EpochOracle", abi.encode(seats, rewards, t)));
+        return IEpochOracle(this.deployed("EpochOracle", abi.encode(seats, rewards, t)));
     }
 
     function refused(IEpochOracle.Timing memory t, string memory what, uint256 value, uint256 bound) internal {

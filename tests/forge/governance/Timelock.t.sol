@@ -19,7 +19,7 @@ contract TimelockTest is Checks {
     function deploy(uint256 delay, uint256 longest) internal returns (Delays) {
         address[] memory us = new address[](1);
         us[0] = address(this);
-        return Delays(vm.deployCode("Timelock.sol:Timelock", abi.encode(delay, longest, us, us)));
+        return Delays(this.deployed("Timelock", abi.encode(delay, longest, us, us)));
     }
 
     function outOfBounds(uint256 delay, uint256 shortest, uint256 longest) internal pure returns (bytes memory) {

@@ -15,7 +15,7 @@ contract EscrowTerms is Lettings {
 
     function made(LeaseTerms memory terms, TokenTerms[] memory tokens) internal returns (Escrow) {
         bytes memory arguments = abi.encode(authority, oracle, registry, stake, terms, tokens);
-        return Escrow(vm.deployCode("LeaseEscrow.sol:LeaseEscrow", arguments));
+        return Escrow(this.deployed("LeaseEscrow", arguments));
     }
 
     function outOf(string memory what, uint256 value, uint256 bound) internal {

@@ -28,8 +28,7 @@ contract EmissionTest is Earnings {
         IRewardsDistributor.Terms memory terms =
             IRewardsDistributor.Terms(8_000, 5e18, CLAIM_DELAY, LONG_CLAIM_DELAY);
         return IRewardsDistributor(
-            vm.deployCode(
-                "RewardsDistributor.sol:RewardsDistributor", abi.encode(authority, token, oracle, delays, terms)
+            this.deployed("RewardsDistributor", abi.encode(authority, token, oracle, delays, terms)
             )
         );
     }
@@ -202,7 +201,7 @@ contract EmissionTest is Earnings {
         vm.expectRevert(
             abi.encodeWithSelector(IRewardsDistributor.RewardsDistributor_BadBound.selector, what, value, bound)
         );
-        vm.deployCode("RewardsDistributor.sol:RewardsDistributor", abi.encode(authority, token, oracle_, delays, terms));
+        this.deployed("RewardsDistributor", abi.encode(authority, token, oracle_, delays, terms));
     }
 
     function test_constructor__share_of_more_than_all__refused() public {
@@ -244,7 +243,7 @@ contract EmissionTest is Earnings {
             PROOF_WINDOW
         );
         IRewardsDistributor.Terms memory terms = IRewardsDistributor.Terms(8_000, 5e18, CLAIM_DELAY, most);
-        vm.deployCode("RewardsDistributor.sol:RewardsDistributor", abi.encode(authority, token, oracle, delays, terms));
+        this.deployed("RewardsDistributor", abi.encode(authority, token, oracle, delays, terms));
     }
 
     function test_constructor__oracle_with_another_clock_than_the_token__refused() public {
@@ -259,6 +258,6 @@ contract EmissionTest is Earnings {
     }
 
     function oracleWith(IEpochOracle.Timing memory t) internal returns (address) {
-        return vm.deployCode("EpochOracle.sol:EpochOracle", abi.encode(seats, rewards, t));
+        return this.deployed("EpochOracle", abi.encode(seats, rewards, t));
     }
 }

@@ -203,15 +203,15 @@ contract SnapshotTest is SeatCourse {
         badBound(SEAT_STAKE, 1, "idleEpochs", 1, oracle.ringSize());
         badBound(SEAT_STAKE, uint32(oracle.ringSize()) - 2, "idleEpochs", oracle.ringSize() - 2, oracle.ringSize());
         badBound(0, 6, "seatStake", 0, 1);
-        vm.deployCode("ValidatorSet.sol:ValidatorSet", arguments(1, 2));
-        vm.deployCode("ValidatorSet.sol:ValidatorSet", arguments(1, uint32(oracle.ringSize()) - 3));
+        this.deployed("ValidatorSet", arguments(1, 2));
+        this.deployed("ValidatorSet", arguments(1, uint32(oracle.ringSize()) - 3));
     }
 
     function badBound(uint128 seatStake, uint32 idle, string memory what, uint256 value, uint256 bound) internal {
         vm.expectRevert(
             abi.encodeWithSelector(IValidatorSet.ValidatorSet_BadBound.selector, what, value, bound)
         );
-        vm.deployCode("ValidatorSet.sol:ValidatorSet", arguments(seatStake, idle));
+        this.deployed("ValidatorSet", arguments(seatStake, idle));
     }
 
     function arguments(uint128 seatStake, uint32 idle) internal view returns (bytes memory) {

@@ -62,7 +62,7 @@ abstract contract Minters is Network {
         INetworkToken.Allocation[] memory allocations
     ) internal returns (INetworkToken) {
         bytes memory arguments = abi.encode("Assay", "ASY", cap, authority, minter, s, allocations);
-        return INetworkToken(vm.deployCode("NetworkToken.sol:NetworkToken", arguments));
+        return INetworkToken(this.deployed("NetworkToken", arguments));
     }
 
     function goTo(uint64 epoch) internal {
