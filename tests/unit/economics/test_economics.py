@@ -167,6 +167,15 @@ def test_gas__of_each_step__is_what_was_measured_or_more() -> None:
     assert measured["commit of a proof"] <= gas.COMMIT
     assert measured["wrong element, K = 4,096"] <= gas.PROOF_SHORT
     assert measured["wrong element, K = 65,536"] <= gas.PROOF_LONG
+    assert max(measured["demand, N = 256"], measured["demand, N = 4,096"]) <= gas.DEMAND
+
+
+@pytest.mark.parametrize(("columns", "name"), [(256, "answer of a row, N = 256"), (4_096, "answer of a row, N = 4,096")])
+def test_gas__of_an_answer__is_what_was_measured_or_more(public: Economy, columns: int, name: str) -> None:
+    measured = json.loads((ROOT / "snapshots" / "gas.json").read_text())
+    profile = public.profiles[0]
+    row = replace(profile, shape=replace(profile.shape, N=columns))
+    assert measured[name] <= gas.answer(row)
 
 
 def test_names__of_micro_on_one_core__are_hundreds_in_eight_seconds(public: Economy) -> None:
