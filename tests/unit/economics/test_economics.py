@@ -170,7 +170,9 @@ def test_gas__of_each_step__is_what_was_measured_or_more() -> None:
     assert max(measured["demand, N = 256"], measured["demand, N = 4,096"]) <= gas.DEMAND
 
 
-@pytest.mark.parametrize(("columns", "name"), [(256, "answer of a row, N = 256"), (4_096, "answer of a row, N = 4,096")])
+@pytest.mark.parametrize(
+    ("columns", "name"), [(256, "answer of a row, N = 256"), (4_096, "answer of a row, N = 4,096")]
+)
 def test_gas__of_an_answer__is_what_was_measured_or_more(public: Economy, columns: int, name: str) -> None:
     measured = json.loads((ROOT / "snapshots" / "gas.json").read_text())
     profile = public.profiles[0]
