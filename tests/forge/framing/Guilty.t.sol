@@ -108,7 +108,7 @@ contract GuiltyAreConvicted is Accused {
         IFraudProofs.SignedContent memory a;
         IFraudProofs.SignedContent memory b;
         (bytes memory first, bytes memory second) = what == 0
-            ? (abi.encode(keccak256("a"), 2), abi.encode(keccak256("a"), 3))
+            ? (abi.encode(keccak256("a"), 2), abi.encode(keccak256("a"), type(uint32).max))
             : what == 1
                 ? (abi.encode(keccak256("a")), abi.encode(keccak256("b")))
                 : (abi.encode(1, 2, 3, 4), abi.encode(1, 2, 3, 5));

@@ -91,6 +91,22 @@ contract CheckInTest is SeatCourse {
         seats.checkIn(0);
     }
 
+    /// @dev Accounts lie behind the signers in a set's blob: one of them is no signer.
+    function test_check_in__by_a_signer_key_that_is_an_account_of_the_set__refused() public {
+        reach(0);
+        for (uint256 i = 0; i < 4; ++i) {
+            stakeFor(seatAccount(9 + i), SEAT_STAKE);
+            joinAs(seatAccount(9 + i), 1_000 + i);
+            eq(seatSigner(1_000 + i), seatAccount(i), "signs with the key of an account");
+        }
+        vm.warp(startOf(0) + SEAL_BY + 1);
+        for (uint256 i = 9; i < 13; ++i) {
+            checkInFails(
+                i, 0, abi.encodeWithSelector(IValidatorSet.ValidatorSet_NotInSet.selector, seatAccount(i), uint64(0))
+            );
+        }
+    }
+
     function test_check_in__twice__refused() public {
         uint64 first = stop();
         checkIn(3, first);

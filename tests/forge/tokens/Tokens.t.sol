@@ -179,6 +179,11 @@ contract TokenThreats is Market {
         uint256 id = open(t, 1_000e18, 1e7);
         notEntered(odd);
         eq(escrow.leaseCount(), 1, "one lease");
+        reentered(odd, address(escrow), opening);
+        vm.prank(renter);
+        escrow.openWithPermit(offer, signature, 1e7, leaves, proofs, 0, 0, ILeaseEscrow.Permit(0, ""));
+        notEntered(odd);
+        eq(escrow.leaseCount(), 2, "one more");
         reentered(odd, address(escrow), abi.encodeCall(ILeaseEscrow.topUp, (id, 1)));
         startLease(id);
         notEntered(odd);
