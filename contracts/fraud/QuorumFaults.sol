@@ -13,8 +13,6 @@ import {ProofLedger} from "./ProofLedger.sol";
 /// @title Faults of all who signed a seal or a report
 /// @dev Recorded once with who signed; then slashed one by one, so that no number of signers can make it too dear.
 abstract contract QuorumFaults is ProofLedger {
-    uint16 private constant PASSED = 1;
-
     mapping(Kind kind => mapping(uint64 epoch => QuorumFault)) private faults;
 
     /// @inheritdoc IFraudProofs
@@ -40,7 +38,7 @@ abstract contract QuorumFaults is ProofLedger {
         _reveal();
         DeviceJob.provableSeed(oracle, leaf.epoch);
         if (!oracle.verifyDevice(leaf, proof)) revert FraudProofs_NotInReport(leaf.epoch);
-        if (leaf.flags & PASSED == 0) revert FraudProofs_NotPassed(leaf.deviceId, leaf.flags);
+        if (leaf.flags & OracleTypes.PASSED == 0) revert FraudProofs_NotPassed(leaf.deviceId, leaf.flags);
         (, uint32 count, , ) = oracle.sealOf(leaf.epoch);
         if (leaf.sealIndex < count) {
             if (sealed_.index != leaf.sealIndex) revert FraudProofs_OutOfRange("index", sealed_.index, leaf.sealIndex);

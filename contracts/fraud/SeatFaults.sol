@@ -13,8 +13,6 @@ import {DeviceFaults} from "./DeviceFaults.sol";
 
 /// @title Faults that one seat signed
 abstract contract SeatFaults is DeviceFaults {
-    uint16 private constant PASSED = 1;
-
     /// @inheritdoc IFraudProofs
     function proveTwoStatements(
         Statement what,
@@ -97,7 +95,7 @@ abstract contract SeatFaults is DeviceFaults {
         rho = _rhoOf(o.epoch);
         bytes32 structHash = keccak256(abi.encode(OracleTypes.OBSERVATIONS, o.epoch, setId, rho, o.batchRoot));
         _checkSigner(_oracleDigest(structHash), signer, o.r, o.vs);
-        if (o.flags & PASSED == 0) revert FraudProofs_NotPassed(o.deviceId, o.flags);
+        if (o.flags & OracleTypes.PASSED == 0) revert FraudProofs_NotPassed(o.deviceId, o.flags);
         // A leaf is 160 bytes and a node 64: whatever the depth, neither passes for the other.
         if (o.path.length > 32 || uint256(o.index) >> o.path.length != 0) {
             revert FraudProofs_OutOfRange("index", o.index, o.path.length > 32 ? 0 : uint256(1) << o.path.length);

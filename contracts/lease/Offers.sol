@@ -16,7 +16,6 @@ library Offers {
             "Offer(address provider,address operator,bytes32[] deviceIds,address token,uint128 rate,uint40 minDuration,uint40 maxDuration,uint40 validUntil,uint64 nonce,address renter,uint32 notice)"
         );
 
-    uint16 private constant PASSED = 1;
     uint256 private constant MIN_NOTICE = 1 minutes;
     uint256 private constant MIN_PAID = 1 minutes;
 
@@ -121,7 +120,7 @@ library Offers {
             if (leaf.deviceId != id) revert ILeaseErrors.LeaseEscrow_DeviceNotInReport(id, epoch);
             (uint256 value, uint256 bound) = (leaf.epoch, epoch);
             if (value != bound) revert ILeaseErrors.LeaseEscrow_OtherEpoch(id, value, bound);
-            (value, bound) = (leaf.flags, PASSED);
+            (value, bound) = (leaf.flags, OracleTypes.PASSED);
             if (value != bound) revert ILeaseErrors.LeaseEscrow_DeviceNotPassed(id, value);
             (value, bound) = (leaf.scoreGops, minScore);
             if (value < bound) revert ILeaseErrors.LeaseEscrow_ScoreTooLow(id, value, bound);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.30;
 
+// Half of the order of secp256k1, rounded down: the largest s that is taken. Assembly reads no constant of another library.
+uint256 constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
+
 /// @title ECDSA signatures of keys
 /// @notice Zero for anything that does not recover, and for a high s: nobody can make a second signature out of one.
 library CompactSignature {
-    uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
-
     /// @notice Signer of an EIP-2098 signature.
     function recover(bytes32 digest, bytes32 r, bytes32 vs) internal view returns (address signer) {
         assembly ("memory-safe") {

@@ -20,6 +20,9 @@ library OracleTypes {
             "EpochReport(uint64 epoch,uint32 setId,uint32 round,bytes32 rho,bytes32 devicesRoot,bytes32 rewardsRoot,uint256 rewardsTotal,bytes32 dataHash)"
         );
 
+    /// @notice Flag of a device that did everything asked of it, in a batch and in a report.
+    uint16 internal constant PASSED = 1;
+
     /// @notice The domain of the oracle on the chain this runs on, computed anew: a fork has its own.
     function domain(address oracle) internal view returns (bytes32) {
         return keccak256(abi.encode(DOMAIN, keccak256("Assay"), keccak256("1"), block.chainid, oracle));

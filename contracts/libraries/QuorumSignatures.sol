@@ -4,14 +4,15 @@ pragma solidity ^0.8.30;
 import {LibBit} from "solady/src/utils/LibBit.sol";
 
 import {IEpochOracle} from "../interfaces/IEpochOracle.sol";
+// Used in assembly only, where solhint does not look.
+// solhint-disable-next-line no-unused-import
+import {HALF_ORDER} from "./CompactSignature.sol";
 import {SeatBlob} from "./SeatBlob.sol";
 
 /// @title Compact signatures of seats under a 32-bit mask
 /// @notice One EIP-2098 signature of 64 bytes for each bit of the mask, in seat order, none above the set, low s, exact
 /// length. A bit cannot count twice, and a signature cannot stand for another seat.
 library QuorumSignatures {
-    uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
-
     /// @notice ⌊2n/3⌋ + 1.
     function quorumOf(uint256 seats) internal pure returns (uint256) {
         return (2 * seats) / 3 + 1;
