@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from assay.proof.cuda.compilation import ARCHITECTURES, Compiled, compile_kernel, kernel_ptx, signatures
 from assay.proof.cuda.runtime import OLDEST_DRIVER
+
+from .cuda_compilation import ARCHITECTURES, Compiled, compile_kernel, kernel_ptx, signatures
 
 PLAIN = [name for name in signatures() if not name.startswith("tensor")]
 TENSOR = [name for name in signatures() if name.startswith("tensor")]
