@@ -181,6 +181,26 @@ contract Open is Lettings {
         eq(escrow.leaseCount(), 0, "no lease");
     }
 
+    /// @dev The lowest bit of each of the offer's words, and of its list's length and entry.
+    function test_open__any_field_of_an_offer_changed__reverts() public {
+        ILeaseEscrow.Offer memory offer = plainOffer();
+        bytes memory signature = signOffer(offer);
+        IEpochOracle.DeviceLeaf[] memory leaves = passedLeaves(0, offer.deviceIds);
+        bytes memory call =
+            abi.encodeCall(ILeaseEscrow.open, (offer, signature, DEPOSIT, leaves, proofsOf(leaves), 0, 0));
+        for (uint256 word = 0; word < 13; ++word) {
+            uint256 at = 4 + (7 + word) * 32 + 31;
+            call[at] = call[at] ^ 0x01;
+            vm.prank(renter);
+            (bool ok,) = address(escrow).call(call);
+            eq(ok ? word : 99, 99, "opened with another value in this word");
+            call[at] = call[at] ^ 0x01;
+        }
+        vm.prank(renter);
+        (bool opened,) = address(escrow).call(call);
+        isTrue(opened, "as it was signed");
+    }
+
     function test_open__signed_by_another_key__reverts() public {
         ILeaseEscrow.Offer memory offer = plainOffer();
         IEpochOracle.DeviceLeaf[] memory leaves = passedLeaves(0, offer.deviceIds);

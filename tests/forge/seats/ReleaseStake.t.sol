@@ -41,6 +41,8 @@ contract ReleaseStakeTest is SeatCourse {
         vm.warp(startOf(2) + PROOF_WINDOW + 1);
         isTrue(!oracle.provable(1), "no more");
         vm.warp(startOf(2) + PROOF_WINDOW + 1 days - 1);
+        vm.expectRevert(stillProvable(1, startOf(2) + PROOF_WINDOW + 1 days));
+        seats.releaseStake(seatAccount(1));
         eq(slash(1), SEAT_STAKE, "a fault recorded in the last second");
     }
 
