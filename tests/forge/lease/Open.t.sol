@@ -184,6 +184,7 @@ contract Open is Lettings {
     /// @dev The lowest bit of each of the offer's words, and of its list's length and entry.
     function test_open__any_field_of_an_offer_changed__reverts() public {
         ILeaseEscrow.Offer memory offer = plainOffer();
+        offer.notice = 1 hours; // one second more would be taken as well
         bytes memory signature = signOffer(offer);
         IEpochOracle.DeviceLeaf[] memory leaves = passedLeaves(0, offer.deviceIds);
         bytes memory call =
