@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Ctrl-C and failures leave no half-written target.
 .DELETE_ON_ERROR:
-.PHONY: giving-way test-providers test-daemons test-market-service test-deep-units help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
+.PHONY: beside-it test-providers test-daemons test-market-service test-deep-units help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -69,19 +69,19 @@ format: setup ## Put everything into its format
 SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs --output-sync=target
 
 # For two cores: what waits for clocks and chains beside what reckons; the units keep both busy by themselves.
-# The demo of the end-to-end tests lives in real time, so that what is beside it gives way to it.
+# The demo of the end-to-end tests lives in real time, so that what reckons beside it gives way to it.
 test: build test-packages ## Run every test
-	$(SIDE_BY_SIDE) test-end-to-end giving-way
+	$(SIDE_BY_SIDE) test-end-to-end beside-it
 	$(MAKE) --no-print-directory test-unit
-	$(SIDE_BY_SIDE) test-providers test-market-service
-	$(MAKE) --no-print-directory test-daemons
+	$(SIDE_BY_SIDE) test-providers test-daemons
 
 # One after the other: Forge's two share a folder.
-giving-way:
+beside-it:
 	nice -n 19 $(MAKE) --no-print-directory lint
 	nice -n 19 $(MAKE) --no-print-directory test-forge
 	nice -n 19 $(MAKE) --no-print-directory check-gas
 	nice -n 19 $(MAKE) --no-print-directory test-contracts
+	$(MAKE) --no-print-directory test-market-service
 
 # What a lease and the market run on where they run for real; without root the tests that need it say so and are skipped.
 DEBIAN_PACKAGES := podman runc busybox-static bubblewrap openssh-client postgresql chromium
