@@ -127,7 +127,7 @@ async def test_open__node__takes_one_transaction_and_keeps_the_offer_that_the_lo
         assert await renter.offer(lease.lease_id) == letting.terms
     async with renting(letting, served, tmp_path / "elsewhere") as renter:
         assert await renter.offer(lease.lease_id) == letting.terms
-        planned = await renter.plan_rent(listing(letting), 400_000, Minima(1_000))
+        planned = await renter.show(renter.plan_rent(listing(letting), 400_000, Minima(1_000)))
         assert [one.name for one in planned] == ["ERC20.approve", "LeaseEscrow.open"]
 
 
@@ -156,7 +156,7 @@ async def test_refund_downtime__reports_of_all_kinds__the_worst_device_of_each_p
     served.attest(2, 10_000, 10_000)
     network.go_to(network.start_of(3))
     async with renting(leased, served, tmp_path) as renter:
-        planned = await renter.plan_downtime(leased.lease_id)
+        planned = await renter.show(await renter.plan_downtime(leased.lease_id))
         found, done = await renter.refund_downtime(leased.lease_id)
         assert [(one.epoch, one.measured.leaf.device_id, one.seconds) for one in found.claimable] == [
             (1, leased.devices[1].id, 900)

@@ -72,7 +72,7 @@ async def top_up(
         decimals = await token.decimals()
         added = parse_amount(amount, decimals) if amount else deposit_for(found.rate, parse_duration(str(duration)))
         if asking.dry_run:
-            planned = planned_json(await renter.plan_top_up(lease, added))
+            planned = planned_json(await renter.show(await renter.plan_top_up(lease, added)))
             return show_rows("transactions", planned, PLAN_COLUMNS, output)
         asking.confirm(f"Add {show_amount(added, decimals)} {await token.symbol()} to lease {lease}?")
         done = await renter.top_up(lease, added)
@@ -97,6 +97,7 @@ async def end(
     Attested downtime is claimed first: beyond the escrow's maximum it sets the renter free of the minimum.
     """
     from assay.cli.renter_rows import PLAN_COLUMNS, downtime_json, planned_json, transactions_json
+    from assay.renter.planned import Plan
 
     async with connection.renter() as renter:
         view = await renter.view(lease)
@@ -105,9 +106,10 @@ async def end(
         # Downtime is the renter's, and so is what is left of a deposit, also where the provider ends the lease.
         downtime, refund = downtime and ours and view.lease.start > 0, refund and ours
         if asking.dry_run:
-            plan = await renter.plan_downtime(lease, with_held) if downtime else []
-            plan += [*await renter.plan_end(lease), *(await renter.plan_refund(lease) if refund else [])]
-            return show_rows("transactions", planned_json(plan), PLAN_COLUMNS, output)
+            plan = await renter.plan_downtime(lease, with_held) if downtime else Plan()
+            plan += await renter.plan_end(lease)
+            plan += await renter.plan_refund(lease) if refund else Plan()
+            return show_rows("transactions", planned_json(await renter.show(plan)), PLAN_COLUMNS, output)
         found = await renter.downtime(lease) if downtime else DowntimeFound()
         found = found.with_held() if with_held else found
         freed = view.lease.downtime + found.seconds > view.max_downtime
@@ -153,15 +155,16 @@ async def refund(
     """
     from assay.cli.renter_rows import PLAN_COLUMNS, downtime_json, planned_json, transactions_json
     from assay.protocol.hexadecimal import parse_address
+    from assay.renter.planned import Plan
 
     to = parse_address(receiver, "--receiver") if receiver else None
     async with connection.renter() as renter:
         if asking.dry_run:
-            plan = await renter.plan_downtime(lease, with_held) if downtime else []
-            if not plan and not await renter.refundable(lease):
+            plan = await renter.plan_downtime(lease, with_held) if downtime else Plan()
+            if not plan.calls and not await renter.refundable(lease):
                 raise BadInput(f"nothing of lease {lease} is refundable now")
             plan += await renter.plan_refund(lease, to)
-            return show_rows("transactions", planned_json(plan), PLAN_COLUMNS, output)
+            return show_rows("transactions", planned_json(await renter.show(plan)), PLAN_COLUMNS, output)
         of = await renter.lease(lease)
         found, done = await _claim_downtime(renter, lease, with_held) if downtime else (DowntimeFound(), [])
         amount = 0

@@ -67,8 +67,9 @@ async def rent(
         if quote:
             chosen = [await _quoted(renter, one, seconds) for one in chosen]
         if asking.dry_run:
-            plans = [await renter.plan_rent(one, deposit_for(one.rate, seconds), minima) for one in chosen]
-            return show_rows("transactions", planned_json(p for plan in plans for p in plan), PLAN_COLUMNS, output)
+            plans = [renter.plan_rent(one, deposit_for(one.rate, seconds), minima) for one in chosen]
+            planned = [one for plan in plans for one in await renter.show(plan)]
+            return show_rows("transactions", planned_json(planned), PLAN_COLUMNS, output)
         asking.confirm(await _question(renter, chosen, seconds))
         done = [await _rent_one(renter, one, seconds, minima, open_only) for one in chosen]
         await _show(renter, [one.token for one in chosen], done, output)

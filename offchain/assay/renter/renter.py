@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from assay.chain.client import Chain, ContractCall
+from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
 from assay.chain.devices import Device
 from assay.chain.erc20 import Erc20
@@ -27,16 +27,15 @@ from assay.renter.keeping import Move, Policy
 from assay.renter.lease_files import LeaseFiles
 from assay.renter.lease_keeper import WATCHING, keeper_of
 from assay.renter.lease_offers import LeaseOffers
-from assay.renter.lease_rights import require_endable, require_leavable, require_own, require_refunder, require_running
+from assay.renter.lease_rights import require_own, require_refunder
 from assay.renter.lease_start import HandoverResult, LeaseStarter
 from assay.renter.lease_views import LeaseView, LeaseViews
 from assay.renter.listing import Listing
 from assay.renter.liveness import is_alive
 from assay.renter.market_client import MarketClient
-from assay.renter.money import moment
 from assay.renter.offer_checks import ESCROW
 from assay.renter.placement import disjoint, spread
-from assay.renter.planned import Planned, planned_call, planned_opening
+from assay.renter.planned import LeasePlans, Payment, Plan, Planned, sent, shown
 from assay.renter.provider_session import ProviderSession
 from assay.renter.rewards import RewardFinder, Rewards
 from assay.renter.search import Order, Wanted
@@ -94,6 +93,7 @@ class Renter:
         self._lease_offers = LeaseOffers(chain, files)
         self._views = LeaseViews(chain, self._lease_offers)
         self._downtime = DowntimeFinder(chain, self._line)
+        self._plans = LeasePlans(self._account, self.lease, clock)
         self._starter = LeaseStarter(chain, chain.domain(ESCROW), self._lease_offers, self._sign, clock, sleep)
 
     @classmethod
@@ -274,20 +274,12 @@ class Renter:
 
     async def top_up(self, lease_id: int, amount: int) -> list[Done]:
         """Adds to the deposit, base units. Raises BadInput for a lease that does not run, or another wallet's."""
-        lease = await self._running(lease_id, "a top-up")
-        async with self.sending() as wallet:
-            approval = await wallet.approve(lease.token, amount)
-            paid = await wallet.send(ContractCall(ESCROW, "topUp", (lease_id, amount)))
-        return [*([approval] if approval else []), paid]
+        return await self.send(await self.plan_top_up(lease_id, amount))
 
     async def end(self, lease_id: int) -> Done:
         """Stops the stream now, or where the minimum is still to be paid, at its end; a pending lease is cancelled, one
         left early is ended where that has become free. Raises BadInput for one that is over or not ours."""
-        view = await self.view(lease_id)
-        require_endable(view.lease, self.address)
-        require_leavable(view.lease, view.leaving.free is not None, moment(view.lease.stop))
-        async with self.sending() as wallet:
-            return await wallet.send(end_call(lease_id, view.lease.status))
+        return (await self.send(await self.plan_end(lease_id)))[-1]
 
     async def refundable(self, lease_id: int) -> int:
         """What the escrow owes back now, base units."""
@@ -296,8 +288,7 @@ class Renter:
     async def refund(self, lease_id: int, receiver: str | None = None) -> tuple[int, Done]:
         """Collects what the escrow owes back; the amount in base units. Raises BadInput where nothing is due."""
         due = await self._due(lease_id)
-        async with self.sending() as wallet:
-            return due, await wallet.send(ContractCall(ESCROW, "refund", (lease_id, receiver or wallet.address)))
+        return due, (await self.send(await self.plan_refund(lease_id, receiver)))[-1]
 
     async def downtime(self, lease_id: int) -> DowntimeFound:
         """The downtime of a lease that reports attest and the escrow credits now, each line proven. Raises BadInput for
@@ -317,9 +308,7 @@ class Renter:
         found = found.with_held() if with_held else found
         if not found.claimable:
             return found, []
-        offer = await self.offer(lease_id)
-        async with self.sending() as wallet:
-            return found, [await wallet.send(one.call(lease_id, offer)) for one in found.claimable]
+        return found, await self.send(self._plans.downtime(lease_id, await self.offer(lease_id), found))
 
     async def is_refunder(self, renter: str, agent: str) -> bool:
         """Whether an account may submit the downtime of a renter's leases: the renter itself, or whom it has named."""
@@ -337,8 +326,7 @@ class Renter:
     async def name_refunder(self, agent: str, may: bool) -> Done:
         """Lets an account submit the downtime of this wallet's leases, or no longer. It can move nothing else: what it
         submits is credited to the renter."""
-        async with self.sending() as wallet:
-            return await wallet.send(refunder_call(agent, may))
+        return (await self.send(self.plan_name_refunder(agent, may)))[-1]
 
     async def keep(self, lease_id: int, policy: Policy, every: float, tell: Callable[[str], None]) -> Move:
         """Stays until the lease is over: tops it up by the policy, has downtime credited, ends it at once where a
@@ -358,39 +346,47 @@ class Renter:
         if lease.renter.lower() == self.address.lower() and await self.refundable(lease_id):
             await self.refund(lease_id)
 
-    # --- what would be sent
+    # --- what is sent: planned, then shown or sent
 
-    async def plan_rent(self, listing: Listing, deposit: int, minima: Minima = ANY) -> list[Planned]:
-        """The transactions that `rent` would send where no permit is used; nothing is sent."""
-        return await planned_opening(self.chain, opening_of(listing, deposit, minima), self._account)
+    async def show(self, plan: Plan) -> list[Planned]:
+        """The transactions that `send` would send where no permit is used; nothing is sent."""
+        return await shown(self.chain, plan, self._account)
 
-    async def plan_top_up(self, lease_id: int, amount: int) -> list[Planned]:
-        """The transaction that `top_up` would send after the approval it needs."""
-        await self._running(lease_id, "a top-up")
-        return [planned_call(self.chain, ContractCall(ESCROW, "topUp", (lease_id, amount)))]
+    async def send(self, plan: Plan) -> list[Done]:
+        """Sends a plan, each transaction once the one before is in a block."""
+        async with self.sending() as wallet:
+            return await sent(wallet, plan)
 
-    async def plan_end(self, lease_id: int) -> list[Planned]:
-        """The transaction that `end` would send."""
-        view = await self.view(lease_id)
-        require_endable(view.lease, self._account)
-        require_leavable(view.lease, view.leaving.free is not None, moment(view.lease.stop))
-        return [planned_call(self.chain, end_call(lease_id, view.lease.status))]
+    def plan_rent(self, listing: Listing, deposit: int, minima: Minima = ANY) -> Plan:
+        """What `rent` begins with. `rent` itself pays by a permit where the token takes one."""
+        opening = opening_of(listing, deposit, minima)
+        return Plan((opening.call(),), Payment(opening.token, opening.deposit))
 
-    async def plan_downtime(self, lease_id: int, with_held: bool = False) -> list[Planned]:
-        """The transactions that `refund_downtime` would send."""
+    async def plan_top_up(self, lease_id: int, amount: int) -> Plan:
+        """`top_up`."""
+        return await self._plans.top_up(lease_id, amount)
+
+    async def plan_end(self, lease_id: int) -> Plan:
+        """`end`."""
+        return self._plans.end(await self.view(lease_id))
+
+    async def plan_downtime(self, lease_id: int, with_held: bool = False) -> Plan:
+        """`refund_downtime`."""
         found = await self.downtime(lease_id)
-        claimed = (found.with_held() if with_held else found).claimable
-        offer = await self.offer(lease_id)
-        return [planned_call(self.chain, one.call(lease_id, offer)) for one in claimed]
+        return self._plans.downtime(lease_id, await self.offer(lease_id), found.with_held() if with_held else found)
 
-    async def plan_name_refunder(self, agent: str, may: bool) -> list[Planned]:
-        """The transaction that `name_refunder` would send."""
-        return [planned_call(self.chain, refunder_call(agent, may))]
-
-    async def plan_refund(self, lease_id: int, receiver: str | None = None) -> list[Planned]:
-        """The transaction that `refund` would send."""
+    async def plan_refund(self, lease_id: int, receiver: str | None = None) -> Plan:
+        """`refund`."""
         await self.lease(lease_id)
-        return [planned_call(self.chain, ContractCall(ESCROW, "refund", (lease_id, receiver or self.address)))]
+        return self._plans.refund(lease_id, receiver or self.address)
+
+    def plan_name_refunder(self, agent: str, may: bool) -> Plan:
+        """`name_refunder`."""
+        return self._plans.name_refunder(agent, may)
+
+    def plan_claim_rewards(self, found: Rewards, receiver: str | None = None) -> Plan:
+        """`claim_rewards`. Raises BadInput where nothing is due."""
+        return Plan((found.claim(receiver or found.account),))
 
     # --- network rewards
 
@@ -400,13 +396,7 @@ class Renter:
 
     async def claim_rewards(self, found: Rewards, receiver: str | None = None) -> Done:
         """Claims what is due to the wallet's account. Raises BadInput where nothing is."""
-        call = found.claim(receiver or self.address)
-        async with self.sending() as wallet:
-            return await wallet.send(call)
-
-    async def plan_claim_rewards(self, found: Rewards, receiver: str | None = None) -> list[Planned]:
-        """The transaction that `claim_rewards` would send."""
-        return [planned_call(self.chain, found.claim(receiver or found.account))]
+        return (await self.send(self.plan_claim_rewards(found, receiver or self.address)))[-1]
 
     # --- the wallet
 
@@ -425,13 +415,6 @@ class Renter:
         if self._wallet is None:
             raise BadInput(NO_WALLET)
         return self._wallet.sending()
-
-    async def _running(self, lease_id: int, what: str) -> Lease:
-        lease = await self.lease(lease_id)
-        if self._account is not None:
-            require_own(lease, self._account)
-        require_running(lease, self.clock(), what)
-        return lease
 
     async def _due(self, lease_id: int) -> int:
         lease, due = await asyncio.gather(self.lease(lease_id), self.refundable(lease_id))
@@ -464,13 +447,3 @@ def opening_of(listing: Listing, deposit: int, minima: Minima) -> Opening:
     if listing.evidence is None:
         raise BadInput(f"the offer of {listing.name} is a market's claim: take it from `listing` or a verified search")
     return Opening(listing.evidence, deposit, minima)
-
-
-def end_call(lease_id: int, status: LeaseStatus) -> ContractCall:
-    """`cancel` of a pending lease, `end` of any other."""
-    return ContractCall(ESCROW, "cancel" if status is LeaseStatus.PENDING else "end", (lease_id,))
-
-
-def refunder_call(agent: str, may: bool) -> ContractCall:
-    """`nameRefunder`."""
-    return ContractCall(ESCROW, "nameRefunder", (agent, may))

@@ -215,7 +215,7 @@ async def test_refund_downtime__another_renters__takes_its_word(renter: Renter, 
 
 async def test_name_refunder__either_way__is_the_call_that_is_planned(renter: Renter, world: World) -> None:
     assert (await renter.name_refunder(STRANGER, True)).name == "nameRefunder"
-    assert renter_module.refunder_call(STRANGER, False).args == (STRANGER, False)
+    assert renter.plan_name_refunder(STRANGER, False).calls[0].args == (STRANGER, False)
 
 
 async def test_silent__names_those_whose_keys_do_not_sign(renter: Renter, monkeypatch: pytest.MonkeyPatch) -> None:
