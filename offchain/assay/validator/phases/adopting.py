@@ -15,8 +15,7 @@ from assay.validator.wire import DevicesBody, RewardsBody
 from assay.validator.work import Work
 
 MOST_BYTES = 64 << 20
-ATTEMPTS = 20
-RETRY_S = 0.5
+PATIENCE_S = 30.0
 log = structlog.get_logger()
 
 
@@ -28,26 +27,26 @@ async def adopt_report(work: Work) -> None:
     store.update_epoch(work.context.epoch, devices_root=state.devices_root, rewards_root=state.rewards_root)
     wanted = (("devices", state.devices_root, _devices_root), ("rewards", state.rewards_root, _rewards_root))
     for kind, root, root_of in wanted:
-        for _ in range(ATTEMPTS):
-            if store.tree(root) is not None or await _fetch(work, kind, root, root_of):
-                break
-            await work.services.clock.sleep(RETRY_S)
-        else:
+        if store.tree(root) is None and not await _fetch(work, kind, root, root_of):
             log.warning("nobody served the report", kind=kind)
 
 
 async def _fetch(work: Work, kind: str, root: bytes, root_of: Callable[[bytes], bytes]) -> bool:
-    for account in others(work):
+    async def right(account: str) -> bytes | None:
         index = await work.services.gossip.index(account, work.context.epoch)
         for digest in _candidates(index, kind):
-            body = await work.services.gossip.fetch([account], digest, MOST_BYTES)
+            body = await work.services.gossip.content(account, digest, MOST_BYTES)
             try:
                 if body is not None and root_of(body) == root:
-                    work.services.store.put_tree(work.context.epoch, kind, root, body)
-                    return True
+                    return body
             except (ValidationError, ValueError) as error:
                 log.warning("report content refused", peer=account, reason=str(error)[:200])
-    return False
+        return None
+
+    body = await work.services.gossip.race(others(work), right, work.now() + PATIENCE_S, again=True)
+    if body is not None:
+        work.services.store.put_tree(work.context.epoch, kind, root, body)
+    return body is not None
 
 
 def _candidates(index: dict[str, Any] | None, kind: str) -> Sequence[bytes]:

@@ -45,9 +45,9 @@ async def close_inventory(work: Work) -> None:
     tell_all(work, "/v1/inventories", message, context.deadlines.seal_by)
 
 
-async def fetch_listed(work: Work) -> None:
+async def fetch_listed(work: Work, deadline: float) -> None:
     """Gets every commitment and answer to a probe that some inventory lists and this validator lacks, as far as anybody
-    serves it."""
+    serves it by the deadline."""
     wanted = {
         (device_id, digest)
         for seat, devices in work.record.inventories.items()
@@ -55,7 +55,7 @@ async def fetch_listed(work: Work) -> None:
         for device_id, digest in devices.items()
         if device_id not in work.record.commitments
     }
-    await asyncio.gather(*(fetch_commitment(work, digest) for _, digest in sorted(wanted)))
+    await asyncio.gather(*(fetch_commitment(work, digest, deadline) for _, digest in sorted(wanted)))
     answers = {
         (device_id, digest)
         for seat, devices in work.record.inventory_lanes.items()
@@ -64,14 +64,16 @@ async def fetch_listed(work: Work) -> None:
         if device_id in work.record.commitments and device_id not in work.record.lanes
     }
     roots = {device_id: held.message.result_root for device_id, held in work.record.commitments.items()}
-    await asyncio.gather(*(fetch_lanes(work, digest, roots[device_id]) for device_id, digest in sorted(answers)))
+    await asyncio.gather(*(fetch_lanes(work, digest, roots[device], deadline) for device, digest in sorted(answers)))
 
 
-async def fetch_commitment(work: Work, digest: bytes, first: str | None = None) -> CommitmentBody | None:
+async def fetch_commitment(
+    work: Work, digest: bytes, deadline: float, first: str | None = None
+) -> CommitmentBody | None:
     """A commitment by the H of its content, from the store or a peer (`first` is asked first), fully
     checked.
     """
-    body = await fetch_content(work, digest, MOST_COMMITMENT_BYTES, first)
+    body = await fetch_content(work, digest, MOST_COMMITMENT_BYTES, deadline, first)
     if body is None:
         return None
     try:

@@ -60,11 +60,12 @@ async def add_to_report(work: Work, reader: InputReader) -> None:
     if round_ is None or accepted_in is None:
         return
     # What counted when it was accepted: a later veto takes nothing from the presence of who signed it.
-    inputs = await reader.as_of(accepted_in, work.now() + work.services.pace.round_s)
+    deadline = work.now() + work.services.pace.round_s
+    inputs = await reader.as_of(accepted_in, deadline)
     if inputs is None:
         return
     try:
-        batches = await named_batches(work, inputs.rho, round_)
+        batches = await named_batches(work, inputs.rho, round_, deadline)
         results = work_out(work, inputs, batches)
     except RuleError as error:
         log.info("report not signed late", round=round_, reason=str(error))

@@ -102,10 +102,12 @@ async def take_lanes(work: Work, answers: Sequence[ProbeAnswer]) -> None:
         await asyncio.sleep(0)
 
 
-async def fetch_lanes(work: Work, digest: bytes, result_root: bytes, first: str | None = None) -> LanesBody | None:
+async def fetch_lanes(
+    work: Work, digest: bytes, result_root: bytes, deadline: float, first: str | None = None
+) -> LanesBody | None:
     """An answer by the H of its content, from the store or a peer (`first` is asked first), fully checked: one of a
     device that committed to `result_root`."""
-    body = await fetch_content(work, digest, MOST_LANES_BYTES, first)
+    body = await fetch_content(work, digest, MOST_LANES_BYTES, deadline, first)
     lanes = None if body is None else _checked(work, body, result_root)
     if lanes is not None:
         work.record.add_lanes(lanes, 0)

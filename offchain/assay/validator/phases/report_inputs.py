@@ -20,7 +20,6 @@ from assay.validator.rules.values import Presence
 from assay.validator.wire import RewardsBody
 from assay.validator.work import Work
 
-RETRY_S = 0.5
 MOST_BYTES = 64 << 20
 log = structlog.get_logger()
 
@@ -125,14 +124,13 @@ async def _previous_rewards(work: Work, last: ReportedEpoch | None, until: float
     kept = store.tree(last.rewards_root)
     if kept is not None:
         return _totals(kept)
-    while work.now() < until:
-        for account in others(work):
-            body = await _from_peer(work, account, last)
-            if body is not None:
-                store.put_tree(last.epoch, "rewards", last.rewards_root, body)
-                return _totals(body)
-        await work.services.clock.sleep(RETRY_S)
-    return None
+    body = await work.services.gossip.race(
+        others(work), lambda account: _from_peer(work, account, last), until, again=True
+    )
+    if body is None:
+        return None
+    store.put_tree(last.epoch, "rewards", last.rewards_root, body)
+    return _totals(body)
 
 
 async def _from_peer(work: Work, account: str, last: ReportedEpoch) -> bytes | None:
@@ -140,7 +138,7 @@ async def _from_peer(work: Work, account: str, last: ReportedEpoch) -> bytes | N
     if index is None or not isinstance(index.get("rewards"), str):
         return None
     try:
-        body = await work.services.gossip.fetch([account], parse_bytes32(index["rewards"]), MOST_BYTES)
+        body = await work.services.gossip.content(account, parse_bytes32(index["rewards"]), MOST_BYTES)
         if body is None:
             return None
         tree = reward_tree([line.leaf() for line in RewardsBody.model_validate_json(body).leaves])

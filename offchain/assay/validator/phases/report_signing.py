@@ -29,12 +29,13 @@ async def sign_report(work: Work, reader: InputReader, proposal: ReportProposal)
         raise Refused(409, f"epoch {context.epoch} has rho 0x{reader.rho.hex()} here")
     # Held at the cut-off: what came after observations closed need not be named.
     held = [seat for seat, h in work.record.batches.items() if h.received_at <= context.deadlines.observe_by]
-    batches = [(await _batch(work, reader.rho, named, proposal.seat)).batch for named in proposal.batches]
+    deadline = work.now() + work.services.pace.request_s  # the leader waits no longer
+    batches = await _batches(work, reader.rho, proposal, deadline)
     missing = left_out(held, batches)
     if missing:
         names = ", ".join(context.seats[seat].account for seat in missing)
         raise Refused(409, f"the report leaves out the batch of {names}")
-    inputs = await reader.current(work.now() + work.services.pace.request_s)
+    inputs = await reader.current(deadline)
     if inputs is None:
         raise Refused(503, f"the rewards before epoch {context.epoch} were not to be had")
     try:
@@ -62,26 +63,31 @@ async def sign_report(work: Work, reader: InputReader, proposal: ReportProposal)
         raise Refused(409, str(error)) from None
 
 
-async def named_batches(work: Work, rho: bytes, round_: int) -> list[Batch]:
+async def named_batches(work: Work, rho: bytes, round_: int, deadline: float) -> list[Batch]:
     """The batches that a report of this round was proposed with, or all that are held where no proposal came.
 
-    Raises RuleError where one is not to be had.
+    Raises RuleError where one is not to be had by the deadline.
     """
     proposal = work.record.report_proposals.get(round_)
     if proposal is None:
         return [work.record.batches[seat].batch for seat in sorted(work.record.batches)]
     try:
-        return [(await _batch(work, rho, named, proposal.seat)).batch for named in proposal.batches]
+        return await _batches(work, rho, proposal, deadline)
     except Refused as error:
         raise RuleError(error.reason) from None
 
 
-async def _batch(work: Work, rho: bytes, named: NamedBatch, leader: str) -> HeldBatch:
+async def _batches(work: Work, rho: bytes, proposal: ReportProposal, deadline: float) -> list[Batch]:
+    held = [await _batch(work, rho, named, proposal.seat, deadline) for named in proposal.batches]
+    return [h.batch for h in held]
+
+
+async def _batch(work: Work, rho: bytes, named: NamedBatch, leader: str, deadline: float) -> HeldBatch:
     seat = work.context.seat_of(named.seat)
     known = None if seat is None else work.record.by_digest.get((seat, named.digest))
     if known is not None:
         return known
-    body = await work.services.gossip.fetch([leader, named.seat], named.content, MOST_BATCH_BYTES)
+    body = await work.services.gossip.fetch([leader, named.seat], named.content, MOST_BATCH_BYTES, deadline)
     if body is None:
         raise Refused(503, f"the batch of {named.seat} was not to be had")
     try:

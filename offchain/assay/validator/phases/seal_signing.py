@@ -58,12 +58,14 @@ async def _hold_commitments(work: Work, proposal: SealProposal) -> None:
     """Every line must be of a commitment, and of an answer to the probe where it has a lane root, that is held and
     served here. Raises Refused."""
 
+    deadline = work.now() + work.services.pace.request_s  # the leader waits no longer
+
     async def hold(line_index: int) -> None:
         await hold_commitment(line_index)
         line = proposal.leaves[line_index]
         if line.lane_root == NO_ROOT or work.record.answer(line.device_id, line.lane_root) is not None:
             return
-        fetched = await fetch_lanes(work, proposal.lanes[line_index], line.result_root, proposal.seat)
+        fetched = await fetch_lanes(work, proposal.lanes[line_index], line.result_root, deadline, proposal.seat)
         if fetched is None or (fetched.device_id, fetched.lane_root) != (line.device_id, line.lane_root):
             raise Refused(409, f"no valid probe of device 0x{line.device_id.hex()} was to be had")
 
@@ -75,7 +77,7 @@ async def _hold_commitments(work: Work, proposal: SealProposal) -> None:
             line.result_root,
         ):
             return
-        fetched = await fetch_commitment(work, proposal.commitments[line_index], proposal.seat)
+        fetched = await fetch_commitment(work, proposal.commitments[line_index], deadline, proposal.seat)
         if fetched is None or (fetched.device_id, fetched.nonce_root, fetched.result_root) != (
             line.device_id,
             line.nonce_root,

@@ -14,7 +14,6 @@ from assay.validator.rules.values import NO_ROOT, RuleError
 from assay.validator.wire import SealedBody
 from assay.validator.work import Work
 
-RETRY_S = 0.5
 MOST_BYTES = 64 << 20
 log = structlog.get_logger()
 
@@ -28,13 +27,13 @@ async def sealed_lines(work: Work, seal_root: bytes, count: int, deadline: float
             body = SealedBody(epoch=work.context.epoch, leaves=proposal.leaves)
             if _is_whole(body, seal_root, count, proposal.seat):
                 return _kept(work, body)
-    while work.now() < deadline:
-        for account in others(work):
-            found = await _from_peer(work, account)
-            if found is not None and _is_whole(found, seal_root, count, account):
-                return _kept(work, found)
-        await work.services.clock.sleep(RETRY_S)
-    return None
+
+    async def whole(account: str) -> SealedBody | None:
+        found = await _from_peer(work, account)
+        return found if found is not None and _is_whole(found, seal_root, count, account) else None
+
+    served = await work.services.gossip.race(others(work), whole, deadline, again=True)
+    return None if served is None else _kept(work, served)
 
 
 def _is_whole(body: SealedBody, seal_root: bytes, count: int, source: str) -> bool:
@@ -57,7 +56,7 @@ async def _from_peer(work: Work, account: str) -> SealedBody | None:
     if index is None or not isinstance(index.get("seal"), str):
         return None
     try:
-        content = await work.services.gossip.fetch([account], parse_bytes32(index["seal"]), MOST_BYTES)
+        content = await work.services.gossip.content(account, parse_bytes32(index["seal"]), MOST_BYTES)
         return None if content is None else SealedBody.model_validate_json(content)
     except (HexadecimalError, ValidationError, ValueError) as error:
         log.warning("sealed lines refused", peer=account, reason=str(error)[:200])

@@ -63,7 +63,8 @@ async def _lead(work: Work, round_: int) -> None:
             return
     if not wanted(work) or len(record.inventories) < context.quorum:
         return
-    await fetch_listed(work)
+    # What may be had costs half of the turn at most: the rest is for the signatures.
+    await fetch_listed(work, (work.now() + turn_ends) / 2)
     leaves = sealed_leaves(record.commitments.values(), record.lane_roots())
     seal = seal_of(context.epoch, context.set_id, round_, context.epoch_seed, leaves)
     try:

@@ -7,13 +7,10 @@ secret choice are always asked of the device.
 
 from __future__ import annotations
 
-from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
-from assay.validator.errors import PeerFailure
 from assay.validator.rules import committees
 from assay.validator.work import Work
 
-RETRY_S = 0.4
 MOST_WAIT = 0.25  # of the time left until observations close
 
 
@@ -29,22 +26,8 @@ async def from_peers(work: Work, device_id: bytes, ahead: list[int], length: int
     """The opening from one of the seats that ask before this one; None where none has it within a while."""
     left = work.context.deadlines.batch_by - work.now()
     deadline = work.now() + min(work.services.pace.round_s, MOST_WAIT * left)
-    turn = 0
-    while ahead and work.now() < deadline:
-        account = work.context.seats[ahead[turn % len(ahead)]].account
-        body = await _ask(work, account, device_id, length)
-        if body is not None:
-            return body
-        turn += 1
-        if turn % len(ahead) == 0:
-            await work.services.clock.sleep(RETRY_S)
-    return None
-
-
-async def _ask(work: Work, account: str, device_id: bytes, most_bytes: int) -> bytes | None:
-    path = f"/v1/epochs/{work.context.epoch}/openings/{to_hex(device_id)}"
-    try:
-        answer = await work.services.gossip.peers.get(account, path, most_bytes, work.services.pace.request_s)
-    except PeerFailure:
-        return None
-    return answer.body if answer.status == 200 else None
+    accounts = [work.context.seats[seat].account for seat in ahead]
+    gossip, epoch = work.services.gossip, work.context.epoch
+    return await gossip.race(
+        accounts, lambda account: gossip.opening(account, epoch, device_id, length), deadline, again=True
+    )
