@@ -52,7 +52,7 @@ from assay.validator.publication import Publication
 from assay.validator.record import EpochRecord
 from assay.validator.rules.deadlines import Deadlines
 from assay.validator.rules.instants import Purpose
-from assay.validator.rules.seals import check_leaves, check_seal, seal_of, sealed_leaves
+from assay.validator.rules.seals import check_leaves, check_seal, seal_of
 from assay.validator.rules.values import Device, Presence, Seat
 from assay.validator.store import Store
 from assay.validator.system_clock import SystemClock
@@ -170,7 +170,7 @@ async def _phases(work: Work, row: Row) -> None:
     await _measured(work, row)
     with row.phase("seal"):
         await close_inventory(work)
-        leaves = sealed_leaves(record.commitments.values(), record.lane_roots())
+        leaves = record.lines()
         seal = seal_of(1, 1, 0, EPOCH_SEED, leaves)
         check_leaves(leaves, 1, EPOCH_SEED, context.device_of, DOMAIN)
         check_seal(seal, leaves, 1, 1, EPOCH_SEED, record.inventory_sets(), 1)
@@ -198,7 +198,7 @@ async def _measured(work: Work, row: Row) -> None:
     await probing
     started = {instant.purpose: instant.start_ms / 1000 for instant in work.record.instants}
     row.seconds["probe"] = round(time.time() - started[Purpose.MEMORY], 3)
-    row.seconds["challenge"] = round(max(work.record.elapsed_us.values()) / 1e6, 3)
+    row.seconds["challenge"] = round(max(answer.elapsed_us for answer in work.record.committed().values()) / 1e6, 3)
     row.processor["challenge"] = round(row.processor["both"] - (time.process_time() - spent[0]), 3)
     row.processor["probe"] = round(row.processor.pop("both") - row.processor["challenge"], 3)
     row.resident_mib["probe"] = row.resident_mib.pop("both")

@@ -51,7 +51,7 @@ class DaemonCollector:
             return
         record = run.work.record
         yield _gauge("assay_epoch_devices", "Devices enrolled", len(run.work.context.devices))
-        yield _gauge("assay_epoch_commitments", "Commitments held", len(record.commitments))
+        yield _gauge("assay_epoch_commitments", "Commitments held", len(record.committed()))
         yield _gauge("assay_epoch_inventories", "Inventories held", len(record.inventories))
         yield _gauge("assay_epoch_batches", "Observation batches held", len(record.batches))
         yield _gauge("assay_epoch_seal_round", "Round of sealing", run.work.seal_round())

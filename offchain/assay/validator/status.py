@@ -23,7 +23,7 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "epochs": {
             str(epoch): {
                 "phase": _phase(daemon, epoch),
-                "commitments": 0 if run.work is None else len(run.work.record.commitments),
+                "commitments": 0 if run.work is None else len(run.work.record.committed()),
                 "inventories": 0 if run.work is None else len(run.work.record.inventories),
                 "batches": 0 if run.work is None else len(run.work.record.batches),
             }

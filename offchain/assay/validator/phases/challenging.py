@@ -54,8 +54,8 @@ async def challenge_devices(work: Work) -> None:
     await take_lanes(work, [answer for answer in answers if isinstance(answer, ProbeAnswer)])
     log.info(
         "commitments collected",
-        held=len(work.record.commitments),
-        probes=len(work.record.lanes),
+        held=len(work.record.committed()),
+        probes=sum(1 for evidence in work.record.evidence.values() if evidence.lanes is not None),
         idle=len(work.context.idle),
     )
     failed = [a for a in answers if isinstance(a, Exception)]
@@ -67,7 +67,7 @@ async def _measure(
     work: Work, device: Device, instant: Instant, probe: asyncio.Task[Instant | None]
 ) -> ProbeAnswer | None:
     try:
-        if device.device_id not in work.record.commitments:
+        if work.record.evidence[device.device_id].commitment is None:
             await _challenge(work, device, instant)
         second = await asyncio.shield(probe)
         return None if second is None else await probe_device(work, device, second)

@@ -27,8 +27,8 @@ async def close_inventory(work: Work) -> None:
     if record.inventory_at is not None:
         return
     entries = tuple(
-        InventoryEntry(device_id=d, digest=record.contents[d], lanes=record.lane_contents.get(d, NO_ROOT))
-        for d in sorted(record.contents)
+        InventoryEntry(device_id=d, digest=commitment.content, lanes=record.evidence[d].lanes_content)
+        for d, commitment in record.committed().items()
     )
     body = InventoryBody(epoch_seed=context.epoch_seed, entries=entries)
     gossip = Gossip(context.epoch, context.set_id, "inventory", canonical.content_hash(body.to_json()))
@@ -48,32 +48,32 @@ async def close_inventory(work: Work) -> None:
 async def fetch_listed(work: Work, deadline: float) -> None:
     """Gets every commitment and answer to a probe that some inventory lists and this validator lacks, as far as anybody
     serves it by the deadline."""
-    wanted = {
-        (device_id, digest)
-        for seat, devices in work.record.inventories.items()
+    record = work.record
+    listed = [
+        entry
+        for seat, devices in sorted(record.inventories.items())
         if seat != work.context.own
-        for device_id, digest in devices.items()
-        if device_id not in work.record.commitments
-    }
-    await asyncio.gather(*(fetch_commitment(work, digest, deadline) for _, digest in sorted(wanted)))
+        for entry in devices.values()
+    ]
+    commitments = {(e.device_id, e.digest) for e in listed if record.evidence[e.device_id].commitment is None}
+    await asyncio.gather(*(fetch_commitment(work, *wanted, deadline) for wanted in sorted(commitments)))
     answers = {
-        (device_id, digest)
-        for seat, devices in work.record.inventory_lanes.items()
-        if seat != work.context.own
-        for device_id, digest in devices.items()
-        if device_id in work.record.commitments and device_id not in work.record.lanes
+        (e.device_id, e.lanes, root)
+        for e in listed
+        if e.lanes != NO_ROOT
+        and record.evidence[e.device_id].lanes is None
+        and (root := record.evidence[e.device_id].result_root) is not None
     }
-    roots = {device_id: held.message.result_root for device_id, held in work.record.commitments.items()}
-    await asyncio.gather(*(fetch_lanes(work, digest, roots[device], deadline) for device, digest in sorted(answers)))
+    await asyncio.gather(*(fetch_lanes(work, *wanted, deadline) for wanted in sorted(answers)))
 
 
 async def fetch_commitment(
-    work: Work, digest: bytes, deadline: float, first: str | None = None
+    work: Work, device_id: bytes, digest: bytes, deadline: float, first: str | None = None
 ) -> CommitmentBody | None:
-    """A commitment by the H of its content, from the store or a peer (`first` is asked first), fully
+    """A commitment of a device by the H of its content, from the store or a peer (`first` is asked first), fully
     checked.
     """
-    body = await fetch_content(work, digest, MOST_COMMITMENT_BYTES, deadline, first)
+    body = await fetch_content(work, device_id, digest, MOST_COMMITMENT_BYTES, deadline, first)
     if body is None:
         return None
     try:

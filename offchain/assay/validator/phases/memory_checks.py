@@ -33,7 +33,7 @@ async def check_memory(
 async def _shown(
     work: Work, leaf: SealedLeaf, device: Device, profile: Profile, rho: bytes, opening: bytes, ends: float
 ) -> tuple[bool, str]:
-    answer = work.record.answer(leaf.device_id, leaf.lane_root)
+    answer = work.record.evidence[leaf.device_id].by_lane_root.get(leaf.lane_root)
     if answer is None:
         return False, "the answer behind the sealed lane root is not held here"
     lanes = await _ask(work, device, profile, rho, ends)

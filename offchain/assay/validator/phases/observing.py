@@ -64,13 +64,13 @@ def observations(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> tuple[
     challenged = store.nonces(context.epoch, context.epoch_seed)
 
     def seen(device_id: bytes) -> Seen:
-        held, leaf = record.commitments.get(device_id), leaves.get(device_id)
+        evidence, leaf = record.evidence[device_id], leaves.get(device_id)
         return Seen(
             device_id=device_id,
             leased=context.devices[device_id].leased,
             asked=device_id in challenged,
-            timed_root=held.message.result_root if held is not None else None,
-            elapsed_us=record.elapsed_us.get(device_id, 0),
+            timed_root=evidence.result_root,
+            elapsed_us=0 if evidence.commitment is None else evidence.commitment.elapsed_us,
             sealed_root=None if leaf is None else leaf.result_root,
             outcome=outcomes.get(device_id),
             uptime_bps=uptime_bps(liveness.get(device_id, {})),
@@ -85,10 +85,9 @@ def observations(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> tuple[
 def _lanes_in_time(work: Work, leaf: SealedLeaf) -> bool:
     """Whether the sealed lanes are those that this validator timed, and came in time. Where its nonce was not waited
     for its time says nothing: the lanes may have been walked before it asked."""
-    record = work.record
-    timed = record.lanes.get(leaf.device_id)
-    if timed is None or timed.message.lane_root != leaf.lane_root:
+    timed = work.record.evidence[leaf.device_id].lanes
+    if timed is None or timed.held.message.lane_root != leaf.lane_root:
         return False
-    if work.account not in (used.validator for used in timed.nonces):
+    if work.account not in (used.validator for used in timed.held.nonces):
         return False
-    return in_time(record.lane_elapsed_us.get(leaf.device_id, 0), work.known_profile(leaf.device_id))
+    return in_time(timed.elapsed_us, work.known_profile(leaf.device_id))

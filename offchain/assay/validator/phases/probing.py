@@ -17,6 +17,7 @@ from assay.validator.errors import DeviceFailure
 from assay.validator.phases.instants import agree_instant
 from assay.validator.phases.listed_content import fetch_content
 from assay.validator.phases.stopwatch import Stopwatch
+from assay.validator.record import Evidence
 from assay.validator.rules.instants import LEAST_NOTICE_MS, MOST_LAG_MS, Instant, Purpose, earliest_probe_ms
 from assay.validator.rules.lanes import check_lanes
 from assay.validator.rules.values import Device, RuleError
@@ -60,11 +61,11 @@ async def probe_device(work: Work, device: Device, instant: Instant) -> ProbeAns
     """Asks a device that has committed, until it answers or twice the probe's deadline is over: what comes later is
     worth nothing here, and other seats' inventories may still list it."""
     context, services, record = work.context, work.services, work.record
-    profile, held = context.profiles[device.profile], record.commitments.get(device.device_id)
-    if profile.W == 0 or held is None or device.device_id in record.lanes or _is_late(work, device, profile):
+    profile, evidence = context.profiles[device.profile], record.evidence[device.device_id]
+    root = evidence.result_root
+    if profile.W == 0 or root is None or evidence.lanes is not None or _is_late(evidence, profile):
         return None
     fresh = services.random(32)
-    root = held.message.result_root
     nonce = services.store.nonce(context.epoch, device.device_id, root, fresh)
     message = ProbeNonce(context.epoch, context.epoch_seed, device.device_id, root, work.account, nonce)
     signature = await services.statements.sign_probe_nonce(message)
@@ -86,9 +87,9 @@ async def probe_device(work: Work, device: Device, instant: Instant) -> ProbeAns
     return None
 
 
-def _is_late(work: Work, device: Device, profile: Profile) -> bool:
+def _is_late(evidence: Evidence, profile: Profile) -> bool:
     """A device that was late with its work earns nothing by its memory, and would not be probed with the others."""
-    return work.record.elapsed_us.get(device.device_id, 0) > profile.deadline_ms * 1000
+    return evidence.commitment is not None and evidence.commitment.elapsed_us > profile.deadline_ms * 1000
 
 
 async def take_lanes(work: Work, answers: Sequence[ProbeAnswer]) -> None:
@@ -103,11 +104,11 @@ async def take_lanes(work: Work, answers: Sequence[ProbeAnswer]) -> None:
 
 
 async def fetch_lanes(
-    work: Work, digest: bytes, result_root: bytes, deadline: float, first: str | None = None
+    work: Work, device_id: bytes, digest: bytes, result_root: bytes, deadline: float, first: str | None = None
 ) -> LanesBody | None:
     """An answer by the H of its content, from the store or a peer (`first` is asked first), fully checked: one of a
     device that committed to `result_root`."""
-    body = await fetch_content(work, digest, MOST_LANES_BYTES, deadline, first)
+    body = await fetch_content(work, device_id, digest, MOST_LANES_BYTES, deadline, first)
     lanes = None if body is None else _checked(work, body, result_root)
     if lanes is not None:
         work.record.add_lanes(lanes, 0)

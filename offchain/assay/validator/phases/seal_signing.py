@@ -43,7 +43,7 @@ async def sign_seal(work: Work, proposal: SealProposal) -> bytes:
             record.inventory_sets(),
             context.n,
         )
-        check_none_left_out(leaves, proposal.commitments, record.inventories, record.inventory_lanes, context.n)
+        check_none_left_out(leaves, proposal.commitments, *record.listed(), context.n)
     except RuleError as error:
         raise Refused(409, str(error)) from None
     await _hold_commitments(work, proposal)
@@ -63,21 +63,23 @@ async def _hold_commitments(work: Work, proposal: SealProposal) -> None:
     async def hold(line_index: int) -> None:
         await hold_commitment(line_index)
         line = proposal.leaves[line_index]
-        if line.lane_root == NO_ROOT or work.record.answer(line.device_id, line.lane_root) is not None:
+        if line.lane_root == NO_ROOT or line.lane_root in work.record.evidence[line.device_id].by_lane_root:
             return
-        fetched = await fetch_lanes(work, proposal.lanes[line_index], line.result_root, deadline, proposal.seat)
+        fetched = await fetch_lanes(
+            work, line.device_id, proposal.lanes[line_index], line.result_root, deadline, proposal.seat
+        )
         if fetched is None or (fetched.device_id, fetched.lane_root) != (line.device_id, line.lane_root):
             raise Refused(409, f"no valid probe of device 0x{line.device_id.hex()} was to be had")
 
     async def hold_commitment(line_index: int) -> None:
         line = proposal.leaves[line_index]
-        held = work.record.commitments.get(line.device_id)
-        if held is not None and (held.message.nonce_root, held.message.result_root) == (
-            line.nonce_root,
-            line.result_root,
-        ):
+        commitment = work.record.evidence[line.device_id].commitment
+        message = None if commitment is None else commitment.held.message
+        if message is not None and (message.nonce_root, message.result_root) == (line.nonce_root, line.result_root):
             return
-        fetched = await fetch_commitment(work, proposal.commitments[line_index], deadline, proposal.seat)
+        fetched = await fetch_commitment(
+            work, line.device_id, proposal.commitments[line_index], deadline, proposal.seat
+        )
         if fetched is None or (fetched.device_id, fetched.nonce_root, fetched.result_root) != (
             line.device_id,
             line.nonce_root,

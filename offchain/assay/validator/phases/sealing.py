@@ -10,8 +10,7 @@ from assay.validator.phases.inventories import close_inventory, fetch_listed
 from assay.validator.phases.settling import settled
 from assay.validator.phases.signatures import collect, packed
 from assay.validator.rules.inventories import complete
-from assay.validator.rules.seals import seal_of, sealed_leaves
-from assay.validator.rules.values import NO_ROOT
+from assay.validator.rules.seals import seal_of
 from assay.validator.wire import SealedLine, SealProposal
 from assay.validator.work import Work
 
@@ -65,7 +64,7 @@ async def _lead(work: Work, round_: int) -> None:
         return
     # What may be had costs half of the turn at most: the rest is for the signatures.
     await fetch_listed(work, (work.now() + turn_ends) / 2)
-    leaves = sealed_leaves(record.commitments.values(), record.lane_roots())
+    leaves = record.lines()
     seal = seal_of(context.epoch, context.set_id, round_, context.epoch_seed, leaves)
     try:
         signature = await work.services.statements.sign_seal(seal)
@@ -81,8 +80,8 @@ async def _lead(work: Work, round_: int) -> None:
         seal_root=seal.seal_root,
         count=seal.count,
         leaves=tuple(SealedLine.of(leaf) for leaf in leaves),
-        commitments=tuple(record.contents[leaf.device_id] for leaf in leaves),
-        lanes=tuple(record.lane_contents.get(leaf.device_id, NO_ROOT) for leaf in leaves),
+        commitments=tuple(commitment.content for commitment in record.committed().values()),
+        lanes=tuple(record.evidence[leaf.device_id].lanes_content for leaf in leaves),
         signature=signature,
     )
     record.add_seal_proposal(proposal)
