@@ -20,7 +20,7 @@ from assay.validator.errors import PeerFailure
 from assay.validator.ports import Answer, Clock, Peers
 from assay.validator.wire_types import Wire
 
-RETRY_S = 0.3
+RETRY_S, MOST_PAUSE_S = 0.3, 5.0
 MOST_INDEX_BYTES = 64 << 20
 HEDGES = 16  # so many accounts are asked within the time-out of one request
 REQUESTS_A_PEER = 32  # downloads at once: what one seat delays must not keep connections from the others
@@ -69,38 +69,34 @@ class Gossiper:
             await self.clock.sleep(RETRY_S)
         return reason
 
-    async def race(
-        self,
-        accounts: Iterable[str],
-        ask: Ask[T],
-        deadline: float,
-        *,
-        again: bool = False,
-    ) -> T | None:
+    async def race(self, accounts: Iterable[str], ask: Ask[T], deadline: float, *, again: bool = False) -> T | None:
         """What `ask` gives first of any account; None where none gave anything by the deadline, Unix seconds.
 
         The next account is asked when one before it has failed or keeps waiting: a slow one costs a moment, not the
         turn. With `again` each is asked until the deadline.
         """
-        waiting, running = deque(accounts), dict[asyncio.Task[T | None], str]()
+        waiting = deque(accounts)
+        running = dict[asyncio.Task[T | None], tuple[str, float]]()
 
-        async def ask_again(account: str) -> T | None:
-            await self.clock.sleep(RETRY_S)
+        async def after(pause: float, account: str) -> T | None:
+            await self.clock.sleep(pause)
             return await ask(account)
+
+        def start(account: str, pause: float) -> None:
+            running[asyncio.create_task(after(pause, account))] = account, pause
 
         try:
             while (waiting or running) and (left := deadline - self.clock.now()) > 0:
                 if waiting:
-                    account = waiting.popleft()
-                    running[asyncio.create_task(ask(account))] = account
+                    start(waiting.popleft(), 0.0)
                 patience = min(left, self.request_s / HEDGES) if waiting else left
                 done, _ = await asyncio.wait(running, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    account, found = running.pop(task), task.result()
+                    (account, pause), found = running.pop(task), task.result()
                     if found is not None:
                         return found
                     if again:
-                        running[asyncio.create_task(ask_again(account))] = account
+                        start(account, _longer(pause))
             return None
         finally:
             await end_tasks(running)
@@ -145,7 +141,7 @@ class Gossiper:
                 log.warning("message refused", peer=account, path=path, reason=_reason(answer))
                 return
             await self.clock.sleep(pause)
-            pause = min(5.0, pause * 1.5)
+            pause = _longer(pause)
 
     async def _try(self, account: str, path: str, body: bytes, deadline: float) -> Answer | None:
         try:
@@ -156,6 +152,11 @@ class Gossiper:
         except PeerFailure as error:
             log.debug("peer silent", peer=account, path=path, error=str(error))
         return None
+
+
+def _longer(pause: float) -> float:
+    """Seconds to wait after the next failure."""
+    return min(MOST_PAUSE_S, max(RETRY_S, pause * 1.5))
 
 
 def _signature(answer: Answer) -> bytes | str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Generic, TypeVar
 
 from assay.protocol.leaves import SealedLeaf, batch_tree
@@ -30,13 +31,11 @@ from assay.validator.wire_statements import STATEMENT, SignedSeal, SignedStateme
 MOST_STORED_A_SEAT = 512 << 20  # bytes an epoch: far above what 100,000 devices need
 MOST_STATEMENTS = 2  # of a seat in one round: two that differ prove the fault
 _INSTANTS = frozenset(purpose.value for purpose in Purpose)
-
-
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
+class TimedAnswer(Generic[T]):
     """What a device answered, the H of its content, and after how long: 0 where this validator did not time it."""
 
     held: T
@@ -49,8 +48,8 @@ class Evidence:
     """What is held of one device: the first commitment, the first answer to the memory probe, and of all answers to it
     the one of each lane root."""
 
-    commitment: Answer[HeldCommitment] | None = None
-    lanes: Answer[HeldLanes] | None = None
+    commitment: TimedAnswer[HeldCommitment] | None = None
+    lanes: TimedAnswer[HeldLanes] | None = None
     by_lane_root: dict[bytes, HeldLanes] = field(default_factory=dict)
 
     @property
@@ -103,7 +102,7 @@ class EpochRecord:
         """Devices by seat, as the rules take them."""
         return {seat: frozenset(devices) for seat, devices in self.inventories.items()}
 
-    def committed(self) -> dict[bytes, Answer[HeldCommitment]]:
+    def committed(self) -> dict[bytes, TimedAnswer[HeldCommitment]]:
         """The commitments held, ascending by device."""
         found = ((device_id, self.evidence[device_id].commitment) for device_id in sorted(self.evidence))
         return {device_id: commitment for device_id, commitment in found if commitment is not None}
@@ -159,20 +158,18 @@ class EpochRecord:
         self.store.put_lanes(self.context.epoch, self.context.epoch_seed, body.device_id, content, elapsed_us)
         self._add_lanes(body, content, elapsed_us)
 
-    def add_batch(self, message: BatchMessage, received_at: float) -> HeldBatch:
-        """Keeps a batch; the first of a seat is the one that a report must not leave out."""
+    def add_batch(self, seat: int, message: BatchMessage, received_at: float) -> HeldBatch:
+        """Keeps a seat's batch; the first of a seat is the one that a report must not leave out."""
         self._keep("batch", message.seat, message)
-        return self._add_batch(message, received_at)
+        return self._add_batch(seat, message, received_at)
 
-    def add_seal_proposal(self, proposal: SealProposal) -> None:
+    def add_proposal(self, proposal: SealProposal | ReportProposal) -> None:
         """Keeps the first proposal of a round, for later leaders to carry on."""
-        if proposal.round not in self.seal_proposals:
-            self._keep("seal-proposal", proposal.seat, proposal)
-            self.seal_proposals[proposal.round] = proposal
-
-    def add_report_proposal(self, proposal: ReportProposal) -> None:
-        """Keeps the first proposal of a round, for later leaders to carry on."""
-        if proposal.round not in self.report_proposals:
+        if isinstance(proposal, SealProposal):
+            if proposal.round not in self.seal_proposals:
+                self._keep("seal-proposal", proposal.seat, proposal)
+                self.seal_proposals[proposal.round] = proposal
+        elif proposal.round not in self.report_proposals:
             self._keep("report-proposal", proposal.seat, proposal)
             self.report_proposals[proposal.round] = proposal
 
@@ -213,7 +210,7 @@ class EpochRecord:
             self._restore_message(stored.kind, stored.body, stored.received_at)
 
     def _restore_message(self, kind: str, body: bytes, received_at: float) -> None:
-        own = self.context.seats[self.context.own].account
+        own = self.context.account
         if kind in _INSTANTS:
             instant = self._instant(InstantMessage.model_validate_json(body))
             if instant is not None:
@@ -228,7 +225,9 @@ class EpochRecord:
                     self.inventory_at = received_at
         elif kind == "batch":
             batch = BatchMessage.model_validate_json(body)
-            self._add_batch(batch, received_at)
+            seat = self.context.seat_of(batch.seat)
+            if seat is not None:
+                self._add_batch(seat, batch, received_at)
             if batch.seat == own:
                 self.batch_at = received_at
         elif kind == "seal-proposal":
@@ -252,7 +251,10 @@ class EpochRecord:
     ) -> bool:
         body = canonical.encode(message.to_json())
         if self.stored.get(seat, 0) + len(body) > MOST_STORED_A_SEAT:
-            raise Refused(413, f"{seat} has had {MOST_STORED_A_SEAT >> 20} MiB of messages kept in this epoch")
+            raise Refused(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"{seat} has had {MOST_STORED_A_SEAT >> 20} MiB of messages kept in this epoch",
+            )
         self.stored[seat] = self.stored.get(seat, 0) + len(body)
         self.store.put_content(self.context.epoch, kind, body)
         return self.store.put_message(self.context.epoch, kind, seat, body)
@@ -267,17 +269,15 @@ class EpochRecord:
         self.inventories[seat] = {entry.device_id: entry for entry in message.content.entries}
 
     def _add_commitment(self, body: CommitmentBody, content: bytes, elapsed_us: int) -> None:
-        self.evidence[body.device_id].commitment = Answer(body.held(), content, elapsed_us)
+        self.evidence[body.device_id].commitment = TimedAnswer(body.held(), content, elapsed_us)
 
     def _add_lanes(self, body: LanesBody, content: bytes, elapsed_us: int) -> None:
         evidence, held = self.evidence[body.device_id], body.held()
         evidence.by_lane_root.setdefault(body.lane_root, held)
         if evidence.lanes is None:
-            evidence.lanes = Answer(held, content, elapsed_us)
+            evidence.lanes = TimedAnswer(held, content, elapsed_us)
 
-    def _add_batch(self, message: BatchMessage, received_at: float) -> HeldBatch:
-        seat = self.context.seat_of(message.seat)
-        assert seat is not None  # noqa: S101  # checked at admission
+    def _add_batch(self, seat: int, message: BatchMessage, received_at: float) -> HeldBatch:
         leaves = tuple(line.leaf() for line in message.leaves)
         digest = message.message(batch_tree(leaves).root).digest(self.context.domain)
         content = canonical.content_hash(message.to_json())

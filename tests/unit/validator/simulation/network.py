@@ -29,11 +29,11 @@ from assay.validator.pace import pace
 from assay.validator.ports import Answer
 from assay.validator.publication import Publication
 from assay.validator.rules.values import Seat
+from assay.validator.services import Services
 from assay.validator.store import Store
 from assay.validator.tables import open_database
 from assay.validator.wake import Wake
 from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
-from assay.validator.work import Services
 
 from .chain import Chain, Reader, Writer
 from .devices import Checker, SimDevice, SimDevices
