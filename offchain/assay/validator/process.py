@@ -42,6 +42,7 @@ from assay.validator.pace import pace
 from assay.validator.peer_client import PeerClient
 from assay.validator.publication import Publication
 from assay.validator.registration import Joined, account_of
+from assay.validator.services import Services
 from assay.validator.settings import ValidatorSettings
 from assay.validator.spread_checks import SpreadChecker
 from assay.validator.status import status, unready
@@ -49,7 +50,6 @@ from assay.validator.store import Store
 from assay.validator.system_clock import SystemClock
 from assay.validator.tables import open_database
 from assay.validator.wake import Wake
-from assay.validator.work import Services
 
 NO_EPOCH = -1  # before the first epoch there is nothing that anybody can have signed
 log = structlog.get_logger()

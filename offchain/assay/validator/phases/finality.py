@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from assay.protocol.epochs import Phase
-from assay.validator.work import Work
+from assay.validator.follower import Follower
+from assay.validator.wake import Wake
 
 PATIENCE_S = 24 * 3600  # with a chain that has stopped
 
 
-async def settled(work: Work, reached: Phase, closes: float) -> bool:
+async def settled(follower: Follower, wake: Wake, epoch: int, reached: Phase, closes: float) -> bool:
     """Whether the epoch has come to `reached` at a final block.
 
     False when a block after `closes` (Unix seconds) has not come so far, or the epoch is void: it never will.
     """
-    follower, epoch = work.services.follower, work.context.epoch
 
     def arrived() -> bool:
         return follower.phase(epoch) >= reached
@@ -24,5 +24,5 @@ async def settled(work: Work, reached: Phase, closes: float) -> bool:
         head, phase = follower.head, follower.head_phase(epoch)
         return phase == Phase.VOID or (head is not None and head.timestamp > closes and phase < reached)
 
-    await work.services.wake.until(lambda: arrived() or hopeless(), closes + PATIENCE_S)
+    await wake.until(lambda: arrived() or hopeless(), closes + PATIENCE_S)
     return arrived() and follower.phase(epoch) != Phase.VOID
