@@ -13,6 +13,7 @@ from assay.protocol.messages import Offer
 from assay.protocol.signing import Domain
 from assay.provider.bonds import RATE_UNIT
 from assay.provider.errors import ProviderError
+from assay.wire.leases import SignedOffer
 
 HOUR_S = 3600
 LEAST_NOTICE_S = 60
@@ -91,5 +92,4 @@ class OfferMaker:
             renter=renter,
             notice=price.notice,
         )
-        signature = self._sign(offer.digest(self._domain))
-        return {**offer.to_json(), "signature": "0x" + signature.hex()}
+        return SignedOffer(offer, self._sign(offer.digest(self._domain))).to_json()

@@ -12,9 +12,9 @@ from assay.chain.errors import Reverted
 from assay.chain.leases import Lease, offer_argument
 from assay.protocol.epochs import Phase, Timing
 from assay.protocol.messages import Offer
-from assay.protocol.report_lines import Measured
 from assay.renter.money import RATE_UNIT
 from assay.renter.offer_checks import ESCROW
+from assay.wire.lines import Measured
 
 FULL_BPS = 10_000
 LAST_CALL = 8  # of the time an epoch can be claimed in, its last eighth no longer waits for lines that nobody serves

@@ -28,8 +28,8 @@ from assay.validator.phases.settling import PATIENCE_S
 from assay.validator.phases.verifying import verify_devices
 from assay.validator.record import EpochRecord
 from assay.validator.rules.deadlines import deadlines
-from assay.validator.wire import ReportProposal, SealProposal
 from assay.validator.work import Services, Work
+from assay.wire.gossip import ReportProposal, SealProposal
 
 FAILED = "failed"
 RETRY_S = 1.0  # after the chain has failed

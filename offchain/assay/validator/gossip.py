@@ -6,19 +6,19 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
-from assay.protocol.hexadecimal import HexadecimalError, parse_signature, to_hex
 from assay.protocol.keccak import keccak
-from assay.validator import canonical
 from assay.validator.errors import PeerFailure
 from assay.validator.ports import Answer, Clock, Peers
-from assay.validator.wire_types import Wire
+from assay.wire import canonical, paths
+from assay.wire.epoch_index import EpochIndex
+from assay.wire.fields import Wire
+from assay.wire.limits import MAX_INDEX_BYTES
+from assay.wire.measurement import signature_in
 
 RETRY_S = 0.3
-MOST_INDEX_BYTES = 64 << 20
 AGAIN = frozenset({429, 502, 503, 504})  # the peer may take it later
 
 log = structlog.get_logger()
@@ -58,26 +58,26 @@ class Gossiper:
         """Content with this H from the first of the accounts that has it."""
         for account in accounts:
             try:
-                answer = await self.peers.get(account, f"/v1/content/{to_hex(digest)}", most_bytes, self.request_s)
+                answer = await self.peers.get(account, paths.content(digest), most_bytes, self.request_s)
             except PeerFailure:
                 continue
             if answer.status == 200 and keccak(answer.body) == digest:
                 return answer.body
         return None
 
-    async def index(self, account: str, epoch: int) -> dict[str, Any] | None:
+    async def index(self, account: str, epoch: int) -> EpochIndex | None:
         """What a peer holds of an epoch."""
         try:
-            answer = await self.peers.get(account, f"/v1/epochs/{epoch}", MOST_INDEX_BYTES, self.request_s)
+            answer = await self.peers.get(account, paths.epoch(epoch), MAX_INDEX_BYTES, self.request_s)
         except PeerFailure:
             return None
         if answer.status != 200:
             return None
         try:
-            value = json.loads(answer.body)
-        except (ValueError, RecursionError):
+            return EpochIndex.parse(answer.body)
+        except ValueError as error:
+            log.debug("index refused", peer=account, reason=str(error)[:200])
             return None
-        return value if isinstance(value, dict) else None
 
     async def _deliver(self, account: str, path: str, body: bytes, deadline: float) -> None:
         pause = RETRY_S
@@ -101,9 +101,10 @@ class Gossiper:
 
 def _signature(answer: Answer) -> bytes | str:
     try:
-        return parse_signature(json.loads(answer.body)["signature"])
-    except (ValueError, KeyError, TypeError, HexadecimalError, RecursionError):
-        return "an answer without a signature"
+        signature = signature_in(json.loads(answer.body))
+    except (ValueError, RecursionError):
+        signature = None
+    return signature or "an answer without a signature"
 
 
 def _reason(answer: Answer) -> str:

@@ -13,8 +13,8 @@ from assay.validator.errors import Refused
 from assay.validator.phases.instants import pass_on
 from assay.validator.ports import Clock
 from assay.validator.wake import Wake
-from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 from assay.validator.work import Work
+from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 
 
 class Run(Protocol):

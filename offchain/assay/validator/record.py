@@ -7,22 +7,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from assay.protocol.leaves import batch_tree
-from assay.validator import canonical
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
-from assay.validator.rules.instants import Instant, Purpose
-from assay.validator.rules.values import NO_ROOT, Batch, HeldCommitment, HeldLanes
+from assay.validator.rules.instants import Instant
+from assay.validator.rules.values import NO_ROOT, Batch
 from assay.validator.store import Store
-from assay.validator.wire import (
-    BatchMessage,
-    CommitmentBody,
-    InstantMessage,
-    InventoryMessage,
-    ReportProposal,
-    SealProposal,
-)
-from assay.validator.wire_probe import LanesBody
-from assay.validator.wire_statements import STATEMENT, SignedSeal, SignedStatement, same_words, signed_statement
+from assay.wire import canonical
+from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, Purpose, ReportProposal, SealProposal
+from assay.wire.measurement import SignedCommitment, SignedLanes
+from assay.wire.statements import STATEMENT, SignedSeal, SignedStatement, same_words, signed_statement
 
 MOST_STORED_A_SEAT = 512 << 20  # bytes an epoch: far above what 100,000 devices need
 MOST_STATEMENTS = 2  # of a seat in one round: two that differ prove the fault
@@ -47,12 +40,12 @@ class EpochRecord:
     store: Store
     instants: list[Instant] = field(default_factory=list)
     inventories: dict[int, dict[bytes, bytes]] = field(default_factory=dict)  # seat -> device -> content hash
-    commitments: dict[bytes, HeldCommitment] = field(default_factory=dict)
+    commitments: dict[bytes, SignedCommitment] = field(default_factory=dict)
     contents: dict[bytes, bytes] = field(default_factory=dict)  # device -> H of its commitment
     elapsed_us: dict[bytes, int] = field(default_factory=dict)  # timed by this validator
     inventory_lanes: dict[int, dict[bytes, bytes]] = field(default_factory=dict)  # the same of answers to the probe
-    lanes: dict[bytes, HeldLanes] = field(default_factory=dict)
-    lane_answers: dict[tuple[bytes, bytes], HeldLanes] = field(default_factory=dict)  # by device and lane root
+    lanes: dict[bytes, SignedLanes] = field(default_factory=dict)
+    lane_answers: dict[tuple[bytes, bytes], SignedLanes] = field(default_factory=dict)  # by device and lane root
     lane_contents: dict[bytes, bytes] = field(default_factory=dict)
     lane_elapsed_us: dict[bytes, int] = field(default_factory=dict)
     holders: dict[bytes, list[int]] = field(default_factory=dict)  # content hash -> seats that list it
@@ -87,7 +80,7 @@ class EpochRecord:
         self._add_inventory(seat, message)
         return True
 
-    def add_commitment(self, body: CommitmentBody, elapsed_us: int) -> bytes:
+    def add_commitment(self, body: SignedCommitment, elapsed_us: int) -> bytes:
         """Keeps a device's commitment, timed (above 0) or from a peer (0), and gives the H of its content."""
         content = self.store.put_content(self.context.epoch, "commitment", canonical.encode(body.to_json()))
         self.store.put_commitment(self.context.epoch, self.context.epoch_seed, body.device_id, content, elapsed_us)
@@ -99,17 +92,17 @@ class EpochRecord:
         """Of the answers held to the probe of a commitment held, by device."""
         return {d: lanes.message.lane_root for d, lanes in self.lanes.items() if self._fits(d, lanes)}
 
-    def _fits(self, device_id: bytes, lanes: HeldLanes) -> bool:
+    def _fits(self, device_id: bytes, lanes: SignedLanes) -> bool:
         held = self.commitments.get(device_id)
         return held is not None and held.message.result_root == lanes.message.result_root
 
-    def add_lanes(self, body: LanesBody, elapsed_us: int) -> None:
+    def add_lanes(self, body: SignedLanes, elapsed_us: int) -> None:
         """Keeps a device's answer to the probe, timed (above 0) or from a peer (0); the first is the one held."""
         content = self.store.put_content(self.context.epoch, "lanes", canonical.encode(body.to_json()))
         self.store.put_lanes(self.context.epoch, self.context.epoch_seed, body.device_id, content, elapsed_us)
         self._add_lanes(body, content, elapsed_us)
 
-    def answer(self, device_id: bytes, lane_root: bytes) -> HeldLanes | None:
+    def answer(self, device_id: bytes, lane_root: bytes) -> SignedLanes | None:
         """The answer of a device that has this lane root; None where it is not held."""
         return self.lane_answers.get((device_id, lane_root))
 
@@ -158,22 +151,22 @@ class EpochRecord:
         for device_id, content, elapsed_us in self.store.commitments(context.epoch, context.epoch_seed):
             found = self.store.content(content)
             if found is not None and device_id in context.devices:
-                self._add_commitment(CommitmentBody.model_validate_json(found[1]), content, elapsed_us)
+                self._add_commitment(SignedCommitment.parse(found[1]), content, elapsed_us)
         for device_id, content, elapsed_us in self.store.lanes(context.epoch, context.epoch_seed):
             found = self.store.content(content)
             if found is not None and device_id in context.devices:
-                self._add_lanes(LanesBody.model_validate_json(found[1]), content, elapsed_us)
+                self._add_lanes(SignedLanes.parse(found[1]), content, elapsed_us)
         for stored in self.store.messages(context.epoch):
             self._restore_message(stored.kind, stored.body, stored.received_at)
 
     def _restore_message(self, kind: str, body: bytes, received_at: float) -> None:
         own = self.context.seats[self.context.own].account
         if kind in _INSTANTS:
-            instant = self._instant(InstantMessage.model_validate_json(body))
+            instant = self._instant(InstantMessage.parse(body))
             if instant is not None:
                 self.instants.append(instant)
         elif kind == "inventory":
-            message = InventoryMessage.model_validate_json(body)
+            message = InventoryMessage.parse(body)
             seat = self.context.seat_of(message.seat)
             # After a reorganisation the epoch has another seed, and what was said of the old one is void.
             if seat is not None and message.content.epoch_seed == self.context.epoch_seed:
@@ -181,16 +174,16 @@ class EpochRecord:
                 if message.seat == own:
                     self.inventory_at = received_at
         elif kind == "batch":
-            batch = BatchMessage.model_validate_json(body)
+            batch = BatchMessage.parse(body)
             self._add_batch(batch, received_at)
             if batch.seat == own:
                 self.batch_at = received_at
         elif kind == "seal-proposal":
-            seal = SealProposal.model_validate_json(body)
+            seal = SealProposal.parse(body)
             if seal.epoch_seed == self.context.epoch_seed:
                 self.seal_proposals.setdefault(seal.round, seal)
         elif kind == "report-proposal":
-            report = ReportProposal.model_validate_json(body)
+            report = ReportProposal.parse(body)
             self.report_proposals.setdefault(report.round, report)
         elif kind == "statement":
             statement = STATEMENT.validate_json(body)
@@ -225,14 +218,14 @@ class EpochRecord:
             for digest in listed.values():
                 self.holders.setdefault(digest, []).append(seat)
 
-    def _add_commitment(self, body: CommitmentBody, content: bytes, elapsed_us: int) -> None:
-        self.commitments[body.device_id] = body.held()
+    def _add_commitment(self, body: SignedCommitment, content: bytes, elapsed_us: int) -> None:
+        self.commitments[body.device_id] = body
         self.contents[body.device_id] = content
         if elapsed_us > 0:
             self.elapsed_us[body.device_id] = elapsed_us
 
-    def _add_lanes(self, body: LanesBody, content: bytes, elapsed_us: int) -> None:
-        held = body.held()
+    def _add_lanes(self, body: SignedLanes, content: bytes, elapsed_us: int) -> None:
+        held = body
         self.lane_answers.setdefault((body.device_id, body.lane_root), held)
         if self.lanes.setdefault(body.device_id, held) is not held:
             return
@@ -243,7 +236,7 @@ class EpochRecord:
     def _add_batch(self, message: BatchMessage, received_at: float) -> HeldBatch:
         seat = self.context.seat_of(message.seat)
         assert seat is not None  # noqa: S101  # checked at admission
-        leaves = tuple(line.leaf() for line in message.leaves)
+        leaves = message.leaves
         digest = message.message(batch_tree(leaves).root).digest(self.context.domain)
         content = canonical.content_hash(message.to_json())
         held = HeldBatch(Batch(seat, digest, leaves), message.rho, content, received_at)

@@ -10,7 +10,7 @@ from assay.cli.app import main
 from assay.protocol.flags import Flag
 from assay.validator.gossip import Gossiper
 from assay.validator.phases import observing, sealing
-from assay.validator.wire import InstantMessage, InventoryMessage
+from assay.wire.gossip import InstantMessage, InventoryMessage
 
 
 def lies() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import astuple
 from typing import Any
 
@@ -42,7 +43,7 @@ from .scenario import (
     reward_leaves,
     timestamp,
 )
-from .test_content import Served, device_content, reward_content
+from .test_content import Served, body_of, reward_content
 from .test_nodes import take
 from .test_offers import offer_line
 
@@ -67,9 +68,9 @@ def report(index: Index, leaves: list[DeviceLeaf], block: int, *more: tuple[int,
     index.apply(batch([*epoch_events(epoch, block, leaves), *more], block + 3))
     follower = ContentFollower(index, Served(), ORACLE)
     roots = {"epoch": epoch, "devices_root": device_tree(leaves).root}
-    follower.take(roots, "devices", device_content(leaves))
+    follower.take(roots, "devices", body_of(leaves))
     follower.take({"epoch": epoch, "rewards_root": reward_tree(reward_leaves(epoch)).root}, "rewards",
-                  reward_content(epoch))  # fmt: skip
+                  json.dumps(reward_content(epoch)).encode())  # fmt: skip
 
 
 @pytest.fixture

@@ -104,5 +104,5 @@ def test_sign_of_life__over_a_fixed_nonce__is_what_it_always_was(device: Device)
 @pytest.mark.parametrize("number", range(2))
 def test_request__of_a_seat__has_the_digest_it_always_had(number: int) -> None:
     message = ProbeNonce(5, SEED, DEVICE_ID, keccak(b"root"), address_of(key(f"account {number}")), keccak(b"nonce"))
-    digests = [challenge(number).challenge.digest(ORACLE), message.digest(ORACLE)]
+    digests = [challenge(number).message.digest(ORACLE), message.digest(ORACLE)]
     check(f"requests {number}", [to_hex(digest) for digest in digests])

@@ -16,12 +16,12 @@ from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, device_tree
 from assay.protocol.messages import Handover, Offer
 from assay.protocol.profile import Profile
-from assay.protocol.report_lines import ReportLineError, parse_report_line
 from assay.protocol.seeds import handover_rho, handover_seed
 from assay.protocol.signing import Domain, address_of
 from assay.renter.errors import ProofRejected, Unreachable
 from assay.renter.handover import Expected, check_opening, check_signed, opening_length, signed_handover
 from assay.renter.offers import ANYONE, OFFERS_A_DEVICE, Offers, node_of, parse_answer, parse_offer
+from assay.wire.lines import ReportLineError, parse_report_line
 
 ESCROW = Domain(31337, "0x" + "22" * 20)
 SEED = keccak(b"epoch seed")

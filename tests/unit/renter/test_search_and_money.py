@@ -15,7 +15,6 @@ from assay.chain.devices import Device
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.messages import Offer
-from assay.protocol.report_lines import Measured
 from assay.protocol.specification import parse_specification
 from assay.provider.offers import rate_of
 from assay.renter.errors import BadInput, NoDevice
@@ -27,10 +26,12 @@ from assay.renter.money import (
     seconds_for,
     show_amount,
 )
-from assay.renter.offers import ANYONE, SignedOffer
+from assay.renter.offers import ANYONE
 from assay.renter.placement import disjoint, spread
 from assay.renter.regions import distance
 from assay.renter.search import Order, Wanted, is_near_enough, matches, ordered
+from assay.wire.leases import SignedOffer
+from assay.wire.lines import Measured
 
 TOKEN = "0x" + "33" * 20
 NOW = 1000.0

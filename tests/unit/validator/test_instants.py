@@ -15,9 +15,9 @@ from assay.protocol import signing
 from assay.protocol.epochs import Phase
 from assay.protocol.flags import Flag
 from assay.protocol.messages import Gossip
-from assay.validator import canonical
-from assay.validator.rules.instants import MOST_LAG_MS, Instant, Purpose, chosen, earliest_probe_ms, plausible
-from assay.validator.wire import InstantMessage
+from assay.validator.rules.instants import MOST_LAG_MS, Instant, chosen, earliest_probe_ms, plausible
+from assay.wire import canonical
+from assay.wire.gossip import InstantMessage, Purpose
 
 from .simulation.chain import DOMAIN, PROFILE
 from .simulation.devices import SimDevice

@@ -5,31 +5,29 @@ from __future__ import annotations
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, ObservationLeaf, RewardLeaf, SealedLeaf
 from assay.protocol.signing import Domain, address_of, sign_compact
-from assay.validator.wire import (
+from assay.wire.fields import Record, Wire
+from assay.wire.gossip import (
     BatchMessage,
-    CommitmentBody,
-    DeviceLine,
-    DevicesBody,
     InstantBody,
     InstantMessage,
     InventoryBody,
     InventoryEntry,
     InventoryMessage,
     NamedBatch,
-    ObservationLine,
-    OpeningRequest,
     ReportProposal,
-    RewardLine,
-    RewardsBody,
-    RowsContent,
-    SealedBody,
-    SealedLine,
     SealProposal,
-    UsedChallenge,
 )
-from assay.validator.wire_probe import LanesBody, LanesRequest, UsedNonce
-from assay.validator.wire_statements import SignedReport, SignedSeal
-from assay.validator.wire_types import Wire
+from assay.wire.leaves import DevicesBody, RewardsBody, SealedBody
+from assay.wire.measurement import (
+    LanesRequest,
+    OpeningRequest,
+    RowsContent,
+    SignedChallenge,
+    SignedCommitment,
+    SignedLanes,
+    SignedNonce,
+)
+from assay.wire.statements import SignedReport, SignedSeal
 
 ORACLE = Domain(31337, "0x" + "11" * 20)
 
@@ -56,10 +54,10 @@ DEVICES = (
 REWARDS = tuple(RewardLeaf(account, 10**27 + n) for n, account in enumerate(SEATS[:2]))
 
 
-def bodies() -> dict[str, Wire]:
+def bodies() -> dict[str, Wire | Record]:
     seal = SealProposal(
         epoch=7, set_id=2, round=1, seat=SEATS[1], epoch_seed=SEED, seal_root=h("seal"), count=2,
-        leaves=tuple(SealedLine.of(leaf) for leaf in SEALED), commitments=(h("c 0"), h("c 1")),
+        leaves=SEALED, commitments=(h("c 0"), h("c 1")),
         lanes=(h("l 0"), bytes(32)), signature=SIGNATURE,
     )  # fmt: skip
     report = ReportProposal(
@@ -67,7 +65,7 @@ def bodies() -> dict[str, Wire]:
         rewards_total=10**27, data_hash=h("data"),
         batches=(NamedBatch(seat=SEATS[0], digest=h("digest"), content=h("content")),), signature=SIGNATURE,
     )  # fmt: skip
-    challenge = UsedChallenge(
+    challenge = SignedChallenge(
         epoch=7, epoch_seed=SEED, device_id=h("device 0"), validator=SEATS[0], nonce=h("nonce"), signature=SIGNATURE
     )
     inventory = InventoryBody(
@@ -86,13 +84,13 @@ def bodies() -> dict[str, Wire]:
         ),
         "inventory": InventoryMessage.model_validate({**scope, "content": inventory, "signature": SIGNATURE}),
         "challenge": challenge,
-        "commitment": CommitmentBody(
+        "commitment": SignedCommitment(
             epoch=7, job_hash=h("job"), device_id=h("device 0"), nonce_root=h("nonces"), result_root=h("root 0"),
             challenges=(challenge,), signature=SIGNATURE,
         ),
-        "lanes": LanesBody(
+        "lanes": SignedLanes(
             epoch=7, epoch_seed=SEED, device_id=h("device 0"), result_root=h("root 0"), challenge=h("pi"),
-            lane_root=h("lanes 0"), nonces=(UsedNonce(validator=SEATS[0], nonce=h("n"), signature=SIGNATURE),),
+            lane_root=h("lanes 0"), nonces=(SignedNonce(validator=SEATS[0], nonce=h("n"), signature=SIGNATURE),),
             signature=SIGNATURE,
         ),
         "lanes request": LanesRequest(epoch=7, device_id=h("device 0"), rho=RHO),
@@ -100,14 +98,14 @@ def bodies() -> dict[str, Wire]:
         "seal proposal": seal,
         "seal statement": SignedSeal.of(seal, SEATS[2], SIGNATURE),
         "batch": BatchMessage(
-            epoch=7, set_id=2, seat=SEATS[0], rho=RHO, leaves=tuple(ObservationLine.of(leaf) for leaf in OBSERVED),
+            epoch=7, set_id=2, seat=SEATS[0], rho=RHO, leaves=OBSERVED,
             signature=SIGNATURE,
         ),
         "report proposal": report,
         "report statement": SignedReport.of(report, SEATS[2], SIGNATURE),
-        "devices": DevicesBody(epoch=7, leaves=tuple(DeviceLine.of(leaf) for leaf in DEVICES)),
+        "devices": DevicesBody(epoch=7, leaves=DEVICES),
         "rewards": RewardsBody(
-            epoch=7, leaves=tuple(RewardLine(account=r.account, cumulative=r.cumulative) for r in REWARDS)
+            epoch=7, leaves=REWARDS
         ),
         "sampled rows": RowsContent(device_id=h("device 0"), rho=RHO),
         "secret rows": RowsContent(device_id=h("device 0"), rows=(0, 5, 2**40)),

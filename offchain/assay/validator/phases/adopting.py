@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import structlog
-from pydantic import ValidationError
 
-from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32
 from assay.protocol.leaves import device_tree, reward_tree
 from assay.validator.phases.telling import others
-from assay.validator.wire import DevicesBody, RewardsBody
 from assay.validator.work import Work
+from assay.wire.leaves import DevicesBody, RewardsBody
+from assay.wire.limits import MAX_CONTENT_BYTES
 
-MOST_BYTES = 64 << 20
 ATTEMPTS = 20
 RETRY_S = 0.5
 log = structlog.get_logger()
@@ -39,33 +36,22 @@ async def adopt_report(work: Work) -> None:
 async def _fetch(work: Work, kind: str, root: bytes, root_of: Callable[[bytes], bytes]) -> bool:
     for account in others(work):
         index = await work.services.gossip.index(account, work.context.epoch)
-        for digest in _candidates(index, kind):
-            body = await work.services.gossip.fetch([account], digest, MOST_BYTES)
-            try:
-                if body is not None and root_of(body) == root:
-                    work.services.store.put_tree(work.context.epoch, kind, root, body)
-                    return True
-            except (ValidationError, ValueError) as error:
-                log.warning("report content refused", peer=account, reason=str(error)[:200])
+        digest = None if index is None else index.rewards if kind == "rewards" else index.devices
+        if digest is None:
+            continue
+        body = await work.services.gossip.fetch([account], digest, MAX_CONTENT_BYTES)
+        try:
+            if body is not None and root_of(body) == root:
+                work.services.store.put_tree(work.context.epoch, kind, root, body)
+                return True
+        except ValueError as error:
+            log.warning("report content refused", peer=account, reason=str(error)[:200])
     return False
 
 
-def _candidates(index: dict[str, Any] | None, kind: str) -> Sequence[bytes]:
-    if index is None:
-        return ()
-    report = index.get("report")
-    value = index.get("rewards") if kind == "rewards" else None
-    if kind == "devices" and isinstance(report, dict):
-        value = report.get("content")
-    try:
-        return (parse_bytes32(value),) if isinstance(value, str) else ()
-    except HexadecimalError:
-        return ()
-
-
 def _devices_root(body: bytes) -> bytes:
-    return device_tree([line.leaf() for line in DevicesBody.model_validate_json(body).leaves]).root
+    return device_tree(DevicesBody.parse(body).leaves).root
 
 
 def _rewards_root(body: bytes) -> bytes:
-    return reward_tree([line.leaf() for line in RewardsBody.model_validate_json(body).leaves]).root
+    return reward_tree(RewardsBody.parse(body).leaves).root

@@ -6,20 +6,20 @@ from __future__ import annotations
 import asyncio
 
 import structlog
-from pydantic import ValidationError
 
 from assay.protocol.messages import Challenge
 from assay.signing.errors import SigningError
-from assay.validator import canonical
 from assay.validator.errors import DeviceFailure
 from assay.validator.phases.instants import agree_instant
 from assay.validator.phases.probing import ProbeAnswer, agree_probe, probe_device, take_lanes
 from assay.validator.phases.stopwatch import Stopwatch
 from assay.validator.rules.commitments import check_commitment
-from assay.validator.rules.instants import Instant, Purpose
-from assay.validator.rules.values import Device, RuleError
-from assay.validator.wire import CommitmentBody, UsedChallenge
+from assay.validator.rules.instants import Instant
+from assay.validator.rules.values import Device
 from assay.validator.work import Work
+from assay.wire import canonical
+from assay.wire.gossip import Purpose
+from assay.wire.measurement import SignedChallenge, SignedCommitment
 
 RETRY_S = 0.25
 log = structlog.get_logger()
@@ -82,7 +82,7 @@ async def _challenge(work: Work, device: Device, instant: Instant) -> None:
     nonce = services.store.nonce(context.epoch, device.device_id, context.epoch_seed, fresh)
     challenge = Challenge(context.epoch, context.epoch_seed, device.device_id, work.account, nonce)
     signature = await services.statements.sign_challenge(challenge)
-    body = canonical.encode(UsedChallenge.model_validate({**challenge.to_json(), "signature": signature}).to_json())
+    body = canonical.encode(SignedChallenge.of(challenge, signature).to_json())
     # All are ready before any leaves: signing for many devices takes longer than telling them.
     await services.clock.sleep(max(0.0, instant.start_ms / 1000 - work.now()))
     watch = Stopwatch(services.clock)
@@ -104,10 +104,10 @@ async def _challenge(work: Work, device: Device, instant: Instant) -> None:
 def _take(work: Work, device: Device, answer: bytes, elapsed_us: int) -> None:
     context = work.context
     try:
-        body = CommitmentBody.model_validate_json(answer)
+        body = SignedCommitment.parse(answer)
         profile = context.profiles[device.profile]
         check_commitment(
-            body.held(),
+            body,
             context.epoch,
             context.epoch_seed,
             device,
@@ -115,7 +115,7 @@ def _take(work: Work, device: Device, answer: bytes, elapsed_us: int) -> None:
             context.seats,
             context.domain,
         )
-    except (ValidationError, RuleError) as error:
+    except ValueError as error:
         log.warning("commitment refused", device=_name(device), reason=str(error)[:300])
         return
     work.record.add_commitment(body, elapsed_us)

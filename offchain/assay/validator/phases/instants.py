@@ -7,14 +7,13 @@ from collections.abc import Callable
 import structlog
 
 from assay.protocol.messages import Gossip
-from assay.validator import canonical
 from assay.validator.phases.telling import tell_all
 from assay.validator.rules import leaders
-from assay.validator.rules.instants import LEAST_NOTICE_MS, Instant, Purpose, chosen
-from assay.validator.wire import InstantBody, InstantMessage
+from assay.validator.rules.instants import LEAST_NOTICE_MS, Instant, chosen
 from assay.validator.work import Work
+from assay.wire import canonical, paths
+from assay.wire.gossip import InstantBody, InstantMessage, Purpose
 
-PATH = "/v1/instants"
 log = structlog.get_logger()
 
 
@@ -72,7 +71,7 @@ async def announce(work: Work, purpose: Purpose, not_before_ms: int = 0) -> None
 
 def pass_on(work: Work, message: InstantMessage) -> None:
     """Tells every other seat, whoever named the instant."""
-    tell_all(work, PATH, message, work.context.deadlines.commit_by)
+    tell_all(work, paths.INSTANTS, message, work.context.deadlines.commit_by)
 
 
 def _has_named(work: Work, purpose: Purpose) -> bool:

@@ -8,16 +8,17 @@ import structlog
 from pydantic import ValidationError
 
 from assay.protocol.messages import Gossip
-from assay.validator import canonical
 from assay.validator.phases.listed_content import fetch_content
 from assay.validator.phases.probing import fetch_lanes
 from assay.validator.phases.telling import tell_all
 from assay.validator.rules.commitments import check_commitment
 from assay.validator.rules.values import NO_ROOT, RuleError
-from assay.validator.wire import CommitmentBody, InventoryBody, InventoryEntry, InventoryMessage
 from assay.validator.work import Work
+from assay.wire import canonical, paths
+from assay.wire.gossip import InventoryBody, InventoryEntry, InventoryMessage
+from assay.wire.limits import MAX_COMMITMENT_BYTES
+from assay.wire.measurement import SignedCommitment
 
-MOST_COMMITMENT_BYTES = 64 << 10
 log = structlog.get_logger()
 
 
@@ -42,7 +43,7 @@ async def close_inventory(work: Work) -> None:
     record.inventory_at = work.now()
     record.add_inventory(message)
     work.services.wake.notify()
-    tell_all(work, "/v1/inventories", message, context.deadlines.seal_by)
+    tell_all(work, paths.INVENTORIES, message, context.deadlines.seal_by)
 
 
 async def fetch_listed(work: Work) -> None:
@@ -67,20 +68,20 @@ async def fetch_listed(work: Work) -> None:
     await asyncio.gather(*(fetch_lanes(work, digest, roots[device_id]) for device_id, digest in sorted(answers)))
 
 
-async def fetch_commitment(work: Work, digest: bytes, first: str | None = None) -> CommitmentBody | None:
+async def fetch_commitment(work: Work, digest: bytes, first: str | None = None) -> SignedCommitment | None:
     """A commitment by the H of its content, from the store or a peer (`first` is asked first), fully
     checked.
     """
-    body = await fetch_content(work, digest, MOST_COMMITMENT_BYTES, first)
+    body = await fetch_content(work, digest, MAX_COMMITMENT_BYTES, first)
     if body is None:
         return None
     try:
-        commitment = CommitmentBody.model_validate_json(body)
+        commitment = SignedCommitment.parse(body)
         known = work.context.device_of(commitment.device_id)
         if known is None:
             raise RuleError(f"device 0x{commitment.device_id.hex()} is not enrolled")
         check_commitment(
-            commitment.held(),
+            commitment,
             work.context.epoch,
             work.context.epoch_seed,
             *known,

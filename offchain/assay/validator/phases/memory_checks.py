@@ -8,11 +8,11 @@ from assay.proof.probe import verification
 from assay.proof.probe.layout import OPENED_LANES
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.profile import Profile
-from assay.validator import canonical
 from assay.validator.errors import DeviceFailure
 from assay.validator.rules.values import NO_ROOT, Device
-from assay.validator.wire_probe import LanesRequest
 from assay.validator.work import Work
+from assay.wire import canonical
+from assay.wire.measurement import LanesRequest
 
 RETRY_S = 0.4
 log = structlog.get_logger()

@@ -13,8 +13,9 @@ from assay.signing.errors import SigningError
 from assay.validator.phases.telling import tell_all
 from assay.validator.rules.lanes import in_time
 from assay.validator.rules.observations import OpeningOutcome, Seen, observe, uptime_bps
-from assay.validator.wire import BatchMessage, ObservationLine
 from assay.validator.work import Work
+from assay.wire import paths
+from assay.wire.gossip import BatchMessage
 
 log = structlog.get_logger()
 
@@ -40,7 +41,7 @@ async def observe_epoch(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) ->
             set_id=context.set_id,
             seat=work.account,
             rho=rho,
-            leaves=tuple(ObservationLine.of(leaf) for leaf in leaves),
+            leaves=tuple(leaves),
             signature=signature,
         )
         record.add_batch(message, work.now())
@@ -50,8 +51,8 @@ async def observe_epoch(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) ->
         content = work.services.store.content(known.content)
         if content is None:
             return
-        message = BatchMessage.model_validate_json(content[1])
-    tell_all(work, "/v1/observations", message, context.deadlines.report_by)
+        message = BatchMessage.parse(content[1])
+    tell_all(work, paths.OBSERVATIONS, message, context.deadlines.report_by)
 
 
 def observations(work: Work, sealed: Sequence[SealedLeaf], rho: bytes) -> tuple[ObservationLeaf, ...]:

@@ -12,19 +12,20 @@ from pydantic import ValidationError
 from assay.proof.probe.calibration import deadline_us
 from assay.protocol.messages import ProbeNonce
 from assay.protocol.profile import Profile
-from assay.validator import canonical
 from assay.validator.errors import DeviceFailure
 from assay.validator.phases.instants import agree_instant
 from assay.validator.phases.listed_content import fetch_content
 from assay.validator.phases.stopwatch import Stopwatch
-from assay.validator.rules.instants import LEAST_NOTICE_MS, MOST_LAG_MS, Instant, Purpose, earliest_probe_ms
+from assay.validator.rules.instants import LEAST_NOTICE_MS, MOST_LAG_MS, Instant, earliest_probe_ms
 from assay.validator.rules.lanes import check_lanes
 from assay.validator.rules.values import Device, RuleError
-from assay.validator.wire_probe import LanesBody
 from assay.validator.work import Work
+from assay.wire import canonical
+from assay.wire.gossip import Purpose
+from assay.wire.limits import MAX_COMMITMENT_BYTES
+from assay.wire.measurement import SignedLanes, SignedProbeNonce
 
 RETRY_S = 0.25
-MOST_LANES_BYTES = 64 << 10
 log = structlog.get_logger()
 
 
@@ -68,7 +69,7 @@ async def probe_device(work: Work, device: Device, instant: Instant) -> ProbeAns
     nonce = services.store.nonce(context.epoch, device.device_id, root, fresh)
     message = ProbeNonce(context.epoch, context.epoch_seed, device.device_id, root, work.account, nonce)
     signature = await services.statements.sign_probe_nonce(message)
-    body = canonical.encode({**message.to_json(), "signature": "0x" + signature.hex()})
+    body = canonical.encode(SignedProbeNonce.of(message, signature).to_json())
     await services.clock.sleep(max(0.0, instant.start_ms / 1000 - work.now()))
     # As with challenges, of an older nonce it is not known when its clock started. Of one that leaves here long after
     # the instant the clock would start when the device may have had time to make its window again.
@@ -102,24 +103,24 @@ async def take_lanes(work: Work, answers: Sequence[ProbeAnswer]) -> None:
         await asyncio.sleep(0)
 
 
-async def fetch_lanes(work: Work, digest: bytes, result_root: bytes, first: str | None = None) -> LanesBody | None:
+async def fetch_lanes(work: Work, digest: bytes, result_root: bytes, first: str | None = None) -> SignedLanes | None:
     """An answer by the H of its content, from the store or a peer (`first` is asked first), fully checked: one of a
     device that committed to `result_root`."""
-    body = await fetch_content(work, digest, MOST_LANES_BYTES, first)
+    body = await fetch_content(work, digest, MAX_COMMITMENT_BYTES, first)
     lanes = None if body is None else _checked(work, body, result_root)
     if lanes is not None:
         work.record.add_lanes(lanes, 0)
     return lanes
 
 
-def _checked(work: Work, answer: bytes, result_root: bytes) -> LanesBody | None:
+def _checked(work: Work, answer: bytes, result_root: bytes) -> SignedLanes | None:
     context = work.context
     try:
-        body = LanesBody.model_validate_json(answer)
+        body = SignedLanes.parse(answer)
         known = context.device_of(body.device_id)
         if known is None:
             raise RuleError(f"device 0x{body.device_id.hex()} is not enrolled")
-        check_lanes(body.held(), context.epoch, context.epoch_seed, result_root, *known, context.seats, context.domain)
+        check_lanes(body, context.epoch, context.epoch_seed, result_root, *known, context.seats, context.domain)
     except (ValidationError, RuleError) as error:
         log.warning("probe refused", reason=str(error)[:300])
         return None

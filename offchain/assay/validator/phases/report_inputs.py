@@ -6,22 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
-from pydantic import ValidationError
 
 from assay.chain.blocks import Block
 from assay.protocol.epochs import Phase
-from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32
 from assay.protocol.leaves import SealedLeaf, reward_tree
 from assay.validator.phases.results import ReportInputs
 from assay.validator.phases.telling import others
 from assay.validator.ports import ReportedEpoch
 from assay.validator.rules.deadlines import deadlines
 from assay.validator.rules.values import Presence
-from assay.validator.wire import RewardsBody
 from assay.validator.work import Work
+from assay.wire.leaves import RewardsBody
+from assay.wire.limits import MAX_CONTENT_BYTES
 
 RETRY_S = 0.5
-MOST_BYTES = 64 << 20
 log = structlog.get_logger()
 
 
@@ -137,14 +135,14 @@ async def _previous_rewards(work: Work, last: ReportedEpoch | None, until: float
 
 async def _from_peer(work: Work, account: str, last: ReportedEpoch) -> bytes | None:
     index = await work.services.gossip.index(account, last.epoch)
-    if index is None or not isinstance(index.get("rewards"), str):
+    if index is None or index.rewards is None:
         return None
     try:
-        body = await work.services.gossip.fetch([account], parse_bytes32(index["rewards"]), MOST_BYTES)
+        body = await work.services.gossip.fetch([account], index.rewards, MAX_CONTENT_BYTES)
         if body is None:
             return None
-        tree = reward_tree([line.leaf() for line in RewardsBody.model_validate_json(body).leaves])
-    except (HexadecimalError, ValidationError, ValueError) as error:
+        tree = reward_tree(RewardsBody.parse(body).leaves)
+    except ValueError as error:
         log.warning("reward tree refused", peer=account, reason=str(error)[:200])
         return None
     return body if tree.root == last.rewards_root else None
@@ -152,7 +150,7 @@ async def _from_peer(work: Work, account: str, last: ReportedEpoch) -> bytes | N
 
 def _totals(body: bytes) -> dict[str, int]:
     totals: dict[str, int] = {}
-    for line in RewardsBody.model_validate_json(body).leaves:
+    for line in RewardsBody.parse(body).leaves:
         # Where a tree names an account twice its higher line counts: no later total may be below either.
         totals[line.account] = max(line.cumulative, totals.get(line.account, 0))
     return totals

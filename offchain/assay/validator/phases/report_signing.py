@@ -14,10 +14,9 @@ from assay.validator.phases.results import keep, work_out
 from assay.validator.record import HeldBatch
 from assay.validator.rules.reports import left_out
 from assay.validator.rules.values import Batch, RuleError
-from assay.validator.wire import BatchMessage, NamedBatch, ReportProposal
 from assay.validator.work import Work
-
-MOST_BATCH_BYTES = 32 << 20
+from assay.wire.gossip import BatchMessage, NamedBatch, ReportProposal
+from assay.wire.limits import MAX_CONTENT_BYTES
 
 
 async def sign_report(work: Work, reader: InputReader, proposal: ReportProposal) -> bytes:
@@ -81,11 +80,11 @@ async def _batch(work: Work, rho: bytes, named: NamedBatch, leader: str) -> Held
     known = None if seat is None else work.record.by_digest.get((seat, named.digest))
     if known is not None:
         return known
-    body = await work.services.gossip.fetch([leader, named.seat], named.content, MOST_BATCH_BYTES)
+    body = await work.services.gossip.fetch([leader, named.seat], named.content, MAX_CONTENT_BYTES)
     if body is None:
         raise Refused(503, f"the batch of {named.seat} was not to be had")
     try:
-        message = BatchMessage.model_validate_json(body)
+        message = BatchMessage.parse(body)
     except ValidationError:
         raise Refused(422, f"the content named for {named.seat} is no batch") from None
     held = admit_batch(work.record, message, rho, work.now())

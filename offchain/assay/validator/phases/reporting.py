@@ -13,10 +13,10 @@ from assay.validator.phases.settling import settled
 from assay.validator.phases.signatures import collect, packed
 from assay.validator.rules.reports import in_seat_order
 from assay.validator.rules.values import RuleError
-from assay.validator.wire import NamedBatch, ReportProposal
 from assay.validator.work import Work
+from assay.wire import paths
+from assay.wire.gossip import NamedBatch, ReportProposal
 
-PATH = "/v1/report-proposals"
 log = structlog.get_logger()
 
 
@@ -110,7 +110,7 @@ def _cut_off(work: Work) -> float:
 
 
 async def _complete(work: Work, proposal: ReportProposal, own: bytes | None, deadline: float) -> bool:
-    signatures = await collect(work, PATH, proposal, own, deadline, lambda: wanted(work))
+    signatures = await collect(work, paths.REPORT_PROPOSALS, proposal, own, deadline, lambda: wanted(work))
     if len(signatures) < work.context.quorum or not wanted(work):
         log.info("no quorum", round=proposal.round, signed=len(signatures), quorum=work.context.quorum)
         return False

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from assay.protocol.epochs import Emission
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, SealedLeaf, device_tree, reward_tree
-from assay.validator import canonical
 from assay.validator.rules.reports import data_hash, device_leaves
 from assay.validator.rules.rewards import cumulative_rewards
 from assay.validator.rules.values import Batch, Presence, RuleError
-from assay.validator.wire import DeviceLine, DevicesBody, RewardLine, RewardsBody
 from assay.validator.work import Work
+from assay.wire import canonical
+from assay.wire.leaves import DevicesBody, RewardsBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +77,10 @@ def work_out(work: Work, inputs: ReportInputs, batches: Sequence[Batch]) -> Resu
 def keep(work: Work, results: Results) -> None:
     """Stores the trees, to be served and to continue the rewards from."""
     epoch, store = work.context.epoch, work.services.store
-    devices = DevicesBody(epoch=epoch, leaves=tuple(DeviceLine.of(leaf) for leaf in results.devices))
+    devices = DevicesBody(epoch=epoch, leaves=tuple(results.devices))
     rewards = RewardsBody(
         epoch=epoch,
-        leaves=tuple(RewardLine(account=r.account, cumulative=r.cumulative) for r in results.rewards),
+        leaves=tuple(results.rewards),
     )
     store.put_tree(epoch, "devices", results.devices_root, canonical.encode(devices.to_json()))
     store.put_tree(epoch, "rewards", results.rewards_root, canonical.encode(rewards.to_json()))

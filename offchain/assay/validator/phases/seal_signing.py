@@ -12,8 +12,8 @@ from assay.validator.phases.probing import fetch_lanes
 from assay.validator.rules.lanes import check_none_left_out
 from assay.validator.rules.seals import check_leaves, check_seal
 from assay.validator.rules.values import NO_ROOT, RuleError
-from assay.validator.wire import SealProposal
 from assay.validator.work import Work
+from assay.wire.gossip import SealProposal
 
 
 async def sign_seal(work: Work, proposal: SealProposal) -> bytes:
@@ -30,7 +30,7 @@ async def sign_seal(work: Work, proposal: SealProposal) -> bytes:
     if not len(proposal.commitments) == len(proposal.lanes) == len(proposal.leaves):
         given = f"{len(proposal.commitments)} commitments and {len(proposal.lanes)} probes"
         raise Refused(422, f"{given} for {len(proposal.leaves)} lines")
-    leaves = tuple(line.leaf() for line in proposal.leaves)
+    leaves = proposal.leaves
     seal = proposal.message()
     try:
         check_leaves(leaves, context.epoch, context.epoch_seed, context.device_of, context.domain)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import structlog
-from pydantic import ValidationError
 
-from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32
 from assay.protocol.leaves import SealedLeaf
-from assay.validator import canonical
 from assay.validator.phases.telling import others
 from assay.validator.rules.seals import check_whole
 from assay.validator.rules.values import NO_ROOT, RuleError
-from assay.validator.wire import SealedBody
 from assay.validator.work import Work
+from assay.wire import canonical
+from assay.wire.leaves import SealedBody
+from assay.wire.limits import MAX_CONTENT_BYTES
 
 RETRY_S = 0.5
-MOST_BYTES = 64 << 20
 log = structlog.get_logger()
 
 
@@ -39,7 +37,7 @@ async def sealed_lines(work: Work, seal_root: bytes, count: int, deadline: float
 
 def _is_whole(body: SealedBody, seal_root: bytes, count: int, source: str) -> bool:
     try:
-        check_whole([line.leaf() for line in body.leaves], seal_root, count)
+        check_whole(body.leaves, seal_root, count)
     except RuleError as error:
         log.warning("sealed lines refused", peer=source, reason=str(error)[:200])
         return False
@@ -49,16 +47,16 @@ def _is_whole(body: SealedBody, seal_root: bytes, count: int, source: str) -> bo
 def _kept(work: Work, body: SealedBody) -> tuple[SealedLeaf, ...]:
     content = work.services.store.put_content(work.context.epoch, "seal", canonical.encode(body.to_json()))
     work.services.store.update_epoch(work.context.epoch, seal_content=content)
-    return tuple(line.leaf() for line in body.leaves)
+    return body.leaves
 
 
 async def _from_peer(work: Work, account: str) -> SealedBody | None:
     index = await work.services.gossip.index(account, work.context.epoch)
-    if index is None or not isinstance(index.get("seal"), str):
+    if index is None or index.seal is None:
         return None
     try:
-        content = await work.services.gossip.fetch([account], parse_bytes32(index["seal"]), MOST_BYTES)
-        return None if content is None else SealedBody.model_validate_json(content)
-    except (HexadecimalError, ValidationError, ValueError) as error:
+        content = await work.services.gossip.fetch([account], index.seal, MAX_CONTENT_BYTES)
+        return None if content is None else SealedBody.parse(content)
+    except ValueError as error:
         log.warning("sealed lines refused", peer=account, reason=str(error)[:200])
     return None

@@ -12,10 +12,10 @@ from assay.validator.phases.signatures import collect, packed
 from assay.validator.rules.inventories import complete
 from assay.validator.rules.seals import seal_of, sealed_leaves
 from assay.validator.rules.values import NO_ROOT
-from assay.validator.wire import SealedLine, SealProposal
 from assay.validator.work import Work
+from assay.wire import paths
+from assay.wire.gossip import SealProposal
 
-PATH = "/v1/seal-proposals"
 log = structlog.get_logger()
 
 
@@ -79,7 +79,7 @@ async def _lead(work: Work, round_: int) -> None:
         epoch_seed=seal.epoch_seed,
         seal_root=seal.seal_root,
         count=seal.count,
-        leaves=tuple(SealedLine.of(leaf) for leaf in leaves),
+        leaves=tuple(leaves),
         commitments=tuple(record.contents[leaf.device_id] for leaf in leaves),
         lanes=tuple(record.lane_contents.get(leaf.device_id, NO_ROOT) for leaf in leaves),
         signature=signature,
@@ -90,7 +90,7 @@ async def _lead(work: Work, round_: int) -> None:
 
 
 async def _complete(work: Work, proposal: SealProposal, own: bytes | None, deadline: float) -> bool:
-    signatures = await collect(work, PATH, proposal, own, deadline, lambda: wanted(work))
+    signatures = await collect(work, paths.SEAL_PROPOSALS, proposal, own, deadline, lambda: wanted(work))
     if len(signatures) < work.context.quorum or not wanted(work):
         log.info("no quorum", round=proposal.round, signed=len(signatures), quorum=work.context.quorum)
         return False

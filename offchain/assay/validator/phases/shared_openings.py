@@ -7,11 +7,11 @@ secret choice are always asked of the device.
 
 from __future__ import annotations
 
-from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.validator.errors import PeerFailure
 from assay.validator.rules import committees
 from assay.validator.work import Work
+from assay.wire import paths
 
 RETRY_S = 0.4
 MOST_WAIT = 0.25  # of the time left until observations close
@@ -42,7 +42,7 @@ async def from_peers(work: Work, device_id: bytes, ahead: list[int], length: int
 
 
 async def _ask(work: Work, account: str, device_id: bytes, most_bytes: int) -> bytes | None:
-    path = f"/v1/epochs/{work.context.epoch}/openings/{to_hex(device_id)}"
+    path = paths.epoch_opening(work.context.epoch, device_id)
     try:
         answer = await work.services.gossip.peers.get(account, path, most_bytes, work.services.pace.request_s)
     except PeerFailure:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import structlog
 
 from assay.validator.phases.telling import others
-from assay.validator.wire import ReportProposal, SealProposal
 from assay.validator.work import Work
+from assay.wire.gossip import ReportProposal, SealProposal
 
 log = structlog.get_logger()
 Proposal = SealProposal | ReportProposal

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from assay.validator.wire_types import Wire
 from assay.validator.work import Work
+from assay.wire.fields import Wire
 
 _running: set[asyncio.Task[None]] = set()
 

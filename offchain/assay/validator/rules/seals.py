@@ -10,11 +10,12 @@ from assay.protocol.messages import Commitment, Seal
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
 from assay.validator.rules.inventories import missing_devices
-from assay.validator.rules.values import NO_ROOT, Device, HeldCommitment, RuleError
+from assay.validator.rules.values import NO_ROOT, Device, RuleError
+from assay.wire.measurement import SignedCommitment
 
 
 def sealed_leaves(
-    held: Iterable[HeldCommitment], lane_roots: Mapping[bytes, bytes] | None = None
+    held: Iterable[SignedCommitment], lane_roots: Mapping[bytes, bytes] | None = None
 ) -> tuple[SealedLeaf, ...]:
     """Lines of a seal over the commitments held, one a device, ascending by device; `lane_roots` by device."""
     by_device = {commitment.device_id: commitment for commitment in held}

@@ -32,8 +32,8 @@ from assay.validator.rules.values import Seat
 from assay.validator.store import Store
 from assay.validator.tables import open_database
 from assay.validator.wake import Wake
-from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 from assay.validator.work import Services
+from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 
 from .chain import Chain, Reader, Writer
 from .devices import Checker, SimDevice, SimDevices
