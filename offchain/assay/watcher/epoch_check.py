@@ -11,11 +11,11 @@ import structlog
 
 from assay.chain.client import Chain
 from assay.chain.devices import Device
-from assay.chain.epochs import EpochState
 from assay.chain.profiles import read_profile
 from assay.proof import openings
 from assay.proof.verification import Verdict, Verifier
 from assay.protocol import seeds
+from assay.protocol.epochs import EpochState
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.profile import Profile
 from assay.watcher.errors import NoAnswer

@@ -11,10 +11,10 @@ import structlog
 from assay.chain.blocks import Block
 from assay.chain.client import Chain
 from assay.chain.devices import Device, DeviceDirectory
-from assay.chain.epochs import EpochState, is_provable, read_epoch_state
+from assay.chain.epochs import is_provable, read_epoch_state
 from assay.chain.errors import ChainError
 from assay.chain.seats import SeatDirectory
-from assay.protocol.epochs import Phase, Timing
+from assay.protocol.epochs import EpochState, Phase, Timing
 from assay.protocol.leaves import SealedLeaf
 from assay.watcher.accepted import AcceptedStatements
 from assay.watcher.demands import Demands, wrong_row

@@ -13,7 +13,7 @@ MAX_ARGUMENTS = 256  # of a job
 MAX_FILES = 256
 MAX_VARIABLES = 256
 MAX_TEXT = 65_536  # characters of an argument or a variable
-MAX_OFFERS = 20_000  # that one provider serves
+MAX_OFFERS = 4_096  # that one provider serves
 
 # Bytes. All leaves of any kind that a content may hold fit in MAX_CONTENT_BYTES.
 MAX_CONTENT_BYTES = 64 << 20

@@ -56,7 +56,7 @@ from assay.market.events.treasury_events import BondCreditFilled, BondCreditUsed
 from assay.market.follow.content_changes import batch_changes, device_changes, reward_changes
 from assay.market.follow.index import Batch, Index, Tip
 from assay.market.follow.offer_follower import OfferFollower
-from assay.market.projection.lease_money import Terms, cost
+from assay.market.projection.lease_money import Terms
 from assay.market.projection.listings import listing_id
 from assay.market.queries.search import SearchTable
 from assay.market.sources.observation_batches import SeatBatch
@@ -68,6 +68,7 @@ from assay.protocol.hexadecimal import ZERO_ADDRESS, to_address
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, ObservationLeaf, RewardLeaf, device_tree, reward_tree
 from assay.protocol.messages import Offer
+from assay.protocol.rates import cost
 from assay.protocol.seeds import epoch_seed
 from assay.protocol.signing import Domain
 from assay.wire.leases import SignedOffer

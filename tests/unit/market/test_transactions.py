@@ -18,12 +18,13 @@ from assay.market.events.record import Address, Event
 from assay.market.events.reward_events import GuardianSuspended, RewardsVetoed
 from assay.market.follow.content_follower import ContentFollower
 from assay.market.follow.index import Index
-from assay.market.projection.lease_money import Terms, cost
+from assay.market.projection.lease_money import Terms
 from assay.market.projection.listings import listing_id
 from assay.market.queries.search import SearchTable
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, device_tree, reward_tree
 from assay.protocol.messages import Offer
+from assay.protocol.rates import cost
 
 from .scenario import (
     DEVICES,

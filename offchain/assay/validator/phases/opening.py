@@ -5,9 +5,8 @@ from __future__ import annotations
 import structlog
 
 from assay.chain.blocks import Block
-from assay.protocol.epochs import Phase
+from assay.protocol.epochs import EpochState, Phase
 from assay.validator.context import EpochContext
-from assay.validator.ports import ChainEpoch
 from assay.validator.rules.deadlines import Deadlines, deadlines
 from assay.validator.work import Services
 
@@ -76,7 +75,7 @@ async def read_context(services: Services, epoch: int, account: str) -> EpochCon
     return await _context(services, epoch, state, opened, own)
 
 
-async def _context(services: Services, epoch: int, state: ChainEpoch, opened: Block, own: int) -> EpochContext:
+async def _context(services: Services, epoch: int, state: EpochState, opened: Block, own: int) -> EpochContext:
     reader = services.reader
     devices = await reader.devices(opened)
     return EpochContext(
