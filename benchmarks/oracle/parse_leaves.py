@@ -40,9 +40,8 @@ def main() -> None:
         read = measured(lambda body=body, content=content: type(body).parse(content))
         written = measured(lambda body=body: encode(body.to_json()))
         share = len(content) / MAX_CONTENT_BYTES
-        print(
-            f"{name}: {len(content) / 1e6:.1f} MB ({share:.0%} of what is taken), read {read:.2f} s, written {written:.2f} s"
-        )
+        size = f"{len(content) / 1e6:.1f} MB ({share:.0%} of what is taken)"
+        print(f"{name}: {size}, read {read:.2f} s, written {written:.2f} s")
 
 
 if __name__ == "__main__":
