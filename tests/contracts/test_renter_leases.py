@@ -18,7 +18,6 @@ from assay.chain.errors import Reverted
 from assay.chain.key_files import Key
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import DeviceLeaf
-from assay.protocol.report_lines import Measured
 from assay.protocol.signing import address_of
 from assay.renter.errors import BadInput
 from assay.renter.http_client import HttpClient
@@ -26,11 +25,12 @@ from assay.renter.keeping import Move, Policy
 from assay.renter.lease_files import LeaseFiles
 from assay.renter.leaving import Free
 from assay.renter.listing import Evidence, proven_listing
-from assay.renter.offers import SignedOffer
 from assay.renter.renter import Renter
 from assay.renter.wallet import Minima
 from assay.renter.wallet_opener import WalletOpener
-from assay.validator.wire import DeviceLine
+from assay.wire.leases import SignedOffer
+from assay.wire.leaves import device_json
+from assay.wire.lines import Measured
 
 HOUR = 3600
 RATE = 10  # base units a second
@@ -81,7 +81,7 @@ class Served:
         leaf, proof = epoch.proof(known[name])
         nodes = [to_hex(node) for node in proof]
         if request.url.host == "validator.test":
-            return httpx2.Response(200, json={"leaf": DeviceLine.of(DeviceLeaf(*leaf)).to_json(), "proof": nodes})
+            return httpx2.Response(200, json={"leaf": device_json(DeviceLeaf(*leaf)), "proof": nodes})
         shown = [to_hex(value) if isinstance(value, bytes) else str(value) for value in leaf]
         return httpx2.Response(200, json={"data": {"leaf": shown, "proof": nodes}})
 

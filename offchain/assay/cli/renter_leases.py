@@ -12,11 +12,12 @@ from assay.chain.erc20 import Erc20
 from assay.chain.leases import LeaseStatus
 from assay.cli.output import OutputFormat, show, show_rows
 from assay.cli.renter_options import Asking, Connection, LeaseId, Output, note, renter_command
+from assay.protocol.rates import cost, streamed
 from assay.renter.downtime import DowntimeFound
 from assay.renter.errors import BadInput
 from assay.renter.lease_rights import require_endable, require_leavable, require_own, require_running
 from assay.renter.leaving import Free, notice_over
-from assay.renter.money import RATE_UNIT, deposit_for, moment, parse_amount, parse_duration, show_amount
+from assay.renter.money import moment, parse_amount, parse_duration, show_amount
 
 if TYPE_CHECKING:
     from assay.renter.lease_views import LeaseView
@@ -70,7 +71,7 @@ async def top_up(
         require_running(found, time.time(), "a top-up")
         token = Erc20(renter.chain, found.token)
         decimals = await token.decimals()
-        added = parse_amount(amount, decimals) if amount else deposit_for(found.rate, parse_duration(str(duration)))
+        added = parse_amount(amount, decimals) if amount else cost(found.rate, parse_duration(str(duration)))
         if asking.dry_run:
             planned = planned_json(await renter.show(await renter.plan_top_up(lease, added)))
             return show_rows("transactions", planned, PLAN_COLUMNS, output)
@@ -212,7 +213,7 @@ async def _ending(renter: Renter, view: LeaseView, ours: bool, freed: bool) -> s
         left = max(0, lease.start + lease.min_duration - view.now)
         if lease.notice_at and notice_over(lease) <= view.now:
             return f"{asked} The notice is over: nothing is forfeited."
-        forfeit = show_amount(lease.rate * left // RATE_UNIT, decimals)
+        forfeit = show_amount(streamed(lease.rate, left), decimals)
         return f"{asked} {left} s of its minimum are not served: {forfeit} {symbol} of the bond go to the renter."
     if free is not None:
         return f"{asked} It costs nothing more: {free}."

@@ -89,7 +89,8 @@ async def quote(
     """Ask a provider for its price for this wallet alone."""
     from assay.cli.renter_rows import listing_json
     from assay.cli.renter_texts import moment, symbols_of
-    from assay.renter.money import deposit_for, show_amount
+    from assay.protocol.rates import cost
+    from assay.renter.money import show_amount
 
     seconds = parse_duration(duration)
     async with connection.renter() as renter:
@@ -100,8 +101,8 @@ async def quote(
     values: dict[str, Any] = {
         **listing_json(private, symbol),
         "seconds": seconds,
-        "cost": show_amount(deposit_for(private.rate, seconds), private.decimals),
-        "publicCost": show_amount(deposit_for(public.rate, seconds), public.decimals),
+        "cost": show_amount(cost(private.rate, seconds), private.decimals),
+        "publicCost": show_amount(cost(public.rate, seconds), public.decimals),
         "discountPercent": round(saved, 2),
     }
     del values["roundTripMs"], values["model"], values["region"]

@@ -14,6 +14,7 @@ import typer
 from assay.cli import endings
 from assay.cli.option_groups import OptionGroup, with_options
 from assay.cli.output import OutputFormat, fail, show
+from assay.wire import paths
 
 if TYPE_CHECKING:
     from assay.validator.settings import ValidatorSettings
@@ -187,7 +188,7 @@ def status(
     with telling():
         settings = ValidatorSettings.load(config, {"host": host, "port": port})
     scheme, certificate = ("https" if settings.tls_dir else "http"), certificate_of(settings)
-    url = f"{scheme}://{settings.host}:{settings.port}/v1/status"
+    url = f"{scheme}://{settings.host}:{settings.port}{paths.STATUS}"
     verify = pinned_context(certificate) if any(certificate) else True
     try:
         answer = httpx2.get(url, timeout=5.0, trust_env=False, verify=verify).json()

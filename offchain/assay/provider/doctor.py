@@ -12,9 +12,10 @@ from assay.chain.deployment import Deployment
 from assay.chain.devices import DeviceStatus
 from assay.chain.errors import ChainError
 from assay.chain.key_files import Key, load, password
+from assay.protocol.rates import cost
 from assay.provider.assembly import runtime_choice
 from assay.provider.authority import Authority, scope_names
-from assay.provider.bonds import Bonds, bond_of
+from assay.provider.bonds import Bonds
 from assay.provider.device import Device
 from assay.provider.devices import device_keys, load_devices, started_prices
 from assay.provider.errors import ProviderError
@@ -156,7 +157,7 @@ class _Provider:
         prices = [*started.values(), *terms.prices.values(), *(node.price for node in terms.nodes.values())]
         dearest: dict[str, int] = {}
         for price in prices:
-            dearest[price.token] = max(dearest.get(price.token, 0), bond_of(price.rate, price.min_duration))
+            dearest[price.token] = max(dearest.get(price.token, 0), cost(price.rate, price.min_duration))
         bonds = Bonds(self._chain, self._authority)
         for token, bond in dearest.items():
             await bonds.require(token, bond)

@@ -14,7 +14,6 @@ from assay.chain.devices import Device, DeviceDirectory, DeviceStatus
 from assay.chain.leases import active_lease
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
 from assay.protocol.messages import Offer
-from assay.protocol.report_lines import Measured, ReportLineError, leaf_of_values, proven
 from assay.protocol.specification import Specification
 from assay.renter.errors import BadInput, NoDevice, Unreachable
 from assay.renter.http_client import HttpClient
@@ -23,11 +22,13 @@ from assay.renter.market_client import MarketClient
 from assay.renter.market_search import MarketSearch
 from assay.renter.measurements import Measurements
 from assay.renter.offer_checks import ESCROW, offer_fault
-from assay.renter.offers import ANYONE, Offers, SignedOffer, node_of
+from assay.renter.offers import ANYONE, Offers, node_of
 from assay.renter.round_trips import round_trips
 from assay.renter.search import Order, Wanted, is_near_enough, matches, ordered
 from assay.renter.tokens import Tokens
 from assay.renter.validators import Validators
+from assay.wire.leases import SignedOffer
+from assay.wire.lines import Measured, ReportLineError, leaf_of_values, proven
 
 CHECKED_AT_ONCE = 16
 FULL_ID, LEAST_DIGITS = 66, 6

@@ -13,24 +13,17 @@ from typing import Any
 from assay.chain.devices import Device
 from assay.protocol.hexadecimal import ZERO_ADDRESS, to_hex
 from assay.protocol.messages import Offer
-from assay.protocol.signed_offers import OfferError, parse_signed_offer
 from assay.protocol.signing import Domain
 from assay.protocol.specification import Specification, parse_specification
 from assay.renter.errors import RenterError, Unreachable
 from assay.renter.http_client import HttpClient
+from assay.wire import paths
+from assay.wire.leases import OfferError, QuoteBody, SignedOffer, parse_signed_offer
+from assay.wire.limits import MAX_OFFERS
 
-MAX_OFFERS = 4096
 OFFERS_A_DEVICE = 16  # that are looked at: alone, in its node, in some tokens; whoever floods hides itself
 TIMEOUT_S = 10.0
 ANYONE = ZERO_ADDRESS
-
-
-@dataclass(frozen=True)
-class SignedOffer:
-    """An offer with the signature of its operator, or where it names none its provider's."""
-
-    offer: Offer
-    signature: bytes
 
 
 @dataclass(frozen=True)
@@ -47,7 +40,7 @@ def parse_offer(data: Any, domain: Domain) -> SignedOffer:
     Whether the provider appointed that operator stands on the chain, and is not looked up here.
     """
     try:
-        return SignedOffer(*parse_signed_offer(data, domain))
+        return parse_signed_offer(data, domain)
     except OfferError as error:
         raise Unreachable(str(error)) from None
 
@@ -82,7 +75,7 @@ class Offers:
 
     async def of_endpoint(self, endpoint: str) -> Answer:
         """What one provider's daemon offers. Raises Unreachable, ProviderRefused."""
-        answer = await self._http.json_of("GET", f"{endpoint.rstrip('/')}/v1/offers", timeout_s=TIMEOUT_S)
+        answer = await self._http.json_of("GET", endpoint.rstrip("/") + paths.OFFERS, timeout_s=TIMEOUT_S)
         return parse_answer(answer, self._domain, endpoint)
 
     async def quote(self, devices: Sequence[Device], renter: str, seconds: int) -> SignedOffer:
@@ -90,9 +83,9 @@ class Offers:
         first = devices[0]
         self._http.pin(first.endpoint, first.tls_fingerprint)
         ids = tuple(device.device_id for device in devices)
-        body = {"deviceIds": [to_hex(device_id) for device_id in ids], "renter": renter, "seconds": seconds}
+        body = QuoteBody(device_ids=[to_hex(device_id) for device_id in ids], renter=renter, seconds=seconds).to_json()
         answer = await self._http.json_of(
-            "POST", f"{first.endpoint.rstrip('/')}/v1/quotes", body=json.dumps(body).encode(), timeout_s=TIMEOUT_S
+            "POST", first.endpoint.rstrip("/") + paths.QUOTES, body=json.dumps(body).encode(), timeout_s=TIMEOUT_S
         )
         signed = parse_offer(answer, self._domain)
         offer = signed.offer

@@ -17,6 +17,8 @@ from assay.protocol.messages import LeaseRequest
 from assay.protocol.signing import Domain
 from assay.renter.errors import NoJob, ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient, printable
+from assay.wire import paths
+from assay.wire.leases import NonceBody, RevealBody, StartBody
 
 MAX_FILE = 256 << 20
 NOT_FOUND, CONFLICT = 404, 409
@@ -80,22 +82,24 @@ class ProviderSession:
 
     async def handover(self, device_id: bytes, nonce: bytes, timeout_s: float) -> dict[str, Any]:
         """Sends H(x) to one device of the lease; its signed Handover."""
-        body = {"nonce": to_hex(nonce), "deviceId": to_hex(device_id)}
-        return await self._json("POST", "/handover", body, timeout_s=timeout_s)
+        body = NonceBody(nonce=to_hex(nonce), device_id=to_hex(device_id)).to_json()
+        return await self._json("POST", paths.HANDOVER, body, timeout_s=timeout_s)
 
     async def handover_opening(self, device_id: bytes, x: bytes, most: int, timeout_s: float) -> bytes:
         """Reveals x; the bytes of one device's opening."""
-        body = {"x": to_hex(x), "deviceId": to_hex(device_id)}
-        return await self._bytes("POST", "/handover/opening", body, most, timeout_s)
+        body = RevealBody(x=to_hex(x), device_id=to_hex(device_id)).to_json()
+        return await self._bytes("POST", paths.HANDOVER_OPENING, body, most, timeout_s)
 
     async def start(self, result_roots: bytes, valid_until: int, signature: bytes) -> dict[str, Any]:
         """Hands over the signed LeaseStart; the provider's transaction."""
-        body = {"resultRoots": to_hex(result_roots), "validUntil": valid_until, "signature": to_hex(signature)}
-        return await self._json("POST", "/start", body, timeout_s=180.0)
+        body = StartBody(
+            result_roots=to_hex(result_roots), valid_until=valid_until, signature=to_hex(signature)
+        ).to_json()
+        return await self._json("POST", paths.START, body, timeout_s=180.0)
 
     async def add_ssh_key(self, public_key: str) -> dict[str, Any]:
         """Vouches for a public key; where the provider takes it."""
-        return await self._json("POST", "/ssh-keys", {"publicKey": public_key})
+        return await self._json("POST", paths.SSH_KEYS, {"publicKey": public_key})
 
     async def create_job(
         self,
@@ -124,7 +128,7 @@ class ProviderSession:
             not isinstance(path, str)
             or not path.isascii()
             or not path.isprintable()
-            or not path.startswith(f"/v1/leases/{self._lease_id}/notebook")
+            or not path.startswith(paths.lease(self._lease_id, paths.NOTEBOOK))
         ):
             raise Unreachable(f"{self.endpoint}: names no path of this lease's notebook")
         return Notebook(path, str(answer.get("jobId")))
@@ -155,16 +159,16 @@ class ProviderSession:
 
     async def files(self) -> list[dict[str, Any]]:
         """Files of the workspace: {path, size}."""
-        answer = await self._json("GET", "/files")
+        answer = await self._json("GET", paths.FILES)
         return [dict(entry) for entry in answer.get("files", [])]
 
     async def fetch(self, path: str) -> bytes:
         """The content of one file."""
-        return await self._bytes("GET", f"/files/{quote(path)}", None, MAX_FILE, 300.0)
+        return await self._bytes("GET", f"{paths.FILES}/{quote(path)}", None, MAX_FILE, 300.0)
 
     async def put(self, path: str, content: bytes) -> None:
         """Writes one file."""
-        url, headers = self._signed("PUT", f"/files/{quote(path)}", content)
+        url, headers = self._signed("PUT", f"{paths.FILES}/{quote(path)}", content)
         await self._http.bytes_of("PUT", url, body=content, headers=headers, timeout_s=300.0)
 
     async def _json(
@@ -196,7 +200,7 @@ class ProviderSession:
 
     def _signed(self, method: str, path: str, content: bytes) -> tuple[str, dict[str, str]]:
         """The address and the headers that sign method, path with query, body and time."""
-        whole = f"/v1/leases/{self._lease_id}{path}"
+        whole = paths.lease(self._lease_id, path)
         action, hashed, issued_at = f"{method} {whole}", keccak(content), int(self._clock())
         # A provider takes each signed write once: the same one again within a second needs another time.
         while (action, hashed, issued_at) in self._made:

@@ -18,7 +18,6 @@ from assay.chain.key_files import Key, load, password
 from assay.chain.leases import Lease, LeaseStatus, offer_of_log, read_lease
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.messages import LeaseStart, Offer
-from assay.protocol.report_lines import Measured
 from assay.renter.discovery import Discovery
 from assay.renter.downtime import DowntimeFinder, DowntimeFound
 from assay.renter.errors import BadInput, NoDevice, RenterError
@@ -44,6 +43,7 @@ from assay.renter.steps import Step, StepName, Steps, untold
 from assay.renter.validators import Validators
 from assay.renter.wallet import Done, Minima, Opening, Wallet
 from assay.renter.wallet_opener import WalletOpener
+from assay.wire.lines import Measured
 
 NO_WALLET = "this needs a wallet: name its key file with --key-file, ASSAY_KEY_FILE or a context"
 ELSEWHERE = "the key of {} is elsewhere: --dry-run shows what it would send"

@@ -8,13 +8,13 @@ from itertools import pairwise
 from assay.protocol.leaves import batch_tree
 from assay.protocol.messages import Gossip
 from assay.protocol.signing import signed_by
-from assay.validator import canonical
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
 from assay.validator.record import EpochRecord, HeldBatch
 from assay.validator.rules import instants
-from assay.validator.rules.values import Seat
-from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
+from assay.validator.rules.values import FULL_UPTIME_BPS, Seat
+from assay.wire import canonical
+from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 
 MOST_INSTANTS_A_SEAT = 2  # for one purpose: two are enough to disqualify
 MOST_BATCHES_A_SEAT = 4  # equivocations beyond these prove nothing new
@@ -80,7 +80,9 @@ def admit_batch(record: EpochRecord, message: BatchMessage, rho: bytes | None, n
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"epoch {message.epoch} is not drawn at a final block here")
     if message.rho != rho:
         raise Refused(HTTPStatus.CONFLICT, f"epoch {message.epoch} has rho 0x{rho.hex()} here")
-    leaves = tuple(line.leaf() for line in message.leaves)
+    leaves = message.leaves
+    if any(leaf.uptime_bps > FULL_UPTIME_BPS for leaf in leaves):
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"an uptime above {FULL_UPTIME_BPS} ten thousandths")
     try:
         root = batch_tree(leaves).root
     except ValueError as error:

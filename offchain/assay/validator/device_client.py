@@ -13,17 +13,15 @@ import aiohttp
 from aiohttp.connector import Connection
 
 from assay.chain.pinned_tls import pinned_context
-from assay.protocol.hexadecimal import HexadecimalError, parse_signature, to_hex
-from assay.protocol.keccak import keccak
 from assay.protocol.signing import signed_by
 from assay.validator.errors import DeviceFailure
 from assay.validator.peer_client import CONNECT_S
 from assay.validator.rules.values import Device
+from assay.wire import paths
+from assay.wire.limits import MAX_COMMITMENT_BYTES, MAX_LIVE_BYTES
+from assay.wire.measurement import live_digest, signature_in
 
-MOST_COMMITMENT_BYTES = 64 << 10
-MOST_ALIVE_BYTES = 4 << 10
 CONNECTING_AT_ONCE = 256  # more handshakes than a processor does in CONNECT_S would all fail
-LIVENESS_TAG = b"assay.live"
 HEADERS = {"accept-encoding": "identity", "content-type": "application/json"}
 
 
@@ -35,30 +33,30 @@ class DeviceClient:
 
     async def challenge(self, device: Device, body: bytes, timeout_s: float, sent: Callable[[], None]) -> bytes:
         """The device's commitment, held for until it is there; `sent` is called when the request leaves."""
-        return await self._request(device, "POST", "/v1/challenges", body, MOST_COMMITMENT_BYTES, timeout_s, sent)
+        return await self._request(device, "POST", paths.CHALLENGES, body, MAX_COMMITMENT_BYTES, timeout_s, sent)
 
     async def probe(self, device: Device, body: bytes, timeout_s: float, sent: Callable[[], None]) -> bytes:
         """Where the device's lanes ended, held for until it is there; `sent` is called when the request leaves."""
-        return await self._request(device, "POST", "/v1/probes", body, MOST_COMMITMENT_BYTES, timeout_s, sent)
+        return await self._request(device, "POST", paths.PROBES, body, MAX_COMMITMENT_BYTES, timeout_s, sent)
 
     async def lanes(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
         """The bytes of an opening of lanes, at most `most_bytes` and one more."""
-        return await self._request(device, "POST", "/v1/lanes", body, most_bytes + 1, timeout_s)
+        return await self._request(device, "POST", paths.LANES, body, most_bytes + 1, timeout_s)
 
     async def opening(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
         """The bytes of an opening, at most `most_bytes` and one more."""
-        return await self._request(device, "POST", "/v1/openings", body, most_bytes + 1, timeout_s)
+        return await self._request(device, "POST", paths.OPENINGS, body, most_bytes + 1, timeout_s)
 
     async def alive(self, device: Device, nonce: bytes, timeout_s: float) -> bool:
         """Whether the device key signed H("assay.live" ‖ deviceId ‖ nonce)."""
-        name = to_hex(device.device_id)
-        path = f"/v1/devices/{name}/live?nonce={to_hex(nonce)}"
-        answer = await self._request(device, "GET", path, None, MOST_ALIVE_BYTES, timeout_s)
+        path = paths.live(device.device_id, nonce)
+        answer = await self._request(device, "GET", path, None, MAX_LIVE_BYTES, timeout_s)
         try:
-            signature = parse_signature(json.loads(answer)["signature"])
-        except (ValueError, KeyError, TypeError, HexadecimalError, RecursionError):
+            signature = signature_in(json.loads(answer))
+        except (ValueError, RecursionError):
             return False
-        return signed_by(keccak(LIVENESS_TAG + device.device_id + nonce), signature, device.device_key)
+        digest = live_digest(device.device_id, nonce)
+        return signature is not None and signed_by(digest, signature, device.device_key)
 
     async def close(self) -> None:
         """Lets connections go."""

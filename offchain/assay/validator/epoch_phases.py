@@ -21,7 +21,7 @@ from assay.validator.phases.shared_openings import SharedOpenings
 from assay.validator.phases.verifying import Verifying
 from assay.validator.record import EpochRecord
 from assay.validator.services import Services
-from assay.validator.wire import ReportProposal
+from assay.wire.gossip import ReportProposal
 
 
 def opening(s: Services, epoch: int, account: str) -> Opening:

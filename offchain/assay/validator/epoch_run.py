@@ -21,7 +21,7 @@ from assay.validator.phases.instants import pass_on
 from assay.validator.record import EpochRecord
 from assay.validator.rules.deadlines import deadlines
 from assay.validator.services import Services
-from assay.validator.wire import InstantMessage, ReportProposal, SealProposal
+from assay.wire.gossip import InstantMessage, ReportProposal, SealProposal
 
 FAILED = "failed"
 RETRY_S = 1.0  # after the chain has failed

@@ -13,15 +13,16 @@ from typing import Any, TypeVar
 import structlog
 
 from assay.daemon.ending import end_tasks
-from assay.protocol.hexadecimal import HexadecimalError, parse_signature, to_hex
 from assay.protocol.keccak import keccak
-from assay.validator import canonical
 from assay.validator.errors import PeerFailure
 from assay.validator.ports import Answer, Clock, Peers
-from assay.validator.wire_types import Wire
+from assay.wire import canonical, paths
+from assay.wire.epoch_index import EpochIndex
+from assay.wire.fields import Wire
+from assay.wire.limits import MAX_INDEX_BYTES
+from assay.wire.measurement import signature_in
 
 RETRY_S, MOST_PAUSE_S = 0.3, 5.0
-MOST_INDEX_BYTES = 64 << 20
 HEDGES = 16  # so many accounts are asked within the time-out of one request
 REQUESTS_A_PEER = 32  # downloads at once: what one seat delays must not keep connections from the others
 AGAIN = frozenset(  # the peer may take it later
@@ -107,21 +108,21 @@ class Gossiper:
 
     async def content(self, account: str, digest: bytes, most_bytes: int) -> bytes | None:
         """Content with this H from one account, which may take its time."""
-        body = await self._get(account, f"/v1/content/{to_hex(digest)}", most_bytes)
+        body = await self._get(account, paths.content(digest), most_bytes)
         return body if body is not None and keccak(body) == digest else None
 
     async def opening(self, account: str, epoch: int, device_id: bytes, most_bytes: int) -> bytes | None:
         """The opening of a device that verified at an account, which may take its time."""
-        return await self._get(account, f"/v1/epochs/{epoch}/openings/{to_hex(device_id)}", most_bytes)
+        return await self._get(account, paths.epoch_opening(epoch, device_id), most_bytes)
 
-    async def index(self, account: str, epoch: int) -> dict[str, Any] | None:
+    async def index(self, account: str, epoch: int) -> EpochIndex | None:
         """What a peer holds of an epoch; it may take its time."""
-        body = await self._get(account, f"/v1/epochs/{epoch}", MOST_INDEX_BYTES)
+        body = await self._get(account, paths.epoch(epoch), MAX_INDEX_BYTES)
         try:
-            value = None if body is None else json.loads(body)
-        except (ValueError, RecursionError):
+            return None if body is None else EpochIndex.parse(body)
+        except ValueError as error:
+            log.debug("index refused", peer=account, reason=str(error)[:200])
             return None
-        return value if isinstance(value, dict) else None
 
     async def _get(self, account: str, path: str, most_bytes: int) -> bytes | None:
         async with self._slots.setdefault(account, asyncio.Semaphore(REQUESTS_A_PEER)):
@@ -161,9 +162,10 @@ def _longer(pause: float) -> float:
 
 def _signature(answer: Answer) -> bytes | str:
     try:
-        return parse_signature(json.loads(answer.body)["signature"])
-    except (ValueError, KeyError, TypeError, HexadecimalError, RecursionError):
-        return "an answer without a signature"
+        signature = signature_in(json.loads(answer.body))
+    except (ValueError, RecursionError):
+        signature = None
+    return signature or "an answer without a signature"
 
 
 def _reason(answer: Answer) -> str:

@@ -13,7 +13,7 @@ from assay.validator.errors import Refused
 from assay.validator.ports import Clock
 from assay.validator.record import EpochRecord
 from assay.validator.wake import Wake
-from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
+from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 
 
 class Run(Protocol):

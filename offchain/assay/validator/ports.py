@@ -7,31 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from assay.chain.blocks import Block
-from assay.protocol.epochs import Emission, Phase, Timing
+from assay.protocol.epochs import Emission, EpochState, Timing
 from assay.protocol.messages import Challenge, EpochReport, Gossip, Observations, ProbeNonce, Seal
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain
 from assay.validator.rules.values import Device, LeasePeriod, Seat
-
-
-@dataclass(frozen=True, slots=True)
-class ChainEpoch:
-    """An epoch as the contract holds it. Seat positions are bits of the signer masks."""
-
-    phase: Phase
-    set_id: int
-    seal_count: int
-    seal_block: int
-    seal_signers: int
-    report_signers: int
-    beacon: bytes
-    epoch_seed: bytes
-    seal_root: bytes
-    rho: bytes
-    devices_root: bytes
-    rewards_root: bytes
-    rewards_total: int
-    data_hash: bytes = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +59,7 @@ class ChainReader(Protocol):
 
     async def final(self) -> Block: ...
 
-    async def epoch(self, epoch: int, at: Block) -> ChainEpoch: ...
+    async def epoch(self, epoch: int, at: Block) -> EpochState: ...
 
     async def seats(self, set_id: int, at: Block) -> tuple[Seat, ...]: ...
 

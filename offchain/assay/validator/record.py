@@ -10,23 +10,23 @@ from http import HTTPStatus
 from typing import Generic, TypeVar
 
 from assay.protocol.leaves import SealedLeaf, batch_tree
-from assay.validator import canonical
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
-from assay.validator.rules.instants import Instant, Purpose
-from assay.validator.rules.values import NO_ROOT, Batch, HeldCommitment, HeldLanes
+from assay.validator.rules.instants import Instant
+from assay.validator.rules.values import NO_ROOT, Batch
 from assay.validator.store import Store
-from assay.validator.wire import (
+from assay.wire import canonical
+from assay.wire.gossip import (
     BatchMessage,
-    CommitmentBody,
     InstantMessage,
     InventoryEntry,
     InventoryMessage,
+    Purpose,
     ReportProposal,
     SealProposal,
 )
-from assay.validator.wire_probe import LanesBody
-from assay.validator.wire_statements import STATEMENT, SignedSeal, SignedStatement, same_words, signed_statement
+from assay.wire.measurement import SignedCommitment, SignedLanes
+from assay.wire.statements import STATEMENT, SignedSeal, SignedStatement, same_words, signed_statement
 
 MOST_STORED_A_SEAT = 512 << 20  # bytes an epoch: far above what 100,000 devices need
 MOST_STATEMENTS = 2  # of a seat in one round: two that differ prove the fault
@@ -48,9 +48,9 @@ class Evidence:
     """What is held of one device: the first commitment, the first answer to the memory probe, and of all answers to it
     the one of each lane root."""
 
-    commitment: TimedAnswer[HeldCommitment] | None = None
-    lanes: TimedAnswer[HeldLanes] | None = None
-    by_lane_root: dict[bytes, HeldLanes] = field(default_factory=dict)
+    commitment: TimedAnswer[SignedCommitment] | None = None
+    lanes: TimedAnswer[SignedLanes] | None = None
+    by_lane_root: dict[bytes, SignedLanes] = field(default_factory=dict)
 
     @property
     def result_root(self) -> bytes | None:
@@ -102,7 +102,7 @@ class EpochRecord:
         """Devices by seat, as the rules take them."""
         return {seat: frozenset(devices) for seat, devices in self.inventories.items()}
 
-    def committed(self) -> dict[bytes, TimedAnswer[HeldCommitment]]:
+    def committed(self) -> dict[bytes, TimedAnswer[SignedCommitment]]:
         """The commitments held, ascending by device."""
         found = ((device_id, self.evidence[device_id].commitment) for device_id in sorted(self.evidence))
         return {device_id: commitment for device_id, commitment in found if commitment is not None}
@@ -144,7 +144,7 @@ class EpochRecord:
         self._add_inventory(seat, message)
         return True
 
-    def add_commitment(self, body: CommitmentBody, elapsed_us: int) -> bytes:
+    def add_commitment(self, body: SignedCommitment, elapsed_us: int) -> bytes:
         """Keeps a device's commitment, timed (above 0) or from a peer (0), and gives the H of its content."""
         content = self.store.put_content(self.context.epoch, "commitment", canonical.encode(body.to_json()))
         self.store.put_commitment(self.context.epoch, self.context.epoch_seed, body.device_id, content, elapsed_us)
@@ -152,7 +152,7 @@ class EpochRecord:
             self._add_commitment(body, content, elapsed_us)
         return content
 
-    def add_lanes(self, body: LanesBody, elapsed_us: int) -> None:
+    def add_lanes(self, body: SignedLanes, elapsed_us: int) -> None:
         """Keeps a device's answer to the probe, timed (above 0) or from a peer (0); the first is the one held."""
         content = self.store.put_content(self.context.epoch, "lanes", canonical.encode(body.to_json()))
         self.store.put_lanes(self.context.epoch, self.context.epoch_seed, body.device_id, content, elapsed_us)
@@ -201,22 +201,22 @@ class EpochRecord:
         for device_id, content, elapsed_us in self.store.commitments(context.epoch, context.epoch_seed):
             found = self.store.content(content)
             if found is not None and device_id in context.devices:
-                self._add_commitment(CommitmentBody.model_validate_json(found[1]), content, elapsed_us)
+                self._add_commitment(SignedCommitment.parse(found[1]), content, elapsed_us)
         for device_id, content, elapsed_us in self.store.lanes(context.epoch, context.epoch_seed):
             found = self.store.content(content)
             if found is not None and device_id in context.devices:
-                self._add_lanes(LanesBody.model_validate_json(found[1]), content, elapsed_us)
+                self._add_lanes(SignedLanes.parse(found[1]), content, elapsed_us)
         for stored in self.store.messages(context.epoch):
             self._restore_message(stored.kind, stored.body, stored.received_at)
 
     def _restore_message(self, kind: str, body: bytes, received_at: float) -> None:
         own = self.context.account
         if kind in _INSTANTS:
-            instant = self._instant(InstantMessage.model_validate_json(body))
+            instant = self._instant(InstantMessage.parse(body))
             if instant is not None:
                 self.instants.append(instant)
         elif kind == "inventory":
-            message = InventoryMessage.model_validate_json(body)
+            message = InventoryMessage.parse(body)
             seat = self.context.seat_of(message.seat)
             # After a reorganisation the epoch has another seed, and what was said of the old one is void.
             if seat is not None and message.content.epoch_seed == self.context.epoch_seed:
@@ -224,18 +224,18 @@ class EpochRecord:
                 if message.seat == own:
                     self.inventory_at = received_at
         elif kind == "batch":
-            batch = BatchMessage.model_validate_json(body)
+            batch = BatchMessage.parse(body)
             seat = self.context.seat_of(batch.seat)
             if seat is not None:
                 self._add_batch(seat, batch, received_at)
             if batch.seat == own:
                 self.batch_at = received_at
         elif kind == "seal-proposal":
-            seal = SealProposal.model_validate_json(body)
+            seal = SealProposal.parse(body)
             if seal.epoch_seed == self.context.epoch_seed:
                 self.seal_proposals.setdefault(seal.round, seal)
         elif kind == "report-proposal":
-            report = ReportProposal.model_validate_json(body)
+            report = ReportProposal.parse(body)
             self.report_proposals.setdefault(report.round, report)
         elif kind == "statement":
             statement = STATEMENT.validate_json(body)
@@ -268,17 +268,17 @@ class EpochRecord:
     def _add_inventory(self, seat: int, message: InventoryMessage) -> None:
         self.inventories[seat] = {entry.device_id: entry for entry in message.content.entries}
 
-    def _add_commitment(self, body: CommitmentBody, content: bytes, elapsed_us: int) -> None:
-        self.evidence[body.device_id].commitment = TimedAnswer(body.held(), content, elapsed_us)
+    def _add_commitment(self, body: SignedCommitment, content: bytes, elapsed_us: int) -> None:
+        self.evidence[body.device_id].commitment = TimedAnswer(body, content, elapsed_us)
 
-    def _add_lanes(self, body: LanesBody, content: bytes, elapsed_us: int) -> None:
-        evidence, held = self.evidence[body.device_id], body.held()
+    def _add_lanes(self, body: SignedLanes, content: bytes, elapsed_us: int) -> None:
+        evidence, held = self.evidence[body.device_id], body
         evidence.by_lane_root.setdefault(body.lane_root, held)
         if evidence.lanes is None:
             evidence.lanes = TimedAnswer(held, content, elapsed_us)
 
     def _add_batch(self, seat: int, message: BatchMessage, received_at: float) -> HeldBatch:
-        leaves = tuple(line.leaf() for line in message.leaves)
+        leaves = message.leaves
         digest = message.message(batch_tree(leaves).root).digest(self.context.domain)
         content = canonical.content_hash(message.to_json())
         held = HeldBatch(Batch(seat, digest, leaves), message.rho, content, received_at)

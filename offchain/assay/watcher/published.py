@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx2
 import structlog
 
 from assay.chain.pinned_tls import NO_FINGERPRINT, pinned_context
-from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, SealedLeaf, device_tree, reward_tree, sealed_tree
-from assay.watcher.documents import (
-    Index,
-    SignedBatch,
-    SignedCommitment,
-    parse_batch,
-    parse_commitment,
-    parse_devices,
-    parse_index,
-    parse_rewards,
-    parse_sealed,
-)
 from assay.watcher.errors import NoAnswer
+from assay.wire import paths
+from assay.wire.canonical import encode
+from assay.wire.epoch_index import EpochIndex
+from assay.wire.gossip import BatchMessage
+from assay.wire.leaves import DevicesBody, RewardsBody, SealedBody
+from assay.wire.limits import MAX_COMMITMENT_BYTES, MAX_CONTENT_BYTES, MAX_INDEX_BYTES
+from assay.wire.measurement import SignedCommitment, sampled_rows_request
 
 CONNECT_S = 3.0
-MOST_JSON = 128 << 20
-MOST_OTHER = 1 << 20  # a commitment
 log = structlog.get_logger()
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What one validator serves of an epoch, and where."""
+
+    url: str
+    held: EpochIndex
 
 
 class Published:
@@ -56,30 +57,30 @@ class Published:
 
     async def sealed(self, indexes: Sequence[Index], seal_root: bytes) -> tuple[SealedLeaf, ...] | None:
         """The leaves under the chain's seal root from the first that has them."""
-        listed = ((index.url, index.seal) for index in indexes)
-        return await self._first(listed, lambda body: _with_root(parse_sealed(body), sealed_tree, seal_root))
+        listed = ((index.url, index.held.seal) for index in indexes)
+        return await self._first(listed, lambda body: _with_root(SealedBody.parse(body).leaves, sealed_tree, seal_root))
 
     async def devices(self, indexes: Sequence[Index], root: bytes) -> tuple[DeviceLeaf, ...] | None:
         """The lines of the report under the chain's root."""
-        listed = ((index.url, index.report) for index in indexes)
-        return await self._first(listed, lambda body: _with_root(parse_devices(body), device_tree, root))
+        listed = ((index.url, index.held.devices) for index in indexes)
+        return await self._first(listed, lambda body: _with_root(DevicesBody.parse(body).leaves, device_tree, root))
 
     async def rewards(self, indexes: Sequence[Index], root: bytes) -> tuple[RewardLeaf, ...] | None:
         """The lines of the reward tree under the chain's root."""
-        listed = ((index.url, index.rewards) for index in indexes)
-        return await self._first(listed, lambda body: _with_root(parse_rewards(body), reward_tree, root))
+        listed = ((index.url, index.held.rewards) for index in indexes)
+        return await self._first(listed, lambda body: _with_root(RewardsBody.parse(body).leaves, reward_tree, root))
 
-    async def batch(self, url: str, digest: bytes) -> SignedBatch | None:
+    async def batch(self, url: str, digest: bytes) -> BatchMessage | None:
         """A seat's batch, or None where it is not to be had."""
-        return await self._first([(url, digest)], parse_batch)
+        return await self._first([(url, digest)], BatchMessage.parse)
 
     async def commitment(self, url: str, digest: bytes) -> SignedCommitment | None:
         """A device's commitment, or None where it is not to be had."""
-        return await self._first([(url, digest)], parse_commitment, MOST_OTHER)
+        return await self._first([(url, digest)], SignedCommitment.parse, MAX_COMMITMENT_BYTES)
 
     async def content(self, url: str, digest: bytes, most_bytes: int) -> bytes:
         """The body with this H. Raises NoAnswer."""
-        body = await self._read("GET", f"{url}/v1/content/{to_hex(digest)}", None, most_bytes, self._pin_of(url))
+        body = await self._read("GET", url + paths.content(digest), None, most_bytes, self._pin_of(url))
         if keccak(body) != digest:
             raise NoAnswer(f"{url}: other content than was asked for")
         return body
@@ -88,16 +89,8 @@ class Published:
         self, device_url: str, epoch: int, device_id: bytes, rho: bytes, most: int, fingerprint: bytes = NO_FINGERPRINT
     ) -> bytes:
         """The sampled rows from the device itself: to anyone who asks, once rho is drawn. Raises NoAnswer."""
-        content = {"deviceId": to_hex(device_id), "rho": to_hex(rho), "rows": None}
-        body = json.dumps({"epoch": epoch, "content": content}).encode()
-        return await self._read("POST", f"{device_url}/v1/openings", body, most, fingerprint)
-
-    async def json(self, url: str) -> Any:
-        """A JSON document. Raises NoAnswer."""
-        try:
-            return json.loads(await self._read("GET", url, None, MOST_JSON, self._pin_of(url)))
-        except (ValueError, RecursionError):
-            raise NoAnswer(f"{url}: not JSON") from None
+        body = encode(sampled_rows_request(epoch, device_id, rho))
+        return await self._read("POST", device_url + paths.OPENINGS, body, most, fingerprint)
 
     async def close(self) -> None:
         """Lets connections go."""
@@ -118,7 +111,7 @@ class Published:
         return self._clients[fingerprint]
 
     async def _first(
-        self, listed: Iterable[tuple[str, bytes | None]], read: Callable[[bytes], T], most: int = MOST_JSON
+        self, listed: Iterable[tuple[str, bytes | None]], read: Callable[[bytes], T], most: int = MAX_CONTENT_BYTES
     ) -> T | None:
         for url, digest in listed:
             if digest is None:
@@ -132,8 +125,8 @@ class Published:
 
     async def _index(self, url: str, epoch: int) -> Index | None:
         try:
-            value = await self.json(f"{url}/v1/epochs/{epoch}")
-            return parse_index(url, value)
+            body = await self._read("GET", url + paths.epoch(epoch), None, MAX_INDEX_BYTES, self._pin_of(url))
+            return Index(url.rstrip("/"), EpochIndex.parse(body))
         except (NoAnswer, ValueError) as error:
             log.debug("no index", validator=url, reason=str(error)[:200])
             return None

@@ -11,7 +11,7 @@ from assay.protocol.flags import Flag
 from assay.validator.agreement.rounds import Rounds
 from assay.validator.gossip import Gossiper
 from assay.validator.phases.observing import Observing
-from assay.validator.wire import InstantMessage, InventoryMessage
+from assay.wire.gossip import InstantMessage, InventoryMessage
 
 
 def lies() -> None:

@@ -20,7 +20,6 @@ from assay.cli.app import app
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf
 from assay.protocol.messages import Offer
-from assay.protocol.report_lines import Earned, Measured
 from assay.protocol.specification import parse_specification
 from assay.renter import renter as renter_module
 from assay.renter.downtime import Downtime, DowntimeFound
@@ -29,13 +28,15 @@ from assay.renter.lease_start import HandoverResult
 from assay.renter.lease_views import LeaseView
 from assay.renter.leaving import leaving
 from assay.renter.listing import Evidence, Listing, proven_listing
-from assay.renter.offers import ANYONE, SignedOffer
+from assay.renter.offers import ANYONE
 from assay.renter.planned import Plan, Planned
 from assay.renter.provider_session import JobState
 from assay.renter.renter import Rented
 from assay.renter.rewards import Rewards
 from assay.renter.steps import Step, StepName
 from assay.renter.wallet import Done, Minima
+from assay.wire.leases import SignedOffer
+from assay.wire.lines import Earned, Measured
 
 WALLET, PROVIDER, TOKEN = "0x" + "22" * 20, "0x" + "33" * 20, "0x" + "44" * 20
 SPEC = parse_specification({"model": "NVIDIA H100 80GB", "memoryMiB": 81_920, "region": "eu-de-fra"})

@@ -39,7 +39,7 @@ from .scenario import (
     specification_document,
     timestamp,
 )
-from .test_content import Served, device_content
+from .test_content import Served, body_of
 
 DOMAIN = Domain(31337, account("escrow"))
 
@@ -79,7 +79,7 @@ async def market(index: Index) -> Index:
     leaves = device_leaves(1)
     index.apply(batch(founding() + epoch_events(1, 6, leaves), 12, seats=True))
     root = {"epoch": 1, "devices_root": device_tree(leaves).root}
-    ContentFollower(index, Served(), ORACLE).take(root, "devices", device_content(leaves))
+    ContentFollower(index, Served(), ORACLE).take(root, "devices", body_of(leaves))
     await OfferFollower(index, Endpoints(), DOMAIN).step()
     return index
 

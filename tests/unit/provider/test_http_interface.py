@@ -20,10 +20,10 @@ from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest, Wiped
 from assay.protocol.sign_in import SignIn, personal_digest
 from assay.protocol.signing import address_of, sign_compact, signed_by
-from assay.provider import liveness
 from assay.provider.api.json_bodies import body_limit
 from assay.provider.device import Device
 from assay.provider.runtime.workload import output_path
+from assay.wire.measurement import live_digest
 
 from .api_bench import CONTRACT, NOW, Api, login_of_a_contract, serving
 from .conftest import DEVICE_ADDRESS, DEVICE_ID, ESCROW, NODE, PROVIDER, ChainFake, key, lease_on
@@ -289,7 +289,7 @@ async def test_live__nonce__is_signed_by_the_device_key(api: Api) -> None:
     nonce = keccak(b"nonce")
     answer = (await api.client.get(f"/v1/devices/0x{DEVICE_ID.hex()}/live?nonce=0x{nonce.hex()}")).json()
     signature = bytes.fromhex(answer["signature"][2:])
-    assert signed_by(liveness.digest(DEVICE_ID, nonce), signature, DEVICE_ADDRESS)
+    assert signed_by(live_digest(DEVICE_ID, nonce), signature, DEVICE_ADDRESS)
     assert (await api.client.get(f"/v1/devices/0x{'00' * 32}/live?nonce=0x{nonce.hex()}")).status_code == 404
 
 

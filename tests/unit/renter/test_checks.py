@@ -16,12 +16,13 @@ from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, device_tree
 from assay.protocol.messages import Handover, Offer
 from assay.protocol.profile import Profile
-from assay.protocol.report_lines import ReportLineError, parse_report_line
 from assay.protocol.seeds import handover_rho, handover_seed
 from assay.protocol.signing import Domain, address_of
 from assay.renter.errors import ProofRejected, Unreachable
 from assay.renter.handover import Expected, check_opening, check_signed, opening_length, signed_handover
 from assay.renter.offers import ANYONE, OFFERS_A_DEVICE, Offers, node_of, parse_answer, parse_offer
+from assay.wire.limits import MAX_OFFERS
+from assay.wire.lines import ReportLineError, parse_report_line
 
 ESCROW = Domain(31337, "0x" + "22" * 20)
 SEED = keccak(b"epoch seed")
@@ -185,7 +186,7 @@ def test_answer__with_specifications__keeps_those_that_are_some() -> None:
     assert len({one.spec_hash for one in answer.specifications}) == 2
 
 
-@pytest.mark.parametrize("answer", [{}, {"offers": {}}, {"offers": [offer()] * 4097}, {"offers": [{}]}])
+@pytest.mark.parametrize("answer", [{}, {"offers": {}}, {"offers": [offer()] * (MAX_OFFERS + 1)}, {"offers": [{}]}])
 def test_answer__without_a_list_of_signed_offers__is_not_believed(answer: dict[str, Any]) -> None:
     with pytest.raises(Unreachable):
         parse_answer(answer, ESCROW, "http://p")

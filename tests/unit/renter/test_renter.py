@@ -15,7 +15,6 @@ from assay.chain.client import ContractCall
 from assay.chain.devices import Device
 from assay.chain.leases import Lease, LeaseStatus
 from assay.protocol.leaves import DeviceLeaf
-from assay.protocol.report_lines import Measured
 from assay.renter import renter as renter_module
 from assay.renter.downtime import Downtime, DowntimeFound
 from assay.renter.errors import BadInput, ProofRejected
@@ -24,9 +23,10 @@ from assay.renter.lease_start import HandoverResult
 from assay.renter.lease_views import LeaseView
 from assay.renter.leaving import leaving
 from assay.renter.listing import Evidence, Listing, proven_listing
-from assay.renter.offers import SignedOffer
 from assay.renter.renter import Renter
 from assay.renter.wallet import Done, Minima, Opening
+from assay.wire.leases import SignedOffer
+from assay.wire.lines import Measured
 from tests.unit.renter.leased import NODE, ONE, PROVIDER, RENTER, STRANGER, TWO, of_offer
 
 PENDING = of_offer(NODE, status=LeaseStatus.PENDING, start=0, stop=0)

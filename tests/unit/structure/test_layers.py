@@ -15,17 +15,18 @@ PACKAGE = ROOT / "offchain" / "assay"
 # package -> the packages it may import
 ALLOWED: dict[str, set[str]] = {
     "protocol": set(),
+    "wire": {"protocol"},
     "proof": {"protocol"},
     "daemon": set(),
-    "chain": {"protocol", "proof"},
+    "chain": {"protocol", "wire", "proof"},
     "signing": {"protocol", "chain"},
-    "validator": {"protocol", "proof", "chain", "signing", "daemon"},
-    "provider": {"protocol", "proof", "chain", "signing", "daemon"},
-    "renter": {"protocol", "proof", "chain", "signing"},
-    "watcher": {"protocol", "proof", "chain", "signing", "daemon"},
-    "market": {"protocol", "proof", "chain", "daemon"},
+    "validator": {"protocol", "wire", "proof", "chain", "signing", "daemon"},
+    "provider": {"protocol", "wire", "proof", "chain", "signing", "daemon"},
+    "renter": {"protocol", "wire", "proof", "chain", "signing"},
+    "watcher": {"protocol", "wire", "proof", "chain", "signing", "daemon"},
+    "market": {"protocol", "wire", "proof", "chain", "daemon"},
     "economics": {"protocol", "proof", "validator"},
-    "devnet": {"protocol", "proof", "chain", "renter"},
+    "devnet": {"protocol", "wire", "proof", "chain", "renter"},
 }
 # within the validator: package -> prefixes that it may not import; ports are handed in, never the services whole
 VALIDATOR_FORBIDDEN: dict[str, tuple[str, ...]] = {

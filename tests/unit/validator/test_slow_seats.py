@@ -14,11 +14,11 @@ from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import Gossip
-from assay.validator import canonical
 from assay.validator.errors import PeerFailure
 from assay.validator.gossip import Gossiper
 from assay.validator.ports import Answer
-from assay.validator.wire import InventoryMessage
+from assay.wire import canonical
+from assay.wire.gossip import InventoryMessage
 
 from .simulation.chain import DOMAIN
 from .simulation.devices import SimDevice

@@ -21,6 +21,7 @@ from assay.provider.api.measurement_routes import measurement_routes
 from assay.provider.api.notebook_routes import notebook_routes
 from assay.provider.api.services import Services
 from assay.provider.errors import ProviderError
+from assay.wire import paths
 
 log = structlog.get_logger()
 
@@ -35,16 +36,16 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(login_routes(services))
     app.include_router(notebook_routes(services))
 
-    @app.get("/livez")
+    @app.get(paths.LIVEZ)
     async def livez() -> dict[str, str]:
         return {"status": "alive"}
 
-    @app.get("/readyz")
+    @app.get(paths.READYZ)
     async def readyz() -> JSONResponse:
         ready = services.ready()
         return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)
 
-    @app.get("/v1/status")
+    @app.get(paths.STATUS)
     async def status() -> Any:
         return services.status()
 

@@ -13,56 +13,57 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from assay.provider import workspace
-from assay.provider.api.json_bodies import JobBody
+from assay.provider.api.json_bodies import job_request
 from assay.provider.api.renter_check import authorised_lease, require_running
 from assay.provider.api.services import Services
 from assay.provider.jobs import JobRecord
 from assay.provider.runtime.pull_progress import pull_progress
 from assay.provider.runtime.workload import output_path
+from assay.wire import paths
+from assay.wire.jobs import JobBody
 
 PIECE = 1 << 16
 FOLLOW_S = 0.02
 LOOK_S = 0.2
-EVENTS = "text/event-stream"
 MAX_OFFSET_DIGITS = 15
 MAX_FILE = 256 << 20
 
 
 def job_routes(services: Services) -> APIRouter:
     """Routes under /v1/leases/{leaseId} for the lease's renter."""
-    router = APIRouter(prefix="/v1/leases/{lease_id}")
+    router = APIRouter(prefix=paths.LEASE)
 
-    @router.post("/jobs")
+    @router.post(paths.JOBS)
     async def create(lease_id: int, body: JobBody, request: Request) -> dict[str, Any]:
         """Starts a job; its deadline is the second at which the lease's stream stops."""
         lease, _ = await authorised_lease(services, lease_id, request)
         require_running(services, lease)
-        wanted = body.job_request(services.jobs.most(lease_id))
+        wanted = job_request(body, services.jobs.most(lease_id))
         job_id = await asyncio.to_thread(services.jobs.create, lease_id, float(lease.stop), wanted)
         return {"jobId": job_id}
 
-    @router.get("/jobs")
+    @router.get(paths.JOBS)
     async def jobs(lease_id: int, request: Request) -> dict[str, Any]:
         """All jobs of the lease, oldest first."""
         await authorised_lease(services, lease_id, request)
         records = await asyncio.to_thread(services.jobs.of_lease, lease_id)
         return {"jobs": [job_json(record) for record in records]}
 
-    @router.get("/jobs/{job_id}")
+    @router.get(paths.JOB)
     async def job(lease_id: int, job_id: str, request: Request) -> dict[str, Any]:
         """How a job stands."""
         await authorised_lease(services, lease_id, request)
         record = await asyncio.to_thread(services.jobs.get, lease_id, job_id)
         return {**job_json(record), **await asyncio.to_thread(_progress, services, record)}
 
-    @router.delete("/jobs/{job_id}")
+    @router.delete(paths.JOB)
     async def stop(lease_id: int, job_id: str, request: Request) -> dict[str, Any]:
         """Ends a job."""
         await authorised_lease(services, lease_id, request)
         record = await asyncio.to_thread(services.jobs.stop, lease_id, job_id, "stopped by the renter")
         return job_json(record)
 
-    @router.get("/jobs/{job_id}/output")
+    @router.get(paths.JOB_OUTPUT)
     async def output(
         lease_id: int,
         job_id: str,
@@ -78,11 +79,13 @@ def job_routes(services: Services) -> APIRouter:
         if reached.isascii() and reached.isdigit() and len(reached) <= MAX_OFFSET_DIGITS:
             offset = max(offset, int(reached))
         pieces = _pieces(services, lease_id, job_id, offset, follow)
-        if EVENTS in request.headers.get("accept", ""):
-            return StreamingResponse(_events(pieces, offset), media_type=EVENTS, headers={"cache-control": "no-store"})
-        return StreamingResponse(pieces, media_type="application/octet-stream")
+        if paths.EVENTS in request.headers.get("accept", ""):
+            return StreamingResponse(
+                _events(pieces, offset), media_type=paths.EVENTS, headers={"cache-control": "no-store"}
+            )
+        return StreamingResponse(pieces, media_type=paths.BYTES)
 
-    @router.get("/files")
+    @router.get(paths.FILES)
     async def files(lease_id: int, request: Request) -> dict[str, Any]:
         """Regular files of the lease's workspace."""
         await authorised_lease(services, lease_id, request)
@@ -90,15 +93,15 @@ def job_routes(services: Services) -> APIRouter:
         found = await asyncio.to_thread(lambda: [asdict(entry) for entry in workspace.entries(root)])
         return {"files": found}
 
-    @router.get("/files/{path:path}")
+    @router.get(paths.FILE)
     async def fetch(lease_id: int, path: str, request: Request) -> Response:
         """One file."""
         await authorised_lease(services, lease_id, request)
         root = services.jobs.workspace(lease_id)
         data = await asyncio.to_thread(workspace.read_file, root, path, MAX_FILE)
-        return Response(data, media_type="application/octet-stream")
+        return Response(data, media_type=paths.BYTES)
 
-    @router.put("/files/{path:path}")
+    @router.put(paths.FILE)
     async def put(lease_id: int, path: str, request: Request) -> dict[str, int]:
         """Writes one file."""
         lease, _ = await authorised_lease(services, lease_id, request)

@@ -11,11 +11,13 @@ from fastapi.responses import RedirectResponse
 
 from assay.chain.errors import ChainError
 from assay.chain.leases import Lease
-from assay.provider.api.json_bodies import NotebookBody
+from assay.provider.api.json_bodies import job_request
 from assay.provider.api.renter_check import authorised_lease, bearer_token, require_running, served_lease
 from assay.provider.api.services import Services
 from assay.provider.errors import NotAuthorised, NotFound, ProviderError
 from assay.provider.notebooks import PORT, base_path
+from assay.wire import paths
+from assay.wire.jobs import NotebookBody
 
 COOKIE = "assay_notebook"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -23,14 +25,14 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 def notebook_routes(services: Services) -> APIRouter:
     """Routes under /v1/leases/{leaseId}/notebook."""
-    router = APIRouter(prefix="/v1/leases/{lease_id}/notebook")
+    router = APIRouter(prefix=paths.LEASE + paths.NOTEBOOK)
 
     @router.post("")
     async def start(lease_id: int, body: NotebookBody, request: Request) -> dict[str, Any]:
         """Starts the lease's notebook unless it runs; a path that opens it in a browser, once and within a minute."""
         lease, _ = await authorised_lease(services, lease_id, request)
         require_running(services, lease)
-        wanted = body.job_request(services.jobs.most(lease_id))
+        wanted = job_request(body, services.jobs.most(lease_id))
         job_id = await asyncio.to_thread(services.notebooks.open, lease_id, float(lease.stop), wanted)
         return {"jobId": job_id, "path": f"{base_path(lease_id)}open?ticket={services.logins.ticket(lease)}"}
 

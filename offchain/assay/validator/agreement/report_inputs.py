@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
-from pydantic import ValidationError
 
 from assay.chain.blocks import Block
 from assay.protocol.epochs import Emission, Phase
-from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32
 from assay.protocol.leaves import SealedLeaf, reward_tree
 from assay.validator.context import EpochContext
 from assay.validator.follower import Follower
@@ -20,9 +18,9 @@ from assay.validator.rules.deadlines import deadlines
 from assay.validator.rules.values import Presence
 from assay.validator.store import Store
 from assay.validator.wake import Wake
-from assay.validator.wire import RewardsBody
+from assay.wire.leaves import RewardsBody
+from assay.wire.limits import MAX_CONTENT_BYTES
 
-MOST_BYTES = 64 << 20
 log = structlog.get_logger()
 
 
@@ -152,14 +150,14 @@ class InputReader:
 
     async def _from_peer(self, account: str, last: ReportedEpoch) -> bytes | None:
         index = await self.gossip.index(account, last.epoch)
-        if index is None or not isinstance(index.get("rewards"), str):
+        if index is None or index.rewards is None:
             return None
         try:
-            body = await self.gossip.content(account, parse_bytes32(index["rewards"]), MOST_BYTES)
+            body = await self.gossip.content(account, index.rewards, MAX_CONTENT_BYTES)
             if body is None:
                 return None
-            tree = reward_tree([line.leaf() for line in RewardsBody.model_validate_json(body).leaves])
-        except (HexadecimalError, ValidationError, ValueError) as error:
+            tree = reward_tree(RewardsBody.parse(body).leaves)
+        except ValueError as error:
             log.warning("reward tree refused", peer=account, reason=str(error)[:200])
             return None
         return body if tree.root == last.rewards_root else None
@@ -167,7 +165,7 @@ class InputReader:
 
 def _totals(body: bytes) -> dict[str, int]:
     totals: dict[str, int] = {}
-    for line in RewardsBody.model_validate_json(body).leaves:
+    for line in RewardsBody.parse(body).leaves:
         # Where a tree names an account twice its higher line counts: no later total may be below either.
         totals[line.account] = max(line.cumulative, totals.get(line.account, 0))
     return totals

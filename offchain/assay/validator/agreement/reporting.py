@@ -9,10 +9,9 @@ from http import HTTPStatus
 import structlog
 from pydantic import ValidationError
 
-from assay.protocol.epochs import Phase
+from assay.protocol.epochs import EpochState, Phase
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, device_tree, reward_tree
 from assay.protocol.messages import EpochReport
-from assay.validator import canonical
 from assay.validator.admission import admit_batch
 from assay.validator.agreement.report_inputs import InputReader, ReportInputs
 from assay.validator.agreement.rounds import UNSIGNED, Accepted, Draft, Terms
@@ -21,24 +20,18 @@ from assay.validator.errors import Refused
 from assay.validator.follower import Follower
 from assay.validator.gossip import Gossiper
 from assay.validator.pace import Pace
-from assay.validator.ports import ChainEpoch, ChainReader, ChainWriter, Clock, Statements, Transaction
+from assay.validator.ports import ChainReader, ChainWriter, Clock, Statements, Transaction
 from assay.validator.record import EpochRecord, HeldBatch
 from assay.validator.rules.reports import data_hash, device_leaves, in_seat_order, left_out
 from assay.validator.rules.rewards import cumulative_rewards
 from assay.validator.rules.values import Batch, RuleError
 from assay.validator.store import Store
 from assay.validator.wake import Wake
-from assay.validator.wire import (
-    BatchMessage,
-    DeviceLine,
-    DevicesBody,
-    NamedBatch,
-    ReportProposal,
-    RewardLine,
-    RewardsBody,
-)
+from assay.wire import canonical, paths
+from assay.wire.gossip import BatchMessage, NamedBatch, ReportProposal
+from assay.wire.leaves import DevicesBody, RewardsBody
+from assay.wire.limits import MAX_CONTENT_BYTES
 
-MOST_BATCH_BYTES = 32 << 20
 log = structlog.get_logger()
 
 
@@ -61,7 +54,7 @@ class Reporting:
 
     @property
     def terms(self) -> Terms:
-        return Terms("report", "/v1/report-proposals", Phase.REPORTED, self.context.deadlines.report_by)
+        return Terms("report", paths.REPORT_PROPOSALS, Phase.REPORTED, self.context.deadlines.report_by)
 
     def began(self) -> float | None:
         return self.record.batch_at
@@ -179,11 +172,11 @@ class Reporting:
         known = None if seat is None else self.record.by_digest.get((seat, named.digest))
         if known is not None:
             return known
-        body = await self.gossip.fetch([leader, named.seat], named.content, MOST_BATCH_BYTES, ends)
+        body = await self.gossip.fetch([leader, named.seat], named.content, MAX_CONTENT_BYTES, ends)
         if body is None:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"the batch of {named.seat} was not to be had")
         try:
-            message = BatchMessage.model_validate_json(body)
+            message = BatchMessage.parse(body)
         except ValidationError:
             reason = f"the content named for {named.seat} is no batch"
             raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, reason) from None
@@ -237,15 +230,15 @@ def work_out(context: EpochContext, inputs: ReportInputs, batches: Sequence[Batc
 
 def keep(store: Store, epoch: int, results: Results) -> None:
     """Stores the trees, to be served and to continue the rewards from."""
-    devices = DevicesBody(epoch=epoch, leaves=tuple(DeviceLine.of(leaf) for leaf in results.devices))
+    devices = DevicesBody(epoch=epoch, leaves=tuple(results.devices))
     rewards = RewardsBody(
         epoch=epoch,
-        leaves=tuple(RewardLine(account=r.account, cumulative=r.cumulative) for r in results.rewards),
+        leaves=tuple(results.rewards),
     )
     store.put_tree(epoch, "devices", results.devices_root, canonical.encode(devices.to_json()))
     store.put_tree(epoch, "rewards", results.rewards_root, canonical.encode(rewards.to_json()))
 
 
-def _roots(report: ReportProposal | Results | ChainEpoch) -> tuple[bytes, bytes, int, bytes]:
+def _roots(report: ReportProposal | Results | EpochState) -> tuple[bytes, bytes, int, bytes]:
     """As proposed, worked out, or held by the chain."""
     return report.devices_root, report.rewards_root, report.rewards_total, report.data_hash

@@ -26,7 +26,7 @@ from assay.validator.record import EpochRecord
 from assay.validator.rules import leaders
 from assay.validator.rules.values import RuleError
 from assay.validator.wake import Wake
-from assay.validator.wire import ReportProposal, SealProposal
+from assay.wire.gossip import ReportProposal, SealProposal
 
 UNSIGNED = bytes(64)
 log = structlog.get_logger()

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 import structlog
-from pydantic import ValidationError
 
 from assay.protocol.epochs import Phase
-from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.messages import Seal
-from assay.validator import canonical
 from assay.validator.agreement.rounds import UNSIGNED, Accepted, Draft, Terms
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
@@ -30,9 +27,11 @@ from assay.validator.rules.seals import check_leaves, check_seal, check_whole, s
 from assay.validator.rules.values import NO_ROOT, RuleError
 from assay.validator.store import Store
 from assay.validator.wake import Wake
-from assay.validator.wire import SealedBody, SealedLine, SealProposal
+from assay.wire import canonical, paths
+from assay.wire.gossip import SealProposal
+from assay.wire.leaves import SealedBody
+from assay.wire.limits import MAX_CONTENT_BYTES
 
-MOST_BYTES = 64 << 20
 log = structlog.get_logger()
 
 
@@ -57,7 +56,7 @@ class Sealing:
         """An epoch without a single device has nothing to report: it is left to be void."""
         context = self.context
         return Terms(
-            "seal", "/v1/seal-proposals", Phase.SEALED, context.deadlines.seal_by, possible=bool(context.devices)
+            "seal", paths.SEAL_PROPOSALS, Phase.SEALED, context.deadlines.seal_by, possible=bool(context.devices)
         )
 
     def began(self) -> float | None:
@@ -92,7 +91,7 @@ class Sealing:
             epoch_seed=seal.epoch_seed,
             seal_root=seal.seal_root,
             count=seal.count,
-            leaves=tuple(SealedLine.of(leaf) for leaf in leaves),
+            leaves=tuple(leaves),
             commitments=tuple(commitment.content for commitment in record.committed().values()),
             lanes=tuple(record.evidence[leaf.device_id].lanes_content for leaf in leaves),
             signature=UNSIGNED,
@@ -112,7 +111,7 @@ class Sealing:
         if not len(proposal.commitments) == len(proposal.lanes) == len(proposal.leaves):
             given = f"{len(proposal.commitments)} commitments and {len(proposal.lanes)} probes"
             raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"{given} for {len(proposal.leaves)} lines")
-        leaves = tuple(line.leaf() for line in proposal.leaves)
+        leaves = proposal.leaves
         try:
             self._check_lines(proposal.message(), leaves)
             check_none_left_out(leaves, proposal.commitments, *record.listed(), context.n)
@@ -195,23 +194,23 @@ class Sealing:
     def _kept(self, body: SealedBody) -> tuple[SealedLeaf, ...]:
         content = self.store.put_content(self.context.epoch, "seal", canonical.encode(body.to_json()))
         self.store.update_epoch(self.context.epoch, seal_content=content)
-        return tuple(line.leaf() for line in body.leaves)
+        return body.leaves
 
     async def _from_peer(self, account: str) -> SealedBody | None:
         index = await self.gossip.index(account, self.context.epoch)
-        if index is None or not isinstance(index.get("seal"), str):
+        if index is None or index.seal is None:
             return None
         try:
-            content = await self.gossip.content(account, parse_bytes32(index["seal"]), MOST_BYTES)
-            return None if content is None else SealedBody.model_validate_json(content)
-        except (HexadecimalError, ValidationError, ValueError) as error:
+            content = await self.gossip.content(account, index.seal, MAX_CONTENT_BYTES)
+            return None if content is None else SealedBody.parse(content)
+        except ValueError as error:
             log.warning("sealed lines refused", peer=account, reason=str(error)[:200])
         return None
 
 
 def _is_whole(body: SealedBody, seal_root: bytes, count: int, source: str) -> bool:
     try:
-        check_whole([line.leaf() for line in body.leaves], seal_root, count)
+        check_whole(body.leaves, seal_root, count)
     except RuleError as error:
         log.warning("sealed lines refused", peer=source, reason=str(error)[:200])
         return False

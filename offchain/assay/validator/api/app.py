@@ -16,16 +16,15 @@ from assay.validator.api.health_routes import health_routes
 from assay.validator.api.message_routes import message_routes
 from assay.validator.api.services import ApiServices
 from assay.validator.errors import Refused
+from assay.wire import paths
+from assay.wire.limits import MAX_MESSAGE_BYTES, MAX_SHORT_MESSAGE_BYTES
 
-MOST_BODY = 64 << 20
-MOST_SHORT_BODY = 16 << 10
-LONG = frozenset(f"/v1/{name}" for name in ("inventories", "observations", "seal-proposals", "report-proposals"))
 log = structlog.get_logger()
 
 
 def body_limit(path: str) -> int:
     """Bytes that a request to a path may carry: lists of devices are long, an instant is not."""
-    return MOST_BODY if path in LONG else MOST_SHORT_BODY
+    return MAX_MESSAGE_BYTES if path in paths.LONG_MESSAGES else MAX_SHORT_MESSAGE_BYTES
 
 
 def create_app(services: ApiServices) -> FastAPI:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
-from pydantic import ValidationError
 
-from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32
 from assay.protocol.leaves import device_tree, reward_tree
 from assay.validator.context import EpochContext
 from assay.validator.follower import Follower
 from assay.validator.gossip import Gossiper
 from assay.validator.ports import Clock
 from assay.validator.store import Store
-from assay.validator.wire import DevicesBody, RewardsBody
+from assay.wire.leaves import DevicesBody, RewardsBody
+from assay.wire.limits import MAX_CONTENT_BYTES
 
-MOST_BYTES = 64 << 20
 PATIENCE_S = 30.0
 log = structlog.get_logger()
 
@@ -48,14 +45,13 @@ class Adopting:
     async def _fetch(self, kind: str, root: bytes, root_of: Callable[[bytes], bytes]) -> bool:
         async def right(account: str) -> bytes | None:
             index = await self.gossip.index(account, self.context.epoch)
-            for digest in _candidates(index, kind):
-                body = await self.gossip.content(account, digest, MOST_BYTES)
-                try:
-                    if body is not None and root_of(body) == root:
-                        return body
-                except (ValidationError, ValueError) as error:
-                    log.warning("report content refused", peer=account, reason=str(error)[:200])
-            return None
+            digest = None if index is None else index.rewards if kind == "rewards" else index.devices
+            body = None if digest is None else await self.gossip.content(account, digest, MAX_CONTENT_BYTES)
+            try:
+                return body if body is not None and root_of(body) == root else None
+            except ValueError as error:
+                log.warning("report content refused", peer=account, reason=str(error)[:200])
+                return None
 
         body = await self.gossip.race(self.context.others, right, self.clock.now() + PATIENCE_S, again=True)
         if body is not None:
@@ -63,22 +59,9 @@ class Adopting:
         return body is not None
 
 
-def _candidates(index: dict[str, Any] | None, kind: str) -> Sequence[bytes]:
-    if index is None:
-        return ()
-    report = index.get("report")
-    value = index.get("rewards") if kind == "rewards" else None
-    if kind == "devices" and isinstance(report, dict):
-        value = report.get("content")
-    try:
-        return (parse_bytes32(value),) if isinstance(value, str) else ()
-    except HexadecimalError:
-        return ()
-
-
 def _devices_root(body: bytes) -> bytes:
-    return device_tree([line.leaf() for line in DevicesBody.model_validate_json(body).leaves]).root
+    return device_tree(DevicesBody.parse(body).leaves).root
 
 
 def _rewards_root(body: bytes) -> bytes:
-    return reward_tree([line.leaf() for line in RewardsBody.model_validate_json(body).leaves]).root
+    return reward_tree(RewardsBody.parse(body).leaves).root

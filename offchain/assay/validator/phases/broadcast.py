@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from assay.validator.gossip import Gossiper
-from assay.validator.wire_types import Wire
+from assay.wire.fields import Wire
 
 _running: set[asyncio.Task[None]] = set()
 

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
-from pydantic import ValidationError
 
 from assay.protocol.messages import Challenge
 from assay.signing.errors import SigningError
-from assay.validator import canonical
 from assay.validator.context import EpochContext
 from assay.validator.errors import DeviceFailure
 from assay.validator.phases.instants import Instants
@@ -21,11 +19,13 @@ from assay.validator.phases.stopwatch import Stopwatch
 from assay.validator.ports import Clock, Devices, Statements
 from assay.validator.record import EpochRecord
 from assay.validator.rules.commitments import check_commitment
-from assay.validator.rules.instants import Instant, Purpose
-from assay.validator.rules.values import Device, RuleError
+from assay.validator.rules.instants import Instant
+from assay.validator.rules.values import Device
 from assay.validator.store import Store
 from assay.validator.wake import Wake
-from assay.validator.wire import CommitmentBody, UsedChallenge
+from assay.wire import canonical
+from assay.wire.gossip import Purpose
+from assay.wire.measurement import SignedChallenge, SignedCommitment
 
 RETRY_S = 0.25
 log = structlog.get_logger()
@@ -101,7 +101,7 @@ class Challenging:
         nonce = self.store.nonce(context.epoch, device.device_id, context.epoch_seed, fresh)
         challenge = Challenge(context.epoch, context.epoch_seed, device.device_id, self.context.account, nonce)
         signature = await self.statements.sign_challenge(challenge)
-        body = canonical.encode(UsedChallenge.model_validate({**challenge.to_json(), "signature": signature}).to_json())
+        body = canonical.encode(SignedChallenge.of(challenge, signature).to_json())
         # All are ready before any leaves: signing for many devices takes longer than telling them.
         await self.clock.sleep(max(0.0, instant.start_ms / 1000 - self.clock.now()))
         watch = Stopwatch(self.clock)
@@ -122,10 +122,10 @@ class Challenging:
     def _take(self, device: Device, answer: bytes, elapsed_us: int) -> None:
         context = self.context
         try:
-            body = CommitmentBody.model_validate_json(answer)
+            body = SignedCommitment.parse(answer)
             profile = context.profiles[device.profile]
             check_commitment(
-                body.held(),
+                body,
                 context.epoch,
                 context.epoch_seed,
                 device,
@@ -133,7 +133,7 @@ class Challenging:
                 context.seats,
                 context.domain,
             )
-        except (ValidationError, RuleError) as error:
+        except ValueError as error:
             log.warning("commitment refused", device=_name(device), reason=str(error)[:300])
             return
         self.record.add_commitment(body, elapsed_us)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import structlog
 
 from assay.protocol.messages import Gossip
-from assay.validator import canonical
 from assay.validator.context import EpochContext
 from assay.validator.gossip import Gossiper
 from assay.validator.pace import Pace
@@ -16,11 +15,12 @@ from assay.validator.phases.broadcast import broadcast
 from assay.validator.ports import Clock, Statements
 from assay.validator.record import EpochRecord
 from assay.validator.rules import leaders
-from assay.validator.rules.instants import LEAST_NOTICE_MS, Instant, Purpose, chosen
+from assay.validator.rules.instants import LEAST_NOTICE_MS, Instant, chosen
 from assay.validator.wake import Wake
-from assay.validator.wire import InstantBody, InstantMessage
+from assay.wire import canonical, paths
+from assay.wire.gossip import InstantBody, InstantMessage, Purpose
 
-PATH = "/v1/instants"
+PATH = paths.INSTANTS
 log = structlog.get_logger()
 
 

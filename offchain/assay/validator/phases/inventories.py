@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assay.protocol.messages import Gossip
-from assay.validator import canonical
 from assay.validator.context import EpochContext
 from assay.validator.gossip import Gossiper
 from assay.validator.phases.broadcast import broadcast
 from assay.validator.ports import Clock, Statements
 from assay.validator.record import EpochRecord
 from assay.validator.wake import Wake
-from assay.validator.wire import InventoryBody, InventoryEntry, InventoryMessage
+from assay.wire import canonical, paths
+from assay.wire.gossip import InventoryBody, InventoryEntry, InventoryMessage
 
 
 @dataclass(frozen=True)
@@ -47,4 +47,4 @@ class Inventories:
         record.inventory_at = self.clock.now()
         record.add_inventory(message)
         self.wake.notify()
-        broadcast(self.gossip, context.others, "/v1/inventories", message, context.deadlines.seal_by)
+        broadcast(self.gossip, context.others, paths.INVENTORIES, message, context.deadlines.seal_by)

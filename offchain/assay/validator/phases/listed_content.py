@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass
 
 import structlog
-from pydantic import ValidationError
 
 from assay.validator.context import EpochContext
 from assay.validator.gossip import Gossiper
@@ -16,10 +15,9 @@ from assay.validator.rules.commitments import check_commitment
 from assay.validator.rules.lanes import check_lanes
 from assay.validator.rules.values import NO_ROOT, RuleError
 from assay.validator.store import Store
-from assay.validator.wire import CommitmentBody
-from assay.validator.wire_probe import LanesBody
+from assay.wire.limits import MAX_COMMITMENT_BYTES
+from assay.wire.measurement import SignedCommitment, SignedLanes
 
-MOST_BYTES = 64 << 10
 log = structlog.get_logger()
 
 
@@ -56,21 +54,19 @@ class ListedContent:
 
     async def commitment(
         self, device_id: bytes, digest: bytes, deadline: float, first: str | None = None
-    ) -> CommitmentBody | None:
+    ) -> SignedCommitment | None:
         """A commitment listed for a device; of the peers `first` is asked first."""
         body = await self._fetch(device_id, digest, deadline, first)
         if body is None:
             return None
         context = self.context
         try:
-            commitment = CommitmentBody.model_validate_json(body)
+            commitment = SignedCommitment.parse(body)
             known = context.device_of(commitment.device_id)
             if known is None:
                 raise RuleError(f"device 0x{commitment.device_id.hex()} is not enrolled")
-            check_commitment(
-                commitment.held(), context.epoch, context.epoch_seed, *known, context.seats, context.domain
-            )
-        except (ValidationError, RuleError) as error:
+            check_commitment(commitment, context.epoch, context.epoch_seed, *known, context.seats, context.domain)
+        except ValueError as error:
             log.warning("fetched commitment refused", reason=str(error)[:300])
             return None
         self.record.add_commitment(commitment, 0)
@@ -78,7 +74,7 @@ class ListedContent:
 
     async def lanes(
         self, device_id: bytes, digest: bytes, result_root: bytes, deadline: float, first: str | None = None
-    ) -> LanesBody | None:
+    ) -> SignedLanes | None:
         """An answer to the probe of `result_root`, which a device committed to; of the peers `first` is asked first."""
         body = await self._fetch(device_id, digest, deadline, first)
         lanes = None if body is None else checked_lanes(self.context, body, result_root)
@@ -93,18 +89,18 @@ class ListedContent:
             return found[1]
         holders = (a for a in self.record.holders(device_id, digest) if a != self.context.account)
         candidates = dict.fromkeys([*([first] if first else []), *holders, *self.context.others])
-        return await self.gossip.fetch(candidates, digest, MOST_BYTES, deadline)
+        return await self.gossip.fetch(candidates, digest, MAX_COMMITMENT_BYTES, deadline)
 
 
-def checked_lanes(context: EpochContext, answer: bytes, result_root: bytes) -> LanesBody | None:
+def checked_lanes(context: EpochContext, answer: bytes, result_root: bytes) -> SignedLanes | None:
     """An answer to the probe by an enrolled device that committed to `result_root`; None for anything else."""
     try:
-        body = LanesBody.model_validate_json(answer)
+        body = SignedLanes.parse(answer)
         known = context.device_of(body.device_id)
         if known is None:
             raise RuleError(f"device 0x{body.device_id.hex()} is not enrolled")
-        check_lanes(body.held(), context.epoch, context.epoch_seed, result_root, *known, context.seats, context.domain)
-    except (ValidationError, RuleError) as error:
+        check_lanes(body, context.epoch, context.epoch_seed, result_root, *known, context.seats, context.domain)
+    except ValueError as error:
         log.warning("probe refused", reason=str(error)[:300])
         return None
     return body

@@ -10,7 +10,6 @@ from assay.proof.probe import verification
 from assay.proof.probe.layout import OPENED_LANES
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.profile import Profile
-from assay.validator import canonical
 from assay.validator.context import EpochContext
 from assay.validator.errors import DeviceFailure
 from assay.validator.opening_checks import OpeningChecker
@@ -18,7 +17,8 @@ from assay.validator.ports import Clock, Devices
 from assay.validator.record import EpochRecord
 from assay.validator.rules.values import NO_ROOT, Device
 from assay.validator.store import Store
-from assay.validator.wire_probe import LanesRequest
+from assay.wire import canonical
+from assay.wire.measurement import LanesRequest
 
 RETRY_S = 0.4
 log = structlog.get_logger()

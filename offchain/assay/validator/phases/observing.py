@@ -21,7 +21,8 @@ from assay.validator.rules.lanes import in_time
 from assay.validator.rules.observations import OpeningOutcome, Seen, observe, uptime_bps
 from assay.validator.store import Store
 from assay.validator.wake import Wake
-from assay.validator.wire import BatchMessage, ObservationLine
+from assay.wire import paths
+from assay.wire.gossip import BatchMessage
 
 log = structlog.get_logger()
 
@@ -58,7 +59,7 @@ class Observing:
                 set_id=context.set_id,
                 seat=self.context.account,
                 rho=rho,
-                leaves=tuple(ObservationLine.of(leaf) for leaf in leaves),
+                leaves=tuple(leaves),
                 signature=signature,
             )
             record.add_batch(context.own, message, self.clock.now())
@@ -68,8 +69,8 @@ class Observing:
             content = self.store.content(known.content)
             if content is None:
                 return
-            message = BatchMessage.model_validate_json(content[1])
-        broadcast(self.gossip, context.others, "/v1/observations", message, context.deadlines.report_by)
+            message = BatchMessage.parse(content[1])
+        broadcast(self.gossip, context.others, paths.OBSERVATIONS, message, context.deadlines.report_by)
 
     def observations(self, sealed: Sequence[SealedLeaf], rho: bytes) -> tuple[ObservationLeaf, ...]:
         """This validator's leaves for the devices of the epoch, ascending; none for those other committees check."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import structlog
 
 from assay.chain.blocks import Block
-from assay.protocol.epochs import Phase
+from assay.protocol.epochs import EpochState, Phase
 from assay.validator.context import EpochContext
 from assay.validator.follower import Follower
 from assay.validator.pace import Pace
-from assay.validator.ports import ChainEpoch, ChainReader, ChainWriter, Clock
+from assay.validator.ports import ChainReader, ChainWriter, Clock
 from assay.validator.rules.deadlines import Deadlines, deadlines
 from assay.validator.wake import Wake
 
@@ -87,7 +87,7 @@ class Opening:
             return None
         return await self._context(state, opened, own)
 
-    async def _context(self, state: ChainEpoch, opened: Block, own: int) -> EpochContext:
+    async def _context(self, state: EpochState, opened: Block, own: int) -> EpochContext:
         reader = self.reader
         devices = await reader.devices(opened)
         return EpochContext(

@@ -11,7 +11,6 @@ import structlog
 from assay.proof.probe.calibration import deadline_us
 from assay.protocol.messages import ProbeNonce
 from assay.protocol.profile import Profile
-from assay.validator import canonical
 from assay.validator.context import EpochContext
 from assay.validator.errors import DeviceFailure
 from assay.validator.phases.instants import Instants
@@ -19,9 +18,12 @@ from assay.validator.phases.listed_content import checked_lanes
 from assay.validator.phases.stopwatch import Stopwatch
 from assay.validator.ports import Clock, Devices, Statements
 from assay.validator.record import EpochRecord, Evidence
-from assay.validator.rules.instants import LEAST_NOTICE_MS, MOST_LAG_MS, Instant, Purpose, earliest_probe_ms
+from assay.validator.rules.instants import LEAST_NOTICE_MS, MOST_LAG_MS, Instant, earliest_probe_ms
 from assay.validator.rules.values import Device
 from assay.validator.store import Store
+from assay.wire import canonical
+from assay.wire.gossip import Purpose
+from assay.wire.measurement import SignedProbeNonce
 
 RETRY_S = 0.25
 log = structlog.get_logger()
@@ -79,7 +81,7 @@ class Probing:
         nonce = self.store.nonce(context.epoch, device.device_id, root, fresh)
         message = ProbeNonce(context.epoch, context.epoch_seed, device.device_id, root, self.context.account, nonce)
         signature = await self.statements.sign_probe_nonce(message)
-        body = canonical.encode({**message.to_json(), "signature": "0x" + signature.hex()})
+        body = canonical.encode(SignedProbeNonce.of(message, signature).to_json())
         await self.clock.sleep(max(0.0, instant.start_ms / 1000 - self.clock.now()))
         # As with challenges, of an older nonce it is not known when its clock started. Of one that leaves here long
         # after the instant the clock would start when the device may have had time to make its window again.

@@ -15,7 +15,6 @@ from assay.protocol.keccak import keccak
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.messages import Gossip
 from assay.protocol.profile import Profile
-from assay.validator import canonical
 from assay.validator.context import EpochContext
 from assay.validator.errors import DeviceFailure
 from assay.validator.opening_checks import OpeningChecker
@@ -26,7 +25,8 @@ from assay.validator.rules.observations import OpeningOutcome
 from assay.validator.rules.seals import check_line
 from assay.validator.rules.values import Device, RuleError
 from assay.validator.store import Store, StoredVerdict
-from assay.validator.wire import OpeningRequest, RowsContent
+from assay.wire import canonical
+from assay.wire.measurement import OPENINGS_REQUEST, OpeningRequest, RowsContent
 
 RETRY_S = 0.4
 AT_ONCE = 16  # devices whose openings are in memory
@@ -175,7 +175,7 @@ class Verifying:
 
     async def _ask(self, subject: _Subject, content: RowsContent, count: int, ends: float) -> bytes | None:
         context = self.context
-        gossip = Gossip(context.epoch, context.set_id, "openings-request", canonical.content_hash(content.to_json()))
+        gossip = Gossip(context.epoch, context.set_id, OPENINGS_REQUEST, canonical.content_hash(content.to_json()))
         request = OpeningRequest(
             epoch=context.epoch,
             set_id=context.set_id,

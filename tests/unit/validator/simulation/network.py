@@ -33,7 +33,7 @@ from assay.validator.services import Services
 from assay.validator.store import Store
 from assay.validator.tables import open_database
 from assay.validator.wake import Wake
-from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
+from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 
 from .chain import Chain, Reader, Writer
 from .devices import Checker, SimDevice, SimDevices
@@ -223,15 +223,15 @@ class SimPeers:
 
     async def _deliver(self, inbox: Inbox, path: str, body: bytes) -> bytes | None:
         if path == "/v1/instants":
-            inbox.instant(InstantMessage.model_validate_json(body))
+            inbox.instant(InstantMessage.parse(body))
         elif path == "/v1/inventories":
-            inbox.inventory(InventoryMessage.model_validate_json(body))
+            inbox.inventory(InventoryMessage.parse(body))
         elif path == "/v1/observations":
-            inbox.batch(BatchMessage.model_validate_json(body))
+            inbox.batch(BatchMessage.parse(body))
         elif path == "/v1/seal-proposals":
-            return await inbox.seal_proposal(SealProposal.model_validate_json(body))
+            return await inbox.seal_proposal(SealProposal.parse(body))
         else:
-            return await inbox.report_proposal(ReportProposal.model_validate_json(body))
+            return await inbox.report_proposal(ReportProposal.parse(body))
         return None
 
     async def get(self, account: str, path: str, most_bytes: int, timeout_s: float) -> Answer:

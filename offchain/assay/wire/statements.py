@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, TypeAdapter
 
-from assay.validator.wire import ReportProposal, SealProposal
-from assay.validator.wire_types import U32, Address, Bytes32, Decimal256, Signature, Wire
+from assay.protocol.encoding import abi_encode
+from assay.protocol.messages import EpochReport, Seal
+from assay.wire.fields import U32, Address, Bytes32, Decimal256, Signature, Wire
+from assay.wire.gossip import ReportProposal, SealProposal
+
+
+class Statement(IntEnum):
+    """As in IFraudProofs."""
+
+    SEAL = 0
+    OBSERVATIONS = 1
+    REPORT = 2
 
 
 class SignedSeal(Wire):
     """A Seal with one seat's signature."""
 
     kind: Literal["seal"] = "seal"
-    round: Annotated[int, Field(ge=0, lt=2**16, strict=True)]
+    round: U32
     seat: Address
     epoch_seed: Bytes32
     seal_root: Bytes32
@@ -32,12 +43,31 @@ class SignedSeal(Wire):
             signature=signature,
         )
 
+    @property
+    def what(self) -> Statement:
+        """Which kind of statement it is to the contracts."""
+        return Statement.SEAL
+
+    @property
+    def scope(self) -> bytes:
+        """What the statement is over, 32 bytes."""
+        return self.epoch_seed
+
+    @property
+    def content(self) -> bytes:
+        """The rest of the struct, ABI-encoded, as IFraudProofs.SignedContent takes it."""
+        return abi_encode(("bytes32", "uint32"), (self.seal_root, self.count))
+
+    def message(self, epoch: int, set_id: int) -> Seal:
+        """The message that was signed."""
+        return Seal(epoch, set_id, self.round, self.epoch_seed, self.seal_root, self.count)
+
 
 class SignedReport(Wire):
     """An EpochReport with one seat's signature."""
 
     kind: Literal["report"] = "report"
-    round: Annotated[int, Field(ge=0, lt=2**16, strict=True)]
+    round: U32
     seat: Address
     rho: Bytes32
     devices_root: Bytes32
@@ -58,6 +88,29 @@ class SignedReport(Wire):
             data_hash=proposal.data_hash,
             signature=signature,
         )
+
+    @property
+    def what(self) -> Statement:
+        """Which kind of statement it is to the contracts."""
+        return Statement.REPORT
+
+    @property
+    def scope(self) -> bytes:
+        """What the statement is over, 32 bytes."""
+        return self.rho
+
+    @property
+    def content(self) -> bytes:
+        """The rest of the struct, ABI-encoded, as IFraudProofs.SignedContent takes it."""
+        values = (self.devices_root, self.rewards_root, self.rewards_total, self.data_hash)
+        return abi_encode(("bytes32", "bytes32", "uint256", "bytes32"), values)
+
+    def message(self, epoch: int, set_id: int) -> EpochReport:
+        """The message that was signed."""
+        return EpochReport(
+            epoch, set_id, self.round, self.rho, self.devices_root, self.rewards_root, self.rewards_total,
+            self.data_hash,
+        )  # fmt: skip
 
 
 SignedStatement = SignedSeal | SignedReport

@@ -1,4 +1,4 @@
-"""One byte string for one JSON value: what is hashed and signed when validators speak to each other."""
+"""One byte string for one JSON value: what is hashed and signed when processes speak to each other."""
 
 from __future__ import annotations
 

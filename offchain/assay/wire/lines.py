@@ -3,17 +3,19 @@ chain."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from assay.protocol.encoding import EncodingError
 from assay.protocol.flags import Flag
-from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_bytes32
+from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf
 from assay.protocol.standard_merkle import verify
+from assay.wire.leaves import device_json, device_leaf, parse_leaf, reward_json, reward_leaf
+from assay.wire.limits import MAX_PROOF_NODES
 
-MAX_PROOF = 64
+T = TypeVar("T", DeviceLeaf, RewardLeaf)
 
 
 class ReportLineError(ValueError):
@@ -47,7 +49,7 @@ def proven(leaf: DeviceLeaf, proof: Sequence[Any], devices_root: bytes) -> Measu
 
 
 def leaf_of_values(values: Sequence[Any]) -> DeviceLeaf:
-    """The leaf of a market's list, in the order of the contract's struct. Raises ValueError, HexadecimalError."""
+    """The leaf of a market's list, in the order of the contract's struct. Raises ValueError, TypeError."""
     epoch, device_id, seal_index, profile, score, memory, uptime, flags, root = values
     return DeviceLeaf(
         epoch=int(epoch),
@@ -62,40 +64,35 @@ def leaf_of_values(values: Sequence[Any]) -> DeviceLeaf:
     )
 
 
+def line_json(leaf: DeviceLeaf | RewardLeaf, proof: Iterable[bytes]) -> dict[str, Any]:
+    """{leaf, proof} as a validator serves it."""
+    shown = device_json(leaf) if isinstance(leaf, DeviceLeaf) else reward_json(leaf)
+    return {"leaf": shown, "proof": [to_hex(node) for node in proof]}
+
+
 def parse_report_line(entry: Any, devices_root: bytes) -> Measured:
     """A validator's {leaf, proof}, checked against the root. Raises ReportLineError."""
-    try:
-        leaf, proof = entry["leaf"], entry["proof"]
-        parsed = DeviceLeaf(
-            epoch=leaf["epoch"],
-            device_id=parse_bytes32(leaf["deviceId"], "deviceId"),
-            seal_index=leaf["sealIndex"],
-            profile=leaf["profile"],
-            score_gops=leaf["scoreGops"],
-            memory_mib=leaf["memoryMiB"],
-            uptime_bps=leaf["uptimeBps"],
-            flags=leaf["flags"],
-            result_root=parse_bytes32(leaf["resultRoot"], "resultRoot"),
-        )
-    except (KeyError, TypeError, HexadecimalError) as error:
-        raise ReportLineError(f"a malformed line of a report: {error}") from None
-    return proven(parsed, proof, devices_root)
+    leaf, proof = _parsed(DeviceLeaf, device_leaf, entry)
+    return proven(leaf, proof, devices_root)
 
 
 def parse_reward_line(entry: Any, rewards_root: bytes) -> Earned:
     """A validator's {leaf, proof} of an account, checked against the root. Raises ReportLineError."""
+    leaf, proof = _parsed(RewardLeaf, reward_leaf, entry)
+    return Earned(leaf, _proven(leaf, proof, rewards_root, leaf.account))
+
+
+def _parsed(kind: type[T], parse: Callable[[Mapping[str, Any]], T], entry: Any) -> tuple[T, Sequence[Any]]:
     try:
-        leaf, proof = entry["leaf"], entry["proof"]
-        parsed = RewardLeaf(parse_address(leaf["account"], "account"), int(str(leaf["cumulative"])))
+        return parse_leaf(kind, parse, entry["leaf"]), entry["proof"]
     except (KeyError, TypeError, ValueError) as error:
         raise ReportLineError(f"a malformed line of a report: {error}") from None
-    return Earned(parsed, _proven(parsed, proof, rewards_root, parsed.account))
 
 
 def _proven(leaf: DeviceLeaf | RewardLeaf, proof: Sequence[Any], root: bytes, whose: str) -> tuple[bytes, ...]:
     try:
-        if len(proof) > MAX_PROOF:
-            raise ReportLineError(f"a proof of {len(proof)} nodes, at most {MAX_PROOF} are read")
+        if len(proof) > MAX_PROOF_NODES:
+            raise ReportLineError(f"a proof of {len(proof)} nodes, at most {MAX_PROOF_NODES} are read")
         nodes = tuple(parse_bytes32(node, "proof") for node in proof)
         stands = verify(root, leaf.TYPES, leaf.values(), nodes)
     except (TypeError, HexadecimalError, EncodingError) as error:
