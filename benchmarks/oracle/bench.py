@@ -38,6 +38,7 @@ from assay.protocol.signing import Domain, signed_by
 from assay.signing.seat_signer import SeatSigner
 from assay.signing.witness import Witness
 from assay.validator.context import EpochContext
+from assay.network.client import Client
 from assay.validator.device_client import DeviceClient
 from assay.validator.gossip import Gossiper
 from assay.validator.opening_checks import OpeningChecker
@@ -129,7 +130,8 @@ def _work(folder: Path, devices: list[Device]) -> tuple[Work, list[PeerClient | 
     )  # fmt: skip
     wake = Wake(clock)
     store = Store(open_database(folder / "validator.sqlite"), clock.now)
-    peers, client = PeerClient(), DeviceClient()
+    peers = PeerClient(Client.over_network(allow_private=True))
+    client = DeviceClient(Client.over_network(allow_private=True))
     follower = SimpleNamespace(phase=lambda _: Phase.OPEN, head_phase=lambda _: Phase.OPEN)
     signer = SeatSigner(key, DOMAIN, folder / "s.sqlite", -1, witness=Witness(folder / "w"))
     services = Services(

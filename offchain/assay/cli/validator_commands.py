@@ -180,7 +180,7 @@ def status(
     """Ask the running validator how it is doing."""
     import httpx2
 
-    from assay.chain.pinned_tls import pinned_context
+    from assay.network.pinned_tls import pinned_context
     from assay.validator.process import certificate_of
     from assay.validator.settings import ValidatorSettings
 

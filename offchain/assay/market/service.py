@@ -30,8 +30,9 @@ from assay.market.settings import MarketSettings
 from assay.market.sources.chain_source import NodeSource
 from assay.market.sources.http_fetch import HttpFetch
 from assay.market.store.database import claim_identity, open_database
+from assay.network.addresses import LOCAL_CHAINS, private_allowed
+from assay.network.client import Client
 
-LOCAL_CHAINS = (31337, 1337)
 LONGEST_PAUSE_S = 30.0
 PRUNE_S = 60.0
 
@@ -43,7 +44,7 @@ async def run(settings: MarketSettings) -> None:
     deployment = Deployment.load(Path(settings.deployment))
     chain = await Chain.connect(settings.rpc.split(","), deployment, final_depth=settings.final_depth)
     local = deployment.chain_id in LOCAL_CHAINS
-    fetch = HttpFetch(local if settings.allow_private is None else settings.allow_private)
+    fetch = HttpFetch(Client.over_network(allow_private=private_allowed(deployment.chain_id, settings.allow_private)))
     try:
         engine = await asyncio.to_thread(open_database, settings.market_database)
         identity = {"chain": str(deployment.chain_id), "EpochOracle": deployment.address("EpochOracle")}

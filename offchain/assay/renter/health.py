@@ -14,6 +14,8 @@ from assay.chain.deployment import Deployment
 from assay.chain.errors import ChainError
 from assay.chain.key_files import address_in
 from assay.chain.seats import SeatDirectory
+from assay.network.addresses import private_allowed
+from assay.network.client import Client
 from assay.renter.errors import RenterError
 from assay.renter.http_client import HttpClient
 from assay.renter.market_client import MarketClient
@@ -104,7 +106,7 @@ async def _devices(renter: Renter) -> Finding:
 async def _market(settings: RenterSettings, chain: Chain) -> Finding:
     if settings.market is None:
         return Finding("market", None, "none named: searches ask validators and providers themselves")
-    http = HttpClient()
+    http = HttpClient(Client.over_network(allow_private=private_allowed(chain.chain_id)))
     try:
         at = await MarketClient(http, settings.market).status()
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from assay.chain.devices import Device
+from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import HexadecimalError, parse_signature, to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.signing import signed_by
@@ -20,10 +21,11 @@ async def is_alive(http: HttpClient, device: Device) -> bool:
     if not device.endpoint:
         return False
     nonce = secrets.token_bytes(32)
-    http.pin(device.endpoint, device.tls_fingerprint)
     path = f"/v1/devices/{to_hex(device.device_id)}/live?nonce={to_hex(nonce)}"
     try:
-        answer = await http.json_of("GET", device.endpoint.rstrip("/") + path, timeout_s=TIMEOUT_S, most=4096)
+        answer = await http.json_of(
+            "GET", Endpoint(device.endpoint, device.tls_fingerprint), path, timeout_s=TIMEOUT_S, most=4096
+        )
         signature = parse_signature(answer.get("signature", ""))
     except (RenterError, HexadecimalError):
         return False

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from assay.network.errors import BadOrigin
+from assay.network.origins import parse_origin
 from assay.renter.errors import RenterError, Unreachable
 from assay.renter.provider_session import ProviderSession
 
@@ -51,11 +52,14 @@ class SshAccess:
         )
 
 
-async def open_access(session: ProviderSession, endpoint: str, lease_id: int, folder: Path) -> SshAccess:
+async def open_access(session: ProviderSession, lease_id: int, folder: Path) -> SshAccess:
     """Has the provider take our key for this lease. Raises ProviderRefused, Unreachable, RenterError."""
     key_file = own_key(folder / "ssh" / "id_ed25519")
     answer = await session.add_ssh_key(key_file.with_suffix(".pub").read_text().strip())
-    host = urlsplit(endpoint).hostname or ""
+    try:
+        host = parse_origin(session.endpoint.url).host
+    except BadOrigin as error:
+        raise Unreachable(str(error)) from None
     port, user, host_key = checked(answer, lease_id)
     known_hosts = folder / "ssh" / f"known_hosts-{lease_id}"
     known_hosts.write_text(f"[{host}]:{port} {host_key}\n{host} {host_key}\n")

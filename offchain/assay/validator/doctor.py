@@ -9,14 +9,16 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import httpx2
-
 from assay.chain.amounts import show_amount
 from assay.chain.certificate import server_context
 from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
 from assay.chain.errors import ChainError
-from assay.chain.pinned_tls import NO_FINGERPRINT, pinned_context
+from assay.network.addresses import private_allowed
+from assay.network.client import Client
+from assay.network.errors import NetworkError
+from assay.network.origins import Endpoint
+from assay.network.pinned_tls import NO_FINGERPRINT
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.messages import Gossip
 from assay.signing.errors import SigningError
@@ -24,7 +26,6 @@ from assay.signing.remote_signer import RemoteSigner
 from assay.validator.chain_reader import ContractReader
 from assay.validator.errors import ValidatorError
 from assay.validator.peer_client import refusal_of
-from assay.validator.ports import Endpoint
 from assay.validator.process import certificate_of, listen, load_key
 from assay.validator.registration import account_of
 from assay.validator.settings import ValidatorSettings
@@ -34,6 +35,7 @@ LEAST_FREE_BYTES = 1 << 30
 LEAST_BALANCE_WEI = 10**16
 MOST_CLOCK_SKEW_S = 2.0
 TIMEOUT_S = 5.0
+MOST_LIVE_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,9 +274,13 @@ class Doctor:
         return self._settings.log_level
 
     async def _answers(self, url: str, fingerprint: bytes = NO_FINGERPRINT) -> bool:
-        verify = pinned_context(fingerprint) if any(fingerprint) else True
+        client = Client.over_network(allow_private=private_allowed(self._connected().chain_id))
         try:
-            async with httpx2.AsyncClient(timeout=TIMEOUT_S, trust_env=False, verify=verify) as client:
-                return (await client.get(f"{url.rstrip('/')}/livez")).status_code == 200
-        except (httpx2.HTTPError, httpx2.InvalidURL):
+            answer = await client.request(
+                "GET", Endpoint(url, fingerprint), "/livez", most_bytes=MOST_LIVE_BYTES, timeout_s=TIMEOUT_S
+            )
+        except NetworkError:
             return False
+        finally:
+            await client.close()
+        return answer.status == 200

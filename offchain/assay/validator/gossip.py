@@ -10,11 +10,12 @@ from typing import Any
 
 import structlog
 
+from assay.network.client import Answer
 from assay.protocol.hexadecimal import HexadecimalError, parse_signature, to_hex
 from assay.protocol.keccak import keccak
 from assay.validator import canonical
 from assay.validator.errors import PeerFailure
-from assay.validator.ports import Answer, Clock, Peers
+from assay.validator.ports import Clock, Peers
 from assay.validator.wire_types import Wire
 
 RETRY_S = 0.3

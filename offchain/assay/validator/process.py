@@ -21,7 +21,10 @@ from assay.chain.journal import Journal
 from assay.chain.key_files import Key
 from assay.chain.sender import Sender
 from assay.daemon.ending import end_tasks
-from assay.daemon.request_buckets import RequestBuckets
+from assay.network.addresses import private_allowed
+from assay.network.backoff import Backoff
+from assay.network.client import Client
+from assay.network.request_buckets import RequestBuckets
 from assay.protocol.hexadecimal import parse_address
 from assay.signing.errors import SigningError
 from assay.signing.remote_signer import RemoteSigner
@@ -52,6 +55,8 @@ from assay.validator.wake import Wake
 from assay.validator.work import Services
 
 NO_EPOCH = -1  # before the first epoch there is nothing that anybody can have signed
+CONNECT_S = 2.0
+SILENT_DEVICE = Backoff(first_s=0.25, factor=2.0, longest_s=4.0, free=2)
 log = structlog.get_logger()
 
 
@@ -136,7 +141,9 @@ async def assembled(settings: ValidatorSettings, key: SignerKey) -> AsyncIterato
     statements: SeatSigner | None = None
     journal: Journal | None = None
     checker = checker_of(settings)
-    peers, devices = PeerClient(), DeviceClient()
+    allow_private = private_allowed(chain.chain_id)
+    peers = PeerClient(Client.over_network(allow_private=allow_private, connect_s=CONNECT_S))
+    devices = DeviceClient(Client.over_network(allow_private=allow_private, connect_s=CONNECT_S, backoff=SILENT_DEVICE))
     tending: asyncio.Task[None] | None = None
     warming: asyncio.Task[None] | None = None
     try:

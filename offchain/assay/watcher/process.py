@@ -16,6 +16,8 @@ from assay.chain.epochs import read_timing
 from assay.chain.journal import Journal
 from assay.chain.key_files import Key
 from assay.chain.sender import Sender
+from assay.network.addresses import private_allowed
+from assay.network.client import Client
 from assay.watcher.demands import DemandLimits, Demands
 from assay.watcher.errors import BadSetting
 from assay.watcher.evidence import EvidenceFolder
@@ -49,7 +51,8 @@ async def run(options: WatcherOptions, key: Key) -> None:
     chain = await Chain.connect(options.rpc, Deployment.load(options.deployment), final_depth=options.final_depth)
     journal: Journal | None = None
     notebook: Notebook | None = None
-    published = Published()
+    client = Client.over_network(allow_private=private_allowed(chain.chain_id))
+    published = Published(client, own=(url.rstrip("/") for url in options.validators))
     try:
         address = key.address.lower()
         journal = Journal(options.data_dir / f"journal-{address}.sqlite", key.address, chain.chain_id)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from assay.chain.key_files import Key
+from assay.network.origins import Endpoint
 from assay.signing.errors import SignerUnavailable
 from assay.signing.remote_signer import RemoteSigner
 from assay.validator.errors import SettingsError
 from assay.validator.peer_client import refusal_of
-from assay.validator.ports import Endpoint
 from assay.validator.process import load_key
 from assay.validator.settings import ValidatorSettings
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from assay.daemon.request_buckets import RequestBuckets
+from assay.network.request_buckets import RequestBuckets
 
 FREE = ("/livez", "/readyz", "/metrics", "/static/")
 

@@ -47,7 +47,7 @@ async def fetch_batches(fetch: Fetch, endpoint: str, drawn: Drawn, domain: Domai
     Raises SourceFault where one is not served, BadContent where one is not what it is named or is not signed.
     """
     base = endpoint.rstrip("/")
-    index = parse_json(await fetch(f"{base}/v1/epochs/{drawn.epoch}", MOST_INDEX_BYTES), "epoch index")
+    index = parse_json(await fetch(base, f"/v1/epochs/{drawn.epoch}", MOST_INDEX_BYTES), "epoch index")
     named = index.get("batches") if isinstance(index, dict) else None
     if not isinstance(named, list) or not named:
         raise SourceFault(f"{base}: its index of epoch {drawn.epoch} names no batches")
@@ -59,7 +59,7 @@ async def fetch_batches(fetch: Fetch, endpoint: str, drawn: Drawn, domain: Domai
             name = parse_bytes32(entry["content"], "content")
         except (KeyError, TypeError, HexadecimalError) as error:
             raise BadContent(f"batches: malformed index ({str(error)[:120]})") from None
-        body = await fetch(f"{base}/v1/content/{to_hex(name)}")
+        body = await fetch(base, f"/v1/content/{to_hex(name)}")
         if keccak(body) != name:
             raise BadContent(f"{base}: content {to_hex(name)[:12]}… has another hash")
         batch = seat_batch(parse_json(body, "batch"), drawn, domain)

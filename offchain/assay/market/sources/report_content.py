@@ -28,7 +28,7 @@ async def fetch_content(fetch: Fetch, endpoint: str, epoch: int, kind: str) -> A
     Raises SourceFault where there is none, BadContent where the bytes are not those of their hash.
     """
     base = endpoint.rstrip("/")
-    index = parse_json(await fetch(f"{base}/v1/epochs/{epoch}", MOST_INDEX_BYTES), "epoch index")
+    index = parse_json(await fetch(base, f"/v1/epochs/{epoch}", MOST_INDEX_BYTES), "epoch index")
     name = index.get(kind) if isinstance(index, dict) else None
     if isinstance(name, list):
         # The leaves stand in the index, each with its proof; here the whole tree is built from them.
@@ -39,7 +39,7 @@ async def fetch_content(fetch: Fetch, endpoint: str, epoch: int, kind: str) -> A
         expected = parse_bytes32(name, kind)
     except HexadecimalError as error:
         raise BadContent(str(error)) from None
-    body = await fetch(f"{base}/v1/content/{to_hex(expected)}")
+    body = await fetch(base, f"/v1/content/{to_hex(expected)}")
     if keccak(body) != expected:
         raise BadContent(f"{base}: content {name[:12]}… has another hash")
     return parse_json(body, kind)

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 
-from assay.daemon.body_limit import BodyLimit
+from assay.network.body_limit import BodyLimit
 from assay.validator.api.content_routes import content_routes
 from assay.validator.api.health_routes import health_routes
 from assay.validator.api.message_routes import message_routes
