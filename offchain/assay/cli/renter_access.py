@@ -113,4 +113,4 @@ async def _until_over(session: ProviderSession, job_id: str) -> None:
 async def _access(renter: Renter, lease: int, connection: Connection) -> SshAccess:
     require_running(await renter.lease(lease), time.time(), "a shell")
     session = await renter.session(lease)
-    return await open_access(session, lease, connection.settings().folder)
+    return await open_access(session, lease, connection.settings().data_dir)

@@ -17,6 +17,7 @@ MAX_NAME = 253
 PORTS = {"http": 80, "https": 443}
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "::1", "localhost"})
 _FORM = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?/?", re.ASCII | re.IGNORECASE)
+_URL = re.compile(r"(https?://)(?:[!-.0-~]*@)?([^/?#@]*)(?:[/?#][!-~]*)?", re.ASCII | re.IGNORECASE)
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 EXPECTED = "expected http://host[:port] or https://host[:port]"
@@ -63,6 +64,15 @@ class Endpoint:
 
     def __str__(self) -> str:
         return self.url.rstrip("/")
+
+
+def origin_of_url(url: str) -> Origin:
+    """The origin of an address that whoever runs us named: an RPC endpoint's may have a user, a path and a query.
+    Raises BadOrigin and nothing else."""
+    match = _URL.fullmatch(url) if isinstance(url, str) else None
+    if match is None:
+        raise BadOrigin(url, EXPECTED)
+    return parse_origin(match[1] + match[2])
 
 
 def parse_origin(text: str) -> Origin:

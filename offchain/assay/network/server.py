@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -68,10 +67,3 @@ async def serving(web: Server, listening: socket.socket) -> AsyncIterator[asynci
     finally:
         web.should_exit = True
         await asyncio.gather(task, return_exceptions=True)
-
-
-def on_stop(stop: Callable[[], None]) -> None:
-    """Has SIGINT and SIGTERM call `stop` in the running loop."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)

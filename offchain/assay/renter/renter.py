@@ -15,8 +15,9 @@ from assay.chain.deployment import Deployment
 from assay.chain.devices import Device
 from assay.chain.erc20 import Erc20
 from assay.chain.events import read_events
-from assay.chain.key_files import Key, load, password
+from assay.chain.key_files import Key, open_key
 from assay.chain.leases import Lease, LeaseStatus, offer_of_log, read_lease
+from assay.chain.opening import open_chain
 from assay.network.addresses import Addresses, private_allowed
 from assay.network.client import Client
 from assay.network.exchange import HttpExchange
@@ -110,13 +111,13 @@ class Renter:
     async def connect(cls, settings: RenterSettings) -> AsyncIterator[Self]:
         """Connects for the time of a `with` block. Raises ChainError, BadInput."""
         deployment = Deployment.load(settings.deployment)
-        key = load(settings.key_file, password(settings.password_file)) if settings.key_file else None
-        chain = await Chain.connect(settings.rpc, deployment, final_depth=settings.final_depth)
-        addresses = Addresses(private_allowed(chain.chain_id))
+        key = open_key(settings.key_file, settings.password_file) if settings.key_file else None
+        chain = await open_chain(settings)
+        addresses = Addresses(private_allowed(chain.chain_id, settings.allow_private))
         http = HttpClient(Client(HttpExchange(addresses)))
         try:
-            wallet = WalletOpener(chain, key, settings.folder, settings.poll_seconds) if key else None
-            files = LeaseFiles(settings.folder, chain.chain_id, deployment.address(ESCROW))
+            wallet = WalletOpener(chain, key, settings.data_dir, settings.poll_seconds) if key else None
+            files = LeaseFiles(settings.data_dir, chain.chain_id, deployment.address(ESCROW))
             yield cls(chain, http, key, wallet, files, settings.market, account=settings.account, addresses=addresses)
         finally:
             await http.close()

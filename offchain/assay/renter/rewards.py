@@ -110,9 +110,9 @@ class RewardFinder:
             return None
 
 
-async def find_rewards(chain: Chain, account: str) -> Rewards:
+async def find_rewards(chain: Chain, account: str, allow_private: bool | None = None) -> Rewards:
     """As `RewardFinder.find`, with connections of its own."""
-    http = HttpClient(Client.over_network(allow_private=private_allowed(chain.chain_id)))
+    http = HttpClient(Client.over_network(allow_private=private_allowed(chain.chain_id, allow_private)))
     try:
         return await RewardFinder(chain, Validators(chain, http)).find(account)
     finally:

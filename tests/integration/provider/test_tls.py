@@ -13,7 +13,7 @@ from assay.chain.certificate import create_certificate, fingerprint_in, server_c
 from assay.chain.errors import BadCertificate
 from assay.network.client import Client
 from assay.network.origins import Endpoint
-from assay.provider.http_server import listening_socket, server
+from assay.network.server import listening_socket, server
 from assay.renter.errors import Unreachable
 from assay.renter.http_client import HttpClient
 

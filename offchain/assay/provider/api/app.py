@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from assay.chain.errors import ChainError, UnreachableChain
+from assay.network.access_log import AccessLog
 from assay.network.body_limit import BodyLimit
 from assay.protocol.hexadecimal import HexadecimalError
 from assay.protocol.typed_message import MessageError
@@ -29,6 +30,7 @@ def create_app(services: Services) -> FastAPI:
     """The provider's HTTP application."""
     app = FastAPI(title="Assay provider", version="1", docs_url=None, redoc_url=None)
     app.add_middleware(BodyLimit, most=body_limit)
+    app.add_middleware(AccessLog)
     app.include_router(measurement_routes(services))
     app.include_router(lease_routes(services))
     app.include_router(job_routes(services))
