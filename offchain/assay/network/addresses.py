@@ -22,6 +22,7 @@ _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
 _MEANS_IPV4 = (_NAT64, _IPV4_COMPATIBLE)
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
@@ -33,22 +34,21 @@ def private_allowed(chain_id: int, setting: bool | None = None) -> bool:
 def is_public(address: str) -> bool:
     """Whether an address in text form is one of the public internet; False for what is none."""
     try:
-        found = ipaddress.ip_address(address.split("%", 1)[0])
+        found = led_to(ipaddress.ip_address(address.split("%", 1)[0]))
     except ValueError:
         return False
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = _embedded(found)
-        if inner is not None:
-            return inner.is_global and not inner.is_multicast
-        return found in _GLOBAL_UNICAST and found.is_global
+    if isinstance(found, ipaddress.IPv6Address) and found not in _GLOBAL_UNICAST:
+        return False
     return found.is_global and not found.is_multicast
 
 
-def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that an IPv6 address leads to."""
+def led_to(address: Address) -> Address:
+    """Where an address leads: an IPv6 address may stand for one of IPv4."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
     if any(address in network for network in _MEANS_IPV4):
         return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else address)
 
 
 @cache
