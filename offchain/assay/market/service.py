@@ -32,6 +32,7 @@ from assay.market.sources.chain_source import NodeSource
 from assay.market.sources.http_fetch import HttpFetch
 from assay.market.store.database import claim_identity, open_database
 from assay.network.addresses import LOCAL_CHAINS, private_allowed
+from assay.network.backoff import Backoff
 from assay.network.client import Client
 from assay.network.server import Server, listening_socket, server
 
@@ -134,16 +135,18 @@ async def serve_beside(web: Server, listening: socket.socket | None, tasks: Sequ
 
 async def repeat(step: Callable[[], Awaitable[bool]], pause: float, status: Status) -> None:
     """Calls `step` again and again: at once while it has more, else after a pause, longer after each failure."""
-    wait = pause
+    backoff, failures = Backoff(2 * pause, 2.0, LONGEST_PAUSE_S), 0
     while True:
+        wait = pause
         try:
             more = await step()
-            wait = pause
+            failures = 0
         except (ChainError, MarketError, SQLAlchemyError) as error:
             # Node, validators, providers and database may be away for a while; anything else is a fault of ours.
             more = False
             status.last_error = str(error)[:300]
-            wait = min(LONGEST_PAUSE_S, wait * 2)
+            failures += 1
+            wait = backoff.after(failures)
             log.warning("step failed", error=str(error), again_in=wait)
         if not more:
             await asyncio.sleep(wait)

@@ -14,6 +14,8 @@ from assay.network.origins import parse_origin
 from assay.renter.errors import RenterError, Unreachable
 from assay.renter.provider_session import ProviderSession
 
+ALIVE_S = "30"  # a shell whose other side is gone ends after three of these
+
 
 @dataclass(frozen=True)
 class SshAccess:
@@ -38,6 +40,7 @@ class SshAccess:
             "UserKnownHostsFile": str(self.known_hosts),
             "StrictHostKeyChecking": "yes",
             "ForwardAgent": "no",
+            "ServerAliveInterval": ALIVE_S,
         }
         flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
         flags += [part for forward in forwards for part in ("-L", forward)]
@@ -49,6 +52,7 @@ class SshAccess:
             f"Host {self.host_alias}\n    HostName {self.host}\n    Port {self.port}\n    User {self.user}\n"
             f"    IdentityFile {self.key_file}\n    IdentitiesOnly yes\n    ForwardAgent no\n"
             f"    UserKnownHostsFile {self.known_hosts}\n    StrictHostKeyChecking yes\n"
+            f"    ServerAliveInterval {ALIVE_S}\n"
         )
 
 

@@ -96,7 +96,7 @@ class ProgramSettings(BaseSettings):
     @classmethod
     def in_environment(cls, environment: Mapping[str, str]) -> dict[str, Any]:
         """What ASSAY_ variables say."""
-        return named({name: environment.get(PREFIX + name.upper(), "").strip() for name in cls.model_fields})
+        return {name: environment[key] for name in cls.model_fields if environment.get(key := PREFIX + name.upper())}
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -123,7 +123,7 @@ class ProgramSettings(BaseSettings):
 
 def named(given: Mapping[str, Any]) -> dict[str, Any]:
     """Those that were given at all."""
-    return {name: value for name, value in given.items() if value not in (None, [], "")}
+    return {name: value for name, value in given.items() if value not in (None, [])}
 
 
 def setting_fault(error: ValidationError) -> str:

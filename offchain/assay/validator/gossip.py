@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from assay.network.backoff import Backoff
 from assay.network.client import Answer
 from assay.protocol.hexadecimal import HexadecimalError, parse_signature, to_hex
 from assay.protocol.keccak import keccak
@@ -19,6 +20,7 @@ from assay.validator.ports import Clock, Peers
 from assay.validator.wire_types import Wire
 
 RETRY_S = 0.3
+DELIVERY = Backoff(first_s=RETRY_S, factor=1.5, longest_s=5.0)
 MOST_INDEX_BYTES = 64 << 20
 AGAIN = frozenset({429, 502, 503, 504})  # the peer may take it later
 
@@ -81,7 +83,7 @@ class Gossiper:
         return value if isinstance(value, dict) else None
 
     async def _deliver(self, account: str, path: str, body: bytes, deadline: float) -> None:
-        pause = RETRY_S
+        failures = 0
         while self.clock.now() < deadline:
             answer = await self._try(account, path, body)
             if answer is not None and answer.status == 200:
@@ -89,8 +91,8 @@ class Gossiper:
             if answer is not None and answer.status not in AGAIN:
                 log.warning("message refused", peer=account, path=path, reason=_reason(answer))
                 return
-            await self.clock.sleep(pause)
-            pause = min(5.0, pause * 1.5)
+            failures += 1
+            await self.clock.sleep(DELIVERY.after(failures))
 
     async def _try(self, account: str, path: str, body: bytes) -> Answer | None:
         try:
