@@ -40,6 +40,7 @@ from assay.signing.witness import Witness
 from assay.validator.agreement.report_inputs import ReportInputs
 from assay.validator.agreement.reporting import keep, work_out
 from assay.validator.context import EpochContext
+from assay.network.client import Client
 from assay.validator.device_client import DeviceClient
 from assay.validator.epoch_phases import EpochPhases
 from assay.validator.gossip import Gossiper
@@ -127,7 +128,8 @@ def _seat(folder: Path, devices: list[Device]) -> tuple[EpochRecord, EpochPhases
     )  # fmt: skip
     wake = Wake(clock)
     store = Store(open_database(folder / "validator.sqlite"), clock.now)
-    peers, client = PeerClient(), DeviceClient()
+    peers = PeerClient(Client.over_network(allow_private=True))
+    client = DeviceClient(Client.over_network(allow_private=True))
     follower = SimpleNamespace(phase=lambda _: Phase.OPEN, head_phase=lambda _: Phase.OPEN)
     signer = SeatSigner(key, DOMAIN, folder / "s.sqlite", -1, witness=Witness(folder / "w"))
     services = Services(

@@ -31,6 +31,7 @@ from assay.renter.wallet_opener import WalletOpener
 from assay.wire.leases import SignedOffer
 from assay.wire.leaves import device_json
 from assay.wire.lines import Measured
+from tests.stand_in import client_of
 
 HOUR = 3600
 RATE = 10  # base units a second
@@ -97,7 +98,7 @@ async def renting(letting, served, folder, account=None, sleep=None):
     network = letting.network
     chain = await Chain.connect(network.chain.provider.http_uri, Deployment.load(network.file), final_depth=0)
     key = Key(bytes.fromhex((account or letting.renter).private_key.removeprefix("0x")))
-    http = HttpClient(httpx2.MockTransport(served.answer))
+    http = HttpClient(client_of(served.answer))
     wallet = WalletOpener(chain, key, folder, 0.01)
     files = LeaseFiles(folder, chain.chain_id, letting.escrow.address)
     more = {"sleep": sleep} if sleep else {}

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+
+from assay.network.errors import BadOrigin
+from assay.network.origins import origin_of_url
 
 
 def shown_url(url: str) -> str:
     """An RPC address without credentials, path or query, where providers put their keys."""
-    parts = urlsplit(url)
     try:
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        port = ""
-    return f"{parts.scheme or '?'}://{parts.hostname or '?'}{port}"
+        return origin_of_url(url).url
+    except BadOrigin:
+        return "?://?"
 
 
 class ChainError(Exception):

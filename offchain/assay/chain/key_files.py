@@ -16,6 +16,7 @@ from assay.chain.errors import KeyFileError
 from assay.protocol.signing import Domain, address_of, sign_compact
 from assay.protocol.typed_message import TypedMessage
 
+KEY_FILE_VARIABLE = "ASSAY_KEY_FILE"
 PASSWORD_FILE_VARIABLE = "ASSAY_PASSWORD_FILE"  # noqa: S105 - the name of a setting
 MAX_FILE = 64 << 10
 _LIGHT_ITERATIONS = 1_000
@@ -101,6 +102,13 @@ def load(path: Path | str, password: str) -> Key:
         raise KeyFileError(f"{path}: the password does not unlock it") from None
     except (KeyError, TypeError, NotImplementedError):
         raise KeyFileError(f"{path}: is no version 3 keystore") from None
+
+
+def open_key(file: Path | None, password_file: Path | None) -> Key:
+    """The key that settings name. Raises KeyFileError, where they name none too."""
+    if file is None:
+        raise KeyFileError(f"no key file: name it with --key-file or {KEY_FILE_VARIABLE}")
+    return load(file, password(password_file))
 
 
 def address_in(path: Path | str) -> str | None:

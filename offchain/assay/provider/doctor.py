@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from assay.chain.client import Chain
-from assay.chain.deployment import Deployment
 from assay.chain.devices import DeviceStatus
 from assay.chain.errors import ChainError
-from assay.chain.key_files import Key, load, password
+from assay.chain.key_files import Key, open_key
+from assay.chain.opening import open_chain
+from assay.network.errors import ListenFailed
+from assay.network.server import listening_socket
 from assay.protocol.rates import cost
 from assay.provider.assembly import runtime_choice
 from assay.provider.authority import Authority, scope_names
@@ -19,7 +21,6 @@ from assay.provider.bonds import Bonds
 from assay.provider.device import Device
 from assay.provider.devices import device_keys, load_devices, started_prices
 from assay.provider.errors import ProviderError
-from assay.provider.http_server import listening_socket
 from assay.provider.inventory import read_inventory
 from assay.provider.runtime.selection import select_runtime
 from assay.provider.settings import ProviderSettings
@@ -52,9 +53,7 @@ async def examine(settings: ProviderSettings) -> list[Finding]:
     await check("devices", _devices)
     await check("port", lambda: _port(settings))
     try:
-        chain = await Chain.connect(
-            settings.rpc, Deployment.load(settings.deployment), final_depth=settings.final_depth
-        )
+        chain = await open_chain(settings)
     except ChainError as error:
         return [*findings, Finding("chain", False, str(error))]
     try:
@@ -77,7 +76,10 @@ async def _devices() -> str:
 
 
 async def _port(settings: ProviderSettings) -> str:
-    listening_socket(settings.host, settings.port).close()
+    try:
+        listening_socket(settings.host, settings.port).close()
+    except ListenFailed as error:
+        raise ProviderError(str(error)) from None
     return f"{settings.host}:{settings.port} is free"
 
 
@@ -105,7 +107,7 @@ class _Provider:
 
     @cached_property
     def _authority(self) -> Authority:
-        key = load(self._settings.key_file, password(self._settings.password_file))
+        key = open_key(self._settings.key_file, self._settings.password_file)
         return Authority(self._chain, self._settings.provider or key.address, key.address)
 
     @cached_property

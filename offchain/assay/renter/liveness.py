@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from assay.chain.devices import Device
+from assay.network.origins import Endpoint
 from assay.protocol.signing import signed_by
 from assay.renter.errors import RenterError
 from assay.renter.http_client import HttpClient
@@ -20,10 +21,11 @@ async def is_alive(http: HttpClient, device: Device) -> bool:
     if not device.endpoint:
         return False
     nonce = secrets.token_bytes(32)
-    http.pin(device.endpoint, device.tls_fingerprint)
-    url = device.endpoint.rstrip("/") + paths.live(device.device_id, nonce)
+    endpoint = Endpoint(device.endpoint, device.tls_fingerprint)
     try:
-        answer = await http.json_of("GET", url, timeout_s=TIMEOUT_S, most=MAX_LIVE_BYTES)
+        answer = await http.json_of(
+            "GET", endpoint, paths.live(device.device_id, nonce), timeout_s=TIMEOUT_S, most=MAX_LIVE_BYTES
+        )
     except RenterError:
         return False
     signature = signature_in(answer)

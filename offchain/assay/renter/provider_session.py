@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from assay.chain.key_files import Key
+from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest
@@ -53,14 +54,14 @@ class ProviderSession:
     def __init__(
         self,
         http: HttpClient,
-        endpoint: str,
+        endpoint: Endpoint,
         lease_id: int,
         key: Key,
         domain: Domain,
         clock: Callable[[], float],
     ) -> None:
         self._http = http
-        self.endpoint = endpoint.rstrip("/")
+        self.endpoint = endpoint
         self._lease_id = lease_id
         self._key = key
         self._domain = domain
@@ -152,9 +153,9 @@ class ProviderSession:
         """The job's output from `offset` on; with `follow` until it is over. Raises NoJob."""
         path = f"/jobs/{quote(job_id, safe='')}/output?offset={offset}"
         path += "&follow=true" if follow else ""
-        url, headers = self._signed("GET", path, b"")
+        target, headers = self._signed("GET", path, b"")
         with self._known(job_id):
-            async for piece in self._http.pieces_of(url, headers=headers):
+            async for piece in self._http.pieces_of(self.endpoint, target, headers=headers):
                 yield piece
 
     async def files(self) -> list[dict[str, Any]]:
@@ -168,23 +169,25 @@ class ProviderSession:
 
     async def put(self, path: str, content: bytes) -> None:
         """Writes one file."""
-        url, headers = self._signed("PUT", f"{paths.FILES}/{quote(path)}", content)
-        await self._http.bytes_of("PUT", url, body=content, headers=headers, timeout_s=300.0)
+        target, headers = self._signed("PUT", f"{paths.FILES}/{quote(path)}", content)
+        await self._http.bytes_of("PUT", self.endpoint, target, body=content, headers=headers, timeout_s=300.0)
 
     async def _json(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, timeout_s: float = 30.0
     ) -> dict[str, Any]:
         content = b"" if body is None else json.dumps(body).encode()
-        url, headers = self._signed(method, path, content)
-        return await self._http.json_of(method, url, body=content or None, headers=headers, timeout_s=timeout_s)
+        target, headers = self._signed(method, path, content)
+        return await self._http.json_of(
+            method, self.endpoint, target, body=content or None, headers=headers, timeout_s=timeout_s
+        )
 
     async def _bytes(
         self, method: str, path: str, body: Mapping[str, Any] | None, most: int, timeout_s: float
     ) -> bytes:
         content = b"" if body is None else json.dumps(body).encode()
-        url, headers = self._signed(method, path, content)
+        target, headers = self._signed(method, path, content)
         return await self._http.bytes_of(
-            method, url, body=content or None, headers=headers, most=most, timeout_s=timeout_s
+            method, self.endpoint, target, body=content or None, headers=headers, most=most, timeout_s=timeout_s
         )
 
     @contextmanager
@@ -199,7 +202,7 @@ class ProviderSession:
             raise
 
     def _signed(self, method: str, path: str, content: bytes) -> tuple[str, dict[str, str]]:
-        """The address and the headers that sign method, path with query, body and time."""
+        """The path and the headers that sign method, path with query, body and time."""
         whole = paths.lease(self._lease_id, path)
         action, hashed, issued_at = f"{method} {whole}", keccak(content), int(self._clock())
         # A provider takes each signed write once: the same one again within a second needs another time.
@@ -209,7 +212,7 @@ class ProviderSession:
         request = LeaseRequest(self._lease_id, action, hashed, issued_at)
         signature = self._key.sign(request, self._domain)
         headers = {"x-assay-signature": to_hex(signature), "x-assay-issued-at": str(issued_at)}
-        return self.endpoint + whole, headers
+        return whole, headers
 
 
 def _state(data: Mapping[str, Any]) -> JobState:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 from assay.chain.client import Chain
@@ -14,8 +15,13 @@ from assay.chain.deployment import Deployment
 from assay.chain.devices import Device
 from assay.chain.erc20 import Erc20
 from assay.chain.events import read_events
-from assay.chain.key_files import Key, load, password
+from assay.chain.key_files import Key, open_key
 from assay.chain.leases import Lease, LeaseStatus, offer_of_log, read_lease
+from assay.chain.opening import open_chain
+from assay.network.addresses import Addresses, private_allowed
+from assay.network.client import Client
+from assay.network.exchange import HttpExchange
+from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.messages import LeaseStart, Offer
 from assay.renter.discovery import Discovery
@@ -37,6 +43,7 @@ from assay.renter.placement import disjoint, spread
 from assay.renter.planned import LeasePlans, Payment, Plan, Planned, sent, shown
 from assay.renter.provider_session import ProviderSession
 from assay.renter.rewards import RewardFinder, Rewards
+from assay.renter.round_trips import open_and_close, round_trips
 from assay.renter.search import Order, Wanted
 from assay.renter.settings import RenterSettings
 from assay.renter.steps import Step, StepName, Steps, untold
@@ -78,17 +85,20 @@ class Renter:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         account: str | None = None,
+        addresses: Addresses | None = None,
     ) -> None:
         self.chain = chain
         self.market = market
         self._http = http
+        self.addresses = addresses or Addresses(allow_private=False)
         self._key = key
         self._account = account or (key.address if key else None)
         self._wallet = wallet
         self.clock = clock
         self.sleep = sleep
         validators = Validators(chain, http)
-        self._discovery = Discovery(chain, http, validators, clock)
+        measure = partial(round_trips, connect=open_and_close(self.addresses))
+        self._discovery = Discovery(chain, http, validators, clock, measure)
         self._rewards = RewardFinder(chain, validators)
         self._lease_offers = LeaseOffers(chain, files)
         self._views = LeaseViews(chain, self._lease_offers)
@@ -101,13 +111,14 @@ class Renter:
     async def connect(cls, settings: RenterSettings) -> AsyncIterator[Self]:
         """Connects for the time of a `with` block. Raises ChainError, BadInput."""
         deployment = Deployment.load(settings.deployment)
-        key = load(settings.key_file, password(settings.password_file)) if settings.key_file else None
-        chain = await Chain.connect(settings.rpc, deployment, final_depth=settings.final_depth)
-        http = HttpClient()
+        key = open_key(settings.key_file, settings.password_file) if settings.key_file else None
+        chain = await open_chain(settings)
+        addresses = Addresses(private_allowed(chain.chain_id, settings.allow_private))
+        http = HttpClient(Client(HttpExchange(addresses)))
         try:
-            wallet = WalletOpener(chain, key, settings.folder, settings.poll_seconds) if key else None
-            files = LeaseFiles(settings.folder, chain.chain_id, deployment.address(ESCROW))
-            yield cls(chain, http, key, wallet, files, settings.market, account=settings.account)
+            wallet = WalletOpener(chain, key, settings.data_dir, settings.poll_seconds) if key else None
+            files = LeaseFiles(settings.data_dir, chain.chain_id, deployment.address(ESCROW))
+            yield cls(chain, http, key, wallet, files, settings.market, account=settings.account, addresses=addresses)
         finally:
             await http.close()
             await chain.close()
@@ -209,7 +220,12 @@ class Renter:
 
     async def _handover(self, lease: Lease, steps: Steps) -> HandoverResult:
         devices = await self._discovery.node((await self._lease_offers.of(lease)).device_ids)
-        return await self._starter.handover(lease, devices, self._session(devices[0].endpoint, lease.lease_id), steps)
+        return await self._starter.handover(
+            lease,
+            devices,
+            self._session(_endpoint_of(devices[0]), lease.lease_id),
+            steps,
+        )
 
     async def _prove_and_start(self, lease: Lease, done: list[Done], steps: Steps) -> Rented:
         lease_id = lease.lease_id
@@ -262,8 +278,7 @@ class Renter:
         device = (await self._discovery.devices()).get(first)
         if device is None or not device.endpoint:
             raise NoDevice(f"device {to_hex(first)} of lease {lease_id} announces no address")
-        self._http.pin(device.endpoint, device.tls_fingerprint)
-        return self._session(device.endpoint, lease_id)
+        return self._session(_endpoint_of(device), lease_id)
 
     async def silent(self, device_ids: Sequence[bytes]) -> tuple[bytes, ...]:
         """Those of these devices whose keys do not sign a fresh nonce now."""
@@ -429,7 +444,7 @@ class Renter:
     async def _alive(self, device: Device | None) -> bool:
         return device is not None and await is_alive(self._http, device)
 
-    def _session(self, endpoint: str, lease_id: int) -> ProviderSession:
+    def _session(self, endpoint: Endpoint, lease_id: int) -> ProviderSession:
         return ProviderSession(self._http, endpoint, lease_id, self._own_key(), self.chain.domain(ESCROW), self.clock)
 
     def _sign(self, message: LeaseStart) -> bytes:
@@ -447,3 +462,7 @@ def opening_of(listing: Listing, deposit: int, minima: Minima) -> Opening:
     if listing.evidence is None:
         raise BadInput(f"the offer of {listing.name} is a market's claim: take it from `listing` or a verified search")
     return Opening(listing.evidence, deposit, minima)
+
+
+def _endpoint_of(device: Device) -> Endpoint:
+    return Endpoint(device.endpoint, device.tls_fingerprint)

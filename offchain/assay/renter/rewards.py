@@ -10,6 +10,8 @@ from typing import Any
 from assay.chain.blocks import Block
 from assay.chain.client import Chain, ContractCall
 from assay.chain.rewards import RewardReport, claim_call, read_claimable_at, read_claimed, read_reward_report
+from assay.network.addresses import private_allowed
+from assay.network.client import Client
 from assay.renter.errors import BadInput, Unreachable
 from assay.renter.http_client import HttpClient
 from assay.renter.validators import Validators
@@ -109,9 +111,9 @@ class RewardFinder:
             return None
 
 
-async def find_rewards(chain: Chain, account: str) -> Rewards:
+async def find_rewards(chain: Chain, account: str, allow_private: bool | None = None) -> Rewards:
     """As `RewardFinder.find`, with connections of its own."""
-    http = HttpClient()
+    http = HttpClient(Client.over_network(allow_private=private_allowed(chain.chain_id, allow_private)))
     try:
         return await RewardFinder(chain, Validators(chain, http)).find(account)
     finally:

@@ -12,12 +12,13 @@ from assay.chain.epochs import read_emission, read_epoch_state, read_timing
 from assay.chain.leases import active_lease
 from assay.chain.profiles import read_profiles
 from assay.chain.seats import SeatDirectory
+from assay.network.origins import Endpoint
 from assay.protocol.epochs import Emission, EpochState, Timing
 from assay.protocol.profile import Profile
 from assay.validator.event_log import EventLog
 from assay.validator.lease_periods import LeasePeriods
 from assay.validator.oracle_events import OracleEvents
-from assay.validator.ports import Endpoint, ReportedEpoch
+from assay.validator.ports import ReportedEpoch
 from assay.validator.rules.values import Device, LeasePeriod, Seat
 
 NO_EMISSION = Emission(0, 0, 0)

@@ -13,16 +13,19 @@ from typing import Any, TypeVar
 import structlog
 
 from assay.daemon.ending import end_tasks
+from assay.network.backoff import Backoff
+from assay.network.client import Answer
 from assay.protocol.keccak import keccak
 from assay.validator.errors import PeerFailure
-from assay.validator.ports import Answer, Clock, Peers
+from assay.validator.ports import Clock, Peers
 from assay.wire import canonical, paths
 from assay.wire.epoch_index import EpochIndex
 from assay.wire.fields import Wire
 from assay.wire.limits import MAX_INDEX_BYTES
 from assay.wire.measurement import signature_in
 
-RETRY_S, MOST_PAUSE_S = 0.3, 5.0
+RETRY_S = 0.3
+DELIVERY = Backoff(first_s=RETRY_S, factor=1.5, longest_s=5.0)
 HEDGES = 16  # so many accounts are asked within the time-out of one request
 REQUESTS_A_PEER = 32  # downloads at once: what one seat delays must not keep connections from the others
 AGAIN = frozenset(  # the peer may take it later
@@ -77,27 +80,27 @@ class Gossiper:
         turn. With `again` each is asked until the deadline.
         """
         waiting = deque(accounts)
-        running = dict[asyncio.Task[T | None], tuple[str, float]]()
+        running = dict[asyncio.Task[T | None], tuple[str, int]]()
 
         async def after(pause: float, account: str) -> T | None:
             await self.clock.sleep(pause)
             return await ask(account)
 
-        def start(account: str, pause: float) -> None:
-            running[asyncio.create_task(after(pause, account))] = account, pause
+        def start(account: str, failures: int) -> None:
+            running[asyncio.create_task(after(DELIVERY.after(failures), account))] = account, failures
 
         try:
             while (waiting or running) and (left := deadline - self.clock.now()) > 0:
                 if waiting:
-                    start(waiting.popleft(), 0.0)
+                    start(waiting.popleft(), 0)
                 patience = min(left, self.request_s / HEDGES) if waiting else left
                 done, _ = await asyncio.wait(running, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    (account, pause), found = running.pop(task), task.result()
+                    (account, failures), found = running.pop(task), task.result()
                     if found is not None:
                         return found
                     if again:
-                        start(account, _longer(pause))
+                        start(account, failures + 1)
             return None
         finally:
             await end_tasks(running)
@@ -133,7 +136,7 @@ class Gossiper:
         return answer.body if answer.status == HTTPStatus.OK else None
 
     async def _deliver(self, account: str, path: str, body: bytes, deadline: float) -> None:
-        pause = RETRY_S
+        failures = 0
         while self.clock.now() < deadline:
             answer = await self._try(account, path, body, deadline)
             if answer is not None and answer.status == HTTPStatus.OK:
@@ -141,8 +144,8 @@ class Gossiper:
             if answer is not None and answer.status not in AGAIN:
                 log.warning("message refused", peer=account, path=path, reason=_reason(answer))
                 return
-            await self.clock.sleep(pause)
-            pause = _longer(pause)
+            failures += 1
+            await self.clock.sleep(DELIVERY.after(failures))
 
     async def _try(self, account: str, path: str, body: bytes, deadline: float) -> Answer | None:
         try:
@@ -153,11 +156,6 @@ class Gossiper:
         except PeerFailure as error:
             log.debug("peer silent", peer=account, path=path, error=str(error))
         return None
-
-
-def _longer(pause: float) -> float:
-    """Seconds to wait after the next failure."""
-    return min(MOST_PAUSE_S, max(RETRY_S, pause * 1.5))
 
 
 def _signature(answer: Answer) -> bytes | str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from assay.chain.blocks import Block
+from assay.network.client import Answer
+from assay.network.origins import Endpoint
 from assay.protocol.epochs import Emission, EpochState, Timing
 from assay.protocol.messages import Challenge, EpochReport, Gossip, Observations, ProbeNonce, Seal
 from assay.protocol.profile import Profile
@@ -29,14 +31,6 @@ class Transaction:
 
     hash: str
     gas_used: int
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a seat says it is reached, and H of the certificate it shows there; zeros where it announces none."""
-
-    url: str
-    tls_fingerprint: bytes = bytes(32)
 
 
 class Clock(Protocol):
@@ -132,14 +126,6 @@ class Statements(Protocol):
     async def sign_gossip(self, gossip: Gossip) -> bytes: ...
 
     def sits_out(self, epoch: int) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What an HTTP request came to."""
-
-    status: int
-    body: bytes
 
 
 class Peers(Protocol):

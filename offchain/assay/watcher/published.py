@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import httpx2
 import structlog
 
-from assay.chain.pinned_tls import NO_FINGERPRINT, pinned_context
+from assay.network.client import Client
+from assay.network.errors import BadOrigin, NetworkError
+from assay.network.origins import Endpoint, Origin, parse_origin
+from assay.network.pinned_tls import NO_FINGERPRINT
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, SealedLeaf, device_tree, reward_tree, sealed_tree
 from assay.watcher.errors import NoAnswer
@@ -22,7 +24,6 @@ from assay.wire.leaves import DevicesBody, RewardsBody, SealedBody
 from assay.wire.limits import MAX_COMMITMENT_BYTES, MAX_CONTENT_BYTES, MAX_INDEX_BYTES
 from assay.wire.measurement import SignedCommitment, sampled_rows_request
 
-CONNECT_S = 3.0
 log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -40,15 +41,26 @@ class Published:
     here.
     """
 
-    def __init__(self, timeout_s: float = 10.0, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, client: Client, own: Iterable[str] = (), timeout_s: float = 10.0) -> None:
+        self._client = client
         self._timeout_s = timeout_s
-        self._transport = transport
-        self._clients: dict[bytes, httpx2.AsyncClient] = {}
-        self._pins: dict[str, bytes] = {}
+        self._own = frozenset(own)
+        self._announced: dict[Origin, dict[bytes, None]] = {}
 
-    def pin(self, fingerprints: Mapping[str, bytes]) -> None:
-        """Takes the certificates that validators announce, by the address of each."""
-        self._pins.update(fingerprints)
+    def announce(self, endpoints: Iterable[Endpoint]) -> None:
+        """Takes what validators announce, in the place of what they did before.
+
+        Whoever announces another's address with a wrong certificate adds one to try, and takes none away.
+        """
+        announced: dict[Origin, dict[bytes, None]] = {}
+        for endpoint in endpoints:
+            try:
+                origin = parse_origin(endpoint.url)
+            except BadOrigin as error:
+                log.debug("endpoint not asked", reason=str(error))
+                continue
+            announced.setdefault(origin, {})[endpoint.tls_fingerprint] = None
+        self._announced = announced
 
     async def indexes(self, urls: Sequence[str], epoch: int) -> list[Index]:
         """The indexes of those that answer."""
@@ -80,7 +92,7 @@ class Published:
 
     async def content(self, url: str, digest: bytes, most_bytes: int) -> bytes:
         """The body with this H. Raises NoAnswer."""
-        body = await self._read("GET", url + paths.content(digest), None, most_bytes, self._pin_of(url))
+        body = await self._published(url, paths.content(digest), most_bytes)
         if keccak(body) != digest:
             raise NoAnswer(f"{url}: other content than was asked for")
         return body
@@ -90,25 +102,11 @@ class Published:
     ) -> bytes:
         """The sampled rows from the device itself: to anyone who asks, once rho is drawn. Raises NoAnswer."""
         body = encode(sampled_rows_request(epoch, device_id, rho))
-        return await self._read("POST", device_url + paths.OPENINGS, body, most, fingerprint)
+        return await self._read("POST", Endpoint(device_url, fingerprint), paths.OPENINGS, body, most)
 
     async def close(self) -> None:
         """Lets connections go."""
-        for client in self._clients.values():
-            await client.aclose()
-
-    def _pin_of(self, url: str) -> bytes:
-        return next((pin for base, pin in self._pins.items() if url.startswith(base)), NO_FINGERPRINT)
-
-    def _client(self, fingerprint: bytes) -> httpx2.AsyncClient:
-        if fingerprint not in self._clients:
-            self._clients[fingerprint] = httpx2.AsyncClient(
-                transport=self._transport,
-                verify=pinned_context(fingerprint) if any(fingerprint) else True,
-                trust_env=False,
-                follow_redirects=False,
-            )
-        return self._clients[fingerprint]
+        await self._client.close()
 
     async def _first(
         self, listed: Iterable[tuple[str, bytes | None]], read: Callable[[bytes], T], most: int = MAX_CONTENT_BYTES
@@ -125,32 +123,36 @@ class Published:
 
     async def _index(self, url: str, epoch: int) -> Index | None:
         try:
-            body = await self._read("GET", url + paths.epoch(epoch), None, MAX_INDEX_BYTES, self._pin_of(url))
+            body = await self._published(url, paths.epoch(epoch), MAX_INDEX_BYTES)
             return Index(url.rstrip("/"), EpochIndex.parse(body))
         except (NoAnswer, ValueError) as error:
             log.debug("no index", validator=url, reason=str(error)[:200])
             return None
 
-    async def _read(self, method: str, url: str, body: bytes | None, most_bytes: int, fingerprint: bytes) -> bytes:
-        headers = {"content-type": "application/json"} if body is not None else {}
-        timeout = httpx2.Timeout(self._timeout_s, connect=CONNECT_S)
-        client = self._client(fingerprint)
+    async def _published(self, url: str, path: str, most_bytes: int) -> bytes:
+        """The answer of a validator under the first certificate announced for its address that it shows."""
         try:
-            # Each read has a time-out of its own; this one bounds an answer that never ends.
-            async with (
-                asyncio.timeout(self._timeout_s),
-                client.stream(method, url, content=body, headers=headers, timeout=timeout) as response,
-            ):
-                answer = bytearray()
-                async for piece in response.aiter_bytes():
-                    answer += piece
-                    if len(answer) > most_bytes:
-                        raise NoAnswer(f"{url}: longer than {most_bytes} bytes")
-                if response.status_code != 200:
-                    raise NoAnswer(f"{url}: HTTP {response.status_code}")
-                return bytes(answer)
-        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, TimeoutError, ValueError) as error:
-            raise NoAnswer(f"{url}: {error or type(error).__name__}") from None
+            pins = list(self._announced.get(parse_origin(url), ())) or [NO_FINGERPRINT]
+        except BadOrigin as error:
+            raise NoAnswer(str(error)) from None
+        failure = NoAnswer(f"{url}: nobody answers")
+        for pin in pins:
+            try:
+                return await self._read("GET", Endpoint(url, pin, own=url in self._own), path, None, most_bytes)
+            except NoAnswer as error:
+                failure = error
+        raise failure
+
+    async def _read(self, method: str, endpoint: Endpoint, path: str, body: bytes | None, most_bytes: int) -> bytes:
+        try:
+            answer = await self._client.request(
+                method, endpoint, path, body=body, most_bytes=most_bytes, timeout_s=self._timeout_s
+            )
+        except NetworkError as error:
+            raise NoAnswer(str(error)) from None
+        if answer.status != 200:
+            raise NoAnswer(f"{endpoint}: HTTP {answer.status}")
+        return answer.body
 
 
 def _with_root(leaves: T, tree: Callable[[T], Any], root: bytes) -> T:

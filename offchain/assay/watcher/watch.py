@@ -14,6 +14,7 @@ from assay.chain.devices import Device, DeviceDirectory
 from assay.chain.epochs import is_provable, read_epoch_state
 from assay.chain.errors import ChainError
 from assay.chain.seats import SeatDirectory
+from assay.network.origins import Endpoint
 from assay.protocol.epochs import EpochState, Phase, Timing
 from assay.protocol.leaves import SealedLeaf
 from assay.watcher.accepted import AcceptedStatements
@@ -118,9 +119,8 @@ class Watch:
             epoch, state.set_id, seats, state.epoch_seed, state.rho, self.chain.domain("EpochOracle")
         )  # fmt: skip
         announced = [seat.endpoint.rstrip("/") for seat in seats if seat.endpoint]
-        pins = {seat.endpoint.rstrip("/"): seat.tls_fingerprint for seat in seats if seat.endpoint}
         urls = list(dict.fromkeys([*announced, *self.validators]))
-        self.published.pin(pins)
+        self.published.announce(Endpoint(seat.endpoint, seat.tls_fingerprint) for seat in seats if seat.endpoint)
         indexes = await self.published.indexes(urls, epoch)
         file = self._files.setdefault(epoch, EpochFile())
         devices = await self._devices.refresh(final)

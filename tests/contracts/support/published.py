@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 
+from assay.network.client import Client
 from assay.proof.sampling import samples
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
@@ -17,6 +18,7 @@ from assay.wire import canonical
 from assay.wire.gossip import BatchMessage
 from assay.wire.leaves import DevicesBody, RewardsBody, SealedBody
 from assay.wire.statements import SignedSeal
+from tests.stand_in import client_of
 
 from .epochs import Committed, Epoch
 from .network import Network
@@ -90,7 +92,7 @@ class PublishedEpochs:
         index["report"] = {"content": self.keep(canonical.encode(devices.to_json()))}
         index["rewards"] = self.keep(canonical.encode(body.to_json()))
 
-    def transport(self) -> httpx2.MockTransport:
+    def client(self) -> Client:
         """Answers as the validator at `URL` would."""
 
         def answer(request: httpx2.Request) -> httpx2.Response:
@@ -103,4 +105,4 @@ class PublishedEpochs:
                 return httpx2.Response(200, content=self.contents[name])
             return httpx2.Response(404)
 
-        return httpx2.MockTransport(answer)
+        return client_of(answer)

@@ -14,7 +14,7 @@ import pytest
 from eth_utils.address import to_checksum_address
 
 from assay.chain.leases import Lease, LeaseStatus
-from assay.daemon.body_limit import BodyLimit
+from assay.network.body_limit import BodyLimit
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest, Wiped

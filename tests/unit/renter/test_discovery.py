@@ -84,9 +84,6 @@ class Market:
     async def measure(self, endpoints: Iterable[str]) -> dict[str, float]:
         return dict.fromkeys(endpoints, 5.0)
 
-    def pin(self, *_: Any) -> None:
-        """Every certificate is good."""
-
     def domain(self, name: str) -> None:
         """No signature is looked at."""
 

@@ -84,7 +84,7 @@ class OfferFollower:
 
     async def _ask(self, provider: str, endpoint: str) -> Answer | None:
         try:
-            body = await self._fetch(endpoint.rstrip("/") + paths.OFFERS, MAX_OFFERS_BYTES)
+            body = await self._fetch(endpoint, paths.OFFERS, MAX_OFFERS_BYTES)
             answer = parse_json(body, "offers")
             # One endpoint may serve several providers; each is asked for its own.
             lines = [o for o in listed(answer, "offers") if isinstance(o, dict) and o.get("provider") == provider]

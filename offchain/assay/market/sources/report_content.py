@@ -18,14 +18,14 @@ MOST_SCORE = 1 << 63  # what databases hold; a quorum that signs more must not s
 async def fetch_index(fetch: Fetch, base: str, epoch: int) -> EpochIndex:
     """What a validator holds of an epoch. Raises SourceFault, BadContent."""
     try:
-        return EpochIndex.parse(await fetch(base + paths.epoch(epoch), MAX_INDEX_BYTES))
+        return EpochIndex.parse(await fetch(base, paths.epoch(epoch), MAX_INDEX_BYTES))
     except ValueError as error:
         raise BadContent(f"{base}: {error}") from None
 
 
 async def fetch_named(fetch: Fetch, base: str, digest: bytes) -> bytes:
     """The body with this H. Raises SourceFault, BadContent."""
-    body = await fetch(base + paths.content(digest))
+    body = await fetch(base, paths.content(digest))
     if keccak(body) != digest:
         raise BadContent(f"{base}: content {to_hex(digest)[:12]}… has another hash")
     return body

@@ -10,7 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from assay.chain.errors import ChainError, UnreachableChain
-from assay.daemon.body_limit import BodyLimit
+from assay.network.access_log import AccessLog
+from assay.network.body_limit import BodyLimit
 from assay.protocol.hexadecimal import HexadecimalError
 from assay.protocol.typed_message import MessageError
 from assay.provider.api.job_routes import job_routes
@@ -30,6 +31,7 @@ def create_app(services: Services) -> FastAPI:
     """The provider's HTTP application."""
     app = FastAPI(title="Assay provider", version="1", docs_url=None, redoc_url=None)
     app.add_middleware(BodyLimit, most=body_limit)
+    app.add_middleware(AccessLog)
     app.include_router(measurement_routes(services))
     app.include_router(lease_routes(services))
     app.include_router(job_routes(services))

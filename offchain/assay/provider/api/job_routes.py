@@ -24,6 +24,7 @@ from assay.wire.jobs import JobBody
 
 PIECE = 1 << 16
 FOLLOW_S = 0.02
+QUIET_S = 15.0  # below what proxies and clients wait for a byte
 LOOK_S = 0.2
 MAX_OFFSET_DIGITS = 15
 MAX_FILE = 256 << 20
@@ -83,7 +84,7 @@ def job_routes(services: Services) -> APIRouter:
             return StreamingResponse(
                 _events(pieces, offset), media_type=paths.EVENTS, headers={"cache-control": "no-store"}
             )
-        return StreamingResponse(pieces, media_type=paths.BYTES)
+        return StreamingResponse(_until_quiet(pieces), media_type=paths.BYTES)
 
     @router.get(paths.FILES)
     async def files(lease_id: int, request: Request) -> dict[str, Any]:
@@ -137,14 +138,26 @@ def _progress(services: Services, record: JobRecord) -> dict[str, Any]:
 async def _events(pieces: AsyncIterator[bytes], offset: int) -> AsyncIterator[str]:
     """As server-sent events: the id is the offset behind the piece, the data its bytes in base64."""
     async for piece in pieces:
+        if not piece:
+            yield ": still here\n\n"
+            continue
         offset += len(piece)
         yield f"id: {offset}\ndata: {base64.b64encode(piece).decode()}\n\n"
     yield "event: end\ndata:\n\n"
 
 
+async def _until_quiet(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Plain bytes have no room for a sign of life: a silence ends the answer, and the reader asks for the rest."""
+    async for piece in pieces:
+        if not piece:
+            return
+        yield piece
+
+
 async def _pieces(services: Services, lease_id: int, job_id: str, offset: int, follow: bool) -> AsyncIterator[bytes]:
+    """The output, and an empty piece in each silence of `QUIET_S` seconds."""
     path = output_path(services.jobs.control(lease_id, job_id))
-    over, look_at = False, 0.0
+    over, look_at, quiet_at = False, 0.0, time.monotonic() + QUIET_S
     while True:
         # The job is looked at before the file: what it wrote before its end is then in the next read.
         if time.monotonic() >= look_at:
@@ -153,6 +166,10 @@ async def _pieces(services: Services, lease_id: int, job_id: str, offset: int, f
         while piece := await asyncio.to_thread(workspace.read_piece, path, offset, PIECE):
             offset += len(piece)
             yield piece
+            quiet_at = time.monotonic() + QUIET_S
         if over or not follow:
             return
+        if time.monotonic() >= quiet_at:
+            yield b""
+            quiet_at = time.monotonic() + QUIET_S
         await asyncio.sleep(FOLLOW_S)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Request, Response, WebSocket
 from fastapi.responses import RedirectResponse
@@ -74,12 +73,18 @@ def notebook_routes(services: Services) -> APIRouter:
 
 def _require_session(services: Services, lease: Lease, request: Request | WebSocket) -> None:
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if origin is not None and _host_of(origin) != request.headers.get("host"):
         raise NotAuthorised("this page may not speak for its reader here")
     token = bearer_token(request) or request.cookies.get(COOKIE)
     if not token:
         raise NotAuthorised("open the notebook with `assay notebook`: this browser is not logged in")
     services.logins.check(token, lease)
+
+
+def _host_of(origin: str) -> str | None:
+    """What a browser put between scheme and path: compared, not connected to."""
+    scheme, mark, host = origin.partition("://")
+    return host if mark and scheme in ("http", "https") else None
 
 
 async def _running(services: Services, lease: Lease) -> str:

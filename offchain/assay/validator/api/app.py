@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 
-from assay.daemon.body_limit import BodyLimit
+from assay.network.access_log import AccessLog
+from assay.network.body_limit import BodyLimit
+from assay.network.rate_limit import RateLimit
 from assay.validator.api.content_routes import content_routes
 from assay.validator.api.health_routes import health_routes
 from assay.validator.api.message_routes import message_routes
@@ -30,13 +30,6 @@ def body_limit(path: str) -> int:
 def create_app(services: ApiServices) -> FastAPI:
     """Routes under /v1, /livez, /readyz and /metrics."""
     app = FastAPI(title="Assay validator", version="1", docs_url=None, redoc_url=None)
-
-    @app.middleware("http")
-    async def limit(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        peer = request.client.host if request.client is not None else "unknown"
-        if request.url.path.startswith("/v1/") and services.limit.take(peer) > 0:
-            return JSONResponse({"reason": f"too many requests from {peer}"}, 429)
-        return await call_next(request)
 
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> JSONResponse:
@@ -62,4 +55,6 @@ def create_app(services: ApiServices) -> FastAPI:
     app.include_router(content_routes(services))
     app.include_router(health_routes(services))
     app.add_middleware(BodyLimit, most=body_limit, name="reason")
+    app.add_middleware(RateLimit, buckets=services.limit, limited=lambda path: path.startswith("/v1/"), name="reason")
+    app.add_middleware(AccessLog)
     return app

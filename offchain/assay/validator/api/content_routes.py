@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
+from assay.network.request_buckets import asker
 from assay.protocol.hexadecimal import parse_address, parse_bytes32
 from assay.validator.api.message_routes import REFUSALS
 from assay.validator.api.services import ApiServices
@@ -24,7 +25,7 @@ def content_routes(services: ApiServices) -> APIRouter:
     router = APIRouter(responses={**REFUSALS, **not_found})
 
     def charge(request: Request, length: int) -> None:
-        peer = request.client.host if request.client is not None else "unknown"
+        peer = asker(request.client.host if request.client is not None else None)
         wait = services.downloads.take(peer, float(length))
         if wait > 0:
             raise Refused(429, f"{peer} has had its share of bytes: wait {wait:.0f} s")

@@ -8,6 +8,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 from assay.chain.blocks import Block
+from assay.network.origins import Endpoint
 from assay.protocol import quorum
 from assay.protocol.epochs import Emission, EpochState, Phase, Timing
 from assay.protocol.keccak import keccak
@@ -15,7 +16,7 @@ from assay.protocol.messages import EpochReport, Seal
 from assay.protocol.profile import NAMED, Profile
 from assay.protocol.seeds import epoch_seed
 from assay.protocol.signing import Domain, signed_by
-from assay.validator.ports import Endpoint, ReportedEpoch, Transaction
+from assay.validator.ports import ReportedEpoch, Transaction
 from assay.validator.rules.observations import IDLE, lease_at
 from assay.validator.rules.values import Device, LeasePeriod, Seat
 

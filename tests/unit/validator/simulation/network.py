@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 
 from assay.chain.key_files import Key
+from assay.network.client import Answer
 from assay.protocol.epochs import Phase, Timing
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.keccak import keccak
@@ -26,7 +27,6 @@ from assay.validator.follower import Follower
 from assay.validator.gossip import Gossiper
 from assay.validator.inbox import Inbox
 from assay.validator.pace import pace
-from assay.validator.ports import Answer
 from assay.validator.publication import Publication
 from assay.validator.rules.values import Seat
 from assay.validator.services import Services

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
 
+IPV6_HOST_BITS = 64
 MOST_ASKERS = 20_000
 
 
@@ -26,3 +28,20 @@ class RequestBuckets:
         while len(self._buckets) > MOST_ASKERS:
             self._buckets.popitem(last=False)
         return 0.0 if allowed else (cost - left) / self._per_second
+
+
+def asker(address: str | None) -> str:
+    """Who is behind an address, as far as limits go: an IPv4 address, or an IPv6 network of 64 bits, which is what the
+    smallest customer has."""
+    if not address:
+        return "unknown"
+    try:
+        found = ipaddress.ip_address(address.split("%", 1)[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    network = int(found) >> IPV6_HOST_BITS << IPV6_HOST_BITS
+    return f"{ipaddress.IPv6Address(network)}/{IPV6_HOST_BITS}"
