@@ -33,10 +33,14 @@ class AccountState:
         """(base fee of the latest block, suggested tip), wei a gas."""
         base_fee = (await self._chain.head()).base_fee
         try:
-            tip = _number(await self._chain.rpc("eth_maxPriorityFeePerGas", []), "tip")
+            return base_fee, _number(await self._chain.rpc("eth_maxPriorityFeePerGas", []), "tip")
         except RpcError:
-            tip = policy.least_tip
-        return base_fee, tip
+            pass  # a node that knows no tips may know a price
+        try:
+            price = _number(await self._chain.rpc("eth_gasPrice", []), "gas price")
+        except RpcError:
+            return base_fee, policy.least_tip
+        return base_fee, max(price - base_fee, policy.least_tip if price else 0)
 
     async def simulate(self, request: Request, at: str) -> int:
         """Gas limit for the request with a margin. Raises Reverted with the contract's own error."""

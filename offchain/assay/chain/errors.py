@@ -44,6 +44,26 @@ class EndpointFault(ChainError):
         super().__init__(f"{shown_url(url)}: {reason}")
 
 
+class Declined(ChainError):
+    """An endpoint that is well would not answer this question; others, or a smaller question, may do. `refusal` says
+    why (a `LogRefusal`), `blocks` how many to ask for instead."""
+
+    def __init__(self, message: str, refusal: int, blocks: int) -> None:
+        self.refusal, self.blocks = refusal, blocks
+        super().__init__(message)
+
+
+class NoFinality(ChainError):
+    """The node does not say which blocks are final."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(
+            f"{shown_url(url)} names no final block ({reason}): where the chain has no finality of its own, or not "
+            "yet, say how many blocks below the head count as final (final_depth, ASSAY_FINAL_DEPTH or --final-depth); "
+            "else name a node that is in step with its consensus client"
+        )
+
+
 class WrongChainId(ChainError):
     """An endpoint serves another chain than the deployment is on."""
 
