@@ -17,6 +17,8 @@ from assay.chain.abi_values import decode_outputs
 from assay.chain.blocks import Block, parse_block
 from assay.chain.deployment import Deployment
 from assay.chain.errors import BlockGone, ChainError, NoCodeAt, Reverted, RpcError
+from assay.chain.log_cache import LogCache
+from assay.chain.logs import LogReader
 from assay.chain.revert_decoder import RevertDecoder
 from assay.chain.rpc_endpoint import Endpoint, HttpEndpoint
 from assay.chain.rpc_pool import EndpointPool
@@ -44,13 +46,23 @@ class ContractCall:
 class Chain:
     """Use `Chain.connect`. Readers decide on final blocks; `at=None` means the latest final one."""
 
-    def __init__(self, pool: EndpointPool, deployment: Deployment, *, final_depth: int | None = None) -> None:
+    def __init__(
+        self,
+        pool: EndpointPool,
+        deployment: Deployment,
+        *,
+        final_depth: int | None = None,
+        log_cache: LogCache | None = None,
+    ) -> None:
         self.pool = pool
         self.deployment = deployment
         self.final_depth = final_depth
         self.web3: AsyncWeb3[Any] = AsyncWeb3(
             PoolProvider(pool), middleware=[(AttributeDictMiddleware, "attrdict")], ens=None
         )
+        self.logs = LogReader(pool)
+        self.log_cache = log_cache
+        self.unread = 0  # logs that did not decode
         self.decoder = RevertDecoder(c.abi for c in deployment.contracts.values())
         self._contracts: dict[str, AsyncContract] = {}
 
@@ -63,9 +75,11 @@ class Chain:
         final_depth: int | None = None,
         agreement: int | None = None,
         endpoints: Sequence[Endpoint] | None = None,
+        log_cache: LogCache | None = None,
     ) -> Self:
         """Connects and checks. `final_depth` None trusts the chain's own finality, a number counts that
-        many blocks below the head as final; `endpoints` stands in for the addresses in tests.
+        many blocks below the head as final; `endpoints` stands in for the addresses in tests; `log_cache` keeps what
+        logs were read for the next process.
 
         Raises BadEndpoint, UnreachableChain, WrongChainId, NoCodeAt.
         """
@@ -75,7 +89,7 @@ class Chain:
             deployment.chain_id,
             agreement=agreement,
         )
-        chain = cls(pool, deployment, final_depth=final_depth)
+        chain = cls(pool, deployment, final_depth=final_depth, log_cache=log_cache)
         try:
             await chain._check(urls[0] if urls else "")
         except BaseException:
@@ -121,8 +135,12 @@ class Chain:
 
     async def is_canonical(self, block: Block) -> bool:
         """Whether the chain still has this block at its height."""
+        return await self.has_block(block.number, block.hash)
+
+    async def has_block(self, number: int, block_hash: bytes) -> bool:
+        """Whether the chain has this block at this height."""
         try:
-            return (await self.block(block.number)).hash == block.hash
+            return (await self.block(number)).hash == block_hash
         except BlockGone:
             return False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from assay.chain.abi_values import announced
 from assay.chain.blocks import Block
 from assay.chain.client import At, Chain
 from assay.chain.errors import ChainError
@@ -25,7 +26,8 @@ class DeviceStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """`endpoint` and `tls_fingerprint` are the provider's latest announcement, not checked by anybody."""
+    """`endpoint` and `tls_fingerprint` are the provider's latest announcement; that it is visible text is all that is
+    known of it. Empty where it is not, or none was made."""
 
     device_id: bytes
     provider: str
@@ -89,7 +91,7 @@ def apply_event(devices: dict[bytes, Device], event: Event) -> None:
     elif event.name == "DeviceEndpoint":
         devices[device_id] = replace(
             devices[device_id],
-            endpoint=event.args["endpoint"],
+            endpoint=announced(event.args["endpoint"]),
             tls_fingerprint=event.args["tlsFingerprint"],
         )
     elif event.name == "DeviceRetired":
