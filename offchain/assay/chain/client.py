@@ -14,7 +14,7 @@ from web3.exceptions import Web3Exception
 from web3.middleware import AttributeDictMiddleware
 
 from assay.chain.abi_values import decode_outputs
-from assay.chain.blocks import Block, parse_block
+from assay.chain.blocks import Block, parse_block, quantity
 from assay.chain.deployment import Deployment
 from assay.chain.errors import BlockGone, ChainError, NoCodeAt, Reverted, RpcError
 from assay.chain.log_cache import LogCache
@@ -192,6 +192,13 @@ class Chain:
     async def rpc(self, method: str, params: list[Any]) -> Any:
         """A plain JSON-RPC request. Raises RpcError, UnreachableChain."""
         return await self.pool.request(method, params)
+
+    async def number(self, method: str, params: list[Any]) -> int:
+        """The quantity that a method gives. Raises ChainError for an answer that is none, and as `rpc`."""
+        try:
+            return quantity(await self.pool.request(method, params), method)
+        except ValueError as error:
+            raise ChainError(f"the node returned a malformed {error}") from None
 
     def revert_of(self, call: str, error: RpcError) -> Reverted | None:
         """The refusal in an error of `eth_call` or `eth_estimateGas`; None where the node failed for

@@ -15,6 +15,7 @@ from web3.exceptions import Web3Exception
 
 from assay.chain.client import Chain, ContractCall
 from assay.chain.deployment import Deployment
+from assay.chain.erc20 import Erc20
 from assay.chain.errors import ChainError
 from assay.market.api.app import create_app
 from assay.market.api.context import Context, Deadlines
@@ -140,12 +141,11 @@ async def page_links(chain: Chain, settings: MarketSettings, local: bool) -> dic
     """What pages tell wallets: contracts with their ABIs, and the chain's RPC where it is local."""
     deployment = chain.deployment
     tokens = {}
-    for name, contract in deployment.contracts.items():
+    for contract in deployment.contracts.values():
         functions = {item.get("name") for item in contract.abi}
         if {"decimals", "symbol", "transfer"} <= functions:
-            decimals = await chain.call(name, "decimals", at="latest")
-            symbol = await chain.call(name, "symbol", at="latest")
-            tokens[contract.address] = {"symbol": str(symbol)[:12], "decimals": int(decimals)}
+            token = Erc20(chain, contract.address)
+            tokens[contract.address] = {"symbol": await token.symbol(), "decimals": await token.decimals()}
 
     def encode(contract: str, function: str, arguments: tuple[Any, ...]) -> tuple[str, bytes]:
         if contract not in deployment.contracts:

@@ -12,7 +12,7 @@ from typing import Any, Self
 from assay.chain.client import Chain, ContractCall
 from assay.chain.deployment import Deployment
 from assay.chain.devices import Device
-from assay.chain.erc20 import Erc20
+from assay.chain.erc20 import COIN, Erc20, symbols_of
 from assay.chain.events import read_events
 from assay.chain.key_files import Key, load, password
 from assay.chain.leases import Lease, LeaseStatus, offer_of_log, read_lease
@@ -411,12 +411,13 @@ class Renter:
     # --- the wallet
 
     async def holdings(self, tokens: list[str]) -> dict[str, tuple[int, int]]:
-        """(base units, decimals) of the chain's own coin, under "coin", and of tokens by their symbols."""
-        coin = int(await self.chain.rpc("eth_getBalance", [self.address, "latest"]), 16)
-        held = {"coin": (coin, 18)}
-        for token in tokens:
+        """(base units, decimals) of the chain's own coin, under "coin", and of tokens by their symbols, as `symbols_of`
+        tells them apart."""
+        coin = await self.chain.number("eth_getBalance", [self.address, "latest"])
+        held = {COIN: (coin, 18)}
+        for token, symbol in (await symbols_of(self.chain, tokens)).items():
             erc20 = Erc20(self.chain, token)
-            held[await erc20.symbol()] = (await erc20.balance(self.address), await erc20.decimals())
+            held[symbol] = (await erc20.balance(self.address), await erc20.decimals())
         return held
 
     def sending(self) -> AbstractAsyncContextManager[Wallet]:

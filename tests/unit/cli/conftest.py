@@ -253,7 +253,6 @@ def renter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRenter:
     monkeypatch.setattr(renter_module.Renter, "connect", connect)
     for module in ("renter_leases", "renter_lease", "renter_keeping"):
         monkeypatch.setattr(f"assay.cli.{module}.Erc20", FakeToken, raising=False)
-    monkeypatch.setattr("assay.cli.renter_texts.Erc20", FakeToken)
     monkeypatch.setattr("assay.cli.reward_rows.Erc20", FakeToken)
     monkeypatch.setattr("assay.chain.erc20.Erc20", FakeToken)
     monkeypatch.setenv("ASSAY_CONTEXTS", str(tmp_path / "contexts.json"))
