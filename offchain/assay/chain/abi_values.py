@@ -83,6 +83,21 @@ def decode_outputs(outputs: Sequence[Mapping[str, Any]], data: bytes) -> Any:
     return _struct(tuple(output["name"] for output in outputs))(*shaped)
 
 
+def size_of(parameters: Sequence[Mapping[str, Any]]) -> int:
+    """About how many bytes values of these ABI parameters take: what has no size of its own counts for 1 KiB."""
+    return sum(_size(parameter) for parameter in parameters)
+
+
+def _size(parameter: Mapping[str, Any]) -> int:
+    kind: str = parameter["type"]
+    if kind.endswith("]"):
+        count = kind[kind.rindex("[") + 1 : -1]
+        return int(count) * _size({**parameter, "type": kind[: kind.rindex("[")]}) if count else 1_024
+    if kind in ("string", "bytes"):
+        return 1_024
+    return size_of(parameter["components"]) if kind == "tuple" else 32
+
+
 def signature_of(abi: Mapping[str, Any]) -> str:
     """An event's or error's name with the types of its arguments, as its topic or selector hashes it."""
     types = ",".join(collapse_if_tuple(dict(parameter)) for parameter in abi["inputs"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -13,8 +14,9 @@ from web3.contract import AsyncContract
 from web3.exceptions import Web3Exception
 from web3.middleware import AttributeDictMiddleware
 
-from assay.chain.abi_values import decode_outputs
+from assay.chain.abi_values import decode_outputs, size_of
 from assay.chain.blocks import Block, parse_block, quantity
+from assay.chain.call_batch import CallBatch, View, code_sizes, single
 from assay.chain.deployment import Deployment
 from assay.chain.errors import BlockGone, ChainError, NoCodeAt, Reverted, RpcError
 from assay.chain.log_cache import LogCache
@@ -27,6 +29,7 @@ from assay.protocol.hexadecimal import HexadecimalError, parse_hex, to_hex
 from assay.protocol.signing import Domain
 
 MAX_ANSWER = 16 << 20
+MOST_KEPT_ANSWER, MOST_KEPT_ANSWERS = 4_096, 4_096  # characters of one, and how many, at fixed blocks
 At = Block | Literal["latest", "pending"] | None
 
 
@@ -53,6 +56,7 @@ class Chain:
         *,
         final_depth: int | None = None,
         log_cache: LogCache | None = None,
+        batch: bool = False,
     ) -> None:
         self.pool = pool
         self.deployment = deployment
@@ -63,6 +67,8 @@ class Chain:
         self.logs = LogReader(pool)
         self.log_cache = log_cache
         self.unread = 0  # logs that did not decode
+        self._batch = CallBatch(pool) if batch else None
+        self._answers: OrderedDict[tuple[bytes, str, bytes], str] = OrderedDict()
         self.decoder = RevertDecoder(c.abi for c in deployment.contracts.values())
         self._contracts: dict[str, AsyncContract] = {}
 
@@ -76,10 +82,11 @@ class Chain:
         agreement: int | None = None,
         endpoints: Sequence[Endpoint] | None = None,
         log_cache: LogCache | None = None,
+        batch: bool = False,
     ) -> Self:
         """Connects and checks. `final_depth` None trusts the chain's own finality, a number counts that
         many blocks below the head as final; `endpoints` stands in for the addresses in tests; `log_cache` keeps what
-        logs were read for the next process.
+        logs were read for the next process; with `batch`, views asked for at once go out as one call.
 
         Raises BadEndpoint, UnreachableChain, WrongChainId, NoCodeAt.
         """
@@ -89,7 +96,7 @@ class Chain:
             deployment.chain_id,
             agreement=agreement,
         )
-        chain = cls(pool, deployment, final_depth=final_depth, log_cache=log_cache)
+        chain = cls(pool, deployment, final_depth=final_depth, log_cache=log_cache, batch=batch)
         try:
             await chain._check(urls[0] if urls else "")
         except BaseException:
@@ -99,9 +106,29 @@ class Chain:
 
     async def _check(self, url: str) -> None:
         await self.pool.check()
-        for name, contract in self.deployment.contracts.items():
-            if await self.pool.request("eth_getCode", [contract.address, "latest"]) in ("0x", None):
-                raise NoCodeAt(name, contract.address, url)
+        if self._batch is not None and (sizes := await self._code_sizes()) is not None:
+            has_code = dict(zip(self.deployment.contracts, sizes, strict=True))
+        else:
+            has_code = {
+                name: await self.pool.request("eth_getCode", [contract.address, "latest"]) not in ("0x", None)
+                for name, contract in self.deployment.contracts.items()
+            }
+        for name, has in has_code.items():
+            if not has:
+                raise NoCodeAt(name, self.deployment.address(name), url)
+
+    async def _code_sizes(self) -> list[bool] | None:
+        """Whether each contract has code, by one call; None where the node does not run one."""
+        contracts = self.deployment.contracts.values()
+        code = code_sizes([contract.address for contract in contracts])
+        try:
+            given = await self.pool.request("eth_call", [{"data": to_hex(code)}, "latest"])
+            answer = parse_hex(given, max_bytes=1 << 14)
+        except (RpcError, HexadecimalError):
+            return None
+        if len(answer) != 32 * (len(contracts) + 1):
+            return None
+        return [any(answer[at : at + 32]) for at in range(32, len(answer), 32)]
 
     @property
     def chain_id(self) -> int:
@@ -167,14 +194,18 @@ class Chain:
         """
         call = ContractCall(contract, function, args)
         where = at if at is not None else await self.finalised()
-        transaction = {"to": self.deployment.address(contract), "data": to_hex(self.encode(call))}
-        if sender:
-            transaction["from"] = sender
+        address, data = self.deployment.address(contract), self.encode(call)
+        outputs = self.contract(contract).get_function_by_name(function).abi["outputs"]
         try:
-            answer = await self.pool.request("eth_call", [transaction, _identifier(where)])
+            if sender:
+                transaction = {"to": address, "data": to_hex(data), "from": sender}
+                answer = await self.pool.request("eth_call", [transaction, _identifier(where)])
+            else:
+                answer = await self._view(View(address, data, size_of(outputs)), where)
         except RpcError as error:
             raise self.revert_of(str(call), error) or error from None
-        outputs = self.contract(contract).get_function_by_name(function).abi["outputs"]
+        if answer == "0x" and outputs:
+            raise NoCodeAt(contract, address, self.pool.endpoints[0].url)
         try:
             return decode_outputs(outputs, parse_hex(answer, max_bytes=MAX_ANSWER))
         except (DecodingError, HexadecimalError, OverflowError) as error:
@@ -182,6 +213,22 @@ class Chain:
                 f"{call}: the answer does not decode ({str(error)[:200]}); "
                 "the deployment file's ABI is not the contract's"
             ) from None
+
+    async def _view(self, view: View, where: Block | str) -> Any:
+        """What a view returns. At a fixed block it is asked once: who asks a daemon the same again costs it no call."""
+        key = (where.hash, view.to, view.data) if isinstance(where, Block) else None
+        if key is not None and key in self._answers:
+            self._answers.move_to_end(key)
+            return self._answers[key]
+        if self._batch is not None:
+            answer = await self._batch.call(view, _identifier(where))
+        else:
+            answer = await single(self.pool, view, _identifier(where))
+        if key is not None and isinstance(answer, str) and len(answer) <= MOST_KEPT_ANSWER:
+            self._answers[key] = answer
+            if len(self._answers) > MOST_KEPT_ANSWERS:
+                self._answers.popitem(last=False)
+        return answer
 
     def reverted(self, call: str, data: Any) -> Reverted:
         """The decoded refusal behind revert data in JSON-RPC's forms."""

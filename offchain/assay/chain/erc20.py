@@ -53,8 +53,8 @@ class Erc20:
         return value
 
     async def symbol(self) -> str:
-        """Its symbol, cut to 16 characters that can be shown; the address where it has none. Anybody may give a token any:
-        no symbol says which token it is."""
+        """Its symbol, cut to 16 characters that can be shown; the address where it has none. Anybody may give a token
+        any: no symbol says which token it is."""
         try:
             data = await self._call(SYMBOL, "latest")
         except (RpcError, BadAnswer):

@@ -18,6 +18,7 @@ from assay.chain.log_cache import KeptLogs, LogCache
 from assay.chain.logs import Log, LogQuery
 from assay.protocol.keccak import keccak
 
+WORTH_KEEPING = 32  # blocks: fewer are asked for again as cheaply
 log = structlog.get_logger()
 
 
@@ -72,7 +73,7 @@ async def event_pieces(
         return
     abis = {topic: abi for topic, abi in _abis(chain, contract, names)}
     query = LogQuery(chain.deployment.address(contract), (tuple(abis), *_filters(contract, list(abis.values()), where)))
-    if chain.log_cache is None:
+    if chain.log_cache is None or last.number - first < WORTH_KEEPING:
         async for end, logs in chain.logs.pieces(query, first, last, most=piece):
             yield end, _decoded(chain, contract, abis, logs)
         return

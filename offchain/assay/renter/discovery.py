@@ -29,7 +29,7 @@ from assay.renter.search import Order, Wanted, is_near_enough, matches, ordered
 from assay.renter.tokens import Tokens
 from assay.renter.validators import Validators
 
-CHECKED_AT_ONCE = 16
+CHECKED_AT_ONCE = 64  # of a node that counts calls, they are a few
 FULL_ID, LEAST_DIGITS = 66, 6
 BEGINNING = re.compile(r"0x[0-9a-fA-F]{6,63}")
 RoundTrips = Callable[[Iterable[str]], Awaitable[dict[str, float]]]

@@ -16,6 +16,7 @@ from assay.chain.erc20 import COIN, Erc20, symbols_of
 from assay.chain.events import read_events
 from assay.chain.key_files import Key, load, password
 from assay.chain.leases import Lease, LeaseStatus, offer_of_log, read_lease
+from assay.chain.log_cache import LogCache
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.messages import LeaseStart, Offer
 from assay.protocol.report_lines import Measured
@@ -102,7 +103,10 @@ class Renter:
         """Connects for the time of a `with` block. Raises ChainError, BadInput."""
         deployment = Deployment.load(settings.deployment)
         key = load(settings.key_file, password(settings.password_file)) if settings.key_file else None
-        chain = await Chain.connect(settings.rpc, deployment, final_depth=settings.final_depth)
+        chain = await Chain.connect(
+            settings.rpc, deployment, final_depth=settings.final_depth, batch=True,
+            log_cache=LogCache(settings.folder, deployment.chain_id),
+        )  # fmt: skip
         http = HttpClient()
         try:
             wallet = WalletOpener(chain, key, settings.folder, settings.poll_seconds) if key else None
@@ -230,14 +234,16 @@ class Renter:
 
     # --- leases
 
-    async def own_leases(self) -> list[LeaseView]:
-        """This wallet's leases, oldest first."""
+    async def own_leases(self, wanted: Callable[[Lease], bool] | None = None) -> list[LeaseView]:
+        """This wallet's leases, oldest first; with `wanted` those that it takes."""
         block = await self.chain.finalised()
-        opened = await read_events(self.chain, ESCROW, ["LeaseOpened"], self.chain.deployment.block, block)
-        mine = [e.args for e in opened if e.args["renter"].lower() == self.address.lower()]
+        opened = await read_events(
+            self.chain, ESCROW, ["LeaseOpened"], self.chain.deployment.block, block, where={"renter": [self.address]}
+        )
+        mine = [event.args for event in opened]
         leases = await asyncio.gather(*(self.lease(one["leaseId"]) for one in mine))
-        found = zip(leases, mine, strict=True)
-        return list(await asyncio.gather(*(self._views.of(lease, offer_of_log(one["offer"])) for lease, one in found)))
+        found = [(lease, one) for lease, one in zip(leases, mine, strict=True) if wanted is None or wanted(lease)]
+        return await self._views.of_all([(lease, offer_of_log(one["offer"])) for lease, one in found])
 
     async def lease(self, lease_id: int) -> Lease:
         """A lease as the escrow holds it in the latest block. Raises BadInput for an unknown number."""
@@ -330,8 +336,10 @@ class Renter:
     async def refunders(self) -> list[str]:
         """Whom this wallet has named to submit its leases' downtime."""
         block = await self.chain.finalised()
-        named = await read_events(self.chain, ESCROW, ["RefunderNamed"], self.chain.deployment.block, block)
-        may = {e.args["agent"]: e.args["may"] for e in named if e.args["renter"].lower() == self.address.lower()}
+        named = await read_events(
+            self.chain, ESCROW, ["RefunderNamed"], self.chain.deployment.block, block, where={"renter": [self.address]}
+        )
+        may = {event.args["agent"]: event.args["may"] for event in named}
         return sorted(agent for agent, allowed in may.items() if allowed)
 
     async def name_refunder(self, agent: str, may: bool) -> Done:

@@ -147,9 +147,10 @@ class FakeRenter:
             "lease": lambda lease_id: self.a_lease,
             "offer": lambda lease_id: self.an_offer,
             "view": lambda lease_id: self._view(self.a_lease),
-            "own_leases": lambda: [
-                self._view(self.a_lease),
-                self._view(replace(LEASE, lease_id=8, status=LeaseStatus.ENDED)),
+            "own_leases": lambda wanted=None: [
+                self._view(one)
+                for one in (self.a_lease, replace(LEASE, lease_id=8, status=LeaseStatus.ENDED))
+                if wanted is None or wanted(one)
             ],
             "session": lambda lease_id: self.a_session,
             "downtime": lambda lease_id: self.down,
