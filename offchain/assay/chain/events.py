@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from eth_abi.abi import encode
 from eth_abi.exceptions import DecodingError, EncodingError
 
@@ -19,7 +19,7 @@ from assay.chain.logs import Log, LogQuery
 from assay.protocol.keccak import keccak
 
 WORTH_KEEPING = 32  # blocks: fewer are asked for again as cheaply
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +144,8 @@ def _decoded(chain: Chain, contract: str, abis: Mapping[bytes, Mapping[str, Any]
         except (DecodingError, ValueError) as error:
             chain.unread += 1
             log.warning(
-                "a log could not be read and was left out", contract=contract, log_event=abi["name"],
-                block=one.block_number, index=one.index, reason=str(error)[:200],
+                "%s: the log %d of block %d is left out, as %s it cannot be read: %s",
+                contract, one.index, one.block_number, abi["name"], str(error)[:200],
             )  # fmt: skip
             continue
         events.append(Event(contract, abi["name"], args, one.block_number, one.block_hash, one.transaction, one.index))

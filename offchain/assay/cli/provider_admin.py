@@ -34,11 +34,13 @@ def init(
     async def work() -> dict[str, Any]:
         from assay.chain.certificate import create_certificate
         from assay.chain.key_files import create, password
+        from assay.chain.new_files import together
 
         secret = password(password_file)
-        key = create(directory / "provider.json", secret, light=local)
-        device = create(directory / "devices" / "device.json", secret, light=local)
-        fingerprint = create_certificate(directory / "tls")
+        with together(directory / "provider.json", directory / "devices" / "device.json"):
+            key = create(directory / "provider.json", secret, light=local)
+            device = create(directory / "devices" / "device.json", secret, light=local)
+            fingerprint = create_certificate(directory / "tls")
         return {
             "provider": key.address,
             "keyFile": str(directory / "provider.json"),

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from assay.chain.new_files import expanded
 from assay.chain.setting_faults import setting_fault
 from assay.protocol.hexadecimal import parse_address
 from assay.renter.contexts import contexts_file, read_contexts
@@ -57,12 +58,15 @@ class RenterSettings(BaseModel):
     @field_validator("deployment", "key_file", "password_file")
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
-        return value.expanduser() if value else value
+        return expanded(value) if value else value
 
     @property
     def folder(self) -> Path:
-        """`data_dir` with the home folder filled in."""
-        return self.data_dir.expanduser()
+        """`data_dir` with the home folder filled in. Raises BadInput where there is none."""
+        try:
+            return expanded(self.data_dir)
+        except ValueError as error:
+            raise BadInput(f"data_dir = {error}; --data-dir and ASSAY_DATA_DIR name another folder") from None
 
     @classmethod
     def load(cls, given: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Self:
