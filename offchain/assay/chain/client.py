@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -30,6 +31,7 @@ from assay.protocol.signing import Domain
 
 MAX_ANSWER = 16 << 20
 MOST_KEPT_ANSWER, MOST_KEPT_ANSWERS = 4_096, 4_096  # characters of one, and how many, at fixed blocks
+RECENT_S = 1.0
 At = Block | Literal["latest", "pending"] | None
 
 
@@ -44,6 +46,29 @@ class ContractCall:
 
     def __str__(self) -> str:
         return f"{self.contract}.{self.function}"
+
+
+class _Recent:
+    """A block that is asked for once a second, and so is why it cannot be told."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._found: Block | ChainError | None = None
+        self._when = 0.0
+        self._lock = asyncio.Lock()
+
+    async def block(self, ask: Callable[[], Awaitable[Block]]) -> Block:
+        """Raises ChainError."""
+        async with self._lock:
+            if self._found is None or not 0 <= self._now() - self._when < RECENT_S:
+                try:
+                    self._found = await ask()
+                except ChainError as error:
+                    self._found = error
+                self._when = self._now()
+            if isinstance(self._found, ChainError):
+                raise self._found
+            return self._found
 
 
 class Chain:
@@ -68,6 +93,7 @@ class Chain:
         self.log_cache = log_cache
         self.unread = 0  # logs that did not decode
         self._batch = CallBatch(pool) if batch else None
+        self._recent_final, self._recent_head = _Recent(pool.now), _Recent(pool.now)
         self._answers: OrderedDict[tuple[bytes, str, bytes], str] = OrderedDict()
         self.decoder = RevertDecoder(c.abi for c in deployment.contracts.values())
         self._contracts: dict[str, AsyncContract] = {}
@@ -149,6 +175,15 @@ class Chain:
             return await self.pool.agreed_block("finalized")
         return await self.pool.agreed_block("latest", self.final_depth)
 
+    async def recent_final(self) -> Block:
+        """The latest final block as of at most a second ago, asked for once however many ask: what strangers want of a
+        daemon must not cost it calls of its own. Raises as `finalised`."""
+        return await self._recent_final.block(self.finalised)
+
+    async def recent_head(self) -> Block:
+        """As `recent_final`, the latest block."""
+        return await self._recent_head.block(self.head)
+
     async def head(self) -> Block:
         """The latest block: for fees and progress, never to decide on."""
         return await self.pool.agreed_block("latest")
@@ -225,10 +260,21 @@ class Chain:
         else:
             answer = await single(self.pool, view, _identifier(where))
         if key is not None and isinstance(answer, str) and len(answer) <= MOST_KEPT_ANSWER:
-            self._answers[key] = answer
-            if len(self._answers) > MOST_KEPT_ANSWERS:
-                self._answers.popitem(last=False)
+            self._keep(key, answer)
         return answer
+
+    async def has_code(self, account: str, at: Block) -> bool:
+        """Whether an account is a contract at a block, asked once a block."""
+        key = (at.hash, account.lower(), b"code")
+        if key not in self._answers:
+            code = await self.pool.request("eth_getCode", [account, _identifier(at)])
+            self._keep(key, "0x" if code in ("0x", None) else "0x1")
+        return self._answers[key] != "0x"
+
+    def _keep(self, key: tuple[bytes, str, bytes], answer: str) -> None:
+        self._answers[key] = answer
+        if len(self._answers) > MOST_KEPT_ANSWERS:
+            self._answers.popitem(last=False)
 
     def reverted(self, call: str, data: Any) -> Reverted:
         """The decoded refusal behind revert data in JSON-RPC's forms."""

@@ -76,6 +76,10 @@ class EndpointPool:
         self._health = [_Health(endpoint) for endpoint in endpoints]
         self._now = monotonic
 
+    def now(self) -> float:
+        """Seconds on the pool's clock, which only ever goes on."""
+        return self._now()
+
     @property
     def faults(self) -> dict[str, str]:
         """The last fault of each endpoint that rests, by its shown address."""

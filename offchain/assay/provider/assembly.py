@@ -123,7 +123,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     gpus = GpuNames.parse(settings.container_gpus, devices)
     database = open_database(settings.data_dir / "provider.sqlite")
     sender = Sender(chain, key, journal, poll_s=settings.poll_seconds)
-    view, book, terms = ChainView(chain), LeaseBook(database), TermsFile(settings.data_dir)
+    view, book, terms = ChainView(chain, authority.provider), LeaseBook(database), TermsFile(settings.data_dir)
     engine = make_engine().name
     prover = Provers(make_engine, cards_of(devices.values(), engine), PROOFS_PER_DEVICE * len(devices))
     jobs = _jobs(settings, database, runtime, book, gpus)

@@ -68,15 +68,17 @@ def event(name: str, described: str, *more: dict[str, Any]) -> dict[str, Any]:
     return {"type": "event", "name": name, "inputs": [*parameters(described), *more]}
 
 
+SEATS = [{**struct("address account,address signer")[0], "type": "tuple[]"}]
 NUMBER, YES = parameters("uint256 value"), parameters("bool value")
 ABI = [
     view("lease", "uint256 leaseId", [LEASE_ABI]), view("streamed", "uint256 leaseId", NUMBER),
     view("refundable", "uint256 leaseId", NUMBER), view("maxDowntime", "", NUMBER), view("holdback", "", NUMBER),
+    view("leaseCount", "", NUMBER), view("seatsOf", "uint32 setId", SEATS),
     view("maxAge", "", NUMBER), view("currentEpoch", "", NUMBER), view("tokenAllowed", "address token", YES),
     view("activeLease", "bytes32 deviceId", NUMBER), view("nonceFloor", "bytes32 deviceId,address signer", NUMBER),
     view("device", "bytes32 deviceId", struct(DEVICE)), view("isRefunder", "address renter,address agent", YES),
     view("timing", "", struct(TIMING + ",uint40 proofWindow")), view("epochState", "uint64 epoch", struct(STATE)),
-    view("currentSeats", "", [{**struct("address account,address signer")[0], "type": "tuple[]"}]),
+    view("currentSeats", "", SEATS),
     event("LeaseOpened", "uint256 leaseId indexed,address renter indexed,address provider indexed,bytes32 offerHash",
           {**OFFER_ABI, "indexed": False}, *parameters("uint96 deposit")),
     event("DeviceEnrolled", "bytes32 deviceId indexed,address provider indexed,address deviceKey,uint32 profile,"
