@@ -64,7 +64,7 @@ async def run(settings: MarketSettings) -> None:
 
         async def follow_chain() -> bool:
             more = await follower.step()
-            head = (await chain.finalised()).number
+            head, status.unread = (await chain.finalised()).number, chain.unread
             status.move(await asyncio.to_thread(index.tip), head)
             return more
 

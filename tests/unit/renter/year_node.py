@@ -135,7 +135,7 @@ class YearNode:
         number = int(tag, 16) if number is None else number
         return {
             "number": hex(number), "hash": "0x" + keccak(number.to_bytes(8, "big")).hex(),
-            "parentHash": "0x" + keccak((number - 1).to_bytes(8, "big")).hex(), "timestamp": hex(2 * number),
+            "parentHash": "0x" + keccak(max(0, number - 1).to_bytes(8, "big")).hex(), "timestamp": hex(2 * number),
             "baseFeePerGas": "0x1",
         }  # fmt: skip
 
@@ -186,5 +186,5 @@ def log_of(contract: str, name: str, block: int, index: int, **values: Any) -> d
         "address": ADDRESSES[contract], "blockNumber": hex(block), "logIndex": hex(index),
         "topics": ["0x" + topic.hex() for topic in topics],
         "data": "0x" + encode([types[n] for n in plain], [values[n] for n in plain]).hex(),
-        "blockHash": "0x" + "22" * 32, "transactionHash": "0x" + "33" * 32, "transactionIndex": "0x0",
+        "blockHash": "0x" + keccak(block.to_bytes(8, "big")).hex(), "transactionHash": "0x" + "33" * 32, "transactionIndex": "0x0",
     }  # fmt: skip
