@@ -51,5 +51,5 @@ async def test_step__an_endpoint_that_nobody_can_read__none_and_the_others_index
 async def test_step__a_log_that_does_not_decode__left_out_and_counted() -> None:
     chain, found = await indexed({**endpoint(IDS[0], 200, b"https://moved"), "data": "0x1234"})
     assert found[IDS[0]] == "https://d0.example"
-    assert len(found) == len(IDS)
+    assert set(IDS) <= set(found)
     assert chain.unread == 1

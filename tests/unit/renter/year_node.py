@@ -186,5 +186,6 @@ def log_of(contract: str, name: str, block: int, index: int, **values: Any) -> d
         "address": ADDRESSES[contract], "blockNumber": hex(block), "logIndex": hex(index),
         "topics": ["0x" + topic.hex() for topic in topics],
         "data": "0x" + encode([types[n] for n in plain], [values[n] for n in plain]).hex(),
-        "blockHash": "0x" + keccak(block.to_bytes(8, "big")).hex(), "transactionHash": "0x" + "33" * 32, "transactionIndex": "0x0",
+        "blockHash": "0x" + keccak(block.to_bytes(8, "big")).hex(),
+        "transactionHash": "0x" + "33" * 32, "transactionIndex": "0x0",
     }  # fmt: skip
