@@ -77,6 +77,12 @@ class LogCache:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
 
+    def clear(self) -> None:
+        """Forgets everything: some node had not told all."""
+        with suppress(OSError):
+            for path in self._folder.iterdir():
+                path.unlink(missing_ok=True)
+
     def _path(self, query: LogQuery) -> Path:
         topics = [None if wanted is None else sorted(to_hex(topic) for topic in wanted) for wanted in query.topics]
         name = keccak(json.dumps([query.address.lower(), topics]).encode()).hex()[:32]

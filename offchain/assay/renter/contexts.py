@@ -74,7 +74,7 @@ def home_filled(path: Path) -> Path:
 def read_contexts(path: Path) -> Contexts:
     """What the file holds; none where there is no file. Raises BadInput for a damaged one."""
     try:
-        data = json.loads(path.read_text())
+        data = json.loads(path.read_bytes())  # with or without a byte order mark
         named = {
             str(name): {str(key): str(value) for key, value in values.items() if key in FIELDS}
             for name, values in data["contexts"].items()

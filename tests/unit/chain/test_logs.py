@@ -8,6 +8,7 @@ from assay.chain.deployment import Deployment
 from assay.chain.devices import DeviceDirectory
 from assay.chain.errors import ChainError, Declined, EndpointFault, EndpointsDisagree, RpcError
 from assay.chain.events import read_events
+from assay.chain.log_cache import LogCache
 from assay.chain.log_refusals import LogRefusal, blocks_allowed, log_refusal
 from assay.chain.rpc_pool import EndpointPool
 from assay.chain.seats import SeatDirectory
@@ -280,6 +281,33 @@ async def test_devices__a_log_that_does_not_decode__left_out_and_counted(data):
     devices = await DeviceDirectory(chain).refresh()
     assert [devices[i].endpoint for i in IDS] == ["", "https://good"]
     assert chain.unread == 1
+
+
+def counting(*logs, count):
+    """The registry's own count beside its logs."""
+    function = {"type": "function", "name": "deviceCount", "inputs": [], "stateMutability": "view",
+                "outputs": [{"name": "", "type": "uint40"}]}  # fmt: skip
+    contracts = {
+        name: {"address": ADDRESS, "abi": [*TEXT_ABI, function]} for name in ("DeviceRegistry", "ValidatorSet")
+    }
+    deployment = Deployment(network="fake", chain_id=31_337, block=0, contracts=contracts)
+    _, node = registry_of(*logs)
+    node.answers["eth_call"] = lambda params: "0x" + count[0].to_bytes(32, "big").hex()
+    return node, deployment
+
+
+async def test_devices__only_endpoint_leaves_an_enrolment_out__noticed_by_the_registrys_count(tmp_path):
+    count = [2]
+    node, deployment = counting(enrolled(0, 1), count=count)
+    cache = LogCache(tmp_path, 31_337)
+    directory = DeviceDirectory(Chain(EndpointPool([node], 31_337), deployment, log_cache=cache))
+    with pytest.raises(ChainError, match="enrol 1 devices, the registry counts 2"):
+        await directory.refresh()
+    assert not list((tmp_path / "logs").rglob("*.json")), "what a liar said was kept"
+    honest, _ = counting(enrolled(0, 1), enrolled(1, 2), count=count)
+    node.answers["eth_getLogs"] = honest.answers["eth_getLogs"]
+    node.head, node.final = 101, 99
+    assert set(await directory.refresh()) == set(IDS)
 
 
 @pytest.mark.parametrize("odd", ODD)

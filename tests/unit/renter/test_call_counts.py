@@ -47,7 +47,9 @@ def lease_of(arguments: bytes) -> Any:
 
 ANSWERS = {
     "lease": lease_of, "streamed": lambda _: 5, "refundable": lambda _: 7, "maxDowntime": lambda _: 100,
-    "holdback": lambda _: 7_200, "maxAge": lambda _: 3, "currentEpoch": lambda _: 1_000, "tokenAllowed": lambda _: True,
+    "holdback": lambda _: 7_200,
+    "deviceCount": lambda _: DEVICES, "maxAge": lambda _: 3, "currentEpoch": lambda _: 1_000,
+    "tokenAllowed": lambda _: True,
     "activeLease": lambda _: 0, "nonceFloor": lambda _: 0, "isRefunder": lambda _: True,
     "device": lambda _: (PROVIDER, 1, 1, STRANGER, 1, bytes(32)),
     "timing": lambda _: (0, 3_600, 60, 600, 1_200, 3_000, 5, 7_200),

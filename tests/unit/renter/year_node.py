@@ -73,7 +73,7 @@ NUMBER, YES = parameters("uint256 value"), parameters("bool value")
 ABI = [
     view("lease", "uint256 leaseId", [LEASE_ABI]), view("streamed", "uint256 leaseId", NUMBER),
     view("refundable", "uint256 leaseId", NUMBER), view("maxDowntime", "", NUMBER), view("holdback", "", NUMBER),
-    view("leaseCount", "", NUMBER), view("seatsOf", "uint32 setId", SEATS),
+    view("leaseCount", "", NUMBER), view("deviceCount", "", NUMBER), view("seatsOf", "uint32 setId", SEATS),
     view("maxAge", "", NUMBER), view("currentEpoch", "", NUMBER), view("tokenAllowed", "address token", YES),
     view("activeLease", "bytes32 deviceId", NUMBER), view("nonceFloor", "bytes32 deviceId,address signer", NUMBER),
     view("device", "bytes32 deviceId", struct(DEVICE)), view("isRefunder", "address renter,address agent", YES),
