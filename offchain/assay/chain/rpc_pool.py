@@ -113,9 +113,10 @@ class EndpointPool:
     async def with_block(
         self, block: Block, work: Callable[[Endpoint], Awaitable[Any]], *, skip: Collection[Endpoint] = ()
     ) -> Any:
-        """Result of `work` on an endpoint, none of `skip`, that was seen to hold `block` within the last seconds.
-        Raises as `request`; Declined, the most telling one, where `work` raised it for all of them."""
-        order = [health for health in self._in_order() if health.endpoint not in skip]
+        """Result of `work` on an endpoint, none of `skip`, that was seen to hold `block` within the last seconds. With
+        others to skip it is a second opinion, for which none at rest is waited for. Raises as `request`; Declined, the
+        most telling one, where `work` raised it for all of them."""
+        order = [health for health in (self._well() if skip else self._in_order()) if health.endpoint not in skip]
         if not order:
             raise UnreachableChain(self._health[0].endpoint.url, "no other endpoint is configured")
         health_of = {id(health.endpoint): health for health in order}

@@ -206,7 +206,8 @@ async def test_read_events__second_endpoint_down__the_first_alone_is_read():
     chain = chain_of(LogNode(url="http://a"), second)
     last = await chain.finalised()
     second.fail()
-    assert len(await read_events(chain, "Probe", ["Counted"], 0, last)) == 99
+    assert len(await read_events(chain, "Probe", ["Counted"], 0, last, piece=10)) == 99
+    assert second.asked.count("eth_getBlockByNumber") <= 4, "it was waited for at every piece"
 
 
 # --- what an account makes a contract say
