@@ -17,6 +17,11 @@ def shown_url(url: str) -> str:
     return f"{parts.scheme or '?'}://{parts.hostname or '?'}{port}"
 
 
+def printable(text: str) -> str:
+    """What a node or a contract said, as it may stand in a line on a terminal."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
 class ChainError(Exception):
     """Base of everything this package raises."""
 
@@ -97,7 +102,7 @@ class RpcError(ChainError):
 
     def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
         self.method, self.code, self.message, self.data = method, code, message, data
-        super().__init__(f"{method}: {message[:500]} (code {code})")
+        super().__init__(f"{method}: {printable(message[:500])} (code {code})")
 
 
 class Reverted(ChainError):
@@ -110,7 +115,7 @@ class Reverted(ChainError):
 
 
 def _shown(value: Any) -> str:
-    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+    return "0x" + value.hex() if isinstance(value, bytes) else printable(str(value)[:500])
 
 
 class TransactionFailed(ChainError):
