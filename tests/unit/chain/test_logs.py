@@ -15,7 +15,7 @@ from assay.chain.seats import SeatDirectory
 from assay.protocol.encoding import device_id
 from assay.protocol.keccak import keccak
 from tests.unit.chain.conftest import FakeEndpoint
-from tests.unit.chain.test_events import ABI, ADDRESS, DEPLOYMENT, LogNode, chain_of, log
+from tests.unit.chain.test_events import ABI, ADDRESS, LogNode, chain_of, log
 
 YEAR = 365 * 86_400 // 2  # blocks of two seconds
 
@@ -326,8 +326,10 @@ async def test_seats__one_announces_what_nobody_can_read__the_others_keep_their_
 async def test_call__text_that_is_not_utf8__read_all_the_same():
     abi = [*ABI, {"type": "function", "name": "name", "inputs": [], "stateMutability": "view",
                   "outputs": [{"name": "", "type": "string"}]}]  # fmt: skip
-    deployment = DEPLOYMENT.model_copy(update={"contracts": {"Probe": {"address": ADDRESS, "abi": abi}}})
+    deployment = Deployment(
+        network="fake", chain_id=31_337, block=0, contracts={"Probe": {"address": ADDRESS, "abi": abi}}
+    )
     node = FakeEndpoint()
     node.answers["eth_call"] = "0x" + encode(["bytes"], [b"caf\xe9"]).hex()
-    chain = Chain(EndpointPool([node], 31_337), Deployment.model_validate(deployment.model_dump()))
+    chain = Chain(EndpointPool([node], 31_337), deployment)
     assert await chain.call("Probe", "name", at="latest") == "caf\ufffd"
