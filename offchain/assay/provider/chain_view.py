@@ -21,8 +21,10 @@ class ChainView:
     other providers than this one: whatever strangers ask for, a block costs a bounded number of calls.
     """
 
-    def __init__(self, chain: Chain, provider: str) -> None:
+    def __init__(self, chain: Chain, provider: str, *, for_strangers: bool = False) -> None:
+        """`for_strangers` reads at a final block of at most a second ago, asked for once however many ask."""
         self._chain = chain
+        self._final = chain.recent_final if for_strangers else chain.finalised
         self._provider = provider.lower()
         self._seats: dict[int, tuple[SeatView, ...]] = {}
         self._strangers: OrderedDict[int, Lease] = OrderedDict()
@@ -30,7 +32,7 @@ class ChainView:
 
     async def epoch(self, epoch: int, at: Block | None = None) -> EpochView | None:
         """The epoch at a final block, or None where it is not opened there (or was overwritten)."""
-        block = at or await self._chain.recent_final()
+        block = at or await self._final()
         if at is None:
             current = await self._current(block)
             if epoch > current:
@@ -65,7 +67,7 @@ class ChainView:
 
     async def latest(self, at: Block | None = None) -> EpochView | None:
         """The latest opened epoch: the current one, or where that is not opened yet the one before."""
-        block = at or await self._chain.recent_final()
+        block = at or await self._final()
         current = await self._current(block)
         for epoch in (current, current - 1):
             if epoch >= 0 and (view := await self.epoch(epoch, block)):
@@ -77,7 +79,7 @@ class ChainView:
         unknown number."""
         if lease_id in self._strangers:
             return self._strangers[lease_id]
-        block = await self._chain.recent_final()
+        block = await self._final()
         if not 0 < lease_id <= int(await self._chain.call("LeaseEscrow", "leaseCount", at=block)):
             return None
         lease = await read_lease(self._chain, lease_id, block)
@@ -91,11 +93,11 @@ class ChainView:
 
     async def active_lease(self, device_id: bytes) -> int:
         """The number of the device's active lease at a final block, or 0."""
-        return await active_lease(self._chain, device_id, await self._chain.recent_final())
+        return await active_lease(self._chain, device_id, await self._final())
 
     async def time(self) -> int:
         """Timestamp of the latest final block."""
-        return (await self._chain.recent_final()).timestamp
+        return (await self._final()).timestamp
 
     async def _current(self, block: Block) -> int:
         return int(await self._chain.call("EpochOracle", "currentEpoch", at=block))

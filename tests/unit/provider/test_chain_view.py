@@ -42,7 +42,7 @@ def view_of(phase: Phase = Phase.OPEN) -> tuple[ChainView, YearNode, Clock]:
     }  # fmt: skip
     node, clock = YearNode(answers, []), Clock()
     chain = Chain(EndpointPool([node], 31_337, monotonic=clock), DEPLOYMENT)
-    return ChainView(chain, PROVIDER), node, clock
+    return ChainView(chain, PROVIDER, for_strangers=True), node, clock
 
 
 async def test_lease__the_same_a_thousand_times__asked_for_once_a_block() -> None:
