@@ -54,6 +54,7 @@ def metrics(request: Request) -> Response:
         ("assay_market_lag_blocks", "Final blocks not indexed yet", status.lag_blocks),
         ("assay_market_lag_seconds", "Age of the newest indexed block", status.lag_seconds),
         ("assay_market_taken_in", "Rounds that took in offers or contents", status.revision),
+        ("assay_market_unread_logs", "Logs that could not be read and were left out", status.unread),
         ("assay_market_streams", "Open event streams", stream_routes.Streams.open),
     ):
         Gauge(name, text, registry=registry).set(value)
