@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from assay.devnet.demo import run_demo
+from assay.devnet.demo.story import run_demo
 from assay.devnet.errors import DevnetError
 from assay.devnet.network import EPOCH_SECONDS, NetworkPlan
 from assay.devnet.up import keep_running

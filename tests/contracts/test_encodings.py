@@ -7,7 +7,7 @@ from support.epochs import Epoch, run_epoch
 from support.faults import SALT
 from support.lettings import Letting
 
-from assay.chain.leases import offer_argument
+from assay.chain.contracts.leases import offer_argument
 from assay.proof.fraud_calldata import commit_hash
 from assay.protocol.encoding import demand_id, device_id
 from assay.protocol.keccak import keccak

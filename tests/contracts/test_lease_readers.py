@@ -9,12 +9,12 @@ from support.epochs import Epoch
 from support.faults import sealed
 from support.lettings import RICH, Letting
 
-from assay.chain.client import Chain
-from assay.chain.demands import DemandDirectory, next_demand_price
+from assay.chain.contracts.demands import DemandDirectory, next_demand_price
+from assay.chain.contracts.leases import LeaseStatus, active_lease, find_offer, nonce_floor, read_lease, read_offer
+from assay.chain.contracts.operators import OperatorScope, may_act, payout_of, read_bond_credit
 from assay.chain.deployment import Deployment
 from assay.chain.errors import ChainError
-from assay.chain.leases import LeaseStatus, active_lease, find_offer, nonce_floor, read_lease, read_offer
-from assay.chain.operators import OperatorScope, may_act, payout_of, read_bond_credit
+from assay.chain.rpc.client import Chain
 from assay.protocol.encoding import demand_id
 
 

@@ -10,23 +10,23 @@ import pytest
 from support.epochs import Epoch
 from support.faults import sealed
 
-from assay.chain.client import Chain
-from assay.chain.demands import DemandDirectory, DemandStatus, read_demand, read_demand_price
+from assay.chain.contracts.demands import DemandDirectory, DemandStatus, read_demand, read_demand_price
 from assay.chain.deployment import Deployment
-from assay.chain.journal import Journal
 from assay.chain.key_files import Key
-from assay.chain.sender import Sender
+from assay.chain.rpc.client import Chain
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Sender
 from assay.proof.engines import engine
 from assay.protocol.encoding import demand_id
 from assay.protocol.keccak import keccak
 from assay.protocol.signing import address_of
 from assay.provider.chain_view import ChainView
-from assay.provider.commitments import CommitmentStore, StoredCommitment
 from assay.provider.database import open_database
-from assay.provider.demand_desk import DemandDesk
-from assay.provider.demand_sender import DemandSender
-from assay.provider.device import Device
-from assay.provider.prover import Prover
+from assay.provider.devices.device import Device
+from assay.provider.measurement.commitments import CommitmentStore, StoredCommitment
+from assay.provider.measurement.demand_sender import DemandSender
+from assay.provider.measurement.demand_service import DemandDesk
+from assay.provider.measurement.prover import Prover
 
 KEY = Key(keccak(b"answering operator"))
 PAYOUT = address_of(keccak(b"payout"))

@@ -10,30 +10,30 @@ import ape
 import pytest
 from support.lettings import RICH, Letting
 
-from assay.chain.client import Chain
-from assay.chain.contract_signatures import contract_accepts
+from assay.chain.contracts.contract_signatures import contract_accepts
+from assay.chain.contracts.leases import LeaseStatus, active_lease, read_lease, read_offer
 from assay.chain.deployment import Deployment
-from assay.chain.journal import Journal
 from assay.chain.key_files import Key
-from assay.chain.leases import LeaseStatus, active_lease, read_lease, read_offer
-from assay.chain.sender import Sender
-from assay.provider import orders
-from assay.provider.authority import Authority
-from assay.provider.bonds import Bonds
+from assay.chain.rpc.client import Chain
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Sender
+from assay.provider.account.authority import Authority
 from assay.provider.chain_view import ChainView
 from assay.provider.database import open_database
 from assay.provider.errors import Conflict, NotAuthorised, Unavailable
-from assay.provider.escrow_sender import EscrowSender
-from assay.provider.jobs import JobBook
-from assay.provider.lease_book import LeaseBook
-from assay.provider.lease_keeper import RETRY_S, LeaseKeeper
-from assay.provider.lease_offers import LeaseOffers
-from assay.provider.lease_rules import Policy
-from assay.provider.lease_starts import LeaseStarts, StartConditions
+from assay.provider.leasing import orders
+from assay.provider.leasing.escrow_sender import EscrowSender
+from assay.provider.leasing.lease_book import LeaseBook
+from assay.provider.leasing.lease_keeper import RETRY_S, LeaseKeeper
+from assay.provider.leasing.lease_rules import Policy
+from assay.provider.leasing.lease_starts import LeaseStarts, StartConditions
+from assay.provider.leasing.wipe_records import WipeRecords
+from assay.provider.offers.bonds import Bonds
+from assay.provider.offers.lease_offers import LeaseOffers
+from assay.provider.offers.terms import Terms
 from assay.provider.runtime.local import LocalRuntime
 from assay.provider.runtime.workload import Limits
-from assay.provider.terms import Terms
-from assay.provider.wipe_records import WipeRecords
+from assay.provider.workloads.jobs import JobBook
 
 BOND, HOUR = 36_000, 3600
 OFFER, START, END, CLAIM, EVERYTHING = 1, 2, 4, 8, 31

@@ -11,23 +11,23 @@ from support.epochs import run_epoch
 from support.faults import prove
 from support.lettings import Letting
 
-from assay.chain.client import Chain
+from assay.chain.contracts.devices import Device
 from assay.chain.deployment import Deployment
-from assay.chain.devices import Device
 from assay.chain.errors import Reverted
 from assay.chain.key_files import Key
+from assay.chain.rpc.client import Chain
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.signing import address_of
 from assay.renter.errors import BadInput
 from assay.renter.http_client import HttpClient
-from assay.renter.keeping import Move, Policy
-from assay.renter.lease_files import LeaseFiles
-from assay.renter.leaving import Free
-from assay.renter.listing import Evidence, proven_listing
+from assay.renter.lease.keeping import Move, Policy
+from assay.renter.lease.lease_files import LeaseFiles
+from assay.renter.lease.leaving import Free
+from assay.renter.market.listing import Evidence, proven_listing
+from assay.renter.money.wallet import Minima
+from assay.renter.money.wallet_opener import WalletOpener
 from assay.renter.renter import Renter
-from assay.renter.wallet import Minima
-from assay.renter.wallet_opener import WalletOpener
 from assay.wire.leases import SignedOffer
 from assay.wire.leaves import device_json
 from assay.wire.lines import Measured

@@ -9,10 +9,10 @@ from support.epochs import Epoch, run_epoch
 from support.faults import prove
 from support.lettings import Letting
 
-from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
+from assay.chain.rpc.client import Chain
 from assay.protocol.keccak import keccak
-from assay.validator.chain_reader import ContractReader
+from assay.validator.chain.chain_reader import ContractReader
 from assay.validator.rules.values import LeasePeriod
 
 DEPTH = 2

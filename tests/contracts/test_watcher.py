@@ -13,12 +13,12 @@ from support.epochs import Committed, Epoch, run_epoch
 from support.faults import round_of, row_of, sealed
 from support.published import URL, PublishedEpochs
 
-from assay.chain.client import Chain
+from assay.chain.contracts.epochs import read_timing
 from assay.chain.deployment import Deployment
-from assay.chain.epochs import read_timing
-from assay.chain.journal import Journal
 from assay.chain.key_files import Key
-from assay.chain.sender import Sender
+from assay.chain.rpc.client import Chain
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Sender
 from assay.proof.fraud import true_row
 from assay.proof.sampling import samples
 from assay.proof.seed_chain import derive_seeds

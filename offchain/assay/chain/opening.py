@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
-from assay.chain.log_cache import LogCache
+from assay.chain.rpc.client import Chain
+from assay.chain.rpc.log_cache import LogCache
 from assay.settings.base import ProgramSettings
 
 

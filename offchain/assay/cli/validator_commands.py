@@ -195,8 +195,8 @@ def history(
     output: Output = OutputFormat.table,
 ) -> None:
     """Show how past epochs ended here."""
-    from assay.validator.history import history as read_history
     from assay.validator.settings import ValidatorSettings
+    from assay.validator.storage.history import history as read_history
 
     with telling():
         rows = read_history(ValidatorSettings.load({"data_dir": data_dir}, config).data_dir, limit)
@@ -207,7 +207,8 @@ def history(
 @with_options
 def export_record(out: Annotated[Path, typer.Option(help="File to write.")], key: SigningKey) -> None:
     """Write what this seat has signed, to move it to another machine. Stop the validator first, for good."""
-    from assay.validator import process, signing_record
+    from assay.validator import process
+    from assay.validator.storage import signing_record
 
     with telling():
         settings = key.settings()
@@ -223,7 +224,8 @@ def import_record(
     key: SigningKey,
 ) -> None:
     """Take over what the seat signed elsewhere."""
-    from assay.validator import process, signing_record
+    from assay.validator import process
+    from assay.validator.storage import signing_record
 
     with telling():
         settings = key.settings()

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any
 
+from assay.devnet.demo.tables import short
 from assay.devnet.errors import DevnetError, TookTooLong
 from assay.devnet.network import Network
 from assay.devnet.ports import HOST, free_ports
@@ -22,7 +23,6 @@ from assay.devnet.providers import (
     price_node,
     start_provider,
 )
-from assay.devnet.tables import short
 from assay.devnet.waiting import until
 from assay.protocol.hexadecimal import to_hex
 

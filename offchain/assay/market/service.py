@@ -13,10 +13,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from web3.exceptions import Web3Exception
 
-from assay.chain.client import Chain, ContractCall
-from assay.chain.erc20 import Erc20
+from assay.chain.contracts.erc20 import Erc20
 from assay.chain.errors import ChainError
 from assay.chain.opening import opened_chain
+from assay.chain.rpc.client import Chain, ContractCall
 from assay.daemon.ending import on_stop
 from assay.market.api.app import create_app
 from assay.market.api.context import Context, Deadlines

@@ -9,59 +9,59 @@ from typing import Any
 
 from sqlalchemy import Engine as Database
 
-from assay.chain.client import Chain
-from assay.chain.contract_signatures import contract_accepts
-from assay.chain.demands import DemandDirectory
-from assay.chain.journal import Journal
+from assay.chain.contracts.contract_signatures import contract_accepts
+from assay.chain.contracts.demands import DemandDirectory
+from assay.chain.contracts.leases import Lease, read_offer
 from assay.chain.key_files import Key
-from assay.chain.leases import Lease, read_offer
-from assay.chain.sender import Sender
+from assay.chain.rpc.client import Chain
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Sender
+from assay.provider.access.authorised_keys import AuthorisedKeys
+from assay.provider.access.lease_ports import LeasePorts
+from assay.provider.access.logins import Logins
+from assay.provider.access.notebooks import Notebooks
+from assay.provider.access.request_signatures import RequestGuard
+from assay.provider.access.reverse_proxy import ReverseProxy
+from assay.provider.access.ssh_shells import Shells
+from assay.provider.account.authority import Authority, scope_names
 from assay.provider.api.services import Services
-from assay.provider.authority import Authority, scope_names
-from assay.provider.bonds import Bonds
-from assay.provider.cards import cards_of
 from assay.provider.chain_view import ChainView
-from assay.provider.challenge_desk import ChallengeDesk
-from assay.provider.commitments import CommitmentStore
 from assay.provider.connection import connect
 from assay.provider.database import open_database
-from assay.provider.demand_desk import DemandDesk
-from assay.provider.demand_sender import DemandSender
-from assay.provider.device import Device
-from assay.provider.devices import device_keys, load_devices, started_prices
-from assay.provider.disk_volumes import choose_disks
-from assay.provider.escrow_sender import EscrowSender
-from assay.provider.gpu_names import GpuNames
-from assay.provider.handover_desk import HandoverDesk
-from assay.provider.jobs import JobBook, Share
-from assay.provider.lane_commitments import LaneCommitmentStore
-from assay.provider.lease_book import LeaseBook
-from assay.provider.lease_keeper import LeaseKeeper
-from assay.provider.lease_offers import LeaseOffers
-from assay.provider.lease_ports import LeasePorts
-from assay.provider.lease_rules import Policy
-from assay.provider.lease_starts import LeaseStarts, StartConditions
-from assay.provider.logins import Logins
-from assay.provider.notebooks import Notebooks
-from assay.provider.offer_service import OfferService
-from assay.provider.offers import OfferMaker
-from assay.provider.openings_desk import OpeningsDesk
-from assay.provider.probe_desk import ProbeDesk
-from assay.provider.prover import Provers, Task
-from assay.provider.request_signatures import RequestGuard
-from assay.provider.reverse_proxy import ReverseProxy
+from assay.provider.devices.cards import cards_of
+from assay.provider.devices.device import Device
+from assay.provider.devices.gpu_names import GpuNames
+from assay.provider.devices.registered import device_keys, load_devices, started_prices
+from assay.provider.devices.specifications import Specifications
+from assay.provider.leasing.escrow_sender import EscrowSender
+from assay.provider.leasing.handover_service import HandoverDesk
+from assay.provider.leasing.lease_book import LeaseBook
+from assay.provider.leasing.lease_keeper import LeaseKeeper
+from assay.provider.leasing.lease_rules import Policy
+from assay.provider.leasing.lease_starts import LeaseStarts, StartConditions
+from assay.provider.leasing.wipe_records import WipeRecords
+from assay.provider.measurement.challenge_service import ChallengeDesk
+from assay.provider.measurement.commitments import CommitmentStore
+from assay.provider.measurement.demand_sender import DemandSender
+from assay.provider.measurement.demand_service import DemandDesk
+from assay.provider.measurement.lane_commitments import LaneCommitmentStore
+from assay.provider.measurement.openings_service import OpeningsDesk
+from assay.provider.measurement.probe_service import ProbeDesk
+from assay.provider.measurement.prover import Provers, Task
+from assay.provider.measurement.trap_engines import engine_maker
+from assay.provider.offers.bonds import Bonds
+from assay.provider.offers.lease_offers import LeaseOffers
+from assay.provider.offers.offer_service import OfferService
+from assay.provider.offers.offers import OfferMaker
+from assay.provider.offers.terms import TermsFile
 from assay.provider.runtime.container import ImagePolicy
 from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.selection import RuntimeChoice, select_runtime
 from assay.provider.runtime.workload import Limits, Runtime
 from assay.provider.settings import ProviderSettings
-from assay.provider.specifications import Specifications
-from assay.provider.ssh.authorised_keys import AuthorisedKeys
-from assay.provider.ssh.shells import Shells
-from assay.provider.terms import TermsFile
-from assay.provider.trap_engines import engine_maker
 from assay.provider.views import EpochView
-from assay.provider.wipe_records import WipeRecords
+from assay.provider.workloads.disk_volumes import choose_disks
+from assay.provider.workloads.jobs import JobBook, Share
 
 PROOFS_PER_DEVICE = 4
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from assay.chain.blocks import Block
-from assay.chain.client import Chain
-from assay.chain.epochs import read_epoch_state
-from assay.chain.leases import Lease, LeaseStatus, active_lease, read_lease
+from assay.chain.contracts.epochs import read_epoch_state
+from assay.chain.contracts.leases import Lease, LeaseStatus, active_lease, read_lease
+from assay.chain.rpc.blocks import Block
+from assay.chain.rpc.client import Chain
 from assay.protocol.epochs import Phase
 from assay.provider.views import EpochView, SeatView
 

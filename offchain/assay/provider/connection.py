@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from assay.chain.client import Chain
-from assay.chain.journal import Journal
 from assay.chain.key_files import Key, open_key
 from assay.chain.opening import open_chain
-from assay.chain.sender import Sender
-from assay.provider.authority import Authority
+from assay.chain.rpc.client import Chain
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Sender
+from assay.provider.account.authority import Authority
 from assay.provider.settings import ProviderSettings
 
 

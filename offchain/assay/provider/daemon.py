@@ -66,8 +66,8 @@ async def _open_ssh(settings: ProviderSettings, parts: Parts) -> Any:
     """The SSH server where a port is set; its address and host key go into the status."""
     if settings.ssh_port is None:
         return None
-    from assay.provider.ssh.host_key import public_line
-    from assay.provider.ssh.server import serve_ssh
+    from assay.provider.access.ssh_host_key import public_line
+    from assay.provider.access.ssh_server import serve_ssh
 
     services = parts.services
     ssh, key = await serve_ssh(

@@ -7,25 +7,25 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from assay.chain.client import Chain
-from assay.chain.devices import DeviceStatus
+from assay.chain.contracts.devices import DeviceStatus
 from assay.chain.errors import ChainError
 from assay.chain.key_files import Key, open_key
 from assay.chain.opening import open_chain
+from assay.chain.rpc.client import Chain
 from assay.network.errors import ListenFailed
 from assay.network.server import listening_socket
 from assay.protocol.rates import cost
+from assay.provider.account.authority import Authority, scope_names
 from assay.provider.assembly import runtime_choice
-from assay.provider.authority import Authority, scope_names
-from assay.provider.bonds import Bonds
-from assay.provider.device import Device
-from assay.provider.devices import device_keys, load_devices, started_prices
+from assay.provider.devices.device import Device
+from assay.provider.devices.inventory import read_inventory
+from assay.provider.devices.registered import device_keys, load_devices, started_prices
+from assay.provider.devices.specifications import Specifications
 from assay.provider.errors import ProviderError
-from assay.provider.inventory import read_inventory
+from assay.provider.offers.bonds import Bonds
+from assay.provider.offers.terms import TermsFile
 from assay.provider.runtime.selection import select_runtime
 from assay.provider.settings import ProviderSettings
-from assay.provider.specifications import Specifications
-from assay.provider.terms import TermsFile
 
 CLOCK_TOLERANCE_S = 30
 LEAST_COIN = 10**16

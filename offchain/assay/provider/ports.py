@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from assay.chain.blocks import Block
-from assay.chain.demands import Demand
-from assay.chain.leases import Lease
+from assay.chain.contracts.demands import Demand
+from assay.chain.contracts.leases import Lease
+from assay.chain.rpc.blocks import Block
 from assay.proof.fraud import RoundArgument
 from assay.protocol.messages import Offer
 from assay.protocol.profile import Profile
-from assay.provider.demand_rules import OpenDemand
+from assay.provider.measurement.demand_rules import OpenDemand
 from assay.provider.views import EpochView
 
 

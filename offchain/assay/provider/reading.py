@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from assay.chain.key_files import address_in
 from assay.chain.opening import opened_chain
-from assay.provider.authority import Authority
+from assay.provider.account.authority import Authority
 from assay.provider.errors import ProviderError
 from assay.provider.settings import ProviderSettings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from assay.chain.leases import Lease
+from assay.chain.contracts.leases import Lease
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from assay.renter.money import deposit_for, parse_amount, show_amount
+    from assay.renter.market.search import Order, Wanted
+    from assay.renter.money.amounts import deposit_for, parse_amount, show_amount
+    from assay.renter.money.wallet import Minima
     from assay.renter.renter import Rented, Renter
-    from assay.renter.search import Order, Wanted
     from assay.renter.settings import RenterSettings
     from assay.renter.sync import SyncRenter
-    from assay.renter.wallet import Minima
 
 __all__ = [
     "Minima", "Order", "Rented", "Renter", "RenterSettings", "SyncRenter", "Wanted", "deposit_for", "parse_amount",

@@ -9,19 +9,19 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from assay.chain.client import Chain
+from assay.chain.contracts.seats import SeatDirectory
 from assay.chain.deployment import Deployment
 from assay.chain.errors import ChainError
 from assay.chain.key_files import address_in
-from assay.chain.seats import SeatDirectory
+from assay.chain.rpc.client import Chain
 from assay.network.addresses import private_allowed
 from assay.network.client import Client
 from assay.renter.errors import RenterError
 from assay.renter.http_client import HttpClient
-from assay.renter.market_client import MarketClient
-from assay.renter.money import show_amount
+from assay.renter.market.market_client import MarketClient
+from assay.renter.market.search import Wanted
+from assay.renter.money.amounts import show_amount
 from assay.renter.renter import Renter
-from assay.renter.search import Wanted
 from assay.renter.settings import RenterSettings
 
 OLD_BLOCK_S = 120

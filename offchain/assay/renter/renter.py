@@ -10,46 +10,46 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
 
-from assay.chain.client import Chain
+from assay.chain.contracts.devices import Device
+from assay.chain.contracts.erc20 import COIN, Erc20, symbols_of
+from assay.chain.contracts.leases import Lease, LeaseStatus, offer_of_log, read_lease
 from assay.chain.deployment import Deployment
-from assay.chain.devices import Device
-from assay.chain.erc20 import COIN, Erc20, symbols_of
-from assay.chain.events import read_events
 from assay.chain.key_files import Key, open_key
-from assay.chain.leases import Lease, LeaseStatus, offer_of_log, read_lease
 from assay.chain.opening import open_chain
+from assay.chain.rpc.client import Chain
+from assay.chain.rpc.events import read_events
 from assay.network.addresses import Addresses, private_allowed
 from assay.network.client import Client
 from assay.network.exchange import HttpExchange
 from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.messages import LeaseStart, Offer
-from assay.renter.discovery import Discovery
-from assay.renter.downtime import DowntimeFinder, DowntimeFound
 from assay.renter.errors import BadInput, NoDevice, RenterError
 from assay.renter.http_client import HttpClient
-from assay.renter.keeping import Move, Policy
-from assay.renter.lease_files import LeaseFiles
-from assay.renter.lease_keeper import WATCHING, keeper_of
-from assay.renter.lease_offers import LeaseOffers
-from assay.renter.lease_rights import require_own, require_refunder
-from assay.renter.lease_start import HandoverResult, LeaseStarter
-from assay.renter.lease_views import LeaseView, LeaseViews
-from assay.renter.listing import Listing
-from assay.renter.liveness import is_alive
-from assay.renter.market_client import MarketClient
-from assay.renter.offer_checks import ESCROW
-from assay.renter.placement import disjoint, spread
-from assay.renter.planned import LeasePlans, Payment, Plan, Planned, sent, shown
-from assay.renter.provider_session import ProviderSession
-from assay.renter.rewards import RewardFinder, Rewards
-from assay.renter.round_trips import open_and_close, round_trips
-from assay.renter.search import Order, Wanted
+from assay.renter.lease.downtime import DowntimeFinder, DowntimeFound
+from assay.renter.lease.keeping import Move, Policy
+from assay.renter.lease.lease_files import LeaseFiles
+from assay.renter.lease.lease_keeper import WATCHING, keeper_of
+from assay.renter.lease.lease_offers import LeaseOffers
+from assay.renter.lease.lease_rights import require_own, require_refunder
+from assay.renter.lease.lease_start import HandoverResult, LeaseStarter
+from assay.renter.lease.lease_views import LeaseView, LeaseViews
+from assay.renter.lease.liveness import is_alive
+from assay.renter.lease.planned import LeasePlans, Payment, Plan, Planned, sent, shown
+from assay.renter.lease.steps import Step, StepName, Steps, untold
+from assay.renter.market.discovery import Discovery
+from assay.renter.market.listing import Listing
+from assay.renter.market.market_client import MarketClient
+from assay.renter.market.offer_checks import ESCROW
+from assay.renter.market.placement import disjoint, spread
+from assay.renter.market.round_trips import open_and_close, round_trips
+from assay.renter.market.search import Order, Wanted
+from assay.renter.market.validators import Validators
+from assay.renter.money.rewards import RewardFinder, Rewards
+from assay.renter.money.wallet import Done, Minima, Opening, Wallet
+from assay.renter.money.wallet_opener import WalletOpener
+from assay.renter.session.provider_session import ProviderSession
 from assay.renter.settings import RenterSettings
-from assay.renter.steps import Step, StepName, Steps, untold
-from assay.renter.validators import Validators
-from assay.renter.wallet import Done, Minima, Opening, Wallet
-from assay.renter.wallet_opener import WalletOpener
 from assay.wire.lines import Measured
 
 NO_WALLET = "this needs a wallet: name its key file with --key-file, ASSAY_KEY_FILE or a context"

@@ -9,23 +9,23 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self, TypeVar
 
-from assay.chain.devices import Device
-from assay.chain.leases import Lease
+from assay.chain.contracts.devices import Device
+from assay.chain.contracts.leases import Lease
 from assay.protocol.messages import Offer
-from assay.renter.downtime import DowntimeFound
-from assay.renter.jobs import PATIENCE_S, run_job
-from assay.renter.keeping import Move, Policy
-from assay.renter.lease_start import HandoverResult
-from assay.renter.lease_views import LeaseView
-from assay.renter.listing import Listing
-from assay.renter.planned import Plan, Planned
-from assay.renter.provider_session import JobState, Notebook, ProviderSession
+from assay.renter.lease.downtime import DowntimeFound
+from assay.renter.lease.keeping import Move, Policy
+from assay.renter.lease.lease_start import HandoverResult
+from assay.renter.lease.lease_views import LeaseView
+from assay.renter.lease.planned import Plan, Planned
+from assay.renter.lease.steps import Step, untold
+from assay.renter.market.listing import Listing
+from assay.renter.market.search import Order, Wanted
+from assay.renter.money.rewards import Rewards
+from assay.renter.money.wallet import Done, Minima
 from assay.renter.renter import ANY, LIMIT, Rented, Renter
-from assay.renter.rewards import Rewards
-from assay.renter.search import Order, Wanted
+from assay.renter.session.jobs import PATIENCE_S, run_job
+from assay.renter.session.provider_session import JobState, Notebook, ProviderSession
 from assay.renter.settings import RenterSettings
-from assay.renter.steps import Step, untold
-from assay.renter.wallet import Done, Minima
 
 T = TypeVar("T")
 

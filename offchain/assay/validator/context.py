@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from assay.chain.blocks import Block
+from assay.chain.rpc.blocks import Block
 from assay.protocol import quorum
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by

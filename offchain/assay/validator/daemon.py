@@ -11,10 +11,10 @@ from sqlalchemy.exc import OperationalError
 
 from assay.chain.errors import ChainError
 from assay.daemon.ending import end_tasks
-from assay.validator.check_ins import CheckIns
+from assay.validator.chain.check_ins import CheckIns
 from assay.validator.context import EpochContext
 from assay.validator.epoch_run import EpochRun
-from assay.validator.peer_client import PeerClient
+from assay.validator.peers.peer_client import PeerClient
 from assay.validator.phases.liveness import LivenessWatch
 from assay.validator.rules.deadlines import deadlines
 from assay.validator.services import Services

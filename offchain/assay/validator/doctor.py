@@ -9,11 +9,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from assay.chain.amounts import show_amount
 from assay.chain.certificate import server_context
-from assay.chain.client import Chain
+from assay.chain.contracts.amounts import show_amount
 from assay.chain.deployment import Deployment
 from assay.chain.errors import ChainError
+from assay.chain.rpc.client import Chain
 from assay.network.addresses import private_allowed
 from assay.network.client import Client
 from assay.network.errors import ListenFailed, NetworkError
@@ -23,11 +23,11 @@ from assay.protocol.hexadecimal import to_hex
 from assay.protocol.messages import Gossip
 from assay.signing.errors import SigningError
 from assay.signing.remote_signer import RemoteSigner
-from assay.validator.chain_reader import ContractReader
+from assay.validator.chain.chain_reader import ContractReader
+from assay.validator.chain.registration import account_of
 from assay.validator.errors import ValidatorError
-from assay.validator.peer_client import refusal_of
+from assay.validator.peers.peer_client import refusal_of
 from assay.validator.process import certificate_of, load_key
-from assay.validator.registration import account_of
 from assay.validator.settings import ValidatorSettings
 
 COIN_DECIMALS = 18

@@ -19,8 +19,8 @@ from assay.validator.phases.opening import Opening
 from assay.validator.phases.probing import Probing
 from assay.validator.phases.shared_openings import SharedOpenings
 from assay.validator.phases.verifying import Verifying
-from assay.validator.record import EpochRecord
 from assay.validator.services import Services
+from assay.validator.storage.record import EpochRecord
 from assay.wire.gossip import ReportProposal
 
 

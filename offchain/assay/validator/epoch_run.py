@@ -18,9 +18,9 @@ from assay.validator.epoch_phases import EpochPhases, opening
 from assay.validator.errors import Refused
 from assay.validator.phases.finality import PATIENCE_S
 from assay.validator.phases.instants import pass_on
-from assay.validator.record import EpochRecord
 from assay.validator.rules.deadlines import deadlines
 from assay.validator.services import Services
+from assay.validator.storage.record import EpochRecord
 from assay.wire.gossip import InstantMessage, ReportProposal, SealProposal
 
 FAILED = "failed"

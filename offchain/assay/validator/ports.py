@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from assay.chain.blocks import Block
+from assay.chain.rpc.blocks import Block
 from assay.network.client import Answer
 from assay.network.origins import Endpoint
 from assay.protocol.epochs import Emission, EpochState, Timing

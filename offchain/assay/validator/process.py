@@ -15,11 +15,11 @@ import structlog
 
 from assay.chain import key_files
 from assay.chain.certificate import fingerprint_in, server_context
-from assay.chain.client import Chain
-from assay.chain.journal import Journal
 from assay.chain.key_files import Key
 from assay.chain.opening import open_chain
-from assay.chain.sender import Sender
+from assay.chain.rpc.client import Chain
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Sender
 from assay.daemon.ending import end_tasks, on_stop
 from assay.network.addresses import private_allowed
 from assay.network.backoff import Backoff
@@ -32,29 +32,30 @@ from assay.protocol.hexadecimal import parse_address
 from assay.signing.errors import SigningError
 from assay.signing.remote_signer import RemoteSigner
 from assay.signing.seat_signer import SeatSigner
-from assay.validator import metrics, registration
+from assay.validator import metrics
 from assay.validator.api.app import create_app
 from assay.validator.api.services import ApiServices
-from assay.validator.chain_reader import ContractReader
-from assay.validator.chain_writer import ContractWriter
+from assay.validator.chain import registration
+from assay.validator.chain.chain_reader import ContractReader
+from assay.validator.chain.chain_writer import ContractWriter
+from assay.validator.chain.follower import Follower
+from assay.validator.chain.registration import Joined, account_of
 from assay.validator.daemon import Daemon
-from assay.validator.device_client import DeviceClient
+from assay.validator.devices.device_client import DeviceClient
+from assay.validator.devices.opening_checks import OpeningChecker
+from assay.validator.devices.spread_checks import SpreadChecker
 from assay.validator.errors import SettingsError, ValidatorError
-from assay.validator.follower import Follower
-from assay.validator.gossip import Gossiper
-from assay.validator.inbox import Inbox
-from assay.validator.opening_checks import OpeningChecker
 from assay.validator.pace import pace
-from assay.validator.peer_client import PeerClient
-from assay.validator.publication import Publication
-from assay.validator.registration import Joined, account_of
+from assay.validator.peers.gossip import Gossiper
+from assay.validator.peers.inbox import Inbox
+from assay.validator.peers.peer_client import PeerClient
+from assay.validator.peers.publication import Publication
 from assay.validator.services import Services
 from assay.validator.settings import ValidatorSettings
-from assay.validator.spread_checks import SpreadChecker
 from assay.validator.status import status, unready
-from assay.validator.store import Store
+from assay.validator.storage.store import Store
+from assay.validator.storage.tables import open_database
 from assay.validator.system_clock import SystemClock
-from assay.validator.tables import open_database
 from assay.validator.wake import Wake
 
 NO_EPOCH = -1  # before the first epoch there is nothing that anybody can have signed

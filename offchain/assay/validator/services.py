@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from assay.validator.follower import Follower
-from assay.validator.gossip import Gossiper
-from assay.validator.opening_checks import OpeningChecker
+from assay.validator.chain.follower import Follower
+from assay.validator.devices.opening_checks import OpeningChecker
 from assay.validator.pace import Pace
+from assay.validator.peers.gossip import Gossiper
 from assay.validator.ports import ChainReader, ChainWriter, Clock, Devices, Statements
-from assay.validator.store import Store
+from assay.validator.storage.store import Store
 from assay.validator.wake import Wake
 
 

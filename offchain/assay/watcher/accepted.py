@@ -9,9 +9,9 @@ from typing import Any
 from eth_abi.exceptions import DecodingError
 from web3.exceptions import Web3Exception
 
-from assay.chain.blocks import Block
-from assay.chain.client import Chain
-from assay.chain.events import Event, event_pieces
+from assay.chain.rpc.blocks import Block
+from assay.chain.rpc.client import Chain
+from assay.chain.rpc.events import Event, event_pieces
 from assay.protocol.hexadecimal import parse_address, parse_hex, to_hex
 from assay.watcher.rules.seat_faults import Scene
 from assay.wire.statements import SignedReport, SignedSeal, SignedStatement, Statement

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import structlog
 
-from assay.chain.blocks import Block
-from assay.chain.client import Chain, ContractCall
-from assay.chain.demands import OPENING_DEMANDS, DemandStatus, next_demand_price
-from assay.chain.devices import DeviceStatus
-from assay.chain.erc20 import Erc20
+from assay.chain.contracts.demands import OPENING_DEMANDS, DemandStatus, next_demand_price
+from assay.chain.contracts.devices import DeviceStatus
+from assay.chain.contracts.erc20 import Erc20
 from assay.chain.errors import Reverted
-from assay.chain.events import read_events
-from assay.chain.sender import Sender
+from assay.chain.rpc.blocks import Block
+from assay.chain.rpc.client import Chain, ContractCall
+from assay.chain.rpc.events import read_events
+from assay.chain.transactions.sender import Sender
 from assay.proof.fraud import RoundArgument, WrongElement, element_of_row, true_row
 from assay.protocol.encoding import demand_id
 from assay.protocol.leaves import SealedLeaf

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from assay.chain.client import Chain
-from assay.chain.devices import Device
-from assay.chain.profiles import read_profile
+from assay.chain.contracts.devices import Device
+from assay.chain.contracts.profiles import read_profile
+from assay.chain.rpc.client import Chain
 from assay.proof import openings
 from assay.proof.verification import Verdict, Verifier
 from assay.protocol import seeds

@@ -6,11 +6,11 @@ from enum import IntEnum
 
 import structlog
 
-from assay.chain.blocks import Block
-from assay.chain.client import Chain, ContractCall
 from assay.chain.errors import Reverted
-from assay.chain.events import read_events
-from assay.chain.sender import Sender
+from assay.chain.rpc.blocks import Block
+from assay.chain.rpc.client import Chain, ContractCall
+from assay.chain.rpc.events import read_events
+from assay.chain.transactions.sender import Sender
 from assay.watcher.notebook import Notebook
 
 CONTRACT = "StakeManager"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from assay.chain.client import Chain
-from assay.chain.devices import DeviceStatus
+from assay.chain.contracts.devices import DeviceStatus
+from assay.chain.rpc.client import Chain
 from assay.watcher.faults import Fault
 
 

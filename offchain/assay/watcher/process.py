@@ -7,11 +7,11 @@ import secrets
 
 import structlog
 
-from assay.chain.epochs import read_timing
-from assay.chain.journal import Journal
+from assay.chain.contracts.epochs import read_timing
 from assay.chain.key_files import Key
 from assay.chain.opening import open_chain
-from assay.chain.sender import Sender
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Sender
 from assay.daemon.ending import on_stop
 from assay.network.addresses import private_allowed
 from assay.network.client import Client

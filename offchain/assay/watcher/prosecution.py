@@ -8,9 +8,9 @@ import structlog
 from eth_abi.abi import encode
 from eth_utils.abi import get_abi_input_types
 
-from assay.chain.client import Chain, ContractCall
 from assay.chain.errors import ChainError, NotSent, Reverted, TransactionFailed
-from assay.chain.sender import Sender
+from assay.chain.rpc.client import Chain, ContractCall
+from assay.chain.transactions.sender import Sender
 from assay.proof.fraud_calldata import commit_hash as commit_hash_of
 from assay.protocol.epochs import Timing
 from assay.protocol.hexadecimal import to_hex

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from assay.chain.blocks import Block
-from assay.chain.client import Chain
-from assay.chain.devices import Device, DeviceDirectory
-from assay.chain.epochs import is_provable, read_epoch_state
+from assay.chain.contracts.devices import Device, DeviceDirectory
+from assay.chain.contracts.epochs import is_provable, read_epoch_state
+from assay.chain.contracts.seats import SeatDirectory
 from assay.chain.errors import ChainError
-from assay.chain.seats import SeatDirectory
+from assay.chain.rpc.blocks import Block
+from assay.chain.rpc.client import Chain
 from assay.network.origins import Endpoint
 from assay.protocol.epochs import EpochState, Phase, Timing
 from assay.protocol.leaves import SealedLeaf

@@ -8,7 +8,7 @@ from typing import Any
 
 from eth_account import Account
 
-from assay.chain.leases import offer_argument
+from assay.chain.contracts.leases import offer_argument
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.leases import result_roots
 from assay.protocol.messages import LeaseStart, Offer

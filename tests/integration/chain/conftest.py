@@ -10,9 +10,9 @@ import httpx2
 import pytest
 from eth_account import Account
 
-from assay.chain.client import Chain
 from assay.chain.deployment import DeployedContract, Deployment
 from assay.chain.key_files import Key
+from assay.chain.rpc.client import Chain
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]

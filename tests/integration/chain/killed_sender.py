@@ -1,6 +1,6 @@
 """A process that sends one call and, at the step it is told, is killed as by a power cut.
 
-Run by path in a process that has `assay.chain.sender` loaded already; `ARGUMENTS` is set from outside: RPC address,
+Run by path in a process that has `assay.chain.transactions.sender` loaded already; `ARGUMENTS` is set from outside: RPC address,
 deployment as JSON, journal, secret key, step (or `none`), and a pipe that takes each step's name.
 """
 
@@ -8,12 +8,12 @@ import asyncio
 import os
 import signal
 
-from assay.chain.client import Chain, ContractCall
 from assay.chain.deployment import Deployment
-from assay.chain.fees import FeePolicy
-from assay.chain.journal import Journal
 from assay.chain.key_files import Key
-from assay.chain.sender import Sender
+from assay.chain.rpc.client import Chain, ContractCall
+from assay.chain.transactions.fees import FeePolicy
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Sender
 
 
 async def main(rpc, deployment, journal, secret, fatal, pipe):

@@ -1,12 +1,12 @@
 import pytest
 
-from assay.chain.blocks import Block
-from assay.chain.client import Chain, ContractCall
 from assay.chain.deployment import Deployment
 from assay.chain.errors import BlockGone, ChainError, NoCodeAt, Reverted, UnreachableChain, WrongChainId
-from assay.chain.events import read_events
-from assay.chain.journal import Journal
-from assay.chain.sender import Sender
+from assay.chain.rpc.blocks import Block
+from assay.chain.rpc.client import Chain, ContractCall
+from assay.chain.rpc.events import read_events
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Sender
 
 
 async def test_connect__nothing_listens__unreachable(deployment):

@@ -10,18 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from assay.chain.client import Chain, ContractCall
-from assay.chain.demands import DemandPrice, next_demand_price, read_demand, read_demand_price
-from assay.chain.deployment import Deployment
-from assay.chain.devices import DeviceDirectory, DeviceStatus, enrol_nonce, read_devices
-from assay.chain.epochs import is_provable, read_emission, read_epoch_state, read_timing
-from assay.chain.erc20 import Erc20
-from assay.chain.errors import ChainError, Reverted
-from assay.chain.events import read_events
-from assay.chain.journal import Journal
-from assay.chain.key_files import Key
-from assay.chain.leases import LeaseStatus, active_lease, find_offer, nonce_floor, read_lease
-from assay.chain.operators import (
+from assay.chain.contracts.demands import DemandPrice, next_demand_price, read_demand, read_demand_price
+from assay.chain.contracts.devices import DeviceDirectory, DeviceStatus, enrol_nonce, read_devices
+from assay.chain.contracts.epochs import is_provable, read_emission, read_epoch_state, read_timing
+from assay.chain.contracts.erc20 import Erc20
+from assay.chain.contracts.leases import LeaseStatus, active_lease, find_offer, nonce_floor, read_lease
+from assay.chain.contracts.operators import (
     BondCredit,
     Operator,
     OperatorScope,
@@ -30,9 +24,15 @@ from assay.chain.operators import (
     read_bond_credit,
     read_operator,
 )
-from assay.chain.profiles import read_profiles
-from assay.chain.seats import SeatDirectory, seat_nonce
-from assay.chain.sender import Sender
+from assay.chain.contracts.profiles import read_profiles
+from assay.chain.contracts.seats import SeatDirectory, seat_nonce
+from assay.chain.deployment import Deployment
+from assay.chain.errors import ChainError, Reverted
+from assay.chain.key_files import Key
+from assay.chain.rpc.client import Chain, ContractCall
+from assay.chain.rpc.events import read_events
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Sender
 from assay.protocol.encoding import device_id
 from assay.protocol.epochs import Phase
 from assay.protocol.messages import Enrol, SeatClaim

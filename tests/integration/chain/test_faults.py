@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from assay.chain.client import Chain, ContractCall
 from assay.chain.errors import ChainError, UnreachableChain, WrongChainId
-from assay.chain.fees import FeePolicy
-from assay.chain.journal import Journal
-from assay.chain.sender import Sender
+from assay.chain.rpc.client import Chain, ContractCall
+from assay.chain.transactions.fees import FeePolicy
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Sender
 from tests.integration.chain.fault_proxy import FaultProxy
 
 COUNT = ContractCall("Probe", "count", (1,))
@@ -32,8 +32,8 @@ def sender_of(chain, key, path):
 @pytest.fixture
 def no_rest(monkeypatch):
     """Endpoints come back at once, so that a test sees many faults in little time."""
-    monkeypatch.setattr("assay.chain.rpc_pool._FIRST_PENALTY_S", 0.01)
-    monkeypatch.setattr("assay.chain.rpc_pool._LONGEST_PENALTY_S", 0.02)
+    monkeypatch.setattr("assay.chain.rpc.pool._FIRST_PENALTY_S", 0.01)
+    monkeypatch.setattr("assay.chain.rpc.pool._LONGEST_PENALTY_S", 0.02)
 
 
 @pytest.mark.parametrize(

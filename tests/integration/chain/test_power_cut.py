@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from assay.chain.key_files import Key
-from assay.chain.sender import Step
+from assay.chain.transactions.sender import Step
 
 SCRIPT = Path(__file__).with_name("killed_sender.py")
 SECRET = b"\x07" * 32
@@ -77,7 +77,9 @@ def test_steps__all_of_them__have_a_power_cut():
 def processes():
     """Makes processes that have everything loaded from the start: loading it takes longer than the test."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["assay.chain.sender", "assay.chain.client", "assay.chain.key_files"])
+    context.set_forkserver_preload(
+        ["assay.chain.transactions.sender", "assay.chain.rpc.client", "assay.chain.key_files"]
+    )
     return context
 
 

@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import pytest
 
-from assay.chain.client import ContractCall
 from assay.chain.errors import (
     ChainError,
     FeeAboveCeiling,
@@ -15,11 +14,12 @@ from assay.chain.errors import (
     Reverted,
     TransactionFailed,
 )
-from assay.chain.fees import GWEI, FeePolicy
-from assay.chain.intents import State
-from assay.chain.journal import Journal
 from assay.chain.key_files import Key
-from assay.chain.sender import Sender, Step
+from assay.chain.rpc.client import ContractCall
+from assay.chain.transactions.fees import GWEI, FeePolicy
+from assay.chain.transactions.intents import State
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Sender, Step
 
 COUNT = ContractCall("Probe", "count", (1,))
 FAST = FeePolicy(stuck_after_s=0.3)

@@ -5,14 +5,14 @@ import json
 
 import pytest
 
-from assay.chain.client import Chain, ContractCall
 from assay.chain.errors import EndpointsDisagree, NoCodeAt
-from assay.chain.events import read_events
-from assay.chain.fees import FeePolicy
-from assay.chain.journal import Journal
 from assay.chain.key_files import Key
-from assay.chain.log_cache import LogCache
-from assay.chain.sender import Sender
+from assay.chain.rpc.client import Chain, ContractCall
+from assay.chain.rpc.events import read_events
+from assay.chain.rpc.log_cache import LogCache
+from assay.chain.transactions.fees import FeePolicy
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Sender
 from tests.integration.chain.fault_proxy import FaultProxy
 
 COUNT = ContractCall("Probe", "count", (1,))

@@ -20,9 +20,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from assay.chain.client import Chain
+from assay.chain.contracts.leases import LeaseStatus, read_lease, read_offer
 from assay.chain.deployment import Deployment
-from assay.chain.leases import LeaseStatus, read_lease, read_offer
+from assay.chain.rpc.client import Chain
 from assay.protocol.hexadecimal import to_hex
 from assay.signing.witness import RUNTIME_VARIABLE
 

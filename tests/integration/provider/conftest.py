@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.protocol.messages import Offer
 from assay.provider.runtime.supervised import SupervisedRuntime
 from assay.provider.runtime.workload import Limits, Outcome, Workload, output_path

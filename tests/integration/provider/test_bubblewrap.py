@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from assay.provider.access.lease_ports import LeasePorts
 from assay.provider.errors import NotFound, RuntimeUnavailable
-from assay.provider.lease_ports import LeasePorts
 from assay.provider.runtime.bubblewrap import BubblewrapRuntime
 from assay.provider.runtime.workload import Outcome
 

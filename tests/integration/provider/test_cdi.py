@@ -16,11 +16,11 @@ import docker
 import pytest
 
 from assay.provider.database import open_database
-from assay.provider.gpu_names import GpuNames
-from assay.provider.jobs import JobBook, JobRequest, Share
+from assay.provider.devices.gpu_names import GpuNames
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.container_options import create
 from assay.provider.runtime.workload import Limits, Outcome, Workload, output_path
+from assay.provider.workloads.jobs import JobBook, JobRequest, Share
 from tests.unit.provider.conftest import DEVICES
 
 from .conftest import Bench, until

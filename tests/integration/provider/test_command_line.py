@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from assay.chain.leases import nonce_floor
+from assay.chain.contracts.leases import nonce_floor
 from assay.protocol.hexadecimal import parse_bytes32
 from assay.protocol.specification import specification_hash
 from tests.integration.validator.local_chain import LocalChain, free_port

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from assay.provider.access.lease_ports import LeasePorts
 from assay.provider.errors import NotFound, ProviderError, RuntimeUnavailable
-from assay.provider.lease_ports import LeasePorts
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.workload import Limits, Outcome, Workload

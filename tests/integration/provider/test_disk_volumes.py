@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from assay.provider import workspace
 from assay.provider.database import open_database
-from assay.provider.disk_volumes import LoopVolumes, WatchedFolders, choose_disks
 from assay.provider.errors import ProviderError, RuntimeUnavailable
-from assay.provider.jobs import JobBook, JobRequest
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.workload import Limits, output_path
+from assay.provider.workloads import workspace
+from assay.provider.workloads.disk_volumes import LoopVolumes, WatchedFolders, choose_disks
+from assay.provider.workloads.jobs import JobBook, JobRequest
 
 from .conftest import until
 from .podman import IMAGE

@@ -13,7 +13,7 @@ from assay.chain.certificate import create_certificate, server_context
 from assay.network.addresses import Addresses
 from assay.network.origins import Endpoint
 from assay.renter.errors import BadInput
-from assay.renter.local_proxy import local_proxy
+from assay.renter.session.local_proxy import local_proxy
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
 

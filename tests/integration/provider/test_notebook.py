@@ -16,14 +16,14 @@ import aiohttp
 import pytest
 from fastapi import FastAPI
 
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.network.server import listening_socket, server
 from assay.protocol.messages import Offer
+from assay.provider.access.lease_ports import LeasePorts
+from assay.provider.access.logins import Logins
+from assay.provider.access.reverse_proxy import ReverseProxy
 from assay.provider.api.notebook_routes import COOKIE, notebook_routes
 from assay.provider.errors import ProviderError
-from assay.provider.lease_ports import LeasePorts
-from assay.provider.logins import Logins
-from assay.provider.reverse_proxy import ReverseProxy
 from assay.provider.runtime.workload import Room
 from tests.unit.provider.conftest import DEVICE_ID, OFFER
 

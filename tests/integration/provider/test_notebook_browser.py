@@ -16,18 +16,18 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from assay.chain.leases import Lease
+from assay.chain.contracts.leases import Lease
 from assay.network.server import listening_socket, server
 from assay.protocol.messages import Offer
+from assay.provider.access.lease_ports import LeasePorts
+from assay.provider.access.logins import Logins
+from assay.provider.access.notebooks import Notebooks, jupyter
+from assay.provider.access.reverse_proxy import ReverseProxy
 from assay.provider.api.notebook_routes import notebook_routes
 from assay.provider.database import open_database
-from assay.provider.jobs import JobBook, JobRequest
-from assay.provider.lease_ports import LeasePorts
-from assay.provider.logins import Logins
-from assay.provider.notebooks import Notebooks, jupyter
-from assay.provider.reverse_proxy import ReverseProxy
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.workload import Limits, output_path
+from assay.provider.workloads.jobs import JobBook, JobRequest
 from tests.unit.provider.conftest import DEVICE_ID, OFFER
 
 from .conftest import running_lease

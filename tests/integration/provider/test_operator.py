@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from assay.chain.leases import nonce_floor
+from assay.chain.contracts.leases import nonce_floor
 from assay.wire.leases import parse_signed_offer
 from tests.integration.validator.local_chain import LocalChain, free_port
 

@@ -19,23 +19,23 @@ from .conftest import until
 AGENT = """
 import asyncio, json, sys, time
 from pathlib import Path
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.protocol.leases import stored_offer_hash
 from assay.protocol.messages import Offer
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain
 from assay.provider.database import open_database
-from assay.provider.device import Device
-from assay.provider.jobs import JobBook, JobRequest
-from assay.provider.lease_book import LeaseBook
-from assay.provider.lease_keeper import LeaseKeeper
-from assay.provider.lease_offers import LeaseOffers
-from assay.provider.lease_rules import Policy
+from assay.provider.devices.device import Device
+from assay.provider.workloads.jobs import JobBook, JobRequest
+from assay.provider.leasing.lease_book import LeaseBook
+from assay.provider.leasing.lease_keeper import LeaseKeeper
+from assay.provider.offers.lease_offers import LeaseOffers
+from assay.provider.leasing.lease_rules import Policy
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.local import LocalRuntime
 from assay.provider.runtime.workload import Limits
-from assay.provider.terms import Terms
-from assay.provider.wipe_records import WipeRecords
+from assay.provider.offers.terms import Terms
+from assay.provider.leasing.wipe_records import WipeRecords
 
 folder, engine, image = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
 DEVICE, NOBODY = bytes(32), "0x" + "00" * 20

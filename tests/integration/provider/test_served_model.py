@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy
 import pytest
 
-from assay.chain.leases import Lease
+from assay.chain.contracts.leases import Lease
+from assay.provider.access.authorised_keys import AuthorisedKeys
+from assay.provider.access.lease_ports import LeasePorts
+from assay.provider.access.ssh_server import serve_ssh
+from assay.provider.access.ssh_shells import Shells
 from assay.provider.database import open_database
-from assay.provider.lease_ports import LeasePorts
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.workload import Limits, Workload, output_path
-from assay.provider.ssh.authorised_keys import AuthorisedKeys
-from assay.provider.ssh.server import serve_ssh
-from assay.provider.ssh.shells import Shells
 
 from .conftest import running_lease
 from .podman import IMAGE, PACKAGE_WASTE

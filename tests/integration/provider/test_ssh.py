@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.contracts.leases import Lease, LeaseStatus
+from assay.provider.access.authorised_keys import AuthorisedKeys
+from assay.provider.access.lease_ports import LeasePorts
+from assay.provider.access.ssh_server import lease_of_user, serve_ssh
+from assay.provider.access.ssh_shells import Shells
 from assay.provider.database import open_database
 from assay.provider.errors import ProviderError, TooLarge
-from assay.provider.lease_ports import LeasePorts
 from assay.provider.runtime.local import LocalRuntime
 from assay.provider.runtime.workload import Limits, Room, Workload
-from assay.provider.ssh.authorised_keys import AuthorisedKeys
-from assay.provider.ssh.server import lease_of_user, serve_ssh
-from assay.provider.ssh.shells import Shells
 
 from .conftest import running_lease, until
 

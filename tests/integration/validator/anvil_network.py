@@ -9,20 +9,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
 from assay.chain.errors import ChainError
-from assay.chain.fees import FeePolicy
-from assay.chain.intents import Intent
-from assay.chain.journal import Journal
 from assay.chain.key_files import Key
-from assay.chain.rpc_endpoint import HttpEndpoint
-from assay.chain.rpc_pool import EndpointPool
-from assay.chain.sender import Sender, Step
+from assay.chain.rpc.client import Chain
+from assay.chain.rpc.endpoint import HttpEndpoint
+from assay.chain.rpc.pool import EndpointPool
+from assay.chain.transactions.fees import FeePolicy
+from assay.chain.transactions.intents import Intent
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Sender, Step
 from assay.protocol.epochs import EpochState, Phase
 from assay.protocol.keccak import keccak
-from assay.validator.chain_reader import ContractReader
-from assay.validator.chain_writer import ContractWriter
+from assay.validator.chain.chain_reader import ContractReader
+from assay.validator.chain.chain_writer import ContractWriter
 from tests.integration.chain.fault_proxy import FaultProxy
 from tests.integration.validator.local_chain import LocalChain
 from tests.integration.validator.paced_time import PacedTransport, late, run

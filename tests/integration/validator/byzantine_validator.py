@@ -9,7 +9,7 @@ import sys
 from assay.cli.app import main
 from assay.protocol.flags import Flag
 from assay.validator.agreement.rounds import Rounds
-from assay.validator.gossip import Gossiper
+from assay.validator.peers.gossip import Gossiper
 from assay.validator.phases.observing import Observing
 from assay.wire.gossip import InstantMessage, InventoryMessage
 

@@ -24,16 +24,16 @@ from typing import Any
 
 from simulation.slashable import place_of
 
-from assay.chain.journal import Journal
-from assay.chain.sender import Sender, Step
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Sender, Step
 from assay.cli.app import main
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.signing import Domain
 from assay.signing.record import SigningRecord
 from assay.signing.seat_signer import SeatSigner
 from assay.validator import process
-from assay.validator.store import Store
-from assay.validator.tables import open_database
+from assay.validator.storage.store import Store
+from assay.validator.storage.tables import open_database
 
 _PR_SET_PDEATHSIG = 1
 

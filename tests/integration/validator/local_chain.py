@@ -14,16 +14,16 @@ from pathlib import Path
 import httpx2
 import yaml
 
-from assay.chain.client import Chain, ContractCall
+from assay.chain.contracts.devices import enrol_nonce
+from assay.chain.contracts.profiles import read_profiles
 from assay.chain.deployment import Deployment
-from assay.chain.devices import enrol_nonce
-from assay.chain.journal import Journal
 from assay.chain.key_files import Key
-from assay.chain.profiles import read_profiles
-from assay.chain.sender import Sender
+from assay.chain.rpc.client import Chain, ContractCall
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Sender
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.messages import Enrol
-from assay.validator.registration import join
+from assay.validator.chain.registration import join
 
 ROOT = Path(__file__).parents[3]
 BIN = ROOT / "node_modules" / ".bin"

@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx2
 
 from assay.chain import key_files
-from assay.chain.epochs import read_epoch_state
+from assay.chain.contracts.epochs import read_epoch_state
+from assay.chain.contracts.profiles import read_profiles
 from assay.chain.key_files import Key
-from assay.chain.profiles import read_profiles
 from assay.protocol.epochs import Phase
 from assay.protocol.hexadecimal import to_hex
 from tests.integration.validator.local_chain import ROOT, LocalChain, free_port

@@ -9,8 +9,8 @@ from functools import lru_cache
 
 import pytest
 
-from assay.chain.fees import GWEI, FeePolicy
-from assay.chain.sender import Step
+from assay.chain.transactions.fees import GWEI, FeePolicy
+from assay.chain.transactions.sender import Step
 from assay.protocol import signing
 from assay.protocol.epochs import Phase
 from tests.integration.validator.anvil_network import AnvilNetwork, play, prepared

@@ -15,7 +15,7 @@ from assay.network import exchange
 from assay.network.addresses import Addresses
 from assay.network.client import Client
 from assay.network.exchange import HttpExchange
-from assay.validator.device_client import DeviceClient
+from assay.validator.devices.device_client import DeviceClient
 from assay.validator.errors import DeviceFailure
 from assay.validator.rules.values import Device
 

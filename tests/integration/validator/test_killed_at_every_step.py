@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from assay.chain.epochs import read_epoch_state, read_timing
-from assay.chain.journal import Journal
-from assay.chain.sender import Step
+from assay.chain.contracts.epochs import read_epoch_state, read_timing
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Step
 from assay.protocol.epochs import Phase
 from assay.protocol.hexadecimal import to_hex
 from assay.signing.record import SigningRecord
-from assay.validator.store import Store
+from assay.validator.storage.store import Store
 from tests.integration.validator.local_chain import ROOT
 from tests.integration.validator.network import Network, Seat
 from tests.integration.validator.test_processes import LONG

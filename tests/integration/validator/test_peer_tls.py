@@ -10,7 +10,7 @@ from assay.chain.certificate import create_certificate, server_context
 from assay.network.client import Client
 from assay.network.origins import Endpoint
 from assay.validator.errors import PeerFailure
-from assay.validator.peer_client import PeerClient
+from assay.validator.peers.peer_client import PeerClient
 
 ACCOUNT = "0x" + "11" * 20
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"

@@ -14,7 +14,7 @@ from assay.proof.sampling import samples
 from assay.protocol.keccak import keccak
 from assay.protocol.profile import Profile
 from assay.protocol.seeds import device_seed
-from assay.validator.spread_checks import SpreadChecker
+from assay.validator.devices.spread_checks import SpreadChecker
 from tests.integration.validator.local_chain import free_port
 
 PROFILE = Profile(1, M=64, N=64, K=256, T=2, chunk=64, k=16, W=2, deadline_ms=1_000, credit=1, max_gops=10**6)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from assay.chain.broadcast import Refusal, classify, outcome
+from assay.chain.transactions.broadcast import Refusal, classify, outcome
 
 # Client, words, meaning. Anything that is not known to be final must leave the transaction open.
 WORDS = [

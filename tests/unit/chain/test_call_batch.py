@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from eth_abi.abi import encode
 
-from assay.chain.call_batch import View, answers_in, code_of
-from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
 from assay.chain.errors import NoCodeAt, RpcError, UnreachableChain
-from assay.chain.rpc_pool import EndpointPool
+from assay.chain.rpc.call_batch import View, answers_in, code_of
+from assay.chain.rpc.client import Chain
+from assay.chain.rpc.pool import EndpointPool
 from assay.protocol.keccak import keccak
 from tests.unit.chain.conftest import FakeEndpoint
 

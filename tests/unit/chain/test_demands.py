@@ -2,8 +2,7 @@
 
 from eth_abi import encode
 
-from assay.chain.client import Chain
-from assay.chain.demands import (
+from assay.chain.contracts.demands import (
     DemandDirectory,
     DemandPrice,
     DemandStatus,
@@ -12,7 +11,8 @@ from assay.chain.demands import (
     read_demand_price,
 )
 from assay.chain.deployment import Deployment
-from assay.chain.rpc_pool import EndpointPool
+from assay.chain.rpc.client import Chain
+from assay.chain.rpc.pool import EndpointPool
 from assay.protocol.encoding import demand_id
 from assay.protocol.hexadecimal import to_address
 from assay.protocol.keccak import keccak

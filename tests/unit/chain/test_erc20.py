@@ -3,9 +3,9 @@
 import pytest
 from eth_abi.abi import encode
 
-from assay.chain.client import Chain
-from assay.chain.erc20 import Erc20, symbols_of
+from assay.chain.contracts.erc20 import Erc20, symbols_of
 from assay.chain.errors import ChainError, RpcError
+from assay.chain.rpc.client import Chain
 from tests.unit.chain.conftest import FakeEndpoint
 from tests.unit.chain.test_events import chain_of
 

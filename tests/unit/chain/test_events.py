@@ -2,12 +2,12 @@
 
 import pytest
 
-from assay.chain.client import Chain
+from assay.chain.contracts.devices import Device, DeviceStatus, apply_event
 from assay.chain.deployment import Deployment
-from assay.chain.devices import Device, DeviceStatus, apply_event
 from assay.chain.errors import BlockGone, ChainError, NoCodeAt, RpcError, UnreachableChain, WrongChainId
-from assay.chain.events import Event, event_pieces, read_events
-from assay.chain.rpc_pool import EndpointPool
+from assay.chain.rpc.client import Chain
+from assay.chain.rpc.events import Event, event_pieces, read_events
+from assay.chain.rpc.pool import EndpointPool
 from assay.protocol.encoding import device_id
 from assay.protocol.keccak import keccak
 from tests.unit.chain.conftest import FakeEndpoint

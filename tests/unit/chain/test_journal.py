@@ -1,10 +1,10 @@
 import pytest
 
 from assay.chain.errors import JournalFailed
-from assay.chain.fees import Fees
-from assay.chain.intents import Attempt, Request, State
-from assay.chain.journal import Journal
-from assay.chain.receipts import Receipt
+from assay.chain.transactions.fees import Fees
+from assay.chain.transactions.intents import Attempt, Request, State
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.receipts import Receipt
 
 ME = "0x" + "aa" * 20
 

@@ -6,11 +6,19 @@ import pytest
 from eth_abi import encode
 from eth_utils.abi import collapse_if_tuple
 
-from assay.chain.client import Chain, ContractCall
+from assay.chain.contracts.leases import (
+    Lease,
+    LeaseStatus,
+    find_offer,
+    nonce_floor,
+    offer_argument,
+    read_lease,
+    read_offer,
+)
 from assay.chain.deployment import Deployment
 from assay.chain.errors import BlockGone, ChainError
-from assay.chain.leases import Lease, LeaseStatus, find_offer, nonce_floor, offer_argument, read_lease, read_offer
-from assay.chain.rpc_pool import EndpointPool
+from assay.chain.rpc.client import Chain, ContractCall
+from assay.chain.rpc.pool import EndpointPool
 from assay.protocol.hexadecimal import ZERO_ADDRESS, to_address
 from assay.protocol.keccak import keccak
 from assay.protocol.leases import stored_offer_hash

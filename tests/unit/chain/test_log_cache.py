@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from assay.chain.client import Chain
-from assay.chain.events import event_pieces, read_events
-from assay.chain.log_cache import LogCache
-from assay.chain.rpc_pool import EndpointPool
+from assay.chain.rpc.client import Chain
+from assay.chain.rpc.events import event_pieces, read_events
+from assay.chain.rpc.log_cache import LogCache
+from assay.chain.rpc.pool import EndpointPool
 from tests.unit.chain.test_events import DEPLOYMENT, LogNode
 
 

@@ -3,15 +3,15 @@
 import pytest
 from eth_abi.abi import encode
 
-from assay.chain.client import Chain
+from assay.chain.contracts.devices import DeviceDirectory
+from assay.chain.contracts.seats import SeatDirectory
 from assay.chain.deployment import Deployment
-from assay.chain.devices import DeviceDirectory
 from assay.chain.errors import ChainError, Declined, EndpointFault, EndpointsDisagree, RpcError
-from assay.chain.events import read_events
-from assay.chain.log_cache import LogCache
-from assay.chain.log_refusals import LogRefusal, blocks_allowed, log_refusal
-from assay.chain.rpc_pool import EndpointPool
-from assay.chain.seats import SeatDirectory
+from assay.chain.rpc.client import Chain
+from assay.chain.rpc.events import read_events
+from assay.chain.rpc.log_cache import LogCache
+from assay.chain.rpc.log_refusals import LogRefusal, blocks_allowed, log_refusal
+from assay.chain.rpc.pool import EndpointPool
 from assay.protocol.encoding import device_id
 from assay.protocol.keccak import keccak
 from tests.unit.chain.conftest import FakeEndpoint

@@ -3,9 +3,7 @@
 import pytest
 from eth_abi import encode
 
-from assay.chain.client import Chain
-from assay.chain.deployment import Deployment
-from assay.chain.operators import (
+from assay.chain.contracts.operators import (
     ALL_SCOPES,
     BondCredit,
     Operator,
@@ -15,7 +13,9 @@ from assay.chain.operators import (
     read_bond_credit,
     read_operator,
 )
-from assay.chain.rpc_pool import EndpointPool
+from assay.chain.deployment import Deployment
+from assay.chain.rpc.client import Chain
+from assay.chain.rpc.pool import EndpointPool
 from assay.protocol.hexadecimal import to_address
 from assay.protocol.keccak import keccak
 from tests.unit.chain.conftest import FakeEndpoint

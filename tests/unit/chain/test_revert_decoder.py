@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.chain.errors import Reverted, RpcError
-from assay.chain.revert_decoder import RevertDecoder
+from assay.chain.rpc.revert_decoder import RevertDecoder
 from assay.protocol.keccak import keccak
 
 ABI = [

@@ -5,9 +5,9 @@ import json
 import httpx2
 import pytest
 
-from assay.chain import rpc_endpoint
 from assay.chain.errors import BadEndpoint, EndpointFault, RpcError, shown_url
-from assay.chain.rpc_endpoint import HttpEndpoint
+from assay.chain.rpc import endpoint
+from assay.chain.rpc.endpoint import HttpEndpoint
 
 
 def endpoint(handler):
@@ -49,7 +49,7 @@ async def test_request__garbage__a_fault(body):
 
 
 async def test_request__endless_body__cut_off(monkeypatch):
-    monkeypatch.setattr(rpc_endpoint, "MAX_RESPONSE", 1000)
+    monkeypatch.setattr(endpoint, "MAX_RESPONSE", 1000)
     made = endpoint(lambda request: httpx2.Response(200, content=b"x" * 2000))
     with pytest.raises(EndpointFault, match="above 1000 bytes"):
         await made.request("eth_getLogs", [])

@@ -2,7 +2,6 @@
 
 import pytest
 
-from assay.chain.blocks import Block
 from assay.chain.errors import (
     BlockGone,
     EndpointsDisagree,
@@ -11,7 +10,8 @@ from assay.chain.errors import (
     UnreachableChain,
     WrongChainId,
 )
-from assay.chain.rpc_pool import EndpointPool, means_no_block
+from assay.chain.rpc.blocks import Block
+from assay.chain.rpc.pool import EndpointPool, means_no_block
 from tests.unit.chain.conftest import FakeEndpoint
 
 CHAIN = 31_337

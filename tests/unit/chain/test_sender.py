@@ -9,7 +9,6 @@ from hexbytes import HexBytes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
 from assay.chain.errors import (
     ChainError,
@@ -21,12 +20,13 @@ from assay.chain.errors import (
     NotSent,
     RpcError,
 )
-from assay.chain.fees import GWEI, FeePolicy
-from assay.chain.intents import State
-from assay.chain.journal import Journal
 from assay.chain.key_files import Key
-from assay.chain.rpc_pool import EndpointPool
-from assay.chain.sender import Sender, Step
+from assay.chain.rpc.client import Chain
+from assay.chain.rpc.pool import EndpointPool
+from assay.chain.transactions.fees import GWEI, FeePolicy
+from assay.chain.transactions.intents import State
+from assay.chain.transactions.journal import Journal
+from assay.chain.transactions.sender import Sender, Step
 from tests.unit.chain.conftest import FakeClock
 from tests.unit.chain.fake_node import FakeNode
 

@@ -13,28 +13,28 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from assay.chain.client import ContractCall
-from assay.chain.devices import Device
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.contracts.devices import Device
+from assay.chain.contracts.leases import Lease, LeaseStatus
+from assay.chain.rpc.client import ContractCall
 from assay.cli.app import app
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf
 from assay.protocol.messages import Offer
 from assay.protocol.specification import parse_specification
 from assay.renter import renter as renter_module
-from assay.renter.downtime import Downtime, DowntimeFound
-from assay.renter.keeping import Move
-from assay.renter.lease_start import HandoverResult
-from assay.renter.lease_views import LeaseView
-from assay.renter.leaving import leaving
-from assay.renter.listing import Evidence, Listing, proven_listing
-from assay.renter.offers import ANYONE
-from assay.renter.planned import Plan, Planned
-from assay.renter.provider_session import JobState
+from assay.renter.lease.downtime import Downtime, DowntimeFound
+from assay.renter.lease.keeping import Move
+from assay.renter.lease.lease_start import HandoverResult
+from assay.renter.lease.lease_views import LeaseView
+from assay.renter.lease.leaving import leaving
+from assay.renter.lease.planned import Plan, Planned
+from assay.renter.lease.steps import Step, StepName
+from assay.renter.market.listing import Evidence, Listing, proven_listing
+from assay.renter.market.offers import ANYONE
+from assay.renter.money.rewards import Rewards
+from assay.renter.money.wallet import Done, Minima
 from assay.renter.renter import Rented
-from assay.renter.rewards import Rewards
-from assay.renter.steps import Step, StepName
-from assay.renter.wallet import Done, Minima
+from assay.renter.session.provider_session import JobState
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Earned, Measured
 
@@ -266,8 +266,8 @@ def renter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRenter:
     monkeypatch.setattr(renter_module.Renter, "connect", connect)
     for module in ("renter_leases", "renter_lease", "renter_keeping"):
         monkeypatch.setattr(f"assay.cli.{module}.Erc20", FakeToken, raising=False)
-    monkeypatch.setattr("assay.cli.reward_rows.Erc20", FakeToken)
-    monkeypatch.setattr("assay.chain.erc20.Erc20", FakeToken)
+    monkeypatch.setattr("assay.cli.renter.reward_rows.Erc20", FakeToken)
+    monkeypatch.setattr("assay.chain.contracts.erc20.Erc20", FakeToken)
     monkeypatch.setenv("ASSAY_CONTEXTS", str(tmp_path / "contexts.json"))
     return fake
 

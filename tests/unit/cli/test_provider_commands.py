@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from assay.chain.erc20 import Erc20
+from assay.chain.contracts.erc20 import Erc20
+from assay.chain.contracts.leases import LeaseStatus
 from assay.chain.errors import JournalInUse
-from assay.chain.leases import LeaseStatus
 from assay.protocol.leases import MAX_DEVICES
-from assay.provider import standing
-from assay.provider.authority import Authority
+from assay.provider.account import standing
+from assay.provider.account.authority import Authority
 from assay.provider.connection import Sending
-from assay.provider.offers import Price
-from assay.provider.terms import Terms, TermsFile
+from assay.provider.offers.offers import Price
+from assay.provider.offers.terms import Terms, TermsFile
 from tests.unit.provider.conftest import DEVICES, NODE, OPERATOR, PROVIDER, TOKEN, lease_on
 from tests.unit.provider.contracts_fake import HEAD, ContractsFake, SenderFake
 
@@ -69,7 +69,7 @@ def row(name: str, **changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def world(assay: Assay, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
     made = World(tmp_path)
-    monkeypatch.setattr("assay.chain.erc20.Erc20", Erc20)  # in place of the renter's stand-in
+    monkeypatch.setattr("assay.chain.contracts.erc20.Erc20", Erc20)  # in place of the renter's stand-in
     monkeypatch.setenv("ASSAY_DATA_DIR", str(tmp_path))
 
     @asynccontextmanager

@@ -15,9 +15,9 @@ import pytest
 
 from assay.chain.errors import BadDeployment, KeyFileError, UnreachableChain
 from assay.renter import errors
-from assay.renter.provider_session import JobState
-from assay.renter.steps import Step, StepName
-from assay.renter.wallet import Minima
+from assay.renter.lease.steps import Step, StepName
+from assay.renter.money.wallet import Minima
+from assay.renter.session.provider_session import JobState
 
 from .conftest import FakeRenter, Ran, listing
 

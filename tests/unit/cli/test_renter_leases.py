@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from assay.chain.leases import LeaseStatus
-from assay.renter.downtime import DowntimeFound
-from assay.renter.keeping import Move
-from assay.renter.wallet import Done
+from assay.chain.contracts.leases import LeaseStatus
+from assay.renter.lease.downtime import DowntimeFound
+from assay.renter.lease.keeping import Move
+from assay.renter.money.wallet import Done
 
 from .conftest import MAX_DOWNTIME, NOW, PROVIDER, FakeRenter, Ran, downtime, listing, offer_of
 

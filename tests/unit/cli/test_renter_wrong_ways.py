@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from assay.chain.leases import LeaseStatus
-from assay.cli import renter_access
+from assay.chain.contracts.leases import LeaseStatus
+from assay.cli.renter import access
 from assay.renter.errors import NoJob, Unreachable
-from assay.renter.provider_session import JobState
+from assay.renter.session.provider_session import JobState
 
 from .conftest import PROVIDER, FakeRenter, Ran
 
@@ -68,7 +68,7 @@ def test_leases__none_open__points_to_those_that_are_over(assay: Assay, renter: 
 
 
 async def test_notebook__its_job_ends__is_told_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renter_access, "LOOK_S", 0)
+    monkeypatch.setattr(access, "LOOK_S", 0)
     states = [JobState("j", "running", None, None), JobState("j", "failed", 127, "no 'jupyter'")]
 
     class Session:
@@ -80,5 +80,5 @@ async def test_notebook__its_job_ends__is_told_with_the_reason(monkeypatch: pyte
 
     told: list[str] = []
     with pytest.raises(NoJob, match="no 'jupyter'"):
-        await renter_access._until_over(Session(), "j")  # type: ignore[arg-type]
+        await access._until_over(Session(), "j")  # type: ignore[arg-type]
     assert told == ["silent"]

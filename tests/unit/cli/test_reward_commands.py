@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from assay.renter.rewards import Rewards
+from assay.renter.money.rewards import Rewards
 
 from .conftest import PROVIDER, TOKEN, WALLET, FakeRenter, FakeToken, Ran, rewards
 
@@ -94,10 +94,10 @@ def test_provider_earnings__with_rewards__has_a_line_of_them_and_json_the_exact_
         return rewards()
 
     monkeypatch.setattr("assay.provider.reading.reading", reading)
-    monkeypatch.setattr("assay.provider.standing.earnings_of", earnings_of)
-    monkeypatch.setattr("assay.renter.rewards.find_rewards", find_rewards)
-    monkeypatch.setattr("assay.provider.standing.Erc20", FakeToken)
-    monkeypatch.setattr("assay.cli.reward_rows.Erc20", FakeToken)
+    monkeypatch.setattr("assay.provider.account.standing.earnings_of", earnings_of)
+    monkeypatch.setattr("assay.renter.money.rewards.find_rewards", find_rewards)
+    monkeypatch.setattr("assay.provider.account.standing.Erc20", FakeToken)
+    monkeypatch.setattr("assay.cli.renter.reward_rows.Erc20", FakeToken)
     shown = " ".join(assay("provider", "earnings").out.split())
     assert "rewards, USD earned 5, claimed 1, due now 2.5, due later 1.5" in shown and "stake, USD active 5" in shown
     assert json.loads(assay("provider", "earnings", "-o", "json").out)["rewards"]["due"] == "2500000"

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from assay.devnet.demo_lease import _check
+from assay.devnet.demo.lease import _check
+from assay.devnet.demo.outcome import DemoOutcome, DeviceResult, LeaseResult, SlashResult, StakeChange
+from assay.devnet.demo.tables import amount, print_outcome
 from assay.devnet.errors import DevnetError
 from assay.devnet.ledger import TransactionRecord
 from assay.devnet.market_pages import MarketPages
 from assay.devnet.network import Network, NetworkPlan
-from assay.devnet.outcome import DemoOutcome, DeviceResult, LeaseResult, SlashResult, StakeChange
-from assay.devnet.tables import amount, print_outcome
 
 
 def transaction(function: str, gas: int, succeeded: bool = True) -> TransactionRecord:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from assay.chain.blocks import Block
+from assay.chain.rpc.blocks import Block
 from assay.market.events.record import Event
 from assay.market.events.registry import Log
 from assay.market.follow.chain_follower import ChainFollower

@@ -8,8 +8,8 @@ import pytest
 from eth_abi.abi import encode
 from sqlalchemy import select
 
-from assay.chain.client import Chain
-from assay.chain.rpc_pool import EndpointPool
+from assay.chain.rpc.client import Chain
+from assay.chain.rpc.pool import EndpointPool
 from assay.market.follow.chain_follower import ChainFollower
 from assay.market.sources.chain_source import NodeSource
 from assay.market.store.tables import devices

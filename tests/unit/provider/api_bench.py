@@ -11,27 +11,27 @@ from typing import Any
 
 import httpx2
 
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest, Offer
 from assay.protocol.sign_in import SignIn, personal_digest
 from assay.protocol.signing import sign_compact
+from assay.provider.access.authorised_keys import AuthorisedKeys
+from assay.provider.access.logins import Logins
+from assay.provider.access.notebooks import Notebooks
+from assay.provider.access.request_signatures import RequestGuard
 from assay.provider.api.app import create_app
 from assay.provider.api.services import Services
 from assay.provider.database import open_database
-from assay.provider.device import Device
+from assay.provider.devices.device import Device
 from assay.provider.errors import ProviderError
-from assay.provider.jobs import JobBook, Share
-from assay.provider.lease_book import LeaseBook
-from assay.provider.lease_offers import LeaseOffers
-from assay.provider.lease_starts import LeaseStarts
-from assay.provider.logins import Logins
-from assay.provider.notebooks import Notebooks
-from assay.provider.request_signatures import RequestGuard
+from assay.provider.leasing.lease_book import LeaseBook
+from assay.provider.leasing.lease_starts import LeaseStarts
+from assay.provider.leasing.wipe_records import WipeRecords
+from assay.provider.offers.lease_offers import LeaseOffers
 from assay.provider.runtime.workload import Limits
-from assay.provider.ssh.authorised_keys import AuthorisedKeys
-from assay.provider.wipe_records import WipeRecords
+from assay.provider.workloads.jobs import JobBook, Share
 
 from .conftest import DEVICES, ESCROW, ORACLE, PROVIDER, ChainFake, key
 from .test_lease_keeper import EscrowFake, RuntimeFake

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.protocol.encoding import device_id
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.keccak import keccak
@@ -14,7 +14,7 @@ from assay.protocol.leases import stored_offer_hash
 from assay.protocol.messages import Challenge, Offer
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, address_of, sign_compact
-from assay.provider.device import Device
+from assay.provider.devices.device import Device
 from assay.provider.views import EpochView, SeatView
 from assay.wire.measurement import SignedChallenge
 

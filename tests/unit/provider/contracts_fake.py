@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from assay.chain.blocks import Block
-from assay.chain.client import ContractCall
-from assay.chain.erc20 import ALLOWANCE, APPROVE, BALANCE_OF, DECIMALS, SYMBOL
+from assay.chain.contracts.erc20 import ALLOWANCE, APPROVE, BALANCE_OF, DECIMALS, SYMBOL
+from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.chain.errors import Reverted
-from assay.chain.leases import Lease, LeaseStatus
-from assay.chain.receipts import Receipt
+from assay.chain.rpc.blocks import Block
+from assay.chain.rpc.client import ContractCall
+from assay.chain.transactions.receipts import Receipt
 from assay.protocol.encoding import u256
 from assay.protocol.typed_message import camel_case
 

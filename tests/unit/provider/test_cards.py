@@ -13,12 +13,12 @@ import pytest
 
 from assay.proof.engines import engine
 from assay.protocol.keccak import keccak
-from assay.provider import cards
-from assay.provider.cards import cards_of
+from assay.provider.devices.cards import cards_of
+from assay.provider.devices.gpu_names import GpuNames
+from assay.provider.devices.inventory import Accelerator, Inventory
+from assay.provider.devices.registered import cards
 from assay.provider.errors import BadSetting, ProviderError
-from assay.provider.gpu_names import GpuNames
-from assay.provider.inventory import Accelerator, Inventory
-from assay.provider.prover import Provers, Task
+from assay.provider.measurement.prover import Provers, Task
 
 from .conftest import DEVICES, PROFILE, SEED
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from assay.chain.client import Chain
-from assay.chain.contract_signatures import contract_accepts
+from assay.chain.contracts.contract_signatures import contract_accepts
 from assay.chain.errors import EndpointFault, UnreachableChain
-from assay.chain.rpc_pool import EndpointPool
+from assay.chain.rpc.client import Chain
+from assay.chain.rpc.pool import EndpointPool
 from assay.protocol.epochs import Phase
 from assay.provider.chain_view import ChainView
 from tests.unit.renter.leased import PROVIDER, RENTER, STRANGER

@@ -12,12 +12,12 @@ from assay.protocol.keccak import keccak
 from assay.protocol.messages import Commitment
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import address_of
-from assay.provider.challenge_desk import ChallengeDesk
-from assay.provider.challenge_rules import readiness
-from assay.provider.commitments import CommitmentStore
 from assay.provider.database import open_database
-from assay.provider.device import Device
+from assay.provider.devices.device import Device
 from assay.provider.errors import Conflict, Forbidden, NotAuthorised, NotFound, ProviderError, Unavailable
+from assay.provider.measurement.challenge_rules import readiness
+from assay.provider.measurement.challenge_service import ChallengeDesk
+from assay.provider.measurement.commitments import CommitmentStore
 from assay.provider.views import EpochView
 from assay.wire.measurement import SignedChallenge
 
@@ -169,7 +169,7 @@ def test_readiness__counts__follow_the_quorum() -> None:
 
 
 def test_store__second_commitment_of_an_epoch__is_refused(desk: Desk) -> None:
-    from assay.provider.commitments import StoredCommitment
+    from assay.provider.measurement.commitments import StoredCommitment
 
     desk.store.put(StoredCommitment(DEVICE_ID, 5, SEED, 9, bytes(32), "first"))
     with pytest.raises(Conflict):

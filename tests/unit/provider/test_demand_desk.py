@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import structlog
 
-from assay.chain.blocks import Block
-from assay.chain.demands import Demand, DemandStatus
+from assay.chain.contracts.demands import Demand, DemandStatus
 from assay.chain.errors import ChainError
+from assay.chain.rpc.blocks import Block
 from assay.proof.engines import engine
 from assay.proof.fraud import RoundArgument
 from assay.proof.proof import Proof
@@ -20,14 +20,14 @@ from assay.protocol.keccak import keccak
 from assay.protocol.merkle import PositionalTree
 from assay.protocol.profile import Profile
 from assay.protocol.seeds import device_seed
-from assay.provider.challenge_desk import ChallengeDesk
-from assay.provider.commitments import CommitmentStore
 from assay.provider.database import open_database
-from assay.provider.demand_desk import RETRY_S, DemandDesk
-from assay.provider.demand_rules import HURRY_S, OpenDemand, Reward
-from assay.provider.device import Device
+from assay.provider.devices.device import Device
+from assay.provider.measurement.challenge_service import ChallengeDesk
+from assay.provider.measurement.commitments import CommitmentStore
+from assay.provider.measurement.demand_rules import HURRY_S, OpenDemand, Reward
+from assay.provider.measurement.demand_service import RETRY_S, DemandDesk
+from assay.provider.measurement.prover import Prover, Task
 from assay.provider.ports import Mined
-from assay.provider.prover import Prover, Task
 from assay.provider.views import EpochView
 
 from .conftest import DEVICE_ID, ORACLE, PROFILE, RENTER, SEED, ChainFake, challenge

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from assay.chain.demands import Demand, DemandStatus
+from assay.chain.contracts.demands import Demand, DemandStatus
 from assay.protocol.encoding import demand_id
 from assay.protocol.keccak import keccak
-from assay.provider.commitments import StoredCommitment
-from assay.provider.demand_rules import HURRY_S, Head, OpenDemand, Reward, answers_due
+from assay.provider.measurement.commitments import StoredCommitment
+from assay.provider.measurement.demand_rules import HURRY_S, Head, OpenDemand, Reward, answers_due
 
 from .conftest import DEVICE_ID, RENTER, SEED
 

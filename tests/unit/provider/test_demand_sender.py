@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from assay.chain.blocks import Block
-from assay.chain.demands import Demand, DemandStatus
-from assay.chain.devices import DeviceStatus
+from assay.chain.contracts.demands import Demand, DemandStatus
+from assay.chain.contracts.devices import DeviceStatus
+from assay.chain.rpc.blocks import Block
 from assay.protocol.keccak import keccak
-from assay.provider.demand_rules import Reward
-from assay.provider.demand_sender import DemandSender
+from assay.provider.measurement.demand_rules import Reward
+from assay.provider.measurement.demand_sender import DemandSender
 
 from .conftest import DEVICES, RENTER
 from .contracts_fake import FINAL, HEAD, SenderFake

@@ -10,16 +10,15 @@ from typing import Any
 
 import pytest
 
-from assay.chain.devices import DeviceStatus
+from assay.chain.contracts.devices import DeviceStatus
 from assay.chain.key_files import Key
 from assay.protocol.encoding import device_id
-from assay.provider import devices
 from assay.provider.database import VERSION, open_database
-from assay.provider.devices import load_devices, started_prices
+from assay.provider.devices.registered import load_devices, registered, started_prices
+from assay.provider.devices.specifications import Specifications
 from assay.provider.errors import BadSetting, ProviderError
-from assay.provider.lease_book import LeaseBook
+from assay.provider.leasing.lease_book import LeaseBook
 from assay.provider.settings import ProviderSettings
-from assay.provider.specifications import Specifications
 
 from .conftest import OFFER, PROFILE, PROVIDER, key
 
@@ -46,7 +45,7 @@ def profile(monkeypatch: pytest.MonkeyPatch) -> None:
     async def read_profile(*_: Any, **__: Any) -> Any:
         return PROFILE
 
-    monkeypatch.setattr(devices, "read_profile", read_profile)
+    monkeypatch.setattr(registered, "read_profile", read_profile)
 
 
 async def test_load__one_of_a_node_slashed_and_one_retired__are_served_for_what_they_owe(tmp_path: Path) -> None:

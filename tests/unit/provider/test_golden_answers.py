@@ -13,16 +13,16 @@ from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import ProbeNonce
 from assay.protocol.signing import address_of, sign_compact
-from assay.provider import liveness
-from assay.provider.challenge_desk import ChallengeDesk
-from assay.provider.commitments import CommitmentStore
 from assay.provider.database import open_database
-from assay.provider.device import Device
-from assay.provider.handover_desk import HandoverDesk
-from assay.provider.lane_commitments import LaneCommitmentStore
-from assay.provider.offers import OfferMaker, Price
-from assay.provider.probe_desk import ProbeDesk
-from assay.provider.prover import Task
+from assay.provider.devices.device import Device
+from assay.provider.leasing.handover_service import HandoverDesk
+from assay.provider.measurement import liveness
+from assay.provider.measurement.challenge_service import ChallengeDesk
+from assay.provider.measurement.commitments import CommitmentStore
+from assay.provider.measurement.lane_commitments import LaneCommitmentStore
+from assay.provider.measurement.probe_service import ProbeDesk
+from assay.provider.measurement.prover import Task
+from assay.provider.offers.offers import OfferMaker, Price
 from assay.provider.views import EpochView
 
 from .conftest import (

@@ -9,21 +9,21 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.proof.engines import engine
 from assay.proof.sampling import samples
 from assay.proof.verification import Verifier
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import Handover
 from assay.protocol.seeds import device_seed, handover_rho, handover_seed
-from assay.provider.challenge_desk import ChallengeDesk
-from assay.provider.commitments import CommitmentStore
 from assay.provider.database import open_database
-from assay.provider.device import Device
+from assay.provider.devices.device import Device
 from assay.provider.errors import Conflict, Forbidden, NotFound, ProviderError, Unavailable
-from assay.provider.handover_desk import HandoverDesk
-from assay.provider.openings_desk import OpeningsDesk
-from assay.provider.prover import Prover, Task
+from assay.provider.leasing.handover_service import HandoverDesk
+from assay.provider.measurement.challenge_service import ChallengeDesk
+from assay.provider.measurement.commitments import CommitmentStore
+from assay.provider.measurement.openings_service import OpeningsDesk
+from assay.provider.measurement.prover import Prover, Task
 from assay.provider.views import EpochView
 
 from .conftest import (

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from eth_utils.address import to_checksum_address
 
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.network.body_limit import BodyLimit
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
@@ -21,7 +21,7 @@ from assay.protocol.messages import LeaseRequest, Wiped
 from assay.protocol.sign_in import SignIn, personal_digest
 from assay.protocol.signing import address_of, sign_compact, signed_by
 from assay.provider.api.json_bodies import body_limit
-from assay.provider.device import Device
+from assay.provider.devices.device import Device
 from assay.provider.runtime.workload import output_path
 from assay.wire.measurement import live_digest
 

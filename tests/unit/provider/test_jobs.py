@@ -6,8 +6,8 @@ import threading
 from pathlib import Path
 
 from assay.provider.database import open_database
-from assay.provider.jobs import JobBook, JobRequest
 from assay.provider.runtime.workload import Limits, Outcome, Workload
+from assay.provider.workloads.jobs import JobBook, JobRequest
 
 LEASE = 7
 

@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 import structlog
 
+from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.chain.errors import ChainError
-from assay.chain.leases import Lease, LeaseStatus
 from assay.protocol.messages import Offer
 from assay.protocol.signing import sign_compact
 from assay.provider.database import open_database
-from assay.provider.device import Device
+from assay.provider.devices.device import Device
 from assay.provider.errors import NotFound, Unavailable
-from assay.provider.jobs import JobBook, JobRequest
-from assay.provider.lease_book import LeaseBook
-from assay.provider.lease_keeper import RETRY_S, LeaseKeeper
-from assay.provider.lease_offers import LeaseOffers
-from assay.provider.lease_rules import Policy
+from assay.provider.leasing.lease_book import LeaseBook
+from assay.provider.leasing.lease_keeper import RETRY_S, LeaseKeeper
+from assay.provider.leasing.lease_rules import Policy
+from assay.provider.leasing.wipe_records import WipeRecords
+from assay.provider.offers.lease_offers import LeaseOffers
+from assay.provider.offers.terms import Terms
 from assay.provider.ports import Mined
 from assay.provider.runtime.workload import Limits, Outcome, Workload
-from assay.provider.terms import Terms
-from assay.provider.wipe_records import WipeRecords
+from assay.provider.workloads.jobs import JobBook, JobRequest
 
 from .conftest import DEVICE_ID, DEVICES, ESCROW, NODE, OFFER, PROVIDER, ChainFake, key, lease_on
 

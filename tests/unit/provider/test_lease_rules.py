@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from assay.chain.leases import Lease, LeaseStatus
-from assay.provider.lease_rules import Policy, Standing, Step, ends_from, runs, steps
+from assay.chain.contracts.leases import Lease, LeaseStatus
+from assay.provider.leasing.lease_rules import Policy, Standing, Step, ends_from, runs, steps
 
 POLICY = Policy(claim_every=100, grace=50, holdback=70)
 

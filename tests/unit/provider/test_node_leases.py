@@ -11,12 +11,12 @@ import httpx2
 import pytest
 from eth_utils.address import to_checksum_address
 
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseStart, Offer
 from assay.protocol.signing import expand, signed_by
-from assay.provider.device import Device
+from assay.provider.devices.device import Device
 from assay.provider.errors import Conflict, Unavailable
 from assay.wire.measurement import live_digest
 

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from assay.chain.leases import LeaseStatus
-from assay.chain.operators import ALL_SCOPES, OperatorScope
+from assay.chain.contracts.leases import LeaseStatus
+from assay.chain.contracts.operators import ALL_SCOPES, OperatorScope
 from assay.protocol.messages import Offer
 from assay.protocol.signing import sign_compact
-from assay.provider.authority import Authority
-from assay.provider.bonds import Bonds
-from assay.provider.device import Device
+from assay.provider.account.authority import Authority
+from assay.provider.devices.device import Device
 from assay.provider.errors import Conflict, NotFound, Unavailable
-from assay.provider.offer_service import OfferService
-from assay.provider.offers import OfferMaker, Price
-from assay.provider.terms import Discount, Node, Terms, TermsFile
+from assay.provider.offers.bonds import Bonds
+from assay.provider.offers.offer_service import OfferService
+from assay.provider.offers.offers import OfferMaker, Price
+from assay.provider.offers.terms import Discount, Node, Terms, TermsFile
 from assay.wire.leases import parse_signed_offer
 
 from .conftest import DEVICES, ESCROW, NODE, OPERATOR, PROVIDER, RENTER, TOKEN, key, lease_on

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from assay.chain.leases import LeaseStatus
-from assay.chain.operators import ALL_SCOPES, OperatorScope
+from assay.chain.contracts.leases import LeaseStatus
+from assay.chain.contracts.operators import ALL_SCOPES, OperatorScope
 from assay.protocol.rates import cost
-from assay.provider.authority import NOTHING, Authority, scope_names
-from assay.provider.bonds import Bonds
+from assay.provider.account.authority import NOTHING, Authority, scope_names
 from assay.provider.errors import Conflict, Unavailable
-from assay.provider.escrow_sender import EscrowSender
-from assay.provider.lease_starts import StartConditions
+from assay.provider.leasing.escrow_sender import EscrowSender
+from assay.provider.leasing.lease_starts import StartConditions
+from assay.provider.offers.bonds import Bonds
 
 from .conftest import DEVICES, NODE, OFFER, OPERATOR, PROVIDER, TOKEN, lease_on
 from .contracts_fake import FINAL, HEAD, ContractsFake, SenderFake

@@ -23,14 +23,14 @@ from assay.protocol.messages import LaneCommitment, ProbeNonce
 from assay.protocol.profile import Profile
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import address_of
-from assay.provider.challenge_desk import ChallengeDesk
-from assay.provider.commitments import CommitmentStore
 from assay.provider.database import open_database
-from assay.provider.device import Device
+from assay.provider.devices.device import Device
 from assay.provider.errors import Conflict, Forbidden, NotAuthorised, NotFound, Unavailable
-from assay.provider.lane_commitments import LaneCommitmentStore
-from assay.provider.probe_desk import ProbeDesk
-from assay.provider.prover import Prover, Task
+from assay.provider.measurement.challenge_service import ChallengeDesk
+from assay.provider.measurement.commitments import CommitmentStore
+from assay.provider.measurement.lane_commitments import LaneCommitmentStore
+from assay.provider.measurement.probe_service import ProbeDesk
+from assay.provider.measurement.prover import Prover, Task
 from assay.provider.views import EpochView
 from assay.wire.measurement import SignedProbeNonce
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from assay.chain.leases import Lease
+from assay.chain.contracts.leases import Lease
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest
+from assay.provider.access.request_signatures import RequestGuard
 from assay.provider.database import open_database
 from assay.provider.errors import Forbidden, NotAuthorised
-from assay.provider.request_signatures import RequestGuard
 
 from .conftest import ESCROW, ORACLE, key
 

@@ -8,9 +8,9 @@ import pytest
 
 from assay.market.sources.offers import specification as as_the_market_reads_it
 from assay.protocol.specification import specification_hash
+from assay.provider.devices.inventory import Accelerator
+from assay.provider.devices.specifications import Specifications, checked_region
 from assay.provider.errors import ProviderError
-from assay.provider.inventory import Accelerator
-from assay.provider.specifications import Specifications, checked_region
 
 from .conftest import DEVICE_ID
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from assay.protocol.hexadecimal import HexadecimalError
-from assay.provider import standing
+from assay.provider.account import standing
+from assay.provider.account.standing import device_named, in_tokens
 from assay.provider.errors import ProviderError
-from assay.provider.standing import device_named, in_tokens
 
 ONE, TWO, PROVIDER = "0xab12cd" + "01" * 29, "0xab12ce" + "02" * 29, "0x" + "33" * 20
 ROWS = [{"deviceId": ONE}, {"deviceId": TWO}]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.provider import workspace
 from assay.provider.errors import NotFound, ProviderError, TooLarge
+from assay.provider.workloads import workspace
 
 
 def test_write_then_read__nested_path__round_trips(tmp_path: Path) -> None:

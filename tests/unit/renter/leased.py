@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.protocol.hexadecimal import ZERO_ADDRESS, parse_address
 from assay.protocol.leases import stored_offer_hash
 from assay.protocol.messages import Offer

@@ -9,20 +9,20 @@ from typing import Any
 
 import pytest
 
-from assay.chain.client import Chain
-from assay.chain.devices import Device
-from assay.chain.erc20 import Erc20
+from assay.chain.contracts.devices import Device
+from assay.chain.contracts.erc20 import Erc20
+from assay.chain.contracts.leases import LeaseStatus
 from assay.chain.key_files import Key
-from assay.chain.leases import LeaseStatus
-from assay.chain.log_cache import LogCache
+from assay.chain.rpc.client import Chain
+from assay.chain.rpc.log_cache import LogCache
 from assay.protocol.encoding import device_id
 from assay.protocol.epochs import Phase
 from assay.protocol.leases import stored_offer_hash
 from assay.protocol.leaves import DeviceLeaf
 from assay.renter.errors import Unreachable
-from assay.renter.lease_files import LeaseFiles
+from assay.renter.lease.lease_files import LeaseFiles
+from assay.renter.market.search import Order, Wanted
 from assay.renter.renter import Renter
-from assay.renter.search import Order, Wanted
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured
 from tests.unit.renter.leased import OFFER, PROVIDER, STRANGER

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from assay.chain.devices import Device
+from assay.chain.contracts.devices import Device
 from assay.network.origins import Endpoint
 from assay.proof.engines import engine
 from assay.proof.sampling import samples
@@ -20,8 +20,8 @@ from assay.protocol.profile import Profile
 from assay.protocol.seeds import handover_rho, handover_seed
 from assay.protocol.signing import Domain, address_of
 from assay.renter.errors import ProofRejected, Unreachable
-from assay.renter.handover import Expected, check_opening, check_signed, opening_length, signed_handover
-from assay.renter.offers import ANYONE, OFFERS_A_DEVICE, Offers, node_of, parse_answer, parse_offer
+from assay.renter.lease.handover import Expected, check_opening, check_signed, opening_length, signed_handover
+from assay.renter.market.offers import ANYONE, OFFERS_A_DEVICE, Offers, node_of, parse_answer, parse_offer
 from assay.wire.limits import MAX_OFFERS
 from assay.wire.lines import ReportLineError, parse_report_line
 

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from assay.chain.devices import Device, DeviceStatus
+from assay.chain.contracts.devices import Device, DeviceStatus
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.messages import Offer
-from assay.renter import discovery
-from assay.renter.discovery import CHECKED_AT_ONCE, Discovery
 from assay.renter.errors import NoDevice, Unreachable
-from assay.renter.listing import Listing
-from assay.renter.measurements import common_pass
-from assay.renter.offers import Answer
-from assay.renter.search import Order, Wanted
+from assay.renter.market import discovery
+from assay.renter.market.discovery import CHECKED_AT_ONCE, Discovery
+from assay.renter.market.listing import Listing
+from assay.renter.market.measurements import common_pass
+from assay.renter.market.offers import Answer
+from assay.renter.market.search import Order, Wanted
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured
 from tests.unit.renter.leased import NODE, OFFER, ONE, PROVIDER, STRANGER, TOKEN, TWO

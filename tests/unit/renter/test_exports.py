@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from assay.renter.exports import ExportForm, exported
-from assay.renter.ssh_access import SshAccess
+from assay.renter.session.exports import ExportForm, exported
+from assay.renter.session.ssh_access import SshAccess
 
 SEVEN = SshAccess(7, "203.0.113.9", 2200, "lease-7", Path("/home/r/.assay/ssh/id_ed25519"), Path("/home/r/kh-7"))
 EIGHT = SshAccess(8, "gpu.example", 2201, "lease-8", SEVEN.key_file, Path("/home/r/kh-8"))

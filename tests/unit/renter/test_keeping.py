@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.chain.errors import ChainError, UnreachableChain
-from assay.chain.leases import Lease, LeaseStatus
 from assay.renter.errors import Unreachable
-from assay.renter.keeping import Hands, Keeper, Move, Policy, move
-from assay.renter.lease_views import LeaseView
-from assay.renter.leaving import Free, leaving
-from assay.renter.ssh_access import checked
+from assay.renter.lease.keeping import Hands, Keeper, Move, Policy, move
+from assay.renter.lease.lease_views import LeaseView
+from assay.renter.lease.leaving import Free, leaving
+from assay.renter.session.ssh_access import checked
 from tests.unit.renter.leased import LEASE, NODE, ONE, TWO, leased
 
 MOST = 100  # maxDowntime

@@ -7,9 +7,15 @@ from typing import Any
 
 import pytest
 
-from assay.chain.leases import LeaseStatus
+from assay.chain.contracts.leases import LeaseStatus
 from assay.renter.errors import BadInput
-from assay.renter.lease_rights import require_endable, require_leavable, require_own, require_refunder, require_running
+from assay.renter.lease.lease_rights import (
+    require_endable,
+    require_leavable,
+    require_own,
+    require_refunder,
+    require_running,
+)
 from tests.unit.renter.leased import LEASE, PROVIDER, RENTER, STRANGER
 
 

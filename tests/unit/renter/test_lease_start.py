@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from assay.chain.devices import Device
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.contracts.devices import Device
+from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.proof.engines import engine
 from assay.proof.sampling import samples
 from assay.protocol.encoding import device_id as device_id_of
@@ -24,12 +24,12 @@ from assay.protocol.messages import Handover, LeaseStart
 from assay.protocol.profile import Profile
 from assay.protocol.seeds import handover_rho, handover_seed
 from assay.protocol.signing import Domain, address_of, sign_compact
-from assay.renter import lease_offers, lease_start
 from assay.renter.errors import BadInput, ProofRejected, ProviderRefused, Unreachable
-from assay.renter.lease_files import LeaseFile, LeaseFiles
-from assay.renter.lease_offers import LeaseOffers
-from assay.renter.lease_start import LeaseStarter
-from assay.renter.steps import Steps
+from assay.renter.lease import lease_offers, lease_start
+from assay.renter.lease.lease_files import LeaseFile, LeaseFiles
+from assay.renter.lease.lease_offers import LeaseOffers
+from assay.renter.lease.lease_start import LeaseStarter
+from assay.renter.lease.steps import Steps
 from tests.unit.renter.leased import OFFER, PROVIDER, leased, of_offer
 
 ESCROW = Domain(31337, "0x" + "22" * 20)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.chain.leases import LeaseStatus
-from assay.renter.leaving import Free, Leaving, leaving, notice_over
+from assay.chain.contracts.leases import LeaseStatus
+from assay.renter.lease.leaving import Free, Leaving, leaving, notice_over
 from tests.unit.renter.leased import leased
 
 MOST = 100

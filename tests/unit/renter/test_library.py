@@ -11,12 +11,12 @@ import pytest
 
 import assay.renter
 from assay.renter.errors import Unreachable
-from assay.renter.jobs import guarded, run_job
-from assay.renter.keeping import Move
-from assay.renter.provider_session import JobState, ProviderSession
+from assay.renter.lease.keeping import Move
+from assay.renter.lease.steps import Step, StepName, Steps
+from assay.renter.market.round_trips import round_trip_ms, round_trips
 from assay.renter.renter import Renter
-from assay.renter.round_trips import round_trip_ms, round_trips
-from assay.renter.steps import Step, StepName, Steps
+from assay.renter.session.jobs import guarded, run_job
+from assay.renter.session.provider_session import JobState, ProviderSession
 from assay.renter.sync import Loop, SyncProviderSession, SyncRenter
 
 NOT_FOR_SYNC = {"sending"}  # a context manager over the journal
@@ -123,7 +123,7 @@ class Flaky:
 
 
 async def test_run_job__provider_restarts__each_byte_comes_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay.renter.jobs.RETRY_S", 0)
+    monkeypatch.setattr("assay.renter.session.jobs.RETRY_S", 0)
     got = bytearray()
     told: list[str] = []
     state = await run_job(Flaky(2), "j", got.extend, tell=told.append)  # type: ignore[arg-type]

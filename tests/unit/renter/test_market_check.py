@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from assay.chain.devices import Device
+from assay.chain.contracts.devices import Device
 from assay.network.origins import Endpoint
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.hexadecimal import ZERO_ADDRESS, to_hex
@@ -18,11 +18,11 @@ from assay.protocol.messages import Offer
 from assay.protocol.signing import Domain, address_of
 from assay.protocol.specification import canonical_specification, specification_hash
 from assay.renter.errors import Unreachable
-from assay.renter.market_check import ChainFacts, MarketContradicted, checked
-from assay.renter.market_client import MarketClient, MarketEvidence, MarketRow, Shown, parse_row
-from assay.renter.market_search import _filters
-from assay.renter.offers import ANYONE
-from assay.renter.search import Order, Wanted
+from assay.renter.market.market_check import ChainFacts, MarketContradicted, checked
+from assay.renter.market.market_client import MarketClient, MarketEvidence, MarketRow, Shown, parse_row
+from assay.renter.market.market_search import _filters
+from assay.renter.market.offers import ANYONE
+from assay.renter.market.search import Order, Wanted
 
 DOMAIN = Domain(31337, "0x" + "22" * 20)
 KEY, OPERATOR_KEY = keccak(b"provider"), keccak(b"operator")

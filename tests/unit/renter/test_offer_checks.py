@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from assay.chain.devices import Device, DeviceStatus
-from assay.chain.operators import OperatorScope
+from assay.chain.contracts.devices import Device, DeviceStatus
+from assay.chain.contracts.operators import OperatorScope
 from assay.protocol.hexadecimal import ZERO_ADDRESS, to_hex
 from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.messages import Offer
-from assay.renter.listing import Evidence
-from assay.renter.offer_checks import offer_fault
-from assay.renter.permits import SignedPermit
-from assay.renter.planned import Payment, Plan, shown
-from assay.renter.wallet import Minima, Opening
+from assay.renter.lease.planned import Payment, Plan, shown
+from assay.renter.market.listing import Evidence
+from assay.renter.market.offer_checks import offer_fault
+from assay.renter.money.permits import SignedPermit
+from assay.renter.money.wallet import Minima, Opening
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured
 from tests.unit.renter.leased import NODE, OFFER, ONE, PROVIDER, STRANGER, TOKEN, TWO, leased
@@ -60,7 +60,7 @@ def facts(monkeypatch: pytest.MonkeyPatch) -> Facts:
     async def read(*_: Any) -> Any:
         return leased(left_early=facts.left_early)
 
-    monkeypatch.setattr("assay.renter.offer_checks.read_lease", read)
+    monkeypatch.setattr("assay.renter.market.offer_checks.read_lease", read)
     return facts
 
 

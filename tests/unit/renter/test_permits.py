@@ -15,7 +15,16 @@ from assay.chain.errors import RpcError
 from assay.chain.key_files import Key
 from assay.protocol.keccak import keccak
 from assay.protocol.signing import Domain
-from assay.renter.permits import DOMAIN, NAME, NONCES, SEPARATOR, VERSION, permit_domain, permit_to_sign, signed_permit
+from assay.renter.money.permits import (
+    DOMAIN,
+    NAME,
+    NONCES,
+    SEPARATOR,
+    VERSION,
+    permit_domain,
+    permit_to_sign,
+    signed_permit,
+)
 
 TOKEN, ESCROW = "0x" + "33" * 20, "0x" + "44" * 20
 KEY = Key(keccak(b"renter"))

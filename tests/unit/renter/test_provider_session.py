@@ -11,7 +11,7 @@ from assay.chain.key_files import Key
 from assay.network.origins import Endpoint
 from assay.protocol.signing import Domain
 from assay.renter.errors import NoJob, ProviderRefused, Unreachable
-from assay.renter.provider_session import Notebook, ProviderSession
+from assay.renter.session.provider_session import Notebook, ProviderSession
 
 
 class Http:

@@ -11,20 +11,20 @@ from typing import Any
 
 import pytest
 
-from assay.chain.client import ContractCall
-from assay.chain.devices import Device
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.contracts.devices import Device
+from assay.chain.contracts.leases import Lease, LeaseStatus
+from assay.chain.rpc.client import ContractCall
 from assay.protocol.leaves import DeviceLeaf
 from assay.renter import renter as renter_module
-from assay.renter.downtime import Downtime, DowntimeFound
 from assay.renter.errors import BadInput, ProofRejected
-from assay.renter.lease_files import LeaseFiles
-from assay.renter.lease_start import HandoverResult
-from assay.renter.lease_views import LeaseView
-from assay.renter.leaving import leaving
-from assay.renter.listing import Evidence, Listing, proven_listing
+from assay.renter.lease.downtime import Downtime, DowntimeFound
+from assay.renter.lease.lease_files import LeaseFiles
+from assay.renter.lease.lease_start import HandoverResult
+from assay.renter.lease.lease_views import LeaseView
+from assay.renter.lease.leaving import leaving
+from assay.renter.market.listing import Evidence, Listing, proven_listing
+from assay.renter.money.wallet import Done, Minima, Opening
 from assay.renter.renter import Renter
-from assay.renter.wallet import Done, Minima, Opening
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured
 from tests.unit.renter.leased import NODE, ONE, PROVIDER, RENTER, STRANGER, TWO, of_offer

@@ -14,8 +14,8 @@ from assay.protocol.leaves import RewardLeaf, reward_tree
 from assay.protocol.signing import address_of
 from assay.protocol.standard_merkle import StandardMerkleTree
 from assay.renter.errors import BadInput, ProviderRefused, Unreachable
-from assay.renter.rewards import RewardFinder
-from assay.renter.validators import Validators
+from assay.renter.market.validators import Validators
+from assay.renter.money.rewards import RewardFinder
 
 ACCOUNT, OTHER = address_of(keccak(b"account")), address_of(keccak(b"other"))
 DELAY, RING = 100, 6
@@ -160,7 +160,7 @@ class Http:
 async def test_validators__one_refuses__the_next_is_asked_over_its_own_certificate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("assay.renter.validators.SeatDirectory", lambda chain: Seats())
+    monkeypatch.setattr("assay.renter.market.validators.SeatDirectory", lambda chain: Seats())
     http = Http()
     at: Any = None
     answer = await Validators(None, http).first("/v1/x", lambda value, url: (value, url), at)  # type: ignore[arg-type]

@@ -11,20 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.chain.devices import Device
+from assay.chain.contracts.devices import Device
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.messages import Offer
 from assay.protocol.rates import cost, seconds_for
 from assay.protocol.specification import parse_specification
-from assay.provider.offers import rate_of
+from assay.provider.offers.offers import rate_of
 from assay.renter.errors import BadInput, NoDevice
-from assay.renter.listing import Evidence, Listing, listings, proven_listing
-from assay.renter.money import parse_amount, parse_duration, show_amount
-from assay.renter.offers import ANYONE
-from assay.renter.placement import disjoint, spread
-from assay.renter.regions import distance
-from assay.renter.search import Order, Wanted, is_near_enough, matches, ordered
+from assay.renter.market.listing import Evidence, Listing, listings, proven_listing
+from assay.renter.market.offers import ANYONE
+from assay.renter.market.placement import disjoint, spread
+from assay.renter.market.regions import distance
+from assay.renter.market.search import Order, Wanted, is_near_enough, matches, ordered
+from assay.renter.money.amounts import parse_amount, parse_duration, show_amount
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured
 

@@ -10,8 +10,8 @@ from assay.protocol.keccak import keccak
 from assay.protocol.leaves import ObservationLeaf, batch_tree
 from assay.protocol.messages import Observations
 from assay.protocol.signing import Domain, address_of
-from assay.validator.admission import admit_batch
 from assay.validator.errors import Refused
+from assay.validator.peers.admission import admit_batch
 from assay.validator.rules.values import Seat
 from assay.wire.gossip import BatchMessage
 

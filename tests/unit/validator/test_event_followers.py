@@ -6,14 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from assay.chain.blocks import Block
-from assay.chain.devices import DeviceStatus
-from assay.chain.events import Event
+from assay.chain.contracts.devices import DeviceStatus
+from assay.chain.rpc.blocks import Block
+from assay.chain.rpc.events import Event
 from assay.protocol.keccak import keccak
-from assay.validator import event_log, lease_periods
-from assay.validator.event_log import EventLog
-from assay.validator.lease_periods import LeasePeriods
-from assay.validator.oracle_events import OracleEvents
+from assay.validator.chain import event_log, lease_periods
+from assay.validator.chain.event_log import EventLog
+from assay.validator.chain.lease_periods import LeasePeriods
+from assay.validator.chain.oracle_events import OracleEvents
 from assay.validator.rules.values import LeasePeriod
 
 A, B = b"\x0a" * 32, b"\x0b" * 32

@@ -11,9 +11,9 @@ from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, device_tree, reward_tree
 from assay.protocol.signing import Domain
-from assay.validator.publication import Publication
-from assay.validator.store import Store, StoredVerdict
-from assay.validator.tables import open_database
+from assay.validator.peers.publication import Publication
+from assay.validator.storage.store import Store, StoredVerdict
+from assay.validator.storage.tables import open_database
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_index.json").read_text())
 ORACLE = Domain(31337, "0x" + "11" * 20)

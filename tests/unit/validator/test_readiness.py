@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from assay.chain.blocks import Block
+from assay.chain.rpc.blocks import Block
 from assay.protocol.epochs import Phase
 from assay.validator.status import status, unready
 from tests.unit.validator.simulation.network import TIMING

@@ -9,7 +9,7 @@ from assay.network.origins import Endpoint
 from assay.signing.errors import SignerUnavailable
 from assay.signing.remote_signer import RemoteSigner
 from assay.validator.errors import SettingsError
-from assay.validator.peer_client import refusal_of
+from assay.validator.peers.peer_client import refusal_of
 from assay.validator.process import load_key
 from assay.validator.settings import ValidatorSettings
 

@@ -15,7 +15,7 @@ from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import Gossip
 from assay.validator.errors import PeerFailure
-from assay.validator.gossip import Gossiper
+from assay.validator.peers.gossip import Gossiper
 from assay.validator.ports import Answer
 from assay.wire import canonical
 from assay.wire.gossip import InventoryMessage

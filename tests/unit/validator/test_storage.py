@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from assay.protocol.keccak import keccak
-from assay.validator import record as record_module
 from assay.validator.api.app import body_limit
 from assay.validator.errors import Refused
-from assay.validator.record import EpochRecord
-from assay.validator.store import Store, StoredVerdict
-from assay.validator.tables import open_database
+from assay.validator.storage import record as record_module
+from assay.validator.storage.record import EpochRecord
+from assay.validator.storage.store import Store, StoredVerdict
+from assay.validator.storage.tables import open_database
 from assay.wire.gossip import InstantBody, InstantMessage
 from assay.wire.limits import MAX_MESSAGE_BYTES, MAX_SHORT_MESSAGE_BYTES
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from assay.chain.seats import Seat
+from assay.chain.contracts.seats import Seat
 from assay.proof.fraud import BrokenChain, RoundArgument, WrongElement
 from assay.proof.sampling import samples
 from assay.protocol.flags import Flag

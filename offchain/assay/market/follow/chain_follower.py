@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from assay.chain.blocks import Block
+from assay.chain.rpc.blocks import Block
 from assay.market.events.fault_events import FaultProven
 from assay.market.events.seat_events import SetChanged
 from assay.market.follow.index import Batch, Index, Tip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from assay.chain.abi_values import announced
+from assay.chain.rpc.abi_values import announced
 from assay.market.events.device_events import (
     DeviceEndpoint,
     DeviceEnrolled,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from assay.chain.operators import OperatorScope
+from assay.chain.contracts.operators import OperatorScope
 from assay.market.projection.devices import ACTIVE
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from assay.chain.abi_values import announced
+from assay.chain.rpc.abi_values import announced
 from assay.market.events.record import Event, Place
 from assay.market.events.seat_events import (
     CheckedIn,

@@ -8,11 +8,11 @@ from typing import Protocol
 
 import structlog
 
-from assay.chain.blocks import Block
-from assay.chain.client import Chain
 from assay.chain.errors import BlockGone, ChainError
-from assay.chain.events import Event as ChainEvent
-from assay.chain.events import read_events
+from assay.chain.rpc.blocks import Block
+from assay.chain.rpc.client import Chain
+from assay.chain.rpc.events import Event as ChainEvent
+from assay.chain.rpc.events import read_events
 from assay.market.events.record import BadEvent, Place
 from assay.market.events.registry import RECORDS, Log
 from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_hex, to_hex

@@ -9,7 +9,7 @@ from decimal import Decimal
 from math import ceil
 from typing import Any
 
-from assay.chain.operators import OperatorScope
+from assay.chain.contracts.operators import OperatorScope
 from assay.protocol.epochs import Phase
 from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex

@@ -12,13 +12,13 @@ from typing import Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from assay.provider import workspace
 from assay.provider.api.json_bodies import job_request
 from assay.provider.api.renter_check import authorised_lease, require_running
 from assay.provider.api.services import Services
-from assay.provider.jobs import JobRecord
 from assay.provider.runtime.pull_progress import pull_progress
 from assay.provider.runtime.workload import output_path
+from assay.provider.workloads import workspace
+from assay.provider.workloads.jobs import JobRecord
 from assay.wire import paths
 from assay.wire.jobs import JobBody
 

@@ -10,8 +10,8 @@ from typing import Any
 from fastapi import Request
 
 from assay.provider.errors import ProviderError
-from assay.provider.jobs import JobRequest
 from assay.provider.runtime.workload import Limits
+from assay.provider.workloads.jobs import JobRequest
 from assay.wire.jobs import JobBody
 from assay.wire.limits import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
 

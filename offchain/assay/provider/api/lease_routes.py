@@ -7,11 +7,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from assay.chain.leases import LeaseStatus
+from assay.chain.contracts.leases import LeaseStatus
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.provider.api.renter_check import authorised_lease
 from assay.provider.api.services import Services
-from assay.provider.lease_rules import ends_from
+from assay.provider.leasing.lease_rules import ends_from
 from assay.wire import paths
 from assay.wire.leases import NonceBody, QuoteBody, RevealBody, StartBody
 

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Query, Request, Response
 from assay.protocol.hexadecimal import parse_bytes32, parse_signature
 from assay.protocol.messages import Gossip
 from assay.protocol.signing import SignatureError
-from assay.provider import liveness
 from assay.provider.api.json_bodies import small_json
 from assay.provider.api.services import Services
 from assay.provider.errors import Conflict, Forbidden, NotAuthorised, ProviderError
+from assay.provider.measurement import liveness
 from assay.wire import paths
 from assay.wire.canonical import content_hash
 from assay.wire.measurement import OPENINGS_REQUEST, SignedChallenge, SignedProbeNonce

@@ -8,13 +8,13 @@ from typing import Any
 from fastapi import APIRouter, Query, Request, Response, WebSocket
 from fastapi.responses import RedirectResponse
 
+from assay.chain.contracts.leases import Lease
 from assay.chain.errors import ChainError
-from assay.chain.leases import Lease
+from assay.provider.access.notebooks import PORT, base_path
 from assay.provider.api.json_bodies import job_request
 from assay.provider.api.renter_check import authorised_lease, bearer_token, require_running, served_lease
 from assay.provider.api.services import Services
 from assay.provider.errors import NotAuthorised, NotFound, ProviderError
-from assay.provider.notebooks import PORT, base_path
 from assay.wire import paths
 from assay.wire.jobs import NotebookBody
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import Request, WebSocket
 
-from assay.chain.leases import Lease, LeaseStatus
+from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.protocol.messages import Offer
+from assay.provider.access.request_signatures import ISSUED_AT_HEADER, SIGNATURE_HEADER
 from assay.provider.api.services import Services
 from assay.provider.errors import Conflict, NotFound
-from assay.provider.lease_rules import runs
-from assay.provider.request_signatures import ISSUED_AT_HEADER, SIGNATURE_HEADER
+from assay.provider.leasing.lease_rules import runs
 
 
 async def served_lease(services: Services, lease_id: int) -> tuple[Lease, Offer]:

@@ -6,23 +6,23 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from assay.chain.leases import Lease
+from assay.chain.contracts.leases import Lease
 from assay.protocol.signing import Domain
-from assay.provider.challenge_desk import ChallengeDesk
-from assay.provider.device import Device
-from assay.provider.handover_desk import HandoverDesk
-from assay.provider.jobs import JobBook
-from assay.provider.lease_offers import LeaseOffers
-from assay.provider.lease_starts import LeaseStarts
-from assay.provider.logins import Logins
-from assay.provider.notebooks import Notebooks
-from assay.provider.openings_desk import OpeningsDesk
-from assay.provider.probe_desk import ProbeDesk
-from assay.provider.request_signatures import RequestGuard
-from assay.provider.reverse_proxy import ReverseProxy
-from assay.provider.ssh.authorised_keys import AuthorisedKeys
+from assay.provider.access.authorised_keys import AuthorisedKeys
+from assay.provider.access.logins import Logins
+from assay.provider.access.notebooks import Notebooks
+from assay.provider.access.request_signatures import RequestGuard
+from assay.provider.access.reverse_proxy import ReverseProxy
+from assay.provider.devices.device import Device
+from assay.provider.leasing.handover_service import HandoverDesk
+from assay.provider.leasing.lease_starts import LeaseStarts
+from assay.provider.leasing.wipe_records import WipeRecords
+from assay.provider.measurement.challenge_service import ChallengeDesk
+from assay.provider.measurement.openings_service import OpeningsDesk
+from assay.provider.measurement.probe_service import ProbeDesk
+from assay.provider.offers.lease_offers import LeaseOffers
 from assay.provider.views import Epochs, Leases
-from assay.provider.wipe_records import WipeRecords
+from assay.provider.workloads.jobs import JobBook
 
 
 @dataclass(frozen=True)

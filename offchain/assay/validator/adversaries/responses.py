@@ -14,7 +14,7 @@ from assay.network.exchange import Request, Response
 from assay.proof import openings
 from assay.proof.adversaries.arena import PROFILE
 from assay.proof.adversaries.attack import Attack
-from assay.validator.device_client import DeviceClient
+from assay.validator.devices.device_client import DeviceClient
 from assay.validator.errors import DeviceFailure
 from assay.validator.rules.values import Device
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from assay.chain.blocks import Block
+from assay.chain.rpc.blocks import Block
 from assay.protocol.epochs import Emission, Phase
 from assay.protocol.leaves import SealedLeaf, reward_tree
+from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
-from assay.validator.follower import Follower
-from assay.validator.gossip import Gossiper
+from assay.validator.peers.gossip import Gossiper
 from assay.validator.ports import ChainReader, ReportedEpoch
 from assay.validator.rules.deadlines import deadlines
 from assay.validator.rules.values import Presence
-from assay.validator.store import Store
+from assay.validator.storage.store import Store
 from assay.validator.wake import Wake
 from assay.wire.leaves import RewardsBody
 from assay.wire.limits import MAX_CONTENT_BYTES

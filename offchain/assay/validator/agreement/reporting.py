@@ -12,20 +12,20 @@ from pydantic import ValidationError
 from assay.protocol.epochs import EpochState, Phase
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, device_tree, reward_tree
 from assay.protocol.messages import EpochReport
-from assay.validator.admission import admit_batch
 from assay.validator.agreement.report_inputs import InputReader, ReportInputs
 from assay.validator.agreement.rounds import UNSIGNED, Accepted, Draft, Terms
+from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
-from assay.validator.follower import Follower
-from assay.validator.gossip import Gossiper
 from assay.validator.pace import Pace
+from assay.validator.peers.admission import admit_batch
+from assay.validator.peers.gossip import Gossiper
 from assay.validator.ports import ChainReader, ChainWriter, Clock, Statements, Transaction
-from assay.validator.record import EpochRecord, HeldBatch
 from assay.validator.rules.reports import data_hash, device_leaves, in_seat_order, left_out
 from assay.validator.rules.rewards import cumulative_rewards
 from assay.validator.rules.values import Batch, RuleError
-from assay.validator.store import Store
+from assay.validator.storage.record import EpochRecord, HeldBatch
+from assay.validator.storage.store import Store
 from assay.validator.wake import Wake
 from assay.wire import canonical, paths
 from assay.wire.gossip import BatchMessage, NamedBatch, ReportProposal

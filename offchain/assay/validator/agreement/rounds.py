@@ -11,20 +11,20 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 import structlog
 
-from assay.chain.blocks import Block
+from assay.chain.rpc.blocks import Block
 from assay.protocol.epochs import Phase
 from assay.signing.errors import SigningError
-from assay.validator.admission import check_proposal
+from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
-from assay.validator.follower import Follower
-from assay.validator.gossip import Gossiper
 from assay.validator.pace import Pace
+from assay.validator.peers.admission import check_proposal
+from assay.validator.peers.gossip import Gossiper
 from assay.validator.phases.finality import settled
 from assay.validator.ports import ChainReader, ChainWriter, Clock, Transaction
-from assay.validator.record import EpochRecord
 from assay.validator.rules import leaders
 from assay.validator.rules.values import RuleError
+from assay.validator.storage.record import EpochRecord
 from assay.validator.wake import Wake
 from assay.wire.gossip import ReportProposal, SealProposal
 

@@ -13,19 +13,19 @@ from assay.protocol.epochs import Phase
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.messages import Seal
 from assay.validator.agreement.rounds import UNSIGNED, Accepted, Draft, Terms
+from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
-from assay.validator.follower import Follower
-from assay.validator.gossip import Gossiper
 from assay.validator.pace import Pace
+from assay.validator.peers.gossip import Gossiper
 from assay.validator.phases.listed_content import ListedContent
 from assay.validator.ports import ChainWriter, Clock, Statements, Transaction
-from assay.validator.record import EpochRecord
 from assay.validator.rules.inventories import complete
 from assay.validator.rules.lanes import check_none_left_out
 from assay.validator.rules.seals import check_leaves, check_seal, check_whole, seal_of
 from assay.validator.rules.values import NO_ROOT, RuleError
-from assay.validator.store import Store
+from assay.validator.storage.record import EpochRecord
+from assay.validator.storage.store import Store
 from assay.validator.wake import Wake
 from assay.wire import canonical, paths
 from assay.wire.gossip import SealProposal

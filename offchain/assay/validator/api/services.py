@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay.network.request_buckets import RequestBuckets
-from assay.validator.inbox import Inbox
-from assay.validator.publication import Publication
-from assay.validator.store import Store
+from assay.validator.peers.inbox import Inbox
+from assay.validator.peers.publication import Publication
+from assay.validator.storage.store import Store
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import structlog
 
 from assay.protocol.leaves import device_tree, reward_tree
+from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
-from assay.validator.follower import Follower
-from assay.validator.gossip import Gossiper
+from assay.validator.peers.gossip import Gossiper
 from assay.validator.ports import Clock
-from assay.validator.store import Store
+from assay.validator.storage.store import Store
 from assay.wire.leaves import DevicesBody, RewardsBody
 from assay.wire.limits import MAX_CONTENT_BYTES
 

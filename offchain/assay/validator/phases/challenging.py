@@ -17,11 +17,11 @@ from assay.validator.phases.instants import Instants
 from assay.validator.phases.probing import ProbeAnswer, Probing
 from assay.validator.phases.stopwatch import Stopwatch
 from assay.validator.ports import Clock, Devices, Statements
-from assay.validator.record import EpochRecord
 from assay.validator.rules.commitments import check_commitment
 from assay.validator.rules.instants import Instant
 from assay.validator.rules.values import Device
-from assay.validator.store import Store
+from assay.validator.storage.record import EpochRecord
+from assay.validator.storage.store import Store
 from assay.validator.wake import Wake
 from assay.wire import canonical
 from assay.wire.gossip import Purpose

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import structlog
 
 from assay.protocol.epochs import Phase
+from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
-from assay.validator.follower import Follower
 from assay.validator.pace import Pace
 from assay.validator.phases.finality import settled
 from assay.validator.ports import ChainReader, ChainWriter, Clock

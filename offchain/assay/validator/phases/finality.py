@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assay.protocol.epochs import Phase
-from assay.validator.follower import Follower
+from assay.validator.chain.follower import Follower
 from assay.validator.wake import Wake
 
 PATIENCE_S = 24 * 3600  # with a chain that has stopped

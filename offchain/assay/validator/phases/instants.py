@@ -9,13 +9,13 @@ import structlog
 
 from assay.protocol.messages import Gossip
 from assay.validator.context import EpochContext
-from assay.validator.gossip import Gossiper
 from assay.validator.pace import Pace
+from assay.validator.peers.gossip import Gossiper
 from assay.validator.phases.broadcast import broadcast
 from assay.validator.ports import Clock, Statements
-from assay.validator.record import EpochRecord
 from assay.validator.rules import leaders
 from assay.validator.rules.instants import LEAST_NOTICE_MS, Instant, chosen
+from assay.validator.storage.record import EpochRecord
 from assay.validator.wake import Wake
 from assay.wire import canonical, paths
 from assay.wire.gossip import InstantBody, InstantMessage, Purpose

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from assay.protocol.messages import Gossip
 from assay.validator.context import EpochContext
-from assay.validator.gossip import Gossiper
+from assay.validator.peers.gossip import Gossiper
 from assay.validator.phases.broadcast import broadcast
 from assay.validator.ports import Clock, Statements
-from assay.validator.record import EpochRecord
+from assay.validator.storage.record import EpochRecord
 from assay.validator.wake import Wake
 from assay.wire import canonical, paths
 from assay.wire.gossip import InventoryBody, InventoryEntry, InventoryMessage

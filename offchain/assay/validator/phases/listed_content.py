@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import structlog
 
 from assay.validator.context import EpochContext
-from assay.validator.gossip import Gossiper
-from assay.validator.record import EpochRecord
+from assay.validator.peers.gossip import Gossiper
 from assay.validator.rules.commitments import check_commitment
 from assay.validator.rules.lanes import check_lanes
 from assay.validator.rules.values import NO_ROOT, RuleError
-from assay.validator.store import Store
+from assay.validator.storage.record import EpochRecord
+from assay.validator.storage.store import Store
 from assay.wire.limits import MAX_COMMITMENT_BYTES
 from assay.wire.measurement import SignedCommitment, SignedLanes
 

@@ -10,15 +10,15 @@ import structlog
 
 from assay.chain.errors import ChainError
 from assay.daemon.ending import end_tasks
+from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
 from assay.validator.errors import DeviceFailure
-from assay.validator.follower import Follower
 from assay.validator.pace import Pace
 from assay.validator.ports import ChainReader, Clock, Devices
 from assay.validator.rules.deadlines import observed_with
 from assay.validator.rules.observations import IDLE, lease_at
 from assay.validator.rules.values import Device, LeasePeriod
-from assay.validator.store import Store
+from assay.validator.storage.store import Store
 
 AT_ONCE = 512  # idle devices; leased ones are never kept waiting by them
 STALE_EPOCHS = 2  # after which the devices of an epoch are no longer those of the market

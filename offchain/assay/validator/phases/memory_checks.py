@@ -11,12 +11,12 @@ from assay.proof.probe.layout import OPENED_LANES
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.profile import Profile
 from assay.validator.context import EpochContext
+from assay.validator.devices.opening_checks import OpeningChecker
 from assay.validator.errors import DeviceFailure
-from assay.validator.opening_checks import OpeningChecker
 from assay.validator.ports import Clock, Devices
-from assay.validator.record import EpochRecord
 from assay.validator.rules.values import NO_ROOT, Device
-from assay.validator.store import Store
+from assay.validator.storage.record import EpochRecord
+from assay.validator.storage.store import Store
 from assay.wire import canonical
 from assay.wire.measurement import LanesRequest
 

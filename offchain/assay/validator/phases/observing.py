@@ -11,15 +11,15 @@ from assay.protocol.epochs import Phase
 from assay.protocol.leaves import ObservationLeaf, SealedLeaf, batch_tree
 from assay.protocol.messages import Observations
 from assay.signing.errors import SigningError
+from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
-from assay.validator.follower import Follower
-from assay.validator.gossip import Gossiper
+from assay.validator.peers.gossip import Gossiper
 from assay.validator.phases.broadcast import broadcast
 from assay.validator.ports import Clock, Statements
-from assay.validator.record import EpochRecord
 from assay.validator.rules.lanes import in_time
 from assay.validator.rules.observations import OpeningOutcome, Seen, observe, uptime_bps
-from assay.validator.store import Store
+from assay.validator.storage.record import EpochRecord
+from assay.validator.storage.store import Store
 from assay.validator.wake import Wake
 from assay.wire import paths
 from assay.wire.gossip import BatchMessage

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from assay.chain.blocks import Block
+from assay.chain.rpc.blocks import Block
 from assay.protocol.epochs import EpochState, Phase
+from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
-from assay.validator.follower import Follower
 from assay.validator.pace import Pace
 from assay.validator.ports import ChainReader, ChainWriter, Clock
 from assay.validator.rules.deadlines import Deadlines, deadlines

@@ -17,10 +17,10 @@ from assay.validator.phases.instants import Instants
 from assay.validator.phases.listed_content import checked_lanes
 from assay.validator.phases.stopwatch import Stopwatch
 from assay.validator.ports import Clock, Devices, Statements
-from assay.validator.record import EpochRecord, Evidence
 from assay.validator.rules.instants import LEAST_NOTICE_MS, MOST_LAG_MS, Instant, earliest_probe_ms
 from assay.validator.rules.values import Device
-from assay.validator.store import Store
+from assay.validator.storage.record import EpochRecord, Evidence
+from assay.validator.storage.store import Store
 from assay.wire import canonical
 from assay.wire.gossip import Purpose
 from assay.wire.measurement import SignedProbeNonce

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from assay.protocol.keccak import keccak
 from assay.validator.context import EpochContext
-from assay.validator.gossip import Gossiper
 from assay.validator.pace import Pace
+from assay.validator.peers.gossip import Gossiper
 from assay.validator.ports import Clock
 from assay.validator.rules import committees
 

@@ -16,15 +16,15 @@ from assay.protocol.leaves import SealedLeaf
 from assay.protocol.messages import Gossip
 from assay.protocol.profile import Profile
 from assay.validator.context import EpochContext
+from assay.validator.devices.opening_checks import OpeningChecker
 from assay.validator.errors import DeviceFailure
-from assay.validator.opening_checks import OpeningChecker
 from assay.validator.phases.memory_checks import MemoryChecks
 from assay.validator.phases.shared_openings import SharedOpenings
 from assay.validator.ports import Clock, Devices, Statements
 from assay.validator.rules.observations import OpeningOutcome
 from assay.validator.rules.seals import check_line
 from assay.validator.rules.values import Device, RuleError
-from assay.validator.store import Store, StoredVerdict
+from assay.validator.storage.store import Store, StoredVerdict
 from assay.wire import canonical
 from assay.wire.measurement import OPENINGS_REQUEST, OpeningRequest, RowsContent
 

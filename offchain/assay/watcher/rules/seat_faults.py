@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from assay.chain.seats import Seat
+from assay.chain.contracts.seats import Seat
 from assay.proof.fraud import WrongElement
 from assay.proof.sampling import samples
 from assay.protocol.flags import Flag

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 
-from assay.chain.blocks import Block
+from assay.chain.rpc.blocks import Block
 from assay.network.origins import Endpoint
 from assay.protocol import quorum
 from assay.protocol.epochs import Emission, EpochState, Phase, Timing

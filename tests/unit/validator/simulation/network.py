@@ -21,17 +21,17 @@ from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.keccak import keccak
 from assay.signing.seat_signer import SeatSigner
 from assay.signing.witness import Witness
+from assay.validator.chain.follower import Follower
 from assay.validator.daemon import Daemon
 from assay.validator.errors import PeerFailure, Refused
-from assay.validator.follower import Follower
-from assay.validator.gossip import Gossiper
-from assay.validator.inbox import Inbox
 from assay.validator.pace import pace
-from assay.validator.publication import Publication
+from assay.validator.peers.gossip import Gossiper
+from assay.validator.peers.inbox import Inbox
+from assay.validator.peers.publication import Publication
 from assay.validator.rules.values import Seat
 from assay.validator.services import Services
-from assay.validator.store import Store
-from assay.validator.tables import open_database
+from assay.validator.storage.store import Store
+from assay.validator.storage.tables import open_database
 from assay.validator.wake import Wake
 from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 

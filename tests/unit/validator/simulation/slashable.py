@@ -8,7 +8,7 @@ from typing import Any
 from assay.protocol.flags import Flag
 from assay.protocol.messages import Commitment, EpochReport, Observations, Seal
 from assay.protocol.signing import Domain, signed_by
-from assay.validator.store import Store
+from assay.validator.storage.store import Store
 from assay.wire.gossip import BatchMessage
 from assay.wire.leaves import RewardsBody, SealedBody
 

@@ -1,0 +1,1 @@
+"""Reading a chain through its nodes: endpoints, blocks, calls, logs."""

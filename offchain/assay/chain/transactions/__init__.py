@@ -1,0 +1,1 @@
+"""Sending: one journalled sender a key."""

@@ -1,0 +1,252 @@
+"""Provider commands beside the daemon: look, test, price, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from assay.cli.option_groups import with_options
+from assay.cli.output import OutputFormat, fail, show, show_rows
+from assay.cli.provider.endings import decimal_of, finish
+from assay.cli.provider.options import DataDir, DeviceKeys, Output, PasswordFile, Reading, Sending
+from assay.protocol.profile import NAMED
+from assay.provider.settings import ProviderSettings
+
+DEVICE_COLUMNS = {
+    "deviceId": "device", "status": "status", "profile": "profile", "endpoint": "endpoint", "lease": "lease",
+    "leasedUntil": "leased until", "leftEarly": "left early", "offerNonceFloor": "offers from nonce",
+}  # fmt: skip
+
+
+def init(
+    directory: Annotated[Path | None, typer.Argument(help="folder to set up; ~/.assay/provider by default")] = None,
+    password_file: PasswordFile = None,
+    local: Annotated[bool, typer.Option("--local", help="cheap key derivation, for local chains")] = False,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Make a provider's key, a device key and a TLS certificate."""
+
+    async def work() -> dict[str, Any]:
+        from assay.chain.certificate import create_certificate
+        from assay.chain.key_files import create, password
+        from assay.chain.new_files import together
+
+        folder = ProviderSettings.load({"data_dir": directory}).data_dir
+        secret = password(password_file)
+        with together(folder / "provider.json", folder / "devices" / "device.json"):
+            key = create(folder / "provider.json", secret, light=local)
+            device = create(folder / "devices" / "device.json", secret, light=local)
+            fingerprint = create_certificate(folder / "tls")
+        return {
+            "provider": key.address,
+            "keyFile": str(folder / "provider.json"),
+            "deviceKey": device.address,
+            "deviceKeyFile": str(folder / "devices" / "device.json"),
+            "tlsFingerprint": "0x" + fingerprint.hex(),
+        }
+
+    show(finish(work()), output)
+
+
+def inventory(output: Output = OutputFormat.table) -> None:
+    """List the devices of this machine."""
+    from assay.provider.devices.inventory import read_inventory
+
+    found = read_inventory()
+    if output is OutputFormat.json:
+        show({"accelerators": [asdict(one) for one in found.accelerators], "reason": found.reason}, output)
+        return
+    for one in found.accelerators:
+        show(asdict(one), output)
+    if found.reason:
+        sys.stderr.write(f"no GPU: {found.reason}\n")
+
+
+@with_options
+def doctor(
+    sending: Sending,
+    device_key: DeviceKeys = None,
+    host: Annotated[str | None, typer.Option("--host")] = None,
+    port: Annotated[int | None, typer.Option("--port")] = None,
+    runtime: Annotated[str | None, typer.Option("--runtime")] = None,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Check everything a provider needs.
+
+    Ends with 1 where something is wrong.
+    """
+
+    async def work() -> list[Any]:
+        from assay.provider.doctor import examine
+
+        return await examine(sending.settings(device_key=device_key, host=host, port=port, runtime=runtime))
+
+    findings = finish(work())
+    if output is OutputFormat.json:
+        show({"findings": [asdict(one) for one in findings]}, output)
+    else:
+        show({f"{'ok  ' if one.fine else 'FAIL'} {one.check}": one.found for one in findings}, output)
+    raise typer.Exit(0 if all(one.fine for one in findings) else 1)
+
+
+def self_test(
+    profile: Annotated[str, typer.Option("--profile-name", help=", ".join(NAMED))] = "micro",
+    engine: Annotated[str, typer.Option("--engine", help="auto, cpu or reference")] = "auto",
+    output: Output = OutputFormat.table,
+) -> None:
+    """Prove, open and verify once, and show the times."""
+    if profile not in NAMED:
+        fail(f"--profile-name {profile!r}: one of {', '.join(NAMED)}")
+
+    async def work() -> dict[str, Any]:
+        from assay.proof.engines import engine as engine_named
+        from assay.provider.measurement.self_test import self_test as test
+
+        result = await asyncio.to_thread(test, engine_named(engine), NAMED[profile])
+        return {k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(result).items()}
+
+    result = finish(work())
+    show(result, output)
+    raise typer.Exit(0 if result["valid"] else 1)
+
+
+@with_options
+def list_devices(
+    given: Reading,
+    output: Output = OutputFormat.table,
+) -> None:
+    """List devices, leases and endpoints from the chain."""
+
+    async def work() -> tuple[str, list[dict[str, Any]]]:
+        from assay.provider.account.standing import devices_of
+        from assay.provider.reading import reading
+
+        async with reading(given.settings()) as authority:
+            return authority.provider, await devices_of(authority)
+
+    provider, rows = finish(work())
+    if output is OutputFormat.table:
+        rows = [
+            {**row, "leasedUntil": _moment(row["leasedUntil"]), "leftEarly": _yes(row["leftEarly"])} for row in rows
+        ]
+    show_rows("devices", rows, DEVICE_COLUMNS, output, tuple(DEVICE_COLUMNS))
+    if not rows:
+        sys.stderr.write(f"{provider} has no device in the registry: `assay provider enrol` enters one\n")
+
+
+@with_options
+def earnings(
+    given: Reading,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Show rent, bond credit, the network's rewards, and the stake: in tokens, or in base units as JSON and CSV."""
+
+    async def work() -> dict[str, Any]:
+        from assay.cli.renter.reward_rows import rewards_json, rewards_line
+        from assay.provider.account.standing import earnings_of, in_tokens
+        from assay.provider.reading import reading
+        from assay.renter.money.rewards import find_rewards
+
+        async with reading(given.settings()) as authority:
+            chain, provider = authority.chain, authority.provider
+            earned, rewards = await earnings_of(chain, provider), await find_rewards(chain, provider)
+            if output is OutputFormat.table:
+                return {**await in_tokens(chain, earned), **await rewards_line(chain, rewards)}
+            return {**earned, "rewards": rewards_json(rewards)}
+
+    show(finish(work()), output)
+
+
+@with_options
+def price(
+    given: Reading,
+    device: Annotated[str, typer.Argument(help="device id, 0x…, or enough of its beginning")],
+    per_hour: Annotated[str, typer.Argument(help="whole tokens an hour")],
+    token: Annotated[
+        str | None,
+        typer.Option("--token", help="address of the token; default the one of the last price, or ASSAY_TOKEN"),
+    ] = None,
+    min_duration: Annotated[int, typer.Option("--min-duration", help="seconds")] = 60,
+    max_duration: Annotated[int, typer.Option("--max-duration", help="seconds")] = 30 * 24 * 3600,
+    notice: Annotated[
+        int, typer.Option("--notice", help="seconds of notice to take it back without forfeit; 0: none")
+    ] = 0,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="have the daemon cancel earlier offers on the chain")
+    ] = False,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Set a device's price at once, without a transaction."""
+
+    async def work() -> dict[str, Any]:
+        from assay.chain.contracts.erc20 import Erc20
+        from assay.chain.contracts.leases import nonce_floor
+        from assay.protocol.hexadecimal import parse_address, to_hex
+        from assay.provider.account.standing import device_named, devices_of
+        from assay.provider.offers.offers import Price, rate_of
+        from assay.provider.offers.terms import TermsFile
+        from assay.provider.reading import reading
+
+        settings = given.settings()
+        file = TermsFile(existing(settings.data_dir))
+        known = file.read()
+        async with reading(settings) as authority:
+            device_id = device_named(device, await devices_of(authority), authority.provider)
+            address = parse_address(known.token_for(to_hex(device_id), token or settings.token), "--token")
+            rate = rate_of(decimal_of(per_hour, "price"), await Erc20(authority.chain, address).decimals())
+            floor = await nonce_floor(authority.chain, device_id, authority.signer, "latest")
+        terms = known.with_price(to_hex(device_id), Price(address, rate, min_duration, max_duration, notice=notice))
+        if cancel:
+            terms = terms.with_floors({to_hex(device_id): floor + 1})
+        file.write(terms)
+        return {
+            "deviceId": to_hex(device_id),
+            "pricePerHour": per_hour,
+            "rate": str(rate),
+            "token": address,
+            "notice": notice,
+            "cancelled": cancel,
+        }
+
+    show(finish(work()), output)
+
+
+def drain(
+    off: Annotated[bool, typer.Option("--off", help="take new leases again")] = False,
+    data_dir: DataDir = None,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Stop offering devices; leases that run go on."""
+
+    async def work() -> dict[str, Any]:
+        from assay.provider.offers.terms import TermsFile
+
+        file = TermsFile(existing(ProviderSettings.load({"data_dir": data_dir}).data_dir))
+        file.write(replace(file.read(), draining=not off))
+        return {"draining": not off}
+
+    show(finish(work()), output)
+
+
+def existing(data_dir: Path) -> Path:
+    """The folder itself. Raises BadSetting where there is none: nobody heeds terms in a mistyped one."""
+    from assay.provider.errors import BadSetting
+
+    if not data_dir.is_dir():
+        raise BadSetting(f"{data_dir}: no such folder; name the one that the daemon uses with --data-dir")
+    return data_dir
+
+
+def _moment(seconds: int | None) -> str:
+    from assay.cli.renter.texts import moment
+
+    return "" if seconds is None else moment(seconds)
+
+
+def _yes(true: bool) -> str:
+    return "yes" if true else ""

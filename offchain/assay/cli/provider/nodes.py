@@ -1,0 +1,121 @@
+"""`assay provider node`: devices that are leased together or not at all."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from assay.cli.option_groups import with_options
+from assay.cli.output import OutputFormat, show, show_rows
+from assay.cli.provider.admin import existing
+from assay.cli.provider.endings import decimal_of, finish
+from assay.cli.provider.options import DataDir, Output, Reading
+from assay.cli.renter.options import note
+from assay.provider.settings import ProviderSettings
+
+commands = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, add_completion=False,
+    help="Devices that are leased together or not at all, at one price.",
+)  # fmt: skip
+COLUMNS = {
+    "name": "node", "devices": "devices", "token": "token", "rate": "rate", "minDuration": "least, s",
+    "maxDuration": "longest, s", "notice": "notice, s",
+}  # fmt: skip
+Name = Annotated[str, typer.Argument(help="a name of your own for the node")]
+
+
+@commands.command(name="set")
+@with_options
+def set_node(
+    given: Reading,
+    name: Name,
+    per_hour: Annotated[str, typer.Argument(help="whole tokens an hour for all of it")],
+    devices: Annotated[list[str], typer.Argument(help="device ids, 0x…, or enough of their beginnings; 1 to 16")],
+    token: Annotated[
+        str | None,
+        typer.Option("--token", help="address of the token; default the one of the last price, or ASSAY_TOKEN"),
+    ] = None,
+    min_duration: Annotated[int, typer.Option("--min-duration", help="seconds")] = 60,
+    max_duration: Annotated[int, typer.Option("--max-duration", help="seconds")] = 30 * 24 * 3600,
+    notice: Annotated[
+        int, typer.Option("--notice", help="seconds of notice to take it back without forfeit; 0: none")
+    ] = 0,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="have the daemon cancel earlier offers of these devices on the chain")
+    ] = False,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Put devices on offer together, at once and without a transaction. Each may have a price of its own besides."""
+
+    async def work() -> dict[str, Any]:
+        from assay.chain.contracts.erc20 import Erc20
+        from assay.chain.contracts.leases import nonce_floor
+        from assay.protocol.hexadecimal import parse_address, to_hex
+        from assay.provider.account.standing import device_named, devices_of
+        from assay.provider.offers.offers import Price, rate_of
+        from assay.provider.offers.terms import Node, TermsFile
+        from assay.provider.reading import reading
+
+        settings = given.settings()
+        file = TermsFile(existing(settings.data_dir))
+        known = file.read()
+        async with reading(settings) as authority:
+            rows = await devices_of(authority)
+            ids = sorted(device_named(device, rows, authority.provider) for device in devices)
+            address = parse_address(known.token_for(to_hex(ids[0]), token or settings.token), "--token")
+            rate = rate_of(decimal_of(per_hour, "price"), await Erc20(authority.chain, address).decimals())
+            floors = {
+                to_hex(one): await nonce_floor(authority.chain, one, authority.signer, "latest") + 1 for one in ids
+            }
+        price = Price(address, rate, min_duration, max_duration, notice=notice)
+        terms = known.with_node(name, Node(tuple(to_hex(one) for one in ids), price))
+        file.write(terms.with_floors(floors) if cancel else terms)
+        return {
+            "name": name,
+            "deviceIds": [to_hex(one) for one in ids],
+            "pricePerHour": per_hour,
+            "rate": str(rate),
+            "token": address,
+            "notice": notice,
+            "cancelled": cancel,
+        }
+
+    show(finish(work()), output)
+
+
+@commands.command(name="remove")
+def remove_node(name: Name, data_dir: DataDir = None, output: Output = OutputFormat.table) -> None:
+    """Take a node off offer; offers signed before hold for some minutes. A lease of it goes on."""
+
+    async def work() -> dict[str, Any]:
+        from assay.provider.offers.terms import TermsFile
+
+        file = TermsFile(existing(ProviderSettings.load({"data_dir": data_dir}).data_dir))
+        file.write(file.read().without_node(name))
+        return {"name": name, "removed": True}
+
+    show(finish(work()), output)
+
+
+@commands.command(name="list")
+def list_nodes(data_dir: DataDir = None, output: Output = OutputFormat.table) -> None:
+    """List the nodes on offer, as the terms have them."""
+
+    async def work() -> list[dict[str, Any]]:
+        from assay.provider.offers.terms import TermsFile
+
+        terms = TermsFile(ProviderSettings.load({"data_dir": data_dir}).data_dir).read()
+        return [
+            {
+                "name": name, "devices": list(node.devices), "token": node.price.token, "rate": str(node.price.rate),
+                "minDuration": node.price.min_duration, "maxDuration": node.price.max_duration,
+                "notice": node.price.notice,
+            }
+            for name, node in sorted(terms.nodes.items())
+        ]  # fmt: skip
+
+    rows = finish(work())
+    show_rows("nodes", rows, COLUMNS, output, tuple(COLUMNS))
+    if not rows:
+        note("no node is on offer: `assay provider node set` puts devices together")

@@ -1,0 +1,116 @@
+"""`assay ssh`, `assay notebook`, `assay export`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+import webbrowser
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assay.cli.renter.options import Connection, LeaseId, finish, note, renter_command
+from assay.renter.errors import BadInput, NoDevice, NoJob, Unreachable
+from assay.renter.lease.lease_rights import require_running
+from assay.renter.lease.leaving import Free
+from assay.renter.session.exports import ExportForm, exported
+from assay.renter.session.local_proxy import local_proxy
+from assay.renter.session.ssh_access import SshAccess, open_access
+
+if TYPE_CHECKING:
+    from assay.renter.lease.lease_views import LeaseView
+    from assay.renter.renter import Renter
+    from assay.renter.session.provider_session import ProviderSession
+
+commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+LOOK_S = 3.0
+
+
+@renter_command(commands, "ssh", ignore_unknown_options=True)
+def ssh(
+    lease: LeaseId,
+    connection: Connection,
+    command: Annotated[list[str] | None, typer.Argument(help="command; a shell without one")] = None,
+    forward: Annotated[
+        list[str] | None, typer.Option("-L", help="PORT:localhost:PORT, a port here that leads into the lease")
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="print the ssh command instead of running it")] = False,
+) -> None:
+    """Open a shell on a lease with OpenSSH, or run a command there; the provider's host key is pinned."""
+
+    async def work() -> SshAccess:
+        async with connection.renter() as renter:
+            return await _access(renter, lease, connection)
+
+    line = finish(work).command(*(command or []), forwards=forward or [])
+    if show:
+        sys.stdout.write(" ".join(line) + "\n")
+        return
+    sys.stdout.flush()
+    try:
+        os.execvp(line[0], line)  # noqa: S606
+    except FileNotFoundError:
+        raise BadInput("there is no ssh here: install OpenSSH's client (package openssh-client)") from None
+
+
+@renter_command(commands, "notebook")
+async def notebook(
+    lease: LeaseId,
+    connection: Connection,
+    port: Annotated[int, typer.Option("--port", help="port of this machine; a free one by default", min=0)] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="open it in a browser")] = True,
+) -> None:
+    """Start a lease's notebook and open it in a browser, by a port of this machine, until Ctrl-C."""
+    async with connection.renter() as renter:
+        session = await renter.session(lease)
+        async with local_proxy(session.endpoint, renter.addresses, port) as address:
+            note("starting the notebook…")
+            started = await session.notebook()
+            link = address + started.path
+            sys.stdout.write(link + "\n")
+            sys.stdout.flush()
+            note("the link works once, within a minute; Ctrl-C closes the port, the notebook runs on with the lease")
+            if browser:
+                await asyncio.to_thread(webbrowser.open, link)
+            await _until_over(session, started.job_id)
+
+
+@renter_command(commands, "export")
+async def export(
+    form: Annotated[ExportForm, typer.Argument(help="for which tool")],
+    connection: Connection,
+    leases: Annotated[list[int] | None, typer.Argument(help="leases; all that run without")] = None,
+    name: Annotated[str, typer.Option("--name", help="name of the pool or fleet")] = "assay",
+) -> None:
+    """Print what other tools need to reach leases by SSH."""
+    async with connection.renter() as renter:
+        chosen = leases or [one.lease.lease_id for one in await renter.own_leases() if _runs(one)]
+        if not chosen:
+            raise NoDevice("no lease of this wallet runs: `assay rent` first")
+        accesses = [await _access(renter, lease, connection) for lease in chosen]
+    sys.stdout.write(exported(form, accesses, name))
+
+
+def _runs(view: LeaseView) -> bool:
+    return view.leaving.free is not Free.over and view.lease.start > 0 and not view.lease.left_early
+
+
+async def _until_over(session: ProviderSession, job_id: str) -> None:
+    """Stays while the notebook runs. Raises NoJob with the reason when it does not."""
+    while True:
+        try:
+            state = await session.job(job_id)
+        except Unreachable as error:
+            note(f"not this time, trying again in {LOOK_S:.0f} s: {error}")
+        else:
+            if state.over:
+                raise NoJob(f"the notebook is over: {state.reason or f'exit code {state.exit_code}'}")
+        await asyncio.sleep(LOOK_S)
+
+
+async def _access(renter: Renter, lease: int, connection: Connection) -> SshAccess:
+    require_running(await renter.lease(lease), time.time(), "a shell")
+    session = await renter.session(lease)
+    return await open_access(session, lease, connection.settings().data_dir)

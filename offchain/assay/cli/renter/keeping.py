@@ -1,0 +1,95 @@
+"""`assay keep`, also beside a job or a fresh lease: top up to a cap, claim downtime, leave once that is free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assay.chain.contracts.erc20 import Erc20
+from assay.cli.option_groups import OptionGroup
+from assay.cli.renter.options import Asking, Connection, LeaseId, note, renter_command
+from assay.renter.errors import Unreachable
+from assay.renter.lease.keeping import Move, Policy
+from assay.renter.money.amounts import parse_amount, parse_duration
+
+if TYPE_CHECKING:
+    from assay.renter.renter import Renter
+
+commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+
+
+@dataclass(frozen=True)
+class Keeping(OptionGroup):
+    """How a lease is kept while a command stays beside it."""
+
+    auto_topup: Annotated[
+        str | None, typer.Option("--auto-topup", help="stay, and top up until the deposit is this, whole tokens")
+    ] = None
+    topup_margin: Annotated[str, typer.Option("--topup-margin", help="top up with less than this left")] = "10m"
+    topup_step: Annotated[str, typer.Option("--topup-step", help="how much time each top-up buys")] = "30m"
+    patience: Annotated[
+        str,
+        typer.Option(
+            "--patience", help="end it when devices are silent this long and that costs nothing more; never: do not"
+        ),
+    ] = "3m"
+    least_down: Annotated[
+        float,
+        typer.Option("--least-down", help="claim no epoch of which less was down, percent", min=0, max=100),
+    ] = 1.0
+    every: Annotated[float, typer.Option("--every", help="seconds between looks", min=0.1)] = 10.0
+
+    @property
+    def least_down_bps(self) -> int:
+        """As the library takes it."""
+        return round(self.least_down * 100)
+
+    async def policy(self, renter: Renter, lease_id: int, leave_free: bool = True) -> Policy:
+        """As the library takes it. Raises BadInput."""
+        lease = await renter.lease(lease_id)
+        cap = parse_amount(self.auto_topup, await Erc20(renter.chain, lease.token).decimals()) if self.auto_topup else 0
+        patience = None if self.patience == "never" else float(parse_duration(self.patience))
+        margin, step = parse_duration(self.topup_margin), parse_duration(self.topup_step)
+        return Policy(margin, step, cap, patience, leave_free, self.least_down_bps)
+
+
+@renter_command(commands, "keep")
+async def keep(
+    lease: LeaseId,
+    connection: Connection,
+    keeping: Keeping,
+    asking: Asking,
+    settle: Annotated[
+        bool, typer.Option("--settle/--no-settle", help="when it is over, stay until its last downtime is collected")
+    ] = True,
+) -> None:
+    """Stay beside a lease: top it up to a cap, have attested downtime refunded, and leave it once that costs nothing
+    and its devices are silent, were down for too long, or one was slashed. Of another renter's lease, whose downtime
+    this wallet may submit, only that."""
+    async with connection.renter() as renter:
+        of = await renter.lease(lease)
+        if of.renter.lower() != renter.address.lower():
+            note(f"submitting the downtime of {of.renter}'s lease {lease} until the last of it; Ctrl-C ends it")
+            await renter.settle(lease, keeping.every, note, keeping.least_down_bps)
+            return note(f"no more downtime of lease {lease} can come")
+        policy = await keeping.policy(renter, lease)
+        if policy.cap:
+            asking.confirm(f"Let the deposit of lease {lease} grow to {keeping.auto_topup}?")
+        await keep_lease(renter, lease, keeping, settle)
+
+
+async def keep_lease(renter: Renter, lease_id: int, keeping: Keeping, settle: bool = True) -> None:
+    """Stays until the lease is over, and with `settle` until its downtime is collected. Raises Unreachable where it was
+    left before its time."""
+    policy = await keeping.policy(renter, lease_id)
+    until = f", up to a deposit of {keeping.auto_topup}" if keeping.auto_topup else ""
+    note(f"keeping lease {lease_id}{until}; Ctrl-C leaves it running")
+    done = await renter.keep(lease_id, policy, keeping.every, note)
+    if settle:
+        note(f"lease {lease_id} is over; staying until its last epochs are reported, for their downtime")
+        await renter.settle(lease_id, keeping.every, note, keeping.least_down_bps)
+    if done is Move.END:
+        raise Unreachable(f"lease {lease_id} was left before its time, for the reason above; the rest was collected")
+    note(f"lease {lease_id} is over")

@@ -1,0 +1,227 @@
+"""Options that the renter's commands share, and how those commands end."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, overload
+
+import typer
+
+from assay.cli.endings import telling
+from assay.cli.option_groups import OptionGroup, with_options
+from assay.cli.output import OutputFormat
+from assay.protocol.leases import MAX_DEVICES
+from assay.renter.errors import BadInput, Declined, RenterError
+from assay.renter.money.amounts import parse_duration
+from assay.renter.settings import RenterSettings
+
+if TYPE_CHECKING:
+    from assay.renter.market.search import Wanted
+    from assay.renter.money.wallet import Minima
+    from assay.renter.renter import Renter
+
+T = TypeVar("T")
+LeaseId = Annotated[int, typer.Argument(help="number of the lease", min=1)]
+DeviceId = Annotated[str, typer.Argument(help="device id, 0x…, or enough of its beginning")]
+Duration = Annotated[str, typer.Option("--duration", help="how long the deposit lasts: 90s, 15m, 2h, 1d")]
+Output = Annotated[OutputFormat, typer.Option("-o", "--output", help="how to print", envvar="ASSAY_OUTPUT")]
+
+
+@dataclass(frozen=True)
+class Connection(OptionGroup):
+    """Where the chain, the market and the wallet are. Each option is an ASSAY_ variable too."""
+
+    context: Annotated[
+        str | None, typer.Option("--context", help="named set of these options [env: ASSAY_CONTEXT]")
+    ] = None
+    rpc: Annotated[
+        list[str] | None, typer.Option("--rpc", help="JSON-RPC address; again for more [env: ASSAY_RPC]")
+    ] = None
+    deployment: Annotated[
+        Path | None, typer.Option("--deployment", help="file with addresses and ABIs [env: ASSAY_DEPLOYMENT]")
+    ] = None
+    market: Annotated[
+        str | None, typer.Option("--market", help="address of a market to search [env: ASSAY_MARKET]")
+    ] = None
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", help="encrypted key file of the wallet [env: ASSAY_KEY_FILE]")
+    ] = None
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", help="file with its password [env: ASSAY_PASSWORD_FILE]")
+    ] = None
+    account: Annotated[
+        str | None,
+        typer.Option("--account", help="whose; its key may be elsewhere, with --dry-run [env: ASSAY_ACCOUNT]"),
+    ] = None
+    data_dir: Annotated[
+        Path | None,
+        typer.Option("--data-dir", help="journals and handovers; ~/.assay/renter [env: ASSAY_DATA_DIR]"),
+    ] = None
+
+    def settings(self) -> RenterSettings:
+        """Settings from these options, a context, the environment. Raises BadInput."""
+        return RenterSettings.load(vars(self))
+
+    def renter(self) -> AbstractAsyncContextManager[Renter]:
+        """A renter for the time of a `with` block."""
+        # Imported here: web3 costs every `--help` most of a second.
+        from assay.renter.renter import Renter
+
+        return Renter.connect(self.settings())
+
+
+@dataclass(frozen=True)
+class Filters(OptionGroup):
+    """What a device must be, each of them where an offer has several."""
+
+    gpus: Annotated[
+        str | None, typer.Option("--gpus", help="how many devices together: 8, or 8+ for at least as many")
+    ] = None
+    firm: Annotated[bool, typer.Option("--firm", help="nothing that its provider may end by giving notice")] = False
+    model: Annotated[str | None, typer.Option("--model", help="part of the declared model, such as h100")] = None
+    region: Annotated[str | None, typer.Option("--region", help="declared region, or one around it: eu, eu-de")] = None
+    near: Annotated[str | None, typer.Option("--near", help="what lies nearest to this region comes first")] = None
+    min_score: Annotated[int, typer.Option("--min-score", help="measured giga-operations a second", min=0)] = 0
+    min_value: Annotated[
+        str | None, typer.Option("--min-value", help="giga-operations a second for one token an hour")
+    ] = None
+    min_memory: Annotated[str | None, typer.Option("--min-memory", help="measured memory: 24GiB, or MiB")] = None
+    min_uptime: Annotated[float, typer.Option("--min-uptime", help="reliability, percent", min=0, max=100)] = 0
+    max_price: Annotated[
+        str | None, typer.Option("--max-price", help="whole tokens an hour, for all devices together")
+    ] = None
+    max_rtt: Annotated[str | None, typer.Option("--max-rtt", help="round trip as measured from here: 30ms")] = None
+    token: Annotated[str | None, typer.Option("--token", help="address of the token it is priced in")] = None
+    profile: Annotated[int | None, typer.Option("--profile", help="id of the profile it was measured by")] = None
+    provider: Annotated[str | None, typer.Option("--provider", help="address of its provider")] = None
+
+    def minima(self) -> Minima:
+        """What the escrow holds every device of a lease to. Raises BadInput."""
+        from assay.renter.money.wallet import Minima
+
+        return Minima(self.min_score, memory_mib(self.min_memory) if self.min_memory else 0)
+
+    def wanted(self, duration: str | None, gpus: str | None = None) -> Wanted:
+        """As the library takes it; `gpus` where none are asked for, None for however many. Raises BadInput."""
+        from assay.protocol.hexadecimal import parse_address
+        from assay.renter.market.search import Wanted
+
+        least, most = gpu_counts(self.gpus or gpus)
+        return Wanted(
+            min_gpus=least,
+            max_gpus=most,
+            firm=self.firm,
+            model=self.model,
+            region=self.region,
+            near=self.near,
+            min_score=self.min_score,
+            min_value=number(self.min_value, "--min-value"),
+            min_memory_mib=memory_mib(self.min_memory) if self.min_memory else 0,
+            min_uptime_bps=round(self.min_uptime * 100),
+            max_price=number(self.max_price, "--max-price"),
+            max_rtt_ms=milliseconds(self.max_rtt) if self.max_rtt else None,
+            token=parse_address(self.token, "--token") if self.token else None,
+            profile=self.profile,
+            provider=parse_address(self.provider, "--provider") if self.provider else None,
+            duration=parse_duration(duration) if duration else None,
+        )
+
+
+@dataclass(frozen=True)
+class Asking(OptionGroup):
+    """Whether to ask before money moves, and whether it moves at all."""
+
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show the transactions and send nothing")] = False
+
+    def confirm(self, question: str) -> None:
+        """Asks on the terminal unless told not to. Raises Declined for a no, or where nobody can be asked."""
+        if self.yes:
+            return
+        if not sys.stdin.isatty():
+            raise Declined(f"{question} Nobody can be asked here: say --yes")
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise Declined("not confirmed, nothing was sent")
+
+
+def renter_command(commands: typer.Typer, name: str, **context: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Registers a function, plain or async, as a command: its option groups are opened, and what goes wrong becomes one
+    line on standard error and the error's own exit status."""
+
+    def register(function: Callable[..., Any]) -> Any:
+        opened = with_options(function)
+
+        def command(**given: Any) -> None:
+            finish(lambda: opened(**given))
+
+        command.__signature__ = inspect.signature(opened)  # type: ignore[attr-defined]
+        command.__annotations__, command.__doc__ = opened.__annotations__, opened.__doc__
+        commands.command(name=name, context_settings=context)(command)
+        return function
+
+    return register
+
+
+@overload
+def finish(work: Callable[[], Coroutine[Any, Any, T]]) -> T: ...
+@overload
+def finish(work: Callable[[], T]) -> T: ...
+def finish(work: Callable[[], Any]) -> Any:
+    """Does it, on a loop where it is async. Ends the command where something goes wrong."""
+    with telling(RenterError):
+        result = work()
+        return asyncio.run(result) if inspect.iscoroutine(result) else result
+
+
+def note(text: str) -> None:
+    """A line for people, on standard error."""
+    sys.stderr.write(text + "\n")
+
+
+def number(text: str | None, option: str) -> Decimal | None:
+    """A number above zero, None for none given. Raises BadInput."""
+    if text is None:
+        return None
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or value <= 0:
+        raise BadInput(f"{option} {text!r}: expected a number above zero")
+    return value
+
+
+def memory_mib(text: str) -> int:
+    """MiB of `24GiB`, `24576MiB` or a plain number of MiB. Raises BadInput."""
+    match = re.fullmatch(r"([0-9]{1,9})\s*(gib|mib|)", text.lower())
+    if match is None:
+        raise BadInput(f"--min-memory {text!r}: expected such as 24GiB, or a number of MiB")
+    return int(match[1]) * (1024 if match[2] == "gib" else 1)
+
+
+def gpu_counts(text: str | None) -> tuple[int, int | None]:
+    """(least, most) of `8` or `8+`; any number for None. Raises BadInput."""
+    if text is None:
+        return 1, None
+    match = re.fullmatch(r"([1-9][0-9]?)(\+?)", text)
+    if match is None or int(match[1]) > MAX_DEVICES:
+        raise BadInput(f"--gpus {text!r}: expected 1 to {MAX_DEVICES}, or such as 4+ for at least as many")
+    return int(match[1]), None if match[2] else int(match[1])
+
+
+def milliseconds(text: str) -> float:
+    """Of `30ms`, `0.2s` or a plain number of milliseconds. Raises BadInput."""
+    match = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(ms|s|)", text)
+    if match is None:
+        raise BadInput(f"--max-rtt {text!r}: expected such as 30ms or 0.2s")
+    return float(match[1]) * (1000 if match[2] == "s" else 1)

@@ -1,0 +1,223 @@
+"""What the renter's commands show, as JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from assay.chain.contracts.leases import LeaseStatus
+from assay.protocol.hexadecimal import to_hex
+from assay.protocol.rates import price_per_hour
+from assay.renter.lease.downtime import DowntimeFound
+from assay.renter.lease.lease_views import LeaseView
+from assay.renter.lease.leaving import notice_over
+from assay.renter.lease.planned import Planned
+from assay.renter.market.listing import Listing
+from assay.renter.money.amounts import show_amount
+from assay.renter.money.wallet import Done
+from assay.renter.renter import Rented
+from assay.renter.session.provider_session import JobState
+
+LISTING_COLUMNS = {
+    "shortId": "device", "gpus": "GPUs", "model": "model", "region": "region", "scoreGops": "score, gops",
+    "memoryMiB": "memory, MiB", "uptime": "uptime, %", "price": "price an hour", "value": "gops per token",
+    "noticeText": "notice", "roundTripMs": "round trip, ms", "checked": "checked",
+}  # fmt: skip
+LISTING_FIELDS = (
+    "deviceId", "shortId", "gpus", "deviceIds", "offerHash", "provider", "endpoint", "model", "region", "profile",
+    "epoch", "scoreGops", "memoryMiB", "uptimeBps", "uptime", "pricePerHour", "symbol", "price", "pricePerGpuHour",
+    "value", "token", "rate", "minDuration", "maxDuration", "notice", "noticeText", "validUntil", "roundTripMs",
+    "checked",
+)  # fmt: skip
+LEASE_COLUMNS = {
+    "leaseId": "lease", "state": "status", "shortId": "device", "gpus": "GPUs", "timeLeft": "time left",
+    "deposit": "deposit", "streamed": "streamed", "refunded": "refunded", "downtimeText": "downtime",
+}  # fmt: skip
+JOB_COLUMNS = {"jobId": "job", "status": "status", "exitCode": "exit code", "reason": "reason"}
+PLAN_COLUMNS = {"name": "transaction", "to": "to", "calldata": "calldata"}
+SHORT = 12
+
+
+def short_id(name: str) -> str:
+    """The beginning of a device id: enough to type."""
+    return name[:SHORT]
+
+
+def listing_json(listing: Listing, symbol: str) -> dict[str, Any]:
+    """A listing; prices in whole tokens an hour, by their symbol; `checked` yes, no, or why it did not hold. Score,
+    memory and uptime are the least of its devices."""
+    checked = "yes" if listing.evidence is not None else listing.doubt or "no"
+    return {
+        "deviceId": listing.name,
+        "shortId": short_id(listing.name),
+        "gpus": listing.gpus,
+        "deviceIds": [to_hex(device_id) for device_id in listing.device_ids],
+        "offerHash": to_hex(listing.offer_hash),
+        "provider": listing.provider,
+        "endpoint": listing.endpoint,
+        "model": listing.model,
+        "region": listing.region,
+        "profile": listing.profile,
+        "epoch": listing.epoch,
+        "scoreGops": listing.score_gops,
+        "memoryMiB": listing.memory_mib,
+        "uptimeBps": listing.uptime_bps,
+        "uptime": listing.uptime_bps / 100,
+        "pricePerHour": price_text(listing),
+        "symbol": symbol,
+        "price": f"{price_text(listing)} {symbol}",
+        "pricePerGpuHour": price_text(listing, listing.gpus),
+        "value": round(float(listing.value), 2),
+        "token": listing.token,
+        "rate": str(listing.rate),
+        "minDuration": listing.min_duration,
+        "maxDuration": listing.max_duration,
+        "notice": listing.notice,
+        "noticeText": duration_text(listing.notice) if listing.notice else "",
+        "validUntil": listing.valid_until,
+        "roundTripMs": None if listing.round_trip_ms is None else round(listing.round_trip_ms, 1),
+        "checked": checked,
+    }
+
+
+def price_text(listing: Listing, parts: int = 1) -> str:
+    """Whole tokens an hour, or a part of them."""
+    return _price_text(listing.price / parts, listing.decimals)
+
+
+def _price_text(price: Decimal, decimals: int) -> str:
+    """To the token's last digit at most, at least two."""
+    whole, _, fraction = format(price.quantize(Decimal(1).scaleb(-decimals)), "f").partition(".")
+    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}"
+
+
+def lease_json(view: LeaseView, decimals: int) -> dict[str, Any]:
+    """A lease: amounts in whole tokens, and under `baseUnits` exactly. `state` is how it stands in words,
+    `leavingCosts` what leaving it now costs its renter."""
+    lease, way = view.lease, view.leaving
+    amounts = {
+        "deposit": lease.deposit,
+        "streamed": view.streamed,
+        "claimed": lease.claimed,
+        "refunded": lease.refunded,
+        "downtimeRefund": lease.downtime_refund,
+        "bond": lease.bond,
+        "forfeited": lease.forfeited,
+        "forfeitable": lease.forfeitable,
+        "leavingCosts": way.cost,
+    }
+    left = max(0, lease.stop - view.now) if lease.status is LeaseStatus.ACTIVE else 0
+    ids = [to_hex(device_id) for device_id in view.device_ids]
+    # Until the start the escrow holds none of these: they stand in the offer.
+    rate = lease.rate or (view.offer.rate if view.offer else 0)
+    notice = lease.notice or (view.offer.notice if view.offer else 0)
+    return {
+        "leaseId": lease.lease_id,
+        "status": lease.status.name.lower(),
+        "state": _state(view),
+        "deviceId": ids[0] if ids else None,
+        "shortId": short_id(ids[0]) if ids else "",
+        "gpus": lease.devices or len(ids),
+        "deviceIds": ids,
+        "renter": lease.renter,
+        "provider": lease.provider,
+        "operator": view.offer.operator if view.offer else None,
+        "token": lease.token,
+        "decimals": decimals,
+        "rate": str(rate),
+        "pricePerHour": _price_text(price_per_hour(rate, decimals), decimals),
+        "start": lease.start,
+        "stop": lease.stop,
+        "secondsLeft": left,
+        "timeLeft": duration_text(left) if left else "",
+        "minDuration": lease.min_duration,
+        "maxDuration": lease.max_duration,
+        "notice": notice,
+        "noticeAt": lease.notice_at or None,
+        "providerFreeFrom": notice_over(lease) or None,
+        "leftEarly": lease.left_early,
+        "slashedDevice": to_hex(view.slashed) if view.slashed else None,
+        "downtime": lease.downtime,
+        "maxDowntime": view.max_downtime,
+        "downtimeText": duration_text(lease.downtime) if lease.downtime else "",
+        "leavingFree": way.free.value if way.free else None,
+        "leavingFreeFrom": way.free_from or None,
+        "bondReturned": lease.bond_returned,
+        "offerHash": to_hex(view.offer.struct_hash()) if view.offer else None,
+        **{name: show_amount(value, decimals) for name, value in amounts.items()},
+        "baseUnits": {name: str(value) for name, value in amounts.items()},
+    }
+
+
+def _state(view: LeaseView) -> str:
+    lease = view.lease
+    if lease.status is not LeaseStatus.ACTIVE:
+        return lease.status.name.lower()
+    if view.now >= lease.stop:
+        return "run out"
+    if view.slashed:
+        return "device slashed"
+    return "left early" if lease.left_early else "notice given" if lease.notice_at else "active"
+
+
+def rented_json(rented: Rented, deposit: int) -> dict[str, Any]:
+    """A lease that was rented, with what each step took in seconds; without the proof where it had convinced before."""
+    lease, proof = rented.lease, rented.proof
+    ids = [to_hex(device_id) for device_id in rented.offer.device_ids]
+    values: dict[str, Any] = {
+        "leaseId": lease.lease_id,
+        "status": lease.status.name.lower(),
+        "deviceId": ids[0],
+        "gpus": len(ids),
+        "deviceIds": ids,
+        "deposit": str(deposit),
+        "stop": lease.stop,
+    }
+    if proof is not None:
+        values |= {
+            "proofMs": round(proof.proof_ms, 1),
+            "verifyMs": round(proof.verify_ms, 1),
+            "scoreGops": proof.score_gops,
+            "resultRoots": to_hex(proof.result_roots),
+        }
+    values["steps"] = {step.name.value: round(step.seconds, 3) for step in rented.steps}
+    return {**values, "transactions": transactions_json(rented.transactions)}
+
+
+def transactions_json(done: Sequence[Done]) -> list[dict[str, Any]]:
+    """Transactions that were mined."""
+    return [{"name": one.name, "hash": one.hash or None, "gas": one.gas_used} for one in done]
+
+
+def planned_json(planned: Iterable[Planned]) -> list[dict[str, Any]]:
+    """Transactions that would be sent; the value in wei."""
+    return [{"name": one.name, "to": one.to, "value": str(one.value), "calldata": one.calldata} for one in planned]
+
+
+def downtime_json(found: DowntimeFound, decimals: int) -> list[dict[str, Any]]:
+    """Epochs whose downtime was claimed, each by the line of its worst device."""
+    return [
+        {
+            "epoch": one.epoch,
+            "deviceId": to_hex(one.measured.leaf.device_id),
+            "seconds": one.seconds,
+            "amount": show_amount(one.amount, decimals),
+        }
+        for one in found.claimable
+    ]
+
+
+def job_json(state: JobState) -> dict[str, Any]:
+    """A job."""
+    return {"jobId": state.job_id, "status": state.status, "exitCode": state.exit_code, "reason": state.reason}
+
+
+def duration_text(seconds: int) -> str:
+    """`1d 2h`, `2h 5m`, `5m 3s`, `3s`."""
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        if seconds >= size:
+            parts.append(f"{seconds // size}{unit}")
+            seconds %= size
+    return " ".join(parts[:2]) or "0s"

@@ -1,0 +1,116 @@
+"""`assay search` and `assay quote`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.chain.errors import ChainError
+from assay.cli.output import OutputFormat, show, show_rows
+from assay.cli.renter.options import Connection, DeviceId, Duration, Filters, Output, note, renter_command
+from assay.protocol.leases import MAX_DEVICES
+from assay.renter.errors import MarketWrong, NoDevice, ProviderRefused, Unreachable
+from assay.renter.market.search import Order
+from assay.renter.money.amounts import parse_duration
+
+if TYPE_CHECKING:
+    from assay.renter.market.listing import Listing
+
+commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+Sort = Annotated[Order, typer.Option("--sort", help="what comes first")]
+CLEAR = "\x1b[H\x1b[2J"
+PASSING = (Unreachable, ProviderRefused, NoDevice, ChainError)  # what may be otherwise at the next look
+
+
+def _clock() -> str:
+    return datetime.now().astimezone().strftime("%H:%M:%S")
+
+
+@renter_command(commands, "search")
+async def search(
+    connection: Connection,
+    filters: Filters,
+    duration: Annotated[str | None, typer.Option("--duration", help="how long it is wanted: 2h")] = None,
+    sort: Sort = Order.price,
+    limit: Annotated[int, typer.Option("--limit", help="lines at most", min=1, max=10_000)] = 50,
+    spread: Annotated[int, typer.Option("--spread", help="this many, no two at one site", min=0)] = 0,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="hold what a market says to the chain; without a market all is proven")
+    ] = False,
+    watch: Annotated[float, typer.Option("--watch", help="look again every so many seconds", min=0)] = 0,
+    output: Output = OutputFormat.table,
+) -> None:
+    """List measured devices that can be leased, alone or several together."""
+    from assay.chain.contracts.erc20 import symbols_of
+    from assay.cli.renter.rows import LISTING_COLUMNS, LISTING_FIELDS, listing_json
+    from assay.renter.market.placement import spread as spread_apart
+
+    wanted = filters.wanted(duration)
+    async with connection.renter() as renter:
+
+        async def look() -> list[Listing]:
+            found = await renter.search(wanted, sort, verify=verify, limit=10_000 if spread else limit)
+            if spread:
+                found = spread_apart(found, spread)
+            symbols = await symbols_of(renter.chain, (one.token for one in found))
+            if watch and output is OutputFormat.table:
+                counted = "1 offer" if len(found) == 1 else f"{len(found)} offers"
+                sys.stdout.write((CLEAR if sys.stdout.isatty() else "") + f"{_clock()}, {counted}\n")
+            rows = [listing_json(one, symbols[one.token]) for one in found]
+            show_rows("devices", rows, LISTING_COLUMNS, output, LISTING_FIELDS)
+            sys.stdout.flush()
+            return found
+
+        found = await look()
+        while watch:
+            await asyncio.sleep(watch)
+            try:
+                found = await look()
+            except PASSING as error:
+                note(f"{_clock()}, {error}; looking again in {watch:g} s")
+    if not found:
+        note("no offer answers to this; fewer filters, or `assay doctor` where there should be some")
+    if doubts := [one for one in found if one.doubt]:
+        raise MarketWrong(f"{len(doubts)} of {len(found)} offers are not as the market says: {doubts[0].doubt}")
+
+
+@renter_command(commands, "quote")
+async def quote(
+    device: DeviceId,
+    connection: Connection,
+    gpus: Annotated[int, typer.Option("--gpus", help="with how many devices in all", min=1, max=MAX_DEVICES)] = 1,
+    duration: Duration = "1h",
+    output: Output = OutputFormat.table,
+) -> None:
+    """Ask a provider for its price for this wallet alone."""
+    from assay.chain.contracts.erc20 import symbols_of
+    from assay.cli.renter.rows import listing_json
+    from assay.cli.renter.texts import moment
+    from assay.protocol.rates import cost
+    from assay.renter.money.amounts import show_amount
+
+    seconds = parse_duration(duration)
+    async with connection.renter() as renter:
+        public = await renter.listing(await renter.device_id(device), gpus)
+        private = await renter.quote(public.device_ids, seconds)
+        symbol = (await symbols_of(renter.chain, [private.token]))[private.token]
+    saved = 0 if not public.rate else float(100 * (public.rate - private.rate) / public.rate)
+    values: dict[str, Any] = {
+        **listing_json(private, symbol),
+        "seconds": seconds,
+        "cost": show_amount(cost(private.rate, seconds), private.decimals),
+        "publicCost": show_amount(cost(public.rate, seconds), public.decimals),
+        "discountPercent": round(saved, 2),
+    }
+    del values["roundTripMs"], values["model"], values["region"]
+    if output is OutputFormat.table:
+        values["validUntil"] = moment(private.valid_until)
+        values |= {name: f"{values[name]} {symbol}" for name in ("cost", "publicCost")}
+        values["notice"] = values["noticeText"] or "none"
+        for exact in ("shortId", "uptimeBps", "rate", "pricePerHour", "symbol", "noticeText", "offerHash"):
+            del values[exact]
+    show(values, output)

@@ -1,0 +1,1 @@
+"""The demo: the whole market does its job once, on a local network."""

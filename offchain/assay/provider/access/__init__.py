@@ -1,0 +1,1 @@
+"""How a renter reaches what runs on its lease: requests, logins, SSH, notebooks, ports."""

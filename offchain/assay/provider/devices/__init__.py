@@ -1,0 +1,1 @@
+"""The devices of one host: what they are, under which key, and how they are enrolled."""

@@ -1,0 +1,1 @@
+"""A lease from its handover to its wipe: what is decided, sent and kept."""

@@ -1,0 +1,178 @@
+"""Follows this provider's leases block by block: what runs, what is claimed, what is wiped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+
+import structlog
+
+from assay.chain.contracts.leases import Lease, LeaseStatus
+from assay.chain.errors import ChainError
+from assay.provider.devices.device import Device
+from assay.provider.errors import ProviderError
+from assay.provider.leasing.lease_book import LeaseBook, LeaseRow
+from assay.provider.leasing.lease_rules import Policy, Standing, Step, ends_from, steps
+from assay.provider.leasing.wipe_records import WipeRecords
+from assay.provider.offers.lease_offers import LeaseOffers
+from assay.provider.offers.terms import Terms
+from assay.provider.ports import Escrow
+from assay.provider.views import Leases
+from assay.provider.workloads.jobs import JobBook
+
+RETRY_S = 60.0
+
+log = structlog.get_logger()
+
+
+class LeaseKeeper:
+    """Brings what runs here into line with the chain, at every start and every final block.
+
+    `terms` says what the provider wants of its leases. A transaction that fails is put off and holds up nothing else:
+    files are wiped and jobs ended whether or not money can be collected.
+    """
+
+    def __init__(
+        self,
+        devices: Mapping[bytes, Device],
+        leases: Leases,
+        escrow: Escrow,
+        jobs: JobBook,
+        book: LeaseBook,
+        offers: LeaseOffers,
+        policy: Policy,
+        wipes: WipeRecords,
+        terms: Callable[[], Terms],
+        clock: Callable[[], float],
+    ) -> None:
+        self._devices = devices
+        self._leases = leases
+        self._escrow = escrow
+        self._jobs = jobs
+        self._book = book
+        self._offers = offers
+        self._policy = policy
+        self._wipes = wipes
+        self._terms = terms
+        self._clock = clock
+        self._last_claim: dict[int, float] = {}
+        self._stops: dict[int, float] = {}
+        self._not_before: dict[tuple[int, Step], float] = {}
+        self._told: set[tuple[int, str]] = set()
+
+    def runs_until(self, lease_id: int) -> float:
+        """When a running lease stops, seconds since 1970; 0 for one that does not run."""
+        return self._stops.get(lease_id, 0.0)
+
+    async def idle(self, device_id: bytes) -> bool:
+        """Whether the device is free: no active lease, alone or as one of several, or one whose time is over. One that
+        its renter has left early is paid for, and keeps the device, until it stops.
+        """
+        lease_id = await self._leases.active_lease(device_id)
+        if not lease_id:
+            return True
+        lease = await self._leases.lease(lease_id)
+        return lease is None or self._clock() >= lease.stop
+
+    async def tick(self) -> None:
+        """One round over all unsettled leases. A lease that fails does not hold up the others."""
+        for device_id in self._devices:
+            if lease_id := await self._leases.active_lease(device_id):
+                self._book.note(lease_id)
+        unsettled = self._book.unsettled()
+        known = {row.lease_id for row in unsettled}
+        for row in unsettled:
+            try:
+                await self._attend(row)
+            except (ChainError, ProviderError) as error:
+                log.warning("lease not attended to", lease=row.lease_id, error=str(error))
+        # Jobs of a lease that the chain or the book does not know (any more) have no right to run.
+        for lease_id in await asyncio.to_thread(self._jobs.leases_with_running_jobs):
+            if lease_id not in known:
+                await asyncio.to_thread(self._jobs.end_lease, lease_id, "lease over")
+
+    async def _attend(self, row: LeaseRow) -> None:
+        lease = await self._leases.lease(row.lease_id)
+        if lease is None:
+            return
+        self._tell(lease)
+        terms = self._terms()
+        pending = lease.status is LeaseStatus.PENDING
+        standing = Standing(
+            lease=lease,
+            claimable=0 if pending else await self._escrow.claimable(row.lease_id),
+            bond=0 if pending else await self._escrow.bond_returnable(row.lease_id),
+            last_claim=self._last_claim.get(row.lease_id, float(lease.start)),
+            wiped_at=row.wiped_at,
+            chain_time=await self._leases.time(),
+            notice_wanted=row.lease_id in terms.notices,
+            release_wanted=row.lease_id in terms.releases,
+            end_wanted=row.lease_id in terms.ends,
+        )
+        failed = False
+        for step in steps(standing, self._clock(), self._policy):
+            if self._clock() < self._not_before.get((row.lease_id, step), 0.0) or (failed and step is Step.SETTLE):
+                continue
+            try:
+                await self._do(step, lease)
+            except (ChainError, ProviderError) as error:
+                failed = True
+                self._not_before[(row.lease_id, step)] = self._clock() + RETRY_S
+                what = step.name.lower().replace("_", " ")
+                log.warning("not done for a lease", lease=row.lease_id, step=what, again_in_s=RETRY_S, error=str(error))
+        if not pending:
+            await self._offers.of(lease)  # kept while the node still has the log of its opening
+
+    def _tell(self, lease: Lease) -> None:
+        """Says once what befell a lease that the provider may want to look at."""
+        if lease.left_early:
+            self._once(lease, "its renter has left early and pays on: `assay provider release` frees the devices")
+        if lease.forfeitable:
+            self._once(lease, "a device was slashed, or down for too long: its renter may leave free")
+
+    def _once(self, lease: Lease, what: str) -> None:
+        if (lease.lease_id, what) not in self._told:
+            self._told.add((lease.lease_id, what))
+            log.warning(what, lease=lease.lease_id, stop=lease.stop, forfeitable=lease.forfeitable)
+
+    async def _do(self, step: Step, lease: Lease) -> None:
+        lease_id, stop = lease.lease_id, float(lease.stop)
+        match step:
+            case Step.RUN:
+                self._stops[lease_id] = stop
+                await asyncio.to_thread(self._jobs.extend, lease_id, stop)
+            case Step.KILL:
+                self._stops.pop(lease_id, None)
+                if count := await asyncio.to_thread(self._jobs.end_lease, lease_id, "lease over"):
+                    log.info("jobs ended with their lease", lease=lease_id, jobs=count)
+            case Step.GIVE_NOTICE:
+                mined = await self._escrow.give_notice(lease)
+                log.info("notice given", lease=lease_id, seconds=lease.notice, transaction=mined.hash)
+            case Step.END:
+                mined = await self._escrow.end(lease)
+                log.info("lease ended", lease=lease_id, notice_until=ends_from(lease), transaction=mined.hash)
+            case Step.RELEASE:
+                mined = await self._escrow.release(lease)
+                log.info("lease released", lease=lease_id, transaction=mined.hash)
+            case Step.CLAIM:
+                mined = await self._escrow.claim(lease_id)
+                self._last_claim[lease_id] = self._clock()
+                log.info("rent claimed", lease=lease_id, transaction=mined.hash)
+            case Step.RETURN_BOND:
+                mined = await self._escrow.return_bond(lease_id)
+                log.info("bond returned", lease=lease_id, transaction=mined.hash)
+            case Step.WIPE:
+                removed = await asyncio.to_thread(self._jobs.wipe, lease_id)
+                record = self._wipes.note(lease_id, removed, int(self._clock()))
+                self._book.wiped(lease_id, record.wiped_at)
+                log.info("files wiped", lease=lease_id, **asdict(removed))
+            case Step.SETTLE:
+                self._book.settle(lease_id)
+                self._forget(lease_id)
+                log.info("lease settled", lease=lease_id)
+
+    def _forget(self, lease_id: int) -> None:
+        self._last_claim.pop(lease_id, None)
+        self._not_before = {key: until for key, until in self._not_before.items() if key[0] != lease_id}
+        self._told = {key for key in self._told if key[0] != lease_id}

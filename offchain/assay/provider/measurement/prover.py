@@ -1,0 +1,175 @@
+"""Workers that prove and open: one for each card, so that the devices of a node prove at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from assay.proof.engines import Engine
+from assay.proof.probe.result import ProbeResult
+from assay.proof.proof import Proof
+from assay.protocol.profile import Profile
+from assay.provider.devices.cards import select_card
+
+KEPT_ENGINES = 2
+KEPT_PROBES = 4  # the states of all lanes are large: a gibibyte for `datacenter`
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is proven: s_0 under an epoch's seed, both 32 bytes. `card` is the uuid of the GPU that does it, empty for
+    what the engine takes by itself.
+    """
+
+    profile: Profile
+    epoch_seed: bytes
+    seed: bytes
+    card: str = ""
+
+
+class Prover:
+    """Runs an engine in a thread of its own and keeps the latest proofs, so that rows can be opened.
+
+    A proof that is no longer held (after a restart) is made again: it is a function of the task alone.
+    """
+
+    def __init__(
+        self, make_engine: Callable[[], Engine], kept_proofs: int, first: Callable[[], None] = lambda: None
+    ) -> None:
+        """`first` is called in the worker's thread before any engine is made there, again where it has raised."""
+        self._make_engine = make_engine
+        self._kept_proofs = kept_proofs
+        self._engines: OrderedDict[tuple[Profile, bytes], Engine] = OrderedDict()
+        self._proofs: OrderedDict[Task, Proof] = OrderedDict()
+        self._dropped: set[Task] = set()  # proofs whose window made way
+        self._probes: OrderedDict[tuple[Task, bytes], ProbeResult] = OrderedDict()
+        self._first: Callable[[], None] | None = first
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prover")
+
+    async def prepare(self, profile: Profile, epoch_seed: bytes) -> None:
+        """Generates B ahead of the challenges."""
+        await self._run(lambda: self._engine(profile, epoch_seed))
+
+    async def prove(self, task: Task) -> Proof:
+        """The proof of a task, made now unless it is still held. Raises what the engine raises."""
+        return await self._run(lambda: self._proof(task))
+
+    async def open(self, task: Task, rows: Sequence[tuple[int, int]]) -> bytes:
+        """The opening of rows (t, i), in the order asked."""
+        return await self._run(lambda: self._engine(task.profile, task.epoch_seed).open(self._proof(task), rows))
+
+    async def probe(self, task: Task, challenge: bytes) -> ProbeResult:
+        """The memory probe of a task from π, made now unless it is still held. Raises what the engine raises."""
+        return await self._run(lambda: self._probe(task, challenge))
+
+    async def open_lanes(self, task: Task, challenge: bytes, lanes: Sequence[int]) -> bytes:
+        """The opening of lanes of a probe, in the order asked."""
+        return await self._run(lambda: self._probe(task, challenge).open(lanes))
+
+    def close(self) -> None:
+        """Waits for the work in hand and takes no more."""
+        self._worker.shutdown(wait=True, cancel_futures=True)
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
+        def begun() -> Result:
+            if self._first is not None:
+                self._first()
+                self._first = None
+            return work()
+
+        return await asyncio.get_running_loop().run_in_executor(self._worker, begun)
+
+    def _engine(self, profile: Profile, epoch_seed: bytes) -> Engine:
+        key = (profile, epoch_seed)
+        if key not in self._engines:
+            engine = self._make_engine()
+            engine.prepare(profile, epoch_seed)
+            self._engines[key] = engine
+            while len(self._engines) > KEPT_ENGINES:
+                self._engines.popitem(last=False)
+        self._engines.move_to_end(key)
+        return self._engines[key]
+
+    def _proof(self, task: Task) -> Proof:
+        if task not in self._proofs:
+            engine = self._engine(task.profile, task.epoch_seed)
+            self._drop_windows()
+            self._proofs[task] = engine.prove(task.seed)
+            while len(self._proofs) > self._kept_proofs:
+                self._dropped.discard(self._proofs.popitem(last=False)[0])
+        self._proofs.move_to_end(task)
+        return self._proofs[task]
+
+    def _drop_windows(self) -> None:
+        """A card has room for the window of one proof: those of earlier ones make way."""
+        self._probes.clear()
+        for task, proof in self._proofs.items():
+            without = proof.without_window()
+            if without is not proof:
+                self._proofs[task] = without
+                self._dropped.add(task)
+
+    def _probe(self, task: Task, challenge: bytes) -> ProbeResult:
+        key = (task, challenge)
+        if key not in self._probes:
+            if task in self._dropped:
+                self._dropped.discard(task)
+                self._proofs.pop(task, None)
+            proof = self._proof(task)
+            self._probes[key] = self._engine(task.profile, task.epoch_seed).probe(proof, challenge)
+            while len(self._probes) > KEPT_PROBES:
+                self._probes.popitem(last=False)
+        self._probes.move_to_end(key)
+        return self._probes[key]
+
+
+class Provers:
+    """A prover for each card. Devices on one card, or on the processor, are served in turn, as they would be anyway."""
+
+    def __init__(
+        self,
+        make_engine: Callable[[], Engine],
+        cards: Iterable[str],
+        kept_proofs: int,
+        select: Callable[[str], None] = select_card,
+    ) -> None:
+        """On each card `kept_proofs` are kept. A task for none of these cards goes to the first; without any card one
+        worker does everything.
+        """
+        self._provers = {
+            card: Prover(make_engine, kept_proofs, partial(select, card)) for card in dict.fromkeys(cards)
+        } or {"": Prover(make_engine, kept_proofs)}
+
+    async def prepare(self, profile: Profile, epoch_seed: bytes, card: str) -> None:
+        """Generates B on a card ahead of the challenges."""
+        await self._of(card).prepare(profile, epoch_seed)
+
+    async def prove(self, task: Task) -> Proof:
+        """As `Prover.prove`."""
+        return await self._of(task.card).prove(task)
+
+    async def open(self, task: Task, rows: Sequence[tuple[int, int]]) -> bytes:
+        """As `Prover.open`."""
+        return await self._of(task.card).open(task, rows)
+
+    async def probe(self, task: Task, challenge: bytes) -> ProbeResult:
+        """As `Prover.probe`."""
+        return await self._of(task.card).probe(task, challenge)
+
+    async def open_lanes(self, task: Task, challenge: bytes, lanes: Sequence[int]) -> bytes:
+        """As `Prover.open_lanes`."""
+        return await self._of(task.card).open_lanes(task, challenge, lanes)
+
+    def close(self) -> None:
+        """Waits for the work in hand and takes no more."""
+        for prover in self._provers.values():
+            prover.close()
+
+    def _of(self, card: str) -> Prover:
+        return self._provers.get(card) or next(iter(self._provers.values()))

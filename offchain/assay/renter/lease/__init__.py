@@ -1,0 +1,1 @@
+"""A lease from the renter's side: handover, start, keeping, downtime, leaving."""

@@ -1,0 +1,1 @@
+"""Finding devices: offers, measurements, markets, what is proven of them."""

@@ -1,0 +1,171 @@
+"""One offer that can be taken, of one device or of a node, as a search shows it, with what proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+from assay.chain.contracts.devices import Device
+from assay.protocol.hexadecimal import to_hex
+from assay.protocol.rates import price_per_hour
+from assay.protocol.specification import Specification
+from assay.renter.market.market_client import MarketRow
+from assay.renter.market.measurements import Passes, common_pass
+from assay.renter.market.offers import ANYONE, node_of
+from assay.wire.leases import SignedOffer
+from assay.wire.lines import Measured
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was checked: a signed offer, its devices as the registry holds them, and a proven line of each, all of one
+    report; both in the offer's order."""
+
+    devices: tuple[Device, ...]
+    measured: tuple[Measured, ...]
+    signed: SignedOffer
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Score, memory and uptime are the least of any of its devices, as the escrow holds a lease to them; the rate is
+    for all of them together.
+
+    `model` and `region` are declared, not measured; they and `profile` are what all of its devices have, else empty and
+    0. `decimals` are the token's, `rate` base units × 10¹⁸ a second, durations seconds; `notice` is the warning after
+    which the provider may end at no cost, 0 where it may not. `round_trip_ms` is None where it was not measured or
+    nothing answered.
+
+    Without `evidence` it is a market's claim; `doubt` says why that claim did not hold against the chain.
+    """
+
+    device_ids: tuple[bytes, ...]
+    offer_hash: bytes
+    provider: str
+    endpoint: str
+    model: str
+    region: str
+    profile: int
+    epoch: int
+    score_gops: int
+    memory_mib: int
+    uptime_bps: int
+    token: str
+    decimals: int
+    rate: int
+    min_duration: int
+    max_duration: int
+    valid_until: int
+    renter: str = ANYONE
+    notice: int = 0
+    round_trip_ms: float | None = None
+    evidence: Evidence | None = None
+    doubt: str | None = None
+
+    @property
+    def gpus(self) -> int:
+        """How many devices it is."""
+        return len(self.device_ids)
+
+    @property
+    def name(self) -> str:
+        """The first device's id, 0x-hex."""
+        return to_hex(self.device_ids[0])
+
+    @property
+    def price(self) -> Decimal:
+        """Whole tokens an hour, for all of its devices."""
+        return price_per_hour(self.rate, self.decimals)
+
+    @property
+    def value(self) -> Decimal:
+        """Giga-operations a second for one token an hour."""
+        return Decimal(self.score_gops * self.gpus) / self.price if self.price else Decimal(0)
+
+
+def common(values: Iterable[T], otherwise: T) -> T:
+    """What all of them are, else what no search takes for it."""
+    known = set(values)
+    return known.pop() if len(known) == 1 else otherwise
+
+
+def proven_listing(evidence: Evidence, decimals: int, specifications: Mapping[bytes, Specification]) -> Listing:
+    """A listing whose every fact but the declared ones was checked; `specifications` by their hash."""
+    leaves, offer, first = [line.leaf for line in evidence.measured], evidence.signed.offer, evidence.devices[0]
+    declared = [specifications.get(device.spec_hash) for device in evidence.devices]
+    return Listing(
+        device_ids=offer.device_ids,
+        offer_hash=offer.struct_hash(),
+        provider=offer.provider,
+        endpoint=first.endpoint,
+        model=common((one.model if one else "" for one in declared), ""),
+        region=common((one.region if one else "" for one in declared), ""),
+        profile=common((leaf.profile for leaf in leaves), 0),
+        epoch=leaves[0].epoch,
+        score_gops=min(leaf.score_gops for leaf in leaves),
+        memory_mib=min(leaf.memory_mib for leaf in leaves),
+        uptime_bps=min(leaf.uptime_bps for leaf in leaves),
+        token=offer.token,
+        decimals=decimals,
+        rate=offer.rate,
+        min_duration=offer.min_duration,
+        max_duration=offer.max_duration,
+        valid_until=offer.valid_until,
+        renter=offer.renter,
+        notice=offer.notice,
+        evidence=evidence,
+    )
+
+
+def claimed_listing(row: MarketRow, decimals: int, endpoint: str = "") -> Listing:
+    """A listing as a market claims it."""
+    return Listing(
+        device_ids=row.device_ids,
+        offer_hash=row.offer_hash,
+        provider=row.provider,
+        endpoint=endpoint,
+        model=row.model,
+        region=row.region,
+        profile=row.profile,
+        epoch=row.epoch,
+        score_gops=row.score_gops,
+        memory_mib=row.memory_mib,
+        uptime_bps=row.uptime_bps,
+        token=row.token,
+        decimals=decimals,
+        rate=row.rate,
+        min_duration=row.min_duration,
+        max_duration=row.max_duration,
+        valid_until=row.valid_until,
+        notice=row.notice,
+    )
+
+
+def claim_of(listing: Listing) -> MarketRow:
+    """What a market claimed, of a listing that was made of it."""
+    return MarketRow(
+        listing.device_ids, listing.offer_hash, listing.provider, listing.profile, listing.model, listing.region,
+        listing.memory_mib, listing.score_gops, listing.uptime_bps, listing.epoch, listing.token, listing.rate,
+        listing.min_duration, listing.max_duration, listing.valid_until, listing.notice,
+    )  # fmt: skip
+
+
+def listings(
+    devices: Mapping[bytes, Device],
+    passes: Passes,
+    offers: Iterable[SignedOffer],
+    decimals: Mapping[str, int],
+    specifications: Mapping[bytes, Specification],
+) -> list[Listing]:
+    """Offers in a token whose decimals are known, over devices that all passed in one epoch; ascending by devices."""
+    found = []
+    for signed in offers:
+        node, measured = node_of(signed.offer, devices), common_pass(passes, signed.offer.device_ids)
+        if node is not None and measured is not None and signed.offer.token in decimals:
+            evidence = Evidence(node, measured, signed)
+            found.append(proven_listing(evidence, decimals[signed.offer.token], specifications))
+    return sorted(found, key=lambda one: (one.device_ids, one.token, one.rate))

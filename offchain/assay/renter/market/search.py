@@ -1,0 +1,103 @@
+"""Which listings answer to what a renter needs, and in which order: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from assay.renter.market.listing import Listing
+from assay.renter.market.offers import ANYONE
+from assay.renter.market.regions import distance, lies_in
+
+NOT_REACHED = float("inf")
+
+
+class Order(StrEnum):
+    """What the best comes first by."""
+
+    price = "price"
+    score = "score"
+    value = "value"  # score for the price
+    uptime = "uptime"
+    memory = "memory"
+    latency = "latency"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What must hold. Prices in whole tokens an hour for all devices of an offer, `min_value` in giga-operations a
+    second for one of them, `duration` in seconds, `max_rtt_ms` as measured from here. Score, memory, uptime and profile
+    must hold for each of the devices.
+
+    An offer has `min_gpus` to `max_gpus` devices, None for however many. `model` is found anywhere in the model that
+    all of them declare, in any case; `region` is a region or one around it. `firm` takes no offer that the provider may
+    end by giving notice. `near` filters nothing: what lies nearer to it comes first.
+    """
+
+    min_gpus: int = 1
+    max_gpus: int | None = None
+    firm: bool = False
+    model: str | None = None
+    region: str | None = None
+    near: str | None = None
+    min_score: int = 0
+    min_value: Decimal | None = None
+    min_memory_mib: int = 0
+    min_uptime_bps: int = 0
+    max_price: Decimal | None = None
+    max_rtt_ms: float | None = None
+    token: str | None = None
+    profile: int | None = None
+    provider: str | None = None
+    duration: int | None = None
+    renter: str | None = None
+
+
+def matches(listing: Listing, wanted: Wanted, now: float) -> bool:
+    """Whether a listing is what is wanted and could be leased now; the round trip is `is_near_enough`'s."""
+    return (
+        listing.valid_until > now
+        and listing.renter in (ANYONE, wanted.renter or ANYONE)
+        and wanted.min_gpus <= listing.gpus <= (wanted.max_gpus or listing.gpus)
+        and not (wanted.firm and listing.notice)
+        and listing.score_gops >= wanted.min_score
+        and (wanted.min_value is None or listing.value >= wanted.min_value)
+        and listing.memory_mib >= wanted.min_memory_mib
+        and listing.uptime_bps >= wanted.min_uptime_bps
+        and (wanted.model is None or wanted.model.casefold() in listing.model.casefold())
+        and (wanted.region is None or lies_in(listing.region, wanted.region))
+        and (wanted.max_price is None or listing.price <= wanted.max_price)
+        and (wanted.token is None or listing.token.lower() == wanted.token.lower())
+        and (wanted.profile is None or listing.profile == wanted.profile)
+        and (wanted.provider is None or listing.provider.lower() == wanted.provider.lower())
+        and (wanted.duration is None or listing.min_duration <= wanted.duration <= listing.max_duration)
+    )
+
+
+def is_near_enough(listing: Listing, wanted: Wanted) -> bool:
+    """Whether the measured round trip is short enough; what was not reached never is."""
+    return wanted.max_rtt_ms is None or _round_trip(listing) <= wanted.max_rtt_ms
+
+
+def ordered(found: Iterable[Listing], order: Order, near: str | None = None) -> list[Listing]:
+    """Nearest to `near` first, then the best; equal ones by devices, so that the order is the same every time."""
+    keys: dict[Order, Callable[[Listing], Decimal | float]] = {
+        Order.price: lambda one: one.price,
+        Order.score: lambda one: -one.score_gops,
+        Order.value: lambda one: -one.value,
+        Order.uptime: lambda one: -one.uptime_bps,
+        Order.memory: lambda one: -one.memory_mib,
+        Order.latency: _round_trip,
+    }
+    key = keys[order]
+
+    def rank(one: Listing) -> tuple[int, Decimal | float, tuple[bytes, ...]]:
+        return (distance(one.region, near) if near else 0, key(one), one.device_ids)
+
+    return sorted(found, key=rank)
+
+
+def _round_trip(one: Listing) -> float:
+    return NOT_REACHED if one.round_trip_ms is None else one.round_trip_ms

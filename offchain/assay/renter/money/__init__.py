@@ -1,0 +1,1 @@
+"""The wallet, permits, amounts and rewards."""

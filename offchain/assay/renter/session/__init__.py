@@ -1,0 +1,1 @@
+"""Speaking to the provider of a lease: jobs, files, SSH, notebooks."""

@@ -1,0 +1,99 @@
+"""SSH into a lease with the OpenSSH client: a key of its own, and the provider's host key pinned."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assay.network.errors import BadOrigin
+from assay.network.origins import parse_origin
+from assay.renter.errors import RenterError, Unreachable
+from assay.renter.session.provider_session import ProviderSession
+
+ALIVE_S = "30"  # a shell whose other side is gone ends after three of these
+
+
+@dataclass(frozen=True)
+class SshAccess:
+    """How to reach a lease: all that `ssh` and a section of its configuration need."""
+
+    lease_id: int
+    host: str
+    port: int
+    user: str
+    key_file: Path
+    known_hosts: Path
+
+    @property
+    def host_alias(self) -> str:
+        """The name of its section in ~/.ssh/config."""
+        return f"assay-{self.lease_id}"
+
+    def command(self, *rest: str, forwards: Sequence[str] = ()) -> list[str]:
+        """The OpenSSH command line; `forwards` are local ones in ssh's own form, PORT:HOST:PORT."""
+        options = {
+            "IdentitiesOnly": "yes",
+            "UserKnownHostsFile": str(self.known_hosts),
+            "StrictHostKeyChecking": "yes",
+            "ForwardAgent": "no",
+            "ServerAliveInterval": ALIVE_S,
+        }
+        flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+        flags += [part for forward in forwards for part in ("-L", forward)]
+        return ["ssh", "-i", str(self.key_file), "-p", str(self.port), *flags, f"{self.user}@{self.host}", *rest]
+
+    def configuration(self) -> str:
+        """A section for ~/.ssh/config."""
+        return (
+            f"Host {self.host_alias}\n    HostName {self.host}\n    Port {self.port}\n    User {self.user}\n"
+            f"    IdentityFile {self.key_file}\n    IdentitiesOnly yes\n    ForwardAgent no\n"
+            f"    UserKnownHostsFile {self.known_hosts}\n    StrictHostKeyChecking yes\n"
+            f"    ServerAliveInterval {ALIVE_S}\n"
+        )
+
+
+async def open_access(session: ProviderSession, lease_id: int, folder: Path) -> SshAccess:
+    """Has the provider take our key for this lease. Raises ProviderRefused, Unreachable, RenterError."""
+    key_file = own_key(folder / "ssh" / "id_ed25519")
+    answer = await session.add_ssh_key(key_file.with_suffix(".pub").read_text().strip())
+    try:
+        host = parse_origin(session.endpoint.url).host
+    except BadOrigin as error:
+        raise Unreachable(str(error)) from None
+    port, user, host_key = checked(answer, lease_id)
+    known_hosts = folder / "ssh" / f"known_hosts-{lease_id}"
+    known_hosts.write_text(f"[{host}]:{port} {host_key}\n{host} {host_key}\n")
+    return SshAccess(lease_id, host, port, user, key_file, known_hosts)
+
+
+def checked(answer: dict[str, Any], lease_id: int) -> tuple[int, str, str]:
+    """(port, user, host key) of a provider's answer; nothing in it may reach a command line or file unchecked."""
+    port, user, host_key = answer.get("port"), answer.get("user"), answer.get("hostKey")
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65_536:
+        raise Unreachable("the provider names no SSH port")
+    if user != f"lease-{lease_id}":
+        raise Unreachable("the provider names another SSH user than the lease's")
+    parts = host_key.split(" ") if isinstance(host_key, str) and len(host_key) < 2_048 else []
+    if len(parts) < 2 or not all(part.isascii() and part.isprintable() for part in parts):
+        raise Unreachable("the provider names no SSH host key")
+    return port, str(user), f"{parts[0]} {parts[1]}"
+
+
+def own_key(path: Path) -> Path:
+    """This wallet's SSH key, made where there is none. Raises RenterError without OpenSSH."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.chmod(path.parent, 0o700)  # noqa: PTH101
+        try:
+            subprocess.run(  # noqa: S603
+                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "assay", "-f", str(path)],  # noqa: S607
+                check=True,
+                capture_output=True,
+            )
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise RenterError(f"no SSH key could be made, OpenSSH is needed: {error}") from error
+    return path

@@ -1,0 +1,1 @@
+"""The chain as a validator reads and writes it."""

@@ -1,0 +1,1 @@
+"""Asking devices, and checking what they open."""

@@ -1,0 +1,1 @@
+"""What seats say to each other, and what they serve."""
