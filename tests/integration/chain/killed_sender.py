@@ -1,7 +1,7 @@
 """A process that sends one call and, at the step it is told, is killed as by a power cut.
 
-Run by path in a process that has `assay.chain.transactions.sender` loaded already; `ARGUMENTS` is set from outside: RPC address,
-deployment as JSON, journal, secret key, step (or `none`), and a pipe that takes each step's name.
+Run by path in a process that has `assay.chain.transactions.sender` loaded already; `ARGUMENTS` is set from outside: RPC
+address, deployment as JSON, journal, secret key, step (or `none`), and a pipe that takes each step's name.
 """
 
 import asyncio

@@ -10,7 +10,7 @@ from assay.chain.rpc import endpoint
 from assay.chain.rpc.endpoint import HttpEndpoint
 
 
-def endpoint(handler):
+def http_endpoint(handler):
     return HttpEndpoint("http://node:8545/secret-key", transport=httpx2.MockTransport(handler))
 
 
@@ -19,7 +19,7 @@ def answering(**parts):
         asked = json.loads(request.content)
         return httpx2.Response(200, json={"jsonrpc": "2.0", "id": asked["id"], **parts})
 
-    return endpoint(handler)
+    return http_endpoint(handler)
 
 
 async def test_request__result__returned():
@@ -43,14 +43,14 @@ async def test_request__error__code_message_and_data_kept():
      b"[" * 100_000, b'{"jsonrpc": "2.0", "id": 1}', b'{"id": 1, "error": "no object"}'],
 )  # fmt: skip
 async def test_request__garbage__a_fault(body):
-    made = endpoint(lambda request: httpx2.Response(200, content=body))
+    made = http_endpoint(lambda request: httpx2.Response(200, content=body))
     with pytest.raises(EndpointFault):
         await made.request("eth_chainId", [])
 
 
 async def test_request__endless_body__cut_off(monkeypatch):
     monkeypatch.setattr(endpoint, "MAX_RESPONSE", 1000)
-    made = endpoint(lambda request: httpx2.Response(200, content=b"x" * 2000))
+    made = http_endpoint(lambda request: httpx2.Response(200, content=b"x" * 2000))
     with pytest.raises(EndpointFault, match="above 1000 bytes"):
         await made.request("eth_getLogs", [])
 
@@ -61,7 +61,7 @@ async def test_request__network_fails__a_fault_without_the_key(error):
         raise error
 
     with pytest.raises(EndpointFault) as caught:
-        await endpoint(handler).request("eth_chainId", [])
+        await http_endpoint(handler).request("eth_chainId", [])
     assert "secret-key" not in str(caught.value)
 
 
