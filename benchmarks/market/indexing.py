@@ -19,9 +19,9 @@ from assay.market.events.lease_events import (
     OfferTerms,
 )
 from assay.market.events.record import Address, Event, Place
-from assay.market.events.registry import Log, log_of
+from assay.market.events.registry import RawLog, log_of
 from assay.market.events.stake_events import Deposited
-from assay.market.follow.index import Batch, Index, Tip
+from assay.market.follow.index import LogBatch, MarketIndex, Tip
 from assay.protocol.hexadecimal import to_address
 from assay.protocol.keccak import keccak
 
@@ -60,7 +60,7 @@ def some_event(choice: random.Random, n: int, block: int) -> Event:
     return choice.choice(kinds)
 
 
-def logs(first: int, last: int, choice: random.Random) -> list[Log]:
+def logs(first: int, last: int, choice: random.Random) -> list[RawLog]:
     """The logs of blocks `first` to `last`."""
     return [
         log_of(
@@ -74,7 +74,7 @@ def logs(first: int, last: int, choice: random.Random) -> list[Log]:
 
 def blocks_per_second(engine: Engine) -> dict[str, Any]:
     """Blocks of twenty events a second, in batches and one by one, and how many times the chain's own pace."""
-    index, choice = Index(engine, max_age=6), random.Random(3)
+    index, choice = MarketIndex(engine, max_age=6), random.Random(3)
     enrolled = [
         log_of(
             DeviceEnrolled(keccak(f"d{n}".encode()), account(n % 200), account(5_000 + n), 1, keccak(b"s")),
@@ -82,7 +82,7 @@ def blocks_per_second(engine: Engine) -> dict[str, Any]:
         )
         for n in range(DEVICES)
     ]
-    index.apply(Batch(enrolled, {}, Tip(1, keccak(b"1"), BLOCK_S)))
+    index.apply(LogBatch(enrolled, {}, Tip(1, keccak(b"1"), BLOCK_S)))
     spent = {}
     block = 2
     for name, size, blocks in (("inBatches", BATCH, BLOCKS), ("oneByOne", 1, BLOCKS // 5)):
@@ -91,7 +91,7 @@ def blocks_per_second(engine: Engine) -> dict[str, Any]:
             last = first + size - 1
             made = logs(first, last, choice)
             began = time.perf_counter()
-            index.apply(Batch(made, {}, Tip(last, keccak(last.to_bytes(8, "big")), last * BLOCK_S)))
+            index.apply(LogBatch(made, {}, Tip(last, keccak(last.to_bytes(8, "big")), last * BLOCK_S)))
             took += time.perf_counter() - began
         block += blocks
         rate = blocks / took

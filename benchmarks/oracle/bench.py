@@ -52,8 +52,8 @@ from assay.validator.storage.record import EpochRecord
 from assay.validator.rules.deadlines import Deadlines
 from assay.validator.rules.instants import Purpose
 from assay.validator.rules.seals import check_leaves, check_seal, seal_of
-from assay.validator.rules.values import Device, Presence, Seat
-from assay.validator.services import Services
+from assay.validator.rules.values import EpochDevice, Presence, Seat
+from assay.validator.services import ValidatorServices
 from assay.validator.storage.store import Store
 from assay.validator.system_clock import SystemClock
 from assay.validator.storage.tables import open_database
@@ -102,7 +102,7 @@ def _profile(count: int) -> Profile:
     return replace(PROFILE, deadline_ms=max(LEAST_DEADLINE_MS, DEADLINE_MS_A_DEVICE * count))
 
 
-def _devices(count: int, port: int) -> tuple[list[Device], list[dict[str, object]]]:
+def _devices(count: int, port: int) -> tuple[list[EpochDevice], list[dict[str, object]]]:
     provider, devices, rows = "0x" + "22" * 20, [], []
     names = ("id", "M", "N", "K", "T", "chunk", "k", "W", "deadline_ms", "credit", "max_gops")
     profile = {name: getattr(_profile(count), name) for name in names}
@@ -110,12 +110,12 @@ def _devices(count: int, port: int) -> tuple[list[Device], list[dict[str, object
         secret = keccak(b"bench device" + i.to_bytes(4, "big"))
         address = Key(secret).address
         identity = device_id_of(provider, address)
-        devices.append(Device(identity, provider, address, 1, f"http://127.0.0.1:{port}", False))
+        devices.append(EpochDevice(identity, provider, address, 1, f"http://127.0.0.1:{port}", False))
         rows.append({"deviceId": to_hex(identity), "key": to_hex(secret), "profile": profile, "fault": None})
     return devices, rows
 
 
-def _seat(folder: Path, devices: list[Device]) -> tuple[EpochRecord, EpochPhases, list[PeerClient | DeviceClient]]:
+def _seat(folder: Path, devices: list[EpochDevice]) -> tuple[EpochRecord, EpochPhases, list[PeerClient | DeviceClient]]:
     clock, key = SystemClock(), Key(keccak(b"bench seat"))
     now = clock.now()
     limits = Deadlines(now, now, *[now + PHASE_S] * 7)
@@ -132,7 +132,7 @@ def _seat(folder: Path, devices: list[Device]) -> tuple[EpochRecord, EpochPhases
     client = DeviceClient(Client.over_network(allow_private=True))
     follower = SimpleNamespace(phase=lambda _: Phase.OPEN, head_phase=lambda _: Phase.OPEN)
     signer = SeatSigner(key, DOMAIN, folder / "s.sqlite", -1, witness=Witness(folder / "w"))
-    services = Services(
+    services = ValidatorServices(
         reader=None, writer=None, statements=signer, gossip=Gossiper(peers, clock, 5.0), devices=client,
         checker=OpeningChecker(2), store=store, clock=clock, wake=wake,
         follower=follower, pace=Pace(60, 60, 1, 60, 15, 10, 5), random=secrets.token_bytes,

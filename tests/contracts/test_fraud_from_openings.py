@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from assay.cli.app import app
 from assay.proof import openings_file, sampling
 from assay.proof.adversaries.skipped_rows import SkippedRows
-from assay.proof.statement import Statement
+from assay.proof.statement import JobStatement
 from assay.protocol import seeds
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
@@ -54,7 +54,7 @@ def cheated_openings(epoch, device, path):
     committed = epoch.commit(device)
     m = committed.message
     beacon = bytes(epoch.oracle.epochState(0).beacon)
-    statement = Statement(device.profile, 31337, epoch.oracle.address, 0, beacon, device.id, m.nonce_root)
+    statement = JobStatement(device.profile, 31337, epoch.oracle.address, 0, beacon, device.id, m.nonce_root)
     assert statement.epoch_seed == epoch.seed
     cheat = SkippedRows(0.5, seed=1, threads=1)
     cheat.prepare(device.profile, epoch.seed)

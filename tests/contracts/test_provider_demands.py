@@ -22,7 +22,7 @@ from assay.protocol.keccak import keccak
 from assay.protocol.signing import address_of
 from assay.provider.chain_view import ChainView
 from assay.provider.database import open_database
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.measurement.commitments import CommitmentStore, StoredCommitment
 from assay.provider.measurement.demand_sender import DemandSender
 from assay.provider.measurement.demand_service import DemandDesk
@@ -69,7 +69,7 @@ async def answering(network, folder, committed, final_depth=1):
     prover = Prover(lambda: engine("reference"), kept_proofs=1)
     store = CommitmentStore(open_database(folder / "provider.sqlite"))
     device = committed.device
-    served = Device(device.id, str(device.provider), "0x", device.profile, lambda digest: b"")
+    served = OwnDevice(device.id, str(device.provider), "0x", device.profile, lambda digest: b"")
 
     async def payout():
         return PAYOUT

@@ -28,9 +28,9 @@ from assay.protocol.keccak import keccak
 from assay.protocol.leaves import ObservationLeaf
 from assay.watcher.demands import DemandLimits, Demands
 from assay.watcher.evidence import EvidenceFolder
-from assay.watcher.faults import Kind
+from assay.watcher.faults import FaultKind
 from assay.watcher.holds import HeldSlashes
-from assay.watcher.notebook import Notebook
+from assay.watcher.notebook import WatcherNotebook
 from assay.watcher.prosecution import Prosecutor
 from assay.watcher.published import Published
 from assay.watcher.watch import Watch
@@ -47,7 +47,7 @@ class Watcher:
 
     network: object
     watch: Watch
-    notebook: Notebook
+    notebook: WatcherNotebook
 
     async def look(self, times: int = LOOKS) -> None:
         """So many looks, each a block after the one before: a reveal stands two blocks after its commitment."""
@@ -63,7 +63,7 @@ class Watcher:
         return self.network.NetworkToken.balanceOf(KEY.address)
 
     def proven(self) -> list[str]:
-        return [Kind(kind).name for kind, _, _ in self.notebook.proven()]
+        return [FaultKind(kind).name for kind, _, _ in self.notebook.proven()]
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def published(network) -> PublishedEpochs:
 async def watching(network, published, folder, limits=NO_DEMANDS):
     network.chain.provider.set_balance(KEY.address, 10**20)
     chain = await Chain.connect(network.chain.provider.http_uri, Deployment.load(network.file), final_depth=0)
-    notebook = Notebook(folder / "watcher.sqlite")
+    notebook = WatcherNotebook(folder / "watcher.sqlite")
     journal = Journal(folder / "journal.sqlite", KEY.address, chain.chain_id)
     sender = Sender(chain, KEY, journal, poll_s=0.01)
     served = Published(published.client())
@@ -377,7 +377,7 @@ async def test_watcher__stopped_between_plan_and_transaction__asks_for_the_same_
     network, published, withheld, tmp_path
 ):
     device, _ = withheld
-    notebook = Notebook(tmp_path / "watcher.sqlite")
+    notebook = WatcherNotebook(tmp_path / "watcher.sqlite")
     notebook.plan_demand(demand_id(device.id, 0, True, 5), 0, device.id, 5, TOKEN)
     notebook.close()
     async with watching(network, published, tmp_path, DemandLimits(2, 1, 1_000 * TOKEN)) as watcher:

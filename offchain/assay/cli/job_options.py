@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from assay.proof.statement import Statement
+from assay.proof.statement import JobStatement
 from assay.protocol.hexadecimal import parse_address, parse_bytes32
 from assay.protocol.profile import NAMED, Profile, ProfileError
 
@@ -81,7 +81,7 @@ class Job:
             if value is not None and not 0 <= value < 1 << bits:
                 raise ValueError(f"--{name} {value}: must be a number of {bits} bits, not negative")
 
-    def statement(self) -> Statement:
+    def statement(self) -> JobStatement:
         """The whole job. Raises ValueError naming what is wrong with which option."""
         self.check()
         if (
@@ -89,7 +89,7 @@ class Job:
             or self.device is None or self.nonce_root is None
         ):  # fmt: skip
             raise ValueError("--chain-id, --oracle, --epoch, --beacon, --device and --nonce-root are all needed")
-        return Statement(
+        return JobStatement(
             self.sizes(),
             self.chain_id,
             parse_address(self.oracle, "--oracle"),
@@ -99,7 +99,7 @@ class Job:
             parse_bytes32(self.nonce_root, "--nonce-root"),
         )
 
-    def disagreement(self, statement: Statement) -> str | None:
+    def disagreement(self, statement: JobStatement) -> str | None:
         """The first option that says something else than a file's statement, in words; None if they agree."""
         p = statement.profile
         named = NAMED.get(self.profile_name) if self.profile_name else None

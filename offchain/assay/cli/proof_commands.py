@@ -217,7 +217,7 @@ def fraud(
         drawn = parse_bytes32(rho, "--rho")
         from assay.proof import openings_file, sampling
         from assay.proof.fraud import find_wrong_element
-        from assay.proof.verification import Fault, Verifier
+        from assay.proof.verification import OpeningFault, Verifier
 
         held = openings_file.load(openings)
         statement = held.statement
@@ -226,7 +226,7 @@ def fraud(
         verifier = Verifier(statement.profile, statement.epoch_seed, drawn, threads)
         verdict = verifier.verify(statement.device_seed, held.result_root, held.opening, indices)
         found = None
-        if verdict.fault is Fault.PRODUCT:
+        if verdict.fault is OpeningFault.PRODUCT:
             found = find_wrong_element(
                 statement.profile,
                 statement.epoch_seed,

@@ -54,7 +54,7 @@ class SigningKey(OptionGroup):
 
 
 @dataclass(frozen=True)
-class Seat(SigningKey):
+class SeatOptions(SigningKey):
     """The same with the chain and the seat's certificate."""
 
     rpc: Rpc = None
@@ -74,7 +74,7 @@ def telling() -> Iterator[None]:
 @commands.command()
 @with_options
 def run(
-    seat: Seat,
+    seat: SeatOptions,
     account: Annotated[str | None, typer.Option(help="Account that holds the seat.")] = None,
     host: Host = None,
     port: Port = None,
@@ -96,7 +96,7 @@ def run(
 @with_options
 def join(
     endpoint: Annotated[str, typer.Option(help="Where other seats reach this validator, http(s)://host:port.")],
-    seat: Seat,
+    seat: SeatOptions,
     signer_key_file: Annotated[
         Path | None, typer.Option(help="Key that signs for the seat; the account's own where it is absent.")
     ] = None,
@@ -132,7 +132,7 @@ def join(
 @with_options
 def endpoint(
     url: Annotated[str, typer.Argument(help="Where other seats reach this validator, https://host:port.")],
-    seat: Seat,
+    seat: SeatOptions,
 ) -> None:
     """Announce another address, or another certificate, for a seat. --key-file is the account that holds it."""
     from assay.validator import process
@@ -235,7 +235,7 @@ def import_record(
 
 @commands.command()
 @with_options
-def doctor(seat: Seat, host: Host = None, port: Port = None, output: Output = OutputFormat.table) -> None:
+def doctor(seat: SeatOptions, host: Host = None, port: Port = None, output: Output = OutputFormat.table) -> None:
     """Check every setting against the chain and the other seats; status 1 when anything is wrong."""
     from assay.validator.doctor import Doctor
 

@@ -41,7 +41,7 @@ class Market:
 
 
 @dataclass
-class Outcome:
+class SimulationOutcome:
     """What everyone has at the end, and the path there, in tokens."""
 
     providers: list[Provider]
@@ -108,9 +108,9 @@ class Simulation:
         self._in_time, self._names = names_in_time(self.profile, machine), names(self.profile, machine)
         for provider in providers:
             provider.stake = self.profile.stake * provider.names
-        self.outcome = Outcome(providers, validators, {})
+        self.outcome = SimulationOutcome(providers, validators, {})
 
-    def run(self) -> Outcome:
+    def run(self) -> SimulationOutcome:
         """All epochs."""
         for epoch in range(self.market.epochs):
             self._epoch(epoch)

@@ -7,7 +7,7 @@ class MarketError(Exception):
     """Base of everything this package raises on purpose."""
 
 
-class BadSetting(MarketError):
+class BadMarketSetting(MarketError):
     """A setting or an option off its rules: which, its value, and the rule."""
 
     exit_status = 2

@@ -19,14 +19,14 @@ from assay.chain.opening import opened_chain
 from assay.chain.rpc.client import Chain, ContractCall
 from assay.daemon.ending import on_stop
 from assay.market.api.app import create_app
-from assay.market.api.context import Context, Deadlines
+from assay.market.api.context import Context, ContractTimes
 from assay.market.api.status import Status
 from assay.market.errors import MarketError
 from assay.market.follow.chain_follower import ChainFollower
 from assay.market.follow.content_follower import ContentFollower
-from assay.market.follow.index import Index
+from assay.market.follow.index import MarketIndex
 from assay.market.follow.offer_follower import OfferFollower
-from assay.market.projection.lease_money import Terms
+from assay.market.projection.lease_money import EscrowTerms
 from assay.market.queries.search import SearchTable
 from assay.market.settings import MarketSettings
 from assay.market.sources.chain_source import NodeSource
@@ -59,7 +59,7 @@ async def _run(settings: MarketSettings, chain: Chain, listening: socket.socket)
         engine = await asyncio.to_thread(_open_database, settings)
         identity = {"chain": str(deployment.chain_id), "EpochOracle": deployment.address("EpochOracle")}
         await asyncio.to_thread(claim_identity, engine, identity)
-        index = Index(engine, await chain.call("LeaseEscrow", "maxAge", at="latest"))
+        index = MarketIndex(engine, await chain.call("LeaseEscrow", "maxAge", at="latest"))
         status = Status(deployment.network, deployment.chain_id)
         table = await asyncio.to_thread(SearchTable, engine)
         index.on_listings = lambda changed: table.load() if changed is None else table.update(changed)
@@ -192,14 +192,14 @@ async def page_links(chain: Chain, settings: MarketSettings, local: bool) -> dic
     }
 
 
-async def lease_terms(chain: Chain) -> Terms:
+async def lease_terms(chain: Chain) -> EscrowTerms:
     """What the escrow fixed at its deployment."""
     names = ("holdback", "maxDowntime", "forfeitHold")
-    return Terms(*[await chain.call("LeaseEscrow", name, at="latest") for name in names])
+    return EscrowTerms(*[await chain.call("LeaseEscrow", name, at="latest") for name in names])
 
 
-async def deadlines(chain: Chain) -> Deadlines:
+async def deadlines(chain: Chain) -> ContractTimes:
     """What oracle and distributor fixed at theirs."""
     timing = await chain.call("EpochOracle", "timing", at="latest")
     delays = [await chain.call("RewardsDistributor", name, at="latest") for name in ("claimDelay", "longClaimDelay")]
-    return Deadlines(timing.genesis, timing.epochLength, *delays)
+    return ContractTimes(timing.genesis, timing.epochLength, *delays)

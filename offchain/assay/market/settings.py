@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from assay.market.errors import BadSetting
+from assay.market.errors import BadMarketSetting
 from assay.settings.base import HOME, DataDir, ProgramSettings
 
 
 class MarketSettings(ProgramSettings):
     """Every setting of `assay market run`; times in seconds."""
 
-    fault = BadSetting
+    fault = BadMarketSetting
 
     data_dir: DataDir = HOME / "market"
     market_database: str | None = None

@@ -27,7 +27,7 @@ _TARGET = re.compile(r"/[!-~]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """What a request came to."""
 
     status: int
@@ -75,7 +75,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         verified: bool = True,
         sent: Callable[[], None] = lambda: None,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """The whole answer, within `timeout_s` from now and `most_bytes`. `verified` False takes any certificate: for
         what proves itself by hash or signature. Raises NetworkError."""
         origin = parse_origin(endpoint.url)
@@ -93,7 +93,7 @@ class Client:
                     response.close()
         except TimeoutError:
             raise RequestFailed(f"{origin}: no whole answer within {timeout_s:g} s") from None
-        return Answer(response.status, bytes(content))
+        return HttpAnswer(response.status, bytes(content))
 
     @asynccontextmanager
     async def stream(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from assay.proof import container, openings
 from assay.proof.errors import OpeningError, ProofFileError
-from assay.proof.statement import Statement
+from assay.proof.statement import JobStatement
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
 
 MAGIC = b"ASSAYOP1"
@@ -18,7 +18,7 @@ _SLACK = 1 << 20  # bytes beyond the right length that are still read, to say ho
 class OpeningsFile:
     """What a device claims, and the bytes of its opening. None of it is verified yet."""
 
-    statement: Statement
+    statement: JobStatement
     result_root: bytes
     rho: bytes
     samples: int
@@ -44,7 +44,7 @@ def load(path: Path) -> OpeningsFile:
             demand.
     """
     file = container.read(path, MAGIC, "openings that `assay proof open` wrote")
-    statement = Statement.from_json(file.header.get("statement"), str(path))
+    statement = JobStatement.from_json(file.header.get("statement"), str(path))
     samples = file.header.get("samples")
     if isinstance(samples, bool) or not isinstance(samples, int):
         raise ProofFileError(f"{path}: corrupt: samples = {samples!r} is not a number")

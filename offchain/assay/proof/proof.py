@@ -18,14 +18,14 @@ from assay.protocol.merkle import PositionalTree
 from assay.protocol.profile import Profile
 
 
-class Rows(Protocol):
+class RowSource(Protocol):
     """Where the rows of C come from when they are opened."""
 
     def read(self, indices: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
         """Rows (t, i) in the order asked, int32 of shape (len(indices), N)."""
         ...
 
-    def without_window(self) -> Rows:
+    def without_window(self) -> RowSource:
         """The same without a window on the card; itself where there is none."""
         ...
 
@@ -87,7 +87,7 @@ class Proof:
     round_seeds: tuple[bytes, ...]
     round_roots: tuple[bytes, ...]
     row_roots: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
-    rows: Rows
+    rows: RowSource
     elapsed_us: int
     engine: str
     window: NDArray[np.uint16] | None = None

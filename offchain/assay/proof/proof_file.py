@@ -12,14 +12,14 @@ from assay.proof import container
 from assay.proof.errors import ProofFileError
 from assay.proof.kernels.row_trees import tree_levels
 from assay.proof.proof import KeptRows, Proof, RecomputedRows
-from assay.proof.statement import Statement
+from assay.proof.statement import JobStatement
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
 
 MAGIC = b"ASSAYPF1"
 Multiply = Callable[[bytes, list[int]], NDArray[np.int32]]
 
 
-def save(path: Path, statement: Statement, proof: Proof) -> None:
+def save(path: Path, statement: JobStatement, proof: Proof) -> None:
     """Writes a proof: seeds, roots, roots of rows, and C where the proof keeps it.
 
     Raises:
@@ -43,7 +43,7 @@ def save(path: Path, statement: Statement, proof: Proof) -> None:
     container.write(path, MAGIC, header, parts)
 
 
-def load(path: Path, multiply: Callable[[Statement], Multiply]) -> tuple[Statement, Proof]:
+def load(path: Path, multiply: Callable[[JobStatement], Multiply]) -> tuple[JobStatement, Proof]:
     """Reads a proof back; C is mapped, not loaded.
 
     Args:
@@ -55,7 +55,7 @@ def load(path: Path, multiply: Callable[[Statement], Multiply]) -> tuple[Stateme
         ProofFileError: missing, truncated, corrupt, or not what its own result root commits to.
     """
     file = container.read(path, MAGIC, "a proof that `assay proof commit` wrote")
-    statement = Statement.from_json(file.header.get("statement"), str(path))
+    statement = JobStatement.from_json(file.header.get("statement"), str(path))
     kept, elapsed, engine = (file.header.get(name) for name in ("productsKept", "elapsedUs", "engine"))
     if not isinstance(kept, bool) or not isinstance(elapsed, int) or not isinstance(engine, str):
         raise ProofFileError(f"{path}: corrupt: its header lacks productsKept, elapsedUs or engine")

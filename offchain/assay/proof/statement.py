@@ -14,7 +14,7 @@ _SIZES = ("id", "M", "N", "K", "T", "chunk", "k", "W")
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class JobStatement:
     """One job of one device in one epoch."""
 
     profile: Profile
@@ -48,7 +48,7 @@ class Statement:
         }
 
     @classmethod
-    def from_json(cls, values: Any, where: str) -> Statement:
+    def from_json(cls, values: Any, where: str) -> JobStatement:
         """From the header of a file. Raises ProofFileError."""
         try:
             sizes = values["profile"]

@@ -24,7 +24,7 @@ from assay.protocol import seeds
 from assay.protocol.profile import Profile
 
 
-class Fault(StrEnum):
+class OpeningFault(StrEnum):
     """What was wrong with an opening."""
 
     FORMAT = "format"  # not the bytes that profile and samples demand
@@ -39,7 +39,7 @@ class Verdict:
 
     valid: bool
     reason: str = ""
-    fault: Fault | None = None
+    fault: OpeningFault | None = None
     row: tuple[int, int] | None = None
 
 
@@ -91,17 +91,17 @@ class Verifier:
         """
         for t, i in indices:
             if not (0 <= t < self.profile.T and 0 <= i < self.profile.M):
-                return Verdict(False, f"row ({t}, {i}) is outside the profile", Fault.FORMAT, (t, i))
+                return Verdict(False, f"row ({t}, {i}) is outside the profile", OpeningFault.FORMAT, (t, i))
         try:
             parsed = openings.decode(opening, self.profile, len(indices))
         except OpeningError as error:
-            return Verdict(False, str(error), Fault.FORMAT)
+            return Verdict(False, str(error), OpeningFault.FORMAT)
         roots = np.ascontiguousarray(parsed.roots).view("<u8")
         round_seeds, root = np.empty_like(roots), np.empty(4, np.uint64)
         seed_chain.derive(seed_words(device_seed), roots, round_seeds, root)
         if as_bytes(root) != result_root:
             reason = "the round roots and the seeds derived from them do not make the committed result root"
-            return Verdict(False, reason, Fault.RESULT_ROOT)
+            return Verdict(False, reason, OpeningFault.RESULT_ROOT)
         return self._verify_rows(parsed, roots, round_seeds, indices)
 
     def _verify_rows(
@@ -132,8 +132,8 @@ class Verifier:
         self._threads.over(len(indices), task, align=8)
         if foreign:
             t, i = indices[min(foreign)]
-            return Verdict(False, f"row {i} of round {t} is not under the committed root", Fault.PATH, (t, i))
+            return Verdict(False, f"row {i} of round {t} is not under the committed root", OpeningFault.PATH, (t, i))
         if wrong:
             t, i = indices[min(wrong)]
-            return Verdict(False, f"row {i} of round {t} is not the product A·B", Fault.PRODUCT, (t, i))
+            return Verdict(False, f"row {i} of round {t} is not the product A·B", OpeningFault.PRODUCT, (t, i))
         return VALID

@@ -29,7 +29,7 @@ from assay.provider.chain_view import ChainView
 from assay.provider.connection import connect
 from assay.provider.database import open_database
 from assay.provider.devices.cards import cards_of
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.gpu_names import GpuNames
 from assay.provider.devices.registered import device_keys, load_devices, started_prices
 from assay.provider.devices.specifications import Specifications
@@ -37,7 +37,7 @@ from assay.provider.leasing.escrow_sender import EscrowSender
 from assay.provider.leasing.handover_service import HandoverDesk
 from assay.provider.leasing.lease_book import LeaseBook
 from assay.provider.leasing.lease_keeper import LeaseKeeper
-from assay.provider.leasing.lease_rules import Policy
+from assay.provider.leasing.lease_rules import LeasePolicy
 from assay.provider.leasing.lease_starts import LeaseStarts, StartConditions
 from assay.provider.leasing.wipe_records import WipeRecords
 from assay.provider.measurement.challenge_service import ChallengeDesk
@@ -81,7 +81,7 @@ class Parts:
     shells: Shells
     ports: LeasePorts
     services: Services
-    devices: dict[bytes, Device]
+    devices: dict[bytes, OwnDevice]
     authority: Authority
     status: dict[str, Any]
 
@@ -131,7 +131,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     escrow = EscrowSender(chain, sender, authority, settings.receiver)
     bonds, lease_offers = Bonds(chain, authority), LeaseOffers(book, partial(read_offer, chain), authority.provider)
     holdback = int(await chain.call("LeaseEscrow", "holdback"))
-    policy = Policy(claim_every=settings.claim_every, grace=settings.grace, holdback=holdback)
+    policy = LeasePolicy(claim_every=settings.claim_every, grace=settings.grace, holdback=holdback)
     domain = chain.domain("LeaseEscrow")
     wipes = WipeRecords(database, domain, key.sign_digest)
     keeper = LeaseKeeper(devices, view, escrow, jobs, book, lease_offers, policy, wipes, terms.read, time.time)
@@ -221,7 +221,7 @@ def _jobs(settings: ProviderSettings, database: Database, runtime: Runtime, book
 
 def _desks(
     chain: Chain,
-    devices: dict[bytes, Device],
+    devices: dict[bytes, OwnDevice],
     view: ChainView,
     prover: Provers,
     database: Database,
@@ -234,7 +234,7 @@ def _desks(
         probed = await prover.probe(task, challenge)
         return probed.proof.result_root, probed.lane_root
 
-    async def prove(device: Device, epoch: EpochView, seed: bytes) -> bytes:
+    async def prove(device: OwnDevice, epoch: EpochView, seed: bytes) -> bytes:
         return await root_of(Task(device.profile, epoch.epoch_seed, seed, device.card))
 
     store, lanes = CommitmentStore(database), LaneCommitmentStore(database)

@@ -17,7 +17,7 @@ from assay.network.server import listening_socket
 from assay.protocol.rates import cost
 from assay.provider.account.authority import Authority, scope_names
 from assay.provider.assembly import runtime_choice
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.inventory import read_inventory
 from assay.provider.devices.registered import device_keys, load_devices, started_prices
 from assay.provider.devices.specifications import Specifications
@@ -114,7 +114,7 @@ class _Provider:
     def _device_keys(self) -> list[Key]:
         return device_keys(self._settings)
 
-    async def _devices(self) -> dict[bytes, Device]:
+    async def _devices(self) -> dict[bytes, OwnDevice]:
         kept = Specifications(self._settings.data_dir)
         return await load_devices(self._chain, self._authority.provider, self._device_keys, kept)
 

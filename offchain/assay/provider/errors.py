@@ -9,7 +9,7 @@ class ProviderError(Exception):
     status = 400
 
 
-class BadSetting(ProviderError):
+class BadProviderSetting(ProviderError):
     """A setting or an option off its rules: which, its value, and the rule."""
 
     exit_status = 2

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from assay.protocol.hexadecimal import parse_address
-from assay.provider.errors import BadSetting
+from assay.provider.errors import BadProviderSetting
 from assay.settings.base import HOME, DataDir, ProgramSettings, Several, split
 
 
@@ -18,7 +18,7 @@ class ProviderSettings(ProgramSettings):
     acts for, where that is an operator's.
     """
 
-    fault = BadSetting
+    fault = BadProviderSetting
 
     data_dir: DataDir = HOME / "provider"
     provider: str | None = None

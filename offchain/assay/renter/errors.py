@@ -44,7 +44,7 @@ class Unreachable(RenterError):
     exit_status = 6
 
 
-class Declined(RenterError):
+class RenterDeclined(RenterError):
     """The person at the terminal said no."""
 
     exit_status = 7

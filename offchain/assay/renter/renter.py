@@ -30,7 +30,7 @@ from assay.renter.lease.downtime import DowntimeFinder, DowntimeFound
 from assay.renter.lease.keeping import Move, Policy
 from assay.renter.lease.lease_files import LeaseFiles
 from assay.renter.lease.lease_keeper import WATCHING, keeper_of
-from assay.renter.lease.lease_offers import LeaseOffers
+from assay.renter.lease.lease_offers import OpenedOffers
 from assay.renter.lease.lease_rights import require_own, require_refunder
 from assay.renter.lease.lease_start import HandoverResult, LeaseStarter
 from assay.renter.lease.lease_views import LeaseView, LeaseViews
@@ -46,7 +46,7 @@ from assay.renter.market.round_trips import open_and_close, round_trips
 from assay.renter.market.search import Order, Wanted
 from assay.renter.market.validators import Validators
 from assay.renter.money.rewards import RewardFinder, Rewards
-from assay.renter.money.wallet import Done, Minima, Opening, Wallet
+from assay.renter.money.wallet import Done, Minima, LeaseOpening, Wallet
 from assay.renter.money.wallet_opener import WalletOpener
 from assay.renter.session.provider_session import ProviderSession
 from assay.renter.settings import RenterSettings
@@ -100,7 +100,7 @@ class Renter:
         measure = partial(round_trips, connect=open_and_close(self.addresses))
         self._discovery = Discovery(chain, http, validators, clock, measure)
         self._rewards = RewardFinder(chain, validators)
-        self._lease_offers = LeaseOffers(chain, files)
+        self._lease_offers = OpenedOffers(chain, files)
         self._views = LeaseViews(chain, self._lease_offers)
         self._downtime = DowntimeFinder(chain, self._line)
         self._plans = LeasePlans(self._account, self.lease, clock)
@@ -210,7 +210,7 @@ class Renter:
         """Signs the start and has the provider submit it. Raises ProofRejected where no handover was verified here."""
         return await self._starter.start(await self.lease(lease_id), await self.session(lease_id), Steps())
 
-    async def _open(self, opening: Opening, steps: Steps) -> tuple[Lease, list[Done]]:
+    async def _open(self, opening: LeaseOpening, steps: Steps) -> tuple[Lease, list[Done]]:
         async with self.sending() as wallet:
             done = await wallet.open(opening)
             lease = await wallet.opened_lease(done[-1])
@@ -462,11 +462,11 @@ class Renter:
         return self._key
 
 
-def opening_of(listing: Listing, deposit: int, minima: Minima) -> Opening:
+def opening_of(listing: Listing, deposit: int, minima: Minima) -> LeaseOpening:
     """What opens a lease on a listing. Raises BadInput for a market's claim that was not checked."""
     if listing.evidence is None:
         raise BadInput(f"the offer of {listing.name} is a market's claim: take it from `listing` or a verified search")
-    return Opening(listing.evidence, deposit, minima)
+    return LeaseOpening(listing.evidence, deposit, minima)
 
 
 def _endpoint_of(device: Device) -> Endpoint:

@@ -9,7 +9,7 @@ from assay.protocol.encoding import EncodingError, unsigned
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
 from assay.signing.errors import BadRecord
 from assay.signing.record import SigningRecord
-from assay.signing.statements import Kind, Statement
+from assay.signing.statements import StatementKind, SigningRequest
 
 FORMAT, VERSION = "assay-signing-record", 1
 MAX_TEXT = 256 << 20
@@ -57,17 +57,17 @@ def _parsed(text: str) -> dict[str, Any]:
     return data
 
 
-def _to_json(s: Statement) -> dict[str, Any]:
+def _to_json(s: SigningRequest) -> dict[str, Any]:
     return {
         "kind": s.kind.value, "epoch": s.epoch, "setId": s.set_id, "round": s.round, "scope": to_hex(s.scope),
         "digest": to_hex(s.digest),
     }  # fmt: skip
 
 
-def _from_json(row: Any, index: int) -> Statement:
+def _from_json(row: Any, index: int) -> SigningRequest:
     try:
-        return Statement(
-            Kind(row["kind"]), unsigned(row["epoch"], 63), unsigned(row["setId"], 32),
+        return SigningRequest(
+            StatementKind(row["kind"]), unsigned(row["epoch"], 63), unsigned(row["setId"], 32),
             unsigned(row["round"], 32), parse_bytes32(row["scope"]), parse_bytes32(row["digest"]),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, EncodingError, HexadecimalError) as error:

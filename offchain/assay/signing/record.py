@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from assay.signing.errors import BadRecord, DoubleSign, SittingOut
-from assay.signing.statements import Kind, Statement
+from assay.signing.statements import StatementKind, SigningRequest
 from assay.signing.witness import Sighting, Witness
 
 NOTHING_SIGNED = -1
@@ -113,7 +113,7 @@ class SigningRecord:
     def _count(self) -> int:
         return int(self._db.execute("SELECT coalesce(max(number), 0) FROM statements").fetchone()[0])
 
-    def authorise(self, statement: Statement) -> None:
+    def authorise(self, statement: SigningRequest) -> None:
         """Records a statement; only when this has returned may its signature leave.
 
         A statement recorded before passes again. Where the file is not what this process and the witness saw
@@ -139,7 +139,7 @@ class SigningRecord:
         if doubt:
             raise SittingOut(f"{statement}: {self.sits_out(statement.epoch)}")
 
-    def _holds(self, statement: Statement) -> bool:
+    def _holds(self, statement: SigningRequest) -> bool:
         rows = self._db.execute(
             "SELECT round, digest FROM statements WHERE kind = ? AND epoch = ? AND set_id = ? AND scope = ?",
             (statement.kind, statement.epoch, statement.set_id, statement.scope),
@@ -156,16 +156,16 @@ class SigningRecord:
             raise SittingOut(f"{statement}: {sat_out}")
         return False
 
-    def statements(self, epoch: int | None = None) -> list[Statement]:
+    def statements(self, epoch: int | None = None) -> list[SigningRequest]:
         """What was signed, oldest first; for one epoch or all."""
         rows = self._db.execute(
             "SELECT kind, epoch, set_id, round, scope, digest FROM statements"
             " WHERE ?1 IS NULL OR epoch = ?1 ORDER BY number",
             (epoch,),
         )
-        return [Statement(Kind(kind), *rest) for kind, *rest in rows]
+        return [SigningRequest(StatementKind(kind), *rest) for kind, *rest in rows]
 
-    def merge(self, statements: list[Statement], floor: int, why: str) -> int:
+    def merge(self, statements: list[SigningRequest], floor: int, why: str) -> int:
         """Adds statements of another record of the same key and raises the floor; how many were new.
 
         Raises DoubleSign, and changes nothing, where the two records hold different statements for one place.
@@ -186,7 +186,7 @@ class SigningRecord:
             self._witness.write(self._last)
         return new
 
-    def _has_exactly(self, statement: Statement) -> bool:
+    def _has_exactly(self, statement: SigningRequest) -> bool:
         row = self._db.execute(
             "SELECT 1 FROM statements WHERE kind = ? AND epoch = ? AND set_id = ? AND round = ? AND scope = ?"
             " AND digest = ?",
@@ -199,7 +199,7 @@ class SigningRecord:
         self._db.close()
 
 
-def _row(s: Statement) -> tuple[str, int, int, int, bytes, bytes]:
+def _row(s: SigningRequest) -> tuple[str, int, int, int, bytes, bytes]:
     return (s.kind.value, s.epoch, s.set_id, s.round, s.scope, s.digest)
 
 

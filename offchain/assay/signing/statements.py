@@ -9,7 +9,7 @@ from assay.protocol.messages import EpochReport, Observations, Seal
 from assay.protocol.signing import Domain
 
 
-class Kind(StrEnum):
+class StatementKind(StrEnum):
     """Messages of which a seat signs at most one in each place."""
 
     SEAL = "seal"
@@ -18,14 +18,14 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class SigningRequest:
     """A message to be signed, reduced to its place and its digest.
 
     The place is everything the contracts compare: kind, epoch, set, round, and `scope`, which is the epoch
     seed of a seal and ρ of the others. `digest` is the EIP-712 digest, 32 bytes.
     """
 
-    kind: Kind
+    kind: StatementKind
     epoch: int
     set_id: int
     round: int
@@ -36,11 +36,13 @@ class Statement:
         return f"{self.kind} of epoch {self.epoch}, set {self.set_id}, round {self.round}"
 
 
-def statement_of(message: Seal | Observations | EpochReport, domain: Domain) -> Statement:
+def statement_of(message: Seal | Observations | EpochReport, domain: Domain) -> SigningRequest:
     """The statement a message makes."""
     digest = message.digest(domain)
     if isinstance(message, Seal):
-        return Statement(Kind.SEAL, message.epoch, message.set_id, message.round, message.epoch_seed, digest)
+        return SigningRequest(
+            StatementKind.SEAL, message.epoch, message.set_id, message.round, message.epoch_seed, digest
+        )
     if isinstance(message, Observations):
-        return Statement(Kind.OBSERVATIONS, message.epoch, message.set_id, 0, message.rho, digest)
-    return Statement(Kind.REPORT, message.epoch, message.set_id, message.round, message.rho, digest)
+        return SigningRequest(StatementKind.OBSERVATIONS, message.epoch, message.set_id, 0, message.rho, digest)
+    return SigningRequest(StatementKind.REPORT, message.epoch, message.set_id, message.round, message.rho, digest)

@@ -11,7 +11,7 @@ from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
 from assay.validator.rules import committees, leaders
 from assay.validator.rules.deadlines import Deadlines
-from assay.validator.rules.values import Device, Seat
+from assay.validator.rules.values import EpochDevice, Seat
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class EpochContext:
     set_id: int
     seats: tuple[Seat, ...]
     own: int
-    devices: Mapping[bytes, Device]
+    devices: Mapping[bytes, EpochDevice]
     profiles: Mapping[int, Profile]
     domain: Domain
     deadlines: Deadlines
@@ -40,7 +40,7 @@ class EpochContext:
         return quorum.quorum(self.n)
 
     @property
-    def idle(self) -> tuple[Device, ...]:
+    def idle(self) -> tuple[EpochDevice, ...]:
         """Devices to challenge, ascending."""
         return tuple(self.devices[d] for d in sorted(self.devices) if not self.devices[d].leased)
 
@@ -63,7 +63,7 @@ class EpochContext:
         device = self.devices.get(device_id)
         return None if device is None else self.profiles[device.profile]
 
-    def device_of(self, device_id: bytes) -> tuple[Device, Profile] | None:
+    def device_of(self, device_id: bytes) -> tuple[EpochDevice, Profile] | None:
         """An enrolled device with its profile, None for another."""
         device = self.devices.get(device_id)
         return None if device is None else (device, self.profiles[device.profile])

@@ -17,7 +17,7 @@ from assay.validator.epoch_run import EpochRun
 from assay.validator.peers.peer_client import PeerClient
 from assay.validator.phases.liveness import LivenessWatch
 from assay.validator.rules.deadlines import deadlines
-from assay.validator.services import Services
+from assay.validator.services import ValidatorServices
 
 ENDPOINTS_S = 5.0  # between looks at the endpoints that seats announce
 PRUNE_S = 60.0
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 class Daemon:
     """Runs epochs for the seat of `account` until told to stop."""
 
-    services: Services
+    services: ValidatorServices
     peers: PeerClient
     account: str
     runs: dict[int, EpochRun] = field(default_factory=dict)

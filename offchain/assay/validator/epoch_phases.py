@@ -15,24 +15,24 @@ from assay.validator.phases.inventories import Inventories
 from assay.validator.phases.listed_content import ListedContent
 from assay.validator.phases.memory_checks import MemoryChecks
 from assay.validator.phases.observing import Observing
-from assay.validator.phases.opening import Opening
+from assay.validator.phases.opening import OpeningEpoch
 from assay.validator.phases.probing import Probing
 from assay.validator.phases.shared_openings import SharedOpenings
 from assay.validator.phases.verifying import Verifying
-from assay.validator.services import Services
+from assay.validator.services import ValidatorServices
 from assay.validator.storage.record import EpochRecord
 from assay.wire.gossip import ReportProposal
 
 
-def opening(s: Services, epoch: int, account: str) -> Opening:
+def opening(s: ValidatorServices, epoch: int, account: str) -> OpeningEpoch:
     """The first phase: of an epoch of which only the number is known."""
-    return Opening(epoch, account, s.reader, s.writer, s.follower, s.clock, s.wake, s.pace)
+    return OpeningEpoch(epoch, account, s.reader, s.writer, s.follower, s.clock, s.wake, s.pace)
 
 
 class EpochPhases:
     """The phases of an epoch that is open."""
 
-    def __init__(self, services: Services, record: EpochRecord) -> None:
+    def __init__(self, services: ValidatorServices, record: EpochRecord) -> None:
         s, context = services, record.context
         self._services, self._record = services, record
         instants = Instants(context, record, s.statements, s.gossip, s.clock, s.wake, s.pace)

@@ -19,7 +19,7 @@ from assay.validator.errors import Refused
 from assay.validator.phases.finality import PATIENCE_S
 from assay.validator.phases.instants import pass_on
 from assay.validator.rules.deadlines import deadlines
-from assay.validator.services import Services
+from assay.validator.services import ValidatorServices
 from assay.validator.storage.record import EpochRecord
 from assay.wire.gossip import InstantMessage, ReportProposal, SealProposal
 
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 class EpochRun:
     """Runs an epoch for the seat of `account`. `record` is there once the epoch is open at a final block."""
 
-    services: Services
+    services: ValidatorServices
     epoch: int
     account: str
     record: EpochRecord | None = None

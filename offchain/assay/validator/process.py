@@ -50,7 +50,7 @@ from assay.validator.peers.gossip import Gossiper
 from assay.validator.peers.inbox import Inbox
 from assay.validator.peers.peer_client import PeerClient
 from assay.validator.peers.publication import Publication
-from assay.validator.services import Services
+from assay.validator.services import ValidatorServices
 from assay.validator.settings import ValidatorSettings
 from assay.validator.status import status, unready
 from assay.validator.storage.store import Store
@@ -157,7 +157,7 @@ async def assembled(settings: ValidatorSettings, key: SignerKey) -> AsyncIterato
         sender = Sender(chain, key, journal, poll_s=settings.poll_seconds)
         wake = Wake(clock)
         store = Store(open_database(settings.data_dir / "validator.sqlite"), clock.now)
-        services = Services(
+        services = ValidatorServices(
             reader=reader,
             writer=ContractWriter(sender, timeout_s=max(10.0, 4 * speed.round_s)),
             statements=statements,

@@ -15,7 +15,7 @@ from assay.validator.wake import Wake
 
 
 @dataclass(frozen=True)
-class Services:
+class ValidatorServices:
     """Only wiring takes it whole: each part is handed what it uses. `random` gives fresh bytes of a length."""
 
     reader: ChainReader

@@ -11,7 +11,7 @@ from web3.exceptions import Web3Exception
 
 from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import Chain
-from assay.chain.rpc.events import Event, event_pieces
+from assay.chain.rpc.events import DecodedLog, event_pieces
 from assay.protocol.hexadecimal import parse_address, parse_hex, to_hex
 from assay.watcher.rules.seat_faults import Scene
 from assay.wire.statements import SignedReport, SignedSeal, SignedStatement, Statement
@@ -25,7 +25,7 @@ class AcceptedStatements:
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
-        self._events: dict[tuple[str, int], Event] = {}
+        self._events: dict[tuple[str, int], DecodedLog] = {}
         self._next = chain.deployment.block
         self._last: Block | None = None
 

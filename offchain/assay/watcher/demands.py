@@ -23,7 +23,7 @@ from assay.protocol.leaves import SealedLeaf
 from assay.protocol.profile import Profile
 from assay.watcher.accepted import transaction_arguments
 from assay.watcher.liability import why_device_is_safe
-from assay.watcher.notebook import Notebook, PlannedDemand
+from assay.watcher.notebook import WatcherNotebook, PlannedDemand
 from assay.watcher.rules.device_faults import Conviction
 from assay.watcher.rules.seat_faults import SealedArgument
 
@@ -56,7 +56,7 @@ class AnsweredRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DemandOutcome:
     """What came of a demand of this watcher's; `row` is None where its transaction hides it."""
 
     demand: PlannedDemand
@@ -82,7 +82,12 @@ class Demands:
     """
 
     def __init__(
-        self, chain: Chain, sender: Sender, notebook: Notebook, limits: DemandLimits, random: Callable[[int], bytes]
+        self,
+        chain: Chain,
+        sender: Sender,
+        notebook: WatcherNotebook,
+        limits: DemandLimits,
+        random: Callable[[int], bytes],
     ) -> None:
         self._chain, self._sender, self._notebook = chain, sender, notebook
         self._limits, self._random = limits, random
@@ -153,7 +158,7 @@ class Demands:
                 return q
         return None
 
-    async def tend(self) -> list[Answer]:
+    async def tend(self) -> list[DemandOutcome]:
         """Ends what has run out, and gives what was answered, until it is closed. Raises ChainError."""
         answers = []
         for planned in self._notebook.demands():
@@ -177,7 +182,7 @@ class Demands:
     async def _on_chain(self, which: bytes) -> Any:
         return await self._chain.call(OPENING_DEMANDS, "demandOf", which, at="latest")
 
-    async def _answer(self, planned: PlannedDemand, demand: Any) -> Answer | None:
+    async def _answer(self, planned: PlannedDemand, demand: Any) -> DemandOutcome | None:
         """The answer, None while it is not final."""
         final = await self._chain.finalised()
         first, own = planned.block or self._chain.deployment.block, {"demandId": [planned.demand_id]}
@@ -185,11 +190,11 @@ class Demands:
             if event.args["demandId"] == planned.demand_id:
                 shown = await transaction_arguments(self._chain, OPENING_DEMANDS, event.transaction)
                 if shown is None or "row" not in shown:
-                    return Answer(planned, None)
+                    return DemandOutcome(planned, None)
                 r = shown["round"]
                 argument = RoundArgument(r["t"], bytes(r["seed"]), bytes(r["root"]), tuple(map(bytes, r["path"])))
                 row = AnsweredRow(argument, demand.i, bytes(shown["row"]), tuple(map(bytes, shown["path"])))
-                return Answer(planned, row)
+                return DemandOutcome(planned, row)
         return None
 
     async def _expire(self, planned: PlannedDemand, demand: Any) -> None:

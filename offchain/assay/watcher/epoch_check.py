@@ -19,9 +19,9 @@ from assay.protocol.epochs import EpochState
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.profile import Profile
 from assay.watcher.errors import NoAnswer
-from assay.watcher.faults import Fault
-from assay.watcher.notebook import Notebook
-from assay.watcher.published import Index, Published
+from assay.watcher.faults import ProvableFault
+from assay.watcher.notebook import WatcherNotebook
+from assay.watcher.published import PublishedEpoch, Published
 from assay.watcher.rules.device_faults import Conviction, convict
 from assay.watcher.rules.seat_faults import Said
 from assay.wire.measurement import SignedCommitment
@@ -53,7 +53,7 @@ class EpochFile:
 class Openings:
     """Checks the openings of sealed devices, wherever they are to be had."""
 
-    def __init__(self, chain: Chain, published: Published, notebook: Notebook) -> None:
+    def __init__(self, chain: Chain, published: Published, notebook: WatcherNotebook) -> None:
         self._chain, self._published, self._notebook = chain, published, notebook
         self._profiles: dict[int, Profile] = {}
         self._verifiers: OrderedDict[tuple[int, bytes], Verifier] = OrderedDict()
@@ -65,12 +65,12 @@ class Openings:
         return self._profiles[profile_id]
 
     async def check(
-        self, state: EpochState, file: EpochFile, indexes: Sequence[Index], devices: Mapping[bytes, Device]
-    ) -> list[Fault]:
+        self, state: EpochState, file: EpochFile, indexes: Sequence[PublishedEpoch], devices: Mapping[bytes, Device]
+    ) -> list[ProvableFault]:
         """Looks at every sealed device that is not done; faults of devices found now."""
         slots = asyncio.Semaphore(AT_ONCE)
 
-        async def one(leaf: SealedLeaf) -> Fault | None:
+        async def one(leaf: SealedLeaf) -> ProvableFault | None:
             async with slots:
                 return await self._device(state, file, leaf, indexes, devices)
 
@@ -90,9 +90,9 @@ class Openings:
         state: EpochState,
         file: EpochFile,
         leaf: SealedLeaf,
-        indexes: Sequence[Index],
+        indexes: Sequence[PublishedEpoch],
         devices: Mapping[bytes, Device],
-    ) -> Fault | None:
+    ) -> ProvableFault | None:
         device = devices.get(leaf.device_id)
         if device is None:
             return None
@@ -123,7 +123,7 @@ class Openings:
         return None
 
     async def _openings(
-        self, state: EpochState, leaf: SealedLeaf, indexes: Sequence[Index], device: Device, profile: Profile
+        self, state: EpochState, leaf: SealedLeaf, indexes: Sequence[PublishedEpoch], device: Device, profile: Profile
     ) -> AsyncIterator[bytes]:
         most = openings.length(profile, profile.k)
         for index in indexes:

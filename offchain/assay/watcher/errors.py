@@ -7,7 +7,7 @@ class WatcherError(Exception):
     """Base; the text is safe to show."""
 
 
-class BadSetting(WatcherError):
+class BadWatcherSetting(WatcherError):
     """An option off its rules."""
 
     exit_status = 2

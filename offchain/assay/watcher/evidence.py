@@ -8,7 +8,7 @@ from pathlib import Path
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.watcher.errors import WatcherError
-from assay.watcher.faults import Fault
+from assay.watcher.faults import ProvableFault
 
 
 class EvidenceFolder:
@@ -17,7 +17,7 @@ class EvidenceFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def keep(self, fault: Fault, calldata: bytes) -> bytes:
+    def keep(self, fault: ProvableFault, calldata: bytes) -> bytes:
         """Writes what a fault is proven with and gives its H. The same fault gives the same file."""
         shown = {
             "kind": fault.kind.name.lower(),

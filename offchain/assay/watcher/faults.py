@@ -9,7 +9,7 @@ from typing import Any
 from assay.protocol.encoding import u256
 
 
-class Kind(IntEnum):
+class FaultKind(IntEnum):
     """As in IFraudProofs."""
 
     WRONG_ELEMENT = 1
@@ -24,20 +24,22 @@ class Kind(IntEnum):
 
 
 # Faults of all who signed: recorded once, then slashed one by one.
-QUORUM_FAULTS = frozenset({Kind.BAD_SEAL, Kind.UNSEALED_PASS, Kind.SHRUNK_REWARD})
-DEVICE_FAULTS = frozenset({Kind.WRONG_ELEMENT, Kind.BROKEN_CHAIN, Kind.TWO_COMMITMENTS, Kind.WITHHELD_OPENING})
+QUORUM_FAULTS = frozenset({FaultKind.BAD_SEAL, FaultKind.UNSEALED_PASS, FaultKind.SHRUNK_REWARD})
+DEVICE_FAULTS = frozenset(
+    {FaultKind.WRONG_ELEMENT, FaultKind.BROKEN_CHAIN, FaultKind.TWO_COMMITMENTS, FaultKind.WITHHELD_OPENING}
+)
 NO_SUBJECT = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ProvableFault:
     """`subject` is a device's id, a seat's account as a word, or zero for all signers of an epoch.
 
     `function` of FraudProofs takes `arguments` and a salt. `words` say what is wrong; `account` is whose stake answers,
     empty where it is that of many; `signer` is the key that signed for a seat, empty for a device.
     """
 
-    kind: Kind
+    kind: FaultKind
     subject: bytes
     epoch: int
     function: str

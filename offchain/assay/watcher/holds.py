@@ -11,7 +11,7 @@ from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import Chain, ContractCall
 from assay.chain.rpc.events import read_events
 from assay.chain.transactions.sender import Sender
-from assay.watcher.notebook import Notebook
+from assay.watcher.notebook import WatcherNotebook
 
 CONTRACT = "StakeManager"
 log = structlog.get_logger()
@@ -29,7 +29,7 @@ class HeldStatus(IntEnum):
 class HeldSlashes:
     """Follows the slashes whose bounty is this watcher's."""
 
-    def __init__(self, chain: Chain, sender: Sender, notebook: Notebook) -> None:
+    def __init__(self, chain: Chain, sender: Sender, notebook: WatcherNotebook) -> None:
         self._chain, self._sender, self._notebook = chain, sender, notebook
 
     async def follow(self, final: Block) -> None:

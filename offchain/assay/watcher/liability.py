@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assay.chain.contracts.devices import DeviceStatus
 from assay.chain.rpc.client import Chain
-from assay.watcher.faults import Fault
+from assay.watcher.faults import ProvableFault
 
 
 async def why_device_is_safe(chain: Chain, device_id: bytes, epoch: int) -> str:
@@ -17,7 +17,7 @@ async def why_device_is_safe(chain: Chain, device_id: bytes, epoch: int) -> str:
     return ""
 
 
-async def why_fault_is_idle(chain: Chain, fault: Fault) -> str:
+async def why_fault_is_idle(chain: Chain, fault: ProvableFault) -> str:
     """Why proving a fault would take nothing from anybody; empty where it would. Raises ChainError."""
     if fault.of_device:
         return await why_device_is_safe(chain, fault.subject, fault.epoch)

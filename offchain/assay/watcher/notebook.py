@@ -57,7 +57,7 @@ class PlannedProof:
     tries: int
 
 
-class Notebook:
+class WatcherNotebook:
     """One watcher's memory. Every method commits before it returns."""
 
     def __init__(self, path: Path) -> None:

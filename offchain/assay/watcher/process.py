@@ -18,7 +18,7 @@ from assay.network.client import Client
 from assay.watcher.demands import Demands
 from assay.watcher.evidence import EvidenceFolder
 from assay.watcher.holds import HeldSlashes
-from assay.watcher.notebook import Notebook
+from assay.watcher.notebook import WatcherNotebook
 from assay.watcher.prosecution import Prosecutor
 from assay.watcher.published import Published
 from assay.watcher.settings import WatcherSettings
@@ -31,13 +31,13 @@ async def run(settings: WatcherSettings, key: Key) -> None:
     """Runs until SIGINT or SIGTERM. Raises ChainError before it starts."""
     chain = await open_chain(settings)
     journal: Journal | None = None
-    notebook: Notebook | None = None
+    notebook: WatcherNotebook | None = None
     client = Client.over_network(allow_private=private_allowed(chain.chain_id, settings.allow_private))
     published = Published(client, own=settings.validator)
     try:
         address = key.address.lower()
         journal = Journal(settings.data_dir / f"journal-{address}.sqlite", key.address, chain.chain_id)
-        notebook = Notebook(settings.data_dir / "watcher.sqlite")
+        notebook = WatcherNotebook(settings.data_dir / "watcher.sqlite")
         evidence = EvidenceFolder(settings.data_dir / "evidence")
         sender = Sender(chain, key, journal, poll_s=min(0.3, settings.poll_seconds))
         timing = await read_timing(chain)

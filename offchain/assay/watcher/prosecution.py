@@ -15,9 +15,9 @@ from assay.proof.fraud_calldata import commit_hash as commit_hash_of
 from assay.protocol.epochs import Timing
 from assay.protocol.hexadecimal import to_hex
 from assay.watcher.evidence import EvidenceFolder
-from assay.watcher.faults import QUORUM_FAULTS, Fault, Kind, seat_subject
+from assay.watcher.faults import QUORUM_FAULTS, ProvableFault, FaultKind, seat_subject
 from assay.watcher.liability import why_fault_is_idle, why_seat_is_safe
-from assay.watcher.notebook import Notebook, PlannedProof
+from assay.watcher.notebook import WatcherNotebook, PlannedProof
 
 CONTRACT = "FraudProofs"
 REVEAL_DELAY = 2  # blocks: who merely sees a reveal cannot be there before it
@@ -35,7 +35,7 @@ class Prosecutor:
         chain: Chain,
         timing: Timing,
         sender: Sender,
-        notebook: Notebook,
+        notebook: WatcherNotebook,
         evidence: EvidenceFolder,
         random: Callable[[int], bytes],
     ) -> None:
@@ -43,7 +43,7 @@ class Prosecutor:
         self._evidence, self._random = evidence, random
         self._seen: dict[bytes, set[int]] = {}  # commit hash -> signers of its fault that were dealt with
 
-    async def bring(self, fault: Fault) -> None:
+    async def bring(self, fault: ProvableFault) -> None:
         """Plans a proof and carries it as far as it goes now. Raises ChainError."""
         if self._notebook.is_planned(fault.kind, fault.subject, fault.epoch):
             return
@@ -82,7 +82,7 @@ class Prosecutor:
             except (TransactionFailed, NotSent) as error:
                 log.warning("proof failed in its block, trying again", epoch=proof.epoch, reason=str(error))
 
-    async def is_proven(self, kind: Kind, subject: bytes, epoch: int) -> bool:
+    async def is_proven(self, kind: FaultKind, subject: bytes, epoch: int) -> bool:
         """Whether the contract holds the fault as proven."""
         return bool(await self._chain.call(CONTRACT, "proven", int(kind), subject, epoch, at="latest"))
 
@@ -104,7 +104,7 @@ class Prosecutor:
         return receipt.block_number
 
     async def _reveal(self, proof: PlannedProof) -> None:
-        kind = Kind(proof.kind)
+        kind = FaultKind(proof.kind)
         receipt = await self._sender.send_raw(
             self._chain.deployment.address(CONTRACT),
             proof.calldata,
@@ -129,24 +129,24 @@ class Prosecutor:
     async def _slash_signers(self, proof: PlannedProof) -> None:
         """Each signer in a transaction of its own, so that no number of them makes the proof too dear; those who sign
         late too, for as long as the oracle takes signatures."""
-        kind = Kind(proof.kind)
+        kind = FaultKind(proof.kind)
         fault = await self._chain.call(CONTRACT, "quorumFault", kind, proof.epoch, at="latest")
         shown = await self._chain.call("EpochOracle", "presence", proof.epoch, at="latest")
-        now = shown.sealSigners if kind is Kind.BAD_SEAL else shown.reportSigners
+        now = shown.sealSigners if kind is FaultKind.BAD_SEAL else shown.reportSigners
         signers = fault.signers | (now if shown.setId == fault.setId else 0)
         done = self._seen.setdefault(proof.commit_hash, set())
         for seat in (bit for bit in range(32) if signers >> bit & 1 and bit not in done):
             await self._slash_signer(proof, fault.setId, seat)
             done.add(seat)
         closes = self._timing.start(proof.epoch) + self._timing.draw_by
-        closes += 0 if kind is Kind.BAD_SEAL else self._timing.epoch_length
+        closes += 0 if kind is FaultKind.BAD_SEAL else self._timing.epoch_length
         if (await self._chain.finalised()).timestamp > closes:
             self._notebook.close_proof(proof.commit_hash, "proven")
             del self._seen[proof.commit_hash]
 
     async def _slash_signer(self, proof: PlannedProof, set_id: int, seat: int) -> None:
         account, signer = await self._chain.call("ValidatorSet", "seatAt", set_id, seat, at="latest")
-        if await self.is_proven(Kind(proof.kind), seat_subject(account), proof.epoch):
+        if await self.is_proven(FaultKind(proof.kind), seat_subject(account), proof.epoch):
             return
         if safe := await why_seat_is_safe(self._chain, account, signer):
             log.info("signer not slashed", account=account, epoch=proof.epoch, reason=safe)
@@ -164,7 +164,7 @@ class Prosecutor:
         log.info("signer slashed", account=account, epoch=proof.epoch, transaction=receipt.transaction_hash)
 
     async def _refused(self, proof: PlannedProof, error: Reverted) -> None:
-        kind = Kind(proof.kind)
+        kind = FaultKind(proof.kind)
         if error.name in _NOT_YET:
             return
         if error.name == _EXPIRED:

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Index:
+class PublishedEpoch:
     """What one validator serves of an epoch, and where."""
 
     url: str
@@ -62,22 +62,22 @@ class Published:
             announced.setdefault(origin, {})[endpoint.tls_fingerprint] = None
         self._announced = announced
 
-    async def indexes(self, urls: Sequence[str], epoch: int) -> list[Index]:
+    async def indexes(self, urls: Sequence[str], epoch: int) -> list[PublishedEpoch]:
         """The indexes of those that answer."""
         found = await asyncio.gather(*(self._index(url, epoch) for url in urls))
         return [index for index in found if index is not None]
 
-    async def sealed(self, indexes: Sequence[Index], seal_root: bytes) -> tuple[SealedLeaf, ...] | None:
+    async def sealed(self, indexes: Sequence[PublishedEpoch], seal_root: bytes) -> tuple[SealedLeaf, ...] | None:
         """The leaves under the chain's seal root from the first that has them."""
         listed = ((index.url, index.held.seal) for index in indexes)
         return await self._first(listed, lambda body: _with_root(SealedBody.parse(body).leaves, sealed_tree, seal_root))
 
-    async def devices(self, indexes: Sequence[Index], root: bytes) -> tuple[DeviceLeaf, ...] | None:
+    async def devices(self, indexes: Sequence[PublishedEpoch], root: bytes) -> tuple[DeviceLeaf, ...] | None:
         """The lines of the report under the chain's root."""
         listed = ((index.url, index.held.devices) for index in indexes)
         return await self._first(listed, lambda body: _with_root(DevicesBody.parse(body).leaves, device_tree, root))
 
-    async def rewards(self, indexes: Sequence[Index], root: bytes) -> tuple[RewardLeaf, ...] | None:
+    async def rewards(self, indexes: Sequence[PublishedEpoch], root: bytes) -> tuple[RewardLeaf, ...] | None:
         """The lines of the reward tree under the chain's root."""
         listed = ((index.url, index.held.rewards) for index in indexes)
         return await self._first(listed, lambda body: _with_root(RewardsBody.parse(body).leaves, reward_tree, root))
@@ -121,10 +121,10 @@ class Published:
                 log.warning("content refused", validator=url, reason=str(error)[:200])
         return None
 
-    async def _index(self, url: str, epoch: int) -> Index | None:
+    async def _index(self, url: str, epoch: int) -> PublishedEpoch | None:
         try:
             body = await self._published(url, paths.epoch(epoch), MAX_INDEX_BYTES)
-            return Index(url.rstrip("/"), EpochIndex.parse(body))
+            return PublishedEpoch(url.rstrip("/"), EpochIndex.parse(body))
         except (NoAnswer, ValueError) as error:
             log.debug("no index", validator=url, reason=str(error)[:200])
             return None

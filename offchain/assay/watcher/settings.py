@@ -11,7 +11,7 @@ from assay.network.errors import BadOrigin
 from assay.network.origins import parse_origin
 from assay.settings.base import HOME, DataDir, ProgramSettings, Several
 from assay.watcher.demands import DemandLimits
-from assay.watcher.errors import BadSetting
+from assay.watcher.errors import BadWatcherSetting
 
 TOKEN = 10**18
 
@@ -21,7 +21,7 @@ class WatcherSettings(ProgramSettings):
     tokens.
     """
 
-    fault = BadSetting
+    fault = BadWatcherSetting
 
     data_dir: DataDir = HOME / "watcher"
     validator: Several = Field(default=[])

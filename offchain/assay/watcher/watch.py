@@ -21,9 +21,9 @@ from assay.watcher.accepted import AcceptedStatements
 from assay.watcher.demands import Demands, wrong_row
 from assay.watcher.epoch_check import EpochFile, Openings
 from assay.watcher.holds import HeldSlashes
-from assay.watcher.notebook import Notebook
+from assay.watcher.notebook import WatcherNotebook
 from assay.watcher.prosecution import Prosecutor
-from assay.watcher.published import Index, Published
+from assay.watcher.published import PublishedEpoch, Published
 from assay.watcher.rules import device_faults, quorum_faults, seat_faults
 from assay.watcher.rules.seat_faults import Scene
 from assay.wire.gossip import BatchMessage
@@ -43,7 +43,7 @@ class Watch:
     chain: Chain
     timing: Timing
     published: Published
-    notebook: Notebook
+    notebook: WatcherNotebook
     prosecutor: Prosecutor
     demands: Demands
     holds: HeldSlashes
@@ -136,7 +136,7 @@ class Watch:
         state: EpochState,
         scene: Scene,
         file: EpochFile,
-        indexes: Sequence[Index],
+        indexes: Sequence[PublishedEpoch],
         devices: Mapping[bytes, Device],
         closed: bool,
     ) -> bool:
@@ -165,7 +165,7 @@ class Watch:
         return not self._openings.pending(state, file)
 
     async def _two_commitments(
-        self, scene: Scene, file: EpochFile, indexes: Sequence[Index], devices: Mapping[bytes, Device]
+        self, scene: Scene, file: EpochFile, indexes: Sequence[PublishedEpoch], devices: Mapping[bytes, Device]
     ) -> None:
         """A device may have shown validators different results: only hashes that differ are fetched."""
         listed: dict[bytes, dict[bytes, str]] = {}
@@ -185,7 +185,7 @@ class Watch:
             if fault is not None and fault.epoch == scene.epoch:
                 await self.prosecutor.bring(fault)
 
-    async def _statements(self, scene: Scene, file: EpochFile, indexes: Sequence[Index]) -> None:
+    async def _statements(self, scene: Scene, file: EpochFile, indexes: Sequence[PublishedEpoch]) -> None:
         """Brings what a seat signed twice, and passes of devices that were convicted."""
         for statement in {s for index in indexes for s in index.held.statements} | await self._accepted_too(
             scene, indexes
@@ -208,7 +208,7 @@ class Watch:
             if fault is not None:
                 await self.prosecutor.bring(fault)
 
-    async def _accepted_too(self, scene: Scene, indexes: Sequence[Index]) -> set[SignedStatement]:
+    async def _accepted_too(self, scene: Scene, indexes: Sequence[PublishedEpoch]) -> set[SignedStatement]:
         """What its signers signed on the chain, where something was signed for the same round elsewhere."""
         found: set[SignedStatement] = set()
         elsewhere = {(s.what, s.round) for index in indexes for s in index.held.statements}
@@ -217,7 +217,7 @@ class Watch:
                 found.update(await self._accepted.statements(scene, what))
         return found
 
-    async def _batches(self, file: EpochFile, indexes: Sequence[Index]) -> list[tuple[bytes, BatchMessage]]:
+    async def _batches(self, file: EpochFile, indexes: Sequence[PublishedEpoch]) -> list[tuple[bytes, BatchMessage]]:
         """Batches worth reading, with their hashes: two of one seat, and all where a device was convicted since."""
         listed: dict[str, dict[bytes, str]] = {}
         for index in indexes:
@@ -233,7 +233,9 @@ class Watch:
                         found.append((digest, read))
         return found
 
-    async def _report(self, state: EpochState, scene: Scene, file: EpochFile, indexes: Sequence[Index]) -> bool:
+    async def _report(
+        self, state: EpochState, scene: Scene, file: EpochFile, indexes: Sequence[PublishedEpoch]
+    ) -> bool:
         """Checks the accepted report; whether all of it was to be had."""
         if file.report_checked:
             return True

@@ -56,7 +56,7 @@ class ListedReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ListedVerdict:
     """How a device's opening fared at this validator."""
 
     outcome: str
@@ -83,7 +83,7 @@ class EpochIndex:
     batches: Sequence[ListedBatch] = ()
     statements: Sequence[SignedStatement] = ()
     openings: Mapping[bytes, bytes] = field(default_factory=dict)  # by device
-    verdicts: Mapping[bytes, Verdict] = field(default_factory=dict)
+    verdicts: Mapping[bytes, ListedVerdict] = field(default_factory=dict)
     report: ListedReport | None = None
     rewards: bytes | None = None  # the reward tree
     lines: Sequence[Any] = ()
@@ -153,7 +153,9 @@ def _read(value: Any) -> EpochIndex:
         batches=_list(value, "batches", _batch),
         statements=_list(value, "statements", STATEMENT.validate_python),
         openings=_hashes(value.get("openings", {}), "openings"),
-        verdicts={_id(d): Verdict(str(v["outcome"]), str(v["reason"])) for d, v in value.get("verdicts", {}).items()},
+        verdicts={
+            _id(d): ListedVerdict(str(v["outcome"]), str(v["reason"])) for d, v in value.get("verdicts", {}).items()
+        },
         report=None if report is None else _report(report),
         rewards=_digest(value.get("rewards"), "rewards"),
         lines=_list(value, "devices", lambda line: line, MAX_LISTED_LINES),

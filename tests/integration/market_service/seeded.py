@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 
 from assay.market.api.app import create_app
-from assay.market.api.context import Context, Deadlines
+from assay.market.api.context import Context, ContractTimes
 from assay.market.api.status import Status
 from assay.market.events.demand_events import DemandAnswered, DemandMade
 from assay.market.events.device_events import (
@@ -54,9 +54,9 @@ from assay.market.events.stake_events import Deposited, Released, Reserved, Slas
 from assay.market.events.token_events import MinterHandedOver
 from assay.market.events.treasury_events import BondCreditFilled, BondCreditUsed, BondLimitSet, TokenListed
 from assay.market.follow.content_changes import batch_changes, device_changes, reward_changes
-from assay.market.follow.index import Batch, Index, Tip
+from assay.market.follow.index import LogBatch, MarketIndex, Tip
 from assay.market.follow.offer_follower import OfferFollower
-from assay.market.projection.lease_money import Terms
+from assay.market.projection.lease_money import EscrowTerms
 from assay.market.projection.listings import listing_id
 from assay.market.queries.search import SearchTable
 from assay.market.sources.observation_batches import SeatBatch
@@ -106,7 +106,7 @@ CHEAT = DEVICES[5]
 NODES = ((0, 20), (6, 10, 14, 18, 22, 26), (8, 16, 24))
 NODE_IDS = [listing_id(tuple(DEVICES[n] for n in sorted(node))) for node in NODES]
 ORACLE, PROOFS = account("EpochOracle"), account("FraudProofs")
-TERMS = Terms(holdback=4 * 360, max_downtime=120, forfeit_hold=14 * 86_400)
+TERMS = EscrowTerms(holdback=4 * 360, max_downtime=120, forfeit_hold=14 * 86_400)
 HOUR_S = 3_600
 CHEATED, PROVEN_AT = 18, 6 + 19 * EPOCH_BLOCKS
 MEMORY_PROVEN = 128
@@ -308,7 +308,7 @@ def leases(genesis: int) -> list[tuple[int, Event]]:
     return events
 
 
-def fill(index: Index, now: int) -> None:
+def fill(index: MarketIndex, now: int) -> None:
     """Writes the network into an index whose newest block is a few seconds old."""
     last = 6 + EPOCHS * EPOCH_BLOCKS
     genesis = now - last * BLOCK_S
@@ -320,7 +320,7 @@ def fill(index: Index, now: int) -> None:
         logs.append(log_of(event, Place(block, counts[block], h(f"tx {block}"), genesis + block * BLOCK_S)))
     seats = {1: [(v, account(f"s {v}")) for v in VALIDATORS]}
     calls = {h(f"tx {PROVEN_AT}"): (PROOFS, b"a call, which only the context's decoder reads")}
-    index.apply(Batch(logs, seats, Tip(last, h("tip"), now), calls))
+    index.apply(LogBatch(logs, seats, Tip(last, h("tip"), now), calls))
     for epoch, (leaves, rewards) in reports.items():
         with index.engine.connect() as connection:
             rows = WorkingSet(connection)
@@ -360,7 +360,7 @@ def signed(provider: Address, devices: tuple[int, ...], now: int, rate: int, not
     return SignedOffer(offer, bytes(64))
 
 
-def take_offers(index: Index, now: int) -> None:
+def take_offers(index: MarketIndex, now: int) -> None:
     follower = OfferFollower(index, None, Domain(31337, account("escrow")))  # type: ignore[arg-type]
     for p, provider in enumerate(PROVIDERS):
         # Some are on offer with others only.
@@ -376,7 +376,7 @@ def take_offers(index: Index, now: int) -> None:
 def seeded_context(database: str, now: int) -> Context:
     """The context over a seeded index."""
     engine = open_database(database)
-    index = Index(engine, max_age=6)
+    index = MarketIndex(engine, max_age=6)
     fill(index, now)
     status = Status("devnet", CHAIN_ID)
     status.move(index.tip(), index.tip().block)  # type: ignore[union-attr]
@@ -392,7 +392,7 @@ def seeded_context(database: str, now: int) -> Context:
         "encode": lambda contract, function, arguments: (contracts.get(contract, contract), h(function)),
     }
     last = 6 + EPOCHS * EPOCH_BLOCKS
-    epochs = Deadlines(now - last * BLOCK_S + 6 * BLOCK_S, EPOCH_BLOCKS * BLOCK_S, 120, 86_400)
+    epochs = ContractTimes(now - last * BLOCK_S + 6 * BLOCK_S, EPOCH_BLOCKS * BLOCK_S, 120, 86_400)
     return Context(engine, status, SearchTable(engine), links=links, terms=TERMS, deadlines=epochs)
 
 

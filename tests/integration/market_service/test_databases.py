@@ -14,7 +14,7 @@ from assay.market.errors import BadDatabase, WrongDatabase
 from assay.market.events.device_events import DeviceEnrolled, DeviceRetired
 from assay.market.events.record import Place
 from assay.market.events.registry import log_of
-from assay.market.follow.index import Batch, Index, Tip
+from assay.market.follow.index import LogBatch, MarketIndex, Tip
 from assay.market.follow.offer_follower import OfferFollower
 from assay.market.queries.rollbacks import branch_marked, newest_branch, taken_back
 from assay.market.queries.search import ORDERS, Search, SearchTable
@@ -38,7 +38,7 @@ def postgres() -> Iterator[str]:
         yield url
 
 
-def dump(index: Index) -> list[str]:
+def dump(index: MarketIndex) -> list[str]:
     with index.engine.connect() as connection:
         return list(table_rows(connection, INDEX_TABLES))
 
@@ -46,7 +46,7 @@ def dump(index: Index) -> list[str]:
 def test_index__on_either_database__is_the_same_bytes_and_the_same_search(tmp_path: Path, postgres: str) -> None:
     dumps, pages = [], []
     for where in (str(tmp_path / "market.sqlite3"), postgres):
-        index = Index(open_database(where), max_age=6)
+        index = MarketIndex(open_database(where), max_age=6)
         fill(index, NOW)
         dumps.append(dump(index))
         table = SearchTable(index.engine)
@@ -67,7 +67,7 @@ def test_index__on_either_database__is_the_same_bytes_and_the_same_search(tmp_pa
 def test_specification__as_odd_and_long_as_can_be__is_taken_and_taken_back_like_any_other(
     kind: str, tmp_path: Path, postgres: str
 ) -> None:
-    index = Index(open_database(postgres if kind == "postgresql" else str(tmp_path / "m.sqlite3")), max_age=6)
+    index = MarketIndex(open_database(postgres if kind == "postgresql" else str(tmp_path / "m.sqlite3")), max_age=6)
     index.roll_back(0)
     # Outside the basic plane: twelve characters of JSON for each.
     odd = specification(
@@ -75,10 +75,10 @@ def test_specification__as_odd_and_long_as_can_be__is_taken_and_taken_back_like_
     )
     provider, device_id = account("odd"), h("odd device")
     enrolled = DeviceEnrolled(device_id, provider, account("key"), 1, odd.spec_hash)
-    index.apply(Batch([log_of(enrolled, Place(1, 0, h("tx"), NOW))], {}, Tip(1, h("1"), NOW)))
+    index.apply(LogBatch([log_of(enrolled, Place(1, 0, h("tx"), NOW))], {}, Tip(1, h("1"), NOW)))
     follower = OfferFollower(index, None, Domain(31337, account("escrow")))  # type: ignore[arg-type]
     assert follower.take(provider, [], [odd]) > 0
-    index.apply(Batch([log_of(DeviceRetired(device_id, 2), Place(2, 0, h("tx 2"), NOW))], {}, Tip(2, h("2"), NOW)))
+    index.apply(LogBatch([log_of(DeviceRetired(device_id, 2), Place(2, 0, h("tx 2"), NOW))], {}, Tip(2, h("2"), NOW)))
     table = SearchTable(index.engine)
     with index.engine.connect() as connection:
         (row,) = table.find(connection, Search(states=()), None, 9).rows
@@ -106,12 +106,12 @@ def test_migrations__run_to_the_end__leave_nothing_that_the_tables_differ_by(
 def test_rollbacks__of_an_index__outlive_it_and_are_told_to_whoever_saw_what_was_undone(
     kind: str, tmp_path: Path, postgres: str
 ) -> None:
-    index = Index(open_database(postgres if kind == "postgresql" else str(tmp_path / "m.sqlite3")), max_age=6)
+    index = MarketIndex(open_database(postgres if kind == "postgresql" else str(tmp_path / "m.sqlite3")), max_age=6)
     index.roll_back(0)
     with index.engine.connect() as connection:
         before = newest_branch(connection)
     for block in (5, 7, 9):
-        index.apply(Batch([], {}, Tip(block, h(f"block {block}"), block)))
+        index.apply(LogBatch([], {}, Tip(block, h(f"block {block}"), block)))
     index.roll_back(9)
     with index.engine.connect() as connection:
         assert taken_back(connection, before) is None
@@ -142,7 +142,7 @@ def test_database__of_a_version_that_noted_less_of_events__is_emptied_to_be_read
         connection.execute(insert(identity), [{"name": "chain", "value": "1"}])
     engine.dispose()
     engine = open_database(str(path))
-    index = Index(engine, max_age=6)
+    index = MarketIndex(engine, max_age=6)
     assert (index.tip(), dump(index)) == (None, [])
     with pytest.raises(WrongDatabase, match="chain 1, the deployment is 2"):
         claim_identity(engine, {"chain": "2"})

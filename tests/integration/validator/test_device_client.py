@@ -17,10 +17,10 @@ from assay.network.client import Client
 from assay.network.exchange import HttpExchange
 from assay.validator.devices.device_client import DeviceClient
 from assay.validator.errors import DeviceFailure
-from assay.validator.rules.values import Device
+from assay.validator.rules.values import EpochDevice
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n"
-DEVICE = Device(bytes(32), "", "", 1, "", leased=False)
+DEVICE = EpochDevice(bytes(32), "", "", 1, "", leased=False)
 Write = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 

@@ -6,7 +6,7 @@ from assay.chain.contracts.devices import Device, DeviceStatus, apply_event
 from assay.chain.deployment import Deployment
 from assay.chain.errors import BlockGone, ChainError, NoCodeAt, RpcError, UnreachableChain, WrongChainId
 from assay.chain.rpc.client import Chain
-from assay.chain.rpc.events import Event, event_pieces, read_events
+from assay.chain.rpc.events import DecodedLog, event_pieces, read_events
 from assay.chain.rpc.pool import EndpointPool
 from assay.protocol.encoding import device_id
 from assay.protocol.keccak import keccak
@@ -154,7 +154,7 @@ DEVICE = device_id(ADDRESS, ADDRESS)
 
 
 def registry(name, **args):
-    return Event("DeviceRegistry", name, {"deviceId": DEVICE, **args}, 7, bytes(32), bytes(32), 0)
+    return DecodedLog("DeviceRegistry", name, {"deviceId": DEVICE, **args}, 7, bytes(32), bytes(32), 0)
 
 
 def test_apply_event__life_of_a_device__followed():

@@ -2,7 +2,7 @@ import pytest
 
 from assay.chain.errors import JournalFailed
 from assay.chain.transactions.fees import Fees
-from assay.chain.transactions.intents import Attempt, Request, State
+from assay.chain.transactions.intents import Attempt, SendRequest, State
 from assay.chain.transactions.journal import Journal
 from assay.chain.transactions.receipts import Receipt
 
@@ -21,7 +21,7 @@ def journal(tmp_path):
 
 
 def add(journal, nonce, n=None, purpose=None):
-    request = Request("seal", ME, b"\1", 10**30, 21_000, purpose)
+    request = SendRequest("seal", ME, b"\1", 10**30, 21_000, purpose)
     return journal.add(request, nonce, attempt(nonce if n is None else n))
 
 
@@ -68,7 +68,7 @@ def test_for_purpose__failed__may_be_tried_again(journal):
 def test_add__interrupted__neither_intent_nor_attempt(journal):
     bad = Attempt(b"\1" * 32, None, Fees(1, 1), False, 0.0)
     with pytest.raises(JournalFailed):
-        journal.add(Request("x", ME, b"", 0, 1), 1, bad)
+        journal.add(SendRequest("x", ME, b"", 0, 1), 1, bad)
     assert journal.unsettled() == []
 
 

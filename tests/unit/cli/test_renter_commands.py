@@ -65,7 +65,7 @@ def test_command__bad_input__ends_with_2_and_names_the_value(assay: Assay, line:
     [
         (errors.BadInput("x"), 2), (errors.NoDevice("x"), 3), (errors.NoJob("x"), 3), (errors.ProofRejected("x"), 4),
         (errors.MarketWrong("x"), 4), (errors.ProviderRefused(409, "x"), 5), (errors.Unreachable("x"), 6),
-        (errors.Declined("x"), 7), (UnreachableChain("http://u", "x"), 1), (BadDeployment("x"), 2),
+        (errors.RenterDeclined("x"), 7), (UnreachableChain("http://u", "x"), 1), (BadDeployment("x"), 2),
         (KeyFileError("x"), 2),
         (OSError(28, "No space left on device", "/data"), 1),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from assay.economics.agents import ProviderKind, ValidatorKind
 from assay.economics.parameters import Economy, load
-from assay.economics.simulation import Market, Outcome, Simulation, people
+from assay.economics.simulation import Market, SimulationOutcome, Simulation, people
 
 ROOT = Path(__file__).resolve().parents[3]
 DEPLOYMENTS = sorted((ROOT / "deployments").glob("*.yml"))
@@ -21,12 +21,12 @@ def economy(request: pytest.FixtureRequest) -> Economy:
     return load(request.param)
 
 
-def simulated(economy: Economy, seed: int = 3, **mix: int) -> Outcome:
+def simulated(economy: Economy, seed: int = 3, **mix: int) -> SimulationOutcome:
     providers, validators = people(**mix)
     return Simulation(economy, Market(epochs=EPOCHS), providers, validators, random.Random(seed)).run()
 
 
-def final(outcome: Outcome) -> dict[str, float]:
+def final(outcome: SimulationOutcome) -> dict[str, float]:
     return {kind: path[-1] for kind, path in outcome.path.items()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assay.market.follow.index import Index
+from assay.market.follow.index import MarketIndex
 
 from .blank_database import blank_database
 
@@ -12,5 +12,5 @@ OWN = 2  # the numbers below are for what tests open beside it
 
 
 @pytest.fixture
-def index() -> Index:
-    return Index(blank_database(OWN), max_age=2)
+def index() -> MarketIndex:
+    return MarketIndex(blank_database(OWN), max_age=2)

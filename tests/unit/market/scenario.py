@@ -9,11 +9,11 @@ from assay.market.events.device_events import DeviceEndpoint, DeviceEnrolled, Pr
 from assay.market.events.epoch_events import EpochDrawn, EpochOpened, EpochReported, EpochSealed
 from assay.market.events.lease_events import LeaseOpened, OfferTerms
 from assay.market.events.record import Address, Event, Place
-from assay.market.events.registry import Log, log_of
+from assay.market.events.registry import RawLog, log_of
 from assay.market.events.seat_events import SeatEndpoint, SeatJoined, SetChanged
 from assay.market.events.stake_events import Deposited
 from assay.market.events.treasury_events import TokenListed
-from assay.market.follow.index import Batch, Tip
+from assay.market.follow.index import LogBatch, Tip
 from assay.protocol.hexadecimal import ZERO_ADDRESS, to_address, to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, ObservationLeaf, RewardLeaf, batch_tree, device_tree, reward_tree
@@ -53,7 +53,7 @@ def timestamp(block: int) -> int:
     return GENESIS + block * BLOCK_S
 
 
-def logs_of(events: Sequence[tuple[int, Event]]) -> list[Log]:
+def logs_of(events: Sequence[tuple[int, Event]]) -> list[RawLog]:
     """Logs of (block, event) pairs, numbered within their blocks."""
     counts: dict[int, int] = {}
     found = []
@@ -69,9 +69,9 @@ def tip(block: int, fork: str = "") -> Tip:
     return Tip(block, h(f"block {block}{fork}"), timestamp(block))
 
 
-def batch(events: Sequence[tuple[int, Event]], last: int, seats: bool = False) -> Batch:
+def batch(events: Sequence[tuple[int, Event]], last: int, seats: bool = False) -> LogBatch:
     """A batch of (block, event) pairs up to `last`."""
-    return Batch(logs_of(events), {1: SEATS} if seats else {}, tip(last))
+    return LogBatch(logs_of(events), {1: SEATS} if seats else {}, tip(last))
 
 
 def founding() -> list[tuple[int, Event]]:

@@ -11,7 +11,7 @@ from assay.market.api.app import create_app
 from assay.market.api.context import Context
 from assay.market.api.status import Status
 from assay.market.follow.content_follower import ContentFollower
-from assay.market.follow.index import Index
+from assay.market.follow.index import MarketIndex
 from assay.market.queries.search import SearchTable
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf
@@ -23,7 +23,7 @@ from .test_offers import market  # noqa: F401 - a fixture
 
 
 @pytest.fixture
-async def client(market: Index) -> TestClient:  # noqa: F811
+async def client(market: MarketIndex) -> TestClient:  # noqa: F811
     await ContentFollower(market, Served(), ORACLE).step()
     market.apply(batch([(13, opened(1))], 14))
     status = Status("test", 31337, clock=lambda: timestamp(15))

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from assay.market.errors import BadContent
 from assay.market.follow.content_follower import ContentFollower
-from assay.market.follow.index import Index
+from assay.market.follow.index import MarketIndex
 from assay.market.sources.observation_batches import Drawn, seat_batch
 from assay.market.store.tables import batches, epochs, observations, refusals
 from assay.protocol.hexadecimal import to_hex
@@ -40,12 +40,12 @@ def served(documents: list[dict[str, Any]]) -> Served:
     return pages
 
 
-def reported(index: Index, data_hash: bytes | None = None) -> Index:
+def reported(index: MarketIndex, data_hash: bytes | None = None) -> MarketIndex:
     index.apply(batch(founding() + epoch_events(1, 6, LEAVES, data_hash=data_hash), 12, seats=True))
     return index
 
 
-async def test_batches__signed_by_their_seats__are_kept_and_counted_against_the_report(index: Index) -> None:
+async def test_batches__signed_by_their_seats__are_kept_and_counted_against_the_report(index: MarketIndex) -> None:
     digests = [seat_batch(json.dumps(document).encode(), DRAWN, ORACLE).digest for document in BATCHES]
     assert await ContentFollower(reported(index, keccak(b"".join(digests))), served(BATCHES), ORACLE).step() == 3
     with index.engine.connect() as connection:
@@ -58,13 +58,13 @@ async def test_batches__signed_by_their_seats__are_kept_and_counted_against_the_
         assert connection.execute(select(epochs.c.batches_content)).scalar_one() == "proven"
 
 
-async def test_batches__that_are_not_all_of_the_report__are_called_signed_only(index: Index) -> None:
+async def test_batches__that_are_not_all_of_the_report__are_called_signed_only(index: MarketIndex) -> None:
     await ContentFollower(reported(index), served(BATCHES[:1]), ORACLE).step()
     with index.engine.connect() as connection:
         assert connection.execute(select(epochs.c.batches_content)).scalar_one() == "signed"
 
 
-async def test_batches__one_of_them_forged__are_refused_whole(index: Index) -> None:
+async def test_batches__one_of_them_forged__are_refused_whole(index: MarketIndex) -> None:
     forged = signed_batch(1, VALIDATORS[1], OTHERWISE, key=h("somebody's"))
     assert await ContentFollower(reported(index), served([BATCHES[0], forged]), ORACLE).step() == 2
     with index.engine.connect() as connection:

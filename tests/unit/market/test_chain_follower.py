@@ -8,9 +8,9 @@ from sqlalchemy import select
 
 from assay.chain.rpc.blocks import Block
 from assay.market.events.record import Event
-from assay.market.events.registry import Log
+from assay.market.events.registry import RawLog
 from assay.market.follow.chain_follower import ChainFollower
-from assay.market.follow.index import Index
+from assay.market.follow.index import MarketIndex
 from assay.market.store.database import INDEX_TABLES
 from assay.market.store.rows import table_rows
 from assay.market.store.tables import set_seats, stakes
@@ -39,7 +39,7 @@ class ChainFake:
     async def block(self, number: int) -> Block | None:
         return self._block(number) if number <= self.head else None
 
-    async def logs(self, first: int, last: Block) -> Sequence[Log]:
+    async def logs(self, first: int, last: Block) -> Sequence[RawLog]:
         self.asked.append((first, last.number))
         return logs_of([pair for pair in self.history if first <= pair[0] <= last.number])
 
@@ -50,7 +50,7 @@ class ChainFake:
         return PROVIDERS[0], b"proof of " + transaction
 
 
-def dump(index: Index) -> list[str]:
+def dump(index: MarketIndex) -> list[str]:
     with index.engine.connect() as connection:
         return list(table_rows(connection, INDEX_TABLES))
 
@@ -60,7 +60,7 @@ async def caught_up(follower: ChainFollower) -> None:
         pass
 
 
-async def test_follower__started_again__goes_on_behind_the_last_batch(index: Index) -> None:
+async def test_follower__started_again__goes_on_behind_the_last_batch(index: MarketIndex) -> None:
     chain = ChainFake(founding(), 5)
     await caught_up(ChainFollower(index, chain, 1))
     chain.head = 9
@@ -71,7 +71,7 @@ async def test_follower__started_again__goes_on_behind_the_last_batch(index: Ind
         assert len(connection.execute(select(set_seats)).all()) == 4
 
 
-async def test_follower__of_a_node_that_lags__changes_nothing(index: Index) -> None:
+async def test_follower__of_a_node_that_lags__changes_nothing(index: MarketIndex) -> None:
     chain = ChainFake(founding(), 5)
     follower = ChainFollower(index, chain, 1)
     await caught_up(follower)
@@ -85,7 +85,7 @@ async def test_follower__of_a_node_that_lags__changes_nothing(index: Index) -> N
 
 
 async def test_follower__of_a_reorganised_chain__equals_one_that_never_saw_the_first_branch(
-    index: Index,
+    index: MarketIndex,
 ) -> None:
     chain = ChainFake(founding() + epoch_events(1, 6, leaves_of(1)), 5)
     follower = ChainFollower(index, chain, 1)
@@ -102,7 +102,7 @@ async def test_follower__of_a_reorganised_chain__equals_one_that_never_saw_the_f
     assert (6, 12) in chain.asked
 
 
-async def test_follower__of_another_chain_altogether__begins_anew(index: Index) -> None:
+async def test_follower__of_another_chain_altogether__begins_anew(index: MarketIndex) -> None:
     chain = ChainFake(founding(), 5)
     await caught_up(ChainFollower(index, chain, 1))
     chain.fork = (0, " elsewhere")

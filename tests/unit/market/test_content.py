@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from assay.market.errors import BadContent, SourceFault
 from assay.market.follow.content_follower import ContentFollower
-from assay.market.follow.index import Index
+from assay.market.follow.index import MarketIndex
 from assay.market.sources.report_content import device_leaves as parse_device_leaves
 from assay.market.store.tables import devices, epochs, listings, measurements, refusals, rewards
 from assay.protocol.hexadecimal import to_hex
@@ -64,12 +64,12 @@ class Served:
 
 
 @pytest.fixture
-def reported(index: Index) -> Index:
+def reported(index: MarketIndex) -> MarketIndex:
     index.apply(batch(founding() + epoch_events(1, 6, LEAVES), 12, seats=True))
     return index
 
 
-async def test_content__that_proves__is_stored_with_its_devices_summed_up(reported: Index) -> None:
+async def test_content__that_proves__is_stored_with_its_devices_summed_up(reported: MarketIndex) -> None:
     assert await ContentFollower(reported, Served(), ORACLE).step() == 2
     with reported.engine.connect() as connection:
         epoch = connection.execute(select(epochs)).one()
@@ -97,7 +97,7 @@ def garble(content: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("tamper", [lie, drop, garble])
 async def test_content__tampered_with_by_one_validator__is_named_and_taken_from_another(
-    reported: Index, tamper: Callable[[dict[str, Any]], None]
+    reported: MarketIndex, tamper: Callable[[dict[str, Any]], None]
 ) -> None:
     served = Served(tamper)
     first = f"http://{VALIDATORS[0].lower()}.test/v1/epochs/1"
@@ -114,7 +114,7 @@ async def test_content__tampered_with_by_one_validator__is_named_and_taken_from_
         assert {row.score_gops for row in connection.execute(select(measurements))} < {0, 100, 200, 300, 400}
 
 
-async def test_content__of_another_hash__is_refused(reported: Index) -> None:
+async def test_content__of_another_hash__is_refused(reported: MarketIndex) -> None:
     served = Served()
     for url in served.pages:
         if "/content/" in url:
@@ -134,7 +134,9 @@ def test_device_leaves__with_a_score_that_no_database_holds__are_refused_though_
         parse_device_leaves(body_of(absurd), 1, device_tree(absurd).root)
 
 
-async def test_reports__read_in_another_order__leave_the_same_devices(reported: Index, index: Index) -> None:
+async def test_reports__read_in_another_order__leave_the_same_devices(
+    reported: MarketIndex, index: MarketIndex
+) -> None:
     follower = ContentFollower(index, Served(), ORACLE)
     later = device_leaves(2, flags=(1, 4, 1, 1))
     index.apply(batch(epoch_events(2, 13, later), 20))

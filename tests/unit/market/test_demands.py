@@ -11,7 +11,7 @@ from assay.market.api.app import create_app
 from assay.market.api.context import Context
 from assay.market.api.status import Status
 from assay.market.events.demand_events import DemandAnswered, DemandExpired, DemandMade
-from assay.market.follow.index import Index
+from assay.market.follow.index import MarketIndex
 from assay.market.queries.challenges import answers
 from assay.market.queries.search import SearchTable
 from assay.protocol.hexadecimal import to_hex
@@ -23,7 +23,7 @@ IDS = [h(f"demand {n}") for n in range(4)]
 
 
 @pytest.fixture
-def client(index: Index) -> TestClient:
+def client(index: MarketIndex) -> TestClient:
     asked = [
         (8, DemandMade(IDS[0], DEVICES[0], 1, True, 40, 2, 17, timestamp(30), ASKER, 200, 100)),
         (9, DemandMade(IDS[1], DEVICES[1], 1, False, 3, 3, 0, timestamp(31), ASKER, 200, 100)),
@@ -89,12 +89,12 @@ def test_demands__in_pages__are_each_there_once_newest_first(client: TestClient)
     assert found == [to_hex(IDS[n]) for n in (3, 2, 1, 0)]
 
 
-def test_demands__rolled_back__are_open_again(index: Index, client: TestClient) -> None:
+def test_demands__rolled_back__are_open_again(index: MarketIndex, client: TestClient) -> None:
     index.roll_back(11)
     assert [row["status"] for row in listed(client, "")] == [1, 1, 1, 1]
 
 
-def test_answers__of_devices_that_no_report_names__are_none(index: Index, client: TestClient) -> None:
+def test_answers__of_devices_that_no_report_names__are_none(index: MarketIndex, client: TestClient) -> None:
     with index.engine.connect() as connection:
         found = answers(connection, DEVICES)
     assert (found.epochs, found.lines) == ([], [(d, []) for d in DEVICES])

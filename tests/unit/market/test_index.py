@@ -37,7 +37,7 @@ from assay.market.events.stake_events import (
     WithdrawalRequested,
 )
 from assay.market.events.treasury_events import BondCreditFilled, BondCreditUsed, BondLimitSet, TokenDelisted
-from assay.market.follow.index import Batch, Index
+from assay.market.follow.index import LogBatch, MarketIndex
 from assay.market.projection.providers import DAY_S, left_of_limit
 from assay.market.queries.pages import many
 from assay.market.store.database import INDEX_TABLES
@@ -114,18 +114,18 @@ histories = st.lists(st.tuples(st.integers(FIRST, LAST), event), max_size=40)
 cuts = st.sets(st.integers(FIRST, LAST - 1), max_size=6)
 
 
-def new_index(number: int = 0) -> Index:
-    return Index(blank_database(number), max_age=2)
+def new_index(number: int = 0) -> MarketIndex:
+    return MarketIndex(blank_database(number), max_age=2)
 
 
-def feed(index: Index, history: Sequence[tuple[int, Event]], ends: Sequence[int], after: int = 0) -> None:
+def feed(index: MarketIndex, history: Sequence[tuple[int, Event]], ends: Sequence[int], after: int = 0) -> None:
     """Applies the blocks above `after` in batches with these ends."""
     for start, end in pairwise([after, *ends]):
         piece = [pair for pair in history if start < pair[0] <= end]
-        index.apply(Batch(logs_of(piece), {1: SEATS} if start == 0 else {}, tip(end)))
+        index.apply(LogBatch(logs_of(piece), {1: SEATS} if start == 0 else {}, tip(end)))
 
 
-def dump(index: Index) -> list[str]:
+def dump(index: MarketIndex) -> list[str]:
     with index.engine.connect() as connection:
         return list(table_rows(connection, INDEX_TABLES))
 
@@ -197,7 +197,7 @@ HELD: list[tuple[int, Event]] = [
     ],
 )
 def test_slash__held_settled_or_given_back__moves_the_stake_and_the_bounty_only_then(
-    index: Index, after: list[Event], status: int, provider: tuple[int, ...], reporter: tuple[int, int]
+    index: MarketIndex, after: list[Event], status: int, provider: tuple[int, ...], reporter: tuple[int, int]
 ) -> None:
     feed(index, founding() + HELD + [(9, event) for event in after], [10])
     with index.engine.connect() as connection:
@@ -234,7 +234,7 @@ def test_slash__held_settled_or_given_back__moves_the_stake_and_the_bounty_only_
     ],
 )
 def test_bond_credit__used_and_limited__comes_back_evenly_in_a_day(
-    index: Index, events: list[tuple[int, Event]], left: int
+    index: MarketIndex, events: list[tuple[int, Event]], left: int
 ) -> None:
     filled: list[tuple[int, Event]] = [(5, BondCreditFilled(PROVIDERS[0], TOKEN, 10**7, 10**7))]
     feed(index, founding() + filled + events, [9])

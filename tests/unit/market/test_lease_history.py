@@ -30,8 +30,8 @@ from assay.market.events.lease_events import (
 from assay.market.events.record import Event
 from assay.market.events.registry import RECORDS
 from assay.market.events.treasury_events import BondCreditUsed
-from assay.market.follow.index import Index
-from assay.market.projection.lease_money import Terms
+from assay.market.follow.index import MarketIndex
+from assay.market.projection.lease_money import EscrowTerms
 from assay.market.queries.search import SearchTable
 from assay.protocol.hexadecimal import to_hex
 
@@ -82,10 +82,10 @@ SAID = (
     r"1 TST to 0x\w+…\w+ \(the provider\)\.",
     r"4 TST of the bond are among the network's fees\.",
 )
-TERMS = Terms(holdback=120, max_downtime=60, forfeit_hold=600)
+TERMS = EscrowTerms(holdback=120, max_downtime=60, forfeit_hold=600)
 
 
-def client_of(index: Index, block: int = LAST) -> TestClient:
+def client_of(index: MarketIndex, block: int = LAST) -> TestClient:
     status = Status("test", 31337, clock=lambda: timestamp(block))
     status.move(index.tip(), block)
     links = {"contracts": {"LeaseEscrow": account("escrow")}, "tokens": {TOKEN: {"symbol": "TST", "decimals": 6}}}
@@ -104,7 +104,7 @@ def happened(client: TestClient, lease: int) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def client(index: Index) -> TestClient:
+def client(index: MarketIndex) -> TestClient:
     index.apply(batch([*founding(), *LIFE, *OTHERS], LAST))
     return client_of(index)
 
@@ -145,7 +145,7 @@ def test_page__of_a_lease__knows_every_event_that_the_contracts_have_of_one() ->
     assert of_a_lease == {type(event) for _, event in LIFE + OTHERS}
 
 
-def test_page__of_a_lease_with_more_events_than_it_shows__says_so_and_where_the_rest_is(index: Index) -> None:
+def test_page__of_a_lease_with_more_events_than_it_shows__says_so_and_where_the_rest_is(index: MarketIndex) -> None:
     opened = LIFE[:2]
     top_ups: list[tuple[int, Event]] = [(32 + n, LeaseToppedUp(LEASE, n + 1, timestamp(70))) for n in range(101)]
     index.apply(batch([*founding(), *opened, *top_ups[:98]], LAST))
@@ -187,7 +187,7 @@ OPENED = opened(3, rate=10**21, deposit=DEPOSIT)
     ],
 )
 def test_page__of_an_ended_lease__offers_what_is_still_owed_and_no_more(
-    index: Index, settled: list[Event], left: list[str]
+    index: MarketIndex, settled: list[Event], left: list[str]
 ) -> None:
     life: list[tuple[int, Event]] = [
         (30, OPENED),
@@ -202,7 +202,7 @@ def test_page__of_an_ended_lease__offers_what_is_still_owed_and_no_more(
     assert ("Settled:" in page) == (not left)
 
 
-def test_page__of_a_cancelled_lease__offers_the_deposit_until_it_is_paid_back(index: Index) -> None:
+def test_page__of_a_cancelled_lease__offers_the_deposit_until_it_is_paid_back(index: MarketIndex) -> None:
     life: list[tuple[int, Event]] = [(30, OPENED), (33, LeaseCancelled(3, DEPOSIT))]
     index.apply(batch([*founding(), *life], 100))
     assert 'data-send="/send/refund/3"' in client_of(index).get("/leases/3").text
@@ -248,7 +248,7 @@ NODE = opened(4, 0, 2, rate=10**21, deposit=10**7, minimum=3_600, notice=120)
     ],
 )
 def test_page__of_a_running_lease__offers_each_side_what_it_can_do_and_says_what_that_costs(
-    index: Index, happened: list[Event], block: int, actions: list[str], words: str
+    index: MarketIndex, happened: list[Event], block: int, actions: list[str], words: str
 ) -> None:
     life: list[tuple[int, Event]] = [(30, NODE), (31, START), *((40, event) for event in happened)]
     index.apply(batch([*founding(), *life], block))
@@ -258,7 +258,7 @@ def test_page__of_a_running_lease__offers_each_side_what_it_can_do_and_says_what
     assert words.replace("was</strong>", "was slashed.</strong>") in page
 
 
-def test_page__of_a_node_s_lease__shows_each_device_and_which_was_slashed(index: Index) -> None:
+def test_page__of_a_node_s_lease__shows_each_device_and_which_was_slashed(index: MarketIndex) -> None:
     life: list[tuple[int, Event]] = [(30, NODE), (31, START), (35, DeviceOfLeaseSlashed(4, DEVICES[2]))]
     index.apply(batch([*founding(), *life], 40))
     page = client_of(index, 40).get("/leases/4").text
@@ -268,7 +268,7 @@ def test_page__of_a_node_s_lease__shows_each_device_and_which_was_slashed(index:
     assert "slashed" in lines[DEVICES[2]] and "slashed" not in lines[DEVICES[0]]
 
 
-def test_lease__that_nobody_ended__is_over_at_its_stop_for_the_page_and_the_api(index: Index) -> None:
+def test_lease__that_nobody_ended__is_over_at_its_stop_for_the_page_and_the_api(index: MarketIndex) -> None:
     life: list[tuple[int, Event]] = [(30, OPENED), (31, LeaseStarted(3, h("r"), timestamp(31), timestamp(40), BOND))]
     index.apply(batch([*founding(), *life], 39))
     before = client_of(index, 39)
@@ -283,7 +283,7 @@ def test_lease__that_nobody_ended__is_over_at_its_stop_for_the_page_and_the_api(
     assert 'data-send="/send/refund/3"' in after.get("/leases/3").text
 
 
-def test_api__of_a_lease__has_the_whole_offer_and_finds_it_by_any_of_its_devices(index: Index) -> None:
+def test_api__of_a_lease__has_the_whole_offer_and_finds_it_by_any_of_its_devices(index: MarketIndex) -> None:
     index.apply(batch([*founding(), (30, NODE)], 40))
     client = client_of(index, 40)
     data = client.get("/v1/leases/4").json()["data"]

@@ -13,7 +13,7 @@ from assay.market.projection.lease_money import (
     CANCELLED,
     ENDED,
     PENDING,
-    Terms,
+    EscrowTerms,
     attested_downtime,
     due,
     epoch_overlap,
@@ -22,7 +22,7 @@ from assay.market.projection.lease_money import (
 )
 from assay.protocol.rates import RATE_UNIT, cost
 
-TERMS = Terms(holdback=500, max_downtime=60, forfeit_hold=2_000)
+TERMS = EscrowTerms(holdback=500, max_downtime=60, forfeit_hold=2_000)
 START, MINIMUM, RATE = 1_000, 600, 1_000 * RATE_UNIT
 
 

@@ -15,7 +15,7 @@ from assay.market.events.lease_events import LeaseEnded, LeaseReleased, LeaseSta
 from assay.market.events.record import Event
 from assay.market.events.treasury_events import TokenDelisted, TokenListed
 from assay.market.follow.content_follower import ContentFollower
-from assay.market.follow.index import Index
+from assay.market.follow.index import MarketIndex
 from assay.market.follow.listings import refresh_devices
 from assay.market.follow.offer_follower import MOST_OF_A_DEVICE, OfferFollower, chosen
 from assay.market.projection.listings import Member, Now, Passed, listing_id
@@ -56,7 +56,7 @@ APPOINTED = OperatorSet(PROVIDERS[0], OPERATOR, 1, timestamp(1_000))
 PASSED, LATE = 1, 4
 
 
-def report(index: Index, epoch: int, block: int, flags: Sequence[int] = (1, 1, 1, 1)) -> list[DeviceLeaf]:
+def report(index: MarketIndex, epoch: int, block: int, flags: Sequence[int] = (1, 1, 1, 1)) -> list[DeviceLeaf]:
     """An epoch and its proven report in blocks `block` to `block + 3`."""
     leaves = device_leaves(epoch, flags)
     index.apply(batch(epoch_events(epoch, block, leaves), block + 3))
@@ -65,7 +65,7 @@ def report(index: Index, epoch: int, block: int, flags: Sequence[int] = (1, 1, 1
     return leaves
 
 
-def take(index: Index, *lines: dict[str, Any], provider: int = 0, complete: bool = True) -> OfferFollower:
+def take(index: MarketIndex, *lines: dict[str, Any], provider: int = 0, complete: bool = True) -> OfferFollower:
     """The market takes these offers of a provider."""
     follower = OfferFollower(index, Endpoints(), DOMAIN)
     who = PROVIDERS[provider]
@@ -80,7 +80,7 @@ def flags_of(late: bytes) -> list[int]:
 
 
 @pytest.fixture
-def node(index: Index) -> Index:
+def node(index: MarketIndex) -> MarketIndex:
     """The first provider's two devices are on offer together, and the first of them alone as well."""
     index.apply(batch(founding(), 5, seats=True))
     report(index, 1, 6)
@@ -88,17 +88,17 @@ def node(index: Index) -> Index:
     return index
 
 
-def listing(index: Index, listing_id: bytes = ID) -> Any:
+def listing(index: MarketIndex, listing_id: bytes = ID) -> Any:
     with index.engine.connect() as connection:
         return connection.execute(select(listings).where(listings.c.listing_id == listing_id)).one_or_none()
 
 
-def state(index: Index, listing_id: bytes = ID) -> str | None:
+def state(index: MarketIndex, listing_id: bytes = ID) -> str | None:
     found = listing(index, listing_id)
     return None if found is None else str(found.state)
 
 
-def test_listing__of_a_node__is_the_least_of_its_devices_at_the_price_of_all(node: Index) -> None:
+def test_listing__of_a_node__is_the_least_of_its_devices_at_the_price_of_all(node: MarketIndex) -> None:
     leaves = {leaf.device_id: leaf for leaf in device_leaves(1)}
     parts = [leaves[DEVICES[0]], leaves[DEVICES[2]]]
     row = listing(node)
@@ -134,13 +134,13 @@ def test_model__of_a_node_of_several__names_each_once(declared: list[str], model
     assert (row["model"], row["region"], row["memory_mib"], row["memory_proven"]) == (model, "eu", 2, False)
 
 
-def test_device__on_offer_with_others_only__says_so(node: Index) -> None:
+def test_device__on_offer_with_others_only__says_so(node: MarketIndex) -> None:
     assert state(node, DEVICES[2]) == "node-only"
     take(node, offer_line(0))
     assert (state(node), state(node, DEVICES[2])) == (None, "unpriced")
 
 
-def test_counts__of_the_network__count_a_device_once_whatever_nodes_it_is_in(node: Index) -> None:
+def test_counts__of_the_network__count_a_device_once_whatever_nodes_it_is_in(node: MarketIndex) -> None:
     with node.engine.connect() as connection:
         counted = connection.execute(select(facet_counts.c.gpus, facet_counts.c.count)).all()
     assert sum(n for gpus, n in counted if gpus == 1) == len(DEVICES)
@@ -149,7 +149,7 @@ def test_counts__of_the_network__count_a_device_once_whatever_nodes_it_is_in(nod
 
 @pytest.mark.parametrize(("leased", "alone"), [((0, 2), "leased"), ((2,), "available")])
 def test_node__of_which_one_device_is_leased__cannot_be_had_until_that_ends(
-    node: Index, leased: tuple[int, ...], alone: str
+    node: MarketIndex, leased: tuple[int, ...], alone: str
 ) -> None:
     started = LeaseStarted(1, h("roots"), timestamp(11), timestamp(20), 5)
     node.apply(batch([(10, opened(1, *leased)), (11, started)], 12))
@@ -161,13 +161,13 @@ def test_node__of_which_one_device_is_leased__cannot_be_had_until_that_ends(
 
 
 @pytest.mark.parametrize("ended", [LeaseEnded(1, RENTER, timestamp(13), 0), LeaseReleased(1, timestamp(13))])
-def test_node__whose_lease_is_over_before_its_stop__is_free_at_once(node: Index, ended: Event) -> None:
+def test_node__whose_lease_is_over_before_its_stop__is_free_at_once(node: MarketIndex, ended: Event) -> None:
     started = LeaseStarted(1, h("roots"), timestamp(11), timestamp(20), 5)
     node.apply(batch([(10, opened(1, 0, 2)), (11, started), (13, ended)], 14))
     assert (state(node), state(node, DEVICES[0]), state(node, DEVICES[2])) == ("available", "available", "node-only")
 
 
-def test_node__whose_renter_left_early__can_be_let_again_while_the_pass_is_fresh(node: Index) -> None:
+def test_node__whose_renter_left_early__can_be_let_again_while_the_pass_is_fresh(node: MarketIndex) -> None:
     started = LeaseStarted(1, h("roots"), timestamp(11), timestamp(90), 5)
     node.apply(batch([(10, opened(1, 0, 2)), (11, started)], 12))
     assert state(node) == "leased"
@@ -175,7 +175,7 @@ def test_node__whose_renter_left_early__can_be_let_again_while_the_pass_is_fresh
     assert (state(node), listing(node).busy_until) == ("available", 0)
 
 
-def test_pass__of_a_node__is_of_one_epoch_in_which_all_passed(node: Index) -> None:
+def test_pass__of_a_node__is_of_one_epoch_in_which_all_passed(node: MarketIndex) -> None:
     before = listing(node)
     newest = report(node, 2, 12, flags_of(late=DEVICES[2]))
     assert listing(node, DEVICES[0]).passed_epoch == 2
@@ -190,7 +190,7 @@ def test_pass__of_a_node__is_of_one_epoch_in_which_all_passed(node: Index) -> No
 
 
 @pytest.mark.parametrize("status", [2, 3])
-def test_node__of_which_one_device_is_retired_or_slashed__is_no_longer_listed(node: Index, status: int) -> None:
+def test_node__of_which_one_device_is_retired_or_slashed__is_no_longer_listed(node: MarketIndex, status: int) -> None:
     node.apply(batch([(10, DeviceRetired(DEVICES[2], status))], 12))
     assert state(node) is None
     assert state(node, DEVICES[2]) == {2: "retired", 3: "slashed"}[status]
@@ -199,24 +199,24 @@ def test_node__of_which_one_device_is_retired_or_slashed__is_no_longer_listed(no
     assert state(node) == "available"
 
 
-def test_floor__of_one_device__cancels_the_offers_of_every_node_it_is_in(node: Index) -> None:
+def test_floor__of_one_device__cancels_the_offers_of_every_node_it_is_in(node: MarketIndex) -> None:
     node.apply(batch([(10, OffersCancelled(DEVICES[2], PROVIDERS[0], 1))], 12))
     assert (state(node), state(node, DEVICES[0])) == (None, "available")
 
 
-def test_floor__of_another_signer__cancels_nothing(node: Index) -> None:
+def test_floor__of_another_signer__cancels_nothing(node: MarketIndex) -> None:
     node.apply(batch([(10, OffersCancelled(DEVICES[2], OPERATOR, 1))], 12))
     assert state(node) == "available"
 
 
-def test_token__delisted__takes_its_offers_off_the_market_until_it_is_listed_again(node: Index) -> None:
+def test_token__delisted__takes_its_offers_off_the_market_until_it_is_listed_again(node: MarketIndex) -> None:
     node.apply(batch([(10, TokenDelisted(TOKEN))], 12))
     assert (state(node), state(node, DEVICES[0])) == (None, "unpriced")
     node.apply(batch([(13, TokenListed(TOKEN, 1))], 14))
     assert (state(node), state(node, DEVICES[0])) == ("available", "available")
 
 
-def test_offer__of_an_operator__counts_while_it_is_appointed_and_no_second_longer(node: Index) -> None:
+def test_offer__of_an_operator__counts_while_it_is_appointed_and_no_second_longer(node: MarketIndex) -> None:
     refusing = take(node, offer_line(0, 2, **BY_OPERATOR))
     assert state(node) is None
     assert f"signed by {OPERATOR}, who may sign none" in refusing.refused[PROVIDERS[0], "its offers"]
@@ -229,7 +229,7 @@ def test_offer__of_an_operator__counts_while_it_is_appointed_and_no_second_longe
     assert state(node) is None
 
 
-def test_offer__of_an_operator_that_is_revoked__is_gone_with_that_block(node: Index) -> None:
+def test_offer__of_an_operator_that_is_revoked__is_gone_with_that_block(node: MarketIndex) -> None:
     node.apply(batch([(10, APPOINTED)], 12))
     take(node, offer_line(0, 2, **BY_OPERATOR), offer_line(0))
     node.apply(batch([(13, OperatorSet(PROVIDERS[0], OPERATOR, 0, 0))], 14))
@@ -239,26 +239,26 @@ def test_offer__of_an_operator_that_is_revoked__is_gone_with_that_block(node: In
 
 
 @pytest.mark.parametrize("scopes", [2, 4, 8, 16, 30])
-def test_offer__of_an_operator_who_may_do_anything_else__is_refused(node: Index, scopes: int) -> None:
+def test_offer__of_an_operator_who_may_do_anything_else__is_refused(node: MarketIndex, scopes: int) -> None:
     node.apply(batch([(10, OperatorSet(PROVIDERS[0], OPERATOR, scopes, timestamp(99)))], 12))
     assert "who may sign none" in take(node, offer_line(0, 2, **BY_OPERATOR)).refused[PROVIDERS[0], "its offers"]
     assert state(node) is None
 
 
-def test_offer__of_another_providers_operator__is_refused(node: Index) -> None:
+def test_offer__of_another_providers_operator__is_refused(node: MarketIndex) -> None:
     node.apply(batch([(10, OperatorSet(PROVIDERS[1], OPERATOR, 31, timestamp(99)))], 12))
     take(node, offer_line(0, 2, **BY_OPERATOR))
     assert state(node) is None
 
 
-def test_offer__over_devices_of_two_providers__is_refused(node: Index) -> None:
+def test_offer__over_devices_of_two_providers__is_refused(node: MarketIndex) -> None:
     refusing = take(node, offer_line(0, 1))
     assert "which is not the provider's" in refusing.refused[PROVIDERS[0], "its offers"]
     with node.engine.connect() as connection:
         assert connection.execute(select(offers).where(offers.c.provider == PROVIDERS[0])).all() == []
 
 
-def test_offers__without_end_of_the_same_devices__are_kept_up_to_a_number_the_newest_first(node: Index) -> None:
+def test_offers__without_end_of_the_same_devices__are_kept_up_to_a_number_the_newest_first(node: MarketIndex) -> None:
     flood = [offer_line(0, 2, nonce=n) for n in range(2 * MOST_OF_A_DEVICE)]
     refusing = take(node, *flood)
     with node.engine.connect() as connection:
@@ -269,7 +269,7 @@ def test_offers__without_end_of_the_same_devices__are_kept_up_to_a_number_the_ne
     assert listing(node).rate == 10**20
 
 
-def test_offers__that_ran_out_while_an_endpoint_was_away__take_no_room_from_new_ones(node: Index) -> None:
+def test_offers__that_ran_out_while_an_endpoint_was_away__take_no_room_from_new_ones(node: MarketIndex) -> None:
     old = [offer_line(0, nonce=n) for n in range(MOST_OF_A_DEVICE)]
     take(node, *old, complete=False)
     node.apply(batch([], 31))
@@ -287,7 +287,7 @@ def test_chosen__of_offers_that_stay_and_new_ones__counts_both() -> None:
     assert len(reasons) == 1
 
 
-def test_pages__of_a_device__name_every_offer_and_node_it_is_part_of(node: Index) -> None:
+def test_pages__of_a_device__name_every_offer_and_node_it_is_part_of(node: MarketIndex) -> None:
     with node.engine.connect() as connection:
         assert [len(o["device_ids"]) for o in offers_of_device(connection, DEVICES[0])] == [1, 2]
         assert [len(o["device_ids"]) for o in offers_of_device(connection, DEVICES[2])] == [2]
@@ -304,7 +304,7 @@ def test_pages__of_a_device__name_every_offer_and_node_it_is_part_of(node: Index
 def test_listings__after_any_history__are_what_working_out_all_of_them_anew_gives(
     history: list[tuple[int, Event]], ends: set[int]
 ) -> None:
-    index = Index(blank_database(), max_age=2)
+    index = MarketIndex(blank_database(), max_age=2)
     index.apply(batch([*founding(), (5, APPOINTED)], 5, seats=True))
     report(index, 1, 6)
     take(index, offer_line(0, 2), offer_line(0), offer_line(2, 0, **BY_OPERATOR), offer_line(2, rate=7, **BY_OPERATOR))

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from assay.market.errors import BadContent
 from assay.market.events.lease_events import LeaseStarted, OffersCancelled
 from assay.market.follow.content_follower import ContentFollower
-from assay.market.follow.index import Index
+from assay.market.follow.index import MarketIndex
 from assay.market.follow.offer_follower import OfferFollower
 from assay.market.sources.offers import signed_offer
 from assay.market.store.tables import facet_counts, listings, offers, specifications
@@ -76,7 +76,7 @@ class Endpoints:
 
 
 @pytest.fixture
-async def market(index: Index) -> Index:
+async def market(index: MarketIndex) -> MarketIndex:
     leaves = device_leaves(1)
     index.apply(batch(founding() + epoch_events(1, 6, leaves), 12, seats=True))
     root = {"epoch": 1, "devices_root": device_tree(leaves).root}
@@ -85,12 +85,12 @@ async def market(index: Index) -> Index:
     return index
 
 
-def states(index: Index) -> dict[bytes, str]:
+def states(index: MarketIndex) -> dict[bytes, str]:
     with index.engine.connect() as connection:
         return {row.listing_id: row.state for row in connection.execute(select(listings))}
 
 
-def test_offers__signed_by_their_provider__make_devices_available(market: Index) -> None:
+def test_offers__signed_by_their_provider__make_devices_available(market: MarketIndex) -> None:
     assert set(states(market).values()) == {"available"}
     with market.engine.connect() as connection:
         row = connection.execute(select(listings).where(listings.c.listing_id == DEVICES[0])).one()
@@ -100,7 +100,7 @@ def test_offers__signed_by_their_provider__make_devices_available(market: Index)
         assert {line.model for line in counted} == {"H100", "RTX 4090"}
 
 
-async def test_offers__no_longer_served__are_dropped(market: Index) -> None:
+async def test_offers__no_longer_served__are_dropped(market: MarketIndex) -> None:
     endpoints = Endpoints()
     endpoints.answers["http://provider-0.test/v1/offers"]["offers"] = []
     await OfferFollower(market, endpoints, DOMAIN).step()
@@ -108,19 +108,19 @@ async def test_offers__no_longer_served__are_dropped(market: Index) -> None:
     assert [found[d] for d in DEVICES] == ["unpriced", "available", "unpriced", "available"]
 
 
-def test_offers__run_out_by_time__leave_the_market_with_the_next_block(market: Index) -> None:
+def test_offers__run_out_by_time__leave_the_market_with_the_next_block(market: MarketIndex) -> None:
     market.apply(batch([], 30))
     assert set(states(market).values()) == {"unpriced"}
     market.roll_back(12)
     assert set(states(market).values()) == {"available"}
 
 
-def test_offers__below_the_floor__are_cancelled(market: Index) -> None:
+def test_offers__below_the_floor__are_cancelled(market: MarketIndex) -> None:
     market.apply(batch([(13, OffersCancelled(DEVICES[0], PROVIDERS[0], 1))], 13))
     assert states(market)[DEVICES[0]] == "unpriced"
 
 
-def test_device__leased_until_a_stop__is_available_again_after_it(market: Index) -> None:
+def test_device__leased_until_a_stop__is_available_again_after_it(market: MarketIndex) -> None:
     events = [
         (13, opened(1)),
         (14, LeaseStarted(1, h("root"), timestamp(14), timestamp(20), 5)),
@@ -131,7 +131,7 @@ def test_device__leased_until_a_stop__is_available_again_after_it(market: Index)
     assert states(market)[DEVICES[0]] == "available"
 
 
-def test_memory__that_no_report_proved__is_the_declared_and_called_that(market: Index) -> None:
+def test_memory__that_no_report_proved__is_the_declared_and_called_that(market: MarketIndex) -> None:
     with market.engine.connect() as connection:
         found = {row.listing_id: (row.memory_mib, row.memory_proven) for row in connection.execute(select(listings))}
     # The report proved nothing of the first device in its own order, and 16 MiB for each place behind it.
@@ -142,7 +142,7 @@ def test_memory__that_no_report_proved__is_the_declared_and_called_that(market: 
     assert {known for _, known in found.values()} == {True, False}
 
 
-def test_pass__older_than_max_age__no_longer_counts(market: Index) -> None:
+def test_pass__older_than_max_age__no_longer_counts(market: MarketIndex) -> None:
     for epoch in (2, 3):
         market.apply(batch(epoch_events(epoch, 9 + 4 * epoch, device_leaves(epoch))[:1], 9 + 4 * epoch))
     assert set(states(market).values()) == {"available"}
@@ -150,7 +150,7 @@ def test_pass__older_than_max_age__no_longer_counts(market: Index) -> None:
     assert set(states(market).values()) == {"failing"}
 
 
-def test_offers__of_somebody_elses_device__are_not_kept(market: Index) -> None:
+def test_offers__of_somebody_elses_device__are_not_kept(market: MarketIndex) -> None:
     stolen = offer_line(1, key=PROVIDER_KEYS[0], provider=PROVIDERS[0])
     follower = OfferFollower(market, Endpoints(), DOMAIN)
     follower.take(PROVIDERS[0], [signed_offer(stolen, DOMAIN, PROVIDERS[0])])
@@ -184,7 +184,7 @@ def test_signed_offer__that_the_escrow_would_refuse__is_refused(line: Any, reaso
         signed_offer(line, DOMAIN, PROVIDERS[0])
 
 
-async def test_specification__that_no_device_was_enrolled_with__is_named_and_not_kept(market: Index) -> None:
+async def test_specification__that_no_device_was_enrolled_with__is_named_and_not_kept(market: MarketIndex) -> None:
     endpoints = Endpoints()
     answer = endpoints.answers["http://provider-0.test/v1/offers"]
     answer["specifications"] = [*answer["specifications"], {"model": "B200", "memoryMiB": 1 << 20, "region": "moon"}]

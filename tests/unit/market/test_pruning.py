@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select
 
 from assay.market.follow.content_changes import device_changes, reward_changes
-from assay.market.follow.index import Index
+from assay.market.follow.index import MarketIndex
 from assay.market.follow.pruning import EPOCHS_AT_ONCE, LEAST_KEPT
 from assay.market.store.rows import WorkingSet
 from assay.market.store.tables import devices, epochs, listings, measurements, rewards
@@ -15,12 +15,12 @@ from .scenario import DEVICES, batch, device_leaves, epoch_events, founding, rew
 LAST = LEAST_KEPT + EPOCHS_AT_ONCE + 10
 
 
-def rows(index: Index, table: object) -> list[object]:
+def rows(index: MarketIndex, table: object) -> list[object]:
     with index.engine.connect() as connection:
         return list(connection.execute(select(table)).all())  # type: ignore[call-overload]
 
 
-def filled(index: Index) -> Index:
+def filled(index: MarketIndex) -> MarketIndex:
     events = founding()
     for epoch in range(1, LAST + 1):
         events += epoch_events(epoch, 6 + 4 * epoch, device_leaves(epoch))
@@ -33,7 +33,7 @@ def filled(index: Index) -> Index:
     return index
 
 
-def test_prune__of_all_but_a_few_epochs__keeps_the_least_and_what_follows_from_the_rest(index: Index) -> None:
+def test_prune__of_all_but_a_few_epochs__keeps_the_least_and_what_follows_from_the_rest(index: MarketIndex) -> None:
     filled(index)
     before = rows(index, devices), rows(index, listings)
     while index.prune(1):
@@ -48,7 +48,7 @@ def test_prune__of_all_but_a_few_epochs__keeps_the_least_and_what_follows_from_t
     assert (rows(index, devices), rows(index, listings)) == before
 
 
-def test_prune__of_nothing_old__changes_nothing(index: Index) -> None:
+def test_prune__of_nothing_old__changes_nothing(index: MarketIndex) -> None:
     index.apply(batch(founding() + epoch_events(1, 6, device_leaves(1)), 12, seats=True))
     assert index.prune(1) == 0
     assert index.prune(1_000) == 0

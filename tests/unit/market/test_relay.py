@@ -14,7 +14,7 @@ from assay.market.api.context import Context
 from assay.market.api.status import Status
 from assay.market.errors import SourceFault
 from assay.market.events.device_events import DeviceEndpoint
-from assay.market.follow.index import Index
+from assay.market.follow.index import MarketIndex
 from assay.market.queries.search import SearchTable
 from assay.market.sources.http_fetch import Asked
 from assay.network.client import Stream
@@ -51,7 +51,7 @@ def provider() -> Provider:
 
 
 @pytest.fixture
-def client(index: Index, provider: Provider) -> TestClient:
+def client(index: MarketIndex, provider: Provider) -> TestClient:
     events = [
         *founding(),
         (5, DeviceEndpoint(DEVICES[0], "https://gpu.test:8443/", h("certificate"))),
@@ -91,7 +91,7 @@ def test_request__about_the_lease_itself__is_passed_on(client: TestClient, provi
     ],
 )
 def test_request__about_a_node__goes_to_the_one_place_that_all_its_devices_announce(
-    index: Index, client: TestClient, provider: Provider, other: DeviceEndpoint, status: int
+    index: MarketIndex, client: TestClient, provider: Provider, other: DeviceEndpoint, status: int
 ) -> None:
     index.apply(batch([(7, other), (8, opened(8, 0, 2))], 9))
     assert client.get("/relay/v1/leases/8/jobs", headers=SIGNED).status_code == status

@@ -12,7 +12,7 @@ from assay.market.api.app import create_app
 from assay.market.api.context import Context
 from assay.market.api.status import Status
 from assay.market.events.fault_events import FaultProven, WrongElementShown
-from assay.market.follow.index import Batch, Index
+from assay.market.follow.index import LogBatch, MarketIndex
 from assay.market.queries.search import SearchTable
 from assay.protocol.hexadecimal import to_hex
 
@@ -32,7 +32,7 @@ def decode(target: str, calldata: bytes) -> tuple[str, Mapping[str, Any]] | None
 
 
 @pytest.fixture(params=[FAULTS, SAFE])
-def client(request: pytest.FixtureRequest, index: Index) -> TestClient:
+def client(request: pytest.FixtureRequest, index: MarketIndex) -> TestClient:
     events = [
         *founding(),
         *epoch_events(1, 6, device_leaves(1)),
@@ -40,7 +40,7 @@ def client(request: pytest.FixtureRequest, index: Index) -> TestClient:
         (12, WrongElementShown(DEVICES[0], 1, 2, 3, 4, 11, -7)),
     ]
     calls = {h("transaction 12"): (request.param, b"\x12\x34")}
-    index.apply(Batch(logs_of(events), {1: SEATS}, tip(13), calls))
+    index.apply(LogBatch(logs_of(events), {1: SEATS}, tip(13), calls))
     links = {"decode": decode, "contracts": {"EpochOracle": ORACLE}}
     context = Context(index.engine, Status("test", 31337), SearchTable(index.engine), links=links)
     return TestClient(create_app(context, rate=1e9, burst=1 << 30, pages=False))

@@ -19,7 +19,7 @@ from assay.market.api.stream_routes import messages, position
 from assay.market.events.lease_events import LeaseToppedUp
 from assay.market.events.record import Event
 from assay.market.follow.chain_follower import ChainFollower
-from assay.market.follow.index import Index
+from assay.market.follow.index import MarketIndex
 from assay.market.queries.events import events_between
 from assay.market.queries.search import SearchTable
 from assay.market.store.database import open_database
@@ -72,7 +72,7 @@ class Market:
     """A chain, an index in a file that follows it, and what answers from that."""
 
     def __init__(self, folder: Path) -> None:
-        self.index = Index(open_database(str(folder / "market.sqlite3")), max_age=2)
+        self.index = MarketIndex(open_database(str(folder / "market.sqlite3")), max_age=2)
         self.chain = ChainFake(branch(100, 8, 9), 5)
         self.follower = ChainFollower(self.index, self.chain, 1)
         self.restart()
@@ -228,7 +228,7 @@ async def test_newcomer__after_a_reorganisation__is_told_of_none_and_begins_at_t
 
 
 @pytest.fixture
-def client(index: Index) -> TestClient:
+def client(index: MarketIndex) -> TestClient:
     index.apply(batch([*founding(), (13, OPENED[1])], 14))
     status = Status("test", 31337, clock=lambda: timestamp(15))
     status.move(tip(14), 14)

@@ -10,15 +10,15 @@ import pytest
 from fastapi.testclient import TestClient
 
 from assay.market.api.app import create_app
-from assay.market.api.context import Context, Deadlines
+from assay.market.api.context import Context, ContractTimes
 from assay.market.api.status import Status
 from assay.market.events.device_events import OperatorSet, PayoutSet
 from assay.market.events.lease_events import DowntimeRefunded, LeaseOpened, LeaseStarted, OfferTerms
 from assay.market.events.record import Address, Event
 from assay.market.events.reward_events import GuardianSuspended, RewardsVetoed
 from assay.market.follow.content_follower import ContentFollower
-from assay.market.follow.index import Index
-from assay.market.projection.lease_money import Terms
+from assay.market.follow.index import MarketIndex
+from assay.market.projection.lease_money import EscrowTerms
 from assay.market.projection.listings import listing_id
 from assay.market.queries.search import SearchTable
 from assay.protocol.hexadecimal import to_hex
@@ -51,8 +51,8 @@ from .test_offers import offer_line
 ESCROW = account("escrow")
 NODE = tuple(sorted((DEVICES[0], DEVICES[2])))
 EPOCH_S = 48  # four blocks
-TERMS = Terms(holdback=240, max_downtime=60, forfeit_hold=600)
-DEADLINES = Deadlines(GENESIS, EPOCH_S, 24, 1_000)
+TERMS = EscrowTerms(holdback=240, max_downtime=60, forfeit_hold=600)
+DEADLINES = ContractTimes(GENESIS, EPOCH_S, 24, 1_000)
 
 
 def leaves_of(epoch: int, uptime: dict[bytes, int], flags: int = 1) -> list[DeviceLeaf]:
@@ -63,7 +63,7 @@ def leaves_of(epoch: int, uptime: dict[bytes, int], flags: int = 1) -> list[Devi
     ]
 
 
-def report(index: Index, leaves: list[DeviceLeaf], block: int, *more: tuple[int, Event]) -> None:
+def report(index: MarketIndex, leaves: list[DeviceLeaf], block: int, *more: tuple[int, Event]) -> None:
     """An epoch with these leaves in blocks `block` to `block + 3`, and its contents."""
     epoch = leaves[0].epoch
     index.apply(batch([*epoch_events(epoch, block, leaves), *more], block + 3))
@@ -75,7 +75,7 @@ def report(index: Index, leaves: list[DeviceLeaf], block: int, *more: tuple[int,
 
 
 @pytest.fixture
-def market(index: Index) -> Index:
+def market(index: MarketIndex) -> MarketIndex:
     """A node of two on offer; epoch 1 has passed both."""
     index.apply(batch(founding(), 4, seats=True))
     report(index, leaves_of(1, {}), 5)
@@ -83,7 +83,7 @@ def market(index: Index) -> Index:
     return index
 
 
-def client_of(index: Index, block: int) -> TestClient:
+def client_of(index: MarketIndex, block: int) -> TestClient:
     """A market whose wallet transactions show what they were made of."""
     status = Status("test", 31337, clock=lambda: timestamp(block))
     status.move(index.tip(), block)
@@ -115,7 +115,7 @@ def offer_of(sent: Any) -> Offer:
     return Offer(*(tuple(value) if isinstance(value, list) else value for value in sent))  # type: ignore[arg-type]
 
 
-def test_open__of_a_node__brings_the_offer_and_a_proven_pass_of_each_device_in_one_epoch(market: Index) -> None:
+def test_open__of_a_node__brings_the_offer_and_a_proven_pass_of_each_device_in_one_epoch(market: MarketIndex) -> None:
     approve, opening = steps(client_of(market, 9), f"open/{to_hex(listing_id(NODE))}?seconds=100")
     assert approve == (TOKEN, "approve", ESCROW, 1_000)
     contract, function, offer, signature, deposit, leaves, proofs, least_score, least_memory = opening
@@ -130,12 +130,12 @@ def test_open__of_a_node__brings_the_offer_and_a_proven_pass_of_each_device_in_o
 
 
 @pytest.mark.parametrize(("seconds", "paid"), [(1, 60), (61, 61), (3_600, 3_600)])
-def test_open__for_less_than_the_least__pays_the_least(market: Index, seconds: int, paid: int) -> None:
+def test_open__for_less_than_the_least__pays_the_least(market: MarketIndex, seconds: int, paid: int) -> None:
     _, opening = steps(client_of(market, 9), f"open/{to_hex(DEVICES[0])}?seconds={seconds}")
     assert opening[4] == 10 * paid
 
 
-def test_open__of_devices_that_are_not_on_offer_together__is_refused(market: Index) -> None:
+def test_open__of_devices_that_are_not_on_offer_together__is_refused(market: MarketIndex) -> None:
     client = client_of(market, 9)
     other = listing_id(tuple(sorted((DEVICES[0], DEVICES[1]))))
     for listing in (other, DEVICES[2], h("nothing")):
@@ -143,7 +143,7 @@ def test_open__of_devices_that_are_not_on_offer_together__is_refused(market: Ind
     assert client.get(f"/send/open/{to_hex(DEVICES[0])}?seconds=3600000000").status_code == 422
 
 
-def test_open__at_a_price_that_no_deposit_holds__is_refused(market: Index) -> None:
+def test_open__at_a_price_that_no_deposit_holds__is_refused(market: MarketIndex) -> None:
     take(market, offer_line(0, rate=2**128 - 1, min_duration=2**31, max_duration=2**31))
     answer = client_of(market, 9).get(f"/send/open/{to_hex(DEVICES[0])}?seconds=60")
     assert (answer.status_code, "more than the escrow holds" in answer.text) == (400, True)
@@ -154,7 +154,7 @@ OPENED = LeaseOpened(4, RENTER, PROVIDERS[0], h("offer hash"), TERMS_OF, 36_000)
 
 
 @pytest.fixture
-def leased(market: Index) -> Index:
+def leased(market: MarketIndex) -> MarketIndex:
     """The node is leased from the middle of epoch 2 on; it was down in parts of epochs 2, 3 and 4."""
     start = timestamp(10)
     started = LeaseStarted(4, h("roots"), start, start + 3_600, 600)
@@ -166,7 +166,7 @@ def leased(market: Index) -> Index:
 
 
 def test_downtime__of_a_node__is_submitted_epoch_by_epoch_with_the_worst_device_and_the_whole_offer(
-    leased: Index,
+    leased: MarketIndex,
 ) -> None:
     found = steps(client_of(leased, 22), "refund-downtime/4")
     assert [(contract, function, lease) for contract, function, lease, *_ in found] == [
@@ -181,7 +181,7 @@ def test_downtime__of_a_node__is_submitted_epoch_by_epoch_with_the_worst_device_
     assert [f'<td class="n">{n}</td>' in page for n in (12, 36, 48)] == [True, True, True]
 
 
-def test_downtime__credited_or_too_old_or_not_over__is_not_submitted(leased: Index) -> None:
+def test_downtime__credited_or_too_old_or_not_over__is_not_submitted(leased: MarketIndex) -> None:
     leased.apply(batch([(23, DowntimeRefunded(4, 3, NODE[1], 360, 36))], 23))
     assert [leaf[0] for *_, leaf, _ in steps(client_of(leased, 23), "refund-downtime/4")] == [2, 4]
     # What is of epoch 2 has to come within the holdback of 240 s from the start on.
@@ -193,7 +193,7 @@ def test_downtime__credited_or_too_old_or_not_over__is_not_submitted(leased: Ind
     assert (answer.status_code, "No report attests" in answer.text) == (404, True)
 
 
-def test_downtime__of_an_epoch_that_is_not_over__waits(leased: Index) -> None:
+def test_downtime__of_an_epoch_that_is_not_over__waits(leased: MarketIndex) -> None:
     report(leased, leaves_of(6, {NODE[0]: 0}, flags=2), 23)  # reported in block 26, before its end in block 28
     assert [leaf[0] for *_, leaf, _ in steps(client_of(leased, 27), "refund-downtime/4")] == [2, 3, 4]
     leased.apply(batch([], 28))
@@ -218,18 +218,18 @@ def test_downtime__of_an_epoch_that_is_not_over__waits(leased: Index) -> None:
         ("top-up/4?seconds=30", ("topUp", 4, 300)),
     ],
 )
-def test_action__on_a_lease__is_encoded_for_whoever_asks(leased: Index, path: str, sent: tuple[Any, ...]) -> None:
+def test_action__on_a_lease__is_encoded_for_whoever_asks(leased: MarketIndex, path: str, sent: tuple[Any, ...]) -> None:
     payout = PayoutSet(PROVIDERS[0], account("payout"))
     leased.apply(batch([(23, OperatorSet(PROVIDERS[0], OPERATOR, 31, timestamp(99))), (23, payout)], 23))
     assert steps(client_of(leased, 23), path)[-1] == ("LeaseEscrow", *sent)
 
 
 @pytest.mark.parametrize("path", ["refunder", "explode/4", "end/99", "refund-downtime/99"])
-def test_action__that_there_is_none_of__is_refused(leased: Index, path: str) -> None:
+def test_action__that_there_is_none_of__is_refused(leased: MarketIndex, path: str) -> None:
     assert client_of(leased, 23).get(f"/send/{path}").status_code in (404, 422)
 
 
-def claimed_epoch(index: Index, block: int) -> int | None:
+def claimed_epoch(index: MarketIndex, block: int) -> int | None:
     index.apply(batch([], block))
     answer = client_of(index, block).get(f"/send/rewards/{VALIDATORS[0]}")
     if answer.status_code == 404:
@@ -237,12 +237,14 @@ def claimed_epoch(index: Index, block: int) -> int | None:
     return int(steps(client_of(index, block), f"rewards/{VALIDATORS[0]}")[0][2])
 
 
-def test_claim__of_rewards__is_against_the_newest_report_whose_delay_is_over(market: Index) -> None:
+def test_claim__of_rewards__is_against_the_newest_report_whose_delay_is_over(market: MarketIndex) -> None:
     # Reported in block 8; the delay is 24 seconds, two blocks.
     assert [claimed_epoch(market, block) for block in (9, 10, 11)] == [None, None, 1]
 
 
-def test_claim__against_a_report_made_while_the_guardian_is_suspended__waits_for_the_long_delay(market: Index) -> None:
+def test_claim__against_a_report_made_while_the_guardian_is_suspended__waits_for_the_long_delay(
+    market: MarketIndex,
+) -> None:
     suspended: tuple[int, Event] = (12, GuardianSuspended(timestamp(12), timestamp(90)))
     report(market, leaves_of(2, {}), 12, suspended)
     report(market, leaves_of(3, {}), 88)
@@ -254,7 +256,7 @@ def test_claim__against_a_report_made_while_the_guardian_is_suspended__waits_for
     assert claimed_epoch(market, 101) == 1
 
 
-def test_claim__of_an_account__is_what_its_leaf_says(market: Index) -> None:
+def test_claim__of_an_account__is_what_its_leaf_says(market: MarketIndex) -> None:
     market.apply(batch([], 20))
     receiver = Address(account("elsewhere"))
     (claim,) = steps(client_of(market, 20), f"rewards/{VALIDATORS[0]}?account={receiver}")

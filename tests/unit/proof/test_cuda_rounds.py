@@ -165,7 +165,7 @@ def proven(monkeypatch: pytest.MonkeyPatch, card: Card, health: Health | None = 
 
     monkeypatch.setattr(rounds, "generate", generate)
     b = matrix(BETA, TAG_B, PROFILE.N, PROFILE.K)
-    run = rounds.Run(PROFILE, b, product, health or Health(None, 0))
+    run = rounds.ProofRun(PROFILE, b, product, health or Health(None, 0))
     return (*run.rounds(SEED), run.window)
 
 

@@ -20,14 +20,14 @@ from assay.proof.errors import OpeningError, ProofFileError
 from assay.proof.probe import layout
 from assay.proof.probe.verification import length as lanes_length
 from assay.proof.probe.verification import verify_lanes
-from assay.proof.statement import Statement
+from assay.proof.statement import JobStatement
 from assay.proof.verification import Verifier
 from assay.protocol.profile import Profile
 
 PROFILE = Profile(1, 64, 128, 128, 3, 32, 12, 1).validate()
 ZERO = bytes(32)
 VERIFIER = Verifier(PROFILE, ZERO, ZERO, threads=1)
-STATEMENT = Statement(PROFILE, 31_337, "0x" + "11" * 20, 7, ZERO, ZERO, ZERO)
+STATEMENT = JobStatement(PROFILE, 31_337, "0x" + "11" * 20, 7, ZERO, ZERO, ZERO)
 MOST_MIB, MOST_SECONDS = 16, 2.0
 
 powers = st.integers(0, 31).map(lambda n: 1 << n)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from assay.proof.cuda import fragments as f
 from assay.proof.cuda.llvm_values import Value, constant
-from assay.proof.cuda.tensor_product import M_TILES, N_TILES, STAGES, Block
+from assay.proof.cuda.tensor_product import M_TILES, N_TILES, STAGES, TileProduct
 
 from .tensor_core_model import THREADS, Machine, Register
 
@@ -26,7 +26,7 @@ def run_block(
     builder: object = machine
     pointers = tuple(Register.of(at, 64) for at in (A_AT, B_AT, C_AT))
     sizes = [Register.of(size, 64) for size in (np.arange(THREADS), block[0], block[1], product.shape[1], a.shape[1])]
-    emitted = Block(builder, stages, Value(builder, Register.of(SHARED_AT, 32)), pointers, sizes)  # type: ignore[arg-type]
+    emitted = TileProduct(builder, stages, Value(builder, Register.of(SHARED_AT, 32)), pointers, sizes)  # type: ignore[arg-type]
     sums = [[[[Register.of(0, 32)] for _ in range(4)] for _ in range(N_TILES)] for _ in range(M_TILES)]
     emitted.begin()
     for step in range(a.shape[1] // f.DEPTH):
@@ -87,7 +87,7 @@ def test_addresses__the_largest_matrices__beyond_32_bits() -> None:
     machine: object = Machine([], np.zeros(SHARED_AT, np.uint8))
     pointers = tuple(Register.of(at, 64) for at in (A_AT, B_AT, C_AT))
     sizes = [Register.of(size, 64) for size in (np.arange(THREADS), 1 << 13, 255, 1 << 16, 65_536)]
-    block = Block(machine, STAGES, Value(machine, Register.of(0, 32)), pointers, sizes)  # type: ignore[arg-type]
+    block = TileProduct(machine, STAGES, Value(machine, Register.of(0, 32)), pointers, sizes)  # type: ignore[arg-type]
     row, last = block.block_m * f.TILE_M, block.constant(65_535)
     assert block._address(block.a, row, last, block.length).values[0] == A_AT + (1 << 20) * 65_536 + 65_535
     columns = block._address(block.c, row, last * 4, block.columns * 4)

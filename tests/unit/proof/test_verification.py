@@ -13,7 +13,7 @@ from assay.proof import openings, sampling
 from assay.proof.adversaries.skipped_rows import SkippedRows
 from assay.proof.engines import engine
 from assay.proof.projection import projection_vector
-from assay.proof.verification import Fault, Verifier
+from assay.proof.verification import OpeningFault, Verifier
 from assay.protocol.profile import Profile
 from assay.protocol.seeds import device_seed
 
@@ -69,13 +69,13 @@ def test_verify__an_honest_opening__valid() -> None:
 def test_verify__no_rows__never_passes() -> None:
     for opening in (b"", OPENING, OPENING[: 32 * PROFILE.T]):
         verdict = VERIFIER.verify(SEED, ROOT, opening, [])
-        assert verdict.fault is Fault.FORMAT
+        assert verdict.fault is OpeningFault.FORMAT
 
 
 @pytest.mark.parametrize("change", [-1, 1, -len(OPENING), 4096, 32])
 def test_verify__another_length__refused_unread(change: int) -> None:
     opening = OPENING[:change] if change < 0 else OPENING + bytes(change)
-    assert VERIFIER.verify(SEED, ROOT, opening, INDICES).fault is Fault.FORMAT
+    assert VERIFIER.verify(SEED, ROOT, opening, INDICES).fault is OpeningFault.FORMAT
 
 
 def test_verify__any_single_byte_changed__refused() -> None:
@@ -92,7 +92,7 @@ def test_verify__any_single_byte_changed__refused() -> None:
         changed = bytearray(OPENING)
         changed[at] ^= 1 << int(rng.integers(8))
         verdict = VERIFIER.verify(SEED, ROOT, bytes(changed), INDICES)
-        assert verdict.fault is (Fault.RESULT_ROOT if at < 32 * PROFILE.T else Fault.PATH)
+        assert verdict.fault is (OpeningFault.RESULT_ROOT if at < 32 * PROFILE.T else OpeningFault.PATH)
 
 
 def test_verify__rows_in_another_order__refused() -> None:
@@ -100,19 +100,19 @@ def test_verify__rows_in_another_order__refused() -> None:
     head, body = OPENING[: 32 * PROFILE.T], OPENING[32 * PROFILE.T :]
     records = [body[n : n + size] for n in range(0, len(body), size)]
     records[0], records[1] = records[1], records[0]
-    assert VERIFIER.verify(SEED, ROOT, head + b"".join(records), INDICES).fault is Fault.PATH
+    assert VERIFIER.verify(SEED, ROOT, head + b"".join(records), INDICES).fault is OpeningFault.PATH
 
 
 def test_verify__another_seed_root_or_rho__refused() -> None:
-    assert VERIFIER.verify(bytes(32), ROOT, OPENING, INDICES).fault is Fault.RESULT_ROOT
-    assert VERIFIER.verify(SEED, bytes(32), OPENING, INDICES).fault is Fault.RESULT_ROOT
+    assert VERIFIER.verify(bytes(32), ROOT, OPENING, INDICES).fault is OpeningFault.RESULT_ROOT
+    assert VERIFIER.verify(SEED, bytes(32), OPENING, INDICES).fault is OpeningFault.RESULT_ROOT
     others = sampling.samples(bytes(32), DEVICE, PROFILE)
-    assert VERIFIER.verify(SEED, ROOT, OPENING, others).fault is Fault.PATH
+    assert VERIFIER.verify(SEED, ROOT, OPENING, others).fault is OpeningFault.PATH
 
 
 def test_verify__rows_outside_the_profile__refused() -> None:
     for outside in [(3, 0), (0, 64), (-1, 0), (0, -1), (2**70, 0)]:
-        assert VERIFIER.verify(SEED, ROOT, OPENING, [*INDICES[:-1], outside]).fault is Fault.FORMAT
+        assert VERIFIER.verify(SEED, ROOT, OPENING, [*INDICES[:-1], outside]).fault is OpeningFault.FORMAT
 
 
 def test_verify__skipped_rows__product_fault_at_a_skipped_row() -> None:
@@ -120,7 +120,7 @@ def test_verify__skipped_rows__product_fault_at_a_skipped_row() -> None:
     cheat.prepare(PROFILE, BETA)
     proof = cheat.prove(SEED)
     verdict = VERIFIER.verify(SEED, proof.result_root, proof.open(INDICES), INDICES)
-    assert verdict.fault is Fault.PRODUCT
+    assert verdict.fault is OpeningFault.PRODUCT
     assert verdict.row in INDICES
     assert not proof.rows.read([verdict.row]).any()  # type: ignore[list-item]
 

@@ -24,7 +24,7 @@ from assay.provider.access.request_signatures import RequestGuard
 from assay.provider.api.app import create_app
 from assay.provider.api.services import Services
 from assay.provider.database import open_database
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import ProviderError
 from assay.provider.leasing.lease_book import LeaseBook
 from assay.provider.leasing.lease_starts import LeaseStarts
@@ -108,7 +108,7 @@ class Handovers:
 
 
 @asynccontextmanager
-async def serving(folder: Path, chain: ChainFake, device: Device, lease: Lease) -> AsyncIterator[Api]:
+async def serving(folder: Path, chain: ChainFake, device: OwnDevice, lease: Lease) -> AsyncIterator[Api]:
     """The application over a device and a node; lease 3 runs."""
     chain.leases[3] = replace(lease, status=LeaseStatus.ACTIVE, rate=10**18, start=NOW - 10, stop=NOW + 100, devices=1)
     database, runtime = open_database(None), RuntimeFake()

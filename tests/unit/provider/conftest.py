@@ -14,7 +14,7 @@ from assay.protocol.leases import stored_offer_hash
 from assay.protocol.messages import Challenge, Offer
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, address_of, sign_compact
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.views import EpochView, SeatView
 from assay.wire.measurement import SignedChallenge
 
@@ -37,10 +37,10 @@ TOKEN = "0x" + "33" * 20
 OFFER = Offer(PROVIDER, ZERO_ADDRESS, (DEVICE_ID,), TOKEN, 10**18, 60, 3600, 1 << 39, 0, ZERO_ADDRESS, 0)
 
 
-def device_named(name: str) -> Device:
+def device_named(name: str) -> OwnDevice:
     """Another device of the provider, with a key of its own."""
     address = address_of(key(name))
-    return Device(
+    return OwnDevice(
         device_id(PROVIDER, address), PROVIDER, address, PROFILE, lambda digest: sign_compact(digest, key(name))
     )
 
@@ -112,8 +112,8 @@ def chain(view: EpochView) -> ChainFake:
 
 
 @pytest.fixture
-def device() -> Device:
-    return Device(DEVICE_ID, PROVIDER, DEVICE_ADDRESS, PROFILE, lambda digest: sign_compact(digest, key("device")))
+def device() -> OwnDevice:
+    return OwnDevice(DEVICE_ID, PROVIDER, DEVICE_ADDRESS, PROFILE, lambda digest: sign_compact(digest, key("device")))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from assay.provider.devices.cards import cards_of
 from assay.provider.devices.gpu_names import GpuNames
 from assay.provider.devices.inventory import Accelerator, Inventory
 from assay.provider.devices.registered import cards
-from assay.provider.errors import BadSetting, ProviderError
+from assay.provider.errors import BadProviderSetting, ProviderError
 from assay.provider.measurement.prover import Provers, Task
 
 from .conftest import DEVICES, PROFILE, SEED
@@ -145,5 +145,5 @@ def test_gpu_names__one_device__needs_not_be_named() -> None:
     ],
 )
 def test_gpu_names__from_which_a_lease_could_get_anothers_card__are_refused(entries: list[str], said: str) -> None:
-    with pytest.raises(BadSetting, match=said):
+    with pytest.raises(BadProviderSetting, match=said):
         GpuNames.parse(entries, IDS)

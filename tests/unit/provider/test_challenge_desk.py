@@ -13,7 +13,7 @@ from assay.protocol.messages import Commitment
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import address_of
 from assay.provider.database import open_database
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, Forbidden, NotAuthorised, NotFound, ProviderError, Unavailable
 from assay.provider.measurement.challenge_rules import readiness
 from assay.provider.measurement.challenge_service import ChallengeDesk
@@ -27,7 +27,7 @@ from .conftest import DEVICE_ADDRESS, DEVICE_ID, ORACLE, SEED, ChainFake, challe
 class Desk:
     """A desk with a prover that counts its work and can be made to fail or to wait."""
 
-    def __init__(self, device: Device, chain: ChainFake, store: CommitmentStore | None = None) -> None:
+    def __init__(self, device: OwnDevice, chain: ChainFake, store: CommitmentStore | None = None) -> None:
         self.store = store or CommitmentStore(open_database(None))
         self.seeds: list[bytes] = []
         self.leased = False
@@ -46,7 +46,7 @@ class Desk:
     async def idle(self, _device: bytes) -> bool:
         return not self.leased
 
-    async def prove(self, _device: Device, _view: EpochView, seed: bytes) -> bytes:
+    async def prove(self, _device: OwnDevice, _view: EpochView, seed: bytes) -> bytes:
         self.seeds.append(seed)
         if self.failing:
             raise RuntimeError("the card fell off the bus")
@@ -57,7 +57,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(device: Device, chain: ChainFake) -> Desk:
+def desk(device: OwnDevice, chain: ChainFake) -> Desk:
     return Desk(device, chain)
 
 
@@ -102,7 +102,9 @@ async def test_answer__after_the_commitment__same_bytes_for_everyone(desk: Desk)
     assert len(desk.seeds) == 1
 
 
-async def test_answer__after_a_restart__resends_what_was_stored(desk: Desk, device: Device, chain: ChainFake) -> None:
+async def test_answer__after_a_restart__resends_what_was_stored(
+    desk: Desk, device: OwnDevice, chain: ChainFake
+) -> None:
     first = (await desk.all(*(challenge(n) for n in range(4))))[0]
     restarted = Desk(device, chain, desk.store)
     assert await restarted.desk.answer(challenge(1)) == first

@@ -21,7 +21,7 @@ from assay.protocol.merkle import PositionalTree
 from assay.protocol.profile import Profile
 from assay.protocol.seeds import device_seed
 from assay.provider.database import open_database
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.measurement.challenge_service import ChallengeDesk
 from assay.provider.measurement.commitments import CommitmentStore
 from assay.provider.measurement.demand_rules import HURRY_S, OpenDemand, Reward
@@ -93,7 +93,7 @@ class Provider:
     path: Path
     chain: DemandsFake
     proof: Proof
-    device: Device
+    device: OwnDevice
     now: float = 0.0
     proved: int = 0
     provers: list[Prover] = field(default_factory=list)
@@ -120,7 +120,7 @@ class Provider:
 
 
 @pytest.fixture
-async def provider(device: Device, chain: ChainFake, tmp_path: Path) -> AsyncIterator[Provider]:
+async def provider(device: OwnDevice, chain: ChainFake, tmp_path: Path) -> AsyncIterator[Provider]:
     import asyncio
 
     path = tmp_path / "provider.sqlite"
@@ -131,7 +131,7 @@ async def provider(device: Device, chain: ChainFake, tmp_path: Path) -> AsyncIte
     async def idle(_device: bytes) -> bool:
         return True
 
-    async def prove(_device: Device, _view: EpochView, seed: bytes) -> bytes:
+    async def prove(_device: OwnDevice, _view: EpochView, seed: bytes) -> bytes:
         made.append(worker.prove(seed))
         return made[0].result_root
 

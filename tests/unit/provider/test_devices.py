@@ -16,7 +16,7 @@ from assay.protocol.encoding import device_id
 from assay.provider.database import VERSION, open_database
 from assay.provider.devices.registered import load_devices, registered, started_prices
 from assay.provider.devices.specifications import Specifications
-from assay.provider.errors import BadSetting, ProviderError
+from assay.provider.errors import BadProviderSetting, ProviderError
 from assay.provider.leasing.lease_book import LeaseBook
 from assay.provider.settings import ProviderSettings
 
@@ -63,7 +63,7 @@ async def test_load__key_that_was_never_enrolled__is_refused(tmp_path: Path) -> 
 async def test_prices__without_a_token__ask_for_one() -> None:
     chain: Any = None
     settings = ProviderSettings.load({"price_per_hour": "2", "token": None})
-    with pytest.raises(BadSetting, match="--token"):
+    with pytest.raises(BadProviderSetting, match="--token"):
         await started_prices(settings, chain, {})
     assert await started_prices(ProviderSettings.load({}), chain, {}) == {}
 
@@ -71,7 +71,7 @@ async def test_prices__without_a_token__ask_for_one() -> None:
 @pytest.mark.parametrize("name", ["provider", "receiver", "token"])
 @pytest.mark.parametrize("value", ["0x1234", "", PROVIDER[:2] + PROVIDER[2:].swapcase()], ids=["short", "none", "sum"])
 def test_settings__account_that_is_none__is_refused(name: str, value: str) -> None:
-    with pytest.raises(BadSetting, match=name):
+    with pytest.raises(BadProviderSetting, match=name):
         ProviderSettings.load({name: value})
 
 

@@ -14,7 +14,7 @@ from assay.protocol.keccak import keccak
 from assay.protocol.messages import ProbeNonce
 from assay.protocol.signing import address_of, sign_compact
 from assay.provider.database import open_database
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.leasing.handover_service import HandoverDesk
 from assay.provider.measurement import liveness
 from assay.provider.measurement.challenge_service import ChallengeDesk
@@ -53,7 +53,7 @@ async def idle(_device: bytes) -> bool:
     return True
 
 
-async def prove(_device: Device, _view: EpochView, seed: bytes) -> bytes:
+async def prove(_device: OwnDevice, _view: EpochView, seed: bytes) -> bytes:
     return keccak(b"root" + seed)
 
 
@@ -66,7 +66,7 @@ async def no_rows(*_: object) -> bytes:
 
 
 async def test_commitment_and_lanes__signed_over_fixed_nonces__are_the_bytes_they_always_were(
-    device: Device, chain: ChainFake
+    device: OwnDevice, chain: ChainFake
 ) -> None:
     database = open_database(None)
     store, devices = CommitmentStore(database), {device.device_id: device}
@@ -80,7 +80,7 @@ async def test_commitment_and_lanes__signed_over_fixed_nonces__are_the_bytes_the
     check("lanes", lanes)
 
 
-async def test_handover__of_a_pending_lease__is_the_bytes_it_always_was(device: Device, chain: ChainFake) -> None:
+async def test_handover__of_a_pending_lease__is_the_bytes_it_always_was(device: OwnDevice, chain: ChainFake) -> None:
     async def root_of(task: Task) -> bytes:
         return keccak(b"root" + task.seed)
 
@@ -97,7 +97,7 @@ def test_offer__of_a_node__is_what_it_always_was() -> None:
     check("offer", json.dumps(made))
 
 
-def test_sign_of_life__over_a_fixed_nonce__is_what_it_always_was(device: Device) -> None:
+def test_sign_of_life__over_a_fixed_nonce__is_what_it_always_was(device: OwnDevice) -> None:
     check("liveness", json.dumps(liveness.answer({DEVICE_ID: device}, DEVICE_ID, keccak(b"nonce"))))
 
 

@@ -17,7 +17,7 @@ from assay.protocol.keccak import keccak
 from assay.protocol.messages import Handover
 from assay.protocol.seeds import device_seed, handover_rho, handover_seed
 from assay.provider.database import open_database
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, Forbidden, NotFound, ProviderError, Unavailable
 from assay.provider.leasing.handover_service import HandoverDesk
 from assay.provider.measurement.challenge_service import ChallengeDesk
@@ -56,7 +56,7 @@ class Provider:
 
 
 @pytest.fixture
-async def provider(device: Device, chain: ChainFake) -> AsyncIterator[Provider]:
+async def provider(device: OwnDevice, chain: ChainFake) -> AsyncIterator[Provider]:
     database = open_database(None)
     prover = Prover(lambda: engine("reference"), kept_proofs=2)
     store = CommitmentStore(database)
@@ -68,7 +68,7 @@ async def provider(device: Device, chain: ChainFake) -> AsyncIterator[Provider]:
     async def root_of(task: Task) -> bytes:
         return (await prover.prove(task)).result_root
 
-    async def prove(one: Device, view: EpochView, seed: bytes) -> bytes:
+    async def prove(one: OwnDevice, view: EpochView, seed: bytes) -> bytes:
         return await root_of(Task(one.profile, view.epoch_seed, seed))
 
     yield Provider(
@@ -102,7 +102,7 @@ async def test_sampled__after_the_draw__verifies(provider: Provider, chain: Chai
 
 
 async def test_sampled__proof_forgotten_after_a_restart__is_made_again(
-    provider: Provider, chain: ChainFake, device: Device
+    provider: Provider, chain: ChainFake, device: OwnDevice
 ) -> None:
     await committed(provider, chain)
     first = await provider.openings.sampled(DEVICE_ID, 5, RHO)

@@ -21,7 +21,7 @@ from assay.protocol.messages import LeaseRequest, Wiped
 from assay.protocol.sign_in import SignIn, personal_digest
 from assay.protocol.signing import address_of, sign_compact, signed_by
 from assay.provider.api.json_bodies import body_limit
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.runtime.workload import output_path
 from assay.wire.measurement import live_digest
 
@@ -30,7 +30,7 @@ from .conftest import DEVICE_ADDRESS, DEVICE_ID, ESCROW, NODE, PROVIDER, ChainFa
 
 
 @pytest.fixture
-async def api(tmp_path: Path, chain: ChainFake, device: Device, lease: Lease) -> AsyncIterator[Api]:
+async def api(tmp_path: Path, chain: ChainFake, device: OwnDevice, lease: Lease) -> AsyncIterator[Api]:
     async with serving(tmp_path, chain, device, lease) as one:
         yield one
 

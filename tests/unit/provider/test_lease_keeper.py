@@ -13,14 +13,14 @@ from assay.chain.errors import ChainError
 from assay.protocol.messages import Offer
 from assay.protocol.signing import sign_compact
 from assay.provider.database import open_database
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import NotFound, Unavailable
 from assay.provider.leasing.lease_book import LeaseBook
 from assay.provider.leasing.lease_keeper import RETRY_S, LeaseKeeper
-from assay.provider.leasing.lease_rules import Policy
+from assay.provider.leasing.lease_rules import LeasePolicy
 from assay.provider.leasing.wipe_records import WipeRecords
 from assay.provider.offers.lease_offers import LeaseOffers
-from assay.provider.offers.terms import Terms
+from assay.provider.offers.terms import OfferTerms
 from assay.provider.ports import Mined
 from assay.provider.runtime.workload import Limits, Outcome, Workload
 from assay.provider.workloads.jobs import JobBook, JobRequest
@@ -114,7 +114,7 @@ class World:
 
     folder: Path
     chain: ChainFake
-    device: Device
+    device: OwnDevice
     now: float = 1000.0
     escrow: EscrowFake = field(default_factory=EscrowFake)
     runtime: RuntimeFake = field(default_factory=RuntimeFake)
@@ -124,13 +124,13 @@ class World:
         self.restart()
 
     def restart(self) -> None:
-        self.terms = Terms()
+        self.terms = OfferTerms()
         self.jobs = JobBook(self.database, self.runtime, self.folder, Limits(), lambda: self.now)
         self.book = LeaseBook(self.database)
         served = {one.device_id: one for one in (self.device, *DEVICES)}
         self.keeper = LeaseKeeper(
             served, self.chain, self.escrow, self.jobs, self.book,
-            LeaseOffers(self.book, self.chain.read_offer, PROVIDER), Policy(claim_every=100, grace=50, holdback=70),
+            LeaseOffers(self.book, self.chain.read_offer, PROVIDER), LeasePolicy(claim_every=100, grace=50, holdback=70),
             WipeRecords(self.database, ESCROW, lambda digest: sign_compact(digest, key("provider"))),
             lambda: self.terms, lambda: self.now,
         )  # fmt: skip
@@ -141,7 +141,7 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, chain: ChainFake, device: Device, lease: Lease) -> World:
+def world(tmp_path: Path, chain: ChainFake, device: OwnDevice, lease: Lease) -> World:
     chain.leases[3] = replace(lease, status=LeaseStatus.ACTIVE, start=900, stop=1200)
     return World(tmp_path, chain, device)
 
@@ -249,7 +249,7 @@ async def test_tick__node__is_one_lease_whose_offer_outlives_the_log(world: Worl
 async def test_tick__notice_asked_for__given_and_the_lease_ended_when_it_has_run_out(world: World) -> None:
     running = lease_on(NODE, 5, **RUNS)
     world.chain.leases, world.chain.offers = {5: running}, {5: NODE}
-    world.terms = Terms(notices=(5, 9))
+    world.terms = OfferTerms(notices=(5, 9))
     await world.keeper.tick()
     assert world.escrow.calls == [("notice", 5)]
     world.chain.leases[5] = replace(running, notice_at=500)
@@ -262,7 +262,7 @@ async def test_tick__notice_asked_for__given_and_the_lease_ended_when_it_has_run
 
 
 async def test_tick__release_asked_for__only_of_a_lease_that_was_left_early(world: World) -> None:
-    world.terms = Terms(releases=(3,))
+    world.terms = OfferTerms(releases=(3,))
     await world.keeper.tick()
     assert world.escrow.calls == []
     world.chain.leases[3] = replace(world.chain.leases[3], left_early=True)
@@ -290,7 +290,7 @@ async def test_tick__operator_may_not_claim__files_are_wiped_all_the_same_and_mo
 async def test_tick__notice_reverts__jobs_of_the_lease_run_on(world: World) -> None:
     control = world.job(3, 1200)
     world.chain.leases[3] = replace(world.chain.leases[3], notice=60, stop=1500)
-    world.terms, world.escrow.refused = Terms(notices=(3,)), {"notice"}
+    world.terms, world.escrow.refused = OfferTerms(notices=(3,)), {"notice"}
     await world.keeper.tick()
     assert world.runtime.running[control] == 1500
 

@@ -16,7 +16,7 @@ from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseStart, Offer
 from assay.protocol.signing import expand, signed_by
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, Unavailable
 from assay.wire.measurement import live_digest
 
@@ -25,7 +25,7 @@ from .conftest import DEVICES, ESCROW, NODE, OFFER, PROVIDER, ChainFake, key, le
 
 
 @pytest.fixture
-async def api(tmp_path: Path, chain: ChainFake, device: Device, lease: Lease) -> AsyncIterator[Api]:
+async def api(tmp_path: Path, chain: ChainFake, device: OwnDevice, lease: Lease) -> AsyncIterator[Api]:
     async with serving(tmp_path, chain, device, lease) as one:
         yield one
 

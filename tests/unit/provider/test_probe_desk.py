@@ -24,7 +24,7 @@ from assay.protocol.profile import Profile
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import address_of
 from assay.provider.database import open_database
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, Forbidden, NotAuthorised, NotFound, Unavailable
 from assay.provider.measurement.challenge_service import ChallengeDesk
 from assay.provider.measurement.commitments import CommitmentStore
@@ -49,13 +49,13 @@ class Provider:
     database: Database
 
 
-def provider_on(database: Database, prover: Prover, device: Device, chain: ChainFake) -> Provider:
+def provider_on(database: Database, prover: Prover, device: OwnDevice, chain: ChainFake) -> Provider:
     store, devices = CommitmentStore(database), {device.device_id: device}
 
     async def idle(_device: bytes) -> bool:
         return True
 
-    async def prove(one: Device, view: EpochView, seed: bytes) -> bytes:
+    async def prove(one: OwnDevice, view: EpochView, seed: bytes) -> bytes:
         return (await prover.prove(Task(one.profile, view.epoch_seed, seed))).result_root
 
     async def walk(task: Task, pi: bytes) -> tuple[bytes, bytes]:
@@ -72,7 +72,7 @@ def provider_on(database: Database, prover: Prover, device: Device, chain: Chain
 
 
 @pytest.fixture
-async def provider(device: Device, chain: ChainFake) -> AsyncIterator[Provider]:
+async def provider(device: OwnDevice, chain: ChainFake) -> AsyncIterator[Provider]:
     prover = Prover(lambda: engine("reference"), kept_proofs=2)
     yield provider_on(open_database(None), prover, device, chain)
     prover.close()
@@ -134,7 +134,7 @@ async def test_lanes__after_the_draw__verify_against_the_lane_root_that_was_sign
 
 
 async def test_probe__restarted_after_its_answer__sends_the_same_and_opens_it(
-    provider: Provider, device: Device, chain: ChainFake
+    provider: Provider, device: OwnDevice, chain: ChainFake
 ) -> None:
     first = (await probed(provider, 0, 1, 2, 3))[0]
     prover = Prover(lambda: engine("reference"), kept_proofs=2)
@@ -212,7 +212,7 @@ async def test_probe__of_what_was_not_committed__is_refused(provider: Provider) 
         await provider.probes.answer(nonce(0, root))  # no quorum
 
 
-async def test_probe__of_strangers__is_refused(provider: Provider, device: Device, chain: ChainFake) -> None:
+async def test_probe__of_strangers__is_refused(provider: Provider, device: OwnDevice, chain: ChainFake) -> None:
     root = await result_root(provider)
     forged = replace(nonce(0, root), signature=nonce(1, root).signature)
     with pytest.raises(NotAuthorised):

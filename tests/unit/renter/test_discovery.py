@@ -17,7 +17,7 @@ from assay.renter.market import discovery
 from assay.renter.market.discovery import CHECKED_AT_ONCE, Discovery
 from assay.renter.market.listing import Listing
 from assay.renter.market.measurements import common_pass
-from assay.renter.market.offers import Answer
+from assay.renter.market.offers import ServedOffers
 from assay.renter.market.search import Order, Wanted
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured
@@ -63,8 +63,8 @@ class Market:
     async def of_devices(self, devices: Any) -> tuple[list[SignedOffer], dict[bytes, Any]]:
         return [SignedOffer(offer, bytes(64)) for offer in self.offers], {}
 
-    async def of_endpoint(self, endpoint: str) -> Answer:
-        return Answer(tuple(SignedOffer(offer, bytes(64)) for offer in self.offers))
+    async def of_endpoint(self, endpoint: str) -> ServedOffers:
+        return ServedOffers(tuple(SignedOffer(offer, bytes(64)) for offer in self.offers))
 
     async def quote(self, *_: Any) -> SignedOffer:
         return SignedOffer(self.quoted, bytes(64))

@@ -27,7 +27,7 @@ from assay.protocol.signing import Domain, address_of, sign_compact
 from assay.renter.errors import BadInput, ProofRejected, ProviderRefused, Unreachable
 from assay.renter.lease import lease_offers, lease_start
 from assay.renter.lease.lease_files import LeaseFile, LeaseFiles
-from assay.renter.lease.lease_offers import LeaseOffers
+from assay.renter.lease.lease_offers import OpenedOffers
 from assay.renter.lease.lease_start import LeaseStarter
 from assay.renter.lease.steps import Steps
 from tests.unit.renter.leased import OFFER, PROVIDER, leased, of_offer
@@ -137,7 +137,7 @@ class Renting:
         self.clock = Clock()
         self.node = Node(self.clock, takes)
         self.signed: list[LeaseStart] = []
-        self.offers = LeaseOffers(None, LeaseFiles(folder, 1, "0xe"))  # type: ignore[arg-type]
+        self.offers = OpenedOffers(None, LeaseFiles(folder, 1, "0xe"))  # type: ignore[arg-type]
         self.logged = NODE
         self.reads = 0
         self.starter = LeaseStarter(

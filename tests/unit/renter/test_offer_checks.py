@@ -17,7 +17,7 @@ from assay.renter.lease.planned import Payment, Plan, shown
 from assay.renter.market.listing import Evidence
 from assay.renter.market.offer_checks import offer_fault
 from assay.renter.money.permits import SignedPermit
-from assay.renter.money.wallet import Minima, Opening
+from assay.renter.money.wallet import Minima, LeaseOpening
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured
 from tests.unit.renter.leased import NODE, OFFER, ONE, PROVIDER, STRANGER, TOKEN, TWO, leased
@@ -119,11 +119,11 @@ async def test_fault__token_that_was_delisted__is_named(facts: Facts) -> None:
     assert found is not None and TOKEN in found
 
 
-def opening(*ids: bytes) -> Opening:
+def opening(*ids: bytes) -> LeaseOpening:
     lines = tuple(Measured(DeviceLeaf(7, one, 0, 1, 9, 8, 10_000, 1, bytes(32)), (one,)) for one in ids)
     devices = tuple(Device(one, PROVIDER, STRANGER, 1, bytes(32)) for one in ids)
     offer = replace(NODE, device_ids=ids)
-    return Opening(Evidence(devices, lines, SignedOffer(offer, b"s" * 64)), 500, Minima(5, 24_576))
+    return LeaseOpening(Evidence(devices, lines, SignedOffer(offer, b"s" * 64)), 500, Minima(5, 24_576))
 
 
 def test_opening__of_a_node__hands_over_every_line_and_the_minima() -> None:

@@ -23,7 +23,7 @@ from assay.renter.lease.lease_start import HandoverResult
 from assay.renter.lease.lease_views import LeaseView
 from assay.renter.lease.leaving import leaving
 from assay.renter.market.listing import Evidence, Listing, proven_listing
-from assay.renter.money.wallet import Done, Minima, Opening
+from assay.renter.money.wallet import Done, Minima, LeaseOpening
 from assay.renter.renter import Renter
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured
@@ -44,7 +44,7 @@ class World:
     def __init__(self) -> None:
         self.lease: Lease = PENDING
         self.sent: list[str] = []
-        self.opened: list[Opening] = []
+        self.opened: list[LeaseOpening] = []
         self.named = False
         self.slashed: bytes | None = None
         self.handover_fails: Exception | None = None
@@ -65,7 +65,7 @@ class World:
         way = leaving(lease, 1_500, 100, self.slashed is not None)
         return LeaseView(lease, NODE, 1_500, 0, way, 100, self.slashed)
 
-    async def open(self, opening: Opening) -> list[Done]:
+    async def open(self, opening: LeaseOpening) -> list[Done]:
         self.opened.append(opening)
         return [Done("open", "0x1", 1)]
 

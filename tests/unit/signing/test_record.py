@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from assay.signing.errors import BadRecord, DoubleSign, SittingOut
 from assay.signing.record import SigningRecord
-from assay.signing.statements import Kind, Statement, statement_of
+from assay.signing.statements import StatementKind, SigningRequest, statement_of
 from assay.signing.witness import Witness
 from tests.unit.signing.conftest import DOMAIN, observations, report, seal
 
@@ -137,7 +137,7 @@ def test_open__other_key__refused(record, path, witness):
         SigningRecord(path, "0x" + "22" * 20, DOMAIN.separator, witness)
 
 
-PLACES = st.tuples(st.sampled_from(list(Kind)), st.integers(0, 2), st.integers(1, 2), st.integers(0, 3))
+PLACES = st.tuples(st.sampled_from(list(StatementKind)), st.integers(0, 2), st.integers(1, 2), st.integers(0, 3))
 
 
 @settings(max_examples=40, deadline=None)
@@ -147,7 +147,7 @@ def test_authorise__any_order_of_requests__never_two_for_one_place(tmp_path_fact
     record = SigningRecord(folder / "r", "0x" + "11" * 20, bytes(32), Witness(folder / "w"))
     signed = {}
     for (kind, epoch, set_id, round_), digest in requests:
-        statement = Statement(kind, epoch, set_id, round_, bytes(32), bytes([digest]) * 32)
+        statement = SigningRequest(kind, epoch, set_id, round_, bytes(32), bytes([digest]) * 32)
         try:
             record.authorise(statement)
         except DoubleSign:

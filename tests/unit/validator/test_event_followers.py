@@ -8,7 +8,7 @@ import pytest
 
 from assay.chain.contracts.devices import DeviceStatus
 from assay.chain.rpc.blocks import Block
-from assay.chain.rpc.events import Event
+from assay.chain.rpc.events import DecodedLog
 from assay.protocol.keccak import keccak
 from assay.validator.chain import event_log, lease_periods
 from assay.validator.chain.event_log import EventLog
@@ -28,7 +28,7 @@ class Logs:
     """A chain of events; `fork` names which of two chains is the right one now."""
 
     def __init__(self, *events: tuple[int, str, dict]) -> None:
-        self.events = [Event("", name, args, number, bytes(32), bytes(32), 0) for number, name, args in events]
+        self.events = [DecodedLog("", name, args, number, bytes(32), bytes(32), 0) for number, name, args in events]
         self.fork = 0
         self.asked: list[tuple[int, int]] = []
         contracts = dict.fromkeys(("RewardsDistributor",))

@@ -18,7 +18,7 @@ from assay.protocol.messages import Commitment
 from assay.protocol.profile import Profile
 from assay.protocol.seeds import device_seed, next_seed
 from assay.protocol.signing import Domain, address_of
-from assay.watcher.faults import Kind
+from assay.watcher.faults import FaultKind
 from assay.watcher.rules.device_faults import broken_chain, convict, two_commitments
 from assay.wire.measurement import SignedCommitment
 
@@ -68,7 +68,7 @@ def test_convict__device_skipped_rows__the_wrong_element_under_its_own_commitmen
     _, conviction = convicted(verifier, leaf, opening)
     assert isinstance(conviction.fault, WrongElement)
     fault = conviction.of_device(5, PROVIDER)
-    assert (fault.kind, fault.subject, fault.account) == (Kind.WRONG_ELEMENT, DEVICE, PROVIDER)
+    assert (fault.kind, fault.subject, fault.account) == (FaultKind.WRONG_ELEMENT, DEVICE, PROVIDER)
     assert fault.arguments[0] == (5, leaf.job_hash, DEVICE, NONCES, leaf.result_root, leaf.r, leaf.vs)
 
 
@@ -137,7 +137,7 @@ def test_broken_chain__honest_chain_or_a_root_of_nothing_known__no_fault():
 
 def test_two_commitments__another_result_signed__both_are_shown():
     fault = two_commitments([signed(keccak(b"a")), signed(keccak(b"b"))], address_of(KEY), DOMAIN, PROVIDER)
-    assert (fault.kind, fault.subject) == (Kind.TWO_COMMITMENTS, DEVICE)
+    assert (fault.kind, fault.subject) == (FaultKind.TWO_COMMITMENTS, DEVICE)
     assert [c[4] for c in fault.arguments] == [keccak(b"a"), keccak(b"b")]
 
 

@@ -10,20 +10,20 @@ from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.watcher.errors import WatcherError
 from assay.watcher.evidence import EvidenceFolder
-from assay.watcher.faults import Fault, Kind
-from assay.watcher.notebook import Notebook
+from assay.watcher.faults import ProvableFault, FaultKind
+from assay.watcher.notebook import WatcherNotebook
 
 SEED, RHO, DEVICE = (keccak(name) for name in (b"seed", b"rho", b"device"))
 SEAT = "0x" + "11" * 20
 
 
 def test_notebook__proof_planned__goes_on_after_a_restart_and_only_once(tmp_path):
-    notebook = Notebook(tmp_path / "w.sqlite")
+    notebook = WatcherNotebook(tmp_path / "w.sqlite")
     assert notebook.plan(1, DEVICE, 5, SEED, b"calldata", RHO)
     assert not notebook.plan(1, DEVICE, 5, RHO, b"another salt", RHO)
     notebook.committed(SEED, 77)
     notebook.close()
-    again = Notebook(tmp_path / "w.sqlite")
+    again = WatcherNotebook(tmp_path / "w.sqlite")
     (proof,) = again.unfinished()
     assert (proof.commit_hash, proof.block, proof.tries, proof.recorded) == (SEED, 77, 0, False)
     again.expired(SEED)
@@ -39,14 +39,16 @@ def test_notebook__proof_planned__goes_on_after_a_restart_and_only_once(tmp_path
 
 
 def test_notebook__second_watcher_on_the_file__is_told(tmp_path):
-    first = Notebook(tmp_path / "w.sqlite")
+    first = WatcherNotebook(tmp_path / "w.sqlite")
     with pytest.raises(WatcherError, match="another watcher"):
-        Notebook(tmp_path / "w.sqlite")
+        WatcherNotebook(tmp_path / "w.sqlite")
     first.close()
 
 
 def test_evidence__kept__lies_under_the_hash_of_its_bytes(tmp_path):
-    fault = Fault(Kind.WRONG_ELEMENT, DEVICE, 5, "proveWrongElement", (), "element (0, 1, 2) is 3, not 4", SEAT)
+    fault = ProvableFault(
+        FaultKind.WRONG_ELEMENT, DEVICE, 5, "proveWrongElement", (), "element (0, 1, 2) is 3, not 4", SEAT
+    )
     folder = EvidenceFolder(tmp_path / "evidence")
     digest = folder.keep(fault, b"calldata")
     assert folder.keep(fault, b"calldata") == digest

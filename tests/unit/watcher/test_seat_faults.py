@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from assay.chain.contracts.seats import Seat
+from assay.chain.contracts.seats import SeatRecord
 from assay.proof.fraud import BrokenChain, RoundArgument, WrongElement
 from assay.proof.sampling import samples
 from assay.protocol.flags import Flag
@@ -17,7 +17,7 @@ from assay.protocol.messages import Commitment, EpochReport, Observations, Seal
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, address_of
 from assay.protocol.standard_merkle import verify
-from assay.watcher.faults import Kind, seat_subject
+from assay.watcher.faults import FaultKind, seat_subject
 from assay.watcher.rules.device_faults import Conviction
 from assay.watcher.rules.quorum_faults import bad_seal, shrunk_reward, unsealed_pass
 from assay.watcher.rules.seat_faults import (
@@ -33,7 +33,7 @@ from assay.wire.statements import SignedReport, SignedSeal, SignedStatement, Sta
 DOMAIN = Domain(31_337, "0x" + "11" * 20)
 SEED, RHO, NONCES = (keccak(name) for name in (b"seed", b"rho", b"nonces"))
 KEYS = [keccak(b"seat" + bytes([i])) for i in range(4)]
-SEATS = tuple(Seat(i, address_of(key), address_of(key)) for i, key in enumerate(KEYS))
+SEATS = tuple(SeatRecord(i, address_of(key), address_of(key)) for i, key in enumerate(KEYS))
 SCENE = Scene(5, 3, SEATS, SEED, RHO, DOMAIN)
 PROFILE = Profile(1, M=32, N=64, K=128, T=3, chunk=32, k=16, W=2)
 
@@ -68,7 +68,7 @@ def found_of(seat: int, *statements: SignedStatement):
 
 def test_two_statements__two_seals_of_one_round__both_are_shown():
     fault = found_of(1, seal(1, keccak(b"a")), seal(1, keccak(b"a")), seal(1, keccak(b"b")))
-    assert (fault.kind, fault.subject) == (Kind.TWO_STATEMENTS, seat_subject(SEATS[1].account))
+    assert (fault.kind, fault.subject) == (FaultKind.TWO_STATEMENTS, seat_subject(SEATS[1].account))
     assert fault.arguments[:4] == (Statement.SEAL, 5, 0, 1)
     assert [content[:32] for content, _, _ in fault.arguments[4:]] == [keccak(b"a"), keccak(b"b")]
 
@@ -124,7 +124,7 @@ def test_false_pass__batch_passes_what_is_wrong__shown_with_its_sample_and_place
     said = batch(2, *(leaf_of(d) for d in sorted((*OTHERS, DEVICE))))
     fault = false_pass(SCENE, said, conviction(), SEALED)
     observed, q, *_ = fault.arguments
-    assert (fault.kind, fault.subject) == (Kind.FALSE_PASS, seat_subject(SEATS[2].account))
+    assert (fault.kind, fault.subject) == (FaultKind.FALSE_PASS, seat_subject(SEATS[2].account))
     assert samples(RHO, DEVICE, PROFILE)[q] == samples(RHO, DEVICE, PROFILE)[3]
     place, path = observed[10:]
     assert root_from_path(said.leaves[place].hash(), place, path) == observed[2]
@@ -162,7 +162,7 @@ def test_bad_seal__line_that_its_device_did_not_sign__shown_with_its_path():
     keys = {d: address_of(keccak(d)) for d in OTHERS}
     assert bad_seal(5, lines, keys.get, DOMAIN) is None
     fault = bad_seal(5, (lines[0], replace(lines[1], vs=lines[0].vs)), keys.get, DOMAIN)
-    assert (fault.kind, fault.subject, fault.arguments[1][7]) == (Kind.BAD_SEAL, bytes(32), 1)
+    assert (fault.kind, fault.subject, fault.arguments[1][7]) == (FaultKind.BAD_SEAL, bytes(32), 1)
     assert bad_seal(5, lines, {}.get, DOMAIN) is not None  # devices that nobody enrolled
 
 

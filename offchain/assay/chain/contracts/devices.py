@@ -9,7 +9,7 @@ from assay.chain.errors import ChainError
 from assay.chain.rpc.abi_values import announced
 from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import At, Chain
-from assay.chain.rpc.events import Event, event_pieces
+from assay.chain.rpc.events import DecodedLog, event_pieces
 from assay.protocol.encoding import device_id as device_id_of
 
 _EVENTS = ("DeviceEnrolled", "DeviceEndpoint", "DeviceRetired")
@@ -88,7 +88,7 @@ class DeviceDirectory:
         return {i: d for i, d in devices.items() if d.status is DeviceStatus.ACTIVE}
 
 
-def apply_event(devices: dict[bytes, Device], event: Event) -> None:
+def apply_event(devices: dict[bytes, Device], event: DecodedLog) -> None:
     """What one registry event says, written into `devices`.
 
     Raises ChainError where a device's id is not that of its provider and key: a node that lies about the key could have

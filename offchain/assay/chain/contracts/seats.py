@@ -12,7 +12,7 @@ from assay.chain.rpc.events import event_pieces
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class SeatRecord:
     """One seat in signing order; `endpoint` is its latest announcement, empty where it made none or
     one that is no visible text."""
 
@@ -32,22 +32,22 @@ class SeatDirectory:
         self._next = chain.deployment.block
         self._last: Block | None = None
 
-    async def of_set(self, set_id: int, at: Block | None = None) -> tuple[Seat, ...]:
+    async def of_set(self, set_id: int, at: Block | None = None) -> tuple[SeatRecord, ...]:
         """Seats of a set that an epoch has fixed. Raises Reverted for a set that was not."""
         at = at or await self._chain.finalised()
         rows = await self._chain.call("ValidatorSet", "seatsOf", set_id, at=at)
         return await self._with_endpoints(rows, at)
 
-    async def current(self, at: Block | None = None) -> tuple[Seat, ...]:
+    async def current(self, at: Block | None = None) -> tuple[SeatRecord, ...]:
         """The seats an epoch opened now would fix."""
         at = at or await self._chain.finalised()
         rows = await self._chain.call("ValidatorSet", "currentSeats", at=at)
         return await self._with_endpoints(rows, at)
 
-    async def _with_endpoints(self, rows: Any, at: Block) -> tuple[Seat, ...]:
+    async def _with_endpoints(self, rows: Any, at: Block) -> tuple[SeatRecord, ...]:
         await self._refresh(at)
         return tuple(
-            Seat(i, row.account, row.signer, *self._endpoints.get(row.account, ("", bytes(32))))
+            SeatRecord(i, row.account, row.signer, *self._endpoints.get(row.account, ("", bytes(32))))
             for i, row in enumerate(rows)
         )
 

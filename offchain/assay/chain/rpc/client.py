@@ -20,7 +20,7 @@ from assay.chain.errors import BlockGone, ChainError, NoCodeAt, Reverted, RpcErr
 from assay.chain.rpc.abi_values import decode_outputs, size_of
 from assay.chain.rpc.blocks import Block, parse_block, quantity
 from assay.chain.rpc.call_batch import CallBatch, View, code_sizes, single
-from assay.chain.rpc.endpoint import Endpoint, HttpEndpoint
+from assay.chain.rpc.endpoint import RpcEndpoint, HttpEndpoint
 from assay.chain.rpc.log_cache import LogCache
 from assay.chain.rpc.logs import LogReader
 from assay.chain.rpc.pool import EndpointPool
@@ -106,7 +106,7 @@ class Chain:
         *,
         final_depth: int | None = None,
         agreement: int | None = None,
-        endpoints: Sequence[Endpoint] | None = None,
+        endpoints: Sequence[RpcEndpoint] | None = None,
         log_cache: LogCache | None = None,
         batch: bool = False,
     ) -> Self:

@@ -18,7 +18,7 @@ TIMEOUT_S = 15.0
 WHOLE = 4  # times the time-out of one read, for a whole answer
 
 
-class Endpoint(Protocol):
+class RpcEndpoint(Protocol):
     """Where JSON-RPC requests go."""
 
     url: str

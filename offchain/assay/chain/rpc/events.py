@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class DecodedLog:
     """A decoded log; `args` by the ABI's names, bytes as bytes, structs as mappings."""
 
     contract: str
@@ -44,9 +44,9 @@ async def read_events(
     *,
     piece: int | None = None,
     where: Mapping[str, Sequence[Any]] | None = None,
-) -> list[Event]:
+) -> list[DecodedLog]:
     """All events of these names from block `first` up to `last`, oldest first. Raises as `event_pieces`."""
-    found: list[Event] = []
+    found: list[DecodedLog] = []
     async for _, events in event_pieces(chain, contract, names, first, last, piece=piece, where=where):
         found += events
     return found
@@ -61,7 +61,7 @@ async def event_pieces(
     *,
     piece: int | None = None,
     where: Mapping[str, Sequence[Any]] | None = None,
-) -> AsyncIterator[tuple[int, list[Event]]]:
+) -> AsyncIterator[tuple[int, list[DecodedLog]]]:
     """(last block of the piece, its events) for consecutive pieces of at most `piece` blocks, so that a reader can
     resume after any of them. `where` names values of indexed arguments: the node shows no other events.
 
@@ -135,7 +135,9 @@ def _filters(
     return filters
 
 
-def _decoded(chain: Chain, contract: str, abis: Mapping[bytes, Mapping[str, Any]], logs: Sequence[Log]) -> list[Event]:
+def _decoded(
+    chain: Chain, contract: str, abis: Mapping[bytes, Mapping[str, Any]], logs: Sequence[Log]
+) -> list[DecodedLog]:
     events = []
     for one in logs:
         abi = abis[one.topics[0]]
@@ -148,5 +150,7 @@ def _decoded(chain: Chain, contract: str, abis: Mapping[bytes, Mapping[str, Any]
                 contract, one.index, one.block_number, abi["name"], str(error)[:200],
             )  # fmt: skip
             continue
-        events.append(Event(contract, abi["name"], args, one.block_number, one.block_hash, one.transaction, one.index))
+        events.append(
+            DecodedLog(contract, abi["name"], args, one.block_number, one.block_hash, one.transaction, one.index)
+        )
     return events

@@ -9,7 +9,7 @@ from typing import Any
 
 from assay.chain.errors import ChainError, Declined, EndpointFault, EndpointsDisagree, RpcError, shown_url
 from assay.chain.rpc.blocks import Block, quantity
-from assay.chain.rpc.endpoint import Endpoint
+from assay.chain.rpc.endpoint import RpcEndpoint
 from assay.chain.rpc.log_refusals import LogRefusal, blocks_allowed, log_refusal
 from assay.chain.rpc.pool import EndpointPool
 from assay.protocol.hexadecimal import parse_address, parse_bytes32, parse_hex, to_hex
@@ -76,7 +76,7 @@ class _Span:
 class _Piece:
     last: int
     logs: list[Log]
-    source: Endpoint
+    source: RpcEndpoint
 
 
 class LogReader:
@@ -99,7 +99,7 @@ class LogReader:
             first = piece.last + 1
 
     async def _walk(
-        self, query: LogQuery, first: int, end: int, last: Block, most: int | None, skip: Collection[Endpoint]
+        self, query: LogQuery, first: int, end: int, last: Block, most: int | None, skip: Collection[RpcEndpoint]
     ) -> AsyncIterator[_Piece]:
         size, failures = most or end - first + 1, 0
         while first <= end:
@@ -118,15 +118,15 @@ class LogReader:
             # A limit on logs or seconds may let more blocks pass further on.
             size = min(2 * size, most or 2 * size, self._largest(skip) or 2 * size)
 
-    def _largest(self, skip: Collection[Endpoint]) -> int:
+    def _largest(self, skip: Collection[RpcEndpoint]) -> int:
         """The most blocks that any endpoint is known to answer; 0 where nothing is known of one of them."""
         urls = [endpoint.url for endpoint in self._pool.endpoints if endpoint not in skip]
         return max((self._spans[url].blocks for url in urls if url in self._spans), default=0)
 
-    async def _ask(self, query: LogQuery, first: int, until: int, last: Block, skip: Collection[Endpoint]) -> _Piece:
+    async def _ask(self, query: LogQuery, first: int, until: int, last: Block, skip: Collection[RpcEndpoint]) -> _Piece:
         asked = until - first + 1
 
-        async def ask(endpoint: Endpoint) -> _Piece:
+        async def ask(endpoint: RpcEndpoint) -> _Piece:
             span = self._spans.get(endpoint.url)
             if span is not None and asked > span.blocks:
                 least = f"{shown_url(endpoint.url)} answers {span.blocks} blocks at once"
@@ -145,7 +145,7 @@ class LogReader:
         piece: _Piece = await self._pool.with_block(last, ask, skip=skip)
         return piece
 
-    def _declined(self, endpoint: Endpoint, error: RpcError | EndpointFault, asked: int) -> Declined:
+    def _declined(self, endpoint: RpcEndpoint, error: RpcError | EndpointFault, asked: int) -> Declined:
         refusal, blocks = log_refusal(error), blocks_allowed(error, asked)
         if refusal is LogRefusal.TOO_MUCH and asked > 1:
             self._spans[endpoint.url] = _Span(blocks)
@@ -180,7 +180,7 @@ class LogReader:
         return piece.logs
 
     async def _other(
-        self, query: LogQuery, first: int, last: Block, until: int, skip: Sequence[Endpoint]
+        self, query: LogQuery, first: int, last: Block, until: int, skip: Sequence[RpcEndpoint]
     ) -> _Piece | None:
         found: list[Log] = []
         source = skip[0]
@@ -193,7 +193,7 @@ class LogReader:
         return _Piece(until, found, source)
 
 
-def _checked(query: LogQuery, answer: Any, first: int, last: int, endpoint: Endpoint) -> list[Log]:
+def _checked(query: LogQuery, answer: Any, first: int, last: int, endpoint: RpcEndpoint) -> list[Log]:
     try:
         if not isinstance(answer, list):
             raise TypeError("not a list")

@@ -22,7 +22,7 @@ from assay.chain.errors import (
     shown_url,
 )
 from assay.chain.rpc.blocks import Block, parse_block, quantity
-from assay.chain.rpc.endpoint import Endpoint
+from assay.chain.rpc.endpoint import RpcEndpoint
 
 _FIRST_PENALTY_S = 1.0
 _LONGEST_PENALTY_S = 60.0
@@ -38,7 +38,7 @@ _LIMITED = (429, -32_005, -32_029)
 
 @dataclass(slots=True)
 class _Health:
-    endpoint: Endpoint
+    endpoint: RpcEndpoint
     penalty_s: float = 0.0
     until: float = 0.0
     last_fault: str = ""
@@ -61,7 +61,7 @@ class EndpointPool:
 
     def __init__(
         self,
-        endpoints: Sequence[Endpoint],
+        endpoints: Sequence[RpcEndpoint],
         chain_id: int,
         *,
         agreement: int | None = None,
@@ -106,12 +106,12 @@ class EndpointPool:
         return await self._first(lambda endpoint: endpoint.request(method, params), self._in_order())
 
     @property
-    def endpoints(self) -> list[Endpoint]:
+    def endpoints(self) -> list[RpcEndpoint]:
         """In the configured order."""
         return [health.endpoint for health in self._health]
 
     async def with_block(
-        self, block: Block, work: Callable[[Endpoint], Awaitable[Any]], *, skip: Collection[Endpoint] = ()
+        self, block: Block, work: Callable[[RpcEndpoint], Awaitable[Any]], *, skip: Collection[RpcEndpoint] = ()
     ) -> Any:
         """Result of `work` on an endpoint, none of `skip`, that was seen to hold `block` within the last seconds. With
         others to skip it is a second opinion, for which none at rest is waited for. Raises as `request`; Declined, the
@@ -121,13 +121,13 @@ class EndpointPool:
             raise UnreachableChain(self._health[0].endpoint.url, "no other endpoint is configured")
         health_of = {id(health.endpoint): health for health in order}
 
-        async def checked(endpoint: Endpoint) -> Any:
+        async def checked(endpoint: RpcEndpoint) -> Any:
             await self._hold(health_of[id(endpoint)], block)
             return await work(endpoint)
 
         return await self._first(checked, order)
 
-    def distrust(self, endpoint: Endpoint, reason: str) -> None:
+    def distrust(self, endpoint: RpcEndpoint, reason: str) -> None:
         """Lets an endpoint rest for an answer that was none."""
         for health in self._health:
             if health.endpoint is endpoint:
@@ -222,7 +222,7 @@ class EndpointPool:
                 self._punish(health, f"block {number} is 0x{block.hash.hex()[:12]}…, the others have another")
         return next(block for block in blocks if block.hash == winner)
 
-    async def _head(self, endpoint: Endpoint, tag: str) -> Block:
+    async def _head(self, endpoint: RpcEndpoint, tag: str) -> Block:
         try:
             found = await endpoint.request("eth_getBlockByNumber", [tag, False])
         except RpcError as error:
@@ -245,7 +245,7 @@ class EndpointPool:
         resting = [h for h in self._health if h not in well]
         return well + sorted(resting, key=lambda h: h.until)
 
-    async def _first(self, work: Callable[[Endpoint], Awaitable[Any]], order: list[_Health]) -> Any:
+    async def _first(self, work: Callable[[RpcEndpoint], Awaitable[Any]], order: list[_Health]) -> Any:
         missing: RpcError | None = None
         fault: Exception | None = None
         declined: list[tuple[_Health, Declined]] = []
@@ -276,7 +276,7 @@ class EndpointPool:
         reason = fault.reason if isinstance(fault, EndpointFault) else str(fault)
         raise UnreachableChain(order[0].endpoint.url, reason)
 
-    async def _guarded(self, health: _Health, work: Callable[[Endpoint], Awaitable[Any]]) -> Any:
+    async def _guarded(self, health: _Health, work: Callable[[RpcEndpoint], Awaitable[Any]]) -> Any:
         """`work` on one endpoint, after a check of its chain whenever it has been faulty, and now and then."""
         try:
             if health.checked_at is None or self._now() - health.checked_at > _CHECKED_FOR_S:
@@ -323,11 +323,11 @@ def _answer(outcome: Any) -> str | None:
     return outcome.message or "refused" if isinstance(outcome, RpcError) else ""
 
 
-async def _nothing(endpoint: Endpoint) -> None:
+async def _nothing(endpoint: RpcEndpoint) -> None:
     """What is asked of an endpoint whose chain alone matters."""
 
 
-def _parsed(endpoint: Endpoint, data: Any) -> Block:
+def _parsed(endpoint: RpcEndpoint, data: Any) -> Block:
     try:
         return parse_block(data)
     except ValueError as error:

@@ -8,7 +8,7 @@ from assay.chain.errors import ChainError, RpcError
 from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import Chain
 from assay.chain.transactions.fees import FeePolicy
-from assay.chain.transactions.intents import Request
+from assay.chain.transactions.intents import SendRequest
 from assay.chain.transactions.receipts import Receipt, parse_receipt
 from assay.protocol.hexadecimal import to_hex
 
@@ -42,7 +42,7 @@ class AccountState:
             return base_fee, policy.least_tip
         return base_fee, max(price - base_fee, policy.least_tip if price else 0)
 
-    async def simulate(self, request: Request, at: str) -> int:
+    async def simulate(self, request: SendRequest, at: str) -> int:
         """Gas limit for the request with a margin. Raises Reverted with the contract's own error."""
         call = self._call(request)
         try:
@@ -52,7 +52,7 @@ class AccountState:
             raise self._chain.revert_of(request.label, error) or error from None
         return used + used * _GAS_MARGIN_PERCENT // 100
 
-    def _call(self, request: Request) -> dict[str, Any]:
+    def _call(self, request: SendRequest) -> dict[str, Any]:
         return {
             "from": self.address, "to": request.recipient, "data": to_hex(request.data),
             "value": hex(request.value),
@@ -72,7 +72,7 @@ class AccountState:
         """Whether a node holds the transaction, waiting or mined."""
         return await self._chain.rpc("eth_getTransactionByHash", [to_hex(transaction)]) is not None
 
-    async def failure(self, request: Request, number: int) -> str:
+    async def failure(self, request: SendRequest, number: int) -> str:
         """Why a transaction mined in block `number` reverted, as far as a replay on the state before tells."""
         call = {**self._call(request), "gas": hex(request.gas)}
         try:

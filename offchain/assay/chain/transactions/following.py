@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 from assay.chain.errors import NotSent, Reverted, TransactionFailed
-from assay.chain.transactions.intents import Attempt, Intent, Request, State
-from assay.chain.transactions.outgoing import Outgoing, Step
+from assay.chain.transactions.intents import Attempt, Intent, SendRequest, State
+from assay.chain.transactions.outgoing import Outgoing, SendStep
 from assay.chain.transactions.receipts import Receipt
 
 PLAIN_TRANSFER_GAS = 21_000
@@ -58,7 +58,7 @@ class Following:
     async def _follow_mined(self, intent: Intent, final_number: int) -> None:
         receipt = await self._find_receipt(intent)
         if receipt is None:
-            self._out.on_step(Step.UNMINED, self._journal.mark(intent, State.OPEN))
+            self._out.on_step(SendStep.UNMINED, self._journal.mark(intent, State.OPEN))
             return
         if receipt.block_hash != intent.block_hash:
             intent = self._note_mined(intent, receipt)
@@ -70,23 +70,23 @@ class Following:
             intent = self._journal.mark(intent, State.FAILED, str(await self.failure_of(intent)))
         else:
             intent = self._journal.mark(intent, State.FINAL)
-        self._out.on_step(Step.FINAL, intent)
+        self._out.on_step(SendStep.FINAL, intent)
 
     async def _follow_open(self, intent: Intent, final_count: int) -> None:
         if (receipt := await self._find_receipt(intent)) is not None:
-            self._out.on_step(Step.MINED, self._note_mined(intent, receipt))
+            self._out.on_step(SendStep.MINED, self._note_mined(intent, receipt))
             return
         if final_count > intent.nonce:
             # Final, and none of ours: no reorg brings it back. Believed at the second look: the endpoint asked for the
             # receipt may be behind the one that counted, and a node counts a block before it can show it.
             if intent.id in self._missing:
-                self._out.on_step(Step.FAILED, self._journal.mark(intent, State.FAILED, NONCE_TAKEN))
+                self._out.on_step(SendStep.FAILED, self._journal.mark(intent, State.FAILED, NONCE_TAKEN))
             self._missing ^= {intent.id}
             return
         last = self._journal.attempts(intent)[-1]
         if not await self._account.knows(last.hash):
             await self._offer_again(intent, last)
-            self._out.on_step(Step.REOFFERED, intent)
+            self._out.on_step(SendStep.REOFFERED, intent)
         # A clock that was set back tells nothing of how long it has waited: better outbid once too often.
         patient = 0 <= self._out.clock() - last.signed < self._out.policy.stuck_after_s
         if intent.id in self._out.underpriced or not patient:
@@ -123,10 +123,10 @@ class Following:
         request = self._nothing(intent.label) if cancels else intent.request
         attempt = await self._out.sign(intent.nonce, request, fees, cancels=cancels)
         self._journal.add_attempt(intent, attempt)
-        self._out.on_step(Step.OUTBID_JOURNALLED, intent)
+        self._out.on_step(SendStep.OUTBID_JOURNALLED, intent)
         self._out.underpriced.discard(intent.id)
         await self._offer_again(intent, attempt)
-        self._out.on_step(Step.OUTBID_BROADCAST, intent)
+        self._out.on_step(SendStep.OUTBID_BROADCAST, intent)
 
     async def _would_revert(self, intent: Intent) -> bool:
         # Behind others of ours, a simulation on the latest block would miss their effects.
@@ -153,5 +153,5 @@ class Following:
             with suppress(NotSent):
                 await self._out.begin(self._nothing("gap"), nonce, fees)
 
-    def _nothing(self, label: str) -> Request:
-        return Request(label, self._out.address, b"", 0, PLAIN_TRANSFER_GAS)
+    def _nothing(self, label: str) -> SendRequest:
+        return SendRequest(label, self._out.address, b"", 0, PLAIN_TRANSFER_GAS)

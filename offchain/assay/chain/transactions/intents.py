@@ -30,7 +30,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class SendRequest:
     """What a transaction is to do; `value` in wei. At most one intent that has not failed serves a purpose."""
 
     label: str
@@ -47,7 +47,7 @@ class Intent:
     mined."""
 
     id: int
-    request: Request
+    request: SendRequest
     nonce: int
     state: State
     created: float

@@ -16,7 +16,7 @@ from typing import Any
 
 from assay.chain.errors import JournalFailed, JournalInUse
 from assay.chain.transactions.fees import Fees
-from assay.chain.transactions.intents import Attempt, Intent, Request, State
+from assay.chain.transactions.intents import Attempt, Intent, SendRequest, State
 from assay.chain.transactions.receipts import Receipt
 
 _SCHEMA = """
@@ -98,7 +98,7 @@ class Journal:
         self._db.close()
         os.close(self._lock)
 
-    def add(self, request: Request, nonce: int, first: Attempt) -> Intent:
+    def add(self, request: SendRequest, nonce: int, first: Attempt) -> Intent:
         """A new open intent with its first attempt, in one transaction."""
         with self._transaction():
             cursor = self._db.execute(
@@ -223,7 +223,7 @@ _COLUMNS = (
 
 def _intent(row: tuple[Any, ...]) -> Intent:
     label, recipient, data, value, gas, purpose, identifier, nonce, state, created, *mined = row
-    request = Request(label, recipient, data, int(value), gas, purpose)
+    request = SendRequest(label, recipient, data, int(value), gas, purpose)
     transaction_hash, number, block_hash, gas_used, succeeded, reason = mined
     return Intent(
         identifier, request, nonce, State(state), created, transaction_hash, number, block_hash, gas_used,

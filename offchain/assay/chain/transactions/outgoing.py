@@ -13,11 +13,11 @@ from assay.chain.rpc.client import Chain
 from assay.chain.transactions.account_state import AccountState
 from assay.chain.transactions.broadcast import Refusal, outcome
 from assay.chain.transactions.fees import FeePolicy, Fees
-from assay.chain.transactions.intents import Attempt, Intent, Request, State
+from assay.chain.transactions.intents import Attempt, Intent, SendRequest, State
 from assay.chain.transactions.journal import Journal
 
 
-class Step(StrEnum):
+class SendStep(StrEnum):
     """Every point of a transaction's life at which a process can stop."""
 
     SIMULATED = "simulated"
@@ -43,7 +43,7 @@ class TransactionSigner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class BroadcastRefused:
     """Why a transaction was not taken, and a node's words for it."""
 
     why: Refusal
@@ -59,7 +59,7 @@ class Outgoing:
     journal: Journal
     policy: FeePolicy
     clock: Callable[[], float]
-    on_step: Callable[[Step, Intent | None], None]
+    on_step: Callable[[SendStep, Intent | None], None]
     # Intents whose last attempt a node found too cheap: outbid without waiting.
     underpriced: set[int] = field(default_factory=set)
 
@@ -67,7 +67,7 @@ class Outgoing:
         self.address = self.key.address
         self.account = AccountState(self.chain, self.key.address)
 
-    async def sign(self, nonce: int, request: Request, fees: Fees, *, cancels: bool = False) -> Attempt:
+    async def sign(self, nonce: int, request: SendRequest, fees: Fees, *, cancels: bool = False) -> Attempt:
         """A signed transaction that does what is requested."""
         transaction: dict[str, Any] = {
             "type": 2, "chainId": self.chain.chain_id, "nonce": nonce, "to": request.recipient,
@@ -80,24 +80,24 @@ class Outgoing:
             raw, transaction_hash = self.key.sign_transaction(transaction)
         return Attempt(transaction_hash, raw, fees, cancels, self.clock())
 
-    async def begin(self, request: Request, nonce: int, fees: Fees) -> Intent:
+    async def begin(self, request: SendRequest, nonce: int, fees: Fees) -> Intent:
         """Signs, journals and offers a new intent. Raises InsufficientFunds or NotSent where every node refuses it for
         good and none has it: then the nonce is free again."""
         attempt = await self.sign(nonce, request, fees)
         intent = self.journal.add(request, nonce, attempt)
-        self.on_step(Step.JOURNALLED, intent)
+        self.on_step(SendStep.JOURNALLED, intent)
         refused = await self.offer(intent, attempt)
         if refused is None:
-            self.on_step(Step.BROADCAST, intent)
+            self.on_step(SendStep.BROADCAST, intent)
         elif refused.why.final and await self.chain.pool.nobody_has(attempt.hash):
             intent = self.journal.mark(intent, State.FAILED, refused.words[:500])
-            self.on_step(Step.FAILED, intent)
+            self.on_step(SendStep.FAILED, intent)
             if refused.why is Refusal.FUNDS:
                 raise InsufficientFunds(self.address, refused.words)
             raise NotSent(f"{request.label}: no node takes it: {refused.words[:300]}")
         return intent  # Perhaps taken; following asks by its hash.
 
-    async def offer(self, intent: Intent, attempt: Attempt) -> Refused | None:
+    async def offer(self, intent: Intent, attempt: Attempt) -> BroadcastRefused | None:
         """Broadcasts; None when a node has it now."""
         answers = await self.chain.pool.broadcast(attempt.raw)
         why = outcome(answers)
@@ -105,7 +105,7 @@ class Outgoing:
             return None
         if why is Refusal.UNDERPRICED:
             self.underpriced.add(intent.id)
-        return Refused(why, next((words for words in answers if words), "no node answered"))
+        return BroadcastRefused(why, next((words for words in answers if words), "no node answered"))
 
     async def chain_nonce(self) -> int:
         """The first nonce that the chain neither has mined nor holds waiting."""

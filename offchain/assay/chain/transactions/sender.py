@@ -26,9 +26,9 @@ from assay.chain.errors import (
 from assay.chain.rpc.client import Chain, ContractCall
 from assay.chain.transactions.fees import FeePolicy
 from assay.chain.transactions.following import NONCE_TAKEN, Following
-from assay.chain.transactions.intents import Intent, Request, State
+from assay.chain.transactions.intents import Intent, SendRequest, State
 from assay.chain.transactions.journal import Journal
-from assay.chain.transactions.outgoing import Outgoing, Step, TransactionSigner
+from assay.chain.transactions.outgoing import Outgoing, SendStep, TransactionSigner
 from assay.chain.transactions.receipts import Receipt
 
 __all__ = ["Sender", "Step"]
@@ -50,7 +50,7 @@ class Sender:
         poll_s: float = 0.5,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        on_step: Callable[[Step, Intent | None], None] = lambda step, intent: None,
+        on_step: Callable[[SendStep, Intent | None], None] = lambda step, intent: None,
     ) -> None:
         self.address = key.address
         self._chain, self._journal = chain, journal
@@ -95,7 +95,7 @@ class Sender:
     ) -> Receipt:
         """As `send`, with calldata already encoded; `value` in wei."""
         deadline = self._clock() + timeout_s
-        request = Request(label, recipient, data, value, gas or 0, purpose)
+        request = SendRequest(label, recipient, data, value, gas or 0, purpose)
         intent = self._journal.for_purpose(purpose) if purpose else None
         while intent is None:
             intent = await self._begin(request, deadline)
@@ -127,7 +127,7 @@ class Sender:
                 await self.tend()
             await self._sleep(self._poll_s)
 
-    async def _begin(self, request: Request, deadline: float) -> Intent | None:
+    async def _begin(self, request: SendRequest, deadline: float) -> Intent | None:
         """Simulates, signs, journals, broadcasts. None where it must be tried again: the base fee was too
         high."""
         async with self._lock:
@@ -136,7 +136,7 @@ class Sender:
             if request.purpose and (there := await self._following.revived(request.purpose)):
                 return there
             limit = await self._gas(request)
-            self._out.on_step(Step.SIMULATED, None)
+            self._out.on_step(SendStep.SIMULATED, None)
             base_fee, tip = await self._out.account.prices(self._out.policy)
             fees = self._out.policy.first(base_fee, tip)
             if fees is not None:
@@ -147,7 +147,7 @@ class Sender:
         await self._sleep(self._poll_s)
         return None
 
-    async def _gas(self, request: Request) -> int:
+    async def _gas(self, request: SendRequest) -> int:
         """Gas limit that does for the state with and without what waits before it."""
         if not any(i.state is State.OPEN for i in self._journal.unsettled()):
             return await self._out.account.simulate(request, "latest")

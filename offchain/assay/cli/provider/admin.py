@@ -13,7 +13,7 @@ import typer
 from assay.cli.option_groups import with_options
 from assay.cli.output import OutputFormat, fail, show, show_rows
 from assay.cli.provider.endings import decimal_of, finish
-from assay.cli.provider.options import DataDir, DeviceKeys, Output, PasswordFile, Reading, Sending
+from assay.cli.provider.options import DataDir, DeviceKeys, Output, PasswordFile, ReadingOptions, SendingOptions
 from assay.protocol.profile import NAMED
 from assay.provider.settings import ProviderSettings
 
@@ -69,7 +69,7 @@ def inventory(output: Output = OutputFormat.table) -> None:
 
 @with_options
 def doctor(
-    sending: Sending,
+    sending: SendingOptions,
     device_key: DeviceKeys = None,
     host: Annotated[str | None, typer.Option("--host")] = None,
     port: Annotated[int | None, typer.Option("--port")] = None,
@@ -117,7 +117,7 @@ def self_test(
 
 @with_options
 def list_devices(
-    given: Reading,
+    given: ReadingOptions,
     output: Output = OutputFormat.table,
 ) -> None:
     """List devices, leases and endpoints from the chain."""
@@ -141,7 +141,7 @@ def list_devices(
 
 @with_options
 def earnings(
-    given: Reading,
+    given: ReadingOptions,
     output: Output = OutputFormat.table,
 ) -> None:
     """Show rent, bond credit, the network's rewards, and the stake: in tokens, or in base units as JSON and CSV."""
@@ -164,7 +164,7 @@ def earnings(
 
 @with_options
 def price(
-    given: Reading,
+    given: ReadingOptions,
     device: Annotated[str, typer.Argument(help="device id, 0x…, or enough of its beginning")],
     per_hour: Annotated[str, typer.Argument(help="whole tokens an hour")],
     token: Annotated[
@@ -235,10 +235,10 @@ def drain(
 
 def existing(data_dir: Path) -> Path:
     """The folder itself. Raises BadSetting where there is none: nobody heeds terms in a mistyped one."""
-    from assay.provider.errors import BadSetting
+    from assay.provider.errors import BadProviderSetting
 
     if not data_dir.is_dir():
-        raise BadSetting(f"{data_dir}: no such folder; name the one that the daemon uses with --data-dir")
+        raise BadProviderSetting(f"{data_dir}: no such folder; name the one that the daemon uses with --data-dir")
     return data_dir
 
 

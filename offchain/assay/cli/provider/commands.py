@@ -12,7 +12,7 @@ from assay.cli.option_groups import with_options
 from assay.cli.output import OutputFormat, show, show_rows
 from assay.cli.provider import admin, credit, leases, nodes, operators
 from assay.cli.provider.endings import decimal_of, finish
-from assay.cli.provider.options import DeviceKeys, Output, Sending
+from assay.cli.provider.options import DeviceKeys, Output, SendingOptions
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 
 commands = typer.Typer(
@@ -23,7 +23,7 @@ commands = typer.Typer(
 @commands.command()
 @with_options
 def enrol(
-    given: Sending,
+    given: SendingOptions,
     endpoint: Annotated[str, typer.Option("--endpoint", help="where others reach this provider, http(s)://…")],
     profile: Annotated[int, typer.Option("--profile", help="id of the profile")] = 1,
     tls_fingerprint: Annotated[
@@ -101,7 +101,7 @@ def _tell(text: str) -> None:
 @commands.command()
 @with_options
 def run(
-    given: Sending,
+    given: SendingOptions,
     host: Annotated[str | None, typer.Option("--host", help="address to listen on")] = None,
     port: Annotated[int | None, typer.Option("--port", help="port to listen on")] = None,
     ssh_port: Annotated[int | None, typer.Option("--ssh-port", help="port of SSH; none by default")] = None,

@@ -9,10 +9,10 @@ import typer
 from assay.cli.option_groups import with_options
 from assay.cli.output import OutputFormat, show_rows
 from assay.cli.provider.endings import finish
-from assay.cli.provider.options import Output, Reading, Sending
-from assay.cli.provider.orders import Plan, order
+from assay.cli.provider.options import Output, ReadingOptions, SendingOptions
+from assay.cli.provider.orders import OrderPlan, order
 from assay.cli.renter.options import Asking, note
-from assay.provider.errors import BadSetting, Conflict
+from assay.provider.errors import BadProviderSetting, Conflict
 
 if TYPE_CHECKING:
     from assay.chain.rpc.client import Chain
@@ -34,11 +34,11 @@ Token = Annotated[
 @commands.command()
 @with_options
 def fill(
-    amount: Amount, given: Sending, asking: Asking, token: Token = None, output: Output = OutputFormat.table
+    amount: Amount, given: SendingOptions, asking: Asking, token: Token = None, output: Output = OutputFormat.table
 ) -> None:
     """Put money aside for bonds. It is taken from the provider's account, and can be drained again."""
 
-    async def prepare(authority: Authority, settings: ProviderSettings) -> Plan:
+    async def prepare(authority: Authority, settings: ProviderSettings) -> OrderPlan:
         address, units, text = await _amount(authority.chain, settings, token, amount)
         question = f"Put {text} aside for the bonds of leases that operators of {authority.provider} start?"
         return _plan("fillBondCredit", (address, units), question, address, text, approve=(address, units))
@@ -50,7 +50,7 @@ def fill(
 @with_options
 def drain(
     amount: Annotated[str, typer.Argument(help="whole tokens, or `all`")],
-    given: Sending,
+    given: SendingOptions,
     asking: Asking,
     token: Token = None,
     receiver: Annotated[str | None, typer.Option("--receiver", help="who gets it; default the provider")] = None,
@@ -58,7 +58,7 @@ def drain(
 ) -> None:
     """Take back what was put aside and is not in a bond."""
 
-    async def prepare(authority: Authority, settings: ProviderSettings) -> Plan:
+    async def prepare(authority: Authority, settings: ProviderSettings) -> OrderPlan:
         from assay.chain.contracts.operators import read_bond_credit
         from assay.protocol.hexadecimal import parse_address
 
@@ -82,14 +82,14 @@ def drain(
 @with_options
 def limit(
     amount: Annotated[str, typer.Argument(help="whole tokens a day; 0: nothing")],
-    given: Sending,
+    given: SendingOptions,
     asking: Asking,
     token: Token = None,
     output: Output = OutputFormat.table,
 ) -> None:
     """Set what operators may take of the credit in a day: what a stolen operator's key can lock up."""
 
-    async def prepare(authority: Authority, settings: ProviderSettings) -> Plan:
+    async def prepare(authority: Authority, settings: ProviderSettings) -> OrderPlan:
         if amount == "0":
             address, units = _token(settings, token), 0
             text = await _told(authority.chain, address, 0)
@@ -103,7 +103,7 @@ def limit(
 
 @commands.command(name="show")
 @with_options
-def show_credit(given: Reading, token: Token = None, output: Output = OutputFormat.table) -> None:
+def show_credit(given: ReadingOptions, token: Token = None, output: Output = OutputFormat.table) -> None:
     """Show credit and limit in every token: in tokens, or in base units as JSON and CSV."""
 
     async def work() -> tuple[str, list[dict[str, Any]]]:
@@ -132,11 +132,11 @@ def _plan(
     token: str,
     text: str,
     approve: tuple[str, int] | None = None,
-) -> Plan:
+) -> OrderPlan:
     from assay.chain.rpc.client import ContractCall
 
     shown = {"token": token, "amount": text, "baseUnits": str(arguments[1])}
-    return Plan([ContractCall(ESCROW, function, arguments)], question, shown, approve)
+    return OrderPlan([ContractCall(ESCROW, function, arguments)], question, shown, approve)
 
 
 def _token(settings: ProviderSettings, given: str | None) -> str:
@@ -148,7 +148,9 @@ def _token(settings: ProviderSettings, given: str | None) -> str:
         return parse_address(given or str(settings.token), "--token")
     tokens = TermsFile(settings.data_dir).read().tokens()
     if len(tokens) != 1:
-        raise BadSetting(f"which token? name its address with --token or ASSAY_TOKEN; {len(tokens)} have a price")
+        raise BadProviderSetting(
+            f"which token? name its address with --token or ASSAY_TOKEN; {len(tokens)} have a price"
+        )
     return tokens[0]
 
 

@@ -9,20 +9,20 @@ import typer
 
 from assay.cli.option_groups import with_options
 from assay.cli.output import OutputFormat
-from assay.cli.provider.options import Output, Sending
-from assay.cli.provider.orders import Kind, Plan, order
+from assay.cli.provider.options import Output, SendingOptions
+from assay.cli.provider.orders import Kind, OrderPlan, order
 from assay.cli.renter.options import Asking
 
 if TYPE_CHECKING:
     from assay.provider.account.authority import Authority
-    from assay.provider.leasing.orders import Order
+    from assay.provider.leasing.orders import LeaseOrder
     from assay.provider.settings import ProviderSettings
 
 LeaseId = Annotated[int, typer.Argument(help="number of the lease", min=1)]
 
 
 @with_options
-def notice(lease: LeaseId, given: Sending, asking: Asking, output: Output = OutputFormat.table) -> None:
+def notice(lease: LeaseId, given: SendingOptions, asking: Asking, output: Output = OutputFormat.table) -> None:
     """Give notice of a lease: when it has run out, the daemon ends the lease and no bond is forfeited."""
     from assay.provider.leasing import orders
 
@@ -30,7 +30,7 @@ def notice(lease: LeaseId, given: Sending, asking: Asking, output: Output = Outp
 
 
 @with_options
-def release(lease: LeaseId, given: Sending, asking: Asking, output: Output = OutputFormat.table) -> None:
+def release(lease: LeaseId, given: SendingOptions, asking: Asking, output: Output = OutputFormat.table) -> None:
     """Free the devices of a lease that its renter has left early and still pays."""
     from assay.provider.leasing import orders
 
@@ -38,7 +38,7 @@ def release(lease: LeaseId, given: Sending, asking: Asking, output: Output = Out
 
 
 @with_options
-def end(lease: LeaseId, given: Sending, asking: Asking, output: Output = OutputFormat.table) -> None:
+def end(lease: LeaseId, given: SendingOptions, asking: Asking, output: Output = OutputFormat.table) -> None:
     """End a lease now. Before its least duration the unserved part of the bond is forfeited to the renter."""
     from assay.provider.leasing import orders
 
@@ -48,13 +48,13 @@ def end(lease: LeaseId, given: Sending, asking: Asking, output: Output = OutputF
 @with_options
 def retire(
     device: Annotated[str, typer.Argument(help="device id, 0x…, or enough of its beginning")],
-    given: Sending,
+    given: SendingOptions,
     asking: Asking,
     output: Output = OutputFormat.table,
 ) -> None:
     """Take a device off the market for ever, so that its stake comes free. Refused while it is leased."""
 
-    async def prepare(authority: Authority, settings: ProviderSettings) -> Plan:
+    async def prepare(authority: Authority, settings: ProviderSettings) -> OrderPlan:
         from assay.protocol.hexadecimal import to_hex
         from assay.provider.account.standing import device_named, devices_of
         from assay.provider.leasing import orders
@@ -62,21 +62,21 @@ def retire(
         device_id = device_named(device, await devices_of(authority), authority.provider)
         made = await orders.retirement(authority, device_id)
         question = f"Retire device {to_hex(device_id)}? For ever: {made.effect}."
-        return Plan([made.call], question, {"deviceId": to_hex(device_id), "retired": True})
+        return OrderPlan([made.call], question, {"deviceId": to_hex(device_id), "retired": True})
 
     order(given, asking, output, prepare, own_key=True)
 
 
 def _of_lease(
-    given: Sending,
+    given: SendingOptions,
     asking: Asking,
     output: OutputFormat,
     kind: Kind,
     lease_id: int,
-    make: Callable[[Authority], Awaitable[Order]],
+    make: Callable[[Authority], Awaitable[LeaseOrder]],
     verb: str,
 ) -> None:
-    async def prepare(authority: Authority, settings: ProviderSettings) -> Plan:
+    async def prepare(authority: Authority, settings: ProviderSettings) -> OrderPlan:
         from assay.chain.contracts.amounts import show_amount
         from assay.chain.contracts.erc20 import Erc20
 
@@ -89,6 +89,6 @@ def _of_lease(
         of = "of " if verb == "Give notice" else ""
         question = f"{verb} {of}lease {lease_id}? {made.effect[0].upper()}{made.effect[1:]}.{cost}"
         shown = {"leaseId": lease_id, "forfeits": str(made.forfeits)}
-        return Plan([made.call], question, shown, kind=kind, lease_id=lease_id)
+        return OrderPlan([made.call], question, shown, kind=kind, lease_id=lease_id)
 
     order(given, asking, output, prepare, own_key=False)

@@ -10,7 +10,7 @@ from assay.cli.option_groups import with_options
 from assay.cli.output import OutputFormat, show, show_rows
 from assay.cli.provider.admin import existing
 from assay.cli.provider.endings import decimal_of, finish
-from assay.cli.provider.options import DataDir, Output, Reading
+from assay.cli.provider.options import DataDir, Output, ReadingOptions
 from assay.cli.renter.options import note
 from assay.provider.settings import ProviderSettings
 
@@ -28,7 +28,7 @@ Name = Annotated[str, typer.Argument(help="a name of your own for the node")]
 @commands.command(name="set")
 @with_options
 def set_node(
-    given: Reading,
+    given: ReadingOptions,
     name: Name,
     per_hour: Annotated[str, typer.Argument(help="whole tokens an hour for all of it")],
     devices: Annotated[list[str], typer.Argument(help="device ids, 0x…, or enough of their beginnings; 1 to 16")],

@@ -12,10 +12,10 @@ import typer
 from assay.cli.option_groups import with_options
 from assay.cli.output import OutputFormat, fail, show, show_rows
 from assay.cli.provider.endings import finish
-from assay.cli.provider.options import Output, Reading, Sending
-from assay.cli.provider.orders import Plan, order
+from assay.cli.provider.options import Output, ReadingOptions, SendingOptions
+from assay.cli.provider.orders import OrderPlan, order
 from assay.cli.renter.options import Asking, note
-from assay.provider.errors import BadSetting
+from assay.provider.errors import BadProviderSetting
 
 if TYPE_CHECKING:
     from assay.chain.contracts.operators import OperatorScope
@@ -36,7 +36,7 @@ Address = Annotated[str, typer.Argument(help="address of the operator's key")]
 @with_options
 def add(
     operator: Address,
-    given: Sending,
+    given: SendingOptions,
     asking: Asking,
     scopes: Annotated[str, typer.Option("--scopes", help=f"some of {ALL}")] = ALL,
     until: Annotated[str, typer.Option("--until", help="a duration from now, 90d, or a day, 2030-12-31")] = "90d",
@@ -44,45 +44,45 @@ def add(
 ) -> None:
     """Appoint an operator, or change what it may do."""
 
-    async def prepare(authority: Authority, settings: ProviderSettings) -> Plan:
+    async def prepare(authority: Authority, settings: ProviderSettings) -> OrderPlan:
         from assay.chain.rpc.client import ContractCall
         from assay.protocol.hexadecimal import parse_address
         from assay.provider.account.authority import scope_names
 
         address, what, last = parse_address(operator, "operator"), _scopes(scopes), _until(until)
         if address.lower() == authority.provider.lower():
-            raise BadSetting(f"{address} is the provider itself: an operator has a key of its own")
+            raise BadProviderSetting(f"{address} is the provider itself: an operator has a key of its own")
         call = ContractCall("DeviceRegistry", "setOperator", (address, int(what), last))
         named = scope_names(what)
         question = f"Let {address} {named.replace(',', ', ')} for {authority.provider} until {_moment(last)}?"
-        return Plan([call], question, {"operator": address, "scopes": named, "until": last})
+        return OrderPlan([call], question, {"operator": address, "scopes": named, "until": last})
 
     order(given, asking, output, prepare, own_key=True)
 
 
 @commands.command()
 @with_options
-def remove(operator: Address, given: Sending, asking: Asking, output: Output = OutputFormat.table) -> None:
+def remove(operator: Address, given: SendingOptions, asking: Asking, output: Output = OutputFormat.table) -> None:
     """Revoke an operator: at once, the offers that it has signed included."""
 
-    async def prepare(authority: Authority, settings: ProviderSettings) -> Plan:
+    async def prepare(authority: Authority, settings: ProviderSettings) -> OrderPlan:
         from assay.chain.contracts.operators import read_operator
         from assay.chain.rpc.client import ContractCall
         from assay.protocol.hexadecimal import parse_address
 
         address = parse_address(operator, "operator")
         if not (await read_operator(authority.chain, authority.provider, address, "latest")).scopes:
-            raise BadSetting(f"{address} is no operator of {authority.provider}")
+            raise BadProviderSetting(f"{address} is no operator of {authority.provider}")
         call = ContractCall("DeviceRegistry", "setOperator", (address, 0, 0))
         question = f"Revoke {address}? It can offer, start, end and claim nothing for {authority.provider} any more."
-        return Plan([call], question, {"operator": address, "scopes": "none"})
+        return OrderPlan([call], question, {"operator": address, "scopes": "none"})
 
     order(given, asking, output, prepare, own_key=True)
 
 
 @commands.command(name="list")
 @with_options
-def list_operators(given: Reading, output: Output = OutputFormat.table) -> None:
+def list_operators(given: ReadingOptions, output: Output = OutputFormat.table) -> None:
     """List everybody who was ever appointed, and what they may do now."""
 
     async def work() -> tuple[str, list[dict[str, Any]]]:
@@ -102,7 +102,7 @@ def list_operators(given: Reading, output: Output = OutputFormat.table) -> None:
 
 @with_options
 def payout(
-    given: Sending,
+    given: SendingOptions,
     asking: Asking,
     address: Annotated[str | None, typer.Argument(help="where operators' claims go; without it, shows where")] = None,
     reset: Annotated[bool, typer.Option("--reset", help="to the provider itself")] = False,
@@ -116,14 +116,14 @@ def payout(
         async with reading(given.settings()) as authority:
             return {"provider": authority.provider, "payout": await authority.payout()}
 
-    async def prepare(authority: Authority, settings: ProviderSettings) -> Plan:
+    async def prepare(authority: Authority, settings: ProviderSettings) -> OrderPlan:
         from assay.chain.rpc.client import ContractCall
         from assay.protocol.hexadecimal import ZERO_ADDRESS, parse_address
 
         to = parse_address(address, "payout") if address else ZERO_ADDRESS
         shown = {"provider": authority.provider, "payout": to if address else authority.provider}
         question = f"Pay what operators claim for {authority.provider} to {shown['payout']}?"
-        return Plan([ContractCall("DeviceRegistry", "setPayout", (to,))], question, shown)
+        return OrderPlan([ContractCall("DeviceRegistry", "setPayout", (to,))], question, shown)
 
     if address is not None and reset:
         fail("an address, or --reset, not both")
@@ -139,10 +139,12 @@ def _scopes(text: str) -> OperatorScope:
     found = OperatorScope(0)
     for name in filter(None, (part.strip() for part in text.split(","))):
         if name not in ALL.split(","):
-            raise BadSetting(f"--scopes {name!r}: some of {ALL}, joined by commas")
+            raise BadProviderSetting(f"--scopes {name!r}: some of {ALL}, joined by commas")
         found |= OperatorScope[name.upper()]
     if not found:
-        raise BadSetting(f"--scopes {text!r}: at least one of {ALL}; `assay provider operator remove` takes all")
+        raise BadProviderSetting(
+            f"--scopes {text!r}: at least one of {ALL}; `assay provider operator remove` takes all"
+        )
     return found
 
 
@@ -159,9 +161,9 @@ def _until(text: str) -> int:
         else:
             last = now + parse_duration(text)
     except (ValueError, BadInput) as error:
-        raise BadSetting(f"--until {text!r}: expected such as 90d or 2030-12-31") from error
+        raise BadProviderSetting(f"--until {text!r}: expected such as 90d or 2030-12-31") from error
     if not now < last <= LAST:
-        raise BadSetting(f"--until {text!r}: is over already, or beyond what the registry holds")
+        raise BadProviderSetting(f"--until {text!r}: is over already, or beyond what the registry holds")
     return last
 
 

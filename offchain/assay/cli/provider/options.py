@@ -22,7 +22,7 @@ Output = Annotated[OutputFormat, typer.Option("-o", "--output", help="table, jso
 
 
 @dataclass(frozen=True)
-class Reading(OptionGroup):
+class ReadingOptions(OptionGroup):
     """Where the chain is, and whose devices. Each option is an ASSAY_ variable too."""
 
     rpc: Annotated[list[str] | None, typer.Option("--rpc", help="JSON-RPC address; may be repeated")] = None
@@ -43,7 +43,7 @@ class Reading(OptionGroup):
 
 
 @dataclass(frozen=True)
-class Sending(Reading):
+class SendingOptions(ReadingOptions):
     """The same with what opens the keys."""
 
     password_file: PasswordFile = None

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from assay.cli.output import OutputFormat, show, show_rows
 from assay.cli.provider.endings import finish
-from assay.cli.provider.options import Sending
+from assay.cli.provider.options import SendingOptions
 from assay.cli.renter.options import Asking, note
-from assay.provider.errors import BadSetting
+from assay.provider.errors import BadProviderSetting
 
 if TYPE_CHECKING:
     from assay.chain.rpc.client import ContractCall
@@ -21,7 +21,7 @@ Kind = Literal["notices", "releases", "ends"]
 
 
 @dataclass(frozen=True)
-class Plan:
+class OrderPlan:
     """Calls to send in order, the question before them, and what is shown of them beside the transactions.
 
     `approve` is (token, amount) that the escrow must be let take first; `kind` and `lease_id` say how a running daemon
@@ -37,10 +37,10 @@ class Plan:
 
 
 def order(
-    given: Sending,
+    given: SendingOptions,
     asking: Asking,
     output: OutputFormat,
-    prepare: Callable[[Authority, ProviderSettings], Awaitable[Plan]],
+    prepare: Callable[[Authority, ProviderSettings], Awaitable[OrderPlan]],
     *,
     own_key: bool,
 ) -> None:
@@ -52,7 +52,7 @@ def order(
         settings = given.settings()
         async with reading(settings) as authority:
             if own_key and authority.is_operator and not asking.dry_run:
-                raise BadSetting(
+                raise BadProviderSetting(
                     f"{authority.signer} is not {authority.provider}, for whom alone this is: name its key with "
                     "--key-file, or print the transaction for it with --dry-run"
                 )
@@ -72,7 +72,7 @@ def order(
         note("the daemon that runs with this key does it at the next block; its log says so")
 
 
-async def _sent(settings: ProviderSettings, plan: Plan) -> dict[str, Any]:
+async def _sent(settings: ProviderSettings, plan: OrderPlan) -> dict[str, Any]:
     """What is shown once the calls are mined, or left to the daemon that holds the key's journal."""
     from assay.chain.contracts.erc20 import Erc20
     from assay.chain.errors import JournalInUse
@@ -106,7 +106,7 @@ def _leave_to_daemon(settings: ProviderSettings, kind: Kind, lease_id: int) -> N
     file.write(file.read().with_order(kind, lease_id))
 
 
-async def _planned(authority: Authority, plan: Plan) -> list[dict[str, Any]]:
+async def _planned(authority: Authority, plan: OrderPlan) -> list[dict[str, Any]]:
     from assay.chain.contracts.erc20 import APPROVE
     from assay.cli.renter.rows import planned_json
     from assay.protocol.encoding import u256

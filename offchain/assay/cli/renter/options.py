@@ -19,7 +19,7 @@ from assay.cli.endings import telling
 from assay.cli.option_groups import OptionGroup, with_options
 from assay.cli.output import OutputFormat
 from assay.protocol.leases import MAX_DEVICES
-from assay.renter.errors import BadInput, Declined, RenterError
+from assay.renter.errors import BadInput, RenterDeclined, RenterError
 from assay.renter.money.amounts import parse_duration
 from assay.renter.settings import RenterSettings
 
@@ -147,11 +147,11 @@ class Asking(OptionGroup):
         if self.yes:
             return
         if not sys.stdin.isatty():
-            raise Declined(f"{question} Nobody can be asked here: say --yes")
+            raise RenterDeclined(f"{question} Nobody can be asked here: say --yes")
         sys.stderr.write(f"{question} [y/N] ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            raise Declined("not confirmed, nothing was sent")
+            raise RenterDeclined("not confirmed, nothing was sent")
 
 
 def renter_command(commands: typer.Typer, name: str, **context: Any) -> Callable[[Callable[..., Any]], Any]:

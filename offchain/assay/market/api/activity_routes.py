@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from sqlalchemy import Connection
 
 from assay.market.api import models
-from assay.market.api.context import Context, NotFound, context_of
+from assay.market.api.context import Context, UnknownName, context_of
 from assay.market.api.parameters import (
     AddressPath,
     AddressQuery,
@@ -108,12 +108,12 @@ def transaction(ctx: Ctx, transaction: Hash) -> Any:
     with ctx.reading() as connection:
         found = events.events_of_transaction(connection, plain_hash(transaction))
     if not found:
-        raise NotFound(f"no indexed event comes from transaction {transaction}")
+        raise UnknownName(f"no indexed event comes from transaction {transaction}")
     return ctx.one(found, models.ChainEvent)
 
 
 def _opened(ctx: Context, connection: Connection, lease_id: int) -> dict[str, Any]:
     row = lease_queries.read_lease(connection, lease_id, ctx.terms, ctx.status.timestamp)
     if row is None:
-        raise NotFound(f"lease {lease_id} has not been opened")
+        raise UnknownName(f"lease {lease_id} has not been opened")
     return row

@@ -12,7 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from assay.market.api import activity_routes, device_routes, models, network_routes, stream_routes
 from assay.market.api.caching import cache_headers
-from assay.market.api.context import Context, NotFound, context_of
+from assay.market.api.context import Context, UnknownName, context_of
 from assay.market.errors import BadQuery
 from assay.network.access_log import AccessLog
 from assay.network.body_limit import BodyLimit
@@ -76,7 +76,7 @@ def create_app(context: Context, *, rate: float = 20.0, burst: int = 100, pages:
     for routes in (device_routes, network_routes, activity_routes, stream_routes):
         app.include_router(routes.router, prefix="/v1", responses=_FAILURES)  # type: ignore[arg-type]
     app.include_router(health)
-    app.add_exception_handler(NotFound, _not_found)
+    app.add_exception_handler(UnknownName, _not_found)
     app.add_exception_handler(BadQuery, _bad_query)
     app.add_middleware(BaseHTTPMiddleware, dispatch=cache_headers)
     app.add_middleware(GZipMiddleware, minimum_size=500)

@@ -13,18 +13,18 @@ from sqlalchemy import Connection, Engine
 
 from assay.market.api.models import plain
 from assay.market.api.status import Status
-from assay.market.projection.lease_money import Terms
+from assay.market.projection.lease_money import EscrowTerms
 from assay.market.queries.pages import Page
 from assay.market.queries.proofs import ProofDesk
 from assay.market.queries.search import SearchTable
 
 
-class NotFound(Exception):
+class UnknownName(Exception):
     """Nothing has this name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Deadlines:
+class ContractTimes:
     """What contracts fix at their deployment, in seconds: when epochs begin and how long they are, how long a report
     waits before it can be claimed against, and how long one made while the guardian is suspended.
     """
@@ -46,8 +46,8 @@ class Context:
     search: SearchTable
     proofs: ProofDesk = field(default_factory=ProofDesk)
     links: dict[str, Any] = field(default_factory=dict)
-    terms: Terms = field(default_factory=Terms)
-    deadlines: Deadlines = field(default_factory=Deadlines)
+    terms: EscrowTerms = field(default_factory=EscrowTerms)
+    deadlines: ContractTimes = field(default_factory=ContractTimes)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from sqlalchemy import select
 
 from assay.market.api import models
-from assay.market.api.context import Context, NotFound, context_of
+from assay.market.api.context import Context, UnknownName, context_of
 from assay.market.api.parameters import (
     AddressQuery,
     Cursor,
@@ -21,7 +21,7 @@ from assay.market.api.parameters import (
 )
 from assay.market.queries import devices as device_queries
 from assay.market.queries.listings import read_listing
-from assay.market.queries.pages import Order, one, page
+from assay.market.queries.pages import SortOrder, one, page
 from assay.market.store.tables import epochs, offer_devices, offers
 from assay.protocol.leaves import DeviceLeaf
 
@@ -52,7 +52,7 @@ def listing(ctx: Ctx, listing_id: Hash) -> Any:
     with ctx.reading() as connection:
         found = read_listing(connection, plain_hash(listing_id))
     if found is None:
-        raise NotFound(f"nothing is listed as {listing_id}: no such device, and no good offer of these together")
+        raise UnknownName(f"nothing is listed as {listing_id}: no such device, and no good offer of these together")
     return ctx.one(
         {
             "listing": models.plain(found.row, models.Listing),
@@ -75,7 +75,7 @@ def device(ctx: Ctx, device_id: Hash) -> Any:
     with ctx.reading() as connection:
         found = device_queries.read_device(connection, plain_hash(device_id))
         if found is None:
-            raise NotFound(f"no device {device_id} has been enrolled")
+            raise UnknownName(f"no device {device_id} has been enrolled")
         against = device_queries.faults_of(connection, plain_hash(device_id))
     return ctx.one(
         {
@@ -97,7 +97,7 @@ def measurements(ctx: Ctx, device_id: Hash, cursor: Cursor = None, limit: Limit 
     return ctx.many(found, models.Measurement)
 
 
-@router.get("/epochs/{epoch}/devices/{device_id}", response_model=models.one_of(models.Proof), tags=["proofs"])
+@router.get("/epochs/{epoch}/devices/{device_id}", response_model=models.one_of(models.MerkleProof), tags=["proofs"])
 def device_proof(ctx: Ctx, epoch: Number, device_id: Hash) -> Any:
     """A device's leaf in a report and its Merkle proof: what `open` and `refundDowntime` take."""
     with ctx.reading() as connection:
@@ -105,7 +105,7 @@ def device_proof(ctx: Ctx, epoch: Number, device_id: Hash) -> Any:
         root = row["devices_root"] if row else None
         found = ctx.proofs.device(connection, epoch, root, plain_hash(device_id)) if root else None
     if found is None or not isinstance(found.leaf, DeviceLeaf):
-        raise NotFound(f"epoch {epoch} has no proven leaf of device {device_id}")
+        raise UnknownName(f"epoch {epoch} has no proven leaf of device {device_id}")
     values = {"types": list(DeviceLeaf.TYPES), "leaf": list(found.leaf.values())}
     return ctx.one({**values, "proof": found.proof, "root": found.root})
 
@@ -124,7 +124,7 @@ def list_offers(
         of_device = select(offer_devices.c.offer_hash).where(offer_devices.c.device_id == plain_hash(device))
         where.append(offers.c.offer_hash.in_(of_device))
     with ctx.reading() as connection:
-        return ctx.many(page(connection, offers, where, Order("offer_hash"), cursor, limit), models.OfferRow)
+        return ctx.many(page(connection, offers, where, SortOrder("offer_hash"), cursor, limit), models.OfferRow)
 
 
 @router.get("/offers/{offer_hash}", response_model=models.one_of(models.OfferRow), tags=["offers"])
@@ -133,5 +133,5 @@ def offer(ctx: Ctx, offer_hash: Hash) -> Any:
     with ctx.reading() as connection:
         row = one(connection, offers, offer_hash=plain_hash(offer_hash))
     if row is None:
-        raise NotFound(f"no offer {offer_hash} is served now")
+        raise UnknownName(f"no offer {offer_hash} is served now")
     return ctx.one(row, models.OfferRow)

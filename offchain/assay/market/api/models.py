@@ -14,19 +14,19 @@ from assay.market.store.types import Amount, DeviceIds, to_json
 T = TypeVar("T")
 
 
-class Answer(BaseModel):
+class ApiModel(BaseModel):
     """Base of the answers."""
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True)
 
 
-def row_model(name: str, table: Table, **extra: Any) -> type[Answer]:
+def row_model(name: str, table: Table, **extra: Any) -> type[ApiModel]:
     """The form of a table's rows, with more fields behind."""
     fields: dict[str, Any] = {}
     for column in table.columns:
         kind = _plain_kind(column.type)
         fields[column.name] = (kind | None if column.nullable else kind, ...)
-    return create_model(name, __base__=Answer, **fields, **extra)
+    return create_model(name, __base__=ApiModel, **fields, **extra)
 
 
 def _plain_kind(kind: Any) -> Any:
@@ -57,7 +57,7 @@ def _field(kind: Any, value: Any) -> Any:
     return to_json(value)
 
 
-class At(Answer):
+class At(ApiModel):
     """Where the index stood when it answered; times in seconds."""
 
     network: str
@@ -68,14 +68,14 @@ class At(Answer):
     lag_seconds: int
 
 
-class One(Answer, Generic[T]):
+class One(ApiModel, Generic[T]):
     """One thing."""
 
     data: T
     at: At
 
 
-class Many(Answer, Generic[T]):
+class Many(ApiModel, Generic[T]):
     """A page of things; `next` is the cursor of the next page."""
 
     data: list[T]
@@ -98,7 +98,7 @@ def page_of(model: Any) -> Any:
     return Many.__class_getitem__(model)
 
 
-class Failure(Answer):
+class Failure(ApiModel):
     """Why there is no answer."""
 
     error: str
@@ -131,7 +131,7 @@ ChainEvent = row_model("ChainEvent", tables.events)
 ChainEvent = create_model("Event", __base__=ChainEvent, arguments=(dict[str, Any], ...))
 
 
-class Element(Answer):
+class Element(ApiModel):
     """The element of a wrong-element proof: round, row, column, what was committed, what is correct."""
 
     t: int
@@ -147,7 +147,7 @@ Fault = row_model(
 )  # fmt: skip
 
 
-class ProvenElement(Answer):
+class ProvenElement(ApiModel):
     """A wrong element with everything that its recomputation takes; hashes and bytes as 0x-hex."""
 
     chain_id: int
@@ -170,7 +170,7 @@ class ProvenElement(Answer):
     correct: int
 
 
-class SlashProof(Answer):
+class SlashProof(ApiModel):
     """The call that proved a fault; numbers in its arguments as decimal text."""
 
     transaction: str
@@ -179,7 +179,7 @@ class SlashProof(Answer):
     element: ProvenElement | None
 
 
-class DeviceDetail(Answer):
+class DeviceDetail(ApiModel):
     """A device with what belongs to it; `offers` are those to anyone that it is part of, alone or with others."""
 
     device: DeviceRow  # type: ignore[valid-type]
@@ -190,7 +190,7 @@ class DeviceDetail(Answer):
     faults: list[Fault]  # type: ignore[valid-type]
 
 
-class ListedDevice(Answer):
+class ListedDevice(ApiModel):
     """A device of a listing."""
 
     device: DeviceRow  # type: ignore[valid-type]
@@ -198,7 +198,7 @@ class ListedDevice(Answer):
     specification: SpecificationRow | None  # type: ignore[valid-type]
 
 
-class ListingDetail(Answer):
+class ListingDetail(ApiModel):
     """A listing, its signed offer while one is good, and its devices in order."""
 
     listing: Listing  # type: ignore[valid-type]
@@ -206,14 +206,14 @@ class ListingDetail(Answer):
     devices: list[ListedDevice]
 
 
-class EpochDetail(Answer):
+class EpochDetail(ApiModel):
     """An epoch; `refusals` is content that validators served for it and that did not prove."""
 
     epoch: EpochRow  # type: ignore[valid-type]
     refusals: list[Refusal]  # type: ignore[valid-type]
 
 
-class Proof(Answer):
+class MerkleProof(ApiModel):
     """A leaf in the order of its contract's struct, and its way to the root."""
 
     types: list[str]
@@ -222,14 +222,14 @@ class Proof(Answer):
     root: str
 
 
-class FacetCounts(Answer):
+class FacetCounts(ApiModel):
     """Listings by facet value, with every other filter applied."""
 
     total: int
     facets: dict[str, dict[str, int]]
 
 
-class Account(Answer):
+class Account(ApiModel):
     """What an account holds and did."""
 
     account: str
@@ -247,7 +247,7 @@ class Account(Answer):
     credits: list[BondCredit]  # type: ignore[valid-type]
 
 
-class Totals(Answer):
+class Totals(ApiModel):
     """The network in numbers; amounts in base units of the network token. `held` is slashed and not final yet."""
 
     devices: int
@@ -268,7 +268,7 @@ class Totals(Answer):
     burned: str
 
 
-class Presence(Answer):
+class EpochPresence(ApiModel):
     """Who signed an epoch, and who checked in where it stopped before its seal."""
 
     epoch: int

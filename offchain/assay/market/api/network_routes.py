@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query
 from sqlalchemy import select
 
 from assay.market.api import models
-from assay.market.api.context import Context, NotFound, context_of
+from assay.market.api.context import Context, UnknownName, context_of
 from assay.market.api.parameters import (
     AddressPath,
     AddressQuery,
@@ -52,11 +52,11 @@ def epoch_detail(ctx: Ctx, epoch: Number) -> Any:
         row = one(connection, epochs, epoch=epoch)
         refused = many(connection, select(refusals).where(refusals.c.epoch == epoch).limit(100))
     if row is None:
-        raise NotFound(f"epoch {epoch} has not been opened")
+        raise UnknownName(f"epoch {epoch} has not been opened")
     return ctx.one({"epoch": models.plain(row, models.EpochRow), "refusals": models.plain(refused)})
 
 
-@router.get("/epochs/{epoch}/rewards/{address}", response_model=models.one_of(models.Proof), tags=["proofs"])
+@router.get("/epochs/{epoch}/rewards/{address}", response_model=models.one_of(models.MerkleProof), tags=["proofs"])
 def reward_proof(ctx: Ctx, epoch: Number, address: AddressPath) -> Any:
     """An account's leaf in a report's reward tree and its Merkle proof: what `RewardsDistributor.claim`
     takes.
@@ -66,7 +66,7 @@ def reward_proof(ctx: Ctx, epoch: Number, address: AddressPath) -> Any:
         root = row["rewards_root"] if row else None
         found = ctx.proofs.reward(connection, epoch, root, checked(address)) if root else None
     if found is None or not isinstance(found.leaf, RewardLeaf):
-        raise NotFound(f"epoch {epoch} has no proven reward of {address}")
+        raise UnknownName(f"epoch {epoch} has no proven reward of {address}")
     leaf = [found.leaf.account, str(found.leaf.cumulative)]
     return ctx.one({"types": list(RewardLeaf.TYPES), "leaf": leaf, "proof": found.proof, "root": found.root})
 
@@ -78,7 +78,7 @@ def validators(ctx: Ctx) -> Any:
         return ctx.one(network.validator_list(connection), models.Validator)
 
 
-@router.get("/validators/presence", response_model=models.list_of(models.Presence))
+@router.get("/validators/presence", response_model=models.list_of(models.EpochPresence))
 def presence(ctx: Ctx, epochs: Annotated[int, Query(ge=1, le=100)] = 25) -> Any:
     """Who signed the newest epochs."""
     with ctx.reading() as connection:
@@ -131,7 +131,7 @@ def slash_proof(ctx: Ctx, transaction: Hash) -> Any:
     with ctx.reading() as connection:
         found = read_slash_proof(connection, decode, plain_hash(transaction)) if decode else None
     if found is None:
-        raise NotFound(f"transaction {transaction} carried no proof that this market can read")
+        raise UnknownName(f"transaction {transaction} carried no proof that this market can read")
     if found["element"] is not None:
         found["element"] |= {"chain_id": ctx.status.chain_id, "oracle": ctx.links["contracts"]["EpochOracle"]}
         found["element"] = models.plain(found["element"])

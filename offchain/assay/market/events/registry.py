@@ -39,7 +39,7 @@ RECORDS: Mapping[tuple[str, str], type[Event]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class RawLog:
     """A decoded log of one of the deployment's contracts."""
 
     place: Place
@@ -53,6 +53,6 @@ class Log:
         return None if kind is None else kind.from_arguments(self.arguments)
 
 
-def log_of(event: Event, place: Place) -> Log:
+def log_of(event: Event, place: Place) -> RawLog:
     """The log that `event` would come from."""
-    return Log(place, event.CONTRACT, event.name(), event.to_arguments())
+    return RawLog(place, event.CONTRACT, event.name(), event.to_arguments())

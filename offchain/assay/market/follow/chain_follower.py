@@ -9,7 +9,7 @@ import structlog
 from assay.chain.rpc.blocks import Block
 from assay.market.events.fault_events import FaultProven
 from assay.market.events.seat_events import SetChanged
-from assay.market.follow.index import Batch, Index, Tip
+from assay.market.follow.index import LogBatch, MarketIndex, Tip
 from assay.market.sources.chain_source import ChainSource
 
 MOST_BLOCKS = 5_000  # in one batch
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 class ChainFollower:
     """Brings the index to the newest final block. `first_block` is the deployment's."""
 
-    def __init__(self, index: Index, source: ChainSource, first_block: int) -> None:
+    def __init__(self, index: MarketIndex, source: ChainSource, first_block: int) -> None:
         self._index = index
         self._source = source
         self._first = first_block
@@ -48,7 +48,7 @@ class ChainFollower:
                 sets[record.set_id] = await self._source.seats(record.set_id, last)
             if isinstance(record, FaultProven):
                 calls[entry.place.transaction] = await self._source.calldata(entry.place.transaction)
-        batch = Batch(logs, sets, Tip(last.number, last.hash, last.timestamp), calls)
+        batch = LogBatch(logs, sets, Tip(last.number, last.hash, last.timestamp), calls)
         written = await asyncio.to_thread(self._index.apply, batch)
         log.debug("blocks indexed", first=first, last=last.number, logs=len(logs), rows=written)
         return last.number < head.number

@@ -11,7 +11,7 @@ from sqlalchemy import or_, select
 
 from assay.market.errors import BadContent, SourceFault
 from assay.market.follow.content_changes import PROVEN, WANTED, batch_changes, device_changes, reward_changes
-from assay.market.follow.index import Index
+from assay.market.follow.index import MarketIndex
 from assay.market.sources.http_fetch import Fetch
 from assay.market.sources.observation_batches import Drawn, SeatBatch, fetch_batches, is_whole
 from assay.market.sources.report_content import device_leaves, fetch_content, reward_leaves
@@ -29,7 +29,7 @@ log = structlog.get_logger()
 class ContentFollower:
     """Asks validators in turn for the contents of reports that are wanted. `domain` is EpochOracle's."""
 
-    def __init__(self, index: Index, fetch: Fetch, domain: Domain) -> None:
+    def __init__(self, index: MarketIndex, fetch: Fetch, domain: Domain) -> None:
         self._index = index
         self._fetch = fetch
         self._domain = domain

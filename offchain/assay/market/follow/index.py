@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select
 
-from assay.market.events.registry import Log
+from assay.market.events.registry import RawLog
 from assay.market.follow.listings import refresh_listings
 from assay.market.follow.pruning import prune
 from assay.market.projection.events import kept, project
@@ -35,18 +35,18 @@ class Tip:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class LogBatch:
     """The logs of consecutive blocks, oldest first; the seats (account, signer) of the sets they fixed; the
     receiver and calldata of the transactions that proved a fault.
     """
 
-    logs: Sequence[Log]
+    logs: Sequence[RawLog]
     set_seats: Mapping[int, Sequence[tuple[str, str]]]
     tip: Tip
     proof_calls: Mapping[bytes, tuple[str, bytes]] = field(default_factory=dict)
 
 
-class Index:
+class MarketIndex:
     """The only writer of the database. `max_age` is LeaseEscrow's: how many epochs a pass opens leases
     for.
     """
@@ -70,7 +70,7 @@ class Index:
             rows = connection.execute(select(tips).order_by(tips.c.block.desc())).all()
         return [Tip(row.block, row.hash, row.timestamp) for row in rows]
 
-    def apply(self, batch: Batch) -> int:
+    def apply(self, batch: LogBatch) -> int:
         """Applies a batch and returns the number of rows written."""
         with self._writing, self.engine.begin() as connection:
             rows = WorkingSet(connection)
@@ -87,7 +87,7 @@ class Index:
         self.on_listings(changed)
         return written
 
-    def _apply_log(self, rows: WorkingSet, log: Log) -> None:
+    def _apply_log(self, rows: WorkingSet, log: RawLog) -> None:
         record = log.record()
         if record is None:
             return

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from assay.market.projection.listings import FRESH_STATES, Member, Now, Passed, Priced, listing, recount
-from assay.market.projection.offers import Standing, best, good_until, signer_of
+from assay.market.projection.offers import OfferStanding, best, good_until, signer_of
 from assay.market.store.rows import Change, Row, WorkingSet
 from assay.market.store.tables import devices, epochs, listings, offer_devices, offers
 from assay.protocol.flags import Flag
@@ -134,7 +134,7 @@ class _Desk:
 
     def _good_until(self, offer: Offer) -> int:
         rows, signer, ids = self._rows, signer_of(offer), offer["device_ids"]
-        standing = Standing(
+        standing = OfferStanding(
             tuple(rows.row("devices", (device_id,)) for device_id in ids),
             tuple(rows.row("nonce_floors", (device_id, signer)) for device_id in ids),
             rows.row("operators", (offer["provider"], offer["operator"])) if signer == offer["operator"] else None,

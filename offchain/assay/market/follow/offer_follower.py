@@ -12,12 +12,12 @@ import structlog
 from sqlalchemy import Connection, select
 
 from assay.market.errors import BadContent, SourceFault
-from assay.market.follow.index import Index, newest_tip
+from assay.market.follow.index import MarketIndex, newest_tip
 from assay.market.projection.listings import listing_id
 from assay.market.projection.offers import appointed_until, newest_first
 from assay.market.queries.pages import many
 from assay.market.sources.http_fetch import Fetch, parse_json
-from assay.market.sources.offers import Specification, listed, signed_offer, specification
+from assay.market.sources.offers import DeclaredSpecification, listed, signed_offer, specification
 from assay.market.store.rows import Change
 from assay.market.store.tables import devices, offers, operators
 from assay.protocol.hexadecimal import ZERO_ADDRESS, to_hex
@@ -35,17 +35,17 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FollowedOffers:
     """What one endpoint serves of one provider."""
 
     offers: list[SignedOffer]
-    specifications: list[Specification]
+    specifications: list[DeclaredSpecification]
 
 
 class OfferFollower:
     """One round asks every endpoint that an active device announces. `domain` is LeaseEscrow's."""
 
-    def __init__(self, index: Index, fetch: Fetch, domain: Domain) -> None:
+    def __init__(self, index: MarketIndex, fetch: Fetch, domain: Domain) -> None:
         self._index = index
         self._fetch = fetch
         self._domain = domain
@@ -57,12 +57,12 @@ class OfferFollower:
         known = await asyncio.to_thread(self._providers)
         limit = asyncio.Semaphore(AT_ONCE)
 
-        async def bounded(provider: str, endpoint: str) -> Answer | None:
+        async def bounded(provider: str, endpoint: str) -> FollowedOffers | None:
             async with limit:
                 return await self._ask(provider, endpoint)
 
         answers = await asyncio.gather(*(bounded(provider, endpoint) for provider, endpoint in known))
-        by_provider: dict[str, list[Answer | None]] = {}
+        by_provider: dict[str, list[FollowedOffers | None]] = {}
         for (provider, _), answer in zip(known, answers, strict=True):
             by_provider.setdefault(provider, []).append(answer)
         written = 0
@@ -82,7 +82,7 @@ class OfferFollower:
             )
             return [(row.provider, row.endpoint) for row in connection.execute(query.distinct())]
 
-    async def _ask(self, provider: str, endpoint: str) -> Answer | None:
+    async def _ask(self, provider: str, endpoint: str) -> FollowedOffers | None:
         try:
             body = await self._fetch(endpoint, paths.OFFERS, MAX_OFFERS_BYTES)
             answer = parse_json(body, "offers")
@@ -96,9 +96,11 @@ class OfferFollower:
             log.debug("offers not taken", provider=provider, endpoint=endpoint, reason=str(error))
             return None
         self.refused.pop((provider, endpoint), None)
-        return Answer(found, await asyncio.to_thread(self._signed_for, provider, endpoint, specs))
+        return FollowedOffers(found, await asyncio.to_thread(self._signed_for, provider, endpoint, specs))
 
-    def _signed_for(self, provider: str, endpoint: str, specs: list[Specification]) -> list[Specification]:
+    def _signed_for(
+        self, provider: str, endpoint: str, specs: list[DeclaredSpecification]
+    ) -> list[DeclaredSpecification]:
         """Those whose hash a device of this provider was enrolled with: anyone can write the others."""
         with self._index.engine.connect() as connection:
             query = select(devices.c.spec_hash).where(devices.c.provider == provider).distinct()
@@ -113,7 +115,7 @@ class OfferFollower:
         self,
         provider: str,
         found: Iterable[SignedOffer],
-        specs: Iterable[Specification] = (),
+        specs: Iterable[DeclaredSpecification] = (),
         complete: bool = True,
     ) -> int:
         """Makes the provider's offers those found, or adds them where not all of its endpoints answered.
@@ -210,7 +212,7 @@ def _offer_gone(offer_hash: bytes, device_ids: Sequence[bytes]) -> list[Change]:
     return [Change("offers", (offer_hash,), delete=True), *parts]
 
 
-def _specification_change(spec: Specification) -> Change:
+def _specification_change(spec: DeclaredSpecification) -> Change:
     values = {
         "model": spec.model,
         "memory_mib": spec.memory_mib,

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from assay.market.events.demand_events import DemandAnswered, DemandExpired, DemandMade
 from assay.market.events.record import Event, Place
 from assay.market.projection.handler import Handler, handles
-from assay.market.store.rows import Change, Rows
+from assay.market.store.rows import Change, RowReader
 
 # Closed is what ran out against a device that something else had slashed by then.
 OPEN, ANSWERED, EXPIRED, CLOSED = 1, 2, 3, 4
 
 
 @handles(DemandMade)
-def demand_made(event: DemandMade, place: Place, rows: Rows) -> Iterable[Change]:
+def demand_made(event: DemandMade, place: Place, rows: RowReader) -> Iterable[Change]:
     device = rows.row("devices", (event.device_id,))
     yield Change(
         "demands",
@@ -40,13 +40,13 @@ def demand_made(event: DemandMade, place: Place, rows: Rows) -> Iterable[Change]
 
 
 @handles(DemandAnswered)
-def demand_answered(event: DemandAnswered, place: Place, rows: Rows) -> Iterable[Change]:
+def demand_answered(event: DemandAnswered, place: Place, rows: RowReader) -> Iterable[Change]:
     closed = {"status": ANSWERED, "answerer": event.answerer, "reward": event.reward, "burned": event.burned}
     yield Change("demands", (event.demand_id,), closed | _closed(place))
 
 
 @handles(DemandExpired)
-def demand_expired(event: DemandExpired, place: Place, rows: Rows) -> Iterable[Change]:
+def demand_expired(event: DemandExpired, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("demands", (event.demand_id,), {"status": EXPIRED if event.slashed else CLOSED} | _closed(place))
 
 

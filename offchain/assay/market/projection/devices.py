@@ -15,24 +15,24 @@ from assay.market.events.device_events import (
 )
 from assay.market.events.record import Event, Place
 from assay.market.projection.handler import Handler, handles
-from assay.market.store.rows import Change, Rows
+from assay.market.store.rows import Change, RowReader
 
 ACTIVE, RETIRED, SLASHED = 1, 2, 3
 PROFILE_COLUMNS = ("m", "n", "k", "t", "chunk", "samples", "w", "deadline_ms", "credit", "max_gops", "stake")
 
 
 @handles(ProfileAdded)
-def profile_added(event: ProfileAdded, place: Place, rows: Rows) -> Iterable[Change]:
+def profile_added(event: ProfileAdded, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("profiles", (event.id,), dict(zip(PROFILE_COLUMNS, event.profile, strict=True)))
 
 
 @handles(ProfileClosed)
-def profile_closed(event: ProfileClosed, place: Place, rows: Rows) -> Iterable[Change]:
+def profile_closed(event: ProfileClosed, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("profiles", (event.id,), {"closed": True, "credit": 0})
 
 
 @handles(DeviceEnrolled)
-def device_enrolled(event: DeviceEnrolled, place: Place, rows: Rows) -> Iterable[Change]:
+def device_enrolled(event: DeviceEnrolled, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change(
         "devices",
         (event.device_id,),
@@ -49,18 +49,18 @@ def device_enrolled(event: DeviceEnrolled, place: Place, rows: Rows) -> Iterable
 
 
 @handles(DeviceEndpoint)
-def device_endpoint(event: DeviceEndpoint, place: Place, rows: Rows) -> Iterable[Change]:
+def device_endpoint(event: DeviceEndpoint, place: Place, rows: RowReader) -> Iterable[Change]:
     known = {"endpoint": announced(event.endpoint), "tls_fingerprint": event.tls_fingerprint}
     yield Change("devices", (event.device_id,), known)
 
 
 @handles(DeviceRetired)
-def device_retired(event: DeviceRetired, place: Place, rows: Rows) -> Iterable[Change]:
+def device_retired(event: DeviceRetired, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("devices", (event.device_id,), {"status": event.status, "retired_at": place.timestamp})
 
 
 @handles(DeviceStakeReleased)
-def stake_released(event: DeviceStakeReleased, place: Place, rows: Rows) -> Iterable[Change]:
+def stake_released(event: DeviceStakeReleased, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("devices", (event.device_id,), {"stake_released": True})
 
 

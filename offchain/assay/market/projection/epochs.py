@@ -14,7 +14,7 @@ from assay.market.events.epoch_events import (
 )
 from assay.market.events.record import Event, Place
 from assay.market.projection.handler import Handler, handles
-from assay.market.store.rows import Change, Rows
+from assay.market.store.rows import Change, RowReader
 from assay.protocol.epochs import Phase
 from assay.wire.limits import MAX_SEATS
 
@@ -22,7 +22,7 @@ WANTED = "wanted"  # the report's content has not been fetched yet
 
 
 @handles(EpochOpened)
-def epoch_opened(event: EpochOpened, place: Place, rows: Rows) -> Iterable[Change]:
+def epoch_opened(event: EpochOpened, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change(
         "epochs",
         (event.epoch,),
@@ -38,7 +38,7 @@ def epoch_opened(event: EpochOpened, place: Place, rows: Rows) -> Iterable[Chang
 
 
 @handles(EpochSealed)
-def epoch_sealed(event: EpochSealed, place: Place, rows: Rows) -> Iterable[Change]:
+def epoch_sealed(event: EpochSealed, place: Place, rows: RowReader) -> Iterable[Change]:
     yield from _presence(rows, event.epoch, "seal", 0, event.signers)
     yield Change(
         "epochs",
@@ -55,12 +55,12 @@ def epoch_sealed(event: EpochSealed, place: Place, rows: Rows) -> Iterable[Chang
 
 
 @handles(EpochDrawn)
-def epoch_drawn(event: EpochDrawn, place: Place, rows: Rows) -> Iterable[Change]:
+def epoch_drawn(event: EpochDrawn, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("epochs", (event.epoch,), {"phase": int(Phase.DRAWN), "drawn_at": place.timestamp, "rho": event.rho})
 
 
 @handles(EpochReported)
-def epoch_reported(event: EpochReported, place: Place, rows: Rows) -> Iterable[Change]:
+def epoch_reported(event: EpochReported, place: Place, rows: RowReader) -> Iterable[Change]:
     yield from _presence(rows, event.epoch, "report", 0, event.signers)
     yield Change(
         "epochs",
@@ -83,13 +83,13 @@ def epoch_reported(event: EpochReported, place: Place, rows: Rows) -> Iterable[C
 
 
 @handles(EpochVoided)
-def epoch_voided(event: EpochVoided, place: Place, rows: Rows) -> Iterable[Change]:
+def epoch_voided(event: EpochVoided, place: Place, rows: RowReader) -> Iterable[Change]:
     known = {"phase": int(Phase.VOID), "void_after": event.reached, "voided_at": place.timestamp}
     yield Change("epochs", (event.epoch,), known)
 
 
 @handles(SignaturesAdded)
-def signatures_added(event: SignaturesAdded, place: Place, rows: Rows) -> Iterable[Change]:
+def signatures_added(event: SignaturesAdded, place: Place, rows: RowReader) -> Iterable[Change]:
     what = "report" if event.is_report else "seal"
     epoch = rows.row("epochs", (event.epoch,)) or {}
     before = epoch.get(f"{what}_signers", 0)
@@ -97,7 +97,7 @@ def signatures_added(event: SignaturesAdded, place: Place, rows: Rows) -> Iterab
     yield Change("epochs", (event.epoch,), {f"{what}_signers": before | event.signers})
 
 
-def _presence(rows: Rows, epoch: int, what: str, before: int, after: int) -> Iterator[Change]:
+def _presence(rows: RowReader, epoch: int, what: str, before: int, after: int) -> Iterator[Change]:
     """Counts a duty for each seat of the set the first time, and presence for each new bit of the mask."""
     set_id = (rows.row("epochs", (epoch,)) or {}).get("set_id", 0)
     for seat in range(MAX_SEATS):

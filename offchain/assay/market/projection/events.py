@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Mapping
 
 from assay.market.events.record import Event, Place
-from assay.market.events.registry import Log
+from assay.market.events.registry import RawLog
 from assay.market.projection import demands, devices, emission, epochs, leases, providers, seats, stakes
 from assay.market.projection.handler import Handler
-from assay.market.store.rows import Change, Rows
+from assay.market.store.rows import Change, RowReader
 
 HANDLERS: Mapping[type[Event], Handler] = {
     **demands.HANDLERS,
@@ -23,7 +23,7 @@ HANDLERS: Mapping[type[Event], Handler] = {
 }
 
 
-def kept(log: Log, record: Event) -> Iterable[Change]:
+def kept(log: RawLog, record: Event) -> Iterable[Change]:
     """The rows that keep an event and say whom it names, and which lease."""
     place = log.place
     yield Change(
@@ -44,7 +44,7 @@ def kept(log: Log, record: Event) -> Iterable[Change]:
         yield Change("lease_events", (lease_id, place.block, place.log_index))
 
 
-def project(record: Event, place: Place, rows: Rows) -> Iterable[Change]:
+def project(record: Event, place: Place, rows: RowReader) -> Iterable[Change]:
     """The changes that an event makes; none for one without a handler."""
     handler = HANDLERS.get(type(record))
     return () if handler is None else handler(record, place, rows)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from assay.market.events.record import Event, Place
-from assay.market.store.rows import Change, Rows
+from assay.market.store.rows import Change, RowReader
 
 E = TypeVar("E", bound=Event)
 
@@ -17,12 +17,12 @@ class Handler:
     """One event's projection."""
 
     event: type[Event]
-    changes: Callable[[Any, Place, Rows], Iterable[Change]]
+    changes: Callable[[Any, Place, RowReader], Iterable[Change]]
 
-    def __call__(self, event: Event, place: Place, rows: Rows) -> Iterable[Change]:
+    def __call__(self, event: Event, place: Place, rows: RowReader) -> Iterable[Change]:
         return self.changes(event, place, rows)
 
 
-def handles(event: type[E]) -> Callable[[Callable[[E, Place, Rows], Iterable[Change]]], Handler]:
+def handles(event: type[E]) -> Callable[[Callable[[E, Place, RowReader], Iterable[Change]]], Handler]:
     """Makes a function the handler of an event."""
     return lambda changes: Handler(event, changes)

@@ -14,7 +14,7 @@ Lease = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class EscrowTerms:
     """The escrow's, in seconds, fixed at its deployment."""
 
     holdback: int = 0
@@ -56,12 +56,12 @@ def streamed_by(lease: Lease, now: int) -> int:
     return streamed(int(lease["rate"]), served(lease, now))
 
 
-def is_free(lease: Lease, terms: Terms) -> bool:
+def is_free(lease: Lease, terms: EscrowTerms) -> bool:
     """Whether the renter is bound to the minimum no longer."""
     return bool(lease["downtime"] > terms.max_downtime or lease["slashed_devices"] or lease["free_from"])
 
 
-def has_left_early(lease: Lease, terms: Terms) -> bool:
+def has_left_early(lease: Lease, terms: EscrowTerms) -> bool:
     """Whether the escrow takes the renter for one who has left before the minimum: not one who was let go when downtime
     had forfeited the bond, of which letting it go is no way out.
     """
@@ -76,7 +76,7 @@ def unserved(lease: Lease, seconds: int, obliged: int) -> int:
     return -(-bond * (obliged - seconds) // least)
 
 
-def obliged_to(lease: Lease, terms: Terms) -> int:
+def obliged_to(lease: Lease, terms: EscrowTerms) -> int:
     """Seconds that the provider has to serve for its bond: the minimum, or less where a notice runs out before, or
     where a renter who had left early was released.
     """
@@ -90,10 +90,10 @@ def obliged_to(lease: Lease, terms: Terms) -> int:
 
 def slash_share(lease: Lease, now: int) -> int:
     """What a device that is slashed now forfeits: its share of the bond for the time not served."""
-    return unserved(lease, served(lease, now), obliged_to(lease, Terms())) // max(1, len(lease["device_ids"]))
+    return unserved(lease, served(lease, now), obliged_to(lease, EscrowTerms())) // max(1, len(lease["device_ids"]))
 
 
-def network_forfeit(lease: Lease, terms: Terms, now: int) -> int:
+def network_forfeit(lease: Lease, terms: EscrowTerms, now: int) -> int:
     """The network's part of the bond, wherever it has gone: that of slashed devices, or of all time not served with
     downtime being no service, whichever is more.
     """
@@ -103,7 +103,7 @@ def network_forfeit(lease: Lease, terms: Terms, now: int) -> int:
     return max(int(lease["slash_forfeit"]), by_downtime - int(lease["forfeited"]))
 
 
-def due(lease: Lease, terms: Terms, now: int) -> Due:
+def due(lease: Lease, terms: EscrowTerms, now: int) -> Due:
     """What everybody is due of a lease at `now`."""
     status = status_of(lease, now)
     network = network_forfeit(lease, terms, now) if lease["start"] else 0

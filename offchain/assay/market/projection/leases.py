@@ -24,11 +24,11 @@ from assay.market.events.lease_events import (
 from assay.market.events.record import Event, Place
 from assay.market.projection.handler import Handler, handles
 from assay.market.projection.lease_money import ACTIVE, CANCELLED, ENDED, PENDING, slash_share
-from assay.market.store.rows import Change, Rows
+from assay.market.store.rows import Change, RowReader
 
 
 @handles(LeaseOpened)
-def lease_opened(event: LeaseOpened, place: Place, rows: Rows) -> Iterable[Change]:
+def lease_opened(event: LeaseOpened, place: Place, rows: RowReader) -> Iterable[Change]:
     offer = event.offer
     yield Change(
         "leases",
@@ -60,13 +60,13 @@ def lease_opened(event: LeaseOpened, place: Place, rows: Rows) -> Iterable[Chang
 
 
 @handles(LeaseCancelled)
-def lease_cancelled(event: LeaseCancelled, place: Place, rows: Rows) -> Iterable[Change]:
+def lease_cancelled(event: LeaseCancelled, place: Place, rows: RowReader) -> Iterable[Change]:
     known = {"status": CANCELLED, "ended_at": place.timestamp, "end_transaction": place.transaction}
     yield Change("leases", (event.lease_id,), known)
 
 
 @handles(LeaseStarted)
-def lease_started(event: LeaseStarted, place: Place, rows: Rows) -> Iterable[Change]:
+def lease_started(event: LeaseStarted, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change(
         "leases",
         (event.lease_id,),
@@ -84,17 +84,17 @@ def lease_started(event: LeaseStarted, place: Place, rows: Rows) -> Iterable[Cha
 
 
 @handles(LeaseToppedUp)
-def lease_topped_up(event: LeaseToppedUp, place: Place, rows: Rows) -> Iterable[Change]:
+def lease_topped_up(event: LeaseToppedUp, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("leases", (event.lease_id,), {"stop": event.stop}, {"deposit": event.amount})
 
 
 @handles(NoticeGiven)
-def notice_given(event: NoticeGiven, place: Place, rows: Rows) -> Iterable[Change]:
+def notice_given(event: NoticeGiven, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("leases", (event.lease_id,), {"free_from": event.free_from})
 
 
 @handles(LeaseEnded)
-def lease_ended(event: LeaseEnded, place: Place, rows: Rows) -> Iterable[Change]:
+def lease_ended(event: LeaseEnded, place: Place, rows: RowReader) -> Iterable[Change]:
     # Who leaves before the minimum pays on to it: until then the devices stay the renter's.
     stays = event.stop > place.timestamp
     yield Change(
@@ -115,19 +115,19 @@ def lease_ended(event: LeaseEnded, place: Place, rows: Rows) -> Iterable[Change]
 
 
 @handles(LeaseReleased)
-def lease_released(event: LeaseReleased, place: Place, rows: Rows) -> Iterable[Change]:
+def lease_released(event: LeaseReleased, place: Place, rows: RowReader) -> Iterable[Change]:
     lease = rows.row("leases", (event.lease_id,))
     known = {"status": ENDED, "stop": event.stop, "released_at": place.timestamp}
     yield Change("leases", (event.lease_id,), known | {"released_downtime": lease["downtime"] if lease else 0})
     yield from _freed(rows, event.lease_id)
 
 
-def _devices(rows: Rows, lease_id: int) -> tuple[bytes, ...]:
+def _devices(rows: RowReader, lease_id: int) -> tuple[bytes, ...]:
     lease = rows.row("leases", (lease_id,))
     return tuple(lease["device_ids"]) if lease else ()
 
 
-def _freed(rows: Rows, lease_id: int) -> Iterator[Change]:
+def _freed(rows: RowReader, lease_id: int) -> Iterator[Change]:
     for device_id in _devices(rows, lease_id):
         device = rows.row("devices", (device_id,))
         # Another lease may have started since this one ran out.
@@ -136,22 +136,22 @@ def _freed(rows: Rows, lease_id: int) -> Iterator[Change]:
 
 
 @handles(LeaseClaimed)
-def lease_claimed(event: LeaseClaimed, place: Place, rows: Rows) -> Iterable[Change]:
+def lease_claimed(event: LeaseClaimed, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("leases", (event.lease_id,), add={"claimed": event.amount, "fee": event.fee})
 
 
 @handles(LeaseRefunded)
-def lease_refunded(event: LeaseRefunded, place: Place, rows: Rows) -> Iterable[Change]:
+def lease_refunded(event: LeaseRefunded, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("leases", (event.lease_id,), add={"refunded": event.amount})
 
 
 @handles(BondReturned)
-def bond_returned(event: BondReturned, place: Place, rows: Rows) -> Iterable[Change]:
+def bond_returned(event: BondReturned, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("leases", (event.lease_id,), add={"bond_returned": event.amount})
 
 
 @handles(DowntimeRefunded)
-def downtime_refunded(event: DowntimeRefunded, place: Place, rows: Rows) -> Iterable[Change]:
+def downtime_refunded(event: DowntimeRefunded, place: Place, rows: RowReader) -> Iterable[Change]:
     lease = rows.row("leases", (event.lease_id,))
     seconds = event.downtime - (lease["downtime"] if lease else 0)
     yield Change("leases", (event.lease_id,), {"downtime": event.downtime}, {"downtime_credit": event.amount})
@@ -160,17 +160,17 @@ def downtime_refunded(event: DowntimeRefunded, place: Place, rows: Rows) -> Iter
 
 
 @handles(ForfeitSettled)
-def forfeit_settled(event: ForfeitSettled, place: Place, rows: Rows) -> Iterable[Change]:
+def forfeit_settled(event: ForfeitSettled, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("leases", (event.lease_id,), {"forfeit_settled": True})
 
 
 @handles(ForfeitForgiven)
-def forfeit_forgiven(event: ForfeitForgiven, place: Place, rows: Rows) -> Iterable[Change]:
+def forfeit_forgiven(event: ForfeitForgiven, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("leases", (event.lease_id,), {"forfeit_forgiven": True})
 
 
 @handles(DeviceOfLeaseSlashed)
-def device_of_lease_slashed(event: DeviceOfLeaseSlashed, place: Place, rows: Rows) -> Iterable[Change]:
+def device_of_lease_slashed(event: DeviceOfLeaseSlashed, place: Place, rows: RowReader) -> Iterable[Change]:
     lease = rows.row("leases", (event.lease_id,))
     share = slash_share(lease, place.timestamp) if lease and lease["start"] else 0
     yield Change("leases", (event.lease_id,), add={"slashed_devices": 1, "slash_forfeit": share})
@@ -178,7 +178,7 @@ def device_of_lease_slashed(event: DeviceOfLeaseSlashed, place: Place, rows: Row
 
 
 @handles(RefunderNamed)
-def refunder_named(event: RefunderNamed, place: Place, rows: Rows) -> Iterable[Change]:
+def refunder_named(event: RefunderNamed, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("refunders", (event.renter, event.agent), {"may": event.may})
 
 

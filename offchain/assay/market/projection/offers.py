@@ -14,7 +14,7 @@ LEAST_NOTICE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class OfferStanding:
     """What the chain says of an offer: its devices, the nonce floors of whoever signed it for each of them, what its
     provider allows its operator, and whether the escrow takes its token. None for a row that is not there.
     """
@@ -30,7 +30,7 @@ def signer_of(offer: Mapping[str, Any]) -> str:
     return str(offer["provider"] if offer["operator"] == ZERO_ADDRESS else offer["operator"])
 
 
-def good_until(offer: Mapping[str, Any], standing: Standing, timestamp: int) -> int:
+def good_until(offer: Mapping[str, Any], standing: OfferStanding, timestamp: int) -> int:
     """The first second at which the offer is no longer good; 0 where it is not good at `timestamp`."""
     if any(d is None or d["provider"] != offer["provider"] or d["status"] != ACTIVE for d in standing.devices):
         return 0

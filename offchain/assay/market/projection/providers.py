@@ -17,41 +17,41 @@ from assay.market.events.treasury_events import (
     TokenListed,
 )
 from assay.market.projection.handler import Handler, handles
-from assay.market.store.rows import Change, Rows
+from assay.market.store.rows import Change, RowReader
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 
 DAY_S = 86_400
 
 
 @handles(OperatorSet)
-def operator_set(event: OperatorSet, place: Place, rows: Rows) -> Iterable[Change]:
+def operator_set(event: OperatorSet, place: Place, rows: RowReader) -> Iterable[Change]:
     known = {"scopes": event.scopes, "until": event.until, "set_at": place.timestamp, "transaction": place.transaction}
     yield Change("operators", (event.provider, event.operator), known)
 
 
 @handles(PayoutSet)
-def payout_set(event: PayoutSet, place: Place, rows: Rows) -> Iterable[Change]:
+def payout_set(event: PayoutSet, place: Place, rows: RowReader) -> Iterable[Change]:
     own = event.payout == ZERO_ADDRESS
     yield Change("payouts", (event.provider,), {"payout": None if own else event.payout})
 
 
 @handles(OffersCancelled)
-def offers_cancelled(event: OffersCancelled, place: Place, rows: Rows) -> Iterable[Change]:
+def offers_cancelled(event: OffersCancelled, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("nonce_floors", (event.device_id, event.signer), {"nonce_floor": event.nonce_floor})
 
 
 @handles(BondCreditFilled)
-def credit_filled(event: BondCreditFilled, place: Place, rows: Rows) -> Iterable[Change]:
+def credit_filled(event: BondCreditFilled, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("bond_credits", (event.provider, event.token), {"credit": event.credit})
 
 
 @handles(BondCreditDrained)
-def credit_drained(event: BondCreditDrained, place: Place, rows: Rows) -> Iterable[Change]:
+def credit_drained(event: BondCreditDrained, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("bond_credits", (event.provider, event.token), {"credit": event.credit})
 
 
 @handles(BondCreditUsed)
-def credit_used(event: BondCreditUsed, place: Place, rows: Rows) -> Iterable[Change]:
+def credit_used(event: BondCreditUsed, place: Place, rows: RowReader) -> Iterable[Change]:
     key = event.provider, event.token
     credit = rows.row("bond_credits", key)
     back_in = -(-event.amount * DAY_S // credit["per_day"]) if credit and credit["per_day"] else 0
@@ -60,7 +60,7 @@ def credit_used(event: BondCreditUsed, place: Place, rows: Rows) -> Iterable[Cha
 
 
 @handles(BondLimitSet)
-def limit_set(event: BondLimitSet, place: Place, rows: Rows) -> Iterable[Change]:
+def limit_set(event: BondLimitSet, place: Place, rows: RowReader) -> Iterable[Change]:
     # What share of the old limit was taken is taken of the new one.
     yield Change("bond_credits", (event.provider, event.token), {"per_day": event.per_day})
 
@@ -76,12 +76,12 @@ def left_of_limit(credit: Mapping[str, Any], timestamp: int) -> int:
 
 
 @handles(TokenListed)
-def token_listed(event: TokenListed, place: Place, rows: Rows) -> Iterable[Change]:
+def token_listed(event: TokenListed, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("tokens", (event.token,), {"listed": True, "fee_floor": event.fee_floor})
 
 
 @handles(TokenDelisted)
-def token_delisted(event: TokenDelisted, place: Place, rows: Rows) -> Iterable[Change]:
+def token_delisted(event: TokenDelisted, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("tokens", (event.token,), {"listed": False})
 
 

@@ -21,7 +21,7 @@ from assay.market.events.seat_events import (
     SetChanged,
 )
 from assay.market.projection.handler import Handler, handles
-from assay.market.store.rows import Change, Rows
+from assay.market.store.rows import Change, RowReader
 
 # A change of seats waits in a queue until an epoch is opened that has room for it.
 WAITING, SEATED, LEAVING, CANCELLED, SLASHED = "waiting", "seated", "leaving", "cancelled", "slashed"
@@ -30,24 +30,24 @@ LEFT, OUTBID, EVICTED = "left", "outbid", "evicted"
 
 
 @handles(SeatJoined)
-def seat_joined(event: SeatJoined, place: Place, rows: Rows) -> Iterable[Change]:
+def seat_joined(event: SeatJoined, place: Place, rows: RowReader) -> Iterable[Change]:
     known = {"signer": event.signer, "status": WAITING, "reason": "", "earliest_epoch": event.earliest_epoch}
     yield Change("validators", (event.account,), known | {"joined_epoch": 0, "left_epoch": 0, "outbid_by": None})
 
 
 @handles(SeatTaken)
-def seat_taken(event: SeatTaken, place: Place, rows: Rows) -> Iterable[Change]:
+def seat_taken(event: SeatTaken, place: Place, rows: RowReader) -> Iterable[Change]:
     known = {"signer": event.signer, "status": SEATED, "joined_epoch": event.epoch, "earliest_epoch": 0}
     yield Change("validators", (event.account,), known)
 
 
 @handles(SeatJoinCancelled)
-def join_cancelled(event: SeatJoinCancelled, place: Place, rows: Rows) -> Iterable[Change]:
+def join_cancelled(event: SeatJoinCancelled, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("validators", (event.account,), {"status": CANCELLED, "earliest_epoch": 0})
 
 
 @handles(SeatKept)
-def seat_kept(event: SeatKept, place: Place, rows: Rows) -> Iterable[Change]:
+def seat_kept(event: SeatKept, place: Place, rows: RowReader) -> Iterable[Change]:
     kept = {"status": SEATED, "reason": "", "earliest_epoch": 0, "outbid_by": None}
     yield Change("validators", (event.account,), kept)
 
@@ -58,22 +58,22 @@ def _leaving(account: str, reason: str, earliest: int, **more: str) -> Change:
 
 
 @handles(SeatLeft)
-def seat_left(event: SeatLeft, place: Place, rows: Rows) -> Iterable[Change]:
+def seat_left(event: SeatLeft, place: Place, rows: RowReader) -> Iterable[Change]:
     yield _leaving(event.account, LEFT, event.earliest_epoch)
 
 
 @handles(SeatOutbid)
-def seat_outbid(event: SeatOutbid, place: Place, rows: Rows) -> Iterable[Change]:
+def seat_outbid(event: SeatOutbid, place: Place, rows: RowReader) -> Iterable[Change]:
     yield _leaving(event.account, OUTBID, event.earliest_epoch, outbid_by=event.by)
 
 
 @handles(SeatEvicted)
-def seat_evicted(event: SeatEvicted, place: Place, rows: Rows) -> Iterable[Change]:
+def seat_evicted(event: SeatEvicted, place: Place, rows: RowReader) -> Iterable[Change]:
     yield _leaving(event.account, EVICTED, event.earliest_epoch)
 
 
 @handles(SeatSlashed)
-def seat_slashed(event: SeatSlashed, place: Place, rows: Rows) -> Iterable[Change]:
+def seat_slashed(event: SeatSlashed, place: Place, rows: RowReader) -> Iterable[Change]:
     seat = rows.row("validators", (event.account,))
     # The account may sit again since, with another signer: this was its former seat.
     if seat is None or seat["signer"] in (None, event.signer):
@@ -81,25 +81,25 @@ def seat_slashed(event: SeatSlashed, place: Place, rows: Rows) -> Iterable[Chang
 
 
 @handles(SeatVacated)
-def seat_vacated(event: SeatVacated, place: Place, rows: Rows) -> Iterable[Change]:
+def seat_vacated(event: SeatVacated, place: Place, rows: RowReader) -> Iterable[Change]:
     seat = rows.row("validators", (event.account,))
     reason = seat["reason"] if seat and seat["reason"] else LEFT
     yield Change("validators", (event.account,), {"status": reason, "left_epoch": event.epoch, "earliest_epoch": 0})
 
 
 @handles(SeatEndpoint)
-def seat_endpoint(event: SeatEndpoint, place: Place, rows: Rows) -> Iterable[Change]:
+def seat_endpoint(event: SeatEndpoint, place: Place, rows: RowReader) -> Iterable[Change]:
     known = {"endpoint": announced(event.endpoint), "tls_fingerprint": event.tls_fingerprint}
     yield Change("validators", (event.account,), known)
 
 
 @handles(CheckedIn)
-def checked_in(event: CheckedIn, place: Place, rows: Rows) -> Iterable[Change]:
+def checked_in(event: CheckedIn, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("check_ins", (event.epoch, event.account))
 
 
 @handles(SetChanged)
-def set_changed(event: SetChanged, place: Place, rows: Rows) -> Iterable[Change]:
+def set_changed(event: SetChanged, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("sets", (event.set_id,), {"first_epoch": event.first_epoch, "seats": event.seats})
 
 

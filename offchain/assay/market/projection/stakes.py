@@ -19,46 +19,46 @@ from assay.market.events.stake_events import (
     Withdrawn,
 )
 from assay.market.projection.handler import Handler, handles
-from assay.market.store.rows import Change, Rows
+from assay.market.store.rows import Change, RowReader
 
 # As in IStakeManager: a slash is on hold, then settled or restored.
 HELD, SETTLED, RESTORED = 1, 2, 3
 
 
 @handles(Deposited)
-def deposited(event: Deposited, place: Place, rows: Rows) -> Iterable[Change]:
+def deposited(event: Deposited, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("stakes", (event.account,), add={"active": event.amount})
 
 
 @handles(Reserved)
-def reserved(event: Reserved, place: Place, rows: Rows) -> Iterable[Change]:
+def reserved(event: Reserved, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("stakes", (event.account,), {"reserved": event.reserved})
 
 
 @handles(Released)
-def released(event: Released, place: Place, rows: Rows) -> Iterable[Change]:
+def released(event: Released, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("stakes", (event.account,), {"reserved": event.reserved})
 
 
 @handles(WithdrawalRequested)
-def withdrawal_requested(event: WithdrawalRequested, place: Place, rows: Rows) -> Iterable[Change]:
+def withdrawal_requested(event: WithdrawalRequested, place: Place, rows: RowReader) -> Iterable[Change]:
     add = {"active": -event.amount, "pending": event.amount}
     yield Change("stakes", (event.account,), {"unlock_at": event.unlock_at}, add)
 
 
 @handles(WithdrawalCancelled)
-def withdrawal_cancelled(event: WithdrawalCancelled, place: Place, rows: Rows) -> Iterable[Change]:
+def withdrawal_cancelled(event: WithdrawalCancelled, place: Place, rows: RowReader) -> Iterable[Change]:
     add = {"active": event.amount, "pending": -event.amount}
     yield Change("stakes", (event.account,), {"unlock_at": 0}, add)
 
 
 @handles(Withdrawn)
-def withdrawn(event: Withdrawn, place: Place, rows: Rows) -> Iterable[Change]:
+def withdrawn(event: Withdrawn, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("stakes", (event.account,), {"unlock_at": 0}, {"pending": -event.amount})
 
 
 @handles(SlashHeld)
-def slash_held(event: SlashHeld, place: Place, rows: Rows) -> Iterable[Change]:
+def slash_held(event: SlashHeld, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("stakes", (event.owner,), add={"active": -event.amount, "held": event.amount})
     yield Change(
         "slashes",
@@ -78,7 +78,7 @@ def slash_held(event: SlashHeld, place: Place, rows: Rows) -> Iterable[Change]:
 
 
 @handles(SlashSettled)
-def slash_settled(event: SlashSettled, place: Place, rows: Rows) -> Iterable[Change]:
+def slash_settled(event: SlashSettled, place: Place, rows: RowReader) -> Iterable[Change]:
     slash = rows.row("slashes", (event.held_id,))
     if slash is not None:
         yield Change("stakes", (slash["account"],), add={"held": -slash["amount"], "slashed": slash["amount"]})
@@ -87,7 +87,7 @@ def slash_settled(event: SlashSettled, place: Place, rows: Rows) -> Iterable[Cha
 
 
 @handles(SlashRestored)
-def slash_restored(event: SlashRestored, place: Place, rows: Rows) -> Iterable[Change]:
+def slash_restored(event: SlashRestored, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("stakes", (event.owner,), add={"active": event.amount, "held": -event.amount})
     yield Change("slashes", (event.held_id,), {"status": RESTORED} | _closed(place))
 
@@ -97,12 +97,12 @@ def _closed(place: Place) -> dict[str, object]:
 
 
 @handles(BountyCollected)
-def bounty_collected(event: BountyCollected, place: Place, rows: Rows) -> Iterable[Change]:
+def bounty_collected(event: BountyCollected, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change("stakes", (event.reporter,), add={"bounties_collected": event.amount})
 
 
 @handles(FaultProven)
-def fault_proven(event: FaultProven, place: Place, rows: Rows) -> Iterable[Change]:
+def fault_proven(event: FaultProven, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change(
         "faults",
         (event.kind, event.subject, event.epoch, event.account),
@@ -119,7 +119,7 @@ def fault_proven(event: FaultProven, place: Place, rows: Rows) -> Iterable[Chang
 
 
 @handles(WrongElementShown)
-def wrong_element_shown(event: WrongElementShown, place: Place, rows: Rows) -> Iterable[Change]:
+def wrong_element_shown(event: WrongElementShown, place: Place, rows: RowReader) -> Iterable[Change]:
     yield Change(
         "wrong_elements",
         (event.device_id, event.epoch),

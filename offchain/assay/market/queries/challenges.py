@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select
 
-from assay.market.queries.pages import Order, Page, many, page
+from assay.market.queries.pages import SortOrder, Page, many, page
 from assay.market.store.tables import demands, measurements
 
 EPOCHS = 16
@@ -35,7 +35,7 @@ def answers(connection: Connection, device_ids: Sequence[bytes]) -> Answers:
 
 def demand_page(connection: Connection, where: Sequence[ColumnElement[bool]], cursor: str | None, limit: int) -> Page:
     """Challenges on the chain, newest first."""
-    return page(connection, demands, list(where), Order("made_block", descending=True), cursor, limit)
+    return page(connection, demands, list(where), SortOrder("made_block", descending=True), cursor, limit)
 
 
 def demands_of(connection: Connection, condition: ColumnElement[bool]) -> list[Any]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from assay.market.queries.listings import offers_of_device
 from assay.market.queries.network import fault_page
-from assay.market.queries.pages import Order, Page, one, page
+from assay.market.queries.pages import SortOrder, Page, one, page
 from assay.market.store.tables import (
     devices,
     epochs,
@@ -25,7 +25,7 @@ HISTORY = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class DeviceDetail:
     """Everything about a device but its history."""
 
     row: dict[str, Any]
@@ -35,13 +35,13 @@ class Device:
     offers: list[Mapping[str, Any]]
 
 
-def read_device(connection: Connection, device_id: bytes) -> Device | None:
+def read_device(connection: Connection, device_id: bytes) -> DeviceDetail | None:
     """None for a device that was never enrolled."""
     row = one(connection, devices, device_id=device_id)
     if row is None or row["provider"] is None:
         return None
     listing = one(connection, listings, listing_id=device_id)
-    return Device(
+    return DeviceDetail(
         row,
         listing,
         one(connection, profiles, profile=row["profile"]),
@@ -56,7 +56,7 @@ def history(connection: Connection, device_id: bytes, cursor: str | None, limit:
         connection,
         measurements,
         [measurements.c.device_id == device_id],
-        Order("epoch", descending=True),
+        SortOrder("epoch", descending=True),
         cursor,
         limit,
     )

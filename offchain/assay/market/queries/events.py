@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select
 
-from assay.market.queries.pages import MOST_ROWS, Order, Page, many, page
+from assay.market.queries.pages import MOST_ROWS, SortOrder, Page, many, page
 from assay.market.store.tables import event_parties, events, lease_events
 
 
@@ -39,7 +39,7 @@ def events_between(connection: Connection, after: int, last: int, about: int) ->
 
 def _listed(connection: Connection, table: Table, of: ColumnElement[bool], cursor: str | None, limit: int) -> Page:
     """The events that a table of (block, log_index) lists."""
-    found = page(connection, table, [of], Order("block", descending=True), cursor, limit)
+    found = page(connection, table, [of], SortOrder("block", descending=True), cursor, limit)
     if not found.rows:
         return found
     keys = [(row["block"], row["log_index"]) for row in found.rows]

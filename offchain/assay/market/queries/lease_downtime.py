@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from assay.market.projection.lease_money import Terms, attested_downtime, epoch_overlap
+from assay.market.projection.lease_money import EscrowTerms, attested_downtime, epoch_overlap
 from assay.market.queries.pages import many
 from assay.market.store.tables import downtimes, measurements
 
@@ -29,7 +29,7 @@ class Attested:
 
 
 def creditable(
-    connection: Connection, lease: Mapping[str, Any], terms: Terms, genesis: int, length: int, now: int
+    connection: Connection, lease: Mapping[str, Any], terms: EscrowTerms, genesis: int, length: int, now: int
 ) -> list[Attested]:
     """What the renter can have credited now, oldest first: epochs in any order, each once, of each the worst device."""
     if not lease["start"]:

@@ -8,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
-from assay.market.projection.lease_money import ACTIVE, ENDED, Terms, due
-from assay.market.queries.pages import Order, Page, many, one, page
+from assay.market.projection.lease_money import ACTIVE, ENDED, EscrowTerms, due
+from assay.market.queries.pages import SortOrder, Page, many, one, page
 from assay.market.store.tables import downtimes, lease_devices, leases, refunders
 
 
-def standing(row: Mapping[str, Any], terms: Terms, now: int) -> dict[str, Any]:
+def standing(row: Mapping[str, Any], terms: EscrowTerms, now: int) -> dict[str, Any]:
     """The row with the status that the escrow gives the lease at `now`, and what everybody is due of it."""
     return dict(row) | asdict(due(row, terms, now))
 
@@ -33,17 +33,22 @@ def counted(connection: Connection, status: int, now: int) -> int:
     return int(connection.execute(select(func.count()).select_from(leases).where(of_status(status, now))).scalar_one())
 
 
-def read_lease(connection: Connection, lease_id: int, terms: Terms, now: int) -> dict[str, Any] | None:
+def read_lease(connection: Connection, lease_id: int, terms: EscrowTerms, now: int) -> dict[str, Any] | None:
     """One lease, None where it was never opened."""
     row = one(connection, leases, lease_id=lease_id)
     return None if row is None or row["renter"] is None else standing(row, terms, now)
 
 
 def lease_page(
-    connection: Connection, where: Iterable[ColumnElement[bool]], cursor: str | None, limit: int, terms: Terms, now: int
+    connection: Connection,
+    where: Iterable[ColumnElement[bool]],
+    cursor: str | None,
+    limit: int,
+    terms: EscrowTerms,
+    now: int,
 ) -> Page:
     """Leases, newest first."""
-    found = page(connection, leases, list(where), Order("lease_id", descending=True), cursor, limit)
+    found = page(connection, leases, list(where), SortOrder("lease_id", descending=True), cursor, limit)
     return Page([standing(row, terms, now) for row in found.rows], found.next)
 
 
@@ -53,7 +58,7 @@ def of_device(device_id: bytes) -> ColumnElement[bool]:
 
 
 def leases_of_devices(
-    connection: Connection, device_ids: Sequence[bytes], limit: int, terms: Terms, now: int
+    connection: Connection, device_ids: Sequence[bytes], limit: int, terms: EscrowTerms, now: int
 ) -> list[dict[str, Any]]:
     """The newest leases that any of these devices is, or was, part of."""
     having = select(lease_devices.c.lease_id).where(lease_devices.c.device_id.in_(device_ids))

@@ -24,7 +24,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ListedOffer:
     """A listing, the offer that it stands for while one is good, and its devices in order."""
 
     row: dict[str, Any]
@@ -32,13 +32,13 @@ class Listing:
     parts: list[Part]
 
 
-def read_listing(connection: Connection, listing_id: bytes) -> Listing | None:
+def read_listing(connection: Connection, listing_id: bytes) -> ListedOffer | None:
     """None for a device that was never enrolled, and for devices that no good offer has together."""
     row = one(connection, listings, listing_id=listing_id)
     if row is None:
         return None
     offer = one(connection, offers, offer_hash=row["offer"]) if row["offer"] else None
-    return Listing(row, offer, parts_of(connection, row["device_ids"]))
+    return ListedOffer(row, offer, parts_of(connection, row["device_ids"]))
 
 
 def parts_of(connection: Connection, device_ids: Iterable[bytes]) -> list[Part]:

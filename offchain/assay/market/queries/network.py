@@ -11,7 +11,7 @@ from assay.market.projection.lease_money import ACTIVE, PENDING
 from assay.market.projection.seats import SITTING
 from assay.market.projection.stakes import HELD, SETTLED
 from assay.market.queries.leases import counted
-from assay.market.queries.pages import Order, Page, many, one, page
+from assay.market.queries.pages import SortOrder, Page, many, one, page
 from assay.market.store.tables import (
     check_ins,
     epochs,
@@ -72,7 +72,7 @@ def totals(connection: Connection, now: int) -> dict[str, Any]:
 def epoch_page(connection: Connection, phase: int | None, cursor: str | None, limit: int) -> Page:
     """Epochs, newest first."""
     where = [] if phase is None else [epochs.c.phase == phase]
-    return page(connection, epochs, where, Order("epoch", descending=True), cursor, limit)
+    return page(connection, epochs, where, SortOrder("epoch", descending=True), cursor, limit)
 
 
 def epoch_series(connection: Connection) -> list[Any]:
@@ -128,7 +128,7 @@ def slash_of(connection: Connection, held_id: int) -> dict[str, Any]:
 
 def fault_page(connection: Connection, where: Sequence[ColumnElement[bool]], cursor: str | None, limit: int) -> Page:
     """Proven faults, newest first, with what their transaction took and the element it showed."""
-    found = page(connection, faults, list(where), Order("block", descending=True), cursor, limit)
+    found = page(connection, faults, list(where), SortOrder("block", descending=True), cursor, limit)
     for row in found.rows:
         row |= slash_of(connection, row["held_id"])
         element = (

@@ -19,7 +19,7 @@ MOST_CURSOR = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SortOrder:
     """Sort by a column, then by the primary key, all in one direction."""
 
     column: str
@@ -72,7 +72,7 @@ def page(
     connection: Connection,
     table: Table,
     conditions: Sequence[ColumnElement[bool]],
-    order: Order,
+    order: SortOrder,
     cursor: str | None,
     limit: int,
     columns: Sequence[str] | None = None,

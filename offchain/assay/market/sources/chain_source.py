@@ -11,10 +11,10 @@ import structlog
 from assay.chain.errors import BlockGone, ChainError
 from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import Chain
-from assay.chain.rpc.events import Event as ChainEvent
+from assay.chain.rpc.events import DecodedLog as ChainEvent
 from assay.chain.rpc.events import read_events
 from assay.market.events.record import BadEvent, Place
-from assay.market.events.registry import RECORDS, Log
+from assay.market.events.registry import RECORDS, RawLog
 from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_hex, to_hex
 
 MOST_CALLDATA = 1 << 20
@@ -32,7 +32,7 @@ class ChainSource(Protocol):
     async def block(self, number: int) -> Block | None:
         """The block at this height, None where the chain has none."""
 
-    async def logs(self, first: int, last: Block) -> Sequence[Log]:
+    async def logs(self, first: int, last: Block) -> Sequence[RawLog]:
         """Logs of the followed events in blocks `first` to `last`, oldest first."""
 
     async def seats(self, set_id: int, at: Block) -> Sequence[tuple[str, str]]:
@@ -63,18 +63,18 @@ class NodeSource:
         except BlockGone:
             return None
 
-    async def logs(self, first: int, last: Block) -> Sequence[Log]:
+    async def logs(self, first: int, last: Block) -> Sequence[RawLog]:
         read = [read_events(self._chain, c, names, first, last) for c, names in self._followed.items()]
         found = [event for events in await asyncio.gather(*read) for event in events]
         found.sort(key=lambda event: (event.block_number, event.log_index))
         times = await self._timestamps(found)
         logs = [
-            Log(Place(e.block_number, e.log_index, e.transaction, times[e.block_number]), e.contract, e.name, e.args)
+            RawLog(Place(e.block_number, e.log_index, e.transaction, times[e.block_number]), e.contract, e.name, e.args)
             for e in found
         ]
         return [one for one in logs if self._is_readable(one)]
 
-    def _is_readable(self, one: Log) -> bool:
+    def _is_readable(self, one: RawLog) -> bool:
         """One log that is not its event's hides only itself."""
         try:
             one.record()

@@ -21,7 +21,7 @@ LONGEST_S = 1 << 32  # no lease is that long
 
 
 @dataclass(frozen=True, slots=True)
-class Specification:
+class DeclaredSpecification:
     """What a provider says of a device, whose hash the device key signed at enrolment: declared, not
     measured.
     """
@@ -63,7 +63,7 @@ def signed_offer(line: Any, domain: Domain, provider: str) -> SignedOffer:
     return signed
 
 
-def specification(document: Any) -> Specification:
+def specification(document: Any) -> DeclaredSpecification:
     """A specification as a JSON object in its canonical form. Raises BadContent."""
     if not isinstance(document, Mapping):
         raise BadContent("specification: not an object")
@@ -72,7 +72,7 @@ def specification(document: Any) -> Specification:
     except (TypeError, ValueError, RecursionError) as error:
         raise BadContent(f"specification: {str(error)[:200]}") from None
     memory = document.get("memoryMiB", 0)
-    return Specification(
+    return DeclaredSpecification(
         keccak(text),
         _text(document.get("model")),
         memory if isinstance(memory, int) and not isinstance(memory, bool) and 0 <= memory < 1 << 31 else 0,

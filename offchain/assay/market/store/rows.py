@@ -30,7 +30,7 @@ class Change:
     delete: bool = False
 
 
-class Rows(Protocol):
+class RowReader(Protocol):
     """Rows as the projection reads them."""
 
     def row(self, table: str, key: Key) -> Mapping[str, Any] | None:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from assay.market.api.context import Context, NotFound, context_of
+from assay.market.api.context import Context, UnknownName, context_of
 from assay.market.api.parameters import Cursor, Hash, Number, SearchQuery, plain_hash
 from assay.market.projection.listings import STATES
 from assay.market.queries import accounts, challenges, devices, events, leases, listings, providers, search, testimony
@@ -92,7 +92,7 @@ def device(request: Request, ctx: Ctx, device_id: Hash, cursor: Cursor = None) -
     with ctx.reading() as connection:
         found = devices.read_device(connection, key)
         if found is None:
-            raise NotFound(f"No device {device_id} has been enrolled.")
+            raise UnknownName(f"No device {device_id} has been enrolled.")
         of_device = [leases.of_device(key)]
         values: dict[str, Any] = {
             "history": devices.history(connection, key, cursor, 12),
@@ -127,11 +127,11 @@ def rent(request: Request, ctx: Ctx, listing_id: Hash) -> Response:
     return pages_of(request).render(request, "rent.html", listing=_listed(ctx, listing_id))
 
 
-def _listed(ctx: Context, listing_id: str) -> listings.Listing:
+def _listed(ctx: Context, listing_id: str) -> listings.ListedOffer:
     with ctx.reading() as connection:
         found = listings.read_listing(connection, plain_hash(listing_id))
     if found is None:
-        raise NotFound(f"Nothing is listed as {listing_id}: no such device, and no good offer of devices together.")
+        raise UnknownName(f"Nothing is listed as {listing_id}: no such device, and no good offer of devices together.")
     return found
 
 
@@ -141,7 +141,7 @@ def lease(request: Request, ctx: Ctx, lease_id: Number) -> Response:
     with ctx.reading() as connection:
         row = leases.read_lease(connection, lease_id, ctx.terms, ctx.status.timestamp)
         if row is None:
-            raise NotFound(f"Lease {lease_id} has not been opened.")
+            raise UnknownName(f"Lease {lease_id} has not been opened.")
         values: dict[str, Any] = {
             "lease": row,
             "parts": listings.parts_of(connection, row["device_ids"]),
@@ -166,7 +166,7 @@ def evidence(request: Request, ctx: Ctx, epoch: Number, device_id: Hash) -> Resp
         found = ctx.proofs.device(connection, epoch, root, plain_hash(device_id)) if root else None
         seen = testimony.of_device(connection, epoch, plain_hash(device_id))
     if found is None:
-        raise NotFound(f"Epoch {epoch} has no proven leaf of device {device_id}.")
+        raise UnknownName(f"Epoch {epoch} has no proven leaf of device {device_id}.")
     values: dict[str, Any] = {"epoch": row, "found": found, "device_id": device_id, "types": found.leaf.TYPES}
     return pages_of(request).render(request, "evidence.html", seen=seen, **values)
 
@@ -177,5 +177,5 @@ def lookup(request: Request, ctx: Ctx, q: Annotated[str, Query(max_length=100)] 
     with ctx.reading() as connection:
         place = accounts.what_is(connection, q.strip())
     if place is None:
-        raise NotFound(f"“{q.strip()}” is no device, node, account, transaction, lease or epoch.")
+        raise UnknownName(f"“{q.strip()}” is no device, node, account, transaction, lease or epoch.")
     return RedirectResponse(place, 303)

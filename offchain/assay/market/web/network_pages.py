@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import select
 
-from assay.market.api.context import Context, NotFound, context_of
+from assay.market.api.context import Context, UnknownName, context_of
 from assay.market.api.parameters import AddressPath, Cursor, Hash, Number, checked, plain_hash
 from assay.market.queries import accounts, challenges, events, network, testimony
 from assay.market.queries import leases as lease_queries
 from assay.market.queries.claims import claimable_at
-from assay.market.queries.pages import Order, many, one, page
+from assay.market.queries.pages import SortOrder, many, one, page
 from assay.market.store.tables import (
     batches,
     demands,
@@ -55,9 +55,9 @@ def epoch_page(request: Request, ctx: Ctx, epoch: Number, cursor: Cursor = None)
     with ctx.reading() as connection:
         row = one(connection, epochs, epoch=epoch)
         if row is None:
-            raise NotFound(f"Epoch {epoch} has not been opened.")
+            raise UnknownName(f"Epoch {epoch} has not been opened.")
         where = [measurements.c.epoch == epoch]
-        lines = page(connection, measurements, where, Order("device_id"), cursor, 25)
+        lines = page(connection, measurements, where, SortOrder("device_id"), cursor, 25)
         refused = many(connection, select(refusals).where(refusals.c.epoch == epoch).limit(50))
         present = [p for p in network.presence(connection, 100) if p["epoch"] == epoch]
         said = many(connection, select(batches).where(batches.c.epoch == epoch).order_by(batches.c.account))
@@ -138,7 +138,7 @@ def transaction(request: Request, ctx: Ctx, transaction: Hash) -> Response:
         found = events.events_of_transaction(connection, plain_hash(transaction))
         shown = network.fault_page(connection, [faults.c.transaction == plain_hash(transaction)], None, 10)
     if not found:
-        raise NotFound(f"No indexed event comes from transaction {transaction}.")
+        raise UnknownName(f"No indexed event comes from transaction {transaction}.")
     return pages_of(request).render(
         request, "transaction.html", transaction=transaction, events=found, faults=shown.rows
     )

@@ -7,7 +7,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from assay.market.api.context import Context, NotFound
+from assay.market.api.context import Context, UnknownName
 from assay.market.errors import BadQuery
 from assay.market.web import assets, market_pages, network_pages, relay, transactions
 from assay.market.web.rendering import Pages
@@ -49,6 +49,6 @@ def add_pages(app: FastAPI, context: Context) -> None:
             return JSONResponse({"error": text}, code)
         return pages.render(request, "failure.html", code, title="Not here", text=text)
 
-    app.add_exception_handler(NotFound, failed(404, "Not here"))  # type: ignore[arg-type]
+    app.add_exception_handler(UnknownName, failed(404, "Not here"))  # type: ignore[arg-type]
     app.add_exception_handler(BadQuery, failed(400, "Not a search"))  # type: ignore[arg-type]
     app.add_exception_handler(StarletteHTTPException, http_failure)

@@ -14,7 +14,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import StreamingResponse
 
-from assay.market.api.context import Context, NotFound, context_of
+from assay.market.api.context import Context, UnknownName, context_of
 from assay.market.api.parameters import Number
 from assay.market.errors import SourceFault
 from assay.market.queries.listings import parts_of
@@ -108,7 +108,7 @@ def _provider_of(ctx: Context, lease_id: int) -> Endpoint:
         parts = parts_of(connection, lease["device_ids"]) if lease else []
     announced = {Endpoint(p.device["endpoint"], bytes(p.device["tls_fingerprint"] or bytes(32))) for p in parts}
     if not announced or not all(endpoint.url for endpoint in announced):
-        raise NotFound(f"Lease {lease_id} has no provider that this market knows.")
+        raise UnknownName(f"Lease {lease_id} has no provider that this market knows.")
     if len(announced) > 1:
         raise HTTPException(502, f"the devices of lease {lease_id} are served at {len(announced)} places, not at one")
     return announced.pop()

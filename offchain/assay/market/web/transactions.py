@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query
 from sqlalchemy import Connection
 
-from assay.market.api.context import Context, NotFound, context_of
+from assay.market.api.context import Context, UnknownName, context_of
 from assay.market.api.parameters import AddressPath, AddressQuery, Hash, Number, checked, plain_hash
 from assay.market.queries.claims import claimable_report
 from assay.market.queries.lease_downtime import Attested, creditable
@@ -75,10 +75,10 @@ def open_lease(ctx: Ctx, listing_id: Hash, seconds: Seconds) -> Any:
     with ctx.reading() as connection:
         found = read_listing(connection, plain_hash(listing_id))
         if found is None or found.offer is None or not found.row["passed_epoch"]:
-            raise NotFound("This has no good offer and recent pass just now.")
+            raise UnknownName("This has no good offer and recent pass just now.")
         proofs = passes(ctx, connection, found.row["passed_epoch"], found.row["device_ids"])
     if proofs is None:
-        raise NotFound("The report with the newest pass is not here yet.")
+        raise UnknownName("The report with the newest pass is not here yet.")
     offer = found.offer
     deposit = cost(offer["rate"], max(seconds, offer["min_duration"], LEAST_PAID_S))
     if deposit >= 1 << 96:
@@ -132,7 +132,7 @@ def refund_downtime(ctx: Ctx, lease_id: Number) -> Any:
                 arguments = (lease_id, offer_of(lease), proof.leaf.values(), proof.proof)
                 steps.append(step(ctx, title, "LeaseEscrow", "refundDowntime", *arguments))
     if not steps:
-        raise NotFound("No report attests downtime of this lease that can be credited now.")
+        raise UnknownName("No report attests downtime of this lease that can be credited now.")
     return {"steps": steps}
 
 
@@ -166,7 +166,7 @@ def rewards_claim(ctx: Ctx, address: AddressPath, account: Receiver = None) -> A
         epoch = claimable_report(connection, who, ctx.deadlines, ctx.status.timestamp)
         found = ctx.proofs.reward(connection, epoch["epoch"], epoch["rewards_root"], who) if epoch else None
     if epoch is None or found is None or not isinstance(found.leaf, RewardLeaf):
-        raise NotFound("Nothing can be claimed yet: reports become claimable when the claim delay is over.")
+        raise UnknownName("Nothing can be claimed yet: reports become claimable when the claim delay is over.")
     receiver = checked(account) if account else who
     arguments = (epoch["epoch"], found.leaf.cumulative, found.proof, receiver)
     return {"steps": [step(ctx, "Claim what was earned", "RewardsDistributor", "claim", *arguments)]}
@@ -215,5 +215,5 @@ def _lease(ctx: Context, lease_id: int) -> dict[str, Any]:
     with ctx.reading() as connection:
         row = read_lease(connection, lease_id, ctx.terms, ctx.status.timestamp)
     if row is None:
-        raise NotFound(f"Lease {lease_id} has not been opened.")
+        raise UnknownName(f"Lease {lease_id} has not been opened.")
     return row

@@ -36,7 +36,7 @@ def run_memory(profile: Profile) -> int:
     return vector_memory(p, p.M) + 8 * p.M * p.N + roots + (1 << 24)
 
 
-class Run:
+class ProofRun:
     """Buffers and queues of one proof."""
 
     def __init__(self, profile: Profile, b: Any, product: Product, health: Health) -> None:

@@ -37,7 +37,7 @@ def _shared_base(builder: ir.IRBuilder) -> Value:
     return Value(builder, builder.trunc(builder.ptrtoint(tiles, _I64), _I32))
 
 
-class Block:
+class TileProduct:
     """Emits the product of one block."""
 
     def __init__(
@@ -163,7 +163,7 @@ def _block_intrinsic(stages: int) -> Any:
                 context.make_array(kind)(context, builder, value).data
                 for kind, value in zip(signature.args[:3], arguments[:3], strict=True)
             )
-            Block(builder, stages, _shared_base(builder), pointers, arguments[3:]).emit()
+            TileProduct(builder, stages, _shared_base(builder), pointers, arguments[3:]).emit()
             return context.get_dummy_value()
 
         return types.void(a, b, c, *[types.int64] * 5), generate

@@ -20,8 +20,8 @@ from assay.proof.engines.memory import (
 )
 from assay.proof.engines.pipeline import RoundPipeline
 from assay.proof.probe.result import ProbeResult, run_probe, walk_on_threads
-from assay.proof.proof import KeptRows, Proof, RecomputedRows, Rows
-from assay.proof.statement import Statement
+from assay.proof.proof import KeptRows, Proof, RecomputedRows, RowSource
+from assay.proof.statement import JobStatement
 from assay.proof.threads import Threads
 from assay.protocol.profile import Profile
 
@@ -85,7 +85,7 @@ class CpuEngine:
         pipeline = RoundPipeline(profile.T, parts, self._threads.count, compute, lambda t: round_root(row_roots[t]))
         seeds, roots = pipeline.run(device_seed)
         elapsed_us = (time.perf_counter_ns() - started) // 1000
-        rows: Rows = KeptRows(products) if products is not None else self._recomputed(product, profile, seeds)
+        rows: RowSource = KeptRows(products) if products is not None else self._recomputed(product, profile, seeds)
         return Proof(
             profile,
             epoch_seed,
@@ -110,7 +110,7 @@ class CpuEngine:
         profile, _, product = self._prepared()
         return _multiply(product, profile, round_seed, wanted)
 
-    def multiplier(self, statement: Statement) -> Callable[[bytes, list[int]], NDArray[np.int32]]:
+    def multiplier(self, statement: JobStatement) -> Callable[[bytes, list[int]], NDArray[np.int32]]:
         """What multiplies rows of a job again: (round seed, rows i) -> int32 (n, N)."""
         self.prepare(statement.profile, statement.epoch_seed)
         return self.rows

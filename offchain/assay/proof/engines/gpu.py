@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from assay.proof.cuda import fragments, plain_kernels
 from assay.proof.cuda.health import Health
 from assay.proof.cuda.products import THREADS, Product, TensorProduct, blocks, generated, plain_product
-from assay.proof.cuda.rounds import Run, run_memory, vector_memory
+from assay.proof.cuda.rounds import ProofRun, run_memory, vector_memory
 from assay.proof.cuda.runtime import SIMULATOR, cuda, device_uuid, free_memory, require_device
 from assay.proof.engines.memory import require_memory
 from assay.proof.engines.reference import ReferenceEngine
@@ -83,7 +83,7 @@ class GpuEngine:
         require_memory(profile, run_memory, free_memory(), self.device)
         started = time.perf_counter_ns()
         with _device_errors():
-            run = Run(profile, b, self._product, self._health)
+            run = ProofRun(profile, b, self._product, self._health)
             seeds, roots, row_roots = run.rounds(device_seed)
         elapsed_us = (time.perf_counter_ns() - started) // 1000
         multiply = self._multiplier(profile, b)

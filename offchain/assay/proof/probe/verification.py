@@ -22,7 +22,7 @@ from assay.proof.kernels.keccak import hash_rows
 from assay.proof.kernels.paths import first_foreign_row
 from assay.proof.kernels.words import seed_words
 from assay.proof.probe import layout
-from assay.proof.verification import VALID, Fault, Verdict
+from assay.proof.verification import VALID, OpeningFault, Verdict
 from assay.protocol.profile import Profile
 
 MAX_LANES = 256  # in one opening
@@ -74,13 +74,15 @@ def verify_lanes(
         lanes: asked for, each below `layout.lanes(profile)`.
     """
     if not 0 < len(lanes) <= MAX_LANES:
-        return Verdict(False, f"{len(lanes)} lanes asked for, from 1 to {MAX_LANES} are read", Fault.FORMAT)
+        return Verdict(False, f"{len(lanes)} lanes asked for, from 1 to {MAX_LANES} are read", OpeningFault.FORMAT)
     for lane in lanes:
         if not 0 <= lane < layout.lanes(profile):
-            return Verdict(False, f"lane {lane} is outside the {layout.lanes(profile)} of the profile", Fault.FORMAT)
+            return Verdict(
+                False, f"lane {lane} is outside the {layout.lanes(profile)} of the profile", OpeningFault.FORMAT
+            )
     expected = length(profile, len(lanes))
     if len(opening) != expected:
-        return Verdict(False, f"opening has {len(opening)} bytes, expected {expected}", Fault.FORMAT)
+        return Verdict(False, f"opening has {len(opening)} bytes, expected {expected}", OpeningFault.FORMAT)
     records = np.frombuffer(opening, _record(profile))
     numbers = np.array(lanes, np.int64)
     roots = np.frombuffer(b"".join(round_roots), "<u8").reshape(-1, 4)
@@ -89,7 +91,7 @@ def verify_lanes(
         _wrong_walk(profile, records, numbers, challenge, roots),
     ):
         if reason:
-            return Verdict(False, reason, Fault.PATH)
+            return Verdict(False, reason, OpeningFault.PATH)
     return VALID
 
 

@@ -15,7 +15,7 @@ from assay.chain.rpc.client import Chain
 from assay.chain.rpc.events import read_events
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
 from assay.provider.account.authority import NOTHING, Authority, scope_names
-from assay.provider.errors import BadSetting
+from assay.provider.errors import BadProviderSetting
 
 ESCROW = "LeaseEscrow"
 SHORTEST = 8  # characters of an id's beginning
@@ -54,9 +54,9 @@ def device_named(text: str, rows: list[dict[str, Any]], provider: str) -> bytes:
         raise HexadecimalError(f"device {text[:80]!r}: expected 0x and 64 hex digits, or at least the first 6")
     found = [row["deviceId"] for row in rows if row["deviceId"].startswith(text.lower())]
     if not found:
-        raise BadSetting(f"{provider} has no device {text[:80]}; `assay provider list` shows those it has")
+        raise BadProviderSetting(f"{provider} has no device {text[:80]}; `assay provider list` shows those it has")
     if len(found) > 1:
-        raise BadSetting(f"{len(found)} devices begin with {text}: write more of it")
+        raise BadProviderSetting(f"{len(found)} devices begin with {text}: write more of it")
     return parse_bytes32(found[0], "device")
 
 

@@ -13,7 +13,7 @@ from assay.provider.access.logins import Logins
 from assay.provider.access.notebooks import Notebooks
 from assay.provider.access.request_signatures import RequestGuard
 from assay.provider.access.reverse_proxy import ReverseProxy
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.leasing.handover_service import HandoverDesk
 from assay.provider.leasing.lease_starts import LeaseStarts
 from assay.provider.leasing.wipe_records import WipeRecords
@@ -32,7 +32,7 @@ class Services:
     provider has started.
     """
 
-    devices: Mapping[bytes, Device]
+    devices: Mapping[bytes, OwnDevice]
     epochs: Epochs
     leases: Leases
     challenges: ChallengeDesk

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import structlog
 
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.inventory import read_inventory
 from assay.provider.errors import ProviderError
 
@@ -15,7 +15,7 @@ GPU_ENGINES = ("simt", "mma")
 log = structlog.get_logger()
 
 
-def cards_of(devices: Iterable[Device], engine: str) -> list[str]:
+def cards_of(devices: Iterable[OwnDevice], engine: str) -> list[str]:
     """The card of each device, as often as it has one that is in this machine; the others are proven for on any.
 
     None where the engine works on the processor: it proves for one device at a time, for its kernels are not made for

@@ -11,7 +11,7 @@ from assay.protocol.profile import Profile
 
 
 @dataclass(frozen=True)
-class Device:
+class OwnDevice:
     """A device of the registry. `sign` makes compact signatures (64 bytes) over digests with the device key;
     `specification` is what it was enrolled as, None where that was not kept; `status` as it was at the start.
     """

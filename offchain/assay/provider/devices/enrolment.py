@@ -20,7 +20,7 @@ from assay.protocol.messages import Enrol
 from assay.protocol.specification import specification_hash
 from assay.provider.connection import Sending
 from assay.provider.devices.specifications import Specifications
-from assay.provider.errors import BadSetting, ProviderError
+from assay.provider.errors import BadProviderSetting, ProviderError
 
 STAKE_DECIMALS = 18  # the network token's
 
@@ -116,7 +116,7 @@ async def enrol(at_hand: Sending, made: Enrolment, tell: Callable[[str], None]) 
     """
     authority = at_hand.authority
     if authority.is_operator and made.calls[-1][1].function == "enrol":
-        raise BadSetting(
+        raise BadProviderSetting(
             f"{authority.signer} is an operator: only {authority.provider} itself can stake for a new device; name its "
             "key with --key-file, or print the transactions for it with --dry-run"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from assay.provider.errors import BadSetting
+from assay.provider.errors import BadProviderSetting
 
 
 class GpuNames:
@@ -23,16 +23,18 @@ class GpuNames:
             beginning, _, name = entry.partition(":") if entry.lower().startswith("0x") else ("", "", entry)
             meant = [one for one in device_ids if ("0x" + one.hex()).startswith(beginning.lower())]
             if not name:
-                raise BadSetting(f"container_gpus {entry!r}: expected DEVICE:NAME, such as 0xab12cd:nvidia.com/gpu=0")
+                raise BadProviderSetting(
+                    f"container_gpus {entry!r}: expected DEVICE:NAME, such as 0xab12cd:nvidia.com/gpu=0"
+                )
             if len(meant) != 1:
-                raise BadSetting(
+                raise BadProviderSetting(
                     f"container_gpus {entry!r}: {len(meant)} of the {len(device_ids)} devices served here are meant; "
                     "write DEVICE:NAME, so that each lease gets its own cards and no other's"
                 )
             found[meant[0]] = (*found.get(meant[0], ()), name)
         given = [name for names in found.values() for name in names]
         if twice := sorted({name for name in given if given.count(name) > 1}):
-            raise BadSetting(f"container_gpus: {twice[0]} stands for more than one device, or twice")
+            raise BadProviderSetting(f"container_gpus: {twice[0]} stands for more than one device, or twice")
         return cls(found)
 
     def of(self, device_ids: Iterable[bytes]) -> tuple[str, ...]:

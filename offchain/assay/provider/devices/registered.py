@@ -13,9 +13,9 @@ from assay.chain.contracts.profiles import read_profile
 from assay.chain.key_files import Key, load, password
 from assay.chain.rpc.client import Chain
 from assay.protocol.encoding import device_id as device_id_of
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.specifications import Specifications
-from assay.provider.errors import BadSetting, ProviderError
+from assay.provider.errors import BadProviderSetting, ProviderError
 from assay.provider.offers.offers import Price, rate_of
 from assay.provider.settings import ProviderSettings
 
@@ -33,7 +33,9 @@ def device_keys(settings: ProviderSettings) -> list[Key]:
     return [load(path, secret) for path in paths]
 
 
-async def load_devices(chain: Chain, provider: str, keys: Sequence[Key], kept: Specifications) -> dict[bytes, Device]:
+async def load_devices(
+    chain: Chain, provider: str, keys: Sequence[Key], kept: Specifications
+) -> dict[bytes, OwnDevice]:
     """Devices by id. A retired or slashed one is served on: its lease goes on, and demands for what it has committed to
     are still to be answered. Raises ProviderError for a key that was never enrolled with this provider.
     """
@@ -61,18 +63,20 @@ async def load_devices(chain: Chain, provider: str, keys: Sequence[Key], kept: S
                 device="0x" + device_id.hex(),
                 looked_in=str(kept.path(device_id)),
             )
-        devices[device_id] = Device(device_id, provider, key.address, profile, key.sign_digest, specification, status)
+        devices[device_id] = OwnDevice(
+            device_id, provider, key.address, profile, key.sign_digest, specification, status
+        )
     return devices
 
 
 async def started_prices(
-    settings: ProviderSettings, chain: Chain, devices: Mapping[bytes, Device]
+    settings: ProviderSettings, chain: Chain, devices: Mapping[bytes, OwnDevice]
 ) -> dict[bytes, Price]:
     """What the daemon was started with, for every device alone. Raises BadSetting, ProviderError."""
     if settings.price_per_hour is None:
         return {}
     if settings.token is None:
-        raise BadSetting("a price needs a token: name its address with --token")
+        raise BadProviderSetting("a price needs a token: name its address with --token")
     price = Price(
         token=settings.token,
         rate=rate_of(settings.price_per_hour, await Erc20(chain, settings.token).decimals()),

@@ -17,7 +17,7 @@ from assay.protocol.messages import Handover, Offer
 from assay.protocol.seeds import handover_rho, handover_seed
 from assay.protocol.signing import Domain
 from assay.provider.database import handovers
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, NotFound, Unavailable
 from assay.provider.measurement.prover import Task
 from assay.provider.views import Epochs
@@ -36,7 +36,7 @@ class HandoverDesk:
     def __init__(
         self,
         engine: Engine,
-        devices: Mapping[bytes, Device],
+        devices: Mapping[bytes, OwnDevice],
         epochs: Epochs,
         prove: Prove,
         open_rows: Open,
@@ -111,7 +111,7 @@ class HandoverDesk:
             found.append(_root(stored[2]))
         return result_roots(found)
 
-    def _device(self, lease: Lease, offer: Offer, device_id: bytes) -> Device:
+    def _device(self, lease: Lease, offer: Offer, device_id: bytes) -> OwnDevice:
         if device_id not in offer.device_ids:
             raise NotFound(f"device {to_hex(device_id)} is none of lease {lease.lease_id}")
         device = self._devices.get(device_id)
@@ -149,7 +149,7 @@ class HandoverDesk:
         return None if row is None else (row[0], row[1], row[2])
 
 
-def _task(device: Device, epoch_seed: bytes, nonce: bytes, lease_id: int) -> Task:
+def _task(device: OwnDevice, epoch_seed: bytes, nonce: bytes, lease_id: int) -> Task:
     seed = handover_seed(epoch_seed, device.device_id, device.profile.id, nonce, lease_id)
     return Task(device.profile, epoch_seed, seed, device.card)
 

@@ -10,13 +10,13 @@ import structlog
 
 from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.chain.errors import ChainError
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import ProviderError
 from assay.provider.leasing.lease_book import LeaseBook, LeaseRow
-from assay.provider.leasing.lease_rules import Policy, Standing, Step, ends_from, steps
+from assay.provider.leasing.lease_rules import LeasePolicy, LeaseStanding, LeaseStep, ends_from, steps
 from assay.provider.leasing.wipe_records import WipeRecords
 from assay.provider.offers.lease_offers import LeaseOffers
-from assay.provider.offers.terms import Terms
+from assay.provider.offers.terms import OfferTerms
 from assay.provider.ports import Escrow
 from assay.provider.views import Leases
 from assay.provider.workloads.jobs import JobBook
@@ -35,15 +35,15 @@ class LeaseKeeper:
 
     def __init__(
         self,
-        devices: Mapping[bytes, Device],
+        devices: Mapping[bytes, OwnDevice],
         leases: Leases,
         escrow: Escrow,
         jobs: JobBook,
         book: LeaseBook,
         offers: LeaseOffers,
-        policy: Policy,
+        policy: LeasePolicy,
         wipes: WipeRecords,
-        terms: Callable[[], Terms],
+        terms: Callable[[], OfferTerms],
         clock: Callable[[], float],
     ) -> None:
         self._devices = devices
@@ -58,7 +58,7 @@ class LeaseKeeper:
         self._clock = clock
         self._last_claim: dict[int, float] = {}
         self._stops: dict[int, float] = {}
-        self._not_before: dict[tuple[int, Step], float] = {}
+        self._not_before: dict[tuple[int, LeaseStep], float] = {}
         self._told: set[tuple[int, str]] = set()
 
     def runs_until(self, lease_id: int) -> float:
@@ -99,7 +99,7 @@ class LeaseKeeper:
         self._tell(lease)
         terms = self._terms()
         pending = lease.status is LeaseStatus.PENDING
-        standing = Standing(
+        standing = LeaseStanding(
             lease=lease,
             claimable=0 if pending else await self._escrow.claimable(row.lease_id),
             bond=0 if pending else await self._escrow.bond_returnable(row.lease_id),
@@ -112,7 +112,7 @@ class LeaseKeeper:
         )
         failed = False
         for step in steps(standing, self._clock(), self._policy):
-            if self._clock() < self._not_before.get((row.lease_id, step), 0.0) or (failed and step is Step.SETTLE):
+            if self._clock() < self._not_before.get((row.lease_id, step), 0.0) or (failed and step is LeaseStep.SETTLE):
                 continue
             try:
                 await self._do(step, lease)
@@ -136,38 +136,38 @@ class LeaseKeeper:
             self._told.add((lease.lease_id, what))
             log.warning(what, lease=lease.lease_id, stop=lease.stop, forfeitable=lease.forfeitable)
 
-    async def _do(self, step: Step, lease: Lease) -> None:
+    async def _do(self, step: LeaseStep, lease: Lease) -> None:
         lease_id, stop = lease.lease_id, float(lease.stop)
         match step:
-            case Step.RUN:
+            case LeaseStep.RUN:
                 self._stops[lease_id] = stop
                 await asyncio.to_thread(self._jobs.extend, lease_id, stop)
-            case Step.KILL:
+            case LeaseStep.KILL:
                 self._stops.pop(lease_id, None)
                 if count := await asyncio.to_thread(self._jobs.end_lease, lease_id, "lease over"):
                     log.info("jobs ended with their lease", lease=lease_id, jobs=count)
-            case Step.GIVE_NOTICE:
+            case LeaseStep.GIVE_NOTICE:
                 mined = await self._escrow.give_notice(lease)
                 log.info("notice given", lease=lease_id, seconds=lease.notice, transaction=mined.hash)
-            case Step.END:
+            case LeaseStep.END:
                 mined = await self._escrow.end(lease)
                 log.info("lease ended", lease=lease_id, notice_until=ends_from(lease), transaction=mined.hash)
-            case Step.RELEASE:
+            case LeaseStep.RELEASE:
                 mined = await self._escrow.release(lease)
                 log.info("lease released", lease=lease_id, transaction=mined.hash)
-            case Step.CLAIM:
+            case LeaseStep.CLAIM:
                 mined = await self._escrow.claim(lease_id)
                 self._last_claim[lease_id] = self._clock()
                 log.info("rent claimed", lease=lease_id, transaction=mined.hash)
-            case Step.RETURN_BOND:
+            case LeaseStep.RETURN_BOND:
                 mined = await self._escrow.return_bond(lease_id)
                 log.info("bond returned", lease=lease_id, transaction=mined.hash)
-            case Step.WIPE:
+            case LeaseStep.WIPE:
                 removed = await asyncio.to_thread(self._jobs.wipe, lease_id)
                 record = self._wipes.note(lease_id, removed, int(self._clock()))
                 self._book.wiped(lease_id, record.wiped_at)
                 log.info("files wiped", lease=lease_id, **asdict(removed))
-            case Step.SETTLE:
+            case LeaseStep.SETTLE:
                 self._book.settle(lease_id)
                 self._forget(lease_id)
                 log.info("lease settled", lease=lease_id)

@@ -15,7 +15,7 @@ ESCROW = "LeaseEscrow"
 
 
 @dataclass(frozen=True)
-class Order:
+class LeaseOrder:
     """A call, and what it brings about in words; `forfeits` is what of its bond is lost by it, base units."""
 
     call: ContractCall
@@ -34,7 +34,7 @@ async def own_lease(authority: Authority, lease_id: int) -> Lease:
     return lease
 
 
-async def notice(authority: Authority, lease_id: int) -> Order:
+async def notice(authority: Authority, lease_id: int) -> LeaseOrder:
     """Gives notice of a lease. Raises Conflict where its offer had none, where it is given, and where nothing runs."""
     lease = await own_lease(authority, lease_id)
     _require_active(lease)
@@ -43,10 +43,10 @@ async def notice(authority: Authority, lease_id: int) -> Order:
     if lease.notice_at:
         raise Conflict(f"notice of lease {lease_id} was given at {lease.notice_at}: it can end from {ends_from(lease)}")
     effect = f"its renter may leave free at once, and in {lease.notice} s the daemon ends it; this cannot be taken back"
-    return Order(ContractCall(ESCROW, "giveNotice", (lease_id,)), effect, lease)
+    return LeaseOrder(ContractCall(ESCROW, "giveNotice", (lease_id,)), effect, lease)
 
 
-async def release(authority: Authority, lease_id: int) -> Order:
+async def release(authority: Authority, lease_id: int) -> LeaseOrder:
     """Frees the devices of a lease that its renter has left early. Raises Conflict for any other."""
     lease = await own_lease(authority, lease_id)
     now = (await authority.chain.head()).timestamp
@@ -54,10 +54,10 @@ async def release(authority: Authority, lease_id: int) -> Order:
         state = "over" if lease.left_early else lease.status.name.lower()
         raise Conflict(f"lease {lease_id} is {state}: only one that its renter has left early can be released")
     effect = f"its stream ends now instead of at {lease.stop}, and its devices are free"
-    return Order(ContractCall(ESCROW, "release", (lease_id,)), effect, lease)
+    return LeaseOrder(ContractCall(ESCROW, "release", (lease_id,)), effect, lease)
 
 
-async def end(authority: Authority, lease_id: int) -> Order:
+async def end(authority: Authority, lease_id: int) -> LeaseOrder:
     """Ends a lease now. Raises Conflict where nothing runs, and for an operator where a bond would be forfeited."""
     lease = await own_lease(authority, lease_id)
     _require_active(lease)
@@ -70,10 +70,10 @@ async def end(authority: Authority, lease_id: int) -> Order:
             f"ending lease {lease_id} before {lease.start + lease.min_duration} would forfeit {forfeits} base units of "
             "its bond, which an operator cannot do: give notice where the offer has one, or let the provider end it"
         )
-    return Order(ContractCall(ESCROW, "end", (lease_id,)), "its stream ends now", lease, forfeits)
+    return LeaseOrder(ContractCall(ESCROW, "end", (lease_id,)), "its stream ends now", lease, forfeits)
 
 
-async def retirement(authority: Authority, device_id: bytes) -> Order:
+async def retirement(authority: Authority, device_id: bytes) -> LeaseOrder:
     """Takes a device off the market for ever. Raises Conflict while it is leased, and for one that is not active."""
     chain, name = authority.chain, to_hex(device_id)
     if lease_id := await active_lease(chain, device_id, "latest"):
@@ -85,7 +85,7 @@ async def retirement(authority: Authority, device_id: bytes) -> Order:
         state = ("not enrolled", "active", "retired already", "slashed")[row.status]
         raise Conflict(f"device {name} is {state}")
     effect = "it takes no more leases and earns nothing more; its stake comes free when nothing of it can be proven"
-    return Order(ContractCall("DeviceRegistry", "retire", (device_id,)), effect)
+    return LeaseOrder(ContractCall("DeviceRegistry", "retire", (device_id,)), effect)
 
 
 def unserved(lease: Lease, now: int) -> int:

@@ -12,7 +12,7 @@ import structlog
 from assay.protocol.messages import Commitment
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import Domain
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, NotFound
 from assay.provider.measurement.challenge_rules import check
 from assay.provider.measurement.commitments import CommitmentStore, StoredCommitment
@@ -20,7 +20,7 @@ from assay.provider.measurement.nonce_rounds import GRACE_S, HOLD_S, NonceRounds
 from assay.provider.views import Epochs, EpochView
 from assay.wire.measurement import SignedChallenge, SignedCommitment
 
-Prove = Callable[[Device, EpochView, bytes], Awaitable[bytes]]
+Prove = Callable[[OwnDevice, EpochView, bytes], Awaitable[bytes]]
 """Does the work for a device from its first seed (32 bytes) and gives its resultRoot."""
 
 log = structlog.get_logger()
@@ -31,7 +31,7 @@ class ChallengeDesk:
 
     def __init__(
         self,
-        devices: Mapping[bytes, Device],
+        devices: Mapping[bytes, OwnDevice],
         epochs: Epochs,
         idle: Callable[[bytes], Awaitable[bool]],
         prove: Prove,
@@ -67,7 +67,7 @@ class ChallengeDesk:
             raise Conflict(f"device {device.name} is leased and answers no challenges")
         return await self._rounds.answer(key, len(view.seats), signed, lambda used: self._commit(device, view, used))
 
-    async def _commit(self, device: Device, view: EpochView, used: list[SignedChallenge]) -> str:
+    async def _commit(self, device: OwnDevice, view: EpochView, used: list[SignedChallenge]) -> str:
         root = nonce_root([(s.validator, s.nonce) for s in used])
         seed = device_seed(view.epoch_seed, device.device_id, device.profile.id, root)
         result_root = await self._prove(device, view, seed)

@@ -43,7 +43,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Answer:
+class DemandAnswer:
     """A demand to answer, and the commitment that it is about. `covered`: the reward pays for the answer's gas."""
 
     demand: Demand
@@ -52,7 +52,7 @@ class Answer:
     covered: bool
 
 
-def answers_due(demands: Iterable[OpenDemand], kept: Iterable[StoredCommitment], head: Head) -> list[Answer]:
+def answers_due(demands: Iterable[OpenDemand], kept: Iterable[StoredCommitment], head: Head) -> list[DemandAnswer]:
     """What to answer now, soonest deadline first.
 
     A demand waits for finality, for a quiet moment and for a base fee that its reward covers; from `HURRY_S` before its
@@ -73,5 +73,5 @@ def answers_due(demands: Iterable[OpenDemand], kept: Iterable[StoredCommitment],
             continue
         covered = head.base_fee <= ANSWERS_IN_A_REWARD * seen.reward.base_fee
         if (seen.final and head.quiet and covered) or demand.deadline - head.now <= HURRY_S:
-            due.append(Answer(demand, commitment, seen.reward, covered))
+            due.append(DemandAnswer(demand, commitment, seen.reward, covered))
     return sorted(due, key=lambda answer: (answer.demand.deadline, answer.demand.demand_id))

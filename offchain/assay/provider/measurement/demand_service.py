@@ -15,10 +15,10 @@ from assay.proof.fraud import RoundArgument
 from assay.proof.proof import Proof
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.seeds import device_seed
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Unavailable
 from assay.provider.measurement.commitments import CommitmentStore, StoredCommitment
-from assay.provider.measurement.demand_rules import Answer, Head, OpenDemand, answers_due
+from assay.provider.measurement.demand_rules import DemandAnswer, Head, OpenDemand, answers_due
 from assay.provider.measurement.prover import Task
 from assay.provider.ports import DemandChain, Mined
 from assay.provider.views import EpochView
@@ -39,7 +39,7 @@ class DemandDesk:
 
     def __init__(
         self,
-        devices: Mapping[bytes, Device],
+        devices: Mapping[bytes, OwnDevice],
         store: CommitmentStore,
         chain: DemandChain,
         prove: ProofOf,
@@ -82,7 +82,7 @@ class DemandDesk:
             return True
         return all(self._store.get(device_id, view.epoch, view.epoch_seed) for device_id in self._devices)
 
-    async def _answer(self, answer: Answer) -> None:
+    async def _answer(self, answer: DemandAnswer) -> None:
         demand = answer.demand
         round_argument, row, path = await self._shown(answer)
         # Proving may have taken minutes: somebody else may have answered by now.
@@ -98,7 +98,7 @@ class DemandDesk:
         self._not_before.pop(demand.demand_id, None)
         _log_answered(answer, mined)
 
-    async def _shown(self, answer: Answer) -> tuple[RoundArgument, bytes, tuple[bytes, ...]]:
+    async def _shown(self, answer: DemandAnswer) -> tuple[RoundArgument, bytes, tuple[bytes, ...]]:
         """The round, the row's bytes and its path to the round's root; row and path are empty for a round."""
         demand, stored = answer.demand, answer.commitment
         device = self._devices.get(demand.device_id)  # None for one whose key was taken away since
@@ -140,7 +140,7 @@ class DemandDesk:
                 self._put_off(demand, "no commitment to this result is stored here, so it cannot be proven again")
 
 
-def _log_answered(answer: Answer, mined: Mined) -> None:
+def _log_answered(answer: DemandAnswer, mined: Mined) -> None:
     fields = {"reward": answer.reward.amount, "transaction": mined.hash, "gas": mined.gas_used}
     log.info("demand answered", **_fields(answer.demand), **fields)
 

@@ -20,7 +20,7 @@ Key = tuple[bytes, int, bytes]  # device, epoch, epoch seed
 log = structlog.get_logger()
 
 
-class SignedNonce(Protocol):
+class ReceivedNonce(Protocol):
     """A seat's signed nonce."""
 
     @property
@@ -30,7 +30,7 @@ class SignedNonce(Protocol):
     def nonce(self) -> bytes: ...
 
 
-Signed = TypeVar("Signed", bound=SignedNonce)
+Signed = TypeVar("Signed", bound=ReceivedNonce)
 
 
 @dataclass

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from assay.proof.sampling import SECRET_ROWS, samples
 from assay.protocol.seeds import device_seed
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, Forbidden, NotFound, ProviderError, Unavailable
 from assay.provider.measurement.commitments import CommitmentStore, StoredCommitment
 from assay.provider.measurement.prover import Task
@@ -23,7 +23,7 @@ class OpeningsDesk:
 
     def __init__(
         self,
-        devices: Mapping[bytes, Device],
+        devices: Mapping[bytes, OwnDevice],
         epochs: Epochs,
         store: CommitmentStore,
         prove: Prove,
@@ -67,7 +67,7 @@ class OpeningsDesk:
             del self._asked[old]
         return await self._opened(device, stored, [divmod(row, device.profile.M) for row in rows])
 
-    async def _committed(self, device_id: bytes, epoch: int) -> tuple[Device, EpochView, StoredCommitment]:
+    async def _committed(self, device_id: bytes, epoch: int) -> tuple[OwnDevice, EpochView, StoredCommitment]:
         device = self._devices.get(device_id)
         if device is None:
             raise NotFound(f"device 0x{device_id.hex()} is not served here")
@@ -79,7 +79,7 @@ class OpeningsDesk:
             raise NotFound(f"device {device.name} committed to nothing in epoch {epoch}")
         return device, view, stored
 
-    async def _opened(self, device: Device, stored: StoredCommitment, rows: Sequence[tuple[int, int]]) -> bytes:
+    async def _opened(self, device: OwnDevice, stored: StoredCommitment, rows: Sequence[tuple[int, int]]) -> bytes:
         seed = device_seed(stored.epoch_seed, device.device_id, stored.profile_id, stored.nonce_root)
         task = Task(device.profile, stored.epoch_seed, seed, device.card)
         # Opening anything but what was committed to would only help somebody to frame the device.

@@ -11,7 +11,7 @@ from assay.proof.probe import layout
 from assay.protocol.messages import LaneCommitment
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import Domain
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, NotFound, Unavailable
 from assay.provider.measurement.challenge_rules import check_probe_nonce
 from assay.provider.measurement.commitments import CommitmentStore, StoredCommitment
@@ -33,7 +33,7 @@ class ProbeDesk:
 
     def __init__(
         self,
-        devices: Mapping[bytes, Device],
+        devices: Mapping[bytes, OwnDevice],
         epochs: Epochs,
         commitments: CommitmentStore,
         store: LaneCommitmentStore,
@@ -91,7 +91,7 @@ class ProbeDesk:
                 del self._opened[old]
         return self._opened[key]
 
-    def _device(self, device_id: bytes) -> Device:
+    def _device(self, device_id: bytes) -> OwnDevice:
         device = self._devices.get(device_id)
         if device is None:
             raise NotFound(f"device 0x{device_id.hex()} is not served here")
@@ -100,7 +100,7 @@ class ProbeDesk:
         return device
 
     async def _commit(
-        self, device: Device, view: EpochView, stored: StoredCommitment, used: list[SignedProbeNonce]
+        self, device: OwnDevice, view: EpochView, stored: StoredCommitment, used: list[SignedProbeNonce]
     ) -> str:
         challenge = nonce_root([(s.validator, s.nonce) for s in used])
         result_root, lane_root = await self._walk(_task(device, stored), challenge)
@@ -121,6 +121,6 @@ class ProbeDesk:
         return answer
 
 
-def _task(device: Device, stored: StoredCommitment) -> Task:
+def _task(device: OwnDevice, stored: StoredCommitment) -> Task:
     seed = device_seed(stored.epoch_seed, device.device_id, stored.profile_id, stored.nonce_root)
     return Task(device.profile, stored.epoch_seed, seed, device.card)

@@ -56,7 +56,7 @@ async def connect(address: Address, port: int) -> Streams:
     return await asyncio.open_connection(str(address), port)
 
 
-class Refused(Exception):
+class EgressRefused(Exception):
     """A request that is not passed on: (status, reason)."""
 
     def __init__(self, status: str, reason: str) -> None:
@@ -88,7 +88,7 @@ class EgressProxy:
         self._free -= 1
         try:
             await self._pass_on(reader, writer)
-        except Refused as refused:
+        except EgressRefused as refused:
             body = f"{refused}\n".encode()
             head = f"HTTP/1.1 {refused.status}\r\ncontent-type: text/plain\r\ncontent-length: {len(body)}\r\n"
             writer.write(head.encode() + b"connection: close\r\n\r\n" + body)
@@ -102,7 +102,7 @@ class EgressProxy:
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._free < 0:
-            raise Refused("503 Service Unavailable", f"more than {MAX_CONNECTIONS} connections at once")
+            raise EgressRefused("503 Service Unavailable", f"more than {MAX_CONNECTIONS} connections at once")
         async with asyncio.timeout(HEAD_S):
             head = await reader.readuntil(b"\r\n\r\n")
         line, _, headers = head.partition(b"\r\n")
@@ -115,9 +115,9 @@ class EgressProxy:
             try:
                 parts = urlsplit(target)
             except ValueError:
-                raise Refused("400 Bad Request", "not an address") from None
+                raise EgressRefused("400 Bad Request", "not an address") from None
             if parts.scheme != "http":
-                raise Refused("400 Bad Request", "this proxy takes CONNECT and http:// addresses")
+                raise EgressRefused("400 Bad Request", "this proxy takes CONNECT and http:// addresses")
             host, port = _authority(parts.netloc.rpartition("@")[2], 80)
             outside = await self._open(host, port)
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -130,26 +130,26 @@ class EgressProxy:
 
     async def _open(self, host: str, port: int) -> Streams:
         if not self._rules.allow(host, port):
-            raise Refused("403 Forbidden", f"{host}:{port} may not be reached from here")
+            raise EgressRefused("403 Forbidden", f"{host}:{port} may not be reached from here")
         try:
             async with asyncio.timeout(CONNECT_S):
                 found = await self._look_up(host, port)
         except (OSError, TimeoutError, UnicodeError, ValueError):
-            raise Refused("502 Bad Gateway", f"{host[:100]} has no address") from None
+            raise EgressRefused("502 Bad Gateway", f"{host[:100]} has no address") from None
         public = [address for address in found if is_public(address, is_ours)]
         if not public:
-            raise Refused("403 Forbidden", f"{host}:{port} is not an address of the internet")
+            raise EgressRefused("403 Forbidden", f"{host}:{port} is not an address of the internet")
         for address in public:
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(CONNECT_S):
                     return await self._dial(address, port)
-        raise Refused("502 Bad Gateway", f"{host}:{port} does not answer")
+        raise EgressRefused("502 Bad Gateway", f"{host}:{port} does not answer")
 
 
 def _request_line(line: bytes) -> tuple[str, str, str]:
     parts = line.decode("latin-1").split(" ")
     if len(parts) != 3 or not parts[0].isalpha() or not parts[2].startswith("HTTP/1."):
-        raise Refused("400 Bad Request", "not a request of HTTP/1")
+        raise EgressRefused("400 Bad Request", "not a request of HTTP/1")
     return parts[0].upper(), parts[1], parts[2]
 
 
@@ -160,7 +160,7 @@ def _authority(text: str, default: int) -> tuple[str, int]:
     except ValueError:
         host, port = None, 0
     if not host or not host.isascii() or any(c.isspace() or ord(c) < 33 for c in host):
-        raise Refused("400 Bad Request", "not a host and port")
+        raise EgressRefused("400 Bad Request", "not a host and port")
     return host, port
 
 

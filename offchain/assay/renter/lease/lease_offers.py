@@ -16,7 +16,7 @@ def stands_for(offer: Offer, lease: Lease) -> bool:
     return stored_offer_hash(offer.struct_hash()) == lease.offer_hash
 
 
-class LeaseOffers:
+class OpenedOffers:
     """What the escrow's functions ask for again; kept in the lease's file once known."""
 
     def __init__(self, chain: Chain, files: LeaseFiles) -> None:

@@ -20,7 +20,7 @@ from assay.protocol.messages import Handover, LeaseStart
 from assay.protocol.signing import Domain
 from assay.renter.errors import BadInput, ProofRejected, Unreachable
 from assay.renter.lease.handover import Expected, check_opening, check_signed, opening_length, signed_handover
-from assay.renter.lease.lease_offers import LeaseOffers, stands_for
+from assay.renter.lease.lease_offers import OpenedOffers, stands_for
 from assay.renter.lease.steps import StepName, Steps
 from assay.renter.session.provider_session import ProviderSession
 
@@ -65,7 +65,7 @@ class LeaseStarter:
         self,
         chain: Chain,
         domain: Domain,
-        offers: LeaseOffers,
+        offers: OpenedOffers,
         sign: Callable[[LeaseStart], bytes],
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],

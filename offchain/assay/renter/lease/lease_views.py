@@ -13,7 +13,7 @@ from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import Chain
 from assay.protocol.messages import Offer
 from assay.renter.errors import BadInput
-from assay.renter.lease.lease_offers import LeaseOffers
+from assay.renter.lease.lease_offers import OpenedOffers
 from assay.renter.lease.leaving import Leaving, leaving
 from assay.renter.market.offer_checks import ESCROW, REGISTRY
 
@@ -41,7 +41,7 @@ class LeaseView:
 class LeaseViews:
     """Reads only."""
 
-    def __init__(self, chain: Chain, offers: LeaseOffers) -> None:
+    def __init__(self, chain: Chain, offers: OpenedOffers) -> None:
         self._chain = chain
         self._offers = offers
         self._max_downtime: int | None = None

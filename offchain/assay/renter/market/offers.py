@@ -28,7 +28,7 @@ ANYONE = ZERO_ADDRESS
 
 
 @dataclass(frozen=True)
-class Answer:
+class ServedOffers:
     """What one provider's daemon serves; specifications by their hash, which the registry must confirm."""
 
     offers: tuple[SignedOffer, ...] = ()
@@ -46,7 +46,7 @@ def parse_offer(data: Any, domain: Domain) -> SignedOffer:
         raise Unreachable(str(error)) from None
 
 
-def parse_answer(answer: dict[str, Any], domain: Domain, endpoint: str) -> Answer:
+def parse_answer(answer: dict[str, Any], domain: Domain, endpoint: str) -> ServedOffers:
     """What `GET /v1/offers` gives. Raises Unreachable for offers off their form; odd specifications are left out."""
     listed, documents = answer.get("offers"), answer.get("specifications", [])
     if not isinstance(listed, list) or len(listed) > MAX_OFFERS:
@@ -55,7 +55,7 @@ def parse_answer(answer: dict[str, Any], domain: Domain, endpoint: str) -> Answe
     for document in documents[:MAX_OFFERS] if isinstance(documents, list) else []:
         with suppress(ValueError):
             found.append(parse_specification(document))
-    return Answer(tuple(parse_offer(entry, domain) for entry in listed), tuple(found))
+    return ServedOffers(tuple(parse_offer(entry, domain) for entry in listed), tuple(found))
 
 
 def node_of(offer: Offer, devices: Mapping[bytes, Device]) -> tuple[Device, ...] | None:
@@ -74,7 +74,7 @@ class Offers:
         self._http = http
         self._domain = domain
 
-    async def of_endpoint(self, endpoint: Endpoint) -> Answer:
+    async def of_endpoint(self, endpoint: Endpoint) -> ServedOffers:
         """What one provider's daemon offers. Raises Unreachable, ProviderRefused."""
         answer = await self._http.json_of("GET", endpoint, paths.OFFERS, timeout_s=TIMEOUT_S)
         return parse_answer(answer, self._domain, endpoint.url)
@@ -112,11 +112,11 @@ class Offers:
         ]
         return found, {spec.spec_hash: spec for answer in answers for spec in answer.specifications}
 
-    async def _quietly(self, endpoint: Endpoint) -> Answer:
+    async def _quietly(self, endpoint: Endpoint) -> ServedOffers:
         try:
             return await self.of_endpoint(endpoint)
         except RenterError:
-            return Answer()
+            return ServedOffers()
 
 
 def _served_at(

@@ -41,7 +41,7 @@ class Minima:
 
 
 @dataclass(frozen=True)
-class Opening:
+class LeaseOpening:
     """What a lease is opened with: the proven offer, the deposit in base units, the least of every device."""
 
     proven: Evidence
@@ -75,7 +75,7 @@ class Wallet:
         self._clock = clock
         self.address = sender.address
 
-    async def open(self, opening: Opening) -> list[Done]:
+    async def open(self, opening: LeaseOpening) -> list[Done]:
         """Pays a deposit in: in one transaction where the token takes permits, else an approval goes before it."""
         erc20 = await self._enough(opening.token, opening.deposit)
         if await erc20.allowance(self.address, self._escrow) >= opening.deposit:

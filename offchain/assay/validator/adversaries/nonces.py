@@ -16,7 +16,7 @@ from assay.protocol.profile import NAMED
 from assay.protocol.quorum import quorum
 from assay.protocol.signing import Domain, address_of, sign_compact
 from assay.validator.rules.commitments import check_commitment
-from assay.validator.rules.values import Device, RuleError, Seat
+from assay.validator.rules.values import EpochDevice, RuleError, Seat
 from assay.wire.measurement import SignedChallenge, SignedCommitment
 
 _SEATS, _EPOCH, _PROFILE = 7, 3, NAMED["micro"]
@@ -25,7 +25,7 @@ _DOMAIN = Domain(31_337, "0x" + "11" * 20)
 _KEYS = {address_of(key): key for key in (keccak(b"seat" + bytes([n])) for n in range(_SEATS))}
 _ACCOUNTS = sorted(_KEYS, key=address_bytes)
 _DEVICE_KEY = keccak(b"device key")
-_DEVICE = Device(keccak(b"device"), "0x" + "22" * 20, address_of(_DEVICE_KEY), _PROFILE.id, "", leased=False)
+_DEVICE = EpochDevice(keccak(b"device"), "0x" + "22" * 20, address_of(_DEVICE_KEY), _PROFILE.id, "", leased=False)
 
 Change = Callable[[list[SignedChallenge], np.random.Generator], list[SignedChallenge]]
 

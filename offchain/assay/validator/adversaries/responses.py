@@ -16,10 +16,12 @@ from assay.proof.adversaries.arena import PROFILE
 from assay.proof.adversaries.attack import Attack
 from assay.validator.devices.device_client import DeviceClient
 from assay.validator.errors import DeviceFailure
-from assay.validator.rules.values import Device
+from assay.validator.rules.values import EpochDevice
 
 _LIMIT_S = 0.02
-_DEVICE = Device(bytes(32), "", "", PROFILE.id, "http://device.example", leased=False, tls_fingerprint=bytes([1]) * 32)
+_DEVICE = EpochDevice(
+    bytes(32), "", "", PROFILE.id, "http://device.example", leased=False, tls_fingerprint=bytes([1]) * 32
+)
 
 Body = Callable[[], AsyncIterator[bytes]]
 

@@ -13,7 +13,7 @@ from assay.protocol.epochs import EpochState, Phase
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, device_tree, reward_tree
 from assay.protocol.messages import EpochReport
 from assay.validator.agreement.report_inputs import InputReader, ReportInputs
-from assay.validator.agreement.rounds import UNSIGNED, Accepted, Draft, Terms
+from assay.validator.agreement.rounds import UNSIGNED, Accepted, Draft, AgreementTerms
 from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
@@ -53,8 +53,8 @@ class Reporting:
     pace: Pace
 
     @property
-    def terms(self) -> Terms:
-        return Terms("report", paths.REPORT_PROPOSALS, Phase.REPORTED, self.context.deadlines.report_by)
+    def terms(self) -> AgreementTerms:
+        return AgreementTerms("report", paths.REPORT_PROPOSALS, Phase.REPORTED, self.context.deadlines.report_by)
 
     def began(self) -> float | None:
         return self.record.batch_at

@@ -34,7 +34,7 @@ P = TypeVar("P", SealProposal, ReportProposal)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class AgreementTerms:
     """Of an agreement: its name, where proposals go, the phase that it brings, and until when the chain takes it."""
 
     kind: Literal["seal", "report"]
@@ -69,7 +69,7 @@ class Subject(Protocol[P]):
     """What is agreed on: how it is proposed, checked, signed and submitted."""
 
     @property
-    def terms(self) -> Terms: ...
+    def terms(self) -> AgreementTerms: ...
 
     def began(self) -> float | None:
         """When the first round began here, Unix seconds; None before."""

@@ -12,7 +12,7 @@ import structlog
 from assay.protocol.epochs import Phase
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.messages import Seal
-from assay.validator.agreement.rounds import UNSIGNED, Accepted, Draft, Terms
+from assay.validator.agreement.rounds import UNSIGNED, Accepted, Draft, AgreementTerms
 from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
@@ -52,10 +52,10 @@ class Sealing:
     pace: Pace
 
     @property
-    def terms(self) -> Terms:
+    def terms(self) -> AgreementTerms:
         """An epoch without a single device has nothing to report: it is left to be void."""
         context = self.context
-        return Terms(
+        return AgreementTerms(
             "seal", paths.SEAL_PROPOSALS, Phase.SEALED, context.deadlines.seal_by, possible=bool(context.devices)
         )
 

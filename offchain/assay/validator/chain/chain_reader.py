@@ -19,7 +19,7 @@ from assay.validator.chain.event_log import EventLog
 from assay.validator.chain.lease_periods import LeasePeriods
 from assay.validator.chain.oracle_events import OracleEvents
 from assay.validator.ports import ReportedEpoch
-from assay.validator.rules.values import Device, LeasePeriod, Seat
+from assay.validator.rules.values import EpochDevice, LeasePeriod, Seat
 
 NO_EMISSION = Emission(0, 0, 0)
 CHECK_INS_KEPT = 64
@@ -70,14 +70,14 @@ class ContractReader:
             seats = await self._seats.current(at)
         return {seat.account: Endpoint(seat.endpoint, seat.tls_fingerprint) for seat in seats}
 
-    async def devices(self, at: Block) -> tuple[Device, ...]:
+    async def devices(self, at: Block) -> tuple[EpochDevice, ...]:
         """Active devices, and slashed ones that are still leased: the escrow lets nobody retire a leased device."""
         async with self._lock:
             known = await self._devices.refresh(at)
         asked = [d for d in known.values() if d.status in (DeviceStatus.ACTIVE, DeviceStatus.SLASHED)]
         leases = await asyncio.gather(*(active_lease(self._chain, d.device_id, at) for d in asked))
         return tuple(
-            Device(d.device_id, d.provider, d.device_key, d.profile_id, d.endpoint, lease != 0, d.tls_fingerprint)
+            EpochDevice(d.device_id, d.provider, d.device_key, d.profile_id, d.endpoint, lease != 0, d.tls_fingerprint)
             for d, lease in zip(asked, leases, strict=True)
             if d.status is DeviceStatus.ACTIVE or lease != 0
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import Chain
-from assay.chain.rpc.events import Event, event_pieces
+from assay.chain.rpc.events import DecodedLog, event_pieces
 
 
 class EventLog:
@@ -14,11 +14,11 @@ class EventLog:
 
     def __init__(self, chain: Chain, contract: str, names: Sequence[str]) -> None:
         self._chain, self._contract, self._names = chain, contract, tuple(names)
-        self._events: list[Event] = []
+        self._events: list[DecodedLog] = []
         self._next = chain.deployment.block
         self._last: Block | None = None
 
-    async def until(self, block: Block) -> list[Event]:
+    async def until(self, block: Block) -> list[DecodedLog]:
         """Events up to a final block, oldest first. Raises ChainError."""
         if self._last is not None and not await self._chain.is_canonical(self._last):
             self._events, self._next, self._last = [], self._chain.deployment.block, None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import Chain
-from assay.chain.rpc.events import Event, event_pieces, read_events
+from assay.chain.rpc.events import DecodedLog, event_pieces, read_events
 from assay.validator.rules.values import LeasePeriod
 
 ESCROW = "LeaseEscrow"
@@ -21,7 +21,7 @@ class _Book:
         self.devices = dict(devices)  # of leases opened and not over
         self.periods = dict(periods)
 
-    def apply(self, event: Event) -> None:
+    def apply(self, event: DecodedLog) -> None:
         args = event.args
         lease_id: int = args["leaseId"]
         if event.name == "LeaseOpened":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import Chain
-from assay.chain.rpc.events import Event
+from assay.chain.rpc.events import DecodedLog
 from assay.validator.chain.event_log import EventLog
 from assay.validator.ports import ReportedEpoch
 
@@ -44,6 +44,6 @@ class OracleEvents:
             for e in standing
         ]
 
-    async def _event(self, name: str, epoch: int, until: Block) -> Event | None:
+    async def _event(self, name: str, epoch: int, until: Block) -> DecodedLog | None:
         events = await self._epochs.until(until)
         return next((e for e in reversed(events) if (e.name, e.args["epoch"]) == (name, epoch)), None)

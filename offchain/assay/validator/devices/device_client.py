@@ -10,7 +10,7 @@ from assay.network.errors import NetworkError
 from assay.network.origins import Endpoint
 from assay.protocol.signing import signed_by
 from assay.validator.errors import DeviceFailure
-from assay.validator.rules.values import Device
+from assay.validator.rules.values import EpochDevice
 from assay.wire import paths
 from assay.wire.limits import MAX_COMMITMENT_BYTES, MAX_LIVE_BYTES
 from assay.wire.measurement import live_digest, signature_in
@@ -22,23 +22,23 @@ class DeviceClient:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def challenge(self, device: Device, body: bytes, timeout_s: float, sent: Callable[[], None]) -> bytes:
+    async def challenge(self, device: EpochDevice, body: bytes, timeout_s: float, sent: Callable[[], None]) -> bytes:
         """The device's commitment, held for until it is there; `sent` is called when the request leaves."""
         return await self._request(device, "POST", paths.CHALLENGES, body, MAX_COMMITMENT_BYTES, timeout_s, sent)
 
-    async def probe(self, device: Device, body: bytes, timeout_s: float, sent: Callable[[], None]) -> bytes:
+    async def probe(self, device: EpochDevice, body: bytes, timeout_s: float, sent: Callable[[], None]) -> bytes:
         """Where the device's lanes ended, held for until it is there; `sent` is called when the request leaves."""
         return await self._request(device, "POST", paths.PROBES, body, MAX_COMMITMENT_BYTES, timeout_s, sent)
 
-    async def lanes(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
+    async def lanes(self, device: EpochDevice, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
         """The bytes of an opening of lanes, at most `most_bytes` and one more."""
         return await self._request(device, "POST", paths.LANES, body, most_bytes + 1, timeout_s)
 
-    async def opening(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
+    async def opening(self, device: EpochDevice, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
         """The bytes of an opening, at most `most_bytes` and one more."""
         return await self._request(device, "POST", paths.OPENINGS, body, most_bytes + 1, timeout_s)
 
-    async def alive(self, device: Device, nonce: bytes, timeout_s: float) -> bool:
+    async def alive(self, device: EpochDevice, nonce: bytes, timeout_s: float) -> bool:
         """Whether the device key signed H("assay.live" ‖ deviceId ‖ nonce)."""
         path = paths.live(device.device_id, nonce)
         answer = await self._request(device, "GET", path, None, MAX_LIVE_BYTES, timeout_s)
@@ -55,7 +55,7 @@ class DeviceClient:
 
     async def _request(
         self,
-        device: Device,
+        device: EpochDevice,
         method: str,
         path: str,
         body: bytes | None,

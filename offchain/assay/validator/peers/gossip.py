@@ -14,7 +14,7 @@ import structlog
 
 from assay.daemon.ending import end_tasks
 from assay.network.backoff import Backoff
-from assay.network.client import Answer
+from assay.network.client import HttpAnswer
 from assay.protocol.keccak import keccak
 from assay.validator.errors import PeerFailure
 from assay.validator.ports import Clock, Peers
@@ -147,7 +147,7 @@ class Gossiper:
             failures += 1
             await self.clock.sleep(DELIVERY.after(failures))
 
-    async def _try(self, account: str, path: str, body: bytes, deadline: float) -> Answer | None:
+    async def _try(self, account: str, path: str, body: bytes, deadline: float) -> HttpAnswer | None:
         try:
             async with asyncio.timeout(deadline - self.clock.now()):
                 return await self.peers.post(account, path, body, self.request_s)
@@ -158,7 +158,7 @@ class Gossiper:
         return None
 
 
-def _signature(answer: Answer) -> bytes | str:
+def _signature(answer: HttpAnswer) -> bytes | str:
     try:
         signature = signature_in(json.loads(answer.body))
     except (ValueError, RecursionError):
@@ -166,7 +166,7 @@ def _signature(answer: Answer) -> bytes | str:
     return signature or "an answer without a signature"
 
 
-def _reason(answer: Answer) -> str:
+def _reason(answer: HttpAnswer) -> str:
     try:
         value = json.loads(answer.body)
         return str(value["reason"])[:300]

@@ -16,7 +16,7 @@ from assay.validator.wake import Wake
 from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 
 
-class Run(Protocol):
+class EpochAtWork(Protocol):
     """An epoch at work."""
 
     record: EpochRecord | None
@@ -33,7 +33,7 @@ class Run(Protocol):
 class Inbox:
     """`run_of` gives the run of an epoch, None where there is none here. What is logged meanwhile carries the epoch."""
 
-    def __init__(self, run_of: Callable[[int], Run | None], clock: Clock, wake: Wake) -> None:
+    def __init__(self, run_of: Callable[[int], EpochAtWork | None], clock: Clock, wake: Wake) -> None:
         self._run_of, self._clock, self._wake = run_of, clock, wake
 
     def instant(self, message: InstantMessage) -> None:
@@ -66,7 +66,7 @@ class Inbox:
         with bound_contextvars(epoch=proposal.epoch):
             return await self._run(proposal.epoch).sign_report(proposal)
 
-    def _run(self, epoch: int) -> Run:
+    def _run(self, epoch: int) -> EpochAtWork:
         run = self._run_of(epoch)
         if run is None:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"epoch {epoch} is not at work here")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from assay.network.client import Answer, Client
+from assay.network.client import HttpAnswer, Client
 from assay.network.errors import BadOrigin, NetworkError
 from assay.network.origins import Endpoint, parse_origin
 from assay.validator.errors import PeerFailure
@@ -45,10 +45,10 @@ class PeerClient:
         """Accounts with an endpoint."""
         return list(self._endpoints)
 
-    async def post(self, account: str, path: str, body: bytes, timeout_s: float) -> Answer:
+    async def post(self, account: str, path: str, body: bytes, timeout_s: float) -> HttpAnswer:
         return await self._request("POST", account, path, body, MOST_ANSWER_BYTES, timeout_s)
 
-    async def get(self, account: str, path: str, most_bytes: int, timeout_s: float) -> Answer:
+    async def get(self, account: str, path: str, most_bytes: int, timeout_s: float) -> HttpAnswer:
         return await self._request("GET", account, path, None, most_bytes, timeout_s)
 
     async def close(self) -> None:
@@ -57,7 +57,7 @@ class PeerClient:
 
     async def _request(
         self, method: str, account: str, path: str, body: bytes | None, most_bytes: int, timeout_s: float
-    ) -> Answer:
+    ) -> HttpAnswer:
         endpoint = self._endpoints.get(account)
         if endpoint is None or not endpoint.url:
             raise PeerFailure(f"{account} has announced no endpoint")

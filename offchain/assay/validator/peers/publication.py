@@ -11,7 +11,7 @@ from assay.protocol.leaves import DeviceLeaf, RewardLeaf, batch_tree, device_tre
 from assay.protocol.signing import Domain
 from assay.protocol.standard_merkle import StandardMerkleTree
 from assay.validator.storage.store import EpochRow, Store, StoredMessage
-from assay.wire.epoch_index import EpochIndex, ListedBatch, ListedMessage, ListedReport, Verdict
+from assay.wire.epoch_index import EpochIndex, ListedBatch, ListedMessage, ListedReport, ListedVerdict
 from assay.wire.gossip import BatchMessage
 from assay.wire.leaves import DevicesBody, RewardsBody
 from assay.wire.limits import MAX_LISTED_LINES
@@ -52,7 +52,7 @@ class Publication:
             batches=[ListedBatch(m.seat, m.hash, self._digest(m)) for m in self._store.messages(epoch, "batch")],
             statements=[STATEMENT.validate_json(m.body) for m in self._store.messages(epoch, "statement")],
             openings={v.device_id: v.opening for v in verdicts if v.opening},
-            verdicts={v.device_id: Verdict(v.outcome, v.reason) for v in verdicts},
+            verdicts={v.device_id: ListedVerdict(v.outcome, v.reason) for v in verdicts},
             report=None if devices is None else self._report(row, len(devices[0])),
             rewards=None if row.rewards_root is None else self._store.tree_content(row.rewards_root),
             lines=() if devices is None else _lines(*devices),

@@ -19,7 +19,7 @@ from assay.validator.phases.stopwatch import Stopwatch
 from assay.validator.ports import Clock, Devices, Statements
 from assay.validator.rules.commitments import check_commitment
 from assay.validator.rules.instants import Instant
-from assay.validator.rules.values import Device
+from assay.validator.rules.values import EpochDevice
 from assay.validator.storage.record import EpochRecord
 from assay.validator.storage.store import Store
 from assay.validator.wake import Wake
@@ -84,7 +84,7 @@ class Challenging:
             raise failed[0]
 
     async def _measure(
-        self, device: Device, instant: Instant, probe: asyncio.Task[Instant | None]
+        self, device: EpochDevice, instant: Instant, probe: asyncio.Task[Instant | None]
     ) -> ProbeAnswer | None:
         try:
             if self.record.evidence[device.device_id].commitment is None:
@@ -95,7 +95,7 @@ class Challenging:
             log.warning("device not measured", device=_name(device), reason=str(error))
             return None
 
-    async def _challenge(self, device: Device, instant: Instant) -> None:
+    async def _challenge(self, device: EpochDevice, instant: Instant) -> None:
         context = self.context
         fresh = self.random(32)
         nonce = self.store.nonce(context.epoch, device.device_id, context.epoch_seed, fresh)
@@ -119,7 +119,7 @@ class Challenging:
             self._take(device, answer, elapsed_us)
             return
 
-    def _take(self, device: Device, answer: bytes, elapsed_us: int) -> None:
+    def _take(self, device: EpochDevice, answer: bytes, elapsed_us: int) -> None:
         context = self.context
         try:
             body = SignedCommitment.parse(answer)
@@ -141,5 +141,5 @@ class Challenging:
         log.info("commitment", device=_name(device), elapsed_us=elapsed_us, nonces=len(body.challenges))
 
 
-def _name(device: Device) -> str:
+def _name(device: EpochDevice) -> str:
     return "0x" + device.device_id.hex()

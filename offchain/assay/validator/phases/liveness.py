@@ -17,7 +17,7 @@ from assay.validator.pace import Pace
 from assay.validator.ports import ChainReader, Clock, Devices
 from assay.validator.rules.deadlines import observed_with
 from assay.validator.rules.observations import IDLE, lease_at
-from assay.validator.rules.values import Device, LeasePeriod
+from assay.validator.rules.values import EpochDevice, LeasePeriod
 from assay.validator.storage.store import Store
 
 AT_ONCE = 512  # idle devices; leased ones are never kept waiting by them
@@ -91,13 +91,13 @@ class LivenessWatch:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("liveness not counted", error=repr(error))
 
-    async def _ask(self, device: Device, epoch: int, lease_id: int) -> None:
+    async def _ask(self, device: EpochDevice, epoch: int, lease_id: int) -> None:
         if lease_id != IDLE:
             return await self._count(device, epoch, lease_id)
         async with self._slots:
             await self._count(device, epoch, lease_id)
 
-    async def _count(self, device: Device, epoch: int, lease_id: int) -> None:
+    async def _count(self, device: EpochDevice, epoch: int, lease_id: int) -> None:
         try:
             alive = await self.devices.alive(device, self.random(32), self.pace.alive_s)
         except DeviceFailure:

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Opening:
+class OpeningEpoch:
     """Until an epoch is open only its number is known, and whose seat this is."""
 
     epoch: int

@@ -18,8 +18,8 @@ from assay.validator.phases.listed_content import checked_lanes
 from assay.validator.phases.stopwatch import Stopwatch
 from assay.validator.ports import Clock, Devices, Statements
 from assay.validator.rules.instants import LEAST_NOTICE_MS, MOST_LAG_MS, Instant, earliest_probe_ms
-from assay.validator.rules.values import Device
-from assay.validator.storage.record import EpochRecord, Evidence
+from assay.validator.rules.values import EpochDevice
+from assay.validator.storage.record import EpochRecord, DeviceEvidence
 from assay.validator.storage.store import Store
 from assay.wire import canonical
 from assay.wire.gossip import Purpose
@@ -33,7 +33,7 @@ log = structlog.get_logger()
 class ProbeAnswer:
     """What a device answered of the result it committed to, unchecked; `elapsed_us` is 0 where it is no time."""
 
-    device: Device
+    device: EpochDevice
     result_root: bytes
     body: bytes
     elapsed_us: int
@@ -69,7 +69,7 @@ class Probing:
             log.warning("no instant for the memory probe", epoch=self.context.epoch)
         return instant
 
-    async def ask(self, device: Device, instant: Instant) -> ProbeAnswer | None:
+    async def ask(self, device: EpochDevice, instant: Instant) -> ProbeAnswer | None:
         """Asks a device that has committed, until it answers or twice the probe's deadline is over: what comes later is
         worth nothing here, and other seats' inventories may still list it."""
         context, record = self.context, self.record
@@ -109,6 +109,6 @@ class Probing:
             await asyncio.sleep(0)
 
 
-def _is_late(evidence: Evidence, profile: Profile) -> bool:
+def _is_late(evidence: DeviceEvidence, profile: Profile) -> bool:
     """A device that was late with its work earns nothing by its memory, and would not be probed with the others."""
     return evidence.commitment is not None and evidence.commitment.elapsed_us > profile.deadline_ms * 1000

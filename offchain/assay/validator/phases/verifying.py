@@ -23,7 +23,7 @@ from assay.validator.phases.shared_openings import SharedOpenings
 from assay.validator.ports import Clock, Devices, Statements
 from assay.validator.rules.observations import OpeningOutcome
 from assay.validator.rules.seals import check_line
-from assay.validator.rules.values import Device, RuleError
+from assay.validator.rules.values import EpochDevice, RuleError
 from assay.validator.storage.store import Store, StoredVerdict
 from assay.wire import canonical
 from assay.wire.measurement import OPENINGS_REQUEST, OpeningRequest, RowsContent
@@ -39,7 +39,7 @@ class _Subject:
     """A sealed device under check."""
 
     leaf: SealedLeaf
-    device: Device
+    device: EpochDevice
     profile: Profile
     seed: bytes
     rho: bytes

@@ -10,7 +10,7 @@ from assay.protocol.hexadecimal import address_bytes
 from assay.protocol.messages import Challenge
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
-from assay.validator.rules.values import Device, RuleError, Seat
+from assay.validator.rules.values import EpochDevice, RuleError, Seat
 from assay.wire.measurement import SignedChallenge, SignedCommitment, SignedNonce
 
 
@@ -18,7 +18,7 @@ def check_commitment(
     held: SignedCommitment,
     epoch: int,
     epoch_seed: bytes,
-    device: Device,
+    device: EpochDevice,
     profile: Profile,
     seats: Sequence[Seat],
     domain: Domain,

@@ -11,7 +11,7 @@ from assay.protocol.messages import ProbeNonce
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
 from assay.validator.rules.commitments import check_order
-from assay.validator.rules.values import NO_ROOT, Device, RuleError, Seat
+from assay.validator.rules.values import NO_ROOT, EpochDevice, RuleError, Seat
 from assay.wire.measurement import SignedLanes
 
 
@@ -20,7 +20,7 @@ def check_lanes(
     epoch: int,
     epoch_seed: bytes,
     result_root: bytes,
-    device: Device,
+    device: EpochDevice,
     profile: Profile,
     seats: Sequence[Seat],
     domain: Domain,

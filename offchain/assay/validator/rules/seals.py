@@ -10,7 +10,7 @@ from assay.protocol.messages import Commitment, Seal
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
 from assay.validator.rules.inventories import missing_devices
-from assay.validator.rules.values import NO_ROOT, Device, RuleError
+from assay.validator.rules.values import NO_ROOT, EpochDevice, RuleError
 
 
 def seal_of(epoch: int, set_id: int, round_: int, epoch_seed: bytes, leaves: Sequence[SealedLeaf]) -> Seal:
@@ -22,7 +22,7 @@ def check_leaves(
     leaves: Sequence[SealedLeaf],
     epoch: int,
     epoch_seed: bytes,
-    device_of: Callable[[bytes], tuple[Device, Profile] | None],
+    device_of: Callable[[bytes], tuple[EpochDevice, Profile] | None],
     domain: Domain,
 ) -> None:
     """Raises RuleError unless every line is of an enrolled idle device, for its job, signed by its key, in
@@ -36,7 +36,7 @@ def check_leaves(
 
 
 def check_line(
-    leaf: SealedLeaf, epoch: int, epoch_seed: bytes, known: tuple[Device, Profile] | None, domain: Domain
+    leaf: SealedLeaf, epoch: int, epoch_seed: bytes, known: tuple[EpochDevice, Profile] | None, domain: Domain
 ) -> None:
     """The same for one line; `known` is the enrolled device with its profile."""
     if known is None:

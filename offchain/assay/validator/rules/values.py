@@ -20,7 +20,7 @@ class Seat:
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class EpochDevice:
     """A device that is active or leased, read at the block that opened the epoch."""
 
     device_id: bytes

@@ -44,7 +44,7 @@ class TimedAnswer(Generic[T]):
 
 
 @dataclass(slots=True)
-class Evidence:
+class DeviceEvidence:
     """What is held of one device: the first commitment, the first answer to the memory probe, and of all answers to it
     the one of each lane root."""
 
@@ -86,7 +86,9 @@ class EpochRecord:
     context: EpochContext
     store: Store
     instants: list[Instant] = field(default_factory=list)
-    evidence: defaultdict[bytes, Evidence] = field(default_factory=lambda: defaultdict(Evidence))  # by device
+    evidence: defaultdict[bytes, DeviceEvidence] = field(
+        default_factory=lambda: defaultdict(DeviceEvidence)
+    )  # by device
     inventories: dict[int, dict[bytes, InventoryEntry]] = field(default_factory=dict)  # by seat, of each device
     batches: dict[int, HeldBatch] = field(default_factory=dict)  # the first of each seat
     # All of each seat, equivocations too. Two seats that saw the same sign the same digest.

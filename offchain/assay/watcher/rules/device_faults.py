@@ -10,7 +10,7 @@ from assay.proof import openings, sampling
 from assay.proof.errors import OpeningError
 from assay.proof.fraud import BrokenChain, WrongElement, find_broken_chain, find_wrong_element
 from assay.proof.seed_chain import derive_seeds, result_tree
-from assay.proof.verification import Fault as OpeningFault
+from assay.proof.verification import ProvableFault as OpeningFault
 from assay.proof.verification import Verdict, Verifier
 from assay.protocol import seeds
 from assay.protocol.keccak import ZERO_HASH
@@ -18,7 +18,7 @@ from assay.protocol.leaves import SealedLeaf
 from assay.protocol.messages import Commitment
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
-from assay.watcher.faults import Fault, Kind
+from assay.watcher.faults import ProvableFault, FaultKind
 from assay.wire.measurement import SignedCommitment
 
 CommitmentArgument = tuple[int, bytes, bytes, bytes, bytes, bytes, bytes]
@@ -32,19 +32,19 @@ class Conviction:
     profile: Profile
     fault: WrongElement | BrokenChain
 
-    def of_device(self, epoch: int, provider: str) -> Fault:
+    def of_device(self, epoch: int, provider: str) -> ProvableFault:
         """The proof against the device."""
         leaf = self.leaf
         if isinstance(self.fault, WrongElement):
             e = self.fault
             words = f"element ({e.round.t}, {e.i}, {e.j}) is {e.claimed}, not {e.correct}"
             arguments = (commitment_argument(epoch, leaf), *e.arguments())
-            return Fault(
-                Kind.WRONG_ELEMENT, leaf.device_id, epoch, "proveWrongElement", arguments, words, provider
+            return ProvableFault(
+                FaultKind.WRONG_ELEMENT, leaf.device_id, epoch, "proveWrongElement", arguments, words, provider
             )  # fmt: skip
         words = f"the seed of round {self.fault.rounds[-1].t} does not follow from those before it"
-        return Fault(
-            Kind.BROKEN_CHAIN, leaf.device_id, epoch, "proveBrokenChain",
+        return ProvableFault(
+            FaultKind.BROKEN_CHAIN, leaf.device_id, epoch, "proveBrokenChain",
             (commitment_argument(epoch, leaf), self.fault.arguments()), words, provider,
         )  # fmt: skip
 
@@ -101,7 +101,9 @@ def _short_cuts(start: bytes, roots: Sequence[bytes]) -> Iterable[list[bytes]]:
         yield chained
 
 
-def two_commitments(seen: Sequence[SignedCommitment], device_key: str, domain: Domain, provider: str) -> Fault | None:
+def two_commitments(
+    seen: Sequence[SignedCommitment], device_key: str, domain: Domain, provider: str
+) -> ProvableFault | None:
     """The proof that a device signed two results for one job, from the commitments that were seen of it, or None."""
     signed = [c for c in seen if signed_by(c.message.digest(domain), c.signature, device_key)]
     for first, second in combinations(signed, 2):
@@ -110,7 +112,9 @@ def two_commitments(seen: Sequence[SignedCommitment], device_key: str, domain: D
         if a != b and (a.epoch, a.device_id, a.job_hash) == (b.epoch, b.device_id, b.job_hash):
             arguments = (_argument(a, first.signature), _argument(b, second.signature))
             words = f"signed the result 0x{a.result_root.hex()} and the result 0x{b.result_root.hex()}"
-            return Fault(Kind.TWO_COMMITMENTS, a.device_id, a.epoch, "proveTwoCommitments", arguments, words, provider)
+            return ProvableFault(
+                FaultKind.TWO_COMMITMENTS, a.device_id, a.epoch, "proveTwoCommitments", arguments, words, provider
+            )
     return None
 
 

@@ -8,7 +8,7 @@ from assay.protocol.flags import Flag
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, SealedLeaf, device_tree, reward_tree
 from assay.protocol.messages import Commitment
 from assay.protocol.signing import Domain, signed_by
-from assay.watcher.faults import NO_SUBJECT, Fault, Kind
+from assay.watcher.faults import NO_SUBJECT, ProvableFault, FaultKind
 from assay.watcher.rules.seat_faults import SealedArgument, sealed_at
 
 NO_LINE: SealedArgument = (*(bytes(32),) * 7, 0, [])
@@ -16,18 +16,20 @@ NO_LINE: SealedArgument = (*(bytes(32),) * 7, 0, [])
 
 def bad_seal(
     epoch: int, sealed: Sequence[SealedLeaf], key_of: Callable[[bytes], str | None], domain: Domain
-) -> Fault | None:
+) -> ProvableFault | None:
     """The proof that a sealed line is not signed by its device. `key_of` gives an enrolled device's key."""
     for place, leaf in enumerate(sealed):
         message = Commitment(epoch, leaf.job_hash, leaf.device_id, leaf.nonce_root, leaf.result_root)
         key = key_of(leaf.device_id)
         if key is None or not signed_by(message.digest(domain), leaf.signature, key):
             words = f"line {place} of the seal is not signed by device 0x{leaf.device_id.hex()}"
-            return Fault(Kind.BAD_SEAL, NO_SUBJECT, epoch, "proveBadSeal", (epoch, sealed_at(sealed, place)), words)
+            return ProvableFault(
+                FaultKind.BAD_SEAL, NO_SUBJECT, epoch, "proveBadSeal", (epoch, sealed_at(sealed, place)), words
+            )
     return None
 
 
-def unsealed_pass(epoch: int, devices: Sequence[DeviceLeaf], sealed: Sequence[SealedLeaf]) -> Fault | None:
+def unsealed_pass(epoch: int, devices: Sequence[DeviceLeaf], sealed: Sequence[SealedLeaf]) -> ProvableFault | None:
     """The proof that a report passed a device where the seal holds another device, another result or nothing."""
     for place, line in enumerate(devices):
         if not line.flags & Flag.PASSED:
@@ -40,15 +42,15 @@ def unsealed_pass(epoch: int, devices: Sequence[DeviceLeaf], sealed: Sequence[Se
         words = (
             f"the report passes device 0x{line.device_id.hex()}, which line {line.seal_index} of the seal does not hold"
         )
-        return Fault(
-            Kind.UNSEALED_PASS, NO_SUBJECT, epoch, "proveUnsealedPass", (line.values(), proof, shown), words
+        return ProvableFault(
+            FaultKind.UNSEALED_PASS, NO_SUBJECT, epoch, "proveUnsealedPass", (line.values(), proof, shown), words
         )  # fmt: skip
     return None
 
 
 def shrunk_reward(
     earlier_epoch: int, earlier: Sequence[RewardLeaf], later_epoch: int, later: Sequence[RewardLeaf]
-) -> Fault | None:
+) -> ProvableFault | None:
     """The proof that what an account has earned fell between two reports."""
     place_of = {line.account: place for place, line in enumerate(later)}
     for place, line in enumerate(earlier):
@@ -60,7 +62,7 @@ def shrunk_reward(
             (later_epoch, later[at].cumulative, reward_tree(later).proof(at)),
         )
         words = f"{line.account} had earned {line.cumulative} by epoch {earlier_epoch} and {later[at].cumulative} now"
-        return Fault(
-            Kind.SHRUNK_REWARD, NO_SUBJECT, later_epoch, "proveShrunkReward", (line.account, *shown), words
+        return ProvableFault(
+            FaultKind.SHRUNK_REWARD, NO_SUBJECT, later_epoch, "proveShrunkReward", (line.account, *shown), words
         )  # fmt: skip
     return None

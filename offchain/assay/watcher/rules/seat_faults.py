@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from assay.chain.contracts.seats import Seat
+from assay.chain.contracts.seats import SeatRecord
 from assay.proof.fraud import WrongElement
 from assay.proof.sampling import samples
 from assay.protocol.flags import Flag
 from assay.protocol.leaves import SealedLeaf, batch_tree, sealed_tree
 from assay.protocol.signing import Domain, signed_by
-from assay.watcher.faults import Fault, Kind, seat_subject
+from assay.watcher.faults import ProvableFault, FaultKind, seat_subject
 from assay.watcher.rules.device_faults import Conviction
 from assay.wire.gossip import BatchMessage
 from assay.wire.statements import SignedStatement, Statement
@@ -26,12 +26,12 @@ class Scene:
 
     epoch: int
     set_id: int
-    seats: tuple[Seat, ...]
+    seats: tuple[SeatRecord, ...]
     epoch_seed: bytes
     rho: bytes  # zero before the draw
     domain: Domain
 
-    def seat(self, account: str) -> Seat | None:
+    def seat(self, account: str) -> SeatRecord | None:
         """The seat of an account, or None."""
         return next((seat for seat in self.seats if seat.account == account), None)
 
@@ -75,7 +75,7 @@ def checked_batch(scene: Scene, batch: BatchMessage) -> Said | None:
     )
 
 
-def two_statements(scene: Scene, seat: Seat, said: Iterable[Said]) -> Fault | None:
+def two_statements(scene: Scene, seat: SeatRecord, said: Iterable[Said]) -> ProvableFault | None:
     """The proof that a seat signed two different statements for one place, from all that it was seen to sign."""
     first: dict[tuple[int, int], Said] = {}
     for statement in said:
@@ -84,14 +84,16 @@ def two_statements(scene: Scene, seat: Seat, said: Iterable[Said]) -> Fault | No
             signed = [(s.content, s.signature[:32], s.signature[32:]) for s in (other, statement)]
             arguments = (statement.what, scene.epoch, statement.round, seat.index, *signed)
             words = f"signed two {NAMES[statement.what]} of round {statement.round}"
-            return Fault(
-                Kind.TWO_STATEMENTS, seat_subject(seat.account), scene.epoch, "proveTwoStatements", arguments, words,
+            return ProvableFault(
+                FaultKind.TWO_STATEMENTS, seat_subject(seat.account), scene.epoch, "proveTwoStatements", arguments, words,
                 seat.account, seat.signer,
             )  # fmt: skip
     return None
 
 
-def false_pass(scene: Scene, batch: BatchMessage, conviction: Conviction, sealed: Sequence[SealedLeaf]) -> Fault | None:
+def false_pass(
+    scene: Scene, batch: BatchMessage, conviction: Conviction, sealed: Sequence[SealedLeaf]
+) -> ProvableFault | None:
     """The proof that a seat passed a device whose sealed result is wrong, or None where its batch did not."""
     seat, leaf = scene.seat(batch.seat), conviction.leaf
     place = next((i for i, line in enumerate(batch.leaves) if line.device_id == leaf.device_id), None)
@@ -107,8 +109,8 @@ def false_pass(scene: Scene, batch: BatchMessage, conviction: Conviction, sealed
     )  # fmt: skip
     words = f"passed device 0x{leaf.device_id.hex()}, whose result is wrong"
     name, arguments = _shown(scene, conviction, sealed)
-    return Fault(
-        Kind.FALSE_PASS, seat_subject(seat.account), scene.epoch, name, (observed, *arguments), words, seat.account,
+    return ProvableFault(
+        FaultKind.FALSE_PASS, seat_subject(seat.account), scene.epoch, name, (observed, *arguments), words, seat.account,
         seat.signer,
     )  # fmt: skip
 

@@ -18,7 +18,7 @@ from assay.protocol.seeds import epoch_seed
 from assay.protocol.signing import Domain, signed_by
 from assay.validator.ports import ReportedEpoch, Transaction
 from assay.validator.rules.observations import IDLE, lease_at
-from assay.validator.rules.values import Device, LeasePeriod, Seat
+from assay.validator.rules.values import EpochDevice, LeasePeriod, Seat
 
 from .virtual_time import START
 
@@ -41,7 +41,7 @@ class Chain:
 
     timing: Timing
     seats: tuple[Seat, ...]
-    devices: tuple[Device, ...]
+    devices: tuple[EpochDevice, ...]
     profiles: dict[int, Profile] = field(default_factory=lambda: {PROFILE.id: PROFILE})
     emission_: Emission = field(default_factory=lambda: Emission(10**20, 10**19, 10**18))
     blocks: list[Block] = field(default_factory=list)
@@ -258,7 +258,7 @@ class Reader:
     async def seat_endpoints(self, at: Block) -> dict[str, Endpoint]:
         return {seat.account: Endpoint("http://localhost") for seat in self._chain.seats}
 
-    async def devices(self, at: Block) -> tuple[Device, ...]:
+    async def devices(self, at: Block) -> tuple[EpochDevice, ...]:
         found = []
         for device in self._chain.devices:
             leased = device.leased or lease_at(self._chain.leases.get(device.device_id, ()), at.timestamp) != IDLE

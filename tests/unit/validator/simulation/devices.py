@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from assay.proof.probe.calibration import deadline_us
-from assay.proof.verification import VALID, Fault, Verdict
+from assay.proof.verification import VALID, OpeningFault, Verdict
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.keccak import keccak
@@ -18,7 +18,7 @@ from assay.protocol.quorum import quorum
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import Domain, address_of
 from assay.validator.errors import DeviceFailure
-from assay.validator.rules.values import Device
+from assay.validator.rules.values import EpochDevice
 
 from .chain import DOMAIN, PROFILE
 
@@ -47,10 +47,10 @@ class SimDevice:
         return keccak(b"device" + self.number.to_bytes(4, "big"))
 
     @property
-    def device(self) -> Device:
+    def device(self) -> EpochDevice:
         address = address_of(self.key)
         identity = device_id_of(self.provider, address)
-        return Device(identity, self.provider, address, PROFILE.id, "http://sim", self.leased)
+        return EpochDevice(identity, self.provider, address, PROFILE.id, "http://sim", self.leased)
 
 
 class SharedCard:
@@ -89,7 +89,7 @@ class SimDevices:
         self._card = SharedCard()
         self.downloads: Counter[tuple[int, str]] = Counter()  # (device, kind of rows)
 
-    async def challenge(self, device: Device, body: bytes, timeout_s: float, sent: Callable[[], None]) -> bytes:
+    async def challenge(self, device: EpochDevice, body: bytes, timeout_s: float, sent: Callable[[], None]) -> bytes:
         sim, value = self._devices[device.device_id], json.loads(body)
         signature = value.pop("signature")
         challenge = Challenge.from_json(value)
@@ -129,7 +129,7 @@ class SimDevices:
         signature = to_hex(message.sign(self.domain, sim.key))
         return json.dumps({**message.to_json(), "challenges": challenges, "signature": signature}).encode()
 
-    async def probe(self, device: Device, body: bytes, timeout_s: float, sent: Callable[[], None]) -> bytes:
+    async def probe(self, device: EpochDevice, body: bytes, timeout_s: float, sent: Callable[[], None]) -> bytes:
         sim, value = self._devices[device.device_id], json.loads(body)
         signature = value.pop("signature")
         nonce = ProbeNonce.from_json(value)
@@ -167,7 +167,7 @@ class SimDevices:
         signature = to_hex(message.sign(self.domain, sim.key))
         return json.dumps({**message.to_json(), "nonces": nonces, "signature": signature}).encode()
 
-    async def lanes(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
+    async def lanes(self, device: EpochDevice, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
         sim = self._devices[device.device_id]
         if sim.fault == "no-lanes":
             await asyncio.sleep(timeout_s)
@@ -175,7 +175,7 @@ class SimDevices:
         await asyncio.sleep(0.1)
         return b"wrong" if sim.fault == "forged-lanes" else b"right"
 
-    async def opening(self, device: Device, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
+    async def opening(self, device: EpochDevice, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
         sim, content = self._devices[device.device_id], json.loads(body)["content"]
         if sim.fault == "no-opening":
             await asyncio.sleep(timeout_s)
@@ -186,7 +186,7 @@ class SimDevices:
         wrong = sim.fault == "wrong" or (sim.fault == "wrong-secret" and content["rho"] is None)
         return b"wrong" if wrong else b"right"
 
-    async def alive(self, device: Device, nonce: bytes, timeout_s: float) -> bool:
+    async def alive(self, device: EpochDevice, nonce: bytes, timeout_s: float) -> bool:
         sim = self._devices[device.device_id]
         begins, ends = sim.dark
         if sim.fault == "silent" or begins <= asyncio.get_running_loop().time() < ends:
@@ -203,10 +203,10 @@ class Checker:
 
     async def verify(self, profile, epoch_seed, rho, seed, result_root, opening, indices) -> Verdict:
         assert len(seed) == len(device_seed(epoch_seed, bytes(32), profile.id, bytes(32)))
-        return VALID if opening == b"right" else Verdict(False, "wrong", Fault.PRODUCT, (0, 0))
+        return VALID if opening == b"right" else Verdict(False, "wrong", OpeningFault.PRODUCT, (0, 0))
 
     async def verify_lanes(self, profile, rho, device_id, opening, challenge, lane_root, lanes) -> Verdict:
-        return VALID if lanes == b"right" else Verdict(False, "wrong lanes", Fault.PATH)
+        return VALID if lanes == b"right" else Verdict(False, "wrong lanes", OpeningFault.PATH)
 
     def close(self) -> None:
         return None

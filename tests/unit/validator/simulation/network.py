@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 
 from assay.chain.key_files import Key
-from assay.network.client import Answer
+from assay.network.client import HttpAnswer
 from assay.protocol.epochs import Phase, Timing
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.keccak import keccak
@@ -29,7 +29,7 @@ from assay.validator.peers.gossip import Gossiper
 from assay.validator.peers.inbox import Inbox
 from assay.validator.peers.publication import Publication
 from assay.validator.rules.values import Seat
-from assay.validator.services import Services
+from assay.validator.services import ValidatorServices
 from assay.validator.storage.store import Store
 from assay.validator.storage.tables import open_database
 from assay.validator.wake import Wake
@@ -113,7 +113,7 @@ class SimNetwork:
             self.wires.append(wire)
             store, writer = wire.around(store, STORE), wire.around(writer, WRITER)
             statements = wire.around(statements, STATEMENTS)
-        services = Services(
+        services = ValidatorServices(
             reader=reader, writer=writer, statements=statements,
             gossip=Gossiper(peers, clock, speed.request_s), devices=self.sim_devices, checker=Checker(),
             store=store, clock=clock, wake=wake, follower=Follower(reader, wake, clock, self.look_s), pace=speed,
@@ -200,7 +200,7 @@ class SimPeers:
     def accounts(self):
         return [seat.account for seat in self._network.accounts]
 
-    async def post(self, account: str, path: str, body: bytes, timeout_s: float) -> Answer:
+    async def post(self, account: str, path: str, body: bytes, timeout_s: float) -> HttpAnswer:
         mutate = self._network.mutate.get(self._own)
         changed = mutate(account, path, body) if mutate else body
         if changed is None:
@@ -209,13 +209,13 @@ class SimPeers:
         try:
             signature = await self._deliver(inbox, path, changed)
         except OperationalError:
-            return Answer(503, b'{"reason": "nothing can be stored"}')  # as the interface does
+            return HttpAnswer(503, b'{"reason": "nothing can be stored"}')  # as the interface does
         except Refused as error:
-            return Answer(error.status, json.dumps({"reason": error.reason}).encode())
+            return HttpAnswer(error.status, json.dumps({"reason": error.reason}).encode())
         given = {"signature": to_hex(signature) if signature else None}
-        return await self._paced(account, Answer(200, json.dumps(given).encode()))
+        return await self._paced(account, HttpAnswer(200, json.dumps(given).encode()))
 
-    async def _paced(self, account: str, answer: Answer) -> Answer:
+    async def _paced(self, account: str, answer: HttpAnswer) -> HttpAnswer:
         """As a client gets it whose limit of time is that of each read."""
         if account in self._network.trickles:
             await asyncio.sleep(len(answer.body))
@@ -234,25 +234,25 @@ class SimPeers:
             return await inbox.report_proposal(ReportProposal.parse(body))
         return None
 
-    async def get(self, account: str, path: str, most_bytes: int, timeout_s: float) -> Answer:
+    async def get(self, account: str, path: str, most_bytes: int, timeout_s: float) -> HttpAnswer:
         answer = await self._got(account, path, timeout_s)
         if account in self._network.trickles and answer.status != 200:
-            answer = Answer(200, bytes(most_bytes))  # it claims to have everything
+            answer = HttpAnswer(200, bytes(most_bytes))  # it claims to have everything
         return await self._paced(account, answer)
 
-    async def _got(self, account: str, path: str, timeout_s: float) -> Answer:
+    async def _got(self, account: str, path: str, timeout_s: float) -> HttpAnswer:
         node = await self._node(account, timeout_s)
         kind, name, *rest = path.removeprefix("/v1/").split("/")
         if rest:
             opening = node.daemon.services.store.valid_opening(int(name), parse_bytes32(rest[1]))
             if account in self._network.lies_about_openings:
-                return Answer(200, b"garbage")
-            return Answer(404, b"{}") if opening is None else Answer(200, opening)
+                return HttpAnswer(200, b"garbage")
+            return HttpAnswer(404, b"{}") if opening is None else HttpAnswer(200, opening)
         if kind == "content":
             found = node.daemon.services.store.content(parse_bytes32(name))
-            return Answer(404, b"{}") if found is None else Answer(200, found[1])
+            return HttpAnswer(404, b"{}") if found is None else HttpAnswer(200, found[1])
         index = node.publication.epoch(int(name))
-        return Answer(404, b"{}") if index is None else Answer(200, json.dumps(index).encode())
+        return HttpAnswer(404, b"{}") if index is None else HttpAnswer(200, json.dumps(index).encode())
 
     async def _node(self, account: str, timeout_s: float) -> Node:
         await asyncio.sleep(self._network.random.uniform(0.01, 0.08))
