@@ -68,7 +68,7 @@ DOMAIN = Domain(31_337, ORACLE)
 EPOCH_SEED, RHO = keccak(b"bench seed"), keccak(b"bench rho")
 PHASE_S = 3_600.0
 # The memory is probed when the work is due: later than all devices are done on two cores.
-LEAST_DEADLINE_MS, DEADLINE_MS_A_DEVICE = 5_000, 60
+MIN_DEADLINE_MS, DEADLINE_MS_A_DEVICE = 5_000, 60
 PHASES = ("challenge", "probe", "seal", "verify", "observe", "report", "publish")
 
 
@@ -99,7 +99,7 @@ def _resident_mib() -> int:
 
 
 def _profile(count: int) -> Profile:
-    return replace(PROFILE, deadline_ms=max(LEAST_DEADLINE_MS, DEADLINE_MS_A_DEVICE * count))
+    return replace(PROFILE, deadline_ms=max(MIN_DEADLINE_MS, DEADLINE_MS_A_DEVICE * count))
 
 
 def _devices(count: int, port: int) -> tuple[list[EpochDevice], list[dict[str, object]]]:

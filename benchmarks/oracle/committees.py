@@ -19,7 +19,7 @@ from assay.protocol.quorum import faults
 from assay.validator.rules.committees import (
     ALLOWED_FAILURES,
     CHECKED_BY_ALL,
-    LEAST_SPEAKERS,
+    MIN_SPEAKERS,
     committee,
     committee_size,
     lie_probability,
@@ -42,7 +42,7 @@ def simulate(devices: int, seats: int, seed: int) -> dict[str, object]:
         for seat in members:
             loads[seat] += 1
         honest = len(members - bad)
-        failed_by_silence += honest < LEAST_SPEAKERS
+        failed_by_silence += honest < MIN_SPEAKERS
         decided_by_lies += len(members) - honest >= honest
     return {
         "devices": devices,
@@ -63,16 +63,16 @@ def page(found: dict[str, Any]) -> str:
     seats, devices, size, faulty = (found[name] for name in ("seats", "devices", "committee", "faulty"))
     load = found["devicesASeat"]
     never = (
-        f" ≥ f + {LEAST_SPEAKERS}, so that whichever f are silent nobody is failed"
-        if size >= faulty + LEAST_SPEAKERS
+        f" ≥ f + {MIN_SPEAKERS}, so that whichever f are silent nobody is failed"
+        if size >= faulty + MIN_SPEAKERS
         else ""
     )
     return f"""Up to {CHECKED_BY_ALL:,} sealed devices every seat checks every device. Above, each device is checked by a
 committee of c seats that ρ draws (after the devices have committed, so that nobody can choose where to cheat); it passes when
-at least {LEAST_SPEAKERS} members, and more than half of those whose batch is named, passed it. With X of the f = ⌊(n−1)/3⌋
-faulty seats in a committee, X is hypergeometric, and f silent seats fail an honest device only where X > c − {LEAST_SPEAKERS}:
+at least {MIN_SPEAKERS} members, and more than half of those whose batch is named, passed it. With X of the f = ⌊(n−1)/3⌋
+faulty seats in a committee, X is hypergeometric, and f silent seats fail an honest device only where X > c − {MIN_SPEAKERS}:
 
-    P(silence) = Σ_{{x = c−{LEAST_SPEAKERS - 1}}}^{{f}} C(f, x) · C(n−f, c−x) / C(n, c)
+    P(silence) = Σ_{{x = c−{MIN_SPEAKERS - 1}}}^{{f}} C(f, x) · C(n−f, c−x) / C(n, c)
 
 c is the smallest odd number with devices · P(silence) ≤ {ALLOWED_FAILURES}, or all seats where none is. For n = {seats}, f =
 {faulty} and {devices:,} devices that is c = {size}{never}: {found["honestFailedBySilenceExpected"]:.2g} devices expected. Counted on {devices:,} devices, {seats} seats, {faulty} of them faulty (seed {found["seed"]}):

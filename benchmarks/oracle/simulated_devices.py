@@ -40,7 +40,7 @@ from assay.wire.measurement import (
 )
 
 GRACE_S = 0.3
-KEPT_EPOCHS = 3
+CACHED_EPOCHS = 3
 FAULTS = ("wrong-rows", "silent", "no-opening", "garbage-opening", "slow")
 
 
@@ -68,7 +68,7 @@ class Device:
         if key not in self._answers:
             self._answers[key] = asyncio.get_running_loop().create_future()
             asyncio.get_running_loop().create_task(self._work(key))
-            for old in [k for k in self._answers if k[0] + KEPT_EPOCHS < challenge.epoch]:
+            for old in [k for k in self._answers if k[0] + CACHED_EPOCHS < challenge.epoch]:
                 del self._answers[old], self._challenges[old]
                 self.proofs.pop(old[0], None)
         return await asyncio.shield(self._answers[key])
@@ -99,7 +99,7 @@ class Device:
         if key not in self._lanes:
             self._lanes[key] = asyncio.get_running_loop().create_future()
             asyncio.get_running_loop().create_task(self._walk(key, nonce.result_root))
-            for old in [k for k in self._lanes if k[0] + KEPT_EPOCHS < nonce.epoch]:
+            for old in [k for k in self._lanes if k[0] + CACHED_EPOCHS < nonce.epoch]:
                 del self._lanes[old], self._nonces[old]
                 self.probes.pop(old[0], None)
         return await asyncio.shield(self._lanes[key])

@@ -12,8 +12,8 @@ from scripts._deployment.parameters import Parameters, Profile
 
 LOCAL_CHAIN = 31337
 DAY = 86_400
-LEAST_TIMELOCK_DELAY = 2 * DAY
-LEAST_ANSWER_WINDOW = DAY
+MIN_TIMELOCK_DELAY = 2 * DAY
+MIN_ANSWER_WINDOW = DAY
 ERAS = 64  # of the emission; each emits half of what the one before did
 WINDOW_BITS = 64  # of the escrow's bitmap of epochs whose downtime was refunded
 # Multiplications a second that take an accelerator; many-core processors stay below.
@@ -39,9 +39,9 @@ def work(profile: Profile) -> int:
 
 def _delays(p: Parameters) -> Iterator[str]:
     g, e, r = p.governance, p.epochs, p.rewards
-    if p.chainId != LOCAL_CHAIN and g.timelockDelay < LEAST_TIMELOCK_DELAY:
+    if p.chainId != LOCAL_CHAIN and g.timelockDelay < MIN_TIMELOCK_DELAY:
         yield (
-            f"governance.timelockDelay: {g.timelockDelay} s; decisions must be seen {LEAST_TIMELOCK_DELAY} s ahead on "
+            f"governance.timelockDelay: {g.timelockDelay} s; decisions must be seen {MIN_TIMELOCK_DELAY} s ahead on "
             f"any chain but {LOCAL_CHAIN}"
         )
     if g.timelockDelay > g.longestDelay:
@@ -63,8 +63,8 @@ def _delays(p: Parameters) -> Iterator[str]:
             f"rewards.longClaimDelay: {r.longClaimDelay} s and epochs.reportBy, {e.reportBy} s, are together above "
             f"epochs.proofWindow, {e.proofWindow} s: the report would be gone before it can be claimed"
         )
-    if p.proofs.answerWindow < LEAST_ANSWER_WINDOW:
-        yield f"proofs.answerWindow: {p.proofs.answerWindow} s, at least {LEAST_ANSWER_WINDOW} are needed"
+    if p.proofs.answerWindow < MIN_ANSWER_WINDOW:
+        yield f"proofs.answerWindow: {p.proofs.answerWindow} s, at least {MIN_ANSWER_WINDOW} are needed"
     needed = e.epochLength + e.openBy + e.sealBy + e.drawBy + e.reportBy + e.proofWindow + p.proofs.answerWindow
     if p.stakes.unbondingPeriod <= needed:
         yield (

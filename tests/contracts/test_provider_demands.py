@@ -25,7 +25,7 @@ from assay.provider.database import open_database
 from assay.provider.devices.device import OwnDevice
 from assay.provider.measurement.commitments import CommitmentStore, StoredCommitment
 from assay.provider.measurement.demand_sender import DemandSender
-from assay.provider.measurement.demand_service import DemandDesk
+from assay.provider.measurement.demand_service import DemandService
 from assay.provider.measurement.prover import Prover
 
 KEY = Key(keccak(b"answering operator"))
@@ -66,7 +66,7 @@ async def answering(network, folder, committed, final_depth=1):
     chain = await Chain.connect(network.chain.provider.http_uri, Deployment.load(network.file), final_depth=final_depth)
     journal = Journal(folder / "transactions.sqlite", KEY.address, chain.chain_id)
     sender = Sender(chain, KEY, journal, poll_s=0.01)
-    prover = Prover(lambda: engine("reference"), kept_proofs=1)
+    prover = Prover(lambda: engine("reference"), cached_proofs=1)
     store = CommitmentStore(open_database(folder / "provider.sqlite"))
     device = committed.device
     served = OwnDevice(device.id, str(device.provider), "0x", device.profile, lambda digest: b"")
@@ -77,7 +77,7 @@ async def answering(network, folder, committed, final_depth=1):
     connected = DemandSender(
         chain, sender, ChainView(chain, str(device.provider)), DemandDirectory(chain, {device.id}), payout
     )
-    desk = DemandDesk({device.id: served}, store, connected, prover.prove, prover.open)
+    desk = DemandService({device.id: served}, store, connected, prover.prove, prover.open)
     desk.chain = chain
     try:
         yield desk

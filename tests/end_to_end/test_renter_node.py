@@ -18,7 +18,7 @@ from assay.devnet.providers import NODE
 from tests.end_to_end.conftest import Demo, Ran, Shell, process_of_provider, until
 
 SOUTH = "south"
-OFFER_SECONDS, RENT_SECONDS, KEPT_SECONDS = 120.0, 150.0, 200.0
+OFFER_SECONDS, RENT_SECONDS, RETENTION_S = 120.0, 150.0, 200.0
 MINIMUM, NOTICE = 1_800, 600  # seconds
 PRICE = "0.6"  # an hour: two bonds of half an hour are within what the operator may take in a day
 
@@ -133,7 +133,7 @@ def test_keep__node_falls_silent_after_notice__leaves_for_nothing_and_collects_i
     # On a slow machine reports attest more downtime than the escrow allows before the patience is over.
     reasons = ("devices ", "its devices were down for longer")
     with node.dark():
-        kept = shell("keep", number, "--patience", "20s", "--every", "1", timeout=KEPT_SECONDS)
+        kept = shell("keep", number, "--patience", "20s", "--every", "1", timeout=RETENTION_S)
     assert kept.status == 6, kept.err
     assert "may end it from" in kept.err, kept.err
     assert any(f"ending lease {number}: {why}" in kept.err for why in reasons), kept.err
@@ -150,7 +150,7 @@ def test_keep__dark_right_after_the_start__loses_no_more_than_the_escrow_allows(
     again = node.rent()
     number = str(again.json["leaseId"])
     with node.dark():
-        kept = shell("keep", number, "--patience", "10s", "--every", "2", timeout=2 * KEPT_SECONDS)
+        kept = shell("keep", number, "--patience", "10s", "--every", "2", timeout=2 * RETENTION_S)
     assert kept.status == 6, kept.err
     assert "leaving now would cost" in kept.err and "down for longer than the escrow allows" in kept.err
     lease = shown(shell, number)

@@ -34,7 +34,7 @@ class Watching(OptionGroup):
     final_depth: Annotated[
         int | None, typer.Option(help="Blocks below the head that are final; absent: chain's own.")
     ] = None
-    most_demands: Annotated[
+    max_demands: Annotated[
         int | None, typer.Option(help="Openings demanded on-chain at once, each with a bond; 0 for none; 4 by default.")
     ] = None
     demand_rows: Annotated[int | None, typer.Option(help="Rows demanded of a device in an epoch.")] = None

@@ -10,7 +10,7 @@ from typing import Any
 
 from assay.devnet.network import Network
 
-MOST_BYTES = 4 << 20
+MAX_BYTES = 4 << 20
 REQUEST_SECONDS = 10
 
 
@@ -39,6 +39,6 @@ def _data(url: str) -> Any:
     """What the API answers under this address; None where it does not answer, or has nothing yet."""
     try:
         with urllib.request.urlopen(url, timeout=REQUEST_SECONDS) as answer:  # noqa: S310 - loopback
-            return json.loads(answer.read(MOST_BYTES))["data"]
+            return json.loads(answer.read(MAX_BYTES))["data"]
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return None

@@ -20,7 +20,7 @@ def reward_per_device(economy: Economy, profile: ProfileMoney, devices: int = 1)
     if profile.credit == 0:
         return 0.0
     share = economy.provider_pool / (profile.credit * devices)
-    return min(share, economy.most_per_credit) * profile.credit
+    return min(share, economy.max_per_credit) * profile.credit
 
 
 def stake_cost(economy: Economy, stake: float, interest: float = INTEREST) -> float:
@@ -91,7 +91,7 @@ def self_demand_cost(economy: Economy, profile: ProfileMoney, count: int) -> flo
     return burned + count * economy.gas_cost(gas.DEMAND + gas.answer(profile))
 
 
-def dark_gain(economy: Economy, profile: ProfileMoney, rent: float, least_epochs: float, epochs: float) -> float:
+def dark_gain(economy: Economy, profile: ProfileMoney, rent: float, min_epochs: float, epochs: float) -> float:
     """Gain of being dark for a whole lease of so many epochs over never having let, at a rent an epoch; `least_epochs`
     is the offer's minimum, for which the bond stands.
 
@@ -102,5 +102,5 @@ def dark_gain(economy: Economy, profile: ProfileMoney, rent: float, least_epochs
     free_after = economy.max_downtime / economy.epoch_length + 1
     lasted = min(epochs, free_after)
     kept = min(lasted, UNMEASURED) * rent * (1 - economy.fee)
-    forfeited = least_epochs * rent if lasted >= free_after else 0.0
+    forfeited = min_epochs * rent if lasted >= free_after else 0.0
     return kept - forfeited - (lasted + 1) * reward_per_device(economy, profile)

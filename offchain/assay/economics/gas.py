@@ -10,7 +10,7 @@ PROOF_LONG = 2_000_000  # up to 65,536
 SETTLE_AND_COLLECT = 150_000  # once the slash was held long enough
 DEMAND = 280_200
 ANSWER_ROW = 142_000  # the bytes of the row are on top
-_BYTE, _LEAST_A_BYTE, _LEAST = 16, 40, 25_000  # EIP-7623: calldata is paid for at the one rate or the other
+_BYTE, _MIN_A_BYTE, _LEAST = 16, 40, 25_000  # EIP-7623: calldata is paid for at the one rate or the other
 
 
 def proof(profile: ProfileMoney) -> int:
@@ -23,4 +23,4 @@ def proof(profile: ProfileMoney) -> int:
 def answer(profile: ProfileMoney) -> int:
     """Showing a row that was demanded."""
     row = 4 * profile.shape.N
-    return max(ANSWER_ROW + _BYTE * row, _LEAST + _LEAST_A_BYTE * row)
+    return max(ANSWER_ROW + _BYTE * row, _LEAST + _MIN_A_BYTE * row)

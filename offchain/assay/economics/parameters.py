@@ -18,7 +18,7 @@ LOCAL_CHAIN = 31_337
 UNIT = 10**18
 _TIMES = ("epochLength", "openBy", "sealBy", "drawBy", "reportBy", "drawDelay", "proofWindow")
 BPS = 10_000
-MOST_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 
 
 class BadParameters(ValueError):
@@ -68,7 +68,7 @@ class Economy:
     bounty: float
     emission: float  # an epoch, in the first era
     provider_share: float
-    most_per_credit: float
+    max_per_credit: float
     unit_bond: float
     slash_hold: float
     idle_epochs: int
@@ -116,7 +116,7 @@ def load(path: Path) -> Economy:
         raise BadParameters(f"{path}: cannot be read ({error.strerror}); name a file with --parameters") from None
     except UnicodeDecodeError:
         raise BadParameters(f"{path}: is no text, hence no parameter file") from None
-    if len(text) > MOST_BYTES:
+    if len(text) > MAX_BYTES:
         raise BadParameters(f"{path}: {len(text)} characters is no parameter file")
     try:
         return from_mapping(yaml.safe_load(text))
@@ -138,7 +138,7 @@ def from_mapping(data: Mapping[str, Any]) -> Economy:
         bounty=int(data["stakes"]["bountyBps"]) / BPS,
         emission=_tokens(rewards["initialEmission"]),
         provider_share=int(rewards["providerBps"]) / BPS,
-        most_per_credit=_tokens(rewards["maxPerCredit"]),
+        max_per_credit=_tokens(rewards["maxPerCredit"]),
         unit_bond=_tokens(proofs["unitBond"]) * max(1.0, gas_price / reference),
         slash_hold=float(data["stakes"]["slashHold"]),
         idle_epochs=int(data["seats"]["idleEpochs"]),

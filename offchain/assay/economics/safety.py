@@ -18,7 +18,7 @@ from assay.economics.machines import PROCESSOR, names, of_class
 from assay.economics.parameters import Economy, ProfileMoney
 from assay.proof.probe.calibration import deadline_us
 from assay.validator.rules.deadlines import deadlines
-from assay.validator.rules.instants import LEAST_NOTICE_MS
+from assay.validator.rules.instants import MIN_NOTICE_MS
 
 STAKE_OVER_REWARD = 100  # stake > reward / k by this factor
 SEAT_OVER_DEVICE = 100  # seat stake >= device stake by this factor
@@ -163,7 +163,7 @@ def _baiting(economy: Economy, profile: ProfileMoney) -> Condition:
 def _names(economy: Economy, profile: ProfileMoney) -> Condition:
     most = max((PROCESSOR, of_class(profile)), key=lambda machine: names(profile, machine))
     # More than share the pool at the cap pay no more.
-    paid = max(1, int(economy.provider_pool / (economy.most_per_credit * profile.credit)))
+    paid = max(1, int(economy.provider_pool / (economy.max_per_credit * profile.credit)))
     extra = max(0, min(paid, names(profile, most)) - 1)
     how = "by its measured time" if most.measured else "by the class's own figures, not measured"
     return Condition(
@@ -203,7 +203,7 @@ def _measuring(economy: Economy, profile: ProfileMoney) -> float:
     many until that is final as a draw waits for, the notice of the first instant, the work, the probe."""
     final = (1 + economy.timing.draw_delay) * economy.block_time
     probe = deadline_us(profile.shape) / 1e6 if profile.shape.W else 0.0
-    return final + LEAST_NOTICE_MS / 1000 + profile.deadline + probe
+    return final + MIN_NOTICE_MS / 1000 + profile.deadline + probe
 
 
 def _named(profile: ProfileMoney) -> Callable[[str], str]:

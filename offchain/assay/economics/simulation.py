@@ -32,7 +32,7 @@ class Market:
     work_cost: float = 0.05  # of an honest epoch's work, as a share of the reward that a device gets
     verify_cost: float = 0.002  # of one device's verification
     rent: float = 0.5  # of an epoch's lease
-    least_lease: float = 1.0  # epochs that an offer asks for at least
+    min_lease: float = 1.0  # epochs that an offer asks for at least
     watchers: int = 1  # that demand a row of a device that serves none
     interest: float = 0.08  # a year, on locked stake
     demand: float = 0.45  # share of devices leased on average
@@ -171,7 +171,7 @@ class Simulation:
             elif provider.kind is ProviderKind.DARK:
                 # Refunded but for what is measured with the next epoch; the bond of the least lease goes to the fees.
                 provider.rent += self.market.rent * (1 - self.economy.fee) * UNMEASURED
-                provider.lost += self.market.rent * self.market.least_lease
+                provider.lost += self.market.rent * self.market.min_lease
             else:
                 provider.rent += self.market.rent * (1 - self.economy.fee)
             flags = [Flag.LEASED] * provider.names
@@ -224,11 +224,11 @@ class Simulation:
     def _emission(self) -> Emission:
         economy = self.economy
         return Emission(
-            int(economy.provider_pool * UNIT), int(economy.validator_pool * UNIT), int(economy.most_per_credit * UNIT)
+            int(economy.provider_pool * UNIT), int(economy.validator_pool * UNIT), int(economy.max_per_credit * UNIT)
         )
 
     def _reward_guess(self) -> float:
-        most = self.economy.most_per_credit * self.profile.credit
+        most = self.economy.max_per_credit * self.profile.credit
         return min(self.economy.provider_pool / len(self.providers), most)
 
     def _interest(self, stake: float) -> float:

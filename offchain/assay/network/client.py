@@ -69,7 +69,7 @@ class Client:
         endpoint: Endpoint,
         path: str,
         *,
-        most_bytes: int,
+        max_bytes: int,
         timeout_s: float,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
@@ -87,8 +87,8 @@ class Client:
                 try:
                     async for piece in response.pieces():
                         content += piece
-                        if len(content) > most_bytes:
-                            raise RequestFailed(f"{origin}: the answer is longer than {most_bytes} bytes")
+                        if len(content) > max_bytes:
+                            raise RequestFailed(f"{origin}: the answer is longer than {max_bytes} bytes")
                 finally:
                     response.close()
         except TimeoutError:
@@ -102,7 +102,7 @@ class Client:
         endpoint: Endpoint,
         path: str,
         *,
-        most_bytes: int | None = None,
+        max_bytes: int | None = None,
         timeout_s: float | None = None,
         read_s: float = READ_S,
         body: bytes | None = None,
@@ -124,8 +124,8 @@ class Client:
                 if piece is None:
                     return
                 count += len(piece)
-                if most_bytes is not None and count > most_bytes:
-                    raise RequestFailed(f"{origin}: the answer is longer than {most_bytes} bytes")
+                if max_bytes is not None and count > max_bytes:
+                    raise RequestFailed(f"{origin}: the answer is longer than {max_bytes} bytes")
                 yield piece
 
         try:

@@ -21,7 +21,7 @@ from assay.network.errors import NetworkError, RequestFailed, Silence
 from assay.network.origins import Origin
 from assay.network.pinned_tls import pinned_context
 
-CONNECTING_AT_ONCE = 256  # more handshakes than a processor does in the time for connecting would all fail
+CONNECT_CONCURRENCY = 256  # more handshakes than a processor does in the time for connecting would all fail
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(self, addresses: Addresses) -> None:
         super().__init__(limit=0, resolver=_Resolver(addresses))
-        self._slots = asyncio.Semaphore(CONNECTING_AT_ONCE)
+        self._slots = asyncio.Semaphore(CONNECT_CONCURRENCY)
 
     async def connect(self, *args: Any, **kwargs: Any) -> Connection:
         async with self._slots:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 IPV6_HOST_BITS = 64
-MOST_ASKERS = 20_000
+MAX_ASKERS = 20_000
 
 
 class RequestBuckets:
@@ -25,7 +25,7 @@ class RequestBuckets:
         allowed = left >= cost
         self._buckets[key] = (left - cost if allowed else left, now)
         # The longest unheard of are forgotten first; one forgotten has a full bucket again.
-        while len(self._buckets) > MOST_ASKERS:
+        while len(self._buckets) > MAX_ASKERS:
             self._buckets.popitem(last=False)
         return 0.0 if allowed else (cost - left) / self._per_second
 

@@ -34,19 +34,19 @@ from assay.provider.devices.gpu_names import GpuNames
 from assay.provider.devices.registered import device_keys, load_devices, started_prices
 from assay.provider.devices.specifications import Specifications
 from assay.provider.leasing.escrow_sender import EscrowSender
-from assay.provider.leasing.handover_service import HandoverDesk
+from assay.provider.leasing.handover_service import HandoverService
 from assay.provider.leasing.lease_book import LeaseBook
 from assay.provider.leasing.lease_keeper import LeaseKeeper
 from assay.provider.leasing.lease_rules import LeasePolicy
 from assay.provider.leasing.lease_starts import LeaseStarts, StartConditions
 from assay.provider.leasing.wipe_records import WipeRecords
-from assay.provider.measurement.challenge_service import ChallengeDesk
+from assay.provider.measurement.challenge_service import ChallengeService
 from assay.provider.measurement.commitments import CommitmentStore
 from assay.provider.measurement.demand_sender import DemandSender
-from assay.provider.measurement.demand_service import DemandDesk
+from assay.provider.measurement.demand_service import DemandService
 from assay.provider.measurement.lane_commitments import LaneCommitmentStore
-from assay.provider.measurement.openings_service import OpeningsDesk
-from assay.provider.measurement.probe_service import ProbeDesk
+from assay.provider.measurement.openings_service import OpeningsService
+from assay.provider.measurement.probe_service import ProbeService
 from assay.provider.measurement.prover import Provers, Task
 from assay.provider.measurement.trap_engines import engine_maker
 from assay.provider.offers.bonds import Bonds
@@ -76,7 +76,7 @@ class Parts:
     view: ChainView
     prover: Provers
     keeper: LeaseKeeper
-    demands: DemandDesk
+    demands: DemandService
     offers: OfferService
     shells: Shells
     ports: LeasePorts
@@ -167,7 +167,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     commitments = CommitmentStore(database)
     directory = DemandDirectory(chain, {*devices, *commitments.devices()})
     answering = DemandSender(chain, sender, view, directory, escrow.receiver)
-    demands = DemandDesk(devices, commitments, answering, prover.prove, prover.open)
+    demands = DemandService(devices, commitments, answering, prover.prove, prover.open)
     status["demands"] = demands.status
 
     def started(lease: Lease) -> None:
@@ -226,7 +226,7 @@ def _desks(
     prover: Provers,
     database: Database,
     keeper: LeaseKeeper,
-) -> tuple[ChallengeDesk, OpeningsDesk, HandoverDesk, ProbeDesk]:
+) -> tuple[ChallengeService, OpeningsService, HandoverService, ProbeService]:
     async def root_of(task: Task) -> bytes:
         return (await prover.prove(task)).result_root
 
@@ -240,10 +240,10 @@ def _desks(
     store, lanes = CommitmentStore(database), LaneCommitmentStore(database)
     oracle, escrow = chain.domain("EpochOracle"), chain.domain("LeaseEscrow")
     return (
-        ChallengeDesk(devices, view, keeper.idle, prove, store, oracle),
-        OpeningsDesk(devices, view, store, root_of, prover.open),
-        HandoverDesk(database, devices, view, root_of, prover.open, escrow),
-        ProbeDesk(devices, view, store, lanes, walk, prover.open_lanes, oracle),
+        ChallengeService(devices, view, keeper.idle, prove, store, oracle),
+        OpeningsService(devices, view, store, root_of, prover.open),
+        HandoverService(database, devices, view, root_of, prover.open, escrow),
+        ProbeService(devices, view, store, lanes, walk, prover.open_lanes, oracle),
     )
 
 

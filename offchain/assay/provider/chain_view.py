@@ -11,8 +11,8 @@ from assay.chain.rpc.client import Chain
 from assay.protocol.epochs import Phase
 from assay.provider.views import EpochView, SeatView
 
-KEPT_SETS = 8
-MOST_KEPT = 10_000
+SET_CACHE_SIZE = 8
+MAX_KEPT = 10_000
 PAST_FOR_S = 60
 
 
@@ -48,7 +48,7 @@ class ChainView:
             return known[0]
         view = await self._epoch(epoch, block)
         self._past[epoch] = view, block.timestamp
-        if len(self._past) > MOST_KEPT:
+        if len(self._past) > MAX_KEPT:
             self._past.popitem(last=False)
         return view
 
@@ -87,7 +87,7 @@ class ChainView:
             return None
         if lease.provider.lower() != self._provider:
             self._strangers[lease_id] = lease
-            if len(self._strangers) > MOST_KEPT:
+            if len(self._strangers) > MAX_KEPT:
                 self._strangers.popitem(last=False)
         return lease
 
@@ -105,7 +105,7 @@ class ChainView:
     async def _seats_of(self, set_id: int, block: Block) -> tuple[SeatView, ...]:
         if set_id not in self._seats:
             seats = await self._chain.call("ValidatorSet", "seatsOf", set_id, at=block)
-            if len(self._seats) >= KEPT_SETS:
+            if len(self._seats) >= SET_CACHE_SIZE:
                 self._seats.pop(min(self._seats))
             self._seats[set_id] = tuple(SeatView(seat.account, seat.signer) for seat in seats)
         return self._seats[set_id]

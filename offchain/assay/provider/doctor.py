@@ -28,7 +28,7 @@ from assay.provider.runtime.selection import select_runtime
 from assay.provider.settings import ProviderSettings
 
 CLOCK_TOLERANCE_S = 30
-LEAST_COIN = 10**16
+MIN_COIN = 10**16
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class _Provider:
         """Whether it can pay for gas, and what stake there is."""
         signer, provider = self._authority.signer, self._authority.provider
         coin = await self._chain.number("eth_getBalance", [signer, "latest"])
-        if coin < LEAST_COIN:
+        if coin < MIN_COIN:
             raise ProviderError(f"{signer} holds {coin} wei: it needs some to pay for transactions")
         free = int(await self._chain.call("StakeManager", "freeStake", provider))
         return f"{signer}, {coin / 1e18:.4f} coin; {provider} has {free / 1e18:.2f} free stake"

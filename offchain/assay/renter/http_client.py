@@ -42,7 +42,7 @@ class HttpClient:
         """The body of a good answer. Raises ProviderRefused for a refusal, Unreachable for anything else."""
         try:
             answer = await self._client.request(
-                method, endpoint, path, body=body, headers=headers, most_bytes=most, timeout_s=timeout_s
+                method, endpoint, path, body=body, headers=headers, max_bytes=most, timeout_s=timeout_s
             )
         except NetworkError as error:
             raise Unreachable(str(error)) from None

@@ -46,7 +46,7 @@ from assay.renter.market.round_trips import open_and_close, round_trips
 from assay.renter.market.search import Order, Wanted
 from assay.renter.market.validators import Validators
 from assay.renter.money.rewards import RewardFinder, Rewards
-from assay.renter.money.wallet import Done, Minima, LeaseOpening, Wallet
+from assay.renter.money.wallet import Done, LeaseOpening, Minima, Wallet
 from assay.renter.money.wallet_opener import WalletOpener
 from assay.renter.session.provider_session import ProviderSession
 from assay.renter.settings import RenterSettings
@@ -316,12 +316,12 @@ class Renter:
         return await self._downtime.find(lease, await self._lease_offers.of(lease), sender)
 
     async def refund_downtime(
-        self, lease_id: int, with_held: bool = False, least_down: int = 0
+        self, lease_id: int, with_held: bool = False, min_down: int = 0
     ) -> tuple[DowntimeFound, list[Done]]:
         """Has the escrow credit that, epoch by epoch; `refund` pays it out. With `with_held` also epochs of which some
         device's line is served by nobody, by the worst that is; without those of which less than `least_down` was down,
         in hundredths of a percent. Beyond the escrow's `maxDowntime` it sets the renter free of the minimum."""
-        found = (await self.downtime(lease_id)).of_at_least(least_down)
+        found = (await self.downtime(lease_id)).of_at_least(min_down)
         found = found.with_held() if with_held else found
         if not found.claimable:
             return found, []
@@ -355,12 +355,12 @@ class Renter:
         keeper = await keeper_of(self, lease_id, policy, every, tell)
         return await keeper.keep()
 
-    async def settle(self, lease_id: int, every: float, tell: Callable[[str], None], least_down: int = 0) -> None:
+    async def settle(self, lease_id: int, every: float, tell: Callable[[str], None], min_down: int = 0) -> None:
         """Stays until no more downtime of a lease can be credited, and collects it: after its end, or for whom the
         renter has named from now on to then."""
         lease = await self.lease(lease_id)
         require_refunder(lease, self.address, await self.is_refunder(lease.renter, self.address))
-        keeper = await keeper_of(self, lease_id, replace(WATCHING, least_down=least_down), every, tell)
+        keeper = await keeper_of(self, lease_id, replace(WATCHING, min_down=min_down), every, tell)
         await keeper.settle()
         if lease.renter.lower() == self.address.lower() and await self.refundable(lease_id):
             await self.refund(lease_id)

@@ -233,10 +233,10 @@ class SyncRenter:
         return self._run(self._renter.downtime(lease_id))
 
     def refund_downtime(
-        self, lease_id: int, with_held: bool = False, least_down: int = 0
+        self, lease_id: int, with_held: bool = False, min_down: int = 0
     ) -> tuple[DowntimeFound, list[Done]]:
         """Has the escrow credit that; `refund` pays it out. With `with_held` also by incomplete lines."""
-        return self._run(self._renter.refund_downtime(lease_id, with_held, least_down))
+        return self._run(self._renter.refund_downtime(lease_id, with_held, min_down))
 
     def is_refunder(self, renter: str, agent: str) -> bool:
         """Whether an account may submit the downtime of a renter's leases."""
@@ -254,9 +254,9 @@ class SyncRenter:
         """Stays until the lease is over: tops it up, has downtime credited, leaves it when that costs nothing."""
         return self._run(self._renter.keep(lease_id, policy, every, tell))
 
-    def settle(self, lease_id: int, every: float, tell: Callable[[str], None], least_down: int = 0) -> None:
+    def settle(self, lease_id: int, every: float, tell: Callable[[str], None], min_down: int = 0) -> None:
         """Stays until no more downtime of a lease can be credited, and collects it."""
-        return self._run(self._renter.settle(lease_id, every, tell, least_down))
+        return self._run(self._renter.settle(lease_id, every, tell, min_down))
 
     def show(self, plan: Plan) -> list[Planned]:
         """The transactions that `send` would send where no permit is used."""

@@ -9,7 +9,7 @@ from assay.protocol.encoding import EncodingError, unsigned
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
 from assay.signing.errors import BadRecord
 from assay.signing.record import SigningRecord
-from assay.signing.statements import StatementKind, SigningRequest
+from assay.signing.statements import SigningRequest, StatementKind
 
 FORMAT, VERSION = "assay-signing-record", 1
 MAX_TEXT = 256 << 20

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from assay.signing.errors import BadRecord, DoubleSign, SittingOut
-from assay.signing.statements import StatementKind, SigningRequest
+from assay.signing.statements import SigningRequest, StatementKind
 from assay.signing.witness import Sighting, Witness
 
 NOTHING_SIGNED = -1

@@ -31,11 +31,11 @@ from assay.validator.process import certificate_of, load_key
 from assay.validator.settings import ValidatorSettings
 
 COIN_DECIMALS = 18
-LEAST_FREE_BYTES = 1 << 30
-LEAST_BALANCE_WEI = 10**16
-MOST_CLOCK_SKEW_S = 2.0
+MIN_FREE_BYTES = 1 << 30
+MIN_BALANCE_WEI = 10**16
+MAX_CLOCK_SKEW_S = 2.0
 TIMEOUT_S = 5.0
-MOST_LIVE_BYTES = 64 << 10
+MAX_LIVE_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +129,8 @@ class Doctor:
         if not os.access(folder, os.W_OK):
             raise ValidatorError(f"{folder} cannot be written")
         free = shutil.disk_usage(folder).free
-        if free < LEAST_FREE_BYTES:
-            raise ValidatorError(f"{folder}: {free >> 20} MiB free, at least {LEAST_FREE_BYTES >> 20} are needed")
+        if free < MIN_FREE_BYTES:
+            raise ValidatorError(f"{folder}: {free >> 20} MiB free, at least {MIN_FREE_BYTES >> 20} are needed")
         return f"{folder}, {free >> 20} MiB free"
 
     async def _port(self) -> str:
@@ -213,7 +213,7 @@ class Doctor:
         reader = await ContractReader.open(self._connected())
         head = await reader.head()
         skew = self._now() - head.timestamp
-        if skew < -MOST_CLOCK_SKEW_S:
+        if skew < -MAX_CLOCK_SKEW_S:
             raise ValidatorError(f"the latest block is {-skew:.1f} s in the future: set the machine's clock (NTP)")
         return f"the latest block is {skew:.1f} s old"
 
@@ -237,7 +237,7 @@ class Doctor:
     async def _balance(self) -> str:
         chain = self._connected()
         balance = await chain.number("eth_getBalance", [self._signer, "latest"]) if self._signer else 0
-        if balance < LEAST_BALANCE_WEI:
+        if balance < MIN_BALANCE_WEI:
             raise ValidatorError(f"{self._signer or 'the signer'} holds {balance} wei: send it coin for gas")
         return f"{show_amount(balance, COIN_DECIMALS)} coin"
 
@@ -283,7 +283,7 @@ class Doctor:
         private = endpoint.own or private_allowed(self._connected().chain_id, self._settings.allow_private)
         client = Client.over_network(allow_private=private)
         try:
-            answer = await client.request("GET", endpoint, "/livez", most_bytes=MOST_LIVE_BYTES, timeout_s=TIMEOUT_S)
+            answer = await client.request("GET", endpoint, "/livez", max_bytes=MAX_LIVE_BYTES, timeout_s=TIMEOUT_S)
         except NetworkError:
             return False
         finally:

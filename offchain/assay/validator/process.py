@@ -61,7 +61,7 @@ from assay.validator.wake import Wake
 NO_EPOCH = -1  # before the first epoch there is nothing that anybody can have signed
 CONNECT_S = 2.0
 STATUS_S = 5.0
-MOST_STATUS_BYTES = 1 << 20
+MAX_STATUS_BYTES = 1 << 20
 SILENT_DEVICE = Backoff(first_s=0.25, factor=2.0, longest_s=4.0, free=2)
 log = structlog.get_logger()
 
@@ -260,7 +260,7 @@ async def ask_status(settings: ValidatorSettings) -> dict[str, Any]:
     endpoint = Endpoint(f"{scheme}://{settings.host}:{settings.port}", certificate_of(settings), own=True)
     client = Client.over_network(allow_private=True)
     try:
-        answer = await client.request("GET", endpoint, "/v1/status", most_bytes=MOST_STATUS_BYTES, timeout_s=STATUS_S)
+        answer = await client.request("GET", endpoint, "/v1/status", max_bytes=MAX_STATUS_BYTES, timeout_s=STATUS_S)
         return dict(json.loads(answer.body))
     except (NetworkError, ValueError, TypeError) as error:
         raise ValidatorError(f"no validator answers at {endpoint}: {error}; is it running?") from None

@@ -17,7 +17,7 @@ from assay.watcher.rules.seat_faults import Scene
 from assay.wire.statements import SignedReport, SignedSeal, SignedStatement, Statement
 
 ORACLE_EVENTS = ("EpochSealed", "EpochReported")
-MOST_CALLDATA = 1 << 20
+MAX_CALLDATA = 1 << 20
 
 
 class AcceptedStatements:
@@ -89,7 +89,7 @@ async def transaction_arguments(chain: Chain, contract: str, transaction: bytes)
     try:
         if parse_address(found["to"]) != chain.deployment.address(contract):
             return None
-        data = parse_hex(found["input"], "input", max_bytes=MOST_CALLDATA)
+        data = parse_hex(found["input"], "input", max_bytes=MAX_CALLDATA)
         arguments: Mapping[str, Any] = chain.contract(contract).decode_function_input(data)[1]
     except (KeyError, TypeError, ValueError, Web3Exception, DecodingError):
         return None

@@ -21,13 +21,13 @@ from assay.protocol.profile import Profile
 from assay.watcher.errors import NoAnswer
 from assay.watcher.faults import ProvableFault
 from assay.watcher.notebook import WatcherNotebook
-from assay.watcher.published import PublishedEpoch, Published
+from assay.watcher.published import Published, PublishedEpoch
 from assay.watcher.rules.device_faults import Conviction, convict
 from assay.watcher.rules.seat_faults import Said
 from assay.wire.measurement import SignedCommitment
 
-KEPT_VERIFIERS = 4
-AT_ONCE = 16  # devices whose openings are in memory
+VERIFIER_CACHE_SIZE = 4
+CONCURRENCY = 16  # devices whose openings are in memory
 log = structlog.get_logger()
 
 
@@ -68,7 +68,7 @@ class Openings:
         self, state: EpochState, file: EpochFile, indexes: Sequence[PublishedEpoch], devices: Mapping[bytes, Device]
     ) -> list[ProvableFault]:
         """Looks at every sealed device that is not done; faults of devices found now."""
-        slots = asyncio.Semaphore(AT_ONCE)
+        slots = asyncio.Semaphore(CONCURRENCY)
 
         async def one(leaf: SealedLeaf) -> ProvableFault | None:
             async with slots:
@@ -147,7 +147,7 @@ class Openings:
         if key not in self._verifiers:
             made = await asyncio.to_thread(Verifier, profile, state.epoch_seed, state.rho, 1)
             self._verifiers[key] = made
-            while len(self._verifiers) > KEPT_VERIFIERS:
+            while len(self._verifiers) > VERIFIER_CACHE_SIZE:
                 self._verifiers.popitem(last=False)
         return self._verifiers[key]
 

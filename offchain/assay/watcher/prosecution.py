@@ -15,9 +15,9 @@ from assay.proof.fraud_calldata import commit_hash as commit_hash_of
 from assay.protocol.epochs import Timing
 from assay.protocol.hexadecimal import to_hex
 from assay.watcher.evidence import EvidenceFolder
-from assay.watcher.faults import QUORUM_FAULTS, ProvableFault, FaultKind, seat_subject
+from assay.watcher.faults import QUORUM_FAULTS, FaultKind, ProvableFault, seat_subject
 from assay.watcher.liability import why_fault_is_idle, why_seat_is_safe
-from assay.watcher.notebook import WatcherNotebook, PlannedProof
+from assay.watcher.notebook import PlannedProof, WatcherNotebook
 
 CONTRACT = "FraudProofs"
 REVEAL_DELAY = 2  # blocks: who merely sees a reveal cannot be there before it

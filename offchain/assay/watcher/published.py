@@ -90,9 +90,9 @@ class Published:
         """A device's commitment, or None where it is not to be had."""
         return await self._first([(url, digest)], SignedCommitment.parse, MAX_COMMITMENT_BYTES)
 
-    async def content(self, url: str, digest: bytes, most_bytes: int) -> bytes:
+    async def content(self, url: str, digest: bytes, max_bytes: int) -> bytes:
         """The body with this H. Raises NoAnswer."""
-        body = await self._published(url, paths.content(digest), most_bytes)
+        body = await self._published(url, paths.content(digest), max_bytes)
         if keccak(body) != digest:
             raise NoAnswer(f"{url}: other content than was asked for")
         return body
@@ -129,7 +129,7 @@ class Published:
             log.debug("no index", validator=url, reason=str(error)[:200])
             return None
 
-    async def _published(self, url: str, path: str, most_bytes: int) -> bytes:
+    async def _published(self, url: str, path: str, max_bytes: int) -> bytes:
         """The answer of a validator under the first certificate announced for its address that it shows."""
         try:
             pins = list(self._announced.get(parse_origin(url), ())) or [NO_FINGERPRINT]
@@ -138,15 +138,15 @@ class Published:
         failure = NoAnswer(f"{url}: nobody answers")
         for pin in pins:
             try:
-                return await self._read("GET", Endpoint(url, pin, own=url in self._own), path, None, most_bytes)
+                return await self._read("GET", Endpoint(url, pin, own=url in self._own), path, None, max_bytes)
             except NoAnswer as error:
                 failure = error
         raise failure
 
-    async def _read(self, method: str, endpoint: Endpoint, path: str, body: bytes | None, most_bytes: int) -> bytes:
+    async def _read(self, method: str, endpoint: Endpoint, path: str, body: bytes | None, max_bytes: int) -> bytes:
         try:
             answer = await self._client.request(
-                method, endpoint, path, body=body, most_bytes=most_bytes, timeout_s=self._timeout_s
+                method, endpoint, path, body=body, max_bytes=max_bytes, timeout_s=self._timeout_s
             )
         except NetworkError as error:
             raise NoAnswer(str(error)) from None

@@ -25,7 +25,7 @@ class WatcherSettings(ProgramSettings):
 
     data_dir: DataDir = HOME / "watcher"
     validator: Several = Field(default=[])
-    most_demands: Annotated[int, Field(ge=0, le=1000)] = 4
+    max_demands: Annotated[int, Field(ge=0, le=1000)] = 4
     demand_rows: Annotated[int, Field(ge=1, le=256)] = 1
     demand_loss: Annotated[Decimal, Field(ge=0, le=10**12)] = Decimal(50)
 
@@ -40,4 +40,4 @@ class WatcherSettings(ProgramSettings):
     @property
     def limits(self) -> DemandLimits:
         """What is put into demands, in base units."""
-        return DemandLimits(self.most_demands, self.demand_rows, int(self.demand_loss * TOKEN))
+        return DemandLimits(self.max_demands, self.demand_rows, int(self.demand_loss * TOKEN))

@@ -23,14 +23,14 @@ from assay.watcher.epoch_check import EpochFile, Openings
 from assay.watcher.holds import HeldSlashes
 from assay.watcher.notebook import WatcherNotebook
 from assay.watcher.prosecution import Prosecutor
-from assay.watcher.published import PublishedEpoch, Published
+from assay.watcher.published import Published, PublishedEpoch
 from assay.watcher.rules import device_faults, quorum_faults, seat_faults
 from assay.watcher.rules.seat_faults import Scene
 from assay.wire.gossip import BatchMessage
 from assay.wire.statements import SignedStatement, Statement
 
 NOTHING = bytes(32)
-MOST_PAUSE_S = 20.0  # between looks at an epoch that is not done
+MAX_PAUSE_S = 20.0  # between looks at an epoch that is not done
 SETTLED_PAUSE_S = 600.0  # at one that is: somebody may still show what a seat signed twice
 LOOKS_BEFORE_DEMAND = 4
 log = structlog.get_logger()
@@ -98,7 +98,7 @@ class Watch:
         due, pause = self._again.get(epoch, (now, self.poll_s))
         if now < due:
             return False
-        self._again[epoch] = (now + pause, min(MOST_PAUSE_S, 1.5 * pause))
+        self._again[epoch] = (now + pause, min(MAX_PAUSE_S, 1.5 * pause))
         return True
 
     def _settle(self, epoch: int) -> None:

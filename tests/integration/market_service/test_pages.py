@@ -39,7 +39,7 @@ FIRST_OF_ITS_KIND = """() => {
 }"""
 SETTLED_MS = 300
 FORMS: tuple[tuple[Literal["dark", "light"], int], ...] = (("dark", 360), ("light", 1280))
-LEAST_SHIFT = 0.01
+MIN_SHIFT = 0.01
 BUDGET_BYTES = 100_000
 
 
@@ -84,7 +84,7 @@ def test_page__on_a_desk_and_a_phone_in_either_scheme__fits_stays_put_and_has_no
         look(page, scheme, width)
         violations[scheme] = found_by_axe(page)
     assert violations == {"dark": [], "light": []}
-    assert max(shifts.values()) < LEAST_SHIFT, shifts
+    assert max(shifts.values()) < MIN_SHIFT, shifts
     assert max(beyond.values()) <= 0, beyond
 
 

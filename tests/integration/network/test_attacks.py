@@ -68,7 +68,7 @@ async def asking(*answers: Sequence[str], allow_private: bool = True) -> AsyncIt
 
 
 async def get(client: Client, endpoint: Endpoint, timeout_s: float = 5.0, **options):
-    return await client.request("GET", endpoint, "/x", most_bytes=1_000, timeout_s=timeout_s, **options)
+    return await client.request("GET", endpoint, "/x", max_bytes=1_000, timeout_s=timeout_s, **options)
 
 
 async def fine(writer: asyncio.StreamWriter) -> None:

@@ -32,7 +32,7 @@ from tests.unit.validator.simulation.virtual_time import START, VirtualClock
 
 PROVIDER = Key(keccak(b"provider"))
 TRANSACTION_S = 20.0
-KEPT_PHASES = 4  # epochs whose state is read after each block
+PHASE_CACHE_SIZE = 4  # epochs whose state is read after each block
 PARAMETERS = {"epochs": {"genesis": TIMING.genesis}}
 
 
@@ -139,7 +139,7 @@ class AnvilNetwork(SimNetwork):
         """Reads the last epochs at the head."""
         head = await self.observer.head()
         current = max(0, (head.timestamp - TIMING.genesis) // TIMING.epoch_length)
-        for epoch in range(max(0, current - KEPT_PHASES), current + 1):
+        for epoch in range(max(0, current - PHASE_CACHE_SIZE), current + 1):
             self.states[epoch] = await self.observed.epoch(epoch, head)
 
     def phase(self, epoch: int) -> Phase:

@@ -22,7 +22,7 @@ from tests.unit.validator.simulation.network import SimNetwork
 from tests.unit.validator.simulation.virtual_time import run
 
 EXAMPLES = int(os.environ.get("ASSAY_FUZZ_EXAMPLES", "25"))
-MOST_GROWTH = 1 << 20
+MAX_GROWTH = 1 << 20
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ async def test_api__real_messages_mutated__are_refused_and_store_nothing_much(ap
             async with asyncio.timeout(10):
                 answer = await client.post(paths[message.kind], content=body, headers=headers)
             assert answer.status_code < 500 or answer.status_code == 503, (message.kind, body, answer.text)
-    assert services.store.size(0) - before < MOST_GROWTH
+    assert services.store.size(0) - before < MAX_GROWTH
 
 
 async def test_api__body_beyond_the_limit__is_refused_unread(app):

@@ -114,7 +114,7 @@ async def test_device__endpoint_that_leads_nowhere__refused(client, endpoint):
 
 
 async def test_device__others_are_connected_to_first__clock_starts_when_its_own_request_leaves(client, monkeypatch):
-    monkeypatch.setattr(exchange, "CONNECTING_AT_ONCE", 1)
+    monkeypatch.setattr(exchange, "CONNECT_CONCURRENCY", 1)
     sent = []
     async with device(plain) as asked:
         slots = client._client._exchange.session().connector._slots

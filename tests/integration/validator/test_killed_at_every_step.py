@@ -26,7 +26,7 @@ from tests.integration.validator.test_processes import LONG
 
 PROGRAM = [sys.executable, Path(__file__).with_name("killed_validator.py")]
 SIMULATION = ROOT / "tests" / "unit" / "validator"  # where what is slashable is written down
-MOST_EPOCHS = 40
+MAX_EPOCHS = 40
 FEW_DEATHS = 5
 EPOCH_S = LONG["epochs"]["epochLength"]
 # What no epoch on a chain without faults comes to; tests/integration/chain/test_power_cut.py kills a sender there.
@@ -98,14 +98,14 @@ async def test_network__killed_at_every_step__epochs_close_and_nothing_is_signed
 async def until_nobody_dies(net: Network, folder: Path) -> int:
     """The last of the epochs that were begun and reported without a death."""
     epoch, before = -1, -1
-    while epoch < MOST_EPOCHS:
+    while epoch < MAX_EPOCHS:
         # Some 130 deaths, one at a time, leave no early epoch alone.
         (epoch,) = await net.reported(1, 12 * EPOCH_S, after=epoch)
         killed = len(killed_in(folder))
         if killed == before:
             return epoch
         before = killed
-    raise AssertionError(f"after {MOST_EPOCHS} epochs there are still new steps: {killed_in(folder)[-10:]}")
+    raise AssertionError(f"after {MAX_EPOCHS} epochs there are still new steps: {killed_in(folder)[-10:]}")
 
 
 async def assert_epochs_ended(net: Network, last: int, folder: Path) -> None:

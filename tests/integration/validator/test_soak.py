@@ -32,7 +32,7 @@ EPOCHS = int(os.environ.get("ASSAY_SOAK_EPOCHS", "100"))
 DEVICE_FAULTS = ("", "", "wrong", "silent", "slow", "no-opening", "two-faced", "wrong-secret")
 SEAT_FAULTS = ("kill", "away", "byzantine", "endpoint", "clock")
 CHAIN_FAULTS = ("loss", "reorg", "drop", "no-blocks", "fees", "nothing")
-MOST_MIB_AN_EPOCH = 0.5
+MAX_MIB_AN_EPOCH = 0.5
 PROXIED = 0  # the seat whose endpoint misbehaves
 WARM_EPOCHS = 25  # caches, and what is kept through the proof window, are full by then
 
@@ -197,7 +197,7 @@ def assert_by_the_rules(trouble: Trouble, summary: dict) -> None:
     totals = [trouble.totals[epoch] for epoch in sorted(trouble.totals)]
     assert all(later > earlier for earlier, later in pairwise(totals))
     if EPOCHS >= 2 * WARM_EPOCHS:
-        assert summary["residentMiBAnEpoch"] < MOST_MIB_AN_EPOCH
+        assert summary["residentMiBAnEpoch"] < MAX_MIB_AN_EPOCH
 
 
 def assert_no_reward_lost(network: AnvilNetwork, trouble: Trouble) -> None:

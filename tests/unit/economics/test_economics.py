@@ -235,7 +235,7 @@ def test_demand__at_a_base_fee_above_the_reference__costs_in_proportion() -> Non
 
 
 def test_dark__with_emission_and_holdback_of_nothing__would_pay(economy: Economy) -> None:
-    poor = replace(economy, most_per_credit=0.0)
+    poor = replace(economy, max_per_credit=0.0)
     assert dark_gain(poor, economy.profiles[0], 1.0, 0, 0.5) > 0  # what is measured with the next epoch
 
 

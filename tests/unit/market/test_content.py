@@ -56,7 +56,7 @@ class Served:
             for name, body in zip(names, bodies, strict=True):
                 self.pages[f"{base}/v1/content/{name}"] = body
 
-    async def __call__(self, endpoint: str, path: str, most_bytes: int = 0) -> bytes:
+    async def __call__(self, endpoint: str, path: str, max_bytes: int = 0) -> bytes:
         url = endpoint.rstrip("/") + path
         if url not in self.pages:
             raise SourceFault(f"{url}: no answer")

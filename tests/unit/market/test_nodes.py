@@ -17,7 +17,7 @@ from assay.market.events.treasury_events import TokenDelisted, TokenListed
 from assay.market.follow.content_follower import ContentFollower
 from assay.market.follow.index import MarketIndex
 from assay.market.follow.listings import refresh_devices
-from assay.market.follow.offer_follower import MOST_OF_A_DEVICE, OfferFollower, chosen
+from assay.market.follow.offer_follower import MAX_OF_A_DEVICE, OfferFollower, chosen
 from assay.market.projection.listings import Member, Now, Passed, listing_id
 from assay.market.projection.listings import listing as list_devices
 from assay.market.queries.listings import nodes_of_device, offers_of_device, read_listing
@@ -259,18 +259,18 @@ def test_offer__over_devices_of_two_providers__is_refused(node: MarketIndex) -> 
 
 
 def test_offers__without_end_of_the_same_devices__are_kept_up_to_a_number_the_newest_first(node: MarketIndex) -> None:
-    flood = [offer_line(0, 2, nonce=n) for n in range(2 * MOST_OF_A_DEVICE)]
+    flood = [offer_line(0, 2, nonce=n) for n in range(2 * MAX_OF_A_DEVICE)]
     refusing = take(node, *flood)
     with node.engine.connect() as connection:
         kept = list(connection.execute(select(offers.c.nonce).where(offers.c.provider == PROVIDERS[0])).scalars())
-    assert sorted(kept) == list(range(MOST_OF_A_DEVICE, 2 * MOST_OF_A_DEVICE))
-    assert f"more than {MOST_OF_A_DEVICE} offers of a device" in refusing.refused[PROVIDERS[0], "its offers"]
+    assert sorted(kept) == list(range(MAX_OF_A_DEVICE, 2 * MAX_OF_A_DEVICE))
+    assert f"more than {MAX_OF_A_DEVICE} offers of a device" in refusing.refused[PROVIDERS[0], "its offers"]
     assert "(and 15 more)" in refusing.refused[PROVIDERS[0], "its offers"]
     assert listing(node).rate == 10**20
 
 
 def test_offers__that_ran_out_while_an_endpoint_was_away__take_no_room_from_new_ones(node: MarketIndex) -> None:
-    old = [offer_line(0, nonce=n) for n in range(MOST_OF_A_DEVICE)]
+    old = [offer_line(0, nonce=n) for n in range(MAX_OF_A_DEVICE)]
     take(node, *old, complete=False)
     node.apply(batch([], 31))
     take(node, offer_line(0, valid_until=timestamp(60)), complete=False)
@@ -281,7 +281,7 @@ def test_offers__that_ran_out_while_an_endpoint_was_away__take_no_room_from_new_
 
 def test_chosen__of_offers_that_stay_and_new_ones__counts_both() -> None:
     found = [signed_offer(offer_line(0, nonce=n), DOMAIN, PROVIDERS[0]) for n in range(3)]
-    staying = [(DEVICES[0],)] * (MOST_OF_A_DEVICE - 2)
+    staying = [(DEVICES[0],)] * (MAX_OF_A_DEVICE - 2)
     good, reasons = chosen(found, set(DEVICES), {NOBODY}, staying)
     assert sorted(signed.offer.nonce for signed in good.values()) == [1, 2]
     assert len(reasons) == 1

@@ -70,7 +70,7 @@ class Endpoints:
             for p in range(2)
         }
 
-    async def __call__(self, endpoint: str, path: str, most_bytes: int = 0) -> bytes:
+    async def __call__(self, endpoint: str, path: str, max_bytes: int = 0) -> bytes:
         url = endpoint.rstrip("/") + path
         return json.dumps(self.answers[url]).encode()
 

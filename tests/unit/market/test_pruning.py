@@ -6,13 +6,13 @@ from sqlalchemy import func, select
 
 from assay.market.follow.content_changes import device_changes, reward_changes
 from assay.market.follow.index import MarketIndex
-from assay.market.follow.pruning import EPOCHS_AT_ONCE, LEAST_KEPT
+from assay.market.follow.pruning import EPOCH_BATCH_SIZE, MIN_RETAINED_EPOCHS
 from assay.market.store.rows import WorkingSet
 from assay.market.store.tables import devices, epochs, listings, measurements, rewards
 
 from .scenario import DEVICES, batch, device_leaves, epoch_events, founding, reward_leaves
 
-LAST = LEAST_KEPT + EPOCHS_AT_ONCE + 10
+LAST = MIN_RETAINED_EPOCHS + EPOCH_BATCH_SIZE + 10
 
 
 def rows(index: MarketIndex, table: object) -> list[object]:
@@ -40,11 +40,11 @@ def test_prune__of_all_but_a_few_epochs__keeps_the_least_and_what_follows_from_t
         pass
     with index.engine.connect() as connection:
         for table in (measurements, rewards):
-            assert connection.execute(select(func.min(table.c.epoch))).scalar() == LAST - LEAST_KEPT
+            assert connection.execute(select(func.min(table.c.epoch))).scalar() == LAST - MIN_RETAINED_EPOCHS
         assert connection.execute(select(func.count()).select_from(measurements)).scalar() == 65 * len(DEVICES)
         content = {row.epoch: row.devices_content for row in connection.execute(select(epochs))}
-    assert content[LAST - LEAST_KEPT - 1] == "pruned"
-    assert content[LAST - LEAST_KEPT] == "proven"
+    assert content[LAST - MIN_RETAINED_EPOCHS - 1] == "pruned"
+    assert content[LAST - MIN_RETAINED_EPOCHS] == "proven"
     assert (rows(index, devices), rows(index, listings)) == before
 
 

@@ -33,7 +33,7 @@ class Provider:
         self.fails = False
 
     @asynccontextmanager
-    async def passed_on(self, asked: Asked, most_bytes: int, most_seconds: float) -> AsyncIterator[Stream]:
+    async def passed_on(self, asked: Asked, max_bytes: int, max_seconds: float) -> AsyncIterator[Stream]:
         if self.fails:
             raise SourceFault("no answer in time")
         self.asked.append(asked)

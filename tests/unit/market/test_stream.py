@@ -255,7 +255,7 @@ def test_stream__from_a_block_on__sends_each_event_with_its_block(client: TestCl
 def test_stream__from_far_back__brings_every_event_and_marks_only_whole_blocks(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_routes, "EVENTS_AT_ONCE", 3)
+    monkeypatch.setattr(stream_routes, "EVENT_BATCH_SIZE", 3)
     founded = len(founding())
     text = client.get(f"/v1/stream?limit={founded + 1}", headers={"last-event-id": "0"}).text
     got = events_of(text)[:founded]

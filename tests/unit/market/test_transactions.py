@@ -118,14 +118,14 @@ def offer_of(sent: Any) -> Offer:
 def test_open__of_a_node__brings_the_offer_and_a_proven_pass_of_each_device_in_one_epoch(market: MarketIndex) -> None:
     approve, opening = steps(client_of(market, 9), f"open/{to_hex(listing_id(NODE))}?seconds=100")
     assert approve == (TOKEN, "approve", ESCROW, 1_000)
-    contract, function, offer, signature, deposit, leaves, proofs, least_score, least_memory = opening
+    contract, function, offer, signature, deposit, leaves, proofs, min_score, min_memory = opening
     assert (contract, function, deposit) == ("LeaseEscrow", "open", cost(10**19, 100))
     line = offer_line(0, 2, rate=10**19, nonce=7, notice=60)
     expected = Offer.from_json({name: value for name, value in line.items() if name != "signature"})
     assert offer_of(offer) == expected
     assert to_hex(signature) == line["signature"]
     assert [leaf[1] for leaf in leaves] == list(NODE) and {leaf[0] for leaf in leaves} == {1}
-    assert (least_score, least_memory) == (min(leaf[4] for leaf in leaves), min(leaf[5] for leaf in leaves))
+    assert (min_score, min_memory) == (min(leaf[4] for leaf in leaves), min(leaf[5] for leaf in leaves))
     assert len(proofs) == 2 and all(proofs)
 
 

@@ -19,13 +19,13 @@ RIGHT, WRONG = b"\1" * 32, b"\2" * 32
 
 
 def get(client: Client, endpoint: Endpoint = HOST, path: str = "/x", timeout_s: float = 5.0):
-    return client.request("GET", endpoint, path, most_bytes=100, timeout_s=timeout_s)
+    return client.request("GET", endpoint, path, max_bytes=100, timeout_s=timeout_s)
 
 
 async def test_request__answered__is_one_whole_answer_and_gives_the_connection_back():
     reply = Reply(418, [b"a", b"b"])
     network = StandIn(lambda _: reply)
-    answer = await Client(network).request("POST", HOST, "/x?y=1", body=b"{}", most_bytes=2, timeout_s=5.0)
+    answer = await Client(network).request("POST", HOST, "/x?y=1", body=b"{}", max_bytes=2, timeout_s=5.0)
     assert (answer.status, answer.body, reply.closed) == (418, b"ab", True)
     (sent,) = network.requests
     assert (sent.method, sent.path, sent.body, sent.headers) == (

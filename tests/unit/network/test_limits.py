@@ -10,7 +10,7 @@ import structlog
 
 from assay.network.access_log import AccessLog
 from assay.network.body_limit import BodyLimit
-from assay.network.request_buckets import MOST_ASKERS, RequestBuckets, asker
+from assay.network.request_buckets import MAX_ASKERS, RequestBuckets, asker
 
 
 def test_buckets__used_up__say_how_long_to_wait_and_refill():
@@ -26,10 +26,10 @@ def test_buckets__used_up__say_how_long_to_wait_and_refill():
 def test_buckets__more_askers_than_remembered__forget_the_longest_unheard_of():
     buckets = RequestBuckets(1.0, 1.0, lambda: 0.0)
     assert buckets.take("first") == 0.0
-    for i in range(MOST_ASKERS):
+    for i in range(MAX_ASKERS):
         buckets.take(str(i))
     assert buckets.take("first") == 0.0
-    assert buckets.take(str(MOST_ASKERS - 1)) > 0
+    assert buckets.take(str(MAX_ASKERS - 1)) > 0
 
 
 async def test_body_limit__body_that_never_comes__is_408():

@@ -28,7 +28,7 @@ PROFILE = Profile(1, 64, 128, 128, 3, 32, 12, 1).validate()
 ZERO = bytes(32)
 VERIFIER = Verifier(PROFILE, ZERO, ZERO, threads=1)
 STATEMENT = JobStatement(PROFILE, 31_337, "0x" + "11" * 20, 7, ZERO, ZERO, ZERO)
-MOST_MIB, MOST_SECONDS = 16, 2.0
+MAX_MIB, MAX_SECONDS = 16, 2.0
 
 powers = st.integers(0, 31).map(lambda n: 1 << n)
 sizes = st.fixed_dictionaries(
@@ -54,9 +54,9 @@ def little_memory_and_time() -> Iterator[None]:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < MOST_MIB << 20
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MOST_MIB << 10
-    assert time.process_time() - started < MOST_SECONDS
+    assert peak < MAX_MIB << 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < MAX_MIB << 10
+    assert time.process_time() - started < MAX_SECONDS
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -16,7 +16,7 @@ from assay.provider.database import open_database
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, Forbidden, NotAuthorised, NotFound, ProviderError, Unavailable
 from assay.provider.measurement.challenge_rules import readiness
-from assay.provider.measurement.challenge_service import ChallengeDesk
+from assay.provider.measurement.challenge_service import ChallengeService
 from assay.provider.measurement.commitments import CommitmentStore
 from assay.provider.views import EpochView
 from assay.wire.measurement import SignedChallenge
@@ -32,7 +32,7 @@ class Desk:
         self.seeds: list[bytes] = []
         self.leased = False
         self.failing = False
-        self.desk = ChallengeDesk(
+        self.desk = ChallengeService(
             {device.device_id: device},
             chain,
             self.idle,

@@ -22,10 +22,10 @@ from assay.protocol.profile import Profile
 from assay.protocol.seeds import device_seed
 from assay.provider.database import open_database
 from assay.provider.devices.device import OwnDevice
-from assay.provider.measurement.challenge_service import ChallengeDesk
+from assay.provider.measurement.challenge_service import ChallengeService
 from assay.provider.measurement.commitments import CommitmentStore
 from assay.provider.measurement.demand_rules import HURRY_S, OpenDemand, Reward
-from assay.provider.measurement.demand_service import RETRY_S, DemandDesk
+from assay.provider.measurement.demand_service import RETRY_S, DemandService
 from assay.provider.measurement.prover import Prover, Task
 from assay.provider.ports import Mined
 from assay.provider.views import EpochView
@@ -98,8 +98,8 @@ class Provider:
     proved: int = 0
     provers: list[Prover] = field(default_factory=list)
 
-    def restart(self, devices: tuple[bytes, ...] = (DEVICE_ID,)) -> DemandDesk:
-        prover = Prover(lambda: engine("reference"), kept_proofs=2)
+    def restart(self, devices: tuple[bytes, ...] = (DEVICE_ID,)) -> DemandService:
+        prover = Prover(lambda: engine("reference"), cached_proofs=2)
         self.provers.append(prover)
 
         async def prove(task: Task) -> Proof:
@@ -108,7 +108,7 @@ class Provider:
 
         store = CommitmentStore(open_database(self.path))
         served = {device_id: self.device for device_id in devices}
-        return DemandDesk(served, store, self.chain, prove, prover.open, lambda: self.now)
+        return DemandService(served, store, self.chain, prove, prover.open, lambda: self.now)
 
     def ask(self, is_row: bool, t: int = 1, i: int = 5, index: int = 0, deadline: int = DEADLINE) -> Demand:
         name = demand_id(DEVICE_ID, 5, is_row, index)
@@ -135,7 +135,7 @@ async def provider(device: OwnDevice, chain: ChainFake, tmp_path: Path) -> Async
         made.append(worker.prove(seed))
         return made[0].result_root
 
-    desk = ChallengeDesk(
+    desk = ChallengeService(
         {DEVICE_ID: device}, chain, idle, prove, CommitmentStore(open_database(path)), ORACLE, grace_s=0
     )
     await asyncio.gather(*(desk.answer(challenge(n)) for n in range(4)))

@@ -15,12 +15,12 @@ from assay.protocol.messages import ProbeNonce
 from assay.protocol.signing import address_of, sign_compact
 from assay.provider.database import open_database
 from assay.provider.devices.device import OwnDevice
-from assay.provider.leasing.handover_service import HandoverDesk
+from assay.provider.leasing.handover_service import HandoverService
 from assay.provider.measurement import liveness
-from assay.provider.measurement.challenge_service import ChallengeDesk
+from assay.provider.measurement.challenge_service import ChallengeService
 from assay.provider.measurement.commitments import CommitmentStore
 from assay.provider.measurement.lane_commitments import LaneCommitmentStore
-from assay.provider.measurement.probe_service import ProbeDesk
+from assay.provider.measurement.probe_service import ProbeService
 from assay.provider.measurement.prover import Task
 from assay.provider.offers.offers import OfferMaker, Price
 from assay.provider.views import EpochView
@@ -40,7 +40,7 @@ from .conftest import (
     key,
     lease_on,
 )  # fmt: skip
-from .test_probe_desk import nonce
+from .test_probe_service import nonce
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden_answers.json").read_text())
 
@@ -70,8 +70,8 @@ async def test_commitment_and_lanes__signed_over_fixed_nonces__are_the_bytes_the
 ) -> None:
     database = open_database(None)
     store, devices = CommitmentStore(database), {device.device_id: device}
-    desk = ChallengeDesk(devices, chain, idle, prove, store, ORACLE, grace_s=0)
-    probes = ProbeDesk(devices, chain, store, LaneCommitmentStore(database), walk, no_rows, ORACLE, grace_s=0)
+    desk = ChallengeService(devices, chain, idle, prove, store, ORACLE, grace_s=0)
+    probes = ProbeService(devices, chain, store, LaneCommitmentStore(database), walk, no_rows, ORACLE, grace_s=0)
     commitment = (await asyncio.gather(*(desk.answer(challenge(n)) for n in range(4))))[0]
     check("commitment", commitment)
     kept = store.get(DEVICE_ID, 5, SEED)
@@ -84,7 +84,7 @@ async def test_handover__of_a_pending_lease__is_the_bytes_it_always_was(device: 
     async def root_of(task: Task) -> bytes:
         return keccak(b"root" + task.seed)
 
-    desk = HandoverDesk(open_database(None), {device.device_id: device}, chain, root_of, no_rows, ESCROW)
+    desk = HandoverService(open_database(None), {device.device_id: device}, chain, root_of, no_rows, ESCROW)
     check("handover", await desk.handover(lease_on(OFFER), OFFER, DEVICE_ID, keccak(b"x")))
 
 

@@ -19,10 +19,10 @@ from assay.protocol.seeds import device_seed, handover_rho, handover_seed
 from assay.provider.database import open_database
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, Forbidden, NotFound, ProviderError, Unavailable
-from assay.provider.leasing.handover_service import HandoverDesk
-from assay.provider.measurement.challenge_service import ChallengeDesk
+from assay.provider.leasing.handover_service import HandoverService
+from assay.provider.measurement.challenge_service import ChallengeService
 from assay.provider.measurement.commitments import CommitmentStore
-from assay.provider.measurement.openings_service import OpeningsDesk
+from assay.provider.measurement.openings_service import OpeningsService
 from assay.provider.measurement.prover import Prover, Task
 from assay.provider.views import EpochView
 
@@ -50,15 +50,15 @@ class Provider:
     """The desks of one process over one prover."""
 
     prover: Prover
-    challenges: ChallengeDesk
-    openings: OpeningsDesk
-    handovers: HandoverDesk
+    challenges: ChallengeService
+    openings: OpeningsService
+    handovers: HandoverService
 
 
 @pytest.fixture
 async def provider(device: OwnDevice, chain: ChainFake) -> AsyncIterator[Provider]:
     database = open_database(None)
-    prover = Prover(lambda: engine("reference"), kept_proofs=2)
+    prover = Prover(lambda: engine("reference"), cached_proofs=2)
     store = CommitmentStore(database)
     devices = {one.device_id: one for one in (device, *DEVICES)}
 
@@ -73,9 +73,9 @@ async def provider(device: OwnDevice, chain: ChainFake) -> AsyncIterator[Provide
 
     yield Provider(
         prover,
-        ChallengeDesk(devices, chain, idle, prove, store, ORACLE, grace_s=0),
-        OpeningsDesk(devices, chain, store, root_of, prover.open),
-        HandoverDesk(database, devices, chain, root_of, prover.open, ESCROW),
+        ChallengeService(devices, chain, idle, prove, store, ORACLE, grace_s=0),
+        OpeningsService(devices, chain, store, root_of, prover.open),
+        HandoverService(database, devices, chain, root_of, prover.open, ESCROW),
     )
     prover.close()
 

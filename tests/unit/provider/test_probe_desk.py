@@ -26,10 +26,10 @@ from assay.protocol.signing import address_of
 from assay.provider.database import open_database
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, Forbidden, NotAuthorised, NotFound, Unavailable
-from assay.provider.measurement.challenge_service import ChallengeDesk
+from assay.provider.measurement.challenge_service import ChallengeService
 from assay.provider.measurement.commitments import CommitmentStore
 from assay.provider.measurement.lane_commitments import LaneCommitmentStore
-from assay.provider.measurement.probe_service import ProbeDesk
+from assay.provider.measurement.probe_service import ProbeService
 from assay.provider.measurement.prover import Prover, Task
 from assay.provider.views import EpochView
 from assay.wire.measurement import SignedProbeNonce
@@ -44,8 +44,8 @@ class Provider:
     """The desks of one process over one prover."""
 
     prover: Prover
-    challenges: ChallengeDesk
-    probes: ProbeDesk
+    challenges: ChallengeService
+    probes: ProbeService
     database: Database
 
 
@@ -65,15 +65,15 @@ def provider_on(database: Database, prover: Prover, device: OwnDevice, chain: Ch
     lanes = LaneCommitmentStore(database)
     return Provider(
         prover,
-        ChallengeDesk(devices, chain, idle, prove, store, ORACLE, grace_s=0),
-        ProbeDesk(devices, chain, store, lanes, walk, prover.open_lanes, ORACLE, grace_s=0.05, hold_s=1.5),
+        ChallengeService(devices, chain, idle, prove, store, ORACLE, grace_s=0),
+        ProbeService(devices, chain, store, lanes, walk, prover.open_lanes, ORACLE, grace_s=0.05, hold_s=1.5),
         database,
     )
 
 
 @pytest.fixture
 async def provider(device: OwnDevice, chain: ChainFake) -> AsyncIterator[Provider]:
-    prover = Prover(lambda: engine("reference"), kept_proofs=2)
+    prover = Prover(lambda: engine("reference"), cached_proofs=2)
     yield provider_on(open_database(None), prover, device, chain)
     prover.close()
 
@@ -137,7 +137,7 @@ async def test_probe__restarted_after_its_answer__sends_the_same_and_opens_it(
     provider: Provider, device: OwnDevice, chain: ChainFake
 ) -> None:
     first = (await probed(provider, 0, 1, 2, 3))[0]
-    prover = Prover(lambda: engine("reference"), kept_proofs=2)
+    prover = Prover(lambda: engine("reference"), cached_proofs=2)
     again = provider_on(provider.database, prover, device, chain)
     root = bytes.fromhex(str(first["resultRoot"])[2:])
     assert json.loads(await again.probes.answer(nonce(2, root, nonce=keccak(b"a nonce that comes late")))) == first
@@ -189,7 +189,7 @@ class Card:
 
 async def test_prover__after_another_proof__makes_the_first_again_to_probe_it() -> None:
     card = Card()
-    prover = Prover(lambda: card, kept_proofs=4)
+    prover = Prover(lambda: card, cached_proofs=4)
     first, second = (Task(PROFILE, SEED, keccak(name)) for name in (b"first", b"second"))
     before = await prover.probe(first, keccak(b"pi"))
     opened = await prover.open_lanes(first, keccak(b"pi"), [0, 3])

@@ -28,7 +28,7 @@ from assay.wire.lines import Measured
 from tests.unit.renter.leased import OFFER, PROVIDER, STRANGER
 from tests.unit.renter.year_node import ADDRESSES, CHAIN_ID, DEPLOYMENT, YEAR, YearNode, lease_values, log_of
 
-MOST_CALLS = 30
+MAX_CALLS = 30
 KEY = Key(b"\x07" * 32)
 LEASES = {n: LeaseStatus.ACTIVE if n > 37 else LeaseStatus.ENDED for n in range(40)}
 DEVICES = 64
@@ -102,7 +102,7 @@ def running(lease: Any) -> bool:
 
 
 async def test_leases__of_forty_the_two_that_run__few_calls_and_fewer_the_next_time(tmp_path: Path) -> None:
-    for most in (MOST_CALLS, 15):
+    for most in (MAX_CALLS, 15):
         node = YearNode(ANSWERS, logs())
         renter = await connected(node, tmp_path)
         assert [view.lease.lease_id for view in await renter.own_leases(running)] == [38, 39]
@@ -113,7 +113,7 @@ async def test_leases__of_forty_the_two_that_run__few_calls_and_fewer_the_next_t
 async def test_leases__all_forty__few_calls(tmp_path: Path) -> None:
     node = YearNode(ANSWERS, logs())
     assert len(await (await connected(node, tmp_path)).own_leases()) == 40
-    assert node.calls <= MOST_CALLS, node.asked
+    assert node.calls <= MAX_CALLS, node.asked
 
 
 async def test_keep__one_look__few_calls(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ async def test_keep__one_look__few_calls(tmp_path: Path) -> None:
     view = await renter.view(39)
     await renter.silent(view.device_ids)
     await renter.downtime(39)
-    assert node.calls <= MOST_CALLS, node.asked
+    assert node.calls <= MAX_CALLS, node.asked
 
 
 async def test_refund__what_is_due_and_downtime__few_calls(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ async def test_refund__what_is_due_and_downtime__few_calls(tmp_path: Path) -> No
     await renter.downtime(39)
     assert await renter.refundable(39) == 7
     assert await renter._due(39) == 7
-    assert node.calls <= MOST_CALLS, node.asked
+    assert node.calls <= MAX_CALLS, node.asked
 
 
 async def test_search__sixty_four_offers__few_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,4 +154,4 @@ async def test_search__sixty_four_offers__few_calls(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(discovery, "_offers", SimpleNamespace(of_devices=of_devices))
     monkeypatch.setattr(discovery._measurements._validators, "first", first)
     assert len(await renter.search(Wanted(), Order.price)) == 50
-    assert node.calls <= MOST_CALLS, node.asked
+    assert node.calls <= MAX_CALLS, node.asked

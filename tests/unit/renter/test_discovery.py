@@ -14,7 +14,7 @@ from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.messages import Offer
 from assay.renter.errors import NoDevice, Unreachable
 from assay.renter.market import discovery
-from assay.renter.market.discovery import CHECKED_AT_ONCE, Discovery
+from assay.renter.market.discovery import CHECK_CONCURRENCY, Discovery
 from assay.renter.market.listing import Listing
 from assay.renter.market.measurements import common_pass
 from assay.renter.market.offers import ServedOffers
@@ -123,9 +123,9 @@ async def test_search__node_of_which_one_device_did_not_pass__is_left_out(market
 
 
 async def test_search__few_are_shown__no_more_are_asked_about(market: Market) -> None:
-    market.offers = [replace(OFFER, nonce=n) for n in range(5 * CHECKED_AT_ONCE)]
-    found = await search(market, limit=CHECKED_AT_ONCE + 1)
-    assert (len(found), market.checked) == (CHECKED_AT_ONCE + 1, 2 * CHECKED_AT_ONCE)
+    market.offers = [replace(OFFER, nonce=n) for n in range(5 * CHECK_CONCURRENCY)]
+    found = await search(market, limit=CHECK_CONCURRENCY + 1)
+    assert (len(found), market.checked) == (CHECK_CONCURRENCY + 1, 2 * CHECK_CONCURRENCY)
 
 
 async def test_listing__named_device__is_leased_alone_or_in_the_node_asked_for(market: Market) -> None:

@@ -12,19 +12,19 @@ from hypothesis import strategies as st
 from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.chain.errors import ChainError, UnreachableChain
 from assay.renter.errors import Unreachable
-from assay.renter.lease.keeping import Hands, Keeper, Move, Policy, move
+from assay.renter.lease.keeping import Actions, Keeper, Move, Policy, move
 from assay.renter.lease.lease_views import LeaseView
 from assay.renter.lease.leaving import Free, leaving
 from assay.renter.session.ssh_access import checked
 from tests.unit.renter.leased import LEASE, NODE, ONE, TWO, leased
 
-MOST = 100  # maxDowntime
+MAX_DOWNTIME = 100  # maxDowntime
 POLICY = Policy(margin=100, step=500, cap=2000, patience=30)
 
 
 def view(lease: Lease, now: int, slashed: bytes | None = None) -> LeaseView:
-    way = leaving(lease, now, MOST, slashed is not None)
-    return LeaseView(lease, NODE, now, 0, way, MOST, slashed)
+    way = leaving(lease, now, MAX_DOWNTIME, slashed is not None)
+    return LeaseView(lease, NODE, now, 0, way, MAX_DOWNTIME, slashed)
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def test_move__by_time_left_and_silence(now: int, silent: float, expected: tuple
     [
         ({}, 0, Move.WAIT), ({}, 9_999, Move.WAIT),  # the minimum is paid all the same
         ({"notice_at": 1_100}, 29, Move.WAIT), ({"notice_at": 1_100}, 30, Move.END),
-        ({"downtime": MOST}, 9_999, Move.WAIT), ({"downtime": MOST + 1}, 0, Move.END),
+        ({"downtime": MAX_DOWNTIME}, 9_999, Move.WAIT), ({"downtime": MAX_DOWNTIME + 1}, 0, Move.END),
         ({"status": LeaseStatus.ENDED}, 0, Move.STOP), ({"status": LeaseStatus.PENDING}, 0, Move.STOP),
-        ({"left_early": True}, 9_999, Move.WAIT), ({"left_early": True, "downtime": MOST + 1}, 0, Move.END),
+        ({"left_early": True}, 9_999, Move.WAIT), ({"left_early": True, "downtime": MAX_DOWNTIME + 1}, 0, Move.END),
         ({"left_early": True, "stop": 1_200}, 0, Move.STOP),
     ],
 )  # fmt: skip
@@ -64,7 +64,7 @@ def test_move__a_device_was_slashed__ends_at_once_whatever_else(changes: dict[st
 
 
 def test_move__down_too_long_but_a_job_runs__is_left_only_in_silence() -> None:
-    lease = leased(min_duration=800, downtime=MOST + 1)
+    lease = leased(min_duration=800, downtime=MAX_DOWNTIME + 1)
     beside_a_job = replace(POLICY, leave_free=False)
     assert move(view(lease, 1_200), 0, beside_a_job) == (Move.WAIT, 0)
     assert move(view(lease, 1_200), 30, beside_a_job) == (Move.END, 0)
@@ -108,11 +108,11 @@ class Bench:
         self.collect_fails: Exception | None = None
 
     def keeper(self, policy: Policy) -> Keeper:
-        hands = Hands(
+        actions = Actions(
             self.view, self.quiet, self.collect, self.top_up, self.end, lambda: self.now, self.sleep, self.told.append,
             lambda units: f"{units} T", lambda seconds: f"{seconds} o'clock",
         )  # fmt: skip
-        return Keeper(hands, policy, 10)
+        return Keeper(actions, policy, 10)
 
     async def view(self) -> LeaseView:
         if self.cut_off[0] <= self.now < self.cut_off[1]:
@@ -188,7 +188,7 @@ async def test_keep__dark_device_comes_back__goes_on_and_tells_again_the_next_ti
 
 async def test_keep__left_early__is_ended_again_once_downtime_has_freed_it() -> None:
     bench = Bench(leased(min_duration=900, stop=1_900, left_early=True), now=1_100.0)
-    bench.attested = {1_300: MOST + 1}
+    bench.attested = {1_300: MAX_DOWNTIME + 1}
     assert await bench.keeper(POLICY).keep() is Move.END
     assert bench.did == [("credited", 1_300.0), ("end", 1_300.0)]
 

@@ -12,11 +12,11 @@ from assay.chain.contracts.leases import LeaseStatus
 from assay.renter.lease.leaving import Free, Leaving, leaving, notice_over
 from tests.unit.renter.leased import leased
 
-MOST = 100
+MAX_DOWNTIME = 100
 
 
 def of(now: int, slashed: bool = False, **changes: Any) -> Leaving:
-    return leaving(leased(min_duration=600, **changes), now, MOST, slashed)
+    return leaving(leased(min_duration=600, **changes), now, MAX_DOWNTIME, slashed)
 
 
 def test_leaving__before_the_minimum__costs_the_rest_of_it() -> None:

@@ -17,7 +17,7 @@ from assay.renter.lease.planned import Payment, Plan, shown
 from assay.renter.market.listing import Evidence
 from assay.renter.market.offer_checks import offer_fault
 from assay.renter.money.permits import SignedPermit
-from assay.renter.money.wallet import Minima, LeaseOpening
+from assay.renter.money.wallet import LeaseOpening, Minima
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured
 from tests.unit.renter.leased import NODE, OFFER, ONE, PROVIDER, STRANGER, TOKEN, TWO, leased

@@ -23,7 +23,7 @@ from assay.renter.lease.lease_start import HandoverResult
 from assay.renter.lease.lease_views import LeaseView
 from assay.renter.lease.leaving import leaving
 from assay.renter.market.listing import Evidence, Listing, proven_listing
-from assay.renter.money.wallet import Done, Minima, LeaseOpening
+from assay.renter.money.wallet import Done, LeaseOpening, Minima
 from assay.renter.renter import Renter
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured

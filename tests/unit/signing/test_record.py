@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from assay.signing.errors import BadRecord, DoubleSign, SittingOut
 from assay.signing.record import SigningRecord
-from assay.signing.statements import StatementKind, SigningRequest, statement_of
+from assay.signing.statements import SigningRequest, StatementKind, statement_of
 from assay.signing.witness import Witness
 from tests.unit.signing.conftest import DOMAIN, observations, report, seal
 

@@ -58,9 +58,9 @@ def test_epoch__of_committees__closes_with_the_right_result_and_the_work_is_shar
     asked: dict[str, int] = {}
     openings = network.sim_devices.opening
 
-    async def counted(device, body, most_bytes, timeout_s):
+    async def counted(device, body, max_bytes, timeout_s):
         asked[device.device_id] = asked.get(device.device_id, 0) + 1
-        return await openings(device, body, most_bytes, timeout_s)
+        return await openings(device, body, max_bytes, timeout_s)
 
     network.sim_devices.opening = counted
     run(network.run(1))

@@ -18,7 +18,7 @@ from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.leaves import batch_tree, sealed_tree
 from assay.protocol.messages import Gossip, Observations, Seal
-from assay.validator.phases.verifying import AT_ONCE
+from assay.validator.phases.verifying import CONCURRENCY
 from assay.wire import canonical
 from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, SealProposal
 from assay.wire.leaves import sealed_leaf
@@ -140,7 +140,7 @@ def test_epoch__device_shows_each_half_another_commitment__closes(tmp_path):
 def test_epoch__more_devices_withhold_openings_than_are_asked_at_once__the_others_are_asked(
     tmp_path,
 ):
-    withheld = [SimDevice(n, "no-opening") for n in range(1, AT_ONCE + 5)]
+    withheld = [SimDevice(n, "no-opening") for n in range(1, CONCURRENCY + 5)]
     network = SimNetwork(tmp_path, devices=[*withheld, SimDevice(50), SimDevice(51), SimDevice(52)])
     run(network.run(1))
     assert network.phase(0) == Phase.REPORTED

@@ -15,7 +15,7 @@ from assay.protocol import signing
 from assay.protocol.epochs import Phase
 from assay.protocol.flags import Flag
 from assay.protocol.messages import Gossip
-from assay.validator.rules.instants import MOST_LAG_MS, Instant, chosen, earliest_probe_ms, plausible
+from assay.validator.rules.instants import MAX_LAG_MS, Instant, chosen, earliest_probe_ms, plausible
 from assay.wire import canonical
 from assay.wire.gossip import InstantMessage, Purpose
 
@@ -181,7 +181,7 @@ def test_probe__that_waits_for_a_seat_that_comes_back__is_not_timed_by_that_seat
         await network.kill(1)
         while not network.sim_devices.probes:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        await asyncio.sleep(MOST_LAG_MS / 1000)
+        await asyncio.sleep(MAX_LAG_MS / 1000)
         network.start(1)
 
     leisurely = replace(TIMING, epoch_length=30, seal_by=22, draw_by=26, report_by=40)

@@ -72,7 +72,7 @@ class Holders:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    async def get(self, account: str, path: str, most_bytes: int, timeout_s: float) -> Answer:
+    async def get(self, account: str, path: str, max_bytes: int, timeout_s: float) -> Answer:
         self.asked.append(account)
         if account == "down":
             raise PeerFailure("no answer")

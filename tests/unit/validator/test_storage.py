@@ -56,7 +56,7 @@ def test_messages__beyond_a_seats_share_of_storage__are_refused(store, monkeypat
         epoch=3, set_id=1, seat=SEAT, content=InstantBody(epoch_seed=RHO, start_ms=1), signature=bytes(64)
     )
     assert record.add_instant(message)
-    monkeypatch.setattr(record_module, "MOST_STORED_A_SEAT", 10)
+    monkeypatch.setattr(record_module, "MAX_STORED_A_SEAT", 10)
     with pytest.raises(Refused, match="messages kept") as refused:
         record.add_instant(message)
     assert refused.value.status == 413

@@ -10,7 +10,7 @@ from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.watcher.errors import WatcherError
 from assay.watcher.evidence import EvidenceFolder
-from assay.watcher.faults import ProvableFault, FaultKind
+from assay.watcher.faults import FaultKind, ProvableFault
 from assay.watcher.notebook import WatcherNotebook
 
 SEED, RHO, DEVICE = (keccak(name) for name in (b"seed", b"rho", b"device"))

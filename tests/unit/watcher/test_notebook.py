@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.watcher.notebook import WatcherNotebook, PlannedDemand
+from assay.watcher.notebook import PlannedDemand, WatcherNotebook
 
 DEVICE, OTHER = b"\x0a" * 32, b"\x0b" * 32
 FIRST, SECOND, THIRD = (bytes([n]) * 32 for n in (1, 2, 3))

@@ -27,7 +27,7 @@ DECIMALS = selector("decimals()")
 SYMBOL = selector("symbol()")
 APPROVE = selector("approve(address,uint256)")
 COIN = "coin"  # what the chain's own is called
-MOST_SYMBOL = 16
+MAX_SYMBOL = 16
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,12 @@ def symbol_in(data: bytes) -> str:
         raw = data.rstrip(b"\0")
     elif len(data) >= 64:
         start = int.from_bytes(data[:32], "big") + 32
-        raw = data[start : start + min(int.from_bytes(data[start - 32 : start], "big"), 4 * MOST_SYMBOL)]
+        raw = data[start : start + min(int.from_bytes(data[start - 32 : start], "big"), 4 * MAX_SYMBOL)]
     else:
         return ""
     # Marks that join or turn what stands beside them would change the line they are shown in.
     text = "".join(c for c in raw.decode("utf-8", "ignore") if c.isprintable() and not category(c).startswith("M"))
-    return " ".join(text.split())[:MOST_SYMBOL].strip()
+    return " ".join(text.split())[:MAX_SYMBOL].strip()
 
 
 async def symbols_of(chain: Chain, tokens: Iterable[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from eth_utils.abi import collapse_if_tuple
 
 from assay.protocol.hexadecimal import parse_address
 
-MOST_TEXT = 256  # characters, as the contracts bound what is announced
+MAX_TEXT = 256  # characters, as the contracts bound what is announced
 
 
 class _LenientText(StringDecoder):
@@ -131,4 +131,4 @@ def _mapping(value: Any) -> Any:
 def announced(text: str) -> str:
     """An announced address as it may be used and shown: none where it is not what the contracts take, visible ASCII of
     at most 256 characters. Contracts from before that rule, and nodes that lie, may say anything."""
-    return text if len(text) <= MOST_TEXT and all("\x21" <= c <= "\x7e" for c in text) else ""
+    return text if len(text) <= MAX_TEXT and all("\x21" <= c <= "\x7e" for c in text) else ""

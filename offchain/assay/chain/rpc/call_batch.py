@@ -14,8 +14,8 @@ from assay.chain.errors import ChainError, RpcError
 from assay.chain.rpc.pool import EndpointPool
 from assay.protocol.hexadecimal import HexadecimalError, address_bytes, parse_hex, to_hex
 
-MOST_CODE = 40_000  # bytes of the code: nodes take 49,152
-MOST_ANSWER = 20_000  # bytes of all answers: what code returns when it is made may have 24,576
+MAX_CODE = 40_000  # bytes of the code: nodes take 49,152
+MAX_ANSWER = 20_000  # bytes of all answers: what code returns when it is made may have 24,576
 _TURNS = 4  # of the event loop, for callers that are not yet where they ask
 _PER_CALL = 64  # bytes of code for each call, at most
 
@@ -82,7 +82,7 @@ class CallBatch:
     async def _together(self, where: Any, views: Sequence[View]) -> Sequence[bytes | None]:
         try:
             answer = await self._pool.request("eth_call", [{"data": to_hex(code_of(views))}, where])
-            return answers_in(parse_hex(answer, max_bytes=2 * MOST_ANSWER), len(views))
+            return answers_in(parse_hex(answer, max_bytes=2 * MAX_ANSWER), len(views))
         except (RpcError, HexadecimalError, ValueError):
             self._works = False  # a node that does not run code so; or one answer was too large for it
             return [None] * len(views)
@@ -101,7 +101,7 @@ def _parts(
     code = answer = 0
     for one in waiting:
         needed, given = len(one[0].data) + _PER_CALL, one[0].size + 64
-        if parts[-1] and (code + needed > MOST_CODE or answer + given > MOST_ANSWER):
+        if parts[-1] and (code + needed > MAX_CODE or answer + given > MAX_ANSWER):
             parts.append([])
             code = answer = 0
         parts[-1].append(one)

@@ -20,7 +20,7 @@ from assay.chain.errors import BlockGone, ChainError, NoCodeAt, Reverted, RpcErr
 from assay.chain.rpc.abi_values import decode_outputs, size_of
 from assay.chain.rpc.blocks import Block, parse_block, quantity
 from assay.chain.rpc.call_batch import CallBatch, View, code_sizes, single
-from assay.chain.rpc.endpoint import RpcEndpoint, HttpEndpoint
+from assay.chain.rpc.endpoint import HttpEndpoint, RpcEndpoint
 from assay.chain.rpc.log_cache import LogCache
 from assay.chain.rpc.logs import LogReader
 from assay.chain.rpc.pool import EndpointPool
@@ -30,7 +30,7 @@ from assay.protocol.hexadecimal import HexadecimalError, parse_hex, to_hex
 from assay.protocol.signing import Domain
 
 MAX_ANSWER = 16 << 20
-MOST_KEPT_ANSWER, MOST_KEPT_ANSWERS = 4_096, 4_096  # characters of one, and how many, at fixed blocks
+MAX_KEPT_ANSWER, MAX_KEPT_ANSWERS = 4_096, 4_096  # characters of one, and how many, at fixed blocks
 RECENT_S = 1.0
 At = Block | Literal["latest", "pending"] | None
 
@@ -259,7 +259,7 @@ class Chain:
             answer = await self._batch.call(view, _identifier(where))
         else:
             answer = await single(self.pool, view, _identifier(where))
-        if key is not None and isinstance(answer, str) and len(answer) <= MOST_KEPT_ANSWER:
+        if key is not None and isinstance(answer, str) and len(answer) <= MAX_KEPT_ANSWER:
             self._keep(key, answer)
         return answer
 
@@ -273,7 +273,7 @@ class Chain:
 
     def _keep(self, key: tuple[bytes, str, bytes], answer: str) -> None:
         self._answers[key] = answer
-        if len(self._answers) > MOST_KEPT_ANSWERS:
+        if len(self._answers) > MAX_KEPT_ANSWERS:
             self._answers.popitem(last=False)
 
     def reverted(self, call: str, data: Any) -> Reverted:

@@ -12,7 +12,7 @@ from assay.chain.rpc.logs import Log, LogQuery
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.keccak import keccak
 
-MOST_BYTES = 32 << 20  # of one file: what would be larger is asked for again each time
+MAX_BYTES = 32 << 20  # of one file: what would be larger is asked for again each time
 _FORM = 1
 
 
@@ -38,7 +38,7 @@ class LogCache:
         """What is kept of a question."""
         path = self._path(query)
         try:
-            if path.stat().st_size > MOST_BYTES:
+            if path.stat().st_size > MAX_BYTES:
                 return None
             data = json.loads(path.read_text("utf-8"))
             if data["form"] != _FORM:
@@ -65,7 +65,7 @@ class LogCache:
         text = json.dumps(data, separators=(",", ":")).encode()
         path = self._path(query)
         partial = path.with_suffix(f".{os.getpid()}.partial")
-        if len(text) > MOST_BYTES:
+        if len(text) > MAX_BYTES:
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ _BUSY_STATUS = ("429",)
 # A range named in the refusal: "limited to a 10,000 range", "max range: 800", "block range [0x1, 0x3e8]".
 _PAIR = re.compile(r"\[\s*(0x[0-9a-f]{1,16})\s*,\s*(0x[0-9a-f]{1,16})\s*\]", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.-])\d{1,3}(?:[,_]\d{3})+\b|(?<![\w.-])\d{2,12}\b")
-LEAST_HINT = 10
+MIN_HINT = 10
 
 
 def log_refusal(error: RpcError | EndpointFault) -> LogRefusal:
@@ -71,7 +71,7 @@ def blocks_allowed(error: RpcError | EndpointFault, asked: int) -> int:
     text = _words(error) if isinstance(error, RpcError) else ""
     named = [int(pair[2], 16) - int(pair[1], 16) + 1 for pair in _PAIR.finditer(text)]
     named += [int(number[0].replace(",", "").replace("_", "")) for number in _NUMBER.finditer(text)]
-    fitting = [number for number in named if LEAST_HINT <= number < asked]
+    fitting = [number for number in named if MIN_HINT <= number < asked]
     return max(fitting) if fitting else max(1, asked // (2 if asked <= 10_000 else 4))
 
 

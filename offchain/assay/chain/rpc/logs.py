@@ -14,7 +14,7 @@ from assay.chain.rpc.log_refusals import LogRefusal, blocks_allowed, log_refusal
 from assay.chain.rpc.pool import EndpointPool
 from assay.protocol.hexadecimal import parse_address, parse_bytes32, parse_hex, to_hex
 
-MOST_DATA = 1 << 20  # bytes of one log
+MAX_DATA = 1 << 20  # bytes of one log
 _PATIENCE = 4  # times that a question is made smaller for a refusal that does not say it was too large
 _AT_ONCE_AFTER = 8  # answers in a row, after which twice as much is asked for
 
@@ -42,7 +42,7 @@ class Log:
         """Of `to_json`'s form. Raises ValueError, TypeError."""
         topics, body, number, block_hash, transaction, index = data
         return cls(
-            tuple(parse_bytes32(topic, "topic") for topic in topics), parse_hex(body, "data", max_bytes=MOST_DATA),
+            tuple(parse_bytes32(topic, "topic") for topic in topics), parse_hex(body, "data", max_bytes=MAX_DATA),
             int(number), parse_bytes32(block_hash, "block"), parse_bytes32(transaction, "transaction"), int(index),
         )  # fmt: skip
 
@@ -219,7 +219,7 @@ def _parsed(query: LogQuery, log: Mapping[str, Any]) -> Log:
         raise ValueError(f"one is of {log['address']}")
     return Log(
         tuple(parse_bytes32(topic, "topic") for topic in log["topics"]),
-        parse_hex(log["data"], "data", max_bytes=MOST_DATA),
+        parse_hex(log["data"], "data", max_bytes=MAX_DATA),
         quantity(log["blockNumber"], "blockNumber"),
         parse_bytes32(log["blockHash"], "blockHash"),
         parse_bytes32(log["transactionHash"], "transactionHash"),

@@ -39,8 +39,8 @@ class AccountState:
         try:
             price = await self._chain.number("eth_gasPrice", [])
         except RpcError:
-            return base_fee, policy.least_tip
-        return base_fee, max(price - base_fee, policy.least_tip if price else 0)
+            return base_fee, policy.min_tip
+        return base_fee, max(price - base_fee, policy.min_tip if price else 0)
 
     async def simulate(self, request: SendRequest, at: str) -> int:
         """Gas limit for the request with a margin. Raises Reverted with the contract's own error."""

@@ -23,7 +23,7 @@ class FeePolicy:
     is the cap of a first offer, so that it stays good while the base fee climbs for some blocks."""
 
     ceiling: int = 500 * GWEI
-    least_tip: int = GWEI // 1_000
+    min_tip: int = GWEI // 1_000
     base_factor: int = 2
     stuck_after_s: float = 30.0
 
@@ -34,7 +34,7 @@ class FeePolicy:
             return None
         if base_fee == suggested_tip == 0:
             return Fees(0, 0)
-        tip = min(max(suggested_tip, self.least_tip), self.ceiling)
+        tip = min(max(suggested_tip, self.min_tip), self.ceiling)
         cap = min(self.base_factor * base_fee + tip, self.ceiling)
         return Fees(cap, min(tip, cap))
 

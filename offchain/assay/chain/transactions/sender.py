@@ -31,7 +31,7 @@ from assay.chain.transactions.journal import Journal
 from assay.chain.transactions.outgoing import Outgoing, SendStep, TransactionSigner
 from assay.chain.transactions.receipts import Receipt
 
-__all__ = ["Sender", "Step"]
+__all__ = ["Sender", "SendStep"]
 
 
 class Sender:

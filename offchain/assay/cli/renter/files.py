@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from assay.renter.session.provider_session import ProviderSession
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
-MOST_FILE = 64 << 20  # what a provider takes at once
-MOST_FILES = 10_000
+MAX_FILE = 64 << 20  # what a provider takes at once
+MAX_FILES = 10_000
 _ON_LEASE = re.compile(r"([1-9][0-9]{0,17}):(.*)", re.DOTALL)
 
 
@@ -66,8 +66,8 @@ def uploads(source: Path, target: str, recursive: bool) -> Iterator[tuple[Path, 
         if not recursive:
             raise BadInput(f"{source}: is a folder; copy it with -r")
         files = sorted(path for path in source.rglob("*") if path.is_file())
-        if len(files) > MOST_FILES:
-            raise BadInput(f"{source}: {len(files)} files, at most {MOST_FILES} are copied at once; pack them first")
+        if len(files) > MAX_FILES:
+            raise BadInput(f"{source}: {len(files)} files, at most {MAX_FILES} are copied at once; pack them first")
         yield from ((path, f"{name}/{path.relative_to(source).as_posix()}") for path in files)
     else:
         yield source, name
@@ -96,8 +96,8 @@ async def _put(session: ProviderSession, source: Path, target: str, recursive: b
     for local, remote in uploads(source, target, recursive):
         try:
             size = local.stat().st_size
-            if size > MOST_FILE:
-                raise BadInput(f"{local}: {size} bytes, a provider takes at most {MOST_FILE} in one file; split it")
+            if size > MAX_FILE:
+                raise BadInput(f"{local}: {size} bytes, a provider takes at most {MAX_FILE} in one file; split it")
             content = local.read_bytes()
         except OSError as error:
             raise BadInput(f"{local}: {error.strerror}") from None

@@ -35,16 +35,16 @@ class Keeping(OptionGroup):
             "--patience", help="end it when devices are silent this long and that costs nothing more; never: do not"
         ),
     ] = "3m"
-    least_down: Annotated[
+    min_down: Annotated[
         float,
         typer.Option("--least-down", help="claim no epoch of which less was down, percent", min=0, max=100),
     ] = 1.0
     every: Annotated[float, typer.Option("--every", help="seconds between looks", min=0.1)] = 10.0
 
     @property
-    def least_down_bps(self) -> int:
+    def min_down_bps(self) -> int:
         """As the library takes it."""
-        return round(self.least_down * 100)
+        return round(self.min_down * 100)
 
     async def policy(self, renter: Renter, lease_id: int, leave_free: bool = True) -> Policy:
         """As the library takes it. Raises BadInput."""
@@ -52,7 +52,7 @@ class Keeping(OptionGroup):
         cap = parse_amount(self.auto_topup, await Erc20(renter.chain, lease.token).decimals()) if self.auto_topup else 0
         patience = None if self.patience == "never" else float(parse_duration(self.patience))
         margin, step = parse_duration(self.topup_margin), parse_duration(self.topup_step)
-        return Policy(margin, step, cap, patience, leave_free, self.least_down_bps)
+        return Policy(margin, step, cap, patience, leave_free, self.min_down_bps)
 
 
 @renter_command(commands, "keep")
@@ -72,7 +72,7 @@ async def keep(
         of = await renter.lease(lease)
         if of.renter.lower() != renter.address.lower():
             note(f"submitting the downtime of {of.renter}'s lease {lease} until the last of it; Ctrl-C ends it")
-            await renter.settle(lease, keeping.every, note, keeping.least_down_bps)
+            await renter.settle(lease, keeping.every, note, keeping.min_down_bps)
             return note(f"no more downtime of lease {lease} can come")
         policy = await keeping.policy(renter, lease)
         if policy.cap:
@@ -89,7 +89,7 @@ async def keep_lease(renter: Renter, lease_id: int, keeping: Keeping, settle: bo
     done = await renter.keep(lease_id, policy, keeping.every, note)
     if settle:
         note(f"lease {lease_id} is over; staying until its last epochs are reported, for their downtime")
-        await renter.settle(lease_id, keeping.every, note, keeping.least_down_bps)
+        await renter.settle(lease_id, keeping.every, note, keeping.min_down_bps)
     if done is Move.END:
         raise Unreachable(f"lease {lease_id} was left before its time, for the reason above; the rest was collected")
     note(f"lease {lease_id} is over")

@@ -19,7 +19,7 @@ from assay.network.body_limit import BodyLimit
 from assay.network.rate_limit import RateLimit
 from assay.network.request_buckets import RequestBuckets
 
-MOST_BODY = 64 << 10
+MAX_BODY = 64 << 10
 FREE = ("/livez", "/readyz", "/metrics", "/static/")
 _FAILURES = {
     code: {"model": models.Failure, "description": text}
@@ -80,7 +80,7 @@ def create_app(context: Context, *, rate: float = 20.0, burst: int = 100, pages:
     app.add_exception_handler(BadQuery, _bad_query)
     app.add_middleware(BaseHTTPMiddleware, dispatch=cache_headers)
     app.add_middleware(GZipMiddleware, minimum_size=500)
-    app.add_middleware(BodyLimit, most=lambda _: MOST_BODY)
+    app.add_middleware(BodyLimit, most=lambda _: MAX_BODY)
     app.add_middleware(RateLimit, buckets=RequestBuckets(rate, float(burst), time.monotonic), limited=_is_limited)
     app.add_middleware(AccessLog)
     if pages:

@@ -15,7 +15,7 @@ from assay.market.api.models import plain
 from assay.market.api.status import Status
 from assay.market.projection.lease_money import EscrowTerms
 from assay.market.queries.pages import Page
-from assay.market.queries.proofs import ProofDesk
+from assay.market.queries.proofs import ProofService
 from assay.market.queries.search import SearchTable
 
 
@@ -44,7 +44,7 @@ class Context:
     engine: Engine
     status: Status
     search: SearchTable
-    proofs: ProofDesk = field(default_factory=ProofDesk)
+    proofs: ProofService = field(default_factory=ProofService)
     links: dict[str, Any] = field(default_factory=dict)
     terms: EscrowTerms = field(default_factory=EscrowTerms)
     deadlines: ContractTimes = field(default_factory=ContractTimes)

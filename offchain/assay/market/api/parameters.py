@@ -7,22 +7,22 @@ from typing import Annotated
 from fastapi import Depends, Path, Query
 
 from assay.market.projection.listings import STATES
-from assay.market.queries.pages import MOST_CURSOR, MOST_ROWS
+from assay.market.queries.pages import MAX_CURSOR, MAX_ROWS
 from assay.market.queries.search import ORDERS, Search
 from assay.protocol.hexadecimal import parse_address
 from assay.protocol.leases import MAX_DEVICES
 
 _HASH = "^0x[0-9a-fA-F]{64}$"
 _ADDRESS = "^0x[0-9a-fA-F]{40}$"
-MOST_CHOICES = 20
+MAX_CHOICES = 20
 
 Hash = Annotated[str, Path(pattern=_HASH)]
 AddressPath = Annotated[str, Path(pattern=_ADDRESS)]
 AddressQuery = Annotated[str | None, Query(pattern=_ADDRESS)]
 Number = Annotated[int, Path(ge=0, lt=1 << 63)]
-Cursor = Annotated[str | None, Query(max_length=MOST_CURSOR)]
-Limit = Annotated[int, Query(ge=1, le=MOST_ROWS)]
-Texts = Annotated[list[Annotated[str, Query(max_length=80)]], Query(max_length=MOST_CHOICES)]
+Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR)]
+Limit = Annotated[int, Query(ge=1, le=MAX_ROWS)]
+Texts = Annotated[list[Annotated[str, Query(max_length=80)]], Query(max_length=MAX_CHOICES)]
 
 Tokens = Annotated[list[Annotated[str, Query(pattern=_ADDRESS)]], Query(max_length=8)]
 
@@ -48,7 +48,7 @@ def search_parameters(
         list[Annotated[int, Query(ge=1, le=MAX_DEVICES)]],
         Query(max_length=MAX_DEVICES, description="Devices that are leased together."),
     ] = [],  # noqa: B006
-    profile: Annotated[list[Annotated[int, Query(ge=0, lt=1 << 32)]], Query(max_length=MOST_CHOICES)] = [],  # noqa: B006
+    profile: Annotated[list[Annotated[int, Query(ge=0, lt=1 << 32)]], Query(max_length=MAX_CHOICES)] = [],  # noqa: B006
     model: Texts = [],  # noqa: B006
     region: Texts = [],  # noqa: B006
     token: Tokens = [],  # noqa: B006

@@ -19,9 +19,9 @@ from assay.market.queries.rollbacks import Branch, branch_marked, newest_branch,
 
 router = APIRouter(tags=["activity"])
 Ctx = Annotated[Context, Depends(context_of)]
-MOST_STREAMS = 200
+MAX_STREAMS = 200
 KEEP_ALIVE_S = 15.0
-EVENTS_AT_ONCE = 500
+EVENT_BATCH_SIZE = 500
 
 
 class Streams:
@@ -66,7 +66,7 @@ async def stream(
     `rollback` says that the chain was reorganised: events above its `block` are undone, those that stand follow.
     `at` says that there is nothing more for now. A plain block as Last-Event-ID is one of the chain as it is now.
     """
-    if Streams.open >= MOST_STREAMS:
+    if Streams.open >= MAX_STREAMS:
         return StreamingResponse(iter([b"retry: 30000\n\n"]), 503, media_type="text/event-stream")
     start = await asyncio.to_thread(position, ctx, last_event_id)
     return StreamingResponse(messages(ctx, start, limit), media_type="text/event-stream")
@@ -113,7 +113,7 @@ def _news(ctx: Context, at: Position) -> News:
             return News(Position(0, newest_branch(connection)), undone=True)
         tip = newest_tip(connection)
         last = tip.block if tip else 0
-        found = events_between(connection, max(at.block, at.quiet), last, EVENTS_AT_ONCE)
+        found = events_between(connection, max(at.block, at.quiet), last, EVENT_BATCH_SIZE)
         # Asked last: a rollback in between makes what was found doubtful.
         back = taken_back(connection, at.branch)
     if back is not None:

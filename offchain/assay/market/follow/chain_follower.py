@@ -12,7 +12,7 @@ from assay.market.events.seat_events import SetChanged
 from assay.market.follow.index import LogBatch, MarketIndex, Tip
 from assay.market.sources.chain_source import ChainSource
 
-MOST_BLOCKS = 5_000  # in one batch
+MAX_BLOCKS = 5_000  # in one batch
 
 log = structlog.get_logger()
 
@@ -35,8 +35,8 @@ class ChainFollower:
         if first > head.number:
             return False
         last = head
-        if head.number - first + 1 > MOST_BLOCKS:
-            found = await self._source.block(first + MOST_BLOCKS - 1)
+        if head.number - first + 1 > MAX_BLOCKS:
+            found = await self._source.block(first + MAX_BLOCKS - 1)
             if found is None:
                 return False
             last = found

@@ -20,7 +20,7 @@ from assay.market.store.tables import devices, epochs, measurements, set_seats, 
 from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.signing import Domain
 
-MOST_WANTED = 16
+MAX_WANTED = 16
 KINDS = ("devices", "rewards", "batches")
 
 log = structlog.get_logger()
@@ -52,7 +52,7 @@ class ContentFollower:
     def _wanted(self) -> tuple[list[dict[str, Any]], list[str]]:
         with self._index.engine.connect() as connection:
             lacking = or_(*(epochs.c[f"{kind}_content"] == WANTED for kind in KINDS))
-            newest_first = select(epochs).where(lacking).order_by(epochs.c.epoch.desc()).limit(MOST_WANTED)
+            newest_first = select(epochs).where(lacking).order_by(epochs.c.epoch.desc()).limit(MAX_WANTED)
             rows = [dict(row) for row in connection.execute(newest_first).mappings()]
             known = select(validators.c.endpoint).where(validators.c.endpoint != "").order_by(validators.c.account)
             return rows, list(connection.execute(known).scalars())

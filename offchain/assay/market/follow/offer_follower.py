@@ -27,9 +27,9 @@ from assay.wire import paths
 from assay.wire.leases import SignedOffer
 from assay.wire.limits import MAX_OFFERS_BYTES
 
-AT_ONCE = 32
+CONCURRENCY = 32
 # Offers that one device may be part of: more would let a provider fill the pages of a search with its few devices.
-MOST_OF_A_DEVICE = 16
+MAX_OF_A_DEVICE = 16
 
 log = structlog.get_logger()
 
@@ -55,7 +55,7 @@ class OfferFollower:
     async def step(self) -> int:
         """One round. Returns the number of rows written."""
         known = await asyncio.to_thread(self._providers)
-        limit = asyncio.Semaphore(AT_ONCE)
+        limit = asyncio.Semaphore(CONCURRENCY)
 
         async def bounded(provider: str, endpoint: str) -> FollowedOffers | None:
             async with limit:
@@ -168,8 +168,8 @@ def chosen(
             reasons.append(f"an offer of device {to_hex(strange[0])}, which is not the provider's")
         elif offer.operator not in appointed:
             reasons.append(f"an offer signed by {offer.operator}, who may sign none for the provider now")
-        elif any(counts[device_id] >= MOST_OF_A_DEVICE for device_id in offer.device_ids):
-            reasons.append(f"more than {MOST_OF_A_DEVICE} offers of a device: {shown_devices(offer.device_ids)}")
+        elif any(counts[device_id] >= MAX_OF_A_DEVICE for device_id in offer.device_ids):
+            reasons.append(f"more than {MAX_OF_A_DEVICE} offers of a device: {shown_devices(offer.device_ids)}")
         else:
             counts.update(offer.device_ids)
             good[signed.offer_hash] = signed

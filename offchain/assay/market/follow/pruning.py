@@ -9,8 +9,8 @@ from assay.protocol.epochs import Phase
 
 REPORTED = int(Phase.REPORTED)
 PRUNED = "pruned"
-LEAST_KEPT = 64  # epochs: far beyond what can be rolled back, and what proofs are asked of
-EPOCHS_AT_ONCE = 50
+MIN_RETAINED_EPOCHS = 64  # epochs: far beyond what can be rolled back, and what proofs are asked of
+EPOCH_BATCH_SIZE = 50
 
 
 def prune(connection: Connection, keep_epochs: int) -> int:
@@ -18,12 +18,12 @@ def prune(connection: Connection, keep_epochs: int) -> int:
     newest = connection.execute(select(func.max(epochs.c.epoch)).where(epochs.c.phase == REPORTED)).scalar()
     if newest is None:
         return 0
-    bound = newest - max(keep_epochs, LEAST_KEPT)
+    bound = newest - max(keep_epochs, MIN_RETAINED_EPOCHS)
     dropped = 0
     for table in (measurements, observations, batches, rewards):
         first = connection.execute(select(func.min(table.c.epoch))).scalar()
         if first is not None and first < bound:
-            last = min(bound, first + EPOCHS_AT_ONCE)
+            last = min(bound, first + EPOCH_BATCH_SIZE)
             dropped += connection.execute(delete(table).where(table.c.epoch < last)).rowcount
     columns = {f"{kind}_content": PRUNED for kind in ("devices", "rewards", "batches")}
     stands = or_(*(epochs.c[name] != PRUNED for name in columns))

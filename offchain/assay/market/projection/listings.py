@@ -26,7 +26,7 @@ STATES = (AVAILABLE, LEASED, NODE_ONLY, UNPRICED, FAILING, NEW, RETIRED_STATE, S
 FRESH_STATES = (AVAILABLE, NODE_ONLY, UNPRICED)
 
 NO_TOKEN = ""
-MOST_MODELS = 80  # characters
+MAX_MODELS = 80  # characters
 FULL_BPS = 10_000
 
 
@@ -129,7 +129,7 @@ def _models(declared: Sequence[str]) -> str:
     """Each model once, in the order of the devices; how many where they are too long a text."""
     each = [model for model in dict.fromkeys(declared) if model]
     together = ", ".join(each)
-    return together if len(together) <= MOST_MODELS else f"{len(each)} models"
+    return together if len(together) <= MAX_MODELS else f"{len(each)} models"
 
 
 def _common(values: Sequence[Any], otherwise: Any) -> Any:

@@ -10,7 +10,7 @@ from assay.chain.contracts.operators import OperatorScope
 from assay.market.projection.devices import ACTIVE
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 
-LEAST_NOTICE_S = 60
+MIN_NOTICE_S = 60
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, select
 
-from assay.market.queries.pages import SortOrder, Page, many, page
+from assay.market.queries.pages import Page, SortOrder, many, page
 from assay.market.store.tables import demands, measurements
 
 EPOCHS = 16

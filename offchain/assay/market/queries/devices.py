@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from assay.market.queries.listings import offers_of_device
 from assay.market.queries.network import fault_page
-from assay.market.queries.pages import SortOrder, Page, one, page
+from assay.market.queries.pages import Page, SortOrder, one, page
 from assay.market.store.tables import (
     devices,
     epochs,

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select
 
-from assay.market.queries.pages import MOST_ROWS, SortOrder, Page, many, page
+from assay.market.queries.pages import MAX_ROWS, Page, SortOrder, many, page
 from assay.market.store.tables import event_parties, events, lease_events
 
 
@@ -24,7 +24,7 @@ def events_of_lease(connection: Connection, lease_id: int, cursor: str | None, l
 def events_of_transaction(connection: Connection, transaction: bytes) -> list[dict[str, Any]]:
     """Events of a transaction, in order."""
     query = select(events).where(events.c.transaction == transaction)
-    found = many(connection, query.order_by(events.c.block, events.c.log_index).limit(MOST_ROWS))
+    found = many(connection, query.order_by(events.c.block, events.c.log_index).limit(MAX_ROWS))
     return [_shown(row) for row in found]
 
 

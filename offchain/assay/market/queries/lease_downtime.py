@@ -13,7 +13,7 @@ from assay.market.queries.pages import many
 from assay.market.store.tables import downtimes, measurements
 
 FULL_BPS = 10_000
-MOST_EPOCHS = 64  # the escrow keeps no more in mind
+MAX_EPOCHS = 64  # the escrow keeps no more in mind
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def creditable(
     if not lease["start"]:
         return []
     last = (min(now, lease["stop"]) - genesis - 1) // length
-    first = max((lease["start"] - genesis) // length, last - MOST_EPOCHS + 1, 0)
+    first = max((lease["start"] - genesis) // length, last - MAX_EPOCHS + 1, 0)
     query = select(measurements.c.epoch, measurements.c.device_id, measurements.c.uptime_bps).where(
         measurements.c.device_id.in_(lease["device_ids"]),
         measurements.c.epoch.between(first, last),

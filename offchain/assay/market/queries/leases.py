@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from assay.market.projection.lease_money import ACTIVE, ENDED, EscrowTerms, due
-from assay.market.queries.pages import SortOrder, Page, many, one, page
+from assay.market.queries.pages import Page, SortOrder, many, one, page
 from assay.market.store.tables import downtimes, lease_devices, leases, refunders
 
 

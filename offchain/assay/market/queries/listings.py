@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from assay.market.queries.pages import many, one
 from assay.market.store.tables import devices, listings, offer_devices, offers, profiles, specifications
 
-MOST_OFFERS = 64
+MAX_OFFERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def offers_of_device(connection: Connection, device_id: bytes) -> list[Mapping[s
         .join(offer_devices, offer_devices.c.offer_hash == offers.c.offer_hash)
         .where(offer_devices.c.device_id == device_id)
         .order_by(offers.c.offer_hash)
-        .limit(MOST_OFFERS)
+        .limit(MAX_OFFERS)
     )
     return sorted(many(connection, query), key=lambda o: (len(o["device_ids"]), o["rate"], o["offer_hash"]))
 
@@ -72,6 +72,6 @@ def nodes_of_device(connection: Connection, device_id: bytes) -> list[Mapping[st
         .join(offer_devices, offer_devices.c.offer_hash == offers.c.offer_hash)
         .where(offer_devices.c.device_id == device_id, listings.c.gpus > 1)
         .order_by(listings.c.gpus, listings.c.listing_id)
-        .limit(MOST_OFFERS)
+        .limit(MAX_OFFERS)
     )
     return many(connection, query)

@@ -11,7 +11,7 @@ from assay.market.projection.lease_money import ACTIVE, PENDING
 from assay.market.projection.seats import SITTING
 from assay.market.projection.stakes import HELD, SETTLED
 from assay.market.queries.leases import counted
-from assay.market.queries.pages import SortOrder, Page, many, one, page
+from assay.market.queries.pages import Page, SortOrder, many, one, page
 from assay.market.store.tables import (
     check_ins,
     epochs,

@@ -14,8 +14,8 @@ from assay.market.errors import BadQuery
 from assay.market.store.rows import key_columns
 from assay.market.store.types import from_json, to_json
 
-MOST_ROWS = 100
-MOST_CURSOR = 600
+MAX_ROWS = 100
+MAX_CURSOR = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def encode_cursor(values: Sequence[Any]) -> str:
 def decode_cursor(cursor: str, columns: Sequence[ColumnElement[Any]]) -> list[Any]:
     """The values of a cursor for these columns. Raises BadQuery."""
     try:
-        if len(cursor) > MOST_CURSOR:
+        if len(cursor) > MAX_CURSOR:
             raise ValueError("too long")
         values = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
         if not isinstance(values, list) or len(values) != len(columns):
@@ -78,8 +78,8 @@ def page(
     columns: Sequence[str] | None = None,
 ) -> Page:
     """One page. Raises BadQuery for a cursor or limit that is none."""
-    if not 1 <= limit <= MOST_ROWS:
-        raise BadQuery(f"limit: {limit}, expected 1 to {MOST_ROWS}")
+    if not 1 <= limit <= MAX_ROWS:
+        raise BadQuery(f"limit: {limit}, expected 1 to {MAX_ROWS}")
     names = [order.column, *(n for n in key_columns(table) if n != order.column)]
     keys = [table.c[name] for name in names]
     query: Select[Any] = select(*(table.c[c] for c in columns)) if columns else select(table)

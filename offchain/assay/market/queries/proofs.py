@@ -14,7 +14,7 @@ from assay.market.store.tables import measurements, rewards
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, device_tree, reward_tree
 from assay.protocol.standard_merkle import StandardMerkleTree
 
-KEPT_TREES = 6
+TREE_CACHE_SIZE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class _Tree:
     places: dict[Any, int]
 
 
-class ProofDesk:
+class ProofService:
     """Builds proofs. A tree is a function of the stored leaves, which proved against the chain when they
     came.
     """
@@ -59,7 +59,7 @@ class ProofDesk:
                 if built is None or built.tree.root != root:
                     return None
                 self._trees[name] = built
-                while len(self._trees) > KEPT_TREES:
+                while len(self._trees) > TREE_CACHE_SIZE:
                     self._trees.popitem(last=False)
             self._trees.move_to_end(name)
             held = self._trees[name]

@@ -11,7 +11,7 @@ from assay.market.projection.providers import left_of_limit
 from assay.market.queries.pages import many, one
 from assay.market.store.tables import bond_credits, operators, payouts
 
-MOST = 100
+MAX_PROVIDERS = 100
 
 
 def operators_of(connection: Connection, provider: str) -> list[Mapping[str, Any]]:
@@ -26,7 +26,7 @@ def appointments_of(connection: Connection, operator: str) -> list[Mapping[str, 
 
 def _appointments(connection: Connection, condition: ColumnElement[bool]) -> list[Mapping[str, Any]]:
     query = select(operators).where(condition).order_by(operators.c.until.desc(), operators.c.provider)
-    return many(connection, query.order_by(operators.c.operator).limit(MOST))
+    return many(connection, query.order_by(operators.c.operator).limit(MAX_PROVIDERS))
 
 
 def payout_of(connection: Connection, provider: str) -> str:
@@ -38,5 +38,5 @@ def payout_of(connection: Connection, provider: str) -> str:
 def credits_of(connection: Connection, provider: str, now: int) -> list[dict[str, Any]]:
     """Bond credit of a provider by token, with what operators may take of it now."""
     query = select(bond_credits).where(bond_credits.c.provider == provider).order_by(bond_credits.c.token)
-    rows = many(connection, query.limit(MOST))
+    rows = many(connection, query.limit(MAX_PROVIDERS))
     return [dict(row) | {"left_today": min(row["credit"], left_of_limit(row, now))} for row in rows]

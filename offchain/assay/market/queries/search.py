@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, select
 
 from assay.market.errors import BadQuery
 from assay.market.projection.listings import AVAILABLE
-from assay.market.queries.pages import MOST_ROWS, Page, decode_cursor, encode_cursor
+from assay.market.queries.pages import MAX_ROWS, Page, decode_cursor, encode_cursor
 from assay.market.queries.search_columns import COLUMNS, FACETS, NUMBERS, RATES, Columns
 from assay.market.store.tables import listings
 
@@ -106,8 +106,8 @@ class SearchTable:
         """One page of listings. Raises BadQuery."""
         if search.sort not in ORDERS:
             raise BadQuery(f"sort: {search.sort[:40]!r}, expected one of {', '.join(ORDERS)}")
-        if not 1 <= limit <= MOST_ROWS:
-            raise BadQuery(f"limit: {limit}, expected 1 to {MOST_ROWS}")
+        if not 1 <= limit <= MAX_ROWS:
+            raise BadQuery(f"limit: {limit}, expected 1 to {MAX_ROWS}")
         column, down = ORDERS[search.sort]
         after = None
         if cursor:

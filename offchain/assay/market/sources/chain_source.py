@@ -17,9 +17,9 @@ from assay.market.events.record import BadEvent, Place
 from assay.market.events.registry import RECORDS, RawLog
 from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_hex, to_hex
 
-MOST_CALLDATA = 1 << 20
+MAX_CALLDATA = 1 << 20
 NOBODY = "0x0000000000000000000000000000000000000000"
-_AT_ONCE = 16
+_CONCURRENCY = 16
 log = structlog.get_logger()
 
 
@@ -88,7 +88,7 @@ class NodeSource:
         return True
 
     async def _timestamps(self, events: Sequence[ChainEvent]) -> dict[int, int]:
-        limit = asyncio.Semaphore(_AT_ONCE)
+        limit = asyncio.Semaphore(_CONCURRENCY)
 
         async def timestamp(number: int, expected: bytes) -> tuple[int, int]:
             async with limit:
@@ -109,7 +109,7 @@ class NodeSource:
         if not isinstance(found, dict):
             raise BlockGone(f"transaction {to_hex(transaction)} was taken back while it was read")
         try:
-            data = parse_hex(found.get("input", ""), "input", max_bytes=MOST_CALLDATA)
+            data = parse_hex(found.get("input", ""), "input", max_bytes=MAX_CALLDATA)
             return parse_address(found.get("to") or NOBODY), data
         except HexadecimalError as error:
             raise ChainError(f"the node returned a malformed transaction: {error}") from None

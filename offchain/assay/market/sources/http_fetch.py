@@ -16,13 +16,13 @@ from assay.network.errors import NetworkError
 from assay.network.origins import Endpoint
 
 REQUEST_S = 30.0
-MOST_BYTES = 64 << 20
+MAX_BYTES = 64 << 20
 
 
 class Fetch(Protocol):
     """Fetches what an announced endpoint serves."""
 
-    async def __call__(self, endpoint: str, path: str, most_bytes: int = MOST_BYTES) -> bytes:
+    async def __call__(self, endpoint: str, path: str, max_bytes: int = MAX_BYTES) -> bytes:
         """The body of a 200 answer. Raises SourceFault."""
 
 
@@ -43,10 +43,10 @@ class HttpFetch:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def __call__(self, endpoint: str, path: str, most_bytes: int = MOST_BYTES) -> bytes:
+    async def __call__(self, endpoint: str, path: str, max_bytes: int = MAX_BYTES) -> bytes:
         try:
             answer = await self._client.request(
-                "GET", Endpoint(endpoint), path, most_bytes=most_bytes, timeout_s=REQUEST_S, verified=False
+                "GET", Endpoint(endpoint), path, max_bytes=max_bytes, timeout_s=REQUEST_S, verified=False
             )
         except NetworkError as error:
             raise SourceFault(str(error)) from None
@@ -55,7 +55,7 @@ class HttpFetch:
         return answer.body
 
     @asynccontextmanager
-    async def passed_on(self, asked: Asked, most_bytes: int, most_seconds: float) -> AsyncIterator[Stream]:
+    async def passed_on(self, asked: Asked, max_bytes: int, max_seconds: float) -> AsyncIterator[Stream]:
         """The answer to a request, read while it comes. Raises SourceFault, also while the pieces are read."""
         try:
             async with self._client.stream(
@@ -64,9 +64,9 @@ class HttpFetch:
                 asked.path,
                 body=asked.body,
                 headers=asked.headers,
-                most_bytes=most_bytes,
-                timeout_s=most_seconds,
-                read_s=most_seconds,
+                max_bytes=max_bytes,
+                timeout_s=max_seconds,
+                read_s=max_seconds,
             ) as answer:
                 yield Stream(answer.status, answer.content_type, _as_faults(answer.pieces))
         except NetworkError as error:

@@ -14,7 +14,7 @@ from assay.protocol.signing import Domain, signed_by
 from assay.wire.gossip import BatchMessage
 from assay.wire.limits import MAX_SEATS
 
-MOST_ELAPSED_US = 1 << 63  # what databases hold
+MAX_ELAPSED_US = 1 << 63  # what databases hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def seat_batch(content: bytes, drawn: Drawn, domain: Domain) -> SeatBatch:
         raise BadContent(f"batch: of epoch {batch.epoch}, set {batch.set_id}")
     if batch.rho != drawn.rho:
         raise BadContent("batch: of another ρ than the chain's")
-    if any(leaf.elapsed_us >= MOST_ELAPSED_US for leaf in batch.leaves):
+    if any(leaf.elapsed_us >= MAX_ELAPSED_US for leaf in batch.leaves):
         raise BadContent("batch: an elapsed time longer than any epoch")
     digest = batch.message(root).digest(domain)
     signer = drawn.signers.get(batch.seat)

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.market.errors import BadContent
-from assay.market.projection.offers import LEAST_NOTICE_S
+from assay.market.projection.offers import MIN_NOTICE_S
 from assay.protocol.keccak import keccak
 from assay.protocol.signing import Domain
 from assay.protocol.specification import canonical_specification
 from assay.wire.leases import OfferError, SignedOffer, parse_signed_offer
 from assay.wire.limits import MAX_OFFERS
 
-MOST_TEXT = 80
+MAX_TEXT = 80
 LONGEST_S = 1 << 32  # no lease is that long
 
 
@@ -58,8 +58,8 @@ def signed_offer(line: Any, domain: Domain, provider: str) -> SignedOffer:
         raise BadContent(
             f"offer: lasts at least {offer.min_duration} s and at most {offer.max_duration} s, which the escrow refuses"
         )
-    if 0 < offer.notice < LEAST_NOTICE_S:
-        raise BadContent(f"offer: a notice of {offer.notice} s, the escrow takes 0 or at least {LEAST_NOTICE_S}")
+    if 0 < offer.notice < MIN_NOTICE_S:
+        raise BadContent(f"offer: a notice of {offer.notice} s, the escrow takes 0 or at least {MIN_NOTICE_S}")
     return signed
 
 
@@ -82,4 +82,4 @@ def specification(document: Any) -> DeclaredSpecification:
 
 
 def _text(value: Any) -> str:
-    return "".join(c for c in value[:MOST_TEXT] if c.isprintable()) if isinstance(value, str) else ""
+    return "".join(c for c in value[:MAX_TEXT] if c.isprintable()) if isinstance(value, str) else ""

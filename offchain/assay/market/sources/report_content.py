@@ -12,7 +12,7 @@ from assay.wire.epoch_index import EpochIndex
 from assay.wire.leaves import DevicesBody, RewardsBody
 from assay.wire.limits import MAX_INDEX_BYTES
 
-MOST_SCORE = 1 << 63  # what databases hold; a quorum that signs more must not stop whoever reads it
+MAX_SCORE = 1 << 63  # what databases hold; a quorum that signs more must not stop whoever reads it
 
 
 async def fetch_index(fetch: Fetch, base: str, epoch: int) -> EpochIndex:
@@ -53,7 +53,7 @@ def device_leaves(content: bytes, epoch: int, root: bytes) -> tuple[DeviceLeaf, 
     for leaf in found:
         if leaf.epoch != epoch:
             raise BadContent(f"devices: a leaf of epoch {leaf.epoch} in the report of {epoch}")
-        if leaf.score_gops >= MOST_SCORE:
+        if leaf.score_gops >= MAX_SCORE:
             raise BadContent(f"devices: a score of {leaf.score_gops}, which no profile allows")
     if len({leaf.device_id for leaf in found}) != len(found):
         raise BadContent("devices: a device stands in the report twice")

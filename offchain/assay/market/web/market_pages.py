@@ -14,7 +14,7 @@ from assay.market.api.context import Context, UnknownName, context_of
 from assay.market.api.parameters import Cursor, Hash, Number, SearchQuery, plain_hash
 from assay.market.projection.listings import STATES
 from assay.market.queries import accounts, challenges, devices, events, leases, listings, providers, search, testimony
-from assay.market.queries.pages import MOST_ROWS, many, one
+from assay.market.queries.pages import MAX_ROWS, many, one
 from assay.market.store.tables import demands, epochs, profiles
 from assay.market.web import formats
 from assay.market.web.rendering import Pages
@@ -22,7 +22,7 @@ from assay.market.web.transactions import creditable_now
 
 router = APIRouter(include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
-MOST_COMPARED = 4
+MAX_COMPARED = 4
 ROUND_TRIPS = 8
 PRICES = ("0.1", "0.25", "0.5", "1", "2", "4", "8")  # whole tokens an hour
 
@@ -78,7 +78,7 @@ def compare(
     listing: Annotated[list[Annotated[str, Query(pattern="^0x[0-9a-fA-F]{64}$")]], Query(max_length=40)] = [],  # noqa: B006
 ) -> Response:
     """Listings side by side."""
-    wanted = list(dict.fromkeys(listing))[:MOST_COMPARED]
+    wanted = list(dict.fromkeys(listing))[:MAX_COMPARED]
     with ctx.reading() as connection:
         found = [listings.read_listing(connection, plain_hash(one)) for one in wanted]
         shown = [(one, devices.score_series(connection, one.row["listing_id"])) for one in found if one is not None]
@@ -151,7 +151,7 @@ def lease(request: Request, ctx: Ctx, lease_id: Number) -> Response:
             "agents": leases.agents_of(connection, row["renter"]),
             "actors": providers.operators_of(connection, row["provider"]),
             "payout": providers.payout_of(connection, row["provider"]),
-            "events": events.events_of_lease(connection, lease_id, None, MOST_ROWS),
+            "events": events.events_of_lease(connection, lease_id, None, MAX_ROWS),
         }
     values |= {"now": ctx.status.timestamp, "terms": ctx.terms}
     return pages_of(request).render(request, "lease.html", **values)

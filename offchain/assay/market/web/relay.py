@@ -31,11 +31,11 @@ _PASSED_ON = re.compile(
     r"|GET |GET jobs(/[A-Za-z0-9_-]{1,64}(/output)?)?|DELETE jobs/[A-Za-z0-9_-]{1,64}"
 )
 HEADERS = ("x-assay-signature", "x-assay-issued-at")
-MOST_HEADER = 300
-MOST_BODY = 64 << 10
-MOST_ANSWER = 64 << 20
-MOST_SECONDS = 300.0
-MOST_AT_ONCE = 64  # a node is asked for sixteen handovers at one instant
+MAX_HEADER = 300
+MAX_BODY = 64 << 10
+MAX_ANSWER = 64 << 20
+MAX_SECONDS = 300.0
+MAX_CONCURRENCY = 64  # a node is asked for sixteen handovers at one instant
 
 
 class Passing:
@@ -53,13 +53,13 @@ async def pass_on(ctx: Ctx, request: Request, lease_id: Number, path: str = "") 
     fetch = ctx.links.get("fetch")
     if fetch is None:
         raise HTTPException(503, "this market passes nothing on")
-    if Passing.now >= MOST_AT_ONCE:
+    if Passing.now >= MAX_CONCURRENCY:
         raise HTTPException(503, "too many requests are being passed on; try again in a moment")
     asked = await _asked(ctx, request, lease_id)
     stack = AsyncExitStack()
     Passing.now += 1
     try:
-        answer = await stack.enter_async_context(fetch.passed_on(asked, MOST_ANSWER, MOST_SECONDS))
+        answer = await stack.enter_async_context(fetch.passed_on(asked, MAX_ANSWER, MAX_SECONDS))
     except BaseException as fault:
         Passing.now -= 1
         if not isinstance(fault, SourceFault):
@@ -88,8 +88,8 @@ async def _asked(ctx: Context, request: Request, lease_id: int) -> Asked:
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > MOST_BODY:
-            raise HTTPException(413, f"at most {MOST_BODY} bytes are passed on")
+        if len(body) > MAX_BODY:
+            raise HTTPException(413, f"at most {MAX_BODY} bytes are passed on")
     # The signature is over the path with its query, to the letter.
     path = request.scope["raw_path"].decode("ascii").removeprefix("/relay").split("?", 1)[0]
     query = request.url.query
@@ -98,7 +98,7 @@ async def _asked(ctx: Context, request: Request, lease_id: int) -> Asked:
 
 
 def _is_plain(value: str) -> bool:
-    return len(value) <= MOST_HEADER and value.isascii() and value.isprintable()
+    return len(value) <= MAX_HEADER and value.isascii() and value.isprintable()
 
 
 def _provider_of(ctx: Context, lease_id: int) -> Endpoint:

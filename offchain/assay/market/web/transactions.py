@@ -19,7 +19,7 @@ from assay.market.queries.lease_downtime import Attested, creditable
 from assay.market.queries.leases import read_lease
 from assay.market.queries.listings import read_listing
 from assay.market.queries.pages import one
-from assay.market.queries.proofs import KEPT_TREES, LeafProof
+from assay.market.queries.proofs import TREE_CACHE_SIZE, LeafProof
 from assay.market.queries.providers import payout_of
 from assay.market.store.tables import epochs
 from assay.protocol.flags import Flag
@@ -31,8 +31,8 @@ router = APIRouter(prefix="/send", include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
 Seconds = Annotated[int, Query(ge=1, le=366 * 86400)]
 Receiver = AddressQuery
-LEAST_PAID_S = 60
-MOST_STEPS = KEPT_TREES  # at once: each takes the tree of a report
+MIN_PAID_S = 60
+MAX_STEPS = TREE_CACHE_SIZE  # at once: each takes the tree of a report
 
 
 def step(ctx: Context, title: str, contract: str, function: str, *args: Any) -> dict[str, str]:
@@ -80,7 +80,7 @@ def open_lease(ctx: Ctx, listing_id: Hash, seconds: Seconds) -> Any:
     if proofs is None:
         raise UnknownName("The report with the newest pass is not here yet.")
     offer = found.offer
-    deposit = cost(offer["rate"], max(seconds, offer["min_duration"], LEAST_PAID_S))
+    deposit = cost(offer["rate"], max(seconds, offer["min_duration"], MIN_PAID_S))
     if deposit >= 1 << 96:
         raise HTTPException(
             400, f"a deposit of {deposit} base units is more than the escrow holds: take a shorter time"
@@ -122,7 +122,7 @@ def refund_downtime(ctx: Ctx, lease_id: Number) -> Any:
     lease = _lease(ctx, lease_id)
     steps = []
     with ctx.reading() as connection:
-        for found in creditable_now(ctx, connection, lease)[:MOST_STEPS]:
+        for found in creditable_now(ctx, connection, lease)[:MAX_STEPS]:
             epoch = one(connection, epochs, epoch=found.epoch)
             proof = (
                 ctx.proofs.device(connection, found.epoch, epoch["devices_root"], found.device_id) if epoch else None

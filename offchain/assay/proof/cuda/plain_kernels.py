@@ -13,7 +13,7 @@ from assay.proof.cuda.runtime import SIMULATOR, cuda, device, jit
 # The simulator starts a thread of the system for each of the card's, so blocks are small there.
 SIDE = 4 if SIMULATOR else 16  # threads along each side of a block of the plain product
 TREE_THREADS = 8 if SIMULATOR else 256
-_MOST_BLOCKS_Y = 65_535
+_MAX_BLOCKS_Y = 65_535
 _GOLDEN = np.uint32(0x9E3779B9)
 _M1 = np.uint32(0x21F0AAAD)
 _M2 = np.uint32(0x735A2D97)
@@ -97,7 +97,7 @@ def lane_keys(seeds: Any, t: Any, tag: Any, indices: Any, keys: Any) -> None:
 def generation_grid(words: Any, threads: int) -> tuple[int, int]:
     """Blocks for `generate`: eight words a thread along each row."""
     rows, per_row = words.shape
-    return -(-per_row // (8 * threads)), min(rows, _MOST_BLOCKS_Y)
+    return -(-per_row // (8 * threads)), min(rows, _MAX_BLOCKS_Y)
 
 
 @jit

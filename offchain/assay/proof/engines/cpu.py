@@ -25,7 +25,7 @@ from assay.proof.statement import JobStatement
 from assay.proof.threads import Threads
 from assay.protocol.profile import Profile
 
-_LEAST_ROWS = 32  # in one part of a round
+_MIN_ROWS = 32  # in one part of a round
 _ONE = Threads(1)
 
 
@@ -65,7 +65,7 @@ class CpuEngine:
         products = np.empty((profile.T, profile.M, profile.N), np.int32) if keep else None
         window = self._window(profile) if products is None else None
         row_roots = np.empty((profile.T, profile.M, 32), np.uint8)
-        parts = max(1, min(self._threads.count // 2, profile.M // _LEAST_ROWS))
+        parts = max(1, min(self._threads.count // 2, profile.M // _MIN_ROWS))
         height = -(-profile.M // parts)
         scratch = threading.local()
 

@@ -14,7 +14,7 @@ from assay.provider.runtime.workload import Room
 
 ANY_ROOM = ("localhost", LOOPBACK)
 CONNECT_S = 5.0
-KEPT = 64
+CACHE_SIZE = 64
 
 
 class LeasePorts:
@@ -67,7 +67,7 @@ class LeasePorts:
     def _forget_the_dead(self) -> None:
         for known in [one for one in self._kept if start_ticks(one[0]) != one[1]]:
             self._kept.pop(known).close()
-        while len(self._kept) >= KEPT:
+        while len(self._kept) >= CACHE_SIZE:
             self._kept.pop(next(iter(self._kept))).close()
 
     def close(self) -> None:

@@ -14,10 +14,10 @@ from assay.provider.errors import Forbidden, NotAuthorised, Unavailable
 
 NONCE_VALID_S = 300
 TICKET_VALID_S = 60
-SESSION_MOST_S = 3600
+MAX_SESSION_S = 3600
 CLOCK_TOLERANCE_S = 120
-MOST_NONCES = 10_000
-MOST_SESSIONS = 10_000
+MAX_NONCES = 10_000
+MAX_SESSIONS = 10_000
 
 # (contract, digest, signature) -> whether the contract accepts it, by ERC-1271
 ContractCheck = Callable[[str, bytes, bytes], Awaitable[bool]]
@@ -50,7 +50,7 @@ class Logins:
         """A nonce for one login. Raises Unavailable while too many are out."""
         now = self._clock()
         self._nonces = {nonce: until for nonce, until in self._nonces.items() if until > now}
-        if len(self._nonces) >= MOST_NONCES:
+        if len(self._nonces) >= MAX_NONCES:
             raise Unavailable("too many logins at once; try again in a few minutes")
         nonce = secrets.token_hex(16)
         self._nonces[nonce] = now + NONCE_VALID_S
@@ -74,9 +74,7 @@ class Logins:
         if not message.issued_at - CLOCK_TOLERANCE_S <= now < message.expires_at:
             raise NotAuthorised("the login is expired or not yet valid")
         await self._require_signed(message, text, signature, lease)
-        return self._open(
-            Session(message.address, lease.lease_id, min(float(message.expires_at), now + SESSION_MOST_S))
-        )
+        return self._open(Session(message.address, lease.lease_id, min(float(message.expires_at), now + MAX_SESSION_S)))
 
     async def _require_signed(self, message: SignIn, text: str, signature: bytes, lease: Lease) -> None:
         try:
@@ -96,7 +94,7 @@ class Logins:
         """What a browser exchanges once, within a minute, for a session of the lease's renter."""
         now = self._clock()
         self._tickets = {key: one for key, one in self._tickets.items() if one.expires_at > now}
-        if len(self._tickets) >= MOST_NONCES:
+        if len(self._tickets) >= MAX_NONCES:
             raise Unavailable("too many logins at once; try again in a minute")
         ticket = secrets.token_urlsafe(32)
         self._tickets[keccak(ticket.encode())] = Session(lease.renter, lease.lease_id, now + TICKET_VALID_S)
@@ -106,7 +104,7 @@ class Logins:
         """The token of a session that is renewed by its use. Raises NotAuthorised, Forbidden."""
         found = self._tickets.pop(keccak(ticket.encode()), None)
         _require(found, lease, self._clock())
-        token, _ = self._open(Session(lease.renter, lease.lease_id, self._clock() + SESSION_MOST_S, renewed=True))
+        token, _ = self._open(Session(lease.renter, lease.lease_id, self._clock() + MAX_SESSION_S, renewed=True))
         return token
 
     def check(self, token: str, lease: Lease) -> None:
@@ -114,7 +112,7 @@ class Logins:
         key, now = keccak(token.encode()), self._clock()
         session = _require(self._sessions.get(key), lease, now)
         if session.renewed:
-            self._sessions[key] = replace(session, expires_at=now + SESSION_MOST_S)
+            self._sessions[key] = replace(session, expires_at=now + MAX_SESSION_S)
 
     def log_out(self, token: str) -> None:
         """Ends a session."""
@@ -123,7 +121,7 @@ class Logins:
     def _open(self, session: Session) -> tuple[str, float]:
         now = self._clock()
         self._sessions = {key: one for key, one in self._sessions.items() if one.expires_at > now}
-        if len(self._sessions) >= MOST_SESSIONS:
+        if len(self._sessions) >= MAX_SESSIONS:
             raise Unavailable("too many sessions are open")
         token = secrets.token_urlsafe(32)
         self._sessions[keccak(token.encode())] = session

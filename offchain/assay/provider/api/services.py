@@ -14,12 +14,12 @@ from assay.provider.access.notebooks import Notebooks
 from assay.provider.access.request_signatures import RequestGuard
 from assay.provider.access.reverse_proxy import ReverseProxy
 from assay.provider.devices.device import OwnDevice
-from assay.provider.leasing.handover_service import HandoverDesk
+from assay.provider.leasing.handover_service import HandoverService
 from assay.provider.leasing.lease_starts import LeaseStarts
 from assay.provider.leasing.wipe_records import WipeRecords
-from assay.provider.measurement.challenge_service import ChallengeDesk
-from assay.provider.measurement.openings_service import OpeningsDesk
-from assay.provider.measurement.probe_service import ProbeDesk
+from assay.provider.measurement.challenge_service import ChallengeService
+from assay.provider.measurement.openings_service import OpeningsService
+from assay.provider.measurement.probe_service import ProbeService
 from assay.provider.offers.lease_offers import LeaseOffers
 from assay.provider.views import Epochs, Leases
 from assay.provider.workloads.jobs import JobBook
@@ -35,10 +35,10 @@ class Services:
     devices: Mapping[bytes, OwnDevice]
     epochs: Epochs
     leases: Leases
-    challenges: ChallengeDesk
-    openings: OpeningsDesk
-    handovers: HandoverDesk
-    probes: ProbeDesk
+    challenges: ChallengeService
+    openings: OpeningsService
+    handovers: HandoverService
+    probes: ProbeService
     lease_offers: LeaseOffers
     starts: LeaseStarts
     jobs: JobBook

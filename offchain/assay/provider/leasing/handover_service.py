@@ -27,7 +27,7 @@ Open = Callable[[Task, Sequence[tuple[int, int]]], Awaitable[bytes]]
 Prove = Callable[[Task], Awaitable[bytes]]
 
 
-class HandoverDesk:
+class HandoverService:
     """One handover proof for each device of a lease, all over one nonce: signed, stored, and opened to whoever knows
     what the nonce is the hash of. A renter asks for all devices at one instant; those on cards of their own prove side
     by side.

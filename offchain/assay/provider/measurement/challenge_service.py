@@ -26,7 +26,7 @@ Prove = Callable[[OwnDevice, EpochView, bytes], Awaitable[bytes]]
 log = structlog.get_logger()
 
 
-class ChallengeDesk:
+class ChallengeService:
     """Answers challenges for all devices of one provider."""
 
     def __init__(

@@ -30,7 +30,7 @@ OpenRow = Callable[[Task, list[tuple[int, int]]], Awaitable[bytes]]
 log = structlog.get_logger()
 
 
-class DemandDesk:
+class DemandService:
     """Looks at the chain at each call of `tick`: nothing that must outlive a restart is remembered here.
 
     `devices` are those served now; a demand against one that was retired since is answered too, from what is stored.

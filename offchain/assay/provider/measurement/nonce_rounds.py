@@ -14,7 +14,7 @@ from assay.provider.measurement.challenge_rules import readiness
 
 GRACE_S = 0.3
 HOLD_S = 60.0
-KEPT_EPOCHS = 2
+CACHED_EPOCHS = 2
 
 Key = tuple[bytes, int, bytes]  # device, epoch, epoch seed
 log = structlog.get_logger()
@@ -87,7 +87,7 @@ class NonceRounds(Generic[Signed]):
 
     def _round(self, key: Key, seats: int) -> _Round[Signed]:
         if key not in self._rounds:
-            for old in [k for k in self._rounds if k[1] + KEPT_EPOCHS <= key[1]]:
+            for old in [k for k in self._rounds if k[1] + CACHED_EPOCHS <= key[1]]:
                 del self._rounds[old]
             future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
             # A failure nobody waits for any more is logged by _work; it must not be reported a second time.

@@ -12,13 +12,13 @@ from assay.provider.measurement.commitments import CommitmentStore, StoredCommit
 from assay.provider.measurement.prover import Task
 from assay.provider.views import Epochs, EpochView
 
-KEPT_EPOCHS = 3
+CACHED_EPOCHS = 3
 Open = Callable[[Task, Sequence[tuple[int, int]]], Awaitable[bytes]]
 Prove = Callable[[Task], Awaitable[bytes]]
 """The resultRoot of a task: a proof made again must be the one that was committed to."""
 
 
-class OpeningsDesk:
+class OpeningsService:
     """Serves openings of all devices of one provider, only once ρ is drawn."""
 
     def __init__(
@@ -45,7 +45,7 @@ class OpeningsDesk:
         key = (device_id, epoch, rho)
         if key not in self._sampled:
             self._sampled[key] = await self._opened(device, stored, samples(rho, device_id, device.profile))
-            for old in [k for k in self._sampled if k[1] + KEPT_EPOCHS <= epoch]:
+            for old in [k for k in self._sampled if k[1] + CACHED_EPOCHS <= epoch]:
                 del self._sampled[old]
         return self._sampled[key]
 
@@ -63,7 +63,7 @@ class OpeningsDesk:
         key = (device_id, epoch, account.lower())
         if self._asked.setdefault(key, tuple(rows)) != tuple(rows):
             raise Conflict(f"{account} has asked for other rows of this device in epoch {epoch}")
-        for old in [k for k in self._asked if k[1] + KEPT_EPOCHS <= epoch]:
+        for old in [k for k in self._asked if k[1] + CACHED_EPOCHS <= epoch]:
             del self._asked[old]
         return await self._opened(device, stored, [divmod(row, device.profile.M) for row in rows])
 

@@ -21,14 +21,14 @@ from assay.provider.measurement.prover import Task
 from assay.provider.views import Epochs, EpochView
 from assay.wire.measurement import SignedLanes, SignedProbeNonce
 
-KEPT_EPOCHS = 3
+CACHED_EPOCHS = 3
 Walk = Callable[[Task, bytes], Awaitable[tuple[bytes, bytes]]]
 """(resultRoot, laneRoot) of a task's products walked from π."""
 OpenLanes = Callable[[Task, bytes, Sequence[int]], Awaitable[bytes]]
 log = structlog.get_logger()
 
 
-class ProbeDesk:
+class ProbeService:
     """For all devices of one provider."""
 
     def __init__(
@@ -87,7 +87,7 @@ class ProbeDesk:
         if key not in self._opened:
             asked = layout.lane_samples(rho, device_id, device.profile)
             self._opened[key] = await self._open(_task(device, stored), lanes.challenge, asked)
-            for old in [k for k in self._opened if k[1] + KEPT_EPOCHS <= epoch]:
+            for old in [k for k in self._opened if k[1] + CACHED_EPOCHS <= epoch]:
                 del self._opened[old]
         return self._opened[key]
 

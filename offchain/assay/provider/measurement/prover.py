@@ -16,8 +16,8 @@ from assay.proof.proof import Proof
 from assay.protocol.profile import Profile
 from assay.provider.devices.cards import select_card
 
-KEPT_ENGINES = 2
-KEPT_PROBES = 4  # the states of all lanes are large: a gibibyte for `datacenter`
+ENGINE_CACHE_SIZE = 2
+PROBE_CACHE_SIZE = 4  # the states of all lanes are large: a gibibyte for `datacenter`
 Result = TypeVar("Result")
 
 
@@ -40,11 +40,11 @@ class Prover:
     """
 
     def __init__(
-        self, make_engine: Callable[[], Engine], kept_proofs: int, first: Callable[[], None] = lambda: None
+        self, make_engine: Callable[[], Engine], cached_proofs: int, first: Callable[[], None] = lambda: None
     ) -> None:
         """`first` is called in the worker's thread before any engine is made there, again where it has raised."""
         self._make_engine = make_engine
-        self._kept_proofs = kept_proofs
+        self._cached_proofs = cached_proofs
         self._engines: OrderedDict[tuple[Profile, bytes], Engine] = OrderedDict()
         self._proofs: OrderedDict[Task, Proof] = OrderedDict()
         self._dropped: set[Task] = set()  # proofs whose window made way
@@ -91,7 +91,7 @@ class Prover:
             engine = self._make_engine()
             engine.prepare(profile, epoch_seed)
             self._engines[key] = engine
-            while len(self._engines) > KEPT_ENGINES:
+            while len(self._engines) > ENGINE_CACHE_SIZE:
                 self._engines.popitem(last=False)
         self._engines.move_to_end(key)
         return self._engines[key]
@@ -101,7 +101,7 @@ class Prover:
             engine = self._engine(task.profile, task.epoch_seed)
             self._drop_windows()
             self._proofs[task] = engine.prove(task.seed)
-            while len(self._proofs) > self._kept_proofs:
+            while len(self._proofs) > self._cached_proofs:
                 self._dropped.discard(self._proofs.popitem(last=False)[0])
         self._proofs.move_to_end(task)
         return self._proofs[task]
@@ -123,7 +123,7 @@ class Prover:
                 self._proofs.pop(task, None)
             proof = self._proof(task)
             self._probes[key] = self._engine(task.profile, task.epoch_seed).probe(proof, challenge)
-            while len(self._probes) > KEPT_PROBES:
+            while len(self._probes) > PROBE_CACHE_SIZE:
                 self._probes.popitem(last=False)
         self._probes.move_to_end(key)
         return self._probes[key]
@@ -136,15 +136,15 @@ class Provers:
         self,
         make_engine: Callable[[], Engine],
         cards: Iterable[str],
-        kept_proofs: int,
+        cached_proofs: int,
         select: Callable[[str], None] = select_card,
     ) -> None:
         """On each card `kept_proofs` are kept. A task for none of these cards goes to the first; without any card one
         worker does everything.
         """
         self._provers = {
-            card: Prover(make_engine, kept_proofs, partial(select, card)) for card in dict.fromkeys(cards)
-        } or {"": Prover(make_engine, kept_proofs)}
+            card: Prover(make_engine, cached_proofs, partial(select, card)) for card in dict.fromkeys(cards)
+        } or {"": Prover(make_engine, cached_proofs)}
 
     async def prepare(self, profile: Profile, epoch_seed: bytes, card: str) -> None:
         """Generates B on a card ahead of the challenges."""

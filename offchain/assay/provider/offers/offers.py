@@ -14,7 +14,7 @@ from assay.protocol.signing import Domain
 from assay.provider.errors import ProviderError
 from assay.wire.leases import SignedOffer
 
-LEAST_NOTICE_S = 60
+MIN_NOTICE_S = 60
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Price:
             raise ProviderError(f"rate {self.rate}: must be above zero and fit 128 bits")
         if not 0 < self.min_duration <= self.max_duration < 1 << 32:
             raise ProviderError(f"durations {self.min_duration} to {self.max_duration}: must ascend from 1")
-        if self.notice and not LEAST_NOTICE_S <= self.notice < 1 << 32:
-            raise ProviderError(f"notice of {self.notice} s: none, or at least {LEAST_NOTICE_S} s")
+        if self.notice and not MIN_NOTICE_S <= self.notice < 1 << 32:
+            raise ProviderError(f"notice of {self.notice} s: none, or at least {MIN_NOTICE_S} s")
 
 
 def rate_of(price_per_hour: Decimal, decimals: int) -> int:

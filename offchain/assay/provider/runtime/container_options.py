@@ -15,7 +15,7 @@ from assay.provider.runtime.namespace_sockets import NamespaceSockets
 from assay.provider.runtime.podman_devices import create_on_podman, is_podman
 
 INSIDE = "/workspace"
-MOST_TMP = 64 << 20
+MAX_TMP = 64 << 20
 
 
 def container_options(specification: dict[str, Any]) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def container_options(specification: dict[str, Any]) -> dict[str, Any]:
         "user": specification["user"],
         "volumes": {specification["cwd"]: {"bind": INSIDE, "mode": "rw"}},
         "read_only": True,
-        "tmpfs": {"/tmp": f"size={min(limits['disk_bytes'], MOST_TMP)},nosuid,nodev,mode=1777"},  # noqa: S108
+        "tmpfs": {"/tmp": f"size={min(limits['disk_bytes'], MAX_TMP)},nosuid,nodev,mode=1777"},  # noqa: S108
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "network_mode": "none",

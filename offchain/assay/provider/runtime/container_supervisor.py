@@ -26,7 +26,7 @@ from assay.provider.runtime.supervisor import folder_bytes, start_ticks, write_w
 
 TICK_S = 0.1
 DISK_EVERY_S = 2.0
-MOST_REASON = 500  # characters
+MAX_REASON = 500  # characters
 COULD_NOT, NOT_FOUND = 125, 127  # as a shell's and Docker's own exit codes
 _NO_PROGRAM = re.compile(r'exec: "([^"]{1,200})": (?:executable file not found|stat [^:]*: no such file)')
 
@@ -36,7 +36,7 @@ def start_failure(error: Exception) -> tuple[int, str]:
     told = str(getattr(error, "explanation", None) or error)
     if missing := _NO_PROGRAM.search(told):
         return NOT_FOUND, f"there is no {missing[1]!r} in the image"
-    return COULD_NOT, told[:MOST_REASON]
+    return COULD_NOT, told[:MAX_REASON]
 
 
 class ContainerSupervisor:

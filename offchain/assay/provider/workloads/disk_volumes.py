@@ -15,7 +15,7 @@ import structlog
 from assay.provider.errors import ProviderError, RuntimeUnavailable
 
 IMAGE, WORKSPACE = "workspace.img", "workspace"
-LEAST = 4 << 20  # below, ext4 finds no room for itself
+MIN_BYTES = 4 << 20  # below, ext4 finds no room for itself
 TIMEOUT_S = 60
 NOBODY = 65534
 
@@ -62,8 +62,8 @@ class LoopVolumes:
     name = "volume"
 
     def __init__(self, size: int) -> None:
-        if size < LEAST:
-            raise ProviderError(f"a disk of {size} bytes: at least {LEAST} are needed")
+        if size < MIN_BYTES:
+            raise ProviderError(f"a disk of {size} bytes: at least {MIN_BYTES} are needed")
         self._size = size
 
     @staticmethod
@@ -73,7 +73,7 @@ class LoopVolumes:
             raise RuntimeUnavailable("disk volumes need root, mkfs.ext4 and mount; choose the disk 'watched'")
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as trial:
-            volumes = LoopVolumes(LEAST)
+            volumes = LoopVolumes(MIN_BYTES)
             try:
                 volumes.prepare(Path(trial))
             except ProviderError as error:

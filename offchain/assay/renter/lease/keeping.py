@@ -17,7 +17,7 @@ from assay.renter.errors import RenterError
 from assay.renter.lease.lease_views import LeaseView
 from assay.renter.lease.leaving import Free
 
-MOST_SILENCE_A_ROUND = 3  # rounds: a machine that slept for hours has not heard its device be silent for hours
+MAX_SILENCE_A_ROUND = 3  # rounds: a machine that slept for hours has not heard its device be silent for hours
 
 
 class Move(Enum):
@@ -44,7 +44,7 @@ class Policy:
     cap: int
     patience: float | None
     leave_free: bool = True
-    least_down: int = 0
+    min_down: int = 0
 
 
 def move(view: LeaseView, silent_for: float, policy: Policy) -> tuple[Move, int]:
@@ -70,7 +70,7 @@ def move(view: LeaseView, silent_for: float, policy: Policy) -> tuple[Move, int]
 
 
 @dataclass(frozen=True)
-class Hands:
+class Actions:
     """What `keep` acts with. `silent` asks every device for a signed sign of life and names those that give none;
     `collect` has attested downtime credited and says whether no more can come of what is over."""
 
@@ -89,8 +89,8 @@ class Hands:
 class Keeper:
     """Keeps one lease. `every` is the seconds between looks."""
 
-    def __init__(self, hands: Hands, policy: Policy, every: float) -> None:
-        self._hands = hands
+    def __init__(self, actions: Actions, policy: Policy, every: float) -> None:
+        self._actions = actions
         self._policy = policy
         self._every = every
         self._told: set[str] = set()
@@ -101,59 +101,59 @@ class Keeper:
 
         A round in which the chain cannot be read counts for nothing: then it is we who are cut off.
         """
-        hands, silent, last = self._hands, 0.0, self._hands.clock()
+        actions, silent, last = self._actions, 0.0, self._actions.clock()
         while True:
-            now = hands.clock()
-            passed, last = min(now - last, MOST_SILENCE_A_ROUND * self._every), now
+            now = actions.clock()
+            passed, last = min(now - last, MAX_SILENCE_A_ROUND * self._every), now
             try:
-                view, quiet = await hands.view(), tuple[str, ...]()
+                view, quiet = await actions.view(), tuple[str, ...]()
                 if view.leaving.free is not Free.slashed:
-                    quiet = await hands.silent()
+                    quiet = await actions.silent()
                     silent = silent + passed if quiet else 0.0
                     await self._collect(view.lease)
                     # What was just credited may have set us free.
-                    view = await hands.view()
+                    view = await actions.view()
                 what, amount = move(view, silent, self._policy)
                 if await self._act(view, what, amount, silent, quiet):
                     return what
             except (ChainError, RenterError) as error:
                 self._tell_failure(error)
-            await hands.sleep(self._every)
+            await actions.sleep(self._every)
 
     async def settle(self) -> None:
         """Stays after the end until no more downtime of the lease can be credited."""
-        hands = self._hands
+        actions = self._actions
         while True:
             try:
-                view = await hands.view()
-                settled = await hands.collect(view.lease)
+                view = await actions.view()
+                settled = await actions.collect(view.lease)
                 if settled and view.leaving.free is Free.over:
                     return
             except (ChainError, RenterError) as error:
                 self._tell_failure(error)
-            await hands.sleep(self._every)
+            await actions.sleep(self._every)
 
     async def _collect(self, lease: Lease) -> None:
         """Has downtime credited; the lease is looked after all the same where that fails."""
         try:
-            await self._hands.collect(lease)
+            await self._actions.collect(lease)
         except (ChainError, RenterError) as error:
-            self._hands.tell(f"downtime was not claimed this time, trying again in {self._every:g} s: {error}")
+            self._actions.tell(f"downtime was not claimed this time, trying again in {self._every:g} s: {error}")
 
     def _tell_failure(self, error: Exception) -> None:
-        self._hands.tell(f"not this time, trying again in {self._every:g} s: {error}")
+        self._actions.tell(f"not this time, trying again in {self._every:g} s: {error}")
 
     async def _act(self, view: LeaseView, what: Move, amount: int, silent: float, quiet: tuple[str, ...]) -> bool:
         """Whether nothing is left to keep."""
         lease = view.lease
         if what is Move.END:
-            self._hands.tell(f"ending lease {lease.lease_id}: {self._reason(view, silent, quiet)}")
-            await self._hands.end()
+            self._actions.tell(f"ending lease {lease.lease_id}: {self._reason(view, silent, quiet)}")
+            await self._actions.end()
         if what is Move.TOP_UP:
-            self._hands.tell(
-                f"{lease.stop - view.now} s left of lease {lease.lease_id}: adding {self._hands.amount(amount)}"
+            self._actions.tell(
+                f"{lease.stop - view.now} s left of lease {lease.lease_id}: adding {self._actions.amount(amount)}"
             )
-            await self._hands.top_up(amount)
+            await self._actions.top_up(amount)
         if what is Move.WAIT:
             self._tell_waiting(view, silent, quiet)
         return what in (Move.STOP, Move.END)
@@ -167,7 +167,7 @@ class Keeper:
         """Says once why nothing is done though something is wrong."""
         lease, way = view.lease, view.leaving
         if lease.notice_at:
-            until = self._hands.moment(lease.notice_at + lease.notice)
+            until = self._actions.moment(lease.notice_at + lease.notice)
             self._once(
                 "notice",
                 f"the provider of lease {lease.lease_id} has given notice: it may end it from {until} on, "
@@ -177,7 +177,7 @@ class Keeper:
             self._told.discard("silence")
         patience = self._policy.patience
         if way.free is None and not lease.left_early and patience is not None and silent >= patience:
-            cost, free_from = self._hands.amount(way.cost), self._hands.moment(way.free_from)
+            cost, free_from = self._actions.amount(way.cost), self._actions.moment(way.free_from)
             self._once(
                 "silence",
                 f"{_named(quiet)} not answered for {silent:.0f} s; leaving now would cost {cost} more for nothing, so "
@@ -188,7 +188,7 @@ class Keeper:
     def _once(self, what: str, text: str) -> None:
         if what not in self._told:
             self._told.add(what)
-            self._hands.tell(text)
+            self._actions.tell(text)
 
 
 def _named(quiet: tuple[str, ...]) -> str:

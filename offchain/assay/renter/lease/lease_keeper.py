@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from assay.chain.contracts.erc20 import Erc20
 from assay.chain.contracts.leases import Lease
 from assay.protocol.hexadecimal import to_hex
-from assay.renter.lease.keeping import Hands, Keeper, Policy
+from assay.renter.lease.keeping import Actions, Keeper, Policy
 from assay.renter.money.amounts import moment, show_amount
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def keeper_of(renter: Renter, lease_id: int, policy: Policy, every: float,
         return tuple(to_hex(device_id) for device_id in await renter.silent(offer.device_ids))
 
     async def collect(lease: Lease) -> bool:
-        found, _ = await renter.refund_downtime(lease.lease_id, least_down=policy.least_down)
+        found, _ = await renter.refund_downtime(lease.lease_id, min_down=policy.min_down)
         for one in found.claimable:
             tell(f"epoch {one.epoch}: reports attest {one.seconds} s of downtime, credited: {amount(one.amount)}")
         for refused in found.refused:
@@ -49,8 +49,8 @@ async def keeper_of(renter: Renter, lease_id: int, policy: Policy, every: float,
         if await renter.refundable(lease_id):
             await renter.refund(lease_id)
 
-    hands = Hands(
+    actions = Actions(
         view=lambda: renter.view(lease_id), silent=silent, collect=collect, top_up=top_up, end=end,
         clock=renter.clock, sleep=renter.sleep, tell=tell, amount=amount, moment=moment,
     )  # fmt: skip
-    return Keeper(hands, policy, every)
+    return Keeper(actions, policy, every)

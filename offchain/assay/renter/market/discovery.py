@@ -30,8 +30,8 @@ from assay.renter.market.validators import Validators
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured, ReportLineError, leaf_of_values, proven
 
-CHECKED_AT_ONCE = 64  # of a node that counts calls, they are a few
-FULL_ID, LEAST_DIGITS = 66, 6
+CHECK_CONCURRENCY = 64  # of a node that counts calls, they are a few
+FULL_ID, MIN_DIGITS = 66, 6
 BEGINNING = re.compile(r"0x[0-9a-fA-F]{6,63}")
 RoundTrips = Callable[[Iterable[str]], Awaitable[dict[str, float]]]
 
@@ -79,7 +79,7 @@ class Discovery:
         if len(text) == FULL_ID:
             return parse_bytes32(text, "device")
         if not BEGINNING.fullmatch(text):
-            raise BadInput(f"device {text[:80]!r}: expected 0x and 64 hex digits, or at least the first {LEAST_DIGITS}")
+            raise BadInput(f"device {text[:80]!r}: expected 0x and 64 hex digits, or at least the first {MIN_DIGITS}")
         named = [i for i in await self._directory.active() if ("0x" + i.hex()).startswith(text.lower())]
         if not named:
             raise NoDevice(f"no active device begins with {text}; `assay search` lists those that can be leased")
@@ -161,8 +161,8 @@ class Discovery:
     async def _takeable(self, found: Sequence[Listing], limit: int) -> list[Listing]:
         """The first `limit` whose offers the escrow takes now; no more are asked about than it needs."""
         taken: list[Listing] = []
-        for start in range(0, len(found), CHECKED_AT_ONCE):
-            some = found[start : start + CHECKED_AT_ONCE]
+        for start in range(0, len(found), CHECK_CONCURRENCY):
+            some = found[start : start + CHECK_CONCURRENCY]
             faults = await asyncio.gather(*(self._fault(one) for one in some))
             taken += [one for one, fault in zip(some, faults, strict=True) if fault is None]
             if len(taken) >= limit:

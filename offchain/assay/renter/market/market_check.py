@@ -60,17 +60,17 @@ def checked(row: MarketRow, shown: MarketEvidence, facts: ChainFacts, domain: Do
         _measured(row, device.device_id, part, facts.devices_root)
         for device, part in zip(facts.devices, shown.devices, strict=True)
     )
-    least_score = min(line.leaf.score_gops for line in measured)
-    least_memory = min(line.leaf.memory_mib for line in measured)
+    min_score = min(line.leaf.score_gops for line in measured)
+    min_memory = min(line.leaf.memory_mib for line in measured)
     # A profile may measure no memory; then a market shows what the specifications declare, which is checked below.
-    memory = least_memory or row.memory_mib
+    memory = min_memory or row.memory_mib
     profile = common((line.leaf.profile for line in measured), 0)
-    if (profile, least_score, memory) != (row.profile, row.score_gops, row.memory_mib):
+    if (profile, min_score, memory) != (row.profile, row.score_gops, row.memory_mib):
         raise MarketContradicted(
-            f"the report measured {least_score} gops and {least_memory} MiB by profile {profile} in epoch {row.epoch}, "
+            f"the report measured {min_score} gops and {min_memory} MiB by profile {profile} in epoch {row.epoch}, "
             f"the market says {row.score_gops} gops and {row.memory_mib} MiB by profile {row.profile}"
         )
-    _check_declared(row, shown.devices, facts.devices, least_memory)
+    _check_declared(row, shown.devices, facts.devices, min_memory)
     return Evidence(facts.devices, measured, signed)
 
 

@@ -16,8 +16,8 @@ from assay.renter.errors import ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient
 
 PAGE = 100
-MOST_PAGES = 100
-MOST_PAGE = 2 << 20
+MAX_PAGES = 100
+MAX_PAGE = 2 << 20
 TIMEOUT_S = 15.0
 
 
@@ -77,7 +77,7 @@ class MarketClient:
     async def available(self, filters: Sequence[tuple[str, str]]) -> AsyncIterator[MarketRow]:
         """What can be leased, in the market's order, page by page. Raises Unreachable."""
         cursor: str | None = None
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             query = [*filters, ("limit", str(PAGE)), *([("cursor", cursor)] if cursor else [])]
             answer = await self._get(f"/v1/listings?{urlencode(query)}")
             rows = answer.get("data")
@@ -131,7 +131,7 @@ class MarketClient:
 
     async def _get(self, path: str) -> dict[str, Any]:
         try:
-            return await self._http.json_of("GET", self._address, path, most=MOST_PAGE, timeout_s=TIMEOUT_S)
+            return await self._http.json_of("GET", self._address, path, most=MAX_PAGE, timeout_s=TIMEOUT_S)
         except ProviderRefused as error:
             raise Unreachable(f"the market {self._address} refused ({error.status}): {error.reason}") from None
 

@@ -21,7 +21,7 @@ from assay.renter.market.search import Order, Wanted, matches, ordered
 from assay.renter.market.tokens import Tokens
 
 MIB_IN_GIB = 1024
-AT_ONCE = 16
+CONCURRENCY = 16
 MARKET_ORDERS = {Order.price: "price", Order.score: "score", Order.value: "value", Order.memory: "memory"}
 
 
@@ -83,7 +83,7 @@ class MarketSearch:
         )
 
     async def _at_most(self, asks: Iterable[Awaitable[str]]) -> list[str]:
-        gate = asyncio.Semaphore(AT_ONCE)
+        gate = asyncio.Semaphore(CONCURRENCY)
 
         async def one(ask: Awaitable[str]) -> str:
             async with gate:

@@ -12,7 +12,7 @@ from assay.network.origins import parse_origin
 
 TRIES = 3
 TIMEOUT_S = 3.0
-AT_ONCE = 32
+CONCURRENCY = 32
 Connect = Callable[[str, int], Awaitable[None]]
 
 
@@ -47,7 +47,7 @@ async def round_trip_ms(endpoint: str, connect: Connect) -> float | None:
 
 async def round_trips(endpoints: Iterable[str], connect: Connect) -> dict[str, float]:
     """Milliseconds by endpoint, of those that can be reached."""
-    gate = asyncio.Semaphore(AT_ONCE)
+    gate = asyncio.Semaphore(CONCURRENCY)
 
     async def one(endpoint: str) -> tuple[str, float | None]:
         async with gate:

@@ -18,7 +18,7 @@ from assay.renter.market.validators import Validators
 from assay.wire import paths
 from assay.wire.lines import Earned, ReportLineError, parse_reward_line
 
-AT_ONCE = 16
+CONCURRENCY = 16
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ class RewardFinder:
         current = int(await self._chain.call("EpochOracle", "currentEpoch", at=block))
         kept = int(await self._chain.call("EpochOracle", "ringSize", at=block))
         epochs = range(current, max(-1, current - kept), -1)
-        for at in range(0, len(epochs), AT_ONCE):
-            reading = (read_reward_report(self._chain, epoch, block) for epoch in epochs[at : at + AT_ONCE])
+        for at in range(0, len(epochs), CONCURRENCY):
+            reading = (read_reward_report(self._chain, epoch, block) for epoch in epochs[at : at + CONCURRENCY])
             for report in await asyncio.gather(*reading):
                 if report is not None and not report.vetoed:
                     yield report

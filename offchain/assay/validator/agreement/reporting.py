@@ -13,7 +13,7 @@ from assay.protocol.epochs import EpochState, Phase
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, device_tree, reward_tree
 from assay.protocol.messages import EpochReport
 from assay.validator.agreement.report_inputs import InputReader, ReportInputs
-from assay.validator.agreement.rounds import UNSIGNED, Accepted, Draft, AgreementTerms
+from assay.validator.agreement.rounds import UNSIGNED, Accepted, AgreementTerms, Draft
 from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused

@@ -12,7 +12,7 @@ import structlog
 from assay.protocol.epochs import Phase
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.messages import Seal
-from assay.validator.agreement.rounds import UNSIGNED, Accepted, Draft, AgreementTerms
+from assay.validator.agreement.rounds import UNSIGNED, Accepted, AgreementTerms, Draft
 from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused

@@ -22,7 +22,7 @@ from assay.validator.ports import ReportedEpoch
 from assay.validator.rules.values import EpochDevice, LeasePeriod, Seat
 
 NO_EMISSION = Emission(0, 0, 0)
-CHECK_INS_KEPT = 64
+CHECK_IN_BITS = 64
 
 
 class ContractReader:
@@ -114,7 +114,7 @@ class ContractReader:
     async def has_checked_in(self, account: str, epoch: int, at: Block) -> bool:
         member = await self._chain.call("ValidatorSet", "member", account, at=at)
         back = member.checkedIn - 1 - epoch
-        return 0 <= back < CHECK_INS_KEPT and bool(member.checkIns >> back & 1)
+        return 0 <= back < CHECK_IN_BITS and bool(member.checkIns >> back & 1)
 
     async def reported_block(self, epoch: int, until: Block) -> Block | None:
         async with self._lock:

@@ -11,7 +11,7 @@ from assay.validator.rules.values import LeasePeriod
 
 ESCROW = "LeaseEscrow"
 _EVENTS = ("LeaseOpened", "LeaseCancelled", "LeaseStarted", "LeaseToppedUp", "LeaseEnded", "LeaseReleased")
-_KEPT_S = 7 * 86_400  # after a stop: longer than any epoch whose devices are still observed
+_RETENTION_S = 7 * 86_400  # after a stop: longer than any epoch whose devices are still observed
 
 
 class _Book:
@@ -62,7 +62,7 @@ class LeasePeriods:
                 self._book.apply(event)
             self._next = end + 1
         self._last = final
-        self._book.forget(final.timestamp - _KEPT_S)
+        self._book.forget(final.timestamp - _RETENTION_S)
         book = _Book(self._book.devices, self._book.periods)
         for event in await read_events(self._chain, ESCROW, _EVENTS, final.number + 1, head):
             book.apply(event)

@@ -9,7 +9,7 @@ from assay.validator.chain.event_log import EventLog
 from assay.validator.ports import ReportedEpoch
 
 DISTRIBUTOR = "RewardsDistributor"
-MOST_REPORTS = 8
+MAX_REPORTS = 8
 _EVENTS = ("EpochOpened", "EpochSealed", "EpochDrawn", "EpochReported")
 
 
@@ -33,12 +33,12 @@ class OracleEvents:
 
     async def reports(self, before_epoch: int, at: Block) -> list[ReportedEpoch]:
         """The latest reports of epochs before this one that count at a final block, latest first; at most
-        `MOST_REPORTS`."""
+        `MAX_REPORTS`."""
         reported = {e.args["epoch"]: e for e in await self._epochs.until(at) if e.name == "EpochReported"}
         if DISTRIBUTOR in self._chain.deployment.contracts:
             for veto in await self._vetoes.until(at):
                 reported.pop(veto.args["epoch"], None)
-        standing = sorted((epoch for epoch in reported if epoch < before_epoch), reverse=True)[:MOST_REPORTS]
+        standing = sorted((epoch for epoch in reported if epoch < before_epoch), reverse=True)[:MAX_REPORTS]
         return [
             ReportedEpoch(e, reported[e].args["rewardsRoot"], await self._chain.block(reported[e].block_number))
             for e in standing

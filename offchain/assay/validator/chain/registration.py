@@ -15,7 +15,7 @@ from assay.validator.errors import ValidatorError
 from assay.validator.peers.peer_client import refusal_of
 
 NO_FINGERPRINT = bytes(32)
-MOST_ENDPOINT = 256
+MAX_ENDPOINT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ async def announce(chain: Chain, sender: Sender, endpoint: str, fingerprint: byt
 
 
 def _check_endpoint(endpoint: str, fingerprint: bytes) -> None:
-    if len(endpoint) > MOST_ENDPOINT:
-        raise ValidatorError(f"endpoint {endpoint[:80]!r}: at most {MOST_ENDPOINT} letters")
+    if len(endpoint) > MAX_ENDPOINT:
+        raise ValidatorError(f"endpoint {endpoint[:80]!r}: at most {MAX_ENDPOINT} letters")
     refusal = refusal_of(Endpoint(endpoint, fingerprint))
     if refusal is not None:
         raise ValidatorError(f"endpoint {refusal}: other seats would not speak to it")

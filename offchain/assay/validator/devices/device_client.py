@@ -30,13 +30,13 @@ class DeviceClient:
         """Where the device's lanes ended, held for until it is there; `sent` is called when the request leaves."""
         return await self._request(device, "POST", paths.PROBES, body, MAX_COMMITMENT_BYTES, timeout_s, sent)
 
-    async def lanes(self, device: EpochDevice, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
+    async def lanes(self, device: EpochDevice, body: bytes, max_bytes: int, timeout_s: float) -> bytes:
         """The bytes of an opening of lanes, at most `most_bytes` and one more."""
-        return await self._request(device, "POST", paths.LANES, body, most_bytes + 1, timeout_s)
+        return await self._request(device, "POST", paths.LANES, body, max_bytes + 1, timeout_s)
 
-    async def opening(self, device: EpochDevice, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
+    async def opening(self, device: EpochDevice, body: bytes, max_bytes: int, timeout_s: float) -> bytes:
         """The bytes of an opening, at most `most_bytes` and one more."""
-        return await self._request(device, "POST", paths.OPENINGS, body, most_bytes + 1, timeout_s)
+        return await self._request(device, "POST", paths.OPENINGS, body, max_bytes + 1, timeout_s)
 
     async def alive(self, device: EpochDevice, nonce: bytes, timeout_s: float) -> bool:
         """Whether the device key signed H("assay.live" ‖ deviceId ‖ nonce)."""
@@ -59,7 +59,7 @@ class DeviceClient:
         method: str,
         path: str,
         body: bytes | None,
-        most_bytes: int,
+        max_bytes: int,
         timeout_s: float,
         sent: Callable[[], None] = lambda: None,
     ) -> bytes:
@@ -68,7 +68,7 @@ class DeviceClient:
         endpoint = Endpoint(device.endpoint, device.tls_fingerprint)
         try:
             answer = await self._client.request(
-                method, endpoint, path, body=body, most_bytes=most_bytes, timeout_s=timeout_s, sent=sent
+                method, endpoint, path, body=body, max_bytes=max_bytes, timeout_s=timeout_s, sent=sent
             )
         except NetworkError as error:
             raise DeviceFailure(str(error)) from None

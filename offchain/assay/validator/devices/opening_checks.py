@@ -15,7 +15,7 @@ from assay.proof.verification import Verdict, Verifier
 from assay.proof.warm_up import warm_up
 from assay.protocol.profile import Profile
 
-KEPT_VERIFIERS = 8
+VERIFIER_CACHE_SIZE = 8
 log = structlog.get_logger()
 
 
@@ -77,7 +77,7 @@ class OpeningChecker:
         if key not in self._verifiers:
             loop = asyncio.get_running_loop()
             self._verifiers[key] = loop.run_in_executor(self._pool, Verifier, profile, epoch_seed, rho, self._threads)
-            while len(self._verifiers) > KEPT_VERIFIERS:
+            while len(self._verifiers) > VERIFIER_CACHE_SIZE:
                 self._verifiers.popitem(last=False)
         try:
             return await asyncio.shield(self._verifiers[key])

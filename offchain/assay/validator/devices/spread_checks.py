@@ -18,7 +18,7 @@ import structlog
 from assay.proof.verification import Verdict, Verifier
 from assay.proof.warm_up import warm_up
 from assay.protocol.profile import Profile
-from assay.validator.devices.opening_checks import KEPT_VERIFIERS, OpeningChecker
+from assay.validator.devices.opening_checks import VERIFIER_CACHE_SIZE, OpeningChecker
 from assay.validator.errors import SettingsError
 
 CONNECT_S = 5.0
@@ -119,7 +119,7 @@ class SpreadChecker(OpeningChecker):
         self._rests_until = loop.time() + RETRY_S
 
 
-@lru_cache(maxsize=KEPT_VERIFIERS)
+@lru_cache(maxsize=VERIFIER_CACHE_SIZE)
 def _verifier(profile: Profile, epoch_seed: bytes, rho: bytes) -> Verifier:
     return Verifier(profile, epoch_seed, rho, int(os.environ.get("ASSAY_PROOF_THREADS", "1")))
 

@@ -16,8 +16,8 @@ from assay.validator.storage.record import EpochRecord, HeldBatch
 from assay.wire import canonical
 from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 
-MOST_INSTANTS_A_SEAT = 2  # for one purpose: two are enough to disqualify
-MOST_BATCHES_A_SEAT = 4  # equivocations beyond these prove nothing new
+MAX_INSTANTS_A_SEAT = 2  # for one purpose: two are enough to disqualify
+MAX_BATCHES_A_SEAT = 4  # equivocations beyond these prove nothing new
 
 Gossiped = InstantMessage | InventoryMessage
 Proposal = SealProposal | ReportProposal
@@ -49,7 +49,7 @@ def admit_instant(record: EpochRecord, message: InstantMessage, now: float) -> b
     check_gossip(context, message)
     position = context.seat_of(message.seat)
     own = [i for i in record.instants if (i.seat, i.purpose) == (position, message.kind)]
-    if len(own) >= MOST_INSTANTS_A_SEAT:
+    if len(own) >= MAX_INSTANTS_A_SEAT:
         return False
     if not instants.plausible(message.content.start_ms, int(now * 1000), int(context.deadlines.commit_by * 1000)):
         raise Refused(
@@ -94,10 +94,10 @@ def admit_batch(record: EpochRecord, message: BatchMessage, rho: bytes | None, n
     known = record.by_digest.get((position, digest))
     if known is not None:
         return known
-    if sum(1 for of, _ in record.by_digest if of == position) >= MOST_BATCHES_A_SEAT:
+    if sum(1 for of, _ in record.by_digest if of == position) >= MAX_BATCHES_A_SEAT:
         raise Refused(
             HTTPStatus.TOO_MANY_REQUESTS,
-            f"{message.seat} has sent {MOST_BATCHES_A_SEAT} different batches for one epoch",
+            f"{message.seat} has sent {MAX_BATCHES_A_SEAT} different batches for one epoch",
         )
     return record.add_batch(position, message, now)
 

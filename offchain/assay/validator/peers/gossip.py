@@ -105,18 +105,18 @@ class Gossiper:
         finally:
             await end_tasks(running)
 
-    async def fetch(self, accounts: Iterable[str], digest: bytes, most_bytes: int, deadline: float) -> bytes | None:
+    async def fetch(self, accounts: Iterable[str], digest: bytes, max_bytes: int, deadline: float) -> bytes | None:
         """Content with this H from whichever of the accounts gives it first; None where none does by the deadline."""
-        return await self.race(accounts, lambda account: self.content(account, digest, most_bytes), deadline)
+        return await self.race(accounts, lambda account: self.content(account, digest, max_bytes), deadline)
 
-    async def content(self, account: str, digest: bytes, most_bytes: int) -> bytes | None:
+    async def content(self, account: str, digest: bytes, max_bytes: int) -> bytes | None:
         """Content with this H from one account, which may take its time."""
-        body = await self._get(account, paths.content(digest), most_bytes)
+        body = await self._get(account, paths.content(digest), max_bytes)
         return body if body is not None and keccak(body) == digest else None
 
-    async def opening(self, account: str, epoch: int, device_id: bytes, most_bytes: int) -> bytes | None:
+    async def opening(self, account: str, epoch: int, device_id: bytes, max_bytes: int) -> bytes | None:
         """The opening of a device that verified at an account, which may take its time."""
-        return await self._get(account, paths.epoch_opening(epoch, device_id), most_bytes)
+        return await self._get(account, paths.epoch_opening(epoch, device_id), max_bytes)
 
     async def index(self, account: str, epoch: int) -> EpochIndex | None:
         """What a peer holds of an epoch; it may take its time."""
@@ -127,10 +127,10 @@ class Gossiper:
             log.debug("index refused", peer=account, reason=str(error)[:200])
             return None
 
-    async def _get(self, account: str, path: str, most_bytes: int) -> bytes | None:
+    async def _get(self, account: str, path: str, max_bytes: int) -> bytes | None:
         async with self._slots.setdefault(account, asyncio.Semaphore(REQUESTS_A_PEER)):
             try:
-                answer = await self.peers.get(account, path, most_bytes, self.request_s)
+                answer = await self.peers.get(account, path, max_bytes, self.request_s)
             except PeerFailure:
                 return None
         return answer.body if answer.status == HTTPStatus.OK else None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from assay.network.client import HttpAnswer, Client
+from assay.network.client import Client, HttpAnswer
 from assay.network.errors import BadOrigin, NetworkError
 from assay.network.origins import Endpoint, parse_origin
 from assay.validator.errors import PeerFailure
 
-MOST_ANSWER_BYTES = 1 << 20
+MAX_ANSWER_BYTES = 1 << 20
 
 
 def refusal_of(endpoint: Endpoint) -> str | None:
@@ -46,17 +46,17 @@ class PeerClient:
         return list(self._endpoints)
 
     async def post(self, account: str, path: str, body: bytes, timeout_s: float) -> HttpAnswer:
-        return await self._request("POST", account, path, body, MOST_ANSWER_BYTES, timeout_s)
+        return await self._request("POST", account, path, body, MAX_ANSWER_BYTES, timeout_s)
 
-    async def get(self, account: str, path: str, most_bytes: int, timeout_s: float) -> HttpAnswer:
-        return await self._request("GET", account, path, None, most_bytes, timeout_s)
+    async def get(self, account: str, path: str, max_bytes: int, timeout_s: float) -> HttpAnswer:
+        return await self._request("GET", account, path, None, max_bytes, timeout_s)
 
     async def close(self) -> None:
         """Lets connections go."""
         await self._client.close()
 
     async def _request(
-        self, method: str, account: str, path: str, body: bytes | None, most_bytes: int, timeout_s: float
+        self, method: str, account: str, path: str, body: bytes | None, max_bytes: int, timeout_s: float
     ) -> HttpAnswer:
         endpoint = self._endpoints.get(account)
         if endpoint is None or not endpoint.url:
@@ -66,7 +66,7 @@ class PeerClient:
             raise PeerFailure(f"{account}: {refusal}")
         try:
             return await self._client.request(
-                method, endpoint, path, body=body, most_bytes=most_bytes, timeout_s=timeout_s
+                method, endpoint, path, body=body, max_bytes=max_bytes, timeout_s=timeout_s
             )
         except NetworkError as error:
             raise PeerFailure(f"{account} at {error}") from None

@@ -18,7 +18,7 @@ from assay.wire.limits import MAX_LISTED_LINES
 from assay.wire.lines import line_json
 from assay.wire.statements import STATEMENT
 
-KEPT_DIGESTS = 4_096
+DIGEST_CACHE_SIZE = 4_096
 
 
 class Publication:
@@ -107,7 +107,7 @@ class Publication:
             message = BatchMessage.parse(stored.body)
             root = batch_tree(message.leaves).root
             self._digests[stored.hash] = message.message(root).digest(self._domain)
-            while len(self._digests) > KEPT_DIGESTS:
+            while len(self._digests) > DIGEST_CACHE_SIZE:
                 self._digests.popitem(last=False)
         return self._digests[stored.hash]
 

@@ -14,7 +14,7 @@ from assay.validator.peers.gossip import Gossiper
 from assay.validator.phases.broadcast import broadcast
 from assay.validator.ports import Clock, Statements
 from assay.validator.rules import leaders
-from assay.validator.rules.instants import LEAST_NOTICE_MS, Instant, chosen
+from assay.validator.rules.instants import MIN_NOTICE_MS, Instant, chosen
 from assay.validator.storage.record import EpochRecord
 from assay.validator.wake import Wake
 from assay.wire import canonical, paths
@@ -57,7 +57,7 @@ class Instants:
             instant = found()
             if instant is not None:
                 # Seats pass on what they are told: who named two is found out in the first half of its notice.
-                decided = (instant.start_ms - LEAST_NOTICE_MS // 2) / 1000
+                decided = (instant.start_ms - MIN_NOTICE_MS // 2) / 1000
                 if not await wake.until(other_than(instant), decided):
                     return instant
             elif (first + turn()) % context.n == context.own and not self._has_named(purpose):
@@ -69,7 +69,7 @@ class Instants:
     async def announce(self, purpose: Purpose, not_before_ms: int = 0) -> None:
         """Names an instant in this validator's turn, once: a second one would disqualify it."""
         context = self.context
-        start_ms = max(not_before_ms, int(self.clock.now() * 1000) + LEAST_NOTICE_MS)
+        start_ms = max(not_before_ms, int(self.clock.now() * 1000) + MIN_NOTICE_MS)
         body = InstantBody(epoch_seed=context.epoch_seed, start_ms=start_ms)
         gossip = Gossip(context.epoch, context.set_id, purpose.value, canonical.content_hash(body.to_json()))
         message = InstantMessage(

@@ -20,7 +20,7 @@ from assay.validator.rules.observations import IDLE, lease_at
 from assay.validator.rules.values import EpochDevice, LeasePeriod
 from assay.validator.storage.store import Store
 
-AT_ONCE = 512  # idle devices; leased ones are never kept waiting by them
+CONCURRENCY = 512  # idle devices; leased ones are never kept waiting by them
 STALE_EPOCHS = 2  # after which the devices of an epoch are no longer those of the market
 log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ class LivenessWatch:
     random: Callable[[int], bytes]
     current: Callable[[], EpochContext | None]
     _periods: Mapping[bytes, Sequence[LeasePeriod]] = field(default_factory=dict)
-    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENCY))
     _asking: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self) -> None:

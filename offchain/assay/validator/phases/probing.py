@@ -17,9 +17,9 @@ from assay.validator.phases.instants import Instants
 from assay.validator.phases.listed_content import checked_lanes
 from assay.validator.phases.stopwatch import Stopwatch
 from assay.validator.ports import Clock, Devices, Statements
-from assay.validator.rules.instants import LEAST_NOTICE_MS, MOST_LAG_MS, Instant, earliest_probe_ms
+from assay.validator.rules.instants import MAX_LAG_MS, MIN_NOTICE_MS, Instant, earliest_probe_ms
 from assay.validator.rules.values import EpochDevice
-from assay.validator.storage.record import EpochRecord, DeviceEvidence
+from assay.validator.storage.record import DeviceEvidence, EpochRecord
 from assay.validator.storage.store import Store
 from assay.wire import canonical
 from assay.wire.gossip import Purpose
@@ -61,7 +61,7 @@ class Probing:
             return None
         earliest_ms = earliest_probe_ms(challenged.start_ms, deadlines)
         # A leader that names it any earlier gives it away for longer.
-        since = (earliest_ms - LEAST_NOTICE_MS) / 1000
+        since = (earliest_ms - MIN_NOTICE_MS) / 1000
         await self.clock.sleep(max(0.0, since - self.clock.now()))
         # Whoever named the first instant was there, so its turn is the first again.
         instant = await self.instants.agree(Purpose.MEMORY, challenged.seat, since, earliest_ms)
@@ -85,7 +85,7 @@ class Probing:
         await self.clock.sleep(max(0.0, instant.start_ms / 1000 - self.clock.now()))
         # As with challenges, of an older nonce it is not known when its clock started. Of one that leaves here long
         # after the instant the clock would start when the device may have had time to make its window again.
-        timed = nonce == fresh and self.clock.now() * 1000 <= instant.start_ms + MOST_LAG_MS
+        timed = nonce == fresh and self.clock.now() * 1000 <= instant.start_ms + MAX_LAG_MS
         watch = Stopwatch(self.clock)
         ends = min(context.deadlines.commit_by, self.clock.now() + 2 * deadline_us(profile) / 1e6)
         while (left := ends - self.clock.now()) > 0:

@@ -16,7 +16,7 @@ from assay.validator.peers.gossip import Gossiper
 from assay.validator.ports import Clock
 from assay.validator.rules import committees
 
-MOST_WAIT = 0.25  # of the time left until observations close
+MAX_WAIT = 0.25  # of the time left until observations close
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class SharedOpenings:
     async def from_peers(self, device_id: bytes, ahead: list[int], length: int) -> bytes | None:
         """The opening from one of the seats that ask before this one; None where none has it within a while."""
         left = self.context.deadlines.batch_by - self.clock.now()
-        deadline = self.clock.now() + min(self.pace.round_s, MOST_WAIT * left)
+        deadline = self.clock.now() + min(self.pace.round_s, MAX_WAIT * left)
         accounts = [self.context.seats[seat].account for seat in ahead]
         gossip, epoch = self.gossip, self.context.epoch
         return await gossip.race(

@@ -29,8 +29,8 @@ from assay.wire import canonical
 from assay.wire.measurement import OPENINGS_REQUEST, OpeningRequest, RowsContent
 
 RETRY_S = 0.4
-AT_ONCE = 16  # devices whose openings are in memory
-LEAST_TURN_S = 2.0  # for one device before the next is asked
+CONCURRENCY = 16  # devices whose openings are in memory
+MIN_TURN_S = 2.0  # for one device before the next is asked
 log = structlog.get_logger()
 
 
@@ -64,7 +64,7 @@ class Verifying:
         """Returns with a verdict stored for each sealed device that is this seat's to check and that it had time to
         ask."""
         done = {v.device_id for v in self.store.verdicts(self.context.epoch, rho)}
-        slots = asyncio.Semaphore(AT_ONCE)
+        slots = asyncio.Semaphore(CONCURRENCY)
 
         def ahead_of(leaf: SealedLeaf) -> list[int]:
             order = self.shared.fetch_order(leaf.device_id, rho, len(leaves))
@@ -104,7 +104,7 @@ class Verifying:
         keep others from being asked.
         """
         closes = self.context.deadlines.batch_by
-        turn_s = max(LEAST_TURN_S, (closes - self.clock.now()) * AT_ONCE / (2 * sealed))
+        turn_s = max(MIN_TURN_S, (closes - self.clock.now()) * CONCURRENCY / (2 * sealed))
         verdict: StoredVerdict | None = None
         while self.clock.now() < closes:
             async with slots:

@@ -2,14 +2,14 @@
 
 A device's committee is the first c of the seats in the order that H(rho ‖ "c" ‖ deviceId), as a number, shuffles them
 into: its digits in the mixed radix n, n−1, … are the choices of a Fisher-Yates shuffle, all as likely but for one part
-in 2^150. It passes when at least `LEAST_SPEAKERS` members, and more than half of those whose batch is named, passed it:
+in 2^150. It passes when at least `MIN_SPEAKERS` members, and more than half of those whose batch is named, passed it:
 a silent member is no vote.
 
 Why rho and not the epoch's beacon: a provider who knew the committee before committing would cheat only where he has
 bought half of it.
 
 Arithmetic, n seats, f = ⌊(n−1)/3⌋ faulty, X ~ Hypergeometric(n, f, c) of them in a committee:
-- f silent seats fail an honest device where fewer than `LEAST_SPEAKERS` honest members are left, X > c − 3. With
+- f silent seats fail an honest device where fewer than `MIN_SPEAKERS` honest members are left, X > c − 3. With
   c ≥ f + 3 that cannot happen.
 - f lying seats decide where X ≥ c/2. That they pass a cheat is slashable, whoever sits on the committee; that they fail
   an honest device costs it one epoch's reward.
@@ -25,18 +25,18 @@ from assay.protocol import quorum
 from assay.protocol.keccak import keccak
 
 CHECKED_BY_ALL = 5_000  # devices in a seal up to which every seat checks every device
-LEAST_SPEAKERS = 3
+MIN_SPEAKERS = 3
 ALLOWED_FAILURES = Fraction(1, 1000)  # honest devices failed an epoch, expected, with f seats silent
 
 
 def threshold(spoken: int) -> int:
     """Passing members that a device needs, of so many that spoke."""
-    return max(LEAST_SPEAKERS, spoken // 2 + 1)
+    return max(MIN_SPEAKERS, spoken // 2 + 1)
 
 
 def silence_probability(seats: int, size: int) -> Fraction:
-    """Chance that f silent seats leave an honest device fewer than `LEAST_SPEAKERS` members. Exact."""
-    return _at_least(seats, size, size - LEAST_SPEAKERS + 1)
+    """Chance that f silent seats leave an honest device fewer than `MIN_SPEAKERS` members. Exact."""
+    return _at_least(seats, size, size - MIN_SPEAKERS + 1)
 
 
 def lie_probability(seats: int, size: int) -> Fraction:
@@ -57,7 +57,7 @@ def committee_size(seats: int, devices: int) -> int:
     silent seats fail at most `ALLOWED_FAILURES` honest devices an epoch."""
     if devices <= CHECKED_BY_ALL:
         return seats
-    for size in range(2 * LEAST_SPEAKERS - 1, seats, 2):
+    for size in range(2 * MIN_SPEAKERS - 1, seats, 2):
         if devices * silence_probability(seats, size) <= ALLOWED_FAILURES:
             return size
     return seats

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from assay.wire.gossip import Purpose
 
-LEAST_NOTICE_MS = 2_000  # between the leader's gossip and the instant
-MOST_NOTICE_MS = 30_000
-MOST_LAG_MS = 1_000  # after which a request is no longer one of the instant
+MIN_NOTICE_MS = 2_000  # between the leader's gossip and the instant
+MAX_NOTICE_MS = 30_000
+MAX_LAG_MS = 1_000  # after which a request is no longer one of the instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +70,4 @@ def plausible(start_ms: int, now_ms: int, latest_ms: int) -> bool:
     """Whether an instant is worth waiting for: not long past, not after the time at which commitments
     close.
     """
-    return now_ms - MOST_NOTICE_MS <= start_ms <= min(now_ms + MOST_NOTICE_MS, latest_ms)
+    return now_ms - MAX_NOTICE_MS <= start_ms <= min(now_ms + MAX_NOTICE_MS, latest_ms)

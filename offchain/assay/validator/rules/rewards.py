@@ -12,7 +12,7 @@ from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.profile import Profile
 from assay.validator.rules.values import FULL_UPTIME_BPS, Presence, Seat
 
-LEAST_SEATS = 4  # below this a set earns nothing, and neither do the devices it measured
+MIN_SEATS = 4  # below this a set earns nothing, and neither do the devices it measured
 
 
 def earns(result: DeviceLeaf, profile: Profile) -> bool:
@@ -76,7 +76,7 @@ def cumulative_rewards(
     totals = dict(previous)
     for account in (*(seat.account for seat in seats), *(provider_of(r.device_id) for r in results)):
         totals.setdefault(account, 0)
-    if len(seats) < LEAST_SEATS:
+    if len(seats) < MIN_SEATS:
         return totals
     for earned in (
         provider_rewards(results, profile_of, provider_of, emission, slashed),

@@ -28,8 +28,8 @@ from assay.wire.gossip import (
 from assay.wire.measurement import SignedCommitment, SignedLanes
 from assay.wire.statements import STATEMENT, SignedSeal, SignedStatement, same_words, signed_statement
 
-MOST_STORED_A_SEAT = 512 << 20  # bytes an epoch: far above what 100,000 devices need
-MOST_STATEMENTS = 2  # of a seat in one round: two that differ prove the fault
+MAX_STORED_A_SEAT = 512 << 20  # bytes an epoch: far above what 100,000 devices need
+MAX_STATEMENTS = 2  # of a seat in one round: two that differ prove the fault
 _INSTANTS = frozenset(purpose.value for purpose in Purpose)
 T = TypeVar("T")
 
@@ -184,7 +184,7 @@ class EpochRecord:
 
     def _add_statement(self, statement: SignedStatement) -> bool:
         known = self.statements.setdefault((statement.kind, statement.round, statement.seat), [])
-        new = len(known) < MOST_STATEMENTS and not any(same_words(statement, other) for other in known)
+        new = len(known) < MAX_STATEMENTS and not any(same_words(statement, other) for other in known)
         if new:
             known.append(statement)
         return new
@@ -252,10 +252,10 @@ class EpochRecord:
         message: InstantMessage | InventoryMessage | BatchMessage | SealProposal | ReportProposal,
     ) -> bool:
         body = canonical.encode(message.to_json())
-        if self.stored.get(seat, 0) + len(body) > MOST_STORED_A_SEAT:
+        if self.stored.get(seat, 0) + len(body) > MAX_STORED_A_SEAT:
             raise Refused(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"{seat} has had {MOST_STORED_A_SEAT >> 20} MiB of messages kept in this epoch",
+                f"{seat} has had {MAX_STORED_A_SEAT >> 20} MiB of messages kept in this epoch",
             )
         self.stored[seat] = self.stored.get(seat, 0) + len(body)
         self.store.put_content(self.context.epoch, kind, body)

@@ -12,7 +12,7 @@ from assay.validator.process import SignerKey
 from assay.validator.settings import ValidatorSettings
 
 NO_EPOCH = -1
-MOST_BYTES = 256 << 20
+MAX_BYTES = 256 << 20
 
 
 def record_path(settings: ValidatorSettings, key: SignerKey) -> Path:
@@ -37,8 +37,8 @@ def export(settings: ValidatorSettings, key: SignerKey, out: Path) -> None:
 def take_over(settings: ValidatorSettings, key: SignerKey, file: Path, latest_epoch: int) -> int:
     """Merges an export; how many statements were new. Raises SigningError, SettingsError."""
     try:
-        if file.stat().st_size > MOST_BYTES:
-            raise SettingsError(f"{file}: longer than {MOST_BYTES} bytes")
+        if file.stat().st_size > MAX_BYTES:
+            raise SettingsError(f"{file}: longer than {MAX_BYTES} bytes")
         text = file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: cannot be read ({error})") from None

@@ -10,7 +10,7 @@ from assay.proof import openings, sampling
 from assay.proof.errors import OpeningError
 from assay.proof.fraud import BrokenChain, WrongElement, find_broken_chain, find_wrong_element
 from assay.proof.seed_chain import derive_seeds, result_tree
-from assay.proof.verification import ProvableFault as OpeningFault
+from assay.proof.verification import OpeningFault
 from assay.proof.verification import Verdict, Verifier
 from assay.protocol import seeds
 from assay.protocol.keccak import ZERO_HASH
@@ -18,7 +18,7 @@ from assay.protocol.leaves import SealedLeaf
 from assay.protocol.messages import Commitment
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
-from assay.watcher.faults import ProvableFault, FaultKind
+from assay.watcher.faults import FaultKind, ProvableFault
 from assay.wire.measurement import SignedCommitment
 
 CommitmentArgument = tuple[int, bytes, bytes, bytes, bytes, bytes, bytes]

@@ -8,7 +8,7 @@ from assay.protocol.flags import Flag
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, SealedLeaf, device_tree, reward_tree
 from assay.protocol.messages import Commitment
 from assay.protocol.signing import Domain, signed_by
-from assay.watcher.faults import NO_SUBJECT, ProvableFault, FaultKind
+from assay.watcher.faults import NO_SUBJECT, FaultKind, ProvableFault
 from assay.watcher.rules.seat_faults import SealedArgument, sealed_at
 
 NO_LINE: SealedArgument = (*(bytes(32),) * 7, 0, [])

@@ -11,7 +11,7 @@ from assay.proof.sampling import samples
 from assay.protocol.flags import Flag
 from assay.protocol.leaves import SealedLeaf, batch_tree, sealed_tree
 from assay.protocol.signing import Domain, signed_by
-from assay.watcher.faults import ProvableFault, FaultKind, seat_subject
+from assay.watcher.faults import FaultKind, ProvableFault, seat_subject
 from assay.watcher.rules.device_faults import Conviction
 from assay.wire.gossip import BatchMessage
 from assay.wire.statements import SignedStatement, Statement

@@ -167,7 +167,7 @@ class SimDevices:
         signature = to_hex(message.sign(self.domain, sim.key))
         return json.dumps({**message.to_json(), "nonces": nonces, "signature": signature}).encode()
 
-    async def lanes(self, device: EpochDevice, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
+    async def lanes(self, device: EpochDevice, body: bytes, max_bytes: int, timeout_s: float) -> bytes:
         sim = self._devices[device.device_id]
         if sim.fault == "no-lanes":
             await asyncio.sleep(timeout_s)
@@ -175,7 +175,7 @@ class SimDevices:
         await asyncio.sleep(0.1)
         return b"wrong" if sim.fault == "forged-lanes" else b"right"
 
-    async def opening(self, device: EpochDevice, body: bytes, most_bytes: int, timeout_s: float) -> bytes:
+    async def opening(self, device: EpochDevice, body: bytes, max_bytes: int, timeout_s: float) -> bytes:
         sim, content = self._devices[device.device_id], json.loads(body)["content"]
         if sim.fault == "no-opening":
             await asyncio.sleep(timeout_s)

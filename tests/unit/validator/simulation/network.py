@@ -234,10 +234,10 @@ class SimPeers:
             return await inbox.report_proposal(ReportProposal.parse(body))
         return None
 
-    async def get(self, account: str, path: str, most_bytes: int, timeout_s: float) -> HttpAnswer:
+    async def get(self, account: str, path: str, max_bytes: int, timeout_s: float) -> HttpAnswer:
         answer = await self._got(account, path, timeout_s)
         if account in self._network.trickles and answer.status != 200:
-            answer = HttpAnswer(200, bytes(most_bytes))  # it claims to have everything
+            answer = HttpAnswer(200, bytes(max_bytes))  # it claims to have everything
         return await self._paced(account, answer)
 
     async def _got(self, account: str, path: str, timeout_s: float) -> HttpAnswer:
