@@ -105,14 +105,21 @@ async def measure(engine: Engine, searches: int, seed: int = 2) -> dict[str, Any
 def query_of(wanted: Search) -> list[tuple[str, str]]:
     """The search as the API takes it."""
     several: dict[str, tuple[object, ...]] = {
-        "state": wanted.states or ("all",), "gpus": wanted.gpus, "model": wanted.models, "region": wanted.regions,
-        "token": wanted.tokens, "profile": wanted.profiles,
-    }  # fmt: skip
+        "state": wanted.states or ("all",),
+        "gpus": wanted.gpus,
+        "model": wanted.models,
+        "region": wanted.regions,
+        "token": wanted.tokens,
+        "profile": wanted.profiles,
+    }
     single = {
-        "minMemoryGiB": wanted.min_memory_gib, "minScoreGops": wanted.min_score, "maxRate": wanted.max_rate,
-        "minReliabilityBps": wanted.min_reliability_bps, "minHours": wanted.min_hours,
+        "minMemoryGiB": wanted.min_memory_gib,
+        "minScoreGops": wanted.min_score,
+        "maxRate": wanted.max_rate,
+        "minReliabilityBps": wanted.min_reliability_bps,
+        "minHours": wanted.min_hours,
         "firm": "true" if wanted.firm else "",
-    }  # fmt: skip
+    }
     chosen = [(name, str(value)) for name, values in several.items() for value in values]
     chosen += [(name, str(value)) for name, value in single.items() if value]
     return [*chosen, ("sort", wanted.sort), ("limit", str(LIMIT))]

@@ -26,8 +26,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from assay.chain.rpc.blocks import Block
 from assay.chain.key_files import Key
+from assay.chain.rpc.blocks import Block
+from assay.network.client import Client
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.epochs import Emission, Phase
 from assay.protocol.flags import Flag
@@ -40,23 +41,22 @@ from assay.signing.witness import Witness
 from assay.validator.agreement.report_inputs import ReportInputs
 from assay.validator.agreement.reporting import keep, work_out
 from assay.validator.context import EpochContext
-from assay.network.client import Client
 from assay.validator.devices.device_client import DeviceClient
-from assay.validator.epoch_phases import EpochPhases
-from assay.validator.peers.gossip import Gossiper
 from assay.validator.devices.opening_checks import OpeningChecker
+from assay.validator.epoch_phases import EpochPhases
 from assay.validator.pace import Pace
+from assay.validator.peers.gossip import Gossiper
 from assay.validator.peers.peer_client import PeerClient
 from assay.validator.peers.publication import Publication
-from assay.validator.storage.record import EpochRecord
 from assay.validator.rules.deadlines import Deadlines
 from assay.validator.rules.instants import Purpose
 from assay.validator.rules.seals import check_leaves, check_seal, seal_of
 from assay.validator.rules.values import EpochDevice, Presence, Seat
 from assay.validator.services import ValidatorServices
+from assay.validator.storage.record import EpochRecord
 from assay.validator.storage.store import Store
-from assay.validator.system_clock import SystemClock
 from assay.validator.storage.tables import open_database
+from assay.validator.system_clock import SystemClock
 from assay.validator.wake import Wake
 from benchmarks.oracle.capacity import TRANSACTIONS, Costs, arithmetic, capacity, gas_an_epoch
 from benchmarks.proof.machine import machine, write

@@ -32,12 +32,17 @@ def cpu_section(result: dict[str, Any]) -> str:
     """The engine beside matmul."""
     rows = [
         [
-            name, way, f"{of['gmacs']:.1f} GMAC/s", f"{shape['matmulGmacs']:.1f} GMAC/s", f"{of['ratio']:.2f}",
-            f"{of['ratioOfProcessorTime']:.2f}", str(shape["aim"]),
+            name,
+            way,
+            f"{of['gmacs']:.1f} GMAC/s",
+            f"{shape['matmulGmacs']:.1f} GMAC/s",
+            f"{of['ratio']:.2f}",
+            f"{of['ratioOfProcessorTime']:.2f}",
+            str(shape["aim"]),
         ]
         for name, shape in result["shapes"].items()
         for way, of in shape["ways"].items()
-    ]  # fmt: skip
+    ]
     head = ["shape", "product by", "engine end to end", "float32 `numpy.matmul`", "ratio", "of processor time", "aim"]
     alone = [[name, f"{rate:.1f} GMAC/s"] for name, rate in result["products"].items()]
     return f"{about(result['machine'])}\n\n{_table(head, rows)}\n" + _table(
@@ -53,24 +58,38 @@ def verify_section(result: dict[str, Any]) -> str:
     """Verification of one device, and of many."""
     rows = [
         [
-            name, _ms(of["onceAnEpochMs"]), k, _ms(device["deviceMs"]), _ms(device["recomputeMs"]),
-            f"{device['recomputeMs']['wall'] / device['deviceMs']['wall']:.1f}", f"{device['openingBytes']:,}",
+            name,
+            _ms(of["onceAnEpochMs"]),
+            k,
+            _ms(device["deviceMs"]),
+            _ms(device["recomputeMs"]),
+            f"{device['recomputeMs']['wall'] / device['deviceMs']['wall']:.1f}",
+            f"{device['openingBytes']:,}",
         ]
         for name, of in result["profiles"].items()
         for k, device in of["samples"].items()
-    ]  # fmt: skip
+    ]
     head = [
-        "profile", "B·r once an epoch, ms wall (processor)", "k", "a device, ms wall (processor)",
-        "recomputing its rows, ms wall (processor)", "times as long", "opening, bytes",
-    ]  # fmt: skip
+        "profile",
+        "B·r once an epoch, ms wall (processor)",
+        "k",
+        "a device, ms wall (processor)",
+        "recomputing its rows, ms wall (processor)",
+        "times as long",
+        "opening, bytes",
+    ]
     many = [
         [
-            name, f"{of['devices']:,}", f"{of['seconds']:.2f}", f"{1e3 * of['seconds'] / of['devices']:.2f}",
-            f"{1e3 * of['processorSeconds'] / of['devices']:.2f}", f"{of['peakMib']:.0f}",
+            name,
+            f"{of['devices']:,}",
+            f"{of['seconds']:.2f}",
+            f"{1e3 * of['seconds'] / of['devices']:.2f}",
+            f"{1e3 * of['processorSeconds'] / of['devices']:.2f}",
+            f"{of['peakMib']:.0f}",
         ]
         for name, steps in result["growth"].items()
         for of in steps
-    ]  # fmt: skip
+    ]
     grown = ["profile", "devices", "seconds", "ms a device", "processor ms a device", "peak memory, MiB"]
     datacenter = result["profiles"]["datacenter"]
     found = f"{datacenter['onceAnEpochMs']['wall']:.1f} and {datacenter['samples']['256']['deviceMs']['wall']:.1f} ms"

@@ -22,13 +22,13 @@ import aiohttp
 from fastapi import FastAPI
 
 from assay.chain.contracts.leases import Lease, LeaseStatus
+from assay.network.server import listening_socket, server
+from assay.provider.access.logins import Logins
 from assay.provider.api.job_routes import job_routes
 from assay.provider.database import open_database
-from assay.network.server import listening_socket, server
-from assay.provider.workloads.jobs import JobBook, JobRequest
-from assay.provider.access.logins import Logins
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.workload import Limits
+from assay.provider.workloads.jobs import JobBook, JobRequest
 
 # The engine that the tests start: their folder is not a package.
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests/integration/provider"))
@@ -57,9 +57,13 @@ async def line_delays(jobs: JobBook) -> list[float]:
     logins = Logins(31337, no_contract, time.time)
     token = logins.redeem(logins.ticket(lease), lease)
     services: Any = SimpleNamespace(
-        devices={bytes(32): None}, leases=SimpleNamespace(lease=read), lease_offers=SimpleNamespace(of=offer_of),
-        jobs=jobs, clock=time.time, logins=logins,
-    )  # fmt: skip
+        devices={bytes(32): None},
+        leases=SimpleNamespace(lease=read),
+        lease_offers=SimpleNamespace(of=offer_of),
+        jobs=jobs,
+        clock=time.time,
+        logins=logins,
+    )
     application = FastAPI()
     application.include_router(job_routes(services))
     listening = listening_socket("127.0.0.1", 0)

@@ -45,14 +45,21 @@ class Rehearsal:
         if (packages := Path.home() / ".ape" / "packages").exists():
             (data / "packages").symlink_to(packages)
         filled = folder / "accounts.yml"
-        filled.write_text(yaml.safe_dump({
-            "token": {"allocations": [{"account": WALLETS[0], "amount": "5e26"}]},
-            "governance": {"proposers": [WALLETS[1]], "executors": [WALLETS[2]], "guardian": WALLETS[3]},
-        }))  # fmt: skip
+        filled.write_text(
+            yaml.safe_dump(
+                {
+                    "token": {"allocations": [{"account": WALLETS[0], "amount": "5e26"}]},
+                    "governance": {"proposers": [WALLETS[1]], "executors": [WALLETS[2]], "guardian": WALLETS[3]},
+                }
+            )
+        )
         self.environment = {
-            **os.environ, "APE_DATA_FOLDER": str(data), "APE_ACCOUNTS_deployer_PASSPHRASE": PASSPHRASE,
-            "ASSAY_PARAMETERS": str(filled), "ASSAY_DEPLOYMENT": str(self.artifact),
-        }  # fmt: skip
+            **os.environ,
+            "APE_DATA_FOLDER": str(data),
+            "APE_ACCOUNTS_deployer_PASSPHRASE": PASSPHRASE,
+            "ASSAY_PARAMETERS": str(filled),
+            "ASSAY_DEPLOYMENT": str(self.artifact),
+        }
         for _ in range(100):
             try:
                 self.request("anvil_setBalance", [self.deployer, hex(10**20)])
@@ -69,9 +76,13 @@ class Rehearsal:
         extra = ["--account", "deployer", "--out", str(self.artifact)] if name == "deploy" else []
         return subprocess.Popen(
             ["ape", "run", name, "--network", self.choice, *extra],
-            cwd=ROOT, env={**self.environment, **environment}, text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+            cwd=ROOT,
+            env={**self.environment, **environment},
+            text=True,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
 
     def run(self, name, **environment):
         process = self.command(name, **environment)

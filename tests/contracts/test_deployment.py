@@ -64,17 +64,26 @@ def test_check__roles_that_the_file_does_not_give__each_named(complete, project,
     _, data, _ = complete
     deployer = accounts[50].address
     for name, role in (
-        ("Authority", 0), ("Authority", 1), ("Authority", 7), ("Timelock", keccak(b"PROPOSER_ROLE")),
-        ("Timelock", keccak(b"EXECUTOR_ROLE")), ("Timelock", bytes(32)), ("Timelock", b"\1" * 32),
-    ):  # fmt: skip
+        ("Authority", 0),
+        ("Authority", 1),
+        ("Authority", 7),
+        ("Timelock", keccak(b"PROPOSER_ROLE")),
+        ("Timelock", keccak(b"EXECUTOR_ROLE")),
+        ("Timelock", bytes(32)),
+        ("Timelock", b"\1" * 32),
+    ):
         delay = (0,) if name == "Authority" else ()
         governed(project, chain, accounts, data, name, "grantRole", role, deployer, *delay)
     found = found_wrong(complete, project, chain)
     assert [line.split(": should be ")[0] for line in found] == [
-        "Authority: who administers", "Authority: who guards", "Authority: holders of other roles",
-        "Timelock: holders of DEFAULT_ADMIN_ROLE", "Timelock: holders of PROPOSER_ROLE",
-        "Timelock: holders of EXECUTOR_ROLE", "Timelock: holders of other roles",
-    ]  # fmt: skip
+        "Authority: who administers",
+        "Authority: who guards",
+        "Authority: holders of other roles",
+        "Timelock: holders of DEFAULT_ADMIN_ROLE",
+        "Timelock: holders of PROPOSER_ROLE",
+        "Timelock: holders of EXECUTOR_ROLE",
+        "Timelock: holders of other roles",
+    ]
     assert all(deployer in line.split(", is ")[1] for line in found)
 
 
@@ -175,8 +184,10 @@ def test_deploy__killed_after_each_transaction__ends_as_if_it_never_was(paramete
     for entry in data["contracts"].values():
         receipt = chain.provider.get_receipt(entry["transaction"])
         assert (receipt.contract_address, receipt.block_number, receipt.gas_used) == (
-            entry["address"], entry["block"], entry["gas"],
-        )  # fmt: skip
+            entry["address"],
+            entry["block"],
+            entry["gas"],
+        )
     assert differences(parameters, project, chain.provider, data) == []
 
 

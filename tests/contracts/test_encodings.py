@@ -42,8 +42,11 @@ def test_domain__of_each_contract_that_verifies__as_in_python(network, name):
     seen = network.contracts[name].eip712Domain()
     ours = network.domain(name)
     assert (seen.name, seen.version, seen.chainId, seen.verifyingContract) == (
-        ours.name, ours.version, ours.chain_id, ours.verifying_contract,
-    )  # fmt: skip
+        ours.name,
+        ours.version,
+        ours.chain_id,
+        ours.verifying_contract,
+    )
 
 
 def test_domain_separator__of_the_oracle__as_in_python(network):

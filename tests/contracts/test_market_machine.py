@@ -43,9 +43,14 @@ def drive(network, examples, steps, derandomize, phases):
 
 def terms(*node, minimum, notice=0, by_operator=False):
     return {
-        "node": node, "rate": 10 * SCALE, "maximum": 40_000, "minimum": minimum, "notice": notice, "more": 10**9,
+        "node": node,
+        "rate": 10 * SCALE,
+        "maximum": 40_000,
+        "minimum": minimum,
+        "notice": notice,
+        "more": 10**9,
         "by_operator": by_operator,
-    }  # fmt: skip
+    }
 
 
 # After the node of lease 0 was let. Numbers are of the leases that a step could be about, from 0.

@@ -58,11 +58,17 @@ class Host:
         )
         jobs = JobBook(database, LocalRuntime(31337), folder, Limits(), self.clock)
         self.keeper = LeaseKeeper(
-            dict.fromkeys(device.id for device in network.devices), ChainView(chain, provider.address), escrow, jobs,
+            dict.fromkeys(device.id for device in network.devices),
+            ChainView(chain, provider.address),
+            escrow,
+            jobs,
             self.book,
-            self.offers, LeasePolicy(claim_every=0, grace=0, holdback=network.LeaseEscrow.holdback()),
-            WipeRecords(database, domain, key.sign_digest), lambda: self.terms, self.clock,
-        )  # fmt: skip
+            self.offers,
+            LeasePolicy(claim_every=0, grace=0, holdback=network.LeaseEscrow.holdback()),
+            WipeRecords(database, domain, key.sign_digest),
+            lambda: self.terms,
+            self.clock,
+        )
 
     def clock(self):
         return float(self.network.now + self.waited)

@@ -81,11 +81,15 @@ async def watching(network, published, folder, limits=NO_DEMANDS):
     served = Published(published.client())
     timing, evidence = await read_timing(chain), EvidenceFolder(folder / "evidence")
     watch = Watch(
-        chain=chain, timing=timing, published=served, notebook=notebook,
+        chain=chain,
+        timing=timing,
+        published=served,
+        notebook=notebook,
         prosecutor=Prosecutor(chain, timing, sender, notebook, evidence, keccak_of_nothing),
-        demands=Demands(chain, sender, notebook, limits, counting()), holds=HeldSlashes(chain, sender, notebook),
+        demands=Demands(chain, sender, notebook, limits, counting()),
+        holds=HeldSlashes(chain, sender, notebook),
         validators=(URL,),
-    )  # fmt: skip
+    )
     try:
         yield Watcher(network, watch, notebook)
     finally:
@@ -205,8 +209,11 @@ async def test_watcher__seat_signed_another_seal_than_the_accepted_one__loses_it
         await watcher.look()
         assert watcher.proven() == ["TWO_STATEMENTS"]
     assert [network.StakeManager.account(account).active > 0 for account, _ in network.seats] == [
-        True, False, True, True,
-    ]  # fmt: skip
+        True,
+        False,
+        True,
+        True,
+    ]
 
 
 async def test_watcher__quorum_sealed_what_no_device_signed__every_signer_is_slashed(network, published, tmp_path):
@@ -218,8 +225,11 @@ async def test_watcher__quorum_sealed_what_no_device_signed__every_signer_is_sla
         await watcher.look()
         assert watcher.proven() == ["BAD_SEAL"]
     assert [network.StakeManager.account(account).active > 0 for account, _ in network.seats] == [
-        False, False, True, False,
-    ]  # fmt: skip
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 async def test_watcher__report_passed_what_was_not_sealed__every_signer_is_slashed(network, published, tmp_path):
@@ -234,8 +244,11 @@ async def test_watcher__report_passed_what_was_not_sealed__every_signer_is_slash
         await watcher.look()
         assert watcher.proven() == ["UNSEALED_PASS"]
     assert [network.StakeManager.account(account).active > 0 for account, _ in network.seats] == [
-        False, False, False, True,
-    ]  # fmt: skip
+        False,
+        False,
+        False,
+        True,
+    ]
 
 
 async def test_watcher__account_earned_less_than_before__every_signer_is_slashed(network, published, tmp_path):
@@ -279,8 +292,11 @@ async def test_watcher__one_signer_has_left_with_its_stake__the_others_are_slash
         # The first seat pays once: for its two statements or for the bad seal, whichever came first.
         assert "BAD_SEAL" in watcher.proven()
     assert [network.StakeManager.account(account).active > 0 for account, _ in network.seats] == [
-        False, False, True, False,
-    ]  # fmt: skip
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 async def test_watcher__two_results_after_the_device_was_retired__are_not_brought(network, published, tmp_path):

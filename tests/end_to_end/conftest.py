@@ -105,9 +105,15 @@ class Shell:
 
     def __call__(self, *arguments: str, timeout: float = 90.0) -> Ran:
         done = subprocess.run(
-            ["assay", *arguments], cwd=self.folder, env=self.environment, capture_output=True, text=True,
-            timeout=timeout, stdin=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
+            ["assay", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
         return Ran(done.returncode, done.stdout, done.stderr)
 
 
@@ -130,9 +136,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo")
     with (folder / "printed").open("w") as printed:
         process = subprocess.Popen(
-            demo_command(folder, "--serve"), cwd=ROOT, stdout=printed, stderr=subprocess.STDOUT, text=True,
-            stdin=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            demo_command(folder, "--serve"),
+            cwd=ROOT,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
     yield Demo(process, folder)
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)

@@ -31,19 +31,28 @@ class Provider:
         self.address = "0x" + str(json.loads((keys / "deployer.json").read_text())["address"]).removeprefix("0x")
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")}
         self.environment |= {
-            "ASSAY_RPC": demo.rpc, "ASSAY_DEPLOYMENT": str(deployment), "ASSAY_DATA_DIR": str(folder / "data"),
-            "ASSAY_KEY_FILE": str(keys / "deployer.json"), "ASSAY_PASSWORD_FILE": str(keys / "password"),
+            "ASSAY_RPC": demo.rpc,
+            "ASSAY_DEPLOYMENT": str(deployment),
+            "ASSAY_DATA_DIR": str(folder / "data"),
+            "ASSAY_KEY_FILE": str(keys / "deployer.json"),
+            "ASSAY_PASSWORD_FILE": str(keys / "password"),
             "ASSAY_TOKEN": str(json.loads(deployment.read_text())["contracts"]["TestToken"]["address"]),
             **(more or {}),
-        }  # fmt: skip
+        }
         self.process: subprocess.Popen[bytes] | None = None
 
     def __call__(self, *arguments: str) -> str:
         """What an `assay provider` command prints."""
         done = subprocess.run(
-            ["assay", "provider", *arguments], env=self.environment, cwd=self.folder, capture_output=True, text=True,
-            timeout=ENROL_SECONDS, stdin=subprocess.DEVNULL, check=False,
-        )  # fmt: skip
+            ["assay", "provider", *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=ENROL_SECONDS,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 

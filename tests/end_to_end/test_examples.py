@@ -91,8 +91,11 @@ def test_serve_model__through_ssh__answers_a_client_here(lease: str, shell: Shel
     until("the model", lambda: "serving on 8000" in shell("logs", lease, job).out, 60)
     tunnel = subprocess.Popen(
         ["assay", "ssh", lease, "-L", f"{port}:localhost:8000", "--", "sleep", "120"],
-        env=shell.environment, cwd=shell.folder, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        env=shell.environment,
+        cwd=shell.folder,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
     try:
 
         def asked() -> str:

@@ -80,9 +80,7 @@ def test_rent__step_by_step__is_told_proven_and_running(leased: Leased, shell: S
 
 
 def test_search__through_the_market__says_what_the_chain_bears_out(demo: Demo, shell: Shell, leased: Leased) -> None:
-    market = next(
-        line.split("--port ")[1].split()[0] for line in processes_of(demo.folder) if " market run " in line
-    )  # fmt: skip
+    market = next(line.split("--port ")[1].split()[0] for line in processes_of(demo.folder) if " market run " in line)
 
     def same() -> bool:
         address = f"http://127.0.0.1:{market}"
@@ -174,17 +172,25 @@ async def test_login__wrong_in_any_way__gets_401_or_403_and_nothing_more(
 ) -> None:
     password = (demo.folder / "keys/password").read_text().splitlines()[0]
     logins = Logins(
-        Deployment.load(demo.folder / "deployment.json"), int(leased.number),
-        load(demo.folder / "keys/guardian.json", password), load(demo.folder / "keys/renter.json", password),
-    )  # fmt: skip
+        Deployment.load(demo.folder / "deployment.json"),
+        int(leased.number),
+        load(demo.folder / "keys/guardian.json", password),
+        load(demo.folder / "keys/renter.json", password),
+    )
     path = f"/v1/leases/{leased.number}"
     asked = [
-        ("GET", "/files", b""), ("GET", "/files/sum", b""), ("PUT", "/files/planted", b"x"), ("GET", "/jobs", b""),
-        ("POST", "/jobs", b'{"command": ["touch", "planted"]}'), ("GET", "/jobs/j/output?offset=0", b""),
-        ("DELETE", "/jobs/j", b""), ("POST", "/ssh-keys", b'{"publicKey": "ssh-ed25519 AAAA"}'),
+        ("GET", "/files", b""),
+        ("GET", "/files/sum", b""),
+        ("PUT", "/files/planted", b"x"),
+        ("GET", "/jobs", b""),
+        ("POST", "/jobs", b'{"command": ["touch", "planted"]}'),
+        ("GET", "/jobs/j/output?offset=0", b""),
+        ("DELETE", "/jobs/j", b""),
+        ("POST", "/ssh-keys", b'{"publicKey": "ssh-ed25519 AAAA"}'),
         ("POST", "/start", b'{"resultRoots": "0x", "validUntil": 1, "signature": "0x"}'),
-        ("POST", "/handover", b'{"nonce": "0x", "deviceId": "0x"}'), ("GET", "", b""),
-    ]  # fmt: skip
+        ("POST", "/handover", b'{"nonce": "0x", "deviceId": "0x"}'),
+        ("GET", "", b""),
+    ]
     found: list[str] = []
     async with httpx2.AsyncClient(base_url=leased.listing["endpoint"], trust_env=False) as client:
         for method, rest, body in asked:
@@ -212,8 +218,12 @@ def test_run__device_stops_answering__ends_the_lease_and_brings_the_rest_back(
     provider = process_of_provider(demo, leased.listing["endpoint"])
     running = subprocess.Popen(
         ["assay", "run", leased.number, "--patience", "4s", "--every", "1", "--", "sleep", "300"],
-        env=shell.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=shell.folder,
-    )  # fmt: skip
+        env=shell.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=shell.folder,
+    )
     try:
         assert running.stderr is not None
         assert "runs on lease" in running.stderr.readline()

@@ -53,9 +53,15 @@ def as_provider(demo: Demo, shell: Shell, *arguments: str) -> None:
     where = ("--rpc", demo.rpc, "--deployment", str(demo.folder / "deployment.json"))
     who = ("--data-dir", str(demo.folder / "data" / SOUTH), "--key-file", str(keys / f"{SOUTH}.json"))
     done = subprocess.run(
-        ["assay", "provider", *arguments, *where, *who], cwd=shell.folder, capture_output=True, text=True, timeout=90,
-        env={**shell.environment, "ASSAY_PASSWORD_FILE": str(keys / "password")}, stdin=subprocess.DEVNULL, check=False,
-    )  # fmt: skip
+        ["assay", "provider", *arguments, *where, *who],
+        cwd=shell.folder,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        env={**shell.environment, "ASSAY_PASSWORD_FILE": str(keys / "password")},
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
 
 

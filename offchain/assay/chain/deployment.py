@@ -14,8 +14,14 @@ from assay.protocol.signing import Domain
 
 MAX_FILE = 16 << 20
 REQUIRED = (
-    "StakeManager", "DeviceRegistry", "ValidatorSet", "EpochOracle", "FraudProofs", "OpeningDemands", "LeaseEscrow",
-)  # fmt: skip
+    "StakeManager",
+    "DeviceRegistry",
+    "ValidatorSet",
+    "EpochOracle",
+    "FraudProofs",
+    "OpeningDemands",
+    "LeaseEscrow",
+)
 
 
 class _Model(BaseModel):

@@ -85,9 +85,13 @@ class Job:
         """The whole job. Raises ValueError naming what is wrong with which option."""
         self.check()
         if (
-            self.chain_id is None or self.oracle is None or self.epoch is None or self.beacon is None
-            or self.device is None or self.nonce_root is None
-        ):  # fmt: skip
+            self.chain_id is None
+            or self.oracle is None
+            or self.epoch is None
+            or self.beacon is None
+            or self.device is None
+            or self.nonce_root is None
+        ):
             raise ValueError("--chain-id, --oracle, --epoch, --beacon, --device and --nonce-root are all needed")
         return JobStatement(
             self.sizes(),

@@ -91,10 +91,16 @@ def run(
     final = {kind: path[-1] for kind, path in outcome.path.items()}
     profile = economy.profiles[0]
     result = {
-        "network": economy.network, "epochs": epochs, "seed": seed, "meanProfit": final, "slashes": outcome.slashes,
-        "falsePasses": outcome.false_passes, "trapGain": trap_gain(economy, profile, 1),
-        "namesGain": names_gain(economy, profile, of_class(profile), 4), "stalled": outcome.stalled,
-    }  # fmt: skip
+        "network": economy.network,
+        "epochs": epochs,
+        "seed": seed,
+        "meanProfit": final,
+        "slashes": outcome.slashes,
+        "falsePasses": outcome.false_passes,
+        "trapGain": trap_gain(economy, profile, 1),
+        "namesGain": names_gain(economy, profile, of_class(profile), 4),
+        "stalled": outcome.stalled,
+    }
     (out / "result.json").write_text(json.dumps(result, indent=1))
     if output is not OutputFormat.table:
         return show(result, output)
@@ -117,9 +123,12 @@ def _skipping(economy: Economy) -> str:
         for part in (0.05, 0.5, 1.0)
     }
     return line_plot(
-        f"Gain of skipping rows, profile {profile.name}, k = {profile.samples}", "share of rows skipped",
-        "tokens an epoch", shares, lines,
-    )  # fmt: skip
+        f"Gain of skipping rows, profile {profile.name}, k = {profile.samples}",
+        "share of rows skipped",
+        "tokens an epoch",
+        shares,
+        lines,
+    )
 
 
 def _demands(economy: Economy) -> str:
@@ -134,9 +143,12 @@ def _demands(economy: Economy) -> str:
         "its stake": [profile.stake] * len(counts),
     }
     return line_plot(
-        f"Demanding of oneself, profile {profile.name}", "demands that it keeps open against itself", "tokens", counts,
+        f"Demanding of oneself, profile {profile.name}",
+        "demands that it keeps open against itself",
+        "tokens",
+        counts,
         lines,
-    )  # fmt: skip
+    )
 
 
 def _load(path: Path) -> Economy:

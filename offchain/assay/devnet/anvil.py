@@ -31,15 +31,21 @@ async def start_anvil(processes: Processes, port: int, log: Path, accounts: int)
         "anvil",
         [
             "anvil",
-            "--host", HOST,
-            "--port", str(port),
-            "--chain-id", str(CHAIN_ID),
-            "--mnemonic", MNEMONIC,
-            "--accounts", str(accounts),
-            "--slots-in-an-epoch", "1",
+            "--host",
+            HOST,
+            "--port",
+            str(port),
+            "--chain-id",
+            str(CHAIN_ID),
+            "--mnemonic",
+            MNEMONIC,
+            "--accounts",
+            str(accounts),
+            "--slots-in-an-epoch",
+            "1",
         ],
         log,
-    )  # fmt: skip
+    )
     url = rpc_url(port)
     for _ in range(int(START_SECONDS * 10)):
         processes.check()

@@ -103,10 +103,13 @@ class Network:
         `data` is a folder of its own for whoever runs more than one daemon.
         """
         common = [
-            "--rpc", self.url,
-            "--deployment", str(self.workspace.deployment),
-            "--data-dir", str(self.workspace.data / (data or name)),
-        ]  # fmt: skip
+            "--rpc",
+            self.url,
+            "--deployment",
+            str(self.workspace.deployment),
+            "--data-dir",
+            str(self.workspace.data / (data or name)),
+        ]
         if reads_only:
             return common
         key = ["--key-file", str(self.participants[name].key_file)]

@@ -47,10 +47,13 @@ def _how_to_rent(network: Network, guest: str) -> str:
     """What a guest types in another terminal; the accounts of the others send by themselves."""
     workspace = network.workspace
     options = {
-        "rpc": network.url, "deployment": workspace.deployment, "market": network.endpoints["market"],
-        "key-file": network.participants[guest].key_file, "password-file": workspace.password_file,
+        "rpc": network.url,
+        "deployment": workspace.deployment,
+        "market": network.endpoints["market"],
+        "key-file": network.participants[guest].key_file,
+        "password-file": workspace.password_file,
         "data-dir": workspace.data / guest,
-    }  # fmt: skip
+    }
     given = " ".join(f"--{name} {value}" for name, value in options.items())
     return (
         f"To rent as {guest!r}, in another terminal (. .venv/bin/activate):\n"

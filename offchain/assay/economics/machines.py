@@ -39,10 +39,14 @@ def of_class(profile: ProfileMoney) -> Machine:
 CARDS = tuple(
     Machine(name, tera / 2 * 1e12 / 2, gib * GIB, measured=False)
     for name, tera, gib in (
-        ("RTX 4090", 660, 23), ("L40S", 733, 44), ("A100", 624, 79), ("H100", 1_979, 79), ("H200", 1_979, 140),
+        ("RTX 4090", 660, 23),
+        ("L40S", 733, 44),
+        ("A100", 624, 79),
+        ("H100", 1_979, 79),
+        ("H200", 1_979, 140),
         ("B200", 4_500, 179),
     )
-)  # fmt: skip
+)
 
 
 def names_in_time(profile: ProfileMoney, machine: Machine) -> int:

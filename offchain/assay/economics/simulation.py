@@ -91,9 +91,13 @@ class Simulation:
     """Steps a population through epochs. Every draw comes from `choice`."""
 
     def __init__(
-        self, economy: Economy, market: Market, providers: list[Provider], validators: list[Validator],
+        self,
+        economy: Economy,
+        market: Market,
+        providers: list[Provider],
+        validators: list[Validator],
         choice: random.Random,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.economy = economy
         self.market = market
         self.profile: ProfileMoney = economy.profiles[0]

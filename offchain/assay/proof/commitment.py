@@ -53,7 +53,13 @@ def commit_products(
             seeds.append(seed_after(seeds, roots))
     elapsed_us = (time.perf_counter_ns() - started) // 1000
     return Proof(
-        profile, epoch_seed, device_seed, tuple(seeds), tuple(roots), row_roots, KeptRows(products),
+        profile,
+        epoch_seed,
+        device_seed,
+        tuple(seeds),
+        tuple(roots),
+        row_roots,
+        KeptRows(products),
         elapsed_us,
         engine,
-    )  # fmt: skip
+    )

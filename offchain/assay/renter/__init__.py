@@ -19,9 +19,17 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "Minima": "wallet", "Order": "search", "Rented": "renter", "Renter": "renter", "RenterSettings": "settings",
-    "SyncRenter": "sync", "Wanted": "search", "deposit_for": "money", "parse_amount": "money", "show_amount": "money",
-}  # fmt: skip
+    "Minima": "money.wallet",
+    "Order": "market.search",
+    "Rented": "renter",
+    "Renter": "renter",
+    "RenterSettings": "settings",
+    "SyncRenter": "sync",
+    "Wanted": "market.search",
+    "deposit_for": "money.amounts",
+    "parse_amount": "money.amounts",
+    "show_amount": "money.amounts",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -59,16 +59,24 @@ def _parsed(text: str) -> dict[str, Any]:
 
 def _to_json(s: SigningRequest) -> dict[str, Any]:
     return {
-        "kind": s.kind.value, "epoch": s.epoch, "setId": s.set_id, "round": s.round, "scope": to_hex(s.scope),
+        "kind": s.kind.value,
+        "epoch": s.epoch,
+        "setId": s.set_id,
+        "round": s.round,
+        "scope": to_hex(s.scope),
         "digest": to_hex(s.digest),
-    }  # fmt: skip
+    }
 
 
 def _from_json(row: Any, index: int) -> SigningRequest:
     try:
         return SigningRequest(
-            StatementKind(row["kind"]), unsigned(row["epoch"], 63), unsigned(row["setId"], 32),
-            unsigned(row["round"], 32), parse_bytes32(row["scope"]), parse_bytes32(row["digest"]),
-        )  # fmt: skip
+            StatementKind(row["kind"]),
+            unsigned(row["epoch"], 63),
+            unsigned(row["setId"], 32),
+            unsigned(row["round"], 32),
+            parse_bytes32(row["scope"]),
+            parse_bytes32(row["digest"]),
+        )
     except (KeyError, TypeError, ValueError, EncodingError, HexadecimalError) as error:
         raise BadRecord(f"statement {index} of the export is malformed: {error}") from None

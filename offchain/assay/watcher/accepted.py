@@ -65,18 +65,27 @@ class AcceptedStatements:
             if what == Statement.SEAL:
                 found.append(
                     SignedSeal(
-                        round=round_, seat=seat.account, epoch_seed=scene.epoch_seed, seal_root=bytes(args["sealRoot"]),
-                        count=int(args["count"]), signature=signature,
+                        round=round_,
+                        seat=seat.account,
+                        epoch_seed=scene.epoch_seed,
+                        seal_root=bytes(args["sealRoot"]),
+                        count=int(args["count"]),
+                        signature=signature,
                     )
-                )  # fmt: skip
+                )
             else:
                 found.append(
                     SignedReport(
-                        round=round_, seat=seat.account, rho=scene.rho, devices_root=bytes(args["devicesRoot"]),
-                        rewards_root=bytes(args["rewardsRoot"]), rewards_total=int(args["rewardsTotal"]),
-                        data_hash=bytes(args["dataHash"]), signature=signature,
+                        round=round_,
+                        seat=seat.account,
+                        rho=scene.rho,
+                        devices_root=bytes(args["devicesRoot"]),
+                        rewards_root=bytes(args["rewardsRoot"]),
+                        rewards_total=int(args["rewardsTotal"]),
+                        data_hash=bytes(args["dataHash"]),
+                        signature=signature,
                     )
-                )  # fmt: skip
+                )
         return found
 
 

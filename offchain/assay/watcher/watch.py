@@ -115,9 +115,7 @@ class Watch:
         if not await is_provable(self.chain, epoch, final):
             return True
         seats = await self._seats.of_set(state.set_id, final)
-        scene = Scene(
-            epoch, state.set_id, seats, state.epoch_seed, state.rho, self.chain.domain("EpochOracle")
-        )  # fmt: skip
+        scene = Scene(epoch, state.set_id, seats, state.epoch_seed, state.rho, self.chain.domain("EpochOracle"))
         announced = [seat.endpoint.rstrip("/") for seat in seats if seat.endpoint]
         urls = list(dict.fromkeys([*announced, *self.validators]))
         self.published.announce(Endpoint(seat.endpoint, seat.tls_fingerprint) for seat in seats if seat.endpoint)

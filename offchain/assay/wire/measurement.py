@@ -33,9 +33,7 @@ class SignedChallenge(Record):
 
     @classmethod
     def of(cls, message: Challenge, signature: bytes) -> Self:
-        return cls(
-            message.epoch, message.epoch_seed, message.device_id, message.validator, message.nonce, signature
-        )  # fmt: skip
+        return cls(message.epoch, message.epoch_seed, message.device_id, message.validator, message.nonce, signature)
 
     @classmethod
     def of_request(cls, body: Mapping[str, Any]) -> Self:
@@ -63,9 +61,14 @@ class SignedCommitment(Record):
     @classmethod
     def of(cls, message: Commitment, challenges: Iterable[SignedChallenge], signature: bytes) -> Self:
         return cls(
-            message.epoch, message.job_hash, message.device_id, message.nonce_root, message.result_root,
-            tuple(challenges), signature,
-        )  # fmt: skip
+            message.epoch,
+            message.job_hash,
+            message.device_id,
+            message.nonce_root,
+            message.result_root,
+            tuple(challenges),
+            signature,
+        )
 
     @property
     def message(self) -> Commitment:
@@ -75,9 +78,14 @@ class SignedCommitment(Record):
     def leaf(self, lane_root: bytes = ZERO_HASH) -> SealedLeaf:
         """Its line in a seal, with the lane root of the device's probe where it answered one."""
         return SealedLeaf(
-            self.device_id, self.job_hash, self.nonce_root, self.result_root, lane_root, self.signature[:32],
+            self.device_id,
+            self.job_hash,
+            self.nonce_root,
+            self.result_root,
+            lane_root,
+            self.signature[:32],
             self.signature[32:],
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, slots=True, config=FORM)
@@ -104,9 +112,14 @@ class SignedProbeNonce(Record):
     @classmethod
     def of(cls, message: ProbeNonce, signature: bytes) -> Self:
         return cls(
-            message.epoch, message.epoch_seed, message.device_id, message.result_root, message.validator, message.nonce,
+            message.epoch,
+            message.epoch_seed,
+            message.device_id,
+            message.result_root,
+            message.validator,
+            message.nonce,
             signature,
-        )  # fmt: skip
+        )
 
     @classmethod
     def of_request(cls, body: Mapping[str, Any]) -> Self:
@@ -116,9 +129,7 @@ class SignedProbeNonce(Record):
     @property
     def message(self) -> ProbeNonce:
         """What was signed."""
-        return ProbeNonce(
-            self.epoch, self.epoch_seed, self.device_id, self.result_root, self.validator, self.nonce
-        )  # fmt: skip
+        return ProbeNonce(self.epoch, self.epoch_seed, self.device_id, self.result_root, self.validator, self.nonce)
 
     @property
     def used(self) -> SignedNonce:
@@ -142,16 +153,22 @@ class SignedLanes(Record):
     @classmethod
     def of(cls, message: LaneCommitment, nonces: Iterable[SignedNonce], signature: bytes) -> Self:
         return cls(
-            message.epoch, message.epoch_seed, message.device_id, message.result_root, message.challenge,
-            message.lane_root, tuple(nonces), signature,
-        )  # fmt: skip
+            message.epoch,
+            message.epoch_seed,
+            message.device_id,
+            message.result_root,
+            message.challenge,
+            message.lane_root,
+            tuple(nonces),
+            signature,
+        )
 
     @property
     def message(self) -> LaneCommitment:
         """What was signed."""
         return LaneCommitment(
             self.epoch, self.epoch_seed, self.device_id, self.result_root, self.challenge, self.lane_root
-        )  # fmt: skip
+        )
 
 
 class LanesRequest(Wire):

@@ -108,9 +108,15 @@ class SignedReport(Wire):
     def message(self, epoch: int, set_id: int) -> EpochReport:
         """The message that was signed."""
         return EpochReport(
-            epoch, set_id, self.round, self.rho, self.devices_root, self.rewards_root, self.rewards_total,
+            epoch,
+            set_id,
+            self.round,
+            self.rho,
+            self.devices_root,
+            self.rewards_root,
+            self.rewards_total,
             self.data_hash,
-        )  # fmt: skip
+        )
 
 
 SignedStatement = SignedSeal | SignedReport

@@ -29,17 +29,27 @@ class Committed:
         """IFraudProofs.Commitment."""
         m = self.message
         return (
-            m.epoch, m.job_hash, m.device_id, m.nonce_root, m.result_root, self.signature[:32],
+            m.epoch,
+            m.job_hash,
+            m.device_id,
+            m.nonce_root,
+            m.result_root,
+            self.signature[:32],
             self.signature[32:],
-        )  # fmt: skip
+        )
 
     @property
     def leaf(self) -> leaves.SealedLeaf:
         m = self.message
         return leaves.SealedLeaf(
-            m.device_id, m.job_hash, m.nonce_root, m.result_root, b"\0" * 32, self.signature[:32],
+            m.device_id,
+            m.job_hash,
+            m.nonce_root,
+            m.result_root,
+            b"\0" * 32,
+            self.signature[:32],
             self.signature[32:],
-        )  # fmt: skip
+        )
 
 
 @dataclass

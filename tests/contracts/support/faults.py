@@ -47,9 +47,7 @@ def sealed(epoch: Epoch, committed: Committed) -> tuple[Any, ...]:
     """IFraudProofs.Sealed."""
     index = epoch.sealed.index(committed)
     leaf = committed.leaf
-    values = (
-        leaf.device_id, leaf.job_hash, leaf.nonce_root, leaf.result_root, leaf.lane_root, leaf.r, leaf.vs
-    )  # fmt: skip
+    values = (leaf.device_id, leaf.job_hash, leaf.nonce_root, leaf.result_root, leaf.lane_root, leaf.r, leaf.vs)
     return (*values, index, epoch.seal_tree.path(index))
 
 

@@ -66,9 +66,15 @@ class Letting:
         self.network.TestToken.approve(self.escrow, RICH, sender=self.renter)
         shown = [self.epoch.proof(device) for device in self.devices]
         receipt = self.escrow.open(
-            self.offer, self.signature(signer), deposit, [leaf for leaf, _ in shown], [proof for _, proof in shown],
-            0, 0, sender=self.renter,
-        )  # fmt: skip
+            self.offer,
+            self.signature(signer),
+            deposit,
+            [leaf for leaf, _ in shown],
+            [proof for _, proof in shown],
+            0,
+            0,
+            sender=self.renter,
+        )
         self.lease_id = self.escrow.leaseCount()
         return receipt
 

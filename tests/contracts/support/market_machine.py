@@ -181,10 +181,14 @@ class MarketMachine(RuleBasedStateMachine):
             letting.change(operator=self.operator.address)
         places = [2 * n.devices.index(device) for device in letting.devices]
         arguments = (
-            letting.offer, letting.signature(self.operator if by_operator else None), deposit,
+            letting.offer,
+            letting.signature(self.operator if by_operator else None),
+            deposit,
             [letting.epoch.device_leaves[place].values() for place in places],
-            [letting.epoch.devices.proof(place) for place in places], 1_000, 0,
-        )  # fmt: skip
+            [letting.epoch.devices.proof(place) for place in places],
+            1_000,
+            0,
+        )
         if self.gone and n.devices[0] in letting.devices:
             with ape.reverts(n.DeviceRegistry.DeviceRegistry_NotActive, deviceId=n.devices[0].id):
                 self.escrow.open.call(*arguments, sender=self.renter)
@@ -448,8 +452,10 @@ class MarketMachine(RuleBasedStateMachine):
             started = lease.start > 0
             assert (seen.status, seen.start, seen.stop) == (lease.status(now), lease.start, lease.stop)
             assert (seen.deposit, seen.bond, seen.devices) == (
-                lease.deposit, lease.bond, len(lease.letting.devices) if started else 0,
-            )  # fmt: skip
+                lease.deposit,
+                lease.bond,
+                len(lease.letting.devices) if started else 0,
+            )
             assert (seen.claimed, seen.refunded, seen.bondReturned) == (lease.claimed, lease.refunded, lease.bond_back)
             assert (seen.downtime, seen.downtimeRefund) == (lease.downtime, lease.down_money)
             assert (seen.forfeited, seen.forfeitable) == (lease.renters_part, lease.open_forfeit(now))

@@ -118,9 +118,14 @@ class Network:
         self.stake(provider, self.DeviceRegistry.profile(profile_id).stake)
         signature = self.enrol_signature(provider, private_key, profile_id, spec)
         self.DeviceRegistry.enrol(
-            address_of(private_key), profile_id, spec, endpoint_of(name), b"\2" * 32, signature,
+            address_of(private_key),
+            profile_id,
+            spec,
+            endpoint_of(name),
+            b"\2" * 32,
+            signature,
             sender=provider,
-        )  # fmt: skip
+        )
         device_id = bytes(self.DeviceRegistry.deviceIdOf(provider, address_of(private_key)))
         return Device(provider, private_key, device_id, self.profile(profile_id))
 

@@ -12,9 +12,15 @@ def parameters_for(accounts) -> Parameters:
     """Of `deployments/local.yml` the shape, with longer epochs and a tiny profile beside micro."""
     base = load("local").model_dump()
     base["epochs"] = {
-        "genesis": "now+1000", "epochLength": HOUR, "openBy": 180, "sealBy": 1980, "drawBy": 2340,
-        "reportBy": 5400, "drawDelay": 4, "proofWindow": 6 * HOUR,
-    }  # fmt: skip
+        "genesis": "now+1000",
+        "epochLength": HOUR,
+        "openBy": 180,
+        "sealBy": 1980,
+        "drawBy": 2340,
+        "reportBy": 5400,
+        "drawDelay": 4,
+        "proofWindow": 6 * HOUR,
+    }
     micro = base["profiles"][0]
     tiny = {**micro, "name": "tiny", "M": 32, "N": 64, "K": 64, "T": 3, "chunk": 32, "k": 8, "W": 2}
     base["profiles"] = [micro, tiny]

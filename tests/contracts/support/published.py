@@ -57,9 +57,13 @@ class PublishedEpochs:
         message = Observations(epoch.number, epoch.set_id, epoch.rho, batch_tree(leaves).root)
         signature = message.sign(self.network.domain("EpochOracle"), key)
         body = BatchMessage(
-            epoch=epoch.number, set_id=epoch.set_id, seat=account.address, rho=epoch.rho,
-            leaves=tuple(leaves), signature=signature,
-        )  # fmt: skip
+            epoch=epoch.number,
+            set_id=epoch.set_id,
+            seat=account.address,
+            rho=epoch.rho,
+            leaves=tuple(leaves),
+            signature=signature,
+        )
         content = self.keep(canonical.encode(body.to_json()))
         self.indexes[epoch.number]["batches"].append({"seat": account.address, "content": content})
 
@@ -67,9 +71,13 @@ class PublishedEpochs:
         """A Seal as a seat signed it."""
         account, key = self.network.seats[seat]
         statement = SignedSeal(
-            round=message.round, seat=account.address, epoch_seed=message.epoch_seed, seal_root=message.seal_root,
-            count=message.count, signature=message.sign(self.network.domain("EpochOracle"), key),
-        )  # fmt: skip
+            round=message.round,
+            seat=account.address,
+            epoch_seed=message.epoch_seed,
+            seal_root=message.seal_root,
+            count=message.count,
+            signature=message.sign(self.network.domain("EpochOracle"), key),
+        )
         index = self.indexes.setdefault(epoch.number, {"openings": {}, "batches": [], "statements": []})
         index["statements"].append(statement.to_json())
 

@@ -20,9 +20,15 @@ from ape_ethereum.transactions import TransactionType
 FEES = 10**9  # wei a gas; the chain of the tests begins with this base fee and lowers it
 MAX_GAS = 30_000_000  # of a block of that chain
 WRITES = frozenset(
-    {"eth_sendRawTransaction", "anvil_mine", "evm_revert", "evm_setNextBlockTimestamp",
-     "anvil_setBlockTimestampInterval", "anvil_removeBlockTimestampInterval"}
-)  # fmt: skip
+    {
+        "eth_sendRawTransaction",
+        "anvil_mine",
+        "evm_revert",
+        "evm_setNextBlockTimestamp",
+        "anvil_setBlockTimestampInterval",
+        "anvil_removeBlockTimestampInterval",
+    }
+)
 
 
 def quicken() -> None:

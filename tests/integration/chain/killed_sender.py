@@ -25,9 +25,13 @@ async def main(rpc, deployment, journal, secret, fatal, pipe):
     key = Key(secret)
     chain = await Chain.connect(rpc, Deployment.model_validate_json(deployment))
     sender = Sender(
-        chain, key, Journal(journal, key.address, chain.chain_id), policy=FeePolicy(stuck_after_s=0.5),
-        poll_s=0.05, on_step=on_step,
-    )  # fmt: skip
+        chain,
+        key,
+        Journal(journal, key.address, chain.chain_id),
+        policy=FeePolicy(stuck_after_s=0.5),
+        poll_s=0.05,
+        on_step=on_step,
+    )
     await sender.send(ContractCall("Probe", "count", (1,)), purpose="once", final=True, timeout_s=30)
 
 

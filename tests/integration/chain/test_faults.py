@@ -40,7 +40,7 @@ def no_rest(monkeypatch):
     "faults",
     [{"latency"}, {"cut-before"}, {"cut-after"}, {"garbage"}, {"cut-after", "garbage", "cut-before"}],
     ids=lambda faults: "+".join(sorted(faults)),
-)  # fmt: skip
+)
 async def test_send__through_faults__each_call_mined_exactly_once(
     anvil, chain, deployment, key, tmp_path, no_rest, faults
 ):

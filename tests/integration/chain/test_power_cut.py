@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from assay.chain.key_files import Key
-from assay.chain.transactions.sender import Step
+from assay.chain.transactions.sender import SendStep
 
 SCRIPT = Path(__file__).with_name("killed_sender.py")
 SECRET = b"\x07" * 32
@@ -45,7 +45,7 @@ async def provoke_drop(anvil, started):
 
 async def provoke_reorg(anvil, started):
     """The block with the transaction is replaced by an empty one, as soon as the process has seen it."""
-    await started(Step.MINED)
+    await started(SendStep.MINED)
     await anvil.rpc("evm_setAutomine", False)
     await anvil.rpc("anvil_reorg", 1, [])
 
@@ -56,21 +56,21 @@ async def provoke_poverty(anvil, started):
 
 
 PROVOKED = {
-    Step.SIMULATED: provoke_nothing,
-    Step.JOURNALLED: provoke_nothing,
-    Step.BROADCAST: provoke_nothing,
-    Step.MINED: provoke_nothing,
-    Step.FINAL: provoke_nothing,
-    Step.OUTBID_JOURNALLED: provoke_stuck,
-    Step.OUTBID_BROADCAST: provoke_stuck,
-    Step.REOFFERED: provoke_drop,
-    Step.UNMINED: provoke_reorg,
-    Step.FAILED: provoke_poverty,
+    SendStep.SIMULATED: provoke_nothing,
+    SendStep.JOURNALLED: provoke_nothing,
+    SendStep.BROADCAST: provoke_nothing,
+    SendStep.MINED: provoke_nothing,
+    SendStep.FINAL: provoke_nothing,
+    SendStep.OUTBID_JOURNALLED: provoke_stuck,
+    SendStep.OUTBID_BROADCAST: provoke_stuck,
+    SendStep.REOFFERED: provoke_drop,
+    SendStep.UNMINED: provoke_reorg,
+    SendStep.FAILED: provoke_poverty,
 }
 
 
 def test_steps__all_of_them__have_a_power_cut():
-    assert set(PROVOKED) == set(Step)
+    assert set(PROVOKED) == set(SendStep)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ class Process:
             self._news.clear()
 
 
-@pytest.mark.parametrize("step", list(Step), ids=lambda step: step.value)
+@pytest.mark.parametrize("step", list(SendStep), ids=lambda step: step.value)
 async def test_power_cut__at_this_step__sent_exactly_once(anvil, chain, deployment, processes, tmp_path, step):
     await anvil.rpc("anvil_setBalance", KEY.address, hex(10**20))
     await anvil.mine(5)

@@ -19,7 +19,7 @@ from assay.chain.rpc.client import ContractCall
 from assay.chain.transactions.fees import GWEI, FeePolicy
 from assay.chain.transactions.intents import State
 from assay.chain.transactions.journal import Journal
-from assay.chain.transactions.sender import Sender, Step
+from assay.chain.transactions.sender import Sender, SendStep
 
 COUNT = ContractCall("Probe", "count", (1,))
 FAST = FeePolicy(stuck_after_s=0.3)
@@ -84,9 +84,9 @@ async def test_send__dropped_by_the_node__offered_again(make_sender, chain, anvi
     steps = []
     sender = make_sender(FeePolicy(stuck_after_s=60), on_step=lambda step, intent: steps.append(step))
     waiting = asyncio.create_task(sender.send(COUNT))
-    await until(lambda: Step.BROADCAST in steps)
+    await until(lambda: SendStep.BROADCAST in steps)
     await anvil.rpc("anvil_dropAllTransactions")
-    await until(lambda: Step.REOFFERED in steps)
+    await until(lambda: SendStep.REOFFERED in steps)
     await anvil.rpc("evm_setAutomine", True)
     await anvil.mine()
     assert (await waiting).succeeded
@@ -98,7 +98,7 @@ async def test_send__stuck__outbid_by_an_eighth_and_mined_once(make_sender, chai
     steps = []
     sender = make_sender(on_step=lambda step, intent: steps.append(step))
     waiting = asyncio.create_task(sender.send(COUNT))
-    await until(lambda: steps.count(Step.OUTBID_BROADCAST) >= 2)
+    await until(lambda: steps.count(SendStep.OUTBID_BROADCAST) >= 2)
     receipt = await mined(anvil, waiting)
     journal = sender._journal
     attempts = journal.attempts(journal.history()[0])
@@ -131,10 +131,10 @@ async def test_send__base_fee_rises_above_the_offer__outbid_and_mined(make_sende
     steps = []
     sender = make_sender(on_step=lambda step, intent: steps.append(step))
     waiting = asyncio.create_task(sender.send(COUNT))
-    await until(lambda: Step.BROADCAST in steps)
+    await until(lambda: SendStep.BROADCAST in steps)
     await anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(100 * GWEI))
     await anvil.mine()
-    await until(lambda: Step.OUTBID_BROADCAST in steps)
+    await until(lambda: SendStep.OUTBID_BROADCAST in steps)
     assert (await mined(anvil, waiting)).succeeded
     assert await counter(chain) == 1
 
@@ -144,13 +144,13 @@ async def test_send__stuck_and_no_longer_possible__cancelled(make_sender, chain,
     steps = []
     sender = make_sender(FeePolicy(stuck_after_s=2), on_step=lambda step, intent: steps.append(step))
     waiting = asyncio.create_task(sender.send(COUNT, timeout_s=20))
-    await until(lambda: Step.BROADCAST in steps)
+    await until(lambda: SendStep.BROADCAST in steps)
     # The probe closes, and a block too dear for our offer passes it by.
     probe_address = chain.deployment.address("Probe")
     await anvil.rpc("anvil_setStorageAt", probe_address, hex(1), "0x" + "00" * 31 + "01")
     await anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(50 * GWEI))
     await anvil.mine()
-    await until(lambda: Step.OUTBID_BROADCAST in steps)
+    await until(lambda: SendStep.OUTBID_BROADCAST in steps)
     with pytest.raises(ChainError, match="cancelled"):
         await mined(anvil, waiting)
     assert await counter(chain) == 0
@@ -180,7 +180,7 @@ async def test_send__nonce_used_by_a_stranger__told_apart(make_sender, chain, an
     steps = []
     sender = make_sender(FeePolicy(stuck_after_s=60), on_step=lambda step, intent: steps.append(step))
     waiting = asyncio.create_task(sender.send(COUNT))
-    await until(lambda: Step.BROADCAST in steps)
+    await until(lambda: SendStep.BROADCAST in steps)
     await anvil.rpc("anvil_dropAllTransactions")
     raw, _ = key.sign_transaction(
         {"type": 2, "chainId": 31337, "nonce": 0, "to": key.address, "value": 0, "gas": 21_000,
@@ -198,9 +198,9 @@ async def test_send__gap_before_ours__filled(make_sender, chain, anvil, key):
     steps = []
     sender = make_sender(FeePolicy(stuck_after_s=60), on_step=lambda step, intent: steps.append(step))
     first = asyncio.create_task(sender.send(COUNT))
-    await until(lambda: Step.BROADCAST in steps)
+    await until(lambda: SendStep.BROADCAST in steps)
     second = asyncio.create_task(sender.send(COUNT))
-    await until(lambda: steps.count(Step.BROADCAST) == 2)
+    await until(lambda: steps.count(SendStep.BROADCAST) == 2)
     lost = sender._journal.unsettled()[0]
     first.cancel()
     # Between two looks: one under way would find it gone and offer it again.
@@ -223,7 +223,7 @@ async def test_reorg__mined_transaction_undone__sent_again(make_sender, chain, a
     await anvil.rpc("anvil_reorg", 1, [])
     assert await counter(chain) == 0
     await sender.tend()
-    assert Step.UNMINED in steps
+    assert SendStep.UNMINED in steps
     await sender.tend()
     await anvil.mine(4)
     await sender.tend()

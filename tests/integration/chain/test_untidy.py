@@ -67,10 +67,14 @@ async def test_call__many_at_once__as_each_by_itself(anvil, deployment, key, tmp
     await sender_of(chain, key, tmp_path / "j").send(ContractCall("Probe", "count", (5,)))
     for at in ("latest", await chain.head()):
         found = await asyncio.gather(
-            chain.call("Probe", "counter", at=at), chain.call("Probe", "pair", at=at),
-            chain.call("Probe", "divide", 0, at=at), chain.call("Probe", "refuse", 7, at=at),
-            chain.call("Probe", "divide", 1, at=at), chain.call("Probe", "words", at=at), return_exceptions=True,
-        )  # fmt: skip
+            chain.call("Probe", "counter", at=at),
+            chain.call("Probe", "pair", at=at),
+            chain.call("Probe", "divide", 0, at=at),
+            chain.call("Probe", "refuse", 7, at=at),
+            chain.call("Probe", "divide", 1, at=at),
+            chain.call("Probe", "words", at=at),
+            return_exceptions=True,
+        )
         assert (found[0], found[1].left, found[4], found[5]) == (5, 5, 1, "")
         assert "Panic" in str(found[2]) and "Probe_Refused(wanted=7" in str(found[3])
         assert chain._batch._works, "the node does not run code that is not deployed"

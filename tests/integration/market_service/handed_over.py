@@ -160,9 +160,7 @@ class Node:
             prover.prepare(PROFILE, SEED)
             seed = handover_seed(SEED, device_id, PROFILE.id, nonce, self.lease_id)
             self.made[device_id] = prover.prove(keccak(seed + self.salt) if self.salt else seed)
-        message = Handover(
-            self.lease_id, PROFILE.job_hash(SEED), device_id, nonce, self.made[device_id].result_root
-        )  # fmt: skip
+        message = Handover(self.lease_id, PROFILE.job_hash(SEED), device_id, nonce, self.made[device_id].result_root)
         key = keccak(b"not the device's") if device_id == self.spoilt else device_id
         signature = sign_compact(message.digest(Domain(CHAIN_ID, self.escrow)), key)
         return message.to_json() | {"epoch": EPOCH, "epochSeed": to_hex(SEED), "signature": to_hex(signature)}

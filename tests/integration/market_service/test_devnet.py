@@ -174,8 +174,10 @@ async def test_leases__as_the_market_tells_them__are_what_the_escrow_holds_at_th
             held = await read_lease(chain, row["leaseId"], block)
             assert (row["status"], row["renter"], row["provider"]) == (held.status, held.renter, held.provider)
             assert (row["deposit"], row["refunded"], row["downtime"]) == (
-                str(held.deposit), str(held.refunded), held.downtime,
-            )  # fmt: skip
+                str(held.deposit),
+                str(held.refunded),
+                held.downtime,
+            )
             if held.status is not LeaseStatus.PENDING:
                 assert (row["stop"], row["bond"], row["leftEarly"]) == (held.stop, str(held.bond), held.left_early)
             assert int(row["claimed"]) + int(row["fee"]) == held.claimed

@@ -80,8 +80,9 @@ def test_jobs__of_two_leases_on_one_machine__see_the_cards_of_their_own_devices_
             until(lambda lease_id=lease_id, job_id=job_id: jobs.get(lease_id, job_id).outcome.final)
             assert jobs.get(lease_id, job_id).outcome == Outcome("exited", 0, None)
             seen[lease_id] = output_path(jobs.control(lease_id, job_id)).read_text().split()
-        found = {lease_id: sorted(one for one in words if one.startswith("assay-gpu")) for lease_id, words in
-                 seen.items()}  # fmt: skip
+        found = {
+            lease_id: sorted(one for one in words if one.startswith("assay-gpu")) for lease_id, words in seen.items()
+        }
         assert found == {7: ["assay-gpu0", "assay-gpu1"], 8: ["assay-gpu2"]}
         assert (jobs.most(7).memory_bytes, jobs.most(8).memory_bytes) == (128 << 20, 64 << 20)
 

@@ -72,8 +72,10 @@ async def test_provider__from_its_keys_to_its_earnings__by_its_own_commands(tmp_
         assert all(one["fine"] for one in checks["findings"]), checks
 
         token = network.chain.deployment.address("NetworkToken")
-        daemon = network.spawn("provider", [*ASSAY, "run", *keyed, "--runtime", "local", "--port", port,
-                                            "--token", token, "--price-per-hour", "3.6"])  # fmt: skip
+        daemon = network.spawn(
+            "provider",
+            [*ASSAY, "run", *keyed, "--runtime", "local", "--port", port, "--token", token, "--price-per-hour", "3.6"],
+        )
         served = await offers(address, 1)
         row = await network.chain.call("DeviceRegistry", "device", parse_bytes32(device), at="latest")
         assert [specification_hash(one) for one in served["specifications"]] == [bytes(row.specHash)]

@@ -80,10 +80,13 @@ def test_job__past_its_lease__is_killed_and_its_container_removed(bench: Bench, 
     [
         ("sleep 600", {"wall_seconds": 1.0}, "time limit"),
         ("yes", {"output_bytes": 100_000}, "output limit"),
-        ("yes | head -c 200000000 > /tmp/x; x=$(yes | head -c 300000000); sleep 600",
-         {"memory_bytes": 64 << 20, "wall_seconds": 30.0}, None),
+        (
+            "yes | head -c 200000000 > /tmp/x; x=$(yes | head -c 300000000); sleep 600",
+            {"memory_bytes": 64 << 20, "wall_seconds": 30.0},
+            None,
+        ),
     ],
-)  # fmt: skip
+)
 def test_job__beyond_a_limit__is_killed(
     bench: Bench, script: str, limits: dict[str, float], reason: str | None
 ) -> None:

@@ -90,13 +90,18 @@ async def test_name__with_a_private_and_a_public_address__is_connected_to_the_pu
 @pytest.mark.parametrize(
     ("rules", "target"),
     [
-        (["internet"], "127.0.0.1:8700"), (["internet"], "169.254.169.254:80"), (["internet"], "inside.org:443"),
-        (["internet"], "[::1]:8700"), (["internet"], "[::ffff:127.0.0.1]:8700"), (["internet"], "example.org:25"),
-        (["internet"], "0.0.0.0:8700"), (["data.example.org"], "example.org:443"),
+        (["internet"], "127.0.0.1:8700"),
+        (["internet"], "169.254.169.254:80"),
+        (["internet"], "inside.org:443"),
+        (["internet"], "[::1]:8700"),
+        (["internet"], "[::ffff:127.0.0.1]:8700"),
+        (["internet"], "example.org:25"),
+        (["internet"], "0.0.0.0:8700"),
+        (["data.example.org"], "example.org:443"),
         (["data.example.org"], f"{PUBLIC}:443"),
         (["example.org"], "example.org:22"),
     ],
-)  # fmt: skip
+)
 async def test_request__to_the_host_metadata_or_off_the_list__is_403_and_nothing_is_dialled(
     outside: Outside, rules: list[str], target: str
 ) -> None:
@@ -108,12 +113,15 @@ async def test_request__to_the_host_metadata_or_off_the_list__is_403_and_nothing
 @pytest.mark.parametrize(
     "request_",
     [
-        b"garbage\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET ftp://example.org/ HTTP/1.1\r\n\r\n",
+        b"garbage\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET ftp://example.org/ HTTP/1.1\r\n\r\n",
         b"CONNECT :443 HTTP/1.1\r\n\r\n",
-        b"CONNECT example.org:x HTTP/1.1\r\n\r\n", b"CONNECT a\x00b:443 HTTP/1.1\r\n\r\n",
+        b"CONNECT example.org:x HTTP/1.1\r\n\r\n",
+        b"CONNECT a\x00b:443 HTTP/1.1\r\n\r\n",
         b"GET http://example.org/ FTP/9\r\n\r\n",
     ],
-)  # fmt: skip
+)
 async def test_request__malformed__is_400(outside: Outside, request_: bytes) -> None:
     assert (await ask(outside, ["internet"], request_)).startswith(b"HTTP/1.1 400 ")
     assert outside.dialled == []

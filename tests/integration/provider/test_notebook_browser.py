@@ -73,8 +73,11 @@ async def opened(engine: str, packages: Path, tmp_path: Path) -> AsyncIterator[s
     shutil.copytree(packages, jobs.workspace(3) / ".packages", symlinks=True)
     program = "import sys; from jupyterlab.labapp import main; sys.exit(main())"
     command = ("python3", "-c", program, *jupyter(3)[2:])
-    environment = (("PYTHONPATH", "/workspace/.packages"), ("JUPYTER_PATH", "/workspace/.packages/share/jupyter"),
-                   ("JUPYTERLAB_DIR", "/workspace/.packages/share/jupyter/lab"))  # fmt: skip
+    environment = (
+        ("PYTHONPATH", "/workspace/.packages"),
+        ("JUPYTER_PATH", "/workspace/.packages/share/jupyter"),
+        ("JUPYTERLAB_DIR", "/workspace/.packages/share/jupyter/lab"),
+    )
     request = JobRequest(command, {}, limits, environment)
     job_id = await asyncio.to_thread(notebooks.open, 3, now + 600.0, request)
 
@@ -89,10 +92,14 @@ async def opened(engine: str, packages: Path, tmp_path: Path) -> AsyncIterator[s
 
     ports = LeasePorts(lambda _: jobs._runtime.rooms(jobs.workspace(3), []))
     services: Any = SimpleNamespace(
-        devices={DEVICE_ID: None}, leases=SimpleNamespace(lease=read),
-        lease_offers=SimpleNamespace(of=offer_of), clock=time.time, notebooks=notebooks,
-        logins=Logins(31337, no_contract, time.time), proxy=ReverseProxy(ports),
-    )  # fmt: skip
+        devices={DEVICE_ID: None},
+        leases=SimpleNamespace(lease=read),
+        lease_offers=SimpleNamespace(of=offer_of),
+        clock=time.time,
+        notebooks=notebooks,
+        logins=Logins(31337, no_contract, time.time),
+        proxy=ReverseProxy(ports),
+    )
     application = FastAPI()
     application.include_router(notebook_routes(services))
     listening = listening_socket("127.0.0.1", 0)

@@ -177,8 +177,9 @@ async def test_operator__appointed_to_run_a_node__can_do_that_and_nothing_once_r
         assert {one["nonce"] for one in await world.offers(1, 2)} == {1}
 
         # Retired: the node is gone with it. Revoked: everything is, at once.
-        assert "For ever" in await assay("retire", devices[1], *world._options(world.vault), "--password-file",
-                                         world.password, status=7)  # fmt: skip
+        assert "For ever" in await assay(
+            "retire", devices[1], *world._options(world.vault), "--password-file", world.password, status=7
+        )
         await world.by_provider("retire", devices[1])
         await world.offers(1)
         await world.by_provider("operator", "remove", world.operator)

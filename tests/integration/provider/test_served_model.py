@@ -41,10 +41,15 @@ def serving(engine: str, folder: Path) -> tuple[ContainerRuntime, Workload]:
     """The example as a job of lease 7; the image has Python alone, so that NumPy comes with it."""
     runtime = ContainerRuntime(engine, ImagePolicy(default=IMAGE))
     work = Workload(
-        "serve", 7, ("python3", "serve_model.py", "--serve", "8000"), folder / "leases/7/workspace",
-        folder / "leases/7/jobs/serve", time.time() + 120, Limits(memory_bytes=1 << 30),
+        "serve",
+        7,
+        ("python3", "serve_model.py", "--serve", "8000"),
+        folder / "leases/7/workspace",
+        folder / "leases/7/jobs/serve",
+        time.time() + 120,
+        Limits(memory_bytes=1 << 30),
         environment=(("PYTHONPATH", "/workspace/.packages"),),
-    )  # fmt: skip
+    )
     package = Path(numpy.__file__).parent
     for source in (package, package.with_name("numpy.libs")):
         if source.exists():

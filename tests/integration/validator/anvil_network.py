@@ -18,7 +18,7 @@ from assay.chain.rpc.pool import EndpointPool
 from assay.chain.transactions.fees import FeePolicy
 from assay.chain.transactions.intents import Intent
 from assay.chain.transactions.journal import Journal
-from assay.chain.transactions.sender import Sender, Step
+from assay.chain.transactions.sender import Sender, SendStep
 from assay.protocol.epochs import EpochState, Phase
 from assay.protocol.keccak import keccak
 from assay.validator.chain.chain_reader import ContractReader
@@ -64,7 +64,7 @@ class AnvilNetwork(SimNetwork):
     policy: FeePolicy = field(default_factory=lambda: FeePolicy(stuck_after_s=4))
     look_s: float = 0.5
     poll_s: float = 0.5
-    on_step: Callable[[int, Step, Intent | None], None] = lambda i, step, intent: None
+    on_step: Callable[[int, SendStep, Intent | None], None] = lambda i, step, intent: None
     states: dict[int, EpochState] = field(default_factory=dict)
     proxies: dict[int, FaultProxy] = field(default_factory=dict)
     senders: dict[int, Sender] = field(default_factory=dict)
@@ -106,9 +106,14 @@ class AnvilNetwork(SimNetwork):
         key = seat_key(i)
         self._journals[i] = Journal(self.folder / f"node-{i}" / "journal.sqlite", key.address, 31_337)
         self.senders[i] = Sender(
-            self._chains[i], key, self._journals[i], policy=self.policy, poll_s=self.poll_s, clock=clock.now,
+            self._chains[i],
+            key,
+            self._journals[i],
+            policy=self.policy,
+            poll_s=self.poll_s,
+            clock=clock.now,
             on_step=lambda step, intent: self.on_step(i, step, intent),
-        )  # fmt: skip
+        )
         self._tending[i] = asyncio.create_task(self.senders[i].run())
         return ContractWriter(self.senders[i], timeout_s=TRANSACTION_S)
 

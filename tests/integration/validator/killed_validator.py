@@ -25,7 +25,7 @@ from typing import Any
 from simulation.slashable import place_of
 
 from assay.chain.transactions.journal import Journal
-from assay.chain.transactions.sender import Sender, Step
+from assay.chain.transactions.sender import Sender, SendStep
 from assay.cli.app import main
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.signing import Domain
@@ -134,7 +134,7 @@ def watch_sender(step: Callable[[str], None]) -> None:
     honest = Sender.__init__
 
     def watched(self: Sender, *arguments: Any, **options: Any) -> None:
-        def on_step(reached: Step, intent: Any) -> None:
+        def on_step(reached: SendStep, intent: Any) -> None:
             step(f"Sender.{reached.name} of {intent.label if intent else 'a call'}")
 
         honest(self, *arguments, **options, on_step=on_step)

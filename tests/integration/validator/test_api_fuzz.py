@@ -98,9 +98,13 @@ def mutated(body: bytes, chance: random.Random) -> bytes:
 async def test_api__real_messages_mutated__are_refused_and_store_nothing_much(app, services):
     chance = random.Random(1)
     paths = {
-        "instant": "/v1/instants", "probe-instant": "/v1/instants", "inventory": "/v1/inventories",
-        "batch": "/v1/observations", "seal-proposal": "/v1/seal-proposals", "report-proposal": "/v1/report-proposals",
-    }  # fmt: skip
+        "instant": "/v1/instants",
+        "probe-instant": "/v1/instants",
+        "inventory": "/v1/inventories",
+        "batch": "/v1/observations",
+        "seal-proposal": "/v1/seal-proposals",
+        "report-proposal": "/v1/report-proposals",
+    }
     stored = [
         message for message in services.store.messages(0) if message.kind in paths
     ]  # statements come inside others
@@ -133,9 +137,13 @@ async def test_api__body_beyond_the_limit__is_refused_unread(app):
 
 async def test_api__peer_asks_too_often__is_told_so(services):
     limited = create_app(
-        ApiServices(**{**{f: getattr(services, f) for f in services.__dataclass_fields__},
-                       "limit": RequestBuckets(1, 3, lambda: 0.0)})
-    )  # fmt: skip
+        ApiServices(
+            **{
+                **{f: getattr(services, f) for f in services.__dataclass_fields__},
+                "limit": RequestBuckets(1, 3, lambda: 0.0),
+            }
+        )
+    )
     transport = httpx2.ASGITransport(app=limited)
     async with httpx2.AsyncClient(transport=transport, base_url="http://validator") as client:
         codes = [(await client.get("/v1/status")).status_code for _ in range(5)]

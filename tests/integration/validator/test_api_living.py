@@ -24,11 +24,16 @@ MAX_GROWTH_MIB = 60
 LOUD = {"ASSAY_REQUESTS_PER_SECOND": "1000000", "ASSAY_REQUEST_BURST": "1000000"}
 QUIET_EPOCHS = {
     "epochs": {
-        "genesis": "now+10", "epochLength": 60, "openBy": 15, "sealBy": 40, "drawBy": 52, "reportBy": 90,
+        "genesis": "now+10",
+        "epochLength": 60,
+        "openBy": 15,
+        "sealBy": 40,
+        "drawBy": 52,
+        "reportBy": 90,
         "proofWindow": 900,
     },
     "leases": {"holdback": 250},
-}  # fmt: skip
+}
 POSTS = ("/v1/instants", "/v1/inventories", "/v1/observations", "/v1/seal-proposals", "/v1/report-proposals")
 
 
@@ -68,8 +73,13 @@ class Campaign:
 
     def _try(self, operation, until: float) -> None:
         @given(operation.as_strategy())
-        @settings(max_examples=25, deadline=None, database=None, phases=[Phase.generate],
-                  suppress_health_check=list(HealthCheck))  # fmt: skip
+        @settings(
+            max_examples=25,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
         def ask(case) -> None:
             if time.monotonic() < until:
                 started = time.monotonic()
@@ -110,8 +120,10 @@ def test_api__asked_for_minutes__never_fails_hangs_or_grows(tmp_path):
         campaign.from_schema(time.monotonic() + 0.5 * SECONDS)
         campaign.spoilt(bodies, time.monotonic() + 0.3 * SECONDS, seed)
         first, last = campaign.resident[0], campaign.resident[-1]
-        print(f"{sum(campaign.codes.values())} requests in {SECONDS:.0f} s: {dict(campaign.codes)}; slowest "
-              f"{campaign.slowest:.2f} s; resident {first:.0f} to {last:.0f} MiB; bodies {sorted(bodies)}")  # fmt: skip
+        print(
+            f"{sum(campaign.codes.values())} requests in {SECONDS:.0f} s: {dict(campaign.codes)}; slowest "
+            f"{campaign.slowest:.2f} s; resident {first:.0f} to {last:.0f} MiB; bodies {sorted(bodies)}"
+        )
         assert seat.process.poll() is None
         assert last - first < MAX_GROWTH_MIB
         assert httpx2.get(f"{seat.url}/livez", trust_env=False).status_code == 200

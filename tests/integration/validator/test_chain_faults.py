@@ -10,7 +10,7 @@ from functools import lru_cache
 import pytest
 
 from assay.chain.transactions.fees import GWEI, FeePolicy
-from assay.chain.transactions.sender import Step
+from assay.chain.transactions.sender import SendStep
 from assay.protocol import signing
 from assay.protocol.epochs import Phase
 from tests.integration.validator.anvil_network import AnvilNetwork, play, prepared
@@ -68,7 +68,7 @@ def assert_reported(network: AnvilNetwork, epoch: int) -> None:
 class OnEach:
     """Does something once for each kind of transaction that reaches a step."""
 
-    def __init__(self, step: Step, do) -> None:
+    def __init__(self, step: SendStep, do) -> None:
         self.step, self.do = step, do
         self.done: list[str] = []
         self._tasks: list[asyncio.Task] = []
@@ -80,7 +80,7 @@ class OnEach:
 
 
 def test_reorg__of_each_transaction_of_an_epoch__sent_again_and_the_epoch_closes(local, tmp_path):
-    undone = OnEach(Step.MINED, lambda: network.rpc("anvil_reorg", 1, []))
+    undone = OnEach(SendStep.MINED, lambda: network.rpc("anvil_reorg", 1, []))
     network = AnvilNetwork(tmp_path, devices=devices(), local=local, on_step=undone)
     play(network, 1)
     assert undone.done == list(LABELS)
@@ -89,7 +89,7 @@ def test_reorg__of_each_transaction_of_an_epoch__sent_again_and_the_epoch_closes
 
 
 def test_pool__emptied_after_each_transaction_of_an_epoch__offered_again_and_the_epoch_closes(local, tmp_path):
-    lost = OnEach(Step.BROADCAST, lambda: network.rpc("anvil_dropAllTransactions"))
+    lost = OnEach(SendStep.BROADCAST, lambda: network.rpc("anvil_dropAllTransactions"))
     network = AnvilNetwork(tmp_path, devices=devices(), local=local, on_step=lost)
     play(network, 1)
     assert lost.done == list(LABELS)
@@ -110,9 +110,12 @@ def test_fees__rise_tenfold_and_mining_stops_for_four_seconds__outbid_and_the_ep
         net.mining = True
 
     network = AnvilNetwork(
-        tmp_path, devices=devices(), local=local, policy=FeePolicy(stuck_after_s=1.5),
-        on_step=lambda i, step, intent: outbid.append(intent.label) if step is Step.OUTBID_BROADCAST else None,
-    )  # fmt: skip
+        tmp_path,
+        devices=devices(),
+        local=local,
+        policy=FeePolicy(stuck_after_s=1.5),
+        on_step=lambda i, step, intent: outbid.append(intent.label) if step is SendStep.OUTBID_BROADCAST else None,
+    )
     play(network, 2, trouble)
     assert_reported(network, 1)
     assert network.phase(0) in (Phase.REPORTED, Phase.VOID)
@@ -209,11 +212,13 @@ def test_reorg__with_all_seats_restarted_in_it__epoch_ends_by_the_rules(local, t
             await asyncio.sleep(0.2)
             network.start(i)
 
-    once = OnEach(Step.MINED, undo_and_restart)
+    once = OnEach(SendStep.MINED, undo_and_restart)
     network = AnvilNetwork(
-        tmp_path, devices=devices(), local=local,
+        tmp_path,
+        devices=devices(),
+        local=local,
         on_step=lambda i, step, intent: once(i, step, intent) if intent and intent.label == label else None,
-    )  # fmt: skip
+    )
     play(network, 2)
     assert once.done == [label]
     assert network.phase(0) in (Phase.REPORTED, Phase.VOID)

@@ -56,9 +56,13 @@ class Place:
 
     def settings(self, **changes: object) -> ValidatorSettings:
         given = {
-            "rpc": [self.chain.rpc], "deployment": self.chain.deployment_file, "key_file": self.folder / "key.json",
-            "password_file": self.folder / "password", "data_dir": self.folder / "data", "port": self.port,
-        }  # fmt: skip
+            "rpc": [self.chain.rpc],
+            "deployment": self.chain.deployment_file,
+            "key_file": self.folder / "key.json",
+            "password_file": self.folder / "password",
+            "data_dir": self.folder / "data",
+            "port": self.port,
+        }
         return ValidatorSettings.load({**given, **changes})
 
     def found(self, **changes: object) -> dict[str, str]:

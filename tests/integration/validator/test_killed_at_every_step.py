@@ -15,7 +15,7 @@ import pytest
 
 from assay.chain.contracts.epochs import read_epoch_state, read_timing
 from assay.chain.transactions.journal import Journal
-from assay.chain.transactions.sender import Step
+from assay.chain.transactions.sender import SendStep
 from assay.protocol.epochs import Phase
 from assay.protocol.hexadecimal import to_hex
 from assay.signing.record import SigningRecord
@@ -31,9 +31,13 @@ FEW_DEATHS = 5
 EPOCH_S = LONG["epochs"]["epochLength"]
 # What no epoch on a chain without faults comes to; tests/integration/chain/test_power_cut.py kills a sender there.
 NEEDS_A_CHAIN_WITH_FAULTS = {
-    "Sender.OUTBID_JOURNALLED", "Sender.OUTBID_BROADCAST", "Sender.REOFFERED", "Sender.UNMINED", "Sender.FAILED",
+    "Sender.OUTBID_JOURNALLED",
+    "Sender.OUTBID_BROADCAST",
+    "Sender.REOFFERED",
+    "Sender.UNMINED",
+    "Sender.FAILED",
     "Journal.add_attempt",
-}  # fmt: skip
+}
 # What an operator does by hand with the validator stopped; what a life of a minute comes to, which few have here; and
 # what follows an epoch that nobody sealed (tests/unit/validator/test_check_ins.py cuts the power there).
 NOT_IN_AN_EPOCH = {"SigningRecord.merge", "Store.prune", "Store.put_check_in"}
@@ -51,7 +55,7 @@ async def network(tmp_path):
 
 def writing_methods() -> set[str]:
     """Every method of a journal that begins a transaction, and every step of the sender."""
-    found = {f"Sender.{step.name}" for step in Step}
+    found = {f"Sender.{step.name}" for step in SendStep}
     for owner, mark in ((Store, "_engine.begin()"), (Journal, "_transaction()"), (SigningRecord, "_transaction()")):
         found |= {
             f"{owner.__name__}.{name}"

@@ -154,9 +154,15 @@ def test_soak__faults_at_random__every_epoch_ends_by_the_rules_and_nothing_is_lo
         monkeypatch.setattr(test_epoch_simulation, "DOMAIN", domain)  # the liars sign for this chain
         trouble = Trouble(seed)
         network = AnvilNetwork(
-            tmp_path, devices=devices, seed=seed, local=local, proxied=frozenset({PROXIED}),
-            policy=FeePolicy(stuck_after_s=2), look_s=0.5, poll_s=0.5,
-        )  # fmt: skip
+            tmp_path,
+            devices=devices,
+            seed=seed,
+            local=local,
+            proxied=frozenset({PROXIED}),
+            policy=FeePolicy(stuck_after_s=2),
+            look_s=0.5,
+            poll_s=0.5,
+        )
         play(network, EPOCHS, trouble)
         trouble.phases.update({e: state.phase for e, state in network.states.items() if e < EPOCHS})
         summary = summarise(trouble, network)

@@ -82,8 +82,11 @@ WORDS = [
     ("anvil", "intrinsic gas too high", Refusal.REFUSED),
     ("hardhat", "Known transaction: 0x00", Refusal.ALREADY_KNOWN),
     ("hardhat", "Nonce too low. Expected nonce to be 5 but got 4.", Refusal.NONCE_TOO_LOW),
-    ("hardhat", "Nonce too high. Expected nonce to be 5 but got 6. Note that transactions can't be queued",
-     Refusal.BUSY),
+    (
+        "hardhat",
+        "Nonce too high. Expected nonce to be 5 but got 6. Note that transactions can't be queued",
+        Refusal.BUSY,
+    ),
     ("hardhat", "Transaction gas limit is 40000000 and exceeds block gas limit of 30000000", Refusal.REFUSED),
     ("hardhat", "Sender doesn't have enough funds to send tx. The max upfront cost is: 2", Refusal.FUNDS),
     # Hardhat mines such a transaction and answers with an error all the same.
@@ -102,7 +105,7 @@ WORDS = [
     ("anybody", "", Refusal.UNKNOWN),
     ("anybody", "unknown transaction", Refusal.UNKNOWN),
     ("anybody", "transaction rejected", Refusal.UNKNOWN),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("client", "words", "meaning"), WORDS, ids=[f"{c}: {w[:40]}" for c, w, _ in WORDS])
@@ -116,10 +119,16 @@ FINAL, OPEN, KNOWN = "intrinsic gas too low", "internal error", "already known"
 @pytest.mark.parametrize(
     ("answers", "meaning"),
     [
-        ([None], None), ([FINAL, None], None), ([FINAL], Refusal.REFUSED), ([FINAL, OPEN], Refusal.UNKNOWN),
-        ([FINAL, ""], Refusal.UNKNOWN), ([FINAL, KNOWN], Refusal.ALREADY_KNOWN), ([], Refusal.UNKNOWN),
-        ([FINAL, "nonce too low"], Refusal.NONCE_TOO_LOW), ([FINAL, "insufficient funds"], Refusal.REFUSED),
+        ([None], None),
+        ([FINAL, None], None),
+        ([FINAL], Refusal.REFUSED),
+        ([FINAL, OPEN], Refusal.UNKNOWN),
+        ([FINAL, ""], Refusal.UNKNOWN),
+        ([FINAL, KNOWN], Refusal.ALREADY_KNOWN),
+        ([], Refusal.UNKNOWN),
+        ([FINAL, "nonce too low"], Refusal.NONCE_TOO_LOW),
+        ([FINAL, "insufficient funds"], Refusal.REFUSED),
     ],
-)  # fmt: skip
+)
 def test_outcome__several_endpoints__final_only_where_all_are(answers, meaning):
     assert outcome(answers) is meaning

@@ -41,13 +41,15 @@ def view(name, inputs, outputs):
 STRUCT = {"type": "tuple", "name": "", "components": [{"type": kind, "name": name} for kind, name in DEMAND_FIELDS]}
 ABI = [
     {
-        "type": "event", "name": "DemandMade", "anonymous": False,
+        "type": "event",
+        "name": "DemandMade",
+        "anonymous": False,
         "inputs": [{"type": kind, "name": name, "indexed": indexed} for kind, name, indexed in EVENT_FIELDS],
     },
     view("demandOf", ["bytes32"], [STRUCT]),
     view("bondAt", ["bytes32", "bool", "uint256"], PRICE),
     view("bondOfDemand", ["bytes32"], PRICE),
-]  # fmt: skip
+]
 DEPLOYMENT = Deployment(
     network="fake", chain_id=31_337, block=7, contracts={"OpeningDemands": {"address": ADDRESS, "abi": ABI}}
 )
@@ -76,13 +78,19 @@ class DemandNode(FakeEndpoint):
         return [self._log(*one) for one in self.made if first <= one[0] <= last]
 
     def _log(self, block, made, device, index):
-        data = encode([kind for kind, _, indexed in EVENT_FIELDS if not indexed],
-                      [True, index, 4, 5, 2000, WATCHER, 20, 10])  # fmt: skip
+        data = encode(
+            [kind for kind, _, indexed in EVENT_FIELDS if not indexed], [True, index, 4, 5, 2000, WATCHER, 20, 10]
+        )
         return {
-            "address": ADDRESS, "topics": [TOPIC, *("0x" + word.hex() for word in (made, device, bytes(31) + b"\3"))],
-            "data": "0x" + data.hex(), "blockNumber": hex(block), "blockHash": "0x" + "22" * 32,
-            "transactionHash": "0x" + "33" * 32, "transactionIndex": "0x0", "logIndex": "0x0",
-        }  # fmt: skip
+            "address": ADDRESS,
+            "topics": [TOPIC, *("0x" + word.hex() for word in (made, device, bytes(31) + b"\3"))],
+            "data": "0x" + data.hex(),
+            "blockNumber": hex(block),
+            "blockHash": "0x" + "22" * 32,
+            "transactionHash": "0x" + "33" * 32,
+            "transactionIndex": "0x0",
+            "logIndex": "0x0",
+        }
 
     def _call(self, params):
         asked = bytes.fromhex(params[0]["data"][2 + len(SELECTOR) :])

@@ -68,8 +68,10 @@ async def test_decimals__no_number__refused_by_name(answer):
 async def test_symbols_of__two_of_one_symbol_and_one_called_coin__told_apart_by_address():
     chain = chain_with({TOKENS[0]: text(b"USDC"), TOKENS[1]: text(b"usdc"), TOKENS[2]: text(b"Coin")})
     assert await symbols_of(chain, TOKENS) == {
-        TOKENS[0]: f"USDC {TOKENS[0]}", TOKENS[1]: f"usdc {TOKENS[1]}", TOKENS[2]: f"Coin {TOKENS[2]}",
-    }  # fmt: skip
+        TOKENS[0]: f"USDC {TOKENS[0]}",
+        TOKENS[1]: f"usdc {TOKENS[1]}",
+        TOKENS[2]: f"Coin {TOKENS[2]}",
+    }
 
 
 async def test_symbols_of__the_same_token_twice__once_by_its_symbol():

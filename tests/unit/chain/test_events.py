@@ -27,10 +27,16 @@ DEPLOYMENT = Deployment(network="fake", chain_id=31_337, block=0, contracts={"Pr
 
 def log(number, index=0, **changes):
     return {
-        "address": ADDRESS, "topics": [TOPIC], "data": "0x" + number.to_bytes(32, "big").hex(),
-        "blockNumber": hex(number), "blockHash": "0x" + "22" * 32, "transactionHash": "0x" + "33" * 32,
-        "transactionIndex": "0x0", "logIndex": hex(index), **changes,
-    }  # fmt: skip
+        "address": ADDRESS,
+        "topics": [TOPIC],
+        "data": "0x" + number.to_bytes(32, "big").hex(),
+        "blockNumber": hex(number),
+        "blockHash": "0x" + "22" * 32,
+        "transactionHash": "0x" + "33" * 32,
+        "transactionIndex": "0x0",
+        "logIndex": hex(index),
+        **changes,
+    }
 
 
 class LogNode(FakeEndpoint):

@@ -95,10 +95,15 @@ def word(value):
 def opened(lease_id=3, offer=OFFER):
     data = encode(["bytes32", OFFER_TYPE, "uint96"], [offer.struct_hash(), offer_argument(offer), 900])
     return {
-        "address": ESCROW, "topics": [TOPIC, word(lease_id), word(RENTER), word(PROVIDER)], "data": "0x" + data.hex(),
-        "blockNumber": hex(OPENED), "blockHash": "0x" + "22" * 32, "transactionHash": "0x" + "33" * 32,
-        "transactionIndex": "0x0", "logIndex": "0x0",
-    }  # fmt: skip
+        "address": ESCROW,
+        "topics": [TOPIC, word(lease_id), word(RENTER), word(PROVIDER)],
+        "data": "0x" + data.hex(),
+        "blockNumber": hex(OPENED),
+        "blockHash": "0x" + "22" * 32,
+        "transactionHash": "0x" + "33" * 32,
+        "transactionIndex": "0x0",
+        "logIndex": "0x0",
+    }
 
 
 class EscrowNode(FakeEndpoint):

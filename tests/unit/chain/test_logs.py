@@ -47,13 +47,17 @@ REFUSALS = [
     (rpc(-32_602, "range 1000000 exceeds limit of 10000"), LogRefusal.TOO_MUCH),
     (rpc(-32_602, "invalid params", {"payload": "range 9009594 is bigger than range limit 2000"}), LogRefusal.TOO_MUCH),
     (rpc(-32_614, "eth_getLogs is limited to a 10,000 range"), LogRefusal.TOO_MUCH),
-    (rpc(-32_000, "block range is larger than max block range, block range = 5120, max block range = 5000"),
-     LogRefusal.TOO_MUCH),
+    (
+        rpc(-32_000, "block range is larger than max block range, block range = 5120, max block range = 5000"),
+        LogRefusal.TOO_MUCH,
+    ),
     (rpc(-32_000, "Log response size exceeded. Please reduce query block range."), LogRefusal.TOO_MUCH),
     (rpc(-32_000, "maximum [from, to] blocks distance: 500"), LogRefusal.TOO_MUCH),
     (rpc(-32_000, "query block range exceeds server limit, narrow your filter: 1000"), LogRefusal.TOO_MUCH),
-    (rpc(-32_047, "Invalid eth_getLogs request. 'fromBlock'-'toBlock' range too large. Max range: 800"),
-     LogRefusal.TOO_MUCH),
+    (
+        rpc(-32_047, "Invalid eth_getLogs request. 'fromBlock'-'toBlock' range too large. Max range: 800"),
+        LogRefusal.TOO_MUCH,
+    ),
     (rpc(-32_008, "Response is too big"), LogRefusal.TOO_MUCH),
     (rpc(-32_000, "query timeout exceeded"), LogRefusal.TOO_MUCH),
     (rpc(-32_000, "context deadline exceeded"), LogRefusal.TOO_MUCH),
@@ -70,7 +74,7 @@ REFUSALS = [
     (fault("HTTP 504 with a body that is not JSON"), LogRefusal.TOO_MUCH),
     (fault("HTTP 429 with a body that is not JSON"), LogRefusal.BUSY),
     (fault("HTTP 502 with a body that is not JSON"), LogRefusal.BROKEN),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("error", "meaning"), REFUSALS, ids=lambda value: str(value)[:60])
@@ -225,17 +229,25 @@ def _event(name, *described):
 
 SEAT = {"name": "seats", "type": "tuple[]", "components": _arguments("address account", "address signer")}
 TEXT_ABI = [
-    _event("DeviceEnrolled", "bytes32 deviceId indexed", "address provider indexed", "address deviceKey",
-           "uint32 profile", "bytes32 specHash"),
+    _event(
+        "DeviceEnrolled",
+        "bytes32 deviceId indexed",
+        "address provider indexed",
+        "address deviceKey",
+        "uint32 profile",
+        "bytes32 specHash",
+    ),
     _event("DeviceEndpoint", "bytes32 deviceId indexed", "string endpoint", "bytes32 tlsFingerprint"),
     _event("DeviceRetired", "bytes32 deviceId indexed", "uint8 status"),
     _event("SeatEndpoint", "address account indexed", "string endpoint", "bytes32 tlsFingerprint"),
     {"type": "function", "name": "currentSeats", "inputs": [], "stateMutability": "view", "outputs": [SEAT]},
-]  # fmt: skip
+]
 REGISTRY = Deployment(
-    network="fake", chain_id=31_337, block=0,
+    network="fake",
+    chain_id=31_337,
+    block=0,
     contracts={name: {"address": ADDRESS, "abi": TEXT_ABI} for name in ("DeviceRegistry", "ValidatorSet")},
-)  # fmt: skip
+)
 PROVIDER = "0x" + "aa" * 20
 KEYS = ["0x" + f"{n:02x}" * 20 for n in (1, 2)]
 IDS = [device_id(PROVIDER, key) for key in KEYS]
@@ -246,19 +258,29 @@ ODD = [
 
 
 def said(number, signature, topics, types, values, **changes):
-    return log(number, topics=["0x" + keccak(signature.encode()).hex(), *("0x" + t.hex() for t in topics)],
-               data="0x" + encode(types, values).hex(), **changes)  # fmt: skip
+    return log(
+        number,
+        topics=["0x" + keccak(signature.encode()).hex(), *("0x" + t.hex() for t in topics)],
+        data="0x" + encode(types, values).hex(),
+        **changes,
+    )
 
 
 def of_device(which, number, endpoint):
-    return said(number, "DeviceEndpoint(bytes32,string,bytes32)", [IDS[which]], ["bytes", "bytes32"],
-                [endpoint, bytes(32)])  # fmt: skip
+    return said(
+        number, "DeviceEndpoint(bytes32,string,bytes32)", [IDS[which]], ["bytes", "bytes32"], [endpoint, bytes(32)]
+    )
 
 
 def enrolled(which, number):
     provider = encode(["address"], [PROVIDER])
-    return said(number, "DeviceEnrolled(bytes32,address,address,uint32,bytes32)", [IDS[which], provider],
-                ["address", "uint32", "bytes32"], [KEYS[which], 1, bytes(32)])  # fmt: skip
+    return said(
+        number,
+        "DeviceEnrolled(bytes32,address,address,uint32,bytes32)",
+        [IDS[which], provider],
+        ["address", "uint32", "bytes32"],
+        [KEYS[which], 1, bytes(32)],
+    )
 
 
 def registry_of(*logs):
@@ -286,8 +308,13 @@ async def test_devices__a_log_that_does_not_decode__left_out_and_counted(data):
 
 def counting(*logs, count):
     """The registry's own count beside its logs."""
-    function = {"type": "function", "name": "deviceCount", "inputs": [], "stateMutability": "view",
-                "outputs": [{"name": "", "type": "uint40"}]}  # fmt: skip
+    function = {
+        "type": "function",
+        "name": "deviceCount",
+        "inputs": [],
+        "stateMutability": "view",
+        "outputs": [{"name": "", "type": "uint40"}],
+    }
     contracts = {
         name: {"address": ADDRESS, "abi": [*TEXT_ABI, function]} for name in ("DeviceRegistry", "ValidatorSet")
     }

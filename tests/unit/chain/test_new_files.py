@@ -76,9 +76,15 @@ def test_together__second_fails__first_taken_away_and_older_files_kept(tmp_path)
 
 @pytest.mark.parametrize(
     "content",
-    [b"s3cret \xc3\xa9", b"s3cret \xc3\xa9\n", b"s3cret \xc3\xa9\r\n", b"\xef\xbb\xbfs3cret \xc3\xa9\r\nmore\r\n",
-     "\ufeffs3cret é\r\n".encode("utf-16-le"), "\ufeffs3cret é\n".encode("utf-16-be")],
-)  # fmt: skip
+    [
+        b"s3cret \xc3\xa9",
+        b"s3cret \xc3\xa9\n",
+        b"s3cret \xc3\xa9\r\n",
+        b"\xef\xbb\xbfs3cret \xc3\xa9\r\nmore\r\n",
+        "\ufeffs3cret é\r\n".encode("utf-16-le"),
+        "\ufeffs3cret é\n".encode("utf-16-be"),
+    ],
+)
 def test_password__file_of_any_system__the_same_password(tmp_path, content):
     path = tmp_path / "password"
     path.write_bytes(content)

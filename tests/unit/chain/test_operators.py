@@ -29,9 +29,10 @@ def view(name, inputs, outputs):
 
 
 OPERATOR_STRUCT = {
-    "type": "tuple", "name": "",
+    "type": "tuple",
+    "name": "",
     "components": [{"type": "uint8", "name": "scopes"}, {"type": "uint40", "name": "until"}],
-}  # fmt: skip
+}
 REGISTRY_ABI = [
     view("operatorOf", ["address", "address"], [OPERATOR_STRUCT]),
     view("mayAct", ["address", "address", "uint8"], [{"type": "bool", "name": ""}]),
@@ -40,12 +41,14 @@ REGISTRY_ABI = [
 CREDIT = [{"type": "uint96", "name": name} for name in ("amount", "perDay", "leftToday")]
 ESCROW_ABI = [view("bondCredit", ["address", "address"], CREDIT)]
 DEPLOYMENT = Deployment(
-    network="fake", chain_id=31_337, block=0,
+    network="fake",
+    chain_id=31_337,
+    block=0,
     contracts={
         "DeviceRegistry": {"address": REGISTRY, "abi": REGISTRY_ABI},
         "LeaseEscrow": {"address": ESCROW, "abi": ESCROW_ABI},
     },
-)  # fmt: skip
+)
 
 
 def answering(signature, types, *values, arguments=()):

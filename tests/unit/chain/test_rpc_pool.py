@@ -262,9 +262,13 @@ async def test_nobody_has__all_say_so__and_only_then(clock):
 
 @pytest.mark.parametrize(
     "answer",
-    [RpcError("x", -39_001, "Unknown block"), RpcError("x", -32_000, "finalized block not found"),
-     RpcError("x", -32_602, "invalid argument 0: hex string without 0x prefix"), None],
-)  # fmt: skip
+    [
+        RpcError("x", -39_001, "Unknown block"),
+        RpcError("x", -32_000, "finalized block not found"),
+        RpcError("x", -32_602, "invalid argument 0: hex string without 0x prefix"),
+        None,
+    ],
+)
 async def test_agreed_block__node_without_finality__advice_names_the_setting(clock, answer):
     made = endpoints({})
     block = made[0].block(90)

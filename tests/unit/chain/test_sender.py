@@ -26,7 +26,7 @@ from assay.chain.rpc.pool import EndpointPool
 from assay.chain.transactions.fees import GWEI, FeePolicy
 from assay.chain.transactions.intents import State
 from assay.chain.transactions.journal import Journal
-from assay.chain.transactions.sender import Sender, Step
+from assay.chain.transactions.sender import Sender, SendStep
 from tests.unit.chain.conftest import FakeClock
 from tests.unit.chain.fake_node import FakeNode
 
@@ -57,9 +57,15 @@ class World:
         chain = Chain(EndpointPool([self.node], 1, monotonic=self.clock), DEPLOYMENT)
         policy = FeePolicy(ceiling=200 * GWEI, stuck_after_s=20)
         return Sender(
-            chain, KEY, self.journal, policy=policy, poll_s=1, clock=self.clock, sleep=self.clock.sleep,
+            chain,
+            KEY,
+            self.journal,
+            policy=policy,
+            poll_s=1,
+            clock=self.clock,
+            sleep=self.clock.sleep,
             on_step=self.step,
-        )  # fmt: skip
+        )
 
     def step(self, step, intent):
         if self.node.trouble and self.node.random.random() < 0.15:
@@ -168,13 +174,13 @@ async def test_steps__in_random_runs__are_all_reached(tmp_path_factory):
     """The list that the random deaths draw from has no step that never happens."""
     seen = set()
     for seed in range(200):
-        if seen == set(Step):
+        if seen == set(SendStep):
             break
         world = World(tmp_path_factory.mktemp("s") / "journal", seed, trouble=0.2)
         world.step = lambda reached, intent: seen.add(reached)
         await world.run()
         world.journal.close()
-    assert seen == set(Step)
+    assert seen == set(SendStep)
 
 
 # What a node, or a proxy before it, answers although the transaction was taken.

@@ -264,8 +264,8 @@ def renter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRenter:
         yield fake
 
     monkeypatch.setattr(renter_module.Renter, "connect", connect)
-    for module in ("renter_leases", "renter_lease", "renter_keeping"):
-        monkeypatch.setattr(f"assay.cli.{module}.Erc20", FakeToken, raising=False)
+    for module in ("leases", "lease", "keeping"):
+        monkeypatch.setattr(f"assay.cli.renter.{module}.Erc20", FakeToken, raising=False)
     monkeypatch.setattr("assay.cli.renter.reward_rows.Erc20", FakeToken)
     monkeypatch.setattr("assay.chain.contracts.erc20.Erc20", FakeToken)
     monkeypatch.setenv("ASSAY_CONTEXTS", str(tmp_path / "contexts.json"))

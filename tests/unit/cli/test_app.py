@@ -36,9 +36,13 @@ def test_list_of_commands__loads_none_of_them() -> None:
 
 @pytest.mark.parametrize(
     ("shell", "typed", "expected"),
-    [("bash", "assay se", ["search"]), ("bash", "assay to", ["top-up"]), ("zsh", "assay search --sort la", ["latency"]),
-     ("bash", "assay context use d", ["devnet"])],
-)  # fmt: skip
+    [
+        ("bash", "assay se", ["search"]),
+        ("bash", "assay to", ["top-up"]),
+        ("zsh", "assay search --sort la", ["latency"]),
+        ("bash", "assay context use d", ["devnet"]),
+    ],
+)
 def test_completion__at_the_root__knows_commands_options_and_contexts(
     shell: str, typed: str, expected: list[str], tmp_path: object
 ) -> None:

@@ -30,11 +30,15 @@ class Wrong(Mine):
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (HexadecimalError("0xno"), 2), (BadDeployment("no file"), 2), (UnreachableChain("http://u", "x"), 1),
-        (Mine("mine"), 1), (Wrong("mine"), 7), (OSError(28, "No space left on device", "/data"), 1),
+        (HexadecimalError("0xno"), 2),
+        (BadDeployment("no file"), 2),
+        (UnreachableChain("http://u", "x"), 1),
+        (Mine("mine"), 1),
+        (Wrong("mine"), 7),
+        (OSError(28, "No space left on device", "/data"), 1),
         (KeyboardInterrupt(), 130),
     ],
-)  # fmt: skip
+)
 def test_telling__error__ends_with_its_status(error: BaseException, status: int) -> None:
     with pytest.raises(typer.Exit) as ended, telling(Mine):
         raise error

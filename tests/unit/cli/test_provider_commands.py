@@ -49,9 +49,15 @@ class World:
     def runs(self, **changes: Any) -> None:
         """Lease 7 of the node runs since 1,000, for 600 s at least, with a bond of 600 and a notice of 600 s."""
         running = {
-            "status": LeaseStatus.ACTIVE, "rate": 10**18, "start": 1_000, "stop": 5_000, "min_duration": 600,
-            "bond": 600_000, "notice": 600, "devices": 3,
-        }  # fmt: skip
+            "status": LeaseStatus.ACTIVE,
+            "rate": 10**18,
+            "start": 1_000,
+            "stop": 5_000,
+            "min_duration": 600,
+            "bond": 600_000,
+            "notice": 600,
+            "devices": 3,
+        }
         self.chain.both(leases={7: lease_on(NODE, 7, **{**running, **changes})})
 
     def calls(self) -> list[tuple[Any, ...]]:
@@ -60,9 +66,15 @@ class World:
 
 def row(name: str, **changes: Any) -> dict[str, Any]:
     fields = {
-        "deviceId": name, "status": "active", "profile": 1, "endpoint": "http://h:1", "lease": None,
-        "leasedUntil": None, "leftEarly": False, "offerNonceFloor": 0,
-    }  # fmt: skip
+        "deviceId": name,
+        "status": "active",
+        "profile": 1,
+        "endpoint": "http://h:1",
+        "lease": None,
+        "leasedUntil": None,
+        "leftEarly": False,
+        "offerNonceFloor": 0,
+    }
     return {**fields, **changes}
 
 
@@ -185,8 +197,10 @@ def test_operator__added__asks_then_sends_scopes_and_the_last_second(assay: Assa
     assert (function, operator, scopes) == ("setOperator", OPERATOR, 3)
     assert now + 2 * 86_400 <= until <= now + 2 * 86_400 + 60
     assert (shown["scopes"], shown["until"], shown["transactions"][0]["name"]) == (
-        "offer,start", until, "DeviceRegistry.setOperator",
-    )  # fmt: skip
+        "offer,start",
+        until,
+        "DeviceRegistry.setOperator",
+    )
 
 
 def test_operator__added_until_a_day__is_its_last_second(assay: Assay, world: World) -> None:
@@ -197,11 +211,14 @@ def test_operator__added_until_a_day__is_its_last_second(assay: Assay, world: Wo
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ("--scopes stake", "some of offer,start,end,claim,endpoint"), ("--scopes ,", "at least one of"),
-        ("--until 2001-01-01", "is over already"), ("--until soon", "expected such as 90d"),
-        ("--until 2030-02-31", "expected such as 90d"), ("--until 999999999d", "beyond what the registry holds"),
+        ("--scopes stake", "some of offer,start,end,claim,endpoint"),
+        ("--scopes ,", "at least one of"),
+        ("--until 2001-01-01", "is over already"),
+        ("--until soon", "expected such as 90d"),
+        ("--until 2030-02-31", "expected such as 90d"),
+        ("--until 999999999d", "beyond what the registry holds"),
     ],
-)  # fmt: skip
+)
 def test_operator__scopes_or_day_off_their_form__is_refused(
     assay: Assay, world: World, options: str, said: str
 ) -> None:
@@ -214,8 +231,12 @@ def test_operator__that_is_the_provider_itself__is_refused(assay: Assay, world: 
 
 
 PROVIDERS_OWN = [
-    f"operator add {OPERATOR}", "payout --reset", "credit fill 5", "credit limit 0", f"retire {DEVICES[0].name}",
-]  # fmt: skip
+    f"operator add {OPERATOR}",
+    "payout --reset",
+    "credit fill 5",
+    "credit limit 0",
+    f"retire {DEVICES[0].name}",
+]
 
 
 @pytest.mark.parametrize("line", PROVIDERS_OWN)
@@ -272,19 +293,24 @@ def test_credit__filled_limited_and_drained__in_whole_tokens_of_the_priced_one(a
     provider(assay, "credit drain all --yes")
     assert world.sender.approved == [5_000_000]
     assert world.calls() == [
-        ("fillBondCredit", TOKEN, 5_000_000), ("setBondLimit", TOKEN, 2_500_000), ("setBondLimit", TOKEN, 0),
+        ("fillBondCredit", TOKEN, 5_000_000),
+        ("setBondLimit", TOKEN, 2_500_000),
+        ("setBondLimit", TOKEN, 0),
         ("drainBondCredit", TOKEN, 7_000_000, PROVIDER),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(
     ("line", "status", "said"),
     [
-        ("credit fill 0", 2, "above zero"), ("credit fill -1", 2, "No such option"),
-        ("credit fill 1.1234567", 2, "at most 6 digits"), ("credit limit x", 2, "above zero"),
-        ("credit drain 8", 1, "8 USD asked for, the bond credit of"), ("credit fill 1 --token 0x12", 2, "--token"),
+        ("credit fill 0", 2, "above zero"),
+        ("credit fill -1", 2, "No such option"),
+        ("credit fill 1.1234567", 2, "at most 6 digits"),
+        ("credit limit x", 2, "above zero"),
+        ("credit drain 8", 1, "8 USD asked for, the bond credit of"),
+        ("credit fill 1 --token 0x12", 2, "--token"),
     ],
-)  # fmt: skip
+)
 def test_credit__amount_off_its_form_or_beyond_what_is_there__is_refused(
     assay: Assay, world: World, line: str, status: int, said: str
 ) -> None:

@@ -161,8 +161,9 @@ def test_search__watched_through_an_outage__says_so_and_looks_again(
     ran = assay("search", "--watch", "0.001")
     assert ran.status == 130
     assert [line.split(", ")[1] for line in ran.out.splitlines() if "offer" in line and ":" in line] == [
-        "1 offer", "2 offers",
-    ]  # fmt: skip
+        "1 offer",
+        "2 offers",
+    ]
     assert "the market is gone; looking again in 0.001 s" in ran.err
 
 
@@ -248,9 +249,14 @@ def test_rent__quote__is_rented_at_the_private_price(assay: Assay, renter: FakeR
 
 @pytest.mark.parametrize(
     ("changes", "said"),
-    [({"rate": 10**21 + 1}, "rate"), ({"token": DEVICE}, "rate"), ({"min_duration": 7_200}, "least duration"),
-     ({"max_duration": 60}, "longest duration"), ({"notice": 60}, "notice")],
-)  # fmt: skip
+    [
+        ({"rate": 10**21 + 1}, "rate"),
+        ({"token": DEVICE}, "rate"),
+        ({"min_duration": 7_200}, "least duration"),
+        ({"max_duration": 60}, "longest duration"),
+        ({"notice": 60}, "notice"),
+    ],
+)
 def test_rent__quote_that_is_worse_than_the_public_offer__is_not_taken(
     assay: Assay, renter: FakeRenter, changes: dict[str, Any], said: str
 ) -> None:
@@ -303,9 +309,14 @@ def test_rent__open_only__pays_and_does_not_start(assay: Assay, renter: FakeRent
 
 @pytest.mark.parametrize(
     ("line", "sent"),
-    [("rent 0x010101", ["open"]), ("top-up 7 1", ["topUp"]), ("end 7", ["end", "refund"]),
-     ("end 7 --no-refund", ["end"]), ("refund 7", ["refund"])],
-)  # fmt: skip
+    [
+        ("rent 0x010101", ["open"]),
+        ("top-up 7 1", ["topUp"]),
+        ("end 7", ["end", "refund"]),
+        ("end 7 --no-refund", ["end"]),
+        ("refund 7", ["refund"]),
+    ],
+)
 def test_dry_run__shows_the_calldata_and_sends_nothing(
     assay: Assay, renter: FakeRenter, line: str, sent: list[str]
 ) -> None:
@@ -339,9 +350,12 @@ def test_end__collects_the_rest__unless_told_not_to(assay: Assay, renter: FakeRe
 
 @pytest.mark.parametrize(
     ("state", "status"),
-    [(JobState("j1", "exited", 0, None), 0), (JobState("j1", "exited", 42, None), 42),
-     (JobState("j1", "killed", None, "its lease is over"), 1)],
-)  # fmt: skip
+    [
+        (JobState("j1", "exited", 0, None), 0),
+        (JobState("j1", "exited", 42, None), 42),
+        (JobState("j1", "killed", None, "its lease is over"), 1),
+    ],
+)
 def test_run__ends_with_the_jobs_status(assay: Assay, renter: FakeRenter, state: JobState, status: int) -> None:
     renter.a_session.ends = state
     ran = assay("run", "7", "--", "python3", "-c", "print(1)", "--flag")
@@ -364,8 +378,12 @@ def test_run__files__go_up_before_and_come_down_after(assay: Assay, renter: Fake
     assert renter.a_session.started == [(["sh"], {}, {"A": "b=c"}, {"wallSeconds": 120}, "x:1")]
     assert (tmp_path / "got").read_bytes() == b"result" and (tmp_path / "r/b/c").read_bytes() == b"c"
     assert json.loads(ran.out) == {
-        "jobId": "j1", "status": "exited", "exitCode": 0, "reason": None, "output": "output of j1\n",
-    }  # fmt: skip
+        "jobId": "j1",
+        "status": "exited",
+        "exitCode": 0,
+        "reason": None,
+        "output": "output of j1\n",
+    }
 
 
 def test_run__followed__keeps_the_lease_unless_patience_is_never(assay: Assay, renter: FakeRenter) -> None:

@@ -27,7 +27,7 @@ def test_refund__attested_downtime__is_claimed_first_and_shown(assay: Assay, ren
     assert [name for name, _ in renter.calls if name.startswith("refund")] == ["refund_downtime", "refund"]
     assert [(one["epoch"], one["deviceId"], one["seconds"], one["amount"]) for one in shown["downtime"]] == [
         (number, DEVICE, 900, "0.9") for number in (4, 6)
-    ]  # fmt: skip
+    ]
     assert [one["name"] for one in shown["transactions"]] == ["refundDowntime", "refundDowntime", "refund"]
     assert "epoch 5: nobody serves the line of device 0x0202" in ran.err and "not reported yet: epoch 8" in ran.err
 
@@ -112,8 +112,10 @@ def test_end__downtime_that_is_claimed_first_frees_it__asks_for_no_more_money(as
     assert asked.status == 7 and "costs nothing more" in asked.err and "more is paid" not in asked.err
     assert assay("end", "7", "--yes").status == 0
     assert [name for name, _ in renter.calls if name in ("refund_downtime", "end", "refund")] == [
-        "refund_downtime", "end", "refund",
-    ]  # fmt: skip
+        "refund_downtime",
+        "end",
+        "refund",
+    ]
 
 
 def test_end__that_leaves_early__says_that_the_minimum_goes_on_and_who_sees_to_it(
@@ -138,9 +140,15 @@ def test_end__that_leaves_early__says_that_the_minimum_goes_on_and_who_sees_to_i
 def test_lease__with_notice_downtime_and_forfeits__shows_each(assay: Assay, renter: FakeRenter) -> None:
     renter.an_offer = offer_of(1, 2, notice=600)
     renter.a_lease = replace(
-        renter.a_lease, **BOUND, notice=600, notice_at=NOW - 60, devices=2, downtime=900, downtime_refund=900_000,
+        renter.a_lease,
+        **BOUND,
+        notice=600,
+        notice_at=NOW - 60,
+        devices=2,
+        downtime=900,
+        downtime_refund=900_000,
         forfeitable=30_000,
-    )  # fmt: skip
+    )
     shown = json.loads(assay("lease", "show", "7", "-o", "json").out)
     assert shown["deviceIds"] == [DEVICE, "0x" + "02" * 32] and shown["gpus"] == 2
     assert shown["pricePerHour"] == "3.60"
@@ -159,10 +167,11 @@ def test_lease__with_notice_downtime_and_forfeits__shows_each(assay: Assay, rent
     [
         ({}, False, "active", "costs 3 USD more; free from"),
         ({"left_early": True}, False, "left early", "is paid already"),
-        ({"stop": NOW}, False, "run out", "free: it is over"), ({}, True, "device slashed", "was slashed"),
+        ({"stop": NOW}, False, "run out", "free: it is over"),
+        ({}, True, "device slashed", "was slashed"),
         ({"status": LeaseStatus.PENDING, "start": 0, "stop": 0}, False, "pending", "it has not started"),
     ],
-)  # fmt: skip
+)
 def test_lease__as_it_stands__says_what_leaving_costs(
     assay: Assay, renter: FakeRenter, changes: dict[str, Any], slashed: bool, state: str, said: str
 ) -> None:

@@ -27,9 +27,14 @@ def test_show__table__has_amounts_in_tokens_and_says_when_the_rest_is_due(assay:
 def test_show__json__is_exact(assay: Assay, renter: FakeRenter) -> None:
     shown = json.loads(assay("rewards", "show", "--account", PROVIDER, "-o", "json").out)
     assert shown == {
-        "account": WALLET, "earned": "5000000", "claimed": "1000000", "due": "2500000", "waiting": "1500000",
-        "waitingUntil": 86_400, "epoch": 8,
-    }  # fmt: skip
+        "account": WALLET,
+        "earned": "5000000",
+        "claimed": "1000000",
+        "due": "2500000",
+        "waiting": "1500000",
+        "waitingUntil": 86_400,
+        "epoch": 8,
+    }
     assert renter.settings.account.lower() == PROVIDER and renter.asked("rewards") == [()]
 
 

@@ -221,8 +221,13 @@ def test_steps__of_every_network__each_contract_told_the_address_it_will_have():
         "OpeningDemands", "StakeManager", "RewardsDistributor", "TestToken", "LeaseEscrow",
     ]  # fmt: skip
     assert told["DeviceRegistry"] == [
-        "Authority", "StakeManager", "EpochOracle", "FraudProofs", "OpeningDemands", "LeaseEscrow",
-    ]  # fmt: skip
+        "Authority",
+        "StakeManager",
+        "EpochOracle",
+        "FraudProofs",
+        "OpeningDemands",
+        "LeaseEscrow",
+    ]
     assert told["StakeManager"][-2:] == ["EpochOracle", "Timelock"]
     assert told["RewardsDistributor"] == ["Authority", "NetworkToken", "EpochOracle", "Timelock"]
     assert told["NetworkToken"] == ["Authority", "RewardsDistributor"]

@@ -181,8 +181,13 @@ def epoch_events(
         (
             block + 3,
             EpochReported(
-                epoch, 0, device_tree(leaves).root, reward_tree(rewards).root,
-                sum(r.cumulative for r in rewards), data_hash or h(f"data {epoch}"), signers,
+                epoch,
+                0,
+                device_tree(leaves).root,
+                reward_tree(rewards).root,
+                sum(r.cumulative for r in rewards),
+                data_hash or h(f"data {epoch}"),
+                signers,
             ),
         ),
-    ]  # fmt: skip
+    ]

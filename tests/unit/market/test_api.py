@@ -44,9 +44,13 @@ def test_search__by_price__pages_through_every_device_once_in_order(client: Test
     while True:
         answer = get(client, path)
         assert answer["at"] == {
-            "network": "test", "chainId": 31337, "block": 14, "timestamp": timestamp(14), "lagBlocks": 0,
+            "network": "test",
+            "chainId": 31337,
+            "block": 14,
+            "timestamp": timestamp(14),
+            "lagBlocks": 0,
             "lagSeconds": 12,
-        }  # fmt: skip
+        }
         found += answer["data"]
         if answer["next"] is None:
             break

@@ -171,10 +171,12 @@ def test_leaf__with_its_siblings__leads_to_the_reports_root() -> None:
     leaves = device_leaves(4)
     tree = device_tree(leaves)
     claim = {
-        "kind": "leaf", "types": list(DeviceLeaf.TYPES), "root": to_hex(tree.root),
+        "kind": "leaf",
+        "types": list(DeviceLeaf.TYPES),
+        "root": to_hex(tree.root),
         "leaf": [to_hex(v) if isinstance(v, bytes) else str(v) for v in leaves[2].values()],
         "proof": [to_hex(node) for node in tree.proof(2)],
-    }  # fmt: skip
+    }
     changed = claim | {"leaf": [*claim["leaf"][:4], "1", *claim["leaf"][5:]]}
     assert in_node(claim, changed)[0] == to_hex(tree.root) != in_node(changed)[0]
 

@@ -23,8 +23,10 @@ async def test_fetch__of_an_endpoint__takes_any_certificate_since_the_content_pr
     assert await fetch("https://gpu.example:8443/", "/v1/offers") == b"x" * 100
     (request,) = network.requests
     assert (request.origin.url, request.path, request.fingerprint) == (
-        "https://gpu.example:8443", "/v1/offers", None,
-    )  # fmt: skip
+        "https://gpu.example:8443",
+        "/v1/offers",
+        None,
+    )
 
 
 @pytest.mark.parametrize("endpoint", ["ftp://h", "http://u:p@h", "http://", "nonsense", "http://[::1", "http://h/x"])

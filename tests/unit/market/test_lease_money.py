@@ -153,17 +153,27 @@ def test_slash_share__of_a_node__is_the_device_s_part_of_what_is_not_served() ->
 
 
 @given(
-    st.integers(1, 2**90), st.integers(1, 5_000), st.integers(0, 6_000), st.integers(0, 500), st.booleans(),
-    st.integers(1, 16), st.integers(0, 9_000),
-)  # fmt: skip
+    st.integers(1, 2**90),
+    st.integers(1, 5_000),
+    st.integers(0, 6_000),
+    st.integers(0, 500),
+    st.booleans(),
+    st.integers(1, 16),
+    st.integers(0, 9_000),
+)
 def test_money__of_any_lease__is_neither_made_nor_lost(
     rate: int, minimum: int, ran: int, down: int, slashed: bool, devices: int, now: int
 ) -> None:
     stop = START + ran
     row = lease(
-        rate=rate, min_duration=minimum, stop=stop, deposit=cost(rate, max(ran, minimum, 60)), bond=cost(rate, minimum),
-        downtime=min(down, ran), device_ids=tuple(n.to_bytes(32, "big") for n in range(devices)),
-    )  # fmt: skip
+        rate=rate,
+        min_duration=minimum,
+        stop=stop,
+        deposit=cost(rate, max(ran, minimum, 60)),
+        bond=cost(rate, minimum),
+        downtime=min(down, ran),
+        device_ids=tuple(n.to_bytes(32, "big") for n in range(devices)),
+    )
     if slashed:
         row |= {"slashed_devices": 1, "slash_forfeit": slash_share(row, min(START + now, stop))}
     at = stop + TERMS.holdback + now

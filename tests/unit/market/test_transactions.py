@@ -70,8 +70,11 @@ def report(index: MarketIndex, leaves: list[DeviceLeaf], block: int, *more: tupl
     follower = ContentFollower(index, Served(), ORACLE)
     roots = {"epoch": epoch, "devices_root": device_tree(leaves).root}
     follower.take(roots, "devices", body_of(leaves))
-    follower.take({"epoch": epoch, "rewards_root": reward_tree(reward_leaves(epoch)).root}, "rewards",
-                  json.dumps(reward_content(epoch)).encode())  # fmt: skip
+    follower.take(
+        {"epoch": epoch, "rewards_root": reward_tree(reward_leaves(epoch)).root},
+        "rewards",
+        json.dumps(reward_content(epoch)).encode(),
+    )
 
 
 @pytest.fixture

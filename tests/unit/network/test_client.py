@@ -29,8 +29,11 @@ async def test_request__answered__is_one_whole_answer_and_gives_the_connection_b
     assert (answer.status, answer.body, reply.closed) == (418, b"ab", True)
     (sent,) = network.requests
     assert (sent.method, sent.path, sent.body, sent.headers) == (
-        "POST", "/x?y=1", b"{}", {"content-type": "application/json"},
-    )  # fmt: skip
+        "POST",
+        "/x?y=1",
+        b"{}",
+        {"content-type": "application/json"},
+    )
 
 
 @pytest.mark.parametrize("path", ["", "x", "/a b", "/a\r\nHost: b", "/\xe9", "/a\0"])
@@ -76,7 +79,7 @@ async def test_request__that_drips_or_never_begins__ends_with_its_deadline():
 
 
 async def test_stream__past_its_time_or_size__is_given_up():
-    for options, reason in (({"timeout_s": 0.01}, "not over within"), ({"most_bytes": 0}, "longer than 0")):
+    for options, reason in (({"timeout_s": 0.01}, "not over within"), ({"max_bytes": 0}, "longer than 0")):
         with pytest.raises(RequestFailed, match=reason):
             async with Client(StandIn(lambda _: Drip())).stream("GET", HOST, "/x", **options) as answer:
                 async for _ in answer.pieces:

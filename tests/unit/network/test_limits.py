@@ -79,6 +79,7 @@ async def test_request__answered__carries_an_id_that_its_line_has_too(given, ret
             answer = await client.get("/v1/x?secret=1", headers={"x-request-id": given} if given else {})
     assert answer.headers["x-request-id"] == returned
     assert [(line["event"], line["request"]) for line in lines] == [
-        ("at work", returned), ("request answered", returned),
-    ]  # fmt: skip
+        ("at work", returned),
+        ("request answered", returned),
+    ]
     assert (lines[1]["path"], lines[1]["status"], lines[1]["log_level"]) == ("/v1/x", 500, "warning")

@@ -128,7 +128,10 @@ def test_pipeline__any_number_of_threads__every_part_once_with_its_seed(threads:
 def test_import__without_the_compiler__says_which_variable_is_set() -> None:
     done = subprocess.run(
         [sys.executable, "-c", "import assay.proof.kernels"],
-        env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode
     assert "EngineUnavailable: NUMBA_DISABLE_JIT is set" in done.stderr

@@ -38,12 +38,17 @@ def test_signer__no_signature__is_refused(signature: bytes) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda t: t + "\n", lambda t: " " + t, lambda t: t.replace("Version: 1", "Version: 2"),
-        lambda t: t.replace("\n- urn", "\n- https://x\n- urn"), lambda t: t.replace("Nonce: abcdef0123", "Nonce: abc"),
-        lambda t: t.replace("2023", "20x3"), lambda t: t.replace("Expiration Time", "Not Before"), lambda t: "",
+        lambda t: t + "\n",
+        lambda t: " " + t,
+        lambda t: t.replace("Version: 1", "Version: 2"),
+        lambda t: t.replace("\n- urn", "\n- https://x\n- urn"),
+        lambda t: t.replace("Nonce: abcdef0123", "Nonce: abc"),
+        lambda t: t.replace("2023", "20x3"),
+        lambda t: t.replace("Expiration Time", "Not Before"),
+        lambda t: "",
         lambda t: t * 20,
     ],
-)  # fmt: skip
+)
 def test_parse__another_form__is_refused(change: object) -> None:
     with pytest.raises(SignInError):
         SignIn.parse(change(MESSAGE.text()))  # type: ignore[operator]

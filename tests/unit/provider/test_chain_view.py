@@ -37,9 +37,12 @@ def lease_of(arguments: bytes) -> Any:
 def view_of(phase: Phase = Phase.OPEN) -> tuple[ChainView, YearNode, Clock]:
     state = (int(phase), 1, 4, 0, 0, 0, 0, 0, 0, *([bytes(32)] * 6), 0, bytes(32))
     answers = {
-        **ANSWERS, "lease": lease_of, "leaseCount": lambda _: COUNT, "epochState": lambda _: state,
+        **ANSWERS,
+        "lease": lease_of,
+        "leaseCount": lambda _: COUNT,
+        "epochState": lambda _: state,
         "seatsOf": lambda _: [(RENTER, STRANGER)],
-    }  # fmt: skip
+    }
     node, clock = YearNode(answers, []), Clock()
     chain = Chain(EndpointPool([node], 31_337, monotonic=clock), DEPLOYMENT)
     return ChainView(chain, PROVIDER, for_strangers=True), node, clock

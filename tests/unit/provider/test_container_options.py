@@ -30,10 +30,13 @@ def test_gpus__by_their_cdi_names__are_asked_for_as_the_api_documents() -> None:
     # Docker's API, HostConfig.DeviceRequests: driver "cdi" with fully-qualified names.
     assert HostConfig(version="1.44", device_requests=requests)["DeviceRequests"] == [
         {
-            "Driver": "cdi", "Count": 0, "DeviceIDs": ["nvidia.com/gpu=0", "nvidia.com/gpu=GPU-1:2"],
-            "Capabilities": [], "Options": {},
+            "Driver": "cdi",
+            "Count": 0,
+            "DeviceIDs": ["nvidia.com/gpu=0", "nvidia.com/gpu=GPU-1:2"],
+            "Capabilities": [],
+            "Options": {},
         }
-    ]  # fmt: skip
+    ]
     assert options(gpus=("nvidia.com/gpu=0",))["device_requests"] is not None
     assert options()["device_requests"] is None
 
@@ -72,10 +75,14 @@ def test_container__that_may_reach_hosts__still_has_no_network_but_knows_the_pro
 @pytest.mark.parametrize(
     ("image", "allowed"),
     [
-        (None, True), ("docker.io/library/python:3.12", True), ("docker.io/library/bad:1", False),
-        ("docker.io/evil/python:3.12", False), ("ghcr.io/library/python", False), ("../docker.io/library/x", False),
+        (None, True),
+        ("docker.io/library/python:3.12", True),
+        ("docker.io/library/bad:1", False),
+        ("docker.io/evil/python:3.12", False),
+        ("ghcr.io/library/python", False),
+        ("../docker.io/library/x", False),
     ],
-)  # fmt: skip
+)
 def test_policy__of_images__lets_run_what_is_allowed_and_not_denied(image: str | None, allowed: bool) -> None:
     policy = ImagePolicy("docker.io/library/python:3.12-slim", ("docker.io/library/*",), ("docker.io/library/bad*",))
     if allowed:

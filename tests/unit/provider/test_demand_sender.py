@@ -103,8 +103,10 @@ async def test_open_demands__several_of_several_devices__with_reward_and_finalit
     world.opened(demand(3), final=False)
     seen = await world.demands.open_demands()
     assert [(one.demand.index, one.final, one.reward) for one in seen] == [
-        (1, True, Reward(1, 101)), (2, True, Reward(2, 102)), (3, False, Reward(3, 103)),
-    ]  # fmt: skip
+        (1, True, Reward(1, 101)),
+        (2, True, Reward(2, 102)),
+        (3, False, Reward(3, 103)),
+    ]
 
 
 async def test_open_demands__asked_again__rewards_of_final_ones_are_remembered(world: World) -> None:

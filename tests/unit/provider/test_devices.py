@@ -14,7 +14,8 @@ from assay.chain.contracts.devices import DeviceStatus
 from assay.chain.key_files import Key
 from assay.protocol.encoding import device_id
 from assay.provider.database import VERSION, open_database
-from assay.provider.devices.registered import load_devices, registered, started_prices
+from assay.provider.devices import registered
+from assay.provider.devices.registered import load_devices, started_prices
 from assay.provider.devices.specifications import Specifications
 from assay.provider.errors import BadProviderSetting, ProviderError
 from assay.provider.leasing.lease_book import LeaseBook

@@ -15,12 +15,18 @@ LISTED = EgressRules.parse(["data.example.org", "*.example.net", "git.example.or
 @pytest.mark.parametrize(
     ("host", "port", "allowed"),
     [
-        ("data.example.org", 443, True), ("Data.Example.org.", 80, True), ("data.example.org", 22, False),
+        ("data.example.org", 443, True),
+        ("Data.Example.org.", 80, True),
+        ("data.example.org", 22, False),
         ("evil-data.example.org", 443, False),
-        ("data.example.org.evil.org", 443, False), ("files.example.net", 443, True), ("example.net", 443, False),
-        ("git.example.org", 22, True), ("git.example.org", 443, False), ("151.101.0.223", 443, False),
+        ("data.example.org.evil.org", 443, False),
+        ("files.example.net", 443, True),
+        ("example.net", 443, False),
+        ("git.example.org", 22, True),
+        ("git.example.org", 443, False),
+        ("151.101.0.223", 443, False),
     ],
-)  # fmt: skip
+)
 def test_list__of_hosts__lets_through_what_it_names(host: str, port: int, allowed: bool) -> None:
     assert LISTED.allow(host, port) is allowed
 

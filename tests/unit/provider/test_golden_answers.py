@@ -39,7 +39,7 @@ from .conftest import (
     challenge,
     key,
     lease_on,
-)  # fmt: skip
+)
 from .test_probe_service import nonce
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parent / "golden_answers.json").read_text())

@@ -39,7 +39,7 @@ from .conftest import (
     ChainFake,
     challenge,
     lease_on,
-)  # fmt: skip
+)
 
 X = keccak(b"secret")
 RHO = keccak(b"rho")
@@ -128,9 +128,11 @@ async def test_secret__rows_of_a_seat__one_list_an_epoch(provider: Provider, cha
     opening = await provider.openings.secret(DEVICE_ID, 5, seat.account, rows)
     root = bytes.fromhex(commitment["nonceRoot"][2:])
     verdict = Verifier(PROFILE, SEED, RHO).verify(
-        device_seed(SEED, DEVICE_ID, PROFILE.id, root), bytes.fromhex(commitment["resultRoot"][2:]), opening,
+        device_seed(SEED, DEVICE_ID, PROFILE.id, root),
+        bytes.fromhex(commitment["resultRoot"][2:]),
+        opening,
         [divmod(row, PROFILE.M) for row in rows],
-    )  # fmt: skip
+    )
     assert verdict.valid
     assert await provider.openings.secret(DEVICE_ID, 5, seat.account, rows) == opening
     with pytest.raises(Conflict, match="other rows"):

@@ -106,11 +106,16 @@ async def test_login__renter__opens_a_session_for_this_lease_until_logout(api: A
 @pytest.mark.parametrize(
     ("options", "status"),
     [
-        ({"signer": "stranger"}, 403), ({"address": "0x" + "44" * 20}, 401), ({"domain": "evil"}, 401),
-        ({"chain_id": 1}, 401), ({"lease_id": 4}, 401), ({"expires_at": NOW}, 401), ({"issued_at": NOW + 500}, 401),
+        ({"signer": "stranger"}, 403),
+        ({"address": "0x" + "44" * 20}, 401),
+        ({"domain": "evil"}, 401),
+        ({"chain_id": 1}, 401),
+        ({"lease_id": 4}, 401),
+        ({"expires_at": NOW}, 401),
+        ({"issued_at": NOW + 500}, 401),
         ({"nonce": "00000000"}, 401),
     ],
-)  # fmt: skip
+)
 async def test_login__anothers_expired_or_forged__opens_nothing(api: Api, options: dict[str, Any], status: int) -> None:
     answer = await logged_in(api, **options)
     assert answer.status_code == status and set(answer.json()) == {"error"}
@@ -147,9 +152,12 @@ async def test_notebook__started_twice__is_one_job_and_opens_once_for_the_ticket
 @pytest.mark.parametrize(
     "headers",
     [
-        {}, {"cookie": "assay_notebook=forged"}, {"authorization": "Bearer forged"}, {"cookie": "assay_notebook="},
+        {},
+        {"cookie": "assay_notebook=forged"},
+        {"authorization": "Bearer forged"},
+        {"cookie": "assay_notebook="},
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
 async def test_notebook__without_its_session__is_401_and_reaches_nothing(
     api: Api, method: str, headers: dict[str, str]
@@ -306,10 +314,14 @@ async def test_messages__garbage__is_refused_with_a_reason(api: Api, path: str, 
 @pytest.mark.parametrize(
     ("path", "most"),
     [
-        ("/v1/leases/3/jobs", 64 << 20), ("/v1/leases/3/files/a", 64 << 20), ("/v1/leases/3/start", 64 << 10),
-        ("/v1/challenges", 64 << 10), ("/", 64 << 10), ("/leases/3/jobs", 64 << 10),
+        ("/v1/leases/3/jobs", 64 << 20),
+        ("/v1/leases/3/files/a", 64 << 20),
+        ("/v1/leases/3/start", 64 << 10),
+        ("/v1/challenges", 64 << 10),
+        ("/", 64 << 10),
+        ("/leases/3/jobs", 64 << 10),
     ],
-)  # fmt: skip
+)
 def test_body_limit__of_a_path__is_large_for_uploads_only(path: str, most: int) -> None:
     assert body_limit(path) == most
 

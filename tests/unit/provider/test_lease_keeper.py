@@ -129,11 +129,17 @@ class World:
         self.book = LeaseBook(self.database)
         served = {one.device_id: one for one in (self.device, *DEVICES)}
         self.keeper = LeaseKeeper(
-            served, self.chain, self.escrow, self.jobs, self.book,
-            LeaseOffers(self.book, self.chain.read_offer, PROVIDER), LeasePolicy(claim_every=100, grace=50, holdback=70),
+            served,
+            self.chain,
+            self.escrow,
+            self.jobs,
+            self.book,
+            LeaseOffers(self.book, self.chain.read_offer, PROVIDER),
+            LeasePolicy(claim_every=100, grace=50, holdback=70),
             WipeRecords(self.database, ESCROW, lambda digest: sign_compact(digest, key("provider"))),
-            lambda: self.terms, lambda: self.now,
-        )  # fmt: skip
+            lambda: self.terms,
+            lambda: self.now,
+        )
 
     def job(self, lease_id: int, stop: float) -> Path:
         job_id = self.jobs.create(lease_id, stop, JobRequest(("true",), {"in.txt": b"x"}, Limits()))

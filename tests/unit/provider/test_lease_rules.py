@@ -13,9 +13,13 @@ POLICY = LeasePolicy(claim_every=100, grace=50, holdback=70)
 
 
 def standing(
-    lease: Lease, claimable: int = 0, bond: int = 0, wiped_at: float | None = None, chain_time: int = 1100,
+    lease: Lease,
+    claimable: int = 0,
+    bond: int = 0,
+    wiped_at: float | None = None,
+    chain_time: int = 1100,
     **wanted: bool,
-) -> LeaseStanding:  # fmt: skip
+) -> LeaseStanding:
     return LeaseStanding(lease, claimable, bond, last_claim=1000, wiped_at=wiped_at, chain_time=chain_time, **wanted)
 
 
@@ -63,9 +67,14 @@ def test_steps__renter_left_before_the_least_time__nothing_runs_although_rent_st
     assert steps(standing(left), 1150, POLICY) == [LeaseStep.KILL]
 
 
-@pytest.mark.parametrize(("chain_time", "wanted", "expected"), [
-    (1150, True, [LeaseStep.RELEASE]), (1150, False, []), (1190, True, []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("chain_time", "wanted", "expected"),
+    [
+        (1150, True, [LeaseStep.RELEASE]),
+        (1150, False, []),
+        (1190, True, []),
+    ],
+)
 def test_steps__renter_left_early__released_when_the_provider_asks_and_not_after_its_stop(
     active: Lease, chain_time: int, wanted: bool, expected: list[LeaseStep]
 ) -> None:

@@ -92,9 +92,15 @@ async def test_handover__all_devices_of_a_node__the_chain_is_asked_once(api: Api
 
 
 async def started(
-    api: Api, lease: Lease, offer: Offer, roots: bytes = ROOTS, signer: str = "renter", until: int = NOW + 600,
-    signed_offer: Offer | None = None, at: int = NOW,
-) -> httpx2.Response:  # fmt: skip
+    api: Api,
+    lease: Lease,
+    offer: Offer,
+    roots: bytes = ROOTS,
+    signer: str = "renter",
+    until: int = NOW + 600,
+    signed_offer: Offer | None = None,
+    at: int = NOW,
+) -> httpx2.Response:
     word = LeaseStart(lease.lease_id, (signed_offer or offer).struct_hash(), roots, until)
     body = {"resultRoots": to_hex(roots), "validUntil": until, "signature": to_hex(word.sign(ESCROW, key(signer)))}
     return await api.signed("POST", "/start", json.dumps(body).encode(), at=at)
@@ -162,10 +168,14 @@ async def test_start__renter_is_a_contract__its_own_kind_of_signature_is_passed_
 @pytest.mark.parametrize(
     "body",
     [
-        {"deviceIds": []}, {"deviceIds": ["0x" + "11" * 32] * 17}, {"deviceIds": "0x" + "11" * 32},
-        {"deviceIds": ["0x11"]}, {"deviceId": "0x" + "11" * 32}, {},
+        {"deviceIds": []},
+        {"deviceIds": ["0x" + "11" * 32] * 17},
+        {"deviceIds": "0x" + "11" * 32},
+        {"deviceIds": ["0x11"]},
+        {"deviceId": "0x" + "11" * 32},
+        {},
     ],
-)  # fmt: skip
+)
 async def test_quotes__devices_off_their_form__are_refused(api: Api, body: dict[str, Any]) -> None:
     answer = await api.client.post("/v1/quotes", json={"renter": PROVIDER, "seconds": 60, **body})
     assert answer.status_code in (400, 422) and answer.json()["error"]

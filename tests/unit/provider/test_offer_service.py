@@ -79,8 +79,9 @@ EVERYTHING = {(one,) for one in IDS} | {IDS}
 async def test_current__all_free__each_device_alone_and_the_node_at_its_own_rate(world: World) -> None:
     offers = await world.offers()
     assert {offer.device_ids: (offer.rate, offer.notice) for offer in offers} == {
-        **dict.fromkeys(((one,) for one in IDS), (PRICE.rate, 0)), IDS: (NODE_PRICE.rate, 600),
-    }  # fmt: skip
+        **dict.fromkeys(((one,) for one in IDS), (PRICE.rate, 0)),
+        IDS: (NODE_PRICE.rate, 600),
+    }
     assert {(offer.provider, offer.operator) for offer in offers} == {(PROVIDER, OPERATOR)}
     assert [offer.device_ids for offer in offers] == sorted(offer.device_ids for offer in offers)
 

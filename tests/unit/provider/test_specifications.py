@@ -36,8 +36,11 @@ def test_specification__changed_on_disk__is_not_served(tmp_path: Path, content: 
 def test_specification__read_by_the_market__has_the_registrys_hash_model_memory_and_region() -> None:
     read = as_the_market_reads_it(CARD)
     assert (read.spec_hash, read.model, read.memory_mib, read.region) == (
-        specification_hash(CARD), "NVIDIA H100 80GB HBM3", 81_559, "eu-west",
-    )  # fmt: skip
+        specification_hash(CARD),
+        "NVIDIA H100 80GB HBM3",
+        81_559,
+        "eu-west",
+    )
 
 
 @pytest.mark.parametrize("region", ["EU", "eu west", "-eu", "eu-", "x" * 41, "eu/west"])

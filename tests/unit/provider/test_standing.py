@@ -24,11 +24,12 @@ def test_device__its_id_or_enough_of_it__is_found(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "error", "said"),
     [
-        ("0xab12", HexadecimalError, "at least the first 6"), ("ab12cd01", HexadecimalError, "expected 0x"),
+        ("0xab12", HexadecimalError, "at least the first 6"),
+        ("ab12cd01", HexadecimalError, "expected 0x"),
         ("0xffffff", ProviderError, f"{PROVIDER} has no device 0xffffff"),
         ("0x" + "11" * 32, ProviderError, "has no device"),
     ],
-)  # fmt: skip
+)
 def test_device__none_or_no_id__is_refused(text: str, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         device_named(text, ROWS, PROVIDER)
@@ -103,8 +104,10 @@ async def test_operators__appointed_over_or_revoked__each_once_as_they_stand_now
     events(monkeypatch, *appointed, {"provider": "0xother", "operator": "0xd"})
     found = await standing.operators_of(chain, PROVIDER)
     assert [(one["operator"], one["scopes"], one["valid"]) for one in found] == [
-        ("0xa", "offer,start,end,claim,endpoint", True), ("0xb", "offer,start", False), ("0xc", "none", False),
-    ]  # fmt: skip
+        ("0xa", "offer,start,end,claim,endpoint", True),
+        ("0xb", "offer,start", False),
+        ("0xc", "none", False),
+    ]
 
 
 async def test_credit__of_tokens_asked_for_and_ever_used__each_once(monkeypatch: pytest.MonkeyPatch) -> None:

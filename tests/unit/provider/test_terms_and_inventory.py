@@ -50,10 +50,12 @@ def test_terms__of_a_hand__may_leave_things_out_but_not_misspell_them(tmp_path: 
 @pytest.mark.parametrize(
     ("devices", "said"),
     [
-        ((), "0 devices"), ((DEVICE,) * 17, "17 devices"), ((OTHER, DEVICE), "must strictly ascend"),
+        ((), "0 devices"),
+        ((DEVICE,) * 17, "17 devices"),
+        ((OTHER, DEVICE), "must strictly ascend"),
         ((DEVICE, DEVICE), "must strictly ascend"),
     ],
-)  # fmt: skip
+)
 def test_node__none_too_many_unsorted_or_repeated__is_refused(devices: tuple[str, ...], said: str) -> None:
     with pytest.raises(ProviderError, match=said):
         Node(devices, PRICE)

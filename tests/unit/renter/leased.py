@@ -32,6 +32,12 @@ def leased(**changes: Any) -> Lease:
 def of_offer(offer: Offer, **changes: Any) -> Lease:
     """LEASE as it stands on an offer."""
     return replace(
-        LEASE, offer_hash=stored_offer_hash(offer.struct_hash()), rate=offer.rate, devices=len(offer.device_ids),
-        min_duration=offer.min_duration, max_duration=offer.max_duration, notice=offer.notice, **changes,
-    )  # fmt: skip
+        LEASE,
+        offer_hash=stored_offer_hash(offer.struct_hash()),
+        rate=offer.rate,
+        devices=len(offer.device_ids),
+        min_duration=offer.min_duration,
+        max_duration=offer.max_duration,
+        notice=offer.notice,
+        **changes,
+    )

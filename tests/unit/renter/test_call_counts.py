@@ -39,10 +39,13 @@ IDS = [device_id(PROVIDER, key) for key in KEYS]
 def lease_of(arguments: bytes) -> Any:
     lease_id = int.from_bytes(arguments[:32], "big")
     return lease_values(
-        renter=KEY.address, provider=PROVIDER, token=OFFER.token, status=int(LEASES[lease_id]),
+        renter=KEY.address,
+        provider=PROVIDER,
+        token=OFFER.token,
+        status=int(LEASES[lease_id]),
         openedBlock=lease_id * 300_000 + 1,
         offerHash=stored_offer_hash(OFFER.struct_hash()),
-    )  # fmt: skip
+    )
 
 
 ANSWERS = {

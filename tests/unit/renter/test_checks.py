@@ -41,14 +41,20 @@ def entries() -> tuple[bytes, list[dict[str, Any]]]:
     listed = [
         {
             "leaf": {
-                "epoch": leaf.epoch, "deviceId": "0x" + leaf.device_id.hex(), "sealIndex": leaf.seal_index,
-                "profile": leaf.profile, "scoreGops": leaf.score_gops, "memoryMiB": leaf.memory_mib,
-                "uptimeBps": leaf.uptime_bps, "flags": leaf.flags, "resultRoot": "0x" + leaf.result_root.hex(),
+                "epoch": leaf.epoch,
+                "deviceId": "0x" + leaf.device_id.hex(),
+                "sealIndex": leaf.seal_index,
+                "profile": leaf.profile,
+                "scoreGops": leaf.score_gops,
+                "memoryMiB": leaf.memory_mib,
+                "uptimeBps": leaf.uptime_bps,
+                "flags": leaf.flags,
+                "resultRoot": "0x" + leaf.result_root.hex(),
             },
             "proof": ["0x" + node.hex() for node in tree.proof(n)],
         }
         for n, leaf in enumerate(leaves)
-    ]  # fmt: skip
+    ]
     return tree.root, listed
 
 
@@ -199,8 +205,9 @@ def test_answer__with_specifications__keeps_those_that_are_some() -> None:
     documents = [{"model": "CPU only: x", "memoryMiB": 5, "region": "eu-de"}, "text", {"model": 3, "region": "a\nb"}]
     answer = parse_answer({"offers": [offer()], "specifications": documents}, ESCROW, "http://p")
     assert [(one.model, one.memory_mib, one.region) for one in answer.specifications] == [
-        ("CPU only: x", 5, "eu-de"), ("", 0, "ab")
-    ]  # fmt: skip
+        ("CPU only: x", 5, "eu-de"),
+        ("", 0, "ab"),
+    ]
     assert len({one.spec_hash for one in answer.specifications}) == 2
 
 

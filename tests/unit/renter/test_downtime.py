@@ -146,8 +146,9 @@ async def test_find__reports_of_all_kinds__the_worst_of_each_epoch_is_claimable_
     world = World(5, phases, {(1, ONE): 0, (1, TWO): 5_000, (3, TWO): 9_000})
     found = await look(world, monkeypatch)
     assert [(one.epoch, one.measured.leaf.device_id, one.seconds) for one in found.claimable] == [
-        (1, ONE, 1_800), (3, TWO, 360),
-    ]  # fmt: skip
+        (1, ONE, 1_800),
+        (3, TWO, 360),
+    ]
     assert (found.seconds, found.amount) == (2_160, 4_320)
     assert (found.pending, found.missing, found.settled) == ((4,), (), False)
 
@@ -204,10 +205,15 @@ async def test_find__escrow_refuses_one_epoch__the_others_are_claimed_and_the_re
 @pytest.mark.parametrize(
     ("phase", "now", "pending"),
     [
-        (Phase.NONE, 5.04, True), (Phase.NONE, 5.06, False), (Phase.SEALED, 5.06, True), (Phase.DRAWN, 5.5, True),
-        (Phase.DRAWN, 5.51, False), (Phase.VOID, 5.04, False), (Phase.REPORTED, 5.04, False),
+        (Phase.NONE, 5.04, True),
+        (Phase.NONE, 5.06, False),
+        (Phase.SEALED, 5.06, True),
+        (Phase.DRAWN, 5.5, True),
+        (Phase.DRAWN, 5.51, False),
+        (Phase.VOID, 5.04, False),
+        (Phase.REPORTED, 5.04, False),
     ],
-)  # fmt: skip
+)
 def test_reportable__by_phase_and_time(phase: Phase, now: float, pending: bool) -> None:
     state: Any = SimpleNamespace(epoch=4, phase=phase)
     rules = replace(RULES, timing=replace(RULES.timing, open_by=HOUR + 180))

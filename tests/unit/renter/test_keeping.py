@@ -30,10 +30,15 @@ def view(lease: Lease, now: int, slashed: bytes | None = None) -> LeaseView:
 @pytest.mark.parametrize(
     ("now", "silent", "expected"),
     [
-        (1800, 0, (Move.WAIT, 0)), (1900, 0, (Move.TOP_UP, 500)), (1999, 1, (Move.WAIT, 0)), (1999, 29, (Move.WAIT, 0)),
-        (1900, 30, (Move.END, 0)), (2000, 0, (Move.STOP, 0)), (2000, 99, (Move.STOP, 0)),
+        (1800, 0, (Move.WAIT, 0)),
+        (1900, 0, (Move.TOP_UP, 500)),
+        (1999, 1, (Move.WAIT, 0)),
+        (1999, 29, (Move.WAIT, 0)),
+        (1900, 30, (Move.END, 0)),
+        (2000, 0, (Move.STOP, 0)),
+        (2000, 99, (Move.STOP, 0)),
     ],
-)  # fmt: skip
+)
 def test_move__by_time_left_and_silence(now: int, silent: float, expected: tuple[Move, int]) -> None:
     assert move(view(LEASE, now), silent, POLICY) == expected
 
@@ -41,14 +46,19 @@ def test_move__by_time_left_and_silence(now: int, silent: float, expected: tuple
 @pytest.mark.parametrize(
     ("changes", "silent", "expected"),
     [
-        ({}, 0, Move.WAIT), ({}, 9_999, Move.WAIT),  # the minimum is paid all the same
-        ({"notice_at": 1_100}, 29, Move.WAIT), ({"notice_at": 1_100}, 30, Move.END),
-        ({"downtime": MAX_DOWNTIME}, 9_999, Move.WAIT), ({"downtime": MAX_DOWNTIME + 1}, 0, Move.END),
-        ({"status": LeaseStatus.ENDED}, 0, Move.STOP), ({"status": LeaseStatus.PENDING}, 0, Move.STOP),
-        ({"left_early": True}, 9_999, Move.WAIT), ({"left_early": True, "downtime": MAX_DOWNTIME + 1}, 0, Move.END),
+        ({}, 0, Move.WAIT),
+        ({}, 9_999, Move.WAIT),  # the minimum is paid all the same
+        ({"notice_at": 1_100}, 29, Move.WAIT),
+        ({"notice_at": 1_100}, 30, Move.END),
+        ({"downtime": MAX_DOWNTIME}, 9_999, Move.WAIT),
+        ({"downtime": MAX_DOWNTIME + 1}, 0, Move.END),
+        ({"status": LeaseStatus.ENDED}, 0, Move.STOP),
+        ({"status": LeaseStatus.PENDING}, 0, Move.STOP),
+        ({"left_early": True}, 9_999, Move.WAIT),
+        ({"left_early": True, "downtime": MAX_DOWNTIME + 1}, 0, Move.END),
         ({"left_early": True, "stop": 1_200}, 0, Move.STOP),
     ],
-)  # fmt: skip
+)
 def test_move__before_the_minimum__leaves_only_for_nothing(
     changes: dict[str, Any], silent: float, expected: Move
 ) -> None:

@@ -37,10 +37,11 @@ def test_refunder__neither_renter_nor_named__is_told_how_it_would_be() -> None:
     [
         ({"status": LeaseStatus.PENDING}, 1500, "assay rent --lease 7"),
         ({"status": LeaseStatus.ENDED}, 1500, "is ended: a top-up"),
-        ({"status": LeaseStatus.CANCELLED}, 1500, "is cancelled"), ({}, 2000, "has run out"),
+        ({"status": LeaseStatus.CANCELLED}, 1500, "is cancelled"),
+        ({}, 2000, "has run out"),
         ({"left_early": True}, 1500, "was left early"),
     ],
-)  # fmt: skip
+)
 def test_running__lease_that_does_not__says_why(changes: dict[str, Any], now: float, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         require_running(replace(LEASE, **changes), now, "a top-up")

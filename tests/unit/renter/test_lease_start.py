@@ -142,8 +142,13 @@ class Renting:
         self.reads = 0
         self.starter = LeaseStarter(
             SimpleNamespace(call=self._current, finalised=self._final),  # type: ignore[arg-type]
-            ESCROW, self.offers, self._sign, self.clock, self.clock.sleep, self.clock,
-        )  # fmt: skip
+            ESCROW,
+            self.offers,
+            self._sign,
+            self.clock,
+            self.clock.sleep,
+            self.clock,
+        )
 
         async def profile(*_: Any) -> Profile:
             return PROFILE

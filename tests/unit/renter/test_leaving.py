@@ -27,14 +27,18 @@ def test_leaving__before_the_minimum__costs_the_rest_of_it() -> None:
 @pytest.mark.parametrize(
     ("now", "changes", "why"),
     [
-        (1_600, {}, Free.minimum), (1_001, {"slashed": True}, Free.slashed), (1_001, {"notice_at": 1_000}, Free.notice),
-        (1_001, {"downtime": 101}, Free.downtime), (1_001, {"status": LeaseStatus.PENDING, "start": 0}, Free.pending),
-        (2_000, {}, Free.over), (1_001, {"status": LeaseStatus.ENDED}, Free.over),
+        (1_600, {}, Free.minimum),
+        (1_001, {"slashed": True}, Free.slashed),
+        (1_001, {"notice_at": 1_000}, Free.notice),
+        (1_001, {"downtime": 101}, Free.downtime),
+        (1_001, {"status": LeaseStatus.PENDING, "start": 0}, Free.pending),
+        (2_000, {}, Free.over),
+        (1_001, {"status": LeaseStatus.ENDED}, Free.over),
         # The reason that frees it for good goes before one that time brings.
         (1_700, {"downtime": 101, "left_early": True}, Free.downtime),
         (1_700, {"slashed": True, "downtime": 101, "notice_at": 5}, Free.slashed),
     ],
-)  # fmt: skip
+)
 def test_leaving__free_for_one_reason(now: int, changes: dict[str, Any], why: Free) -> None:
     assert of(now, **changes) == Leaving(why)
 

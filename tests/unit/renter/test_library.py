@@ -129,8 +129,9 @@ async def test_run_job__provider_restarts__each_byte_comes_once(monkeypatch: pyt
     state = await run_job(Flaky(2), "j", got.extend, tell=told.append)  # type: ignore[arg-type]
     assert (bytes(got), state.exit_code) == (b"0123456789", 0)
     assert [line.split(",")[0].split(" after")[0] for line in told] == [
-        "the provider does not answer", "the provider answers again",
-    ] * 2  # fmt: skip
+        "the provider does not answer",
+        "the provider answers again",
+    ] * 2
 
 
 async def never() -> Any:

@@ -215,10 +215,12 @@ async def test_evidence__of_a_node__is_the_offer_by_its_hash_and_each_device_by_
 @pytest.mark.parametrize(
     ("wanted", "asked"),
     [
-        (Wanted(), []), (Wanted(min_gpus=8, max_gpus=8), ["8"]), (Wanted(max_gpus=1), ["1"]),
+        (Wanted(), []),
+        (Wanted(min_gpus=8, max_gpus=8), ["8"]),
+        (Wanted(max_gpus=1), ["1"]),
         (Wanted(min_gpus=14), ["14", "15", "16"]),
     ],
-)  # fmt: skip
+)
 def test_filters__by_how_many_devices__names_each_number(wanted: Wanted, asked: list[str]) -> None:
     assert [value for name, value in _filters(wanted, Order.price) if name == "gpus"] == asked
 
@@ -226,6 +228,11 @@ def test_filters__by_how_many_devices__names_each_number(wanted: Wanted, asked: 
 def test_filters__what_a_market_can_filter__is_asked_of_it() -> None:
     wanted = Wanted(min_score=5, min_memory_mib=24 * 1024 + 5, token=TOKEN, provider=PROVIDER, profile=2, firm=True)
     assert dict(_filters(wanted, Order.uptime)) == {
-        "sort": "price", "minScoreGops": "5", "minMemoryGiB": "24", "token": TOKEN, "provider": PROVIDER,
-        "profile": "2", "firm": "true",
-    }  # fmt: skip
+        "sort": "price",
+        "minScoreGops": "5",
+        "minMemoryGiB": "24",
+        "token": TOKEN,
+        "provider": PROVIDER,
+        "profile": "2",
+        "firm": "true",
+    }

@@ -76,9 +76,12 @@ async def test_permit__of_a_token__is_what_eth_account_signs() -> None:
 @pytest.mark.parametrize(
     "domain",
     [
-        None, (b"\x1f", *GOOD[1:]), (*GOOD[:3], 1, *GOOD[4:]), (*GOOD[:4], "0x" + "55" * 20, *GOOD[5:]),
+        None,
+        (b"\x1f", *GOOD[1:]),
+        (*GOOD[:3], 1, *GOOD[4:]),
+        (*GOOD[:4], "0x" + "55" * 20, *GOOD[5:]),
     ],
-)  # fmt: skip
+)
 async def test_permit__token_without_a_domain_of_its_own__has_none(domain: tuple[Any, ...] | None) -> None:
     assert await permit_domain(Token(domain), TOKEN) is None  # type: ignore[arg-type]
     assert await signed_permit(Token(domain), KEY, TOKEN, ESCROW, 1, 2) is None  # type: ignore[arg-type]

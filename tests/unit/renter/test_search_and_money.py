@@ -48,9 +48,7 @@ def line(number: int, **changes: Any) -> Measured:
 
 def offer(*numbers: int, price: str = "1", **changes: Any) -> SignedOffer:
     ids = tuple(bytes([number]) * 32 for number in numbers)
-    made = Offer(
-        "0x" + "44" * 20, ZERO_ADDRESS, ids, TOKEN, rate_of(Decimal(price), 6), 60, 3600, 2000, 1, ANYONE, 0
-    )  # fmt: skip
+    made = Offer("0x" + "44" * 20, ZERO_ADDRESS, ids, TOKEN, rate_of(Decimal(price), 6), 60, 3600, 2000, 1, ANYONE, 0)
     return SignedOffer(replace(made, **changes), bytes(64))
 
 
@@ -74,9 +72,7 @@ def test_listing__of_a_node__is_as_good_as_its_least_device_and_worth_all_of_the
 
 
 def test_listing__devices_that_declare_or_do_different_things__says_nothing_for_all() -> None:
-    mixed = Evidence(
-        (device(1), device(2, spec_hash=bytes(32))), (line(1), line(2, profile=2)), offer(1, 2)
-    )  # fmt: skip
+    mixed = Evidence((device(1), device(2, spec_hash=bytes(32))), (line(1), line(2, profile=2)), offer(1, 2))
     one = proven_listing(mixed, 6, SPECS)
     assert (one.model, one.region, one.profile) == ("", "", 0)
     assert not matches(one, Wanted(model="h100"), NOW) and not matches(one, Wanted(profile=1), NOW)
@@ -85,10 +81,13 @@ def test_listing__devices_that_declare_or_do_different_things__says_nothing_for_
 @pytest.mark.parametrize(
     ("wanted", "sizes"),
     [
-        (Wanted(), [1, 2, 4]), (Wanted(max_gpus=1), [1]), (Wanted(min_gpus=2), [2, 4]),
-        (Wanted(min_gpus=2, max_gpus=2), [2]), (Wanted(min_gpus=3, max_gpus=3), []),
+        (Wanted(), [1, 2, 4]),
+        (Wanted(max_gpus=1), [1]),
+        (Wanted(min_gpus=2), [2, 4]),
+        (Wanted(min_gpus=2, max_gpus=2), [2]),
+        (Wanted(min_gpus=3, max_gpus=3), []),
     ],
-)  # fmt: skip
+)
 def test_matches__by_how_many_devices__exactly_or_at_least(wanted: Wanted, sizes: list[int]) -> None:
     found = [listing(9), node(1, 2), node(1, 2, 3, 4)]
     assert [one.gpus for one in found if matches(one, wanted, NOW)] == sizes
@@ -143,13 +142,20 @@ def test_matches__expired_or_somebody_elses_quote__is_not_found() -> None:
 @pytest.mark.parametrize(
     ("order", "expected"),
     [
-        (Order.price, [2, 1, 3]), (Order.score, [3, 2, 1]), (Order.value, [2, 3, 1]), (Order.latency, [3, 1, 2]),
-        (Order.uptime, [1, 2, 3]), (Order.memory, [1, 2, 3]),
+        (Order.price, [2, 1, 3]),
+        (Order.score, [3, 2, 1]),
+        (Order.value, [2, 3, 1]),
+        (Order.latency, [3, 1, 2]),
+        (Order.uptime, [1, 2, 3]),
+        (Order.memory, [1, 2, 3]),
     ],
-)  # fmt: skip
+)
 def test_ordered__each_order__best_first(order: Order, expected: list[int]) -> None:
-    found = [listing(1, score=50, price="2", rtt=2), listing(2, score=90, price="1", rtt=3),
-             listing(3, score=99, price="3", rtt=1)]  # fmt: skip
+    found = [
+        listing(1, score=50, price="2", rtt=2),
+        listing(2, score=90, price="1", rtt=3),
+        listing(3, score=99, price="3", rtt=1),
+    ]
     assert [one.device_ids[0][0] for one in ordered(found, order)] == expected
 
 
@@ -200,9 +206,13 @@ def test_spread__devices_of_one_provider_or_network__are_not_chosen_together() -
         return replace(listing(number), provider=provider, endpoint=endpoint)
 
     a, same_provider, same_network, b, named, c = (
-        at(1, "A", "http://10.0.1.1:8700"), at(2, "A", "http://10.9.1.1"), at(3, "B", "https://10.0.1.77"),
-        at(4, "C", "http://[2001:db8::1]:1"), at(5, "D", "http://[2001:db8::ffff]:1"), at(6, "E", "http://gpu.example"),
-    )  # fmt: skip
+        at(1, "A", "http://10.0.1.1:8700"),
+        at(2, "A", "http://10.9.1.1"),
+        at(3, "B", "https://10.0.1.77"),
+        at(4, "C", "http://[2001:db8::1]:1"),
+        at(5, "D", "http://[2001:db8::ffff]:1"),
+        at(6, "E", "http://gpu.example"),
+    )
     found = [a, same_provider, same_network, b, named, c]
     assert spread(found, 3) == [a, b, c]
     with pytest.raises(NoDevice, match=r"4 offers .* 3 were found"):

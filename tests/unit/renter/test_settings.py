@@ -39,10 +39,15 @@ def test_settings__each_place__goes_before_the_next(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("given", "said"),
-    [({"market": "m"}, "market = 'm'"), ({"account": "0x12"}, "account"),
-     ({"poll_seconds": 0}, "poll_seconds = 0"), ({"rpc": ","}, "rpc"),
-     ({"final_depth": -1}, "final_depth = -1"), ({"context": "gone"}, "'gone': unknown; known: there are none yet")],
-)  # fmt: skip
+    [
+        ({"market": "m"}, "market = 'm'"),
+        ({"account": "0x12"}, "account"),
+        ({"poll_seconds": 0}, "poll_seconds = 0"),
+        ({"rpc": ","}, "rpc"),
+        ({"final_depth": -1}, "final_depth = -1"),
+        ({"context": "gone"}, "'gone': unknown; known: there are none yet"),
+    ],
+)
 def test_settings__off_their_rule__name_value_and_rule(given: dict[str, object], said: str) -> None:
     with pytest.raises(BadInput, match=said):
         RenterSettings.of(given) if "context" not in given else RenterSettings.load(

@@ -88,13 +88,16 @@ ABI = [
     event("SeatEndpoint", "address account indexed,string endpoint,bytes32 tlsFingerprint"),
 ]  # fmt: skip
 DEPLOYMENT = Deployment(
-    network="fake", chain_id=CHAIN_ID, block=0,
+    network="fake",
+    chain_id=CHAIN_ID,
+    block=0,
     contracts={name: {"address": address, "abi": ABI} for name, address in ADDRESSES.items()},
-)  # fmt: skip
+)
 _VIEWS = {
     keccak(f"{one['name']}({','.join(p['type'] for p in one['inputs'])})".encode())[:4]: one
-    for one in ABI if one["type"] == "function"
-}  # fmt: skip
+    for one in ABI
+    if one["type"] == "function"
+}
 DECIMALS, SYMBOL = keccak(b"decimals()")[:4], keccak(b"symbol()")[:4]
 _CALL_CODE = 63  # bytes of a batch's code for each call
 
@@ -134,19 +137,24 @@ class YearNode:
         number = {"latest": YEAR + 2, "finalized": YEAR}.get(tag)
         number = int(tag, 16) if number is None else number
         return {
-            "number": hex(number), "hash": "0x" + keccak(number.to_bytes(8, "big")).hex(),
-            "parentHash": "0x" + keccak(max(0, number - 1).to_bytes(8, "big")).hex(), "timestamp": hex(2 * number),
+            "number": hex(number),
+            "hash": "0x" + keccak(number.to_bytes(8, "big")).hex(),
+            "parentHash": "0x" + keccak(max(0, number - 1).to_bytes(8, "big")).hex(),
+            "timestamp": hex(2 * number),
             "baseFeePerGas": "0x1",
-        }  # fmt: skip
+        }
 
     def eth_getLogs(self, query: Any) -> Any:
         first, last = int(query["fromBlock"], 16), int(query["toBlock"], 16)
         return [
-            log for log in self.logs
-            if first <= int(log["blockNumber"], 16) <= last and log["address"] == query["address"] and all(
+            log
+            for log in self.logs
+            if first <= int(log["blockNumber"], 16) <= last
+            and log["address"] == query["address"]
+            and all(
                 wanted is None or topic in wanted for wanted, topic in zip(query["topics"], log["topics"], strict=False)
             )
-        ]  # fmt: skip
+        ]
 
     def eth_call(self, call: Any, where: Any) -> str:
         data = bytes.fromhex(call["data"][2:])
@@ -183,9 +191,12 @@ def log_of(contract: str, name: str, block: int, index: int, **values: Any) -> d
     signature = f"{name}({','.join(types[p['name']] for p in abi['inputs'])})"
     topics = [keccak(signature.encode()), *(encode([types[n]], [values[n]]) for n in indexed)]
     return {
-        "address": ADDRESSES[contract], "blockNumber": hex(block), "logIndex": hex(index),
+        "address": ADDRESSES[contract],
+        "blockNumber": hex(block),
+        "logIndex": hex(index),
         "topics": ["0x" + topic.hex() for topic in topics],
         "data": "0x" + encode([types[n] for n in plain], [values[n] for n in plain]).hex(),
         "blockHash": "0x" + keccak(block.to_bytes(8, "big")).hex(),
-        "transactionHash": "0x" + "33" * 32, "transactionIndex": "0x0",
-    }  # fmt: skip
+        "transactionHash": "0x" + "33" * 32,
+        "transactionIndex": "0x0",
+    }

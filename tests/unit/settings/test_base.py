@@ -15,8 +15,12 @@ from assay.watcher.settings import WatcherSettings
 from scripts._deployment.files import default_artifact
 
 PROGRAMS: list[type[ProgramSettings]] = [
-    ProviderSettings, ValidatorSettings, RenterSettings, WatcherSettings, MarketSettings,
-]  # fmt: skip
+    ProviderSettings,
+    ValidatorSettings,
+    RenterSettings,
+    WatcherSettings,
+    MarketSettings,
+]
 COMMON = [name for name in ProgramSettings.model_fields if name != "data_dir"]
 
 
@@ -42,10 +46,15 @@ def test_places__each__goes_before_the_next(program: type[ProgramSettings], tmp_
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize(
     ("given", "said"),
-    [({"rpc": ","}, "rpc"), ({"final_depth": -1}, "final_depth = -1"), ({"poll_seconds": 0}, "poll_seconds = 0"),
-     ({"log_level": "loud"}, "log_level = 'loud'"), ({"nonsense": 1}, "nonsense = 1"),
-     ({"key_file": "~nosuchuser/key.json"}, "home folder in it is not known")],
-)  # fmt: skip
+    [
+        ({"rpc": ","}, "rpc"),
+        ({"final_depth": -1}, "final_depth = -1"),
+        ({"poll_seconds": 0}, "poll_seconds = 0"),
+        ({"log_level": "loud"}, "log_level = 'loud'"),
+        ({"nonsense": 1}, "nonsense = 1"),
+        ({"key_file": "~nosuchuser/key.json"}, "home folder in it is not known"),
+    ],
+)
 def test_settings__off_their_rule__are_named_with_value_and_rule(
     program: type[ProgramSettings], given: dict[str, object], said: str
 ) -> None:

@@ -62,10 +62,14 @@ def signer(key, path, witness):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("sign_seal", seal()), ("sign_observations", observations()), ("sign_report", report()),
-     ("sign_gossip", Gossip(1, 1, "instant", b"\1" * 32)),
-     ("sign_challenge", Challenge(1, b"\1" * 32, b"\2" * 32, "0x" + "11" * 20, b"\3" * 32))],
-)  # fmt: skip
+    [
+        ("sign_seal", seal()),
+        ("sign_observations", observations()),
+        ("sign_report", report()),
+        ("sign_gossip", Gossip(1, 1, "instant", b"\1" * 32)),
+        ("sign_challenge", Challenge(1, b"\1" * 32, b"\2" * 32, "0x" + "11" * 20, b"\3" * 32)),
+    ],
+)
 async def test_sign__each_message__by_the_seat(signer, key, name, message):
     assert recover(message.digest(DOMAIN), await getattr(signer, name)(message)) == key.address
 
@@ -135,9 +139,14 @@ async def test_import__contradiction__nothing_changed(signer, key, tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "complaint"),
-    [({"version": 2}, "not an export"), ({"owner": "x"}, "export is of x"), ({"floor": None}, "lacks"),
-     ({"statements": [{}]}, "statement 0"), ({"statements": [5]}, "statement 0")],
-)  # fmt: skip
+    [
+        ({"version": 2}, "not an export"),
+        ({"owner": "x"}, "export is of x"),
+        ({"floor": None}, "lacks"),
+        ({"statements": [{}]}, "statement 0"),
+        ({"statements": [5]}, "statement 0"),
+    ],
+)
 def test_import__malformed__says_what(signer, change, complaint):
     data = json.loads(export_record(signer.record)) | change
     with pytest.raises(BadRecord, match=complaint):

@@ -67,9 +67,15 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
         assert not line or DOCUMENTED.count(line) == 1
         (folder / f"I{number}.sol").write_text(DOCUMENTED.replace(line, code) if line else DOCUMENTED)
     command = [
-        str(ROOT / "node_modules/.bin/solhint"), "--disc", "--noPoster", "--formatter", "unix",
-        "--config", str(ROOT / "contracts/interfaces/.solhint.json"), "*.sol",
-    ]  # fmt: skip
+        str(ROOT / "node_modules/.bin/solhint"),
+        "--disc",
+        "--noPoster",
+        "--formatter",
+        "unix",
+        "--config",
+        str(ROOT / "contracts/interfaces/.solhint.json"),
+        "*.sol",
+    ]
     environment = {**os.environ, "NODE_PATH": str(ROOT / "scripts/solhint")}
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (1, "")

@@ -10,9 +10,15 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 SECTIONS = (
-    "On the quorum", "On emission and governance", "On stake", "On the escrow",
-    "On the lease's money", "Framing", "On the daemons", "What an honest validator signs",
-)  # fmt: skip
+    "On the quorum",
+    "On emission and governance",
+    "On stake",
+    "On the escrow",
+    "On the lease's money",
+    "Framing",
+    "On the daemons",
+    "What an honest validator signs",
+)
 ROW = re.compile(r"^\| (?P<threat>[^|]+) \| (?P<tests>[^|]+) \|$", re.MULTILINE)
 
 

@@ -68,8 +68,11 @@ def test_check_in__node_restarted_after_it__is_not_made_again(tmp_path):
     network = SimNetwork(tmp_path, silent=frozenset({2, 3}))
     run(network.run(2, restart))
     assert {account: check_ins(network)[0, account] for account in map(network.account_of, range(4))} == {
-        network.account_of(0): 1, network.account_of(1): 1, network.account_of(2): 0, network.account_of(3): 0,
-    }  # fmt: skip
+        network.account_of(0): 1,
+        network.account_of(1): 1,
+        network.account_of(2): 0,
+        network.account_of(3): 0,
+    }
 
 
 def test_check_in__power_cut_around_each_of_its_steps__is_made_once(tmp_path):

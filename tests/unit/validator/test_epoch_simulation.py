@@ -48,9 +48,14 @@ def assert_right(network: SimNetwork, epoch: int = 0) -> None:
 
 def test_epoch__all_honest__reports_every_device_as_it_is(tmp_path):
     devices = [
-        SimDevice(1), SimDevice(2, "wrong"), SimDevice(3, "silent"), SimDevice(4, "no-opening"),
-        SimDevice(5, "slow"), SimDevice(6, leased=True), SimDevice(7, "wrong-secret"),
-    ]  # fmt: skip
+        SimDevice(1),
+        SimDevice(2, "wrong"),
+        SimDevice(3, "silent"),
+        SimDevice(4, "no-opening"),
+        SimDevice(5, "slow"),
+        SimDevice(6, leased=True),
+        SimDevice(7, "wrong-secret"),
+    ]
     network = SimNetwork(tmp_path, devices=devices)
     run(network.run(2))
     assert network.phase(0) == network.phase(1) == Phase.REPORTED
@@ -94,9 +99,13 @@ def test_epoch__leader_seals_nothing_although_devices_answered__nobody_else_sign
         if path == "/v1/seal-proposals" and value["seat"] == seat_key(liar).address:
             seal = Seal(0, value["setId"], value["round"], parse_bytes32(value["epochSeed"]), bytes(32), 0)
             value.update(
-                leaves=[], commitments=[], lanes=[], sealRoot=to_hex(bytes(32)), count=0,
+                leaves=[],
+                commitments=[],
+                lanes=[],
+                sealRoot=to_hex(bytes(32)),
+                count=0,
                 signature=signed(liar, seal.digest(DOMAIN)),
-            )  # fmt: skip
+            )
         return json.dumps(value).encode()
 
     for liar in range(4):
@@ -188,9 +197,10 @@ def test_epoch__leader_leaves_out_the_probes__nobody_else_signs(tmp_path):
             root = sealed_tree(leaves).root
             seal = Seal(0, value["setId"], value["round"], parse_bytes32(value["epochSeed"]), root, len(leaves))
             value.update(
-                sealRoot=to_hex(root), lanes=[to_hex(bytes(32))] * len(leaves),
+                sealRoot=to_hex(root),
+                lanes=[to_hex(bytes(32))] * len(leaves),
                 signature=signed(liar, seal.digest(DOMAIN)),
-            )  # fmt: skip
+            )
         return json.dumps(value).encode()
 
     for liar in range(4):
@@ -355,9 +365,13 @@ def test_epoch__leader_shows_two_proposals__both_are_served_with_its_signatures(
             statements = [s for s in index["statements"] if (s["kind"], s["seat"]) == ("seal", account)]
             for statement in statements:
                 seal = Seal(
-                    0, 1, statement["round"], parse_bytes32(statement["epochSeed"]),
-                    parse_bytes32(statement["sealRoot"]), statement["count"],
-                )  # fmt: skip
+                    0,
+                    1,
+                    statement["round"],
+                    parse_bytes32(statement["epochSeed"]),
+                    parse_bytes32(statement["sealRoot"]),
+                    statement["count"],
+                )
                 signature = bytes.fromhex(statement["signature"][2:])
                 assert signing.signed_by(seal.digest(DOMAIN), signature, account)
                 found.add((liar, statement["round"], statement["sealRoot"]))

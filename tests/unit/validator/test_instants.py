@@ -123,9 +123,7 @@ def names(seat: int, purpose: Purpose, change_ms):
             return body
         value["content"]["startMs"] += change_ms(account)
         message = InstantMessage.model_validate(value)
-        gossip = Gossip(
-            message.epoch, message.set_id, purpose.value, canonical.content_hash(message.content.to_json())
-        )  # fmt: skip
+        gossip = Gossip(message.epoch, message.set_id, purpose.value, canonical.content_hash(message.content.to_json()))
         value["signature"] = signed(seat, gossip.digest(DOMAIN))
         return json.dumps(value).encode()
 

@@ -76,9 +76,15 @@ def test_inventories__device_that_only_liars_list__is_not_required(seats, data):
 
 def seen(**changes) -> Seen:
     values = {
-        "device_id": bytes(32), "leased": False, "asked": True, "timed_root": b"r" * 32, "elapsed_us": 5,
-        "sealed_root": b"r" * 32, "outcome": OpeningOutcome.VALID, "uptime_bps": 9_000,
-    }  # fmt: skip
+        "device_id": bytes(32),
+        "leased": False,
+        "asked": True,
+        "timed_root": b"r" * 32,
+        "elapsed_us": 5,
+        "sealed_root": b"r" * 32,
+        "outcome": OpeningOutcome.VALID,
+        "uptime_bps": 9_000,
+    }
     return Seen(**{**values, **changes})
 
 

@@ -76,7 +76,7 @@ def test_device__slashed_while_it_is_leased__is_observed_on(tmp_path):
 
 
 def test_device__of_a_hundred_dark_ones_that_are_idle__leased_ones_are_asked_as_often(tmp_path, monkeypatch):
-    monkeypatch.setattr("assay.validator.phases.liveness.AT_ONCE", 2)
+    monkeypatch.setattr("assay.validator.phases.liveness.CONCURRENCY", 2)
     idle = [SimDevice(n, "silent") for n in range(10, 30)]
     network = SimNetwork(tmp_path, devices=[SimDevice(1, leased=True), *idle])
     run(network.run(1))

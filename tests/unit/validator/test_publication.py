@@ -28,29 +28,49 @@ REWARDS = [RewardLeaf(account, 10**27) for account in SEATS]
 
 def line(leaf: DeviceLeaf) -> dict[str, object]:
     return {
-        "epoch": leaf.epoch, "deviceId": to_hex(leaf.device_id), "sealIndex": leaf.seal_index, "profile": leaf.profile,
-        "scoreGops": leaf.score_gops, "memoryMiB": leaf.memory_mib, "uptimeBps": leaf.uptime_bps, "flags": leaf.flags,
+        "epoch": leaf.epoch,
+        "deviceId": to_hex(leaf.device_id),
+        "sealIndex": leaf.seal_index,
+        "profile": leaf.profile,
+        "scoreGops": leaf.score_gops,
+        "memoryMiB": leaf.memory_mib,
+        "uptimeBps": leaf.uptime_bps,
+        "flags": leaf.flags,
         "resultRoot": to_hex(leaf.result_root),
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture
 def publication(tmp_path: Path) -> Publication:
     store = Store(open_database(tmp_path / "v.sqlite"), lambda: 5.0)
     batch = {
-        "epoch": 7, "setId": 2, "seat": SEATS[0], "rho": to_hex(RHO), "signature": "0x" + "11" * 64,
+        "epoch": 7,
+        "setId": 2,
+        "seat": SEATS[0],
+        "rho": to_hex(RHO),
+        "signature": "0x" + "11" * 64,
         "leaves": [
             {"deviceId": to_hex(DEVICE), "resultRoot": to_hex(OTHER), "elapsedUs": 5, "flags": 1, "uptimeBps": 10_000}
         ],
-    }  # fmt: skip
+    }
     statement = {
-        "kind": "seal", "round": 1, "seat": SEATS[1], "epochSeed": to_hex(SEED), "sealRoot": to_hex(RHO), "count": 2,
+        "kind": "seal",
+        "round": 1,
+        "seat": SEATS[1],
+        "epochSeed": to_hex(SEED),
+        "sealRoot": to_hex(RHO),
+        "count": 2,
         "signature": "0x" + "11" * 64,
-    }  # fmt: skip
+    }
     store.update_epoch(
-        7, epoch_seed=SEED, outcome="reported", reason="", seal_content=keccak(b"seal"),
-        devices_root=device_tree(LEAVES).root, rewards_root=reward_tree(REWARDS).root,
-    )  # fmt: skip
+        7,
+        epoch_seed=SEED,
+        outcome="reported",
+        reason="",
+        seal_content=keccak(b"seal"),
+        devices_root=device_tree(LEAVES).root,
+        rewards_root=reward_tree(REWARDS).root,
+    )
     store.put_commitment(7, SEED, DEVICE, keccak(b"first"), 7)
     store.put_commitment(7, SEED, DEVICE, keccak(b"a second"), 9)
     store.put_message(7, "inventory", SEATS[0], b"inventory")

@@ -23,13 +23,18 @@ def daemon(**changes):
              "endpoints": {OWN: "https://own", OTHER: "https://other"}, **changes}  # fmt: skip
     follower = SimpleNamespace(head=given["head"], final=given["final"], error=given["error"])
     services = SimpleNamespace(
-        follower=follower, clock=SimpleNamespace(now=lambda: NOW), reader=SimpleNamespace(timing=TIMING),
+        follower=follower,
+        clock=SimpleNamespace(now=lambda: NOW),
+        reader=SimpleNamespace(timing=TIMING),
         statements=SimpleNamespace(sits_out=lambda epoch: given["sat_out"] if epoch == 1 else ""),
-    )  # fmt: skip
+    )
     return SimpleNamespace(
-        services=services, account=OWN, endpoints=given["endpoints"], endpoints_read=given["read"],
+        services=services,
+        account=OWN,
+        endpoints=given["endpoints"],
+        endpoints_read=given["read"],
         storage_error=given["disk"],
-    )  # fmt: skip
+    )
 
 
 OLD = Block(9, bytes(32), bytes(32), int(NOW) - 90, 0)

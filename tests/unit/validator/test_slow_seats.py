@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import pytest
 
+from assay.network.client import HttpAnswer
 from assay.protocol import signing
 from assay.protocol.epochs import Phase
 from assay.protocol.flags import Flag
@@ -16,7 +17,6 @@ from assay.protocol.keccak import keccak
 from assay.protocol.messages import Gossip
 from assay.validator.errors import PeerFailure
 from assay.validator.peers.gossip import Gossiper
-from assay.validator.ports import Answer
 from assay.wire import canonical
 from assay.wire.gossip import InventoryMessage
 
@@ -72,12 +72,12 @@ class Holders:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    async def get(self, account: str, path: str, max_bytes: int, timeout_s: float) -> Answer:
+    async def get(self, account: str, path: str, max_bytes: int, timeout_s: float) -> HttpAnswer:
         self.asked.append(account)
         if account == "down":
             raise PeerFailure("no answer")
         await asyncio.sleep(3_600 if account == "slow" else 0.1)
-        return Answer(200, b"another" if account == "bad" else CONTENT)
+        return HttpAnswer(200, b"another" if account == "bad" else CONTENT)
 
 
 def fetched(accounts: list[str], deadline_s: float) -> tuple[bytes | None, float, list[str]]:

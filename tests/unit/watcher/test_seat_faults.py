@@ -49,9 +49,15 @@ def seal(seat: int, root: bytes, round_: int = 0, seed: bytes = SEED, signer: in
 def report(seat: int, total: int) -> SignedStatement:
     message = EpochReport(5, 3, 0, RHO, SEED, SEED, total, SEED)
     return SignedReport(
-        round=0, seat=SEATS[seat].account, rho=RHO, devices_root=SEED, rewards_root=SEED, rewards_total=total,
-        data_hash=SEED, signature=message.sign(DOMAIN, KEYS[seat]),
-    )  # fmt: skip
+        round=0,
+        seat=SEATS[seat].account,
+        rho=RHO,
+        devices_root=SEED,
+        rewards_root=SEED,
+        rewards_total=total,
+        data_hash=SEED,
+        signature=message.sign(DOMAIN, KEYS[seat]),
+    )
 
 
 def batch(seat: int, *leaves: ObservationLeaf) -> BatchMessage:

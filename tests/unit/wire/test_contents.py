@@ -21,17 +21,27 @@ from .samples import DEVICES, bodies
 SEED, RHO, DEVICE = (keccak(name) for name in (b"seed", b"rho", b"device"))
 SEAT = "0x" + "11" * 20
 STATEMENT = {
-    "kind": "seal", "round": 1, "seat": SEAT, "epochSeed": to_hex(SEED), "sealRoot": to_hex(RHO), "count": 2,
+    "kind": "seal",
+    "round": 1,
+    "seat": SEAT,
+    "epochSeed": to_hex(SEED),
+    "sealRoot": to_hex(RHO),
+    "count": 2,
     "signature": "0x" + "11" * 64,
-}  # fmt: skip
+}
 
 
 def test_index__as_published__is_read():
     value = {
-        "seal": to_hex(SEED), "openings": {to_hex(DEVICE): to_hex(RHO)}, "commitments": {to_hex(DEVICE): to_hex(SEED)},
-        "otherCommitments": [{"deviceId": to_hex(DEVICE), "content": to_hex(RHO)}], "statements": [STATEMENT],
-        "batches": [{"seat": SEAT, "digest": to_hex(SEED), "content": to_hex(RHO)}], "report": None, "more": 1,
-    }  # fmt: skip
+        "seal": to_hex(SEED),
+        "openings": {to_hex(DEVICE): to_hex(RHO)},
+        "commitments": {to_hex(DEVICE): to_hex(SEED)},
+        "otherCommitments": [{"deviceId": to_hex(DEVICE), "content": to_hex(RHO)}],
+        "statements": [STATEMENT],
+        "batches": [{"seat": SEAT, "digest": to_hex(SEED), "content": to_hex(RHO)}],
+        "report": None,
+        "more": 1,
+    }
     index = EpochIndex.from_json(value)
     assert (index.seal, index.openings) == (SEED, {DEVICE: RHO})
     assert index.commitments_of_each() == {DEVICE: (SEED, RHO)}

@@ -103,9 +103,13 @@ def apply_event(devices: dict[bytes, Device], event: DecodedLog) -> None:
                 "the node does not tell the truth, name another with --rpc"
             )
         devices[device_id] = Device(
-            device_id, event.args["provider"], event.args["deviceKey"], event.args["profile"],
-            event.args["specHash"], enrolled_block=event.block_number,
-        )  # fmt: skip
+            device_id,
+            event.args["provider"],
+            event.args["deviceKey"],
+            event.args["profile"],
+            event.args["specHash"],
+            enrolled_block=event.block_number,
+        )
     elif device_id not in devices:
         return
     elif event.name == "DeviceEndpoint":

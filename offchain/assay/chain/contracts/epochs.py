@@ -22,9 +22,15 @@ async def read_timing(chain: Chain, at: At = "latest") -> Timing:
     """The oracle's immutable periods."""
     row = await chain.call("EpochOracle", "timing", at=at)
     return Timing(
-        row.genesis, row.epochLength, row.openBy, row.sealBy, row.drawBy, row.reportBy, row.drawDelay,
+        row.genesis,
+        row.epochLength,
+        row.openBy,
+        row.sealBy,
+        row.drawBy,
+        row.reportBy,
+        row.drawDelay,
         row.proofWindow,
-    )  # fmt: skip
+    )
 
 
 async def read_epoch_state(chain: Chain, epoch: int, at: At = None) -> EpochState:

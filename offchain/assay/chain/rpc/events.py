@@ -147,8 +147,12 @@ def _decoded(
             chain.unread += 1
             log.warning(
                 "%s: the log %d of block %d is left out, as %s it cannot be read: %s",
-                contract, one.index, one.block_number, abi["name"], str(error)[:200],
-            )  # fmt: skip
+                contract,
+                one.index,
+                one.block_number,
+                abi["name"],
+                str(error)[:200],
+            )
             continue
         events.append(
             DecodedLog(contract, abi["name"], args, one.block_number, one.block_hash, one.transaction, one.index)

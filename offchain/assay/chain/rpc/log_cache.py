@@ -59,9 +59,13 @@ class LogCache:
     def write(self, query: LogQuery, kept: KeptLogs) -> None:
         """Keeps it, in whole or not at all; a disk that is full or not writable only costs the next reader time."""
         data = {
-            "form": _FORM, "first": kept.first, "until": kept.until, "seen": kept.seen,
-            "seenHash": to_hex(kept.seen_hash), "logs": [log.to_json() for log in kept.logs],
-        }  # fmt: skip
+            "form": _FORM,
+            "first": kept.first,
+            "until": kept.until,
+            "seen": kept.seen,
+            "seenHash": to_hex(kept.seen_hash),
+            "logs": [log.to_json() for log in kept.logs],
+        }
         text = json.dumps(data, separators=(",", ":")).encode()
         path = self._path(query)
         partial = path.with_suffix(f".{os.getpid()}.partial")

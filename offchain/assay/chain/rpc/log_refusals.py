@@ -57,8 +57,10 @@ def log_refusal(error: RpcError | EndpointFault) -> LogRefusal:
         return LogRefusal.BUSY if status and status[1] in _BUSY_STATUS else LogRefusal.BROKEN
     text = _words(error)
     for refusal, pattern in (
-        (LogRefusal.PRUNED, _PRUNED), (LogRefusal.BUSY, _BUSY), (LogRefusal.TOO_MUCH, _TOO_MUCH),
-    ):  # fmt: skip
+        (LogRefusal.PRUNED, _PRUNED),
+        (LogRefusal.BUSY, _BUSY),
+        (LogRefusal.TOO_MUCH, _TOO_MUCH),
+    ):
         if pattern.search(text):
             return refusal
     if error.code in _CODES:

@@ -33,18 +33,26 @@ class Log:
     def to_json(self) -> list[Any]:
         """As it is kept on disk."""
         return [
-            [to_hex(topic) for topic in self.topics], to_hex(self.data), self.block_number, to_hex(self.block_hash),
-            to_hex(self.transaction), self.index,
-        ]  # fmt: skip
+            [to_hex(topic) for topic in self.topics],
+            to_hex(self.data),
+            self.block_number,
+            to_hex(self.block_hash),
+            to_hex(self.transaction),
+            self.index,
+        ]
 
     @classmethod
     def from_json(cls, data: Any) -> Log:
         """Of `to_json`'s form. Raises ValueError, TypeError."""
         topics, body, number, block_hash, transaction, index = data
         return cls(
-            tuple(parse_bytes32(topic, "topic") for topic in topics), parse_hex(body, "data", max_bytes=MAX_DATA),
-            int(number), parse_bytes32(block_hash, "block"), parse_bytes32(transaction, "transaction"), int(index),
-        )  # fmt: skip
+            tuple(parse_bytes32(topic, "topic") for topic in topics),
+            parse_hex(body, "data", max_bytes=MAX_DATA),
+            int(number),
+            parse_bytes32(block_hash, "block"),
+            parse_bytes32(transaction, "transaction"),
+            int(index),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +217,9 @@ def _checked(query: LogQuery, answer: Any, first: int, last: int, endpoint: RpcE
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise Declined(
             f"{shown_url(endpoint.url)}: eth_getLogs({first}..{last}) returned malformed logs: {str(error)[:200]}",
-            LogRefusal.ABSENT, 0,
-        ) from None  # fmt: skip
+            LogRefusal.ABSENT,
+            0,
+        ) from None
     return logs
 
 

@@ -54,9 +54,11 @@ class AccountState:
 
     def _call(self, request: SendRequest) -> dict[str, Any]:
         return {
-            "from": self.address, "to": request.recipient, "data": to_hex(request.data),
+            "from": self.address,
+            "to": request.recipient,
+            "data": to_hex(request.data),
             "value": hex(request.value),
-        }  # fmt: skip
+        }
 
     async def receipt(self, label: str, transaction: bytes) -> Receipt | None:
         """None while it is not in a block."""

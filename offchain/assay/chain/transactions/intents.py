@@ -78,6 +78,10 @@ class Intent:
         ):
             raise ValueError(f"{self.label}: was not mined")
         return Receipt(
-            self.label, self.transaction_hash, self.block_number, self.block_hash, self.gas_used,
+            self.label,
+            self.transaction_hash,
+            self.block_number,
+            self.block_hash,
+            self.gas_used,
             bool(self.succeeded),
-        )  # fmt: skip
+        )

@@ -156,10 +156,15 @@ class Journal:
                 "UPDATE intents SET state = ?, transaction_hash = ?, block_number = ?, block_hash = ?,"
                 " gas_used = ?, succeeded = ? WHERE id = ?",
                 (
-                    State.MINED, receipt.transaction, receipt.block_number, receipt.block_hash,
-                    receipt.gas_used, int(receipt.succeeded), intent.id,
+                    State.MINED,
+                    receipt.transaction,
+                    receipt.block_number,
+                    receipt.block_hash,
+                    receipt.gas_used,
+                    int(receipt.succeeded),
+                    intent.id,
                 ),
-            )  # fmt: skip
+            )
         return self.get(intent.id)
 
     def get(self, intent_id: int) -> Intent:

@@ -70,10 +70,16 @@ class Outgoing:
     async def sign(self, nonce: int, request: SendRequest, fees: Fees, *, cancels: bool = False) -> Attempt:
         """A signed transaction that does what is requested."""
         transaction: dict[str, Any] = {
-            "type": 2, "chainId": self.chain.chain_id, "nonce": nonce, "to": request.recipient,
-            "data": request.data, "value": request.value, "gas": request.gas,
-            "maxFeePerGas": fees.cap, "maxPriorityFeePerGas": fees.tip,
-        }  # fmt: skip
+            "type": 2,
+            "chainId": self.chain.chain_id,
+            "nonce": nonce,
+            "to": request.recipient,
+            "data": request.data,
+            "value": request.value,
+            "gas": request.gas,
+            "maxFeePerGas": fees.cap,
+            "maxPriorityFeePerGas": fees.tip,
+        }
         if self.key.blocks:
             raw, transaction_hash = await asyncio.to_thread(self.key.sign_transaction, transaction)
         else:

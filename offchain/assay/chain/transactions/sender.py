@@ -31,7 +31,7 @@ from assay.chain.transactions.journal import Journal
 from assay.chain.transactions.outgoing import Outgoing, SendStep, TransactionSigner
 from assay.chain.transactions.receipts import Receipt
 
-__all__ = ["Sender", "SendStep"]
+__all__ = ["SendStep", "Sender"]
 
 
 class Sender:
@@ -77,9 +77,15 @@ class Sender:
         NonceTaken; NotConfirmed when the time is over: the journal holds on to it.
         """
         return await self.send_raw(
-            self._chain.deployment.address(call.contract), self._chain.encode(call), call.value,
-            label=label or str(call), purpose=purpose, gas=gas, timeout_s=timeout_s, final=final,
-        )  # fmt: skip
+            self._chain.deployment.address(call.contract),
+            self._chain.encode(call),
+            call.value,
+            label=label or str(call),
+            purpose=purpose,
+            gas=gas,
+            timeout_s=timeout_s,
+            final=final,
+        )
 
     async def send_raw(
         self,

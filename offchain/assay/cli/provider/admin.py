@@ -18,9 +18,15 @@ from assay.protocol.profile import NAMED
 from assay.provider.settings import ProviderSettings
 
 DEVICE_COLUMNS = {
-    "deviceId": "device", "status": "status", "profile": "profile", "endpoint": "endpoint", "lease": "lease",
-    "leasedUntil": "leased until", "leftEarly": "left early", "offerNonceFloor": "offers from nonce",
-}  # fmt: skip
+    "deviceId": "device",
+    "status": "status",
+    "profile": "profile",
+    "endpoint": "endpoint",
+    "lease": "lease",
+    "leasedUntil": "leased until",
+    "leftEarly": "left early",
+    "offerNonceFloor": "offers from nonce",
+}
 
 
 def init(

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from assay.provider.settings import ProviderSettings
 
 commands = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
     help="Bonds for the leases that operators start.",
-)  # fmt: skip
+)
 COLUMNS = {"token": "token", "amount": "credit", "perDay": "limit a day", "leftToday": "left of it now"}
 ESCROW = "LeaseEscrow"
 Amount = Annotated[str, typer.Argument(help="whole tokens")]

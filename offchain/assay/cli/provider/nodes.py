@@ -15,13 +15,20 @@ from assay.cli.renter.options import note
 from assay.provider.settings import ProviderSettings
 
 commands = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
     help="Devices that are leased together or not at all, at one price.",
-)  # fmt: skip
+)
 COLUMNS = {
-    "name": "node", "devices": "devices", "token": "token", "rate": "rate", "minDuration": "least, s",
-    "maxDuration": "longest, s", "notice": "notice, s",
-}  # fmt: skip
+    "name": "node",
+    "devices": "devices",
+    "token": "token",
+    "rate": "rate",
+    "minDuration": "least, s",
+    "maxDuration": "longest, s",
+    "notice": "notice, s",
+}
 Name = Annotated[str, typer.Argument(help="a name of your own for the node")]
 
 
@@ -108,12 +115,16 @@ def list_nodes(data_dir: DataDir = None, output: Output = OutputFormat.table) ->
         terms = TermsFile(ProviderSettings.load({"data_dir": data_dir}).data_dir).read()
         return [
             {
-                "name": name, "devices": list(node.devices), "token": node.price.token, "rate": str(node.price.rate),
-                "minDuration": node.price.min_duration, "maxDuration": node.price.max_duration,
+                "name": name,
+                "devices": list(node.devices),
+                "token": node.price.token,
+                "rate": str(node.price.rate),
+                "minDuration": node.price.min_duration,
+                "maxDuration": node.price.max_duration,
                 "notice": node.price.notice,
             }
             for name, node in sorted(terms.nodes.items())
-        ]  # fmt: skip
+        ]
 
     rows = finish(work())
     show_rows("nodes", rows, COLUMNS, output, tuple(COLUMNS))

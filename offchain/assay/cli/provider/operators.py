@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from assay.provider.settings import ProviderSettings
 
 commands = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
     help="Keys that act for a provider: they hold gas and reach no stake.",
-)  # fmt: skip
+)
 COLUMNS = {"operator": "operator", "scopes": "scopes", "until": "until", "valid": "may act now"}
 ALL = "offer,start,end,claim,endpoint"
 LAST = (1 << 40) - 1

@@ -18,8 +18,14 @@ commands = typer.Typer(
     add_completion=False,
     help="Named sets of rpc, deployment, market and key.",
 )
-COLUMNS = {"current": "in use", "name": "name", "rpc": "rpc", "deployment": "deployment", "market": "market",
-           "key_file": "key file"}  # fmt: skip
+COLUMNS = {
+    "current": "in use",
+    "name": "name",
+    "rpc": "rpc",
+    "deployment": "deployment",
+    "market": "market",
+    "key_file": "key file",
+}
 
 
 def _names(incomplete: str) -> list[str]:

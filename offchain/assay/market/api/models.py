@@ -111,9 +111,15 @@ SpecificationRow = row_model("Specification", tables.specifications)
 OfferRow = row_model("Offer", tables.offers)
 Measurement = row_model("Measurement", tables.measurements)
 Lease = row_model(
-    "Lease", tables.leases, streamed=(str, ...), refundable=(str, ...), claimable=(str, ...),
-    bond_returnable=(str, ...), forfeitable=(str, ...), free=(bool, ...),
-)  # fmt: skip
+    "Lease",
+    tables.leases,
+    streamed=(str, ...),
+    refundable=(str, ...),
+    claimable=(str, ...),
+    bond_returnable=(str, ...),
+    forfeitable=(str, ...),
+    free=(bool, ...),
+)
 Downtime = row_model("Downtime", tables.downtimes)
 OperatorRow = row_model("Operator", tables.operators)
 BondCredit = row_model("BondCredit", tables.bond_credits, left_today=(str, ...))

@@ -31,7 +31,9 @@ def refresh_devices(
     connection: Connection, rows: WorkingSet, device_ids: Sequence[bytes], timestamp: int, max_age: int
 ) -> None:
     """Works out the listings of these devices and of every node that one of them is part of."""
-    _Desk(connection, rows, _now(connection, rows, timestamp, max_age), _changed_offers(rows)).refresh(device_ids)
+    _ListingUpdate(connection, rows, _now(connection, rows, timestamp, max_age), _changed_offers(rows)).refresh(
+        device_ids
+    )
 
 
 def _now(connection: Connection, rows: WorkingSet, timestamp: int, max_age: int) -> Now:
@@ -73,7 +75,7 @@ def _run_out(now: Now) -> ColumnElement[bool]:
     return by_time | ((listings.c.passed_epoch < now.oldest_pass) & listings.c.state.in_(FRESH_STATES))
 
 
-class _Desk:
+class _ListingUpdate:
     """Works listings out from the rows as they stand with the batch. `changed` are the offers that it adds, changes or
     takes away, as they were and as they are.
     """

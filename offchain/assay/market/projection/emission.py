@@ -39,6 +39,5 @@ def handover_settled(event: HandoverSettled, place: Place, rows: RowReader) -> I
 
 
 HANDLERS: Mapping[type[Event], Handler] = {
-    h.event: h
-    for h in (rewards_claimed, rewards_vetoed, guardian_suspended, minter_handed_over, handover_settled)
-}  # fmt: skip
+    h.event: h for h in (rewards_claimed, rewards_vetoed, guardian_suspended, minter_handed_over, handover_settled)
+}

@@ -153,9 +153,14 @@ def _state(devices: Sequence[Mapping[str, Any]], fresh: bool, leased: bool, pric
 def facets(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """The facet values that a listing is counted under, in the order of `facet_counts`' key."""
     return (
-        row["state"], row["profile"], row["model"], row["region"], row["memory_mib"] // 1024,
-        row["token"] or NO_TOKEN, row["gpus"],
-    )  # fmt: skip
+        row["state"],
+        row["profile"],
+        row["model"],
+        row["region"],
+        row["memory_mib"] // 1024,
+        row["token"] or NO_TOKEN,
+        row["gpus"],
+    )
 
 
 def recount(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Iterable[Change]:

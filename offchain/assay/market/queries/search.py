@@ -242,10 +242,11 @@ class SearchTable:
                 for code in columns.codes[name].known(values):
                     masks[name] |= column == code
         least = (
-            ("memory_gib", "memory_mib", search.min_memory_gib * 1024), ("score", "score_gops", search.min_score),
+            ("memory_gib", "memory_mib", search.min_memory_gib * 1024),
+            ("score", "score_gops", search.min_score),
             ("reliability", "reliability_bps", search.min_reliability_bps),
             ("hours", "max_duration", search.min_hours * 3600),
-        )  # fmt: skip
+        )
         for name, number, bound in least:
             if bound:
                 masks[name] = columns.numbers[number][:n] >= bound

@@ -12,8 +12,7 @@ FACETS = ("state", "gpus", "profile", "model", "region", "memory_gib", "token")
 # Numbers that are sorted or compared; rates take two words of 64 bits each.
 NUMBERS = ("memory_mib", "score_gops", "reliability_bps", "max_duration", "gpus", "notice")
 RATES = ("rate", "unit_rate")
-COLUMNS = ("listing_id", "state", "profile", "model", "region", "token", "provider", "memory_proven",
-           *NUMBERS, *RATES)  # fmt: skip
+COLUMNS = ("listing_id", "state", "profile", "model", "region", "token", "provider", "memory_proven", *NUMBERS, *RATES)
 _WORD = (1 << 64) - 1
 UNPRICED = (1 << 128) - 1  # stands for no rate: last by price
 

@@ -48,8 +48,13 @@ def _element(connection: Connection, transaction: bytes, arguments: Mapping[str,
         "result_root": commitment["resultRoot"],
         "beacon": epoch["beacon"],
         "epoch_seed": epoch["epoch_seed"],
-        "profile": {"M": profile["m"], "N": profile["n"], "K": profile["k"], "T": profile["t"],
-                    "chunk": profile["chunk"]},
+        "profile": {
+            "M": profile["m"],
+            "N": profile["n"],
+            "K": profile["k"],
+            "T": profile["t"],
+            "chunk": profile["chunk"],
+        },
         "t": round_["t"],
         "seed": round_["seed"],
         "root": round_["root"],
@@ -60,7 +65,7 @@ def _element(connection: Connection, transaction: bytes, arguments: Mapping[str,
         "chunk_path": list(element["path"]),
         "claimed": shown["claimed"],
         "correct": shown["correct"],
-    }  # fmt: skip
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -41,8 +41,11 @@ def round_trips(connection: Connection, device_id: bytes, epochs: int) -> list[t
 
 def by_seat(connection: Connection) -> dict[str, dict[str, int]]:
     """Sums over every indexed batch of each account: batches, devices spoken of, and how many came out otherwise."""
-    sums = [func.count().label("batches"), func.sum(batches.c.devices).label("devices"),
-            func.sum(batches.c.otherwise).label("otherwise")]  # fmt: skip
+    sums = [
+        func.count().label("batches"),
+        func.sum(batches.c.devices).label("devices"),
+        func.sum(batches.c.otherwise).label("otherwise"),
+    ]
     query = select(batches.c.account, *sums).group_by(batches.c.account)
     return {row["account"]: {k: int(v) for k, v in row.items() if k != "account"} for row in many(connection, query)}
 

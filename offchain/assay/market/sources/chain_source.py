@@ -81,9 +81,13 @@ class NodeSource:
         except BadEvent as error:
             self._chain.unread += 1
             log.warning(
-                "a log could not be read and was left out", contract=one.contract, log_event=one.name,
-                block=one.place.block, index=one.place.log_index, reason=str(error)[:200],
-            )  # fmt: skip
+                "a log could not be read and was left out",
+                contract=one.contract,
+                log_event=one.name,
+                block=one.place.block,
+                index=one.place.log_index,
+                reason=str(error)[:200],
+            )
             return False
         return True
 

@@ -19,30 +19,43 @@ from assay.market.store.metadata import (
 )
 
 events = Table(
-    "events", metadata,
-    key("block", BigInteger), key("log_index", BigInteger),
-    digest("transaction"), number("timestamp"), text("contract", 64), text("name", 64),
+    "events",
+    metadata,
+    key("block", BigInteger),
+    key("log_index", BigInteger),
+    digest("transaction"),
+    number("timestamp"),
+    text("contract", 64),
+    text("name", 64),
     text("arguments", 16384),
     Index(None, "transaction"),
-)  # fmt: skip
+)
 
 event_parties = Table(
-    "event_parties", metadata,
-    key("address", String(42)), key("block", BigInteger), key("log_index", BigInteger),
-)  # fmt: skip
+    "event_parties",
+    metadata,
+    key("address", String(42)),
+    key("block", BigInteger),
+    key("log_index", BigInteger),
+)
 
 # Most of what the escrow says of a lease names no account.
 lease_events = Table(
-    "lease_events", metadata,
-    key("lease_id", BigInteger), key("block", BigInteger), key("log_index", BigInteger),
-)  # fmt: skip
+    "lease_events",
+    metadata,
+    key("lease_id", BigInteger),
+    key("block", BigInteger),
+    key("log_index", BigInteger),
+)
 
 profiles = Table(
-    "profiles", metadata,
+    "profiles",
+    metadata,
     key("profile", BigInteger),
     *(number(n) for n in ("m", "n", "k", "t", "chunk", "samples", "w", "deadline_ms", "credit", "max_gops")),
-    amount("stake"), flag("closed"),
-)  # fmt: skip
+    amount("stake"),
+    flag("closed"),
+)
 
 devices = Table(
     "devices", metadata,
@@ -71,17 +84,25 @@ epochs = Table(
 
 # Offers for a device with a nonce below this, by this signer, are cancelled.
 nonce_floors = Table(
-    "nonce_floors", metadata,
-    key("device_id", LargeBinary), key("signer", String(42)), wide("nonce_floor"),
-)  # fmt: skip
+    "nonce_floors",
+    metadata,
+    key("device_id", LargeBinary),
+    key("signer", String(42)),
+    wide("nonce_floor"),
+)
 
 # Whom providers let act for them: bits of the contracts' OperatorScopes, none once revoked, and the last second.
 operators = Table(
-    "operators", metadata,
-    key("provider", String(42)), key("operator", String(42)),
-    number("scopes"), number("until"), number("set_at"), digest("transaction"),
+    "operators",
+    metadata,
+    key("provider", String(42)),
+    key("operator", String(42)),
+    number("scopes"),
+    number("until"),
+    number("set_at"),
+    digest("transaction"),
     Index(None, "operator"),
-)  # fmt: skip
+)
 
 # Where what a provider's operators claim is paid to; null: to itself.
 payouts = Table("payouts", metadata, key("provider", String(42)), account("payout"))
@@ -89,10 +110,14 @@ payouts = Table("payouts", metadata, key("provider", String(42)), account("payou
 # What providers have put aside for the bonds of leases that their operators start. What was taken of a day's limit
 # comes back evenly; all of it is back at `whole_at`.
 bond_credits = Table(
-    "bond_credits", metadata,
-    key("provider", String(42)), key("token", String(42)),
-    amount("credit"), amount("per_day"), number("whole_at"),
-)  # fmt: skip
+    "bond_credits",
+    metadata,
+    key("provider", String(42)),
+    key("token", String(42)),
+    amount("credit"),
+    amount("per_day"),
+    number("whole_at"),
+)
 
 tokens = Table("tokens", metadata, key("token", String(42)), flag("listed"), amount("fee_floor"))
 
@@ -114,17 +139,25 @@ leases = Table(
 )  # fmt: skip
 
 lease_devices = Table(
-    "lease_devices", metadata,
-    key("device_id", LargeBinary), key("lease_id", BigInteger), number("slashed_at"),
+    "lease_devices",
+    metadata,
+    key("device_id", LargeBinary),
+    key("lease_id", BigInteger),
+    number("slashed_at"),
     Index(None, "lease_id"),
-)  # fmt: skip
+)
 
 # Epochs whose downtime was credited: each counts once.
 downtimes = Table(
-    "downtimes", metadata,
-    key("lease_id", BigInteger), key("epoch", BigInteger),
-    digest("device_id"), number("seconds"), amount("amount"), digest("transaction"),
-)  # fmt: skip
+    "downtimes",
+    metadata,
+    key("lease_id", BigInteger),
+    key("epoch", BigInteger),
+    digest("device_id"),
+    number("seconds"),
+    amount("amount"),
+    digest("transaction"),
+)
 
 # Who besides a renter may submit the downtime of its leases.
 refunders = Table("refunders", metadata, key("renter", String(42)), key("agent", String(42)), flag("may"))
@@ -148,21 +181,30 @@ validators = Table(
 sets = Table("sets", metadata, key("set_id", BigInteger), number("first_epoch"), number("seats"))
 
 set_seats = Table(
-    "set_seats", metadata,
-    key("set_id", BigInteger), key("seat", BigInteger), account("account"), account("signer"),
+    "set_seats",
+    metadata,
+    key("set_id", BigInteger),
+    key("seat", BigInteger),
+    account("account"),
+    account("signer"),
     Index(None, "account"),
-)  # fmt: skip
+)
 
 # Reports made from `since` until `until` wait for the long claim delay: the guardian had vetoed too many in a row.
 suspensions = Table("suspensions", metadata, key("since", BigInteger), number("until"))
 
 # Who may mint for which epochs, once it was handed over; `limit` is what a former one may ever mint, 0 until settled.
 minters = Table(
-    "minters", metadata,
+    "minters",
+    metadata,
     key("minter", String(42)),
-    wide("first_epoch"), wide("last_epoch"), number("ended_at"), amount("limit"), amount("minted"),
+    wide("first_epoch"),
+    wide("last_epoch"),
+    number("ended_at"),
+    amount("limit"),
+    amount("minted"),
     number("settled_at"),
-)  # fmt: skip
+)
 
 # Seats that said they were there in an epoch that stopped before its seal.
 check_ins = Table("check_ins", metadata, key("epoch", BigInteger), key("account", String(42)))
@@ -183,9 +225,12 @@ wrong_elements = Table(
 
 # Calldata of the transactions that proved a fault: the proof itself, for whoever wants to check it again.
 proof_calls = Table(
-    "proof_calls", metadata,
-    key("transaction", LargeBinary), account("target"), digest("calldata"),
-)  # fmt: skip
+    "proof_calls",
+    metadata,
+    key("transaction", LargeBinary),
+    account("target"),
+    digest("calldata"),
+)
 
 # Challenges on the chain: a device is to show the row of a sample or the leaf of a round that it committed to.
 demands = Table(

@@ -27,38 +27,61 @@ measurements = Table(
 )  # fmt: skip
 
 rewards = Table(
-    "rewards", metadata,
-    key("epoch", BigInteger), key("account", String(42)), amount("cumulative"),
+    "rewards",
+    metadata,
+    key("epoch", BigInteger),
+    key("account", String(42)),
+    amount("cumulative"),
     Index(None, "account", "epoch"),
-)  # fmt: skip
+)
 
 # What each seat signed of each device. Testimony: the signature proves who said it, nothing proves what was said.
 observations = Table(
-    "observations", metadata,
-    key("epoch", BigInteger), key("account", String(42)), key("device_id", LargeBinary),
-    digest("result_root"), number("elapsed_us"), number("flags"), number("uptime_bps"),
+    "observations",
+    metadata,
+    key("epoch", BigInteger),
+    key("account", String(42)),
+    key("device_id", LargeBinary),
+    digest("result_root"),
+    number("elapsed_us"),
+    number("flags"),
+    number("uptime_bps"),
     Index(None, "device_id", "epoch"),
-)  # fmt: skip
+)
 
 # One line a seat and epoch: how many devices it spoke of, and on how many the report says otherwise.
 batches = Table(
-    "batches", metadata,
-    key("epoch", BigInteger), key("account", String(42)),
-    digest("batch_root"), digest("signature"), number("devices"), number("passed"), number("otherwise"),
+    "batches",
+    metadata,
+    key("epoch", BigInteger),
+    key("account", String(42)),
+    digest("batch_root"),
+    digest("signature"),
+    number("devices"),
+    number("passed"),
+    number("otherwise"),
     Index(None, "account", "epoch"),
-)  # fmt: skip
+)
 
 # Served content that did not prove: shown as what it is, and by whom; nothing else reads it.
 refusals = Table(
-    "refusals", metadata,
-    key("epoch", BigInteger), key("kind", String(16)), key("source", String(300)), text("reason", 400),
-)  # fmt: skip
+    "refusals",
+    metadata,
+    key("epoch", BigInteger),
+    key("kind", String(16)),
+    key("source", String(300)),
+    text("reason", 400),
+)
 
 specifications = Table(
-    "specifications", metadata,
-    key("spec_hash", LargeBinary), text("model", 80), number("memory_mib"), text("region", 40),
+    "specifications",
+    metadata,
+    key("spec_hash", LargeBinary),
+    text("model", 80),
+    number("memory_mib"),
+    text("region", 40),
     text("document", 8192),
-)  # fmt: skip
+)
 
 # By the hash that the escrow keeps of an offer. `listing_id` names its devices: see `projection.listings.listing_id`.
 offers = Table(
@@ -72,9 +95,11 @@ offers = Table(
 
 # Which offers a device is part of.
 offer_devices = Table(
-    "offer_devices", metadata,
-    key("device_id", LargeBinary), key("offer_hash", LargeBinary),
-)  # fmt: skip
+    "offer_devices",
+    metadata,
+    key("device_id", LargeBinary),
+    key("offer_hash", LargeBinary),
+)
 
 # A line for each device, and one for each node of several that are on offer together: everything that search filters
 # and sorts by, worked out from the other tables. Of a node each number is the least of its devices.

@@ -59,8 +59,14 @@ def _engine(url: str, pool: int) -> Engine:
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: Any) -> None:
         # Everything here can be read again from the chain: a commit need not reach the disk at once.
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=15000", "mmap_size=1073741824",
-                       "cache_size=-65536", "temp_store=MEMORY"):  # fmt: skip
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "busy_timeout=15000",
+            "mmap_size=1073741824",
+            "cache_size=-65536",
+            "temp_store=MEMORY",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     return engine

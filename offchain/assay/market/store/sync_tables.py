@@ -13,10 +13,14 @@ tips = Table("tips", metadata, key("block", BigInteger), digest("hash"), number(
 
 # Rows as they were before a batch touched them.
 undo = Table(
-    "undo", metadata,
-    key("tip", BigInteger), key("place", BigInteger),
-    text("table_name", 40), text("row_key", 4096), text("before", 65536),
-)  # fmt: skip
+    "undo",
+    metadata,
+    key("tip", BigInteger),
+    key("place", BigInteger),
+    text("table_name", 40),
+    text("row_key", 4096),
+    text("before", 65536),
+)
 
 # What was taken back: everything above `block`, of a branch whose newest batch ended with `undone`. They outlive
 # the index itself, so that whoever listened to it learns of them.

@@ -64,10 +64,16 @@ def epoch_page(request: Request, ctx: Ctx, epoch: Number, cursor: Cursor = None)
         reported = row["reported_at"]
         claimable = claimable_at(connection, reported, ctx.deadlines) if reported and not row["vetoed"] else 0
     return pages_of(request).render(
-        request, "epoch.html", epoch=row, lines=lines, refused=refused, said=said, claimable=claimable,
+        request,
+        "epoch.html",
+        epoch=row,
+        lines=lines,
+        refused=refused,
+        said=said,
+        claimable=claimable,
         long_delay=claimable > reported + ctx.deadlines.claim_delay,
         presence=present[0] if present else None,
-    )  # fmt: skip
+    )
 
 
 @router.get("/validators")

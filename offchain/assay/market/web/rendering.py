@@ -31,9 +31,12 @@ class Pages:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._environment = Environment(
-            loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
             lstrip_blocks=True,
-        )  # fmt: skip
+        )
         tokens = context.links.get("tokens", {})
         names = (
             "decimal", "per_hour", "gops", "memory", "percent", "short", "hexadecimal", "moment", "clock", "age",

@@ -87,10 +87,14 @@ def open_lease(ctx: Ctx, listing_id: Hash, seconds: Seconds) -> Any:
         )
     leaves = [proof.leaf for proof in proofs if isinstance(proof.leaf, DeviceLeaf)]
     arguments = (
-        terms_of(offer), bytes(offer["signature"]), deposit, [leaf.values() for leaf in leaves],
-        [proof.proof for proof in proofs], min(leaf.score_gops for leaf in leaves),
+        terms_of(offer),
+        bytes(offer["signature"]),
+        deposit,
+        [leaf.values() for leaf in leaves],
+        [proof.proof for proof in proofs],
+        min(leaf.score_gops for leaf in leaves),
         min(leaf.memory_mib for leaf in leaves),
-    )  # fmt: skip
+    )
     escrow = ctx.links["contracts"]["LeaseEscrow"]
     return {
         "deposit": str(deposit),

@@ -163,7 +163,10 @@ ATTACKS = [
     Attack("self-made-seeds", "products made in advance under seeds of the prover's choice", _self_made_seeds),
     Attack("secret-rows", "a prover that foresaw ρ, against 16 secret rows", _known_but_secret_rows),
     Attack(
-        "known-samples", "control: a prover that foresaw ρ passes what ρ draws, hence ρ after the seal",
-        _known_samples, 0.0, honest=True,
+        "known-samples",
+        "control: a prover that foresaw ρ passes what ρ draws, hence ρ after the seal",
+        _known_samples,
+        0.0,
+        honest=True,
     ),
-]  # fmt: skip
+]

@@ -94,14 +94,13 @@ def _compressed(seed: int) -> bool:
 
 ATTACKS = [
     Attack("probe-after-rho", "probe lanes worked out after ρ, under a made-up root", _after_rho),
-    Attack(
-        "probe-half", "half of the probe's lanes walked, 16 are opened", _half_walked, 1 - 0.5**layout.OPENED_LANES
-    ),
+    Attack("probe-half", "half of the probe's lanes walked, 16 are opened", _half_walked, 1 - 0.5**layout.OPENED_LANES),
     Attack("probe-other-products", "the probe walked over products that were not committed to", _other_products),
     Attack(
-        "probe-host-memory", "C in host memory: caught by the deadline (rates derived, see the calibration table)",
+        "probe-host-memory",
+        "C in host memory: caught by the deadline (rates derived, see the calibration table)",
         _host_memory,
     ),
     Attack("probe-compressed", "C kept compressed, in nine tenths of the memory claimed", _compressed),
     Attack("probe-honest", "an honest probe", _honest, 0.0, honest=True),
-]  # fmt: skip
+]

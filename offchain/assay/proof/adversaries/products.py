@@ -133,19 +133,24 @@ ATTACKS = [
     *(skipped(fraction, k) for k in (64, 256) for fraction in (0.01, 0.05, 0.1, 0.3)),
     Attack("one-element-off", "one element of every row is off by one", _off_everywhere),
     Attack(
-        "one-element-once", "one element of the whole proof is off by one; caught where its row is drawn", _off_once,
+        "one-element-once",
+        "one element of the whole proof is off by one; caught where its row is drawn",
+        _off_once,
         1 - (1 - 1 / (PROFILE.T * PROFILE.M)) ** PROFILE.k,
     ),
     Attack("fp8-inputs", "inputs rounded to 8-bit floats", _with_inputs(rounded_to_fp8)),  # type: ignore[arg-type]
     Attack(
-        "bf16-sums", "sums rounded to bfloat16",
+        "bf16-sums",
+        "sums rounded to bfloat16",
         _with_inputs(lambda values: values, rounded_to_bf16),  # type: ignore[arg-type]
     ),
     Attack(
         "bf16-inputs",
         "inputs rounded to bfloat16, which holds every int8: the product is right, so it passes as it must",
-        _with_inputs(rounded_to_bf16), 0.0, honest=True,  # type: ignore[arg-type]
+        _with_inputs(rounded_to_bf16),  # type: ignore[arg-type]
+        0.0,
+        honest=True,
     ),
     Attack("hankel", "the O(n²) shortcut for matrices filled by index sums", _hankel),
     Attack("garbage", "random numbers in place of products", _garbage),
-]  # fmt: skip
+]

@@ -37,9 +37,14 @@ def table(results: Iterable[tuple[Attack, Rate]]) -> str:
         lists[attack.honest].append(f"| {cells} |")
     head = "| name | what | {} | 95 % interval | theory |\n|---|---|---|---|---|\n"
     return (
-        "### Attacks\n\n" + head.format("caught") + "\n".join(lists[False])
-        + "\n\n### Honest devices, and what must pass\n\n" + head.format("failed") + "\n".join(lists[True]) + "\n"
-    )  # fmt: skip
+        "### Attacks\n\n"
+        + head.format("caught")
+        + "\n".join(lists[False])
+        + "\n\n### Honest devices, and what must pass\n\n"
+        + head.format("failed")
+        + "\n".join(lists[True])
+        + "\n"
+    )
 
 
 def _percent(share: float) -> str:

@@ -74,9 +74,15 @@ class Shells:
             apply_limits(_limits(workload))
 
         child = subprocess.Popen(  # noqa: S603, ASYNC220 - the death signal is bound to the thread that forks
-            argv, stdin=slave, stdout=slave, stderr=slave, cwd=workload.workspace, env=environment,
-            start_new_session=True, preexec_fn=become_leader,
-        )  # fmt: skip
+            argv,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            cwd=workload.workspace,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=become_leader,
+        )
         os.close(slave)
         bridge = TerminalBridge(process, master)
         feeding = asyncio.create_task(bridge.feed())
@@ -90,9 +96,15 @@ class Shells:
         self, process: Any, lease_id: int, argv: list[str], workload: Workload, environment: dict[str, str]
     ) -> None:
         child = subprocess.Popen(  # noqa: S603, ASYNC220 - the death signal is bound to the thread that forks
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=workload.workspace,
-            env=environment, start_new_session=True, preexec_fn=lambda: apply_limits(_limits(workload)),
-        )  # fmt: skip
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=workload.workspace,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=lambda: apply_limits(_limits(workload)),
+        )
         await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr, send_eof=False)
 
         async def passed_on() -> None:

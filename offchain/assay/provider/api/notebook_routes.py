@@ -43,9 +43,13 @@ def notebook_routes(services: Services) -> APIRouter:
         # Relative, so that it holds behind a proxy on the renter's own machine too.
         answer = RedirectResponse("lab", 303)
         answer.set_cookie(
-            COOKIE, token, path=base_path(lease_id), httponly=True, samesite="strict",
+            COOKIE,
+            token,
+            path=base_path(lease_id),
+            httponly=True,
+            samesite="strict",
             secure=request.url.scheme == "https",
-        )  # fmt: skip
+        )
         return answer
 
     @router.api_route("/{path:path}", methods=METHODS, include_in_schema=False)

@@ -102,9 +102,7 @@ async def enrolment(
     kept.keep(device_id, specification)
     nonce = await enrol_nonce(chain, device_key.address)
     signature = device_key.sign(Enrol(provider, profile_id, described, nonce), chain.domain("DeviceRegistry"))
-    arguments = (
-        device_key.address, profile_id, described, endpoint, announcement.tls_fingerprint, signature
-    )  # fmt: skip
+    arguments = (device_key.address, profile_id, described, endpoint, announcement.tls_fingerprint, signature)
     calls.append(("enrol device", ContractCall("DeviceRegistry", "enrol", arguments)))
     return Enrolment(device_id, device_key.address, profile_id, tuple(calls))
 

@@ -166,10 +166,12 @@ def _authority(text: str, default: int) -> tuple[str, int]:
 
 def _one_request(headers: bytes) -> bytes:
     kept = [
-        line for line in headers.split(b"\r\n")
-        if line and line.partition(b":")[0].strip().lower() not in (b"connection", b"proxy-connection", b"keep-alive",
-                                                                    b"proxy-authorization")
-    ]  # fmt: skip
+        line
+        for line in headers.split(b"\r\n")
+        if line
+        and line.partition(b":")[0].strip().lower()
+        not in (b"connection", b"proxy-connection", b"keep-alive", b"proxy-authorization")
+    ]
     return b"\r\n".join([*kept, b"connection: close", b"", b""])
 
 

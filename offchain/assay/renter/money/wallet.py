@@ -57,9 +57,14 @@ class LeaseOpening:
         """`LeaseEscrow.open`; with a permit `openWithPermit`."""
         signed, measured = self.proven.signed, self.proven.measured
         arguments = (
-            offer_argument(signed.offer), signed.signature, self.deposit, [line.leaf.values() for line in measured],
-            [list(line.proof) for line in measured], self.minima.score, self.minima.memory_mib,
-        )  # fmt: skip
+            offer_argument(signed.offer),
+            signed.signature,
+            self.deposit,
+            [line.leaf.values() for line in measured],
+            [list(line.proof) for line in measured],
+            self.minima.score,
+            self.minima.memory_mib,
+        )
         if permit is None:
             return ContractCall(ESCROW, "open", arguments)
         return ContractCall(ESCROW, "openWithPermit", (*arguments, (permit.deadline, permit.signature)))

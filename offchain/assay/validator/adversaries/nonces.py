@@ -90,7 +90,5 @@ ATTACKS = [
     Attack("dropped-nonces", "nonces of all but one fewer than a quorum dropped", _answered(_dropped)),
     Attack("repeated-nonce", "one seat's nonce twice, to make up a quorum", _answered(_repeated)),
     Attack("made-up-nonce", "a nonce of the device's own choice under a seat's signature", _answered(_made_up)),
-    Attack(
-        "honest-quorum", "an honest device that heard from a quorum only", _answered(_quorum), 0.0, honest=True
-    ),
-]  # fmt: skip
+    Attack("honest-quorum", "an honest device that heard from a quorum only", _answered(_quorum), 0.0, honest=True),
+]

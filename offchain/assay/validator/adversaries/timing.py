@@ -67,19 +67,17 @@ def _two_on_a_fast_card(seed: int) -> bool:
 ATTACKS = [
     Attack("late", "an answer after one and a half times the class's time", _late(lambda _: 1.5 * CLASS_S)),
     Attack(
-        "lying-clock", "a slow device that claims to have been fast: validators' clocks count",
+        "lying-clock",
+        "a slow device that claims to have been fast: validators' clocks count",
         _late(lambda random: float(random.uniform(1.3, 3.0)) * CLASS_S),
     ),
     Attack("one-card-as-eight", "eight names served in turn at one instant; at most one is on time", _eight_in_turn),
     Attack(
-        "fast-card-as-two", "two names on a card twice as fast, in time with the work of both; probed at one instant",
+        "fast-card-as-two",
+        "two names on a card twice as fast, in time with the work of both; probed at one instant",
         _two_on_a_fast_card,
     ),
-    Attack(
-        "honest-slow", "an honest device 8 % below its class, under jitter", _honest(0.92), 0.0, honest=True
-    ),
+    Attack("honest-slow", "an honest device 8 % below its class, under jitter", _honest(0.92), 0.0, honest=True),
     Attack("honest-average", "an honest device at its class's speed, under jitter", _honest(1.0), 0.0, honest=True),
-    Attack(
-        "honest-fast", "an honest device 15 % above its class, under jitter", _honest(1.15), 0.0, honest=True
-    ),
-]  # fmt: skip
+    Attack("honest-fast", "an honest device 15 % above its class, under jitter", _honest(1.15), 0.0, honest=True),
+]

@@ -10,8 +10,7 @@ from assay.proof import openings, sampling
 from assay.proof.errors import OpeningError
 from assay.proof.fraud import BrokenChain, WrongElement, find_broken_chain, find_wrong_element
 from assay.proof.seed_chain import derive_seeds, result_tree
-from assay.proof.verification import OpeningFault
-from assay.proof.verification import Verdict, Verifier
+from assay.proof.verification import OpeningFault, Verdict, Verifier
 from assay.protocol import seeds
 from assay.protocol.keccak import ZERO_HASH
 from assay.protocol.leaves import SealedLeaf
@@ -41,12 +40,17 @@ class Conviction:
             arguments = (commitment_argument(epoch, leaf), *e.arguments())
             return ProvableFault(
                 FaultKind.WRONG_ELEMENT, leaf.device_id, epoch, "proveWrongElement", arguments, words, provider
-            )  # fmt: skip
+            )
         words = f"the seed of round {self.fault.rounds[-1].t} does not follow from those before it"
         return ProvableFault(
-            FaultKind.BROKEN_CHAIN, leaf.device_id, epoch, "proveBrokenChain",
-            (commitment_argument(epoch, leaf), self.fault.arguments()), words, provider,
-        )  # fmt: skip
+            FaultKind.BROKEN_CHAIN,
+            leaf.device_id,
+            epoch,
+            "proveBrokenChain",
+            (commitment_argument(epoch, leaf), self.fault.arguments()),
+            words,
+            provider,
+        )
 
 
 def commitment_argument(epoch: int, leaf: SealedLeaf) -> CommitmentArgument:

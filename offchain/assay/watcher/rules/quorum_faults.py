@@ -44,7 +44,7 @@ def unsealed_pass(epoch: int, devices: Sequence[DeviceLeaf], sealed: Sequence[Se
         )
         return ProvableFault(
             FaultKind.UNSEALED_PASS, NO_SUBJECT, epoch, "proveUnsealedPass", (line.values(), proof, shown), words
-        )  # fmt: skip
+        )
     return None
 
 
@@ -64,5 +64,5 @@ def shrunk_reward(
         words = f"{line.account} had earned {line.cumulative} by epoch {earlier_epoch} and {later[at].cumulative} now"
         return ProvableFault(
             FaultKind.SHRUNK_REWARD, NO_SUBJECT, later_epoch, "proveShrunkReward", (line.account, *shown), words
-        )  # fmt: skip
+        )
     return None

@@ -85,9 +85,15 @@ def two_statements(scene: Scene, seat: SeatRecord, said: Iterable[Said]) -> Prov
             arguments = (statement.what, scene.epoch, statement.round, seat.index, *signed)
             words = f"signed two {NAMES[statement.what]} of round {statement.round}"
             return ProvableFault(
-                FaultKind.TWO_STATEMENTS, seat_subject(seat.account), scene.epoch, "proveTwoStatements", arguments, words,
-                seat.account, seat.signer,
-            )  # fmt: skip
+                FaultKind.TWO_STATEMENTS,
+                seat_subject(seat.account),
+                scene.epoch,
+                "proveTwoStatements",
+                arguments,
+                words,
+                seat.account,
+                seat.signer,
+            )
     return None
 
 
@@ -110,9 +116,15 @@ def false_pass(
     words = f"passed device 0x{leaf.device_id.hex()}, whose result is wrong"
     name, arguments = _shown(scene, conviction, sealed)
     return ProvableFault(
-        FaultKind.FALSE_PASS, seat_subject(seat.account), scene.epoch, name, (observed, *arguments), words, seat.account,
+        FaultKind.FALSE_PASS,
+        seat_subject(seat.account),
+        scene.epoch,
+        name,
+        (observed, *arguments),
+        words,
+        seat.account,
         seat.signer,
-    )  # fmt: skip
+    )
 
 
 def _shown(scene: Scene, conviction: Conviction, sealed: Sequence[SealedLeaf]) -> tuple[str, tuple[object, ...]]:

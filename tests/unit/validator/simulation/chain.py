@@ -112,9 +112,13 @@ class Chain:
             full = replace(seal, epoch_seed=known.epoch_seed)
             self._check_quorum(full.digest(DOMAIN), mask, signatures)
             state[seal.epoch] = replace(
-                known, phase=Phase.SEALED, seal_root=seal.seal_root, seal_count=seal.count,
-                seal_block=block.number, seal_signers=mask,
-            )  # fmt: skip
+                known,
+                phase=Phase.SEALED,
+                seal_root=seal.seal_root,
+                seal_count=seal.count,
+                seal_block=block.number,
+                seal_signers=mask,
+            )
             self.rounds[seal.epoch, False] = seal.round
 
         return apply
@@ -141,10 +145,14 @@ class Chain:
                 raise Reverted
             self._check_rewards(state, report, block)
             state[report.epoch] = replace(
-                known, phase=Phase.REPORTED, devices_root=report.devices_root, report_signers=mask,
-                rewards_root=report.rewards_root, rewards_total=report.rewards_total,
+                known,
+                phase=Phase.REPORTED,
+                devices_root=report.devices_root,
+                report_signers=mask,
+                rewards_root=report.rewards_root,
+                rewards_total=report.rewards_total,
                 data_hash=report.data_hash,
-            )  # fmt: skip
+            )
             self.rounds[report.epoch, True] = report.round
 
         return apply
@@ -156,9 +164,15 @@ class Chain:
                 raise Reverted
             if is_report:
                 message = EpochReport(
-                    epoch, 1, round_, known.rho, known.devices_root, known.rewards_root, known.rewards_total,
+                    epoch,
+                    1,
+                    round_,
+                    known.rho,
+                    known.devices_root,
+                    known.rewards_root,
+                    known.rewards_total,
                     known.data_hash,
-                )  # fmt: skip
+                )
             else:
                 message = Seal(epoch, 1, round_, known.epoch_seed, known.seal_root, known.seal_count)
             if not signed_by(message.digest(DOMAIN), signature, self.seats[seat].signer):
@@ -301,11 +315,12 @@ class Reader:
         state = self._chain.states[at.number]
         standing = sorted(
             (
-                e for e, s in state.items()
+                e
+                for e, s in state.items()
                 if e < before_epoch and s.phase == Phase.REPORTED and self._chain.stands(e, at)
             ),
             reverse=True,
-        )  # fmt: skip
+        )
         blocks = {e: self._chain.blocks[self._chain.happened["report", e]] for e in standing}
         return [ReportedEpoch(e, state[e].rewards_root, blocks[e]) for e in standing]
 
