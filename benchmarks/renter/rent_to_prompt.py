@@ -19,9 +19,11 @@ from typing import Any
 
 from rich.console import Console
 
-from assay.devnet.network import EPOCH_SECONDS, PRICE_PER_HOUR, Network, NetworkPlan, network_folder, start_network
+from assay.devnet.network import EPOCH_SECONDS, Network, NetworkPlan, network_folder
 from assay.devnet.ports import HOST, free_ports
 from assay.devnet.progress import Progress
+from assay.devnet.providers import PRICE_PER_HOUR
+from assay.devnet.starting import start_network
 from assay.renter import Renter, RenterSettings
 from benchmarks.proof.machine import machine, write
 from benchmarks.proof.page import replace_section
