@@ -33,7 +33,7 @@ from assay.provider.disk_volumes import choose_disks
 from assay.provider.escrow_sender import EscrowSender
 from assay.provider.gpu_names import GpuNames
 from assay.provider.handover_desk import HandoverDesk
-from assay.provider.jobs import JobBook, Share
+from assay.provider.jobs import JobBook, OpenShells, Share
 from assay.provider.lane_commitments import LaneCommitmentStore
 from assay.provider.lease_book import LeaseBook
 from assay.provider.lease_keeper import LeaseKeeper
@@ -126,7 +126,8 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     view, book, terms = ChainView(chain), LeaseBook(database), TermsFile(settings.data_dir)
     engine = make_engine().name
     prover = Provers(make_engine, cards_of(devices.values(), engine), PROOFS_PER_DEVICE * len(devices))
-    jobs = _jobs(settings, database, runtime, book, gpus)
+    open_shells = OpenShells()
+    jobs = _jobs(settings, database, runtime, book, gpus, open_shells)
     escrow = EscrowSender(chain, sender, authority, settings.receiver)
     bonds, lease_offers = Bonds(chain, authority), LeaseOffers(book, partial(read_offer, chain), authority.provider)
     holdback = int(await chain.call("LeaseEscrow", "holdback"))
@@ -153,6 +154,8 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         lambda lease_id, command: jobs.shell_workload(lease_id, keeper.runs_until(lease_id), command),
         keeper.runs_until,
         time.time,
+        open_shells,
+        jobs.most_workloads,
     )
     ports = LeasePorts(
         lambda lease_id: runtime.rooms(
@@ -204,7 +207,14 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     )  # fmt: skip
 
 
-def _jobs(settings: ProviderSettings, database: Database, runtime: Runtime, book: LeaseBook, gpus: GpuNames) -> JobBook:
+def _jobs(
+    settings: ProviderSettings,
+    database: Database,
+    runtime: Runtime,
+    book: LeaseBook,
+    gpus: GpuNames,
+    shells: OpenShells,
+) -> JobBook:
     # Without walls around its jobs a machine is a developer's: nothing is mounted there unless it is asked for.
     choice = "watched" if settings.disk == "auto" and runtime.name == "local" else settings.disk
     disks = choose_disks(choice, settings.data_dir / "leases", settings.job_disk)
@@ -213,7 +223,7 @@ def _jobs(settings: ProviderSettings, database: Database, runtime: Runtime, book
         offer = book.offer(lease_id)
         return Share() if offer is None else Share(len(offer.device_ids), gpus.of(offer.device_ids))
 
-    jobs = JobBook(database, runtime, settings.data_dir, _limits(settings), time.time, disks, share)
+    jobs = JobBook(database, runtime, settings.data_dir, _limits(settings), time.time, disks, share, shells)
     jobs.restore()
     return jobs
 

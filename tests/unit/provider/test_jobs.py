@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from assay.provider.database import open_database
@@ -16,6 +17,7 @@ class SlowRuntime:
     """A runtime whose launch waits until it is let go; before that a look finds no process."""
 
     name = "slow"
+    owner = None
 
     def __init__(self) -> None:
         self.launching = threading.Event()
@@ -33,6 +35,11 @@ class SlowRuntime:
         return Outcome("running") if self.started else Outcome("lost", None, "no process")
 
     def extend(self, control: Path, deadline: float) -> None: ...
+
+    def sweep(self, leases: Path, may_run: Callable[[int], bool]) -> int:
+        return 0
+
+    def clear(self, workspace: Path) -> None: ...
 
     def kill(self, control: Path, reason: str) -> Outcome:
         self.started = False

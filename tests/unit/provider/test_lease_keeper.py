@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -83,8 +84,10 @@ class RuntimeFake:
     """Jobs that run until they are killed, known by their control folder."""
 
     name: str = "fake"
+    owner: tuple[int, int] | None = None
     running: dict[Path, float] = field(default_factory=dict)
     killed: dict[Path, str] = field(default_factory=dict)
+    unkept: list[int] = field(default_factory=list)  # leases of what runs though no job of them does
 
     def check(self) -> None: ...
 
@@ -101,6 +104,13 @@ class RuntimeFake:
 
     def shell(self, workload: Workload) -> list[str] | None:
         return None
+
+    def sweep(self, leases: Path, may_run: Callable[[int], bool]) -> int:
+        stray = [one for one in self.unkept if not may_run(one)]
+        self.unkept = [one for one in self.unkept if may_run(one)]
+        return len(stray)
+
+    def clear(self, workspace: Path) -> None: ...
 
     def kill(self, control: Path, reason: str) -> Outcome:
         del self.running[control]
