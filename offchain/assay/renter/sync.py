@@ -95,7 +95,7 @@ class SyncProviderSession:
         return self._run(self._session.stop_job(job_id))
 
     def files(self) -> list[dict[str, Any]]:
-        """Files of the workspace: {path, size}."""
+        """Files of the workspace: {path, size, mode}."""
         return self._run(self._session.files())
 
     def fetch(self, path: str) -> bytes:
