@@ -47,7 +47,7 @@ from assay.provider.offer_service import OfferService
 from assay.provider.offers import OfferMaker
 from assay.provider.openings_desk import OpeningsDesk
 from assay.provider.probe_desk import ProbeDesk
-from assay.provider.prover import Provers, Task
+from assay.provider.prover import Provers, Task, Urgency
 from assay.provider.request_signatures import RequestGuard
 from assay.provider.reverse_proxy import ReverseProxy
 from assay.provider.runtime.container import ImagePolicy
@@ -169,7 +169,13 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     commitments = CommitmentStore(database)
     directory = DemandDirectory(chain, {*devices, *commitments.devices()})
     answering = DemandSender(chain, sender, view, directory, escrow.receiver)
-    demands = DemandDesk(devices, commitments, answering, prover.prove, prover.open)
+    demands = DemandDesk(
+        devices,
+        commitments,
+        answering,
+        partial(prover.prove, urgency=Urgency.LATER),
+        partial(prover.open, urgency=Urgency.LATER),
+    )
     status["demands"] = demands.status
 
     def started(lease: Lease) -> None:
@@ -240,11 +246,12 @@ def _desks(
         return (await prover.prove(task)).result_root
 
     async def walk(task: Task, challenge: bytes) -> tuple[bytes, bytes]:
-        probed = await prover.probe(task, challenge)
+        probed = await prover.probe(task, challenge, Urgency.CHALLENGE)
         return probed.proof.result_root, probed.lane_root
 
     async def prove(device: Device, epoch: EpochView, seed: bytes) -> bytes:
-        return await root_of(Task(device.profile, epoch.epoch_seed, seed, device.card))
+        task = Task(device.profile, epoch.epoch_seed, seed, device.card)
+        return (await prover.prove(task, Urgency.CHALLENGE)).result_root
 
     store, lanes = CommitmentStore(database), LaneCommitmentStore(database)
     oracle, escrow = chain.domain("EpochOracle"), chain.domain("LeaseEscrow")

@@ -15,12 +15,12 @@ from assay.provider.challenge_rules import SignedProbeNonce, check_probe_nonce
 from assay.provider.commitments import CommitmentStore, StoredCommitment
 from assay.provider.device import Device
 from assay.provider.errors import Conflict, NotFound, Unavailable
+from assay.provider.kept_openings import KeptOpenings
 from assay.provider.lane_commitments import LaneCommitmentStore, StoredLanes
 from assay.provider.nonce_rounds import GRACE_S, HOLD_S, NonceRounds
 from assay.provider.prover import Task
 from assay.provider.views import Epochs, EpochView
 
-KEPT_EPOCHS = 3
 Walk = Callable[[Task, bytes], Awaitable[tuple[bytes, bytes]]]
 """(resultRoot, laneRoot) of a task's products walked from π."""
 OpenLanes = Callable[[Task, bytes, Sequence[int]], Awaitable[bytes]]
@@ -50,7 +50,7 @@ class ProbeDesk:
         self._open = open_lanes
         self._domain = domain
         self._rounds: NonceRounds[SignedProbeNonce] = NonceRounds("lane commitment", grace_s, hold_s)
-        self._opened: dict[tuple[bytes, int, bytes], bytes] = {}
+        self._opened = KeptOpenings(epochs)
 
     async def answer(self, signed: SignedProbeNonce) -> str:
         """The lane commitment as JSON, held until it is there.
@@ -84,12 +84,8 @@ class ProbeDesk:
         if stored is None or lanes is None:
             raise NotFound(f"device {device.name} answered no probe in epoch {epoch}")
         key = (device_id, epoch, rho)
-        if key not in self._opened:
-            asked = layout.lane_samples(rho, device_id, device.profile)
-            self._opened[key] = await self._open(_task(device, stored), lanes.challenge, asked)
-            for old in [k for k in self._opened if k[1] + KEPT_EPOCHS <= epoch]:
-                del self._opened[old]
-        return self._opened[key]
+        asked = layout.lane_samples(rho, device_id, device.profile)
+        return await self._opened.get(key, lambda: self._open(_task(device, stored), lanes.challenge, asked))
 
     def _device(self, device_id: bytes) -> Device:
         device = self._devices.get(device_id)

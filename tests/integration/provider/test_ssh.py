@@ -18,6 +18,7 @@ import pytest
 from assay.chain.leases import Lease, LeaseStatus
 from assay.provider.database import open_database
 from assay.provider.errors import ProviderError, TooLarge
+from assay.provider.jobs import OpenShells
 from assay.provider.lease_ports import LeasePorts
 from assay.provider.runtime.local import LocalRuntime
 from assay.provider.runtime.workload import Limits, Room, Workload
@@ -82,12 +83,13 @@ async def ssh(tmp_path: Path) -> AsyncIterator[Ssh]:
 
     def workload(lease_id: int, command: tuple[str, ...]) -> Workload:
         folder = tmp_path / f"leases/{lease_id}"
+        (folder / "workspace").mkdir(parents=True, exist_ok=True)
         return Workload("shell", lease_id, command, folder / "workspace", folder / "jobs/shell", 0, Limits())
 
     async def read(lease_id: int) -> Lease | None:
         return world.leases.get(lease_id)
 
-    shells = Shells(LocalRuntime(31337), workload, lambda _: world.deadline, time.time)
+    shells = Shells(LocalRuntime(31337), workload, lambda _: world.deadline, time.time, OpenShells(), lambda _: 3)
     ports = LeasePorts(lambda lease_id: world.rooms.get(lease_id, []))
     server, _ = await serve_ssh("127.0.0.1", port, tmp_path / "ssh", world.keys, shells, ports, read, time.time)
     yield world
@@ -248,3 +250,46 @@ def test_keys__not_a_key_or_too_many__are_refused(ssh: Ssh) -> None:
 @pytest.mark.parametrize(("user", "lease"), [("lease-12", 12), ("lease-", None), ("lease--1", None), ("root", None)])
 def test_user__names_its_lease(user: str, lease: int | None) -> None:
     assert lease_of_user(user) == lease
+
+
+async def test_shells__beyond_the_leases_share__are_refused_and_others_go_on(ssh: Ssh) -> None:
+    key = ssh.new_key("renter")
+    ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
+    workspace = ssh.folder / "leases/3/workspace"
+    clients = [
+        await asyncio.create_subprocess_exec(
+            "ssh", "-F", "none", "-i", key, "-p", str(ssh.port), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
+            "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
+            "lease-3@127.0.0.1", f"touch open{n}; cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )
+        for n in range(3)
+    ]  # fmt: skip
+    await asyncio.to_thread(until, lambda: len(list(workspace.glob("open*"))) == 3)
+    status, _, err = await ssh.run(key, "id")
+    assert status == 1 and "at most 3 shells" in err
+    for one in clients:
+        out, _ = await one.communicate(b"still here")
+        assert out == b"still here"
+    assert (await ssh.run(key, "echo again"))[:2] == (0, "again\n")
+
+
+async def test_connection__left_open_over_the_leases_end__is_closed_and_has_no_channel(
+    ssh: Ssh, rooms: dict[int, Room], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assay.provider.ssh import server
+
+    monkeypatch.setattr(server, "LAST_WORDS_S", 0.1)
+    key = ssh.new_key("renter")
+    ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
+    ssh.rooms = {3: [rooms[3]]}
+    control = ssh.folder / "control"
+    master = asyncio.create_task(ssh.run(key, options=("-M", "-S", str(control), "-N")))
+    await asyncio.to_thread(until, control.exists)
+    assert (await ssh.run(key, "echo in", options=("-S", str(control))))[:2] == (0, "in\n")
+    ssh.deadline = 0
+    assert (await asyncio.wait_for(master, 20))[0] == 255
+    folder = ssh.folder / "leases/3"
+    shutil.rmtree(folder)
+    assert (await ssh.run(key, "echo in"))[0] != 0
+    assert (await ssh.run(key, options=("-W", "localhost:8000")))[0] == 255
+    assert not folder.exists()

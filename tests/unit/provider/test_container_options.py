@@ -138,7 +138,7 @@ def test_container__folder_with_colons_spaces_and_percents__is_mounted_whole() -
 def test_container__of_any_lease__is_held_by_its_own_count_of_processes_and_not_by_the_users() -> None:
     made = options()
     assert made["pids_limit"] == 9
-    assert [one["Hard"] for one in made["ulimits"] if one["Name"] == "nproc"] in ([], [MOST_NPROC])
+    assert min([one["Hard"] for one in made["ulimits"] if one["Name"] == "nproc"], default=MOST_NPROC) > 1000
 
 
 def test_image__with_volumes__has_them_in_memory_within_the_jobs_limits() -> None:

@@ -16,7 +16,7 @@ from assay.protocol.signing import sign_compact
 from assay.provider.database import open_database
 from assay.provider.device import Device
 from assay.provider.errors import NotFound, Unavailable
-from assay.provider.jobs import JobBook, JobRequest
+from assay.provider.jobs import JobBook, JobRequest, Removed
 from assay.provider.lease_book import LeaseBook
 from assay.provider.lease_keeper import RETRY_S, LeaseKeeper
 from assay.provider.lease_offers import LeaseOffers
@@ -353,3 +353,42 @@ async def test_tick__device_of_a_lease_slashed__is_said_once_and_the_lease_goes_
             await world.keeper.tick()
     assert [one["lease"] for one in logs if "may leave free" in one["event"]] == [5]
     assert control in world.runtime.running and world.escrow.calls == []
+
+
+async def test_tick__fault_of_one_lease_of_any_kind__is_its_own(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    control = world.job(3, 1200)
+    world.chain.leases[4] = replace(world.chain.leases[3], lease_id=4, status=LeaseStatus.ENDED, stop=1)
+    world.book.note(4)
+
+    def full(lease_id: int, reason: str) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(world.jobs, "end_lease", full)
+    await world.keeper.tick()
+    assert world.runtime.running[control] == 1200
+    assert world.keeper.runs_until(3) == 1200
+
+
+async def test_tick__wipe_that_leaves_something__is_tried_again_before_it_is_noted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [Removed(1, 2, 3)] * 2 + [Removed(1, 2, 0)]
+    monkeypatch.setattr(world.jobs, "wipe", lambda lease_id: left.pop(0))
+    await world.keeper.tick()
+    world.now = 3000
+    for tries in (2, 1):
+        await world.keeper.tick()
+        assert world.book.all()[0].wiped_at is None and len(left) == tries
+        world.now += RETRY_S
+    await world.keeper.tick()
+    assert world.book.all()[0].wiped_at == world.now and left == []
+
+
+async def test_tick__what_runs_of_a_lease_that_is_over_or_unknown__is_ended_at_each_block(world: World) -> None:
+    await world.keeper.tick()
+    world.runtime.unkept = [3, 99]
+    await world.keeper.tick()
+    assert world.runtime.unkept == [3]
+    world.now = 1300
+    await world.keeper.tick()
+    assert world.runtime.unkept == []

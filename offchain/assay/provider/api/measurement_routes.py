@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from typing import Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from assay.daemon.request_buckets import RequestBuckets
 from assay.protocol.hexadecimal import parse_bytes32, parse_signature
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import Challenge, Gossip, ProbeNonce
@@ -15,14 +17,22 @@ from assay.provider import liveness
 from assay.provider.api.json_bodies import small_json
 from assay.provider.api.services import Services
 from assay.provider.challenge_rules import SignedChallenge, SignedProbeNonce
-from assay.provider.errors import Conflict, Forbidden, NotAuthorised, ProviderError
+from assay.provider.errors import Conflict, Forbidden, NotAuthorised, ProviderError, TooManyRequests
 
+REFILL_S = 600.0  # in which a share that was used up is there again
 OPENINGS_REQUEST = "openings-request"
 
 
 def measurement_routes(services: Services) -> APIRouter:
     """Routes under /v1 for seats, and for anyone who checks them."""
     router = APIRouter(prefix="/v1")
+    # What is open to anyone, by address: enough for every seat to have all of this provider's devices.
+    burst = 100.0 + 8.0 * len(services.devices)
+    strangers = RequestBuckets(burst / REFILL_S, burst, services.clock)
+
+    def hold_to_share(request: Request) -> None:
+        if wait := strangers.take(asker_of(request)):
+            raise TooManyRequests(f"too many openings asked for from here; again in {wait:.0f} s")
 
     @router.post("/challenges")
     async def challenge(request: Request) -> Response:
@@ -43,6 +53,7 @@ def measurement_routes(services: Services) -> APIRouter:
     @router.post("/lanes")
     async def lanes(request: Request) -> Response:
         """Lanes of the memory probe that ρ draws, to anyone."""
+        hold_to_share(request)
         body = await small_json(request)
         device_id, rho = parse_bytes32(body.get("deviceId", ""), "deviceId"), parse_bytes32(body.get("rho", ""), "rho")
         opening = await services.probes.lanes(device_id, _epoch(body), rho)
@@ -57,6 +68,7 @@ def measurement_routes(services: Services) -> APIRouter:
             raise ProviderError("content: an object of deviceId and either rho or rows is needed")
         device_id, epoch = parse_bytes32(content.get("deviceId", ""), "deviceId"), _epoch(body)
         if content.get("rho") is not None:
+            hold_to_share(request)
             opening = await services.openings.sampled(device_id, epoch, parse_bytes32(content["rho"], "rho"))
         else:
             account = await _seat(services, body, content, epoch)
@@ -70,6 +82,16 @@ def measurement_routes(services: Services) -> APIRouter:
         return liveness.answer(services.devices, device, fresh)
 
     return router
+
+
+def asker_of(request: Request) -> str:
+    """Who asks, by address; of IPv6 the network, which one asker has whole."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else host
 
 
 def _epoch(body: dict[str, Any]) -> int:

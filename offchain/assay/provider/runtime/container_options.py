@@ -21,7 +21,7 @@ INSIDE = "/workspace"
 TMP = "/tmp"  # noqa: S108 - the container's own
 MOST_TMP = 64 << 20
 MOST_VOLUMES = 16
-MOST_NPROC = 1 << 22  # the most processes that a kernel has
+MOST_NPROC = 1 << 15  # of all containers together; engines without the right to raise their own limit refuse more
 KEEPER_LABEL = "assay.keeper"  # PID:TICKS of the process without which a container has no right to be
 
 
@@ -71,7 +71,7 @@ def _processes_of_the_user() -> list[docker.types.Ulimit]:
     too, so that one lease could keep every other from starting any. How many a container has is the engine's to hold.
     """
     if os.geteuid() != 0:
-        return []  # only root may raise it
+        return []  # the user is the daemon's own, and has its limit
     return [docker.types.Ulimit(name="nproc", soft=MOST_NPROC, hard=MOST_NPROC)]
 
 
@@ -97,8 +97,9 @@ def create(client: docker.DockerClient, specification: dict[str, Any], **streams
     """A container, not started; `streams` are `tty` and `stdin_open`. Raises docker's errors."""
     declared = client.images.get(specification["image"]).attrs.get("Config") or {}
     options = container_options({**specification, "image_volumes": image_volumes(declared.get("Volumes") or ())})
-    # Podman takes a request for devices over Docker's API and makes the container without them.
-    if specification["gpus"] and is_podman(client):
+    # Podman takes a request for devices over Docker's API and makes the container without them, and takes a folder's
+    # name to pieces at its commas.
+    if (specification["gpus"] or "," in specification["cwd"]) and is_podman(client):
         container = create_on_podman(client, options, specification["gpus"], **streams)
     else:
         container = client.containers.create(**options, **streams)
