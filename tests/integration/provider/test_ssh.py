@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from assay.chain.leases import Lease, LeaseStatus
@@ -23,8 +24,10 @@ from assay.provider.lease_ports import LeasePorts
 from assay.provider.runtime.local import LocalRuntime
 from assay.provider.runtime.workload import Limits, Room, Workload
 from assay.provider.ssh.authorised_keys import AuthorisedKeys
+from assay.provider.ssh.host_key import public_line
 from assay.provider.ssh.server import lease_of_user, serve_ssh
 from assay.provider.ssh.shells import Shells
+from assay.renter.ssh_access import SshAccess, own_key
 
 from .conftest import running_lease, until
 
@@ -161,6 +164,27 @@ async def test_login__lease_not_running__is_refused(ssh: Ssh, change: dict[str, 
     ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
     ssh.leases[3] = replace(ssh.leases[3], **change)  # type: ignore[arg-type]
     assert (await ssh.run(key, "id"))[0] == 255
+
+
+@pytest.mark.parametrize("form", ["command", "configuration"])
+async def test_access__in_a_folder_of_any_name__reaches_the_lease_with_ssh_itself(ssh: Ssh, form: str) -> None:
+    folder = ssh.folder / 'my %h 100% "keys": a\\b #1'
+    folder.mkdir()
+    key, known = own_key(folder / "id_ed25519"), folder / "known hosts"
+    ssh.keys.add(3, key.with_suffix(".pub").read_text())
+    host_key = public_line(asyncssh.read_private_key(ssh.folder / "ssh/host_key"))
+    known.write_text(f"[127.0.0.1]:{ssh.port} {host_key}\n")
+    access = SshAccess(3, "127.0.0.1", ssh.port, "lease-3", key, known)
+    if form == "command":
+        argv = access.command("echo in")
+    else:
+        (folder / "config").write_text(access.configuration())
+        argv = ["ssh", "-F", str(folder / "config"), access.host_alias, "echo in"]
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, out) == (0, b"in\n"), err
 
 
 SERVER = """
