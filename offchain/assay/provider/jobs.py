@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 from collections import Counter
@@ -330,8 +331,7 @@ class JobBook:
         folder = self.workspace(lease_id)
         try:
             self._disks.prepare(self.lease_folder(lease_id), self._share(lease_id).devices)
-            if self._runtime.owner is not None:
-                files.give(folder, self._runtime.owner)
+            files.give(folder, self._runtime.owner or (os.geteuid(), os.getegid()))
         except OSError as error:
             raise Unavailable(f"the workspace of lease {lease_id} could not be made: {error.strerror}") from error
 

@@ -18,6 +18,7 @@ from assay.provider.database import open_database
 from assay.provider.disk_volumes import LoopVolumes, WatchedFolders, choose_disks
 from assay.provider.errors import ProviderError, RuntimeUnavailable
 from assay.provider.jobs import JobBook, JobRequest
+from assay.provider.runtime.bubblewrap import BubblewrapRuntime
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.local import LocalRuntime
 from assay.provider.runtime.workload import Limits, output_path
@@ -125,6 +126,19 @@ def test_volume__first_used_by_eight_at_once__is_one_sound_file_system(folder: P
     LoopVolumes(SIZE).remove(lease)
     assert subprocess.run(["e2fsck", "-fn", kept], capture_output=True, check=False).returncode == 0
     kept.unlink()
+
+
+def test_volume__of_a_job_in_bubblewrap__is_its_own_to_write(folder: Path) -> None:
+    try:
+        runtime = BubblewrapRuntime()
+        runtime.check()
+    except RuntimeUnavailable as error:
+        pytest.skip(str(error))
+    jobs = JobBook(open_database(None), runtime, folder, Limits(), time.time, LoopVolumes(SIZE))
+    job_id = jobs.create(7, time.time() + 60, JobRequest(("sh", "-c", "echo made > file"), {"in": b"x"}, Limits()))
+    until(lambda: jobs.get(7, job_id).outcome.final)
+    assert jobs.get(7, job_id).outcome.exit_code == 0
+    assert (jobs.workspace(7) / "file").read_text() == "made\n"
 
 
 def test_restore__one_corrupt_volume__is_one_bad_lease(folder: Path) -> None:
