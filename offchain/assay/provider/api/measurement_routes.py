@@ -66,9 +66,10 @@ def measurement_routes(services: Services) -> APIRouter:
         content = body.get("content")
         if not isinstance(content, dict) or not set(content) <= {"deviceId", "rho", "rows"}:
             raise ProviderError("content: an object of deviceId and either rho or rows is needed")
-        device_id, epoch = parse_bytes32(content.get("deviceId", ""), "deviceId"), _epoch(body)
         if content.get("rho") is not None:
             hold_to_share(request)
+        device_id, epoch = parse_bytes32(content.get("deviceId", ""), "deviceId"), _epoch(body)
+        if content.get("rho") is not None:
             opening = await services.openings.sampled(device_id, epoch, parse_bytes32(content["rho"], "rho"))
         else:
             account = await _seat(services, body, content, epoch)
