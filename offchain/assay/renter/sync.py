@@ -19,7 +19,7 @@ from assay.renter.lease_start import HandoverResult
 from assay.renter.lease_views import LeaseView
 from assay.renter.listing import Listing
 from assay.renter.planned import Planned
-from assay.renter.provider_session import JobState, Notebook, ProviderSession
+from assay.renter.provider_session import Contents, JobState, Notebook, ProviderSession
 from assay.renter.renter import ANY, LIMIT, Rented, Renter
 from assay.renter.rewards import Rewards
 from assay.renter.search import Order, Wanted
@@ -98,13 +98,25 @@ class SyncProviderSession:
         """Files of the workspace: {path, size, mode}."""
         return self._run(self._session.files())
 
+    def contents(self) -> Contents:
+        """Everything in the workspace: files, folders, links."""
+        return self._run(self._session.contents())
+
     def fetch(self, path: str) -> bytes:
         """The content of one file."""
         return self._run(self._session.fetch(path))
 
-    def put(self, path: str, content: bytes) -> None:
-        """Writes one file."""
-        return self._run(self._session.put(path, content))
+    def put(self, path: str, content: bytes, mode: int | None = None) -> None:
+        """Writes one file, with permissions where they are given."""
+        return self._run(self._session.put(path, content, mode))
+
+    def put_folder(self, path: str, mode: int) -> None:
+        """Makes a folder, or gives the one that is there its permissions."""
+        return self._run(self._session.put_folder(path, mode))
+
+    def put_link(self, path: str, target: str) -> None:
+        """Makes a symbolic link."""
+        return self._run(self._session.put_link(path, target))
 
 
 class SyncRenter:
