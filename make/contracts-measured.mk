@@ -40,7 +40,8 @@ mutation-defences: setup ## Take out each defence that docs/testing.md names; it
 
 # Artifacts of its own: it compiles through the other pipeline.
 coverage-contracts: setup ## Lines and branches that the Forge tests reach
-	FOUNDRY_OUT=build/coverage/out FOUNDRY_CACHE_PATH=build/coverage/cache forge coverage --ir-minimum \
+	mkdir -p build/coverage
+	FOUNDRY_PROFILE=coverage FOUNDRY_OUT=build/coverage/out FOUNDRY_CACHE_PATH=build/coverage/cache forge coverage --ir-minimum \
 	  --report summary --report lcov --report-file build/coverage/lcov.info \
 	  --no-match-coverage '(tests|node_modules|contracts/test)'
 

@@ -18,7 +18,7 @@ from ape.cli import ConnectedProviderCommand
 
 from scripts._deployment.checks import differences
 from scripts._deployment.execution import chain_id
-from scripts._deployment.files import load, network_of, refuse_placeholders
+from scripts._deployment.files import ARTIFACTS, default_artifact, load, network_of, refuse_placeholders
 from scripts._deployment.parameters import BadParameters
 
 
@@ -27,9 +27,9 @@ from scripts._deployment.parameters import BadParameters
 def cli(deployment: Path | None) -> None:
     """Fail if the contracts on-chain are not what the parameters say."""
     provider = ape.networks.active_provider
-    path = deployment or Path("build/deployments")
+    path = deployment or ARTIFACTS
     try:
-        path = deployment or path / f"{network_of(chain_id(provider))}.json"
+        path = deployment or default_artifact(network_of(chain_id(provider)))
         data = json.loads(path.read_text())
         parameters = load(data["network"], os.environ.get("ASSAY_PARAMETERS"))
         refuse_placeholders(parameters)

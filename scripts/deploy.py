@@ -16,7 +16,7 @@ import click
 from ape.cli import ConnectedProviderCommand
 
 from scripts._deployment.execution import DeploymentFailed, chain_id, deploy
-from scripts._deployment.files import load, network_of
+from scripts._deployment.files import default_artifact, load, network_of
 from scripts._deployment.parameters import BadParameters
 
 LOCAL_CHAIN = 31337
@@ -49,7 +49,7 @@ def cli(account: str | None, out: Path | None) -> None:
     assert provider is not None
     try:
         parameters = load(network_name(provider), os.environ.get("ASSAY_PARAMETERS"))
-        path = out or Path("build/deployments") / f"{parameters.network}.json"
+        path = out or default_artifact(parameters.network)
         deployer = deployer_account(account, provider)
         deploy(parameters, ape.project, provider, deployer, path, lambda line: click.echo(line, err=True))
     except (BadParameters, DeploymentFailed) as error:

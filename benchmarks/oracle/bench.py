@@ -37,28 +37,27 @@ from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
 from assay.signing.seat_signer import SeatSigner
 from assay.signing.witness import Witness
+from assay.validator.agreement.report_inputs import ReportInputs
+from assay.validator.agreement.reporting import keep, work_out
 from assay.validator.context import EpochContext
+from assay.network.client import Client
 from assay.validator.device_client import DeviceClient
+from assay.validator.epoch_phases import EpochPhases
 from assay.validator.gossip import Gossiper
 from assay.validator.opening_checks import OpeningChecker
 from assay.validator.pace import Pace
 from assay.validator.peer_client import PeerClient
-from assay.validator.phases.challenging import challenge_devices
-from assay.validator.phases.inventories import close_inventory
-from assay.validator.phases.observing import observe_epoch
-from assay.validator.phases.results import ReportInputs, keep, work_out
-from assay.validator.phases.verifying import verify_devices
 from assay.validator.publication import Publication
 from assay.validator.record import EpochRecord
 from assay.validator.rules.deadlines import Deadlines
 from assay.validator.rules.instants import Purpose
-from assay.validator.rules.seals import check_leaves, check_seal, seal_of, sealed_leaves
+from assay.validator.rules.seals import check_leaves, check_seal, seal_of
 from assay.validator.rules.values import Device, Presence, Seat
+from assay.validator.services import Services
 from assay.validator.store import Store
 from assay.validator.system_clock import SystemClock
 from assay.validator.tables import open_database
 from assay.validator.wake import Wake
-from assay.validator.work import Services, Work
 from benchmarks.oracle.capacity import TRANSACTIONS, Costs, arithmetic, capacity, gas_an_epoch
 from benchmarks.proof.machine import machine, write
 from benchmarks.proof.page import replace_section
@@ -116,7 +115,7 @@ def _devices(count: int, port: int) -> tuple[list[Device], list[dict[str, object
     return devices, rows
 
 
-def _work(folder: Path, devices: list[Device]) -> tuple[Work, list[PeerClient | DeviceClient]]:
+def _seat(folder: Path, devices: list[Device]) -> tuple[EpochRecord, EpochPhases, list[PeerClient | DeviceClient]]:
     clock, key = SystemClock(), Key(keccak(b"bench seat"))
     now = clock.now()
     limits = Deadlines(now, now, *[now + PHASE_S] * 7)
@@ -129,7 +128,8 @@ def _work(folder: Path, devices: list[Device]) -> tuple[Work, list[PeerClient | 
     )  # fmt: skip
     wake = Wake(clock)
     store = Store(open_database(folder / "validator.sqlite"), clock.now)
-    peers, client = PeerClient(), DeviceClient()
+    peers = PeerClient(Client.over_network(allow_private=True))
+    client = DeviceClient(Client.over_network(allow_private=True))
     follower = SimpleNamespace(phase=lambda _: Phase.OPEN, head_phase=lambda _: Phase.OPEN)
     signer = SeatSigner(key, DOMAIN, folder / "s.sqlite", -1, witness=Witness(folder / "w"))
     services = Services(
@@ -137,7 +137,8 @@ def _work(folder: Path, devices: list[Device]) -> tuple[Work, list[PeerClient | 
         checker=OpeningChecker(2), store=store, clock=clock, wake=wake,
         follower=follower, pace=Pace(60, 60, 1, 60, 15, 10, 5), random=secrets.token_bytes,
     )  # type: ignore[arg-type]  # fmt: skip
-    return Work(services, context, EpochRecord(context, store)), [peers, client]
+    record = EpochRecord(context, store)
+    return record, EpochPhases(services, record), [peers, client]
 
 
 async def measure(count: int) -> Row:
@@ -153,8 +154,8 @@ async def measure(count: int) -> Row:
         process = subprocess.Popen(command)  # noqa: ASYNC220, S603
         try:
             await _answering(port)
-            work, clients = _work(folder, devices)
-            await _phases(work, row)
+            record, phases, clients = _seat(folder, devices)
+            await _phases(record, phases, row)
             row.database_mib = (folder / "validator.sqlite").stat().st_size >> 20
             for client in clients:
                 await client.close()
@@ -164,50 +165,50 @@ async def measure(count: int) -> Row:
     return row
 
 
-async def _phases(work: Work, row: Row) -> None:
-    context, record = work.context, work.record
-    work.services.store.update_epoch(1, epoch_seed=EPOCH_SEED)
-    await _measured(work, row)
+async def _phases(record: EpochRecord, phases: EpochPhases, row: Row) -> None:
+    context, store = record.context, record.store
+    store.update_epoch(1, epoch_seed=EPOCH_SEED)
+    await _measured(record, phases, row)
     with row.phase("seal"):
-        await close_inventory(work)
-        leaves = sealed_leaves(record.commitments.values(), record.lane_roots())
+        await phases.inventories.close()
+        leaves = record.lines()
         seal = seal_of(1, 1, 0, EPOCH_SEED, leaves)
         check_leaves(leaves, 1, EPOCH_SEED, context.device_of, DOMAIN)
         check_seal(seal, leaves, 1, 1, EPOCH_SEED, record.inventory_sets(), 1)
     with row.phase("verify"):
-        await verify_devices(work, leaves, RHO)
+        await phases.verifying.run(leaves, RHO)
     with row.phase("observe"):
-        await observe_epoch(work, leaves, RHO)
+        await phases.observing.run(leaves, RHO)
     with row.phase("report"):
         inputs = ReportInputs(RHO, leaves, {}, {}, Presence(1, 0), Emission(10**20, 10**19, 10**18))
-        results = work_out(work, inputs, [record.batches[0].batch])
-        keep(work, results)
-        work.services.store.update_epoch(1, devices_root=results.devices_root, rewards_root=results.rewards_root)
+        results = work_out(context, inputs, [record.batches[0].batch])
+        keep(store, context.epoch, results)
+        store.update_epoch(1, devices_root=results.devices_root, rewards_root=results.rewards_root)
     with row.phase("publish"):
-        Publication(work.services.store, DOMAIN).epoch(1)
+        Publication(store, DOMAIN).epoch(1)
     row.passed = sum(1 for leaf in results.devices if leaf.flags & Flag.PASSED)
     row.memory_shown = sum(1 for leaf in record.batches[0].batch.leaves if leaf.flags & Flag.PROMPT)
 
 
-async def _measured(work: Work, row: Row) -> None:
+async def _measured(record: EpochRecord, phases: EpochPhases, row: Row) -> None:
     """Challenge and probe, each from its instant: between them a validator waits for the deadline of the work."""
     spent: list[float] = []
-    probing = asyncio.create_task(_at_the_probe(work, spent))
+    probing = asyncio.create_task(_at_the_probe(record, spent))
     with row.phase("both"):
-        await challenge_devices(work)
+        await phases.challenging.run()
     await probing
-    started = {instant.purpose: instant.start_ms / 1000 for instant in work.record.instants}
+    started = {instant.purpose: instant.start_ms / 1000 for instant in record.instants}
     row.seconds["probe"] = round(time.time() - started[Purpose.MEMORY], 3)
-    row.seconds["challenge"] = round(max(work.record.elapsed_us.values()) / 1e6, 3)
+    row.seconds["challenge"] = round(max(answer.elapsed_us for answer in record.committed().values()) / 1e6, 3)
     row.processor["challenge"] = round(row.processor["both"] - (time.process_time() - spent[0]), 3)
     row.processor["probe"] = round(row.processor.pop("both") - row.processor["challenge"], 3)
     row.resident_mib["probe"] = row.resident_mib.pop("both")
     del row.seconds["both"]
 
 
-async def _at_the_probe(work: Work, spent: list[float]) -> None:
+async def _at_the_probe(record: EpochRecord, spent: list[float]) -> None:
     """Processor time that was spent when the probe begins."""
-    while not (found := [i for i in work.record.instants if i.purpose is Purpose.MEMORY]):  # noqa: ASYNC110
+    while not (found := [i for i in record.instants if i.purpose is Purpose.MEMORY]):  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     await asyncio.sleep(max(0.0, found[0].start_ms / 1000 - time.time()))
     spent.append(time.process_time())

@@ -24,12 +24,20 @@ from assay.proof.probe.result import ProbeResult
 from assay.proof.proof import Proof
 from assay.proof.sampling import samples
 from assay.protocol.hexadecimal import parse_bytes32, parse_hex, to_hex
-from assay.protocol.keccak import keccak
 from assay.protocol.messages import Challenge, Commitment, LaneCommitment, ProbeNonce
 from assay.protocol.profile import Profile
 from assay.protocol.quorum import quorum
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import Domain, sign_compact
+from assay.wire import paths
+from assay.wire.measurement import (
+    SignedChallenge,
+    SignedCommitment,
+    SignedLanes,
+    SignedNonce,
+    SignedProbeNonce,
+    live_digest,
+)
 
 GRACE_S = 0.3
 KEPT_EPOCHS = 3
@@ -77,18 +85,12 @@ class Device:
         proof = await loop.run_in_executor(self._workers, self._prove, epoch_seed, root)
         self.proofs[epoch] = proof
         message = Commitment(epoch, self.profile.job_hash(epoch_seed), self.device_id, root, proof.result_root)
-        answer = {
-            **message.to_json(),
-            "challenges": [
-                {
-                    **Challenge(epoch, epoch_seed, self.device_id, validator, nonce).to_json(),
-                    "signature": to_hex(signature),
-                }
-                for validator, (nonce, signature) in used
-            ],
-            "signature": to_hex(message.sign(self._domain, self.key)),
-        }
-        self._answers[key].set_result(json.dumps(answer).encode())
+        challenges = [
+            SignedChallenge(epoch, epoch_seed, self.device_id, validator, nonce, signature)
+            for validator, (nonce, signature) in used
+        ]
+        answer = SignedCommitment.of(message, challenges, message.sign(self._domain, self.key))
+        self._answers[key].set_result(json.dumps(answer.to_json()).encode())
 
     async def probe(self, nonce: ProbeNonce, signature: bytes) -> bytes:
         key = (nonce.epoch, nonce.epoch_seed)
@@ -112,15 +114,9 @@ class Device:
         walked = await loop.run_in_executor(self._workers, self._probe, epoch, epoch_seed, challenge)
         self.probes[epoch] = walked
         message = LaneCommitment(epoch, epoch_seed, self.device_id, result_root, challenge, walked.lane_root)
-        answer = {
-            **message.to_json(),
-            "nonces": [
-                {"validator": validator, "nonce": to_hex(nonce), "signature": to_hex(signature)}
-                for validator, (nonce, signature) in used
-            ],
-            "signature": to_hex(message.sign(self._domain, self.key)),
-        }
-        self._lanes[key].set_result(json.dumps(answer).encode())
+        nonces = [SignedNonce(validator, nonce, signature) for validator, (nonce, signature) in used]
+        answer = SignedLanes.of(message, nonces, message.sign(self._domain, self.key))
+        self._lanes[key].set_result(json.dumps(answer.to_json()).encode())
 
     def _probe(self, epoch: int, epoch_seed: bytes, challenge: bytes) -> ProbeResult:
         return ENGINES[self.profile, epoch_seed, self.fault == "wrong-rows"].probe(self.proofs[epoch], challenge)
@@ -157,7 +153,7 @@ class Device:
         return b"\x01" * len(opening) if self.fault == "garbage-opening" else opening
 
     def alive(self, nonce: bytes) -> bytes:
-        return sign_compact(keccak(b"assay.live" + self.device_id + nonce), self.key)
+        return sign_compact(live_digest(self.device_id, nonce), self.key)
 
 
 ENGINES: dict = {}  # by profile, epoch seed and whether rows are skipped
@@ -166,31 +162,29 @@ ENGINES: dict = {}  # by profile, epoch seed and whether rows are skipped
 def application(devices: dict[bytes, Device]) -> FastAPI:
     app = FastAPI()
 
-    @app.post("/v1/challenges")
+    @app.post(paths.CHALLENGES)
     async def challenges(request: Request) -> Response:
         body = json.loads(await request.body())
-        signature = parse_hex(body.pop("signature"))
-        challenge = Challenge.from_json(body)
-        device = devices[challenge.device_id]
+        signed = SignedChallenge.of_request(body)
+        device = devices[signed.device_id]
         if device.fault == "silent":
             await asyncio.sleep(3600)
-        return Response(await device.challenge(challenge, signature), media_type="application/json")
+        return Response(await device.challenge(signed.message, signed.signature), media_type=paths.JSON)
 
-    @app.post("/v1/probes")
+    @app.post(paths.PROBES)
     async def probes(request: Request) -> Response:
         body = json.loads(await request.body())
-        signature = parse_hex(body.pop("signature"))
-        nonce = ProbeNonce.from_json(body)
-        return Response(await devices[nonce.device_id].probe(nonce, signature), media_type="application/json")
+        signed = SignedProbeNonce.of_request(body)
+        return Response(await devices[signed.device_id].probe(signed.message, signed.signature), media_type=paths.JSON)
 
-    @app.post("/v1/lanes")
+    @app.post(paths.LANES)
     async def lanes(request: Request) -> Response:
         body = json.loads(await request.body())
         device, rho = devices[parse_bytes32(body["deviceId"])], parse_bytes32(body["rho"])
         opening = await asyncio.get_running_loop().run_in_executor(None, device.open_lanes, body["epoch"], rho)
-        return Response(opening, media_type="application/octet-stream")
+        return Response(opening, media_type=paths.BYTES)
 
-    @app.post("/v1/openings")
+    @app.post(paths.OPENINGS)
     async def openings(request: Request) -> Response:
         body = json.loads(await request.body())
         content = body["content"]
@@ -200,9 +194,9 @@ def application(devices: dict[bytes, Device]) -> FastAPI:
         rho = parse_bytes32(content["rho"]) if content.get("rho") else None
         loop = asyncio.get_running_loop()
         opening = await loop.run_in_executor(None, device.open, body["epoch"], rho, content.get("rows"))
-        return Response(opening, media_type="application/octet-stream")
+        return Response(opening, media_type=paths.BYTES)
 
-    @app.get("/v1/devices/{device_id}/live")
+    @app.get(paths.LIVE)
     async def live(device_id: str, nonce: str) -> dict:
         device = devices[parse_bytes32(device_id)]
         return {

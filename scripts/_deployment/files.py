@@ -14,6 +14,7 @@ from scripts._deployment.bounds import out_of_bounds
 from scripts._deployment.parameters import BadParameters, Parameters
 
 FOLDER = Path("deployments")
+ARTIFACTS = Path("build/deployments")
 
 # What the files in the tree hold where whoever deploys has to name accounts of their own.
 PLACEHOLDERS = {
@@ -37,6 +38,11 @@ def refuse_placeholders(p: Parameters) -> None:
             + "\n  ".join(left)
             + "\nPut your own there (a multi-signature wallet for each), or name a file that does in ASSAY_PARAMETERS."
         )
+
+
+def default_artifact(network: str) -> Path:
+    """Where a network's deployment is written, and where programs look for it."""
+    return ARTIFACTS / f"{network}.json"
 
 
 def network_of(chain_id: int, folder: Path = FOLDER) -> str:

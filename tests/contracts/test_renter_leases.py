@@ -18,7 +18,6 @@ from assay.chain.errors import Reverted
 from assay.chain.key_files import Key
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import DeviceLeaf
-from assay.protocol.report_lines import Measured
 from assay.protocol.signing import address_of
 from assay.renter.errors import BadInput
 from assay.renter.http_client import HttpClient
@@ -26,11 +25,13 @@ from assay.renter.keeping import Move, Policy
 from assay.renter.lease_files import LeaseFiles
 from assay.renter.leaving import Free
 from assay.renter.listing import Evidence, proven_listing
-from assay.renter.offers import SignedOffer
 from assay.renter.renter import Renter
 from assay.renter.wallet import Minima
 from assay.renter.wallet_opener import WalletOpener
-from assay.validator.wire import DeviceLine
+from assay.wire.leases import SignedOffer
+from assay.wire.leaves import device_json
+from assay.wire.lines import Measured
+from tests.stand_in import client_of
 
 HOUR = 3600
 RATE = 10  # base units a second
@@ -81,7 +82,7 @@ class Served:
         leaf, proof = epoch.proof(known[name])
         nodes = [to_hex(node) for node in proof]
         if request.url.host == "validator.test":
-            return httpx2.Response(200, json={"leaf": DeviceLine.of(DeviceLeaf(*leaf)).to_json(), "proof": nodes})
+            return httpx2.Response(200, json={"leaf": device_json(DeviceLeaf(*leaf)), "proof": nodes})
         shown = [to_hex(value) if isinstance(value, bytes) else str(value) for value in leaf]
         return httpx2.Response(200, json={"data": {"leaf": shown, "proof": nodes}})
 
@@ -97,7 +98,7 @@ async def renting(letting, served, folder, account=None, sleep=None):
     network = letting.network
     chain = await Chain.connect(network.chain.provider.http_uri, Deployment.load(network.file), final_depth=0)
     key = Key(bytes.fromhex((account or letting.renter).private_key.removeprefix("0x")))
-    http = HttpClient(httpx2.MockTransport(served.answer))
+    http = HttpClient(client_of(served.answer))
     wallet = WalletOpener(chain, key, folder, 0.01)
     files = LeaseFiles(folder, chain.chain_id, letting.escrow.address)
     more = {"sleep": sleep} if sleep else {}
@@ -127,7 +128,7 @@ async def test_open__node__takes_one_transaction_and_keeps_the_offer_that_the_lo
         assert await renter.offer(lease.lease_id) == letting.terms
     async with renting(letting, served, tmp_path / "elsewhere") as renter:
         assert await renter.offer(lease.lease_id) == letting.terms
-        planned = await renter.plan_rent(listing(letting), 400_000, Minima(1_000))
+        planned = await renter.show(renter.plan_rent(listing(letting), 400_000, Minima(1_000)))
         assert [one.name for one in planned] == ["ERC20.approve", "LeaseEscrow.open"]
 
 
@@ -156,7 +157,7 @@ async def test_refund_downtime__reports_of_all_kinds__the_worst_device_of_each_p
     served.attest(2, 10_000, 10_000)
     network.go_to(network.start_of(3))
     async with renting(leased, served, tmp_path) as renter:
-        planned = await renter.plan_downtime(leased.lease_id)
+        planned = await renter.show(await renter.plan_downtime(leased.lease_id))
         found, done = await renter.refund_downtime(leased.lease_id)
         assert [(one.epoch, one.measured.leaf.device_id, one.seconds) for one in found.claimable] == [
             (1, leased.devices[1].id, 900)

@@ -78,7 +78,7 @@ async def watching(network, published, folder, limits=NO_DEMANDS):
     notebook = Notebook(folder / "watcher.sqlite")
     journal = Journal(folder / "journal.sqlite", KEY.address, chain.chain_id)
     sender = Sender(chain, KEY, journal, poll_s=0.01)
-    served = Published(transport=published.transport())
+    served = Published(published.client())
     timing, evidence = await read_timing(chain), EvidenceFolder(folder / "evidence")
     watch = Watch(
         chain=chain, timing=timing, published=served, notebook=notebook,

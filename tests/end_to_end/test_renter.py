@@ -125,7 +125,7 @@ def test_top_up__half_an_hour__moves_the_end_by_as_much(leased: Leased, shell: S
 
 
 def test_library__without_await__sees_the_same(demo: Demo, leased: Leased, shell: Shell) -> None:
-    settings = RenterSettings.load({}, shell.environment)
+    settings = RenterSettings.load({}, environment=shell.environment)
     with SyncRenter.connect(settings) as renter:
         session = renter.session(int(leased.number))
         assert [state.exit_code for state in session.jobs()] == [3]
@@ -202,7 +202,7 @@ async def test_login__wrong_in_any_way__gets_401_or_403_and_nothing_more(
 
 
 async def _files(shell: Shell, lease: int) -> list[dict[str, Any]]:
-    async with Renter.connect(RenterSettings.load({}, shell.environment)) as renter:
+    async with Renter.connect(RenterSettings.load({}, environment=shell.environment)) as renter:
         return await (await renter.session(lease)).files()
 
 

@@ -2,38 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from assay.chain.client import At, Chain
-from assay.protocol.epochs import Emission, Phase, Timing
-
-
-@dataclass(frozen=True, slots=True)
-class EpochState:
-    """What the oracle holds of an epoch; all zero where it was never opened or the ring has lost it.
-
-    `seal_signers` and `report_signers` are masks over the seats.
-    """
-
-    epoch: int
-    phase: Phase
-    set_id: int
-    seats: int
-    seal_count: int
-    seal_block: int
-    opened_at: int
-    reported_at: int
-    seal_signers: int
-    report_signers: int
-    beacon: bytes
-    epoch_seed: bytes
-    seal_root: bytes
-    rho: bytes
-    devices_root: bytes
-    rewards_root: bytes
-    rewards_total: int
-    data_hash: bytes
+from assay.protocol.epochs import Emission, EpochState, Phase, Timing
 
 
 def epoch_state_from_struct(epoch: int, row: Any) -> EpochState:

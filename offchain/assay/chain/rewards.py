@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assay.chain.client import At, Chain, ContractCall
-from assay.protocol.report_lines import Earned
+from assay.wire.lines import Earned
 
 DISTRIBUTOR = "RewardsDistributor"
 

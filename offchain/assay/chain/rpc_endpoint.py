@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from itertools import count
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import httpx2
 
 from assay.chain.errors import BadEndpoint, EndpointFault, RpcError
+from assay.network.errors import BadOrigin
+from assay.network.origins import origin_of_url
 
 MAX_RESPONSE = 64 << 20
 TIMEOUT_S = 15.0
+WHOLE = 4  # times the time-out of one read, for a whole answer
 
 
 class Endpoint(Protocol):
@@ -35,6 +38,7 @@ class HttpEndpoint:
     ) -> None:
         self.url = checked_url(url)
         self._ids = count(1)
+        self._timeout_s = timeout_s
         self._client = httpx2.AsyncClient(
             timeout=httpx2.Timeout(timeout_s),
             transport=transport,
@@ -60,13 +64,17 @@ class HttpEndpoint:
 
     async def _post(self, body: dict[str, Any]) -> Any:
         try:
-            async with self._client.stream("POST", self.url, json=body) as response:
+            # The client's own time-out is for each read; this one ends an answer that never does.
+            async with (
+                asyncio.timeout(WHOLE * self._timeout_s),
+                self._client.stream("POST", self.url, json=body) as response,
+            ):
                 content = bytearray()
                 async for piece in response.aiter_bytes():
                     content += piece
                     if len(content) > MAX_RESPONSE:
                         raise EndpointFault(self.url, f"{body['method']}: response above {MAX_RESPONSE} bytes")
-        except httpx2.TimeoutException:
+        except (httpx2.TimeoutException, TimeoutError):
             raise EndpointFault(self.url, f"{body['method']}: no answer in time", timed_out=True) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             reason = str(error) or type(error).__name__
@@ -84,11 +92,8 @@ class HttpEndpoint:
 
 def checked_url(url: str) -> str:
     """The address itself. Raises BadEndpoint unless it is http(s) with a host."""
-    parts = urlsplit(url)
     try:
-        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        fine = False
-    if not fine:
-        raise BadEndpoint(f"{url[:80]!r} is no RPC address: expected http://host:port or https://host")
+        origin_of_url(url)
+    except BadOrigin:
+        raise BadEndpoint(f"{url[:80]!r} is no RPC address: expected http://host:port or https://host") from None
     return url

@@ -11,6 +11,7 @@ import typer
 
 from assay.chain.errors import BadDeployment, BadEndpoint, ChainError, KeyFileError
 from assay.cli.output import fail
+from assay.network.errors import NetworkError
 from assay.protocol.hexadecimal import HexadecimalError
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ def exit_status(error: Exception) -> int:
 @contextmanager
 def telling(*told: type[Exception]) -> Iterator[None]:
     """Ends the command where one of these errors, a chain's, or one of a file is raised within."""
-    kinds: tuple[type[Exception], ...] = (ChainError, HexadecimalError, *told)
+    kinds: tuple[type[Exception], ...] = (ChainError, NetworkError, HexadecimalError, *told)
     try:
         yield
     except kinds as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from pathlib import Path
 from typing import Annotated
 
@@ -30,14 +29,16 @@ def root() -> None:
 
 @commands.command()
 def run(
-    rpc: Annotated[str | None, typer.Option(help="RPC addresses, separated by commas.")] = None,
+    rpc: Annotated[
+        list[str] | None, typer.Option("--rpc", help="JSON-RPC address; again for more, or separated by commas.")
+    ] = None,
     deployment: Annotated[Path | None, typer.Option(help="The deployment file.")] = None,
     database: Annotated[str | None, typer.Option(help="A file for SQLite, or postgresql://USER@HOST/NAME.")] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)] = None,
     rate: Annotated[float | None, typer.Option(help="Requests a second of one client address.")] = None,
     burst: Annotated[int | None, typer.Option(help="Requests at once of one client address.")] = None,
-    block_poll: Annotated[float | None, typer.Option(help="Seconds between looks at the chain.")] = None,
+    poll_seconds: Annotated[float | None, typer.Option(help="Seconds between looks at the chain.")] = None,
     offer_poll: Annotated[float | None, typer.Option(help="Seconds between rounds of offers.")] = None,
     keep_epochs: Annotated[int | None, typer.Option(help="Epochs whose lines are kept; 0 keeps all.", min=0)] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
@@ -46,22 +47,10 @@ def run(
     """Follow the chain, fetch offers and reports, serve pages and API."""
     given = {
         "rpc": rpc, "deployment": deployment, "market_database": database, "market_host": host,
-        "market_port": port, "market_rate": rate, "market_burst": burst, "block_poll": block_poll,
+        "market_port": port, "market_rate": rate, "market_burst": burst, "poll_seconds": poll_seconds,
         "offer_poll": offer_poll, "keep_epochs": keep_epochs, "final_depth": final_depth, "log_level": log_level,
     }  # fmt: skip
     with telling(MarketError):
         settings = MarketSettings.load(given)
         configure_logs(settings.log_level)
-        check_port(settings.market_host, settings.market_port)
         asyncio.run(run_market(settings))
-
-
-def check_port(host: str, port: int) -> None:
-    """Raises MarketError where nobody can listen there, before anything else is begun."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise MarketError(f"cannot listen on {host}:{port} ({reason}): name another with --port") from None

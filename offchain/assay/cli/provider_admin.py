@@ -24,7 +24,7 @@ DEVICE_COLUMNS = {
 
 
 def init(
-    directory: Annotated[Path, typer.Argument(help="folder to set up")] = Path("provider-data"),
+    directory: Annotated[Path | None, typer.Argument(help="folder to set up; ~/.assay/provider by default")] = None,
     password_file: PasswordFile = None,
     local: Annotated[bool, typer.Option("--local", help="cheap key derivation, for local chains")] = False,
     output: Output = OutputFormat.table,
@@ -34,16 +34,19 @@ def init(
     async def work() -> dict[str, Any]:
         from assay.chain.certificate import create_certificate
         from assay.chain.key_files import create, password
+        from assay.chain.new_files import together
 
+        folder = ProviderSettings.load({"data_dir": directory}).data_dir
         secret = password(password_file)
-        key = create(directory / "provider.json", secret, light=local)
-        device = create(directory / "devices" / "device.json", secret, light=local)
-        fingerprint = create_certificate(directory / "tls")
+        with together(folder / "provider.json", folder / "devices" / "device.json"):
+            key = create(folder / "provider.json", secret, light=local)
+            device = create(folder / "devices" / "device.json", secret, light=local)
+            fingerprint = create_certificate(folder / "tls")
         return {
             "provider": key.address,
-            "keyFile": str(directory / "provider.json"),
+            "keyFile": str(folder / "provider.json"),
             "deviceKey": device.address,
-            "deviceKeyFile": str(directory / "devices" / "device.json"),
+            "deviceKeyFile": str(folder / "devices" / "device.json"),
             "tlsFingerprint": "0x" + fingerprint.hex(),
         }
 

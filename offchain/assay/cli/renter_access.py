@@ -65,8 +65,7 @@ async def notebook(
     """Start a lease's notebook and open it in a browser, by a port of this machine, until Ctrl-C."""
     async with connection.renter() as renter:
         session = await renter.session(lease)
-        device = await renter.device((await renter.offer(lease)).device_ids[0])
-        async with local_proxy(device.endpoint, device.tls_fingerprint, port) as address:
+        async with local_proxy(session.endpoint, renter.addresses, port) as address:
             note("starting the notebook…")
             started = await session.notebook()
             link = address + started.path
@@ -114,4 +113,4 @@ async def _until_over(session: ProviderSession, job_id: str) -> None:
 async def _access(renter: Renter, lease: int, connection: Connection) -> SshAccess:
     require_running(await renter.lease(lease), time.time(), "a shell")
     session = await renter.session(lease)
-    return await open_access(session, session.endpoint, lease, connection.settings().folder)
+    return await open_access(session, lease, connection.settings().data_dir)

@@ -12,11 +12,12 @@ from assay.chain.erc20 import Erc20
 from assay.chain.leases import LeaseStatus
 from assay.cli.output import OutputFormat, show, show_rows
 from assay.cli.renter_options import Asking, Connection, LeaseId, Output, note, renter_command
+from assay.protocol.rates import cost, streamed
 from assay.renter.downtime import DowntimeFound
 from assay.renter.errors import BadInput
 from assay.renter.lease_rights import require_endable, require_leavable, require_own, require_running
 from assay.renter.leaving import Free, notice_over
-from assay.renter.money import RATE_UNIT, deposit_for, moment, parse_amount, parse_duration, show_amount
+from assay.renter.money import moment, parse_amount, parse_duration, show_amount
 
 if TYPE_CHECKING:
     from assay.renter.lease_views import LeaseView
@@ -42,7 +43,7 @@ async def leases(
     from assay.cli.renter_rows import LEASE_COLUMNS, lease_json
 
     async with connection.renter() as renter:
-        own = [one for one in await renter.own_leases() if all_ or one.lease.status in OPEN]
+        own = await renter.own_leases(None if all_ else lambda lease: lease.status in OPEN)
         decimals = {token: await Erc20(renter.chain, token).decimals() for token in {one.lease.token for one in own}}
     rows = [lease_json(one, decimals[one.lease.token]) for one in own]
     show_rows("leases", rows, LEASE_COLUMNS, output)
@@ -70,9 +71,9 @@ async def top_up(
         require_running(found, time.time(), "a top-up")
         token = Erc20(renter.chain, found.token)
         decimals = await token.decimals()
-        added = parse_amount(amount, decimals) if amount else deposit_for(found.rate, parse_duration(str(duration)))
+        added = parse_amount(amount, decimals) if amount else cost(found.rate, parse_duration(str(duration)))
         if asking.dry_run:
-            planned = planned_json(await renter.plan_top_up(lease, added))
+            planned = planned_json(await renter.show(await renter.plan_top_up(lease, added)))
             return show_rows("transactions", planned, PLAN_COLUMNS, output)
         asking.confirm(f"Add {show_amount(added, decimals)} {await token.symbol()} to lease {lease}?")
         done = await renter.top_up(lease, added)
@@ -97,6 +98,7 @@ async def end(
     Attested downtime is claimed first: beyond the escrow's maximum it sets the renter free of the minimum.
     """
     from assay.cli.renter_rows import PLAN_COLUMNS, downtime_json, planned_json, transactions_json
+    from assay.renter.planned import Plan
 
     async with connection.renter() as renter:
         view = await renter.view(lease)
@@ -105,9 +107,10 @@ async def end(
         # Downtime is the renter's, and so is what is left of a deposit, also where the provider ends the lease.
         downtime, refund = downtime and ours and view.lease.start > 0, refund and ours
         if asking.dry_run:
-            plan = await renter.plan_downtime(lease, with_held) if downtime else []
-            plan += [*await renter.plan_end(lease), *(await renter.plan_refund(lease) if refund else [])]
-            return show_rows("transactions", planned_json(plan), PLAN_COLUMNS, output)
+            plan = await renter.plan_downtime(lease, with_held) if downtime else Plan()
+            plan += await renter.plan_end(lease)
+            plan += await renter.plan_refund(lease) if refund else Plan()
+            return show_rows("transactions", planned_json(await renter.show(plan)), PLAN_COLUMNS, output)
         found = await renter.downtime(lease) if downtime else DowntimeFound()
         found = found.with_held() if with_held else found
         freed = view.lease.downtime + found.seconds > view.max_downtime
@@ -153,15 +156,16 @@ async def refund(
     """
     from assay.cli.renter_rows import PLAN_COLUMNS, downtime_json, planned_json, transactions_json
     from assay.protocol.hexadecimal import parse_address
+    from assay.renter.planned import Plan
 
     to = parse_address(receiver, "--receiver") if receiver else None
     async with connection.renter() as renter:
         if asking.dry_run:
-            plan = await renter.plan_downtime(lease, with_held) if downtime else []
-            if not plan and not await renter.refundable(lease):
+            plan = await renter.plan_downtime(lease, with_held) if downtime else Plan()
+            if not plan.calls and not await renter.refundable(lease):
                 raise BadInput(f"nothing of lease {lease} is refundable now")
             plan += await renter.plan_refund(lease, to)
-            return show_rows("transactions", planned_json(plan), PLAN_COLUMNS, output)
+            return show_rows("transactions", planned_json(await renter.show(plan)), PLAN_COLUMNS, output)
         of = await renter.lease(lease)
         found, done = await _claim_downtime(renter, lease, with_held) if downtime else (DowntimeFound(), [])
         amount = 0
@@ -209,7 +213,7 @@ async def _ending(renter: Renter, view: LeaseView, ours: bool, freed: bool) -> s
         left = max(0, lease.start + lease.min_duration - view.now)
         if lease.notice_at and notice_over(lease) <= view.now:
             return f"{asked} The notice is over: nothing is forfeited."
-        forfeit = show_amount(lease.rate * left // RATE_UNIT, decimals)
+        forfeit = show_amount(streamed(lease.rate, left), decimals)
         return f"{asked} {left} s of its minimum are not served: {forfeit} {symbol} of the bond go to the renter."
     if free is not None:
         return f"{asked} It costs nothing more: {free}."

@@ -62,7 +62,8 @@ class Connection(OptionGroup):
         typer.Option("--account", help="whose; its key may be elsewhere, with --dry-run [env: ASSAY_ACCOUNT]"),
     ] = None
     data_dir: Annotated[
-        Path | None, typer.Option("--data-dir", help="journals and handovers, default ~/.assay [env: ASSAY_DATA_DIR]")
+        Path | None,
+        typer.Option("--data-dir", help="journals and handovers; ~/.assay/renter [env: ASSAY_DATA_DIR]"),
     ] = None
 
     def settings(self) -> RenterSettings:

@@ -47,7 +47,7 @@ async def _name(agent: str, may: bool, connection: Connection, asking: Asking, o
     whom = parse_address(agent, "ADDRESS")
     async with connection.renter() as renter:
         if asking.dry_run:
-            planned = planned_json(await renter.plan_name_refunder(whom, may))
+            planned = planned_json(await renter.show(renter.plan_name_refunder(whom, may)))
             return show_rows("transactions", planned, PLAN_COLUMNS, output)
         what = "Let {} submit the downtime of" if may else "Let {} no longer submit the downtime of"
         asking.confirm(f"{what.format(whom)} {renter.address}'s leases?")

@@ -15,8 +15,9 @@ from assay.cli.output import OutputFormat, show, show_rows
 from assay.cli.renter_keeping import Keeping, keep_lease
 from assay.cli.renter_options import Asking, Connection, Duration, Filters, Output, note, renter_command
 from assay.protocol.hexadecimal import to_hex
+from assay.protocol.rates import cost
 from assay.renter.errors import BadInput, RenterError
-from assay.renter.money import deposit_for, parse_duration, show_amount
+from assay.renter.money import parse_duration, show_amount
 from assay.renter.search import Order
 
 if TYPE_CHECKING:
@@ -67,8 +68,9 @@ async def rent(
         if quote:
             chosen = [await _quoted(renter, one, seconds) for one in chosen]
         if asking.dry_run:
-            plans = [await renter.plan_rent(one, deposit_for(one.rate, seconds), minima) for one in chosen]
-            return show_rows("transactions", planned_json(p for plan in plans for p in plan), PLAN_COLUMNS, output)
+            plans = [renter.plan_rent(one, cost(one.rate, seconds), minima) for one in chosen]
+            planned = [one for plan in plans for one in await renter.show(plan)]
+            return show_rows("transactions", planned_json(planned), PLAN_COLUMNS, output)
         asking.confirm(await _question(renter, chosen, seconds))
         done = [await _rent_one(renter, one, seconds, minima, open_only) for one in chosen]
         await _show(renter, [one.token for one in chosen], done, output)
@@ -137,7 +139,7 @@ async def _question(renter: Renter, chosen: list[Listing], seconds: int) -> str:
         notice = f", which its provider may end {duration_text(one.notice)} after a notice" if one.notice else ""
         least = f", at least {duration_text(one.min_duration)} of it paid" if one.min_duration > A_MINUTE else ""
         lines.append(f"{count}{what} at {price_text(one)} {symbol} an hour{least}{notice}")
-        totals[one.token] = totals.get(one.token, 0) + deposit_for(one.rate, seconds)
+        totals[one.token] = totals.get(one.token, 0) + cost(one.rate, seconds)
     decimals = {one.token: one.decimals for one in chosen}
     sums = [
         f"{show_amount(total, decimals[token])} {await Erc20(renter.chain, token).symbol()}"
@@ -150,7 +152,7 @@ async def _question(renter: Renter, chosen: list[Listing], seconds: int) -> str:
 async def _rent_one(renter: Renter, listing: Listing, seconds: int, minima: Minima, open_only: bool) -> dict[str, Any]:
     from assay.cli.renter_rows import rented_json, transactions_json
 
-    deposit = deposit_for(listing.rate, seconds)
+    deposit = cost(listing.rate, seconds)
     if open_only:
         lease, sent = await renter.open(listing, deposit, minima)
         return {
@@ -183,8 +185,8 @@ async def _rent_one(renter: Renter, listing: Listing, seconds: int, minima: Mini
 
 
 async def _show(renter: Renter, tokens: list[str], done: list[dict[str, Any]], output: OutputFormat) -> None:
-    from assay.chain.erc20 import Erc20
-    from assay.cli.renter_texts import rented_text, symbols_of
+    from assay.chain.erc20 import Erc20, symbols_of
+    from assay.cli.renter_texts import rented_text
 
     if len(done) == 1 and output is OutputFormat.table:
         symbols = await symbols_of(renter.chain, tokens)

@@ -8,11 +8,12 @@ from typing import Any
 
 from assay.chain.leases import LeaseStatus
 from assay.protocol.hexadecimal import to_hex
+from assay.protocol.rates import price_per_hour
 from assay.renter.downtime import DowntimeFound
 from assay.renter.lease_views import LeaseView
 from assay.renter.leaving import notice_over
 from assay.renter.listing import Listing
-from assay.renter.money import price_per_hour, show_amount
+from assay.renter.money import show_amount
 from assay.renter.planned import Planned
 from assay.renter.provider_session import JobState
 from assay.renter.renter import Rented

@@ -45,8 +45,8 @@ async def search(
     output: Output = OutputFormat.table,
 ) -> None:
     """List measured devices that can be leased, alone or several together."""
+    from assay.chain.erc20 import symbols_of
     from assay.cli.renter_rows import LISTING_COLUMNS, LISTING_FIELDS, listing_json
-    from assay.cli.renter_texts import symbols_of
     from assay.renter.placement import spread as spread_apart
 
     wanted = filters.wanted(duration)
@@ -87,9 +87,11 @@ async def quote(
     output: Output = OutputFormat.table,
 ) -> None:
     """Ask a provider for its price for this wallet alone."""
+    from assay.chain.erc20 import symbols_of
     from assay.cli.renter_rows import listing_json
-    from assay.cli.renter_texts import moment, symbols_of
-    from assay.renter.money import deposit_for, show_amount
+    from assay.cli.renter_texts import moment
+    from assay.protocol.rates import cost
+    from assay.renter.money import show_amount
 
     seconds = parse_duration(duration)
     async with connection.renter() as renter:
@@ -100,8 +102,8 @@ async def quote(
     values: dict[str, Any] = {
         **listing_json(private, symbol),
         "seconds": seconds,
-        "cost": show_amount(deposit_for(private.rate, seconds), private.decimals),
-        "publicCost": show_amount(deposit_for(public.rate, seconds), public.decimals),
+        "cost": show_amount(cost(private.rate, seconds), private.decimals),
+        "publicCost": show_amount(cost(public.rate, seconds), public.decimals),
         "discountPercent": round(saved, 2),
     }
     del values["roundTripMs"], values["model"], values["region"]

@@ -49,9 +49,9 @@ async def claim(
     to = parse_address(receiver, "--receiver") if receiver else None
     async with connection.renter() as renter:
         found = await renter.rewards()
-        planned = await renter.plan_claim_rewards(found, to)
+        plan = renter.plan_claim_rewards(found, to)
         if asking.dry_run:
-            return show_rows("transactions", planned_json(planned), PLAN_COLUMNS, output)
+            return show_rows("transactions", planned_json(await renter.show(plan)), PLAN_COLUMNS, output)
         decimals, symbol = await network_token(renter.chain)
         asking.confirm(f"Claim {show_amount(found.due, decimals)} {symbol} for {to or renter.address}?")
         done = await renter.claim_rewards(found, to)

@@ -13,7 +13,7 @@ import typer
 
 from assay.cli import endings
 from assay.cli.option_groups import OptionGroup, with_options
-from assay.cli.output import OutputFormat, fail, show
+from assay.cli.output import OutputFormat, show
 
 if TYPE_CHECKING:
     from assay.validator.settings import ValidatorSettings
@@ -50,7 +50,7 @@ class SigningKey(OptionGroup):
         from assay.validator.settings import ValidatorSettings
 
         given = {name: value for name, value in vars(self).items() if name != "config"}
-        return ValidatorSettings.load(self.config, {**given, **more})
+        return ValidatorSettings.load({**given, **more}, self.config)
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,7 @@ def init(
     """Make a folder with a new key file, a certificate, and a settings file in which every setting is explained."""
     from assay.chain import key_files
     from assay.chain.certificate import create_certificate
+    from assay.chain.new_files import together
     from assay.validator.settings_file import write_settings
 
     values = {
@@ -163,7 +164,7 @@ def init(
         "data_dir": (folder / "data").absolute(),
         "tls_dir": (folder / "tls").absolute(),
     }
-    with telling():
+    with telling(), together(folder / "validator.toml", folder / "signer.json"):
         write_settings(folder / "validator.toml", values)
         key = key_files.create(folder / "signer.json", key_files.password(password_file))
         create_certificate(folder / "tls", "assay-validator")
@@ -178,21 +179,11 @@ def status(
     output: Output = OutputFormat.table,
 ) -> None:
     """Ask the running validator how it is doing."""
-    import httpx2
-
-    from assay.chain.pinned_tls import pinned_context
-    from assay.validator.process import certificate_of
+    from assay.validator.process import ask_status
     from assay.validator.settings import ValidatorSettings
 
     with telling():
-        settings = ValidatorSettings.load(config, {"host": host, "port": port})
-    scheme, certificate = ("https" if settings.tls_dir else "http"), certificate_of(settings)
-    url = f"{scheme}://{settings.host}:{settings.port}/v1/status"
-    verify = pinned_context(certificate) if any(certificate) else True
-    try:
-        answer = httpx2.get(url, timeout=5.0, trust_env=False, verify=verify).json()
-    except (httpx2.HTTPError, ValueError) as error:
-        fail(f"no validator answers at {url}: {error or type(error).__name__}; is it running?", 1)
+        answer = asyncio.run(ask_status(ValidatorSettings.load({"host": host, "port": port}, config)))
     show(answer, output)
 
 
@@ -208,7 +199,7 @@ def history(
     from assay.validator.settings import ValidatorSettings
 
     with telling():
-        rows = read_history(ValidatorSettings.load(config, {"data_dir": data_dir}).data_dir, limit)
+        rows = read_history(ValidatorSettings.load({"data_dir": data_dir}, config).data_dir, limit)
     show({"epochs": rows} if output is OutputFormat.json else {str(r["epoch"]): _line(r) for r in rows}, output)
 
 

@@ -1,1 +1,1 @@
-"""What every daemon shares: its log and the limits on what it is asked."""
+"""What every daemon shares: its log and its end."""

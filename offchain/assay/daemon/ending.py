@@ -1,9 +1,10 @@
-"""Ends a daemon's tasks for certain."""
+"""The end of a daemon: told by a signal, and of all its tasks for certain."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import signal
+from collections.abc import Callable, Iterable
 from typing import Any
 
 ASK_AGAIN_S = 1.0
@@ -22,3 +23,10 @@ async def end_tasks(tasks: Iterable[asyncio.Task[Any]], *, ask_again_s: float = 
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=ask_again_s)
     await asyncio.gather(*everything, return_exceptions=True)
+
+
+def on_stop(stop: Callable[[], None]) -> None:
+    """Has SIGINT and SIGTERM call `stop` in the running loop."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)

@@ -13,9 +13,10 @@ from assay.devnet.network import Network
 from assay.devnet.outcome import DeviceResult
 from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
-from assay.protocol.report_lines import Measured, parse_report_line, parse_reward_line
-
-MAX_INDEX = 4 << 20
+from assay.wire import paths
+from assay.wire.epoch_index import EpochIndex
+from assay.wire.limits import MAX_INDEX_BYTES
+from assay.wire.lines import Measured, parse_report_line, parse_reward_line
 
 
 def flag_names(flags: int) -> list[str]:
@@ -31,8 +32,8 @@ def read_report(network: Network, epoch: int) -> list[DeviceResult]:
         for log in ledger.events("EpochOracle", "EpochReported")
         if log["args"]["epoch"] == epoch
     )
-    index = _published(network, f"epochs/{epoch}") or {"devices": []}
-    return [_result(network, ledger, parse_report_line(entry, root)) for entry in index["devices"]]
+    lines = _index(network, epoch).lines
+    return [_result(network, ledger, parse_report_line(entry, root)) for entry in lines]
 
 
 def read_earned(network: Network) -> dict[str, int]:
@@ -52,24 +53,29 @@ def _newest_served(network: Network) -> tuple[int, bytes]:
     reports = {log["args"]["epoch"]: log["args"] for log in network.ledger.events("EpochOracle", "EpochReported")}
     for epoch, reported in sorted(reports.items(), reverse=True):
         # The newest is taken over once its block is final.
-        served = (_published(network, f"epochs/{epoch}") or {}).get("report")
-        if served is not None and served["rewardsRoot"] == to_hex(reported["rewardsRoot"]):
+        served = _index(network, epoch).report
+        if served is not None and served.rewards_root == bytes(reported["rewardsRoot"]):
             return int(epoch), bytes(reported["rewardsRoot"])
     raise DevnetError("validator-1 serves none of the reports on the chain")
 
 
 def _earned(network: Network, epoch: int, root: bytes, address: str) -> int:
-    entry = _published(network, f"epochs/{epoch}/rewards/{address}")
+    entry = _published(network, paths.epoch_reward(epoch, address))
     # An account that no report has rewarded has no line.
     return 0 if entry is None else parse_reward_line(entry, root).leaf.cumulative
 
 
+def _index(network: Network, epoch: int) -> EpochIndex:
+    served = _published(network, paths.epoch(epoch))
+    return EpochIndex() if served is None else EpochIndex.from_json(served)
+
+
 def _published(network: Network, path: str) -> Any:
     """What validator-1 serves there; None where it has nothing."""
-    url = f"{network.endpoints['validator-1']}/v1/{path}"
+    url = network.endpoints["validator-1"] + path
     try:
         with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - loopback
-            return json.loads(response.read(MAX_INDEX))
+            return json.loads(response.read(MAX_INDEX_BYTES))
     except HTTPError as error:
         if error.code == 404:
             return None

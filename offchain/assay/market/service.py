@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import structlog
-import uvicorn
 from eth_abi.exceptions import DecodingError
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from web3.exceptions import Web3Exception
 
 from assay.chain.client import Chain, ContractCall
-from assay.chain.deployment import Deployment
+from assay.chain.erc20 import Erc20
 from assay.chain.errors import ChainError
+from assay.chain.opening import opened_chain
+from assay.daemon.ending import on_stop
 from assay.market.api.app import create_app
 from assay.market.api.context import Context, Deadlines
 from assay.market.api.status import Status
@@ -30,8 +32,11 @@ from assay.market.settings import MarketSettings
 from assay.market.sources.chain_source import NodeSource
 from assay.market.sources.http_fetch import HttpFetch
 from assay.market.store.database import claim_identity, open_database
+from assay.network.addresses import LOCAL_CHAINS, private_allowed
+from assay.network.backoff import Backoff
+from assay.network.client import Client
+from assay.network.server import Server, listening_socket, server
 
-LOCAL_CHAINS = (31337, 1337)
 LONGEST_PAUSE_S = 30.0
 PRUNE_S = 60.0
 
@@ -39,13 +44,19 @@ log = structlog.get_logger()
 
 
 async def run(settings: MarketSettings) -> None:
-    """Runs until cancelled or the server is told to stop. Raises MarketError, ChainError."""
-    deployment = Deployment.load(Path(settings.deployment))
-    chain = await Chain.connect(settings.rpc.split(","), deployment, final_depth=settings.final_depth)
+    """Runs until SIGINT or SIGTERM. Raises MarketError, ChainError, ListenFailed."""
+    # Before anything else: a port that is taken should cost nothing.
+    with listening_socket(settings.market_host, settings.market_port) as listening:
+        async with opened_chain(settings) as chain:
+            await _run(settings, chain, listening)
+
+
+async def _run(settings: MarketSettings, chain: Chain, listening: socket.socket) -> None:
+    deployment = chain.deployment
     local = deployment.chain_id in LOCAL_CHAINS
-    fetch = HttpFetch(local if settings.allow_private is None else settings.allow_private)
+    fetch = HttpFetch(Client.over_network(allow_private=private_allowed(deployment.chain_id, settings.allow_private)))
     try:
-        engine = await asyncio.to_thread(open_database, settings.market_database)
+        engine = await asyncio.to_thread(_open_database, settings)
         identity = {"chain": str(deployment.chain_id), "EpochOracle": deployment.address("EpochOracle")}
         await asyncio.to_thread(claim_identity, engine, identity)
         index = Index(engine, await chain.call("LeaseEscrow", "maxAge", at="latest"))
@@ -63,7 +74,7 @@ async def run(settings: MarketSettings) -> None:
 
         async def follow_chain() -> bool:
             more = await follower.step()
-            head = (await chain.finalised()).number
+            head, status.unread = (await chain.finalised()).number, chain.unread
             status.move(await asyncio.to_thread(index.tip), head)
             return more
 
@@ -81,18 +92,17 @@ async def run(settings: MarketSettings) -> None:
             return False
 
         app = create_app(context, rate=settings.market_rate, burst=settings.market_burst)
-        server = uvicorn.Server(
-            uvicorn.Config(app, settings.market_host, settings.market_port, log_config=None, access_log=False)
-        )
+        web = server(app)
+        on_stop(lambda: setattr(web, "should_exit", True))
         log.info("market starts", host=settings.market_host, port=settings.market_port, network=deployment.network)
         tasks = [
-            asyncio.create_task(repeat(follow_chain, settings.block_poll, status)),
+            asyncio.create_task(repeat(follow_chain, settings.poll_seconds, status)),
             asyncio.create_task(repeat(follow_contents, settings.content_poll, status)),
             asyncio.create_task(repeat(follow_offers, settings.offer_poll, status)),
             asyncio.create_task(repeat(drop_old, PRUNE_S, status)),
         ]
         try:
-            await serve_beside(server, tasks)
+            await serve_beside(web, listening, tasks)
         finally:
             for task in tasks:
                 task.cancel()
@@ -100,37 +110,44 @@ async def run(settings: MarketSettings) -> None:
             engine.dispose()
     finally:
         await fetch.close()
-        await chain.close()
 
 
-async def serve_beside(server: uvicorn.Server, tasks: Sequence[asyncio.Task[None]]) -> None:
+def _open_database(settings: MarketSettings) -> Engine:
+    if settings.market_database is None:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return open_database(settings.database)
+
+
+async def serve_beside(web: Server, listening: socket.socket | None, tasks: Sequence[asyncio.Task[None]]) -> None:
     """Serves until told to stop. Raises what a task failed with: an index that stands still is not served on."""
     failures: list[BaseException] = []
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (failure := task.exception()) is not None:
             failures.append(failure)
-            server.should_exit = True
+            web.should_exit = True
 
     for task in tasks:
         task.add_done_callback(ended)
-    await server.serve()
+    await web.serve(sockets=None if listening is None else [listening])
     if failures:
         raise failures[0]
 
 
 async def repeat(step: Callable[[], Awaitable[bool]], pause: float, status: Status) -> None:
     """Calls `step` again and again: at once while it has more, else after a pause, longer after each failure."""
-    wait = pause
+    backoff, failures = Backoff(2 * pause, 2.0, LONGEST_PAUSE_S), 0
     while True:
+        wait = pause
         try:
             more = await step()
-            wait = pause
+            failures = 0
         except (ChainError, MarketError, SQLAlchemyError) as error:
             # Node, validators, providers and database may be away for a while; anything else is a fault of ours.
             more = False
             status.last_error = str(error)[:300]
-            wait = min(LONGEST_PAUSE_S, wait * 2)
+            failures += 1
+            wait = backoff.after(failures)
             log.warning("step failed", error=str(error), again_in=wait)
         if not more:
             await asyncio.sleep(wait)
@@ -140,12 +157,11 @@ async def page_links(chain: Chain, settings: MarketSettings, local: bool) -> dic
     """What pages tell wallets: contracts with their ABIs, and the chain's RPC where it is local."""
     deployment = chain.deployment
     tokens = {}
-    for name, contract in deployment.contracts.items():
+    for contract in deployment.contracts.values():
         functions = {item.get("name") for item in contract.abi}
         if {"decimals", "symbol", "transfer"} <= functions:
-            decimals = await chain.call(name, "decimals", at="latest")
-            symbol = await chain.call(name, "symbol", at="latest")
-            tokens[contract.address] = {"symbol": str(symbol)[:12], "decimals": int(decimals)}
+            token = Erc20(chain, contract.address)
+            tokens[contract.address] = {"symbol": await token.symbol(), "decimals": await token.decimals()}
 
     def encode(contract: str, function: str, arguments: tuple[Any, ...]) -> tuple[str, bytes]:
         if contract not in deployment.contracts:
@@ -170,7 +186,7 @@ async def page_links(chain: Chain, settings: MarketSettings, local: bool) -> dic
         "encode": encode,
         "decode": decode,
         "explain": explain,
-        "rpc": settings.rpc.split(",")[0] if local else "",
+        "rpc": settings.rpc[0] if local else "",
         "contracts": {name: contract.address for name, contract in deployment.contracts.items()},
         "tokens": tokens,
     }

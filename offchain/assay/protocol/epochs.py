@@ -18,6 +18,33 @@ class Phase(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class EpochState:
+    """What the oracle holds of an epoch; all zero where it was never opened or the ring has lost it.
+
+    `seal_signers` and `report_signers` are masks over the seats.
+    """
+
+    epoch: int
+    phase: Phase = Phase.NONE
+    set_id: int = 0
+    seats: int = 0
+    seal_count: int = 0
+    seal_block: int = 0
+    opened_at: int = 0
+    reported_at: int = 0
+    seal_signers: int = 0
+    report_signers: int = 0
+    beacon: bytes = bytes(32)
+    epoch_seed: bytes = bytes(32)
+    seal_root: bytes = bytes(32)
+    rho: bytes = bytes(32)
+    devices_root: bytes = bytes(32)
+    rewards_root: bytes = bytes(32)
+    rewards_total: int = 0
+    data_hash: bytes = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """`genesis` in seconds since 1970; the deadlines in seconds after the start of the epoch; `draw_delay` in
     blocks after the seal; `proof_window` in seconds after the end of the epoch."""

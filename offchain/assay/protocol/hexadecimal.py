@@ -43,6 +43,15 @@ def parse_hex(text: str, what: str = "value", max_bytes: int | None = None) -> b
 
 def parse_fixed(text: str, length: int, what: str = "value") -> bytes:
     """Exactly `length` bytes. Raises HexadecimalError."""
+    # The short way for what is right, which is nearly all; what is wrong is told why below. `fromhex` skips spaces, but
+    # then too few digits are left.
+    if isinstance(text, str) and len(text) == 2 * length + 2 and text.startswith("0x"):
+        try:
+            found = bytes.fromhex(text[2:])
+        except ValueError:
+            found = b""
+        if len(found) == length:
+            return found
     data = parse_hex(text, what, max_bytes=max(length, 1 << 16))
     if len(data) != length:
         raise HexadecimalError(

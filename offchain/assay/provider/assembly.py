@@ -123,7 +123,8 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     gpus = GpuNames.parse(settings.container_gpus, devices)
     database = open_database(settings.data_dir / "provider.sqlite")
     sender = Sender(chain, key, journal, poll_s=settings.poll_seconds)
-    view, book, terms = ChainView(chain), LeaseBook(database), TermsFile(settings.data_dir)
+    view, asked = (ChainView(chain, authority.provider, for_strangers=theirs) for theirs in (False, True))
+    book, terms = LeaseBook(database), TermsFile(settings.data_dir)
     engine = make_engine().name
     prover = Provers(make_engine, cards_of(devices.values(), engine), PROOFS_PER_DEVICE * len(devices))
     open_shells = OpenShells()
@@ -163,7 +164,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
             [*(("shell", pid) for pid in shells.processes(lease_id)), *jobs.supervisors(lease_id)],
         )
     )
-    desks = _desks(chain, devices, view, prover, database, keeper)
+    desks = _desks(chain, devices, asked, prover, database, keeper)
     accepts = partial(contract_accepts, chain)
     conditions = StartConditions(chain, authority, bonds)
     commitments = CommitmentStore(database)
@@ -183,8 +184,8 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
 
     services = Services(
         devices=devices,
-        epochs=view,
-        leases=view,
+        epochs=asked,
+        leases=asked,
         challenges=desks[0],
         openings=desks[1],
         handovers=desks[2],

@@ -9,13 +9,6 @@ from assay.chain.operators import BondCredit, read_bond_credit
 from assay.provider.authority import Authority
 from assay.provider.errors import Unavailable
 
-RATE_UNIT = 10**18
-
-
-def bond_of(rate: int, min_duration: int) -> int:
-    """What `start` takes: the rent of the least duration, base units, rounded up."""
-    return -(-rate * min_duration // RATE_UNIT)
-
 
 class Bonds:
     """An operator takes bonds from the provider's credit in the escrow; the provider's own key from its account."""

@@ -12,12 +12,13 @@ import structlog
 from assay.protocol.messages import Commitment
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import Domain
-from assay.provider.challenge_rules import SignedChallenge, check
+from assay.provider.challenge_rules import check
 from assay.provider.commitments import CommitmentStore, StoredCommitment
 from assay.provider.device import Device
 from assay.provider.errors import Conflict, NotFound
 from assay.provider.nonce_rounds import GRACE_S, HOLD_S, NonceRounds
 from assay.provider.views import Epochs, EpochView
+from assay.wire.measurement import SignedChallenge, SignedCommitment
 
 Prove = Callable[[Device, EpochView, bytes], Awaitable[bytes]]
 """Does the work for a device from its first seed (32 bytes) and gives its resultRoot."""
@@ -53,11 +54,10 @@ class ChallengeDesk:
         Raises NotFound for a device of somebody else, Conflict where the challenge cannot be taken,
         Unavailable where no quorum of challenges came in time: the same challenge may then be sent again.
         """
-        challenge = signed.challenge
-        device = self._devices.get(challenge.device_id)
+        device = self._devices.get(signed.device_id)
         if device is None:
-            raise NotFound(f"device 0x{challenge.device_id.hex()} is not served here")
-        view = await self._epochs.epoch(challenge.epoch)
+            raise NotFound(f"device 0x{signed.device_id.hex()} is not served here")
+        view = await self._epochs.epoch(signed.epoch)
         check(signed, view, self._domain)
         assert view is not None  # noqa: S101
         key = (device.device_id, view.epoch, view.epoch_seed)
@@ -68,7 +68,7 @@ class ChallengeDesk:
         return await self._rounds.answer(key, len(view.seats), signed, lambda used: self._commit(device, view, used))
 
     async def _commit(self, device: Device, view: EpochView, used: list[SignedChallenge]) -> str:
-        root = nonce_root([(s.challenge.validator, s.challenge.nonce) for s in used])
+        root = nonce_root([(s.validator, s.nonce) for s in used])
         seed = device_seed(view.epoch_seed, device.device_id, device.profile.id, root)
         result_root = await self._prove(device, view, seed)
         commitment = Commitment(
@@ -79,12 +79,7 @@ class ChallengeDesk:
             result_root=result_root,
         )
         signature = device.sign(commitment.digest(self._domain))
-        body = {
-            **commitment.to_json(),
-            "challenges": [signed.to_json() for signed in used],
-            "signature": "0x" + signature.hex(),
-        }
-        answer = json.dumps(body)
+        answer = json.dumps(SignedCommitment.of(commitment, used, signature).to_json())
         self._store.put(
             StoredCommitment(device.device_id, view.epoch, view.epoch_seed, device.profile.id, root, answer)
         )

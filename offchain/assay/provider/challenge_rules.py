@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Literal
 
 from assay.protocol.messages import Challenge, ProbeNonce
@@ -11,50 +10,7 @@ from assay.protocol.quorum import quorum
 from assay.protocol.signing import Domain, SignatureError
 from assay.provider.errors import Conflict, Forbidden, NotAuthorised
 from assay.provider.views import EpochView
-
-
-@dataclass(frozen=True)
-class SignedChallenge:
-    """A challenge with its seat's compact signature (64 bytes)."""
-
-    challenge: Challenge
-    signature: bytes
-
-    @property
-    def account(self) -> str:
-        """Whose it is."""
-        return self.challenge.validator
-
-    @property
-    def nonce(self) -> bytes:
-        """32 bytes."""
-        return self.challenge.nonce
-
-    def to_json(self) -> dict[str, object]:
-        return {**self.challenge.to_json(), "signature": "0x" + self.signature.hex()}
-
-
-@dataclass(frozen=True)
-class SignedProbeNonce:
-    """A nonce for the memory probe with its seat's compact signature (64 bytes)."""
-
-    message: ProbeNonce
-    signature: bytes
-
-    @property
-    def account(self) -> str:
-        """Whose it is."""
-        return self.message.validator
-
-    @property
-    def nonce(self) -> bytes:
-        """32 bytes."""
-        return self.message.nonce
-
-    def to_json(self) -> dict[str, object]:
-        """What a commitment shows of it: the rest is the commitment's own."""
-        message = self.message.to_json()
-        return {name: message[name] for name in ("validator", "nonce")} | {"signature": "0x" + self.signature.hex()}
+from assay.wire.measurement import SignedChallenge, SignedProbeNonce
 
 
 def check(signed: SignedChallenge, view: EpochView | None, domain: Domain) -> None:
@@ -63,7 +19,7 @@ def check(signed: SignedChallenge, view: EpochView | None, domain: Domain) -> No
     The seed is compared because a validator behind a reorganised chain would have the device commit to work
     that nobody accepts.
     """
-    _check_seat(signed.challenge, signed.signature, view, domain)
+    _check_seat(signed.message, signed.signature, view, domain)
 
 
 def check_probe_nonce(signed: SignedProbeNonce, view: EpochView | None, domain: Domain) -> None:

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from assay.chain.client import Chain
-from assay.chain.deployment import Deployment
 from assay.chain.journal import Journal
-from assay.chain.key_files import Key, load, password
+from assay.chain.key_files import Key, open_key
+from assay.chain.opening import open_chain
 from assay.chain.sender import Sender
 from assay.provider.authority import Authority
 from assay.provider.settings import ProviderSettings
@@ -17,10 +17,9 @@ from assay.provider.settings import ProviderSettings
 
 async def connect(settings: ProviderSettings) -> tuple[Chain, Key, Journal]:
     """The chain, the key and its journal, which is locked. Raises ChainError."""
-    deployment = Deployment.load(settings.deployment)
-    chain = await Chain.connect(settings.rpc, deployment, final_depth=settings.final_depth)
+    chain = await open_chain(settings)
     try:
-        key = load(settings.key_file, password(settings.password_file))
+        key = open_key(settings.key_file, settings.password_file)
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         # Each key has a journal of its own: a folder may see the provider's key and an operator's.
         name = f"transactions-{key.address.lower()}.sqlite"

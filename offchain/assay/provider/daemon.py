@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from typing import Any
 
 import structlog
 
 from assay.chain.certificate import server_context
+from assay.daemon.ending import on_stop
+from assay.network.server import listening_socket, server, serving
 from assay.provider.api.app import create_app
 from assay.provider.assembly import Parts, assemble
 from assay.provider.errors import ProviderError
-from assay.provider.http_server import listening_socket, server
 from assay.provider.settings import ProviderSettings
 
 log = structlog.get_logger()
@@ -35,26 +35,25 @@ async def run(settings: ProviderSettings) -> None:
         raise ProviderError(f"cannot listen for SSH on port {settings.ssh_port}: {error.strerror}") from error
     web = server(create_app(parts.services), server_context(settings.data_dir / "tls"))
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
+    on_stop(stopping.set)
     tasks = [
         asyncio.create_task(parts.sender.run()),
         asyncio.create_task(_follow_blocks(parts, settings.poll_seconds)),
         asyncio.create_task(_answer_demands(parts, settings.poll_seconds)),
     ]
-    serving = asyncio.create_task(web.serve(sockets=[listening]))
     log.info("provider runs", address=f"{settings.host}:{settings.port}", **parts.status)
     try:
-        await asyncio.wait([serving, asyncio.create_task(stopping.wait()), *tasks], return_when=asyncio.FIRST_COMPLETED)
-        for task in (serving, *tasks):
-            if task.done():
-                task.result()
+        async with serving(web, listening) as answering:
+            try:
+                ends = [answering, asyncio.create_task(stopping.wait()), *tasks]
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                for task in (answering, *tasks):
+                    if task.done():
+                        task.result()
+            finally:
+                if ssh is not None:
+                    ssh.close()
     finally:
-        if ssh is not None:
-            ssh.close()
-        web.should_exit = True
-        await asyncio.gather(serving, return_exceptions=True)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from assay.chain.client import Chain
-from assay.chain.deployment import Deployment
 from assay.chain.devices import DeviceStatus
 from assay.chain.errors import ChainError
-from assay.chain.key_files import Key, load, password
+from assay.chain.key_files import Key, open_key
+from assay.chain.opening import open_chain
+from assay.network.errors import ListenFailed
+from assay.network.server import listening_socket
+from assay.protocol.rates import cost
 from assay.provider.assembly import runtime_choice
 from assay.provider.authority import Authority, scope_names
-from assay.provider.bonds import Bonds, bond_of
+from assay.provider.bonds import Bonds
 from assay.provider.device import Device
 from assay.provider.devices import device_keys, load_devices, started_prices
 from assay.provider.errors import ProviderError
-from assay.provider.http_server import listening_socket
 from assay.provider.inventory import read_inventory
 from assay.provider.runtime.selection import select_runtime
 from assay.provider.settings import ProviderSettings
@@ -51,9 +53,7 @@ async def examine(settings: ProviderSettings) -> list[Finding]:
     await check("devices", _devices)
     await check("port", lambda: _port(settings))
     try:
-        chain = await Chain.connect(
-            settings.rpc, Deployment.load(settings.deployment), final_depth=settings.final_depth
-        )
+        chain = await open_chain(settings)
     except ChainError as error:
         return [*findings, Finding("chain", False, str(error))]
     try:
@@ -76,7 +76,10 @@ async def _devices() -> str:
 
 
 async def _port(settings: ProviderSettings) -> str:
-    listening_socket(settings.host, settings.port).close()
+    try:
+        listening_socket(settings.host, settings.port).close()
+    except ListenFailed as error:
+        raise ProviderError(str(error)) from None
     return f"{settings.host}:{settings.port} is free"
 
 
@@ -104,7 +107,7 @@ class _Provider:
 
     @cached_property
     def _authority(self) -> Authority:
-        key = load(self._settings.key_file, password(self._settings.password_file))
+        key = open_key(self._settings.key_file, self._settings.password_file)
         return Authority(self._chain, self._settings.provider or key.address, key.address)
 
     @cached_property
@@ -118,7 +121,7 @@ class _Provider:
     async def key(self) -> str:
         """Whether it can pay for gas, and what stake there is."""
         signer, provider = self._authority.signer, self._authority.provider
-        coin = int(await self._chain.rpc("eth_getBalance", [signer, "latest"]), 16)
+        coin = await self._chain.number("eth_getBalance", [signer, "latest"])
         if coin < LEAST_COIN:
             raise ProviderError(f"{signer} holds {coin} wei: it needs some to pay for transactions")
         free = int(await self._chain.call("StakeManager", "freeStake", provider))
@@ -156,7 +159,7 @@ class _Provider:
         prices = [*started.values(), *terms.prices.values(), *(node.price for node in terms.nodes.values())]
         dearest: dict[str, int] = {}
         for price in prices:
-            dearest[price.token] = max(dearest.get(price.token, 0), bond_of(price.rate, price.min_duration))
+            dearest[price.token] = max(dearest.get(price.token, 0), cost(price.rate, price.min_duration))
         bonds = Bonds(self._chain, self._authority)
         for token, bond in dearest.items():
             await bonds.require(token, bond)

@@ -13,6 +13,8 @@ from assay.chain.erc20 import Erc20
 from assay.chain.key_files import Key
 from assay.chain.operators import OperatorScope
 from assay.chain.profiles import read_profile
+from assay.network.errors import BadOrigin
+from assay.network.origins import parse_origin
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.messages import Enrol
 from assay.protocol.specification import specification_hash
@@ -20,7 +22,6 @@ from assay.provider.connection import Sending
 from assay.provider.errors import BadSetting, ProviderError
 from assay.provider.specifications import Specifications
 
-MAX_ENDPOINT = 256
 STAKE_DECIMALS = 18  # the network token's
 
 
@@ -43,15 +44,11 @@ class Enrolment:
 
 
 def checked_endpoint(endpoint: str) -> str:
-    """The address itself. Raises ProviderError unless others can use it."""
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname or len(endpoint) > MAX_ENDPOINT:
-        raise ProviderError(f"endpoint {endpoint[:80]!r}: expected http://host:port or https://host:port")
-    if parts.query or parts.fragment or parts.username:
-        raise ProviderError(f"endpoint {endpoint[:80]!r}: no user, query or fragment belongs in it")
-    return endpoint.rstrip("/")
+    """The address in its one spelling. Raises ProviderError unless others can use it."""
+    try:
+        return parse_origin(endpoint).url
+    except BadOrigin as error:
+        raise ProviderError(f"endpoint {error}") from None
 
 
 async def stake_calls(chain: Chain, account: str, needed: int) -> list[tuple[str, ContractCall]]:

@@ -10,8 +10,8 @@ from assay.chain.receipts import Receipt
 from assay.chain.sender import Sender
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.messages import Offer
+from assay.protocol.rates import cost
 from assay.provider.authority import Authority
-from assay.provider.bonds import bond_of
 from assay.provider.ports import Mined
 
 ESCROW = "LeaseEscrow"
@@ -34,7 +34,7 @@ class EscrowSender:
         """
         await self._authority.require(OperatorScope.START, "start leases")
         if not self._authority.is_operator:
-            escrow, bond = self._chain.deployment.address(ESCROW), bond_of(offer.rate, offer.min_duration)
+            escrow, bond = self._chain.deployment.address(ESCROW), cost(offer.rate, offer.min_duration)
             await Erc20(self._chain, offer.token).approve(self._sender, escrow, bond)
         arguments = (lease.lease_id, offer_argument(offer), roots, valid_until, signature)
         # The purpose makes a repeated request join the first transaction, after a crash too.

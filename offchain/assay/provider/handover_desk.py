@@ -21,6 +21,7 @@ from assay.provider.device import Device
 from assay.provider.errors import Conflict, NotFound, Unavailable
 from assay.provider.prover import Task
 from assay.provider.views import Epochs
+from assay.wire.leases import SignedHandover
 
 Open = Callable[[Task, Sequence[tuple[int, int]]], Awaitable[bytes]]
 Prove = Callable[[Task], Awaitable[bytes]]
@@ -76,13 +77,8 @@ class HandoverDesk:
             nonce=nonce,
             result_root=result_root,
         )
-        signature = device.sign(message.digest(self._domain))
-        body = {
-            **message.to_json(),
-            "epoch": view.epoch,
-            "epochSeed": to_hex(view.epoch_seed),
-            "signature": to_hex(signature),
-        }
+        signed = SignedHandover(message, device.sign(message.digest(self._domain)))
+        body = signed.to_json(view.epoch, view.epoch_seed)
         return self._keep(lease.lease_id, device_id, view.epoch_seed, nonce, json.dumps(body))
 
     async def opening(self, lease: Lease, offer: Offer, device_id: bytes, x: bytes) -> bytes:

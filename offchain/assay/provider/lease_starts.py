@@ -11,9 +11,10 @@ from assay.chain.leases import Lease, LeaseStatus, active_lease
 from assay.chain.operators import OperatorScope, may_act
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.messages import LeaseStart, Offer
+from assay.protocol.rates import cost
 from assay.protocol.signing import Domain, compact, signed_by
 from assay.provider.authority import Authority
-from assay.provider.bonds import Bonds, bond_of
+from assay.provider.bonds import Bonds
 from assay.provider.errors import Conflict, NotAuthorised, ProviderError, Unavailable
 from assay.provider.lease_states import require_free
 from assay.provider.ports import Escrow, Mined
@@ -45,7 +46,7 @@ class StartConditions:
             self.chain, provider, offer.operator, OperatorScope.OFFER, "latest"
         ):
             raise Unavailable(f"{offer.operator}, who signed the offer, may offer nothing for {provider} any more")
-        await self.bonds.require(offer.token, bond_of(offer.rate, offer.min_duration))
+        await self.bonds.require(offer.token, cost(offer.rate, offer.min_duration))
 
 
 class LeaseStarts:

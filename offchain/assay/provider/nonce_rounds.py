@@ -24,7 +24,7 @@ class SignedNonce(Protocol):
     """A seat's signed nonce."""
 
     @property
-    def account(self) -> str: ...
+    def validator(self) -> str: ...
 
     @property
     def nonce(self) -> bytes: ...
@@ -46,10 +46,10 @@ class _Round(Generic[Signed]):
 
     def add(self, signed: Signed) -> None:
         """Takes a nonce; a retry must bring the same. One that comes after the start changes nothing."""
-        account = signed.account.lower()
+        account = signed.validator.lower()
         known = self.collected.get(account)
         if known is not None and known.nonce != signed.nonce:
-            raise Conflict(f"{signed.account} has sent another nonce in this epoch")
+            raise Conflict(f"{signed.validator} has sent another nonce in this epoch")
         if known is None and not self.frozen:
             self.collected[account] = signed
         if readiness(self.collected, self.seats) == "start":

@@ -9,13 +9,14 @@ from sqlalchemy.dialects.sqlite import insert
 
 from assay.provider.database import notebooks
 from assay.provider.jobs import JobBook, JobRequest
+from assay.wire import paths
 
 PORT = 8888
 
 
 def base_path(lease_id: int) -> str:
     """Where a lease's notebook is reached at the provider, and what it must take for its root."""
-    return f"/v1/leases/{lease_id}/notebook/"
+    return paths.lease(lease_id, paths.NOTEBOOK) + "/"
 
 
 def jupyter(lease_id: int) -> tuple[str, ...]:

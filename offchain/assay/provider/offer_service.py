@@ -16,8 +16,9 @@ from assay.chain.operators import OperatorScope
 from assay.chain.sender import Sender
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.leases import shown_devices
+from assay.protocol.rates import cost
 from assay.provider.authority import Authority, scope_names
-from assay.provider.bonds import Bonds, bond_of
+from assay.provider.bonds import Bonds
 from assay.provider.device import Device
 from assay.provider.errors import Conflict, NotFound, ProviderError
 from assay.provider.lease_states import require_free, why_not_free, why_not_leasable
@@ -82,7 +83,7 @@ class OfferService:
         """
         terms = self._terms.read()
         async with self._looking:
-            block = await self._chain.finalised()
+            block = await self._chain.recent_final()
             if self._looked is None or (self._looked.block, self._looked.terms) != (block, terms):
                 self._looked = _Looked(block, terms, await self._on_offer(terms, block))
         return [self._maker.offer(ids, price, nonce) for ids, price, nonce in self._looked.on_offer]
@@ -158,7 +159,7 @@ class OfferService:
         """Why a lease at this price could not be opened and started as of the head, and the nonce of its offer. The
         chain is asked once a block: anybody may ask here, as often as he likes.
         """
-        head = await self._chain.head()
+        head = await self._chain.recent_head()
         if (self._quotes_at, self._quotes_by) != (head, terms):
             self._quotes, self._quotes_at, self._quotes_by = {}, head, terms
         if (ids, price) not in self._quotes:
@@ -166,7 +167,7 @@ class OfferService:
             try:
                 await require_free(self._chain, self._authority.provider, ids)
                 await self._authority.require(OFFERING, "offer and start leases")
-                await self._bonds.require(price.token, bond_of(price.rate, price.min_duration))
+                await self._bonds.require(price.token, cost(price.rate, price.min_duration))
             except ProviderError as error:
                 refusal = error
             self._quotes[ids, price] = refusal, await self._nonce(terms, ids)
@@ -176,7 +177,7 @@ class OfferService:
         return (
             await why_not_leasable(self._chain, self._authority.provider, ids, block)
             or await why_not_free(self._chain, ids, block)
-            or await self._bonds.shortfall(price.token, bond_of(price.rate, price.min_duration))
+            or await self._bonds.shortfall(price.token, cost(price.rate, price.min_duration))
         )
 
     async def _nonce(self, terms: Terms, device_ids: DeviceIds) -> int:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.messages import Offer
+from assay.protocol.rates import HOUR_S, exact_rate
 from assay.protocol.signing import Domain
-from assay.provider.bonds import RATE_UNIT
 from assay.provider.errors import ProviderError
+from assay.wire.leases import SignedOffer
 
-HOUR_S = 3600
 LEAST_NOTICE_S = 60
 
 
@@ -45,8 +44,7 @@ def rate_of(price_per_hour: Decimal, decimals: int) -> int:
     than the price. Raises ProviderError."""
     if not price_per_hour.is_finite() or price_per_hour <= 0:
         raise ProviderError(f"price {price_per_hour} an hour: must be above zero")
-    # A Fraction, for decimal arithmetic would round what has more than 28 digits.
-    return int(Fraction(price_per_hour) * 10**decimals * RATE_UNIT / HOUR_S)
+    return int(exact_rate(price_per_hour, decimals))
 
 
 class OfferMaker:
@@ -91,5 +89,4 @@ class OfferMaker:
             renter=renter,
             notice=price.notice,
         )
-        signature = self._sign(offer.digest(self._domain))
-        return {**offer.to_json(), "signature": "0x" + signature.hex()}
+        return SignedOffer(offer, self._sign(offer.digest(self._domain))).to_json()

@@ -11,7 +11,7 @@ from assay.proof.probe import layout
 from assay.protocol.messages import LaneCommitment
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import Domain
-from assay.provider.challenge_rules import SignedProbeNonce, check_probe_nonce
+from assay.provider.challenge_rules import check_probe_nonce
 from assay.provider.commitments import CommitmentStore, StoredCommitment
 from assay.provider.device import Device
 from assay.provider.errors import Conflict, NotFound, Unavailable
@@ -20,6 +20,7 @@ from assay.provider.lane_commitments import LaneCommitmentStore, StoredLanes
 from assay.provider.nonce_rounds import GRACE_S, HOLD_S, NonceRounds
 from assay.provider.prover import Task
 from assay.provider.views import Epochs, EpochView
+from assay.wire.measurement import SignedLanes, SignedProbeNonce
 
 Walk = Callable[[Task, bytes], Awaitable[tuple[bytes, bytes]]]
 """(resultRoot, laneRoot) of a task's products walked from π."""
@@ -58,14 +59,13 @@ class ProbeDesk:
         Raises NotFound for a device of somebody else or one without a probe, Conflict where the nonce cannot be taken,
         Unavailable where no quorum of nonces came in time.
         """
-        message = signed.message
-        device = self._device(message.device_id)
-        view = await self._epochs.epoch(message.epoch)
+        device = self._device(signed.device_id)
+        view = await self._epochs.epoch(signed.epoch)
         check_probe_nonce(signed, view, self._domain)
         assert view is not None  # noqa: S101
         stored = self._commitments.get(device.device_id, view.epoch, view.epoch_seed)
-        if stored is None or stored.result_root != message.result_root:
-            raise Conflict(f"device {device.name} has not committed to 0x{message.result_root.hex()}")
+        if stored is None or stored.result_root != signed.result_root:
+            raise Conflict(f"device {device.name} has not committed to 0x{signed.result_root.hex()}")
         key = (device.device_id, view.epoch, view.epoch_seed)
         if known := self._store.get(*key):
             return known.answer
@@ -98,7 +98,7 @@ class ProbeDesk:
     async def _commit(
         self, device: Device, view: EpochView, stored: StoredCommitment, used: list[SignedProbeNonce]
     ) -> str:
-        challenge = nonce_root([(s.message.validator, s.message.nonce) for s in used])
+        challenge = nonce_root([(s.validator, s.nonce) for s in used])
         result_root, lane_root = await self._walk(_task(device, stored), challenge)
         if result_root != stored.result_root:
             raise Unavailable("the proof could not be made again as it was committed to")
@@ -110,12 +110,8 @@ class ProbeDesk:
             challenge=challenge,
             lane_root=lane_root,
         )
-        body = {
-            **message.to_json(),
-            "nonces": [signed.to_json() for signed in used],
-            "signature": "0x" + device.sign(message.digest(self._domain)).hex(),
-        }
-        answer = json.dumps(body)
+        signature = device.sign(message.digest(self._domain))
+        answer = json.dumps(SignedLanes.of(message, [signed.used for signed in used], signature).to_json())
         self._store.put(StoredLanes(device.device_id, view.epoch, view.epoch_seed, challenge, answer))
         log.info("memory probed", device=device.name, epoch=view.epoch, nonces=len(used))
         return answer

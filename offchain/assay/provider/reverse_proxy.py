@@ -16,6 +16,8 @@ from assay.provider.errors import ProviderError
 from assay.provider.lease_ports import LeasePorts
 
 CONNECT_S = 5.0
+READ_S = 300.0  # the longest silence in an answer of a workload
+HEARTBEAT_S = 30.0
 PIECE = 1 << 16
 MAX_MESSAGE = 64 << 20
 # Of one connection, not of the message (RFC 9110, 7.6.1).
@@ -68,7 +70,11 @@ class ReverseProxy:
         try:
             client = await self._client(lease_id, job_id)
             inside = await client.ws_connect(
-                _address("ws", port, browser), protocols=protocols, headers=headers, max_msg_size=MAX_MESSAGE
+                _address("ws", port, browser),
+                protocols=protocols,
+                headers=headers,
+                max_msg_size=MAX_MESSAGE,
+                heartbeat=HEARTBEAT_S,
             )
         except (aiohttp.ClientError, OSError, ProviderError):
             await self._forget(lease_id, job_id)
@@ -95,7 +101,7 @@ class ReverseProxy:
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=READ_S),
             )
         return self._clients[known]
 

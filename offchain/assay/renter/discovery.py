@@ -12,9 +12,9 @@ from dataclasses import replace
 from assay.chain.client import Chain
 from assay.chain.devices import Device, DeviceDirectory, DeviceStatus
 from assay.chain.leases import active_lease
+from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
 from assay.protocol.messages import Offer
-from assay.protocol.report_lines import Measured, ReportLineError, leaf_of_values, proven
 from assay.protocol.specification import Specification
 from assay.renter.errors import BadInput, NoDevice, Unreachable
 from assay.renter.http_client import HttpClient
@@ -23,13 +23,14 @@ from assay.renter.market_client import MarketClient
 from assay.renter.market_search import MarketSearch
 from assay.renter.measurements import Measurements
 from assay.renter.offer_checks import ESCROW, offer_fault
-from assay.renter.offers import ANYONE, Offers, SignedOffer, node_of
-from assay.renter.round_trips import round_trips
+from assay.renter.offers import ANYONE, Offers, node_of
 from assay.renter.search import Order, Wanted, is_near_enough, matches, ordered
 from assay.renter.tokens import Tokens
 from assay.renter.validators import Validators
+from assay.wire.leases import SignedOffer
+from assay.wire.lines import Measured, ReportLineError, leaf_of_values, proven
 
-CHECKED_AT_ONCE = 16
+CHECKED_AT_ONCE = 64  # of a node that counts calls, they are a few
 FULL_ID, LEAST_DIGITS = 66, 6
 BEGINNING = re.compile(r"0x[0-9a-fA-F]{6,63}")
 RoundTrips = Callable[[Iterable[str]], Awaitable[dict[str, float]]]
@@ -44,7 +45,7 @@ class Discovery:
         http: HttpClient,
         validators: Validators,
         clock: Callable[[], float],
-        measure: RoundTrips = round_trips,
+        measure: RoundTrips,
     ) -> None:
         self._chain = chain
         self._http = http
@@ -71,7 +72,6 @@ class Discovery:
             if device is None or device.status is not DeviceStatus.ACTIVE:
                 state = "not in the registry" if device is None else device.status.name.lower()
                 raise NoDevice(f"device {to_hex(device_id)} is {state}; `assay search` lists those that can be leased")
-            self._http.pin(device.endpoint, device.tls_fingerprint)
         return tuple(known[device_id] for device_id in device_ids)
 
     async def device_id(self, text: str) -> bytes:
@@ -108,7 +108,7 @@ class Discovery:
         """The public offer of a device, alone or with others to `gpus`, in a token where one is named; proven by the
         newest epoch in which all of them passed. Raises NoDevice saying as what it is on offer."""
         device, known = await self.device(device_id), await self._directory.active()
-        answer = await self._offers.of_endpoint(device.endpoint)
+        answer = await self._offers.of_endpoint(Endpoint(device.endpoint, device.tls_fingerprint))
         offered = [
             signed.offer
             for signed in answer.offers

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from assay.chain.client import Chain, ContractCall
-from assay.chain.epochs import EpochState, read_epoch_state, read_timing
+from assay.chain.epochs import read_epoch_state, read_timing
 from assay.chain.errors import Reverted
 from assay.chain.leases import Lease, offer_argument
-from assay.protocol.epochs import Phase, Timing
+from assay.protocol.epochs import EpochState, Phase, Timing
 from assay.protocol.messages import Offer
-from assay.protocol.report_lines import Measured
-from assay.renter.money import RATE_UNIT
+from assay.protocol.rates import streamed
 from assay.renter.offer_checks import ESCROW
+from assay.wire.lines import Measured
 
 FULL_BPS = 10_000
 LAST_CALL = 8  # of the time an epoch can be claimed in, its last eighth no longer waits for lines that nobody serves
@@ -135,7 +135,7 @@ def worst(lease: Lease, rules: Rules, lines: Iterable[Measured]) -> Downtime | N
     seconds = max(0, ends - begins) * (FULL_BPS - least.leaf.uptime_bps) // FULL_BPS
     if seconds == 0:
         return None
-    return Downtime(least, seconds, lease.rate * seconds // RATE_UNIT, rules.until(lease, least.leaf.epoch))
+    return Downtime(least, seconds, streamed(lease.rate, seconds), rules.until(lease, least.leaf.epoch))
 
 
 class DowntimeFinder:

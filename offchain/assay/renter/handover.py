@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.chain.devices import Device
-from assay.protocol.hexadecimal import HexadecimalError, parse_signature, to_hex
+from assay.protocol.hexadecimal import HexadecimalError, to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import Handover
 from assay.protocol.profile import Profile
@@ -15,6 +15,7 @@ from assay.protocol.seeds import handover_rho, handover_seed
 from assay.protocol.signing import Domain, signed_by
 from assay.protocol.typed_message import MessageError
 from assay.renter.errors import ProofRejected
+from assay.wire.leases import SignedHandover
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,10 @@ class Expected:
         return keccak(self.x)
 
 
-def signed_handover(answer: Mapping[str, Any]) -> tuple[Handover, bytes]:
+def signed_handover(answer: Mapping[str, Any]) -> SignedHandover:
     """The Handover and its signature in a provider's answer. Raises ProofRejected for another form."""
-    fields = {key: value for key, value in answer.items() if key not in ("signature", "epoch", "epochSeed")}
     try:
-        return Handover.from_json(fields), parse_signature(answer.get("signature", ""))
+        return SignedHandover.from_json(answer)
     except (MessageError, HexadecimalError) as error:
         raise ProofRejected(f"the handover is malformed: {error}") from None
 

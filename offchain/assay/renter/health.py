@@ -14,6 +14,8 @@ from assay.chain.deployment import Deployment
 from assay.chain.errors import ChainError
 from assay.chain.key_files import address_in
 from assay.chain.seats import SeatDirectory
+from assay.network.addresses import private_allowed
+from assay.network.client import Client
 from assay.renter.errors import RenterError
 from assay.renter.http_client import HttpClient
 from assay.renter.market_client import MarketClient
@@ -65,12 +67,12 @@ def _programs() -> Finding:
 
 def _folder(settings: RenterSettings) -> Finding:
     try:
-        settings.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=settings.folder):
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.data_dir):
             pass
     except OSError as error:
-        return Finding("data folder", False, f"{settings.folder}: cannot be written ({error.strerror})")
-    return Finding("data folder", True, str(settings.folder))
+        return Finding("data folder", False, f"{settings.data_dir}: cannot be written ({error.strerror})")
+    return Finding("data folder", True, str(settings.data_dir))
 
 
 async def _chain(chain: Chain) -> Finding:
@@ -104,7 +106,7 @@ async def _devices(renter: Renter) -> Finding:
 async def _market(settings: RenterSettings, chain: Chain) -> Finding:
     if settings.market is None:
         return Finding("market", None, "none named: searches ask validators and providers themselves")
-    http = HttpClient()
+    http = HttpClient(Client.over_network(allow_private=private_allowed(chain.chain_id, settings.allow_private)))
     try:
         at = await MarketClient(http, settings.market).status()
     finally:

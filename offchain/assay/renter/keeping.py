@@ -12,10 +12,10 @@ from enum import Enum, auto
 
 from assay.chain.errors import ChainError
 from assay.chain.leases import Lease
+from assay.protocol.rates import cost
 from assay.renter.errors import RenterError
 from assay.renter.lease_views import LeaseView
 from assay.renter.leaving import Free
-from assay.renter.money import deposit_for
 
 MOST_SILENCE_A_ROUND = 3  # rounds: a machine that slept for hours has not heard its device be silent for hours
 
@@ -64,8 +64,8 @@ def move(view: LeaseView, silent_for: float, policy: Policy) -> tuple[Move, int]
         return Move.END, 0
     if silent_for > 0 or lease.stop - view.now > policy.margin or lease.stop - lease.start >= lease.max_duration:
         return Move.WAIT, 0
-    longest = deposit_for(lease.rate, lease.max_duration)
-    amount = min(deposit_for(lease.rate, policy.step), policy.cap - lease.deposit, longest - lease.deposit)
+    longest = cost(lease.rate, lease.max_duration)
+    amount = min(cost(lease.rate, policy.step), policy.cap - lease.deposit, longest - lease.deposit)
     return (Move.TOP_UP, amount) if amount > 0 else (Move.WAIT, 0)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from assay.chain.leases import Lease, LeaseStatus
-from assay.renter.money import RATE_UNIT
+from assay.protocol.rates import streamed
 
 
 class Free(StrEnum):
@@ -50,7 +50,7 @@ def leaving(lease: Lease, now: int, max_downtime: int, slashed: bool) -> Leaving
     free_from = lease.start + lease.min_duration
     if now >= free_from:
         return Leaving(Free.minimum)
-    cost = lease.rate * lease.min_duration // RATE_UNIT - lease.rate * (now - lease.start) // RATE_UNIT
+    cost = streamed(lease.rate, lease.min_duration) - streamed(lease.rate, now - lease.start)
     return Leaving(None, cost, free_from, max_downtime + 1 - lease.downtime)
 
 

@@ -9,12 +9,13 @@ from typing import TypeVar
 
 from assay.chain.devices import Device
 from assay.protocol.hexadecimal import to_hex
-from assay.protocol.report_lines import Measured
+from assay.protocol.rates import price_per_hour
 from assay.protocol.specification import Specification
 from assay.renter.market_client import MarketRow
 from assay.renter.measurements import Passes, common_pass
-from assay.renter.money import price_per_hour
-from assay.renter.offers import ANYONE, SignedOffer, node_of
+from assay.renter.offers import ANYONE, node_of
+from assay.wire.leases import SignedOffer
+from assay.wire.lines import Measured
 
 T = TypeVar("T")
 

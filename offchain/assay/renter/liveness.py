@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 
 from assay.chain.devices import Device
-from assay.protocol.hexadecimal import HexadecimalError, parse_signature, to_hex
-from assay.protocol.keccak import keccak
+from assay.network.origins import Endpoint
 from assay.protocol.signing import signed_by
 from assay.renter.errors import RenterError
 from assay.renter.http_client import HttpClient
+from assay.wire import paths
+from assay.wire.limits import MAX_LIVE_BYTES
+from assay.wire.measurement import live_digest, signature_in
 
-TAG = b"assay.live"
 TIMEOUT_S = 5.0
 
 
@@ -20,11 +21,13 @@ async def is_alive(http: HttpClient, device: Device) -> bool:
     if not device.endpoint:
         return False
     nonce = secrets.token_bytes(32)
-    http.pin(device.endpoint, device.tls_fingerprint)
-    path = f"/v1/devices/{to_hex(device.device_id)}/live?nonce={to_hex(nonce)}"
+    endpoint = Endpoint(device.endpoint, device.tls_fingerprint)
     try:
-        answer = await http.json_of("GET", device.endpoint.rstrip("/") + path, timeout_s=TIMEOUT_S, most=4096)
-        signature = parse_signature(answer.get("signature", ""))
-    except (RenterError, HexadecimalError):
+        answer = await http.json_of(
+            "GET", endpoint, paths.live(device.device_id, nonce), timeout_s=TIMEOUT_S, most=MAX_LIVE_BYTES
+        )
+    except RenterError:
         return False
-    return signed_by(keccak(TAG + device.device_id + nonce), signature, device.device_key)
+    signature = signature_in(answer)
+    digest = live_digest(device.device_id, nonce)
+    return signature is not None and signed_by(digest, signature, device.device_key)

@@ -4,37 +4,48 @@ neither the certificate nor the registry."""
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from urllib.parse import urlsplit
 
-from assay.chain.pinned_tls import pinned_context
+from assay.network.addresses import Addresses
+from assay.network.client import CONNECT_S
+from assay.network.errors import BadOrigin, NetworkError
+from assay.network.origins import Endpoint, Origin, parse_origin
+from assay.network.pinned_tls import pinned_context
 from assay.renter.errors import BadInput
 
 PIECE = 1 << 16
 HOST = "127.0.0.1"
-PORTS = {"http": 80, "https": 443}
+KEEP_ALIVE_S = 30
 
 
 @asynccontextmanager
-async def local_proxy(endpoint: str, fingerprint: bytes, port: int = 0) -> AsyncIterator[str]:
+async def local_proxy(endpoint: Endpoint, addresses: Addresses, port: int = 0) -> AsyncIterator[str]:
     """The address, http://127.0.0.1:PORT, for the time of a `with` block; port 0 takes a free one.
 
     Bytes are passed on as they come, so that Host and Origin stay what the browser sent. Raises BadInput for a port
-    that is in use.
+    that is in use and for an endpoint that is none.
     """
-    parts = urlsplit(endpoint)
-    host, target = parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
-    tls = _context(parts.scheme, fingerprint)
+    try:
+        origin = parse_origin(endpoint.url)
+    except BadOrigin as error:
+        raise BadInput(str(error)) from None
+    tls = _context(origin, endpoint.tls_fingerprint)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            far_reader, far_writer = await asyncio.open_connection(host, target, ssl=tls)
-        except OSError:
+            async with asyncio.timeout(CONNECT_S):
+                address = (await addresses.of(origin.host, origin.port))[0]
+                name = origin.host if tls else None
+                far = await asyncio.open_connection(address, origin.port, ssl=tls, server_hostname=name)
+        except (OSError, NetworkError):
             writer.close()
             return
-        await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+        for one in (writer, far[1]):
+            _keep_alive(one)
+        await asyncio.gather(_pump(reader, far[1]), _pump(far[0], writer))
 
     try:
         server = await asyncio.start_server(serve, HOST, port)
@@ -46,8 +57,17 @@ async def local_proxy(endpoint: str, fingerprint: bytes, port: int = 0) -> Async
         server.close()
 
 
-def _context(scheme: str, fingerprint: bytes) -> ssl.SSLContext | None:
-    if scheme != "https":
+def _keep_alive(writer: asyncio.StreamWriter) -> None:
+    """Has the system ask whether the other side is still there: a proxy in between may have forgotten both of us."""
+    connection = writer.get_extra_info("socket")
+    if connection is not None and hasattr(socket, "TCP_KEEPIDLE"):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEP_ALIVE_S)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEP_ALIVE_S)
+
+
+def _context(origin: Origin, fingerprint: bytes) -> ssl.SSLContext | None:
+    if not origin.is_secure:
         return None
     return pinned_context(fingerprint) if any(fingerprint) else ssl.create_default_context()
 

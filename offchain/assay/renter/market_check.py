@@ -8,14 +8,13 @@ from dataclasses import dataclass, fields
 from assay.chain.devices import Device
 from assay.protocol.hexadecimal import HexadecimalError, to_hex
 from assay.protocol.messages import Offer
-from assay.protocol.report_lines import Measured, ReportLineError, leaf_of_values, proven
-from assay.protocol.signed_offers import OfferError, parse_signed_offer
 from assay.protocol.signing import Domain
 from assay.protocol.specification import Specification, parse_specification
 from assay.protocol.typed_message import camel_case
 from assay.renter.listing import Evidence, common
 from assay.renter.market_client import MarketEvidence, MarketRow, Shown
-from assay.renter.offers import SignedOffer
+from assay.wire.leases import OfferError, SignedOffer, parse_signed_offer
+from assay.wire.lines import Measured, ReportLineError, leaf_of_values, proven
 
 OFFER_FIELDS = tuple(camel_case(field.name) for field in fields(Offer))
 
@@ -36,7 +35,7 @@ def signed_offer(row: MarketRow, shown: MarketEvidence, domain: Domain) -> Signe
     """The offer that a market shows, signed by whom it names and on the row's terms. Raises MarketContradicted."""
     offered = {name: shown.offer.get(name) for name in (*OFFER_FIELDS, "signature")}
     try:
-        signed = SignedOffer(*parse_signed_offer(offered, domain))
+        signed = parse_signed_offer(offered, domain)
     except OfferError as error:
         raise MarketContradicted(str(error)) from None
     offer = signed.offer

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_bytes32, to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.leases import MAX_DEVICES
@@ -71,7 +72,7 @@ class MarketClient:
 
     def __init__(self, http: HttpClient, address: str) -> None:
         self._http = http
-        self._address = address
+        self._address = Endpoint(address, own=True)
 
     async def available(self, filters: Sequence[tuple[str, str]]) -> AsyncIterator[MarketRow]:
         """What can be leased, in the market's order, page by page. Raises Unreachable."""
@@ -83,7 +84,7 @@ class MarketClient:
             if not isinstance(rows, list) or len(rows) > PAGE:
                 raise Unreachable(f"{self._address}: no list of at most {PAGE} listings")
             for row in rows:
-                yield parse_row(row, self._address)
+                yield parse_row(row, self._address.url)
             cursor = answer.get("next")
             if not cursor or not isinstance(cursor, str):
                 return
@@ -130,7 +131,7 @@ class MarketClient:
 
     async def _get(self, path: str) -> dict[str, Any]:
         try:
-            return await self._http.json_of("GET", self._address + path, most=MOST_PAGE, timeout_s=TIMEOUT_S)
+            return await self._http.json_of("GET", self._address, path, most=MOST_PAGE, timeout_s=TIMEOUT_S)
         except ProviderRefused as error:
             raise Unreachable(f"the market {self._address} refused ({error.status}): {error.reason}") from None
 

@@ -11,11 +11,13 @@ from assay.chain.client import Chain
 from assay.chain.epochs import read_epoch_state
 from assay.protocol.epochs import Phase
 from assay.protocol.leases import shown_devices
-from assay.protocol.report_lines import Measured, ReportLineError, parse_report_line
 from assay.renter.errors import NoDevice, Unreachable
 from assay.renter.validators import Validators
+from assay.wire import paths
+from assay.wire.epoch_index import EpochIndex
+from assay.wire.limits import MAX_INDEX_BYTES
+from assay.wire.lines import Measured, ReportLineError, parse_report_line
 
-MAX_INDEX = 64 << 20
 Passes = Sequence[Mapping[bytes, Measured]]  # newest epoch first: the passing line of each device
 
 
@@ -72,13 +74,16 @@ class Measurements:
 
     async def _of_epoch(self, epoch: int, root: bytes, block: Block) -> list[Measured]:
         def lines(index: dict[str, Any], url: str) -> list[Measured]:
-            entries = index.get("devices")
-            if not isinstance(entries, list) or not entries:
+            try:
+                entries = EpochIndex.from_json(index).lines
+            except ValueError as error:
+                raise Unreachable(f"{url}: {error}") from None
+            if not entries:
                 raise Unreachable(f"{url}: holds no lines of this report")
             return [_line(entry, root) for entry in entries]
 
         try:
-            return await self._validators.first(f"/v1/epochs/{epoch}", lines, block, most=MAX_INDEX)
+            return await self._validators.first(paths.epoch(epoch), lines, block, most=MAX_INDEX_BYTES)
         except Unreachable:
             # A report that nobody serves helps nobody; an older one may be served.
             return []
@@ -91,7 +96,7 @@ class Measurements:
             return measured
 
         try:
-            path = f"/v1/epochs/{epoch}/devices/0x{device_id.hex()}"
+            path = paths.epoch_device(epoch, device_id)
             return await self._validators.first(path, line, block)
         except Unreachable:
             return None

@@ -1,34 +1,22 @@
-"""Prices and durations: a rate is base units of a token × 10¹⁸ a second."""
+"""Amounts and durations as people write and read them."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime
-from decimal import Decimal
 
 from assay.chain.amounts import show_amount as show_amount
+from assay.protocol.rates import HOUR_S, cost
 from assay.renter.errors import BadInput
 
 LAST_DAY = 253_402_128_000  # 9999-12-30
-RATE_UNIT = 10**18
-HOUR_S = 3600
 _AMOUNT = re.compile(r"([0-9]{1,60})(?:\.([0-9]{1,36}))?")
 _UNITS = {"s": 1, "m": 60, "h": HOUR_S, "d": 24 * HOUR_S}
 
 
 def deposit_for(rate: int, seconds: int) -> int:
-    """What `seconds` cost, base units, rounded up as the escrow does."""
-    return -(-rate * seconds // RATE_UNIT)
-
-
-def seconds_for(rate: int, deposit: int) -> int:
-    """How long a deposit lasts, whole seconds."""
-    return deposit * RATE_UNIT // rate
-
-
-def price_per_hour(rate: int, decimals: int) -> Decimal:
-    """Whole tokens an hour, to 28 digits."""
-    return Decimal(rate) * HOUR_S / RATE_UNIT / (Decimal(10) ** decimals)
+    """What a lease of `seconds` takes, base units."""
+    return cost(rate, seconds)
 
 
 def moment(seconds: int) -> str:

@@ -11,26 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.chain.devices import Device
+from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import ZERO_ADDRESS, to_hex
 from assay.protocol.messages import Offer
-from assay.protocol.signed_offers import OfferError, parse_signed_offer
 from assay.protocol.signing import Domain
 from assay.protocol.specification import Specification, parse_specification
 from assay.renter.errors import RenterError, Unreachable
 from assay.renter.http_client import HttpClient
+from assay.wire import paths
+from assay.wire.leases import OfferError, QuoteBody, SignedOffer, parse_signed_offer
+from assay.wire.limits import MAX_OFFERS
 
-MAX_OFFERS = 4096
 OFFERS_A_DEVICE = 16  # that are looked at: alone, in its node, in some tokens; whoever floods hides itself
 TIMEOUT_S = 10.0
 ANYONE = ZERO_ADDRESS
-
-
-@dataclass(frozen=True)
-class SignedOffer:
-    """An offer with the signature of its operator, or where it names none its provider's."""
-
-    offer: Offer
-    signature: bytes
 
 
 @dataclass(frozen=True)
@@ -47,7 +41,7 @@ def parse_offer(data: Any, domain: Domain) -> SignedOffer:
     Whether the provider appointed that operator stands on the chain, and is not looked up here.
     """
     try:
-        return SignedOffer(*parse_signed_offer(data, domain))
+        return parse_signed_offer(data, domain)
     except OfferError as error:
         raise Unreachable(str(error)) from None
 
@@ -80,19 +74,22 @@ class Offers:
         self._http = http
         self._domain = domain
 
-    async def of_endpoint(self, endpoint: str) -> Answer:
+    async def of_endpoint(self, endpoint: Endpoint) -> Answer:
         """What one provider's daemon offers. Raises Unreachable, ProviderRefused."""
-        answer = await self._http.json_of("GET", f"{endpoint.rstrip('/')}/v1/offers", timeout_s=TIMEOUT_S)
-        return parse_answer(answer, self._domain, endpoint)
+        answer = await self._http.json_of("GET", endpoint, paths.OFFERS, timeout_s=TIMEOUT_S)
+        return parse_answer(answer, self._domain, endpoint.url)
 
     async def quote(self, devices: Sequence[Device], renter: str, seconds: int) -> SignedOffer:
         """An offer of these devices for one renter alone. Raises Unreachable for one that is not what was asked for."""
         first = devices[0]
-        self._http.pin(first.endpoint, first.tls_fingerprint)
         ids = tuple(device.device_id for device in devices)
-        body = {"deviceIds": [to_hex(device_id) for device_id in ids], "renter": renter, "seconds": seconds}
+        body = QuoteBody(device_ids=[to_hex(device_id) for device_id in ids], renter=renter, seconds=seconds).to_json()
         answer = await self._http.json_of(
-            "POST", f"{first.endpoint.rstrip('/')}/v1/quotes", body=json.dumps(body).encode(), timeout_s=TIMEOUT_S
+            "POST",
+            Endpoint(first.endpoint, first.tls_fingerprint),
+            paths.QUOTES,
+            body=json.dumps(body).encode(),
+            timeout_s=TIMEOUT_S,
         )
         signed = parse_offer(answer, self._domain)
         offer = signed.offer
@@ -103,9 +100,10 @@ class Offers:
     async def of_devices(self, devices: Mapping[bytes, Device]) -> tuple[list[SignedOffer], dict[bytes, Specification]]:
         """Offers over these devices as their own providers serve them; specifications by hash. Providers that fail are
         left out, and so is all that one serves of others' devices."""
-        for announced in devices.values():
-            self._http.pin(announced.endpoint, announced.tls_fingerprint)
-        endpoints = sorted({device.endpoint for device in devices.values() if device.endpoint})
+        # By address and certificate together: a device that announces another's address with a certificate of its own
+        # is asked for itself, and the other as before.
+        announced = {Endpoint(one.endpoint, one.tls_fingerprint) for one in devices.values() if one.endpoint}
+        endpoints = sorted(announced, key=lambda one: (one.url, one.tls_fingerprint))
         answers = await asyncio.gather(*(self._quietly(endpoint) for endpoint in endpoints))
         found = [
             signed
@@ -114,17 +112,19 @@ class Offers:
         ]
         return found, {spec.spec_hash: spec for answer in answers for spec in answer.specifications}
 
-    async def _quietly(self, endpoint: str) -> Answer:
+    async def _quietly(self, endpoint: Endpoint) -> Answer:
         try:
             return await self.of_endpoint(endpoint)
         except RenterError:
             return Answer()
 
 
-def _served_at(endpoint: str, offers: Iterable[SignedOffer], devices: Mapping[bytes, Device]) -> Iterable[SignedOffer]:
+def _served_at(
+    endpoint: Endpoint, offers: Iterable[SignedOffer], devices: Mapping[bytes, Device]
+) -> Iterable[SignedOffer]:
     for signed in offers:
         node = node_of(signed.offer, devices)
-        if node is not None and node[0].endpoint == endpoint:
+        if node is not None and Endpoint(node[0].endpoint, node[0].tls_fingerprint) == endpoint:
             yield signed
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
+from assay.network.errors import BadOrigin
+from assay.network.origins import parse_origin
 from assay.renter.errors import NoDevice
 from assay.renter.listing import Listing
 
@@ -16,7 +17,10 @@ def marks_of_site(listing: Listing) -> frozenset[str]:
     """What tells a site: the provider, and its host or network. Two devices that share either may share a site,
     whatever region they declare."""
     marks = {f"provider {listing.provider.lower()}"}
-    host = urlsplit(listing.endpoint).hostname or ""
+    try:
+        host = parse_origin(listing.endpoint).host
+    except BadOrigin:
+        return frozenset(marks)
     try:
         address = ip_address(host)
         bits = address.max_prefixlen - ADDRESS_BITS[address.version]

@@ -11,12 +11,15 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from assay.chain.key_files import Key
+from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest
 from assay.protocol.signing import Domain
 from assay.renter.errors import NoJob, ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient, printable
+from assay.wire import paths
+from assay.wire.leases import NonceBody, RevealBody, StartBody
 
 MAX_FILE = 256 << 20
 MAX_ENTRIES = 5_000_000
@@ -68,14 +71,14 @@ class ProviderSession:
     def __init__(
         self,
         http: HttpClient,
-        endpoint: str,
+        endpoint: Endpoint,
         lease_id: int,
         key: Key,
         domain: Domain,
         clock: Callable[[], float],
     ) -> None:
         self._http = http
-        self.endpoint = endpoint.rstrip("/")
+        self.endpoint = endpoint
         self._lease_id = lease_id
         self._key = key
         self._domain = domain
@@ -97,22 +100,24 @@ class ProviderSession:
 
     async def handover(self, device_id: bytes, nonce: bytes, timeout_s: float) -> dict[str, Any]:
         """Sends H(x) to one device of the lease; its signed Handover."""
-        body = {"nonce": to_hex(nonce), "deviceId": to_hex(device_id)}
-        return await self._json("POST", "/handover", body, timeout_s=timeout_s)
+        body = NonceBody(nonce=to_hex(nonce), device_id=to_hex(device_id)).to_json()
+        return await self._json("POST", paths.HANDOVER, body, timeout_s=timeout_s)
 
     async def handover_opening(self, device_id: bytes, x: bytes, most: int, timeout_s: float) -> bytes:
         """Reveals x; the bytes of one device's opening."""
-        body = {"x": to_hex(x), "deviceId": to_hex(device_id)}
-        return await self._bytes("POST", "/handover/opening", body, most, timeout_s)
+        body = RevealBody(x=to_hex(x), device_id=to_hex(device_id)).to_json()
+        return await self._bytes("POST", paths.HANDOVER_OPENING, body, most, timeout_s)
 
     async def start(self, result_roots: bytes, valid_until: int, signature: bytes) -> dict[str, Any]:
         """Hands over the signed LeaseStart; the provider's transaction."""
-        body = {"resultRoots": to_hex(result_roots), "validUntil": valid_until, "signature": to_hex(signature)}
-        return await self._json("POST", "/start", body, timeout_s=180.0)
+        body = StartBody(
+            result_roots=to_hex(result_roots), valid_until=valid_until, signature=to_hex(signature)
+        ).to_json()
+        return await self._json("POST", paths.START, body, timeout_s=180.0)
 
     async def add_ssh_key(self, public_key: str) -> dict[str, Any]:
         """Vouches for a public key; where the provider takes it."""
-        return await self._json("POST", "/ssh-keys", {"publicKey": public_key})
+        return await self._json("POST", paths.SSH_KEYS, {"publicKey": public_key})
 
     async def create_job(
         self,
@@ -141,7 +146,7 @@ class ProviderSession:
             not isinstance(path, str)
             or not path.isascii()
             or not path.isprintable()
-            or not path.startswith(f"/v1/leases/{self._lease_id}/notebook")
+            or not path.startswith(paths.lease(self._lease_id, paths.NOTEBOOK))
         ):
             raise Unreachable(f"{self.endpoint}: names no path of this lease's notebook")
         return Notebook(path, str(answer.get("jobId")))
@@ -165,9 +170,9 @@ class ProviderSession:
         """The job's output from `offset` on; with `follow` until it is over. Raises NoJob."""
         path = f"/jobs/{quote(job_id, safe='')}/output?offset={offset}"
         path += "&follow=true" if follow else ""
-        url, headers = self._signed("GET", path, b"")
+        target, headers = self._signed("GET", path, b"")
         with self._known(job_id):
-            async for piece in self._http.pieces_of(url, headers=headers):
+            async for piece in self._http.pieces_of(self.endpoint, target, headers=headers):
                 yield piece
 
     async def files(self) -> list[dict[str, Any]]:
@@ -181,21 +186,23 @@ class ProviderSession:
         links: list[dict[str, Any]] = []
         after: str | None = None
         while True:
-            answer = await self._json("GET", "/files" if after is None else f"/files?after={quote(after, safe='')}")
+            answer = await self._json(
+                "GET", paths.FILES if after is None else f"{paths.FILES}?after={quote(after, safe='')}"
+            )
             for name, into in (("files", files), ("folders", folders), ("links", links)):
                 into += [dict(entry) for entry in answer.get(name) or ()]
             if len(files) + len(folders) + len(links) > MAX_ENTRIES:
-                raise Unreachable(f"{self.endpoint}: lists more than {MAX_ENTRIES} files")
+                raise Unreachable(f"{self.endpoint.url}: lists more than {MAX_ENTRIES} files")
             following = answer.get("next")
             if following is None:
                 return Contents(tuple(files), tuple(folders), tuple(links))
             if not isinstance(following, str) or following == after:
-                raise Unreachable(f"{self.endpoint}: lists files without an end")
+                raise Unreachable(f"{self.endpoint.url}: lists files without an end")
             after = following
 
     async def fetch(self, path: str) -> bytes:
         """The content of one file."""
-        return await self._bytes("GET", f"/files/{quoted(path)}", None, MAX_FILE, 300.0)
+        return await self._bytes("GET", f"{paths.FILES}/{quoted(path)}", None, MAX_FILE, 300.0)
 
     async def put(self, path: str, content: bytes, mode: int | None = None) -> None:
         """Writes one file, with permissions where they are given."""
@@ -211,23 +218,25 @@ class ProviderSession:
 
     async def _put(self, path: str, content: bytes, options: Mapping[str, str]) -> None:
         query = f"?{urlencode(options)}" if options else ""
-        url, headers = self._signed("PUT", f"/files/{quoted(path)}{query}", content)
-        await self._http.bytes_of("PUT", url, body=content, headers=headers, timeout_s=300.0)
+        target, headers = self._signed("PUT", f"{paths.FILES}/{quoted(path)}{query}", content)
+        await self._http.bytes_of("PUT", self.endpoint, target, body=content, headers=headers, timeout_s=300.0)
 
     async def _json(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, timeout_s: float = 30.0
     ) -> dict[str, Any]:
         content = b"" if body is None else json.dumps(body).encode()
-        url, headers = self._signed(method, path, content)
-        return await self._http.json_of(method, url, body=content or None, headers=headers, timeout_s=timeout_s)
+        target, headers = self._signed(method, path, content)
+        return await self._http.json_of(
+            method, self.endpoint, target, body=content or None, headers=headers, timeout_s=timeout_s
+        )
 
     async def _bytes(
         self, method: str, path: str, body: Mapping[str, Any] | None, most: int, timeout_s: float
     ) -> bytes:
         content = b"" if body is None else json.dumps(body).encode()
-        url, headers = self._signed(method, path, content)
+        target, headers = self._signed(method, path, content)
         return await self._http.bytes_of(
-            method, url, body=content or None, headers=headers, most=most, timeout_s=timeout_s
+            method, self.endpoint, target, body=content or None, headers=headers, most=most, timeout_s=timeout_s
         )
 
     @contextmanager
@@ -242,8 +251,8 @@ class ProviderSession:
             raise
 
     def _signed(self, method: str, path: str, content: bytes) -> tuple[str, dict[str, str]]:
-        """The address and the headers that sign method, path with query, body and time."""
-        whole = f"/v1/leases/{self._lease_id}{path}"
+        """The path and the headers that sign method, path with query, body and time."""
+        whole = paths.lease(self._lease_id, path)
         action, hashed, issued_at = f"{method} {whole}", keccak(content), int(self._clock())
         # A provider takes each signed write once: the same one again within a second needs another time.
         while (action, hashed, issued_at) in self._made:
@@ -252,7 +261,7 @@ class ProviderSession:
         request = LeaseRequest(self._lease_id, action, hashed, issued_at)
         signature = self._key.sign(request, self._domain)
         headers = {"x-assay-signature": to_hex(signature), "x-assay-issued-at": str(issued_at)}
-        return self.endpoint + whole, headers
+        return whole, headers
 
 
 def _state(data: Mapping[str, Any]) -> JobState:

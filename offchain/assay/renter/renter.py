@@ -7,18 +7,23 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
-from assay.chain.client import Chain, ContractCall
+from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
 from assay.chain.devices import Device
-from assay.chain.erc20 import Erc20
+from assay.chain.erc20 import COIN, Erc20, symbols_of
 from assay.chain.events import read_events
-from assay.chain.key_files import Key, load, password
+from assay.chain.key_files import Key, open_key
 from assay.chain.leases import Lease, LeaseStatus, offer_of_log, read_lease
+from assay.chain.opening import open_chain
+from assay.network.addresses import Addresses, private_allowed
+from assay.network.client import Client
+from assay.network.exchange import HttpExchange
+from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.messages import LeaseStart, Offer
-from assay.protocol.report_lines import Measured
 from assay.renter.discovery import Discovery
 from assay.renter.downtime import DowntimeFinder, DowntimeFound
 from assay.renter.errors import BadInput, NoDevice, RenterError
@@ -27,24 +32,25 @@ from assay.renter.keeping import Move, Policy
 from assay.renter.lease_files import LeaseFiles
 from assay.renter.lease_keeper import WATCHING, keeper_of
 from assay.renter.lease_offers import LeaseOffers
-from assay.renter.lease_rights import require_endable, require_leavable, require_own, require_refunder, require_running
+from assay.renter.lease_rights import require_own, require_refunder
 from assay.renter.lease_start import HandoverResult, LeaseStarter
 from assay.renter.lease_views import LeaseView, LeaseViews
 from assay.renter.listing import Listing
 from assay.renter.liveness import is_alive
 from assay.renter.market_client import MarketClient
-from assay.renter.money import moment
 from assay.renter.offer_checks import ESCROW
 from assay.renter.placement import disjoint, spread
-from assay.renter.planned import Planned, planned_call, planned_opening
+from assay.renter.planned import LeasePlans, Payment, Plan, Planned, sent, shown
 from assay.renter.provider_session import ProviderSession
 from assay.renter.rewards import RewardFinder, Rewards
+from assay.renter.round_trips import open_and_close, round_trips
 from assay.renter.search import Order, Wanted
 from assay.renter.settings import RenterSettings
 from assay.renter.steps import Step, StepName, Steps, untold
 from assay.renter.validators import Validators
 from assay.renter.wallet import Done, Minima, Opening, Wallet
 from assay.renter.wallet_opener import WalletOpener
+from assay.wire.lines import Measured
 
 NO_WALLET = "this needs a wallet: name its key file with --key-file, ASSAY_KEY_FILE or a context"
 ELSEWHERE = "the key of {} is elsewhere: --dry-run shows what it would send"
@@ -79,21 +85,25 @@ class Renter:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         account: str | None = None,
+        addresses: Addresses | None = None,
     ) -> None:
         self.chain = chain
         self.market = market
         self._http = http
+        self.addresses = addresses or Addresses(allow_private=False)
         self._key = key
         self._account = account or (key.address if key else None)
         self._wallet = wallet
         self.clock = clock
         self.sleep = sleep
         validators = Validators(chain, http)
-        self._discovery = Discovery(chain, http, validators, clock)
+        measure = partial(round_trips, connect=open_and_close(self.addresses))
+        self._discovery = Discovery(chain, http, validators, clock, measure)
         self._rewards = RewardFinder(chain, validators)
         self._lease_offers = LeaseOffers(chain, files)
         self._views = LeaseViews(chain, self._lease_offers)
         self._downtime = DowntimeFinder(chain, self._line)
+        self._plans = LeasePlans(self._account, self.lease, clock)
         self._starter = LeaseStarter(chain, chain.domain(ESCROW), self._lease_offers, self._sign, clock, sleep)
 
     @classmethod
@@ -101,13 +111,14 @@ class Renter:
     async def connect(cls, settings: RenterSettings) -> AsyncIterator[Self]:
         """Connects for the time of a `with` block. Raises ChainError, BadInput."""
         deployment = Deployment.load(settings.deployment)
-        key = load(settings.key_file, password(settings.password_file)) if settings.key_file else None
-        chain = await Chain.connect(settings.rpc, deployment, final_depth=settings.final_depth)
-        http = HttpClient()
+        key = open_key(settings.key_file, settings.password_file) if settings.key_file else None
+        chain = await open_chain(settings, batch=True, cache_logs_in=settings.data_dir)
+        addresses = Addresses(private_allowed(chain.chain_id, settings.allow_private))
+        http = HttpClient(Client(HttpExchange(addresses)))
         try:
-            wallet = WalletOpener(chain, key, settings.folder, settings.poll_seconds) if key else None
-            files = LeaseFiles(settings.folder, chain.chain_id, deployment.address(ESCROW))
-            yield cls(chain, http, key, wallet, files, settings.market, account=settings.account)
+            wallet = WalletOpener(chain, key, settings.data_dir, settings.poll_seconds) if key else None
+            files = LeaseFiles(settings.data_dir, chain.chain_id, deployment.address(ESCROW))
+            yield cls(chain, http, key, wallet, files, settings.market, account=settings.account, addresses=addresses)
         finally:
             await http.close()
             await chain.close()
@@ -209,7 +220,12 @@ class Renter:
 
     async def _handover(self, lease: Lease, steps: Steps) -> HandoverResult:
         devices = await self._discovery.node((await self._lease_offers.of(lease)).device_ids)
-        return await self._starter.handover(lease, devices, self._session(devices[0].endpoint, lease.lease_id), steps)
+        return await self._starter.handover(
+            lease,
+            devices,
+            self._session(_endpoint_of(devices[0]), lease.lease_id),
+            steps,
+        )
 
     async def _prove_and_start(self, lease: Lease, done: list[Done], steps: Steps) -> Rented:
         lease_id = lease.lease_id
@@ -230,14 +246,16 @@ class Renter:
 
     # --- leases
 
-    async def own_leases(self) -> list[LeaseView]:
-        """This wallet's leases, oldest first."""
+    async def own_leases(self, wanted: Callable[[Lease], bool] | None = None) -> list[LeaseView]:
+        """This wallet's leases, oldest first; with `wanted` those that it takes."""
         block = await self.chain.finalised()
-        opened = await read_events(self.chain, ESCROW, ["LeaseOpened"], self.chain.deployment.block, block)
-        mine = [e.args for e in opened if e.args["renter"].lower() == self.address.lower()]
+        opened = await read_events(
+            self.chain, ESCROW, ["LeaseOpened"], self.chain.deployment.block, block, where={"renter": [self.address]}
+        )
+        mine = [event.args for event in opened]
         leases = await asyncio.gather(*(self.lease(one["leaseId"]) for one in mine))
-        found = zip(leases, mine, strict=True)
-        return list(await asyncio.gather(*(self._views.of(lease, offer_of_log(one["offer"])) for lease, one in found)))
+        found = [(lease, one) for lease, one in zip(leases, mine, strict=True) if wanted is None or wanted(lease)]
+        return await self._views.of_all([(lease, offer_of_log(one["offer"])) for lease, one in found])
 
     async def lease(self, lease_id: int) -> Lease:
         """A lease as the escrow holds it in the latest block. Raises BadInput for an unknown number."""
@@ -262,8 +280,7 @@ class Renter:
         device = (await self._discovery.devices()).get(first)
         if device is None or not device.endpoint:
             raise NoDevice(f"device {to_hex(first)} of lease {lease_id} announces no address")
-        self._http.pin(device.endpoint, device.tls_fingerprint)
-        return self._session(device.endpoint, lease_id)
+        return self._session(_endpoint_of(device), lease_id)
 
     async def silent(self, device_ids: Sequence[bytes]) -> tuple[bytes, ...]:
         """Those of these devices whose keys do not sign a fresh nonce now."""
@@ -274,20 +291,12 @@ class Renter:
 
     async def top_up(self, lease_id: int, amount: int) -> list[Done]:
         """Adds to the deposit, base units. Raises BadInput for a lease that does not run, or another wallet's."""
-        lease = await self._running(lease_id, "a top-up")
-        async with self.sending() as wallet:
-            approval = await wallet.approve(lease.token, amount)
-            paid = await wallet.send(ContractCall(ESCROW, "topUp", (lease_id, amount)))
-        return [*([approval] if approval else []), paid]
+        return await self.send(await self.plan_top_up(lease_id, amount))
 
     async def end(self, lease_id: int) -> Done:
         """Stops the stream now, or where the minimum is still to be paid, at its end; a pending lease is cancelled, one
         left early is ended where that has become free. Raises BadInput for one that is over or not ours."""
-        view = await self.view(lease_id)
-        require_endable(view.lease, self.address)
-        require_leavable(view.lease, view.leaving.free is not None, moment(view.lease.stop))
-        async with self.sending() as wallet:
-            return await wallet.send(end_call(lease_id, view.lease.status))
+        return (await self.send(await self.plan_end(lease_id)))[-1]
 
     async def refundable(self, lease_id: int) -> int:
         """What the escrow owes back now, base units."""
@@ -296,8 +305,7 @@ class Renter:
     async def refund(self, lease_id: int, receiver: str | None = None) -> tuple[int, Done]:
         """Collects what the escrow owes back; the amount in base units. Raises BadInput where nothing is due."""
         due = await self._due(lease_id)
-        async with self.sending() as wallet:
-            return due, await wallet.send(ContractCall(ESCROW, "refund", (lease_id, receiver or wallet.address)))
+        return due, (await self.send(await self.plan_refund(lease_id, receiver)))[-1]
 
     async def downtime(self, lease_id: int) -> DowntimeFound:
         """The downtime of a lease that reports attest and the escrow credits now, each line proven. Raises BadInput for
@@ -317,9 +325,7 @@ class Renter:
         found = found.with_held() if with_held else found
         if not found.claimable:
             return found, []
-        offer = await self.offer(lease_id)
-        async with self.sending() as wallet:
-            return found, [await wallet.send(one.call(lease_id, offer)) for one in found.claimable]
+        return found, await self.send(self._plans.downtime(lease_id, await self.offer(lease_id), found))
 
     async def is_refunder(self, renter: str, agent: str) -> bool:
         """Whether an account may submit the downtime of a renter's leases: the renter itself, or whom it has named."""
@@ -330,15 +336,16 @@ class Renter:
     async def refunders(self) -> list[str]:
         """Whom this wallet has named to submit its leases' downtime."""
         block = await self.chain.finalised()
-        named = await read_events(self.chain, ESCROW, ["RefunderNamed"], self.chain.deployment.block, block)
-        may = {e.args["agent"]: e.args["may"] for e in named if e.args["renter"].lower() == self.address.lower()}
+        named = await read_events(
+            self.chain, ESCROW, ["RefunderNamed"], self.chain.deployment.block, block, where={"renter": [self.address]}
+        )
+        may = {event.args["agent"]: event.args["may"] for event in named}
         return sorted(agent for agent, allowed in may.items() if allowed)
 
     async def name_refunder(self, agent: str, may: bool) -> Done:
         """Lets an account submit the downtime of this wallet's leases, or no longer. It can move nothing else: what it
         submits is credited to the renter."""
-        async with self.sending() as wallet:
-            return await wallet.send(refunder_call(agent, may))
+        return (await self.send(self.plan_name_refunder(agent, may)))[-1]
 
     async def keep(self, lease_id: int, policy: Policy, every: float, tell: Callable[[str], None]) -> Move:
         """Stays until the lease is over: tops it up by the policy, has downtime credited, ends it at once where a
@@ -358,39 +365,47 @@ class Renter:
         if lease.renter.lower() == self.address.lower() and await self.refundable(lease_id):
             await self.refund(lease_id)
 
-    # --- what would be sent
+    # --- what is sent: planned, then shown or sent
 
-    async def plan_rent(self, listing: Listing, deposit: int, minima: Minima = ANY) -> list[Planned]:
-        """The transactions that `rent` would send where no permit is used; nothing is sent."""
-        return await planned_opening(self.chain, opening_of(listing, deposit, minima), self._account)
+    async def show(self, plan: Plan) -> list[Planned]:
+        """The transactions that `send` would send where no permit is used; nothing is sent."""
+        return await shown(self.chain, plan, self._account)
 
-    async def plan_top_up(self, lease_id: int, amount: int) -> list[Planned]:
-        """The transaction that `top_up` would send after the approval it needs."""
-        await self._running(lease_id, "a top-up")
-        return [planned_call(self.chain, ContractCall(ESCROW, "topUp", (lease_id, amount)))]
+    async def send(self, plan: Plan) -> list[Done]:
+        """Sends a plan, each transaction once the one before is in a block."""
+        async with self.sending() as wallet:
+            return await sent(wallet, plan)
 
-    async def plan_end(self, lease_id: int) -> list[Planned]:
-        """The transaction that `end` would send."""
-        view = await self.view(lease_id)
-        require_endable(view.lease, self._account)
-        require_leavable(view.lease, view.leaving.free is not None, moment(view.lease.stop))
-        return [planned_call(self.chain, end_call(lease_id, view.lease.status))]
+    def plan_rent(self, listing: Listing, deposit: int, minima: Minima = ANY) -> Plan:
+        """What `rent` begins with. `rent` itself pays by a permit where the token takes one."""
+        opening = opening_of(listing, deposit, minima)
+        return Plan((opening.call(),), Payment(opening.token, opening.deposit))
 
-    async def plan_downtime(self, lease_id: int, with_held: bool = False) -> list[Planned]:
-        """The transactions that `refund_downtime` would send."""
+    async def plan_top_up(self, lease_id: int, amount: int) -> Plan:
+        """`top_up`."""
+        return await self._plans.top_up(lease_id, amount)
+
+    async def plan_end(self, lease_id: int) -> Plan:
+        """`end`."""
+        return self._plans.end(await self.view(lease_id))
+
+    async def plan_downtime(self, lease_id: int, with_held: bool = False) -> Plan:
+        """`refund_downtime`."""
         found = await self.downtime(lease_id)
-        claimed = (found.with_held() if with_held else found).claimable
-        offer = await self.offer(lease_id)
-        return [planned_call(self.chain, one.call(lease_id, offer)) for one in claimed]
+        return self._plans.downtime(lease_id, await self.offer(lease_id), found.with_held() if with_held else found)
 
-    async def plan_name_refunder(self, agent: str, may: bool) -> list[Planned]:
-        """The transaction that `name_refunder` would send."""
-        return [planned_call(self.chain, refunder_call(agent, may))]
-
-    async def plan_refund(self, lease_id: int, receiver: str | None = None) -> list[Planned]:
-        """The transaction that `refund` would send."""
+    async def plan_refund(self, lease_id: int, receiver: str | None = None) -> Plan:
+        """`refund`."""
         await self.lease(lease_id)
-        return [planned_call(self.chain, ContractCall(ESCROW, "refund", (lease_id, receiver or self.address)))]
+        return self._plans.refund(lease_id, receiver or self.address)
+
+    def plan_name_refunder(self, agent: str, may: bool) -> Plan:
+        """`name_refunder`."""
+        return self._plans.name_refunder(agent, may)
+
+    def plan_claim_rewards(self, found: Rewards, receiver: str | None = None) -> Plan:
+        """`claim_rewards`. Raises BadInput where nothing is due."""
+        return Plan((found.claim(receiver or found.account),))
 
     # --- network rewards
 
@@ -400,23 +415,18 @@ class Renter:
 
     async def claim_rewards(self, found: Rewards, receiver: str | None = None) -> Done:
         """Claims what is due to the wallet's account. Raises BadInput where nothing is."""
-        call = found.claim(receiver or self.address)
-        async with self.sending() as wallet:
-            return await wallet.send(call)
-
-    async def plan_claim_rewards(self, found: Rewards, receiver: str | None = None) -> list[Planned]:
-        """The transaction that `claim_rewards` would send."""
-        return [planned_call(self.chain, found.claim(receiver or found.account))]
+        return (await self.send(self.plan_claim_rewards(found, receiver or self.address)))[-1]
 
     # --- the wallet
 
     async def holdings(self, tokens: list[str]) -> dict[str, tuple[int, int]]:
-        """(base units, decimals) of the chain's own coin, under "coin", and of tokens by their symbols."""
-        coin = int(await self.chain.rpc("eth_getBalance", [self.address, "latest"]), 16)
-        held = {"coin": (coin, 18)}
-        for token in tokens:
+        """(base units, decimals) of the chain's own coin, under "coin", and of tokens by their symbols, as `symbols_of`
+        tells them apart."""
+        coin = await self.chain.number("eth_getBalance", [self.address, "latest"])
+        held = {COIN: (coin, 18)}
+        for token, symbol in (await symbols_of(self.chain, tokens)).items():
             erc20 = Erc20(self.chain, token)
-            held[await erc20.symbol()] = (await erc20.balance(self.address), await erc20.decimals())
+            held[symbol] = (await erc20.balance(self.address), await erc20.decimals())
         return held
 
     def sending(self) -> AbstractAsyncContextManager[Wallet]:
@@ -425,13 +435,6 @@ class Renter:
         if self._wallet is None:
             raise BadInput(NO_WALLET)
         return self._wallet.sending()
-
-    async def _running(self, lease_id: int, what: str) -> Lease:
-        lease = await self.lease(lease_id)
-        if self._account is not None:
-            require_own(lease, self._account)
-        require_running(lease, self.clock(), what)
-        return lease
 
     async def _due(self, lease_id: int) -> int:
         lease, due = await asyncio.gather(self.lease(lease_id), self.refundable(lease_id))
@@ -446,7 +449,7 @@ class Renter:
     async def _alive(self, device: Device | None) -> bool:
         return device is not None and await is_alive(self._http, device)
 
-    def _session(self, endpoint: str, lease_id: int) -> ProviderSession:
+    def _session(self, endpoint: Endpoint, lease_id: int) -> ProviderSession:
         return ProviderSession(self._http, endpoint, lease_id, self._own_key(), self.chain.domain(ESCROW), self.clock)
 
     def _sign(self, message: LeaseStart) -> bytes:
@@ -466,11 +469,5 @@ def opening_of(listing: Listing, deposit: int, minima: Minima) -> Opening:
     return Opening(listing.evidence, deposit, minima)
 
 
-def end_call(lease_id: int, status: LeaseStatus) -> ContractCall:
-    """`cancel` of a pending lease, `end` of any other."""
-    return ContractCall(ESCROW, "cancel" if status is LeaseStatus.PENDING else "end", (lease_id,))
-
-
-def refunder_call(agent: str, may: bool) -> ContractCall:
-    """`nameRefunder`."""
-    return ContractCall(ESCROW, "nameRefunder", (agent, may))
+def _endpoint_of(device: Device) -> Endpoint:
+    return Endpoint(device.endpoint, device.tls_fingerprint)

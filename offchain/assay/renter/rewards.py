@@ -10,10 +10,13 @@ from typing import Any
 from assay.chain.blocks import Block
 from assay.chain.client import Chain, ContractCall
 from assay.chain.rewards import RewardReport, claim_call, read_claimable_at, read_claimed, read_reward_report
-from assay.protocol.report_lines import Earned, ReportLineError, parse_reward_line
+from assay.network.addresses import private_allowed
+from assay.network.client import Client
 from assay.renter.errors import BadInput, Unreachable
 from assay.renter.http_client import HttpClient
 from assay.renter.validators import Validators
+from assay.wire import paths
+from assay.wire.lines import Earned, ReportLineError, parse_reward_line
 
 AT_ONCE = 16
 
@@ -102,15 +105,15 @@ class RewardFinder:
             return earned
 
         try:
-            return await self._validators.first(f"/v1/epochs/{report.epoch}/rewards/{account}", line, block)
+            return await self._validators.first(paths.epoch_reward(report.epoch, account), line, block)
         except Unreachable:
             # An account that is new to the newest tree has no line in older ones.
             return None
 
 
-async def find_rewards(chain: Chain, account: str) -> Rewards:
+async def find_rewards(chain: Chain, account: str, allow_private: bool | None = None) -> Rewards:
     """As `RewardFinder.find`, with connections of its own."""
-    http = HttpClient()
+    http = HttpClient(Client.over_network(allow_private=private_allowed(chain.chain_id, allow_private)))
     try:
         return await RewardFinder(chain, Validators(chain, http)).find(account)
     finally:

@@ -5,44 +5,47 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from urllib.parse import urlsplit
+
+from assay.network.addresses import Addresses
+from assay.network.errors import BadOrigin, NetworkError
+from assay.network.origins import parse_origin
 
 TRIES = 3
 TIMEOUT_S = 3.0
 AT_ONCE = 32
-PORTS = {"http": 80, "https": 443}
 Connect = Callable[[str, int], Awaitable[None]]
 
 
-async def open_and_close(host: str, port: int) -> None:
+def open_and_close(addresses: Addresses) -> Connect:
     """One connection. A SYN and its answer are one round trip, whatever the server then does."""
-    _, writer = await asyncio.open_connection(host, port)
-    writer.close()
+
+    async def connect(host: str, port: int) -> None:
+        _, writer = await asyncio.open_connection((await addresses.of(host, port))[0], port)
+        writer.close()
+
+    return connect
 
 
-async def round_trip_ms(endpoint: str, connect: Connect = open_and_close) -> float | None:
+async def round_trip_ms(endpoint: str, connect: Connect) -> float | None:
     """Milliseconds to an endpoint; None where it cannot be reached within three seconds."""
     try:
-        parts = urlsplit(endpoint)
-        host, port = parts.hostname, parts.port or PORTS.get(parts.scheme)
-    except ValueError:
-        return None
-    if not host or not port:
+        origin = parse_origin(endpoint)
+    except BadOrigin:
         return None
     best: float | None = None
     for _ in range(TRIES):
         started = time.perf_counter()
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                await connect(host, port)
-        except (OSError, TimeoutError, UnicodeError):
+                await connect(origin.host, origin.port)
+        except (OSError, TimeoutError, NetworkError):
             return best
         taken = (time.perf_counter() - started) * 1000
         best = taken if best is None else min(best, taken)
     return best
 
 
-async def round_trips(endpoints: Iterable[str], connect: Connect = open_and_close) -> dict[str, float]:
+async def round_trips(endpoints: Iterable[str], connect: Connect) -> dict[str, float]:
     """Milliseconds by endpoint, of those that can be reached."""
     gate = asyncio.Semaphore(AT_ONCE)
 

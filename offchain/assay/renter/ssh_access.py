@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from assay.network.errors import BadOrigin
+from assay.network.origins import parse_origin
 from assay.renter.errors import RenterError, Unreachable
 from assay.renter.provider_session import ProviderSession
+
+ALIVE_S = "30"  # a shell whose other side is gone ends after three of these
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class SshAccess:
             "UserKnownHostsFile": ssh_path(self.known_hosts),
             "StrictHostKeyChecking": "yes",
             "ForwardAgent": "no",
+            "ServerAliveInterval": ALIVE_S,
         }
         flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
         flags += [part for forward in forwards for part in ("-L", forward)]
@@ -51,6 +55,7 @@ class SshAccess:
             f"Host {self.host_alias}\n    HostName {self.host}\n    Port {self.port}\n    User {self.user}\n"
             f"    IdentityFile {ssh_path(self.key_file)}\n    IdentitiesOnly yes\n    ForwardAgent no\n"
             f"    UserKnownHostsFile {ssh_path(self.known_hosts)}\n    StrictHostKeyChecking yes\n"
+            f"    ServerAliveInterval {ALIVE_S}\n"
         )
 
 
@@ -68,11 +73,14 @@ def ssh_path(path: Path) -> str:
     return f'"{text}"'
 
 
-async def open_access(session: ProviderSession, endpoint: str, lease_id: int, folder: Path) -> SshAccess:
+async def open_access(session: ProviderSession, lease_id: int, folder: Path) -> SshAccess:
     """Has the provider take our key for this lease. Raises ProviderRefused, Unreachable, RenterError."""
     key_file = own_key(folder / "ssh" / "id_ed25519")
     answer = await session.add_ssh_key(key_file.with_suffix(".pub").read_text().strip())
-    host = urlsplit(endpoint).hostname or ""
+    try:
+        host = parse_origin(session.endpoint.url).host
+    except BadOrigin as error:
+        raise Unreachable(str(error)) from None
     port, user, host_key = checked(answer, lease_id)
     known_hosts = folder / "ssh" / f"known_hosts-{lease_id}"
     known_hosts.write_text(f"[{host}]:{port} {host_key}\n{host} {host_key}\n")

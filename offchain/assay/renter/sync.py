@@ -18,7 +18,7 @@ from assay.renter.keeping import Move, Policy
 from assay.renter.lease_start import HandoverResult
 from assay.renter.lease_views import LeaseView
 from assay.renter.listing import Listing
-from assay.renter.planned import Planned
+from assay.renter.planned import Plan, Planned
 from assay.renter.provider_session import Contents, JobState, Notebook, ProviderSession
 from assay.renter.renter import ANY, LIMIT, Rented, Renter
 from assay.renter.rewards import Rewards
@@ -200,9 +200,9 @@ class SyncRenter:
         """Signs the start and has the provider submit it."""
         return self._run(self._renter.start(lease_id))
 
-    def own_leases(self) -> list[LeaseView]:
-        """This wallet's leases, oldest first."""
-        return self._run(self._renter.own_leases())
+    def own_leases(self, wanted: Callable[[Lease], bool] | None = None) -> list[LeaseView]:
+        """This wallet's leases, oldest first; with `wanted` those that it takes."""
+        return self._run(self._renter.own_leases(wanted))
 
     def lease(self, lease_id: int) -> Lease:
         """A lease as the escrow holds it in the latest block."""
@@ -270,29 +270,41 @@ class SyncRenter:
         """Stays until no more downtime of a lease can be credited, and collects it."""
         return self._run(self._renter.settle(lease_id, every, tell, least_down))
 
-    def plan_rent(self, listing: Listing, deposit: int, minima: Minima = ANY) -> list[Planned]:
-        """The transactions that `rent` would send where no permit is used."""
-        return self._run(self._renter.plan_rent(listing, deposit, minima))
+    def show(self, plan: Plan) -> list[Planned]:
+        """The transactions that `send` would send where no permit is used."""
+        return self._run(self._renter.show(plan))
 
-    def plan_top_up(self, lease_id: int, amount: int) -> list[Planned]:
-        """The transaction that `top_up` would send after the approval it needs."""
+    def send(self, plan: Plan) -> list[Done]:
+        """Sends a plan, each transaction once the one before is in a block."""
+        return self._run(self._renter.send(plan))
+
+    def plan_rent(self, listing: Listing, deposit: int, minima: Minima = ANY) -> Plan:
+        """What `rent` begins with."""
+        return self._renter.plan_rent(listing, deposit, minima)
+
+    def plan_top_up(self, lease_id: int, amount: int) -> Plan:
+        """`top_up`."""
         return self._run(self._renter.plan_top_up(lease_id, amount))
 
-    def plan_end(self, lease_id: int) -> list[Planned]:
-        """The transaction that `end` would send."""
+    def plan_end(self, lease_id: int) -> Plan:
+        """`end`."""
         return self._run(self._renter.plan_end(lease_id))
 
-    def plan_downtime(self, lease_id: int, with_held: bool = False) -> list[Planned]:
-        """The transactions that `refund_downtime` would send."""
+    def plan_downtime(self, lease_id: int, with_held: bool = False) -> Plan:
+        """`refund_downtime`."""
         return self._run(self._renter.plan_downtime(lease_id, with_held))
 
-    def plan_name_refunder(self, agent: str, may: bool) -> list[Planned]:
-        """The transaction that `name_refunder` would send."""
-        return self._run(self._renter.plan_name_refunder(agent, may))
-
-    def plan_refund(self, lease_id: int, receiver: str | None = None) -> list[Planned]:
-        """The transaction that `refund` would send."""
+    def plan_refund(self, lease_id: int, receiver: str | None = None) -> Plan:
+        """`refund`."""
         return self._run(self._renter.plan_refund(lease_id, receiver))
+
+    def plan_name_refunder(self, agent: str, may: bool) -> Plan:
+        """`name_refunder`."""
+        return self._renter.plan_name_refunder(agent, may)
+
+    def plan_claim_rewards(self, found: Rewards, receiver: str | None = None) -> Plan:
+        """`claim_rewards`."""
+        return self._renter.plan_claim_rewards(found, receiver)
 
     def rewards(self, account: str | None = None) -> Rewards:
         """What an account has earned as a provider or a validator."""
@@ -301,10 +313,6 @@ class SyncRenter:
     def claim_rewards(self, found: Rewards, receiver: str | None = None) -> Done:
         """Claims what is due to the wallet's account."""
         return self._run(self._renter.claim_rewards(found, receiver))
-
-    def plan_claim_rewards(self, found: Rewards, receiver: str | None = None) -> list[Planned]:
-        """The transaction that `claim_rewards` would send."""
-        return self._run(self._renter.plan_claim_rewards(found, receiver))
 
     def holdings(self, tokens: list[str]) -> dict[str, tuple[int, int]]:
         """(base units, decimals) of the chain's own coin and of tokens by their symbols."""

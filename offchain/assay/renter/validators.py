@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from assay.chain.blocks import Block
 from assay.chain.client import Chain
 from assay.chain.seats import SeatDirectory
+from assay.network.origins import Endpoint
 from assay.renter.errors import ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient
 
@@ -30,10 +31,9 @@ class Validators:
         for seat in await self._seats.current(at):
             if not seat.endpoint:
                 continue
-            self._http.pin(seat.endpoint, seat.tls_fingerprint)
-            url = seat.endpoint.rstrip("/") + path
+            endpoint = Endpoint(seat.endpoint, seat.tls_fingerprint)
             try:
-                return accept(await self._http.json_of("GET", url, **options), url)
+                return accept(await self._http.json_of("GET", endpoint, path, **options), f"{endpoint}{path}")
             except (Unreachable, ProviderRefused) as error:
                 last = error
         raise Unreachable(f"no validator serves the report: {last}")

@@ -58,7 +58,7 @@ class SigningRecord:
                     "INSERT OR IGNORE INTO meta VALUES (1, ?, ?, ?, ?)",
                     (secrets.token_hex(16), self.owner, NOTHING_SIGNED, ""),
                 )
-            self._record_id, found = self._db.execute("SELECT record_id, owner FROM meta").fetchone()
+            record_id, found = self._db.execute("SELECT record_id, owner FROM meta").fetchone()
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise BadRecord(
@@ -67,6 +67,8 @@ class SigningRecord:
         if found != self.owner:
             self._db.close()
             raise BadRecord(f"{path}: is the record of {found}, not of {self.owner}; name another folder")
+        self._last = Sighting(record_id, self._count())
+        self._highest_epoch = NOTHING_SIGNED
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -84,11 +86,11 @@ class SigningRecord:
         before the first."""
         seen = self._witness.read()
         with self._transaction():
-            count = self._count()
-            doubt = _doubt(self._record_id, count, seen)
+            self._last = self._sighted()
+            doubt = _doubt(self._last, seen)
             if doubt:
                 self._raise_floor(latest_epoch, doubt)
-            self._witness.write(Sighting(self._record_id, count))
+            self._witness.write(self._last)
         return doubt
 
     def _raise_floor(self, epoch: int, why: str) -> None:
@@ -104,25 +106,38 @@ class SigningRecord:
         floor, doubt = self._db.execute("SELECT floor, doubt FROM meta").fetchone()
         return f"epochs up to {floor} are sat out: {doubt}" if epoch <= floor else ""
 
+    def _sighted(self) -> Sighting:
+        """The file as it is now."""
+        return Sighting(self._db.execute("SELECT record_id FROM meta").fetchone()[0], self._count())
+
     def _count(self) -> int:
         return int(self._db.execute("SELECT coalesce(max(number), 0) FROM statements").fetchone()[0])
 
     def authorise(self, statement: Statement) -> None:
         """Records a statement; only when this has returned may its signature leave.
 
-        A statement recorded before passes again. Raises DoubleSign, SittingOut; sqlite3.Error or OSError
+        A statement recorded before passes again. Where the file is not what this process and the witness saw
+        last, whatever they saw signed is sat out. Raises DoubleSign, SittingOut; sqlite3.Error or OSError
         where it cannot be stored.
         """
         with self._transaction():
-            if self._holds(statement):
+            now = self._sighted()
+            doubt = _doubt(now, self._last) or _doubt(now, self._witness.read() or self._last)
+            if doubt:
+                self._raise_floor(max(statement.epoch, self._highest_epoch), doubt)
+            elif self._holds(statement):
                 return
-            self._db.execute(
-                "INSERT INTO statements (kind, epoch, set_id, round, scope, digest) VALUES (?, ?, ?, ?, ?, ?)",
-                _row(statement),
-            )
-            count = self._count()
+            else:
+                self._db.execute(
+                    "INSERT INTO statements (kind, epoch, set_id, round, scope, digest) VALUES (?, ?, ?, ?, ?, ?)",
+                    _row(statement),
+                )
+                self._highest_epoch = max(statement.epoch, self._highest_epoch)
+            self._last = self._sighted()
         # After the commit: a crash between the two leaves the record ahead, which is harmless.
-        self._witness.write(Sighting(self._record_id, count))
+        self._witness.write(self._last)
+        if doubt:
+            raise SittingOut(f"{statement}: {self.sits_out(statement.epoch)}")
 
     def _holds(self, statement: Statement) -> bool:
         rows = self._db.execute(
@@ -167,7 +182,8 @@ class SigningRecord:
                 if not cursor.rowcount and not self._has_exactly(statement):
                     raise DoubleSign(f"{statement}: the two records hold different ones")
             self._raise_floor(floor, why)
-            self._witness.write(Sighting(self._record_id, self._count()))
+            self._last = self._sighted()
+            self._witness.write(self._last)
         return new
 
     def _has_exactly(self, statement: Statement) -> bool:
@@ -187,11 +203,11 @@ def _row(s: Statement) -> tuple[str, int, int, int, bytes, bytes]:
     return (s.kind.value, s.epoch, s.set_id, s.round, s.scope, s.digest)
 
 
-def _doubt(record_id: str, count: int, seen: Sighting | None) -> str:
+def _doubt(now: Sighting, seen: Sighting | None) -> str:
     if seen is None:
         return "no witness of this record on this machine: it is new, was moved here, or the machine was started since"
-    if seen.record_id != record_id:
+    if seen.record_id != now.record_id:
         return "another record of this key was in use here"
-    if seen.count > count:
-        return f"{seen.count} statements were signed and the record holds {count}: it was restored from a backup"
+    if seen.count > now.count:
+        return f"{seen.count} statements were signed and the record holds {now.count}: it was restored from a backup"
     return ""

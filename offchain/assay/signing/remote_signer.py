@@ -6,10 +6,11 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import httpx2
 
+from assay.network.errors import BadOrigin
+from assay.network.origins import origin_of_url
 from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_fixed, parse_hex, to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.signing import Domain, SignatureError, compact, recover
@@ -18,7 +19,6 @@ from assay.signing.errors import SignerUnavailable
 
 TIMEOUT_S = 5.0
 METHOD_NOT_FOUND = -32_601
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 MAX_ANSWER = 64 << 10
 
 
@@ -145,12 +145,14 @@ class RemoteSigner:
 
 def checked_url(url: str) -> str:
     """The address, if it is https, or http on this machine. Raises SignerUnavailable."""
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
+    try:
+        origin = origin_of_url(url)
+    except BadOrigin as error:
+        raise SignerUnavailable(f"signer_url {error.reason}") from None
+    if origin.is_secure or origin.names_loopback:
         return url
     raise SignerUnavailable(
-        f"signer_url {parts.scheme}://{parts.hostname}: what a seat signs travels over https, "
-        "or over http to this machine only"
+        f"signer_url {origin}: what a seat signs travels over https, or over http to this machine only"
     )
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from itertools import pairwise
 
 from assay.protocol.leaves import batch_tree
 from assay.protocol.messages import Gossip
 from assay.protocol.signing import signed_by
-from assay.validator import canonical
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
 from assay.validator.record import EpochRecord, HeldBatch
 from assay.validator.rules import instants
-from assay.validator.rules.values import Seat
-from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
+from assay.validator.rules.values import FULL_UPTIME_BPS, Seat
+from assay.wire import canonical
+from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 
 MOST_INSTANTS_A_SEAT = 2  # for one purpose: two are enough to disqualify
 MOST_BATCHES_A_SEAT = 4  # equivocations beyond these prove nothing new
@@ -26,7 +27,7 @@ def seat_of(context: EpochContext, account: str) -> Seat:
     """The seat of an account. Raises Refused where it holds none in this epoch."""
     position = context.seat_of(account)
     if position is None:
-        raise Refused(403, f"{account} holds no seat in epoch {context.epoch}")
+        raise Refused(HTTPStatus.FORBIDDEN, f"{account} holds no seat in epoch {context.epoch}")
     return context.seats[position]
 
 
@@ -37,9 +38,9 @@ def check_gossip(context: EpochContext, message: Gossiped) -> None:
     content_hash = canonical.content_hash(message.content.to_json())
     gossip = Gossip(message.epoch, message.set_id, message.kind, content_hash)
     if not signed_by(gossip.digest(context.domain), message.signature, seat.signer):
-        raise Refused(401, f"{message.kind} of {message.seat} is not signed by its seat's signer")
+        raise Refused(HTTPStatus.UNAUTHORIZED, f"{message.kind} of {message.seat} is not signed by its seat's signer")
     if message.content.epoch_seed != context.epoch_seed:
-        raise Refused(409, f"epoch {message.epoch} has the seed 0x{context.epoch_seed.hex()} here")
+        raise Refused(HTTPStatus.CONFLICT, f"epoch {message.epoch} has the seed 0x{context.epoch_seed.hex()} here")
 
 
 def admit_instant(record: EpochRecord, message: InstantMessage, now: float) -> bool:
@@ -51,7 +52,10 @@ def admit_instant(record: EpochRecord, message: InstantMessage, now: float) -> b
     if len(own) >= MOST_INSTANTS_A_SEAT:
         return False
     if not instants.plausible(message.content.start_ms, int(now * 1000), int(context.deadlines.commit_by * 1000)):
-        raise Refused(422, f"instant {message.content.start_ms} ms is too far from now ({int(now * 1000)} ms)")
+        raise Refused(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"instant {message.content.start_ms} ms is too far from now ({int(now * 1000)} ms)",
+        )
     return record.add_instant(message)
 
 
@@ -60,10 +64,10 @@ def admit_inventory(record: EpochRecord, message: InventoryMessage) -> bool:
     check_gossip(record.context, message)
     devices = [entry.device_id for entry in message.content.entries]
     if any(left >= right for left, right in pairwise(devices)):
-        raise Refused(422, "inventory not strictly ascending by device")
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, "inventory not strictly ascending by device")
     unknown = next((d for d in devices if d not in record.context.devices), None)
     if unknown is not None:
-        raise Refused(422, f"device 0x{unknown.hex()} is not enrolled")
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"device 0x{unknown.hex()} is not enrolled")
     return record.add_inventory(message)
 
 
@@ -73,24 +77,29 @@ def admit_batch(record: EpochRecord, message: BatchMessage, rho: bytes | None, n
     _check_scope(context, message.epoch, message.set_id)
     seat = seat_of(context, message.seat)
     if rho is None:
-        raise Refused(503, f"epoch {message.epoch} is not drawn at a final block here")
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"epoch {message.epoch} is not drawn at a final block here")
     if message.rho != rho:
-        raise Refused(409, f"epoch {message.epoch} has rho 0x{rho.hex()} here")
-    leaves = tuple(line.leaf() for line in message.leaves)
+        raise Refused(HTTPStatus.CONFLICT, f"epoch {message.epoch} has rho 0x{rho.hex()} here")
+    leaves = message.leaves
+    if any(leaf.uptime_bps > FULL_UPTIME_BPS for leaf in leaves):
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"an uptime above {FULL_UPTIME_BPS} ten thousandths")
     try:
         root = batch_tree(leaves).root
     except ValueError as error:
-        raise Refused(422, str(error)) from None
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from None
     digest = message.message(root).digest(context.domain)
     if not signed_by(digest, message.signature, seat.signer):
-        raise Refused(401, f"batch of {message.seat} is not signed by its seat's signer")
+        raise Refused(HTTPStatus.UNAUTHORIZED, f"batch of {message.seat} is not signed by its seat's signer")
     position = context.seats.index(seat)
     known = record.by_digest.get((position, digest))
     if known is not None:
         return known
     if sum(1 for of, _ in record.by_digest if of == position) >= MOST_BATCHES_A_SEAT:
-        raise Refused(429, f"{message.seat} has sent {MOST_BATCHES_A_SEAT} different batches for one epoch")
-    return record.add_batch(message, now)
+        raise Refused(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            f"{message.seat} has sent {MOST_BATCHES_A_SEAT} different batches for one epoch",
+        )
+    return record.add_batch(position, message, now)
 
 
 def check_proposal(context: EpochContext, proposal: Proposal, round_reached: int) -> None:
@@ -100,13 +109,19 @@ def check_proposal(context: EpochContext, proposal: Proposal, round_reached: int
     leader = context.leader(proposal.round)
     if context.seat_of(proposal.seat) != leader:
         expected = context.seats[leader].account
-        raise Refused(409, f"round {proposal.round} is led by {expected}, not by {proposal.seat}")
+        raise Refused(HTTPStatus.CONFLICT, f"round {proposal.round} is led by {expected}, not by {proposal.seat}")
     if not signed_by(proposal.message().digest(context.domain), proposal.signature, seat.signer):
-        raise Refused(401, f"proposal of {proposal.seat} is not signed by its seat's signer")
+        raise Refused(HTTPStatus.UNAUTHORIZED, f"proposal of {proposal.seat} is not signed by its seat's signer")
     if proposal.round > round_reached:
-        raise Refused(503, f"round {proposal.round} has not begun here: round {round_reached} still runs")
+        raise Refused(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"round {proposal.round} has not begun here: round {round_reached} still runs",
+        )
 
 
 def _check_scope(context: EpochContext, epoch: int, set_id: int) -> None:
     if (epoch, set_id) != (context.epoch, context.set_id):
-        raise Refused(409, f"message for epoch {epoch}, set {set_id}; here epoch {context.epoch}, set {context.set_id}")
+        raise Refused(
+            HTTPStatus.CONFLICT,
+            f"message for epoch {epoch}, set {set_id}; here epoch {context.epoch}, set {context.set_id}",
+        )

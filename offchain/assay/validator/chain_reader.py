@@ -12,12 +12,13 @@ from assay.chain.epochs import read_emission, read_epoch_state, read_timing
 from assay.chain.leases import active_lease
 from assay.chain.profiles import read_profiles
 from assay.chain.seats import SeatDirectory
-from assay.protocol.epochs import Emission, Timing
+from assay.network.origins import Endpoint
+from assay.protocol.epochs import Emission, EpochState, Timing
 from assay.protocol.profile import Profile
 from assay.validator.event_log import EventLog
 from assay.validator.lease_periods import LeasePeriods
 from assay.validator.oracle_events import OracleEvents
-from assay.validator.ports import ChainEpoch, Endpoint, ReportedEpoch
+from assay.validator.ports import ReportedEpoch
 from assay.validator.rules.values import Device, LeasePeriod, Seat
 
 NO_EMISSION = Emission(0, 0, 0)
@@ -43,30 +44,18 @@ class ContractReader:
         """Reads what never changes. Raises ChainError."""
         return cls(chain, await read_timing(chain))
 
+    @property
+    def unread(self) -> int:
+        return self._chain.unread
+
     async def head(self) -> Block:
         return await self._chain.head()
 
     async def final(self) -> Block:
         return await self._chain.finalised()
 
-    async def epoch(self, epoch: int, at: Block) -> ChainEpoch:
-        s = await read_epoch_state(self._chain, epoch, at)
-        return ChainEpoch(
-            s.phase,
-            s.set_id,
-            s.seal_count,
-            s.seal_block,
-            s.seal_signers,
-            s.report_signers,
-            s.beacon,
-            s.epoch_seed,
-            s.seal_root,
-            s.rho,
-            s.devices_root,
-            s.rewards_root,
-            s.rewards_total,
-            s.data_hash,
-        )
+    async def epoch(self, epoch: int, at: Block) -> EpochState:
+        return await read_epoch_state(self._chain, epoch, at)
 
     async def seats(self, set_id: int, at: Block) -> tuple[Seat, ...]:
         rows = await self._chain.call("ValidatorSet", "seatsOf", set_id, at=at)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from assay.chain.blocks import Block
 from assay.protocol import quorum
 from assay.protocol.profile import Profile
-from assay.protocol.signing import Domain
-from assay.validator.rules import leaders
+from assay.protocol.signing import Domain, signed_by
+from assay.validator.rules import committees, leaders
 from assay.validator.rules.deadlines import Deadlines
 from assay.validator.rules.values import Device, Seat
 
@@ -44,6 +44,16 @@ class EpochContext:
         """Devices to challenge, ascending."""
         return tuple(self.devices[d] for d in sorted(self.devices) if not self.devices[d].leased)
 
+    @property
+    def account(self) -> str:
+        """This validator's account."""
+        return self.seats[self.own].account
+
+    @property
+    def others(self) -> list[str]:
+        """Accounts of the other seats."""
+        return [seat.account for i, seat in enumerate(self.seats) if i != self.own]
+
     def seat_of(self, account: str) -> int | None:
         """Position of an account's seat, None for no seat."""
         return next((i for i, seat in enumerate(self.seats) if seat.account == account), None)
@@ -57,6 +67,19 @@ class EpochContext:
         """An enrolled device with its profile, None for another."""
         device = self.devices.get(device_id)
         return None if device is None else (device, self.profiles[device.profile])
+
+    def known_profile(self, device_id: bytes) -> Profile:
+        """Profile of a device that is known to be enrolled. Raises KeyError."""
+        return self.profiles[self.devices[device_id].profile]
+
+    def signed_by_seat(self, seat: int, digest: bytes, signature: bytes) -> bool:
+        """Whether a seat signed the digest."""
+        return signed_by(digest, signature, self.seats[seat].signer)
+
+    def checks(self, device_id: bytes, rho: bytes, sealed: int) -> bool:
+        """Whether this validator is to check a device of a seal of so many."""
+        size = committees.committee_size(self.n, sealed)
+        return self.own in committees.committee(rho, device_id, self.n, size)
 
     def leader(self, round_: int) -> int:
         """Seat that leads a round."""

@@ -12,11 +12,12 @@ from sqlalchemy.exc import OperationalError
 from assay.chain.errors import ChainError
 from assay.daemon.ending import end_tasks
 from assay.validator.check_ins import CheckIns
+from assay.validator.context import EpochContext
 from assay.validator.epoch_run import EpochRun
 from assay.validator.peer_client import PeerClient
 from assay.validator.phases.liveness import LivenessWatch
 from assay.validator.rules.deadlines import deadlines
-from assay.validator.work import Services, Work
+from assay.validator.services import Services
 
 ENDPOINTS_S = 5.0  # between looks at the endpoints that seats announce
 PRUNE_S = 60.0
@@ -61,8 +62,8 @@ class Daemon:
             asyncio.create_task(self.services.follower.run(self._stopping.is_set)),
             asyncio.create_task(self._follow_endpoints()),
             asyncio.create_task(self._prune()),
-            asyncio.create_task(LivenessWatch(self.services, self._latest_work).run()),
-            asyncio.create_task(CheckIns(self.services, self.account).run()),
+            asyncio.create_task(self._liveness().run()),
+            asyncio.create_task(self._check_ins().run()),
         ]
         try:
             while not self._stopping.is_set():
@@ -74,9 +75,18 @@ class Daemon:
         finally:
             await end_tasks((*background, *self._tasks.values()))
 
-    def _latest_work(self) -> Work | None:
+    def _check_ins(self) -> CheckIns:
+        s = self.services
+        return CheckIns(self.account, s.reader, s.writer, s.follower, s.store, s.clock, s.pace)
+
+    def _liveness(self) -> LivenessWatch:
+        s = self.services
+        return LivenessWatch(s.reader, s.follower, s.devices, s.store, s.clock, s.pace, s.random, self._latest_context)
+
+    def _latest_context(self) -> EpochContext | None:
         """Of the latest epoch that is open here."""
-        return next((run.work for _, run in sorted(self.runs.items(), reverse=True) if run.work is not None), None)
+        records = (run.record for _, run in sorted(self.runs.items(), reverse=True))
+        return next((record.context for record in records if record is not None), None)
 
     def _start_due(self) -> None:
         timing = self.services.reader.timing
@@ -101,10 +111,10 @@ class Daemon:
         for epoch, run in list(self.runs.items()):
             state = self.services.follower.at_final(epoch)
             task = self._tasks.get(epoch)
-            if run.work is None or state is None or task is None:
+            if run.record is None or state is None or task is None:
                 continue
             other_draw = run.rho is not None and state.rho != run.rho
-            if state.epoch_seed != run.work.context.epoch_seed or other_draw:
+            if state.epoch_seed != run.record.context.epoch_seed or other_draw:
                 log.warning("epoch was reorganised away: begun anew", epoch=epoch)
                 task.cancel()
                 del self._tasks[epoch], self.runs[epoch]

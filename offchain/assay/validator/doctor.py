@@ -9,14 +9,16 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import httpx2
-
 from assay.chain.amounts import show_amount
 from assay.chain.certificate import server_context
 from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
 from assay.chain.errors import ChainError
-from assay.chain.pinned_tls import NO_FINGERPRINT, pinned_context
+from assay.network.addresses import private_allowed
+from assay.network.client import Client
+from assay.network.errors import ListenFailed, NetworkError
+from assay.network.origins import Endpoint
+from assay.network.server import listening_socket
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.messages import Gossip
 from assay.signing.errors import SigningError
@@ -24,8 +26,7 @@ from assay.signing.remote_signer import RemoteSigner
 from assay.validator.chain_reader import ContractReader
 from assay.validator.errors import ValidatorError
 from assay.validator.peer_client import refusal_of
-from assay.validator.ports import Endpoint
-from assay.validator.process import certificate_of, listen, load_key
+from assay.validator.process import certificate_of, load_key
 from assay.validator.registration import account_of
 from assay.validator.settings import ValidatorSettings
 
@@ -34,6 +35,7 @@ LEAST_FREE_BYTES = 1 << 30
 LEAST_BALANCE_WEI = 10**16
 MOST_CLOCK_SKEW_S = 2.0
 TIMEOUT_S = 5.0
+MOST_LIVE_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Doctor:
             ("clock", self._clock),
             ("account", self._seat),
             ("balance", self._balance),
+            ("allow_private", self._private),
             ("endpoint", self._endpoint),
             ("peers", self._peers),
             ("log_level", self._log_level),
@@ -132,13 +135,14 @@ class Doctor:
 
     async def _port(self) -> str:
         try:
-            listen(self._settings.host, self._settings.port).close()
-        except ValidatorError:
+            listening_socket(self._settings.host, self._settings.port).close()
+        except ListenFailed as error:
             scheme, own = ("https" if self._settings.tls_dir else "http"), certificate_of(self._settings)
-            if await self._answers(f"{scheme}://{self._settings.host}:{self._settings.port}", own):
+            here = Endpoint(f"{scheme}://{self._settings.host}:{self._settings.port}", own, own=True)
+            if await self._answers(here):
                 self._runs = True
                 return f"{self._settings.host}:{self._settings.port} answers: the validator runs"
-            raise
+            raise ValidatorError(str(error)) from None
         return f"{self._settings.host}:{self._settings.port} is free"
 
     async def _tls(self) -> str:
@@ -232,10 +236,14 @@ class Doctor:
 
     async def _balance(self) -> str:
         chain = self._connected()
-        balance = int(await chain.rpc("eth_getBalance", [self._signer, "latest"]), 16) if self._signer else 0
+        balance = await chain.number("eth_getBalance", [self._signer, "latest"]) if self._signer else 0
         if balance < LEAST_BALANCE_WEI:
             raise ValidatorError(f"{self._signer or 'the signer'} holds {balance} wei: send it coin for gas")
         return f"{show_amount(balance, COIN_DECIMALS)} coin"
+
+    async def _private(self) -> str:
+        allowed = private_allowed(self._connected().chain_id, self._settings.allow_private)
+        return "endpoints may be in private networks" if allowed else "endpoints are public addresses only"
 
     async def _endpoint(self) -> str:
         chain = self._connected()
@@ -253,7 +261,7 @@ class Doctor:
                 f"{endpoint.url} is announced with the certificate {to_hex(endpoint.tls_fingerprint)}, tls_dir holds "
                 f"{to_hex(shown)}: announce it with `assay validator endpoint`"
             )
-        if self._runs and not await self._answers(endpoint.url, endpoint.tls_fingerprint):
+        if self._runs and not await self._answers(endpoint):
             raise ValidatorError(f"{endpoint.url} is announced and does not answer: other seats cannot reach this one")
         return endpoint.url if self._runs else f"{endpoint.url}, not asked: the validator does not run"
 
@@ -262,7 +270,7 @@ class Doctor:
         endpoints = await reader.seat_endpoints(await reader.head())
         own = self._settings.account or (await account_of(self._connected(), self._signer) if self._signer else "")
         others = {account: e for account, e in endpoints.items() if account != own}
-        answers = await asyncio.gather(*(self._answers(e.url, e.tls_fingerprint) for e in others.values()))
+        answers = await asyncio.gather(*(self._answers(endpoint) for endpoint in others.values()))
         silent = [account for account, fine in zip(others, answers, strict=True) if not fine]
         if silent:
             raise ValidatorError(f"{len(silent)} of {len(others)} do not answer: {', '.join(silent[:5])}")
@@ -271,10 +279,13 @@ class Doctor:
     async def _log_level(self) -> str:
         return self._settings.log_level
 
-    async def _answers(self, url: str, fingerprint: bytes = NO_FINGERPRINT) -> bool:
-        verify = pinned_context(fingerprint) if any(fingerprint) else True
+    async def _answers(self, endpoint: Endpoint) -> bool:
+        private = endpoint.own or private_allowed(self._connected().chain_id, self._settings.allow_private)
+        client = Client.over_network(allow_private=private)
         try:
-            async with httpx2.AsyncClient(timeout=TIMEOUT_S, trust_env=False, verify=verify) as client:
-                return (await client.get(f"{url.rstrip('/')}/livez")).status_code == 200
-        except (httpx2.HTTPError, httpx2.InvalidURL):
+            answer = await client.request("GET", endpoint, "/livez", most_bytes=MOST_LIVE_BYTES, timeout_s=TIMEOUT_S)
+        except NetworkError:
             return False
+        finally:
+            await client.close()
+        return answer.status == 200

@@ -5,31 +5,23 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import structlog
 
 from assay.chain.errors import ChainError
 from assay.daemon.ending import end_tasks
 from assay.protocol.epochs import Phase
+from assay.validator.agreement.rounds import Rounds
+from assay.validator.context import EpochContext
+from assay.validator.epoch_phases import EpochPhases, opening
 from assay.validator.errors import Refused
-from assay.validator.phases.adopting import adopt_report
-from assay.validator.phases.challenging import challenge_devices
-from assay.validator.phases.drawing import draw_rho, void_epoch
-from assay.validator.phases.late_signatures import add_to_report, add_to_seal
-from assay.validator.phases.observing import observe_epoch
-from assay.validator.phases.opening import open_epoch, read_context
-from assay.validator.phases.report_inputs import InputReader
-from assay.validator.phases.report_signing import sign_report
-from assay.validator.phases.reporting import report_epoch
-from assay.validator.phases.seal_signing import sign_seal
-from assay.validator.phases.sealed_content import sealed_lines
-from assay.validator.phases.sealing import seal_epoch
-from assay.validator.phases.settling import PATIENCE_S
-from assay.validator.phases.verifying import verify_devices
+from assay.validator.phases.finality import PATIENCE_S
+from assay.validator.phases.instants import pass_on
 from assay.validator.record import EpochRecord
 from assay.validator.rules.deadlines import deadlines
-from assay.validator.wire import ReportProposal, SealProposal
-from assay.validator.work import Services, Work
+from assay.validator.services import Services
+from assay.wire.gossip import InstantMessage, ReportProposal, SealProposal
 
 FAILED = "failed"
 RETRY_S = 1.0  # after the chain has failed
@@ -38,14 +30,15 @@ log = structlog.get_logger()
 
 @dataclass
 class EpochRun:
-    """Runs an epoch for the seat of `account`. `work` is there once the epoch is open at a final block."""
+    """Runs an epoch for the seat of `account`. `record` is there once the epoch is open at a final block."""
 
     services: Services
     epoch: int
     account: str
-    work: Work | None = None
-    inputs: InputReader | None = None  # once they are to be had
+    record: EpochRecord | None = None
     rho: bytes | None = None  # once it is drawn at a final block
+    _open: EpochPhases | None = None
+    _reports: Rounds[ReportProposal] | None = None  # once their inputs are to be had
 
     async def run(self) -> str:
         """Gives how the epoch ended: reported, void, unopened, unseated, or failed."""
@@ -68,39 +61,47 @@ class EpochRun:
 
     async def sign_seal(self, proposal: SealProposal) -> bytes:
         """For a leader. Raises Refused."""
-        return await sign_seal(self._open_work(), proposal)
+        if self._open is None:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"epoch {self.epoch} is not open at a final block here")
+        return await self._open.seals.answer(proposal)
 
     async def sign_report(self, proposal: ReportProposal) -> bytes:
         """For a leader. Raises Refused."""
-        work = self._open_work()
-        if self.inputs is None:
-            raise Refused(503, f"epoch {self.epoch} is not observed here yet")
-        return await sign_report(work, self.inputs, proposal)
+        if self._open is None:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"epoch {self.epoch} is not open at a final block here")
+        if self._reports is None:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"epoch {self.epoch} is not observed here yet")
+        return await self._reports.answer(proposal)
 
-    def _open_work(self) -> Work:
-        if self.work is None:
-            raise Refused(503, f"epoch {self.epoch} is not open at a final block here")
-        return self.work
+    def drawn_rho(self) -> bytes | None:
+        """That of the final block; None before the draw."""
+        state = self.services.follower.at_final(self.epoch)
+        return state.rho if state is not None and state.phase in (Phase.DRAWN, Phase.REPORTED) else None
+
+    def pass_on(self, message: InstantMessage) -> None:
+        """Tells the other seats of an instant, whoever named it."""
+        if self.record is not None:
+            pass_on(self.services.gossip, self.record.context, message)
 
     async def _outcome(self) -> tuple[str, str]:
         try:
             overdue = deadlines(self.services.reader.timing, self.epoch).report_by <= self.services.clock.now()
-            opened = self._was_opened() if overdue else open_epoch(self.services, self.epoch, self.account)
-            if not await opened:
+            first = opening(self.services, self.epoch, self.account)
+            if not await (self._was_opened() if overdue else first.open()):
                 return "unopened", "nobody opened it in time"
-            context = await read_context(self.services, self.epoch, self.account)
+            context = await first.read_context()
             if context is None:
                 return "unseated", f"{self.account} holds no seat in it"
             record = EpochRecord(context, self.services.store)
             record.restore()
-            self.work = Work(self.services, context, record)
+            self.record, self._open, self._reports = record, EpochPhases(self.services, record), None
             self.services.store.update_epoch(self.epoch, epoch_seed=context.epoch_seed)
             self.services.wake.notify()
             if overdue:
-                return await self._void(self.work, "its last deadline passed while this validator was down")
-            beside = asyncio.create_task(self._late(self.work))
+                return await self._void(self._open, "its last deadline passed while this validator was down")
+            beside = asyncio.create_task(self._late(self._open))
             try:
-                return await self._phases(self.work)
+                return await self._run(self._open, record)
             finally:
                 await end_tasks([beside])
         except ChainError as error:
@@ -119,50 +120,60 @@ class EpochRun:
         await self.services.wake.until(final, self.services.clock.now() + PATIENCE_S)
         return follower.phase(self.epoch) != Phase.NONE
 
-    async def _late(self, work: Work) -> None:
+    async def _late(self, phases: EpochPhases) -> None:
         try:
-            await add_to_seal(work)
+            await phases.seals.add_late()
         except ChainError as error:
             log.warning("seal not signed late", error=str(error))
 
-    async def _phases(self, work: Work) -> tuple[str, str]:
-        context = work.context
+    async def _run(self, phases: EpochPhases, record: EpochRecord) -> tuple[str, str]:
+        context = record.context
         log.info("epoch open", devices=len(context.devices), idle=len(context.idle), seats=context.n)
-        if work.phase == Phase.OPEN:
-            await challenge_devices(work)
-        if not (work.phase >= Phase.SEALED or await seal_epoch(work)):
-            return await self._void(work, "not sealed in time")
-        if not (work.phase >= Phase.DRAWN or await draw_rho(work)):
-            return await self._void(work, "not drawn in time")
+        if self._phase == Phase.OPEN:
+            await phases.challenging.run()
+        if not (self._phase >= Phase.SEALED or await self._sealed(phases, context)):
+            return await self._void(phases, "not sealed in time")
+        if not (self._phase >= Phase.DRAWN or await phases.drawing.draw()):
+            return await self._void(phases, "not drawn in time")
         state = self.services.follower.at_final(self.epoch)
-        assert state is not None  # noqa: S101  # its phase was just read
-        if state.phase == Phase.VOID:
+        if state is None or state.phase == Phase.VOID:
             return "void", "voided before it was drawn"
-        sealed = await sealed_lines(work, state.seal_root, state.seal_count, context.deadlines.report_by)
+        sealed = await phases.sealing.lines(state.seal_root, state.seal_count, context.deadlines.report_by)
         if sealed is None:
-            return await self._void(work, "nobody served the sealed lines")
+            return await self._void(phases, "nobody served the sealed lines")
         self.rho = state.rho
-        work.record.drop_other_draws(state.rho)
-        if work.phase == Phase.DRAWN:
-            await verify_devices(work, sealed, state.rho)
-            await observe_epoch(work, sealed, state.rho)
-        inputs = InputReader(work, sealed, state.rho)
+        record.drop_other_draws(state.rho)
+        if self._phase == Phase.DRAWN:
+            await phases.verifying.run(sealed, state.rho)
+            await phases.observing.run(sealed, state.rho)
+        inputs = phases.inputs(sealed, state.rho)
         if not await inputs.ready():
-            return await self._void(work, "the rewards before it were not to be had")
-        self.inputs = inputs
+            return await self._void(phases, "the rewards before it were not to be had")
+        self._reports = phases.reports(inputs)
         self.services.wake.notify()
-        if work.phase == Phase.REPORTED or await report_epoch(work, inputs):
-            return await self._reported(work)
-        return await self._void(work, "not reported in time")
+        if self._phase == Phase.REPORTED or await self._reports.agree():
+            return await self._reported(phases)
+        return await self._void(phases, "not reported in time")
 
-    async def _reported(self, work: Work) -> tuple[str, str]:
-        if self.inputs is not None:
-            await add_to_report(work, self.inputs)
-        await adopt_report(work)
+    @property
+    def _phase(self) -> Phase:
+        """At the final block."""
+        return self.services.follower.phase(self.epoch)
+
+    async def _sealed(self, phases: EpochPhases, context: EpochContext) -> bool:
+        await phases.inventories.close()
+        if not context.devices:
+            log.info("no device is enrolled: nothing to seal")
+        return await phases.seals.agree()
+
+    async def _reported(self, phases: EpochPhases) -> tuple[str, str]:
+        if self._reports is not None:
+            await self._reports.add_late()
+        await phases.adopting.adopt()
         return "reported", ""
 
-    async def _void(self, work: Work, reason: str) -> tuple[str, str]:
-        if work.phase == Phase.REPORTED:
-            return await self._reported(work)
-        await void_epoch(work)
+    async def _void(self, phases: EpochPhases, reason: str) -> tuple[str, str]:
+        if self._phase == Phase.REPORTED:
+            return await self._reported(phases)
+        await phases.drawing.void()
         return "void", reason

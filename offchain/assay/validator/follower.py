@@ -9,8 +9,8 @@ import structlog
 
 from assay.chain.blocks import Block
 from assay.chain.errors import ChainError
-from assay.protocol.epochs import Phase
-from assay.validator.ports import ChainEpoch, ChainReader, Clock
+from assay.protocol.epochs import EpochState, Phase
+from assay.validator.ports import ChainReader, Clock
 from assay.validator.wake import Wake
 
 log = structlog.get_logger()
@@ -32,8 +32,8 @@ class Follower:
     polled_at: float = 0.0
     error: str = ""
     watched: set[int] = field(default_factory=set)
-    _at_final: dict[int, ChainEpoch] = field(default_factory=dict)
-    _at_head: dict[int, ChainEpoch] = field(default_factory=dict)
+    _at_final: dict[int, EpochState] = field(default_factory=dict)
+    _at_head: dict[int, EpochState] = field(default_factory=dict)
 
     def watch(self, epoch: int) -> None:
         """Reads this epoch's state with every new block from now on."""
@@ -45,11 +45,11 @@ class Follower:
         self._at_final.pop(epoch, None)
         self._at_head.pop(epoch, None)
 
-    def at_final(self, epoch: int) -> ChainEpoch | None:
+    def at_final(self, epoch: int) -> EpochState | None:
         """A watched epoch at the final block; None before it was read."""
         return self._at_final.get(epoch)
 
-    def at_head(self, epoch: int) -> ChainEpoch | None:
+    def at_head(self, epoch: int) -> EpochState | None:
         """A watched epoch at the head; None before it was read."""
         return self._at_head.get(epoch)
 

@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, TypeVar
 
 import structlog
 
-from assay.protocol.hexadecimal import HexadecimalError, parse_signature, to_hex
+from assay.daemon.ending import end_tasks
+from assay.network.backoff import Backoff
+from assay.network.client import Answer
 from assay.protocol.keccak import keccak
-from assay.validator import canonical
 from assay.validator.errors import PeerFailure
-from assay.validator.ports import Answer, Clock, Peers
-from assay.validator.wire_types import Wire
+from assay.validator.ports import Clock, Peers
+from assay.wire import canonical, paths
+from assay.wire.epoch_index import EpochIndex
+from assay.wire.fields import Wire
+from assay.wire.limits import MAX_INDEX_BYTES
+from assay.wire.measurement import signature_in
 
 RETRY_S = 0.3
-MOST_INDEX_BYTES = 64 << 20
-AGAIN = frozenset({429, 502, 503, 504})  # the peer may take it later
+DELIVERY = Backoff(first_s=RETRY_S, factor=1.5, longest_s=5.0)
+HEDGES = 16  # so many accounts are asked within the time-out of one request
+REQUESTS_A_PEER = 32  # downloads at once: what one seat delays must not keep connections from the others
+AGAIN = frozenset(  # the peer may take it later
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+T = TypeVar("T")
+Ask = Callable[[str], Coroutine[Any, Any, T | None]]  # of an account
 
 log = structlog.get_logger()
 
@@ -31,6 +49,7 @@ class Gossiper:
     peers: Peers
     clock: Clock
     request_s: float
+    _slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
     async def tell(self, accounts: Sequence[str], path: str, message: Wire, deadline: float) -> None:
         """Posts a message to each account, again and again until it is taken, refused, or too late."""
@@ -44,8 +63,8 @@ class Gossiper:
         body = canonical.encode(message.to_json())
         reason = "no answer"
         while wanted() and self.clock.now() < deadline:
-            answer = await self._try(account, path, body)
-            if answer is not None and answer.status == 200:
+            answer = await self._try(account, path, body, deadline)
+            if answer is not None and answer.status == HTTPStatus.OK:
                 return _signature(answer)
             if answer is not None:
                 reason = _reason(answer)
@@ -54,56 +73,97 @@ class Gossiper:
             await self.clock.sleep(RETRY_S)
         return reason
 
-    async def fetch(self, accounts: Sequence[str], digest: bytes, most_bytes: int) -> bytes | None:
-        """Content with this H from the first of the accounts that has it."""
-        for account in accounts:
-            try:
-                answer = await self.peers.get(account, f"/v1/content/{to_hex(digest)}", most_bytes, self.request_s)
-            except PeerFailure:
-                continue
-            if answer.status == 200 and keccak(answer.body) == digest:
-                return answer.body
-        return None
+    async def race(self, accounts: Iterable[str], ask: Ask[T], deadline: float, *, again: bool = False) -> T | None:
+        """What `ask` gives first of any account; None where none gave anything by the deadline, Unix seconds.
 
-    async def index(self, account: str, epoch: int) -> dict[str, Any] | None:
-        """What a peer holds of an epoch."""
+        The next account is asked when one before it has failed or keeps waiting: a slow one costs a moment, not the
+        turn. With `again` each is asked until the deadline.
+        """
+        waiting = deque(accounts)
+        running = dict[asyncio.Task[T | None], tuple[str, int]]()
+
+        async def after(pause: float, account: str) -> T | None:
+            await self.clock.sleep(pause)
+            return await ask(account)
+
+        def start(account: str, failures: int) -> None:
+            running[asyncio.create_task(after(DELIVERY.after(failures), account))] = account, failures
+
         try:
-            answer = await self.peers.get(account, f"/v1/epochs/{epoch}", MOST_INDEX_BYTES, self.request_s)
-        except PeerFailure:
+            while (waiting or running) and (left := deadline - self.clock.now()) > 0:
+                if waiting:
+                    start(waiting.popleft(), 0)
+                patience = min(left, self.request_s / HEDGES) if waiting else left
+                done, _ = await asyncio.wait(running, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    (account, failures), found = running.pop(task), task.result()
+                    if found is not None:
+                        return found
+                    if again:
+                        start(account, failures + 1)
             return None
-        if answer.status != 200:
-            return None
+        finally:
+            await end_tasks(running)
+
+    async def fetch(self, accounts: Iterable[str], digest: bytes, most_bytes: int, deadline: float) -> bytes | None:
+        """Content with this H from whichever of the accounts gives it first; None where none does by the deadline."""
+        return await self.race(accounts, lambda account: self.content(account, digest, most_bytes), deadline)
+
+    async def content(self, account: str, digest: bytes, most_bytes: int) -> bytes | None:
+        """Content with this H from one account, which may take its time."""
+        body = await self._get(account, paths.content(digest), most_bytes)
+        return body if body is not None and keccak(body) == digest else None
+
+    async def opening(self, account: str, epoch: int, device_id: bytes, most_bytes: int) -> bytes | None:
+        """The opening of a device that verified at an account, which may take its time."""
+        return await self._get(account, paths.epoch_opening(epoch, device_id), most_bytes)
+
+    async def index(self, account: str, epoch: int) -> EpochIndex | None:
+        """What a peer holds of an epoch; it may take its time."""
+        body = await self._get(account, paths.epoch(epoch), MAX_INDEX_BYTES)
         try:
-            value = json.loads(answer.body)
-        except (ValueError, RecursionError):
+            return None if body is None else EpochIndex.parse(body)
+        except ValueError as error:
+            log.debug("index refused", peer=account, reason=str(error)[:200])
             return None
-        return value if isinstance(value, dict) else None
+
+    async def _get(self, account: str, path: str, most_bytes: int) -> bytes | None:
+        async with self._slots.setdefault(account, asyncio.Semaphore(REQUESTS_A_PEER)):
+            try:
+                answer = await self.peers.get(account, path, most_bytes, self.request_s)
+            except PeerFailure:
+                return None
+        return answer.body if answer.status == HTTPStatus.OK else None
 
     async def _deliver(self, account: str, path: str, body: bytes, deadline: float) -> None:
-        pause = RETRY_S
+        failures = 0
         while self.clock.now() < deadline:
-            answer = await self._try(account, path, body)
-            if answer is not None and answer.status == 200:
+            answer = await self._try(account, path, body, deadline)
+            if answer is not None and answer.status == HTTPStatus.OK:
                 return
             if answer is not None and answer.status not in AGAIN:
                 log.warning("message refused", peer=account, path=path, reason=_reason(answer))
                 return
-            await self.clock.sleep(pause)
-            pause = min(5.0, pause * 1.5)
+            failures += 1
+            await self.clock.sleep(DELIVERY.after(failures))
 
-    async def _try(self, account: str, path: str, body: bytes) -> Answer | None:
+    async def _try(self, account: str, path: str, body: bytes, deadline: float) -> Answer | None:
         try:
-            return await self.peers.post(account, path, body, self.request_s)
+            async with asyncio.timeout(deadline - self.clock.now()):
+                return await self.peers.post(account, path, body, self.request_s)
+        except TimeoutError:
+            log.debug("peer slow", peer=account, path=path)
         except PeerFailure as error:
             log.debug("peer silent", peer=account, path=path, error=str(error))
-            return None
+        return None
 
 
 def _signature(answer: Answer) -> bytes | str:
     try:
-        return parse_signature(json.loads(answer.body)["signature"])
-    except (ValueError, KeyError, TypeError, HexadecimalError, RecursionError):
-        return "an answer without a signature"
+        signature = signature_in(json.loads(answer.body))
+    except (ValueError, RecursionError):
+        signature = None
+    return signature or "an answer without a signature"
 
 
 def _reason(answer: Answer) -> str:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Protocol
 
 from structlog.contextvars import bound_contextvars
 
-from assay.protocol.epochs import Phase
 from assay.validator.admission import admit_batch, admit_instant, admit_inventory
 from assay.validator.errors import Refused
-from assay.validator.phases.instants import pass_on
 from assay.validator.ports import Clock
+from assay.validator.record import EpochRecord
 from assay.validator.wake import Wake
-from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
-from assay.validator.work import Work
+from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 
 
 class Run(Protocol):
     """An epoch at work."""
 
-    work: Work | None
+    record: EpochRecord | None
+
+    def drawn_rho(self) -> bytes | None: ...
+
+    def pass_on(self, message: InstantMessage) -> None: ...
 
     async def sign_seal(self, proposal: SealProposal) -> bytes: ...
 
@@ -36,24 +39,21 @@ class Inbox:
     def instant(self, message: InstantMessage) -> None:
         """Passed on to all: a leader that tells seats different instants is found out. Raises Refused."""
         with bound_contextvars(epoch=message.epoch):
-            work = self._work(message.epoch)
-            if admit_instant(work.record, message, self._clock.now()):
+            if admit_instant(self._record(message.epoch), message, self._clock.now()):
                 self._wake.notify()
-                pass_on(work, message)
+                self._run(message.epoch).pass_on(message)
 
     def inventory(self, message: InventoryMessage) -> None:
         """Raises Refused."""
         with bound_contextvars(epoch=message.epoch):
-            if admit_inventory(self._work(message.epoch).record, message):
+            if admit_inventory(self._record(message.epoch), message):
                 self._wake.notify()
 
     def batch(self, message: BatchMessage) -> None:
         """Raises Refused."""
         with bound_contextvars(epoch=message.epoch):
-            work = self._work(message.epoch)
-            state = work.services.follower.at_final(message.epoch)
-            drawn = state is not None and state.phase in (Phase.DRAWN, Phase.REPORTED)
-            admit_batch(work.record, message, state.rho if state is not None and drawn else None, self._clock.now())
+            rho = self._run(message.epoch).drawn_rho()
+            admit_batch(self._record(message.epoch), message, rho, self._clock.now())
             self._wake.notify()
 
     async def seal_proposal(self, proposal: SealProposal) -> bytes:
@@ -69,11 +69,11 @@ class Inbox:
     def _run(self, epoch: int) -> Run:
         run = self._run_of(epoch)
         if run is None:
-            raise Refused(503, f"epoch {epoch} is not at work here")
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"epoch {epoch} is not at work here")
         return run
 
-    def _work(self, epoch: int) -> Work:
-        work = self._run(epoch).work
-        if work is None:
-            raise Refused(503, f"epoch {epoch} is not open at a final block here")
-        return work
+    def _record(self, epoch: int) -> EpochRecord:
+        record = self._run(epoch).record
+        if record is None:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"epoch {epoch} is not open at a final block here")
+        return record

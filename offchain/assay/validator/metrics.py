@@ -11,6 +11,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from assay.validator.daemon import Daemon
+from assay.validator.rules import leaders
 from assay.validator.status import unready
 
 OUTCOMES = ("reported", "void", "unopened", "unseated", "failed")
@@ -33,6 +34,7 @@ class DaemonCollector:
             yield _gauge("assay_chain_final_block", "Latest final block", follower.final.number)
             yield _gauge("assay_chain_head_age_seconds", "Age of the latest block", now - follower.head.timestamp)
         yield _gauge("assay_chain_poll_age_seconds", "Since the chain was last read", now - follower.polled_at)
+        yield _gauge("assay_chain_unread_logs", "Logs that could not be read and were left out", follower.reader.unread)
         outcomes = CounterMetricFamily("assay_epochs", "Epochs ended since the start, by outcome", labels=["outcome"])
         for outcome in OUTCOMES:
             outcomes.add_metric([outcome], daemon.counts.get(outcome, 0))
@@ -47,15 +49,17 @@ class DaemonCollector:
         run = daemon.runs[epoch]
         yield _gauge("assay_epoch", "Epoch at work", epoch)
         yield _gauge("assay_epoch_phase", "Its phase at the final block", int(daemon.services.follower.phase(epoch)))
-        if run.work is None:
+        record = run.record
+        if record is None:
             return
-        record = run.work.record
-        yield _gauge("assay_epoch_devices", "Devices enrolled", len(run.work.context.devices))
-        yield _gauge("assay_epoch_commitments", "Commitments held", len(record.commitments))
+        turn_s, now = daemon.services.pace.round_s, daemon.services.clock.now()
+        seals, reports = (leaders.round_reached(turn_s, began, now) for began in (record.inventory_at, record.batch_at))
+        yield _gauge("assay_epoch_devices", "Devices enrolled", len(record.context.devices))
+        yield _gauge("assay_epoch_commitments", "Commitments held", len(record.committed()))
         yield _gauge("assay_epoch_inventories", "Inventories held", len(record.inventories))
         yield _gauge("assay_epoch_batches", "Observation batches held", len(record.batches))
-        yield _gauge("assay_epoch_seal_round", "Round of sealing", run.work.seal_round())
-        yield _gauge("assay_epoch_report_round", "Round of reporting", run.work.report_round())
+        yield _gauge("assay_epoch_seal_round", "Round of sealing", seals)
+        yield _gauge("assay_epoch_report_round", "Round of reporting", reports)
 
 
 def registry(daemon: Daemon) -> CollectorRegistry:

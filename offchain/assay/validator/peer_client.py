@@ -1,29 +1,15 @@
-"""HTTP to the other seats' daemons, with limits on time and size."""
+"""HTTP to the other seats' daemons: each is reached where it announces, under the certificate that it announces."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
 
-import httpx2
-
-from assay.chain.pinned_tls import pinned_context
+from assay.network.client import Answer, Client
+from assay.network.errors import BadOrigin, NetworkError
+from assay.network.origins import Endpoint, parse_origin
 from assay.validator.errors import PeerFailure
-from assay.validator.ports import Answer, Endpoint
 
 MOST_ANSWER_BYTES = 1 << 20
-CONNECT_S = 2.0
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-async def _read_limited(response: httpx2.Response, most_bytes: int) -> bytes:
-    """The body. Raises PeerFailure where it is longer than `most_bytes`."""
-    body = bytearray()
-    async for piece in response.aiter_bytes():
-        body += piece
-        if len(body) > most_bytes:
-            raise PeerFailure(f"the answer is longer than {most_bytes} bytes")
-    return bytes(body)
 
 
 def refusal_of(endpoint: Endpoint) -> str | None:
@@ -32,8 +18,11 @@ def refusal_of(endpoint: Endpoint) -> str | None:
     What seats tell each other is signed, and whoever reads along on a plain connection learns the instant of the
     challenges: plain http is for this machine only.
     """
-    parts = urlsplit(endpoint.url)
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
+    try:
+        origin = parse_origin(endpoint.url)
+    except BadOrigin as error:
+        return str(error)
+    if origin.is_secure or origin.names_loopback:
         return None
     return f"{endpoint.url[:100]!r} is neither https nor http on this machine"
 
@@ -44,10 +33,9 @@ class PeerClient:
     Where a seat announces https and no certificate, the system's authorities are asked.
     """
 
-    def __init__(self, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, client: Client) -> None:
         self._endpoints: dict[str, Endpoint] = {}
-        self._transport = transport
-        self._clients: dict[bytes, httpx2.AsyncClient] = {}
+        self._client = client
 
     def update(self, endpoints: Mapping[str, Endpoint]) -> None:
         """Takes the endpoints announced last."""
@@ -61,26 +49,14 @@ class PeerClient:
         return await self._request("POST", account, path, body, MOST_ANSWER_BYTES, timeout_s)
 
     async def get(self, account: str, path: str, most_bytes: int, timeout_s: float) -> Answer:
-        return await self._request("GET", account, path, b"", most_bytes, timeout_s)
+        return await self._request("GET", account, path, None, most_bytes, timeout_s)
 
     async def close(self) -> None:
         """Lets connections go."""
-        for client in self._clients.values():
-            await client.aclose()
-
-    def _client(self, fingerprint: bytes) -> httpx2.AsyncClient:
-        if fingerprint not in self._clients:
-            self._clients[fingerprint] = httpx2.AsyncClient(
-                transport=self._transport,
-                verify=pinned_context(fingerprint) if any(fingerprint) else True,
-                trust_env=False,
-                follow_redirects=False,
-                limits=httpx2.Limits(max_connections=256, max_keepalive_connections=64),
-            )
-        return self._clients[fingerprint]
+        await self._client.close()
 
     async def _request(
-        self, method: str, account: str, path: str, body: bytes, most_bytes: int, timeout_s: float
+        self, method: str, account: str, path: str, body: bytes | None, most_bytes: int, timeout_s: float
     ) -> Answer:
         endpoint = self._endpoints.get(account)
         if endpoint is None or not endpoint.url:
@@ -89,13 +65,8 @@ class PeerClient:
         if refusal is not None:
             raise PeerFailure(f"{account}: {refusal}")
         try:
-            async with self._client(endpoint.tls_fingerprint).stream(
-                method,
-                endpoint.url.rstrip("/") + path,
-                content=body if method == "POST" else None,
-                headers={"content-type": "application/json"} if method == "POST" else {},
-                timeout=httpx2.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s)),
-            ) as response:
-                return Answer(response.status_code, await _read_limited(response, most_bytes))
-        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, ValueError) as error:
-            raise PeerFailure(f"{account} at {endpoint.url}: {error or type(error).__name__}") from None
+            return await self._client.request(
+                method, endpoint, path, body=body, most_bytes=most_bytes, timeout_s=timeout_s
+            )
+        except NetworkError as error:
+            raise PeerFailure(f"{account} at {error}") from None

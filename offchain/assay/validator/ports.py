@@ -7,31 +7,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from assay.chain.blocks import Block
-from assay.protocol.epochs import Emission, Phase, Timing
+from assay.network.client import Answer
+from assay.network.origins import Endpoint
+from assay.protocol.epochs import Emission, EpochState, Timing
 from assay.protocol.messages import Challenge, EpochReport, Gossip, Observations, ProbeNonce, Seal
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain
 from assay.validator.rules.values import Device, LeasePeriod, Seat
-
-
-@dataclass(frozen=True, slots=True)
-class ChainEpoch:
-    """An epoch as the contract holds it. Seat positions are bits of the signer masks."""
-
-    phase: Phase
-    set_id: int
-    seal_count: int
-    seal_block: int
-    seal_signers: int
-    report_signers: int
-    beacon: bytes
-    epoch_seed: bytes
-    seal_root: bytes
-    rho: bytes
-    devices_root: bytes
-    rewards_root: bytes
-    rewards_total: int
-    data_hash: bytes = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +33,6 @@ class Transaction:
     gas_used: int
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a seat says it is reached, and H of the certificate it shows there; zeros where it announces none."""
-
-    url: str
-    tls_fingerprint: bytes = bytes(32)
-
-
 class Clock(Protocol):
     """Time: `now` in Unix seconds, `elapsed_us` on a clock that never steps back."""
 
@@ -75,11 +49,15 @@ class ChainReader(Protocol):
     domain: Domain
     timing: Timing
 
+    @property
+    def unread(self) -> int:
+        """Logs that could not be read and were left out, since the start."""
+
     async def head(self) -> Block: ...
 
     async def final(self) -> Block: ...
 
-    async def epoch(self, epoch: int, at: Block) -> ChainEpoch: ...
+    async def epoch(self, epoch: int, at: Block) -> EpochState: ...
 
     async def seats(self, set_id: int, at: Block) -> tuple[Seat, ...]: ...
 
@@ -152,14 +130,6 @@ class Statements(Protocol):
     async def sign_gossip(self, gossip: Gossip) -> bytes: ...
 
     def sits_out(self, epoch: int) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What an HTTP request came to."""
-
-    status: int
-    body: bytes
 
 
 class Peers(Protocol):

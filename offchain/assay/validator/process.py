@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import resource
 import secrets
-import signal
-import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
-import uvicorn
 
 from assay.chain import key_files
-from assay.chain.certificate import fingerprint_in
+from assay.chain.certificate import fingerprint_in, server_context
 from assay.chain.client import Chain
-from assay.chain.deployment import Deployment
 from assay.chain.journal import Journal
 from assay.chain.key_files import Key
+from assay.chain.opening import open_chain
 from assay.chain.sender import Sender
-from assay.daemon.ending import end_tasks
-from assay.daemon.request_buckets import RequestBuckets
+from assay.daemon.ending import end_tasks, on_stop
+from assay.network.addresses import private_allowed
+from assay.network.backoff import Backoff
+from assay.network.client import Client
+from assay.network.errors import NetworkError
+from assay.network.origins import Endpoint
+from assay.network.request_buckets import RequestBuckets
+from assay.network.server import listening_socket, server, serving
 from assay.protocol.hexadecimal import parse_address
 from assay.signing.errors import SigningError
 from assay.signing.remote_signer import RemoteSigner
@@ -42,6 +48,7 @@ from assay.validator.pace import pace
 from assay.validator.peer_client import PeerClient
 from assay.validator.publication import Publication
 from assay.validator.registration import Joined, account_of
+from assay.validator.services import Services
 from assay.validator.settings import ValidatorSettings
 from assay.validator.spread_checks import SpreadChecker
 from assay.validator.status import status, unready
@@ -49,9 +56,12 @@ from assay.validator.store import Store
 from assay.validator.system_clock import SystemClock
 from assay.validator.tables import open_database
 from assay.validator.wake import Wake
-from assay.validator.work import Services
 
 NO_EPOCH = -1  # before the first epoch there is nothing that anybody can have signed
+CONNECT_S = 2.0
+STATUS_S = 5.0
+MOST_STATUS_BYTES = 1 << 20
+SILENT_DEVICE = Backoff(first_s=0.25, factor=2.0, longest_s=4.0, free=2)
 log = structlog.get_logger()
 
 
@@ -68,17 +78,12 @@ def load_key(settings: ValidatorSettings) -> SignerKey:
             timeout_s=settings.signer_timeout_s,
             ca_file=settings.signer_ca_file,
         )
-    return key_files.load(settings.key_file, key_files.password(settings.password_file))
+    return key_files.open_key(settings.key_file, settings.password_file)
 
 
 async def connect(settings: ValidatorSettings) -> Chain:
     """The chain of the settings. Raises ChainError."""
-    return await Chain.connect(
-        settings.rpc,
-        Deployment.load(settings.deployment),
-        final_depth=settings.final_depth,
-        agreement=settings.agreement,
-    )
+    return await open_chain(settings, agreement=settings.agreement)
 
 
 def open_journal(settings: ValidatorSettings, key: SignerKey, chain: Chain) -> Journal:
@@ -87,10 +92,14 @@ def open_journal(settings: ValidatorSettings, key: SignerKey, chain: Chain) -> J
     return Journal(path, key.address, chain.chain_id)
 
 
-def open_signer(settings: ValidatorSettings, key: SignerKey, reader: ContractReader, clock: SystemClock) -> SeatSigner:
-    """The signer with its record. Raises ValidatorError beside a living copy or with a damaged record."""
+def open_signer(settings: ValidatorSettings, key: SignerKey, reader: ContractReader, now: float) -> SeatSigner:
+    """The signer with its record. `now` is the later of this machine's and the chain's clock, Unix seconds: by one set
+    back, an old copy of the record would sit out too little.
+
+    Raises ValidatorError beside a living copy or with a damaged record.
+    """
     path = settings.data_dir / f"signing-{key.address.lower()}.sqlite"
-    current = reader.timing.epoch_at(clock.now())
+    current = reader.timing.epoch_at(now)
     try:
         signer = SeatSigner(key, reader.domain, path, NO_EPOCH if current is None else current)
     except SigningError as error:
@@ -115,17 +124,14 @@ def raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises ValidatorError where the address is taken or not this machine's."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(2_048)
-    except OSError as error:
-        listener.close()
-        raise ValidatorError(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
-    return listener
+def tls_of(settings: ValidatorSettings) -> ssl.SSLContext | None:
+    """What the daemon shows itself with; None for plain http. Raises SettingsError where it is missing."""
+    if settings.tls_dir is None:
+        return None
+    context = server_context(settings.tls_dir)
+    if context is None:
+        raise SettingsError(f"tls_dir {settings.tls_dir} holds no certificate.pem: see `assay validator init`")
+    return context
 
 
 @asynccontextmanager
@@ -136,14 +142,16 @@ async def assembled(settings: ValidatorSettings, key: SignerKey) -> AsyncIterato
     statements: SeatSigner | None = None
     journal: Journal | None = None
     checker = checker_of(settings)
-    peers, devices = PeerClient(), DeviceClient()
+    allow_private = private_allowed(chain.chain_id, settings.allow_private)
+    peers = PeerClient(Client.over_network(allow_private=allow_private, connect_s=CONNECT_S))
+    devices = DeviceClient(Client.over_network(allow_private=allow_private, connect_s=CONNECT_S, backoff=SILENT_DEVICE))
     tending: asyncio.Task[None] | None = None
     warming: asyncio.Task[None] | None = None
     try:
         account = settings.account or await account_of(chain, key.address)
         reader = await ContractReader.open(chain)
         speed = pace(reader.timing)
-        statements = open_signer(settings, key, reader, clock)
+        statements = open_signer(settings, key, reader, max(clock.now(), (await chain.head()).timestamp))
         journal = open_journal(settings, key, chain)
         sender = Sender(chain, key, journal, poll_s=settings.poll_seconds)
         wake = Wake(clock)
@@ -232,31 +240,28 @@ async def join(settings: ValidatorSettings, key: SignerKey, signer: SignerKey, e
 async def run(settings: ValidatorSettings, key: SignerKey) -> None:
     """Runs until SIGINT or SIGTERM. Raises ChainError, SettingsError, ValidatorError before it starts."""
     raise_file_limit()
-    listener = listen(settings.host, settings.port)
+    listener = listening_socket(settings.host, settings.port)
     try:
         async with assembled(settings, key) as (daemon, api):
-            server = uvicorn.Server(
-                uvicorn.Config(
-                    create_app(api),
-                    log_config=None,
-                    access_log=False,
-                    timeout_graceful_shutdown=5,
-                    lifespan="off",
-                    ssl_certfile=settings.tls_dir / "certificate.pem" if settings.tls_dir else None,
-                    ssl_keyfile=settings.tls_dir / "key.pem" if settings.tls_dir else None,
-                )
-            )
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, daemon.stop)
+            web = server(create_app(api), tls_of(settings))
+            on_stop(daemon.stop)
             log.info("validator runs", account=daemon.account, signer=key.address, port=settings.port)
-            # `_serve` leaves signals alone; `serve` would take them away from the daemon.
-            serving = asyncio.create_task(server._serve(sockets=[listener]))
-            try:
+            async with serving(web, listener):
                 await daemon.run()
-            finally:
-                server.should_exit = True
-                await serving
             log.info("validator stopped")
     finally:
         listener.close()
+
+
+async def ask_status(settings: ValidatorSettings) -> dict[str, Any]:
+    """What the validator of these settings says of itself. Raises ValidatorError where it does not run."""
+    scheme = "https" if settings.tls_dir else "http"
+    endpoint = Endpoint(f"{scheme}://{settings.host}:{settings.port}", certificate_of(settings), own=True)
+    client = Client.over_network(allow_private=True)
+    try:
+        answer = await client.request("GET", endpoint, "/v1/status", most_bytes=MOST_STATUS_BYTES, timeout_s=STATUS_S)
+        return dict(json.loads(answer.body))
+    except (NetworkError, ValueError, TypeError) as error:
+        raise ValidatorError(f"no validator answers at {endpoint}: {error}; is it running?") from None
+    finally:
+        await client.close()

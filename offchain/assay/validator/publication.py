@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from assay.protocol.hexadecimal import to_hex
-from assay.protocol.leaves import batch_tree, device_tree, reward_tree
+from assay.protocol.leaves import DeviceLeaf, RewardLeaf, batch_tree, device_tree, reward_tree
 from assay.protocol.signing import Domain
 from assay.protocol.standard_merkle import StandardMerkleTree
 from assay.validator.store import EpochRow, Store, StoredMessage
-from assay.validator.wire import BatchMessage, DeviceLine, DevicesBody, RewardLine, RewardsBody
+from assay.wire.epoch_index import EpochIndex, ListedBatch, ListedMessage, ListedReport, Verdict
+from assay.wire.gossip import BatchMessage
+from assay.wire.leaves import DevicesBody, RewardsBody
+from assay.wire.limits import MAX_LISTED_LINES
+from assay.wire.lines import line_json
+from assay.wire.statements import STATEMENT
 
 KEPT_DIGESTS = 4_096
-MOST_LISTED = 1_000  # lines with proofs in one index; above that they are asked for one by one
 
 
 class Publication:
@@ -36,24 +39,24 @@ class Publication:
         seed = row.epoch_seed
         commitments = [] if seed is None else self._store.commitments(epoch, seed)
         verdicts = self._store.verdicts(epoch)
-        return {
-            "epoch": epoch,
-            "outcome": row.outcome,
-            "reason": row.reason,
-            "epochSeed": _hex(seed),
-            "seal": _hex(row.seal_content),
-            "commitments": {to_hex(d): to_hex(content) for d, content, _ in commitments},
-            "otherCommitments": [
-                {"deviceId": to_hex(d), "content": to_hex(content)}
-                for d, content in (() if seed is None else self._store.other_commitments(epoch, seed))
-            ],
-            "inventories": self._messages(epoch, "inventory"),
-            "batches": self._batches(epoch),
-            "statements": [json.loads(m.body) for m in self._store.messages(epoch, "statement")],
-            "openings": {to_hex(v.device_id): to_hex(v.opening) for v in verdicts if v.opening},
-            "verdicts": {to_hex(v.device_id): {"outcome": v.outcome, "reason": v.reason} for v in verdicts},
-            **self._report(row),
-        }
+        devices = None if row.devices_root is None else self._devices(row.devices_root)
+        return EpochIndex(
+            epoch=epoch,
+            outcome=row.outcome,
+            reason=row.reason,
+            epoch_seed=seed,
+            seal=row.seal_content,
+            commitments={device: content for device, content, _ in commitments},
+            other_commitments=() if seed is None else self._store.other_commitments(epoch, seed),
+            inventories=[ListedMessage(m.seat, m.hash) for m in self._store.messages(epoch, "inventory")],
+            batches=[ListedBatch(m.seat, m.hash, self._digest(m)) for m in self._store.messages(epoch, "batch")],
+            statements=[STATEMENT.validate_json(m.body) for m in self._store.messages(epoch, "statement")],
+            openings={v.device_id: v.opening for v in verdicts if v.opening},
+            verdicts={v.device_id: Verdict(v.outcome, v.reason) for v in verdicts},
+            report=None if devices is None else self._report(row, len(devices[0])),
+            rewards=None if row.rewards_root is None else self._store.tree_content(row.rewards_root),
+            lines=() if devices is None else _lines(*devices),
+        ).to_json()
 
     def device(self, epoch: int, device_id: bytes) -> dict[str, Any] | None:
         """A device's line in the report with its proof, as `LeaseEscrow.open` takes them; None where it has
@@ -66,7 +69,7 @@ class Publication:
         lines, tree = known
         for i, line in enumerate(lines):
             if line.device_id == device_id:
-                return _entry(line, tree, i)
+                return line_json(line, tree.proof(i))
         return None
 
     def reward(self, epoch: int, account: str) -> dict[str, Any] | None:
@@ -78,80 +81,50 @@ class Publication:
         lines, tree = known
         for i, line in enumerate(lines):
             if line.account.lower() == account.lower():
-                return _entry(line, tree, i)
+                return line_json(line, tree.proof(i))
         return None
 
-    def _report(self, row: EpochRow) -> dict[str, Any]:
-        devices = None if row.devices_root is None else self._devices(row.devices_root)
-        rewards_content = None
-        if row.rewards_root is not None:
-            rewards_content = self._store.tree_content(row.rewards_root)
-        if devices is None or row.devices_root is None:
-            return {"report": None, "rewards": _hex(rewards_content), "devices": []}
-        lines, tree = devices
-        content = self._store.tree_content(row.devices_root)
-        listed = [_entry(line, tree, i) for i, line in enumerate(lines[:MOST_LISTED])]
-        return {
-            "report": {
-                "content": _hex(content),
-                "devicesRoot": _hex(row.devices_root),
-                "rewardsRoot": _hex(row.rewards_root),
-                "count": len(lines),
-            },
-            "rewards": _hex(rewards_content),
-            "devices": listed,
-        }
+    def _report(self, row: EpochRow, count: int) -> ListedReport:
+        content = None if row.devices_root is None else self._store.tree_content(row.devices_root)
+        return ListedReport(content, row.devices_root, row.rewards_root, count)
 
-    def _devices(self, root: bytes) -> tuple[tuple[DeviceLine, ...], StandardMerkleTree] | None:
+    def _devices(self, root: bytes) -> tuple[tuple[DeviceLeaf, ...], StandardMerkleTree] | None:
         # An exception is not cached: the tree may come later.
         try:
             return self._read_devices(root)
         except KeyError:
             return None
 
-    def _rewards(self, root: bytes) -> tuple[tuple[RewardLine, ...], StandardMerkleTree] | None:
+    def _rewards(self, root: bytes) -> tuple[tuple[RewardLeaf, ...], StandardMerkleTree] | None:
         try:
             return self._read_rewards(root)
         except KeyError:
             return None
 
-    def _messages(self, epoch: int, kind: str) -> list[dict[str, Any]]:
-        return [{"seat": m.seat, "content": to_hex(m.hash)} for m in self._store.messages(epoch, kind)]
-
-    def _batches(self, epoch: int) -> list[dict[str, Any]]:
-        return [
-            {"seat": stored.seat, "digest": to_hex(self._digest(stored)), "content": to_hex(stored.hash)}
-            for stored in self._store.messages(epoch, "batch")
-        ]
-
     def _digest(self, stored: StoredMessage) -> bytes:
         # Worked out once a batch: an index is asked for often, and a batch may have 100,000 leaves.
         if stored.hash not in self._digests:
-            message = BatchMessage.model_validate_json(stored.body)
-            root = batch_tree([line.leaf() for line in message.leaves]).root
+            message = BatchMessage.parse(stored.body)
+            root = batch_tree(message.leaves).root
             self._digests[stored.hash] = message.message(root).digest(self._domain)
             while len(self._digests) > KEPT_DIGESTS:
                 self._digests.popitem(last=False)
         return self._digests[stored.hash]
 
-    def _make_devices(self, root: bytes) -> tuple[tuple[DeviceLine, ...], StandardMerkleTree]:
+    def _make_devices(self, root: bytes) -> tuple[tuple[DeviceLeaf, ...], StandardMerkleTree]:
         body = self._store.tree(root)
         if body is None:
             raise KeyError(root)
-        lines = DevicesBody.model_validate_json(body).leaves
-        return lines, device_tree([line.leaf() for line in lines])
+        lines = DevicesBody.parse(body).leaves
+        return lines, device_tree(lines)
 
-    def _make_rewards(self, root: bytes) -> tuple[tuple[RewardLine, ...], StandardMerkleTree]:
+    def _make_rewards(self, root: bytes) -> tuple[tuple[RewardLeaf, ...], StandardMerkleTree]:
         body = self._store.tree(root)
         if body is None:
             raise KeyError(root)
-        lines = RewardsBody.model_validate_json(body).leaves
-        return lines, reward_tree([line.leaf() for line in lines])
+        lines = RewardsBody.parse(body).leaves
+        return lines, reward_tree(lines)
 
 
-def _hex(value: bytes | None) -> str | None:
-    return None if value is None else to_hex(value)
-
-
-def _entry(line: DeviceLine | RewardLine, tree: StandardMerkleTree, i: int) -> dict[str, Any]:
-    return {"leaf": line.to_json(), "proof": [to_hex(node) for node in tree.proof(i)]}
+def _lines(leaves: Sequence[DeviceLeaf], tree: StandardMerkleTree) -> list[dict[str, Any]]:
+    return [line_json(leaf, tree.proof(i)) for i, leaf in enumerate(leaves[:MAX_LISTED_LINES])]

@@ -4,29 +4,69 @@ it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Generic, TypeVar
 
-from assay.protocol.leaves import batch_tree
-from assay.validator import canonical
+from assay.protocol.leaves import SealedLeaf, batch_tree
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
-from assay.validator.rules.instants import Instant, Purpose
-from assay.validator.rules.values import NO_ROOT, Batch, HeldCommitment, HeldLanes
+from assay.validator.rules.instants import Instant
+from assay.validator.rules.values import NO_ROOT, Batch
 from assay.validator.store import Store
-from assay.validator.wire import (
+from assay.wire import canonical
+from assay.wire.gossip import (
     BatchMessage,
-    CommitmentBody,
     InstantMessage,
+    InventoryEntry,
     InventoryMessage,
+    Purpose,
     ReportProposal,
     SealProposal,
 )
-from assay.validator.wire_probe import LanesBody
-from assay.validator.wire_statements import STATEMENT, SignedSeal, SignedStatement, same_words, signed_statement
+from assay.wire.measurement import SignedCommitment, SignedLanes
+from assay.wire.statements import STATEMENT, SignedSeal, SignedStatement, same_words, signed_statement
 
 MOST_STORED_A_SEAT = 512 << 20  # bytes an epoch: far above what 100,000 devices need
 MOST_STATEMENTS = 2  # of a seat in one round: two that differ prove the fault
 _INSTANTS = frozenset(purpose.value for purpose in Purpose)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class TimedAnswer(Generic[T]):
+    """What a device answered, the H of its content, and after how long: 0 where this validator did not time it."""
+
+    held: T
+    content: bytes
+    elapsed_us: int
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What is held of one device: the first commitment, the first answer to the memory probe, and of all answers to it
+    the one of each lane root."""
+
+    commitment: TimedAnswer[SignedCommitment] | None = None
+    lanes: TimedAnswer[SignedLanes] | None = None
+    by_lane_root: dict[bytes, SignedLanes] = field(default_factory=dict)
+
+    @property
+    def result_root(self) -> bytes | None:
+        """What the device committed to."""
+        return None if self.commitment is None else self.commitment.held.message.result_root
+
+    @property
+    def lane_root(self) -> bytes:
+        """Of the answer to the probe of this very commitment; zero where there is none."""
+        probed = None if self.lanes is None else self.lanes.held.message
+        return NO_ROOT if probed is None or probed.result_root != self.result_root else probed.lane_root
+
+    @property
+    def lanes_content(self) -> bytes:
+        """H of the answer to the probe; zero where none is held."""
+        return NO_ROOT if self.lanes is None else self.lanes.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +86,8 @@ class EpochRecord:
     context: EpochContext
     store: Store
     instants: list[Instant] = field(default_factory=list)
-    inventories: dict[int, dict[bytes, bytes]] = field(default_factory=dict)  # seat -> device -> content hash
-    commitments: dict[bytes, HeldCommitment] = field(default_factory=dict)
-    contents: dict[bytes, bytes] = field(default_factory=dict)  # device -> H of its commitment
-    elapsed_us: dict[bytes, int] = field(default_factory=dict)  # timed by this validator
-    inventory_lanes: dict[int, dict[bytes, bytes]] = field(default_factory=dict)  # the same of answers to the probe
-    lanes: dict[bytes, HeldLanes] = field(default_factory=dict)
-    lane_answers: dict[tuple[bytes, bytes], HeldLanes] = field(default_factory=dict)  # by device and lane root
-    lane_contents: dict[bytes, bytes] = field(default_factory=dict)
-    lane_elapsed_us: dict[bytes, int] = field(default_factory=dict)
-    holders: dict[bytes, list[int]] = field(default_factory=dict)  # content hash -> seats that list it
+    evidence: defaultdict[bytes, Evidence] = field(default_factory=lambda: defaultdict(Evidence))  # by device
+    inventories: dict[int, dict[bytes, InventoryEntry]] = field(default_factory=dict)  # by seat, of each device
     batches: dict[int, HeldBatch] = field(default_factory=dict)  # the first of each seat
     # All of each seat, equivocations too. Two seats that saw the same sign the same digest.
     by_digest: dict[tuple[int, bytes], HeldBatch] = field(default_factory=dict)
@@ -69,6 +101,31 @@ class EpochRecord:
     def inventory_sets(self) -> dict[int, frozenset[bytes]]:
         """Devices by seat, as the rules take them."""
         return {seat: frozenset(devices) for seat, devices in self.inventories.items()}
+
+    def committed(self) -> dict[bytes, TimedAnswer[SignedCommitment]]:
+        """The commitments held, ascending by device."""
+        found = ((device_id, self.evidence[device_id].commitment) for device_id in sorted(self.evidence))
+        return {device_id: commitment for device_id, commitment in found if commitment is not None}
+
+    def listed(self) -> tuple[dict[int, dict[bytes, bytes]], dict[int, dict[bytes, bytes]]]:
+        """By seat, what its inventory lists of each device: contents of commitments, and of answers to the probe."""
+        commitments = {seat: {d: e.digest for d, e in devices.items()} for seat, devices in self.inventories.items()}
+        lanes = {
+            seat: {d: e.lanes for d, e in devices.items() if e.lanes != NO_ROOT}
+            for seat, devices in self.inventories.items()
+        }
+        return commitments, lanes
+
+    def holders(self, device_id: bytes, content: bytes) -> list[str]:
+        """Accounts of the seats that list this content of a device."""
+        listed = ((seat, devices.get(device_id)) for seat, devices in self.inventories.items())
+        seats = (seat for seat, entry in listed if entry is not None and content in (entry.digest, entry.lanes))
+        return [self.context.seats[seat].account for seat in seats]
+
+    def lines(self) -> tuple[SealedLeaf, ...]:
+        """The lines of a seal over all that is held, ascending by device."""
+        committed = self.committed().items()
+        return tuple(commitment.held.leaf(self.evidence[device_id].lane_root) for device_id, commitment in committed)
 
     def add_instant(self, message: InstantMessage) -> bool:
         """Keeps an instant; False for one known."""
@@ -87,46 +144,32 @@ class EpochRecord:
         self._add_inventory(seat, message)
         return True
 
-    def add_commitment(self, body: CommitmentBody, elapsed_us: int) -> bytes:
+    def add_commitment(self, body: SignedCommitment, elapsed_us: int) -> bytes:
         """Keeps a device's commitment, timed (above 0) or from a peer (0), and gives the H of its content."""
         content = self.store.put_content(self.context.epoch, "commitment", canonical.encode(body.to_json()))
         self.store.put_commitment(self.context.epoch, self.context.epoch_seed, body.device_id, content, elapsed_us)
-        if body.device_id not in self.commitments:
+        if self.evidence[body.device_id].commitment is None:
             self._add_commitment(body, content, elapsed_us)
         return content
 
-    def lane_roots(self) -> dict[bytes, bytes]:
-        """Of the answers held to the probe of a commitment held, by device."""
-        return {d: lanes.message.lane_root for d, lanes in self.lanes.items() if self._fits(d, lanes)}
-
-    def _fits(self, device_id: bytes, lanes: HeldLanes) -> bool:
-        held = self.commitments.get(device_id)
-        return held is not None and held.message.result_root == lanes.message.result_root
-
-    def add_lanes(self, body: LanesBody, elapsed_us: int) -> None:
+    def add_lanes(self, body: SignedLanes, elapsed_us: int) -> None:
         """Keeps a device's answer to the probe, timed (above 0) or from a peer (0); the first is the one held."""
         content = self.store.put_content(self.context.epoch, "lanes", canonical.encode(body.to_json()))
         self.store.put_lanes(self.context.epoch, self.context.epoch_seed, body.device_id, content, elapsed_us)
         self._add_lanes(body, content, elapsed_us)
 
-    def answer(self, device_id: bytes, lane_root: bytes) -> HeldLanes | None:
-        """The answer of a device that has this lane root; None where it is not held."""
-        return self.lane_answers.get((device_id, lane_root))
-
-    def add_batch(self, message: BatchMessage, received_at: float) -> HeldBatch:
-        """Keeps a batch; the first of a seat is the one that a report must not leave out."""
+    def add_batch(self, seat: int, message: BatchMessage, received_at: float) -> HeldBatch:
+        """Keeps a seat's batch; the first of a seat is the one that a report must not leave out."""
         self._keep("batch", message.seat, message)
-        return self._add_batch(message, received_at)
+        return self._add_batch(seat, message, received_at)
 
-    def add_seal_proposal(self, proposal: SealProposal) -> None:
+    def add_proposal(self, proposal: SealProposal | ReportProposal) -> None:
         """Keeps the first proposal of a round, for later leaders to carry on."""
-        if proposal.round not in self.seal_proposals:
-            self._keep("seal-proposal", proposal.seat, proposal)
-            self.seal_proposals[proposal.round] = proposal
-
-    def add_report_proposal(self, proposal: ReportProposal) -> None:
-        """Keeps the first proposal of a round, for later leaders to carry on."""
-        if proposal.round not in self.report_proposals:
+        if isinstance(proposal, SealProposal):
+            if proposal.round not in self.seal_proposals:
+                self._keep("seal-proposal", proposal.seat, proposal)
+                self.seal_proposals[proposal.round] = proposal
+        elif proposal.round not in self.report_proposals:
             self._keep("report-proposal", proposal.seat, proposal)
             self.report_proposals[proposal.round] = proposal
 
@@ -158,22 +201,22 @@ class EpochRecord:
         for device_id, content, elapsed_us in self.store.commitments(context.epoch, context.epoch_seed):
             found = self.store.content(content)
             if found is not None and device_id in context.devices:
-                self._add_commitment(CommitmentBody.model_validate_json(found[1]), content, elapsed_us)
+                self._add_commitment(SignedCommitment.parse(found[1]), content, elapsed_us)
         for device_id, content, elapsed_us in self.store.lanes(context.epoch, context.epoch_seed):
             found = self.store.content(content)
             if found is not None and device_id in context.devices:
-                self._add_lanes(LanesBody.model_validate_json(found[1]), content, elapsed_us)
+                self._add_lanes(SignedLanes.parse(found[1]), content, elapsed_us)
         for stored in self.store.messages(context.epoch):
             self._restore_message(stored.kind, stored.body, stored.received_at)
 
     def _restore_message(self, kind: str, body: bytes, received_at: float) -> None:
-        own = self.context.seats[self.context.own].account
+        own = self.context.account
         if kind in _INSTANTS:
-            instant = self._instant(InstantMessage.model_validate_json(body))
+            instant = self._instant(InstantMessage.parse(body))
             if instant is not None:
                 self.instants.append(instant)
         elif kind == "inventory":
-            message = InventoryMessage.model_validate_json(body)
+            message = InventoryMessage.parse(body)
             seat = self.context.seat_of(message.seat)
             # After a reorganisation the epoch has another seed, and what was said of the old one is void.
             if seat is not None and message.content.epoch_seed == self.context.epoch_seed:
@@ -181,16 +224,18 @@ class EpochRecord:
                 if message.seat == own:
                     self.inventory_at = received_at
         elif kind == "batch":
-            batch = BatchMessage.model_validate_json(body)
-            self._add_batch(batch, received_at)
+            batch = BatchMessage.parse(body)
+            seat = self.context.seat_of(batch.seat)
+            if seat is not None:
+                self._add_batch(seat, batch, received_at)
             if batch.seat == own:
                 self.batch_at = received_at
         elif kind == "seal-proposal":
-            seal = SealProposal.model_validate_json(body)
+            seal = SealProposal.parse(body)
             if seal.epoch_seed == self.context.epoch_seed:
                 self.seal_proposals.setdefault(seal.round, seal)
         elif kind == "report-proposal":
-            report = ReportProposal.model_validate_json(body)
+            report = ReportProposal.parse(body)
             self.report_proposals.setdefault(report.round, report)
         elif kind == "statement":
             statement = STATEMENT.validate_json(body)
@@ -206,7 +251,10 @@ class EpochRecord:
     ) -> bool:
         body = canonical.encode(message.to_json())
         if self.stored.get(seat, 0) + len(body) > MOST_STORED_A_SEAT:
-            raise Refused(413, f"{seat} has had {MOST_STORED_A_SEAT >> 20} MiB of messages kept in this epoch")
+            raise Refused(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"{seat} has had {MOST_STORED_A_SEAT >> 20} MiB of messages kept in this epoch",
+            )
         self.stored[seat] = self.stored.get(seat, 0) + len(body)
         self.store.put_content(self.context.epoch, kind, body)
         return self.store.put_message(self.context.epoch, kind, seat, body)
@@ -218,32 +266,19 @@ class EpochRecord:
         return Instant(seat, message.content.epoch_seed, message.content.start_ms, message.kind)
 
     def _add_inventory(self, seat: int, message: InventoryMessage) -> None:
-        entries = message.content.entries
-        self.inventories[seat] = {entry.device_id: entry.digest for entry in entries}
-        self.inventory_lanes[seat] = {entry.device_id: entry.lanes for entry in entries if entry.lanes != NO_ROOT}
-        for listed in (self.inventories[seat], self.inventory_lanes[seat]):
-            for digest in listed.values():
-                self.holders.setdefault(digest, []).append(seat)
+        self.inventories[seat] = {entry.device_id: entry for entry in message.content.entries}
 
-    def _add_commitment(self, body: CommitmentBody, content: bytes, elapsed_us: int) -> None:
-        self.commitments[body.device_id] = body.held()
-        self.contents[body.device_id] = content
-        if elapsed_us > 0:
-            self.elapsed_us[body.device_id] = elapsed_us
+    def _add_commitment(self, body: SignedCommitment, content: bytes, elapsed_us: int) -> None:
+        self.evidence[body.device_id].commitment = TimedAnswer(body, content, elapsed_us)
 
-    def _add_lanes(self, body: LanesBody, content: bytes, elapsed_us: int) -> None:
-        held = body.held()
-        self.lane_answers.setdefault((body.device_id, body.lane_root), held)
-        if self.lanes.setdefault(body.device_id, held) is not held:
-            return
-        self.lane_contents[body.device_id] = content
-        if elapsed_us > 0:
-            self.lane_elapsed_us[body.device_id] = elapsed_us
+    def _add_lanes(self, body: SignedLanes, content: bytes, elapsed_us: int) -> None:
+        evidence, held = self.evidence[body.device_id], body
+        evidence.by_lane_root.setdefault(body.lane_root, held)
+        if evidence.lanes is None:
+            evidence.lanes = TimedAnswer(held, content, elapsed_us)
 
-    def _add_batch(self, message: BatchMessage, received_at: float) -> HeldBatch:
-        seat = self.context.seat_of(message.seat)
-        assert seat is not None  # noqa: S101  # checked at admission
-        leaves = tuple(line.leaf() for line in message.leaves)
+    def _add_batch(self, seat: int, message: BatchMessage, received_at: float) -> HeldBatch:
+        leaves = message.leaves
         digest = message.message(batch_tree(leaves).root).digest(self.context.domain)
         content = canonical.content_hash(message.to_json())
         held = HeldBatch(Batch(seat, digest, leaves), message.rho, content, received_at)

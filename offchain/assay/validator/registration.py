@@ -8,11 +8,11 @@ from assay.chain.client import Chain, ContractCall
 from assay.chain.erc20 import Erc20
 from assay.chain.seats import seat_nonce
 from assay.chain.sender import Sender
+from assay.network.origins import Endpoint
 from assay.protocol.messages import SeatClaim
 from assay.signing.remote_signer import MessageSigner
 from assay.validator.errors import ValidatorError
 from assay.validator.peer_client import refusal_of
-from assay.validator.ports import Endpoint
 
 NO_FINGERPRINT = bytes(32)
 MOST_ENDPOINT = 256

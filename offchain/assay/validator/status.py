@@ -23,9 +23,9 @@ def status(daemon: Daemon) -> dict[str, Any]:
         "epochs": {
             str(epoch): {
                 "phase": _phase(daemon, epoch),
-                "commitments": 0 if run.work is None else len(run.work.record.commitments),
-                "inventories": 0 if run.work is None else len(run.work.record.inventories),
-                "batches": 0 if run.work is None else len(run.work.record.batches),
+                "commitments": 0 if run.record is None else len(run.record.committed()),
+                "inventories": 0 if run.record is None else len(run.record.inventories),
+                "batches": 0 if run.record is None else len(run.record.batches),
             }
             for epoch, run in sorted(daemon.runs.items())
         },

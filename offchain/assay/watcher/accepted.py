@@ -6,15 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from eth_abi.exceptions import DecodingError
 from web3.exceptions import Web3Exception
 
 from assay.chain.blocks import Block
 from assay.chain.client import Chain
 from assay.chain.events import Event, event_pieces
-from assay.protocol.encoding import abi_encode
 from assay.protocol.hexadecimal import parse_address, parse_hex, to_hex
-from assay.watcher.documents import REPORT, SEAL, SignedStatement
 from assay.watcher.rules.seat_faults import Scene
+from assay.wire.statements import SignedReport, SignedSeal, SignedStatement, Statement
 
 ORACLE_EVENTS = ("EpochSealed", "EpochReported")
 MOST_CALLDATA = 1 << 20
@@ -45,31 +45,39 @@ class AcceptedStatements:
 
     def round_of(self, what: int, epoch: int) -> int | None:
         """The round of the accepted seal or report, None where there is none."""
-        event = self._events.get((ORACLE_EVENTS[0] if what == SEAL else ORACLE_EVENTS[1], epoch))
+        event = self._events.get((ORACLE_EVENTS[0] if what == Statement.SEAL else ORACLE_EVENTS[1], epoch))
         return None if event is None else int(event.args["round"])
 
     async def statements(self, scene: Scene, what: int) -> list[SignedStatement]:
         """The accepted seal or report as each of its signers signed it; none where its transaction hides them."""
-        event = self._events.get((ORACLE_EVENTS[0] if what == SEAL else ORACLE_EVENTS[1], scene.epoch))
+        event = self._events.get((ORACLE_EVENTS[0] if what == Statement.SEAL else ORACLE_EVENTS[1], scene.epoch))
         if event is None:
             return []
         arguments = await transaction_arguments(self._chain, "EpochOracle", event.transaction)
         if arguments is None or "quorum" not in arguments:
             return []
         args, quorum = event.args, arguments["quorum"]
-        if what == SEAL:
-            content = abi_encode(("bytes32", "uint32"), (args["sealRoot"], args["count"]))
-        else:
-            roots = (args["devicesRoot"], args["rewardsRoot"], args["rewardsTotal"], args["dataHash"])
-            content = abi_encode(("bytes32", "bytes32", "uint256", "bytes32"), roots)
-        scope = scene.epoch_seed if what == SEAL else scene.rho
         mask, packed = int(quorum["signers"]), bytes(quorum["signatures"])
         signers = [seat for seat in scene.seats if mask >> seat.index & 1]
-        return [
-            SignedStatement(what, int(args["round"]), seat.account, scope, content, packed[64 * i : 64 * i + 64])
-            for i, seat in enumerate(signers)
-            if what in (SEAL, REPORT)
-        ]
+        found: list[SignedStatement] = []
+        for i, seat in enumerate(signers):
+            round_, signature = int(args["round"]), packed[64 * i : 64 * i + 64]
+            if what == Statement.SEAL:
+                found.append(
+                    SignedSeal(
+                        round=round_, seat=seat.account, epoch_seed=scene.epoch_seed, seal_root=bytes(args["sealRoot"]),
+                        count=int(args["count"]), signature=signature,
+                    )
+                )  # fmt: skip
+            else:
+                found.append(
+                    SignedReport(
+                        round=round_, seat=seat.account, rho=scene.rho, devices_root=bytes(args["devicesRoot"]),
+                        rewards_root=bytes(args["rewardsRoot"]), rewards_total=int(args["rewardsTotal"]),
+                        data_hash=bytes(args["dataHash"]), signature=signature,
+                    )
+                )  # fmt: skip
+        return found
 
 
 async def transaction_arguments(chain: Chain, contract: str, transaction: bytes) -> Mapping[str, Any] | None:
@@ -83,6 +91,6 @@ async def transaction_arguments(chain: Chain, contract: str, transaction: bytes)
             return None
         data = parse_hex(found["input"], "input", max_bytes=MOST_CALLDATA)
         arguments: Mapping[str, Any] = chain.contract(contract).decode_function_input(data)[1]
-    except (KeyError, TypeError, ValueError, Web3Exception):
+    except (KeyError, TypeError, ValueError, Web3Exception, DecodingError):
         return None
     return arguments

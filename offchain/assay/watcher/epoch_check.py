@@ -11,20 +11,20 @@ import structlog
 
 from assay.chain.client import Chain
 from assay.chain.devices import Device
-from assay.chain.epochs import EpochState
 from assay.chain.profiles import read_profile
 from assay.proof import openings
 from assay.proof.verification import Verdict, Verifier
 from assay.protocol import seeds
+from assay.protocol.epochs import EpochState
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.profile import Profile
-from assay.watcher.documents import Index, SignedCommitment
 from assay.watcher.errors import NoAnswer
 from assay.watcher.faults import Fault
 from assay.watcher.notebook import Notebook
-from assay.watcher.published import Published
+from assay.watcher.published import Index, Published
 from assay.watcher.rules.device_faults import Conviction, convict
 from assay.watcher.rules.seat_faults import Said
+from assay.wire.measurement import SignedCommitment
 
 KEPT_VERIFIERS = 4
 AT_ONCE = 16  # devices whose openings are in memory
@@ -127,7 +127,7 @@ class Openings:
     ) -> AsyncIterator[bytes]:
         most = openings.length(profile, profile.k)
         for index in indexes:
-            digest = index.openings.get(leaf.device_id)
+            digest = index.held.openings.get(leaf.device_id)
             if digest is not None:
                 try:
                     yield await self._published.content(index.url, digest, most)

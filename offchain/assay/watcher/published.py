@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import httpx2
 import structlog
 
-from assay.chain.pinned_tls import NO_FINGERPRINT, pinned_context
-from assay.protocol.hexadecimal import to_hex
+from assay.network.client import Client
+from assay.network.errors import BadOrigin, NetworkError
+from assay.network.origins import Endpoint, Origin, parse_origin
+from assay.network.pinned_tls import NO_FINGERPRINT
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, SealedLeaf, device_tree, reward_tree, sealed_tree
-from assay.watcher.documents import (
-    Index,
-    SignedBatch,
-    SignedCommitment,
-    parse_batch,
-    parse_commitment,
-    parse_devices,
-    parse_index,
-    parse_rewards,
-    parse_sealed,
-)
 from assay.watcher.errors import NoAnswer
+from assay.wire import paths
+from assay.wire.canonical import encode
+from assay.wire.epoch_index import EpochIndex
+from assay.wire.gossip import BatchMessage
+from assay.wire.leaves import DevicesBody, RewardsBody, SealedBody
+from assay.wire.limits import MAX_COMMITMENT_BYTES, MAX_CONTENT_BYTES, MAX_INDEX_BYTES
+from assay.wire.measurement import SignedCommitment, sampled_rows_request
 
-CONNECT_S = 3.0
-MOST_JSON = 128 << 20
-MOST_OTHER = 1 << 20  # a commitment
 log = structlog.get_logger()
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What one validator serves of an epoch, and where."""
+
+    url: str
+    held: EpochIndex
 
 
 class Published:
@@ -39,15 +41,26 @@ class Published:
     here.
     """
 
-    def __init__(self, timeout_s: float = 10.0, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, client: Client, own: Iterable[str] = (), timeout_s: float = 10.0) -> None:
+        self._client = client
         self._timeout_s = timeout_s
-        self._transport = transport
-        self._clients: dict[bytes, httpx2.AsyncClient] = {}
-        self._pins: dict[str, bytes] = {}
+        self._own = frozenset(own)
+        self._announced: dict[Origin, dict[bytes, None]] = {}
 
-    def pin(self, fingerprints: Mapping[str, bytes]) -> None:
-        """Takes the certificates that validators announce, by the address of each."""
-        self._pins.update(fingerprints)
+    def announce(self, endpoints: Iterable[Endpoint]) -> None:
+        """Takes what validators announce, in the place of what they did before.
+
+        Whoever announces another's address with a wrong certificate adds one to try, and takes none away.
+        """
+        announced: dict[Origin, dict[bytes, None]] = {}
+        for endpoint in endpoints:
+            try:
+                origin = parse_origin(endpoint.url)
+            except BadOrigin as error:
+                log.debug("endpoint not asked", reason=str(error))
+                continue
+            announced.setdefault(origin, {})[endpoint.tls_fingerprint] = None
+        self._announced = announced
 
     async def indexes(self, urls: Sequence[str], epoch: int) -> list[Index]:
         """The indexes of those that answer."""
@@ -56,30 +69,30 @@ class Published:
 
     async def sealed(self, indexes: Sequence[Index], seal_root: bytes) -> tuple[SealedLeaf, ...] | None:
         """The leaves under the chain's seal root from the first that has them."""
-        listed = ((index.url, index.seal) for index in indexes)
-        return await self._first(listed, lambda body: _with_root(parse_sealed(body), sealed_tree, seal_root))
+        listed = ((index.url, index.held.seal) for index in indexes)
+        return await self._first(listed, lambda body: _with_root(SealedBody.parse(body).leaves, sealed_tree, seal_root))
 
     async def devices(self, indexes: Sequence[Index], root: bytes) -> tuple[DeviceLeaf, ...] | None:
         """The lines of the report under the chain's root."""
-        listed = ((index.url, index.report) for index in indexes)
-        return await self._first(listed, lambda body: _with_root(parse_devices(body), device_tree, root))
+        listed = ((index.url, index.held.devices) for index in indexes)
+        return await self._first(listed, lambda body: _with_root(DevicesBody.parse(body).leaves, device_tree, root))
 
     async def rewards(self, indexes: Sequence[Index], root: bytes) -> tuple[RewardLeaf, ...] | None:
         """The lines of the reward tree under the chain's root."""
-        listed = ((index.url, index.rewards) for index in indexes)
-        return await self._first(listed, lambda body: _with_root(parse_rewards(body), reward_tree, root))
+        listed = ((index.url, index.held.rewards) for index in indexes)
+        return await self._first(listed, lambda body: _with_root(RewardsBody.parse(body).leaves, reward_tree, root))
 
-    async def batch(self, url: str, digest: bytes) -> SignedBatch | None:
+    async def batch(self, url: str, digest: bytes) -> BatchMessage | None:
         """A seat's batch, or None where it is not to be had."""
-        return await self._first([(url, digest)], parse_batch)
+        return await self._first([(url, digest)], BatchMessage.parse)
 
     async def commitment(self, url: str, digest: bytes) -> SignedCommitment | None:
         """A device's commitment, or None where it is not to be had."""
-        return await self._first([(url, digest)], parse_commitment, MOST_OTHER)
+        return await self._first([(url, digest)], SignedCommitment.parse, MAX_COMMITMENT_BYTES)
 
     async def content(self, url: str, digest: bytes, most_bytes: int) -> bytes:
         """The body with this H. Raises NoAnswer."""
-        body = await self._read("GET", f"{url}/v1/content/{to_hex(digest)}", None, most_bytes, self._pin_of(url))
+        body = await self._published(url, paths.content(digest), most_bytes)
         if keccak(body) != digest:
             raise NoAnswer(f"{url}: other content than was asked for")
         return body
@@ -88,37 +101,15 @@ class Published:
         self, device_url: str, epoch: int, device_id: bytes, rho: bytes, most: int, fingerprint: bytes = NO_FINGERPRINT
     ) -> bytes:
         """The sampled rows from the device itself: to anyone who asks, once rho is drawn. Raises NoAnswer."""
-        content = {"deviceId": to_hex(device_id), "rho": to_hex(rho), "rows": None}
-        body = json.dumps({"epoch": epoch, "content": content}).encode()
-        return await self._read("POST", f"{device_url}/v1/openings", body, most, fingerprint)
-
-    async def json(self, url: str) -> Any:
-        """A JSON document. Raises NoAnswer."""
-        try:
-            return json.loads(await self._read("GET", url, None, MOST_JSON, self._pin_of(url)))
-        except (ValueError, RecursionError):
-            raise NoAnswer(f"{url}: not JSON") from None
+        body = encode(sampled_rows_request(epoch, device_id, rho))
+        return await self._read("POST", Endpoint(device_url, fingerprint), paths.OPENINGS, body, most)
 
     async def close(self) -> None:
         """Lets connections go."""
-        for client in self._clients.values():
-            await client.aclose()
-
-    def _pin_of(self, url: str) -> bytes:
-        return next((pin for base, pin in self._pins.items() if url.startswith(base)), NO_FINGERPRINT)
-
-    def _client(self, fingerprint: bytes) -> httpx2.AsyncClient:
-        if fingerprint not in self._clients:
-            self._clients[fingerprint] = httpx2.AsyncClient(
-                transport=self._transport,
-                verify=pinned_context(fingerprint) if any(fingerprint) else True,
-                trust_env=False,
-                follow_redirects=False,
-            )
-        return self._clients[fingerprint]
+        await self._client.close()
 
     async def _first(
-        self, listed: Iterable[tuple[str, bytes | None]], read: Callable[[bytes], T], most: int = MOST_JSON
+        self, listed: Iterable[tuple[str, bytes | None]], read: Callable[[bytes], T], most: int = MAX_CONTENT_BYTES
     ) -> T | None:
         for url, digest in listed:
             if digest is None:
@@ -132,32 +123,36 @@ class Published:
 
     async def _index(self, url: str, epoch: int) -> Index | None:
         try:
-            value = await self.json(f"{url}/v1/epochs/{epoch}")
-            return parse_index(url, value)
+            body = await self._published(url, paths.epoch(epoch), MAX_INDEX_BYTES)
+            return Index(url.rstrip("/"), EpochIndex.parse(body))
         except (NoAnswer, ValueError) as error:
             log.debug("no index", validator=url, reason=str(error)[:200])
             return None
 
-    async def _read(self, method: str, url: str, body: bytes | None, most_bytes: int, fingerprint: bytes) -> bytes:
-        headers = {"content-type": "application/json"} if body is not None else {}
-        timeout = httpx2.Timeout(self._timeout_s, connect=CONNECT_S)
-        client = self._client(fingerprint)
+    async def _published(self, url: str, path: str, most_bytes: int) -> bytes:
+        """The answer of a validator under the first certificate announced for its address that it shows."""
         try:
-            # Each read has a time-out of its own; this one bounds an answer that never ends.
-            async with (
-                asyncio.timeout(self._timeout_s),
-                client.stream(method, url, content=body, headers=headers, timeout=timeout) as response,
-            ):
-                answer = bytearray()
-                async for piece in response.aiter_bytes():
-                    answer += piece
-                    if len(answer) > most_bytes:
-                        raise NoAnswer(f"{url}: longer than {most_bytes} bytes")
-                if response.status_code != 200:
-                    raise NoAnswer(f"{url}: HTTP {response.status_code}")
-                return bytes(answer)
-        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, TimeoutError, ValueError) as error:
-            raise NoAnswer(f"{url}: {error or type(error).__name__}") from None
+            pins = list(self._announced.get(parse_origin(url), ())) or [NO_FINGERPRINT]
+        except BadOrigin as error:
+            raise NoAnswer(str(error)) from None
+        failure = NoAnswer(f"{url}: nobody answers")
+        for pin in pins:
+            try:
+                return await self._read("GET", Endpoint(url, pin, own=url in self._own), path, None, most_bytes)
+            except NoAnswer as error:
+                failure = error
+        raise failure
+
+    async def _read(self, method: str, endpoint: Endpoint, path: str, body: bytes | None, most_bytes: int) -> bytes:
+        try:
+            answer = await self._client.request(
+                method, endpoint, path, body=body, most_bytes=most_bytes, timeout_s=self._timeout_s
+            )
+        except NetworkError as error:
+            raise NoAnswer(str(error)) from None
+        if answer.status != 200:
+            raise NoAnswer(f"{endpoint}: HTTP {answer.status}")
+        return answer.body
 
 
 def _with_root(leaves: T, tree: Callable[[T], Any], root: bytes) -> T:

@@ -11,21 +11,23 @@ import structlog
 from assay.chain.blocks import Block
 from assay.chain.client import Chain
 from assay.chain.devices import Device, DeviceDirectory
-from assay.chain.epochs import EpochState, is_provable, read_epoch_state
+from assay.chain.epochs import is_provable, read_epoch_state
 from assay.chain.errors import ChainError
 from assay.chain.seats import SeatDirectory
-from assay.protocol.epochs import Phase, Timing
+from assay.network.origins import Endpoint
+from assay.protocol.epochs import EpochState, Phase, Timing
 from assay.protocol.leaves import SealedLeaf
 from assay.watcher.accepted import AcceptedStatements
 from assay.watcher.demands import Demands, wrong_row
-from assay.watcher.documents import REPORT, SEAL, Index, SignedBatch, SignedStatement
 from assay.watcher.epoch_check import EpochFile, Openings
 from assay.watcher.holds import HeldSlashes
 from assay.watcher.notebook import Notebook
 from assay.watcher.prosecution import Prosecutor
-from assay.watcher.published import Published
+from assay.watcher.published import Index, Published
 from assay.watcher.rules import device_faults, quorum_faults, seat_faults
 from assay.watcher.rules.seat_faults import Scene
+from assay.wire.gossip import BatchMessage
+from assay.wire.statements import SignedStatement, Statement
 
 NOTHING = bytes(32)
 MOST_PAUSE_S = 20.0  # between looks at an epoch that is not done
@@ -117,9 +119,8 @@ class Watch:
             epoch, state.set_id, seats, state.epoch_seed, state.rho, self.chain.domain("EpochOracle")
         )  # fmt: skip
         announced = [seat.endpoint.rstrip("/") for seat in seats if seat.endpoint]
-        pins = {seat.endpoint.rstrip("/"): seat.tls_fingerprint for seat in seats if seat.endpoint}
         urls = list(dict.fromkeys([*announced, *self.validators]))
-        self.published.pin(pins)
+        self.published.announce(Endpoint(seat.endpoint, seat.tls_fingerprint) for seat in seats if seat.endpoint)
         indexes = await self.published.indexes(urls, epoch)
         file = self._files.setdefault(epoch, EpochFile())
         devices = await self._devices.refresh(final)
@@ -169,7 +170,7 @@ class Watch:
         """A device may have shown validators different results: only hashes that differ are fetched."""
         listed: dict[bytes, dict[bytes, str]] = {}
         for index in indexes:
-            for device_id, digests in index.commitments.items():
+            for device_id, digests in index.held.commitments_of_each().items():
                 for digest in digests:
                     listed.setdefault(device_id, {}).setdefault(digest, index.url)
         for device_id, contents in listed.items():
@@ -186,7 +187,9 @@ class Watch:
 
     async def _statements(self, scene: Scene, file: EpochFile, indexes: Sequence[Index]) -> None:
         """Brings what a seat signed twice, and passes of devices that were convicted."""
-        for statement in {s for index in indexes for s in index.statements} | await self._accepted_too(scene, indexes):
+        for statement in {s for index in indexes for s in index.held.statements} | await self._accepted_too(
+            scene, indexes
+        ):
             checked = seat_faults.checked_statement(scene, statement)
             if checked is not None:
                 file.heard(statement.seat, checked)
@@ -208,17 +211,17 @@ class Watch:
     async def _accepted_too(self, scene: Scene, indexes: Sequence[Index]) -> set[SignedStatement]:
         """What its signers signed on the chain, where something was signed for the same round elsewhere."""
         found: set[SignedStatement] = set()
-        elsewhere = {(s.what, s.round) for index in indexes for s in index.statements}
-        for what in (SEAL, REPORT):
+        elsewhere = {(s.what, s.round) for index in indexes for s in index.held.statements}
+        for what in (Statement.SEAL, Statement.REPORT):
             if (what, self._accepted.round_of(what, scene.epoch)) in elsewhere:
                 found.update(await self._accepted.statements(scene, what))
         return found
 
-    async def _batches(self, file: EpochFile, indexes: Sequence[Index]) -> list[tuple[bytes, SignedBatch]]:
+    async def _batches(self, file: EpochFile, indexes: Sequence[Index]) -> list[tuple[bytes, BatchMessage]]:
         """Batches worth reading, with their hashes: two of one seat, and all where a device was convicted since."""
         listed: dict[str, dict[bytes, str]] = {}
         for index in indexes:
-            for batch in index.batches:
+            for batch in index.held.batches:
                 listed.setdefault(batch.seat, {}).setdefault(batch.content, index.url)
         found = []
         for contents in listed.values():

@@ -8,23 +8,17 @@ from typing import Any
 
 import httpx2
 
+from assay.network.client import Client
 from assay.proof.sampling import samples
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import ObservationLeaf, RewardLeaf, batch_tree
 from assay.protocol.messages import Observations, Seal
-from assay.validator import canonical
-from assay.validator.wire import (
-    BatchMessage,
-    DeviceLine,
-    DevicesBody,
-    ObservationLine,
-    RewardLine,
-    RewardsBody,
-    SealedBody,
-    SealedLine,
-)
-from assay.validator.wire_statements import SignedSeal
+from assay.wire import canonical
+from assay.wire.gossip import BatchMessage
+from assay.wire.leaves import DevicesBody, RewardsBody, SealedBody
+from assay.wire.statements import SignedSeal
+from tests.stand_in import client_of
 
 from .epochs import Committed, Epoch
 from .network import Network
@@ -47,7 +41,7 @@ class PublishedEpochs:
 
     def seal(self, epoch: Epoch, openings: bool = True) -> dict[str, Any]:
         """The sealed lines, and openings of what has a proof behind it."""
-        body = SealedBody(epoch=epoch.number, leaves=tuple(SealedLine.of(c.leaf) for c in epoch.sealed))
+        body = SealedBody(epoch=epoch.number, leaves=tuple(c.leaf for c in epoch.sealed))
         index = self.indexes.setdefault(epoch.number, {"openings": {}, "batches": [], "statements": []})
         index["seal"] = self.keep(canonical.encode(body.to_json()))
         if openings:
@@ -64,7 +58,7 @@ class PublishedEpochs:
         signature = message.sign(self.network.domain("EpochOracle"), key)
         body = BatchMessage(
             epoch=epoch.number, set_id=epoch.set_id, seat=account.address, rho=epoch.rho,
-            leaves=tuple(ObservationLine.of(leaf) for leaf in leaves), signature=signature,
+            leaves=tuple(leaves), signature=signature,
         )  # fmt: skip
         content = self.keep(canonical.encode(body.to_json()))
         self.indexes[epoch.number]["batches"].append({"seat": account.address, "content": content})
@@ -91,16 +85,14 @@ class PublishedEpochs:
 
     def report(self, epoch: Epoch, rewards: list[tuple[str, int]]) -> None:
         """The lines of a report and its reward tree."""
-        devices = DevicesBody(epoch=epoch.number, leaves=tuple(DeviceLine.of(leaf) for leaf in epoch.device_leaves))
+        devices = DevicesBody(epoch=epoch.number, leaves=tuple(epoch.device_leaves))
         lines = [RewardLeaf(account, amount) for account, amount in rewards]
-        body = RewardsBody(
-            epoch=epoch.number, leaves=tuple(RewardLine(account=r.account, cumulative=r.cumulative) for r in lines)
-        )
+        body = RewardsBody(epoch=epoch.number, leaves=tuple(lines))
         index = self.indexes[epoch.number]
         index["report"] = {"content": self.keep(canonical.encode(devices.to_json()))}
         index["rewards"] = self.keep(canonical.encode(body.to_json()))
 
-    def transport(self) -> httpx2.MockTransport:
+    def client(self) -> Client:
         """Answers as the validator at `URL` would."""
 
         def answer(request: httpx2.Request) -> httpx2.Response:
@@ -113,4 +105,4 @@ class PublishedEpochs:
                 return httpx2.Response(200, content=self.contents[name])
             return httpx2.Response(404)
 
-        return httpx2.MockTransport(answer)
+        return client_of(answer)

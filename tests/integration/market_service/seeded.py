@@ -56,11 +56,11 @@ from assay.market.events.treasury_events import BondCreditFilled, BondCreditUsed
 from assay.market.follow.content_changes import batch_changes, device_changes, reward_changes
 from assay.market.follow.index import Batch, Index, Tip
 from assay.market.follow.offer_follower import OfferFollower
-from assay.market.projection.lease_money import Terms, cost
+from assay.market.projection.lease_money import Terms
 from assay.market.projection.listings import listing_id
 from assay.market.queries.search import SearchTable
 from assay.market.sources.observation_batches import SeatBatch
-from assay.market.sources.offers import SignedOffer, specification
+from assay.market.sources.offers import specification
 from assay.market.store.database import open_database
 from assay.market.store.rows import WorkingSet
 from assay.proof.fraud import WrongElement
@@ -68,8 +68,10 @@ from assay.protocol.hexadecimal import ZERO_ADDRESS, to_address
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, ObservationLeaf, RewardLeaf, device_tree, reward_tree
 from assay.protocol.messages import Offer
+from assay.protocol.rates import cost
 from assay.protocol.seeds import epoch_seed
 from assay.protocol.signing import Domain
+from assay.wire.leases import SignedOffer
 
 from .cheated import CHAIN_ID, PROFILE, call_of, wrong_element
 
@@ -355,7 +357,7 @@ def signed(provider: Address, devices: tuple[int, ...], now: int, rate: int, not
     operator = OPERATORS[0] if provider == PROVIDERS[1] else NOBODY
     ids = tuple(DEVICES[n] for n in sorted(devices))
     offer = Offer(provider, operator, ids, TOKEN, rate, 600, 30 * 86_400, now + 86_400, 0, NOBODY, notice)
-    return SignedOffer(offer, offer.struct_hash(), bytes(64))
+    return SignedOffer(offer, bytes(64))
 
 
 def take_offers(index: Index, now: int) -> None:

@@ -10,10 +10,14 @@ import httpx2
 import pytest
 
 from assay.chain.certificate import create_certificate, server_context
+from assay.network.addresses import Addresses
+from assay.network.origins import Endpoint
 from assay.renter.errors import BadInput
 from assay.renter.local_proxy import local_proxy
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
+
+ANYWHERE = Addresses(allow_private=True)
 
 
 @pytest.fixture
@@ -35,19 +39,22 @@ async def served(tmp_path: Path) -> AsyncIterator[tuple[str, bytes]]:
 async def test_local_proxy__certificate_of_the_registry__passes_on_what_a_browser_sends(
     served: tuple[str, bytes],
 ) -> None:
-    async with local_proxy(served[0], served[1]) as address, httpx2.AsyncClient(trust_env=False) as browser:
+    async with (
+        local_proxy(Endpoint(*served), ANYWHERE) as address,
+        httpx2.AsyncClient(trust_env=False) as browser,
+    ):
         assert address.startswith("http://127.0.0.1:")
         answers = await asyncio.gather(*(browser.get(f"{address}/x") for _ in range(3)))
         assert [answer.text for answer in answers] == ["{}"] * 3
         port = int(address.rsplit(":", 1)[1])
         with pytest.raises(BadInput, match=f"127.0.0.1:{port}"):
-            async with local_proxy(served[0], served[1], port):
+            async with local_proxy(Endpoint(*served), ANYWHERE, port):
                 pass
 
 
 async def test_local_proxy__another_certificate__passes_nothing_on(served: tuple[str, bytes]) -> None:
     async with (
-        local_proxy(served[0], bytes(31) + b"\x01") as address,
+        local_proxy(Endpoint(served[0], bytes(31) + b"\x01"), ANYWHERE) as address,
         httpx2.AsyncClient(trust_env=False) as browser,
     ):
         with pytest.raises(httpx2.HTTPError):

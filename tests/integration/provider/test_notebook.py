@@ -17,10 +17,10 @@ import pytest
 from fastapi import FastAPI
 
 from assay.chain.leases import Lease, LeaseStatus
+from assay.network.server import listening_socket, server
 from assay.protocol.messages import Offer
 from assay.provider.api.notebook_routes import COOKIE, notebook_routes
 from assay.provider.errors import ProviderError
-from assay.provider.http_server import listening_socket, server
 from assay.provider.lease_ports import LeasePorts
 from assay.provider.logins import Logins
 from assay.provider.reverse_proxy import ReverseProxy

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from assay.chain.leases import nonce_floor
-from assay.protocol.signed_offers import parse_signed_offer
+from assay.wire.leases import parse_signed_offer
 from tests.integration.validator.local_chain import LocalChain, free_port
 
 pytestmark = pytest.mark.deep

@@ -11,7 +11,9 @@ import pytest
 
 from assay.chain.certificate import create_certificate, fingerprint_in, server_context
 from assay.chain.errors import BadCertificate
-from assay.provider.http_server import listening_socket, server
+from assay.network.client import Client
+from assay.network.origins import Endpoint
+from assay.network.server import listening_socket, server
 from assay.renter.errors import Unreachable
 from assay.renter.http_client import HttpClient
 
@@ -34,25 +36,22 @@ async def served(tmp_path: Path) -> AsyncIterator[tuple[str, bytes]]:
 
 
 async def test_request__certificate_of_the_registry__is_answered(served: tuple[str, bytes]) -> None:
-    http = HttpClient()
-    http.pin(served[0], served[1])
-    assert await http.json_of("GET", f"{served[0]}/x") == {}
+    http = HttpClient(Client.over_network(allow_private=True))
+    assert await http.json_of("GET", Endpoint(served[0], served[1]), "/x") == {}
     await http.close()
 
 
 async def test_request__another_certificate__fails_before_anything_is_sent(served: tuple[str, bytes]) -> None:
-    http = HttpClient()
-    http.pin(served[0], bytes(31) + b"\x01")
+    http = HttpClient(Client.over_network(allow_private=True))
     with pytest.raises(Unreachable, match="the registry names"):
-        await http.json_of("GET", f"{served[0]}/x")
+        await http.json_of("GET", Endpoint(served[0], bytes(31) + b"\x01"), "/x")
     await http.close()
 
 
 async def test_request__no_fingerprint_announced__is_left_to_authorities_and_fails(served: tuple[str, bytes]) -> None:
-    http = HttpClient()
-    http.pin(served[0], bytes(32))
+    http = HttpClient(Client.over_network(allow_private=True))
     with pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"):
-        await http.json_of("GET", f"{served[0]}/x")
+        await http.json_of("GET", Endpoint(served[0], bytes(32)), "/x")
     await http.close()
 
 

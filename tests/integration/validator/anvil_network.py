@@ -19,11 +19,10 @@ from assay.chain.key_files import Key
 from assay.chain.rpc_endpoint import HttpEndpoint
 from assay.chain.rpc_pool import EndpointPool
 from assay.chain.sender import Sender, Step
-from assay.protocol.epochs import Phase
+from assay.protocol.epochs import EpochState, Phase
 from assay.protocol.keccak import keccak
 from assay.validator.chain_reader import ContractReader
 from assay.validator.chain_writer import ContractWriter
-from assay.validator.ports import ChainEpoch
 from tests.integration.chain.fault_proxy import FaultProxy
 from tests.integration.validator.local_chain import LocalChain
 from tests.integration.validator.paced_time import PacedTransport, late, run
@@ -66,7 +65,7 @@ class AnvilNetwork(SimNetwork):
     look_s: float = 0.5
     poll_s: float = 0.5
     on_step: Callable[[int, Step, Intent | None], None] = lambda i, step, intent: None
-    states: dict[int, ChainEpoch] = field(default_factory=dict)
+    states: dict[int, EpochState] = field(default_factory=dict)
     proxies: dict[int, FaultProxy] = field(default_factory=dict)
     senders: dict[int, Sender] = field(default_factory=dict)
 

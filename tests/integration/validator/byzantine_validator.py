@@ -8,14 +8,15 @@ import sys
 
 from assay.cli.app import main
 from assay.protocol.flags import Flag
+from assay.validator.agreement.rounds import Rounds
 from assay.validator.gossip import Gossiper
-from assay.validator.phases import observing, sealing
-from assay.validator.wire import InstantMessage, InventoryMessage
+from assay.validator.phases.observing import Observing
+from assay.wire.gossip import InstantMessage, InventoryMessage
 
 
 def lies() -> None:
     """Says of every device the opposite of what it saw."""
-    honest = observing.observations
+    honest = Observing.observations
 
     def opposite(*arguments):
         from dataclasses import replace
@@ -25,16 +26,20 @@ def lies() -> None:
             replace(leaf, flags=flip.get(leaf.flags, 1), elapsed_us=1, uptime_bps=0) for leaf in honest(*arguments)
         )
 
-    observing.observations = opposite
+    Observing.observations = opposite
 
 
 def stalls() -> None:
     """Takes part, and never leads."""
 
-    async def nothing(*arguments) -> None:
+    honest = Rounds._lead
+
+    async def nothing(self, *arguments) -> None:
+        if self.subject.terms.kind == "report":
+            return await honest(self, *arguments)
         await asyncio.sleep(0.2)
 
-    sealing._lead = nothing
+    Rounds._lead = nothing
 
 
 def garbage() -> None:

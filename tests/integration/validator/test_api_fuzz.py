@@ -13,7 +13,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 
-from assay.daemon.request_buckets import RequestBuckets
+from assay.network.request_buckets import RequestBuckets
 from assay.protocol import signing
 from assay.protocol.epochs import Phase
 from assay.validator.api.app import create_app

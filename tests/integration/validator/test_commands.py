@@ -12,8 +12,8 @@ import pytest
 from assay.chain import key_files
 from assay.chain.certificate import fingerprint_in
 from assay.chain.key_files import Key
-from assay.chain.pinned_tls import pinned_context
 from assay.chain.seats import SeatDirectory
+from assay.network.pinned_tls import pinned_context
 from tests.integration.validator.local_chain import free_port
 from tests.integration.validator.network import PASSWORD, Network
 

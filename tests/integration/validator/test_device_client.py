@@ -11,7 +11,10 @@ from dataclasses import replace
 import pytest
 
 from assay.chain.certificate import create_certificate, server_context
-from assay.validator import device_client
+from assay.network import exchange
+from assay.network.addresses import Addresses
+from assay.network.client import Client
+from assay.network.exchange import HttpExchange
 from assay.validator.device_client import DeviceClient
 from assay.validator.errors import DeviceFailure
 from assay.validator.rules.values import Device
@@ -42,7 +45,7 @@ async def device(write: Write, ssl=None):
 
 @pytest.fixture
 async def client():
-    client = DeviceClient()
+    client = DeviceClient(Client(HttpExchange(Addresses(allow_private=True))))
     yield client
     await client.close()
 
@@ -111,10 +114,10 @@ async def test_device__endpoint_that_leads_nowhere__refused(client, endpoint):
 
 
 async def test_device__others_are_connected_to_first__clock_starts_when_its_own_request_leaves(client, monkeypatch):
-    monkeypatch.setattr(device_client, "CONNECTING_AT_ONCE", 1)
+    monkeypatch.setattr(exchange, "CONNECTING_AT_ONCE", 1)
     sent = []
     async with device(plain) as asked:
-        slots = client._session.connector._slots
+        slots = client._client._exchange.session().connector._slots
         await slots.acquire()
         answer = asyncio.create_task(client.challenge(asked, b"{}", 5.0, lambda: sent.append(True)))
         await asyncio.sleep(0.1)

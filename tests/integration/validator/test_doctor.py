@@ -59,7 +59,7 @@ class Place:
             "rpc": [self.chain.rpc], "deployment": self.chain.deployment_file, "key_file": self.folder / "key.json",
             "password_file": self.folder / "password", "data_dir": self.folder / "data", "port": self.port,
         }  # fmt: skip
-        return ValidatorSettings.load(None, {**given, **changes})
+        return ValidatorSettings.load({**given, **changes})
 
     def found(self, **changes: object) -> dict[str, str]:
         """What is wrong, by the name of the check."""

@@ -7,9 +7,10 @@ import asyncio
 import pytest
 
 from assay.chain.certificate import create_certificate, server_context
+from assay.network.client import Client
+from assay.network.origins import Endpoint
 from assay.validator.errors import PeerFailure
 from assay.validator.peer_client import PeerClient
-from assay.validator.ports import Endpoint
 
 ACCOUNT = "0x" + "11" * 20
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
@@ -23,7 +24,7 @@ async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def asked(endpoint: Endpoint) -> int:
-    peers = PeerClient()
+    peers = PeerClient(Client.over_network(allow_private=True))
     peers.update({ACCOUNT: endpoint})
     try:
         return (await peers.get(ACCOUNT, "/v1/status", 1_000, 5.0)).status
@@ -44,9 +45,7 @@ async def test_peer__announced_certificate_or_another__only_the_announced_one_is
     server.close()
 
 
-@pytest.mark.parametrize(
-    "url", ["http://10.0.0.1:1", "http://validator.example", "ftp://127.0.0.1", "http://[::2]:1", "x"]
-)
+@pytest.mark.parametrize("url", ["http://10.0.0.1:1", "http://validator.example", "http://[::2]:1"])
 async def test_peer__plain_address_beyond_this_machine__is_not_spoken_to(url):
     with pytest.raises(PeerFailure, match="neither https nor http on this machine"):
         await asked(Endpoint(url))

@@ -72,5 +72,5 @@ def test_endpoint__no_address__refused(url):
 
 
 def test_shown_url__key_in_path_user_and_query__hidden():
-    assert shown_url("https://user:pass@rpc.example:443/v3/abcdef?key=1") == "https://rpc.example:443"
-    assert shown_url("http://h:notaport/") == "http://h"
+    assert shown_url("https://user:pass@rpc.example:443/v3/abcdef?key=1") == "https://rpc.example"
+    assert shown_url("http://h:notaport/") == "?://?"

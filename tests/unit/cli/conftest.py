@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from assay.chain.client import ContractCall
 from assay.chain.devices import Device
 from assay.chain.leases import Lease, LeaseStatus
 from assay.cli.app import app
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf
 from assay.protocol.messages import Offer
-from assay.protocol.report_lines import Earned, Measured
 from assay.protocol.specification import parse_specification
 from assay.renter import renter as renter_module
 from assay.renter.downtime import Downtime, DowntimeFound
@@ -28,16 +28,25 @@ from assay.renter.lease_start import HandoverResult
 from assay.renter.lease_views import LeaseView
 from assay.renter.leaving import leaving
 from assay.renter.listing import Evidence, Listing, proven_listing
-from assay.renter.offers import ANYONE, SignedOffer
-from assay.renter.planned import Planned
+from assay.renter.offers import ANYONE
+from assay.renter.planned import Plan, Planned
 from assay.renter.provider_session import Contents, JobState
 from assay.renter.renter import Rented
 from assay.renter.rewards import Rewards
 from assay.renter.steps import Step, StepName
 from assay.renter.wallet import Done, Minima
+from assay.wire.leases import SignedOffer
+from assay.wire.lines import Earned, Measured
 
 WALLET, PROVIDER, TOKEN = "0x" + "22" * 20, "0x" + "33" * 20, "0x" + "44" * 20
 SPEC = parse_specification({"model": "NVIDIA H100 80GB", "memoryMiB": 81_920, "region": "eu-de-fra"})
+
+
+PLANNED_AT_ONCE = {"plan_rent", "plan_name_refunder", "plan_claim_rewards"}
+
+
+def planned(*functions: str) -> Plan:
+    return Plan(tuple(ContractCall("LeaseEscrow", function, ()) for function in functions))
 
 
 def offer_of(*numbers: int, rate: int = 10**21, notice: int = 0) -> Offer:
@@ -156,9 +165,10 @@ class FakeRenter:
             "lease": lambda lease_id: self.a_lease,
             "offer": lambda lease_id: self.an_offer,
             "view": lambda lease_id: self._view(self.a_lease),
-            "own_leases": lambda: [
-                self._view(self.a_lease),
-                self._view(replace(LEASE, lease_id=8, status=LeaseStatus.ENDED)),
+            "own_leases": lambda wanted=None: [
+                self._view(one)
+                for one in (self.a_lease, replace(LEASE, lease_id=8, status=LeaseStatus.ENDED))
+                if wanted is None or wanted(one)
             ],
             "session": lambda lease_id: self.a_session,
             "downtime": lambda lease_id: self.down,
@@ -166,10 +176,12 @@ class FakeRenter:
             "settle": lambda *a: None,
             "refunders": lambda: [PROVIDER],
             "name_refunder": lambda agent, may: Done("nameRefunder", "0xff", 46_000),
-            "plan_name_refunder": lambda *a: [Planned("LeaseEscrow.nameRefunder", "0xescrow", "0x0badcafe")],
-            "plan_downtime": lambda *a: [
-                Planned("LeaseEscrow.refundDowntime", "0xescrow", "0x0badcafe") for _ in self.down.claimable
+            "show": lambda plan: [
+                Planned(str(call), "0xdistributor" if "claim" in str(call) else "0xescrow", "0x0badcafe")
+                for call in plan.calls
             ],
+            "plan_name_refunder": lambda *a: planned("nameRefunder"),
+            "plan_downtime": lambda *a: planned(*["refundDowntime" for _ in self.down.claimable]),
             "refundable": lambda lease_id: 5,
             "refund": lambda lease_id, receiver=None: (5, Done("refund", "0xef", 40_000)),
             "end": lambda lease_id: Done("end", "0xee", 50_000),
@@ -180,26 +192,27 @@ class FakeRenter:
             ),
             "rent": self._rent,
             "resume": self._resume,
-            "plan_rent": lambda *a: [Planned("LeaseEscrow.open", "0xescrow", "0x0badcafe")],
-            "plan_top_up": lambda *a: [Planned("LeaseEscrow.topUp", "0xescrow", "0x0badcafe")],
-            "plan_end": lambda *a: [Planned("LeaseEscrow.end", "0xescrow", "0x0badcafe")],
-            "plan_refund": lambda *a: [Planned("LeaseEscrow.refund", "0xescrow", "0x0badcafe")],
+            "plan_rent": lambda *a: planned("open"),
+            "plan_top_up": lambda *a: planned("topUp"),
+            "plan_end": lambda *a: planned("end"),
+            "plan_refund": lambda *a: planned("refund"),
             "rewards": lambda account=None: self.earned,
-            "plan_claim_rewards": lambda found, receiver: [
-                Planned(str(found.claim(receiver or WALLET)), "0xdistributor", "0x0badcafe")
-            ],
+            "plan_claim_rewards": lambda found, receiver: Plan((found.claim(receiver or WALLET),)),
             "claim_rewards": lambda found, receiver: Done("claim", "0xcc", 85_000),
             "holdings": lambda tokens: {"coin": (10**18, 18), "USD": (2_500_000, 6)},
         }
 
     def __getattr__(self, name: str) -> Any:
-        async def call(*arguments: Any, **named: Any) -> Any:
+        def at_once(*arguments: Any, **named: Any) -> Any:
             self.calls.append((name, arguments))
             if name in self.fails:
                 raise self.fails[name]
             return self.answers[name](*arguments, **named)
 
-        return call
+        async def call(*arguments: Any, **named: Any) -> Any:
+            return at_once(*arguments, **named)
+
+        return at_once if name in PLANNED_AT_ONCE else call
 
     def asked(self, name: str) -> list[tuple[Any, ...]]:
         return [arguments for called, arguments in self.calls if called == name]
@@ -262,7 +275,6 @@ def renter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRenter:
     monkeypatch.setattr(renter_module.Renter, "connect", connect)
     for module in ("renter_leases", "renter_lease", "renter_keeping"):
         monkeypatch.setattr(f"assay.cli.{module}.Erc20", FakeToken, raising=False)
-    monkeypatch.setattr("assay.cli.renter_texts.Erc20", FakeToken)
     monkeypatch.setattr("assay.cli.reward_rows.Erc20", FakeToken)
     monkeypatch.setattr("assay.chain.erc20.Erc20", FakeToken)
     monkeypatch.setenv("ASSAY_CONTEXTS", str(tmp_path / "contexts.json"))

@@ -66,7 +66,7 @@ def test_finish__works__gives_the_result() -> None:
         ("validator join --endpoint http://h:1 --config {folder}/none", "no such settings file"),
         ("validator endpoint http://h:1 --config {folder}/none", "no such settings file"),
         ("validator run --workers 0", "workers = 0"),
-        ("watch --log-level loud", "--log-level 'loud'"),
+        ("watch --log-level loud", "log_level = 'loud'"),
         ("market run --rate -1", "market_rate = -1"),
         ("provider run --runtime paper", "runtime = 'paper'"),
         ("provider list --key-file {folder}/none", "no such key file"),

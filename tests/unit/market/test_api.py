@@ -9,7 +9,6 @@ from fastapi.testclient import TestClient
 
 from assay.market.api.app import create_app
 from assay.market.api.context import Context
-from assay.market.api.limits import RateLimit
 from assay.market.api.status import Status
 from assay.market.follow.content_follower import ContentFollower
 from assay.market.follow.index import Index
@@ -155,15 +154,6 @@ def test_readyz__while_blocks_are_missing__says_so(client: TestClient) -> None:
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["lagBlocks"]) == (503, 6)
     assert "assay_market_lag_blocks 6.0" in client.get("/metrics").text
-
-
-def test_rate_limit__of_one_client__leaves_others_alone_and_refills() -> None:
-    now = [0.0]
-    limit = RateLimit(lambda *_: None, rate=2.0, burst=3, monotonic=lambda: now[0])  # type: ignore[arg-type, return-value]
-    assert [limit.take("a") for _ in range(4)] == [0.0, 0.0, 0.0, 0.5]
-    assert limit.take("b") == 0.0
-    now[0] = 0.5
-    assert limit.take("a") == 0.0
 
 
 def test_rate_limit__used_up__answers_429_with_a_time_to_wait(client: TestClient) -> None:

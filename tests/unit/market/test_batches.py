@@ -46,7 +46,7 @@ def reported(index: Index, data_hash: bytes | None = None) -> Index:
 
 
 async def test_batches__signed_by_their_seats__are_kept_and_counted_against_the_report(index: Index) -> None:
-    digests = [seat_batch(document, DRAWN, ORACLE).digest for document in BATCHES]
+    digests = [seat_batch(json.dumps(document).encode(), DRAWN, ORACLE).digest for document in BATCHES]
     assert await ContentFollower(reported(index, keccak(b"".join(digests))), served(BATCHES), ORACLE).step() == 3
     with index.engine.connect() as connection:
         found = {row.account: row for row in connection.execute(select(batches))}
@@ -84,6 +84,6 @@ async def test_batches__one_of_them_forged__are_refused_whole(index: Index) -> N
     ],
 )
 def test_batch__of_something_else__is_refused(change: dict[str, Any]) -> None:
-    seat_batch(BATCHES[0], DRAWN, ORACLE)
+    seat_batch(json.dumps(BATCHES[0]).encode(), DRAWN, ORACLE)
     with pytest.raises(BadContent):
-        seat_batch(BATCHES[0] | change, DRAWN, ORACLE)
+        seat_batch(json.dumps(BATCHES[0] | change).encode(), DRAWN, ORACLE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from assay.market.store.tables import devices, epochs, listings, measurements, r
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, device_tree
-from assay.protocol.typed_message import camel_case
+from assay.wire.leaves import device_json
 
 from .scenario import DEVICES, ORACLE, VALIDATORS, batch, device_leaves, epoch_events, founding, reward_leaves
 
@@ -26,12 +26,11 @@ LEAVES = device_leaves(1, flags=(1, 1, 4, 2))
 
 
 def device_content(leaves: list[DeviceLeaf]) -> dict[str, Any]:
-    def line(leaf: DeviceLeaf) -> dict[str, Any]:
-        values = {camel_case(k): to_hex(v) if isinstance(v, bytes) else v for k, v in asdict(leaf).items()}
-        values["memoryMiB"] = values.pop("memoryMib")
-        return values
+    return {"epoch": leaves[0].epoch, "leaves": [device_json(leaf) for leaf in leaves]}
 
-    return {"epoch": leaves[0].epoch, "leaves": [line(leaf) for leaf in leaves]}
+
+def body_of(leaves: list[DeviceLeaf]) -> bytes:
+    return json.dumps(device_content(leaves)).encode()
 
 
 def reward_content(epoch: int) -> dict[str, Any]:
@@ -51,11 +50,14 @@ class Served:
             base = f"http://{validator.lower()}.test"
             bodies = [json.dumps(c).encode() for c in (content, reward_content(1))]
             names = [to_hex(keccak(body)) for body in bodies]
-            self.pages[f"{base}/v1/epochs/1"] = json.dumps({"devices": names[0], "rewards": names[1]}).encode()
+            self.pages[f"{base}/v1/epochs/1"] = json.dumps(
+                {"report": {"content": names[0]}, "rewards": names[1]}
+            ).encode()
             for name, body in zip(names, bodies, strict=True):
                 self.pages[f"{base}/v1/content/{name}"] = body
 
-    async def __call__(self, url: str, most_bytes: int = 0) -> bytes:
+    async def __call__(self, endpoint: str, path: str, most_bytes: int = 0) -> bytes:
+        url = endpoint.rstrip("/") + path
         if url not in self.pages:
             raise SourceFault(f"{url}: no answer")
         return self.pages[url]
@@ -123,13 +125,13 @@ async def test_content__of_another_hash__is_refused(reported: Index) -> None:
 def test_device_leaves__with_one_device_twice__are_refused() -> None:
     twice = [LEAVES[0], LEAVES[0]]
     with pytest.raises(BadContent, match="twice"):
-        parse_device_leaves(device_content(twice), 1, device_tree(twice).root)
+        parse_device_leaves(body_of(twice), 1, device_tree(twice).root)
 
 
 def test_device_leaves__with_a_score_that_no_database_holds__are_refused_though_a_quorum_signed_them() -> None:
     absurd = [replace(LEAVES[0], score_gops=1 << 63)]
-    with pytest.raises(BadContent, match="scoreGops"):
-        parse_device_leaves(device_content(absurd), 1, device_tree(absurd).root)
+    with pytest.raises(BadContent, match="score of"):
+        parse_device_leaves(body_of(absurd), 1, device_tree(absurd).root)
 
 
 async def test_reports__read_in_another_order__leave_the_same_devices(reported: Index, index: Index) -> None:
@@ -138,7 +140,7 @@ async def test_reports__read_in_another_order__leave_the_same_devices(reported: 
     index.apply(batch(epoch_events(2, 13, later), 20))
     for epoch, leaves in ((2, later), (1, LEAVES)):
         root = {"epoch": epoch, "devices_root": device_tree(leaves).root}
-        follower.take(root, "devices", device_content(leaves))
+        follower.take(root, "devices", body_of(leaves))
     with index.engine.connect() as connection:
         rows = {row.device_id: row for row in connection.execute(select(devices))}
     assert {row.measured_epoch for row in rows.values()} == {2}

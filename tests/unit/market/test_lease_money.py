@@ -13,15 +13,14 @@ from assay.market.projection.lease_money import (
     CANCELLED,
     ENDED,
     PENDING,
-    RATE_UNIT,
     Terms,
     attested_downtime,
-    cost,
     due,
     epoch_overlap,
     network_forfeit,
     slash_share,
 )
+from assay.protocol.rates import RATE_UNIT, cost
 
 TERMS = Terms(holdback=500, max_downtime=60, forfeit_hold=2_000)
 START, MINIMUM, RATE = 1_000, 600, 1_000 * RATE_UNIT

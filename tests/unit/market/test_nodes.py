@@ -46,7 +46,7 @@ from .scenario import (
     specification_document,
     timestamp,
 )
-from .test_content import Served, device_content
+from .test_content import Served, body_of
 from .test_index import histories
 from .test_offers import DOMAIN, Endpoints, offer_line
 
@@ -61,7 +61,7 @@ def report(index: Index, epoch: int, block: int, flags: Sequence[int] = (1, 1, 1
     leaves = device_leaves(epoch, flags)
     index.apply(batch(epoch_events(epoch, block, leaves), block + 3))
     root = {"epoch": epoch, "devices_root": device_tree(leaves).root}
-    ContentFollower(index, Served(), ORACLE).take(root, "devices", device_content(leaves))
+    ContentFollower(index, Served(), ORACLE).take(root, "devices", body_of(leaves))
     return leaves
 
 

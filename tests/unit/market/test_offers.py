@@ -39,7 +39,7 @@ from .scenario import (
     specification_document,
     timestamp,
 )
-from .test_content import Served, device_content
+from .test_content import Served, body_of
 
 DOMAIN = Domain(31337, account("escrow"))
 
@@ -70,7 +70,8 @@ class Endpoints:
             for p in range(2)
         }
 
-    async def __call__(self, url: str, most_bytes: int = 0) -> bytes:
+    async def __call__(self, endpoint: str, path: str, most_bytes: int = 0) -> bytes:
+        url = endpoint.rstrip("/") + path
         return json.dumps(self.answers[url]).encode()
 
 
@@ -79,7 +80,7 @@ async def market(index: Index) -> Index:
     leaves = device_leaves(1)
     index.apply(batch(founding() + epoch_events(1, 6, leaves), 12, seats=True))
     root = {"epoch": 1, "devices_root": device_tree(leaves).root}
-    ContentFollower(index, Served(), ORACLE).take(root, "devices", device_content(leaves))
+    ContentFollower(index, Served(), ORACLE).take(root, "devices", body_of(leaves))
     await OfferFollower(index, Endpoints(), DOMAIN).step()
     return index
 

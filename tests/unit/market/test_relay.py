@@ -16,7 +16,9 @@ from assay.market.errors import SourceFault
 from assay.market.events.device_events import DeviceEndpoint
 from assay.market.follow.index import Index
 from assay.market.queries.search import SearchTable
-from assay.market.sources.http_fetch import Answer, Asked
+from assay.market.sources.http_fetch import Asked
+from assay.network.client import Stream
+from assay.network.origins import Endpoint
 
 from .scenario import DEVICES, batch, founding, h, opened
 
@@ -31,7 +33,7 @@ class Provider:
         self.fails = False
 
     @asynccontextmanager
-    async def passed_on(self, asked: Asked, most_bytes: int, most_seconds: float) -> AsyncIterator[Answer]:
+    async def passed_on(self, asked: Asked, most_bytes: int, most_seconds: float) -> AsyncIterator[Stream]:
         if self.fails:
             raise SourceFault("no answer in time")
         self.asked.append(asked)
@@ -40,7 +42,7 @@ class Provider:
             yield b'{"error": '
             yield b'"not yours"}'
 
-        yield Answer(403, "application/json", pieces())
+        yield Stream(403, "application/json", pieces())
 
 
 @pytest.fixture
@@ -68,15 +70,15 @@ def test_request__signed__is_passed_on_to_the_letter_with_the_registrys_certific
     answer = client.get("/relay" + path, headers={**SIGNED, "cookie": "secret=1", "authorization": "Bearer x"})
     assert (answer.status_code, answer.json()) == (403, {"error": "not yours"})
     (asked,) = provider.asked
-    assert (asked.method, asked.url) == ("GET", "https://gpu.test:8443" + path)
-    assert asked.fingerprint == h("certificate")
+    assert (asked.method, asked.path) == ("GET", path)
+    assert asked.endpoint == Endpoint("https://gpu.test:8443/", h("certificate"))
     assert dict(asked.headers) == {**SIGNED, "content-type": "application/json"}
     assert answer.headers["cache-control"] == "no-store"
 
 
 def test_request__about_the_lease_itself__is_passed_on(client: TestClient, provider: Provider) -> None:
     client.get("/relay/v1/leases/7", headers=SIGNED)
-    assert [(asked.method, asked.url) for asked in provider.asked] == [("GET", "https://gpu.test:8443/v1/leases/7")]
+    assert [(asked.method, asked.path) for asked in provider.asked] == [("GET", "/v1/leases/7")]
 
 
 @pytest.mark.parametrize(
@@ -134,3 +136,12 @@ def test_request__to_a_provider_that_is_away__says_so(client: TestClient, provid
     answer = client.get("/relay/v1/leases/7/jobs", headers=SIGNED)
     assert answer.status_code == 502
     assert "does not answer" in answer.json()["error"]
+
+
+def test_requests__with_a_signature_that_is_no_ascii__are_refused_and_leave_room_for_others(
+    client: TestClient, provider: Provider
+) -> None:
+    odd = {**SIGNED, "x-assay-signature": "0x\xe9".encode("latin-1")}
+    assert {client.get("/relay/v1/leases/7", headers=odd).status_code for _ in range(100)} == {401}
+    assert client.get("/relay/v1/leases/7", headers=SIGNED).status_code == 403
+    assert len(provider.asked) == 1

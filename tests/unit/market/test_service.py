@@ -18,7 +18,7 @@ class Server:
 
     should_exit = False
 
-    async def serve(self) -> None:
+    async def serve(self, sockets: Any = None) -> None:
         while not self.should_exit:  # noqa: ASYNC110 - uvicorn, too, looks at its flag
             await asyncio.sleep(0.005)
 
@@ -51,7 +51,7 @@ async def test_market__whose_follower_fails_by_our_fault__stops_with_it() -> Non
     task = asyncio.create_task(repeat(step, 0.001, Status("test", 1)))
     server: Any = Server()
     with pytest.raises(KeyError, match="a row that must be there"):
-        await asyncio.wait_for(serve_beside(server, [task]), 5)
+        await asyncio.wait_for(serve_beside(server, None, [task]), 5)
 
 
 async def test_market__told_to_stop__ends_without_a_failure() -> None:
@@ -61,5 +61,5 @@ async def test_market__told_to_stop__ends_without_a_failure() -> None:
     task = asyncio.create_task(repeat(step, 0.001, Status("test", 1)))
     server: Any = Server()
     server.should_exit = True
-    await asyncio.wait_for(serve_beside(server, [task]), 5)
+    await asyncio.wait_for(serve_beside(server, None, [task]), 5)
     task.cancel()

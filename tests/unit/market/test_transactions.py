@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import astuple
 from typing import Any
 
@@ -17,12 +18,13 @@ from assay.market.events.record import Address, Event
 from assay.market.events.reward_events import GuardianSuspended, RewardsVetoed
 from assay.market.follow.content_follower import ContentFollower
 from assay.market.follow.index import Index
-from assay.market.projection.lease_money import Terms, cost
+from assay.market.projection.lease_money import Terms
 from assay.market.projection.listings import listing_id
 from assay.market.queries.search import SearchTable
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, device_tree, reward_tree
 from assay.protocol.messages import Offer
+from assay.protocol.rates import cost
 
 from .scenario import (
     DEVICES,
@@ -42,7 +44,7 @@ from .scenario import (
     reward_leaves,
     timestamp,
 )
-from .test_content import Served, device_content, reward_content
+from .test_content import Served, body_of, reward_content
 from .test_nodes import take
 from .test_offers import offer_line
 
@@ -67,9 +69,9 @@ def report(index: Index, leaves: list[DeviceLeaf], block: int, *more: tuple[int,
     index.apply(batch([*epoch_events(epoch, block, leaves), *more], block + 3))
     follower = ContentFollower(index, Served(), ORACLE)
     roots = {"epoch": epoch, "devices_root": device_tree(leaves).root}
-    follower.take(roots, "devices", device_content(leaves))
+    follower.take(roots, "devices", body_of(leaves))
     follower.take({"epoch": epoch, "rewards_root": reward_tree(reward_leaves(epoch)).root}, "rewards",
-                  reward_content(epoch))  # fmt: skip
+                  json.dumps(reward_content(epoch)).encode())  # fmt: skip
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from assay.protocol.hexadecimal import ZERO_ADDRESS, parse_bytes32, to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.leases import check_device_ids, result_roots, shown_devices, stored_offer_hash
 from assay.protocol.messages import LeaseStart, Offer
-from assay.protocol.signed_offers import OfferError, parse_signed_offer
 from assay.protocol.signing import Domain, address_of
+from assay.wire.leases import OfferError, parse_signed_offer
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "leases-v1.json").read_text())
 DOMAIN = Domain(VECTORS["chainId"], VECTORS["escrow"])

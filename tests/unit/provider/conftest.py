@@ -14,9 +14,9 @@ from assay.protocol.leases import stored_offer_hash
 from assay.protocol.messages import Challenge, Offer
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, address_of, sign_compact
-from assay.provider.challenge_rules import SignedChallenge
 from assay.provider.device import Device
 from assay.provider.views import EpochView, SeatView
+from assay.wire.measurement import SignedChallenge
 
 ORACLE = Domain(31337, "0x" + "11" * 20)
 ESCROW = Domain(31337, "0x" + "22" * 20)
@@ -125,4 +125,4 @@ def challenge(number: int, **changes: object) -> SignedChallenge:
     """The signed challenge of seat `number` for the device in epoch 5."""
     message = Challenge(5, SEED, DEVICE_ID, address_of(key(f"account {number}")), keccak(f"nonce {number}".encode()))
     message = replace(message, **changes)  # type: ignore[arg-type]
-    return SignedChallenge(message, message.sign(ORACLE, key(f"signer {number}")))
+    return SignedChallenge.of(message, message.sign(ORACLE, key(f"signer {number}")))

@@ -13,12 +13,13 @@ from assay.protocol.messages import Commitment
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import address_of
 from assay.provider.challenge_desk import ChallengeDesk
-from assay.provider.challenge_rules import SignedChallenge, readiness
+from assay.provider.challenge_rules import readiness
 from assay.provider.commitments import CommitmentStore
 from assay.provider.database import open_database
 from assay.provider.device import Device
 from assay.provider.errors import Conflict, Forbidden, NotAuthorised, NotFound, ProviderError, Unavailable
 from assay.provider.views import EpochView
+from assay.wire.measurement import SignedChallenge
 
 from .conftest import DEVICE_ADDRESS, DEVICE_ID, ORACLE, SEED, ChainFake, challenge, key
 

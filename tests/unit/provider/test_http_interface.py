@@ -12,20 +12,18 @@ from typing import Any
 import httpx2
 import pytest
 from eth_utils.address import to_checksum_address
-from fastapi import Request
 
 from assay.chain.leases import Lease, LeaseStatus
-from assay.daemon.body_limit import BodyLimit
+from assay.network.body_limit import BodyLimit
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest, Wiped
 from assay.protocol.sign_in import SignIn, personal_digest
 from assay.protocol.signing import address_of, sign_compact, signed_by
-from assay.provider import liveness
 from assay.provider.api.json_bodies import body_limit
-from assay.provider.api.measurement_routes import asker_of
 from assay.provider.device import Device
 from assay.provider.runtime.workload import output_path
+from assay.wire.measurement import live_digest
 
 from .api_bench import CONTRACT, NOW, Api, login_of_a_contract, serving
 from .conftest import DEVICE_ADDRESS, DEVICE_ID, ESCROW, NODE, PROVIDER, ChainFake, key, lease_on
@@ -291,7 +289,7 @@ async def test_live__nonce__is_signed_by_the_device_key(api: Api) -> None:
     nonce = keccak(b"nonce")
     answer = (await api.client.get(f"/v1/devices/0x{DEVICE_ID.hex()}/live?nonce=0x{nonce.hex()}")).json()
     signature = bytes.fromhex(answer["signature"][2:])
-    assert signed_by(liveness.digest(DEVICE_ID, nonce), signature, DEVICE_ADDRESS)
+    assert signed_by(live_digest(DEVICE_ID, nonce), signature, DEVICE_ADDRESS)
     assert (await api.client.get(f"/v1/devices/0x{'00' * 32}/live?nonce=0x{nonce.hex()}")).status_code == 404
 
 
@@ -335,18 +333,6 @@ async def test_openings__asked_for_by_a_stranger_without_end__are_held_to_its_sh
     body = {"epoch": 5, "deviceId": "0x", "rho": "0x", "content": {"deviceId": "0x", "rho": "0x"}}
     statuses = [(await api.client.post(path, json=body)).status_code for _ in range(100 + 8 * 4 + 2)]
     assert statuses == [400] * 132 + [429] * 2
-
-
-@pytest.mark.parametrize(
-    ("host", "asker"),
-    [
-        ("203.0.113.9", "203.0.113.9"), ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
-        ("testclient", "testclient"), ("", ""),
-    ],
-)  # fmt: skip
-def test_asker__of_ipv6__is_its_whole_network(host: str, asker: str) -> None:
-    assert asker_of(Request({"type": "http", "client": (host, 1)})) == asker
 
 
 async def test_files__with_names_that_are_no_text__are_listed_fetched_and_missed_in_ascii(api: Api) -> None:

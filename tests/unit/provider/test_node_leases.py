@@ -16,9 +16,9 @@ from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseStart, Offer
 from assay.protocol.signing import expand, signed_by
-from assay.provider import liveness
 from assay.provider.device import Device
 from assay.provider.errors import Conflict, Unavailable
+from assay.wire.measurement import live_digest
 
 from .api_bench import CONTRACT, NOW, ROOTS, Api, login_of_a_contract, serving
 from .conftest import DEVICES, ESCROW, NODE, OFFER, PROVIDER, ChainFake, key, lease_on
@@ -177,7 +177,7 @@ async def test_live__each_device_of_a_leased_node__signs_for_itself(api: Api) ->
     for one in DEVICES:
         answer = (await api.client.get(f"/v1/devices/{one.name}/live?nonce={to_hex(nonce)}")).json()
         signature = bytes.fromhex(answer["signature"][2:])
-        assert [signed_by(liveness.digest(one.device_id, nonce), signature, other.address) for other in DEVICES] == [
+        assert [signed_by(live_digest(one.device_id, nonce), signature, other.address) for other in DEVICES] == [
             other is one for other in DEVICES
         ]
         told = (await api.client.get(f"/v1/devices/{one.name}")).json()

@@ -11,7 +11,6 @@ import pytest
 from assay.chain.leases import LeaseStatus
 from assay.chain.operators import ALL_SCOPES, OperatorScope
 from assay.protocol.messages import Offer
-from assay.protocol.signed_offers import parse_signed_offer
 from assay.protocol.signing import sign_compact
 from assay.provider.authority import Authority
 from assay.provider.bonds import Bonds
@@ -20,6 +19,7 @@ from assay.provider.errors import Conflict, NotFound, Unavailable
 from assay.provider.offer_service import OfferService
 from assay.provider.offers import OfferMaker, Price
 from assay.provider.terms import Discount, Node, Terms, TermsFile
+from assay.wire.leases import parse_signed_offer
 
 from .conftest import DEVICES, ESCROW, NODE, OPERATOR, PROVIDER, RENTER, TOKEN, key, lease_on
 from .contracts_fake import ContractsFake, SenderFake

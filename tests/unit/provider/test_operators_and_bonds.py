@@ -9,8 +9,9 @@ import pytest
 
 from assay.chain.leases import LeaseStatus
 from assay.chain.operators import ALL_SCOPES, OperatorScope
+from assay.protocol.rates import cost
 from assay.provider.authority import NOTHING, Authority, scope_names
-from assay.provider.bonds import Bonds, bond_of
+from assay.provider.bonds import Bonds
 from assay.provider.errors import Conflict, Unavailable
 from assay.provider.escrow_sender import EscrowSender
 from assay.provider.lease_starts import StartConditions
@@ -72,7 +73,7 @@ async def test_require__scope_missing__says_which_and_what_it_has() -> None:
     ("rate", "seconds", "bond"), [(10**18, 60, 60), (1, 60, 1), (10**18 + 1, 60, 61), (5 * 10**17, 3, 2)]
 )
 def test_bond__rent_of_the_least_duration__rounded_up(rate: int, seconds: int, bond: int) -> None:
-    assert bond_of(rate, seconds) == bond
+    assert cost(rate, seconds) == bond
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ async def test_shortfall__providers_own_key__is_what_its_account_lacks() -> None
 async def test_start__by_the_provider__lets_the_escrow_take_the_bond_first() -> None:
     sends, sender = escrow(ContractsFake(), PROVIDER)
     await sends.start(lease_on(NODE), NODE, bytes(32), 99, b"word")
-    assert sender.approved == [bond_of(NODE.rate, NODE.min_duration)]
+    assert sender.approved == [cost(NODE.rate, NODE.min_duration)]
     (call,) = sender.sent
     assert (call.function, call.args[0], call.args[1][2]) == ("start", 3, NODE.device_ids)
 

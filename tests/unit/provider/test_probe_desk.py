@@ -24,7 +24,6 @@ from assay.protocol.profile import Profile
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import address_of
 from assay.provider.challenge_desk import ChallengeDesk
-from assay.provider.challenge_rules import SignedProbeNonce
 from assay.provider.commitments import CommitmentStore
 from assay.provider.database import open_database
 from assay.provider.device import Device
@@ -33,6 +32,7 @@ from assay.provider.lane_commitments import LaneCommitmentStore
 from assay.provider.probe_desk import ProbeDesk
 from assay.provider.prover import Prover, Task
 from assay.provider.views import EpochView
+from assay.wire.measurement import SignedProbeNonce
 
 from .conftest import DEVICE_ADDRESS, DEVICE_ID, ORACLE, PROFILE, SEED, ChainFake, challenge, key
 
@@ -86,7 +86,7 @@ async def result_root(provider: Provider) -> bytes:
 def nonce(number: int, root: bytes, **changes: object) -> SignedProbeNonce:
     account, fresh = address_of(key(f"account {number}")), keccak(f"probe {number}".encode())
     message = replace(ProbeNonce(5, SEED, DEVICE_ID, root, account, fresh), **changes)  # type: ignore[arg-type]
-    return SignedProbeNonce(message, message.sign(ORACLE, key(f"signer {number}")))
+    return SignedProbeNonce.of(message, message.sign(ORACLE, key(f"signer {number}")))
 
 
 async def probed(provider: Provider, *numbers: int) -> list[dict[str, object]]:

@@ -14,5 +14,5 @@ def test_data_dir__relative_or_none_given__whole_path_from_here(given, monkeypat
     monkeypatch.delenv("ASSAY_DATA_DIR", raising=False)
     monkeypatch.chdir(tmp_path)
     found = ProviderSettings.load(given)
-    assert found.data_dir == tmp_path / ("data" if given else "provider-data")
+    assert found.data_dir == (tmp_path / "data" if given else Path.home() / ".assay" / "provider")
     assert found.devices_dir == found.data_dir / "devices"

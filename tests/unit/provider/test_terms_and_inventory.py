@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from assay.protocol.hexadecimal import ZERO_ADDRESS
-from assay.protocol.signed_offers import parse_signed_offer
 from assay.protocol.signing import sign_compact
 from assay.provider.errors import ProviderError
 from assay.provider.inventory import read_inventory
 from assay.provider.offers import OfferMaker, Price, rate_of
 from assay.provider.terms import Discount, Node, Terms, TermsFile
+from assay.wire.leases import parse_signed_offer
 
 from .conftest import DEVICE_ID, ESCROW, OPERATOR, PROVIDER, key
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from assay.chain.devices import Device
+from assay.network.origins import Endpoint
 from assay.proof.engines import engine
 from assay.proof.sampling import samples
 from assay.protocol.encoding import device_id as device_id_of
@@ -16,12 +17,13 @@ from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, device_tree
 from assay.protocol.messages import Handover, Offer
 from assay.protocol.profile import Profile
-from assay.protocol.report_lines import ReportLineError, parse_report_line
 from assay.protocol.seeds import handover_rho, handover_seed
 from assay.protocol.signing import Domain, address_of
 from assay.renter.errors import ProofRejected, Unreachable
 from assay.renter.handover import Expected, check_opening, check_signed, opening_length, signed_handover
 from assay.renter.offers import ANYONE, OFFERS_A_DEVICE, Offers, node_of, parse_answer, parse_offer
+from assay.wire.limits import MAX_OFFERS
+from assay.wire.lines import ReportLineError, parse_report_line
 
 ESCROW = Domain(31337, "0x" + "22" * 20)
 SEED = keccak(b"epoch seed")
@@ -139,17 +141,20 @@ def test_node__a_device_unknown_of_another_provider_or_elsewhere__is_none(second
     assert node_of(node, known) == (device_at(1), device_at(2))
 
 
+RIGHT = b"\1" * 32
+
+
 class Served:
     """Providers by their endpoints; counts what is asked."""
 
     def __init__(self, **answers: Any) -> None:
-        self.answers, self.pinned = answers, list[str]()
+        self.answers, self.asked = answers, list[Endpoint]()
 
-    def pin(self, endpoint: str, fingerprint: bytes) -> None:
-        self.pinned.append(endpoint)
-
-    async def json_of(self, method: str, url: str, **options: Any) -> Any:
-        answer = self.answers[url.removeprefix("http://").partition("/")[0]]
+    async def json_of(self, method: str, endpoint: Endpoint, path: str, **options: Any) -> Any:
+        self.asked.append(endpoint)
+        answer = self.answers[endpoint.url.removeprefix("http://")]
+        if callable(answer):
+            return answer(endpoint)
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -163,6 +168,20 @@ async def test_offers__of_one_that_floods_or_offers_what_is_elsewhere__are_few_a
     found, _ = await Offers(http, ESCROW).of_devices(known)  # type: ignore[arg-type]
     assert [one.offer.nonce for one in found] == list(range(OFFERS_A_DEVICE))
     assert {one.offer.device_ids for one in found} == {(bytes([1]) * 32,)}
+
+
+async def test_offers__address_announced_by_another_under_a_wrong_certificate__are_asked_for_all_the_same() -> None:
+    def under_the_right_one(asked: Endpoint) -> Any:
+        if asked.tls_fingerprint != RIGHT:
+            raise Unreachable("another certificate")
+        return {"offers": [offer(replace(OFFER, device_ids=(bytes([1]) * 32,)))]}
+
+    http = Served(p=under_the_right_one)
+    attacker = replace(device_at(2), tls_fingerprint=bytes(31) + b"\2")
+    victim = replace(device_at(1), tls_fingerprint=RIGHT)
+    for known in ([attacker, victim], [victim, attacker]):
+        found, _ = await Offers(http, ESCROW).of_devices({one.device_id: one for one in known})  # type: ignore[arg-type]
+        assert [one.offer.device_ids for one in found] == [(victim.device_id,)]
 
 
 async def test_quote__of_other_devices_another_renter_or_provider__is_refused() -> None:
@@ -185,7 +204,7 @@ def test_answer__with_specifications__keeps_those_that_are_some() -> None:
     assert len({one.spec_hash for one in answer.specifications}) == 2
 
 
-@pytest.mark.parametrize("answer", [{}, {"offers": {}}, {"offers": [offer()] * 4097}, {"offers": [{}]}])
+@pytest.mark.parametrize("answer", [{}, {"offers": {}}, {"offers": [offer()] * (MAX_OFFERS + 1)}, {"offers": [{}]}])
 def test_answer__without_a_list_of_signed_offers__is_not_believed(answer: dict[str, Any]) -> None:
     with pytest.raises(Unreachable):
         parse_answer(answer, ESCROW, "http://p")

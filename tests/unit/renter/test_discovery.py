@@ -12,14 +12,15 @@ from assay.chain.devices import Device, DeviceStatus
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.messages import Offer
-from assay.protocol.report_lines import Measured
 from assay.renter import discovery
 from assay.renter.discovery import CHECKED_AT_ONCE, Discovery
 from assay.renter.errors import NoDevice, Unreachable
 from assay.renter.listing import Listing
 from assay.renter.measurements import common_pass
-from assay.renter.offers import Answer, SignedOffer
+from assay.renter.offers import Answer
 from assay.renter.search import Order, Wanted
+from assay.wire.leases import SignedOffer
+from assay.wire.lines import Measured
 from tests.unit.renter.leased import NODE, OFFER, ONE, PROVIDER, STRANGER, TOKEN, TWO
 
 
@@ -82,9 +83,6 @@ class Market:
 
     async def measure(self, endpoints: Iterable[str]) -> dict[str, float]:
         return dict.fromkeys(endpoints, 5.0)
-
-    def pin(self, *_: Any) -> None:
-        """Every certificate is good."""
 
     def domain(self, name: str) -> None:
         """No signature is looked at."""

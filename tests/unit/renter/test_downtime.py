@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from assay.chain.errors import Reverted
 from assay.protocol.epochs import Phase, Timing
 from assay.protocol.leaves import DeviceLeaf
-from assay.protocol.report_lines import Measured
 from assay.renter import downtime
 from assay.renter.downtime import DowntimeFinder, DowntimeFound, Rules, worst
+from assay.wire.lines import Measured
 from tests.unit.renter.leased import NODE, ONE, RENTER, STRANGER, TWO, of_offer
 
 HOUR = 3_600

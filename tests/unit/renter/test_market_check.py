@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from assay.chain.devices import Device
+from assay.network.origins import Endpoint
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.hexadecimal import ZERO_ADDRESS, to_hex
 from assay.protocol.keccak import keccak
@@ -174,9 +175,9 @@ class Pages:
     def __init__(self, answers: dict[str, Any]) -> None:
         self.answers, self.asked = answers, list[str]()
 
-    async def json_of(self, method: str, url: str, **options: Any) -> Any:
-        self.asked.append(url)
-        return self.answers[url.removeprefix("http://market")]
+    async def json_of(self, method: str, endpoint: Endpoint, path: str, **options: Any) -> Any:
+        self.asked.append(path)
+        return self.answers[path]
 
 
 async def test_available__several_pages__are_followed_by_their_cursor() -> None:

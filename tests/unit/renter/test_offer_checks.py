@@ -13,13 +13,13 @@ from assay.chain.operators import OperatorScope
 from assay.protocol.hexadecimal import ZERO_ADDRESS, to_hex
 from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.messages import Offer
-from assay.protocol.report_lines import Measured
 from assay.renter.listing import Evidence
 from assay.renter.offer_checks import offer_fault
-from assay.renter.offers import SignedOffer
 from assay.renter.permits import SignedPermit
-from assay.renter.planned import planned_opening
+from assay.renter.planned import Payment, Plan, shown
 from assay.renter.wallet import Minima, Opening
+from assay.wire.leases import SignedOffer
+from assay.wire.lines import Measured
 from tests.unit.renter.leased import NODE, OFFER, ONE, PROVIDER, STRANGER, TOKEN, TWO, leased
 
 OPERATOR = "0x" + "66" * 20
@@ -148,6 +148,8 @@ async def test_planned_opening__allowance_unknown_or_short__approves_first() -> 
     chain: Any = SimpleNamespace(
         deployment=SimpleNamespace(address=lambda name: STRANGER), encode=lambda call: b"\1", rpc=allowance
     )
+    one = opening(ONE, TWO)
+    plan = Plan((one.call(),), Payment(one.token, one.deposit))
     for holder in (None, OPERATOR):
-        planned = await planned_opening(chain, opening(ONE, TWO), holder)
+        planned = await shown(chain, plan, holder)
         assert [one.name.split("(")[0] for one in planned] == ["ERC20.approve", "LeaseEscrow.open"]

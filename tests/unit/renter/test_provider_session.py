@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.chain.key_files import Key
+from assay.network.origins import Endpoint
 from assay.protocol.signing import Domain
 from assay.renter.errors import NoJob, ProviderRefused, Unreachable
 from assay.renter.provider_session import Notebook, ProviderSession, quoted
@@ -23,12 +24,12 @@ class Http:
     def __init__(self, answer: dict[str, Any] | ProviderRefused) -> None:
         self.answer = answer
 
-    async def json_of(self, method: str, url: str, **options: Any) -> dict[str, Any]:
+    async def json_of(self, method: str, endpoint: Endpoint, path: str, **options: Any) -> dict[str, Any]:
         if isinstance(self.answer, ProviderRefused):
             raise self.answer
         return self.answer
 
-    async def pieces_of(self, url: str, **options: Any) -> AsyncIterator[bytes]:
+    async def pieces_of(self, endpoint: Endpoint, path: str, **options: Any) -> AsyncIterator[bytes]:
         if isinstance(self.answer, ProviderRefused):
             raise self.answer
         yield b""
@@ -36,7 +37,7 @@ class Http:
 
 def session(answer: dict[str, Any] | ProviderRefused) -> ProviderSession:
     domain = Domain(31337, "0x" + "11" * 20)
-    return ProviderSession(Http(answer), "http://p", 7, Key(b"\1" * 32), domain, lambda: 0.0)  # type: ignore[arg-type]
+    return ProviderSession(Http(answer), Endpoint("http://p"), 7, Key(b"\1" * 32), domain, lambda: 0.0)  # type: ignore[arg-type]
 
 
 async def test_job__unknown__is_no_job_and_says_how_to_list_them() -> None:

@@ -15,7 +15,6 @@ from assay.chain.client import ContractCall
 from assay.chain.devices import Device
 from assay.chain.leases import Lease, LeaseStatus
 from assay.protocol.leaves import DeviceLeaf
-from assay.protocol.report_lines import Measured
 from assay.renter import renter as renter_module
 from assay.renter.downtime import Downtime, DowntimeFound
 from assay.renter.errors import BadInput, ProofRejected
@@ -24,9 +23,10 @@ from assay.renter.lease_start import HandoverResult
 from assay.renter.lease_views import LeaseView
 from assay.renter.leaving import leaving
 from assay.renter.listing import Evidence, Listing, proven_listing
-from assay.renter.offers import SignedOffer
 from assay.renter.renter import Renter
 from assay.renter.wallet import Done, Minima, Opening
+from assay.wire.leases import SignedOffer
+from assay.wire.lines import Measured
 from tests.unit.renter.leased import NODE, ONE, PROVIDER, RENTER, STRANGER, TWO, of_offer
 
 PENDING = of_offer(NODE, status=LeaseStatus.PENDING, start=0, stop=0)
@@ -215,7 +215,7 @@ async def test_refund_downtime__another_renters__takes_its_word(renter: Renter, 
 
 async def test_name_refunder__either_way__is_the_call_that_is_planned(renter: Renter, world: World) -> None:
     assert (await renter.name_refunder(STRANGER, True)).name == "nameRefunder"
-    assert renter_module.refunder_call(STRANGER, False).args == (STRANGER, False)
+    assert renter.plan_name_refunder(STRANGER, False).calls[0].args == (STRANGER, False)
 
 
 async def test_silent__names_those_whose_keys_do_not_sign(renter: Renter, monkeypatch: pytest.MonkeyPatch) -> None:

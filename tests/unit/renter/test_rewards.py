@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from assay.network.origins import Endpoint
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import RewardLeaf, reward_tree
 from assay.protocol.signing import address_of
@@ -146,16 +147,14 @@ class Seats:
 
 class Http:
     def __init__(self, answers: bool = True) -> None:
-        self.pinned: list[str] = []
+        self.asked: list[Endpoint] = []
         self.answers = answers
 
-    def pin(self, endpoint: str, fingerprint: bytes) -> None:
-        self.pinned.append(endpoint)
-
-    async def json_of(self, method: str, url: str, **options: Any) -> dict[str, Any]:
-        if "refuses" in url or not self.answers:
+    async def json_of(self, method: str, endpoint: Endpoint, path: str, **options: Any) -> dict[str, Any]:
+        self.asked.append(endpoint)
+        if "refuses" in endpoint.url or not self.answers:
             raise ProviderRefused(404, "unknown")
-        return {"url": url}
+        return {"path": path}
 
 
 async def test_validators__one_refuses__the_next_is_asked_over_its_own_certificate(
@@ -165,8 +164,8 @@ async def test_validators__one_refuses__the_next_is_asked_over_its_own_certifica
     http = Http()
     at: Any = None
     answer = await Validators(None, http).first("/v1/x", lambda value, url: (value, url), at)  # type: ignore[arg-type]
-    assert answer == ({"url": "https://answers/v1/x"}, "https://answers/v1/x")
-    assert http.pinned == ["https://refuses/", "https://answers/"]
+    assert answer == ({"path": "/v1/x"}, "https://answers/v1/x")
+    assert http.asked == [Endpoint(f"https://{one}/", bytes([1]) * 32) for one in ("refuses", "answers")]
     with pytest.raises(Unreachable, match="no validator serves the report"):
         await Validators(None, Http(False)).first("/v1/x", lambda value, url: value, at)  # type: ignore[arg-type]
 

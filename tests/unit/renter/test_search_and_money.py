@@ -15,22 +15,18 @@ from assay.chain.devices import Device
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.messages import Offer
-from assay.protocol.report_lines import Measured
+from assay.protocol.rates import cost, seconds_for
 from assay.protocol.specification import parse_specification
 from assay.provider.offers import rate_of
 from assay.renter.errors import BadInput, NoDevice
 from assay.renter.listing import Evidence, Listing, listings, proven_listing
-from assay.renter.money import (
-    deposit_for,
-    parse_amount,
-    parse_duration,
-    seconds_for,
-    show_amount,
-)
-from assay.renter.offers import ANYONE, SignedOffer
+from assay.renter.money import parse_amount, parse_duration, show_amount
+from assay.renter.offers import ANYONE
 from assay.renter.placement import disjoint, spread
 from assay.renter.regions import distance
 from assay.renter.search import Order, Wanted, is_near_enough, matches, ordered
+from assay.wire.leases import SignedOffer
+from assay.wire.lines import Measured
 
 TOKEN = "0x" + "33" * 20
 NOW = 1000.0
@@ -223,7 +219,7 @@ def test_distance__of_regions__counts_parts_that_are_not_shared(region: str, oth
 
 @given(st.integers(1, 1 << 100), st.integers(1, 1 << 32))
 def test_deposit__for_seconds__lasts_that_long_and_no_cheaper_one_does(rate: int, seconds: int) -> None:
-    deposit = deposit_for(rate, seconds)
+    deposit = cost(rate, seconds)
     assert seconds_for(rate, deposit) >= seconds
     assert rate * seconds <= deposit * 10**18
     assert rate * seconds > (deposit - 1) * 10**18

@@ -18,27 +18,36 @@ def test_settings__each_place__goes_before_the_next(tmp_path: Path) -> None:
     contexts = Contexts().setting("one", {"rpc": "http://one", "market": "http://m1"})
     write_contexts(file, contexts.setting("two", {"rpc": "http://two"}))
     environment = {"ASSAY_CONTEXTS": str(file)}
-    assert RenterSettings.load({}, {"ASSAY_CONTEXTS": "/nonexistent"}).rpc == ["http://127.0.0.1:8545"]
-    assert RenterSettings.load({}, environment).rpc == ["http://one"]
-    assert RenterSettings.load({}, {**environment, "ASSAY_RPC": "http://a, http://b"}).rpc == ["http://a", "http://b"]
+    assert RenterSettings.load({}, environment={"ASSAY_CONTEXTS": "/nonexistent"}).rpc == ["http://127.0.0.1:8545"]
+    assert RenterSettings.load({}, environment=environment).rpc == ["http://one"]
+    assert RenterSettings.load({}, environment={**environment, "ASSAY_RPC": "http://a, http://b"}).rpc == [
+        "http://a",
+        "http://b",
+    ]
     named = {**environment, "ASSAY_RPC": "http://env", "ASSAY_CONTEXT": "two"}
-    assert RenterSettings.load({}, named).rpc == ["http://two"]
-    assert RenterSettings.load({"context": "two"}, {**environment, "ASSAY_RPC": "http://env"}).rpc == ["http://two"]
-    assert RenterSettings.load({"context": "two", "rpc": ["http://option"]}, environment).rpc == ["http://option"]
+    assert RenterSettings.load({}, environment=named).rpc == ["http://two"]
+    assert RenterSettings.load({"context": "two"}, environment={**environment, "ASSAY_RPC": "http://env"}).rpc == [
+        "http://two"
+    ]
+    assert RenterSettings.load({"context": "two", "rpc": ["http://option"]}, environment=environment).rpc == [
+        "http://option"
+    ]
     # A context that is named stands alone: nothing of the one in use shines through.
-    assert RenterSettings.load({"context": "two"}, environment).market is None
-    assert RenterSettings.load({}, environment).market == "http://m1"
+    assert RenterSettings.load({"context": "two"}, environment=environment).market is None
+    assert RenterSettings.load({}, environment=environment).market == "http://m1"
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [({"market": "m"}, "market = 'm'"), ({"account": "0x12"}, "account"),
-     ({"poll_seconds": 0}, "poll_seconds = 0"), ({"rpc": ""}, "rpc"),
+     ({"poll_seconds": 0}, "poll_seconds = 0"), ({"rpc": ","}, "rpc"),
      ({"final_depth": -1}, "final_depth = -1"), ({"context": "gone"}, "'gone': unknown; known: there are none yet")],
 )  # fmt: skip
 def test_settings__off_their_rule__name_value_and_rule(given: dict[str, object], said: str) -> None:
     with pytest.raises(BadInput, match=said):
-        RenterSettings.of(given) if "context" not in given else RenterSettings.load(given, {"ASSAY_CONTEXTS": "/none"})
+        RenterSettings.of(given) if "context" not in given else RenterSettings.load(
+            given, environment={"ASSAY_CONTEXTS": "/none"}
+        )
 
 
 def test_contexts__written__are_for_their_owner_only_and_read_back(tmp_path: Path) -> None:

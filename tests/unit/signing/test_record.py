@@ -155,3 +155,55 @@ def test_authorise__any_order_of_requests__never_two_for_one_place(tmp_path_fact
         place = (kind, epoch, set_id, round_)
         assert signed.setdefault(place, digest) == digest
     record.close()
+
+
+def test_authorise__record_overwritten_under_the_process_by_an_older_copy__sits_the_epoch_out(record, path, tmp_path):
+    record.authorise(state(seal(epoch=7)))
+    shutil.copy(path, tmp_path / "older")
+    record.authorise(state(report(epoch=7)))
+    path.write_bytes((tmp_path / "older").read_bytes())
+    with pytest.raises(SittingOut, match="restored from a backup"):
+        record.authorise(state(report(epoch=7, total=6)))
+    with pytest.raises(SittingOut, match="restored from a backup"):
+        record.authorise(state(report(epoch=7, total=6)))
+    record.authorise(state(report(epoch=8)))
+
+
+def test_authorise__record_overwritten_after_an_earlier_epoch__all_that_this_process_signed_is_sat_out(
+    record, path, tmp_path
+):
+    shutil.copy(path, tmp_path / "empty")
+    record.authorise(state(report(epoch=9)))
+    path.write_bytes((tmp_path / "empty").read_bytes())
+    with pytest.raises(SittingOut):
+        record.authorise(state(seal(epoch=8)))
+    with pytest.raises(SittingOut):
+        record.authorise(state(report(epoch=9, total=6)))
+
+
+def test_authorise__witness_lost_and_record_overwritten__the_process_remembers(record, path, witness, tmp_path):
+    shutil.copy(path, tmp_path / "empty")
+    record.authorise(state(report(epoch=7)))
+    witness.path.unlink()
+    path.write_bytes((tmp_path / "empty").read_bytes())
+    with pytest.raises(SittingOut, match="restored from a backup"):
+        record.authorise(state(report(epoch=7, total=6)))
+
+
+def test_authorise__another_process_beside_this_one__nothing_in_doubt(record, path, key, witness):
+    beside = SigningRecord(path, key.address, DOMAIN.separator, witness)
+    record.authorise(state(seal(epoch=7)))
+    beside.authorise(state(report(epoch=7)))
+    record.authorise(state(observations(epoch=7)))
+    beside.close()
+    assert record.sits_out(7) == ""
+
+
+def test_authorise__another_record_put_in_place__sits_the_epoch_out(record, path, key, witness, tmp_path):
+    other = SigningRecord(tmp_path / "other.sqlite", key.address, DOMAIN.separator, Witness(tmp_path / "elsewhere"))
+    other.reconcile(-1)
+    other.close()
+    record.authorise(state(report(epoch=7)))
+    path.write_bytes((tmp_path / "other.sqlite").read_bytes())
+    with pytest.raises(SittingOut, match="another record"):
+        record.authorise(state(report(epoch=7, total=6)))

@@ -15,17 +15,28 @@ PACKAGE = ROOT / "offchain" / "assay"
 # package -> the packages it may import
 ALLOWED: dict[str, set[str]] = {
     "protocol": set(),
+    "wire": {"protocol"},
     "proof": {"protocol"},
     "daemon": set(),
-    "chain": {"protocol", "proof"},
-    "signing": {"protocol", "chain"},
-    "validator": {"protocol", "proof", "chain", "signing", "daemon"},
-    "provider": {"protocol", "proof", "chain", "signing", "daemon"},
-    "renter": {"protocol", "proof", "chain", "signing"},
-    "watcher": {"protocol", "proof", "chain", "signing", "daemon"},
-    "market": {"protocol", "proof", "chain", "daemon"},
+    "settings": set(),
+    "network": {"protocol"},
+    "chain": {"protocol", "wire", "proof", "network", "settings"},
+    "signing": {"protocol", "chain", "network"},
+    "validator": {"protocol", "wire", "proof", "network", "settings", "chain", "signing", "daemon"},
+    "provider": {"protocol", "wire", "proof", "network", "settings", "chain", "signing", "daemon"},
+    "renter": {"protocol", "wire", "proof", "network", "settings", "chain", "signing"},
+    "watcher": {"protocol", "wire", "proof", "network", "settings", "chain", "signing", "daemon"},
+    "market": {"protocol", "wire", "proof", "network", "settings", "chain", "daemon"},
     "economics": {"protocol", "proof", "validator"},
-    "devnet": {"protocol", "proof", "chain", "renter"},
+    "devnet": {"protocol", "wire", "proof", "chain", "renter"},
+}
+# within the validator: package -> prefixes that it may not import; ports are handed in, never the services whole
+VALIDATOR_FORBIDDEN: dict[str, tuple[str, ...]] = {
+    "rules": tuple(
+        f"assay.validator.{name}" for name in ("agreement", "phases", "record", "store", "gossip", "ports", "services")
+    ),
+    "phases": ("assay.validator.agreement", "assay.validator.services", "assay.validator.epoch_"),
+    "agreement": ("assay.validator.services", "assay.validator.epoch_"),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -46,6 +57,19 @@ def test_imports__of_a_package__point_downwards_only(package: str) -> None:
         for name in imported_modules(path)
         if name.startswith("assay.") and name.split(".")[1] not in ALLOWED[package] | {package}
     ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("package", sorted(VALIDATOR_FORBIDDEN))
+def test_imports__within_the_validator__point_downwards_only(package: str) -> None:
+    paths = list((PACKAGE / "validator" / package).rglob("*.py"))
+    wrong = [
+        f"{path.relative_to(PACKAGE)}: {name}"
+        for path in paths
+        for name in imported_modules(path)
+        if name.startswith(VALIDATOR_FORBIDDEN[package])
+    ]
+    assert paths
     assert wrong == []
 
 

@@ -35,7 +35,7 @@ def test_settings_file__as_written__is_read_back(tmp_path, monkeypatch):
     values = {"rpc": ["http://a:1", "http://b:2"], "port": 9_001, "key_file": 'odd "name".json', "final_depth": 3}
     text = settings_text(values)
     path.write_text("\n".join(line for line in text.splitlines() if not line.endswith("=")))
-    settings = ValidatorSettings.load(path, {"port": 9_002})
+    settings = ValidatorSettings.load({"port": 9_002}, path)
     assert (settings.rpc, settings.port, settings.final_depth) == (["http://a:1", "http://b:2"], 9_002, 3)
     assert str(settings.key_file) == 'odd "name".json'
 

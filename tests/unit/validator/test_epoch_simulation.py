@@ -18,9 +18,10 @@ from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.leaves import batch_tree, sealed_tree
 from assay.protocol.messages import Gossip, Observations, Seal
-from assay.validator import canonical
 from assay.validator.phases.verifying import AT_ONCE
-from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, SealedLine, SealProposal
+from assay.wire import canonical
+from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, SealProposal
+from assay.wire.leaves import sealed_leaf
 
 from .simulation.chain import DOMAIN, PROFILE
 from .simulation.devices import SimDevice
@@ -183,7 +184,7 @@ def test_epoch__leader_leaves_out_the_probes__nobody_else_signs(tmp_path):
         value = json.loads(body)
         if path == "/v1/seal-proposals" and value["seat"] == seat_key(liar).address:
             value["leaves"] = [{**leaf, "laneRoot": to_hex(bytes(32))} for leaf in value["leaves"]]
-            leaves = [SealedLine.model_validate(leaf).leaf() for leaf in value["leaves"]]
+            leaves = [sealed_leaf(leaf) for leaf in value["leaves"]]
             root = sealed_tree(leaves).root
             seal = Seal(0, value["setId"], value["round"], parse_bytes32(value["epochSeed"]), root, len(leaves))
             value.update(
@@ -229,7 +230,7 @@ def lies_in_batches(i: int):
         for line in value["leaves"]:
             line.update(flags=8 if int(account, 16) % 2 else 1, elapsedUs=1, uptimeBps=0)
         message = BatchMessage.model_validate(value)
-        batch_root = batch_tree([line.leaf() for line in message.leaves]).root
+        batch_root = batch_tree(message.leaves).root
         statement = Observations(message.epoch, message.set_id, message.rho, batch_root)
         value["signature"] = signed(i, statement.digest(DOMAIN))
         return json.dumps(value).encode()
@@ -268,7 +269,7 @@ def hides_devices(i: int):
         if path == "/v1/seal-proposals" and value["seat"] == seat_key(i).address:
             value["leaves"], value["commitments"] = value["leaves"][1:], value["commitments"][1:]
             proposal = SealProposal.model_validate(value)
-            root = sealed_tree([line.leaf() for line in proposal.leaves]).root
+            root = sealed_tree(proposal.leaves).root
             seal = Seal(
                 proposal.epoch, proposal.set_id, proposal.round, proposal.epoch_seed, root, len(proposal.leaves)
             )

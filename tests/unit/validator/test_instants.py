@@ -15,9 +15,9 @@ from assay.protocol import signing
 from assay.protocol.epochs import Phase
 from assay.protocol.flags import Flag
 from assay.protocol.messages import Gossip
-from assay.validator import canonical
-from assay.validator.rules.instants import MOST_LAG_MS, Instant, Purpose, chosen, earliest_probe_ms, plausible
-from assay.validator.wire import InstantMessage
+from assay.validator.rules.instants import MOST_LAG_MS, Instant, chosen, earliest_probe_ms, plausible
+from assay.wire import canonical
+from assay.wire.gossip import InstantMessage, Purpose
 
 from .simulation.chain import DOMAIN, PROFILE
 from .simulation.devices import SimDevice
@@ -90,7 +90,7 @@ def test_instant__far_from_now_or_after_the_close__is_not_plausible(start, fine)
 def instants(network: SimNetwork, purpose: Purpose) -> list[float]:
     """Those the network heard of, in seconds of the simulation's clock."""
     store = network.last.daemon.services.store
-    found = [InstantMessage.model_validate_json(m.body) for m in store.messages(0, purpose.value)]
+    found = [InstantMessage.parse(m.body) for m in store.messages(0, purpose.value)]
     return [message.content.start_ms / 1000 - START for message in found]
 
 

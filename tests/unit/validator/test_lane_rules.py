@@ -16,7 +16,8 @@ from assay.protocol.seeds import nonce_root
 from assay.protocol.signing import address_of
 from assay.validator.rules.lanes import check_lanes, check_none_left_out, in_time
 from assay.validator.rules.seals import check_line
-from assay.validator.rules.values import NO_ROOT, HeldLanes, RuleError, Seat, SignedChallenge
+from assay.validator.rules.values import NO_ROOT, RuleError, Seat
+from assay.wire.measurement import SignedLanes, SignedNonce
 
 from .simulation.chain import DOMAIN, PROFILE
 from .simulation.devices import SimDevice
@@ -28,19 +29,19 @@ KEYS = sorted((keccak(bytes([i])) for i in range(4)), key=address_of)
 SEATS = tuple(Seat(address_of(k), address_of(k)) for k in KEYS)
 
 
-def answer(seats: int = 4, **changes: object) -> HeldLanes:
+def answer(seats: int = 4, **changes: object) -> SignedLanes:
     """What an honest device answers; `changes` are made before it signs."""
     used = []
     for k in KEYS[:seats]:
         nonce = ProbeNonce(7, SEED, DEVICE.device_id, ROOT, address_of(k), keccak(b"nonce" + k))
-        used.append(SignedChallenge(nonce.validator, nonce.nonce, nonce.sign(DOMAIN, k)))
+        used.append(SignedNonce(nonce.validator, nonce.nonce, nonce.sign(DOMAIN, k)))
     challenge = nonce_root([(one.validator, one.nonce) for one in used])
     message = LaneCommitment(7, SEED, DEVICE.device_id, ROOT, challenge, keccak(b"lanes"))
     message = replace(message, **changes)  # type: ignore[arg-type]
-    return HeldLanes(message, tuple(used), message.sign(DOMAIN, SIM.key))
+    return SignedLanes.of(message, used, message.sign(DOMAIN, SIM.key))
 
 
-def check(held: HeldLanes, root: bytes = ROOT, profile=PROFILE) -> None:
+def check(held: SignedLanes, root: bytes = ROOT, profile=PROFILE) -> None:
     check_lanes(held, 7, SEED, root, DEVICE, profile, SEATS, DOMAIN)
 
 

@@ -32,7 +32,7 @@ def test_log__epochs_with_liars_and_silence__every_line_carries_its_epoch(tmp_pa
             run(network.run(2))
         lines += captured
     of_epochs = [line for line in lines if line["module"] not in OF_NO_EPOCH]
-    assert {"sealing", "challenging", "verifying", "observing", "signatures", "gossip", "epoch_run"} <= {
+    assert {"rounds", "challenging", "verifying", "observing", "gossip", "epoch_run"} <= {
         Path(line["module"]).name for line in of_epochs
     }
     assert [line for line in of_epochs if not isinstance(line.get("epoch"), int)] == []

@@ -12,7 +12,7 @@ import pytest
 from assay.protocol import signing
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import sealed_tree
-from assay.validator.wire import ReportProposal, SealProposal
+from assay.wire.gossip import ReportProposal, SealProposal
 
 from .simulation.chain import DOMAIN
 from .simulation.devices import SimDevice
@@ -49,7 +49,7 @@ def leaders(tmp_path_factory) -> dict[str, int]:
 
 def reseal(value: dict) -> None:
     """The root and the count of the lines that are named."""
-    leaves = [line.leaf() for line in SealProposal.model_validate(value).leaves]
+    leaves = SealProposal.model_validate(value).leaves
     value.update(sealRoot=to_hex(sealed_tree(leaves).root), count=len(leaves))
 
 

@@ -83,6 +83,6 @@ def test_status__epoch__has_its_phase_or_how_it_ended(at_final, stored, shown):
         epoch=lambda epoch: None if stored is None else SimpleNamespace(outcome=stored),
         check_ins=lambda: {6: "0xhash"},
     )
-    told.runs, told.counts = {7: SimpleNamespace(work=None)}, {}
+    told.runs, told.counts = {7: SimpleNamespace(record=None)}, {}
     assert status(told)["epochs"]["7"]["phase"] == shown
     assert status(told)["checkIns"] == {"6": "0xhash"}

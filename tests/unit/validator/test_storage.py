@@ -6,12 +6,13 @@ import pytest
 
 from assay.protocol.keccak import keccak
 from assay.validator import record as record_module
-from assay.validator.api.app import MOST_BODY, MOST_SHORT_BODY, body_limit
+from assay.validator.api.app import body_limit
 from assay.validator.errors import Refused
 from assay.validator.record import EpochRecord
 from assay.validator.store import Store, StoredVerdict
 from assay.validator.tables import open_database
-from assay.validator.wire import InstantBody, InstantMessage
+from assay.wire.gossip import InstantBody, InstantMessage
+from assay.wire.limits import MAX_MESSAGE_BYTES, MAX_SHORT_MESSAGE_BYTES
 
 SEAT = "0x" + "11" * 20
 DEVICE, RHO = keccak(b"device"), keccak(b"rho")
@@ -62,5 +63,5 @@ def test_messages__beyond_a_seats_share_of_storage__are_refused(store, monkeypat
 
 
 def test_body_limit__of_a_path__is_large_for_lists_of_devices_only():
-    assert body_limit("/v1/observations") == MOST_BODY
-    assert body_limit("/v1/instants") == body_limit("/") == MOST_SHORT_BODY
+    assert body_limit("/v1/observations") == MAX_MESSAGE_BYTES
+    assert body_limit("/v1/instants") == body_limit("/") == MAX_SHORT_MESSAGE_BYTES

@@ -10,7 +10,7 @@ import pytest
 
 from assay.protocol import signing
 from assay.protocol.epochs import Phase
-from assay.validator.wire import RewardsBody
+from assay.wire.leaves import RewardsBody
 
 from .simulation.devices import SimDevice
 from .simulation.network import SimNetwork

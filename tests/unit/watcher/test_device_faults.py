@@ -18,9 +18,9 @@ from assay.protocol.messages import Commitment
 from assay.protocol.profile import Profile
 from assay.protocol.seeds import device_seed, next_seed
 from assay.protocol.signing import Domain, address_of
-from assay.watcher.documents import SignedCommitment
 from assay.watcher.faults import Kind
 from assay.watcher.rules.device_faults import broken_chain, convict, two_commitments
+from assay.wire.measurement import SignedCommitment
 
 PROFILE = Profile(1, M=32, N=64, K=128, T=3, chunk=32, k=16, W=2)
 SEED, RHO, DEVICE, NONCES = (keccak(name) for name in (b"seed", b"rho", b"device", b"nonces"))
@@ -32,7 +32,7 @@ FIRST = device_seed(SEED, DEVICE, PROFILE.id, NONCES)
 
 def signed(result_root: bytes, epoch: int = 5, job: bytes = SEED) -> SignedCommitment:
     message = Commitment(epoch, PROFILE.job_hash(job), DEVICE, NONCES, result_root)
-    return SignedCommitment(message, message.sign(DOMAIN, KEY))
+    return SignedCommitment.of(message, (), message.sign(DOMAIN, KEY))
 
 
 def sealed(result_root: bytes) -> SealedLeaf:

@@ -9,7 +9,6 @@ import pytest
 from assay.chain.seats import Seat
 from assay.proof.fraud import BrokenChain, RoundArgument, WrongElement
 from assay.proof.sampling import samples
-from assay.protocol.encoding import abi_encode
 from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, ObservationLeaf, RewardLeaf, SealedLeaf, batch_tree, reward_tree
@@ -18,7 +17,6 @@ from assay.protocol.messages import Commitment, EpochReport, Observations, Seal
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, address_of
 from assay.protocol.standard_merkle import verify
-from assay.watcher.documents import REPORT, SEAL, SignedBatch, SignedStatement
 from assay.watcher.faults import Kind, seat_subject
 from assay.watcher.rules.device_faults import Conviction
 from assay.watcher.rules.quorum_faults import bad_seal, shrunk_reward, unsealed_pass
@@ -29,6 +27,8 @@ from assay.watcher.rules.seat_faults import (
     false_pass,
     two_statements,
 )
+from assay.wire.gossip import BatchMessage
+from assay.wire.statements import SignedReport, SignedSeal, SignedStatement, Statement
 
 DOMAIN = Domain(31_337, "0x" + "11" * 20)
 SEED, RHO, NONCES = (keccak(name) for name in (b"seed", b"rho", b"nonces"))
@@ -41,19 +41,24 @@ PROFILE = Profile(1, M=32, N=64, K=128, T=3, chunk=32, k=16, W=2)
 def seal(seat: int, root: bytes, round_: int = 0, seed: bytes = SEED, signer: int | None = None) -> SignedStatement:
     message = Seal(5, 3, round_, seed, root, 7)
     signature = message.sign(DOMAIN, KEYS[seat if signer is None else signer])
-    content = abi_encode(("bytes32", "uint32"), (root, 7))
-    return SignedStatement(SEAL, round_, SEATS[seat].account, seed, content, signature)
+    return SignedSeal(
+        round=round_, seat=SEATS[seat].account, epoch_seed=seed, seal_root=root, count=7, signature=signature
+    )
 
 
 def report(seat: int, total: int) -> SignedStatement:
     message = EpochReport(5, 3, 0, RHO, SEED, SEED, total, SEED)
-    content = abi_encode(("bytes32", "bytes32", "uint256", "bytes32"), (SEED, SEED, total, SEED))
-    return SignedStatement(REPORT, 0, SEATS[seat].account, RHO, content, message.sign(DOMAIN, KEYS[seat]))
+    return SignedReport(
+        round=0, seat=SEATS[seat].account, rho=RHO, devices_root=SEED, rewards_root=SEED, rewards_total=total,
+        data_hash=SEED, signature=message.sign(DOMAIN, KEYS[seat]),
+    )  # fmt: skip
 
 
-def batch(seat: int, *leaves: ObservationLeaf) -> SignedBatch:
+def batch(seat: int, *leaves: ObservationLeaf) -> BatchMessage:
     message = Observations(5, 3, RHO, batch_tree(leaves).root)
-    return SignedBatch(5, 3, SEATS[seat].account, RHO, leaves, message.sign(DOMAIN, KEYS[seat]))
+    return BatchMessage(
+        epoch=5, set_id=3, seat=SEATS[seat].account, rho=RHO, leaves=leaves, signature=message.sign(DOMAIN, KEYS[seat])
+    )
 
 
 def found_of(seat: int, *statements: SignedStatement):
@@ -64,12 +69,12 @@ def found_of(seat: int, *statements: SignedStatement):
 def test_two_statements__two_seals_of_one_round__both_are_shown():
     fault = found_of(1, seal(1, keccak(b"a")), seal(1, keccak(b"a")), seal(1, keccak(b"b")))
     assert (fault.kind, fault.subject) == (Kind.TWO_STATEMENTS, seat_subject(SEATS[1].account))
-    assert fault.arguments[:4] == (SEAL, 5, 0, 1)
+    assert fault.arguments[:4] == (Statement.SEAL, 5, 0, 1)
     assert [content[:32] for content, _, _ in fault.arguments[4:]] == [keccak(b"a"), keccak(b"b")]
 
 
 def test_two_statements__two_reports__both_are_shown():
-    assert found_of(2, report(2, 1), report(2, 2)).arguments[:4] == (REPORT, 5, 0, 2)
+    assert found_of(2, report(2, 1), report(2, 2)).arguments[:4] == (Statement.REPORT, 5, 0, 2)
 
 
 @pytest.mark.parametrize(
@@ -93,8 +98,8 @@ def test_two_statements__two_batches__both_are_shown():
     said = [checked_batch(SCENE, batch(0, leaf_of(bytes(32), keccak(r)))) for r in (b"a", b"b")]
     fault = two_statements(SCENE, SEATS[0], said)
     assert fault.arguments[:4] == (1, 5, 0, 0)
-    assert checked_batch(SCENE, replace(batch(0), signature=batch(1).signature)) is None
-    assert checked_batch(SCENE, replace(batch(0), rho=SEED)) is None
+    assert checked_batch(SCENE, batch(0).model_copy(update={"signature": batch(1).signature})) is None
+    assert checked_batch(SCENE, batch(0).model_copy(update={"rho": SEED})) is None
 
 
 DEVICE = keccak(b"device")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
@@ -11,9 +13,14 @@ from starlette.middleware.gzip import GZipMiddleware
 from assay.market.api import activity_routes, device_routes, models, network_routes, stream_routes
 from assay.market.api.caching import cache_headers
 from assay.market.api.context import Context, NotFound, context_of
-from assay.market.api.limits import RateLimit
 from assay.market.errors import BadQuery
+from assay.network.access_log import AccessLog
+from assay.network.body_limit import BodyLimit
+from assay.network.rate_limit import RateLimit
+from assay.network.request_buckets import RequestBuckets
 
+MOST_BODY = 64 << 10
+FREE = ("/livez", "/readyz", "/metrics", "/static/")
 _FAILURES = {
     code: {"model": models.Failure, "description": text}
     for code, text in ((400, "Cannot be answered as asked"), (404, "Not there"), (429, "Too many requests"))
@@ -47,6 +54,7 @@ def metrics(request: Request) -> Response:
         ("assay_market_lag_blocks", "Final blocks not indexed yet", status.lag_blocks),
         ("assay_market_lag_seconds", "Age of the newest indexed block", status.lag_seconds),
         ("assay_market_taken_in", "Rounds that took in offers or contents", status.revision),
+        ("assay_market_unread_logs", "Logs that could not be read and were left out", status.unread),
         ("assay_market_streams", "Open event streams", stream_routes.Streams.open),
     ):
         Gauge(name, text, registry=registry).set(value)
@@ -72,12 +80,18 @@ def create_app(context: Context, *, rate: float = 20.0, burst: int = 100, pages:
     app.add_exception_handler(BadQuery, _bad_query)
     app.add_middleware(BaseHTTPMiddleware, dispatch=cache_headers)
     app.add_middleware(GZipMiddleware, minimum_size=500)
-    app.add_middleware(RateLimit, rate=rate, burst=burst)
+    app.add_middleware(BodyLimit, most=lambda _: MOST_BODY)
+    app.add_middleware(RateLimit, buckets=RequestBuckets(rate, float(burst), time.monotonic), limited=_is_limited)
+    app.add_middleware(AccessLog)
     if pages:
         from assay.market.web.pages import add_pages
 
         add_pages(app, context)
     return app
+
+
+def _is_limited(path: str) -> bool:
+    return not path.startswith(FREE)
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

@@ -77,7 +77,7 @@ class ContentFollower:
                 return True
         return False
 
-    def take(self, epoch: dict[str, Any], kind: str, content: Any) -> None:
+    def take(self, epoch: dict[str, Any], kind: str, content: bytes) -> None:
         """Proves a content against the epoch's roots and writes it. Raises BadContent."""
         number = epoch["epoch"]
         if kind == "devices":

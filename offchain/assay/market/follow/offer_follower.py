@@ -17,19 +17,15 @@ from assay.market.projection.listings import listing_id
 from assay.market.projection.offers import appointed_until, newest_first
 from assay.market.queries.pages import many
 from assay.market.sources.http_fetch import Fetch, parse_json
-from assay.market.sources.offers import (
-    MOST_OFFERS_BYTES,
-    SignedOffer,
-    Specification,
-    listed,
-    signed_offer,
-    specification,
-)
+from assay.market.sources.offers import Specification, listed, signed_offer, specification
 from assay.market.store.rows import Change
 from assay.market.store.tables import devices, offers, operators
 from assay.protocol.hexadecimal import ZERO_ADDRESS, to_hex
 from assay.protocol.leases import shown_devices
 from assay.protocol.signing import Domain
+from assay.wire import paths
+from assay.wire.leases import SignedOffer
+from assay.wire.limits import MAX_OFFERS_BYTES
 
 AT_ONCE = 32
 # Offers that one device may be part of: more would let a provider fill the pages of a search with its few devices.
@@ -88,7 +84,7 @@ class OfferFollower:
 
     async def _ask(self, provider: str, endpoint: str) -> Answer | None:
         try:
-            body = await self._fetch(f"{endpoint.rstrip('/')}/v1/offers", MOST_OFFERS_BYTES)
+            body = await self._fetch(endpoint, paths.OFFERS, MAX_OFFERS_BYTES)
             answer = parse_json(body, "offers")
             # One endpoint may serve several providers; each is asked for its own.
             lines = [o for o in listed(answer, "offers") if isinstance(o, dict) and o.get("provider") == provider]

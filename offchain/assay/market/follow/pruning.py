@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, func, or_, select, update
 
-from assay.market.projection.epochs import REPORTED
 from assay.market.store.tables import batches, epochs, measurements, observations, rewards
+from assay.protocol.epochs import Phase
 
+REPORTED = int(Phase.REPORTED)
 PRUNED = "pruned"
 LEAST_KEPT = 64  # epochs: far beyond what can be rolled back, and what proofs are asked of
 EPOCHS_AT_ONCE = 50

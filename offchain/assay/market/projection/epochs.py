@@ -15,10 +15,10 @@ from assay.market.events.epoch_events import (
 from assay.market.events.record import Event, Place
 from assay.market.projection.handler import Handler, handles
 from assay.market.store.rows import Change, Rows
+from assay.protocol.epochs import Phase
+from assay.wire.limits import MAX_SEATS
 
-OPEN, SEALED, DRAWN, REPORTED, VOID = 1, 2, 3, 4, 5
 WANTED = "wanted"  # the report's content has not been fetched yet
-MOST_SEATS = 31
 
 
 @handles(EpochOpened)
@@ -27,7 +27,7 @@ def epoch_opened(event: EpochOpened, place: Place, rows: Rows) -> Iterable[Chang
         "epochs",
         (event.epoch,),
         {
-            "phase": OPEN,
+            "phase": int(Phase.OPEN),
             "set_id": event.set_id,
             "beacon": event.beacon,
             "epoch_seed": event.epoch_seed,
@@ -44,7 +44,7 @@ def epoch_sealed(event: EpochSealed, place: Place, rows: Rows) -> Iterable[Chang
         "epochs",
         (event.epoch,),
         {
-            "phase": SEALED,
+            "phase": int(Phase.SEALED),
             "sealed_at": place.timestamp,
             "seal_round": event.round,
             "seal_root": event.seal_root,
@@ -56,7 +56,7 @@ def epoch_sealed(event: EpochSealed, place: Place, rows: Rows) -> Iterable[Chang
 
 @handles(EpochDrawn)
 def epoch_drawn(event: EpochDrawn, place: Place, rows: Rows) -> Iterable[Change]:
-    yield Change("epochs", (event.epoch,), {"phase": DRAWN, "drawn_at": place.timestamp, "rho": event.rho})
+    yield Change("epochs", (event.epoch,), {"phase": int(Phase.DRAWN), "drawn_at": place.timestamp, "rho": event.rho})
 
 
 @handles(EpochReported)
@@ -66,7 +66,7 @@ def epoch_reported(event: EpochReported, place: Place, rows: Rows) -> Iterable[C
         "epochs",
         (event.epoch,),
         {
-            "phase": REPORTED,
+            "phase": int(Phase.REPORTED),
             "reported_at": place.timestamp,
             "reported_block": place.block,
             "report_round": event.round,
@@ -84,7 +84,7 @@ def epoch_reported(event: EpochReported, place: Place, rows: Rows) -> Iterable[C
 
 @handles(EpochVoided)
 def epoch_voided(event: EpochVoided, place: Place, rows: Rows) -> Iterable[Change]:
-    known = {"phase": VOID, "void_after": event.reached, "voided_at": place.timestamp}
+    known = {"phase": int(Phase.VOID), "void_after": event.reached, "voided_at": place.timestamp}
     yield Change("epochs", (event.epoch,), known)
 
 
@@ -100,7 +100,7 @@ def signatures_added(event: SignaturesAdded, place: Place, rows: Rows) -> Iterab
 def _presence(rows: Rows, epoch: int, what: str, before: int, after: int) -> Iterator[Change]:
     """Counts a duty for each seat of the set the first time, and presence for each new bit of the mask."""
     set_id = (rows.row("epochs", (epoch,)) or {}).get("set_id", 0)
-    for seat in range(MOST_SEATS):
+    for seat in range(MAX_SEATS):
         row = rows.row("set_seats", (set_id, seat))
         if row is None:
             return

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from assay.protocol.rates import streamed
+
 PENDING, ACTIVE, ENDED, CANCELLED = 1, 2, 3, 4
-RATE_UNIT = 10**18
 FULL_BPS = 10_000
 Lease = Mapping[str, Any]
 
@@ -39,11 +40,6 @@ class Due:
     left_early: bool
 
 
-def cost(rate: int, seconds: int) -> int:
-    """Base units that so many seconds cost, rounded up so that a deposit covers them."""
-    return -(-rate * seconds // RATE_UNIT)
-
-
 def status_of(lease: Lease, now: int) -> int:
     """A lease that nobody ended is over at its stop."""
     over = lease["status"] == ACTIVE and lease["stop"] <= now
@@ -55,9 +51,9 @@ def served(lease: Lease, now: int) -> int:
     return max(0, min(now, lease["stop"]) - lease["start"]) if lease["start"] else 0
 
 
-def streamed(lease: Lease, now: int) -> int:
+def streamed_by(lease: Lease, now: int) -> int:
     """What has streamed up to `now`."""
-    return int(lease["rate"] * served(lease, now) // RATE_UNIT)
+    return streamed(int(lease["rate"]), served(lease, now))
 
 
 def is_free(lease: Lease, terms: Terms) -> bool:
@@ -114,9 +110,9 @@ def due(lease: Lease, terms: Terms, now: int) -> Due:
     open_forfeit = 0 if lease["forfeit_forgiven"] or lease["forfeit_settled"] else network
     return Due(
         status,
-        streamed(lease, now),
+        streamed_by(lease, now),
         _refundable(lease, status, now),
-        max(0, streamed(lease, now - terms.holdback) - lease["claimed"] - lease["fee"] - lease["downtime_credit"]),
+        max(0, streamed_by(lease, now - terms.holdback) - lease["claimed"] - lease["fee"] - lease["downtime_credit"]),
         _bond_due(lease, network) if lease["start"] and now >= lease["stop"] + terms.holdback else 0,
         open_forfeit,
         status == ACTIVE and is_free(lease, terms),
@@ -129,7 +125,7 @@ def _refundable(lease: Lease, status: int, now: int) -> int:
         return int(lease["deposit"] - lease["refunded"])
     owed = lease["downtime_credit"] + lease["forfeited"]
     if status == ENDED:
-        owed += lease["deposit"] - streamed(lease, now)
+        owed += lease["deposit"] - streamed_by(lease, now)
     return int(owed - lease["refunded"])
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
-from assay.market.projection.epochs import REPORTED
 from assay.market.projection.lease_money import ACTIVE, PENDING
 from assay.market.projection.seats import SITTING
 from assay.market.projection.stakes import HELD, SETTLED
@@ -25,6 +24,9 @@ from assay.market.store.tables import (
     validators,
     wrong_elements,
 )
+from assay.protocol.epochs import Phase
+
+REPORTED = int(Phase.REPORTED)
 
 SERIES = 200
 

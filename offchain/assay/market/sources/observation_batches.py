@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from assay.market.errors import BadContent, SourceFault
-from assay.market.sources.http_fetch import Fetch, parse_json
-from assay.protocol.encoding import EncodingError, unsigned
-from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, parse_signature, to_hex
+from assay.market.sources.http_fetch import Fetch
+from assay.market.sources.report_content import fetch_index, fetch_named
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import ObservationLeaf, batch_tree
-from assay.protocol.messages import Observations
 from assay.protocol.signing import Domain, signed_by
+from assay.wire.gossip import BatchMessage
+from assay.wire.limits import MAX_SEATS
 
-MOST_SEATS = 31
-MOST_INDEX_BYTES = 64 << 20
+MOST_ELAPSED_US = 1 << 63  # what databases hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,56 +45,38 @@ async def fetch_batches(fetch: Fetch, endpoint: str, drawn: Drawn, domain: Domai
     Raises SourceFault where one is not served, BadContent where one is not what it is named or is not signed.
     """
     base = endpoint.rstrip("/")
-    index = parse_json(await fetch(f"{base}/v1/epochs/{drawn.epoch}", MOST_INDEX_BYTES), "epoch index")
-    named = index.get("batches") if isinstance(index, dict) else None
-    if not isinstance(named, list) or not named:
+    named = (await fetch_index(fetch, base, drawn.epoch)).batches
+    if not named:
         raise SourceFault(f"{base}: its index of epoch {drawn.epoch} names no batches")
-    if len(named) > MOST_SEATS:
-        raise BadContent(f"batches: {len(named)} of at most {MOST_SEATS} seats")
+    if len(named) > MAX_SEATS:
+        raise BadContent(f"batches: {len(named)} of at most {MAX_SEATS} seats")
     found = {}
-    for entry in named:
-        try:
-            name = parse_bytes32(entry["content"], "content")
-        except (KeyError, TypeError, HexadecimalError) as error:
-            raise BadContent(f"batches: malformed index ({str(error)[:120]})") from None
-        body = await fetch(f"{base}/v1/content/{to_hex(name)}")
-        if keccak(body) != name:
-            raise BadContent(f"{base}: content {to_hex(name)[:12]}… has another hash")
-        batch = seat_batch(parse_json(body, "batch"), drawn, domain)
+    for listed in named:
+        batch = seat_batch(await fetch_named(fetch, base, listed.content), drawn, domain)
         found[batch.account] = batch
     return [found[account] for account in drawn.signers if account in found]
 
 
-def seat_batch(content: Any, drawn: Drawn, domain: Domain) -> SeatBatch:
+def seat_batch(content: bytes, drawn: Drawn, domain: Domain) -> SeatBatch:
     """One batch, signed by the seat that it names. Raises BadContent."""
     try:
-        account = str(content["seat"])
-        if (content["epoch"], content["setId"]) != (drawn.epoch, drawn.set_id):
-            raise BadContent(f"batch: of epoch {content['epoch']}, set {content['setId']}")
-        if parse_bytes32(content["rho"], "rho") != drawn.rho:
-            raise BadContent("batch: of another ρ than the chain's")
-        leaves = tuple(_leaf(line) for line in content["leaves"])
-        signature = parse_signature(content["signature"], "signature")
-        root = batch_tree(leaves).root
-    except (KeyError, TypeError, ValueError, EncodingError, HexadecimalError) as error:
-        raise BadContent(f"batch: malformed ({str(error)[:120]})") from None
-    digest = Observations(drawn.epoch, drawn.set_id, drawn.rho, root).digest(domain)
-    signer = drawn.signers.get(account)
-    if signer is None or not signed_by(digest, signature, signer):
-        raise BadContent(f"batch: not signed by a seat {account[:44]} of epoch {drawn.epoch}")
-    return SeatBatch(account, leaves, root, signature, digest)
+        batch = BatchMessage.parse(content)
+        root = batch_tree(batch.leaves).root
+    except ValueError as error:
+        raise BadContent(f"batch: malformed ({str(error)[:200]})") from None
+    if (batch.epoch, batch.set_id) != (drawn.epoch, drawn.set_id):
+        raise BadContent(f"batch: of epoch {batch.epoch}, set {batch.set_id}")
+    if batch.rho != drawn.rho:
+        raise BadContent("batch: of another ρ than the chain's")
+    if any(leaf.elapsed_us >= MOST_ELAPSED_US for leaf in batch.leaves):
+        raise BadContent("batch: an elapsed time longer than any epoch")
+    digest = batch.message(root).digest(domain)
+    signer = drawn.signers.get(batch.seat)
+    if signer is None or not signed_by(digest, batch.signature, signer):
+        raise BadContent(f"batch: not signed by a seat {batch.seat} of epoch {drawn.epoch}")
+    return SeatBatch(batch.seat, batch.leaves, root, batch.signature, digest)
 
 
 def is_whole(batches: Sequence[SeatBatch], data_hash: bytes) -> bool:
     """Whether these, in the order of seats, are exactly the batches that the report is made of."""
     return keccak(b"".join(batch.digest for batch in batches)) == data_hash
-
-
-def _leaf(line: Mapping[str, Any]) -> ObservationLeaf:
-    return ObservationLeaf(
-        parse_bytes32(line["deviceId"], "deviceId"),
-        parse_bytes32(line["resultRoot"], "resultRoot"),
-        unsigned(line["elapsedUs"], 63, "elapsedUs"),
-        unsigned(line["flags"], 16, "flags"),
-        unsigned(line["uptimeBps"], 16, "uptimeBps"),
-    )

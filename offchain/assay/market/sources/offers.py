@@ -11,24 +11,13 @@ from typing import Any
 from assay.market.errors import BadContent
 from assay.market.projection.offers import LEAST_NOTICE_S
 from assay.protocol.keccak import keccak
-from assay.protocol.messages import Offer
-from assay.protocol.signed_offers import OfferError, parse_signed_offer
 from assay.protocol.signing import Domain
 from assay.protocol.specification import canonical_specification
+from assay.wire.leases import OfferError, SignedOffer, parse_signed_offer
+from assay.wire.limits import MAX_OFFERS
 
-MOST_OFFERS_BYTES = 8 << 20
-MOST_OFFERS = 20_000
 MOST_TEXT = 80
 LONGEST_S = 1 << 32  # no lease is that long
-
-
-@dataclass(frozen=True, slots=True)
-class SignedOffer:
-    """An offer whose signature was verified; `offer_hash` is what the escrow keeps of it."""
-
-    offer: Offer
-    offer_hash: bytes
-    signature: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +36,8 @@ class Specification:
 def listed(answer: Any, name: str) -> Sequence[Any]:
     """The list under `name` of a provider's answer, or the answer itself. Raises BadContent."""
     found = answer.get(name, []) if isinstance(answer, dict) else answer
-    if not isinstance(found, list) or len(found) > MOST_OFFERS:
-        raise BadContent(f"{name}: expected a list of at most {MOST_OFFERS}")
+    if not isinstance(found, list) or len(found) > MAX_OFFERS:
+        raise BadContent(f"{name}: expected a list of at most {MAX_OFFERS}")
     return found
 
 
@@ -57,9 +46,10 @@ def signed_offer(line: Any, domain: Domain, provider: str) -> SignedOffer:
     was appointed is for whoever has the chain to say. Raises BadContent.
     """
     try:
-        offer, signature = parse_signed_offer(line, domain)
+        signed = parse_signed_offer(line, domain)
     except OfferError as error:
         raise BadContent(f"offer: {str(error)[:300]}") from None
+    offer = signed.offer
     if offer.provider != provider:
         raise BadContent(f"offer: of provider {offer.provider}, served at the endpoint of {provider}")
     if offer.rate == 0:
@@ -70,7 +60,7 @@ def signed_offer(line: Any, domain: Domain, provider: str) -> SignedOffer:
         )
     if 0 < offer.notice < LEAST_NOTICE_S:
         raise BadContent(f"offer: a notice of {offer.notice} s, the escrow takes 0 or at least {LEAST_NOTICE_S}")
-    return SignedOffer(offer, offer.struct_hash(), signature)
+    return signed
 
 
 def specification(document: Any) -> Specification:

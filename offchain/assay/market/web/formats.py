@@ -6,18 +6,18 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from fractions import Fraction
+from math import ceil
 from typing import Any
 
 from assay.chain.operators import OperatorScope
+from assay.protocol.epochs import Phase
 from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
+from assay.protocol.rates import exact_rate, price_per_hour
 
-RATE_UNIT = 10**18
-HOUR_S = 3600
 NETWORK_DECIMALS = 18
 
-PHASES = {1: "open", 2: "sealed", 3: "drawn", 4: "reported", 5: "void"}
+PHASES = {int(phase): phase.name.lower() for phase in Phase if phase}
 LEASE_STATUSES = {1: "pending", 2: "active", 3: "ended", 4: "cancelled"}
 DEVICE_STATUSES = {1: "active", 2: "retired", 3: "slashed"}
 FAULTS = {
@@ -66,7 +66,7 @@ def per_hour(rate: int | None, decimals: int) -> str:
     """A rate (base units x 10^18 a second) in whole tokens an hour."""
     if rate is None:
         return "–"
-    value = Decimal(rate) * HOUR_S / RATE_UNIT / Decimal(10) ** decimals
+    value = price_per_hour(rate, decimals)
     if 0 < value < Decimal("0.005"):
         return f"{value:.2g}"
     return f"{value:,.2f}"
@@ -74,7 +74,7 @@ def per_hour(rate: int | None, decimals: int) -> str:
 
 def rate_of(price: Decimal, decimals: int) -> int:
     """The rate of a price in whole tokens an hour, rounded up so that what costs exactly that is within it."""
-    return -int(-Fraction(price) * 10**decimals * RATE_UNIT // HOUR_S)
+    return ceil(exact_rate(price, decimals))
 
 
 def gops(value: int) -> str:

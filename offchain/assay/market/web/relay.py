@@ -21,6 +21,7 @@ from assay.market.queries.listings import parts_of
 from assay.market.queries.pages import one
 from assay.market.sources.http_fetch import Asked
 from assay.market.store.tables import leases
+from assay.network.origins import Endpoint
 
 router = APIRouter(prefix="/relay/v1/leases/{lease_id}", include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
@@ -59,8 +60,10 @@ async def pass_on(ctx: Ctx, request: Request, lease_id: Number, path: str = "") 
     Passing.now += 1
     try:
         answer = await stack.enter_async_context(fetch.passed_on(asked, MOST_ANSWER, MOST_SECONDS))
-    except SourceFault as fault:
+    except BaseException as fault:
         Passing.now -= 1
+        if not isinstance(fault, SourceFault):
+            raise
         raise HTTPException(502, f"the provider does not answer: {fault}") from None
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -78,9 +81,9 @@ async def pass_on(ctx: Ctx, request: Request, lease_id: Number, path: str = "") 
 
 
 async def _asked(ctx: Context, request: Request, lease_id: int) -> Asked:
-    endpoint, fingerprint = _provider_of(ctx, lease_id)
+    endpoint = _provider_of(ctx, lease_id)
     headers = {name: request.headers[name] for name in HEADERS if name in request.headers}
-    if len(headers) < len(HEADERS) or any(len(value) > MOST_HEADER for value in headers.values()):
+    if len(headers) < len(HEADERS) or not all(_is_plain(value) for value in headers.values()):
         raise HTTPException(401, "the renter's wallet has to sign this request")
     body = bytearray()
     async for piece in request.stream():
@@ -90,17 +93,21 @@ async def _asked(ctx: Context, request: Request, lease_id: int) -> Asked:
     # The signature is over the path with its query, to the letter.
     path = request.scope["raw_path"].decode("ascii").removeprefix("/relay").split("?", 1)[0]
     query = request.url.query
-    url = endpoint.rstrip("/") + path + (f"?{query}" if query else "")
-    return Asked(request.method, url, bytes(body), {**headers, "content-type": "application/json"}, fingerprint)
+    target = path + (f"?{query}" if query else "")
+    return Asked(request.method, endpoint, target, bytes(body), {**headers, "content-type": "application/json"})
 
 
-def _provider_of(ctx: Context, lease_id: int) -> tuple[str, bytes]:
+def _is_plain(value: str) -> bool:
+    return len(value) <= MOST_HEADER and value.isascii() and value.isprintable()
+
+
+def _provider_of(ctx: Context, lease_id: int) -> Endpoint:
     """Endpoint and certificate of the lease's devices, as the registry announces them: a node is served at one."""
     with ctx.reading() as connection:
         lease = one(connection, leases, lease_id=lease_id)
         parts = parts_of(connection, lease["device_ids"]) if lease else []
-    announced = {(p.device["endpoint"], bytes(p.device["tls_fingerprint"] or bytes(32))) for p in parts}
-    if not announced or not all(endpoint for endpoint, _ in announced):
+    announced = {Endpoint(p.device["endpoint"], bytes(p.device["tls_fingerprint"] or bytes(32))) for p in parts}
+    if not announced or not all(endpoint.url for endpoint in announced):
         raise NotFound(f"Lease {lease_id} has no provider that this market knows.")
     if len(announced) > 1:
         raise HTTPException(502, f"the devices of lease {lease_id} are served at {len(announced)} places, not at one")

@@ -14,7 +14,6 @@ from sqlalchemy import Connection
 
 from assay.market.api.context import Context, NotFound, context_of
 from assay.market.api.parameters import AddressPath, AddressQuery, Hash, Number, checked, plain_hash
-from assay.market.projection.lease_money import cost
 from assay.market.queries.claims import claimable_report
 from assay.market.queries.lease_downtime import Attested, creditable
 from assay.market.queries.leases import read_lease
@@ -26,6 +25,7 @@ from assay.market.store.tables import epochs
 from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf
+from assay.protocol.rates import cost
 
 router = APIRouter(prefix="/send", include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]

@@ -10,7 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from assay.chain.errors import ChainError, UnreachableChain
-from assay.daemon.body_limit import BodyLimit
+from assay.network.access_log import AccessLog
+from assay.network.body_limit import BodyLimit
 from assay.protocol.hexadecimal import HexadecimalError
 from assay.protocol.typed_message import MessageError
 from assay.provider.api.job_routes import job_routes
@@ -21,6 +22,7 @@ from assay.provider.api.measurement_routes import measurement_routes
 from assay.provider.api.notebook_routes import notebook_routes
 from assay.provider.api.services import Services
 from assay.provider.errors import ProviderError
+from assay.wire import paths
 
 log = structlog.get_logger()
 
@@ -29,22 +31,23 @@ def create_app(services: Services) -> FastAPI:
     """The provider's HTTP application."""
     app = FastAPI(title="Assay provider", version="1", docs_url=None, redoc_url=None)
     app.add_middleware(BodyLimit, most=body_limit)
+    app.add_middleware(AccessLog)
     app.include_router(measurement_routes(services))
     app.include_router(lease_routes(services))
     app.include_router(job_routes(services))
     app.include_router(login_routes(services))
     app.include_router(notebook_routes(services))
 
-    @app.get("/livez")
+    @app.get(paths.LIVEZ)
     async def livez() -> dict[str, str]:
         return {"status": "alive"}
 
-    @app.get("/readyz")
+    @app.get(paths.READYZ)
     async def readyz() -> JSONResponse:
         ready = services.ready()
         return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)
 
-    @app.get("/v1/status")
+    @app.get(paths.STATUS)
     async def status() -> Any:
         return services.status()
 

@@ -15,17 +15,19 @@ from fastapi.responses import StreamingResponse
 from starlette.convertors import PathConvertor, register_url_convertor
 
 from assay.provider import workspace
-from assay.provider.api.json_bodies import AsciiResponse, JobBody
+from assay.provider.api.json_bodies import AsciiResponse, job_request
 from assay.provider.api.renter_check import authorised_lease, raw_path, require_running
 from assay.provider.api.services import Services
 from assay.provider.jobs import JobRecord
 from assay.provider.runtime.pull_progress import pull_progress
 from assay.provider.runtime.workload import output_path
+from assay.wire import paths
+from assay.wire.jobs import JobBody
 
 PIECE = 1 << 16
 FOLLOW_S = 0.02
+QUIET_S = 15.0  # below what proxies and clients wait for a byte
 LOOK_S = 0.2
-EVENTS = "text/event-stream"
 MAX_OFFSET_DIGITS = 15
 MAX_FILE = 256 << 20
 
@@ -41,39 +43,39 @@ register_url_convertor("name", NameConvertor())
 
 def job_routes(services: Services) -> APIRouter:
     """Routes under /v1/leases/{leaseId} for the lease's renter."""
-    router = APIRouter(prefix="/v1/leases/{lease_id}")
+    router = APIRouter(prefix=paths.LEASE)
 
-    @router.post("/jobs")
+    @router.post(paths.JOBS)
     async def create(lease_id: int, body: JobBody, request: Request) -> dict[str, Any]:
         """Starts a job; its deadline is the second at which the lease's stream stops."""
         lease, _ = await authorised_lease(services, lease_id, request)
         require_running(services, lease)
-        wanted = body.job_request(services.jobs.most(lease_id))
+        wanted = job_request(body, services.jobs.most(lease_id))
         job_id = await asyncio.to_thread(services.jobs.create, lease_id, float(lease.stop), wanted)
         return {"jobId": job_id}
 
-    @router.get("/jobs")
+    @router.get(paths.JOBS)
     async def jobs(lease_id: int, request: Request) -> dict[str, Any]:
         """All jobs of the lease, oldest first."""
         await authorised_lease(services, lease_id, request)
         records = await asyncio.to_thread(services.jobs.of_lease, lease_id)
         return {"jobs": [job_json(record) for record in records]}
 
-    @router.get("/jobs/{job_id}")
+    @router.get(paths.JOB)
     async def job(lease_id: int, job_id: str, request: Request) -> dict[str, Any]:
         """How a job stands."""
         await authorised_lease(services, lease_id, request)
         record = await asyncio.to_thread(services.jobs.get, lease_id, job_id)
         return {**job_json(record), **await asyncio.to_thread(_progress, services, record)}
 
-    @router.delete("/jobs/{job_id}")
+    @router.delete(paths.JOB)
     async def stop(lease_id: int, job_id: str, request: Request) -> dict[str, Any]:
         """Ends a job."""
         await authorised_lease(services, lease_id, request)
         record = await asyncio.to_thread(services.jobs.stop, lease_id, job_id, "stopped by the renter")
         return job_json(record)
 
-    @router.get("/jobs/{job_id}/output")
+    @router.get(paths.JOB_OUTPUT)
     async def output(
         lease_id: int,
         job_id: str,
@@ -89,11 +91,13 @@ def job_routes(services: Services) -> APIRouter:
         if reached.isascii() and reached.isdigit() and len(reached) <= MAX_OFFSET_DIGITS:
             offset = max(offset, int(reached))
         pieces = _pieces(services, lease_id, job_id, offset, follow)
-        if EVENTS in request.headers.get("accept", ""):
-            return StreamingResponse(_events(pieces, offset), media_type=EVENTS, headers={"cache-control": "no-store"})
-        return StreamingResponse(pieces, media_type="application/octet-stream")
+        if paths.EVENTS in request.headers.get("accept", ""):
+            return StreamingResponse(
+                _events(pieces, offset), media_type=paths.EVENTS, headers={"cache-control": "no-store"}
+            )
+        return StreamingResponse(_until_quiet(pieces), media_type=paths.BYTES)
 
-    @router.get("/files")
+    @router.get(paths.FILES)
     async def files(lease_id: int, request: Request, after: str | None = None) -> Response:
         """What is in the lease's workspace: files, folders and links, at most 10,000 of them together. `next` is the
         `after` that asks for those behind them, null at the end.
@@ -102,15 +106,15 @@ def job_routes(services: Services) -> APIRouter:
         root = services.jobs.workspace(lease_id)
         return AsciiResponse(asdict(await asyncio.to_thread(workspace.page, root, after)))
 
-    @router.get("/files/{path:name}")
+    @router.get(f"{paths.FILES}/{{path:name}}")
     async def fetch(lease_id: int, path: str, request: Request) -> Response:
         """One file."""
         await authorised_lease(services, lease_id, request)
         root = services.jobs.workspace(lease_id)
         data = await asyncio.to_thread(workspace.read_file, root, _name(request), MAX_FILE)
-        return Response(data, media_type="application/octet-stream")
+        return Response(data, media_type=paths.BYTES)
 
-    @router.put("/files/{path:name}")
+    @router.put(f"{paths.FILES}/{{path:name}}")
     async def put(
         lease_id: int,
         path: str,
@@ -165,14 +169,26 @@ def _progress(services: Services, record: JobRecord) -> dict[str, Any]:
 async def _events(pieces: AsyncIterator[bytes], offset: int) -> AsyncIterator[str]:
     """As server-sent events: the id is the offset behind the piece, the data its bytes in base64."""
     async for piece in pieces:
+        if not piece:
+            yield ": still here\n\n"
+            continue
         offset += len(piece)
         yield f"id: {offset}\ndata: {base64.b64encode(piece).decode()}\n\n"
     yield "event: end\ndata:\n\n"
 
 
+async def _until_quiet(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Plain bytes have no room for a sign of life: a silence ends the answer, and the reader asks for the rest."""
+    async for piece in pieces:
+        if not piece:
+            return
+        yield piece
+
+
 async def _pieces(services: Services, lease_id: int, job_id: str, offset: int, follow: bool) -> AsyncIterator[bytes]:
+    """The output, and an empty piece in each silence of `QUIET_S` seconds."""
     path = output_path(services.jobs.control(lease_id, job_id))
-    over, look_at = False, 0.0
+    over, look_at, quiet_at = False, 0.0, time.monotonic() + QUIET_S
     while True:
         # The job is looked at before the file: what it wrote before its end is then in the next read.
         if time.monotonic() >= look_at:
@@ -181,6 +197,10 @@ async def _pieces(services: Services, lease_id: int, job_id: str, offset: int, f
         while piece := await asyncio.to_thread(workspace.read_piece, path, offset, PIECE):
             offset += len(piece)
             yield piece
+            quiet_at = time.monotonic() + QUIET_S
         if over or not follow:
             return
+        if time.monotonic() >= quiet_at:
+            yield b""
+            quiet_at = time.monotonic() + QUIET_S
         await asyncio.sleep(FOLLOW_S)

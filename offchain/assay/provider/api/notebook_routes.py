@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Query, Request, Response, WebSocket
 from fastapi.responses import RedirectResponse
 
 from assay.chain.errors import ChainError
 from assay.chain.leases import Lease
-from assay.provider.api.json_bodies import NotebookBody
+from assay.provider.api.json_bodies import job_request
 from assay.provider.api.renter_check import authorised_lease, bearer_token, require_running, served_lease
 from assay.provider.api.services import Services
 from assay.provider.errors import NotAuthorised, NotFound, ProviderError
 from assay.provider.notebooks import PORT, base_path
+from assay.wire import paths
+from assay.wire.jobs import NotebookBody
 
 COOKIE = "assay_notebook"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -23,14 +24,14 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 def notebook_routes(services: Services) -> APIRouter:
     """Routes under /v1/leases/{leaseId}/notebook."""
-    router = APIRouter(prefix="/v1/leases/{lease_id}/notebook")
+    router = APIRouter(prefix=paths.LEASE + paths.NOTEBOOK)
 
     @router.post("")
     async def start(lease_id: int, body: NotebookBody, request: Request) -> dict[str, Any]:
         """Starts the lease's notebook unless it runs; a path that opens it in a browser, once and within a minute."""
         lease, _ = await authorised_lease(services, lease_id, request)
         require_running(services, lease)
-        wanted = body.job_request(services.jobs.most(lease_id))
+        wanted = job_request(body, services.jobs.most(lease_id))
         job_id = await asyncio.to_thread(services.notebooks.open, lease_id, float(lease.stop), wanted)
         return {"jobId": job_id, "path": f"{base_path(lease_id)}open?ticket={services.logins.ticket(lease)}"}
 
@@ -72,12 +73,18 @@ def notebook_routes(services: Services) -> APIRouter:
 
 def _require_session(services: Services, lease: Lease, request: Request | WebSocket) -> None:
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    if origin is not None and _host_of(origin) != request.headers.get("host"):
         raise NotAuthorised("this page may not speak for its reader here")
     token = bearer_token(request) or request.cookies.get(COOKIE)
     if not token:
         raise NotAuthorised("open the notebook with `assay notebook`: this browser is not logged in")
     services.logins.check(token, lease)
+
+
+def _host_of(origin: str) -> str | None:
+    """What a browser put between scheme and path: compared, not connected to."""
+    scheme, mark, host = origin.partition("://")
+    return host if mark and scheme in ("http", "https") else None
 
 
 async def _running(services: Services, lease: Lease) -> str:

@@ -112,7 +112,10 @@ class EgressProxy:
             outside = await self._open(host, port)
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         else:
-            parts = urlsplit(target)
+            try:
+                parts = urlsplit(target)
+            except ValueError:
+                raise Refused("400 Bad Request", "not an address") from None
             if parts.scheme != "http":
                 raise Refused("400 Bad Request", "this proxy takes CONNECT and http:// addresses")
             host, port = _authority(parts.netloc.rpartition("@")[2], 80)

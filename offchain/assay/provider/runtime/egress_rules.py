@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from assay.network.addresses import is_public as is_of_the_internet
+from assay.network.addresses import led_to
 from assay.provider.errors import ProviderError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -17,7 +19,6 @@ WEB_PORTS = frozenset({80, 443})
 MAIL_PORT = 25  # a machine that is leased by the hour must not become a source of spam
 _PATTERN = re.compile(r"(?P<host>[a-z0-9*.\-]{1,253})(:(?P<port>[0-9]{1,5}))?")
 # Prefixes that carry an IPv4 address: behind them private ones would look public.
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,4 @@ def is_public(address: Address, is_ours: Callable[[Address], bool]) -> bool:
     """Whether an address is one of the internet: not private, link-local (metadata), multicast, reserved, nor one of
     this machine's own, in whatever form it is written.
     """
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner, is_ours)
-    return address.is_global and not address.is_multicast and not is_ours(address)
+    return is_of_the_internet(str(address)) and not is_ours(address) and not is_ours(led_to(address))

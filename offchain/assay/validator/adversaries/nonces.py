@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from assay.protocol.profile import NAMED
 from assay.protocol.quorum import quorum
 from assay.protocol.signing import Domain, address_of, sign_compact
 from assay.validator.rules.commitments import check_commitment
-from assay.validator.rules.values import Device, HeldCommitment, RuleError, Seat, SignedChallenge
+from assay.validator.rules.values import Device, RuleError, Seat
+from assay.wire.measurement import SignedChallenge, SignedCommitment
 
 _SEATS, _EPOCH, _PROFILE = 7, 3, NAMED["micro"]
 _BETA = keccak(b"nonces epoch")
@@ -39,7 +40,7 @@ class _Answer:
         # By hand: the protocol's own function refuses lists that are not ascending.
         root = keccak(b"".join(u256(c.validator) + c.nonce for c in self.used))
         message = Commitment(_EPOCH, _PROFILE.job_hash(_BETA), _DEVICE.device_id, root, keccak(root))
-        held = HeldCommitment(message, tuple(self.used), sign_compact(message.digest(_DOMAIN), _DEVICE_KEY))
+        held = SignedCommitment.of(message, self.used, sign_compact(message.digest(_DOMAIN), _DEVICE_KEY))
         try:
             seats = [Seat(account, account) for account in _ACCOUNTS]
             check_commitment(held, _EPOCH, _BETA, _DEVICE, _PROFILE, seats, _DOMAIN)
@@ -50,7 +51,7 @@ class _Answer:
 
 def _challenge(account: str, key: bytes, nonce: bytes) -> SignedChallenge:
     message = Challenge(_EPOCH, _BETA, _DEVICE.device_id, account, nonce)
-    return SignedChallenge(account, nonce, sign_compact(message.digest(_DOMAIN), key))
+    return SignedChallenge.of(message, sign_compact(message.digest(_DOMAIN), key))
 
 
 def _answered(change: Change) -> Callable[[int], bool]:
@@ -78,7 +79,7 @@ def _made_up(asked: list[SignedChallenge], random: np.random.Generator) -> list[
     """A quorum in number, of which one nonce is the device's own choice, under a seat's old signature."""
     kept = asked[: quorum(_SEATS)]
     n = int(random.integers(len(kept)))
-    return [*kept[:n], SignedChallenge(kept[n].validator, random.bytes(32), kept[n].signature), *kept[n + 1 :]]
+    return [*kept[:n], replace(kept[n], nonce=random.bytes(32)), *kept[n + 1 :]]
 
 
 def _quorum(asked: list[SignedChallenge], random: np.random.Generator) -> list[SignedChallenge]:

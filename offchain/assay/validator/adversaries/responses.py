@@ -7,12 +7,10 @@ import itertools
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any, cast
 
-import aiohttp
-
+from assay.network.client import Client
+from assay.network.exchange import Request, Response
 from assay.proof import openings
 from assay.proof.adversaries.arena import PROFILE
 from assay.proof.adversaries.attack import Attack
@@ -30,26 +28,34 @@ class _Response:
     """What the client looks at of a response."""
 
     status = 200
-
-    def __init__(self, body: Body) -> None:
-        self.content, self.iter_any = self, body
-
-
-class _Session:
-    """Answers every request with a body that never ends, within the time that the request has."""
+    content_type = "application/octet-stream"
 
     def __init__(self, body: Body) -> None:
         self._body = body
 
-    @asynccontextmanager
-    async def request(self, *_: Any, **options: Any) -> AsyncIterator[_Response]:
-        async with asyncio.timeout(options["timeout"].total):
-            yield _Response(self._body)
+    def pieces(self) -> AsyncIterator[bytes]:
+        return self._body()
+
+    def close(self) -> None:
+        """There is no connection."""
+
+
+class _Exchange:
+    """Answers every request with a body that never ends."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+
+    async def send(self, _: Request) -> Response:
+        return _Response(self._body)
+
+    async def close(self) -> None:
+        """There are no connections."""
 
 
 @cache
 def _client(body: Body) -> DeviceClient:
-    return DeviceClient(cast(aiohttp.ClientSession, _Session(body)))
+    return DeviceClient(Client(_Exchange(body)))
 
 
 async def _endless() -> AsyncIterator[bytes]:

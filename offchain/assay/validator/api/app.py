@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 
-from assay.daemon.body_limit import BodyLimit
+from assay.network.access_log import AccessLog
+from assay.network.body_limit import BodyLimit
+from assay.network.rate_limit import RateLimit
 from assay.validator.api.content_routes import content_routes
 from assay.validator.api.health_routes import health_routes
 from assay.validator.api.message_routes import message_routes
 from assay.validator.api.services import ApiServices
 from assay.validator.errors import Refused
+from assay.wire import paths
+from assay.wire.limits import MAX_MESSAGE_BYTES, MAX_SHORT_MESSAGE_BYTES
 
-MOST_BODY = 64 << 20
-MOST_SHORT_BODY = 16 << 10
-LONG = frozenset(f"/v1/{name}" for name in ("inventories", "observations", "seal-proposals", "report-proposals"))
 log = structlog.get_logger()
 
 
 def body_limit(path: str) -> int:
     """Bytes that a request to a path may carry: lists of devices are long, an instant is not."""
-    return MOST_BODY if path in LONG else MOST_SHORT_BODY
+    return MAX_MESSAGE_BYTES if path in paths.LONG_MESSAGES else MAX_SHORT_MESSAGE_BYTES
 
 
 def create_app(services: ApiServices) -> FastAPI:
     """Routes under /v1, /livez, /readyz and /metrics."""
     app = FastAPI(title="Assay validator", version="1", docs_url=None, redoc_url=None)
-
-    @app.middleware("http")
-    async def limit(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        peer = request.client.host if request.client is not None else "unknown"
-        if request.url.path.startswith("/v1/") and services.limit.take(peer) > 0:
-            return JSONResponse({"reason": f"too many requests from {peer}"}, 429)
-        return await call_next(request)
 
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> JSONResponse:
@@ -63,4 +55,6 @@ def create_app(services: ApiServices) -> FastAPI:
     app.include_router(content_routes(services))
     app.include_router(health_routes(services))
     app.add_middleware(BodyLimit, most=body_limit, name="reason")
+    app.add_middleware(RateLimit, buckets=services.limit, limited=lambda path: path.startswith("/v1/"), name="reason")
+    app.add_middleware(AccessLog)
     return app

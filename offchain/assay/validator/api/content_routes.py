@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
+from assay.network.request_buckets import asker
 from assay.protocol.hexadecimal import parse_address, parse_bytes32
 from assay.validator.api.message_routes import REFUSALS
 from assay.validator.api.services import ApiServices
 from assay.validator.errors import Refused
+from assay.wire import paths
 
 Hash = Annotated[str, Path(pattern="^0x[0-9a-fA-F]{64}$")]
 Account = Annotated[str, Path(pattern="^0x[0-9a-fA-F]{40}$")]
@@ -20,15 +22,15 @@ Epoch = Annotated[int, Path(ge=0, lt=2**63)]
 def content_routes(services: ApiServices) -> APIRouter:
     """GET routes under /v1."""
     not_found: dict[int | str, dict[str, Any]] = {404: REFUSALS[422]}
-    router = APIRouter(prefix="/v1", responses={**REFUSALS, **not_found})
+    router = APIRouter(responses={**REFUSALS, **not_found})
 
     def charge(request: Request, length: int) -> None:
-        peer = request.client.host if request.client is not None else "unknown"
+        peer = asker(request.client.host if request.client is not None else None)
         wait = services.downloads.take(peer, float(length))
         if wait > 0:
             raise Refused(429, f"{peer} has had its share of bytes: wait {wait:.0f} s")
 
-    @router.get("/content/{digest}")
+    @router.get(paths.CONTENT)
     async def content(digest: Hash, request: Request) -> Response:
         """The body with this H: JSON, or an opening as bytes."""
         found = await asyncio.to_thread(services.store.content, parse_bytes32(digest))
@@ -36,11 +38,11 @@ def content_routes(services: ApiServices) -> APIRouter:
             raise Refused(404, f"no content with hash {digest}")
         kind, body = found
         charge(request, len(body))
-        media = "application/octet-stream" if kind == "opening" else "application/json"
+        media = paths.BYTES if kind == "opening" else paths.JSON
         # The hash names the bytes: they never change.
         return Response(body, media_type=media, headers={"cache-control": "public, immutable"})
 
-    @router.get("/epochs/{epoch}")
+    @router.get(paths.EPOCH)
     async def epoch_index(epoch: Epoch) -> dict[str, Any]:
         """What is held of an epoch, by hash, and the lines of its report with proofs."""
         found = await asyncio.to_thread(services.publication.epoch, epoch)
@@ -48,16 +50,16 @@ def content_routes(services: ApiServices) -> APIRouter:
             raise Refused(404, f"epoch {epoch} is not known here")
         return found
 
-    @router.get("/epochs/{epoch}/openings/{device_id}")
+    @router.get(paths.EPOCH_OPENING)
     async def opening(epoch: Epoch, device_id: Hash, request: Request) -> Response:
         """The opening of a device that verified here: for the seats that did not ask the device themselves."""
         found = await asyncio.to_thread(services.store.valid_opening, epoch, parse_bytes32(device_id))
         if found is None:
             raise Refused(404, f"no opening of {device_id} that verified in epoch {epoch} here")
         charge(request, len(found))
-        return Response(found, media_type="application/octet-stream")
+        return Response(found, media_type=paths.BYTES)
 
-    @router.get("/epochs/{epoch}/devices/{device_id}")
+    @router.get(paths.EPOCH_DEVICE)
     async def device(epoch: Epoch, device_id: Hash) -> dict[str, Any]:
         """A device's line in the report with its proof."""
         found = await asyncio.to_thread(services.publication.device, epoch, parse_bytes32(device_id))
@@ -65,7 +67,7 @@ def content_routes(services: ApiServices) -> APIRouter:
             raise Refused(404, f"device {device_id} is not in a report of epoch {epoch} here")
         return found
 
-    @router.get("/epochs/{epoch}/rewards/{account}")
+    @router.get(paths.EPOCH_REWARD)
     async def reward(epoch: Epoch, account: Account) -> dict[str, Any]:
         """An account's line in the reward tree with its proof."""
         address = parse_address(account.lower())
@@ -74,7 +76,7 @@ def content_routes(services: ApiServices) -> APIRouter:
             raise Refused(404, f"{account} is not in the reward tree of epoch {epoch} here")
         return found
 
-    @router.get("/status")
+    @router.get(paths.STATUS)
     async def status() -> dict[str, Any]:
         """How this validator is doing."""
         return dict(services.status())

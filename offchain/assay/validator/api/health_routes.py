@@ -6,26 +6,27 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from assay.validator.api.services import ApiServices
+from assay.wire import paths
 
 
 def health_routes(services: ApiServices) -> APIRouter:
     """/livez, /readyz, /metrics."""
     router = APIRouter()
 
-    @router.get("/livez")
+    @router.get(paths.LIVEZ)
     async def livez() -> dict[str, bool]:
         """The process answers."""
         return {"live": True}
 
-    @router.get("/readyz", responses={503: {}})
+    @router.get(paths.READYZ, responses={503: {}})
     async def readyz() -> JSONResponse:
         """200 when it can take part in an epoch, 503 with every reason why not."""
         reasons = services.unready()
         return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
-    @router.get("/metrics")
+    @router.get(paths.METRICS)
     async def metrics() -> Response:
         """Prometheus text."""
-        return Response(services.metrics(), media_type="text/plain; version=0.0.4")
+        return Response(services.metrics(), media_type=paths.PROMETHEUS)
 
     return router

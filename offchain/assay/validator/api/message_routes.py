@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from assay.protocol.hexadecimal import to_hex
 from assay.validator.api.services import ApiServices
-from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
+from assay.wire import paths
+from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 
 
 class Taken(BaseModel):
@@ -37,32 +38,32 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 
 def message_routes(services: ApiServices) -> APIRouter:
     """POST routes under /v1. Every body is signed by a current seat."""
-    router = APIRouter(prefix="/v1", responses=REFUSALS)
+    router = APIRouter(responses=REFUSALS)
 
-    @router.post("/instants")
+    @router.post(paths.INSTANTS)
     async def instants(message: InstantMessage) -> Taken:
         """A leader's instant."""
         services.inbox.instant(message)
         return Taken()
 
-    @router.post("/inventories")
+    @router.post(paths.INVENTORIES)
     async def inventories(message: InventoryMessage) -> Taken:
         """What a seat holds."""
         services.inbox.inventory(message)
         return Taken()
 
-    @router.post("/observations")
+    @router.post(paths.OBSERVATIONS)
     async def observations(message: BatchMessage) -> Taken:
         """What a seat saw."""
         services.inbox.batch(message)
         return Taken()
 
-    @router.post("/seal-proposals")
+    @router.post(paths.SEAL_PROPOSALS)
     async def seal_proposals(proposal: SealProposal) -> Signed:
         """A leader's seal; answered with this seat's signature."""
         return Signed(signature=to_hex(await services.inbox.seal_proposal(proposal)))
 
-    @router.post("/report-proposals")
+    @router.post(paths.REPORT_PROPOSALS)
     async def report_proposals(proposal: ReportProposal) -> Signed:
         """A leader's report; answered with this seat's signature."""
         return Signed(signature=to_hex(await services.inbox.report_proposal(proposal)))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from assay.daemon.request_buckets import RequestBuckets
+from assay.network.request_buckets import RequestBuckets
 from assay.validator.inbox import Inbox
 from assay.validator.publication import Publication
 from assay.validator.store import Store

@@ -2,56 +2,73 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import structlog
 
 from assay.protocol.epochs import Phase
-from assay.validator.phases.settling import settled
-from assay.validator.work import Work
+from assay.validator.context import EpochContext
+from assay.validator.follower import Follower
+from assay.validator.pace import Pace
+from assay.validator.phases.finality import settled
+from assay.validator.ports import ChainReader, ChainWriter, Clock
+from assay.validator.wake import Wake
 
 log = structlog.get_logger()
 
 
-async def draw_rho(work: Work) -> bool:
-    """Returns once rho is drawn at a final block (True) or can be drawn no more (False)."""
-    context, services = work.context, work.services
-    follower, deadline = services.follower, work.context.deadlines.draw_by
-    delay = services.reader.timing.draw_delay
+@dataclass(frozen=True)
+class Drawing:
+    """The seats take turns by their rank."""
 
-    def due() -> bool:
-        state, head = follower.at_head(context.epoch), follower.head
-        return (
-            state is not None
-            and head is not None
-            and state.phase == Phase.SEALED
-            and head.number >= state.seal_block + delay
-        )
+    context: EpochContext
+    reader: ChainReader
+    writer: ChainWriter
+    follower: Follower
+    clock: Clock
+    wake: Wake
+    pace: Pace
 
-    def over() -> bool:
-        return follower.head_phase(context.epoch) > Phase.SEALED
+    async def draw(self) -> bool:
+        """Returns once rho is drawn at a final block (True) or can be drawn no more (False)."""
+        context = self.context
+        follower, deadline = self.follower, self.context.deadlines.draw_by
+        delay = self.reader.timing.draw_delay
 
-    await services.wake.until(lambda: due() or over(), deadline)
-    # After a late seal there is little time: everybody's turn comes within half of what is left.
-    turn_s = min(services.pace.stagger_s, max(0.0, deadline - work.now()) / (2 * context.n))
-    await services.wake.until(over, min(deadline, work.now() + context.rank * turn_s))
-    while not over() and work.now() < deadline:
-        transaction = await services.writer.draw(context.epoch)
+        def due() -> bool:
+            state, head = follower.at_head(context.epoch), follower.head
+            return (
+                state is not None
+                and head is not None
+                and state.phase == Phase.SEALED
+                and head.number >= state.seal_block + delay
+            )
+
+        def over() -> bool:
+            return follower.head_phase(context.epoch) > Phase.SEALED
+
+        await self.wake.until(lambda: due() or over(), deadline)
+        # After a late seal there is little time: everybody's turn comes within half of what is left.
+        turn_s = min(self.pace.stagger_s, max(0.0, deadline - self.clock.now()) / (2 * context.n))
+        await self.wake.until(over, min(deadline, self.clock.now() + context.rank * turn_s))
+        while not over() and self.clock.now() < deadline:
+            transaction = await self.writer.draw(context.epoch)
+            if transaction is not None:
+                log.info("drawn", transaction=transaction.hash, gas=transaction.gas_used)
+            await self.wake.until(over, min(deadline, self.clock.now() + self.pace.stagger_s))
+        return await settled(follower, self.wake, context.epoch, Phase.DRAWN, deadline)
+
+    async def void(self) -> None:
+        """Declares the epoch void, in this validator's turn, unless somebody has."""
+        follower = self.follower
+        epoch = self.context.epoch
+
+        def over() -> bool:
+            return follower.head_phase(epoch) in (Phase.VOID, Phase.REPORTED)
+
+        await self.wake.until(over, self.clock.now() + self.context.rank * self.pace.stagger_s)
+        if over():
+            return
+        transaction = await self.writer.void(epoch)
         if transaction is not None:
-            log.info("drawn", transaction=transaction.hash, gas=transaction.gas_used)
-        await services.wake.until(over, min(deadline, work.now() + services.pace.stagger_s))
-    return await settled(work, Phase.DRAWN, deadline)
-
-
-async def void_epoch(work: Work) -> None:
-    """Declares the epoch void, in this validator's turn, unless somebody has."""
-    follower, services = work.services.follower, work.services
-    epoch = work.context.epoch
-
-    def over() -> bool:
-        return follower.head_phase(epoch) in (Phase.VOID, Phase.REPORTED)
-
-    await services.wake.until(over, work.now() + work.context.rank * services.pace.stagger_s)
-    if over():
-        return
-    transaction = await services.writer.void(epoch)
-    if transaction is not None:
-        log.info("voided", transaction=transaction.hash, gas=transaction.gas_used)
+            log.info("voided", transaction=transaction.hash, gas=transaction.gas_used)

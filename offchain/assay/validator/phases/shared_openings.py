@@ -7,44 +7,40 @@ secret choice are always asked of the device.
 
 from __future__ import annotations
 
-from assay.protocol.hexadecimal import to_hex
-from assay.protocol.keccak import keccak
-from assay.validator.errors import PeerFailure
-from assay.validator.rules import committees
-from assay.validator.work import Work
+from dataclasses import dataclass
 
-RETRY_S = 0.4
+from assay.protocol.keccak import keccak
+from assay.validator.context import EpochContext
+from assay.validator.gossip import Gossiper
+from assay.validator.pace import Pace
+from assay.validator.ports import Clock
+from assay.validator.rules import committees
+
 MOST_WAIT = 0.25  # of the time left until observations close
 
 
-def fetch_order(work: Work, device_id: bytes, rho: bytes, sealed: int) -> list[int]:
-    """The seats that check a device, in the order in which they ask it for its sampled rows."""
-    n = work.context.n
-    members = sorted(committees.committee(rho, device_id, n, committees.committee_size(n, sealed)))
-    first = int.from_bytes(keccak(rho + b"f" + device_id), "big") % len(members)
-    return members[first:] + members[:first]
+@dataclass(frozen=True)
+class SharedOpenings:
+    """Who asks first, and what the first pass on."""
 
+    context: EpochContext
+    gossip: Gossiper
+    clock: Clock
+    pace: Pace
 
-async def from_peers(work: Work, device_id: bytes, ahead: list[int], length: int) -> bytes | None:
-    """The opening from one of the seats that ask before this one; None where none has it within a while."""
-    left = work.context.deadlines.batch_by - work.now()
-    deadline = work.now() + min(work.services.pace.round_s, MOST_WAIT * left)
-    turn = 0
-    while ahead and work.now() < deadline:
-        account = work.context.seats[ahead[turn % len(ahead)]].account
-        body = await _ask(work, account, device_id, length)
-        if body is not None:
-            return body
-        turn += 1
-        if turn % len(ahead) == 0:
-            await work.services.clock.sleep(RETRY_S)
-    return None
+    def fetch_order(self, device_id: bytes, rho: bytes, sealed: int) -> list[int]:
+        """The seats that check a device, in the order in which they ask it for its sampled rows."""
+        n = self.context.n
+        members = sorted(committees.committee(rho, device_id, n, committees.committee_size(n, sealed)))
+        first = int.from_bytes(keccak(rho + b"f" + device_id), "big") % len(members)
+        return members[first:] + members[:first]
 
-
-async def _ask(work: Work, account: str, device_id: bytes, most_bytes: int) -> bytes | None:
-    path = f"/v1/epochs/{work.context.epoch}/openings/{to_hex(device_id)}"
-    try:
-        answer = await work.services.gossip.peers.get(account, path, most_bytes, work.services.pace.request_s)
-    except PeerFailure:
-        return None
-    return answer.body if answer.status == 200 else None
+    async def from_peers(self, device_id: bytes, ahead: list[int], length: int) -> bytes | None:
+        """The opening from one of the seats that ask before this one; None where none has it within a while."""
+        left = self.context.deadlines.batch_by - self.clock.now()
+        deadline = self.clock.now() + min(self.pace.round_s, MOST_WAIT * left)
+        accounts = [self.context.seats[seat].account for seat in ahead]
+        gossip, epoch = self.gossip, self.context.epoch
+        return await gossip.race(
+            accounts, lambda account: gossip.opening(account, epoch, device_id, length), deadline, again=True
+        )

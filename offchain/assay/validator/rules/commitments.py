@@ -10,11 +10,12 @@ from assay.protocol.hexadecimal import address_bytes
 from assay.protocol.messages import Challenge
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
-from assay.validator.rules.values import Device, HeldCommitment, RuleError, Seat, SignedChallenge
+from assay.validator.rules.values import Device, RuleError, Seat
+from assay.wire.measurement import SignedChallenge, SignedCommitment, SignedNonce
 
 
 def check_commitment(
-    held: HeldCommitment,
+    held: SignedCommitment,
     epoch: int,
     epoch_seed: bytes,
     device: Device,
@@ -41,7 +42,7 @@ def check_commitment(
         raise RuleError(f"commitment of device 0x{device.device_id.hex()} is not signed by its key")
 
 
-def check_order(used: Sequence[SignedChallenge], seats: int) -> None:
+def check_order(used: Sequence[SignedChallenge | SignedNonce], seats: int) -> None:
     """Raises RuleError unless these are of a quorum of so many seats, strictly ascending by account."""
     needed = quorum.quorum(seats)
     if not needed <= len(used) <= seats:
@@ -51,7 +52,7 @@ def check_order(used: Sequence[SignedChallenge], seats: int) -> None:
             raise RuleError(f"challenges not strictly ascending: {left.validator} before {right.validator}")
 
 
-def _check_challenges(held: HeldCommitment, epoch_seed: bytes, seats: Sequence[Seat], domain: Domain) -> None:
+def _check_challenges(held: SignedCommitment, epoch_seed: bytes, seats: Sequence[Seat], domain: Domain) -> None:
     used = held.challenges
     check_order(used, len(seats))
     signers = {seat.account: seat.signer for seat in seats}

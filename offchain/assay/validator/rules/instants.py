@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
+
+from assay.wire.gossip import Purpose
 
 LEAST_NOTICE_MS = 2_000  # between the leader's gossip and the instant
 MOST_NOTICE_MS = 30_000
 MOST_LAG_MS = 1_000  # after which a request is no longer one of the instant
-
-
-class Purpose(StrEnum):
-    """What begins at an instant; the kind of the message that names it."""
-
-    WORK = "instant"
-    MEMORY = "probe-instant"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ from assay.protocol.messages import ProbeNonce
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
 from assay.validator.rules.commitments import check_order
-from assay.validator.rules.values import NO_ROOT, Device, HeldLanes, RuleError, Seat
+from assay.validator.rules.values import NO_ROOT, Device, RuleError, Seat
+from assay.wire.measurement import SignedLanes
 
 
 def check_lanes(
-    held: HeldLanes,
+    held: SignedLanes,
     epoch: int,
     epoch_seed: bytes,
     result_root: bytes,

@@ -39,3 +39,8 @@ def current_round(base_s: float, since_start_s: float) -> int:
     while round_starts(base_s, round_ + 1) <= since_start_s:
         round_ += 1
     return round_
+
+
+def round_reached(base_s: float, began: float | None, now: float) -> int:
+    """The round of a phase that began at a moment, both in Unix seconds; 0 where it has not begun."""
+    return 0 if began is None else current_round(base_s, now - began)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from assay.protocol.leaves import SealedLeaf, sealed_tree
@@ -10,16 +10,7 @@ from assay.protocol.messages import Commitment, Seal
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
 from assay.validator.rules.inventories import missing_devices
-from assay.validator.rules.values import NO_ROOT, Device, HeldCommitment, RuleError
-
-
-def sealed_leaves(
-    held: Iterable[HeldCommitment], lane_roots: Mapping[bytes, bytes] | None = None
-) -> tuple[SealedLeaf, ...]:
-    """Lines of a seal over the commitments held, one a device, ascending by device; `lane_roots` by device."""
-    by_device = {commitment.device_id: commitment for commitment in held}
-    roots = lane_roots or {}
-    return tuple(by_device[d].leaf(roots.get(d, NO_ROOT)) for d in sorted(by_device))
+from assay.validator.rules.values import NO_ROOT, Device, RuleError
 
 
 def seal_of(epoch: int, set_id: int, round_: int, epoch_seed: bytes, leaves: Sequence[SealedLeaf]) -> Seal:

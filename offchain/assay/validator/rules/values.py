@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from assay.protocol.leaves import ObservationLeaf, SealedLeaf
-from assay.protocol.messages import Commitment, LaneCommitment
+from assay.protocol.leaves import ObservationLeaf
 
 NO_SEAL_INDEX = 2**32 - 1  # of a device that a report mentions but no seal holds
 FULL_UPTIME_BPS = 10_000
@@ -40,51 +39,6 @@ class LeasePeriod:
     lease_id: int
     start: int
     stop: int
-
-
-@dataclass(frozen=True, slots=True)
-class SignedChallenge:
-    """A challenge or probe's nonce that a device used: whose nonce, and that seat's signature over it."""
-
-    validator: str
-    nonce: bytes
-    signature: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class HeldCommitment:
-    """What a device answered: what it signed, the challenges it used, and its compact signature."""
-
-    message: Commitment
-    challenges: tuple[SignedChallenge, ...]
-    signature: bytes
-
-    @property
-    def device_id(self) -> bytes:
-        """32 bytes."""
-        return self.message.device_id
-
-    def leaf(self, lane_root: bytes = NO_ROOT) -> SealedLeaf:
-        """Its line in a seal, with the lane root of the device's probe where it answered one."""
-        m = self.message
-        return SealedLeaf(
-            m.device_id,
-            m.job_hash,
-            m.nonce_root,
-            m.result_root,
-            lane_root,
-            self.signature[:32],
-            self.signature[32:],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class HeldLanes:
-    """What a device answered to the memory probe: what it signed, the nonces it used, and its compact signature."""
-
-    message: LaneCommitment
-    nonces: tuple[SignedChallenge, ...]
-    signature: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from assay.protocol.leaves import SealedLeaf
 from assay.protocol.messages import Commitment
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
-from assay.watcher.documents import SignedCommitment
 from assay.watcher.faults import Fault, Kind
+from assay.wire.measurement import SignedCommitment
 
 CommitmentArgument = tuple[int, bytes, bytes, bytes, bytes, bytes, bytes]
 

@@ -10,11 +10,11 @@ from assay.proof.fraud import WrongElement
 from assay.proof.sampling import samples
 from assay.protocol.flags import Flag
 from assay.protocol.leaves import SealedLeaf, batch_tree, sealed_tree
-from assay.protocol.messages import Observations
 from assay.protocol.signing import Domain, signed_by
-from assay.watcher.documents import OBSERVATIONS, SEAL, SignedBatch, SignedStatement
 from assay.watcher.faults import Fault, Kind, seat_subject
 from assay.watcher.rules.device_faults import Conviction
+from assay.wire.gossip import BatchMessage
+from assay.wire.statements import SignedStatement, Statement
 
 SealedArgument = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, int, list[bytes]]
 NAMES = ("seals", "batches of observations", "reports")
@@ -49,7 +49,7 @@ class Said:
 def checked_statement(scene: Scene, statement: SignedStatement) -> Said | None:
     """The statement, if a seat of this epoch signed it for this epoch; else None."""
     seat = scene.seat(statement.seat)
-    scope = scene.epoch_seed if statement.what == SEAL else scene.rho
+    scope = scene.epoch_seed if statement.what == Statement.SEAL else scene.rho
     if seat is None or statement.scope != scope or scope == bytes(32):
         return None
     digest = statement.message(scene.epoch, scene.set_id).digest(scene.domain)
@@ -58,7 +58,7 @@ def checked_statement(scene: Scene, statement: SignedStatement) -> Said | None:
     return Said(statement.what, statement.round, statement.content, statement.signature)
 
 
-def checked_batch(scene: Scene, batch: SignedBatch) -> Said | None:
+def checked_batch(scene: Scene, batch: BatchMessage) -> Said | None:
     """The batch as a statement, if its seat signed it for this epoch; else None."""
     seat = scene.seat(batch.seat)
     if seat is None or (batch.epoch, batch.set_id, batch.rho) != (scene.epoch, scene.set_id, scene.rho):
@@ -67,8 +67,12 @@ def checked_batch(scene: Scene, batch: SignedBatch) -> Said | None:
         root = batch_tree(batch.leaves).root
     except ValueError:
         return None
-    digest = Observations(scene.epoch, scene.set_id, scene.rho, root).digest(scene.domain)
-    return Said(OBSERVATIONS, 0, root, batch.signature) if signed_by(digest, batch.signature, seat.signer) else None
+    digest = batch.message(root).digest(scene.domain)
+    return (
+        Said(Statement.OBSERVATIONS, 0, root, batch.signature)
+        if signed_by(digest, batch.signature, seat.signer)
+        else None
+    )
 
 
 def two_statements(scene: Scene, seat: Seat, said: Iterable[Said]) -> Fault | None:
@@ -87,7 +91,7 @@ def two_statements(scene: Scene, seat: Seat, said: Iterable[Said]) -> Fault | No
     return None
 
 
-def false_pass(scene: Scene, batch: SignedBatch, conviction: Conviction, sealed: Sequence[SealedLeaf]) -> Fault | None:
+def false_pass(scene: Scene, batch: BatchMessage, conviction: Conviction, sealed: Sequence[SealedLeaf]) -> Fault | None:
     """The proof that a seat passed a device whose sealed result is wrong, or None where its batch did not."""
     seat, leaf = scene.seat(batch.seat), conviction.leaf
     place = next((i for i, line in enumerate(batch.leaves) if line.device_id == leaf.device_id), None)

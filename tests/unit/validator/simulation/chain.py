@@ -8,14 +8,15 @@ import asyncio
 from dataclasses import dataclass, field, replace
 
 from assay.chain.blocks import Block
+from assay.network.origins import Endpoint
 from assay.protocol import quorum
-from assay.protocol.epochs import Emission, Phase, Timing
+from assay.protocol.epochs import Emission, EpochState, Phase, Timing
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import EpochReport, Seal
 from assay.protocol.profile import NAMED, Profile
 from assay.protocol.seeds import epoch_seed
 from assay.protocol.signing import Domain, signed_by
-from assay.validator.ports import ChainEpoch, Endpoint, ReportedEpoch, Transaction
+from assay.validator.ports import ReportedEpoch, Transaction
 from assay.validator.rules.observations import IDLE, lease_at
 from assay.validator.rules.values import Device, LeasePeriod, Seat
 
@@ -23,7 +24,7 @@ from .virtual_time import START
 
 ORACLE = "0x" + "11" * 20
 DOMAIN = Domain(31_337, ORACLE)
-EMPTY = ChainEpoch(Phase.NONE, 0, 0, 0, 0, 0, *(bytes(32),) * 6, 0)
+EMPTY = EpochState(0)
 PROFILE = replace(NAMED["micro"], deadline_ms=3_000)
 FINALITY = 2
 NEVER = 1 << 40
@@ -44,7 +45,7 @@ class Chain:
     profiles: dict[int, Profile] = field(default_factory=lambda: {PROFILE.id: PROFILE})
     emission_: Emission = field(default_factory=lambda: Emission(10**20, 10**19, 10**18))
     blocks: list[Block] = field(default_factory=list)
-    states: list[dict[int, ChainEpoch]] = field(default_factory=list)
+    states: list[dict[int, EpochState]] = field(default_factory=list)
     happened: dict[tuple[str, int], int] = field(default_factory=dict)  # (event, epoch) -> block
     pending: list = field(default_factory=list)
     mined: list[tuple[str, int, str]] = field(default_factory=list)  # (name, epoch, sender)
@@ -233,6 +234,7 @@ class Reader:
     """The reader's port over the model."""
 
     domain = DOMAIN
+    unread = 0
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
@@ -244,7 +246,7 @@ class Reader:
     async def final(self) -> Block:
         return self._chain.blocks[max(0, len(self._chain.blocks) - 1 - FINALITY)]
 
-    async def epoch(self, epoch: int, at: Block) -> ChainEpoch:
+    async def epoch(self, epoch: int, at: Block) -> EpochState:
         return self._chain.states[at.number].get(epoch, EMPTY)
 
     async def seats(self, set_id: int, at: Block) -> tuple[Seat, ...]:

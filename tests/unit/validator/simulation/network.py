@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy.exc import OperationalError
 
 from assay.chain.key_files import Key
+from assay.network.client import Answer
 from assay.protocol.epochs import Phase, Timing
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.keccak import keccak
@@ -26,14 +27,13 @@ from assay.validator.follower import Follower
 from assay.validator.gossip import Gossiper
 from assay.validator.inbox import Inbox
 from assay.validator.pace import pace
-from assay.validator.ports import Answer
 from assay.validator.publication import Publication
 from assay.validator.rules.values import Seat
+from assay.validator.services import Services
 from assay.validator.store import Store
 from assay.validator.tables import open_database
 from assay.validator.wake import Wake
-from assay.validator.wire import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
-from assay.validator.work import Services
+from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 
 from .chain import Chain, Reader, Writer
 from .devices import Checker, SimDevice, SimDevices
@@ -78,6 +78,7 @@ class SimNetwork:
     cut_at: int | None = None  # step of the first node at which its power fails; it starts again a second later
     nodes: dict[int, Node] = field(default_factory=dict)
     lies_about_openings: set[str] = field(default_factory=set)  # accounts that pass on garbage
+    trickles: set[str] = field(default_factory=set)  # accounts whose every answer comes at a byte a second
     said: dict[int, list[Any]] = field(default_factory=dict)  # statements by seat, in order
     publications: dict[int, Publication] = field(default_factory=dict)  # of all, after `run`
     stores: dict[int, Store] = field(default_factory=dict)  # the same
@@ -211,22 +212,35 @@ class SimPeers:
             return Answer(503, b'{"reason": "nothing can be stored"}')  # as the interface does
         except Refused as error:
             return Answer(error.status, json.dumps({"reason": error.reason}).encode())
-        return Answer(200, json.dumps({"signature": to_hex(signature) if signature else None}).encode())
+        given = {"signature": to_hex(signature) if signature else None}
+        return await self._paced(account, Answer(200, json.dumps(given).encode()))
+
+    async def _paced(self, account: str, answer: Answer) -> Answer:
+        """As a client gets it whose limit of time is that of each read."""
+        if account in self._network.trickles:
+            await asyncio.sleep(len(answer.body))
+        return answer
 
     async def _deliver(self, inbox: Inbox, path: str, body: bytes) -> bytes | None:
         if path == "/v1/instants":
-            inbox.instant(InstantMessage.model_validate_json(body))
+            inbox.instant(InstantMessage.parse(body))
         elif path == "/v1/inventories":
-            inbox.inventory(InventoryMessage.model_validate_json(body))
+            inbox.inventory(InventoryMessage.parse(body))
         elif path == "/v1/observations":
-            inbox.batch(BatchMessage.model_validate_json(body))
+            inbox.batch(BatchMessage.parse(body))
         elif path == "/v1/seal-proposals":
-            return await inbox.seal_proposal(SealProposal.model_validate_json(body))
+            return await inbox.seal_proposal(SealProposal.parse(body))
         else:
-            return await inbox.report_proposal(ReportProposal.model_validate_json(body))
+            return await inbox.report_proposal(ReportProposal.parse(body))
         return None
 
     async def get(self, account: str, path: str, most_bytes: int, timeout_s: float) -> Answer:
+        answer = await self._got(account, path, timeout_s)
+        if account in self._network.trickles and answer.status != 200:
+            answer = Answer(200, bytes(most_bytes))  # it claims to have everything
+        return await self._paced(account, answer)
+
+    async def _got(self, account: str, path: str, timeout_s: float) -> Answer:
         node = await self._node(account, timeout_s)
         kind, name, *rest = path.removeprefix("/v1/").split("/")
         if rest:

@@ -9,7 +9,8 @@ from assay.protocol.flags import Flag
 from assay.protocol.messages import Commitment, EpochReport, Observations, Seal
 from assay.protocol.signing import Domain, signed_by
 from assay.validator.store import Store
-from assay.validator.wire import BatchMessage, RewardsBody, SealedBody
+from assay.wire.gossip import BatchMessage
+from assay.wire.leaves import RewardsBody, SealedBody
 
 
 class RecordedSigner:
@@ -76,7 +77,6 @@ def _assert_lines_signed(store: Store, row: Any, keys: dict[bytes, str], domain:
     found = store.content(row.seal_content) if row.seal_content else None
     if found is None:
         return
-    for line in SealedBody.model_validate_json(found[1]).leaves:
-        leaf = line.leaf()
+    for leaf in SealedBody.model_validate_json(found[1]).leaves:
         message = Commitment(row.epoch, leaf.job_hash, leaf.device_id, leaf.nonce_root, leaf.result_root)
         assert signed_by(message.digest(domain), leaf.signature, keys[leaf.device_id])

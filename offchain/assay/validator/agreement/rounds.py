@@ -1,0 +1,254 @@
+"""Leaders' rounds: seats take turns to propose a statement, the others sign what they find right, and with the
+signatures of a quorum it goes to the chain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Generic, Literal, Protocol, TypeVar
+
+import structlog
+
+from assay.chain.blocks import Block
+from assay.protocol.epochs import Phase
+from assay.signing.errors import SigningError
+from assay.validator.admission import check_proposal
+from assay.validator.context import EpochContext
+from assay.validator.errors import Refused
+from assay.validator.follower import Follower
+from assay.validator.gossip import Gossiper
+from assay.validator.pace import Pace
+from assay.validator.phases.finality import settled
+from assay.validator.ports import ChainReader, ChainWriter, Clock, Transaction
+from assay.validator.record import EpochRecord
+from assay.validator.rules import leaders
+from assay.validator.rules.values import RuleError
+from assay.validator.wake import Wake
+from assay.wire.gossip import ReportProposal, SealProposal
+
+UNSIGNED = bytes(64)
+log = structlog.get_logger()
+P = TypeVar("P", SealProposal, ReportProposal)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Of an agreement: its name, where proposals go, the phase that it brings, and until when the chain takes it."""
+
+    kind: Literal["seal", "report"]
+    path: str
+    brings: Phase
+    deadline: float  # Unix seconds
+    possible: bool = True  # whether there is anything to agree on
+
+
+@dataclass(frozen=True, slots=True)
+class Draft(Generic[P]):
+    """A leader's proposal before it signs it, and for the log how much is in it."""
+
+    proposal: P
+    size: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What the chain holds: who signed it, and as of which block.
+
+    `sign` gives this seat's signature for it in the accepted round; None where what it is checked by is not to be had.
+    It raises RuleError or SigningError where this seat would not have signed it.
+    """
+
+    signers: int
+    at: Block
+    sign: Callable[[int], Awaitable[bytes | None]]
+
+
+class Subject(Protocol[P]):
+    """What is agreed on: how it is proposed, checked, signed and submitted."""
+
+    @property
+    def terms(self) -> Terms: ...
+
+    def began(self) -> float | None:
+        """When the first round began here, Unix seconds; None before."""
+
+    def proposals(self) -> Mapping[int, P]:
+        """Proposals found right here, by round."""
+
+    async def gather(self, ends: float, wanted: Callable[[], bool]) -> float:
+        """Waits for what a proposal is made from, in a turn that ends at `ends`; gives when the turn ends now."""
+
+    async def propose(self, round_: int, ends: float) -> Draft[P] | None:
+        """A leader's own proposal; None where too little is held here. Raises RuleError."""
+
+    async def check(self, proposal: P, ends: float) -> None:
+        """Raises Refused unless this seat may sign a leader's proposal; it waits for nothing longer than `ends`."""
+
+    async def sign(self, proposal: P) -> bytes:
+        """Raises SigningError."""
+
+    async def submit(self, proposal: P, mask: int, signatures: bytes) -> Transaction | None:
+        """Sends it to the chain."""
+
+    async def accepted(self) -> Accepted | None:
+        """What the chain holds already; None where it holds nothing, or it cannot be read."""
+
+
+@dataclass(frozen=True)
+class Rounds(Generic[P]):
+    """One agreement of one epoch, as this seat takes part in it."""
+
+    subject: Subject[P]
+    context: EpochContext
+    record: EpochRecord
+    reader: ChainReader
+    writer: ChainWriter
+    follower: Follower
+    gossip: Gossiper
+    clock: Clock
+    wake: Wake
+    pace: Pace
+
+    async def agree(self) -> bool:
+        """Takes part until the chain holds the statement at a final block (True) or can hold it no more (False)."""
+        terms, epoch = self.subject.terms, self.context.epoch
+        attempted: set[int] = set()
+
+        def due() -> int | None:
+            round_ = self.round()
+            leads = self.context.leader(round_) == self.context.own
+            return round_ if leads and round_ not in attempted and self.wanted() else None
+
+        def is_open() -> bool:
+            return self.follower.phase(epoch) < terms.brings
+
+        while is_open() and self.clock.now() < terms.deadline:
+            round_ = due()
+            if round_ is None:
+                await self.wake.until(lambda: not is_open() or due() is not None, terms.deadline)
+            else:
+                attempted.add(round_)
+                await self._lead(round_)
+        return await settled(self.follower, self.wake, epoch, terms.brings, terms.deadline)
+
+    def wanted(self) -> bool:
+        """Whether the head still waits for the statement."""
+        terms = self.subject.terms
+        return terms.possible and self.follower.head_phase(self.context.epoch) < terms.brings
+
+    def round(self) -> int:
+        """The round that has begun here."""
+        return leaders.round_reached(self.pace.round_s, self.subject.began(), self.clock.now())
+
+    async def answer(self, proposal: P) -> bytes:
+        """This seat's signature for a leader's proposal. Raises Refused with the reason why not."""
+        check_proposal(self.context, proposal, self.round())
+        self.record.add_statement(proposal, proposal.seat, proposal.signature)
+        # The leader waits for no answer longer than a request may take.
+        await self.subject.check(proposal, self.clock.now() + self.pace.request_s)
+        self.record.add_proposal(proposal)
+        try:
+            return await self.subject.sign(proposal)
+        except SigningError as error:
+            raise Refused(HTTPStatus.CONFLICT, str(error)) from None
+
+    async def add_late(self) -> None:
+        """Adds this seat's signature to what was accepted without it, where it would have signed it: presence is what
+        rewards count, and a late signature counts too."""
+        terms, own = self.subject.terms, self.context.own
+        accepted = await self.subject.accepted()
+        if accepted is None or accepted.signers >> own & 1:
+            return
+        epoch, is_report = self.context.epoch, terms.kind == "report"
+        round_ = await self.reader.accepted_round(epoch, is_report, accepted.at)
+        if round_ is None:
+            return
+        try:
+            signature = await accepted.sign(round_)
+        except (RuleError, SigningError) as error:
+            log.info(f"{terms.kind} not signed late", round=round_, reason=str(error))
+            return
+        if signature is None:
+            return
+        transaction = await self.writer.add_signature(epoch, is_report, round_, own, signature)
+        if transaction is not None:
+            log.info("signed late", what=terms.kind, transaction=transaction.hash)
+
+    async def _lead(self, round_: int) -> None:
+        terms = self.subject.terms
+        ends = await self.subject.gather(min(terms.deadline, self.clock.now() + self.pace.round_s), self.wanted)
+        # What others may have signed already is carried on, the latest first.
+        for earlier, known in sorted(self.subject.proposals().items(), reverse=True):
+            if self.wanted() and earlier < round_ and await self._complete(known, None, ends):
+                return
+        if not self.wanted():
+            return
+        try:
+            draft = await self.subject.propose(round_, ends)
+            if draft is None:
+                return
+            signature = await self.subject.sign(draft.proposal)
+        except (RuleError, SigningError) as error:
+            log.warning(f"{terms.kind} not signed", round=round_, reason=str(error))
+            return
+        proposal = draft.proposal.model_copy(update={"signature": signature})
+        self.record.add_proposal(proposal)
+        log.info(f"{terms.kind} proposed", round=round_, **draft.size)
+        await self._complete(proposal, signature, ends)
+
+    async def _complete(self, proposal: P, own: bytes | None, deadline: float) -> bool:
+        signatures = await self._collect(proposal, own, deadline)
+        if len(signatures) < self.context.quorum or not self.wanted():
+            log.info("no quorum", round=proposal.round, signed=len(signatures), quorum=self.context.quorum)
+            return False
+        transaction = await self.subject.submit(proposal, *packed(signatures))
+        if transaction is not None:
+            outcome = self.subject.terms.brings.name.lower()
+            log.info(outcome, transaction=transaction.hash, gas=transaction.gas_used, signers=len(signatures))
+        return True
+
+    async def _collect(self, proposal: P, own: bytes | None, deadline: float) -> dict[int, bytes]:
+        """Signatures by seat: all that came within a grace after the quorum was there, or by the deadline.
+
+        `own` is this validator's signature, None where it does not sign this proposal.
+        """
+        context, path = self.context, self.subject.terms.path
+        digest = proposal.message().digest(context.domain)
+        signatures: dict[int, bytes] = {} if own is None else {context.own: own}
+        leader = context.seat_of(proposal.seat)
+        if leader is not None:
+            signatures.setdefault(leader, proposal.signature)
+
+        async def ask(account: str, seat: int) -> None:
+            answer = await self.gossip.ask(account, path, proposal, deadline, self.wanted)
+            if isinstance(answer, str):
+                log.info("not signed", peer=account, path=path, round=proposal.round, reason=answer)
+            elif context.signed_by_seat(seat, digest, answer):
+                signatures[seat] = answer
+                self.record.add_statement(proposal, account, answer)
+                self.wake.notify()
+            else:
+                log.warning("wrong signature", peer=account, path=path)
+
+        asked = [(seat.account, i) for i, seat in enumerate(context.seats) if i != context.own and i not in signatures]
+        tasks = [asyncio.create_task(ask(account, seat)) for account, seat in asked]
+
+        def all_answered() -> bool:
+            return not self.wanted() or all(task.done() for task in tasks)
+
+        try:
+            await self.wake.until(lambda: all_answered() or len(signatures) >= context.quorum, deadline)
+            await self.wake.until(all_answered, min(deadline, self.clock.now() + self.pace.grace_s))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return signatures
+
+
+def packed(signatures: Mapping[int, bytes]) -> tuple[int, bytes]:
+    """(mask, signatures in seat order), as the contract takes them."""
+    mask = sum(1 << seat for seat in signatures)
+    return mask, b"".join(signatures[seat] for seat in sorted(signatures))

@@ -1,0 +1,43 @@
+"""Settings of a watcher."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from assay.network.errors import BadOrigin
+from assay.network.origins import parse_origin
+from assay.settings.base import HOME, DataDir, ProgramSettings, Several
+from assay.watcher.demands import DemandLimits
+from assay.watcher.errors import BadSetting
+
+TOKEN = 10**18
+
+
+class WatcherSettings(ProgramSettings):
+    """Every setting of `assay watch`. `validator` names addresses beyond those announced; `demand_loss` is in network
+    tokens.
+    """
+
+    fault = BadSetting
+
+    data_dir: DataDir = HOME / "watcher"
+    validator: Several = Field(default=[])
+    most_demands: Annotated[int, Field(ge=0, le=1000)] = 4
+    demand_rows: Annotated[int, Field(ge=1, le=256)] = 1
+    demand_loss: Annotated[Decimal, Field(ge=0, le=10**12)] = Decimal(50)
+
+    @field_validator("validator")
+    @classmethod
+    def _origins(cls, addresses: list[str]) -> list[str]:
+        try:
+            return [parse_origin(address).url for address in addresses]
+        except BadOrigin as error:
+            raise ValueError(str(error)) from None
+
+    @property
+    def limits(self) -> DemandLimits:
+        """What is put into demands, in base units."""
+        return DemandLimits(self.most_demands, self.demand_rows, int(self.demand_loss * TOKEN))

@@ -1,0 +1,137 @@
+"""What seats send each other: instants, inventories, observations, and proposals of seals and reports."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from assay.protocol.keccak import ZERO_HASH
+from assay.protocol.messages import EpochReport, Observations, Seal
+from assay.wire.fields import U32, U64, Address, Bytes32, Decimal256, Signature, Wire
+from assay.wire.leaves import ObservationLeaves, SealedLeaves
+from assay.wire.limits import MAX_LEAVES, MAX_SEATS
+
+
+class Purpose(StrEnum):
+    """What begins at an instant; the kind of the message that names it."""
+
+    WORK = "instant"
+    MEMORY = "probe-instant"
+
+
+class InstantBody(Wire):
+    """A leader's instant, Unix milliseconds."""
+
+    epoch_seed: Bytes32
+    start_ms: U64
+
+
+class InventoryEntry(Wire):
+    """A commitment held: its device and the H of its canonical encoding; `lanes` is that of its answer to the memory
+    probe, zero where none is held."""
+
+    device_id: Bytes32
+    digest: Bytes32
+    lanes: Bytes32 = ZERO_HASH
+
+
+class InventoryBody(Wire):
+    """All commitments that a seat holds at its cut-off."""
+
+    epoch_seed: Bytes32
+    entries: Annotated[tuple[InventoryEntry, ...], Field(max_length=MAX_LEAVES)]
+
+
+class InstantMessage(Wire):
+    """An instant with its leader's Gossip signature over H of the canonical content; `kind` is what begins at it."""
+
+    kind: Purpose = Purpose.WORK
+    epoch: U64
+    set_id: U32
+    seat: Address
+    content: InstantBody
+    signature: Signature
+
+
+class InventoryMessage(Wire):
+    """An inventory with its seat's Gossip signature."""
+
+    kind: Literal["inventory"] = "inventory"
+    epoch: U64
+    set_id: U32
+    seat: Address
+    content: InventoryBody
+    signature: Signature
+
+
+class SealProposal(Wire):
+    """A leader's seal with its own Seal signature; `commitments` are the content hashes of what each line is from,
+    `lanes` those of the answers to the memory probe, zero where a line has no lane root.
+    """
+
+    epoch: U64
+    set_id: U32
+    round: U32
+    seat: Address
+    epoch_seed: Bytes32
+    seal_root: Bytes32
+    count: U32
+    leaves: SealedLeaves
+    commitments: Annotated[tuple[Bytes32, ...], Field(max_length=MAX_LEAVES)]
+    lanes: Annotated[tuple[Bytes32, ...], Field(max_length=MAX_LEAVES)]
+    signature: Signature
+
+    def message(self) -> Seal:
+        return Seal(self.epoch, self.set_id, self.round, self.epoch_seed, self.seal_root, self.count)
+
+
+class BatchMessage(Wire):
+    """One seat's observations with its Observations signature over their root."""
+
+    epoch: U64
+    set_id: U32
+    seat: Address
+    rho: Bytes32
+    leaves: ObservationLeaves
+    signature: Signature
+
+    def message(self, batch_root: bytes) -> Observations:
+        return Observations(self.epoch, self.set_id, self.rho, batch_root)
+
+
+class NamedBatch(Wire):
+    """A batch that a report is made of: the digest that its seat signed, and the H of its content."""
+
+    seat: Address
+    digest: Bytes32
+    content: Bytes32
+
+
+class ReportProposal(Wire):
+    """A leader's report with its own EpochReport signature and the batches it names, in seat order."""
+
+    epoch: U64
+    set_id: U32
+    round: U32
+    seat: Address
+    rho: Bytes32
+    devices_root: Bytes32
+    rewards_root: Bytes32
+    rewards_total: Decimal256
+    data_hash: Bytes32
+    batches: Annotated[tuple[NamedBatch, ...], Field(max_length=MAX_SEATS)]
+    signature: Signature
+
+    def message(self) -> EpochReport:
+        return EpochReport(
+            self.epoch,
+            self.set_id,
+            self.round,
+            self.rho,
+            self.devices_root,
+            self.rewards_root,
+            self.rewards_total,
+            self.data_hash,
+        )

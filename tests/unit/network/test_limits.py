@@ -1,0 +1,84 @@
+"""The server side: buckets of requests, limits on bodies, a line and an id for each request."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx2
+import pytest
+import structlog
+
+from assay.network.access_log import AccessLog
+from assay.network.body_limit import BodyLimit
+from assay.network.request_buckets import MOST_ASKERS, RequestBuckets, asker
+
+
+def test_buckets__used_up__say_how_long_to_wait_and_refill():
+    now = [0.0]
+    buckets = RequestBuckets(2.0, 3.0, lambda: now[0])
+    assert [buckets.take("a") for _ in range(4)] == [0.0, 0.0, 0.0, 0.5]
+    assert buckets.take("b") == 0.0
+    now[0] = 0.5
+    assert buckets.take("a") == 0.0
+    assert buckets.take("a", cost=2.0) == 1.0
+
+
+def test_buckets__more_askers_than_remembered__forget_the_longest_unheard_of():
+    buckets = RequestBuckets(1.0, 1.0, lambda: 0.0)
+    assert buckets.take("first") == 0.0
+    for i in range(MOST_ASKERS):
+        buckets.take(str(i))
+    assert buckets.take("first") == 0.0
+    assert buckets.take(str(MOST_ASKERS - 1)) > 0
+
+
+async def test_body_limit__body_that_never_comes__is_408():
+    async def reached(scope, receive, send):
+        raise AssertionError("reached")
+
+    async def stalled():
+        yield b"x"
+        await asyncio.sleep(3600)
+
+    app = BodyLimit(reached, most=lambda path: 100, name="reason", read_s=0.01)
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://a") as client:
+        answer = await client.post("/", content=stalled())
+    assert answer.status_code == 408
+    assert "within" in answer.json()["reason"]
+
+
+@pytest.mark.parametrize(
+    ("address", "who"),
+    [("203.0.113.7", "203.0.113.7"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+     ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+     ("2001:db8:1:3::9", "2001:db8:1:3::/64"), ("::ffff:203.0.113.7", "203.0.113.7"), ("fe80::1%eth0", "fe80::/64"),
+     ("testclient", "testclient"), (None, "unknown"), ("", "unknown")],
+)  # fmt: skip
+def test_asker__by_ipv6__is_the_network_that_a_customer_has(address, who):
+    assert asker(address) == who
+
+
+def test_buckets__one_network_with_many_addresses__has_one_bucket():
+    buckets = RequestBuckets(1.0, 3.0, lambda: 0.0)
+    assert sum(buckets.take(asker(f"2001:db8::{n:x}")) == 0.0 for n in range(1, 1000)) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "returned"), [("abc-1", "abc-1"), (None, "new"), ("x" * 65, "new"), ("a b", "new"), ("a\tb", "new")]
+)
+async def test_request__answered__carries_an_id_that_its_line_has_too(given, returned):
+    async def app(scope, receive, send):
+        structlog.get_logger().info("at work")
+        await send({"type": "http.response.start", "status": 500, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    transport = httpx2.ASGITransport(app=AccessLog(app, new_id=lambda: "new"))
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://a") as client:
+            answer = await client.get("/v1/x?secret=1", headers={"x-request-id": given} if given else {})
+    assert answer.headers["x-request-id"] == returned
+    assert [(line["event"], line["request"]) for line in lines] == [
+        ("at work", returned), ("request answered", returned),
+    ]  # fmt: skip
+    assert (lines[1]["path"], lines[1]["status"], lines[1]["log_level"]) == ("/v1/x", 500, "warning")
