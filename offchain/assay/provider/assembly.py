@@ -47,7 +47,7 @@ from assay.provider.measurement.demand_service import DemandService
 from assay.provider.measurement.lane_commitments import LaneCommitmentStore
 from assay.provider.measurement.openings_service import OpeningsService
 from assay.provider.measurement.probe_service import ProbeService
-from assay.provider.measurement.prover import Provers, Task
+from assay.provider.measurement.prover import Provers, Task, Urgency
 from assay.provider.measurement.trap_engines import engine_maker
 from assay.provider.offers.bonds import Bonds
 from assay.provider.offers.lease_offers import LeaseOffers
@@ -61,7 +61,7 @@ from assay.provider.runtime.workload import Limits, Runtime
 from assay.provider.settings import ProviderSettings
 from assay.provider.views import EpochView
 from assay.provider.workloads.disk_volumes import choose_disks
-from assay.provider.workloads.jobs import JobBook, Share
+from assay.provider.workloads.jobs import JobBook, OpenShells, Share
 
 PROOFS_PER_DEVICE = 4
 
@@ -127,7 +127,8 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     book, terms = LeaseBook(database), TermsFile(settings.data_dir)
     engine = make_engine().name
     prover = Provers(make_engine, cards_of(devices.values(), engine), PROOFS_PER_DEVICE * len(devices))
-    jobs = _jobs(settings, database, runtime, book, gpus)
+    open_shells = OpenShells()
+    jobs = _jobs(settings, database, runtime, book, gpus, open_shells)
     escrow = EscrowSender(chain, sender, authority, settings.receiver)
     bonds, lease_offers = Bonds(chain, authority), LeaseOffers(book, partial(read_offer, chain), authority.provider)
     holdback = int(await chain.call("LeaseEscrow", "holdback"))
@@ -154,6 +155,8 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         lambda lease_id, command: jobs.shell_workload(lease_id, keeper.runs_until(lease_id), command),
         keeper.runs_until,
         time.time,
+        open_shells,
+        jobs.most_workloads,
     )
     ports = LeasePorts(
         lambda lease_id: runtime.rooms(
@@ -167,7 +170,13 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     commitments = CommitmentStore(database)
     directory = DemandDirectory(chain, {*devices, *commitments.devices()})
     answering = DemandSender(chain, sender, view, directory, escrow.receiver)
-    demands = DemandService(devices, commitments, answering, prover.prove, prover.open)
+    demands = DemandService(
+        devices,
+        commitments,
+        answering,
+        partial(prover.prove, urgency=Urgency.LATER),
+        partial(prover.open, urgency=Urgency.LATER),
+    )
     status["demands"] = demands.status
 
     def started(lease: Lease) -> None:
@@ -205,7 +214,14 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     )  # fmt: skip
 
 
-def _jobs(settings: ProviderSettings, database: Database, runtime: Runtime, book: LeaseBook, gpus: GpuNames) -> JobBook:
+def _jobs(
+    settings: ProviderSettings,
+    database: Database,
+    runtime: Runtime,
+    book: LeaseBook,
+    gpus: GpuNames,
+    shells: OpenShells,
+) -> JobBook:
     # Without walls around its jobs a machine is a developer's: nothing is mounted there unless it is asked for.
     choice = "watched" if settings.disk == "auto" and runtime.name == "local" else settings.disk
     disks = choose_disks(choice, settings.data_dir / "leases", settings.job_disk)
@@ -214,7 +230,7 @@ def _jobs(settings: ProviderSettings, database: Database, runtime: Runtime, book
         offer = book.offer(lease_id)
         return Share() if offer is None else Share(len(offer.device_ids), gpus.of(offer.device_ids))
 
-    jobs = JobBook(database, runtime, settings.data_dir, _limits(settings), time.time, disks, share)
+    jobs = JobBook(database, runtime, settings.data_dir, _limits(settings), time.time, disks, share, shells)
     jobs.restore()
     return jobs
 
@@ -231,11 +247,12 @@ def _desks(
         return (await prover.prove(task)).result_root
 
     async def walk(task: Task, challenge: bytes) -> tuple[bytes, bytes]:
-        probed = await prover.probe(task, challenge)
+        probed = await prover.probe(task, challenge, Urgency.CHALLENGE)
         return probed.proof.result_root, probed.lane_root
 
     async def prove(device: OwnDevice, epoch: EpochView, seed: bytes) -> bytes:
-        return await root_of(Task(device.profile, epoch.epoch_seed, seed, device.card))
+        task = Task(device.profile, epoch.epoch_seed, seed, device.card)
+        return (await prover.prove(task, Urgency.CHALLENGE)).result_root
 
     store, lanes = CommitmentStore(database), LaneCommitmentStore(database)
     oracle, escrow = chain.domain("EpochOracle"), chain.domain("LeaseEscrow")

@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 
 from assay.chain.certificate import server_context
-from assay.chain.errors import ChainError
 from assay.daemon.ending import on_stop
 from assay.network.server import listening_socket, server, serving
 from assay.provider.api.app import create_app
@@ -105,7 +104,7 @@ async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
                     parts.status["epoch"] = epoch.epoch
                 await parts.note_authority()
                 await parts.offers.cancel_due()
-        except (ChainError, ProviderError) as error:
+        except Exception as error:  # a full disk, an engine that is away: the next block comes all the same
             log.warning("this block was not dealt with in full", error=str(error))
         await asyncio.sleep(poll_seconds)
 
@@ -119,6 +118,6 @@ async def _answer_demands(parts: Parts, poll_seconds: float) -> None:
             if block.number != last:
                 await parts.demands.tick()
                 last = block.number
-        except (ChainError, ProviderError) as error:
+        except Exception as error:
             log.warning("demands for openings were not looked at in full", error=str(error))
         await asyncio.sleep(poll_seconds)

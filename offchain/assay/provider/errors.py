@@ -45,6 +45,12 @@ class TooLarge(ProviderError):
     status = 413
 
 
+class TooManyRequests(ProviderError):
+    """The asker has had its share for now."""
+
+    status = 429
+
+
 class Unavailable(ProviderError):
     """It cannot be served now; trying again later may help."""
 

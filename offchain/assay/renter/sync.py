@@ -24,7 +24,7 @@ from assay.renter.money.rewards import Rewards
 from assay.renter.money.wallet import Done, Minima
 from assay.renter.renter import ANY, LIMIT, Rented, Renter
 from assay.renter.session.jobs import PATIENCE_S, run_job
-from assay.renter.session.provider_session import JobState, Notebook, ProviderSession
+from assay.renter.session.provider_session import Contents, JobState, Notebook, ProviderSession
 from assay.renter.settings import RenterSettings
 
 T = TypeVar("T")
@@ -95,16 +95,28 @@ class SyncProviderSession:
         return self._run(self._session.stop_job(job_id))
 
     def files(self) -> list[dict[str, Any]]:
-        """Files of the workspace: {path, size}."""
+        """Files of the workspace: {path, size, mode}."""
         return self._run(self._session.files())
+
+    def contents(self) -> Contents:
+        """Everything in the workspace: files, folders, links."""
+        return self._run(self._session.contents())
 
     def fetch(self, path: str) -> bytes:
         """The content of one file."""
         return self._run(self._session.fetch(path))
 
-    def put(self, path: str, content: bytes) -> None:
-        """Writes one file."""
-        return self._run(self._session.put(path, content))
+    def put(self, path: str, content: bytes, mode: int | None = None) -> None:
+        """Writes one file, with permissions where they are given."""
+        return self._run(self._session.put(path, content, mode))
+
+    def put_folder(self, path: str, mode: int) -> None:
+        """Makes a folder, or gives the one that is there its permissions."""
+        return self._run(self._session.put_folder(path, mode))
+
+    def put_link(self, path: str, target: str) -> None:
+        """Makes a symbolic link."""
+        return self._run(self._session.put_link(path, target))
 
 
 class SyncRenter:

@@ -11,6 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 IMAGE = "localhost/assay-test:1"
+WITH_ENTRY_POINT, WITH_VOLUMES, WITH_VOLUME_INSIDE = (
+    f"localhost/assay-{name}:1" for name in ("entry-point", "volumes", "volume-inside")
+)
+VARIANTS = {
+    WITH_ENTRY_POINT: ['ENTRYPOINT ["/bin/echo", "not the job"]', 'CMD ["x"]'],
+    WITH_VOLUMES: ["VOLUME /data", "VOLUME /var/lib/x"],
+    WITH_VOLUME_INSIDE: ["VOLUME /workspace/data"],
+}
 PYTHON = Path("/usr/bin/python3.11")
 PROGRAMS = (
     "sh", "echo", "id", "cat", "ls", "sleep", "env", "touch", "mount", "head", "yes", "seq", "pwd", "httpd", "dd", "rm",
@@ -96,6 +104,24 @@ def podman_service(folder: Path, packages: Sequence[Path] = ()) -> Iterator[str]
     storage = ["--root", folder / "storage", "--runroot", folder / "run", "--storage-driver", "overlay"]
     archive = make_archive(folder, packages)
     subprocess.run(["podman", *storage, "import", "-q", archive, IMAGE], check=True, env=environment)
+    for image, changes in VARIANTS.items():
+        recipe = folder / "Containerfile"
+        recipe.write_text("\n".join([f"FROM {IMAGE}", *changes]))
+        build = [
+            "podman",
+            *storage,
+            "build",
+            "-q",
+            "--isolation",
+            "chroot",
+            "-t",
+            image,
+            "-f",
+            recipe,
+            folder / "empty",
+        ]
+        (folder / "empty").mkdir(exist_ok=True)
+        subprocess.run(build, check=True, env=environment, stdout=subprocess.DEVNULL)
     archive.unlink()
     socket = folder / "podman.sock"
     service = subprocess.Popen(

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,11 @@ from assay.provider.access.lease_ports import LeasePorts
 from assay.provider.errors import NotFound, ProviderError, RuntimeUnavailable
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.egress_rules import EgressRules
-from assay.provider.runtime.workload import Limits, Outcome, Workload
+from assay.provider.runtime.supervisor import descendants
+from assay.provider.runtime.workload import Limits, Outcome, Workload, output_path
 
 from .conftest import Bench, until
-from .podman import IMAGE
+from .podman import IMAGE, WITH_ENTRY_POINT, WITH_VOLUME_INSIDE, WITH_VOLUMES
 
 POLICY = ImagePolicy(default=IMAGE, allow=("localhost/*",), deny=("localhost/bad*",))
 
@@ -215,3 +217,147 @@ def test_policy__image_not_allowed__is_refused(image: str) -> None:
 def test_check__no_engine_at_the_socket__is_refused_clearly(tmp_path: Path) -> None:
     with pytest.raises(RuntimeUnavailable, match="does not answer"):
         ContainerRuntime(f"unix://{tmp_path}/none.sock", POLICY).check()
+
+
+def test_image__with_an_entry_point_of_its_own__runs_the_job_and_not_that(engine: str, tmp_path: Path) -> None:
+    bench = Bench(ContainerRuntime(engine, ImagePolicy(default=WITH_ENTRY_POINT)), tmp_path)
+    outcome, output = bench.run("sh", "-c", "echo the job; exit 3")
+    assert (outcome, output) == (Outcome("exited", 3, None), "the job\n")
+    assert bench.run("pwd") == (Outcome("exited", 0, None), "/workspace\n")
+
+
+def test_image__with_volumes__gets_them_in_memory_and_nothing_on_this_machines_disk(
+    engine: str, tmp_path: Path
+) -> None:
+    import docker
+
+    bench = Bench(ContainerRuntime(engine, ImagePolicy(default=WITH_VOLUMES)), tmp_path)
+    outcome, output = bench.run(
+        "sh", "-c", "dd if=/dev/zero of=/data/big bs=1M count=80; ls -l /data/big; touch /data/x"
+    )
+    assert "No space left on device" in output, (outcome, output)
+    assert docker.DockerClient(base_url=engine).volumes.list() == []
+
+
+def test_image__with_a_volume_in_the_workspace__is_refused_clearly(engine: str, tmp_path: Path) -> None:
+    bench = Bench(ContainerRuntime(engine, ImagePolicy(default=WITH_VOLUME_INSIDE)), tmp_path)
+    outcome, _ = bench.run("true")
+    assert (outcome.status, outcome.reason) == (
+        "failed",
+        "could not start: the image declares a volume at '/workspace/data', which is not taken",
+    )
+
+
+def test_job__in_a_folder_with_colon_space_and_percent__has_its_workspace(engine: str, tmp_path: Path) -> None:
+    bench = Bench(ContainerRuntime(engine, POLICY), tmp_path / "a:ro, b%20 c")
+    outcome, _ = bench.run("sh", "-c", "echo made > file")
+    assert outcome == Outcome("exited", 0, None)
+    assert (bench.folder / "leases/7/workspace/file").read_text() == "made\n"
+
+
+FORKS = """
+import os, time
+n = 0
+try:
+    while True:
+        if os.fork() == 0:
+            time.sleep(99)
+        n += 1
+except OSError:
+    print(n, flush=True)
+    time.sleep(99)
+"""
+
+
+def test_job__fork_bomb_of_one_lease__leaves_the_others_their_processes(engine: str, tmp_path: Path) -> None:
+    bomb, other = (Bench(ContainerRuntime(engine, POLICY), tmp_path / name) for name in ("one", "two"))
+    job = bomb.start("python3", "-c", FORKS, processes=120)
+    until(lambda: output_path(job.control).exists() and output_path(job.control).read_text().strip() != "")
+    assert int(output_path(job.control).read_text()) < 120
+    other.count = 1
+    outcome, output = other.run("sh", "-c", "for i in 1 2 3 4; do (sleep 1 &) ; done; echo forked", processes=60)
+    assert (outcome, output) == (Outcome("exited", 0, None), "forked\n")
+    bomb.runtime.kill(job.control, "done")
+
+
+def test_shell__renters_modules_in_its_workspace__are_not_imported_by_the_daemons_programs(
+    bench: Bench, tmp_path: Path
+) -> None:
+    argv = shell(bench)
+    workspace, seen = bench.folder / "leases/7/workspace", tmp_path / "imported-by-root"
+    for name in (
+        "assay/__init__.py",
+        "docker/__init__.py",
+        "json.py",
+        "sitecustomize.py",
+        "runpy.py",
+        "usercustomize.py",
+    ):
+        (workspace / name).parent.mkdir(parents=True, exist_ok=True)
+        (workspace / name).write_text(f"open({str(seen)!r}, 'w').close()")
+    done = subprocess.run(argv, input=b"echo in; exit 3\n", capture_output=True, timeout=60, check=False, cwd=workspace)
+    assert (done.returncode, done.stdout) == (3, b"in\n"), done.stderr
+    assert not seen.exists()
+
+
+def test_shells__signalled_twice_at_any_moment__leave_no_container(bench: Bench, engine: str) -> None:
+    import docker
+
+    client = docker.DockerClient(base_url=engine)
+    shells = []
+    for delay in (0.2, 0.5, 0.8, 1.1, 1.4, 2.0):
+        one = subprocess.Popen(shell(bench), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+        shells.append((one, time.monotonic() + delay))
+    for one, at in shells:
+        time.sleep(max(0.0, at - time.monotonic()))
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGHUP):
+            one.send_signal(number)
+    for one, _ in shells:
+        one.wait(timeout=60)
+    bench.runtime.sweep(bench.folder / "leases", lambda lease_id: True)
+    assert client.containers.list(all=True) == []
+
+
+def test_shell__killed_outright_with_all_below_it__loses_its_container_to_its_guard(bench: Bench, engine: str) -> None:
+    import docker
+
+    client = docker.DockerClient(base_url=engine)
+    process = subprocess.Popen(shell(bench), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+    until(lambda: len(client.containers.list()) == 1)
+    for pid in (process.pid, *descendants(process.pid)):
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    until(lambda: client.api.containers(all=True) == [])
+
+
+def test_sweep__containers_without_keeper_or_lease__go_and_those_of_others_stay(bench: Bench, engine: str) -> None:
+    import docker
+
+    client = docker.DockerClient(base_url=engine)
+    job = bench.start("sleep", "600")
+    until(lambda: len(client.containers.list()) == 1)
+    leases = bench.folder / "leases"
+    left = {"assay.job": "shell", "assay.workspace": str(leases / "8/workspace"), "assay.keeper": "1:99999999999"}
+    client.containers.create(IMAGE, ["sleep", "600"], labels=left).start()
+    foreign = client.containers.create(
+        IMAGE, ["true"], labels={**left, "assay.workspace": "/elsewhere/leases/8/workspace"}
+    )
+    assert bench.runtime.sweep(leases, lambda lease_id: True) == 1
+    assert bench.runtime.inspect(job.control).status == "running"
+    assert bench.runtime.sweep(leases, lambda lease_id: lease_id != 7) == 1
+    assert [one.id for one in client.containers.list(all=True)] == [foreign.id]
+    foreign.remove()
+    until(lambda: bench.runtime.inspect(job.control).final)
+
+
+def test_clear__of_a_workspace__removes_all_that_runs_with_it(bench: Bench, engine: str) -> None:
+    import docker
+
+    client = docker.DockerClient(base_url=engine)
+    job = bench.start("sleep", "600")
+    with subprocess.Popen(shell(bench), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as one:
+        until(lambda: len(client.containers.list()) == 2)
+        bench.runtime.clear(job.workspace)
+        assert client.containers.list(all=True) == []
+        one.terminate()
+    until(lambda: bench.runtime.inspect(job.control).final)

@@ -22,6 +22,7 @@ from assay.provider.access.ssh_shells import Shells
 from assay.provider.database import open_database
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.workload import Limits, Workload, output_path
+from assay.provider.workloads.jobs import OpenShells
 
 from .conftest import running_lease
 from .podman import IMAGE, PACKAGE_WASTE
@@ -75,7 +76,7 @@ async def test_model__served_by_a_lease__answers_through_ssh_and_its_latency_is_
     lease = running_lease(7)
     keys = keys_with(tmp_path / "renter")
     ports = LeasePorts(lambda lease_id: runtime.rooms(work.workspace, []) if lease_id == 7 else [])
-    shells = Shells(runtime, lambda *_: work, lambda _: now + 600.0, time.time)
+    shells = Shells(runtime, lambda *_: work, lambda _: now + 600.0, time.time, OpenShells(), lambda _: 8)
 
     async def read(lease_id: int) -> Lease | None:
         return lease if lease_id == 7 else None

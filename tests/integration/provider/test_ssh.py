@@ -13,17 +13,21 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.provider.access.authorised_keys import AuthorisedKeys
 from assay.provider.access.lease_ports import LeasePorts
+from assay.provider.access.ssh_host_key import public_line
 from assay.provider.access.ssh_server import lease_of_user, serve_ssh
 from assay.provider.access.ssh_shells import Shells
 from assay.provider.database import open_database
 from assay.provider.errors import ProviderError, TooLarge
 from assay.provider.runtime.local import LocalRuntime
 from assay.provider.runtime.workload import Limits, Room, Workload
+from assay.provider.workloads.jobs import OpenShells
+from assay.renter.session.ssh_access import SshAccess, own_key
 
 from .conftest import running_lease, until
 
@@ -82,16 +86,17 @@ async def ssh(tmp_path: Path) -> AsyncIterator[Ssh]:
 
     def workload(lease_id: int, command: tuple[str, ...]) -> Workload:
         folder = tmp_path / f"leases/{lease_id}"
+        (folder / "workspace").mkdir(parents=True, exist_ok=True)
         return Workload("shell", lease_id, command, folder / "workspace", folder / "jobs/shell", 0, Limits())
 
     async def read(lease_id: int) -> Lease | None:
         return world.leases.get(lease_id)
 
-    shells = Shells(LocalRuntime(31337), workload, lambda _: world.deadline, time.time)
+    shells = Shells(LocalRuntime(31337), workload, lambda _: world.deadline, time.time, OpenShells(), lambda _: 3)
     ports = LeasePorts(lambda lease_id: world.rooms.get(lease_id, []))
-    server, _ = await serve_ssh("127.0.0.1", port, tmp_path / "ssh", world.keys, shells, ports, read, time.time)
+    ssh_server, _ = await serve_ssh("127.0.0.1", port, tmp_path / "ssh", world.keys, shells, ports, read, time.time)
     yield world
-    server.close()
+    ssh_server.close()
     ports.close()
 
 
@@ -161,12 +166,33 @@ async def test_login__lease_not_running__is_refused(ssh: Ssh, change: dict[str, 
     assert (await ssh.run(key, "id"))[0] == 255
 
 
+@pytest.mark.parametrize("form", ["command", "configuration"])
+async def test_access__in_a_folder_of_any_name__reaches_the_lease_with_ssh_itself(ssh: Ssh, form: str) -> None:
+    folder = ssh.folder / 'my %h 100% "keys": a\\b #1'
+    folder.mkdir()
+    key, known = own_key(folder / "id_ed25519"), folder / "known hosts"
+    ssh.keys.add(3, key.with_suffix(".pub").read_text())
+    host_key = public_line(asyncssh.read_private_key(ssh.folder / "ssh/host_key"))
+    known.write_text(f"[127.0.0.1]:{ssh.port} {host_key}\n")
+    access = SshAccess(3, "127.0.0.1", ssh.port, "lease-3", key, known)
+    if form == "command":
+        argv = access.command("echo in")
+    else:
+        (folder / "config").write_text(access.configuration())
+        argv = ["ssh", "-F", str(folder / "config"), access.host_alias, "echo in"]
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    assert (process.returncode, out) == (0, b"in\n"), err
+
+
 SERVER = """
 import os, socket, sys
 server = socket.create_server(("127.0.0.1", 8000))
 print("listens", flush=True)
 while True:
-    with server.accept()[0] as one:
+    with ssh_server.accept()[0] as one:
         one.sendall(b"lease " + sys.argv[1].encode() + b": " + one.recv(99).upper())
 """
 
@@ -248,3 +274,46 @@ def test_keys__not_a_key_or_too_many__are_refused(ssh: Ssh) -> None:
 @pytest.mark.parametrize(("user", "lease"), [("lease-12", 12), ("lease-", None), ("lease--1", None), ("root", None)])
 def test_user__names_its_lease(user: str, lease: int | None) -> None:
     assert lease_of_user(user) == lease
+
+
+async def test_shells__beyond_the_leases_share__are_refused_and_others_go_on(ssh: Ssh) -> None:
+    key = ssh.new_key("renter")
+    ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
+    workspace = ssh.folder / "leases/3/workspace"
+    clients = [
+        await asyncio.create_subprocess_exec(
+            "ssh", "-F", "none", "-i", key, "-p", str(ssh.port), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes",
+            "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
+            "lease-3@127.0.0.1", f"touch open{n}; cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )
+        for n in range(3)
+    ]  # fmt: skip
+    await asyncio.to_thread(until, lambda: len(list(workspace.glob("open*"))) == 3)
+    status, _, err = await ssh.run(key, "id")
+    assert status == 1 and "at most 3 shells" in err
+    for one in clients:
+        out, _ = await one.communicate(b"still here")
+        assert out == b"still here"
+    assert (await ssh.run(key, "echo again"))[:2] == (0, "again\n")
+
+
+async def test_connection__left_open_over_the_leases_end__is_closed_and_has_no_channel(
+    ssh: Ssh, rooms: dict[int, Room], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assay.provider.access import ssh_server
+
+    monkeypatch.setattr(ssh_server, "LAST_WORDS_S", 0.1)
+    key = ssh.new_key("renter")
+    ssh.keys.add(3, (ssh.folder / "renter.pub").read_text())
+    ssh.rooms = {3: [rooms[3]]}
+    control = ssh.folder / "control"
+    master = asyncio.create_task(ssh.run(key, options=("-M", "-S", str(control), "-N")))
+    await asyncio.to_thread(until, control.exists)
+    assert (await ssh.run(key, "echo in", options=("-S", str(control))))[:2] == (0, "in\n")
+    ssh.deadline = 0
+    assert (await asyncio.wait_for(master, 20))[0] == 255
+    folder = ssh.folder / "leases/3"
+    shutil.rmtree(folder)
+    assert (await ssh.run(key, "echo in"))[0] != 0
+    assert (await ssh.run(key, options=("-W", "localhost:8000")))[0] == 255
+    assert not folder.exists()

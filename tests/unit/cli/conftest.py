@@ -34,7 +34,7 @@ from assay.renter.market.offers import ANYONE
 from assay.renter.money.rewards import Rewards
 from assay.renter.money.wallet import Done, Minima
 from assay.renter.renter import Rented
-from assay.renter.session.provider_session import JobState
+from assay.renter.session.provider_session import Contents, JobState
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Earned, Measured
 
@@ -96,6 +96,8 @@ class FakeSession:
 
     endpoint: str = "http://10.0.0.1:8700"
     stored: dict[str, bytes] = field(default_factory=lambda: {"out.txt": b"result", "run/a": b"a", "run/b/c": b"c"})
+    folders: tuple[dict[str, Any], ...] = ()
+    links: tuple[dict[str, Any], ...] = ()
     ends: JobState = field(default_factory=lambda: JobState("j1", "exited", 0, None))
     started: list[tuple[Any, ...]] = field(default_factory=list)
 
@@ -115,14 +117,21 @@ class FakeSession:
     async def stop_job(self, job_id: str) -> JobState:
         return JobState(job_id, "killed", None, "stopped by the renter")
 
-    async def files(self) -> list[dict[str, Any]]:
-        return [{"path": path, "size": len(content)} for path, content in self.stored.items()]
+    async def contents(self) -> Contents:
+        files = tuple({"path": path, "size": len(content)} for path, content in self.stored.items())
+        return Contents(files, self.folders, self.links)
 
     async def fetch(self, path: str) -> bytes:
         return self.stored[path]
 
-    async def put(self, path: str, content: bytes) -> None:
+    async def put(self, path: str, content: bytes, mode: int | None = None) -> None:
         self.stored[path] = content
+
+    async def put_folder(self, path: str, mode: int) -> None:
+        self.folders += ({"path": path, "mode": mode},)
+
+    async def put_link(self, path: str, target: str) -> None:
+        self.links += ({"path": path, "target": target},)
 
     async def add_ssh_key(self, public_key: str) -> dict[str, Any]:
         return {"port": 2200, "user": "lease-7", "hostKey": "ssh-ed25519 AAAA"}

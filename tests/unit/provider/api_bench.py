@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from fastapi import FastAPI
 
 from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.protocol.hexadecimal import to_hex
@@ -58,6 +59,7 @@ class Api:
     wipes: WipeRecords
     escrow: EscrowFake
     conditions: Conditions
+    app: FastAPI
 
     async def signed(
         self,
@@ -152,9 +154,10 @@ async def serving(folder: Path, chain: ChainFake, device: OwnDevice, lease: Leas
         ready=lambda: True,
         status=lambda: {"provider": "p"},
     )
-    transport = httpx2.ASGITransport(app=create_app(services))
+    app = create_app(services)
+    transport = httpx2.ASGITransport(app=app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://provider") as client:
-        yield Api(client, jobs, chain, runtime, services.wipes, escrow, conditions)
+        yield Api(client, jobs, chain, runtime, services.wipes, escrow, conditions, app)
 
 
 CONTRACT = "0x" + "77" * 20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
@@ -23,7 +24,7 @@ from assay.provider.leasing.handover_service import HandoverService
 from assay.provider.measurement.challenge_service import ChallengeService
 from assay.provider.measurement.commitments import CommitmentStore
 from assay.provider.measurement.openings_service import OpeningsService
-from assay.provider.measurement.prover import Prover, Task
+from assay.provider.measurement.prover import Prover, Task, Urgency
 from assay.provider.views import EpochView
 
 from .conftest import (
@@ -107,8 +108,79 @@ async def test_sampled__proof_forgotten_after_a_restart__is_made_again(
     await committed(provider, chain)
     first = await provider.openings.sampled(DEVICE_ID, 5, RHO)
     provider.prover._proofs.clear()
-    provider.openings._sampled.clear()
+    provider.openings._sampled._made.clear()
     assert await provider.openings.sampled(DEVICE_ID, 5, RHO) == first
+
+
+async def test_sampled__of_an_old_epoch__is_what_was_kept_and_no_proof_is_made(
+    provider: Provider, chain: ChainFake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await committed(provider, chain)
+    first = await provider.openings.sampled(DEVICE_ID, 5, RHO)
+    provider.prover._proofs.clear()
+    old = chain.view
+    assert old is not None
+
+    async def epoch(_number: int) -> EpochView:
+        return old
+
+    monkeypatch.setattr(chain, "epoch", epoch)
+    chain.view = replace(old, epoch=7)
+    assert await provider.openings.sampled(DEVICE_ID, 5, RHO) == first
+    provider.openings._sampled._made.clear()
+    with pytest.raises(NotFound, match="not kept any more"):
+        await provider.openings.sampled(DEVICE_ID, 5, RHO)
+    assert not provider.prover._proofs
+    chain.view = replace(old, epoch=6)
+    assert await provider.openings.sampled(DEVICE_ID, 5, RHO) == first
+
+
+async def test_sampled__asked_for_by_many_at_once__is_made_once(
+    provider: Provider, chain: ChainFake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await committed(provider, chain)
+    made = []
+
+    async def opening(task: Task, rows: object) -> bytes:
+        made.append(task)
+        await asyncio.sleep(0)
+        return b"opening"
+
+    monkeypatch.setattr(provider.openings, "_open", opening)
+    asked = [asyncio.ensure_future(provider.openings.sampled(DEVICE_ID, 5, RHO)) for _ in range(20)]
+    await asyncio.sleep(0)
+    asked[0].cancel()
+    assert await asyncio.gather(*asked[1:]) == [b"opening"] * 19 and len(made) == 1
+
+
+async def test_prover__challenge_behind_others_work__is_done_first_and_what_nobody_waits_for_not_at_all() -> None:
+    prover = Prover(lambda: engine("reference"), cached_proofs=2)
+    begun, go_on = threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def first() -> None:
+        begun.set()
+        assert go_on.wait(10)
+
+    running = asyncio.ensure_future(prover._run(first))
+    await asyncio.to_thread(begun.wait, 10)
+    waiting = [
+        asyncio.ensure_future(prover._run(lambda name=name: done.append(name), urgency))  # type: ignore[misc]
+        for name, urgency in (
+            ("demand", Urgency.LATER),
+            ("opening", Urgency.ORDINARY),
+            ("gone", Urgency.ORDINARY),
+            ("challenge", Urgency.CHALLENGE),
+            ("handover", Urgency.ORDINARY),
+        )
+    ]
+    await asyncio.sleep(0)
+    waiting[2].cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(running, *waiting, return_exceptions=True)
+    prover.close()
+    assert done == ["challenge", "opening", "handover", "demand"]
 
 
 async def test_sampled__before_the_draw_or_for_another_rho__is_refused(provider: Provider, chain: ChainFake) -> None:

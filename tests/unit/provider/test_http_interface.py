@@ -338,3 +338,37 @@ async def test_body_limit__declared_or_actual__is_413() -> None:
     async with httpx2.AsyncClient(transport=transport, base_url="http://provider") as client:
         assert (await client.post("/", content=bytes(101))).status_code == 413
         assert (await client.post("/", content=stream())).status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/v1/lanes", "/v1/openings"])
+async def test_openings__asked_for_by_a_stranger_without_end__are_held_to_its_share(api: Api, path: str) -> None:
+    body = {"epoch": 5, "deviceId": "0x", "rho": "0x", "content": {"deviceId": "0x", "rho": "0x"}}
+    statuses = [(await api.client.post(path, json=body)).status_code for _ in range(100 + 8 * 4 + 2)]
+    assert statuses == [400] * 132 + [429] * 2
+
+
+async def test_files__with_names_that_are_no_text__are_listed_fetched_and_missed_in_ascii(api: Api) -> None:
+    name = "caf\udce9\n%41?#"
+    quoted = "caf%E9%0A%2541%3F%23"
+    assert (await api.signed("PUT", f"/files/{quoted}?mode=640", b"x")).json() == {"size": 1}
+    listed = await api.signed("GET", "/files")
+    assert listed.json()["files"] == [{"path": name, "size": 1, "mode": 0o640}] and listed.content.isascii()
+    assert (await api.signed("GET", f"/files/{quoted}")).content == b"x"
+    missing = await api.signed("GET", "/files/%FF%0A")
+    assert missing.status_code == 404 and missing.content.isascii() and "udcff" in missing.json()["error"]
+
+
+async def test_files__signed_for_one_name_and_sent_for_another__are_refused(api: Api) -> None:
+    whole = "/v1/leases/3/files/a%3Fb"
+    request = LeaseRequest(3, "GET /v1/leases/3/files/a?b", keccak(b""), NOW)
+    headers = {
+        "x-assay-signature": to_hex(request.sign(ESCROW, key("renter"))),
+        "x-assay-issued-at": str(NOW),
+    }
+    assert (await api.client.get(whole, headers=headers)).status_code == 403
+
+
+@pytest.mark.parametrize("query", ["mode=9", "mode=77777", "kind=device", "kind=link"])
+async def test_put__of_what_is_no_file_folder_or_link__is_refused(api: Api, query: str) -> None:
+    assert (await api.signed("PUT", f"/files/x?{query}")).status_code in (400, 422)
+    assert not (api.jobs.workspace(3) / "x").exists()

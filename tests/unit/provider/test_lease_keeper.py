@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from assay.provider.offers.lease_offers import LeaseOffers
 from assay.provider.offers.terms import OfferTerms
 from assay.provider.ports import Mined
 from assay.provider.runtime.workload import Limits, Outcome, Workload
-from assay.provider.workloads.jobs import JobBook, JobRequest
+from assay.provider.workloads.jobs import JobBook, JobRequest, Removed
 
 from .conftest import DEVICE_ID, DEVICES, ESCROW, NODE, OFFER, PROVIDER, ChainFake, key, lease_on
 
@@ -83,8 +84,10 @@ class RuntimeFake:
     """Jobs that run until they are killed, known by their control folder."""
 
     name: str = "fake"
+    owner: tuple[int, int] | None = None
     running: dict[Path, float] = field(default_factory=dict)
     killed: dict[Path, str] = field(default_factory=dict)
+    unkept: list[int] = field(default_factory=list)  # leases of what runs though no job of them does
 
     def check(self) -> None: ...
 
@@ -101,6 +104,13 @@ class RuntimeFake:
 
     def shell(self, workload: Workload) -> list[str] | None:
         return None
+
+    def sweep(self, leases: Path, may_run: Callable[[int], bool]) -> int:
+        stray = [one for one in self.unkept if not may_run(one)]
+        self.unkept = [one for one in self.unkept if may_run(one)]
+        return len(stray)
+
+    def clear(self, workspace: Path) -> None: ...
 
     def kill(self, control: Path, reason: str) -> Outcome:
         del self.running[control]
@@ -349,3 +359,42 @@ async def test_tick__device_of_a_lease_slashed__is_said_once_and_the_lease_goes_
             await world.keeper.tick()
     assert [one["lease"] for one in logs if "may leave free" in one["event"]] == [5]
     assert control in world.runtime.running and world.escrow.calls == []
+
+
+async def test_tick__fault_of_one_lease_of_any_kind__is_its_own(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    control = world.job(3, 1200)
+    world.chain.leases[4] = replace(world.chain.leases[3], lease_id=4, status=LeaseStatus.ENDED, stop=1)
+    world.book.note(4)
+
+    def full(lease_id: int, reason: str) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(world.jobs, "end_lease", full)
+    await world.keeper.tick()
+    assert world.runtime.running[control] == 1200
+    assert world.keeper.runs_until(3) == 1200
+
+
+async def test_tick__wipe_that_leaves_something__is_tried_again_before_it_is_noted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [Removed(1, 2, 3)] * 2 + [Removed(1, 2, 0)]
+    monkeypatch.setattr(world.jobs, "wipe", lambda lease_id: left.pop(0))
+    await world.keeper.tick()
+    world.now = 3000
+    for tries in (2, 1):
+        await world.keeper.tick()
+        assert world.book.all()[0].wiped_at is None and len(left) == tries
+        world.now += RETRY_S
+    await world.keeper.tick()
+    assert world.book.all()[0].wiped_at == world.now and left == []
+
+
+async def test_tick__what_runs_of_a_lease_that_is_over_or_unknown__is_ended_at_each_block(world: World) -> None:
+    await world.keeper.tick()
+    world.runtime.unkept = [3, 99]
+    await world.keeper.tick()
+    assert world.runtime.unkept == [3]
+    world.now = 1300
+    await world.keeper.tick()
+    assert world.runtime.unkept == []

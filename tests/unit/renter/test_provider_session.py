@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assay.chain.key_files import Key
 from assay.network.origins import Endpoint
 from assay.protocol.signing import Domain
 from assay.renter.errors import NoJob, ProviderRefused, Unreachable
-from assay.renter.session.provider_session import Notebook, ProviderSession
+from assay.renter.session.provider_session import Notebook, ProviderSession, quoted
 
 
 class Http:
@@ -66,3 +70,15 @@ async def test_ready__provider_could_not_start_the_lease__is_told_before_any_pro
     with pytest.raises(ProviderRefused, match="the bond credit holds 5, 60 are needed") as caught:
         await session({"leaseId": 7, "obstacle": "the bond credit holds 5,\n60 are needed"}).ready()
     assert caught.value.exit_status == 5
+
+
+@given(st.binary(min_size=1, max_size=255))
+def test_path__of_any_bytes__is_quoted_so_that_nothing_on_the_way_changes_it(name: bytes) -> None:
+    text = quoted(name.decode("utf-8", "surrogateescape"))
+    assert unquote_to_bytes(text) == name
+    assert re.fullmatch(r"([A-Za-z0-9._~/-]|%[0-9A-F]{2})+", text)
+
+
+async def test_files__listing_that_never_ends__is_given_up() -> None:
+    with pytest.raises(Unreachable, match="without an end"):
+        await session({"files": [], "next": "a"}).files()

@@ -22,6 +22,10 @@ from assay.provider.leasing.lease_rules import runs
 
 LOGIN_TIMEOUT_S = 20
 KEEPALIVE_S = 15
+WATCH_S = 0.5
+LAST_WORDS_S = 5.0  # in which shells end, when their lease is over
+MAX_CONNECTIONS = 16  # of a lease
+MAX_FORWARDS = 128  # of a connection
 USER_PREFIX = "lease-"
 
 log = structlog.get_logger()
@@ -36,7 +40,18 @@ def lease_of_user(username: str) -> int | None:
 
 
 class ChannelEnd(SSHForwarder):  # type: ignore[misc]
-    """The channel's side of a forwarded connection. asyncssh leaves a channel open whose far side ended first."""
+    """The channel's side of a forwarded connection; calls `ended` once it is over. asyncssh leaves a channel open whose
+    far side ended first."""
+
+    def __init__(self, peer: Any, ended: Callable[[], None]) -> None:
+        super().__init__(peer)
+        self._ended = ended
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tells that it is over."""
+        super().connection_lost(exc)
+        ended, self._ended = self._ended, lambda: None
+        ended()
 
     def eof_received(self) -> bool:
         """Closes both sides once neither sends any more."""
@@ -44,6 +59,29 @@ class ChannelEnd(SSHForwarder):  # type: ignore[misc]
         if not stays_open:
             asyncio.get_running_loop().call_soon(self.close)
         return stays_open
+
+
+class LeaseConnections:
+    """The connections of each lease: one renter does not take all that this machine can hold."""
+
+    def __init__(self, most: int = MAX_CONNECTIONS) -> None:
+        self._most = most
+        self._of: dict[int, set[object]] = {}
+
+    def enter(self, lease_id: int, one: object) -> bool:
+        """Whether there was a place."""
+        held = self._of.setdefault(lease_id, set())
+        if len(held) >= self._most:
+            return False
+        held.add(one)
+        return True
+
+    def leave(self, lease_id: int, one: object) -> None:
+        """Gives the place back, where it had one."""
+        held = self._of.get(lease_id, set())
+        held.discard(one)
+        if not held:
+            self._of.pop(lease_id, None)
 
 
 class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
@@ -55,13 +93,45 @@ class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
         lease: Callable[[int], Awaitable[Lease | None]],
         ports: LeasePorts,
         clock: Callable[[], float],
+        over: Callable[[int], bool],
+        open_: LeaseConnections,
     ) -> None:
         self._keys = keys
         self._lease = lease
         self._ports = ports
         self._clock = clock
+        self._over = over
+        self._open = open_
         self._lease_id: int | None = None
         self._allowed: set[str] = set()
+        self._connection: Any = None
+        self._forwards = 0
+        self._watching: asyncio.Task[None] | None = None
+
+    def connection_made(self, conn: Any) -> None:
+        """Keeps the connection, to end it with its lease."""
+        self._connection = conn
+
+    def auth_completed(self) -> None:
+        """Holds the connection to its lease's time, and to its share of connections."""
+        if self._lease_id is None or not self._open.enter(self._lease_id, self):
+            self._connection.disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS, "too many connections of this lease")
+            return
+        self._watching = asyncio.create_task(self._until_over(self._lease_id))
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Lets its place go."""
+        if self._lease_id is not None:
+            self._open.leave(self._lease_id, self)
+        if self._watching is not None:
+            self._watching.cancel()
+
+    async def _until_over(self, lease_id: int) -> None:
+        while not self._over(lease_id):  # noqa: ASYNC110 - time alone ends a lease
+            await asyncio.sleep(WATCH_S)
+        # The shells end by themselves, and say how; what else is open has no right to be.
+        await asyncio.sleep(LAST_WORDS_S)
+        self._connection.abort()
 
     async def begin_auth(self, username: str) -> bool:
         """Notes whose keys count; every user must authenticate."""
@@ -79,12 +149,23 @@ class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
     async def _forward(self, host: str, port: int) -> Any:
         if self._lease_id is None or not 0 < port < 1 << 16:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "no such port")
+        if self._over(self._lease_id):
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "the lease is over")
+        if self._forwards >= MAX_FORWARDS:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, "too many forwarded connections")
+        self._forwards += 1
         try:
             inside = await self._ports.connect(self._lease_id, host, port)
-        except ProviderError as error:
-            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, str(error)) from error
-        _, peer = await asyncio.get_running_loop().create_connection(SSHForwarder, sock=inside)
-        return ChannelEnd(peer)
+            _, peer = await asyncio.get_running_loop().create_connection(SSHForwarder, sock=inside)
+        except BaseException as error:
+            self._forwards -= 1
+            if isinstance(error, ProviderError):
+                raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, str(error)) from error
+            raise
+        return ChannelEnd(peer, self._forwarded)
+
+    def _forwarded(self) -> None:
+        self._forwards -= 1
 
     def public_key_auth_supported(self) -> bool:
         return True
@@ -112,17 +193,18 @@ async def serve_ssh(
 ) -> tuple[Any, asyncssh.SSHKey]:
     """Listens; the server (with `close`) and its host key. Raises OSError for a port that is taken."""
     key = host_key(folder / "host_key")
+    open_ = LeaseConnections()
 
     async def handle(process: Any) -> None:
         lease_id = lease_of_user(str(process.get_extra_info("username")))
-        if lease_id is None:
+        if lease_id is None or shells.over(lease_id):
             process.exit(1)
             return
         log.info("shell opened", lease=lease_id)
         await shells.serve(process, lease_id)
 
     server = await asyncssh.create_server(
-        lambda: LeaseLogin(keys, lease, ports, clock),
+        lambda: LeaseLogin(keys, lease, ports, clock, shells.over, open_),
         host,
         port,
         server_host_keys=[key],

@@ -16,8 +16,10 @@ from typing import Any
 
 import asyncssh
 
+from assay.provider.errors import ProviderError
 from assay.provider.runtime.supervisor import apply_limits, descendants
 from assay.provider.runtime.workload import Runtime, Workload
+from assay.provider.workloads.jobs import OpenShells
 
 WATCH_S = 0.05
 ASK_S = 3.0
@@ -27,7 +29,9 @@ INTERRUPT, END_OF_INPUT = b"\x03", b"\x04"
 
 
 class Shells:
-    """Starts shells and ends them when `deadline` of their lease is past. `workload` describes a lease's shell."""
+    """Starts shells and ends them when `deadline` of their lease is past. `workload` describes a lease's shell, and
+    raises ProviderError for one that may not be; `most` is how many shells a lease may have open.
+    """
 
     def __init__(
         self,
@@ -35,12 +39,20 @@ class Shells:
         workload: Callable[[int, tuple[str, ...]], Workload],
         deadline: Callable[[int], float],
         clock: Callable[[], float],
+        shells: OpenShells,
+        most: Callable[[int], int],
     ) -> None:
         self._runtime = runtime
         self._workload = workload
         self._deadline = deadline
         self._clock = clock
+        self._shells = shells
+        self._most = most
         self._children: dict[int, int] = {}
+
+    def over(self, lease_id: int) -> bool:
+        """Whether a lease has no right to a shell, nor to any other channel."""
+        return self._clock() >= self._deadline(lease_id)
 
     def processes(self, lease_id: int) -> list[int]:
         """The processes of a lease's open shells, newest first."""
@@ -49,11 +61,20 @@ class Shells:
     async def serve(self, process: Any, lease_id: int) -> None:
         """Runs the command that an SSH channel asks for, or a shell, until it ends or the lease does."""
         command = (SHELL, "-c", process.command) if process.command else (SHELL, "-i")
+        try:
+            with self._shells.one(lease_id, await asyncio.to_thread(self._most, lease_id)):
+                await self._run(process, lease_id, command)
+        except (ProviderError, OSError) as error:
+            with contextlib.suppress(OSError, asyncssh.Error):
+                text = f"{error}\n"
+                process.stderr.write(text.encode("utf-8", "backslashreplace"))
+                process.exit(1)
+
+    async def _run(self, process: Any, lease_id: int, command: tuple[str, ...]) -> None:
         workload = await asyncio.to_thread(self._workload, lease_id, command)
-        workload.workspace.mkdir(parents=True, exist_ok=True)
-        argv = self._runtime.shell(workload)
+        argv = await asyncio.to_thread(self._runtime.shell, workload)
         if argv is None:
-            process.stderr.write(f"the runtime {self._runtime.name!r} offers no shell\n")
+            process.stderr.write(f"the runtime {self._runtime.name!r} offers no shell\n".encode())
             process.exit(1)
             return
         environment = {"TERM": process.term_type or "dumb", "PATH": "/usr/local/bin:/usr/bin:/bin"}
@@ -127,7 +148,7 @@ class Shells:
         self._children[child.pid] = lease_id
         try:
             while child.poll() is None and not process.is_closing():
-                if self._clock() >= self._deadline(lease_id):
+                if self.over(lease_id):
                     break
                 await asyncio.sleep(WATCH_S)
         finally:

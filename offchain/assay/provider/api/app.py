@@ -15,7 +15,7 @@ from assay.network.body_limit import BodyLimit
 from assay.protocol.hexadecimal import HexadecimalError
 from assay.protocol.typed_message import MessageError
 from assay.provider.api.job_routes import job_routes
-from assay.provider.api.json_bodies import body_limit
+from assay.provider.api.json_bodies import AsciiResponse, body_limit
 from assay.provider.api.lease_routes import lease_routes
 from assay.provider.api.login_routes import login_routes
 from assay.provider.api.measurement_routes import measurement_routes
@@ -52,25 +52,25 @@ def create_app(services: Services) -> FastAPI:
         return services.status()
 
     @app.exception_handler(ProviderError)
-    async def refused(_request: Request, error: ProviderError) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, error.status)
+    async def refused(_request: Request, error: ProviderError) -> AsciiResponse:
+        return AsciiResponse({"error": str(error)}, error.status)
 
     @app.exception_handler(HexadecimalError)
     @app.exception_handler(MessageError)
-    async def malformed(_request: Request, error: Exception) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, 400)
+    async def malformed(_request: Request, error: Exception) -> AsciiResponse:
+        return AsciiResponse({"error": str(error)}, 400)
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(_request: Request, error: RequestValidationError) -> AsciiResponse:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return JSONResponse({"error": f"{where}: {first['msg']}"}, 422)
+        return AsciiResponse({"error": f"{where}: {first['msg']}"}, 422)
 
     @app.exception_handler(ChainError)
-    async def chain(_request: Request, error: ChainError) -> JSONResponse:
+    async def chain(_request: Request, error: ChainError) -> AsciiResponse:
         log.warning("chain error while answering", error=str(error))
         if isinstance(error, UnreachableChain):
-            return JSONResponse({"error": "this provider cannot reach the chain now"}, 503)
-        return JSONResponse({"error": str(error)[:500]}, 409)
+            return AsciiResponse({"error": "this provider cannot reach the chain now"}, 503)
+        return AsciiResponse({"error": str(error)[:500]}, 409)
 
     return app

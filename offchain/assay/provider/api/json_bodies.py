@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from fastapi import Request
+from fastapi.responses import JSONResponse
 
 from assay.provider.errors import ProviderError
 from assay.provider.runtime.workload import Limits
@@ -21,6 +22,14 @@ def body_limit(path: str) -> int:
     parts = path.split("/")
     uploads = len(parts) > 4 and parts[2] == "leases" and parts[4] in ("jobs", "files", "notebook")
     return MAX_UPLOAD_BYTES if uploads else MAX_REQUEST_BYTES
+
+
+class AsciiResponse(JSONResponse):
+    """JSON in ASCII: names of files may have bytes that are no text, which UTF-8 has no form for."""
+
+    def render(self, content: Any) -> bytes:
+        """The body's bytes."""
+        return json.dumps(content, separators=(",", ":")).encode("ascii")
 
 
 async def small_json(request: Request) -> dict[str, Any]:

@@ -6,21 +6,31 @@ from typing import Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from assay.network.request_buckets import RequestBuckets, asker
 from assay.protocol.hexadecimal import parse_bytes32, parse_signature
 from assay.protocol.messages import Gossip
 from assay.protocol.signing import SignatureError
 from assay.provider.api.json_bodies import small_json
 from assay.provider.api.services import Services
-from assay.provider.errors import Conflict, Forbidden, NotAuthorised, ProviderError
+from assay.provider.errors import Conflict, Forbidden, NotAuthorised, ProviderError, TooManyRequests
 from assay.provider.measurement import liveness
 from assay.wire import paths
 from assay.wire.canonical import content_hash
 from assay.wire.measurement import OPENINGS_REQUEST, SignedChallenge, SignedProbeNonce
 
+REFILL_S = 600.0  # in which a share that was used up is there again
+
 
 def measurement_routes(services: Services) -> APIRouter:
     """Routes under /v1 for seats, and for anyone who checks them."""
     router = APIRouter()
+    # What is open to anyone, by address: enough for every seat to have all of this provider's devices.
+    burst = 100.0 + 8.0 * len(services.devices)
+    strangers = RequestBuckets(burst / REFILL_S, burst, services.clock)
+
+    def hold_to_share(request: Request) -> None:
+        if wait := strangers.take(asker(request.client.host if request.client else None)):
+            raise TooManyRequests(f"too many openings asked for from here; again in {wait:.0f} s")
 
     @router.post(paths.CHALLENGES)
     async def challenge(request: Request) -> Response:
@@ -39,6 +49,7 @@ def measurement_routes(services: Services) -> APIRouter:
     @router.post(paths.LANES)
     async def lanes(request: Request) -> Response:
         """Lanes of the memory probe that ρ draws, to anyone."""
+        hold_to_share(request)
         body = await small_json(request)
         device_id, rho = parse_bytes32(body.get("deviceId", ""), "deviceId"), parse_bytes32(body.get("rho", ""), "rho")
         opening = await services.probes.lanes(device_id, _epoch(body), rho)
@@ -51,6 +62,8 @@ def measurement_routes(services: Services) -> APIRouter:
         content = body.get("content")
         if not isinstance(content, dict) or not set(content) <= {"deviceId", "rho", "rows"}:
             raise ProviderError("content: an object of deviceId and either rho or rows is needed")
+        if content.get("rho") is not None:
+            hold_to_share(request)
         device_id, epoch = parse_bytes32(content.get("deviceId", ""), "deviceId"), _epoch(body)
         if content.get("rho") is not None:
             opening = await services.openings.sampled(device_id, epoch, parse_bytes32(content["rho"], "rho"))

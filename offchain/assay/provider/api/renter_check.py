@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from fastapi import Request, WebSocket
 
 from assay.chain.contracts.leases import Lease, LeaseStatus
@@ -38,16 +40,27 @@ async def authorised_lease(services: Services, lease_id: int, request: Request) 
     if token := bearer_token(request):
         services.logins.check(token, lease)
         return lease, offer
-    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     services.guard.check(
         lease,
         request.method,
-        path,
+        target_of(request),
         await request.body(),
         request.headers.get(SIGNATURE_HEADER),
         request.headers.get(ISSUED_AT_HEADER),
     )
     return lease, offer
+
+
+def target_of(request: Request) -> str:
+    """The path with its query as they came, which is what was signed: decoded, `%3F` and `?` are one."""
+    path, query = raw_path(request).decode("latin-1"), request.scope.get("query_string", b"").decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
+def raw_path(request: Request) -> bytes:
+    """The path as it came, still quoted. Servers decode it as text, and lose what is not UTF-8."""
+    raw = request.scope.get("raw_path")
+    return bytes(raw) if raw is not None else quote(request.scope["path"]).encode()
 
 
 def bearer_token(request: Request | WebSocket) -> str | None:

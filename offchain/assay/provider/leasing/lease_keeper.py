@@ -9,9 +9,8 @@ from dataclasses import asdict
 import structlog
 
 from assay.chain.contracts.leases import Lease, LeaseStatus
-from assay.chain.errors import ChainError
 from assay.provider.devices.device import OwnDevice
-from assay.provider.errors import ProviderError
+from assay.provider.errors import Unavailable
 from assay.provider.leasing.lease_book import LeaseBook, LeaseRow
 from assay.provider.leasing.lease_rules import LeasePolicy, LeaseStanding, LeaseStep, ends_from, steps
 from assay.provider.leasing.wipe_records import WipeRecords
@@ -22,6 +21,7 @@ from assay.provider.views import Leases
 from assay.provider.workloads.jobs import JobBook
 
 RETRY_S = 60.0
+MAX_WIPES = 10  # tries until a wipe that leaves something is noted as it is
 
 log = structlog.get_logger()
 
@@ -60,6 +60,8 @@ class LeaseKeeper:
         self._stops: dict[int, float] = {}
         self._not_before: dict[tuple[int, LeaseStep], float] = {}
         self._told: set[tuple[int, str]] = set()
+        self._over: set[int] = set()
+        self._wiping: dict[int, int] = {}
 
     def runs_until(self, lease_id: int) -> float:
         """When a running lease stops, seconds since 1970; 0 for one that does not run."""
@@ -85,12 +87,24 @@ class LeaseKeeper:
         for row in unsettled:
             try:
                 await self._attend(row)
-            except (ChainError, ProviderError) as error:
+            except Exception as error:  # no fault of one lease may end the daemon, or hold up the others
                 log.warning("lease not attended to", lease=row.lease_id, error=str(error))
         # Jobs of a lease that the chain or the book does not know (any more) have no right to run.
         for lease_id in await asyncio.to_thread(self._jobs.leases_with_running_jobs):
             if lease_id not in known:
-                await asyncio.to_thread(self._jobs.end_lease, lease_id, "lease over")
+                try:
+                    await asyncio.to_thread(self._jobs.end_lease, lease_id, "lease over")
+                except Exception as error:
+                    log.warning("jobs without a lease not ended", lease=lease_id, error=str(error))
+        await self._sweep()
+
+    async def _sweep(self) -> None:
+        """Ends what runs on although its lease is over or unknown, or nobody keeps it."""
+        may_run = {row.lease_id for row in self._book.unsettled()} - self._over
+        try:
+            await asyncio.to_thread(self._jobs.sweep, lambda lease_id: lease_id in may_run)
+        except Exception as error:
+            log.warning("not looked for what runs on without its lease", error=str(error))
 
     async def _attend(self, row: LeaseRow) -> None:
         lease = await self._leases.lease(row.lease_id)
@@ -116,7 +130,7 @@ class LeaseKeeper:
                 continue
             try:
                 await self._do(step, lease)
-            except (ChainError, ProviderError) as error:
+            except Exception as error:
                 failed = True
                 self._not_before[(row.lease_id, step)] = self._clock() + RETRY_S
                 what = step.name.lower().replace("_", " ")
@@ -141,9 +155,11 @@ class LeaseKeeper:
         match step:
             case LeaseStep.RUN:
                 self._stops[lease_id] = stop
+                self._over.discard(lease_id)
                 await asyncio.to_thread(self._jobs.extend, lease_id, stop)
             case LeaseStep.KILL:
                 self._stops.pop(lease_id, None)
+                self._over.add(lease_id)
                 if count := await asyncio.to_thread(self._jobs.end_lease, lease_id, "lease over"):
                     log.info("jobs ended with their lease", lease=lease_id, jobs=count)
             case LeaseStep.GIVE_NOTICE:
@@ -164,6 +180,9 @@ class LeaseKeeper:
                 log.info("bond returned", lease=lease_id, transaction=mined.hash)
             case LeaseStep.WIPE:
                 removed = await asyncio.to_thread(self._jobs.wipe, lease_id)
+                self._wiping[lease_id] = self._wiping.get(lease_id, 0) + 1
+                if removed.entries_left and self._wiping[lease_id] < MAX_WIPES:
+                    raise Unavailable(f"{removed.entries_left} entries would not go")
                 record = self._wipes.note(lease_id, removed, int(self._clock()))
                 self._book.wiped(lease_id, record.wiped_at)
                 log.info("files wiped", lease=lease_id, **asdict(removed))
@@ -174,5 +193,7 @@ class LeaseKeeper:
 
     def _forget(self, lease_id: int) -> None:
         self._last_claim.pop(lease_id, None)
+        self._wiping.pop(lease_id, None)
+        self._over.discard(lease_id)
         self._not_before = {key: until for key, until in self._not_before.items() if key[0] != lease_id}
         self._told = {key for key in self._told if key[0] != lease_id}

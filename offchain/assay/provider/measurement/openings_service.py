@@ -9,10 +9,10 @@ from assay.protocol.seeds import device_seed
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, Forbidden, NotFound, ProviderError, Unavailable
 from assay.provider.measurement.commitments import CommitmentStore, StoredCommitment
+from assay.provider.measurement.kept_openings import CACHED_EPOCHS, KeptOpenings
 from assay.provider.measurement.prover import Task
 from assay.provider.views import Epochs, EpochView
 
-CACHED_EPOCHS = 3
 Open = Callable[[Task, Sequence[tuple[int, int]]], Awaitable[bytes]]
 Prove = Callable[[Task], Awaitable[bytes]]
 """The resultRoot of a task: a proof made again must be the one that was committed to."""
@@ -34,7 +34,7 @@ class OpeningsService:
         self._store = store
         self._prove = prove
         self._open = open_rows
-        self._sampled: dict[tuple[bytes, int, bytes], bytes] = {}
+        self._sampled = KeptOpenings(epochs)
         self._asked: dict[tuple[bytes, int, str], tuple[int, ...]] = {}
 
     async def sampled(self, device_id: bytes, epoch: int, rho: bytes) -> bytes:
@@ -42,12 +42,8 @@ class OpeningsService:
         device, view, stored = await self._committed(device_id, epoch)
         if rho != view.rho:
             raise Conflict(f"epoch {epoch} has rho 0x{(view.rho or b'').hex()}")
-        key = (device_id, epoch, rho)
-        if key not in self._sampled:
-            self._sampled[key] = await self._opened(device, stored, samples(rho, device_id, device.profile))
-            for old in [k for k in self._sampled if k[1] + CACHED_EPOCHS <= epoch]:
-                del self._sampled[old]
-        return self._sampled[key]
+        drawn = samples(rho, device_id, device.profile)
+        return await self._sampled.get((device_id, epoch, rho), lambda: self._opened(device, stored, drawn))
 
     async def secret(self, device_id: bytes, epoch: int, account: str, rows: Sequence[int]) -> bytes:
         """The opening of rows t·M + i of a seat's own choice: one list an epoch, at most 16 long.

@@ -15,13 +15,13 @@ from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, NotFound, Unavailable
 from assay.provider.measurement.challenge_rules import check_probe_nonce
 from assay.provider.measurement.commitments import CommitmentStore, StoredCommitment
+from assay.provider.measurement.kept_openings import KeptOpenings
 from assay.provider.measurement.lane_commitments import LaneCommitmentStore, StoredLanes
 from assay.provider.measurement.nonce_rounds import GRACE_S, HOLD_S, NonceRounds
 from assay.provider.measurement.prover import Task
 from assay.provider.views import Epochs, EpochView
 from assay.wire.measurement import SignedLanes, SignedProbeNonce
 
-CACHED_EPOCHS = 3
 Walk = Callable[[Task, bytes], Awaitable[tuple[bytes, bytes]]]
 """(resultRoot, laneRoot) of a task's products walked from π."""
 OpenLanes = Callable[[Task, bytes, Sequence[int]], Awaitable[bytes]]
@@ -51,7 +51,7 @@ class ProbeService:
         self._open = open_lanes
         self._domain = domain
         self._rounds: NonceRounds[SignedProbeNonce] = NonceRounds("lane commitment", grace_s, hold_s)
-        self._opened: dict[tuple[bytes, int, bytes], bytes] = {}
+        self._opened = KeptOpenings(epochs)
 
     async def answer(self, signed: SignedProbeNonce) -> str:
         """The lane commitment as JSON, held until it is there.
@@ -84,12 +84,8 @@ class ProbeService:
         if stored is None or lanes is None:
             raise NotFound(f"device {device.name} answered no probe in epoch {epoch}")
         key = (device_id, epoch, rho)
-        if key not in self._opened:
-            asked = layout.lane_samples(rho, device_id, device.profile)
-            self._opened[key] = await self._open(_task(device, stored), lanes.challenge, asked)
-            for old in [k for k in self._opened if k[1] + CACHED_EPOCHS <= epoch]:
-                del self._opened[old]
-        return self._opened[key]
+        asked = layout.lane_samples(rho, device_id, device.profile)
+        return await self._opened.get(key, lambda: self._open(_task(device, stored), lanes.challenge, asked))
 
     def _device(self, device_id: bytes) -> OwnDevice:
         device = self._devices.get(device_id)

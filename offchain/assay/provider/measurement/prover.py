@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from assay.proof.engines import Engine
 from assay.proof.probe.result import ProbeResult
@@ -19,6 +23,14 @@ from assay.provider.devices.cards import select_card
 ENGINE_CACHE_SIZE = 2
 PROBE_CACHE_SIZE = 4  # the states of all lanes are large: a gibibyte for `datacenter`
 Result = TypeVar("Result")
+
+
+class Urgency(IntEnum):
+    """What is done first, where more is asked of a card than it does at once."""
+
+    CHALLENGE = 0  # late by seconds is late
+    ORDINARY = 1
+    LATER = 2  # there is a day
 
 
 @dataclass(frozen=True)
@@ -50,23 +62,28 @@ class Prover:
         self._dropped: set[Task] = set()  # proofs whose window made way
         self._probes: OrderedDict[tuple[Task, bytes], ProbeResult] = OrderedDict()
         self._first: Callable[[], None] | None = first
+        self._waiting: list[tuple[Urgency, int, Callable[[], Any], Future[Any]]] = []
+        self._order = itertools.count()
+        self._lock = threading.Lock()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prover")
 
     async def prepare(self, profile: Profile, epoch_seed: bytes) -> None:
         """Generates B ahead of the challenges."""
         await self._run(lambda: self._engine(profile, epoch_seed))
 
-    async def prove(self, task: Task) -> Proof:
+    async def prove(self, task: Task, urgency: Urgency = Urgency.ORDINARY) -> Proof:
         """The proof of a task, made now unless it is still held. Raises what the engine raises."""
-        return await self._run(lambda: self._proof(task))
+        return await self._run(lambda: self._proof(task), urgency)
 
-    async def open(self, task: Task, rows: Sequence[tuple[int, int]]) -> bytes:
+    async def open(self, task: Task, rows: Sequence[tuple[int, int]], urgency: Urgency = Urgency.ORDINARY) -> bytes:
         """The opening of rows (t, i), in the order asked."""
-        return await self._run(lambda: self._engine(task.profile, task.epoch_seed).open(self._proof(task), rows))
+        return await self._run(
+            lambda: self._engine(task.profile, task.epoch_seed).open(self._proof(task), rows), urgency
+        )
 
-    async def probe(self, task: Task, challenge: bytes) -> ProbeResult:
+    async def probe(self, task: Task, challenge: bytes, urgency: Urgency = Urgency.ORDINARY) -> ProbeResult:
         """The memory probe of a task from π, made now unless it is still held. Raises what the engine raises."""
-        return await self._run(lambda: self._probe(task, challenge))
+        return await self._run(lambda: self._probe(task, challenge), urgency)
 
     async def open_lanes(self, task: Task, challenge: bytes, lanes: Sequence[int]) -> bytes:
         """The opening of lanes of a probe, in the order asked."""
@@ -75,15 +92,30 @@ class Prover:
     def close(self) -> None:
         """Waits for the work in hand and takes no more."""
         self._worker.shutdown(wait=True, cancel_futures=True)
+        for _, _, _, done in self._waiting:
+            done.cancel()
+        self._waiting.clear()
 
-    async def _run(self, work: Callable[[], Result]) -> Result:
-        def begun() -> Result:
+    async def _run(self, work: Callable[[], Result], urgency: Urgency = Urgency.ORDINARY) -> Result:
+        done: Future[Result] = Future()
+        with self._lock:
+            heapq.heappush(self._waiting, (urgency, next(self._order), work, done))
+        self._worker.submit(self._next)
+        return await asyncio.wrap_future(done)
+
+    def _next(self) -> None:
+        """Does the most urgent of what waits, unless who asked for it has given up."""
+        with self._lock:
+            _, _, work, done = heapq.heappop(self._waiting)
+        if not done.set_running_or_notify_cancel():
+            return
+        try:
             if self._first is not None:
                 self._first()
                 self._first = None
-            return work()
-
-        return await asyncio.get_running_loop().run_in_executor(self._worker, begun)
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
 
     def _engine(self, profile: Profile, epoch_seed: bytes) -> Engine:
         key = (profile, epoch_seed)
@@ -150,17 +182,17 @@ class Provers:
         """Generates B on a card ahead of the challenges."""
         await self._of(card).prepare(profile, epoch_seed)
 
-    async def prove(self, task: Task) -> Proof:
+    async def prove(self, task: Task, urgency: Urgency = Urgency.ORDINARY) -> Proof:
         """As `Prover.prove`."""
-        return await self._of(task.card).prove(task)
+        return await self._of(task.card).prove(task, urgency)
 
-    async def open(self, task: Task, rows: Sequence[tuple[int, int]]) -> bytes:
+    async def open(self, task: Task, rows: Sequence[tuple[int, int]], urgency: Urgency = Urgency.ORDINARY) -> bytes:
         """As `Prover.open`."""
-        return await self._of(task.card).open(task, rows)
+        return await self._of(task.card).open(task, rows, urgency)
 
-    async def probe(self, task: Task, challenge: bytes) -> ProbeResult:
+    async def probe(self, task: Task, challenge: bytes, urgency: Urgency = Urgency.ORDINARY) -> ProbeResult:
         """As `Prover.probe`."""
-        return await self._of(task.card).probe(task, challenge)
+        return await self._of(task.card).probe(task, challenge, urgency)
 
     async def open_lanes(self, task: Task, challenge: bytes, lanes: Sequence[int]) -> bytes:
         """As `Prover.open_lanes`."""

@@ -6,9 +6,8 @@ import contextlib
 import fnmatch
 import json
 import os
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,13 @@ import docker
 import docker.errors
 
 from assay.provider.errors import ProviderError, RuntimeUnavailable
+from assay.provider.runtime.container_guard import start_ticks
+from assay.provider.runtime.container_options import KEEPER_LABEL
 from assay.provider.runtime.egress_rules import EgressRules
+from assay.provider.runtime.own_program import own_program
 from assay.provider.runtime.supervised import SEARCH_PATH, SupervisedRuntime
 from assay.provider.runtime.workload import Room, Workload
+from assay.provider.workloads import workspace as files
 
 NOBODY = 65534
 REMOVE_S = 30.0
@@ -74,6 +77,8 @@ class ContainerRuntime(SupervisedRuntime):
         self._engine = engine
         self._policy = policy
         self._egress = egress
+        # A daemon without root has an engine without root, in which the container's root is the daemon's user.
+        self.owner = (NOBODY, NOBODY) if os.geteuid() == 0 else None
 
     def check(self) -> None:
         """Raises RuntimeUnavailable where the engine does not answer."""
@@ -105,10 +110,13 @@ class ContainerRuntime(SupervisedRuntime):
         super().launch(workload)
 
     def _prepare(self, workspace: Path) -> None:
-        """Makes sure that the job's user can write its workspace."""
-        workspace.mkdir(parents=True, exist_ok=True)
-        if os.geteuid() == 0:
-            _give(workspace)
+        """Makes sure that the job's user can write its workspace. What is in it was made its own."""
+        try:
+            workspace.mkdir(parents=True, exist_ok=True)
+            if self.owner is not None:
+                files.give(workspace, self.owner)
+        except OSError as error:
+            raise RuntimeUnavailable(f"the workspace could not be made ready: {error.strerror}") from error
 
     def environment(self, workload: Workload) -> dict[str, str]:
         """What the image does not set itself."""
@@ -117,7 +125,7 @@ class ContainerRuntime(SupervisedRuntime):
 
     def supervisor_command(self, control: Path) -> list[str]:
         """Command line of the container supervisor."""
-        return [sys.executable, "-m", "assay.provider.runtime.container_supervisor", str(control)]
+        return own_program("assay.provider.runtime.container_supervisor", str(control))
 
     def supervisor_environment(self) -> dict[str, str]:
         """Nothing of ours but the way to programs."""
@@ -127,7 +135,7 @@ class ContainerRuntime(SupervisedRuntime):
         """A program that attaches itself to a container of its own."""
         self._prepare(workload.workspace)
         specification = json.dumps(self.specification(workload))
-        return [sys.executable, "-m", "assay.provider.runtime.container_shell", specification]
+        return own_program("assay.provider.runtime.container_shell", specification)
 
     def rooms(self, workspace: Path, roots: Sequence[tuple[str, int]]) -> list[Room]:
         """Running containers with this workspace, newest first, as the engine lists them."""
@@ -147,31 +155,63 @@ class ContainerRuntime(SupervisedRuntime):
 
     def clean_up(self, control: Path) -> None:
         """Removes the container that a supervisor that was killed has left behind, unless its guard already does."""
-        name = json.loads((control / "spec.json").read_text())["name"]
+        workspace = control.parent.parent / "workspace"
+        self._remove([f"{LABEL}={control.name}", f"{WORKSPACE_LABEL}={workspace}"])
+
+    def clear(self, workspace: Path) -> None:
+        """Removes every container with this workspace, jobs' and shells' alike. Raises RuntimeUnavailable."""
+        self._remove([f"{WORKSPACE_LABEL}={workspace}"])
+
+    def sweep(self, leases: Path, may_run: Callable[[int], bool]) -> int:
+        """Removes every container with a workspace below this folder whose lease may not run, or whose keeper is gone;
+        how many there were. Raises RuntimeUnavailable."""
+        client = docker.DockerClient(base_url=self._engine, timeout=30)
+        try:
+            doomed = [
+                entry["Id"]
+                for entry in client.api.containers(all=True, filters={"label": WORKSPACE_LABEL})
+                if is_stray(entry.get("Labels") or {}, leases, may_run)
+            ]
+            for one in doomed:
+                with contextlib.suppress(docker.errors.NotFound):
+                    client.api.remove_container(one, force=True, v=True)
+        except (docker.errors.DockerException, OSError) as error:
+            raise RuntimeUnavailable(f"stray containers could not be removed: {str(error)[:200]}") from error
+        finally:
+            client.close()
+        return len(doomed)
+
+    def _remove(self, labels: list[str]) -> None:
         client = docker.DockerClient(base_url=self._engine, timeout=30)
         until = time.monotonic() + REMOVE_S
         try:
             while True:
                 try:
-                    client.api.remove_container(name, force=True, v=True)
-                except docker.errors.NotFound:
-                    return
-                except docker.errors.DockerException as error:
+                    found = client.api.containers(all=True, filters={"label": labels})
+                    for entry in found:
+                        with contextlib.suppress(docker.errors.NotFound):
+                            client.api.remove_container(entry["Id"], force=True, v=True)
+                    if not found:
+                        return
+                except (docker.errors.DockerException, OSError) as error:
                     if time.monotonic() > until:
-                        reason = str(error)[:200]
-                        raise RuntimeUnavailable(f"container {name} could not be removed: {reason}") from error
+                        raise RuntimeUnavailable(f"containers could not be removed: {str(error)[:200]}") from error
                     time.sleep(0.1)
         finally:
             client.close()
 
     def _user(self) -> str:
-        # A daemon without root has an engine without root, in which the container's root is the daemon's user.
-        return f"{NOBODY}:{NOBODY}" if os.geteuid() == 0 else "0:0"
+        return "0:0" if self.owner is None else f"{self.owner[0]}:{self.owner[1]}"
 
 
-def _give(root: Path) -> None:
-    """Makes the workspace the job's user's. Links are not followed."""
-    for folder, folders, names in os.walk(root):
-        for name in (*folders, *names):
-            os.lchown(Path(folder) / name, NOBODY, NOBODY)
-    os.lchown(root, NOBODY, NOBODY)
+def is_stray(labels: dict[str, str], leases: Path, may_run: Callable[[int], bool]) -> bool:
+    """Whether a container belongs to a lease below `leases` and has no right to be there: its lease may not run, or the
+    process that keeps it is gone."""
+    workspace = Path(labels.get(WORKSPACE_LABEL, "/"))
+    lease = workspace.parent.name
+    if workspace.parent.parent != leases or not lease.isascii() or not lease.isdigit():
+        return False
+    pid, _, ticks = labels.get(KEEPER_LABEL, "").partition(":")
+    if not pid.isdigit() or not ticks.isdigit() or start_ticks(int(pid)) != int(ticks):
+        return True
+    return not may_run(int(lease))

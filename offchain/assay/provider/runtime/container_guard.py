@@ -1,8 +1,9 @@
 """Removes a container whose keeper is gone: nothing of a lease runs on because a process of ours was killed.
 
-Started by file path with an isolated interpreter, in a session of its own, so that what kills the daemon and the
-container's supervisor does not kill it as well. Argument: JSON with the engine's address, the container's name, the
-keeper's process and when that started, and the file that holds the deadline (null where the keeper alone decides).
+Started by file path with an isolated interpreter, in a session of its own and as nobody's child, so that what kills the
+daemon, the container's keeper and all below them does not kill it as well. Argument: JSON with the address of the
+engine, the container's name, the keeper's process and when that started, and the file that holds the deadline (null
+where the keeper alone decides).
 """
 
 import http.client
@@ -45,13 +46,16 @@ def watch_over(engine: str, name: str, deadline: Path | None) -> None:
         "ticks": start_ticks(os.getpid()),
         "deadline": str(deadline) if deadline else None,
     }
-    subprocess.Popen(  # noqa: S603
+    subprocess.run(  # noqa: S603
         [sys.executable, "-I", "-S", __file__, json.dumps(watched)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
         env={},
+        cwd="/",
+        timeout=ASK_S,
+        check=True,
     )
 
 
@@ -103,4 +107,6 @@ def main(watched: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    main(json.loads(sys.argv[1]))
+    # Who started this waits for it: once that has gone on, the guard stands.
+    if os.fork() == 0:
+        main(json.loads(sys.argv[1]))

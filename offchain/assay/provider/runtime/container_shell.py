@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -14,24 +15,27 @@ import tty
 from typing import Any
 
 import docker
+import docker.errors
 
 from assay.provider.runtime.container_options import create, start_guarded
 from assay.provider.runtime.supervisor import PR_SET_PDEATHSIG
 
 PIECE = 1 << 16
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 def main(specification: dict[str, Any]) -> int:
     """Runs until the shell ends; its exit code. The container is removed whatever happens."""
+    os.chdir("/")  # out of the renter's workspace
     # The daemon's death must reach the container, so it may not be this process's instant death.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(143))
+    for number in ENDING:
+        signal.signal(number, _end)
     client = docker.DockerClient(base_url=specification["engine"], timeout=60)
     terminal = os.isatty(0)
     specification["name"] += f"-{secrets.token_hex(4)}"
-    container = create(client, specification, tty=terminal, stdin_open=True)
     try:
+        container = create(client, specification, tty=terminal, stdin_open=True)
         attached = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
         start_guarded(client, container, specification, None)
         before = termios.tcgetattr(0) if terminal else None
@@ -44,7 +48,18 @@ def main(specification: dict[str, Any]) -> int:
                 termios.tcsetattr(0, termios.TCSADRAIN, before)
         return int(container.wait(timeout=30)["StatusCode"])
     finally:
-        container.remove(force=True, v=True)
+        # One that was signalled while the engine made it is known by its name only.
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
+        with contextlib.suppress(docker.errors.NotFound):
+            client.api.remove_container(specification["name"], force=True, v=True)
+
+
+def _end(_number: int, _frame: object) -> None:
+    # The next signal must not end the end.
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(143)
 
 
 def copy(attached: Any, terminal: bool) -> None:

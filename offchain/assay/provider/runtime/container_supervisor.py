@@ -22,7 +22,8 @@ import docker.errors
 
 from assay.provider.runtime.container_options import create, start_guarded
 from assay.provider.runtime.pull_progress import LOG, PULLED
-from assay.provider.runtime.supervisor import folder_bytes, start_ticks, write_whole
+from assay.provider.runtime.supervisor import start_ticks, write_whole
+from assay.provider.workloads.folder_walk import count
 
 TICK_S = 0.1
 DISK_EVERY_S = 2.0
@@ -114,7 +115,7 @@ class ContainerSupervisor:
             reason = self.limit_reached(started)
             if reason is None and time.monotonic() - sized > DISK_EVERY_S:
                 sized = time.monotonic()
-                if folder_bytes(Path(self.spec["cwd"])) > self.limits["disk_bytes"]:
+                if count(Path(self.spec["cwd"]))[1] > self.limits["disk_bytes"]:
                     reason = "disk limit"
             time.sleep(TICK_S)
         if reason is not None:

@@ -44,7 +44,7 @@ def specification(
         "env": left.pop("environment"),
         "work_dir": left.pop("working_dir"),
         "user": left.pop("user"),
-        "mounts": [*map(_bind, left.pop("volumes").items()), *map(_tmpfs, left.pop("tmpfs").items())],
+        "mounts": [*map(_bind, left.pop("mounts")), *map(_tmpfs, left.pop("tmpfs").items())],
         "read_only_filesystem": left.pop("read_only"),
         "cap_drop": left.pop("cap_drop"),
         "no_new_privileges": "no-new-privileges" in left.pop("security_opt"),
@@ -66,9 +66,13 @@ def specification(
     return made
 
 
-def _bind(volume: tuple[str, dict[str, str]]) -> dict[str, Any]:
-    source, how = volume
-    return {"type": "bind", "source": source, "destination": how["bind"], "options": [how["mode"], "rbind"]}
+def _bind(mount: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": mount["Type"],
+        "source": mount["Source"],
+        "destination": mount["Target"],
+        "options": ["rw", "rbind"],
+    }
 
 
 def _tmpfs(tmpfs: tuple[str, str]) -> dict[str, Any]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from assay.provider.errors import RuntimeUnavailable
 from assay.provider.runtime import supervisor
+from assay.provider.runtime.own_program import own_program
 from assay.provider.runtime.workload import Outcome, Room, Workload
 
 SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -29,6 +30,7 @@ class SupervisedRuntime:
     """
 
     name = "supervised"
+    owner: tuple[int, int] | None = None
 
     def specification(self, workload: Workload) -> dict[str, Any]:
         """What is written for the supervisor as `spec.json`."""
@@ -58,7 +60,7 @@ class SupervisedRuntime:
 
     def supervisor_command(self, control: Path) -> list[str]:
         """Command line of the supervisor."""
-        return [sys.executable, "-I", supervisor.__file__, str(control)]
+        return own_program("assay.provider.runtime.supervisor", str(control))
 
     def supervisor_environment(self) -> dict[str, str]:
         """Environment of the supervisor, which is ours, not the job's."""
@@ -67,21 +69,32 @@ class SupervisedRuntime:
     def clean_up(self, control: Path) -> None:
         """Ends what a supervisor that was killed has left behind."""
 
+    def sweep(self, leases: Path, may_run: Callable[[int], bool]) -> int:
+        """Ends what runs for leases below this folder and may not, or has nobody who keeps it; how much there was.
+        Processes of ours are below their supervisors and shells: the kernel ends them with those."""
+        return 0
+
+    def clear(self, workspace: Path) -> None:
+        """Ends whatever runs with this workspace."""
+
     def launch(self, workload: Workload) -> None:
         """Starts the job; it goes on if this process dies, but never past the deadline."""
-        workload.control.mkdir(parents=True, exist_ok=True)
-        workload.workspace.mkdir(parents=True, exist_ok=True)
-        self.extend(workload.control, workload.deadline)
-        (workload.control / "spec.json").write_text(json.dumps(self.specification(workload)))
-        with (workload.control / "supervisor.log").open("ab") as log:
-            subprocess.Popen(  # noqa: S603
-                self.supervisor_command(workload.control),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                start_new_session=True,
-                env=self.supervisor_environment(),
-            )
+        try:
+            workload.control.mkdir(parents=True, exist_ok=True)
+            workload.workspace.mkdir(parents=True, exist_ok=True)
+            self.extend(workload.control, workload.deadline)
+            (workload.control / "spec.json").write_text(json.dumps(self.specification(workload)))
+            with (workload.control / "supervisor.log").open("ab") as log:
+                subprocess.Popen(  # noqa: S603
+                    self.supervisor_command(workload.control),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=log,
+                    start_new_session=True,
+                    env=self.supervisor_environment(),
+                )
+        except OSError as error:
+            raise RuntimeUnavailable(f"the job could not be started: {error.strerror}") from error
         self._await_start(workload.control)
 
     def inspect(self, control: Path) -> Outcome:
@@ -90,12 +103,12 @@ class SupervisedRuntime:
         alive = self.supervisor_of(control) is not None
         try:
             status = json.loads((control / "status.json").read_text())
-        except FileNotFoundError:
+            return Outcome(status["status"], status["exit_code"], status["reason"])
+        except (OSError, ValueError, KeyError, TypeError):  # not there, or cut off by a disk that was full
             if alive:
                 return Outcome("running")
             self.clean_up(control)
             return Outcome("lost", None, "the supervisor is gone")
-        return Outcome(status["status"], status["exit_code"], status["reason"])
 
     def extend(self, control: Path, deadline: float) -> None:
         """Moves the time at which the job is killed."""
@@ -107,14 +120,17 @@ class SupervisedRuntime:
         """Ends the job and everything it started; returns once nothing of it runs."""
         pid = self.supervisor_of(control)
         if pid is not None:
-            (control / "stop").write_text(reason)
-            os.kill(pid, signal.SIGTERM)
+            with contextlib.suppress(OSError):  # a full disk must not save a job
+                (control / "stop").write_text(reason)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
             until = time.monotonic() + STOP_TIMEOUT_S
             while self.supervisor_of(control) is not None and time.monotonic() < until:
                 time.sleep(0.01)
             if (pid := self.supervisor_of(control)) is not None:
                 supervisor.kill_descendants(pid)
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
                 self.clean_up(control)
         outcome = self.inspect(control)
         return outcome if outcome.final else Outcome("killed", 137, reason)
@@ -130,10 +146,10 @@ class SupervisedRuntime:
         """The live supervisor's process number, if it is still the same process."""
         try:
             record = json.loads((control / "pid.json").read_text())
-        except FileNotFoundError:
+            pid, ticks = int(record["pid"]), record["start_ticks"]
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        pid = int(record["pid"])
-        same = supervisor.start_ticks(pid) == record["start_ticks"]
+        same = supervisor.start_ticks(pid) == ticks
         return pid if same and not _is_zombie(pid) else None
 
 

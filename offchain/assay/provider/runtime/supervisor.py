@@ -1,7 +1,7 @@
 """Runs one command within limits, on its own: it outlives the daemon, and the command never outlives it.
 
-Started by file path with an isolated interpreter, so it imports the standard library only. Argument: the
-control folder, which holds `spec.json` and receives `pid.json`, `output.log` and, last, `status.json`.
+It imports little, so as to start fast. Argument: the control folder, which holds `spec.json` and receives `pid.json`,
+`output.log` and, last, `status.json`.
 """
 
 import ctypes
@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from assay.provider.workloads.folder_walk import count
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -78,17 +80,6 @@ def resident_bytes(pids: list[int]) -> int:
         except (FileNotFoundError, ProcessLookupError):
             continue
     return pages * resource.getpagesize()
-
-
-def folder_bytes(path: Path) -> int:
-    total = 0
-    for folder, _, names in os.walk(path):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118
-            except FileNotFoundError:
-                continue
-    return total
 
 
 def apply_limits(limits: dict[str, Any]) -> None:
@@ -190,7 +181,7 @@ class Supervisor:
                 reason = self.limit_reached(started)
                 if reason is None and time.monotonic() - sized > 1:
                     sized = time.monotonic()
-                    if folder_bytes(Path(self.spec["cwd"])) > self.limits["disk_bytes"]:
+                    if count(Path(self.spec["cwd"]))[1] > self.limits["disk_bytes"]:
                         reason = "disk limit"
                 if reason:
                     return reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -83,9 +83,11 @@ class Room:
 
 
 class Runtime(Protocol):
-    """Starts and stops workloads. Calls block and may be made from any thread."""
+    """Starts and stops workloads. Calls block and may be made from any thread. `owner` is the user and group that a
+    workload has on this machine, None where it has this process's."""
 
     name: str
+    owner: tuple[int, int] | None
 
     def check(self) -> None:
         """Raises RuntimeUnavailable, with the reason and the remedy, where workloads cannot run."""
@@ -102,8 +104,15 @@ class Runtime(Protocol):
     def kill(self, control: Path, reason: str) -> Outcome:
         """Ends the job and everything it started; returns once nothing of it runs."""
 
+    def sweep(self, leases: Path, may_run: Callable[[int], bool]) -> int:
+        """Ends what runs for leases below this folder and may not, or has nobody who keeps it; how much there was."""
+
+    def clear(self, workspace: Path) -> None:
+        """Ends whatever runs with this workspace."""
+
     def shell(self, workload: Workload) -> list[str] | None:
-        """The command line of an interactive program in the job's place, None where there can be none."""
+        """The command line of an interactive program in the job's place, None where there can be none. It is started in
+        the workspace, so a program of ours must take nothing from there."""
 
     def supervisor_of(self, control: Path) -> int | None:
         """The process that holds the job, None once it is over."""

@@ -87,15 +87,21 @@ class LoopVolumes:
         if target.is_mount():
             return
         target.mkdir(parents=True, exist_ok=True)
-        if not image.exists():
+        fresh = not image.exists()
+        if fresh:
             self._make(image, self._size * devices)
         _command("mount", "-o", "loop,nodev,nosuid", str(image), str(target))
-        with contextlib.suppress(OSError):  # not there any more, or a workload's own
-            (target / "lost+found").rmdir()
+        if fresh:
+            with contextlib.suppress(OSError):
+                (target / "lost+found").rmdir()
 
     def restore(self, leases: Path) -> None:
         for image in leases.glob(f"*/{IMAGE}"):
-            self.prepare(image.parent)
+            try:
+                self.prepare(image.parent)
+            except (ProviderError, OSError) as error:
+                # Whoever uses that lease is told so, and nobody else has to do with it.
+                log.error("the volume of a lease cannot be mounted", lease=image.parent.name, reason=str(error))
 
     def remove(self, lease_folder: Path) -> None:
         target = lease_folder / WORKSPACE
@@ -105,6 +111,7 @@ class LoopVolumes:
             except ProviderError:
                 # Somebody still reads a file: nobody can open another, and the room comes free when that ends.
                 _command("umount", "--lazy", str(target))
+        (lease_folder / IMAGE).with_suffix(".partial").unlink(missing_ok=True)
         (lease_folder / IMAGE).unlink(missing_ok=True)
 
     def _make(self, image: Path, size: int) -> None:

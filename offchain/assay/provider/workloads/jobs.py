@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from sqlalchemy import Engine, RowMapping, insert, select, update
 
 from assay.provider.database import jobs
-from assay.provider.errors import Conflict, NotFound, TooLarge
+from assay.provider.errors import Conflict, NotFound, ProviderError, TooLarge, Unavailable
 from assay.provider.runtime.workload import FINAL, Limits, Outcome, Runtime, Workload
-from assay.provider.workloads import workspace
+from assay.provider.workloads import workspace as files
+from assay.provider.workloads.disk_use import DiskUse
 from assay.provider.workloads.disk_volumes import Disks, WatchedFolders
 
 MAX_RUNNING_PER_DEVICE = 4
+MAX_WORKLOADS_PER_DEVICE = 8  # jobs and shells together
 MAX_JOBS_PER_LEASE = 1000
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -59,9 +67,37 @@ class Removed:
     entries_left: int
 
 
+class OpenShells:
+    """How many shells each lease has open."""
+
+    def __init__(self) -> None:
+        self._open: Counter[int] = Counter()
+        self._lock = threading.Lock()
+
+    def count(self, lease_id: int) -> int:
+        """Those of a lease."""
+        return self._open[lease_id]
+
+    @contextmanager
+    def one(self, lease_id: int, most: int) -> Iterator[None]:
+        """Counts a shell for as long as it is open. Raises Conflict for one too many."""
+        with self._lock:
+            if self._open[lease_id] >= most:
+                raise Conflict(f"at most {most} shells and jobs of this lease run at once")
+            self._open[lease_id] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open[lease_id] -= 1
+                if not self._open[lease_id]:
+                    del self._open[lease_id]
+
+
 class JobBook:
     """Every job of this provider. Calls block (files, processes): make them from a worker thread. `most` is what a job
-    of a lease of one device may have; `share` says what a lease has.
+    of a lease of one device may have; `share` says what a lease has. What makes, fills or removes a lease's folder
+    happens in turn, lease by lease.
     """
 
     def __init__(
@@ -73,6 +109,7 @@ class JobBook:
         clock: Callable[[], float],
         disks: Disks | None = None,
         share: Callable[[int], Share] = lambda lease_id: Share(),
+        shells: OpenShells | None = None,
     ) -> None:
         self._engine = engine
         self._runtime = runtime
@@ -81,12 +118,27 @@ class JobBook:
         self._share = share
         self._clock = clock
         self._disks: Disks = disks or WatchedFolders()
+        self._shells = shells or OpenShells()
+        self._use = DiskUse(lambda lease_id: files.total_bytes(self.workspace(lease_id)), clock)
+        self._locks: dict[int, threading.RLock] = {}
+        self._locking = threading.Lock()
         # A job between its row and its process is neither running nor lost: nobody looks while one is launched.
         self._launching = threading.RLock()
 
     def restore(self) -> None:
-        """Brings back the workspaces of all leases, once at the start."""
+        """Brings back the workspaces of all leases, once at the start, and ends what nobody keeps any more. What fails
+        is one lease's, or tried again at the next block.
+        """
         self._disks.restore(self._folder / "leases")
+        try:
+            self.sweep(lambda lease_id: True)
+        except ProviderError as error:
+            log.warning("not looked for what an earlier run has left", error=str(error))
+
+    def sweep(self, may_run: Callable[[int], bool]) -> None:
+        """Ends whatever runs of leases that may not, and what has nobody who keeps it."""
+        if ended := self._runtime.sweep(self._folder / "leases", may_run):
+            log.warning("ended what ran on without its lease or its keeper", workloads=ended)
 
     @property
     def disk(self) -> str:
@@ -111,16 +163,22 @@ class JobBook:
         """Writes the files and starts the job; the row is stored first, so that a crash leaves nothing
         unknown.
         """
+        with self._alone(lease_id):
+            return self._create(lease_id, deadline, request)
+
+    def _create(self, lease_id: int, deadline: float, request: JobRequest) -> str:
         known, share = self._rows(lease_id), self._share(lease_id)
         if len(known) >= MAX_JOBS_PER_LEASE:
             raise TooLarge(f"a lease may run at most {MAX_JOBS_PER_LEASE} jobs")
-        running = MAX_RUNNING_PER_DEVICE * share.devices
-        if sum(1 for row in known if not self._current(row).outcome.final) >= running:
-            raise Conflict(f"at most {running} jobs of this lease run at once")
-        self._disks.prepare(self.lease_folder(lease_id), share.devices)
-        self._require_room(lease_id, sum(len(content) for content in request.files.values()))
+        most, running = MAX_RUNNING_PER_DEVICE * share.devices, self._running(known)
+        if running >= most:
+            raise Conflict(f"at most {most} jobs of this lease run at once")
+        if running + self._shells.count(lease_id) >= self.most_workloads(lease_id):
+            raise Conflict(f"at most {self.most_workloads(lease_id)} shells and jobs of this lease run at once")
+        self._make_ready(lease_id, deadline)
         for path, content in request.files.items():
-            workspace.write_file(self.workspace(lease_id), path, content)
+            self._write(lease_id, path, content, files.FILE_MODE)
+        self._use.workload_writes(lease_id)
         job_id = secrets.token_hex(8)
         values = {
             "job_id": job_id,
@@ -152,10 +210,20 @@ class JobBook:
                 raise
         return job_id
 
+    def most_workloads(self, lease_id: int) -> int:
+        """How many jobs and shells of this lease may run at once."""
+        return MAX_WORKLOADS_PER_DEVICE * self._share(lease_id).devices
+
     def shell_workload(self, lease_id: int, deadline: float, command: tuple[str, ...]) -> Workload:
-        """An interactive program of a lease, with the most that a job may have. Its workspace is made ready."""
-        share = self._share(lease_id)
-        self._disks.prepare(self.lease_folder(lease_id), share.devices)
+        """An interactive program of a lease, with the most that a job may have. Its workspace is made ready. The shell
+        is counted already. Raises Conflict for one too many, or of a lease that is over.
+        """
+        most = self.most_workloads(lease_id)
+        with self._alone(lease_id):
+            if self._running(self._rows(lease_id)) + self._shells.count(lease_id) > most:
+                raise Conflict(f"at most {most} shells and jobs of this lease run at once")
+            self._make_ready(lease_id, deadline)
+            self._use.workload_writes(lease_id)
         return Workload(
             job_id="shell",
             lease_id=lease_id,
@@ -164,14 +232,26 @@ class JobBook:
             control=self.control(lease_id, "shell"),
             deadline=deadline,
             limits=self.most(lease_id),
-            gpus=share.gpus,
+            gpus=self._share(lease_id).gpus,
         )
 
-    def put_file(self, lease_id: int, path: str, content: bytes) -> None:
+    def put_file(self, lease_id: int, deadline: float, path: str, content: bytes, mode: int = files.FILE_MODE) -> None:
         """Writes one file into the workspace. Raises TooLarge beyond the lease's share of the disk."""
-        self._disks.prepare(self.lease_folder(lease_id), self._share(lease_id).devices)
-        self._require_room(lease_id, len(content))
-        workspace.write_file(self.workspace(lease_id), path, content)
+        with self._alone(lease_id):
+            self._make_ready(lease_id, deadline)
+            self._write(lease_id, path, content, mode)
+
+    def put_folder(self, lease_id: int, deadline: float, path: str, mode: int = files.FOLDER_MODE) -> None:
+        """Makes a folder in the workspace, or gives the one that is there its permissions."""
+        with self._alone(lease_id):
+            self._make_ready(lease_id, deadline)
+            files.make_folder(self.workspace(lease_id), path, mode, self._runtime.owner)
+
+    def put_link(self, lease_id: int, deadline: float, path: str, target: str) -> None:
+        """Makes a symbolic link in the workspace."""
+        with self._alone(lease_id):
+            self._make_ready(lease_id, deadline)
+            files.make_link(self.workspace(lease_id), path, target, self._runtime.owner)
 
     def get(self, lease_id: int, job_id: str) -> JobRecord:
         """The job as it stands now. Raises NotFound for another lease's job too."""
@@ -191,17 +271,31 @@ class JobBook:
         return self.get(lease_id, job_id)
 
     def end_lease(self, lease_id: int, reason: str) -> int:
-        """Ends every running job of a lease; how many there were."""
-        running = [record for record in self.of_lease(lease_id) if not record.outcome.final]
-        for record in running:
-            self.stop(lease_id, record.job_id, reason)
+        """Ends every running job of a lease; how many there were. One that cannot be ended saves no other: raises
+        Unavailable behind the last.
+        """
+        running = [row for row in self._rows(lease_id) if row["status"] not in FINAL]
+        self._each(running, lambda row: self.stop(lease_id, row["job_id"], reason))
         return len(running)
 
     def extend(self, lease_id: int, deadline: float) -> None:
         """Moves the deadline of every running job of a lease."""
-        for record in self.of_lease(lease_id):
-            if not record.outcome.final:
-                self._runtime.extend(self.control(lease_id, record.job_id), deadline)
+
+        def extend(row: RowMapping) -> None:
+            if not self._current(row).outcome.final:
+                self._runtime.extend(self.control(lease_id, row["job_id"]), deadline)
+
+        self._each([row for row in self._rows(lease_id) if row["status"] not in FINAL], extend)
+
+    def _each(self, rows: list[RowMapping], do: Callable[[RowMapping], object]) -> None:
+        faults = []
+        for row in rows:
+            try:
+                do(row)
+            except Exception as error:  # whatever a job has made of its folders
+                faults.append(f"job {row['job_id']}: {error}")
+        if faults:
+            raise Unavailable("; ".join(faults)[:500])
 
     def supervisors(self, lease_id: int) -> list[tuple[str, int]]:
         """(job, process) of what runs for a lease, newest first."""
@@ -218,14 +312,36 @@ class JobBook:
     def wipe(self, lease_id: int) -> Removed:
         """Removes all files of a lease, logs too."""
         self.end_lease(lease_id, "lease over")
-        files, size = workspace.count(self.lease_folder(lease_id))
-        self._disks.remove(self.lease_folder(lease_id))
-        return Removed(files, size, workspace.wipe(self.lease_folder(lease_id)))
+        folder = self.lease_folder(lease_id)
+        with self._alone(lease_id):
+            self._runtime.clear(self.workspace(lease_id))
+            number, size = files.count(folder)
+            self._disks.remove(folder)
+            self._use.forget(lease_id)
+            return Removed(number, size, files.wipe(folder))
 
-    def _require_room(self, lease_id: int, more: int) -> None:
-        held, most = workspace.total_bytes(self.workspace(lease_id)) + more, self.most(lease_id).disk_bytes
-        if held > most:
-            raise TooLarge(f"files of {held} bytes are beyond the lease's {most}")
+    def _alone(self, lease_id: int) -> threading.RLock:
+        with self._locking:
+            return self._locks.setdefault(lease_id, threading.RLock())
+
+    def _make_ready(self, lease_id: int, deadline: float) -> None:
+        """The workspace, there and its workloads' own. A lease that is over gets none."""
+        if self._clock() >= deadline:
+            raise Conflict(f"lease {lease_id} is over")
+        folder = self.workspace(lease_id)
+        try:
+            self._disks.prepare(self.lease_folder(lease_id), self._share(lease_id).devices)
+            files.give(folder, self._runtime.owner or (os.geteuid(), os.getegid()))
+        except OSError as error:
+            raise Unavailable(f"the workspace of lease {lease_id} could not be made: {error.strerror}") from error
+
+    def _write(self, lease_id: int, path: str, content: bytes, mode: int) -> None:
+        self._use.require(lease_id, len(content), self.most(lease_id).disk_bytes)
+        change = files.write_file(self.workspace(lease_id), path, content, mode, self._runtime.owner)
+        self._use.add(lease_id, change)
+
+    def _running(self, rows: list[RowMapping]) -> int:
+        return sum(1 for row in rows if not self._current(row).outcome.final)
 
     def _rows(self, lease_id: int) -> list[RowMapping]:
         query = select(jobs).where(jobs.c.lease_id == str(lease_id)).order_by(jobs.c.created_at)
@@ -251,7 +367,7 @@ class JobBook:
         values = {
             "status": outcome.status,
             "exit_code": outcome.exit_code,
-            "reason": outcome.reason,
+            "reason": outcome.reason and outcome.reason.encode("utf-8", "backslashreplace").decode(),
             "ended_at": now,
         }
         with self._engine.begin() as connection:

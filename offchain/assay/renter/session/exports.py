@@ -27,7 +27,7 @@ def ssh_config(accesses: Sequence[SshAccess]) -> str:
 def sky_pool(accesses: Sequence[SshAccess], name: str) -> str:
     """A pool for ~/.sky/ssh_node_pools.yaml. Its hosts are names of `ssh_config`'s sections, for a pool's entries have
     no port of their own. User and key of those sections count; SkyPilot's server refuses a pool that names none."""
-    user, key_file = accesses[0].user, str(accesses[0].key_file)
+    user, key_file = accesses[0].user, str(accesses[0].key_file.absolute())
     hosts = [access.host_alias for access in accesses]
     return _yaml({name: {"user": user, "identity_file": key_file, "hosts": hosts}})
 
@@ -39,7 +39,7 @@ def dstack_fleet(accesses: Sequence[SshAccess], name: str) -> str:
             "hostname": access.host,
             "port": access.port,
             "user": access.user,
-            "identity_file": str(access.key_file),
+            "identity_file": str(access.key_file.absolute()),
         }
         for access in accesses
     ]

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from assay.chain.key_files import Key
 from assay.network.origins import Endpoint
@@ -22,6 +22,7 @@ from assay.wire import paths
 from assay.wire.leases import NonceBody, RevealBody, StartBody
 
 MAX_FILE = 256 << 20
+MAX_ENTRIES = 5_000_000
 NOT_FOUND, CONFLICT = 404, 409
 FINAL = frozenset({"exited", "killed", "failed", "lost"})
 
@@ -46,6 +47,22 @@ class Notebook:
 
     path: str
     job_id: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a provider lists of a workspace, not checked: files {path, size, mode}, folders {path, mode}, symbolic links
+    {path, target}."""
+
+    files: tuple[dict[str, Any], ...] = ()
+    folders: tuple[dict[str, Any], ...] = ()
+    links: tuple[dict[str, Any], ...] = ()
+
+
+def quoted(path: str) -> str:
+    """A path as it stands in an address, and is signed: by its bytes, of which all but letters, digits and `-._~/` are
+    written %XX, so that nothing on the way writes it in another form."""
+    return quote(path.encode("utf-8", "surrogateescape"))
 
 
 class ProviderSession:
@@ -159,17 +176,49 @@ class ProviderSession:
                 yield piece
 
     async def files(self) -> list[dict[str, Any]]:
-        """Files of the workspace: {path, size}."""
-        answer = await self._json("GET", paths.FILES)
-        return [dict(entry) for entry in answer.get("files", [])]
+        """Files of the workspace: {path, size, mode}."""
+        return list((await self.contents()).files)
+
+    async def contents(self) -> Contents:
+        """Everything in the workspace, page by page. Raises Unreachable for a listing without an end."""
+        files: list[dict[str, Any]] = []
+        folders: list[dict[str, Any]] = []
+        links: list[dict[str, Any]] = []
+        after: str | None = None
+        while True:
+            answer = await self._json(
+                "GET", paths.FILES if after is None else f"{paths.FILES}?after={quote(after, safe='')}"
+            )
+            for name, into in (("files", files), ("folders", folders), ("links", links)):
+                into += [dict(entry) for entry in answer.get(name) or ()]
+            if len(files) + len(folders) + len(links) > MAX_ENTRIES:
+                raise Unreachable(f"{self.endpoint.url}: lists more than {MAX_ENTRIES} files")
+            following = answer.get("next")
+            if following is None:
+                return Contents(tuple(files), tuple(folders), tuple(links))
+            if not isinstance(following, str) or following == after:
+                raise Unreachable(f"{self.endpoint.url}: lists files without an end")
+            after = following
 
     async def fetch(self, path: str) -> bytes:
         """The content of one file."""
-        return await self._bytes("GET", f"{paths.FILES}/{quote(path)}", None, MAX_FILE, 300.0)
+        return await self._bytes("GET", f"{paths.FILES}/{quoted(path)}", None, MAX_FILE, 300.0)
 
-    async def put(self, path: str, content: bytes) -> None:
-        """Writes one file."""
-        target, headers = self._signed("PUT", f"{paths.FILES}/{quote(path)}", content)
+    async def put(self, path: str, content: bytes, mode: int | None = None) -> None:
+        """Writes one file, with permissions where they are given."""
+        await self._put(path, content, {} if mode is None else {"mode": f"{mode & 0o777:o}"})
+
+    async def put_folder(self, path: str, mode: int) -> None:
+        """Makes a folder, or gives the one that is there its permissions."""
+        await self._put(path, b"", {"kind": "folder", "mode": f"{mode & 0o777:o}"})
+
+    async def put_link(self, path: str, target: str) -> None:
+        """Makes a symbolic link."""
+        await self._put(path, target.encode("utf-8", "surrogateescape"), {"kind": "link"})
+
+    async def _put(self, path: str, content: bytes, options: Mapping[str, str]) -> None:
+        query = f"?{urlencode(options)}" if options else ""
+        target, headers = self._signed("PUT", f"{paths.FILES}/{quoted(path)}{query}", content)
         await self._http.bytes_of("PUT", self.endpoint, target, body=content, headers=headers, timeout_s=300.0)
 
     async def _json(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,24 +37,40 @@ class SshAccess:
     def command(self, *rest: str, forwards: Sequence[str] = ()) -> list[str]:
         """The OpenSSH command line; `forwards` are local ones in ssh's own form, PORT:HOST:PORT."""
         options = {
+            # Not with -i, which takes a path as it is and its signs for tokens: none with a percent sign works there.
+            "IdentityFile": ssh_path(self.key_file),
             "IdentitiesOnly": "yes",
-            "UserKnownHostsFile": str(self.known_hosts),
+            "UserKnownHostsFile": ssh_path(self.known_hosts),
             "StrictHostKeyChecking": "yes",
             "ForwardAgent": "no",
             "ServerAliveInterval": ALIVE_S,
         }
         flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
         flags += [part for forward in forwards for part in ("-L", forward)]
-        return ["ssh", "-i", str(self.key_file), "-p", str(self.port), *flags, f"{self.user}@{self.host}", *rest]
+        return ["ssh", "-p", str(self.port), *flags, f"{self.user}@{self.host}", *rest]
 
     def configuration(self) -> str:
         """A section for ~/.ssh/config."""
         return (
             f"Host {self.host_alias}\n    HostName {self.host}\n    Port {self.port}\n    User {self.user}\n"
-            f"    IdentityFile {self.key_file}\n    IdentitiesOnly yes\n    ForwardAgent no\n"
-            f"    UserKnownHostsFile {self.known_hosts}\n    StrictHostKeyChecking yes\n"
+            f"    IdentityFile {ssh_path(self.key_file)}\n    IdentitiesOnly yes\n    ForwardAgent no\n"
+            f"    UserKnownHostsFile {ssh_path(self.known_hosts)}\n    StrictHostKeyChecking yes\n"
             f"    ServerAliveInterval {ALIVE_S}\n"
         )
+
+
+def ssh_path(path: Path) -> str:
+    """A path as OpenSSH's configuration takes it, wherever it is read: quoted where a sign of it means something there,
+    since else a space begins another file and a percent sign a token. Raises RenterError for what it cannot say.
+    """
+    text = str(path.absolute())
+    if "\n" in text or "${" in text:
+        raise RenterError(f"{text!r}: OpenSSH has no way to write this path; choose another --data-dir")
+    if re.fullmatch(r"[\w./@:+,=-]+", text):
+        return text
+    for sign, written in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%")):
+        text = text.replace(sign, written)
+    return f'"{text}"'
 
 
 async def open_access(session: ProviderSession, lease_id: int, folder: Path) -> SshAccess:
@@ -88,12 +105,18 @@ def own_key(path: Path) -> Path:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         os.chmod(path.parent, 0o700)  # noqa: PTH101
+        # Under its name once it is whole: what a full disk cut off would be taken for the key for ever.
+        partial, public = path.with_name(f"{path.name}.partial"), path.with_name(f"{path.name}.partial.pub")
         try:
+            for left in (partial, public):
+                left.unlink(missing_ok=True)
             subprocess.run(  # noqa: S603
-                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "assay", "-f", str(path)],  # noqa: S607
+                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "assay", "-f", str(partial.absolute())],  # noqa: S607
                 check=True,
                 capture_output=True,
             )
+            public.rename(path.with_suffix(".pub"))
+            partial.rename(path)
         except (OSError, subprocess.CalledProcessError) as error:
             raise RenterError(f"no SSH key could be made, OpenSSH is needed: {error}") from error
     return path
