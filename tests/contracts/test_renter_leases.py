@@ -25,8 +25,7 @@ from assay.renter.lease.keeping import Move, Policy
 from assay.renter.lease.lease_files import LeaseFiles
 from assay.renter.lease.leaving import Free
 from assay.renter.market.listing import Evidence, proven_listing
-from assay.renter.money.wallet import Minima
-from assay.renter.money.wallet_opener import WalletOpener
+from assay.renter.money.wallet import Minima, WalletOpener
 from assay.renter.renter import Renter
 from assay.wire.leases import SignedOffer
 from assay.wire.leaves import device_json

@@ -30,7 +30,7 @@ from assay.provider.connection import connect
 from assay.provider.database import open_database
 from assay.provider.devices.cards import cards_of
 from assay.provider.devices.device import OwnDevice
-from assay.provider.devices.gpu_names import GpuNames
+from assay.provider.devices.inventory import GpuNames
 from assay.provider.devices.registered import device_keys, load_devices, started_prices
 from assay.provider.devices.specifications import Specifications
 from assay.provider.leasing.escrow_sender import EscrowSender

@@ -46,8 +46,7 @@ from assay.renter.market.round_trips import open_and_close, round_trips
 from assay.renter.market.search import Order, Wanted
 from assay.renter.market.validators import Validators
 from assay.renter.money.rewards import RewardFinder, Rewards
-from assay.renter.money.wallet import Done, LeaseOpening, Minima, Wallet
-from assay.renter.money.wallet_opener import WalletOpener
+from assay.renter.money.wallet import Done, LeaseOpening, Minima, Wallet, WalletOpener
 from assay.renter.session.provider_session import ProviderSession
 from assay.renter.settings import RenterSettings
 from assay.wire.lines import Measured

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,12 +14,37 @@ import structlog
 from assay.protocol.messages import Challenge, EpochReport, Gossip, Observations, ProbeNonce, Seal
 from assay.protocol.signing import Domain
 from assay.protocol.typed_message import TypedMessage
-from assay.signing.errors import SignerUnavailable
-from assay.signing.living_copy import LivingCopy
+from assay.signing.errors import RecordInUse, SignerUnavailable
 from assay.signing.record import SigningRecord
 from assay.signing.remote_signer import MessageSigner
 from assay.signing.statements import statement_of
 from assay.signing.witness import Witness, default_witness
+
+
+class LivingCopy:
+    """A lock that ends with the process, however it ends. The file holds the process id, for the error
+    message."""
+
+    def __init__(self, path: Path, address: str) -> None:
+        """Raises RecordInUse while another process holds it."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._handle, 20).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._handle)
+            raise RecordInUse(
+                f"{path}: process {holder} signs with {address} already; stop it first: "
+                "two copies of one seat get it slashed"
+            ) from None
+        os.ftruncate(self._handle, 0)
+        os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Lets the next process in."""
+        os.close(self._handle)
+
 
 RETRY_S = (0.5, 1.0, 2.0)  # pauses before a remote signer is asked once more
 log = structlog.get_logger()

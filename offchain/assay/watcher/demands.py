@@ -22,8 +22,8 @@ from assay.protocol.encoding import demand_id
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.profile import Profile
 from assay.watcher.accepted import transaction_arguments
-from assay.watcher.liability import why_device_is_safe
 from assay.watcher.notebook import PlannedDemand, WatcherNotebook
+from assay.watcher.prosecution import why_device_is_safe
 from assay.watcher.rules.device_faults import Conviction
 from assay.watcher.rules.seat_faults import SealedArgument
 

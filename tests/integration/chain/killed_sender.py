@@ -11,7 +11,7 @@ import signal
 from assay.chain.deployment import Deployment
 from assay.chain.key_files import Key
 from assay.chain.rpc.client import Chain, ContractCall
-from assay.chain.transactions.fees import FeePolicy
+from assay.chain.transactions.intents import FeePolicy
 from assay.chain.transactions.journal import Journal
 from assay.chain.transactions.sender import Sender
 

@@ -6,7 +6,7 @@ import pytest
 
 from assay.chain.errors import ChainError, UnreachableChain, WrongChainId
 from assay.chain.rpc.client import Chain, ContractCall
-from assay.chain.transactions.fees import FeePolicy
+from assay.chain.transactions.intents import FeePolicy
 from assay.chain.transactions.journal import Journal
 from assay.chain.transactions.sender import Sender
 from tests.integration.chain.fault_proxy import FaultProxy

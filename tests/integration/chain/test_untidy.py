@@ -10,7 +10,7 @@ from assay.chain.key_files import Key
 from assay.chain.rpc.client import Chain, ContractCall
 from assay.chain.rpc.events import read_events
 from assay.chain.rpc.log_cache import LogCache
-from assay.chain.transactions.fees import FeePolicy
+from assay.chain.transactions.intents import FeePolicy
 from assay.chain.transactions.journal import Journal
 from assay.chain.transactions.sender import Sender
 from tests.integration.chain.fault_proxy import FaultProxy

@@ -16,7 +16,7 @@ import docker
 import pytest
 
 from assay.provider.database import open_database
-from assay.provider.devices.gpu_names import GpuNames
+from assay.provider.devices.inventory import GpuNames
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.container_options import create
 from assay.provider.runtime.workload import Limits, Outcome, Workload, output_path

@@ -15,8 +15,7 @@ from assay.chain.key_files import Key
 from assay.chain.rpc.client import Chain
 from assay.chain.rpc.endpoint import HttpEndpoint
 from assay.chain.rpc.pool import EndpointPool
-from assay.chain.transactions.fees import FeePolicy
-from assay.chain.transactions.intents import Intent
+from assay.chain.transactions.intents import FeePolicy, Intent
 from assay.chain.transactions.journal import Journal
 from assay.chain.transactions.sender import Sender, SendStep
 from assay.protocol.epochs import EpochState, Phase

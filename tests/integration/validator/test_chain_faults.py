@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import pytest
 
-from assay.chain.transactions.fees import GWEI, FeePolicy
+from assay.chain.transactions.intents import GWEI, FeePolicy
 from assay.chain.transactions.sender import SendStep
 from assay.protocol import signing
 from assay.protocol.epochs import Phase

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from assay.chain.deployment import Deployment
-from assay.chain.transactions.fees import GWEI, FeePolicy
+from assay.chain.transactions.intents import GWEI, FeePolicy
 from assay.protocol import signing
 from assay.protocol.epochs import Phase
 from assay.protocol.flags import Flag

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.chain.transactions.fees import GWEI, FeePolicy, Fees
+from assay.chain.transactions.intents import GWEI, FeePolicy, Fees
 
 WEI = st.integers(0, 10_000 * GWEI)
 

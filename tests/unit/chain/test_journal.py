@@ -1,8 +1,7 @@
 import pytest
 
 from assay.chain.errors import JournalFailed
-from assay.chain.transactions.fees import Fees
-from assay.chain.transactions.intents import Attempt, SendRequest, State
+from assay.chain.transactions.intents import Attempt, Fees, SendRequest, State
 from assay.chain.transactions.journal import Journal
 from assay.chain.transactions.receipts import Receipt
 

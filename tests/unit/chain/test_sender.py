@@ -23,8 +23,7 @@ from assay.chain.errors import (
 from assay.chain.key_files import Key
 from assay.chain.rpc.client import Chain
 from assay.chain.rpc.pool import EndpointPool
-from assay.chain.transactions.fees import GWEI, FeePolicy
-from assay.chain.transactions.intents import State
+from assay.chain.transactions.intents import GWEI, FeePolicy, State
 from assay.chain.transactions.journal import Journal
 from assay.chain.transactions.sender import Sender, SendStep
 from tests.unit.chain.conftest import FakeClock

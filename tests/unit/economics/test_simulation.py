@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.economics.agents import ProviderKind, ValidatorKind
 from assay.economics.parameters import Economy, load
-from assay.economics.simulation import Market, Simulation, SimulationOutcome, people
+from assay.economics.simulation import Market, ProviderKind, Simulation, SimulationOutcome, ValidatorKind, people
 
 ROOT = Path(__file__).resolve().parents[3]
 DEPLOYMENTS = sorted((ROOT / "deployments").glob("*.yml"))

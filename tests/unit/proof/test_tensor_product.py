@@ -7,8 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from assay.proof.cuda import fragments as f
-from assay.proof.cuda.llvm_values import Value, constant
-from assay.proof.cuda.tensor_product import M_TILES, N_TILES, STAGES, TileProduct
+from assay.proof.cuda.tensor_product import M_TILES, N_TILES, STAGES, TileProduct, Value, constant
 
 from .tensor_core_model import THREADS, Machine, Register
 

@@ -15,8 +15,7 @@ from assay.proof.engines import engine
 from assay.protocol.keccak import keccak
 from assay.provider.devices import cards
 from assay.provider.devices.cards import cards_of
-from assay.provider.devices.gpu_names import GpuNames
-from assay.provider.devices.inventory import Accelerator, Inventory
+from assay.provider.devices.inventory import Accelerator, GpuNames, Inventory
 from assay.provider.errors import BadProviderSetting, ProviderError
 from assay.provider.measurement.prover import Provers, Task
 

@@ -22,8 +22,7 @@ from assay.renter.errors import BadInput, NoDevice
 from assay.renter.market.listing import Evidence, Listing, listings, proven_listing
 from assay.renter.market.offers import ANYONE
 from assay.renter.market.placement import disjoint, spread
-from assay.renter.market.regions import distance
-from assay.renter.market.search import Order, Wanted, is_near_enough, matches, ordered
+from assay.renter.market.search import Order, Wanted, distance, is_near_enough, matches, ordered
 from assay.renter.money.amounts import parse_amount, parse_duration, show_amount
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured

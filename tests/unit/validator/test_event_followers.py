@@ -10,10 +10,9 @@ from assay.chain.contracts.devices import DeviceStatus
 from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.events import DecodedLog
 from assay.protocol.keccak import keccak
-from assay.validator.chain import event_log, lease_periods
-from assay.validator.chain.event_log import EventLog
+from assay.validator.chain import lease_periods, oracle_events
 from assay.validator.chain.lease_periods import LeasePeriods
-from assay.validator.chain.oracle_events import OracleEvents
+from assay.validator.chain.oracle_events import EventLog, OracleEvents
 from assay.validator.rules.values import LeasePeriod
 
 A, B = b"\x0a" * 32, b"\x0b" * 32
@@ -55,7 +54,7 @@ class Logs:
 def follow(monkeypatch):
     def with_events(*events) -> Logs:
         logs = Logs(*events)
-        monkeypatch.setattr(event_log, "event_pieces", logs.pieces)
+        monkeypatch.setattr(oracle_events, "event_pieces", logs.pieces)
         monkeypatch.setattr(lease_periods, "event_pieces", logs.pieces)
         monkeypatch.setattr(lease_periods, "read_events", logs.read)
         return logs

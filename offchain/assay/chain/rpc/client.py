@@ -14,6 +14,8 @@ from web3 import AsyncWeb3
 from web3.contract import AsyncContract
 from web3.exceptions import Web3Exception
 from web3.middleware import AttributeDictMiddleware
+from web3.providers.async_base import AsyncBaseProvider
+from web3.types import RPCEndpoint, RPCResponse
 
 from assay.chain.deployment import Deployment
 from assay.chain.errors import BlockGone, ChainError, NoCodeAt, Reverted, RpcError
@@ -23,11 +25,43 @@ from assay.chain.rpc.call_batch import CallBatch, View, code_sizes, single
 from assay.chain.rpc.endpoint import HttpEndpoint, RpcEndpoint
 from assay.chain.rpc.log_cache import LogCache
 from assay.chain.rpc.logs import LogReader
-from assay.chain.rpc.pool import EndpointPool
+from assay.chain.rpc.pool import EndpointPool, means_no_block
 from assay.chain.rpc.revert_decoder import RevertDecoder
-from assay.chain.rpc.web3_provider import PoolProvider
 from assay.protocol.hexadecimal import HexadecimalError, parse_hex, to_hex
 from assay.protocol.signing import Domain
+
+
+class PoolProvider(AsyncBaseProvider):
+    """Hands web3's requests to the pool."""
+
+    # A contract must not be able to make a daemon fetch an address of its choice.
+    global_ccip_read_enabled = False
+
+    def __init__(self, pool: EndpointPool) -> None:
+        super().__init__()
+        self._pool = pool
+
+    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """A JSON-RPC response object; transport faults are raised as the pool raises them."""
+        try:
+            result = await self._pool.request(method, params)
+        except RpcError as error:
+            if means_no_block(error):
+                raise
+            body = {"code": error.code, "message": error.message, "data": error.data}
+            return {"jsonrpc": "2.0", "id": 1, "error": body}  # type: ignore[typeddict-item]
+        return {"jsonrpc": "2.0", "id": 1, "result": result}
+
+    async def is_connected(self, show_traceback: bool = False) -> bool:
+        """Whether any endpoint answers."""
+        try:
+            await self._pool.request("eth_chainId", [])
+        except Exception:
+            if show_traceback:
+                raise
+            return False
+        return True
+
 
 MAX_ANSWER = 16 << 20
 MAX_KEPT_ANSWER, MAX_KEPT_ANSWERS = 4_096, 4_096  # characters of one, and how many, at fixed blocks

@@ -7,8 +7,7 @@ from typing import Any
 from assay.chain.errors import ChainError, RpcError
 from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import Chain
-from assay.chain.transactions.fees import FeePolicy
-from assay.chain.transactions.intents import SendRequest
+from assay.chain.transactions.intents import FeePolicy, SendRequest
 from assay.chain.transactions.receipts import Receipt, parse_receipt
 from assay.protocol.hexadecimal import to_hex
 

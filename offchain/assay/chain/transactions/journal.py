@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.chain.errors import JournalFailed, JournalInUse
-from assay.chain.transactions.fees import Fees
-from assay.chain.transactions.intents import Attempt, Intent, SendRequest, State
+from assay.chain.transactions.intents import Attempt, Fees, Intent, SendRequest, State
 from assay.chain.transactions.receipts import Receipt
 
 _SCHEMA = """

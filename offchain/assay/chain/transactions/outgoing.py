@@ -12,8 +12,7 @@ from assay.chain.errors import InsufficientFunds, NotSent
 from assay.chain.rpc.client import Chain
 from assay.chain.transactions.account_state import AccountState
 from assay.chain.transactions.broadcast import Refusal, outcome
-from assay.chain.transactions.fees import FeePolicy, Fees
-from assay.chain.transactions.intents import Attempt, Intent, SendRequest, State
+from assay.chain.transactions.intents import Attempt, FeePolicy, Fees, Intent, SendRequest, State
 from assay.chain.transactions.journal import Journal
 
 

@@ -24,9 +24,8 @@ from assay.chain.errors import (
     TransactionFailed,
 )
 from assay.chain.rpc.client import Chain, ContractCall
-from assay.chain.transactions.fees import FeePolicy
 from assay.chain.transactions.following import NONCE_TAKEN, Following
-from assay.chain.transactions.intents import Intent, SendRequest, State
+from assay.chain.transactions.intents import FeePolicy, Intent, SendRequest, State
 from assay.chain.transactions.journal import Journal
 from assay.chain.transactions.outgoing import Outgoing, SendStep, TransactionSigner
 from assay.chain.transactions.receipts import Receipt

@@ -14,10 +14,36 @@ from assay.proof.kernels import keccak, probe
 from assay.proof.kernels.row_trees import row_paths, tree_levels
 from assay.proof.kernels.words import seed_words
 from assay.proof.probe import layout
-from assay.proof.probe.walk import step
+from assay.proof.probe.layout import STEPS
 from assay.proof.proof import Proof
 from assay.proof.threads import Threads
 from assay.protocol.profile import Profile
+
+_MASK = (1 << 64) - 1
+ABSORB = 0x9E3779B97F4A7C15
+MIX_1 = 0xBF58476D1CE4E5B9
+MIX_2 = 0x94D049BB133111EB
+
+
+def step(state: int, sector: tuple[int, int, int, int], count: int) -> tuple[int, int]:
+    """One step: the state after a sector (u0..u3), and the position of the next of `count` sectors."""
+    for u in sector:
+        state = (state ^ u) * ABSORB & _MASK
+        state ^= state >> 32
+    state ^= state >> 29
+    state = state * MIX_1 & _MASK
+    state ^= state >> 32
+    state = state * MIX_2 & _MASK
+    state ^= state >> 29
+    return state, state * count >> 64
+
+
+def walk(state: int, position: int, count: int, read: Callable[[int], tuple[int, int, int, int]]) -> int:
+    """The final state of a lane; `read` gives the four u64 of a sector."""
+    for _ in range(STEPS):
+        state, position = step(state, read(position), count)
+    return state
+
 
 Walker = Callable[[NDArray[np.uint64], bytes, int], NDArray[np.uint64]]  # (sectors (S, 4), π, L) -> states (L,)
 Place = tuple[int, int, int]  # (t, i, j) of the first value of a sector
@@ -143,7 +169,7 @@ def walk_on_threads(threads: Threads) -> Walker:
 
 def walk_in_python(sectors: NDArray[np.uint64], challenge: bytes, lanes: int) -> NDArray[np.uint64]:
     """The reference: one lane after another in Python's integers."""
-    from assay.proof.probe.walk import walk
+    from assay.proof.probe.result import walk
 
     def read(position: int) -> tuple[int, int, int, int]:
         u0, u1, u2, u3 = (int(u) for u in sectors[position])

@@ -15,9 +15,8 @@ from assay.chain.rpc.client import Chain
 from assay.network.origins import Endpoint
 from assay.protocol.epochs import Emission, EpochState, Timing
 from assay.protocol.profile import Profile
-from assay.validator.chain.event_log import EventLog
 from assay.validator.chain.lease_periods import LeasePeriods
-from assay.validator.chain.oracle_events import OracleEvents
+from assay.validator.chain.oracle_events import EventLog, OracleEvents
 from assay.validator.ports import ReportedEpoch
 from assay.validator.rules.values import EpochDevice, LeasePeriod, Seat
 
