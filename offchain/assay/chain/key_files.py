@@ -1,5 +1,5 @@
-"""Keys in encrypted JSON keystores, as Ape and geth write them. A key is never shown, logged or put in an
-error."""
+"""Keys in encrypted JSON keystores, as Ape and geth write them. A key is never
+shown, logged or put in an error."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from assay.settings.base import ProgramSettings
 async def open_chain(
     settings: ProgramSettings, *, agreement: int | None = None, batch: bool = False, cache_logs_in: Path | None = None
 ) -> Chain:
-    """Connected and checked; whoever opens it closes it. With `batch` what is asked for at once goes out as one call.
-    Raises ChainError.
+    """Connected and checked; whoever opens it closes it. With `batch` what is asked for at once goes
+    out as one call. Raises ChainError.
     """
     deployment = Deployment.load(settings.deployment)
     cache = None if cache_logs_in is None else LogCache(cache_logs_in, deployment.chain_id)

@@ -1,5 +1,5 @@
-"""Options that name a job of a device, given in full to commit to it and in part to check a file against
-it.
+"""Options that name a job of a device, given in full to commit to it and in
+part to check a file against it.
 """
 
 from __future__ import annotations

@@ -156,8 +156,8 @@ def verify(
     threads: Threads = None,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Verify openings; whatever is given besides the file must agree with it. Exit status 0 only when
-    valid.
+    """Verify openings; whatever is given besides the file must agree with it.
+    Exit status 0 only when valid.
     """
     with _clear_errors():
         drawn = parse_bytes32(rho, "--rho")
@@ -210,8 +210,8 @@ def fraud(
     threads: Threads = None,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Find a wrong element in openings and build the proof that slashes. Exit status 0 only when there is
-    one.
+    """Find a wrong element in openings and build the proof that slashes. Exit
+    status 0 only when there is one.
     """
     with _clear_errors():
         drawn = parse_bytes32(rho, "--rho")

@@ -47,8 +47,8 @@ def names_gain(economy: Economy, profile: ProfileMoney, machine: Machine, posed:
 
 
 def self_lease_gain(economy: Economy, profile: ProfileMoney, rent: float) -> float:
-    """Gain, an epoch, of leasing one's own device: the rent comes back less the fee, the emission does
-    not.
+    """Gain, an epoch, of leasing one's own device: the rent comes back less the
+    fee, the emission does not.
     """
     return -economy.fee * rent - reward_per_device(economy, profile)
 

@@ -14,8 +14,8 @@ _BYTE, _MIN_A_BYTE, _LEAST = 16, 40, 25_000  # EIP-7623: calldata is paid for at
 
 
 def proof(profile: ProfileMoney) -> int:
-    """Committing, revealing a wrong element of this profile, settling and collecting; between the measured lengths
-    linear."""
+    """Committing, revealing a wrong element of this profile, settling and collecting;
+    between the measured lengths linear."""
     part = min(1.0, max(0.0, (profile.shape.K - 4_096) / (65_536 - 4_096)))
     return COMMIT + int(PROOF_SHORT + part * (PROOF_LONG - PROOF_SHORT)) + SETTLE_AND_COLLECT
 

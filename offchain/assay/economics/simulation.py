@@ -1,5 +1,5 @@
-"""An agent-based model on the validators' own reward rules: leaves in, integer rewards out, slashes by
-chance.
+"""An agent-based model on the validators' own reward rules: leaves in, integer
+rewards out, slashes by chance.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class ValidatorKind(StrEnum):
 
 @dataclass
 class Provider:
-    """One provider. `skipped` is the share of rows a lazy one leaves out, `names` the devices a card poses
-    as.
+    """One provider. `skipped` is the share of rows a lazy one leaves out, `names`
+    the devices a card poses as.
     """
 
     account: str
@@ -119,8 +119,8 @@ def people(
     honest: int = 20, lazy: int = 4, sybil: int = 3, self_leasing: int = 3, dark: int = 3, baiting: int = 3,
     seats: int = 10, lazy_seats: int = 2, colluding: int = 2, stalling: int = 0, checks_in: bool = False,
 ) -> tuple[list[Provider], list[Validator]]:  # fmt: skip
-    """A mixed population; two sevenths of the seats misbehave at most, unless asked for more. `checks_in` is of the
-    stalling ones."""
+    """A mixed population; two sevenths of the seats misbehave at most, unless asked for more.
+    `checks_in` is of the stalling ones."""
     providers = [Provider("", ProviderKind.HONEST) for _ in range(honest)]
     providers += [Provider("", ProviderKind.LAZY, skipped=0.02 * (n + 1)) for n in range(lazy)]
     providers += [Provider("", ProviderKind.SYBIL, names=4) for _ in range(sybil)]

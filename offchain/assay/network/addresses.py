@@ -1,8 +1,8 @@
 """Which addresses strangers may send us to, and the names behind them.
 
-On a public chain an endpoint that leads into our own network (private, loopback, link-local and with it the cloud's
-metadata, multicast, whatever form it takes) would make us a stranger's hand inside it. On a local chain everything is
-inside.
+On a public chain an endpoint that leads into our own network (private, loopback, link-local and with
+it the cloud's metadata, multicast, whatever form it takes) would make us a stranger's hand inside it.
+On a local chain everything is inside.
 """
 
 from __future__ import annotations

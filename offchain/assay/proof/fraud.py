@@ -1,7 +1,7 @@
 """Arguments of the proofs that a contract checks, made from what a device opened.
 
-The plain values have the shape of the structs of `IFraudProofs`: a caller hands them to the contract's ABI
-unchanged.
+The plain values have the shape of the structs of `IFraudProofs`: a caller hands them
+to the contract's ABI unchanged.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class WrongElement:
 
 @dataclass(frozen=True, slots=True)
 class BrokenChain:
-    """Consecutive round leaves of which the last seed does not follow from those before it, or s_0 is
-    another's.
+    """Consecutive round leaves of which the last seed does not follow from those
+    before it, or s_0 is another's.
     """
 
     rounds: tuple[RoundArgument, ...]

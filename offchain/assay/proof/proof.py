@@ -108,8 +108,8 @@ class Proof:
         return self.profile.operations / (1000 * max(self.elapsed_us, 1))
 
     def claimed_memory(self) -> NDArray[np.uint16] | None:
-        """C mod 2^16 of the last W rounds, uint16 (W, M, N): what the memory probe reads; None if it was
-        not kept.
+        """C mod 2^16 of the last W rounds, uint16 (W, M, N): what the memory probe
+        reads; None if it was not kept.
         """
         if self.window is not None:
             return self.window

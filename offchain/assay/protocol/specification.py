@@ -41,8 +41,8 @@ def specification_hash(document: Mapping[str, Any]) -> bytes:
 
 
 def parse_specification(document: Any) -> Specification:
-    """A document from outside, its texts printable and short. Raises ValueError for anything but an object of at most
-    8 KiB."""
+    """A document from outside, its texts printable and short. Raises ValueError for
+    anything but an object of at most 8 KiB."""
     if not isinstance(document, Mapping):
         raise ValueError("a specification that is not an object")
     try:

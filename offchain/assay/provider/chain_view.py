@@ -75,8 +75,8 @@ class ChainView:
         return None
 
     async def lease(self, lease_id: int) -> Lease | None:
-        """The lease at a final block, one with another provider as it was when it was first asked for; None for an
-        unknown number."""
+        """The lease at a final block, one with another provider as it was when it was first asked
+        for; None for an unknown number."""
         if lease_id in self._strangers:
             return self._strangers[lease_id]
         block = await self._final()

@@ -41,8 +41,8 @@ class Sending:
 
 @asynccontextmanager
 async def sending(settings: ProviderSettings) -> AsyncIterator[Sending]:
-    """For commands that send a few transactions. Connects; what an earlier process left unsettled is finished first.
-    Raises ChainError.
+    """For commands that send a few transactions. Connects; what an earlier process left unsettled is
+    finished first. Raises ChainError.
     """
     chain, key, journal = await connect(settings)
     try:

@@ -84,8 +84,8 @@ async def _open_ssh(settings: ProviderSettings, parts: Parts) -> Any:
 
 
 async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
-    """At every new final block: bring jobs into line with leases, make B of a new epoch ahead of its
-    challenges.
+    """At every new final block: bring jobs into line with leases, make B of a new
+    epoch ahead of its challenges.
     """
     last = -1
     prepared = b""

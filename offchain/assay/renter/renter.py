@@ -60,8 +60,8 @@ ANY = Minima()
 
 @dataclass(frozen=True)
 class Rented:
-    """A lease that runs and its offer, how it came to, and what each step took; `proof` is None where it had convinced
-    before."""
+    """A lease that runs and its offer, how it came to, and what each step took; `proof` is
+    None where it had convinced before."""
 
     lease: Lease
     offer: Offer
@@ -124,8 +124,8 @@ class Renter:
 
     @property
     def address(self) -> str:
-        """The wallet's address, or that of the account whose key is elsewhere. Raises BadInput where neither was
-        named."""
+        """The wallet's address, or that of the account whose key is elsewhere. Raises
+        BadInput where neither was named."""
         if self._account is None:
             raise BadInput(NO_WALLET)
         return self._account
@@ -153,8 +153,8 @@ class Renter:
         return spread(found, count) if apart else disjoint(found, count)
 
     async def listing(self, device_id: bytes, gpus: int = 1, token: str | None = None) -> Listing:
-        """The offer of one device, alone or with others to `gpus`, with the newest lines that prove it. Raises
-        NoDevice."""
+        """The offer of one device, alone or with others to `gpus`, with the newest lines
+        that prove it. Raises NoDevice."""
         return await self._discovery.listing(device_id, gpus, token)
 
     async def quote(self, device_ids: Sequence[bytes], seconds: int) -> Listing:

@@ -10,8 +10,8 @@ class SigningError(Exception):
 
 
 class DoubleSign(SigningError):
-    """Another statement was signed for the same epoch, set, round and seed, or a later round: this one is
-    never signed."""
+    """Another statement was signed for the same epoch, set, round and seed, or a later
+    round: this one is never signed."""
 
 
 class SittingOut(SigningError):

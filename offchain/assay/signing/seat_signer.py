@@ -22,8 +22,8 @@ from assay.signing.witness import Witness, default_witness
 
 
 class LivingCopy:
-    """A lock that ends with the process, however it ends. The file holds the process id, for the error
-    message."""
+    """A lock that ends with the process, however it ends. The file holds the
+    process id, for the error message."""
 
     def __init__(self, path: Path, address: str) -> None:
         """Raises RecordInUse while another process holds it."""
@@ -63,8 +63,8 @@ class SeatSigner:
         *,
         witness: Witness | None = None,
     ) -> None:
-        """Opens the record at `path`. `latest_epoch` is the highest epoch that anybody can have signed for
-        by now.
+        """Opens the record at `path`. `latest_epoch` is the highest epoch that
+        anybody can have signed for by now.
 
         Raises RecordInUse beside a living copy, BadRecord for a damaged or foreign record.
         """

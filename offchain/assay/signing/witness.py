@@ -1,8 +1,8 @@
 """A second memory of how much was signed, kept where backups do not reach.
 
-It lies in a directory that the system empties when it starts (/run, or another tmpfs). A record restored
-from a backup is behind its witness; a machine restored from an image, or a record moved to another machine,
-has none.
+It lies in a directory that the system empties when it starts (/run, or another tmpfs). A record
+restored from a backup is behind its witness; a machine restored from an image, or a record
+moved to another machine, has none.
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ class Daemon:
         self.services.wake.notify()
 
     async def run(self) -> None:
-        """Returns after `stop`, with every run cancelled where it stood: the store and the chain hold the
-        rest.
+        """Returns after `stop`, with every run cancelled where it stood: the store
+        and the chain hold the rest.
         """
         background = [
             asyncio.create_task(self.services.follower.run(self._stopping.is_set)),

@@ -9,8 +9,8 @@ from assay.protocol.epochs import Timing
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds. `round_s` is a leader's turn before back-off; `stagger_s` how long a rank waits for the one
-    before.
+    """Seconds. `round_s` is a leader's turn before back-off; `stagger_s` how long a
+    rank waits for the one before.
     """
 
     round_s: float

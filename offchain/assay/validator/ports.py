@@ -111,8 +111,8 @@ class ChainWriter(Protocol):
 class Statements(Protocol):
     """Signs in the seat's name. What a contract would slash twice is stored before the signature leaves.
 
-    The first three raise DoubleSign where another statement for the same epoch, set, round and seed was
-    signed.
+    The first three raise DoubleSign where another statement for the same epoch,
+    set, round and seed was signed.
     """
 
     address: str

@@ -1,5 +1,5 @@
-"""What seats signed on the chain itself: signatures in the transactions that sealed and reported an epoch, and answers
-to demands."""
+"""What seats signed on the chain itself: signatures in the transactions that sealed and
+reported an epoch, and answers to demands."""
 
 from __future__ import annotations
 

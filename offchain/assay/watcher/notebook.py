@@ -194,8 +194,8 @@ class WatcherNotebook:
         self._db.execute("INSERT OR REPLACE INTO progress VALUES ('holds', ?)", (next_block,))
 
     def forget(self, before_epoch: int) -> None:
-        """Drops checks of epochs that can no longer be proven against, and demands of them that are over or were never
-        mined."""
+        """Drops checks of epochs that can no longer be proven against, and demands of them
+        that are over or were never mined."""
         self._db.execute("DELETE FROM checked WHERE epoch<?", (before_epoch,))
         self._db.execute("DELETE FROM demands WHERE epoch<? AND (block IS NULL OR state != 'open')", (before_epoch,))
 

@@ -37,8 +37,8 @@ class PublishedEpoch:
 
 
 class Published:
-    """Reads from validators at their announced addresses, and from devices at theirs. Nothing is believed
-    here.
+    """Reads from validators at their announced addresses, and from devices at
+    theirs. Nothing is believed here.
     """
 
     def __init__(self, client: Client, own: Iterable[str] = (), timeout_s: float = 10.0) -> None:

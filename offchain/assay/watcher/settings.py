@@ -17,8 +17,8 @@ TOKEN = 10**18
 
 
 class WatcherSettings(ProgramSettings):
-    """Every setting of `assay watch`. `validator` names addresses beyond those announced; `demand_loss` is in network
-    tokens.
+    """Every setting of `assay watch`. `validator` names addresses beyond those announced;
+    `demand_loss` is in network tokens.
     """
 
     fault = BadWatcherSetting

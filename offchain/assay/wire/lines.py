@@ -1,5 +1,5 @@
-"""Lines of a report, of devices and of rewards: each stands only where a Merkle proof leads to the root on the
-chain."""
+"""Lines of a report, of devices and of rewards: each stands only where a Merkle proof
+leads to the root on the chain."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Leases of nodes, operators, slashes and epochs driven through Ape in any order, beside a model that says what must
-come."""
+"""Leases of nodes, operators, slashes and epochs driven through Ape in any order, beside
+a model that says what must come."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ TERMS = st.fixed_dictionaries(
 
 
 class MarketMachine(RuleBasedStateMachine):
-    """`network` is set by the test, on a subclass; its devices 0, 1 and 2 are of one provider. Every example runs on a
-    snapshot."""
+    """`network` is set by the test, on a subclass; its devices 0, 1 and 2 are of one provider.
+    Every example runs on a snapshot."""
 
     network: Network
     snapshot: Any = None

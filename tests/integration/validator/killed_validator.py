@@ -1,11 +1,11 @@
 """A validator that is killed at every step of its own, each once in the whole network:
 `python killed_validator.py FOLDER NAME` and then the options of `assay validator run`.
 
-A step is a place in the code that writes to one of the journals (what was signed, what was sent, what is known), before
-the write, within its transaction and after it; or a step of a transaction towards the chain. Whichever validator of
-FOLDER comes to a step that nobody was killed at dies there by SIGKILL, unless another is down. The process that is
-started forks the validator, and again when it was killed: loading everything anew would take longer than what is
-tested.
+A step is a place in the code that writes to one of the journals (what was signed, what was sent, what is
+known), before the write, within its transaction and after it; or a step of a transaction towards the chain.
+Whichever validator of FOLDER comes to a step that nobody was killed at dies there by SIGKILL, unless another is
+down. The process that is started forks the validator, and again when it was killed: loading everything anew
+would take longer than what is tested.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""A validator loses power at every step it takes towards disk, key or chain, and starts again. Steps as a first run
-counts them."""
+"""A validator loses power at every step it takes towards disk, key or chain, and starts
+again. Steps as a first run counts them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A hundred epochs on a real anvil, in virtual time, with faults of seats, network and chain drawn at random from a
-printed seed."""
+"""A hundred epochs on a real anvil, in virtual time, with faults of seats, network and chain
+drawn at random from a printed seed."""
 
 from __future__ import annotations
 

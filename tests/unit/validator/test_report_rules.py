@@ -148,8 +148,8 @@ def test_report__memory__stands_where_a_quorum_found_it_right_and_f_plus_one_in_
 
 @st.composite
 def epochs(draw):
-    """(seats, sealed devices, batches): any flags, times, uptimes; each seat speaks of some of the
-    devices.
+    """(seats, sealed devices, batches): any flags, times, uptimes; each seat
+    speaks of some of the devices.
     """
     seats = draw(st.integers(1, 10))
     seals = sorted(draw(st.sets(st.integers(1, 30), min_size=1, max_size=5)))

@@ -27,9 +27,9 @@ class DemandStatus(IntEnum):
 class Demand:
     """A demand: row i of round t of a sealed result, or with `is_row` false the leaf of round t.
 
-    `demand_id` as `assay.protocol.encoding.demand_id`, which also says what `index` is. `deadline` in seconds since
-    1970, by the chain's clock: from then on the demand can be expired, but an answer is taken for as long as nobody
-    did.
+    `demand_id` as `assay.protocol.encoding.demand_id`, which also says what `index` is. `deadline`
+    in seconds since 1970, by the chain's clock: from then on the demand can be expired, but an
+    answer is taken for as long as nobody did.
     """
 
     demand_id: bytes
@@ -70,8 +70,8 @@ async def read_demand(chain: Chain, demand_id: bytes, at: At = None) -> Demand |
 
 
 async def next_demand_price(chain: Chain, device_id: bytes, is_row: bool, at: Block | None = None) -> DemandPrice:
-    """What one more demand against the device, for a row or a round leaf, takes at the base fee of a block (None: the
-    head).
+    """What one more demand against the device, for a row or a round leaf, takes at the base
+    fee of a block (None: the head).
     """
     block = at or await chain.head()
     # Nodes evaluate a call without a gas price at a base fee of zero, so the fee is named.

@@ -328,8 +328,8 @@ class Chain:
             raise ChainError(f"the node returned a malformed {error}") from None
 
     def revert_of(self, call: str, error: RpcError) -> Reverted | None:
-        """The refusal in an error of `eth_call` or `eth_estimateGas`; None where the node failed for
-        another reason."""
+        """The refusal in an error of `eth_call` or `eth_estimateGas`; None where the
+        node failed for another reason."""
         if _revert_bytes(error.data) or error.code == 3 or "revert" in error.message.lower():
             return self.reverted(call, error.data)
         return None

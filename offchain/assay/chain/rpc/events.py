@@ -84,8 +84,8 @@ async def event_pieces(
 async def _through_cache(
     chain: Chain, cache: LogCache, query: LogQuery, first: int, last: Block
 ) -> AsyncIterator[tuple[int, list[Log]]]:
-    """Pieces as a `LogReader` gives them, the first from the disk; what was read is kept, also of a reading that broke
-    off."""
+    """Pieces as a `LogReader` gives them, the first from the disk; what was read is kept,
+    also of a reading that broke off."""
     known = cache.read(query)
     if known is None or known.first > first or not await chain.has_block(known.seen, known.seen_hash):
         known = KeptLogs(first, first - 1, last.number, last.hash, [])

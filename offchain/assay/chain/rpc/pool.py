@@ -52,8 +52,8 @@ def means_no_block(error: RpcError) -> bool:
 
 
 class EndpointPool:
-    """Requests go to the first endpoint that is well; a faulty one rests, twice as long each time, up to a
-    minute.
+    """Requests go to the first endpoint that is well; a faulty one rests, twice as
+    long each time, up to a minute.
 
     `agreement` endpoints must name the same block before it counts as the head: by default half of them,
     rounded up, so that of two either may fail, and of three one may lie.
@@ -100,9 +100,9 @@ class EndpointPool:
             raise UnreachableChain(self._health[0].endpoint.url, reason) from None
 
     async def request(self, method: str, params: Any) -> Any:
-        """The first answer. Raises RpcError for what a node refused, BlockGone where none holds the block,
-        UnreachableChain where none answered, WrongChainId for an endpoint of another chain that is the only
-        one."""
+        """The first answer. Raises RpcError for what a node refused, BlockGone where none
+        holds the block, UnreachableChain where none answered, WrongChainId for an endpoint of
+        another chain that is the only one."""
         return await self._first(lambda endpoint: endpoint.request(method, params), self._in_order())
 
     @property
@@ -155,8 +155,8 @@ class EndpointPool:
         return [_answer(one) for one in outcomes]
 
     async def nobody_has(self, transaction: bytes) -> bool:
-        """Whether every endpoint says that it holds no such transaction, waiting or mined; not where one of them does
-        not answer."""
+        """Whether every endpoint says that it holds no such transaction, waiting or mined; not
+        where one of them does not answer."""
         params = ["0x" + transaction.hex()]
         outcomes = await asyncio.gather(
             *(self._guarded(h, lambda e: e.request("eth_getTransactionByHash", params)) for h in self._health),
@@ -165,8 +165,8 @@ class EndpointPool:
         return all(one is None for one in outcomes)
 
     async def agreed_block(self, tag: str, depth: int = 0) -> Block:
-        """The highest block that `agreement` endpoints have reached and agree on; `depth` blocks below
-        `tag`.
+        """The highest block that `agreement` endpoints have reached and agree on;
+        `depth` blocks below `tag`.
 
         Raises EndpointsDisagree where no group of that size is larger than all others together,
         UnreachableChain where fewer answered.

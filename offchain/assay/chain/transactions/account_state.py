@@ -23,8 +23,8 @@ class AccountState:
         self.address = address
 
     async def count(self, at: str | Block) -> int:
-        """Transactions of the account that `at` has: a block, "latest", or "pending" for those that wait
-        too."""
+        """Transactions of the account that `at` has: a block, "latest", or
+        "pending" for those that wait too."""
         where = hex(at.number) if isinstance(at, Block) else at
         return await self._chain.number("eth_getTransactionCount", [self.address, where])
 

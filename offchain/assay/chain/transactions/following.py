@@ -37,8 +37,8 @@ class Following:
         await self._fill_gap()
 
     async def revived(self, purpose: str) -> Intent | None:
-        """An intent for the purpose that was given up and yet is under way or mined: a node had said otherwise. Raises
-        ChainError."""
+        """An intent for the purpose that was given up and yet is under way or mined: a node had
+        said otherwise. Raises ChainError."""
         for intent in self._journal.given_up(purpose):
             for attempt in self._journal.attempts(intent):
                 if not attempt.cancels and await self._account.knows(attempt.hash):
@@ -139,8 +139,8 @@ class Following:
         return False
 
     async def _fill_gap(self) -> None:
-        """A nonce that was given back, or lost with an old journal, holds up all later ones: spend it on
-        nothing."""
+        """A nonce that was given back, or lost with an old journal, holds up all
+        later ones: spend it on nothing."""
         unsettled = self._journal.unsettled()
         waiting = [i.nonce for i in unsettled if i.state is State.OPEN]
         if not waiting:

@@ -42,9 +42,9 @@ class FeePolicy:
         return Fees(cap, min(tip, cap))
 
     def bump(self, offered: Fees, base_fee: int, suggested_tip: int, *, asked: bool = True) -> Fees | None:
-        """An offer that replaces `offered`: at least 12.5 % more on tip and cap, and what a first offer
-        would be now. None where that would pass the ceiling, and where the chain takes nothing and no node has `asked`
-        for more."""
+        """An offer that replaces `offered`: at least 12.5 % more on tip and cap, and what a first
+        offer would be now. None where that would pass the ceiling, and where the chain takes nothing
+        and no node has `asked` for more."""
         fresh = self.first(base_fee, suggested_tip)
         if not asked and fresh is not None and fresh.cap == offered.cap == 0:
             return None
@@ -95,8 +95,8 @@ class SendRequest:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """One nonce and what it is for; those from `transaction_hash` on are set once a transaction of it was
-    mined."""
+    """One nonce and what it is for; those from `transaction_hash` on are set once a
+    transaction of it was mined."""
 
     id: int
     request: SendRequest

@@ -1,5 +1,5 @@
-"""One sender a key: every transaction is journalled before it leaves, and followed until its block is
-final.
+"""One sender a key: every transaction is journalled before it leaves, and
+followed until its block is final.
 
 The order of steps is what a crash may interrupt anywhere: simulate, sign, journal, broadcast, mined, final.
 After a restart the journal says which transactions to look for; they are offered again, never signed anew
@@ -133,8 +133,8 @@ class Sender:
             await self._sleep(self._poll_s)
 
     async def _begin(self, request: SendRequest, deadline: float) -> Intent | None:
-        """Simulates, signs, journals, broadcasts. None where it must be tried again: the base fee was too
-        high."""
+        """Simulates, signs, journals, broadcasts. None where it must be tried
+        again: the base fee was too high."""
         async with self._lock:
             if request.purpose and (there := self._journal.for_purpose(request.purpose)):
                 return there

@@ -25,8 +25,8 @@ class DeviceResult:
 
 @dataclass(frozen=True)
 class SlashResult:
-    """A fault proven on-chain, and what became of the stake once it had been held. Amounts in base units of the network
-    token."""
+    """A fault proven on-chain, and what became of the stake once it had been held. Amounts in
+    base units of the network token."""
 
     provider: str
     address: str

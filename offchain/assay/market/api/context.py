@@ -37,8 +37,8 @@ class ContractTimes:
 
 @dataclass
 class Context:
-    """The database to read, and how far it is. `links` are addresses that pages need: RPC, contracts,
-    tokens.
+    """The database to read, and how far it is. `links` are addresses that pages
+    need: RPC, contracts, tokens.
     """
 
     engine: Engine

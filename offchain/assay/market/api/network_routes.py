@@ -58,8 +58,8 @@ def epoch_detail(ctx: Ctx, epoch: Number) -> Any:
 
 @router.get("/epochs/{epoch}/rewards/{address}", response_model=models.one_of(models.MerkleProof), tags=["proofs"])
 def reward_proof(ctx: Ctx, epoch: Number, address: AddressPath) -> Any:
-    """An account's leaf in a report's reward tree and its Merkle proof: what `RewardsDistributor.claim`
-    takes.
+    """An account's leaf in a report's reward tree and its Merkle proof: what
+    `RewardsDistributor.claim` takes.
     """
     with ctx.reading() as connection:
         row = one(connection, epochs, epoch=epoch)

@@ -26,8 +26,8 @@ class ChainFollower:
         self._first = first_block
 
     async def step(self) -> bool:
-        """Applies one batch. Returns whether there may be more. Raises ChainError where the chain cannot be
-        read.
+        """Applies one batch. Returns whether there may be more. Raises ChainError
+        where the chain cannot be read.
         """
         head = await self._source.finalised()
         tip = await self._common_tip(head)

@@ -1,5 +1,5 @@
-"""Writes to the index: batches of logs, proven reports, signed offers; each in one transaction that can be
-undone.
+"""Writes to the index: batches of logs, proven reports, signed offers; each in one
+transaction that can be undone.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class LogBatch:
 
 
 class MarketIndex:
-    """The only writer of the database. `max_age` is LeaseEscrow's: how many epochs a pass opens leases
-    for.
+    """The only writer of the database. `max_age` is LeaseEscrow's: how many
+    epochs a pass opens leases for.
     """
 
     def __init__(self, engine: Engine, max_age: int) -> None:

@@ -32,8 +32,8 @@ FULL_BPS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """The index's own time: timestamp of its newest block, and the oldest epoch whose pass still opens a
-    lease.
+    """The index's own time: timestamp of its newest block, and the oldest epoch
+    whose pass still opens a lease.
     """
 
     timestamp: int

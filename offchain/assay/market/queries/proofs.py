@@ -34,8 +34,8 @@ class _Tree:
 
 
 class ProofService:
-    """Builds proofs. A tree is a function of the stored leaves, which proved against the chain when they
-    came.
+    """Builds proofs. A tree is a function of the stored leaves, which proved
+    against the chain when they came.
     """
 
     def __init__(self) -> None:

@@ -1,5 +1,5 @@
-"""Searching devices, and nodes of several that are leased together: filters, orders, and how many there are beside each
-filter.
+"""Searching devices, and nodes of several that are leased together: filters, orders, and how
+many there are beside each filter.
 
 The listings stand in the database; what searches filter and sort by is kept in memory beside it, so that no
 combination of filters needs an index of its own.

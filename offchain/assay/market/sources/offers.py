@@ -22,8 +22,8 @@ LONGEST_S = 1 << 32  # no lease is that long
 
 @dataclass(frozen=True, slots=True)
 class DeclaredSpecification:
-    """What a provider says of a device, whose hash the device key signed at enrolment: declared, not
-    measured.
+    """What a provider says of a device, whose hash the device key signed at
+    enrolment: declared, not measured.
     """
 
     spec_hash: bytes

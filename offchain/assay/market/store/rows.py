@@ -19,8 +19,8 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Columns to set, then numbers to add, on the row with this key; a row that is not there begins with
-    defaults.
+    """Columns to set, then numbers to add, on the row with this key; a row that is
+    not there begins with defaults.
     """
 
     table: str

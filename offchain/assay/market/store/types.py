@@ -12,8 +12,8 @@ ID_LENGTH = 32
 
 
 class Amount(TypeDecorator[int]):
-    """An unsigned number of up to 256 bits as decimal text of fixed width, so that text order is numeric
-    order.
+    """An unsigned number of up to 256 bits as decimal text of fixed width, so that
+    text order is numeric order.
     """
 
     impl = String
@@ -56,8 +56,8 @@ class DeviceIds(TypeDecorator[tuple[bytes, ...]]):
 
 
 def to_json(value: Any) -> Any:
-    """A column's value as JSON: bytes as 0x-hex, several ids as a list of it, numbers of more than 63 bits as decimal
-    text.
+    """A column's value as JSON: bytes as 0x-hex, several ids as a list of it, numbers of
+    more than 63 bits as decimal text.
     """
     if isinstance(value, bytes):
         return to_hex(value)

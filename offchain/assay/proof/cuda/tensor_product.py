@@ -236,8 +236,8 @@ def _block_intrinsic(stages: int) -> Any:
 def tensor_kernel(stages: int = STAGES) -> Any:
     """The kernel product[M, N] = a[M, K]·b[N, K]ᵀ for a grid of (N/256, M/128) blocks of 256 threads.
 
-    a and b int8, product int32, all contiguous; M, N and K multiples of 128, 256 and 64; dynamic shared memory of
-    `shared_bytes(stages)`.
+    a and b int8, product int32, all contiguous; M, N and K multiples of 128, 256 and 64; dynamic
+    shared memory of `shared_bytes(stages)`.
     """
     multiply_block = _block_intrinsic(stages)
 

@@ -1,5 +1,5 @@
-"""Two ways to multiply on a processor: byte-product instructions where there are any, float32 BLAS
-elsewhere.
+"""Two ways to multiply on a processor: byte-product instructions where there
+are any, float32 BLAS elsewhere.
 """
 
 from __future__ import annotations

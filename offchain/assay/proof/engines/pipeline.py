@@ -1,5 +1,5 @@
-"""Rounds in flight: the seed of a round needs the root of the last but one, so two rounds run side by
-side.
+"""Rounds in flight: the seed of a round needs the root of the last but one, so
+two rounds run side by side.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ def subtree_roots(rows: NDArray[np.int32], chunk: int) -> NDArray[np.uint8]:
 
 
 def tree_levels(leaves: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """All levels over a power of two of leaves, leaves first: arrays uint8 (n, 32), (n/2, 32), ..., (1,
-    32).
+    """All levels over a power of two of leaves, leaves first: arrays uint8 (n,
+    32), (n/2, 32), ..., (1, 32).
     """
     levels = [np.ascontiguousarray(leaves)]
     while len(levels[-1]) > 1:

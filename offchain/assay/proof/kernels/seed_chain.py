@@ -1,5 +1,5 @@
-"""The chain of round seeds and the result root in Numba: a profile of thousands of rounds is chained in
-milliseconds.
+"""The chain of round seeds and the result root in Numba: a profile of thousands of
+rounds is chained in milliseconds.
 """
 
 from __future__ import annotations

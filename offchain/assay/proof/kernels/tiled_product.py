@@ -1,5 +1,5 @@
-"""The product of one round with byte-product instructions: A generated block by block, B packed once an
-epoch.
+"""The product of one round with byte-product instructions: A generated block by
+block, B packed once an epoch.
 """
 
 from __future__ import annotations

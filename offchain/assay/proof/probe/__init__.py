@@ -1,3 +1,3 @@
-"""The memory probe: a device shows that it still holds the products of its last rounds (PROTOCOL section
-3).
+"""The memory probe: a device shows that it still holds the products of its last
+rounds (PROTOCOL section 3).
 """

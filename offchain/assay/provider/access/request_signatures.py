@@ -36,8 +36,8 @@ class RequestGuard:
     def check(
         self, lease: Lease, method: str, path: str, body: bytes, signature: str | None, issued_at: str | None
     ) -> None:
-        """Raises NotAuthorised for a missing, malformed, old, early or repeated signature, Forbidden for
-        another's.
+        """Raises NotAuthorised for a missing, malformed, old, early or repeated
+        signature, Forbidden for another's.
         """
         if not signature or not issued_at:
             raise NotAuthorised(f"the headers {SIGNATURE_HEADER} and {ISSUED_AT_HEADER} are needed")

@@ -18,8 +18,8 @@ ESCROW = "LeaseEscrow"
 
 
 class EscrowSender:
-    """Rent and bonds go to `receiver`; without one, and whatever an operator claims, to the provider's payout
-    address.
+    """Rent and bonds go to `receiver`; without one, and whatever an operator claims, to
+    the provider's payout address.
     """
 
     def __init__(self, chain: Chain, sender: Sender, authority: Authority, receiver: str | None = None) -> None:

@@ -28,9 +28,9 @@ Prove = Callable[[Task], Awaitable[bytes]]
 
 
 class HandoverService:
-    """One handover proof for each device of a lease, all over one nonce: signed, stored, and opened to whoever knows
-    what the nonce is the hash of. A renter asks for all devices at one instant; those on cards of their own prove side
-    by side.
+    """One handover proof for each device of a lease, all over one nonce: signed, stored, and opened to
+    whoever knows what the nonce is the hash of. A renter asks for all devices at one instant; those on
+    cards of their own prove side by side.
     """
 
     def __init__(
@@ -82,8 +82,8 @@ class HandoverService:
         return self._keep(lease.lease_id, device_id, view.epoch_seed, nonce, json.dumps(body))
 
     async def opening(self, lease: Lease, offer: Offer, device_id: bytes, x: bytes) -> bytes:
-        """The rows of a device that ρ = H("assay.hr" ‖ x ‖ resultRoot) samples. Raises Conflict unless H(x) is the
-        nonce.
+        """The rows of a device that ρ = H("assay.hr" ‖ x ‖ resultRoot) samples. Raises
+        Conflict unless H(x) is the nonce.
         """
         device = self._device(lease, offer, device_id)
         stored = self._stored(lease.lease_id, device_id)

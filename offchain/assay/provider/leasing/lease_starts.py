@@ -73,8 +73,8 @@ class LeaseStarts:
         self._looking = asyncio.Lock()
 
     async def obstacle(self, lease: Lease, offer: Offer) -> ProviderError | None:
-        """Why a pending lease could not be started; None where it could, as of the last half minute. Raises
-        ChainError.
+        """Why a pending lease could not be started; None where it could, as of the last
+        half minute. Raises ChainError.
         """
         async with self._looking:
             now = self._clock()

@@ -1,5 +1,5 @@
-"""Holds challenges open until there are enough of them, has the work done once, and answers all with one
-commitment.
+"""Holds challenges open until there are enough of them, has the work done once, and
+answers all with one commitment.
 """
 
 from __future__ import annotations

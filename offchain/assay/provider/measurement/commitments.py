@@ -15,8 +15,8 @@ from assay.provider.errors import Conflict
 
 @dataclass(frozen=True)
 class StoredCommitment:
-    """A signed commitment: `answer` is the JSON sent to validators; the rest is what the proof is made again
-    from.
+    """A signed commitment: `answer` is the JSON sent to validators; the rest is what
+    the proof is made again from.
     """
 
     device_id: bytes

@@ -18,8 +18,8 @@ SKIPPED_ROWS = "skipped-rows"
 def engine_maker(name: str, chain_id: int) -> Callable[[], Engine]:
     """What makes engines of this name; `skipped-rows:FRACTION` skips that part of the rows.
 
-    Raises ProviderError for a cheating engine on anything but a local chain, EngineUnavailable for an unknown
-    one.
+    Raises ProviderError for a cheating engine on anything but a local chain,
+    EngineUnavailable for an unknown one.
     """
     kind, _, argument = name.partition(":")
     if kind != SKIPPED_ROWS:

@@ -30,8 +30,8 @@ class EgressRules:
 
     @classmethod
     def parse(cls, setting: Sequence[str]) -> EgressRules:
-        """From `none`, `internet` or patterns such as data.example.org, *.example.net or git.example.org:22. Raises
-        ProviderError.
+        """From `none`, `internet` or patterns such as data.example.org, *.example.net or
+        git.example.org:22. Raises ProviderError.
         """
         if list(setting) in ([], [NONE]):
             return cls()

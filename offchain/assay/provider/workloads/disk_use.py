@@ -17,8 +17,8 @@ class _Held:
 
 
 class DiskUse:
-    """`measure` walks a lease's workspace, which may take long: not for every file that is put. Callers hold the
-    lease's lock.
+    """`measure` walks a lease's workspace, which may take long: not for every file that is
+    put. Callers hold the lease's lock.
     """
 
     def __init__(self, measure: Callable[[int], int], clock: Callable[[], float]) -> None:

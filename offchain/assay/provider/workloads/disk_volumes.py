@@ -55,8 +55,8 @@ class WatchedFolders:
 
 
 class LoopVolumes:
-    """An ext4 file system for each lease, `size` bytes a device less what ext4 needs. The room is taken when it is
-    made.
+    """An ext4 file system for each lease, `size` bytes a device less what ext4 needs.
+    The room is taken when it is made.
     """
 
     name = "volume"

@@ -160,8 +160,8 @@ class JobBook:
         return self.lease_folder(lease_id) / "jobs" / job_id
 
     def create(self, lease_id: int, deadline: float, request: JobRequest) -> str:
-        """Writes the files and starts the job; the row is stored first, so that a crash leaves nothing
-        unknown.
+        """Writes the files and starts the job; the row is stored first, so that a
+        crash leaves nothing unknown.
         """
         with self._alone(lease_id):
             return self._create(lease_id, deadline, request)

@@ -11,8 +11,8 @@ from assay.renter.lease.lease_files import LeaseFile, LeaseFiles
 
 
 def stands_for(offer: Offer, lease: Lease) -> bool:
-    """Whether the escrow holds the lease to this offer. After a reorganisation of the chain its number may be another
-    lease's."""
+    """Whether the escrow holds the lease to this offer. After a reorganisation of the chain
+    its number may be another lease's."""
     return stored_offer_hash(offer.struct_hash()) == lease.offer_hash
 
 

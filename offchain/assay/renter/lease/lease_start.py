@@ -1,5 +1,5 @@
-"""From a pending lease to a running one: the handover of all devices at one instant, its check on this machine, the
-signed start."""
+"""From a pending lease to a running one: the handover of all devices at one instant, its check
+on this machine, the signed start."""
 
 from __future__ import annotations
 
@@ -193,8 +193,8 @@ class LeaseStarter:
         return (self._monotonic() - began) * 1000
 
     async def _until_known(self, session: ProviderSession, lease_id: int) -> None:
-        """Waits until the provider knows the lease, which it follows at final blocks only. Raises Unreachable,
-        ProviderRefused."""
+        """Waits until the provider knows the lease, which it follows at final blocks only.
+        Raises Unreachable, ProviderRefused."""
         until = self._clock() + KNOWN_PATIENCE_S
         while not await session.ready():
             if self._clock() > until:

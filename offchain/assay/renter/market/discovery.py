@@ -1,5 +1,5 @@
-"""Finds devices and nodes: straight from chain, validators and providers, or through a market whose claims can be
-checked."""
+"""Finds devices and nodes: straight from chain, validators and providers, or through a
+market whose claims can be checked."""
 
 from __future__ import annotations
 
@@ -130,8 +130,8 @@ class Discovery:
         raise NoDevice(_not_offered(device, gpus, offered, faults, lease))
 
     async def quote(self, device_ids: Sequence[bytes], renter: str, seconds: int) -> Listing:
-        """Devices together at the price that their provider makes to one renter. Raises NoDevice, ProviderRefused,
-        Unreachable."""
+        """Devices together at the price that their provider makes to one renter. Raises
+        NoDevice, ProviderRefused, Unreachable."""
         node = await self.node(device_ids)
         signed = await self._offers.quote(node, renter, seconds)
         if fault := await offer_fault(self._chain, signed.offer):

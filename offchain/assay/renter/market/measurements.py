@@ -47,8 +47,8 @@ class Measurements:
         return found
 
     async def passing(self, device_ids: Sequence[bytes]) -> tuple[Measured, ...]:
-        """The lines of the newest epoch in which all of these devices passed. Raises NoDevice where they did in no
-        recent one."""
+        """The lines of the newest epoch in which all of these devices passed. Raises NoDevice
+        where they did in no recent one."""
         block = await self._chain.finalised()
         reported = await self._reported(block)
         for epoch, root in reported:

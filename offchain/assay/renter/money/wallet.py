@@ -153,8 +153,8 @@ class WalletOpener:
 
     @asynccontextmanager
     async def sending(self) -> AsyncIterator[Wallet]:
-        """The wallet for the time of a `with` block. Waits for whoever else is sending; raises JournalInUse where that
-        takes long."""
+        """The wallet for the time of a `with` block. Waits for whoever else is sending; raises
+        JournalInUse where that takes long."""
         async with self._one_at_a_time:
             journal = await self._opened()
             try:

@@ -51,8 +51,8 @@ class Notebook:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a provider lists of a workspace, not checked: files {path, size, mode}, folders {path, mode}, symbolic links
-    {path, target}."""
+    """What a provider lists of a workspace, not checked: files {path, size, mode}, folders {path,
+    mode}, symbolic links {path, target}."""
 
     files: tuple[dict[str, Any], ...] = ()
     folders: tuple[dict[str, Any], ...] = ()

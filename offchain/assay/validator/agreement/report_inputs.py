@@ -67,8 +67,8 @@ class InputReader:
         return await self.current(self.context.deadlines.report_by) is not None
 
     async def current(self, until: float) -> ReportInputs | None:
-        """Inputs as of the latest final block; None where the rewards before it are not to be had `until` then, Unix
-        seconds."""
+        """Inputs as of the latest final block; None where the rewards before it are not to be
+        had `until` then, Unix seconds."""
         final = self.follower.final
         return None if final is None else await self.as_of(final, until)
 
@@ -114,8 +114,8 @@ class InputReader:
         return await self.wake.until(is_settled, self.context.deadlines.report_by)
 
     def _floor(self, standing: Sequence[ReportedEpoch]) -> dict[str, int]:
-        """What each account has in any tree held of a standing report: a total below it could be held against those who
-        sign it."""
+        """What each account has in any tree held of a standing report: a total below it could
+        be held against those who sign it."""
         highest: dict[str, int] = {}
         for report in standing:
             kept = self.store.tree(report.rewards_root)

@@ -150,8 +150,8 @@ class Sealing:
         return Accepted(state.seal_signers, head, sign)
 
     async def lines(self, seal_root: bytes, count: int, deadline: float) -> tuple[SealedLeaf, ...] | None:
-        """The sealed leaves under the chain's root, whole and kept to be served; None where nobody had them by the
-        deadline."""
+        """The sealed leaves under the chain's root, whole and kept to be served; None where
+        nobody had them by the deadline."""
         if seal_root == NO_ROOT:
             return self._kept(SealedBody(epoch=self.context.epoch, leaves=()))
         for proposal in self.record.seal_proposals.values():

@@ -55,8 +55,8 @@ class OracleEvents:
         return None if event is None else int(event.args["round"])
 
     async def reports(self, before_epoch: int, at: Block) -> list[ReportedEpoch]:
-        """The latest reports of epochs before this one that count at a final block, latest first; at most
-        `MAX_REPORTS`."""
+        """The latest reports of epochs before this one that count at a final block,
+        latest first; at most `MAX_REPORTS`."""
         reported = {e.args["epoch"]: e for e in await self._epochs.until(at) if e.name == "EpochReported"}
         if DISTRIBUTOR in self._chain.deployment.contracts:
             for veto in await self._vetoes.until(at):

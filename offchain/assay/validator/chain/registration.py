@@ -33,8 +33,7 @@ async def join(
 ) -> Joined:
     """Deposits what the seat needs beyond the account's free stake, and takes the seat.
 
-    The account is the sender's. Raises ValidatorError where it holds a seat already or has too few tokens,
-    and
+    The account is the sender's. Raises ValidatorError where it holds a seat already or has too few tokens, and
     ChainError.
     """
     account = sender.address

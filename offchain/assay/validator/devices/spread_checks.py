@@ -29,9 +29,9 @@ _one_at_a_time = Lock()
 
 
 class SpreadChecker(OpeningChecker):
-    """Sends each opening to a worker of the cluster at `address`; where the cluster fails it is checked here, in
-    `workers` threads: that costs time, never a verdict. Lanes are checked here: a few hundred hashes, less than
-    sending them."""
+    """Sends each opening to a worker of the cluster at `address`; where the cluster fails it is
+    checked here, in `workers` threads: that costs time, never a verdict. Lanes are checked here: a few
+    hundred hashes, less than sending them."""
 
     def __init__(self, address: str, workers: int) -> None:
         """Raises SettingsError where Dask is not installed."""

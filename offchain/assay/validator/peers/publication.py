@@ -59,8 +59,8 @@ class Publication:
         ).to_json()
 
     def device(self, epoch: int, device_id: bytes) -> dict[str, Any] | None:
-        """A device's line in the report with its proof, as `LeaseEscrow.open` takes them; None where it has
-        none.
+        """A device's line in the report with its proof, as `LeaseEscrow.open` takes
+        them; None where it has none.
         """
         row = self._store.epoch(epoch)
         known = None if row is None or row.devices_root is None else self._devices(row.devices_root)

@@ -61,8 +61,8 @@ class Verifying:
     random: Callable[[int], bytes]
 
     async def run(self, leaves: Sequence[SealedLeaf], rho: bytes) -> None:
-        """Returns with a verdict stored for each sealed device that is this seat's to check and that it had time to
-        ask."""
+        """Returns with a verdict stored for each sealed device that is this seat's to
+        check and that it had time to ask."""
         done = {v.device_id for v in self.store.verdicts(self.context.epoch, rho)}
         slots = asyncio.Semaphore(CONCURRENCY)
 
@@ -165,8 +165,8 @@ class Verifying:
         )
 
     def _secret_rows(self, subject: _Subject) -> list[tuple[int, int]]:
-        """This validator's own choice, (t, i). The same after a restart: a device opens one list for each
-        seat.
+        """This validator's own choice, (t, i). The same after a restart: a device
+        opens one list for each seat.
         """
         purpose = keccak(b"rows" + subject.leaf.device_id)
         fresh = self.random(32)

@@ -23,8 +23,8 @@ def check_commitment(
     seats: Sequence[Seat],
     domain: Domain,
 ) -> None:
-    """Raises RuleError unless the device signed it, for this job, over nonces of a quorum of the current
-    seats.
+    """Raises RuleError unless the device signed it, for this job, over nonces of a
+    quorum of the current seats.
     """
     message = held.message
     if (message.epoch, message.device_id) != (epoch, device.device_id):

@@ -9,9 +9,9 @@ from assay.protocol.epochs import Timing
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Unix seconds. The chain enforces open, seal, draw and report; commit, batch and observe are the validators'
-    own: `batch_by` is when each signs what it saw, not earlier either, `observe_by` when that must have come to the
-    others.
+    """Unix seconds. The chain enforces open, seal, draw and report; commit, batch and observe are
+    the validators' own: `batch_by` is when each signs what it saw, not earlier either, `observe_by`
+    when that must have come to the others.
     """
 
     start: float

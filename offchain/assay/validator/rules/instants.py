@@ -31,8 +31,8 @@ def chosen(
     turn: int,
     not_before_ms: int = 0,
 ) -> Instant | None:
-    """The instant to act on: of the earliest turn so far. Turns begin with the seat `first`; `turn` is the latest that
-    has begun.
+    """The instant to act on: of the earliest turn so far. Turns begin with the seat `first`;
+    `turn` is the latest that has begun.
 
     A leader who announced two different instants, for either purpose, is passed over; so is one whose instant lies
     before `not_before_ms`. Instants for another epoch seed count for nothing.
@@ -67,7 +67,7 @@ def earliest_probe_ms(challenged_ms: int, deadlines_ms: Iterable[int]) -> int:
 
 
 def plausible(start_ms: int, now_ms: int, latest_ms: int) -> bool:
-    """Whether an instant is worth waiting for: not long past, not after the time at which commitments
-    close.
+    """Whether an instant is worth waiting for: not long past, not after the time
+    at which commitments close.
     """
     return now_ms - MAX_NOTICE_MS <= start_ms <= min(now_ms + MAX_NOTICE_MS, latest_ms)

@@ -16,8 +16,8 @@ def leader(epoch_seed: bytes, round_: int, seats: int) -> int:
 
 
 def rank(epoch_seed: bytes, seat: int, seats: int) -> int:
-    """How many turns before `seat` leads: 0 for the first leader. Late ranks act only if earlier ones did
-    not.
+    """How many turns before `seat` leads: 0 for the first leader. Late ranks act
+    only if earlier ones did not.
     """
     return (seat - first_leader(epoch_seed, seats)) % seats
 

@@ -31,8 +31,8 @@ def provider_rewards(
     emission: Emission,
     slashed: Collection[bytes] = (),
 ) -> dict[str, int]:
-    """Shares of the provider pool: by credit over devices that earn and are not `slashed`, times uptime, capped per
-    credit.
+    """Shares of the provider pool: by credit over devices that earn and are not `slashed`,
+    times uptime, capped per credit.
     """
     earning = [r for r in results if earns(r, profile_of(r.device_id)) and r.device_id not in slashed]
     credits = sum(profile_of(result.device_id).credit for result in earning)
@@ -47,8 +47,8 @@ def provider_rewards(
 
 
 def validator_rewards(seats: Sequence[Seat], presence: Presence, emission: Emission) -> dict[str, int]:
-    """Shares of the validator pool: half for the seal of this epoch, half for the report of the one
-    before.
+    """Shares of the validator pool: half for the seal of this epoch, half for
+    the report of the one before.
     """
     reported = {account for i, account in enumerate(presence.report_accounts) if presence.report_signers >> i & 1}
     rewards: Counter[str] = Counter()

@@ -25,8 +25,8 @@ def check_leaves(
     device_of: Callable[[bytes], tuple[EpochDevice, Profile] | None],
     domain: Domain,
 ) -> None:
-    """Raises RuleError unless every line is of an enrolled idle device, for its job, signed by its key, in
-    order.
+    """Raises RuleError unless every line is of an enrolled idle device, for its
+    job, signed by its key, in order.
     """
     for left, right in pairwise(leaves):
         if left.device_id >= right.device_id:

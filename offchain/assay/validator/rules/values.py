@@ -43,8 +43,8 @@ class LeasePeriod:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One seat's observations of an epoch, ascending by device. `digest` is that of the signed
-    Observations.
+    """One seat's observations of an epoch, ascending by device. `digest` is that
+    of the signed Observations.
     """
 
     seat: int

@@ -1,5 +1,5 @@
-"""One epoch as this validator knows it so far: read back from the store after a stop, written through to
-it.
+"""One epoch as this validator knows it so far: read back from the store after a
+stop, written through to it.
 """
 
 from __future__ import annotations

@@ -273,8 +273,8 @@ class Store:
         return None if found is None else found[1]
 
     def prune(self, before_epoch: int) -> int:
-        """Forgets messages and contents of epochs that can no longer be proven against; gives how many
-        bodies.
+        """Forgets messages and contents of epochs that can no longer be proven
+        against; gives how many bodies.
 
         Reward trees stay: the next report continues the last one however old it is.
         """

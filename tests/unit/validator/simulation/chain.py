@@ -1,5 +1,5 @@
-"""A model of the oracle: blocks of one second, final two blocks behind, the contract's checks on phases and
-quorums.
+"""A model of the oracle: blocks of one second, final two blocks behind, the
+contract's checks on phases and quorums.
 """
 
 from __future__ import annotations

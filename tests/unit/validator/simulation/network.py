@@ -1,5 +1,5 @@
-"""Validators in one event loop over the model chain: real rules, phases, stores and signatures; no sockets,
-no sleep.
+"""Validators in one event loop over the model chain: real rules, phases, stores and
+signatures; no sockets, no sleep.
 """
 
 from __future__ import annotations
