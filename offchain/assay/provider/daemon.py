@@ -10,6 +10,7 @@ import structlog
 from assay.chain.certificate import server_context
 from assay.chain.errors import ChainError
 from assay.daemon.ending import on_stop
+from assay.network.connections import raise_file_limit
 from assay.network.server import listening_socket, server, serving
 from assay.provider.api.app import create_app
 from assay.provider.assembly import Parts, assemble
@@ -21,6 +22,7 @@ log = structlog.get_logger()
 
 async def run(settings: ProviderSettings) -> None:
     """Runs until SIGINT or SIGTERM. Raises ChainError or ProviderError for what is wrong at the start."""
+    raise_file_limit()
     # Before anything else: a port that is taken should cost nothing.
     listening = listening_socket(settings.host, settings.port)
     try:

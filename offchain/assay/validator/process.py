@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import secrets
 import ssl
 from collections.abc import AsyncIterator
@@ -24,6 +23,7 @@ from assay.daemon.ending import end_tasks, on_stop
 from assay.network.addresses import private_allowed
 from assay.network.backoff import Backoff
 from assay.network.client import Client
+from assay.network.connections import raise_file_limit
 from assay.network.errors import NetworkError
 from assay.network.origins import Endpoint
 from assay.network.request_buckets import RequestBuckets
@@ -112,12 +112,6 @@ def checker_of(settings: ValidatorSettings) -> OpeningChecker:
     if settings.dask_address is None:
         raise SettingsError("verification = 'dask' needs dask_address, the scheduler's tcp://host:port")
     return SpreadChecker(settings.dask_address, settings.workers)
-
-
-def raise_file_limit() -> None:
-    """As many open files as the system lets this process have: every idle device holds a connection open at once."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def tls_of(settings: ValidatorSettings) -> ssl.SSLContext | None:
@@ -235,7 +229,7 @@ async def join(settings: ValidatorSettings, key: SignerKey, signer: SignerKey, e
 
 async def run(settings: ValidatorSettings, key: SignerKey) -> None:
     """Runs until SIGINT or SIGTERM. Raises ChainError, SettingsError, ValidatorError before it starts."""
-    raise_file_limit()
+    raise_file_limit()  # every idle device holds a connection open at once
     listener = listening_socket(settings.host, settings.port)
     try:
         async with assembled(settings, key) as (daemon, api):

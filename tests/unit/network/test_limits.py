@@ -10,6 +10,7 @@ import structlog
 
 from assay.network.access_log import AccessLog
 from assay.network.body_limit import BodyLimit
+from assay.network.connections import FEW, ConnectionLimits, is_loopback
 from assay.network.request_buckets import MOST_ASKERS, RequestBuckets, asker
 
 
@@ -82,3 +83,35 @@ async def test_request__answered__carries_an_id_that_its_line_has_too(given, ret
         ("at work", returned), ("request answered", returned),
     ]  # fmt: skip
     assert (lines[1]["path"], lines[1]["status"], lines[1]["log_level"]) == ("/v1/x", 500, "warning")
+
+
+def test_connections__of_one_asker_and_in_all__are_bounded_and_given_back():
+    limits = ConnectionLimits(in_all=40, of_one=100, exempt=is_loopback, now=lambda: 0.0)
+    assert sum(limits.admit("203.0.113.1") for _ in range(100)) == 10
+    assert sum(limits.admit(f"2001:db8::{n:x}") for n in range(1, 100)) == 10
+    limits.release("2001:db8::5")
+    assert limits.admit("2001:db8::77")
+    assert sum(limits.admit("127.0.0.1") for _ in range(100)) == 20
+    assert not limits.admit("198.51.100.1")
+    for _ in range(20):
+        limits.release("127.0.0.1")
+    assert limits.open == 20
+
+
+def test_connections__nearly_all_taken__are_for_those_who_hold_few():
+    limits = ConnectionLimits(in_all=400, of_one=100, exempt=is_loopback, now=lambda: 0.0)
+    for n in range(3):
+        assert sum(limits.admit(f"203.0.113.{n}") for _ in range(1_000)) == 100
+    assert not limits.admit("203.0.113.1")
+    assert sum(limits.admit("203.0.113.9") for _ in range(1_000)) == FEW
+
+
+def test_connections__refused_without_end__are_told_of_once_a_minute():
+    now = [0.0]
+    limits = ConnectionLimits(in_all=4, of_one=1, exempt=is_loopback, now=lambda: now[0])
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(1_000):
+            limits.admit("203.0.113.1")
+        now[0] = 60.0
+        limits.admit("203.0.113.1")
+    assert [line["count"] for line in lines] == [1, 999]
