@@ -28,6 +28,7 @@ from typing import Any
 
 from assay.chain.blocks import Block
 from assay.chain.key_files import Key
+from assay.network.client import Client
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.epochs import Emission, Phase
 from assay.protocol.flags import Flag
@@ -40,13 +41,13 @@ from assay.signing.witness import Witness
 from assay.validator.agreement.report_inputs import ReportInputs
 from assay.validator.agreement.reporting import keep, work_out
 from assay.validator.context import EpochContext
-from assay.network.client import Client
 from assay.validator.device_client import DeviceClient
 from assay.validator.epoch_phases import EpochPhases
 from assay.validator.gossip import Gossiper
 from assay.validator.opening_checks import OpeningChecker
 from assay.validator.pace import Pace
 from assay.validator.peer_client import PeerClient
+from assay.validator.posts import Posts
 from assay.validator.publication import Publication
 from assay.validator.record import EpochRecord
 from assay.validator.rules.deadlines import Deadlines
@@ -133,7 +134,8 @@ def _seat(folder: Path, devices: list[Device]) -> tuple[EpochRecord, EpochPhases
     follower = SimpleNamespace(phase=lambda _: Phase.OPEN, head_phase=lambda _: Phase.OPEN)
     signer = SeatSigner(key, DOMAIN, folder / "s.sqlite", -1, witness=Witness(folder / "w"))
     services = Services(
-        reader=None, writer=None, statements=signer, gossip=Gossiper(peers, clock, 5.0), devices=client,
+        reader=None, writer=None, statements=signer,
+        gossip=Gossiper(peers, Posts(key.address, signer.sign_gossip), clock, 5.0), devices=client,
         checker=OpeningChecker(2), store=store, clock=clock, wake=wake,
         follower=follower, pace=Pace(60, 60, 1, 60, 15, 10, 5), random=secrets.token_bytes,
     )  # type: ignore[arg-type]  # fmt: skip

@@ -45,8 +45,8 @@ class PeerClient:
         """Accounts with an endpoint."""
         return list(self._endpoints)
 
-    async def post(self, account: str, path: str, body: bytes, timeout_s: float) -> Answer:
-        return await self._request("POST", account, path, body, MOST_ANSWER_BYTES, timeout_s)
+    async def post(self, account: str, path: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> Answer:
+        return await self._request("POST", account, path, body, MOST_ANSWER_BYTES, timeout_s, headers)
 
     async def get(self, account: str, path: str, most_bytes: int, timeout_s: float) -> Answer:
         return await self._request("GET", account, path, None, most_bytes, timeout_s)
@@ -56,7 +56,14 @@ class PeerClient:
         await self._client.close()
 
     async def _request(
-        self, method: str, account: str, path: str, body: bytes | None, most_bytes: int, timeout_s: float
+        self,
+        method: str,
+        account: str,
+        path: str,
+        body: bytes | None,
+        most_bytes: int,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         endpoint = self._endpoints.get(account)
         if endpoint is None or not endpoint.url:
@@ -66,7 +73,7 @@ class PeerClient:
             raise PeerFailure(f"{account}: {refusal}")
         try:
             return await self._client.request(
-                method, endpoint, path, body=body, most_bytes=most_bytes, timeout_s=timeout_s
+                method, endpoint, path, body=body, headers=headers, most_bytes=most_bytes, timeout_s=timeout_s
             )
         except NetworkError as error:
             raise PeerFailure(f"{account} at {error}") from None

@@ -46,6 +46,7 @@ from assay.validator.inbox import Inbox
 from assay.validator.opening_checks import OpeningChecker
 from assay.validator.pace import pace
 from assay.validator.peer_client import PeerClient
+from assay.validator.posts import Posts
 from assay.validator.publication import Publication
 from assay.validator.registration import Joined, account_of
 from assay.validator.services import Services
@@ -150,7 +151,7 @@ async def assembled(settings: ValidatorSettings, key: SignerKey) -> AsyncIterato
             reader=reader,
             writer=ContractWriter(sender, timeout_s=max(10.0, 4 * speed.round_s)),
             statements=statements,
-            gossip=Gossiper(peers, clock, speed.request_s),
+            gossip=Gossiper(peers, Posts(account, statements.sign_gossip), clock, speed.request_s),
             devices=devices,
             checker=checker,
             store=store,

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from assay.network.access_log import AccessLog
-from assay.network.body_limit import BodyLimit
+from assay.network.body_limit import BodyLimit, BytesInFlight
 from assay.network.connections import FEW, ConnectionLimits, is_loopback
 from assay.network.request_buckets import MOST_ASKERS, RequestBuckets, asker
 
@@ -115,3 +115,63 @@ def test_connections__refused_without_end__are_told_of_once_a_minute():
         now[0] = 60.0
         limits.admit("203.0.113.1")
     assert [line["count"] for line in lines] == [1, 999]
+
+
+def posting(
+    address: str, size: int, declared: int | None = None
+) -> tuple[dict[str, object], list[dict[str, object]], asyncio.Queue]:
+    headers = [] if declared is None else [(b"content-length", str(declared).encode())]
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": headers, "client": (address, 1)}
+    came: asyncio.Queue = asyncio.Queue()
+    came.put_nowait({"type": "http.request", "body": bytes(size), "more_body": True})
+    return scope, [], came
+
+
+async def test_body_limit__bodies_held_at_once__are_bounded_by_asker_and_in_all_and_given_back():
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    in_flight = BytesInFlight(of_one=200, in_all=300)
+    limit = BodyLimit(app, most=lambda path: 100, in_flight=in_flight)
+
+    async def post(address, size=10, declared=None):
+        scope, sent, came = posting(address, size, declared)
+
+        async def send(message):
+            sent.append(message)
+
+        task = asyncio.create_task(limit(scope, came.get, send))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return task, sent, came
+
+    def statuses(posts):
+        return [sent[0]["status"] if sent else None for _, sent, _ in posts]
+
+    first = [await post("203.0.113.1", declared=100) for _ in range(3)]
+    assert statuses(first) == [None, None, 503]
+    undeclared = [await post("198.51.100.1", size=60) for _ in range(2)]
+    assert statuses(undeclared) == [None, 503]
+    assert in_flight.held == 260
+    for task, _, came in [*first, *undeclared]:
+        came.put_nowait({"type": "http.request", "body": b"", "more_body": False})
+        await task
+    assert in_flight.held == 0
+    assert statuses(first[:2]) == [200, 200]
+    assert statuses([await post("203.0.113.1", declared=100)]) == [None]
+
+
+@pytest.mark.parametrize("length", ["9" * 5_000, "-1", "1e3", "\u00b2"])
+async def test_body_limit__length_that_is_none__is_413(length: str):
+    async def app(scope, receive, send):
+        raise AssertionError("reached")
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope, _, came = posting("203.0.113.1", 1)
+    scope["headers"] = [(b"content-length", length.encode("latin-1"))]
+    await BodyLimit(app, most=lambda path: 100)(scope, came.get, send)
+    assert sent[0]["status"] == 413
