@@ -22,9 +22,9 @@ import aiohttp
 from fastapi import FastAPI
 
 from assay.chain.leases import Lease, LeaseStatus
-from assay.network.server import listening_socket, server
 from assay.provider.api.job_routes import job_routes
 from assay.provider.database import open_database
+from assay.network.server import listening_socket, server
 from assay.provider.jobs import JobBook, JobRequest
 from assay.provider.logins import Logins
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy

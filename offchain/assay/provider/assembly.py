@@ -12,10 +12,12 @@ from sqlalchemy import Engine as Database
 from assay.chain.client import Chain
 from assay.chain.contract_signatures import contract_accepts
 from assay.chain.demands import DemandDirectory
+from assay.chain.devices import DeviceDirectory
 from assay.chain.journal import Journal
 from assay.chain.key_files import Key
 from assay.chain.leases import Lease, read_offer
 from assay.chain.sender import Sender
+from assay.provider.announced_origins import AnnouncedOrigins
 from assay.provider.api.services import Services
 from assay.provider.authority import Authority, scope_names
 from assay.provider.bonds import Bonds
@@ -190,6 +192,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         guard=RequestGuard(database, domain, time.time),
         ssh_keys=ssh_keys,
         logins=Logins(chain.chain_id, accepts, time.time),
+        origins=AnnouncedOrigins(devices, DeviceDirectory(chain).refresh),
         offers=offers.listed,
         quote=offers.quote,
         started=started,

@@ -107,6 +107,7 @@ async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
                     parts.status["epoch"] = epoch.epoch
                 await parts.note_authority()
                 await parts.offers.cancel_due()
+                await parts.services.origins.follow(block)
         except (ChainError, ProviderError) as error:
             log.warning("this block was not dealt with in full", error=str(error))
         await asyncio.sleep(poll_seconds)

@@ -11,12 +11,15 @@ from typing import Any
 
 import httpx2
 
+from assay.chain.blocks import Block
+from assay.chain.devices import Device as ChainDevice
 from assay.chain.leases import Lease, LeaseStatus
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest, Offer
 from assay.protocol.sign_in import SignIn, personal_digest
 from assay.protocol.signing import sign_compact
+from assay.provider.announced_origins import AnnouncedOrigins
 from assay.provider.api.app import create_app
 from assay.provider.api.services import Services
 from assay.provider.database import open_database
@@ -107,6 +110,18 @@ class Handovers:
         return ROOTS
 
 
+async def announced(*devices: bytes, endpoint: str = "http://provider") -> AnnouncedOrigins:
+    """What the devices announce at a final block."""
+
+    async def read(_: Block) -> dict[bytes, ChainDevice]:
+        none = "0x" + "00" * 20
+        return {one: ChainDevice(one, none, none, 1, bytes(32), endpoint=endpoint) for one in devices}
+
+    origins = AnnouncedOrigins(devices, read)
+    await origins.follow(Block(1, bytes(32), bytes(32), NOW, 1))
+    return origins
+
+
 @asynccontextmanager
 async def serving(folder: Path, chain: ChainFake, device: Device, lease: Lease) -> AsyncIterator[Api]:
     """The application over a device and a node; lease 3 runs."""
@@ -144,6 +159,7 @@ async def serving(folder: Path, chain: ChainFake, device: Device, lease: Lease) 
         grace=900.0,
         proxy=unused,
         logins=Logins(31337, chain.contract_accepts, lambda: float(NOW)),
+        origins=await announced(*(one.device_id for one in (device, *DEVICES))),
         offers=unused,
         quote=unused,
         started=lambda lease: book.note(lease.lease_id),

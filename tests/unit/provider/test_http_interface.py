@@ -13,19 +13,24 @@ import httpx2
 import pytest
 from eth_utils.address import to_checksum_address
 
+from assay.chain.blocks import Block
 from assay.chain.leases import Lease, LeaseStatus
 from assay.network.body_limit import BodyLimit
+from assay.network.origins import Origin
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest, Wiped
 from assay.protocol.sign_in import SignIn, personal_digest
 from assay.protocol.signing import address_of, sign_compact, signed_by
+from assay.provider.announced_origins import AnnouncedOrigins
 from assay.provider.api.json_bodies import body_limit
 from assay.provider.device import Device
+from assay.provider.errors import NotAuthorised, Unavailable
+from assay.provider.logins import MOST_OF_A_LEASE, NONCE_VALID_S, Logins
 from assay.provider.runtime.workload import output_path
 from assay.wire.measurement import live_digest
 
-from .api_bench import CONTRACT, NOW, Api, login_of_a_contract, serving
+from .api_bench import CONTRACT, NOW, Api, announced, login_of_a_contract, serving
 from .conftest import DEVICE_ADDRESS, DEVICE_ID, ESCROW, NODE, PROVIDER, ChainFake, key, lease_on
 
 
@@ -108,7 +113,9 @@ async def test_login__renter__opens_a_session_for_this_lease_until_logout(api: A
     [
         ({"signer": "stranger"}, 403), ({"address": "0x" + "44" * 20}, 401), ({"domain": "evil"}, 401),
         ({"chain_id": 1}, 401), ({"lease_id": 4}, 401), ({"expires_at": NOW}, 401), ({"issued_at": NOW + 500}, 401),
-        ({"nonce": "00000000"}, 401),
+        ({"nonce": "00000000"}, 401), ({"nonce": "f" * 60}, 401), ({"uri": "http://evil"}, 401),
+        ({"uri": "https://provider"}, 401), ({"uri": "http://provider@evil/"}, 401), ({"uri": "http://[evil"}, 401),
+        ({"uri": "http://provider:99999"}, 401),
     ],
 )  # fmt: skip
 async def test_login__anothers_expired_or_forged__opens_nothing(api: Api, options: dict[str, Any], status: int) -> None:
@@ -168,7 +175,7 @@ async def test_notebook__page_of_another_site__may_not_use_the_session(api: Api)
 
 async def test_login__message_used_twice_or_token_made_up__is_401(api: Api) -> None:
     nonce = (await api.client.get("/v1/login/nonce")).json()["nonce"]
-    text = SignIn("provider", address_of(key("renter")), "http://p", 31337, nonce, NOW, NOW + 600, 3).text()
+    text = SignIn("provider", address_of(key("renter")), "http://provider", 31337, nonce, NOW, NOW + 600, 3).text()
     body = {"message": text, "signature": "0x" + sign_compact(personal_digest(text), key("renter")).hex()}
     assert (await api.client.post("/v1/leases/3/login", json=body)).status_code == 200
     assert (await api.client.post("/v1/leases/3/login", json=body)).status_code == 401
@@ -326,3 +333,80 @@ async def test_body_limit__declared_or_actual__is_413() -> None:
     async with httpx2.AsyncClient(transport=transport, base_url="http://provider") as client:
         assert (await client.post("/", content=bytes(101))).status_code == 413
         assert (await client.post("/", content=stream())).status_code == 413
+
+
+@pytest.mark.parametrize("changes", [{"domain": "evil", "uri": "https://evil/"}, {"domain": "evil"}])
+async def test_login__for_another_host_sent_with_that_hosts_name__opens_nothing(api: Api, changes: Any) -> None:
+    api.client.headers["host"] = "evil"
+    assert (await logged_in(api, **changes)).status_code == 401
+    assert (await logged_in(api)).status_code == 200
+
+
+async def test_nonces__asked_for_without_end__keep_nobody_from_logging_in(api: Api) -> None:
+    logins = Logins(31337, api.chain.contract_accepts, lambda: float(NOW))
+    nonces = {logins.nonce() for _ in range(20_000)}
+    assert len(nonces) == 20_000
+    for _ in range(300):
+        await api.client.get("/v1/login/nonce")
+    assert (await logged_in(api)).status_code == 200
+
+
+async def test_logins__of_one_lease_without_end__are_bounded_and_end_no_others(api: Api) -> None:
+    lease, now = api.chain.leases[3], [float(NOW)]
+    logins = Logins(31337, api.chain.contract_accepts, lambda: now[0])
+    origins = (await announced(DEVICE_ID)).of([DEVICE_ID])
+
+    async def log_in(one: Lease) -> str:
+        at = int(now[0])
+        address = address_of(key("renter"))
+        text = SignIn("provider", address, "http://provider", 31337, logins.nonce(), at, at + 3600, one.lease_id).text()
+        signature = sign_compact(personal_digest(text), key("renter"))
+        return (await logins.log_in(text, signature, origins, one))[0]
+
+    other = replace(lease, lease_id=4)
+    kept, first = await log_in(other), await log_in(lease)
+    for _ in range(MOST_OF_A_LEASE - 1):
+        await log_in(lease)
+    with pytest.raises(Unavailable):
+        await log_in(lease)
+    await log_in(other)
+    now[0] += NONCE_VALID_S
+    await log_in(lease)
+    with pytest.raises(NotAuthorised):
+        logins.check(first, lease)
+    logins.check(kept, other)
+
+    tickets = [logins.ticket(other), *(logins.ticket(lease) for _ in range(20 * MOST_OF_A_LEASE))]
+    logins.redeem(tickets[0], other)
+    logins.redeem(tickets[-1], lease)
+    with pytest.raises(NotAuthorised):
+        logins.redeem(tickets[1], lease)
+
+
+async def test_nonce__older_than_its_time__opens_nothing(api: Api) -> None:
+    now = [float(NOW)]
+    logins = Logins(31337, api.chain.contract_accepts, lambda: now[0])
+    nonce = logins.nonce()
+    now[0] += NONCE_VALID_S
+    at = int(now[0])
+    text = SignIn("provider", address_of(key("renter")), "http://provider", 31337, nonce, at, at + 60, 3).text()
+    origins = (await announced(DEVICE_ID)).of([DEVICE_ID])
+    with pytest.raises(NotAuthorised, match="nonce"):
+        await logins.log_in(text, sign_compact(personal_digest(text), key("renter")), origins, api.chain.leases[3])
+
+
+async def test_origins__odd_or_changed_announcements__are_left_out_and_followed() -> None:
+    assert (await announced(b"a", endpoint="http://[")).of([b"a"]) == frozenset()
+    assert (await announced(b"a", endpoint="HTTPS://GPU.example:443/")).of([b"a", b"b"]) == {
+        Origin("https", "gpu.example", 443)
+    }
+    reads: list[int] = []
+
+    async def read(final: Block) -> dict[bytes, Any]:
+        reads.append(final.number)
+        return {}
+
+    origins = AnnouncedOrigins([b"a"], read)
+    for number in range(100):
+        await origins.follow(Block(number, bytes(32), bytes(32), NOW + number, 1))
+    assert reads == [0, 30, 60, 90]

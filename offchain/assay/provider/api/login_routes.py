@@ -21,10 +21,11 @@ def login_routes(services: Services) -> APIRouter:
         return {"nonce": services.logins.nonce()}
 
     @router.post(paths.LEASE + paths.LOGIN)
-    async def login(lease_id: int, body: LoginBody, request: Request) -> dict[str, object]:
+    async def login(lease_id: int, body: LoginBody) -> dict[str, object]:
         """A signed message in, a bearer token out, for this lease and at most an hour."""
-        lease, _ = await served_lease(services, lease_id)
-        token, until = await services.logins.log_in(body.message, body.signature_bytes(), request.url.netloc, lease)
+        lease, offer = await served_lease(services, lease_id)
+        origins = services.origins.of(offer.device_ids)
+        token, until = await services.logins.log_in(body.message, body.signature_bytes(), origins, lease)
         return {"token": token, "expiresAt": until}
 
     @router.post(paths.LEASE + paths.SSH_KEYS)

@@ -8,6 +8,7 @@ from typing import Any
 
 from assay.chain.leases import Lease
 from assay.protocol.signing import Domain
+from assay.provider.announced_origins import AnnouncedOrigins
 from assay.provider.challenge_desk import ChallengeDesk
 from assay.provider.device import Device
 from assay.provider.handover_desk import HandoverDesk
@@ -48,6 +49,7 @@ class Services:
     proxy: ReverseProxy
     guard: RequestGuard
     logins: Logins
+    origins: AnnouncedOrigins
     ssh_keys: AuthorisedKeys
     offers: Callable[[], Awaitable[dict[str, Any]]]
     quote: Callable[[tuple[bytes, ...], str, int], Awaitable[dict[str, Any]]]
