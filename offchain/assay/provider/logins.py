@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from assay.chain.leases import Lease
 from assay.network.origins import PORTS, Origin
+from assay.network.request_buckets import RequestBuckets
 from assay.protocol.keccak import keccak
 from assay.protocol.sign_in import SignIn, SignInError, personal_digest, personal_signer
 from assay.protocol.signing import SignatureError
@@ -22,6 +23,8 @@ SESSION_MOST_S = 3600
 CLOCK_TOLERANCE_S = 120
 MOMENT_DIGITS, MARK_DIGITS = 12, 32  # of a nonce
 MOST_OF_A_LEASE = 64  # sessions, tickets, and nonces used within their time: only its renter makes them
+
+CHECKS_AT_ONCE, CHECKS_PER_SECOND = 10, 0.2  # of contracts, by who asks: each is a call to the node
 
 # (contract, digest, signature) -> whether the contract accepts it, by ERC-1271
 ContractCheck = Callable[[str, bytes, bytes], Awaitable[bool]]
@@ -48,6 +51,7 @@ class Logins:
         self._chain_id = chain_id
         self._contract_accepts = contract_accepts
         self._clock = clock
+        self._checks = RequestBuckets(CHECKS_PER_SECOND, CHECKS_AT_ONCE, clock)
         self._secret = secrets.token_bytes(32)
         self._used: dict[int, dict[str, float]] = {}
         self._tickets: dict[bytes, Session] = {}
@@ -67,11 +71,13 @@ class Logins:
             return 0.0
         return float(int(head[:MOMENT_DIGITS], 16))
 
-    async def log_in(self, text: str, signature: bytes, origins: Collection[Origin], lease: Lease) -> tuple[str, float]:
-        """(token, until when) for a signed message. `origins` are those that the lease's devices announce.
+    async def log_in(
+        self, text: str, signature: bytes, origins: Collection[Origin], lease: Lease, who: str
+    ) -> tuple[str, float]:
+        """(token, until when) for a signed message. `origins` are those that the lease's devices announce, `who` asks.
 
         Raises NotAuthorised for a message that is malformed, expired, for another site, chain or lease, or was used
-        before; Forbidden for one of another wallet than the renter's.
+        before; Forbidden for one of another wallet than the renter's; Unavailable for too many tries.
         """
         try:
             message = SignIn.parse(text)
@@ -88,7 +94,7 @@ class Logins:
             raise NotAuthorised(f"the login is for lease {message.lease_id} on chain {message.chain_id}")
         if not message.issued_at - CLOCK_TOLERANCE_S <= now < message.expires_at:
             raise NotAuthorised("the login is expired or not yet valid")
-        await self._require_signed(message, text, signature, lease)
+        await self._require_signed(message, text, signature, lease, who)
         used = self._used.setdefault(lease.lease_id, {})
         # Again: a contract was asked meanwhile.
         if message.nonce in used:
@@ -108,7 +114,7 @@ class Logins:
             else:
                 del self._used[lease_id]
 
-    async def _require_signed(self, message: SignIn, text: str, signature: bytes, lease: Lease) -> None:
+    async def _require_signed(self, message: SignIn, text: str, signature: bytes, lease: Lease, who: str) -> None:
         try:
             signer: str | None = personal_signer(text, signature)
         except SignatureError:
@@ -116,11 +122,16 @@ class Logins:
         is_renter = message.address.lower() == lease.renter.lower()
         # A contract is asked only about the renter of this very lease: strangers cannot have us call what they like.
         if signer != message.address and not (
-            is_renter and await self._contract_accepts(lease.renter, personal_digest(text), signature)
+            is_renter and await self._accepted(lease.renter, personal_digest(text), signature, who)
         ):
             raise NotAuthorised(f"the login is not signed by {message.address}")
         if not is_renter:
             raise Forbidden(f"lease {lease.lease_id} is {lease.renter}'s")
+
+    async def _accepted(self, contract: str, digest: bytes, signature: bytes, who: str) -> bool:
+        if (wait := self._checks.take(who)) > 0:
+            raise Unavailable(f"too many logins of contracts from {who}: wait {wait:.0f} s")
+        return await self._contract_accepts(contract, digest, signature)
 
     def ticket(self, lease: Lease) -> str:
         """What a browser exchanges once, within a minute, for a session of the lease's renter."""

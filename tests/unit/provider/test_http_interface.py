@@ -26,7 +26,7 @@ from assay.provider.announced_origins import AnnouncedOrigins
 from assay.provider.api.json_bodies import body_limit
 from assay.provider.device import Device
 from assay.provider.errors import NotAuthorised, Unavailable
-from assay.provider.logins import MOST_OF_A_LEASE, NONCE_VALID_S, Logins
+from assay.provider.logins import CHECKS_AT_ONCE, MOST_OF_A_LEASE, NONCE_VALID_S, Logins
 from assay.provider.runtime.workload import output_path
 from assay.wire.measurement import live_digest
 
@@ -361,7 +361,7 @@ async def test_logins__of_one_lease_without_end__are_bounded_and_end_no_others(a
         address = address_of(key("renter"))
         text = SignIn("provider", address, "http://provider", 31337, logins.nonce(), at, at + 3600, one.lease_id).text()
         signature = sign_compact(personal_digest(text), key("renter"))
-        return (await logins.log_in(text, signature, origins, one))[0]
+        return (await logins.log_in(text, signature, origins, one, "a"))[0]
 
     other = replace(lease, lease_id=4)
     kept, first = await log_in(other), await log_in(lease)
@@ -383,6 +383,29 @@ async def test_logins__of_one_lease_without_end__are_bounded_and_end_no_others(a
         logins.redeem(tickets[1], lease)
 
 
+async def test_login__forged_for_a_renter_again_and_again__costs_the_node_few_calls(api: Api) -> None:
+    calls: list[str] = []
+
+    async def accepts(account: str, digest: bytes, signature: bytes) -> bool:
+        calls.append(account)
+        return False
+
+    now, lease = [float(NOW)], api.chain.leases[3]
+    logins = Logins(31337, accepts, lambda: now[0])
+    origins = (await announced(DEVICE_ID)).of([DEVICE_ID])
+    outcomes: list[type[Exception]] = []
+    for _ in range(500):
+        text = SignIn("provider", lease.renter, "http://provider", 31337, logins.nonce(), NOW, NOW + 60, 3).text()
+        try:
+            await logins.log_in(text, bytes(65), origins, lease, "203.0.113.1")
+        except (NotAuthorised, Unavailable) as error:
+            outcomes.append(type(error))
+    assert len(calls) == CHECKS_AT_ONCE
+    assert outcomes.count(Unavailable) == 500 - CHECKS_AT_ONCE
+    with pytest.raises(NotAuthorised):
+        await logins.log_in(text, bytes(65), origins, lease, "198.51.100.1")
+
+
 async def test_nonce__older_than_its_time__opens_nothing(api: Api) -> None:
     now = [float(NOW)]
     logins = Logins(31337, api.chain.contract_accepts, lambda: now[0])
@@ -392,7 +415,8 @@ async def test_nonce__older_than_its_time__opens_nothing(api: Api) -> None:
     text = SignIn("provider", address_of(key("renter")), "http://provider", 31337, nonce, at, at + 60, 3).text()
     origins = (await announced(DEVICE_ID)).of([DEVICE_ID])
     with pytest.raises(NotAuthorised, match="nonce"):
-        await logins.log_in(text, sign_compact(personal_digest(text), key("renter")), origins, api.chain.leases[3])
+        signature = sign_compact(personal_digest(text), key("renter"))
+        await logins.log_in(text, signature, origins, api.chain.leases[3], "a")
 
 
 async def test_origins__odd_or_changed_announcements__are_left_out_and_followed() -> None:
