@@ -57,10 +57,16 @@ def inventory(output: Output = OutputFormat.table) -> None:
 
     found = read_inventory()
     if output is OutputFormat.json:
-        show({"accelerators": [asdict(one) for one in found.accelerators], "reason": found.reason}, output)
+        show(asdict(found), output)
         return
-    for one in found.accelerators:
-        show(asdict(one), output)
+    devices = [asdict(one) for one in found.accelerators]
+    if output is OutputFormat.csv:
+        show_rows("accelerators", devices, {}, output)
+    else:
+        for device in devices:
+            show(device, output)
+    for bad in found.faults:
+        sys.stderr.write(f"cannot be used: {bad}\n")
     if found.reason:
         sys.stderr.write(f"no GPU: {found.reason}\n")
 
