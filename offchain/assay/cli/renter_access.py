@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay.cli.renter_options import Connection, LeaseId, finish, note, renter_command
+from assay.cli.output import note
+from assay.cli.renter_options import Connection, LeaseId, finish, renter_command
 from assay.renter.errors import BadInput, NoDevice, NoJob, Unreachable
 from assay.renter.exports import ExportForm, exported
 from assay.renter.lease_rights import require_running

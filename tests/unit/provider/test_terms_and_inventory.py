@@ -204,15 +204,14 @@ def test_specification__of_a_card__does_not_change_with_the_moment() -> None:
 class OddNvml(FakeNvml):
     """Eight cards: one is lost, one tells no memory, one none of its own, and the names of others are odd."""
 
-    NAMES: dict[int, str | bytes] = {
-        3: b"H100 \xff\xfe",
-        4: "H100\nGPU 9: fine\x1b[2J",
-        5: "H" * 300,
-        6: "H100 \U0001f680",
-    }
-
     def __init__(self) -> None:
         super().__init__(cards=8)
+        self.names: dict[int, str | bytes] = {
+            3: b"H100 \xff\xfe",
+            4: "H100\nGPU 9: fine\x1b[2J",
+            5: "H" * 300,
+            6: "H100 \U0001f680",
+        }
 
     def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
         if index == 1:
@@ -227,7 +226,7 @@ class OddNvml(FakeNvml):
     def nvmlDeviceGetName(self, handle: int) -> Any:
         if handle == 7:
             b"\xff".decode()
-        return self.NAMES.get(handle, b"H100")
+        return self.names.get(handle, b"H100")
 
     def nvmlDeviceGetUUID(self, handle: int) -> str:
         return "" if handle == 0 else f"GPU-{handle}"
