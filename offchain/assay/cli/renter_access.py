@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import sys
 import time
 import webbrowser
@@ -47,7 +48,7 @@ def ssh(
 
     line = finish(work).command(*(command or []), forwards=forward or [])
     if show:
-        sys.stdout.write(" ".join(line) + "\n")
+        sys.stdout.write(shlex.join(line) + "\n")
         return
     sys.stdout.flush()
     try:
