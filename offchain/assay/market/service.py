@@ -35,6 +35,7 @@ from assay.network.addresses import LOCAL_CHAINS, private_allowed
 from assay.network.backoff import Backoff
 from assay.network.client import Client
 from assay.network.server import Server, listening_socket, server
+from assay.network.slots import Slots
 
 LONGEST_PAUSE_S = 30.0
 PRUNE_S = 60.0
@@ -64,7 +65,13 @@ async def _run(settings: MarketSettings, chain: Chain, listening: socket.socket)
         index.on_listings = lambda changed: table.load() if changed is None else table.update(changed)
         links = await page_links(chain, settings, local) | {"fetch": fetch}
         context = Context(
-            engine, status, table, links=links, terms=await lease_terms(chain), deadlines=await deadlines(chain)
+            engine,
+            status,
+            table,
+            links=links,
+            terms=await lease_terms(chain),
+            deadlines=await deadlines(chain),
+            streams=Slots(settings.market_streams, settings.market_streams_each),
         )
         follower = ChainFollower(index, NodeSource(chain), deployment.block)
         contents = ContentFollower(index, fetch, deployment.domain("EpochOracle"))

@@ -19,6 +19,8 @@ class MarketSettings(ProgramSettings):
     market_port: int = Field(default=8800, ge=1, le=65535)
     market_rate: float = Field(default=20.0, gt=0, description="Requests a second of one address.")
     market_burst: int = Field(default=100, ge=1, description="Requests at once of one address.")
+    market_streams: int = Field(default=200, ge=1, description="Event streams open at once.")
+    market_streams_each: int = Field(default=16, ge=1, description="Event streams open at once to one address.")
     content_poll: float = Field(default=2.0, ge=0.05)
     offer_poll: float = Field(default=15.0, ge=0.05)
     keep_epochs: int = Field(default=0, ge=0, description="Epochs whose reports' lines are kept; 0 keeps all.")

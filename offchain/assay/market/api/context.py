@@ -17,6 +17,10 @@ from assay.market.projection.lease_money import Terms
 from assay.market.queries.pages import Page
 from assay.market.queries.proofs import ProofDesk
 from assay.market.queries.search import SearchTable
+from assay.network.slots import Slots
+
+MOST_PASSED_ON = 64
+MOST_PASSED_ON_EACH = 32  # a node is asked for sixteen handovers at one instant
 
 
 class NotFound(Exception):
@@ -38,7 +42,7 @@ class Deadlines:
 @dataclass
 class Context:
     """The database to read, and how far it is. `links` are addresses that pages need: RPC, contracts,
-    tokens.
+    tokens. `streams` and `passing` are the event streams that are open, and the requests that are being passed on.
     """
 
     engine: Engine
@@ -47,6 +51,8 @@ class Context:
     proofs: ProofDesk = field(default_factory=ProofDesk)
     links: dict[str, Any] = field(default_factory=dict)
     terms: Terms = field(default_factory=Terms)
+    streams: Slots = field(default_factory=lambda: Slots(200, 16))
+    passing: Slots = field(default_factory=lambda: Slots(MOST_PASSED_ON, MOST_PASSED_ON_EACH))
     deadlines: Deadlines = field(default_factory=Deadlines)
 
     @contextmanager
