@@ -90,7 +90,9 @@ async def _run(settings: MarketSettings, chain: Chain, listening: socket.socket)
             return False
 
         async def drop_old() -> bool:
-            return bool(settings.keep_epochs and await asyncio.to_thread(index.prune, settings.keep_epochs))
+            dropped = await asyncio.to_thread(index.prune, settings.kept)
+            status.dropped += dropped
+            return dropped > 0
 
         async def follow_offers() -> bool:
             if await offers.step():

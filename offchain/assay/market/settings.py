@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from assay.market.errors import BadSetting
+from assay.market.follow.pruning import Kept
 from assay.settings.base import HOME, DataDir, ProgramSettings
 
 
@@ -23,7 +24,16 @@ class MarketSettings(ProgramSettings):
     market_streams_each: int = Field(default=16, ge=1, description="Event streams open at once to one address.")
     content_poll: float = Field(default=2.0, ge=0.05)
     offer_poll: float = Field(default=15.0, ge=0.05)
-    keep_epochs: int = Field(default=0, ge=0, description="Epochs whose reports' lines are kept; 0 keeps all.")
+    keep_epochs: int = Field(default=9_000, ge=0, description="Epochs whose reports' lines are kept; 0 keeps all.")
+    keep_observations: int = Field(
+        default=336, ge=0, description="Epochs whose single observations of seats are kept; 0 keeps all."
+    )
+    keep_event_days: int = Field(default=400, ge=0, description="Days whose events are kept; 0 keeps all.")
+
+    @property
+    def kept(self) -> Kept:
+        """How much the index keeps."""
+        return Kept(self.keep_epochs, self.keep_observations, self.keep_event_days * 24 * 3600)
 
     @property
     def database(self) -> str:

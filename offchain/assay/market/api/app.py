@@ -14,6 +14,7 @@ from assay.market.api import activity_routes, device_routes, models, network_rou
 from assay.market.api.caching import cache_headers
 from assay.market.api.context import Context, NotFound, context_of
 from assay.market.errors import BadQuery
+from assay.market.store.database import database_bytes
 from assay.network.access_log import AccessLog
 from assay.network.body_limit import BodyLimit
 from assay.network.rate_limit import RateLimit
@@ -56,6 +57,8 @@ def metrics(request: Request) -> Response:
         ("assay_market_lag_blocks", "Final blocks not indexed yet", status.lag_blocks),
         ("assay_market_lag_seconds", "Age of the newest indexed block", status.lag_seconds),
         ("assay_market_taken_in", "Rounds that took in offers or contents", status.revision),
+        ("assay_market_dropped_rows", "Rows dropped for their age since the start", status.dropped),
+        ("assay_market_database_bytes", "Size of the index", database_bytes(context.engine)),
         ("assay_market_streams", "Open event streams", context.streams.taken),
         ("assay_market_passed_on", "Requests that are being passed on to providers", context.passing.taken),
     ):

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 
 from assay.market.api import models
 from assay.market.api.context import Context, context_of
 from assay.market.follow.index import newest_tip
+from assay.market.follow.pruning import events_from
 from assay.market.queries.events import events_between
 from assay.market.queries.rollbacks import Branch, branch_marked, newest_branch, taken_back
 from assay.network.request_buckets import asker
@@ -80,6 +81,9 @@ def position(ctx: Context, event_id: str | None) -> Position:
     with ctx.reading() as connection:
         branch = branch_marked(connection, mark) if mark else newest_branch(connection)
         tip = newest_tip(connection)
+        first = events_from(connection)
+    if block and int(block) + 1 < first:
+        raise HTTPException(410, f"events before block {first} are no longer kept here: begin at {first - 1}")
     if block:
         return Position(int(block), branch)
     return Position(tip.block if tip else 0, branch, ctx.status.head)
