@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from starlette.requests import ClientDisconnect
 
 from assay.market.api.app import create_app
-from assay.market.api.context import Context
+from assay.market.api.context import Context, Links
 from assay.market.api.status import Status
 from assay.market.errors import SourceFault
 from assay.market.events.device_events import DeviceEndpoint
@@ -60,8 +60,7 @@ def client(index: Index, provider: Provider) -> TestClient:
         (5, opened(7)),
     ]
     index.apply(batch(events, 6, seats=True))
-    links: dict[str, Any] = {"fetch": provider, "tokens": {}, "contracts": {}}
-    context = Context(index.engine, Status("test", 31337), SearchTable(index.engine), links=links)
+    context = Context(index.engine, Status("test", 31337), SearchTable(index.engine), links=Links(fetch=provider))
     return TestClient(create_app(context, rate=1e9, burst=1 << 30))
 
 

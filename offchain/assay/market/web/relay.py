@@ -43,7 +43,7 @@ async def pass_on(ctx: Ctx, request: Request, lease_id: Number, path: str = "") 
     """The provider's answer, as it comes."""
     if not _PASSED_ON.fullmatch(f"{request.method} {path}"):
         raise HTTPException(404, "this is not passed on: ask the provider itself")
-    fetch = ctx.links.get("fetch")
+    fetch = ctx.links.fetch
     if fetch is None:
         raise HTTPException(503, "this market passes nothing on")
     # Before the body is read: one that never ends holds a slot of its sender's as well.
