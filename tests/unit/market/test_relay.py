@@ -21,6 +21,7 @@ from assay.market.queries.search import SearchTable
 from assay.market.sources.http_fetch import Asked
 from assay.network.client import Stream
 from assay.network.origins import Endpoint
+from assay.network.request_buckets import asker
 
 from .scenario import DEVICES, batch, founding, h, opened
 
@@ -268,3 +269,18 @@ def test_requests__of_one_address_beyond_its_share__are_refused_and_leave_room_f
     passing.take("192.0.2.9")
     held[0].give_back()
     assert client.get("/relay/v1/leases/7", headers=SIGNED).status_code == 403
+
+
+async def test_requests__of_one_ipv6_network__share_its_slots(client: TestClient) -> None:
+    app: Any = client.app
+    told: list[Any] = []
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    passing = app.state.context.passing
+    for n in range(passing.most_each):
+        passing.take(asker(f"2001:db8:0:1::{n:x}"))
+    await app(*request_from("2001:db8:0:1:ffff::1", send))
+    await app(*request_from("2001:db8:0:2::1", send))
+    assert [message["status"] for message in told if "status" in message] == [429, 403]
