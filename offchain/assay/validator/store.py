@@ -319,7 +319,7 @@ class Store:
         found: int | None = db.execute(reported.offset(REWARD_TREES - 1).limit(1)).scalar()
         return found
 
-    def bytes(self) -> int:
+    def disk_bytes(self) -> int:
         """What the database takes on the disk, without what is free for reuse within it."""
         with self._engine.connect() as db:
             pages, free, size = (

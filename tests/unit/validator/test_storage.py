@@ -108,7 +108,7 @@ def test_store__over_a_year_of_epochs__stays_as_large_as_a_proof_window_and_the_
         sizes.append(rows_of(store))
     assert sizes[364] == sizes[60] and sizes[364]["contents"] == 8 + 8 + 20
     assert {sizes[364][name] for name in ("nonces", "verdicts", "liveness", "messages")} == {8}
-    assert store.bytes() > 0
+    assert store.disk_bytes() > 0
 
 
 def test_rewards__that_nothing_reported_follows__stay_however_many_proposals_came_after(store, monkeypatch):
