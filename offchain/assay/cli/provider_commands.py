@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 
 from assay.cli import provider_admin, provider_credit, provider_leases, provider_nodes, provider_operators
 from assay.cli.option_groups import with_options
-from assay.cli.output import OutputFormat, show, show_rows
+from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.provider_endings import decimal_of, finish
 from assay.cli.provider_options import DeviceKeys, Output, Sending
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
@@ -95,7 +94,7 @@ def enrol(
 
 
 def _tell(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    note(text)
 
 
 @commands.command()

@@ -7,11 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from assay.cli.option_groups import with_options
-from assay.cli.output import OutputFormat, show, show_rows
+from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.provider_admin import existing
 from assay.cli.provider_endings import decimal_of, finish
 from assay.cli.provider_options import DataDir, Output, Reading
-from assay.cli.renter_options import note
 from assay.provider.settings import ProviderSettings
 
 commands = typer.Typer(

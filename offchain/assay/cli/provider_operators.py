@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli.option_groups import with_options
-from assay.cli.output import OutputFormat, fail, show, show_rows
+from assay.cli.output import OutputFormat, fail, note, show, show_rows
 from assay.cli.provider_endings import finish
 from assay.cli.provider_options import Output, Reading, Sending
 from assay.cli.provider_orders import Plan, order
-from assay.cli.renter_options import Asking, note
+from assay.cli.renter_options import Asking
 from assay.provider.errors import BadSetting
 
 if TYPE_CHECKING:

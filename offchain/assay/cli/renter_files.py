@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay.cli.renter_options import Connection, note, renter_command
+from assay.cli.output import note
+from assay.cli.renter_options import Connection, renter_command
 from assay.renter.errors import BadInput
 
 if TYPE_CHECKING:

@@ -104,6 +104,8 @@ async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
                     work = {(device.profile, device.card) for device in parts.devices.values()}
                     await asyncio.gather(*(parts.prover.prepare(one, epoch.epoch_seed, card) for one, card in work))
                     prepared = epoch.epoch_seed
+                    await asyncio.to_thread(parts.retention.prune, epoch.epoch)
+                    parts.status["kept"] = await asyncio.to_thread(parts.retention.rows)
                     parts.status["epoch"] = epoch.epoch
                 await parts.note_authority()
                 await parts.offers.cancel_due()

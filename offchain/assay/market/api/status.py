@@ -20,6 +20,7 @@ class Status:
     head: int = 0  # newest final block seen
     last_error: str = ""
     revision: int = 0  # counts what was taken in from outside the chain
+    dropped: int = 0  # rows dropped for their age
     clock: Callable[[], float] = time.time
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 

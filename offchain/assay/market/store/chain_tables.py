@@ -29,12 +29,14 @@ events = Table(
 event_parties = Table(
     "event_parties", metadata,
     key("address", String(42)), key("block", BigInteger), key("log_index", BigInteger),
+    Index(None, "block"),
 )  # fmt: skip
 
 # Most of what the escrow says of a lease names no account.
 lease_events = Table(
     "lease_events", metadata,
     key("lease_id", BigInteger), key("block", BigInteger), key("log_index", BigInteger),
+    Index(None, "block"),
 )  # fmt: skip
 
 profiles = Table(

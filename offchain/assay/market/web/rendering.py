@@ -34,7 +34,7 @@ class Pages:
             loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True,
         )  # fmt: skip
-        tokens = context.links.get("tokens", {})
+        tokens = context.links.tokens
         names = (
             "decimal", "per_hour", "gops", "memory", "percent", "short", "hexadecimal", "moment", "clock", "age",
             "duration", "flags", "flags_mood", "gpus", "milliseconds", "scopes",
