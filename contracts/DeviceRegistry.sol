@@ -13,6 +13,7 @@ import {IStakeManager} from "./interfaces/IStakeManager.sol";
 import {CompactSignature} from "./libraries/CompactSignature.sol";
 import {JobHash} from "./libraries/JobHash.sol";
 import {OperatorScopes} from "./libraries/OperatorScopes.sol";
+import {VisibleText} from "./libraries/VisibleText.sol";
 
 /// @title Profiles, devices, and who acts for a provider
 contract DeviceRegistry is IDeviceRegistry, PausableEntry, EIP712 {
@@ -332,6 +333,7 @@ contract DeviceRegistry is IDeviceRegistry, PausableEntry, EIP712 {
         if (bytes(endpoint).length > MAX_ENDPOINT) {
             revert DeviceRegistry_EndpointTooLong(bytes(endpoint).length, MAX_ENDPOINT);
         }
+        if (!VisibleText.isVisible(endpoint)) revert DeviceRegistry_EndpointNotVisible();
         emit DeviceEndpoint(deviceId, endpoint, tlsFingerprint);
     }
 

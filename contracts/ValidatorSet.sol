@@ -11,6 +11,7 @@ import {IValidatorSet} from "./interfaces/IValidatorSet.sol";
 import {CompactSignature} from "./libraries/CompactSignature.sol";
 import {SeatBlob} from "./libraries/SeatBlob.sol";
 import {SetQueue} from "./libraries/SetQueue.sol";
+import {VisibleText} from "./libraries/VisibleText.sol";
 
 /// @title Validator seats
 /// @notice Who sits, who comes and who goes; what it takes to be put out.
@@ -344,6 +345,7 @@ contract ValidatorSet is IValidatorSet, PausableEntry, EIP712 {
         if (bytes(endpoint).length > MAX_ENDPOINT) {
             revert ValidatorSet_EndpointTooLong(bytes(endpoint).length, MAX_ENDPOINT);
         }
+        if (!VisibleText.isVisible(endpoint)) revert ValidatorSet_EndpointNotVisible();
         emit SeatEndpoint(msg.sender, endpoint, tlsFingerprint);
     }
 

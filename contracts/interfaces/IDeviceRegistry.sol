@@ -213,6 +213,9 @@ interface IDeviceRegistry {
     /// @param limit the most there can be
     error DeviceRegistry_EndpointTooLong(uint256 length, uint256 limit);
 
+    /// @notice An endpoint with a byte outside 0x21 to 0x7e: no reader could be sure to read it.
+    error DeviceRegistry_EndpointNotVisible();
+
     /// @notice A zero device key.
     error DeviceRegistry_ZeroKey();
 

@@ -200,6 +200,9 @@ interface IValidatorSet {
     /// @param limit The most it can have.
     error ValidatorSet_EndpointTooLong(uint256 length, uint256 limit);
 
+    /// @notice The endpoint has a byte outside 0x21 to 0x7e: no reader could be sure to read it.
+    error ValidatorSet_EndpointNotVisible();
+
     /// @notice No epoch has used a set of that number.
     /// @param setId The number.
     error ValidatorSet_UnknownSet(uint32 setId);

@@ -74,7 +74,9 @@ async def answering(network, folder, committed, final_depth=1):
     async def payout():
         return PAYOUT
 
-    connected = DemandSender(chain, sender, ChainView(chain), DemandDirectory(chain, {device.id}), payout)
+    connected = DemandSender(
+        chain, sender, ChainView(chain, str(device.provider)), DemandDirectory(chain, {device.id}), payout
+    )
     desk = DemandDesk({device.id: served}, store, connected, prover.prove, prover.open)
     desk.chain = chain
     try:

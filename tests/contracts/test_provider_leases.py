@@ -58,7 +58,8 @@ class Host:
         )
         jobs = JobBook(database, LocalRuntime(31337), folder, Limits(), self.clock)
         self.keeper = LeaseKeeper(
-            dict.fromkeys(device.id for device in network.devices), ChainView(chain), escrow, jobs, self.book,
+            dict.fromkeys(device.id for device in network.devices), ChainView(chain, provider.address), escrow, jobs,
+            self.book,
             self.offers, Policy(claim_every=0, grace=0, holdback=network.LeaseEscrow.holdback()),
             WipeRecords(database, domain, key.sign_digest), lambda: self.terms, self.clock,
         )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from assay.chain.blocks import Block, quantity
+from assay.chain.blocks import Block
 from assay.chain.client import Chain
 from assay.chain.errors import ChainError, RpcError
 from assay.chain.fees import FeePolicy
@@ -27,23 +27,27 @@ class AccountState:
         """Transactions of the account that `at` has: a block, "latest", or "pending" for those that wait
         too."""
         where = hex(at.number) if isinstance(at, Block) else at
-        return _number(await self._chain.rpc("eth_getTransactionCount", [self.address, where]), "nonce")
+        return await self._chain.number("eth_getTransactionCount", [self.address, where])
 
     async def prices(self, policy: FeePolicy) -> tuple[int, int]:
         """(base fee of the latest block, suggested tip), wei a gas."""
         base_fee = (await self._chain.head()).base_fee
         try:
-            tip = _number(await self._chain.rpc("eth_maxPriorityFeePerGas", []), "tip")
+            return base_fee, await self._chain.number("eth_maxPriorityFeePerGas", [])
         except RpcError:
-            tip = policy.least_tip
-        return base_fee, tip
+            pass  # a node that knows no tips may know a price
+        try:
+            price = await self._chain.number("eth_gasPrice", [])
+        except RpcError:
+            return base_fee, policy.least_tip
+        return base_fee, max(price - base_fee, policy.least_tip if price else 0)
 
     async def simulate(self, request: Request, at: str) -> int:
         """Gas limit for the request with a margin. Raises Reverted with the contract's own error."""
         call = self._call(request)
         try:
             await self._chain.rpc("eth_call", [call, at])
-            used = _number(await self._chain.rpc("eth_estimateGas", [call, at]), "gas")
+            used = await self._chain.number("eth_estimateGas", [call, at])
         except RpcError as error:
             raise self._chain.revert_of(request.label, error) or error from None
         return used + used * _GAS_MARGIN_PERCENT // 100
@@ -78,10 +82,3 @@ class AccountState:
         except ChainError as error:
             return str(error)
         return "its replay succeeds: the state was another when it was mined, or it ran out of gas"
-
-
-def _number(data: Any, what: str) -> int:
-    try:
-        return quantity(data, what)
-    except ValueError as error:
-        raise ChainError(f"the node returned a malformed {error}") from None

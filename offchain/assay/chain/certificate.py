@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import ssl
 from pathlib import Path
 
@@ -14,13 +13,15 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
 from assay.chain.errors import BadCertificate
+from assay.chain.new_files import together, write_new
 from assay.protocol.keccak import keccak
 
 VALID_DAYS = 3650
 
 
 def create_certificate(folder: Path, name: str = "assay-provider") -> bytes:
-    """Writes `key.pem` and `certificate.pem`; the fingerprint. Raises BadCertificate where they are there already."""
+    """Writes `key.pem` and `certificate.pem`, both or neither; the fingerprint. Raises BadCertificate where one is
+    there already or they cannot be written."""
     key_path, certificate_path = folder / "key.pem", folder / "certificate.pem"
     if key_path.exists() or certificate_path.exists():
         raise BadCertificate(f"{folder}: holds a certificate already")
@@ -37,12 +38,13 @@ def create_certificate(folder: Path, name: str = "assay-provider") -> bytes:
         .not_valid_after(now + datetime.timedelta(days=VALID_DAYS))
         .sign(key, SHA256())
     )
-    folder.mkdir(parents=True, exist_ok=True)
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    handle = os.open(key_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(pem)
-    certificate_path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    try:
+        with together(key_path, certificate_path):
+            write_new(key_path, pem)
+            write_new(certificate_path, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+    except OSError as error:
+        raise BadCertificate(f"{folder}: no certificate can be written ({error.strerror})") from None
     return fingerprint(certificate.public_bytes(serialization.Encoding.DER))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -13,10 +15,13 @@ from web3.contract import AsyncContract
 from web3.exceptions import Web3Exception
 from web3.middleware import AttributeDictMiddleware
 
-from assay.chain.abi_values import decode_outputs
-from assay.chain.blocks import Block, parse_block
+from assay.chain.abi_values import decode_outputs, size_of
+from assay.chain.blocks import Block, parse_block, quantity
+from assay.chain.call_batch import CallBatch, View, code_sizes, single
 from assay.chain.deployment import Deployment
 from assay.chain.errors import BlockGone, ChainError, NoCodeAt, Reverted, RpcError
+from assay.chain.log_cache import LogCache
+from assay.chain.logs import LogReader
 from assay.chain.revert_decoder import RevertDecoder
 from assay.chain.rpc_endpoint import Endpoint, HttpEndpoint
 from assay.chain.rpc_pool import EndpointPool
@@ -25,6 +30,8 @@ from assay.protocol.hexadecimal import HexadecimalError, parse_hex, to_hex
 from assay.protocol.signing import Domain
 
 MAX_ANSWER = 16 << 20
+MOST_KEPT_ANSWER, MOST_KEPT_ANSWERS = 4_096, 4_096  # characters of one, and how many, at fixed blocks
+RECENT_S = 1.0
 At = Block | Literal["latest", "pending"] | None
 
 
@@ -41,16 +48,53 @@ class ContractCall:
         return f"{self.contract}.{self.function}"
 
 
+class _Recent:
+    """A block that is asked for once a second, and so is why it cannot be told."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._found: Block | ChainError | None = None
+        self._when = 0.0
+        self._lock = asyncio.Lock()
+
+    async def block(self, ask: Callable[[], Awaitable[Block]]) -> Block:
+        """Raises ChainError."""
+        async with self._lock:
+            if self._found is None or not 0 <= self._now() - self._when < RECENT_S:
+                try:
+                    self._found = await ask()
+                except ChainError as error:
+                    self._found = error
+                self._when = self._now()
+            if isinstance(self._found, ChainError):
+                raise self._found
+            return self._found
+
+
 class Chain:
     """Use `Chain.connect`. Readers decide on final blocks; `at=None` means the latest final one."""
 
-    def __init__(self, pool: EndpointPool, deployment: Deployment, *, final_depth: int | None = None) -> None:
+    def __init__(
+        self,
+        pool: EndpointPool,
+        deployment: Deployment,
+        *,
+        final_depth: int | None = None,
+        log_cache: LogCache | None = None,
+        batch: bool = False,
+    ) -> None:
         self.pool = pool
         self.deployment = deployment
         self.final_depth = final_depth
         self.web3: AsyncWeb3[Any] = AsyncWeb3(
             PoolProvider(pool), middleware=[(AttributeDictMiddleware, "attrdict")], ens=None
         )
+        self.logs = LogReader(pool)
+        self.log_cache = log_cache
+        self.unread = 0  # logs that did not decode
+        self._batch = CallBatch(pool) if batch else None
+        self._recent_final, self._recent_head = _Recent(pool.now), _Recent(pool.now)
+        self._answers: OrderedDict[tuple[bytes, str, bytes], str] = OrderedDict()
         self.decoder = RevertDecoder(c.abi for c in deployment.contracts.values())
         self._contracts: dict[str, AsyncContract] = {}
 
@@ -63,9 +107,12 @@ class Chain:
         final_depth: int | None = None,
         agreement: int | None = None,
         endpoints: Sequence[Endpoint] | None = None,
+        log_cache: LogCache | None = None,
+        batch: bool = False,
     ) -> Self:
         """Connects and checks. `final_depth` None trusts the chain's own finality, a number counts that
-        many blocks below the head as final; `endpoints` stands in for the addresses in tests.
+        many blocks below the head as final; `endpoints` stands in for the addresses in tests; `log_cache` keeps what
+        logs were read for the next process; with `batch`, views asked for at once go out as one call.
 
         Raises BadEndpoint, UnreachableChain, WrongChainId, NoCodeAt.
         """
@@ -75,7 +122,7 @@ class Chain:
             deployment.chain_id,
             agreement=agreement,
         )
-        chain = cls(pool, deployment, final_depth=final_depth)
+        chain = cls(pool, deployment, final_depth=final_depth, log_cache=log_cache, batch=batch)
         try:
             await chain._check(urls[0] if urls else "")
         except BaseException:
@@ -85,9 +132,29 @@ class Chain:
 
     async def _check(self, url: str) -> None:
         await self.pool.check()
-        for name, contract in self.deployment.contracts.items():
-            if await self.pool.request("eth_getCode", [contract.address, "latest"]) in ("0x", None):
-                raise NoCodeAt(name, contract.address, url)
+        if self._batch is not None and (sizes := await self._code_sizes()) is not None:
+            has_code = dict(zip(self.deployment.contracts, sizes, strict=True))
+        else:
+            has_code = {
+                name: await self.pool.request("eth_getCode", [contract.address, "latest"]) not in ("0x", None)
+                for name, contract in self.deployment.contracts.items()
+            }
+        for name, has in has_code.items():
+            if not has:
+                raise NoCodeAt(name, self.deployment.address(name), url)
+
+    async def _code_sizes(self) -> list[bool] | None:
+        """Whether each contract has code, by one call; None where the node does not run one."""
+        contracts = self.deployment.contracts.values()
+        code = code_sizes([contract.address for contract in contracts])
+        try:
+            given = await self.pool.request("eth_call", [{"data": to_hex(code)}, "latest"])
+            answer = parse_hex(given, max_bytes=1 << 14)
+        except (RpcError, HexadecimalError):
+            return None
+        if len(answer) != 32 * (len(contracts) + 1):
+            return None
+        return [any(answer[at : at + 32]) for at in range(32, len(answer), 32)]
 
     @property
     def chain_id(self) -> int:
@@ -108,6 +175,15 @@ class Chain:
             return await self.pool.agreed_block("finalized")
         return await self.pool.agreed_block("latest", self.final_depth)
 
+    async def recent_final(self) -> Block:
+        """The latest final block as of at most a second ago, asked for once however many ask: what strangers want of a
+        daemon must not cost it calls of its own. Raises as `finalised`."""
+        return await self._recent_final.block(self.finalised)
+
+    async def recent_head(self) -> Block:
+        """As `recent_final`, the latest block."""
+        return await self._recent_head.block(self.head)
+
     async def head(self) -> Block:
         """The latest block: for fees and progress, never to decide on."""
         return await self.pool.agreed_block("latest")
@@ -121,8 +197,12 @@ class Chain:
 
     async def is_canonical(self, block: Block) -> bool:
         """Whether the chain still has this block at its height."""
+        return await self.has_block(block.number, block.hash)
+
+    async def has_block(self, number: int, block_hash: bytes) -> bool:
+        """Whether the chain has this block at this height."""
         try:
-            return (await self.block(block.number)).hash == block.hash
+            return (await self.block(number)).hash == block_hash
         except BlockGone:
             return False
 
@@ -149,14 +229,18 @@ class Chain:
         """
         call = ContractCall(contract, function, args)
         where = at if at is not None else await self.finalised()
-        transaction = {"to": self.deployment.address(contract), "data": to_hex(self.encode(call))}
-        if sender:
-            transaction["from"] = sender
+        address, data = self.deployment.address(contract), self.encode(call)
+        outputs = self.contract(contract).get_function_by_name(function).abi["outputs"]
         try:
-            answer = await self.pool.request("eth_call", [transaction, _identifier(where)])
+            if sender:
+                transaction = {"to": address, "data": to_hex(data), "from": sender}
+                answer = await self.pool.request("eth_call", [transaction, _identifier(where)])
+            else:
+                answer = await self._view(View(address, data, size_of(outputs)), where)
         except RpcError as error:
             raise self.revert_of(str(call), error) or error from None
-        outputs = self.contract(contract).get_function_by_name(function).abi["outputs"]
+        if answer == "0x" and outputs:
+            raise NoCodeAt(contract, address, self.pool.endpoints[0].url)
         try:
             return decode_outputs(outputs, parse_hex(answer, max_bytes=MAX_ANSWER))
         except (DecodingError, HexadecimalError, OverflowError) as error:
@@ -164,6 +248,33 @@ class Chain:
                 f"{call}: the answer does not decode ({str(error)[:200]}); "
                 "the deployment file's ABI is not the contract's"
             ) from None
+
+    async def _view(self, view: View, where: Block | str) -> Any:
+        """What a view returns. At a fixed block it is asked once: who asks a daemon the same again costs it no call."""
+        key = (where.hash, view.to, view.data) if isinstance(where, Block) else None
+        if key is not None and key in self._answers:
+            self._answers.move_to_end(key)
+            return self._answers[key]
+        if self._batch is not None:
+            answer = await self._batch.call(view, _identifier(where))
+        else:
+            answer = await single(self.pool, view, _identifier(where))
+        if key is not None and isinstance(answer, str) and len(answer) <= MOST_KEPT_ANSWER:
+            self._keep(key, answer)
+        return answer
+
+    async def has_code(self, account: str, at: Block) -> bool:
+        """Whether an account is a contract at a block, asked once a block."""
+        key = (at.hash, account.lower(), b"code")
+        if key not in self._answers:
+            code = await self.pool.request("eth_getCode", [account, _identifier(at)])
+            self._keep(key, "0x" if code in ("0x", None) else "0x1")
+        return self._answers[key] != "0x"
+
+    def _keep(self, key: tuple[bytes, str, bytes], answer: str) -> None:
+        self._answers[key] = answer
+        if len(self._answers) > MOST_KEPT_ANSWERS:
+            self._answers.popitem(last=False)
 
     def reverted(self, call: str, data: Any) -> Reverted:
         """The decoded refusal behind revert data in JSON-RPC's forms."""
@@ -174,6 +285,13 @@ class Chain:
     async def rpc(self, method: str, params: list[Any]) -> Any:
         """A plain JSON-RPC request. Raises RpcError, UnreachableChain."""
         return await self.pool.request(method, params)
+
+    async def number(self, method: str, params: list[Any]) -> int:
+        """The quantity that a method gives. Raises ChainError for an answer that is none, and as `rpc`."""
+        try:
+            return quantity(await self.pool.request(method, params), method)
+        except ValueError as error:
+            raise ChainError(f"the node returned a malformed {error}") from None
 
     def revert_of(self, call: str, error: RpcError) -> Reverted | None:
         """The refusal in an error of `eth_call` or `eth_estimateGas`; None where the node failed for

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from assay.chain.abi_values import announced
 from assay.chain.blocks import Block
 from assay.chain.client import At, Chain
 from assay.chain.errors import ChainError
@@ -25,7 +26,8 @@ class DeviceStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """`endpoint` and `tls_fingerprint` are the provider's latest announcement, not checked by anybody."""
+    """`endpoint` and `tls_fingerprint` are the provider's latest announcement; that it is visible text is all that is
+    known of it. Empty where it is not, or none was made."""
 
     device_id: bytes
     provider: str
@@ -48,7 +50,11 @@ class DeviceDirectory:
         self._last: Block | None = None
 
     async def refresh(self, at: Block | None = None) -> dict[bytes, Device]:
-        """Devices by id as of `at` (None: the latest final block), ascending. Starts over after a reorg."""
+        """Devices by id as of `at` (None: the latest final block), ascending. Starts over after a reorg.
+
+        Raises ChainError where the logs show another number of devices than the registry counts: a node that leaves
+        some out would have honest seats void what others seal.
+        """
         at = at or await self._chain.finalised()
         behind = self._last is not None and at.number < self._last.number
         if behind or (self._last is not None and not await self._chain.is_canonical(self._last)):
@@ -57,8 +63,24 @@ class DeviceDirectory:
             for event in events:
                 apply_event(self._devices, event)
             self._next = end + 1
+        await self._require_all(at)
         self._last = at
         return dict(sorted(self._devices.items()))
+
+    async def _require_all(self, at: Block) -> None:
+        abi = self._chain.deployment.contract("DeviceRegistry").abi
+        if not any(item.get("name") == "deviceCount" for item in abi):
+            return
+        count = int(await self._chain.call("DeviceRegistry", "deviceCount", at=at))
+        if count == len(self._devices):
+            return
+        shown, self._devices, self._next = len(self._devices), {}, self._chain.deployment.block
+        if self._chain.log_cache is not None:
+            self._chain.log_cache.clear()
+        raise ChainError(
+            f"the logs up to block {at.number} enrol {shown} devices, the registry counts {count}: "
+            "the node lacks logs or leaves some out, name another with --rpc"
+        )
 
     async def active(self, at: Block | None = None) -> dict[bytes, Device]:
         """As `refresh`, devices that are neither retired nor slashed."""
@@ -89,7 +111,7 @@ def apply_event(devices: dict[bytes, Device], event: Event) -> None:
     elif event.name == "DeviceEndpoint":
         devices[device_id] = replace(
             devices[device_id],
-            endpoint=event.args["endpoint"],
+            endpoint=announced(event.args["endpoint"]),
             tls_fingerprint=event.args["tlsFingerprint"],
         )
     elif event.name == "DeviceRetired":

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from asyncio import gather
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from unicodedata import category
 
 from assay.chain.client import At, Chain
-from assay.chain.errors import ChainError
+from assay.chain.errors import ChainError, RpcError
 from assay.chain.sender import Sender
 from assay.protocol.encoding import u256
-from assay.protocol.hexadecimal import parse_hex
+from assay.protocol.hexadecimal import HexadecimalError, parse_hex
 from assay.protocol.keccak import keccak
 
 
@@ -22,6 +26,8 @@ ALLOWANCE = selector("allowance(address,address)")
 DECIMALS = selector("decimals()")
 SYMBOL = selector("symbol()")
 APPROVE = selector("approve(address,uint256)")
+COIN = "coin"  # what the chain's own is called
+MOST_SYMBOL = 16
 
 
 @dataclass(frozen=True)
@@ -47,14 +53,13 @@ class Erc20:
         return value
 
     async def symbol(self) -> str:
-        """Its symbol, cut to 16 printable characters; the address where it has none."""
-        data = await self._call(SYMBOL, "latest")
-        if len(data) >= 64:
-            length = min(int.from_bytes(data[32:64], "big"), 16)
-            text = data[64 : 64 + length].decode("ascii", "ignore")
-            if text.isprintable() and text:
-                return text
-        return self.address
+        """Its symbol, cut to 16 characters that can be shown; the address where it has none. Anybody may give a token
+        any: no symbol says which token it is."""
+        try:
+            data = await self._call(SYMBOL, "latest")
+        except (RpcError, BadAnswer):
+            return self.address
+        return symbol_in(data) or self.address
 
     async def approve(self, sender: Sender, spender: str, amount: int) -> int:
         """Raises the allowance to at least `amount`; gas used, 0 where it was enough already.
@@ -74,7 +79,7 @@ class Erc20:
     async def _number(self, data: bytes, at: At) -> int:
         answer = await self._call(data, at)
         if len(answer) < 32:
-            raise ChainError(f"token {self.address}: is no ERC-20 contract (answered {len(answer)} bytes)")
+            raise BadAnswer(f"token {self.address}: is no ERC-20 contract (answered {len(answer)} bytes)")
         return int.from_bytes(answer[:32], "big")
 
     async def _call(self, data: bytes, at: At) -> bytes:
@@ -83,4 +88,34 @@ class Erc20:
         else:
             where = hex((at or await self.chain.finalised()).number)
         result = await self.chain.rpc("eth_call", [{"to": self.address, "data": "0x" + data.hex()}, where])
-        return parse_hex(result, "eth_call", max_bytes=1 << 16)
+        try:
+            return parse_hex(result, "eth_call", max_bytes=1 << 16)
+        except HexadecimalError as error:
+            raise BadAnswer(f"token {self.address}: its answer cannot be read ({error})") from None
+
+
+class BadAnswer(ChainError):
+    """A token that answers as none does."""
+
+
+def symbol_in(data: bytes) -> str:
+    """The symbol in what `symbol()` returned, as text or, as the oldest tokens have it, 32 bytes; empty without one."""
+    if len(data) == 32:
+        raw = data.rstrip(b"\0")
+    elif len(data) >= 64:
+        start = int.from_bytes(data[:32], "big") + 32
+        raw = data[start : start + min(int.from_bytes(data[start - 32 : start], "big"), 4 * MOST_SYMBOL)]
+    else:
+        return ""
+    # Marks that join or turn what stands beside them would change the line they are shown in.
+    text = "".join(c for c in raw.decode("utf-8", "ignore") if c.isprintable() and not category(c).startswith("M"))
+    return " ".join(text.split())[:MOST_SYMBOL].strip()
+
+
+async def symbols_of(chain: Chain, tokens: Iterable[str]) -> dict[str, str]:
+    """What to call tokens beside each other and beside the chain's own coin: a symbol that two of them have, or that
+    the coin goes by, with the token's address."""
+    known = sorted(set(tokens))
+    found = dict(zip(known, await gather(*(Erc20(chain, token).symbol() for token in known)), strict=True))
+    taken = Counter([COIN, *(symbol.casefold() for symbol in found.values())])
+    return {token: symbol if taken[symbol.casefold()] == 1 else f"{symbol} {token}" for token, symbol in found.items()}

@@ -17,6 +17,11 @@ def shown_url(url: str) -> str:
         return "?://?"
 
 
+def printable(text: str) -> str:
+    """What a node or a contract said, as it may stand in a line on a terminal."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
 class ChainError(Exception):
     """Base of everything this package raises."""
 
@@ -42,6 +47,26 @@ class EndpointFault(ChainError):
     def __init__(self, url: str, reason: str, *, timed_out: bool = False) -> None:
         self.reason, self.timed_out = reason, timed_out
         super().__init__(f"{shown_url(url)}: {reason}")
+
+
+class Declined(ChainError):
+    """An endpoint that is well would not answer this question; others, or a smaller question, may do. `refusal` says
+    why (a `LogRefusal`), `blocks` how many to ask for instead."""
+
+    def __init__(self, message: str, refusal: int, blocks: int) -> None:
+        self.refusal, self.blocks = refusal, blocks
+        super().__init__(message)
+
+
+class NoFinality(ChainError):
+    """The node does not say which blocks are final."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(
+            f"{shown_url(url)} names no final block ({reason}): where the chain has no finality of its own, or not "
+            "yet, say how many blocks below the head count as final (final_depth, ASSAY_FINAL_DEPTH or --final-depth); "
+            "else name a node that is in step with its consensus client"
+        )
 
 
 class WrongChainId(ChainError):
@@ -77,7 +102,7 @@ class RpcError(ChainError):
 
     def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
         self.method, self.code, self.message, self.data = method, code, message, data
-        super().__init__(f"{method}: {message[:500]} (code {code})")
+        super().__init__(f"{method}: {printable(message[:500])} (code {code})")
 
 
 class Reverted(ChainError):
@@ -90,7 +115,7 @@ class Reverted(ChainError):
 
 
 def _shown(value: Any) -> str:
-    return "0x" + value.hex() if isinstance(value, bytes) else str(value)
+    return "0x" + value.hex() if isinstance(value, bytes) else printable(str(value)[:500])
 
 
 class TransactionFailed(ChainError):

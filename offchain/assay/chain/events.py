@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eth_abi.exceptions import DecodingError
-from hexbytes import HexBytes
-from web3.exceptions import Web3Exception
-from web3.types import LogReceipt
+from eth_abi.abi import encode
+from eth_abi.exceptions import DecodingError, EncodingError
 
-from assay.chain.blocks import Block, quantity
+from assay.chain.abi_values import decode_log, signature_of
+from assay.chain.blocks import Block
 from assay.chain.client import Chain
-from assay.chain.errors import ChainError, RpcError
-from assay.chain.rpc_endpoint import Endpoint
-from assay.protocol.hexadecimal import parse_address, parse_bytes32, to_hex
+from assay.chain.errors import ChainError
+from assay.chain.log_cache import KeptLogs, LogCache
+from assay.chain.logs import Log, LogQuery
+from assay.protocol.keccak import keccak
 
-FIRST_PIECE = 2_000
-_TOO_MUCH = ("range", "limit", "too many", "more than", "too large", "timeout", "timed out", "exceed")
+WORTH_KEEPING = 32  # blocks: fewer are asked for again as cheaply
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,94 +36,117 @@ class Event:
 
 
 async def read_events(
-    chain: Chain, contract: str, names: Sequence[str], first: int, last: Block, *, piece: int = FIRST_PIECE
+    chain: Chain,
+    contract: str,
+    names: Sequence[str],
+    first: int,
+    last: Block,
+    *,
+    piece: int | None = None,
+    where: Mapping[str, Sequence[Any]] | None = None,
 ) -> list[Event]:
     """All events of these names from block `first` up to `last`, oldest first. Raises as `event_pieces`."""
     found: list[Event] = []
-    async for _, events in event_pieces(chain, contract, names, first, last, piece=piece):
+    async for _, events in event_pieces(chain, contract, names, first, last, piece=piece, where=where):
         found += events
     return found
 
 
 async def event_pieces(
-    chain: Chain, contract: str, names: Sequence[str], first: int, last: Block, *, piece: int = FIRST_PIECE
+    chain: Chain,
+    contract: str,
+    names: Sequence[str],
+    first: int,
+    last: Block,
+    *,
+    piece: int | None = None,
+    where: Mapping[str, Sequence[Any]] | None = None,
 ) -> AsyncIterator[tuple[int, list[Event]]]:
-    """(last block of the piece, its events) for consecutive pieces, so that a reader can resume after any
-    of them.
+    """(last block of the piece, its events) for consecutive pieces of at most `piece` blocks, so that a reader can
+    resume after any of them. `where` names values of indexed arguments: the node shows no other events.
 
-    Each piece is asked of an endpoint that was seen to hold `last`: one that lags would answer with
-    silence. A piece that the node finds too large is halved. Raises BlockGone when `last` was reorganised
-    away, UnreachableChain.
+    Each piece is asked of an endpoint that was seen to hold `last`: one that lags would answer with silence. A log that
+    does not decode is left out and counted (`chain.unread`): what one account had a contract say must not hide what all
+    others did. Raises BlockGone when `last` was reorganised away, UnreachableChain, EndpointsDisagree, ChainError.
     """
-    topics = _topics(chain, contract, names)
-    address = chain.deployment.address(contract)
-    start = first
-    while start <= last.number:
-        end = min(start + piece - 1, last.number)
-        query = {"address": address, "fromBlock": hex(start), "toBlock": hex(end), "topics": [list(topics)]}
-
-        async def ask(endpoint: Endpoint, query: dict[str, Any] = query) -> Any:
-            return await endpoint.request("eth_getLogs", [query])
-
-        try:
-            logs = await chain.pool.with_block(last, ask)
-        except RpcError as error:
-            if end > start and any(word in error.message.lower() for word in _TOO_MUCH):
-                piece = max(1, (end - start + 1) // 2)
-                continue
-            raise
-        yield end, _decoded(chain, contract, topics, logs, start, end)
-        start = end + 1
+    if first > last.number:
+        return
+    abis = {topic: abi for topic, abi in _abis(chain, contract, names)}
+    query = LogQuery(chain.deployment.address(contract), (tuple(abis), *_filters(contract, list(abis.values()), where)))
+    if chain.log_cache is None or last.number - first < WORTH_KEEPING:
+        async for end, logs in chain.logs.pieces(query, first, last, most=piece):
+            yield end, _decoded(chain, contract, abis, logs)
+        return
+    async for end, logs in _through_cache(chain, chain.log_cache, query, first, last):
+        yield end, _decoded(chain, contract, abis, logs)
 
 
-def _topics(chain: Chain, contract: str, names: Sequence[str]) -> dict[str, str]:
-    bound = chain.contract(contract)
-    topics: dict[str, str] = {}
-    for name in names:
-        try:
-            topics[to_hex(bytes.fromhex(bound.events[name]().topic.removeprefix("0x")))] = name
-        except Exception as error:
-            raise ChainError(f"{contract} has no event {name}: {str(error)[:200]}") from None
-    return topics
-
-
-def _decoded(chain: Chain, contract: str, topics: dict[str, str], logs: Any, first: int, last: int) -> list[Event]:
+async def _through_cache(
+    chain: Chain, cache: LogCache, query: LogQuery, first: int, last: Block
+) -> AsyncIterator[tuple[int, list[Log]]]:
+    """Pieces as a `LogReader` gives them, the first from the disk; what was read is kept, also of a reading that broke
+    off."""
+    known = cache.read(query)
+    if known is None or known.first > first or not await chain.has_block(known.seen, known.seen_hash):
+        known = KeptLogs(first, first - 1, last.number, last.hash, [])
+    end = min(known.until, last.number)
+    if end >= first:
+        yield end, [one for one in known.logs if first <= one.block_number <= end]
+    if end == last.number:
+        return
+    found, until = list(known.logs), known.until
     try:
-        if not isinstance(logs, list):
-            raise TypeError("not a list")
-        events = [_event(chain, contract, topics, log) for log in logs if not log.get("removed")]
-    except (LookupError, TypeError, ValueError, AttributeError, Web3Exception, DecodingError) as error:
-        raise ChainError(
-            f"{contract}: eth_getLogs({first}..{last}) returned malformed logs: {str(error)[:200]}"
-        ) from None
-    for event in events:
-        if not first <= event.block_number <= last:
-            raise ChainError(f"eth_getLogs({first}..{last}) returned a log of block {event.block_number}")
-    return sorted(events, key=lambda e: (e.block_number, e.log_index))
+        async for end, logs in chain.logs.pieces(query, known.until + 1, last):
+            found += logs
+            until = end
+            yield end, [one for one in logs if one.block_number >= first]
+    finally:
+        if until > known.until:
+            cache.write(query, KeptLogs(known.first, until, last.number, last.hash, found))
 
 
-def _event(chain: Chain, contract: str, topics: dict[str, str], log: Any) -> Event:
-    name = topics[log["topics"][0]]
-    if parse_address(log["address"]) != chain.deployment.address(contract):
-        raise ValueError(f"it is of {log['address']}")
-    receipt = _log_receipt(log)
-    data = chain.contract(contract).events[name]().process_log(receipt)
-    args = {k: bytes(v) if isinstance(v, (bytes, bytearray)) else v for k, v in data["args"].items()}
-    return Event(
-        contract, name, args, receipt["blockNumber"], bytes(receipt["blockHash"]),
-        bytes(receipt["transactionHash"]), receipt["logIndex"],
-    )  # fmt: skip
+def _abis(chain: Chain, contract: str, names: Sequence[str]) -> list[tuple[bytes, Mapping[str, Any]]]:
+    known = {abi["name"]: abi for abi in chain.deployment.contract(contract).abi if abi.get("type") == "event"}
+    if missing := [name for name in names if name not in known]:
+        raise ChainError(f"{contract} has no event {missing[0]}")
+    return [(keccak(signature_of(known[name]).encode()), known[name]) for name in names]
 
 
-def _log_receipt(log: Any) -> LogReceipt:
-    return {
-        "address": log["address"],
-        "blockHash": HexBytes(parse_bytes32(log["blockHash"], "blockHash")),
-        "blockNumber": quantity(log["blockNumber"], "blockNumber"),  # type: ignore[typeddict-item]
-        "data": HexBytes(log["data"]),
-        "logIndex": quantity(log["logIndex"], "logIndex"),
-        "removed": False,
-        "topics": [HexBytes(parse_bytes32(topic, "topic")) for topic in log["topics"]],
-        "transactionHash": HexBytes(parse_bytes32(log["transactionHash"], "transactionHash")),
-        "transactionIndex": quantity(log["transactionIndex"], "transactionIndex"),
-    }
+def _filters(
+    contract: str, abis: Sequence[Mapping[str, Any]], where: Mapping[str, Sequence[Any]] | None
+) -> list[tuple[bytes, ...] | None]:
+    """Topics behind the first. Raises ChainError where an argument is not indexed, or in another place, in one of the
+    events: it could not be asked for."""
+    filters: list[tuple[bytes, ...] | None] = []
+    for name, values in (where or {}).items():
+        places = set()
+        for abi in abis:
+            indexed = [p["name"] for p in abi["inputs"] if p["indexed"]]
+            places.add(indexed.index(name) if name in indexed else -1)
+        if len(places) != 1 or -1 in places:
+            raise ChainError(f"{contract}: events cannot be asked for by {name}")
+        place = places.pop()
+        kind = next(p["type"] for p in abis[0]["inputs"] if p["name"] == name)
+        filters += [None] * (place + 1 - len(filters))
+        try:
+            filters[place] = tuple(encode([kind], [value]) for value in values)
+        except (EncodingError, ValueError, TypeError) as error:
+            raise ChainError(f"{contract}: {name}: {str(error)[:200]}") from None
+    return filters
+
+
+def _decoded(chain: Chain, contract: str, abis: Mapping[bytes, Mapping[str, Any]], logs: Sequence[Log]) -> list[Event]:
+    events = []
+    for one in logs:
+        abi = abis[one.topics[0]]
+        try:
+            args = decode_log(abi, one.topics, one.data)
+        except (DecodingError, ValueError) as error:
+            chain.unread += 1
+            log.warning(
+                "%s: the log %d of block %d is left out, as %s it cannot be read: %s",
+                contract, one.index, one.block_number, abi["name"], str(error)[:200],
+            )  # fmt: skip
+            continue
+        events.append(Event(contract, abi["name"], args, one.block_number, one.block_hash, one.transaction, one.index))
+    return events

@@ -28,17 +28,23 @@ class FeePolicy:
     stuck_after_s: float = 30.0
 
     def first(self, base_fee: int, suggested_tip: int) -> Fees | None:
-        """A first offer, or None while the base fee is above the ceiling."""
+        """A first offer, or None while the base fee is above the ceiling. On a chain that asks for nothing it is
+        nothing: accounts there may hold none of its coin."""
         if base_fee > self.ceiling:
             return None
+        if base_fee == suggested_tip == 0:
+            return Fees(0, 0)
         tip = min(max(suggested_tip, self.least_tip), self.ceiling)
         cap = min(self.base_factor * base_fee + tip, self.ceiling)
         return Fees(cap, min(tip, cap))
 
-    def bump(self, offered: Fees, base_fee: int, suggested_tip: int) -> Fees | None:
+    def bump(self, offered: Fees, base_fee: int, suggested_tip: int, *, asked: bool = True) -> Fees | None:
         """An offer that replaces `offered`: at least 12.5 % more on tip and cap, and what a first offer
-        would be now. None where that would pass the ceiling."""
+        would be now. None where that would pass the ceiling, and where the chain takes nothing and no node has `asked`
+        for more."""
         fresh = self.first(base_fee, suggested_tip)
+        if not asked and fresh is not None and fresh.cap == offered.cap == 0:
+            return None
         cap, tip = _raised(offered.cap), _raised(offered.tip)
         if fresh is not None:
             cap, tip = max(cap, fresh.cap), max(tip, fresh.tip)

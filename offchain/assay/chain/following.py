@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from assay.chain.errors import NotSent, Reverted, RpcError, TransactionFailed
+from assay.chain.errors import NotSent, Reverted, TransactionFailed
 from assay.chain.intents import Attempt, Intent, Request, State
 from assay.chain.outgoing import Outgoing, Step
 from assay.chain.receipts import Receipt
@@ -35,6 +35,15 @@ class Following:
             else:
                 await self._follow_open(intent, final_count)
         await self._fill_gap()
+
+    async def revived(self, purpose: str) -> Intent | None:
+        """An intent for the purpose that was given up and yet is under way or mined: a node had said otherwise. Raises
+        ChainError."""
+        for intent in self._journal.given_up(purpose):
+            for attempt in self._journal.attempts(intent):
+                if not attempt.cancels and await self._account.knows(attempt.hash):
+                    return self._journal.mark(intent, State.OPEN)
+        return None
 
     def is_cancelled(self, intent: Intent) -> bool:
         """Whether what was mined is the transfer of nothing that took the call's place."""
@@ -96,15 +105,18 @@ class Following:
         return self._journal.mark_mined(intent, receipt)
 
     async def _offer_again(self, intent: Intent, attempt: Attempt) -> None:
-        # Refused for now; an earlier attempt may still be mined, so the nonce stays taken.
-        with suppress(RpcError):
-            await self._out.offer(intent, attempt)
+        # Whatever is said of it, an earlier attempt may still be mined, so the nonce stays taken. Where the account
+        # cannot pay for the last, an earlier one that nodes have dropped is better than none.
+        for one in [attempt, *(a for a in reversed(self._journal.attempts(intent)) if a.hash != attempt.hash)]:
+            refused = await self._out.offer(intent, one)
+            if refused is None or not refused.why.final:
+                return
 
     async def _outbid(self, intent: Intent, last: Attempt) -> None:
         """Replaces a stuck attempt: with a higher offer if the call would still succeed, else with a
         transfer of nothing to oneself. At the ceiling the last offer stands."""
         base_fee, tip = await self._account.prices(self._out.policy)
-        fees = self._out.policy.bump(last.fees, base_fee, tip)
+        fees = self._out.policy.bump(last.fees, base_fee, tip, asked=intent.id in self._out.underpriced)
         if fees is None:
             return
         cancels = last.cancels or await self._would_revert(intent)

@@ -184,6 +184,15 @@ class Journal:
         ).fetchone()
         return None if row is None else _intent(row)
 
+    def given_up(self, purpose: str, limit: int = 4) -> list[Intent]:
+        """The latest intents for a purpose that failed without having been mined, newest first."""
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM intents WHERE purpose = ? AND state = 'failed'"  # noqa: S608
+            " AND transaction_hash IS NULL ORDER BY id DESC LIMIT ?",
+            (purpose, limit),
+        )
+        return [_intent(row) for row in rows]
+
     def attempts(self, intent: Intent) -> list[Attempt]:
         """Attempts of an intent, oldest first."""
         rows = self._db.execute(

@@ -5,20 +5,25 @@ from __future__ import annotations
 
 import getpass
 import json
+import logging
 import os
 import secrets
 import sys
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from assay.chain.errors import KeyFileError
+from assay.chain.new_files import readable_by_others, write_new
 from assay.protocol.signing import Domain, address_of, sign_compact
 from assay.protocol.typed_message import TypedMessage
+from assay.settings.base import expanded
 
 KEY_FILE_VARIABLE = "ASSAY_KEY_FILE"
 PASSWORD_FILE_VARIABLE = "ASSAY_PASSWORD_FILE"  # noqa: S105 - the name of a setting
 MAX_FILE = 64 << 10
+log = logging.getLogger(__name__)
 _LIGHT_ITERATIONS = 1_000
 
 
@@ -72,22 +77,28 @@ class Key:
 
 
 def create(path: Path | str, password: str, *, key: Key | None = None, light: bool = False) -> Key:
-    """Writes a new keystore, readable by its owner only. Raises KeyFileError if the file is there already."""
+    """Writes a new keystore, readable by its owner only, in whole or not at all. Raises KeyFileError if the file is
+    there already, cannot be written, or the password is empty."""
     path = Path(path)
+    if not password:
+        raise KeyFileError(f"{path}: the password is empty: whoever reads the file would have the key")
     key = key or Key.generate()
     text = json.dumps(key.encrypted(password, light=light))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_new(path, text.encode())
     except FileExistsError:
-        raise KeyFileError(f"{path}: is there already; a key file is never overwritten") from None
+        broken = " and is empty: its making broke off, remove it" if _is_empty(path) else ""
+        raise KeyFileError(f"{path}: is there already{broken}; a key file is never overwritten") from None
     except OSError as error:
-        raise KeyFileError(f"{path}: cannot be written ({error.strerror})") from None
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        raise KeyFileError(f"{path}: cannot be written ({error.strerror}); no key was made") from None
     return key
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return path.stat().st_size == 0
+    except OSError:
+        return False
 
 
 def load(path: Path | str, password: str) -> Key:
@@ -96,6 +107,8 @@ def load(path: Path | str, password: str) -> Key:
 
     path = Path(path)
     keystore = _read(path)
+    if readable_by_others(path):
+        log.warning("%s: every account of this machine may read it; chmod 600 would be right", path)
     try:
         return Key(bytes(Account.decrypt(keystore, password)))
     except ValueError:
@@ -128,7 +141,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_FILE:
             raise KeyFileError(f"{path}: too large for a keystore")
-        keystore = json.loads(path.read_text())
+        keystore = json.loads(path.read_bytes().removeprefix(BOM_UTF8))
     except FileNotFoundError:
         raise KeyFileError(f"{path}: no such key file") from None
     except OSError as error:
@@ -143,19 +156,33 @@ def _read(path: Path) -> dict[str, Any]:
 def password(file: Path | str | None = None, *, environment: Mapping[str, str] | None = None) -> str:
     """From `file`, else from the file that ASSAY_PASSWORD_FILE names, else asked for on a terminal.
 
-    A password is the file's first line. Raises KeyFileError.
+    A password is the file's first line, without a byte order mark and the end of the line, whichever system wrote it.
+    Raises KeyFileError, also for an empty one.
     """
     named = file or (os.environ if environment is None else environment).get(PASSWORD_FILE_VARIABLE)
     if named:
         try:
-            lines = Path(named).read_text().splitlines()
+            path = expanded(Path(named))
+            content = path.read_bytes()
+            line = _first_line(content)
         except OSError as error:
             raise KeyFileError(f"password file {named}: cannot be read ({error.strerror})") from None
         except UnicodeDecodeError:
             raise KeyFileError(f"password file {named}: is no text") from None
-        return lines[0] if lines else ""
+        except ValueError as error:
+            raise KeyFileError(f"password file {error}") from None
+        if not line:
+            raise KeyFileError(f"password file {named}: its first line is empty; a key has a password")
+        if readable_by_others(path):
+            log.warning("password file %s: every account of this machine may read it; chmod 600 would be right", named)
+        return line
     if not sys.stdin.isatty():
         raise KeyFileError(
             f"no password: name a file with --password-file or {PASSWORD_FILE_VARIABLE}, or run on a terminal"
         )
     return getpass.getpass("Password of the key file: ")
+
+
+def _first_line(content: bytes) -> str:
+    coding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
+    return content.decode(coding).split("\n", 1)[0].rstrip("\r")

@@ -86,9 +86,9 @@ async def read_offer(chain: Chain, lease: Lease) -> Offer:
     if lease.opened_block == 0:
         raise ChainError(f"lease {lease.lease_id} is {lease.status.name.lower()}: the escrow keeps no offer of it")
     block = await chain.block(lease.opened_block)
-    for event in await read_events(chain, ESCROW, ("LeaseOpened",), block.number, block):
-        if event.args["leaseId"] != lease.lease_id:
-            continue
+    for event in await read_events(
+        chain, ESCROW, ("LeaseOpened",), block.number, block, where={"leaseId": [lease.lease_id]}
+    ):
         offer = offer_of_log(event.args["offer"])
         if stored_offer_hash(offer.struct_hash()) != lease.offer_hash:
             raise ChainError(

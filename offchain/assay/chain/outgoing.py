@@ -9,9 +9,9 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from assay.chain.account_state import AccountState
-from assay.chain.broadcast import Refusal, classify
+from assay.chain.broadcast import Refusal, outcome
 from assay.chain.client import Chain
-from assay.chain.errors import InsufficientFunds, NotSent, RpcError, UnreachableChain
+from assay.chain.errors import InsufficientFunds, NotSent
 from assay.chain.fees import FeePolicy, Fees
 from assay.chain.intents import Attempt, Intent, Request, State
 from assay.chain.journal import Journal
@@ -40,6 +40,14 @@ class TransactionSigner(Protocol):
 
     def sign_transaction(self, transaction: Mapping[str, Any]) -> tuple[bytes, bytes]:
         """(raw bytes, hash). Raises ChainError where it cannot sign now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a transaction was not taken, and a node's words for it."""
+
+    why: Refusal
+    words: str
 
 
 @dataclass
@@ -73,40 +81,31 @@ class Outgoing:
         return Attempt(transaction_hash, raw, fees, cancels, self.clock())
 
     async def begin(self, request: Request, nonce: int, fees: Fees) -> Intent:
-        """Signs, journals and offers a new intent. Raises InsufficientFunds or NotSent where no node takes
-        it: then the nonce is free again."""
+        """Signs, journals and offers a new intent. Raises InsufficientFunds or NotSent where every node refuses it for
+        good and none has it: then the nonce is free again."""
         attempt = await self.sign(nonce, request, fees)
         intent = self.journal.add(request, nonce, attempt)
         self.on_step(Step.JOURNALLED, intent)
-        try:
-            refusal = await self.offer(intent, attempt)
-        except RpcError as error:
-            intent = self.journal.mark(intent, State.FAILED, error.message[:500])
-            self.on_step(Step.FAILED, intent)
-            if classify(error.message) is Refusal.FUNDS:
-                raise InsufficientFunds(self.address, error.message) from None
-            raise NotSent(f"{request.label}: no node takes it: {error.message[:300]}") from None
-        if refusal is None:
+        refused = await self.offer(intent, attempt)
+        if refused is None:
             self.on_step(Step.BROADCAST, intent)
-        return intent
+        elif refused.why.final and await self.chain.pool.nobody_has(attempt.hash):
+            intent = self.journal.mark(intent, State.FAILED, refused.words[:500])
+            self.on_step(Step.FAILED, intent)
+            if refused.why is Refusal.FUNDS:
+                raise InsufficientFunds(self.address, refused.words)
+            raise NotSent(f"{request.label}: no node takes it: {refused.words[:300]}")
+        return intent  # Perhaps taken; following asks by its hash.
 
-    async def offer(self, intent: Intent, attempt: Attempt) -> Refusal | None:
-        """Broadcasts; None when a node has it now. Raises RpcError for a refusal that waiting does not
-        change."""
-        try:
-            await self.chain.pool.broadcast(attempt.raw)
-        except UnreachableChain:
-            return Refusal.BUSY  # Perhaps taken; following will tell.
-        except RpcError as error:
-            refusal = classify(error.message)
-            if refusal is Refusal.ALREADY_KNOWN:
-                return None
-            if refusal in (Refusal.FUNDS, Refusal.REFUSED):
-                raise
-            if refusal is Refusal.UNDERPRICED:
-                self.underpriced.add(intent.id)
-            return refusal
-        return None
+    async def offer(self, intent: Intent, attempt: Attempt) -> Refused | None:
+        """Broadcasts; None when a node has it now."""
+        answers = await self.chain.pool.broadcast(attempt.raw)
+        why = outcome(answers)
+        if why is None or why is Refusal.ALREADY_KNOWN:
+            return None
+        if why is Refusal.UNDERPRICED:
+            self.underpriced.add(intent.id)
+        return Refused(why, next((words for words in answers if words), "no node answered"))
 
     async def chain_nonce(self) -> int:
         """The first nonce that the chain neither has mined nor holds waiting."""

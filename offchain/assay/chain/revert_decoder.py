@@ -7,9 +7,8 @@ from typing import Any
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
-from eth_utils.abi import collapse_if_tuple
 
-from assay.chain.abi_values import decode_values
+from assay.chain.abi_values import decode_values, signature_of
 from assay.protocol.keccak import keccak
 
 _ERROR_STRING = bytes.fromhex("08c379a0")
@@ -35,16 +34,14 @@ class RevertDecoder:
         for abi in abis:
             for item in abi:
                 if item.get("type") == "error":
-                    types = ",".join(collapse_if_tuple(dict(parameter)) for parameter in item["inputs"])
-                    signature = f"{item['name']}({types})"
-                    self._errors[keccak(signature.encode())[:4]] = item
+                    self._errors[keccak(signature_of(item).encode())[:4]] = item
 
     def decode(self, data: bytes) -> tuple[str, dict[str, Any]]:
         """(name, arguments) of revert data; ("unknown error", {"data": …}) for what no ABI declares."""
         selector, body = data[:4], data[4:]
         try:
             if selector == _ERROR_STRING:
-                return "Error", {"message": decode(["string"], body)[0]}
+                return "Error", {"message": decode_values([{"type": "string"}], body)[0]}
             if selector == _PANIC:
                 code = decode(["uint256"], body)[0]
                 return "Panic", {"code": code, "meaning": _PANICS.get(code, "unknown")}
@@ -52,7 +49,7 @@ class RevertDecoder:
                 values = decode_values(item["inputs"], body)
                 names = [parameter["name"] or f"_{i}" for i, parameter in enumerate(item["inputs"])]
                 return item["name"], dict(zip(names, values, strict=True))
-        except (DecodingError, OverflowError, UnicodeDecodeError):
+        except (DecodingError, OverflowError, ValueError):
             pass
         if not data:
             return "no reason given", {}

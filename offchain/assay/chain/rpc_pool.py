@@ -6,15 +6,17 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from assay.chain.blocks import Block, parse_block, quantity
 from assay.chain.errors import (
     BlockGone,
+    Declined,
     EndpointFault,
     EndpointsDisagree,
+    NoFinality,
     RpcError,
     UnreachableChain,
     WrongChainId,
@@ -41,6 +43,7 @@ class _Health:
     until: float = 0.0
     last_fault: str = ""
     checked_at: float | None = None  # when it last said which chain it serves
+    holds: tuple[bytes, float] = (b"", 0.0)  # a block it was seen to have, and when
 
 
 def means_no_block(error: RpcError) -> bool:
@@ -73,6 +76,10 @@ class EndpointPool:
         self._health = [_Health(endpoint) for endpoint in endpoints]
         self._now = monotonic
 
+    def now(self) -> float:
+        """Seconds on the pool's clock, which only ever goes on."""
+        return self._now()
+
     @property
     def faults(self) -> dict[str, str]:
         """The last fault of each endpoint that rests, by its shown address."""
@@ -98,36 +105,64 @@ class EndpointPool:
         one."""
         return await self._first(lambda endpoint: endpoint.request(method, params), self._in_order())
 
-    async def with_block(self, block: Block, work: Callable[[Endpoint], Awaitable[Any]]) -> Any:
-        """Result of `work` on an endpoint that was seen to hold `block`. Raises as `request`."""
+    @property
+    def endpoints(self) -> list[Endpoint]:
+        """In the configured order."""
+        return [health.endpoint for health in self._health]
+
+    async def with_block(
+        self, block: Block, work: Callable[[Endpoint], Awaitable[Any]], *, skip: Collection[Endpoint] = ()
+    ) -> Any:
+        """Result of `work` on an endpoint, none of `skip`, that was seen to hold `block` within the last seconds. With
+        others to skip it is a second opinion, for which none at rest is waited for. Raises as `request`; Declined, the
+        most telling one, where `work` raised it for all of them."""
+        order = [health for health in (self._well() if skip else self._in_order()) if health.endpoint not in skip]
+        if not order:
+            raise UnreachableChain(self._health[0].endpoint.url, "no other endpoint is configured")
+        health_of = {id(health.endpoint): health for health in order}
 
         async def checked(endpoint: Endpoint) -> Any:
-            found = await endpoint.request("eth_getBlockByNumber", [hex(block.number), False])
-            if found is None or _parsed(endpoint, found).hash != block.hash:
-                raise RpcError("eth_getBlockByNumber", 0, f"block not found: {block.number} is another one here")
+            await self._hold(health_of[id(endpoint)], block)
             return await work(endpoint)
 
-        return await self._first(checked, self._in_order())
+        return await self._first(checked, order)
 
-    async def broadcast(self, raw: bytes) -> None:
-        """Offers a signed transaction to every endpoint that is well; returns if one took it.
+    def distrust(self, endpoint: Endpoint, reason: str) -> None:
+        """Lets an endpoint rest for an answer that was none."""
+        for health in self._health:
+            if health.endpoint is endpoint:
+                self._punish(health, reason)
 
-        Raises RpcError, the first one's, only where every endpoint refused it; where one may have taken it
-        without saying so, UnreachableChain.
-        """
+    async def _hold(self, health: _Health, block: Block) -> None:
+        seen, when = health.holds
+        if seen == block.hash and self._now() - when <= _CHECKED_FOR_S:
+            return
+        endpoint = health.endpoint
+        found = await endpoint.request("eth_getBlockByNumber", [hex(block.number), False])
+        if found is None or _parsed(endpoint, found).hash != block.hash:
+            raise RpcError("eth_getBlockByNumber", 0, f"block not found: {block.number} is another one here")
+        health.holds = block.hash, self._now()
+
+    async def broadcast(self, raw: bytes) -> list[str | None]:
+        """Offers a signed transaction to every endpoint that is well. What each said: None where it took it, its words
+        where it refused, nothing where it gave no answer and may have taken it all the same."""
         params = ["0x" + raw.hex()]
         order = self._well() or self._in_order()
         outcomes = await asyncio.gather(
             *(self._guarded(h, lambda e: e.request("eth_sendRawTransaction", params)) for h in order),
             return_exceptions=True,
         )
-        errors = [o for o in outcomes if isinstance(o, BaseException)]
-        if len(errors) < len(outcomes):
-            return
-        for error in errors:
-            if not isinstance(error, RpcError):
-                raise UnreachableChain(order[0].endpoint.url, str(error)) from error
-        raise errors[0]
+        return [_answer(one) for one in outcomes]
+
+    async def nobody_has(self, transaction: bytes) -> bool:
+        """Whether every endpoint says that it holds no such transaction, waiting or mined; not where one of them does
+        not answer."""
+        params = ["0x" + transaction.hex()]
+        outcomes = await asyncio.gather(
+            *(self._guarded(h, lambda e: e.request("eth_getTransactionByHash", params)) for h in self._health),
+            return_exceptions=True,
+        )
+        return all(one is None for one in outcomes)
 
     async def agreed_block(self, tag: str, depth: int = 0) -> Block:
         """The highest block that `agreement` endpoints have reached and agree on; `depth` blocks below
@@ -141,7 +176,7 @@ class EndpointPool:
             # One that hangs must not hold up every look at the head.
             try:
                 return await self._agreed(well, tag, depth)
-            except (UnreachableChain, EndpointsDisagree):
+            except (UnreachableChain, NoFinality, EndpointsDisagree):
                 if len(well) == len(self._health) == len(self._well()):
                     raise
         return await self._agreed(self._health, tag, depth)
@@ -152,9 +187,11 @@ class EndpointPool:
         )
         heads = [(h, a) for h, a in zip(asked, answers, strict=True) if isinstance(a, Block)]
         if len(heads) < self.agreement:
-            fault = next((a for a in answers if isinstance(a, BaseException)), None)
-            if isinstance(fault, WrongChainId):
-                raise fault
+            faults = [a for a in answers if isinstance(a, BaseException)]
+            for one in faults:
+                if isinstance(one, (WrongChainId, NoFinality)):
+                    raise one
+            fault = faults[0] if faults else None
             raise UnreachableChain(
                 self._health[0].endpoint.url,
                 f"{len(heads)} of {len(self._health)} endpoints answered, {self.agreement} must agree ({fault})",
@@ -186,7 +223,14 @@ class EndpointPool:
         return next(block for block in blocks if block.hash == winner)
 
     async def _head(self, endpoint: Endpoint, tag: str) -> Block:
-        found = await endpoint.request("eth_getBlockByNumber", [tag, False])
+        try:
+            found = await endpoint.request("eth_getBlockByNumber", [tag, False])
+        except RpcError as error:
+            if tag == "finalized" and error.code not in _LIMITED:
+                raise NoFinality(endpoint.url, error.message[:200]) from None
+            raise
+        if found is None and tag == "finalized":
+            raise NoFinality(endpoint.url, "it has none")
         if found is None:
             raise EndpointFault(endpoint.url, f"has no block {tag!r}")
         return _parsed(endpoint, found)
@@ -204,10 +248,15 @@ class EndpointPool:
     async def _first(self, work: Callable[[Endpoint], Awaitable[Any]], order: list[_Health]) -> Any:
         missing: RpcError | None = None
         fault: Exception | None = None
+        declined: list[tuple[_Health, Declined]] = []
         # Twice round: a kept-alive connection that was cut says nothing of the node behind it.
         for health in order * 2:
+            if any(health is other for other, _ in declined):
+                continue
             try:
                 return await self._guarded(health, work)
+            except Declined as error:
+                declined.append((health, error))
             except RpcError as error:
                 if not means_no_block(error):
                     raise
@@ -218,6 +267,8 @@ class EndpointPool:
                     break
             except WrongChainId as error:
                 fault = error
+        if declined:
+            raise max((error for _, error in declined), key=lambda error: (error.refusal, error.blocks))
         if missing is not None:
             raise BlockGone(f"no endpoint holds the block asked for: {missing}")
         if isinstance(fault, WrongChainId):
@@ -257,12 +308,19 @@ class EndpointPool:
             health.penalty_s = min(_LONGEST_PENALTY_S, health.penalty_s * 2 or _FIRST_PENALTY_S)
             health.until = self._now() + health.penalty_s
         health.last_fault = reason
+        health.holds = b"", 0.0
         # It may come back as a node of another chain.
         health.checked_at = None
 
     async def close(self) -> None:
         """Lets all connections go."""
         await asyncio.gather(*(h.endpoint.close() for h in self._health))
+
+
+def _answer(outcome: Any) -> str | None:
+    if not isinstance(outcome, BaseException):
+        return None
+    return outcome.message or "refused" if isinstance(outcome, RpcError) else ""
 
 
 async def _nothing(endpoint: Endpoint) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from assay.chain.abi_values import announced
 from assay.chain.blocks import Block
 from assay.chain.client import At, Chain
 from assay.chain.events import event_pieces
@@ -12,7 +13,8 @@ from assay.chain.events import event_pieces
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One seat in signing order; `endpoint` is its latest announcement, empty where it made none."""
+    """One seat in signing order; `endpoint` is its latest announcement, empty where it made none or
+    one that is no visible text."""
 
     index: int
     account: str
@@ -55,7 +57,7 @@ class SeatDirectory:
             self._endpoints, self._next = {}, self._chain.deployment.block
         async for end, events in event_pieces(self._chain, "ValidatorSet", ("SeatEndpoint",), self._next, at):
             for event in events:
-                known = (event.args["endpoint"], event.args["tlsFingerprint"])
+                known = (announced(event.args["endpoint"]), event.args["tlsFingerprint"])
                 self._endpoints[event.args["account"]] = known
             self._next = end + 1
         self._last = at

@@ -133,6 +133,8 @@ class Sender:
         async with self._lock:
             if request.purpose and (there := self._journal.for_purpose(request.purpose)):
                 return there
+            if request.purpose and (there := await self._following.revived(request.purpose)):
+                return there
             limit = await self._gas(request)
             self._out.on_step(Step.SIMULATED, None)
             base_fee, tip = await self._out.account.prices(self._out.policy)

@@ -33,12 +33,14 @@ def init(
     async def work() -> dict[str, Any]:
         from assay.chain.certificate import create_certificate
         from assay.chain.key_files import create, password
+        from assay.chain.new_files import together
 
         folder = ProviderSettings.load({"data_dir": directory}).data_dir
         secret = password(password_file)
-        key = create(folder / "provider.json", secret, light=local)
-        device = create(folder / "devices" / "device.json", secret, light=local)
-        fingerprint = create_certificate(folder / "tls")
+        with together(folder / "provider.json", folder / "devices" / "device.json"):
+            key = create(folder / "provider.json", secret, light=local)
+            device = create(folder / "devices" / "device.json", secret, light=local)
+            fingerprint = create_certificate(folder / "tls")
         return {
             "provider": key.address,
             "keyFile": str(folder / "provider.json"),

@@ -9,7 +9,7 @@ import typer
 
 from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.renter_options import Output, finish
-from assay.renter.contexts import Contexts, contexts_file, read_contexts, write_contexts
+from assay.renter.contexts import Contexts, contexts_file, home_filled, read_contexts, write_contexts
 from assay.renter.settings import RenterSettings
 
 commands = typer.Typer(
@@ -42,11 +42,11 @@ def set_context(
 ) -> None:
     """Make a context, or change what is given of one. The first is in use at once."""
     paths = {"deployment": deployment, "key_file": key_file, "password_file": password_file, "data_dir": data_dir}
-    # Absolute, for a context is used from other folders too.
-    absolute = {key: str(path.expanduser().absolute()) if path else None for key, path in paths.items()}
-    values = {"rpc": rpc, "market": market, **absolute}
 
+    # Absolute, for a context is used from other folders too.
     def work() -> Contexts:
+        absolute = {key: str(home_filled(path).absolute()) if path else None for key, path in paths.items()}
+        values = {"rpc": rpc, "market": market, **absolute}
         path = contexts_file()
         contexts = read_contexts(path).setting(name, values)
         RenterSettings.of(contexts.named[name])

@@ -19,8 +19,9 @@ def group() -> None:
 @renter_command(commands, "show")
 async def show_lease(lease: LeaseId, connection: Connection, output: Output = OutputFormat.table) -> None:
     """Show one lease: its devices, its money, notice, downtime, and what leaving it now costs."""
+    from assay.chain.erc20 import symbols_of
     from assay.cli.renter_rows import lease_json
-    from assay.cli.renter_texts import lease_text, symbols_of
+    from assay.cli.renter_texts import lease_text
 
     async with connection.renter() as renter:
         view = await renter.view(lease)

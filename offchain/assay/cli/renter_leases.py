@@ -43,7 +43,7 @@ async def leases(
     from assay.cli.renter_rows import LEASE_COLUMNS, lease_json
 
     async with connection.renter() as renter:
-        own = [one for one in await renter.own_leases() if all_ or one.lease.status in OPEN]
+        own = await renter.own_leases(None if all_ else lambda lease: lease.status in OPEN)
         decimals = {token: await Erc20(renter.chain, token).decimals() for token in {one.lease.token for one in own}}
     rows = [lease_json(one, decimals[one.lease.token]) for one in own]
     show_rows("leases", rows, LEASE_COLUMNS, output)

@@ -186,8 +186,8 @@ async def _rent_one(renter: Renter, listing: Listing, seconds: int, minima: Mini
 
 
 async def _show(renter: Renter, tokens: list[str], done: list[dict[str, Any]], output: OutputFormat) -> None:
-    from assay.chain.erc20 import Erc20
-    from assay.cli.renter_texts import rented_text, symbols_of
+    from assay.chain.erc20 import Erc20, symbols_of
+    from assay.cli.renter_texts import rented_text
 
     if len(done) == 1 and output is OutputFormat.table:
         symbols = await symbols_of(renter.chain, tokens)

@@ -45,8 +45,8 @@ async def search(
     output: Output = OutputFormat.table,
 ) -> None:
     """List measured devices that can be leased, alone or several together."""
+    from assay.chain.erc20 import symbols_of
     from assay.cli.renter_rows import LISTING_COLUMNS, LISTING_FIELDS, listing_json
-    from assay.cli.renter_texts import symbols_of
     from assay.renter.placement import spread as spread_apart
 
     wanted = filters.wanted(duration)
@@ -87,8 +87,9 @@ async def quote(
     output: Output = OutputFormat.table,
 ) -> None:
     """Ask a provider for its price for this wallet alone."""
+    from assay.chain.erc20 import symbols_of
     from assay.cli.renter_rows import listing_json
-    from assay.cli.renter_texts import moment, symbols_of
+    from assay.cli.renter_texts import moment
     from assay.protocol.rates import cost
     from assay.renter.money import show_amount
 

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-from assay.chain.erc20 import Erc20
-from assay.chain.errors import ChainError
 from assay.renter.money import moment as moment
 from assay.renter.money import show_amount
 
-if TYPE_CHECKING:
-    from assay.chain.client import Chain
-
 AMOUNTS = ("deposit", "streamed", "claimed", "refunded", "downtimeRefund", "bond", "forfeited", "forfeitable")
 EMPTY = ("downtimeRefund", "forfeited", "forfeitable")  # of most leases: shown where there is something
-
-
-async def symbols_of(chain: Chain, tokens: Iterable[str]) -> dict[str, str]:
-    """The tokens' symbols; the address of one that answers to nothing of the kind."""
-
-    async def symbol(token: str) -> str:
-        try:
-            return await Erc20(chain, token).symbol()
-        except ChainError:
-            return token
-
-    known = sorted(set(tokens))
-    return dict(zip(known, await asyncio.gather(*(symbol(token) for token in known)), strict=True))
 
 
 def rented_text(values: Mapping[str, Any], decimals: int, symbol: str) -> dict[str, Any]:

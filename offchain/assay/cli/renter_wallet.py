@@ -12,6 +12,7 @@ import typer
 from assay.chain.key_files import create, password
 from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.renter_options import Connection, Output, renter_command
+from assay.renter.contexts import home_filled
 from assay.renter.errors import BadInput, NotInOrder
 from assay.renter.money import show_amount
 
@@ -32,7 +33,7 @@ async def wallet(
     from assay.protocol.hexadecimal import parse_address
 
     if create_file is not None:
-        key = create(create_file.expanduser(), _new_password(connection.settings().password_file))
+        key = create(home_filled(create_file), _new_password(connection.settings().password_file))
         note(f"keep {create_file} and its password: without both, what the wallet holds is lost")
         return show({"address": key.address, "keyFile": str(create_file)}, output)
     named = [parse_address(one, "--token") for one in token or []]

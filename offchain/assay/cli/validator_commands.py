@@ -153,6 +153,7 @@ def init(
     """Make a folder with a new key file, a certificate, and a settings file in which every setting is explained."""
     from assay.chain import key_files
     from assay.chain.certificate import create_certificate
+    from assay.chain.new_files import together
     from assay.validator.settings_file import write_settings
 
     values = {
@@ -163,7 +164,7 @@ def init(
         "data_dir": (folder / "data").absolute(),
         "tls_dir": (folder / "tls").absolute(),
     }
-    with telling():
+    with telling(), together(folder / "validator.toml", folder / "signer.json"):
         write_settings(folder / "validator.toml", values)
         key = key_files.create(folder / "signer.json", key_files.password(password_file))
         create_certificate(folder / "tls", "assay-validator")

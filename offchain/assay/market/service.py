@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from web3.exceptions import Web3Exception
 
 from assay.chain.client import Chain, ContractCall
+from assay.chain.erc20 import Erc20
 from assay.chain.errors import ChainError
 from assay.chain.opening import opened_chain
 from assay.daemon.ending import on_stop
@@ -80,7 +81,7 @@ async def _run(settings: MarketSettings, chain: Chain, listening: socket.socket)
 
         async def follow_chain() -> bool:
             more = await follower.step()
-            head = (await chain.finalised()).number
+            head, status.unread = (await chain.finalised()).number, chain.unread
             status.move(await asyncio.to_thread(index.tip), head)
             return more
 
@@ -165,12 +166,11 @@ async def page_links(chain: Chain, settings: MarketSettings, local: bool) -> Lin
     """What pages tell wallets: contracts with their ABIs, and the chain's RPC where it is local."""
     deployment = chain.deployment
     tokens = {}
-    for name, contract in deployment.contracts.items():
+    for contract in deployment.contracts.values():
         functions = {item.get("name") for item in contract.abi}
         if {"decimals", "symbol", "transfer"} <= functions:
-            decimals = await chain.call(name, "decimals", at="latest")
-            symbol = await chain.call(name, "symbol", at="latest")
-            tokens[contract.address] = Token(str(symbol)[:12], int(decimals))
+            token = Erc20(chain, contract.address)
+            tokens[contract.address] = Token(await token.symbol(), await token.decimals())
 
     def encode(contract: str, function: str, arguments: tuple[Any, ...]) -> tuple[str, bytes]:
         if contract not in deployment.contracts:

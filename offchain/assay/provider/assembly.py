@@ -123,7 +123,9 @@ async def assemble(settings: ProviderSettings) -> Parts:
 
 @dataclass(frozen=True)
 class _Ground:
-    """What everything else stands on: connections, keys, the database, and the devices that are served."""
+    """What everything else stands on: connections, keys, the database, and the devices that are served. `view` is the
+    chain as this daemon's own work reads it, `asked` as it is read for strangers, once a second at most.
+    """
 
     settings: ProviderSettings
     chain: Chain
@@ -133,6 +135,7 @@ class _Ground:
     devices: dict[bytes, Device]
     database: Database
     view: ChainView
+    asked: ChainView
     book: LeaseBook
     terms: TermsFile
 
@@ -213,7 +216,8 @@ async def _ground(settings: ProviderSettings, chain: Chain, key: Key, journal: J
         authority=authority,
         devices=devices,
         database=database,
-        view=ChainView(chain),
+        view=ChainView(chain, authority.provider, for_strangers=False),
+        asked=ChainView(chain, authority.provider, for_strangers=True),
         book=LeaseBook(database),
         terms=TermsFile(settings.data_dir),
     )
@@ -279,10 +283,10 @@ def _desks(ground: _Ground, prover: Provers, leasing: _Leasing) -> _Desks:
     async def prove(device: Device, epoch: EpochView, seed: bytes) -> bytes:
         return await root_of(Task(device.profile, epoch.epoch_seed, seed, device.card))
 
-    devices, view, database = ground.devices, ground.view, ground.database
+    devices, view, database = ground.devices, ground.asked, ground.database
     store, lanes = CommitmentStore(database), LaneCommitmentStore(database)
     directory = DemandDirectory(ground.chain, {*devices, *store.devices()})
-    answering = DemandSender(ground.chain, ground.sender, view, directory, leasing.escrow.receiver)
+    answering = DemandSender(ground.chain, ground.sender, ground.view, directory, leasing.escrow.receiver)
     return _Desks(
         challenges=ChallengeDesk(devices, view, leasing.keeper.idle, prove, store, ground.oracle),
         openings=OpeningsDesk(devices, view, store, root_of, prover.open),
@@ -316,8 +320,8 @@ def _services(
 
     return Services(
         devices=ground.devices,
-        epochs=ground.view,
-        leases=ground.view,
+        epochs=ground.asked,
+        leases=ground.asked,
         challenges=desks.challenges,
         openings=desks.openings,
         handovers=desks.handovers,

@@ -123,7 +123,7 @@ class _Provider:
     async def key(self) -> str:
         """Whether it can pay for gas, and what stake there is."""
         signer, provider = self._authority.signer, self._authority.provider
-        coin = int(await self._chain.rpc("eth_getBalance", [signer, "latest"]), 16)
+        coin = await self._chain.number("eth_getBalance", [signer, "latest"])
         if coin < LEAST_COIN:
             raise ProviderError(f"{signer} holds {coin} wei: it needs some to pay for transactions")
         free = int(await self._chain.call("StakeManager", "freeStake", provider))

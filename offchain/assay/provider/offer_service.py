@@ -83,7 +83,7 @@ class OfferService:
         """
         terms = self._terms.read()
         async with self._looking:
-            block = await self._chain.finalised()
+            block = await self._chain.recent_final()
             if self._looked is None or (self._looked.block, self._looked.terms) != (block, terms):
                 self._looked = _Looked(block, terms, await self._on_offer(terms, block))
         return [self._maker.offer(ids, price, nonce) for ids, price, nonce in self._looked.on_offer]
@@ -159,7 +159,7 @@ class OfferService:
         """Why a lease at this price could not be opened and started as of the head, and the nonce of its offer. The
         chain is asked once a block: anybody may ask here, as often as he likes.
         """
-        head = await self._chain.head()
+        head = await self._chain.recent_head()
         if (self._quotes_at, self._quotes_by) != (head, terms):
             self._quotes, self._quotes_at, self._quotes_by = {}, head, terms
         if (ids, price) not in self._quotes:

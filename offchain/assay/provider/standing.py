@@ -63,8 +63,10 @@ def device_named(text: str, rows: list[dict[str, Any]], provider: str) -> bytes:
 async def operators_of(chain: Chain, provider: str) -> list[dict[str, Any]]:
     """Everybody whom a provider ever appointed, as it stands at the final block; `valid` while it may act."""
     final = await chain.finalised()
-    events = await read_events(chain, "DeviceRegistry", ["OperatorSet"], chain.deployment.block, final)
-    own = dict.fromkeys(e.args["operator"] for e in events if e.args["provider"].lower() == provider.lower())
+    events = await read_events(
+        chain, "DeviceRegistry", ["OperatorSet"], chain.deployment.block, final, where={"provider": [provider]}
+    )
+    own = dict.fromkeys(event.args["operator"] for event in events)
     rows = []
     for address in own:
         operator = await read_operator(chain, provider, address, final)
@@ -79,8 +81,8 @@ async def credit_of(chain: Chain, provider: str, tokens: Iterable[str] = ()) -> 
     """The bond credit in these tokens and in every one that the provider ever put aside, base units as text."""
     final = await chain.finalised()
     names = ["BondCreditFilled", "BondLimitSet"]
-    events = await read_events(chain, ESCROW, names, chain.deployment.block, final)
-    own = [e.args["token"] for e in events if e.args["provider"].lower() == provider.lower()]
+    events = await read_events(chain, ESCROW, names, chain.deployment.block, final, where={"provider": [provider]})
+    own = [event.args["token"] for event in events]
     rows = []
     for token in dict.fromkeys([*tokens, *own]):
         credit = await read_bond_credit(chain, provider, token, final)
@@ -119,8 +121,10 @@ async def in_tokens(chain: Chain, earned: dict[str, Any]) -> dict[str, Any]:
 async def leases_of(chain: Chain, provider: str) -> list[int]:
     """Numbers of all leases with a provider, oldest first."""
     final = await chain.finalised()
-    opened = await read_events(chain, ESCROW, ["LeaseOpened"], chain.deployment.block, final)
-    return [e.args["leaseId"] for e in opened if e.args["provider"].lower() == provider.lower()]
+    opened = await read_events(
+        chain, ESCROW, ["LeaseOpened"], chain.deployment.block, final, where={"provider": [provider]}
+    )
+    return [event.args["leaseId"] for event in opened]
 
 
 async def earnings_of(chain: Chain, provider: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from assay.renter.errors import BadInput
+from assay.settings.base import expanded
 
 FILE_VARIABLE = "ASSAY_CONTEXTS"
 FIELDS = ("rpc", "deployment", "market", "key_file", "password_file", "data_dir")
@@ -51,15 +52,29 @@ class Contexts:
 
 
 def contexts_file(environment: Mapping[str, str] | None = None) -> Path:
-    """Where contexts stand: ASSAY_CONTEXTS, else ~/.assay/contexts.json."""
+    """Where contexts stand: ASSAY_CONTEXTS, else ~/.assay/contexts.json. Raises BadInput where the one that is named
+    has no home folder to stand in; where none is named there are then no contexts."""
     named = (os.environ if environment is None else environment).get(FILE_VARIABLE)
-    return Path(named or "~/.assay/contexts.json").expanduser()
+    try:
+        return expanded(Path(named or "~/.assay/contexts.json"))
+    except ValueError as error:
+        if named:
+            raise BadInput(f"{FILE_VARIABLE} = {error}") from None
+        return Path("/nonexistent/.assay/contexts.json")
+
+
+def home_filled(path: Path) -> Path:
+    """A path with `~` filled in. Raises BadInput where that is nobody's."""
+    try:
+        return expanded(path)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
 
 
 def read_contexts(path: Path) -> Contexts:
     """What the file holds; none where there is no file. Raises BadInput for a damaged one."""
     try:
-        data = json.loads(path.read_text())
+        data = json.loads(path.read_bytes())  # with or without a byte order mark
         named = {
             str(name): {str(key): str(value) for key, value in values.items() if key in FIELDS}
             for name, values in data["contexts"].items()

@@ -30,7 +30,7 @@ from assay.renter.validators import Validators
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured, ReportLineError, leaf_of_values, proven
 
-CHECKED_AT_ONCE = 16
+CHECKED_AT_ONCE = 64  # of a node that counts calls, they are a few
 FULL_ID, LEAST_DIGITS = 66, 6
 BEGINNING = re.compile(r"0x[0-9a-fA-F]{6,63}")
 RoundTrips = Callable[[Iterable[str]], Awaitable[dict[str, float]]]

@@ -54,7 +54,7 @@ class LeaseFiles:
         """What is kept of a lease. Raises RenterError for a damaged file."""
         path = self._path(lease_id)
         try:
-            return LeaseFile.from_json(json.loads(path.read_text()))
+            return LeaseFile.from_json(json.loads(path.read_bytes()))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, MessageError, HexadecimalError) as error:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from assay.chain.blocks import Block
 from assay.chain.client import Chain
 from assay.chain.devices import DeviceStatus
 from assay.chain.errors import ChainError
@@ -44,9 +46,14 @@ class LeaseViews:
         self._offers = offers
         self._max_downtime: int | None = None
 
-    async def of(self, lease: Lease, offer: Offer | None = None) -> LeaseView:
-        """A lease seen as a whole, at the latest block; `offer` where it is known. An endpoint that has lost the log of
-        it hides the devices, and that one of them was slashed, but nothing else."""
+    async def of_all(self, leases: Sequence[tuple[Lease, Offer]]) -> list[LeaseView]:
+        """Leases with their offers, all seen at one block."""
+        head = await self._chain.head()
+        return list(await asyncio.gather(*(self.of(lease, offer, head) for lease, offer in leases)))
+
+    async def of(self, lease: Lease, offer: Offer | None = None, head: Block | None = None) -> LeaseView:
+        """A lease seen as a whole, at the latest block; `offer` and that block where they are known. An endpoint that
+        has lost the log of it hides the devices, and that one of them was slashed, but nothing else."""
         if self._max_downtime is None:
             self._max_downtime = int(await self._chain.call(ESCROW, "maxDowntime", at="latest"))
         if offer is None:
@@ -55,8 +62,8 @@ class LeaseViews:
             except (BadInput, ChainError):
                 offer = None
         watched = offer.device_ids if offer and lease.status is LeaseStatus.ACTIVE else ()
-        head, streamed, slashed = await asyncio.gather(
-            self._chain.head(),
+        head = head or await self._chain.head()
+        streamed, slashed = await asyncio.gather(
             self._chain.call(ESCROW, "streamed", lease.lease_id, at="latest"),
             self.slashed(watched),
         )

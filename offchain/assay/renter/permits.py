@@ -17,7 +17,7 @@ from assay.chain.erc20 import selector
 from assay.chain.errors import RpcError
 from assay.chain.key_files import Key
 from assay.protocol.encoding import u256
-from assay.protocol.hexadecimal import HexadecimalError, parse_hex, to_hex
+from assay.protocol.hexadecimal import parse_hex, to_hex
 from assay.protocol.signing import Domain, expand
 from assay.protocol.typed_message import TypedMessage
 
@@ -77,7 +77,7 @@ async def _decoded(chain: Chain, token: str, asked: bytes, kinds: list[str]) -> 
     try:
         answer = await chain.rpc("eth_call", [{"to": token, "data": to_hex(asked)}, "latest"])
         return tuple(decode(kinds, parse_hex(answer, "eth_call", max_bytes=MAX_ANSWER)))
-    except (RpcError, HexadecimalError, DecodingError):
+    except (RpcError, ValueError, OverflowError, DecodingError):  # a name that is not UTF-8 is no text to sign
         return None
 
 

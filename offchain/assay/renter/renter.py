@@ -13,7 +13,7 @@ from typing import Any, Self
 from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
 from assay.chain.devices import Device
-from assay.chain.erc20 import Erc20
+from assay.chain.erc20 import COIN, Erc20, symbols_of
 from assay.chain.events import read_events
 from assay.chain.key_files import Key, open_key
 from assay.chain.leases import Lease, LeaseStatus, offer_of_log, read_lease
@@ -112,7 +112,7 @@ class Renter:
         """Connects for the time of a `with` block. Raises ChainError, BadInput."""
         deployment = Deployment.load(settings.deployment)
         key = open_key(settings.key_file, settings.password_file) if settings.key_file else None
-        chain = await open_chain(settings)
+        chain = await open_chain(settings, batch=True, cache_logs_in=settings.data_dir)
         addresses = Addresses(private_allowed(chain.chain_id, settings.allow_private))
         http = HttpClient(Client(HttpExchange(addresses)))
         try:
@@ -246,14 +246,16 @@ class Renter:
 
     # --- leases
 
-    async def own_leases(self) -> list[LeaseView]:
-        """This wallet's leases, oldest first."""
+    async def own_leases(self, wanted: Callable[[Lease], bool] | None = None) -> list[LeaseView]:
+        """This wallet's leases, oldest first; with `wanted` those that it takes."""
         block = await self.chain.finalised()
-        opened = await read_events(self.chain, ESCROW, ["LeaseOpened"], self.chain.deployment.block, block)
-        mine = [e.args for e in opened if e.args["renter"].lower() == self.address.lower()]
+        opened = await read_events(
+            self.chain, ESCROW, ["LeaseOpened"], self.chain.deployment.block, block, where={"renter": [self.address]}
+        )
+        mine = [event.args for event in opened]
         leases = await asyncio.gather(*(self.lease(one["leaseId"]) for one in mine))
-        found = zip(leases, mine, strict=True)
-        return list(await asyncio.gather(*(self._views.of(lease, offer_of_log(one["offer"])) for lease, one in found)))
+        found = [(lease, one) for lease, one in zip(leases, mine, strict=True) if wanted is None or wanted(lease)]
+        return await self._views.of_all([(lease, offer_of_log(one["offer"])) for lease, one in found])
 
     async def lease(self, lease_id: int) -> Lease:
         """A lease as the escrow holds it in the latest block. Raises BadInput for an unknown number."""
@@ -334,8 +336,10 @@ class Renter:
     async def refunders(self) -> list[str]:
         """Whom this wallet has named to submit its leases' downtime."""
         block = await self.chain.finalised()
-        named = await read_events(self.chain, ESCROW, ["RefunderNamed"], self.chain.deployment.block, block)
-        may = {e.args["agent"]: e.args["may"] for e in named if e.args["renter"].lower() == self.address.lower()}
+        named = await read_events(
+            self.chain, ESCROW, ["RefunderNamed"], self.chain.deployment.block, block, where={"renter": [self.address]}
+        )
+        may = {event.args["agent"]: event.args["may"] for event in named}
         return sorted(agent for agent, allowed in may.items() if allowed)
 
     async def name_refunder(self, agent: str, may: bool) -> Done:
@@ -416,12 +420,13 @@ class Renter:
     # --- the wallet
 
     async def holdings(self, tokens: list[str]) -> dict[str, tuple[int, int]]:
-        """(base units, decimals) of the chain's own coin, under "coin", and of tokens by their symbols."""
-        coin = int(await self.chain.rpc("eth_getBalance", [self.address, "latest"]), 16)
-        held = {"coin": (coin, 18)}
-        for token in tokens:
+        """(base units, decimals) of the chain's own coin, under "coin", and of tokens by their symbols, as `symbols_of`
+        tells them apart."""
+        coin = await self.chain.number("eth_getBalance", [self.address, "latest"])
+        held = {COIN: (coin, 18)}
+        for token, symbol in (await symbols_of(self.chain, tokens)).items():
             erc20 = Erc20(self.chain, token)
-            held[await erc20.symbol()] = (await erc20.balance(self.address), await erc20.decimals())
+            held[symbol] = (await erc20.balance(self.address), await erc20.decimals())
         return held
 
     def sending(self) -> AbstractAsyncContextManager[Wallet]:

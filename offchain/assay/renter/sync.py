@@ -188,9 +188,9 @@ class SyncRenter:
         """Signs the start and has the provider submit it."""
         return self._run(self._renter.start(lease_id))
 
-    def own_leases(self) -> list[LeaseView]:
-        """This wallet's leases, oldest first."""
-        return self._run(self._renter.own_leases())
+    def own_leases(self, wanted: Callable[[Lease], bool] | None = None) -> list[LeaseView]:
+        """This wallet's leases, oldest first; with `wanted` those that it takes."""
+        return self._run(self._renter.own_leases(wanted))
 
     def lease(self, lease_id: int) -> Lease:
         """A lease as the escrow holds it in the latest block."""

@@ -27,11 +27,14 @@ def split(value: Any) -> Any:
 
 
 def expanded(path: Path) -> Path:
-    """A path with the home folder filled in. Raises ValueError where there is none."""
+    """A path with `~` filled in. Raises ValueError where nobody's home folder is known by it: no HOME and no entry of
+    the user in the machine's list, or a user that is not on it."""
     try:
         return path.expanduser()
-    except RuntimeError:
-        raise ValueError("there is no such home folder: name the path in full") from None
+    except (RuntimeError, KeyError):
+        raise ValueError(
+            f"{path}: the home folder in it is not known here; write the whole path, or set HOME"
+        ) from None
 
 
 Several = Annotated[list[str], BeforeValidator(split)]

@@ -44,6 +44,10 @@ class ContractReader:
         """Reads what never changes. Raises ChainError."""
         return cls(chain, await read_timing(chain))
 
+    @property
+    def unread(self) -> int:
+        return self._chain.unread
+
     async def head(self) -> Block:
         return await self._chain.head()
 

@@ -236,7 +236,7 @@ class Doctor:
 
     async def _balance(self) -> str:
         chain = self._connected()
-        balance = int(await chain.rpc("eth_getBalance", [self._signer, "latest"]), 16) if self._signer else 0
+        balance = await chain.number("eth_getBalance", [self._signer, "latest"]) if self._signer else 0
         if balance < LEAST_BALANCE_WEI:
             raise ValidatorError(f"{self._signer or 'the signer'} holds {balance} wei: send it coin for gas")
         return f"{show_amount(balance, COIN_DECIMALS)} coin"

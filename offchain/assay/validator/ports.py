@@ -49,6 +49,10 @@ class ChainReader(Protocol):
     domain: Domain
     timing: Timing
 
+    @property
+    def unread(self) -> int:
+        """Logs that could not be read and were left out, since the start."""
+
     async def head(self) -> Block: ...
 
     async def final(self) -> Block: ...

@@ -93,10 +93,14 @@ def open_journal(settings: ValidatorSettings, key: SignerKey, chain: Chain) -> J
     return Journal(path, key.address, chain.chain_id)
 
 
-def open_signer(settings: ValidatorSettings, key: SignerKey, reader: ContractReader, clock: SystemClock) -> SeatSigner:
-    """The signer with its record. Raises ValidatorError beside a living copy or with a damaged record."""
+def open_signer(settings: ValidatorSettings, key: SignerKey, reader: ContractReader, now: float) -> SeatSigner:
+    """The signer with its record. `now` is the later of this machine's and the chain's clock, Unix seconds: by one set
+    back, an old copy of the record would sit out too little.
+
+    Raises ValidatorError beside a living copy or with a damaged record.
+    """
     path = settings.data_dir / f"signing-{key.address.lower()}.sqlite"
-    current = reader.timing.epoch_at(clock.now())
+    current = reader.timing.epoch_at(now)
     try:
         signer = SeatSigner(key, reader.domain, path, NO_EPOCH if current is None else current)
     except SigningError as error:
@@ -142,7 +146,7 @@ async def assembled(settings: ValidatorSettings, key: SignerKey) -> AsyncIterato
         account = settings.account or await account_of(chain, key.address)
         reader = await ContractReader.open(chain)
         speed = pace(reader.timing)
-        statements = open_signer(settings, key, reader, clock)
+        statements = open_signer(settings, key, reader, max(clock.now(), (await chain.head()).timestamp))
         journal = open_journal(settings, key, chain)
         sender = Sender(chain, key, journal, poll_s=settings.poll_seconds)
         wake = Wake(clock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from assay.chain.new_files import write_new
 from assay.validator.errors import SettingsError
 from assay.validator.settings import ValidatorSettings
 
@@ -30,11 +31,10 @@ def settings_text(values: dict[str, Any]) -> str:
 
 def write_settings(path: Path, values: dict[str, Any]) -> None:
     """Writes a new file. Raises SettingsError where it is there already or cannot be written."""
-    if path.exists():
-        raise SettingsError(f"{path}: is there already; a settings file is never overwritten")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(settings_text(values))
+        write_new(path, settings_text(values).encode(), 0o644)
+    except FileExistsError:
+        raise SettingsError(f"{path}: is there already; a settings file is never overwritten") from None
     except OSError as error:
         raise SettingsError(f"{path}: cannot be written ({error.strerror})") from None
 

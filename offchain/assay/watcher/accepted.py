@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from eth_abi.exceptions import DecodingError
 from web3.exceptions import Web3Exception
 
 from assay.chain.blocks import Block
@@ -90,6 +91,6 @@ async def transaction_arguments(chain: Chain, contract: str, transaction: bytes)
             return None
         data = parse_hex(found["input"], "input", max_bytes=MOST_CALLDATA)
         arguments: Mapping[str, Any] = chain.contract(contract).decode_function_input(data)[1]
-    except (KeyError, TypeError, ValueError, Web3Exception):
+    except (KeyError, TypeError, ValueError, Web3Exception, DecodingError):
         return None
     return arguments

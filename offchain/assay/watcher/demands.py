@@ -180,7 +180,8 @@ class Demands:
     async def _answer(self, planned: PlannedDemand, demand: Any) -> Answer | None:
         """The answer, None while it is not final."""
         final = await self._chain.finalised()
-        for event in await read_events(self._chain, OPENING_DEMANDS, ["DemandAnswered"], planned.block or 0, final):
+        first, own = planned.block or self._chain.deployment.block, {"demandId": [planned.demand_id]}
+        for event in await read_events(self._chain, OPENING_DEMANDS, ["DemandAnswered"], first, final, where=own):
             if event.args["demandId"] == planned.demand_id:
                 shown = await transaction_arguments(self._chain, OPENING_DEMANDS, event.transaction)
                 if shown is None or "row" not in shown:

@@ -37,7 +37,8 @@ class HeldSlashes:
         first = self._notebook.holds_read() or self._chain.deployment.block
         if first > final.number:
             return
-        for event in await read_events(self._chain, CONTRACT, ("SlashHeld",), first, final):
+        own = {"reporter": [self._sender.address]}
+        for event in await read_events(self._chain, CONTRACT, ("SlashHeld",), first, final, where=own):
             if event.args["reporter"] == self._sender.address:
                 self._notebook.held(event.args["heldId"], event.args["heldUntil"], event.args["bounty"])
                 log.info("slash on hold", held=event.args["heldId"], until=event.args["heldUntil"])

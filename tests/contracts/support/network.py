@@ -22,6 +22,11 @@ def key(name: str) -> bytes:
     return keccak(f"key of {name}".encode())
 
 
+def endpoint_of(name: str) -> str:
+    """Where a seat or device of that name says it is."""
+    return f"https://{name.replace(' ', '-')}.example"
+
+
 @dataclass
 class Device:
     provider: Any
@@ -90,9 +95,7 @@ class Network:
         private_key = key(name)
         self.stake(account, self.ValidatorSet.seatStake() if stake is None else stake)
         signature = self.seat_signature(account, private_key)
-        self.ValidatorSet.join(
-            address_of(private_key), f"https://{name}.example", b"\1" * 32, signature, sender=account
-        )
+        self.ValidatorSet.join(address_of(private_key), endpoint_of(name), b"\1" * 32, signature, sender=account)
         return private_key
 
     def appoint(self, provider: Any, operator: Any, scopes: int = 31) -> None:
@@ -115,7 +118,7 @@ class Network:
         self.stake(provider, self.DeviceRegistry.profile(profile_id).stake)
         signature = self.enrol_signature(provider, private_key, profile_id, spec)
         self.DeviceRegistry.enrol(
-            address_of(private_key), profile_id, spec, f"https://{name}.example", b"\2" * 32, signature,
+            address_of(private_key), profile_id, spec, endpoint_of(name), b"\2" * 32, signature,
             sender=provider,
         )  # fmt: skip
         device_id = bytes(self.DeviceRegistry.deviceIdOf(provider, address_of(private_key)))

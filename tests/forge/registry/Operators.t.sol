@@ -191,11 +191,4 @@ contract Operators is Market {
         );
         registry.setEndpoint(device, "", 0);
     }
-
-    function test_set_endpoint__of_one_byte_too_many__reverts() public {
-        vm.startPrank(provider);
-        registry.setEndpoint(device, string(new bytes(256)), 0);
-        vm.expectRevert(abi.encodeWithSelector(IDeviceRegistry.DeviceRegistry_EndpointTooLong.selector, 257, 256));
-        registry.setEndpoint(device, string(new bytes(257)), 0);
-    }
 }

@@ -10,10 +10,13 @@ contract Probe {
 
     event Counted(address indexed by, uint256 value, Pair pair);
 
+    event Said(address indexed by, string words);
+
     error Probe_Refused(uint256 wanted, address caller);
 
     uint256 public counter;
     bool public closed;
+    string public words;
 
     function count(uint256 by) external {
         if (closed) revert Probe_Refused(by, msg.sender);
@@ -31,6 +34,11 @@ contract Probe {
 
     function divide(uint256 by) external pure returns (uint256) {
         return 1 / by;
+    }
+
+    function say(string calldata words_) external {
+        words = words_;
+        emit Said(msg.sender, words_);
     }
 
     function close() external {

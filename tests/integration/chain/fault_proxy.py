@@ -15,7 +15,8 @@ class FaultProxy:
     latency: answers late. cut-before: drops the connection unasked. cut-after: drops it when the node has
     acted. garbage: answers something that is no JSON-RPC. stale: answers every question about blocks by tag
     as it was when the fault began. behind: names blocks by tag that are `BEHIND` older. wrong-chain: names another
-    chain id. gone: nothing answers, whatever the rate. `sleep` passes the time of a late answer.
+    chain id. taken-with-an-error: takes a transaction and answers with an error. gone: nothing answers, whatever the
+    rate. `sleep` passes the time of a late answer.
     """
 
     def __init__(self, target, seed=1, rate=0.5, latency_s=0.15, sleep=asyncio.sleep):
@@ -24,6 +25,7 @@ class FaultProxy:
         self.hits = 0
         self._random = random.Random(seed)
         self._frozen = {}
+        self.errors = ["already known", "internal error", "context deadline exceeded", "insufficient funds", "rejected"]
         self._tasks = set()
 
     async def __aenter__(self):
@@ -71,6 +73,9 @@ class FaultProxy:
             await self._write(writer, self._random.choice([b"<html>", b"", b"[]", b'{"id":0}', b"\xff" * 50]))
             return True
         content = await self._forward(body)
+        if b"eth_sendRawTransaction" in body and self._strikes("taken-with-an-error"):
+            error = {"code": -32000, "message": self._random.choice(self.errors)}
+            content = json.dumps({"jsonrpc": "2.0", "id": json.loads(body)["id"], "error": error}).encode()
         if self._strikes("cut-after"):
             return False
         await self._write(writer, content)

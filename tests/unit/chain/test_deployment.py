@@ -27,6 +27,12 @@ def test_load__written_file__addresses_and_domain(tmp_path):
     assert (domain.chain_id, domain.verifying_contract) == (31337, deployment.address("EpochOracle"))
 
 
+def test_load__file_with_a_byte_order_mark__read(tmp_path):
+    path = tmp_path / "local.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(artifact()).encode())
+    assert Deployment.load(path).chain_id == 31337
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [

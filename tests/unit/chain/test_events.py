@@ -92,8 +92,9 @@ async def test_read_events__nothing_new__nothing_asked():
 
 @pytest.mark.parametrize(
     "answer",
-    [None, 5, {}, [5], [{}], [log(5, topics=[])], [log(5, topics=["0x" + "44" * 32])], [log(5, data="0x")],
-     [log(5, data="zz")], [log(5, blockNumber="five")], [log(5, address="0x" + "55" * 20)], [log(200)]],
+    [None, 5, {}, [5], [{}], [log(5, topics=[])], [log(5, topics=["0x" + "44" * 32])],
+     [log(5, data="zz")], [log(5), log(5)],
+     [log(5, blockNumber="five")], [log(5, address="0x" + "55" * 20)], [log(200)]],
 )  # fmt: skip
 async def test_read_events__garbage__named(answer):
     node = LogNode()

@@ -1,8 +1,6 @@
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.chain.broadcast import Refusal, classify
 from assay.chain.fees import GWEI, FeePolicy, Fees
 
 WEI = st.integers(0, 10_000 * GWEI)
@@ -28,21 +26,11 @@ def test_bump__any_offer__an_eighth_more_on_both_or_nothing(cap, tip, base_fee, 
         assert bumped.tip <= bumped.cap <= ceiling
 
 
-@pytest.mark.parametrize(
-    ("message", "refusal"),
-    [
-        ("already known", Refusal.ALREADY_KNOWN),
-        ("transaction already imported", Refusal.ALREADY_KNOWN),
-        ("nonce too low: next nonce 5, tx nonce 4", Refusal.NONCE_TOO_LOW),
-        ("OldNonce, Current nonce: 5", Refusal.NONCE_TOO_LOW),
-        ("replacement transaction underpriced", Refusal.UNDERPRICED),
-        ("max fee per gas less than block base fee: address 0x", Refusal.UNDERPRICED),
-        ("insufficient funds for gas * price + value", Refusal.FUNDS),
-        ("Insufficient funds for gas * price + value", Refusal.FUNDS),
-        ("txpool is full", Refusal.BUSY),
-        ("intrinsic gas too low", Refusal.REFUSED),
-        ("", Refusal.REFUSED),
-    ],
-)
-def test_classify__words_of_nodes__meaning(message, refusal):
-    assert classify(message) is refusal
+def test_first__chain_without_fees__offers_nothing():
+    assert FeePolicy().first(0, 0) == Fees(0, 0)
+
+
+def test_bump__chain_without_fees__only_where_a_node_asks_for_more():
+    assert FeePolicy().bump(Fees(0, 0), 0, 0, asked=False) is None
+    assert FeePolicy().bump(Fees(0, 0), 0, 0, asked=True) == Fees(1, 1)
+    assert FeePolicy().bump(Fees(0, 0), GWEI, 0, asked=False) is not None

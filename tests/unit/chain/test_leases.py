@@ -107,7 +107,8 @@ class EscrowNode(FakeEndpoint):
 
     def _logs(self, params):
         self.ranges.append((int(params[0]["fromBlock"], 16), int(params[0]["toBlock"], 16)))
-        return self.logs
+        wanted = [topics for topics in params[0]["topics"] if topics]
+        return [log for log in self.logs if all(set(topics) & set(log["topics"]) for topics in wanted)]
 
 
 def chain_of(node):

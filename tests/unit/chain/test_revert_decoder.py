@@ -1,7 +1,9 @@
+import pytest
 from eth_abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.chain.errors import Reverted, RpcError
 from assay.chain.revert_decoder import RevertDecoder
 from assay.protocol.keccak import keccak
 
@@ -38,3 +40,16 @@ def test_decode__nothing__says_so():
 def test_decode__any_bytes__never_fails(data, known):
     name, _ = DECODER.decode((SELECTOR if known else b"") + data)
     assert name
+
+
+@pytest.mark.parametrize("raw", [b"caf\xe9", b"\x1b[2J\nline", b"\xff" * 100_000])
+def test_decode__a_reason_that_nobody_can_read__shown_harmlessly(raw):
+    data = bytes.fromhex("08c379a0") + encode(["bytes"], [raw])
+    name, arguments = RevertDecoder([]).decode(data)
+    shown = str(Reverted("call", name, arguments, data))
+    assert name == "Error" and shown.isprintable() and len(shown) < 600
+
+
+def test_rpc_error__a_node_that_writes_to_the_terminal__shown_harmlessly():
+    error = RpcError("eth_call", -32_000, "\x1b[2Jno\r\n")
+    assert str(error).isprintable() and "no" in str(error)

@@ -6,6 +6,7 @@ from assay.chain.blocks import Block
 from assay.chain.errors import (
     BlockGone,
     EndpointsDisagree,
+    NoFinality,
     RpcError,
     UnreachableChain,
     WrongChainId,
@@ -231,30 +232,54 @@ async def test_with_block__first_is_behind__second_does_the_work(clock):
         await pool_of(made, clock).with_block(Block(number, b"\1" * 32, bytes(32), 0, 0), who)
 
 
-async def test_broadcast__one_takes_it__enough(clock):
-    made = endpoints({}, {})
+async def test_broadcast__one_takes_it_one_refuses_one_is_silent__each_told_apart(clock):
+    made = endpoints({}, {}, {})
     made[0].answers["eth_sendRawTransaction"] = RpcError("x", -32_000, "nonce too low")
     made[1].answers["eth_sendRawTransaction"] = "0x1"
-    await pool_of(made, clock).broadcast(b"raw")
-    assert [e.asked.count("eth_sendRawTransaction") for e in made] == [1, 1]
-
-
-async def test_broadcast__one_refuses_one_silent__perhaps_taken(clock):
-    made = endpoints({}, {})
-    made[0].answers["eth_sendRawTransaction"] = RpcError("x", -32_000, "insufficient funds")
     pool = pool_of(made, clock)
     await pool.request("eth_chainId", [])
-    made[1].fail()
-    with pytest.raises(UnreachableChain):
-        await pool.broadcast(b"raw")
+    made[2].fail()
+    assert await pool.broadcast(b"raw") == ["nonce too low", None, ""]
+    assert [e.asked.count("eth_sendRawTransaction") for e in made[:2]] == [1, 1]
 
 
-async def test_broadcast__all_refuse__refusal_raised(clock):
+async def test_broadcast__limited_endpoint__gave_no_answer(clock):
+    made = endpoints({})
+    made[0].answers["eth_sendRawTransaction"] = RpcError("x", 429, "too many requests")
+    assert await pool_of(made, clock).broadcast(b"raw") == [""]
+
+
+async def test_nobody_has__all_say_so__and_only_then(clock):
     made = endpoints({}, {})
     for endpoint in made:
-        endpoint.answers["eth_sendRawTransaction"] = RpcError("x", -32_000, "insufficient funds")
-    with pytest.raises(RpcError, match="insufficient funds"):
-        await pool_of(made, clock).broadcast(b"raw")
+        endpoint.answers["eth_getTransactionByHash"] = None
+    assert await pool_of(made, clock).nobody_has(bytes(32))
+    made[1].answers["eth_getTransactionByHash"] = {"hash": "0x"}
+    assert not await pool_of(made, clock).nobody_has(bytes(32))
+    made[1].answers["eth_getTransactionByHash"] = RpcError("x", -32_601, "method not found")
+    assert not await pool_of(made, clock).nobody_has(bytes(32))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [RpcError("x", -39_001, "Unknown block"), RpcError("x", -32_000, "finalized block not found"),
+     RpcError("x", -32_602, "invalid argument 0: hex string without 0x prefix"), None],
+)  # fmt: skip
+async def test_agreed_block__node_without_finality__advice_names_the_setting(clock, answer):
+    made = endpoints({})
+    block = made[0].block(90)
+
+    def blocks(params):
+        if params[0] == "finalized":
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        return block
+
+    made[0].answers["eth_getBlockByNumber"] = blocks
+    with pytest.raises(NoFinality, match="final_depth"):
+        await pool_of(made, clock).agreed_block("finalized")
+    assert (await pool_of(made, clock).agreed_block("latest")).number == 90
 
 
 @pytest.mark.parametrize("agreement", [0, 3])

@@ -4,12 +4,23 @@ dies at random: each call is mined exactly once, and no nonce is left out."""
 from contextlib import suppress
 
 import pytest
+from eth_account.typed_transactions import TypedTransaction
+from hexbytes import HexBytes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.chain.client import Chain
 from assay.chain.deployment import Deployment
-from assay.chain.errors import ChainError, JournalFailed, NonceTaken, NotConfirmed
+from assay.chain.errors import (
+    ChainError,
+    EndpointFault,
+    InsufficientFunds,
+    JournalFailed,
+    NonceTaken,
+    NotConfirmed,
+    NotSent,
+    RpcError,
+)
 from assay.chain.fees import GWEI, FeePolicy
 from assay.chain.intents import State
 from assay.chain.journal import Journal
@@ -164,3 +175,98 @@ async def test_steps__in_random_runs__are_all_reached(tmp_path_factory):
         await world.run()
         world.journal.close()
     assert seen == set(Step)
+
+
+# What a node, or a proxy before it, answers although the transaction was taken.
+TAKEN_ALL_THE_SAME = [
+    "already known", "AlreadyKnown", "known transaction: 0x1", "internal error", "context deadline exceeded",
+    "request timed out", "upstream request timeout", "nonce too low", "txpool is full", "rate limit exceeded", "",
+    "replacement transaction underpriced", "failed to forward transaction to sequencer, please try again",
+    "VM Exception while processing transaction: reverted with reason string 'no'", "transaction rejected",
+]  # fmt: skip
+# What is known to be final, said of a transaction that was taken: a balance that it uses up itself, an endpoint whose
+# second node was asked.
+FINAL_AND_FALSE = ["insufficient funds for gas * price + value", "intrinsic gas too low", "invalid sender"]
+
+
+class ForkedTongue:
+    """Takes a first transaction and answers with an error; `times` over."""
+
+    def __init__(self, node, error, times=1):
+        self.node, self.error, self.left = node, error, times
+        self.take = node.eth_sendRawTransaction
+
+    def __call__(self, raw):
+        taken = self.take(raw)
+        if self.left > 0:
+            self.left -= 1
+            raise self.error
+        return taken
+
+
+@pytest.mark.parametrize("purpose", ["pay", None])
+@pytest.mark.parametrize("words", [*TAKEN_ALL_THE_SAME, *FINAL_AND_FALSE])
+async def test_send__taken_with_an_error__mined_once_and_known_to_be(tmp_path, words, purpose):
+    world = World(tmp_path / "j", 1, trouble=0.0)
+    world.node.eth_sendRawTransaction = ForkedTongue(world.node, RpcError("eth_sendRawTransaction", -32_000, words))
+    receipt = await world.start().send_raw(SOMEWHERE, b"\5", label="pay", purpose=purpose, final=True, timeout_s=90)
+    assert receipt.succeeded
+    assert [bytes(t["data"]) for t in world.node.mined()] == [b"\5"]
+
+
+async def test_send__taken_and_the_connection_cut__mined_once(tmp_path):
+    world = World(tmp_path / "j", 1, trouble=0.0)
+    fault = EndpointFault("http://fake", "eth_sendRawTransaction: HTTP 502 with a body that is not JSON")
+    world.node.eth_sendRawTransaction = ForkedTongue(world.node, fault)
+    await world.start().send_raw(SOMEWHERE, b"\5", label="pay", purpose="pay", final=True, timeout_s=90)
+    assert [bytes(t["data"]) for t in world.node.mined()] == [b"\5"]
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [("insufficient funds for gas * price + value", InsufficientFunds), ("intrinsic gas too low", NotSent)],
+)
+async def test_send__refused_for_good_and_held_by_nobody__failed_and_the_nonce_free(tmp_path, words, error):
+    world = World(tmp_path / "j", 1, trouble=0.0)
+    sender, take = world.start(), world.node.eth_sendRawTransaction
+
+    def refuse(raw):
+        raise RpcError("eth_sendRawTransaction", -32_000, words)
+
+    world.node.eth_sendRawTransaction = refuse
+    with pytest.raises(error, match=words.split(" for")[0]):
+        await sender.send_raw(SOMEWHERE, b"\5", label="pay", purpose="pay")
+    world.node.eth_sendRawTransaction = take
+    await sender.send_raw(SOMEWHERE, b"\5", label="pay", purpose="pay", final=True, timeout_s=60)
+    assert [t["nonce"] for t in world.node.mined()] == [0]
+
+
+async def test_send__given_up_and_yet_taken__joined_the_next_time(tmp_path):
+    """One node takes it, another refuses it for good and does not show the pool of the first."""
+    world = World(tmp_path / "j", 1, trouble=0.0)
+    sender, show = world.start(), world.node.eth_getTransactionByHash
+    error = RpcError("eth_sendRawTransaction", -32_000, "insufficient funds")
+    world.node.eth_sendRawTransaction = ForkedTongue(world.node, error)
+    world.node.eth_getTransactionByHash = lambda _: None
+    with pytest.raises(InsufficientFunds):
+        await sender.send_raw(SOMEWHERE, b"\5", label="pay", purpose="pay")
+    world.node.eth_getTransactionByHash = show
+    await sender.send_raw(SOMEWHERE, b"\5", label="pay", purpose="pay", final=True, timeout_s=60)
+    assert [bytes(t["data"]) for t in world.node.mined()] == [b"\5"]
+
+
+async def test_send__chain_without_fees_and_an_account_without_coin__mined_for_nothing(tmp_path):
+    world = World(tmp_path / "j", 1, trouble=0.0)
+    world.node.base_fee = 0
+    world.node.eth_maxPriorityFeePerGas = lambda: "0x0"
+    take = world.node.eth_sendRawTransaction
+
+    def only_for_nothing(raw):
+        transaction = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+        if transaction["maxFeePerGas"]:
+            raise RpcError("eth_sendRawTransaction", -32_000, "insufficient funds for gas * price + value")
+        return take(raw)
+
+    world.node.eth_sendRawTransaction = only_for_nothing
+    await world.start().send_raw(SOMEWHERE, b"\5", label="pay", final=True, timeout_s=200)
+    assert [t["maxFeePerGas"] for t in world.node.mined()] == [0]

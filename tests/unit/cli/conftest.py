@@ -156,9 +156,10 @@ class FakeRenter:
             "lease": lambda lease_id: self.a_lease,
             "offer": lambda lease_id: self.an_offer,
             "view": lambda lease_id: self._view(self.a_lease),
-            "own_leases": lambda: [
-                self._view(self.a_lease),
-                self._view(replace(LEASE, lease_id=8, status=LeaseStatus.ENDED)),
+            "own_leases": lambda wanted=None: [
+                self._view(one)
+                for one in (self.a_lease, replace(LEASE, lease_id=8, status=LeaseStatus.ENDED))
+                if wanted is None or wanted(one)
             ],
             "session": lambda lease_id: self.a_session,
             "downtime": lambda lease_id: self.down,
@@ -265,7 +266,6 @@ def renter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeRenter:
     monkeypatch.setattr(renter_module.Renter, "connect", connect)
     for module in ("renter_leases", "renter_lease", "renter_keeping"):
         monkeypatch.setattr(f"assay.cli.{module}.Erc20", FakeToken, raising=False)
-    monkeypatch.setattr("assay.cli.renter_texts.Erc20", FakeToken)
     monkeypatch.setattr("assay.cli.reward_rows.Erc20", FakeToken)
     monkeypatch.setattr("assay.chain.erc20.Erc20", FakeToken)
     monkeypatch.setenv("ASSAY_CONTEXTS", str(tmp_path / "contexts.json"))

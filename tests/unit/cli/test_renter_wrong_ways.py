@@ -62,7 +62,7 @@ def test_cp__path_that_leaves_the_workspace__is_not_sent(
 
 
 def test_leases__none_open__points_to_those_that_are_over(assay: Assay, renter: FakeRenter) -> None:
-    renter.answers = {**renter.answers, "own_leases": list}
+    renter.answers = {**renter.answers, "own_leases": lambda wanted: []}
     ran = assay("leases")
     assert ran.status == 0 and "assay leases --all" in ran.err
 

@@ -61,6 +61,12 @@ class ContractsFake:
     async def finalised(self) -> Block:
         return self.final_block
 
+    async def recent_final(self) -> Block:
+        return self.final_block
+
+    async def recent_head(self) -> Block:
+        return self.head_block
+
     async def head(self) -> Block:
         return self.head_block
 

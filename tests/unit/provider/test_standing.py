@@ -88,8 +88,9 @@ class Chain:
 
 
 def events(monkeypatch: pytest.MonkeyPatch, *found: dict[str, str]) -> None:
-    async def read_events(*_: Any) -> list[Any]:
-        return [SimpleNamespace(args=one) for one in found]
+    async def read_events(*_: Any, where: dict[str, list[str]]) -> list[Any]:
+        (provider,) = where["provider"]
+        return [SimpleNamespace(args=one) for one in found if one["provider"].lower() == provider.lower()]
 
     monkeypatch.setattr(standing, "read_events", read_events)
 

@@ -85,6 +85,16 @@ async def test_permit__malformed_answers__are_no_permit(answer: Any) -> None:
     assert await signed_permit(Token(GOOD, b"\x01"), KEY, TOKEN, ESCROW, 1, 2) is None  # type: ignore[arg-type]
 
 
+async def test_permit__name_that_is_not_utf8__is_no_permit() -> None:
+    answer = encode([kind.replace("string", "bytes") for kind in DOMAIN_TYPES], (GOOD[0], b"caf\xe9", b"1", *GOOD[3:]))
+
+    async def rpc(method: str, params: list[Any]) -> Any:
+        return "0x" + answer.hex()
+
+    chain = SimpleNamespace(chain_id=31337, rpc=rpc)
+    assert await permit_domain(chain, TOKEN) is None  # type: ignore[arg-type]
+
+
 USDC = Domain(31337, TOKEN, "USD Coin", "2")
 
 

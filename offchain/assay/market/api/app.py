@@ -57,6 +57,7 @@ def metrics(request: Request) -> Response:
         ("assay_market_lag_blocks", "Final blocks not indexed yet", status.lag_blocks),
         ("assay_market_lag_seconds", "Age of the newest indexed block", status.lag_seconds),
         ("assay_market_taken_in", "Rounds that took in offers or contents", status.revision),
+        ("assay_market_unread_logs", "Logs that could not be read and were left out", status.unread),
         ("assay_market_dropped_rows", "Rows dropped for their age since the start", status.dropped),
         ("assay_market_database_bytes", "Size of the index", database_bytes(context.engine)),
         ("assay_market_streams", "Open event streams", context.streams.taken),

@@ -19,6 +19,7 @@ class Status:
     tip: Tip | None = None
     head: int = 0  # newest final block seen
     last_error: str = ""
+    unread: int = 0  # logs that could not be read and were left out
     revision: int = 0  # counts what was taken in from outside the chain
     dropped: int = 0  # rows dropped for their age
     clock: Callable[[], float] = time.time

@@ -103,8 +103,9 @@ def _value(kind: Any, value: Any) -> Any:
     if kind is Address:
         return Address(parse_address(value))
     if kind is str:
-        # The chain takes any bytes here; what people see is bounded and printable.
-        return "".join(c for c in str(value)[:MAX_TEXT] if c.isprintable())
+        # The chain takes any bytes here; what people see is bounded and printable. What was not must not become another
+        # text, which might be somebody's address.
+        return "".join(c if c.isprintable() else "\ufffd" for c in str(value)[:MAX_TEXT])
     if isinstance(kind, type) and issubclass(kind, Struct):
         names = {f.name: camel_case(f.name) for f in fields(kind)}  # type: ignore[arg-type]
         return kind(**_values(kind, names, value, kind.__name__))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from assay.chain.abi_values import announced
 from assay.market.events.device_events import (
     DeviceEndpoint,
     DeviceEnrolled,
@@ -49,7 +50,7 @@ def device_enrolled(event: DeviceEnrolled, place: Place, rows: Rows) -> Iterable
 
 @handles(DeviceEndpoint)
 def device_endpoint(event: DeviceEndpoint, place: Place, rows: Rows) -> Iterable[Change]:
-    known = {"endpoint": event.endpoint, "tls_fingerprint": event.tls_fingerprint}
+    known = {"endpoint": announced(event.endpoint), "tls_fingerprint": event.tls_fingerprint}
     yield Change("devices", (event.device_id,), known)
 
 

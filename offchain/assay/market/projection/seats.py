@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from assay.chain.abi_values import announced
 from assay.market.events.record import Event, Place
 from assay.market.events.seat_events import (
     CheckedIn,
@@ -88,7 +89,7 @@ def seat_vacated(event: SeatVacated, place: Place, rows: Rows) -> Iterable[Chang
 
 @handles(SeatEndpoint)
 def seat_endpoint(event: SeatEndpoint, place: Place, rows: Rows) -> Iterable[Change]:
-    known = {"endpoint": event.endpoint, "tls_fingerprint": event.tls_fingerprint}
+    known = {"endpoint": announced(event.endpoint), "tls_fingerprint": event.tls_fingerprint}
     yield Change("validators", (event.account,), known)
 
 

@@ -6,18 +6,21 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
+import structlog
+
 from assay.chain.blocks import Block
 from assay.chain.client import Chain
 from assay.chain.errors import BlockGone, ChainError
 from assay.chain.events import Event as ChainEvent
 from assay.chain.events import read_events
-from assay.market.events.record import Place
+from assay.market.events.record import BadEvent, Place
 from assay.market.events.registry import RECORDS, Log
 from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_hex, to_hex
 
 MOST_CALLDATA = 1 << 20
 NOBODY = "0x0000000000000000000000000000000000000000"
 _AT_ONCE = 16
+log = structlog.get_logger()
 
 
 class ChainSource(Protocol):
@@ -65,15 +68,24 @@ class NodeSource:
         found = [event for events in await asyncio.gather(*read) for event in events]
         found.sort(key=lambda event: (event.block_number, event.log_index))
         times = await self._timestamps(found)
-        return [
-            Log(
-                Place(e.block_number, e.log_index, e.transaction, times[e.block_number]),
-                e.contract,
-                e.name,
-                {k: v._asdict() if hasattr(v, "_asdict") else v for k, v in e.args.items()},
-            )
+        logs = [
+            Log(Place(e.block_number, e.log_index, e.transaction, times[e.block_number]), e.contract, e.name, e.args)
             for e in found
         ]
+        return [one for one in logs if self._is_readable(one)]
+
+    def _is_readable(self, one: Log) -> bool:
+        """One log that is not its event's hides only itself."""
+        try:
+            one.record()
+        except BadEvent as error:
+            self._chain.unread += 1
+            log.warning(
+                "a log could not be read and was left out", contract=one.contract, log_event=one.name,
+                block=one.place.block, index=one.place.log_index, reason=str(error)[:200],
+            )  # fmt: skip
+            return False
+        return True
 
     async def _timestamps(self, events: Sequence[ChainEvent]) -> dict[int, int]:
         limit = asyncio.Semaphore(_AT_ONCE)

@@ -234,6 +234,7 @@ class Reader:
     """The reader's port over the model."""
 
     domain = DOMAIN
+    unread = 0
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
