@@ -27,7 +27,6 @@ from types import SimpleNamespace
 from typing import Any
 
 from assay.chain.key_files import Key
-from assay.chain.rpc.blocks import Block
 from assay.network.client import Client
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.epochs import Emission, Phase
@@ -47,6 +46,7 @@ from assay.validator.epoch_phases import EpochPhases
 from assay.validator.pace import Pace
 from assay.validator.peers.gossip import Gossiper
 from assay.validator.peers.peer_client import PeerClient
+from assay.validator.peers.posts import Posts
 from assay.validator.peers.publication import Publication
 from assay.validator.rules.deadlines import Deadlines
 from assay.validator.rules.instants import Purpose
@@ -133,7 +133,8 @@ def _seat(folder: Path, devices: list[EpochDevice]) -> tuple[EpochRecord, EpochP
     follower = SimpleNamespace(phase=lambda _: Phase.OPEN, head_phase=lambda _: Phase.OPEN)
     signer = SeatSigner(key, DOMAIN, folder / "s.sqlite", -1, witness=Witness(folder / "w"))
     services = ValidatorServices(
-        reader=None, writer=None, statements=signer, gossip=Gossiper(peers, clock, 5.0), devices=client,
+        reader=None, writer=None, statements=signer,
+        gossip=Gossiper(peers, Posts(key.address, signer.sign_gossip), clock, 5.0), devices=client,
         checker=OpeningChecker(2), store=store, clock=clock, wake=wake,
         follower=follower, pace=Pace(60, 60, 1, 60, 15, 10, 5), random=secrets.token_bytes,
     )  # type: ignore[arg-type]  # fmt: skip

@@ -41,6 +41,12 @@ def run(
     poll_seconds: Annotated[float | None, typer.Option(help="Seconds between looks at the chain.")] = None,
     offer_poll: Annotated[float | None, typer.Option(help="Seconds between rounds of offers.")] = None,
     keep_epochs: Annotated[int | None, typer.Option(help="Epochs whose lines are kept; 0 keeps all.", min=0)] = None,
+    keep_observations: Annotated[
+        int | None, typer.Option(help="Epochs whose single observations of seats are kept; 0 keeps all.", min=0)
+    ] = None,
+    keep_event_days: Annotated[int | None, typer.Option(help="Days whose events are kept; 0 keeps all.", min=0)] = None,
+    streams: Annotated[int | None, typer.Option(help="Event streams open at once.", min=1)] = None,
+    streams_each: Annotated[int | None, typer.Option(help="Event streams open at once to one address.", min=1)] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     final_depth: Annotated[int | None, typer.Option(help="Blocks below the head that count as final.")] = None,
 ) -> None:
@@ -48,7 +54,9 @@ def run(
     given = {
         "rpc": rpc, "deployment": deployment, "market_database": database, "market_host": host,
         "market_port": port, "market_rate": rate, "market_burst": burst, "poll_seconds": poll_seconds,
-        "offer_poll": offer_poll, "keep_epochs": keep_epochs, "final_depth": final_depth, "log_level": log_level,
+        "offer_poll": offer_poll, "keep_epochs": keep_epochs,
+        "keep_observations": keep_observations, "keep_event_days": keep_event_days, "market_streams": streams,
+        "market_streams_each": streams_each, "final_depth": final_depth, "log_level": log_level,
     }  # fmt: skip
     with telling(MarketError):
         settings = MarketSettings.load(given)

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NoReturn
 
 import typer
+
+# What a spreadsheet takes for the start of a formula, full-width forms too.
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+# Turn around what is read after them.
+_DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_UNSEEN = {"Cc", "Cs", "Zl", "Zp"}
 
 
 class OutputFormat(StrEnum):
@@ -27,7 +36,7 @@ def show(values: Mapping[str, Any], output: OutputFormat) -> None:
     elif output is OutputFormat.csv:
         _write_csv(list(values), [values])
     else:
-        _print_table(None, [[name, _text(value)] for name, value in values.items()])
+        _print_table(None, [[escaped(name), _text(value)] for name, value in values.items()])
 
 
 def show_rows(
@@ -49,19 +58,40 @@ def show_rows(
 
 def fail(message: str, status: int = 2) -> NoReturn:
     """Ends the command with a line on standard error."""
-    sys.stderr.write(f"error: {message}\n")
+    note(f"error: {message}")
     raise typer.Exit(status)
+
+
+def note(text: str) -> None:
+    """A line for people, on standard error."""
+    sys.stderr.write(escaped(text) + "\n")
+
+
+def escaped(text: str) -> str:
+    """Text on one line, with everything that a terminal would obey or that cannot be seen written as an escape: what
+    others wrote may be anything."""
+    return "".join(_escape(c) if c in _DIRECTIONS or unicodedata.category(c) in _UNSEEN else c for c in text)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def _write_csv(fields: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(sys.stdout, fields, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
+    writer.writerow({name: _cell(name) for name in fields})
     writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
 
 
 def _cell(value: Any) -> Any:
-    """A number or text as it is; what has parts as JSON, for a cell holds one value."""
-    return json.dumps(value) if isinstance(value, (list, dict)) else value
+    """A number as it is; text on one line, and with a ' before what a spreadsheet would work out; what has parts as
+    JSON, for a cell holds one value."""
+    if isinstance(value, (list, dict)):
+        return json.dumps(value)
+    if not isinstance(value, str):
+        return value
+    works_out = value.startswith(_FORMULA) and not _NUMBER.fullmatch(value)
+    return ("'" if works_out else "") + escaped(value)
 
 
 def _print_table(titles: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
@@ -87,9 +117,9 @@ def _text(value: Any) -> str:
         shown = [_text(item) for item in value[:8]]
         return "\n".join(shown) + (f"\n… {len(value) - 8} more" if len(value) > 8 else "")
     if isinstance(value, dict) and value and all(isinstance(part, dict) for part in value.values()):
-        return "\n".join(f"{name}: {_text(part)}" for name, part in value.items())
+        return "\n".join(f"{escaped(name)}: {_text(part)}" for name, part in value.items())
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_text(part)}" for name, part in value.items() if part is not None)
+        return ", ".join(f"{escaped(name)} {_text(part)}" for name, part in value.items() if part is not None)
     if value is None:
         return ""
-    return str(value)
+    return escaped(str(value))

@@ -7,14 +7,18 @@ import sys
 
 import structlog
 
+from assay.daemon.repeats import Repeats
+
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
 def configure(level: str) -> None:
     """Sets up structlog at one of `LEVELS`, and the standard library's loggers from warnings on."""
+    repeats = Repeats()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            repeats,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -25,6 +29,7 @@ def configure(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(repeats)
     # Libraries' own lines in the same form, so that a reader of the log needs one parser.
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

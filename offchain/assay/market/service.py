@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -19,7 +20,7 @@ from assay.chain.opening import opened_chain
 from assay.chain.rpc.client import Chain, ContractCall
 from assay.daemon.ending import on_stop
 from assay.market.api.app import create_app
-from assay.market.api.context import Context, ContractTimes
+from assay.market.api.context import Context, ContractTimes, Links, Token
 from assay.market.api.status import Status
 from assay.market.errors import MarketError
 from assay.market.follow.chain_follower import ChainFollower
@@ -36,6 +37,7 @@ from assay.network.addresses import LOCAL_CHAINS, private_allowed
 from assay.network.backoff import Backoff
 from assay.network.client import Client
 from assay.network.server import Server, listening_socket, server
+from assay.network.slots import Slots
 
 LONGEST_PAUSE_S = 30.0
 PRUNE_S = 60.0
@@ -63,14 +65,19 @@ async def _run(settings: MarketSettings, chain: Chain, listening: socket.socket)
         status = Status(deployment.network, deployment.chain_id)
         table = await asyncio.to_thread(SearchTable, engine)
         index.on_listings = lambda changed: table.load() if changed is None else table.update(changed)
-        links = await page_links(chain, settings, local) | {"fetch": fetch}
+        offers = OfferFollower(index, fetch, deployment.domain("LeaseEscrow"))
+        links = replace(await page_links(chain, settings, local), fetch=fetch, refused=offers.refused)
         context = Context(
-            engine, status, table, links=links, terms=await lease_terms(chain), deadlines=await deadlines(chain)
+            engine,
+            status,
+            table,
+            links=links,
+            terms=await lease_terms(chain),
+            deadlines=await deadlines(chain),
+            streams=Slots(settings.market_streams, settings.market_streams_each),
         )
         follower = ChainFollower(index, NodeSource(chain), deployment.block)
         contents = ContentFollower(index, fetch, deployment.domain("EpochOracle"))
-        offers = OfferFollower(index, fetch, deployment.domain("LeaseEscrow"))
-        context.links["refused"] = offers.refused
 
         async def follow_chain() -> bool:
             more = await follower.step()
@@ -84,7 +91,9 @@ async def _run(settings: MarketSettings, chain: Chain, listening: socket.socket)
             return False
 
         async def drop_old() -> bool:
-            return bool(settings.keep_epochs and await asyncio.to_thread(index.prune, settings.keep_epochs))
+            dropped = await asyncio.to_thread(index.prune, settings.kept)
+            status.dropped += dropped
+            return dropped > 0
 
         async def follow_offers() -> bool:
             if await offers.step():
@@ -153,7 +162,7 @@ async def repeat(step: Callable[[], Awaitable[bool]], pause: float, status: Stat
             await asyncio.sleep(wait)
 
 
-async def page_links(chain: Chain, settings: MarketSettings, local: bool) -> dict[str, Any]:
+async def page_links(chain: Chain, settings: MarketSettings, local: bool) -> Links:
     """What pages tell wallets: contracts with their ABIs, and the chain's RPC where it is local."""
     deployment = chain.deployment
     tokens = {}
@@ -161,7 +170,7 @@ async def page_links(chain: Chain, settings: MarketSettings, local: bool) -> dic
         functions = {item.get("name") for item in contract.abi}
         if {"decimals", "symbol", "transfer"} <= functions:
             token = Erc20(chain, contract.address)
-            tokens[contract.address] = {"symbol": await token.symbol(), "decimals": await token.decimals()}
+            tokens[contract.address] = Token(await token.symbol(), await token.decimals())
 
     def encode(contract: str, function: str, arguments: tuple[Any, ...]) -> tuple[str, bytes]:
         if contract not in deployment.contracts:
@@ -182,14 +191,14 @@ async def page_links(chain: Chain, settings: MarketSettings, local: bool) -> dic
             return None
         return str(function.fn_name), arguments
 
-    return {
-        "encode": encode,
-        "decode": decode,
-        "explain": explain,
-        "rpc": settings.rpc[0] if local else "",
-        "contracts": {name: contract.address for name, contract in deployment.contracts.items()},
-        "tokens": tokens,
-    }
+    return Links(
+        rpc=settings.rpc[0] if local else "",
+        contracts={name: contract.address for name, contract in deployment.contracts.items()},
+        tokens=tokens,
+        encode=encode,
+        decode=decode,
+        explain=explain,
+    )
 
 
 async def lease_terms(chain: Chain) -> EscrowTerms:

@@ -7,29 +7,104 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from assay.network.connections import ConnectionLimits, Listener
 from assay.network.errors import ListenFailed
 
 SHUTDOWN_S = 3
 BACKLOG = 2_048
 KEEP_ALIVE_S = 30
-MAX_CONNECTIONS = 20_000  # every seat holds one open for each device
+HEADERS_S = 10.0  # in which a request's line and headers must be there
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the process decides when to stop."""
+    """uvicorn over sockets that are handed in, and without its signal handlers: the process decides when to stop."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, with a limit of time for the TLS handshake too."""
+        await self.lifespan.startup()
+        loop, config = asyncio.get_running_loop(), self.config
+        protocol: Any = config.http_protocol_class
 
-def listening_socket(host: str, port: int) -> socket.socket:
-    """A bound socket. Raises ListenFailed where the address is taken or is not this machine's."""
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        def connected() -> asyncio.Protocol:
+            made: asyncio.Protocol = protocol(config, self.server_state, self.lifespan.state)
+            return made
+
+        self.servers = [
+            await loop.create_server(
+                connected,
+                sock=listening,
+                ssl=config.ssl,
+                backlog=config.backlog,
+                ssl_handshake_timeout=None if config.ssl is None else protocol.headers_s,
+            )
+            for listening in sockets or []
+        ]
+        self.started = True
+
+
+class HurriedProtocol(H11Protocol):
+    """HTTP/1.1 that closes a connection whose request has not begun within `headers_s` seconds: whoever sends half of
+    one holds a descriptor for that long, and no longer.
+    """
+
+    headers_s = HEADERS_S
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._hurry()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if (
+            self.transport.is_closing()
+            or self.transport.get_protocol() is not self
+            or (self.cycle is not None and not self.cycle.response_complete)
+        ):
+            self._rest()
+        elif self.cycle is not None and self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
+            # Between two requests: what came was the rest of a body that nobody wanted.
+            self._rest()
+            if self.timeout_keep_alive_task is None:
+                later = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+                self.timeout_keep_alive_task = later
+        else:
+            self._hurry()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._rest()
+        super().connection_lost(exc)
+
+    def _hurry(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self.headers_s, self._too_late)
+
+    def _rest(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_late(self) -> None:
+        # Nothing is owed to whoever has asked for nothing.
+        self.transport.abort()
+
+
+def listening_socket(host: str, port: int, limits: ConnectionLimits | None = None) -> socket.socket:
+    """A bound socket, whose connections are limited to what the process can bear where nothing else is said. Raises
+    ListenFailed where the address is taken or is not this machine's."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = Listener(family, limits or ConnectionLimits.of_process())
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
@@ -41,15 +116,15 @@ def listening_socket(host: str, port: int) -> socket.socket:
     return listening
 
 
-def server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> Server:
+def server(app: ASGIApp, tls: ssl.SSLContext | None = None, headers_s: float = HEADERS_S) -> Server:
     """A server for the application; `serve(sockets=[...])` runs it until `should_exit` is set."""
     config = uvicorn.Config(
         app,
+        http=type("_Protocol", (HurriedProtocol,), {"headers_s": headers_s}),
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
-        limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=SHUTDOWN_S,
         lifespan="off",
     )

@@ -9,6 +9,7 @@ import structlog
 
 from assay.chain.certificate import server_context
 from assay.daemon.ending import on_stop
+from assay.network.connections import raise_file_limit
 from assay.network.server import listening_socket, server, serving
 from assay.provider.api.app import create_app
 from assay.provider.assembly import Parts, assemble
@@ -20,6 +21,7 @@ log = structlog.get_logger()
 
 async def run(settings: ProviderSettings) -> None:
     """Runs until SIGINT or SIGTERM. Raises ChainError or ProviderError for what is wrong at the start."""
+    raise_file_limit()
     # Before anything else: a port that is taken should cost nothing.
     listening = listening_socket(settings.host, settings.port)
     try:
@@ -101,9 +103,12 @@ async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
                     work = {(device.profile, device.card) for device in parts.devices.values()}
                     await asyncio.gather(*(parts.prover.prepare(one, epoch.epoch_seed, card) for one, card in work))
                     prepared = epoch.epoch_seed
+                    await asyncio.to_thread(parts.retention.prune, epoch.epoch)
+                    parts.status["kept"] = await asyncio.to_thread(parts.retention.rows)
                     parts.status["epoch"] = epoch.epoch
                 await parts.note_authority()
                 await parts.offers.cancel_due()
+                await parts.services.origins.follow(block)
         except Exception as error:  # a full disk, an engine that is away: the next block comes all the same
             log.warning("this block was not dealt with in full", error=str(error))
         await asyncio.sleep(poll_seconds)

@@ -72,6 +72,8 @@ async def examine(settings: ProviderSettings) -> list[Finding]:
 async def _devices() -> str:
     inventory = read_inventory()
     models = ", ".join(f"{one.model} ({one.memory_mib} MiB)" for one in inventory.accelerators)
+    if inventory.faults:
+        raise ProviderError(f"{'; '.join(map(str, inventory.faults))}; what can be used: {models}")
     return models if inventory.has_gpu else f"{models}; {inventory.reason}"
 
 

@@ -43,6 +43,9 @@ class ProviderSettings(ProgramSettings):
     offer_valid: Annotated[int, Field(ge=2, le=7 * 24 * 3600)] = 900
     claim_every: Annotated[float, Field(ge=0)] = 24 * 3600.0
     grace: Annotated[float, Field(ge=0)] = 900.0
+    keep_epochs: Annotated[
+        int, Field(ge=0, description="Epochs whose signed answers are kept; never fewer than can be proven against.")
+    ] = 0
     job_seconds: Annotated[float, Field(gt=0)] = 30 * 24 * 3600.0
     job_memory: Annotated[int, Field(gt=0)] = 2 << 30
     disk: Literal["auto", "volume", "watched"] = "auto"

@@ -34,6 +34,9 @@ class DaemonCollector:
             yield _gauge("assay_chain_final_block", "Latest final block", follower.final.number)
             yield _gauge("assay_chain_head_age_seconds", "Age of the latest block", now - follower.head.timestamp)
         yield _gauge("assay_chain_poll_age_seconds", "Since the chain was last read", now - follower.polled_at)
+        yield _gauge(
+            "assay_store_bytes", "Size of the database of messages and contents", daemon.services.store.disk_bytes()
+        )
         yield _gauge("assay_chain_unread_logs", "Logs that could not be read and were left out", follower.reader.unread)
         outcomes = CounterMetricFamily("assay_epochs", "Epochs ended since the start, by outcome", labels=["outcome"])
         for outcome in OUTCOMES:

@@ -135,7 +135,9 @@ class Statements(Protocol):
 class Peers(Protocol):
     """The other seats' daemons."""
 
-    async def post(self, account: str, path: str, body: bytes, timeout_s: float) -> HttpAnswer: ...
+    async def post(
+        self, account: str, path: str, body: bytes, headers: Mapping[str, str], timeout_s: float
+    ) -> HttpAnswer: ...
 
     async def get(self, account: str, path: str, max_bytes: int, timeout_s: float) -> HttpAnswer: ...
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import secrets
 import ssl
 from collections.abc import AsyncIterator
@@ -24,6 +23,7 @@ from assay.daemon.ending import end_tasks, on_stop
 from assay.network.addresses import private_allowed
 from assay.network.backoff import Backoff
 from assay.network.client import Client
+from assay.network.connections import raise_file_limit
 from assay.network.errors import NetworkError
 from assay.network.origins import Endpoint
 from assay.network.request_buckets import RequestBuckets
@@ -49,6 +49,7 @@ from assay.validator.pace import pace
 from assay.validator.peers.gossip import Gossiper
 from assay.validator.peers.inbox import Inbox
 from assay.validator.peers.peer_client import PeerClient
+from assay.validator.peers.posts import Posts
 from assay.validator.peers.publication import Publication
 from assay.validator.services import ValidatorServices
 from assay.validator.settings import ValidatorSettings
@@ -119,12 +120,6 @@ def checker_of(settings: ValidatorSettings) -> OpeningChecker:
     return SpreadChecker(settings.dask_address, settings.workers)
 
 
-def raise_file_limit() -> None:
-    """As many open files as the system lets this process have: every idle device holds a connection open at once."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
 def tls_of(settings: ValidatorSettings) -> ssl.SSLContext | None:
     """What the daemon shows itself with; None for plain http. Raises SettingsError where it is missing."""
     if settings.tls_dir is None:
@@ -161,7 +156,7 @@ async def assembled(settings: ValidatorSettings, key: SignerKey) -> AsyncIterato
             reader=reader,
             writer=ContractWriter(sender, timeout_s=max(10.0, 4 * speed.round_s)),
             statements=statements,
-            gossip=Gossiper(peers, clock, speed.request_s),
+            gossip=Gossiper(peers, Posts(account, statements.sign_gossip), clock, speed.request_s),
             devices=devices,
             checker=checker,
             store=store,
@@ -240,7 +235,7 @@ async def join(settings: ValidatorSettings, key: SignerKey, signer: SignerKey, e
 
 async def run(settings: ValidatorSettings, key: SignerKey) -> None:
     """Runs until SIGINT or SIGTERM. Raises ChainError, SettingsError, ValidatorError before it starts."""
-    raise_file_limit()
+    raise_file_limit()  # every idle device holds a connection open at once
     listener = listening_socket(settings.host, settings.port)
     try:
         async with assembled(settings, key) as (daemon, api):

@@ -135,3 +135,6 @@ class ReportProposal(Wire):
             self.rewards_total,
             self.data_hash,
         )
+
+
+SeatMessage = InstantMessage | InventoryMessage | BatchMessage | SealProposal | ReportProposal

@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 
 from assay.market.api.app import create_app
-from assay.market.api.context import Context, ContractTimes
+from assay.market.api.context import Context, ContractTimes, Links, Token
 from assay.market.api.status import Status
 from assay.market.events.demand_events import DemandAnswered, DemandMade
 from assay.market.events.device_events import (
@@ -383,14 +383,14 @@ def seeded_context(database: str, now: int) -> Context:
     names = ("EpochOracle", "LeaseEscrow", "DeviceRegistry", "NetworkToken", "FraudProofs")
     contracts = {name: account(name) for name in names}
     root, found = shown()
-    links = {
-        "rpc": "http://127.0.0.1:8545",
-        "contracts": contracts,
-        "tokens": {TOKEN: {"symbol": "tUSD", "decimals": 6}},
-        "decode": lambda target, data: ("proveWrongElement", call_of(CHEATED, CHEAT, root, found)),
-        "explain": lambda data: "NotToday()",
-        "encode": lambda contract, function, arguments: (contracts.get(contract, contract), h(function)),
-    }
+    links = Links(
+        rpc="http://127.0.0.1:8545",
+        contracts=contracts,
+        tokens={TOKEN: Token("tUSD", 6)},
+        decode=lambda target, data: ("proveWrongElement", call_of(CHEATED, CHEAT, root, found)),
+        explain=lambda data: "NotToday()",
+        encode=lambda contract, function, arguments: (contracts.get(contract, contract), h(function)),
+    )
     last = 6 + EPOCHS * EPOCH_BLOCKS
     epochs = ContractTimes(now - last * BLOCK_S + 6 * BLOCK_S, EPOCH_BLOCKS * BLOCK_S, 120, 86_400)
     return Context(engine, status, SearchTable(engine), links=links, terms=TERMS, deadlines=epochs)

@@ -8,6 +8,7 @@ import os
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -15,6 +16,13 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 
+from assay.chain.contracts.epochs import read_epoch_state, read_timing
+from assay.chain.key_files import Key
+from assay.protocol.epochs import Timing
+from assay.protocol.keccak import keccak
+from assay.protocol.signing import Domain
+from assay.wire import paths
+from assay.wire.post_headers import PostHeaders, post_statement
 from tests.integration.validator.network import Network
 from tests.integration.validator.test_api_fuzz import mutated
 
@@ -34,7 +42,8 @@ QUIET_EPOCHS = {
     },
     "leases": {"holdback": 250},
 }
-POSTS = ("/v1/instants", "/v1/inventories", "/v1/observations", "/v1/seal-proposals", "/v1/report-proposals")
+POSTS = tuple(sorted(paths.MESSAGES))
+Answering = Callable[[str, bytes], dict[str, str]]  # headers of a post, for its path and body
 
 
 def resident_mib(pid: int) -> float:
@@ -44,8 +53,8 @@ def resident_mib(pid: int) -> float:
 class Campaign:
     """What was asked, what came back, how long it took."""
 
-    def __init__(self, url: str, pid: int) -> None:
-        self.url, self.pid = url, pid
+    def __init__(self, url: str, pid: int, answering: Answering) -> None:
+        self.url, self.pid, self.answering = url, pid, answering
         self.codes: Counter[int] = Counter()
         self.slowest = 0.0
         self.resident: list[float] = []
@@ -95,13 +104,27 @@ class Campaign:
         while time.monotonic() < until:
             path = chance.choice(list(bodies) or list(POSTS))
             body = mutated(bodies[path], chance) if path in bodies and chance.random() < 0.8 else chance.randbytes(200)
-            self.send("POST", path, body, {"content-type": chance.choice(kinds)})
+            said = self.answering(path, body) if chance.random() < 0.9 else {}
+            self.send("POST", path, body, {"content-type": chance.choice(kinds), **said})
             self.send("GET", "/v1/content/0x" + chance.randbytes(chance.choice((31, 32, 33))).hex(), None, {})
 
     def hoards(self, until: float) -> None:
-        """Large bodies, one after the other."""
+        """Large bodies, one after the other, that a seat answers for and that none does."""
+        body = b"[" * (8 << 20)
         while time.monotonic() < until:
-            self.send("POST", "/v1/observations", b"[" * (8 << 20), {"content-type": "application/json"})
+            self.send("POST", paths.OBSERVATIONS, body, self.answering(paths.OBSERVATIONS, body))
+            self.send("POST", paths.OBSERVATIONS, body, {"content-type": "application/json"})
+
+
+def answered_for(domain: Domain, key: Key, timing: Timing, set_id: int) -> Answering:
+    """Headers of a seat that signs whatever is posted, in the epoch of the moment."""
+
+    def headers(path: str, body: bytes) -> dict[str, str]:
+        epoch, body_hash = timing.epoch_at(time.time()) or 0, keccak(body)
+        signature = key.sign_digest(post_statement(path, epoch, set_id, body_hash).digest(domain))
+        return PostHeaders(key.address, epoch, set_id, body_hash, signature).to_headers()
+
+    return headers
 
 
 @pytest.mark.deep
@@ -110,9 +133,9 @@ def test_api__asked_for_minutes__never_fails_hangs_or_grows(tmp_path):
     print(f"ASSAY_FUZZ_SEED={seed}")
     network = Network(tmp_path, QUIET_EPOCHS)
     try:
-        asyncio.run(begun(network))
+        domain, timing, set_id = asyncio.run(begun(network))
         seat = network.seats[0]
-        campaign = Campaign(seat.url, seat.process.pid)
+        campaign = Campaign(seat.url, seat.process.pid, answered_for(domain, network.seats[1].key, timing, set_id))
         bodies = asyncio.run(taken(network))
         campaign.from_schema(time.monotonic() + 0.1 * SECONDS)  # warm
         campaign.resident.clear()
@@ -131,8 +154,9 @@ def test_api__asked_for_minutes__never_fails_hangs_or_grows(tmp_path):
         asyncio.run(network.stop())
 
 
-async def begun(network: Network) -> None:
-    """Four seats on a chain of their own, one of them open to any number of requests."""
+async def begun(network: Network) -> tuple[Domain, Timing, int]:
+    """Four seats on a chain of their own, one of them open to any number of requests. What their messages are signed
+    for, the epochs' times, and the set."""
     await network.start()
     await network.add_seats(4)
     await network.add_devices([None])
@@ -140,8 +164,11 @@ async def begun(network: Network) -> None:
     for seat in network.seats:
         network.run_seat(seat, **LOUD)
     await network.reported(1, 280)
+    domain, timing = network.chain.domain("EpochOracle"), await read_timing(network.chain)
+    state = await read_epoch_state(network.chain, 0, await network.chain.head())
     await network.chain.close()
     del network.chain
+    return domain, timing, state.set_id
 
 
 async def taken(network: Network) -> dict[str, bytes]:

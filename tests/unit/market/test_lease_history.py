@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from assay.market.api.app import create_app
-from assay.market.api.context import Context
+from assay.market.api.context import Context, Links, Token
 from assay.market.api.status import Status
 from assay.market.events.lease_events import (
     BondForfeited,
@@ -88,8 +88,8 @@ TERMS = EscrowTerms(holdback=120, max_downtime=60, forfeit_hold=600)
 def client_of(index: MarketIndex, block: int = LAST) -> TestClient:
     status = Status("test", 31337, clock=lambda: timestamp(block))
     status.move(index.tip(), block)
-    links = {"contracts": {"LeaseEscrow": account("escrow")}, "tokens": {TOKEN: {"symbol": "TST", "decimals": 6}}}
-    context = Context(index.engine, status, SearchTable(index.engine), links={"rpc": ""} | links, terms=TERMS)
+    links = Links(contracts={"LeaseEscrow": account("escrow")}, tokens={TOKEN: Token("TST", 6)})
+    context = Context(index.engine, status, SearchTable(index.engine), links=links, terms=TERMS)
     return TestClient(create_app(context, rate=1e9, burst=1 << 30))
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.requests import ClientDisconnect
 
 from assay.market.api.app import create_app
-from assay.market.api.context import Context
+from assay.market.api.context import Context, Links
 from assay.market.api.status import Status
 from assay.market.errors import SourceFault
 from assay.market.events.device_events import DeviceEndpoint
@@ -19,6 +21,7 @@ from assay.market.queries.search import SearchTable
 from assay.market.sources.http_fetch import Asked
 from assay.network.client import Stream
 from assay.network.origins import Endpoint
+from assay.network.request_buckets import asker
 
 from .scenario import DEVICES, batch, founding, h, opened
 
@@ -58,8 +61,7 @@ def client(index: MarketIndex, provider: Provider) -> TestClient:
         (5, opened(7)),
     ]
     index.apply(batch(events, 6, seats=True))
-    links: dict[str, Any] = {"fetch": provider, "tokens": {}, "contracts": {}}
-    context = Context(index.engine, Status("test", 31337), SearchTable(index.engine), links=links)
+    context = Context(index.engine, Status("test", 31337), SearchTable(index.engine), links=Links(fetch=provider))
     return TestClient(create_app(context, rate=1e9, burst=1 << 30))
 
 
@@ -145,3 +147,140 @@ def test_requests__with_a_signature_that_is_no_ascii__are_refused_and_leave_room
     assert {client.get("/relay/v1/leases/7", headers=odd).status_code for _ in range(100)} == {401}
     assert client.get("/relay/v1/leases/7", headers=SIGNED).status_code == 403
     assert len(provider.asked) == 1
+
+
+def request_from(address: str, send: Any) -> tuple[dict[str, Any], Any, Any]:
+    headers = [(name.encode(), value.encode()) for name, value in SIGNED.items()]
+    path = "/relay/v1/leases/7"
+    scope = {
+        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": "GET",
+        "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
+        "headers": headers, "client": (address, 1), "server": ("market", 80), "state": {},
+    }  # fmt: skip
+
+    asked = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if not asked:
+            await asyncio.Event().wait()
+        return asked.pop()
+
+    return scope, receive, send
+
+
+async def test_slot__of_an_asker_who_is_gone_before_the_first_byte__is_given_back(client: TestClient) -> None:
+    app: Any = client.app
+
+    async def gone(_: Any) -> None:
+        raise OSError("connection lost")
+
+    for _ in range(3):
+        with pytest.raises((OSError, ClientDisconnect)):
+            await app(*request_from("192.0.2.1", gone))
+    assert app.state.context.passing.taken == 0
+
+
+async def test_slot__of_an_asker_who_goes_while_the_provider_is_silent__is_given_back(
+    client: TestClient, provider: Provider
+) -> None:
+    app: Any = client.app
+    began = asyncio.Event()
+
+    async def send(_: Any) -> None:
+        """Takes everything, as a server does whose client is gone."""
+
+    @asynccontextmanager
+    async def passed_on(*_: Any) -> AsyncIterator[Stream]:
+        async def pieces() -> AsyncIterator[bytes]:
+            began.set()
+            await asyncio.Event().wait()
+            yield b"never"
+
+        yield Stream(200, "text/plain", pieces())
+
+    async def receive() -> dict[str, Any]:
+        if asked:
+            return asked.pop()
+        await began.wait()
+        return {"type": "http.disconnect"}
+
+    provider.passed_on = passed_on  # type: ignore[method-assign]
+    asked = [{"type": "http.request", "body": b"", "more_body": False}]
+    scope, _, _ = request_from("192.0.2.1", send)
+    await asyncio.wait_for(app(scope, receive, send), 10)
+    assert app.state.context.passing.taken == 0
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("broken"), asyncio.CancelledError(), SourceFault("no answer")])
+async def test_slot__of_a_request_that_fails_with_anything__is_given_back(
+    client: TestClient, provider: Provider, fault: BaseException
+) -> None:
+    app: Any = client.app
+    told: list[Any] = []
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    @asynccontextmanager
+    async def passed_on(*_: Any) -> AsyncIterator[Stream]:
+        raise fault
+        yield
+
+    provider.passed_on = passed_on  # type: ignore[method-assign]
+    with suppress(type(fault), RuntimeError):  # a middleware's, for a request that was cancelled
+        await app(*request_from("192.0.2.1", send))
+    assert app.state.context.passing.taken == 0
+
+
+async def test_slot__of_an_answer_that_breaks_in_the_middle__is_given_back_and_the_provider_let_go(
+    client: TestClient, provider: Provider
+) -> None:
+    app: Any = client.app
+    ended: list[bool] = []
+
+    async def send(message: Any) -> None:
+        if message.get("body"):
+            assert app.state.context.passing.taken == 1
+
+    @asynccontextmanager
+    async def passed_on(*_: Any) -> AsyncIterator[Stream]:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"half"
+            raise SourceFault("gone in the middle")
+
+        try:
+            yield Stream(200, "text/plain", pieces())
+        finally:
+            ended.append(True)
+
+    provider.passed_on = passed_on  # type: ignore[method-assign]
+    with pytest.raises(SourceFault):
+        await app(*request_from("192.0.2.1", send))
+    assert app.state.context.passing.taken == 0 and ended == [True]
+
+
+def test_requests__of_one_address_beyond_its_share__are_refused_and_leave_room_for_others(
+    client: TestClient, provider: Provider
+) -> None:
+    passing = client.app.state.context.passing  # type: ignore[attr-defined]
+    held = [passing.take("testclient") for _ in range(passing.most_each)]
+    refused = client.get("/relay/v1/leases/7", headers=SIGNED)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "30")
+    passing.take("192.0.2.9")
+    held[0].give_back()
+    assert client.get("/relay/v1/leases/7", headers=SIGNED).status_code == 403
+
+
+async def test_requests__of_one_ipv6_network__share_its_slots(client: TestClient) -> None:
+    app: Any = client.app
+    told: list[Any] = []
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    passing = app.state.context.passing
+    for n in range(passing.most_each):
+        passing.take(asker(f"2001:db8:0:1::{n:x}"))
+    await app(*request_from("2001:db8:0:1:ffff::1", send))
+    await app(*request_from("2001:db8:0:2::1", send))
+    assert [message["status"] for message in told if "status" in message] == [429, 403]

@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from assay.market.api.app import create_app
-from assay.market.api.context import Context
+from assay.market.api.context import Context, Links
 from assay.market.api.status import Status
 from assay.market.events.fault_events import FaultProven, WrongElementShown
 from assay.market.follow.index import LogBatch, MarketIndex
@@ -41,7 +41,7 @@ def client(request: pytest.FixtureRequest, index: MarketIndex) -> TestClient:
     ]
     calls = {h("transaction 12"): (request.param, b"\x12\x34")}
     index.apply(LogBatch(logs_of(events), {1: SEATS}, tip(13), calls))
-    links = {"decode": decode, "contracts": {"EpochOracle": ORACLE}}
+    links = Links(decode=decode, contracts={"EpochOracle": ORACLE})
     context = Context(index.engine, Status("test", 31337), SearchTable(index.engine), links=links)
     return TestClient(create_app(context, rate=1e9, burst=1 << 30, pages=False))
 

@@ -309,3 +309,29 @@ async def test_listener__on_an_index_being_built__is_told_of_a_reorganisation_of
     (back,) = listener.went_back
     assert listener.held == {place: e for place, e in market.holds().items() if place[0] > back}
     assert (9, 0) not in listener.held
+
+
+def test_streams__of_one_address_beyond_its_share__are_refused_while_others_get_theirs(client: TestClient) -> None:
+    streams = client.app.state.context.streams  # type: ignore[attr-defined]
+    held = [streams.take("testclient") for _ in range(streams.most_each)]
+    refused = client.get("/v1/stream?limit=1")
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "30")
+    assert "testclient" in refused.json()["error"]
+    streams.take("192.0.2.9")
+    held[0].give_back()
+    assert client.get("/v1/stream?limit=1").status_code == 200
+    assert streams.taken == streams.most_each
+
+
+def test_streams__when_there_are_as_many_as_there_may_be__are_refused_and_all_are_given_back(
+    client: TestClient,
+) -> None:
+    streams = client.app.state.context.streams  # type: ignore[attr-defined]
+    held = [streams.take(f"2001:db8:{n:x}::/64") for n in range(streams.most)]
+    assert client.get("/v1/stream?limit=1").status_code == 503
+    for slot in held:
+        slot.give_back()
+        slot.give_back()
+    assert client.get("/v1/stream?limit=1").status_code == 200
+    assert client.get("/v1/stream?limit=1", headers={"last-event-id": "x"}).status_code == 422
+    assert streams.taken == 0

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from assay.market.api.app import create_app
-from assay.market.api.context import Context, ContractTimes
+from assay.market.api.context import Context, ContractTimes, Links
 from assay.market.api.status import Status
 from assay.market.events.device_events import OperatorSet, PayoutSet
 from assay.market.events.lease_events import DowntimeRefunded, LeaseOpened, LeaseStarted, OfferTerms
@@ -97,15 +97,17 @@ def client_of(index: MarketIndex, block: int) -> TestClient:
         sent.append((contract, function, *arguments))
         return contracts.get(contract, contract), h(function)
 
-    links = {"contracts": contracts, "tokens": {}, "encode": encode, "rpc": "", "sent": sent}
+    links = Links(contracts=contracts, encode=encode)
     table = SearchTable(index.engine)
     context = Context(index.engine, status, table, links=links, terms=TERMS, deadlines=DEADLINES)
-    return TestClient(create_app(context, rate=1e9, burst=1 << 30))
+    app = create_app(context, rate=1e9, burst=1 << 30)
+    app.state.sent = sent
+    return TestClient(app)
 
 
 def steps(client: TestClient, path: str) -> list[Any]:
     """What the wallet is to send, as it was encoded."""
-    sent: list[Any] = client.app.state.context.links["sent"]  # type: ignore[attr-defined]
+    sent: list[Any] = client.app.state.sent  # type: ignore[attr-defined]
     sent.clear()
     answer = client.get(f"/send/{path}")
     assert answer.status_code == 200, answer.text

@@ -9,7 +9,8 @@ import pytest
 import structlog
 
 from assay.network.access_log import AccessLog
-from assay.network.body_limit import BodyLimit
+from assay.network.body_limit import BodyLimit, BytesInFlight
+from assay.network.connections import FEW, ConnectionLimits, is_loopback
 from assay.network.request_buckets import MAX_ASKERS, RequestBuckets, asker
 
 
@@ -83,3 +84,95 @@ async def test_request__answered__carries_an_id_that_its_line_has_too(given, ret
         ("request answered", returned),
     ]
     assert (lines[1]["path"], lines[1]["status"], lines[1]["log_level"]) == ("/v1/x", 500, "warning")
+
+
+def test_connections__of_one_asker_and_in_all__are_bounded_and_given_back():
+    limits = ConnectionLimits(in_all=40, of_one=100, exempt=is_loopback, now=lambda: 0.0)
+    assert sum(limits.admit("203.0.113.1") for _ in range(100)) == 10
+    assert sum(limits.admit(f"2001:db8::{n:x}") for n in range(1, 100)) == 10
+    limits.release("2001:db8::5")
+    assert limits.admit("2001:db8::77")
+    assert sum(limits.admit("127.0.0.1") for _ in range(100)) == 20
+    assert not limits.admit("198.51.100.1")
+    for _ in range(20):
+        limits.release("127.0.0.1")
+    assert limits.open == 20
+
+
+def test_connections__nearly_all_taken__are_for_those_who_hold_few():
+    limits = ConnectionLimits(in_all=400, of_one=100, exempt=is_loopback, now=lambda: 0.0)
+    for n in range(3):
+        assert sum(limits.admit(f"203.0.113.{n}") for _ in range(1_000)) == 100
+    assert not limits.admit("203.0.113.1")
+    assert sum(limits.admit("203.0.113.9") for _ in range(1_000)) == FEW
+
+
+def test_connections__refused_without_end__are_told_of_once_a_minute():
+    now = [0.0]
+    limits = ConnectionLimits(in_all=4, of_one=1, exempt=is_loopback, now=lambda: now[0])
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(1_000):
+            limits.admit("203.0.113.1")
+        now[0] = 60.0
+        limits.admit("203.0.113.1")
+    assert [line["count"] for line in lines] == [1, 999]
+
+
+def posting(
+    address: str, size: int, declared: int | None = None
+) -> tuple[dict[str, object], list[dict[str, object]], asyncio.Queue]:
+    headers = [] if declared is None else [(b"content-length", str(declared).encode())]
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": headers, "client": (address, 1)}
+    came: asyncio.Queue = asyncio.Queue()
+    came.put_nowait({"type": "http.request", "body": bytes(size), "more_body": True})
+    return scope, [], came
+
+
+async def test_body_limit__bodies_held_at_once__are_bounded_by_asker_and_in_all_and_given_back():
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    in_flight = BytesInFlight(of_one=200, in_all=300)
+    limit = BodyLimit(app, most=lambda path: 100, in_flight=in_flight)
+
+    async def post(address, size=10, declared=None):
+        scope, sent, came = posting(address, size, declared)
+
+        async def send(message):
+            sent.append(message)
+
+        task = asyncio.create_task(limit(scope, came.get, send))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return task, sent, came
+
+    def statuses(posts):
+        return [sent[0]["status"] if sent else None for _, sent, _ in posts]
+
+    first = [await post("203.0.113.1", declared=100) for _ in range(3)]
+    assert statuses(first) == [None, None, 503]
+    undeclared = [await post("198.51.100.1", size=60) for _ in range(2)]
+    assert statuses(undeclared) == [None, 503]
+    assert in_flight.held == 260
+    for task, _, came in [*first, *undeclared]:
+        came.put_nowait({"type": "http.request", "body": b"", "more_body": False})
+        await task
+    assert in_flight.held == 0
+    assert statuses(first[:2]) == [200, 200]
+    assert statuses([await post("203.0.113.1", declared=100)]) == [None]
+
+
+@pytest.mark.parametrize("length", ["9" * 5_000, "-1", "1e3", "\u00b2"])
+async def test_body_limit__length_that_is_none__is_413(length: str):
+    async def app(scope, receive, send):
+        raise AssertionError("reached")
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope, _, came = posting("203.0.113.1", 1)
+    scope["headers"] = [(b"content-length", length.encode("latin-1"))]
+    await BodyLimit(app, most=lambda path: 100)(scope, came.get, send)
+    assert sent[0]["status"] == 413

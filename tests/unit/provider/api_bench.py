@@ -12,12 +12,15 @@ from typing import Any
 import httpx2
 from fastapi import FastAPI
 
+from assay.chain.contracts.devices import Device as ChainDevice
 from assay.chain.contracts.leases import Lease, LeaseStatus
+from assay.chain.rpc.blocks import Block
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest, Offer
 from assay.protocol.sign_in import SignIn, personal_digest
 from assay.protocol.signing import sign_compact
+from assay.provider.access.announced_origins import AnnouncedOrigins
 from assay.provider.access.authorised_keys import AuthorisedKeys
 from assay.provider.access.logins import Logins
 from assay.provider.access.notebooks import Notebooks
@@ -109,6 +112,18 @@ class Handovers:
         return ROOTS
 
 
+async def announced(*devices: bytes, endpoint: str = "http://provider") -> AnnouncedOrigins:
+    """What the devices announce at a final block."""
+
+    async def read(_: Block) -> dict[bytes, ChainDevice]:
+        none = "0x" + "00" * 20
+        return {one: ChainDevice(one, none, none, 1, bytes(32), endpoint=endpoint) for one in devices}
+
+    origins = AnnouncedOrigins(devices, read)
+    await origins.follow(Block(1, bytes(32), bytes(32), NOW, 1))
+    return origins
+
+
 @asynccontextmanager
 async def serving(folder: Path, chain: ChainFake, device: OwnDevice, lease: Lease) -> AsyncIterator[Api]:
     """The application over a device and a node; lease 3 runs."""
@@ -146,6 +161,7 @@ async def serving(folder: Path, chain: ChainFake, device: OwnDevice, lease: Leas
         grace=900.0,
         proxy=unused,
         logins=Logins(31337, chain.contract_accepts, lambda: float(NOW)),
+        origins=await announced(*(one.device_id for one in (device, *DEVICES))),
         offers=unused,
         quote=unused,
         started=lambda lease: book.note(lease.lease_id),

@@ -14,18 +14,24 @@ import pytest
 from eth_utils.address import to_checksum_address
 
 from assay.chain.contracts.leases import Lease, LeaseStatus
+from assay.chain.rpc.blocks import Block
 from assay.network.body_limit import BodyLimit
+from assay.network.origins import Origin
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest, Wiped
 from assay.protocol.sign_in import SignIn, personal_digest
 from assay.protocol.signing import address_of, sign_compact, signed_by
+from assay.provider.access.announced_origins import AnnouncedOrigins
+from assay.provider.access.logins import CHECKS_AT_ONCE, MAX_OF_A_LEASE, NONCE_VALID_S, Logins
+from assay.provider.access.reverse_proxy import coming_out
 from assay.provider.api.json_bodies import body_limit
 from assay.provider.devices.device import OwnDevice
+from assay.provider.errors import NotAuthorised, Unavailable
 from assay.provider.runtime.workload import output_path
 from assay.wire.measurement import live_digest
 
-from .api_bench import CONTRACT, NOW, Api, login_of_a_contract, serving
+from .api_bench import CONTRACT, NOW, Api, announced, login_of_a_contract, serving
 from .conftest import DEVICE_ADDRESS, DEVICE_ID, ESCROW, NODE, PROVIDER, ChainFake, key, lease_on
 
 
@@ -106,16 +112,13 @@ async def test_login__renter__opens_a_session_for_this_lease_until_logout(api: A
 @pytest.mark.parametrize(
     ("options", "status"),
     [
-        ({"signer": "stranger"}, 403),
-        ({"address": "0x" + "44" * 20}, 401),
-        ({"domain": "evil"}, 401),
-        ({"chain_id": 1}, 401),
-        ({"lease_id": 4}, 401),
-        ({"expires_at": NOW}, 401),
-        ({"issued_at": NOW + 500}, 401),
-        ({"nonce": "00000000"}, 401),
+        ({"signer": "stranger"}, 403), ({"address": "0x" + "44" * 20}, 401), ({"domain": "evil"}, 401),
+        ({"chain_id": 1}, 401), ({"lease_id": 4}, 401), ({"expires_at": NOW}, 401), ({"issued_at": NOW + 500}, 401),
+        ({"nonce": "00000000"}, 401), ({"nonce": "f" * 60}, 401), ({"uri": "http://evil"}, 401),
+        ({"uri": "https://provider"}, 401), ({"uri": "http://provider@evil/"}, 401), ({"uri": "http://[evil"}, 401),
+        ({"uri": "http://provider:99999"}, 401),
     ],
-)
+)  # fmt: skip
 async def test_login__anothers_expired_or_forged__opens_nothing(api: Api, options: dict[str, Any], status: int) -> None:
     answer = await logged_in(api, **options)
     assert answer.status_code == status and set(answer.json()) == {"error"}
@@ -153,9 +156,9 @@ async def test_notebook__started_twice__is_one_job_and_opens_once_for_the_ticket
     "headers",
     [
         {},
-        {"cookie": "assay_notebook=forged"},
+        {"cookie": "assay_notebook_3=forged"},
         {"authorization": "Bearer forged"},
-        {"cookie": "assay_notebook="},
+        {"cookie": "assay_notebook_3="},
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
@@ -169,14 +172,63 @@ async def test_notebook__without_its_session__is_401_and_reaches_nothing(
 
 async def test_notebook__page_of_another_site__may_not_use_the_session(api: Api) -> None:
     path = (await api.signed("POST", "/notebook", b"{}")).json()["path"]
-    token = (await api.client.get(path)).cookies["assay_notebook"]
-    headers = {"cookie": f"assay_notebook={token}", "origin": "https://evil.example"}
+    token = (await api.client.get(path)).cookies["assay_notebook_3"]
+    headers = {"cookie": f"assay_notebook_3={token}", "origin": "https://evil.example"}
     assert (await api.client.get("/v1/leases/3/notebook/api", headers=headers)).status_code == 401
+
+
+async def test_notebook__page_of_another_lease__may_not_use_the_session(api: Api) -> None:
+    """All leases of a provider share an origin, so that a browser sends the cookie along with such a request."""
+    path = (await api.signed("POST", "/notebook", b"{}")).json()["path"]
+    token = (await api.client.get(path)).cookies["assay_notebook_3"]
+    api.chain.leases[4] = replace(api.chain.leases[3], lease_id=4)
+    asked = "/v1/leases/3/notebook/api/contents"
+    for other in ("/v1/leases/4/notebook/lab", "/v1/leases/33/notebook/", "/v1/leases/3/notebook/../../4/notebook/lab"):
+        refused = await api.client.get(
+            asked, headers={"cookie": f"assay_notebook_3={token}", "referer": f"http://provider{other}"}
+        )
+        assert refused.status_code == 401, other
+    for cookie in (f"assay_notebook_4={token}", f"assay_notebook={token}", "assay_notebook_3=other"):
+        assert (await api.client.get(asked, headers={"cookie": cookie})).status_code == 401
+    elsewhere = await api.client.get(
+        "/v1/leases/4/notebook/api/contents", headers={"cookie": f"assay_notebook_4={token}"}
+    )
+    assert elsewhere.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("cookie", "kept"),
+    [
+        ("_xsrf=1; Path=/v1/leases/3/notebook/; HttpOnly", "_xsrf=1; HttpOnly; Path=/v1/leases/3/notebook/"),
+        ("_xsrf=1; Path=/v1/leases/3/notebook/lab", "_xsrf=1; Path=/v1/leases/3/notebook/lab"),
+        ("_xsrf=1", "_xsrf=1; Path=/v1/leases/3/notebook/"),
+        ("a=1; path=/; Domain=provider; Secure", "a=1; Secure; Path=/v1/leases/3/notebook/"),
+        ("a=1; Path=/v1/leases/4/notebook/", "a=1; Path=/v1/leases/3/notebook/"),
+        ("a=1; Path=/v1/leases/3/notebook/../../4/", "a=1; Path=/v1/leases/3/notebook/"),
+        ("assay_notebook_4=mine; Path=/v1/leases/4/notebook/", None),
+        ("Assay_Notebook_3=mine", None),
+        ("__Host-a=1; Path=/; Secure", None),
+        ("nonsense", None),
+    ],
+)
+def test_proxy__cookie_of_a_workload__reaches_no_other_lease(cookie: str, kept: str | None) -> None:
+    out = coming_out([(b"Set-Cookie", cookie.encode())], b"/v1/leases/3/notebook/", b"assay_notebook_")
+    assert out == ([] if kept is None else [(b"set-cookie", kept.encode())])
+
+
+def test_proxy__headers_of_a_workload_that_reach_the_whole_origin__are_left_out() -> None:
+    headers = [
+        (b"Service-Worker-Allowed", b"/"),
+        (b"Clear-Site-Data", b'"*"'),
+        (b"Connection", b"close"),
+        (b"ETag", b"x"),
+    ]
+    assert coming_out(headers, b"/v1/leases/3/notebook/", b"assay_notebook_") == [(b"etag", b"x")]
 
 
 async def test_login__message_used_twice_or_token_made_up__is_401(api: Api) -> None:
     nonce = (await api.client.get("/v1/login/nonce")).json()["nonce"]
-    text = SignIn("provider", address_of(key("renter")), "http://p", 31337, nonce, NOW, NOW + 600, 3).text()
+    text = SignIn("provider", address_of(key("renter")), "http://provider", 31337, nonce, NOW, NOW + 600, 3).text()
     body = {"message": text, "signature": "0x" + sign_compact(personal_digest(text), key("renter")).hex()}
     assert (await api.client.post("/v1/leases/3/login", json=body)).status_code == 200
     assert (await api.client.post("/v1/leases/3/login", json=body)).status_code == 401
@@ -372,3 +424,104 @@ async def test_files__signed_for_one_name_and_sent_for_another__are_refused(api:
 async def test_put__of_what_is_no_file_folder_or_link__is_refused(api: Api, query: str) -> None:
     assert (await api.signed("PUT", f"/files/x?{query}")).status_code in (400, 422)
     assert not (api.jobs.workspace(3) / "x").exists()
+
+
+@pytest.mark.parametrize("changes", [{"domain": "evil", "uri": "https://evil/"}, {"domain": "evil"}])
+async def test_login__for_another_host_sent_with_that_hosts_name__opens_nothing(api: Api, changes: Any) -> None:
+    api.client.headers["host"] = "evil"
+    assert (await logged_in(api, **changes)).status_code == 401
+    assert (await logged_in(api)).status_code == 200
+
+
+async def test_nonces__asked_for_without_end__keep_nobody_from_logging_in(api: Api) -> None:
+    logins = Logins(31337, api.chain.contract_accepts, lambda: float(NOW))
+    nonces = {logins.nonce() for _ in range(20_000)}
+    assert len(nonces) == 20_000
+    for _ in range(300):
+        await api.client.get("/v1/login/nonce")
+    assert (await logged_in(api)).status_code == 200
+
+
+async def test_logins__of_one_lease_without_end__are_bounded_and_end_no_others(api: Api) -> None:
+    lease, now = api.chain.leases[3], [float(NOW)]
+    logins = Logins(31337, api.chain.contract_accepts, lambda: now[0])
+    origins = (await announced(DEVICE_ID)).of([DEVICE_ID])
+
+    async def log_in(one: Lease) -> str:
+        at = int(now[0])
+        address = address_of(key("renter"))
+        text = SignIn("provider", address, "http://provider", 31337, logins.nonce(), at, at + 3600, one.lease_id).text()
+        signature = sign_compact(personal_digest(text), key("renter"))
+        return (await logins.log_in(text, signature, origins, one, "a"))[0]
+
+    other = replace(lease, lease_id=4)
+    kept, first = await log_in(other), await log_in(lease)
+    for _ in range(MAX_OF_A_LEASE - 1):
+        await log_in(lease)
+    with pytest.raises(Unavailable):
+        await log_in(lease)
+    await log_in(other)
+    now[0] += NONCE_VALID_S
+    await log_in(lease)
+    with pytest.raises(NotAuthorised):
+        logins.check(first, lease)
+    logins.check(kept, other)
+
+    tickets = [logins.ticket(other), *(logins.ticket(lease) for _ in range(20 * MAX_OF_A_LEASE))]
+    logins.redeem(tickets[0], other)
+    logins.redeem(tickets[-1], lease)
+    with pytest.raises(NotAuthorised):
+        logins.redeem(tickets[1], lease)
+
+
+async def test_login__forged_for_a_renter_again_and_again__costs_the_node_few_calls(api: Api) -> None:
+    calls: list[str] = []
+
+    async def accepts(account: str, digest: bytes, signature: bytes) -> bool:
+        calls.append(account)
+        return False
+
+    now, lease = [float(NOW)], api.chain.leases[3]
+    logins = Logins(31337, accepts, lambda: now[0])
+    origins = (await announced(DEVICE_ID)).of([DEVICE_ID])
+    outcomes: list[type[Exception]] = []
+    for _ in range(500):
+        text = SignIn("provider", lease.renter, "http://provider", 31337, logins.nonce(), NOW, NOW + 60, 3).text()
+        try:
+            await logins.log_in(text, bytes(65), origins, lease, "203.0.113.1")
+        except (NotAuthorised, Unavailable) as error:
+            outcomes.append(type(error))
+    assert len(calls) == CHECKS_AT_ONCE
+    assert outcomes.count(Unavailable) == 500 - CHECKS_AT_ONCE
+    with pytest.raises(NotAuthorised):
+        await logins.log_in(text, bytes(65), origins, lease, "198.51.100.1")
+
+
+async def test_nonce__older_than_its_time__opens_nothing(api: Api) -> None:
+    now = [float(NOW)]
+    logins = Logins(31337, api.chain.contract_accepts, lambda: now[0])
+    nonce = logins.nonce()
+    now[0] += NONCE_VALID_S
+    at = int(now[0])
+    text = SignIn("provider", address_of(key("renter")), "http://provider", 31337, nonce, at, at + 60, 3).text()
+    origins = (await announced(DEVICE_ID)).of([DEVICE_ID])
+    with pytest.raises(NotAuthorised, match="nonce"):
+        signature = sign_compact(personal_digest(text), key("renter"))
+        await logins.log_in(text, signature, origins, api.chain.leases[3], "a")
+
+
+async def test_origins__odd_or_changed_announcements__are_left_out_and_followed() -> None:
+    assert (await announced(b"a", endpoint="http://[")).of([b"a"]) == frozenset()
+    assert (await announced(b"a", endpoint="HTTPS://GPU.example:443/")).of([b"a", b"b"]) == {
+        Origin("https", "gpu.example", 443)
+    }
+    reads: list[int] = []
+
+    async def read(final: Block) -> dict[bytes, Any]:
+        reads.append(final.number)
+        return {}
+
+    origins = AnnouncedOrigins([b"a"], read)
+    for number in range(100):
+        await origins.follow(Block(number, bytes(32), bytes(32), NOW + number, 1))
+    assert reads == [0, 30, 60, 90]

@@ -12,6 +12,9 @@ import pytest
 
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.signing import sign_compact
+from assay.protocol.specification import parse_specification
+from assay.provider import doctor
+from assay.provider.devices import inventory
 from assay.provider.devices.inventory import read_inventory
 from assay.provider.errors import ProviderError
 from assay.provider.offers.offers import OfferMaker, Price, rate_of
@@ -199,3 +202,86 @@ def test_inventory__no_driver_or_no_card__is_labelled_cpu_only(nvml: FakeNvml) -
 def test_specification__of_a_card__does_not_change_with_the_moment() -> None:
     card = read_inventory(FakeNvml()).accelerators[0]
     assert replace(card, temperature=80, processes=0).specification() == card.specification()
+
+
+class OddNvml(FakeNvml):
+    """Eight cards: one is lost, one tells no memory, one none of its own, and the names of others are odd."""
+
+    def __init__(self) -> None:
+        super().__init__(cards=8)
+        self.names: dict[int, str | bytes] = {
+            3: b"H100 \xff\xfe",
+            4: "H100\nGPU 9: fine\x1b[2J",
+            5: "H" * 300,
+            6: "H100 \U0001f680",
+        }
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+        if index == 1:
+            raise self.NVMLError("GPU is lost")
+        return index
+
+    def nvmlDeviceGetMemoryInfo(self, handle: int) -> Any:
+        if handle == 2:
+            raise self.NVMLError("Not Supported")
+        return super().nvmlDeviceGetMemoryInfo(handle)
+
+    def nvmlDeviceGetName(self, handle: int) -> Any:
+        if handle == 7:
+            b"\xff".decode()
+        return self.names.get(handle, b"H100")
+
+    def nvmlDeviceGetUUID(self, handle: int) -> str:
+        return "" if handle == 0 else f"GPU-{handle}"
+
+
+def test_inventory__odd_cards_among_eight__names_each_with_its_fault_and_lists_the_others() -> None:
+    found = read_inventory(OddNvml())
+    assert [str(bad) for bad in found.faults] == [
+        "GPU 0: it tells no uuid, so that it cannot be told from others",
+        "GPU 1: GPU is lost",
+        "GPU 2: it does not tell its memory: Not Supported",
+    ]
+    assert {one.index: one.model for one in found.accelerators} == {
+        3: "H100 \ufffd\ufffd",
+        4: "H100 GPU 9: fine[2J",
+        5: "H" * 80,
+        6: "H100 \U0001f680",
+        7: "\ufffd",
+    }
+    for one in found.accelerators:
+        assert parse_specification(one.specification()).model == one.model
+
+
+def test_inventory__no_card_that_works__says_why_and_lists_the_processor() -> None:
+    nvml = OddNvml()
+    nvml.cards = 3
+    found = read_inventory(nvml)
+    assert [one.kind for one in found.accelerators] == ["cpu"]
+    assert found.reason is not None and "GPU 1: GPU is lost" in found.reason
+
+
+def test_accelerator__that_is_lost__is_refused_with_its_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory, "read_inventory", lambda: read_inventory(OddNvml()))
+    assert inventory.accelerator_at(3).uuid == "GPU-3"
+    with pytest.raises(ProviderError, match="GPU is lost"):
+        inventory.accelerator_at(1)
+
+
+async def test_doctor__a_lost_card__fails_with_its_fault_and_names_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "read_inventory", lambda: read_inventory(OddNvml()))
+    with pytest.raises(ProviderError, match=r"GPU 1: GPU is lost.*can be used: H100 .*81920 MiB"):
+        await doctor._devices()
+
+
+def test_inventory__count_refused_or_shutdown_broken__does_not_fail() -> None:
+    nvml = FakeNvml()
+
+    def refuse(*_: Any) -> int:
+        raise nvml.NVMLError("Unknown Error")
+
+    nvml.nvmlShutdown = refuse  # type: ignore[assignment]
+    nvml.nvmlSystemGetDriverVersion = refuse  # type: ignore[assignment]
+    assert {one.driver for one in read_inventory(nvml).accelerators} == {"unknown"}
+    nvml.nvmlDeviceGetCount = refuse  # type: ignore[method-assign]
+    assert not read_inventory(nvml).has_gpu

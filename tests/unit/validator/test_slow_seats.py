@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from functools import lru_cache
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,7 @@ from .simulation.virtual_time import VirtualClock, run
 from .test_epoch_simulation import signed
 
 CONTENT = b"content"
+UNSIGNED: Any = None  # nothing is posted
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +88,7 @@ def fetched(accounts: list[str], deadline_s: float) -> tuple[bytes | None, float
     async def fetch() -> tuple[bytes | None, float, list[str]]:
         peers, clock = Holders(), VirtualClock()
         began = clock.now()
-        gossip = Gossiper(peers, clock, request_s=16.0)
+        gossip = Gossiper(peers, UNSIGNED, clock, request_s=16.0)
         found = await gossip.fetch(accounts, keccak(CONTENT), 100, began + deadline_s)
         return found, clock.now() - began, peers.asked
 
@@ -124,7 +126,9 @@ def test_race__one_seat_is_slow__the_others_are_asked_again_until_one_has_it():
 
     async def race() -> str | None:
         clock = VirtualClock()
-        return await Gossiper(Holders(), clock, 16.0).race(["slow", "late"], at_the_third, clock.now() + 60, again=True)
+        return await Gossiper(Holders(), UNSIGNED, clock, 16.0).race(
+            ["slow", "late"], at_the_third, clock.now() + 60, again=True
+        )
 
     assert run(race()) == "late"
     assert tries.count("slow") == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from assay.cli.option_groups import with_options
-from assay.cli.output import OutputFormat, fail, show, show_rows
+from assay.cli.output import OutputFormat, fail, note, show, show_rows
 from assay.cli.provider.endings import decimal_of, finish
 from assay.cli.provider.options import DataDir, DeviceKeys, Output, PasswordFile, ReadingOptions, SendingOptions
 from assay.protocol.profile import NAMED
@@ -65,12 +64,18 @@ def inventory(output: Output = OutputFormat.table) -> None:
 
     found = read_inventory()
     if output is OutputFormat.json:
-        show({"accelerators": [asdict(one) for one in found.accelerators], "reason": found.reason}, output)
+        show(asdict(found), output)
         return
-    for one in found.accelerators:
-        show(asdict(one), output)
+    devices = [asdict(one) for one in found.accelerators]
+    if output is OutputFormat.csv:
+        show_rows("accelerators", devices, {}, output)
+    else:
+        for device in devices:
+            show(device, output)
+    for bad in found.faults:
+        note(f"cannot be used: {bad}")
     if found.reason:
-        sys.stderr.write(f"no GPU: {found.reason}\n")
+        note(f"no GPU: {found.reason}")
 
 
 @with_options
@@ -142,7 +147,7 @@ def list_devices(
         ]
     show_rows("devices", rows, DEVICE_COLUMNS, output, tuple(DEVICE_COLUMNS))
     if not rows:
-        sys.stderr.write(f"{provider} has no device in the registry: `assay provider enrol` enters one\n")
+        note(f"{provider} has no device in the registry: `assay provider enrol` enters one")
 
 
 @with_options

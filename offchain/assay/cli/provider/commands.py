@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from assay.cli.option_groups import with_options
-from assay.cli.output import OutputFormat, show, show_rows
+from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.provider import admin, credit, leases, nodes, operators
 from assay.cli.provider.endings import decimal_of, finish
 from assay.cli.provider.options import DeviceKeys, Output, SendingOptions
@@ -95,7 +94,7 @@ def enrol(
 
 
 def _tell(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    note(text)
 
 
 @commands.command()

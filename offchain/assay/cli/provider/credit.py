@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli.option_groups import with_options
-from assay.cli.output import OutputFormat, show_rows
+from assay.cli.output import OutputFormat, note, show_rows
 from assay.cli.provider.endings import finish
 from assay.cli.provider.options import Output, ReadingOptions, SendingOptions
 from assay.cli.provider.orders import OrderPlan, order
-from assay.cli.renter.options import Asking, note
+from assay.cli.renter.options import Asking
 from assay.provider.errors import BadProviderSetting, Conflict
 
 if TYPE_CHECKING:

@@ -7,11 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from assay.cli.option_groups import with_options
-from assay.cli.output import OutputFormat, show, show_rows
+from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.provider.admin import existing
 from assay.cli.provider.endings import decimal_of, finish
 from assay.cli.provider.options import DataDir, Output, ReadingOptions
-from assay.cli.renter.options import note
 from assay.provider.settings import ProviderSettings
 
 commands = typer.Typer(

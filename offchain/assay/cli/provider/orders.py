@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from assay.cli.output import OutputFormat, show, show_rows
+from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.provider.endings import finish
 from assay.cli.provider.options import SendingOptions
-from assay.cli.renter.options import Asking, note
+from assay.cli.renter.options import Asking
 from assay.provider.errors import BadProviderSetting
 
 if TYPE_CHECKING:

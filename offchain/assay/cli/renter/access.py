@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import sys
 import time
 import webbrowser
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay.cli.renter.options import Connection, LeaseId, finish, note, renter_command
+from assay.cli.output import note
+from assay.cli.renter.options import Connection, LeaseId, finish, renter_command
 from assay.renter.errors import BadInput, NoDevice, NoJob, Unreachable
 from assay.renter.lease.lease_rights import require_running
 from assay.renter.lease.leaving import Free
@@ -46,7 +48,7 @@ def ssh(
 
     line = finish(work).command(*(command or []), forwards=forward or [])
     if show:
-        sys.stdout.write(" ".join(line) + "\n")
+        sys.stdout.write(shlex.join(line) + "\n")
         return
     sys.stdout.flush()
     try:

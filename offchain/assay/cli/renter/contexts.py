@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.output import OutputFormat, show, show_rows
-from assay.cli.renter.options import Output, finish, note
+from assay.cli.output import OutputFormat, note, show, show_rows
+from assay.cli.renter.options import Output, finish
 from assay.renter.contexts import Contexts, contexts_file, home_filled, read_contexts, write_contexts
 from assay.renter.settings import RenterSettings
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from assay.cli.output import note
 from assay.cli.renter.local_files import (
     PERMISSIONS,
     LocalEntry,
@@ -24,7 +25,7 @@ from assay.cli.renter.local_files import (
     save_named,
     shown,
 )
-from assay.cli.renter.options import Connection, note, renter_command
+from assay.cli.renter.options import Connection, renter_command
 from assay.renter.errors import BadInput
 
 if TYPE_CHECKING:

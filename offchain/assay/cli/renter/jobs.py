@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.output import OutputFormat, show, show_rows
+from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.renter.files import download_all, upload_all
 from assay.cli.renter.keeping import Keeping
-from assay.cli.renter.options import Connection, LeaseId, Output, note, renter_command
+from assay.cli.renter.options import Connection, LeaseId, Output, renter_command
 from assay.renter.errors import BadInput, NoJob
 from assay.renter.money.amounts import parse_duration
 

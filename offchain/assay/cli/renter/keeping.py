@@ -9,7 +9,8 @@ import typer
 
 from assay.chain.contracts.erc20 import Erc20
 from assay.cli.option_groups import OptionGroup
-from assay.cli.renter.options import Asking, Connection, LeaseId, note, renter_command
+from assay.cli.output import note
+from assay.cli.renter.options import Asking, Connection, LeaseId, renter_command
 from assay.renter.errors import Unreachable
 from assay.renter.lease.keeping import Move, Policy
 from assay.renter.money.amounts import parse_amount, parse_duration

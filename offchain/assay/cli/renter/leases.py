@@ -10,8 +10,8 @@ import typer
 
 from assay.chain.contracts.erc20 import Erc20
 from assay.chain.contracts.leases import LeaseStatus
-from assay.cli.output import OutputFormat, show, show_rows
-from assay.cli.renter.options import Asking, Connection, LeaseId, Output, note, renter_command
+from assay.cli.output import OutputFormat, note, show, show_rows
+from assay.cli.renter.options import Asking, Connection, LeaseId, Output, renter_command
 from assay.protocol.rates import cost, streamed
 from assay.renter.errors import BadInput
 from assay.renter.lease.downtime import DowntimeFound

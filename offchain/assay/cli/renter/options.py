@@ -17,7 +17,7 @@ import typer
 
 from assay.cli.endings import telling
 from assay.cli.option_groups import OptionGroup, with_options
-from assay.cli.output import OutputFormat
+from assay.cli.output import OutputFormat, escaped
 from assay.protocol.leases import MAX_DEVICES
 from assay.renter.errors import BadInput, RenterDeclined, RenterError
 from assay.renter.money.amounts import parse_duration
@@ -148,7 +148,7 @@ class Asking(OptionGroup):
             return
         if not sys.stdin.isatty():
             raise RenterDeclined(f"{question} Nobody can be asked here: say --yes")
-        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.write(f"{escaped(question)} [y/N] ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise RenterDeclined("not confirmed, nothing was sent")
@@ -181,11 +181,6 @@ def finish(work: Callable[[], Any]) -> Any:
     with telling(RenterError):
         result = work()
         return asyncio.run(result) if inspect.iscoroutine(result) else result
-
-
-def note(text: str) -> None:
-    """A line for people, on standard error."""
-    sys.stderr.write(text + "\n")
 
 
 def number(text: str | None, option: str) -> Decimal | None:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.output import OutputFormat, show, show_rows
-from assay.cli.renter.options import Asking, Connection, Output, note, renter_command
+from assay.cli.output import OutputFormat, note, show, show_rows
+from assay.cli.renter.options import Asking, Connection, Output, renter_command
 
 commands = typer.Typer(
     help="Who else may submit the downtime of this wallet's leases.",

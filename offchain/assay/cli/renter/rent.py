@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.chain.errors import ChainError
-from assay.cli.output import OutputFormat, show, show_rows
+from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.renter.keeping import Keeping, keep_lease
-from assay.cli.renter.options import Asking, Connection, Duration, Filters, Output, note, renter_command
+from assay.cli.renter.options import Asking, Connection, Duration, Filters, Output, renter_command
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.rates import cost
 from assay.renter.errors import BadInput, RenterError
@@ -145,7 +145,8 @@ async def _question(renter: Renter, chosen: list[Listing], seconds: int) -> str:
         f"{show_amount(total, decimals[token])} {await Erc20(renter.chain, token).symbol()}"
         for token, total in totals.items()
     ]
-    note("\n".join(lines))
+    for line in lines:
+        note(line)
     return f"Pay a deposit of {' and '.join(sums)} for {duration_text(seconds)}? What is not used comes back."
 
 

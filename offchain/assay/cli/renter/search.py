@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.chain.errors import ChainError
-from assay.cli.output import OutputFormat, show, show_rows
-from assay.cli.renter.options import Connection, DeviceId, Duration, Filters, Output, note, renter_command
+from assay.cli.output import OutputFormat, note, show, show_rows
+from assay.cli.renter.options import Connection, DeviceId, Duration, Filters, Output, renter_command
 from assay.protocol.leases import MAX_DEVICES
 from assay.renter.errors import MarketWrong, NoDevice, ProviderRefused, Unreachable
 from assay.renter.market.search import Order

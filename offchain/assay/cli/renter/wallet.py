@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from assay.chain.key_files import create, password
-from assay.cli.output import OutputFormat, show, show_rows
-from assay.cli.renter.options import Connection, Output, note, renter_command
+from assay.cli.output import OutputFormat, note, show, show_rows
+from assay.cli.renter.options import Connection, Output, renter_command
 from assay.renter.contexts import home_filled
 from assay.renter.errors import BadInput, NotInOrder
 from assay.renter.money.amounts import show_amount

@@ -14,10 +14,12 @@ from assay.market.api import activity_routes, device_routes, models, network_rou
 from assay.market.api.caching import cache_headers
 from assay.market.api.context import Context, UnknownName, context_of
 from assay.market.errors import BadQuery
+from assay.market.store.database import database_bytes
 from assay.network.access_log import AccessLog
 from assay.network.body_limit import BodyLimit
 from assay.network.rate_limit import RateLimit
 from assay.network.request_buckets import RequestBuckets
+from assay.network.slots import NoSlot
 
 MAX_BODY = 64 << 10
 FREE = ("/livez", "/readyz", "/metrics", "/static/")
@@ -47,7 +49,8 @@ def ready(request: Request) -> Response:
 @health.get("/metrics")
 def metrics(request: Request) -> Response:
     """For Prometheus."""
-    status = context_of(request).status
+    context = context_of(request)
+    status = context.status
     registry = CollectorRegistry()
     for name, text, value in (
         ("assay_market_block", "Newest indexed block", status.block),
@@ -55,7 +58,10 @@ def metrics(request: Request) -> Response:
         ("assay_market_lag_seconds", "Age of the newest indexed block", status.lag_seconds),
         ("assay_market_taken_in", "Rounds that took in offers or contents", status.revision),
         ("assay_market_unread_logs", "Logs that could not be read and were left out", status.unread),
-        ("assay_market_streams", "Open event streams", stream_routes.Streams.open),
+        ("assay_market_dropped_rows", "Rows dropped for their age since the start", status.dropped),
+        ("assay_market_database_bytes", "Size of the index", database_bytes(context.engine)),
+        ("assay_market_streams", "Open event streams", context.streams.taken),
+        ("assay_market_passed_on", "Requests that are being passed on to providers", context.passing.taken),
     ):
         Gauge(name, text, registry=registry).set(value)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
@@ -78,6 +84,7 @@ def create_app(context: Context, *, rate: float = 20.0, burst: int = 100, pages:
     app.include_router(health)
     app.add_exception_handler(UnknownName, _not_found)
     app.add_exception_handler(BadQuery, _bad_query)
+    app.add_exception_handler(NoSlot, _no_slot)
     app.add_middleware(BaseHTTPMiddleware, dispatch=cache_headers)
     app.add_middleware(GZipMiddleware, minimum_size=500)
     app.add_middleware(BodyLimit, most=lambda _: MAX_BODY)
@@ -96,6 +103,11 @@ def _is_limited(path: str) -> bool:
 
 async def _not_found(request: Request, error: Exception) -> Response:
     return _failure(request, 404, str(error))
+
+
+async def _no_slot(request: Request, error: Exception) -> Response:
+    assert isinstance(error, NoSlot)  # noqa: S101
+    return error.response()
 
 
 async def _bad_query(request: Request, error: Exception) -> Response:

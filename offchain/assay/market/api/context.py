@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import Request
 from pydantic import BaseModel
@@ -17,6 +17,19 @@ from assay.market.projection.lease_money import EscrowTerms
 from assay.market.queries.pages import Page
 from assay.market.queries.proofs import ProofService
 from assay.market.queries.search import SearchTable
+from assay.market.sources.http_fetch import Asked
+from assay.network.client import Stream
+from assay.network.slots import Slots
+
+MAX_PASSED_ON = 64
+MAX_PASSED_ON_EACH = 32  # a node is asked for sixteen handovers at one instant
+
+
+class PassesOn(Protocol):
+    """Sends a renter's request on to its provider."""
+
+    def passed_on(self, asked: Asked, max_bytes: int, max_seconds: float) -> AbstractAsyncContextManager[Stream]:
+        """The answer, read while it comes. Raises SourceFault, also while it is read."""
 
 
 class UnknownName(Exception):
@@ -35,18 +48,48 @@ class ContractTimes:
     long_claim_delay: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    """How a token's amounts are shown."""
+
+    symbol: str
+    decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What leads out of the index: to the chain, for wallets and proofs, and to providers.
+
+    `encode` gives receiver and calldata of a call to a contract, by its name or a token's address; `decode` function
+    and arguments of a proof's calldata, None where it is none; `explain` says what revert data means. Each is None in a
+    market without a chain, as `fetch` is in one that passes nothing on. `refused` says why offers were not taken, by
+    provider and endpoint.
+    """
+
+    rpc: str = ""
+    contracts: Mapping[str, str] = field(default_factory=dict)
+    tokens: Mapping[str, Token] = field(default_factory=dict)
+    encode: Callable[[str, str, tuple[Any, ...]], tuple[str, bytes]] | None = None
+    decode: Callable[[str, bytes], tuple[str, Mapping[str, Any]] | None] | None = None
+    explain: Callable[[bytes], str] | None = None
+    fetch: PassesOn | None = None
+    refused: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
 @dataclass
 class Context:
-    """The database to read, and how far it is. `links` are addresses that pages
-    need: RPC, contracts, tokens.
+    """The database to read, and how far it is. `streams` and `passing` are the event streams that are open, and the
+    requests that are being passed on.
     """
 
     engine: Engine
     status: Status
     search: SearchTable
     proofs: ProofService = field(default_factory=ProofService)
-    links: dict[str, Any] = field(default_factory=dict)
+    links: Links = field(default_factory=Links)
     terms: EscrowTerms = field(default_factory=EscrowTerms)
+    streams: Slots = field(default_factory=lambda: Slots(200, 16))
+    passing: Slots = field(default_factory=lambda: Slots(MAX_PASSED_ON, MAX_PASSED_ON_EACH))
     deadlines: ContractTimes = field(default_factory=ContractTimes)
 
     @contextmanager

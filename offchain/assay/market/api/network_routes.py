@@ -127,13 +127,13 @@ def list_demands(
 @router.get("/slashes/{transaction}/proof", response_model=models.one_of(models.SlashProof), tags=["proofs"])
 def slash_proof(ctx: Ctx, transaction: Hash) -> Any:
     """The proof that a contract checked, as its transaction carried it: enough to recompute it."""
-    decode = ctx.links.get("decode")
+    decode = ctx.links.decode
     with ctx.reading() as connection:
         found = read_slash_proof(connection, decode, plain_hash(transaction)) if decode else None
     if found is None:
         raise UnknownName(f"transaction {transaction} carried no proof that this market can read")
     if found["element"] is not None:
-        found["element"] |= {"chain_id": ctx.status.chain_id, "oracle": ctx.links["contracts"]["EpochOracle"]}
+        found["element"] |= {"chain_id": ctx.status.chain_id, "oracle": ctx.links.contracts["EpochOracle"]}
         found["element"] = models.plain(found["element"])
     return ctx.one(found)
 

@@ -21,6 +21,7 @@ class Status:
     last_error: str = ""
     unread: int = 0  # logs that could not be read and were left out
     revision: int = 0  # counts what was taken in from outside the chain
+    dropped: int = 0  # rows dropped for their age
     clock: Callable[[], float] = time.time
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -8,26 +8,22 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 
 from assay.market.api import models
 from assay.market.api.context import Context, context_of
 from assay.market.follow.index import newest_tip
+from assay.market.follow.pruning import events_from
 from assay.market.queries.events import events_between
 from assay.market.queries.rollbacks import Branch, branch_marked, newest_branch, taken_back
+from assay.network.request_buckets import asker
+from assay.network.slots import SlotResponse
 
 router = APIRouter(tags=["activity"])
 Ctx = Annotated[Context, Depends(context_of)]
-MAX_STREAMS = 200
 KEEP_ALIVE_S = 15.0
 EVENT_BATCH_SIZE = 500
-
-
-class Streams:
-    """How many listeners there are."""
-
-    open = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +50,14 @@ class News:
 @router.get(
     "/stream",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}}, 503: {"model": models.Failure}},
+    responses={
+        200: {"content": {"text/event-stream": {}}},
+        503: {"model": models.Failure, "description": "Too many streams are open"},
+    },
 )
 async def stream(
     ctx: Ctx,
+    request: Request,
     last_event_id: Annotated[str | None, Header(pattern="^[0-9]{1,18}(-(0|[0-9a-f]{16}))?$")] = None,
     limit: Annotated[int, Query(ge=0, le=1_000_000, description="End after this many messages; 0 never.")] = 0,
 ) -> Any:
@@ -66,10 +66,13 @@ async def stream(
     `rollback` says that the chain was reorganised: events above its `block` are undone, those that stand follow.
     `at` says that there is nothing more for now. A plain block as Last-Event-ID is one of the chain as it is now.
     """
-    if Streams.open >= MAX_STREAMS:
-        return StreamingResponse(iter([b"retry: 30000\n\n"]), 503, media_type="text/event-stream")
-    start = await asyncio.to_thread(position, ctx, last_event_id)
-    return StreamingResponse(messages(ctx, start, limit), media_type="text/event-stream")
+    slot = ctx.streams.take(asker(request.client.host if request.client else None))
+    try:
+        start = await asyncio.to_thread(position, ctx, last_event_id)
+        return SlotResponse(slot, messages(ctx, start, limit), media_type="text/event-stream")
+    except BaseException:
+        slot.give_back()
+        raise
 
 
 def position(ctx: Context, event_id: str | None) -> Position:
@@ -78,6 +81,9 @@ def position(ctx: Context, event_id: str | None) -> Position:
     with ctx.reading() as connection:
         branch = branch_marked(connection, mark) if mark else newest_branch(connection)
         tip = newest_tip(connection)
+        first = events_from(connection)
+    if block and int(block) + 1 < first:
+        raise HTTPException(410, f"events before block {first} are no longer kept here: begin at {first - 1}")
     if block:
         return Position(int(block), branch)
     return Position(tip.block if tip else 0, branch, ctx.status.head)
@@ -85,26 +91,22 @@ def position(ctx: Context, event_id: str | None) -> Position:
 
 async def messages(ctx: Context, at: Position, limit: int = 0) -> AsyncIterator[bytes]:
     """Events, rollbacks and `at`, without end or `limit` of them."""
-    Streams.open += 1
     sent = 0
-    try:
-        while True:
-            moved = ctx.status.moved
-            news = await asyncio.to_thread(_news, ctx, at)
-            for message in _written(ctx, news):
-                yield message
-                sent += 1
-                if limit and sent >= limit:
-                    return
-            at = news.at
-            if news.undone or news.events:
-                continue
-            try:
-                await asyncio.wait_for(moved.wait(), KEEP_ALIVE_S)
-            except TimeoutError:
-                yield b": still here\n\n"
-    finally:
-        Streams.open -= 1
+    while True:
+        moved = ctx.status.moved
+        news = await asyncio.to_thread(_news, ctx, at)
+        for message in _written(ctx, news):
+            yield message
+            sent += 1
+            if limit and sent >= limit:
+                return
+        at = news.at
+        if news.undone or news.events:
+            continue
+        try:
+            await asyncio.wait_for(moved.wait(), KEEP_ALIVE_S)
+        except TimeoutError:
+            yield b": still here\n\n"
 
 
 def _news(ctx: Context, at: Position) -> News:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select
 
 from assay.market.events.registry import RawLog
 from assay.market.follow.listings import refresh_listings
-from assay.market.follow.pruning import prune
+from assay.market.follow.pruning import Kept, prune
 from assay.market.projection.events import kept, project
 from assay.market.projection.seats import seats_of_set
 from assay.market.store.metadata import metadata
@@ -116,13 +116,12 @@ class MarketIndex:
         self.on_listings(changed)
         return written
 
-    def prune(self, keep_epochs: int) -> int:
-        """Drops the lines of reports older than the newest `keep_epochs`. Returns the number of rows dropped.
-
-        What follows from them, a device's sums and its listing, stays. No rollback reaches that far back.
+    def prune(self, kept: Kept) -> int:
+        """Drops some of what is older than what is kept; rows dropped, 0 once there is none. No rollback reaches that
+        far back.
         """
         with self._writing, self.engine.begin() as connection:
-            return prune(connection, keep_epochs)
+            return prune(connection, kept)
 
     def roll_back(self, block: int) -> Tip | None:
         """As `_roll_back`, and says so to whoever follows the listings."""

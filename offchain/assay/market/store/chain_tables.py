@@ -37,6 +37,7 @@ event_parties = Table(
     key("address", String(42)),
     key("block", BigInteger),
     key("log_index", BigInteger),
+    Index(None, "block"),
 )
 
 # Most of what the escrow says of a lease names no account.
@@ -46,6 +47,7 @@ lease_events = Table(
     key("lease_id", BigInteger),
     key("block", BigInteger),
     key("log_index", BigInteger),
+    Index(None, "block"),
 )
 
 profiles = Table(

@@ -93,6 +93,18 @@ def claim_identity(engine: Engine, expected: dict[str, str]) -> None:
             connection.execute(insert(table), fresh)
 
 
+def database_bytes(engine: Engine) -> int:
+    """What the index takes on the disk, without what is free for reuse within it."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            pages, free, size = (
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+            return int((pages - free) * size)
+        return int(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
+
+
 def analyse(engine: Engine) -> None:
     """Refreshes the planner's statistics."""
     with engine.begin() as connection:
@@ -103,6 +115,7 @@ __all__ = [
     "INDEX_TABLES",
     "analyse",
     "claim_identity",
+    "database_bytes",
     "database_url",
     "metadata",
     "migrate",

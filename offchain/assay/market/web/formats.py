@@ -10,6 +10,7 @@ from math import ceil
 from typing import Any
 
 from assay.chain.contracts.operators import OperatorScope
+from assay.market.api.context import Token
 from assay.protocol.epochs import Phase
 from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
@@ -160,8 +161,8 @@ def flags_mood(value: int) -> str:
     return "cool" if value & Flag.LEASED else "bad"
 
 
-def token_of(tokens: Mapping[str, Mapping[str, Any]], address: str | None) -> Mapping[str, Any]:
+def token_of(tokens: Mapping[str, Token], address: str | None) -> Token:
     """Symbol and decimals of a token; an unknown one by the start of its address, in base units."""
     if address is None:
-        return {"symbol": "", "decimals": 0}
-    return tokens.get(address, {"symbol": short(address, 4), "decimals": 0})
+        return Token("", 0)
+    return tokens.get(address) or Token(short(address, 4), 0)

@@ -38,11 +38,11 @@ def price_steps(ctx: Context, wanted: search.Search, counted: Mapping[str, int])
     tokens = wanted.tokens or tuple(token for token in counted if token)
     if len(tokens) != 1:
         return []
-    token = formats.token_of(ctx.links.get("tokens", {}), tokens[0])
-    found = {formats.rate_of(Decimal(price), token["decimals"]): price for price in PRICES}
+    token = formats.token_of(ctx.links.tokens, tokens[0])
+    found = {formats.rate_of(Decimal(price), token.decimals): price for price in PRICES}
     if wanted.max_rate is not None and wanted.max_rate not in found:
-        found[wanted.max_rate] = formats.per_hour(wanted.max_rate, token["decimals"])
-    return [(rate, f"{price} {token['symbol']}/h") for rate, price in sorted(found.items())]
+        found[wanted.max_rate] = formats.per_hour(wanted.max_rate, token.decimals)
+    return [(rate, f"{price} {token.symbol}/h") for rate, price in sorted(found.items())]
 
 
 @router.get("/")

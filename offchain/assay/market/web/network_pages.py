@@ -133,7 +133,7 @@ def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = N
         answers=answers,
         demands=asked,
         now=now,
-        refused={e: why for (p, e), why in dict(ctx.links.get("refused", {})).items() if p == who},
+        refused={e: why for (p, e), why in dict(ctx.links.refused).items() if p == who},
     )
 
 

@@ -7,12 +7,10 @@ neither change it nor make one up. It does see what it passes on, logs included:
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request
-from fastapi.responses import StreamingResponse
 
 from assay.market.api.context import Context, UnknownName, context_of
 from assay.market.api.parameters import Number
@@ -22,6 +20,8 @@ from assay.market.queries.pages import one
 from assay.market.sources.http_fetch import Asked
 from assay.market.store.tables import leases
 from assay.network.origins import Endpoint
+from assay.network.request_buckets import asker
+from assay.network.slots import SlotResponse
 
 router = APIRouter(prefix="/relay/v1/leases/{lease_id}", include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
@@ -35,49 +35,33 @@ MAX_HEADER = 300
 MAX_BODY = 64 << 10
 MAX_ANSWER = 64 << 20
 MAX_SECONDS = 300.0
-MAX_CONCURRENCY = 64  # a node is asked for sixteen handovers at one instant
 
 
-class Passing:
-    """How many requests are being passed on."""
-
-    now = 0
-
-
-@router.get("")
-@router.api_route("/{path:path}", methods=["GET", "POST", "DELETE"])
-async def pass_on(ctx: Ctx, request: Request, lease_id: Number, path: str = "") -> StreamingResponse:
+@router.get("", response_model=None)
+@router.api_route("/{path:path}", methods=["GET", "POST", "DELETE"], response_model=None)
+async def pass_on(ctx: Ctx, request: Request, lease_id: Number, path: str = "") -> SlotResponse:
     """The provider's answer, as it comes."""
     if not _PASSED_ON.fullmatch(f"{request.method} {path}"):
         raise HTTPException(404, "this is not passed on: ask the provider itself")
-    fetch = ctx.links.get("fetch")
+    fetch = ctx.links.fetch
     if fetch is None:
         raise HTTPException(503, "this market passes nothing on")
-    if Passing.now >= MAX_CONCURRENCY:
-        raise HTTPException(503, "too many requests are being passed on; try again in a moment")
-    asked = await _asked(ctx, request, lease_id)
+    # Before the body is read: one that never ends holds a slot of its sender's as well.
+    slot = ctx.passing.take(asker(request.client.host if request.client else None))
     stack = AsyncExitStack()
-    Passing.now += 1
     try:
+        asked = await _asked(ctx, request, lease_id)
         answer = await stack.enter_async_context(fetch.passed_on(asked, MAX_ANSWER, MAX_SECONDS))
-    except BaseException as fault:
-        Passing.now -= 1
-        if not isinstance(fault, SourceFault):
-            raise
+    except SourceFault as fault:
+        slot.give_back()
         raise HTTPException(502, f"the provider does not answer: {fault}") from None
-
-    async def pieces() -> AsyncIterator[bytes]:
-        try:
-            async for piece in answer.pieces:
-                yield piece
-        finally:
-            Passing.now -= 1
-            await stack.aclose()
-
+    except BaseException:
+        slot.give_back()
+        raise
     # Compressing would hold back what a log has just written.
     headers = {"content-encoding": "identity", "cache-control": "no-store", "x-content-type-options": "nosniff"}
     kind = "application/json" if answer.content_type.startswith("application/json") else "application/octet-stream"
-    return StreamingResponse(pieces(), answer.status, headers, kind)
+    return SlotResponse(slot, answer.pieces, status=answer.status, media_type=kind, headers=headers, stack=stack)
 
 
 async def _asked(ctx: Context, request: Request, lease_id: int) -> Asked:

@@ -37,7 +37,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        tokens = context.links.get("tokens", {})
+        tokens = context.links.tokens
         names = (
             "decimal", "per_hour", "gops", "memory", "percent", "short", "hexadecimal", "moment", "clock", "age",
             "duration", "flags", "flags_mood", "gpus", "milliseconds", "scopes",

@@ -37,7 +37,7 @@ MAX_STEPS = TREE_CACHE_SIZE  # at once: each takes the tree of a report
 
 def step(ctx: Context, title: str, contract: str, function: str, *args: Any) -> dict[str, str]:
     """One transaction to `contract` (a name or a token's address)."""
-    encode = ctx.links.get("encode")
+    encode = ctx.links.encode
     if encode is None:
         raise HTTPException(503, "this market was started without a chain to encode for")
     to, data = encode(contract, function, args)
@@ -95,7 +95,7 @@ def open_lease(ctx: Ctx, listing_id: Hash, seconds: Seconds) -> Any:
         min(leaf.score_gops for leaf in leaves),
         min(leaf.memory_mib for leaf in leaves),
     )
-    escrow = ctx.links["contracts"]["LeaseEscrow"]
+    escrow = ctx.links.contracts["LeaseEscrow"]
     return {
         "deposit": str(deposit),
         "token": offer["token"],
@@ -111,7 +111,7 @@ def top_up(ctx: Ctx, lease_id: Number, seconds: Seconds) -> Any:
     """Approve, then add to the deposit."""
     lease = _lease(ctx, lease_id)
     amount = cost(lease["rate"], seconds)
-    escrow = ctx.links["contracts"]["LeaseEscrow"]
+    escrow = ctx.links.contracts["LeaseEscrow"]
     return {
         "steps": [
             step(ctx, "Let the escrow take it", lease["token"], "approve", escrow, amount),
@@ -158,7 +158,7 @@ def refunder(ctx: Ctx, agent: AddressQuery, may: bool = True) -> Any:
 @router.get("/refusal")
 def refusal(ctx: Ctx, data: Annotated[str, Query(pattern="^0x([0-9a-fA-F]{2}){4,1024}$")]) -> Any:
     """What a contract's revert data says, in its own words."""
-    explain = ctx.links.get("explain")
+    explain = ctx.links.explain
     return {"reason": explain(bytes.fromhex(data[2:])) if explain else "refused"}
 
 

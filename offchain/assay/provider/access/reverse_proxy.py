@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from yarl import URL
 
 from assay.provider.access.lease_ports import LeasePorts
+from assay.provider.access.notebooks import base_path
 from assay.provider.errors import ProviderError
 
 CONNECT_S = 5.0
@@ -25,6 +26,8 @@ HOP_BY_HOP = frozenset({
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding",
     "upgrade", "proxy-connection",
 })  # fmt: skip
+# A worker for every page of this origin; the end of all that a browser holds for it.
+REACHING_OUT = frozenset({b"service-worker-allowed", b"clear-site-data"})
 HOP_BY_HOP_BYTES = frozenset(name.encode() for name in HOP_BY_HOP)
 STARTING = "<!doctype html><meta http-equiv=refresh content=1><title>Starting</title><p>The notebook starts."
 
@@ -37,7 +40,7 @@ class ReverseProxy:
         self._clients: dict[tuple[int, str], aiohttp.ClientSession] = {}
 
     async def http(self, request: Request, lease_id: int, job_id: str, port: int, private: str) -> Response:
-        """The workload's answer. The cookie `private` and our own login are not passed on."""
+        """The workload's answer. Cookies whose names begin with `private`, and our own login, are not passed on."""
         try:
             client = await self._client(lease_id, job_id)
             answer = await client.request(
@@ -57,9 +60,7 @@ class ReverseProxy:
                     yield piece
 
         response = StreamingResponse(pieces(), answer.status)
-        response.raw_headers = [
-            (name.lower(), value) for name, value in answer.raw_headers if name.lower() not in HOP_BY_HOP_BYTES
-        ]
+        response.raw_headers = coming_out(answer.raw_headers, base_path(lease_id).encode(), private.encode())
         return response
 
     async def websocket(self, browser: WebSocket, lease_id: int, job_id: str, port: int, private: str) -> None:
@@ -122,12 +123,40 @@ def _address(scheme: str, port: int, request: Request | WebSocket) -> URL:
     return URL(f"{scheme}://127.0.0.1:{port}{path}{'?' + query if query else ''}", encoded=True)
 
 
+def coming_out(headers: Iterable[tuple[bytes, bytes]], base: bytes, private: bytes) -> list[tuple[bytes, bytes]]:
+    """A workload's headers as its browser gets them. All leases here share an origin: what would reach beyond `base`,
+    where this one is shown, is cut down to it or left out.
+    """
+    kept = []
+    for name, value in ((name.lower(), value) for name, value in headers):
+        if name == b"set-cookie":
+            value = _within(value, base, private)
+        if value and name not in HOP_BY_HOP_BYTES and name not in REACHING_OUT:
+            kept.append((name, value))
+    return kept
+
+
+def _within(cookie: bytes, base: bytes, private: bytes) -> bytes:
+    """A cookie for paths below `base` only; empty for one that takes the name of ours."""
+    pair, *attributes = [part.strip() for part in cookie.split(b";")]
+    if pair.lower().startswith((private.lower(), b"__host-")) or b"=" not in pair:
+        return b""
+    path, kept = base, []
+    for attribute in attributes:
+        name, _, value = attribute.partition(b"=")
+        if name.strip().lower() == b"path" and value.strip().startswith(base) and b".." not in value:
+            path = value.strip()
+        elif name.strip().lower() not in (b"path", b"domain"):
+            kept.append(attribute)
+    return b"; ".join([pair, *kept, b"Path=" + path])
+
+
 def _outgoing(headers: Iterable[tuple[str, str]], private: str) -> list[tuple[str, str]]:
     """Headers as they go in: Host and Origin as the browser sent them, so that both still agree."""
     kept = []
     for name, value in headers:
         if name == "cookie":
-            value = "; ".join(c for c in value.split("; ") if c.partition("=")[0] != private)
+            value = "; ".join(c for c in value.split("; ") if not c.strip().startswith(private))
         if name not in HOP_BY_HOP and name not in ("authorization", "content-length") and value:
             kept.append((name, value))
     return kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
+from assay.network.request_buckets import asker
 from assay.provider.api.renter_check import authorised_lease, bearer_token, served_lease
 from assay.provider.api.services import Services
 from assay.provider.errors import Conflict
@@ -23,8 +24,10 @@ def login_routes(services: Services) -> APIRouter:
     @router.post(paths.LEASE + paths.LOGIN)
     async def login(lease_id: int, body: LoginBody, request: Request) -> dict[str, object]:
         """A signed message in, a bearer token out, for this lease and at most an hour."""
-        lease, _ = await served_lease(services, lease_id)
-        token, until = await services.logins.log_in(body.message, body.signature_bytes(), request.url.netloc, lease)
+        lease, offer = await served_lease(services, lease_id)
+        origins = services.origins.of(offer.device_ids)
+        who = asker(request.client.host if request.client is not None else None)
+        token, until = await services.logins.log_in(body.message, body.signature_bytes(), origins, lease, who)
         return {"token": token, "expiresAt": until}
 
     @router.post(paths.LEASE + paths.SSH_KEYS)

@@ -18,7 +18,8 @@ from assay.provider.errors import NotAuthorised, NotFound, ProviderError
 from assay.wire import paths
 from assay.wire.jobs import NotebookBody
 
-COOKIE = "assay_notebook"
+COOKIES = "assay_notebook_"  # and the lease: browsers hold one of each
+_LEASES = paths.LEASE.partition("{")[0]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -43,7 +44,7 @@ def notebook_routes(services: Services) -> APIRouter:
         # Relative, so that it holds behind a proxy on the renter's own machine too.
         answer = RedirectResponse("lab", 303)
         answer.set_cookie(
-            COOKIE,
+            cookie_of(lease_id),
             token,
             path=base_path(lease_id),
             httponly=True,
@@ -58,7 +59,7 @@ def notebook_routes(services: Services) -> APIRouter:
         lease, _ = await served_lease(services, lease_id)
         _require_session(services, lease, request)
         job_id = await _running(services, lease)
-        return await services.proxy.http(request, lease_id, job_id, PORT, COOKIE)
+        return await services.proxy.http(request, lease_id, job_id, PORT, COOKIES)
 
     @router.websocket("/{path:path}")
     async def websocket(lease_id: int, path: str, browser: WebSocket) -> None:
@@ -70,7 +71,7 @@ def notebook_routes(services: Services) -> APIRouter:
         except (ProviderError, ChainError):
             await browser.close(1008)  # before it was accepted: the handshake ends with 403
             return
-        await services.proxy.websocket(browser, lease_id, job_id, PORT, COOKIE)
+        await services.proxy.websocket(browser, lease_id, job_id, PORT, COOKIES)
 
     return router
 
@@ -79,10 +80,25 @@ def _require_session(services: Services, lease: Lease, request: Request | WebSoc
     origin = request.headers.get("origin")
     if origin is not None and _host_of(origin) != request.headers.get("host"):
         raise NotAuthorised("this page may not speak for its reader here")
-    token = bearer_token(request) or request.cookies.get(COOKIE)
+    if _is_page_of_another(request.headers.get("referer", ""), lease.lease_id):
+        raise NotAuthorised("this is a page of another lease: it may not speak for its reader here")
+    token = bearer_token(request) or request.cookies.get(cookie_of(lease.lease_id))
     if not token:
         raise NotAuthorised("open the notebook with `assay notebook`: this browser is not logged in")
     services.logins.check(token, lease)
+
+
+def cookie_of(lease_id: int) -> str:
+    """The name of the cookie that keeps a lease's notebook open."""
+    return f"{COOKIES}{lease_id}"
+
+
+def _is_page_of_another(referer: str, lease_id: int) -> bool:
+    """Whether a browser says that another lease's notebook asks. It says so unless that page takes care that it does
+    not: the leases of one origin are as far apart as their renter's caution keeps them."""
+    _, _, rest = referer.partition("://")
+    path = "/" + rest.partition("/")[2]
+    return path.startswith(_LEASES) and (".." in path or not path.startswith(base_path(lease_id)))
 
 
 def _host_of(origin: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from assay.chain.contracts.leases import Lease
 from assay.protocol.signing import Domain
+from assay.provider.access.announced_origins import AnnouncedOrigins
 from assay.provider.access.authorised_keys import AuthorisedKeys
 from assay.provider.access.logins import Logins
 from assay.provider.access.notebooks import Notebooks
@@ -48,6 +49,7 @@ class Services:
     proxy: ReverseProxy
     guard: RequestGuard
     logins: Logins
+    origins: AnnouncedOrigins
     ssh_keys: AuthorisedKeys
     offers: Callable[[], Awaitable[dict[str, Any]]]
     quote: Callable[[tuple[bytes, ...], str, int], Awaitable[dict[str, Any]]]

@@ -23,7 +23,10 @@ def cards_of(devices: Iterable[OwnDevice], engine: str) -> list[str]:
     """
     if engine not in GPU_ENGINES:
         return []
-    present = {one.uuid for one in read_inventory().accelerators}
+    inventory = read_inventory()
+    for bad in inventory.faults:
+        log.warning("a card of this machine cannot be used", card=bad.index, fault=bad.fault)
+    present = {one.uuid for one in inventory.accelerators}
     found = []
     for device in devices:
         if device.card in present:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from assay.protocol.specification import MAX_TEXT
 from assay.provider.errors import BadProviderSetting, ProviderError
 
 
@@ -50,6 +51,7 @@ class GpuNames:
 
 
 CPU_ONLY = "cpu"
+UNTOLD = "unknown"
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,24 @@ class Accelerator:
 
 
 @dataclass(frozen=True)
+class CardFault:
+    """A card that cannot be used, and why."""
+
+    index: int
+    fault: str
+
+    def __str__(self) -> str:
+        return f"GPU {self.index}: {self.fault}"
+
+
+@dataclass(frozen=True)
 class Inventory:
-    """All devices; `reason` says why there are no GPUs, where there are none."""
+    """All devices that can be used; `reason` says why there are no GPUs, where there are none. `faults` are the cards
+    that the driver counts and that cannot be used."""
 
     accelerators: tuple[Accelerator, ...]
     reason: str | None
+    faults: tuple[CardFault, ...] = ()
 
     @property
     def has_gpu(self) -> bool:
@@ -98,12 +113,32 @@ def read_inventory(nvml: Any = None) -> Inventory:
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:
-        return Inventory((_processor(),), f"no GPU driver answers: {error}")
+        return Inventory((_processor(),), f"no GPU driver answers: {_printable(str(error))}")
     try:
-        gpus = tuple(_gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount()))
+        return _cards(nvml)
     finally:
-        nvml.nvmlShutdown()
-    return Inventory(gpus, None) if gpus else Inventory((_processor(),), "the driver lists no GPU")
+        with contextlib.suppress(nvml.NVMLError):
+            nvml.nvmlShutdown()
+
+
+def _cards(nvml: Any) -> Inventory:
+    """One card that is lost or odd says nothing about the others."""
+    try:
+        count = nvml.nvmlDeviceGetCount()
+    except nvml.NVMLError as error:
+        return Inventory((_processor(),), f"the driver counts no GPUs: {_printable(str(error))}")
+    driver = _text(_optional(nvml, nvml.nvmlSystemGetDriverVersion)) or UNTOLD
+    gpus: list[Accelerator] = []
+    faults: list[CardFault] = []
+    for index in range(count):
+        try:
+            gpus.append(_gpu(nvml, index, driver))
+        except (nvml.NVMLError, ProviderError) as error:
+            faults.append(CardFault(index, _printable(str(error))))
+    if gpus:
+        return Inventory(tuple(gpus), None, tuple(faults))
+    reason = "; ".join(map(str, faults)) or "the driver lists no GPU"
+    return Inventory((_processor(),), reason, tuple(faults))
 
 
 def accelerator_at(index: int | None) -> Accelerator:
@@ -114,19 +149,32 @@ def accelerator_at(index: int | None) -> Accelerator:
     for one in found.accelerators:
         if one.kind == "gpu" and one.index == index:
             return one
+    for bad in found.faults:
+        if bad.index == index:
+            raise ProviderError(f"{bad}; `assay provider inventory` lists the others")
     raise ProviderError(f"no GPU {index} here: {found.reason or f'{len(found.accelerators)} are listed'}")
 
 
-def _gpu(nvml: Any, index: int) -> Accelerator:
+def _gpu(nvml: Any, index: int, driver: str) -> Accelerator:
+    """Raises NVMLError, or ProviderError for a card that does not tell what its specification must."""
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    uuid = _text(_read(lambda: nvml.nvmlDeviceGetUUID(handle)))
+    if not uuid:
+        raise ProviderError("it tells no uuid, so that it cannot be told from others")
+    try:
+        memory = int(nvml.nvmlDeviceGetMemoryInfo(handle).total) >> 20
+    except nvml.NVMLError as error:
+        raise ProviderError(f"it does not tell its memory: {error}") from None
+    if memory <= 0:
+        raise ProviderError("it tells no memory")
     mig = _optional(nvml, lambda: nvml.nvmlDeviceGetMigMode(handle)[0] == 1)
     return Accelerator(
         kind="gpu",
         index=index,
-        model=_text(nvml.nvmlDeviceGetName(handle)),
-        uuid=_text(nvml.nvmlDeviceGetUUID(handle)),
-        memory_mib=int(nvml.nvmlDeviceGetMemoryInfo(handle).total) >> 20,
-        driver=_text(nvml.nvmlSystemGetDriverVersion()),
+        model=_text(_optional(nvml, lambda: nvml.nvmlDeviceGetName(handle))) or UNTOLD,
+        uuid=uuid,
+        memory_mib=memory,
+        driver=driver,
         mig=bool(mig),
         temperature=_optional(nvml, lambda: int(nvml.nvmlDeviceGetTemperature(handle, 0))),
         processes=_optional(nvml, lambda: len(nvml.nvmlDeviceGetComputeRunningProcesses(handle))) or 0,
@@ -136,25 +184,39 @@ def _gpu(nvml: Any, index: int) -> Accelerator:
 def _optional(nvml: Any, read: Callable[[], Any]) -> Any:
     """What some cards do not tell."""
     try:
-        return read()
+        return _read(read)
     except nvml.NVMLError:
         return None
 
 
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+def _read(read: Callable[[], Any]) -> Any:
+    """What a call of NVML gives; the bytes themselves where its wrapper fails to decode them."""
+    try:
+        return read()
+    except UnicodeDecodeError as error:
+        return error.object
+
+
+def _text(value: str | bytes | None) -> str:
+    text = value.decode(errors="replace") if isinstance(value, bytes) else value or ""
+    return _printable(text)[:MAX_TEXT].strip()
+
+
+def _printable(text: str) -> str:
+    """On one line, without what a terminal would obey."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())
 
 
 def _processor() -> Accelerator:
     model = platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
         model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Accelerator(
         kind="cpu",
         index=0,
-        model=f"CPU only: {model}, {os.cpu_count() or 1} threads",
+        model=f"CPU only: {_text(model)}, {os.cpu_count() or 1} threads",
         uuid=CPU_ONLY,
         memory_mib=memory >> 20,
         driver=platform.release(),

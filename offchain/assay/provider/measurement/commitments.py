@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from assay.protocol.hexadecimal import parse_bytes32
@@ -61,7 +61,9 @@ class CommitmentStore:
             return list(connection.execute(query).scalars())
 
     def put(self, stored: StoredCommitment) -> None:
-        """Stores what is about to be sent. Raises Conflict where something else was stored before."""
+        """Stores what is about to be sent. Raises Conflict where something else was stored before, or may have been:
+        for an epoch of which nothing is kept any more.
+        """
         values = {
             "device_id": stored.device_id,
             "epoch": stored.epoch,
@@ -72,6 +74,9 @@ class CommitmentStore:
         }
         try:
             with self._engine.begin() as connection:
+                oldest = connection.execute(select(func.min(commitments.c.epoch))).scalar()
+                if oldest is not None and stored.epoch < oldest:
+                    raise Conflict(f"epoch {stored.epoch} is older than all that is kept of what was signed here")
                 connection.execute(insert(commitments).values(**values))
         except IntegrityError as error:
             raise Conflict(

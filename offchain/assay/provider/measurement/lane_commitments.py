@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from assay.provider.database import lane_commitments
@@ -39,7 +39,9 @@ class LaneCommitmentStore:
         return None if row is None else StoredLanes(*row)
 
     def put(self, stored: StoredLanes) -> None:
-        """Stores what is about to be sent. Raises Conflict where something else was stored before."""
+        """Stores what is about to be sent. Raises Conflict where something else was stored before, or may have been:
+        for an epoch of which nothing is kept any more.
+        """
         values = {
             "device_id": stored.device_id,
             "epoch": stored.epoch,
@@ -49,6 +51,9 @@ class LaneCommitmentStore:
         }
         try:
             with self._engine.begin() as connection:
+                oldest = connection.execute(select(func.min(lane_commitments.c.epoch))).scalar()
+                if oldest is not None and stored.epoch < oldest:
+                    raise Conflict(f"epoch {stored.epoch} is older than all that is kept of what was signed here")
                 connection.execute(insert(lane_commitments).values(**values))
         except IntegrityError as error:
             raise Conflict(

@@ -12,7 +12,7 @@ from typing import Any
 
 from assay.network.errors import BadOrigin
 from assay.network.origins import parse_origin
-from assay.renter.errors import RenterError, Unreachable
+from assay.renter.errors import BadInput, RenterError, Unreachable
 from assay.renter.session.provider_session import ProviderSession
 
 ALIVE_S = "30"  # a shell whose other side is gone ends after three of these
@@ -36,8 +36,19 @@ class SshAccess:
 
     def command(self, *rest: str, forwards: Sequence[str] = ()) -> list[str]:
         """The OpenSSH command line; `forwards` are local ones in ssh's own form, PORT:HOST:PORT."""
-        options = {
-            # Not with -i, which takes a path as it is and its signs for tokens: none with a percent sign works there.
+        flags = [part for name, value in self._options().items() for part in ("-o", f"{name}={value}")]
+        flags += [part for forward in forwards for part in ("-L", forward)]
+        return ["ssh", "-p", str(self.port), *flags, f"{self.user}@{self.host}", *rest]
+
+    def configuration(self) -> str:
+        """A section for ~/.ssh/config."""
+        where = {"HostName": self.host.replace("%", "%%"), "Port": self.port, "User": self.user}
+        lines = [f"    {name} {value}\n" for name, value in {**where, **self._options()}.items()]
+        return f"Host {self.host_alias}\n{''.join(lines)}"
+
+    def _options(self) -> dict[str, str]:
+        # Not -i for the key, which takes a path as it is and its signs for tokens: none with a percent sign works.
+        return {
             "IdentityFile": ssh_path(self.key_file),
             "IdentitiesOnly": "yes",
             "UserKnownHostsFile": ssh_path(self.known_hosts),
@@ -45,27 +56,20 @@ class SshAccess:
             "ForwardAgent": "no",
             "ServerAliveInterval": ALIVE_S,
         }
-        flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
-        flags += [part for forward in forwards for part in ("-L", forward)]
-        return ["ssh", "-p", str(self.port), *flags, f"{self.user}@{self.host}", *rest]
 
-    def configuration(self) -> str:
-        """A section for ~/.ssh/config."""
-        return (
-            f"Host {self.host_alias}\n    HostName {self.host}\n    Port {self.port}\n    User {self.user}\n"
-            f"    IdentityFile {ssh_path(self.key_file)}\n    IdentitiesOnly yes\n    ForwardAgent no\n"
-            f"    UserKnownHostsFile {ssh_path(self.known_hosts)}\n    StrictHostKeyChecking yes\n"
-            f"    ServerAliveInterval {ALIVE_S}\n"
-        )
+
+def _in_full(folder: Path) -> Path:
+    """What is written is read in other folders too, and a ~ or a dash at the beginning means something there."""
+    return folder.absolute()
 
 
 def ssh_path(path: Path) -> str:
     """A path as OpenSSH's configuration takes it, wherever it is read: quoted where a sign of it means something there,
-    since else a space begins another file and a percent sign a token. Raises RenterError for what it cannot say.
+    since else a space begins another file and a percent sign a token. Raises BadInput for what it cannot say.
     """
     text = str(path.absolute())
-    if "\n" in text or "${" in text:
-        raise RenterError(f"{text!r}: OpenSSH has no way to write this path; choose another --data-dir")
+    if "${" in text or not text.isprintable():
+        raise BadInput(f"{text!r}: OpenSSH's configuration cannot name this folder: choose another with --data-dir")
     if re.fullmatch(r"[\w./@:+,=-]+", text):
         return text
     for sign, written in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%")):
@@ -75,14 +79,15 @@ def ssh_path(path: Path) -> str:
 
 async def open_access(session: ProviderSession, lease_id: int, folder: Path) -> SshAccess:
     """Has the provider take our key for this lease. Raises ProviderRefused, Unreachable, RenterError."""
-    key_file = own_key(folder / "ssh" / "id_ed25519")
+    folder = _in_full(folder) / "ssh"
+    key_file = own_key(folder / "id_ed25519")
     answer = await session.add_ssh_key(key_file.with_suffix(".pub").read_text().strip())
     try:
         host = parse_origin(session.endpoint.url).host
     except BadOrigin as error:
         raise Unreachable(str(error)) from None
     port, user, host_key = checked(answer, lease_id)
-    known_hosts = folder / "ssh" / f"known_hosts-{lease_id}"
+    known_hosts = folder / f"known_hosts-{lease_id}"
     known_hosts.write_text(f"[{host}]:{port} {host_key}\n{host} {host_key}\n")
     return SshAccess(lease_id, host, port, user, key_file, known_hosts)
 
@@ -102,21 +107,24 @@ def checked(answer: dict[str, Any], lease_id: int) -> tuple[int, str, str]:
 
 def own_key(path: Path) -> Path:
     """This wallet's SSH key, made where there is none. Raises RenterError without OpenSSH."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.chmod(path.parent, 0o700)  # noqa: PTH101
-        # Under its name once it is whole: what a full disk cut off would be taken for the key for ever.
-        partial, public = path.with_name(f"{path.name}.partial"), path.with_name(f"{path.name}.partial.pub")
-        try:
-            for left in (partial, public):
-                left.unlink(missing_ok=True)
-            subprocess.run(  # noqa: S603
-                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "assay", "-f", str(partial.absolute())],  # noqa: S607
-                check=True,
-                capture_output=True,
-            )
-            public.rename(path.with_suffix(".pub"))
-            partial.rename(path)
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise RenterError(f"no SSH key could be made, OpenSSH is needed: {error}") from error
+    public = path.with_suffix(".pub")
+    if path.exists() and public.exists() and path.stat().st_size and public.stat().st_size:
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.chmod(path.parent, 0o700)  # noqa: PTH101
+    # Under another name until both files are whole: a full disk leaves half a key.
+    fresh = path.with_name(f"{path.name}-new")
+    fresh_public = fresh.with_suffix(".pub")
+    for left in (fresh, fresh_public):
+        left.unlink(missing_ok=True)
+    try:
+        subprocess.run(  # noqa: S603
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "assay", "-f", str(fresh)],  # noqa: S607
+            check=True,
+            capture_output=True,
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise RenterError(f"no SSH key could be made, OpenSSH is needed: {error}") from error
+    fresh_public.replace(public)
+    fresh.replace(path)
     return path

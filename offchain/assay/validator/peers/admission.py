@@ -15,6 +15,7 @@ from assay.validator.rules.values import FULL_UPTIME_BPS, Seat
 from assay.validator.storage.record import EpochRecord, HeldBatch
 from assay.wire import canonical
 from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
+from assay.wire.post_headers import PostHeaders
 
 MAX_INSTANTS_A_SEAT = 2  # for one purpose: two are enough to disqualify
 MAX_BATCHES_A_SEAT = 4  # equivocations beyond these prove nothing new
@@ -29,6 +30,14 @@ def seat_of(context: EpochContext, account: str) -> Seat:
     if position is None:
         raise Refused(HTTPStatus.FORBIDDEN, f"{account} holds no seat in epoch {context.epoch}")
     return context.seats[position]
+
+
+def check_sender(context: EpochContext, path: str, said: PostHeaders) -> None:
+    """Raises Refused unless a current seat has signed the hash of what is about to come for this path."""
+    _check_scope(context, said.epoch, said.set_id)
+    seat = seat_of(context, said.seat)
+    if not signed_by(said.statement(path).digest(context.domain), said.signature, seat.signer):
+        raise Refused(HTTPStatus.UNAUTHORIZED, f"post of {said.seat} is not signed by its seat's signer")
 
 
 def check_gossip(context: EpochContext, message: Gossiped) -> None:

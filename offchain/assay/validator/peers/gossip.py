@@ -16,11 +16,13 @@ from assay.daemon.ending import end_tasks
 from assay.network.backoff import Backoff
 from assay.network.client import HttpAnswer
 from assay.protocol.keccak import keccak
+from assay.signing.errors import SigningError
 from assay.validator.errors import PeerFailure
+from assay.validator.peers.posts import Post, Posts
 from assay.validator.ports import Clock, Peers
-from assay.wire import canonical, paths
+from assay.wire import paths
 from assay.wire.epoch_index import EpochIndex
-from assay.wire.fields import Wire
+from assay.wire.gossip import SeatMessage
 from assay.wire.limits import MAX_INDEX_BYTES
 from assay.wire.measurement import signature_in
 
@@ -47,23 +49,31 @@ class Gossiper:
     """Speaks to the other seats' daemons."""
 
     peers: Peers
+    posts: Posts
     clock: Clock
     request_s: float
     _slots: dict[str, asyncio.Semaphore] = field(default_factory=dict)
 
-    async def tell(self, accounts: Sequence[str], path: str, message: Wire, deadline: float) -> None:
+    async def tell(self, accounts: Sequence[str], path: str, message: SeatMessage, deadline: float) -> None:
         """Posts a message to each account, again and again until it is taken, refused, or too late."""
-        body = canonical.encode(message.to_json())
-        await asyncio.gather(*(self._deliver(a, path, body, deadline) for a in accounts))
+        try:
+            post = await self.posts.of(path, message)
+        except SigningError as error:
+            log.warning("message not sent", path=path, error=str(error)[:200])
+            return
+        await asyncio.gather(*(self._deliver(a, path, post, deadline) for a in accounts))
 
     async def ask(
-        self, account: str, path: str, message: Wire, deadline: float, wanted: Callable[[], bool]
+        self, account: str, path: str, message: SeatMessage, deadline: float, wanted: Callable[[], bool]
     ) -> bytes | str:
         """The signature (64 bytes) that a peer gives for a proposal, or the reason why it gives none."""
-        body = canonical.encode(message.to_json())
+        try:
+            post = await self.posts.of(path, message)
+        except SigningError as error:
+            return str(error)[:300]
         reason = "no answer"
         while wanted() and self.clock.now() < deadline:
-            answer = await self._try(account, path, body, deadline)
+            answer = await self._try(account, path, post, deadline)
             if answer is not None and answer.status == HTTPStatus.OK:
                 return _signature(answer)
             if answer is not None:
@@ -135,10 +145,10 @@ class Gossiper:
                 return None
         return answer.body if answer.status == HTTPStatus.OK else None
 
-    async def _deliver(self, account: str, path: str, body: bytes, deadline: float) -> None:
+    async def _deliver(self, account: str, path: str, post: Post, deadline: float) -> None:
         failures = 0
         while self.clock.now() < deadline:
-            answer = await self._try(account, path, body, deadline)
+            answer = await self._try(account, path, post, deadline)
             if answer is not None and answer.status == HTTPStatus.OK:
                 return
             if answer is not None and answer.status not in AGAIN:
@@ -147,10 +157,10 @@ class Gossiper:
             failures += 1
             await self.clock.sleep(DELIVERY.after(failures))
 
-    async def _try(self, account: str, path: str, body: bytes, deadline: float) -> HttpAnswer | None:
+    async def _try(self, account: str, path: str, post: Post, deadline: float) -> HttpAnswer | None:
         try:
             async with asyncio.timeout(deadline - self.clock.now()):
-                return await self.peers.post(account, path, body, self.request_s)
+                return await self.peers.post(account, path, post.body, post.headers, self.request_s)
         except TimeoutError:
             log.debug("peer slow", peer=account, path=path)
         except PeerFailure as error:

@@ -9,11 +9,12 @@ from typing import Protocol
 from structlog.contextvars import bound_contextvars
 
 from assay.validator.errors import Refused
-from assay.validator.peers.admission import admit_batch, admit_instant, admit_inventory
+from assay.validator.peers.admission import admit_batch, admit_instant, admit_inventory, check_sender
 from assay.validator.ports import Clock
 from assay.validator.storage.record import EpochRecord
 from assay.validator.wake import Wake
 from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
+from assay.wire.post_headers import PostHeaders
 
 
 class EpochAtWork(Protocol):
@@ -35,6 +36,10 @@ class Inbox:
 
     def __init__(self, run_of: Callable[[int], EpochAtWork | None], clock: Clock, wake: Wake) -> None:
         self._run_of, self._clock, self._wake = run_of, clock, wake
+
+    def sender(self, path: str, said: PostHeaders) -> None:
+        """Raises Refused unless a seat of the epoch answers for what is about to be posted to a path."""
+        check_sender(self._record(said.epoch).context, path, said)
 
     def instant(self, message: InstantMessage) -> None:
         """Passed on to all: a leader that tells seats different instants is found out. Raises Refused."""

@@ -45,8 +45,10 @@ class PeerClient:
         """Accounts with an endpoint."""
         return list(self._endpoints)
 
-    async def post(self, account: str, path: str, body: bytes, timeout_s: float) -> HttpAnswer:
-        return await self._request("POST", account, path, body, MAX_ANSWER_BYTES, timeout_s)
+    async def post(
+        self, account: str, path: str, body: bytes, headers: Mapping[str, str], timeout_s: float
+    ) -> HttpAnswer:
+        return await self._request("POST", account, path, body, MAX_ANSWER_BYTES, timeout_s, headers)
 
     async def get(self, account: str, path: str, max_bytes: int, timeout_s: float) -> HttpAnswer:
         return await self._request("GET", account, path, None, max_bytes, timeout_s)
@@ -56,7 +58,14 @@ class PeerClient:
         await self._client.close()
 
     async def _request(
-        self, method: str, account: str, path: str, body: bytes | None, max_bytes: int, timeout_s: float
+        self,
+        method: str,
+        account: str,
+        path: str,
+        body: bytes | None,
+        max_bytes: int,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
     ) -> HttpAnswer:
         endpoint = self._endpoints.get(account)
         if endpoint is None or not endpoint.url:
@@ -66,7 +75,7 @@ class PeerClient:
             raise PeerFailure(f"{account}: {refusal}")
         try:
             return await self._client.request(
-                method, endpoint, path, body=body, max_bytes=max_bytes, timeout_s=timeout_s
+                method, endpoint, path, body=body, headers=headers, max_bytes=max_bytes, timeout_s=timeout_s
             )
         except NetworkError as error:
             raise PeerFailure(f"{account} at {error}") from None

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Sequence
 
 from assay.validator.peers.gossip import Gossiper
-from assay.wire.fields import Wire
+from assay.wire.gossip import SeatMessage
 
 _running: set[asyncio.Task[None]] = set()
 
 
-def broadcast(gossip: Gossiper, accounts: Sequence[str], path: str, message: Wire, deadline: float) -> None:
+def broadcast(gossip: Gossiper, accounts: Sequence[str], path: str, message: SeatMessage, deadline: float) -> None:
     """Starts telling each account; it goes on until each has taken it or the deadline has passed."""
     task = asyncio.create_task(gossip.tell(accounts, path, message, deadline))
     # The loop keeps only weak references to tasks.

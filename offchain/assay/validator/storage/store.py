@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, Table, bindparam, delete, func, select, text, update
+from sqlalchemy import Connection, Engine, Table, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.sqlite import insert
 
 from assay.protocol.keccak import keccak
 from assay.validator.storage import tables
+
+REWARD_TREES = 64  # of reports: far more than may be vetoed in a row
 
 # Made once: to make a statement takes longer than to run it.
 _KEEP = {table: insert(table).on_conflict_do_nothing() for table in tables.metadata.sorted_tables}
@@ -276,10 +278,20 @@ class Store:
         """Forgets messages and contents of epochs that can no longer be proven
         against; gives how many bodies.
 
-        Reward trees stay: the next report continues the last one however old it is.
+        Of reward trees those of the newest reports stay: the next report continues the last one however old it is, and
+        a vetoed one goes back to the one before.
         """
         with self._engine.begin() as db:
             t = tables.contents
+            spent = self._rewards_before(db)
+            if spent is not None:
+                bound = min(spent, before_epoch)
+                # A tree that nothing was added to stands under the epoch that it was first made in.
+                roots = select(tables.epochs.c.rewards_root).where(tables.epochs.c.epoch >= bound)
+                newest = select(tables.trees.c.content).where(tables.trees.c.root.in_(roots))
+                db.execute(delete(t).where(t.c.kind == "rewards", t.c.epoch < bound, t.c.hash.not_in(newest)))
+            orphans = tables.trees.c.content.not_in(select(t.c.hash))
+            db.execute(delete(tables.trees).where(tables.trees.c.epoch < before_epoch, orphans))
             gone = db.execute(delete(t).where(t.c.epoch < before_epoch, t.c.kind != "rewards")).rowcount
             for table in (
                 tables.nonces,
@@ -293,6 +305,28 @@ class Store:
             ):
                 db.execute(delete(table).where(table.c.epoch < before_epoch))
         return int(gone)
+
+    def _rewards_before(self, db: Connection) -> int | None:
+        """The oldest epoch of the newest reports whose reward trees are here; None while there are few: what was never
+        reported is no substitute for what was."""
+        e, trees = tables.epochs, tables.trees
+        reported = (
+            select(e.c.epoch)
+            .join(trees, trees.c.root == e.c.rewards_root)
+            .where(e.c.outcome == "reported")
+            .order_by(e.c.epoch.desc())
+        )
+        found: int | None = db.execute(reported.offset(REWARD_TREES - 1).limit(1)).scalar()
+        return found
+
+    def disk_bytes(self) -> int:
+        """What the database takes on the disk, without what is free for reuse within it."""
+        with self._engine.connect() as db:
+            pages, free, size = (
+                int(db.exec_driver_sql(f"PRAGMA {name}").scalar_one())
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+        return (pages - free) * size
 
     def size(self, epoch: int) -> int:
         """Bytes of contents kept for an epoch."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from assay.validator.errors import PeerFailure, Refused
 from assay.validator.pace import pace
 from assay.validator.peers.gossip import Gossiper
 from assay.validator.peers.inbox import Inbox
+from assay.validator.peers.posts import Posts
 from assay.validator.peers.publication import Publication
 from assay.validator.rules.values import Seat
 from assay.validator.services import ValidatorServices
@@ -34,6 +35,7 @@ from assay.validator.storage.store import Store
 from assay.validator.storage.tables import open_database
 from assay.validator.wake import Wake
 from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
+from assay.wire.post_headers import PostHeaders
 
 from .chain import Chain, Reader, Writer
 from .devices import Checker, SimDevice, SimDevices
@@ -115,7 +117,8 @@ class SimNetwork:
             statements = wire.around(statements, STATEMENTS)
         services = ValidatorServices(
             reader=reader, writer=writer, statements=statements,
-            gossip=Gossiper(peers, clock, speed.request_s), devices=self.sim_devices, checker=Checker(),
+            gossip=Gossiper(peers, Posts(key.address, statements.sign_gossip), clock, speed.request_s),
+            devices=self.sim_devices, checker=Checker(),
             store=store, clock=clock, wake=wake, follower=Follower(reader, wake, clock, self.look_s), pace=speed,
             random=self.random.randbytes,
         )  # fmt: skip
@@ -200,13 +203,16 @@ class SimPeers:
     def accounts(self):
         return [seat.account for seat in self._network.accounts]
 
-    async def post(self, account: str, path: str, body: bytes, timeout_s: float) -> HttpAnswer:
+    async def post(
+        self, account: str, path: str, body: bytes, headers: Mapping[str, str], timeout_s: float
+    ) -> HttpAnswer:
         mutate = self._network.mutate.get(self._own)
         changed = mutate(account, path, body) if mutate else body
         if changed is None:
             raise PeerFailure("said nothing")
         inbox = (await self._node(account, timeout_s)).inbox
         try:
+            inbox.sender(path, PostHeaders.parse(headers))
             signature = await self._deliver(inbox, path, changed)
         except OperationalError:
             return HttpAnswer(503, b'{"reason": "nothing can be stored"}')  # as the interface does
