@@ -1,1 +1,0 @@
-"""SSH into a lease, with a key that the renter's wallet has vouched for."""
