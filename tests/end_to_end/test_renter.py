@@ -117,7 +117,7 @@ def test_run__job_with_files__is_followed_and_ends_with_its_own_status(
 
 def test_top_up__half_an_hour__moves_the_end_by_as_much(leased: Leased, shell: Shell) -> None:
     planned = shell("top-up", leased.number, "--duration", "30m", "--dry-run", "-o", "json").json["transactions"]
-    assert [one["name"] for one in planned] == ["LeaseEscrow.topUp"]
+    assert [one["name"] for one in planned] == ["ERC20.approve", "LeaseEscrow.topUp"]
     added = shell("top-up", leased.number, "--duration", "30m", "--yes", "-o", "json").json
     assert 1_800 <= added["secondsAdded"] <= 1_801
 

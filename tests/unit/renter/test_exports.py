@@ -25,7 +25,7 @@ EIGHT = SshAccess(8, "gpu.example", 2201, "lease-8", SEVEN.key_file, Path("/home
 def test_ssh_config__of_two_leases__is_a_section_each() -> None:
     text = exported(ExportForm.ssh_config, [SEVEN, EIGHT], "assay")
     assert [line for line in text.splitlines() if line.startswith("Host ")] == ["Host assay-7", "Host assay-8"]
-    assert "    Port 2200\n" in text and '    UserKnownHostsFile /home/r/kh-8\n' in text
+    assert "    Port 2200\n" in text and "    UserKnownHostsFile /home/r/kh-8\n" in text
 
 
 def test_sky__pool__names_hosts_of_the_ssh_configuration() -> None:
