@@ -30,7 +30,7 @@ from assay.provider.leasing.lease_starts import LeaseStarts, StartConditions
 from assay.provider.leasing.wipe_records import WipeRecords
 from assay.provider.offers.bonds import Bonds
 from assay.provider.offers.lease_offers import LeaseOffers
-from assay.provider.offers.terms import OfferTerms
+from assay.provider.offers.terms import ProviderTerms
 from assay.provider.runtime.local import LocalRuntime
 from assay.provider.runtime.workload import Limits
 from assay.provider.workloads.jobs import JobBook
@@ -49,7 +49,7 @@ class Host:
         self.authority = Authority(chain, provider.address, key.address)
         escrow = EscrowSender(chain, Sender(chain, key, self.journal, poll_s=0.01), self.authority)
         database = open_database(folder / f"{key.address}-provider.sqlite")
-        self.book, self.terms, self.roots, self.waited = LeaseBook(database), OfferTerms(), b"", 0.0
+        self.book, self.terms, self.roots, self.waited = LeaseBook(database), ProviderTerms(), b"", 0.0
         self.offers = LeaseOffers(self.book, partial(read_offer, chain), provider.address)
         conditions = StartConditions(chain, self.authority, Bonds(chain, self.authority))
         domain = chain.domain("LeaseEscrow")
@@ -169,7 +169,7 @@ async def test_node__started_by_an_operator__ended_after_its_notice_and_paid_to_
         await daemon.tick()
         assert daemon.book.offer(node.lease_id) == node.terms
 
-        daemon.terms = OfferTerms().with_order("notices", node.lease_id)
+        daemon.terms = ProviderTerms().with_order("notices", node.lease_id)
         await daemon.tick()
         assert node.lease.noticeAt > 0
         with pytest.raises(Conflict, match="it can end from"):
@@ -199,7 +199,7 @@ async def test_operator__that_may_only_start__leaves_the_money_where_it_is(node,
     async with host(node, tmp_path, operator) as daemon:
         await daemon.start(node)
         network.appoint(node.provider, operator, OFFER | START)
-        daemon.terms = OfferTerms().with_order("notices", node.lease_id)
+        daemon.terms = ProviderTerms().with_order("notices", node.lease_id)
         network.pass_time(network.LeaseEscrow.holdback() + HOUR)
         nonce = network.chain.provider.get_nonce(operator.address)
         await daemon.tick()
@@ -224,7 +224,7 @@ async def test_left_early__devices_stay_leased_until_the_provider_releases_them(
             await orders.end(daemon.authority, node.lease_id)
         with pytest.raises(Conflict, match=f"lease {node.lease_id}.: `assay provider release` frees it"):
             await orders.retirement(replace_signer(daemon.authority, node.provider), node.devices[0].id)
-        daemon.terms = OfferTerms().with_order("releases", node.lease_id)
+        daemon.terms = ProviderTerms().with_order("releases", node.lease_id)
         await daemon.tick()
         assert await daemon.keeper.idle(node.devices[0].id)
         lease = await read_lease(daemon.chain, node.lease_id)

@@ -20,7 +20,7 @@ from assay.provider.account import standing
 from assay.provider.account.authority import Authority
 from assay.provider.connection import Sending
 from assay.provider.offers.offers import Price
-from assay.provider.offers.terms import OfferTerms, TermsFile
+from assay.provider.offers.terms import ProviderTerms, TermsFile
 from tests.unit.provider.conftest import DEVICES, NODE, OPERATOR, PROVIDER, TOKEN, lease_on
 from tests.unit.provider.contracts_fake import HEAD, ContractsFake, SenderFake
 
@@ -40,7 +40,7 @@ class World:
         self.operators: list[dict[str, Any]] = []
         self.journal_in_use = False
         self.terms = TermsFile(folder)
-        self.terms.write(OfferTerms({DEVICES[0].name: Price(TOKEN, 10**18)}))
+        self.terms.write(ProviderTerms({DEVICES[0].name: Price(TOKEN, 10**18)}))
 
     @property
     def authority(self) -> Authority:

@@ -21,7 +21,7 @@ from assay.provider.leasing.lease_keeper import RETRY_S, LeaseKeeper
 from assay.provider.leasing.lease_rules import LeasePolicy
 from assay.provider.leasing.wipe_records import WipeRecords
 from assay.provider.offers.lease_offers import LeaseOffers
-from assay.provider.offers.terms import OfferTerms
+from assay.provider.offers.terms import ProviderTerms
 from assay.provider.ports import Mined
 from assay.provider.runtime.workload import Limits, Outcome, Workload
 from assay.provider.workloads.jobs import JobBook, JobRequest, Removed
@@ -134,7 +134,7 @@ class World:
         self.restart()
 
     def restart(self) -> None:
-        self.terms = OfferTerms()
+        self.terms = ProviderTerms()
         self.jobs = JobBook(self.database, self.runtime, self.folder, Limits(), lambda: self.now)
         self.book = LeaseBook(self.database)
         served = {one.device_id: one for one in (self.device, *DEVICES)}
@@ -265,7 +265,7 @@ async def test_tick__node__is_one_lease_whose_offer_outlives_the_log(world: Worl
 async def test_tick__notice_asked_for__given_and_the_lease_ended_when_it_has_run_out(world: World) -> None:
     running = lease_on(NODE, 5, **RUNS)
     world.chain.leases, world.chain.offers = {5: running}, {5: NODE}
-    world.terms = OfferTerms(notices=(5, 9))
+    world.terms = ProviderTerms(notices=(5, 9))
     await world.keeper.tick()
     assert world.escrow.calls == [("notice", 5)]
     world.chain.leases[5] = replace(running, notice_at=500)
@@ -278,7 +278,7 @@ async def test_tick__notice_asked_for__given_and_the_lease_ended_when_it_has_run
 
 
 async def test_tick__release_asked_for__only_of_a_lease_that_was_left_early(world: World) -> None:
-    world.terms = OfferTerms(releases=(3,))
+    world.terms = ProviderTerms(releases=(3,))
     await world.keeper.tick()
     assert world.escrow.calls == []
     world.chain.leases[3] = replace(world.chain.leases[3], left_early=True)
@@ -306,7 +306,7 @@ async def test_tick__operator_may_not_claim__files_are_wiped_all_the_same_and_mo
 async def test_tick__notice_reverts__jobs_of_the_lease_run_on(world: World) -> None:
     control = world.job(3, 1200)
     world.chain.leases[3] = replace(world.chain.leases[3], notice=60, stop=1500)
-    world.terms, world.escrow.refused = OfferTerms(notices=(3,)), {"notice"}
+    world.terms, world.escrow.refused = ProviderTerms(notices=(3,)), {"notice"}
     await world.keeper.tick()
     assert world.runtime.running[control] == 1500
 

@@ -18,7 +18,7 @@ from assay.provider.errors import Conflict, NotFound, Unavailable
 from assay.provider.offers.bonds import Bonds
 from assay.provider.offers.offer_service import OfferService
 from assay.provider.offers.offers import OfferMaker, Price
-from assay.provider.offers.terms import Discount, Node, OfferTerms, TermsFile
+from assay.provider.offers.terms import Discount, Node, ProviderTerms, TermsFile
 from assay.wire.leases import parse_signed_offer
 
 from .conftest import DEVICES, ESCROW, NODE, OPERATOR, PROVIDER, RENTER, TOKEN, key, lease_on
@@ -37,7 +37,7 @@ class World:
         self.chain, self.sender, self.terms = ContractsFake(), SenderFake(OPERATOR), TermsFile(folder)
         self.chain.both(operators={OPERATOR: (int(ALL_SCOPES), 10_000)}, credit=(10**6, 10**6, 10**6))
         prices = {one.name: PRICE for one in DEVICES}
-        self.terms.write(OfferTerms(prices, {"rack": RACK}))
+        self.terms.write(ProviderTerms(prices, {"rack": RACK}))
         authority = Authority(self.anything, PROVIDER, OPERATOR)
         maker = OfferMaker(PROVIDER, OPERATOR, ESCROW, lambda d: sign_compact(d, key("operator")), lambda: 1_000.0)
         devices: dict[bytes, OwnDevice] = {one.device_id: one for one in DEVICES}

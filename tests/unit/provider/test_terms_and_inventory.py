@@ -18,7 +18,7 @@ from assay.provider.devices import inventory
 from assay.provider.devices.inventory import read_inventory
 from assay.provider.errors import ProviderError
 from assay.provider.offers.offers import OfferMaker, Price, rate_of
-from assay.provider.offers.terms import Discount, Node, OfferTerms, TermsFile
+from assay.provider.offers.terms import Discount, Node, ProviderTerms, TermsFile
 from assay.wire.leases import parse_signed_offer
 
 from .conftest import DEVICE_ID, ESCROW, OPERATOR, PROVIDER, key
@@ -29,9 +29,9 @@ PRICE = Price("0x" + "33" * 20, rate=1000, min_duration=60, max_duration=3600)
 
 def test_terms__written_and_read__are_the_same(tmp_path: Path) -> None:
     file = TermsFile(tmp_path)
-    assert file.read() == OfferTerms()
+    assert file.read() == ProviderTerms()
     node = Node((DEVICE, OTHER), replace(PRICE, notice=600))
-    terms = OfferTerms().with_price(DEVICE, PRICE).with_floors({DEVICE: 3}).with_node("rack", node)
+    terms = ProviderTerms().with_price(DEVICE, PRICE).with_floors({DEVICE: 3}).with_node("rack", node)
     for kind, lease_id in (("notices", 7), ("notices", 7), ("releases", 5), ("ends", 9)):
         terms = terms.with_order(kind, lease_id)  # type: ignore[arg-type]
     terms = replace(terms, discounts=(Discount(600, 500),))
@@ -44,7 +44,7 @@ def test_terms__written_and_read__are_the_same(tmp_path: Path) -> None:
 def test_terms__of_a_hand__may_leave_things_out_but_not_misspell_them(tmp_path: Path) -> None:
     file = TermsFile(tmp_path)
     file.path.write_text('{"discounts": [{"seconds": 600, "bps": 500}]}')
-    assert file.read() == OfferTerms(discounts=(Discount(600, 500),))
+    assert file.read() == ProviderTerms(discounts=(Discount(600, 500),))
     file.path.write_text('{"discount": []}')
     with pytest.raises(ProviderError, match="unknown: discount"):
         file.read()
@@ -65,7 +65,7 @@ def test_node__none_too_many_unsorted_or_repeated__is_refused(devices: tuple[str
 
 
 def test_node__taken_away_that_is_not_there__says_which_are() -> None:
-    terms = OfferTerms().with_node("rack", Node((DEVICE,), PRICE))
+    terms = ProviderTerms().with_node("rack", Node((DEVICE,), PRICE))
     with pytest.raises(ProviderError, match="no node 'shelf': there are rack"):
         terms.without_node("shelf")
 
@@ -81,11 +81,11 @@ def test_price__off_the_escrows_bounds__is_refused(change: dict[str, int]) -> No
 
 def test_token__of_a_price__is_the_given_one_else_the_devices_else_any() -> None:
     other = replace(PRICE, token="0x" + "44" * 20)
-    terms = OfferTerms().with_price("0xab", PRICE).with_price("0xcd", other)
+    terms = ProviderTerms().with_price("0xab", PRICE).with_price("0xcd", other)
     assert [terms.token_for("0xab", given) for given in ("0x55", None)] == ["0x55", PRICE.token]
     assert terms.token_for("0xef", None) == other.token
     with pytest.raises(ProviderError, match="--token or ASSAY_TOKEN"):
-        OfferTerms().token_for("0xab", None)
+        ProviderTerms().token_for("0xab", None)
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"prices": {"a": {"rate": 0}}}', "\x00"])
@@ -99,7 +99,7 @@ def test_terms__damaged_file__is_refused_and_kept(tmp_path: Path, content: str) 
 
 @pytest.mark.parametrize(("seconds", "rate"), [(599, 1000), (600, 950), (6000, 800)])
 def test_quote__by_length__takes_the_largest_fitting_discount(seconds: int, rate: int) -> None:
-    terms = OfferTerms(discounts=(Discount(600, 500), Discount(6000, 2000)))
+    terms = ProviderTerms(discounts=(Discount(600, 500), Discount(6000, 2000)))
     assert terms.quote(PRICE, seconds).rate == rate
 
 

@@ -115,3 +115,12 @@ def test_contracts__measured_in_lines__stay_readable_at_a_sitting() -> None:
     paths = [path for path in (ROOT / "contracts").rglob("*.sol") if ".cache" not in path.parts]
     lengths = {path.name: len(path.read_text().splitlines()) for path in paths}
     assert {name: length for name, length in lengths.items() if length > 500} == {}
+
+
+def test_public_classes__by_name__are_each_one() -> None:
+    homes: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}

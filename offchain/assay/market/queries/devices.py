@@ -25,7 +25,7 @@ HISTORY = 200
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceDetail:
+class IndexedDevice:
     """Everything about a device but its history."""
 
     row: dict[str, Any]
@@ -35,13 +35,13 @@ class DeviceDetail:
     offers: list[Mapping[str, Any]]
 
 
-def read_device(connection: Connection, device_id: bytes) -> DeviceDetail | None:
+def read_device(connection: Connection, device_id: bytes) -> IndexedDevice | None:
     """None for a device that was never enrolled."""
     row = one(connection, devices, device_id=device_id)
     if row is None or row["provider"] is None:
         return None
     listing = one(connection, listings, listing_id=device_id)
-    return DeviceDetail(
+    return IndexedDevice(
         row,
         listing,
         one(connection, profiles, profile=row["profile"]),

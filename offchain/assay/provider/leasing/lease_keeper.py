@@ -15,7 +15,7 @@ from assay.provider.leasing.lease_book import LeaseBook, LeaseRow
 from assay.provider.leasing.lease_rules import LeasePolicy, LeaseStanding, LeaseStep, ends_from, steps
 from assay.provider.leasing.wipe_records import WipeRecords
 from assay.provider.offers.lease_offers import LeaseOffers
-from assay.provider.offers.terms import OfferTerms
+from assay.provider.offers.terms import ProviderTerms
 from assay.provider.ports import Escrow
 from assay.provider.views import Leases
 from assay.provider.workloads.jobs import JobBook
@@ -43,7 +43,7 @@ class LeaseKeeper:
         offers: LeaseOffers,
         policy: LeasePolicy,
         wipes: WipeRecords,
-        terms: Callable[[], OfferTerms],
+        terms: Callable[[], ProviderTerms],
         clock: Callable[[], float],
     ) -> None:
         self._devices = devices

@@ -23,7 +23,7 @@ from assay.provider.errors import Conflict, NotFound, ProviderError
 from assay.provider.leasing.lease_states import require_free, why_not_free, why_not_leasable
 from assay.provider.offers.bonds import Bonds
 from assay.provider.offers.offers import OfferMaker, Price
-from assay.provider.offers.terms import OfferTerms, TermsFile
+from assay.provider.offers.terms import ProviderTerms, TermsFile
 
 OFFERING = OperatorScope.OFFER | OperatorScope.START
 DeviceIds = tuple[bytes, ...]
@@ -37,7 +37,7 @@ class _Looked:
     """What was on offer by these terms at this final block."""
 
     block: Block
-    terms: OfferTerms
+    terms: ProviderTerms
     on_offer: list[tuple[DeviceIds, Price, int]]  # devices, price, nonce
 
 
@@ -70,7 +70,7 @@ class OfferService:
         self._told: dict[DeviceIds, str] = {}
         self._quotes: dict[tuple[DeviceIds, Price], tuple[ProviderError | None, int]] = {}
         self._quotes_at: Block | None = None
-        self._quotes_by: OfferTerms | None = None
+        self._quotes_by: ProviderTerms | None = None
 
     async def listed(self) -> dict[str, Any]:
         """The public offers and what the devices are, as they travel."""
@@ -125,7 +125,7 @@ class OfferService:
                 receipt = await self._sender.send(call, purpose=f"cancel offers of {device} below {floor}")
                 log.info("offers cancelled", device=device, below=floor, transaction=receipt.transaction_hash)
 
-    def _candidates(self, terms: OfferTerms) -> Candidates:
+    def _candidates(self, terms: ProviderTerms) -> Candidates:
         """Everything that has a price and is served here, whether it can be had now or not."""
         found: Candidates = {}
         for device_id in self._devices:
@@ -137,7 +137,7 @@ class OfferService:
                 found[node.device_ids] = node.price
         return found
 
-    async def _on_offer(self, terms: OfferTerms, block: Block) -> list[tuple[DeviceIds, Price, int]]:
+    async def _on_offer(self, terms: ProviderTerms, block: Block) -> list[tuple[DeviceIds, Price, int]]:
         """What of it can be had as of a final block, with its nonce; the log says once what cannot, and why."""
         if terms.draining:
             return []
@@ -155,7 +155,7 @@ class OfferService:
                 log.info("not on offer", devices=shown_devices(ids), reason=reason)
         return found
 
-    async def _quotable(self, terms: OfferTerms, ids: DeviceIds, price: Price) -> tuple[ProviderError | None, int]:
+    async def _quotable(self, terms: ProviderTerms, ids: DeviceIds, price: Price) -> tuple[ProviderError | None, int]:
         """Why a lease at this price could not be opened and started as of the head, and the nonce of its offer. The
         chain is asked once a block: anybody may ask here, as often as he likes.
         """
@@ -180,7 +180,7 @@ class OfferService:
             or await self._bonds.shortfall(price.token, cost(price.rate, price.min_duration))
         )
 
-    async def _nonce(self, terms: OfferTerms, device_ids: DeviceIds) -> int:
+    async def _nonce(self, terms: ProviderTerms, device_ids: DeviceIds) -> int:
         """At least the floor of each device, the one on the chain and the one asked for."""
         wanted = [terms.nonce_floors.get(to_hex(device_id), 0) for device_id in device_ids]
         return max([*wanted, *[await self._floor(device_id) for device_id in device_ids]])

@@ -46,7 +46,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class OfferTerms:
+class ProviderTerms:
     """Prices by device (0x-hex), nodes by name, whether offers are made at all, which nonces are to be cancelled,
     discounts, and what a running daemon is asked to do about leases: give notice, release, end.
     """
@@ -60,15 +60,15 @@ class OfferTerms:
     releases: tuple[int, ...] = ()
     ends: tuple[int, ...] = ()
 
-    def with_price(self, device: str, price: Price) -> OfferTerms:
+    def with_price(self, device: str, price: Price) -> ProviderTerms:
         """The same with another price."""
         return replace(self, prices={**self.prices, device: price})
 
-    def with_node(self, name: str, node: Node) -> OfferTerms:
+    def with_node(self, name: str, node: Node) -> ProviderTerms:
         """The same with a node more, or another one of that name."""
         return replace(self, nodes={**self.nodes, name: node})
 
-    def without_node(self, name: str) -> OfferTerms:
+    def without_node(self, name: str) -> ProviderTerms:
         """The same without a node. Raises ProviderError for a name that none has."""
         if name not in self.nodes:
             raise ProviderError(f"no node {name!r}: there are {', '.join(sorted(self.nodes)) or 'none'}")
@@ -82,11 +82,11 @@ class OfferTerms:
             raise ProviderError("in which token? name its address with --token or ASSAY_TOKEN")
         return tokens[-1]
 
-    def with_floors(self, floors: Mapping[str, int]) -> OfferTerms:
+    def with_floors(self, floors: Mapping[str, int]) -> ProviderTerms:
         """The same with all offers for these devices below their nonces cancelled."""
         return replace(self, nonce_floors={**self.nonce_floors, **floors})
 
-    def with_order(self, kind: Literal["notices", "releases", "ends"], lease_id: int) -> OfferTerms:
+    def with_order(self, kind: Literal["notices", "releases", "ends"], lease_id: int) -> ProviderTerms:
         """The same with something for the daemon to do about a lease."""
         orders: tuple[int, ...] = getattr(self, kind)
         changes: dict[str, Any] = {kind: tuple(sorted({*orders, lease_id}))}
@@ -108,16 +108,16 @@ class TermsFile:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "terms.json"
 
-    def read(self) -> OfferTerms:
+    def read(self) -> ProviderTerms:
         """The terms; empty where there is no file. Raises ProviderError for a damaged one."""
         try:
             return _terms(json.loads(self.path.read_text()))
         except FileNotFoundError:
-            return OfferTerms()
+            return ProviderTerms()
         except (OSError, ValueError, TypeError, KeyError, AttributeError, ProviderError) as error:
             raise ProviderError(f"{self.path}: damaged ({error}); move it away and set prices anew") from error
 
-    def write(self, terms: OfferTerms) -> None:
+    def write(self, terms: ProviderTerms) -> None:
         """Replaces the file."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(".partial")
@@ -128,13 +128,13 @@ class TermsFile:
         partial.replace(self.path)
 
 
-def _terms(data: Any) -> OfferTerms:
+def _terms(data: Any) -> ProviderTerms:
     """Terms of a file's content; what it leaves out is as without a file. A name that is none is not passed over:
     whoever mistyped it would believe that it holds.
     """
-    if unknown := set(dict(data)) - {one.name for one in fields(OfferTerms)}:
+    if unknown := set(dict(data)) - {one.name for one in fields(ProviderTerms)}:
         raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
-    return OfferTerms(
+    return ProviderTerms(
         prices={device: Price(**price) for device, price in data.get("prices", {}).items()},
         nodes={
             name: Node(tuple(_device(device) for device in node["devices"]), Price(**node["price"]))

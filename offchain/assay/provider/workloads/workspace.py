@@ -53,7 +53,7 @@ class LinkEntry:
 
 
 @dataclass(frozen=True)
-class Page:
+class FilePage:
     """A part of a listing, folders before what is in them. `next` asks for the part behind it, None at the end."""
 
     files: tuple[FileEntry, ...] = ()
@@ -182,7 +182,7 @@ def make_link(root: Path, path: str, target: str, owner: Owner | None = None) ->
         os.close(folder)
 
 
-def page(root: Path, after: str | None = None, most: int = MAX_PAGE) -> Page:
+def page(root: Path, after: str | None = None, most: int = MAX_PAGE) -> FilePage:
     """At most `most` entries below `root`, from behind the `next` of an earlier page on. Links are told, not followed;
     sockets, devices and what no path can name are left out.
     """
@@ -194,14 +194,14 @@ def page(root: Path, after: str | None = None, most: int = MAX_PAGE) -> Page:
     try:
         handle = os.open(root, FOLDER)
     except OSError:
-        return Page()
+        return FilePage()
     try:
         for found in folder_walk.walk(handle, behind, MAX_PATH_BYTES):
             path, mode = found.path(), stat.S_IMODE(found.status.st_mode) & PERMISSIONS
             if len(path) > MAX_PATH_BYTES:
                 continue
             if len(files) + len(folders) + len(links) >= most:
-                return Page(tuple(files), tuple(folders), tuple(links), quote(came_to))
+                return FilePage(tuple(files), tuple(folders), tuple(links), quote(came_to))
             kind = stat.S_IFMT(found.status.st_mode)
             if kind == stat.S_IFREG:
                 files.append(FileEntry(as_text(path), found.status.st_size, mode))
@@ -213,7 +213,7 @@ def page(root: Path, after: str | None = None, most: int = MAX_PAGE) -> Page:
             came_to = path
     finally:
         os.close(handle)
-    return Page(tuple(files), tuple(folders), tuple(links))
+    return FilePage(tuple(files), tuple(folders), tuple(links))
 
 
 def count(root: Path) -> tuple[int, int]:
