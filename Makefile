@@ -73,7 +73,8 @@ SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs --output-sync=target
 test: build test-packages ## Run every test
 	$(SIDE_BY_SIDE) test-end-to-end beside-it
 	$(MAKE) --no-print-directory test-unit
-	$(SIDE_BY_SIDE) test-providers test-daemons
+	$(SIDE_BY_SIDE) test-providers test-market-service
+	$(MAKE) --no-print-directory test-daemons
 
 # One after the other: Forge's two share a folder.
 beside-it:
@@ -81,7 +82,6 @@ beside-it:
 	nice -n 19 $(MAKE) --no-print-directory test-forge
 	nice -n 19 $(MAKE) --no-print-directory check-gas
 	nice -n 19 $(MAKE) --no-print-directory test-contracts
-	$(MAKE) --no-print-directory test-market-service
 
 # What a lease and the market run on where they run for real; without root the tests that need it say so and are skipped.
 DEBIAN_PACKAGES := podman runc busybox-static bubblewrap openssh-client postgresql chromium
