@@ -9,11 +9,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from assay.provider.http_server import listening_socket, server
 
 from assay.chain.contracts.leases import Lease
 from assay.chain.key_files import Key
 from assay.cli.renter.files import download_all, upload_all
+from assay.network.addresses import Addresses
+from assay.network.client import Client
+from assay.network.exchange import HttpExchange
+from assay.network.origins import Endpoint
+from assay.network.server import listening_socket, server
 from assay.provider.devices.device import OwnDevice
 from assay.renter.errors import BadInput
 from assay.renter.http_client import HttpClient
@@ -51,9 +55,9 @@ async def api(
 @pytest.fixture
 async def session(api: Api) -> AsyncIterator[ProviderSession]:
     listening = listening_socket("127.0.0.1", 0)
-    web, http = server(api.app), HttpClient()
+    web, http = server(api.app), HttpClient(Client(HttpExchange(Addresses(allow_private=True))))
     task = asyncio.create_task(web.serve(sockets=[listening]))
-    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    address = Endpoint(f"http://127.0.0.1:{listening.getsockname()[1]}")
     yield ProviderSession(http, address, 3, Key(key("renter")), ESCROW, lambda: float(NOW))
     await http.close()
     web.should_exit = True
