@@ -25,16 +25,16 @@ from assay.protocol.messages import Offer
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain
 from assay.provider.database import open_database
-from assay.provider.devices.device import Device
+from assay.provider.devices.device import OwnDevice
 from assay.provider.workloads.jobs import JobBook, JobRequest
 from assay.provider.leasing.lease_book import LeaseBook
 from assay.provider.leasing.lease_keeper import LeaseKeeper
 from assay.provider.offers.lease_offers import LeaseOffers
-from assay.provider.leasing.lease_rules import Policy
+from assay.provider.leasing.lease_rules import LeasePolicy
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.local import LocalRuntime
 from assay.provider.runtime.workload import Limits
-from assay.provider.offers.terms import Terms
+from assay.provider.offers.terms import ProviderTerms
 from assay.provider.leasing.wipe_records import WipeRecords
 
 folder, engine, image = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -61,10 +61,10 @@ runtime = ContainerRuntime(engine, ImagePolicy(default=image)) if engine != "loc
 jobs = JobBook(database, runtime, folder, Limits(), time.time)
 wipes = WipeRecords(database, Domain(31337, "0x" + "22" * 20), lambda digest: bytes(64))
 profile = Profile(9, M=8, N=32, K=64, T=2, chunk=32, k=4, W=1, deadline_ms=1000, credit=1, max_gops=10, stake=1)
-device = Device(DEVICE, "0x", "0x", profile, lambda digest: bytes(64))
+device = OwnDevice(DEVICE, "0x", "0x", profile, lambda digest: bytes(64))
 book = LeaseBook(database)
 keeper = LeaseKeeper({DEVICE: device}, chain, chain, jobs, book, LeaseOffers(book, chain.offer, NOBODY),
-                     Policy(grace=600), wipes, Terms, time.time)
+                     LeasePolicy(grace=600), wipes, ProviderTerms, time.time)
 
 async def main():
     while True:

@@ -192,7 +192,7 @@ import os, socket, sys
 server = socket.create_server(("127.0.0.1", 8000))
 print("listens", flush=True)
 while True:
-    with ssh_server.accept()[0] as one:
+    with server.accept()[0] as one:
         one.sendall(b"lease " + sys.argv[1].encode() + b": " + one.recv(99).upper())
 """
 
