@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self, get_args, get_type_hints
 
+from assay.chain.errors import printable
 from assay.protocol.hexadecimal import ZERO_ADDRESS, parse_address, parse_hex, to_hex
 from assay.protocol.typed_message import camel_case
 
@@ -105,7 +106,7 @@ def _value(kind: Any, value: Any) -> Any:
     if kind is str:
         # The chain takes any bytes here; what people see is bounded and printable. What was not must not become another
         # text, which might be somebody's address.
-        return "".join(c if c.isprintable() else "\ufffd" for c in str(value)[:MAX_TEXT])
+        return printable(str(value)[:MAX_TEXT])
     if isinstance(kind, type) and issubclass(kind, Struct):
         names = {f.name: camel_case(f.name) for f in fields(kind)}  # type: ignore[arg-type]
         return kind(**_values(kind, names, value, kind.__name__))
