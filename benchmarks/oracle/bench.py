@@ -27,6 +27,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from assay.chain.key_files import Key
+from assay.chain.rpc.blocks import Block
 from assay.network.client import Client
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.epochs import Emission, Phase

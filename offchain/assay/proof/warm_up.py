@@ -13,6 +13,7 @@ from assay.proof.sampling import samples
 from assay.proof.verification import Verifier
 from assay.protocol.profile import Profile
 from assay.protocol.seeds import device_seed
+from assay.protocol.types import DeviceId, Rho, Seed
 
 _TINY = Profile(1, M=32, N=64, K=128, T=3, chunk=32, k=4, W=2)
 
@@ -21,12 +22,13 @@ def warm_up() -> float:
     """Proves, opens and verifies a tiny job with every kernel; returns the seconds that it took."""
     started = time.perf_counter()
     zero = bytes(32)
+    beta, device_id, rho = Seed(zero), DeviceId(zero), Rho(zero)
     engine = CpuEngine(threads=1)
-    engine.prepare(_TINY, zero)
-    proof = engine.prove(device_seed(zero, zero, _TINY.id, zero))
+    engine.prepare(_TINY, beta)
+    proof = engine.prove(device_seed(beta, device_id, _TINY.id, zero))
     engine.probe(proof, zero)
-    verdict = Verifier(_TINY, zero, zero, threads=1).verify_device(
-        zero, zero, proof.result_root, proof.open(samples(zero, zero, _TINY))
+    verdict = Verifier(_TINY, beta, rho, threads=1).verify_device(
+        device_id, zero, proof.result_root, proof.open(samples(rho, device_id, _TINY))
     )
     if not verdict.valid:
         raise RuntimeError(f"the kernels do not agree with each other on this processor: {verdict.reason}")

@@ -11,6 +11,7 @@ from assay.protocol.encoding import abi_encode
 from assay.protocol.keccak import keccak
 from assay.protocol.merkle import PositionalTree
 from assay.protocol.standard_merkle import StandardMerkleTree
+from assay.protocol.types import DeviceId, Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,11 @@ class SealedLeaf:
 
     TYPES: ClassVar[tuple[str, ...]] = ("bytes32",) * 7
 
-    device_id: bytes
+    device_id: DeviceId
     job_hash: bytes
     nonce_root: bytes
-    result_root: bytes
-    lane_root: bytes
+    result_root: Root
+    lane_root: Root
     r: bytes
     vs: bytes
 
@@ -43,8 +44,8 @@ class ObservationLeaf:
 
     TYPES: ClassVar[tuple[str, ...]] = ("bytes32", "bytes32", "uint64", "uint16", "uint16")
 
-    device_id: bytes
-    result_root: bytes
+    device_id: DeviceId
+    result_root: Root
     elapsed_us: int
     flags: int
     uptime_bps: int
@@ -63,14 +64,14 @@ class DeviceLeaf:
     )  # fmt: skip
 
     epoch: int
-    device_id: bytes
+    device_id: DeviceId
     seal_index: int
     profile: int
     score_gops: int
     memory_mib: int
     uptime_bps: int
     flags: int
-    result_root: bytes
+    result_root: Root
 
     def values(self) -> tuple[object, ...]:
         """In the order of the contract's struct."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assay.protocol.hexadecimal import to_hex
+from assay.protocol.types import DeviceId
 
 JSON = "application/json"
 BYTES = "application/octet-stream"
@@ -57,12 +58,12 @@ def epoch(number: int) -> str:
     return EPOCH.format(epoch=number)
 
 
-def epoch_opening(number: int, device_id: bytes) -> str:
+def epoch_opening(number: int, device_id: DeviceId) -> str:
     """The opening of a device that verified at a validator."""
     return EPOCH_OPENING.format(epoch=number, device_id=to_hex(device_id))
 
 
-def epoch_device(number: int, device_id: bytes) -> str:
+def epoch_device(number: int, device_id: DeviceId) -> str:
     """A device's line in a report with its proof."""
     return EPOCH_DEVICE.format(epoch=number, device_id=to_hex(device_id))
 
@@ -72,7 +73,7 @@ def epoch_reward(number: int, account: str) -> str:
     return EPOCH_REWARD.format(epoch=number, account=account)
 
 
-def live(device_id: bytes, nonce: bytes) -> str:
+def live(device_id: DeviceId, nonce: bytes) -> str:
     """A device's sign of life over a nonce."""
     return f"{LIVE.format(device_id=to_hex(device_id))}?nonce={to_hex(nonce)}"
 

@@ -13,6 +13,7 @@ from assay.devnet.ledger import Ledger
 from assay.devnet.network import Network
 from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
+from assay.protocol.types import Root
 from assay.wire import paths
 from assay.wire.epoch_index import EpochIndex
 from assay.wire.limits import MAX_INDEX_BYTES
@@ -28,7 +29,7 @@ def read_report(network: Network, epoch: int) -> list[DeviceResult]:
     """All device lines of a reported epoch. Raises DevnetError where one does not stand on the chain."""
     ledger = network.ledger
     root = next(
-        bytes(log["args"]["devicesRoot"])
+        Root(bytes(log["args"]["devicesRoot"]))
         for log in ledger.events("EpochOracle", "EpochReported")
         if log["args"]["epoch"] == epoch
     )
@@ -49,17 +50,17 @@ def read_earned(network: Network) -> dict[str, int]:
     }
 
 
-def _newest_served(network: Network) -> tuple[int, bytes]:
+def _newest_served(network: Network) -> tuple[int, Root]:
     reports = {log["args"]["epoch"]: log["args"] for log in network.ledger.events("EpochOracle", "EpochReported")}
     for epoch, reported in sorted(reports.items(), reverse=True):
         # The newest is taken over once its block is final.
         served = _index(network, epoch).report
         if served is not None and served.rewards_root == bytes(reported["rewardsRoot"]):
-            return int(epoch), bytes(reported["rewardsRoot"])
+            return int(epoch), Root(bytes(reported["rewardsRoot"]))
     raise DevnetError("validator-1 serves none of the reports on the chain")
 
 
-def _earned(network: Network, epoch: int, root: bytes, address: str) -> int:
+def _earned(network: Network, epoch: int, root: Root, address: str) -> int:
     entry = _published(network, paths.epoch_reward(epoch, address))
     # An account that no report has rewarded has no line.
     return 0 if entry is None else parse_reward_line(entry, root).leaf.cumulative

@@ -17,6 +17,7 @@ from assay.market.api.parameters import (
     Limit,
     Number,
     checked,
+    plain_device,
     plain_hash,
 )
 from assay.market.queries import accounts, events
@@ -45,7 +46,7 @@ def list_leases(
     if provider:
         where.append(leases.c.provider == checked(provider))
     if device:
-        where.append(lease_queries.of_device(plain_hash(device)))
+        where.append(lease_queries.of_device(plain_device(device)))
     if status is not None:
         where.append(lease_queries.of_status(status, now))
     with ctx.reading() as connection:

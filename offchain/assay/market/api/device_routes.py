@@ -17,6 +17,7 @@ from assay.market.api.parameters import (
     Number,
     SearchQuery,
     checked,
+    plain_device,
     plain_hash,
 )
 from assay.market.queries import devices as device_queries
@@ -73,10 +74,10 @@ def listing(ctx: Ctx, listing_id: Hash) -> Any:
 def device(ctx: Ctx, device_id: Hash) -> Any:
     """One device with its profile, declared specification, the offers it is part of, and proven faults."""
     with ctx.reading() as connection:
-        found = device_queries.read_device(connection, plain_hash(device_id))
+        found = device_queries.read_device(connection, plain_device(device_id))
         if found is None:
             raise UnknownName(f"no device {device_id} has been enrolled")
-        against = device_queries.faults_of(connection, plain_hash(device_id))
+        against = device_queries.faults_of(connection, plain_device(device_id))
     return ctx.one(
         {
             "device": models.plain(found.row, models.DeviceRow),
@@ -93,7 +94,7 @@ def device(ctx: Ctx, device_id: Hash) -> Any:
 def measurements(ctx: Ctx, device_id: Hash, cursor: Cursor = None, limit: Limit = 25) -> Any:
     """What reports said of a device, newest first. Every line stands in a proven report."""
     with ctx.reading() as connection:
-        found = device_queries.history(connection, plain_hash(device_id), cursor, limit)
+        found = device_queries.history(connection, plain_device(device_id), cursor, limit)
     return ctx.many(found, models.Measurement)
 
 
@@ -103,7 +104,7 @@ def device_proof(ctx: Ctx, epoch: Number, device_id: Hash) -> Any:
     with ctx.reading() as connection:
         row = one(connection, epochs, epoch=epoch)
         root = row["devices_root"] if row else None
-        found = ctx.proofs.device(connection, epoch, root, plain_hash(device_id)) if root else None
+        found = ctx.proofs.device(connection, epoch, root, plain_device(device_id)) if root else None
     if found is None or not isinstance(found.leaf, DeviceLeaf):
         raise UnknownName(f"epoch {epoch} has no proven leaf of device {device_id}")
     values = {"types": list(DeviceLeaf.TYPES), "leaf": list(found.leaf.values())}
@@ -121,7 +122,7 @@ def list_offers(
     """Signed offers as their providers serve them; the escrow takes one as it stands."""
     where = [offers.c.provider == checked(provider)] if provider else []
     if device:
-        of_device = select(offer_devices.c.offer_hash).where(offer_devices.c.device_id == plain_hash(device))
+        of_device = select(offer_devices.c.offer_hash).where(offer_devices.c.device_id == plain_device(device))
         where.append(offers.c.offer_hash.in_(of_device))
     with ctx.reading() as connection:
         return ctx.many(page(connection, offers, where, SortOrder("offer_hash"), cursor, limit), models.OfferRow)

@@ -17,6 +17,7 @@ from assay.market.api.parameters import (
     Limit,
     Number,
     checked,
+    plain_device,
     plain_hash,
 )
 from assay.market.queries import challenges, network, testimony
@@ -117,7 +118,7 @@ def list_demands(
     """
     where = [demands.c.provider == checked(provider)] if provider else []
     if device:
-        where.append(demands.c.device_id == plain_hash(device))
+        where.append(demands.c.device_id == plain_device(device))
     if status is not None:
         where.append(demands.c.status == status)
     with ctx.reading() as connection:
@@ -154,5 +155,5 @@ def epoch_batches(ctx: Ctx, epoch: Number) -> Any:
 def device_observations(ctx: Ctx, epoch: Number, device_id: Hash) -> Any:
     """What each seat signed of a device in an epoch, its own stopwatch included."""
     with ctx.reading() as connection:
-        rows = testimony.of_device(connection, epoch, plain_hash(device_id))
+        rows = testimony.of_device(connection, epoch, plain_device(device_id))
     return ctx.one(rows, models.Observation)

@@ -23,6 +23,7 @@ from assay.market.store.tables import devices, offers, operators
 from assay.protocol.hexadecimal import ZERO_ADDRESS, to_hex
 from assay.protocol.leases import shown_devices
 from assay.protocol.signing import Domain
+from assay.protocol.types import DeviceId
 from assay.wire import paths
 from assay.wire.leases import SignedOffer
 from assay.wire.limits import MAX_OFFERS_BYTES
@@ -207,7 +208,7 @@ def _offer_changes(signed: SignedOffer) -> list[Change]:
     return [Change("offers", (signed.offer_hash,), _columns(signed)), *parts]
 
 
-def _offer_gone(offer_hash: bytes, device_ids: Sequence[bytes]) -> list[Change]:
+def _offer_gone(offer_hash: bytes, device_ids: Sequence[DeviceId]) -> list[Change]:
     parts = [Change("offer_devices", (device_id, offer_hash), delete=True) for device_id in device_ids]
     return [Change("offers", (offer_hash,), delete=True), *parts]
 

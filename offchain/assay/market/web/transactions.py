@@ -26,6 +26,7 @@ from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf
 from assay.protocol.rates import cost
+from assay.protocol.types import DeviceId
 
 router = APIRouter(prefix="/send", include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
@@ -58,7 +59,7 @@ def offer_of(lease: Mapping[str, Any]) -> tuple[Any, ...]:
     return terms_of({**lease, "renter": lease["offer_renter"]})
 
 
-def passes(ctx: Context, connection: Connection, epoch: int, device_ids: Sequence[bytes]) -> list[LeafProof] | None:
+def passes(ctx: Context, connection: Connection, epoch: int, device_ids: Sequence[DeviceId]) -> list[LeafProof] | None:
     """The leaves of these devices in the report of an epoch that passed all of them, each with its proof."""
     row = one(connection, epochs, epoch=epoch)
     root = row["devices_root"] if row else None

@@ -24,6 +24,7 @@ from assay.proof.kernels.words import seed_words
 from assay.proof.probe import layout
 from assay.proof.verification import VALID, OpeningFault, Verdict
 from assay.protocol.profile import Profile
+from assay.protocol.types import DeviceId, Rho, Root
 
 MAX_LANES = 256  # in one opening
 
@@ -43,11 +44,11 @@ def length(profile: Profile, count: int) -> int:
 
 def verify_device_lanes(
     profile: Profile,
-    rho: bytes,
-    device_id: bytes,
+    rho: Rho,
+    device_id: DeviceId,
     round_roots: Sequence[bytes],
     challenge: bytes,
-    lane_root: bytes,
+    lane_root: Root,
     opening: bytes,
 ) -> Verdict:
     """Verifies an epoch's opening of the lanes that ρ draws for a device; arguments as in `verify_lanes`."""
@@ -59,7 +60,7 @@ def verify_lanes(
     profile: Profile,
     round_roots: Sequence[bytes],
     challenge: bytes,
-    lane_root: bytes,
+    lane_root: Root,
     opening: bytes,
     lanes: Sequence[int],
 ) -> Verdict:
@@ -95,7 +96,7 @@ def verify_lanes(
     return VALID
 
 
-def _wrong_leaf(records: NDArray[np.void], lanes: NDArray[np.int64], lane_root: bytes) -> str:
+def _wrong_leaf(records: NDArray[np.void], lanes: NDArray[np.int64], lane_root: Root) -> str:
     leaves = np.empty((len(lanes), 4), np.uint64)
     hash_rows(np.ascontiguousarray(records["states"]), leaves)
     paths = np.ascontiguousarray(records["path"])

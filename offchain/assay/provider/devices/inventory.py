@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from assay.protocol.specification import MAX_TEXT
+from assay.protocol.types import DeviceId
 from assay.provider.errors import BadProviderSetting, ProviderError
 
 
@@ -22,7 +23,7 @@ class GpuNames:
         self._names = names
 
     @classmethod
-    def parse(cls, entries: Sequence[str], device_ids: Collection[bytes]) -> GpuNames:
+    def parse(cls, entries: Sequence[str], device_ids: Collection[DeviceId]) -> GpuNames:
         """`entries` are DEVICE:NAME, DEVICE being a device id or its beginning and NAME such as nvidia.com/gpu=0; NAME
         alone will do where one device is served. Raises BadSetting.
         """
@@ -45,7 +46,7 @@ class GpuNames:
             raise BadProviderSetting(f"container_gpus: {twice[0]} stands for more than one device, or twice")
         return cls(found)
 
-    def of(self, device_ids: Iterable[bytes]) -> tuple[str, ...]:
+    def of(self, device_ids: Iterable[DeviceId]) -> tuple[str, ...]:
         """The names for a lease of these devices, in their order."""
         return tuple(name for device_id in device_ids for name in self._names.get(device_id, ()))
 

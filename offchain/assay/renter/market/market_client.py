@@ -12,6 +12,7 @@ from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_bytes32, to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.leases import MAX_DEVICES
+from assay.protocol.types import DeviceId
 from assay.renter.errors import ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient
 
@@ -27,7 +28,7 @@ class MarketRow:
     in base units × 10¹⁸ a second, durations and `notice` in seconds; numbers of several devices are the least of them.
     """
 
-    device_ids: tuple[bytes, ...]
+    device_ids: tuple[DeviceId, ...]
     offer_hash: bytes
     provider: str
     profile: int
@@ -106,7 +107,7 @@ class MarketClient:
         shown = zip(lines, parts, strict=True)
         return MarketEvidence(offer, tuple(Shown(leaf, proof, _document(part)) for (leaf, proof), part in shown))
 
-    async def line(self, epoch: int, device_id: bytes) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    async def line(self, epoch: int, device_id: DeviceId) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """(leaf, its proof) of a device in a report, as the market serves them: unproven. Raises Unreachable."""
         shown = (await self._get(f"/v1/epochs/{epoch}/devices/{to_hex(device_id)}")).get("data")
         leaf, nodes = (shown.get("leaf"), shown.get("proof")) if isinstance(shown, dict) else (None, None)
@@ -139,7 +140,7 @@ class MarketClient:
 def parse_row(row: Any, source: str) -> MarketRow:
     """One line of `/v1/listings`. Raises Unreachable."""
     try:
-        device_ids = tuple(parse_bytes32(one, "deviceIds") for one in row["deviceIds"])
+        device_ids = tuple(DeviceId(parse_bytes32(one, "deviceIds")) for one in row["deviceIds"])
         if not 1 <= len(device_ids) <= MAX_DEVICES:
             raise ValueError(f"{len(device_ids)} devices")
         return MarketRow(

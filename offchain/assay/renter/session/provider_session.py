@@ -16,6 +16,7 @@ from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest
 from assay.protocol.signing import Domain
+from assay.protocol.types import DeviceId
 from assay.renter.errors import NoJob, ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient, printable
 from assay.wire import paths
@@ -98,12 +99,12 @@ class ProviderSession:
             raise ProviderRefused(CONFLICT, printable(str(obstacle)))
         return True
 
-    async def handover(self, device_id: bytes, nonce: bytes, timeout_s: float) -> dict[str, Any]:
+    async def handover(self, device_id: DeviceId, nonce: bytes, timeout_s: float) -> dict[str, Any]:
         """Sends H(x) to one device of the lease; its signed Handover."""
         body = NonceBody(nonce=to_hex(nonce), device_id=to_hex(device_id)).to_json()
         return await self._json("POST", paths.HANDOVER, body, timeout_s=timeout_s)
 
-    async def handover_opening(self, device_id: bytes, x: bytes, most: int, timeout_s: float) -> bytes:
+    async def handover_opening(self, device_id: DeviceId, x: bytes, most: int, timeout_s: float) -> bytes:
         """Reveals x; the bytes of one device's opening."""
         body = RevealBody(x=to_hex(x), device_id=to_hex(device_id)).to_json()
         return await self._bytes("POST", paths.HANDOVER_OPENING, body, most, timeout_s)

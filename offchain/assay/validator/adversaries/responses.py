@@ -14,13 +14,14 @@ from assay.network.exchange import Request, Response
 from assay.proof import openings
 from assay.proof.adversaries.arena import PROFILE
 from assay.proof.adversaries.attack import Attack
+from assay.protocol.types import DeviceId
 from assay.validator.devices.device_client import DeviceClient
 from assay.validator.errors import DeviceFailure
 from assay.validator.rules.values import EpochDevice
 
 _LIMIT_S = 0.02
 _DEVICE = EpochDevice(
-    bytes(32), "", "", PROFILE.id, "http://device.example", leased=False, tls_fingerprint=bytes([1]) * 32
+    DeviceId(bytes(32)), "", "", PROFILE.id, "http://device.example", leased=False, tls_fingerprint=bytes([1]) * 32
 )
 
 Body = Callable[[], AsyncIterator[bytes]]

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from assay.network.request_buckets import asker
 from assay.protocol.hexadecimal import parse_address, parse_bytes32
+from assay.protocol.types import DeviceId
 from assay.validator.api.message_routes import REFUSALS
 from assay.validator.api.services import ApiServices
 from assay.validator.errors import Refused
@@ -53,7 +54,7 @@ def content_routes(services: ApiServices) -> APIRouter:
     @router.get(paths.EPOCH_OPENING)
     async def opening(epoch: Epoch, device_id: Hash, request: Request) -> Response:
         """The opening of a device that verified here: for the seats that did not ask the device themselves."""
-        found = await asyncio.to_thread(services.store.valid_opening, epoch, parse_bytes32(device_id))
+        found = await asyncio.to_thread(services.store.valid_opening, epoch, DeviceId(parse_bytes32(device_id)))
         if found is None:
             raise Refused(404, f"no opening of {device_id} that verified in epoch {epoch} here")
         charge(request, len(found))
@@ -62,7 +63,7 @@ def content_routes(services: ApiServices) -> APIRouter:
     @router.get(paths.EPOCH_DEVICE)
     async def device(epoch: Epoch, device_id: Hash) -> dict[str, Any]:
         """A device's line in the report with its proof."""
-        found = await asyncio.to_thread(services.publication.device, epoch, parse_bytes32(device_id))
+        found = await asyncio.to_thread(services.publication.device, epoch, DeviceId(parse_bytes32(device_id)))
         if found is None:
             raise Refused(404, f"device {device_id} is not in a report of epoch {epoch} here")
         return found
