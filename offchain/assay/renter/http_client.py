@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from assay.network.client import READ_S, Client
@@ -46,7 +47,7 @@ class HttpClient:
             )
         except NetworkError as error:
             raise Unreachable(str(error)) from None
-        if answer.status >= 400:
+        if answer.status >= HTTPStatus.BAD_REQUEST:
             raise ProviderRefused(answer.status, _reason(answer.body))
         return answer.body
 
@@ -70,7 +71,7 @@ class HttpClient:
         """
         try:
             async with self._client.stream("GET", endpoint, path, headers=headers, read_s=read_s) as answer:
-                if answer.status >= 400:
+                if answer.status >= HTTPStatus.BAD_REQUEST:
                     raise ProviderRefused(answer.status, _reason(await _beginning(answer.pieces)))
                 async for piece in answer.pieces:
                     yield piece

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import structlog
@@ -151,7 +152,7 @@ class Published:
             )
         except NetworkError as error:
             raise NoAnswer(str(error)) from None
-        if answer.status != 200:
+        if answer.status != HTTPStatus.OK:
             raise NoAnswer(f"{endpoint}: HTTP {answer.status}")
         return answer.body
 

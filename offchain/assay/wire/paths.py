@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.types import DeviceId
 
@@ -9,6 +11,8 @@ JSON = "application/json"
 BYTES = "application/octet-stream"
 EVENTS = "text/event-stream"
 PROMETHEUS = "text/plain; version=0.0.4"
+
+API = "/v1/"  # what programs ask begins with it
 
 # Of every daemon.
 LIVEZ, READYZ, METRICS, STATUS = "/livez", "/readyz", "/metrics", "/v1/status"
@@ -81,3 +85,13 @@ def live(device_id: DeviceId, nonce: bytes) -> str:
 def lease(lease_id: int, under: str = "") -> str:
     """A lease at its provider, or what is under it."""
     return LEASE.format(lease_id=lease_id) + under
+
+
+def job(job_id: str) -> str:
+    """A job under its lease; the id as somebody wrote it."""
+    return JOB.format(job_id=quote(job_id, safe=""))
+
+
+def job_output(job_id: str) -> str:
+    """A job's output under its lease."""
+    return JOB_OUTPUT.format(job_id=quote(job_id, safe=""))

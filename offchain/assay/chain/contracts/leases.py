@@ -114,11 +114,18 @@ def offer_of_log(fields: Any) -> Offer:
     """The offer in a LeaseOpened log's `offer`. Raises ChainError for fields that are none."""
     try:
         return Offer(
-            parse_address(fields["provider"]), parse_address(fields["operator"]),
-            tuple(DeviceId(bytes(device_id)) for device_id in fields["deviceIds"]), parse_address(fields["token"]),
-            fields["rate"], fields["minDuration"], fields["maxDuration"], fields["validUntil"], fields["nonce"],
-            parse_address(fields["renter"]), fields["notice"],
-        )  # fmt: skip
+            provider=parse_address(fields["provider"]),
+            operator=parse_address(fields["operator"]),
+            device_ids=tuple(DeviceId(bytes(device_id)) for device_id in fields["deviceIds"]),
+            token=parse_address(fields["token"]),
+            rate=fields["rate"],
+            min_duration=fields["minDuration"],
+            max_duration=fields["maxDuration"],
+            valid_until=fields["validUntil"],
+            nonce=fields["nonce"],
+            renter=parse_address(fields["renter"]),
+            notice=fields["notice"],
+        )
     except (LookupError, TypeError, ValueError) as error:
         raise ChainError(f"a LeaseOpened log holds no offer: {str(error)[:200]}") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from http import HTTPStatus
 from typing import Any
 from urllib.error import HTTPError
 
@@ -78,7 +79,7 @@ def _published(network: Network, path: str) -> Any:
         with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - loopback
             return json.loads(response.read(MAX_INDEX_BYTES))
     except HTTPError as error:
-        if error.code == 404:
+        if error.code == HTTPStatus.NOT_FOUND:
             return None
         raise
 

@@ -25,12 +25,13 @@ from assay.market.queries.listings import read_listing
 from assay.market.queries.pages import SortOrder, one, page
 from assay.market.store.tables import epochs, offer_devices, offers
 from assay.protocol.leaves import DeviceLeaf
+from assay.wire import market_paths as paths
 
 router = APIRouter(tags=["devices"])
 Ctx = Annotated[Context, Depends(context_of)]
 
 
-@router.get("/listings", response_model=models.page_of(models.Listing), tags=["offers"])
+@router.get(paths.LISTINGS, response_model=models.page_of(models.Listing), tags=["offers"])
 def search(ctx: Ctx, wanted: SearchQuery, cursor: Cursor = None, limit: Limit = 25) -> Any:
     """Devices, and nodes of several that are leased together, by filters, in order of price, value (price by score),
     score, memory, reliability or GPUs.
@@ -39,7 +40,7 @@ def search(ctx: Ctx, wanted: SearchQuery, cursor: Cursor = None, limit: Limit = 
         return ctx.many(ctx.search.find(connection, wanted, cursor, limit), models.Listing)
 
 
-@router.get("/facets", response_model=models.one_of(models.FacetCounts), tags=["offers"])
+@router.get(paths.FACETS, response_model=models.one_of(models.FacetCounts), tags=["offers"])
 def facets(ctx: Ctx, wanted: SearchQuery) -> Any:
     """How many listings each further choice would leave."""
     counts = ctx.search.count(wanted)
@@ -47,7 +48,7 @@ def facets(ctx: Ctx, wanted: SearchQuery) -> Any:
     return ctx.one({"total": counts.total, "facets": by_name})
 
 
-@router.get("/listings/{listing_id}", response_model=models.one_of(models.ListingDetail), tags=["offers"])
+@router.get(paths.LISTING, response_model=models.one_of(models.ListingDetail), tags=["offers"])
 def listing(ctx: Ctx, listing_id: Hash) -> Any:
     """One listing with its signed offer and each of its devices."""
     with ctx.reading() as connection:
@@ -70,7 +71,7 @@ def listing(ctx: Ctx, listing_id: Hash) -> Any:
     )
 
 
-@router.get("/devices/{device_id}", response_model=models.one_of(models.DeviceDetail))
+@router.get(paths.DEVICE, response_model=models.one_of(models.DeviceDetail))
 def device(ctx: Ctx, device_id: Hash) -> Any:
     """One device with its profile, declared specification, the offers it is part of, and proven faults."""
     with ctx.reading() as connection:
@@ -90,7 +91,7 @@ def device(ctx: Ctx, device_id: Hash) -> Any:
     )
 
 
-@router.get("/devices/{device_id}/measurements", response_model=models.page_of(models.Measurement))
+@router.get(paths.MEASUREMENTS, response_model=models.page_of(models.Measurement))
 def measurements(ctx: Ctx, device_id: Hash, cursor: Cursor = None, limit: Limit = 25) -> Any:
     """What reports said of a device, newest first. Every line stands in a proven report."""
     with ctx.reading() as connection:
@@ -98,7 +99,7 @@ def measurements(ctx: Ctx, device_id: Hash, cursor: Cursor = None, limit: Limit 
     return ctx.many(found, models.Measurement)
 
 
-@router.get("/epochs/{epoch}/devices/{device_id}", response_model=models.one_of(models.MerkleProof), tags=["proofs"])
+@router.get(paths.EPOCH_DEVICE, response_model=models.one_of(models.MerkleProof), tags=["proofs"])
 def device_proof(ctx: Ctx, epoch: Number, device_id: Hash) -> Any:
     """A device's leaf in a report and its Merkle proof: what `open` and `refundDowntime` take."""
     with ctx.reading() as connection:
@@ -111,7 +112,7 @@ def device_proof(ctx: Ctx, epoch: Number, device_id: Hash) -> Any:
     return ctx.one({**values, "proof": found.proof, "root": found.root})
 
 
-@router.get("/offers", response_model=models.page_of(models.OfferRow), tags=["offers"])
+@router.get(paths.OFFERS, response_model=models.page_of(models.OfferRow), tags=["offers"])
 def list_offers(
     ctx: Ctx,
     provider: AddressQuery = None,
@@ -128,7 +129,7 @@ def list_offers(
         return ctx.many(page(connection, offers, where, SortOrder("offer_hash"), cursor, limit), models.OfferRow)
 
 
-@router.get("/offers/{offer_hash}", response_model=models.one_of(models.OfferRow), tags=["offers"])
+@router.get(paths.OFFER, response_model=models.one_of(models.OfferRow), tags=["offers"])
 def offer(ctx: Ctx, offer_hash: Hash) -> Any:
     """One signed offer by its EIP-712 struct hash, which the escrow keeps of it."""
     with ctx.reading() as connection:

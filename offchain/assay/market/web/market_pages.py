@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -111,7 +112,7 @@ def node(request: Request, ctx: Ctx, listing_id: Hash) -> Response:
     """Devices that are on offer together: the terms, and each of them."""
     found = _listed(ctx, listing_id)
     if len(found.parts) == 1:
-        return RedirectResponse(f"/devices/{listing_id}", 308)
+        return RedirectResponse(f"/devices/{listing_id}", HTTPStatus.PERMANENT_REDIRECT)
     ids = found.row["device_ids"]
     with ctx.reading() as connection:
         values: dict[str, Any] = {
@@ -178,4 +179,4 @@ def lookup(request: Request, ctx: Ctx, q: Annotated[str, Query(max_length=100)] 
         place = accounts.what_is(connection, q.strip())
     if place is None:
         raise UnknownName(f"“{q.strip()}” is no device, node, account, transaction, lease or epoch.")
-    return RedirectResponse(place, 303)
+    return RedirectResponse(place, HTTPStatus.SEE_OTHER)

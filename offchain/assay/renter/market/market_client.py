@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_bytes32, to_hex
@@ -15,6 +14,7 @@ from assay.protocol.leases import MAX_DEVICES
 from assay.protocol.types import DeviceId
 from assay.renter.errors import ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient
+from assay.wire import market_paths
 
 PAGE = 100
 MAX_PAGES = 100
@@ -80,7 +80,7 @@ class MarketClient:
         cursor: str | None = None
         for _ in range(MAX_PAGES):
             query = [*filters, ("limit", str(PAGE)), *([("cursor", cursor)] if cursor else [])]
-            answer = await self._get(f"/v1/listings?{urlencode(query)}")
+            answer = await self._get(market_paths.listings(query))
             rows = answer.get("data")
             if not isinstance(rows, list) or len(rows) > PAGE:
                 raise Unreachable(f"{self._address}: no list of at most {PAGE} listings")
@@ -97,7 +97,7 @@ class MarketClient:
 
     async def evidence(self, row: MarketRow) -> MarketEvidence:
         """What proves a row. Raises Unreachable."""
-        offer = (await self._get(f"/v1/offers/{to_hex(row.offer_hash)}")).get("data")
+        offer = (await self._get(market_paths.offer(row.offer_hash))).get("data")
         if not isinstance(offer, dict):
             raise Unreachable(f"{self._address}: shows no offer {to_hex(row.offer_hash)}")
         parts = await self._parts(row.listing_id)
@@ -109,7 +109,7 @@ class MarketClient:
 
     async def line(self, epoch: int, device_id: DeviceId) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """(leaf, its proof) of a device in a report, as the market serves them: unproven. Raises Unreachable."""
-        shown = (await self._get(f"/v1/epochs/{epoch}/devices/{to_hex(device_id)}")).get("data")
+        shown = (await self._get(market_paths.epoch_device(epoch, device_id))).get("data")
         leaf, nodes = (shown.get("leaf"), shown.get("proof")) if isinstance(shown, dict) else (None, None)
         if not isinstance(leaf, list) or not isinstance(nodes, list):
             raise Unreachable(f"{self._address}: the proof of device {to_hex(device_id)} is malformed")
@@ -117,14 +117,14 @@ class MarketClient:
 
     async def status(self) -> dict[str, Any]:
         """Network, chain, block, lag: the `at` of an answer."""
-        at = (await self._get("/v1/network")).get("at")
+        at = (await self._get(market_paths.NETWORK)).get("at")
         if not isinstance(at, dict):
             raise Unreachable(f"{self._address}: does not say where its index stands")
         return at
 
     async def _parts(self, listing_id: bytes) -> list[dict[str, Any]]:
         """What the market shows of each device of a listing, in their order."""
-        data = (await self._get(f"/v1/listings/{to_hex(listing_id)}")).get("data")
+        data = (await self._get(market_paths.listing(listing_id))).get("data")
         parts = data.get("devices") if isinstance(data, dict) else None
         if not isinstance(parts, list) or not parts or not all(isinstance(part, dict) for part in parts):
             raise Unreachable(f"{self._address}: shows no devices of listing {to_hex(listing_id)}")

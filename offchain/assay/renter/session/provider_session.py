@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -24,7 +25,6 @@ from assay.wire.leases import NonceBody, RevealBody, StartBody
 
 MAX_FILE = 256 << 20
 MAX_ENTRIES = 5_000_000
-NOT_FOUND, CONFLICT = 404, 409
 FINAL = frozenset({"exited", "killed", "failed", "lost"})
 
 
@@ -92,11 +92,11 @@ class ProviderSession:
         try:
             answer = await self._json("GET", "")
         except ProviderRefused as error:
-            if error.status != NOT_FOUND:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
             return False
         if obstacle := answer.get("obstacle"):
-            raise ProviderRefused(CONFLICT, printable(str(obstacle)))
+            raise ProviderRefused(HTTPStatus.CONFLICT, printable(str(obstacle)))
         return True
 
     async def handover(self, device_id: DeviceId, nonce: bytes, timeout_s: float) -> dict[str, Any]:
@@ -136,12 +136,12 @@ class ProviderSession:
             "limits": dict(limits),
             "image": image,
         }
-        answer = await self._json("POST", "/jobs", body, timeout_s=300.0)
+        answer = await self._json("POST", paths.JOBS, body, timeout_s=300.0)
         return str(answer.get("jobId"))
 
     async def notebook(self) -> Notebook:
         """Starts the lease's notebook where none runs. Raises Unreachable for a path that leads elsewhere."""
-        answer = await self._json("POST", "/notebook", {}, timeout_s=300.0)
+        answer = await self._json("POST", paths.NOTEBOOK, {}, timeout_s=300.0)
         path = answer.get("path")
         if (
             not isinstance(path, str)
@@ -154,22 +154,22 @@ class ProviderSession:
 
     async def jobs(self) -> list[JobState]:
         """All jobs of the lease, oldest first."""
-        answer = await self._json("GET", "/jobs")
+        answer = await self._json("GET", paths.JOBS)
         return [_state(entry) for entry in answer.get("jobs", [])]
 
     async def job(self, job_id: str) -> JobState:
         """How a job stands. Raises NoJob."""
         with self._known(job_id):
-            return _state(await self._json("GET", f"/jobs/{quote(job_id, safe='')}"))
+            return _state(await self._json("GET", paths.job(job_id)))
 
     async def stop_job(self, job_id: str) -> JobState:
         """Ends a job. Raises NoJob."""
         with self._known(job_id):
-            return _state(await self._json("DELETE", f"/jobs/{quote(job_id, safe='')}"))
+            return _state(await self._json("DELETE", paths.job(job_id)))
 
     async def output(self, job_id: str, offset: int = 0, follow: bool = False) -> AsyncIterator[bytes]:
         """The job's output from `offset` on; with `follow` until it is over. Raises NoJob."""
-        path = f"/jobs/{quote(job_id, safe='')}/output?offset={offset}"
+        path = f"{paths.job_output(job_id)}?offset={offset}"
         path += "&follow=true" if follow else ""
         target, headers = self._signed("GET", path, b"")
         with self._known(job_id):
@@ -246,7 +246,7 @@ class ProviderSession:
             yield
         except ProviderRefused as error:
             # Else it is the lease that the provider does not know.
-            if error.status == NOT_FOUND and "no job" in error.reason:
+            if error.status == HTTPStatus.NOT_FOUND and "no job" in error.reason:
                 number = self._lease_id
                 raise NoJob(f"lease {number} has no job {job_id!r}; `assay jobs {number}` lists them") from None
             raise

@@ -8,6 +8,7 @@ import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from functools import cache
+from http import HTTPStatus
 
 from assay.network.client import Client
 from assay.network.exchange import Request, Response
@@ -30,7 +31,7 @@ Body = Callable[[], AsyncIterator[bytes]]
 class _Response:
     """What the client looks at of a response."""
 
-    status = 200
+    status: int = HTTPStatus.OK
     content_type = "application/octet-stream"
 
     def __init__(self, body: Body) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -40,23 +42,25 @@ def create_app(services: ApiServices) -> FastAPI:
     async def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][:6])
-        return JSONResponse({"reason": f"{where}: {first['msg']}"[:300]}, 422)
+        return JSONResponse({"reason": f"{where}: {first['msg']}"[:300]}, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     @app.exception_handler(OperationalError)
     async def no_room(_: Request, error: OperationalError) -> JSONResponse:
         # A full disk, most likely: the peer asks again later.
-        return JSONResponse({"reason": "nothing can be stored here now"}, 503)
+        return JSONResponse({"reason": "nothing can be stored here now"}, HTTPStatus.SERVICE_UNAVAILABLE)
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> JSONResponse:
         log.error("request failed", path=request.url.path, error=repr(error))
-        return JSONResponse({"reason": "internal error"}, 500)
+        return JSONResponse({"reason": "internal error"}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
     app.include_router(message_routes(services))
     app.include_router(content_routes(services))
     app.include_router(health_routes(services))
     app.add_middleware(BodyLimit, most=body_limit, name="reason")
     app.add_middleware(SenderCheck, check=services.inbox.sender)
-    app.add_middleware(RateLimit, buckets=services.limit, limited=lambda path: path.startswith("/v1/"), name="reason")
+    app.add_middleware(
+        RateLimit, buckets=services.limit, limited=lambda path: path.startswith(paths.API), name="reason"
+    )
     app.add_middleware(AccessLog)
     return app

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
@@ -18,11 +20,13 @@ def health_routes(services: ApiServices) -> APIRouter:
         """The process answers."""
         return {"live": True}
 
-    @router.get(paths.READYZ, responses={503: {}})
+    @router.get(paths.READYZ, responses={HTTPStatus.SERVICE_UNAVAILABLE: {}})
     async def readyz() -> JSONResponse:
         """200 when it can take part in an epoch, 503 with every reason why not."""
         reasons = services.unready()
-        return JSONResponse({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+        return JSONResponse(
+            {"ready": not reasons, "reasons": reasons}, HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
+        )
 
     @router.get(paths.METRICS)
     async def metrics() -> Response:
