@@ -16,9 +16,8 @@ from assay.economics.machines import PROCESSOR, names, names_in_time, of_class
 from assay.economics.parameters import UNIT, Economy, ProfileMoney
 from assay.proof.probe.layout import claimed_mib
 from assay.protocol.epochs import Emission
-from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
-from assay.protocol.leaves import DeviceLeaf
+from assay.protocol.leaves import DeviceLeaf, Flag
 from assay.protocol.quorum import faults, quorum
 from assay.protocol.types import DeviceId, Root
 from assay.validator.rules.rewards import cumulative_rewards

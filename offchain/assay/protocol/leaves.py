@@ -1,9 +1,11 @@
-"""Leaves of the four trees: what was sealed, what was observed, what was reported, what was earned."""
+"""Leaves of the four trees: what was sealed, what was observed, what was reported, what was earned; and a device's
+flags."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from enum import IntFlag
 from itertools import pairwise
 from typing import ClassVar
 
@@ -12,6 +14,22 @@ from assay.protocol.keccak import keccak
 from assay.protocol.merkle import PositionalTree
 from assay.protocol.standard_merkle import StandardMerkleTree
 from assay.protocol.types import DeviceId, Root
+
+
+class Flag(IntFlag):
+    """Bits of `flags`, 16 wide. A device is leased out against a report only where the value is exactly 1."""
+
+    NONE = 0
+    PASSED = 1
+    LEASED = 2  # neither passed nor scored
+    LATE = 4
+    BAD_OPENING = 8
+    UNREACHABLE = 16
+    NO_OPENING = 32
+    UNSCORED = 64
+    # In observations only, of the memory probe; a report has `memoryMiB` instead.
+    MEMORY = 128  # its lanes are right
+    PROMPT = 256  # and came in time, by this seat's own clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 from assay.network.client import READ_S, Client
 from assay.network.errors import NetworkError, Silence
 from assay.network.origins import Endpoint
+from assay.protocol.text import printable
 from assay.renter.errors import ProviderRefused, Unreachable
 
 MAX_JSON = 16 << 20
@@ -96,9 +97,9 @@ def _reason(content: bytes) -> str:
         text = value["error"] if "error" in value else value["detail"]
     except (ValueError, KeyError, TypeError, RecursionError):
         text = content.decode("utf-8", "replace")
-    return printable(str(text))
+    return reason_of(str(text))
 
 
-def printable(text: str) -> str:
+def reason_of(text: str) -> str:
     """What another host says, fit for a line on a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text[:MAX_REASON])
+    return printable(text[:MAX_REASON], " ")

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from assay.protocol.encoding import EncodingError
-from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
-from assay.protocol.leaves import DeviceLeaf, RewardLeaf
+from assay.protocol.leaves import DeviceLeaf, Flag, RewardLeaf
 from assay.protocol.standard_merkle import verify
 from assay.protocol.types import DeviceId, Root
 from assay.wire.leaves import device_json, device_leaf, parse_leaf, reward_json, reward_leaf

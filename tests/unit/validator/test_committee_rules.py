@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.protocol import quorum
-from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
-from assay.protocol.leaves import ObservationLeaf, SealedLeaf
+from assay.protocol.leaves import Flag, ObservationLeaf, SealedLeaf
 from assay.protocol.profile import NAMED
 from assay.protocol.types import NO_ROOT
 from assay.validator.rules import committees, reports

@@ -14,9 +14,8 @@ import pytest
 from assay.proof.probe.layout import claimed_mib
 from assay.protocol import signing
 from assay.protocol.epochs import Phase
-from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
-from assay.protocol.leaves import batch_tree, sealed_tree
+from assay.protocol.leaves import Flag, batch_tree, sealed_tree
 from assay.protocol.messages import Gossip, Observations, Seal
 from assay.validator.phases.verifying import CONCURRENCY
 from assay.wire import canonical

@@ -13,7 +13,7 @@ import pytest
 from assay.proof.probe.layout import claimed_mib
 from assay.protocol import signing
 from assay.protocol.epochs import Phase
-from assay.protocol.flags import Flag
+from assay.protocol.leaves import Flag
 from assay.protocol.messages import Gossip
 from assay.validator.rules.instants import MAX_LAG_MS, Instant, chosen, earliest_probe_ms, plausible
 from assay.wire import canonical

@@ -7,7 +7,7 @@ from functools import lru_cache
 import pytest
 
 from assay.protocol import signing
-from assay.protocol.flags import Flag
+from assay.protocol.leaves import Flag
 from assay.validator.rules.values import LeasePeriod
 
 from .simulation.devices import SimDevice

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from assay.proof.probe.layout import claimed_mib
 from assay.protocol.epochs import Emission
-from assay.protocol.flags import Flag
-from assay.protocol.leaves import DeviceLeaf
+from assay.protocol.leaves import DeviceLeaf, Flag
 from assay.protocol.profile import NAMED
 from assay.protocol.types import NO_ROOT
 from assay.validator.rules.rewards import cumulative_rewards, provider_rewards, validator_rewards

@@ -12,8 +12,8 @@ from assay.devnet.demo.outcome import DeviceResult
 from assay.devnet.errors import DevnetError
 from assay.devnet.ledger import Ledger
 from assay.devnet.network import Network
-from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
+from assay.protocol.leaves import Flag
 from assay.protocol.types import Root
 from assay.wire import paths
 from assay.wire.epoch_index import EpochIndex

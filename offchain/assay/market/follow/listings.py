@@ -11,8 +11,8 @@ from assay.market.projection.listings import FRESH_STATES, Member, Now, Passed, 
 from assay.market.projection.offers import OfferStanding, best, good_until, signer_of
 from assay.market.store.rows import Change, Row, WorkingSet
 from assay.market.store.tables import devices, epochs, listings, offer_devices, offers
-from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import ZERO_ADDRESS
+from assay.protocol.leaves import Flag
 from assay.protocol.types import DeviceId
 
 _PIECE = 500

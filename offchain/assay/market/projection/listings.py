@@ -11,8 +11,8 @@ from typing import Any
 from assay.market.projection.devices import RETIRED, SLASHED
 from assay.market.projection.lease_money import ACTIVE
 from assay.market.store.rows import Change, Row
-from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
+from assay.protocol.leaves import Flag
 from assay.protocol.types import DeviceId
 
 # A listing is in exactly one state.

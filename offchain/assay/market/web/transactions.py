@@ -23,9 +23,8 @@ from assay.market.queries.pages import one
 from assay.market.queries.proofs import TREE_CACHE_SIZE, LeafProof
 from assay.market.queries.providers import payout_of
 from assay.market.store.tables import epochs
-from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
-from assay.protocol.leaves import DeviceLeaf, RewardLeaf
+from assay.protocol.leaves import DeviceLeaf, Flag, RewardLeaf
 from assay.protocol.messages import Offer
 from assay.protocol.rates import cost
 from assay.protocol.types import DeviceId

@@ -19,7 +19,7 @@ from assay.protocol.messages import LeaseRequest
 from assay.protocol.signing import Domain
 from assay.protocol.types import DeviceId
 from assay.renter.errors import NoJob, ProviderRefused, Unreachable
-from assay.renter.http_client import HttpClient, printable
+from assay.renter.http_client import HttpClient, reason_of
 from assay.wire import paths
 from assay.wire.leases import NonceBody, RevealBody, StartBody
 
@@ -96,7 +96,7 @@ class ProviderSession:
                 raise
             return False
         if obstacle := answer.get("obstacle"):
-            raise ProviderRefused(HTTPStatus.CONFLICT, printable(str(obstacle)))
+            raise ProviderRefused(HTTPStatus.CONFLICT, reason_of(str(obstacle)))
         return True
 
     async def handover(self, device_id: DeviceId, nonce: bytes, timeout_s: float) -> dict[str, Any]:

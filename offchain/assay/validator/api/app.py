@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
@@ -14,7 +14,6 @@ from assay.network.access_log import AccessLog
 from assay.network.body_limit import BodyLimit
 from assay.network.rate_limit import RateLimit
 from assay.validator.api.content_routes import content_routes
-from assay.validator.api.health_routes import health_routes
 from assay.validator.api.message_routes import message_routes
 from assay.validator.api.sender_check import SenderCheck
 from assay.validator.api.services import ApiServices
@@ -64,3 +63,28 @@ def create_app(services: ApiServices) -> FastAPI:
     )
     app.add_middleware(AccessLog)
     return app
+
+
+def health_routes(services: ApiServices) -> APIRouter:
+    """Whether the process lives, whether it can take part, and its counters."""
+    router = APIRouter()
+
+    @router.get(paths.LIVEZ)
+    async def livez() -> dict[str, bool]:
+        """The process answers."""
+        return {"live": True}
+
+    @router.get(paths.READYZ, responses={HTTPStatus.SERVICE_UNAVAILABLE: {}})
+    async def readyz() -> JSONResponse:
+        """200 when it can take part in an epoch, 503 with every reason why not."""
+        reasons = services.unready()
+        return JSONResponse(
+            {"ready": not reasons, "reasons": reasons}, HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
+        )
+
+    @router.get(paths.METRICS)
+    async def metrics() -> Response:
+        """Prometheus text."""
+        return Response(services.metrics(), media_type=paths.PROMETHEUS)
+
+    return router

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from assay.protocol.flags import Flag
-from assay.protocol.leaves import ObservationLeaf
+from assay.protocol.leaves import Flag, ObservationLeaf
 from assay.protocol.types import NO_ROOT, DeviceId, Root
 from assay.validator.rules.values import FULL_UPTIME_BPS, LeasePeriod
 

@@ -7,9 +7,8 @@ from itertools import pairwise
 
 from assay.proof.probe.layout import claimed_mib
 from assay.protocol import quorum
-from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
-from assay.protocol.leaves import DeviceLeaf, ObservationLeaf, SealedLeaf
+from assay.protocol.leaves import DeviceLeaf, Flag, ObservationLeaf, SealedLeaf
 from assay.protocol.profile import Profile
 from assay.protocol.types import NO_RHO, NO_ROOT, DeviceId, Rho, Root
 from assay.validator.rules import committees

@@ -7,8 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from assay.proof.probe.layout import claimed_mib
 from assay.protocol.epochs import Emission
-from assay.protocol.flags import Flag
-from assay.protocol.leaves import DeviceLeaf
+from assay.protocol.leaves import DeviceLeaf, Flag
 from assay.protocol.profile import Profile
 from assay.protocol.types import DeviceId
 from assay.validator.rules.values import FULL_UPTIME_BPS, Presence, Seat

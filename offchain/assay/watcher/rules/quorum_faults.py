@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from assay.protocol.flags import Flag
-from assay.protocol.leaves import DeviceLeaf, RewardLeaf, SealedLeaf, device_tree, reward_tree
+from assay.protocol.leaves import DeviceLeaf, Flag, RewardLeaf, SealedLeaf, device_tree, reward_tree
 from assay.protocol.messages import Commitment
 from assay.protocol.signing import Domain, signed_by
 from assay.protocol.types import DeviceId, Root

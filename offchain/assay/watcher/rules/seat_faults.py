@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from assay.chain.contracts.seats import SeatRecord
 from assay.proof.fraud import WrongElement
 from assay.proof.sampling import samples
-from assay.protocol.flags import Flag
-from assay.protocol.leaves import SealedLeaf, batch_tree, sealed_tree
+from assay.protocol.leaves import Flag, SealedLeaf, batch_tree, sealed_tree
 from assay.protocol.signing import Domain, signed_by
 from assay.protocol.types import DeviceId, Rho, Root, Seed
 from assay.watcher.faults import FaultKind, ProvableFault, seat_subject
