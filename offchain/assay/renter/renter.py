@@ -319,7 +319,7 @@ class Renter:
         self, lease_id: int, with_held: bool = False, min_down: int = 0
     ) -> tuple[DowntimeFound, list[Done]]:
         """Has the escrow credit that, epoch by epoch; `refund` pays it out. With `with_held` also epochs of which some
-        device's line is served by nobody, by the worst that is; without those of which less than `least_down` was down,
+        device's line is served by nobody, by the worst that is; without those of which less than `min_down` was down,
         in hundredths of a percent. Beyond the escrow's `maxDowntime` it sets the renter free of the minimum."""
         found = (await self.downtime(lease_id)).of_at_least(min_down)
         found = found.with_held() if with_held else found
