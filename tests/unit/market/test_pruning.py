@@ -46,6 +46,8 @@ from .scenario import (
     timestamp,
 )
 
+pytestmark = pytest.mark.slow
+
 ONE = Kept(epochs=1, observations=1)
 LAST = MIN_RETAINED_EPOCHS + EPOCH_BATCH_SIZE + 10
 

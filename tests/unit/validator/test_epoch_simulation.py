@@ -30,6 +30,8 @@ from .simulation.devices import SimDevice
 from .simulation.network import SimNetwork, seat_key
 from .simulation.virtual_time import run
 
+pytestmark = pytest.mark.slow
+
 LEADER = 3  # of the first rounds of epoch 0: its seed follows from the block that opens it
 
 
