@@ -118,8 +118,9 @@ class Verifier:
         wrong: list[int] = []
 
         def task(first: int, end: int) -> None:
-            rows = np.ascontiguousarray(parsed.rows[first:end])
-            siblings = np.ascontiguousarray(parsed.paths[first:end]).view("<u8")
+            # Copied even where one row lies in order already: kernels are compiled anew for arrays that are read-only.
+            rows = np.array(parsed.rows[first:end], order="C")
+            siblings = np.array(parsed.paths[first:end], order="C").view("<u8")
             subtrees = np.empty((end - first, 4), np.uint64)
             keccak.row_roots(rows.view("<u8"), self.profile.chunk, subtrees)
             at = paths.first_foreign_row(subtrees, siblings, rounds[first:end], rows_of[first:end], roots)

@@ -22,6 +22,8 @@ from .simulation.devices import SimDevice
 from .simulation.network import SimNetwork
 from .simulation.virtual_time import run
 
+pytestmark = pytest.mark.slow
+
 SEATS, SIZE = 7, 5
 
 

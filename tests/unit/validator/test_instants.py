@@ -25,6 +25,8 @@ from .simulation.network import TIMING, SimNetwork
 from .simulation.virtual_time import START, run
 from .test_epoch_simulation import signed
 
+pytestmark = pytest.mark.slow
+
 SEED = bytes(31) + b"\x02"
 MEMORY_MIB = claimed_mib(PROFILE)
 

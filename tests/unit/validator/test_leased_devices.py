@@ -14,6 +14,8 @@ from .simulation.devices import SimDevice
 from .simulation.network import TIMING, SimNetwork
 from .simulation.virtual_time import START, run
 
+pytestmark = pytest.mark.slow
+
 GENESIS = TIMING.genesis - START  # in the simulation's seconds
 
 

@@ -27,6 +27,8 @@ from .simulation.network import SimNetwork, seat_key
 from .simulation.virtual_time import VirtualClock, run
 from .test_epoch_simulation import signed
 
+pytestmark = pytest.mark.slow
+
 CONTENT = b"content"
 UNSIGNED: Any = None  # nothing is posted
 
