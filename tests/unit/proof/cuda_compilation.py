@@ -55,6 +55,7 @@ def signatures() -> Mapping[str, tuple[Any, tuple[Any, ...]]]:
         "walk_lanes": (p.walk_lanes, (_array(uint64, 1), _array(uint64, 1), int64, int64, _array(uint64, 1))),
         "tensor_4_stages": (tensor_product.tensor_kernel(4), tensor),
         "tensor_2_stages": (tensor_product.tensor_kernel(2), tensor),
+        "tensor_4_stages_adding": (tensor_product.tensor_kernel(4, adds=True), tensor),
     }
 
 

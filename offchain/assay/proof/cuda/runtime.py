@@ -90,6 +90,18 @@ def free_memory() -> int:
     return int(context.get_memory_info().free)
 
 
+def multiprocessors() -> int:
+    """How many the card has."""
+    return int(cuda.get_current_device().MULTIPROCESSOR_COUNT)
+
+
+def clear(array: Any, stream: Any) -> None:
+    """Queues zeros for a contiguous array on the card."""
+    from numba.cuda.cudadrv.driver import device_memset
+
+    device_memset(array, 0, array.nbytes, stream)
+
+
 def allow_shared_memory(kernel: Any, size: int) -> bool:
     """Lets the compiled versions of a kernel use more than 48 KiB of shared memory; False where the card has less."""
     from cuda.bindings import driver  # type: ignore[import-untyped]
