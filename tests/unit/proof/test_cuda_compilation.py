@@ -47,6 +47,14 @@ def test_plain_kernel__ptx_of_its_own_architecture__assembles_without_spills(
     assert fits(compile_kernel(name, capability), 128)
 
 
+def test_generate__sm_90__32_bit_arithmetic_and_wide_stores() -> None:
+    ptx = kernel_ptx("generate", (9, 0))
+    loop = ptx[: ptx.index("st.v4.u32")].rpartition("$L__")[2]
+    instructions = [line for line in loop.splitlines() if line.startswith("\t") and line.strip().endswith(";")]
+    assert len(instructions) <= 14 * 4
+    assert ptx.count("st.v4.u32") == 1
+
+
 def test_oldest_driver__of_the_ptx_that_is_emitted() -> None:
     first_driver = {"8.7": (12, 8), "8.8": (12, 9), "9.0": (13, 0), "9.1": (13, 1)}
     (version,) = {

@@ -95,14 +95,15 @@ def lane_keys(seeds: Any, t: Any, tag: Any, indices: Any, keys: Any) -> None:
 
 
 def generation_grid(words: Any, threads: int) -> tuple[int, int]:
-    """Blocks for `generate`: eight words a thread along each row."""
+    """Blocks for `generate`: 16 words a thread along each row."""
     rows, per_row = words.shape
-    return -(-per_row // (8 * threads)), min(rows, _MAX_BLOCKS_Y)
+    return -(-per_row // (16 * threads)), min(rows, _MAX_BLOCKS_Y)
 
 
 @jit
-def generate(keys: Any, words: Any) -> None:
-    """Entries of vectors: keys uint32[n, 2, 16] to uint32[n, K/4]; blocks of a multiple of 16 threads.
+def generate_plainly(keys: Any, words: Any) -> None:
+    """Entries of vectors: keys uint32[n, 2, 16] to uint32[n, K/4]; blocks of a multiple of 16 threads. For the
+    simulator, which knows no intrinsics.
 
     Threads stride along a row by whole pairs of the generator's words, so that each keeps its lane and its keys.
     """
@@ -120,6 +121,12 @@ def generate(keys: Any, words: Any) -> None:
             x = uint32(x * _M2)
             x = uint32(x ^ uint32(x >> uint32(15)))
             words[row, at] = uint32(x ^ _SIGN)
+
+
+if SIMULATOR:
+    generate = generate_plainly
+else:
+    from assay.proof.cuda.generation import generate as generate
 
 
 @device
