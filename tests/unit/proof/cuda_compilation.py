@@ -50,6 +50,7 @@ def signatures() -> Mapping[str, tuple[Any, tuple[Any, ...]]]:
         "hash_chunks": (p.hash_chunks, (_array(uint64, 1), int64, hashes)),
         "reduce_rows": (p.reduce_rows, (hashes, int64, rows, int64)),
         "reduce_round": (p.reduce_round, (rows, int64, rows, hashes)),
+        "reduce_level": (p.reduce_level, (hashes, int64, int64)),
         "chain_seed": (p.chain_seed, (hashes, hashes, int64)),
         "keep_window": (p.keep_window, (_array(uint64, 1), _array(uint64, 1), int64)),
         "walk_lanes": (p.walk_lanes, (_array(uint64, 1), _array(uint64, 1), int64, int64, _array(uint64, 1))),

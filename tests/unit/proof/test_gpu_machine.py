@@ -82,7 +82,7 @@ def test_prepare__too_little_memory__how_much_is_needed_and_what_fits(
 def test_needed_memory__of_the_named_profiles__holds_what_is_allocated() -> None:
     for profile in NAMED.values():
         p = profile
-        buffers = (p.M + p.N) * p.K + 2 * 4 * p.M * p.N + 32 * p.M * p.N // p.chunk + 32 * p.T * (p.M + 2)
+        buffers = (2 * p.M + p.N) * p.K + 2 * 4 * p.M * p.N + 32 * p.M * p.N // p.chunk + 32 * p.T * (p.M + 2)
         assert buffers < gpu.needed_memory(p) < 1.2 * buffers + (1 << 25)
         assert needed_by_cpu(p, 1) >= p.N * p.K + 2 * 4 * p.M * p.N
 

@@ -219,6 +219,19 @@ def reduce_round(row_roots: Any, t: Any, scratch: Any, roots: Any) -> None:
 
 
 @jit
+def reduce_level(nodes: Any, first: Any, count: Any) -> None:
+    """One thread a node: 2·count nodes from nodes[first], uint64[n, 4], to the level that follows them there."""
+    thread = cuda.grid(1)
+    if thread < count:
+        place = first + 2 * count + thread
+        h0, h1, h2, h3 = hash_pair(nodes[first + 2 * thread], nodes[first + 2 * thread + 1])
+        nodes[place, 0] = h0
+        nodes[place, 1] = h1
+        nodes[place, 2] = h2
+        nodes[place, 3] = h3
+
+
+@jit
 def chain_seed(seeds: Any, roots: Any, t: Any) -> None:
     """One thread: s_t = H(s_{t-1} ‖ root_{t-2}) for t >= 1; seeds and roots uint64[T, 4]."""
     if cuda.grid(1) == 0:

@@ -55,7 +55,7 @@ class TensorProduct:
         from assay.proof.cuda.tensor_product import parts_of_length, shared_bytes
 
         left, right = a.view(np.int8), b.view(np.int8)
-        parts = parts_of_length(*product.shape, left.shape[1], multiprocessors())
+        parts = parts_of_length(len(left), len(right), left.shape[1], multiprocessors())
         kernel, stages = self.compiled(left, right, product, adds=parts > 1)
         if parts > 1:
             clear(product, stream)

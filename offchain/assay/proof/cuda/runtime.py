@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from assay.proof.errors import EngineUnavailable
@@ -21,6 +22,12 @@ SIMULATOR = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 def jit(function: Any) -> Any:
     """A kernel."""
     return cuda.jit(function)
+
+
+def jit_alone(threads: int) -> Callable[[Any], Any]:
+    """A kernel whose blocks, of at most so many threads, have a multiprocessor's registers to themselves."""
+    decorate: Callable[[Any], Any] = cuda.jit(launch_bounds=(threads, 1))
+    return decorate
 
 
 def device(function: Any) -> Any:

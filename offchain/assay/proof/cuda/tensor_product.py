@@ -16,7 +16,7 @@ from numba.core import cgutils
 
 from assay.proof.cuda import fragments as f
 from assay.proof.cuda.emission import Value, assembly, constant
-from assay.proof.cuda.runtime import cuda, intrinsic
+from assay.proof.cuda.runtime import cuda, intrinsic, jit_alone
 
 MAX_PARTS, MIN_STEPS = 8, 64  # of K: how many, and steps in each at least
 STAGES = 4  # 96 KiB of shared memory; two stages fit the 48 KiB that every launch may use
@@ -233,8 +233,7 @@ def tensor_kernel(stages: int = STAGES, adds: bool = False) -> Any:
     """
     multiply_block = _block_intrinsic(stages, adds)
 
-    # One block a multiprocessor: its registers are this block's alone.
-    @cuda.jit(launch_bounds=(f.THREADS, 1))
+    @jit_alone(f.THREADS)
     def multiply(a: Any, b: Any, product: Any) -> None:
         steps = a.shape[1] // f.DEPTH
         first = steps * cuda.blockIdx.z // cuda.gridDim.z
