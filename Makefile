@@ -55,15 +55,15 @@ devnet: build ## Leave a local network running
 	ape run devnet up
 
 lint: setup ## Check types and style of everything
-	ruff check offchain scripts tests
-	ruff format --check offchain scripts tests
+	ruff check offchain scripts tests benchmarks
+	ruff format --check offchain scripts tests benchmarks
 	mypy
 	NODE_PATH=$(CURDIR)/scripts/solhint solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
 	prettier --check 'contracts/**/*.sol'
 
 format: setup ## Put everything into its format
-	ruff check --fix offchain scripts tests
-	ruff format offchain scripts tests
+	ruff check --fix offchain scripts tests benchmarks
+	ruff format offchain scripts tests benchmarks
 	prettier --write 'contracts/**/*.sol'
 
 SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs --output-sync=target

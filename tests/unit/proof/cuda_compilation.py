@@ -51,6 +51,8 @@ def signatures() -> Mapping[str, tuple[Any, tuple[Any, ...]]]:
         "reduce_rows": (p.reduce_rows, (hashes, int64, rows, int64)),
         "reduce_round": (p.reduce_round, (rows, int64, rows, hashes)),
         "reduce_level": (p.reduce_level, (hashes, int64, int64)),
+        "widen": (p.widen, (_array(uint32, 1), _array(uint64, 1))),
+        "add_exact": (p.add_exact, (_array(types.float32, 1), _array(types.int32, 1), types.boolean)),
         "chain_seed": (p.chain_seed, (hashes, hashes, int64)),
         "keep_window": (p.keep_window, (_array(uint64, 1), _array(uint64, 1), int64)),
         "walk_lanes": (p.walk_lanes, (_array(uint64, 1), _array(uint64, 1), int64, int64, _array(uint64, 1))),

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
+from numba import types
+
+from assay.proof.cuda.runtime import intrinsic
 
 _I32 = ir.IntType(32)
 
@@ -67,3 +70,13 @@ def assembly(builder: ir.IRBuilder, text: str, operands: Sequence[Any], results:
     # Loads from shared memory may not move across the barriers, so all of this has side effects.
     value = builder.call(ir.InlineAsm(function, text, constraints, side_effect=True), list(operands))
     return [builder.extract_value(value, n) for n in range(results)]
+
+
+@intrinsic
+def bits_of(_: Any, value: Any) -> Any:
+    """The 32 bits of a float32, as uint32."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], _I32)
+
+    return types.uint32(types.float32), generate

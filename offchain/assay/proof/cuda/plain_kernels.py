@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import int32, uint32, uint64
+from numba import float32, int32, uint32, uint64
 
 from assay.proof.cuda.keccak import FIRST_PAD, LAST_BIT, ZERO, hash_message, hash_pair, permuted
 from assay.proof.cuda.runtime import SIMULATOR, cuda, device, jit
@@ -125,7 +125,12 @@ def generate_plainly(keys: Any, words: Any) -> None:
 
 if SIMULATOR:
     generate = generate_plainly
+
+    def bits_of(value: Any) -> Any:
+        """The 32 bits of a float32."""
+        return np.float32(value).view(np.uint32)
 else:
+    from assay.proof.cuda.emission import bits_of
     from assay.proof.cuda.generation import generate as generate
 
 
@@ -160,6 +165,27 @@ def multiply(a: Any, b: Any, product: Any) -> None:
         cuda.syncthreads()
     if i < product.shape[0] and j < product.shape[1]:
         product[i, j] = total
+
+
+@jit
+def widen(words: Any, out: Any) -> None:
+    """uint32[n] of four int8 each to uint64[n] of four bfloat16 each."""
+    thread = cuda.grid(1)
+    if thread < words.shape[0]:
+        word = words[thread]
+        wide = uint64(0)
+        for place in range(4):
+            wide |= uint64(bits_of(float32(entry(word, place))) >> uint32(16)) << uint64(16 * place)
+        out[thread] = wide
+
+
+@jit
+def add_exact(partial: Any, product: Any, first: Any) -> None:
+    """Adds whole numbers of at most 2^24 in float32[n] to int32[n], or puts them there."""
+    thread = cuda.grid(1)
+    if thread < product.shape[0]:
+        before = int32(0) if first else product[thread]
+        product[thread] = before + int32(partial[thread])
 
 
 @jit

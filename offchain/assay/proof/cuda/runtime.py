@@ -109,6 +109,11 @@ def clear(array: Any, stream: Any) -> None:
     device_memset(array, 0, array.nbytes, stream)
 
 
+def handle_of(stream: Any) -> int:
+    """The driver's handle of a stream, 0 for the default one."""
+    return int(getattr(stream, "handle", None) or 0)
+
+
 def allow_shared_memory(kernel: Any, size: int) -> bool:
     """Lets the compiled versions of a kernel use more than 48 KiB of shared memory; False where the card has less."""
     from cuda.bindings import driver  # type: ignore[import-untyped]

@@ -1,4 +1,6 @@
-"""The engines for NVIDIA GPUs: `simt` with a plain product, `mma` with int8 tensor cores."""
+"""The engines for NVIDIA GPUs, alike but for the product: `simt` on plain cores, `mma` on int8 tensor cores, `cublas`
+through NVIDIA's library on them, `bf16` through it on bfloat16 tensor cores.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from assay.proof.cuda.lanes import walked
 from assay.proof.cuda.products import Product, TensorProduct, generated, plain_product
 from assay.proof.cuda.rounds import ProofRun, run_memory, vector_memory
 from assay.proof.cuda.runtime import SIMULATOR, cuda, device_uuid, free_memory, require_device
+from assay.proof.cuda.vendor_product import WORKSPACE, Bfloat16Product, VendorProduct
 from assay.proof.cuda.window import Window, WindowPlace
 from assay.proof.engines.memory import require_memory
 from assay.proof.engines.reference import ReferenceEngine
@@ -29,6 +32,8 @@ from assay.protocol.profile import Profile
 
 # Small enough to be proven by the reference in a moment, large enough for one tile and every kernel.
 _TRIAL = Profile(1, M=128, N=256, K=320, T=3, chunk=32, k=1, W=1)
+# Large enough to keep a card busy, small enough to take a moment on a slow one.
+_PACE = Profile(1, M=2_048, N=4_096, K=8_192, T=6, chunk=256, k=1, W=0)
 _PLACE = WindowPlace()  # a process works on one card
 
 
@@ -71,7 +76,7 @@ class GpuEngine:
     """Proves on one card.
 
     Args:
-        name: simt or mma.
+        name: simt, mma, cublas or bf16.
         health: looks at the card between rounds; default NVML.
 
     Raises:
@@ -81,9 +86,9 @@ class GpuEngine:
     def __init__(self, name: str, health: Health | None = None) -> None:
         self.name = name
         self.device = require_device()
-        if name == "mma" and SIMULATOR:
-            raise EngineUnavailable("mma needs a card: the CUDA simulator runs simt only")
-        self._product: Product = TensorProduct() if name == "mma" else plain_product
+        if name != "simt" and SIMULATOR:
+            raise EngineUnavailable(f"{name} needs a card: the CUDA simulator runs simt only")
+        self._product = _product(name)
         self._health = health or Health.of_card(device_uuid())
         self._job: tuple[Profile, bytes, Any, ProofRun] | None = None
         self._roots: RootsOnCard | None = None  # of the latest proof
@@ -98,7 +103,7 @@ class GpuEngine:
                 f"mma needs M >= {fragments.TILE_M} and N >= {fragments.TILE_N}, "
                 f"profile {profile.id} has {profile.M} and {profile.N}: use --engine simt or cpu"
             )
-        require_memory(profile, needed_memory, free_memory(), self.device)
+        require_memory(profile, lambda p: needed_memory(p, self.name), free_memory(), self.device)
         with _device_errors():
             b = generated(seed_words(epoch_seed), TAG_B, range(profile.N), profile.K)
             run = ProofRun(profile, b, self._product, self._health)
@@ -156,10 +161,18 @@ class GpuEngine:
         if proofs[0].result_root != proofs[1].result_root or proofs[0].open(rows) != proofs[1].open(rows):
             raise EngineUnavailable(f"{self.name} on {self.device} computes wrongly: its proof is not the reference's")
 
+    def pace(self) -> float:
+        """Tera-operations a second of a short proof, everything included. Raises ProofError."""
+        self.prepare(_PACE, bytes(32))
+        self.prove(bytes(32))
+        tops = self.prove(bytes(32)).gops / 1000
+        self._job = self._roots = None
+        return tops
+
     def _multiplier(self, profile: Profile, b: Any) -> Callable[[bytes, Sequence[int]], NDArray[np.int32]]:
         def multiply(round_seed: bytes, wanted: Sequence[int]) -> NDArray[np.int32]:
             # Tiles have a height: the first row fills up.
-            height = fragments.TILE_M if self.name == "mma" else 1
+            height = 1 if self.name == "simt" else fragments.TILE_M
             rows = [*wanted, *[wanted[0]] * (-len(wanted) % height)]
             with _device_errors():
                 a = generated(seed_words(round_seed), TAG_A, rows, profile.K)
@@ -171,9 +184,17 @@ class GpuEngine:
         return multiply
 
 
-def needed_memory(profile: Profile) -> int:
-    """Bytes that proving takes on the card at least."""
-    return vector_memory(profile, profile.N) + run_memory(profile)
+def _product(name: str) -> Product:
+    if name in ("cublas", "bf16"):
+        return VendorProduct() if name == "cublas" else Bfloat16Product()
+    return TensorProduct() if name == "mma" else plain_product
+
+
+def needed_memory(profile: Profile, name: str) -> int:
+    """Bytes that proving takes on the card at least, with the engine of that name."""
+    p = profile
+    library = {"cublas": WORKSPACE, "bf16": WORKSPACE + 2 * (p.M + p.N) * p.K + 4 * p.M * p.N}
+    return vector_memory(p, p.N) + run_memory(p) + library.get(name, 0)
 
 
 class _device_errors:
