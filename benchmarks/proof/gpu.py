@@ -156,9 +156,8 @@ def table(result: dict[str, Any]) -> str:
         "",
     ]
     lines += [f"**Failed check**: {text}\n" for text in failed]
-    lines += [
-        "| profile | vendor's int8 | " + " | ".join(f"{name} end to end" for name in ENGINES) + " | best, of vendor's |"
-    ]
+    heads = ["profile", "vendor's int8", *(f"{name} end to end" for name in ENGINES), "best, of vendor's"]
+    lines += [f"| {' | '.join(heads)} |"]
     lines += ["|---" * len(heads) + "|"]
     for shape in SHAPES:
         vendor = max((_value(result, f"{shape} vendor") or {}).values(), default=None)

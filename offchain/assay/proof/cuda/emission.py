@@ -60,8 +60,11 @@ def constant(builder: ir.IRBuilder, value: int) -> Value:
 def assembly(builder: ir.IRBuilder, text: str, operands: Sequence[Any], results: int = 0) -> list[Any]:
     """Emits inline PTX with 32- and 64-bit register operands; returns its 32-bit results."""
     letters = ["l" if operand.type.width == 64 else "r" for operand in operands]
-    if results:
-        kind: Any = ir.LiteralStructType([_I32] * results)
+    if results == 1:
+        kind: Any = _I32
+        constraints = ",".join(["=r", *letters])
+    elif results:
+        kind = ir.LiteralStructType([_I32] * results)
         constraints = ",".join(["=r"] * results + letters)
     else:
         kind = ir.VoidType()
@@ -69,7 +72,7 @@ def assembly(builder: ir.IRBuilder, text: str, operands: Sequence[Any], results:
     function = ir.FunctionType(kind, [operand.type for operand in operands])
     # Loads from shared memory may not move across the barriers, so all of this has side effects.
     value = builder.call(ir.InlineAsm(function, text, constraints, side_effect=True), list(operands))
-    return [builder.extract_value(value, n) for n in range(results)]
+    return [value] if results == 1 else [builder.extract_value(value, n) for n in range(results)]
 
 
 @intrinsic
@@ -80,3 +83,13 @@ def bits_of(_: Any, value: Any) -> Any:
         return builder.bitcast(arguments[0], _I32)
 
     return types.uint32(types.float32), generate
+
+
+@intrinsic
+def dot4(_: Any, left: Any, right: Any, total: Any) -> Any:
+    """total + Σ of four products of signed bytes: two uint32 of four bytes, and an int32."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        return assembly(builder, "dp4a.s32.s32 $0, $1, $2, $3;", list(arguments), results=1)[0]
+
+    return types.int32(types.uint32, types.uint32, types.int32), generate

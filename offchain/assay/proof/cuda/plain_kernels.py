@@ -123,22 +123,30 @@ def generate_plainly(keys: Any, words: Any) -> None:
             words[row, at] = uint32(x ^ _SIGN)
 
 
-if SIMULATOR:
-    generate = generate_plainly
-
-    def bits_of(value: Any) -> Any:
-        """The 32 bits of a float32."""
-        return np.float32(value).view(np.uint32)
-else:
-    from assay.proof.cuda.emission import bits_of
-    from assay.proof.cuda.generation import generate as generate
-
-
 @device
 def entry(word: Any, place: Any) -> Any:
     """Signed byte `place` of a word."""
     byte = int32((word >> uint32(8 * place)) & uint32(255))
     return byte - int32(256) if byte >= int32(128) else byte
+
+
+@device
+def dot4_plainly(left: Any, right: Any, total: Any) -> Any:
+    """total + Σ of four products of signed bytes; for the simulator, which knows no intrinsics."""
+    for place in range(4):
+        total += entry(left, place) * entry(right, place)
+    return total
+
+
+if SIMULATOR:
+    dot4, generate = dot4_plainly, generate_plainly
+
+    def bits_of(value: Any) -> Any:
+        """The 32 bits of a float32."""
+        return np.float32(value).view(np.uint32)
+else:
+    from assay.proof.cuda.emission import bits_of, dot4
+    from assay.proof.cuda.generation import generate as generate
 
 
 @jit
@@ -159,9 +167,7 @@ def multiply(a: Any, b: Any, product: Any) -> None:
         b_tile[y, x] = b[own_b, start + x] if own_b < b.shape[0] else uint32(0)
         cuda.syncthreads()
         for step in range(SIDE):
-            left, right = a_tile[y, step], b_tile[x, step]
-            for place in range(4):
-                total += entry(left, place) * entry(right, place)
+            total = dot4(a_tile[y, step], b_tile[x, step], total)
         cuda.syncthreads()
     if i < product.shape[0] and j < product.shape[1]:
         product[i, j] = total
