@@ -28,7 +28,7 @@ from assay.proof.kernels.words import seed_words
 from assay.proof.probe import layout
 from assay.proof.probe.result import ProbeResult
 from assay.proof.proof import Proof, RecomputedRows
-from assay.protocol.profile import Profile
+from assay.protocol.profile import NAMED, Profile
 
 # Small enough to be proven by the reference in a moment, large enough for one tile and every kernel.
 _TRIAL = Profile(1, M=128, N=256, K=320, T=3, chunk=32, k=1, W=1)
@@ -161,13 +161,24 @@ class GpuEngine:
         if proofs[0].result_root != proofs[1].result_root or proofs[0].open(rows) != proofs[1].open(rows):
             raise EngineUnavailable(f"{self.name} on {self.device} computes wrongly: its proof is not the reference's")
 
-    def pace(self) -> float:
-        """Tera-operations a second of a short proof, everything included. Raises ProofError."""
-        self.prepare(_PACE, bytes(32))
+    def pace(self, seconds: float = 0.0) -> float:
+        """Tera-operations a second of short proofs, everything included: of the last after that many seconds of them,
+        in which a card gets as warm as it will be. Raises ProofError.
+        """
+        profile = _PACE if not seconds else replace(NAMED["datacenter"], T=64, W=0)
+        self.prepare(profile, bytes(32))
         self.prove(bytes(32))
+        ends = time.monotonic() + seconds
         tops = self.prove(bytes(32)).gops / 1000
+        while time.monotonic() < ends:
+            tops = self.prove(bytes(32)).gops / 1000
         self._job = self._roots = None
         return tops
+
+    def memory_mib(self) -> int:
+        """What is free on the card, with nothing of this engine on it."""
+        self._job = self._roots = None
+        return free_memory() >> 20
 
     def _multiplier(self, profile: Profile, b: Any) -> Callable[[bytes, Sequence[int]], NDArray[np.int32]]:
         def multiply(round_seed: bytes, wanted: Sequence[int]) -> NDArray[np.int32]:
