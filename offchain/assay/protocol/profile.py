@@ -84,8 +84,8 @@ class Profile:
 _TOKEN = 10**18
 
 # The classes of cards are cut by derived rates, 60 % of a data sheet's dense int8, until a card has measured them. At
-# its nominal rate a card of the class takes ten seconds of twelve; one twice as fast, which takes less than half, belongs
-# in the next. The window is more than half of the memory that the class's cards have. Credit goes with M·N·K·T.
+# its nominal rate a card of the class takes ten seconds of twelve; one twice as fast takes less than half and belongs in
+# the next. The window is more than half of the memory that the class's cards have. Credit goes with M·N·K·T.
 NAMED: dict[str, Profile] = {
     "micro": Profile(
         1, M=256, N=256, K=4_096, T=8, chunk=256, k=64, W=8,
