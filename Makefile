@@ -57,8 +57,8 @@ devnet: build ## Leave a local network running
 lint: lint-python lint-contracts ## Check types and style of everything
 
 lint-python: setup
-	ruff check offchain scripts tests
-	ruff format --check offchain scripts tests
+	ruff check offchain scripts tests benchmarks
+	ruff format --check offchain scripts tests benchmarks
 	mypy
 
 lint-contracts: setup
@@ -66,8 +66,8 @@ lint-contracts: setup
 	prettier --check 'contracts/**/*.sol'
 
 format: setup ## Put everything into its format
-	ruff check --fix offchain scripts tests
-	ruff format offchain scripts tests
+	ruff check --fix offchain scripts tests benchmarks
+	ruff format offchain scripts tests benchmarks
 	prettier --write 'contracts/**/*.sol'
 
 SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs --output-sync=target
@@ -142,7 +142,7 @@ test-end-to-end: build ## The whole market as a user meets it
 lock: ## Resolve the lock files anew
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra distributed --group dev --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --quiet --output-file requirements.lock
 	npm install --package-lock-only
 

@@ -153,7 +153,7 @@ async def measure(count: int) -> Row:
         script = Path(__file__).with_name("simulated_devices.py")
         command = [sys.executable, str(script), "--port", str(port), "--seats", "1", "--devices",
                    str(folder / "devices.json"), "--chain-id", "31337", "--oracle", ORACLE]  # fmt: skip
-        process = subprocess.Popen(command)  # noqa: ASYNC220, S603
+        process = subprocess.Popen(command)  # noqa: ASYNC220
         try:
             await _answering(port)
             record, phases, clients = _seat(folder, devices)

@@ -13,6 +13,7 @@ from assay.cli.option_groups import with_options
 from assay.cli.output import OutputFormat, fail, note, show, show_rows
 from assay.cli.provider.endings import decimal_of, finish
 from assay.cli.provider.options import DataDir, DeviceKeys, Output, PasswordFile, ReadingOptions, SendingOptions
+from assay.proof.engines.registry import NAMES
 from assay.protocol.profile import NAMED
 from assay.provider.settings import ProviderSettings
 
@@ -107,19 +108,25 @@ def doctor(
 
 def self_test(
     profile: Annotated[str, typer.Option("--profile-name", help=", ".join(NAMED))] = "micro",
-    engine: Annotated[str, typer.Option("--engine", help="auto, cpu or reference")] = "auto",
+    engine: Annotated[str, typer.Option("--engine", help=", ".join(NAMES))] = "auto",
     output: Output = OutputFormat.table,
 ) -> None:
-    """Prove, open and verify once, and show the times."""
+    """Prove, open and verify once, show the times, and say which class a card belongs in."""
     if profile not in NAMED:
         fail(f"--profile-name {profile!r}: one of {', '.join(NAMED)}")
 
     async def work() -> dict[str, Any]:
         from assay.proof.engines import engine as engine_named
+        from assay.provider.measurement.classes import why
+        from assay.provider.measurement.self_test import class_advice
         from assay.provider.measurement.self_test import self_test as test
 
-        result = await asyncio.to_thread(test, engine_named(engine), NAMED[profile])
-        return {k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(result).items()}
+        chosen = await asyncio.to_thread(engine_named, engine)
+        result = await asyncio.to_thread(test, chosen, NAMED[profile])
+        shown = {k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(result).items()}
+        if fits := await asyncio.to_thread(class_advice, chosen):
+            shown |= {"advice": why(fits), "classes": [asdict(fit) for fit in fits]}
+        return shown
 
     result = finish(work())
     show(result, output)

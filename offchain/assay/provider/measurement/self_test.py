@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from assay.proof.engines import Engine
+from assay.proof.engines.registry import GPU_NAMES
 from assay.proof.sampling import samples
 from assay.proof.verification import Verifier
 from assay.protocol.profile import Profile
 from assay.protocol.types import DeviceId, Rho, Seed
+from assay.provider.measurement.classes import ClassFit, class_fits
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,22 @@ class SelfTest:
     verify_ms: float
     gops: float
     in_time: bool
+
+
+WARM_S = 10.0  # of proofs, before a card's rate counts
+
+
+def class_advice(engine: Engine) -> list[ClassFit]:
+    """How the card that an engine proves on does in each class; nothing for a processor. Raises ProofError."""
+    if engine.name not in GPU_NAMES:
+        return []
+    # Not before: it needs numba-cuda.
+    from assay.proof.engines.gpu import GpuEngine
+
+    if not isinstance(engine, GpuEngine):
+        return []
+    memory = engine.memory_mib()
+    return class_fits(engine.pace(WARM_S), memory)
 
 
 def self_test(engine: Engine, profile: Profile) -> SelfTest:
