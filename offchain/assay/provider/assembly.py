@@ -16,7 +16,6 @@ from assay.chain.contracts.epochs import read_timing
 from assay.chain.contracts.leases import Lease, read_offer
 from assay.chain.key_files import Key
 from assay.chain.rpc.client import Chain
-from assay.chain.transactions.journal import Journal
 from assay.chain.transactions.sender import Sender
 from assay.protocol.signing import Domain
 from assay.provider.access.announced_origins import AnnouncedOrigins
@@ -30,7 +29,7 @@ from assay.provider.access.ssh_shells import Shells
 from assay.provider.account.authority import Authority, scope_names
 from assay.provider.api.services import Services
 from assay.provider.chain_view import ChainView
-from assay.provider.connection import connect
+from assay.provider.connection import KeyJournal, connect
 from assay.provider.database import open_database
 from assay.provider.devices.cards import cards_of
 from assay.provider.devices.device import OwnDevice
@@ -76,7 +75,7 @@ class Parts:
     """A provider's process, assembled; `ready` becomes true with the first round over its leases."""
 
     chain: Chain
-    journal: Journal
+    held: KeyJournal
     sender: Sender
     view: ChainView
     prover: Provers
@@ -96,7 +95,7 @@ class Parts:
         await self.services.proxy.close()
         self.ports.close()
         self.prover.close()
-        self.journal.close()
+        self.held.close()
         await self.chain.close()
 
     async def note_authority(self) -> None:
@@ -112,11 +111,11 @@ class Parts:
 
 async def assemble(settings: ProviderSettings) -> Parts:
     """Connects, loads keys and devices, checks engine and runtime. Raises ChainError, ProviderError."""
-    chain, key, journal = await connect(settings)
+    chain, key, held = await connect(settings)
     try:
-        return await _parts(settings, chain, key, journal)
+        return await _parts(settings, chain, key, held)
     except BaseException:
-        journal.close()
+        held.close()
         await chain.close()
         raise
 
@@ -171,10 +170,10 @@ class _Desks:
     demands: DemandService
 
 
-async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Journal) -> Parts:
+async def _parts(settings: ProviderSettings, chain: Chain, key: Key, held: KeyJournal) -> Parts:
     make_engine = engine_maker(settings.engine, chain.chain_id)
     runtime = select_runtime(runtime_choice(settings), chain.chain_id)
-    ground = await _ground(settings, chain, key, journal)
+    ground = await _ground(settings, chain, key, held)
     engine = make_engine().name
     cards = cards_of(ground.devices.values(), engine)
     prover = Provers(make_engine, cards, PROOFS_PER_DEVICE * len(ground.devices))
@@ -188,7 +187,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     status["demands"] = desks.demands.status
     return Parts(
         chain=chain,
-        journal=journal,
+        held=held,
         sender=ground.sender,
         view=ground.view,
         prover=prover,
@@ -205,7 +204,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     )
 
 
-async def _ground(settings: ProviderSettings, chain: Chain, key: Key, journal: Journal) -> _Ground:
+async def _ground(settings: ProviderSettings, chain: Chain, key: Key, held: KeyJournal) -> _Ground:
     authority = Authority(chain, settings.provider or key.address, key.address)
     devices = await load_devices(chain, authority.provider, device_keys(settings), Specifications(settings.data_dir))
     database = open_database(settings.data_dir / "provider.sqlite")
@@ -213,7 +212,7 @@ async def _ground(settings: ProviderSettings, chain: Chain, key: Key, journal: J
         settings=settings,
         chain=chain,
         key=key,
-        sender=Sender(chain, key, journal, poll_s=settings.poll_seconds),
+        sender=Sender(chain, key, held.journal, poll_s=settings.poll_seconds),
         authority=authority,
         devices=devices,
         database=database,

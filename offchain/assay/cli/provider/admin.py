@@ -198,7 +198,8 @@ def price(
         from assay.chain.contracts.erc20 import Erc20
         from assay.chain.contracts.leases import nonce_floor
         from assay.protocol.hexadecimal import parse_address, to_hex
-        from assay.provider.account.standing import device_named, devices_of
+        from assay.provider.account.finality import devices_when_final
+        from assay.provider.account.standing import device_named
         from assay.provider.offers.offers import Price, rate_of
         from assay.provider.offers.terms import TermsFile
         from assay.provider.reading import reading
@@ -207,7 +208,7 @@ def price(
         file = TermsFile(existing(settings.data_dir))
         known = file.read()
         async with reading(settings) as authority:
-            device_id = device_named(device, await devices_of(authority), authority.provider)
+            device_id = device_named(device, await devices_when_final(authority, note, [device]), authority.provider)
             address = parse_address(known.token_for(to_hex(device_id), token or settings.token), "--token")
             rate = rate_of(decimal_of(per_hour, "price"), await Erc20(authority.chain, address).decimals())
             floor = await nonce_floor(authority.chain, device_id, authority.signer, "latest")
