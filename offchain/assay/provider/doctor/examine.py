@@ -10,7 +10,7 @@ from assay.chain.rpc.client import Chain
 from assay.provider.devices.device import OwnDevice
 from assay.provider.doctor import host, serving
 from assay.provider.doctor.findings import Answer, Finding, Findings, Level, Wrong
-from assay.provider.doctor.money import Account
+from assay.provider.doctor.money import AccountCheck
 from assay.provider.errors import ProviderError
 from assay.provider.settings import ProviderSettings
 
@@ -39,7 +39,7 @@ async def examine(settings: ProviderSettings) -> list[Finding]:
 async def _with_chain(
     settings: ProviderSettings, chain: Chain, daemon: dict[str, object] | None, findings: Findings
 ) -> None:
-    account = Account(settings, chain)
+    account = AccountCheck(settings, chain)
     devices: dict[bytes, OwnDevice] = {}
     try:
         provider: str | None = account.authority.provider

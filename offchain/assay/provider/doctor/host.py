@@ -20,7 +20,7 @@ from assay.provider.runtime.container import find_engine
 from assay.provider.runtime.selection import select_runtime
 from assay.provider.settings import ProviderSettings
 
-MIN_DRIVER = 550  # whose CUDA runs the kernels' PTX
+MIN_DRIVER = 575  # of CUDA 12.9, whose PTX the kernels are
 MIN_PODMAN = (4, 3)
 SPARE_DISK = 5 << 30
 GIB = 1 << 30

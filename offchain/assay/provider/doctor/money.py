@@ -22,7 +22,7 @@ from assay.provider.offers.terms import TermsFile
 from assay.provider.settings import ProviderSettings
 
 
-class Account:
+class AccountCheck:
     """The key at hand, what it may do and pay for, and its devices; each key file is opened once."""
 
     def __init__(self, settings: ProviderSettings, chain: Chain) -> None:
