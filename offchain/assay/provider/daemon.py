@@ -8,12 +8,15 @@ from typing import Any
 import structlog
 
 from assay.chain.certificate import server_context
+from assay.chain.errors import ChainError
 from assay.daemon.ending import on_stop
 from assay.network.connections import raise_file_limit
 from assay.network.server import listening_socket, server, serving
 from assay.provider.api.app import create_app
 from assay.provider.assembly import Parts, assemble
+from assay.provider.doctor.money import bond_todo, dearest_bonds
 from assay.provider.errors import ProviderError
+from assay.provider.offers.bonds import Bonds
 from assay.provider.settings import ProviderSettings
 
 log = structlog.get_logger()
@@ -43,6 +46,7 @@ async def run(settings: ProviderSettings) -> None:
         asyncio.create_task(_follow_blocks(parts, settings.poll_seconds)),
         asyncio.create_task(_answer_demands(parts, settings.poll_seconds)),
     ]
+    await _tell_bonds(settings, parts)
     log.info("provider runs", address=f"{settings.host}:{settings.port}", **parts.status)
     try:
         async with serving(web, listening) as answering:
@@ -61,6 +65,18 @@ async def run(settings: ProviderSettings) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
         await parts.close()
         log.info("provider stopped")
+
+
+async def _tell_bonds(settings: ProviderSettings, parts: Parts) -> None:
+    """Says at once what else the first renter would find out: that there is no bond for a lease. Raises nothing."""
+    try:
+        bonds = Bonds(parts.chain, parts.authority)
+        for token, bond in (await dearest_bonds(settings, parts.chain, parts.devices)).items():
+            if found := await bonds.shortfall(token, bond):
+                todo = await bond_todo(parts.chain, parts.authority, token, bond)
+                log.warning("no lease can start: its bond is not there", found=found, todo=todo)
+    except (ChainError, ProviderError) as error:
+        log.warning("bonds could not be looked at", error=str(error))
 
 
 async def _open_ssh(settings: ProviderSettings, parts: Parts) -> Any:

@@ -9,7 +9,7 @@ import typer
 
 from assay.cli.option_groups import with_options
 from assay.cli.output import OutputFormat, note, show, show_rows
-from assay.cli.provider import admin, credit, leases, money, nodes, operators
+from assay.cli.provider import admin, credit, install, leases, money, nodes, operators
 from assay.cli.provider.endings import decimal_of, finish
 from assay.cli.provider.options import DeviceKeys, Output, SendingOptions
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
@@ -173,6 +173,8 @@ commands.command(name="end")(leases.end)
 commands.command(name="retire")(money.retire)
 commands.command(name="balance")(money.balance)
 commands.command(name="withdraw")(money.withdraw)
+commands.command(name="install")(install.install)
+commands.command(name="uninstall")(install.uninstall)
 commands.command(name="payout")(operators.payout)
 commands.add_typer(nodes.commands, name="node")
 commands.add_typer(operators.commands, name="operator")

@@ -14,8 +14,8 @@ from assay.chain.rpc.client import Chain
 from assay.provider.assembly import runtime_choice
 from assay.provider.devices.inventory import read_inventory
 from assay.provider.doctor.findings import Answer, Wrong, warn
-from assay.provider.doctor.subordinate_ids import POD_IDS, free_ranges
 from assay.provider.errors import RuntimeUnavailable
+from assay.provider.installation.subordinate_ids import POD_IDS, free_ranges
 from assay.provider.runtime.container import find_engine
 from assay.provider.runtime.selection import select_runtime
 from assay.provider.settings import ProviderSettings
