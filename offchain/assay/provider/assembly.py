@@ -17,6 +17,8 @@ from assay.chain.contracts.leases import Lease, read_offer
 from assay.chain.key_files import Key
 from assay.chain.rpc.client import Chain
 from assay.chain.transactions.sender import Sender
+from assay.network.addresses import private_allowed
+from assay.network.client import Client
 from assay.protocol.signing import Domain
 from assay.provider.access.announced_origins import AnnouncedOrigins
 from assay.provider.access.authorised_keys import AuthorisedKeys
@@ -64,6 +66,11 @@ from assay.provider.runtime.selection import RuntimeChoice, select_runtime
 from assay.provider.runtime.workload import Limits, Runtime
 from assay.provider.settings import ProviderSettings
 from assay.provider.views import EpochView
+from assay.provider.watch import metrics
+from assay.provider.watch.account_view import AccountView
+from assay.provider.watch.metrics import ProviderWatch
+from assay.provider.watch.proof_meter import ProofMeter
+from assay.provider.watch.results import EpochResults
 from assay.provider.workloads.disk_volumes import choose_disks
 from assay.provider.workloads.jobs import JobBook, OpenShells, Share
 
@@ -89,10 +96,12 @@ class Parts:
     authority: Authority
     retention: Retention
     status: dict[str, Any]
+    watch: ProviderWatch
 
     async def close(self) -> None:
         """Lets go of the workers, the journal and the connections."""
         await self.services.proxy.close()
+        await self.watch.results.client.close()
         self.ports.close()
         self.prover.close()
         self.held.close()
@@ -182,9 +191,11 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, held: KeyJo
     leasing = await _leasing(ground, jobs)
     shells = _shells(runtime, jobs, leasing.keeper, open_shells)
     ports = _ports(runtime, jobs, shells)
-    desks = _desks(ground, prover, leasing)
+    meter = ProofMeter()
+    desks = _desks(ground, prover, leasing, meter)
     status = _first_status(ground, engine, runtime, jobs)
     status["demands"] = desks.demands.status
+    watch = _watch(ground, leasing, status, meter)
     return Parts(
         chain=chain,
         held=held,
@@ -196,11 +207,12 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, held: KeyJo
         offers=leasing.offers,
         shells=shells,
         ports=ports,
-        services=_services(ground, leasing, desks, jobs, ports, status),
+        services=_services(ground, leasing, desks, jobs, ports, status, watch),
         devices=ground.devices,
         authority=ground.authority,
         retention=Retention(ground.database, await read_timing(chain), settings.keep_epochs),
         status=status,
+        watch=watch,
     )
 
 
@@ -274,7 +286,7 @@ def _ports(runtime: Runtime, jobs: JobBook, shells: Shells) -> LeasePorts:
     )
 
 
-def _desks(ground: _Ground, prover: Provers, leasing: _Leasing) -> _Desks:
+def _desks(ground: _Ground, prover: Provers, leasing: _Leasing, meter: ProofMeter) -> _Desks:
     async def root_of(task: Task) -> bytes:
         return (await prover.prove(task)).result_root
 
@@ -284,7 +296,7 @@ def _desks(ground: _Ground, prover: Provers, leasing: _Leasing) -> _Desks:
 
     async def prove(device: OwnDevice, epoch: EpochView, seed: bytes) -> bytes:
         task = Task(device.profile, epoch.epoch_seed, seed, device.card)
-        return (await prover.prove(task, Urgency.CHALLENGE)).result_root
+        return (await meter.timed(prover.prove(task, Urgency.CHALLENGE))).result_root
 
     devices, view, database = ground.devices, ground.asked, ground.database
     store, lanes = CommitmentStore(database), LaneCommitmentStore(database)
@@ -319,8 +331,15 @@ def _first_status(ground: _Ground, engine: str, runtime: Runtime, jobs: JobBook)
 
 
 def _services(
-    ground: _Ground, leasing: _Leasing, desks: _Desks, jobs: JobBook, ports: LeasePorts, status: dict[str, Any]
+    ground: _Ground,
+    leasing: _Leasing,
+    desks: _Desks,
+    jobs: JobBook,
+    ports: LeasePorts,
+    status: dict[str, Any],
+    watch: ProviderWatch,
 ) -> Services:
+    collected = metrics.registry(watch)
     accepts = partial(contract_accepts, ground.chain)
     conditions = StartConditions(ground.chain, ground.authority, leasing.bonds)
 
@@ -353,7 +372,15 @@ def _services(
         clock=time.time,
         ready=lambda: bool(status["ready"]),
         status=lambda: status,
+        metrics=lambda: metrics.text(collected),
     )
+
+
+def _watch(ground: _Ground, leasing: _Leasing, status: dict[str, Any], meter: ProofMeter) -> ProviderWatch:
+    allow_private = private_allowed(ground.chain.chain_id, ground.settings.allow_private)
+    client = Client.over_network(allow_private=allow_private)
+    results = EpochResults(ground.chain, client, lambda: ground.devices)
+    return ProviderWatch(status, leasing.keeper.running, meter, results, AccountView())
 
 
 def runtime_choice(settings: ProviderSettings) -> RuntimeChoice:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import structlog
@@ -19,6 +20,7 @@ from assay.provider.errors import ProviderError
 from assay.provider.offers.bonds import Bonds
 from assay.provider.settings import ProviderSettings
 
+WATCH_S = 30.0
 log = structlog.get_logger()
 
 
@@ -45,6 +47,7 @@ async def run(settings: ProviderSettings) -> None:
         asyncio.create_task(parts.sender.run()),
         asyncio.create_task(_follow_blocks(parts, settings.poll_seconds)),
         asyncio.create_task(_answer_demands(parts, settings.poll_seconds)),
+        asyncio.create_task(_watch_account(parts, settings)),
     ]
     await _tell_bonds(settings, parts)
     log.info("provider runs", address=f"{settings.host}:{settings.port}", **parts.status)
@@ -113,6 +116,7 @@ async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
             if block.number != last:
                 await parts.keeper.tick()
                 parts.status.update(ready=True, block=block.number)
+                parts.watch.seen_at = time.monotonic()
                 last = block.number
                 epoch = await parts.view.latest()
                 if epoch is not None and epoch.epoch_seed != prepared:
@@ -128,6 +132,18 @@ async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
         except Exception as error:  # a full disk, an engine that is away: the next block comes all the same
             log.warning("this block was not dealt with in full", error=str(error))
         await asyncio.sleep(poll_seconds)
+
+
+async def _watch_account(parts: Parts, settings: ProviderSettings) -> None:
+    """Reads for whoever scrapes what is in the account, and how the devices fared."""
+    while True:
+        try:
+            await parts.watch.account.read(parts.authority, parts.devices, settings)
+            if (epoch := parts.status.get("epoch")) is not None:
+                await parts.watch.results.follow(epoch, await parts.chain.finalised())
+        except Exception as error:  # figures are missing for a while: nothing else depends on them
+            log.warning("account not read in full", error=str(error))
+        await asyncio.sleep(WATCH_S)
 
 
 async def _answer_demands(parts: Parts, poll_seconds: float) -> None:

@@ -12,6 +12,7 @@ from assay.chain.key_files import Key, open_key
 from assay.chain.rpc.client import Chain
 from assay.protocol.rates import cost
 from assay.provider.account.authority import Authority, scope_names
+from assay.provider.account.balance import utc
 from assay.provider.account.next_steps import MIN_COIN
 from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.registered import device_keys, load_devices, started_prices
@@ -71,12 +72,12 @@ class AccountCheck:
                 "`assay provider payout` changes it",
             )
         appointment = await authority.appointment()
-        has = f"{authority.signer} has {scope_names(appointment.scopes)} until {appointment.until}"
+        has = f"{authority.signer} has {scope_names(appointment.scopes)} until {utc(appointment.until)}"
         if missing := await authority.lacking():
-            text = f"{has}; it lacks {scope_names(missing)}"
-            todo = "`assay provider operator add` appoints it"
-            # An address that never changes needs nobody to announce it.
-            return warn(text, todo) if scope_names(missing) == "endpoint" else _wrong(text, todo)
+            text, todo = f"{has}; it lacks {scope_names(missing)}", "`assay provider operator add` appoints it"
+            if scope_names(missing) != "endpoint":
+                raise Wrong(text, todo)
+            has = f"{has} (not endpoint: only the account announces another address)"
         return Answer(f"{has}; rent goes to {payout}")
 
     async def enrolment(self) -> Answer:
@@ -128,7 +129,3 @@ async def bond_todo(chain: Chain, authority: Authority, token: str, bond: int) -
         f"with the provider's own key: `assay provider credit fill {amount} {options}` and "
         f"`assay provider credit limit {amount} {options}`, or more of each for several leases a day"
     )
-
-
-def _wrong(found: str, todo: str) -> Answer:
-    raise Wrong(found, todo)

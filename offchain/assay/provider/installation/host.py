@@ -18,7 +18,7 @@ Run = Callable[[Sequence[str]], None]
 
 
 @dataclass(frozen=True)
-class Done:
+class Installed:
     """What became of one thing: made, changed, unchanged, removed, or left."""
 
     what: str
@@ -49,7 +49,7 @@ class HostFiles:
         except FileNotFoundError:
             return ""
 
-    def install(self, wanted: Installation) -> list[Done]:
+    def install(self, wanted: Installation) -> list[Installed]:
         """Makes what is missing and changes what differs; a file that is replaced is kept beside as NAME.before.
 
         Raises ProviderError, OSError.
@@ -58,12 +58,12 @@ class HostFiles:
         for folder in wanted.folders:
             done.append(self._folder(folder, wanted.user if folder.is_relative_to(wanted.folders[0]) else None))
         for file in wanted.files:
-            done.append(Done(str(file.path), self._write(file.path, file.content, file.mode), file.why))
+            done.append(Installed(str(file.path), self._write(file.path, file.content, file.mode), file.why))
         if any(one.became != "unchanged" for one in done):
             self._reload()
         return done
 
-    def uninstall(self) -> list[Done]:
+    def uninstall(self) -> list[Installed]:
         """Takes the service and its settings away. Keys, data, the user and its numbers stay: a device may still owe
         answers."""
         unit = self._at(UNITS / NAME)
@@ -73,7 +73,7 @@ class HostFiles:
         for path in (UNITS / NAME, ENVIRONMENT):
             there = self._at(path).exists()
             self._at(path).unlink(missing_ok=True)
-            done.append(Done(str(path), "removed" if there else "was not there"))
+            done.append(Installed(str(path), "removed" if there else "was not there"))
         self._reload()
         return done
 
@@ -87,23 +87,23 @@ class HostFiles:
         if self._has_systemd():
             self._run(["systemctl", "daemon-reload"])
 
-    def _user(self, wanted: Installation) -> Done:
+    def _user(self, wanted: Installation) -> Installed:
         name = str(wanted.user)
         try:
             pwd.getpwnam(name)
         except KeyError:
             home, shell = str(wanted.folders[0]), "/usr/sbin/nologin"
             self._run(["useradd", "--system", "--user-group", "--home-dir", home, "--shell", shell, name])
-            return Done(f"user {name}", "made", "the service has no right but its own folder's")
-        return Done(f"user {name}", "unchanged")
+            return Installed(f"user {name}", "made", "the service has no right but its own folder's")
+        return Installed(f"user {name}", "unchanged")
 
-    def _folder(self, path: Path, owner: str | None) -> Done:
+    def _folder(self, path: Path, owner: str | None) -> Installed:
         at = self._at(path)
         there = at.is_dir()
         at.mkdir(parents=True, exist_ok=True, mode=0o700 if owner or path.is_relative_to("/var") else 0o755)
         if owner:
             self._run(["chown", "-R", "--no-dereference", f"{owner}:{owner}", str(at)])
-        return Done(str(path), "unchanged" if there else "made")
+        return Installed(str(path), "unchanged" if there else "made")
 
     def _write(self, path: Path, content: str, mode: int) -> str:
         at = self._at(path)
