@@ -61,7 +61,7 @@ class Shell:
         """(status, output, errors) of a line."""
         assert self.process.stdin is not None and self.process.stdout is not None
         before = self._errors.stat().st_size
-        self.process.stdin.write(f"{line}\necho; echo {self._mark} $?\n".encode())
+        self.process.stdin.write(f"{line}\nstatus=$?; echo; echo {self._mark} $status\n".encode())
         output = []
         async with asyncio.timeout(wait_s):
             while True:
@@ -102,7 +102,6 @@ class Typist:
     async def type(self, command: str, comment: str) -> None:
         for name, own in self._instead.items():
             command = command.replace(name, own)
-        # `echo $?` of the marker must not be a background job's line.
         if comment.startswith("until nothing is left"):
             await self._until_nothing_is_left(command)
         elif comment.startswith("until then"):
@@ -173,6 +172,7 @@ async def test_first_provider__page_typed_line_by_line__rents_is_rewarded_and_ge
         own.mkdir()
         shell = await Shell.open(tmp_path / "errors")
         try:
+            assert (await shell.type("false"))[0] == 1
             typist = Typist(network, shell, own)
             owner = network.participants["owner"].address
             before = network.ledger.balance("NetworkToken", owner)
