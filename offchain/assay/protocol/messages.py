@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.typed_message import MessageError, TypedMessage
+from assay.protocol.types import DeviceId, Rho, Root, Seed
 
 __all__ = [
     "ALL", "Challenge", "Commitment", "Enrol", "EpochReport", "Gossip", "Handover", "LaneCommitment", "LeaseRequest",
@@ -23,8 +24,8 @@ class Challenge(TypedMessage):
     CONTRACT: ClassVar[str] = "EpochOracle"
 
     epoch: int
-    epoch_seed: bytes
-    device_id: bytes
+    epoch_seed: Seed
+    device_id: DeviceId
     validator: str
     nonce: bytes
 
@@ -40,9 +41,9 @@ class Commitment(TypedMessage):
 
     epoch: int
     job_hash: bytes
-    device_id: bytes
+    device_id: DeviceId
     nonce_root: bytes
-    result_root: bytes
+    result_root: Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ class Seal(TypedMessage):
     epoch: int
     set_id: int
     round: int
-    epoch_seed: bytes
-    seal_root: bytes
+    epoch_seed: Seed
+    seal_root: Root
     count: int
 
 
@@ -69,7 +70,7 @@ class Observations(TypedMessage):
 
     epoch: int
     set_id: int
-    rho: bytes
+    rho: Rho
     batch_root: bytes
 
 
@@ -86,9 +87,9 @@ class EpochReport(TypedMessage):
     epoch: int
     set_id: int
     round: int
-    rho: bytes
-    devices_root: bytes
-    rewards_root: bytes
+    rho: Rho
+    devices_root: Root
+    rewards_root: Root
     rewards_total: int
     data_hash: bytes
 
@@ -110,7 +111,7 @@ class Offer(TypedMessage):
 
     provider: str
     operator: str
-    device_ids: tuple[bytes, ...]
+    device_ids: tuple[DeviceId, ...]
     token: str
     rate: int
     min_duration: int
@@ -152,9 +153,9 @@ class Handover(TypedMessage):
 
     lease_id: int
     job_hash: bytes
-    device_id: bytes
+    device_id: DeviceId
     nonce: bytes
-    result_root: bytes
+    result_root: Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +207,9 @@ class ProbeNonce(TypedMessage):
     CONTRACT: ClassVar[str] = "EpochOracle"
 
     epoch: int
-    epoch_seed: bytes
-    device_id: bytes
-    result_root: bytes
+    epoch_seed: Seed
+    device_id: DeviceId
+    result_root: Root
     validator: str
     nonce: bytes
 
@@ -225,11 +226,11 @@ class LaneCommitment(TypedMessage):
     CONTRACT: ClassVar[str] = "EpochOracle"
 
     epoch: int
-    epoch_seed: bytes
-    device_id: bytes
-    result_root: bytes
+    epoch_seed: Seed
+    device_id: DeviceId
+    result_root: Root
     challenge: bytes
-    lane_root: bytes
+    lane_root: Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +268,7 @@ class ReachabilityRequest(TypedMessage):
     TYPE: ClassVar[str] = "ReachabilityRequest(bytes32 deviceId,uint64 issuedAt)"
     CONTRACT: ClassVar[str] = "EpochOracle"
 
-    device_id: bytes
+    device_id: DeviceId
     issued_at: int
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field
 
 from assay.protocol.messages import ReachabilityRequest
-from assay.wire.fields import U32, U64, Bytes32, Signature, Wire
+from assay.wire.fields import U32, U64, DeviceId32, Signature, Wire
 
 MAX_FOUND = 300  # characters
 
@@ -15,7 +15,7 @@ MAX_FOUND = 300  # characters
 class SignedReachabilityRequest(Wire):
     """A request with the compact signature of the device's own key: nobody can have another's device dialled."""
 
-    device_id: Bytes32
+    device_id: DeviceId32
     issued_at: U64
     signature: Signature
 

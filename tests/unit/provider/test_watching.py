@@ -14,8 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from assay.chain.rpc.blocks import Block
 from assay.network.errors import NetworkError
-from assay.protocol.flags import Flag
-from assay.protocol.leaves import DeviceLeaf
+from assay.protocol.leaves import DeviceLeaf, Flag
 from assay.provider.watch import metrics, results
 from assay.provider.watch.account_view import AccountView
 from assay.provider.watch.metrics import ProviderWatch

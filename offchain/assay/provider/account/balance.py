@@ -13,6 +13,7 @@ from assay.chain.contracts.leases import active_lease, read_lease
 from assay.chain.contracts.profiles import read_profile
 from assay.chain.contracts.stake import MANAGER, AccountStake, read_stake, read_unbonding
 from assay.chain.rpc.client import Chain, ContractCall
+from assay.protocol.types import DeviceId
 from assay.provider.account.authority import Authority
 from assay.provider.account.standing import credit_of, leases_of, operators_of
 from assay.provider.errors import Conflict
@@ -26,7 +27,7 @@ LAST_DAY = 253_402_128_000  # 9999-12-30
 class DeviceStake:
     """What backs one device. `free_from` is 0 while it is active; `demands` hold its stake until they are settled."""
 
-    device_id: bytes
+    device_id: DeviceId
     status: DeviceStatus
     amount: int
     free_from: int

@@ -18,6 +18,7 @@ from assay.network.origins import parse_origin
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.messages import Enrol
 from assay.protocol.specification import specification_hash
+from assay.protocol.types import DeviceId
 from assay.provider.connection import Sending
 from assay.provider.devices.specifications import Specifications
 from assay.provider.errors import BadProviderSetting, ProviderError
@@ -38,7 +39,7 @@ class Enrolment:
     """What enters a device in the registry, or announces where it is reached now: calls by name, in order; none where
     it stands there as it should already."""
 
-    device_id: bytes
+    device_id: DeviceId
     device_key: str
     profile: int
     calls: tuple[tuple[str, ContractCall], ...]
@@ -110,7 +111,7 @@ async def enrolment(
     return Enrolment(device_id, device_key.address, profile_id, tuple(calls))
 
 
-async def _announced(chain: Chain, device_id: bytes) -> Announcement | None:
+async def _announced(chain: Chain, device_id: DeviceId) -> Announcement | None:
     """What was last announced of a device, in blocks that are not final too."""
     device = (await DeviceDirectory(chain).refresh(await chain.head())).get(device_id)
     return None if device is None else Announcement(device.endpoint, device.tls_fingerprint)

@@ -7,6 +7,7 @@ import time
 from assay.chain.errors import ChainError
 from assay.chain.opening import open_chain
 from assay.chain.rpc.client import Chain
+from assay.protocol.types import DeviceId
 from assay.provider.devices.device import OwnDevice
 from assay.provider.doctor import host, serving
 from assay.provider.doctor.findings import Answer, Finding, Findings, Level, Wrong
@@ -40,7 +41,7 @@ async def _with_chain(
     settings: ProviderSettings, chain: Chain, daemon: dict[str, object] | None, findings: Findings
 ) -> None:
     account = AccountCheck(settings, chain)
-    devices: dict[bytes, OwnDevice] = {}
+    devices: dict[DeviceId, OwnDevice] = {}
     try:
         provider: str | None = account.authority.provider
         devices = await account.devices()

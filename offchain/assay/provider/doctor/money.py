@@ -11,6 +11,7 @@ from assay.chain.contracts.erc20 import Erc20
 from assay.chain.key_files import Key, open_key
 from assay.chain.rpc.client import Chain
 from assay.protocol.rates import cost
+from assay.protocol.types import DeviceId
 from assay.provider.account.authority import Authority, scope_names
 from assay.provider.account.balance import utc
 from assay.provider.account.next_steps import MIN_COIN
@@ -40,7 +41,7 @@ class AccountCheck:
     def _device_keys(self) -> list[Key]:
         return device_keys(self._settings)
 
-    async def devices(self) -> dict[bytes, OwnDevice]:
+    async def devices(self) -> dict[DeviceId, OwnDevice]:
         """Those whose keys are here. Raises ProviderError, ChainError."""
         kept = Specifications(self._settings.data_dir)
         return await load_devices(self._chain, self.authority.provider, self._device_keys, kept)
@@ -106,7 +107,9 @@ class AccountCheck:
         return Answer(", ".join([await bonds.told(token, bond) for token, bond in dearest.items()]))
 
 
-async def dearest_bonds(settings: ProviderSettings, chain: Chain, devices: Mapping[bytes, OwnDevice]) -> dict[str, int]:
+async def dearest_bonds(
+    settings: ProviderSettings, chain: Chain, devices: Mapping[DeviceId, OwnDevice]
+) -> dict[str, int]:
     """The largest bond that an offer in each token needs, base units. Raises ProviderError, ChainError."""
     terms = TermsFile(settings.data_dir).read()
     started = await started_prices(settings, chain, devices)

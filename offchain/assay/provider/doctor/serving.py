@@ -25,6 +25,7 @@ from assay.network.origins import Endpoint, parse_origin
 from assay.network.server import listening_socket, server, serving
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
 from assay.protocol.messages import ReachabilityRequest
+from assay.protocol.types import DeviceId
 from assay.provider.devices.device import OwnDevice
 from assay.provider.doctor.findings import Answer, Wrong, warn
 from assay.provider.errors import NotFound
@@ -86,7 +87,7 @@ async def ssh_port(settings: ProviderSettings, daemon: Mapping[str, Any] | None)
     return Answer(f"{where} is free; open it to the internet as the other port")
 
 
-async def registered(settings: ProviderSettings, chain: Chain, devices: Mapping[bytes, OwnDevice]) -> Answer:
+async def registered(settings: ProviderSettings, chain: Chain, devices: Mapping[DeviceId, OwnDevice]) -> Answer:
     """Whether the registry announces what is served here."""
     directory = await DeviceDirectory(chain).refresh(await chain.head())
     rows = [directory[one] for one in devices if one in directory]
@@ -122,7 +123,7 @@ def _check_row(row: Device, served: bytes) -> None:
 async def reachable(
     settings: ProviderSettings,
     chain: Chain,
-    devices: Mapping[bytes, OwnDevice],
+    devices: Mapping[DeviceId, OwnDevice],
     daemon: Mapping[str, Any] | None,
 ) -> Answer:
     """What seats see where the registry has a device. Where no daemon runs, its sign of life is served meanwhile."""
@@ -177,12 +178,12 @@ async def ask_seats(chain: Chain, device: OwnDevice, allow_private: bool | None 
 
 
 @contextlib.asynccontextmanager
-async def _alive(settings: ProviderSettings, devices: Mapping[bytes, OwnDevice]) -> AsyncIterator[None]:
+async def _alive(settings: ProviderSettings, devices: Mapping[DeviceId, OwnDevice]) -> AsyncIterator[None]:
     """Serves the devices' sign of life at the daemon's port."""
 
     async def live(request: Request) -> JSONResponse:
         try:
-            device_id = parse_bytes32(request.path_params["device_id"])
+            device_id = DeviceId(parse_bytes32(request.path_params["device_id"]))
             nonce = parse_bytes32(request.query_params.get("nonce", ""))
             return JSONResponse(liveness.answer(devices, device_id, nonce))
         except (HexadecimalError, NotFound) as error:

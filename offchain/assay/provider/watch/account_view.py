@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from assay.chain.contracts.devices import DeviceStatus
 from assay.chain.contracts.erc20 import Erc20
 from assay.chain.contracts.stake import read_stake
+from assay.protocol.types import DeviceId
 from assay.provider.account.authority import Authority
 from assay.provider.account.standing import earnings_of
 from assay.provider.devices.device import OwnDevice
@@ -29,7 +30,9 @@ class AccountView:
     rent: dict[tuple[str, str], float] = field(default_factory=dict)
     statuses: dict[str, int] = field(default_factory=dict)
 
-    async def read(self, authority: Authority, devices: Mapping[bytes, OwnDevice], settings: ProviderSettings) -> None:
+    async def read(
+        self, authority: Authority, devices: Mapping[DeviceId, OwnDevice], settings: ProviderSettings
+    ) -> None:
         """Reads all of it anew. Raises ChainError, ProviderError."""
         chain = authority.chain
         self.gas = await chain.number("eth_getBalance", [authority.signer, "latest"]) / COIN

@@ -12,7 +12,8 @@ from assay.chain.rpc.client import Chain
 from assay.network.client import Client
 from assay.network.errors import NetworkError
 from assay.network.origins import Endpoint
-from assay.protocol.flags import Flag
+from assay.protocol.leaves import Flag
+from assay.protocol.types import DeviceId, Root
 from assay.wire import paths
 from assay.wire.lines import Measured, ReportLineError, parse_report_line
 
@@ -38,7 +39,7 @@ class EpochResults:
 
     chain: Chain
     client: Client
-    devices: Callable[[], Mapping[bytes, object]]
+    devices: Callable[[], Mapping[DeviceId, object]]
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
     _next: int | None = None
 
@@ -47,7 +48,7 @@ class EpochResults:
         if self._next is None:
             self._next = epoch
         while self._next < epoch:
-            root = bytes(await self.chain.call("EpochOracle", "devicesRootOf", self._next, at=final))
+            root = Root(bytes(await self.chain.call("EpochOracle", "devicesRootOf", self._next, at=final)))
             if not any(root) and epoch - self._next <= BEHIND:
                 return  # its report may still come
             if any(root):
@@ -56,7 +57,7 @@ class EpochResults:
                     self.counts["untold" if line is None else outcome_of(line)] += 1
             self._next += 1
 
-    async def _line(self, epoch: int, device_id: bytes, root: bytes, final: Block) -> Measured | None:
+    async def _line(self, epoch: int, device_id: DeviceId, root: Root, final: Block) -> Measured | None:
         for seat in await SeatDirectory(self.chain).current(final):
             if not seat.endpoint:
                 continue

@@ -14,6 +14,7 @@ from assay.network.request_buckets import RequestBuckets
 from assay.network.slots import NoSlot, Slots
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.signing import signed_by
+from assay.protocol.types import DeviceId
 from assay.validator.errors import DeviceFailure, Refused
 from assay.validator.ports import ChainReader, Clock, Devices
 from assay.validator.rules.values import EpochDevice
@@ -40,7 +41,7 @@ class Reachability:
         self._reader, self._devices, self._clock, self._final, self._random = reader, devices, clock, final, random
         self._buckets = RequestBuckets(PER_SECOND, BURST, lambda: clock.elapsed_us() / 1e6)
         self._slots = Slots(MOST_AT_ONCE, MOST_AT_ONCE)
-        self._known: dict[bytes, EpochDevice] = {}
+        self._known: dict[DeviceId, EpochDevice] = {}
         self._read_at: int | None = None
 
     async def look(self, request: SignedReachabilityRequest) -> Reached:
@@ -81,7 +82,7 @@ class Reachability:
             return False, str(error)
         return False, "something answers there, without the device's key: another host, or a daemon without this device"
 
-    async def _device(self, device_id: bytes) -> EpochDevice:
+    async def _device(self, device_id: DeviceId) -> EpochDevice:
         """The device as of a final block some seconds ago. Raises Refused."""
         block = self._final()
         if block is None:
