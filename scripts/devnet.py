@@ -18,7 +18,7 @@ from assay.devnet.up import keep_running
 
 FOLDER = Path("build/devnet")
 RENTERS = ("renter", "ada", "ben")
-GUESTS = ("guest",)
+GUESTS = ("guest", "owner")
 
 
 @click.group()

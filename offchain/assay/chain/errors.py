@@ -160,6 +160,18 @@ class JournalInUse(ChainError):
     """Another process holds the journal of this key."""
 
 
+class KeyInUse(ChainError):
+    """Another process of this host sends with the key, from a data folder of its own. `process` is its number."""
+
+    def __init__(self, address: str, process: int | None) -> None:
+        self.process = process
+        who = "another process" if process is None else f"process {process} (`ps -fp {process}` shows it)"
+        super().__init__(
+            f"{who} of this host sends with {address} already: stop it first, or name its data folder with --data-dir, "
+            "or give this one a key of its own (`assay provider operator add`); two senders spoil each other's nonces"
+        )
+
+
 class JournalFailed(ChainError):
     """The journal cannot be written: the disk is full, or gone."""
 

@@ -11,7 +11,8 @@ from assay.protocol.types import DeviceId, Rho, Root, Seed
 
 __all__ = [
     "ALL", "Challenge", "Commitment", "Enrol", "EpochReport", "Gossip", "Handover", "LaneCommitment", "LeaseRequest",
-    "LeaseStart", "MessageError", "Observations", "Offer", "ProbeNonce", "Seal", "SeatClaim", "TypedMessage",
+    "LeaseStart", "MessageError", "Observations", "Offer", "ProbeNonce", "ReachabilityRequest", "Seal", "SeatClaim",
+    "TypedMessage",
 ]  # fmt: skip
 
 
@@ -259,7 +260,19 @@ class Wiped(TypedMessage):
     entries_left: int
 
 
+@dataclass(frozen=True, slots=True)
+class ReachabilityRequest(TypedMessage):
+    """A device's wish to be dialled by a seat where the registry has it, signed by the device key; no contract reads
+    it. `issued_at` in seconds."""
+
+    TYPE: ClassVar[str] = "ReachabilityRequest(bytes32 deviceId,uint64 issuedAt)"
+    CONTRACT: ClassVar[str] = "EpochOracle"
+
+    device_id: DeviceId
+    issued_at: int
+
+
 ALL: tuple[type[TypedMessage], ...] = (
     Challenge, Commitment, Seal, Observations, EpochReport, Offer, LeaseStart, Handover, Enrol, SeatClaim,
-    Gossip, ProbeNonce, LaneCommitment, LeaseRequest, Wiped,
+    Gossip, ProbeNonce, LaneCommitment, LeaseRequest, Wiped, ReachabilityRequest,
 )  # fmt: skip

@@ -43,6 +43,7 @@ from assay.validator.chain.registration import Joined, account_of
 from assay.validator.daemon import Daemon
 from assay.validator.devices.device_client import DeviceClient
 from assay.validator.devices.opening_checks import OpeningChecker
+from assay.validator.devices.reachability import Reachability
 from assay.validator.devices.spread_checks import SpreadChecker
 from assay.validator.errors import SettingsError, ValidatorError
 from assay.validator.pace import pace
@@ -184,6 +185,7 @@ async def assembled(settings: ValidatorSettings, key: SignerKey) -> AsyncIterato
             status=lambda: status(daemon),
             unready=lambda: unready(daemon),
             metrics=lambda: metrics.text(collected),
+            reachability=Reachability(reader, devices, clock, lambda: services.follower.final, secrets.token_bytes),
         )
         tending = asyncio.create_task(sender.run())
         warming = asyncio.create_task(checker.warm_up())

@@ -33,6 +33,9 @@ EPOCH_OPENING = "/v1/epochs/{epoch}/openings/{device_id}"
 EPOCH_DEVICE = "/v1/epochs/{epoch}/devices/{device_id}"
 EPOCH_REWARD = "/v1/epochs/{epoch}/rewards/{account}"
 
+# Validators, to providers.
+REACHABILITY = "/v1/reachability"
+
 # Providers, to validators and whoever checks them.
 CHALLENGES = "/v1/challenges"
 PROBES = "/v1/probes"

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
@@ -53,6 +53,10 @@ def create_app(services: Services) -> FastAPI:
     @app.get(paths.STATUS)
     async def status() -> Any:
         return services.status()
+
+    @app.get(paths.METRICS)
+    async def metrics() -> Response:
+        return Response(services.metrics(), media_type=paths.PROMETHEUS)
 
     @app.exception_handler(ProviderError)
     async def refused(_request: Request, error: ProviderError) -> AsciiResponse:

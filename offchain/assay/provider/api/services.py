@@ -59,3 +59,4 @@ class Services:
     clock: Callable[[], float]
     ready: Callable[[], bool]
     status: Callable[[], Mapping[str, Any]]
+    metrics: Callable[[], bytes] = bytes

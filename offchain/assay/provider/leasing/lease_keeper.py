@@ -68,6 +68,11 @@ class LeaseKeeper:
         """When a running lease stops, seconds since 1970; 0 for one that does not run."""
         return self._stops.get(lease_id, 0.0)
 
+    def running(self) -> int:
+        """How many leases run now."""
+        now = self._clock()
+        return sum(1 for stop in self._stops.values() if stop > now)
+
     async def idle(self, device_id: DeviceId) -> bool:
         """Whether the device is free: no active lease, alone or as one of several, or one whose time is over. One that
         its renter has left early is paid for, and keeps the device, until it stops.

@@ -15,6 +15,7 @@ from assay.network.body_limit import BodyLimit
 from assay.network.rate_limit import RateLimit
 from assay.validator.api.content_routes import content_routes
 from assay.validator.api.message_routes import message_routes
+from assay.validator.api.reachability_routes import reachability_routes
 from assay.validator.api.sender_check import SenderCheck
 from assay.validator.api.services import ApiServices
 from assay.validator.errors import Refused
@@ -56,6 +57,7 @@ def create_app(services: ApiServices) -> FastAPI:
     app.include_router(message_routes(services))
     app.include_router(content_routes(services))
     app.include_router(health_routes(services))
+    app.include_router(reachability_routes(services))
     app.add_middleware(BodyLimit, most=body_limit, name="reason")
     app.add_middleware(SenderCheck, check=services.inbox.sender)
     app.add_middleware(
