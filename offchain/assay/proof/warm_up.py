@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 
+from assay.proof.engines import Engine
 from assay.proof.engines.cpu import CpuEngine
 from assay.proof.sampling import samples
 from assay.proof.verification import Verifier
@@ -15,18 +16,23 @@ from assay.protocol.profile import Profile
 from assay.protocol.seeds import device_seed
 
 _TINY = Profile(1, M=32, N=64, K=128, T=3, chunk=32, k=4, W=2)
+# At least one tile of the tensor cores; kernels of a card are compiled in its process, whatever the sizes.
+_TILE = Profile(1, M=128, N=256, K=320, T=3, chunk=32, k=4, W=2)
 
 
-def warm_up() -> float:
-    """Proves, opens and verifies a tiny job with every kernel; returns the seconds that it took."""
+def warm_up(engine: Engine | None = None) -> float:
+    """Proves, probes, opens and verifies a tiny job with every kernel of an engine, by default the processor's; returns
+    the seconds that it took. Raises ProofError.
+    """
     started = time.perf_counter()
     zero = bytes(32)
-    engine = CpuEngine(threads=1)
-    engine.prepare(_TINY, zero)
-    proof = engine.prove(device_seed(zero, zero, _TINY.id, zero))
-    engine.probe(proof, zero)
-    verdict = Verifier(_TINY, zero, zero, threads=1).verify_device(
-        zero, zero, proof.result_root, proof.open(samples(zero, zero, _TINY))
+    profile = _TINY if engine is None else _TILE
+    engine = engine or CpuEngine(threads=1)
+    engine.prepare(profile, zero)
+    proof = engine.prove(device_seed(zero, zero, profile.id, zero))
+    _ = engine.probe(proof, zero).lane_root
+    verdict = Verifier(profile, zero, zero, threads=1).verify_device(
+        zero, zero, proof.result_root, proof.open(samples(zero, zero, profile))
     )
     if not verdict.valid:
         raise RuntimeError(f"the kernels do not agree with each other on this processor: {verdict.reason}")

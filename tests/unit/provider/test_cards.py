@@ -10,14 +10,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from assay.provider.devices.cards import cards_of
+from assay.provider.measurement.prover import Provers, Task
 
 from assay.proof.engines import engine
 from assay.protocol.keccak import keccak
 from assay.provider.devices import cards
-from assay.provider.devices.cards import cards_of
 from assay.provider.devices.inventory import Accelerator, GpuNames, Inventory
 from assay.provider.errors import BadProviderSetting, ProviderError
-from assay.provider.measurement.prover import Provers, Task
 
 from .conftest import DEVICES, PROFILE, SEED
 

@@ -7,7 +7,8 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import generate_latest
 
 from assay.chain.errors import ChainError, UnreachableChain
 from assay.network.access_log import AccessLog
@@ -21,6 +22,7 @@ from assay.provider.api.login_routes import login_routes
 from assay.provider.api.measurement_routes import measurement_routes
 from assay.provider.api.notebook_routes import notebook_routes
 from assay.provider.api.services import Services
+from assay.provider.cards.metrics import card_registry
 from assay.provider.errors import ProviderError
 from assay.wire import paths
 
@@ -44,12 +46,22 @@ def create_app(services: Services) -> FastAPI:
 
     @app.get(paths.READYZ)
     async def readyz() -> JSONResponse:
-        ready = services.ready()
-        return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)
+        cards = services.cards
+        ready, works = services.ready(), cards is None or cards.works()
+        state = "ready" if ready and works else "no card works" if ready else "starting"
+        told = {} if cards is None else {"cards": cards.status()}
+        return JSONResponse({"status": state, **told}, 200 if ready and works else 503)
 
     @app.get(paths.STATUS)
     async def status() -> Any:
         return services.status()
+
+    if services.cards is not None:
+        of_cards = card_registry(services.cards)
+
+        @app.get(paths.METRICS)
+        async def metrics() -> Response:
+            return Response(generate_latest(of_cards), media_type=paths.PROMETHEUS)
 
     @app.exception_handler(ProviderError)
     async def refused(_request: Request, error: ProviderError) -> AsciiResponse:

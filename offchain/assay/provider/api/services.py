@@ -14,6 +14,7 @@ from assay.provider.access.logins import Logins
 from assay.provider.access.notebooks import Notebooks
 from assay.provider.access.request_signatures import RequestGuard
 from assay.provider.access.reverse_proxy import ReverseProxy
+from assay.provider.cards.host import HostCards
 from assay.provider.devices.device import OwnDevice
 from assay.provider.leasing.handover_service import HandoverService
 from assay.provider.leasing.lease_starts import LeaseStarts
@@ -58,3 +59,4 @@ class Services:
     clock: Callable[[], float]
     ready: Callable[[], bool]
     status: Callable[[], Mapping[str, Any]]
+    cards: HostCards | None = None
