@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from assay.proof.engines import Engine
+from assay.proof.errors import NotEnoughMemory, ProofError
 from assay.provider.cards.card_worker import CardWorker, Look, no_look
-from assay.provider.cards.faults import CardFailed, CardFault, CardFaultKind
+from assay.provider.cards.faults import CardFailed, CardFault, CardFaultKind, fault_of
 from assay.provider.cards.kept_proofs import KeptProofs
 from assay.provider.cards.process_link import Link
 from assay.provider.cards.proving import Proving
 from assay.provider.cards.worker_process import Hello, WorkerOrder
+from assay.provider.errors import Unavailable
 
 PIDS = itertools.count(1000)
 
@@ -46,7 +48,12 @@ class ThreadLink:
         if not working.done():
             working.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise CardFailed("?", CardFault(CardFaultKind.WORKER_DIED, "its worker ended with signal 9"))
-        return working.result()
+        try:
+            return working.result()
+        except NotEnoughMemory as error:  # as a worker's process tells it
+            raise CardFailed("?", fault_of(error)) from None
+        except ProofError as error:
+            raise Unavailable(str(error)) from None
 
     async def ended(self) -> None:
         await self._over.wait()

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import structlog
 
 from assay.protocol.profile import Profile
-from assay.provider.cards.faults import CardFailed, CardFault, CardFaultKind
+from assay.provider.cards.faults import CardFailed, CardFault, CardFaultKind, fault_of
 from assay.provider.cards.process_link import Launch, Link
 from assay.provider.cards.tasks import (
     Flush,
@@ -277,16 +277,20 @@ class CardWorker:
             self._link = await self._launch(self._order)
             self.report.engine, self.report.why = self._link.hello.engine, self._link.hello.why
             await self._prepare_again(self._link)
-        except CardFailed as failed:
-            self._note(failed.fault)
-            self._set_state("down")
-            self._fail_waiting(failed.fault)
-            wait, self._back_off = self._back_off, min(self._back_off * 2, MAX_BACK_OFF_S)
-            log.error("this card cannot work", card=self.place, again_in_s=wait, **failed.fault.to_json())
-            await self._sleep(wait)
+        except Exception as error:  # whatever it is, it must not end the loop
+            await self._wait_after(error.fault if isinstance(error, CardFailed) else fault_of(error))
             return
         self._set_state("ready")
         log.info("this card works", card=self.place, engine=self.report.engine, why=self.report.why)
+
+    async def _wait_after(self, fault: CardFault) -> None:
+        """A start that failed: longer each time, while what is asked is refused at once."""
+        self._note(fault)
+        self._set_state("down")
+        self._fail_waiting(fault)
+        wait, self._back_off = self._back_off, min(self._back_off * 2, MAX_BACK_OFF_S)
+        log.error("this card cannot work", card=self.place, again_in_s=wait, **fault.to_json())
+        await self._sleep(wait)
 
     async def _prepare_again(self, link: Link) -> None:
         profiles, epoch_seed = self._epoch
