@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -61,8 +64,10 @@ class Invented:
     NVMLError = NVMLError
     NVML_TEMPERATURE_GPU = NVML_TEMPERATURE_THRESHOLD_SHUTDOWN = 0
 
-    def __init__(self, read: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, read: Callable[[], dict[str, Any]], computing: Callable[[str], list[int]] | None = None) -> None:
+        """`computing` gives the processes that have a card in sight."""
         self._read = read
+        self._computing = computing or (lambda uuid: [])
         self.opened = 0
 
     def nvmlInit(self) -> None:
@@ -166,7 +171,7 @@ class Invented:
 
     def _processes(self, handle: tuple[str, str]) -> list[tuple[int, int]]:
         one = self._part(handle)
-        return [*((pid, used) for pid, used in one["processes"]), *((pid, GIB) for pid in _with_card(one["uuid"]))]
+        return [*((pid, used) for pid, used in one["processes"]), *((pid, GIB) for pid in self._computing(one["uuid"]))]
 
     @staticmethod
     def _well(one: dict[str, Any]) -> dict[str, Any]:
@@ -175,17 +180,33 @@ class Invented:
         return one
 
 
-def _with_card(uuid: str) -> Iterator[int]:
-    wanted = f"CUDA_VISIBLE_DEVICES={uuid}".encode()
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if wanted in path.read_bytes().split(b"\0"):
-                yield int(path.parent.name)
-        except OSError:
-            continue
+class _Processes:
+    """Those of this machine that have a card in sight, looked for a few times a second at most."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, list[int]] = {}
+        self._at = 0.0
+        self._lock = threading.Lock()
+
+    def with_card(self, uuid: str) -> list[int]:
+        with self._lock:
+            if time.monotonic() - self._at > 0.3:
+                self._found = self._look()
+                self._at = time.monotonic()
+            return [pid for pid in self._found.get(uuid, []) if Path(f"/proc/{pid}/exe").exists()]
+
+    @staticmethod
+    def _look() -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for path in Path("/proc").glob("[0-9]*/environ"):
+            with suppress(OSError):
+                for line in path.read_bytes().split(b"\0"):
+                    if line.startswith(b"CUDA_VISIBLE_DEVICES=") and len(line) > 21:
+                        found.setdefault(line[21:].decode(errors="replace"), []).append(int(path.parent.name))
+        return found
 
 
-_OF_FILE = Invented(lambda: dict(json.loads(Path(os.environ["INVENTED_CARDS"]).read_text())))
+_OF_FILE = Invented(lambda: dict(json.loads(Path(os.environ["INVENTED_CARDS"]).read_text())), _Processes().with_card)
 
 
 def __getattr__(name: str) -> Any:

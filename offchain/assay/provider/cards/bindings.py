@@ -92,6 +92,7 @@ class Bindings:
         self._has_gpus = has_gpus
         self._folders = folders
         self._bindings: dict[bytes, Binding] = {}
+        self._told_moved: dict[bytes, CardFault] = {}
 
     def look(self) -> Mapping[bytes, Binding]:
         """All bindings as they are now; the log says what has changed since they were last seen."""
@@ -179,10 +180,11 @@ class Bindings:
 
     def _moved(self, device: OwnDevice, reading: CardReading, seen: SeenCard | None) -> CardFault | None:
         if seen is None or seen.card != device.card or seen.bus == reading.bus:
-            return None
+            return self._told_moved.get(device.device_id)
         what = f"card {device.card} stands at {reading.bus} now, it stood at {seen.bus}"
         log.warning("a card was moved", device=device.name, card=device.card, was=seen.bus, stands=reading.bus)
-        return CardFault(CardFaultKind.MOVED, what, blocks=False)
+        self._told_moved[device.device_id] = CardFault(CardFaultKind.MOVED, what, blocks=False)
+        return self._told_moved[device.device_id]
 
     def _where_it_was(self, device: OwnDevice, fault: CardFault, seen: SeenCard | None) -> CardFault:
         if fault.kind is not CardFaultKind.NOT_THERE:

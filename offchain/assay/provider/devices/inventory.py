@@ -191,8 +191,8 @@ def _gpus(nvml: Any, index: int, driver: str) -> list[Accelerator]:
 
 
 def _gpu(nvml: Any, handle: Any, index: int, driver: str, card: Any = None, part: int | None = None) -> Accelerator:
-    """Raises NVMLError, or ProviderError for a card that does not tell what its specification must. `card` is the handle
-    of the card that a slice is part of.
+    """Raises NVMLError, or ProviderError for a card that does not tell what its specification must. `card` is the
+    handle of the card that a slice is part of.
     """
     uuid = _text(_read(lambda: nvml.nvmlDeviceGetUUID(handle)))
     if not uuid:
