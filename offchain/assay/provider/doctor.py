@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from assay.network.server import listening_socket
 from assay.protocol.rates import cost
 from assay.provider.account.authority import Authority, scope_names
 from assay.provider.assembly import runtime_choice
+from assay.provider.cards.findings import card_findings
+from assay.provider.cards.readings import CardReader
 from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.inventory import read_inventory
 from assay.provider.devices.registered import device_keys, load_devices, started_prices
@@ -63,6 +66,7 @@ async def examine(settings: ProviderSettings) -> list[Finding]:
         await check("key", provider.key)
         await check("operator", provider.operator)
         await check("enrolment", provider.enrolment)
+        await check("cards", provider.cards)
         await check("bonds", provider.bonds)
     finally:
         await chain.close()
@@ -153,6 +157,22 @@ class _Provider:
         if not active:
             raise ProviderError(f"none of {len(devices)} devices is active: enrol another with `assay provider enrol`")
         return f"{len(active)} of {len(devices)} devices are enrolled and active"
+
+    async def cards(self) -> str:
+        """Whether each device's card is here, well, and known to container engines by a name that is its own."""
+        settings, devices = self._settings, await self._devices()
+        reader = CardReader()
+        try:
+            lines, faults = await asyncio.to_thread(
+                card_findings, devices, reader, settings.container_gpus, settings.data_dir, settings.engine
+            )
+        finally:
+            reader.close()
+        if settings.runtime != "container":
+            faults = [fault for fault in faults if "card-name" not in fault]
+        if faults:
+            raise ProviderError("; ".join(faults))
+        return "; ".join(lines)
 
     async def bonds(self) -> str:
         """Whether the bond of the dearest offer in each token is there."""

@@ -231,7 +231,7 @@ def test_names__of_a_lease__are_of_its_own_cards_in_its_order(host: Host, bound:
 
 
 def test_cards__two_swapped__keep_their_devices_and_old_files_name_neither(
-    host: Host, bound: Callable[..., Bindings]
+    host: Host, tmp_path: Path, bound: Callable[..., Bindings]
 ) -> None:
     assert len(bound().of(IDS)) == 3
     first, second = host.cards[0], host.cards[1]
@@ -244,7 +244,10 @@ def test_cards__two_swapped__keep_their_devices_and_old_files_name_neither(
     moved = [after[one].moved for one in IDS]
     assert [one.kind if one else None for one in moved] == [CardFaultKind.MOVED, CardFaultKind.MOVED, None]
     assert [after[one].reading.uuid for one in IDS[:2]] == [first["uuid"], second["uuid"]]  # type: ignore[union-attr]
-    # The CDI file is from before: by its uuid a name stands for the other card's node.
+    # The names by number stand for the nodes behind them, whichever card was there when they were written.
+    assert after.of(IDS[:2]) == ("nvidia.com/gpu=1", "nvidia.com/gpu=0")
+    write_cdi(tmp_path / "cdi", {first["uuid"]: 0, second["uuid"]: 1, host.uuid(2): 2})
+    after.look()
     for one, other in zip(IDS[:2], (second, first), strict=True):
         with pytest.raises(Unavailable, match=f"wrong-card-name.*{other['uuid']}"):
             after.of([one])

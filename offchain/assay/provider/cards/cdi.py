@@ -62,7 +62,8 @@ def name_of_card(devices: Iterable[CdiDevice], uuid: str, index: int, minor: int
                 return one.name
     if minor is None:
         return None
-    return next((one.name for one in mine if ":" not in one.local and not one.local.startswith("MIG-")), None)
+    # Not by the uuid of another: a file from before cards were swapped, which the next one will contradict.
+    return next((one.name for one in mine if ":" not in one.local and not one.local.startswith(("MIG-", "GPU-"))), None)
 
 
 def name_of_slice(devices: Iterable[CdiDevice], uuid: str, index: int, number: int, minor: int | None) -> str | None:

@@ -20,7 +20,8 @@ from assay.provider.cards.faults import CardFailed, CardFault, CardFaultKind
 from assay.provider.cards.worker_process import Answered, Hello, WorkerOrder
 from assay.provider.errors import Unavailable
 
-MODULE = "assay.provider.cards.worker_process"
+# Not with -m: what travels must be of the same module on both sides.
+PROGRAM = "import sys; from assay.provider.cards.worker_process import main; sys.exit(main())"
 START_S = 300.0  # the first one compiles its kernels
 END_S = 10.0
 _THREADS = (PROOF_THREADS, "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -82,7 +83,7 @@ class ProcessLink:
     async def launch(cls, order: WorkerOrder, threads: int) -> ProcessLink:
         """Starts it and waits until its kernels are compiled. Raises CardFailed."""
         ours, theirs = Pipe()
-        command = [sys.executable, "-m", MODULE, str(theirs.fileno()), json.dumps(asdict(order))]
+        command = [sys.executable, "-c", PROGRAM, str(theirs.fileno()), json.dumps(asdict(order))]
         card = "" if order.opens_only else order.card
         try:
             process = subprocess.Popen(  # noqa: S603, ASYNC220 - a module of ours; it takes a millisecond

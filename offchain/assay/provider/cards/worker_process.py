@@ -1,7 +1,6 @@
 """The process of one place: it has one card and no other, works off what the daemon asks, and ends with the daemon.
 
-Started by `process_link` as `python -m assay.provider.cards.worker_process`, with CUDA_VISIBLE_DEVICES in its
-environment before anything of CUDA is imported.
+Started by `process_link`, with CUDA_VISIBLE_DEVICES in its environment before anything of CUDA is imported.
 """
 
 from __future__ import annotations
@@ -164,7 +163,3 @@ def _answer(proving: Any, request: Any) -> Answered:
         return Answered(refused=str(error))
     except Exception as error:
         return Answered(fault=fault_of(error), broken=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

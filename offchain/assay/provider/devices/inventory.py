@@ -8,6 +8,7 @@ import os
 import platform
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -180,7 +181,7 @@ def _gpus(nvml: Any, index: int, driver: str) -> list[Accelerator]:
         return [_gpu(nvml, handle, index, driver)]
     slices = []
     for part in range(nvml.nvmlDeviceGetMaxMigDeviceCount(handle)):
-        own = _optional(nvml, lambda part=part: nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, part))
+        own = _optional(nvml, partial(nvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, part))
         if own is not None:
             slices.append(_gpu(nvml, own, index, driver, handle, part))
     if not slices:
