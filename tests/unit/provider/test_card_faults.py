@@ -246,13 +246,13 @@ def test_cards__two_swapped__keep_their_devices_and_old_files_name_neither(
     assert [after[one].reading.uuid for one in IDS[:2]] == [first["uuid"], second["uuid"]]  # type: ignore[union-attr]
     # The names by number stand for the nodes behind them, whichever card was there when they were written.
     assert after.of(IDS[:2]) == ("nvidia.com/gpu=1", "nvidia.com/gpu=0")
+    with pytest.raises(Unavailable, match="wrong-card-name"):
+        bound(f"{DEVICES[0].name}:nvidia.com/gpu=0", uuids=uuids).of(IDS[:1])
     write_cdi(tmp_path / "cdi", {first["uuid"]: 0, second["uuid"]: 1, host.uuid(2): 2})
     after.look()
     for one, other in zip(IDS[:2], (second, first), strict=True):
         with pytest.raises(Unavailable, match=f"wrong-card-name.*{other['uuid']}"):
             after.of([one])
-    with pytest.raises(Unavailable, match="wrong-card-name"):
-        bound(f"{DEVICES[0].name}:nvidia.com/gpu=0", uuids=uuids).of(IDS[:1])
     assert len(after.of(IDS[2:])) == 1
 
 
