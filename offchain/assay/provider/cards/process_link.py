@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from assay.proof.threads import ENVIRONMENT as PROOF_THREADS
 from assay.provider.cards.faults import CardFailed, CardFault, CardFaultKind
-from assay.provider.cards.worker_process import Answered, Hello, WorkerOrder
+from assay.provider.cards.worker_process import Hello, WorkerAnswer, WorkerOrder
 from assay.provider.errors import Unavailable
 
 # Not with -m: what travels must be of the same module on both sides.
@@ -152,7 +152,7 @@ class ProcessLink:
     async def _answer(self, limit_s: float) -> Any:
         receiving = asyncio.get_running_loop().run_in_executor(self._thread, self._connection.recv)
         try:
-            answered: Answered = await asyncio.wait_for(asyncio.shield(receiving), limit_s)
+            answered: WorkerAnswer = await asyncio.wait_for(asyncio.shield(receiving), limit_s)
         except TimeoutError:
             self.kill()
             await asyncio.gather(receiving, return_exceptions=True)

@@ -52,7 +52,7 @@ class Hello:
 
 
 @dataclass(frozen=True)
-class Answered:
+class WorkerAnswer:
     """`value` where it went well; else `fault`, or `refused` for what is no fault of the card. `broken`: the process is
     of no use any more.
     """
@@ -114,9 +114,9 @@ def main() -> int:
     try:
         proving, hello = _begin(order)
     except Exception as error:
-        connection.send(Answered(fault=fault_of(error), broken=True))
+        connection.send(WorkerAnswer(fault=fault_of(error), broken=True))
         return 1
-    connection.send(Answered(hello))
+    connection.send(WorkerAnswer(hello))
     while True:
         answered = _answer(proving, requests.get())
         connection.send(answered)
@@ -149,17 +149,17 @@ def _begin(order: WorkerOrder) -> tuple[Any, Hello]:
     return Proving(make, order.max_proofs, kept), Hello(name, why, os.getpid())
 
 
-def _answer(proving: Any, request: Any) -> Answered:
+def _answer(proving: Any, request: Any) -> WorkerAnswer:
     from assay.proof.errors import DeviceLost, EngineUnavailable, NotEnoughMemory, ProofError
 
     try:
-        return Answered(proving.do(request))
+        return WorkerAnswer(proving.do(request))
     except (NotEnoughMemory, MemoryError) as error:
-        return Answered(fault=fault_of(error))
+        return WorkerAnswer(fault=fault_of(error))
     except (DeviceLost, EngineUnavailable) as error:
         # A context of CUDA that has failed fails for ever: the next worker has one of its own.
-        return Answered(fault=fault_of(error), broken=True)
+        return WorkerAnswer(fault=fault_of(error), broken=True)
     except (ProofError, ProviderError, ValueError) as error:
-        return Answered(refused=str(error))
+        return WorkerAnswer(refused=str(error))
     except Exception as error:
-        return Answered(fault=fault_of(error), broken=True)
+        return WorkerAnswer(fault=fault_of(error), broken=True)
