@@ -22,8 +22,8 @@ from tests.invented_cards import pynvml
 pytestmark = pytest.mark.deep
 ASSAY = [sys.executable, "-m", "assay.cli.app"]
 EPOCHS = {
-    "epochs": {"epochLength": 60, "openBy": 8, "sealBy": 45, "drawBy": 54, "reportBy": 90},
-    "leases": {"holdback": 220},
+    "epochs": {"epochLength": 30, "openBy": 8, "sealBy": 20, "drawBy": 26, "reportBy": 45},
+    "leases": {"holdback": 110},
 }
 PASSED = 1
 
