@@ -25,7 +25,7 @@ EPOCHS = {
     "epochs": {"epochLength": 30, "openBy": 8, "sealBy": 20, "drawBy": 26, "reportBy": 45},
     "leases": {"holdback": 110},
 }
-PASSED = 1
+PASSED = 1  # eight processes on a busy machine of two processors may be late besides
 
 
 class Machine:
@@ -164,7 +164,7 @@ async def test_hosts__two_under_one_account__pass_an_epoch_while_one_card_is_kil
         first = (await net.reported(1, 400))[-1]
         killing.cancel()
         flags = await flags_of(net, first)
-        assert len(flags) == 8 and list(flags.values()).count(PASSED) >= 6, flags
+        assert len(flags) == 8 and sum(flag & PASSED for flag in flags.values()) == 6, flags
         assert {uuid: pid for uuid, pid in hosts[0].workers().items() if uuid != victim} == others
         hot = next(one for one in (await hosts[1].readyz())["cards"] if one["card"] == hosts[1].cards[0]["uuid"])
         assert hot["fault"] == "too-hot" and "94 °C" in hot["what"]
@@ -174,7 +174,7 @@ async def test_hosts__two_under_one_account__pass_an_epoch_while_one_card_is_kil
 
         later = (await net.reported(2, 400, after=first))[-1]
         flags = await flags_of(net, later)
-        assert list(flags.values()) == [PASSED] * 8, flags
+        assert all(flag & PASSED for flag in flags.values()) and len(flags) == 8, flags
         # Killed outright the daemon takes its workers along.
         hosts[0].process.send_signal(signal.SIGKILL)
         async with asyncio.timeout(60):
