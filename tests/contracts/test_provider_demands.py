@@ -26,7 +26,7 @@ from assay.provider.devices.device import OwnDevice
 from assay.provider.measurement.commitments import CommitmentStore, StoredCommitment
 from assay.provider.measurement.demand_sender import DemandSender
 from assay.provider.measurement.demand_service import DemandService
-from assay.provider.measurement.prover import Prover
+from tests.unit.provider.in_thread import ThreadWorker
 
 KEY = Key(keccak(b"answering operator"))
 PAYOUT = address_of(keccak(b"payout"))
@@ -66,7 +66,7 @@ async def answering(network, folder, committed, final_depth=1):
     chain = await Chain.connect(network.chain.provider.http_uri, Deployment.load(network.file), final_depth=final_depth)
     journal = Journal(folder / "transactions.sqlite", KEY.address, chain.chain_id)
     sender = Sender(chain, KEY, journal, poll_s=0.01)
-    prover = Prover(lambda: engine("reference"), cached_proofs=1)
+    prover = ThreadWorker(lambda: engine("reference"), 1)
     store = CommitmentStore(open_database(folder / "provider.sqlite"))
     device = committed.device
     served = OwnDevice(device.id, str(device.provider), "0x", device.profile, lambda digest: b"")
@@ -82,7 +82,7 @@ async def answering(network, folder, committed, final_depth=1):
     try:
         yield desk
     finally:
-        prover.close()
+        await prover.close()
         journal.close()
         await chain.close()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 
+from assay.proof.engines import Engine
 from assay.proof.engines.cpu import CpuEngine
 from assay.proof.probe.verification import verify_lanes
 from assay.proof.sampling import samples
@@ -17,21 +18,26 @@ from assay.protocol.seeds import device_seed
 from assay.protocol.types import DeviceId, Rho, Seed
 
 _TINY = Profile(1, M=32, N=64, K=128, T=3, chunk=32, k=4, W=2)
+# At least one tile of the tensor cores; kernels of a card are compiled in its process, whatever the sizes.
+_TILE = Profile(1, M=128, N=256, K=320, T=3, chunk=32, k=4, W=2)
 
 
-def warm_up() -> float:
-    """Proves, opens and verifies a tiny job and its memory probe with every kernel; returns the seconds taken."""
+def warm_up(engine: Engine | None = None) -> float:
+    """Proves, probes, opens and verifies a tiny job with every kernel of an engine, by default the processor's; returns
+    the seconds that it took. Raises ProofError.
+    """
     started = time.perf_counter()
     zero = bytes(32)
     beta, device_id, rho = Seed(zero), DeviceId(zero), Rho(zero)
-    engine = CpuEngine(threads=1)
-    engine.prepare(_TINY, beta)
-    proof = engine.prove(device_seed(beta, device_id, _TINY.id, zero))
+    profile = _TINY if engine is None else _TILE
+    engine = engine or CpuEngine(threads=1)
+    engine.prepare(profile, beta)
+    proof = engine.prove(device_seed(beta, device_id, profile.id, zero))
     probed = engine.probe(proof, zero)
-    verdict = Verifier(_TINY, beta, rho, threads=1).verify_device(
-        device_id, zero, proof.result_root, proof.open(samples(rho, device_id, _TINY))
+    verdict = Verifier(profile, beta, rho, threads=1).verify_device(
+        device_id, zero, proof.result_root, proof.open(samples(rho, device_id, profile))
     )
-    walked = verify_lanes(_TINY, proof.round_roots, zero, probed.lane_root, probed.open([0]), [0])
+    walked = verify_lanes(profile, proof.round_roots, zero, probed.lane_root, probed.open([0]), [0])
     if not (verdict.valid and walked.valid):
         reason = verdict.reason or walked.reason
         raise RuntimeError(f"the kernels do not agree with each other on this processor: {reason}")

@@ -31,12 +31,14 @@ from assay.provider.access.reverse_proxy import ReverseProxy
 from assay.provider.access.ssh_shells import Shells
 from assay.provider.account.authority import Authority, scope_names
 from assay.provider.api.services import Services
+from assay.provider.cards.host import HostCards, host_cards
+from assay.provider.cards.metrics import CardCollector
+from assay.provider.cards.provers import Provers
+from assay.provider.cards.tasks import Task, Urgency
 from assay.provider.chain_view import ChainView
 from assay.provider.connection import KeyJournal, connect
 from assay.provider.database import open_database
-from assay.provider.devices.cards import cards_of
 from assay.provider.devices.device import OwnDevice
-from assay.provider.devices.inventory import GpuNames
 from assay.provider.devices.registered import device_keys, load_devices, started_prices
 from assay.provider.devices.specifications import Specifications
 from assay.provider.leasing.escrow_sender import EscrowSender
@@ -53,8 +55,6 @@ from assay.provider.measurement.demand_service import DemandService
 from assay.provider.measurement.lane_commitments import LaneCommitmentStore
 from assay.provider.measurement.openings_service import OpeningsService
 from assay.provider.measurement.probe_service import ProbeService
-from assay.provider.measurement.prover import Provers, Task, Urgency
-from assay.provider.measurement.trap_engines import engine_maker
 from assay.provider.offers.bonds import Bonds
 from assay.provider.offers.lease_offers import LeaseOffers
 from assay.provider.offers.offer_service import OfferService
@@ -75,8 +75,6 @@ from assay.provider.watch.results import EpochResults
 from assay.provider.workloads.disk_volumes import choose_disks
 from assay.provider.workloads.jobs import JobBook, OpenShells, Share
 
-PROOFS_PER_DEVICE = 4
-
 
 @dataclass
 class Parts:
@@ -86,7 +84,7 @@ class Parts:
     held: KeyJournal
     sender: Sender
     view: ChainView
-    prover: Provers
+    cards: HostCards
     keeper: LeaseKeeper
     demands: DemandService
     offers: OfferService
@@ -104,7 +102,7 @@ class Parts:
         await self.services.proxy.close()
         await self.watch.results.client.close()
         self.ports.close()
-        self.prover.close()
+        await self.cards.provers.close()
         self.held.close()
         await self.chain.close()
 
@@ -181,20 +179,17 @@ class _Desks:
 
 
 async def _parts(settings: ProviderSettings, chain: Chain, key: Key, held: KeyJournal) -> Parts:
-    make_engine = engine_maker(settings.engine, chain.chain_id)
     runtime = select_runtime(runtime_choice(settings), chain.chain_id)
     ground = await _ground(settings, chain, key, held)
-    engine = make_engine().name
-    cards = cards_of(ground.devices.values(), engine)
-    prover = Provers(make_engine, cards, PROOFS_PER_DEVICE * len(ground.devices))
+    cards = await host_cards(settings, chain, ground.devices, runtime.name)
     open_shells = OpenShells()
-    jobs = _jobs(ground, runtime, open_shells)
-    leasing = await _leasing(ground, jobs)
+    jobs = _jobs(ground, runtime, open_shells, cards)
+    leasing = await _leasing(ground, jobs, cards)
     shells = _shells(runtime, jobs, leasing.keeper, open_shells)
     ports = _ports(runtime, jobs, shells)
     meter = ProofMeter()
-    desks = _desks(ground, prover, leasing, meter)
-    status = _first_status(ground, engine, runtime, jobs)
+    desks = _desks(ground, cards.provers, leasing, meter)
+    status = _first_status(ground, cards, runtime, jobs)
     status["demands"] = desks.demands.status
     watch = _watch(ground, leasing, status, meter)
     return Parts(
@@ -202,13 +197,13 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, held: KeyJo
         held=held,
         sender=ground.sender,
         view=ground.view,
-        prover=prover,
+        cards=cards,
         keeper=leasing.keeper,
         demands=desks.demands,
         offers=leasing.offers,
         shells=shells,
         ports=ports,
-        services=_services(ground, leasing, desks, jobs, ports, status, watch),
+        services=_services(ground, leasing, desks, jobs, ports, cards, status, watch),
         devices=ground.devices,
         authority=ground.authority,
         retention=Retention(ground.database, await read_timing(chain), settings.keep_epochs),
@@ -236,22 +231,22 @@ async def _ground(settings: ProviderSettings, chain: Chain, key: Key, held: KeyJ
     )
 
 
-def _jobs(ground: _Ground, runtime: Runtime, shells: OpenShells) -> JobBook:
-    settings, gpus = ground.settings, GpuNames.parse(ground.settings.container_gpus, ground.devices)
+def _jobs(ground: _Ground, runtime: Runtime, shells: OpenShells, cards: HostCards) -> JobBook:
+    settings = ground.settings
     # Without walls around its jobs a machine is a developer's: nothing is mounted there unless it is asked for.
     choice = "watched" if settings.disk == "auto" and runtime.name == "local" else settings.disk
     disks = choose_disks(choice, settings.data_dir / "leases", settings.job_disk)
 
     def share(lease_id: int) -> Share:
         offer = ground.book.offer(lease_id)
-        return Share() if offer is None else Share(len(offer.device_ids), gpus.of(offer.device_ids))
+        return Share() if offer is None else Share(len(offer.device_ids), cards.names(offer.device_ids))
 
     jobs = JobBook(ground.database, runtime, settings.data_dir, _limits(settings), time.time, disks, share, shells)
     jobs.restore()
     return jobs
 
 
-async def _leasing(ground: _Ground, jobs: JobBook) -> _Leasing:
+async def _leasing(ground: _Ground, jobs: JobBook, cards: HostCards) -> _Leasing:
     settings, chain, authority = ground.settings, ground.chain, ground.authority
     escrow = EscrowSender(chain, ground.sender, authority, settings.receiver)
     bonds = Bonds(chain, authority)
@@ -260,10 +255,22 @@ async def _leasing(ground: _Ground, jobs: JobBook) -> _Leasing:
     policy = LeasePolicy(claim_every=settings.claim_every, grace=settings.grace, holdback=holdback)
     wipes = WipeRecords(ground.database, ground.escrow, ground.key.sign_digest)
     view, book, terms = ground.view, ground.book, ground.terms
-    keeper = LeaseKeeper(ground.devices, view, escrow, jobs, book, lease_offers, policy, wipes, terms.read, time.time)
+    keeper = LeaseKeeper(
+        ground.devices,
+        view,
+        escrow,
+        jobs,
+        book,
+        lease_offers,
+        policy,
+        wipes,
+        terms.read,
+        time.time,
+        cards=cards.hand_over,
+    )
     prices = await started_prices(settings, chain, ground.devices)
     maker = OfferMaker(authority.provider, authority.operator, ground.escrow, ground.key.sign_digest, time.time)
-    offers = OfferService(chain, ground.sender, ground.devices, prices, maker, terms, authority, bonds)
+    offers = OfferService(chain, ground.sender, ground.devices, prices, maker, terms, authority, bonds, cards.obstacle)
     return _Leasing(escrow, bonds, lease_offers, wipes, keeper, offers)
 
 
@@ -292,11 +299,11 @@ def _desks(ground: _Ground, prover: Provers, leasing: _Leasing, meter: ProofMete
         return (await prover.prove(task)).result_root
 
     async def walk(task: Task, challenge: bytes) -> tuple[Root, Root]:
-        probed = await prover.probe(task, challenge, Urgency.CHALLENGE)
-        return probed.proof.result_root, probed.lane_root
+        walked = await prover.probe(task, challenge, Urgency.CHALLENGE)
+        return walked.result_root, walked.lane_root
 
     async def prove(device: OwnDevice, epoch: EpochView, seed: Seed) -> Root:
-        task = Task(device.profile, epoch.epoch_seed, seed, device.card)
+        task = Task(device.profile, epoch.epoch_seed, seed, device.place)
         return (await meter.timed(prover.prove(task, Urgency.CHALLENGE))).result_root
 
     devices, view, database = ground.devices, ground.asked, ground.database
@@ -318,12 +325,13 @@ def _desks(ground: _Ground, prover: Provers, leasing: _Leasing, meter: ProofMete
     )
 
 
-def _first_status(ground: _Ground, engine: str, runtime: Runtime, jobs: JobBook) -> dict[str, Any]:
+def _first_status(ground: _Ground, cards: HostCards, runtime: Runtime, jobs: JobBook) -> dict[str, Any]:
     return {
         "provider": ground.authority.provider,
         "signer": ground.authority.signer,
         "devices": [device.name for device in ground.devices.values()],
-        "engine": engine,
+        "engine": ground.settings.engine,
+        "cards": cards.status(),
         "runtime": runtime.name,
         "disk": jobs.disk,
         "egress": ground.settings.egress,
@@ -337,12 +345,13 @@ def _services(
     desks: _Desks,
     jobs: JobBook,
     ports: LeasePorts,
+    cards: HostCards,
     status: dict[str, Any],
     watch: ProviderWatch,
 ) -> Services:
-    collected = metrics.registry(watch)
+    collected = metrics.registry(watch, CardCollector(cards))
     accepts = partial(contract_accepts, ground.chain)
-    conditions = StartConditions(ground.chain, ground.authority, leasing.bonds)
+    conditions = StartConditions(ground.chain, ground.authority, leasing.bonds, cards.obstacle)
 
     def started(lease: Lease) -> None:
         ground.book.note(lease.lease_id)
@@ -356,7 +365,15 @@ def _services(
         handovers=desks.handovers,
         probes=desks.probes,
         lease_offers=leasing.lease_offers,
-        starts=LeaseStarts(conditions, desks.handovers.roots, leasing.escrow, ground.escrow, accepts, time.time),
+        starts=LeaseStarts(
+            conditions,
+            desks.handovers.roots,
+            leasing.escrow,
+            ground.escrow,
+            accepts,
+            time.time,
+            cards.hand_over.starting,
+        ),
         jobs=jobs,
         notebooks=Notebooks(ground.database, jobs),
         wipes=leasing.wipes,
@@ -372,8 +389,9 @@ def _services(
         oracle_domain=ground.oracle,
         clock=time.time,
         ready=lambda: bool(status["ready"]),
-        status=lambda: status,
+        status=lambda: {**status, "cards": cards.status()},
         metrics=lambda: metrics.text(collected),
+        cards=cards,
     )
 
 

@@ -115,13 +115,13 @@ async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
             block = await parts.chain.finalised()
             if block.number != last:
                 await parts.keeper.tick()
+                await parts.cards.look()
                 parts.status.update(ready=True, block=block.number)
                 parts.watch.seen_at = time.monotonic()
                 last = block.number
                 epoch = await parts.view.latest()
                 if epoch is not None and epoch.epoch_seed != prepared:
-                    work = {(device.profile, device.card) for device in parts.devices.values()}
-                    await asyncio.gather(*(parts.prover.prepare(one, epoch.epoch_seed, card) for one, card in work))
+                    await parts.cards.provers.prepare(epoch.epoch_seed)
                     prepared = epoch.epoch_seed
                     await asyncio.to_thread(parts.retention.prune, epoch.epoch)
                     parts.status["kept"] = await asyncio.to_thread(parts.retention.rows)

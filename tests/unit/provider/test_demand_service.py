@@ -20,17 +20,18 @@ from assay.protocol.keccak import keccak
 from assay.protocol.merkle import PositionalTree
 from assay.protocol.profile import Profile
 from assay.protocol.seeds import device_seed
+from assay.provider.cards.tasks import Proven, Task
 from assay.provider.database import open_database
 from assay.provider.devices.device import OwnDevice
 from assay.provider.measurement.challenge_service import ChallengeService
 from assay.provider.measurement.commitments import CommitmentStore
 from assay.provider.measurement.demand_rules import HURRY_S, OpenDemand, Reward
 from assay.provider.measurement.demand_service import RETRY_S, DemandService
-from assay.provider.measurement.prover import Prover, Task
 from assay.provider.ports import Mined
 from assay.provider.views import EpochView
 
 from .conftest import DEVICE_ID, ORACLE, PROFILE, RENTER, SEED, ChainFake, challenge
+from .in_thread import ThreadWorker
 
 DEADLINE = 1_000_000
 Shown = tuple[RoundArgument, bytes, tuple[bytes, ...]]
@@ -96,13 +97,13 @@ class Provider:
     device: OwnDevice
     now: float = 0.0
     proved: int = 0
-    provers: list[Prover] = field(default_factory=list)
+    provers: list[ThreadWorker] = field(default_factory=list)
 
     def restart(self, devices: tuple[bytes, ...] = (DEVICE_ID,)) -> DemandService:
-        prover = Prover(lambda: engine("reference"), cached_proofs=2)
+        prover = ThreadWorker(lambda: engine("reference"), 2)
         self.provers.append(prover)
 
-        async def prove(task: Task) -> Proof:
+        async def prove(task: Task) -> Proven:
             self.proved += 1
             return await prover.prove(task)
 
@@ -143,7 +144,7 @@ async def provider(device: OwnDevice, chain: ChainFake, tmp_path: Path) -> Async
     one = Provider(path, DemandsFake(replace(chain.view, challenges_open=False)), made[0], device)
     yield one
     for prover in one.provers:
-        prover.close()
+        await prover.close()
 
 
 def leads_to_what_was_committed(proof: Proof, shown: RoundArgument) -> bool:
@@ -263,7 +264,7 @@ async def test_tick__dozens_open_at_once__all_answered_the_most_urgent_first(pro
     by_deadline = sorted(provider.chain.demands.values(), key=lambda one: one.deadline)
     await desk.tick()
     assert provider.chain.answered == [one.demand_id for one in by_deadline]
-    assert provider.proved == 24 and len(provider.provers[0]._proofs) == 1  # one proof, kept
+    assert provider.proved == 24 and len(provider.provers[0].proofs) == 1  # one proof, kept
     await desk.tick()
     assert provider.chain.collected == 24
 

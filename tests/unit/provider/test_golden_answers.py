@@ -13,6 +13,7 @@ from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import ProbeNonce
 from assay.protocol.signing import address_of, sign_compact
+from assay.provider.cards.tasks import Task
 from assay.provider.database import open_database
 from assay.provider.devices.device import OwnDevice
 from assay.provider.leasing.handover_service import HandoverService
@@ -21,7 +22,6 @@ from assay.provider.measurement.challenge_service import ChallengeService
 from assay.provider.measurement.commitments import CommitmentStore
 from assay.provider.measurement.lane_commitments import LaneCommitmentStore
 from assay.provider.measurement.probe_service import ProbeService
-from assay.provider.measurement.prover import Task
 from assay.provider.offers.offers import OfferMaker, Price
 from assay.provider.views import EpochView
 

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from assay.proof.verification import Verifier
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import Handover
 from assay.protocol.seeds import device_seed, handover_rho, handover_seed
+from assay.provider.cards.tasks import Flush, Task, Urgency, Walk
 from assay.provider.database import open_database
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, Forbidden, NotFound, ProviderError, Unavailable
@@ -24,7 +26,6 @@ from assay.provider.leasing.handover_service import HandoverService
 from assay.provider.measurement.challenge_service import ChallengeService
 from assay.provider.measurement.commitments import CommitmentStore
 from assay.provider.measurement.openings_service import OpeningsService
-from assay.provider.measurement.prover import Prover, Task, Urgency
 from assay.provider.views import EpochView
 
 from .conftest import (
@@ -41,6 +42,7 @@ from .conftest import (
     challenge,
     lease_on,
 )
+from .in_thread import ThreadLink, ThreadWorker
 
 X = keccak(b"secret")
 RHO = keccak(b"rho")
@@ -50,7 +52,7 @@ RHO = keccak(b"rho")
 class Provider:
     """The desks of one process over one prover."""
 
-    prover: Prover
+    prover: ThreadWorker
     challenges: ChallengeService
     openings: OpeningsService
     handovers: HandoverService
@@ -59,7 +61,7 @@ class Provider:
 @pytest.fixture
 async def provider(device: OwnDevice, chain: ChainFake) -> AsyncIterator[Provider]:
     database = open_database(None)
-    prover = Prover(lambda: engine("reference"), cached_proofs=2)
+    prover = ThreadWorker(lambda: engine("reference"), 2)
     store = CommitmentStore(database)
     devices = {one.device_id: one for one in (device, *DEVICES)}
 
@@ -78,7 +80,7 @@ async def provider(device: OwnDevice, chain: ChainFake) -> AsyncIterator[Provide
         OpeningsService(devices, chain, store, root_of, prover.open),
         HandoverService(database, devices, chain, root_of, prover.open, ESCROW),
     )
-    prover.close()
+    await prover.close()
 
 
 async def committed(provider: Provider, chain: ChainFake) -> dict[str, str]:
@@ -107,7 +109,7 @@ async def test_sampled__proof_forgotten_after_a_restart__is_made_again(
 ) -> None:
     await committed(provider, chain)
     first = await provider.openings.sampled(DEVICE_ID, 5, RHO)
-    provider.prover._proofs.clear()
+    provider.prover.proofs.clear()
     provider.openings._sampled._made.clear()
     assert await provider.openings.sampled(DEVICE_ID, 5, RHO) == first
 
@@ -117,7 +119,7 @@ async def test_sampled__of_an_old_epoch__is_what_was_kept_and_no_proof_is_made(
 ) -> None:
     await committed(provider, chain)
     first = await provider.openings.sampled(DEVICE_ID, 5, RHO)
-    provider.prover._proofs.clear()
+    provider.prover.proofs.clear()
     old = chain.view
     assert old is not None
 
@@ -130,7 +132,7 @@ async def test_sampled__of_an_old_epoch__is_what_was_kept_and_no_proof_is_made(
     provider.openings._sampled._made.clear()
     with pytest.raises(NotFound, match="not kept any more"):
         await provider.openings.sampled(DEVICE_ID, 5, RHO)
-    assert not provider.prover._proofs
+    assert not provider.prover.proofs
     chain.view = replace(old, epoch=6)
     assert await provider.openings.sampled(DEVICE_ID, 5, RHO) == first
 
@@ -153,19 +155,27 @@ async def test_sampled__asked_for_by_many_at_once__is_made_once(
     assert await asyncio.gather(*asked[1:]) == [b"opening"] * 19 and len(made) == 1
 
 
-async def test_prover__challenge_behind_others_work__is_done_first_and_what_nobody_waits_for_not_at_all() -> None:
-    prover = Prover(lambda: engine("reference"), cached_proofs=2)
+async def test_worker__challenge_behind_others_work__is_done_first_and_what_nobody_waits_for_not_at_all() -> None:
     begun, go_on = threading.Event(), threading.Event()
     done: list[str] = []
 
-    def first() -> None:
-        begun.set()
-        assert go_on.wait(10)
+    class Slow:
+        """Notes what it is asked, and is at the first for long."""
 
-    running = asyncio.ensure_future(prover._run(first))
+        def do(self, request: Any) -> None:
+            if isinstance(request, Flush):
+                begun.set()
+                assert go_on.wait(10)
+            else:
+                done.append(request.challenge.decode())
+
+    worker = ThreadWorker(lambda: engine("reference"), 2)
+    worker._launch = lambda order: asyncio.sleep(0, ThreadLink(Slow()))  # type: ignore[assignment]
+    running = asyncio.ensure_future(worker.ask(Flush()))
     await asyncio.to_thread(begun.wait, 10)
+    task = Task(PROFILE, SEED, keccak(b"seed"))
     waiting = [
-        asyncio.ensure_future(prover._run(lambda name=name: done.append(name), urgency))  # type: ignore[misc]
+        asyncio.ensure_future(worker.ask(Walk(task, name.encode()), urgency))
         for name, urgency in (
             ("demand", Urgency.LATER),
             ("opening", Urgency.ORDINARY),
@@ -179,7 +189,7 @@ async def test_prover__challenge_behind_others_work__is_done_first_and_what_nobo
     await asyncio.sleep(0)
     go_on.set()
     await asyncio.gather(running, *waiting, return_exceptions=True)
-    prover.close()
+    await worker.close()
     assert done == ["challenge", "opening", "handover", "demand"]
 
 

@@ -23,6 +23,7 @@ from assay.protocol.messages import LaneCommitment, ProbeNonce
 from assay.protocol.profile import Profile
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import address_of
+from assay.provider.cards.tasks import Task
 from assay.provider.database import open_database
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, Forbidden, NotAuthorised, NotFound, Unavailable
@@ -30,11 +31,11 @@ from assay.provider.measurement.challenge_service import ChallengeService
 from assay.provider.measurement.commitments import CommitmentStore
 from assay.provider.measurement.lane_commitments import LaneCommitmentStore
 from assay.provider.measurement.probe_service import ProbeService
-from assay.provider.measurement.prover import Prover, Task
 from assay.provider.views import EpochView
 from assay.wire.measurement import SignedProbeNonce
 
 from .conftest import DEVICE_ADDRESS, DEVICE_ID, ORACLE, PROFILE, SEED, ChainFake, challenge, key
+from .in_thread import ThreadWorker
 
 RHO = keccak(b"rho")
 
@@ -43,13 +44,13 @@ RHO = keccak(b"rho")
 class Provider:
     """The desks of one process over one prover."""
 
-    prover: Prover
+    prover: ThreadWorker
     challenges: ChallengeService
     probes: ProbeService
     database: Database
 
 
-def provider_on(database: Database, prover: Prover, device: OwnDevice, chain: ChainFake) -> Provider:
+def provider_on(database: Database, prover: ThreadWorker, device: OwnDevice, chain: ChainFake) -> Provider:
     store, devices = CommitmentStore(database), {device.device_id: device}
 
     async def idle(_device: bytes) -> bool:
@@ -59,8 +60,8 @@ def provider_on(database: Database, prover: Prover, device: OwnDevice, chain: Ch
         return (await prover.prove(Task(one.profile, view.epoch_seed, seed))).result_root
 
     async def walk(task: Task, pi: bytes) -> tuple[bytes, bytes]:
-        probed = await prover.probe(task, pi)
-        return probed.proof.result_root, probed.lane_root
+        walked = await prover.probe(task, pi)
+        return walked.result_root, walked.lane_root
 
     lanes = LaneCommitmentStore(database)
     return Provider(
@@ -73,9 +74,9 @@ def provider_on(database: Database, prover: Prover, device: OwnDevice, chain: Ch
 
 @pytest.fixture
 async def provider(device: OwnDevice, chain: ChainFake) -> AsyncIterator[Provider]:
-    prover = Prover(lambda: engine("reference"), cached_proofs=2)
+    prover = ThreadWorker(lambda: engine("reference"), 2)
     yield provider_on(open_database(None), prover, device, chain)
-    prover.close()
+    await prover.close()
 
 
 async def result_root(provider: Provider) -> bytes:
@@ -137,14 +138,14 @@ async def test_probe__restarted_after_its_answer__sends_the_same_and_opens_it(
     provider: Provider, device: OwnDevice, chain: ChainFake
 ) -> None:
     first = (await probed(provider, 0, 1, 2, 3))[0]
-    prover = Prover(lambda: engine("reference"), cached_proofs=2)
+    prover = ThreadWorker(lambda: engine("reference"), 2)
     again = provider_on(provider.database, prover, device, chain)
     root = bytes.fromhex(str(first["resultRoot"])[2:])
     assert json.loads(await again.probes.answer(nonce(2, root, nonce=keccak(b"a nonce that comes late")))) == first
     assert chain.view is not None
     chain.view = replace(chain.view, rho=RHO)
     assert await again.probes.lanes(DEVICE_ID, 5, RHO) == await provider.probes.lanes(DEVICE_ID, 5, RHO)
-    prover.close()
+    await prover.close()
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ class Card:
 
 async def test_prover__after_another_proof__makes_the_first_again_to_probe_it() -> None:
     card = Card()
-    prover = Prover(lambda: card, cached_proofs=4)
+    prover = ThreadWorker(lambda: card, 4)
     first, second = (Task(PROFILE, SEED, keccak(name)) for name in (b"first", b"second"))
     before = await prover.probe(first, keccak(b"pi"))
     opened = await prover.open_lanes(first, keccak(b"pi"), [0, 3])
@@ -199,7 +200,7 @@ async def test_prover__after_another_proof__makes_the_first_again_to_probe_it() 
     assert card.proofs == 3 and (await prover.probe(first, keccak(b"pi"))).lane_root == before.lane_root
     await prover.open(second, [(0, 0)])
     assert card.proofs == 3  # rows need no window
-    prover.close()
+    await prover.close()
 
 
 async def test_probe__of_what_was_not_committed__is_refused(provider: Provider) -> None:

@@ -165,7 +165,7 @@ class FakeNvml:
         return "570.1"
 
     def nvmlDeviceGetMigMode(self, handle: int) -> tuple[int, int]:
-        return (handle, handle)
+        return (0, 0)
 
     def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:
         if handle:
@@ -188,7 +188,7 @@ def test_inventory__cards__are_listed_with_what_they_tell() -> None:
         41,
         2,
     )
-    assert (second.uuid, second.mig, second.temperature, second.processes) == ("GPU-1", True, None, 0)
+    assert (second.uuid, second.mig, second.temperature, second.processes) == ("GPU-1", False, None, 0)
     assert nvml.shut
 
 
@@ -263,9 +263,9 @@ def test_inventory__no_card_that_works__says_why_and_lists_the_processor() -> No
 
 def test_accelerator__that_is_lost__is_refused_with_its_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inventory, "read_inventory", lambda: read_inventory(OddNvml()))
-    assert inventory.accelerator_at(3).uuid == "GPU-3"
+    assert inventory.accelerator_named("3").uuid == "GPU-3"
     with pytest.raises(ProviderError, match="GPU is lost"):
-        inventory.accelerator_at(1)
+        inventory.accelerator_named("1")
 
 
 async def test_doctor__a_lost_card__fails_with_its_fault_and_names_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

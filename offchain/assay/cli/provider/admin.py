@@ -35,24 +35,28 @@ def init(
     local: Annotated[bool, typer.Option("--local", help="cheap key derivation, for local chains")] = False,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Make a provider's key, a device key and a TLS certificate."""
+    """Make a provider's key, a device key for each card (or for the processor) and a TLS certificate."""
 
     async def work() -> dict[str, Any]:
         from assay.chain.certificate import create_certificate
         from assay.chain.key_files import create, password
         from assay.chain.new_files import together
+        from assay.provider.devices.inventory import read_inventory
 
         folder = ProviderSettings.load({"data_dir": directory}).data_dir
         secret = password(password_file)
-        with together(folder / "provider.json", folder / "devices" / "device.json"):
+        found = await asyncio.to_thread(read_inventory)
+        files = {one.uuid: folder / "devices" / f"{one.key_name}.json" for one in found.accelerators}
+        with together(folder / "provider.json", *files.values()):
             key = create(folder / "provider.json", secret, light=local)
-            device = create(folder / "devices" / "device.json", secret, light=local)
+            devices = [(card, path, create(path, secret, light=local)) for card, path in files.items()]
             fingerprint = create_certificate(folder / "tls")
+        for bad in found.faults:
+            note(f"no key for {bad}")
         return {
             "provider": key.address,
             "keyFile": str(folder / "provider.json"),
-            "deviceKey": device.address,
-            "deviceKeyFile": str(folder / "devices" / "device.json"),
+            "devices": [{"card": card, "key": made.address, "keyFile": str(path)} for card, path, made in devices],
             "tlsFingerprint": "0x" + fingerprint.hex(),
         }
 

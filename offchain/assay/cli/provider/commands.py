@@ -2,106 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from assay.cli.option_groups import with_options
-from assay.cli.output import OutputFormat, note, show, show_rows
-from assay.cli.provider import admin, credit, install, leases, money, nodes, operators
+from assay.cli.provider import admin, credit, enrolling, install, leases, money, nodes, operators
 from assay.cli.provider.endings import decimal_of, finish
-from assay.cli.provider.options import DeviceKeys, Output, SendingOptions
-from assay.protocol.hexadecimal import parse_bytes32, to_hex
+from assay.cli.provider.options import DeviceKeys, SendingOptions
 
 commands = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Put devices up for lease.", add_completion=False
 )
-
-
-@commands.command()
-@with_options
-def enrol(
-    given: SendingOptions,
-    endpoint: Annotated[str, typer.Option("--endpoint", help="where others reach this provider, http(s)://…")],
-    profile: Annotated[int, typer.Option("--profile", help="id of the profile")] = 1,
-    tls_fingerprint: Annotated[
-        str | None, typer.Option("--tls-fingerprint", help="H of the certificate's DER form, 0x…")
-    ] = None,
-    device_key: Annotated[
-        Path | None, typer.Option("--device-key", help="device's key file; made where there is none")
-    ] = None,
-    gpu: Annotated[
-        int | None, typer.Option("--gpu", help="index of the GPU; default the first, or the processor")
-    ] = None,
-    region: Annotated[str, typer.Option("--region", help="where the device stands, such as eu-west")] = "",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="show the transactions and send nothing: for an account kept offline")
-    ] = False,
-    output: Output = OutputFormat.table,
-) -> None:
-    """Stake for a device, make its key, and enter it in the registry.
-
-    Again: announce another endpoint, which an operator may do.
-    """
-
-    async def work() -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        from assay.chain.certificate import fingerprint_in
-        from assay.cli.renter.rows import planned_json
-        from assay.provider.connection import sending
-        from assay.provider.devices.device_keys import open_or_create
-        from assay.provider.devices.enrolment import Announcement, enrolment
-        from assay.provider.devices.enrolment import enrol as send_enrolment
-        from assay.provider.devices.inventory import accelerator_at
-        from assay.provider.devices.specifications import Specifications, checked_region
-        from assay.provider.reading import reading
-        from assay.renter.lease.planned import planned_call
-
-        settings = given.settings()
-        given_fingerprint = parse_bytes32(tls_fingerprint, "--tls-fingerprint") if tls_fingerprint else None
-        fingerprint = given_fingerprint or fingerprint_in(settings.data_dir / "tls") or bytes(32)
-        accelerator = accelerator_at(gpu)
-        kept = Specifications(settings.data_dir)
-        specification = accelerator.specification(checked_region(region))
-        path = device_key or settings.devices_dir / "device.json"
-        async with reading(settings) as looking:
-            chain, provider = looking.chain, looking.provider
-            key = open_or_create(path, settings.password_file, chain.chain_id)
-            announcement = Announcement(endpoint, fingerprint)
-            made = await enrolment(chain, provider, key, profile, announcement, specification, kept)
-            if dry_run:
-                return planned_json(planned_call(chain, call) for _, call in made.calls), {}
-        done = []
-        if made.calls:
-            async with sending(settings) as at_hand:
-                done = await send_enrolment(at_hand, made, _tell)
-        else:
-            _tell(
-                f"{path} is enrolled and announced there already: nothing was sent; another card has a key of its own, "
-                f"such as --gpu 1 --device-key {path.with_name('second.json')}"
-            )
-        return [], {
-            "deviceId": to_hex(made.device_id),
-            "provider": provider,
-            "deviceKey": made.device_key,
-            "keyFile": str(path),
-            "profile": made.profile,
-            "model": accelerator.model,
-            "region": region,
-            "endpoint": endpoint,
-            "transactions": [{"name": name, "gas": gas} for name, gas in done],
-        }
-
-    planned, values = finish(work())
-    if dry_run:
-        from assay.cli.renter.rows import PLAN_COLUMNS
-
-        return show_rows("transactions", planned, PLAN_COLUMNS, output)
-    show(values, output)
-
-
-def _tell(text: str) -> None:
-    note(text)
 
 
 @commands.command()
@@ -159,6 +71,8 @@ def run(
     finish(work())
 
 
+commands.command(name="enrol")(enrolling.enrol)
+commands.command(name="add-host")(enrolling.add_host)
 commands.command(name="init")(admin.init)
 commands.command(name="inventory")(admin.inventory)
 commands.command(name="doctor")(admin.doctor)

@@ -45,6 +45,14 @@ def add(
     output: Output = OutputFormat.table,
 ) -> None:
     """Appoint an operator, or change what it may do."""
+    appointment(given, asking, output, operator, scopes, until)
+
+
+def appointment(
+    given: SendingOptions, asking: Asking, output: OutputFormat, operator: str, scopes: str, until: str
+) -> str:
+    """Appoints it, or prints the transaction; the provider's address."""
+    named_provider: list[str] = []
 
     async def prepare(authority: Authority, settings: ProviderSettings) -> OrderPlan:
         from assay.chain.rpc.client import ContractCall
@@ -52,6 +60,7 @@ def add(
         from assay.provider.account.authority import scope_names
 
         address, what, last = parse_address(operator, "operator"), _scopes(scopes), _until(until)
+        named_provider.append(authority.provider)
         if address.lower() == authority.provider.lower():
             raise BadProviderSetting(f"{address} is the provider itself: an operator has a key of its own")
         call = ContractCall("DeviceRegistry", "setOperator", (address, int(what), last))
@@ -60,6 +69,7 @@ def add(
         return OrderPlan([call], question, {"operator": address, "scopes": named, "until": last})
 
     order(given, asking, output, prepare, own_key=True)
+    return named_provider[0]
 
 
 @commands.command()

@@ -27,6 +27,8 @@ class Health:
         try:
             nvml.nvmlInit()
             handle = nvml.nvmlDeviceGetHandleByUUID(uuid)
+            if uuid.startswith("MIG-"):  # a slice has no sensor of its own
+                handle = nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(handle)
             limit = nvml.nvmlDeviceGetTemperatureThreshold(handle, nvml.NVML_TEMPERATURE_THRESHOLD_SHUTDOWN)
         except nvml.NVMLError:
             return cls(None, 0)

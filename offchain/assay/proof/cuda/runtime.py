@@ -7,9 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from assay.proof.errors import EngineUnavailable
-
-OLDEST_DRIVER = (12, 9)  # CUDA version of the first driver that takes the PTX 8.8 that the kernels compile to
-OLDEST_CARD = (8, 0)  # compute capability
+from assay.proof.requirements import OLDEST_CARD, OLDEST_DRIVER
 
 try:
     from numba import cuda as cuda
@@ -84,8 +82,13 @@ def driver_version() -> tuple[int, ...]:
 
 
 def device_uuid() -> str | None:
-    """The card's own name, by which NVML knows it too whatever CUDA_VISIBLE_DEVICES says."""
-    return None if SIMULATOR else str(cuda.get_current_device().uuid)
+    """The card's own name, by which NVML knows it too. Of a MIG slice that is the name by which it was made visible:
+    CUDA gives the slice's digits behind the prefix of a whole card.
+    """
+    if SIMULATOR:
+        return None
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return visible if visible.startswith("MIG-") and "," not in visible else str(cuda.get_current_device().uuid)
 
 
 def free_memory() -> int:

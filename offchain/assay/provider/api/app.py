@@ -6,9 +6,9 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from assay.chain.errors import ChainError, UnreachableChain
 from assay.network.access_log import AccessLog
@@ -45,9 +45,12 @@ def create_app(services: Services) -> FastAPI:
 
     @app.get(paths.READYZ)
     async def readyz() -> JSONResponse:
-        ready = services.ready()
+        cards = services.cards
+        ready, works = services.ready(), cards is None or cards.works()
+        state = "ready" if ready and works else "no card works" if ready else "starting"
+        told = {} if cards is None else {"cards": cards.status()}
         return JSONResponse(
-            {"status": "ready" if ready else "starting"}, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+            {"status": state, **told}, HTTPStatus.OK if ready and works else HTTPStatus.SERVICE_UNAVAILABLE
         )
 
     @app.get(paths.STATUS)

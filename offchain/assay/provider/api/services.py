@@ -15,6 +15,7 @@ from assay.provider.access.logins import Logins
 from assay.provider.access.notebooks import Notebooks
 from assay.provider.access.request_signatures import RequestGuard
 from assay.provider.access.reverse_proxy import ReverseProxy
+from assay.provider.cards.host import HostCards
 from assay.provider.devices.device import OwnDevice
 from assay.provider.leasing.handover_service import HandoverService
 from assay.provider.leasing.lease_starts import LeaseStarts
@@ -60,3 +61,4 @@ class Services:
     ready: Callable[[], bool]
     status: Callable[[], Mapping[str, Any]]
     metrics: Callable[[], bytes] = bytes
+    cards: HostCards | None = None

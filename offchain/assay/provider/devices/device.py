@@ -35,3 +35,8 @@ class OwnDevice:
         """The uuid of the GPU that it was enrolled as; empty for a processor, and where that is not known."""
         specification = self.specification or {}
         return str(specification.get("uuid", "")) if specification.get("kind") == "gpu" else ""
+
+    @property
+    def place(self) -> str:
+        """Where it is proven: its card's uuid, or for a processor a name of its own."""
+        return self.card or f"cpu-{self.device_id.hex()[:16]}"

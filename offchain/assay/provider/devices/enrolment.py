@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from assay.chain.contracts.amounts import show_amount
-from assay.chain.contracts.devices import DeviceDirectory, enrol_nonce
 from assay.chain.contracts.erc20 import Erc20
-from assay.chain.contracts.operators import OperatorScope
-from assay.chain.contracts.profiles import read_profile
-from assay.chain.key_files import Key
 from assay.chain.rpc.client import Chain, ContractCall
 from assay.network.errors import BadOrigin
 from assay.network.origins import parse_origin
-from assay.protocol.encoding import device_id as device_id_of
-from assay.protocol.messages import Enrol
-from assay.protocol.specification import specification_hash
-from assay.protocol.types import DeviceId
-from assay.provider.connection import Sending
-from assay.provider.devices.specifications import Specifications
-from assay.provider.errors import BadProviderSetting, ProviderError
+from assay.provider.errors import ProviderError
 
 STAKE_DECIMALS = 18  # the network token's
 
@@ -32,17 +20,6 @@ class Announcement:
 
     endpoint: str
     tls_fingerprint: bytes = bytes(32)
-
-
-@dataclass(frozen=True)
-class Enrolment:
-    """What enters a device in the registry, or announces where it is reached now: calls by name, in order; none where
-    it stands there as it should already."""
-
-    device_id: DeviceId
-    device_key: str
-    profile: int
-    calls: tuple[tuple[str, ContractCall], ...]
 
 
 def checked_endpoint(endpoint: str) -> str:
@@ -73,66 +50,3 @@ async def stake_calls(chain: Chain, account: str, needed: int) -> list[tuple[str
     if await token.allowance(account, manager) < missing:
         calls.insert(0, ("approve stake", ContractCall("NetworkToken", "approve", (manager, missing))))
     return calls
-
-
-async def enrolment(
-    chain: Chain,
-    provider: str,
-    device_key: Key,
-    profile_id: int,
-    announcement: Announcement,
-    specification: Mapping[str, Any],
-    kept: Specifications,
-) -> Enrolment:
-    """How a device comes under the provider's stake; one that stands in the registry already only has its endpoint
-    announced anew. The specification is kept here: the chain has its hash only.
-
-    Raises ChainError for an unknown profile, ProviderError for missing stake and a device that was retired.
-    """
-    endpoint = checked_endpoint(announcement.endpoint)
-    device_id = device_id_of(provider, device_key.address)
-    standing = await chain.call("DeviceRegistry", "device", device_id, at="latest")
-    if standing.status not in (0, 1):
-        raise ProviderError(f"device 0x{device_id.hex()} is retired: make a new device key")
-    if standing.status == 1:
-        if await _announced(chain, device_id) == Announcement(endpoint, announcement.tls_fingerprint):
-            return Enrolment(device_id, device_key.address, int(standing.profile), ())
-        call = ContractCall("DeviceRegistry", "setEndpoint", (device_id, endpoint, announcement.tls_fingerprint))
-        return Enrolment(device_id, device_key.address, int(standing.profile), (("set endpoint", call),))
-    profile = await read_profile(chain, profile_id, at="latest")
-    calls = await stake_calls(chain, provider, profile.stake)
-    described = specification_hash(specification)
-    # Before the transaction: a crash in between must not lose the document.
-    kept.keep(device_id, specification)
-    nonce = await enrol_nonce(chain, device_key.address)
-    signature = device_key.sign(Enrol(provider, profile_id, described, nonce), chain.domain("DeviceRegistry"))
-    arguments = (device_key.address, profile_id, described, endpoint, announcement.tls_fingerprint, signature)
-    calls.append(("enrol device", ContractCall("DeviceRegistry", "enrol", arguments)))
-    return Enrolment(device_id, device_key.address, profile_id, tuple(calls))
-
-
-async def _announced(chain: Chain, device_id: DeviceId) -> Announcement | None:
-    """What was last announced of a device, in blocks that are not final too."""
-    device = (await DeviceDirectory(chain).refresh(await chain.head())).get(device_id)
-    return None if device is None else Announcement(device.endpoint, device.tls_fingerprint)
-
-
-async def enrol(at_hand: Sending, made: Enrolment, tell: Callable[[str], None]) -> list[tuple[str, int]]:
-    """Sends it; (name, gas) of each transaction. An operator may announce an endpoint and do nothing else of it.
-
-    Raises BadSetting for an operator's key where stake is needed, Unavailable without the scope, ChainError.
-    """
-    authority = at_hand.authority
-    if not made.calls:
-        return []
-    if authority.is_operator and made.calls[-1][1].function == "enrol":
-        raise BadProviderSetting(
-            f"{authority.signer} is an operator: only {authority.provider} itself can stake for a new device; name its "
-            "key with --key-file, or print the transactions for it with --dry-run"
-        )
-    await authority.require(OperatorScope.ENDPOINT, "announce endpoints")
-    done = []
-    for name, call in made.calls:
-        tell(f"{name}…")
-        done.append((name, (await at_hand.sender.send(call)).gas_used))
-    return done

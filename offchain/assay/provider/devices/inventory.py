@@ -8,6 +8,7 @@ import os
 import platform
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,7 +59,9 @@ UNTOLD = "unknown"
 
 @dataclass(frozen=True)
 class Accelerator:
-    """One device. `kind` is gpu, or cpu for a machine without one. Memory in MiB, temperature in °C."""
+    """One device. `kind` is gpu, or cpu for a machine without one; `part` is the number of a MIG slice on the card with
+    this index, None for a whole card. Memory in MiB, temperature in °C, which of a slice is its card's.
+    """
 
     kind: Literal["gpu", "cpu"]
     index: int
@@ -69,6 +72,19 @@ class Accelerator:
     mig: bool = False
     temperature: int | None = None
     processes: int = 0
+    part: int | None = None
+
+    @property
+    def number(self) -> str:
+        """How it is named by number: 0, or 0:1 for a slice."""
+        return str(self.index) if self.part is None else f"{self.index}:{self.part}"
+
+    @property
+    def key_name(self) -> str:
+        """The name of its device key's file, without its ending."""
+        if self.kind == "cpu":
+            return "device"
+        return "".join(c if c.isalnum() or c == "-" else "_" for c in self.uuid)
 
     def specification(self, region: str = "") -> dict[str, Any]:
         """The document that is fixed at enrolment: no measurement of the moment."""
@@ -84,7 +100,7 @@ class Accelerator:
 
 
 @dataclass(frozen=True)
-class CardFault:
+class UnusableCard:
     """A card that cannot be used, and why."""
 
     index: int
@@ -101,7 +117,7 @@ class Inventory:
 
     accelerators: tuple[Accelerator, ...]
     reason: str | None
-    faults: tuple[CardFault, ...] = ()
+    faults: tuple[UnusableCard, ...] = ()
 
     @property
     def has_gpu(self) -> bool:
@@ -131,35 +147,56 @@ def _cards(nvml: Any) -> Inventory:
         return Inventory((_processor(),), f"the driver counts no GPUs: {one_line(str(error))}")
     driver = _text(_optional(nvml, nvml.nvmlSystemGetDriverVersion)) or UNTOLD
     gpus: list[Accelerator] = []
-    faults: list[CardFault] = []
+    faults: list[UnusableCard] = []
     for index in range(count):
         try:
-            gpus.append(_gpu(nvml, index, driver))
+            gpus += _gpus(nvml, index, driver)
         except (nvml.NVMLError, ProviderError) as error:
-            faults.append(CardFault(index, one_line(str(error))))
+            faults.append(UnusableCard(index, one_line(str(error))))
     if gpus:
         return Inventory(tuple(gpus), None, tuple(faults))
     reason = "; ".join(map(str, faults)) or "the driver lists no GPU"
     return Inventory((_processor(),), reason, tuple(faults))
 
 
-def accelerator_at(index: int | None) -> Accelerator:
-    """The GPU with this index; None for the first one, or the processor. Raises ProviderError."""
+def accelerator_named(name: str | None) -> Accelerator:
+    """The GPU or slice with this number (0, or 0:1) or uuid; None for the first one, or the processor. Raises
+    ProviderError.
+    """
     found = read_inventory()
-    if index is None:
+    if name is None:
         return found.accelerators[0]
     for one in found.accelerators:
-        if one.kind == "gpu" and one.index == index:
+        if one.kind == "gpu" and name in (one.number, one.uuid):
             return one
     for bad in found.faults:
-        if bad.index == index:
+        if str(bad.index) == name:
             raise ProviderError(f"{bad}; `assay provider inventory` lists the others")
-    raise ProviderError(f"no GPU {index} here: {found.reason or f'{len(found.accelerators)} are listed'}")
+    listed = ", ".join(one.number for one in found.accelerators if one.kind == "gpu")
+    raise ProviderError(f"no GPU {name[:60]} here: {found.reason or f'there are {listed}'}")
 
 
-def _gpu(nvml: Any, index: int, driver: str) -> Accelerator:
-    """Raises NVMLError, or ProviderError for a card that does not tell what its specification must."""
+def _gpus(nvml: Any, index: int, driver: str) -> list[Accelerator]:
+    """A card, or its MIG slices, on which alone programs run where it is cut into some. Raises as `_gpu`."""
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    if not _optional(nvml, lambda: nvml.nvmlDeviceGetMigMode(handle)[0] == 1):
+        return [_gpu(nvml, handle, index, driver)]
+    slices = []
+    for part in range(nvml.nvmlDeviceGetMaxMigDeviceCount(handle)):
+        own = _optional(nvml, partial(nvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, part))
+        if own is not None:
+            slices.append(_gpu(nvml, own, index, driver, handle, part))
+    if not slices:
+        raise ProviderError(
+            "MIG is on and it is cut into nothing: `nvidia-smi mig -cgi … -C`, or `-mig 0` for the whole"
+        )
+    return slices
+
+
+def _gpu(nvml: Any, handle: Any, index: int, driver: str, card: Any = None, part: int | None = None) -> Accelerator:
+    """Raises NVMLError, or ProviderError for a card that does not tell what its specification must. `card` is the
+    handle of the card that a slice is part of.
+    """
     uuid = _text(_read(lambda: nvml.nvmlDeviceGetUUID(handle)))
     if not uuid:
         raise ProviderError("it tells no uuid, so that it cannot be told from others")
@@ -169,7 +206,6 @@ def _gpu(nvml: Any, index: int, driver: str) -> Accelerator:
         raise ProviderError(f"it does not tell its memory: {error}") from None
     if memory <= 0:
         raise ProviderError("it tells no memory")
-    mig = _optional(nvml, lambda: nvml.nvmlDeviceGetMigMode(handle)[0] == 1)
     return Accelerator(
         kind="gpu",
         index=index,
@@ -177,9 +213,10 @@ def _gpu(nvml: Any, index: int, driver: str) -> Accelerator:
         uuid=uuid,
         memory_mib=memory,
         driver=driver,
-        mig=bool(mig),
-        temperature=_optional(nvml, lambda: int(nvml.nvmlDeviceGetTemperature(handle, 0))),
+        mig=part is not None,
+        temperature=_optional(nvml, lambda: int(nvml.nvmlDeviceGetTemperature(card or handle, 0))),
         processes=_optional(nvml, lambda: len(nvml.nvmlDeviceGetComputeRunningProcesses(handle))) or 0,
+        part=part,
     )
 
 

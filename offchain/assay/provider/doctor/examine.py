@@ -60,6 +60,7 @@ async def _with_chain(
     await findings.check("operator", account.operator)
     await findings.check("enrolment", account.enrolment)
     if devices:
+        await findings.check("cards", lambda: host.cards(settings, devices))
         await findings.check("endpoint", lambda: serving.registered(settings, chain, devices))
         await findings.check("reachable", lambda: serving.reachable(settings, chain, devices, daemon))
     await findings.check("bonds", account.bonds)

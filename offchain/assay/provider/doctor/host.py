@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ import docker
 import docker.errors
 
 from assay.chain.rpc.client import Chain
+from assay.protocol.types import DeviceId
 from assay.provider.assembly import runtime_choice
+from assay.provider.cards.findings import card_findings
+from assay.provider.cards.readings import CardReader
+from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.inventory import read_inventory
 from assay.provider.doctor.findings import Answer, Wrong, warn
 from assay.provider.errors import RuntimeUnavailable
@@ -40,6 +45,22 @@ async def devices() -> Answer:
     if old:
         raise Wrong(f"driver {old[0]}: {models}", f"install NVIDIA's driver {MIN_DRIVER} or later")
     return Answer(f"{models}; driver {', '.join(sorted(drivers))}")
+
+
+async def cards(settings: ProviderSettings, devices: Mapping[DeviceId, OwnDevice]) -> Answer:
+    """Whether each device's card is here, well, and known to container engines by a name that is its own."""
+    reader = CardReader()
+    try:
+        lines, faults = await asyncio.to_thread(
+            card_findings, devices, reader, settings.container_gpus, settings.data_dir, settings.engine
+        )
+    finally:
+        reader.close()
+    if settings.runtime != "container":
+        faults = [fault for fault in faults if "card-name" not in fault]
+    if faults:
+        raise Wrong("; ".join(faults))
+    return Answer("; ".join(lines))
 
 
 async def runtime(settings: ProviderSettings, chain: Chain) -> Answer:

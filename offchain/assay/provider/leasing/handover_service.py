@@ -17,10 +17,10 @@ from assay.protocol.messages import Handover, Offer
 from assay.protocol.seeds import handover_rho, handover_seed
 from assay.protocol.signing import Domain
 from assay.protocol.types import DeviceId, Root, Seed
+from assay.provider.cards.tasks import Task
 from assay.provider.database import handovers
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, NotFound, Unavailable
-from assay.provider.measurement.prover import Task
 from assay.provider.views import Epochs
 from assay.wire.leases import SignedHandover
 
@@ -152,7 +152,7 @@ class HandoverService:
 
 def _task(device: OwnDevice, epoch_seed: Seed, nonce: bytes, lease_id: int) -> Task:
     seed = handover_seed(epoch_seed, device.device_id, device.profile.id, nonce, lease_id)
-    return Task(device.profile, epoch_seed, seed, device.card)
+    return Task(device.profile, epoch_seed, seed, device.place)
 
 
 def _root(answer: str) -> Root:

@@ -10,6 +10,7 @@ import structlog
 
 from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.protocol.types import DeviceId
+from assay.provider.cards.hand_over import CardHolder, NoCards
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Unavailable
 from assay.provider.leasing.lease_book import LeaseBook, LeaseRow
@@ -46,6 +47,7 @@ class LeaseKeeper:
         wipes: WipeRecords,
         terms: Callable[[], ProviderTerms],
         clock: Callable[[], float],
+        cards: CardHolder | None = None,
     ) -> None:
         self._devices = devices
         self._leases = leases
@@ -57,12 +59,14 @@ class LeaseKeeper:
         self._wipes = wipes
         self._terms = terms
         self._clock = clock
+        self._cards = cards or NoCards()
         self._last_claim: dict[int, float] = {}
         self._stops: dict[int, float] = {}
         self._not_before: dict[tuple[int, LeaseStep], float] = {}
         self._told: set[tuple[int, str]] = set()
         self._over: set[int] = set()
         self._wiping: dict[int, int] = {}
+        self._devices_of: dict[int, list[DeviceId]] = {}
 
     def runs_until(self, lease_id: int) -> float:
         """When a running lease stops, seconds since 1970; 0 for one that does not run."""
@@ -85,9 +89,11 @@ class LeaseKeeper:
 
     async def tick(self) -> None:
         """One round over all unsettled leases. A lease that fails does not hold up the others."""
+        self._devices_of = {}
         for device_id in self._devices:
             if lease_id := await self._leases.active_lease(device_id):
                 self._book.note(lease_id)
+                self._devices_of.setdefault(lease_id, []).append(device_id)
         unsettled = self._book.unsettled()
         known = {row.lease_id for row in unsettled}
         for row in unsettled:
@@ -103,6 +109,9 @@ class LeaseKeeper:
                 except Exception as error:
                     log.warning("jobs without a lease not ended", lease=lease_id, error=str(error))
         await self._sweep()
+        # Last: what ran on a card has been ended by now.
+        leased = [one for devices in self._devices_of.values() for one in devices if not await self.idle(one)]
+        await self._cards.settle(leased)
 
     async def _sweep(self) -> None:
         """Ends what runs on although its lease is over or unknown, or nobody keeps it."""
@@ -160,6 +169,8 @@ class LeaseKeeper:
         lease_id, stop = lease.lease_id, float(lease.stop)
         match step:
             case LeaseStep.RUN:
+                if lease_id not in self._stops:  # before anything of the renter's runs, after a restart too
+                    await self._cards.release(self._devices_of.get(lease_id, []))
                 self._stops[lease_id] = stop
                 self._over.discard(lease_id)
                 await asyncio.to_thread(self._jobs.extend, lease_id, stop)

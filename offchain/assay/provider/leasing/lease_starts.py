@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 
 from assay.chain.contracts.leases import Lease, LeaseStatus, active_lease
@@ -13,6 +14,7 @@ from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.messages import LeaseStart, Offer
 from assay.protocol.rates import cost
 from assay.protocol.signing import Domain, compact, signed_by
+from assay.protocol.types import DeviceId
 from assay.provider.account.authority import Authority
 from assay.provider.errors import Conflict, NotAuthorised, ProviderError, Unavailable
 from assay.provider.leasing.lease_states import require_free
@@ -34,6 +36,7 @@ class StartConditions:
     chain: Chain
     authority: Authority
     bonds: Bonds
+    cards: Callable[[tuple[DeviceId, ...]], str | None] = lambda ids: None
 
     async def __call__(self, lease_id: int, offer: Offer) -> None:
         """Raises Conflict, Unavailable for what is in the way, with its values; ChainError."""
@@ -42,6 +45,8 @@ class StartConditions:
         provider = self.authority.provider
         await require_free(self.chain, provider, offer.device_ids)
         await self.authority.require(OperatorScope.START, "start leases")
+        if obstacle := self.cards(offer.device_ids):
+            raise Unavailable(obstacle)
         if offer.operator != ZERO_ADDRESS and not await may_act(
             self.chain, provider, offer.operator, OperatorScope.OFFER, "latest"
         ):
@@ -62,7 +67,10 @@ class LeaseStarts:
         domain: Domain,
         contract_accepts: ContractCheck,
         clock: Callable[[], float],
+        cards_free: Callable[[tuple[DeviceId, ...]], AbstractAsyncContextManager[None]] = lambda ids: nullcontext(),
     ) -> None:
+        """`cards_free` frees the cards of a lease for its renter, before anything is sent."""
+        self._cards_free = cards_free
         self._conditions = conditions
         self._roots = roots
         self._escrow = escrow
@@ -94,7 +102,7 @@ class LeaseStarts:
         """Puts the bond up and starts the stream, for the renter's word that these very proofs convinced.
 
         Raises NotAuthorised for a word that is not the renter's, Conflict for one about other proofs or out of date,
-        and as `require`.
+        CardFailed where a card is not free, and as `require`.
         """
         if lease.status is not LeaseStatus.PENDING:
             raise Conflict(f"lease {lease.lease_id} is {lease.status.name.lower()}; only a pending one can start")
@@ -108,7 +116,8 @@ class LeaseStarts:
         if not by_key and not await self._contract_accepts(lease.renter, digest, signature):
             raise NotAuthorised(f"the start is not signed by {lease.renter}")
         await self._conditions(lease.lease_id, offer)
-        return await self._escrow.start(lease, offer, roots, valid_until, signature)
+        async with self._cards_free(offer.device_ids):
+            return await self._escrow.start(lease, offer, roots, valid_until, signature)
 
     async def _look(self, lease_id: int, offer: Offer) -> ProviderError | None:
         try:

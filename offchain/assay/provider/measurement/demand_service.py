@@ -12,21 +12,20 @@ from assay.chain.contracts.demands import Demand
 from assay.chain.errors import ChainError
 from assay.proof import openings
 from assay.proof.fraud import RoundArgument
-from assay.proof.proof import Proof
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.seeds import device_seed
 from assay.protocol.types import DeviceId
+from assay.provider.cards.tasks import Proven, Task
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Unavailable
 from assay.provider.measurement.commitments import CommitmentStore, StoredCommitment
 from assay.provider.measurement.demand_rules import DemandAnswer, Head, OpenDemand, answers_due
-from assay.provider.measurement.prover import Task
 from assay.provider.ports import DemandChain, Mined
 from assay.provider.views import EpochView
 
 RETRY_S = 300.0
 
-ProofOf = Callable[[Task], Awaitable[Proof]]
+ProofOf = Callable[[Task], Awaitable[Proven]]
 OpenRow = Callable[[Task, list[tuple[int, int]]], Awaitable[bytes]]
 log = structlog.get_logger()
 
@@ -106,7 +105,7 @@ class DemandService:
         same = device is not None and device.profile.id == stored.profile_id
         profile = device.profile if device and same else await self._chain.profile(stored.profile_id)
         seed = device_seed(stored.epoch_seed, stored.device_id, stored.profile_id, stored.nonce_root)
-        task = Task(profile, stored.epoch_seed, seed, device.card if device else "")
+        task = Task(profile, stored.epoch_seed, seed, device.place if device else "")
         proof = await self._prove(task)
         if proof.result_root != demand.result_root:
             raise Unavailable("the proof could not be made again as it was committed to")

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from assay.proof.sampling import SECRET_ROWS, samples
 from assay.protocol.seeds import device_seed
 from assay.protocol.types import DeviceId, Rho
+from assay.provider.cards.tasks import Task
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, Forbidden, NotFound, ProviderError, Unavailable
 from assay.provider.measurement.commitments import CommitmentStore, StoredCommitment
 from assay.provider.measurement.kept_openings import CACHED_EPOCHS, KeptOpenings
-from assay.provider.measurement.prover import Task
 from assay.provider.views import Epochs, EpochView
 
 Open = Callable[[Task, Sequence[tuple[int, int]]], Awaitable[bytes]]
@@ -78,7 +78,7 @@ class OpeningsService:
 
     async def _opened(self, device: OwnDevice, stored: StoredCommitment, rows: Sequence[tuple[int, int]]) -> bytes:
         seed = device_seed(stored.epoch_seed, device.device_id, stored.profile_id, stored.nonce_root)
-        task = Task(device.profile, stored.epoch_seed, seed, device.card)
+        task = Task(device.profile, stored.epoch_seed, seed, device.place)
         # Opening anything but what was committed to would only help somebody to frame the device.
         if await self._prove(task) != stored.result_root:
             raise Unavailable("the proof could not be made again as it was committed to")

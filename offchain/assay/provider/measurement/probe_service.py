@@ -12,6 +12,7 @@ from assay.protocol.messages import LaneCommitment
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import Domain
 from assay.protocol.types import DeviceId, Rho, Root
+from assay.provider.cards.tasks import Task
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, NotFound, Unavailable
 from assay.provider.measurement.challenge_rules import check_probe_nonce
@@ -19,7 +20,6 @@ from assay.provider.measurement.commitments import CommitmentStore, StoredCommit
 from assay.provider.measurement.kept_openings import KeptOpenings
 from assay.provider.measurement.lane_commitments import LaneCommitmentStore, StoredLanes
 from assay.provider.measurement.nonce_rounds import GRACE_S, HOLD_S, NonceRounds
-from assay.provider.measurement.prover import Task
 from assay.provider.views import Epochs, EpochView
 from assay.wire.measurement import SignedLanes, SignedProbeNonce
 
@@ -120,4 +120,4 @@ class ProbeService:
 
 def _task(device: OwnDevice, stored: StoredCommitment) -> Task:
     seed = device_seed(stored.epoch_seed, device.device_id, stored.profile_id, stored.nonce_root)
-    return Task(device.profile, stored.epoch_seed, seed, device.card)
+    return Task(device.profile, stored.epoch_seed, seed, device.place)

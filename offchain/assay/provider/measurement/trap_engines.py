@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assay.proof.engines import Engine, engine
-from assay.provider.errors import ProviderError
+from assay.proof.engines import NAMES, Engine, engine
+from assay.provider.errors import BadProviderSetting, ProviderError
 from assay.provider.runtime.local import LOCAL_CHAIN_IDS
 
 SKIPPED_ROWS = "skipped-rows"
@@ -18,13 +18,31 @@ SKIPPED_ROWS = "skipped-rows"
 def engine_maker(name: str, chain_id: int) -> Callable[[], Engine]:
     """What makes engines of this name; `skipped-rows:FRACTION` skips that part of the rows.
 
-    Raises ProviderError for a cheating engine on anything but a local chain,
-    EngineUnavailable for an unknown one.
+    Raises ProviderError as `require_engine`; what it returns raises EngineUnavailable where it does not run here.
+    """
+    kind, _, argument = name.partition(":")
+    require_engine(name, chain_id)
+    if kind != SKIPPED_ROWS:
+        return lambda: engine(name)
+    fraction = float(argument)
+
+    def make() -> Engine:
+        from assay.proof.adversaries.skipped_rows import SkippedRows
+
+        return SkippedRows(fraction)
+
+    return make
+
+
+def require_engine(name: str, chain_id: int) -> None:
+    """Raises ProviderError for an engine that there is not, or that cheats on anything but a local chain; whether it
+    runs on this machine is not looked at.
     """
     kind, _, argument = name.partition(":")
     if kind != SKIPPED_ROWS:
-        engine(name)
-        return lambda: engine(name)
+        if name not in NAMES:
+            raise BadProviderSetting(f"engine {name!r}: one of {', '.join(NAMES)}")
+        return
     if chain_id not in LOCAL_CHAIN_IDS:
         raise ProviderError(f"the engine {kind!r} cheats and would lose its stake on chain {chain_id}: refused")
     try:
@@ -33,10 +51,3 @@ def engine_maker(name: str, chain_id: int) -> Callable[[], Engine]:
         raise ProviderError(f"{name!r}: expected {SKIPPED_ROWS}:FRACTION, such as {SKIPPED_ROWS}:0.3") from error
     if not 0 < fraction <= 1:
         raise ProviderError(f"{name!r}: the fraction must be above 0 and at most 1")
-
-    def make() -> Engine:
-        from assay.proof.adversaries.skipped_rows import SkippedRows
-
-        return SkippedRows(fraction)
-
-    return make

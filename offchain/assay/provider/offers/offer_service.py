@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from assay.protocol.rates import cost
 from assay.protocol.types import DeviceId
 from assay.provider.account.authority import Authority, scope_names
 from assay.provider.devices.device import OwnDevice
-from assay.provider.errors import Conflict, NotFound, ProviderError
+from assay.provider.errors import Conflict, NotFound, ProviderError, Unavailable
 from assay.provider.leasing.lease_states import require_free, why_not_free, why_not_leasable
 from assay.provider.offers.bonds import Bonds
 from assay.provider.offers.offers import OfferMaker, Price
@@ -57,7 +57,9 @@ class OfferService:
         terms: TermsFile,
         authority: Authority,
         bonds: Bonds,
+        cards: Callable[[DeviceIds], str | None] = lambda ids: None,
     ) -> None:
+        """`cards` says why a renter could not have the cards of these devices now."""
         self._chain = chain
         self._sender = sender
         self._devices = devices
@@ -66,6 +68,7 @@ class OfferService:
         self._terms = terms
         self._authority = authority
         self._bonds = bonds
+        self._cards = cards
         self._looked: _Looked | None = None
         self._looking = asyncio.Lock()
         self._told: dict[DeviceIds, str] = {}
@@ -169,6 +172,8 @@ class OfferService:
             refusal = None
             try:
                 await require_free(self._chain, self._authority.provider, ids)
+                if obstacle := self._cards(ids):
+                    raise Unavailable(obstacle)
                 await self._authority.require(OFFERING, "offer and start leases")
                 await self._bonds.require(price.token, cost(price.rate, price.min_duration))
             except ProviderError as error:
@@ -180,6 +185,7 @@ class OfferService:
         return (
             await why_not_leasable(self._chain, self._authority.provider, ids, block)
             or await why_not_free(self._chain, ids, block)
+            or self._cards(ids)
             or await self._bonds.shortfall(price.token, cost(price.rate, price.min_duration))
         )
 

@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from assay.provider.watch.account_view import AccountView
 from assay.provider.watch.proof_meter import ProofMeter
@@ -67,10 +68,11 @@ class ProviderCollector:
         yield rent
 
 
-def registry(watch: ProviderWatch) -> CollectorRegistry:
-    """A registry of this daemon and its process."""
+def registry(watch: ProviderWatch, cards: Collector) -> CollectorRegistry:
+    """A registry of this daemon, its cards and its process."""
     own = CollectorRegistry()
     own.register(ProviderCollector(watch))
+    own.register(cards)
     ProcessCollector(registry=own)
     PlatformCollector(registry=own)
     GCCollector(registry=own)
