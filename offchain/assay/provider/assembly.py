@@ -26,7 +26,7 @@ from assay.provider.access.logins import Logins
 from assay.provider.access.notebooks import Notebooks
 from assay.provider.access.request_signatures import RequestGuard
 from assay.provider.access.reverse_proxy import ReverseProxy
-from assay.provider.access.ssh_shells import Shells
+from assay.provider.access.ssh_programs import Shells
 from assay.provider.account.authority import Authority, scope_names
 from assay.provider.api.services import Services
 from assay.provider.chain_view import ChainView
