@@ -51,6 +51,7 @@ def make_root(root: Path, programs: Sequence[str] = PROGRAMS) -> None:
         with suppress(FileNotFoundError):
             (root / "usr/share/terminfo" / terminal).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(Path("/lib/terminfo") / terminal, root / "usr/share/terminfo" / terminal)
+    shutil.copytree("/usr/lib/locale/C.utf8", root / "usr/lib/locale/C.utf8")
     (root / "etc/passwd").write_text("root:x:0:0:root:/root:/usr/bin/bash\n")
     (root / "etc/group").write_text("root:x:0:\n")
 
@@ -75,13 +76,16 @@ class OnePod:
         self.container = self._podman(
             "run", "-d", "--userns=auto:size=65536", "--network", "none", "--ulimit", "nofile=1024:1024",
             "--ulimit", "nproc=512:512", "--shm-size", "64m", "--init",
-            "-v", f"{folder}/tools:/run/assay:ro", "-v", f"{folder}/workspace:/workspace:U", IMAGE, "/bin/sleep", "100000",
+            "-v", f"{folder}/tools:/run/assay:ro", "-v", f"{folder}/workspace:/workspace:U", IMAGE,
+            "/bin/sleep", "9999",
         )  # fmt: skip
         found = json.loads(self._podman("inspect", self.container))[0]
         self.pid = int(found["State"]["Pid"])
 
     def _podman(self, *arguments: str) -> str:
-        done = subprocess.run([*self._storage, *arguments], capture_output=True, text=True, cwd=self.folder, check=False)
+        done = subprocess.run(
+            [*self._storage, *arguments], capture_output=True, text=True, cwd=self.folder, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

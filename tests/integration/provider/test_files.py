@@ -21,7 +21,7 @@ from assay.network.server import listening_socket, server
 from assay.provider.devices.device import OwnDevice
 from assay.renter.errors import BadInput
 from assay.renter.http_client import HttpClient
-from assay.renter.session.provider_session import Contents, ProviderSession
+from assay.renter.session.provider_session import Contents, FileBeginning, ProviderSession
 from tests.unit.provider.api_bench import NOW, Api, serving
 from tests.unit.provider.conftest import (  # noqa: F401 - fixtures
     ESCROW,
@@ -146,8 +146,11 @@ class Hostile:
     async def contents(self) -> Contents:
         return self.listed
 
-    async def fetch(self, path: str) -> bytes:
-        return b"theirs"
+    async def beginning(self, path: str, most: int) -> FileBeginning:
+        return FileBeginning(0, "", 6, 0o644)
+
+    async def pieces_from(self, path: str, offset: int) -> AsyncIterator[bytes]:
+        yield b"theirs"
 
 
 @pytest.mark.parametrize("path", ["run/../../x", "run//etc/x", "run/a\x00b", "run/.", "run/\ud800", 7])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -25,12 +24,12 @@ from assay.provider.access.ssh_server import serve_ssh
 from assay.provider.database import open_database
 from assay.provider.runtime.workload import Room
 from assay.provider.workloads.jobs import OpenShells
+from assay.renter.session.ssh_access import own_key
 
 from .conftest import running_lease, until
 from .one_pod import OnePod, missing
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
-LISTENER = "nc -l -p {port} -s {host} -e /bin/cat"
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +53,7 @@ class Machine:
     port: int
     deadline: float
     programs: PodPrograms | None = None
+    clients: list[asyncio.subprocess.Process] = field(default_factory=list)
 
     @property
     def options(self) -> list[str]:
@@ -65,7 +65,8 @@ class Machine:
 
     async def start(self, *argv: str, **options: object) -> asyncio.subprocess.Process:
         pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
-        return await asyncio.create_subprocess_exec(*argv, **{**pipes, **options})  # type: ignore[arg-type]
+        self.clients.append(await asyncio.create_subprocess_exec(*argv, **{**pipes, **options}))  # type: ignore[arg-type]
+        return self.clients[-1]
 
     async def run(self, *argv: str, stdin: bytes = b"", seconds: float = 60.0) -> tuple[int, str, str]:
         process = await self.start(*argv)
@@ -83,7 +84,7 @@ async def machine(pod: OnePod, tools: PodTools, tmp_path: Path) -> AsyncIterator
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     world = Machine(pod, tmp_path, port, time.time() + 600)
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+    own_key(tmp_path / "key")
     keys = AuthorisedKeys(open_database(None))
     keys.add(3, (tmp_path / "key.pub").read_text())
     lease = running_lease(3)
@@ -107,8 +108,11 @@ async def machine(pod: OnePod, tools: PodTools, tmp_path: Path) -> AsyncIterator
     ports, agents = LeasePorts(rooms), AgentFolders(pod)  # type: ignore[arg-type]
     server, _ = await serve_ssh("127.0.0.1", port, tmp_path / "ssh", keys, programs, ports, read, time.time, agents)
     yield world
+    for client in world.clients:
+        if client.returncode is None:
+            client.kill()
+            await client.wait()
     server.close()
-    await server.wait_closed()
     ports.close()
     await asyncio.to_thread(until, lambda: not programs.processes(3))
 
@@ -161,7 +165,7 @@ async def test_tmux_and_nohup__outlive_the_connection_and_what_stays_in_front_do
     await asyncio.to_thread(until, lambda: "sleep 7004" not in machine.pod.inside("ps"))
     there = machine.pod.inside("ps")
     assert all(f"sleep {number}" in there for number in (7001, 7002, 7003)), there
-    code, out, _ = await machine.ssh("tmux list-sessions -F '#{session_name}'; pkill -f 'sleep 700'; tmux kill-server")
+    _, out, _ = await machine.ssh("tmux list-sessions -F '#{session_name}'; pkill -f 'sleep 700'; tmux kill-server")
     assert out.split() == ["work"]
 
 
@@ -176,9 +180,11 @@ async def test_scp__both_protocols__there_and_back(machine: Machine, legacy: boo
     name = f"scp-{legacy}"
     code, _, err = await machine.run("scp", *way, "-rp", *machine.options, str(there), f"127.0.0.1:{name}")
     assert code == 0, err
-    code, _, err = await machine.run("scp", *way, "-rp", *machine.options, f"127.0.0.1:{name}", f"{machine.folder}/back")
+    code, _, err = await machine.run(
+        "scp", *way, "-rp", *machine.options, f"127.0.0.1:{name}", f"{machine.folder}/back"
+    )
     assert code == 0, err
-    assert subprocess.run(["diff", "-r", there, machine.folder / "back"], check=False).returncode == 0
+    assert (await machine.run("diff", "-r", str(there), f"{machine.folder}/back"))[0] == 0
     assert (machine.folder / "back/run.sh").stat().st_mode & 0o777 == 0o750
 
 
@@ -205,8 +211,8 @@ async def test_rsync__there_and_back__with_an_image_that_has_none(machine: Machi
     for source, target in ((f"{there}/", "127.0.0.1:tree/"), ("127.0.0.1:tree/", f"{machine.folder}/back/")):
         code, _, err = await machine.run("rsync", "-a", "-e", remote, source, target)
         assert code == 0, err
-    compared = subprocess.run(["diff", "-r", "--no-dereference", there, machine.folder / "back"], check=False)
-    assert compared.returncode == 0 and (machine.folder / "back/empty").is_dir()
+    compared = await machine.run("diff", "-r", "--no-dereference", str(there), f"{machine.folder}/back")
+    assert compared[0] == 0 and (machine.folder / "back/empty").is_dir()
 
 
 async def test_tools__inside__cannot_be_written_even_by_root(machine: Machine) -> None:
@@ -223,16 +229,14 @@ async def test_tools__inside__cannot_be_written_even_by_root(machine: Machine) -
 
 
 async def test_forwarding_in__reaches_the_pods_loopbacks_and_no_address_of_this_host(machine: Machine) -> None:
-    up = await machine.ssh(
-        "(nc -ll -p 8101 -s 127.0.0.1 -e cat & nc -ll -p 8102 -s ::1 -e cat &) > /dev/null 2>&1 < /dev/null; sleep 0.3"
-    )
-    assert up[0] == 0
-    for where in ("127.0.0.1:8101", "localhost:8101", "[::1]:8102", "localhost:8102", "127.9.9.9:0"):
-        code, out, err = await machine.ssh(options=("-W", where), stdin=b"hello")
-        if where.endswith(":0"):
+    serve = "cd /tmp; echo inside > x; for at in 127.0.0.1:8101 [::1]:8102; do httpd -h /tmp -p $at; done"
+    assert (await machine.ssh(serve))[0] == 0
+    for where in ("127.0.0.1:8101", "localhost:8101", "[::1]:8102", "localhost:8102", "127.0.0.1:8102", "127.9.9.9:0"):
+        code, out, err = await machine.ssh(options=("-W", where), stdin=b"GET /x HTTP/1.0\r\n\r\n")
+        if where in ("127.0.0.1:8102", "127.9.9.9:0"):
             assert code == 255
         else:
-            assert (code, out) == (0, "hello"), (where, err)
+            assert code == 0 and out.endswith("inside\n"), (where, err)
     for where in (f"127.0.0.1:{machine.port}", "169.254.169.254:80", "10.0.0.1:22", "example.org:80", "[fe80::1]:22"):
         assert (await machine.ssh(options=("-W", where)))[0] == 255, where
 
@@ -241,8 +245,8 @@ async def test_forwarding_back__listens_inside_only(machine: Machine) -> None:
     server = await asyncio.start_server(answer_and_close, "127.0.0.1", 0)
     ours = server.sockets[0].getsockname()[1]
     async with server:
-        code, out, err = await machine.ssh(
-            "echo ping | nc 127.0.0.1 8203; echo ping | nc ::1 8203; netstat -ltn 2>/dev/null | grep -c 0.0.0.0:8203",
+        _, out, err = await machine.ssh(
+            "echo ping | nc 127.0.0.1 8203; echo ping | nc ::1 8203; netstat -ltn | grep -c 0.0.0.0:8203",
             options=("-R", f"*:8203:127.0.0.1:{ours}", "-o", "ExitOnForwardFailure=yes"),
         )
         assert out.split() == ["pong", "pong", "0"], err
@@ -256,15 +260,15 @@ async def test_forwarding_of_sockets_in_files__is_the_pods_both_ways(machine: Ma
         "-L", f"{machine.folder}/there:/tmp/coming", "-N", "127.0.0.1",
     )  # fmt: skip
     server = await asyncio.start_unix_server(answer_and_close, machine.folder / "ours")
-    async with server:
-        await asyncio.to_thread(until, (machine.folder / "there").exists, 20)
-        # Into the pod, to the socket that leads back out of it.
-        reader, writer = await asyncio.open_unix_connection(machine.folder / "there")
-        writer.write(b"ping\n")
-        assert await asyncio.wait_for(reader.read(), 10) == b"pong\n"
-        writer.close()
-    assert not Path("/tmp/coming").exists()
-    up.terminate()
+    await asyncio.to_thread(until, (machine.folder / "there").exists, 20)
+    # Into the pod, to the socket that leads back out of it.
+    reader, writer = await asyncio.open_unix_connection(machine.folder / "there")
+    writer.write(b"ping\n")
+    assert await asyncio.wait_for(reader.readline(), 10) == b"pong\n"
+    writer.close()
+    server.close()
+    assert not await asyncio.to_thread(Path("/tmp/coming").exists)
+    up.kill()
     await up.wait()
     # A path of this host is none of the pod's.
     assert (await machine.ssh(options=("-W", "/run/assay/nothing")))[0] == 255
@@ -272,11 +276,12 @@ async def test_forwarding_of_sockets_in_files__is_the_pods_both_ways(machine: Ma
 
 
 async def test_agent__forwarded__is_inside_for_its_root_and_gone_afterwards(machine: Machine) -> None:
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", machine.folder / "agent"], stdout=subprocess.DEVNULL)
+    agent = await machine.start("ssh-agent", "-D", "-a", f"{machine.folder}/agent")
     try:
         await asyncio.to_thread(until, (machine.folder / "agent").exists)
         environment = {**os.environ, "SSH_AUTH_SOCK": str(machine.folder / "agent")}
-        subprocess.run(["ssh-add", "-q", machine.folder / "key"], env=environment, check=True)
+        add = await machine.start("ssh-add", "-q", f"{machine.folder}/key", env=environment)
+        assert await add.wait() == 0
         script = 'ssh-add -l; stat -c "%u %a" "$SSH_AUTH_SOCK" "${SSH_AUTH_SOCK%/*}"; echo "$SSH_AUTH_SOCK"'
         client = await machine.start("ssh", *machine.options, "-A", "127.0.0.1", script, env=environment)
         out, err = await client.communicate()
@@ -289,7 +294,7 @@ async def test_agent__forwarded__is_inside_for_its_root_and_gone_afterwards(mach
         assert without[1].strip() == "[]"
     finally:
         agent.terminate()
-        agent.wait()
+        await agent.wait()
 
 
 async def test_programs__beyond_the_share__are_refused_and_a_slow_reader_holds_up_nobody(machine: Machine) -> None:

@@ -14,7 +14,6 @@ import subprocess
 import termios
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import asyncssh
@@ -30,7 +29,9 @@ LOOK_S = 0.2
 ASK_S = 3.0
 F_SETPIPE_SZ = 1031
 MAX_VARIABLES, MAX_VALUE = 64, 4096
-TAKEN = re.compile(r"LANG|LANGUAGE|LC_[A-Z]{1,32}|TZ|COLORTERM|TERM_PROGRAM(_VERSION)?")  # as Debian's sshd, and harmless
+TAKEN = re.compile(
+    r"LANG|LANGUAGE|LC_[A-Z]{1,32}|TZ|COLORTERM|TERM_PROGRAM(_VERSION)?"
+)  # as Debian's sshd, and harmless
 END_OF_INPUT = b"\x04"
 STDERR = 1  # the number that SSH has for it
 SIGNALS = frozenset({"ABRT", "ALRM", "HUP", "INT", "KILL", "PIPE", "QUIT", "TERM", "USR1", "USR2"})
@@ -531,5 +532,3 @@ class Gathered:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
-
-

@@ -137,7 +137,7 @@ class Forwards:
         return not self._over(lease_id) and len(self._listeners) < MAX_LISTENERS
 
     async def _listener(self, listening: list[socket.socket], port: int, made: Callable[[], Any]) -> Listener:
-        loop, servers = asyncio.get_running_loop(), []
+        loop, servers = asyncio.get_running_loop(), list[asyncio.AbstractServer]()
         for one in listening:
             one.setblocking(False)
             make = loop.create_unix_server if one.family == socket.AF_UNIX else loop.create_server

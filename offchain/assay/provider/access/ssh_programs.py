@@ -1,4 +1,4 @@
-"""What a session channel runs, and where: in the lease's pod, or behind the walls that a runtime makes for one shell."""
+"""What a session channel runs, and where: in the lease's pod, or behind walls that a runtime makes for one shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SSH server: user `lease-NUMBER`, public keys only. Programs run in the lease's pod, or behind its runtime's walls;
+"""The SSH server: user `lease-NUMBER`, public keys only. Programs run in the lease's pod, or behind a runtime's walls;
 what is forwarded ends in the lease's own namespaces and nowhere else."""
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class LeaseConnections:
 
 
 class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
-    """One connection: who may log in, and what it may open. Everything that is not allowed here is refused by asyncssh's
+    """One connection: who may log in, and what it may open. What is not allowed here is refused by asyncssh's
     defaults."""
 
     def __init__(
@@ -190,8 +190,8 @@ async def serve_ssh(
     clock: Callable[[], float],
     agents: AgentFolders | None = None,
 ) -> tuple[Any, asyncssh.SSHKey]:
-    """Listens; the server (with `close`) and its host key. `agents` are where the leases have pods. Raises OSError for a
-    port that is taken."""
+    """Listens; the server (with `close`) and its host key. `agents` are where the leases have pods. Raises OSError for
+    a port that is taken."""
     key = host_key(folder / "host_key")
     open_ = LeaseConnections()
     server = await asyncssh.create_server(
