@@ -67,3 +67,4 @@ class PodBench:
         """Removes every pod."""
         for lease_id in self.pods.known():
             self.pods.remove(lease_id)
+        self.pods.network.close()

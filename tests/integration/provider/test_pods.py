@@ -201,6 +201,8 @@ def test_jobs__of_a_lease__run_in_its_pod_and_end_with_it(engine: str, tmp_path:
         outcome, output = run("cat made; ls /usr/made; echo theirs > theirs", IMAGE)
         assert output.startswith("made\n") and "No such file" in output
         assert run("cat theirs; rm theirs")[1] == "theirs\n"
+        outcome, _ = run("python3 -c 'bytearray(1 << 30)'; exit $?")
+        assert outcome == Outcome("killed", 137, "memory limit")
         job = jobs.create(LEASE, until_s, JobRequest(("sh", "-c", "sleep 5432 & sleep 5432"), {}, Limits()))
         until(lambda: processes(5432) == 2)
         assert jobs.stop(LEASE, job, "asked").outcome.reason == "asked"

@@ -82,7 +82,7 @@ def test_policy__as_set__is_read_and_told_again() -> None:
 
 def test_rules__of_pods__let_one_renters_pods_reach_each_other_and_nobody_elses() -> None:
     links = [PodLink("as1", "10.213.0.2", "a"), PodLink("as2", "10.213.0.3", "a"), PodLink("as3", "10.213.0.4", "b")]
-    made = table("t", links, NetworkPolicy(internet=True), ("9.9.9.9",))
+    made = table("t", "as", links, NetworkPolicy(internet=True), ("9.9.9.9",))
     friends = next(line for line in made.splitlines() if "iifname . ip daddr" in line)
     assert '"as1" . 10.213.0.3' in friends and '"as2" . 10.213.0.2' in friends and "10.213.0.4" not in friends
     order = [
@@ -94,9 +94,15 @@ def test_rules__of_pods__let_one_renters_pods_reach_each_other_and_nobody_elses(
 
 
 def test_rules__without_the_internet__let_no_names_be_asked_for() -> None:
-    made = table("t", [PodLink("as1", "10.213.0.2", "a")], NetworkPolicy(), ("9.9.9.9",))
+    made = table("t", "as", [PodLink("as1", "10.213.0.2", "a")], NetworkPolicy(), ("9.9.9.9",))
     assert "dport 53" not in made and "icmp } accept" not in made
-    assert table("t", [], NetworkPolicy(), ()) == "table inet t\ndelete table inet t\n"
+
+
+def test_rules__of_no_pods_yet__drop_what_comes_from_any() -> None:
+    made = table("t", "as1-", [], NetworkPolicy(internet=True), ("9.9.9.9",))
+    rules = made[made.index("chain from_pods") :].splitlines()[1:3]
+    assert [rule.strip() for rule in rules] == ["meta nfproto != ipv4 drop", "drop"]
+    assert 'iifname "as1-*" goto from_pods' in made and "masquerade" not in made
 
 
 def test_resolvers__of_a_host__leave_out_its_own_loopback(tmp_path: Path) -> None:

@@ -113,6 +113,10 @@ class LeasePods:
         )
         return self.pods.ensure(spec)
 
+    def images_in_use(self) -> frozenset[str]:
+        """The engine's ids of images that a pod stands on: none of them may be removed."""
+        return frozenset(spec.image.image_id for spec in self.pods.specs().values())
+
     def follow(self, lease_id: int, renter: str, deadline: float) -> None:
         """At a block, for a lease that runs: its pod is started, in its own time, or told of its new end."""
         if self.book.renter(lease_id) != renter:

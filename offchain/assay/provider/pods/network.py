@@ -57,7 +57,7 @@ class PodNetwork:
     def check(self) -> None:
         """Raises RuntimeUnavailable where rules cannot be made."""
         try:
-            run("nft", "-c", "-f", "-", stdin=table(self._table, [PodLink("none0", "10.213.0.2", "")], self.policy, ()))
+            run("nft", "-c", "-f", "-", stdin=self._script([PodLink(self.interface(0), address_of(0), "")]))
         except CommandFailed as error:
             raise RuntimeUnavailable(f"pods need nftables and its kernel parts (install nftables): {error}") from error
 
@@ -86,6 +86,12 @@ class PodNetwork:
             if self._links.pop(slot, None) is not None:
                 self._load()
 
+    def close(self) -> None:
+        """Takes the rules away, with the last pod."""
+        with self._lock:
+            if not self._links:
+                run("nft", "-f", "-", stdin=f"table inet {self._table}\ndelete table inet {self._table}\n")
+
     def counters(self, slot: int) -> tuple[int, int]:
         """Bytes that the pod has received and sent."""
         folder = Path("/sys/class/net") / self.interface(slot) / "statistics"
@@ -95,7 +101,10 @@ class PodNetwork:
             return 0, 0
 
     def _load(self) -> None:
-        run("nft", "-f", "-", stdin=table(self._table, list(self._links.values()), self.policy, self.resolvers))
+        run("nft", "-f", "-", stdin=self._script(list(self._links.values())))
+
+    def _script(self, links: Sequence[PodLink]) -> str:
+        return table(self._table, f"{self._prefix}-", links, self.policy, self.resolvers)
 
     def _drop(self, interface: str) -> None:
         if (Path("/sys/class/net") / interface).exists():

@@ -75,12 +75,10 @@ class PodLink:
     renter: str
 
 
-def table(name: str, links: Sequence[PodLink], policy: NetworkPolicy, resolvers: Sequence[str]) -> str:
-    """A script for `nft -f` that puts the whole table in place at once."""
-    head = f"table inet {name}\ndelete table inet {name}\n"
-    if not links:
-        return head
-    interfaces = ", ".join(f'"{one.interface}"' for one in links)
+def table(name: str, prefix: str, links: Sequence[PodLink], policy: NetworkPolicy, resolvers: Sequence[str]) -> str:
+    """A script for `nft -f` that puts the whole table in place at once. What comes from an interface that begins with
+    `prefix` and is none of `links` is dropped: a daemon that was started anew learns of its pods one by one."""
+    interfaces, refused = f'"{prefix}*"', ", ".join((*NOT_PUBLIC, *METADATA))
     own = ", ".join(f'"{one.interface}" . {one.address}' for one in links)
     addresses = ", ".join(one.address for one in links)
     friends = ", ".join(
@@ -89,15 +87,17 @@ def table(name: str, links: Sequence[PodLink], policy: NetworkPolicy, resolvers:
         for other in links
         if one.renter == other.renter and one is not other
     )
-    refused = ", ".join((*NOT_PUBLIC, *METADATA))
-    rules = [
-        "meta nfproto != ipv4 drop",
-        f"iifname . ip saddr != {{ {own} }} drop",
-        "ct state invalid drop",
-        *([f"iifname . ip daddr {{ {friends} }} accept"] if friends else []),
-        f"ip daddr {{ {addresses} }} reject with icmp type admin-prohibited",
-        "ct state established,related accept",
-    ]
+    rules = ["meta nfproto != ipv4 drop"]
+    if not links:
+        rules.append("drop")
+    else:
+        rules += [
+            f"iifname . ip saddr != {{ {own} }} drop",
+            "ct state invalid drop",
+            *([f"iifname . ip daddr {{ {friends} }} accept"] if friends else []),
+            f"ip daddr {{ {addresses} }} reject with icmp type admin-prohibited",
+            "ct state established,related accept",
+        ]
     if policy.names_resolved and resolvers:
         asked = ", ".join(resolvers)
         rules.append(f"meta l4proto {{ tcp, udp }} th dport 53 ip daddr {{ {asked} }} accept")
@@ -111,23 +111,25 @@ def table(name: str, links: Sequence[PodLink], policy: NetworkPolicy, resolvers:
         "drop",
     ]
     from_pods = "\n".join(f"    {rule}" for rule in rules)
-    return f"""{head}table inet {name} {{
+    leave = f"    ip saddr {{ {addresses} }} oifname != {interfaces} masquerade\n" if links else ""
+    return f"""table inet {name}
+delete table inet {name}
+table inet {name} {{
   chain from_pods {{
 {from_pods}
   }}
   chain forward {{
     type filter hook forward priority filter - 5; policy accept;
-    iifname {{ {interfaces} }} goto from_pods
-    oifname {{ {interfaces} }} ct state established,related accept
-    oifname {{ {interfaces} }} drop
+    iifname {interfaces} goto from_pods
+    oifname {interfaces} ct state established,related accept
+    oifname {interfaces} drop
   }}
   chain input {{
     type filter hook input priority filter - 5; policy accept;
-    iifname {{ {interfaces} }} drop
+    iifname {interfaces} drop
   }}
   chain leave {{
     type nat hook postrouting priority srcnat; policy accept;
-    ip saddr {{ {addresses} }} oifname != {{ {interfaces} }} masquerade
-  }}
+{leave}  }}
 }}
 """

@@ -10,7 +10,7 @@ from typing import Any
 
 from assay.provider.pods.lease_pods import LeasePods
 from assay.provider.pods.pod import Program
-from assay.provider.pods.processes.pod_process import end_group, group_folder
+from assay.provider.pods.processes.pod_process import end_group, group_folder, memory_events
 from assay.provider.runtime.container import ContainerRuntime
 from assay.provider.runtime.own_program import own_program
 from assay.provider.runtime.supervised import SEARCH_PATH, SupervisedRuntime
@@ -52,8 +52,16 @@ class PodRuntime(ContainerRuntime):
             "command": self._pods.exec_argv(workload.lease_id, program),
             "cwd": str(workload.control),
             "environment": self.supervisor_environment(),
+            "memory_events": self._memory_events(workload.lease_id),
             "limits": {**limits, "enforce_memory": False, "processors": float(1 << 16)},
         }
+
+    def _memory_events(self, lease_id: int) -> str | None:
+        pid = self._pods.status(lease_id).pid
+        try:
+            return None if pid is None else str(memory_events(pid))
+        except OSError:
+            return None
 
     def launch(self, workload: Workload) -> None:
         """Starts the job, and the lease's pod before it where it does not run."""

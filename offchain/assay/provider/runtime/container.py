@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -132,10 +131,8 @@ class ContainerRuntime(SupervisedRuntime):
         return {"PATH": SEARCH_PATH}
 
     def shell(self, workload: Workload) -> list[str] | None:
-        """A program that attaches itself to a container of its own."""
-        self._prepare(workload.workspace)
-        specification = json.dumps(self.specification(workload))
-        return own_program("assay.provider.runtime.container_shell", specification)
+        """There is none beside a lease's pod."""
+        return None
 
     def rooms(self, workspace: Path, roots: Sequence[tuple[str, int]]) -> list[Room]:
         """Running containers with this workspace, newest first, as the engine lists them."""

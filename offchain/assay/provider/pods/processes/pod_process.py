@@ -76,6 +76,14 @@ def group_folder(pid: int, name: str) -> Path:
     return groups.get("pids", groups.get("", Path("/nonexistent"))) / name
 
 
+def memory_events(pid: int) -> Path:
+    """The file that counts what the kernel killed in the pod for want of memory."""
+    groups = dict(control_groups(pid))
+    if "memory" in groups:
+        return groups["memory"] / "memory.oom_control"
+    return groups.get("", Path("/nonexistent")) / "memory.events"
+
+
 def join_group(folder: Path, pid: int) -> None:
     """Moves a process there, and what it has started so far. Raises OSError."""
     folder.mkdir(exist_ok=True)
