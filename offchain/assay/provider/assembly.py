@@ -58,14 +58,17 @@ from assay.provider.offers.lease_offers import LeaseOffers
 from assay.provider.offers.offer_service import OfferService
 from assay.provider.offers.offers import OfferMaker
 from assay.provider.offers.terms import TermsFile
+from assay.provider.pods.assemble import make_pods, pod_limits
+from assay.provider.pods.lease_pods import LeasePart, LeasePods
+from assay.provider.pods.network_rules import NetworkPolicy
+from assay.provider.pods.runtime import PodDisks, PodRuntime
 from assay.provider.retention import Retention
-from assay.provider.runtime.container import ImagePolicy
-from assay.provider.runtime.egress_rules import EgressRules
+from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.selection import RuntimeChoice, select_runtime
 from assay.provider.runtime.workload import Limits, Runtime
 from assay.provider.settings import ProviderSettings
 from assay.provider.views import EpochView
-from assay.provider.workloads.disk_volumes import choose_disks
+from assay.provider.workloads.disk_volumes import Disks, choose_disks
 from assay.provider.workloads.jobs import JobBook, OpenShells, Share
 
 PROOFS_PER_DEVICE = 4
@@ -175,12 +178,15 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     make_engine = engine_maker(settings.engine, chain.chain_id)
     runtime = select_runtime(runtime_choice(settings), chain.chain_id)
     ground = await _ground(settings, chain, key, journal)
+    pods = _pods(ground, runtime)
+    if pods is not None and isinstance(runtime, ContainerRuntime):
+        runtime = PodRuntime(runtime, pods)
     engine = make_engine().name
     cards = cards_of(ground.devices.values(), engine)
     prover = Provers(make_engine, cards, PROOFS_PER_DEVICE * len(ground.devices))
     open_shells = OpenShells()
-    jobs = _jobs(ground, runtime, open_shells)
-    leasing = await _leasing(ground, jobs)
+    jobs = _jobs(ground, runtime, open_shells, pods)
+    leasing = await _leasing(ground, jobs, pods)
     shells = _shells(runtime, jobs, leasing.keeper, open_shells)
     ports = _ports(runtime, jobs, shells)
     desks = _desks(ground, prover, leasing)
@@ -224,22 +230,39 @@ async def _ground(settings: ProviderSettings, chain: Chain, key: Key, journal: J
     )
 
 
-def _jobs(ground: _Ground, runtime: Runtime, shells: OpenShells) -> JobBook:
+def _pods(ground: _Ground, runtime: Runtime) -> LeasePods | None:
+    """The pods of leases, where the runtime is containers. Raises RuntimeUnavailable, BadProviderSetting."""
+    settings = ground.settings
+    if not isinstance(runtime, ContainerRuntime):
+        return None
+    gpus = GpuNames.parse(settings.container_gpus, ground.devices)
+
+    def part(lease_id: int) -> LeasePart:
+        offer = ground.book.offer(lease_id)
+        return LeasePart(1, ()) if offer is None else LeasePart(len(offer.device_ids), gpus.of(offer.device_ids))
+
+    return make_pods(settings, runtime.engine, ground.database, len(ground.devices), part)
+
+
+def _jobs(ground: _Ground, runtime: Runtime, shells: OpenShells, pods: LeasePods | None) -> JobBook:
     settings, gpus = ground.settings, GpuNames.parse(ground.settings.container_gpus, ground.devices)
     # Without walls around its jobs a machine is a developer's: nothing is mounted there unless it is asked for.
     choice = "watched" if settings.disk == "auto" and runtime.name == "local" else settings.disk
-    disks = choose_disks(choice, settings.data_dir / "leases", settings.job_disk)
+    disks: Disks = (
+        PodDisks(pods) if pods is not None else choose_disks(choice, settings.data_dir / "leases", settings.job_disk)
+    )
 
     def share(lease_id: int) -> Share:
         offer = ground.book.offer(lease_id)
         return Share() if offer is None else Share(len(offer.device_ids), gpus.of(offer.device_ids))
 
-    jobs = JobBook(ground.database, runtime, settings.data_dir, _limits(settings), time.time, disks, share, shells)
+    limits = _limits(settings) if pods is None else pod_limits(_limits(settings), pods.each)
+    jobs = JobBook(ground.database, runtime, settings.data_dir, limits, time.time, disks, share, shells)
     jobs.restore()
     return jobs
 
 
-async def _leasing(ground: _Ground, jobs: JobBook) -> _Leasing:
+async def _leasing(ground: _Ground, jobs: JobBook, pods: LeasePods | None) -> _Leasing:
     settings, chain, authority = ground.settings, ground.chain, ground.authority
     escrow = EscrowSender(chain, ground.sender, authority, settings.receiver)
     bonds = Bonds(chain, authority)
@@ -248,7 +271,9 @@ async def _leasing(ground: _Ground, jobs: JobBook) -> _Leasing:
     policy = LeasePolicy(claim_every=settings.claim_every, grace=settings.grace, holdback=holdback)
     wipes = WipeRecords(ground.database, ground.escrow, ground.key.sign_digest)
     view, book, terms = ground.view, ground.book, ground.terms
-    keeper = LeaseKeeper(ground.devices, view, escrow, jobs, book, lease_offers, policy, wipes, terms.read, time.time)
+    keeper = LeaseKeeper(
+        ground.devices, view, escrow, jobs, book, lease_offers, policy, wipes, terms.read, time.time, pods
+    )
     prices = await started_prices(settings, chain, ground.devices)
     maker = OfferMaker(authority.provider, authority.operator, ground.escrow, ground.key.sign_digest, time.time)
     offers = OfferService(chain, ground.sender, ground.devices, prices, maker, terms, authority, bonds)
@@ -314,7 +339,7 @@ def _first_status(ground: _Ground, engine: str, runtime: Runtime, jobs: JobBook)
         "engine": engine,
         "runtime": runtime.name,
         "disk": jobs.disk,
-        "egress": ground.settings.egress,
+        "egress": ground.settings.egress_policy,
         "ready": False,
     }
 
@@ -363,7 +388,7 @@ def runtime_choice(settings: ProviderSettings) -> RuntimeChoice:
         name=settings.runtime,
         engine=settings.container_engine,
         images=ImagePolicy(settings.container_image, tuple(settings.container_allow), tuple(settings.container_deny)),
-        egress=EgressRules.parse(settings.egress),
+        egress=NetworkPolicy.parse(settings.egress_policy).by_proxy(),
     )
 
 
