@@ -84,7 +84,7 @@ beside-it:
 	nice -n 19 $(MAKE) --no-print-directory test-contracts
 
 # What a lease and the market run on where they run for real; without root the tests that need it say so and are skipped.
-DEBIAN_PACKAGES := podman runc busybox-static bubblewrap openssh-client postgresql chromium
+DEBIAN_PACKAGES := podman runc busybox-static bubblewrap openssh-client openssh-sftp-server rsync tmux postgresql chromium
 
 test-packages:
 	@present=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(DEBIAN_PACKAGES) 2>/dev/null | grep -c ' installed$$' || true); \

@@ -24,9 +24,11 @@ from assay.provider.access.authorised_keys import AuthorisedKeys
 from assay.provider.access.lease_ports import LeasePorts
 from assay.provider.access.logins import Logins
 from assay.provider.access.notebooks import Notebooks
+from assay.provider.access.pod_tools import PodTools
 from assay.provider.access.request_signatures import RequestGuard
 from assay.provider.access.reverse_proxy import ReverseProxy
-from assay.provider.access.ssh_programs import Shells
+from assay.provider.access.ssh_forwards import AgentFolders
+from assay.provider.access.ssh_programs import PodPrograms, Shells
 from assay.provider.account.authority import Authority, scope_names
 from assay.provider.api.services import Services
 from assay.provider.chain_view import ChainView
@@ -37,6 +39,7 @@ from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.inventory import GpuNames
 from assay.provider.devices.registered import device_keys, load_devices, started_prices
 from assay.provider.devices.specifications import Specifications
+from assay.provider.errors import Conflict
 from assay.provider.leasing.escrow_sender import EscrowSender
 from assay.provider.leasing.handover_service import HandoverService
 from assay.provider.leasing.lease_book import LeaseBook
@@ -86,7 +89,8 @@ class Parts:
     keeper: LeaseKeeper
     demands: DemandService
     offers: OfferService
-    shells: Shells
+    shells: Shells | PodPrograms
+    agents: AgentFolders | None
     ports: LeasePorts
     services: Services
     devices: dict[bytes, OwnDevice]
@@ -187,7 +191,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     open_shells = OpenShells()
     jobs = _jobs(ground, runtime, open_shells, pods)
     leasing = await _leasing(ground, jobs, pods)
-    shells = _shells(runtime, jobs, leasing.keeper, open_shells)
+    shells = _shells(settings, runtime, jobs, leasing.keeper, open_shells, pods)
     ports = _ports(runtime, jobs, shells)
     desks = _desks(ground, prover, leasing)
     status = _first_status(ground, engine, runtime, jobs)
@@ -202,6 +206,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         demands=desks.demands,
         offers=leasing.offers,
         shells=shells,
+        agents=None if pods is None else AgentFolders(pods.pods),
         ports=ports,
         services=_services(ground, leasing, desks, jobs, ports, status),
         devices=ground.devices,
@@ -280,7 +285,25 @@ async def _leasing(ground: _Ground, jobs: JobBook, pods: LeasePods | None) -> _L
     return _Leasing(escrow, bonds, lease_offers, wipes, keeper, offers)
 
 
-def _shells(runtime: Runtime, jobs: JobBook, keeper: LeaseKeeper, shells: OpenShells) -> Shells:
+def _shells(
+    settings: ProviderSettings,
+    runtime: Runtime,
+    jobs: JobBook,
+    keeper: LeaseKeeper,
+    shells: OpenShells,
+    pods: LeasePods | None,
+) -> Shells | PodPrograms:
+    """Where SSH's programs run: in pods where leases have them."""
+    if pods is not None:
+        tools = PodTools(settings.data_dir / "pod-tools")
+        tools.gather()
+
+        def ready(lease_id: int) -> None:
+            if not (until := keeper.runs_until(lease_id)) > time.time():
+                raise Conflict(f"lease {lease_id} is over")
+            pods.ready(lease_id, until)
+
+        return PodPrograms(pods.pods, ready, tools, keeper.runs_until, time.time, shells)
     return Shells(
         runtime,
         lambda lease_id, command: jobs.shell_workload(lease_id, keeper.runs_until(lease_id), command),
@@ -291,7 +314,7 @@ def _shells(runtime: Runtime, jobs: JobBook, keeper: LeaseKeeper, shells: OpenSh
     )
 
 
-def _ports(runtime: Runtime, jobs: JobBook, shells: Shells) -> LeasePorts:
+def _ports(runtime: Runtime, jobs: JobBook, shells: Shells | PodPrograms) -> LeasePorts:
     return LeasePorts(
         lambda lease_id: runtime.rooms(
             jobs.workspace(lease_id),

@@ -15,6 +15,7 @@ from assay.chain.rpc.client import Chain
 from assay.network.errors import ListenFailed
 from assay.network.server import listening_socket
 from assay.protocol.rates import cost
+from assay.provider.access.pod_tools import PodTools
 from assay.provider.account.authority import Authority, scope_names
 from assay.provider.assembly import runtime_choice
 from assay.provider.devices.device import OwnDevice
@@ -102,7 +103,8 @@ async def _runtime(settings: ProviderSettings, chain: Chain) -> str:
     runtime = select_runtime(runtime_choice(settings), chain.chain_id)
     if isinstance(runtime, ContainerRuntime):
         check_pods(settings, runtime.engine)
-        return f"{runtime.name} works, with pods"
+        inside = ", ".join(PodTools(settings.data_dir / "pod-tools").check())
+        return f"{runtime.name} works, with pods; every image has {inside}"
     return f"{runtime.name} works"
 
 

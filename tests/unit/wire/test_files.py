@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ WHOLE = b"".join(entry.line() + content for entry, content in ENTRIES)
 def test_bundle__cut_anywhere__comes_out_as_it_went_in(cuts: list[int]) -> None:
     reader, found = BundleReader(100), []
     ends = [0, *sorted(cuts), len(WHOLE)]
-    for begin, end in zip(ends, ends[1:], strict=False):
+    for begin, end in itertools.pairwise(ends):
         found += list(reader.feed(WHOLE[begin:end]))
     assert found == ENTRIES and reader.is_whole
 

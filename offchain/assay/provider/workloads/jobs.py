@@ -250,7 +250,7 @@ class JobBook:
         with self._alone(lease_id):
             self._make_ready(lease_id, deadline)
             self._use.require(lease_id, len(content), self.most(lease_id).disk_bytes)
-            root, owner = self.workspace(lease_id), self._runtime.owner
+            root, owner = self.workspace(lease_id), self._runtime.owner_of(lease_id)
             whole = pieces.add_piece(root, path, content, offset, total, mode, owner)
             self._use.add(lease_id, len(content))
             return whole
@@ -260,7 +260,7 @@ class JobBook:
         count = 0
         with self._alone(lease_id):
             self._make_ready(lease_id, deadline)
-            root, owner = self.workspace(lease_id), self._runtime.owner
+            root, owner = self.workspace(lease_id), self._runtime.owner_of(lease_id)
             for entry, content in entries:
                 if entry.kind == "folder":
                     files.make_folder(root, entry.path, entry.mode, owner)
