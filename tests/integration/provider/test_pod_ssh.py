@@ -9,8 +9,10 @@ import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +30,7 @@ from assay.renter.session.ssh_access import own_key
 
 from .conftest import running_lease, until
 from .one_pod import OnePod, missing
+from .pod_bench import PodBench
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
@@ -48,7 +51,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> PodTools:
 class Machine:
     """A lease's pod as its renter reaches it."""
 
-    pod: OnePod
+    pod: Any
     folder: Path
     port: int
     deadline: float
@@ -78,35 +81,31 @@ class Machine:
         return await self.run("ssh", *self.options, *options, "127.0.0.1", *rest, stdin=stdin)
 
 
-@pytest.fixture
-async def machine(pod: OnePod, tools: PodTools, tmp_path: Path) -> AsyncIterator[Machine]:
+@asynccontextmanager
+async def reached(pod: Any, pid: int, tools: PodTools, folder: Path) -> AsyncIterator[Machine]:
+    """The SSH server of a lease with this pod."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    world = Machine(pod, tmp_path, port, time.time() + 600)
-    own_key(tmp_path / "key")
+    world = Machine(pod, folder, port, time.time() + 600)
+    own_key(folder / "key")
     keys = AuthorisedKeys(open_database(None))
-    keys.add(3, (tmp_path / "key.pub").read_text())
+    keys.add(3, (folder / "key.pub").read_text())
     lease = running_lease(3)
 
     async def read(lease_id: int) -> Lease | None:
         return lease if lease_id == 3 else None
 
     def rooms(lease_id: int) -> list[Room]:
-        return [Room("pod", pod.pid)] if lease_id == 3 else []
+        return [Room("pod", pid)] if lease_id == 3 else []
 
-    programs = PodPrograms(
-        pod,  # type: ignore[arg-type]
-        lambda _: None,
-        tools,
-        lambda _: world.deadline,
-        time.time,
-        OpenShells(),
-        lambda _: 6,
-    )
+    def ready(_: int) -> None:
+        """It runs already."""
+
+    programs = PodPrograms(pod, ready, tools, lambda _: world.deadline, time.time, OpenShells(), lambda _: 6)
     world.programs = programs
-    ports, agents = LeasePorts(rooms), AgentFolders(pod)  # type: ignore[arg-type]
-    server, _ = await serve_ssh("127.0.0.1", port, tmp_path / "ssh", keys, programs, ports, read, time.time, agents)
+    ports, agents = LeasePorts(rooms), AgentFolders(pod)
+    server, _ = await serve_ssh("127.0.0.1", port, folder / "ssh", keys, programs, ports, read, time.time, agents)
     yield world
     for client in world.clients:
         if client.returncode is None:
@@ -115,6 +114,36 @@ async def machine(pod: OnePod, tools: PodTools, tmp_path: Path) -> AsyncIterator
     server.close()
     ports.close()
     await asyncio.to_thread(until, lambda: not programs.processes(3))
+
+
+@pytest.fixture
+async def machine(pod: OnePod, tools: PodTools, tmp_path: Path) -> AsyncIterator[Machine]:
+    async with reached(pod, pod.pid, tools, tmp_path) as world:
+        yield world
+
+
+async def test_pod_of_the_engine__is_reached_as_any_machine_is(engine: str, tools: PodTools, tmp_path: Path) -> None:
+    bench = PodBench(engine, tmp_path / "agent")
+    try:
+        status = await asyncio.to_thread(bench.start, 3)
+        assert status.pid is not None
+        async with reached(bench.pods, status.pid, tools, tmp_path) as machine:
+            assert (await machine.ssh("id -u; pwd; exit 6"))[:2] == (6, "0\n/workspace\n")
+            (tmp_path / "content").write_bytes(os.urandom(2_000_000))
+            remote = f"ssh {' '.join(machine.options)}"
+            for command in (
+                ["scp", *machine.options, f"{tmp_path}/content", "127.0.0.1:one"],
+                ["rsync", "-a", "-e", remote, "127.0.0.1:one", f"{tmp_path}/back"],
+                ["cmp", f"{tmp_path}/content", f"{tmp_path}/back"],
+            ):
+                code, out, err = await machine.run(*command)
+                assert code == 0, (command[0], out, err)
+            assert (await machine.ssh("httpd -h /workspace -p 127.0.0.1:8105"))[0] == 0
+            got = await machine.ssh(options=("-W", "localhost:8105"), stdin=b"HEAD /one HTTP/1.0\r\n\r\n")
+            assert got[0] == 0 and "2000000" in got[1]
+            assert (await machine.ssh("touch /run/assay/x"))[0] != 0
+    finally:
+        await asyncio.to_thread(bench.close)
 
 
 async def test_command__in_a_pod__is_roots_there_with_the_images_environment_and_its_own_status(
