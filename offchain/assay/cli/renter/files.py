@@ -25,7 +25,6 @@ from assay.cli.renter.local_files import (
     save_file,
     save_folder,
     save_link,
-    shown,
 )
 from assay.cli.renter.options import Connection, renter_command
 from assay.renter.errors import BadInput
@@ -109,7 +108,7 @@ def uploads(source: Path, target: str, recursive: bool) -> Iterator[LocalEntry]:
         yield LocalEntry("file", source, name)
         return
     if not recursive:
-        raise BadInput(f"{shown(source)}: is a folder; copy it with -r")
+        raise BadInput(f"{source}: is a folder; copy it with -r")
     yield from entries_below(source, name.strip("/"))
     if name.strip("/"):
         yield LocalEntry("folder", source, name.strip("/"), source.stat().st_mode & PERMISSIONS)
@@ -131,7 +130,7 @@ def downloads(contents: Contents, source: str, target: Path, recursive: bool) ->
         return
     below = [one for one in everything if one.remote.startswith(f"{wanted}/") or not wanted]
     if not below and not own and wanted:
-        present = ", ".join(shown(one.remote) for one in everything[:20])
+        present = ", ".join(one.remote for one in everything[:20])
         raise BadInput(f"{source!r}: there is no such file on the lease; there are {present or 'none'}")
     if not recursive:
         raise BadInput(f"{source!r}: is a folder; copy it with -r")
@@ -178,7 +177,7 @@ def _mode(entry: Mapping[str, Any], otherwise: int) -> int:
 async def _put(session: ProviderSession, source: Path, target: str, recursive: bool) -> None:
     found = list(uploads(source, target, recursive))
     total = sum(_size(one) for one in found if one.kind == "file")
-    with moving(f"{shown(source)} -> {shown(target) or 'the workspace'}", total) as moved:
+    with moving(f"{source} -> {target or 'the workspace'}", total) as moved:
         transfer = Transfer(session, moved, note)
         large = [one for one in found if one.kind == "file" and _size(one) > SMALL_FILE_BYTES]
         for one in large:
@@ -195,7 +194,7 @@ def _size(one: LocalEntry) -> int:
     try:
         return one.local.stat().st_size
     except OSError as error:
-        raise BadInput(f"{shown(one.local)}: {error.strerror}") from None
+        raise BadInput(f"{one.local}: {error.strerror}") from None
 
 
 def _entry(one: LocalEntry) -> tuple[Entry, bytes]:
@@ -206,7 +205,7 @@ def _entry(one: LocalEntry) -> tuple[Entry, bytes]:
     with _opened(one.local) as file:
         content = file.read(SMALL_FILE_BYTES + 1)
         if len(content) > SMALL_FILE_BYTES:
-            raise BadInput(f"{shown(one.local)}: grew while it was read, or is no plain file; write it to one first")
+            raise BadInput(f"{one.local}: grew while it was read, or is no plain file; write it to one first")
         return Entry("file", one.remote, _mode_of(file), len(content)), content
 
 
@@ -216,7 +215,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         with path.open("rb") as file:
             yield file
     except OSError as error:
-        raise BadInput(f"{shown(path)}: {error.strerror}") from None
+        raise BadInput(f"{path}: {error.strerror}") from None
 
 
 def _mode_of(file: BinaryIO) -> int:
@@ -227,7 +226,7 @@ async def _fetch(session: ProviderSession, contents: Contents, source: str, targ
     wanted = list(downloads(contents, source, target, recursive))
     files = [one for one in wanted if one.kind == "file"]
     total = sum(one.size for one in files)
-    with moving(f"{shown(source)} -> {shown(target)}", total) as moved:
+    with moving(f"{source} -> {target}", total) as moved:
         transfer = Transfer(session, moved, note)
         missing = {one.remote: one for one in files}
         if len(files) >= MANY:
@@ -263,7 +262,7 @@ def summary(source: object, target: object, kinds: list[str], total: int) -> str
     what = "a link" if kinds == ["link"] else f"{total} bytes"
     files = sum(1 for kind in kinds if kind != "folder")
     more = f"{files} files, " if kinds not in (["file"], ["link"]) else ""
-    return f"{shown(str(source))} -> {shown(str(target))}, {more}{what}"
+    return f"{source} -> {target}, {more}{what}"
 
 
 @contextmanager

@@ -45,12 +45,6 @@ def local_text(path: str) -> str:
         raise BadInput(f"{path!r}: this machine has no such file name") from None
 
 
-def shown(path: str | Path) -> str:
-    """A name fit for a line on a terminal."""
-    text = str(path)
-    return text if text.isprintable() else repr(text)
-
-
 def entries_below(folder: Path, remote: str) -> Iterator[LocalEntry]:
     """Everything in a folder of ours; links as links; each folder behind what is in it, for its permissions may forbid
     to put that there. Raises BadInput for a folder that cannot be read.
@@ -62,7 +56,7 @@ def entries_below(folder: Path, remote: str) -> Iterator[LocalEntry]:
         try:
             found = sorted(os.scandir(current), key=lambda entry: os.fsencode(entry.name))
         except OSError as error:
-            raise BadInput(f"{shown(current)}: {error.strerror}") from None
+            raise BadInput(f"{current}: {error.strerror}") from None
         for entry in found:
             path = Path(entry.path)
             name = f"{there}/{remote_text(entry.name)}" if there else remote_text(entry.name)
@@ -90,7 +84,7 @@ def named_sink(path: Path) -> Iterator[BinaryIO | None]:
     """What the renter has named and is no plain file, such as a pipe, to be written to; None where there is no such
     thing. Raises BadInput."""
     try:
-        plain = stat.S_ISREG(path.lstat().st_mode) or path.is_symlink()
+        plain = stat.S_ISREG(path.lstat().st_mode)
     except FileNotFoundError:
         plain = True
     if plain:
@@ -100,7 +94,7 @@ def named_sink(path: Path) -> Iterator[BinaryIO | None]:
         with path.open("wb") as file:
             yield file
     except OSError as error:
-        raise BadInput(f"{shown(path)}: {error.strerror}") from None
+        raise BadInput(f"{path}: {error.strerror}") from None
 
 
 @contextlib.contextmanager
@@ -166,5 +160,5 @@ def _at(root: Path, parts: tuple[str, ...]) -> Iterator[int]:
         finally:
             os.close(current)
     except (OSError, ValueError) as error:
-        where = shown(root.joinpath(*parts))
+        where = root.joinpath(*parts)
         raise BadInput(f"{where}: {getattr(error, 'strerror', None) or error}") from None
