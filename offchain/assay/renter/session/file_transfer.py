@@ -10,6 +10,7 @@ import hashlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from functools import partial
+from http import HTTPStatus
 from typing import BinaryIO, TypeVar
 
 from assay.renter.errors import BadInput, ProviderRefused, RenterError, Unreachable
@@ -24,7 +25,6 @@ QUICK_S, SLOW_S = 3.0, 12.0  # of a piece: the next is longer, or shorter
 MIN_PIECE = 64 << 10
 BUNDLE_ROOM = MAX_BUNDLE_BYTES - 2 * SMALL_FILE_BYTES
 READ = 1 << 20
-CONFLICT, BUSY, SERVER_ERROR = 409, 503, 500
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ class Transfer:
             try:
                 await self._patiently(put)
             except ProviderRefused as error:
-                if error.status != CONFLICT:
+                if error.status != HTTPStatus.CONFLICT:
                     raise
                 # A piece whose answer was lost has come all the same.
                 known = await self._patiently(lambda: self._session.arrived(remote, size))
@@ -167,7 +167,7 @@ class Transfer:
 
 
 def _may_pass(error: RenterError) -> bool:
-    return not isinstance(error, ProviderRefused) or error.status >= SERVER_ERROR
+    return not isinstance(error, ProviderRefused) or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def next_length(length: int, took_s: float) -> int:

@@ -32,7 +32,7 @@ def main(folders: PodFolders) -> None:
         return
     sockets = NamespaceSockets(pid)
     try:
-        serve_in_background(rules, sockets.socket(listen_on=PORT))
+        serve_in_background(rules, sockets.listening(PORT))
     finally:
         sockets.close()
     while first_process(folders.pid, container) == pid:
