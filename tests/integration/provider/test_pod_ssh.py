@@ -273,12 +273,12 @@ async def test_forwarding_in__reaches_the_pods_loopbacks_and_no_address_of_this_
 async def test_forwarding_back__listens_inside_only(machine: Machine) -> None:
     server = await asyncio.start_server(answer_and_close, "127.0.0.1", 0)
     ours = server.sockets[0].getsockname()[1]
-    async with server:
-        _, out, err = await machine.ssh(
-            "echo ping | nc 127.0.0.1 8203; echo ping | nc ::1 8203; netstat -ltn | grep -c 0.0.0.0:8203",
-            options=("-R", f"*:8203:127.0.0.1:{ours}", "-o", "ExitOnForwardFailure=yes"),
-        )
-        assert out.split() == ["pong", "pong", "0"], err
+    _, out, err = await machine.ssh(
+        "echo ping | nc 127.0.0.1 8203; echo ping | nc ::1 8203; netstat -ltn | grep -c 0.0.0.0:8203",
+        options=("-R", f"*:8203:127.0.0.1:{ours}", "-o", "ExitOnForwardFailure=yes"),
+    )
+    server.close()
+    assert out.split() == ["pong", "pong", "0"], err
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", 8203), 1).close()
 
