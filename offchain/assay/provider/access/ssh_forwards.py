@@ -213,6 +213,12 @@ class _Coming:
             self._counted = False
             self._forwards.give_back()
 
+    def write_eof(self) -> None:
+        """Closes both sides once neither sends any more: asyncssh leaves open what ended here first."""
+        super().write_eof()  # type: ignore[misc]
+        if self.was_eof_received():  # type: ignore[attr-defined]
+            asyncio.get_running_loop().call_soon(self.close)  # type: ignore[attr-defined]
+
 
 class ComingPort(_Coming, SSHLocalPortForwarder):  # type: ignore[misc]
     """To a port."""
