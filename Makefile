@@ -95,7 +95,7 @@ test-quick: setup ## ruff, mypy and the units that take no time
 	$(SIDE_BY_SIDE) quick-units lint-python
 
 # What a lease and the market run on where they run for real; without root the tests that need it say so and are skipped.
-DEBIAN_PACKAGES := podman runc busybox-static bubblewrap openssh-client postgresql chromium
+DEBIAN_PACKAGES := podman runc busybox-static bubblewrap openssh-client openssh-sftp-server rsync tmux postgresql chromium
 
 test-packages:
 	@present=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(DEBIAN_PACKAGES) 2>/dev/null | grep -c ' installed$$' || true); \

@@ -1,5 +1,5 @@
 # The provider's daemon and the renter's library.
-.PHONY: test-provider test-workloads test-deep-provider examples bench-renter
+.PHONY: test-provider test-workloads test-deep-provider examples bench-renter bench-ssh
 
 test-provider: setup ## Unit tests of provider and renter
 	pytest tests/unit/provider tests/unit/renter
@@ -20,6 +20,9 @@ bench-renter: build ## From `assay rent` to a prompt, and how soon log lines arr
 	rm -rf build/bench-renter
 	python -m benchmarks.renter.rent_to_prompt
 	@$(UNMOUNTED)
+
+bench-ssh: setup ## SFTP and rsync through a provider's SSH server, beside OpenSSH's own
+	python -m benchmarks.provider.ssh_transfer
 
 test-deep-provider: build ## Notebooks in a browser; the example jobs on a lease, in containers
 	pytest -p no:ape_test tests/integration/provider -m deep

@@ -26,9 +26,11 @@ from assay.provider.access.authorised_keys import AuthorisedKeys
 from assay.provider.access.lease_ports import LeasePorts
 from assay.provider.access.logins import Logins
 from assay.provider.access.notebooks import Notebooks
+from assay.provider.access.pod_tools import PodTools
 from assay.provider.access.request_signatures import RequestGuard
 from assay.provider.access.reverse_proxy import ReverseProxy
-from assay.provider.access.ssh_shells import Shells
+from assay.provider.access.ssh_forwards import AgentFolders
+from assay.provider.access.ssh_programs import PodPrograms, Shells
 from assay.provider.account.authority import Authority, scope_names
 from assay.provider.api.services import Services
 from assay.provider.cards.host import HostCards, host_cards
@@ -41,6 +43,7 @@ from assay.provider.database import open_database
 from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.registered import device_keys, load_devices, started_prices
 from assay.provider.devices.specifications import Specifications
+from assay.provider.errors import Conflict
 from assay.provider.leasing.escrow_sender import EscrowSender
 from assay.provider.leasing.handover_service import HandoverService
 from assay.provider.leasing.lease_book import LeaseBook
@@ -60,9 +63,12 @@ from assay.provider.offers.lease_offers import LeaseOffers
 from assay.provider.offers.offer_service import OfferService
 from assay.provider.offers.offers import OfferMaker
 from assay.provider.offers.terms import TermsFile
+from assay.provider.pods.assemble import make_pods, pod_limits
+from assay.provider.pods.lease_pods import LeasePart, LeasePods
+from assay.provider.pods.network_rules import NetworkPolicy
+from assay.provider.pods.runtime import PodDisks, PodRuntime
 from assay.provider.retention import Retention
-from assay.provider.runtime.container import ImagePolicy
-from assay.provider.runtime.egress_rules import EgressRules
+from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.selection import RuntimeChoice, select_runtime
 from assay.provider.runtime.workload import Limits, Runtime
 from assay.provider.settings import ProviderSettings
@@ -72,7 +78,7 @@ from assay.provider.watch.account_view import AccountView
 from assay.provider.watch.metrics import ProviderWatch
 from assay.provider.watch.proof_meter import ProofMeter
 from assay.provider.watch.results import EpochResults
-from assay.provider.workloads.disk_volumes import choose_disks
+from assay.provider.workloads.disk_volumes import Disks, choose_disks
 from assay.provider.workloads.jobs import JobBook, OpenShells, Share
 
 
@@ -88,7 +94,8 @@ class Parts:
     keeper: LeaseKeeper
     demands: DemandService
     offers: OfferService
-    shells: Shells
+    shells: Shells | PodPrograms
+    agents: AgentFolders | None
     ports: LeasePorts
     services: Services
     devices: dict[DeviceId, OwnDevice]
@@ -182,10 +189,13 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, held: KeyJo
     runtime = select_runtime(runtime_choice(settings), chain.chain_id)
     ground = await _ground(settings, chain, key, held)
     cards = await host_cards(settings, chain, ground.devices, runtime.name)
+    pods = _pods(ground, runtime, cards)
+    if pods is not None and isinstance(runtime, ContainerRuntime):
+        runtime = PodRuntime(runtime, pods)
     open_shells = OpenShells()
-    jobs = _jobs(ground, runtime, open_shells, cards)
-    leasing = await _leasing(ground, jobs, cards)
-    shells = _shells(runtime, jobs, leasing.keeper, open_shells)
+    jobs = _jobs(ground, runtime, open_shells, cards, pods)
+    leasing = await _leasing(ground, jobs, cards, pods)
+    shells = _shells(settings, runtime, jobs, leasing.keeper, open_shells, pods)
     ports = _ports(runtime, jobs, shells)
     meter = ProofMeter()
     desks = _desks(ground, cards.provers, leasing, meter)
@@ -202,6 +212,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, held: KeyJo
         demands=desks.demands,
         offers=leasing.offers,
         shells=shells,
+        agents=None if pods is None else AgentFolders(pods.pods),
         ports=ports,
         services=_services(ground, leasing, desks, jobs, ports, cards, status, watch),
         devices=ground.devices,
@@ -231,22 +242,37 @@ async def _ground(settings: ProviderSettings, chain: Chain, key: Key, held: KeyJ
     )
 
 
-def _jobs(ground: _Ground, runtime: Runtime, shells: OpenShells, cards: HostCards) -> JobBook:
+def _pods(ground: _Ground, runtime: Runtime, cards: HostCards) -> LeasePods | None:
+    """The pods of leases, where the runtime is containers. Raises RuntimeUnavailable, BadProviderSetting."""
+    if not isinstance(runtime, ContainerRuntime):
+        return None
+
+    def part(lease_id: int) -> LeasePart:
+        offer = ground.book.offer(lease_id)
+        return LeasePart(1, ()) if offer is None else LeasePart(len(offer.device_ids), cards.names(offer.device_ids))
+
+    return make_pods(ground.settings, runtime.engine, ground.database, len(ground.devices), part)
+
+
+def _jobs(ground: _Ground, runtime: Runtime, shells: OpenShells, cards: HostCards, pods: LeasePods | None) -> JobBook:
     settings = ground.settings
     # Without walls around its jobs a machine is a developer's: nothing is mounted there unless it is asked for.
     choice = "watched" if settings.disk == "auto" and runtime.name == "local" else settings.disk
-    disks = choose_disks(choice, settings.data_dir / "leases", settings.job_disk)
+    disks: Disks = (
+        PodDisks(pods) if pods is not None else choose_disks(choice, settings.data_dir / "leases", settings.job_disk)
+    )
 
     def share(lease_id: int) -> Share:
         offer = ground.book.offer(lease_id)
         return Share() if offer is None else Share(len(offer.device_ids), cards.names(offer.device_ids))
 
-    jobs = JobBook(ground.database, runtime, settings.data_dir, _limits(settings), time.time, disks, share, shells)
+    limits = _limits(settings) if pods is None else pod_limits(_limits(settings), pods.each)
+    jobs = JobBook(ground.database, runtime, settings.data_dir, limits, time.time, disks, share, shells)
     jobs.restore()
     return jobs
 
 
-async def _leasing(ground: _Ground, jobs: JobBook, cards: HostCards) -> _Leasing:
+async def _leasing(ground: _Ground, jobs: JobBook, cards: HostCards, pods: LeasePods | None) -> _Leasing:
     settings, chain, authority = ground.settings, ground.chain, ground.authority
     escrow = EscrowSender(chain, ground.sender, authority, settings.receiver)
     bonds = Bonds(chain, authority)
@@ -267,6 +293,7 @@ async def _leasing(ground: _Ground, jobs: JobBook, cards: HostCards) -> _Leasing
         terms.read,
         time.time,
         cards=cards.hand_over,
+        pods=pods,
     )
     prices = await started_prices(settings, chain, ground.devices)
     maker = OfferMaker(authority.provider, authority.operator, ground.escrow, ground.key.sign_digest, time.time)
@@ -274,7 +301,25 @@ async def _leasing(ground: _Ground, jobs: JobBook, cards: HostCards) -> _Leasing
     return _Leasing(escrow, bonds, lease_offers, wipes, keeper, offers)
 
 
-def _shells(runtime: Runtime, jobs: JobBook, keeper: LeaseKeeper, shells: OpenShells) -> Shells:
+def _shells(
+    settings: ProviderSettings,
+    runtime: Runtime,
+    jobs: JobBook,
+    keeper: LeaseKeeper,
+    shells: OpenShells,
+    pods: LeasePods | None,
+) -> Shells | PodPrograms:
+    """Where SSH's programs run: in pods where leases have them."""
+    if pods is not None:
+        tools = PodTools(settings.data_dir / "pod-tools")
+        tools.gather()
+
+        def ready(lease_id: int) -> None:
+            if not (until := keeper.runs_until(lease_id)) > time.time():
+                raise Conflict(f"lease {lease_id} is over")
+            pods.ready(lease_id, until)
+
+        return PodPrograms(pods.pods, ready, tools, keeper.runs_until, time.time, shells)
     return Shells(
         runtime,
         lambda lease_id, command: jobs.shell_workload(lease_id, keeper.runs_until(lease_id), command),
@@ -285,7 +330,7 @@ def _shells(runtime: Runtime, jobs: JobBook, keeper: LeaseKeeper, shells: OpenSh
     )
 
 
-def _ports(runtime: Runtime, jobs: JobBook, shells: Shells) -> LeasePorts:
+def _ports(runtime: Runtime, jobs: JobBook, shells: Shells | PodPrograms) -> LeasePorts:
     return LeasePorts(
         lambda lease_id: runtime.rooms(
             jobs.workspace(lease_id),
@@ -334,7 +379,7 @@ def _first_status(ground: _Ground, cards: HostCards, runtime: Runtime, jobs: Job
         "cards": cards.status(),
         "runtime": runtime.name,
         "disk": jobs.disk,
-        "egress": ground.settings.egress,
+        "egress": ground.settings.egress_policy,
         "ready": False,
     }
 
@@ -408,7 +453,7 @@ def runtime_choice(settings: ProviderSettings) -> RuntimeChoice:
         name=settings.runtime,
         engine=settings.container_engine,
         images=ImagePolicy(settings.container_image, tuple(settings.container_allow), tuple(settings.container_deny)),
-        egress=EgressRules.parse(settings.egress),
+        egress=NetworkPolicy.parse(settings.egress_policy).by_proxy(),
     )
 
 

@@ -99,6 +99,7 @@ async def _open_ssh(settings: ProviderSettings, parts: Parts) -> Any:
         parts.ports,
         services.leases.lease,
         services.clock,
+        parts.agents,
     )
     parts.status["ssh"] = {"port": settings.ssh_port, "hostKey": public_line(key)}
     return ssh

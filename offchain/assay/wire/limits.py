@@ -26,3 +26,10 @@ MAX_OFFERS_BYTES = 8 << 20
 MAX_UPLOAD_BYTES = 64 << 20  # to a lease
 MAX_REQUEST_BYTES = 64 << 10  # to a provider, of all other requests
 MAX_SIGNATURE_BYTES = 4_096  # of what a contract takes for a signature
+
+# Files of a lease.
+MAX_PIECE_BYTES = 8 << 20  # of a file that is sent piece by piece
+MAX_BUNDLE_BYTES = 16 << 20
+MAX_BUNDLE_ENTRIES = 4_096
+SMALL_FILE_BYTES = 1 << 20  # files of at most this travel in bundles
+MAX_FILE_PATH_TEXT = 4_096

@@ -50,7 +50,7 @@ DEVICE = "/v1/devices/{device_id}"
 LEASE = "/v1/leases/{lease_id}"
 HANDOVER, HANDOVER_OPENING, START = "/handover", "/handover/opening", "/start"  # under a lease
 JOBS, JOB, JOB_OUTPUT = "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/output"
-FILES = "/files"
+FILES, BUNDLE = "/files", "/bundle"
 NOTEBOOK, SSH_KEYS, LOGIN = "/notebook", "/ssh-keys", "/login"
 LOGIN_NONCE, LOGOUT = "/v1/login/nonce", "/v1/logout"
 

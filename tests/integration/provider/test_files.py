@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,12 +18,14 @@ from assay.cli.renter.files import download_all, upload_all
 from assay.network.addresses import Addresses
 from assay.network.client import Client
 from assay.network.exchange import HttpExchange
-from assay.network.origins import Endpoint
+from assay.network.origins import Endpoint, parse_origin
 from assay.network.server import listening_socket, server
+from assay.protocol.keccak import keccak
 from assay.provider.devices.device import OwnDevice
-from assay.renter.errors import BadInput
+from assay.renter.errors import BadInput, ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient
-from assay.renter.session.provider_session import Contents, ProviderSession
+from assay.renter.session import file_transfer
+from assay.renter.session.provider_session import Contents, FileBeginning, ProviderSession
 from tests.unit.provider.api_bench import NOW, Api, serving
 from tests.unit.provider.conftest import (  # noqa: F401 - fixtures
     ESCROW,
@@ -137,6 +141,108 @@ async def test_listing__of_more_files_than_a_page__is_whole(session: ProviderSes
     assert [one["path"] for one in contents.folders] == ["a", "b"]
 
 
+class Breaking:
+    """A session whose connection breaks in the midst of every third answer, and that counts what goes over it."""
+
+    def __init__(self, session: ProviderSession) -> None:
+        self._session = session
+        self.endpoint = session.endpoint
+        self.sent = self.calls = 0
+
+    async def put_piece(self, path: str, content: bytes, offset: int, total: int, mode: int) -> None:
+        self.calls += 1
+        self.sent += len(content)
+        await self._session.put_piece(path, content, offset, total, mode)
+        if self.calls % 3 == 0:
+            raise Unreachable("cut off before the answer came")
+
+    async def pieces_from(self, path: str, offset: int) -> AsyncIterator[bytes]:
+        self.calls += 1
+        came = 0
+        async for piece in self._session.pieces_from(path, offset):
+            came += len(piece)
+            yield piece
+            if came > 5 << 20:
+                raise Unreachable("cut off")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+
+async def test_large_file__cut_off_again_and_again__arrives_whole_with_no_piece_sent_twice(
+    session: ProviderSession, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_transfer, "RETRY_S", 0.0)
+    source, back = tmp_path / "big.bin", tmp_path / "back.bin"
+    source.write_bytes(os.urandom(21 << 20))
+    source.chmod(0o640)
+    breaking = Breaking(session)
+    await upload_all(breaking, [f"{source}:deep/big.bin"])  # type: ignore[arg-type]
+    kept = api.jobs.workspace(3) / "deep/big.bin"
+    assert kept.read_bytes() == source.read_bytes() and stat.S_IMODE(kept.stat().st_mode) == 0o640
+    assert breaking.calls > 3 and breaking.sent < 1.6 * source.stat().st_size
+    await download_all(breaking, [f"deep/big.bin:{back}"])  # type: ignore[arg-type]
+    assert back.read_bytes() == source.read_bytes() and stat.S_IMODE(back.stat().st_mode) == 0o640
+    assert [one.name for one in kept.parent.iterdir()] == ["big.bin"]
+
+
+async def test_large_file__given_up_and_copied_again__goes_on_only_where_the_bytes_are_the_same(
+    session: ProviderSession, api: Api, tmp_path: Path
+) -> None:
+    source = tmp_path / "big.bin"
+    source.write_bytes(os.urandom(6 << 20))
+    whole = source.read_bytes()
+    await session.put_piece("big.bin", whole[: 4 << 20], 0, len(whole), 0o600)
+    breaking = Breaking(session)
+    await upload_all(breaking, [str(source)])  # type: ignore[arg-type]
+    assert breaking.sent == 2 << 20 and (api.jobs.workspace(3) / "big.bin").read_bytes() == whole
+    await session.put_piece("other.bin", bytes(4 << 20), 0, len(whole), 0o600)
+    again = Breaking(session)
+    await upload_all(again, [f"{source}:other.bin"])  # type: ignore[arg-type]
+    assert again.sent == len(whole) and (api.jobs.workspace(3) / "other.bin").read_bytes() == whole
+    with pytest.raises(ProviderRefused, match="have come"):
+        await session.put_piece("big.bin", b"x", 77, len(whole), 0o600)
+
+
+async def test_upload__hash_said_ahead_is_not_the_bodys__is_refused_and_nothing_is_written(
+    session: ProviderSession, api: Api
+) -> None:
+    target, headers = session._signed("PUT", "/files/x", b"said")
+    headers["x-assay-body-hash"] = "0x" + keccak(b"said").hex()
+    http = session._http
+    with pytest.raises(ProviderRefused) as refused:
+        await http.bytes_of("PUT", session.endpoint, target, body=b"sent", headers=headers)
+    assert refused.value.status == 401 and not (api.jobs.workspace(3) / "x").exists()
+
+
+async def test_upload__unsigned__is_refused_before_its_body_is_there(session: ProviderSession) -> None:
+    address = parse_origin(session.endpoint.url)
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    ahead = (
+        f"PUT /v1/leases/3/files/x HTTP/1.1\r\nHost: x\r\nContent-Length: {8 << 20}\r\nX-Assay-Body-Hash: 0x{'11' * 32}"
+    )
+    writer.write(f"{ahead}\r\n\r\n".encode())
+    assert b" 401 " in await asyncio.wait_for(reader.readline(), 20)
+    writer.close()
+
+
+@pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.deep)])
+async def test_folder__of_many_files__goes_there_and_back_in_seconds(
+    session: ProviderSession, api: Api, tmp_path: Path, count: int
+) -> None:
+    source, back = tmp_path / "many", tmp_path / "back"
+    for number in range(count):
+        (source / f"d{number % 30}").mkdir(parents=True, exist_ok=True)
+        (source / f"d{number % 30}/f{number}").write_bytes(b"%d" % number * 50)
+    (source / "large").write_bytes(os.urandom(3 << 20))
+    began = time.monotonic()
+    await upload_all(session, [f"{source}:many"])
+    assert state(api.jobs.workspace(3) / "many") == state(source)
+    await download_all(session, [f"many:{back}"])
+    took = time.monotonic() - began
+    assert state(back) == state(source) and took < 60, took
+
+
 class Hostile:
     """A provider that names what it likes."""
 
@@ -146,8 +252,11 @@ class Hostile:
     async def contents(self) -> Contents:
         return self.listed
 
-    async def fetch(self, path: str) -> bytes:
-        return b"theirs"
+    async def beginning(self, path: str, most: int) -> FileBeginning:
+        return FileBeginning(0, "", 6, 0o644)
+
+    async def pieces_from(self, path: str, offset: int) -> AsyncIterator[bytes]:
+        yield b"theirs"
 
 
 @pytest.mark.parametrize("path", ["run/../../x", "run//etc/x", "run/a\x00b", "run/.", "run/\ud800", 7])

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy
 import pytest
+from assay.provider.access.ssh_shells import Shells
 
 from assay.chain.contracts.leases import Lease
 from assay.provider.access.authorised_keys import AuthorisedKeys
 from assay.provider.access.lease_ports import LeasePorts
 from assay.provider.access.ssh_server import serve_ssh
-from assay.provider.access.ssh_shells import Shells
 from assay.provider.database import open_database
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
 from assay.provider.runtime.workload import Limits, Workload, output_path

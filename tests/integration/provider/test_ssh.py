@@ -20,8 +20,8 @@ from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.provider.access.authorised_keys import AuthorisedKeys
 from assay.provider.access.lease_ports import LeasePorts
 from assay.provider.access.ssh_host_key import public_line
+from assay.provider.access.ssh_programs import Shells
 from assay.provider.access.ssh_server import lease_of_user, serve_ssh
-from assay.provider.access.ssh_shells import Shells
 from assay.provider.database import open_database
 from assay.provider.errors import ProviderError, TooLarge
 from assay.provider.runtime.local import LocalRuntime

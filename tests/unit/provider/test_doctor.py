@@ -12,40 +12,32 @@ from assay.chain.contracts.devices import Device
 from assay.network.errors import NetworkError
 from assay.provider.doctor import host, serving
 from assay.provider.doctor.findings import Findings, Level, Wrong
+from assay.provider.errors import ProviderError, RuntimeUnavailable
+from assay.provider.pods.share import HostResources
 from assay.provider.settings import ProviderSettings
 from assay.wire.reachability import Reached
 
 from .conftest import ORACLE
 
-PODMAN = {"Version": "4.3.1", "Components": [{"Name": "Podman Engine"}]}
-CONTAINER = ProviderSettings.of({"container_engine": "unix:///run/podman/podman.sock"})
+CONTAINER = ProviderSettings.of({"container_engine": "unix:///run/podman/podman.sock", "pod_cores": 2})
 
 
-def engine(monkeypatch: pytest.MonkeyPatch, info: dict[str, Any], version: dict[str, Any], ranges: int = 0) -> None:
-    monkeypatch.setattr(host, "_engine", lambda address: (info, version))
-    monkeypatch.setattr(host, "free_ranges", lambda path: ranges)
+async def test_pods__this_host_and_its_devices__each_part_is_told_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "check_pods", lambda settings, engine: SimpleNamespace(held_bytes=lambda: 0))
+    monkeypatch.setattr(host, "read_host", lambda folder, held: HostResources(tuple(range(8)), 64 << 30, 500 << 30))
+    assert (await host.pods(CONTAINER, 2)).found.startswith("each of 2 devices has 2 cores, ")
+    with pytest.raises(ProviderError, match="cores"):
+        await host.pods(CONTAINER, 5)
 
 
-async def test_pods__podman__needs_a_range_of_user_numbers_for_each_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine(monkeypatch, {}, PODMAN, ranges=2)
-    assert (await host.pods(CONTAINER, 2)).level is Level.OK
-    with pytest.raises(Wrong, match="numbers for 2 pods, 3 devices") as caught:
-        await host.pods(CONTAINER, 3)
-    assert "containers:2147483648:1048576" in caught.value.todo
+async def test_pods__an_engine_without_them__says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(settings: ProviderSettings, engine: str) -> None:
+        raise RuntimeUnavailable("Docker cannot give each container a user namespace: install Podman 4.3 or later")
 
-
-async def test_pods__old_podman_or_docker_as_the_hosts_root__is_refused_with_what_to_set(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    engine(monkeypatch, {}, {**PODMAN, "Version": "4.2.0"}, ranges=9)
-    with pytest.raises(Wrong, match=r"4\.3 or later"):
-        await host.pods(CONTAINER, 1)
-    engine(monkeypatch, {"SecurityOptions": ["name=seccomp"]}, {"Components": [{"Name": "Engine"}]})
-    with pytest.raises(Wrong, match="no pods") as caught:
-        await host.pods(CONTAINER, 1)
-    assert "userns-remap" in caught.value.todo
-    engine(monkeypatch, {"SecurityOptions": ["name=userns"]}, {"Components": [{"Name": "Engine"}]})
-    assert (await host.pods(CONTAINER, 1)).level is Level.OK
+    monkeypatch.setattr(host, "check_pods", check)
+    findings = Findings()
+    await findings.check("pods", lambda: host.pods(CONTAINER, 1))
+    assert (findings.all[0].level, "install Podman" in findings.all[0].found) == (Level.FAIL, True)
 
 
 @pytest.mark.parametrize(

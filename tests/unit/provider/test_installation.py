@@ -14,7 +14,6 @@ from assay.provider.errors import BadProviderSetting
 from assay.provider.installation import host as host_module
 from assay.provider.installation.host import HostFiles
 from assay.provider.installation.plan import installation
-from assay.provider.installation.subordinate_ids import POD_IDS, free_ranges, with_pods
 from assay.provider.installation.unit import unit_text
 from assay.provider.settings import ProviderSettings
 
@@ -63,7 +62,6 @@ def test_install__twice__makes_all_of_it_and_then_nothing(host: Host) -> None:
     assert set(made.values()) == {"made"}
     environment = host.root / "etc/assay/provider.env"
     assert stat.S_IMODE(environment.stat().st_mode) == 0o600  # RPC addresses carry keys
-    assert (host.root / "etc/subuid").read_text() == f"containers:2147483648:{16 * POD_IDS}\n"
     again = host.install()
     assert again.keys() == made.keys() and set(again.values()) == {"unchanged"}
 
@@ -93,7 +91,7 @@ def test_install__bubblewrap__is_a_user_without_rights(host: Host, monkeypatch: 
 
     monkeypatch.setattr(host_module.pwd, "getpwnam", nobody)
     made = host.install(runtime="bubblewrap", egress="none")
-    assert made["user assay"] == "made" and not (host.root / "etc/subuid").exists()
+    assert made["user assay"] == "made"
     assert [one[0] for one in host.ran] == ["useradd", "chown", "chown"]
     service = unit_of((host.root / "etc/systemd/system/assay-provider.service").read_text())
     assert (service["User"], service["ProtectSystem"], service["CapabilityBoundingSet"]) == ("assay", "strict", "")
@@ -107,13 +105,12 @@ def test_install__what_a_service_cannot_do_without__is_asked_for(host: Host, mis
     assert list((host.root / "etc").iterdir()) == []
 
 
-def test_uninstall__once_and_again__leaves_keys_data_and_numbers(host: Host) -> None:
+def test_uninstall__once_and_again__leaves_keys_and_data(host: Host) -> None:
     host.install()
     (host.root / "srv/data/provider.sqlite").write_text("answers that are owed")
     assert {one.became for one in host.files.uninstall()} == {"removed"}
     assert {one.became for one in host.files.uninstall()} == {"was not there"}
     assert (host.root / "srv/data/provider.sqlite").exists()
-    assert free_ranges(host.root / "etc/subuid") == 16
 
 
 @pytest.mark.parametrize("as_root", [True, False])
@@ -128,18 +125,3 @@ def test_unit__jobs_and_leases_disks__outlive_the_service_and_reach_the_engine(a
 
 def test_unit__of_the_repository__is_what_an_installation_writes() -> None:
     assert (ROOT / "ops" / "assay-provider.service").read_text() == unit_text(as_root=True)
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("", f"containers:2147483648:{2 * POD_IDS}\n"),
-        ("me:100000:65536", f"me:100000:65536\ncontainers:2147483648:{2 * POD_IDS}\n"),
-        (f"containers:3000000000:{POD_IDS}\n", f"containers:3000000000:{POD_IDS}\ncontainers:3000065536:{POD_IDS}\n"),
-        (f"containers:2147483648:{2 * POD_IDS}\n", f"containers:2147483648:{2 * POD_IDS}\n"),
-        ("# odd\nx:y:z\n", f"# odd\nx:y:z\ncontainers:2147483648:{2 * POD_IDS}\n"),
-    ],
-)
-def test_subordinate_numbers__whatever_is_there__never_overlap_and_are_added_once(before: str, after: str) -> None:
-    assert with_pods(before, 2) == after
-    assert with_pods(after, 2) == after

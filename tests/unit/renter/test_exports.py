@@ -50,7 +50,7 @@ def test_dstack__fleet__has_a_host_with_port_user_and_key_for_each_lease() -> No
 
 
 def test_command__with_forwards__gives_them_to_ssh_and_pins_the_host_key() -> None:
-    line = SEVEN.command("ls", forwards=["8888:localhost:8888"])
+    line = SEVEN.command("ls", flags=["-L", "8888:localhost:8888"])
     assert line[line.index("-L") + 1] == "8888:localhost:8888"
     assert "StrictHostKeyChecking=yes" in line and line[-2:] == ["lease-7@203.0.113.9", "ls"]
 

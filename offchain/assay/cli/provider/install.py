@@ -46,7 +46,7 @@ def install(
         chosen = {**ProviderSettings.in_environment(os.environ), **options}
         host = HostFiles(root)
         # Beside this Python, whether or not its folder is on somebody's PATH.
-        wanted = installation(settings, chosen, Path(sys.executable).with_name("assay"), host.read)
+        wanted = installation(settings, chosen, Path(sys.executable).with_name("assay"))
         return wanted if dry_run else host.install(wanted)
 
     found = finish(work())

@@ -38,6 +38,14 @@ def ssh(
     forward: Annotated[
         list[str] | None, typer.Option("-L", help="PORT:localhost:PORT, a port here that leads into the lease")
     ] = None,
+    back: Annotated[
+        list[str] | None, typer.Option("-R", help="PORT:localhost:PORT, a port of the lease that leads here")
+    ] = None,
+    socks: Annotated[list[str] | None, typer.Option("-D", help="PORT here, a SOCKS proxy to the lease's ports")] = None,
+    agent: Annotated[bool, typer.Option("-A", help="let the lease ask this machine's SSH agent")] = False,
+    config: Annotated[
+        bool, typer.Option("--config", help="print a section for ~/.ssh/config: for scp, rsync, VS Code")
+    ] = False,
     show: Annotated[bool, typer.Option("--show", help="print the ssh command instead of running it")] = False,
 ) -> None:
     """Open a shell on a lease with OpenSSH, or run a command there; the provider's host key is pinned."""
@@ -46,7 +54,13 @@ def ssh(
         async with connection.renter() as renter:
             return await _access(renter, lease, connection)
 
-    line = finish(work).command(*(command or []), forwards=forward or [])
+    access = finish(work)
+    if config:
+        sys.stdout.write(access.configuration())
+        return
+    named = (("-L", forward), ("-R", back), ("-D", socks))
+    flags = [part for flag, values in named for value in values or () for part in (flag, value)]
+    line = access.command(*(command or []), flags=[*flags, "-A"] if agent else flags)
     if show:
         sys.stdout.write(shlex.join(line) + "\n")
         return

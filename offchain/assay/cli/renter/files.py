@@ -4,34 +4,39 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
 
 import typer
 
-from assay.cli.output import note
+from assay.cli.output import escaped, note
 from assay.cli.renter.local_files import (
     PERMISSIONS,
     LocalEntry,
     entries_below,
+    growing_file,
     local_text,
+    named_sink,
     parts_below,
     remote_text,
     save_file,
     save_folder,
     save_link,
-    save_named,
 )
 from assay.cli.renter.options import Connection, renter_command
 from assay.renter.errors import BadInput
+from assay.renter.session.file_transfer import Transfer
+from assay.wire.files import Entry
+from assay.wire.limits import SMALL_FILE_BYTES
 
 if TYPE_CHECKING:
     from assay.renter.session.provider_session import Contents, ProviderSession
 
 commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
-MAX_FILE = 64 << 20  # what a provider takes at once
+MANY = 4  # files that are fetched in one stream
 _ON_LEASE = re.compile(r"([1-9][0-9]{0,17}):(.*)", re.DOTALL)
 
 
@@ -113,7 +118,7 @@ def downloads(contents: Contents, source: str, target: Path, recursive: bool) ->
     """What is fetched, in the order in which it is to be. Raises BadInput, also for a name that leads elsewhere."""
     wanted = remote_text(source).strip("/")
     everything = [
-        *(Download("file", _text(one, "path"), (), _mode(one, 0o644)) for one in contents.files),
+        *(Download("file", _text(one, "path"), (), _mode(one, 0o644), size=_length(one)) for one in contents.files),
         *(Download("link", _text(one, "path"), (), target=_text(one, "target")) for one in contents.links),
         *(Download("folder", _text(one, "path"), (), _mode(one, 0o755)) for one in reversed(contents.folders)),
     ]
@@ -145,6 +150,11 @@ class Download:
     mode: int | None = None
     target: str = ""
     root: Path = Path()
+    size: int = 0
+
+    def mode_or(self, otherwise: int) -> int:
+        """The permissions that were told."""
+        return otherwise if self.mode is None else self.mode
 
 
 def _text(entry: Mapping[str, Any], name: str) -> str:
@@ -154,46 +164,116 @@ def _text(entry: Mapping[str, Any], name: str) -> str:
     return value
 
 
+def _length(entry: Mapping[str, Any]) -> int:
+    value = entry.get("size")
+    return value if isinstance(value, int) and 0 <= value < 1 << 62 else 0
+
+
 def _mode(entry: Mapping[str, Any], otherwise: int) -> int:
     value = entry.get("mode")
     return value if isinstance(value, int) and 0 <= value <= PERMISSIONS else otherwise
 
 
 async def _put(session: ProviderSession, source: Path, target: str, recursive: bool) -> None:
-    for one in uploads(source, target, recursive):
-        if one.kind == "link":
-            await session.put_link(one.remote, one.target)
-            note(f"{one.local} -> {one.remote}, a link")
-        elif one.kind == "folder":
-            await session.put_folder(one.remote, one.mode)
-        else:
-            content, mode = _read(one.local)
-            await session.put(one.remote, content, mode)
-            note(f"{one.local} -> {one.remote}, {len(content)} bytes")
+    found = list(uploads(source, target, recursive))
+    total = sum(_size(one) for one in found if one.kind == "file")
+    with moving(f"{source} -> {target or 'the workspace'}", total) as moved:
+        transfer = Transfer(session, moved, note)
+        large = [one for one in found if one.kind == "file" and _size(one) > SMALL_FILE_BYTES]
+        for one in large:
+            with _opened(one.local) as file:
+                size = os.fstat(file.fileno()).st_size
+                await transfer.put_file(one.remote, file, size, _mode_of(file))
+        there = {id(one) for one in large}
+        await transfer.put_many(_entry(one) for one in found if id(one) not in there)
+    note(summary(source, found[0].remote if len(found) == 1 else target or ".", [one.kind for one in found], total))
 
 
-def _read(path: Path) -> tuple[bytes, int]:
+def _size(one: LocalEntry) -> int:
+    """Of what is no plain file, a pipe such as `<(…)`, nobody knows it before it is read."""
     try:
-        status = path.stat()
-        if status.st_size > MAX_FILE:
-            most = f"a provider takes at most {MAX_FILE} in one file"
-            raise BadInput(f"{path}: {status.st_size} bytes, {most}; split it")
-        return path.read_bytes(), status.st_mode & PERMISSIONS
+        return one.local.stat().st_size
+    except OSError as error:
+        raise BadInput(f"{one.local}: {error.strerror}") from None
+
+
+def _entry(one: LocalEntry) -> tuple[Entry, bytes]:
+    if one.kind == "link":
+        return Entry("link", one.remote, target=one.target), b""
+    if one.kind == "folder":
+        return Entry("folder", one.remote, one.mode), b""
+    with _opened(one.local) as file:
+        content = file.read(SMALL_FILE_BYTES + 1)
+        if len(content) > SMALL_FILE_BYTES:
+            raise BadInput(f"{one.local}: grew while it was read, or is no plain file; write it to one first")
+        return Entry("file", one.remote, _mode_of(file), len(content)), content
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    try:
+        with path.open("rb") as file:
+            yield file
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from None
 
 
+def _mode_of(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_mode & PERMISSIONS
+
+
 async def _fetch(session: ProviderSession, contents: Contents, source: str, target: Path, recursive: bool) -> None:
-    for one in downloads(contents, source, target, recursive):
-        if one.kind == "folder":
-            save_folder(one.root, one.parts, one.mode)
-            continue
-        if one.kind == "link":
-            save_link(one.root, one.parts, one.target)
-            what = "a link"
-        else:
-            content = await session.fetch(one.remote)
-            if one.root.joinpath(*one.parts) != target or not save_named(target, content):
-                save_file(one.root, one.parts, content, 0o644 if one.mode is None else one.mode)
-            what = f"{len(content)} bytes"
-        note(f"{one.remote} -> {one.root.joinpath(*one.parts)}, {what}")
+    wanted = list(downloads(contents, source, target, recursive))
+    files = [one for one in wanted if one.kind == "file"]
+    total = sum(one.size for one in files)
+    with moving(f"{source} -> {target}", total) as moved:
+        transfer = Transfer(session, moved, note)
+        missing = {one.remote: one for one in files}
+        if len(files) >= MANY:
+            under = remote_text(source).strip("/")
+            async for entry, content in transfer.small_files(under):
+                one = missing.get(f"{under}/{entry.path}" if under else entry.path)
+                if one is not None and entry.kind == "file":
+                    del missing[one.remote]
+                    save_file(one.root, one.parts, content, one.mode_or(0o644))
+        for one in missing.values():
+            await _fetch_one(transfer, one, target)
+        for one in wanted:
+            if one.kind == "folder":
+                save_folder(one.root, one.parts, one.mode)
+            elif one.kind == "link":
+                save_link(one.root, one.parts, one.target)
+    note(summary(source, target, [one.kind for one in wanted], total))
+
+
+async def _fetch_one(transfer: Transfer, one: Download, target: Path) -> None:
+    if one.root.joinpath(*one.parts) == target:
+        with named_sink(target) as named:
+            if named is not None:
+                await transfer.fetch_file(one.remote, named, resumable=False)
+                return
+    with growing_file(one.root, one.parts) as file:
+        await transfer.fetch_file(one.remote, file)
+        os.fchmod(file.fileno(), one.mode_or(0o644))
+
+
+def summary(source: object, target: object, kinds: list[str], total: int) -> str:
+    """What was copied, in a line."""
+    what = "a link" if kinds == ["link"] else f"{total} bytes"
+    files = sum(1 for kind in kinds if kind != "folder")
+    more = f"{files} files, " if kinds not in (["file"], ["link"]) else ""
+    return f"{source} -> {target}, {more}{what}"
+
+
+@contextmanager
+def moving(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Shows how much has moved, on a terminal and where it takes a while."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
+    with bar:
+        task = bar.add_task(escaped(what).replace("[", "\\["), total=total or None)
+        yield lambda count: bar.advance(task, count)

@@ -6,13 +6,14 @@ What a provider names is not trusted: nothing is written through a link, nor out
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from assay.renter.errors import BadInput
 
@@ -78,17 +79,38 @@ def parts_below(path: str) -> tuple[str, ...]:
     return parts
 
 
-def save_named(path: Path, content: bytes) -> bool:
-    """Writes to what the renter has named and is no plain file, such as a pipe; False where there is no such thing."""
+@contextlib.contextmanager
+def named_sink(path: Path) -> Iterator[BinaryIO | None]:
+    """What the renter has named and is no plain file, such as a pipe, to be written to; None where there is no such
+    thing. Raises BadInput."""
     try:
-        if stat.S_ISREG(path.lstat().st_mode):
-            return False
-        path.write_bytes(content)
+        plain = stat.S_ISREG(path.lstat().st_mode)
     except FileNotFoundError:
-        return False
+        plain = True
+    if plain:
+        yield None
+        return
+    try:
+        with path.open("wb") as file:
+            yield file
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from None
-    return True
+
+
+@contextlib.contextmanager
+def growing_file(root: Path, parts: tuple[str, ...]) -> Iterator[BinaryIO]:
+    """A file below `root` that takes its place when the block is left well; else what has come of it stays beside, and
+    is what the next try begins with. Raises BadInput."""
+    with _at(root, parts) as folder:
+        partial = f".{hashlib.sha256(os.fsencode(parts[-1])).hexdigest()[:16]}.partial"
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        with os.fdopen(os.open(partial, flags, 0o600, dir_fd=folder), "r+b") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+                raise OSError("what is in the place of an unfinished file is none")
+            yield file
+            file.flush()
+        os.rename(partial, parts[-1], src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def save_file(root: Path, parts: tuple[str, ...], content: bytes, mode: int) -> None:

@@ -9,7 +9,6 @@ from sqlalchemy.exc import IntegrityError
 
 from assay.chain.contracts.leases import Lease
 from assay.protocol.hexadecimal import HexadecimalError, parse_signature
-from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest
 from assay.protocol.signing import Domain, SignatureError
 from assay.provider.database import seen_requests
@@ -34,10 +33,10 @@ class RequestGuard:
         self._clock = clock
 
     def check(
-        self, lease: Lease, method: str, path: str, body: bytes, signature: str | None, issued_at: str | None
+        self, lease: Lease, method: str, path: str, body_hash: bytes, signature: str | None, issued_at: str | None
     ) -> None:
-        """Raises NotAuthorised for a missing, malformed, old, early or repeated
-        signature, Forbidden for another's.
+        """`body_hash` is the H of the body, or what a header says that it will be. Raises NotAuthorised for a missing,
+        malformed, old, early or repeated signature, Forbidden for another's.
         """
         if not signature or not issued_at:
             raise NotAuthorised(f"the headers {SIGNATURE_HEADER} and {ISSUED_AT_HEADER} are needed")
@@ -46,7 +45,7 @@ class RequestGuard:
         now = self._clock()
         if abs(now - int(issued_at)) > TOLERANCE_S:
             raise NotAuthorised(f"signed at {issued_at}, the time here is {int(now)}: more than {TOLERANCE_S} s apart")
-        request = LeaseRequest(lease.lease_id, action_of(method, path), keccak(body), int(issued_at))
+        request = LeaseRequest(lease.lease_id, action_of(method, path), body_hash, int(issued_at))
         digest = request.digest(self._domain)
         try:
             signer = request.recover_signer(self._domain, parse_signature(signature))

@@ -1,5 +1,5 @@
-"""The SSH server: user `lease-NUMBER`, public keys only, no agent, no files but through a shell. Ports are forwarded to
-the lease's own workloads and nowhere else."""
+"""The SSH server: user `lease-NUMBER`, public keys only. Programs run in the lease's pod, or behind a runtime's walls;
+what is forwarded ends in the lease's own namespaces and nowhere else."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
-import structlog
-from asyncssh.forward import SSHForwarder
 
 from assay.chain.contracts.leases import Lease
 from assay.provider.access.authorised_keys import AuthorisedKeys
 from assay.provider.access.lease_ports import LeasePorts
+from assay.provider.access.ssh_channels import Gathered, ProgramChannel
+from assay.provider.access.ssh_forwards import AgentFolders, Forwards
 from assay.provider.access.ssh_host_key import host_key
-from assay.provider.access.ssh_shells import Shells
-from assay.provider.errors import ProviderError
+from assay.provider.access.ssh_programs import Programs
 from assay.provider.leasing.lease_rules import runs
 
 LOGIN_TIMEOUT_S = 20
@@ -25,10 +24,11 @@ KEEPALIVE_S = 15
 WATCH_S = 0.5
 LAST_WORDS_S = 5.0  # in which shells end, when their lease is over
 MAX_CONNECTIONS = 16  # of a lease
-MAX_FORWARDS = 128  # of a connection
+MAX_CHANNELS = 64  # sessions of a connection
+# OpenSSH's client prefers chacha20 and CTR with UMAC where it may, which cost us two and three times as much.
+CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes256-ctr", "aes192-ctr", "aes128-ctr")
+MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512")
 USER_PREFIX = "lease-"
-
-log = structlog.get_logger()
 
 
 def lease_of_user(username: str) -> int | None:
@@ -37,28 +37,6 @@ def lease_of_user(username: str) -> int | None:
     if not username.startswith(USER_PREFIX) or not digits.isascii() or not digits.isdigit() or len(digits) > 78:
         return None
     return int(digits)
-
-
-class ChannelEnd(SSHForwarder):  # type: ignore[misc]
-    """The channel's side of a forwarded connection; calls `ended` once it is over. asyncssh leaves a channel open whose
-    far side ended first."""
-
-    def __init__(self, peer: Any, ended: Callable[[], None]) -> None:
-        super().__init__(peer)
-        self._ended = ended
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tells that it is over."""
-        super().connection_lost(exc)
-        ended, self._ended = self._ended, lambda: None
-        ended()
-
-    def eof_received(self) -> bool:
-        """Closes both sides once neither sends any more."""
-        stays_open = bool(super().eof_received())
-        if not stays_open:
-            asyncio.get_running_loop().call_soon(self.close)
-        return stays_open
 
 
 class LeaseConnections:
@@ -85,32 +63,36 @@ class LeaseConnections:
 
 
 class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
-    """One connection: who may log in. Everything that is not allowed here is refused by asyncssh's defaults."""
+    """One connection: who may log in, and what it may open. What is not allowed here is refused by asyncssh's
+    defaults."""
 
     def __init__(
         self,
         keys: AuthorisedKeys,
         lease: Callable[[int], Awaitable[Lease | None]],
-        ports: LeasePorts,
+        programs: Programs,
+        forwards: Forwards,
         clock: Callable[[], float],
-        over: Callable[[int], bool],
         open_: LeaseConnections,
     ) -> None:
         self._keys = keys
         self._lease = lease
-        self._ports = ports
+        self._programs = programs
+        self._forwards = forwards
         self._clock = clock
-        self._over = over
         self._open = open_
         self._lease_id: int | None = None
         self._allowed: set[str] = set()
         self._connection: Any = None
-        self._forwards = 0
+        self._channels: set[ProgramChannel] = set()
         self._watching: asyncio.Task[None] | None = None
 
     def connection_made(self, conn: Any) -> None:
         """Keeps the connection, to end it with its lease."""
         self._connection = conn
+        Gathered.under(conn)
+        # asyncssh's own makes the agent's socket in a folder of this host.
+        conn.create_agent_listener = self._agent
 
     def auth_completed(self) -> None:
         """Holds the connection to its lease's time, and to its share of connections."""
@@ -121,15 +103,17 @@ class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Lets its place go."""
+        self._forwards.close()
         if self._lease_id is not None:
             self._open.leave(self._lease_id, self)
         if self._watching is not None:
             self._watching.cancel()
 
     async def _until_over(self, lease_id: int) -> None:
-        while not self._over(lease_id):  # noqa: ASYNC110 - time alone ends a lease
+        while not self._programs.over(lease_id):  # noqa: ASYNC110 - time alone ends a lease
             await asyncio.sleep(WATCH_S)
-        # The shells end by themselves, and say how; what else is open has no right to be.
+        # The programs end by themselves, and say how; what else is open has no right to be.
+        self._forwards.close()
         await asyncio.sleep(LAST_WORDS_S)
         self._connection.abort()
 
@@ -142,30 +126,44 @@ class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
         self._lease_id = lease_id
         return True
 
-    def connection_requested(self, host: str, port: int, _from_host: str, _from_port: int) -> Any:
-        """`ssh -L`: a connection to what the lease's workloads listen on. Nothing else is asked, resolved or tried."""
-        return self._forward(host, port)
+    def session_requested(self) -> Any:
+        """A channel for a program."""
+        lease_id = self._lease_id
+        if lease_id is None or self._programs.over(lease_id) or len(self._channels) >= MAX_CHANNELS:
+            return False
+        channel = ProgramChannel(
+            self._programs,
+            lease_id,
+            lambda: self._programs.over(lease_id),
+            lambda: self._forwards.agent_path,
+            self._channels.discard,
+        )
+        self._channels.add(channel)
+        return channel
 
-    async def _forward(self, host: str, port: int) -> Any:
-        if self._lease_id is None or not 0 < port < 1 << 16:
-            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "no such port")
-        if self._over(self._lease_id):
-            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "the lease is over")
-        if self._forwards >= MAX_FORWARDS:
-            raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, "too many forwarded connections")
-        self._forwards += 1
-        try:
-            inside = await self._ports.connect(self._lease_id, host, port)
-            _, peer = await asyncio.get_running_loop().create_connection(SSHForwarder, sock=inside)
-        except BaseException as error:
-            self._forwards -= 1
-            if isinstance(error, ProviderError):
-                raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, str(error)) from error
-            raise
-        return ChannelEnd(peer, self._forwarded)
+    def connection_requested(self, dest_host: str, dest_port: int, _orig_host: str, _orig_port: int) -> Any:
+        """`ssh -L`, `-D`: a connection to what the lease's workloads listen on."""
+        return self._forwards.to_port(self._known(), dest_host, dest_port)
 
-    def _forwarded(self) -> None:
-        self._forwards -= 1
+    def unix_connection_requested(self, dest_path: str) -> Any:
+        """The same, to a socket in a file."""
+        return self._forwards.to_file(self._known(), dest_path)
+
+    def server_requested(self, listen_host: str, listen_port: int) -> Any:
+        """`ssh -R`: a port of the lease's own loopback."""
+        return self._forwards.from_port(self._connection, self._known(), listen_host, listen_port)
+
+    def unix_server_requested(self, listen_path: str) -> Any:
+        """The same, a socket in a file."""
+        return self._forwards.from_file(self._connection, self._known(), listen_path)
+
+    async def _agent(self) -> bool:
+        return await self._forwards.agent(self._connection, self._known())
+
+    def _known(self) -> int:
+        if self._lease_id is None:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "no lease")
+        return self._lease_id
 
     def public_key_auth_supported(self) -> bool:
         return True
@@ -186,33 +184,28 @@ async def serve_ssh(
     port: int,
     folder: Path,
     keys: AuthorisedKeys,
-    shells: Shells,
+    programs: Programs,
     ports: LeasePorts,
     lease: Callable[[int], Awaitable[Lease | None]],
     clock: Callable[[], float],
+    agents: AgentFolders | None = None,
 ) -> tuple[Any, asyncssh.SSHKey]:
-    """Listens; the server (with `close`) and its host key. Raises OSError for a port that is taken."""
+    """Listens; the server (with `close`) and its host key. `agents` are where the leases have pods. Raises OSError for
+    a port that is taken."""
     key = host_key(folder / "host_key")
     open_ = LeaseConnections()
-
-    async def handle(process: Any) -> None:
-        lease_id = lease_of_user(str(process.get_extra_info("username")))
-        if lease_id is None or shells.over(lease_id):
-            process.exit(1)
-            return
-        log.info("shell opened", lease=lease_id)
-        await shells.serve(process, lease_id)
-
     server = await asyncssh.create_server(
-        lambda: LeaseLogin(keys, lease, ports, clock, shells.over, open_),
+        lambda: LeaseLogin(keys, lease, programs, Forwards(ports, agents, programs.over), clock, open_),
         host,
         port,
         server_host_keys=[key],
-        process_factory=handle,
         encoding=None,
+        encryption_algs=CIPHERS,
+        mac_algs=MACS,
+        compression_algs=["none"],
         login_timeout=LOGIN_TIMEOUT_S,
         keepalive_interval=KEEPALIVE_S,
-        agent_forwarding=False,
+        agent_forwarding=agents is not None,
         allow_scp=False,
         sftp_factory=None,
         x11_forwarding=False,

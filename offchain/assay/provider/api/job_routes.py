@@ -1,4 +1,4 @@
-"""What a renter asks of a running lease: jobs, their output, files."""
+"""What a renter asks of a running lease: jobs and their output."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import asyncio
 import base64
 import time
 from collections.abc import AsyncIterator
-from dataclasses import asdict
-from typing import Annotated, Any, Literal
-from urllib.parse import unquote_to_bytes
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from starlette.convertors import PathConvertor, register_url_convertor
 
-from assay.provider.api.json_bodies import AsciiResponse, job_request
-from assay.provider.api.renter_check import authorised_lease, raw_path, require_running
+from assay.provider.api.json_bodies import job_request
+from assay.provider.api.renter_check import authorised_lease, require_running
 from assay.provider.api.services import Services
 from assay.provider.runtime.pull_progress import pull_progress
 from assay.provider.runtime.workload import output_path
@@ -29,16 +26,6 @@ FOLLOW_S = 0.02
 QUIET_S = 15.0  # below what proxies and clients wait for a byte
 LOOK_S = 0.2
 MAX_OFFSET_DIGITS = 15
-MAX_FILE = 256 << 20
-
-
-class NameConvertor(PathConvertor):
-    """The path of a file with any name, a newline in it too, which no route takes else."""
-
-    regex = r"[\s\S]*"
-
-
-register_url_convertor("name", NameConvertor())
 
 
 def job_routes(services: Services) -> APIRouter:
@@ -97,52 +84,7 @@ def job_routes(services: Services) -> APIRouter:
             )
         return StreamingResponse(_until_quiet(pieces), media_type=paths.BYTES)
 
-    @router.get(paths.FILES)
-    async def files(lease_id: int, request: Request, after: str | None = None) -> Response:
-        """What is in the lease's workspace: files, folders and links, at most 10,000 of them together. `next` is the
-        `after` that asks for those behind them, null at the end.
-        """
-        await authorised_lease(services, lease_id, request)
-        root = services.jobs.workspace(lease_id)
-        return AsciiResponse(asdict(await asyncio.to_thread(workspace.page, root, after)))
-
-    @router.get(f"{paths.FILES}/{{path:name}}")
-    async def fetch(lease_id: int, path: str, request: Request) -> Response:
-        """One file."""
-        await authorised_lease(services, lease_id, request)
-        root = services.jobs.workspace(lease_id)
-        data = await asyncio.to_thread(workspace.read_file, root, _name(request), MAX_FILE)
-        return Response(data, media_type=paths.BYTES)
-
-    @router.put(f"{paths.FILES}/{{path:name}}")
-    async def put(
-        lease_id: int,
-        path: str,
-        request: Request,
-        kind: Literal["file", "folder", "link"] = "file",
-        mode: Annotated[str | None, Query(pattern="^[0-7]{1,4}$")] = None,
-    ) -> dict[str, int]:
-        """Writes one file, makes a folder, or a link of which the body is the text. `mode` is octal."""
-        lease, _ = await authorised_lease(services, lease_id, request)
-        require_running(services, lease)
-        content, name, until = await request.body(), _name(request), float(lease.stop)
-        jobs, permissions = services.jobs, None if mode is None else int(mode, 8)
-        if kind == "link":
-            await asyncio.to_thread(jobs.put_link, lease_id, until, name, workspace.as_text(content))
-        elif kind == "folder":
-            folder_mode = workspace.FOLDER_MODE if permissions is None else permissions
-            await asyncio.to_thread(jobs.put_folder, lease_id, until, name, folder_mode)
-        else:
-            file_mode = workspace.FILE_MODE if permissions is None else permissions
-            await asyncio.to_thread(jobs.put_file, lease_id, until, name, content, file_mode)
-        return {"size": len(content)}
-
     return router
-
-
-def _name(request: Request) -> str:
-    """The file that a request is about, by the bytes of its path."""
-    return workspace.as_text(unquote_to_bytes(raw_path(request)).split(b"/", 5)[5])
 
 
 def job_json(record: JobRecord) -> dict[str, Any]:

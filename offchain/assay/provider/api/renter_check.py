@@ -7,11 +7,14 @@ from urllib.parse import quote
 from fastapi import Request, WebSocket
 
 from assay.chain.contracts.leases import Lease, LeaseStatus
+from assay.protocol.hexadecimal import parse_bytes32
+from assay.protocol.keccak import keccak
 from assay.protocol.messages import Offer
 from assay.provider.access.request_signatures import ISSUED_AT_HEADER, SIGNATURE_HEADER
 from assay.provider.api.services import Services
-from assay.provider.errors import Conflict, NotFound
+from assay.provider.errors import Conflict, NotAuthorised, NotFound
 from assay.provider.leasing.lease_rules import runs
+from assay.wire.post_headers import BODY_HASH
 
 
 async def served_lease(services: Services, lease_id: int) -> tuple[Lease, Offer]:
@@ -40,14 +43,19 @@ async def authorised_lease(services: Services, lease_id: int, request: Request) 
     if token := bearer_token(request):
         services.logins.check(token, lease)
         return lease, offer
+    told = request.headers.get(BODY_HASH)
+    body_hash = keccak(await request.body()) if told is None else parse_bytes32(told, BODY_HASH)
     services.guard.check(
         lease,
         request.method,
         target_of(request),
-        await request.body(),
+        body_hash,
         request.headers.get(SIGNATURE_HEADER),
         request.headers.get(ISSUED_AT_HEADER),
     )
+    # Not before: of a body that nobody answers for not a byte is read.
+    if told is not None and keccak(await request.body()) != body_hash:
+        raise NotAuthorised(f"{BODY_HASH} is not the hash of the body that came")
     return lease, offer
 
 

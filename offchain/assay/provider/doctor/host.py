@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import docker
 import docker.errors
 
 from assay.chain.rpc.client import Chain
 from assay.protocol.types import DeviceId
+from assay.provider.access.pod_tools import PodTools
 from assay.provider.assembly import runtime_choice
 from assay.provider.cards.findings import card_findings
 from assay.provider.cards.readings import CardReader
@@ -20,13 +19,13 @@ from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.inventory import read_inventory
 from assay.provider.doctor.findings import Answer, Wrong, warn
 from assay.provider.errors import RuntimeUnavailable
-from assay.provider.installation.subordinate_ids import POD_IDS, free_ranges
+from assay.provider.pods.assemble import check_pods, kept_back, wanted_part
+from assay.provider.pods.share import device_share, read_host
 from assay.provider.runtime.container import find_engine
 from assay.provider.runtime.selection import select_runtime
 from assay.provider.settings import ProviderSettings
 
 MIN_DRIVER = 575  # of CUDA 12.9, whose PTX the kernels are
-MIN_PODMAN = (4, 3)
 SPARE_DISK = 5 << 30
 GIB = 1 << 30
 
@@ -76,40 +75,27 @@ async def runtime(settings: ProviderSettings, chain: Chain) -> Answer:
 
 
 async def pods(settings: ProviderSettings, devices_served: int) -> Answer:
-    """Whether the engine can give each pod user numbers of its own."""
+    """Whether leases can be given machines of their own, and how large each device's part of this host is."""
     if settings.runtime != "container":
         return warn(f"none: the runtime is {settings.runtime}", "for pods choose --runtime container")
-    address = settings.container_engine or find_engine()
-    info, version = await asyncio.to_thread(_engine, address)
-    if any("Podman" in str(one.get("Name")) for one in version.get("Components") or []):
-        return _podman(version, devices_served)
-    if not any("userns" in str(one) for one in info.get("SecurityOptions") or []):
-        raise Wrong(
-            f"Docker at {address} runs containers as the host's own root: no pods",
-            'set {"userns-remap": "default"} in /etc/docker/daemon.json and restart Docker, or install Podman',
-        )
-    return Answer(f"Docker {info.get('ServerVersion', '?')} with user namespaces")
+    return await asyncio.to_thread(_pods, settings, max(1, devices_served))
 
 
-def _podman(version: dict[str, Any], devices_served: int) -> Answer:
-    text = str(version.get("Version", "0"))
-    numbers = tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
-    if numbers < MIN_PODMAN:
-        raise Wrong(f"Podman {text}: pods need 4.3 or later", "install a later Podman")
-    counts = {name: free_ranges(Path(name)) for name in ("/etc/subuid", "/etc/subgid")}
-    possible = min(counts.values())
-    if possible < max(1, devices_served):
-        lacking = min(counts, key=lambda name: counts[name])
-        raise Wrong(
-            f"{lacking} gives the user `containers` numbers for {possible} pods, {devices_served} devices are served",
-            f"add the line containers:2147483648:{16 * POD_IDS} to /etc/subuid and /etc/subgid "
-            "(`assay provider install` does)",
-        )
-    return Answer(f"Podman {text}, user numbers for {possible} pods at once")
+def _pods(settings: ProviderSettings, devices_served: int) -> Answer:
+    found = check_pods(settings, settings.container_engine or find_engine())
+    tools = ", ".join(PodTools(settings.data_dir / "pod-tools").check())
+    host = read_host(settings.data_dir, found.held_bytes())
+    each = device_share(host, kept_back(settings), devices_served, wanted_part(settings))
+    return Answer(
+        f"each of {devices_served} devices has {each.cores} cores, {each.memory_bytes / GIB:.1f} GiB of memory and "
+        f"{each.disk_bytes / GIB:.1f} GiB of disk; every image has {tools}"
+    )
 
 
 async def disk(settings: ProviderSettings, devices_served: int) -> Answer:
-    """Room for what leases of all devices may store."""
+    """Room for what leases of all devices may store, where they have no pods: those have their parts."""
+    if settings.runtime == "container":
+        return Answer("as the pods' parts say")
     folder = settings.data_dir
     while not folder.exists():
         folder = folder.parent
@@ -130,17 +116,6 @@ async def image(settings: ProviderSettings) -> Answer:
     if not found:
         return warn(f"{name} is not here: the first lease waits for it", f"podman pull {name} (or docker pull)")
     return Answer(f"{name} is here")
-
-
-def _engine(address: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    try:
-        client = docker.DockerClient(base_url=address, timeout=10)
-        try:
-            return dict(client.info()), dict(client.version())
-        finally:
-            client.close()
-    except docker.errors.DockerException as error:
-        raise RuntimeUnavailable(f"the container engine at {address} does not answer: {str(error)[:200]}") from None
 
 
 def _has_image(address: str, name: str) -> bool:

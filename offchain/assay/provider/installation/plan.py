@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from assay.provider.errors import BadProviderSetting
-from assay.provider.installation.subordinate_ids import with_pods
 from assay.provider.installation.unit import ENVIRONMENT, NAME, USER, unit_text
 from assay.provider.settings import ProviderSettings
 
 UNITS = Path("/etc/systemd/system")
-SUBORDINATE = (Path("/etc/subuid"), Path("/etc/subgid"))
-MAX_PODS = 16
 PATHS = ("deployment", "key_file", "password_file", "data_dir")
 
 
@@ -42,10 +39,8 @@ def installation(
     settings: ProviderSettings,
     chosen: Mapping[str, Any],
     program: Path,
-    read: Callable[[Path], str],
 ) -> Installation:
-    """The installation for `settings`, of which `chosen` were given and are not the defaults. `read` gives a file's
-    text, empty where there is none.
+    """The installation for `settings`, of which `chosen` were given and are not the defaults.
 
     Raises BadProviderSetting for what a service cannot do without: nobody types a password for it.
     """
@@ -62,11 +57,6 @@ def installation(
             "the service, as root for leases' disks and pods" if as_root else f"the service, as user {USER}",
         ),
     ]
-    if as_root:
-        files += [
-            FileToBe(path, with_pods(read(path), MAX_PODS), 0o644, f"user numbers for {MAX_PODS} pods")
-            for path in SUBORDINATE
-        ]
     folders = (settings.data_dir, settings.data_dir / "devices", ENVIRONMENT.parent)
     return Installation(None if as_root else USER, folders, tuple(files))
 

@@ -129,7 +129,7 @@ def start_guarded(client: docker.DockerClient, container: Any, specification: di
     container.reload()
     sockets = NamespaceSockets(container.attrs["State"]["Pid"])
     try:
-        serve_in_background(rules, sockets.socket(listen_on=PORT))
+        serve_in_background(rules, sockets.listening(PORT))
     finally:
         sockets.close()
     if initialised:

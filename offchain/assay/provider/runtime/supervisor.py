@@ -82,6 +82,15 @@ def resident_bytes(pids: list[int]) -> int:
     return pages * resource.getpagesize()
 
 
+def memory_kills(events: str | None) -> int:
+    """How often the kernel has killed for want of memory in the control group with this file of events."""
+    try:
+        lines = Path(events or "/nonexistent").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+
+
 def apply_limits(limits: dict[str, Any]) -> None:
     """In the child, before the command: limits that the kernel holds it to."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -142,6 +151,7 @@ class Supervisor:
 
     def run(self) -> dict[str, Any]:
         signal.signal(signal.SIGTERM, self.on_signal)
+        kills = memory_kills(self.spec.get("memory_events"))
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
         try:
             child = subprocess.Popen(  # noqa: S603
@@ -163,6 +173,8 @@ class Supervisor:
         if reason:
             return {"status": "killed", "exit_code": 137, "reason": reason}
         code = child.returncode
+        if code in (137, -signal.SIGKILL) and memory_kills(self.spec.get("memory_events")) > kills:
+            return {"status": "killed", "exit_code": 137, "reason": "memory limit"}
         return {"status": "exited", "exit_code": code if code >= 0 else 128 - code, "reason": None}
 
     def follow(self, child: "subprocess.Popen[bytes]", source: int, log: Any) -> str | None:

@@ -6,7 +6,7 @@ import os
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,11 @@ from sqlalchemy import Engine, RowMapping, insert, select, update
 from assay.provider.database import jobs
 from assay.provider.errors import Conflict, NotFound, ProviderError, TooLarge, Unavailable
 from assay.provider.runtime.workload import FINAL, Limits, Outcome, Runtime, Workload
+from assay.provider.workloads import pieces
 from assay.provider.workloads import workspace as files
 from assay.provider.workloads.disk_use import DiskUse
 from assay.provider.workloads.disk_volumes import Disks, WatchedFolders
+from assay.wire.files import Entry
 
 MAX_RUNNING_PER_DEVICE = 4
 MAX_WORKLOADS_PER_DEVICE = 8  # jobs and shells together
@@ -241,17 +243,45 @@ class JobBook:
             self._make_ready(lease_id, deadline)
             self._write(lease_id, path, content, mode)
 
+    def put_piece(
+        self, lease_id: int, deadline: float, path: str, content: bytes, offset: int, total: int, mode: int
+    ) -> bool:
+        """Puts a piece of a large file behind what has come of it; whether it is whole. Raises TooLarge, Conflict."""
+        with self._alone(lease_id):
+            self._make_ready(lease_id, deadline)
+            self._use.require(lease_id, len(content), self.most(lease_id).disk_bytes)
+            root, owner = self.workspace(lease_id), self._runtime.owner_of(lease_id)
+            whole = pieces.add_piece(root, path, content, offset, total, mode, owner)
+            self._use.add(lease_id, len(content))
+            return whole
+
+    def put_bundle(self, lease_id: int, deadline: float, entries: Iterable[tuple[Entry, bytes]]) -> int:
+        """Writes small files, links and folders; how many. Raises TooLarge, ProviderError: those before it stay."""
+        count = 0
+        with self._alone(lease_id):
+            self._make_ready(lease_id, deadline)
+            root, owner = self.workspace(lease_id), self._runtime.owner_of(lease_id)
+            for entry, content in entries:
+                if entry.kind == "folder":
+                    files.make_folder(root, entry.path, entry.mode, owner)
+                elif entry.kind == "link":
+                    files.make_link(root, entry.path, entry.target, owner)
+                else:
+                    self._write(lease_id, entry.path, content, entry.mode)
+                count += 1
+        return count
+
     def put_folder(self, lease_id: int, deadline: float, path: str, mode: int = files.FOLDER_MODE) -> None:
         """Makes a folder in the workspace, or gives the one that is there its permissions."""
         with self._alone(lease_id):
             self._make_ready(lease_id, deadline)
-            files.make_folder(self.workspace(lease_id), path, mode, self._runtime.owner)
+            files.make_folder(self.workspace(lease_id), path, mode, self._runtime.owner_of(lease_id))
 
     def put_link(self, lease_id: int, deadline: float, path: str, target: str) -> None:
         """Makes a symbolic link in the workspace."""
         with self._alone(lease_id):
             self._make_ready(lease_id, deadline)
-            files.make_link(self.workspace(lease_id), path, target, self._runtime.owner)
+            files.make_link(self.workspace(lease_id), path, target, self._runtime.owner_of(lease_id))
 
     def get(self, lease_id: int, job_id: str) -> JobRecord:
         """The job as it stands now. Raises NotFound for another lease's job too."""
@@ -331,13 +361,13 @@ class JobBook:
         folder = self.workspace(lease_id)
         try:
             self._disks.prepare(self.lease_folder(lease_id), self._share(lease_id).devices)
-            files.give(folder, self._runtime.owner or (os.geteuid(), os.getegid()))
+            files.give(folder, self._runtime.owner_of(lease_id) or (os.geteuid(), os.getegid()))
         except OSError as error:
             raise Unavailable(f"the workspace of lease {lease_id} could not be made: {error.strerror}") from error
 
     def _write(self, lease_id: int, path: str, content: bytes, mode: int) -> None:
         self._use.require(lease_id, len(content), self.most(lease_id).disk_bytes)
-        change = files.write_file(self.workspace(lease_id), path, content, mode, self._runtime.owner)
+        change = files.write_file(self.workspace(lease_id), path, content, mode, self._runtime.owner_of(lease_id))
         self._use.add(lease_id, change)
 
     def _running(self, rows: list[RowMapping]) -> int:

@@ -90,7 +90,7 @@ def parts_of(path: str) -> tuple[bytes, ...]:
 def read_file(root: Path, path: str, most: int) -> bytes:
     """The content of a regular file below `root`, of at most `most` bytes."""
     parts = parts_of(path)
-    folder = _open_folder(root, parts[:-1])
+    folder = open_folder(root, parts[:-1])
     try:
         # Non-blocking: a fifo that a workload left here must not hold the reader.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -124,7 +124,7 @@ def write_file(root: Path, path: str, content: bytes, mode: int = FILE_MODE, own
     how many bytes there are more now. Raises ProviderError, and leaves what was there.
     """
     parts = parts_of(path)
-    folder = _open_folder(root, parts[:-1], create=True, owner=owner)
+    folder = open_folder(root, parts[:-1], create=True, owner=owner)
     partial = f".partial-{secrets.token_hex(8)}".encode()
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -150,7 +150,7 @@ def write_file(root: Path, path: str, content: bytes, mode: int = FILE_MODE, own
 
 def make_folder(root: Path, path: str, mode: int = FOLDER_MODE, owner: Owner | None = None) -> None:
     """Makes a folder below `root`, with those that lead to it; one that is there gets the permissions."""
-    folder = _open_folder(root, parts_of(path), create=True, owner=owner)
+    folder = open_folder(root, parts_of(path), create=True, owner=owner)
     try:
         os.fchmod(folder, mode & PERMISSIONS)
     except OSError as error:
@@ -164,7 +164,7 @@ def make_link(root: Path, path: str, target: str, owner: Owner | None = None) ->
     parts, text = parts_of(path), as_bytes(target)
     if not text or b"\x00" in text or len(text) > MAX_PATH_BYTES:
         raise ProviderError(f"not the text of a link: {target[:200]!r}")
-    folder = _open_folder(root, parts[:-1], create=True, owner=owner)
+    folder = open_folder(root, parts[:-1], create=True, owner=owner)
     partial = f".partial-{secrets.token_hex(8)}".encode()
     try:
         os.symlink(text, partial, dir_fd=folder)
@@ -242,7 +242,7 @@ def wipe(root: Path) -> int:
     return folder_walk.remove(root)
 
 
-def _open_folder(root: Path, parts: tuple[bytes, ...], create: bool = False, owner: Owner | None = None) -> int:
+def open_folder(root: Path, parts: tuple[bytes, ...], create: bool = False, owner: Owner | None = None) -> int:
     """A descriptor of the folder, reached without following any link. The caller closes it."""
     try:
         if create:

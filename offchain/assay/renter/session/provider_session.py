@@ -22,9 +22,12 @@ from assay.renter.errors import NoJob, ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient, reason_of
 from assay.wire import paths
 from assay.wire.leases import NonceBody, RevealBody, StartBody
+from assay.wire.post_headers import BODY_HASH
 
 MAX_FILE = 256 << 20
 MAX_ENTRIES = 5_000_000
+UPLOAD_S = 60.0
+HASHING_S = 900.0  # of what has come of a large file
 FINAL = frozenset({"exited", "killed", "failed", "lost"})
 
 
@@ -58,6 +61,16 @@ class Contents:
     files: tuple[dict[str, Any], ...] = ()
     folders: tuple[dict[str, Any], ...] = ()
     links: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class FileBeginning:
+    """The first `offset` bytes of a file of `size` bytes at a provider, by their SHA-256, and its permissions."""
+
+    offset: int
+    sha256: str
+    size: int
+    mode: int
 
 
 def quoted(path: str) -> str:
@@ -217,10 +230,49 @@ class ProviderSession:
         """Makes a symbolic link."""
         await self._put(path, target.encode("utf-8", "surrogateescape"), {"kind": "link"})
 
+    async def put_piece(self, path: str, content: bytes, offset: int, total: int, mode: int) -> None:
+        """Puts a piece behind what has come of a file of `total` bytes; with the last it is whole, and in its place."""
+        options = {"kind": "piece", "offset": str(offset), "total": str(total), "mode": f"{mode & 0o777:o}"}
+        await self._put(path, content, options)
+
+    async def put_bundle(self, content: bytes) -> None:
+        """Writes the many small files, links and folders of a bundle."""
+        await self._upload(paths.BUNDLE, content)
+
+    async def arrived(self, path: str, total: int) -> FileBeginning:
+        """What has come of a file of `total` bytes that is being put."""
+        return _beginning(await self._json("GET", f"{paths.FILES}/{quoted(path)}?arrived={total}", timeout_s=HASHING_S))
+
+    async def beginning(self, path: str, most: int) -> FileBeginning:
+        """The SHA-256 of a file's first bytes, at most `most`."""
+        answer = await self._json("GET", f"{paths.FILES}/{quoted(path)}?beginning={most}", timeout_s=HASHING_S)
+        return _beginning(answer)
+
+    async def pieces_from(self, path: str, offset: int) -> AsyncIterator[bytes]:
+        """A file from `offset` on, as it comes. Silence ends it: whoever reads knows how long the file is."""
+        async for piece in self._streamed(f"{paths.FILES}/{quoted(path)}?offset={offset}"):
+            yield piece
+
+    async def bundle(self, under: str, after: str | None) -> AsyncIterator[bytes]:
+        """Everything below a folder as a bundle, from behind a path of it on where one is given."""
+        asked = {name: quoted(value) for name, value in (("under", under), ("after", after or "")) if value}
+        async for piece in self._streamed(paths.BUNDLE + (f"?{urlencode(asked)}" if asked else "")):
+            yield piece
+
+    async def _streamed(self, path: str) -> AsyncIterator[bytes]:
+        target, headers = self._signed("GET", path, b"")
+        async for piece in self._http.pieces_of(self.endpoint, target, headers=headers):
+            yield piece
+
     async def _put(self, path: str, content: bytes, options: Mapping[str, str]) -> None:
         query = f"?{urlencode(options)}" if options else ""
-        target, headers = self._signed("PUT", f"{paths.FILES}/{quoted(path)}{query}", content)
-        await self._http.bytes_of("PUT", self.endpoint, target, body=content, headers=headers, timeout_s=300.0)
+        await self._upload(f"{paths.FILES}/{quoted(path)}{query}", content)
+
+    async def _upload(self, path: str, content: bytes) -> None:
+        target, headers = self._signed("PUT", path, content)
+        # Said ahead, so that the provider reads nothing before it knows who sends it.
+        headers[BODY_HASH] = to_hex(keccak(content))
+        await self._http.bytes_of("PUT", self.endpoint, target, body=content, headers=headers, timeout_s=UPLOAD_S)
 
     async def _json(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, timeout_s: float = 30.0
@@ -263,6 +315,13 @@ class ProviderSession:
         signature = self._key.sign(request, self._domain)
         headers = {"x-assay-signature": to_hex(signature), "x-assay-issued-at": str(issued_at)}
         return whole, headers
+
+
+def _beginning(data: Mapping[str, Any]) -> FileBeginning:
+    offset, size, mode, digest = data.get("offset"), data.get("size"), data.get("mode"), data.get("sha256")
+    if not all(isinstance(one, int) and 0 <= one < 1 << 62 for one in (offset, size, mode)):
+        raise Unreachable("the provider's answer about a file is malformed")
+    return FileBeginning(int(offset or 0), str(digest), int(size or 0), int(mode or 0) & 0o777)
 
 
 def _state(data: Mapping[str, Any]) -> JobState:
