@@ -17,7 +17,7 @@ from assay.provider.errors import Conflict, NotFound
 from assay.provider.pods.assemble import pod_limits
 from assay.provider.pods.lease_pods import LeasePart, LeasePods, PodBook
 from assay.provider.pods.pod import HostShare
-from assay.provider.pods.processes.keeper import FIRST, SECOND, deadline_of
+from assay.provider.pods.processes.keeper import FIRST, SECOND, deadline_of, is_kept
 from assay.provider.pods.runtime import PodDisks, PodRuntime
 from assay.provider.pods.share import KeptBack, read_host
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
@@ -147,6 +147,9 @@ def test_pod__with_another_share__is_made_anew_around_its_files(own: PodBench) -
     own.sh(LEASE, "echo kept > /usr/kept; rm /bin/seq")
     own.pods.stop(LEASE, "changes")
     own.start(LEASE, share=HostShare(1, 128 << 20, SHARE.disk_bytes, 64, 400))
+    # Keepers that saw it stopped are gone, and it is kept by others.
+    time.sleep(1.0)
+    assert all(is_kept(own.pods.folders(LEASE), role) for role in (FIRST, SECOND))
     assert own.sh(LEASE, "ulimit -n; cat /usr/kept; ls /bin/seq 2>/dev/null || echo gone").split() == [
         "400", "kept", "gone",
     ]  # fmt: skip

@@ -23,7 +23,16 @@ from assay.provider.pods.network import PodNetwork
 from assay.provider.pods.options import NAME, create_options, global_options
 from assay.provider.pods.pod import PodImage, PodSpec, PodStatus, PodUse, Program
 from assay.provider.pods.processes.ending import note_end
-from assay.provider.pods.processes.keeper import FIRST, deadline_of, detach, is_kept, keep, open_way_out, write_whole
+from assay.provider.pods.processes.keeper import (
+    FIRST,
+    deadline_of,
+    detach,
+    is_kept,
+    keep,
+    keep_anew,
+    open_way_out,
+    write_whole,
+)
 from assay.provider.pods.processes.pod_process import end, first_process
 from assay.provider.pods.records import read_spec, write_spec
 from assay.provider.pods.seccomp import write_profile
@@ -196,14 +205,16 @@ class PodmanPods:
         folders.egress.unlink(missing_ok=True)
         if not self.network.policy.hosts.closed:
             write_whole(folders.egress, json.dumps(self.network.policy.hosts.names()))
-        keep(folders)
         fresh = first_process(folders.pid, container) is None
         if fresh:
+            keep_anew(folders)
             try:
                 self._podman(folders, "start", NAME)
             except CommandFailed:
                 volume.give_reserve(folders)
                 self._podman(folders, "start", NAME)
+        else:
+            keep(folders)
         pid = first_process(folders.pid, container)
         if pid is None:
             raise ProviderError("the pod ended as soon as it was started")
