@@ -18,7 +18,7 @@ from assay.devnet.up import keep_running
 
 FOLDER = Path("build/devnet")
 RENTERS = ("renter", "ada", "ben")
-GUESTS = ("guest",)
+GUESTS = ("guest", "owner")
 
 
 @click.group()
@@ -65,11 +65,12 @@ EpochSeconds = click.option(
     default=None,
     help="Leave the market's pages up until Ctrl-C, or end at once; in a terminal the former.",
 )
+@click.option("--engine", default="cpu", show_default=True, help="What honest providers prove with.")
 @EpochSeconds
-def demo(folder: Path, out: Path, port: int | None, serve: bool | None, epoch_seconds: int) -> None:
+def demo(folder: Path, out: Path, port: int | None, serve: bool | None, engine: str, epoch_seconds: int) -> None:
     """Watch providers measured, a cheat slashed, a device leased and paid."""
     looked_at = sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")
-    plan = NetworkPlan(folder=folder, port=port, epoch_seconds=epoch_seconds)
+    plan = NetworkPlan(folder=folder, port=port, epoch_seconds=epoch_seconds, engine=engine)
     _finish(run_demo(plan, out, looked_at if serve is None else serve))
 
 

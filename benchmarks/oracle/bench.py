@@ -27,12 +27,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from assay.chain.key_files import Key
+from assay.chain.rpc.blocks import Block
 from assay.network.client import Client
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.epochs import Emission, Phase
-from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
+from assay.protocol.leaves import Flag
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
 from assay.signing.seat_signer import SeatSigner
@@ -152,7 +153,7 @@ async def measure(count: int) -> Row:
         script = Path(__file__).with_name("simulated_devices.py")
         command = [sys.executable, str(script), "--port", str(port), "--seats", "1", "--devices",
                    str(folder / "devices.json"), "--chain-id", "31337", "--oracle", ORACLE]  # fmt: skip
-        process = subprocess.Popen(command)  # noqa: ASYNC220, S603
+        process = subprocess.Popen(command)  # noqa: ASYNC220
         try:
             await _answering(port)
             record, phases, clients = _seat(folder, devices)

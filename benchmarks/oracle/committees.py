@@ -30,7 +30,7 @@ from benchmarks.proof.page import replace_section
 
 def simulate(devices: int, seats: int, seed: int) -> dict[str, object]:
     """Draws a committee for every device, with f seats chosen at random to be silent or to lie."""
-    chance = random.Random(seed)  # noqa: S311 - a simulation
+    chance = random.Random(seed)
     size = committee_size(seats, devices)
     bad = frozenset(chance.sample(range(seats), faults(seats)))
     rho = keccak(seed.to_bytes(8, "big"))

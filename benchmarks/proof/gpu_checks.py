@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from assay.proof import generator
 from assay.proof.cuda import plain_kernels as k
 from assay.proof.cuda.products import THREADS, TensorProduct, blocks, generated, plain_product
-from assay.proof.cuda.runtime import SIMULATOR, allow_shared_memory, cuda
+from assay.proof.cuda.runtime import SIMULATOR, allow_shared_memory, clear, cuda
 from assay.proof.engines.gpu import GpuEngine
 from assay.proof.engines.reference import ReferenceEngine, exact_product
+from assay.proof.engines.registry import GPU_NAMES
 from assay.proof.kernels import keccak
 from assay.proof.kernels.row_trees import tree_levels
 from assay.proof.kernels.words import as_bytes, seed_words
@@ -84,6 +85,20 @@ def _probe() -> None:
     _equal(states.copy_to_host(), walk_in_python(kept.reshape(-1, 4), pi, lanes))
 
 
+def _widening() -> None:
+    """int8 as bfloat16, and whole float32 added to int32."""
+    entries = np.arange(-128, 128).astype(np.int8)
+    out = cuda.device_array(64, np.uint64)
+    k.widen[blocks(64), THREADS](cuda.to_device(entries.view(np.uint32)), out)
+    _equal(out.copy_to_host().view(np.uint16), entries.astype(np.float32).view(np.uint32) >> 16)
+    partial = np.array([2**24, -(2**24), 0, 5], np.float32)
+    sums = cuda.to_device(np.array([1, 2, 3, -(2**30)], np.int32))
+    k.add_exact[1, THREADS](cuda.to_device(partial), sums, False)
+    _equal(sums.copy_to_host(), [2**24 + 1, 2 - 2**24, 3, 5 - 2**30])
+    k.add_exact[1, THREADS](cuda.to_device(partial), sums, True)
+    _equal(sums.copy_to_host(), partial.astype(np.int32))
+
+
 def _multiplied(product: Any, a: NDArray[np.int8], b: NDArray[np.int8]) -> NDArray[np.int32]:
     out = cuda.to_device(np.full((len(a), len(b)), -1, np.int32))
     product(cuda.to_device(a.view(np.uint32)), cuda.to_device(b.view(np.uint32)), out, 0)
@@ -91,16 +106,20 @@ def _multiplied(product: Any, a: NDArray[np.int8], b: NDArray[np.int8]) -> NDArr
     return found
 
 
-def _tensor(stages: int) -> Any:
+def _tensor(stages: int, parts: int = 1) -> Any:
     from assay.proof.cuda import fragments
     from assay.proof.cuda.tensor_product import shared_bytes, tensor_kernel
 
     def product(a: Any, b: Any, out: Any, stream: Any) -> None:
         left, right = a.view(np.int8), b.view(np.int8)
-        kernel = tensor_kernel(stages).specialize(left, right, out)
+        kernel = tensor_kernel(stages, adds=parts > 1).specialize(left, right, out)
         if not allow_shared_memory(kernel, shared_bytes(stages)):
             raise AssertionError(f"the card refuses {shared_bytes(stages)} bytes of shared memory")
-        grid = (out.shape[1] // fragments.TILE_N, out.shape[0] // fragments.TILE_M)
+        # A part without a step would read what nobody copied.
+        shares = min(parts, left.shape[1] // fragments.DEPTH)
+        if parts > 1:
+            clear(out, stream)
+        grid = (out.shape[1] // fragments.TILE_N, out.shape[0] // fragments.TILE_M, shares)
         kernel[grid, fragments.THREADS, stream, shared_bytes(stages)](left, right, out)
 
     return product
@@ -110,7 +129,17 @@ def products() -> dict[str, Any]:
     """The products by name."""
     if SIMULATOR:
         return {"simt": plain_product}
-    return {"simt": plain_product, "mma, 4 stages": _tensor(4), "mma, 2 stages": _tensor(2), "mma": TensorProduct()}
+    from assay.proof.cuda.vendor_product import Bfloat16Product, VendorProduct
+
+    return {
+        "simt": plain_product,
+        "mma, 4 stages": _tensor(4),
+        "mma, 2 stages": _tensor(2),
+        "mma, 3 parts": _tensor(4, parts=3),
+        "mma": TensorProduct(),
+        "cublas": VendorProduct(),
+        "bf16": Bfloat16Product(),
+    }
 
 
 def _random_entries(product: Any) -> None:
@@ -157,11 +186,12 @@ def checks(brief: bool = False) -> Iterator[tuple[str, Check]]:
     yield "vectors", _vectors
     yield "hashes", _hashes
     yield "memory probe", _probe
+    yield "widening", _widening
     for name, product in products().items():
         yield f"product {name}: random entries", lambda product=product: _random_entries(product)
         if not (brief or SIMULATOR):
             yield f"product {name}: lowest entries", lambda product=product: _lowest_entries(product)
     shapes = ((128, 256, 64, 3, 32), (128, 512, 1_088, 6, 256), (256, 256, 4_096, 4, 256))
-    for name in ("simt",) if SIMULATOR else ("simt", "mma"):
+    for name in ("simt",) if SIMULATOR else GPU_NAMES:
         small = ((2, 32, 64, 3, 32),) if SIMULATOR else shapes[:1] if brief else shapes
         yield f"engine {name}", lambda name=name, small=small: _engine(name, small)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay.proof.cuda import plain_kernels
 from assay.proof.cuda.products import THREADS, TensorProduct, blocks, plain_product
-from assay.proof.cuda.runtime import cuda
+from assay.proof.cuda.runtime import cuda, free_memory
+from assay.proof.cuda.vendor_product import Bfloat16Product, VendorProduct
 from assay.proof.engines.gpu import GpuEngine
+from assay.proof.probe import layout
 from assay.protocol.profile import Profile
 
 RUNS = 9
-_SECTORS = 1 << 26  # 2 GiB of sectors on the card
+_WINDOWS = {"2 GiB": 1 << 26, "16 GiB": 1 << 29, "64 GiB": 1 << 31}  # sectors
 _HOST_SECTORS = 1 << 22  # 128 MiB in pinned host memory
 _LANES, _STEPS = 1 << 20, 64
 _PROOF_SECONDS = 3.0  # of one measured proof
@@ -43,7 +47,7 @@ def _copy_seconds() -> float:
     return seconds(lambda: target.copy_to_device(source))
 
 
-def ceilings() -> dict[str, float]:
+def ceilings() -> dict[str, Any]:
     """Copies within the card, and random sectors from the card's memory and from pinned host memory."""
     copy = _copy_seconds()
     challenge, states = cuda.to_device(np.zeros(4, np.uint64)), cuda.device_array(_LANES, np.uint64)
@@ -54,65 +58,67 @@ def ceilings() -> dict[str, float]:
         return _LANES * _STEPS / seconds(lambda: walk[grid, THREADS](sectors, challenge, 0, _STEPS, states), 3)
 
     random = np.random.default_rng(0)
-    card = rate(cuda.to_device(random.integers(0, 2**63, 4 * _SECTORS, dtype=np.uint64)))
+    windows: dict[str, float] = {}
+    for name, sectors in _WINDOWS.items():
+        if 32 * sectors + (1 << 30) > free_memory():
+            continue
+        window = cuda.device_array(4 * sectors, np.uint64)
+        # Whatever lies there will do: the walk goes where the card's own mixing sends it.
+        windows[name] = 32 * rate(window)
+        del window
     far = cuda.mapped_array(4 * _HOST_SECTORS, np.uint64)
     far[:] = random.integers(0, 2**63, 4 * _HOST_SECTORS, dtype=np.uint64)
-    host = rate(far)
     return {
         "copyBytesPerSecond": 2 * 4 * (1 << 28) / copy,
-        "sectorsPerSecondCard": card,
-        "sectorsPerSecondHost": host,
-        "bytesPerSecondCard": 32 * card,
-        "bytesPerSecondHost": 32 * host,
+        "randomBytesPerSecondCard": windows,
+        "randomBytesPerSecondHost": 32 * rate(far),
     }
 
 
 def vendor_tops(profile: Profile) -> dict[str, float]:
-    """int8 matmul of the vendor's library at the profile's shape, tera-operations a second; {} without any."""
-    operations = 2 * profile.M * profile.N * profile.K
-    for name, timed in (("torch._int_mm (cuBLASLt)", _torch_seconds), ("cupy.matmul (cuBLAS)", _cupy_seconds)):
-        try:
-            return {name: operations / timed(profile) / 1e12}
-        except ImportError:
-            continue
-    return {}
+    """int8 of cuBLASLt, with a workspace, at the profile's shape: tera-operations a second.
+
+    Raises:
+        EngineUnavailable: nvmath-python is missing, or the library knows no way.
+    """
+    p, product = profile, VendorProduct()
+    a, b = (cuda.to_device(_entries(rows, p.K)) for rows in (p.M, p.N))
+    out = cuda.device_array((p.M, p.N), np.int32)
+    return {"cuBLASLt int8": 2 * p.M * p.N * p.K / seconds(lambda: product(a, b, out, 0)) / 1e12}
 
 
-def _torch_seconds(profile: Profile) -> float:
-    import torch
+def _entries(rows: int, length: int) -> NDArray[np.uint32]:
+    """int8 drawn evenly: a card's rate depends on the bits that change."""
+    return np.random.default_rng(rows).integers(0, 1 << 32, (rows, length // 4), dtype=np.uint32)
 
-    left = torch.randint(-128, 127, (profile.M, profile.K), dtype=torch.int8, device="cuda")
-    right = torch.randint(-128, 127, (profile.N, profile.K), dtype=torch.int8, device="cuda").t()
-    torch._int_mm(left, right)
+
+def full(name: str, profile: Profile) -> dict[str, Any]:
+    """Two proofs of the whole profile and the probe of the second, as a daemon makes them: seconds to what is sent."""
+    engine = GpuEngine(name)
+    started = time.perf_counter()
+    engine.prepare(profile, bytes(32))
+    prepared = time.perf_counter() - started
     times = []
-    for _ in range(RUNS):
-        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        begin.record()
-        torch._int_mm(left, right)
-        end.record()
-        end.synchronize()
-        times.append(begin.elapsed_time(end) / 1e3)
-    del left, right
-    torch.cuda.empty_cache()
-    return statistics.median(times)
-
-
-def _cupy_seconds(profile: Profile) -> float:
-    import cupy
-
-    left = cupy.random.randint(-128, 127, (profile.M, profile.K), dtype=cupy.int8)
-    right = cupy.random.randint(-128, 127, (profile.K, profile.N), dtype=cupy.int8)
-    out = cupy.empty((profile.M, profile.N), cupy.int32)
-    cupy.matmul(left, right, out=out)
-    times = []
-    for _ in range(RUNS):
-        begin, end = cupy.cuda.Event(), cupy.cuda.Event()
-        begin.record()
-        cupy.matmul(left, right, out=out)
-        end.record()
-        end.synchronize()
-        times.append(cupy.cuda.get_elapsed_time(begin, end) / 1e3)
-    return statistics.median(times)
+    for n in range(2):
+        started = time.perf_counter()
+        proof = engine.prove(bytes([n]) * 32)
+        _ = proof.result_root
+        times.append(time.perf_counter() - started)
+    result: dict[str, Any] = {
+        "prepareSeconds": prepared,
+        "proofSeconds": times,
+        "deadlineSeconds": profile.deadline_ms / 1000,
+        "tops": profile.operations / min(times) / 1e12,
+    }
+    started = time.perf_counter()
+    probe = engine.probe(proof, bytes(32))
+    _ = probe.lane_root
+    spent = time.perf_counter() - started
+    reads = layout.lanes(profile) * layout.STEPS
+    result |= {"probeSeconds": spent, "probeReadsPerSecond": reads / spent}
+    started = time.perf_counter()
+    size = len(proof.open([(0, n) for n in range(profile.k)])) + len(probe.open(list(range(layout.OPENED_LANES))))
+    return result | {"openingSeconds": time.perf_counter() - started, "openingBytes": size}
 
 
 def stages(profile: Profile) -> dict[str, Any]:
@@ -127,7 +133,7 @@ def stages(profile: Profile) -> dict[str, Any]:
     words = product.reshape(p.M * p.N).view(np.uint64)
     leaves, scratch = cuda.device_array((chunks, 4), np.uint64), cuda.device_array((2, p.M, 4), np.uint64)
     row_roots = cuda.device_array((1, p.M, 4), np.uint64)
-    tensor = TensorProduct()
+    tensor, vendor, bfloat16 = TensorProduct(), VendorProduct(), Bfloat16Product()
 
     def make_keys(rows: int, tag: int) -> None:
         k.lane_keys[blocks(2 * rows), THREADS](seeds, 0, tag, indices[:rows], keys[:rows])
@@ -141,6 +147,8 @@ def stages(profile: Profile) -> dict[str, Any]:
         "keys": seconds(lambda: make_keys(p.M, 65)),
         "generate": seconds(lambda: fill(a)),
         "product mma": seconds(lambda: tensor(a, b, product, 0)),
+        "product cublas": seconds(lambda: vendor(a, b, product, 0)),
+        "product bf16": seconds(lambda: bfloat16(a, b, product, 0)),
         "product simt": seconds(lambda: plain_product(a, b, product, 0), 3),
         "chunks": seconds(lambda: k.hash_chunks[blocks(chunks), THREADS](words, p.chunk // 2, leaves)),
         "rows": seconds(lambda: k.reduce_rows[blocks(p.M), THREADS](leaves, p.N // p.chunk, row_roots, 0)),
@@ -149,9 +157,7 @@ def stages(profile: Profile) -> dict[str, Any]:
     operations = 2 * p.M * p.N * p.K
     return {
         "microseconds": {name: round(1e6 * of, 2) for name, of in times.items()},
-        "tensorStages": tensor.stages,
-        "mmaTops": operations / times["product mma"] / 1e12,
-        "simtTops": operations / times["product simt"] / 1e12,
+        **{f"{name}Tops": operations / times[f"product {name}"] / 1e12 for name in ("mma", "cublas", "bf16", "simt")},
         "keccakPerSecond": chunks * (p.chunk // 34 + 1) / times["chunks"],
         "generateBytesPerSecond": p.M * p.K / times["generate"],
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 from assay.network.errors import BadOrigin
 from assay.network.origins import origin_of_url
+from assay.protocol.text import REPLACED, printable
 
 
 def shown_url(url: str) -> str:
@@ -15,11 +16,6 @@ def shown_url(url: str) -> str:
         return origin_of_url(url).url
     except BadOrigin:
         return "?://?"
-
-
-def printable(text: str) -> str:
-    """What a node or a contract said, as it may stand in a line on a terminal."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 class ChainError(Exception):
@@ -102,7 +98,7 @@ class RpcError(ChainError):
 
     def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
         self.method, self.code, self.message, self.data = method, code, message, data
-        super().__init__(f"{method}: {printable(message[:500])} (code {code})")
+        super().__init__(f"{method}: {printable(message[:500], REPLACED)} (code {code})")
 
 
 class Reverted(ChainError):
@@ -115,7 +111,7 @@ class Reverted(ChainError):
 
 
 def _shown(value: Any) -> str:
-    return "0x" + value.hex() if isinstance(value, bytes) else printable(str(value)[:500])
+    return "0x" + value.hex() if isinstance(value, bytes) else printable(str(value)[:500], REPLACED)
 
 
 class TransactionFailed(ChainError):
@@ -162,6 +158,18 @@ class NotConfirmed(ChainError):
 
 class JournalInUse(ChainError):
     """Another process holds the journal of this key."""
+
+
+class KeyInUse(ChainError):
+    """Another process of this host sends with the key, from a data folder of its own. `process` is its number."""
+
+    def __init__(self, address: str, process: int | None) -> None:
+        self.process = process
+        who = "another process" if process is None else f"process {process} (`ps -fp {process}` shows it)"
+        super().__init__(
+            f"{who} of this host sends with {address} already: stop it first, or name its data folder with --data-dir, "
+            "or give this one a key of its own (`assay provider operator add`); two senders spoil each other's nonces"
+        )
 
 
 class JournalFailed(ChainError):

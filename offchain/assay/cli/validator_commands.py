@@ -14,6 +14,7 @@ import typer
 from assay.cli import endings
 from assay.cli.option_groups import OptionGroup, with_options
 from assay.cli.output import OutputFormat, show
+from assay.cli.renter import rewards
 
 if TYPE_CHECKING:
     from assay.validator.settings import ValidatorSettings
@@ -24,6 +25,9 @@ commands = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
+
+# Of the account that holds the seat: --key-file, or --account to look.
+commands.add_typer(rewards.commands, name="rewards")
 
 Config = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")]
 Rpc = Annotated[list[str] | None, typer.Option("--rpc", help="JSON-RPC address; again for more.")]

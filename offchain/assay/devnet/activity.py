@@ -16,7 +16,6 @@ from assay.devnet.ports import HOST, free_ports
 from assay.devnet.progress import Progress
 from assay.devnet.providers import (
     CHEATING,
-    HONEST,
     MIN_DURATION,
     PRICE_PER_HOUR,
     enrol,
@@ -104,9 +103,11 @@ class Activity:
         """A device passes, is rented, then skips rows: slashed by a proof, and the renter takes everything back."""
         data = f"{name}-{number}"
         self._network.endpoints[data] = f"http://{HOST}:{free_ports(1)[0]}"
+        # One daemon an account on a host: that of the story before answers for a slashed device, which owes nothing.
+        await asyncio.to_thread(self._network.processes.stop, *self._network.processes.named(name))
         device = await enrol(self._network, name, data=data)
         self._progress.done(f"{name} enrols {short(device)}, which works honestly at first")
-        daemon = start_provider(self._network, name, HONEST, data)
+        daemon = start_provider(self._network, name, self._network.plan.engine, data)
         try:
             await self._until_on_offer(device)
             lease = str(

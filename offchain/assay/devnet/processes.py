@@ -108,6 +108,10 @@ class Processes:
             if status is not None:
                 raise ChildFailed(child.name, status, child.log, _tail(child.log))
 
+    def named(self, name: str) -> list[Child]:
+        """Those that run under a name."""
+        return [child for child in self.children if child.name == name]
+
     def stop(self, *children: Child) -> None:
         """End these children: ask first, then kill what has not ended in time."""
         for child in children:

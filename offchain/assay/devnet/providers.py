@@ -9,7 +9,7 @@ from assay.devnet.network import Network, listen
 from assay.devnet.ports import free_ports
 from assay.devnet.processes import Child
 
-HONEST, CHEATING = "cpu", "skipped-rows:0.3"
+CHEATING = "skipped-rows:0.3"
 PRICE_PER_HOUR = {"north": "3.20", "south": "4.40", "cheat": "0.60"}  # test dollars; of a node for all of it
 REGIONS = {"north": "eu-north", "south": "eu-south"}
 MIN_DURATION = "10"

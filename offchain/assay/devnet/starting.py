@@ -13,7 +13,7 @@ from assay.devnet.network import ACCOUNTS, Network, NetworkPlan, deploy, listen
 from assay.devnet.ports import HOST, free_ports, require_free
 from assay.devnet.processes import Processes
 from assay.devnet.progress import Progress
-from assay.devnet.providers import CHEATING, HONEST, NODE_DEVICES, host_of, set_up, start_provider
+from assay.devnet.providers import CHEATING, NODE_DEVICES, host_of, set_up, start_provider
 from assay.devnet.workspace import Workspace
 
 
@@ -63,7 +63,7 @@ def _start_daemons(network: Network) -> None:
         command = ["assay", "validator", "run", *listen(network, name), *network.options(name)]
         network.processes.start(name, command, network.workspace.log(name))
     for name in plan.providers:
-        start_provider(network, name, CHEATING if name in plan.skips_rows else HONEST)
+        start_provider(network, name, CHEATING if name in plan.skips_rows else plan.engine)
     network.processes.start(
         "watcher", ["assay", "watch", *network.options("watcher")], network.workspace.log("watcher")
     )

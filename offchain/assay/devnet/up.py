@@ -28,7 +28,7 @@ async def keep_running(plan: NetworkPlan) -> None:
             f"key files {workspace.keys}/NAME.json, their password {workspace.password_file}\n"
             f"logs {workspace.logs}   Ctrl-C stops everything\n"
             f"the market's pages: {network.endpoints['market']}",
-            *(f"\n{_how_to_rent(network, guest)}" for guest in plan.guests),
+            *(f"\n{_how_to_rent(network, guest)}" for guest in plan.guests[:1]),
             sep="\n",
             highlight=False,
             soft_wrap=True,

@@ -7,10 +7,12 @@ from typing import ClassVar
 
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.typed_message import MessageError, TypedMessage
+from assay.protocol.types import DeviceId, Rho, Root, Seed
 
 __all__ = [
     "ALL", "Challenge", "Commitment", "Enrol", "EpochReport", "Gossip", "Handover", "LaneCommitment", "LeaseRequest",
-    "LeaseStart", "MessageError", "Observations", "Offer", "ProbeNonce", "Seal", "SeatClaim", "TypedMessage",
+    "LeaseStart", "MessageError", "Observations", "Offer", "ProbeNonce", "ReachabilityRequest", "Seal", "SeatClaim",
+    "TypedMessage",
 ]  # fmt: skip
 
 
@@ -22,8 +24,8 @@ class Challenge(TypedMessage):
     CONTRACT: ClassVar[str] = "EpochOracle"
 
     epoch: int
-    epoch_seed: bytes
-    device_id: bytes
+    epoch_seed: Seed
+    device_id: DeviceId
     validator: str
     nonce: bytes
 
@@ -39,9 +41,9 @@ class Commitment(TypedMessage):
 
     epoch: int
     job_hash: bytes
-    device_id: bytes
+    device_id: DeviceId
     nonce_root: bytes
-    result_root: bytes
+    result_root: Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,8 @@ class Seal(TypedMessage):
     epoch: int
     set_id: int
     round: int
-    epoch_seed: bytes
-    seal_root: bytes
+    epoch_seed: Seed
+    seal_root: Root
     count: int
 
 
@@ -68,7 +70,7 @@ class Observations(TypedMessage):
 
     epoch: int
     set_id: int
-    rho: bytes
+    rho: Rho
     batch_root: bytes
 
 
@@ -85,9 +87,9 @@ class EpochReport(TypedMessage):
     epoch: int
     set_id: int
     round: int
-    rho: bytes
-    devices_root: bytes
-    rewards_root: bytes
+    rho: Rho
+    devices_root: Root
+    rewards_root: Root
     rewards_total: int
     data_hash: bytes
 
@@ -109,7 +111,7 @@ class Offer(TypedMessage):
 
     provider: str
     operator: str
-    device_ids: tuple[bytes, ...]
+    device_ids: tuple[DeviceId, ...]
     token: str
     rate: int
     min_duration: int
@@ -151,9 +153,9 @@ class Handover(TypedMessage):
 
     lease_id: int
     job_hash: bytes
-    device_id: bytes
+    device_id: DeviceId
     nonce: bytes
-    result_root: bytes
+    result_root: Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +207,9 @@ class ProbeNonce(TypedMessage):
     CONTRACT: ClassVar[str] = "EpochOracle"
 
     epoch: int
-    epoch_seed: bytes
-    device_id: bytes
-    result_root: bytes
+    epoch_seed: Seed
+    device_id: DeviceId
+    result_root: Root
     validator: str
     nonce: bytes
 
@@ -224,11 +226,11 @@ class LaneCommitment(TypedMessage):
     CONTRACT: ClassVar[str] = "EpochOracle"
 
     epoch: int
-    epoch_seed: bytes
-    device_id: bytes
-    result_root: bytes
+    epoch_seed: Seed
+    device_id: DeviceId
+    result_root: Root
     challenge: bytes
-    lane_root: bytes
+    lane_root: Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +260,19 @@ class Wiped(TypedMessage):
     entries_left: int
 
 
+@dataclass(frozen=True, slots=True)
+class ReachabilityRequest(TypedMessage):
+    """A device's wish to be dialled by a seat where the registry has it, signed by the device key; no contract reads
+    it. `issued_at` in seconds."""
+
+    TYPE: ClassVar[str] = "ReachabilityRequest(bytes32 deviceId,uint64 issuedAt)"
+    CONTRACT: ClassVar[str] = "EpochOracle"
+
+    device_id: DeviceId
+    issued_at: int
+
+
 ALL: tuple[type[TypedMessage], ...] = (
     Challenge, Commitment, Seal, Observations, EpochReport, Offer, LeaseStart, Handover, Enrol, SeatClaim,
-    Gossip, ProbeNonce, LaneCommitment, LeaseRequest, Wiped,
+    Gossip, ProbeNonce, LaneCommitment, LeaseRequest, Wiped, ReachabilityRequest,
 )  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from assay.protocol.encoding import EncodingError, abi_encode, unsigned
 from assay.protocol.keccak import keccak
+from assay.protocol.types import Seed
 
 MAX_K = 65_536
 MIN_CHUNK = 32
@@ -64,7 +65,7 @@ class Profile:
         except EncodingError as error:
             raise ProfileError(str(error)) from None
 
-    def job_hash(self, epoch_seed: bytes) -> bytes:
+    def job_hash(self, epoch_seed: Seed) -> bytes:
         """jobHash = H(β ‖ abi.encode(profile id, M, N, K, T, chunk, k, W)): 32 bytes."""
         shape = (self.id, self.M, self.N, self.K, self.T, self.chunk, self.k, self.W)
         return keccak(epoch_seed + abi_encode(_SHAPE_TYPES, shape))
@@ -83,7 +84,9 @@ class Profile:
 
 _TOKEN = 10**18
 
-# Rounds of edge and datacenter make ten seconds at 100 and 990 TOPS, rates assumed, not yet measured.
+# The classes of cards are cut by derived rates, 60 % of a data sheet's dense int8, until a card has measured them. At
+# its nominal rate a card of the class takes ten seconds of twelve; one twice as fast takes less than half and belongs
+# in the next. The window is more than half of the memory that the class's cards have. Credit goes with M·N·K·T.
 NAMED: dict[str, Profile] = {
     "micro": Profile(
         1, M=256, N=256, K=4_096, T=8, chunk=256, k=64, W=8,
@@ -96,5 +99,21 @@ NAMED: dict[str, Profile] = {
     "datacenter": Profile(
         3, M=4_096, N=4_096, K=65_536, T=4_500, chunk=256, k=256, W=2_048,
         deadline_ms=12_000, credit=1_000, max_gops=2_000_000, stake=10_000 * _TOKEN,
+    ),
+    "entry": Profile(
+        4, M=2_048, N=4_096, K=32_768, T=900, chunk=256, k=256, W=320,
+        deadline_ms=12_000, credit=50, max_gops=110_000, stake=1_000 * _TOKEN,
+    ),
+    "performance": Profile(
+        5, M=2_048, N=4_096, K=32_768, T=3_600, chunk=256, k=256, W=576,
+        deadline_ms=12_000, credit=200, max_gops=440_000, stake=1_000 * _TOKEN,
+    ),
+    "workstation": Profile(
+        6, M=4_096, N=4_096, K=65_536, T=1_800, chunk=256, k=256, W=576,
+        deadline_ms=12_000, credit=400, max_gops=880_000, stake=10_000 * _TOKEN,
+    ),
+    "server": Profile(
+        7, M=4_096, N=4_096, K=65_536, T=3_400, chunk=256, k=256, W=1_152,
+        deadline_ms=12_000, credit=755, max_gops=1_650_000, stake=10_000 * _TOKEN,
     ),
 }  # fmt: skip

@@ -16,9 +16,11 @@ from assay.chain.contracts.epochs import read_timing
 from assay.chain.contracts.leases import Lease, read_offer
 from assay.chain.key_files import Key
 from assay.chain.rpc.client import Chain
-from assay.chain.transactions.journal import Journal
 from assay.chain.transactions.sender import Sender
+from assay.network.addresses import private_allowed
+from assay.network.client import Client
 from assay.protocol.signing import Domain
+from assay.protocol.types import DeviceId, Root, Seed
 from assay.provider.access.announced_origins import AnnouncedOrigins
 from assay.provider.access.authorised_keys import AuthorisedKeys
 from assay.provider.access.lease_ports import LeasePorts
@@ -30,7 +32,7 @@ from assay.provider.access.ssh_shells import Shells
 from assay.provider.account.authority import Authority, scope_names
 from assay.provider.api.services import Services
 from assay.provider.chain_view import ChainView
-from assay.provider.connection import connect
+from assay.provider.connection import KeyJournal, connect
 from assay.provider.database import open_database
 from assay.provider.devices.cards import cards_of
 from assay.provider.devices.device import OwnDevice
@@ -68,6 +70,11 @@ from assay.provider.runtime.selection import RuntimeChoice, select_runtime
 from assay.provider.runtime.workload import Limits, Runtime
 from assay.provider.settings import ProviderSettings
 from assay.provider.views import EpochView
+from assay.provider.watch import metrics
+from assay.provider.watch.account_view import AccountView
+from assay.provider.watch.metrics import ProviderWatch
+from assay.provider.watch.proof_meter import ProofMeter
+from assay.provider.watch.results import EpochResults
 from assay.provider.workloads.disk_volumes import Disks, choose_disks
 from assay.provider.workloads.jobs import JobBook, OpenShells, Share
 
@@ -79,7 +86,7 @@ class Parts:
     """A provider's process, assembled; `ready` becomes true with the first round over its leases."""
 
     chain: Chain
-    journal: Journal
+    held: KeyJournal
     sender: Sender
     view: ChainView
     prover: Provers
@@ -89,17 +96,19 @@ class Parts:
     shells: Shells
     ports: LeasePorts
     services: Services
-    devices: dict[bytes, OwnDevice]
+    devices: dict[DeviceId, OwnDevice]
     authority: Authority
     retention: Retention
     status: dict[str, Any]
+    watch: ProviderWatch
 
     async def close(self) -> None:
         """Lets go of the workers, the journal and the connections."""
         await self.services.proxy.close()
+        await self.watch.results.client.close()
         self.ports.close()
         self.prover.close()
-        self.journal.close()
+        self.held.close()
         await self.chain.close()
 
     async def note_authority(self) -> None:
@@ -115,11 +124,11 @@ class Parts:
 
 async def assemble(settings: ProviderSettings) -> Parts:
     """Connects, loads keys and devices, checks engine and runtime. Raises ChainError, ProviderError."""
-    chain, key, journal = await connect(settings)
+    chain, key, held = await connect(settings)
     try:
-        return await _parts(settings, chain, key, journal)
+        return await _parts(settings, chain, key, held)
     except BaseException:
-        journal.close()
+        held.close()
         await chain.close()
         raise
 
@@ -135,7 +144,7 @@ class _Ground:
     key: Key
     sender: Sender
     authority: Authority
-    devices: dict[bytes, OwnDevice]
+    devices: dict[DeviceId, OwnDevice]
     database: Database
     view: ChainView
     asked: ChainView
@@ -174,10 +183,10 @@ class _Desks:
     demands: DemandService
 
 
-async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Journal) -> Parts:
+async def _parts(settings: ProviderSettings, chain: Chain, key: Key, held: KeyJournal) -> Parts:
     make_engine = engine_maker(settings.engine, chain.chain_id)
     runtime = select_runtime(runtime_choice(settings), chain.chain_id)
-    ground = await _ground(settings, chain, key, journal)
+    ground = await _ground(settings, chain, key, held)
     pods = _pods(ground, runtime)
     if pods is not None and isinstance(runtime, ContainerRuntime):
         runtime = PodRuntime(runtime, pods)
@@ -189,12 +198,14 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     leasing = await _leasing(ground, jobs, pods)
     shells = _shells(runtime, jobs, leasing.keeper, open_shells)
     ports = _ports(runtime, jobs, shells)
-    desks = _desks(ground, prover, leasing)
+    meter = ProofMeter()
+    desks = _desks(ground, prover, leasing, meter)
     status = _first_status(ground, engine, runtime, jobs)
     status["demands"] = desks.demands.status
+    watch = _watch(ground, leasing, status, meter)
     return Parts(
         chain=chain,
-        journal=journal,
+        held=held,
         sender=ground.sender,
         view=ground.view,
         prover=prover,
@@ -203,15 +214,16 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         offers=leasing.offers,
         shells=shells,
         ports=ports,
-        services=_services(ground, leasing, desks, jobs, ports, status),
+        services=_services(ground, leasing, desks, jobs, ports, status, watch),
         devices=ground.devices,
         authority=ground.authority,
         retention=Retention(ground.database, await read_timing(chain), settings.keep_epochs),
         status=status,
+        watch=watch,
     )
 
 
-async def _ground(settings: ProviderSettings, chain: Chain, key: Key, journal: Journal) -> _Ground:
+async def _ground(settings: ProviderSettings, chain: Chain, key: Key, held: KeyJournal) -> _Ground:
     authority = Authority(chain, settings.provider or key.address, key.address)
     devices = await load_devices(chain, authority.provider, device_keys(settings), Specifications(settings.data_dir))
     database = open_database(settings.data_dir / "provider.sqlite")
@@ -219,7 +231,7 @@ async def _ground(settings: ProviderSettings, chain: Chain, key: Key, journal: J
         settings=settings,
         chain=chain,
         key=key,
-        sender=Sender(chain, key, journal, poll_s=settings.poll_seconds),
+        sender=Sender(chain, key, held.journal, poll_s=settings.poll_seconds),
         authority=authority,
         devices=devices,
         database=database,
@@ -300,17 +312,17 @@ def _ports(runtime: Runtime, jobs: JobBook, shells: Shells) -> LeasePorts:
     )
 
 
-def _desks(ground: _Ground, prover: Provers, leasing: _Leasing) -> _Desks:
-    async def root_of(task: Task) -> bytes:
+def _desks(ground: _Ground, prover: Provers, leasing: _Leasing, meter: ProofMeter) -> _Desks:
+    async def root_of(task: Task) -> Root:
         return (await prover.prove(task)).result_root
 
-    async def walk(task: Task, challenge: bytes) -> tuple[bytes, bytes]:
+    async def walk(task: Task, challenge: bytes) -> tuple[Root, Root]:
         probed = await prover.probe(task, challenge, Urgency.CHALLENGE)
         return probed.proof.result_root, probed.lane_root
 
-    async def prove(device: OwnDevice, epoch: EpochView, seed: bytes) -> bytes:
+    async def prove(device: OwnDevice, epoch: EpochView, seed: Seed) -> Root:
         task = Task(device.profile, epoch.epoch_seed, seed, device.card)
-        return (await prover.prove(task, Urgency.CHALLENGE)).result_root
+        return (await meter.timed(prover.prove(task, Urgency.CHALLENGE))).result_root
 
     devices, view, database = ground.devices, ground.asked, ground.database
     store, lanes = CommitmentStore(database), LaneCommitmentStore(database)
@@ -345,8 +357,15 @@ def _first_status(ground: _Ground, engine: str, runtime: Runtime, jobs: JobBook)
 
 
 def _services(
-    ground: _Ground, leasing: _Leasing, desks: _Desks, jobs: JobBook, ports: LeasePorts, status: dict[str, Any]
+    ground: _Ground,
+    leasing: _Leasing,
+    desks: _Desks,
+    jobs: JobBook,
+    ports: LeasePorts,
+    status: dict[str, Any],
+    watch: ProviderWatch,
 ) -> Services:
+    collected = metrics.registry(watch)
     accepts = partial(contract_accepts, ground.chain)
     conditions = StartConditions(ground.chain, ground.authority, leasing.bonds)
 
@@ -379,7 +398,15 @@ def _services(
         clock=time.time,
         ready=lambda: bool(status["ready"]),
         status=lambda: status,
+        metrics=lambda: metrics.text(collected),
     )
+
+
+def _watch(ground: _Ground, leasing: _Leasing, status: dict[str, Any], meter: ProofMeter) -> ProviderWatch:
+    allow_private = private_allowed(ground.chain.chain_id, ground.settings.allow_private)
+    client = Client.over_network(allow_private=allow_private)
+    results = EpochResults(ground.chain, client, lambda: ground.devices)
+    return ProviderWatch(status, leasing.keeper.running, meter, results, AccountView())
 
 
 def runtime_choice(settings: ProviderSettings) -> RuntimeChoice:

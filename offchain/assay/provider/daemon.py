@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import structlog
 
 from assay.chain.certificate import server_context
+from assay.chain.errors import ChainError
 from assay.daemon.ending import on_stop
 from assay.network.connections import raise_file_limit
 from assay.network.server import listening_socket, server, serving
 from assay.provider.api.app import create_app
 from assay.provider.assembly import Parts, assemble
+from assay.provider.doctor.money import bond_todo, dearest_bonds
 from assay.provider.errors import ProviderError
+from assay.provider.offers.bonds import Bonds
 from assay.provider.settings import ProviderSettings
 
+WATCH_S = 30.0
 log = structlog.get_logger()
 
 
@@ -42,7 +47,9 @@ async def run(settings: ProviderSettings) -> None:
         asyncio.create_task(parts.sender.run()),
         asyncio.create_task(_follow_blocks(parts, settings.poll_seconds)),
         asyncio.create_task(_answer_demands(parts, settings.poll_seconds)),
+        asyncio.create_task(_watch_account(parts, settings)),
     ]
+    await _tell_bonds(settings, parts)
     log.info("provider runs", address=f"{settings.host}:{settings.port}", **parts.status)
     try:
         async with serving(web, listening) as answering:
@@ -61,6 +68,18 @@ async def run(settings: ProviderSettings) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
         await parts.close()
         log.info("provider stopped")
+
+
+async def _tell_bonds(settings: ProviderSettings, parts: Parts) -> None:
+    """Says at once what else the first renter would find out: that there is no bond for a lease. Raises nothing."""
+    try:
+        bonds = Bonds(parts.chain, parts.authority)
+        for token, bond in (await dearest_bonds(settings, parts.chain, parts.devices)).items():
+            if found := await bonds.shortfall(token, bond):
+                todo = await bond_todo(parts.chain, parts.authority, token, bond)
+                log.warning("no lease can start: its bond is not there", found=found, todo=todo)
+    except (ChainError, ProviderError) as error:
+        log.warning("bonds could not be looked at", error=str(error))
 
 
 async def _open_ssh(settings: ProviderSettings, parts: Parts) -> Any:
@@ -97,6 +116,7 @@ async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
             if block.number != last:
                 await parts.keeper.tick()
                 parts.status.update(ready=True, block=block.number)
+                parts.watch.seen_at = time.monotonic()
                 last = block.number
                 epoch = await parts.view.latest()
                 if epoch is not None and epoch.epoch_seed != prepared:
@@ -112,6 +132,18 @@ async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
         except Exception as error:  # a full disk, an engine that is away: the next block comes all the same
             log.warning("this block was not dealt with in full", error=str(error))
         await asyncio.sleep(poll_seconds)
+
+
+async def _watch_account(parts: Parts, settings: ProviderSettings) -> None:
+    """Reads for whoever scrapes what is in the account, and how the devices fared."""
+    while True:
+        try:
+            await parts.watch.account.read(parts.authority, parts.devices, settings)
+            if (epoch := parts.status.get("epoch")) is not None:
+                await parts.watch.results.follow(epoch, await parts.chain.finalised())
+        except Exception as error:  # figures are missing for a while: nothing else depends on them
+            log.warning("account not read in full", error=str(error))
+        await asyncio.sleep(WATCH_S)
 
 
 async def _answer_demands(parts: Parts, poll_seconds: float) -> None:

@@ -43,6 +43,7 @@ from assay.validator.chain.registration import Joined, account_of
 from assay.validator.daemon import Daemon
 from assay.validator.devices.device_client import DeviceClient
 from assay.validator.devices.opening_checks import OpeningChecker
+from assay.validator.devices.reachability import Reachability
 from assay.validator.devices.spread_checks import SpreadChecker
 from assay.validator.errors import SettingsError, ValidatorError
 from assay.validator.pace import pace
@@ -58,6 +59,7 @@ from assay.validator.storage.store import Store
 from assay.validator.storage.tables import open_database
 from assay.validator.system_clock import SystemClock
 from assay.validator.wake import Wake
+from assay.wire import paths
 
 NO_EPOCH = -1  # before the first epoch there is nothing that anybody can have signed
 CONNECT_S = 2.0
@@ -183,6 +185,7 @@ async def assembled(settings: ValidatorSettings, key: SignerKey) -> AsyncIterato
             status=lambda: status(daemon),
             unready=lambda: unready(daemon),
             metrics=lambda: metrics.text(collected),
+            reachability=Reachability(reader, devices, clock, lambda: services.follower.final, secrets.token_bytes),
         )
         tending = asyncio.create_task(sender.run())
         warming = asyncio.create_task(checker.warm_up())
@@ -255,7 +258,7 @@ async def ask_status(settings: ValidatorSettings) -> dict[str, Any]:
     endpoint = Endpoint(f"{scheme}://{settings.host}:{settings.port}", certificate_of(settings), own=True)
     client = Client.over_network(allow_private=True)
     try:
-        answer = await client.request("GET", endpoint, "/v1/status", max_bytes=MAX_STATUS_BYTES, timeout_s=STATUS_S)
+        answer = await client.request("GET", endpoint, paths.STATUS, max_bytes=MAX_STATUS_BYTES, timeout_s=STATUS_S)
         return dict(json.loads(answer.body))
     except (NetworkError, ValueError, TypeError) as error:
         raise ValidatorError(f"no validator answers at {endpoint}: {error}; is it running?") from None

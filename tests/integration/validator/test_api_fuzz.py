@@ -22,7 +22,7 @@ from assay.validator.api.services import ApiServices
 from assay.wire import paths
 from assay.wire.post_headers import PostHeaders, post_statement
 from tests.unit.validator.simulation.chain import DOMAIN
-from tests.unit.validator.simulation.network import SimNetwork, seat_key
+from tests.unit.validator.simulation.network import SimNetwork, reachability_of, seat_key
 from tests.unit.validator.simulation.virtual_time import run
 
 EXAMPLES = int(os.environ.get("ASSAY_FUZZ_EXAMPLES", "25"))
@@ -57,6 +57,7 @@ def services(tmp_path_factory) -> ApiServices:
         status=lambda: {"epochs": {}},
         unready=lambda: [],
         metrics=lambda: b"",
+        reachability=reachability_of(node),
     )
 
 

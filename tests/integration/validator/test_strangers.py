@@ -24,7 +24,7 @@ from assay.wire import paths
 from assay.wire.gossip import InventoryMessage
 from assay.wire.post_headers import PostHeaders, post_statement
 from tests.unit.validator.simulation.chain import DOMAIN
-from tests.unit.validator.simulation.network import SimNetwork, seat_key
+from tests.unit.validator.simulation.network import SimNetwork, reachability_of, seat_key
 from tests.unit.validator.simulation.virtual_time import run
 
 ENTRIES = 100_000  # 23 MB
@@ -82,6 +82,7 @@ async def validator(network: SimNetwork) -> AsyncIterator[int]:
         status=lambda: {"epochs": {}},
         unready=lambda: [],
         metrics=lambda: b"",
+        reachability=reachability_of(node),
     )
     listening = listening_socket("127.0.0.1", 0, ConnectionLimits(200, 200))
     port = int(listening.getsockname()[1])

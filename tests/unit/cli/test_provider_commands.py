@@ -15,8 +15,9 @@ import pytest
 from assay.chain.contracts.erc20 import Erc20
 from assay.chain.contracts.leases import LeaseStatus
 from assay.chain.errors import JournalInUse
+from assay.protocol.epochs import Timing
 from assay.protocol.leases import MAX_DEVICES
-from assay.provider.account import standing
+from assay.provider.account import finality, standing
 from assay.provider.account.authority import Authority
 from assay.provider.connection import Sending
 from assay.provider.offers.offers import Price
@@ -39,6 +40,8 @@ class World:
         self.devices: list[dict[str, Any]] = [row(one.name) for one in DEVICES]
         self.operators: list[dict[str, Any]] = []
         self.journal_in_use = False
+        self.coming: dict[str, int] = {}  # enrolled in blocks that are not final yet
+        self.looked = 0
         self.terms = TermsFile(folder)
         self.terms.write(ProviderTerms({DEVICES[0].name: Price(TOKEN, 10**18)}))
 
@@ -104,8 +107,24 @@ def world(assay: Assay, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Worl
     monkeypatch.setattr("assay.provider.reading.reading", reading)
     monkeypatch.setattr("assay.provider.connection.sending", sending)
     monkeypatch.setattr(standing, "devices_of", devices_of)
+
+    async def not_yet_final(authority: Any) -> dict[str, int]:
+        made.looked += 1
+        if made.looked > 2:
+            made.devices += [row(name) for name in made.coming]
+            made.coming = {}
+        return made.coming
+
     monkeypatch.setattr(standing, "operators_of", operators_of)
+    monkeypatch.setattr(finality, "not_yet_final", not_yet_final)
+    monkeypatch.setattr(finality, "LOOK_S", 0)
+    monkeypatch.setattr("assay.chain.contracts.epochs.read_timing", timing)
     return made
+
+
+async def timing(chain: Any) -> Timing:
+    """Epochs of 100 s since second 24, a proof window of ten."""
+    return Timing(24, 100, 5, 55, 65, 150, 1, 1_000)
 
 
 def provider(assay: Assay, line: str, status: int = 0) -> Ran:
@@ -140,6 +159,15 @@ def test_terms__folder_that_is_not_there__is_not_made(assay: Assay, world: World
     ran = provider(assay, f"{line} --data-dir {missing}", 2)
     assert f"{missing}: no such folder" in ran.err
     assert not missing.exists()
+
+
+@pytest.mark.parametrize(
+    "line", ["price 0x777777 2 --token {token}", "node set rack 2 0x777777 --token {token}", "retire 0x777777 --yes"]
+)
+def test_commands__device_enrolled_a_moment_ago__wait_until_it_is_final(assay: Assay, world: World, line: str) -> None:
+    world.coming = {"0x" + "77" * 32: 11}
+    ran = provider(assay, line.format(token=TOKEN))
+    assert "waiting for block 11 to be final, which enrols 0x7777" in ran.err and world.looked == 3
 
 
 def test_price__device_of_another__is_refused(assay: Assay, world: World) -> None:
@@ -417,3 +445,17 @@ def test_retire__free__once(assay: Assay, world: World) -> None:
     assert world.calls() == [("retire", DEVICES[1].device_id)]
     world.chain.latest.inactive = {DEVICES[1].device_id}
     assert "retired already" in provider(assay, f"retire {DEVICES[1].name} --yes", 1).err
+
+
+def test_retire__all__leaves_the_leased_and_says_when_the_stake_is_free(assay: Assay, world: World) -> None:
+    world.chain.latest.leased = {DEVICES[1].device_id: lease_on(NODE, 7, status=LeaseStatus.ACTIVE, stop=5_000)}
+    ran = provider(assay, "retire --all --yes -o json")
+    assert world.calls() == [("retire", one.device_id) for one in (DEVICES[0], DEVICES[2])]
+    assert f"stays: device {DEVICES[1].name} is leased until 5000 (lease 7)" in ran.err
+    # At 1,024 epoch 10 is at work: two more epochs, and the window.
+    assert printed(ran)["stakeFreeFrom"] == 24 + 12 * 100 + 1_000
+
+
+@pytest.mark.parametrize("line", ["retire --yes", "retire --all 0x010203 --yes"])
+def test_retire__neither_devices_nor_all_or_both__asks_which(assay: Assay, world: World, line: str) -> None:
+    assert "which devices?" in provider(assay, line, 2).err

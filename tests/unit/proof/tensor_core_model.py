@@ -1,4 +1,4 @@
-"""A block of 256 threads in NumPy that executes what `tensor_product.Block` emits, instruction by instruction.
+"""A block of 256 threads in NumPy that executes what `tensor_product.TileProduct` emits, instruction by instruction.
 
 `Machine` stands in for LLVM's builder: it carries out each instruction at once, on arrays of one value a thread, and
 holds the program to the rules of asynchronous copies: data land as late as PTX allows, nobody may read them before a
@@ -79,6 +79,8 @@ class Machine:
     # Arithmetic.
 
     def _values(self, value: Any) -> NDArray[np.uint64]:
+        if isinstance(value, bool):
+            return np.full(THREADS, value, np.uint64)
         return value.values if isinstance(value, Register) else np.full(THREADS, value.constant, np.uint64)
 
     def _both(self, a: Any, b: Any, operation: Any) -> Register:
@@ -175,6 +177,8 @@ class Machine:
             self._read[:] = False
         elif name.startswith("ldmatrix"):
             return [Register.of(words, 32) for words in ldmatrix(self._rows(operands[0]))]
+        elif name == "red.global.add.u32":
+            self._add(*operands)
         elif name == "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32":
             words = [operand.words for operand in operands]
             sums = mma(words[:4], words[4:6])
@@ -197,6 +201,12 @@ class Machine:
         assert np.bincount(where.reshape(-1)).max() == 1, "two threads copy to one place"
         self.visible[where] = False
         self._open.append((where, array[at].copy()))
+
+    def _add(self, target: Register, value: Register) -> None:
+        array, at = self._place(target.values, 4)
+        assert (target.values % np.uint64(4) == 0).all()
+        assert np.bincount((at[:, 0] - at.min()) // 4).max() == 1, "two threads of a block add to one place"
+        array[at] = (array[at].view(np.uint32)[:, 0] + value.words)[:, None].view(np.uint8)
 
     def _wait(self, left: int) -> None:
         while len(self._groups) > left:

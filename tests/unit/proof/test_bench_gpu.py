@@ -40,14 +40,19 @@ def test_steps__no_time_left__skipped_and_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "left"),
-    [("hashes", set()), ("product mma, 4 stages", {"simt"}), ("engine simt", {"mma"}), (None, {"simt", "mma"})],
+    [
+        ("hashes", set()),
+        ("product mma, 4 stages", set(gpu.ENGINES) - {"mma"}),
+        ("engine cublas", set(gpu.ENGINES) - {"cublas"}),
+        (None, set(gpu.ENGINES)),
+    ],
 )
 def test_checked__what_failed__is_not_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str | None, left: set[str]
 ) -> None:
     from benchmarks.proof import gpu_checks
 
-    names = ["vectors", "hashes", "product simt", "product mma, 4 stages", "engine simt", "engine mma"]
+    names = ["vectors", "hashes", "product simt", "product mma, 4 stages", "engine simt", "engine cublas"]
     checks: list[tuple[str, Callable[[], Any]]] = [(of, failing if of == name else lambda: None) for of in names]
     monkeypatch.setattr(gpu_checks, "checks", lambda: checks)
     assert gpu.checked(made(tmp_path, [0.0])) == left
@@ -60,8 +65,12 @@ def test_table__some_measured__no_figure_for_the_others(tmp_path: Path) -> None:
     steps.run("measurements", "edge mma", 1, lambda: {"tops": 510.0})
     steps.run("measurements", "datacenter mma", 1, failing)
     text = gpu.table(steps.result)
-    assert "| edge | 510 TOPS | not measured | not measured | 1000 TOPS | 51 % |" in text
-    assert "| datacenter | not measured | not measured | not measured | not measured | not measured |" in text
+    nothing = "not measured |"
+    assert f"| edge | 1000 TOPS | 510 TOPS | {nothing} {nothing} {nothing} 51 % |" in text
+    assert f"| datacenter | {' '.join([nothing] * 6)}" in text
+    assert f"| edge | {' '.join([nothing] * 6)}" in text
+    assert gpu.fastest(steps.result, "edge") == "mma"
+    assert gpu.fastest(steps.result, "datacenter") is None
     assert "**Failed check**: hashes: RuntimeError: an illegal address" in text
 
 

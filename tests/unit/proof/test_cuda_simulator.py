@@ -14,6 +14,8 @@ from assay.proof.engines import engine
 from assay.proof.engines.registry import _has_driver
 from assay.proof.errors import DeviceLost, EngineUnavailable, ProofError
 
+pytestmark = pytest.mark.slow
+
 _PROGRAM = """
 import warnings
 warnings.simplefilter("ignore", RuntimeWarning)
@@ -38,7 +40,15 @@ def test_simt__in_the_simulator__every_kernel_and_every_byte_of_a_proof_as_the_r
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM], env=environment, capture_output=True, text=True, timeout=120
     )
-    expected = ["vectors", "hashes", "memory probe", "product simt: random entries", "engine simt", "no mma"]
+    expected = [
+        "vectors",
+        "hashes",
+        "memory probe",
+        "widening",
+        "product simt: random entries",
+        "engine simt",
+        "no mma",
+    ]
     assert done.stdout.split("\n")[:-1] == expected, done.stderr
 
 

@@ -74,7 +74,7 @@ def gpu_engine(monkeypatch: pytest.MonkeyPatch, free: int, name: str = "mma") ->
 def test_prepare__too_little_memory__how_much_is_needed_and_what_fits(
     monkeypatch: pytest.MonkeyPatch, free: int, fits: str
 ) -> None:
-    needed = -(-gpu.needed_memory(NAMED["datacenter"]) // (1 << 20))
+    needed = -(-gpu.needed_memory(NAMED["datacenter"], "mma") // (1 << 20))
     with pytest.raises(NotEnoughMemory, match=f"needs {needed:,} MiB, Test Card has {free >> 20:,} MiB free: {fits}"):
         gpu_engine(monkeypatch, free).prepare(NAMED["datacenter"], bytes(32))
 
@@ -82,8 +82,8 @@ def test_prepare__too_little_memory__how_much_is_needed_and_what_fits(
 def test_needed_memory__of_the_named_profiles__holds_what_is_allocated() -> None:
     for profile in NAMED.values():
         p = profile
-        buffers = (p.M + p.N) * p.K + 2 * 4 * p.M * p.N + 32 * p.M * p.N // p.chunk + 32 * p.T * (p.M + 2)
-        assert buffers < gpu.needed_memory(p) < 1.2 * buffers + (1 << 25)
+        buffers = (2 * p.M + p.N) * p.K + 2 * 4 * p.M * p.N + 32 * p.M * p.N // p.chunk + 32 * p.T * (p.M + 2)
+        assert buffers < gpu.needed_memory(p, "mma") < 1.2 * buffers + (1 << 25)
         assert needed_by_cpu(p, 1) >= p.N * p.K + 2 * 4 * p.M * p.N
 
 
@@ -118,27 +118,30 @@ def test_check__a_card_that_computes_wrongly__never_used(monkeypatch: pytest.Mon
         found.check()
 
 
-def test_auto__each_engine_that_fails__the_next_and_a_line_in_the_log(
+def test_auto__engines_that_pass__the_fastest_and_why_in_the_log(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(registry, "_has_driver", lambda: True)
-    failing: dict[str, ProofError | None] = {"mma": EngineUnavailable("wrong bytes"), "simt": None}
+    failing: dict[str, ProofError | None] = dict.fromkeys(registry.GPU_NAMES)
+    failing["mma"] = EngineUnavailable("wrong bytes")
+    paces = {"cublas": 900.0, "mma": 950.0, "bf16": 400.0, "simt": 9.0}
 
     def made(name: str) -> Any:
         def check() -> None:
             if (error := failing[name]) is not None:
                 raise error
 
-        return SimpleNamespace(name=name, check=check)
+        return SimpleNamespace(name=name, check=check, pace=lambda: paces[name], device="Test Card")
 
     monkeypatch.setattr(registry, "_gpu", made)
-    with caplog.at_level(logging.WARNING):
-        assert engine("auto").name == "simt"
+    with caplog.at_level(logging.INFO):
+        assert engine("auto").name == "cublas"
     assert "not using mma: wrong bytes" in caplog.text
-    failing["simt"] = NotEnoughMemory("full")
-    assert engine("auto").name == "cpu"
+    assert "using cublas, the fastest on Test Card (TOPS: cublas 900, bf16 400, simt 9)" in caplog.text
     failing["mma"] = None
     assert engine("auto").name == "mma"
+    failing.update(dict.fromkeys(failing, NotEnoughMemory("full")))
+    assert engine("auto").name == "cpu"
 
 
 def test_read__rows_asked_for_twice__multiplied_once() -> None:

@@ -14,7 +14,7 @@ import pytest
 from assay.proof.engines import engine
 from assay.proof.errors import ProofError
 from assay.proof.probe import layout
-from assay.proof.probe.result import lane_tree, run_probe, walk_in_python, walk_on_threads
+from assay.proof.probe.result import LanesInMemory, lane_tree, run_probe, walk_in_python, walk_on_threads
 from assay.proof.probe.verification import MAX_LANES, length, verify_device_lanes, verify_lanes
 from assay.proof.threads import Threads
 from assay.protocol.keccak import keccak
@@ -99,7 +99,8 @@ def test_verify_lanes__changed_bytes_or_another_lane__refused() -> None:
 def test_verify_lanes__states_made_up__refused() -> None:
     proof = _proof()
     honest = run_probe(proof, PI, walk_in_python)
-    made_up = replace(honest, states=honest.states ^ np.uint64(1))
+    assert isinstance(honest.lanes, LanesInMemory)
+    made_up = replace(honest, lanes=LanesInMemory(honest.lanes.states ^ np.uint64(1)))
     verdict = verify_lanes(PROFILE, proof.round_roots, PI, made_up.lane_root, made_up.open([3]), [3])
     assert "does not follow" in verdict.reason
 

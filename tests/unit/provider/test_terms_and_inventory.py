@@ -13,9 +13,9 @@ import pytest
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.signing import sign_compact
 from assay.protocol.specification import parse_specification
-from assay.provider import doctor
 from assay.provider.devices import inventory
 from assay.provider.devices.inventory import read_inventory
+from assay.provider.doctor import host as doctor
 from assay.provider.errors import ProviderError
 from assay.provider.offers.offers import OfferMaker, Price, rate_of
 from assay.provider.offers.terms import Discount, Node, ProviderTerms, TermsFile
@@ -271,7 +271,7 @@ def test_accelerator__that_is_lost__is_refused_with_its_fault(monkeypatch: pytes
 async def test_doctor__a_lost_card__fails_with_its_fault_and_names_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "read_inventory", lambda: read_inventory(OddNvml()))
     with pytest.raises(ProviderError, match=r"GPU 1: GPU is lost.*can be used: H100 .*81920 MiB"):
-        await doctor._devices()
+        await doctor.devices()
 
 
 def test_inventory__count_refused_or_shutdown_broken__does_not_fail() -> None:

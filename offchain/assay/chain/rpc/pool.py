@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from assay.chain.errors import (
@@ -33,7 +34,7 @@ _NO_BLOCK = re.compile(
     r"|blockoutofrange|not currently canonical|state .*not available|historical state",
     re.IGNORECASE,
 )
-_LIMITED = (429, -32_005, -32_029)
+_LIMITED = (HTTPStatus.TOO_MANY_REQUESTS, -32_005, -32_029)
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from assay.cli.option_groups import with_options
 from assay.cli.output import OutputFormat, fail, note, show, show_rows
 from assay.cli.provider.endings import decimal_of, finish
 from assay.cli.provider.options import DataDir, DeviceKeys, Output, PasswordFile, ReadingOptions, SendingOptions
+from assay.proof.engines.registry import NAMES
 from assay.protocol.profile import NAMED
 from assay.provider.settings import ProviderSettings
 
@@ -84,42 +85,57 @@ def doctor(
     device_key: DeviceKeys = None,
     host: Annotated[str | None, typer.Option("--host")] = None,
     port: Annotated[int | None, typer.Option("--port")] = None,
+    ssh_port: Annotated[int | None, typer.Option("--ssh-port")] = None,
     runtime: Annotated[str | None, typer.Option("--runtime")] = None,
+    token: Annotated[str | None, typer.Option("--token", help="address of the token of the price")] = None,
+    price_per_hour: Annotated[str | None, typer.Option("--price-per-hour", help="as `run` will be given it")] = None,
+    min_duration: Annotated[int | None, typer.Option("--min-duration", help="as `run` will be given it")] = None,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Check everything a provider needs.
+    """Check everything that a rental will need, from the driver to what seats see of this host from outside.
 
-    Ends with 1 where something is wrong.
+    Give it the options that `run` has. Ends with 1 where something is wrong.
     """
+    more = {
+        "device_key": device_key, "host": host, "port": port, "ssh_port": ssh_port, "runtime": runtime, "token": token,
+        "price_per_hour": decimal_of(price_per_hour, "--price-per-hour") if price_per_hour else None,
+        "min_duration": min_duration,
+    }  # fmt: skip
 
     async def work() -> list[Any]:
-        from assay.provider.doctor import examine
+        from assay.provider.doctor.examine import examine
 
-        return await examine(sending.settings(device_key=device_key, host=host, port=port, runtime=runtime))
+        note("looking; some seats are asked to dial this host, which takes some seconds…")
+        return await examine(sending.settings(**more))
 
     findings = finish(work())
-    if output is OutputFormat.json:
-        show({"findings": [asdict(one) for one in findings]}, output)
-    else:
-        show({f"{'ok  ' if one.fine else 'FAIL'} {one.check}": one.found for one in findings}, output)
+    rows = [{**asdict(one), "level": one.level.value, "fine": one.fine} for one in findings]
+    columns = {"level": "", "check": "check", "found": "found", "todo": "what to do"}
+    show_rows("findings", rows, columns, output)
     raise typer.Exit(0 if all(one.fine for one in findings) else 1)
 
 
 def self_test(
     profile: Annotated[str, typer.Option("--profile-name", help=", ".join(NAMED))] = "micro",
-    engine: Annotated[str, typer.Option("--engine", help="auto, cpu or reference")] = "auto",
+    engine: Annotated[str, typer.Option("--engine", help=", ".join(NAMES))] = "auto",
     output: Output = OutputFormat.table,
 ) -> None:
-    """Prove, open and verify once, and show the times."""
+    """Prove, open and verify once, show the times, and say which class a card belongs in."""
     if profile not in NAMED:
         fail(f"--profile-name {profile!r}: one of {', '.join(NAMED)}")
 
     async def work() -> dict[str, Any]:
         from assay.proof.engines import engine as engine_named
+        from assay.provider.measurement.classes import why
+        from assay.provider.measurement.self_test import class_advice
         from assay.provider.measurement.self_test import self_test as test
 
-        result = await asyncio.to_thread(test, engine_named(engine), NAMED[profile])
-        return {k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(result).items()}
+        chosen = await asyncio.to_thread(engine_named, engine)
+        result = await asyncio.to_thread(test, chosen, NAMED[profile])
+        shown = {k: round(v, 2) if isinstance(v, float) else v for k, v in asdict(result).items()}
+        if fits := await asyncio.to_thread(class_advice, chosen):
+            shown |= {"advice": why(fits), "classes": [asdict(fit) for fit in fits]}
+        return shown
 
     result = finish(work())
     show(result, output)
@@ -198,7 +214,8 @@ def price(
         from assay.chain.contracts.erc20 import Erc20
         from assay.chain.contracts.leases import nonce_floor
         from assay.protocol.hexadecimal import parse_address, to_hex
-        from assay.provider.account.standing import device_named, devices_of
+        from assay.provider.account.finality import devices_when_final
+        from assay.provider.account.standing import device_named
         from assay.provider.offers.offers import Price, rate_of
         from assay.provider.offers.terms import TermsFile
         from assay.provider.reading import reading
@@ -207,7 +224,7 @@ def price(
         file = TermsFile(existing(settings.data_dir))
         known = file.read()
         async with reading(settings) as authority:
-            device_id = device_named(device, await devices_of(authority), authority.provider)
+            device_id = device_named(device, await devices_when_final(authority, note, [device]), authority.provider)
             address = parse_address(known.token_for(to_hex(device_id), token or settings.token), "--token")
             rate = rate_of(decimal_of(per_hour, "price"), await Erc20(authority.chain, address).decimals())
             floor = await nonce_floor(authority.chain, device_id, authority.signer, "latest")

@@ -9,7 +9,7 @@ import typer
 
 from assay.cli.option_groups import with_options
 from assay.cli.output import OutputFormat, note, show, show_rows
-from assay.cli.provider import admin, credit, leases, nodes, operators
+from assay.cli.provider import admin, credit, install, leases, money, nodes, operators
 from assay.cli.provider.endings import decimal_of, finish
 from assay.cli.provider.options import DeviceKeys, Output, SendingOptions
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
@@ -71,8 +71,15 @@ def enrol(
             made = await enrolment(chain, provider, key, profile, announcement, specification, kept)
             if dry_run:
                 return planned_json(planned_call(chain, call) for _, call in made.calls), {}
-        async with sending(settings) as at_hand:
-            done = await send_enrolment(at_hand, made, _tell)
+        done = []
+        if made.calls:
+            async with sending(settings) as at_hand:
+                done = await send_enrolment(at_hand, made, _tell)
+        else:
+            _tell(
+                f"{path} is enrolled and announced there already: nothing was sent; another card has a key of its own, "
+                f"such as --gpu 1 --device-key {path.with_name('second.json')}"
+            )
         return [], {
             "deviceId": to_hex(made.device_id),
             "provider": provider,
@@ -163,8 +170,13 @@ commands.command(name="earnings")(admin.earnings)
 commands.command(name="notice")(leases.notice)
 commands.command(name="release")(leases.release)
 commands.command(name="end")(leases.end)
-commands.command(name="retire")(leases.retire)
+commands.command(name="retire")(money.retire)
+commands.command(name="balance")(money.balance)
+commands.command(name="withdraw")(money.withdraw)
+commands.command(name="install")(install.install)
+commands.command(name="uninstall")(install.uninstall)
 commands.command(name="payout")(operators.payout)
 commands.add_typer(nodes.commands, name="node")
 commands.add_typer(operators.commands, name="operator")
 commands.add_typer(credit.commands, name="credit")
+commands.add_typer(money.rewards, name="rewards")

@@ -1,4 +1,4 @@
-"""`assay provider notice`, `release`, `end`, `retire`: taking devices back."""
+"""`assay provider notice`, `release`, `end`: taking devices back."""
 
 from __future__ import annotations
 
@@ -43,28 +43,6 @@ def end(lease: LeaseId, given: SendingOptions, asking: Asking, output: Output = 
     from assay.provider.leasing import orders
 
     _of_lease(given, asking, output, "ends", lease, lambda authority: orders.end(authority, lease), "End")
-
-
-@with_options
-def retire(
-    device: Annotated[str, typer.Argument(help="device id, 0x…, or enough of its beginning")],
-    given: SendingOptions,
-    asking: Asking,
-    output: Output = OutputFormat.table,
-) -> None:
-    """Take a device off the market for ever, so that its stake comes free. Refused while it is leased."""
-
-    async def prepare(authority: Authority, settings: ProviderSettings) -> OrderPlan:
-        from assay.protocol.hexadecimal import to_hex
-        from assay.provider.account.standing import device_named, devices_of
-        from assay.provider.leasing import orders
-
-        device_id = device_named(device, await devices_of(authority), authority.provider)
-        made = await orders.retirement(authority, device_id)
-        question = f"Retire device {to_hex(device_id)}? For ever: {made.effect}."
-        return OrderPlan([made.call], question, {"deviceId": to_hex(device_id), "retired": True})
-
-    order(given, asking, output, prepare, own_key=True)
 
 
 def _of_lease(

@@ -58,7 +58,8 @@ def set_node(
         from assay.chain.contracts.erc20 import Erc20
         from assay.chain.contracts.leases import nonce_floor
         from assay.protocol.hexadecimal import parse_address, to_hex
-        from assay.provider.account.standing import device_named, devices_of
+        from assay.provider.account.finality import devices_when_final
+        from assay.provider.account.standing import device_named
         from assay.provider.offers.offers import Price, rate_of
         from assay.provider.offers.terms import Node, TermsFile
         from assay.provider.reading import reading
@@ -67,7 +68,7 @@ def set_node(
         file = TermsFile(existing(settings.data_dir))
         known = file.read()
         async with reading(settings) as authority:
-            rows = await devices_of(authority)
+            rows = await devices_when_final(authority, note, devices)
             ids = sorted(device_named(device, rows, authority.provider) for device in devices)
             address = parse_address(known.token_for(to_hex(ids[0]), token or settings.token), "--token")
             rate = rate_of(decimal_of(per_hour, "price"), await Erc20(authority.chain, address).decimals())

@@ -11,11 +11,12 @@ from assay.proof.adversaries.arena import Arena
 from assay.proof.adversaries.attack import Attack
 from assay.proof.probe import layout
 from assay.proof.probe.calibration import HBM_SECTORS_S, PCIE_SECTORS_S
-from assay.proof.probe.result import ProbeResult, run_probe, walk_on_threads
+from assay.proof.probe.result import LanesInMemory, ProbeResult, run_probe, walk_on_threads
 from assay.proof.probe.verification import verify_lanes
 from assay.proof.proof import Proof
 from assay.proof.threads import Threads
 from assay.protocol.keccak import keccak as keccak256
+from assay.protocol.types import Seed
 
 _DEADLINE = 2.0  # times the class's measured time
 
@@ -44,17 +45,18 @@ def _after_rho(seed: int) -> bool:
     """A made-up root is sealed; the lanes that ρ draws are walked afterwards, rightly."""
     arena = Arena(seed)
     proof, result = _probed(arena)
-    made_up = arena.random.integers(0, 2**63, len(result.states)).astype(np.uint64)
-    return _caught(arena, proof, replace(result, states=made_up), result)
+    made_up = arena.random.integers(0, 2**63, layout.lanes(arena.profile)).astype(np.uint64)
+    return _caught(arena, proof, replace(result, lanes=LanesInMemory(made_up)), result)
 
 
 def _half_walked(seed: int) -> bool:
     """Half of the lanes are walked before the seal, the others are made up."""
     arena = Arena(seed)
     proof, result = _probed(arena)
-    states = result.states.copy()
+    claim = np.ascontiguousarray(proof.claimed_memory(), dtype="<u2").view("<u8").reshape(-1, 4)
+    states = walk_on_threads(Threads(1))(claim, result.challenge, layout.lanes(arena.profile))
     states[arena.random.permutation(len(states))[: len(states) // 2]] ^= np.uint64(1)
-    partial = replace(result, states=states)
+    partial = replace(result, lanes=LanesInMemory(states))
     return _caught(arena, proof, partial, partial)
 
 
@@ -69,7 +71,7 @@ def _other_products(seed: int) -> bool:
     """The lanes are walked over other numbers than were committed to."""
     arena = Arena(seed)
     proof = arena.honest()
-    other = arena.engine.prove(keccak256(arena.device_seed))
+    other = arena.engine.prove(Seed(keccak256(arena.device_seed)))
     result = run_probe(other, keccak256(arena.nonce_root), walk_on_threads(Threads(1)))
     return _caught(arena, proof, result, result)
 
@@ -88,7 +90,7 @@ def _compressed(seed: int) -> bool:
     partial.reshape(-1).view(np.uint8)[: len(held)] = np.frombuffer(held, np.uint8)
     challenge = keccak256(arena.nonce_root)
     states = walk_on_threads(Threads(1))(partial, challenge, layout.lanes(arena.profile))
-    cheat = ProbeResult(proof, challenge, states, lambda position: partial[position])
+    cheat = ProbeResult(proof, challenge, LanesInMemory(states), lambda position: partial[position])
     return _caught(arena, proof, cheat, cheat)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import int32, uint32, uint64
+from numba import float32, int32, uint32, uint64
 
 from assay.proof.cuda.keccak import FIRST_PAD, LAST_BIT, ZERO, hash_message, hash_pair, permuted
 from assay.proof.cuda.runtime import SIMULATOR, cuda, device, jit
@@ -95,14 +95,15 @@ def lane_keys(seeds: Any, t: Any, tag: Any, indices: Any, keys: Any) -> None:
 
 
 def generation_grid(words: Any, threads: int) -> tuple[int, int]:
-    """Blocks for `generate`: eight words a thread along each row."""
+    """Blocks for `generate`: 16 words a thread along each row."""
     rows, per_row = words.shape
-    return -(-per_row // (8 * threads)), min(rows, _MAX_BLOCKS_Y)
+    return -(-per_row // (16 * threads)), min(rows, _MAX_BLOCKS_Y)
 
 
 @jit
-def generate(keys: Any, words: Any) -> None:
-    """Entries of vectors: keys uint32[n, 2, 16] to uint32[n, K/4]; blocks of a multiple of 16 threads.
+def generate_plainly(keys: Any, words: Any) -> None:
+    """Entries of vectors: keys uint32[n, 2, 16] to uint32[n, K/4]; blocks of a multiple of 16 threads. For the
+    simulator, which knows no intrinsics.
 
     Threads stride along a row by whole pairs of the generator's words, so that each keeps its lane and its keys.
     """
@@ -129,6 +130,25 @@ def entry(word: Any, place: Any) -> Any:
     return byte - int32(256) if byte >= int32(128) else byte
 
 
+@device
+def dot4_plainly(left: Any, right: Any, total: Any) -> Any:
+    """total + Σ of four products of signed bytes; for the simulator, which knows no intrinsics."""
+    for place in range(4):
+        total += entry(left, place) * entry(right, place)
+    return total
+
+
+if SIMULATOR:
+    dot4, generate = dot4_plainly, generate_plainly
+
+    def bits_of(value: Any) -> Any:
+        """The 32 bits of a float32."""
+        return np.float32(value).view(np.uint32)
+else:
+    from assay.proof.cuda.emission import bits_of, dot4
+    from assay.proof.cuda.generation import generate as generate
+
+
 @jit
 def multiply(a: Any, b: Any, product: Any) -> None:
     """product[i, j] = Σ a[i]·b[j], one thread an element, 16 × 16 threads a block.
@@ -147,12 +167,31 @@ def multiply(a: Any, b: Any, product: Any) -> None:
         b_tile[y, x] = b[own_b, start + x] if own_b < b.shape[0] else uint32(0)
         cuda.syncthreads()
         for step in range(SIDE):
-            left, right = a_tile[y, step], b_tile[x, step]
-            for place in range(4):
-                total += entry(left, place) * entry(right, place)
+            total = dot4(a_tile[y, step], b_tile[x, step], total)
         cuda.syncthreads()
     if i < product.shape[0] and j < product.shape[1]:
         product[i, j] = total
+
+
+@jit
+def widen(words: Any, out: Any) -> None:
+    """uint32[n] of four int8 each to uint64[n] of four bfloat16 each."""
+    thread = cuda.grid(1)
+    if thread < words.shape[0]:
+        word = words[thread]
+        wide = uint64(0)
+        for place in range(4):
+            wide |= uint64(bits_of(float32(entry(word, place))) >> uint32(16)) << uint64(16 * place)
+        out[thread] = wide
+
+
+@jit
+def add_exact(partial: Any, product: Any, first: Any) -> None:
+    """Adds whole numbers of at most 2^24 in float32[n] to int32[n], or puts them there."""
+    thread = cuda.grid(1)
+    if thread < product.shape[0]:
+        before = int32(0) if first else product[thread]
+        product[thread] = before + int32(partial[thread])
 
 
 @jit
@@ -209,6 +248,19 @@ def reduce_round(row_roots: Any, t: Any, scratch: Any, roots: Any) -> None:
         cuda.syncthreads()
     if thread < 4:
         roots[t, thread] = scratch[level, 0, thread]
+
+
+@jit
+def reduce_level(nodes: Any, first: Any, count: Any) -> None:
+    """One thread a node: 2·count nodes from nodes[first], uint64[n, 4], to the level that follows them there."""
+    thread = cuda.grid(1)
+    if thread < count:
+        place = first + 2 * count + thread
+        h0, h1, h2, h3 = hash_pair(nodes[first + 2 * thread], nodes[first + 2 * thread + 1])
+        nodes[place, 0] = h0
+        nodes[place, 1] = h1
+        nodes[place, 2] = h2
+        nodes[place, 3] = h3
 
 
 @jit

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.proof.cuda import fragments, plain_kernels
-from assay.proof.cuda.runtime import SIMULATOR, allow_shared_memory, cuda
+from assay.proof.cuda.runtime import SIMULATOR, allow_shared_memory, clear, cuda, multiprocessors
 
 THREADS = 16 if SIMULATOR else 128  # of a block of the kernels that work item by item
 
@@ -44,27 +44,34 @@ def plain_product(a: Any, b: Any, product: Any, stream: Any) -> None:
 
 
 class TensorProduct:
-    """Launches the tensor-core kernel, with as many stages as the card allows."""
+    """Launches the tensor-core kernel, with as many stages as the card allows, and several blocks a tile where the
+    card has more multiprocessors than there are tiles for.
+    """
 
     def __init__(self) -> None:
-        self._kernel: Any = None
-        self.stages = 0
+        self._kernels: dict[bool, tuple[Any, int]] = {}
 
     def __call__(self, a: Any, b: Any, product: Any, stream: Any) -> None:
-        from assay.proof.cuda.tensor_product import shared_bytes
+        from assay.proof.cuda.tensor_product import parts_of_length, shared_bytes
 
         left, right = a.view(np.int8), b.view(np.int8)
-        if self._kernel is None:
-            self._choose(left, right, product)
-        grid = (product.shape[1] // fragments.TILE_N, product.shape[0] // fragments.TILE_M)
-        self._kernel[grid, fragments.THREADS, stream, shared_bytes(self.stages)](left, right, product)
+        parts = parts_of_length(len(left), len(right), left.shape[1], multiprocessors())
+        kernel, stages = self.compiled(left, right, product, adds=parts > 1)
+        if parts > 1:
+            clear(product, stream)
+        grid = (product.shape[1] // fragments.TILE_N, product.shape[0] // fragments.TILE_M, parts)
+        kernel[grid, fragments.THREADS, stream, shared_bytes(stages)](left, right, product)
 
-    def _choose(self, a: Any, b: Any, product: Any) -> None:
+    def compiled(self, a: Any, b: Any, product: Any, adds: bool) -> tuple[Any, int]:
+        """The kernel for this card and its number of stages; compiled on the first call."""
         from assay.proof.cuda.tensor_product import STAGES, shared_bytes, tensor_kernel
 
+        if adds in self._kernels:
+            return self._kernels[adds]
         for stages in (STAGES, 2):
             # Specialized, so that no launch compiles another version, without the permission.
-            kernel = tensor_kernel(stages).specialize(a, b, product)
+            kernel = tensor_kernel(stages, adds).specialize(a, b, product)
             if stages == 2 or allow_shared_memory(kernel, shared_bytes(stages)):
-                self._kernel, self.stages = kernel, stages
-                return
+                self._kernels[adds] = kernel, stages
+                break
+        return self._kernels[adds]

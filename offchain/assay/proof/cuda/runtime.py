@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from assay.proof.errors import EngineUnavailable
@@ -21,6 +22,12 @@ SIMULATOR = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 def jit(function: Any) -> Any:
     """A kernel."""
     return cuda.jit(function)
+
+
+def jit_alone(threads: int) -> Callable[[Any], Any]:
+    """A kernel whose blocks, of at most so many threads, have a multiprocessor's registers to themselves."""
+    decorate: Callable[[Any], Any] = cuda.jit(launch_bounds=(threads, 1))
+    return decorate
 
 
 def device(function: Any) -> Any:
@@ -88,6 +95,23 @@ def free_memory() -> int:
     context = cuda.current_context()
     context.deallocations.clear()
     return int(context.get_memory_info().free)
+
+
+def multiprocessors() -> int:
+    """How many the card has."""
+    return int(cuda.get_current_device().MULTIPROCESSOR_COUNT)
+
+
+def clear(array: Any, stream: Any) -> None:
+    """Queues zeros for a contiguous array on the card."""
+    from numba.cuda.cudadrv.driver import device_memset
+
+    device_memset(array, 0, array.nbytes, stream)
+
+
+def handle_of(stream: Any) -> int:
+    """The driver's handle of a stream, 0 for the default one."""
+    return int(getattr(stream, "handle", None) or 0)
 
 
 def allow_shared_memory(kernel: Any, size: int) -> bool:

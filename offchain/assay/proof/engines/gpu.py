@@ -1,4 +1,6 @@
-"""The engines for NVIDIA GPUs: `simt` with a plain product, `mma` with int8 tensor cores."""
+"""The engines for NVIDIA GPUs, alike but for the product: `simt` on plain cores, `mma` on int8 tensor cores, `cublas`
+through NVIDIA's library on them, `bf16` through it on bfloat16 tensor cores.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.proof.cuda import fragments, plain_kernels
+from assay.proof.cuda import fragments
 from assay.proof.cuda.health import Health
-from assay.proof.cuda.products import THREADS, Product, TensorProduct, blocks, generated, plain_product
+from assay.proof.cuda.lanes import walked
+from assay.proof.cuda.products import Product, TensorProduct, generated, plain_product
 from assay.proof.cuda.rounds import ProofRun, run_memory, vector_memory
 from assay.proof.cuda.runtime import SIMULATOR, cuda, device_uuid, free_memory, require_device
+from assay.proof.cuda.vendor_product import WORKSPACE, Bfloat16Product, VendorProduct
+from assay.proof.cuda.window import Window, WindowPlace
 from assay.proof.engines.memory import require_memory
 from assay.proof.engines.reference import ReferenceEngine
 from assay.proof.errors import DeviceLost, EngineUnavailable, ProofError
@@ -23,17 +28,46 @@ from assay.proof.kernels.words import seed_words
 from assay.proof.probe import layout
 from assay.proof.probe.result import ProbeResult
 from assay.proof.proof import Proof, RecomputedRows
-from assay.protocol.profile import Profile
+from assay.protocol.profile import NAMED, Profile
+from assay.protocol.types import NO_SEED, Seed
 
 # Small enough to be proven by the reference in a moment, large enough for one tile and every kernel.
 _TRIAL = Profile(1, M=128, N=256, K=320, T=3, chunk=32, k=1, W=1)
+# Large enough to keep a card busy, small enough to take a moment on a slow one.
+_PACE = Profile(1, M=2_048, N=4_096, K=8_192, T=6, chunk=256, k=1, W=0)
+_PLACE = WindowPlace()  # a process works on one card
+
+
+class RootsOnCard(Sequence[NDArray[np.uint8]]):
+    """Roots of the rows of T rounds, each uint8 (M, 32): half a gigabyte that nobody needs before the commitment is
+    sent. They come to the host when they are first asked for.
+    """
+
+    def __init__(self, on_card: Any) -> None:
+        self._on_card = on_card
+        self._length = len(on_card)
+        self._fetched: NDArray[np.uint8] | None = None
+
+    def fetch(self) -> NDArray[np.uint8]:
+        """uint8 (T, M, 32); the card's memory is free afterwards."""
+        if self._fetched is None:
+            with _device_errors():
+                self._fetched = np.ascontiguousarray(self._on_card.copy_to_host()).view(np.uint8)
+            self._on_card = None
+        return self._fetched
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, t: Any) -> Any:
+        return self.fetch()[t]
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceRows(RecomputedRows):
     """Rows multiplied again on the card, and the memory probe's window where it lies."""
 
-    window: Any  # uint64 on the card, or None
+    window: Window | None
 
     def without_window(self) -> DeviceRows:
         return self if self.window is None else replace(self, window=None)
@@ -43,7 +77,7 @@ class GpuEngine:
     """Proves on one card.
 
     Args:
-        name: simt or mma.
+        name: simt, mma, cublas or bf16.
         health: looks at the card between rounds; default NVML.
 
     Raises:
@@ -53,13 +87,14 @@ class GpuEngine:
     def __init__(self, name: str, health: Health | None = None) -> None:
         self.name = name
         self.device = require_device()
-        if name == "mma" and SIMULATOR:
-            raise EngineUnavailable("mma needs a card: the CUDA simulator runs simt only")
-        self._product: Product = TensorProduct() if name == "mma" else plain_product
+        if name != "simt" and SIMULATOR:
+            raise EngineUnavailable(f"{name} needs a card: the CUDA simulator runs simt only")
+        self._product = _product(name)
         self._health = health or Health.of_card(device_uuid())
-        self._job: tuple[Profile, bytes, Any] | None = None
+        self._job: tuple[Profile, Seed, Any, ProofRun] | None = None
+        self._roots: RootsOnCard | None = None  # of the latest proof
 
-    def prepare(self, profile: Profile, epoch_seed: bytes) -> None:
+    def prepare(self, profile: Profile, epoch_seed: Seed) -> None:
         profile.validate()
         if self._job is not None and self._job[:2] == (profile, epoch_seed):
             return
@@ -69,26 +104,29 @@ class GpuEngine:
                 f"mma needs M >= {fragments.TILE_M} and N >= {fragments.TILE_N}, "
                 f"profile {profile.id} has {profile.M} and {profile.N}: use --engine simt or cpu"
             )
-        require_memory(profile, needed_memory, free_memory(), self.device)
+        require_memory(profile, lambda p: needed_memory(p, self.name), free_memory(), self.device)
         with _device_errors():
             b = generated(seed_words(epoch_seed), TAG_B, range(profile.N), profile.K)
+            run = ProofRun(profile, b, self._product, self._health)
             cuda.synchronize()
-        self._job = (profile, epoch_seed, b)
+            _PLACE.reserve(layout.claimed_bytes(profile))
+        self._job = (profile, epoch_seed, b, run)
 
-    def prove(self, device_seed: bytes) -> Proof:
+    def prove(self, device_seed: Seed) -> Proof:
         if self._job is None:
             raise RuntimeError("prepare(profile, epoch_seed) comes before prove")
-        profile, epoch_seed, b = self._job
-        # The proof of another epoch may still hold its window.
-        require_memory(profile, run_memory, free_memory(), self.device)
+        profile, epoch_seed, b, run = self._job
+        if self._roots is not None:
+            self._roots.fetch()
         started = time.perf_counter_ns()
         with _device_errors():
-            run = ProofRun(profile, b, self._product, self._health)
-            seeds, roots, row_roots = run.rounds(device_seed)
+            window = _PLACE.take(layout.claimed_bytes(profile))
+            seeds, roots, row_roots = run.rounds(device_seed, None if window is None else window.array)
         elapsed_us = (time.perf_counter_ns() - started) // 1000
         multiply = self._multiplier(profile, b)
-        rows = DeviceRows(lambda t, wanted: multiply(seeds[t], wanted), run.window)
-        return Proof(profile, epoch_seed, device_seed, seeds, roots, row_roots, rows, elapsed_us, self.name)
+        rows = DeviceRows(lambda t, wanted: multiply(seeds[t], wanted), window)
+        self._roots = RootsOnCard(row_roots)
+        return Proof(profile, epoch_seed, device_seed, seeds, roots, self._roots, rows, elapsed_us, self.name)
 
     def open(self, proof: Proof, indices: Sequence[tuple[int, int]]) -> bytes:
         return proof.open(indices)
@@ -96,19 +134,15 @@ class GpuEngine:
     def probe(self, proof: Proof, challenge: bytes) -> ProbeResult:
         if not isinstance(proof.rows, DeviceRows) or proof.rows.window is None:
             raise ProofError(f"the last {proof.profile.W} rounds were not kept on the card")
-        lanes = layout.lanes(proof.profile)
-        with _device_errors():
-            states = cuda.device_array(lanes, np.uint64)
-            pi = cuda.to_device(seed_words(challenge))
-            plain_kernels.walk_lanes[blocks(lanes), THREADS](proof.rows.window, pi, 0, layout.STEPS, states)
-            final = states.copy_to_host()
         window = proof.rows.window
+        with _device_errors():
+            lanes = walked(window.array, challenge, layout.lanes(proof.profile))
 
         def read_sector(position: int) -> NDArray[np.uint64]:
-            sector: NDArray[np.uint64] = window[4 * position : 4 * position + 4].copy_to_host()
+            sector: NDArray[np.uint64] = window.array[4 * position : 4 * position + 4].copy_to_host()
             return sector
 
-        return ProbeResult(proof, challenge, final, read_sector)
+        return ProbeResult(proof, challenge, lanes, read_sector)
 
     def check(self) -> None:
         """Compares a small proof with the reference, so that a card or driver that computes wrongly is never used.
@@ -119,8 +153,8 @@ class GpuEngine:
         proofs = []
         try:
             for engine in (self, ReferenceEngine()):
-                engine.prepare(_TRIAL, bytes(32))
-                proofs.append(engine.prove(bytes(32)))
+                engine.prepare(_TRIAL, Seed(bytes(32)))
+                proofs.append(engine.prove(Seed(bytes(32))))
         except DeviceLost as error:
             raise EngineUnavailable(f"{self.name} does not run on {self.device}: {error}") from None
         self._job = None
@@ -128,10 +162,29 @@ class GpuEngine:
         if proofs[0].result_root != proofs[1].result_root or proofs[0].open(rows) != proofs[1].open(rows):
             raise EngineUnavailable(f"{self.name} on {self.device} computes wrongly: its proof is not the reference's")
 
+    def pace(self, seconds: float = 0.0) -> float:
+        """Tera-operations a second of short proofs, everything included: of the last after that many seconds of them,
+        in which a card gets as warm as it will be. Raises ProofError.
+        """
+        profile = _PACE if not seconds else replace(NAMED["datacenter"], T=64, W=0)
+        self.prepare(profile, NO_SEED)
+        self.prove(NO_SEED)
+        ends = time.monotonic() + seconds
+        tops = self.prove(NO_SEED).gops / 1000
+        while time.monotonic() < ends:
+            tops = self.prove(NO_SEED).gops / 1000
+        self._job = self._roots = None
+        return tops
+
+    def memory_mib(self) -> int:
+        """What is free on the card, with nothing of this engine on it."""
+        self._job = self._roots = None
+        return free_memory() >> 20
+
     def _multiplier(self, profile: Profile, b: Any) -> Callable[[bytes, Sequence[int]], NDArray[np.int32]]:
         def multiply(round_seed: bytes, wanted: Sequence[int]) -> NDArray[np.int32]:
             # Tiles have a height: the first row fills up.
-            height = fragments.TILE_M if self.name == "mma" else 1
+            height = 1 if self.name == "simt" else fragments.TILE_M
             rows = [*wanted, *[wanted[0]] * (-len(wanted) % height)]
             with _device_errors():
                 a = generated(seed_words(round_seed), TAG_A, rows, profile.K)
@@ -143,9 +196,17 @@ class GpuEngine:
         return multiply
 
 
-def needed_memory(profile: Profile) -> int:
-    """Bytes that proving takes on the card at least."""
-    return vector_memory(profile, profile.N) + run_memory(profile)
+def _product(name: str) -> Product:
+    if name in ("cublas", "bf16"):
+        return VendorProduct() if name == "cublas" else Bfloat16Product()
+    return TensorProduct() if name == "mma" else plain_product
+
+
+def needed_memory(profile: Profile, name: str) -> int:
+    """Bytes that proving takes on the card at least, with the engine of that name."""
+    p = profile
+    library = {"cublas": WORKSPACE, "bf16": WORKSPACE + 2 * (p.M + p.N) * p.K + 4 * p.M * p.N}
+    return vector_memory(p, p.N) + run_memory(p) + library.get(name, 0)
 
 
 class _device_errors:

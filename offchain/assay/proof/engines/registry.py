@@ -12,6 +12,7 @@ from assay.proof.errors import EngineUnavailable, ProofError
 from assay.proof.probe.result import ProbeResult
 from assay.proof.proof import Proof
 from assay.protocol.profile import Profile
+from assay.protocol.types import Seed
 
 if TYPE_CHECKING:
     from assay.proof.engines.gpu import GpuEngine
@@ -22,11 +23,11 @@ class Engine(Protocol):
 
     name: str
 
-    def prepare(self, profile: Profile, epoch_seed: bytes) -> None:
+    def prepare(self, profile: Profile, epoch_seed: Seed) -> None:
         """Generates what all proofs under one epoch seed share: B."""
         ...
 
-    def prove(self, device_seed: bytes) -> Proof:
+    def prove(self, device_seed: Seed) -> Proof:
         """Multiplies and hashes all rounds from s_0 = device_seed (32 bytes).
 
         Raises:
@@ -76,24 +77,35 @@ def _has_driver() -> bool:
 
 
 def _best(threads: int | None) -> Engine:
-    if _has_driver():
-        for name in ("mma", "simt"):
-            try:
-                found = _gpu(name)
-                found.check()
-                return found
-            except ProofError as reason:
-                _LOG.warning("not using %s: %s", name, reason)
-    return _cpu(threads)
+    """Of the engines that pass their check on this card the fastest; without a driver the processor's."""
+    paces: dict[str, float] = {}
+    found: dict[str, Engine] = {}
+    for name in GPU_NAMES if _has_driver() else ():
+        try:
+            candidate = _gpu(name)
+            candidate.check()
+            paces[name], found[name] = candidate.pace(), candidate
+        except ProofError as reason:
+            _LOG.warning("not using %s: %s", name, reason)
+    if not paces:
+        return _cpu(threads)
+    chosen = max(paces, key=lambda name: paces[name])
+    rates = ", ".join(f"{name} {pace:.3g}" for name, pace in paces.items())
+    _LOG.info("using %s, the fastest on %s (TOPS: %s)", chosen, _gpu_name(found[chosen]), rates)
+    return found[chosen]
 
 
+def _gpu_name(engine: Engine) -> str:
+    return str(getattr(engine, "device", "this machine"))
+
+
+GPU_NAMES = ("cublas", "mma", "bf16", "simt")
 _LOG = logging.getLogger(__name__)
 _MAKERS: dict[str, Callable[[int | None], Engine]] = {
     "auto": _best,
     "reference": _reference,
     "cpu": _cpu,
-    "simt": lambda _: _gpu("simt"),
-    "mma": lambda _: _gpu("mma"),
+    **{name: (lambda _, name=name: _gpu(name)) for name in GPU_NAMES},  # type: ignore[misc]
 }
 NAMES = tuple(_MAKERS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from assay.proof.probe.layout import STEPS
 from assay.proof.proof import Proof
 from assay.proof.threads import Threads
 from assay.protocol.profile import Profile
+from assay.protocol.types import Root
 
 _MASK = (1 << 64) - 1
 ABSORB = 0x9E3779B97F4A7C15
@@ -49,23 +51,52 @@ Walker = Callable[[NDArray[np.uint64], bytes, int], NDArray[np.uint64]]  # (sect
 Place = tuple[int, int, int]  # (t, i, j) of the first value of a sector
 
 
-@dataclass(frozen=True)
-class ProbeResult:
-    """Final states of all lanes, uint64 (L,), and what they were read from."""
+class Lanes(Protocol):
+    """Final states of all lanes, and the tree over leaves of 32 of them."""
 
-    proof: Proof
-    challenge: bytes
+    @property
+    def root(self) -> Root:
+        """laneRoot, 32 bytes."""
+        ...
+
+    def leaf(self, number: int) -> bytes:
+        """The 32 states of a leaf, and its path."""
+        ...
+
+
+@dataclass(frozen=True)
+class LanesInMemory:
+    """States as uint64 (L,), with their tree made when it is needed."""
+
     states: NDArray[np.uint64]
-    read_sector: Callable[[int], NDArray[np.uint64]]  # a sector of what was kept, uint64 (4,)
 
     @cached_property
     def _levels(self) -> list[NDArray[np.uint8]]:
         return lane_tree(self.states)
 
     @property
-    def lane_root(self) -> bytes:
+    def root(self) -> Root:
+        return Root(self._levels[-1].tobytes())
+
+    def leaf(self, number: int) -> bytes:
+        states = self.states[number * layout.LANES_PER_LEAF : (number + 1) * layout.LANES_PER_LEAF]
+        path = b"".join(level[(number >> d) ^ 1].tobytes() for d, level in enumerate(self._levels[:-1]))
+        return states.astype("<u8").tobytes() + path
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """All lanes after the walk, and what they were read from."""
+
+    proof: Proof
+    challenge: bytes
+    lanes: Lanes
+    read_sector: Callable[[int], NDArray[np.uint64]]  # a sector of what was kept, uint64 (4,)
+
+    @property
+    def lane_root(self) -> Root:
         """What goes into the sealed leaf, 32 bytes."""
-        return self._levels[-1].tobytes()
+        return self.lanes.root
 
     def open(self, lanes: Sequence[int]) -> bytes:
         """The opening of lanes, in order, duplicates repeated (format in `probe.verification`).
@@ -80,15 +111,13 @@ class ProbeResult:
         visited = {lane: [layout.place(profile, p) for p in self._positions(lane)] for lane in set(lanes)}
         chunks = self._chunks({place for places in visited.values() for place in places})
         return b"".join(
-            part for lane in lanes for part in (self._leaf(lane), *(chunks[place] for place in visited[lane]))
+            part
+            for lane in lanes
+            for part in (
+                self.lanes.leaf(lane // layout.LANES_PER_LEAF),
+                *(chunks[place] for place in visited[lane]),
+            )
         )
-
-    def _leaf(self, lane: int) -> bytes:
-        """The 32 states of a lane's leaf, and their path."""
-        leaf = lane // layout.LANES_PER_LEAF
-        states = self.states[leaf * layout.LANES_PER_LEAF : (leaf + 1) * layout.LANES_PER_LEAF]
-        path = b"".join(level[(leaf >> d) ^ 1].tobytes() for d, level in enumerate(self._levels[:-1]))
-        return states.astype("<u8").tobytes() + path
 
     def _positions(self, lane: int) -> list[int]:
         """Sectors that a lane visits."""
@@ -148,7 +177,7 @@ def run_probe(proof: Proof, challenge: bytes, walker: Walker) -> ProbeResult:
         )
     sectors = np.ascontiguousarray(claim, dtype="<u2").view("<u8").reshape(-1, 4)
     states = walker(sectors, challenge, layout.lanes(profile))
-    return ProbeResult(proof, challenge, states, lambda position: sectors[position])
+    return ProbeResult(proof, challenge, LanesInMemory(states), lambda position: sectors[position])
 
 
 def walk_on_threads(threads: Threads) -> Walker:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
@@ -45,11 +46,17 @@ def create_app(services: Services) -> FastAPI:
     @app.get(paths.READYZ)
     async def readyz() -> JSONResponse:
         ready = services.ready()
-        return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)
+        return JSONResponse(
+            {"status": "ready" if ready else "starting"}, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+        )
 
     @app.get(paths.STATUS)
     async def status() -> Any:
         return services.status()
+
+    @app.get(paths.METRICS)
+    async def metrics() -> Response:
+        return Response(services.metrics(), media_type=paths.PROMETHEUS)
 
     @app.exception_handler(ProviderError)
     async def refused(_request: Request, error: ProviderError) -> AsciiResponse:
@@ -58,19 +65,19 @@ def create_app(services: Services) -> FastAPI:
     @app.exception_handler(HexadecimalError)
     @app.exception_handler(MessageError)
     async def malformed(_request: Request, error: Exception) -> AsciiResponse:
-        return AsciiResponse({"error": str(error)}, 400)
+        return AsciiResponse({"error": str(error)}, HTTPStatus.BAD_REQUEST)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> AsciiResponse:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return AsciiResponse({"error": f"{where}: {first['msg']}"}, 422)
+        return AsciiResponse({"error": f"{where}: {first['msg']}"}, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     @app.exception_handler(ChainError)
     async def chain(_request: Request, error: ChainError) -> AsciiResponse:
         log.warning("chain error while answering", error=str(error))
         if isinstance(error, UnreachableChain):
-            return AsciiResponse({"error": "this provider cannot reach the chain now"}, 503)
-        return AsciiResponse({"error": str(error)[:500]}, 409)
+            return AsciiResponse({"error": "this provider cannot reach the chain now"}, HTTPStatus.SERVICE_UNAVAILABLE)
+        return AsciiResponse({"error": str(error)[:500]}, HTTPStatus.CONFLICT)
 
     return app

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.chain.contracts.amounts import show_amount
-from assay.chain.contracts.devices import enrol_nonce
+from assay.chain.contracts.devices import DeviceDirectory, enrol_nonce
 from assay.chain.contracts.erc20 import Erc20
 from assay.chain.contracts.operators import OperatorScope
 from assay.chain.contracts.profiles import read_profile
@@ -18,6 +18,7 @@ from assay.network.origins import parse_origin
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.messages import Enrol
 from assay.protocol.specification import specification_hash
+from assay.protocol.types import DeviceId
 from assay.provider.connection import Sending
 from assay.provider.devices.specifications import Specifications
 from assay.provider.errors import BadProviderSetting, ProviderError
@@ -35,9 +36,10 @@ class Announcement:
 
 @dataclass(frozen=True)
 class Enrolment:
-    """What enters a device in the registry, or announces where it is reached now: calls by name, in order."""
+    """What enters a device in the registry, or announces where it is reached now: calls by name, in order; none where
+    it stands there as it should already."""
 
-    device_id: bytes
+    device_id: DeviceId
     device_key: str
     profile: int
     calls: tuple[tuple[str, ContractCall], ...]
@@ -93,6 +95,8 @@ async def enrolment(
     if standing.status not in (0, 1):
         raise ProviderError(f"device 0x{device_id.hex()} is retired: make a new device key")
     if standing.status == 1:
+        if await _announced(chain, device_id) == Announcement(endpoint, announcement.tls_fingerprint):
+            return Enrolment(device_id, device_key.address, int(standing.profile), ())
         call = ContractCall("DeviceRegistry", "setEndpoint", (device_id, endpoint, announcement.tls_fingerprint))
         return Enrolment(device_id, device_key.address, int(standing.profile), (("set endpoint", call),))
     profile = await read_profile(chain, profile_id, at="latest")
@@ -107,12 +111,20 @@ async def enrolment(
     return Enrolment(device_id, device_key.address, profile_id, tuple(calls))
 
 
+async def _announced(chain: Chain, device_id: DeviceId) -> Announcement | None:
+    """What was last announced of a device, in blocks that are not final too."""
+    device = (await DeviceDirectory(chain).refresh(await chain.head())).get(device_id)
+    return None if device is None else Announcement(device.endpoint, device.tls_fingerprint)
+
+
 async def enrol(at_hand: Sending, made: Enrolment, tell: Callable[[str], None]) -> list[tuple[str, int]]:
     """Sends it; (name, gas) of each transaction. An operator may announce an endpoint and do nothing else of it.
 
     Raises BadSetting for an operator's key where stake is needed, Unavailable without the scope, ChainError.
     """
     authority = at_hand.authority
+    if not made.calls:
+        return []
     if authority.is_operator and made.calls[-1][1].function == "enrol":
         raise BadProviderSetting(
             f"{authority.signer} is an operator: only {authority.provider} itself can stake for a new device; name its "

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from assay.chain.contracts.leases import Lease, LeaseStatus, active_lease, read_lease
 from assay.chain.rpc.client import ContractCall
-from assay.protocol.hexadecimal import to_hex
+from assay.protocol.hexadecimal import parse_bytes32, to_hex
+from assay.protocol.types import DeviceId
 from assay.provider.account.authority import Authority
 from assay.provider.errors import Conflict, NotFound
 from assay.provider.leasing.lease_rules import ends_from
@@ -73,7 +76,7 @@ async def end(authority: Authority, lease_id: int) -> LeaseOrder:
     return LeaseOrder(ContractCall(ESCROW, "end", (lease_id,)), "its stream ends now", lease, forfeits)
 
 
-async def retirement(authority: Authority, device_id: bytes) -> LeaseOrder:
+async def retirement(authority: Authority, device_id: DeviceId) -> LeaseOrder:
     """Takes a device off the market for ever. Raises Conflict while it is leased, and for one that is not active."""
     chain, name = authority.chain, to_hex(device_id)
     if lease_id := await active_lease(chain, device_id, "latest"):
@@ -86,6 +89,25 @@ async def retirement(authority: Authority, device_id: bytes) -> LeaseOrder:
         raise Conflict(f"device {name} is {state}")
     effect = "it takes no more leases and earns nothing more; its stake comes free when nothing of it can be proven"
     return LeaseOrder(ContractCall("DeviceRegistry", "retire", (device_id,)), effect)
+
+
+async def retirable(authority: Authority, rows: Sequence[Mapping[str, Any]]) -> tuple[list[DeviceId], list[str]]:
+    """The provider's devices (`devices_of`) that can be retired now, and why the other active ones cannot. Raises
+    Conflict where none can.
+    """
+    found, left = [], []
+    for row in rows:
+        if row["status"] != "active":
+            continue
+        device_id = DeviceId(parse_bytes32(row["deviceId"], "device"))
+        if lease_id := await active_lease(authority.chain, device_id, "latest"):
+            stop = (await read_lease(authority.chain, lease_id, "latest")).stop
+            left.append(f"device {row['deviceId']} is leased until {stop} (lease {lease_id})")
+        else:
+            found.append(device_id)
+    if not found:
+        raise Conflict("; ".join(left) or f"{authority.provider} has no active device")
+    return found, left
 
 
 def unserved(lease: Lease, now: int) -> int:

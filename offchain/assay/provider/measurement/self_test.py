@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from assay.proof.engines import Engine
+from assay.proof.engines.registry import GPU_NAMES
 from assay.proof.sampling import samples
 from assay.proof.verification import Verifier
 from assay.protocol.profile import Profile
+from assay.protocol.types import DeviceId, Rho, Seed
+from assay.provider.measurement.classes import ClassFit, class_fits
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,26 @@ class SelfTest:
     in_time: bool
 
 
+WARM_S = 10.0  # of proofs, before a card's rate counts
+
+
+def class_advice(engine: Engine) -> list[ClassFit]:
+    """How the card that an engine proves on does in each class; nothing for a processor. Raises ProofError."""
+    if engine.name not in GPU_NAMES:
+        return []
+    # Not before: it needs numba-cuda.
+    from assay.proof.engines.gpu import GpuEngine
+
+    if not isinstance(engine, GpuEngine):
+        return []
+    memory = engine.memory_mib()
+    return class_fits(engine.pace(WARM_S), memory)
+
+
 def self_test(engine: Engine, profile: Profile) -> SelfTest:
     """Proves under random seeds, opens the profile's k rows and verifies them. Raises ProofError."""
-    epoch_seed, seed, rho, device_id = (secrets.token_bytes(32) for _ in range(4))
+    epoch_seed, seed = Seed(secrets.token_bytes(32)), Seed(secrets.token_bytes(32))
+    rho, device_id = Rho(secrets.token_bytes(32)), DeviceId(secrets.token_bytes(32))
     times = [time.perf_counter()]
     engine.prepare(profile, epoch_seed)
     times.append(time.perf_counter())

@@ -36,7 +36,7 @@ from assay.provider.pods.processes.keeper import (
 from assay.provider.pods.processes.pod_process import end, first_process
 from assay.provider.pods.records import read_spec, write_spec
 from assay.provider.pods.seccomp import write_profile
-from assay.provider.pods.slots import Slots, first_id
+from assay.provider.pods.slots import PodSlots, first_id
 from assay.provider.pods.use import measure
 from assay.provider.runtime.egress_proxy import proxy_environment
 from assay.provider.runtime.own_program import own_program
@@ -68,7 +68,7 @@ class PodmanPods:
         run_folder: Path,
         ask: Callable[[str], Any],
         network: PodNetwork,
-        slots: Slots,
+        slots: PodSlots,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._leases = leases

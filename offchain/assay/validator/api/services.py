@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay.network.request_buckets import RequestBuckets
+from assay.validator.devices.reachability import Reachability
 from assay.validator.peers.inbox import Inbox
 from assay.validator.peers.publication import Publication
 from assay.validator.storage.store import Store
@@ -26,4 +27,5 @@ class ApiServices:
     status: Callable[[], Mapping[str, Any]]
     unready: Callable[[], list[str]]
     metrics: Callable[[], bytes]
+    reachability: Reachability
     downloads: RequestBuckets = field(default_factory=lambda: RequestBuckets(1e18, 1e18, time.monotonic))

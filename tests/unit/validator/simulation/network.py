@@ -23,6 +23,7 @@ from assay.signing.seat_signer import SeatSigner
 from assay.signing.witness import Witness
 from assay.validator.chain.follower import Follower
 from assay.validator.daemon import Daemon
+from assay.validator.devices.reachability import Reachability
 from assay.validator.errors import PeerFailure, Refused
 from assay.validator.pace import pace
 from assay.validator.peers.gossip import Gossiper
@@ -61,6 +62,14 @@ class Node:
     publication: Publication
     signer: SeatSigner
     task: asyncio.Task | None = None
+
+
+def reachability_of(node: Node) -> Reachability:
+    """What dials devices for their providers, over a node's own view of the chain."""
+    services = node.daemon.services
+    return Reachability(
+        services.reader, services.devices, services.clock, lambda: services.follower.final, services.random
+    )
 
 
 @dataclass

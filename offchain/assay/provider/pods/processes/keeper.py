@@ -107,7 +107,7 @@ def detach(module: str, *arguments: str) -> None:
     )
 
 
-class Keeper:
+class PodKeeper:
     """One of the two."""
 
     def __init__(self, folders: PodFolders, role: str) -> None:
@@ -162,7 +162,7 @@ def main(folders: PodFolders, role: str) -> None:
     if is_kept(folders, role):
         return
     write_whole(_record(folders, role), json.dumps({"pid": os.getpid(), "ticks": start_ticks(os.getpid())}))
-    Keeper(folders, role).run()
+    PodKeeper(folders, role).run()
 
 
 if __name__ == "__main__":

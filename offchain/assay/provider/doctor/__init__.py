@@ -1,0 +1,1 @@
+"""Everything that a rental will need, looked at one by one."""

@@ -1,0 +1,78 @@
+"""Which class a card belongs in: from its measured rate and its memory to the work of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from assay.proof.probe.layout import claimed_bytes
+from assay.protocol.profile import NAMED, Profile
+
+MARGIN = 0.92  # of the deadline: what a card may take on a day on which it is warmer
+TOO_EASY = 0.5  # of the deadline: below, a card earns less than it could
+SPARE = 1 << 30  # bytes beside the window and B: context, buffers, roots
+
+Verdict = Literal["fits", "too easy", "late", "too little memory"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFit:
+    """How a card does in one class. Times in seconds, memory in MiB."""
+
+    name: str
+    credit: int
+    proof_seconds: float
+    deadline_seconds: float
+    memory_mib: int
+    verdict: Verdict
+
+    @property
+    def works(self) -> bool:
+        """Whether the card would pass."""
+        return self.verdict in ("fits", "too easy")
+
+
+def needed_mib(profile: Profile) -> int:
+    """Memory that a card needs for a class: the window, B and what proving takes beside them."""
+    return (claimed_bytes(profile) + profile.N * profile.K + 2 * profile.M * profile.K + SPARE) >> 20
+
+
+def class_fits(tops: float, memory_mib: int, classes: Mapping[str, Profile] = NAMED) -> list[ClassFit]:
+    """Every class, dearest first, for a card of `tops` tera-operations a second."""
+    fits = []
+    for name, profile in classes.items():
+        seconds, deadline = profile.operations / (tops * 1e12), profile.deadline_ms / 1000
+        verdict: Verdict = "fits"
+        if needed_mib(profile) > memory_mib:
+            verdict = "too little memory"
+        elif seconds > MARGIN * deadline:
+            verdict = "late"
+        elif seconds < TOO_EASY * deadline:
+            verdict = "too easy"
+        fits.append(ClassFit(name, profile.credit, seconds, deadline, needed_mib(profile), verdict))
+    return sorted(fits, key=lambda fit: -fit.credit)
+
+
+def advised(fits: list[ClassFit]) -> ClassFit | None:
+    """The class that earns most of those in which the card passes; None where there is none."""
+    return next((fit for fit in fits if fit.works), None)
+
+
+def why(fits: list[ClassFit]) -> str:
+    """The advice in a sentence."""
+    chosen = advised(fits)
+    if chosen is None:
+        nearest = fits[-1]
+        return f"no class: {nearest.name}, the easiest, would take {nearest.proof_seconds:.1f} s ({nearest.verdict})"
+    text = f"enrol as {chosen.name}: a proof takes {chosen.proof_seconds:.1f} s of {chosen.deadline_seconds:.0f} s"
+    dearer = [fit for fit in fits if fit.credit > chosen.credit]
+    if dearer:
+        text += f"; {dearer[-1].name} is {_reason(dearer[-1])}"
+    return text
+
+
+def _reason(fit: ClassFit) -> str:
+    if fit.verdict == "late":
+        return f"too hard ({fit.proof_seconds:.1f} s)"
+    return f"too large (it needs {fit.memory_mib:,} MiB)"

@@ -1,0 +1,59 @@
+"""Which class a card is advised to enrol in."""
+
+from __future__ import annotations
+
+import pytest
+
+from assay.protocol.profile import NAMED
+from assay.provider.measurement.classes import MARGIN, TOO_EASY, advised, class_fits, why
+
+# 60 % of data sheets' dense int8, in TOPS, and memory in MiB: derived, as the classes are.
+CARDS = [
+    ("RTX 3060", 61, 12_288, "entry"),
+    ("RTX 3080", 143, 10_240, "entry"),
+    ("RTX 4060 Ti", 106, 16_380, "entry"),
+    ("RTX 3090", 170, 24_576, "edge"),
+    ("RTX 4080", 234, 16_376, "performance"),
+    ("RTX 4090", 396, 24_564, "workstation"),
+    ("A100 80GB", 374, 81_920, "workstation"),
+    ("L40S", 440, 46_068, "workstation"),
+    ("H100 PCIe at 350 W", 750, 81_559, "server"),
+    ("H100 SXM", 1_187, 81_559, "datacenter"),
+    ("H200", 1_187, 143_771, "datacenter"),
+]
+
+
+@pytest.mark.parametrize(("card", "tops", "memory", "name"), CARDS, ids=[row[0] for row in CARDS])
+def test_advised__cards_of_the_market__the_dearest_in_which_they_pass(
+    card: str, tops: float, memory: int, name: str
+) -> None:
+    found = advised(class_fits(tops, memory))
+    assert found is not None
+    assert found.name == name
+    assert found.proof_seconds <= MARGIN * found.deadline_seconds
+
+
+def test_classes__one_after_the_other_by_rate__none_is_too_easy() -> None:
+    """With memory for all, a card of any rate has a class that takes about half of the deadline or more."""
+    tops = 50.0
+    while tops < 1_700:
+        found = advised(class_fits(tops, 1 << 20))
+        assert found is not None
+        assert found.proof_seconds >= TOO_EASY * found.deadline_seconds * MARGIN, (tops, found)
+        tops *= 1.01
+
+
+def test_classes__credit__in_proportion_to_the_work() -> None:
+    rates = [p.credit / p.operations for name, p in NAMED.items() if name != "micro"]
+    assert max(rates) / min(rates) < 1.01
+
+
+def test_why__a_card_between_classes__says_what_the_next_would_take() -> None:
+    assert "enrol as entry: a proof takes" in why(class_fits(61, 12_288))
+    assert "; edge is too large (it needs" in why(class_fits(143, 10_240))
+    assert "; datacenter is too hard (" in why(class_fits(750, 81_559))
+
+
+def test_why__a_processor_s_rate__no_class_of_cards() -> None:
+    cards = {name: profile for name, profile in NAMED.items() if name != "micro"}
+    assert why(class_fits(0.1, 1 << 14, cards)).startswith("no class: entry, the easiest, would take")

@@ -1,0 +1,130 @@
+"""The doctor's verdicts: what it calls wrong, what a rental can do without, and the line that helps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from assay.chain.contracts.devices import Device
+from assay.network.errors import NetworkError
+from assay.provider.doctor import host, serving
+from assay.provider.doctor.findings import Findings, Level, Wrong
+from assay.provider.settings import ProviderSettings
+from assay.wire.reachability import Reached
+
+from .conftest import ORACLE
+
+PODMAN = {"Version": "4.3.1", "Components": [{"Name": "Podman Engine"}]}
+CONTAINER = ProviderSettings.of({"container_engine": "unix:///run/podman/podman.sock"})
+
+
+def engine(monkeypatch: pytest.MonkeyPatch, info: dict[str, Any], version: dict[str, Any], ranges: int = 0) -> None:
+    monkeypatch.setattr(host, "_engine", lambda address: (info, version))
+    monkeypatch.setattr(host, "free_ranges", lambda path: ranges)
+
+
+async def test_pods__podman__needs_a_range_of_user_numbers_for_each_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine(monkeypatch, {}, PODMAN, ranges=2)
+    assert (await host.pods(CONTAINER, 2)).level is Level.OK
+    with pytest.raises(Wrong, match="numbers for 2 pods, 3 devices") as caught:
+        await host.pods(CONTAINER, 3)
+    assert "containers:2147483648:1048576" in caught.value.todo
+
+
+async def test_pods__old_podman_or_docker_as_the_hosts_root__is_refused_with_what_to_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine(monkeypatch, {}, {**PODMAN, "Version": "4.2.0"}, ranges=9)
+    with pytest.raises(Wrong, match=r"4\.3 or later"):
+        await host.pods(CONTAINER, 1)
+    engine(monkeypatch, {"SecurityOptions": ["name=seccomp"]}, {"Components": [{"Name": "Engine"}]})
+    with pytest.raises(Wrong, match="no pods") as caught:
+        await host.pods(CONTAINER, 1)
+    assert "userns-remap" in caught.value.todo
+    engine(monkeypatch, {"SecurityOptions": ["name=userns"]}, {"Components": [{"Name": "Engine"}]})
+    assert (await host.pods(CONTAINER, 1)).level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "registered", "served", "said"),
+    [
+        ("https://192.0.2.1:8700", b"\1", b"\2", "another certificate"),
+        ("http://192.0.2.1:8700", b"\0", b"\2", "no certificate, unlike"),
+        ("https://192.0.2.1:8700", b"\0", b"\0", "there is no certificate here"),
+        ("ftp://192.0.2.1", b"\1", b"\1", "is announced at 'ftp://192.0.2.1'"),
+    ],
+)
+def test_endpoint__announced_otherwise_than_served__says_how(
+    endpoint: str, registered: bytes, served: bytes, said: str
+) -> None:
+    row = Device(bytes(32), "0x", "0x", 1, bytes(32), endpoint=endpoint, tls_fingerprint=registered * 32)
+    with pytest.raises(Wrong, match=said):
+        serving._check_row(row, served * 32)
+
+
+class Seats:
+    """Seats that answer as they are told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: Any) -> None:
+        self.answers = list(answers)
+        world = self
+
+        class Directory:
+            def __init__(self, chain: Any) -> None: ...
+
+            async def current(self, at: Any) -> list[Any]:
+                return [SimpleNamespace(endpoint=f"https://192.0.2.{n}:1", tls_fingerprint=bytes(32)) for n in range(4)]
+
+        monkeypatch.setattr(serving, "SeatDirectory", Directory)
+        monkeypatch.setattr(serving.Client, "over_network", classmethod(lambda *_, **__: world))
+        self.chain: Any = SimpleNamespace(chain_id=31337, finalised=self.block, domain=lambda name: ORACLE)
+        self.device: Any = SimpleNamespace(device_id=bytes(32), sign=lambda digest: bytes(64))
+
+    async def block(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def request(self, *_: Any, **__: Any) -> Any:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        status, body = (200, answer.model_dump_json(by_alias=True)) if isinstance(answer, Reached) else answer
+        return SimpleNamespace(status=status, body=body.encode())
+
+
+YES = Reached(endpoint="https://192.0.2.9:8700", reached=True, found="answered", milliseconds=7)
+NO = Reached(endpoint="https://192.0.2.9:8700", reached=False, found="connection refused", milliseconds=9)
+BUSY = (429, '{"reason": "just looked for"}')
+
+
+async def test_reachable__what_seats_say__is_weighed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask(*answers: Any) -> Any:
+        seats = Seats(monkeypatch, *answers)
+        return await serving.ask_seats(seats.chain, seats.device)
+
+    assert (await ask(YES, YES, BUSY, NetworkError("silent"))).level is Level.OK
+    mixed = await ask(YES, NO, BUSY, BUSY)
+    assert mixed.level is Level.WARN and "1 of 2 seats" in mixed.found and "refused" in mixed.found
+    assert (await ask(BUSY, BUSY, BUSY, BUSY)).level is Level.WARN
+    with pytest.raises(Wrong, match="did not reach the device: connection refused"):
+        await ask(NO, NO, BUSY, BUSY)
+
+
+async def test_findings__one_check_fails__the_others_are_made(tmp_path: Path) -> None:
+    findings = Findings()
+
+    async def wrong() -> Any:
+        raise Wrong("found", "do")
+
+    async def gone() -> Any:
+        (tmp_path / "missing").read_text()
+
+    await findings.check("a", wrong)
+    await findings.check("b", gone)
+    await findings.check("c", lambda: host.image(ProviderSettings.of({"runtime": "local"})))
+    assert [(one.check, one.level, one.todo) for one in findings.all] == [
+        ("a", Level.FAIL, "do"), ("b", Level.FAIL, ""), ("c", Level.OK, ""),
+    ]  # fmt: skip
