@@ -127,6 +127,7 @@ def test_pod__keepers_killed_one_by_one__runs_on_and_still_ends_to_the_second(ow
     assert not Path(f"/proc/{before.pid}").exists()
 
 
+@pytest.mark.deep
 def test_pod__daemon_started_anew__is_found_and_keeps_its_files(own: PodBench) -> None:
     before = own.start(LEASE)
     own.sh(LEASE, "echo kept > /usr/kept; echo mine > /workspace/mine")
@@ -142,6 +143,7 @@ def test_pod__daemon_started_anew__is_found_and_keeps_its_files(own: PodBench) -
     assert own.sh(LEASE, "cat /usr/kept /workspace/mine").split() == ["kept", "mine"]
 
 
+@pytest.mark.deep
 def test_pod__with_another_share__is_made_anew_around_its_files(own: PodBench) -> None:
     own.start(LEASE)
     own.sh(LEASE, "echo kept > /usr/kept; rm /bin/seq")
@@ -155,6 +157,7 @@ def test_pod__with_another_share__is_made_anew_around_its_files(own: PodBench) -
     ]  # fmt: skip
 
 
+@pytest.mark.deep
 def test_pod__of_a_lease_that_is_over__is_neither_started_nor_left_running(own: PodBench) -> None:
     with pytest.raises(Conflict):
         own.start(LEASE, seconds=-1.0)
