@@ -14,7 +14,7 @@ from assay.provider.pods.layout import agent_name, runtime_folder
 from assay.provider.pods.network import PodNetwork
 from assay.provider.pods.network_rules import NetworkPolicy
 from assay.provider.pods.pod import HostShare, PodSpec, PodStatus, Program
-from assay.provider.pods.slots import Slots
+from assay.provider.pods.slots import PodSlots
 
 from .podman import IMAGE
 
@@ -34,7 +34,7 @@ class PodBench:
     def agent(self) -> PodmanPods:
         """The part of a daemon that has to do with pods: as it is after the daemon was started anew."""
         network = PodNetwork(agent_name(self.folder), NetworkPolicy.parse(self.egress))
-        pods = PodmanPods(self.folder / "leases", runtime_folder(self.folder), asker(self.engine), network, Slots())
+        pods = PodmanPods(self.folder / "leases", runtime_folder(self.folder), asker(self.engine), network, PodSlots())
         pods.check()
         return pods
 

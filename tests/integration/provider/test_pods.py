@@ -17,7 +17,7 @@ from assay.provider.errors import Conflict, NotFound
 from assay.provider.pods.assemble import pod_limits
 from assay.provider.pods.lease_pods import LeasePart, LeasePods, PodBook
 from assay.provider.pods.pod import HostShare
-from assay.provider.pods.processes.keeper import FIRST, SECOND, deadline_of
+from assay.provider.pods.processes.keeper import FIRST, SECOND, deadline_of, is_kept
 from assay.provider.pods.runtime import PodDisks, PodRuntime
 from assay.provider.pods.share import KeptBack, read_host
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
@@ -127,6 +127,7 @@ def test_pod__keepers_killed_one_by_one__runs_on_and_still_ends_to_the_second(ow
     assert not Path(f"/proc/{before.pid}").exists()
 
 
+@pytest.mark.deep
 def test_pod__daemon_started_anew__is_found_and_keeps_its_files(own: PodBench) -> None:
     before = own.start(LEASE)
     own.sh(LEASE, "echo kept > /usr/kept; echo mine > /workspace/mine")
@@ -142,16 +143,21 @@ def test_pod__daemon_started_anew__is_found_and_keeps_its_files(own: PodBench) -
     assert own.sh(LEASE, "cat /usr/kept /workspace/mine").split() == ["kept", "mine"]
 
 
+@pytest.mark.deep
 def test_pod__with_another_share__is_made_anew_around_its_files(own: PodBench) -> None:
     own.start(LEASE)
     own.sh(LEASE, "echo kept > /usr/kept; rm /bin/seq")
     own.pods.stop(LEASE, "changes")
     own.start(LEASE, share=HostShare(1, 128 << 20, SHARE.disk_bytes, 64, 400))
+    # Keepers that saw it stopped are gone, and it is kept by others.
+    time.sleep(1.0)
+    assert all(is_kept(own.pods.folders(LEASE), role) for role in (FIRST, SECOND))
     assert own.sh(LEASE, "ulimit -n; cat /usr/kept; ls /bin/seq 2>/dev/null || echo gone").split() == [
         "400", "kept", "gone",
     ]  # fmt: skip
 
 
+@pytest.mark.deep
 def test_pod__of_a_lease_that_is_over__is_neither_started_nor_left_running(own: PodBench) -> None:
     with pytest.raises(Conflict):
         own.start(LEASE, seconds=-1.0)

@@ -19,7 +19,7 @@ from assay.provider.pods.processes.start_command import follow
 from assay.provider.pods.records import spec_from_json, spec_to_json
 from assay.provider.pods.seccomp import profile
 from assay.provider.pods.share import DevicePart, HostResources, KeptBack, declared, device_share, free_cores
-from assay.provider.pods.slots import Slots, first_id
+from assay.provider.pods.slots import PodSlots, first_id
 
 GIB = 1 << 30
 HOST = HostResources(tuple(range(64)), 512 * GIB, 4096 * GIB)
@@ -150,9 +150,9 @@ def test_slots__of_leases__are_kept_and_come_free_with_their_folders(tmp_path: P
     leases = [tmp_path / name for name in "abc"]
     for lease in leases:
         lease.mkdir()
-    slots = Slots(tmp_path / "slots")
+    slots = PodSlots(tmp_path / "slots")
     assert [slots.of(lease) for lease in leases] == [0, 1, 2]
-    assert Slots(tmp_path / "slots").of(leases[1]) == 1
+    assert PodSlots(tmp_path / "slots").of(leases[1]) == 1
     leases[0].rmdir()
     slots.free(leases[1])
     (tmp_path / "d").mkdir()

@@ -18,6 +18,7 @@ SECTIONS = (
     "Framing",
     "On the daemons",
     "What an honest validator signs",
+    "In a pod",
 )
 ROW = re.compile(r"^\| (?P<threat>[^|]+) \| (?P<tests>[^|]+) \|$", re.MULTILINE)
 

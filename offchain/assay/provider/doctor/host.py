@@ -21,7 +21,7 @@ from assay.provider.doctor.findings import Answer, Wrong, warn
 from assay.provider.errors import RuntimeUnavailable
 from assay.provider.pods.assemble import check_pods, kept_back, wanted_part
 from assay.provider.pods.share import device_share, read_host
-from assay.provider.runtime.container import find_engine
+from assay.provider.runtime.container import ContainerRuntime, find_engine
 from assay.provider.runtime.selection import select_runtime
 from assay.provider.settings import ProviderSettings
 
@@ -66,6 +66,8 @@ async def runtime(settings: ProviderSettings, chain: Chain) -> Answer:
     """Whether what runs workloads does."""
     try:
         chosen = await asyncio.to_thread(select_runtime, runtime_choice(settings), chain.chain_id)
+        if isinstance(chosen, ContainerRuntime):
+            await asyncio.to_thread(check_pods, settings, chosen.engine)
     except RuntimeUnavailable as error:
         todo = "apt install podman && systemctl enable --now podman.socket" if settings.runtime == "container" else ""
         raise Wrong(str(error), todo) from None

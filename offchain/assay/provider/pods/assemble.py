@@ -18,7 +18,7 @@ from assay.provider.pods.network import PodNetwork
 from assay.provider.pods.network_rules import NetworkPolicy
 from assay.provider.pods.pod import HostShare, PodImage
 from assay.provider.pods.share import DevicePart, KeptBack, device_share, read_host
-from assay.provider.pods.slots import Slots
+from assay.provider.pods.slots import PodSlots
 from assay.provider.runtime.workload import Limits
 from assay.provider.settings import ProviderSettings
 
@@ -47,7 +47,7 @@ def check_pods(settings: ProviderSettings, engine: str) -> PodmanPods:
         runtime_folder(settings.data_dir),
         asker(engine),
         PodNetwork(agent_name(settings.data_dir), NetworkPolicy.parse(settings.egress_policy)),
-        Slots(),
+        PodSlots(),
     )
     pods.check()
     return pods

@@ -23,11 +23,20 @@ from assay.provider.pods.network import PodNetwork
 from assay.provider.pods.options import NAME, create_options, global_options
 from assay.provider.pods.pod import PodImage, PodSpec, PodStatus, PodUse, Program
 from assay.provider.pods.processes.ending import note_end
-from assay.provider.pods.processes.keeper import FIRST, deadline_of, detach, is_kept, keep, open_way_out, write_whole
+from assay.provider.pods.processes.keeper import (
+    FIRST,
+    deadline_of,
+    detach,
+    is_kept,
+    keep,
+    keep_anew,
+    open_way_out,
+    write_whole,
+)
 from assay.provider.pods.processes.pod_process import end, first_process
 from assay.provider.pods.records import read_spec, write_spec
 from assay.provider.pods.seccomp import write_profile
-from assay.provider.pods.slots import Slots, first_id
+from assay.provider.pods.slots import PodSlots, first_id
 from assay.provider.pods.use import measure
 from assay.provider.runtime.egress_proxy import proxy_environment
 from assay.provider.runtime.own_program import own_program
@@ -59,7 +68,7 @@ class PodmanPods:
         run_folder: Path,
         ask: Callable[[str], Any],
         network: PodNetwork,
-        slots: Slots,
+        slots: PodSlots,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._leases = leases
@@ -196,14 +205,16 @@ class PodmanPods:
         folders.egress.unlink(missing_ok=True)
         if not self.network.policy.hosts.closed:
             write_whole(folders.egress, json.dumps(self.network.policy.hosts.names()))
-        keep(folders)
         fresh = first_process(folders.pid, container) is None
         if fresh:
+            keep_anew(folders)
             try:
                 self._podman(folders, "start", NAME)
             except CommandFailed:
                 volume.give_reserve(folders)
                 self._podman(folders, "start", NAME)
+        else:
+            keep(folders)
         pid = first_process(folders.pid, container)
         if pid is None:
             raise ProviderError("the pod ended as soon as it was started")

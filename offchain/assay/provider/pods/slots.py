@@ -24,7 +24,7 @@ def first_id(slot: int) -> int:
     return FIRST_ID + slot * IDS
 
 
-class Slots:
+class PodSlots:
     """Which lease holds which number: a file for each, with the lease's folder in it."""
 
     def __init__(self, folder: Path = Path("/var/lib/assay/slots")) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from assay.provider.pods.processes.pod_process import end, first_process, start_
 from assay.provider.runtime.own_program import own_program
 
 LOOK_S = 0.25
+GONE_S = 5.0
 START_S = 120.0  # how long one waits for the engine to start the pod
 FIRST, SECOND = "first", "second"
 WAY_OUT = "way-out"
@@ -34,6 +36,21 @@ def keep(folders: PodFolders) -> None:
     for role in (FIRST, SECOND):
         if not is_kept(folders, role):
             _start(folders, role)
+
+
+def keep_anew(folders: PodFolders) -> None:
+    """Starts both keepers, in place of those that may have seen the pod stopped and are about to go. Raises OSError."""
+    for role in (FIRST, SECOND):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            record = json.loads(_record(folders, role).read_text())
+            handle = os.pidfd_open(int(record["pid"]))
+            try:
+                if start_ticks(int(record["pid"])) == record["ticks"]:
+                    signal.pidfd_send_signal(handle, signal.SIGKILL)
+                    select.select([handle], [], [], GONE_S)
+            finally:
+                os.close(handle)
+    keep(folders)
 
 
 def open_way_out(folders: PodFolders) -> None:
@@ -90,7 +107,7 @@ def detach(module: str, *arguments: str) -> None:
     )
 
 
-class Keeper:
+class PodKeeper:
     """One of the two."""
 
     def __init__(self, folders: PodFolders, role: str) -> None:
@@ -145,7 +162,7 @@ def main(folders: PodFolders, role: str) -> None:
     if is_kept(folders, role):
         return
     write_whole(_record(folders, role), json.dumps({"pid": os.getpid(), "ticks": start_ticks(os.getpid())}))
-    Keeper(folders, role).run()
+    PodKeeper(folders, role).run()
 
 
 if __name__ == "__main__":
