@@ -32,6 +32,11 @@ class _Response:
     status = 200
     content_type = "application/octet-stream"
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """None."""
+        return {}
+
     def __init__(self, body: Body) -> None:
         self._body = body
 
