@@ -59,7 +59,7 @@ from assay.provider.offers.offer_service import OfferService
 from assay.provider.offers.offers import OfferMaker
 from assay.provider.offers.terms import TermsFile
 from assay.provider.retention import Retention
-from assay.provider.runtime.container import ImagePolicy
+from assay.provider.images.policy import ImagePolicy
 from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.selection import RuntimeChoice, select_runtime
 from assay.provider.runtime.workload import Limits, Runtime
@@ -362,8 +362,18 @@ def runtime_choice(settings: ProviderSettings) -> RuntimeChoice:
     return RuntimeChoice(
         name=settings.runtime,
         engine=settings.container_engine,
-        images=ImagePolicy(settings.container_image, tuple(settings.container_allow), tuple(settings.container_deny)),
+        images=image_policy(settings),
         egress=EgressRules.parse(settings.egress),
+    )
+
+
+def image_policy(settings: ProviderSettings) -> ImagePolicy:
+    """What the settings say about images."""
+    return ImagePolicy(
+        settings.container_image,
+        tuple(settings.container_allow),
+        tuple(settings.container_deny),
+        tuple(settings.private_registries),
     )
 
 

@@ -11,7 +11,8 @@ from docker.errors import APIError
 from docker.types import HostConfig
 
 from assay.provider.errors import ProviderError
-from assay.provider.runtime.container import ContainerRuntime, ImagePolicy, is_stray
+from assay.provider.images.policy import ImagePolicy
+from assay.provider.runtime.container import ContainerRuntime, is_stray
 from assay.provider.runtime.container_guard import start_ticks
 from assay.provider.runtime.container_options import (
     MAX_NPROC,

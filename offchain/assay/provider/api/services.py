@@ -15,6 +15,7 @@ from assay.provider.access.notebooks import Notebooks
 from assay.provider.access.request_signatures import RequestGuard
 from assay.provider.access.reverse_proxy import ReverseProxy
 from assay.provider.devices.device import OwnDevice
+from assay.provider.images.lease_images import LeaseImages
 from assay.provider.leasing.handover_service import HandoverService
 from assay.provider.leasing.lease_starts import LeaseStarts
 from assay.provider.leasing.wipe_records import WipeRecords
@@ -22,6 +23,7 @@ from assay.provider.measurement.challenge_service import ChallengeService
 from assay.provider.measurement.openings_service import OpeningsService
 from assay.provider.measurement.probe_service import ProbeService
 from assay.provider.offers.lease_offers import LeaseOffers
+from assay.provider.pods.lease_pods import LeasePods
 from assay.provider.views import Epochs, Leases
 from assay.provider.workloads.jobs import JobBook
 
@@ -30,7 +32,7 @@ from assay.provider.workloads.jobs import JobBook
 class Services:
     """`offers` is the public offers with their specifications as JSON, `quote` makes one for (devices, renter,
     seconds); `grace` is for how many seconds files can be fetched after a lease; `started` notes a lease that this
-    provider has started.
+    provider has started. `images` and `lease_pods` are None where jobs run without pods.
     """
 
     devices: Mapping[bytes, OwnDevice]
@@ -58,3 +60,5 @@ class Services:
     clock: Callable[[], float]
     ready: Callable[[], bool]
     status: Callable[[], Mapping[str, Any]]
+    images: LeaseImages | None = None
+    lease_pods: LeasePods | None = None

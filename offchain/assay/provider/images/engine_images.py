@@ -40,6 +40,7 @@ class EngineImages:
 
     def __init__(self, engine: str) -> None:
         self._engine = engine
+        self._folder: Path | None = None
 
     def find(self, name: str) -> HeldImage | None:
         """An image by its name or id."""
@@ -61,12 +62,14 @@ class EngineImages:
 
     def free_bytes(self) -> int:
         """Room where the engine keeps images."""
-        with self._client() as client:
-            folder = Path(client.info()["DockerRootDir"])
+        if self._folder is None:
+            # Asked once: Podman runs programs to answer it.
+            with self._client() as client:
+                self._folder = Path(client.info()["DockerRootDir"])
         try:
-            return shutil.disk_usage(folder).free
+            return shutil.disk_usage(self._folder).free
         except OSError as error:
-            raise Unavailable(f"the engine's folder {folder} cannot be looked at: {error.strerror}") from None
+            raise Unavailable(f"the engine's folder {self._folder} cannot be looked at: {error.strerror}") from None
 
     def pull(self, reference: str, stop: list[Any]) -> None:
         """Has the engine pull from a registry on loopback. What is put into `stop` is to be closed to break it off.
@@ -140,8 +143,8 @@ def _pull_lines(client: docker.DockerClient, reference: str, stop: list[Any]) ->
 
 
 def _is_podman(client: docker.DockerClient) -> bool:
-    components = client.version().get("Components") or []
-    return any("podman" in str(one.get("Name", "")).lower() for one in components)
+    # Its version would do, too, but Podman runs programs to answer that.
+    return "libpod-api-version" in client.api.get(f"{client.api.base_url}/_ping").headers
 
 
 def _held(entry: dict[str, Any]) -> HeldImage:

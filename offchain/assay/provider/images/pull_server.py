@@ -21,6 +21,7 @@ from assay.provider.images.registry import RegistrySession
 
 MAX_TRIES = 5  # in a row that bring nothing
 RETRY_S = 0.5
+CLOSE_S = 0.2  # engines keep connections open that nothing comes over any more
 
 
 @dataclass
@@ -66,7 +67,7 @@ class PullServer:
         app.router.add_get("/v2/", self._version)
         app.router.add_get("/v2/{name}/manifests/{target}", self._show_manifest)
         app.router.add_get("/v2/{name}/blobs/{digest}", self._show_blob)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_S)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()

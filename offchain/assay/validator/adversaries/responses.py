@@ -6,8 +6,9 @@ import asyncio
 import itertools
 import time
 import tracemalloc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cache
+from types import MappingProxyType
 
 from assay.network.client import Client
 from assay.network.exchange import Request, Response
@@ -31,11 +32,7 @@ class _Response:
 
     status = 200
     content_type = "application/octet-stream"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """None."""
-        return {}
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, body: Body) -> None:
         self._body = body
