@@ -37,6 +37,7 @@ from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.inventory import GpuNames
 from assay.provider.devices.registered import device_keys, load_devices, started_prices
 from assay.provider.devices.specifications import Specifications
+from assay.provider.images.policy import ImagePolicy
 from assay.provider.leasing.escrow_sender import EscrowSender
 from assay.provider.leasing.handover_service import HandoverService
 from assay.provider.leasing.lease_book import LeaseBook
@@ -59,7 +60,6 @@ from assay.provider.offers.offer_service import OfferService
 from assay.provider.offers.offers import OfferMaker
 from assay.provider.offers.terms import TermsFile
 from assay.provider.retention import Retention
-from assay.provider.images.policy import ImagePolicy
 from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.selection import RuntimeChoice, select_runtime
 from assay.provider.runtime.workload import Limits, Runtime

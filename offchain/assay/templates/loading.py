@@ -33,8 +33,8 @@ def parse_template(name: str, text: str) -> PodTemplate:
 
 
 def read_folder(folder: Path) -> dict[str, PodTemplate]:
-    """The templates of a folder by their names: every file NAME.toml. Raises BadTemplate for one that is none, and for a
-    folder that cannot be read."""
+    """The templates of a folder by their names: every file NAME.toml. Raises BadTemplate for one that is none, and for
+    a folder that cannot be read."""
     found = {}
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".toml")

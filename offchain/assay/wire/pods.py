@@ -116,8 +116,8 @@ class ShareBody(Wire):
 
 
 class PodShownBody(Wire):
-    """A pod as its renter sees it. `phase` is how far its image is, `state` how the pod stands; `ends_at` in seconds since
-    1970. `failure` is why the image could not be had, `reason` why the pod failed or stopped."""
+    """A pod as its renter sees it. `phase` is how far its image is, `state` how the pod stands; `ends_at` in seconds
+    since 1970. `failure` is why the image could not be had, `reason` why the pod failed or stopped."""
 
     lease_id: Annotated[int, Field(ge=1)]
     state: Annotated[str, Field(max_length=20)]

@@ -22,7 +22,7 @@ from typing import Any
 
 from assay.provider.images.manifests import MANIFESTS, own_architecture
 
-USER, PASSWORD = "renter", "pass word-5f1c"  # noqa: S105 - of the test's own registry
+USER, PASSWORD = "renter", "pass word-5f1c"
 HASHED = "$2b$04$Mr03zzwnzDEfUJ3Xcg.dZO9YBUjnyJ.zenv38eOsfED.u06.qQFlW"  # bcrypt of PASSWORD
 MANIFEST, INDEX = MANIFESTS[0], "application/vnd.oci.image.index.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"

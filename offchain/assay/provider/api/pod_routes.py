@@ -30,8 +30,9 @@ def pod_routes(services: Services) -> APIRouter:
 
     @router.put(paths.LEASE + paths.POD)
     async def choose(lease_id: int, body: PodBody, request: Request) -> Any:
-        """An image or a template in; looked at before it is answered, fetched after. A lease that is pending may choose,
-        so that nothing streams before its image is here; a pod that runs is made anew, with its workspace kept."""
+        """An image or a template in; looked at before it is answered, fetched after. A lease that is pending may
+        choose, so that nothing streams before its image is here; a pod that runs is made anew, with its workspace
+        kept."""
         lease, _ = await authorised_lease(services, lease_id, request)
         images, pods = _pods(services)
         paid = runs(lease, services.clock())

@@ -41,6 +41,7 @@ class EngineImages:
     def __init__(self, engine: str) -> None:
         self._engine = engine
         self._folder: Path | None = None
+        self._version: str | None = None  # of its API; asked once, since Podman runs programs to answer
 
     def find(self, name: str) -> HeldImage | None:
         """An image by its name or id."""
@@ -63,7 +64,7 @@ class EngineImages:
     def free_bytes(self) -> int:
         """Room where the engine keeps images."""
         if self._folder is None:
-            # Asked once: Podman runs programs to answer it.
+            # Once, as above.
             with self._client() as client:
                 self._folder = Path(client.info()["DockerRootDir"])
         try:
@@ -104,7 +105,8 @@ class EngineImages:
     @contextlib.contextmanager
     def _client(self, timeout: float | None = 30.0) -> Iterator[docker.DockerClient]:
         try:
-            client = docker.DockerClient(base_url=self._engine, timeout=timeout)
+            client = docker.DockerClient(base_url=self._engine, timeout=timeout, version=self._version)
+            self._version = client.api._version
         except docker.errors.DockerException as error:
             raise Unavailable(f"the container engine does not answer: {str(error)[:SHOWN]}") from None
         try:

@@ -42,8 +42,8 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class SeenImage:
-    """An image as its registry describes it; `digest` is what a renter pins to have this again. An image that the engine
-    has by itself has no manifest."""
+    """An image as its registry describes it; `digest` is what a renter pins to have this again. An image that the
+    engine has by itself has no manifest."""
 
     reference: ImageReference
     digest: str | None
@@ -93,8 +93,8 @@ class Images:
     async def check(
         self, image: str | None, login: RegistryLogin | None = None, digest: str | None = None
     ) -> SeenImage:
-        """Looks at an image without fetching it: whether it is there, may be had, is for this machine, and fits. None is
-        the provider's own choice. Raises ImageRefused, Unavailable."""
+        """Looks at an image without fetching it: whether it is there, may be had, is for this machine, and fits. None
+        is the provider's own choice. Raises ImageRefused, Unavailable."""
         reference = self._policy.reference(image)
         if digest is not None:
             reference = reference.pinned(digest)
@@ -118,9 +118,9 @@ class Images:
         digest: str | None = None,
         progress: PullProgress | None = None,
     ) -> PodImage:
-        """The image at this engine, fetched where it is not there already. Its registry is asked each time: it alone says
-        who may have it. One that it showed everybody before is taken from the cache where it does not answer. Raises
-        ImageRefused, Unavailable."""
+        """The image at this engine, fetched where it is not there already. Its registry is asked each time: it alone
+        says who may have it. One that it showed everybody before is taken from the cache where it does not answer.
+        Raises ImageRefused, Unavailable."""
         try:
             seen = await self.check(image, login, digest)
         except Unavailable:
@@ -193,8 +193,8 @@ class Images:
         need = seen.bytes * UNPACKED
         if need > self._max_bytes:
             raise ImageRefused(
-                f"image {seen.reference.name}: it is {_gib(seen.bytes)} to fetch and about {_gib(need)} unpacked; images "
-                f"may take {_gib(self._max_bytes)} here"
+                f"image {seen.reference.name}: it is {_gib(seen.bytes)} to fetch and about {_gib(need)} unpacked; "
+                f"images may take {_gib(self._max_bytes)} here"
             )
         room, held, in_use = await self._room()
         freed = sum(one.bytes for one in to_remove(held, lambda _: 0.0, in_use, 1 << 62))
@@ -224,7 +224,8 @@ class Images:
                 log.info("image removed from the cache", image=one.image_id, bytes=one.bytes)
 
     async def _pulled(self, seen: SeenImage, progress: PullProgress) -> HeldImage:
-        assert seen.manifest is not None and seen.session is not None
+        if seen.manifest is None or seen.session is None:
+            raise ImageRefused(f"image {seen.reference.name}: it is the engine's own, and nowhere to be fetched from")
         key, need = seen.manifest.config.digest, seen.bytes * UNPACKED
         async with self._making_room:
             await self._fit(seen)

@@ -1,9 +1,8 @@
 """Images as leases ask for them: looked at before a lease costs anything, fetched while its renter looks on.
 
-Nothing here goes out for somebody who has no lease: whoever asks has signed, as the renter of a lease that is pending or
-runs, and each lease may ask so often. What leases fetch before they have begun, and so before they pay, is bounded for
-all of them together.
-"""
+Nothing here goes out for somebody who has no lease: whoever asks has signed, as the renter of a lease that is pending
+or runs, and each lease may ask so often. What leases fetch before they have begun, and so before they pay, is bounded
+for all of them together."""
 
 from __future__ import annotations
 
@@ -83,8 +82,8 @@ class LeaseImages:
         return self._templates
 
     async def choose(self, lease_id: int, wanted: PodBody, paid: bool) -> ImageState:
-        """Looks at what a lease is to start from and begins to fetch it; `paid` once the lease runs. A pull that is under
-        way for it gives way. Raises ImageRefused, Unavailable, NotFound for a template that is none,
+        """Looks at what a lease is to start from and begins to fetch it; `paid` once the lease runs. A pull that is
+        under way for it gives way. Raises ImageRefused, Unavailable, NotFound for a template that is none,
         TooManyRequests."""
         if wait := self._checks.take(str(lease_id)):
             raise TooManyRequests(f"lease {lease_id} has asked for many images: again in {wait:.0f} s")
@@ -162,7 +161,9 @@ class LeaseImages:
             log.warning("image not had", lease=lease_id, image=seen.reference.name, error=str(error))
             self._note(lease_id, replace(state, phase="failed", failure=str(error)))
         except asyncio.CancelledError:
-            self._note(lease_id, replace(state, phase="failed", failure="given up: the lease is over, or wants another"))
+            self._note(
+                lease_id, replace(state, phase="failed", failure="given up: the lease is over, or wants another")
+            )
             raise
         except Exception as error:
             # The lease goes on with what it has; the cause is for whoever runs this.
@@ -180,4 +181,3 @@ class LeaseImages:
         self._states.move_to_end(lease_id)
         while len(self._states) > MAX_LEASES:
             self._states.popitem(last=False)
-

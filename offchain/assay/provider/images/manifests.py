@@ -71,7 +71,9 @@ class ImageTraits:
         """What of it a pod does otherwise, for its renter."""
         said = []
         if self.entry_point:
-            said.append(f"its entry point {' '.join(self.entry_point)[:120]!r} is not run by itself: start it in the pod")
+            said.append(
+                f"its entry point {' '.join(self.entry_point)[:120]!r} is not run by itself: start it in the pod"
+            )
         if self.user not in ("", "0", "root", "0:0", "root:root"):
             said.append(f"it names the user {self.user[:60]!r}; in a pod you are root")
         if self.volumes:
@@ -92,7 +94,9 @@ def own_architecture(machine: str | None = None) -> str:
 
 def platform_digest(index: bytes, architecture: str, name: str) -> str:
     """The digest of an index's manifest for Linux on an architecture. Raises ImageRefused naming those that it has."""
-    entries = [entry for entry in _list(_object(index, name), "manifests", name, MAX_ENTRIES) if isinstance(entry, dict)]
+    entries = [
+        entry for entry in _list(_object(index, name), "manifests", name, MAX_ENTRIES) if isinstance(entry, dict)
+    ]
     kinds = []
     for entry in entries:
         kind = entry.get("platform")
@@ -105,8 +109,8 @@ def platform_digest(index: bytes, architecture: str, name: str) -> str:
 
 
 def parse_manifest(body: bytes, name: str) -> ImageManifest:
-    """The manifest of one image. Raises ImageRefused for one that is malformed, of a kind that engines no longer take, or
-    of more layers than they stack."""
+    """The manifest of one image. Raises ImageRefused for one that is malformed, of a kind that engines no longer take,
+    or of more layers than they stack."""
     data = _object(body, name)
     media_type = str(data.get("mediaType") or MANIFESTS[0])
     if media_type not in MANIFESTS or data.get("schemaVersion") != 2:

@@ -16,8 +16,8 @@ CACHE_NAME = f"{OWN}/assay/image"  # what was pulled is kept under this; never t
 
 @dataclass(frozen=True)
 class ImagePolicy:
-    """`allow` and `deny` are shell patterns; a denied image is refused though it is allowed. `private` are the origins of
-    registries within the provider's network (`https://registry.lan:5000`) that images may come from; plain http is
+    """`allow` and `deny` are shell patterns; a denied image is refused though it is allowed. `private` are the origins
+    of registries within the provider's network (`https://registry.lan:5000`) that images may come from; plain http is
     spoken to these alone. Images that the engine has by itself (`localhost/…`) are taken where a pattern says so."""
 
     default: str = "docker.io/library/python:3.12-slim"

@@ -137,7 +137,9 @@ class PullServer:
                             raise self.failure
                         offset += len(piece)
                         if offset > layer.size:
-                            raise ImageRefused(f"layer {layer.digest}: its registry sends more than its {layer.size} bytes")
+                            raise ImageRefused(
+                                f"layer {layer.digest}: its registry sends more than its {layer.size} bytes"
+                            )
                         hashed.update(piece)
                         self._progress.came(layer.digest, len(piece))
                         yield piece
@@ -150,7 +152,9 @@ class PullServer:
             else:
                 tries = 1 if offset > before else tries + 1
                 if offset < layer.size and tries >= MAX_TRIES:
-                    raise Unavailable(f"layer {layer.digest}: its registry ends it after {offset} of {layer.size} bytes")
+                    raise Unavailable(
+                        f"layer {layer.digest}: its registry ends it after {offset} of {layer.size} bytes"
+                    )
             if offset < layer.size:
                 self._progress.resumed += 1
                 await asyncio.sleep(RETRY_S * tries)

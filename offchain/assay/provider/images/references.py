@@ -96,7 +96,8 @@ def parse_reference(text: str) -> ImageReference:
 
 
 def leads_inside(origin: Origin) -> bool:
-    """Whether an address that stands for itself is not one of the internet. Names are looked at when they are resolved."""
+    """Whether an address that stands for itself is not one of the internet. Names are looked at when they are
+    resolved."""
     try:
         ipaddress.ip_address(origin.host)
     except ValueError:

@@ -12,7 +12,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlencode, urljoin
+from urllib.parse import quote, urlencode
 
 from assay.network.client import Client, Stream
 from assay.network.errors import BadOrigin, NetworkError
@@ -121,12 +121,19 @@ class RegistrySession:
             # Only the registry itself is told who asks, not the store that it sends us on to.
             own = {"authorization": self._authorisation} if self._authorisation and origin == self._origin else {}
             async with self._client.stream(
-                "GET", self._endpoint(origin), path, max_bytes=max(most, MAX_REFUSAL), read_s=ANSWER_S, headers={**headers, **own}
+                "GET",
+                self._endpoint(origin),
+                path,
+                max_bytes=max(most, MAX_REFUSAL),
+                read_s=ANSWER_S,
+                headers={**headers, **own},
             ) as answer:
                 if answer.status not in REDIRECTS:
                     yield answer
                     return
-                origin, path = self._leading(urljoin(f"{origin}{path}", answer.headers.get("location", "")))
+                location = answer.headers.get("location", "")
+                here = location.startswith("/") and not location.startswith("//")
+                origin, path = self._leading(origin.url + location if here else location)
         raise ImageRefused(f"image {self._reference.name}: its registry sends from one address to the next without end")
 
     async def _authorise(self, challenge: str) -> bool:
@@ -154,7 +161,7 @@ class RegistrySession:
         if answer.status in (401, 403):
             if self._login is None:
                 return False
-            raise ImageRefused(self._bad_login())
+            raise ImageRefused(self._bad_login(self._login))
         try:
             given = json.loads(answer.body)
             token = given.get("token") or given.get("access_token")
@@ -171,7 +178,9 @@ class RegistrySession:
         if status in (200, 206):
             return
         if status in (401, 403):
-            raise ImageRefused(self._bad_login() if self._login else f"image {name}: its registry shows it to nobody")
+            raise ImageRefused(
+                self._bad_login(self._login) if self._login else f"image {name}: its registry shows it to nobody"
+            )
         if status == 404:
             what = "no such tag" if b"MANIFEST_UNKNOWN" in content else "no such image or tag"
             raise ImageRefused(f"image {name}: {self._reference.authority} has {what}")
@@ -182,10 +191,9 @@ class RegistrySession:
             )
         raise Unavailable(f"image {name}: {self._reference.authority} answers with status {status}")
 
-    def _bad_login(self) -> str:
-        assert self._login is not None
-        user = self._login.user[:60]
-        return f"image {self._reference.name}: {self._reference.authority} does not let {user!r} have it: check the login"
+    def _bad_login(self, login: RegistryLogin) -> str:
+        name, who = self._reference.name, login.user[:60]
+        return f"image {name}: {self._reference.authority} does not let {who!r} have it: check the login"
 
     def _require(self, body: bytes, target: str) -> None:
         if target.startswith("sha256:") and digest_of(body) != target:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from assay.provider.errors import RuntimeUnavailable
-from assay.provider.runtime.bubblewrap import BubblewrapRuntime
 from assay.provider.images.policy import ImagePolicy
+from assay.provider.runtime.bubblewrap import BubblewrapRuntime
 from assay.provider.runtime.container import ContainerRuntime, find_engine
 from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.local import LocalRuntime

@@ -41,8 +41,9 @@ async def choose_and_follow(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     now: Callable[[], float] = time.monotonic,
 ) -> PodShownBody:
-    """Says what the pod starts from and waits until it is at the provider, telling how far it is. Raises ProviderRefused
-    with the reason where it cannot be had, Unreachable for a provider that falls silent or a pull that stands still."""
+    """Says what the pod starts from and waits until it is at the provider, telling how far it is. Raises
+    ProviderRefused with the reason where it cannot be had, Unreachable for a provider that falls silent or a pull that
+    stands still."""
     shown = await session.choose_pod(wanted)
     for one in shown.notes:
         tell(printable(f"the image: {one}"))

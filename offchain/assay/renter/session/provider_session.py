@@ -155,8 +155,8 @@ class ProviderSession:
         return Notebook(path, str(answer.get("jobId")))
 
     async def choose_pod(self, wanted: PodBody) -> PodShownBody:
-        """Says what the lease's pod starts from; the provider looks at the image before it answers, and fetches it after.
-        A login goes over TLS only. Raises ProviderRefused, BadInput."""
+        """Says what the lease's pod starts from; the provider looks at the image before it answers, and fetches it
+        after. A login goes over TLS only. Raises ProviderRefused, BadInput."""
         if wanted.login is not None and not self.endpoint.url.lower().startswith("https://"):
             raise BadInput(f"{self.endpoint}: a registry's password is not sent to a provider without TLS")
         body = wanted.to_json()
