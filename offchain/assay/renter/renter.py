@@ -45,6 +45,7 @@ from assay.renter.market.placement import disjoint, spread
 from assay.renter.market.round_trips import open_and_close, round_trips
 from assay.renter.market.search import Order, Wanted
 from assay.renter.market.validators import Validators
+from assay.renter.money.receipts import LeaseReceipt, Receipts
 from assay.renter.money.rewards import RewardFinder, Rewards
 from assay.renter.money.wallet import Done, LeaseOpening, Minima, Wallet, WalletOpener
 from assay.renter.session.pod_images import choose_and_follow
@@ -292,6 +293,10 @@ class Renter:
     async def view(self, lease_id: int) -> LeaseView:
         """A lease with its devices, what has streamed, and what leaving it now would cost."""
         return await self._views.of(await self.lease(lease_id))
+
+    async def receipt(self, lease_id: int) -> LeaseReceipt:
+        """A lease's bill, cancelled or not. Raises BadInput for an unknown number."""
+        return await Receipts(self.chain).of(await self.lease(lease_id))
 
     async def session(self, lease_id: int) -> ProviderSession:
         """Signed requests to the provider of a lease. Raises BadInput for a lease of another wallet."""

@@ -13,7 +13,7 @@ from assay.provider.api.services import Services
 from assay.provider.errors import Conflict
 from assay.provider.images.lease_images import ImageState, LeaseImages
 from assay.provider.leasing.lease_rules import runs
-from assay.provider.pods.lease_pods import LeasePods, PodShown
+from assay.provider.pods.control import PodControl, PodShown
 from assay.wire import paths
 from assay.wire.pods import PodBody, PodShownBody, PullBody, ShareBody, TemplatesBody
 
@@ -62,10 +62,10 @@ def pod_routes(services: Services) -> APIRouter:
     return router
 
 
-def _pods(services: Services) -> tuple[LeaseImages, LeasePods]:
-    if services.images is None or services.lease_pods is None:
+def _pods(services: Services) -> tuple[LeaseImages, PodControl]:
+    if services.images is None or services.pod_control is None:
         raise Conflict("this provider runs jobs without pods: no image can be chosen here")
-    return services.images, services.lease_pods
+    return services.images, services.pod_control
 
 
 def _shown(services: Services, lease: Lease, pod: PodShown, state: ImageState) -> PodShownBody:

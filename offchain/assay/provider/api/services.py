@@ -23,7 +23,7 @@ from assay.provider.measurement.challenge_service import ChallengeService
 from assay.provider.measurement.openings_service import OpeningsService
 from assay.provider.measurement.probe_service import ProbeService
 from assay.provider.offers.lease_offers import LeaseOffers
-from assay.provider.pods.lease_pods import LeasePods
+from assay.provider.pods.control import PodControl
 from assay.provider.views import Epochs, Leases
 from assay.provider.workloads.jobs import JobBook
 
@@ -32,7 +32,7 @@ from assay.provider.workloads.jobs import JobBook
 class Services:
     """`offers` is the public offers with their specifications as JSON, `quote` makes one for (devices, renter,
     seconds); `grace` is for how many seconds files can be fetched after a lease; `started` notes a lease that this
-    provider has started. `images` and `lease_pods` are None where jobs run without pods.
+    provider has started. `images` and `pod_control` are None where jobs run without pods.
     """
 
     devices: Mapping[bytes, OwnDevice]
@@ -61,4 +61,4 @@ class Services:
     ready: Callable[[], bool]
     status: Callable[[], Mapping[str, Any]]
     images: LeaseImages | None = None
-    lease_pods: LeasePods | None = None
+    pod_control: PodControl | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,29 @@ class HeldImage:
     def cached(self) -> bool:
         """Whether it was pulled by us, and so is ours to remove."""
         return any(name.startswith(f"{CACHE_NAME}:") for name in self.names)
+
+
+class PullCall:
+    """A pull that an engine is at, to be broken off from another thread."""
+
+    def __init__(self) -> None:
+        self._answer: requests.Response | None = None
+        self._lock = threading.Lock()
+        self.broken_off = False
+
+    def began(self, answer: requests.Response) -> None:
+        """The engine answers."""
+        with self._lock:
+            self._answer = answer
+            if self.broken_off:
+                answer.close()
+
+    def break_off(self) -> None:
+        """The engine is told by its connection, which closes."""
+        with self._lock:
+            self.broken_off = True
+            if self._answer is not None:
+                self._answer.close()
 
 
 class EngineImages:
@@ -72,13 +96,19 @@ class EngineImages:
         except OSError as error:
             raise Unavailable(f"the engine's folder {self._folder} cannot be looked at: {error.strerror}") from None
 
-    def pull(self, reference: str, stop: list[Any]) -> None:
-        """Has the engine pull from a registry on loopback. What is put into `stop` is to be closed to break it off.
-        Raises ImageRefused in the engine's words."""
+    def pull(self, reference: str, call: PullCall) -> None:
+        """Has the engine pull from a registry on loopback, until `call` is broken off. Raises ImageRefused in the
+        engine's words."""
         with self._client(timeout=None) as client:
-            for line in _pull_lines(client, reference, stop):
-                if error := line.get("error"):
-                    raise ImageRefused(f"the engine does not take it: {str(error)[:SHOWN]}")
+            try:
+                for line in _pull_lines(client, reference, call):
+                    if error := line.get("error"):
+                        raise ImageRefused(f"the engine does not take it: {str(error)[:SHOWN]}")
+            except (AttributeError, ValueError, OSError, requests.RequestException) as error:
+                # What a connection that is closed while it is read comes to is up to the library.
+                if not call.broken_off:
+                    raise
+                raise Unavailable("the pull was broken off") from error
 
     def keep(self, pulled: str, name: str) -> HeldImage:
         """Gives what was pulled its name here, and takes the one away that it was pulled by."""
@@ -119,7 +149,7 @@ class EngineImages:
             client.close()
 
 
-def _pull_lines(client: docker.DockerClient, reference: str, stop: list[Any]) -> Iterator[dict[str, Any]]:
+def _pull_lines(client: docker.DockerClient, reference: str, call: PullCall) -> Iterator[dict[str, Any]]:
     """What the engine says of a pull. Podman takes plain http only over its own API, Docker always on loopback."""
     api = client.api
     podman = f"{api.base_url}/v4.0.0/libpod/images/pull"
@@ -130,7 +160,7 @@ def _pull_lines(client: docker.DockerClient, reference: str, stop: list[Any]) ->
         repository, _, tag = reference.rpartition(":")
         url = f"{api.base_url}/v{api._version}/images/create"
         answer = api.post(url, params={"fromImage": repository, "tag": tag}, stream=True, timeout=None)
-    stop.append(answer)
+    call.began(answer)
     try:
         if not answer.ok:
             yield {"error": answer.text}

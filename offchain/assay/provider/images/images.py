@@ -13,7 +13,7 @@ import structlog
 from assay.network.client import Client
 from assay.provider.errors import ImageRefused, ProviderError, Unavailable
 from assay.provider.images.cache import UNPACKED, ImageUses, Room, to_remove
-from assay.provider.images.engine_images import EngineImages, HeldImage
+from assay.provider.images.engine_images import EngineImages, HeldImage, PullCall
 from assay.provider.images.manifests import (
     INDEXES,
     ImageManifest,
@@ -249,24 +249,19 @@ class Images:
 
     async def _run(self, server: PullServer) -> None:
         """The engine's pull, broken off where the disk fills or whoever waits for it has gone."""
-        stop: list[Any] = []
-        pull = asyncio.create_task(asyncio.to_thread(self._engine.pull, server.reference, stop))
+        call = PullCall()
+        pull = asyncio.create_task(asyncio.to_thread(self._engine.pull, server.reference, call))
         try:
             while not pull.done():
                 await asyncio.wait([pull], timeout=WATCH_S)
                 if server.failure is None and await asyncio.to_thread(self._engine.free_bytes) < self._reserve:
                     server.fail(ImageRefused("the image is larger unpacked than this provider's disk has room for"))
-                    _close(stop)
+                    await asyncio.to_thread(call.break_off)
         except asyncio.CancelledError:
             server.fail(Unavailable("nobody waits for the image any more"))
-            _close(stop)
+            await asyncio.to_thread(call.break_off)
             raise
         await pull
-
-
-def _close(answers: list[Any]) -> None:
-    for one in answers:
-        one.close()
 
 
 def _name(seen: SeenImage) -> str:

@@ -19,7 +19,7 @@ from assay.provider.errors import Conflict, NotFound, ProviderError, TooManyRequ
 from assay.provider.images.images import SeenImage
 from assay.provider.images.pull_server import PullProgress
 from assay.provider.images.registry import RegistryLogin
-from assay.provider.pods.lease_pods import LeasePods
+from assay.provider.pods.control import PodControl
 from assay.provider.pods.pod import PodImage
 from assay.wire.pods import PodBody, PodTemplate
 
@@ -61,7 +61,7 @@ class LeaseImages:
     def __init__(
         self,
         images: ImageSource,
-        pods: LeasePods,
+        pods: PodControl,
         templates: Mapping[str, PodTemplate],
         unpaid_bytes: int,
         now: Callable[[], float],
@@ -112,6 +112,10 @@ class LeaseImages:
         if state.phase == "pulling" and pull and pull.layers and pull.layers_done == pull.layers:
             return replace(state, phase="unpacking")
         return state
+
+    def pull_of(self, lease_id: int) -> asyncio.Task[None] | None:
+        """The pull that is under way for a lease."""
+        return self._tasks.get(lease_id)
 
     async def give_up(self, lease_id: int) -> None:
         """Ends a pull that is under way for a lease."""

@@ -18,7 +18,7 @@ class PodShown:
     status: PodStatus
 
 
-class LeasePods(Protocol):
+class PodControl(Protocol):
     """Which pod each lease has, kept over restarts. Calls block and may be made from any thread."""
 
     def set_image(self, lease_id: int, image: PodImage) -> None:
