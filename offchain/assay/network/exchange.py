@@ -119,7 +119,7 @@ class _Response:
         self._origin, self._answer = origin, answer
         self.status = answer.status
         self.content_type = answer.headers.get("content-type", "application/octet-stream")
-        self.headers = {name.lower(): value for name, value in answer.headers.items()}
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in answer.headers.items()}
 
     async def pieces(self) -> AsyncIterator[bytes]:
         try:

@@ -13,7 +13,7 @@ from assay.chain.contracts.contract_signatures import contract_accepts
 from assay.chain.contracts.demands import DemandDirectory
 from assay.chain.contracts.devices import DeviceDirectory
 from assay.chain.contracts.epochs import read_timing
-from assay.chain.contracts.leases import Lease, read_offer
+from assay.chain.contracts.leases import Lease, LeaseStatus, read_offer
 from assay.chain.key_files import Key
 from assay.chain.rpc.client import Chain
 from assay.chain.transactions.journal import Journal
@@ -37,12 +37,12 @@ from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.inventory import GpuNames
 from assay.provider.devices.registered import device_keys, load_devices, started_prices
 from assay.provider.devices.specifications import Specifications
-from assay.provider.images.policy import ImagePolicy
+from assay.provider.images.assemble import HostImages, image_policy, make_images
 from assay.provider.leasing.escrow_sender import EscrowSender
 from assay.provider.leasing.handover_service import HandoverService
 from assay.provider.leasing.lease_book import LeaseBook
 from assay.provider.leasing.lease_keeper import LeaseKeeper
-from assay.provider.leasing.lease_rules import LeasePolicy
+from assay.provider.leasing.lease_rules import LeasePolicy, runs
 from assay.provider.leasing.lease_starts import LeaseStarts, StartConditions
 from assay.provider.leasing.wipe_records import WipeRecords
 from assay.provider.measurement.challenge_service import ChallengeService
@@ -59,13 +59,18 @@ from assay.provider.offers.lease_offers import LeaseOffers
 from assay.provider.offers.offer_service import OfferService
 from assay.provider.offers.offers import OfferMaker
 from assay.provider.offers.terms import TermsFile
+from assay.provider.pods.assemble import make_pods, pod_limits
+from assay.provider.pods.lease_control import LeasePodControl
+from assay.provider.pods.lease_pods import LeasePart, LeasePods
+from assay.provider.pods.network_rules import NetworkPolicy
+from assay.provider.pods.runtime import PodDisks, PodRuntime
 from assay.provider.retention import Retention
-from assay.provider.runtime.egress_rules import EgressRules
+from assay.provider.runtime.container import ContainerRuntime
 from assay.provider.runtime.selection import RuntimeChoice, select_runtime
 from assay.provider.runtime.workload import Limits, Runtime
 from assay.provider.settings import ProviderSettings
 from assay.provider.views import EpochView
-from assay.provider.workloads.disk_volumes import choose_disks
+from assay.provider.workloads.disk_volumes import Disks, choose_disks
 from assay.provider.workloads.jobs import JobBook, OpenShells, Share
 
 PROOFS_PER_DEVICE = 4
@@ -89,15 +94,31 @@ class Parts:
     devices: dict[bytes, OwnDevice]
     authority: Authority
     retention: Retention
+    images: HostImages | None
     status: dict[str, Any]
 
     async def close(self) -> None:
         """Lets go of the workers, the journal and the connections."""
+        if self.images is not None:
+            await self.images.close()
         await self.services.proxy.close()
         self.ports.close()
         self.prover.close()
         self.journal.close()
         await self.chain.close()
+
+    async def note_images(self) -> None:
+        """Ends pulls that nobody waits for any more, and tells in the status what the cache holds."""
+        if self.images is None:
+            return
+        if self.images.leases is not None:
+            await self.images.leases.sweep(self._may_want_an_image)
+        self.status["images"] = await self.images.images.status()
+
+    async def _may_want_an_image(self, lease_id: int) -> bool:
+        lease = await self.view.lease(lease_id)
+        # One that is not final yet is not known, and is not gone either.
+        return lease is None or lease.status in (LeaseStatus.NONE, LeaseStatus.PENDING) or runs(lease, time.time())
 
     async def note_authority(self) -> None:
         """Tells in the status what an operator may do now. Raises ChainError."""
@@ -175,12 +196,20 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
     make_engine = engine_maker(settings.engine, chain.chain_id)
     runtime = select_runtime(runtime_choice(settings), chain.chain_id)
     ground = await _ground(settings, chain, key, journal)
+    images = make_images(settings, runtime.engine, ground.database) if isinstance(runtime, ContainerRuntime) else None
+    pods = _pods(ground, runtime, images)
+    if pods is not None and isinstance(runtime, ContainerRuntime):
+        runtime = PodRuntime(runtime, pods)
     engine = make_engine().name
     cards = cards_of(ground.devices.values(), engine)
     prover = Provers(make_engine, cards, PROOFS_PER_DEVICE * len(ground.devices))
     open_shells = OpenShells()
-    jobs = _jobs(ground, runtime, open_shells)
-    leasing = await _leasing(ground, jobs)
+    jobs = _jobs(ground, runtime, open_shells, pods)
+    leasing = await _leasing(ground, jobs, pods)
+    if pods is not None and images is not None:
+        book = ground.book
+        control = LeasePodControl(pods, leasing.keeper.runs_until, lambda: [row.lease_id for row in book.unsettled()])
+        images.serve(control, settings.image_unpaid)
     shells = _shells(runtime, jobs, leasing.keeper, open_shells)
     ports = _ports(runtime, jobs, shells)
     desks = _desks(ground, prover, leasing)
@@ -197,7 +226,8 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, journal: Jo
         offers=leasing.offers,
         shells=shells,
         ports=ports,
-        services=_services(ground, leasing, desks, jobs, ports, status),
+        services=_services(ground, leasing, desks, jobs, ports, images, status),
+        images=images,
         devices=ground.devices,
         authority=ground.authority,
         retention=Retention(ground.database, await read_timing(chain), settings.keep_epochs),
@@ -224,22 +254,39 @@ async def _ground(settings: ProviderSettings, chain: Chain, key: Key, journal: J
     )
 
 
-def _jobs(ground: _Ground, runtime: Runtime, shells: OpenShells) -> JobBook:
+def _pods(ground: _Ground, runtime: Runtime, images: HostImages | None) -> LeasePods | None:
+    """The pods of leases, where the runtime is containers. Raises RuntimeUnavailable, BadProviderSetting."""
+    settings = ground.settings
+    if not isinstance(runtime, ContainerRuntime) or images is None:
+        return None
+    gpus = GpuNames.parse(settings.container_gpus, ground.devices)
+
+    def part(lease_id: int) -> LeasePart:
+        offer = ground.book.offer(lease_id)
+        return LeasePart(1, ()) if offer is None else LeasePart(len(offer.device_ids), gpus.of(offer.device_ids))
+
+    return make_pods(settings, runtime.engine, ground.database, len(ground.devices), part, lambda: images.own)
+
+
+def _jobs(ground: _Ground, runtime: Runtime, shells: OpenShells, pods: LeasePods | None) -> JobBook:
     settings, gpus = ground.settings, GpuNames.parse(ground.settings.container_gpus, ground.devices)
     # Without walls around its jobs a machine is a developer's: nothing is mounted there unless it is asked for.
     choice = "watched" if settings.disk == "auto" and runtime.name == "local" else settings.disk
-    disks = choose_disks(choice, settings.data_dir / "leases", settings.job_disk)
+    disks: Disks = (
+        PodDisks(pods) if pods is not None else choose_disks(choice, settings.data_dir / "leases", settings.job_disk)
+    )
 
     def share(lease_id: int) -> Share:
         offer = ground.book.offer(lease_id)
         return Share() if offer is None else Share(len(offer.device_ids), gpus.of(offer.device_ids))
 
-    jobs = JobBook(ground.database, runtime, settings.data_dir, _limits(settings), time.time, disks, share, shells)
+    limits = _limits(settings) if pods is None else pod_limits(_limits(settings), pods.each)
+    jobs = JobBook(ground.database, runtime, settings.data_dir, limits, time.time, disks, share, shells)
     jobs.restore()
     return jobs
 
 
-async def _leasing(ground: _Ground, jobs: JobBook) -> _Leasing:
+async def _leasing(ground: _Ground, jobs: JobBook, pods: LeasePods | None) -> _Leasing:
     settings, chain, authority = ground.settings, ground.chain, ground.authority
     escrow = EscrowSender(chain, ground.sender, authority, settings.receiver)
     bonds = Bonds(chain, authority)
@@ -248,7 +295,9 @@ async def _leasing(ground: _Ground, jobs: JobBook) -> _Leasing:
     policy = LeasePolicy(claim_every=settings.claim_every, grace=settings.grace, holdback=holdback)
     wipes = WipeRecords(ground.database, ground.escrow, ground.key.sign_digest)
     view, book, terms = ground.view, ground.book, ground.terms
-    keeper = LeaseKeeper(ground.devices, view, escrow, jobs, book, lease_offers, policy, wipes, terms.read, time.time)
+    keeper = LeaseKeeper(
+        ground.devices, view, escrow, jobs, book, lease_offers, policy, wipes, terms.read, time.time, pods
+    )
     prices = await started_prices(settings, chain, ground.devices)
     maker = OfferMaker(authority.provider, authority.operator, ground.escrow, ground.key.sign_digest, time.time)
     offers = OfferService(chain, ground.sender, ground.devices, prices, maker, terms, authority, bonds)
@@ -314,13 +363,19 @@ def _first_status(ground: _Ground, engine: str, runtime: Runtime, jobs: JobBook)
         "engine": engine,
         "runtime": runtime.name,
         "disk": jobs.disk,
-        "egress": ground.settings.egress,
+        "egress": ground.settings.egress_policy,
         "ready": False,
     }
 
 
 def _services(
-    ground: _Ground, leasing: _Leasing, desks: _Desks, jobs: JobBook, ports: LeasePorts, status: dict[str, Any]
+    ground: _Ground,
+    leasing: _Leasing,
+    desks: _Desks,
+    jobs: JobBook,
+    ports: LeasePorts,
+    images: HostImages | None,
+    status: dict[str, Any],
 ) -> Services:
     accepts = partial(contract_accepts, ground.chain)
     conditions = StartConditions(ground.chain, ground.authority, leasing.bonds)
@@ -354,6 +409,8 @@ def _services(
         clock=time.time,
         ready=lambda: bool(status["ready"]),
         status=lambda: status,
+        images=images.leases if images else None,
+        pod_control=images.control if images else None,
     )
 
 
@@ -363,17 +420,7 @@ def runtime_choice(settings: ProviderSettings) -> RuntimeChoice:
         name=settings.runtime,
         engine=settings.container_engine,
         images=image_policy(settings),
-        egress=EgressRules.parse(settings.egress),
-    )
-
-
-def image_policy(settings: ProviderSettings) -> ImagePolicy:
-    """What the settings say about images."""
-    return ImagePolicy(
-        settings.container_image,
-        tuple(settings.container_allow),
-        tuple(settings.container_deny),
-        tuple(settings.private_registries),
+        egress=NetworkPolicy.parse(settings.egress_policy).by_proxy(),
     )
 
 

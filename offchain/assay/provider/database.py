@@ -114,6 +114,14 @@ notebooks = Table(
     Column("job_id", String, nullable=False),
 )
 
+pods = Table(
+    "pods",
+    metadata,
+    Column("lease_id", String, primary_key=True),
+    Column("renter", String),
+    Column("image", String),
+)
+
 ssh_keys = Table(
     "ssh_keys",
     metadata,

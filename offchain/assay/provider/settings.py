@@ -43,7 +43,21 @@ class ProviderSettings(ProgramSettings):
         FilePath | None, Field(description="Folder with templates of this provider's own, one NAME.toml each.")
     ] = None
     container_gpus: Several = Field(default=[])
-    egress: Several = Field(default=["none"])
+    egress: Annotated[
+        Several | None,
+        Field(description="What leases may reach: none, internet, networks, hosts; absent: internet for pods."),
+    ] = None
+    host_keep_cores: Annotated[int, Field(ge=0, description="Cores that no pod gets.")] = 1
+    host_keep_memory: Annotated[int, Field(ge=0, description="Memory that no pod gets.")] = 2 << 30
+    host_keep_disk: Annotated[int, Field(ge=0, description="Disk that no pod gets: images are kept there too.")] = (
+        20 << 30
+    )
+    pod_cores: Annotated[int | None, Field(ge=1, description="Cores of each device; absent: its equal part.")] = None
+    pod_memory: Annotated[int | None, Field(gt=0, description="Memory of each device; absent: its equal part.")] = None
+    pod_disk: Annotated[int | None, Field(gt=0, description="Disk of each device; absent: its equal part.")] = None
+    pod_processes: Annotated[int, Field(ge=16, description="Processes of each device's pod.")] = 4096
+    pod_open_files: Annotated[int, Field(ge=256, description="Files that a program in a pod may open.")] = 1 << 16
+    pod_bandwidth: Annotated[int, Field(ge=0, description="Bits a second each way of each device; 0: all.")] = 0
     receiver: str | None = None
     token: str | None = None
     price_per_hour: Decimal | None = None
@@ -72,6 +86,13 @@ class ProviderSettings(ProgramSettings):
     def _whole(cls, path: Path) -> Path:
         # An engine takes what is not absolute for the name of a volume of its own.
         return path.absolute()
+
+    @property
+    def egress_policy(self) -> list[str]:
+        """What leases may reach, as set or as the runtime's own."""
+        if self.egress is not None:
+            return self.egress
+        return ["internet"] if self.runtime == "container" else ["none"]
 
     @property
     def devices_dir(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from assay.provider.errors import ImageRefused, NotFound, ProviderError
@@ -69,6 +70,9 @@ class MemoryImages:
             raise self.failure
         self.fetched.append(seen.reference.name)
         return PodImage(seen.reference.name, f"sha256:{len(self.fetched):064x}")
+
+    def using(self, seen: SeenImage) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 class _Sized(SeenImage):

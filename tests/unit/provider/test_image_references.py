@@ -41,8 +41,10 @@ def test_reference__as_people_write_it__is_filled_in(text: str, name: str) -> No
 @pytest.mark.parametrize(
     "text",
     [
-        "", " ", "UPPER", "a//b", "a/../b", "-x", "x:", "x:ta g", "x@sha256:short", f"x@{D.upper()}", "x@sha512:" + "0" * 128,
-        "http://x/y", "x?y", "x#y", "user@host/x", "a.b:99999/x", "a.b:0/x", "169.254.169.254:80/latest/../x", "1.2.3/x",
+        "", " ", "UPPER", "a//b", "a/../b", "-x", "x:", "x:ta g", "x@sha256:short", f"x@{D.upper()}",
+        "x@sha512:" + "0" * 128,
+        "http://x/y", "x?y", "x#y", "user@host/x", "a.b:99999/x", "a.b:0/x", "169.254.169.254:80/latest/../x",
+        "1.2.3/x",
         "x" * 256, "x\ny", "exa\u2100mple.org/x", "0x7f000001.:5000/x", "[::1/x", "a_b.c:x/y",
     ],
 )  # fmt: skip

@@ -25,7 +25,6 @@ class SlowRuntime:
     """A runtime whose launch waits until it is let go; before that a look finds no process."""
 
     name = "slow"
-    owner = None
 
     def __init__(self) -> None:
         self.launching = threading.Event()
@@ -33,6 +32,9 @@ class SlowRuntime:
         self.started = False
 
     def check(self) -> None: ...
+
+    def owner_of(self, lease_id: int) -> tuple[int, int] | None:
+        return None
 
     def launch(self, workload: Workload) -> None:
         self.launching.set()

@@ -84,12 +84,14 @@ class RuntimeFake:
     """Jobs that run until they are killed, known by their control folder."""
 
     name: str = "fake"
-    owner: tuple[int, int] | None = None
     running: dict[Path, float] = field(default_factory=dict)
     killed: dict[Path, str] = field(default_factory=dict)
     unkept: list[int] = field(default_factory=list)  # leases of what runs though no job of them does
 
     def check(self) -> None: ...
+
+    def owner_of(self, lease_id: int) -> tuple[int, int] | None:
+        return None
 
     def launch(self, workload: Workload) -> None:
         self.running[workload.control] = workload.deadline

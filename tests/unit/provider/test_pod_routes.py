@@ -208,11 +208,16 @@ async def test_sweep__lease_that_is_over__ends_its_pull_and_no_other(parts: Part
     for lease_id in (1, 2):
         await parts.leases.choose(lease_id, PodBody(image="debian"), paid=True)
     await asyncio.sleep(0)
-    await parts.leases.sweep(lambda lease_id: lease_id == 2)
+
+    async def may_want(lease_id: int) -> bool:
+        return lease_id == 2
+
+    await parts.leases.sweep(may_want)
     assert parts.leases.state(1).phase == "failed" and parts.leases.state(2).phase == "pulling"
     parts.images.hold.set()
     await settled(parts, 2)
     assert set(parts.pods.pods) == {2}
+    assert list(parts.leases.chosen()) == [parts.pods.show(2).image.image_id]  # type: ignore[union-attr]
 
 
 async def test_choose__where_jobs_run_without_pods__is_refused_with_the_reason(

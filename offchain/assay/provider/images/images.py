@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +91,7 @@ class Images:
         self._making_room = asyncio.Lock()
         self._coming: dict[str, int] = {}  # ids of images that are being pulled -> bytes that they will take
         self._turns: dict[str, asyncio.Lock] = {}
+        self._used: Counter[str] = Counter()
 
     async def check(
         self, image: str | None, login: RegistryLogin | None = None, digest: str | None = None
@@ -137,7 +140,7 @@ class Images:
             held = await asyncio.to_thread(self._engine.find, seen.reference.name)
             if held is None:
                 raise ImageRefused(f"image {seen.reference.name}: the engine here has no such image")
-            return PodImage(seen.reference.name, held.image_id)
+            return PodImage(seen.reference.name, plain(held.image_id))
         key = seen.manifest.config.digest
         # Two leases that want the same wait for one pull.
         async with self._turns.setdefault(key, asyncio.Lock()):
@@ -147,7 +150,18 @@ class Images:
                     held = await self._pulled(seen, progress or PullProgress())
         await asyncio.to_thread(self._uses.note, held.image_id, seen.reference.name, seen.public)
         volumes = seen.traits.volumes if seen.traits else ()
-        return PodImage(seen.reference.name, held.image_id, volumes=volumes)
+        return PodImage(seen.reference.name, plain(held.image_id), volumes=volumes)
+
+    @contextmanager
+    def using(self, seen: SeenImage) -> Iterator[None]:
+        """Keeps an image for as long as it is neither a pod's yet nor given up."""
+        key = seen.manifest.config.digest if seen.manifest else seen.reference.name
+        self._used[key] += 1
+        try:
+            yield
+        finally:
+            self._used[key] -= 1
+            self._used += Counter()  # without those that nobody uses any more
 
     async def prune(self) -> None:
         """Brings the cache back within its bound."""
@@ -186,7 +200,7 @@ class Images:
         name = (reference.pinned(digest) if digest else reference).name
         image_id = await asyncio.to_thread(self._uses.public, name)
         held = await asyncio.to_thread(self._engine.find, image_id) if image_id else None
-        return None if held is None else PodImage(name, held.image_id)
+        return None if held is None else PodImage(name, plain(held.image_id))
 
     async def _fit(self, seen: SeenImage) -> None:
         """Raises ImageRefused for an image that can never fit, or does not even when all that is unused goes."""
@@ -213,7 +227,8 @@ class Images:
         coming = sum(self._coming.values())
         taken = sum(one.bytes for one in held if one.cached) + coming
         room = Room(free - coming, taken, self._max_bytes, self._reserve)
-        return room, held, {*used, *self._in_use(), *self._coming}
+        promised = {f"sha256:{plain(one)}" for one in self._in_use()}
+        return room, held, {*used, *promised, *self._coming, *self._used}
 
     async def _make_room(self, need: int) -> None:
         room, held, in_use = await self._room()
@@ -262,6 +277,11 @@ class Images:
             await asyncio.to_thread(call.break_off)
             raise
         await pull
+
+
+def plain(image_id: str) -> str:
+    """An engine's id as it names it itself."""
+    return image_id.removeprefix("sha256:")
 
 
 def _name(seen: SeenImage) -> str:

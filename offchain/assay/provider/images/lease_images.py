@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -40,6 +41,9 @@ class ImageSource(Protocol):
 
     async def fetch(self, seen: SeenImage, progress: PullProgress | None = None) -> PodImage:
         """What was looked at. Raises ImageRefused, Unavailable."""
+
+    def using(self, seen: SeenImage) -> AbstractContextManager[None]:
+        """Keeps it for as long as no pod does."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class LeaseImages:
         self._begin = begin
         self._states: OrderedDict[int, ImageState] = OrderedDict()
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._chosen: dict[int, str] = {}
 
     @property
     def templates(self) -> Mapping[str, PodTemplate]:
@@ -124,10 +129,16 @@ class LeaseImages:
             task.cancel()
             await asyncio.wait([task])
 
-    async def sweep(self, may_want: Callable[[int], bool]) -> None:
-        """Ends the pulls of leases that are neither pending nor running."""
-        for lease_id in [one for one in self._tasks if not may_want(one)]:
-            await self.give_up(lease_id)
+    def chosen(self) -> Collection[str]:
+        """Ids of images that leases have chosen since this daemon began."""
+        return self._chosen.values()
+
+    async def sweep(self, may_want: Callable[[int], Awaitable[bool]]) -> None:
+        """Ends the pulls of leases that are neither pending nor running, and lets their images go."""
+        for lease_id in {*self._tasks, *self._chosen}:
+            if not await may_want(lease_id):
+                await self.give_up(lease_id)
+                self._chosen.pop(lease_id, None)
 
     async def close(self) -> None:
         """Ends every pull."""
@@ -153,14 +164,16 @@ class LeaseImages:
 
     async def _fetch(self, lease_id: int, seen: SeenImage, wanted: PodBody, state: ImageState) -> None:
         try:
-            image = await self._images.fetch(seen, state.progress)
-            made = replace(
-                image,
-                start=tuple(wanted.start),
-                ports=tuple(wanted.ports),
-                environment=tuple(sorted(wanted.environment.items())),
-            )
-            await asyncio.to_thread(self._pods.set_image, lease_id, made)
+            with self._images.using(seen):
+                image = await self._images.fetch(seen, state.progress)
+                made = replace(
+                    image,
+                    start=tuple(wanted.start),
+                    ports=tuple(wanted.ports),
+                    environment=tuple(sorted(wanted.environment.items())),
+                )
+                await asyncio.to_thread(self._pods.set_image, lease_id, made)
+                self._chosen[lease_id] = made.image_id
         except ProviderError as error:
             log.warning("image not had", lease=lease_id, image=seen.reference.name, error=str(error))
             self._note(lease_id, replace(state, phase="failed", failure=str(error)))

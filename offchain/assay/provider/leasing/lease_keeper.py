@@ -16,6 +16,7 @@ from assay.provider.leasing.lease_rules import LeasePolicy, LeaseStanding, Lease
 from assay.provider.leasing.wipe_records import WipeRecords
 from assay.provider.offers.lease_offers import LeaseOffers
 from assay.provider.offers.terms import ProviderTerms
+from assay.provider.pods.lease_pods import LeasePods
 from assay.provider.ports import Escrow
 from assay.provider.views import Leases
 from assay.provider.workloads.jobs import JobBook
@@ -45,6 +46,7 @@ class LeaseKeeper:
         wipes: WipeRecords,
         terms: Callable[[], ProviderTerms],
         clock: Callable[[], float],
+        pods: LeasePods | None = None,
     ) -> None:
         self._devices = devices
         self._leases = leases
@@ -56,6 +58,7 @@ class LeaseKeeper:
         self._wipes = wipes
         self._terms = terms
         self._clock = clock
+        self._pods = pods
         self._last_claim: dict[int, float] = {}
         self._stops: dict[int, float] = {}
         self._not_before: dict[tuple[int, LeaseStep], float] = {}
@@ -157,9 +160,13 @@ class LeaseKeeper:
                 self._stops[lease_id] = stop
                 self._over.discard(lease_id)
                 await asyncio.to_thread(self._jobs.extend, lease_id, stop)
+                if self._pods is not None:
+                    await asyncio.to_thread(self._pods.follow, lease_id, lease.renter, stop)
             case LeaseStep.KILL:
                 self._stops.pop(lease_id, None)
                 self._over.add(lease_id)
+                if self._pods is not None:
+                    await asyncio.to_thread(self._pods.stop, lease_id, "lease over")
                 if count := await asyncio.to_thread(self._jobs.end_lease, lease_id, "lease over"):
                     log.info("jobs ended with their lease", lease=lease_id, jobs=count)
             case LeaseStep.GIVE_NOTICE:

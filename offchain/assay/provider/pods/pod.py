@@ -101,13 +101,15 @@ class PodUse:
 
 @dataclass(frozen=True)
 class Program:
-    """Something to run in a pod: by default as root, in the workspace."""
+    """Something to run in a pod: by default as root, in the workspace. `tty` None gives it a
+    terminal where its input is one. What has a `group`, a name of its own, ends with everything that it has started."""
 
     argv: tuple[str, ...]
-    tty: bool = False
+    tty: bool | None = False
     user: str = "0:0"
     folder: str = WORKSPACE_INSIDE
     environment: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
 
 
 class Pods(Protocol):

@@ -56,31 +56,31 @@ class ContainerRuntime(SupervisedRuntime):
         policy: ImagePolicy,
         egress: EgressRules = EgressRules(),
     ) -> None:
-        self._engine = engine
-        self._policy = policy
-        self._egress = egress
+        self.engine = engine
+        self.policy = policy
+        self.egress = egress
         # A daemon without root has an engine without root, in which the container's root is the daemon's user.
         self.owner = (NOBODY, NOBODY) if os.geteuid() == 0 else None
 
     def check(self) -> None:
         """Raises RuntimeUnavailable where the engine does not answer."""
         try:
-            client = docker.DockerClient(base_url=self._engine, timeout=10)
+            client = docker.DockerClient(base_url=self.engine, timeout=10)
             client.ping()
             client.close()
         except (docker.errors.DockerException, OSError) as error:
             raise RuntimeUnavailable(
-                f"the container engine at {self._engine} does not answer: {str(error)[:200]}"
+                f"the container engine at {self.engine} does not answer: {str(error)[:200]}"
             ) from error
 
     def specification(self, workload: Workload) -> dict[str, Any]:
         """As the container supervisor takes it."""
         return {
             **super().specification(workload),
-            "engine": self._engine,
-            "image": self._policy.choose(workload.image),
+            "engine": self.engine,
+            "image": self.policy.choose(workload.image),
             "gpus": list(workload.gpus),
-            "egress": self._egress.names(),
+            "egress": self.egress.names(),
             "user": self._user(),
             "name": f"assay-{workload.lease_id}-{workload.job_id}",
             "labels": {LABEL: workload.job_id, WORKSPACE_LABEL: str(workload.workspace)},
@@ -121,7 +121,7 @@ class ContainerRuntime(SupervisedRuntime):
 
     def rooms(self, workspace: Path, roots: Sequence[tuple[str, int]]) -> list[Room]:
         """Running containers with this workspace, newest first, as the engine lists them."""
-        client = docker.DockerClient(base_url=self._engine, timeout=10)
+        client = docker.DockerClient(base_url=self.engine, timeout=10)
         rooms = []
         try:
             for entry in client.api.containers(filters={"label": f"{WORKSPACE_LABEL}={workspace}"}):
@@ -147,7 +147,7 @@ class ContainerRuntime(SupervisedRuntime):
     def sweep(self, leases: Path, may_run: Callable[[int], bool]) -> int:
         """Removes every container with a workspace below this folder whose lease may not run, or whose keeper is gone;
         how many there were. Raises RuntimeUnavailable."""
-        client = docker.DockerClient(base_url=self._engine, timeout=30)
+        client = docker.DockerClient(base_url=self.engine, timeout=30)
         try:
             doomed = [
                 entry["Id"]
@@ -164,7 +164,7 @@ class ContainerRuntime(SupervisedRuntime):
         return len(doomed)
 
     def _remove(self, labels: list[str]) -> None:
-        client = docker.DockerClient(base_url=self._engine, timeout=30)
+        client = docker.DockerClient(base_url=self.engine, timeout=30)
         until = time.monotonic() + REMOVE_S
         try:
             while True:

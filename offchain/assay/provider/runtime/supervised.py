@@ -32,6 +32,10 @@ class SupervisedRuntime:
     name = "supervised"
     owner: tuple[int, int] | None = None
 
+    def owner_of(self, lease_id: int) -> tuple[int, int] | None:
+        """The user and group that files of a lease belong to on this machine, None for this process's."""
+        return self.owner
+
     def specification(self, workload: Workload) -> dict[str, Any]:
         """What is written for the supervisor as `spec.json`."""
         return {

@@ -83,11 +83,12 @@ class Room:
 
 
 class Runtime(Protocol):
-    """Starts and stops workloads. Calls block and may be made from any thread. `owner` is the user and group that a
-    workload has on this machine, None where it has this process's."""
+    """Starts and stops workloads. Calls block and may be made from any thread."""
 
     name: str
-    owner: tuple[int, int] | None
+
+    def owner_of(self, lease_id: int) -> tuple[int, int] | None:
+        """The user and group that a lease's workloads have on this machine, None where they have this process's."""
 
     def check(self) -> None:
         """Raises RuntimeUnavailable, with the reason and the remedy, where workloads cannot run."""

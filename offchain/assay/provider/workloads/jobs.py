@@ -245,13 +245,13 @@ class JobBook:
         """Makes a folder in the workspace, or gives the one that is there its permissions."""
         with self._alone(lease_id):
             self._make_ready(lease_id, deadline)
-            files.make_folder(self.workspace(lease_id), path, mode, self._runtime.owner)
+            files.make_folder(self.workspace(lease_id), path, mode, self._runtime.owner_of(lease_id))
 
     def put_link(self, lease_id: int, deadline: float, path: str, target: str) -> None:
         """Makes a symbolic link in the workspace."""
         with self._alone(lease_id):
             self._make_ready(lease_id, deadline)
-            files.make_link(self.workspace(lease_id), path, target, self._runtime.owner)
+            files.make_link(self.workspace(lease_id), path, target, self._runtime.owner_of(lease_id))
 
     def get(self, lease_id: int, job_id: str) -> JobRecord:
         """The job as it stands now. Raises NotFound for another lease's job too."""
@@ -331,13 +331,13 @@ class JobBook:
         folder = self.workspace(lease_id)
         try:
             self._disks.prepare(self.lease_folder(lease_id), self._share(lease_id).devices)
-            files.give(folder, self._runtime.owner or (os.geteuid(), os.getegid()))
+            files.give(folder, self._runtime.owner_of(lease_id) or (os.geteuid(), os.getegid()))
         except OSError as error:
             raise Unavailable(f"the workspace of lease {lease_id} could not be made: {error.strerror}") from error
 
     def _write(self, lease_id: int, path: str, content: bytes, mode: int) -> None:
         self._use.require(lease_id, len(content), self.most(lease_id).disk_bytes)
-        change = files.write_file(self.workspace(lease_id), path, content, mode, self._runtime.owner)
+        change = files.write_file(self.workspace(lease_id), path, content, mode, self._runtime.owner_of(lease_id))
         self._use.add(lease_id, change)
 
     def _running(self, rows: list[RowMapping]) -> int:

@@ -1,0 +1,92 @@
+"""Puts the pods of a daemon together from its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import docker
+import docker.errors
+from sqlalchemy import Engine as Database
+
+from assay.provider.errors import NotFound, RuntimeUnavailable
+from assay.provider.pods.engine import PodmanPods
+from assay.provider.pods.layout import agent_name, runtime_folder
+from assay.provider.pods.lease_pods import LeasePart, LeasePods, PodBook
+from assay.provider.pods.network import PodNetwork
+from assay.provider.pods.network_rules import NetworkPolicy
+from assay.provider.pods.pod import HostShare, PodImage
+from assay.provider.pods.share import DevicePart, KeptBack, device_share, read_host
+from assay.provider.pods.slots import Slots
+from assay.provider.runtime.workload import Limits
+from assay.provider.settings import ProviderSettings
+
+ASK_S = 30.0
+
+
+def make_pods(
+    settings: ProviderSettings,
+    engine: str,
+    database: Database,
+    devices: int,
+    part: Callable[[int], LeasePart],
+    fetched: Callable[[], PodImage | None] = lambda: None,
+) -> LeasePods:
+    """The pods of this daemon's leases; `fetched` gives the provider's own image once it is here. Raises
+    RuntimeUnavailable where there can be none, BadProviderSetting for a share that the host does not have."""
+    leases = settings.data_dir / "leases"
+    pods = PodmanPods(
+        leases,
+        runtime_folder(settings.data_dir),
+        asker(engine),
+        PodNetwork(agent_name(settings.data_dir), NetworkPolicy.parse(settings.egress_policy)),
+        Slots(),
+    )
+    pods.check()
+    host = read_host(settings.data_dir, pods.held_bytes())
+    kept = KeptBack(settings.host_keep_cores, settings.host_keep_memory, settings.host_keep_disk)
+    wanted = DevicePart(
+        settings.pod_cores,
+        settings.pod_memory,
+        settings.pod_disk,
+        settings.pod_processes,
+        settings.pod_open_files,
+        settings.pod_bandwidth,
+    )
+    each = device_share(host, kept, devices, wanted)
+
+    def default() -> PodImage:
+        return fetched() or pods.local_image(settings.container_image)
+
+    return LeasePods(pods, PodBook(database), part, default, each, host, kept)
+
+
+def asker(engine: str) -> Callable[[str], Any]:
+    """Sends a GET to Podman's own API on the engine's socket, and gives the JSON of its answer."""
+
+    def ask(path: str) -> Any:
+        try:
+            client = docker.DockerClient(base_url=engine, timeout=ASK_S)
+            try:
+                answer = client.api.get(f"{client.api.base_url}/v4.0.0{path}")
+            finally:
+                client.close()
+        except (docker.errors.DockerException, OSError) as error:
+            raise RuntimeUnavailable(f"the container engine at {engine} does not answer: {str(error)[:200]}") from error
+        if answer.status_code == 404:
+            raise NotFound(f"the engine knows nothing of {path[:200]}")
+        return answer.json()
+
+    return ask
+
+
+def pod_limits(limits: Limits, each: HostShare) -> Limits:
+    """What a job of one device may have at most: all of the pod, for as long as before."""
+    return replace(
+        limits,
+        memory_bytes=each.memory_bytes,
+        disk_bytes=each.disk_bytes,
+        processes=each.processes,
+        processors=float(each.cores),
+    )

@@ -1,0 +1,111 @@
+"""A pod's first process, as the host sees it: found, told from any other with its number, and ended.
+
+The kernel ends every process of a pod with the first. Imports the standard library only, for the small programs that
+stay beside a pod.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+GONE_S = 10.0
+
+
+def start_ticks(pid: int) -> int:
+    """When the process started, in clock ticks since boot; -1 where it is gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return -1
+    state, *rest = stat.rpartition(")")[2].split()
+    return -1 if state in ("Z", "X") else int(rest[18])
+
+
+def first_process(pid_file: Path, container: str) -> int | None:
+    """The number of the pod's first process, None where it does not run: what has the number must be in the container's
+    own control group."""
+    try:
+        pid = int(pid_file.read_text())
+        groups = Path(f"/proc/{pid}/cgroup").read_text()
+    except (OSError, ValueError):
+        return None
+    return pid if container and container in groups and start_ticks(pid) >= 0 else None
+
+
+def end(pid_file: Path, container: str) -> bool:
+    """Kills everything in the pod; whether nothing of it runs any more."""
+    pid = first_process(pid_file, container)
+    if pid is None:
+        return True
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        if first_process(pid_file, container) != pid:
+            return True
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        # Readable once all processes of its namespace are gone, since the kernel waits for them.
+        return bool(select.select([handle], [], [], GONE_S)[0])
+    finally:
+        os.close(handle)
+
+
+def control_groups(pid: int) -> Iterator[tuple[str, Path]]:
+    """(controllers, folder) of the control groups of a process: on a unified hierarchy one, with no controllers."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        name = controllers.removeprefix("name=") or "unified"
+        folder = CGROUPS / name / path.lstrip("/")
+        if not controllers and not (CGROUPS / "unified").is_dir():
+            folder = CGROUPS / path.lstrip("/")
+        yield controllers, folder
+
+
+def group_folder(pid: int, name: str) -> Path:
+    """Where a group of processes within the pod is held together. A pod's processes cannot leave it."""
+    groups = dict(control_groups(pid))
+    return groups.get("pids", groups.get("", Path("/nonexistent"))) / name
+
+
+def join_group(folder: Path, pid: int) -> None:
+    """Moves a process there, and what it has started so far. Raises OSError."""
+    folder.mkdir(exist_ok=True)
+    waiting = [pid]
+    while waiting:
+        one = waiting.pop()
+        try:
+            (folder / "cgroup.procs").write_text(str(one))
+            for path in Path(f"/proc/{one}/task").glob("*/children"):
+                waiting += [int(child) for child in path.read_text().split()]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        except OSError as error:
+            if error.errno != 3:  # ESRCH: it ended just now
+                raise
+
+
+def end_group(folder: Path) -> None:
+    """Kills what is in the group until nothing is, and removes it."""
+    until = time.monotonic() + GONE_S
+    while time.monotonic() < until:
+        try:
+            left = (folder / "cgroup.procs").read_text().split()
+        except OSError:
+            return
+        for one in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(one), signal.SIGKILL)
+        if not left:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+                return
+        time.sleep(0.01)

@@ -1,0 +1,96 @@
+"""What of its host a device's pod has: each its part of what the host has and does not keep back. Pure but for reading
+what there is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from assay.provider.errors import BadProviderSetting
+from assay.provider.pods.pod import HostShare
+
+MIN_MEMORY = 256 << 20
+MIN_DISK = 256 << 20
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class HostResources:
+    """Cores by their numbers, memory and disk in bytes."""
+
+    cores: tuple[int, ...]
+    memory_bytes: int
+    disk_bytes: int
+
+
+@dataclass(frozen=True)
+class KeptBack:
+    """What the host keeps for itself: cores, and bytes of memory and disk."""
+
+    cores: int = 1
+    memory_bytes: int = 2 << 30
+    disk_bytes: int = 20 << 30
+
+
+@dataclass(frozen=True)
+class DevicePart:
+    """What the provider wants each device to carry; None for its equal part of the rest."""
+
+    cores: int | None = None
+    memory_bytes: int | None = None
+    disk_bytes: int | None = None
+    processes: int = 4096
+    open_files: int = 1 << 16
+    bandwidth_bps: int = 0
+
+
+def read_host(folder: Path, held_bytes: int = 0) -> HostResources:
+    """What this host has; disk is what is free where `folder` is, and `held_bytes` that pods hold there already."""
+    place = folder
+    while not place.exists():
+        place = place.parent
+    disk = os.statvfs(place)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return HostResources(tuple(sorted(os.sched_getaffinity(0))), memory, disk.f_bavail * disk.f_frsize + held_bytes)
+
+
+def device_share(host: HostResources, kept: KeptBack, devices: int, wanted: DevicePart = DevicePart()) -> HostShare:
+    """What each of the host's `devices` carries, so that all of them can be leased at once. Raises BadProviderSetting
+    for a share that the host does not have."""
+    count = max(1, devices)
+    cores = _part("cores", wanted.cores, len(host.cores) - kept.cores, count, 1)
+    memory = _part("memory", wanted.memory_bytes, host.memory_bytes - kept.memory_bytes, count, MIN_MEMORY)
+    disk = _part("disk", wanted.disk_bytes, host.disk_bytes - kept.disk_bytes, count, MIN_DISK)
+    return HostShare(
+        cores, memory // MIB * MIB, disk // MIB * MIB, wanted.processes, wanted.open_files, wanted.bandwidth_bps
+    )
+
+
+def _part(what: str, wanted: int | None, rest: int, count: int, least: int) -> int:
+    part = max(0, rest) // count if wanted is None else wanted
+    if part * count > max(0, rest):
+        raise BadProviderSetting(
+            f"pod_{what}: {count} devices with {part} each need {part * count}, and the host has {max(0, rest)} beyond "
+            f"what it keeps (host_keep_{what})"
+        )
+    if part < least:
+        raise BadProviderSetting(
+            f"pod_{what}: {part} for each of {count} devices, at least {least} are needed; set host_keep_{what} lower, "
+            f"or pod_{what}"
+        )
+    return part
+
+
+def free_cores(host: HostResources, kept: KeptBack, taken: Iterable[Iterable[int]], count: int) -> tuple[int, ...]:
+    """Cores for one more pod that no other has: the last ones first, the host keeps its first. Empty where there are
+    not so many."""
+    used = {core for cores in taken for core in cores}
+    free = [core for core in host.cores[kept.cores :] if core not in used]
+    return tuple(sorted(free[-count:])) if 0 < count <= len(free) else ()
+
+
+def specification_part(share: HostShare) -> Mapping[str, int]:
+    """The share as a specification carries it."""
+    return {"cores": share.cores, "memoryMiB": share.memory_bytes // MIB, "diskMiB": share.disk_bytes // MIB}
