@@ -38,6 +38,7 @@ from assay.provider.devices.inventory import GpuNames
 from assay.provider.devices.registered import device_keys, load_devices, started_prices
 from assay.provider.devices.specifications import Specifications
 from assay.provider.images.assemble import HostImages, image_policy, make_images
+from assay.provider.images.lease_pod_control import LeasePodControl
 from assay.provider.leasing.escrow_sender import EscrowSender
 from assay.provider.leasing.handover_service import HandoverService
 from assay.provider.leasing.lease_book import LeaseBook
@@ -60,7 +61,6 @@ from assay.provider.offers.offer_service import OfferService
 from assay.provider.offers.offers import OfferMaker
 from assay.provider.offers.terms import TermsFile
 from assay.provider.pods.assemble import make_pods, pod_limits
-from assay.provider.pods.lease_control import LeasePodControl
 from assay.provider.pods.lease_pods import LeasePart, LeasePods
 from assay.provider.pods.network_rules import NetworkPolicy
 from assay.provider.pods.runtime import PodDisks, PodRuntime

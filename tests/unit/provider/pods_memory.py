@@ -10,10 +10,10 @@ from dataclasses import replace
 from assay.provider.errors import ImageRefused, NotFound, ProviderError
 from assay.provider.images.images import SeenImage
 from assay.provider.images.manifests import ImageTraits
+from assay.provider.images.pod_control import PodShown
 from assay.provider.images.pull_server import PullProgress
 from assay.provider.images.references import parse_reference
 from assay.provider.images.registry import RegistryLogin
-from assay.provider.pods.control import PodShown
 from assay.provider.pods.pod import HostShare, PodImage, PodStatus
 
 SHARE = HostShare(cores=4, memory_bytes=16 << 30, disk_bytes=100 << 30)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from assay.provider.database import open_database
 from assay.provider.errors import ImageRefused
-from assay.provider.images.cache import ImageUses, Room, to_remove
+from assay.provider.images.cache import ImageRoom, ImageUses, to_remove
 from assay.provider.images.engine_images import HeldImage
 from assay.provider.images.manifests import (
     INDEXES,
@@ -127,9 +127,9 @@ def held(name: str, size: int, cached: bool = True) -> HeldImage:
 
 
 def test_room__lacking__is_the_worse_of_disk_and_bound() -> None:
-    assert Room(free=100, used=50, bound=100, reserve=10).lacking(40) == 0
-    assert Room(free=100, used=50, bound=100, reserve=70).lacking(40) == 10
-    assert Room(free=1000, used=90, bound=100, reserve=0).lacking(40) == 30
+    assert ImageRoom(free=100, used=50, bound=100, reserve=10).lacking(40) == 0
+    assert ImageRoom(free=100, used=50, bound=100, reserve=70).lacking(40) == 10
+    assert ImageRoom(free=1000, used=90, bound=100, reserve=0).lacking(40) == 30
 
 
 def test_to_remove__of_many__goes_by_last_use_and_never_in_use_nor_another_s() -> None:

@@ -77,10 +77,14 @@ async def test_token__from_a_service_inside_or_without_tls__is_never_asked_for(r
 @pytest.mark.parametrize(
     "location",
     ["http://store.example/x", "https://10.0.0.1/x", "https://169.254.169.254/latest/meta-data", "ftp://x/y",
-    "http:///", "https://[/"], )  # fmt: skip async def
-    test_blob__sent_on_to_somewhere_inside__is_not_followed(location: str) -> None: asked, network = session(lambda _:
-    Reply(307, headers={"location": location})) with pytest.raises(ImageRefused, match="its registry leads to"): async
-    with asked.blob(BLOB): pass assert len(network.requests) == 1
+     "http:///", "https://[/"],
+)  # fmt: skip
+async def test_blob__sent_on_to_somewhere_inside__is_not_followed(location: str) -> None:
+    asked, network = session(lambda _: Reply(307, headers={"location": location}))
+    with pytest.raises(ImageRefused, match="its registry leads to"):
+        async with asked.blob(BLOB):
+            pass
+    assert len(network.requests) == 1
 
 
 async def test_blob__sent_on_to_a_store__is_read_there_without_the_login() -> None:

@@ -12,8 +12,8 @@ from assay.provider.api.renter_check import authorised_lease, require_running
 from assay.provider.api.services import Services
 from assay.provider.errors import Conflict
 from assay.provider.images.lease_images import ImageState, LeaseImages
+from assay.provider.images.pod_control import PodControl, PodShown
 from assay.provider.leasing.lease_rules import runs
-from assay.provider.pods.control import PodControl, PodShown
 from assay.wire import paths
 from assay.wire.pods import PodBody, PodShownBody, PullBody, ShareBody, TemplatesBody
 

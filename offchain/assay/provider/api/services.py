@@ -16,6 +16,7 @@ from assay.provider.access.request_signatures import RequestGuard
 from assay.provider.access.reverse_proxy import ReverseProxy
 from assay.provider.devices.device import OwnDevice
 from assay.provider.images.lease_images import LeaseImages
+from assay.provider.images.pod_control import PodControl
 from assay.provider.leasing.handover_service import HandoverService
 from assay.provider.leasing.lease_starts import LeaseStarts
 from assay.provider.leasing.wipe_records import WipeRecords
@@ -23,7 +24,6 @@ from assay.provider.measurement.challenge_service import ChallengeService
 from assay.provider.measurement.openings_service import OpeningsService
 from assay.provider.measurement.probe_service import ProbeService
 from assay.provider.offers.lease_offers import LeaseOffers
-from assay.provider.pods.control import PodControl
 from assay.provider.views import Epochs, Leases
 from assay.provider.workloads.jobs import JobBook
 

@@ -18,8 +18,8 @@ from assay.provider.images.cache import ImageUses
 from assay.provider.images.engine_images import EngineImages
 from assay.provider.images.images import Images
 from assay.provider.images.lease_images import LeaseImages
+from assay.provider.images.pod_control import PodControl
 from assay.provider.images.policy import ImagePolicy
-from assay.provider.pods.control import PodControl
 from assay.provider.pods.pod import PodImage
 from assay.provider.settings import ProviderSettings
 from assay.templates.loading import BadTemplate, templates_of

@@ -15,7 +15,7 @@ UNPACKED = 3  # how much an image grows at most, in what we saw of ordinary ones
 
 
 @dataclass(frozen=True)
-class Room:
+class ImageRoom:
     """What the engine's disk and the cache leave. `free` of the disk, of which `reserve` is not to be touched; `used`
     by pulled images, of at most `bound`. Bytes."""
 

@@ -14,7 +14,7 @@ import structlog
 
 from assay.network.client import Client
 from assay.provider.errors import ImageRefused, ProviderError, Unavailable
-from assay.provider.images.cache import UNPACKED, ImageUses, Room, to_remove
+from assay.provider.images.cache import UNPACKED, ImageRoom, ImageUses, to_remove
 from assay.provider.images.engine_images import EngineImages, HeldImage, PullCall
 from assay.provider.images.manifests import (
     INDEXES,
@@ -218,7 +218,7 @@ class Images:
                 "are lacking on this provider's disk, other leases' images taken into account"
             )
 
-    async def _room(self) -> tuple[Room, list[HeldImage], set[str]]:
+    async def _room(self) -> tuple[ImageRoom, list[HeldImage], set[str]]:
         free, held, used = await asyncio.gather(
             asyncio.to_thread(self._engine.free_bytes),
             asyncio.to_thread(self._engine.all),
@@ -226,7 +226,7 @@ class Images:
         )
         coming = sum(self._coming.values())
         taken = sum(one.bytes for one in held if one.cached) + coming
-        room = Room(free - coming, taken, self._max_bytes, self._reserve)
+        room = ImageRoom(free - coming, taken, self._max_bytes, self._reserve)
         promised = {f"sha256:{plain(one)}" for one in self._in_use()}
         return room, held, {*used, *promised, *self._coming, *self._used}
 

@@ -18,9 +18,9 @@ import structlog
 from assay.network.request_buckets import RequestBuckets
 from assay.provider.errors import Conflict, NotFound, ProviderError, TooManyRequests
 from assay.provider.images.images import SeenImage
+from assay.provider.images.pod_control import PodControl
 from assay.provider.images.pull_server import PullProgress
 from assay.provider.images.registry import RegistryLogin
-from assay.provider.pods.control import PodControl
 from assay.provider.pods.pod import PodImage
 from assay.wire.pods import PodBody, PodTemplate
 

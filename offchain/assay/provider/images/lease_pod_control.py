@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from assay.provider.errors import Conflict, NotFound
-from assay.provider.pods.control import PodShown
+from assay.provider.images.pod_control import PodShown
 from assay.provider.pods.lease_pods import LeasePods
 from assay.provider.pods.pod import PodImage
 
