@@ -110,3 +110,12 @@ def test_policy__images_of_the_engine__only_where_a_pattern_says_so_and_never_wh
         ImagePolicy().reference("localhost/mine:1")
     assert ImagePolicy(default="localhost/mine:1").reference(None) == ImageReference("localhost", "mine", "1")
     assert ImagePolicy(allow=("localhost/mine*",)).reference("localhost/mine:1").is_own
+
+
+def test_at_engine__what_was_fetched__goes_through_and_nothing_that_only_looks_like_it() -> None:
+    kept = f"{CACHE_NAME}:{'0' * 64}"
+    assert ImagePolicy().at_engine(kept) == kept
+    assert ImagePolicy().at_engine("debian:12") == "debian:12"
+    for image in (f"{CACHE_NAME}:latest", f"{kept}\n", f"{CACHE_NAME}s:{'0' * 64}", f"{CACHE_NAME}@{D}"):
+        with pytest.raises(ImageRefused):
+            ImagePolicy().at_engine(image)

@@ -239,3 +239,27 @@ async def test_choose__fault_of_ours__leaves_the_lease_and_the_daemon_alone(part
     assert parts.leases.state(3).failure == "a fault here: RuntimeError"
     with pytest.raises(NotFound):
         await parts.leases.choose(3, PodBody(template="none-such"), paid=True)
+
+
+async def test_job__with_an_image__gets_what_was_fetched_for_it_and_never_a_name_of_the_engines(
+    api: Api, parts: Parts
+) -> None:
+    assert (await api.job(image="ghcr.io/owner/tool:1")).status_code == 200
+    assert parts.images.fetched == ["ghcr.io/owner/tool:1"]
+    assert [one.image for one in api.runtime.launched][-1] == "ghcr.io/owner/tool:1"  # as the images name it
+    refused = await api.job(image="owner/absent:1")
+    assert refused.status_code == 422 and "there is none" in refused.json()["error"]
+    assert len(parts.leases.chosen()) == 1
+
+
+async def test_job__whose_image_takes_long__is_told_and_finds_it_the_next_time(
+    api: Api, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assay.provider.images.lease_images.JOB_WAIT_S", 0.0)
+    parts.images.hold.clear()
+    answer = await api.job(image="large")
+    assert answer.status_code == 503 and "still being fetched" in answer.json()["error"]
+    monkeypatch.undo()
+    parts.images.hold.set()
+    assert await parts.leases.for_job(3, "large") == "docker.io/library/large:latest"
+    assert len(parts.images.checked) <= 2

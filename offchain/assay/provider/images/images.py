@@ -110,7 +110,7 @@ class Images:
                 seen = await self._seen(reference, session, public=login is None)
         except TimeoutError:
             raise Unavailable(f"image {reference.name}: its registry took more than {CHECK_S:.0f} s") from None
-        if await asyncio.to_thread(self._engine.find, _name(seen)) is None:
+        if await asyncio.to_thread(self._engine.find, engine_name(seen)) is None:
             await self._fit(seen)
         return seen
 
@@ -144,7 +144,7 @@ class Images:
         key = seen.manifest.config.digest
         # Two leases that want the same wait for one pull.
         async with self._turns.setdefault(key, asyncio.Lock()):
-            held = await asyncio.to_thread(self._engine.find, _name(seen))
+            held = await asyncio.to_thread(self._engine.find, engine_name(seen))
             if held is None:
                 async with self._pulls:
                     held = await self._pulled(seen, progress or PullProgress())
@@ -253,7 +253,7 @@ class Images:
                     await self._run(server)
                 except ProviderError as error:
                     raise server.failure or error from None
-                held = await asyncio.to_thread(self._engine.keep, server.reference, _name(seen))
+                held = await asyncio.to_thread(self._engine.keep, server.reference, engine_name(seen))
         finally:
             self._coming.pop(key, None)
         if held.image_id not in (seen.manifest.config.digest, seen.manifest.digest):
@@ -284,7 +284,7 @@ def plain(image_id: str) -> str:
     return image_id.removeprefix("sha256:")
 
 
-def _name(seen: SeenImage) -> str:
+def engine_name(seen: SeenImage) -> str:
     """What it is kept under: its content, so that one image is there once, whatever it is called."""
     if seen.manifest is None:
         return seen.reference.name

@@ -16,8 +16,8 @@ from typing import Any, Literal, Protocol
 import structlog
 
 from assay.network.request_buckets import RequestBuckets
-from assay.provider.errors import Conflict, NotFound, ProviderError, TooManyRequests
-from assay.provider.images.images import SeenImage
+from assay.provider.errors import Conflict, NotFound, ProviderError, TooManyRequests, Unavailable
+from assay.provider.images.images import SeenImage, engine_name
 from assay.provider.images.pod_control import PodControl
 from assay.provider.images.pull_server import PullProgress
 from assay.provider.images.registry import RegistryLogin
@@ -28,6 +28,7 @@ ImagePhase = Literal["none", "pulling", "unpacking", "ready", "failed"]
 CHECKS_AT_ONCE, CHECK_EVERY_S = 10, 60.0  # of one lease
 MAX_LEASES = 1_000
 DAY_S = 86_400.0
+JOB_WAIT_S = 240.0  # below what clients wait for a job to be taken
 log = structlog.get_logger()
 
 
@@ -80,6 +81,8 @@ class LeaseImages:
         self._states: OrderedDict[int, ImageState] = OrderedDict()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._chosen: dict[int, str] = {}
+        self._of_jobs: dict[int, set[str]] = {}
+        self._job_pulls: dict[tuple[int, str], asyncio.Task[str]] = {}
 
     @property
     def templates(self) -> Mapping[str, PodTemplate]:
@@ -110,6 +113,28 @@ class LeaseImages:
         task.add_done_callback(lambda done: self._done(lease_id, done))
         return state
 
+    async def for_job(self, lease_id: int, image: str) -> str:
+        """What the engine knows an image by that a job names, fetched where it is not here. Raises as `choose`; and
+        Unavailable where that takes long: it goes on, and is there for who asks again."""
+        key = (lease_id, image)
+        task = self._job_pulls.get(key)
+        if task is None:
+            if wait := self._checks.take(str(lease_id)):
+                raise TooManyRequests(f"lease {lease_id} has asked for many images: again in {wait:.0f} s")
+            task = self._job_pulls[key] = asyncio.create_task(self._for_job(lease_id, image))
+            task.add_done_callback(lambda _: self._job_pulls.pop(key, None))
+        done, _ = await asyncio.wait([task], timeout=JOB_WAIT_S)
+        if not done:
+            raise Unavailable(f"image {image}: it is still being fetched; start the job again in a while")
+        return task.result()
+
+    async def _for_job(self, lease_id: int, image: str) -> str:
+        seen = await self._images.check(image)
+        with self._images.using(seen):
+            fetched = await self._images.fetch(seen)
+            self._of_jobs.setdefault(lease_id, set()).add(fetched.image_id)
+        return engine_name(seen)
+
     def state(self, lease_id: int) -> ImageState:
         """How far the lease's image is; phase `none` where none was asked for since this daemon began."""
         state = self._states.get(lease_id, ImageState())
@@ -130,20 +155,24 @@ class LeaseImages:
             await asyncio.wait([task])
 
     def chosen(self) -> Collection[str]:
-        """Ids of images that leases have chosen since this daemon began."""
-        return self._chosen.values()
+        """Ids of images that leases have chosen for pods and jobs since this daemon began."""
+        return {*self._chosen.values(), *(image_id for ids in self._of_jobs.values() for image_id in ids)}
 
     async def sweep(self, may_want: Callable[[int], Awaitable[bool]]) -> None:
         """Ends the pulls of leases that are neither pending nor running, and lets their images go."""
-        for lease_id in {*self._tasks, *self._chosen}:
+        for lease_id in {*self._tasks, *self._chosen, *self._of_jobs}:
             if not await may_want(lease_id):
                 await self.give_up(lease_id)
                 self._chosen.pop(lease_id, None)
+                self._of_jobs.pop(lease_id, None)
 
     async def close(self) -> None:
         """Ends every pull."""
         for lease_id in list(self._tasks):
             await self.give_up(lease_id)
+        for task in list(self._job_pulls.values()):
+            task.cancel()
+            await asyncio.wait([task])
 
     def _filled_in(self, wanted: PodBody) -> PodBody:
         """With what its template says, where it names one and says nothing else."""

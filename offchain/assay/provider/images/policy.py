@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +13,8 @@ from assay.provider.errors import BadProviderSetting, ImageRefused
 from assay.provider.images.references import OWN, ImageReference, leads_inside, parse_reference
 
 CACHE_NAME = f"{OWN}/assay/image"  # what was pulled is kept under this; never to be named, it may be somebody's own
+
+_KEPT = re.compile(re.escape(CACHE_NAME) + ":[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,11 @@ class ImagePolicy:
         """The image to run, as it was named. Raises ImageRefused for one that the policy refuses."""
         self.reference(image)
         return image or self.default
+
+    def at_engine(self, image: str | None) -> str:
+        """What the engine is asked for: an image that was fetched for a job by the name that it is kept under, else as
+        `choose`. A renter's own words never come here before they were held to `reference`."""
+        return image if image is not None and _KEPT.fullmatch(image) else self.choose(image)
 
     def reference(self, image: str | None) -> ImageReference:
         """The image to run. Raises ImageRefused for one that is no image, or that the policy refuses."""

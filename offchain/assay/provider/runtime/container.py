@@ -78,7 +78,7 @@ class ContainerRuntime(SupervisedRuntime):
         return {
             **super().specification(workload),
             "engine": self.engine,
-            "image": self.policy.choose(workload.image),
+            "image": self.policy.at_engine(workload.image),
             "gpus": list(workload.gpus),
             "egress": self.egress.names(),
             "user": self._user(),
