@@ -16,8 +16,33 @@ MAX_MEMORY_MIB = 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
+class DeclaredHost:
+    """The part of its host that a device carries: what the pod of a lease of it has."""
+
+    cores: int
+    memory_mib: int
+    disk_mib: int
+
+    def to_json(self) -> dict[str, int]:
+        """As a specification has it under `host`."""
+        return {"cores": self.cores, "memoryMiB": self.memory_mib, "diskMiB": self.disk_mib}
+
+    @classmethod
+    def parse(cls, value: Any) -> DeclaredHost | None:
+        """From outside; None for anything but three whole numbers above zero."""
+        if not isinstance(value, Mapping):
+            return None
+        found = [value.get(name) for name in ("cores", "memoryMiB", "diskMiB")]
+        if not all(type(one) is int and 0 < one < MAX_MEMORY_MIB for one in found):
+            return None
+        cores, memory_mib, disk_mib = (int(one or 0) for one in found)
+        return cls(cores, memory_mib, disk_mib)
+
+
+@dataclass(frozen=True, slots=True)
 class Specification:
-    """A declared device; empty texts and zero memory are not declared. `document` is the canonical text."""
+    """A declared device; empty texts and zero memory are not declared, nor is a `host` that is None. `document` is the
+    canonical text."""
 
     spec_hash: bytes
     kind: str
@@ -25,6 +50,7 @@ class Specification:
     memory_mib: int
     region: str
     document: str
+    host: DeclaredHost | None = None
 
 
 def canonical_specification(document: Mapping[str, Any]) -> bytes:
@@ -58,6 +84,7 @@ def parse_specification(document: Any) -> Specification:
         int(memory) if whole else 0,  # type: ignore[arg-type]
         _text(document.get("region"), MAX_REGION),
         text.decode("ascii"),
+        DeclaredHost.parse(document.get("host")),
     )
 
 

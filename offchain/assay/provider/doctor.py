@@ -24,6 +24,8 @@ from assay.provider.devices.specifications import Specifications
 from assay.provider.errors import ProviderError
 from assay.provider.offers.bonds import Bonds
 from assay.provider.offers.terms import TermsFile
+from assay.provider.pods.assemble import check_pods
+from assay.provider.runtime.container import ContainerRuntime
 from assay.provider.runtime.selection import select_runtime
 from assay.provider.settings import ProviderSettings
 
@@ -97,7 +99,11 @@ async def _chain(chain: Chain) -> str:
 
 
 async def _runtime(settings: ProviderSettings, chain: Chain) -> str:
-    return f"{select_runtime(runtime_choice(settings), chain.chain_id).name} works"
+    runtime = select_runtime(runtime_choice(settings), chain.chain_id)
+    if isinstance(runtime, ContainerRuntime):
+        check_pods(settings, runtime.engine)
+        return f"{runtime.name} works, with pods"
+    return f"{runtime.name} works"
 
 
 class _Provider:

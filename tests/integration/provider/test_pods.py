@@ -15,9 +15,9 @@ import pytest
 from assay.provider.database import open_database
 from assay.provider.errors import Conflict, NotFound
 from assay.provider.pods.assemble import pod_limits
-from assay.provider.pods.keeper import FIRST, SECOND, deadline_of
 from assay.provider.pods.lease_pods import LeasePart, LeasePods, PodBook
 from assay.provider.pods.pod import HostShare
+from assay.provider.pods.processes.keeper import FIRST, SECOND, deadline_of
 from assay.provider.pods.runtime import PodDisks, PodRuntime
 from assay.provider.pods.share import KeptBack, read_host
 from assay.provider.runtime.container import ContainerRuntime, ImagePolicy

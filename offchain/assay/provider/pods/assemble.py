@@ -35,18 +35,37 @@ def make_pods(
 ) -> LeasePods:
     """The pods of this daemon's leases; `fetched` gives the provider's own image once it is here. Raises
     RuntimeUnavailable where there can be none, BadProviderSetting for a share that the host does not have."""
-    leases = settings.data_dir / "leases"
+    pods = check_pods(settings, engine)
+    host, kept = read_host(settings.data_dir, pods.held_bytes()), kept_back(settings)
+    each = device_share(host, kept, devices, wanted_part(settings))
+
+    def default() -> PodImage:
+        return fetched() or pods.local_image(settings.container_image)
+
+    return LeasePods(pods, PodBook(database), part, default, each, host, kept)
+
+
+def check_pods(settings: ProviderSettings, engine: str) -> PodmanPods:
+    """Pods on this engine. Raises RuntimeUnavailable, with the remedy, where there can be none."""
     pods = PodmanPods(
-        leases,
+        settings.data_dir / "leases",
         runtime_folder(settings.data_dir),
         asker(engine),
         PodNetwork(agent_name(settings.data_dir), NetworkPolicy.parse(settings.egress_policy)),
         Slots(),
     )
     pods.check()
-    host = read_host(settings.data_dir, pods.held_bytes())
-    kept = KeptBack(settings.host_keep_cores, settings.host_keep_memory, settings.host_keep_disk)
-    wanted = DevicePart(
+    return pods
+
+
+def kept_back(settings: ProviderSettings) -> KeptBack:
+    """What the settings keep for the host."""
+    return KeptBack(settings.host_keep_cores, settings.host_keep_memory, settings.host_keep_disk)
+
+
+def wanted_part(settings: ProviderSettings) -> DevicePart:
+    """What the settings say of each device's part."""
+    return DevicePart(
         settings.pod_cores,
         settings.pod_memory,
         settings.pod_disk,
@@ -54,12 +73,6 @@ def make_pods(
         settings.pod_open_files,
         settings.pod_bandwidth,
     )
-    each = device_share(host, kept, devices, wanted)
-
-    def default() -> PodImage:
-        return fetched() or pods.local_image(settings.container_image)
-
-    return LeasePods(pods, PodBook(database), part, default, each, host, kept)
 
 
 def asker(engine: str) -> Callable[[str], Any]:

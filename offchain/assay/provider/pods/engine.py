@@ -18,17 +18,18 @@ import structlog
 from assay.provider.errors import Conflict, NotFound, ProviderError, RuntimeUnavailable
 from assay.provider.pods import volume
 from assay.provider.pods.commands import CommandFailed, run
-from assay.provider.pods.ending import note_end
-from assay.provider.pods.keeper import FIRST, deadline_of, is_kept, keep, write_whole
 from assay.provider.pods.layout import PodFolders
 from assay.provider.pods.network import PodNetwork
 from assay.provider.pods.options import NAME, create_options, global_options
 from assay.provider.pods.pod import PodImage, PodSpec, PodStatus, PodUse, Program
-from assay.provider.pods.pod_process import end, first_process
+from assay.provider.pods.processes.ending import note_end
+from assay.provider.pods.processes.keeper import FIRST, deadline_of, detach, is_kept, keep, open_way_out, write_whole
+from assay.provider.pods.processes.pod_process import end, first_process
 from assay.provider.pods.records import read_spec, write_spec
 from assay.provider.pods.seccomp import write_profile
 from assay.provider.pods.slots import Slots, first_id
 from assay.provider.pods.use import measure
+from assay.provider.runtime.egress_proxy import proxy_environment
 from assay.provider.runtime.own_program import own_program
 
 MIN_KERNEL = (5, 19)  # idmapped layers of overlays
@@ -64,8 +65,8 @@ class PodmanPods:
         self._leases = leases
         self._run = run_folder
         self._ask = ask
-        self._network = network
-        self._slots = slots
+        self.network = network
+        self.slots = slots
         self._clock = clock
         self._locks: dict[int, threading.RLock] = {}
         self._locking = threading.Lock()
@@ -88,7 +89,7 @@ class PodmanPods:
             raise RuntimeUnavailable("pods need catatonit as their first process: install catatonit")
         self._init = found
         self._host = self._engine()
-        self._network.check()
+        self.network.check()
         self._run.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._hooks.mkdir(exist_ok=True)
         write_profile(self._profile)
@@ -129,7 +130,7 @@ class PodmanPods:
         """The host's user and group that are root in the pod."""
         folders = self.folders(lease_id)
         folders.lease.mkdir(parents=True, exist_ok=True)
-        first = first_id(self._slots.of(folders.lease))
+        first = first_id(self.slots.of(folders.lease))
         return first, first
 
     @property
@@ -167,7 +168,7 @@ class PodmanPods:
             note_end(folders, spec.deadline)
             folders.halted.unlink(missing_ok=True)
             folders.run.mkdir(parents=True, exist_ok=True)
-            slot = self._slots.of(folders.lease)
+            slot = self.slots.of(folders.lease)
             if not container:
                 container = self._create(spec, folders, slot)
             self._start(spec, folders, slot, container)
@@ -177,7 +178,9 @@ class PodmanPods:
         self._podman(folders, "rm", "--force", "--time", "0", "--ignore", NAME)
         self._write_etc(spec, folders)
         lxcfs = LXCFS if (LXCFS / "proc" / "meminfo").exists() else None
-        options = create_options(spec, folders, slot, self._init, self._profile, lxcfs)
+        hosts = self.network.policy.hosts
+        told_of_network = {} if hosts.closed else proxy_environment()
+        options = create_options(spec, folders, slot, self._init, self._profile, lxcfs, told_of_network)
         told = self._podman(folders, "create", *options, spec.image.image_id)
         container = told.split()[-1]
         if folders.aside.exists():
@@ -190,8 +193,12 @@ class PodmanPods:
 
     def _start(self, spec: PodSpec, folders: PodFolders, slot: int, container: str) -> None:
         # Its keepers are there before it is: from its first moment on it ends with its lease.
+        folders.egress.unlink(missing_ok=True)
+        if not self.network.policy.hosts.closed:
+            write_whole(folders.egress, json.dumps(self.network.policy.hosts.names()))
         keep(folders)
-        if first_process(folders.pid, container) is None:
+        fresh = first_process(folders.pid, container) is None
+        if fresh:
             try:
                 self._podman(folders, "start", NAME)
             except CommandFailed:
@@ -200,12 +207,19 @@ class PodmanPods:
         pid = first_process(folders.pid, container)
         if pid is None:
             raise ProviderError("the pod ended as soon as it was started")
-        self._network.attach(slot, pid, spec.renter, spec.share.bandwidth_bps)
+        self.network.attach(slot, pid, spec.renter, spec.share.bandwidth_bps)
+        open_way_out(folders)
+        if fresh and spec.image.start:
+            self._run_start_command(spec, folders)
+
+    def _run_start_command(self, spec: PodSpec, folders: PodFolders) -> None:
+        argv = self.exec_argv(spec.lease_id, Program(spec.image.start, group="start"))
+        detach("assay.provider.pods.processes.start_command", json.dumps({"argv": argv, "log": str(folders.log)}))
 
     def _write_etc(self, spec: PodSpec, folders: PodFolders) -> None:
         """What a pod's files of /etc say at first."""
         name = f"pod-{spec.lease_id}"
-        servers = self._network.resolvers if self._network.policy.names_resolved else ()
+        servers = self.network.resolvers if self.network.policy.names_resolved else ()
         texts = {
             "hosts": f"127.0.0.1 localhost {name}\n",
             "hostname": f"{name}\n",
@@ -246,7 +260,7 @@ class PodmanPods:
             "pid_file": str(folders.pid),
             "runtime": self._known_host().runtime_path,
         }
-        return own_program("assay.provider.pods.enter", json.dumps(wanted))
+        return own_program("assay.provider.pods.processes.enter", json.dumps(wanted))
 
     def extend(self, lease_id: int, deadline: float) -> None:
         """Moves the time at which the pod is stopped."""
@@ -263,7 +277,7 @@ class PodmanPods:
         folders = self.folders(lease_id)
         with contextlib.suppress(OSError, ValueError):
             return measure(
-                pid, volume.used_bytes(folders), self._network.counters(self._slots.of(folders.lease)), self._clock()
+                pid, volume.used_bytes(folders), self.network.counters(self.slots.of(folders.lease)), self._clock()
             )
         return None
 
@@ -279,7 +293,7 @@ class PodmanPods:
             if not end(folders.pid, self._container(folders)):
                 raise ProviderError(f"the pod of lease {lease_id} does not end")
             with contextlib.suppress(ProviderError):
-                self._network.detach(self._slots.of(folders.lease))
+                self.network.detach(self.slots.of(folders.lease))
 
     def remove(self, lease_id: int) -> None:
         """Stops the pod and removes it with all its files."""
@@ -294,7 +308,7 @@ class PodmanPods:
                     partial.unlink(missing_ok=True)
             shutil.rmtree(folders.pod, ignore_errors=True)
             shutil.rmtree(folders.run, ignore_errors=True)
-            self._slots.free(folders.lease)
+            self.slots.free(folders.lease)
 
     def restore(self) -> None:
         """Starts again what may still run. One pod that cannot be had keeps no other from it."""

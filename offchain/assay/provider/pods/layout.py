@@ -74,6 +74,11 @@ class PodFolders:
         return self.pod / "container"
 
     @property
+    def egress(self) -> Path:
+        """Which hosts a proxy reaches for the pod; not there where none does."""
+        return self.pod / "egress.json"
+
+    @property
     def boot(self) -> Path:
         """During which run of the host the container was made."""
         return self.pod / "boot"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from assay.provider.pods.layout import PodFolders
@@ -22,9 +22,15 @@ SHOWN = ("cpuinfo", "diskstats", "loadavg", "meminfo", "stat", "swaps", "uptime"
 
 
 def create_options(
-    spec: PodSpec, folders: PodFolders, slot: int, init: Path, profile: Path, lxcfs: Path | None
+    spec: PodSpec,
+    folders: PodFolders,
+    slot: int,
+    init: Path,
+    profile: Path,
+    lxcfs: Path | None,
+    network: Mapping[str, str],
 ) -> list[str]:
-    """Arguments of `podman create`, up to the image and its command."""
+    """Arguments of `podman create`, up to the image and its command. `network` is what programs are told of theirs."""
     share, first = spec.share, first_id(slot)
     options = [
         "--name", NAME,
@@ -65,7 +71,7 @@ def create_options(
             options += _bind(lxcfs / "proc" / name, f"/proc/{name}", "ro")
     for card in spec.cards:
         options += ["--device", card]
-    for name, value in environment(spec).items():
+    for name, value in {**network, **environment(spec)}.items():
         options += ["--env", f"{name}={value}"]
     return [*options, "--entrypoint", f'["{INIT_INSIDE}", "-P"]']
 

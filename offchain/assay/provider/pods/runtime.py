@@ -10,7 +10,7 @@ from typing import Any
 
 from assay.provider.pods.lease_pods import LeasePods
 from assay.provider.pods.pod import Program
-from assay.provider.pods.pod_process import end_group, group_folder
+from assay.provider.pods.processes.pod_process import end_group, group_folder
 from assay.provider.runtime.container import ContainerRuntime
 from assay.provider.runtime.own_program import own_program
 from assay.provider.runtime.supervised import SEARCH_PATH, SupervisedRuntime

@@ -4,10 +4,11 @@ what there is."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from assay.protocol.specification import DeclaredHost
 from assay.provider.errors import BadProviderSetting
 from assay.provider.pods.pod import HostShare
 
@@ -91,6 +92,6 @@ def free_cores(host: HostResources, kept: KeptBack, taken: Iterable[Iterable[int
     return tuple(sorted(free[-count:])) if 0 < count <= len(free) else ()
 
 
-def specification_part(share: HostShare) -> Mapping[str, int]:
+def declared(share: HostShare) -> DeclaredHost:
     """The share as a specification carries it."""
-    return {"cores": share.cores, "memoryMiB": share.memory_bytes // MIB, "diskMiB": share.disk_bytes // MIB}
+    return DeclaredHost(share.cores, share.memory_bytes // MIB, share.disk_bytes // MIB)

@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 
 from assay.provider.pods.pod import PodUse
-from assay.provider.pods.pod_process import control_groups
+from assay.provider.pods.processes.pod_process import control_groups
 
 NANO, MICRO = 1_000_000_000, 1_000_000
 

@@ -17,14 +17,15 @@ import sys
 import time
 from pathlib import Path
 
-from assay.provider.pods.ending import WARNING_S, announce
 from assay.provider.pods.layout import PodFolders
-from assay.provider.pods.pod_process import end, first_process, start_ticks
+from assay.provider.pods.processes.ending import WARNING_S, announce
+from assay.provider.pods.processes.pod_process import end, first_process, start_ticks
 from assay.provider.runtime.own_program import own_program
 
 LOOK_S = 0.25
 START_S = 120.0  # how long one waits for the engine to start the pod
 FIRST, SECOND = "first", "second"
+WAY_OUT = "way-out"
 LEASE_OVER = "lease over"
 
 
@@ -33,6 +34,12 @@ def keep(folders: PodFolders) -> None:
     for role in (FIRST, SECOND):
         if not is_kept(folders, role):
             _start(folders, role)
+
+
+def open_way_out(folders: PodFolders) -> None:
+    """Starts the pod's proxy where it is to have one and has none. Raises OSError."""
+    if folders.egress.exists() and not is_kept(folders, WAY_OUT):
+        detach("assay.provider.pods.processes.way_out", str(folders.lease), str(folders.run))
 
 
 def is_kept(folders: PodFolders, role: str) -> bool:
@@ -64,9 +71,14 @@ def _record(folders: PodFolders, role: str) -> Path:
 
 
 def _start(folders: PodFolders, role: str) -> None:
-    # Nobody's child: what kills the daemon, or the other keeper, and all below it does not kill this one as well.
+    detach("assay.provider.pods.processes.keeper", str(folders.lease), str(folders.run), role)
+
+
+def detach(module: str, *arguments: str) -> None:
+    """Starts a program of ours that goes on without whoever starts it. Raises OSError, SubprocessError."""
+    # Nobody's child: what kills the daemon, or a keeper, and all below it does not kill this one as well.
     subprocess.run(  # noqa: S603
-        own_program("assay.provider.pods.keeper", str(folders.lease), str(folders.run), role),
+        own_program(module, *arguments),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -107,6 +119,8 @@ class Keeper:
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 if not is_kept(self.folders, self.other):
                     _start(self.folders, self.other)
+                if running and self.role == FIRST:
+                    open_way_out(self.folders)
             if running and self.role == FIRST:
                 self._tell(container)
             time.sleep(max(0.0, min(LOOK_S, deadline_of(self.folders) - time.time())))

@@ -8,7 +8,7 @@ import os
 import time
 
 from assay.provider.pods.layout import PodFolders
-from assay.provider.pods.pod_process import first_process
+from assay.provider.pods.processes.pod_process import first_process
 
 WARNING_S = 300.0
 ENDS_AT, ENDING = "ends-at", "ending"

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from assay.provider.pods.pod_process import end_group, first_process, group_folder, join_group
+from assay.provider.pods.processes.pod_process import end_group, first_process, group_folder, join_group
 
 PR_SET_CHILD_SUBREAPER = 36
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)

@@ -1,0 +1,1 @@
+"""The small programs that stay beside a pod, and what they share."""

@@ -1,0 +1,165 @@
+"""What is worked out of a pod without making one: its share, its network, its walls, its log."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from assay.protocol.specification import DeclaredHost, parse_specification
+from assay.provider.errors import BadProviderSetting, ProviderError, RuntimeUnavailable
+from assay.provider.pods.layout import PodFolders
+from assay.provider.pods.network import resolvers
+from assay.provider.pods.network_rules import NetworkPolicy, PodLink, table
+from assay.provider.pods.options import create_options
+from assay.provider.pods.pod import HostShare, PodImage, PodSpec
+from assay.provider.pods.processes.start_command import follow
+from assay.provider.pods.records import spec_from_json, spec_to_json
+from assay.provider.pods.seccomp import profile
+from assay.provider.pods.share import DevicePart, HostResources, KeptBack, declared, device_share, free_cores
+from assay.provider.pods.slots import Slots, first_id
+
+GIB = 1 << 30
+HOST = HostResources(tuple(range(64)), 512 * GIB, 4096 * GIB)
+KEPT = KeptBack(4, 32 * GIB, 96 * GIB)
+SPEC = PodSpec(7, "0xR", PodImage("debian:12", "ab" * 32, ("serve",), (80,), (("A", "b"),)), HostShare(), 9.5)
+
+
+def test_share__of_eight_devices__is_an_eighth_of_what_is_not_kept_back() -> None:
+    share = device_share(HOST, KEPT, 8)
+    assert (share.cores, share.memory_bytes, share.disk_bytes) == (7, 60 * GIB, 500 * GIB)
+    assert share.times(8).cores <= 60 and share.times(8).memory_bytes <= 480 * GIB
+    assert share.shm_bytes == 30 * GIB
+    assert parse_specification({"host": declared(share).to_json()}).host == DeclaredHost(7, 61440, 512000)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "devices", "words"),
+    [
+        (DevicePart(cores=16), 8, "pod_cores: 8 devices with 16"),
+        (DevicePart(memory_bytes=400 * GIB), 2, "pod_memory"),
+        (DevicePart(disk_bytes=5000 * GIB), 1, "pod_disk"),
+        (DevicePart(), 80, "pod_cores: 0 for each of 80 devices"),
+    ],
+)
+def test_share__that_the_host_does_not_have__is_refused(wanted: DevicePart, devices: int, words: str) -> None:
+    with pytest.raises(BadProviderSetting, match=words):
+        device_share(HOST, KEPT, devices, wanted)
+
+
+def test_cores__of_pods__are_nobody_elses_nor_the_hosts() -> None:
+    first = free_cores(HOST, KEPT, [], 30)
+    second = free_cores(HOST, KEPT, [first], 30)
+    assert len(set(first) | set(second)) == 60 and min(first + second) == 4
+    assert free_cores(HOST, KEPT, [first, second], 1) == ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        3,
+        {"cores": 1},
+        {"cores": True, "memoryMiB": 1, "diskMiB": 1},
+        {"cores": 1, "memoryMiB": -1, "diskMiB": 1},
+    ],
+)
+def test_declared_host__odd__is_not_declared(value: object) -> None:
+    assert parse_specification({"host": value}).host is None
+
+
+def test_policy__as_set__is_read_and_told_again() -> None:
+    assert NetworkPolicy.parse(["none"]).names() == ["none"]
+    assert NetworkPolicy.parse(["internet", "198.51.100.7/32"]).names() == ["internet", "198.51.100.7/32"]
+    listed = NetworkPolicy.parse(["*.example.org:443", "198.51.100.0/24"])
+    assert listed.names() == ["*.example.org:443", "198.51.100.0/24"] and not listed.names_resolved
+    for wrong in (["none", "internet"], ["none", "10.0.0.0/8"], ["internet", "example.org"], ["no way"]):
+        with pytest.raises(ProviderError):
+            NetworkPolicy.parse(wrong)
+
+
+def test_rules__of_pods__let_one_renters_pods_reach_each_other_and_nobody_elses() -> None:
+    links = [PodLink("as1", "10.213.0.2", "a"), PodLink("as2", "10.213.0.3", "a"), PodLink("as3", "10.213.0.4", "b")]
+    made = table("t", links, NetworkPolicy(internet=True), ("9.9.9.9",))
+    friends = next(line for line in made.splitlines() if "iifname . ip daddr" in line)
+    assert '"as1" . 10.213.0.3' in friends and '"as2" . 10.213.0.2' in friends and "10.213.0.4" not in friends
+    order = [
+        made.index(part) for part in ("nfproto != ipv4 drop", "ip saddr !=", friends, "reject with", "established")
+    ]
+    assert order == sorted(order)
+    for refused in ("169.254.0.0/16", "10.0.0.0/8", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8"):
+        assert made.index(refused) < made.index("tcp dport 25") < made.index("meta l4proto { tcp, udp, icmp } accept")
+
+
+def test_rules__without_the_internet__let_no_names_be_asked_for() -> None:
+    made = table("t", [PodLink("as1", "10.213.0.2", "a")], NetworkPolicy(), ("9.9.9.9",))
+    assert "dport 53" not in made and "icmp } accept" not in made
+    assert table("t", [], NetworkPolicy(), ()) == "table inet t\ndelete table inet t\n"
+
+
+def test_resolvers__of_a_host__leave_out_its_own_loopback(tmp_path: Path) -> None:
+    stub, real = tmp_path / "stub", tmp_path / "real"
+    stub.write_text("nameserver 127.0.0.53\noptions edns0\n")
+    real.write_text("nameserver 10.0.0.2\nnameserver ::1\nnameserver x\n")
+    assert resolvers((stub, real)) == ("10.0.0.2",)
+    assert resolvers((stub, tmp_path / "none")) == ("9.9.9.9", "1.1.1.1")
+
+
+def test_options__of_a_pod__name_every_wall(tmp_path: Path) -> None:
+    spec = replace(SPEC, cards=("nvidia.com/gpu=GPU-a", "nvidia.com/gpu=GPU-b"), cpuset=(4, 5))
+    options = create_options(spec, PodFolders(tmp_path / "l", tmp_path / "r"), 3, Path("/init"), Path("/p"), None, {})
+    text = " ".join(options)
+    for wall in (
+        f"--uidmap 0:{first_id(3)}:65536", "--network none", "--cap-drop all", "seccomp=/p", "--log-driver none",
+        "--image-volume ignore", "--cpuset-cpus 4,5", "CUDA_VISIBLE_DEVICES=0,1", "NVIDIA_VISIBLE_DEVICES=void",
+        "--ulimit core=0:0", "dst=/run/assay,ro", f"--memory-swap {spec.share.memory_bytes}",
+    ):  # fmt: skip
+        assert wall in text
+    assert "privileged" not in text and "NET_ADMIN" not in text and "SYS_ADMIN" not in text
+    # An image's own wish for cards is not heard.
+    wish = replace(spec, cards=(), image=replace(SPEC.image, environment=(("NVIDIA_VISIBLE_DEVICES", "all"),)))
+    made = create_options(wish, PodFolders(tmp_path / "l", tmp_path / "r"), 3, Path("/i"), Path("/p"), None, {})
+    assert "NVIDIA_VISIBLE_DEVICES=void" in made and "NVIDIA_VISIBLE_DEVICES=all" not in made
+
+
+def test_seccomp__from_the_engines_list__takes_what_widens_the_way_in() -> None:
+    default = {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "syscalls": [
+            {"names": ["clone", "clone3", "mount", "read", "unshare"], "action": "SCMP_ACT_ALLOW", "args": []},
+            {"names": ["bpf"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_SYS_ADMIN"]}},
+        ],
+    }
+    made = profile(default)
+    allowed = [name for rule in made["syscalls"] if rule["action"] == "SCMP_ACT_ALLOW" for name in rule["names"]]
+    assert sorted(allowed) == ["clone", "read", "unshare"]
+    assert all(rule["args"] for rule in made["syscalls"] if {"clone", "unshare"} & set(rule["names"]))
+    with pytest.raises(RuntimeUnavailable):
+        profile({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": []})
+
+
+def test_slots__of_leases__are_kept_and_come_free_with_their_folders(tmp_path: Path) -> None:
+    leases = [tmp_path / name for name in "abc"]
+    for lease in leases:
+        lease.mkdir()
+    slots = Slots(tmp_path / "slots")
+    assert [slots.of(lease) for lease in leases] == [0, 1, 2]
+    assert Slots(tmp_path / "slots").of(leases[1]) == 1
+    leases[0].rmdir()
+    slots.free(leases[1])
+    (tmp_path / "d").mkdir()
+    assert slots.of(tmp_path / "d") in (0, 1)
+
+
+def test_spec__kept_beside_its_pod__is_the_same_again() -> None:
+    assert spec_from_json(json.loads(json.dumps(spec_to_json(SPEC)))) == SPEC
+
+
+def test_log__of_a_start_command__keeps_the_newest(tmp_path: Path) -> None:
+    log = tmp_path / "pod.log"
+    script = "for i in $(seq 4000); do echo line $i; done; exit 3"
+    assert follow(["sh", "-c", script], log, limit=10_000) == 3
+    assert "line 4000" in log.read_text() and "exit code 3" in log.read_text()
+    assert log.stat().st_size + log.with_name("pod.log.1").stat().st_size < 3 * 10_000 + 200_000
