@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,8 +149,16 @@ def test_leases__one_by_its_number__and_a_receipt_of_none(assay: Assay) -> None:
 
 
 def test_end__after_downtime_came_back__says_what_was_paid_in_the_end(assay: Assay, renter: FakeRenter) -> None:
-    from dataclasses import replace
-
     renter.a_lease = replace(renter.a_lease, downtime_refund=500_000, downtime=500)
     shown = json.loads(assay("end", "7", "--yes", "-o", "json").out)
     assert (shown["streamed"], shown["downtimeRefund"], shown["paid"]) == ("1.5", "0.5", "1")
+
+
+def test_search__measured_below_one_giga_operation__shows_no_zeros_to_people_and_numbers_to_programs(
+    assay: Assay, renter: FakeRenter
+) -> None:
+    renter.found = [replace(renter.found[0], score_gops=0, memory_mib=0)]
+    line = assay("search").out.splitlines()[1]
+    assert "< 1" in line and "none shown" in line and " 0 " not in line and " 0.0 " not in line
+    row = json.loads(assay("search", "-o", "json").out)["devices"][0]
+    assert (row["scoreGops"], row["memoryMiB"], row["value"]) == (0, 0, 0.0)
