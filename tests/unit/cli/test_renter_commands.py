@@ -206,7 +206,7 @@ def test_rent__confirmed__pays_for_the_time_asked_and_prints_the_lease(assay: As
     line = "rent 0x010101 --duration 2h --min-score 800 --min-memory 24GiB --yes -o json"
     ran = assay(*line.split())
     assert ran.status == 0
-    rented, deposit, minima, _ = renter.asked("rent")[0]
+    rented, deposit, minima, *_ = renter.asked("rent")[0]
     assert (rented.name, deposit, minima) == (DEVICE, 7_200_000, Minima(800, 24_576))
     shown = json.loads(ran.out)
     assert (shown["leaseId"], shown["status"], shown["steps"]) == (7, "active", {"deposit": 1.0})
