@@ -280,7 +280,7 @@ def test_rent__chain_fails_in_the_middle__says_how_to_go_on(assay: Assay, renter
 
 
 def test_rent__proof_rejected__ends_with_4_and_says_that_it_cost_nothing(assay: Assay, renter: FakeRenter) -> None:
-    def rejected(one: object, deposit: int, minima: object, on_step: Callable[[Step], None]) -> None:
+    def rejected(one: object, deposit: int, minima: object, on_step: Callable[[Step], None], *_: object) -> None:
         on_step(Step(StepName.deposit, "lease 7 is open", 1.0))
         raise errors.ProofRejected("the handover proof does not verify: row 3")
 
