@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
@@ -20,6 +20,7 @@ class Reply:
     body: bytes | list[bytes] = b""
     content_type: str = "application/json"
     closed: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         for piece in [self.body] if isinstance(self.body, bytes) else self.body:

@@ -26,7 +26,8 @@ from assay.network.server import listening_socket, server
 from assay.provider.access.logins import Logins
 from assay.provider.api.job_routes import job_routes
 from assay.provider.database import open_database
-from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
+from assay.provider.images.policy import ImagePolicy
+from assay.provider.runtime.container import ContainerRuntime
 from assay.provider.runtime.workload import Limits
 from assay.provider.workloads.jobs import JobBook, JobRequest
 

@@ -22,6 +22,10 @@ RENTING: dict[str, tuple[str, str]] = {
     "ssh": ("assay.cli.renter.access", "Open a shell on a lease with OpenSSH."),
     "notebook": ("assay.cli.renter.access", "Start a lease's notebook and open it in a browser."),
     "cp": ("assay.cli.renter.files", "Copy files to or from a lease, as scp does."),
+    "templates": (
+        "assay.cli.renter.pods.templates",
+        "List ready-made pods: CUDA and PyTorch, JupyterLab, vLLM, and so on.",
+    ),
     "keep": ("assay.cli.renter.keeping", "Stay beside a lease: top it up, claim downtime, leave when that is free."),
     "top-up": ("assay.cli.renter.leases", "Add to the deposit, so that a lease lasts longer."),
     "end": ("assay.cli.renter.leases", "End a lease now and collect what is left of its deposit."),
@@ -33,6 +37,7 @@ RENTING: dict[str, tuple[str, str]] = {
 # name on the command line -> (module with a typer.Typer named `commands`, help)
 GROUPS: dict[str, tuple[str, str]] = {
     "lease": ("assay.cli.renter.lease", "One lease in full: devices, money, notice, downtime."),
+    "pod": ("assay.cli.renter.pods.pod", "The pod of a lease: its image, its state."),
     "refunder": ("assay.cli.renter.refunder", "Who else may submit the downtime of this wallet's leases."),
     "context": ("assay.cli.renter.contexts", "Named sets of rpc, deployment, market and key."),
     "provider": ("assay.cli.provider.commands", "Put devices up for lease."),

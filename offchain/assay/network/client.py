@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from assay.network.addresses import Addresses
@@ -32,6 +32,7 @@ class HttpAnswer:
 
     status: int
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Stream:
     status: int
     content_type: str
     pieces: AsyncIterator[bytes]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Client:
@@ -93,7 +95,7 @@ class Client:
                     response.close()
         except TimeoutError:
             raise RequestFailed(f"{origin}: no whole answer within {timeout_s:g} s") from None
-        return HttpAnswer(response.status, bytes(content))
+        return HttpAnswer(response.status, bytes(content), response.headers)
 
     @asynccontextmanager
     async def stream(
@@ -136,7 +138,7 @@ class Client:
         except TimeoutError:
             raise RequestFailed(f"{origin}: no answer within {read_s:g} s") from None
         try:
-            yield Stream(response.status, response.content_type, pieces(response))
+            yield Stream(response.status, response.content_type, pieces(response), response.headers)
         finally:
             response.close()
 

@@ -48,6 +48,7 @@ class Response(Protocol):
 
     status: int
     content_type: str
+    headers: Mapping[str, str]  # names in lower case
 
     def pieces(self) -> AsyncIterator[bytes]:
         """The body as it comes. Raises RequestFailed."""
@@ -118,6 +119,7 @@ class _Response:
         self._origin, self._answer = origin, answer
         self.status = answer.status
         self.content_type = answer.headers.get("content-type", "application/octet-stream")
+        self.headers: Mapping[str, str] = {name.lower(): value for name, value in answer.headers.items()}
 
     async def pieces(self) -> AsyncIterator[bytes]:
         try:

@@ -13,7 +13,7 @@ from assay.chain.contracts.contract_signatures import contract_accepts
 from assay.chain.contracts.demands import DemandDirectory
 from assay.chain.contracts.devices import DeviceDirectory
 from assay.chain.contracts.epochs import read_timing
-from assay.chain.contracts.leases import Lease, read_offer
+from assay.chain.contracts.leases import Lease, LeaseStatus, read_offer
 from assay.chain.key_files import Key
 from assay.chain.rpc.client import Chain
 from assay.chain.transactions.sender import Sender
@@ -44,11 +44,13 @@ from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.registered import device_keys, load_devices, started_prices
 from assay.provider.devices.specifications import Specifications
 from assay.provider.errors import Conflict
+from assay.provider.images.assemble import HostImages, image_policy, make_images
+from assay.provider.images.lease_pod_control import LeasePodControl
 from assay.provider.leasing.escrow_sender import EscrowSender
 from assay.provider.leasing.handover_service import HandoverService
 from assay.provider.leasing.lease_book import LeaseBook
 from assay.provider.leasing.lease_keeper import LeaseKeeper
-from assay.provider.leasing.lease_rules import LeasePolicy
+from assay.provider.leasing.lease_rules import LeasePolicy, runs
 from assay.provider.leasing.lease_starts import LeaseStarts, StartConditions
 from assay.provider.leasing.wipe_records import WipeRecords
 from assay.provider.measurement.challenge_service import ChallengeService
@@ -68,7 +70,7 @@ from assay.provider.pods.lease_pods import LeasePart, LeasePods
 from assay.provider.pods.network_rules import NetworkPolicy
 from assay.provider.pods.runtime import PodDisks, PodRuntime
 from assay.provider.retention import Retention
-from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
+from assay.provider.runtime.container import ContainerRuntime
 from assay.provider.runtime.selection import RuntimeChoice, select_runtime
 from assay.provider.runtime.workload import Limits, Runtime
 from assay.provider.settings import ProviderSettings
@@ -101,17 +103,33 @@ class Parts:
     devices: dict[DeviceId, OwnDevice]
     authority: Authority
     retention: Retention
+    images: HostImages | None
     status: dict[str, Any]
     watch: ProviderWatch
 
     async def close(self) -> None:
         """Lets go of the workers, the journal and the connections."""
+        if self.images is not None:
+            await self.images.close()
         await self.services.proxy.close()
         await self.watch.results.client.close()
         self.ports.close()
         await self.cards.provers.close()
         self.held.close()
         await self.chain.close()
+
+    async def note_images(self) -> None:
+        """Ends pulls that nobody waits for any more, and tells in the status what the cache holds."""
+        if self.images is None:
+            return
+        if self.images.leases is not None:
+            await self.images.leases.sweep(self._may_want_an_image)
+        self.status["images"] = await self.images.images.status()
+
+    async def _may_want_an_image(self, lease_id: int) -> bool:
+        lease = await self.view.lease(lease_id)
+        # One that is not final yet is not known, and is not gone either.
+        return lease is None or lease.status in (LeaseStatus.NONE, LeaseStatus.PENDING) or runs(lease, time.time())
 
     async def note_authority(self) -> None:
         """Tells in the status what an operator may do now. Raises ChainError."""
@@ -189,12 +207,17 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, held: KeyJo
     runtime = select_runtime(runtime_choice(settings), chain.chain_id)
     ground = await _ground(settings, chain, key, held)
     cards = await host_cards(settings, chain, ground.devices, runtime.name)
-    pods = _pods(ground, runtime, cards)
+    images = make_images(settings, runtime.engine, ground.database) if isinstance(runtime, ContainerRuntime) else None
+    pods = _pods(ground, runtime, cards, images)
     if pods is not None and isinstance(runtime, ContainerRuntime):
         runtime = PodRuntime(runtime, pods)
     open_shells = OpenShells()
     jobs = _jobs(ground, runtime, open_shells, cards, pods)
     leasing = await _leasing(ground, jobs, cards, pods)
+    if pods is not None and images is not None:
+        book = ground.book
+        control = LeasePodControl(pods, leasing.keeper.runs_until, lambda: [row.lease_id for row in book.unsettled()])
+        images.serve(control, settings.image_unpaid)
     shells = _shells(settings, runtime, jobs, leasing.keeper, open_shells, pods)
     ports = _ports(runtime, jobs, shells)
     meter = ProofMeter()
@@ -214,7 +237,8 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, held: KeyJo
         shells=shells,
         agents=None if pods is None else AgentFolders(pods.pods),
         ports=ports,
-        services=_services(ground, leasing, desks, jobs, ports, cards, status, watch),
+        services=_services(ground, leasing, desks, jobs, ports, cards, images, status, watch),
+        images=images,
         devices=ground.devices,
         authority=ground.authority,
         retention=Retention(ground.database, await read_timing(chain), settings.keep_epochs),
@@ -242,16 +266,17 @@ async def _ground(settings: ProviderSettings, chain: Chain, key: Key, held: KeyJ
     )
 
 
-def _pods(ground: _Ground, runtime: Runtime, cards: HostCards) -> LeasePods | None:
+def _pods(ground: _Ground, runtime: Runtime, cards: HostCards, images: HostImages | None) -> LeasePods | None:
     """The pods of leases, where the runtime is containers. Raises RuntimeUnavailable, BadProviderSetting."""
-    if not isinstance(runtime, ContainerRuntime):
+    settings = ground.settings
+    if not isinstance(runtime, ContainerRuntime) or images is None:
         return None
 
     def part(lease_id: int) -> LeasePart:
         offer = ground.book.offer(lease_id)
         return LeasePart(1, ()) if offer is None else LeasePart(len(offer.device_ids), cards.names(offer.device_ids))
 
-    return make_pods(ground.settings, runtime.engine, ground.database, len(ground.devices), part)
+    return make_pods(settings, runtime.engine, ground.database, len(ground.devices), part, lambda: images.own)
 
 
 def _jobs(ground: _Ground, runtime: Runtime, shells: OpenShells, cards: HostCards, pods: LeasePods | None) -> JobBook:
@@ -391,6 +416,7 @@ def _services(
     jobs: JobBook,
     ports: LeasePorts,
     cards: HostCards,
+    images: HostImages | None,
     status: dict[str, Any],
     watch: ProviderWatch,
 ) -> Services:
@@ -437,6 +463,8 @@ def _services(
         status=lambda: {**status, "cards": cards.status()},
         metrics=lambda: metrics.text(collected),
         cards=cards,
+        images=images.leases if images else None,
+        pod_control=images.control if images else None,
     )
 
 
@@ -452,7 +480,7 @@ def runtime_choice(settings: ProviderSettings) -> RuntimeChoice:
     return RuntimeChoice(
         name=settings.runtime,
         engine=settings.container_engine,
-        images=ImagePolicy(settings.container_image, tuple(settings.container_allow), tuple(settings.container_deny)),
+        images=image_policy(settings),
         egress=NetworkPolicy.parse(settings.egress_policy).by_proxy(),
     )
 

@@ -50,6 +50,7 @@ async def run(settings: ProviderSettings) -> None:
         asyncio.create_task(_watch_account(parts, settings)),
     ]
     await _tell_bonds(settings, parts)
+    own_image = asyncio.create_task(parts.images.keep_own()) if parts.images else None
     log.info("provider runs", address=f"{settings.host}:{settings.port}", **parts.status)
     try:
         async with serving(web, listening) as answering:
@@ -63,9 +64,10 @@ async def run(settings: ProviderSettings) -> None:
                 if ssh is not None:
                     ssh.close()
     finally:
-        for task in tasks:
+        ending = [*tasks, *([own_image] if own_image else [])]
+        for task in ending:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*ending, return_exceptions=True)
         await parts.close()
         log.info("provider stopped")
 
@@ -127,6 +129,7 @@ async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
                     await asyncio.to_thread(parts.retention.prune, epoch.epoch)
                     parts.status["kept"] = await asyncio.to_thread(parts.retention.rows)
                     parts.status["epoch"] = epoch.epoch
+                await parts.note_images()
                 await parts.note_authority()
                 await parts.offers.cancel_due()
                 await parts.services.origins.follow(block)

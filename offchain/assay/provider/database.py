@@ -130,6 +130,15 @@ ssh_keys = Table(
     PrimaryKeyConstraint("lease_id", "fingerprint"),
 )
 
+images = Table(
+    "images",
+    metadata,
+    Column("image_id", String, primary_key=True),
+    Column("reference", String, nullable=False, index=True),
+    Column("used_at", Float, nullable=False),
+    Column("public", Integer, nullable=False, default=0),
+)
+
 
 def open_database(path: Path | None) -> Engine:
     """Opens (and creates) the database at `path`, or in memory for None.

@@ -47,6 +47,12 @@ class TooLarge(ProviderError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
+class ImageRefused(ProviderError):
+    """An image that cannot be had or must not be run: which, and why."""
+
+    status = 422
+
+
 class TooManyRequests(ProviderError):
     """The asker has had its share for now."""
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from assay.protocol.hexadecimal import parse_address
 from assay.provider.errors import BadProviderSetting
-from assay.settings.base import HOME, DataDir, ProgramSettings, Several, split
+from assay.settings.base import HOME, DataDir, FilePath, ProgramSettings, Several, split
 
 
 class ProviderSettings(ProgramSettings):
@@ -32,6 +32,16 @@ class ProviderSettings(ProgramSettings):
     container_image: str = "docker.io/library/python:3.12-slim"
     container_allow: Several = Field(default=["*"])
     container_deny: Several = Field(default=[])
+    private_registries: Several = Field(
+        default=[], description="Origins of registries within this network that images may come from."
+    )
+    image_cache: Annotated[int, Field(gt=0, description="Bytes that pulled images may take, unpacked.")] = 200 << 30
+    image_unpaid: Annotated[
+        int, Field(ge=0, description="Bytes of images that leases may fetch in a day before they begin, all together.")
+    ] = 200 << 30
+    templates: Annotated[
+        FilePath | None, Field(description="Folder with templates of this provider's own, one NAME.toml each.")
+    ] = None
     container_gpus: Several = Field(default=[])
     egress: Annotated[
         Several | None,

@@ -37,7 +37,7 @@ from assay.renter.lease.lease_start import HandoverResult, LeaseStarter
 from assay.renter.lease.lease_views import LeaseView, LeaseViews
 from assay.renter.lease.liveness import is_alive
 from assay.renter.lease.planned import LeasePlans, Payment, Plan, Planned, sent, shown
-from assay.renter.lease.steps import Step, StepName, Steps, untold
+from assay.renter.lease.steps import Step, StepName, Steps, unheard, untold
 from assay.renter.market.discovery import Discovery
 from assay.renter.market.listing import Listing
 from assay.renter.market.market_client import MarketClient
@@ -46,11 +46,14 @@ from assay.renter.market.placement import disjoint, spread
 from assay.renter.market.round_trips import open_and_close, round_trips
 from assay.renter.market.search import Order, Wanted
 from assay.renter.market.validators import Validators
+from assay.renter.money.receipts import LeaseReceipt, Receipts
 from assay.renter.money.rewards import RewardFinder, Rewards
 from assay.renter.money.wallet import Done, LeaseOpening, Minima, Wallet, WalletOpener
+from assay.renter.session.pod_images import choose_and_follow
 from assay.renter.session.provider_session import ProviderSession
 from assay.renter.settings import RenterSettings
 from assay.wire.lines import Measured
+from assay.wire.pods import PodBody
 
 NO_WALLET = "this needs a wallet: name its key file with --key-file, ASSAY_KEY_FILE or a context"
 ELSEWHERE = "the key of {} is elsewhere: --dry-run shows what it would send"
@@ -179,23 +182,36 @@ class Renter:
     # --- renting
 
     async def rent(
-        self, listing: Listing, deposit: int, minima: Minima = ANY, on_step: Callable[[Step], None] = untold
+        self,
+        listing: Listing,
+        deposit: int,
+        minima: Minima = ANY,
+        on_step: Callable[[Step], None] = untold,
+        pod: PodBody | None = None,
+        tell: Callable[[str], None] = unheard,
     ) -> Rented:
         """Opens, has all devices prove themselves at once, verifies, starts. `deposit` in base units; the escrow holds
-        every device to `minima`.
+        every device to `minima`. With `pod` its image is at the provider before they prove themselves, and so before
+        anything streams; `tell` hears how far it is.
 
         Where a proof does not convince or the provider does not answer, the lease is cancelled, the deposit is paid
         back and the error raised again.
         """
         steps = Steps(on_step)
         lease, done = await self._open(opening_of(listing, deposit, minima), steps)
-        return await self._prove_and_start(lease, done, steps)
+        return await self._prove_and_start(lease, done, steps, pod, tell)
 
-    async def resume(self, lease_id: int, on_step: Callable[[Step], None] = untold) -> Rented:
-        """As `rent` from the handover on, for a lease that was opened elsewhere or whose renting broke off."""
+    async def resume(
+        self,
+        lease_id: int,
+        on_step: Callable[[Step], None] = untold,
+        pod: PodBody | None = None,
+        tell: Callable[[str], None] = unheard,
+    ) -> Rented:
+        """As `rent` behind the deposit, for a lease that was opened elsewhere or whose renting broke off."""
         lease = await self.lease(lease_id)
         require_own(lease, self.address)
-        return await self._prove_and_start(lease, [], Steps(on_step))
+        return await self._prove_and_start(lease, [], Steps(on_step), pod, tell)
 
     async def open(self, listing: Listing, deposit: int, minima: Minima = ANY) -> tuple[Lease, list[Done]]:
         """Pays the deposit (base units) in and opens a pending lease; its devices are not taken yet."""
@@ -227,9 +243,16 @@ class Renter:
             steps,
         )
 
-    async def _prove_and_start(self, lease: Lease, done: list[Done], steps: Steps) -> Rented:
+    async def _prove_and_start(
+        self, lease: Lease, done: list[Done], steps: Steps, pod: PodBody | None, tell: Callable[[str], None]
+    ) -> Rented:
         lease_id = lease.lease_id
         try:
+            if pod is not None:
+                session = await self.session(lease_id)
+                await self._starter.until_known(session, lease_id)
+                chosen = await choose_and_follow(session, pod, tell, self.sleep)
+                steps.take(StepName.image, f"image {chosen.image} is at the provider")
             convinced = await self._starter.convinced(lease)
             proof = None if convinced else await self._handover(lease, steps)
             # As it stands now: its number may have become another lease's meanwhile.
@@ -271,6 +294,10 @@ class Renter:
     async def view(self, lease_id: int) -> LeaseView:
         """A lease with its devices, what has streamed, and what leaving it now would cost."""
         return await self._views.of(await self.lease(lease_id))
+
+    async def receipt(self, lease_id: int) -> LeaseReceipt:
+        """A lease's bill, cancelled or not. Raises BadInput for an unknown number."""
+        return await Receipts(self.chain).of(await self.lease(lease_id))
 
     async def session(self, lease_id: int) -> ProviderSession:
         """Signed requests to the provider of a lease. Raises BadInput for a lease of another wallet."""

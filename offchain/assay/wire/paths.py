@@ -47,10 +47,12 @@ LIVE = "/v1/devices/{device_id}/live"
 OFFERS = "/v1/offers"
 QUOTES = "/v1/quotes"
 DEVICE = "/v1/devices/{device_id}"
+TEMPLATES = "/v1/templates"
 LEASE = "/v1/leases/{lease_id}"
 HANDOVER, HANDOVER_OPENING, START = "/handover", "/handover/opening", "/start"  # under a lease
 JOBS, JOB, JOB_OUTPUT = "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/output"
 FILES, BUNDLE = "/files", "/bundle"
+POD, POD_RESTART = "/pod", "/pod/restart"
 NOTEBOOK, SSH_KEYS, LOGIN = "/notebook", "/ssh-keys", "/login"
 LOGIN_NONCE, LOGOUT = "/v1/login/nonce", "/v1/logout"
 

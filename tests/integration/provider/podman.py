@@ -92,16 +92,7 @@ def cdi_device(name: str, number: int = 0) -> Iterator[str]:
         file.unlink()
 
 
-@contextmanager
-def podman_service(folder: Path, packages: Sequence[Path] = ()) -> Iterator[str]:
-    """The address of a service of its own, with IMAGE in its store; `packages` as in `make_archive`."""
-    configuration = folder / "containers.conf"
-    configuration.write_text(
-        '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
-        '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=512:512"]\n'
-    )
-    environment = {**os.environ, "CONTAINERS_CONF": str(configuration)}
-    storage = ["--root", folder / "storage", "--runroot", folder / "run", "--storage-driver", "overlay"]
+def _fill(folder: Path, storage: list[str | Path], environment: dict[str, str], packages: Sequence[Path]) -> None:
     archive = make_archive(folder, packages)
     subprocess.run(["podman", *storage, "import", "-q", archive, IMAGE], check=True, env=environment)
     for image, changes in VARIANTS.items():
@@ -123,6 +114,21 @@ def podman_service(folder: Path, packages: Sequence[Path] = ()) -> Iterator[str]
         (folder / "empty").mkdir(exist_ok=True)
         subprocess.run(build, check=True, env=environment, stdout=subprocess.DEVNULL)
     archive.unlink()
+
+
+@contextmanager
+def podman_service(folder: Path, packages: Sequence[Path] = (), with_images: bool = True) -> Iterator[str]:
+    """The address of a service of its own, with IMAGE and its variants in its store unless that stays empty; `packages`
+    as in `make_archive`."""
+    configuration = folder / "containers.conf"
+    configuration.write_text(
+        '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
+        '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=512:512"]\n'
+    )
+    environment = {**os.environ, "CONTAINERS_CONF": str(configuration)}
+    storage = ["--root", folder / "storage", "--runroot", folder / "run", "--storage-driver", "overlay"]
+    if with_images:
+        _fill(folder, storage, environment, packages)
     socket = folder / "podman.sock"
     service = subprocess.Popen(
         ["podman", *storage, "system", "service", "--time=0", f"unix://{socket}"],

@@ -17,7 +17,8 @@ import pytest
 
 from assay.provider.database import open_database
 from assay.provider.devices.inventory import GpuNames
-from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
+from assay.provider.images.policy import ImagePolicy
+from assay.provider.runtime.container import ContainerRuntime
 from assay.provider.runtime.container_options import create
 from assay.provider.runtime.workload import Limits, Outcome, Workload, output_path
 from assay.provider.workloads.jobs import JobBook, JobRequest, Share

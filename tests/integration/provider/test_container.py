@@ -15,7 +15,8 @@ import pytest
 
 from assay.provider.access.lease_ports import LeasePorts
 from assay.provider.errors import NotFound, ProviderError, RuntimeUnavailable
-from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
+from assay.provider.images.policy import ImagePolicy
+from assay.provider.runtime.container import ContainerRuntime
 from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.workload import Outcome, Workload, output_path
 

@@ -15,8 +15,9 @@ import pytest
 
 from assay.provider.database import open_database
 from assay.provider.errors import ProviderError, RuntimeUnavailable
+from assay.provider.images.policy import ImagePolicy
 from assay.provider.runtime.bubblewrap import BubblewrapRuntime
-from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
+from assay.provider.runtime.container import ContainerRuntime
 from assay.provider.runtime.local import LocalRuntime
 from assay.provider.runtime.workload import Limits, output_path
 from assay.provider.workloads import workspace

@@ -25,7 +25,8 @@ from assay.provider.access.notebooks import Notebooks, jupyter
 from assay.provider.access.reverse_proxy import ReverseProxy
 from assay.provider.api.notebook_routes import notebook_routes
 from assay.provider.database import open_database
-from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
+from assay.provider.images.policy import ImagePolicy
+from assay.provider.runtime.container import ContainerRuntime
 from assay.provider.runtime.workload import Limits, output_path
 from assay.provider.workloads.jobs import JobBook, JobRequest
 from tests.unit.provider.conftest import DEVICE_ID, OFFER

@@ -31,7 +31,8 @@ from assay.provider.leasing.lease_book import LeaseBook
 from assay.provider.leasing.lease_keeper import LeaseKeeper
 from assay.provider.offers.lease_offers import LeaseOffers
 from assay.provider.leasing.lease_rules import LeasePolicy
-from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
+from assay.provider.images.policy import ImagePolicy
+from assay.provider.runtime.container import ContainerRuntime
 from assay.provider.runtime.local import LocalRuntime
 from assay.provider.runtime.workload import Limits
 from assay.provider.offers.terms import ProviderTerms

@@ -20,7 +20,8 @@ from assay.provider.access.authorised_keys import AuthorisedKeys
 from assay.provider.access.lease_ports import LeasePorts
 from assay.provider.access.ssh_server import serve_ssh
 from assay.provider.database import open_database
-from assay.provider.runtime.container import ContainerRuntime, ImagePolicy
+from assay.provider.images.policy import ImagePolicy
+from assay.provider.runtime.container import ContainerRuntime
 from assay.provider.runtime.workload import Limits, Workload, output_path
 from assay.provider.workloads.jobs import OpenShells
 

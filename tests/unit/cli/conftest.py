@@ -31,12 +31,14 @@ from assay.renter.lease.planned import Plan, Planned
 from assay.renter.lease.steps import Step, StepName
 from assay.renter.market.listing import Evidence, Listing, proven_listing
 from assay.renter.market.offers import ANYONE
+from assay.renter.money.receipts import LeaseReceipt, ReceiptLine
 from assay.renter.money.rewards import Rewards
 from assay.renter.money.wallet import Done, Minima
 from assay.renter.renter import Rented
 from assay.renter.session.provider_session import Contents, JobState
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Earned, Measured
+from assay.wire.pods import PodBody, PodShownBody, PodTemplate, ShareBody
 
 WALLET, PROVIDER, TOKEN = "0x" + "22" * 20, "0x" + "33" * 20, "0x" + "44" * 20
 SPEC = parse_specification({"model": "NVIDIA H100 80GB", "memoryMiB": 81_920, "region": "eu-de-fra"})
@@ -77,6 +79,18 @@ LEASE = Lease(
 NOW, MAX_DOWNTIME = 1 << 38, 7_200
 
 
+RECEIPT = LeaseReceipt(
+    replace(LEASE, start=1_000, stop=4_600, downtime_refund=900_000, downtime=900, claimed=1_000_000, refunded=100_000,
+            status=LeaseStatus.ENDED, fee_bps=250),
+    5_000, 3_600_000, 800_000, 25_000,
+    (
+        ReceiptLine("deposit paid in", 4_400_000, 990, 5, "0x" + "a1" * 32),
+        ReceiptLine("started", None, 1_000, 6, "0x" + "a2" * 32),
+        ReceiptLine("paid to the provider", 975_000, None, 70, "0x" + "a3" * 32),
+    ),
+)  # fmt: skip
+
+
 def downtime(epoch: int = 4, uptime: int = 7_500) -> Downtime:
     """A quarter of an hour-long epoch at LEASE's rate, by default."""
     leaf = DeviceLeaf(epoch, bytes([1]) * 32, 0, 1, 0, 0, uptime, 2, bytes(32))
@@ -100,6 +114,17 @@ class FakeSession:
     links: tuple[dict[str, Any], ...] = ()
     ends: JobState = field(default_factory=lambda: JobState("j1", "exited", 0, None))
     started: list[tuple[Any, ...]] = field(default_factory=list)
+    chosen: list[PodBody] = field(default_factory=list)
+    pod_refusal: Exception | None = None
+    a_pod: PodShownBody = field(
+        default_factory=lambda: PodShownBody(
+            lease_id=7, state="absent", phase="ready", image="docker.io/library/debian:12", ports=[8000],
+            ends_at=NOW, share=ShareBody(
+                cores=8, memory_bytes=64 << 30, disk_bytes=100 << 30, shm_bytes=32 << 30, processes=4096,
+                open_files=65_536, bandwidth_bps=10**9,
+            ),
+        )
+    )  # fmt: skip
 
     async def create_job(self, *arguments: Any) -> str:
         self.started.append(arguments)
@@ -133,6 +158,22 @@ class FakeSession:
     async def put_link(self, path: str, target: str) -> None:
         self.links += ({"path": path, "target": target},)
 
+    async def choose_pod(self, wanted: PodBody) -> PodShownBody:
+        self.chosen.append(wanted)
+        if self.pod_refusal is not None:
+            raise self.pod_refusal
+        return self.a_pod
+
+    async def pod(self) -> PodShownBody:
+        return self.a_pod
+
+    async def restart_pod(self) -> PodShownBody:
+        return self.a_pod.model_copy(update={"restarts": 1})
+
+    async def templates(self) -> dict[str, PodTemplate]:
+        theirs = {"name": "theirs", "title": "Theirs", "description": "Of the provider.", "image": "x/y:1"}
+        return {"theirs": PodTemplate(**theirs)}
+
     async def add_ssh_key(self, public_key: str) -> dict[str, Any]:
         return {"port": 2200, "user": "lease-7", "hostKey": "ssh-ed25519 AAAA"}
 
@@ -151,6 +192,7 @@ class FakeRenter:
         self.down = DowntimeFound()
         self.ends: Move | None = None
         self.earned = rewards()
+        self.a_receipt = RECEIPT
         self.address = WALLET
         self.settings: Any = None
         contracts = {"NetworkToken": SimpleNamespace(address=TOKEN)}
@@ -182,6 +224,7 @@ class FakeRenter:
             ],
             "plan_name_refunder": lambda *a: planned("nameRefunder"),
             "plan_downtime": lambda *a: planned(*["refundDowntime" for _ in self.down.claimable]),
+            "receipt": lambda lease_id: self.a_receipt,
             "refundable": lambda lease_id: 5,
             "refund": lambda lease_id, receiver=None: (5, Done("refund", "0xef", 40_000)),
             "end": lambda lease_id: Done("end", "0xee", 50_000),
@@ -226,13 +269,15 @@ class FakeRenter:
         found = self.down.with_held() if with_held else self.down
         return found, [Done("refundDowntime", "0xdd", 90_000) for _ in found.claimable]
 
-    def _rent(self, one: Listing, deposit: int, minima: Minima, on_step: Callable[[Step], None]) -> Rented:
+    def _rent(
+        self, one: Listing, deposit: int, minima: Minima, on_step: Callable[[Step], None], *pod_and_tell: Any
+    ) -> Rented:
         on_step(Step(StepName.deposit, "lease 7 is open", 1.0))
         offer = offer_of(*(device_id[0] for device_id in one.device_ids))
         proof = HandoverResult(7, (bytes(32),) * one.gpus, 3, 5.0, 2.0, 901)
         return Rented(self.a_lease, offer, proof, (Done("open", "0x01", 300_000),), (Step(StepName.deposit, "", 1.0),))
 
-    def _resume(self, lease_id: int, on_step: Callable[[Step], None]) -> Rented:
+    def _resume(self, lease_id: int, on_step: Callable[[Step], None], *pod_and_tell: Any) -> Rented:
         return self._rent(self.found[0], 0, Minima(), on_step)
 
     async def keep(self, *arguments: Any) -> Move:

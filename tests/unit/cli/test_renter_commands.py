@@ -206,7 +206,7 @@ def test_rent__confirmed__pays_for_the_time_asked_and_prints_the_lease(assay: As
     line = "rent 0x010101 --duration 2h --min-score 800 --min-memory 24GiB --yes -o json"
     ran = assay(*line.split())
     assert ran.status == 0
-    rented, deposit, minima, _ = renter.asked("rent")[0]
+    rented, deposit, minima, *_ = renter.asked("rent")[0]
     assert (rented.name, deposit, minima) == (DEVICE, 7_200_000, Minima(800, 24_576))
     shown = json.loads(ran.out)
     assert (shown["leaseId"], shown["status"], shown["steps"]) == (7, "active", {"deposit": 1.0})
@@ -280,7 +280,7 @@ def test_rent__chain_fails_in_the_middle__says_how_to_go_on(assay: Assay, renter
 
 
 def test_rent__proof_rejected__ends_with_4_and_says_that_it_cost_nothing(assay: Assay, renter: FakeRenter) -> None:
-    def rejected(one: object, deposit: int, minima: object, on_step: Callable[[Step], None]) -> None:
+    def rejected(one: object, deposit: int, minima: object, on_step: Callable[[Step], None], *_: object) -> None:
         on_step(Step(StepName.deposit, "lease 7 is open", 1.0))
         raise errors.ProofRejected("the handover proof does not verify: row 3")
 

@@ -125,8 +125,8 @@ async def announced(*devices: bytes, endpoint: str = "http://provider") -> Annou
 
 
 @asynccontextmanager
-async def serving(folder: Path, chain: ChainFake, device: OwnDevice, lease: Lease) -> AsyncIterator[Api]:
-    """The application over a device and a node; lease 3 runs."""
+async def serving(folder: Path, chain: ChainFake, device: OwnDevice, lease: Lease, **others: Any) -> AsyncIterator[Api]:
+    """The application over a device and a node; lease 3 runs. `others` are services that most tests do without."""
     chain.leases[3] = replace(lease, status=LeaseStatus.ACTIVE, rate=10**18, start=NOW - 10, stop=NOW + 100, devices=1)
     database, runtime = open_database(None), RuntimeFake()
     book = LeaseBook(database)
@@ -169,6 +169,7 @@ async def serving(folder: Path, chain: ChainFake, device: OwnDevice, lease: Leas
         clock=lambda: float(NOW),
         ready=lambda: True,
         status=lambda: {"provider": "p"},
+        **others,
     )
     app = create_app(services)
     transport = httpx2.ASGITransport(app=app)

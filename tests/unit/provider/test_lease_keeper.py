@@ -86,6 +86,7 @@ class RuntimeFake:
     name: str = "fake"
     running: dict[Path, float] = field(default_factory=dict)
     killed: dict[Path, str] = field(default_factory=dict)
+    launched: list[Workload] = field(default_factory=list)
     unkept: list[int] = field(default_factory=list)  # leases of what runs though no job of them does
 
     def check(self) -> None: ...
@@ -94,6 +95,7 @@ class RuntimeFake:
         return None
 
     def launch(self, workload: Workload) -> None:
+        self.launched.append(workload)
         self.running[workload.control] = workload.deadline
 
     def inspect(self, control: Path) -> Outcome:

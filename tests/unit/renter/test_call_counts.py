@@ -158,3 +158,36 @@ async def test_search__sixty_four_offers__few_calls(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(discovery._measurements._validators, "first", first)
     assert len(await renter.search(Wanted(), Order.price)) == 50
     assert node.calls <= MAX_CALLS, node.asked
+
+
+async def test_receipt__of_a_month_with_daily_claims__few_calls_and_every_line(tmp_path: Path) -> None:
+    opened = 39 * 300_000 + 1
+    daily = [
+        log_of(
+            "LeaseEscrow", "LeaseClaimed", opened + 43_200 * day, day, leaseId=39, receiver=PROVIDER, amount=97, fee=3
+        )
+        for day in range(1, 31)
+    ]  # fmt: skip
+    own = [
+        log_of(
+            "LeaseEscrow", "LeaseStarted", opened + 9, 0, leaseId=39, resultRoots=bytes(32), start=777, stop=9, bond=1
+        ),
+        log_of("LeaseEscrow", "LeaseToppedUp", opened + 20, 0, leaseId=39, amount=50, stop=9),
+        log_of("LeaseEscrow", "LeaseToppedUp", opened + 20, 1, leaseId=38, amount=51, stop=9),
+        log_of(
+            "LeaseEscrow", "DowntimeRefunded", opened + 30, 0, leaseId=39, epoch=4, deviceId=IDS[0], amount=6,
+            downtime=2,
+        ),
+    ]  # fmt: skip
+    node = YearNode(ANSWERS, [*logs(), *own, *daily])
+    renter = await connected(node, tmp_path)
+    bill = await renter.receipt(39)
+    assert node.calls <= MAX_CALLS, node.asked
+    assert (bill.streamed, bill.refundable, bill.fees) == (5, 7, 90)
+    lines = [(line.what, line.amount) for line in bill.lines]
+    assert lines[:4] == [("deposit paid in", 9), ("started", None), ("topped up", 50), ("downtime credited", 6)]
+    assert lines[4:] == [("paid to the provider", 97)] * 30
+    # The renter's own lines have their times, the provider's many as far as they are worth a question.
+    assert [line.at for line in bill.lines[:4]] == [2 * opened, 777, 2 * (opened + 20), 2 * (opened + 30)]
+    assert [line.at is None for line in bill.lines[4:]].count(False) == 13
+    assert all(line.transaction == "0x" + "33" * 32 for line in bill.lines)

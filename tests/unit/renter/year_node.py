@@ -81,6 +81,18 @@ ABI = [
     view("currentSeats", "", SEATS),
     event("LeaseOpened", "uint256 leaseId indexed,address renter indexed,address provider indexed,bytes32 offerHash",
           {**OFFER_ABI, "indexed": False}, *parameters("uint96 deposit")),
+    event("LeaseCancelled", "uint256 leaseId indexed,uint256 refund"),
+    event("LeaseStarted", "uint256 leaseId indexed,bytes32 resultRoots,uint40 start,uint40 stop,uint96 bond"),
+    event("LeaseToppedUp", "uint256 leaseId indexed,uint96 amount,uint40 stop"),
+    event("NoticeGiven", "uint256 leaseId indexed,uint40 freeFrom"),
+    event("LeaseEnded", "uint256 leaseId indexed,address by indexed,uint40 stop,uint96 forfeited"),
+    event("LeaseReleased", "uint256 leaseId indexed,uint40 stop"),
+    event("LeaseClaimed", "uint256 leaseId indexed,address receiver indexed,uint256 amount,uint256 fee"),
+    event("LeaseRefunded", "uint256 leaseId indexed,address receiver indexed,uint256 amount"),
+    event("DowntimeRefunded", "uint256 leaseId indexed,uint64 epoch indexed,bytes32 deviceId,uint256 amount,"
+          "uint40 downtime"),
+    event("BondForfeited", "uint256 leaseId indexed,uint256 amount"),
+    event("DeviceOfLeaseSlashed", "uint256 leaseId indexed,bytes32 deviceId indexed"),
     event("DeviceEnrolled", "bytes32 deviceId indexed,address provider indexed,address deviceKey,uint32 profile,"
           "bytes32 specHash"),
     event("DeviceEndpoint", "bytes32 deviceId indexed,string endpoint,bytes32 tlsFingerprint"),

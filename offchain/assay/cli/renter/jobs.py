@@ -13,7 +13,8 @@ from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.renter.files import download_all, upload_all
 from assay.cli.renter.keeping import Keeping
 from assay.cli.renter.options import Connection, LeaseId, Output, renter_command
-from assay.renter.errors import BadInput, NoJob
+from assay.cli.renter.pods.options import variable
+from assay.renter.errors import NoJob
 from assay.renter.money.amounts import parse_duration
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ async def run(
     """Run a batch job on a lease: upload, follow its output, download, end with its status."""
     from assay.cli.renter.rows import job_json
 
-    environment = dict(_variable(pair) for pair in env or [])
+    environment = dict(variable(pair) for pair in env or [])
     limits: Mapping[str, Any] = {"wallSeconds": parse_duration(max_time)} if max_time else {}
     written = bytearray()
     on_output = written.extend if output is OutputFormat.json else _print
@@ -151,13 +152,6 @@ def _print_detached(job_id: str, output: OutputFormat) -> None:
         show({"jobId": job_id, "status": "running"}, output)
     else:
         sys.stdout.write(job_id + "\n")
-
-
-def _variable(pair: str) -> tuple[str, str]:
-    name, separator, value = pair.partition("=")
-    if not separator or not name.isidentifier():
-        raise BadInput(f"--env {pair!r}: expected NAME=VALUE")
-    return name, value
 
 
 def _text(output: bytes) -> Any:

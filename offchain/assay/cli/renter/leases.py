@@ -36,12 +36,20 @@ OPEN = (LeaseStatus.PENDING, LeaseStatus.ACTIVE)
 @renter_command(commands, "leases")
 async def leases(
     connection: Connection,
+    lease: Annotated[int | None, typer.Argument(help="number of one lease; all that are open without", min=1)] = None,
     all_: Annotated[bool, typer.Option("--all", help="also those that are over")] = False,
+    receipt: Annotated[
+        bool, typer.Option("--receipt", help="the bill of that lease: stream, downtime, fee, each transaction")
+    ] = False,
     output: Output = OutputFormat.table,
 ) -> None:
-    """List this wallet's leases and their money."""
+    """List this wallet's leases and their money, or show the bill of one."""
     from assay.cli.renter.rows import LEASE_COLUMNS, lease_json
 
+    if receipt and lease is None:
+        raise BadInput("--receipt: of which lease? `assay leases N --receipt`; `assay leases --all` lists them")
+    if lease is not None:
+        return await _one(connection, lease, receipt, output)
     async with connection.renter() as renter:
         own = await renter.own_leases(None if all_ else lambda lease: lease.status in OPEN)
         decimals = {token: await Erc20(renter.chain, token).decimals() for token in {one.lease.token for one in own}}
@@ -49,6 +57,22 @@ async def leases(
     show_rows("leases", rows, LEASE_COLUMNS, output)
     if not rows:
         note("no lease is open" + ("" if all_ else "; `assay leases --all` lists those that are over, too"))
+
+
+async def _one(connection: Connection, lease: int, receipt: bool, output: OutputFormat) -> None:
+    from assay.chain.contracts.erc20 import symbols_of
+    from assay.cli.renter.receipts import show_receipt
+    from assay.cli.renter.rows import LEASE_COLUMNS, lease_json
+
+    async with connection.renter() as renter:
+        if receipt:
+            bill = await renter.receipt(lease)
+            decimals = await Erc20(renter.chain, bill.lease.token).decimals()
+            symbol = (await symbols_of(renter.chain, [bill.lease.token]))[bill.lease.token]
+            return show_receipt(bill, decimals, symbol, output)
+        view = await renter.view(lease)
+        row = lease_json(view, await Erc20(renter.chain, view.lease.token).decimals())
+    show_rows("leases", [row], LEASE_COLUMNS, output)
 
 
 @renter_command(commands, "top-up")
@@ -128,7 +152,9 @@ async def end(
         "status": view.lease.status.name.lower(),
         "leftEarly": view.lease.left_early,
         "stop": moment(view.lease.stop) if output is OutputFormat.table else view.lease.stop,
-        "paid": show_amount(view.streamed, decimals),
+        "streamed": show_amount(view.streamed, decimals),
+        "downtimeRefund": show_amount(view.lease.downtime_refund, decimals),
+        "paid": show_amount(view.streamed - view.lease.downtime_refund - view.lease.forfeited, decimals),
         "refunded": show_amount(refunded, decimals),
         "downtime": downtime_json(credited, decimals),
     }

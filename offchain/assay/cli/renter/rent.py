@@ -14,6 +14,7 @@ from assay.chain.errors import ChainError
 from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.renter.keeping import Keeping, keep_lease
 from assay.cli.renter.options import Asking, Connection, Duration, Filters, Output, renter_command
+from assay.cli.renter.pods.options import PodOptions
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.rates import cost
 from assay.renter.errors import BadInput, RenterError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from assay.renter.market.listing import Listing
     from assay.renter.money.wallet import Minima
     from assay.renter.renter import Renter
+    from assay.wire.pods import PodBody
 
 ONE = "1"  # what --gpus is where it is not given
 A_MINUTE = 60  # the least that any lease is paid for
@@ -37,6 +39,7 @@ async def rent(
     filters: Filters,
     asking: Asking,
     keeping: Keeping,
+    pod: PodOptions,
     device: Annotated[
         str | None, typer.Argument(help="device id, or enough of its beginning; without one the best that is found")
     ] = None,
@@ -57,9 +60,12 @@ async def rent(
     from assay.cli.renter.rows import PLAN_COLUMNS, planned_json, rented_json
 
     seconds, minima = parse_duration(duration), filters.minima()
+    if pod.given and open_only:
+        raise BadInput("--open-only: say the image when the lease is gone on with: rent --lease N --image …")
+    wanted = pod.wanted() if pod.given else None
     async with connection.renter() as renter:
         if lease is not None:
-            rented = await renter.resume(lease, tell_step)
+            rented = await renter.resume(lease, tell_step, wanted, note)
             await _show(renter, [rented.lease.token], [rented_json(rented, rented.lease.deposit)], output)
             if keeping.auto_topup:
                 await keep_lease(renter, lease, keeping)
@@ -72,7 +78,7 @@ async def rent(
             planned = [one for plan in plans for one in await renter.show(plan)]
             return show_rows("transactions", planned_json(planned), PLAN_COLUMNS, output)
         asking.confirm(await _question(renter, chosen, seconds))
-        done = [await _rent_one(renter, one, seconds, minima, open_only) for one in chosen]
+        done = [await _rent_one(renter, one, seconds, minima, open_only, wanted) for one in chosen]
         await _show(renter, [one.token for one in chosen], done, output)
         if keeping.auto_topup and not open_only:
             await asyncio.gather(*(keep_lease(renter, int(one["leaseId"]), keeping) for one in done))
@@ -150,7 +156,9 @@ async def _question(renter: Renter, chosen: list[Listing], seconds: int) -> str:
     return f"Pay a deposit of {' and '.join(sums)} for {duration_text(seconds)}? What is not used comes back."
 
 
-async def _rent_one(renter: Renter, listing: Listing, seconds: int, minima: Minima, open_only: bool) -> dict[str, Any]:
+async def _rent_one(
+    renter: Renter, listing: Listing, seconds: int, minima: Minima, open_only: bool, pod: PodBody | None
+) -> dict[str, Any]:
     from assay.cli.renter.rows import rented_json, transactions_json
 
     deposit = cost(listing.rate, seconds)
@@ -172,7 +180,8 @@ async def _rent_one(renter: Renter, listing: Listing, seconds: int, minima: Mini
         tell_step(step)
 
     try:
-        return {**rented_json(await renter.rent(listing, deposit, minima, on_step), deposit), "seconds": seconds}
+        rented = await renter.rent(listing, deposit, minima, on_step, pod, note)
+        return {**rented_json(rented, deposit), "seconds": seconds}
     except RenterError:
         if opened:
             note("nothing has streamed; the lease that was opened is cancelled and its deposit paid back")

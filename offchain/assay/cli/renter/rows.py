@@ -81,6 +81,13 @@ def listing_json(listing: Listing, symbol: str) -> dict[str, Any]:
     }
 
 
+def listing_text(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of `listing_json` for people: what was shown and rounds to nothing is less than one, not nothing. A
+    device's first work is its slowest, and a small class shows no memory."""
+    least = {"scoreGops": "< 1", "memoryMiB": "none shown", "value": ""}
+    return {**row, **{name: text for name, text in least.items() if not row[name]}}
+
+
 def price_text(listing: Listing, parts: int = 1) -> str:
     """Whole tokens an hour, or a part of them."""
     return _price_text(listing.price / parts, listing.decimals)

@@ -46,7 +46,7 @@ async def search(
 ) -> None:
     """List measured devices that can be leased, alone or several together."""
     from assay.chain.contracts.erc20 import symbols_of
-    from assay.cli.renter.rows import LISTING_COLUMNS, LISTING_FIELDS, listing_json
+    from assay.cli.renter.rows import LISTING_COLUMNS, LISTING_FIELDS, listing_json, listing_text
     from assay.renter.market.placement import spread as spread_apart
 
     wanted = filters.wanted(duration)
@@ -61,6 +61,7 @@ async def search(
                 counted = "1 offer" if len(found) == 1 else f"{len(found)} offers"
                 sys.stdout.write((CLEAR if sys.stdout.isatty() else "") + f"{_clock()}, {counted}\n")
             rows = [listing_json(one, symbols[one.token]) for one in found]
+            rows = [listing_text(row) for row in rows] if output is OutputFormat.table else rows
             show_rows("devices", rows, LISTING_COLUMNS, output, LISTING_FIELDS)
             sys.stdout.flush()
             return found

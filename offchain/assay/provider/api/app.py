@@ -22,6 +22,7 @@ from assay.provider.api.lease_routes import lease_routes
 from assay.provider.api.login_routes import login_routes
 from assay.provider.api.measurement_routes import measurement_routes
 from assay.provider.api.notebook_routes import notebook_routes
+from assay.provider.api.pod_routes import pod_routes
 from assay.provider.api.services import Services
 from assay.provider.errors import ProviderError
 from assay.wire import paths
@@ -40,6 +41,7 @@ def create_app(services: Services) -> FastAPI:
     app.include_router(file_routes(services))
     app.include_router(login_routes(services))
     app.include_router(notebook_routes(services))
+    app.include_router(pod_routes(services))
 
     @app.get(paths.LIVEZ)
     async def livez() -> dict[str, str]:

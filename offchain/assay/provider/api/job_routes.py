@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from assay.provider.api.json_bodies import job_request
-from assay.provider.api.renter_check import authorised_lease, require_running
+from assay.provider.api.renter_check import authorised_lease, require_running, with_image
 from assay.provider.api.services import Services
 from assay.provider.runtime.pull_progress import pull_progress
 from assay.provider.runtime.workload import output_path
@@ -37,7 +37,7 @@ def job_routes(services: Services) -> APIRouter:
         """Starts a job; its deadline is the second at which the lease's stream stops."""
         lease, _ = await authorised_lease(services, lease_id, request)
         require_running(services, lease)
-        wanted = job_request(body, services.jobs.most(lease_id))
+        wanted = await with_image(services, lease_id, job_request(body, services.jobs.most(lease_id)))
         job_id = await asyncio.to_thread(services.jobs.create, lease_id, float(lease.stop), wanted)
         return {"jobId": job_id}
 

@@ -13,7 +13,13 @@ from assay.chain.contracts.leases import Lease
 from assay.chain.errors import ChainError
 from assay.provider.access.notebooks import PORT, base_path
 from assay.provider.api.json_bodies import job_request
-from assay.provider.api.renter_check import authorised_lease, bearer_token, require_running, served_lease
+from assay.provider.api.renter_check import (
+    authorised_lease,
+    bearer_token,
+    require_running,
+    served_lease,
+    with_image,
+)
 from assay.provider.api.services import Services
 from assay.provider.errors import NotAuthorised, NotFound, ProviderError
 from assay.wire import paths
@@ -33,7 +39,7 @@ def notebook_routes(services: Services) -> APIRouter:
         """Starts the lease's notebook unless it runs; a path that opens it in a browser, once and within a minute."""
         lease, _ = await authorised_lease(services, lease_id, request)
         require_running(services, lease)
-        wanted = job_request(body, services.jobs.most(lease_id))
+        wanted = await with_image(services, lease_id, job_request(body, services.jobs.most(lease_id)))
         job_id = await asyncio.to_thread(services.notebooks.open, lease_id, float(lease.stop), wanted)
         return {"jobId": job_id, "path": f"{base_path(lease_id)}open?ticket={services.logins.ticket(lease)}"}
 

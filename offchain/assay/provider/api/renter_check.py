@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import quote
 
 from fastapi import Request, WebSocket
@@ -14,6 +15,7 @@ from assay.provider.access.request_signatures import ISSUED_AT_HEADER, SIGNATURE
 from assay.provider.api.services import Services
 from assay.provider.errors import Conflict, NotAuthorised, NotFound
 from assay.provider.leasing.lease_rules import runs
+from assay.provider.workloads.jobs import JobRequest
 from assay.wire.post_headers import BODY_HASH
 
 
@@ -57,6 +59,14 @@ async def authorised_lease(services: Services, lease_id: int, request: Request) 
     if told is not None and keccak(await request.body()) != body_hash:
         raise NotAuthorised(f"{BODY_HASH} is not the hash of the body that came")
     return lease, offer
+
+
+async def with_image(services: Services, lease_id: int, wanted: JobRequest) -> JobRequest:
+    """A job with the image that it names at the engine. Engines fetch nothing themselves: what renters name could send
+    them anywhere. Raises ImageRefused, Unavailable."""
+    if wanted.image is None or services.images is None:
+        return wanted
+    return replace(wanted, image=await services.images.for_job(lease_id, wanted.image))
 
 
 def target_of(request: Request) -> str:

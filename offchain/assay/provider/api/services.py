@@ -17,6 +17,8 @@ from assay.provider.access.request_signatures import RequestGuard
 from assay.provider.access.reverse_proxy import ReverseProxy
 from assay.provider.cards.host import HostCards
 from assay.provider.devices.device import OwnDevice
+from assay.provider.images.lease_images import LeaseImages
+from assay.provider.images.pod_control import PodControl
 from assay.provider.leasing.handover_service import HandoverService
 from assay.provider.leasing.lease_starts import LeaseStarts
 from assay.provider.leasing.wipe_records import WipeRecords
@@ -32,7 +34,7 @@ from assay.provider.workloads.jobs import JobBook
 class Services:
     """`offers` is the public offers with their specifications as JSON, `quote` makes one for (devices, renter,
     seconds); `grace` is for how many seconds files can be fetched after a lease; `started` notes a lease that this
-    provider has started.
+    provider has started. `images` and `pod_control` are None where jobs run without pods.
     """
 
     devices: Mapping[DeviceId, OwnDevice]
@@ -62,3 +64,5 @@ class Services:
     status: Callable[[], Mapping[str, Any]]
     metrics: Callable[[], bytes] = bytes
     cards: HostCards | None = None
+    images: LeaseImages | None = None
+    pod_control: PodControl | None = None

@@ -26,16 +26,21 @@ ASK_S = 30.0
 
 
 def make_pods(
-    settings: ProviderSettings, engine: str, database: Database, devices: int, part: Callable[[int], LeasePart]
+    settings: ProviderSettings,
+    engine: str,
+    database: Database,
+    devices: int,
+    part: Callable[[int], LeasePart],
+    fetched: Callable[[], PodImage | None] = lambda: None,
 ) -> LeasePods:
-    """The pods of this daemon's leases. Raises RuntimeUnavailable where there can be none, BadProviderSetting for a
-    share that the host does not have."""
+    """The pods of this daemon's leases; `fetched` gives the provider's own image once it is here. Raises
+    RuntimeUnavailable where there can be none, BadProviderSetting for a share that the host does not have."""
     pods = check_pods(settings, engine)
     host, kept = read_host(settings.data_dir, pods.held_bytes()), kept_back(settings)
     each = device_share(host, kept, devices, wanted_part(settings))
 
     def default() -> PodImage:
-        return pods.local_image(settings.container_image)
+        return fetched() or pods.local_image(settings.container_image)
 
     return LeasePods(pods, PodBook(database), part, default, each, host, kept)
 

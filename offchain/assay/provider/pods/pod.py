@@ -46,13 +46,15 @@ class HostShare:
 class PodImage:
     """What a pod starts from: `reference` as the renter named it, `image_id` the engine's id of what was pulled.
     An empty `start` leaves the pod idle until something is run in it; its output goes to the pod's log. `ports` are
-    what a template says it serves."""
+    what a template says it serves; `volumes` are folders that the image wants apart and that belong within the pod's
+    disk."""
 
     reference: str
     image_id: str
     start: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
+    volumes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ def image_from_json(found: dict[str, Any]) -> PodImage:
         start=tuple(found["start"]),
         ports=tuple(found["ports"]),
         environment=_pairs(found["environment"]),
+        volumes=tuple(map(str, found.get("volumes", ()))),
     )
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import fnmatch
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import docker
 import docker.errors
 
-from assay.provider.errors import ProviderError, RuntimeUnavailable
+from assay.provider.errors import RuntimeUnavailable
+from assay.provider.images.policy import ImagePolicy
 from assay.provider.runtime.container_guard import start_ticks
 from assay.provider.runtime.container_options import KEEPER_LABEL
 from assay.provider.runtime.egress_rules import EgressRules
@@ -28,23 +27,6 @@ REMOVE_S = 30.0
 LABEL = "assay.job"
 WORKSPACE_LABEL = "assay.workspace"  # tells leases apart, and other agents of one engine
 SOCKETS = ("/var/run/docker.sock", "/run/podman/podman.sock")
-
-
-@dataclass(frozen=True)
-class ImagePolicy:
-    """Which images may run: shell patterns; a denied one is refused though it is allowed."""
-
-    default: str = "docker.io/library/python:3.12-slim"
-    allow: tuple[str, ...] = ("*",)
-    deny: tuple[str, ...] = ()
-
-    def choose(self, image: str | None) -> str:
-        """The image to run. Raises ProviderError for one that the policy refuses."""
-        chosen = image or self.default
-        allowed = any(fnmatch.fnmatchcase(chosen, pattern) for pattern in self.allow)
-        if not allowed or any(fnmatch.fnmatchcase(chosen, pattern) for pattern in self.deny):
-            raise ProviderError(f"image {chosen!r} is not allowed here; allowed: {', '.join(self.allow)}")
-        return chosen
 
 
 def find_engine() -> str:
@@ -95,7 +77,7 @@ class ContainerRuntime(SupervisedRuntime):
         return {
             **super().specification(workload),
             "engine": self.engine,
-            "image": self.policy.choose(workload.image),
+            "image": self.policy.at_engine(workload.image),
             "gpus": list(workload.gpus),
             "egress": self.egress.names(),
             "user": self._user(),

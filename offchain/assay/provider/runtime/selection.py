@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from assay.provider.errors import RuntimeUnavailable
+from assay.provider.images.policy import ImagePolicy
 from assay.provider.runtime.bubblewrap import BubblewrapRuntime
-from assay.provider.runtime.container import ContainerRuntime, ImagePolicy, find_engine
+from assay.provider.runtime.container import ContainerRuntime, find_engine
 from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.local import LocalRuntime
 from assay.provider.runtime.workload import Runtime

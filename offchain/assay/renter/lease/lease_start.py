@@ -109,7 +109,7 @@ class LeaseStarter:
             for device, profile in zip(devices, profiles, strict=True)
         ]
         # A nonce that reached a provider which does not serve the lease yet would be time to work given away.
-        await self._until_known(session, lease.lease_id)
+        await self.until_known(session, lease.lease_id)
         kept = replace(kept, asked_at=self._clock())
         self._offers.note(kept)
         answers = await self._asked_at_once(session, asked)
@@ -194,7 +194,7 @@ class LeaseStarter:
             await asyncio.to_thread(check_opening, message, opening, one)
         return (self._monotonic() - began) * 1000
 
-    async def _until_known(self, session: ProviderSession, lease_id: int) -> None:
+    async def until_known(self, session: ProviderSession, lease_id: int) -> None:
         """Waits until the provider knows the lease, which it follows at final blocks only.
         Raises Unreachable, ProviderRefused."""
         until = self._clock() + KNOWN_PATIENCE_S

@@ -12,6 +12,7 @@ class StepName(StrEnum):
     """The steps of renting, in order."""
 
     deposit = "deposit"  # the lease is open, its deposit in the escrow
+    image = "image"  # the image that its pod starts from is at the provider
     proof = "proof"  # the device has proven itself
     verified = "verified"  # the proof was checked on this machine
     start = "start"  # the provider's transaction is mined
@@ -29,6 +30,10 @@ class Step:
 
 def untold(step: Step) -> None:
     """For those who do not want to be told."""
+
+
+def unheard(text: str) -> None:
+    """For those who do not want to hear how far something is."""
 
 
 @dataclass

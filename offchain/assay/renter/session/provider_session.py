@@ -11,6 +11,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from pydantic import ValidationError
+
 from assay.chain.key_files import Key
 from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import to_hex
@@ -18,10 +20,11 @@ from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest
 from assay.protocol.signing import Domain
 from assay.protocol.types import DeviceId
-from assay.renter.errors import NoJob, ProviderRefused, Unreachable
+from assay.renter.errors import BadInput, NoJob, ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient, reason_of
 from assay.wire import paths
 from assay.wire.leases import NonceBody, RevealBody, StartBody
+from assay.wire.pods import PodBody, PodShownBody, PodTemplate, TemplatesBody
 from assay.wire.post_headers import BODY_HASH
 
 MAX_FILE = 256 << 20
@@ -164,6 +167,33 @@ class ProviderSession:
         ):
             raise Unreachable(f"{self.endpoint}: names no path of this lease's notebook")
         return Notebook(path, str(answer.get("jobId")))
+
+    async def choose_pod(self, wanted: PodBody) -> PodShownBody:
+        """Says what the lease's pod starts from; the provider looks at the image before it answers, and fetches it
+        after. A login goes over TLS only. Raises ProviderRefused, BadInput."""
+        if wanted.login is not None and not self.endpoint.url.lower().startswith("https://"):
+            raise BadInput(f"{self.endpoint}: a registry's password is not sent to a provider without TLS")
+        body = wanted.to_json()
+        if wanted.login is not None:
+            body["login"]["password"] = wanted.login.password.get_secret_value()
+        return _pod(await self._json("PUT", paths.POD, body, timeout_s=120.0))
+
+    async def pod(self) -> PodShownBody:
+        """How the lease's pod stands, and how far its image is."""
+        return _pod(await self._json("GET", paths.POD))
+
+    async def restart_pod(self) -> PodShownBody:
+        """Ends everything in the pod and starts it again, with all its files."""
+        return _pod(await self._json("POST", paths.POD_RESTART, {}, timeout_s=120.0))
+
+    async def templates(self) -> dict[str, PodTemplate]:
+        """The templates that can be named at this provider. They are its own words."""
+        answer = await self._http.json_of("GET", self.endpoint, paths.TEMPLATES)
+        try:
+            known = TemplatesBody.model_validate(answer)
+        except ValidationError:
+            raise Unreachable(f"{self.endpoint}: the list of templates is malformed") from None
+        return {one.name: one for one in known.templates}
 
     async def jobs(self) -> list[JobState]:
         """All jobs of the lease, oldest first."""
@@ -322,6 +352,13 @@ def _beginning(data: Mapping[str, Any]) -> FileBeginning:
     if not all(isinstance(one, int) and 0 <= one < 1 << 62 for one in (offset, size, mode)):
         raise Unreachable("the provider's answer about a file is malformed")
     return FileBeginning(int(offset or 0), str(digest), int(size or 0), int(mode or 0) & 0o777)
+
+
+def _pod(data: Mapping[str, Any]) -> PodShownBody:
+    try:
+        return PodShownBody.model_validate(data)
+    except ValidationError as error:
+        raise Unreachable(f"the provider's answer about a pod is malformed: {error.errors()[0]['msg']}") from None
 
 
 def _state(data: Mapping[str, Any]) -> JobState:

@@ -6,9 +6,10 @@ import asyncio
 import itertools
 import time
 import tracemalloc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import cache
 from http import HTTPStatus
+from types import MappingProxyType
 
 from assay.network.client import Client
 from assay.network.exchange import Request, Response
@@ -33,6 +34,7 @@ class _Response:
 
     status: int = HTTPStatus.OK
     content_type = "application/octet-stream"
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, body: Body) -> None:
         self._body = body

@@ -1,0 +1,120 @@
+"""Options that say what a pod starts from, and what becomes of them."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.cli.option_groups import OptionGroup
+from assay.renter.errors import BadInput
+
+if TYPE_CHECKING:
+    from assay.wire.pods import PodBody, PodTemplate
+
+TEMPLATES_VARIABLE = "ASSAY_TEMPLATES"
+MAX_PASSWORD = 4_096
+
+
+@dataclass(frozen=True)
+class PodOptions(OptionGroup):
+    """What a lease's pod starts from."""
+
+    image: Annotated[str | None, typer.Option("--image", help="image of the pod: python:3.12, ghcr.io/owner/name")] = (
+        None
+    )
+    template: Annotated[
+        str | None, typer.Option("--template", help="a ready-made pod; `assay templates` lists them")
+    ] = None
+    digest: Annotated[
+        str | None, typer.Option("--digest", help="sha256:… that the image must be, whatever its tag says by then")
+    ] = None
+    registry_user: Annotated[str | None, typer.Option("--registry-user", help="login at a private registry")] = None
+    registry_password_file: Annotated[
+        Path | None,
+        typer.Option("--registry-password-file", help="file with its password; asked for on a terminal without one"),
+    ] = None
+    env: Annotated[list[str] | None, typer.Option("--env", help="NAME=VALUE in the pod")] = None
+    templates: Annotated[
+        Path | None,
+        typer.Option("--templates", help=f"folder with templates of your own [env: {TEMPLATES_VARIABLE}]"),
+    ] = None
+
+    @property
+    def given(self) -> bool:
+        """Whether anything was said of a pod."""
+        return any(value for name, value in vars(self).items() if name != "templates")
+
+    def wanted(self, ask: Callable[[str], str] = getpass.getpass) -> PodBody:
+        """As it is sent. Raises BadInput for what is off its rules."""
+        from pydantic import ValidationError
+
+        from assay.wire.pods import PodBody
+
+        if self.image and self.template:
+            raise BadInput("name an image or a template, not both")
+        known = templates_known(self.templates).get(self.template) if self.template else None
+        body: dict[str, Any] = {
+            "image": known.image if known else self.image,
+            # One that is not known here may be the provider's own.
+            "template": None if known else self.template,
+            "digest": self.digest,
+            "login": self._login(ask),
+            "start": known.start if known else [],
+            "ports": known.ports if known else [],
+            "environment": {**(known.environment if known else {}), **dict(map(variable, self.env or []))},
+        }
+        try:
+            return PodBody(**body)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the pod"
+            shown = f" {first['input']!r}" if isinstance(first["input"], str) and "password" not in where else ""
+            raise BadInput(f"{where}{shown}: {first['msg']}") from None
+
+    def _login(self, ask: Callable[[str], str]) -> dict[str, str] | None:
+        if self.registry_user is None:
+            if self.registry_password_file is not None:
+                raise BadInput("--registry-password-file: say whose it is with --registry-user")
+            return None
+        if self.registry_password_file is not None:
+            return {"user": self.registry_user, "password": _first_line(self.registry_password_file)}
+        if not sys.stdin.isatty():
+            raise BadInput("nobody can be asked for the registry's password here: --registry-password-file")
+        return {"user": self.registry_user, "password": ask(f"Password of {self.registry_user} at the registry: ")}
+
+
+def variable(pair: str) -> tuple[str, str]:
+    """The two sides of NAME=VALUE. Raises BadInput."""
+    name, separator, value = pair.partition("=")
+    if not separator or not name.isidentifier():
+        raise BadInput(f"--env {pair!r}: expected NAME=VALUE")
+    return name, value
+
+
+def templates_known(folder: Path | None) -> dict[str, PodTemplate]:
+    """The templates of the package, and of a folder of one's own. Raises BadInput."""
+    from assay.templates.loading import BadTemplate, templates_of
+
+    named = folder or (Path(told) if (told := os.environ.get(TEMPLATES_VARIABLE)) else None)
+    try:
+        return templates_of([] if named is None else [named])
+    except BadTemplate as error:
+        raise BadInput(str(error)) from None
+
+
+def _first_line(path: Path) -> str:
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"--registry-password-file {path}: {getattr(error, 'strerror', None) or 'not text'}") from None
+    password = text.splitlines()[0].strip() if text.strip() else ""
+    if not password or len(password) > MAX_PASSWORD:
+        raise BadInput(f"--registry-password-file {path}: its first line is empty, or longer than {MAX_PASSWORD}")
+    return password

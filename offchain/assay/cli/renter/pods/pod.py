@@ -1,0 +1,99 @@
+"""`assay pod`: what a lease's pod starts from, and how it stands."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from assay.cli.output import OutputFormat, note, show
+from assay.cli.renter.options import Asking, Connection, LeaseId, Output, renter_command
+from assay.cli.renter.pods.options import PodOptions
+from assay.renter.money.amounts import moment
+
+if TYPE_CHECKING:
+    from assay.wire.pods import PodShownBody
+
+commands = typer.Typer(
+    help="The pod of a lease: its image, its state.", no_args_is_help=True, rich_markup_mode=None, add_completion=False
+)
+GIB = 1 << 30
+
+
+@commands.callback()
+def group() -> None:
+    """The pod of a lease: its image, its state."""
+
+
+@renter_command(commands, "set")
+async def set_pod(
+    lease: LeaseId, connection: Connection, pod: PodOptions, asking: Asking, output: Output = OutputFormat.table
+) -> None:
+    """Start a lease's pod from another image or template. What runs in it ends; /workspace stays, all else goes."""
+    from assay.renter.errors import BadInput
+    from assay.renter.session.pod_images import choose_and_follow
+
+    if not (pod.image or pod.template):
+        raise BadInput("say from what: --image or --template")
+    wanted = pod.wanted()
+    async with connection.renter() as renter:
+        session = await renter.session(lease)
+        if (await session.pod()).state == "running":
+            asking.confirm(f"What runs in the pod of lease {lease} ends, and all but /workspace is lost. Go on?")
+        await choose_and_follow(session, wanted, note)
+        shown = await session.pod()
+    show(pod_json(shown) if output is not OutputFormat.table else pod_text(shown), output)
+
+
+@renter_command(commands, "show")
+async def show_pod(lease: LeaseId, connection: Connection, output: Output = OutputFormat.table) -> None:
+    """Show a lease's pod: its image, how it stands, what of its host it has, and when it ends."""
+    async with connection.renter() as renter:
+        shown = await (await renter.session(lease)).pod()
+    show(pod_json(shown) if output is not OutputFormat.table else pod_text(shown), output)
+
+
+@renter_command(commands, "restart")
+async def restart(lease: LeaseId, connection: Connection, asking: Asking, output: Output = OutputFormat.table) -> None:
+    """Start a lease's pod again. What runs in it ends, all its files stay."""
+    async with connection.renter() as renter:
+        session = await renter.session(lease)
+        asking.confirm(f"What runs in the pod of lease {lease} ends. Go on?")
+        shown = await session.restart_pod()
+    show(pod_json(shown) if output is not OutputFormat.table else pod_text(shown), output)
+
+
+def pod_json(shown: PodShownBody) -> dict[str, Any]:
+    """A pod, as its provider tells."""
+    return {**shown.to_json()}
+
+
+def pod_text(shown: PodShownBody) -> dict[str, Any]:
+    """A pod for people: without what is empty."""
+    from assay.renter.session.pod_images import pull_text
+
+    share, left = shown.share, max(0, shown.ends_at - int(time.time()))
+    values: dict[str, Any] = {"lease": shown.lease_id, "state": shown.state, "why": shown.reason or ""}
+    values["image"] = shown.image or "the provider's own"
+    values["digest"] = shown.digest or ""
+    if shown.phase in ("pulling", "unpacking"):
+        values["fetching"] = pull_text(shown)
+    values["not had"] = shown.failure or ""
+    values["notes"] = "; ".join(shown.notes)
+    values["start"] = " ".join(shown.start)
+    values["ports"] = ", ".join(
+        f"{port} (assay ssh {shown.lease_id} -L {port}:localhost:{port})" for port in shown.ports
+    )
+    if share is not None:
+        values["cores"] = share.cores
+        values["memory"] = f"{share.memory_bytes / GIB:g} GiB, {share.shm_bytes / GIB:g} GiB of it for /dev/shm"
+        values["disk"] = f"{share.disk_bytes / GIB:g} GiB"
+        values["network"] = f"{share.bandwidth_bps / 1e6:g} Mbit/s" if share.bandwidth_bps else ""
+    values["started"] = moment(int(shown.started_at)) if shown.started_at else ""
+    values["restarts"] = shown.restarts or ""
+    if shown.ends_at:
+        from assay.cli.renter.rows import duration_text
+
+        values["ends"] = f"{moment(shown.ends_at)}, in {duration_text(left)}" if left else moment(shown.ends_at)
+    return {name: value for name, value in values.items() if value != ""}

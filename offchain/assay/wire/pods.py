@@ -1,0 +1,138 @@
+"""What a renter says of its pod, what a provider shows of one, and templates: ready-made pods by a short name."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from assay.wire.fields import Wire
+from assay.wire.limits import MAX_ARGUMENTS, MAX_TEXT, MAX_VARIABLES
+
+MAX_PORTS = 32
+MAX_IMAGE_NAME = 255
+MAX_LOGIN = 4_096
+MAX_NOTES = 16
+TEMPLATE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
+
+Name = Annotated[str, Field(pattern=f"^{TEMPLATE_NAME.pattern}$")]
+Image = Annotated[str, Field(min_length=1, max_length=MAX_IMAGE_NAME)]
+Digest = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
+Start = Annotated[list[Annotated[str, Field(max_length=MAX_TEXT)]], Field(max_length=MAX_ARGUMENTS)]
+Ports = Annotated[list[Annotated[int, Field(ge=1, le=65_535)]], Field(max_length=MAX_PORTS)]
+Environment = Annotated[dict[str, str], Field(max_length=MAX_VARIABLES)]
+Phase = Literal["none", "pulling", "unpacking", "ready", "failed"]
+
+
+class _Runs(Wire):
+    start: Start = Field(default_factory=list)
+    ports: Ports = Field(default_factory=list)
+    environment: Environment = Field(default_factory=dict)
+
+    @field_validator("start")
+    @classmethod
+    def _no_nul(cls, value: list[str]) -> list[str]:
+        if any("\x00" in argument for argument in value) or (value and not value[0]):
+            raise ValueError("arguments must not be NUL, the command not empty")
+        return value
+
+    @field_validator("environment")
+    @classmethod
+    def _names(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, content in value.items():
+            if not name.isidentifier() or not name.isascii() or "\x00" in content or len(content) > MAX_TEXT:
+                raise ValueError(f"not an environment variable: {name[:40]!r}")
+        return value
+
+
+class PodTemplate(_Runs):
+    """A ready-made pod. `start` runs when the pod starts, without it the pod is idle; `ports` are served on the pod's
+    loopback, reached with `ssh -L`; `min_memory_mib` is what a card should have, 0 where none is needed."""
+
+    name: Name
+    title: Annotated[str, Field(min_length=1, max_length=60)]
+    description: Annotated[str, Field(min_length=1, max_length=300)]
+    image: Image
+    min_memory_mib: Annotated[int, Field(ge=0, le=1 << 30)] = 0
+
+
+class TemplatesBody(Wire):
+    """The templates that a provider knows beside those that everybody has."""
+
+    templates: Annotated[list[PodTemplate], Field(max_length=256)]
+
+
+class LoginOfRegistry(Wire):
+    """A login at a registry, for one pull."""
+
+    user: Annotated[str, Field(min_length=1, max_length=MAX_LOGIN)]
+    password: Annotated[SecretStr, Field(min_length=1, max_length=MAX_LOGIN)]
+
+    @field_validator("user")
+    @classmethod
+    def _no_colon(cls, value: str) -> str:
+        if ":" in value or not value.isprintable():
+            raise ValueError("a user has no colon")
+        return value
+
+
+class PodBody(_Runs):
+    """What a pod is to start from: an image, or a template of the provider's by its name. Neither: the provider's own
+    image. Whatever else is given goes before the template's."""
+
+    image: Image | None = None
+    template: Name | None = None
+    digest: Digest | None = None
+    login: LoginOfRegistry | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.image is not None and self.template is not None:
+            raise ValueError("an image or a template, not both")
+        return self
+
+
+class PullBody(Wire):
+    """How far an image has come: layers, and bytes as they travel."""
+
+    layers: Annotated[int, Field(ge=0)]
+    layers_done: Annotated[int, Field(ge=0)]
+    bytes: Annotated[int, Field(ge=0)]
+    total_bytes: Annotated[int, Field(ge=0)]
+    resumed: Annotated[int, Field(ge=0)]
+
+
+class ShareBody(Wire):
+    """What of its host a pod has; sizes in bytes."""
+
+    cores: Annotated[int, Field(ge=0)]
+    memory_bytes: Annotated[int, Field(ge=0)]
+    disk_bytes: Annotated[int, Field(ge=0)]
+    shm_bytes: Annotated[int, Field(ge=0)]
+    processes: Annotated[int, Field(ge=0)]
+    open_files: Annotated[int, Field(ge=0)]
+    bandwidth_bps: Annotated[int, Field(ge=0)]
+
+
+class PodShownBody(Wire):
+    """A pod as its renter sees it. `phase` is how far its image is, `state` how the pod stands; `ends_at` in seconds
+    since 1970. `failure` is why the image could not be had, `reason` why the pod failed or stopped."""
+
+    lease_id: Annotated[int, Field(ge=1)]
+    state: Annotated[str, Field(max_length=20)]
+    phase: Phase
+    image: Annotated[str, Field(max_length=400)] | None = None
+    digest: Annotated[str, Field(max_length=100)] | None = None
+    notes: Annotated[list[Annotated[str, Field(max_length=500)]], Field(max_length=MAX_NOTES)] = Field(
+        default_factory=list
+    )
+    pull: PullBody | None = None
+    failure: Annotated[str, Field(max_length=1_000)] | None = None
+    reason: Annotated[str, Field(max_length=1_000)] | None = None
+    start: Start = Field(default_factory=list)
+    ports: Ports = Field(default_factory=list)
+    started_at: float | None = None
+    restarts: Annotated[int, Field(ge=0)] = 0
+    ends_at: Annotated[int, Field(ge=0)]
+    share: ShareBody | None = None
