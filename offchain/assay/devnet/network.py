@@ -49,6 +49,7 @@ class NetworkPlan:
     renters: tuple[str, ...] = ("renter",)
     guests: tuple[str, ...] = ()  # have money, and nothing acts for them
     epoch_seconds: int = EPOCH_SECONDS
+    runtime: str = "local"  # of the providers' jobs
 
     @property
     def epochs(self) -> dict[str, int]:

@@ -8,6 +8,7 @@ from assay.chain.errors import (
     NoFinality,
     RpcError,
     UnreachableChain,
+    UnreadableAnswer,
     WrongChainId,
 )
 from assay.chain.rpc.blocks import Block
@@ -305,3 +306,31 @@ def test_pool__impossible_agreement__refused(clock, agreement):
 )
 def test_means_no_block__messages_of_nodes__told_apart(message, missing):
     assert means_no_block(RpcError("eth_call", 0, message)) is missing
+
+
+def _number(answer):
+    if not isinstance(answer, str):
+        raise ValueError("no number")
+    return int(answer, 16)
+
+
+async def test_request__answer_that_cannot_be_read__second_is_asked_and_first_rests(clock):
+    made = endpoints({}, {})
+    pool = pool_of(made, clock)
+    made[1].answers["eth_x"] = "0x7"
+    for answer in (None, [], "0xzz", {"number": None}, ""):
+        made[0].answers["eth_x"] = answer
+        assert await pool.request("eth_x", [], _number) == 7
+        assert list(pool.faults) == ["http://e0"]
+        clock.now += 61
+
+
+async def test_request__none_gives_what_can_be_read__said_with_the_answer_and_each_asked_once(clock):
+    made = endpoints({}, {})
+    pool = pool_of(made, clock)
+    for endpoint in made:
+        endpoint.answers["eth_x"] = "0xzz"
+    with pytest.raises(UnreadableAnswer, match="eth_x") as failed:
+        await pool.request("eth_x", [], _number)
+    assert failed.value.answer == "0xzz"
+    assert [one.asked.count("eth_x") for one in made] == [1, 1]

@@ -6,7 +6,7 @@ Public endpoints count calls, and each takes a round trip. No contract is needed
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +22,13 @@ _PER_CALL = 64  # bytes of code for each call, at most
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A call without a sender. `size` is about what it returns, in bytes."""
+    """A call without a sender. `size` is about what it returns, in bytes; `check` raises ValueError for an answer that
+    it cannot have."""
 
     to: str
     data: bytes
     size: int
+    check: Callable[[Any], object] = parse_hex
 
 
 class CallBatch:
@@ -38,7 +40,7 @@ class CallBatch:
         self._tasks: set[asyncio.Future[None]] = set()
         self._works = True
 
-    async def call(self, view: View, where: Any) -> Any:
+    async def call(self, view: View, where: Any) -> str:
         """What the node answers, as 0x-hex. Raises as `EndpointPool.request`."""
         if not self._works:
             return await single(self._pool, view, where)
@@ -88,9 +90,14 @@ class CallBatch:
             return [None] * len(views)
 
 
-async def single(pool: EndpointPool, view: View, where: Any) -> Any:
-    """One view by itself."""
-    return await pool.request("eth_call", [{"to": view.to, "data": to_hex(view.data)}, where])
+async def single(pool: EndpointPool, view: View, where: Any) -> str:
+    """One view by itself; where an endpoint gives an answer that it cannot have, the next is asked."""
+
+    def read(answer: Any) -> str:
+        view.check(answer)
+        return str(answer)
+
+    return await pool.request("eth_call", [{"to": view.to, "data": to_hex(view.data)}, where], read)
 
 
 def _parts(

@@ -8,9 +8,10 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from assay.chain.errors import (
+    UnreadableAnswer,
     BlockGone,
     Declined,
     EndpointFault,
@@ -24,6 +25,7 @@ from assay.chain.errors import (
 from assay.chain.rpc.blocks import Block, parse_block, quantity
 from assay.chain.rpc.endpoint import RpcEndpoint
 
+T = TypeVar("T")
 _FIRST_PENALTY_S = 1.0
 _LONGEST_PENALTY_S = 60.0
 _CHECKED_FOR_S = 10.0  # behind one address there may be another node by then
@@ -99,11 +101,23 @@ class EndpointPool:
             reason = first.reason if isinstance(first, EndpointFault) else str(first)
             raise UnreachableChain(self._health[0].endpoint.url, reason) from None
 
-    async def request(self, method: str, params: Any) -> Any:
-        """The first answer. Raises RpcError for what a node refused, BlockGone where none
-        holds the block, UnreachableChain where none answered, WrongChainId for an endpoint of
-        another chain that is the only one."""
-        return await self._first(lambda endpoint: endpoint.request(method, params), self._in_order())
+    async def request(self, method: str, params: Any, read: Callable[[Any], T] = lambda answer: answer) -> T:
+        """What `read` makes of the first answer that it takes: where it raises ValueError, the next endpoint is asked.
+
+        Raises RpcError for what a node refused, BlockGone where none holds the block, UnreachableChain where none
+        answered, UnreadableAnswer where none gave one that can be read, WrongChainId for an endpoint of another chain that is
+        the only one.
+        """
+
+        async def ask(endpoint: RpcEndpoint) -> T:
+            answer = await endpoint.request(method, params)
+            try:
+                return read(answer)
+            except ValueError as error:
+                raise UnreadableAnswer(endpoint.url, f"{method}: {str(error)[:300]}", answer) from None
+
+        found: T = await self._first(ask, self._in_order())
+        return found
 
     @property
     def endpoints(self) -> list[RpcEndpoint]:
@@ -249,18 +263,23 @@ class EndpointPool:
         missing: RpcError | None = None
         fault: Exception | None = None
         declined: list[tuple[_Health, Declined]] = []
+        done: list[_Health] = []  # would say the same again
         # Twice round: a kept-alive connection that was cut says nothing of the node behind it.
         for health in order * 2:
-            if any(health is other for other, _ in declined):
+            if any(health is other for other in done):
                 continue
             try:
                 return await self._guarded(health, work)
             except Declined as error:
                 declined.append((health, error))
+                done.append(health)
             except RpcError as error:
                 if not means_no_block(error):
                     raise
                 missing = error
+            except UnreadableAnswer as error:
+                fault = error
+                done.append(health)
             except EndpointFault as error:
                 fault = error
                 if error.timed_out and len(order) == 1:
@@ -271,7 +290,7 @@ class EndpointPool:
             raise max((error for _, error in declined), key=lambda error: (error.refusal, error.blocks))
         if missing is not None:
             raise BlockGone(f"no endpoint holds the block asked for: {missing}")
-        if isinstance(fault, WrongChainId):
+        if isinstance(fault, (WrongChainId, UnreadableAnswer)):
             raise fault
         reason = fault.reason if isinstance(fault, EndpointFault) else str(fault)
         raise UnreachableChain(order[0].endpoint.url, reason)

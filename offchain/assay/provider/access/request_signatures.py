@@ -18,6 +18,7 @@ from assay.provider.errors import Forbidden, NotAuthorised
 TOLERANCE_S = 120
 SIGNATURE_HEADER = "x-assay-signature"
 ISSUED_AT_HEADER = "x-assay-issued-at"
+BODY_HASH_HEADER = "x-assay-body-hash"
 
 
 def action_of(method: str, path_and_query: str) -> str:
@@ -39,6 +40,15 @@ class RequestGuard:
         """Raises NotAuthorised for a missing, malformed, old, early or repeated
         signature, Forbidden for another's.
         """
+        digest = self.check_hash(lease, method, path, keccak(body), signature, issued_at)
+        # Repeating a read shows nothing that its first answer did not; a repeated write would run twice.
+        if method.upper() not in ("GET", "HEAD"):
+            self._once(digest, self._clock())
+
+    def check_hash(
+        self, lease: Lease, method: str, path: str, body_hash: bytes, signature: str | None, issued_at: str | None
+    ) -> bytes:
+        """As `check`, of a body by its H, and as often as one likes; what was signed. For a body that is yet to come."""
         if not signature or not issued_at:
             raise NotAuthorised(f"the headers {SIGNATURE_HEADER} and {ISSUED_AT_HEADER} are needed")
         if not issued_at.isascii() or not issued_at.isdigit() or len(issued_at) > 12:
@@ -46,7 +56,7 @@ class RequestGuard:
         now = self._clock()
         if abs(now - int(issued_at)) > TOLERANCE_S:
             raise NotAuthorised(f"signed at {issued_at}, the time here is {int(now)}: more than {TOLERANCE_S} s apart")
-        request = LeaseRequest(lease.lease_id, action_of(method, path), keccak(body), int(issued_at))
+        request = LeaseRequest(lease.lease_id, action_of(method, path), body_hash, int(issued_at))
         digest = request.digest(self._domain)
         try:
             signer = request.recover_signer(self._domain, parse_signature(signature))
@@ -54,9 +64,7 @@ class RequestGuard:
             raise NotAuthorised(str(error)) from error
         if signer.lower() != lease.renter.lower():
             raise Forbidden(f"lease {lease.lease_id} is {lease.renter}'s; the request is signed by {signer}")
-        # Repeating a read shows nothing that its first answer did not; a repeated write would run twice.
-        if method.upper() not in ("GET", "HEAD"):
-            self._once(digest, now)
+        return digest
 
     def _once(self, digest: bytes, now: float) -> None:
         try:

@@ -7,11 +7,13 @@ from urllib.parse import quote
 from fastapi import Request, WebSocket
 
 from assay.chain.contracts.leases import Lease, LeaseStatus
+from assay.protocol.hexadecimal import parse_bytes32
 from assay.protocol.messages import Offer
-from assay.provider.access.request_signatures import ISSUED_AT_HEADER, SIGNATURE_HEADER
+from assay.provider.access.request_signatures import BODY_HASH_HEADER, ISSUED_AT_HEADER, SIGNATURE_HEADER
 from assay.provider.api.services import Services
-from assay.provider.errors import Conflict, NotFound
+from assay.provider.errors import Conflict, NotAuthorised, NotFound
 from assay.provider.leasing.lease_rules import runs
+from assay.wire.limits import MAX_REQUEST_BYTES
 
 
 async def served_lease(services: Services, lease_id: int) -> tuple[Lease, Offer]:
@@ -49,6 +51,26 @@ async def authorised_lease(services: Services, lease_id: int, request: Request) 
         request.headers.get(ISSUED_AT_HEADER),
     )
     return lease, offer
+
+
+async def announced_upload(services: Services, lease_id: int, request: Request) -> None:
+    """Lets a body be read that the renter has signed by its H, or that comes in a session. Raises as `authorised_lease`,
+    which judges what came.
+    """
+    lease, _ = await served_lease(services, lease_id)
+    if token := bearer_token(request):
+        services.logins.check(token, lease)
+        return
+    if (announced := request.headers.get(BODY_HASH_HEADER)) is None:
+        raise NotAuthorised(f"a body of more than {MAX_REQUEST_BYTES} bytes needs the header {BODY_HASH_HEADER}")
+    services.guard.check_hash(
+        lease,
+        request.method,
+        target_of(request),
+        parse_bytes32(announced, BODY_HASH_HEADER),
+        request.headers.get(SIGNATURE_HEADER),
+        request.headers.get(ISSUED_AT_HEADER),
+    )
 
 
 def target_of(request: Request) -> str:

@@ -261,6 +261,8 @@ class ProviderSession:
         request = LeaseRequest(self._lease_id, action, hashed, issued_at)
         signature = self._key.sign(request, self._domain)
         headers = {"x-assay-signature": to_hex(signature), "x-assay-issued-at": str(issued_at)}
+        if content:
+            headers["x-assay-body-hash"] = to_hex(hashed)
         return whole, headers
 
 
