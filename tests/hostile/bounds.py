@@ -31,7 +31,7 @@ class Use:
     def of(cls, pid: int) -> Use:
         """What a process holds now. Raises FileNotFoundError, ProcessLookupError for one that is over."""
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        held = len(os.listdir(f"/proc/{pid}/fd"))
+        held = len(list(Path(f"/proc/{pid}/fd").iterdir()))
         return cls(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, held, held)
 
 
@@ -80,7 +80,7 @@ def disk_mib(folder: Path) -> float:
     for here, folders, files in os.walk(folder):
         for name in (*folders, *files):
             try:
-                total += os.lstat(os.path.join(here, name)).st_blocks * 512
+                total += (Path(here) / name).lstat().st_blocks * 512
             except FileNotFoundError:
                 continue
     return total / 2**20

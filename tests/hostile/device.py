@@ -15,10 +15,25 @@ from tests.hostile.tricks import MET, Played, drawn_from
 
 # Texts that the registry takes (visible ASCII), and no parser should trip over.
 ENDPOINTS = (
-    "https://[", "http://a:99999", "http://127.0.0.1:22/x?y=z", "http://user:pass@127.0.0.1:1/", "x" * 256, "http://", "//a",
-    "http://[::1", "https://xn--a-\\", "http://0x7f000001:1", "javascript:alert(1)", "=cmd()", "http://a..b", "http://%00",
-    "http://169.254.169.254", "ftp://a", "http://127.0.0.1:0", "http://a:٣".encode("ascii", "ignore").decode(), "%s%n",
-)  # fmt: skip
+    "https://[",
+    "http://a:99999",
+    "http://127.0.0.1:22/x?y=z",
+    "http://user:pass@127.0.0.1:1/",
+    "x" * 256,
+    "http://",
+    "//a",
+    "http://[::1",
+    "https://xn--a-\\",
+    "http://0x7f000001:1",
+    "javascript:alert(1)",
+    "=cmd()",
+    "http://a..b",
+    "http://%00",
+    "http://169.254.169.254",
+    "ftp://a",
+    "http://127.0.0.1:0",
+    "%s%n",
+)
 HONEST_SHARE = 0.5
 KEPT_ANSWERS = 20
 ANSWER_S = 30.0
@@ -113,9 +128,19 @@ async def inflated(answer: Answer, draws: random.Random) -> None:
 TRICKS: dict[str, Callable[[Answer, random.Random], Awaitable[None]]] = {
     one.__name__: one
     for one in (
-        refused, cut_midway, trickled, endless, nested, bits_turned, said_before, late, sent_elsewhere, odd_head, inflated,
+        refused,
+        cut_midway,
+        trickled,
+        endless,
+        nested,
+        bits_turned,
+        said_before,
+        late,
+        sent_elsewhere,
+        odd_head,
+        inflated,
     )
-}  # fmt: skip
+}
 
 
 @dataclass

@@ -80,9 +80,17 @@ def another_id(request: Request, content: Content, draws: random.Random) -> Cont
 CHANGES: dict[str, Callable[[Request, Content, random.Random], Content]] = {
     one.__name__: one
     for one in (
-        logs_refused, logs_left_out, logs_twice, logs_of_others, text_not_utf8, deep_json, long_answer, odd_values, another_id,
+        logs_refused,
+        logs_left_out,
+        logs_twice,
+        logs_of_others,
+        text_not_utf8,
+        deep_json,
+        long_answer,
+        odd_values,
+        another_id,
     )
-}  # fmt: skip
+}
 FAULTS = (
     "latency",
     "cut-before",

@@ -14,9 +14,35 @@ from assay.renter.session.provider_session import ProviderSession
 REFUSED = (ProviderRefused, Unreachable)
 JOB_S = 6.0
 NAMES = (
-    "my data.csv", "a+b", "epoch=3.ckpt", "データ.bin", "%2e%2e/x", "..", "../x", "/etc/passwd", "a/../../x", "new\nline", "x" * 255,
-    "x" * 300, "-rf", "~", "$(id)", "con\udcff", "a//b", "./a", "a/", "", ".", "\u202egpj", "a\\b", "*", "%", "%zz", "?a=b", "#c",
-)  # fmt: skip
+    "my data.csv",
+    "a+b",
+    "epoch=3.ckpt",
+    "データ.bin",
+    "%2e%2e/x",
+    "..",
+    "../x",
+    "/etc/passwd",
+    "a/../../x",
+    "new\nline",
+    "x" * 255,
+    "x" * 300,
+    "-rf",
+    "~",
+    "$(id)",
+    "con\udcff",
+    "a//b",
+    "./a",
+    "a/",
+    "",
+    ".",
+    "\u202egpj",
+    "a\\b",
+    "*",
+    "%",
+    "%zz",
+    "?a=b",
+    "#c",
+)
 
 SWAPPED = """
 import os, shutil, sys, time
@@ -103,7 +129,7 @@ async def run(lease: Lease, program: str, *arguments: str) -> str:
         job = await lease.session.create_job(["python3", "-c", program, *arguments], {}, {}, {})
         try:
             async with asyncio.timeout(JOB_S):
-                while not (await lease.session.job(job)).over:
+                while not (await lease.session.job(job)).over:  # noqa: ASYNC110
                     await asyncio.sleep(0.3)
         except TimeoutError:
             await lease.session.stop_job(job)
@@ -208,10 +234,16 @@ async def many_jobs(lease: Lease, draws: random.Random) -> None:
 
 async def odd_jobs(lease: Lease, draws: random.Random) -> None:
     odd = (
-        ([], {}, {}), (["\0"], {}, {}), (["x" * 100_000], {}, {}), (["python3"], {"../x": b"a", "/etc/x": b"a"}, {}),
-        (["nosuchprogram"], {}, {}), (["env"], {}, {"LD_PRELOAD": "/x", "PATH": "", "A=B": "c", "": "d", "\0": "e"}),
-        (["true"], {"a" * 300: b""}, {}), (["/"], {}, {}), (["sh", "-c", "kill -9 -1; kill -9 1"], {}, {}),
-    )  # fmt: skip
+        ([], {}, {}),
+        (["\0"], {}, {}),
+        (["x" * 100_000], {}, {}),
+        (["python3"], {"../x": b"a", "/etc/x": b"a"}, {}),
+        (["nosuchprogram"], {}, {}),
+        (["env"], {}, {"LD_PRELOAD": "/x", "PATH": "", "A=B": "c", "": "d", "\0": "e"}),
+        (["true"], {"a" * 300: b""}, {}),
+        (["/"], {}, {}),
+        (["sh", "-c", "kill -9 -1; kill -9 1"], {}, {}),
+    )
     for command, files, environment in odd:
         with suppress(*REFUSED):
             await lease.session.create_job(
@@ -237,7 +269,19 @@ async def notebook_and_keys(lease: Lease, draws: random.Random) -> None:
 TRICKS = {
     one.__name__: one
     for one in (
-        folders_swapped, links_to_the_host, odd_names, deep_folders, closed_folders, names_of_bytes, forks, orphans, disk_filled,
-        loud_output, reaching_out, many_jobs, odd_jobs, notebook_and_keys,
+        folders_swapped,
+        links_to_the_host,
+        odd_names,
+        deep_folders,
+        closed_folders,
+        names_of_bytes,
+        forks,
+        orphans,
+        disk_filled,
+        loud_output,
+        reaching_out,
+        many_jobs,
+        odd_jobs,
+        notebook_and_keys,
     )
-}  # fmt: skip
+}

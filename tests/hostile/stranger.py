@@ -71,11 +71,19 @@ def posted_to(target: Target, draws: random.Random) -> str:
         {
             "validator": [*sorted(paths.MESSAGES)],
             "provider": [
-                paths.CHALLENGES, paths.PROBES, paths.LANES, paths.OPENINGS, paths.QUOTES, lease + paths.JOBS,
-                lease + paths.HANDOVER, lease + paths.START, lease + paths.LOGIN, lease + paths.SSH_KEYS,
+                paths.CHALLENGES,
+                paths.PROBES,
+                paths.LANES,
+                paths.OPENINGS,
+                paths.QUOTES,
+                lease + paths.JOBS,
+                lease + paths.HANDOVER,
+                lease + paths.START,
+                lease + paths.LOGIN,
+                lease + paths.SSH_KEYS,
             ],
         }.get(target.kind, [f"/relay{lease}/jobs"])
-    )  # fmt: skip
+    )
 
 
 def read_from(target: Target, draws: random.Random) -> str:
@@ -84,17 +92,26 @@ def read_from(target: Target, draws: random.Random) -> str:
     return draws.choice(
         {
             "validator": [
-                paths.epoch(draws.randrange(target.epoch + 2)), paths.STATUS, paths.METRICS,
-                paths.content(draws.randbytes(32)), f"/v1/epochs/{draws.randrange(9)}/openings/{device}",
-                f"/v1/epochs/{2**63 - 1}/devices/{device}", "/v1/epochs/0/rewards/0x" + "00" * 20,
+                paths.epoch(draws.randrange(target.epoch + 2)),
+                paths.STATUS,
+                paths.METRICS,
+                paths.content(draws.randbytes(32)),
+                f"/v1/epochs/{draws.randrange(9)}/openings/{device}",
+                f"/v1/epochs/{2**63 - 1}/devices/{device}",
+                "/v1/epochs/0/rewards/0x" + "00" * 20,
             ],
             "provider": [
-                paths.OFFERS, paths.LOGIN_NONCE, lease, lease + paths.JOBS, lease + paths.FILES,
-                f"/v1/devices/{device}", f"/v1/devices/{device}/live?nonce=0x{draws.randbytes(32).hex()}",
+                paths.OFFERS,
+                paths.LOGIN_NONCE,
+                lease,
+                lease + paths.JOBS,
+                lease + paths.FILES,
+                f"/v1/devices/{device}",
+                f"/v1/devices/{device}/live?nonce=0x{draws.randbytes(32).hex()}",
                 f"{lease}/notebook/lab",
             ],
         }.get(target.kind, ["/", "/v1/devices", "/v1/stream", "/v1/leases", f"/relay{lease}", "/v1/epochs"])
-    )  # fmt: skip
+    )
 
 
 async def garbage_bytes(target: Target, draws: random.Random) -> None:
@@ -125,10 +142,13 @@ async def long_post_unsigned(target: Target, draws: random.Random) -> None:
     """23 MB said, and some of it sent, in the name of a real seat."""
     seat = draws.choice(target.seats or ("0x" + "22" * 20,))
     headers = {
-        "x-assay-seat": seat, "x-assay-epoch": str(target.epoch), "x-assay-set": "0",
-        "x-assay-body-hash": "0x" + draws.randbytes(32).hex(), "x-assay-signature": "0x" + draws.randbytes(64).hex(),
+        "x-assay-seat": seat,
+        "x-assay-epoch": str(target.epoch),
+        "x-assay-set": "0",
+        "x-assay-body-hash": "0x" + draws.randbytes(32).hex(),
+        "x-assay-signature": "0x" + draws.randbytes(64).hex(),
         "content-length": str(23 << 20),
-    }  # fmt: skip
+    }
     head = "\r\n".join(
         [f"POST {posted_to(target, draws)} HTTP/1.1", "host: a", *map(": ".join, headers.items()), "", ""]
     )
@@ -142,8 +162,22 @@ async def long_post_unsigned(target: Target, draws: random.Random) -> None:
 
 async def odd_headers(target: Target, draws: random.Random) -> None:
     """Bytes that are not ASCII, in every header that is read."""
-    names = ["x-assay-signature", "x-assay-issued-at", "x-assay-seat", "x-assay-epoch", "authorization", "cookie", "host",
-             "last-event-id", "origin", "accept", "content-type", "range", "forwarded", "x-forwarded-for"]  # fmt: skip
+    names = [
+        "x-assay-signature",
+        "x-assay-issued-at",
+        "x-assay-seat",
+        "x-assay-epoch",
+        "authorization",
+        "cookie",
+        "host",
+        "last-event-id",
+        "origin",
+        "accept",
+        "content-type",
+        "range",
+        "forwarded",
+        "x-forwarded-for",
+    ]
     values = [
         "\xe9\xff",
         "Bearer \xe9",
@@ -186,20 +220,50 @@ async def odd_json(target: Target, draws: random.Random) -> None:
     """Bodies that parse oddly, or not at all."""
     deep = b"[" * draws.choice([1_000, 60_000])
     odd = [
-        deep, b'{"a":' * 5_000, b"1" * 5_000, b"NaN", b'{"epoch": 1e400}', b'{"epoch": -0.0}', b'"\\ud800"', b"\xef\xbb\xbf{}",
-        "{}".encode("utf-16"), b'{"deviceId": ["0x"]}', b'{"content": {"deviceId": null, "rho": 7}}',
-        b'{"deviceIds": []}', b'{"epoch": true, "rows": [true]}', b'{"a": 1, "a": 2}', b"\0", b"null", b"[]",
+        deep,
+        b'{"a":' * 5_000,
+        b"1" * 5_000,
+        b"NaN",
+        b'{"epoch": 1e400}',
+        b'{"epoch": -0.0}',
+        b'"\\ud800"',
+        b"\xef\xbb\xbf{}",
+        "{}".encode("utf-16"),
+        b'{"deviceId": ["0x"]}',
+        b'{"content": {"deviceId": null, "rho": 7}}',
+        b'{"deviceIds": []}',
+        b'{"epoch": true, "rows": [true]}',
+        b'{"a": 1, "a": 2}',
+        b"\0",
+        b"null",
+        b"[]",
         json.dumps({"epoch": 2**70, "content": {"deviceId": "0x" + "ee" * 32, "rows": [2**70] * 50}}).encode(),
-    ]  # fmt: skip
+    ]
     for body in draws.sample(odd, 6):
         await say(target, request("POST", posted_to(target, draws), body), 2.0)
 
 
 async def odd_paths(target: Target, draws: random.Random) -> None:
     known = read_from(target, draws)
-    odd = ["/%00", "/..%2f..%2fetc%2fpasswd", "//etc/passwd", "/%ff%fe", "*", "http://[", "http://a/..", known + "%", "?" * 900,
-           known + "/" + "a" * 8_000, known.replace("0x", "0X"), known + "?after=%ff&follow=true&offset=-1", known + "%0d%0a:",
-           "/static/../../pyproject.toml", "/static/%2e%2e/app.py", known + "?" + "a=b&" * 2_000, "/relay/v1/leases/0x1"]  # fmt: skip
+    odd = [
+        "/%00",
+        "/..%2f..%2fetc%2fpasswd",
+        "//etc/passwd",
+        "/%ff%fe",
+        "*",
+        "http://[",
+        "http://a/..",
+        known + "%",
+        "?" * 900,
+        known + "/" + "a" * 8_000,
+        known.replace("0x", "0X"),
+        known + "?after=%ff&follow=true&offset=-1",
+        known + "%0d%0a:",
+        "/static/../../pyproject.toml",
+        "/static/%2e%2e/app.py",
+        known + "?" + "a=b&" * 2_000,
+        "/relay/v1/leases/0x1",
+    ]
     for path in draws.sample(odd, 8):
         await say(target, request(draws.choice(["GET", "OPTIONS", "TRACE", "PROPFIND", "CONNECT"]), path), 1.0)
 
@@ -293,8 +357,22 @@ async def half_a_websocket(target: Target, draws: random.Random) -> None:
 TRICKS = {
     one.__name__: one
     for one in (
-        garbage_bytes, half_sent_requests, connections_cut_at_once, long_post_unsigned, odd_headers, wrong_lengths,
-        endless_chunks, odd_json, odd_paths, many_at_once, streams_held_open, nonces_of_logins, login_for_elsewhere,
-        openings_of_old_epochs, quotes_of_many_lengths, unsigned_lease_requests, half_a_websocket,
+        garbage_bytes,
+        half_sent_requests,
+        connections_cut_at_once,
+        long_post_unsigned,
+        odd_headers,
+        wrong_lengths,
+        endless_chunks,
+        odd_json,
+        odd_paths,
+        many_at_once,
+        streams_held_open,
+        nonces_of_logins,
+        login_for_elsewhere,
+        openings_of_old_epochs,
+        quotes_of_many_lengths,
+        unsigned_lease_requests,
+        half_a_websocket,
     )
-}  # fmt: skip
+}

@@ -1,5 +1,5 @@
-"""Tricks by name, and the fuzzer that draws them: what an actor does follows from the seed and its name alone, so that a
-run is done again by its seed."""
+"""Tricks by name, and the fuzzer that draws them: what an actor does follows from the seed and its name alone, so that
+a run is done again by its seed."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A local network with hostile participants: real daemons as processes, of which one seat, one device, one node, a renter
-and strangers do everything that they can think of."""
+"""A local network with hostile participants: real daemons as processes, of which one seat, one device, one node, a
+renter and strangers do everything that they can think of."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx2
 from rich.console import Console
 
+from assay.chain.errors import ChainError
 from assay.devnet.demo.reports import read_report
 from assay.devnet.network import Network, NetworkPlan, listen, network_folder
 from assay.devnet.ports import HOST, free_ports
@@ -106,7 +107,7 @@ class World:
     async def _leased(self, who: Renter, ends: float) -> object:
         address = self.network.participants[LEASED].address.lower()
         while time.monotonic() < ends:
-            with suppress(RenterError):
+            with suppress(RenterError, ChainError):
                 found = [one for one in await who.search(Wanted()) if one.device.provider.lower() == address]
                 if found:
                     rate = found[0].offer.rate
@@ -234,9 +235,16 @@ def _restart(network: Network, name: str, command: list[str]) -> Child:
 async def hostile_world(folder: Path, seed: int, epoch_seconds: int) -> AsyncIterator[World]:
     """A network with all daemons ready, before anybody attacks it."""
     plan = NetworkPlan(
-        folder / "network", providers=HONEST, skips_rows=frozenset(), operated=frozenset(), renters=(RENTER,), guests=(DEVICE,),
-        epoch_seconds=epoch_seconds, genesis_seconds=60, runtime="bubblewrap",
-    )  # fmt: skip
+        folder / "network",
+        providers=HONEST,
+        skips_rows=frozenset(),
+        operated=frozenset(),
+        renters=(RENTER,),
+        guests=(DEVICE,),
+        epoch_seconds=epoch_seconds,
+        genesis_seconds=60,
+        runtime="bubblewrap",
+    )
     async with AsyncExitStack() as stack:
         workspace, processes = stack.enter_context(network_folder(plan))
         network = await start_network(plan, workspace, processes, Progress(Console(stderr=True)))

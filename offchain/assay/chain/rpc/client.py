@@ -288,7 +288,7 @@ class Chain:
         except UnreadableAnswer as error:
             if error.answer == "0x":
                 raise NoCodeAt(contract, address, self.pool.endpoints[0].url) from None
-            raise ChainError(f"{error}; no endpoint gives another, or the deployment file's ABI is not the contract's") from None
+            raise ChainError(f"{error}; another ABI than the contract's, or a faulty node") from None
         except ValueError as error:
             raise ChainError(str(error)) from None
 

@@ -48,7 +48,7 @@ class RequestGuard:
     def check_hash(
         self, lease: Lease, method: str, path: str, body_hash: bytes, signature: str | None, issued_at: str | None
     ) -> bytes:
-        """As `check`, of a body by its H, and as often as one likes; what was signed. For a body that is yet to come."""
+        """As `check`, of a body that is yet to come, by its H and as often as one likes; what was signed."""
         if not signature or not issued_at:
             raise NotAuthorised(f"the headers {SIGNATURE_HEADER} and {ISSUED_AT_HEADER} are needed")
         if not issued_at.isascii() or not issued_at.isdigit() or len(issued_at) > 12:

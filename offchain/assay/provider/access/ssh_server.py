@@ -17,6 +17,7 @@ from assay.provider.access.authorised_keys import AuthorisedKeys
 from assay.provider.access.lease_ports import LeasePorts
 from assay.provider.access.ssh_host_key import host_key
 from assay.provider.access.ssh_shells import Shells
+from assay.provider.access.ssh_socket import ssh_socket
 from assay.provider.errors import ProviderError
 from assay.provider.leasing.lease_rules import runs
 
@@ -191,7 +192,7 @@ async def serve_ssh(
     lease: Callable[[int], Awaitable[Lease | None]],
     clock: Callable[[], float],
 ) -> tuple[Any, asyncssh.SSHKey]:
-    """Listens; the server (with `close`) and its host key. Raises OSError for a port that is taken."""
+    """Listens; the server (with `close`) and its host key. Raises ListenFailed."""
     key = host_key(folder / "host_key")
     open_ = LeaseConnections()
 
@@ -205,8 +206,7 @@ async def serve_ssh(
 
     server = await asyncssh.create_server(
         lambda: LeaseLogin(keys, lease, ports, clock, shells.over, open_),
-        host,
-        port,
+        sock=ssh_socket(host, port),
         server_host_keys=[key],
         process_factory=handle,
         encoding=None,

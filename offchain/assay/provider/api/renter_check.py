@@ -54,8 +54,8 @@ async def authorised_lease(services: Services, lease_id: int, request: Request) 
 
 
 async def announced_upload(services: Services, lease_id: int, request: Request) -> None:
-    """Lets a body be read that the renter has signed by its H, or that comes in a session. Raises as `authorised_lease`,
-    which judges what came.
+    """Lets a body be read that the renter has signed by its H, or that comes in a session. Raises as
+    `authorised_lease`, which judges what came.
     """
     lease, _ = await served_lease(services, lease_id)
     if token := bearer_token(request):
