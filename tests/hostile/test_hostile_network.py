@@ -23,10 +23,12 @@ async def test_network__attacked_from_all_sides__reports_every_epoch_and_stays_w
     async with hostile_world(tmp_path, SEED, EPOCH_SECONDS) as world:
         # The first epoch that began with everybody there.
         first = world.epoch() + 1
-        await world.attack(SECONDS)
-        last = world.epoch()
-        unreported = await world.unreported(first, last)
-        print(world.story())
+        try:
+            await world.attack(SECONDS)
+            last = world.epoch()
+            unreported = await world.unreported(first, last)
+        finally:
+            print(world.story())
         world.network.processes.check()
         assert not await world.silent()
         assert not unreported

@@ -108,9 +108,9 @@ class World:
         address = self.network.participants[LEASED].address.lower()
         while time.monotonic() < ends:
             with suppress(RenterError, ChainError):
-                found = [one for one in await who.search(Wanted()) if one.device.provider.lower() == address]
+                found = [one for one in await who.search(Wanted()) if one.provider.lower() == address]
                 if found:
-                    rate = found[0].offer.rate
+                    rate = found[0].rate
                     rented = await who.rent(found[0], rate * DEPOSIT_MINUTES * 60 // 10**18)
                     self.leases.append(rented.lease.lease_id)
                     return await who.session(rented.lease.lease_id)

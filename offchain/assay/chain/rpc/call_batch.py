@@ -83,7 +83,7 @@ class CallBatch:
 
     async def _together(self, where: Any, views: Sequence[View]) -> Sequence[bytes | None]:
         try:
-            answer = await self._pool.request("eth_call", [{"data": to_hex(code_of(views))}, where])
+            answer: Any = await self._pool.request("eth_call", [{"data": to_hex(code_of(views))}, where])
             return answers_in(parse_hex(answer, max_bytes=2 * MAX_ANSWER), len(views))
         except (RpcError, HexadecimalError, ValueError):
             self._works = False  # a node that does not run code so; or one answer was too large for it

@@ -44,7 +44,7 @@ class PoolProvider(AsyncBaseProvider):
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """A JSON-RPC response object; transport faults are raised as the pool raises them."""
         try:
-            result = await self._pool.request(method, params)
+            result: Any = await self._pool.request(method, params)
         except RpcError as error:
             if means_no_block(error):
                 raise
@@ -182,7 +182,7 @@ class Chain:
         contracts = self.deployment.contracts.values()
         code = code_sizes([contract.address for contract in contracts])
         try:
-            given = await self.pool.request("eth_call", [{"data": to_hex(code)}, "latest"])
+            given: Any = await self.pool.request("eth_call", [{"data": to_hex(code)}, "latest"])
             answer = parse_hex(given, max_bytes=1 << 14)
         except (RpcError, HexadecimalError):
             return None
