@@ -36,7 +36,7 @@ class CallBatch:
 
     def __init__(self, pool: EndpointPool) -> None:
         self._pool = pool
-        self._waiting: dict[str, tuple[Any, list[tuple[View, asyncio.Future[Any]]]]] = {}
+        self._waiting: dict[str, tuple[Any, list[tuple[View, asyncio.Future[str]]]]] = {}
         self._tasks: set[asyncio.Future[None]] = set()
         self._works = True
 
@@ -44,7 +44,7 @@ class CallBatch:
         """What the node answers, as 0x-hex. Raises as `EndpointPool.request`."""
         if not self._works:
             return await single(self._pool, view, where)
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         key = str(where)
         if key in self._waiting:
             self._waiting[key][1].append((view, future))
@@ -71,7 +71,7 @@ class CallBatch:
                 if not future.done():
                     future.set_exception(error)
 
-    async def _settle(self, view: View, future: asyncio.Future[Any], where: Any, answer: bytes | None) -> None:
+    async def _settle(self, view: View, future: asyncio.Future[str], where: Any, answer: bytes | None) -> None:
         try:
             given = to_hex(answer) if answer is not None else await single(self._pool, view, where)
         except ChainError as error:
@@ -101,10 +101,10 @@ async def single(pool: EndpointPool, view: View, where: Any) -> str:
 
 
 def _parts(
-    waiting: list[tuple[View, asyncio.Future[Any]]],
-) -> list[list[tuple[View, asyncio.Future[Any]]]]:
+    waiting: list[tuple[View, asyncio.Future[str]]],
+) -> list[list[tuple[View, asyncio.Future[str]]]]:
     """Batches that fit."""
-    parts: list[list[tuple[View, asyncio.Future[Any]]]] = [[]]
+    parts: list[list[tuple[View, asyncio.Future[str]]]] = [[]]
     code = answer = 0
     for one in waiting:
         needed, given = len(one[0].data) + _PER_CALL, one[0].size + 64
