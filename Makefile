@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Ctrl-C and failures leave no half-written target.
 .DELETE_ON_ERROR:
-.PHONY: beside-it test-providers test-daemons test-market-service test-deep-units help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
+.PHONY: in-real-time in-spare-time test-quick quick-units lint-python lint-contracts test-providers test-daemons test-market-service test-deep-units help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -54,10 +54,14 @@ demo: build ## Watch the whole market do its job on a local chain
 devnet: build ## Leave a local network running
 	ape run devnet up
 
-lint: setup ## Check types and style of everything
+lint: lint-python lint-contracts ## Check types and style of everything
+
+lint-python: setup
 	ruff check offchain scripts tests
 	ruff format --check offchain scripts tests
 	mypy
+
+lint-contracts: setup
 	NODE_PATH=$(CURDIR)/scripts/solhint solhint --disc --noPoster --max-warnings 0 'contracts/**/*.sol'
 	prettier --check 'contracts/**/*.sol'
 
@@ -68,20 +72,27 @@ format: setup ## Put everything into its format
 
 SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs --output-sync=target
 
-# For two cores: what waits for clocks and chains beside what reckons; the units keep both busy by themselves.
-# The demo of the end-to-end tests lives in real time, so that what reckons beside it gives way to it.
+# For two cores: what lives in real time, and under it, in the time that it leaves, what only reckons. The daemons have
+# the machine to themselves: they wait for a chain while others of them reckon.
 test: build test-packages ## Run every test
-	$(SIDE_BY_SIDE) test-end-to-end beside-it
-	$(MAKE) --no-print-directory test-unit
-	$(SIDE_BY_SIDE) test-providers test-market-service
+	$(SIDE_BY_SIDE) in-real-time in-spare-time
 	$(MAKE) --no-print-directory test-daemons
 
-# One after the other: Forge's two share a folder.
-beside-it:
-	nice -n 19 $(MAKE) --no-print-directory lint
+in-real-time:
+	$(MAKE) --no-print-directory test-end-to-end
+	$(SIDE_BY_SIDE) test-providers test-market-service
+
+# One after the other: Forge's two share a folder, and the units keep both cores busy by themselves.
+in-spare-time:
+	nice -n 19 $(MAKE) --no-print-directory lint-python
+	nice -n 19 $(MAKE) --no-print-directory lint-contracts
 	nice -n 19 $(MAKE) --no-print-directory test-forge
 	nice -n 19 $(MAKE) --no-print-directory check-gas
 	nice -n 19 $(MAKE) --no-print-directory test-contracts
+	nice -n 19 $(MAKE) --no-print-directory test-unit
+
+test-quick: setup ## ruff, mypy and the units that take no time
+	$(SIDE_BY_SIDE) quick-units lint-python
 
 # What a lease and the market run on where they run for real; without root the tests that need it say so and are skipped.
 DEBIAN_PACKAGES := podman runc busybox-static bubblewrap openssh-client postgresql chromium
@@ -95,11 +106,20 @@ test-packages:
 
 test-deep: build test-deep-units test-forge-deep test-deep-contracts test-deep-validator test-deep-market test-deep-provider test-deep-hostile ## Long fuzzing and soaks
 
+# Validators in virtual time sync every signature, and would wait for a disk: their files are in memory where it is large
+# enough and programs may run from it.
+MEMORY := $(shell [ -w /dev/shm ] && [ "$$(df -Pk /dev/shm | awk 'NR == 2 {print $$4}')" -gt 2000000 ] && \
+  ! grep -q ' /dev/shm [^ ]* [^ ]*noexec' /proc/mounts && echo /dev/shm)
+UNITS := $(if $(MEMORY),PYTEST_DEBUG_TEMPROOT=$(MEMORY)) pytest -p no:ape_test -p no:schemathesis -n 2 --dist worksteal tests/unit
+
 test-unit: setup ## Tests without clock, socket or chain
-	pytest -p no:ape_test -n 2 --dist worksteal tests/unit -m 'not deep'
+	$(UNITS) -m 'not deep'
+
+quick-units: setup
+	$(UNITS) -m 'not deep and not slow'
 
 test-deep-units: setup ## All of them over new examples, with those that take minutes
-	ASSAY_RANDOM_EXAMPLES=1 pytest -p no:ape_test -n 2 --dist worksteal tests/unit -m 'deep or not deep'
+	ASSAY_RANDOM_EXAMPLES=1 $(UNITS) -m 'deep or not deep'
 
 test-integration: test-providers test-daemons test-market-service ## Single parts against a real chain and real processes
 

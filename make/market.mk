@@ -5,7 +5,8 @@ VENDORED := offchain/assay/market/web/static/vendor
 
 market-assets: setup ## Copy htmx and uPlot from node_modules into the package
 	mkdir -p $(VENDORED)
-	cp node_modules/htmx.org/dist/htmx.min.js node_modules/uplot/dist/uPlot.iife.min.js \
+	@# Only what differs: it may be served at the time.
+	install -C -m 644 node_modules/htmx.org/dist/htmx.min.js node_modules/uplot/dist/uPlot.iife.min.js \
 	  node_modules/uplot/dist/uPlot.min.css node_modules/js-sha3/build/sha3.min.js $(VENDORED)/
 
 market-pictures: build ## Take the pictures of docs/market.md anew

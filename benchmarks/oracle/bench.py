@@ -27,12 +27,13 @@ from types import SimpleNamespace
 from typing import Any
 
 from assay.chain.key_files import Key
+from assay.chain.rpc.blocks import Block
 from assay.network.client import Client
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.epochs import Emission, Phase
-from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
+from assay.protocol.leaves import Flag
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
 from assay.signing.seat_signer import SeatSigner

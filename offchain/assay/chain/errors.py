@@ -7,6 +7,7 @@ from typing import Any
 
 from assay.network.errors import BadOrigin
 from assay.network.origins import origin_of_url
+from assay.protocol.text import REPLACED, printable
 
 
 def shown_url(url: str) -> str:
@@ -15,11 +16,6 @@ def shown_url(url: str) -> str:
         return origin_of_url(url).url
     except BadOrigin:
         return "?://?"
-
-
-def printable(text: str) -> str:
-    """What a node or a contract said, as it may stand in a line on a terminal."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 class ChainError(Exception):
@@ -110,7 +106,7 @@ class RpcError(ChainError):
 
     def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
         self.method, self.code, self.message, self.data = method, code, message, data
-        super().__init__(f"{method}: {printable(message[:500])} (code {code})")
+        super().__init__(f"{method}: {printable(message[:500], REPLACED)} (code {code})")
 
 
 class Reverted(ChainError):
@@ -123,7 +119,7 @@ class Reverted(ChainError):
 
 
 def _shown(value: Any) -> str:
-    return "0x" + value.hex() if isinstance(value, bytes) else printable(str(value)[:500])
+    return "0x" + value.hex() if isinstance(value, bytes) else printable(str(value)[:500], REPLACED)
 
 
 class TransactionFailed(ChainError):

@@ -12,6 +12,7 @@ import typer
 from assay.proof.statement import JobStatement
 from assay.protocol.hexadecimal import parse_address, parse_bytes32
 from assay.protocol.profile import NAMED, Profile, ProfileError
+from assay.protocol.types import DeviceId
 
 ChainId = Annotated[int, typer.Option("--chain-id", help="chain of the oracle")]
 Oracle = Annotated[str, typer.Option("--oracle", help="address of EpochOracle")]
@@ -99,7 +100,7 @@ class Job:
             parse_address(self.oracle, "--oracle"),
             self.epoch,
             parse_bytes32(self.beacon, "--beacon"),
-            parse_bytes32(self.device, "--device"),
+            DeviceId(parse_bytes32(self.device, "--device")),
             parse_bytes32(self.nonce_root, "--nonce-root"),
         )
 

@@ -27,6 +27,7 @@ from assay.cli.job_options import (
 )
 from assay.cli.output import OutputFormat, fail, show
 from assay.proof.errors import ProofError
+from assay.protocol import types
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 
 commands = typer.Typer(
@@ -109,7 +110,7 @@ def open_rows(
 ) -> None:
     """Open the rows that ρ samples."""
     with _clear_errors():
-        drawn = parse_bytes32(rho, "--rho")
+        drawn = types.Rho(parse_bytes32(rho, "--rho"))
         from assay.proof import openings_file, proof_file, sampling
         from assay.proof.engines.cpu import CpuEngine
 
@@ -160,7 +161,7 @@ def verify(
     Exit status 0 only when valid.
     """
     with _clear_errors():
-        drawn = parse_bytes32(rho, "--rho")
+        drawn = types.Rho(parse_bytes32(rho, "--rho"))
         expected_root = None if result_root is None else parse_bytes32(result_root, "--result-root")
         job = Job(profile_name, m, n, k, rounds, chunk, profile, chain_id, oracle, epoch, beacon, device, nonce_root)
         job.check()
@@ -214,7 +215,7 @@ def fraud(
     status 0 only when there is one.
     """
     with _clear_errors():
-        drawn = parse_bytes32(rho, "--rho")
+        drawn = types.Rho(parse_bytes32(rho, "--rho"))
         from assay.proof import openings_file, sampling
         from assay.proof.fraud import find_wrong_element
         from assay.proof.verification import OpeningFault, Verifier

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.devnet.network import Network
+from assay.wire import market_paths, paths
 
 MAX_BYTES = 4 << 20
 REQUEST_SECONDS = 10
@@ -27,7 +28,7 @@ class MarketPages:
 def shown(network: Network, slash_tx: str, device_id: str, lease_id: int) -> MarketPages | None:
     """The pages, once the market has indexed the slash and the lease's claim; None before."""
     url = network.endpoints["market"]
-    slashes, lease = _data(f"{url}/v1/slashes"), _data(f"{url}/v1/leases/{lease_id}")
+    slashes, lease = _data(url + market_paths.SLASHES), _data(url + paths.lease(lease_id))
     if lease is None or not int(lease["claimed"]) or slash_tx not in {fault["transaction"] for fault in slashes or ()}:
         return None
     return MarketPages(

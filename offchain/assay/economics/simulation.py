@@ -16,10 +16,10 @@ from assay.economics.machines import PROCESSOR, names, names_in_time, of_class
 from assay.economics.parameters import UNIT, Economy, ProfileMoney
 from assay.proof.probe.layout import claimed_mib
 from assay.protocol.epochs import Emission
-from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
-from assay.protocol.leaves import DeviceLeaf
+from assay.protocol.leaves import DeviceLeaf, Flag
 from assay.protocol.quorum import faults, quorum
+from assay.protocol.types import DeviceId, Root
 from assay.validator.rules.rewards import cumulative_rewards
 from assay.validator.rules.values import Presence, Seat
 
@@ -157,7 +157,7 @@ class Simulation:
         self._choice = choice
         self._rewards: dict[str, int] = {}
         self._demand = {p.account: random.Random(choice.getrandbits(64)) for p in providers}  # noqa: S311
-        self._owner: dict[bytes, str] = {}
+        self._owner: dict[DeviceId, str] = {}
         # What one card, or one processor where that is stronger, answers for under several names.
         machine = max((PROCESSOR, of_class(self.profile)), key=lambda m: names(self.profile, m))
         self._in_time, self._names = names_in_time(self.profile, machine), names(self.profile, machine)
@@ -270,11 +270,11 @@ class Simulation:
                 self.outcome.slashes += 1
 
     def _leaf(self, provider: Provider, epoch: int, number: int, flag: Flag, shown: bool) -> DeviceLeaf:
-        device = keccak(f"{provider.account} {number}".encode())
+        device = DeviceId(keccak(f"{provider.account} {number}".encode()))
         self._owner[device] = provider.account
         passed = flag == Flag.PASSED
         memory = claimed_mib(self.profile.shape) if passed and shown else 0
-        return DeviceLeaf(epoch, device, 0, 1, int(passed), memory, 10_000, int(flag), bytes(32))
+        return DeviceLeaf(epoch, device, 0, 1, int(passed), memory, 10_000, int(flag), Root(bytes(32)))
 
     def _emission(self) -> Emission:
         economy = self.economy

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
+from http import HTTPStatus
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -72,7 +73,9 @@ class BodyLimit:
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         # More digits than any limit has are not even a number worth reading.
         if not declared.isdigit() or len(declared) > MAX_DIGITS or int(declared) > most:
-            await self._refuse(413, f"bodies of at most {most} bytes are taken", scope, receive, send)
+            await self._refuse(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"bodies of at most {most} bytes are taken", scope, receive, send
+            )
             return
         client = scope.get("client")
         held = _Held(self._in_flight, client[0] if client else "")
@@ -84,16 +87,20 @@ class BodyLimit:
     async def _within(self, most: int, declared: int, held: _Held, scope: Scope, receive: Receive, send: Send) -> None:
         # What is declared is set aside before a byte of it is read.
         if not held.grow_to(declared):
-            await self._refuse(503, TOO_MUCH, scope, receive, send)
+            await self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, TOO_MUCH, scope, receive, send)
             return
         try:
             async with asyncio.timeout(self._read_s):
                 messages, status = await _read(receive, most, held)
         except TimeoutError:
-            await self._refuse(408, f"the body did not come within {self._read_s:.0f} s", scope, receive, send)
+            await self._refuse(
+                HTTPStatus.REQUEST_TIMEOUT, f"the body did not come within {self._read_s:.0f} s", scope, receive, send
+            )
             return
         if status:
-            reason = TOO_MUCH if status == 503 else f"bodies of at most {most} bytes are taken"
+            reason = (
+                TOO_MUCH if status == HTTPStatus.SERVICE_UNAVAILABLE else f"bodies of at most {most} bytes are taken"
+            )
             await self._refuse(status, reason, scope, receive, send)
             return
 
@@ -103,7 +110,7 @@ class BodyLimit:
         await self._app(scope, replay, send)
 
     async def _refuse(self, status: int, reason: str, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {"retry-after": "1"} if status == 503 else None
+        headers = {"retry-after": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
         await JSONResponse({self._name: reason}, status, headers)(scope, receive, send)
 
 
@@ -134,8 +141,8 @@ async def _read(receive: Receive, most: int, held: _Held) -> tuple[deque[Message
         messages.append(message)
         received += len(message.get("body", b""))
         if received > most:
-            return messages, 413
+            return messages, HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         if not held.grow_to(received):
-            return messages, 503
+            return messages, HTTPStatus.SERVICE_UNAVAILABLE
         if message["type"] != "http.request" or not message.get("more_body"):
             return messages, 0

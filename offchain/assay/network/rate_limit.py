@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -32,4 +33,4 @@ class RateLimit:
             return
         reason = f"too many requests from {who}: wait {wait:.0f} seconds"
         headers = {"retry-after": str(max(1, round(wait)))}
-        await JSONResponse({self._name: reason}, 429, headers)(scope, receive, send)
+        await JSONResponse({self._name: reason}, HTTPStatus.TOO_MANY_REQUESTS, headers)(scope, receive, send)

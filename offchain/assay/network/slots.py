@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
+from http import HTTPStatus
 
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -39,9 +40,15 @@ class Slots:
     def take(self, who: str) -> Slot:
         """One for this asker. Raises NoSlot."""
         if self._held[who] >= self.most_each:
-            raise NoSlot(429, f"{who} has {self.most_each} of these open, the most of one address: close one first")
+            raise NoSlot(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"{who} has {self.most_each} of these open, the most of one address: close one first",
+            )
         if self.taken >= self.most:
-            raise NoSlot(503, f"{self.most} of these are open, as many as there may be: try again in a moment")
+            raise NoSlot(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"{self.most} of these are open, as many as there may be: try again in a moment",
+            )
         self._held[who] += 1
         return Slot(self._held, who)
 
@@ -72,7 +79,7 @@ class SlotResponse(StreamingResponse):
         slot: Slot,
         pieces: AsyncIterator[bytes],
         *,
-        status: int = 200,
+        status: int = HTTPStatus.OK,
         media_type: str,
         headers: Mapping[str, str] | None = None,
         stack: AsyncExitStack | None = None,

@@ -14,6 +14,7 @@ from assay.proof.proof import KeptRows, Proof
 from assay.proof.seed_chain import seed_after
 from assay.proof.threads import Threads
 from assay.protocol.profile import Profile
+from assay.protocol.types import Seed
 
 Multiply = Callable[[int, bytes], NDArray[np.int32]]  # (t, s_t) -> int32 (M, N)
 
@@ -34,7 +35,7 @@ def round_root(row_roots: NDArray[np.uint8]) -> bytes:
 
 
 def commit_products(
-    profile: Profile, epoch_seed: bytes, device_seed: bytes, multiply: Multiply, engine: str, threads: Threads
+    profile: Profile, epoch_seed: Seed, device_seed: Seed, multiply: Multiply, engine: str, threads: Threads
 ) -> Proof:
     """A proof over whatever `multiply` returns for each round, chained as the protocol demands.
 

@@ -19,6 +19,7 @@ from assay.proof.kernels.row_trees import row_paths
 from assay.proof.seed_chain import derive_seeds, result_tree, seed_after
 from assay.protocol.keccak import keccak
 from assay.protocol.profile import Profile
+from assay.protocol.types import Seed
 
 _BLOCK = 128  # rows of B held at a time
 
@@ -70,7 +71,7 @@ class BrokenChain:
         return [argument.values() for argument in self.rounds]
 
 
-def true_row(profile: Profile, epoch_seed: bytes, round_seed: bytes, i: int) -> NDArray[np.int32]:
+def true_row(profile: Profile, epoch_seed: Seed, round_seed: bytes, i: int) -> NDArray[np.int32]:
     """Row i of the product as it should be: int32 of shape (N,). Costs N·K multiplications."""
     a = vector(round_seed, TAG_A, i, profile.K)[None, :]
     parts = [
@@ -93,8 +94,8 @@ def element_of_row(
 
 def find_wrong_element(
     profile: Profile,
-    epoch_seed: bytes,
-    device_seed: bytes,
+    epoch_seed: Seed,
+    device_seed: Seed,
     opening: bytes,
     indices: Sequence[tuple[int, int]],
     row: tuple[int, int] | None = None,
@@ -129,7 +130,7 @@ def find_wrong_element(
     return None
 
 
-def find_broken_chain(device_seed: bytes, seeds: Sequence[bytes], roots: Sequence[bytes]) -> BrokenChain | None:
+def find_broken_chain(device_seed: Seed, seeds: Sequence[bytes], roots: Sequence[bytes]) -> BrokenChain | None:
     """The first break in the chain of the round leaves that a device committed to, or None.
 
     Args:

@@ -9,6 +9,7 @@ from assay.proof import container, openings
 from assay.proof.errors import OpeningError, ProofFileError
 from assay.proof.statement import JobStatement
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
+from assay.protocol.types import Rho, Root
 
 MAGIC = b"ASSAYOP1"
 _SLACK = 1 << 20  # bytes beyond the right length that are still read, to say how far off a file is
@@ -19,8 +20,8 @@ class OpeningsFile:
     """What a device claims, and the bytes of its opening. None of it is verified yet."""
 
     statement: JobStatement
-    result_root: bytes
-    rho: bytes
+    result_root: Root
+    rho: Rho
     samples: int
     opening: bytes
 
@@ -56,8 +57,8 @@ def load(path: Path) -> OpeningsFile:
     if file.size > limit:
         raise ProofFileError(f"{path}: {file.size} bytes of opening, {limit - _SLACK} were expected")
     try:
-        root = parse_bytes32(str(file.header.get("resultRoot")), "resultRoot")
-        rho = parse_bytes32(str(file.header.get("rho")), "rho")
+        root = Root(parse_bytes32(str(file.header.get("resultRoot")), "resultRoot"))
+        rho = Rho(parse_bytes32(str(file.header.get("rho")), "rho"))
         with path.open("rb") as stream:
             stream.seek(file.offset)
             # What a header claims is no reason to make room for it.

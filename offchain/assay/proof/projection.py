@@ -12,11 +12,12 @@ from assay.proof.kernels.byte_products import LIMBS, has_vnni
 from assay.proof.kernels.words import seed_words
 from assay.proof.threads import Threads
 from assay.protocol.keccak import keccak
+from assay.protocol.types import Rho, Seed
 
 P = int(projection.P)
 
 
-def projection_vector(rho: bytes, columns: int) -> NDArray[np.uint64]:
+def projection_vector(rho: Rho, columns: int) -> NDArray[np.uint64]:
     """r_j = ((H(ρ ‖ "r" ‖ u32(j div 4)) >> 64·(j mod 4)) mod 2^64) mod p, for j < columns: uint64."""
     blocks = [keccak(rho + b"r" + q.to_bytes(4, "big")) for q in range(-(-columns // 4))]
     lanes = np.frombuffer(b"".join(blocks), dtype=">u8").reshape(-1, 4)[:, ::-1]
@@ -42,7 +43,7 @@ class Projection(Protocol):
 class HalvesProjection:
     """Sums of 64 bits; runs anywhere."""
 
-    def __init__(self, epoch_seed: bytes, r: NDArray[np.uint64], length: int, threads: Threads) -> None:
+    def __init__(self, epoch_seed: Seed, r: NDArray[np.uint64], length: int, threads: Threads) -> None:
         self.v = np.empty(length, np.uint64)
         seed, block = seed_words(epoch_seed), 2_048
 
@@ -72,7 +73,7 @@ class HalvesProjection:
 class LimbProjection:
     """Byte-product instructions: eight dot products of bytes in place of one of 61 bits."""
 
-    def __init__(self, epoch_seed: bytes, r: NDArray[np.uint64], length: int, threads: Threads) -> None:
+    def __init__(self, epoch_seed: Seed, r: NDArray[np.uint64], length: int, threads: Threads) -> None:
         rows = -(-len(r) // 4) * 4
         factors = np.zeros(rows, np.uint64)
         factors[: len(r)] = r
@@ -106,7 +107,7 @@ class LimbProjection:
         return int(limb_projection.first_wrong_row(seeds, rounds, indices, rows, self._planes, self._r))
 
 
-def project(epoch_seed: bytes, r: NDArray[np.uint64], length: int, threads: Threads) -> Projection:
+def project(epoch_seed: Seed, r: NDArray[np.uint64], length: int, threads: Threads) -> Projection:
     """v_k = Σ_j B[j][k]·r_j mod p for k < length."""
     kind = LimbProjection if has_vnni() else HalvesProjection
     return kind(epoch_seed, r, length, threads)

@@ -16,6 +16,7 @@ from assay.proof.kernels.row_trees import row_paths, subtree_roots
 from assay.proof.seed_chain import result_tree
 from assay.protocol.merkle import PositionalTree
 from assay.protocol.profile import Profile
+from assay.protocol.types import Root, Seed
 
 
 class RowSource(Protocol):
@@ -82,8 +83,8 @@ class Proof:
     """
 
     profile: Profile
-    epoch_seed: bytes
-    device_seed: bytes
+    epoch_seed: Seed
+    device_seed: Seed
     round_seeds: tuple[bytes, ...]
     round_roots: tuple[bytes, ...]
     row_roots: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
@@ -98,7 +99,7 @@ class Proof:
         return result_tree(self.round_seeds, self.round_roots)
 
     @property
-    def result_root(self) -> bytes:
+    def result_root(self) -> Root:
         """What the device commits to, 32 bytes."""
         return self.result_tree.root
 

@@ -6,11 +6,12 @@ import secrets
 
 from assay.protocol.keccak import keccak
 from assay.protocol.profile import Profile
+from assay.protocol.types import DeviceId, Rho
 
 SECRET_ROWS = 16
 
 
-def samples(rho: bytes, device_id: bytes, profile: Profile, k: int | None = None) -> list[tuple[int, int]]:
+def samples(rho: Rho, device_id: DeviceId, profile: Profile, k: int | None = None) -> list[tuple[int, int]]:
     """The k sampled rows (t, i) in order of q; duplicates are kept.
 
     Args:

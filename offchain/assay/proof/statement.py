@@ -9,6 +9,7 @@ from assay.proof.errors import ProofFileError
 from assay.protocol import seeds
 from assay.protocol.hexadecimal import parse_address, parse_bytes32, to_hex
 from assay.protocol.profile import Profile
+from assay.protocol.types import DeviceId, Seed
 
 _SIZES = ("id", "M", "N", "K", "T", "chunk", "k", "W")
 
@@ -22,16 +23,16 @@ class JobStatement:
     oracle: str
     epoch: int
     beacon: bytes
-    device_id: bytes
+    device_id: DeviceId
     nonce_root: bytes
 
     @property
-    def epoch_seed(self) -> bytes:
+    def epoch_seed(self) -> Seed:
         """β, 32 bytes."""
         return seeds.epoch_seed(self.chain_id, self.oracle, self.epoch, self.beacon)
 
     @property
-    def device_seed(self) -> bytes:
+    def device_seed(self) -> Seed:
         """s_0, 32 bytes."""
         return seeds.device_seed(self.epoch_seed, self.device_id, self.profile.id, self.nonce_root)
 
@@ -59,7 +60,7 @@ class JobStatement:
                 parse_address(values["oracle"]),
                 _integer(values["epoch"], 64),
                 parse_bytes32(values["beacon"]),
-                parse_bytes32(values["deviceId"]),
+                DeviceId(parse_bytes32(values["deviceId"])),
                 parse_bytes32(values["nonceRoot"]),
             )
         except (KeyError, TypeError, ValueError) as error:

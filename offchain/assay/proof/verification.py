@@ -22,6 +22,7 @@ from assay.proof.projection import project, projection_vector
 from assay.proof.threads import Threads
 from assay.protocol import seeds
 from assay.protocol.profile import Profile
+from assay.protocol.types import DeviceId, Rho, Root, Seed
 
 
 class OpeningFault(StrEnum):
@@ -58,7 +59,7 @@ class Verifier:
         threads: processor threads; default ASSAY_PROOF_THREADS or all.
     """
 
-    def __init__(self, profile: Profile, epoch_seed: bytes, rho: bytes, threads: int | None = None) -> None:
+    def __init__(self, profile: Profile, epoch_seed: Seed, rho: Rho, threads: int | None = None) -> None:
         self.profile = profile.validate()
         self.epoch_seed = epoch_seed
         self.rho = rho
@@ -67,7 +68,7 @@ class Verifier:
         self._projection = project(epoch_seed, self.r, profile.K, self._threads)
         self.v = self._projection.v
 
-    def verify_device(self, device_id: bytes, nonce_root: bytes, result_root: bytes, opening: bytes) -> Verdict:
+    def verify_device(self, device_id: DeviceId, nonce_root: bytes, result_root: Root, opening: bytes) -> Verdict:
         """Verifies an epoch's opening of the profile's k sampled rows.
 
         Args:
@@ -79,7 +80,7 @@ class Verifier:
         return self.verify(seed, result_root, opening, indices)
 
     def verify(
-        self, device_seed: bytes, result_root: bytes, opening: bytes, indices: Sequence[tuple[int, int]]
+        self, device_seed: Seed, result_root: Root, opening: bytes, indices: Sequence[tuple[int, int]]
     ) -> Verdict:
         """Verifies the opening of the rows (t, i) asked for, in that order.
 
@@ -117,8 +118,9 @@ class Verifier:
         wrong: list[int] = []
 
         def task(first: int, end: int) -> None:
-            rows = np.ascontiguousarray(parsed.rows[first:end])
-            siblings = np.ascontiguousarray(parsed.paths[first:end]).view("<u8")
+            # Copied even where one row lies in order already: kernels are compiled anew for arrays that are read-only.
+            rows = np.array(parsed.rows[first:end], order="C")
+            siblings = np.array(parsed.paths[first:end], order="C").view("<u8")
             subtrees = np.empty((end - first, 4), np.uint64)
             keccak.row_roots(rows.view("<u8"), self.profile.chunk, subtrees)
             at = paths.first_foreign_row(subtrees, siblings, rounds[first:end], rows_of[first:end], roots)

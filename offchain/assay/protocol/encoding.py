@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from assay.protocol.hexadecimal import address_bytes
 from assay.protocol.keccak import keccak
+from assay.protocol.types import DeviceId
 
 _UINT = re.compile(r"uint([0-9]+)")
 
@@ -64,12 +65,12 @@ def abi_encode(types: Sequence[str], values: Sequence[object]) -> bytes:
     return b"".join(word(t, v, f"value {n} ({t})") for n, (t, v) in enumerate(zip(types, values, strict=True)))
 
 
-def device_id(provider: str, device_key: str) -> bytes:
+def device_id(provider: str, device_key: str) -> DeviceId:
     """H(provider ‖ deviceKey): the id of a device, 32 bytes."""
-    return keccak(address_bytes(provider) + address_bytes(device_key))
+    return DeviceId(keccak(address_bytes(provider) + address_bytes(device_key)))
 
 
-def demand_id(device: bytes, epoch: int, is_row: bool, index: int) -> bytes:
+def demand_id(device: DeviceId, epoch: int, is_row: bool, index: int) -> bytes:
     """The id of a demand for an opening: H(abi.encode(deviceId, epoch, isRow, index)). `index` is the sample q of a
     row, or the round t of a round leaf. Raises EncodingError.
     """

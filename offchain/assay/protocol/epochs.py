@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from assay.protocol.types import NO_RHO, NO_ROOT, NO_SEED, Rho, Root, Seed
+
 
 class Phase(IntEnum):
     """As in IEpochOracle."""
@@ -35,11 +37,11 @@ class EpochState:
     seal_signers: int = 0
     report_signers: int = 0
     beacon: bytes = bytes(32)
-    epoch_seed: bytes = bytes(32)
-    seal_root: bytes = bytes(32)
-    rho: bytes = bytes(32)
-    devices_root: bytes = bytes(32)
-    rewards_root: bytes = bytes(32)
+    epoch_seed: Seed = NO_SEED
+    seal_root: Root = NO_ROOT
+    rho: Rho = NO_RHO
+    devices_root: Root = NO_ROOT
+    rewards_root: Root = NO_ROOT
     rewards_total: int = 0
     data_hash: bytes = bytes(32)
 

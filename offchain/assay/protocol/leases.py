@@ -7,12 +7,13 @@ from itertools import pairwise
 
 from assay.protocol.encoding import EncodingError, word
 from assay.protocol.keccak import keccak
+from assay.protocol.types import DeviceId
 
 MAX_DEVICES = 16
 OFFER_HASH_LENGTH = 27
 
 
-def check_device_ids(device_ids: Sequence[bytes]) -> None:
+def check_device_ids(device_ids: Sequence[DeviceId]) -> None:
     """Raises EncodingError unless they are 1 to 16 ids of 32 bytes, strictly ascending."""
     if not 1 <= len(device_ids) <= MAX_DEVICES:
         raise EncodingError(f"deviceIds: {len(device_ids)} devices, a lease has 1 to {MAX_DEVICES}")
@@ -25,7 +26,7 @@ def check_device_ids(device_ids: Sequence[bytes]) -> None:
             )
 
 
-def shown_devices(device_ids: Sequence[bytes]) -> str:
+def shown_devices(device_ids: Sequence[DeviceId]) -> str:
     """The first id, and how many more there are."""
     more = len(device_ids) - 1
     return f"0x{device_ids[0].hex()}" + (f" and {more} more" if more > 0 else "") if device_ids else "no device"

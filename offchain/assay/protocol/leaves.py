@@ -1,9 +1,11 @@
-"""Leaves of the four trees: what was sealed, what was observed, what was reported, what was earned."""
+"""Leaves of the four trees: what was sealed, what was observed, what was reported, what was earned; and a device's
+flags."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from enum import IntFlag
 from itertools import pairwise
 from typing import ClassVar
 
@@ -11,6 +13,23 @@ from assay.protocol.encoding import abi_encode
 from assay.protocol.keccak import keccak
 from assay.protocol.merkle import PositionalTree
 from assay.protocol.standard_merkle import StandardMerkleTree
+from assay.protocol.types import DeviceId, Root
+
+
+class Flag(IntFlag):
+    """Bits of `flags`, 16 wide. A device is leased out against a report only where the value is exactly 1."""
+
+    NONE = 0
+    PASSED = 1
+    LEASED = 2  # neither passed nor scored
+    LATE = 4
+    BAD_OPENING = 8
+    UNREACHABLE = 16
+    NO_OPENING = 32
+    UNSCORED = 64
+    # In observations only, of the memory probe; a report has `memoryMiB` instead.
+    MEMORY = 128  # its lanes are right
+    PROMPT = 256  # and came in time, by this seat's own clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +38,11 @@ class SealedLeaf:
 
     TYPES: ClassVar[tuple[str, ...]] = ("bytes32",) * 7
 
-    device_id: bytes
+    device_id: DeviceId
     job_hash: bytes
     nonce_root: bytes
-    result_root: bytes
-    lane_root: bytes
+    result_root: Root
+    lane_root: Root
     r: bytes
     vs: bytes
 
@@ -43,8 +62,8 @@ class ObservationLeaf:
 
     TYPES: ClassVar[tuple[str, ...]] = ("bytes32", "bytes32", "uint64", "uint16", "uint16")
 
-    device_id: bytes
-    result_root: bytes
+    device_id: DeviceId
+    result_root: Root
     elapsed_us: int
     flags: int
     uptime_bps: int
@@ -63,14 +82,14 @@ class DeviceLeaf:
     )  # fmt: skip
 
     epoch: int
-    device_id: bytes
+    device_id: DeviceId
     seal_index: int
     profile: int
     score_gops: int
     memory_mib: int
     uptime_bps: int
     flags: int
-    result_root: bytes
+    result_root: Root
 
     def values(self) -> tuple[object, ...]:
         """In the order of the contract's struct."""

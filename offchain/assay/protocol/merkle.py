@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from assay.protocol.encoding import u256
 from assay.protocol.keccak import ZERO_HASH, keccak
+from assay.protocol.types import Root
 
 
 def node(left: bytes, right: bytes) -> bytes:
@@ -37,9 +38,9 @@ class PositionalTree:
             self._levels.append(level)
 
     @property
-    def root(self) -> bytes:
+    def root(self) -> Root:
         """32 bytes."""
-        return self._levels[-1][0]
+        return Root(self._levels[-1][0])
 
     def path(self, position: int) -> list[bytes]:
         """Siblings of leaf `position`, bottom-up. Raises IndexError off the leaves."""
@@ -48,7 +49,7 @@ class PositionalTree:
         return [level[(position >> d) ^ 1] for d, level in enumerate(self._levels[:-1])]
 
 
-def root_from_path(leaf: bytes, position: int, path: Sequence[bytes]) -> bytes:
+def root_from_path(leaf: bytes, position: int, path: Sequence[bytes]) -> Root:
     """The root that `path` leads to: the sibling at level d on the left iff bit d of the position is 1.
 
     Raises ValueError for a position beyond the path's tree. Callers fix the length of the path themselves.
@@ -58,7 +59,7 @@ def root_from_path(leaf: bytes, position: int, path: Sequence[bytes]) -> bytes:
     current = leaf
     for d, sibling in enumerate(path):
         current = node(sibling, current) if position >> d & 1 else node(current, sibling)
-    return current
+    return Root(current)
 
 
 def round_leaf(t: int, seed: bytes, root: bytes) -> bytes:

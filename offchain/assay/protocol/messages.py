@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.typed_message import MessageError, TypedMessage
+from assay.protocol.types import DeviceId, Rho, Root, Seed
 
 __all__ = [
     "ALL", "Challenge", "Commitment", "Enrol", "EpochReport", "Gossip", "Handover", "LaneCommitment", "LeaseRequest",
@@ -22,8 +23,8 @@ class Challenge(TypedMessage):
     CONTRACT: ClassVar[str] = "EpochOracle"
 
     epoch: int
-    epoch_seed: bytes
-    device_id: bytes
+    epoch_seed: Seed
+    device_id: DeviceId
     validator: str
     nonce: bytes
 
@@ -39,9 +40,9 @@ class Commitment(TypedMessage):
 
     epoch: int
     job_hash: bytes
-    device_id: bytes
+    device_id: DeviceId
     nonce_root: bytes
-    result_root: bytes
+    result_root: Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,8 @@ class Seal(TypedMessage):
     epoch: int
     set_id: int
     round: int
-    epoch_seed: bytes
-    seal_root: bytes
+    epoch_seed: Seed
+    seal_root: Root
     count: int
 
 
@@ -68,7 +69,7 @@ class Observations(TypedMessage):
 
     epoch: int
     set_id: int
-    rho: bytes
+    rho: Rho
     batch_root: bytes
 
 
@@ -85,9 +86,9 @@ class EpochReport(TypedMessage):
     epoch: int
     set_id: int
     round: int
-    rho: bytes
-    devices_root: bytes
-    rewards_root: bytes
+    rho: Rho
+    devices_root: Root
+    rewards_root: Root
     rewards_total: int
     data_hash: bytes
 
@@ -109,7 +110,7 @@ class Offer(TypedMessage):
 
     provider: str
     operator: str
-    device_ids: tuple[bytes, ...]
+    device_ids: tuple[DeviceId, ...]
     token: str
     rate: int
     min_duration: int
@@ -151,9 +152,9 @@ class Handover(TypedMessage):
 
     lease_id: int
     job_hash: bytes
-    device_id: bytes
+    device_id: DeviceId
     nonce: bytes
-    result_root: bytes
+    result_root: Root
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +206,9 @@ class ProbeNonce(TypedMessage):
     CONTRACT: ClassVar[str] = "EpochOracle"
 
     epoch: int
-    epoch_seed: bytes
-    device_id: bytes
-    result_root: bytes
+    epoch_seed: Seed
+    device_id: DeviceId
+    result_root: Root
     validator: str
     nonce: bytes
 
@@ -224,11 +225,11 @@ class LaneCommitment(TypedMessage):
     CONTRACT: ClassVar[str] = "EpochOracle"
 
     epoch: int
-    epoch_seed: bytes
-    device_id: bytes
-    result_root: bytes
+    epoch_seed: Seed
+    device_id: DeviceId
+    result_root: Root
     challenge: bytes
-    lane_root: bytes
+    lane_root: Root
 
 
 @dataclass(frozen=True, slots=True)

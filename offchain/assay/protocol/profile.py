@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from assay.protocol.encoding import EncodingError, abi_encode, unsigned
 from assay.protocol.keccak import keccak
+from assay.protocol.types import Seed
 
 MAX_K = 65_536
 MIN_CHUNK = 32
@@ -64,7 +65,7 @@ class Profile:
         except EncodingError as error:
             raise ProfileError(str(error)) from None
 
-    def job_hash(self, epoch_seed: bytes) -> bytes:
+    def job_hash(self, epoch_seed: Seed) -> bytes:
         """jobHash = H(β ‖ abi.encode(profile id, M, N, K, T, chunk, k, W)): 32 bytes."""
         shape = (self.id, self.M, self.N, self.K, self.T, self.chunk, self.k, self.W)
         return keccak(epoch_seed + abi_encode(_SHAPE_TYPES, shape))

@@ -7,13 +7,14 @@ from itertools import pairwise
 
 from assay.protocol.encoding import u256, word
 from assay.protocol.keccak import ZERO_HASH, keccak
+from assay.protocol.types import DeviceId, Rho, Root, Seed
 
 FIRST_PREVIOUS_ROOT = ZERO_HASH  # root_{−1}
 
 
-def epoch_seed(chain_id: int, oracle: str, epoch: int, beacon: bytes) -> bytes:
+def epoch_seed(chain_id: int, oracle: str, epoch: int, beacon: bytes) -> Seed:
     """β = H("assay.B" ‖ u256(chainId) ‖ u256(oracle address) ‖ u256(epoch) ‖ beacon)."""
-    return keccak(b"assay.B" + u256(chain_id) + u256(oracle) + u256(epoch) + word("bytes32", beacon, "beacon"))
+    return Seed(keccak(b"assay.B" + u256(chain_id) + u256(oracle) + u256(epoch) + word("bytes32", beacon, "beacon")))
 
 
 def nonce_root(nonces: Sequence[tuple[str, bytes]]) -> bytes:
@@ -30,21 +31,21 @@ def nonce_root(nonces: Sequence[tuple[str, bytes]]) -> bytes:
     return keccak(b"".join(validator + nonce for validator, nonce in parts))
 
 
-def device_seed(epoch_seed: bytes, device_id: bytes, profile_id: int, nonce_root: bytes) -> bytes:
+def device_seed(epoch_seed: Seed, device_id: DeviceId, profile_id: int, nonce_root: bytes) -> Seed:
     """s_0 = H("assay.A" ‖ β ‖ deviceId ‖ u256(profile id) ‖ nonceRoot)."""
-    return keccak(b"assay.A" + epoch_seed + device_id + u256(profile_id) + nonce_root)
+    return Seed(keccak(b"assay.A" + epoch_seed + device_id + u256(profile_id) + nonce_root))
 
 
-def handover_seed(epoch_seed: bytes, device_id: bytes, profile_id: int, nonce: bytes, lease_id: int) -> bytes:
+def handover_seed(epoch_seed: Seed, device_id: DeviceId, profile_id: int, nonce: bytes, lease_id: int) -> Seed:
     """s_0 = H("assay.H" ‖ β ‖ deviceId ‖ u256(profile id) ‖ nonce ‖ u256(leaseId)), where nonce = H(x)."""
-    return keccak(b"assay.H" + epoch_seed + device_id + u256(profile_id) + nonce + u256(lease_id))
+    return Seed(keccak(b"assay.H" + epoch_seed + device_id + u256(profile_id) + nonce + u256(lease_id)))
 
 
-def handover_rho(x: bytes, result_root: bytes) -> bytes:
+def handover_rho(x: bytes, result_root: Root) -> Rho:
     """ρ of a handover = H("assay.hr" ‖ x ‖ resultRoot)."""
-    return keccak(b"assay.hr" + x + result_root)
+    return Rho(keccak(b"assay.hr" + x + result_root))
 
 
-def next_seed(seed: bytes, previous_root: bytes) -> bytes:
+def next_seed(seed: bytes, previous_root: bytes) -> Seed:
     """s_{t+1} = H(s_t ‖ root_{t−1}); root_{−1} is FIRST_PREVIOUS_ROOT."""
-    return keccak(seed + previous_root)
+    return Seed(keccak(seed + previous_root))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.protocol.keccak import keccak
+from assay.protocol.text import printable
 
 MAX_SPECIFICATION_BYTES = 8_192
 MAX_TEXT = 80
@@ -62,4 +63,4 @@ def parse_specification(document: Any) -> Specification:
 
 
 def _text(value: Any, most: int) -> str:
-    return "".join(c for c in value[:most] if c.isprintable()) if isinstance(value, str) else ""
+    return printable(value[:most]) if isinstance(value, str) else ""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from assay.protocol.encoding import abi_encode
 from assay.protocol.keccak import keccak
+from assay.protocol.types import Root
 
 
 def standard_leaf(types: Sequence[str], value: Sequence[object]) -> bytes:
@@ -36,9 +37,9 @@ class StandardMerkleTree:
             self._tree[i] = _pair(self._tree[2 * i + 1], self._tree[2 * i + 2])
 
     @property
-    def root(self) -> bytes:
+    def root(self) -> Root:
         """32 bytes."""
-        return self._tree[0]
+        return Root(self._tree[0])
 
     def proof(self, i: int) -> list[bytes]:
         """Siblings of value `i` (its place in `values`), bottom-up. Raises IndexError."""
@@ -51,7 +52,7 @@ class StandardMerkleTree:
         return path
 
 
-def verify(root: bytes, types: Sequence[str], value: Sequence[object], proof: Sequence[bytes]) -> bool:
+def verify(root: Root, types: Sequence[str], value: Sequence[object], proof: Sequence[bytes]) -> bool:
     """Whether `value` stands in the tree with this root. Raises EncodingError for a value off its types."""
     current = standard_leaf(types, value)
     for sibling in proof:

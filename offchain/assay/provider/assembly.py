@@ -19,6 +19,7 @@ from assay.chain.rpc.client import Chain
 from assay.chain.transactions.journal import Journal
 from assay.chain.transactions.sender import Sender
 from assay.protocol.signing import Domain
+from assay.protocol.types import DeviceId, Root, Seed
 from assay.provider.access.announced_origins import AnnouncedOrigins
 from assay.provider.access.authorised_keys import AuthorisedKeys
 from assay.provider.access.lease_ports import LeasePorts
@@ -86,7 +87,7 @@ class Parts:
     shells: Shells
     ports: LeasePorts
     services: Services
-    devices: dict[bytes, OwnDevice]
+    devices: dict[DeviceId, OwnDevice]
     authority: Authority
     retention: Retention
     status: dict[str, Any]
@@ -132,7 +133,7 @@ class _Ground:
     key: Key
     sender: Sender
     authority: Authority
-    devices: dict[bytes, OwnDevice]
+    devices: dict[DeviceId, OwnDevice]
     database: Database
     view: ChainView
     asked: ChainView
@@ -276,14 +277,14 @@ def _ports(runtime: Runtime, jobs: JobBook, shells: Shells) -> LeasePorts:
 
 
 def _desks(ground: _Ground, prover: Provers, leasing: _Leasing) -> _Desks:
-    async def root_of(task: Task) -> bytes:
+    async def root_of(task: Task) -> Root:
         return (await prover.prove(task)).result_root
 
-    async def walk(task: Task, challenge: bytes) -> tuple[bytes, bytes]:
+    async def walk(task: Task, challenge: bytes) -> tuple[Root, Root]:
         probed = await prover.probe(task, challenge, Urgency.CHALLENGE)
         return probed.proof.result_root, probed.lane_root
 
-    async def prove(device: OwnDevice, epoch: EpochView, seed: bytes) -> bytes:
+    async def prove(device: OwnDevice, epoch: EpochView, seed: Seed) -> Root:
         task = Task(device.profile, epoch.epoch_seed, seed, device.card)
         return (await prover.prove(task, Urgency.CHALLENGE)).result_root
 

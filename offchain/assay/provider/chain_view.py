@@ -9,6 +9,7 @@ from assay.chain.contracts.leases import Lease, LeaseStatus, active_lease, read_
 from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import Chain
 from assay.protocol.epochs import Phase
+from assay.protocol.types import DeviceId
 from assay.provider.views import EpochView, SeatView
 
 SET_CACHE_SIZE = 8
@@ -91,7 +92,7 @@ class ChainView:
                 self._strangers.popitem(last=False)
         return lease
 
-    async def active_lease(self, device_id: bytes) -> int:
+    async def active_lease(self, device_id: DeviceId) -> int:
         """The number of the device's active lease at a final block, or 0."""
         return await active_lease(self._chain, device_id, await self._final())
 

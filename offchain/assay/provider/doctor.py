@@ -15,6 +15,7 @@ from assay.chain.rpc.client import Chain
 from assay.network.errors import ListenFailed
 from assay.network.server import listening_socket
 from assay.protocol.rates import cost
+from assay.protocol.types import DeviceId
 from assay.provider.account.authority import Authority, scope_names
 from assay.provider.assembly import runtime_choice
 from assay.provider.devices.device import OwnDevice
@@ -116,7 +117,7 @@ class _Provider:
     def _device_keys(self) -> list[Key]:
         return device_keys(self._settings)
 
-    async def _devices(self) -> dict[bytes, OwnDevice]:
+    async def _devices(self) -> dict[DeviceId, OwnDevice]:
         kept = Specifications(self._settings.data_dir)
         return await load_devices(self._chain, self._authority.provider, self._device_keys, kept)
 

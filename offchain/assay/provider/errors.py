@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 
 class ProviderError(Exception):
     """A request or a setting that cannot be honoured. The message is safe to show to the other side."""
 
-    status = 400
+    status: int = HTTPStatus.BAD_REQUEST
 
 
 class BadProviderSetting(ProviderError):
@@ -18,46 +20,46 @@ class BadProviderSetting(ProviderError):
 class NotAuthorised(ProviderError):
     """The signature is missing, malformed, expired, replayed or somebody else's."""
 
-    status = 401
+    status = HTTPStatus.UNAUTHORIZED
 
 
 class Forbidden(ProviderError):
     """The signer is known but has no right to this."""
 
-    status = 403
+    status = HTTPStatus.FORBIDDEN
 
 
 class NotFound(ProviderError):
     """No such device, lease, job or file here."""
 
-    status = 404
+    status = HTTPStatus.NOT_FOUND
 
 
 class Conflict(ProviderError):
     """The request contradicts what was already done or the state on the chain."""
 
-    status = 409
+    status = HTTPStatus.CONFLICT
 
 
 class TooLarge(ProviderError):
     """A body, file or argument beyond its limit."""
 
-    status = 413
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 class TooManyRequests(ProviderError):
     """The asker has had its share for now."""
 
-    status = 429
+    status = HTTPStatus.TOO_MANY_REQUESTS
 
 
 class Unavailable(ProviderError):
     """It cannot be served now; trying again later may help."""
 
-    status = 503
+    status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class RuntimeUnavailable(ProviderError):
     """The chosen runtime cannot run workloads on this machine."""
 
-    status = 503
+    status = HTTPStatus.SERVICE_UNAVAILABLE

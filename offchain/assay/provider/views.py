@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from assay.chain.contracts.leases import Lease
+from assay.protocol.types import DeviceId, Rho, Seed
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,11 @@ class EpochView:
     """An epoch that was opened, as of a final block. `rho` is None until it is drawn."""
 
     epoch: int
-    epoch_seed: bytes
+    epoch_seed: Seed
     set_id: int
     seats: tuple[SeatView, ...]
     challenges_open: bool
-    rho: bytes | None
+    rho: Rho | None
 
     def seat_of(self, account: str) -> SeatView | None:
         """The seat of an account, whatever the case of its address."""
@@ -52,7 +53,7 @@ class Leases(Protocol):
     async def lease(self, lease_id: int) -> Lease | None:
         """The lease, or None for an unknown number."""
 
-    async def active_lease(self, device_id: bytes) -> int:
+    async def active_lease(self, device_id: DeviceId) -> int:
         """The number of the device's active lease, or 0."""
 
     async def time(self) -> int:

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from assay.network.client import READ_S, Client
 from assay.network.errors import NetworkError, Silence
 from assay.network.origins import Endpoint
+from assay.protocol.text import printable
 from assay.renter.errors import ProviderRefused, Unreachable
 
 MAX_JSON = 16 << 20
@@ -46,7 +48,7 @@ class HttpClient:
             )
         except NetworkError as error:
             raise Unreachable(str(error)) from None
-        if answer.status >= 400:
+        if answer.status >= HTTPStatus.BAD_REQUEST:
             raise ProviderRefused(answer.status, _reason(answer.body))
         return answer.body
 
@@ -70,7 +72,7 @@ class HttpClient:
         """
         try:
             async with self._client.stream("GET", endpoint, path, headers=headers, read_s=read_s) as answer:
-                if answer.status >= 400:
+                if answer.status >= HTTPStatus.BAD_REQUEST:
                     raise ProviderRefused(answer.status, _reason(await _beginning(answer.pieces)))
                 async for piece in answer.pieces:
                     yield piece
@@ -95,9 +97,9 @@ def _reason(content: bytes) -> str:
         text = value["error"] if "error" in value else value["detail"]
     except (ValueError, KeyError, TypeError, RecursionError):
         text = content.decode("utf-8", "replace")
-    return printable(str(text))
+    return reason_of(str(text))
 
 
-def printable(text: str) -> str:
+def reason_of(text: str) -> str:
     """What another host says, fit for a line on a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text[:MAX_REASON])
+    return printable(text[:MAX_REASON], " ")

@@ -24,6 +24,7 @@ from assay.network.exchange import HttpExchange
 from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.messages import LeaseStart, Offer
+from assay.protocol.types import DeviceId, Root
 from assay.renter.errors import BadInput, NoDevice, RenterError
 from assay.renter.http_client import HttpClient
 from assay.renter.lease.downtime import DowntimeFinder, DowntimeFound
@@ -152,20 +153,20 @@ class Renter:
             raise NoDevice("no offer answers to this: fewer filters, or look again after the next epoch")
         return spread(found, count) if apart else disjoint(found, count)
 
-    async def listing(self, device_id: bytes, gpus: int = 1, token: str | None = None) -> Listing:
+    async def listing(self, device_id: DeviceId, gpus: int = 1, token: str | None = None) -> Listing:
         """The offer of one device, alone or with others to `gpus`, with the newest lines
         that prove it. Raises NoDevice."""
         return await self._discovery.listing(device_id, gpus, token)
 
-    async def quote(self, device_ids: Sequence[bytes], seconds: int) -> Listing:
+    async def quote(self, device_ids: Sequence[DeviceId], seconds: int) -> Listing:
         """Devices together at the price their provider makes to this wallet alone. Raises NoDevice, ProviderRefused."""
         return await self._discovery.quote(device_ids, self.address, seconds)
 
-    async def device(self, device_id: bytes) -> Device:
+    async def device(self, device_id: DeviceId) -> Device:
         """An active device by its id. Raises NoDevice."""
         return await self._discovery.device(device_id)
 
-    async def device_id(self, text: str) -> bytes:
+    async def device_id(self, text: str) -> DeviceId:
         """The device that an id, or the beginning of one, names. Raises BadInput, NoDevice."""
         return await self._discovery.device_id(text)
 
@@ -281,7 +282,7 @@ class Renter:
             raise NoDevice(f"device {to_hex(first)} of lease {lease_id} announces no address")
         return self._session(_endpoint_of(device), lease_id)
 
-    async def silent(self, device_ids: Sequence[bytes]) -> tuple[bytes, ...]:
+    async def silent(self, device_ids: Sequence[DeviceId]) -> tuple[bytes, ...]:
         """Those of these devices whose keys do not sign a fresh nonce now."""
         known = await self._discovery.devices()
         devices = [known.get(device_id) for device_id in device_ids]
@@ -318,7 +319,7 @@ class Renter:
         self, lease_id: int, with_held: bool = False, min_down: int = 0
     ) -> tuple[DowntimeFound, list[Done]]:
         """Has the escrow credit that, epoch by epoch; `refund` pays it out. With `with_held` also epochs of which some
-        device's line is served by nobody, by the worst that is; without those of which less than `least_down` was down,
+        device's line is served by nobody, by the worst that is; without those of which less than `min_down` was down,
         in hundredths of a percent. Beyond the escrow's `maxDowntime` it sets the renter free of the minimum."""
         found = (await self.downtime(lease_id)).of_at_least(min_down)
         found = found.with_held() if with_held else found
@@ -442,7 +443,7 @@ class Renter:
             raise BadInput(f"nothing of lease {lease_id} is refundable now: it is {lease.status.name.lower()}")
         return due
 
-    async def _line(self, epoch: int, root: bytes, device_id: bytes) -> Measured | None:
+    async def _line(self, epoch: int, root: Root, device_id: DeviceId) -> Measured | None:
         return await self._discovery.line(epoch, root, device_id, self.market)
 
     async def _alive(self, device: Device | None) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 from assay.chain.contracts.devices import Device
 from assay.chain.contracts.leases import Lease
 from assay.protocol.messages import Offer
+from assay.protocol.types import DeviceId
 from assay.renter.lease.downtime import DowntimeFound
 from assay.renter.lease.keeping import Move, Policy
 from assay.renter.lease.lease_start import HandoverResult
@@ -158,15 +159,15 @@ class SyncRenter:
         NoDevice for fewer."""
         return self._run(self._renter.choose(wanted, order, count, apart))
 
-    def listing(self, device_id: bytes, gpus: int = 1, token: str | None = None) -> Listing:
+    def listing(self, device_id: DeviceId, gpus: int = 1, token: str | None = None) -> Listing:
         """The offer of one device, alone or with others to `gpus`, proven. Raises NoDevice."""
         return self._run(self._renter.listing(device_id, gpus, token))
 
-    def quote(self, device_ids: Sequence[bytes], seconds: int) -> Listing:
+    def quote(self, device_ids: Sequence[DeviceId], seconds: int) -> Listing:
         """Devices together at the price their provider makes to this wallet alone."""
         return self._run(self._renter.quote(device_ids, seconds))
 
-    def device(self, device_id: bytes) -> Device:
+    def device(self, device_id: DeviceId) -> Device:
         """An active device by its id. Raises NoDevice."""
         return self._run(self._renter.device(device_id))
 
@@ -220,7 +221,7 @@ class SyncRenter:
         """Signed requests to the provider of a lease."""
         return SyncProviderSession(self._run(self._renter.session(lease_id)), self._loop)
 
-    def silent(self, device_ids: Sequence[bytes]) -> tuple[bytes, ...]:
+    def silent(self, device_ids: Sequence[DeviceId]) -> tuple[bytes, ...]:
         """Those of these devices whose keys do not sign a fresh nonce now."""
         return self._run(self._renter.silent(device_ids))
 

@@ -9,6 +9,7 @@ from assay.chain.rpc.blocks import Block
 from assay.protocol import quorum
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
+from assay.protocol.types import DeviceId, Rho, Seed
 from assay.validator.rules import committees, leaders
 from assay.validator.rules.deadlines import Deadlines
 from assay.validator.rules.values import EpochDevice, Seat
@@ -19,11 +20,11 @@ class EpochContext:
     """One epoch, read at the final block that opened it. `own` is this validator's seat in the set."""
 
     epoch: int
-    epoch_seed: bytes
+    epoch_seed: Seed
     set_id: int
     seats: tuple[Seat, ...]
     own: int
-    devices: Mapping[bytes, EpochDevice]
+    devices: Mapping[DeviceId, EpochDevice]
     profiles: Mapping[int, Profile]
     domain: Domain
     deadlines: Deadlines
@@ -58,17 +59,17 @@ class EpochContext:
         """Position of an account's seat, None for no seat."""
         return next((i for i, seat in enumerate(self.seats) if seat.account == account), None)
 
-    def profile_of(self, device_id: bytes) -> Profile | None:
+    def profile_of(self, device_id: DeviceId) -> Profile | None:
         """Profile of an enrolled device, None for another."""
         device = self.devices.get(device_id)
         return None if device is None else self.profiles[device.profile]
 
-    def device_of(self, device_id: bytes) -> tuple[EpochDevice, Profile] | None:
+    def device_of(self, device_id: DeviceId) -> tuple[EpochDevice, Profile] | None:
         """An enrolled device with its profile, None for another."""
         device = self.devices.get(device_id)
         return None if device is None else (device, self.profiles[device.profile])
 
-    def known_profile(self, device_id: bytes) -> Profile:
+    def known_profile(self, device_id: DeviceId) -> Profile:
         """Profile of a device that is known to be enrolled. Raises KeyError."""
         return self.profiles[self.devices[device_id].profile]
 
@@ -76,7 +77,7 @@ class EpochContext:
         """Whether a seat signed the digest."""
         return signed_by(digest, signature, self.seats[seat].signer)
 
-    def checks(self, device_id: bytes, rho: bytes, sealed: int) -> bool:
+    def checks(self, device_id: DeviceId, rho: Rho, sealed: int) -> bool:
         """Whether this validator is to check a device of a seal of so many."""
         size = committees.committee_size(self.n, sealed)
         return self.own in committees.committee(rho, device_id, self.n, size)

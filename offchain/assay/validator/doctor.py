@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from assay.chain.certificate import server_context
 from assay.chain.contracts.amounts import show_amount
@@ -288,4 +289,4 @@ class Doctor:
             return False
         finally:
             await client.close()
-        return answer.status == 200
+        return answer.status == HTTPStatus.OK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from assay.protocol.leaves import SealedLeaf
+from assay.protocol.types import Rho
 from assay.validator.agreement.report_inputs import InputReader
 from assay.validator.agreement.reporting import Reporting
 from assay.validator.agreement.rounds import P, Rounds, Subject
@@ -70,7 +71,7 @@ class EpochPhases:
         self.observing = Observing(context, record, s.store, s.statements, s.follower, s.gossip, s.clock, s.wake)
         self.adopting = Adopting(context, s.follower, s.store, s.gossip, s.clock)
 
-    def inputs(self, sealed: tuple[SealedLeaf, ...], rho: bytes) -> InputReader:
+    def inputs(self, sealed: tuple[SealedLeaf, ...], rho: Rho) -> InputReader:
         """What the report is made from beside batches, once what was sealed is drawn from."""
         s, context = self._services, self._record.context
         return InputReader(context, sealed, rho, s.reader, s.follower, s.store, s.gossip, s.wake)

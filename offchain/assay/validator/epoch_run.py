@@ -12,6 +12,7 @@ import structlog
 from assay.chain.errors import ChainError
 from assay.daemon.ending import end_tasks
 from assay.protocol.epochs import Phase
+from assay.protocol.types import Rho
 from assay.validator.agreement.rounds import Rounds
 from assay.validator.context import EpochContext
 from assay.validator.epoch_phases import EpochPhases, opening
@@ -36,7 +37,7 @@ class EpochRun:
     epoch: int
     account: str
     record: EpochRecord | None = None
-    rho: bytes | None = None  # once it is drawn at a final block
+    rho: Rho | None = None  # once it is drawn at a final block
     _open: EpochPhases | None = None
     _reports: Rounds[ReportProposal] | None = None  # once their inputs are to be had
 
@@ -73,7 +74,7 @@ class EpochRun:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"epoch {self.epoch} is not observed here yet")
         return await self._reports.answer(proposal)
 
-    def drawn_rho(self) -> bytes | None:
+    def drawn_rho(self) -> Rho | None:
         """That of the final block; None before the draw."""
         state = self.services.follower.at_final(self.epoch)
         return state.rho if state is not None and state.phase in (Phase.DRAWN, Phase.REPORTED) else None

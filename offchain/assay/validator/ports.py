@@ -13,6 +13,7 @@ from assay.protocol.epochs import Emission, EpochState, Timing
 from assay.protocol.messages import Challenge, EpochReport, Gossip, Observations, ProbeNonce, Seal
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain
+from assay.protocol.types import DeviceId, Root
 from assay.validator.rules.values import EpochDevice, LeasePeriod, Seat
 
 
@@ -21,7 +22,7 @@ class ReportedEpoch:
     """An accepted report, and the block that took it."""
 
     epoch: int
-    rewards_root: bytes
+    rewards_root: Root
     block: Block
 
 
@@ -67,9 +68,11 @@ class ChainReader(Protocol):
 
     async def devices(self, at: Block) -> tuple[EpochDevice, ...]: ...
 
-    async def slashed(self, at: Block) -> frozenset[bytes]: ...
+    async def slashed(self, at: Block) -> frozenset[DeviceId]: ...
 
-    async def lease_periods(self, since: int, final: Block, head: Block) -> Mapping[bytes, Sequence[LeasePeriod]]: ...
+    async def lease_periods(
+        self, since: int, final: Block, head: Block
+    ) -> Mapping[DeviceId, Sequence[LeasePeriod]]: ...
 
     async def profiles(self, at: Block) -> Mapping[int, Profile]: ...
 

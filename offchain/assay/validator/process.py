@@ -58,6 +58,7 @@ from assay.validator.storage.store import Store
 from assay.validator.storage.tables import open_database
 from assay.validator.system_clock import SystemClock
 from assay.validator.wake import Wake
+from assay.wire import paths
 
 NO_EPOCH = -1  # before the first epoch there is nothing that anybody can have signed
 CONNECT_S = 2.0
@@ -255,7 +256,7 @@ async def ask_status(settings: ValidatorSettings) -> dict[str, Any]:
     endpoint = Endpoint(f"{scheme}://{settings.host}:{settings.port}", certificate_of(settings), own=True)
     client = Client.over_network(allow_private=True)
     try:
-        answer = await client.request("GET", endpoint, "/v1/status", max_bytes=MAX_STATUS_BYTES, timeout_s=STATUS_S)
+        answer = await client.request("GET", endpoint, paths.STATUS, max_bytes=MAX_STATUS_BYTES, timeout_s=STATUS_S)
         return dict(json.loads(answer.body))
     except (NetworkError, ValueError, TypeError) as error:
         raise ValidatorError(f"no validator answers at {endpoint}: {error}; is it running?") from None

@@ -21,6 +21,7 @@ from assay.proof.fraud import RoundArgument, WrongElement, element_of_row, true_
 from assay.protocol.encoding import demand_id
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.profile import Profile
+from assay.protocol.types import DeviceId, Seed
 from assay.watcher.accepted import transaction_arguments
 from assay.watcher.notebook import PlannedDemand, WatcherNotebook
 from assay.watcher.prosecution import why_device_is_safe
@@ -63,7 +64,7 @@ class DemandOutcome:
     row: AnsweredRow | None
 
 
-def wrong_row(profile: Profile, epoch_seed: bytes, leaf: SealedLeaf, answer: AnsweredRow) -> Conviction | None:
+def wrong_row(profile: Profile, epoch_seed: Seed, leaf: SealedLeaf, answer: AnsweredRow) -> Conviction | None:
     """The wrong element of a row that was shown, or None. Costs N·K multiplications."""
     claimed = np.frombuffer(answer.row, dtype="<i4")
     correct = true_row(profile, epoch_seed, answer.round.seed, answer.i)
@@ -108,12 +109,12 @@ class Demands:
             made += 1
         return made
 
-    def asks_on(self, epoch: int, device_id: bytes) -> bool:
+    def asks_on(self, epoch: int, device_id: DeviceId) -> bool:
         """Whether more rows are or will be demanded of a device in an epoch, as far as the limits go."""
         asked = any((p.epoch, p.device_id) == (epoch, device_id) for p in self._notebook.demands())
         return asked or self._may_ask(epoch, device_id)
 
-    def _may_ask(self, epoch: int, device_id: bytes) -> bool:
+    def _may_ask(self, epoch: int, device_id: DeviceId) -> bool:
         open_now = len(self._notebook.demands())
         return open_now < self._limits.most and self._notebook.asked(epoch, device_id) < self._limits.rows
 
@@ -140,7 +141,7 @@ class Demands:
         log.info("opening demanded", epoch=epoch, device="0x" + device_id.hex(), transaction=receipt.transaction_hash)
         return True
 
-    async def _why_not(self, epoch: int, device_id: bytes, bond: int, loss: int) -> str:
+    async def _why_not(self, epoch: int, device_id: DeviceId, bond: int, loss: int) -> str:
         """Why a row is not to be demanded for this bond; empty where it is."""
         if safe := await why_device_is_safe(self._chain, device_id, epoch):
             return safe
@@ -151,7 +152,7 @@ class Demands:
         held = await token.balance(self._sender.address)
         return f"the bond is {bond}, {held} is there" if held < bond else ""
 
-    async def _unasked(self, epoch: int, device_id: bytes, profile: Profile) -> int | None:
+    async def _unasked(self, epoch: int, device_id: DeviceId, profile: Profile) -> int | None:
         for _ in range(TRIES):
             q = int.from_bytes(self._random(4), "big") % profile.k
             if (await self._on_chain(demand_id(device_id, epoch, True, q))).status == DemandStatus.NONE:

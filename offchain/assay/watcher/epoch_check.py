@@ -18,6 +18,7 @@ from assay.protocol import seeds
 from assay.protocol.epochs import EpochState
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.profile import Profile
+from assay.protocol.types import DeviceId, Seed
 from assay.watcher.errors import NoAnswer
 from assay.watcher.faults import ProvableFault
 from assay.watcher.notebook import WatcherNotebook
@@ -36,11 +37,11 @@ class EpochFile:
     """What is remembered of an epoch between looks."""
 
     sealed: tuple[SealedLeaf, ...] | None = None
-    convicted: dict[bytes, Conviction] = field(default_factory=dict)
-    commitments: dict[bytes, dict[bytes, SignedCommitment]] = field(default_factory=dict)  # where a device made two
+    convicted: dict[DeviceId, Conviction] = field(default_factory=dict)
+    commitments: dict[DeviceId, dict[bytes, SignedCommitment]] = field(default_factory=dict)  # where a device made two
     said: dict[str, list[Said]] = field(default_factory=dict)  # seat -> what it signed, once each
     batches_read: dict[bytes, int] = field(default_factory=dict)  # content -> convictions when it was read
-    unserved: dict[bytes, int] = field(default_factory=dict)  # device -> looks at which nobody had its opening
+    unserved: dict[DeviceId, int] = field(default_factory=dict)  # device -> looks at which nobody had its opening
     report_checked: bool = False
 
     def heard(self, seat: str, statement: Said) -> None:
@@ -65,7 +66,7 @@ class Openings:
         return self._profiles[profile_id]
 
     async def check(
-        self, state: EpochState, file: EpochFile, indexes: Sequence[PublishedEpoch], devices: Mapping[bytes, Device]
+        self, state: EpochState, file: EpochFile, indexes: Sequence[PublishedEpoch], devices: Mapping[DeviceId, Device]
     ) -> list[ProvableFault]:
         """Looks at every sealed device that is not done; faults of devices found now."""
         slots = asyncio.Semaphore(CONCURRENCY)
@@ -81,7 +82,7 @@ class Openings:
         """Sealed devices whose opening was not looked at to the end."""
         return [leaf for leaf in file.sealed or () if not self._done(state.epoch, file, leaf.device_id)]
 
-    def _done(self, epoch: int, file: EpochFile, device_id: bytes) -> bool:
+    def _done(self, epoch: int, file: EpochFile, device_id: DeviceId) -> bool:
         # What was proven before a restart is looked at once more: seats may have passed it.
         return device_id in file.convicted or self._notebook.outcome(epoch, device_id) == "valid"
 
@@ -91,7 +92,7 @@ class Openings:
         file: EpochFile,
         leaf: SealedLeaf,
         indexes: Sequence[PublishedEpoch],
-        devices: Mapping[bytes, Device],
+        devices: Mapping[DeviceId, Device],
     ) -> ProvableFault | None:
         device = devices.get(leaf.device_id)
         if device is None:
@@ -153,8 +154,8 @@ class Openings:
 
 
 def _first_seeds(
-    sealed: Sequence[SealedLeaf], devices: Mapping[bytes, Device], epoch_seed: bytes, own: bytes
-) -> list[bytes]:
+    sealed: Sequence[SealedLeaf], devices: Mapping[DeviceId, Device], epoch_seed: Seed, own: bytes
+) -> list[Seed]:
     """First seeds of the other sealed devices: where one card answers for many, it starts from one of these."""
     return [
         seeds.device_seed(epoch_seed, leaf.device_id, devices[leaf.device_id].profile_id, leaf.nonce_root)

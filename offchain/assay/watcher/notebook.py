@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from assay.protocol.types import DeviceId
 from assay.watcher.errors import WatcherError
 
 _SCHEMA = """
@@ -36,7 +37,7 @@ class PlannedDemand:
 
     demand_id: bytes
     epoch: int
-    device_id: bytes
+    device_id: DeviceId
     sample: int
     block: int | None
 
@@ -72,14 +73,14 @@ class WatcherNotebook:
             self._db.close()
             raise WatcherError(f"{path}: {error}; another watcher uses it, stop it first") from None
 
-    def outcome(self, epoch: int, device_id: bytes) -> str:
+    def outcome(self, epoch: int, device_id: DeviceId) -> str:
         """How the check of a device's opening ended: valid, proven, or empty where it was not looked at to the end."""
         row = self._db.execute(
             "SELECT outcome FROM checked WHERE epoch=? AND device_id=?", (epoch, device_id)
         ).fetchone()
         return "" if row is None else str(row[0])
 
-    def note(self, epoch: int, device_id: bytes, outcome: str, reason: str) -> None:
+    def note(self, epoch: int, device_id: DeviceId, outcome: str, reason: str) -> None:
         """Notes how the check ended."""
         self._db.execute(
             "INSERT OR REPLACE INTO checked VALUES (?, ?, ?, ?)", (epoch, device_id, outcome, reason[:512])
@@ -137,7 +138,7 @@ class WatcherNotebook:
             "SELECT kind, subject, epoch FROM proofs WHERE state IN ('proven', 'recorded') ORDER BY epoch"
         ).fetchall()
 
-    def plan_demand(self, demand_id: bytes, epoch: int, device_id: bytes, sample: int, loss: int) -> None:
+    def plan_demand(self, demand_id: bytes, epoch: int, device_id: DeviceId, sample: int, loss: int) -> None:
         """An opening is about to be demanded; `loss` is what an answer costs this watcher, base units."""
         self._db.execute(
             "INSERT OR IGNORE INTO demands VALUES (?, ?, ?, ?, ?, NULL, 'planned')",
@@ -160,12 +161,12 @@ class WatcherNotebook:
         )
         return [PlannedDemand(*row) for row in rows]
 
-    def asked(self, epoch: int, device_id: bytes) -> int:
+    def asked(self, epoch: int, device_id: DeviceId) -> int:
         """Openings demanded of a device in an epoch, however they ended; those not that were not taken."""
         query = "SELECT COUNT(*) FROM demands WHERE epoch=? AND device_id=? AND state != 'refused'"
         return int(self._db.execute(query, (epoch, device_id)).fetchone()[0])
 
-    def losses(self, device_id: bytes) -> list[int]:
+    def losses(self, device_id: DeviceId) -> list[int]:
         """What an answer costs or has cost, base units, of each opening demanded of a device that is remembered; those
         that ran out unanswered cost nothing."""
         query = "SELECT loss FROM demands WHERE device_id=? AND state NOT IN ('refused', 'expired')"

@@ -15,12 +15,13 @@ from assay.chain.transactions.sender import Sender
 from assay.proof.fraud_calldata import commit_hash as commit_hash_of
 from assay.protocol.epochs import Timing
 from assay.protocol.hexadecimal import to_hex
+from assay.protocol.types import DeviceId
 from assay.watcher.evidence import EvidenceFolder
 from assay.watcher.faults import QUORUM_FAULTS, FaultKind, ProvableFault, seat_subject
 from assay.watcher.notebook import PlannedProof, WatcherNotebook
 
 
-async def why_device_is_safe(chain: Chain, device_id: bytes, epoch: int) -> str:
+async def why_device_is_safe(chain: Chain, device_id: DeviceId, epoch: int) -> str:
     """Why a device answers for nothing in an epoch; empty where it does. Raises ChainError."""
     liable = await chain.call("DeviceRegistry", "liability", device_id, at="latest")
     if liable.status == DeviceStatus.SLASHED:
@@ -33,7 +34,7 @@ async def why_device_is_safe(chain: Chain, device_id: bytes, epoch: int) -> str:
 async def why_fault_is_idle(chain: Chain, fault: ProvableFault) -> str:
     """Why proving a fault would take nothing from anybody; empty where it would. Raises ChainError."""
     if fault.of_device:
-        return await why_device_is_safe(chain, fault.subject, fault.epoch)
+        return await why_device_is_safe(chain, DeviceId(fault.subject), fault.epoch)
     if fault.signer:
         return await why_seat_is_safe(chain, fault.account, fault.signer)
     return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import structlog
@@ -15,6 +16,7 @@ from assay.network.origins import Endpoint, Origin, parse_origin
 from assay.network.pinned_tls import NO_FINGERPRINT
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, SealedLeaf, device_tree, reward_tree, sealed_tree
+from assay.protocol.types import DeviceId, Rho, Root
 from assay.watcher.errors import NoAnswer
 from assay.wire import paths
 from assay.wire.canonical import encode
@@ -67,17 +69,17 @@ class Published:
         found = await asyncio.gather(*(self._index(url, epoch) for url in urls))
         return [index for index in found if index is not None]
 
-    async def sealed(self, indexes: Sequence[PublishedEpoch], seal_root: bytes) -> tuple[SealedLeaf, ...] | None:
+    async def sealed(self, indexes: Sequence[PublishedEpoch], seal_root: Root) -> tuple[SealedLeaf, ...] | None:
         """The leaves under the chain's seal root from the first that has them."""
         listed = ((index.url, index.held.seal) for index in indexes)
         return await self._first(listed, lambda body: _with_root(SealedBody.parse(body).leaves, sealed_tree, seal_root))
 
-    async def devices(self, indexes: Sequence[PublishedEpoch], root: bytes) -> tuple[DeviceLeaf, ...] | None:
+    async def devices(self, indexes: Sequence[PublishedEpoch], root: Root) -> tuple[DeviceLeaf, ...] | None:
         """The lines of the report under the chain's root."""
         listed = ((index.url, index.held.devices) for index in indexes)
         return await self._first(listed, lambda body: _with_root(DevicesBody.parse(body).leaves, device_tree, root))
 
-    async def rewards(self, indexes: Sequence[PublishedEpoch], root: bytes) -> tuple[RewardLeaf, ...] | None:
+    async def rewards(self, indexes: Sequence[PublishedEpoch], root: Root) -> tuple[RewardLeaf, ...] | None:
         """The lines of the reward tree under the chain's root."""
         listed = ((index.url, index.held.rewards) for index in indexes)
         return await self._first(listed, lambda body: _with_root(RewardsBody.parse(body).leaves, reward_tree, root))
@@ -98,7 +100,7 @@ class Published:
         return body
 
     async def opening(
-        self, device_url: str, epoch: int, device_id: bytes, rho: bytes, most: int, fingerprint: bytes = NO_FINGERPRINT
+        self, device_url: str, epoch: int, device_id: DeviceId, rho: Rho, most: int, fingerprint: bytes = NO_FINGERPRINT
     ) -> bytes:
         """The sampled rows from the device itself: to anyone who asks, once rho is drawn. Raises NoAnswer."""
         body = encode(sampled_rows_request(epoch, device_id, rho))
@@ -150,12 +152,12 @@ class Published:
             )
         except NetworkError as error:
             raise NoAnswer(str(error)) from None
-        if answer.status != 200:
+        if answer.status != HTTPStatus.OK:
             raise NoAnswer(f"{endpoint}: HTTP {answer.status}")
         return answer.body
 
 
-def _with_root(leaves: T, tree: Callable[[T], Any], root: bytes) -> T:
+def _with_root(leaves: T, tree: Callable[[T], Any], root: Root) -> T:
     found = tree(leaves).root
     if found != root:
         raise ValueError(f"it makes the root 0x{found.hex()}, the chain holds 0x{root.hex()}")

@@ -17,6 +17,7 @@ from assay.chain.rpc.client import Chain
 from assay.network.origins import Endpoint
 from assay.protocol.epochs import EpochState, Phase, Timing
 from assay.protocol.leaves import SealedLeaf
+from assay.protocol.types import DeviceId
 from assay.watcher.accepted import AcceptedStatements
 from assay.watcher.demands import Demands, wrong_row
 from assay.watcher.epoch_check import EpochFile, Openings
@@ -135,7 +136,7 @@ class Watch:
         scene: Scene,
         file: EpochFile,
         indexes: Sequence[PublishedEpoch],
-        devices: Mapping[bytes, Device],
+        devices: Mapping[DeviceId, Device],
         closed: bool,
     ) -> bool:
         """Checks what was sealed; whether every sealed device was looked at to the end."""
@@ -147,7 +148,7 @@ class Watch:
         if sealed is None:
             return False
 
-        def key_of(device_id: bytes) -> str | None:
+        def key_of(device_id: DeviceId) -> str | None:
             device = devices.get(device_id)
             return None if device is None else device.device_key
 
@@ -163,10 +164,10 @@ class Watch:
         return not self._openings.pending(state, file)
 
     async def _two_commitments(
-        self, scene: Scene, file: EpochFile, indexes: Sequence[PublishedEpoch], devices: Mapping[bytes, Device]
+        self, scene: Scene, file: EpochFile, indexes: Sequence[PublishedEpoch], devices: Mapping[DeviceId, Device]
     ) -> None:
         """A device may have shown validators different results: only hashes that differ are fetched."""
-        listed: dict[bytes, dict[bytes, str]] = {}
+        listed: dict[DeviceId, dict[bytes, str]] = {}
         for index in indexes:
             for device_id, digests in index.held.commitments_of_each().items():
                 for digest in digests:
@@ -258,7 +259,7 @@ class Watch:
         return True
 
     async def _demand(
-        self, state: EpochState, file: EpochFile, sealed: Sequence[SealedLeaf], devices: Mapping[bytes, Device]
+        self, state: EpochState, file: EpochFile, sealed: Sequence[SealedLeaf], devices: Mapping[DeviceId, Device]
     ) -> None:
         """Demands openings that were nowhere to be had at several looks."""
         for leaf in self._openings.pending(state, file):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from assay.protocol.hexadecimal import parse_address, parse_bytes32, to_hex
+from assay.protocol.types import DeviceId, Root, Seed
 from assay.wire.limits import MAX_LEAVES, MAX_LISTED_LINES, MAX_STATEMENTS
 from assay.wire.statements import STATEMENT, SignedStatement
 
@@ -42,8 +43,8 @@ class ListedReport:
     """The report that the chain holds: the H of its device leaves as content, its roots, and how many leaves it has."""
 
     content: bytes | None
-    devices_root: bytes | None = None
-    rewards_root: bytes | None = None
+    devices_root: Root | None = None
+    rewards_root: Root | None = None
     count: int = 0
 
     def to_json(self) -> dict[str, Any]:
@@ -75,15 +76,15 @@ class EpochIndex:
     epoch: int | None = None
     outcome: str = ""
     reason: str = ""
-    epoch_seed: bytes | None = None
+    epoch_seed: Seed | None = None
     seal: bytes | None = None
-    commitments: Mapping[bytes, bytes] = field(default_factory=dict)  # by device
-    other_commitments: Sequence[tuple[bytes, bytes]] = ()  # of devices that made more than one
+    commitments: Mapping[DeviceId, bytes] = field(default_factory=dict)  # by device
+    other_commitments: Sequence[tuple[DeviceId, bytes]] = ()  # of devices that made more than one
     inventories: Sequence[ListedMessage] = ()
     batches: Sequence[ListedBatch] = ()
     statements: Sequence[SignedStatement] = ()
-    openings: Mapping[bytes, bytes] = field(default_factory=dict)  # by device
-    verdicts: Mapping[bytes, ListedVerdict] = field(default_factory=dict)
+    openings: Mapping[DeviceId, bytes] = field(default_factory=dict)  # by device
+    verdicts: Mapping[DeviceId, ListedVerdict] = field(default_factory=dict)
     report: ListedReport | None = None
     rewards: bytes | None = None  # the reward tree
     lines: Sequence[Any] = ()
@@ -93,9 +94,9 @@ class EpochIndex:
         """The H of the report's device leaves."""
         return None if self.report is None else self.report.content
 
-    def commitments_of_each(self) -> dict[bytes, tuple[bytes, ...]]:
+    def commitments_of_each(self) -> dict[DeviceId, tuple[bytes, ...]]:
         """All commitments that were seen of each device."""
-        found: dict[bytes, tuple[bytes, ...]] = {device: (content,) for device, content in self.commitments.items()}
+        found: dict[DeviceId, tuple[bytes, ...]] = {device: (content,) for device, content in self.commitments.items()}
         for device, content in self.other_commitments:
             found[device] = (*found.get(device, ()), content)
         return found
@@ -145,48 +146,51 @@ def _read(value: Any) -> EpochIndex:
         epoch=value.get("epoch"),
         outcome=str(value.get("outcome", "")),
         reason=str(value.get("reason", "")),
-        epoch_seed=_digest(value.get("epochSeed"), "epochSeed"),
-        seal=_digest(value.get("seal"), "seal"),
+        epoch_seed=_digest(Seed, value.get("epochSeed"), "epochSeed"),
+        seal=_digest(bytes, value.get("seal"), "seal"),
         commitments=_hashes(value.get("commitments", {}), "commitments"),
-        other_commitments=_list(value, "otherCommitments", lambda o: (_id(o["deviceId"]), _id(o["content"]))),
+        other_commitments=_list(value, "otherCommitments", lambda o: (DeviceId(_id(o["deviceId"])), _id(o["content"]))),
         inventories=_list(value, "inventories", lambda m: ListedMessage(parse_address(m["seat"]), _id(m["content"]))),
         batches=_list(value, "batches", _batch),
         statements=_list(value, "statements", STATEMENT.validate_python),
         openings=_hashes(value.get("openings", {}), "openings"),
         verdicts={
-            _id(d): ListedVerdict(str(v["outcome"]), str(v["reason"])) for d, v in value.get("verdicts", {}).items()
+            DeviceId(_id(d)): ListedVerdict(str(v["outcome"]), str(v["reason"]))
+            for d, v in value.get("verdicts", {}).items()
         },
         report=None if report is None else _report(report),
-        rewards=_digest(value.get("rewards"), "rewards"),
+        rewards=_digest(bytes, value.get("rewards"), "rewards"),
         lines=_list(value, "devices", lambda line: line, MAX_LISTED_LINES),
     )
 
 
 def _report(value: Any) -> ListedReport:
     return ListedReport(
-        _digest(value.get("content"), "report"),
-        _digest(value.get("devicesRoot"), "devicesRoot"),
-        _digest(value.get("rewardsRoot"), "rewardsRoot"),
+        _digest(bytes, value.get("content"), "report"),
+        _digest(Root, value.get("devicesRoot"), "devicesRoot"),
+        _digest(Root, value.get("rewardsRoot"), "rewardsRoot"),
         int(value.get("count", 0)),
     )
 
 
 def _batch(value: Any) -> ListedBatch:
-    return ListedBatch(parse_address(value["seat"]), _id(value["content"]), _digest(value.get("digest"), "digest"))
+    return ListedBatch(
+        parse_address(value["seat"]), _id(value["content"]), _digest(bytes, value.get("digest"), "digest")
+    )
 
 
 def _id(value: Any) -> bytes:
     return parse_bytes32(value)
 
 
-def _digest(value: Any, what: str) -> bytes | None:
-    return None if value is None else parse_bytes32(value, what)
+def _digest(kind: Callable[[bytes], T], value: Any, what: str) -> T | None:
+    return None if value is None else kind(parse_bytes32(value, what))
 
 
-def _hashes(value: Any, what: str) -> dict[bytes, bytes]:
+def _hashes(value: Any, what: str) -> dict[DeviceId, bytes]:
     if not isinstance(value, dict) or len(value) > MAX_LEAVES:
         raise ValueError(f"{what}: no mapping of at most {MAX_LEAVES} devices")
-    return {parse_bytes32(d, "device"): parse_bytes32(h, what) for d, h in value.items()}
+    return {DeviceId(parse_bytes32(d, "device")): parse_bytes32(h, what) for d, h in value.items()}
 
 
 def _list(value: Any, name: str, read: Callable[[Any], T], most: int = MAX_STATEMENTS) -> tuple[T, ...]:
@@ -200,5 +204,5 @@ def _hex(value: bytes | None) -> str | None:
     return None if value is None else to_hex(value)
 
 
-def _hashes_json(hashes: Mapping[bytes, bytes]) -> dict[str, str]:
+def _hashes_json(hashes: Mapping[DeviceId, bytes]) -> dict[str, str]:
     return {to_hex(device): to_hex(content) for device, content in hashes.items()}

@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from assay.protocol.encoding import unsigned
 from assay.protocol.hexadecimal import parse_address, parse_bytes32, parse_signature, to_hex
+from assay.protocol.types import DeviceId, Rho, Root, Seed
 
 FORM = ConfigDict(alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="forbid")
 
@@ -32,19 +33,17 @@ def _shared_bytes32(text: str) -> bytes:
     return parse_bytes32(text)
 
 
-Bytes32 = Annotated[
-    bytes,
-    BeforeValidator(lambda value: value if isinstance(value, bytes) else parse_bytes32(value)),
-    PlainSerializer(to_hex, return_type=str),
-    WithJsonSchema(hex_schema(32)),
-]
+_READ = BeforeValidator(lambda value: value if isinstance(value, bytes) else parse_bytes32(value))
+_READ_SHARED = BeforeValidator(lambda value: _shared_bytes32(value) if isinstance(value, str) else value)
+_SHOW, _SCHEMA = PlainSerializer(to_hex, return_type=str), WithJsonSchema(hex_schema(32))
+Bytes32 = Annotated[bytes, _READ, _SHOW, _SCHEMA]
+DeviceId32 = Annotated[DeviceId, _READ, _SHOW, _SCHEMA]
+Root32 = Annotated[Root, _READ, _SHOW, _SCHEMA]
+Seed32 = Annotated[Seed, _READ, _SHOW, _SCHEMA]
+Rho32 = Annotated[Rho, _READ, _SHOW, _SCHEMA]
 # Of values that stand in each of many bodies, and are then held in memory once.
-SharedBytes32 = Annotated[
-    bytes,
-    BeforeValidator(lambda value: _shared_bytes32(value) if isinstance(value, str) else value),
-    PlainSerializer(to_hex, return_type=str),
-    WithJsonSchema(hex_schema(32)),
-]
+SharedDeviceId32 = Annotated[DeviceId, _READ_SHARED, _SHOW, _SCHEMA]
+SharedSeed32 = Annotated[Seed, _READ_SHARED, _SHOW, _SCHEMA]
 Signature = Annotated[
     bytes,
     BeforeValidator(lambda value: value if isinstance(value, bytes) else parse_signature(value)),

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from assay.protocol.keccak import ZERO_HASH
 from assay.protocol.messages import EpochReport, Observations, Seal
-from assay.wire.fields import U32, U64, Address, Bytes32, Decimal256, Signature, Wire
+from assay.wire.fields import U32, U64, Address, Bytes32, Decimal256, DeviceId32, Rho32, Root32, Seed32, Signature, Wire
 from assay.wire.leaves import ObservationLeaves, SealedLeaves
 from assay.wire.limits import MAX_LEAVES, MAX_SEATS
 
@@ -24,7 +24,7 @@ class Purpose(StrEnum):
 class InstantBody(Wire):
     """A leader's instant, Unix milliseconds."""
 
-    epoch_seed: Bytes32
+    epoch_seed: Seed32
     start_ms: U64
 
 
@@ -32,7 +32,7 @@ class InventoryEntry(Wire):
     """A commitment held: its device and the H of its canonical encoding; `lanes` is that of its answer to the memory
     probe, zero where none is held."""
 
-    device_id: Bytes32
+    device_id: DeviceId32
     digest: Bytes32
     lanes: Bytes32 = ZERO_HASH
 
@@ -40,7 +40,7 @@ class InventoryEntry(Wire):
 class InventoryBody(Wire):
     """All commitments that a seat holds at its cut-off."""
 
-    epoch_seed: Bytes32
+    epoch_seed: Seed32
     entries: Annotated[tuple[InventoryEntry, ...], Field(max_length=MAX_LEAVES)]
 
 
@@ -75,8 +75,8 @@ class SealProposal(Wire):
     set_id: U32
     round: U32
     seat: Address
-    epoch_seed: Bytes32
-    seal_root: Bytes32
+    epoch_seed: Seed32
+    seal_root: Root32
     count: U32
     leaves: SealedLeaves
     commitments: Annotated[tuple[Bytes32, ...], Field(max_length=MAX_LEAVES)]
@@ -93,7 +93,7 @@ class BatchMessage(Wire):
     epoch: U64
     set_id: U32
     seat: Address
-    rho: Bytes32
+    rho: Rho32
     leaves: ObservationLeaves
     signature: Signature
 
@@ -116,9 +116,9 @@ class ReportProposal(Wire):
     set_id: U32
     round: U32
     seat: Address
-    rho: Bytes32
-    devices_root: Bytes32
-    rewards_root: Bytes32
+    rho: Rho32
+    devices_root: Root32
+    rewards_root: Root32
     rewards_total: Decimal256
     data_hash: Bytes32
     batches: Annotated[tuple[NamedBatch, ...], Field(max_length=MAX_SEATS)]

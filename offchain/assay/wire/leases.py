@@ -21,6 +21,7 @@ from assay.protocol.messages import Handover, Offer
 from assay.protocol.sign_in import MAX_TEXT as MAX_SIGN_IN_TEXT
 from assay.protocol.signing import Domain, signed_by
 from assay.protocol.typed_message import MessageError
+from assay.protocol.types import DeviceId, Seed
 from assay.wire.fields import Wire
 from assay.wire.limits import MAX_SIGNATURE_BYTES
 
@@ -72,7 +73,7 @@ class SignedHandover(NamedTuple):
     message: Handover
     signature: bytes
 
-    def to_json(self, epoch: int, epoch_seed: bytes) -> dict[str, Any]:
+    def to_json(self, epoch: int, epoch_seed: Seed) -> dict[str, Any]:
         """With the epoch whose seed the proof stands on."""
         return {
             **self.message.to_json(),
@@ -95,8 +96,8 @@ class QuoteBody(Wire):
     renter: str
     seconds: Annotated[int, Field(gt=0, lt=1 << 32)]
 
-    def devices(self) -> tuple[bytes, ...]:
-        return tuple(parse_bytes32(device, f"deviceIds[{n}]") for n, device in enumerate(self.device_ids))
+    def devices(self) -> tuple[DeviceId, ...]:
+        return tuple(DeviceId(parse_bytes32(device, f"deviceIds[{n}]")) for n, device in enumerate(self.device_ids))
 
     def renter_address(self) -> str:
         return parse_address(self.renter, "renter")
@@ -111,8 +112,8 @@ class NonceBody(Wire):
     def value(self) -> bytes:
         return parse_bytes32(self.nonce, "nonce")
 
-    def device(self) -> bytes:
-        return parse_bytes32(self.device_id, "deviceId")
+    def device(self) -> DeviceId:
+        return DeviceId(parse_bytes32(self.device_id, "deviceId"))
 
 
 class RevealBody(Wire):
@@ -124,8 +125,8 @@ class RevealBody(Wire):
     def value(self) -> bytes:
         return parse_bytes32(self.x, "x")
 
-    def device(self) -> bytes:
-        return parse_bytes32(self.device_id, "deviceId")
+    def device(self) -> DeviceId:
+        return DeviceId(parse_bytes32(self.device_id, "deviceId"))
 
 
 class StartBody(Wire):

@@ -10,6 +10,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from assay.protocol.encoding import unsigned
 from assay.protocol.hexadecimal import parse_address, parse_bytes32, to_hex
 from assay.protocol.leaves import DeviceLeaf, ObservationLeaf, RewardLeaf, SealedLeaf
+from assay.protocol.types import DeviceId, Root
 from assay.wire.fields import U64, Wire, hex_schema, parse_decimal
 from assay.wire.limits import MAX_LEAVES
 
@@ -19,11 +20,11 @@ T = TypeVar("T", SealedLeaf, ObservationLeaf, DeviceLeaf, RewardLeaf)
 def sealed_leaf(line: Mapping[str, Any]) -> SealedLeaf:
     """A leaf of a seal. Raises ValueError, KeyError, TypeError."""
     return SealedLeaf(
-        parse_bytes32(line["deviceId"], "deviceId"),
+        DeviceId(parse_bytes32(line["deviceId"], "deviceId")),
         parse_bytes32(line["jobHash"], "jobHash"),
         parse_bytes32(line["nonceRoot"], "nonceRoot"),
-        parse_bytes32(line["resultRoot"], "resultRoot"),
-        parse_bytes32(line["laneRoot"], "laneRoot"),
+        Root(parse_bytes32(line["resultRoot"], "resultRoot")),
+        Root(parse_bytes32(line["laneRoot"], "laneRoot")),
         parse_bytes32(line["r"], "r"),
         parse_bytes32(line["vs"], "vs"),
     )
@@ -46,8 +47,8 @@ def observation_leaf(line: Mapping[str, Any]) -> ObservationLeaf:
     """A leaf of a batch, with any uptime that 16 bits hold: what a seat signed is evidence whatever it says, and
     whether it counts is for whoever admits it. Raises ValueError, KeyError, TypeError."""
     return ObservationLeaf(
-        parse_bytes32(line["deviceId"], "deviceId"),
-        parse_bytes32(line["resultRoot"], "resultRoot"),
+        DeviceId(parse_bytes32(line["deviceId"], "deviceId")),
+        Root(parse_bytes32(line["resultRoot"], "resultRoot")),
         unsigned(line["elapsedUs"], 64, "elapsedUs"),
         unsigned(line["flags"], 16, "flags"),
         unsigned(line["uptimeBps"], 16, "uptimeBps"),
@@ -69,14 +70,14 @@ def device_leaf(line: Mapping[str, Any]) -> DeviceLeaf:
     """A leaf of a report, its numbers as wide as in the contract. Raises ValueError, KeyError, TypeError."""
     return DeviceLeaf(
         unsigned(line["epoch"], 64, "epoch"),
-        parse_bytes32(line["deviceId"], "deviceId"),
+        DeviceId(parse_bytes32(line["deviceId"], "deviceId")),
         unsigned(line["sealIndex"], 32, "sealIndex"),
         unsigned(line["profile"], 32, "profile"),
         unsigned(line["scoreGops"], 64, "scoreGops"),
         unsigned(line["memoryMiB"], 32, "memoryMiB"),
         unsigned(line["uptimeBps"], 16, "uptimeBps"),
         unsigned(line["flags"], 16, "flags"),
-        parse_bytes32(line["resultRoot"], "resultRoot"),
+        Root(parse_bytes32(line["resultRoot"], "resultRoot")),
     )
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from assay.protocol.encoding import EncodingError
-from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
-from assay.protocol.leaves import DeviceLeaf, RewardLeaf
+from assay.protocol.leaves import DeviceLeaf, Flag, RewardLeaf
 from assay.protocol.standard_merkle import verify
+from assay.protocol.types import DeviceId, Root
 from assay.wire.leaves import device_json, device_leaf, parse_leaf, reward_json, reward_leaf
 from assay.wire.limits import MAX_PROOF_NODES
 
@@ -43,7 +43,7 @@ class Earned:
     proof: tuple[bytes, ...]
 
 
-def proven(leaf: DeviceLeaf, proof: Sequence[Any], devices_root: bytes) -> Measured:
+def proven(leaf: DeviceLeaf, proof: Sequence[Any], devices_root: Root) -> Measured:
     """The leaf with its nodes (0x-hex, bottom-up), checked against the root. Raises ReportLineError."""
     return Measured(leaf, _proven(leaf, proof, devices_root, f"0x{leaf.device_id.hex()}"))
 
@@ -53,14 +53,14 @@ def leaf_of_values(values: Sequence[Any]) -> DeviceLeaf:
     epoch, device_id, seal_index, profile, score, memory, uptime, flags, root = values
     return DeviceLeaf(
         epoch=int(epoch),
-        device_id=parse_bytes32(device_id, "deviceId"),
+        device_id=DeviceId(parse_bytes32(device_id, "deviceId")),
         seal_index=int(seal_index),
         profile=int(profile),
         score_gops=int(score),
         memory_mib=int(memory),
         uptime_bps=int(uptime),
         flags=int(flags),
-        result_root=parse_bytes32(root, "resultRoot"),
+        result_root=Root(parse_bytes32(root, "resultRoot")),
     )
 
 
@@ -70,13 +70,13 @@ def line_json(leaf: DeviceLeaf | RewardLeaf, proof: Iterable[bytes]) -> dict[str
     return {"leaf": shown, "proof": [to_hex(node) for node in proof]}
 
 
-def parse_report_line(entry: Any, devices_root: bytes) -> Measured:
+def parse_report_line(entry: Any, devices_root: Root) -> Measured:
     """A validator's {leaf, proof}, checked against the root. Raises ReportLineError."""
     leaf, proof = _parsed(DeviceLeaf, device_leaf, entry)
     return proven(leaf, proof, devices_root)
 
 
-def parse_reward_line(entry: Any, rewards_root: bytes) -> Earned:
+def parse_reward_line(entry: Any, rewards_root: Root) -> Earned:
     """A validator's {leaf, proof} of an account, checked against the root. Raises ReportLineError."""
     leaf, proof = _parsed(RewardLeaf, reward_leaf, entry)
     return Earned(leaf, _proven(leaf, proof, rewards_root, leaf.account))
@@ -89,7 +89,7 @@ def _parsed(kind: type[T], parse: Callable[[Mapping[str, Any]], T], entry: Any) 
         raise ReportLineError(f"a malformed line of a report: {error}") from None
 
 
-def _proven(leaf: DeviceLeaf | RewardLeaf, proof: Sequence[Any], root: bytes, whose: str) -> tuple[bytes, ...]:
+def _proven(leaf: DeviceLeaf | RewardLeaf, proof: Sequence[Any], root: Root, whose: str) -> tuple[bytes, ...]:
     try:
         if len(proof) > MAX_PROOF_NODES:
             raise ReportLineError(f"a proof of {len(proof)} nodes, at most {MAX_PROOF_NODES} are read")

@@ -9,10 +9,26 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from assay.protocol.hexadecimal import HexadecimalError, parse_signature, to_hex
-from assay.protocol.keccak import ZERO_HASH, keccak
+from assay.protocol.keccak import keccak
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.messages import Challenge, Commitment, LaneCommitment, ProbeNonce
-from assay.wire.fields import FORM, U32, U64, Address, Bytes32, Record, SharedBytes32, Signature, Wire
+from assay.protocol.types import NO_ROOT, DeviceId, Rho, Root
+from assay.wire.fields import (
+    FORM,
+    U32,
+    U64,
+    Address,
+    Bytes32,
+    DeviceId32,
+    Record,
+    Rho32,
+    Root32,
+    Seed32,
+    SharedDeviceId32,
+    SharedSeed32,
+    Signature,
+    Wire,
+)
 from assay.wire.limits import MAX_ROWS, MAX_SEATS
 
 OPENINGS_REQUEST = "openings-request"  # the kind of the Gossip that signs one
@@ -25,8 +41,8 @@ class SignedChallenge(Record):
     """A challenge with its seat's compact signature: sent to a device, and shown by it with its commitment."""
 
     epoch: U64
-    epoch_seed: SharedBytes32
-    device_id: SharedBytes32
+    epoch_seed: SharedSeed32
+    device_id: SharedDeviceId32
     validator: Address
     nonce: Bytes32
     signature: Signature
@@ -52,9 +68,9 @@ class SignedCommitment(Record):
 
     epoch: U64
     job_hash: Bytes32
-    device_id: Bytes32
+    device_id: DeviceId32
     nonce_root: Bytes32
-    result_root: Bytes32
+    result_root: Root32
     challenges: Annotated[tuple[SignedChallenge, ...], Field(max_length=MAX_SEATS)]
     signature: Signature
 
@@ -75,7 +91,7 @@ class SignedCommitment(Record):
         """What was signed."""
         return Commitment(self.epoch, self.job_hash, self.device_id, self.nonce_root, self.result_root)
 
-    def leaf(self, lane_root: bytes = ZERO_HASH) -> SealedLeaf:
+    def leaf(self, lane_root: Root = NO_ROOT) -> SealedLeaf:
         """Its line in a seal, with the lane root of the device's probe where it answered one."""
         return SealedLeaf(
             self.device_id,
@@ -102,9 +118,9 @@ class SignedProbeNonce(Record):
     """A nonce for the memory probe with its seat's compact signature, as it is sent to a device."""
 
     epoch: U64
-    epoch_seed: Bytes32
-    device_id: Bytes32
-    result_root: Bytes32
+    epoch_seed: Seed32
+    device_id: DeviceId32
+    result_root: Root32
     validator: Address
     nonce: Bytes32
     signature: Signature
@@ -142,11 +158,11 @@ class SignedLanes(Record):
     """A device's answer to the memory probe: what it signed, the nonces it used, and its compact signature."""
 
     epoch: U64
-    epoch_seed: SharedBytes32
-    device_id: Bytes32
-    result_root: Bytes32
+    epoch_seed: SharedSeed32
+    device_id: DeviceId32
+    result_root: Root32
     challenge: Bytes32
-    lane_root: Bytes32
+    lane_root: Root32
     nonces: Annotated[tuple[SignedNonce, ...], Field(max_length=MAX_SEATS)]
     signature: Signature
 
@@ -175,15 +191,15 @@ class LanesRequest(Wire):
     """A request for the lanes that ρ draws; anybody may make it."""
 
     epoch: U64
-    device_id: Bytes32
-    rho: Bytes32
+    device_id: DeviceId32
+    rho: Rho32
 
 
 class RowsContent(Wire):
     """Rows asked of a device: those that `rho` samples, or `rows` as t·M + i, in this order."""
 
-    device_id: Bytes32
-    rho: Bytes32 | None = None
+    device_id: DeviceId32
+    rho: Rho32 | None = None
     rows: Annotated[tuple[U64, ...], Field(max_length=MAX_ROWS)] | None = None
 
 
@@ -198,17 +214,17 @@ class OpeningRequest(Wire):
     signature: Signature
 
 
-def sampled_rows_request(epoch: int, device_id: bytes, rho: bytes) -> dict[str, Any]:
+def sampled_rows_request(epoch: int, device_id: DeviceId, rho: Rho) -> dict[str, Any]:
     """A request for the rows that ρ samples; anybody may make it."""
     return {"epoch": epoch, "content": RowsContent(device_id=device_id, rho=rho).to_json()}
 
 
-def live_digest(device_id: bytes, nonce: bytes) -> bytes:
+def live_digest(device_id: DeviceId, nonce: bytes) -> bytes:
     """What a device key signs to show that it is there: H("assay.live" ‖ deviceId ‖ nonce). No contract reads it."""
     return keccak(LIVENESS_TAG + device_id + nonce)
 
 
-def live_answer(device_id: bytes, nonce: bytes, signature: bytes) -> dict[str, str]:
+def live_answer(device_id: DeviceId, nonce: bytes, signature: bytes) -> dict[str, str]:
     """A device's sign of life."""
     return {"deviceId": to_hex(device_id), "nonce": to_hex(nonce), "signature": to_hex(signature)}
 

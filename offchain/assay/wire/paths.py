@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from assay.protocol.hexadecimal import to_hex
+from assay.protocol.types import DeviceId
 
 JSON = "application/json"
 BYTES = "application/octet-stream"
 EVENTS = "text/event-stream"
 PROMETHEUS = "text/plain; version=0.0.4"
+
+API = "/v1/"  # what programs ask begins with it
 
 # Of every daemon.
 LIVEZ, READYZ, METRICS, STATUS = "/livez", "/readyz", "/metrics", "/v1/status"
@@ -57,12 +62,12 @@ def epoch(number: int) -> str:
     return EPOCH.format(epoch=number)
 
 
-def epoch_opening(number: int, device_id: bytes) -> str:
+def epoch_opening(number: int, device_id: DeviceId) -> str:
     """The opening of a device that verified at a validator."""
     return EPOCH_OPENING.format(epoch=number, device_id=to_hex(device_id))
 
 
-def epoch_device(number: int, device_id: bytes) -> str:
+def epoch_device(number: int, device_id: DeviceId) -> str:
     """A device's line in a report with its proof."""
     return EPOCH_DEVICE.format(epoch=number, device_id=to_hex(device_id))
 
@@ -72,7 +77,7 @@ def epoch_reward(number: int, account: str) -> str:
     return EPOCH_REWARD.format(epoch=number, account=account)
 
 
-def live(device_id: bytes, nonce: bytes) -> str:
+def live(device_id: DeviceId, nonce: bytes) -> str:
     """A device's sign of life over a nonce."""
     return f"{LIVE.format(device_id=to_hex(device_id))}?nonce={to_hex(nonce)}"
 
@@ -80,3 +85,13 @@ def live(device_id: bytes, nonce: bytes) -> str:
 def lease(lease_id: int, under: str = "") -> str:
     """A lease at its provider, or what is under it."""
     return LEASE.format(lease_id=lease_id) + under
+
+
+def job(job_id: str) -> str:
+    """A job under its lease; the id as somebody wrote it."""
+    return JOB.format(job_id=quote(job_id, safe=""))
+
+
+def job_output(job_id: str) -> str:
+    """A job's output under its lease."""
+    return JOB_OUTPUT.format(job_id=quote(job_id, safe=""))

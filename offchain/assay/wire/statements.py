@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter
 
 from assay.protocol.encoding import abi_encode
 from assay.protocol.messages import EpochReport, Seal
-from assay.wire.fields import U32, Address, Bytes32, Decimal256, Signature, Wire
+from assay.wire.fields import U32, Address, Bytes32, Decimal256, Rho32, Root32, Seed32, Signature, Wire
 from assay.wire.gossip import ReportProposal, SealProposal
 
 
@@ -27,8 +27,8 @@ class SignedSeal(Wire):
     kind: Literal["seal"] = "seal"
     round: U32
     seat: Address
-    epoch_seed: Bytes32
-    seal_root: Bytes32
+    epoch_seed: Seed32
+    seal_root: Root32
     count: U32
     signature: Signature
 
@@ -69,9 +69,9 @@ class SignedReport(Wire):
     kind: Literal["report"] = "report"
     round: U32
     seat: Address
-    rho: Bytes32
-    devices_root: Bytes32
-    rewards_root: Bytes32
+    rho: Rho32
+    devices_root: Root32
+    rewards_root: Root32
     rewards_total: Decimal256
     data_hash: Bytes32
     signature: Signature

@@ -7,7 +7,7 @@ import asyncio
 import sys
 
 from assay.cli.app import main
-from assay.protocol.flags import Flag
+from assay.protocol.leaves import Flag
 from assay.validator.agreement.rounds import Rounds
 from assay.validator.peers.gossip import Gossiper
 from assay.validator.phases.observing import Observing

@@ -20,8 +20,8 @@ from assay.chain.deployment import Deployment
 from assay.chain.transactions.intents import GWEI, FeePolicy
 from assay.protocol import signing
 from assay.protocol.epochs import Phase
-from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
+from assay.protocol.leaves import Flag
 from tests.integration.validator.anvil_network import PROVIDER, AnvilNetwork, play, prepared
 from tests.integration.validator.test_chain_faults import FAULTS, assert_sound
 from tests.unit.validator import test_epoch_simulation

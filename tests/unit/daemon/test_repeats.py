@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from assay.daemon.repeats import BURST, MAX_EVENTS, Repeats
+from assay.daemon.json_log import BURST, MAX_EVENTS, Repeats
 
 
 def passes(repeats: Repeats, event: str, method: str = "warning") -> dict[str, Any] | None:

@@ -10,6 +10,8 @@ import pytest
 from assay.economics.parameters import Economy, load
 from assay.economics.simulation import Market, ProviderKind, Simulation, SimulationOutcome, ValidatorKind, people
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 DEPLOYMENTS = sorted((ROOT / "deployments").glob("*.yml"))
 EPOCHS = 150

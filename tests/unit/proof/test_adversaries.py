@@ -13,6 +13,8 @@ from assay.proof.adversaries.attack import Rate, play
 from assay.proof.adversaries.products import hankel_product, rounded_to_bf16
 from assay.validator.adversaries.suite import ATTACKS
 
+pytestmark = pytest.mark.slow
+
 CERTAIN = [name for name, attack in ATTACKS.items() if attack.theory in (0.0, 1.0)]
 PARTIAL = [name for name in ATTACKS if name not in CERTAIN]
 

@@ -8,6 +8,8 @@ from assay.proof.cuda.runtime import OLDEST_DRIVER
 
 from .cuda_compilation import ARCHITECTURES, Compiled, compile_kernel, kernel_ptx, signatures
 
+pytestmark = pytest.mark.slow
+
 PLAIN = [name for name in signatures() if not name.startswith("tensor")]
 TENSOR = [name for name in signatures() if name.startswith("tensor")]
 OLDEST = ARCHITECTURES[0]

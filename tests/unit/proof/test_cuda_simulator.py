@@ -14,6 +14,8 @@ from assay.proof.engines import engine
 from assay.proof.engines.registry import _has_driver
 from assay.proof.errors import DeviceLost, EngineUnavailable, ProofError
 
+pytestmark = pytest.mark.slow
+
 _PROGRAM = """
 import warnings
 warnings.simplefilter("ignore", RuntimeWarning)

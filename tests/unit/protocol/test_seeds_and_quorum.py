@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from assay.protocol import quorum, seeds
 from assay.protocol.encoding import u256
-from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
+from assay.protocol.leaves import Flag
 
 A, B = "0x" + "0a" * 20, "0x" + "0b" * 20
 

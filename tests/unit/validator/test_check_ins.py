@@ -16,6 +16,8 @@ from assay.validator.status import status
 from .simulation.network import TIMING, SimNetwork
 from .simulation.virtual_time import VirtualClock, run
 
+pytestmark = pytest.mark.slow
+
 IDLE_EPOCHS = 3
 
 

@@ -11,16 +11,18 @@ from hypothesis import strategies as st
 
 from assay.protocol import signing
 from assay.protocol.epochs import Phase
-from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
-from assay.protocol.leaves import ObservationLeaf, SealedLeaf
+from assay.protocol.leaves import Flag, ObservationLeaf, SealedLeaf
 from assay.protocol.profile import NAMED
+from assay.protocol.types import NO_ROOT
 from assay.validator.rules import committees, reports
-from assay.validator.rules.values import NO_ROOT, Batch
+from assay.validator.rules.values import Batch
 
 from .simulation.devices import SimDevice
 from .simulation.network import SimNetwork
 from .simulation.virtual_time import run
+
+pytestmark = pytest.mark.slow
 
 SEATS, SIZE = 7, 5
 

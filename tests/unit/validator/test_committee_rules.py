@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.protocol import quorum
-from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
-from assay.protocol.leaves import ObservationLeaf, SealedLeaf
+from assay.protocol.leaves import Flag, ObservationLeaf, SealedLeaf
 from assay.protocol.profile import NAMED
+from assay.protocol.types import NO_ROOT
 from assay.validator.rules import committees, reports
 from assay.validator.rules.committees import committee, committee_size, lie_probability, silence_probability
-from assay.validator.rules.values import NO_ROOT, Batch
+from assay.validator.rules.values import Batch
 
 RHO = keccak(b"rho")
 ROOT = keccak(b"root")

@@ -13,7 +13,7 @@ import pytest
 from assay.proof.probe.layout import claimed_mib
 from assay.protocol import signing
 from assay.protocol.epochs import Phase
-from assay.protocol.flags import Flag
+from assay.protocol.leaves import Flag
 from assay.protocol.messages import Gossip
 from assay.validator.rules.instants import MAX_LAG_MS, Instant, chosen, earliest_probe_ms, plausible
 from assay.wire import canonical
@@ -24,6 +24,8 @@ from .simulation.devices import SimDevice
 from .simulation.network import TIMING, SimNetwork
 from .simulation.virtual_time import START, run
 from .test_epoch_simulation import signed
+
+pytestmark = pytest.mark.slow
 
 SEED = bytes(31) + b"\x02"
 MEMORY_MIB = claimed_mib(PROFILE)

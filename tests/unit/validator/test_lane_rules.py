@@ -14,9 +14,10 @@ from assay.protocol.messages import LaneCommitment, ProbeNonce
 from assay.protocol.profile import NAMED
 from assay.protocol.seeds import nonce_root
 from assay.protocol.signing import address_of
+from assay.protocol.types import NO_ROOT
 from assay.validator.rules.lanes import check_lanes, check_none_left_out, in_time
 from assay.validator.rules.seals import check_line
-from assay.validator.rules.values import NO_ROOT, RuleError, Seat
+from assay.validator.rules.values import RuleError, Seat
 from assay.wire.measurement import SignedLanes, SignedNonce
 
 from .simulation.chain import DOMAIN, PROFILE

@@ -7,12 +7,14 @@ from functools import lru_cache
 import pytest
 
 from assay.protocol import signing
-from assay.protocol.flags import Flag
+from assay.protocol.leaves import Flag
 from assay.validator.rules.values import LeasePeriod
 
 from .simulation.devices import SimDevice
 from .simulation.network import TIMING, SimNetwork
 from .simulation.virtual_time import START, run
+
+pytestmark = pytest.mark.slow
 
 GENESIS = TIMING.genesis - START  # in the simulation's seconds
 

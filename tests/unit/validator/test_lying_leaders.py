@@ -20,6 +20,8 @@ from .simulation.network import SimNetwork, seat_key
 from .simulation.virtual_time import run
 from .test_epoch_simulation import assert_right, signed
 
+pytestmark = pytest.mark.slow
+
 SEAL, REPORT = "/v1/seal-proposals", "/v1/report-proposals"
 KINDS = {SEAL: SealProposal, REPORT: ReportProposal}
 DEVICES = (SimDevice(1), SimDevice(2), SimDevice(3, "wrong"))

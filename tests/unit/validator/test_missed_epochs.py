@@ -11,6 +11,8 @@ from assay.protocol.epochs import Phase
 from .simulation.network import TIMING, SimNetwork
 from .simulation.virtual_time import START, VirtualClock, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("phase", [Phase.OPEN, Phase.SEALED, Phase.DRAWN])
 def test_epoch__all_nodes_down_from_a_phase_to_past_its_deadline__is_voided_and_later_ones_work(tmp_path, phase):

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.protocol import quorum
-from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
-from assay.protocol.leaves import ObservationLeaf, SealedLeaf, device_tree
+from assay.protocol.leaves import Flag, ObservationLeaf, SealedLeaf, device_tree
 from assay.protocol.profile import NAMED
+from assay.protocol.types import NO_ROOT
 from assay.validator.rules.reports import data_hash, device_leaves, in_seat_order, left_out
-from assay.validator.rules.values import NO_ROOT, NO_SEAL_INDEX, Batch, RuleError
+from assay.validator.rules.values import NO_SEAL_INDEX, Batch, RuleError
 
 PROFILE = NAMED["micro"]
 HONEST_US = 500_000

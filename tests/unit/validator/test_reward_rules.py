@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from assay.proof.probe.layout import claimed_mib
 from assay.protocol.epochs import Emission
-from assay.protocol.flags import Flag
-from assay.protocol.leaves import DeviceLeaf
+from assay.protocol.leaves import DeviceLeaf, Flag
 from assay.protocol.profile import NAMED
+from assay.protocol.types import NO_ROOT
 from assay.validator.rules.rewards import cumulative_rewards, provider_rewards, validator_rewards
-from assay.validator.rules.values import NO_ROOT, Presence, Seat
+from assay.validator.rules.values import Presence, Seat
 
 SEATS = tuple(Seat(f"0x{i:040x}", f"0x{i + 100:040x}") for i in range(1, 5))
 EMISSION = Emission(provider_pool=1_000, validator_pool=800, max_per_credit=10**9)

@@ -12,9 +12,9 @@ import pytest
 from assay.network.client import HttpAnswer
 from assay.protocol import signing
 from assay.protocol.epochs import Phase
-from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
+from assay.protocol.leaves import Flag
 from assay.protocol.messages import Gossip
 from assay.validator.errors import PeerFailure
 from assay.validator.peers.gossip import Gossiper
@@ -26,6 +26,8 @@ from .simulation.devices import SimDevice
 from .simulation.network import SimNetwork, seat_key
 from .simulation.virtual_time import VirtualClock, run
 from .test_epoch_simulation import signed
+
+pytestmark = pytest.mark.slow
 
 CONTENT = b"content"
 UNSIGNED: Any = None  # nothing is posted

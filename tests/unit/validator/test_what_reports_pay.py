@@ -16,6 +16,8 @@ from .simulation.devices import SimDevice
 from .simulation.network import SimNetwork
 from .simulation.virtual_time import run
 
+pytestmark = pytest.mark.slow
+
 OTHER = "0x" + "33" * 20
 
 

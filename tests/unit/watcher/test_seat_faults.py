@@ -9,9 +9,8 @@ import pytest
 from assay.chain.contracts.seats import SeatRecord
 from assay.proof.fraud import BrokenChain, RoundArgument, WrongElement
 from assay.proof.sampling import samples
-from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
-from assay.protocol.leaves import DeviceLeaf, ObservationLeaf, RewardLeaf, SealedLeaf, batch_tree, reward_tree
+from assay.protocol.leaves import DeviceLeaf, Flag, ObservationLeaf, RewardLeaf, SealedLeaf, batch_tree, reward_tree
 from assay.protocol.merkle import root_from_path
 from assay.protocol.messages import Commitment, EpochReport, Observations, Seal
 from assay.protocol.profile import Profile

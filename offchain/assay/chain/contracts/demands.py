@@ -10,6 +10,7 @@ from typing import Any
 from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import At, Chain
 from assay.chain.rpc.events import event_pieces, read_events
+from assay.protocol.types import DeviceId, Root
 
 OPENING_DEMANDS = "OpeningDemands"
 
@@ -33,9 +34,9 @@ class Demand:
     """
 
     demand_id: bytes
-    device_id: bytes
+    device_id: DeviceId
     epoch: int
-    result_root: bytes
+    result_root: Root
     is_row: bool
     index: int
     t: int
@@ -64,12 +65,12 @@ async def read_demand(chain: Chain, demand_id: bytes, at: At = None) -> Demand |
     if status is DemandStatus.NONE:
         return None
     return Demand(
-        demand_id, bytes(row.deviceId), row.epoch, bytes(row.resultRoot), row.isRow, row.index, row.t, row.i,
-        row.deadline, row.demander, status,
+        demand_id, DeviceId(bytes(row.deviceId)), row.epoch, Root(bytes(row.resultRoot)), row.isRow, row.index,
+        row.t, row.i, row.deadline, row.demander, status,
     )  # fmt: skip
 
 
-async def next_demand_price(chain: Chain, device_id: bytes, is_row: bool, at: Block | None = None) -> DemandPrice:
+async def next_demand_price(chain: Chain, device_id: DeviceId, is_row: bool, at: Block | None = None) -> DemandPrice:
     """What one more demand against the device, for a row or a round leaf, takes at the base
     fee of a block (None: the head).
     """
@@ -91,7 +92,7 @@ class DemandDirectory:
     Anybody may make any number of them, for a price that grows with each.
     """
 
-    def __init__(self, chain: Chain, device_ids: Collection[bytes], first_block: int | None = None) -> None:
+    def __init__(self, chain: Chain, device_ids: Collection[DeviceId], first_block: int | None = None) -> None:
         """`first_block` is where to begin: no earlier demand is of interest (None: the deployment's block)."""
         self._chain = chain
         self._devices = frozenset(device_ids)

@@ -12,6 +12,7 @@ from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import At, Chain
 from assay.chain.rpc.events import DecodedLog, event_pieces
 from assay.protocol.encoding import device_id as device_id_of
+from assay.protocol.types import DeviceId
 
 MAX_TOPICS = 256
 _EVENTS = ("DeviceEnrolled", "DeviceEndpoint", "DeviceRetired")
@@ -31,7 +32,7 @@ class Device:
     """`endpoint` and `tls_fingerprint` are the provider's latest announcement; that it is visible text is all that is
     known of it. Empty where it is not, or none was made."""
 
-    device_id: bytes
+    device_id: DeviceId
     provider: str
     device_key: str
     profile_id: int
@@ -49,11 +50,11 @@ class DeviceDirectory:
         self._chain = chain
         # Nodes take lists of so many topics, and not of any length.
         self._only = sorted(only) if only is not None and len(only) <= MAX_TOPICS else None
-        self._devices: dict[bytes, Device] = {}
+        self._devices: dict[DeviceId, Device] = {}
         self._next = chain.deployment.block
         self._last: Block | None = None
 
-    async def refresh(self, at: Block | None = None) -> dict[bytes, Device]:
+    async def refresh(self, at: Block | None = None) -> dict[DeviceId, Device]:
         """Devices by id as of `at` (None: the latest final block), ascending. Starts over after a reorg.
 
         Raises ChainError where the logs show another number of devices than the registry counts: a node that leaves
@@ -90,13 +91,13 @@ class DeviceDirectory:
             "the node lacks logs or leaves some out, name another with --rpc"
         )
 
-    async def active(self, at: Block | None = None) -> dict[bytes, Device]:
+    async def active(self, at: Block | None = None) -> dict[DeviceId, Device]:
         """As `refresh`, devices that are neither retired nor slashed."""
         devices = await self.refresh(at)
         return {i: d for i, d in devices.items() if d.status is DeviceStatus.ACTIVE}
 
 
-def apply_event(devices: dict[bytes, Device], event: DecodedLog) -> None:
+def apply_event(devices: dict[DeviceId, Device], event: DecodedLog) -> None:
     """What one registry event says, written into `devices`.
 
     Raises ChainError where a device's id is not that of its provider and key: a node that lies about the key could have
@@ -130,7 +131,7 @@ def apply_event(devices: dict[bytes, Device], event: DecodedLog) -> None:
         devices[device_id] = replace(devices[device_id], status=DeviceStatus(event.args["status"]))
 
 
-async def read_devices(chain: Chain, at: Block | None = None) -> dict[bytes, Device]:
+async def read_devices(chain: Chain, at: Block | None = None) -> dict[DeviceId, Device]:
     """All devices by id, ascending, read from the first block on."""
     return await DeviceDirectory(chain).refresh(at)
 

@@ -6,14 +6,15 @@ from typing import Any
 
 from assay.chain.rpc.client import At, Chain
 from assay.protocol.epochs import Emission, EpochState, Phase, Timing
+from assay.protocol.types import Rho, Root, Seed
 
 
 def epoch_state_from_struct(epoch: int, row: Any) -> EpochState:
     """An EpochState of the oracle's struct."""
     return EpochState(
         epoch, Phase(row.phase), row.setId, row.seats, row.sealCount, row.sealBlock, row.openedAt,
-        row.reportedAt, row.sealSigners, row.reportSigners, bytes(row.beacon), bytes(row.epochSeed),
-        bytes(row.sealRoot), bytes(row.rho), bytes(row.devicesRoot), bytes(row.rewardsRoot),
+        row.reportedAt, row.sealSigners, row.reportSigners, bytes(row.beacon), Seed(bytes(row.epochSeed)),
+        Root(bytes(row.sealRoot)), Rho(bytes(row.rho)), Root(bytes(row.devicesRoot)), Root(bytes(row.rewardsRoot)),
         row.rewardsTotal, bytes(row.dataHash),
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from assay.chain.transactions.sender import Sender
 from assay.protocol.encoding import u256
 from assay.protocol.hexadecimal import parse_hex
 from assay.protocol.keccak import keccak
+from assay.protocol.text import one_line, printable
 
 
 def selector(signature: str) -> bytes:
@@ -111,8 +112,8 @@ def symbol_in(data: bytes) -> str:
     else:
         return ""
     # Marks that join or turn what stands beside them would change the line they are shown in.
-    text = "".join(c for c in raw.decode("utf-8", "ignore") if c.isprintable() and not category(c).startswith("M"))
-    return " ".join(text.split())[:MAX_SYMBOL].strip()
+    text = "".join(c for c in printable(raw.decode("utf-8", "ignore")) if not category(c).startswith("M"))
+    return one_line(text)[:MAX_SYMBOL].strip()
 
 
 async def symbols_of(chain: Chain, tokens: Iterable[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from assay.protocol.encoding import EncodingError
 from assay.protocol.hexadecimal import parse_address
 from assay.protocol.leases import stored_offer_hash
 from assay.protocol.messages import Offer
+from assay.protocol.types import DeviceId
 
 ESCROW = "LeaseEscrow"
 
@@ -113,11 +114,18 @@ def offer_of_log(fields: Any) -> Offer:
     """The offer in a LeaseOpened log's `offer`. Raises ChainError for fields that are none."""
     try:
         return Offer(
-            parse_address(fields["provider"]), parse_address(fields["operator"]),
-            tuple(bytes(device_id) for device_id in fields["deviceIds"]), parse_address(fields["token"]),
-            fields["rate"], fields["minDuration"], fields["maxDuration"], fields["validUntil"], fields["nonce"],
-            parse_address(fields["renter"]), fields["notice"],
-        )  # fmt: skip
+            provider=parse_address(fields["provider"]),
+            operator=parse_address(fields["operator"]),
+            device_ids=tuple(DeviceId(bytes(device_id)) for device_id in fields["deviceIds"]),
+            token=parse_address(fields["token"]),
+            rate=fields["rate"],
+            min_duration=fields["minDuration"],
+            max_duration=fields["maxDuration"],
+            valid_until=fields["validUntil"],
+            nonce=fields["nonce"],
+            renter=parse_address(fields["renter"]),
+            notice=fields["notice"],
+        )
     except (LookupError, TypeError, ValueError) as error:
         raise ChainError(f"a LeaseOpened log holds no offer: {str(error)[:200]}") from None
 
@@ -133,13 +141,13 @@ def offer_argument(offer: Offer) -> tuple[Any, ...]:
     return astuple(offer)
 
 
-async def active_lease(chain: Chain, device_id: bytes, at: At = None) -> int:
+async def active_lease(chain: Chain, device_id: DeviceId, at: At = None) -> int:
     """Id of the device's active lease, 0 without one."""
     lease_id: int = await chain.call(ESCROW, "activeLease", device_id, at=at)
     return lease_id
 
 
-async def nonce_floor(chain: Chain, device_id: bytes, signer: str, at: At = None) -> int:
+async def nonce_floor(chain: Chain, device_id: DeviceId, signer: str, at: At = None) -> int:
     """Offers for the device with a nonce below this that `signer` (the provider, or an operator) signed are cancelled.
     The highest floor of any of an offer's devices counts.
     """

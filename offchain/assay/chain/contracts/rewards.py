@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assay.chain.rpc.client import At, Chain, ContractCall
+from assay.protocol.types import Root
 from assay.wire.lines import Earned
 
 DISTRIBUTOR = "RewardsDistributor"
@@ -15,7 +16,7 @@ class RewardReport:
     """The reward tree of a reported epoch; `reported_at` in seconds since 1970."""
 
     epoch: int
-    root: bytes
+    root: Root
     reported_at: int
     vetoed: bool
 
@@ -23,7 +24,7 @@ class RewardReport:
 async def read_reward_report(chain: Chain, epoch: int, at: At = None) -> RewardReport | None:
     """None where the epoch has no report, or one from before the proof window."""
     root, _, reported_at, vetoed = await chain.call("EpochOracle", "rewardsOf", epoch, at=at)
-    return RewardReport(epoch, bytes(root), reported_at, vetoed) if any(root) else None
+    return RewardReport(epoch, Root(bytes(root)), reported_at, vetoed) if any(root) else None
 
 
 async def read_claimed(chain: Chain, account: str, at: At = None) -> int:

@@ -8,6 +8,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from assay.chain.errors import (
@@ -38,7 +39,7 @@ _NO_BLOCK = re.compile(
     r"|blockoutofrange|not currently canonical|state .*not available|historical state",
     re.IGNORECASE,
 )
-_LIMITED = (429, -32_005, -32_029)
+_LIMITED = (HTTPStatus.TOO_MANY_REQUESTS, -32_005, -32_029)
 
 
 @dataclass(slots=True)

@@ -23,7 +23,6 @@ from assay.cli.renter.local_files import (
     save_folder,
     save_link,
     save_named,
-    shown,
 )
 from assay.cli.renter.options import Connection, renter_command
 from assay.renter.errors import BadInput
@@ -104,7 +103,7 @@ def uploads(source: Path, target: str, recursive: bool) -> Iterator[LocalEntry]:
         yield LocalEntry("file", source, name)
         return
     if not recursive:
-        raise BadInput(f"{shown(source)}: is a folder; copy it with -r")
+        raise BadInput(f"{source}: is a folder; copy it with -r")
     yield from entries_below(source, name.strip("/"))
     if name.strip("/"):
         yield LocalEntry("folder", source, name.strip("/"), source.stat().st_mode & PERMISSIONS)
@@ -126,7 +125,7 @@ def downloads(contents: Contents, source: str, target: Path, recursive: bool) ->
         return
     below = [one for one in everything if one.remote.startswith(f"{wanted}/") or not wanted]
     if not below and not own and wanted:
-        present = ", ".join(shown(one.remote) for one in everything[:20])
+        present = ", ".join(one.remote for one in everything[:20])
         raise BadInput(f"{source!r}: there is no such file on the lease; there are {present or 'none'}")
     if not recursive:
         raise BadInput(f"{source!r}: is a folder; copy it with -r")
@@ -164,13 +163,13 @@ async def _put(session: ProviderSession, source: Path, target: str, recursive: b
     for one in uploads(source, target, recursive):
         if one.kind == "link":
             await session.put_link(one.remote, one.target)
-            note(f"{shown(one.local)} -> {shown(one.remote)}, a link")
+            note(f"{one.local} -> {one.remote}, a link")
         elif one.kind == "folder":
             await session.put_folder(one.remote, one.mode)
         else:
             content, mode = _read(one.local)
             await session.put(one.remote, content, mode)
-            note(f"{shown(one.local)} -> {shown(one.remote)}, {len(content)} bytes")
+            note(f"{one.local} -> {one.remote}, {len(content)} bytes")
 
 
 def _read(path: Path) -> tuple[bytes, int]:
@@ -178,10 +177,10 @@ def _read(path: Path) -> tuple[bytes, int]:
         status = path.stat()
         if status.st_size > MAX_FILE:
             most = f"a provider takes at most {MAX_FILE} in one file"
-            raise BadInput(f"{shown(path)}: {status.st_size} bytes, {most}; split it")
+            raise BadInput(f"{path}: {status.st_size} bytes, {most}; split it")
         return path.read_bytes(), status.st_mode & PERMISSIONS
     except OSError as error:
-        raise BadInput(f"{shown(path)}: {error.strerror}") from None
+        raise BadInput(f"{path}: {error.strerror}") from None
 
 
 async def _fetch(session: ProviderSession, contents: Contents, source: str, target: Path, recursive: bool) -> None:
@@ -197,4 +196,4 @@ async def _fetch(session: ProviderSession, contents: Contents, source: str, targ
             if one.root.joinpath(*one.parts) != target or not save_named(target, content):
                 save_file(one.root, one.parts, content, 0o644 if one.mode is None else one.mode)
             what = f"{len(content)} bytes"
-        note(f"{shown(one.remote)} -> {shown(one.root.joinpath(*one.parts))}, {what}")
+        note(f"{one.remote} -> {one.root.joinpath(*one.parts)}, {what}")

@@ -44,12 +44,6 @@ def local_text(path: str) -> str:
         raise BadInput(f"{path!r}: this machine has no such file name") from None
 
 
-def shown(path: str | Path) -> str:
-    """A name fit for a line on a terminal."""
-    text = str(path)
-    return text if text.isprintable() else repr(text)
-
-
 def entries_below(folder: Path, remote: str) -> Iterator[LocalEntry]:
     """Everything in a folder of ours; links as links; each folder behind what is in it, for its permissions may forbid
     to put that there. Raises BadInput for a folder that cannot be read.
@@ -61,7 +55,7 @@ def entries_below(folder: Path, remote: str) -> Iterator[LocalEntry]:
         try:
             found = sorted(os.scandir(current), key=lambda entry: os.fsencode(entry.name))
         except OSError as error:
-            raise BadInput(f"{shown(current)}: {error.strerror}") from None
+            raise BadInput(f"{current}: {error.strerror}") from None
         for entry in found:
             path = Path(entry.path)
             name = f"{there}/{remote_text(entry.name)}" if there else remote_text(entry.name)
@@ -93,7 +87,7 @@ def save_named(path: Path, content: bytes) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise BadInput(f"{shown(path)}: {error.strerror}") from None
+        raise BadInput(f"{path}: {error.strerror}") from None
     return True
 
 
@@ -144,5 +138,5 @@ def _at(root: Path, parts: tuple[str, ...]) -> Iterator[int]:
         finally:
             os.close(current)
     except (OSError, ValueError) as error:
-        where = shown(root.joinpath(*parts))
+        where = root.joinpath(*parts)
         raise BadInput(f"{where}: {getattr(error, 'strerror', None) or error}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from http import HTTPStatus
 from typing import Any
 from urllib.error import HTTPError
 
@@ -11,8 +12,9 @@ from assay.devnet.demo.outcome import DeviceResult
 from assay.devnet.errors import DevnetError
 from assay.devnet.ledger import Ledger
 from assay.devnet.network import Network
-from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
+from assay.protocol.leaves import Flag
+from assay.protocol.types import Root
 from assay.wire import paths
 from assay.wire.epoch_index import EpochIndex
 from assay.wire.limits import MAX_INDEX_BYTES
@@ -28,7 +30,7 @@ def read_report(network: Network, epoch: int) -> list[DeviceResult]:
     """All device lines of a reported epoch. Raises DevnetError where one does not stand on the chain."""
     ledger = network.ledger
     root = next(
-        bytes(log["args"]["devicesRoot"])
+        Root(bytes(log["args"]["devicesRoot"]))
         for log in ledger.events("EpochOracle", "EpochReported")
         if log["args"]["epoch"] == epoch
     )
@@ -49,17 +51,17 @@ def read_earned(network: Network) -> dict[str, int]:
     }
 
 
-def _newest_served(network: Network) -> tuple[int, bytes]:
+def _newest_served(network: Network) -> tuple[int, Root]:
     reports = {log["args"]["epoch"]: log["args"] for log in network.ledger.events("EpochOracle", "EpochReported")}
     for epoch, reported in sorted(reports.items(), reverse=True):
         # The newest is taken over once its block is final.
         served = _index(network, epoch).report
         if served is not None and served.rewards_root == bytes(reported["rewardsRoot"]):
-            return int(epoch), bytes(reported["rewardsRoot"])
+            return int(epoch), Root(bytes(reported["rewardsRoot"]))
     raise DevnetError("validator-1 serves none of the reports on the chain")
 
 
-def _earned(network: Network, epoch: int, root: bytes, address: str) -> int:
+def _earned(network: Network, epoch: int, root: Root, address: str) -> int:
     entry = _published(network, paths.epoch_reward(epoch, address))
     # An account that no report has rewarded has no line.
     return 0 if entry is None else parse_reward_line(entry, root).leaf.cumulative
@@ -77,7 +79,7 @@ def _published(network: Network, path: str) -> Any:
         with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - loopback
             return json.loads(response.read(MAX_INDEX_BYTES))
     except HTTPError as error:
-        if error.code == 404:
+        if error.code == HTTPStatus.NOT_FOUND:
             return None
         raise
 

@@ -17,17 +17,19 @@ from assay.market.api.parameters import (
     Limit,
     Number,
     checked,
+    plain_device,
     plain_hash,
 )
 from assay.market.queries import accounts, events
 from assay.market.queries import leases as lease_queries
 from assay.market.store.tables import leases
+from assay.wire import market_paths as paths
 
 router = APIRouter(tags=["activity"])
 Ctx = Annotated[Context, Depends(context_of)]
 
 
-@router.get("/leases", response_model=models.page_of(models.Lease))
+@router.get(paths.LEASES, response_model=models.page_of(models.Lease))
 def list_leases(
     ctx: Ctx,
     renter: AddressQuery = None,
@@ -45,21 +47,21 @@ def list_leases(
     if provider:
         where.append(leases.c.provider == checked(provider))
     if device:
-        where.append(lease_queries.of_device(plain_hash(device)))
+        where.append(lease_queries.of_device(plain_device(device)))
     if status is not None:
         where.append(lease_queries.of_status(status, now))
     with ctx.reading() as connection:
         return ctx.many(lease_queries.lease_page(connection, where, cursor, limit, ctx.terms, now), models.Lease)
 
 
-@router.get("/leases/{lease_id}", response_model=models.one_of(models.Lease))
+@router.get(paths.LEASE, response_model=models.one_of(models.Lease))
 def lease(ctx: Ctx, lease_id: Number) -> Any:
     """One lease, with the offer it was opened on."""
     with ctx.reading() as connection:
         return ctx.one(_opened(ctx, connection, lease_id), models.Lease)
 
 
-@router.get("/leases/{lease_id}/downtimes", response_model=models.list_of(models.Downtime))
+@router.get(paths.DOWNTIMES, response_model=models.list_of(models.Downtime))
 def lease_downtimes(ctx: Ctx, lease_id: Number) -> Any:
     """Epochs whose downtime was credited to the renter: each counts once."""
     with ctx.reading() as connection:
@@ -67,7 +69,7 @@ def lease_downtimes(ctx: Ctx, lease_id: Number) -> Any:
         return ctx.one(lease_queries.downtimes_of(connection, lease_id), models.Downtime)
 
 
-@router.get("/leases/{lease_id}/events", response_model=models.page_of(models.ChainEvent))
+@router.get(paths.LEASE_EVENTS, response_model=models.page_of(models.ChainEvent))
 def lease_events(ctx: Ctx, lease_id: Number, cursor: Cursor = None, limit: Limit = 25) -> Any:
     """Everything that the contracts said of a lease, newest first."""
     with ctx.reading() as connection:
@@ -76,7 +78,7 @@ def lease_events(ctx: Ctx, lease_id: Number, cursor: Cursor = None, limit: Limit
     return ctx.many(found, models.ChainEvent)
 
 
-@router.get("/accounts/{address}", response_model=models.one_of(models.Account))
+@router.get(paths.ACCOUNT, response_model=models.one_of(models.Account))
 def account(ctx: Ctx, address: AddressPath) -> Any:
     """Stake, roles, operators, bond credit and sums of an account."""
     with ctx.reading() as connection:
@@ -94,7 +96,7 @@ def account(ctx: Ctx, address: AddressPath) -> Any:
     )
 
 
-@router.get("/accounts/{address}/events", response_model=models.page_of(models.ChainEvent))
+@router.get(paths.ACCOUNT_EVENTS, response_model=models.page_of(models.ChainEvent))
 def account_events(ctx: Ctx, address: AddressPath, cursor: Cursor = None, limit: Limit = 25) -> Any:
     """Events that name an account, newest first."""
     with ctx.reading() as connection:
@@ -102,7 +104,7 @@ def account_events(ctx: Ctx, address: AddressPath, cursor: Cursor = None, limit:
     return ctx.many(found, models.ChainEvent)
 
 
-@router.get("/transactions/{transaction}", response_model=models.list_of(models.ChainEvent))
+@router.get(paths.TRANSACTION, response_model=models.list_of(models.ChainEvent))
 def transaction(ctx: Ctx, transaction: Hash) -> Any:
     """Events of a transaction."""
     with ctx.reading() as connection:

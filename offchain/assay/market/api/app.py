@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
@@ -11,7 +12,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from assay.market.api import activity_routes, device_routes, models, network_routes, stream_routes
-from assay.market.api.caching import cache_headers
+from assay.market.api.caching import STATIC, cache_headers
 from assay.market.api.context import Context, UnknownName, context_of
 from assay.market.errors import BadQuery
 from assay.market.store.database import database_bytes
@@ -20,33 +21,39 @@ from assay.network.body_limit import BodyLimit
 from assay.network.rate_limit import RateLimit
 from assay.network.request_buckets import RequestBuckets
 from assay.network.slots import NoSlot
+from assay.wire import market_paths
+from assay.wire.paths import API, LIVEZ, METRICS, READYZ
 
 MAX_BODY = 64 << 10
-FREE = ("/livez", "/readyz", "/metrics", "/static/")
+FREE = (LIVEZ, READYZ, METRICS, STATIC)
 _FAILURES = {
     code: {"model": models.Failure, "description": text}
-    for code, text in ((400, "Cannot be answered as asked"), (404, "Not there"), (429, "Too many requests"))
+    for code, text in (
+        (HTTPStatus.BAD_REQUEST, "Cannot be answered as asked"),
+        (HTTPStatus.NOT_FOUND, "Not there"),
+        (HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"),
+    )
 }
 
 health = APIRouter(include_in_schema=False)
 
 
-@health.get("/livez")
+@health.get(LIVEZ)
 def live() -> dict[str, str]:
     """The process runs."""
     return {"status": "live"}
 
 
-@health.get("/readyz")
+@health.get(READYZ)
 def ready(request: Request) -> Response:
     """200 where the index follows the chain, else 503 with the reason."""
     context = context_of(request)
     status = context.status
     body = {"ready": status.ready, "lastError": status.last_error, **models.At(**context.at()).model_dump()}
-    return JSONResponse(body, 200 if status.ready else 503)
+    return JSONResponse(body, HTTPStatus.OK if status.ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-@health.get("/metrics")
+@health.get(METRICS)
 def metrics(request: Request) -> Response:
     """For Prometheus."""
     context = context_of(request)
@@ -74,13 +81,13 @@ def create_app(context: Context, *, rate: float = 20.0, burst: int = 100, pages:
         version="1",
         description="Who offers what, how well it measured, what was paid, who was slashed and why. "
         "Every answer says at which block it holds, and every fact can be checked against the chain.",
-        openapi_url="/v1/openapi.json",
+        openapi_url=market_paths.OPENAPI,
         docs_url=None,
         redoc_url=None,
     )
     app.state.context = context
     for routes in (device_routes, network_routes, activity_routes, stream_routes):
-        app.include_router(routes.router, prefix="/v1", responses=_FAILURES)  # type: ignore[arg-type]
+        app.include_router(routes.router, responses=_FAILURES)  # type: ignore[arg-type]
     app.include_router(health)
     app.add_exception_handler(UnknownName, _not_found)
     app.add_exception_handler(BadQuery, _bad_query)
@@ -102,7 +109,7 @@ def _is_limited(path: str) -> bool:
 
 
 async def _not_found(request: Request, error: Exception) -> Response:
-    return _failure(request, 404, str(error))
+    return _failure(request, HTTPStatus.NOT_FOUND, str(error))
 
 
 async def _no_slot(request: Request, error: Exception) -> Response:
@@ -111,10 +118,10 @@ async def _no_slot(request: Request, error: Exception) -> Response:
 
 
 async def _bad_query(request: Request, error: Exception) -> Response:
-    return _failure(request, 400, str(error))
+    return _failure(request, HTTPStatus.BAD_REQUEST, str(error))
 
 
 def _failure(request: Request, status: int, text: str) -> Response:
-    if request.url.path.startswith("/v1/"):
+    if request.url.path.startswith(API):
         return JSONResponse({"error": text}, status)
     return PlainTextResponse(text, status)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 from fastapi import Request, Response
 
 from assay.market.api.context import context_of
+from assay.wire.market_paths import STREAM
+from assay.wire.paths import LIVEZ, METRICS, READYZ
 
 MAX_AGE_S = 2
-_UNCACHED = ("/livez", "/readyz", "/metrics", "/v1/stream")
-_PASSED_ON = "/relay/"
+STATIC = "/static/"
+RELAY = "/relay/"
+_UNCACHED = (LIVEZ, READYZ, METRICS, STREAM)
 
 
 def etag_of(tip: str, revision: int, url: str) -> str:
@@ -23,9 +27,9 @@ async def cache_headers(request: Request, call_next: Callable[[Request], Awaitab
     """Middleware: ETag, Cache-Control, 304 and the block height on every GET of the index."""
     path = request.url.path
     status = context_of(request).status
-    if request.method != "GET" or path in _UNCACHED or path.startswith(("/static/", _PASSED_ON)):
+    if request.method != "GET" or path in _UNCACHED or path.startswith((STATIC, RELAY)):
         response = await call_next(request)
-        if path.startswith("/static/"):
+        if path.startswith(STATIC):
             response.headers["cache-control"] = "public, max-age=31536000, immutable"
         return response
     tip = status.tip.hash.hex() if status.tip else ""
@@ -33,10 +37,10 @@ async def cache_headers(request: Request, call_next: Callable[[Request], Awaitab
     tag = etag_of(tip, status.revision, f"{request.url} {request.headers.get('hx-request', '')}")
     held = request.headers.get("if-none-match", "")
     if status.tip and tag in held:
-        response = Response(status_code=304)
+        response = Response(status_code=HTTPStatus.NOT_MODIFIED)
     else:
         response = await call_next(request)
-    if response.status_code in (200, 304):
+    if response.status_code in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED):
         response.headers["etag"] = tag
         response.headers["cache-control"] = f"public, max-age={MAX_AGE_S}"
         response.headers["vary"] = "accept, accept-encoding, hx-request"

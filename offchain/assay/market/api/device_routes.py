@@ -17,6 +17,7 @@ from assay.market.api.parameters import (
     Number,
     SearchQuery,
     checked,
+    plain_device,
     plain_hash,
 )
 from assay.market.queries import devices as device_queries
@@ -24,12 +25,13 @@ from assay.market.queries.listings import read_listing
 from assay.market.queries.pages import SortOrder, one, page
 from assay.market.store.tables import epochs, offer_devices, offers
 from assay.protocol.leaves import DeviceLeaf
+from assay.wire import market_paths as paths
 
 router = APIRouter(tags=["devices"])
 Ctx = Annotated[Context, Depends(context_of)]
 
 
-@router.get("/listings", response_model=models.page_of(models.Listing), tags=["offers"])
+@router.get(paths.LISTINGS, response_model=models.page_of(models.Listing), tags=["offers"])
 def search(ctx: Ctx, wanted: SearchQuery, cursor: Cursor = None, limit: Limit = 25) -> Any:
     """Devices, and nodes of several that are leased together, by filters, in order of price, value (price by score),
     score, memory, reliability or GPUs.
@@ -38,7 +40,7 @@ def search(ctx: Ctx, wanted: SearchQuery, cursor: Cursor = None, limit: Limit = 
         return ctx.many(ctx.search.find(connection, wanted, cursor, limit), models.Listing)
 
 
-@router.get("/facets", response_model=models.one_of(models.FacetCounts), tags=["offers"])
+@router.get(paths.FACETS, response_model=models.one_of(models.FacetCounts), tags=["offers"])
 def facets(ctx: Ctx, wanted: SearchQuery) -> Any:
     """How many listings each further choice would leave."""
     counts = ctx.search.count(wanted)
@@ -46,7 +48,7 @@ def facets(ctx: Ctx, wanted: SearchQuery) -> Any:
     return ctx.one({"total": counts.total, "facets": by_name})
 
 
-@router.get("/listings/{listing_id}", response_model=models.one_of(models.ListingDetail), tags=["offers"])
+@router.get(paths.LISTING, response_model=models.one_of(models.ListingDetail), tags=["offers"])
 def listing(ctx: Ctx, listing_id: Hash) -> Any:
     """One listing with its signed offer and each of its devices."""
     with ctx.reading() as connection:
@@ -69,14 +71,14 @@ def listing(ctx: Ctx, listing_id: Hash) -> Any:
     )
 
 
-@router.get("/devices/{device_id}", response_model=models.one_of(models.DeviceDetail))
+@router.get(paths.DEVICE, response_model=models.one_of(models.DeviceDetail))
 def device(ctx: Ctx, device_id: Hash) -> Any:
     """One device with its profile, declared specification, the offers it is part of, and proven faults."""
     with ctx.reading() as connection:
-        found = device_queries.read_device(connection, plain_hash(device_id))
+        found = device_queries.read_device(connection, plain_device(device_id))
         if found is None:
             raise UnknownName(f"no device {device_id} has been enrolled")
-        against = device_queries.faults_of(connection, plain_hash(device_id))
+        against = device_queries.faults_of(connection, plain_device(device_id))
     return ctx.one(
         {
             "device": models.plain(found.row, models.DeviceRow),
@@ -89,28 +91,28 @@ def device(ctx: Ctx, device_id: Hash) -> Any:
     )
 
 
-@router.get("/devices/{device_id}/measurements", response_model=models.page_of(models.Measurement))
+@router.get(paths.MEASUREMENTS, response_model=models.page_of(models.Measurement))
 def measurements(ctx: Ctx, device_id: Hash, cursor: Cursor = None, limit: Limit = 25) -> Any:
     """What reports said of a device, newest first. Every line stands in a proven report."""
     with ctx.reading() as connection:
-        found = device_queries.history(connection, plain_hash(device_id), cursor, limit)
+        found = device_queries.history(connection, plain_device(device_id), cursor, limit)
     return ctx.many(found, models.Measurement)
 
 
-@router.get("/epochs/{epoch}/devices/{device_id}", response_model=models.one_of(models.MerkleProof), tags=["proofs"])
+@router.get(paths.EPOCH_DEVICE, response_model=models.one_of(models.MerkleProof), tags=["proofs"])
 def device_proof(ctx: Ctx, epoch: Number, device_id: Hash) -> Any:
     """A device's leaf in a report and its Merkle proof: what `open` and `refundDowntime` take."""
     with ctx.reading() as connection:
         row = one(connection, epochs, epoch=epoch)
         root = row["devices_root"] if row else None
-        found = ctx.proofs.device(connection, epoch, root, plain_hash(device_id)) if root else None
+        found = ctx.proofs.device(connection, epoch, root, plain_device(device_id)) if root else None
     if found is None or not isinstance(found.leaf, DeviceLeaf):
         raise UnknownName(f"epoch {epoch} has no proven leaf of device {device_id}")
     values = {"types": list(DeviceLeaf.TYPES), "leaf": list(found.leaf.values())}
     return ctx.one({**values, "proof": found.proof, "root": found.root})
 
 
-@router.get("/offers", response_model=models.page_of(models.OfferRow), tags=["offers"])
+@router.get(paths.OFFERS, response_model=models.page_of(models.OfferRow), tags=["offers"])
 def list_offers(
     ctx: Ctx,
     provider: AddressQuery = None,
@@ -121,13 +123,13 @@ def list_offers(
     """Signed offers as their providers serve them; the escrow takes one as it stands."""
     where = [offers.c.provider == checked(provider)] if provider else []
     if device:
-        of_device = select(offer_devices.c.offer_hash).where(offer_devices.c.device_id == plain_hash(device))
+        of_device = select(offer_devices.c.offer_hash).where(offer_devices.c.device_id == plain_device(device))
         where.append(offers.c.offer_hash.in_(of_device))
     with ctx.reading() as connection:
         return ctx.many(page(connection, offers, where, SortOrder("offer_hash"), cursor, limit), models.OfferRow)
 
 
-@router.get("/offers/{offer_hash}", response_model=models.one_of(models.OfferRow), tags=["offers"])
+@router.get(paths.OFFER, response_model=models.one_of(models.OfferRow), tags=["offers"])
 def offer(ctx: Ctx, offer_hash: Hash) -> Any:
     """One signed offer by its EIP-712 struct hash, which the escrow keeps of it."""
     with ctx.reading() as connection:

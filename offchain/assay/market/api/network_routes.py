@@ -17,6 +17,7 @@ from assay.market.api.parameters import (
     Limit,
     Number,
     checked,
+    plain_device,
     plain_hash,
 )
 from assay.market.queries import challenges, network, testimony
@@ -24,19 +25,20 @@ from assay.market.queries.pages import many, one
 from assay.market.queries.slash_proofs import read_slash_proof
 from assay.market.store.tables import batches, demands, epochs, faults, refusals
 from assay.protocol.leaves import RewardLeaf
+from assay.wire import market_paths as paths
 
 router = APIRouter(tags=["network"])
 Ctx = Annotated[Context, Depends(context_of)]
 
 
-@router.get("/network", response_model=models.one_of(models.Totals))
+@router.get(paths.NETWORK, response_model=models.one_of(models.Totals))
 def totals(ctx: Ctx) -> Any:
     """The network in numbers."""
     with ctx.reading() as connection:
         return ctx.one(network.totals(connection, ctx.status.timestamp), models.Totals)
 
 
-@router.get("/epochs", response_model=models.page_of(models.EpochRow))
+@router.get(paths.EPOCHS, response_model=models.page_of(models.EpochRow))
 def list_epochs(
     ctx: Ctx, phase: Annotated[int | None, Query(ge=1, le=5)] = None, cursor: Cursor = None, limit: Limit = 25
 ) -> Any:
@@ -45,7 +47,7 @@ def list_epochs(
         return ctx.many(network.epoch_page(connection, phase, cursor, limit), models.EpochRow)
 
 
-@router.get("/epochs/{epoch}", response_model=models.one_of(models.EpochDetail))
+@router.get(paths.EPOCH, response_model=models.one_of(models.EpochDetail))
 def epoch_detail(ctx: Ctx, epoch: Number) -> Any:
     """One epoch, and what validators served of it that did not prove."""
     with ctx.reading() as connection:
@@ -56,7 +58,7 @@ def epoch_detail(ctx: Ctx, epoch: Number) -> Any:
     return ctx.one({"epoch": models.plain(row, models.EpochRow), "refusals": models.plain(refused)})
 
 
-@router.get("/epochs/{epoch}/rewards/{address}", response_model=models.one_of(models.MerkleProof), tags=["proofs"])
+@router.get(paths.EPOCH_REWARD, response_model=models.one_of(models.MerkleProof), tags=["proofs"])
 def reward_proof(ctx: Ctx, epoch: Number, address: AddressPath) -> Any:
     """An account's leaf in a report's reward tree and its Merkle proof: what
     `RewardsDistributor.claim` takes.
@@ -71,21 +73,21 @@ def reward_proof(ctx: Ctx, epoch: Number, address: AddressPath) -> Any:
     return ctx.one({"types": list(RewardLeaf.TYPES), "leaf": leaf, "proof": found.proof, "root": found.root})
 
 
-@router.get("/validators", response_model=models.list_of(models.Validator))
+@router.get(paths.VALIDATORS, response_model=models.list_of(models.Validator))
 def validators(ctx: Ctx) -> Any:
     """Everyone who holds or held a seat."""
     with ctx.reading() as connection:
         return ctx.one(network.validator_list(connection), models.Validator)
 
 
-@router.get("/validators/presence", response_model=models.list_of(models.EpochPresence))
+@router.get(paths.PRESENCE, response_model=models.list_of(models.EpochPresence))
 def presence(ctx: Ctx, epochs: Annotated[int, Query(ge=1, le=100)] = 25) -> Any:
     """Who signed the newest epochs."""
     with ctx.reading() as connection:
         return ctx.one(network.presence(connection, epochs))
 
 
-@router.get("/slashes", response_model=models.page_of(models.Fault))
+@router.get(paths.SLASHES, response_model=models.page_of(models.Fault))
 def slashes(
     ctx: Ctx,
     account: AddressQuery = None,
@@ -103,7 +105,7 @@ def slashes(
         return ctx.many(network.fault_page(connection, where, cursor, limit), models.Fault)
 
 
-@router.get("/demands", response_model=models.page_of(models.Demand))
+@router.get(paths.DEMANDS, response_model=models.page_of(models.Demand))
 def list_demands(
     ctx: Ctx,
     provider: AddressQuery = None,
@@ -117,14 +119,14 @@ def list_demands(
     """
     where = [demands.c.provider == checked(provider)] if provider else []
     if device:
-        where.append(demands.c.device_id == plain_hash(device))
+        where.append(demands.c.device_id == plain_device(device))
     if status is not None:
         where.append(demands.c.status == status)
     with ctx.reading() as connection:
         return ctx.many(challenges.demand_page(connection, where, cursor, limit), models.Demand)
 
 
-@router.get("/slashes/{transaction}/proof", response_model=models.one_of(models.SlashProof), tags=["proofs"])
+@router.get(paths.SLASH_PROOF, response_model=models.one_of(models.SlashProof), tags=["proofs"])
 def slash_proof(ctx: Ctx, transaction: Hash) -> Any:
     """The proof that a contract checked, as its transaction carried it: enough to recompute it."""
     decode = ctx.links.decode
@@ -138,7 +140,7 @@ def slash_proof(ctx: Ctx, transaction: Hash) -> Any:
     return ctx.one(found)
 
 
-@router.get("/epochs/{epoch}/batches", response_model=models.list_of(models.Batch), tags=["testimony"])
+@router.get(paths.BATCHES, response_model=models.list_of(models.Batch), tags=["testimony"])
 def epoch_batches(ctx: Ctx, epoch: Number) -> Any:
     """What each seat signed of an epoch, in sums: a seat's word, and how often the report says otherwise."""
     with ctx.reading() as connection:
@@ -147,12 +149,12 @@ def epoch_batches(ctx: Ctx, epoch: Number) -> Any:
 
 
 @router.get(
-    "/epochs/{epoch}/devices/{device_id}/observations",
+    paths.OBSERVATIONS,
     response_model=models.list_of(models.Observation),
     tags=["testimony"],
 )
 def device_observations(ctx: Ctx, epoch: Number, device_id: Hash) -> Any:
     """What each seat signed of a device in an epoch, its own stopwatch included."""
     with ctx.reading() as connection:
-        rows = testimony.of_device(connection, epoch, plain_hash(device_id))
+        rows = testimony.of_device(connection, epoch, plain_device(device_id))
     return ctx.one(rows, models.Observation)

@@ -11,6 +11,7 @@ from assay.market.queries.pages import MAX_CURSOR, MAX_ROWS
 from assay.market.queries.search import ORDERS, Search
 from assay.protocol.hexadecimal import parse_address
 from assay.protocol.leases import MAX_DEVICES
+from assay.protocol.types import DeviceId
 
 _HASH = "^0x[0-9a-fA-F]{64}$"
 _ADDRESS = "^0x[0-9a-fA-F]{40}$"
@@ -40,6 +41,11 @@ def checked(address: str) -> str:
 def plain_hash(text: str) -> bytes:
     """The bytes of a checked hash."""
     return bytes.fromhex(text[2:])
+
+
+def plain_device(text: str) -> DeviceId:
+    """The device that a checked hash names."""
+    return DeviceId(plain_hash(text))
 
 
 def search_parameters(

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
@@ -19,6 +20,7 @@ from assay.market.queries.events import events_between
 from assay.market.queries.rollbacks import Branch, branch_marked, newest_branch, taken_back
 from assay.network.request_buckets import asker
 from assay.network.slots import SlotResponse
+from assay.wire import market_paths as paths
 
 router = APIRouter(tags=["activity"])
 Ctx = Annotated[Context, Depends(context_of)]
@@ -48,11 +50,11 @@ class News:
 
 
 @router.get(
-    "/stream",
+    paths.STREAM,
     response_class=StreamingResponse,
     responses={
         200: {"content": {"text/event-stream": {}}},
-        503: {"model": models.Failure, "description": "Too many streams are open"},
+        HTTPStatus.SERVICE_UNAVAILABLE: {"model": models.Failure, "description": "Too many streams are open"},
     },
 )
 async def stream(
@@ -83,7 +85,9 @@ def position(ctx: Context, event_id: str | None) -> Position:
         tip = newest_tip(connection)
         first = events_from(connection)
     if block and int(block) + 1 < first:
-        raise HTTPException(410, f"events before block {first} are no longer kept here: begin at {first - 1}")
+        raise HTTPException(
+            HTTPStatus.GONE, f"events before block {first} are no longer kept here: begin at {first - 1}"
+        )
     if block:
         return Position(int(block), branch)
     return Position(tip.block if tip else 0, branch, ctx.status.head)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self, get_args, get_type_hints
 
-from assay.chain.errors import printable
 from assay.protocol.hexadecimal import ZERO_ADDRESS, parse_address, parse_hex, to_hex
+from assay.protocol.text import REPLACED, printable
 from assay.protocol.typed_message import camel_case
 
 MAX_TEXT = 2_048
@@ -106,7 +106,7 @@ def _value(kind: Any, value: Any) -> Any:
     if kind is str:
         # The chain takes any bytes here; what people see is bounded and printable. What was not must not become another
         # text, which might be somebody's address.
-        return printable(str(value)[:MAX_TEXT])
+        return printable(str(value)[:MAX_TEXT], REPLACED)
     if isinstance(kind, type) and issubclass(kind, Struct):
         names = {f.name: camel_case(f.name) for f in fields(kind)}  # type: ignore[arg-type]
         return kind(**_values(kind, names, value, kind.__name__))

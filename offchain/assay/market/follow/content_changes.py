@@ -8,8 +8,7 @@ from typing import Any
 from assay.market.projection.listings import measured
 from assay.market.sources.observation_batches import SeatBatch
 from assay.market.store.rows import Change
-from assay.protocol.flags import Flag
-from assay.protocol.leaves import DeviceLeaf, RewardLeaf
+from assay.protocol.leaves import DeviceLeaf, Flag, RewardLeaf
 
 WANTED, PROVEN, SIGNED = "wanted", "proven", "signed"
 

@@ -11,12 +11,13 @@ from assay.market.projection.listings import FRESH_STATES, Member, Now, Passed, 
 from assay.market.projection.offers import OfferStanding, best, good_until, signer_of
 from assay.market.store.rows import Change, Row, WorkingSet
 from assay.market.store.tables import devices, epochs, listings, offer_devices, offers
-from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import ZERO_ADDRESS
+from assay.protocol.leaves import Flag
+from assay.protocol.types import DeviceId
 
 _PIECE = 500
 Offer = Mapping[str, Any]
-Ids = tuple[bytes, ...]
+Ids = tuple[DeviceId, ...]
 
 
 def refresh_listings(connection: Connection, rows: WorkingSet, timestamp: int, max_age: int) -> None:
@@ -28,7 +29,7 @@ def refresh_listings(connection: Connection, rows: WorkingSet, timestamp: int, m
 
 
 def refresh_devices(
-    connection: Connection, rows: WorkingSet, device_ids: Sequence[bytes], timestamp: int, max_age: int
+    connection: Connection, rows: WorkingSet, device_ids: Sequence[DeviceId], timestamp: int, max_age: int
 ) -> None:
     """Works out the listings of these devices and of every node that one of them is part of."""
     _ListingUpdate(connection, rows, _now(connection, rows, timestamp, max_age), _changed_offers(rows)).refresh(
@@ -48,7 +49,7 @@ def _changed_offers(rows: WorkingSet) -> list[Offer]:
     return [offer for offer in both if offer is not None]
 
 
-def _touched(connection: Connection, rows: WorkingSet, now: Now) -> set[bytes]:
+def _touched(connection: Connection, rows: WorkingSet, now: Now) -> set[DeviceId]:
     """Devices whose own facts, or whose offers', lie in the batch, and those that time has changed."""
     touched = {key[0] for table in ("devices", "nonce_floors") for key in rows.touched(table)}
     touched.update(device_id for offer in _changed_offers(rows) for device_id in offer["device_ids"])
@@ -87,7 +88,7 @@ class _ListingUpdate:
         self._changed = changed
         self._done: set[bytes] = set()
 
-    def refresh(self, device_ids: Sequence[bytes]) -> None:
+    def refresh(self, device_ids: Sequence[DeviceId]) -> None:
         """The listings of these devices and of every node that one of them is part of."""
         for start in range(0, len(device_ids), _PIECE):
             piece = device_ids[start : start + _PIECE]
@@ -107,7 +108,7 @@ class _ListingUpdate:
             for device_id in piece:
                 self._refresh_device(device_id, self._priced(by_listing.get(device_id, ())), device_id in in_node)
 
-    def _offers_of(self, piece: Sequence[bytes]) -> list[Offer]:
+    def _offers_of(self, piece: Sequence[DeviceId]) -> list[Offer]:
         """Offers to anyone that one of these devices is part of, as they stand with this batch."""
         query = (
             select(offers)
@@ -125,7 +126,7 @@ class _ListingUpdate:
                 found[offer["offer_hash"]] = now
         return [offer for _, offer in sorted(found.items()) if offer["renter"] == ZERO_ADDRESS]
 
-    def _gone(self, piece: Sequence[bytes]) -> Iterator[Offer]:
+    def _gone(self, piece: Sequence[DeviceId]) -> Iterator[Offer]:
         wanted = set(piece)
         return (offer for offer in self._changed if not wanted.isdisjoint(offer["device_ids"]))
 
@@ -144,7 +145,7 @@ class _ListingUpdate:
         )
         return good_until(offer, standing, self._now.timestamp)
 
-    def _refresh_device(self, device_id: bytes, priced: Priced | None, in_node: bool) -> None:
+    def _refresh_device(self, device_id: DeviceId, priced: Priced | None, in_node: bool) -> None:
         member = self._member(device_id)
         if member is None:
             return
@@ -163,7 +164,7 @@ class _ListingUpdate:
         else:
             self._write(listing_id, listing(known, priced, self._passed_together(known), False, self._now))
 
-    def _member(self, device_id: bytes) -> Member | None:
+    def _member(self, device_id: DeviceId) -> Member | None:
         rows = self._rows
         device = rows.row("devices", (device_id,))
         if device is None or device["provider"] is None:

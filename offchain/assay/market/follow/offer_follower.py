@@ -17,12 +17,14 @@ from assay.market.projection.listings import listing_id
 from assay.market.projection.offers import appointed_until, newest_first
 from assay.market.queries.pages import many
 from assay.market.sources.http_fetch import Fetch, parse_json
-from assay.market.sources.offers import DeclaredSpecification, listed, signed_offer, specification
+from assay.market.sources.offers import listed, signed_offer, specification
 from assay.market.store.rows import Change
 from assay.market.store.tables import devices, offers, operators
 from assay.protocol.hexadecimal import ZERO_ADDRESS, to_hex
 from assay.protocol.leases import shown_devices
 from assay.protocol.signing import Domain
+from assay.protocol.specification import Specification
+from assay.protocol.types import DeviceId
 from assay.wire import paths
 from assay.wire.leases import SignedOffer
 from assay.wire.limits import MAX_OFFERS_BYTES
@@ -39,7 +41,7 @@ class FollowedOffers:
     """What one endpoint serves of one provider."""
 
     offers: list[SignedOffer]
-    specifications: list[DeclaredSpecification]
+    specifications: list[Specification]
 
 
 class OfferFollower:
@@ -98,9 +100,7 @@ class OfferFollower:
         self.refused.pop((provider, endpoint), None)
         return FollowedOffers(found, await asyncio.to_thread(self._signed_for, provider, endpoint, specs))
 
-    def _signed_for(
-        self, provider: str, endpoint: str, specs: list[DeclaredSpecification]
-    ) -> list[DeclaredSpecification]:
+    def _signed_for(self, provider: str, endpoint: str, specs: list[Specification]) -> list[Specification]:
         """Those whose hash a device of this provider was enrolled with: anyone can write the others."""
         with self._index.engine.connect() as connection:
             query = select(devices.c.spec_hash).where(devices.c.provider == provider).distinct()
@@ -115,7 +115,7 @@ class OfferFollower:
         self,
         provider: str,
         found: Iterable[SignedOffer],
-        specs: Iterable[DeclaredSpecification] = (),
+        specs: Iterable[Specification] = (),
         complete: bool = True,
     ) -> int:
         """Makes the provider's offers those found, or adds them where not all of its endpoints answered.
@@ -207,12 +207,12 @@ def _offer_changes(signed: SignedOffer) -> list[Change]:
     return [Change("offers", (signed.offer_hash,), _columns(signed)), *parts]
 
 
-def _offer_gone(offer_hash: bytes, device_ids: Sequence[bytes]) -> list[Change]:
+def _offer_gone(offer_hash: bytes, device_ids: Sequence[DeviceId]) -> list[Change]:
     parts = [Change("offer_devices", (device_id, offer_hash), delete=True) for device_id in device_ids]
     return [Change("offers", (offer_hash,), delete=True), *parts]
 
 
-def _specification_change(spec: DeclaredSpecification) -> Change:
+def _specification_change(spec: Specification) -> Change:
     values = {
         "model": spec.model,
         "memory_mib": spec.memory_mib,

@@ -11,8 +11,9 @@ from typing import Any
 from assay.market.projection.devices import RETIRED, SLASHED
 from assay.market.projection.lease_money import ACTIVE
 from assay.market.store.rows import Change, Row
-from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
+from assay.protocol.leaves import Flag
+from assay.protocol.types import DeviceId
 
 # A listing is in exactly one state.
 AVAILABLE = "available"  # passed lately, and an offer to anyone is good
@@ -73,7 +74,7 @@ class Priced:
     until: int
 
 
-def listing_id(device_ids: Sequence[bytes]) -> bytes:
+def listing_id(device_ids: Sequence[DeviceId]) -> bytes:
     """What names a listing: the device id of one device, H of the ids of several, whatever they cost."""
     return device_ids[0] if len(device_ids) == 1 else keccak(b"".join(device_ids))
 

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from assay.market.queries.pages import Page, SortOrder, many, page
 from assay.market.store.tables import demands, measurements
+from assay.protocol.types import DeviceId
 
 EPOCHS = 16
 
@@ -22,7 +23,7 @@ class Answers:
     lines: list[tuple[bytes, list[int | None]]]
 
 
-def answers(connection: Connection, device_ids: Sequence[bytes]) -> Answers:
+def answers(connection: Connection, device_ids: Sequence[DeviceId]) -> Answers:
     """What the newest reports say of these devices."""
     chosen = measurements.c.device_id.in_(device_ids)
     newest = select(measurements.c.epoch).where(chosen).distinct().order_by(measurements.c.epoch.desc()).limit(EPOCHS)

@@ -20,6 +20,7 @@ from assay.market.store.tables import (
     profiles,
     specifications,
 )
+from assay.protocol.types import DeviceId
 
 HISTORY = 200
 
@@ -35,7 +36,7 @@ class IndexedDevice:
     offers: list[Mapping[str, Any]]
 
 
-def read_device(connection: Connection, device_id: bytes) -> IndexedDevice | None:
+def read_device(connection: Connection, device_id: DeviceId) -> IndexedDevice | None:
     """None for a device that was never enrolled."""
     row = one(connection, devices, device_id=device_id)
     if row is None or row["provider"] is None:
@@ -50,7 +51,7 @@ def read_device(connection: Connection, device_id: bytes) -> IndexedDevice | Non
     )
 
 
-def history(connection: Connection, device_id: bytes, cursor: str | None, limit: int) -> Page:
+def history(connection: Connection, device_id: DeviceId, cursor: str | None, limit: int) -> Page:
     """Measurements, newest first."""
     return page(
         connection,
@@ -62,7 +63,7 @@ def history(connection: Connection, device_id: bytes, cursor: str | None, limit:
     )
 
 
-def score_series(connection: Connection, device_id: bytes) -> list[tuple[int, int, int, int]]:
+def score_series(connection: Connection, device_id: DeviceId) -> list[tuple[int, int, int, int]]:
     """(epoch, report's timestamp, score, flags) of the newest epochs, oldest first."""
     query = (
         select(measurements.c.epoch, epochs.c.reported_at, measurements.c.score_gops, measurements.c.flags)
@@ -74,6 +75,6 @@ def score_series(connection: Connection, device_id: bytes) -> list[tuple[int, in
     return [(r[0], r[1], r[2], r[3]) for r in reversed(connection.execute(query).all())]
 
 
-def faults_of(connection: Connection, device_id: bytes) -> list[Any]:
+def faults_of(connection: Connection, device_id: DeviceId) -> list[Any]:
     """Proofs against the device, newest first, with the element shown and what became of the stake."""
     return fault_page(connection, [faults.c.subject == device_id], None, 50).rows

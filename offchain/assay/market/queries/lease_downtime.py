@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 from assay.market.projection.lease_money import EscrowTerms, attested_downtime, epoch_overlap
 from assay.market.queries.pages import many
 from assay.market.store.tables import downtimes, measurements
+from assay.protocol.types import DeviceId
 
 FULL_BPS = 10_000
 MAX_EPOCHS = 64  # the escrow keeps no more in mind
@@ -23,7 +24,7 @@ class Attested:
     """
 
     epoch: int
-    device_id: bytes
+    device_id: DeviceId
     seconds: int
     until: int
 

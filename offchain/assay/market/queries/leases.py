@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select
 from assay.market.projection.lease_money import ACTIVE, ENDED, EscrowTerms, due
 from assay.market.queries.pages import Page, SortOrder, many, one, page
 from assay.market.store.tables import downtimes, lease_devices, leases, refunders
+from assay.protocol.types import DeviceId
 
 
 def standing(row: Mapping[str, Any], terms: EscrowTerms, now: int) -> dict[str, Any]:
@@ -52,13 +53,13 @@ def lease_page(
     return Page([standing(row, terms, now) for row in found.rows], found.next)
 
 
-def of_device(device_id: bytes) -> ColumnElement[bool]:
+def of_device(device_id: DeviceId) -> ColumnElement[bool]:
     """Leases that a device is, or was, part of."""
     return leases.c.lease_id.in_(select(lease_devices.c.lease_id).where(lease_devices.c.device_id == device_id))
 
 
 def leases_of_devices(
-    connection: Connection, device_ids: Sequence[bytes], limit: int, terms: EscrowTerms, now: int
+    connection: Connection, device_ids: Sequence[DeviceId], limit: int, terms: EscrowTerms, now: int
 ) -> list[dict[str, Any]]:
     """The newest leases that any of these devices is, or was, part of."""
     having = select(lease_devices.c.lease_id).where(lease_devices.c.device_id.in_(device_ids))

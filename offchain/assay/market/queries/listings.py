@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from assay.market.queries.pages import many, one
 from assay.market.store.tables import devices, listings, offer_devices, offers, profiles, specifications
+from assay.protocol.types import DeviceId
 
 MAX_OFFERS = 64
 
@@ -41,7 +42,7 @@ def read_listing(connection: Connection, listing_id: bytes) -> ListedOffer | Non
     return ListedOffer(row, offer, parts_of(connection, row["device_ids"]))
 
 
-def parts_of(connection: Connection, device_ids: Iterable[bytes]) -> list[Part]:
+def parts_of(connection: Connection, device_ids: Iterable[DeviceId]) -> list[Part]:
     """These devices, in order."""
     found = []
     for device_id in device_ids:
@@ -52,7 +53,7 @@ def parts_of(connection: Connection, device_ids: Iterable[bytes]) -> list[Part]:
     return found
 
 
-def offers_of_device(connection: Connection, device_id: bytes) -> list[Mapping[str, Any]]:
+def offers_of_device(connection: Connection, device_id: DeviceId) -> list[Mapping[str, Any]]:
     """Every offer to anyone that a device is part of, the smallest first."""
     query = (
         select(offers)
@@ -64,7 +65,7 @@ def offers_of_device(connection: Connection, device_id: bytes) -> list[Mapping[s
     return sorted(many(connection, query), key=lambda o: (len(o["device_ids"]), o["rate"], o["offer_hash"]))
 
 
-def nodes_of_device(connection: Connection, device_id: bytes) -> list[Mapping[str, Any]]:
+def nodes_of_device(connection: Connection, device_id: DeviceId) -> list[Mapping[str, Any]]:
     """Listings of the nodes that a device is part of, the smallest first."""
     query = (
         select(listings)

@@ -13,6 +13,7 @@ from assay.market.queries.pages import many
 from assay.market.store.tables import measurements, rewards
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, device_tree, reward_tree
 from assay.protocol.standard_merkle import StandardMerkleTree
+from assay.protocol.types import DeviceId
 
 TREE_CACHE_SIZE = 6
 
@@ -42,7 +43,7 @@ class ProofService:
         self._trees: OrderedDict[tuple[str, int, bytes], _Tree] = OrderedDict()
         self._building = threading.Lock()
 
-    def device(self, connection: Connection, epoch: int, root: bytes, device_id: bytes) -> LeafProof | None:
+    def device(self, connection: Connection, epoch: int, root: bytes, device_id: DeviceId) -> LeafProof | None:
         """None where the report has no such device, or its leaves are not here."""
         return self._proof(connection, "devices", epoch, root, device_id)
 

@@ -8,18 +8,19 @@ from sqlalchemy import Connection, func, select
 
 from assay.market.queries.pages import many
 from assay.market.store.tables import batches, measurements, observations
+from assay.protocol.types import DeviceId
 
 MAX_SEATS = 31
 SHOWN = 40
 
 
-def of_device(connection: Connection, epoch: int, device_id: bytes) -> list[Any]:
+def of_device(connection: Connection, epoch: int, device_id: DeviceId) -> list[Any]:
     """One line a seat."""
     query = select(observations).where(observations.c.epoch == epoch, observations.c.device_id == device_id)
     return many(connection, query.order_by(observations.c.account).limit(MAX_SEATS))
 
 
-def round_trips(connection: Connection, device_id: bytes, epochs: int) -> list[tuple[int, list[int]]]:
+def round_trips(connection: Connection, device_id: DeviceId, epochs: int) -> list[tuple[int, list[int]]]:
     """(epoch, microseconds from challenge to commitment by each seat's stopwatch, ascending), oldest first."""
     newest = (
         select(observations.c.epoch)

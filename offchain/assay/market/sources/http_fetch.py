@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from assay.market.errors import SourceFault
@@ -50,7 +51,7 @@ class HttpFetch:
             )
         except NetworkError as error:
             raise SourceFault(str(error)) from None
-        if answer.status != 200:
+        if answer.status != HTTPStatus.OK:
             raise SourceFault(f"{endpoint[:200]}{path}: HTTP {answer.status}")
         return answer.body
 

@@ -11,6 +11,7 @@ from assay.market.sources.report_content import fetch_index, fetch_named
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import ObservationLeaf, batch_tree
 from assay.protocol.signing import Domain, signed_by
+from assay.protocol.types import Rho
 from assay.wire.gossip import BatchMessage
 from assay.wire.limits import MAX_SEATS
 
@@ -34,7 +35,7 @@ class Drawn:
 
     epoch: int
     set_id: int
-    rho: bytes
+    rho: Rho
     data_hash: bytes
     signers: Mapping[str, str]
 

@@ -4,33 +4,17 @@ or with their hash.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from assay.market.errors import BadContent
 from assay.market.projection.offers import MIN_NOTICE_S
-from assay.protocol.keccak import keccak
 from assay.protocol.signing import Domain
-from assay.protocol.specification import canonical_specification
+from assay.protocol.specification import Specification, parse_specification
 from assay.wire.leases import OfferError, SignedOffer, parse_signed_offer
 from assay.wire.limits import MAX_OFFERS
 
-MAX_TEXT = 80
 LONGEST_S = 1 << 32  # no lease is that long
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredSpecification:
-    """What a provider says of a device, whose hash the device key signed at
-    enrolment: declared, not measured.
-    """
-
-    spec_hash: bytes
-    model: str
-    memory_mib: int
-    region: str
-    document: str
 
 
 def listed(answer: Any, name: str) -> Sequence[Any]:
@@ -63,23 +47,9 @@ def signed_offer(line: Any, domain: Domain, provider: str) -> SignedOffer:
     return signed
 
 
-def specification(document: Any) -> DeclaredSpecification:
+def specification(document: Any) -> Specification:
     """A specification as a JSON object in its canonical form. Raises BadContent."""
-    if not isinstance(document, Mapping):
-        raise BadContent("specification: not an object")
     try:
-        text = canonical_specification(document)
-    except (TypeError, ValueError, RecursionError) as error:
+        return parse_specification(document)
+    except ValueError as error:
         raise BadContent(f"specification: {str(error)[:200]}") from None
-    memory = document.get("memoryMiB", 0)
-    return DeclaredSpecification(
-        keccak(text),
-        _text(document.get("model")),
-        memory if isinstance(memory, int) and not isinstance(memory, bool) and 0 <= memory < 1 << 31 else 0,
-        _text(document.get("region"))[:40],
-        text.decode("ascii"),
-    )
-
-
-def _text(value: Any) -> str:
-    return "".join(c for c in value[:MAX_TEXT] if c.isprintable()) if isinstance(value, str) else ""

@@ -12,8 +12,8 @@ from typing import Any
 from assay.chain.contracts.operators import OperatorScope
 from assay.market.api.context import Token
 from assay.protocol.epochs import Phase
-from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
+from assay.protocol.leaves import Flag
 from assay.protocol.rates import exact_rate, price_per_hour
 
 NETWORK_DECIMALS = 18

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -11,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from assay.market.api.context import Context, UnknownName, context_of
-from assay.market.api.parameters import Cursor, Hash, Number, SearchQuery, plain_hash
+from assay.market.api.parameters import Cursor, Hash, Number, SearchQuery, plain_device, plain_hash
 from assay.market.projection.listings import STATES
 from assay.market.queries import accounts, challenges, devices, events, leases, listings, providers, search, testimony
 from assay.market.queries.pages import MAX_ROWS, many, one
@@ -88,7 +89,7 @@ def compare(
 @router.get("/devices/{device_id}")
 def device(request: Request, ctx: Ctx, device_id: Hash, cursor: Cursor = None) -> Response:
     """One device: what it is, measured, leased and did."""
-    key = plain_hash(device_id)
+    key = plain_device(device_id)
     with ctx.reading() as connection:
         found = devices.read_device(connection, key)
         if found is None:
@@ -111,7 +112,7 @@ def node(request: Request, ctx: Ctx, listing_id: Hash) -> Response:
     """Devices that are on offer together: the terms, and each of them."""
     found = _listed(ctx, listing_id)
     if len(found.parts) == 1:
-        return RedirectResponse(f"/devices/{listing_id}", 308)
+        return RedirectResponse(f"/devices/{listing_id}", HTTPStatus.PERMANENT_REDIRECT)
     ids = found.row["device_ids"]
     with ctx.reading() as connection:
         values: dict[str, Any] = {
@@ -163,8 +164,8 @@ def evidence(request: Request, ctx: Ctx, epoch: Number, device_id: Hash) -> Resp
     with ctx.reading() as connection:
         row = one(connection, epochs, epoch=epoch)
         root = row["devices_root"] if row else None
-        found = ctx.proofs.device(connection, epoch, root, plain_hash(device_id)) if root else None
-        seen = testimony.of_device(connection, epoch, plain_hash(device_id))
+        found = ctx.proofs.device(connection, epoch, root, plain_device(device_id)) if root else None
+        seen = testimony.of_device(connection, epoch, plain_device(device_id))
     if found is None:
         raise UnknownName(f"Epoch {epoch} has no proven leaf of device {device_id}.")
     values: dict[str, Any] = {"epoch": row, "found": found, "device_id": device_id, "types": found.leaf.TYPES}
@@ -178,4 +179,4 @@ def lookup(request: Request, ctx: Ctx, q: Annotated[str, Query(max_length=100)] 
         place = accounts.what_is(connection, q.strip())
     if place is None:
         raise UnknownName(f"“{q.strip()}” is no device, node, account, transaction, lease or epoch.")
-    return RedirectResponse(place, 303)
+    return RedirectResponse(place, HTTPStatus.SEE_OTHER)

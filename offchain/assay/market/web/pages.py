@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from assay.market.api.caching import RELAY, STATIC
 from assay.market.api.context import Context, UnknownName
 from assay.market.errors import BadQuery
 from assay.market.web import assets, market_pages, network_pages, relay, transactions
 from assay.market.web.rendering import Pages
+from assay.market.web.transactions import SEND
+from assay.wire.paths import API
 
 
 def add_pages(app: FastAPI, context: Context) -> None:
@@ -20,12 +25,12 @@ def add_pages(app: FastAPI, context: Context) -> None:
     files = assets.vendor_files()
 
     # Under the version, so that a module finds the modules of its own version beside it.
-    root = f"/static/{assets.fingerprint()}"
+    root = f"{STATIC}{assets.fingerprint()}"
 
     @app.get(f"{root}/vendor/{{name}}", include_in_schema=False)
     def vendor(name: str) -> Response:
         if name not in files:
-            raise HTTPException(404, "no such file")
+            raise HTTPException(HTTPStatus.NOT_FOUND, "no such file")
         kind = "text/css" if name.endswith(".css") else "text/javascript"
         return FileResponse(files[name], media_type=kind)
 
@@ -36,7 +41,7 @@ def add_pages(app: FastAPI, context: Context) -> None:
     def failed(status: int, title: str) -> object:
         async def handler(request: Request, error: Exception) -> Response:
             text = str(getattr(error, "detail", error))
-            if request.url.path.startswith(("/v1/", "/send/", "/relay/")):
+            if request.url.path.startswith((API, SEND, RELAY)):
                 return JSONResponse({"error": text}, status)
             return pages.render(request, "failure.html", status, title=title, text=text)
 
@@ -45,10 +50,10 @@ def add_pages(app: FastAPI, context: Context) -> None:
     async def http_failure(request: Request, error: Exception) -> Response:
         code = error.status_code if isinstance(error, StarletteHTTPException) else 500
         text = str(getattr(error, "detail", error))
-        if request.url.path.startswith(("/v1/", "/send/", "/relay/", "/static/")):
+        if request.url.path.startswith((API, SEND, RELAY, STATIC)):
             return JSONResponse({"error": text}, code)
         return pages.render(request, "failure.html", code, title="Not here", text=text)
 
-    app.add_exception_handler(UnknownName, failed(404, "Not here"))  # type: ignore[arg-type]
-    app.add_exception_handler(BadQuery, failed(400, "Not a search"))  # type: ignore[arg-type]
+    app.add_exception_handler(UnknownName, failed(HTTPStatus.NOT_FOUND, "Not here"))  # type: ignore[arg-type]
+    app.add_exception_handler(BadQuery, failed(HTTPStatus.BAD_REQUEST, "Not a search"))  # type: ignore[arg-type]
     app.add_exception_handler(StarletteHTTPException, http_failure)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from contextlib import AsyncExitStack
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 
+from assay.market.api.caching import RELAY
 from assay.market.api.context import Context, UnknownName, context_of
 from assay.market.api.parameters import Number
 from assay.market.errors import SourceFault
@@ -22,8 +24,9 @@ from assay.market.store.tables import leases
 from assay.network.origins import Endpoint
 from assay.network.request_buckets import asker
 from assay.network.slots import SlotResponse
+from assay.wire import paths
 
-router = APIRouter(prefix="/relay/v1/leases/{lease_id}", include_in_schema=False)
+router = APIRouter(prefix=RELAY.rstrip("/") + paths.LEASE, include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
 # What the pages use; everything else is the command line's.
 _PASSED_ON = re.compile(
@@ -42,10 +45,10 @@ MAX_SECONDS = 300.0
 async def pass_on(ctx: Ctx, request: Request, lease_id: Number, path: str = "") -> SlotResponse:
     """The provider's answer, as it comes."""
     if not _PASSED_ON.fullmatch(f"{request.method} {path}"):
-        raise HTTPException(404, "this is not passed on: ask the provider itself")
+        raise HTTPException(HTTPStatus.NOT_FOUND, "this is not passed on: ask the provider itself")
     fetch = ctx.links.fetch
     if fetch is None:
-        raise HTTPException(503, "this market passes nothing on")
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "this market passes nothing on")
     # Before the body is read: one that never ends holds a slot of its sender's as well.
     slot = ctx.passing.take(asker(request.client.host if request.client else None))
     stack = AsyncExitStack()
@@ -54,7 +57,7 @@ async def pass_on(ctx: Ctx, request: Request, lease_id: Number, path: str = "") 
         answer = await stack.enter_async_context(fetch.passed_on(asked, MAX_ANSWER, MAX_SECONDS))
     except SourceFault as fault:
         slot.give_back()
-        raise HTTPException(502, f"the provider does not answer: {fault}") from None
+        raise HTTPException(HTTPStatus.BAD_GATEWAY, f"the provider does not answer: {fault}") from None
     except BaseException:
         slot.give_back()
         raise
@@ -68,12 +71,12 @@ async def _asked(ctx: Context, request: Request, lease_id: int) -> Asked:
     endpoint = _provider_of(ctx, lease_id)
     headers = {name: request.headers[name] for name in HEADERS if name in request.headers}
     if len(headers) < len(HEADERS) or not all(_is_plain(value) for value in headers.values()):
-        raise HTTPException(401, "the renter's wallet has to sign this request")
+        raise HTTPException(HTTPStatus.UNAUTHORIZED, "the renter's wallet has to sign this request")
     body = bytearray()
     async for piece in request.stream():
         body += piece
         if len(body) > MAX_BODY:
-            raise HTTPException(413, f"at most {MAX_BODY} bytes are passed on")
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {MAX_BODY} bytes are passed on")
     # The signature is over the path with its query, to the letter.
     path = request.scope["raw_path"].decode("ascii").removeprefix("/relay").split("?", 1)[0]
     query = request.url.query
@@ -94,5 +97,7 @@ def _provider_of(ctx: Context, lease_id: int) -> Endpoint:
     if not announced or not all(endpoint.url for endpoint in announced):
         raise UnknownName(f"Lease {lease_id} has no provider that this market knows.")
     if len(announced) > 1:
-        raise HTTPException(502, f"the devices of lease {lease_id} are served at {len(announced)} places, not at one")
+        raise HTTPException(
+            HTTPStatus.BAD_GATEWAY, f"the devices of lease {lease_id} are served at {len(announced)} places, not at one"
+        )
     return announced.pop()

@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from assay.market.api.caching import STATIC
 from assay.market.api.context import Context
 from assay.market.web import assets, formats
 from assay.protocol.hexadecimal import ZERO_ADDRESS
@@ -52,7 +53,7 @@ class Pages:
             "fault_names": formats.FAULTS,
             "demand_statuses": formats.DEMANDS,
             "slash_statuses": formats.SLASHES,
-            "static": f"/static/{assets.fingerprint()}",
+            "static": f"{STATIC}{assets.fingerprint()}",
             "vendor": set(assets.vendor_files()),
             "links": context.links,
             "status": context.status,

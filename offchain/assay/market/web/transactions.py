@@ -6,7 +6,8 @@ Nothing is signed or sent here. The page shows each transaction before the walle
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query
@@ -22,11 +23,13 @@ from assay.market.queries.pages import one
 from assay.market.queries.proofs import TREE_CACHE_SIZE, LeafProof
 from assay.market.queries.providers import payout_of
 from assay.market.store.tables import epochs
-from assay.protocol.flags import Flag
 from assay.protocol.hexadecimal import to_hex
-from assay.protocol.leaves import DeviceLeaf, RewardLeaf
+from assay.protocol.leaves import DeviceLeaf, Flag, RewardLeaf
+from assay.protocol.messages import Offer
 from assay.protocol.rates import cost
+from assay.protocol.types import DeviceId
 
+SEND = "/send/"
 router = APIRouter(prefix="/send", include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
 Seconds = Annotated[int, Query(ge=1, le=366 * 86400)]
@@ -39,18 +42,14 @@ def step(ctx: Context, title: str, contract: str, function: str, *args: Any) -> 
     """One transaction to `contract` (a name or a token's address)."""
     encode = ctx.links.encode
     if encode is None:
-        raise HTTPException(503, "this market was started without a chain to encode for")
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "this market was started without a chain to encode for")
     to, data = encode(contract, function, args)
     return {"title": title, "to": to, "data": to_hex(data), "function": f"{contract}.{function}"}
 
 
 def terms_of(offer: Mapping[str, Any]) -> tuple[Any, ...]:
     """An offer as the escrow's functions take it."""
-    return (
-        offer["provider"], offer["operator"], list(offer["device_ids"]), offer["token"], offer["rate"],
-        offer["min_duration"], offer["max_duration"], offer["valid_until"], offer["nonce"], offer["renter"],
-        offer["notice"],
-    )  # fmt: skip
+    return tuple(offer[field.name] for field in fields(Offer))
 
 
 def offer_of(lease: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -58,7 +57,7 @@ def offer_of(lease: Mapping[str, Any]) -> tuple[Any, ...]:
     return terms_of({**lease, "renter": lease["offer_renter"]})
 
 
-def passes(ctx: Context, connection: Connection, epoch: int, device_ids: Sequence[bytes]) -> list[LeafProof] | None:
+def passes(ctx: Context, connection: Connection, epoch: int, device_ids: Sequence[DeviceId]) -> list[LeafProof] | None:
     """The leaves of these devices in the report of an epoch that passed all of them, each with its proof."""
     row = one(connection, epochs, epoch=epoch)
     root = row["devices_root"] if row else None
@@ -150,7 +149,7 @@ def creditable_now(ctx: Context, connection: Connection, lease: Mapping[str, Any
 def refunder(ctx: Ctx, agent: AddressQuery, may: bool = True) -> Any:
     """Let another account submit the downtime of all leases that the wallet's account rents, or no longer."""
     if agent is None:
-        raise HTTPException(422, "name the account that may submit downtime")
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "name the account that may submit downtime")
     title = "Let that account submit downtime" if may else "Let that account submit downtime no longer"
     return {"steps": [step(ctx, title, "LeaseEscrow", "nameRefunder", checked(agent), may)]}
 
@@ -203,7 +202,7 @@ def settle(ctx: Ctx, action: str, lease_id: Number, account: Receiver = None) ->
     provider is paid, as the escrow demands.
     """
     if action not in ACTIONS:
-        raise HTTPException(404, "no such action")
+        raise HTTPException(HTTPStatus.NOT_FOUND, "no such action")
     chosen = ACTIONS[action]
     lease = _lease(ctx, lease_id)
     if not chosen.pays:

@@ -17,6 +17,7 @@ from assay.proof.verification import Verdict, Verifier
 from assay.protocol.keccak import keccak
 from assay.protocol.profile import Profile
 from assay.protocol.seeds import device_seed
+from assay.protocol.types import DeviceId, Rho, Seed
 
 # 2,048 rows as in `micro`, with short ones: what is caught depends on the share of rows, not on their length.
 PROFILE = Profile(1, M=256, N=32, K=64, T=8, chunk=32, k=256, W=4).validate()
@@ -35,24 +36,24 @@ class Arena:
         return keccak(b"arena" + what + self.seed.to_bytes(8, "big"))
 
     @property
-    def beta(self) -> bytes:
+    def beta(self) -> Seed:
         # One epoch for all trials: B and v are made once.
-        return keccak(b"arena epoch")
+        return Seed(keccak(b"arena epoch"))
 
     @property
-    def rho(self) -> bytes:
-        return keccak(b"arena rho")
+    def rho(self) -> Rho:
+        return Rho(keccak(b"arena rho"))
 
     @property
-    def device_id(self) -> bytes:
-        return self._draw(b"device")
+    def device_id(self) -> DeviceId:
+        return DeviceId(self._draw(b"device"))
 
     @property
     def nonce_root(self) -> bytes:
         return self._draw(b"nonces")
 
     @property
-    def device_seed(self) -> bytes:
+    def device_seed(self) -> Seed:
         return device_seed(self.beta, self.device_id, self.profile.id, self.nonce_root)
 
     @property
@@ -111,5 +112,5 @@ class Arena:
         return not self.judge(proof, opening).valid
 
 
-_ENGINES: dict[tuple[Profile, bytes], CpuEngine] = {}
-_VERIFIERS: dict[tuple[Profile, bytes, bytes], Verifier] = {}
+_ENGINES: dict[tuple[Profile, Seed], CpuEngine] = {}
+_VERIFIERS: dict[tuple[Profile, Seed, Rho], Verifier] = {}

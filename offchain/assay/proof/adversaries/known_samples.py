@@ -21,6 +21,7 @@ from assay.proof.proof import Proof
 from assay.proof.seed_chain import seed_after
 from assay.proof.threads import Threads
 from assay.protocol.profile import Profile
+from assay.protocol.types import Seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,10 @@ class KnownSamples:
         self._indices = indices
         self._threads = Threads(threads)
 
-    def prepare(self, profile: Profile, epoch_seed: bytes) -> None:
+    def prepare(self, profile: Profile, epoch_seed: Seed) -> None:
         self._job = (profile, epoch_seed, product_of(profile, epoch_seed, self._threads))
 
-    def prove(self, device_seed: bytes) -> Proof:
+    def prove(self, device_seed: Seed) -> Proof:
         profile, epoch_seed, product = self._job
         wanted: dict[int, list[int]] = {}
         for t, i in sorted(set(self._indices)):

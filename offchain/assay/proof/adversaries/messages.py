@@ -18,6 +18,7 @@ from assay.proof.seed_chain import result_tree
 from assay.proof.threads import Threads
 from assay.protocol.keccak import keccak
 from assay.protocol.seeds import device_seed
+from assay.protocol.types import DeviceId, Seed
 
 _HEAD = 32 * PROFILE.T
 _RECORD = openings.length(PROFILE, 1) - _HEAD
@@ -77,7 +78,7 @@ def _wrong_index(seed: int) -> bool:
 def _replayed(seed: int) -> bool:
     """Yesterday's proof: right in every way, under another beacon's seeds."""
     arena = Arena(seed)
-    yesterday = arena.engine.prove(keccak(arena.device_seed))
+    yesterday = arena.engine.prove(Seed(keccak(arena.device_seed)))
     return arena.caught(yesterday)
 
 
@@ -91,7 +92,7 @@ def _before_the_nonces(seed: int) -> bool:
 def _another_device(seed: int) -> bool:
     """One proof under two names."""
     arena = Arena(seed)
-    twin = arena.engine.prove(device_seed(arena.beta, keccak(arena.device_id), PROFILE.id, arena.nonce_root))
+    twin = arena.engine.prove(device_seed(arena.beta, DeviceId(keccak(arena.device_id)), PROFILE.id, arena.nonce_root))
     return arena.caught(twin)
 
 

@@ -16,6 +16,7 @@ from assay.proof.probe.verification import verify_lanes
 from assay.proof.proof import Proof
 from assay.proof.threads import Threads
 from assay.protocol.keccak import keccak as keccak256
+from assay.protocol.types import Seed
 
 _DEADLINE = 2.0  # times the class's measured time
 
@@ -69,7 +70,7 @@ def _other_products(seed: int) -> bool:
     """The lanes are walked over other numbers than were committed to."""
     arena = Arena(seed)
     proof = arena.honest()
-    other = arena.engine.prove(keccak256(arena.device_seed))
+    other = arena.engine.prove(Seed(keccak256(arena.device_seed)))
     result = run_probe(other, keccak256(arena.nonce_root), walk_on_threads(Threads(1)))
     return _caught(arena, proof, result, result)
 

@@ -13,6 +13,7 @@ from assay.proof.probe.result import ProbeResult, run_probe, walk_on_threads
 from assay.proof.proof import Proof
 from assay.proof.threads import Threads
 from assay.protocol.profile import Profile
+from assay.protocol.types import Seed
 
 
 class SkippedRows:
@@ -33,13 +34,13 @@ class SkippedRows:
         self._random = np.random.default_rng(seed)
         self._threads = Threads(threads)
         self._honest = CpuEngine(threads)
-        self._job: tuple[Profile, bytes] | None = None
+        self._job: tuple[Profile, Seed] | None = None
 
-    def prepare(self, profile: Profile, epoch_seed: bytes) -> None:
+    def prepare(self, profile: Profile, epoch_seed: Seed) -> None:
         self._honest.prepare(profile, epoch_seed)
         self._job = (profile, epoch_seed)
 
-    def prove(self, device_seed: bytes) -> Proof:
+    def prove(self, device_seed: Seed) -> Proof:
         profile, epoch_seed = self._prepared()
         return commit_products(profile, epoch_seed, device_seed, self._multiply, self.name, self._threads)
 
@@ -49,7 +50,7 @@ class SkippedRows:
     def probe(self, proof: Proof, challenge: bytes) -> ProbeResult:
         return run_probe(proof, challenge, walk_on_threads(self._threads))
 
-    def _prepared(self) -> tuple[Profile, bytes]:
+    def _prepared(self) -> tuple[Profile, Seed]:
         if self._job is None:
             raise RuntimeError("prepare(profile, epoch_seed) comes before prove")
         return self._job

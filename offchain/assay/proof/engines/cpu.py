@@ -24,6 +24,7 @@ from assay.proof.proof import KeptRows, Proof, RecomputedRows, RowSource
 from assay.proof.statement import JobStatement
 from assay.proof.threads import Threads
 from assay.protocol.profile import Profile
+from assay.protocol.types import Seed
 
 _MIN_ROWS = 32  # in one part of a round
 _ONE = Threads(1)
@@ -48,9 +49,9 @@ class CpuEngine:
     def __init__(self, threads: int | None = None, keep: bool | None = None) -> None:
         self._threads = Threads(threads)
         self._keep = keep
-        self._job: tuple[Profile, bytes, Product] | None = None
+        self._job: tuple[Profile, Seed, Product] | None = None
 
-    def prepare(self, profile: Profile, epoch_seed: bytes) -> None:
+    def prepare(self, profile: Profile, epoch_seed: Seed) -> None:
         profile.validate()
         if self._job is not None and self._job[:2] == (profile, epoch_seed):
             return
@@ -58,7 +59,7 @@ class CpuEngine:
         require_memory(profile, lambda p: needed_memory(p, self._threads.count), available_memory())
         self._job = (profile, epoch_seed, product_of(profile, epoch_seed, self._threads))
 
-    def prove(self, device_seed: bytes) -> Proof:
+    def prove(self, device_seed: Seed) -> Proof:
         profile, epoch_seed, product = self._prepared()
         started = time.perf_counter_ns()
         keep = may_keep_products(profile, available_memory()) if self._keep is None else self._keep
@@ -127,7 +128,7 @@ class CpuEngine:
         # epoch.
         return RecomputedRows(lambda t, wanted: _multiply(product, profile, seeds[t], wanted))
 
-    def _prepared(self) -> tuple[Profile, bytes, Product]:
+    def _prepared(self) -> tuple[Profile, Seed, Product]:
         if self._job is None:
             raise RuntimeError("prepare(profile, epoch_seed) comes before prove")
         return self._job

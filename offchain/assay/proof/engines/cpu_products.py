@@ -17,6 +17,7 @@ from assay.proof.kernels.product import EXACT_BLOCK, add_integers, widen
 from assay.proof.kernels.words import seed_words
 from assay.proof.threads import Threads
 from assay.protocol.profile import Profile
+from assay.protocol.types import Seed
 
 
 class Product(Protocol):
@@ -30,7 +31,7 @@ class Product(Protocol):
 class TiledProduct:
     """Generation of A fused with an integer product (see `kernels.tiled_product`); B packed, N·K bytes."""
 
-    def __init__(self, profile: Profile, epoch_seed: bytes, threads: Threads) -> None:
+    def __init__(self, profile: Profile, epoch_seed: Seed, threads: Threads) -> None:
         self._length = profile.K
         self._packed = np.empty(profile.N * profile.K // 4, np.uint32)
         self._bias = np.empty(profile.N, np.int32)
@@ -59,7 +60,7 @@ class BlasProduct:
     B is held as float32 blocks where they take at most a quarter of the free memory, as int8 elsewhere.
     """
 
-    def __init__(self, profile: Profile, epoch_seed: bytes, threads: Threads) -> None:
+    def __init__(self, profile: Profile, epoch_seed: Seed, threads: Threads) -> None:
         words = np.empty((profile.N, profile.K // 4), np.uint32)
         seed = seed_words(epoch_seed)
         threads.over(
@@ -93,7 +94,7 @@ class BlasProduct:
         return out
 
 
-def product_of(profile: Profile, epoch_seed: bytes, threads: Threads) -> Product:
+def product_of(profile: Profile, epoch_seed: Seed, threads: Threads) -> Product:
     """The faster of the two on this processor."""
     kind = TiledProduct if has_vnni() else BlasProduct
     return kind(profile, epoch_seed, threads)

@@ -24,6 +24,7 @@ from assay.proof.probe import layout
 from assay.proof.probe.result import ProbeResult
 from assay.proof.proof import Proof, RecomputedRows
 from assay.protocol.profile import Profile
+from assay.protocol.types import Seed
 
 # Small enough to be proven by the reference in a moment, large enough for one tile and every kernel.
 _TRIAL = Profile(1, M=128, N=256, K=320, T=3, chunk=32, k=1, W=1)
@@ -57,9 +58,9 @@ class GpuEngine:
             raise EngineUnavailable("mma needs a card: the CUDA simulator runs simt only")
         self._product: Product = TensorProduct() if name == "mma" else plain_product
         self._health = health or Health.of_card(device_uuid())
-        self._job: tuple[Profile, bytes, Any] | None = None
+        self._job: tuple[Profile, Seed, Any] | None = None
 
-    def prepare(self, profile: Profile, epoch_seed: bytes) -> None:
+    def prepare(self, profile: Profile, epoch_seed: Seed) -> None:
         profile.validate()
         if self._job is not None and self._job[:2] == (profile, epoch_seed):
             return
@@ -75,7 +76,7 @@ class GpuEngine:
             cuda.synchronize()
         self._job = (profile, epoch_seed, b)
 
-    def prove(self, device_seed: bytes) -> Proof:
+    def prove(self, device_seed: Seed) -> Proof:
         if self._job is None:
             raise RuntimeError("prepare(profile, epoch_seed) comes before prove")
         profile, epoch_seed, b = self._job
@@ -119,8 +120,8 @@ class GpuEngine:
         proofs = []
         try:
             for engine in (self, ReferenceEngine()):
-                engine.prepare(_TRIAL, bytes(32))
-                proofs.append(engine.prove(bytes(32)))
+                engine.prepare(_TRIAL, Seed(bytes(32)))
+                proofs.append(engine.prove(Seed(bytes(32))))
         except DeviceLost as error:
             raise EngineUnavailable(f"{self.name} does not run on {self.device}: {error}") from None
         self._job = None

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 
 from assay.proof.seed_chain import seed_after
+from assay.protocol.types import Seed
 
 
 class RoundPipeline:
@@ -38,7 +39,7 @@ class RoundPipeline:
         self._seeds: list[bytes] = []
         self._failure: BaseException | None = None
 
-    def run(self, device_seed: bytes) -> tuple[list[bytes], list[bytes]]:
+    def run(self, device_seed: Seed) -> tuple[list[bytes], list[bytes]]:
         """All round seeds and roots. Raises what a part raised, after every thread has stopped."""
         self._seeds = [device_seed]
         self._chain()

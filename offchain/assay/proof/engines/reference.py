@@ -15,6 +15,7 @@ from assay.proof.seed_chain import seed_after
 from assay.protocol.keccak import keccak
 from assay.protocol.merkle import PositionalTree
 from assay.protocol.profile import Profile
+from assay.protocol.types import Seed
 
 
 def exact_product(a: NDArray[np.int8], b: NDArray[np.int8]) -> NDArray[np.int32]:
@@ -30,20 +31,21 @@ class ReferenceEngine:
     name = "reference"
 
     def __init__(self) -> None:
-        self._job: tuple[Profile, bytes, NDArray[np.int8]] | None = None
+        self._job: tuple[Profile, Seed, NDArray[np.int8]] | None = None
 
-    def prepare(self, profile: Profile, epoch_seed: bytes) -> None:
+    def prepare(self, profile: Profile, epoch_seed: Seed) -> None:
         profile.validate()
         self._job = (profile, epoch_seed, matrix(epoch_seed, TAG_B, profile.N, profile.K))
 
-    def prove(self, device_seed: bytes) -> Proof:
+    def prove(self, device_seed: Seed) -> Proof:
         if self._job is None:
             raise RuntimeError("prepare(profile, epoch_seed) comes before prove")
         profile, epoch_seed, b = self._job
         started = time.perf_counter_ns()
         products = np.empty((profile.T, profile.M, profile.N), np.int32)
         row_roots = np.empty((profile.T, profile.M, 32), np.uint8)
-        seeds, roots = [device_seed], [b""] * 0
+        seeds: list[bytes] = [device_seed]
+        roots: list[bytes] = []
         for t in range(profile.T):
             products[t] = exact_product(matrix(seeds[t], TAG_A, profile.M, profile.K), b)
             for i, row in enumerate(products[t]):

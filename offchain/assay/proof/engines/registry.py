@@ -12,6 +12,7 @@ from assay.proof.errors import EngineUnavailable, ProofError
 from assay.proof.probe.result import ProbeResult
 from assay.proof.proof import Proof
 from assay.protocol.profile import Profile
+from assay.protocol.types import Seed
 
 if TYPE_CHECKING:
     from assay.proof.engines.gpu import GpuEngine
@@ -22,11 +23,11 @@ class Engine(Protocol):
 
     name: str
 
-    def prepare(self, profile: Profile, epoch_seed: bytes) -> None:
+    def prepare(self, profile: Profile, epoch_seed: Seed) -> None:
         """Generates what all proofs under one epoch seed share: B."""
         ...
 
-    def prove(self, device_seed: bytes) -> Proof:
+    def prove(self, device_seed: Seed) -> Proof:
         """Multiplies and hashes all rounds from s_0 = device_seed (32 bytes).
 
         Raises:

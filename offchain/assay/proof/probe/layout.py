@@ -6,6 +6,7 @@ from assay.proof import openings
 from assay.protocol.keccak import keccak
 from assay.protocol.merkle import depth_of
 from assay.protocol.profile import Profile
+from assay.protocol.types import DeviceId, Rho
 
 SECTOR_VALUES = 16  # of 16 bits: 32 bytes
 STEPS = 64
@@ -58,7 +59,7 @@ def lane_start(challenge: bytes, lane: int, count: int) -> tuple[int, int]:
     return h % (1 << 64), (h >> 64) % count
 
 
-def lane_samples(rho: bytes, device_id: bytes, profile: Profile, count: int = OPENED_LANES) -> list[int]:
+def lane_samples(rho: Rho, device_id: DeviceId, profile: Profile, count: int = OPENED_LANES) -> list[int]:
     """Lanes to open after ρ: H(ρ ‖ "l" ‖ deviceId ‖ u32(q)) mod L, duplicates kept."""
     total = lanes(profile)
     prefix = rho + b"l" + device_id

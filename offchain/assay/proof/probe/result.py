@@ -18,6 +18,7 @@ from assay.proof.probe.layout import STEPS
 from assay.proof.proof import Proof
 from assay.proof.threads import Threads
 from assay.protocol.profile import Profile
+from assay.protocol.types import Root
 
 _MASK = (1 << 64) - 1
 ABSORB = 0x9E3779B97F4A7C15
@@ -63,9 +64,9 @@ class ProbeResult:
         return lane_tree(self.states)
 
     @property
-    def lane_root(self) -> bytes:
+    def lane_root(self) -> Root:
         """What goes into the sealed leaf, 32 bytes."""
-        return self._levels[-1].tobytes()
+        return Root(self._levels[-1].tobytes())
 
     def open(self, lanes: Sequence[int]) -> bytes:
         """The opening of lanes, in order, duplicates repeated (format in `probe.verification`).

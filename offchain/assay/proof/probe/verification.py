@@ -24,6 +24,7 @@ from assay.proof.kernels.words import seed_words
 from assay.proof.probe import layout
 from assay.proof.verification import VALID, OpeningFault, Verdict
 from assay.protocol.profile import Profile
+from assay.protocol.types import DeviceId, Rho, Root
 
 MAX_LANES = 256  # in one opening
 
@@ -43,11 +44,11 @@ def length(profile: Profile, count: int) -> int:
 
 def verify_device_lanes(
     profile: Profile,
-    rho: bytes,
-    device_id: bytes,
+    rho: Rho,
+    device_id: DeviceId,
     round_roots: Sequence[bytes],
     challenge: bytes,
-    lane_root: bytes,
+    lane_root: Root,
     opening: bytes,
 ) -> Verdict:
     """Verifies an epoch's opening of the lanes that ρ draws for a device; arguments as in `verify_lanes`."""
@@ -59,7 +60,7 @@ def verify_lanes(
     profile: Profile,
     round_roots: Sequence[bytes],
     challenge: bytes,
-    lane_root: bytes,
+    lane_root: Root,
     opening: bytes,
     lanes: Sequence[int],
 ) -> Verdict:
@@ -95,10 +96,11 @@ def verify_lanes(
     return VALID
 
 
-def _wrong_leaf(records: NDArray[np.void], lanes: NDArray[np.int64], lane_root: bytes) -> str:
+def _wrong_leaf(records: NDArray[np.void], lanes: NDArray[np.int64], lane_root: Root) -> str:
     leaves = np.empty((len(lanes), 4), np.uint64)
-    hash_rows(np.ascontiguousarray(records["states"]), leaves)
-    paths = np.ascontiguousarray(records["path"])
+    # Copied even where one lane lies in order already: kernels are compiled anew for arrays that are read-only.
+    hash_rows(np.array(records["states"], order="C"), leaves)
+    paths = np.array(records["path"], order="C")
     root = np.frombuffer(lane_root, "<u8").reshape(1, 4)
     at = first_foreign_row(leaves, paths, np.zeros_like(lanes), lanes // layout.LANES_PER_LEAF, root)
     return "" if at < 0 else f"lane {lanes[at]}: its leaf is not under the sealed lane root"
@@ -108,7 +110,7 @@ def _wrong_walk(
     profile: Profile, records: NDArray[np.void], lanes: NDArray[np.int64], challenge: bytes, roots: NDArray[np.uint64]
 ) -> str:
     """Walks over the chunks shown, then looks whether those are the ones committed to where the walks went."""
-    chunks = np.ascontiguousarray(records["steps"]["chunk"])
+    chunks = np.array(records["steps"]["chunk"], order="C")
     visited, final = np.empty((len(lanes), layout.STEPS), np.uint64), np.empty(len(lanes), np.uint64)
     count = np.uint64(layout.sectors(profile))
     probe.replay_lanes(chunks, seed_words(challenge), lanes, count, visited, final)
@@ -117,7 +119,7 @@ def _wrong_walk(
     places = element % (profile.M * profile.N) // profile.chunk
     leaves = np.empty((len(element), 4), np.uint64)
     hash_rows(chunks.view("<u8").reshape(len(element), -1), leaves)
-    paths = np.ascontiguousarray(records["steps"]["path"]).reshape(len(element), -1, 4)
+    paths = np.array(records["steps"]["path"], order="C").reshape(len(element), -1, 4)
     at = first_foreign_row(leaves, paths, rounds, places, roots)
     if at >= 0:
         lane, step = divmod(int(at), layout.STEPS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
+from http import HTTPStatus
 
 import aiohttp
 from starlette.requests import Request
@@ -52,7 +53,9 @@ class ReverseProxy:
             )
         except (aiohttp.ClientError, OSError, ProviderError):
             await self._forget(lease_id, job_id)
-            return HTMLResponse(STARTING, 503, {"retry-after": "1", "cache-control": "no-store"})
+            return HTMLResponse(
+                STARTING, HTTPStatus.SERVICE_UNAVAILABLE, {"retry-after": "1", "cache-control": "no-store"}
+            )
 
         async def pieces() -> AsyncIterator[bytes]:
             async with answer:

@@ -14,6 +14,7 @@ from assay.chain.contracts.operators import payout_of, read_bond_credit, read_op
 from assay.chain.rpc.client import Chain
 from assay.chain.rpc.events import read_events
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
+from assay.protocol.types import DeviceId
 from assay.provider.account.authority import NOTHING, Authority, scope_names
 from assay.provider.errors import BadProviderSetting
 
@@ -45,7 +46,7 @@ async def devices_of(authority: Authority) -> list[dict[str, Any]]:
     return rows
 
 
-def device_named(text: str, rows: list[dict[str, Any]], provider: str) -> bytes:
+def device_named(text: str, rows: list[dict[str, Any]], provider: str) -> DeviceId:
     """The one of a provider's devices (as `devices_of` has them) that an id or its beginning names.
 
     Raises BadSetting for none and for several, HexadecimalError for what is no beginning of an id.
@@ -57,7 +58,7 @@ def device_named(text: str, rows: list[dict[str, Any]], provider: str) -> bytes:
         raise BadProviderSetting(f"{provider} has no device {text[:80]}; `assay provider list` shows those it has")
     if len(found) > 1:
         raise BadProviderSetting(f"{len(found)} devices begin with {text}: write more of it")
-    return parse_bytes32(found[0], "device")
+    return DeviceId(parse_bytes32(found[0], "device"))
 
 
 async def operators_of(chain: Chain, provider: str) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -49,7 +50,9 @@ def create_app(services: Services) -> FastAPI:
     @app.get(paths.READYZ)
     async def readyz() -> JSONResponse:
         ready = services.ready()
-        return JSONResponse({"status": "ready" if ready else "starting"}, 200 if ready else 503)
+        return JSONResponse(
+            {"status": "ready" if ready else "starting"}, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+        )
 
     @app.get(paths.STATUS)
     async def status() -> Any:
@@ -62,19 +65,19 @@ def create_app(services: Services) -> FastAPI:
     @app.exception_handler(HexadecimalError)
     @app.exception_handler(MessageError)
     async def malformed(_request: Request, error: Exception) -> AsciiResponse:
-        return AsciiResponse({"error": str(error)}, 400)
+        return AsciiResponse({"error": str(error)}, HTTPStatus.BAD_REQUEST)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> AsciiResponse:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return AsciiResponse({"error": f"{where}: {first['msg']}"}, 422)
+        return AsciiResponse({"error": f"{where}: {first['msg']}"}, HTTPStatus.UNPROCESSABLE_ENTITY)
 
     @app.exception_handler(ChainError)
     async def chain(_request: Request, error: ChainError) -> AsciiResponse:
         log.warning("chain error while answering", error=str(error))
         if isinstance(error, UnreachableChain):
-            return AsciiResponse({"error": "this provider cannot reach the chain now"}, 503)
-        return AsciiResponse({"error": str(error)[:500]}, 409)
+            return AsciiResponse({"error": "this provider cannot reach the chain now"}, HTTPStatus.SERVICE_UNAVAILABLE)
+        return AsciiResponse({"error": str(error)[:500]}, HTTPStatus.CONFLICT)
 
     return app

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from assay.chain.contracts.leases import LeaseStatus
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
+from assay.protocol.types import DeviceId
 from assay.provider.api.renter_check import authorised_lease
 from assay.provider.api.services import Services
 from assay.provider.leasing.lease_rules import ends_from
@@ -79,7 +80,7 @@ def lease_routes(services: Services) -> APIRouter:
     @router.get(paths.DEVICE)
     async def device(device_id: str) -> dict[str, Any]:
         """What is known here of a device: its profile and whether it is leased."""
-        found = services.devices.get(parse_bytes32(device_id, "deviceId"))
+        found = services.devices.get(DeviceId(parse_bytes32(device_id, "deviceId")))
         if found is None:
             return {"served": False}
         lease_id = await services.leases.active_lease(found.device_id)

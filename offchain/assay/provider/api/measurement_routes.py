@@ -10,6 +10,7 @@ from assay.network.request_buckets import RequestBuckets, asker
 from assay.protocol.hexadecimal import parse_bytes32, parse_signature
 from assay.protocol.messages import Gossip
 from assay.protocol.signing import SignatureError
+from assay.protocol.types import DeviceId, Rho
 from assay.provider.api.json_bodies import small_json
 from assay.provider.api.services import Services
 from assay.provider.errors import Conflict, Forbidden, NotAuthorised, ProviderError, TooManyRequests
@@ -51,7 +52,8 @@ def measurement_routes(services: Services) -> APIRouter:
         """Lanes of the memory probe that ρ draws, to anyone."""
         hold_to_share(request)
         body = await small_json(request)
-        device_id, rho = parse_bytes32(body.get("deviceId", ""), "deviceId"), parse_bytes32(body.get("rho", ""), "rho")
+        device_id = DeviceId(parse_bytes32(body.get("deviceId", ""), "deviceId"))
+        rho = Rho(parse_bytes32(body.get("rho", ""), "rho"))
         opening = await services.probes.lanes(device_id, _epoch(body), rho)
         return Response(opening, media_type=paths.BYTES)
 
@@ -64,9 +66,9 @@ def measurement_routes(services: Services) -> APIRouter:
             raise ProviderError("content: an object of deviceId and either rho or rows is needed")
         if content.get("rho") is not None:
             hold_to_share(request)
-        device_id, epoch = parse_bytes32(content.get("deviceId", ""), "deviceId"), _epoch(body)
+        device_id, epoch = DeviceId(parse_bytes32(content.get("deviceId", ""), "deviceId")), _epoch(body)
         if content.get("rho") is not None:
-            opening = await services.openings.sampled(device_id, epoch, parse_bytes32(content["rho"], "rho"))
+            opening = await services.openings.sampled(device_id, epoch, Rho(parse_bytes32(content["rho"], "rho")))
         else:
             account = await _seat(services, body, content, epoch)
             opening = await services.openings.secret(device_id, epoch, account, _rows(content.get("rows")))
@@ -75,7 +77,7 @@ def measurement_routes(services: Services) -> APIRouter:
     @router.get(paths.LIVE)
     async def live(device_id: str, nonce: str = Query(max_length=66)) -> dict[str, str]:
         """H("assay.live" ‖ deviceId ‖ nonce), signed by the device key."""
-        device, fresh = parse_bytes32(device_id, "deviceId"), parse_bytes32(nonce, "nonce")
+        device, fresh = DeviceId(parse_bytes32(device_id, "deviceId")), parse_bytes32(nonce, "nonce")
         return liveness.answer(services.devices, device, fresh)
 
     return router

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Query, Request, Response, WebSocket
@@ -42,7 +43,7 @@ def notebook_routes(services: Services) -> APIRouter:
         lease, _ = await served_lease(services, lease_id)
         token = services.logins.redeem(ticket, lease)
         # Relative, so that it holds behind a proxy on the renter's own machine too.
-        answer = RedirectResponse("lab", 303)
+        answer = RedirectResponse("lab", HTTPStatus.SEE_OTHER)
         answer.set_cookie(
             cookie_of(lease_id),
             token,

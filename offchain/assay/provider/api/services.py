@@ -8,6 +8,7 @@ from typing import Any
 
 from assay.chain.contracts.leases import Lease
 from assay.protocol.signing import Domain
+from assay.protocol.types import DeviceId
 from assay.provider.access.announced_origins import AnnouncedOrigins
 from assay.provider.access.authorised_keys import AuthorisedKeys
 from assay.provider.access.logins import Logins
@@ -33,7 +34,7 @@ class Services:
     provider has started.
     """
 
-    devices: Mapping[bytes, OwnDevice]
+    devices: Mapping[DeviceId, OwnDevice]
     epochs: Epochs
     leases: Leases
     challenges: ChallengeService
@@ -52,7 +53,7 @@ class Services:
     origins: AnnouncedOrigins
     ssh_keys: AuthorisedKeys
     offers: Callable[[], Awaitable[dict[str, Any]]]
-    quote: Callable[[tuple[bytes, ...], str, int], Awaitable[dict[str, Any]]]
+    quote: Callable[[tuple[DeviceId, ...], str, int], Awaitable[dict[str, Any]]]
     started: Callable[[Lease], None]
     oracle_domain: Domain
     clock: Callable[[], float]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 import structlog
 from fastapi import Request
@@ -39,16 +40,16 @@ class UploadCheck:
     async def _refusal(self, scope: Scope) -> AsciiResponse | None:
         lease_id = scope["path"].split("/")[3]
         if not (lease_id.isascii() and lease_id.isdigit() and len(lease_id) <= MAX_DIGITS):
-            return AsciiResponse({"error": f"no lease {lease_id[:MAX_DIGITS]!r}"}, 404)
+            return AsciiResponse({"error": f"no lease {lease_id[:MAX_DIGITS]!r}"}, HTTPStatus.NOT_FOUND)
         try:
             await self._check(int(lease_id), Request(scope))
         except ProviderError as error:
             return AsciiResponse({"error": str(error)}, error.status)
         except HexadecimalError as error:
-            return AsciiResponse({"error": str(error)}, 401)
+            return AsciiResponse({"error": str(error)}, HTTPStatus.UNAUTHORIZED)
         except ChainError as error:
             log.warning("chain error before an upload", error=str(error))
-            return AsciiResponse({"error": "this provider cannot reach the chain now"}, 503)
+            return AsciiResponse({"error": "this provider cannot reach the chain now"}, HTTPStatus.SERVICE_UNAVAILABLE)
         return None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from assay.chain.contracts.devices import DeviceStatus
 from assay.protocol.profile import Profile
+from assay.protocol.types import DeviceId
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class OwnDevice:
     `specification` is what it was enrolled as, None where that was not kept; `status` as it was at the start.
     """
 
-    device_id: bytes
+    device_id: DeviceId
     provider: str
     address: str
     profile: Profile

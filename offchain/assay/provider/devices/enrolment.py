@@ -18,6 +18,7 @@ from assay.network.origins import parse_origin
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.messages import Enrol
 from assay.protocol.specification import specification_hash
+from assay.protocol.types import DeviceId
 from assay.provider.connection import Sending
 from assay.provider.devices.specifications import Specifications
 from assay.provider.errors import BadProviderSetting, ProviderError
@@ -37,7 +38,7 @@ class Announcement:
 class Enrolment:
     """What enters a device in the registry, or announces where it is reached now: calls by name, in order."""
 
-    device_id: bytes
+    device_id: DeviceId
     device_key: str
     profile: int
     calls: tuple[tuple[str, ContractCall], ...]

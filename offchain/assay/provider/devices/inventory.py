@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from assay.protocol.specification import MAX_TEXT
+from assay.protocol.text import one_line
+from assay.protocol.types import DeviceId
 from assay.provider.errors import BadProviderSetting, ProviderError
 
 
@@ -22,7 +24,7 @@ class GpuNames:
         self._names = names
 
     @classmethod
-    def parse(cls, entries: Sequence[str], device_ids: Collection[bytes]) -> GpuNames:
+    def parse(cls, entries: Sequence[str], device_ids: Collection[DeviceId]) -> GpuNames:
         """`entries` are DEVICE:NAME, DEVICE being a device id or its beginning and NAME such as nvidia.com/gpu=0; NAME
         alone will do where one device is served. Raises BadSetting.
         """
@@ -45,7 +47,7 @@ class GpuNames:
             raise BadProviderSetting(f"container_gpus: {twice[0]} stands for more than one device, or twice")
         return cls(found)
 
-    def of(self, device_ids: Iterable[bytes]) -> tuple[str, ...]:
+    def of(self, device_ids: Iterable[DeviceId]) -> tuple[str, ...]:
         """The names for a lease of these devices, in their order."""
         return tuple(name for device_id in device_ids for name in self._names.get(device_id, ()))
 
@@ -113,7 +115,7 @@ def read_inventory(nvml: Any = None) -> Inventory:
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:
-        return Inventory((_processor(),), f"no GPU driver answers: {_printable(str(error))}")
+        return Inventory((_processor(),), f"no GPU driver answers: {one_line(str(error))}")
     try:
         return _cards(nvml)
     finally:
@@ -126,7 +128,7 @@ def _cards(nvml: Any) -> Inventory:
     try:
         count = nvml.nvmlDeviceGetCount()
     except nvml.NVMLError as error:
-        return Inventory((_processor(),), f"the driver counts no GPUs: {_printable(str(error))}")
+        return Inventory((_processor(),), f"the driver counts no GPUs: {one_line(str(error))}")
     driver = _text(_optional(nvml, nvml.nvmlSystemGetDriverVersion)) or UNTOLD
     gpus: list[Accelerator] = []
     faults: list[CardFault] = []
@@ -134,7 +136,7 @@ def _cards(nvml: Any) -> Inventory:
         try:
             gpus.append(_gpu(nvml, index, driver))
         except (nvml.NVMLError, ProviderError) as error:
-            faults.append(CardFault(index, _printable(str(error))))
+            faults.append(CardFault(index, one_line(str(error))))
     if gpus:
         return Inventory(tuple(gpus), None, tuple(faults))
     reason = "; ".join(map(str, faults)) or "the driver lists no GPU"
@@ -199,12 +201,7 @@ def _read(read: Callable[[], Any]) -> Any:
 
 def _text(value: str | bytes | None) -> str:
     text = value.decode(errors="replace") if isinstance(value, bytes) else value or ""
-    return _printable(text)[:MAX_TEXT].strip()
-
-
-def _printable(text: str) -> str:
-    """On one line, without what a terminal would obey."""
-    return "".join(c for c in " ".join(text.split()) if c.isprintable())
+    return one_line(text)[:MAX_TEXT].strip()
 
 
 def _processor() -> Accelerator:

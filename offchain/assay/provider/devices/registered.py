@@ -13,6 +13,7 @@ from assay.chain.contracts.profiles import read_profile
 from assay.chain.key_files import Key, load, password
 from assay.chain.rpc.client import Chain
 from assay.protocol.encoding import device_id as device_id_of
+from assay.protocol.types import DeviceId
 from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.specifications import Specifications
 from assay.provider.errors import BadProviderSetting, ProviderError
@@ -35,7 +36,7 @@ def device_keys(settings: ProviderSettings) -> list[Key]:
 
 async def load_devices(
     chain: Chain, provider: str, keys: Sequence[Key], kept: Specifications
-) -> dict[bytes, OwnDevice]:
+) -> dict[DeviceId, OwnDevice]:
     """Devices by id. A retired or slashed one is served on: its lease goes on, and demands for what it has committed to
     are still to be answered. Raises ProviderError for a key that was never enrolled with this provider.
     """
@@ -70,8 +71,8 @@ async def load_devices(
 
 
 async def started_prices(
-    settings: ProviderSettings, chain: Chain, devices: Mapping[bytes, OwnDevice]
-) -> dict[bytes, Price]:
+    settings: ProviderSettings, chain: Chain, devices: Mapping[DeviceId, OwnDevice]
+) -> dict[DeviceId, Price]:
     """What the daemon was started with, for every device alone. Raises BadSetting, ProviderError."""
     if settings.price_per_hour is None:
         return {}

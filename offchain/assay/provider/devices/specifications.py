@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.protocol.specification import canonical_specification, specification_hash
+from assay.protocol.types import DeviceId
 from assay.provider.errors import ProviderError
 
 _REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -28,15 +29,15 @@ class Specifications:
     def __init__(self, data_dir: Path) -> None:
         self._folder = data_dir / "specifications"
 
-    def path(self, device_id: bytes) -> Path:
+    def path(self, device_id: DeviceId) -> Path:
         return self._folder / f"0x{device_id.hex()}.json"
 
-    def keep(self, device_id: bytes, document: Mapping[str, Any]) -> None:
+    def keep(self, device_id: DeviceId, document: Mapping[str, Any]) -> None:
         """Stores what was enrolled."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self.path(device_id).write_bytes(canonical_specification(document))
 
-    def of_device(self, device_id: bytes, spec_hash: bytes) -> dict[str, Any] | None:
+    def of_device(self, device_id: DeviceId, spec_hash: bytes) -> dict[str, Any] | None:
         """The document with this hash; None where there is none, or where it is not what was enrolled."""
         try:
             document = json.loads(self.path(device_id).read_text())

@@ -16,6 +16,7 @@ from assay.protocol.leases import result_roots
 from assay.protocol.messages import Handover, Offer
 from assay.protocol.seeds import handover_rho, handover_seed
 from assay.protocol.signing import Domain
+from assay.protocol.types import DeviceId, Root, Seed
 from assay.provider.database import handovers
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, NotFound, Unavailable
@@ -24,7 +25,7 @@ from assay.provider.views import Epochs
 from assay.wire.leases import SignedHandover
 
 Open = Callable[[Task, Sequence[tuple[int, int]]], Awaitable[bytes]]
-Prove = Callable[[Task], Awaitable[bytes]]
+Prove = Callable[[Task], Awaitable[Root]]
 
 
 class HandoverService:
@@ -36,7 +37,7 @@ class HandoverService:
     def __init__(
         self,
         engine: Engine,
-        devices: Mapping[bytes, OwnDevice],
+        devices: Mapping[DeviceId, OwnDevice],
         epochs: Epochs,
         prove: Prove,
         open_rows: Open,
@@ -50,7 +51,7 @@ class HandoverService:
         self._domain = domain
         self._nonces: dict[int, bytes] = {}  # of proofs under way
 
-    async def handover(self, lease: Lease, offer: Offer, device_id: bytes, nonce: bytes) -> str:
+    async def handover(self, lease: Lease, offer: Offer, device_id: DeviceId, nonce: bytes) -> str:
         """A device's signed Handover as JSON, with the epoch whose seed it stands on. `nonce` is H(x), 32 bytes.
 
         Asked again it gives the same bytes; another nonce is refused: each lease costs a device one proof.
@@ -81,7 +82,7 @@ class HandoverService:
         body = signed.to_json(view.epoch, view.epoch_seed)
         return self._keep(lease.lease_id, device_id, view.epoch_seed, nonce, json.dumps(body))
 
-    async def opening(self, lease: Lease, offer: Offer, device_id: bytes, x: bytes) -> bytes:
+    async def opening(self, lease: Lease, offer: Offer, device_id: DeviceId, x: bytes) -> bytes:
         """The rows of a device that ρ = H("assay.hr" ‖ x ‖ resultRoot) samples. Raises
         Conflict unless H(x) is the nonce.
         """
@@ -111,7 +112,7 @@ class HandoverService:
             found.append(_root(stored[2]))
         return result_roots(found)
 
-    def _device(self, lease: Lease, offer: Offer, device_id: bytes) -> OwnDevice:
+    def _device(self, lease: Lease, offer: Offer, device_id: DeviceId) -> OwnDevice:
         if device_id not in offer.device_ids:
             raise NotFound(f"device {to_hex(device_id)} is none of lease {lease.lease_id}")
         device = self._devices.get(device_id)
@@ -128,7 +129,7 @@ class HandoverService:
         if known != nonce:
             raise Conflict(f"lease {lease_id} has handover proofs with another nonce")
 
-    def _keep(self, lease_id: int, device_id: bytes, epoch_seed: bytes, nonce: bytes, answer: str) -> str:
+    def _keep(self, lease_id: int, device_id: DeviceId, epoch_seed: Seed, nonce: bytes, answer: str) -> str:
         """Stores an answer before it is sent; what was stored first, by a request at the same time, stands."""
         row = insert(handovers).values(
             lease_id=str(lease_id), device_id=device_id, epoch_seed=epoch_seed, nonce=nonce, answer=answer
@@ -140,7 +141,7 @@ class HandoverService:
         assert stored is not None  # noqa: S101
         return stored[2]
 
-    def _stored(self, lease_id: int, device_id: bytes) -> tuple[bytes, bytes, str] | None:
+    def _stored(self, lease_id: int, device_id: DeviceId) -> tuple[Seed, bytes, str] | None:
         query = select(handovers.c.epoch_seed, handovers.c.nonce, handovers.c.answer).where(
             handovers.c.lease_id == str(lease_id), handovers.c.device_id == device_id
         )
@@ -149,10 +150,10 @@ class HandoverService:
         return None if row is None else (row[0], row[1], row[2])
 
 
-def _task(device: OwnDevice, epoch_seed: bytes, nonce: bytes, lease_id: int) -> Task:
+def _task(device: OwnDevice, epoch_seed: Seed, nonce: bytes, lease_id: int) -> Task:
     seed = handover_seed(epoch_seed, device.device_id, device.profile.id, nonce, lease_id)
     return Task(device.profile, epoch_seed, seed, device.card)
 
 
-def _root(answer: str) -> bytes:
-    return parse_bytes32(json.loads(answer)["resultRoot"], "resultRoot")
+def _root(answer: str) -> Root:
+    return Root(parse_bytes32(json.loads(answer)["resultRoot"], "resultRoot"))

@@ -9,6 +9,7 @@ from dataclasses import asdict
 import structlog
 
 from assay.chain.contracts.leases import Lease, LeaseStatus
+from assay.protocol.types import DeviceId
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Unavailable
 from assay.provider.leasing.lease_book import LeaseBook, LeaseRow
@@ -35,7 +36,7 @@ class LeaseKeeper:
 
     def __init__(
         self,
-        devices: Mapping[bytes, OwnDevice],
+        devices: Mapping[DeviceId, OwnDevice],
         leases: Leases,
         escrow: Escrow,
         jobs: JobBook,
@@ -67,7 +68,7 @@ class LeaseKeeper:
         """When a running lease stops, seconds since 1970; 0 for one that does not run."""
         return self._stops.get(lease_id, 0.0)
 
-    async def idle(self, device_id: bytes) -> bool:
+    async def idle(self, device_id: DeviceId) -> bool:
         """Whether the device is free: no active lease, alone or as one of several, or one whose time is over. One that
         its renter has left early is paid for, and keeps the device, until it stops.
         """

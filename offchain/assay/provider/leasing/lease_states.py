@@ -8,10 +8,11 @@ from assay.chain.contracts.leases import Lease, active_lease, read_lease
 from assay.chain.errors import Reverted
 from assay.chain.rpc.client import At, Chain
 from assay.protocol.hexadecimal import to_hex
+from assay.protocol.types import DeviceId
 from assay.provider.errors import Conflict
 
 
-async def holding_lease(chain: Chain, device_id: bytes, at: At = None) -> Lease | None:
+async def holding_lease(chain: Chain, device_id: DeviceId, at: At = None) -> Lease | None:
     """The lease that keeps a device from being let: none where the device is free, and where its renter has left early,
     for the start of another lease ends that one, but not in a way that forfeits a bond. Raises ChainError.
     """
@@ -22,7 +23,7 @@ async def holding_lease(chain: Chain, device_id: bytes, at: At = None) -> Lease 
     return None if lease.left_early and not lease.forfeitable else lease
 
 
-async def why_not_free(chain: Chain, device_ids: Iterable[bytes], at: At = None) -> str | None:
+async def why_not_free(chain: Chain, device_ids: Iterable[DeviceId], at: At = None) -> str | None:
     """Which device of several is leased, and until when; None where all can be let. Raises ChainError."""
     for device_id in device_ids:
         if lease := await holding_lease(chain, device_id, at):
@@ -30,7 +31,7 @@ async def why_not_free(chain: Chain, device_ids: Iterable[bytes], at: At = None)
     return None
 
 
-async def why_not_leasable(chain: Chain, provider: str, device_ids: tuple[bytes, ...], at: At = None) -> str | None:
+async def why_not_leasable(chain: Chain, provider: str, device_ids: tuple[DeviceId, ...], at: At = None) -> str | None:
     """Why the registry would let nobody lease these devices together; None where it would. Raises ChainError."""
     try:
         await chain.call("DeviceRegistry", "checkLeasable", provider, list(device_ids), at=at)
@@ -39,7 +40,7 @@ async def why_not_leasable(chain: Chain, provider: str, device_ids: tuple[bytes,
     return None
 
 
-async def require_free(chain: Chain, provider: str, device_ids: tuple[bytes, ...]) -> None:
+async def require_free(chain: Chain, provider: str, device_ids: tuple[DeviceId, ...]) -> None:
     """Raises Conflict unless all of the devices can be leased now, at the final block and at the head."""
     for at in (None, "latest"):
         found = await why_not_leasable(chain, provider, device_ids, at) or await why_not_free(chain, device_ids, at)

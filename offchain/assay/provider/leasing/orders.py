@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from assay.chain.contracts.leases import Lease, LeaseStatus, active_lease, read_lease
 from assay.chain.rpc.client import ContractCall
 from assay.protocol.hexadecimal import to_hex
+from assay.protocol.types import DeviceId
 from assay.provider.account.authority import Authority
 from assay.provider.errors import Conflict, NotFound
 from assay.provider.leasing.lease_rules import ends_from
@@ -73,7 +74,7 @@ async def end(authority: Authority, lease_id: int) -> LeaseOrder:
     return LeaseOrder(ContractCall(ESCROW, "end", (lease_id,)), "its stream ends now", lease, forfeits)
 
 
-async def retirement(authority: Authority, device_id: bytes) -> LeaseOrder:
+async def retirement(authority: Authority, device_id: DeviceId) -> LeaseOrder:
     """Takes a device off the market for ever. Raises Conflict while it is leased, and for one that is not active."""
     chain, name = authority.chain, to_hex(device_id)
     if lease_id := await active_lease(chain, device_id, "latest"):

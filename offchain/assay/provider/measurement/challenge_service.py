@@ -12,6 +12,7 @@ import structlog
 from assay.protocol.messages import Commitment
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import Domain
+from assay.protocol.types import DeviceId, Root, Seed
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, NotFound
 from assay.provider.measurement.challenge_rules import check
@@ -20,7 +21,7 @@ from assay.provider.measurement.nonce_rounds import GRACE_S, HOLD_S, NonceRounds
 from assay.provider.views import Epochs, EpochView
 from assay.wire.measurement import SignedChallenge, SignedCommitment
 
-Prove = Callable[[OwnDevice, EpochView, bytes], Awaitable[bytes]]
+Prove = Callable[[OwnDevice, EpochView, Seed], Awaitable[Root]]
 """Does the work for a device from its first seed (32 bytes) and gives its resultRoot."""
 
 log = structlog.get_logger()
@@ -31,9 +32,9 @@ class ChallengeService:
 
     def __init__(
         self,
-        devices: Mapping[bytes, OwnDevice],
+        devices: Mapping[DeviceId, OwnDevice],
         epochs: Epochs,
-        idle: Callable[[bytes], Awaitable[bool]],
+        idle: Callable[[DeviceId], Awaitable[bool]],
         prove: Prove,
         store: CommitmentStore,
         domain: Domain,

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from assay.protocol.hexadecimal import parse_bytes32
+from assay.protocol.types import DeviceId, Seed
 from assay.provider.database import commitments
 from assay.provider.errors import Conflict
 
@@ -19,9 +20,9 @@ class StoredCommitment:
     the proof is made again from.
     """
 
-    device_id: bytes
+    device_id: DeviceId
     epoch: int
-    epoch_seed: bytes
+    epoch_seed: Seed
     profile_id: int
     nonce_root: bytes
     answer: str
@@ -38,7 +39,7 @@ class CommitmentStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def get(self, device_id: bytes, epoch: int, epoch_seed: bytes) -> StoredCommitment | None:
+    def get(self, device_id: DeviceId, epoch: int, epoch_seed: Seed) -> StoredCommitment | None:
         query = select(commitments).where(
             commitments.c.device_id == device_id,
             commitments.c.epoch == epoch,
@@ -48,13 +49,13 @@ class CommitmentStore:
             row = connection.execute(query).one_or_none()
         return None if row is None else StoredCommitment(*row)
 
-    def of_epoch(self, device_id: bytes, epoch: int) -> list[StoredCommitment]:
+    def of_epoch(self, device_id: DeviceId, epoch: int) -> list[StoredCommitment]:
         """All of a device in an epoch: more than one only where its opening was reorganised away."""
         query = select(commitments).where(commitments.c.device_id == device_id, commitments.c.epoch == epoch)
         with self._engine.connect() as connection:
             return [StoredCommitment(*row) for row in connection.execute(query)]
 
-    def devices(self) -> list[bytes]:
+    def devices(self) -> list[DeviceId]:
         """Devices that ever committed to anything here, retired ones too."""
         query = select(commitments.c.device_id).distinct().order_by(commitments.c.device_id)
         with self._engine.connect() as connection:

@@ -20,6 +20,7 @@ from assay.chain.transactions.sender import Sender
 from assay.proof.fraud import RoundArgument
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.profile import Profile
+from assay.protocol.types import DeviceId
 from assay.provider.chain_view import ChainView
 from assay.provider.measurement.demand_rules import OpenDemand, Reward
 from assay.provider.ports import Mined
@@ -89,7 +90,7 @@ class DemandSender:
         receipt = await self._sender.send(call)
         return Mined(receipt.transaction_hash, receipt.gas_used)
 
-    async def _is_slashed(self, device_id: bytes, at: Block) -> bool:
+    async def _is_slashed(self, device_id: DeviceId, at: Block) -> bool:
         row = await self._chain.call("DeviceRegistry", "device", device_id, at=at)
         return DeviceStatus(row.status) is DeviceStatus.SLASHED
 

@@ -15,6 +15,7 @@ from assay.proof.fraud import RoundArgument
 from assay.proof.proof import Proof
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.seeds import device_seed
+from assay.protocol.types import DeviceId
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Unavailable
 from assay.provider.measurement.commitments import CommitmentStore, StoredCommitment
@@ -39,7 +40,7 @@ class DemandService:
 
     def __init__(
         self,
-        devices: Mapping[bytes, OwnDevice],
+        devices: Mapping[DeviceId, OwnDevice],
         store: CommitmentStore,
         chain: DemandChain,
         prove: ProofOf,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from assay.protocol.types import DeviceId, Seed
 from assay.provider.database import lane_commitments
 from assay.provider.errors import Conflict
 
@@ -15,9 +16,9 @@ from assay.provider.errors import Conflict
 class StoredLanes:
     """`answer` is the JSON sent to validators; `challenge` is π, which the lanes are walked again from."""
 
-    device_id: bytes
+    device_id: DeviceId
     epoch: int
-    epoch_seed: bytes
+    epoch_seed: Seed
     challenge: bytes
     answer: str
 
@@ -28,7 +29,7 @@ class LaneCommitmentStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def get(self, device_id: bytes, epoch: int, epoch_seed: bytes) -> StoredLanes | None:
+    def get(self, device_id: DeviceId, epoch: int, epoch_seed: Seed) -> StoredLanes | None:
         query = select(lane_commitments).where(
             lane_commitments.c.device_id == device_id,
             lane_commitments.c.epoch == epoch,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from assay.protocol.types import DeviceId
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import NotFound
 from assay.wire.measurement import live_answer, live_digest
 
 
-def answer(devices: Mapping[bytes, OwnDevice], device_id: bytes, nonce: bytes) -> dict[str, str]:
+def answer(devices: Mapping[DeviceId, OwnDevice], device_id: DeviceId, nonce: bytes) -> dict[str, str]:
     """The signed sign of life. Raises NotFound for a device of somebody else."""
     device = devices.get(device_id)
     if device is None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from assay.proof.sampling import SECRET_ROWS, samples
 from assay.protocol.seeds import device_seed
+from assay.protocol.types import DeviceId, Rho
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, Forbidden, NotFound, ProviderError, Unavailable
 from assay.provider.measurement.commitments import CommitmentStore, StoredCommitment
@@ -23,7 +24,7 @@ class OpeningsService:
 
     def __init__(
         self,
-        devices: Mapping[bytes, OwnDevice],
+        devices: Mapping[DeviceId, OwnDevice],
         epochs: Epochs,
         store: CommitmentStore,
         prove: Prove,
@@ -37,7 +38,7 @@ class OpeningsService:
         self._sampled = KeptOpenings(epochs)
         self._asked: dict[tuple[bytes, int, str], tuple[int, ...]] = {}
 
-    async def sampled(self, device_id: bytes, epoch: int, rho: bytes) -> bytes:
+    async def sampled(self, device_id: DeviceId, epoch: int, rho: Rho) -> bytes:
         """The opening of the k rows that ρ samples. Raises Conflict unless ρ is the one on the chain."""
         device, view, stored = await self._committed(device_id, epoch)
         if rho != view.rho:
@@ -45,7 +46,7 @@ class OpeningsService:
         drawn = samples(rho, device_id, device.profile)
         return await self._sampled.get((device_id, epoch, rho), lambda: self._opened(device, stored, drawn))
 
-    async def secret(self, device_id: bytes, epoch: int, account: str, rows: Sequence[int]) -> bytes:
+    async def secret(self, device_id: DeviceId, epoch: int, account: str, rows: Sequence[int]) -> bytes:
         """The opening of rows t·M + i of a seat's own choice: one list an epoch, at most 16 long.
 
         More would let one seat have the whole product sent to it.
@@ -63,7 +64,7 @@ class OpeningsService:
             del self._asked[old]
         return await self._opened(device, stored, [divmod(row, device.profile.M) for row in rows])
 
-    async def _committed(self, device_id: bytes, epoch: int) -> tuple[OwnDevice, EpochView, StoredCommitment]:
+    async def _committed(self, device_id: DeviceId, epoch: int) -> tuple[OwnDevice, EpochView, StoredCommitment]:
         device = self._devices.get(device_id)
         if device is None:
             raise NotFound(f"device 0x{device_id.hex()} is not served here")

@@ -11,6 +11,7 @@ from assay.proof.probe import layout
 from assay.protocol.messages import LaneCommitment
 from assay.protocol.seeds import device_seed, nonce_root
 from assay.protocol.signing import Domain
+from assay.protocol.types import DeviceId, Rho, Root
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, NotFound, Unavailable
 from assay.provider.measurement.challenge_rules import check_probe_nonce
@@ -22,7 +23,7 @@ from assay.provider.measurement.prover import Task
 from assay.provider.views import Epochs, EpochView
 from assay.wire.measurement import SignedLanes, SignedProbeNonce
 
-Walk = Callable[[Task, bytes], Awaitable[tuple[bytes, bytes]]]
+Walk = Callable[[Task, bytes], Awaitable[tuple[Root, Root]]]
 """(resultRoot, laneRoot) of a task's products walked from π."""
 OpenLanes = Callable[[Task, bytes, Sequence[int]], Awaitable[bytes]]
 log = structlog.get_logger()
@@ -33,7 +34,7 @@ class ProbeService:
 
     def __init__(
         self,
-        devices: Mapping[bytes, OwnDevice],
+        devices: Mapping[DeviceId, OwnDevice],
         epochs: Epochs,
         commitments: CommitmentStore,
         store: LaneCommitmentStore,
@@ -73,7 +74,7 @@ class ProbeService:
             key, len(view.seats), signed, lambda used: self._commit(device, view, stored, used)
         )
 
-    async def lanes(self, device_id: bytes, epoch: int, rho: bytes) -> bytes:
+    async def lanes(self, device_id: DeviceId, epoch: int, rho: Rho) -> bytes:
         """The opening of the lanes that ρ draws. Raises Conflict unless ρ is the one on the chain."""
         device = self._device(device_id)
         view = await self._epochs.epoch(epoch)
@@ -87,7 +88,7 @@ class ProbeService:
         asked = layout.lane_samples(rho, device_id, device.profile)
         return await self._opened.get(key, lambda: self._open(_task(device, stored), lanes.challenge, asked))
 
-    def _device(self, device_id: bytes) -> OwnDevice:
+    def _device(self, device_id: DeviceId) -> OwnDevice:
         device = self._devices.get(device_id)
         if device is None:
             raise NotFound(f"device 0x{device_id.hex()} is not served here")

@@ -18,6 +18,7 @@ from assay.proof.engines import Engine
 from assay.proof.probe.result import ProbeResult
 from assay.proof.proof import Proof
 from assay.protocol.profile import Profile
+from assay.protocol.types import Seed
 from assay.provider.devices.cards import select_card
 
 ENGINE_CACHE_SIZE = 2
@@ -40,8 +41,8 @@ class Task:
     """
 
     profile: Profile
-    epoch_seed: bytes
-    seed: bytes
+    epoch_seed: Seed
+    seed: Seed
     card: str = ""
 
 
@@ -67,7 +68,7 @@ class Prover:
         self._lock = threading.Lock()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prover")
 
-    async def prepare(self, profile: Profile, epoch_seed: bytes) -> None:
+    async def prepare(self, profile: Profile, epoch_seed: Seed) -> None:
         """Generates B ahead of the challenges."""
         await self._run(lambda: self._engine(profile, epoch_seed))
 
@@ -117,7 +118,7 @@ class Prover:
         except BaseException as error:
             done.set_exception(error)
 
-    def _engine(self, profile: Profile, epoch_seed: bytes) -> Engine:
+    def _engine(self, profile: Profile, epoch_seed: Seed) -> Engine:
         key = (profile, epoch_seed)
         if key not in self._engines:
             engine = self._make_engine()
@@ -178,7 +179,7 @@ class Provers:
             card: Prover(make_engine, cached_proofs, partial(select, card)) for card in dict.fromkeys(cards)
         } or {"": Prover(make_engine, cached_proofs)}
 
-    async def prepare(self, profile: Profile, epoch_seed: bytes, card: str) -> None:
+    async def prepare(self, profile: Profile, epoch_seed: Seed, card: str) -> None:
         """Generates B on a card ahead of the challenges."""
         await self._of(card).prepare(profile, epoch_seed)
 

@@ -11,6 +11,7 @@ from assay.proof.engines import Engine
 from assay.proof.sampling import samples
 from assay.proof.verification import Verifier
 from assay.protocol.profile import Profile
+from assay.protocol.types import DeviceId, Rho, Seed
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class SelfTest:
 
 def self_test(engine: Engine, profile: Profile) -> SelfTest:
     """Proves under random seeds, opens the profile's k rows and verifies them. Raises ProofError."""
-    epoch_seed, seed, rho, device_id = (secrets.token_bytes(32) for _ in range(4))
+    epoch_seed, seed = Seed(secrets.token_bytes(32)), Seed(secrets.token_bytes(32))
+    rho, device_id = Rho(secrets.token_bytes(32)), DeviceId(secrets.token_bytes(32))
     times = [time.perf_counter()]
     engine.prepare(profile, epoch_seed)
     times.append(time.perf_counter())

@@ -17,6 +17,7 @@ from assay.chain.transactions.sender import Sender
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.leases import shown_devices
 from assay.protocol.rates import cost
+from assay.protocol.types import DeviceId
 from assay.provider.account.authority import Authority, scope_names
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, NotFound, ProviderError
@@ -26,7 +27,7 @@ from assay.provider.offers.offers import OfferMaker, Price
 from assay.provider.offers.terms import ProviderTerms, TermsFile
 
 OFFERING = OperatorScope.OFFER | OperatorScope.START
-DeviceIds = tuple[bytes, ...]
+DeviceIds = tuple[DeviceId, ...]
 Candidates = dict[DeviceIds, Price]
 
 log = structlog.get_logger()
@@ -60,8 +61,8 @@ class OfferService:
         self,
         chain: Chain,
         sender: Sender,
-        devices: Mapping[bytes, OwnDevice],
-        prices: Mapping[bytes, Price],
+        devices: Mapping[DeviceId, OwnDevice],
+        prices: Mapping[DeviceId, Price],
         maker: OfferMaker,
         terms: TermsFile,
         authority: Authority,
@@ -98,7 +99,9 @@ class OfferService:
 
     def specifications(self, offers: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """What the devices of these offers were enrolled as, each once, where it is known."""
-        offered = dict.fromkeys(parse_bytes32(device, "deviceIds") for offer in offers for device in offer["deviceIds"])
+        offered = dict.fromkeys(
+            DeviceId(parse_bytes32(device, "deviceIds")) for offer in offers for device in offer["deviceIds"]
+        )
         known = (self._devices[device_id].specification for device_id in offered)
         return [specification for specification in known if specification is not None]
 
@@ -126,7 +129,7 @@ class OfferService:
     async def cancel_due(self) -> None:
         """Raises nonce floors on the chain where the terms ask for it: those of what this daemon's key has signed."""
         for device, floor in self._terms.read().nonce_floors.items():
-            device_id = parse_bytes32(device, "device")
+            device_id = DeviceId(parse_bytes32(device, "device"))
             if device_id in self._devices and await self._floor(device_id, head=True) < floor:
                 await self._authority.require(OperatorScope.OFFER, "cancel offers")
                 call = ContractCall("LeaseEscrow", "cancelOffers", (device_id, floor))
@@ -202,5 +205,5 @@ class OfferService:
         wanted = [terms.nonce_floors.get(to_hex(device_id), 0) for device_id in device_ids]
         return max([*wanted, *[await self._floor(device_id) for device_id in device_ids]])
 
-    async def _floor(self, device_id: bytes, head: bool = False) -> int:
+    async def _floor(self, device_id: DeviceId, head: bool = False) -> int:
         return await nonce_floor(self._chain, device_id, self._authority.signer, "latest" if head else None)

@@ -11,6 +11,7 @@ from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.messages import Offer
 from assay.protocol.rates import HOUR_S, exact_rate
 from assay.protocol.signing import Domain
+from assay.protocol.types import DeviceId
 from assay.provider.errors import ProviderError
 from assay.wire.leases import SignedOffer
 
@@ -67,7 +68,7 @@ class OfferMaker:
         self._clock = clock
 
     def offer(
-        self, device_ids: tuple[bytes, ...], price: Price, nonce: int, renter: str = ZERO_ADDRESS
+        self, device_ids: tuple[DeviceId, ...], price: Price, nonce: int, renter: str = ZERO_ADDRESS
     ) -> dict[str, Any]:
         """An offer as JSON with its signature. It stays the same for a while, so that it can be cached.
 

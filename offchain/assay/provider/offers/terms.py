@@ -12,6 +12,7 @@ from typing import Any, Literal
 from assay.protocol.encoding import EncodingError
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.leases import check_device_ids
+from assay.protocol.types import DeviceId
 from assay.provider.errors import ProviderError
 from assay.provider.offers.offers import Price
 
@@ -40,9 +41,9 @@ class Node:
             raise ProviderError(f"a node: {error}") from None
 
     @property
-    def device_ids(self) -> tuple[bytes, ...]:
+    def device_ids(self) -> tuple[DeviceId, ...]:
         """Its devices, 32 bytes each, ascending."""
-        return tuple(parse_bytes32(device, "device") for device in self.devices)
+        return tuple(DeviceId(parse_bytes32(device, "device")) for device in self.devices)
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,14 @@ import socket
 import subprocess
 import sys
 import time
+from http import HTTPStatus
 from pathlib import Path
 
 LOOK_S = 0.25
 LATE_S = 5.0  # the keeper ends its container at the deadline itself; the guard only where it hangs
 ASK_S = 20.0
 AWAY_S = 120.0
-GONE = (204, 404)
+GONE = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND)
 
 
 class EngineConnection(http.client.HTTPConnection):

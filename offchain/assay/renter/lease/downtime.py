@@ -13,13 +13,14 @@ from assay.chain.rpc.client import Chain, ContractCall
 from assay.protocol.epochs import EpochState, Phase, Timing
 from assay.protocol.messages import Offer
 from assay.protocol.rates import streamed
+from assay.protocol.types import DeviceId, Root
 from assay.renter.market.offer_checks import ESCROW
 from assay.wire.lines import Measured
 
 FULL_BPS = 10_000
 LAST_CALL = 8  # of the time an epoch can be claimed in, its last eighth no longer waits for lines that nobody serves
 ALREADY = "EpochAlreadyRefunded"
-LineOf = Callable[[int, bytes, bytes], Awaitable[Measured | None]]
+LineOf = Callable[[int, Root, DeviceId], Awaitable[Measured | None]]
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class DowntimeFound:
 
     claimable: tuple[Downtime, ...] = ()
     held: tuple[Downtime, ...] = ()
-    missing: tuple[tuple[int, bytes], ...] = ()
+    missing: tuple[tuple[int, DeviceId], ...] = ()
     pending: tuple[int, ...] = ()
     refused: tuple[tuple[int, str], ...] = ()
 
@@ -146,7 +147,7 @@ class DowntimeFinder:
         self._chain = chain
         self._line_of = line_of
         self._rules: Rules | None = None
-        self._lines: dict[tuple[bytes, bytes], Measured] = {}
+        self._lines: dict[tuple[Root, DeviceId], Measured] = {}
 
     async def rules(self) -> Rules:
         """What never changes."""
@@ -183,7 +184,7 @@ class DowntimeFinder:
 
     async def _look(
         self, lease: Lease, offer: Offer, state: EpochState
-    ) -> tuple[Downtime | None, Sequence[tuple[int, bytes]]]:
+    ) -> tuple[Downtime | None, Sequence[tuple[int, DeviceId]]]:
         """The downtime of one reported epoch by the lines that are served, and the devices without one."""
         lines = await asyncio.gather(*(self._line(state, device_id) for device_id in offer.device_ids))
         absent = [
@@ -192,7 +193,7 @@ class DowntimeFinder:
         rules = await self.rules()
         return worst(lease, rules, (line for line in lines if line is not None)), absent
 
-    async def _line(self, state: EpochState, device_id: bytes) -> Measured | None:
+    async def _line(self, state: EpochState, device_id: DeviceId) -> Measured | None:
         key = (state.devices_root, device_id)
         if key not in self._lines:
             line = await self._line_of(state.epoch, state.devices_root, device_id)

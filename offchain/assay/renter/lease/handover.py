@@ -14,6 +14,7 @@ from assay.protocol.profile import Profile
 from assay.protocol.seeds import handover_rho, handover_seed
 from assay.protocol.signing import Domain, signed_by
 from assay.protocol.typed_message import MessageError
+from assay.protocol.types import Seed
 from assay.renter.errors import ProofRejected
 from assay.wire.leases import SignedHandover
 
@@ -27,7 +28,7 @@ class Expected:
     lease_id: int
     device: Device
     profile: Profile
-    epoch_seed: bytes
+    epoch_seed: Seed
     x: bytes
 
     @property

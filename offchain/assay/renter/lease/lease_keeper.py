@@ -1,24 +1,54 @@
-"""Joins a renter's hands to the keeping of one lease."""
+"""Joins a renter's wallet to the keeping of one lease."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
 
 from assay.chain.contracts.erc20 import Erc20
 from assay.chain.contracts.leases import Lease
+from assay.chain.rpc.client import Chain
 from assay.protocol.hexadecimal import to_hex
+from assay.protocol.messages import Offer
+from assay.protocol.types import DeviceId
+from assay.renter.lease.downtime import DowntimeFound
 from assay.renter.lease.keeping import Actions, Keeper, Policy
+from assay.renter.lease.lease_views import LeaseView
 from assay.renter.money.amounts import moment, show_amount
-
-if TYPE_CHECKING:
-    from assay.renter.renter import Renter
 
 WATCHING = Policy(margin=0, step=0, cap=0, patience=None)  # of whoever only submits downtime
 
 
-async def keeper_of(renter: Renter, lease_id: int, policy: Policy, every: float, tell: Callable[[str], None]) -> Keeper:
+class KeepingWallet(Protocol):
+    """What keeping asks of a renter: looks at a lease, and transactions of its wallet."""
+
+    chain: Chain
+    clock: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+
+    async def offer(self, lease_id: int) -> Offer: ...
+
+    async def view(self, lease_id: int) -> LeaseView: ...
+
+    async def silent(self, device_ids: Sequence[DeviceId]) -> tuple[bytes, ...]: ...
+
+    async def refund_downtime(
+        self, lease_id: int, with_held: bool = False, min_down: int = 0
+    ) -> tuple[DowntimeFound, Any]: ...
+
+    async def top_up(self, lease_id: int, amount: int) -> Any: ...
+
+    async def end(self, lease_id: int) -> Any: ...
+
+    async def refundable(self, lease_id: int) -> int: ...
+
+    async def refund(self, lease_id: int) -> Any: ...
+
+
+async def keeper_of(
+    renter: KeepingWallet, lease_id: int, policy: Policy, every: float, tell: Callable[[str], None]
+) -> Keeper:
     """Keeps the lease with the renter's wallet, looking every `every` seconds."""
     offer = await renter.offer(lease_id)
     token = Erc20(renter.chain, offer.token)

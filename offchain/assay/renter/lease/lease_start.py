@@ -18,6 +18,7 @@ from assay.chain.rpc.client import Chain
 from assay.protocol.leases import result_roots
 from assay.protocol.messages import Handover, LeaseStart
 from assay.protocol.signing import Domain
+from assay.protocol.types import Seed
 from assay.renter.errors import BadInput, ProofRejected, Unreachable
 from assay.renter.lease.handover import Expected, check_opening, check_signed, opening_length, signed_handover
 from assay.renter.lease.lease_offers import OpenedOffers, stands_for
@@ -104,7 +105,8 @@ class LeaseStarter:
         profiles = await asyncio.gather(*(read_profile(self._chain, device.profile_id) for device in devices))
         x = secrets.token_bytes(32)
         asked = [
-            Expected(lease.lease_id, device, profile, b"", x) for device, profile in zip(devices, profiles, strict=True)
+            Expected(lease.lease_id, device, profile, Seed(b""), x)
+            for device, profile in zip(devices, profiles, strict=True)
         ]
         # A nonce that reached a provider which does not serve the lease yet would be time to work given away.
         await self._until_known(session, lease.lease_id)
@@ -218,7 +220,7 @@ class LeaseStarter:
             await self._sleep(POLL_S)
         raise Unreachable(f"the start of lease {lease_id} is not final after {START_VALID_S} s; try again later")
 
-    async def _fresh_epoch(self, answer: dict[str, Any]) -> tuple[int, bytes]:
+    async def _fresh_epoch(self, answer: dict[str, Any]) -> tuple[int, Seed]:
         """The epoch that the provider proved in and its seed, both as the chain has them."""
         epoch = answer.get("epoch")
         current = int(await self._chain.call("EpochOracle", "currentEpoch", at="latest"))

@@ -12,6 +12,7 @@ from assay.chain.errors import ChainError
 from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import Chain
 from assay.protocol.messages import Offer
+from assay.protocol.types import DeviceId
 from assay.renter.errors import BadInput
 from assay.renter.lease.lease_offers import OpenedOffers
 from assay.renter.lease.leaving import Leaving, leaving
@@ -70,7 +71,7 @@ class LeaseViews:
         way = leaving(lease, head.timestamp, self._max_downtime, slashed is not None)
         return LeaseView(lease, offer, head.timestamp, int(streamed), way, self._max_downtime, slashed)
 
-    async def slashed(self, device_ids: tuple[bytes, ...]) -> bytes | None:
+    async def slashed(self, device_ids: tuple[DeviceId, ...]) -> bytes | None:
         """The first of these devices that the registry has as slashed. One of a lease that runs was slashed within it:
         no lease starts on one that is."""
         entries = await asyncio.gather(

@@ -16,6 +16,7 @@ from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
 from assay.protocol.messages import Offer
 from assay.protocol.specification import Specification
+from assay.protocol.types import DeviceId, Root
 from assay.renter.errors import BadInput, NoDevice, Unreachable
 from assay.renter.http_client import HttpClient
 from assay.renter.market.listing import Evidence, Listing, listings, proven_listing
@@ -56,15 +57,15 @@ class Discovery:
         self._offers = Offers(http, chain.domain(ESCROW))
         self._tokens = Tokens(chain)
 
-    async def devices(self) -> dict[bytes, Device]:
+    async def devices(self) -> dict[DeviceId, Device]:
         """All devices of the registry by id."""
         return await self._directory.refresh()
 
-    async def device(self, device_id: bytes) -> Device:
+    async def device(self, device_id: DeviceId) -> Device:
         """An active device by its id. Raises NoDevice."""
         return (await self.node([device_id]))[0]
 
-    async def node(self, device_ids: Sequence[bytes]) -> tuple[Device, ...]:
+    async def node(self, device_ids: Sequence[DeviceId]) -> tuple[Device, ...]:
         """Active devices by their ids, in that order, ready to be asked. Raises NoDevice naming the one that is not."""
         known = await self._directory.refresh()
         for device_id in device_ids:
@@ -74,10 +75,10 @@ class Discovery:
                 raise NoDevice(f"device {to_hex(device_id)} is {state}; `assay search` lists those that can be leased")
         return tuple(known[device_id] for device_id in device_ids)
 
-    async def device_id(self, text: str) -> bytes:
+    async def device_id(self, text: str) -> DeviceId:
         """The device that an id, or the beginning of one, names. Raises BadInput, NoDevice."""
         if len(text) == FULL_ID:
-            return parse_bytes32(text, "device")
+            return DeviceId(parse_bytes32(text, "device"))
         if not BEGINNING.fullmatch(text):
             raise BadInput(f"device {text[:80]!r}: expected 0x and 64 hex digits, or at least the first {MIN_DIGITS}")
         named = [i for i in await self._directory.active() if ("0x" + i.hex()).startswith(text.lower())]
@@ -104,7 +105,7 @@ class Discovery:
         claims = (await self._placed(await index.claims(wanted, order, limit), wanted, order))[:limit]
         return list(await asyncio.gather(*(index.checked(one) for one in claims))) if verify else claims
 
-    async def listing(self, device_id: bytes, gpus: int = 1, token: str | None = None) -> Listing:
+    async def listing(self, device_id: DeviceId, gpus: int = 1, token: str | None = None) -> Listing:
         """The public offer of a device, alone or with others to `gpus`, in a token where one is named; proven by the
         newest epoch in which all of them passed. Raises NoDevice saying as what it is on offer."""
         device, known = await self.device(device_id), await self._directory.active()
@@ -129,7 +130,7 @@ class Discovery:
         lease = await active_lease(self._chain, device_id, "latest")
         raise NoDevice(_not_offered(device, gpus, offered, faults, lease))
 
-    async def quote(self, device_ids: Sequence[bytes], renter: str, seconds: int) -> Listing:
+    async def quote(self, device_ids: Sequence[DeviceId], renter: str, seconds: int) -> Listing:
         """Devices together at the price that their provider makes to one renter. Raises
         NoDevice, ProviderRefused, Unreachable."""
         node = await self.node(device_ids)
@@ -138,7 +139,7 @@ class Discovery:
             raise Unreachable(f"{node[0].endpoint}: the escrow would not take its quote: {fault}")
         return await self._proven(signed, node, {})
 
-    async def line(self, epoch: int, root: bytes, device_id: bytes, market: str | None) -> Measured | None:
+    async def line(self, epoch: int, root: Root, device_id: DeviceId, market: str | None) -> Measured | None:
         """A device's line of a report, proven against its root: from a validator, else from the market."""
         found = await self._measurements.line(epoch, root, device_id)
         if found is None and market is not None:

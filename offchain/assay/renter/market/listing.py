@@ -11,6 +11,7 @@ from assay.chain.contracts.devices import Device
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.rates import price_per_hour
 from assay.protocol.specification import Specification
+from assay.protocol.types import DeviceId
 from assay.renter.market.market_client import MarketRow
 from assay.renter.market.measurements import Passes, common_pass
 from assay.renter.market.offers import ANYONE, node_of
@@ -43,7 +44,7 @@ class Listing:
     Without `evidence` it is a market's claim; `doubt` says why that claim did not hold against the chain.
     """
 
-    device_ids: tuple[bytes, ...]
+    device_ids: tuple[DeviceId, ...]
     offer_hash: bytes
     provider: str
     endpoint: str
@@ -155,7 +156,7 @@ def claim_of(listing: Listing) -> MarketRow:
 
 
 def listings(
-    devices: Mapping[bytes, Device],
+    devices: Mapping[DeviceId, Device],
     passes: Passes,
     offers: Iterable[SignedOffer],
     decimals: Mapping[str, int],

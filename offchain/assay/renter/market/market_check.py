@@ -11,6 +11,7 @@ from assay.protocol.messages import Offer
 from assay.protocol.signing import Domain
 from assay.protocol.specification import Specification, parse_specification
 from assay.protocol.typed_message import camel_case
+from assay.protocol.types import DeviceId, Root
 from assay.renter.market.listing import Evidence, common
 from assay.renter.market.market_client import MarketEvidence, MarketRow, Shown
 from assay.wire.leases import OfferError, SignedOffer, parse_signed_offer
@@ -28,7 +29,7 @@ class ChainFacts:
     """What the chain holds at one block: the registry's devices in the row's order, and the report's root."""
 
     devices: tuple[Device, ...]
-    devices_root: bytes
+    devices_root: Root
 
 
 def signed_offer(row: MarketRow, shown: MarketEvidence, domain: Domain) -> SignedOffer:
@@ -74,7 +75,7 @@ def checked(row: MarketRow, shown: MarketEvidence, facts: ChainFacts, domain: Do
     return Evidence(facts.devices, measured, signed)
 
 
-def _measured(row: MarketRow, device_id: bytes, shown: Shown, root: bytes) -> Measured:
+def _measured(row: MarketRow, device_id: DeviceId, shown: Shown, root: Root) -> Measured:
     try:
         measured = proven(leaf_of_values(shown.leaf), shown.proof, root)
     except (ReportLineError, HexadecimalError, TypeError, ValueError) as error:

@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_bytes32, to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.leases import MAX_DEVICES
+from assay.protocol.types import DeviceId
 from assay.renter.errors import ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient
+from assay.wire import market_paths
 
 PAGE = 100
 MAX_PAGES = 100
@@ -27,7 +28,7 @@ class MarketRow:
     in base units × 10¹⁸ a second, durations and `notice` in seconds; numbers of several devices are the least of them.
     """
 
-    device_ids: tuple[bytes, ...]
+    device_ids: tuple[DeviceId, ...]
     offer_hash: bytes
     provider: str
     profile: int
@@ -79,7 +80,7 @@ class MarketClient:
         cursor: str | None = None
         for _ in range(MAX_PAGES):
             query = [*filters, ("limit", str(PAGE)), *([("cursor", cursor)] if cursor else [])]
-            answer = await self._get(f"/v1/listings?{urlencode(query)}")
+            answer = await self._get(market_paths.listings(query))
             rows = answer.get("data")
             if not isinstance(rows, list) or len(rows) > PAGE:
                 raise Unreachable(f"{self._address}: no list of at most {PAGE} listings")
@@ -96,7 +97,7 @@ class MarketClient:
 
     async def evidence(self, row: MarketRow) -> MarketEvidence:
         """What proves a row. Raises Unreachable."""
-        offer = (await self._get(f"/v1/offers/{to_hex(row.offer_hash)}")).get("data")
+        offer = (await self._get(market_paths.offer(row.offer_hash))).get("data")
         if not isinstance(offer, dict):
             raise Unreachable(f"{self._address}: shows no offer {to_hex(row.offer_hash)}")
         parts = await self._parts(row.listing_id)
@@ -106,9 +107,9 @@ class MarketClient:
         shown = zip(lines, parts, strict=True)
         return MarketEvidence(offer, tuple(Shown(leaf, proof, _document(part)) for (leaf, proof), part in shown))
 
-    async def line(self, epoch: int, device_id: bytes) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    async def line(self, epoch: int, device_id: DeviceId) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """(leaf, its proof) of a device in a report, as the market serves them: unproven. Raises Unreachable."""
-        shown = (await self._get(f"/v1/epochs/{epoch}/devices/{to_hex(device_id)}")).get("data")
+        shown = (await self._get(market_paths.epoch_device(epoch, device_id))).get("data")
         leaf, nodes = (shown.get("leaf"), shown.get("proof")) if isinstance(shown, dict) else (None, None)
         if not isinstance(leaf, list) or not isinstance(nodes, list):
             raise Unreachable(f"{self._address}: the proof of device {to_hex(device_id)} is malformed")
@@ -116,14 +117,14 @@ class MarketClient:
 
     async def status(self) -> dict[str, Any]:
         """Network, chain, block, lag: the `at` of an answer."""
-        at = (await self._get("/v1/network")).get("at")
+        at = (await self._get(market_paths.NETWORK)).get("at")
         if not isinstance(at, dict):
             raise Unreachable(f"{self._address}: does not say where its index stands")
         return at
 
     async def _parts(self, listing_id: bytes) -> list[dict[str, Any]]:
         """What the market shows of each device of a listing, in their order."""
-        data = (await self._get(f"/v1/listings/{to_hex(listing_id)}")).get("data")
+        data = (await self._get(market_paths.listing(listing_id))).get("data")
         parts = data.get("devices") if isinstance(data, dict) else None
         if not isinstance(parts, list) or not parts or not all(isinstance(part, dict) for part in parts):
             raise Unreachable(f"{self._address}: shows no devices of listing {to_hex(listing_id)}")
@@ -139,7 +140,7 @@ class MarketClient:
 def parse_row(row: Any, source: str) -> MarketRow:
     """One line of `/v1/listings`. Raises Unreachable."""
     try:
-        device_ids = tuple(parse_bytes32(one, "deviceIds") for one in row["deviceIds"])
+        device_ids = tuple(DeviceId(parse_bytes32(one, "deviceIds")) for one in row["deviceIds"])
         if not 1 <= len(device_ids) <= MAX_DEVICES:
             raise ValueError(f"{len(device_ids)} devices")
         return MarketRow(

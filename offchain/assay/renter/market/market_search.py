@@ -12,6 +12,7 @@ from assay.chain.contracts.epochs import read_epoch_state
 from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import Chain
 from assay.protocol.leases import MAX_DEVICES
+from assay.protocol.types import DeviceId
 from assay.renter.errors import RenterError, Unreachable
 from assay.renter.market.listing import Evidence, Listing, claim_of, claimed_listing
 from assay.renter.market.market_check import ChainFacts, MarketContradicted, checked
@@ -76,7 +77,7 @@ class MarketSearch:
             raise MarketContradicted(f"the escrow would not take the offer: {fault}")
         return evidence
 
-    async def _device(self, device_id: bytes, block: Block) -> Device:
+    async def _device(self, device_id: DeviceId, block: Block) -> Device:
         entry = await self._chain.call(REGISTRY, "device", device_id, at=block)
         return Device(
             device_id, entry.provider, entry.deviceKey, entry.profile, bytes(entry.specHash), DeviceStatus(entry.status)

@@ -11,6 +11,7 @@ from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import Chain
 from assay.protocol.epochs import Phase
 from assay.protocol.leases import shown_devices
+from assay.protocol.types import DeviceId, Root
 from assay.renter.errors import NoDevice, Unreachable
 from assay.renter.market.validators import Validators
 from assay.wire import paths
@@ -18,10 +19,10 @@ from assay.wire.epoch_index import EpochIndex
 from assay.wire.limits import MAX_INDEX_BYTES
 from assay.wire.lines import Measured, ReportLineError, parse_report_line
 
-Passes = Sequence[Mapping[bytes, Measured]]  # newest epoch first: the passing line of each device
+Passes = Sequence[Mapping[DeviceId, Measured]]  # newest epoch first: the passing line of each device
 
 
-def common_pass(passes: Passes, device_ids: Iterable[bytes]) -> tuple[Measured, ...] | None:
+def common_pass(passes: Passes, device_ids: Iterable[DeviceId]) -> tuple[Measured, ...] | None:
     """The lines of the newest epoch in which all of these devices passed, in their order; None where there is none."""
     wanted = tuple(device_ids)
     for lines in passes:
@@ -46,7 +47,7 @@ class Measurements:
             found.append({line.leaf.device_id: line for line in lines if line.passed})
         return found
 
-    async def passing(self, device_ids: Sequence[bytes]) -> tuple[Measured, ...]:
+    async def passing(self, device_ids: Sequence[DeviceId]) -> tuple[Measured, ...]:
         """The lines of the newest epoch in which all of these devices passed. Raises NoDevice
         where they did in no recent one."""
         block = await self._chain.finalised()
@@ -59,11 +60,11 @@ class Measurements:
         together = "passed" if len(device_ids) == 1 else f"({len(device_ids)} devices) passed together"
         raise NoDevice(f"{shown_devices(device_ids)} {together} in none of the last {len(reported)} reported epochs")
 
-    async def line(self, epoch: int, root: bytes, device_id: bytes) -> Measured | None:
+    async def line(self, epoch: int, root: Root, device_id: DeviceId) -> Measured | None:
         """One device's line of a report, whatever it says; None where no validator serves it."""
         return await self._of_device(epoch, root, device_id, await self._chain.finalised())
 
-    async def _reported(self, block: Block) -> list[tuple[int, bytes]]:
+    async def _reported(self, block: Block) -> list[tuple[int, Root]]:
         """(epoch, devicesRoot) of the reported epochs that `open` takes, newest first."""
         current = int(await self._chain.call("EpochOracle", "currentEpoch", at=block))
         max_age = int(await self._chain.call("LeaseEscrow", "maxAge", at=block))
@@ -72,7 +73,7 @@ class Measurements:
         found = zip(epochs, states, strict=True)
         return [(epoch, state.devices_root) for epoch, state in found if state.phase is Phase.REPORTED]
 
-    async def _of_epoch(self, epoch: int, root: bytes, block: Block) -> list[Measured]:
+    async def _of_epoch(self, epoch: int, root: Root, block: Block) -> list[Measured]:
         def lines(index: dict[str, Any], url: str) -> list[Measured]:
             try:
                 entries = EpochIndex.from_json(index).lines
@@ -88,7 +89,7 @@ class Measurements:
             # A report that nobody serves helps nobody; an older one may be served.
             return []
 
-    async def _of_device(self, epoch: int, root: bytes, device_id: bytes, block: Block) -> Measured | None:
+    async def _of_device(self, epoch: int, root: Root, device_id: DeviceId, block: Block) -> Measured | None:
         def line(entry: dict[str, Any], url: str) -> Measured:
             measured = _line(entry, root)
             if measured.leaf.device_id != device_id:
@@ -102,7 +103,7 @@ class Measurements:
             return None
 
 
-def _line(entry: Any, root: bytes) -> Measured:
+def _line(entry: Any, root: Root) -> Measured:
     try:
         return parse_report_line(entry, root)
     except ReportLineError as error:

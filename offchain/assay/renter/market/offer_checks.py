@@ -10,6 +10,7 @@ from assay.chain.contracts.operators import OperatorScope, may_act
 from assay.chain.rpc.client import At, Chain
 from assay.protocol.hexadecimal import ZERO_ADDRESS, to_hex
 from assay.protocol.messages import Offer
+from assay.protocol.types import DeviceId
 
 ESCROW, REGISTRY = "LeaseEscrow", "DeviceRegistry"
 
@@ -30,7 +31,7 @@ async def offer_fault(chain: Chain, offer: Offer, at: At = "latest") -> str | No
     return next((fault for fault in faults if fault is not None), None)
 
 
-async def _device_fault(chain: Chain, offer: Offer, device_id: bytes, at: At) -> str | None:
+async def _device_fault(chain: Chain, offer: Offer, device_id: DeviceId, at: At) -> str | None:
     entry, floor, lease = await asyncio.gather(
         chain.call(REGISTRY, "device", device_id, at=at),
         nonce_floor(chain, device_id, offer.signer, at),

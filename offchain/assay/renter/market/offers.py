@@ -16,6 +16,7 @@ from assay.protocol.hexadecimal import ZERO_ADDRESS, to_hex
 from assay.protocol.messages import Offer
 from assay.protocol.signing import Domain
 from assay.protocol.specification import Specification, parse_specification
+from assay.protocol.types import DeviceId
 from assay.renter.errors import RenterError, Unreachable
 from assay.renter.http_client import HttpClient
 from assay.wire import paths
@@ -58,7 +59,7 @@ def parse_answer(answer: dict[str, Any], domain: Domain, endpoint: str) -> Serve
     return ServedOffers(tuple(parse_offer(entry, domain) for entry in listed), tuple(found))
 
 
-def node_of(offer: Offer, devices: Mapping[bytes, Device]) -> tuple[Device, ...] | None:
+def node_of(offer: Offer, devices: Mapping[DeviceId, Device]) -> tuple[Device, ...] | None:
     """The offer's devices in its order, where all of them are known, its provider's, and served at one address: what
     is served elsewhere is no part of a node. Else None."""
     found = [devices[device_id] for device_id in offer.device_ids if device_id in devices]
@@ -97,7 +98,9 @@ class Offers:
             raise Unreachable(f"{first.endpoint}: the quote is for something else")
         return signed
 
-    async def of_devices(self, devices: Mapping[bytes, Device]) -> tuple[list[SignedOffer], dict[bytes, Specification]]:
+    async def of_devices(
+        self, devices: Mapping[DeviceId, Device]
+    ) -> tuple[list[SignedOffer], dict[bytes, Specification]]:
         """Offers over these devices as their own providers serve them; specifications by hash. Providers that fail are
         left out, and so is all that one serves of others' devices."""
         # By address and certificate together: a device that announces another's address with a certificate of its own
@@ -120,7 +123,7 @@ class Offers:
 
 
 def _served_at(
-    endpoint: Endpoint, offers: Iterable[SignedOffer], devices: Mapping[bytes, Device]
+    endpoint: Endpoint, offers: Iterable[SignedOffer], devices: Mapping[DeviceId, Device]
 ) -> Iterable[SignedOffer]:
     for signed in offers:
         node = node_of(signed.offer, devices)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from http import HTTPStatus
 from typing import Any
 
 from assay.renter.errors import ProviderRefused, RenterError, Unreachable
@@ -46,7 +47,7 @@ async def run_job(
             if state.over:
                 return state
         except (Unreachable, ProviderRefused) as error:
-            if isinstance(error, ProviderRefused) and error.status < 500:
+            if isinstance(error, ProviderRefused) and error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 raise
             if silent_since is None:
                 silent_since = time.monotonic()

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -16,14 +17,14 @@ from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import LeaseRequest
 from assay.protocol.signing import Domain
+from assay.protocol.types import DeviceId
 from assay.renter.errors import NoJob, ProviderRefused, Unreachable
-from assay.renter.http_client import HttpClient, printable
+from assay.renter.http_client import HttpClient, reason_of
 from assay.wire import paths
 from assay.wire.leases import NonceBody, RevealBody, StartBody
 
 MAX_FILE = 256 << 20
 MAX_ENTRIES = 5_000_000
-NOT_FOUND, CONFLICT = 404, 409
 FINAL = frozenset({"exited", "killed", "failed", "lost"})
 
 
@@ -91,19 +92,19 @@ class ProviderSession:
         try:
             answer = await self._json("GET", "")
         except ProviderRefused as error:
-            if error.status != NOT_FOUND:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
             return False
         if obstacle := answer.get("obstacle"):
-            raise ProviderRefused(CONFLICT, printable(str(obstacle)))
+            raise ProviderRefused(HTTPStatus.CONFLICT, reason_of(str(obstacle)))
         return True
 
-    async def handover(self, device_id: bytes, nonce: bytes, timeout_s: float) -> dict[str, Any]:
+    async def handover(self, device_id: DeviceId, nonce: bytes, timeout_s: float) -> dict[str, Any]:
         """Sends H(x) to one device of the lease; its signed Handover."""
         body = NonceBody(nonce=to_hex(nonce), device_id=to_hex(device_id)).to_json()
         return await self._json("POST", paths.HANDOVER, body, timeout_s=timeout_s)
 
-    async def handover_opening(self, device_id: bytes, x: bytes, most: int, timeout_s: float) -> bytes:
+    async def handover_opening(self, device_id: DeviceId, x: bytes, most: int, timeout_s: float) -> bytes:
         """Reveals x; the bytes of one device's opening."""
         body = RevealBody(x=to_hex(x), device_id=to_hex(device_id)).to_json()
         return await self._bytes("POST", paths.HANDOVER_OPENING, body, most, timeout_s)
@@ -135,12 +136,12 @@ class ProviderSession:
             "limits": dict(limits),
             "image": image,
         }
-        answer = await self._json("POST", "/jobs", body, timeout_s=300.0)
+        answer = await self._json("POST", paths.JOBS, body, timeout_s=300.0)
         return str(answer.get("jobId"))
 
     async def notebook(self) -> Notebook:
         """Starts the lease's notebook where none runs. Raises Unreachable for a path that leads elsewhere."""
-        answer = await self._json("POST", "/notebook", {}, timeout_s=300.0)
+        answer = await self._json("POST", paths.NOTEBOOK, {}, timeout_s=300.0)
         path = answer.get("path")
         if (
             not isinstance(path, str)
@@ -153,22 +154,22 @@ class ProviderSession:
 
     async def jobs(self) -> list[JobState]:
         """All jobs of the lease, oldest first."""
-        answer = await self._json("GET", "/jobs")
+        answer = await self._json("GET", paths.JOBS)
         return [_state(entry) for entry in answer.get("jobs", [])]
 
     async def job(self, job_id: str) -> JobState:
         """How a job stands. Raises NoJob."""
         with self._known(job_id):
-            return _state(await self._json("GET", f"/jobs/{quote(job_id, safe='')}"))
+            return _state(await self._json("GET", paths.job(job_id)))
 
     async def stop_job(self, job_id: str) -> JobState:
         """Ends a job. Raises NoJob."""
         with self._known(job_id):
-            return _state(await self._json("DELETE", f"/jobs/{quote(job_id, safe='')}"))
+            return _state(await self._json("DELETE", paths.job(job_id)))
 
     async def output(self, job_id: str, offset: int = 0, follow: bool = False) -> AsyncIterator[bytes]:
         """The job's output from `offset` on; with `follow` until it is over. Raises NoJob."""
-        path = f"/jobs/{quote(job_id, safe='')}/output?offset={offset}"
+        path = f"{paths.job_output(job_id)}?offset={offset}"
         path += "&follow=true" if follow else ""
         target, headers = self._signed("GET", path, b"")
         with self._known(job_id):
@@ -245,7 +246,7 @@ class ProviderSession:
             yield
         except ProviderRefused as error:
             # Else it is the lease that the provider does not know.
-            if error.status == NOT_FOUND and "no job" in error.reason:
+            if error.status == HTTPStatus.NOT_FOUND and "no job" in error.reason:
                 number = self._lease_id
                 raise NoJob(f"lease {number} has no job {job_id!r}; `assay jobs {number}` lists them") from None
             raise

@@ -15,17 +15,20 @@ from assay.protocol.messages import Challenge, Commitment
 from assay.protocol.profile import NAMED
 from assay.protocol.quorum import quorum
 from assay.protocol.signing import Domain, address_of, sign_compact
+from assay.protocol.types import DeviceId, Root, Seed
 from assay.validator.rules.commitments import check_commitment
 from assay.validator.rules.values import EpochDevice, RuleError, Seat
 from assay.wire.measurement import SignedChallenge, SignedCommitment
 
 _SEATS, _EPOCH, _PROFILE = 7, 3, NAMED["micro"]
-_BETA = keccak(b"nonces epoch")
+_BETA = Seed(keccak(b"nonces epoch"))
 _DOMAIN = Domain(31_337, "0x" + "11" * 20)
 _KEYS = {address_of(key): key for key in (keccak(b"seat" + bytes([n])) for n in range(_SEATS))}
 _ACCOUNTS = sorted(_KEYS, key=address_bytes)
 _DEVICE_KEY = keccak(b"device key")
-_DEVICE = EpochDevice(keccak(b"device"), "0x" + "22" * 20, address_of(_DEVICE_KEY), _PROFILE.id, "", leased=False)
+_DEVICE = EpochDevice(
+    DeviceId(keccak(b"device")), "0x" + "22" * 20, address_of(_DEVICE_KEY), _PROFILE.id, "", leased=False
+)
 
 Change = Callable[[list[SignedChallenge], np.random.Generator], list[SignedChallenge]]
 
@@ -39,7 +42,7 @@ class _Answer:
     def refused(self) -> bool:
         # By hand: the protocol's own function refuses lists that are not ascending.
         root = keccak(b"".join(u256(c.validator) + c.nonce for c in self.used))
-        message = Commitment(_EPOCH, _PROFILE.job_hash(_BETA), _DEVICE.device_id, root, keccak(root))
+        message = Commitment(_EPOCH, _PROFILE.job_hash(_BETA), _DEVICE.device_id, root, Root(keccak(root)))
         held = SignedCommitment.of(message, self.used, sign_compact(message.digest(_DOMAIN), _DEVICE_KEY))
         try:
             seats = [Seat(account, account) for account in _ACCOUNTS]

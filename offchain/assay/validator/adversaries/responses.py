@@ -8,19 +8,21 @@ import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from functools import cache
+from http import HTTPStatus
 
 from assay.network.client import Client
 from assay.network.exchange import Request, Response
 from assay.proof import openings
 from assay.proof.adversaries.arena import PROFILE
 from assay.proof.adversaries.attack import Attack
+from assay.protocol.types import DeviceId
 from assay.validator.devices.device_client import DeviceClient
 from assay.validator.errors import DeviceFailure
 from assay.validator.rules.values import EpochDevice
 
 _LIMIT_S = 0.02
 _DEVICE = EpochDevice(
-    bytes(32), "", "", PROFILE.id, "http://device.example", leased=False, tls_fingerprint=bytes([1]) * 32
+    DeviceId(bytes(32)), "", "", PROFILE.id, "http://device.example", leased=False, tls_fingerprint=bytes([1]) * 32
 )
 
 Body = Callable[[], AsyncIterator[bytes]]
@@ -29,7 +31,7 @@ Body = Callable[[], AsyncIterator[bytes]]
 class _Response:
     """What the client looks at of a response."""
 
-    status = 200
+    status: int = HTTPStatus.OK
     content_type = "application/octet-stream"
 
     def __init__(self, body: Body) -> None:

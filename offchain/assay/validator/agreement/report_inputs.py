@@ -10,6 +10,7 @@ import structlog
 from assay.chain.rpc.blocks import Block
 from assay.protocol.epochs import Emission, Phase
 from assay.protocol.leaves import SealedLeaf, reward_tree
+from assay.protocol.types import DeviceId, Rho
 from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
 from assay.validator.peers.gossip import Gossiper
@@ -32,13 +33,13 @@ class ReportInputs:
     `slashed` are devices that lost their stake before the draw: nothing they do costs them more, so they earn nothing.
     """
 
-    rho: bytes
+    rho: Rho
     sealed: tuple[SealedLeaf, ...]
     previous_rewards: dict[str, int]
     floor: dict[str, int]
     presence: Presence
     emission: Emission
-    slashed: frozenset[bytes] = frozenset()
+    slashed: frozenset[DeviceId] = frozenset()
 
 
 @dataclass
@@ -52,7 +53,7 @@ class InputReader:
 
     context: EpochContext
     sealed: tuple[SealedLeaf, ...]
-    rho: bytes
+    rho: Rho
     reader: ChainReader
     follower: Follower
     store: Store

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from assay.protocol.epochs import EpochState, Phase
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, device_tree, reward_tree
 from assay.protocol.messages import EpochReport
+from assay.protocol.types import Root
 from assay.validator.agreement.report_inputs import InputReader, ReportInputs
 from assay.validator.agreement.rounds import UNSIGNED, Accepted, AgreementTerms, Draft
 from assay.validator.chain.follower import Follower
@@ -193,8 +194,8 @@ class Results:
 
     devices: tuple[DeviceLeaf, ...]
     rewards: tuple[RewardLeaf, ...]
-    devices_root: bytes
-    rewards_root: bytes
+    devices_root: Root
+    rewards_root: Root
     rewards_total: int
     data_hash: bytes
 
@@ -239,6 +240,6 @@ def keep(store: Store, epoch: int, results: Results) -> None:
     store.put_tree(epoch, "rewards", results.rewards_root, canonical.encode(rewards.to_json()))
 
 
-def _roots(report: ReportProposal | Results | EpochState) -> tuple[bytes, bytes, int, bytes]:
+def _roots(report: ReportProposal | Results | EpochState) -> tuple[Root, Root, int, bytes]:
     """As proposed, worked out, or held by the chain."""
     return report.devices_root, report.rewards_root, report.rewards_total, report.data_hash

@@ -12,6 +12,7 @@ import structlog
 from assay.protocol.epochs import Phase
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.messages import Seal
+from assay.protocol.types import NO_ROOT, Root
 from assay.validator.agreement.rounds import UNSIGNED, Accepted, AgreementTerms, Draft
 from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
@@ -23,7 +24,7 @@ from assay.validator.ports import ChainWriter, Clock, Statements, Transaction
 from assay.validator.rules.inventories import complete
 from assay.validator.rules.lanes import check_none_left_out
 from assay.validator.rules.seals import check_leaves, check_seal, check_whole, seal_of
-from assay.validator.rules.values import NO_ROOT, RuleError
+from assay.validator.rules.values import RuleError
 from assay.validator.storage.record import EpochRecord
 from assay.validator.storage.store import Store
 from assay.validator.wake import Wake
@@ -149,7 +150,7 @@ class Sealing:
 
         return Accepted(state.seal_signers, head, sign)
 
-    async def lines(self, seal_root: bytes, count: int, deadline: float) -> tuple[SealedLeaf, ...] | None:
+    async def lines(self, seal_root: Root, count: int, deadline: float) -> tuple[SealedLeaf, ...] | None:
         """The sealed leaves under the chain's root, whole and kept to be served; None where
         nobody had them by the deadline."""
         if seal_root == NO_ROOT:
@@ -208,7 +209,7 @@ class Sealing:
         return None
 
 
-def _is_whole(body: SealedBody, seal_root: bytes, count: int, source: str) -> bool:
+def _is_whole(body: SealedBody, seal_root: Root, count: int, source: str) -> bool:
     try:
         check_whole(body.leaves, seal_root, count)
     except RuleError as error:

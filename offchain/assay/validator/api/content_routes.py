@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 
 from assay.network.request_buckets import asker
 from assay.protocol.hexadecimal import parse_address, parse_bytes32
+from assay.protocol.types import DeviceId
 from assay.validator.api.message_routes import REFUSALS
 from assay.validator.api.services import ApiServices
 from assay.validator.errors import Refused
@@ -21,21 +23,21 @@ Epoch = Annotated[int, Path(ge=0, lt=2**63)]
 
 def content_routes(services: ApiServices) -> APIRouter:
     """GET routes under /v1."""
-    not_found: dict[int | str, dict[str, Any]] = {404: REFUSALS[422]}
+    not_found: dict[int | str, dict[str, Any]] = {HTTPStatus.NOT_FOUND: REFUSALS[HTTPStatus.UNPROCESSABLE_ENTITY]}
     router = APIRouter(responses={**REFUSALS, **not_found})
 
     def charge(request: Request, length: int) -> None:
         peer = asker(request.client.host if request.client is not None else None)
         wait = services.downloads.take(peer, float(length))
         if wait > 0:
-            raise Refused(429, f"{peer} has had its share of bytes: wait {wait:.0f} s")
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, f"{peer} has had its share of bytes: wait {wait:.0f} s")
 
     @router.get(paths.CONTENT)
     async def content(digest: Hash, request: Request) -> Response:
         """The body with this H: JSON, or an opening as bytes."""
         found = await asyncio.to_thread(services.store.content, parse_bytes32(digest))
         if found is None:
-            raise Refused(404, f"no content with hash {digest}")
+            raise Refused(HTTPStatus.NOT_FOUND, f"no content with hash {digest}")
         kind, body = found
         charge(request, len(body))
         media = paths.BYTES if kind == "opening" else paths.JSON
@@ -47,24 +49,24 @@ def content_routes(services: ApiServices) -> APIRouter:
         """What is held of an epoch, by hash, and the lines of its report with proofs."""
         found = await asyncio.to_thread(services.publication.epoch, epoch)
         if found is None:
-            raise Refused(404, f"epoch {epoch} is not known here")
+            raise Refused(HTTPStatus.NOT_FOUND, f"epoch {epoch} is not known here")
         return found
 
     @router.get(paths.EPOCH_OPENING)
     async def opening(epoch: Epoch, device_id: Hash, request: Request) -> Response:
         """The opening of a device that verified here: for the seats that did not ask the device themselves."""
-        found = await asyncio.to_thread(services.store.valid_opening, epoch, parse_bytes32(device_id))
+        found = await asyncio.to_thread(services.store.valid_opening, epoch, DeviceId(parse_bytes32(device_id)))
         if found is None:
-            raise Refused(404, f"no opening of {device_id} that verified in epoch {epoch} here")
+            raise Refused(HTTPStatus.NOT_FOUND, f"no opening of {device_id} that verified in epoch {epoch} here")
         charge(request, len(found))
         return Response(found, media_type=paths.BYTES)
 
     @router.get(paths.EPOCH_DEVICE)
     async def device(epoch: Epoch, device_id: Hash) -> dict[str, Any]:
         """A device's line in the report with its proof."""
-        found = await asyncio.to_thread(services.publication.device, epoch, parse_bytes32(device_id))
+        found = await asyncio.to_thread(services.publication.device, epoch, DeviceId(parse_bytes32(device_id)))
         if found is None:
-            raise Refused(404, f"device {device_id} is not in a report of epoch {epoch} here")
+            raise Refused(HTTPStatus.NOT_FOUND, f"device {device_id} is not in a report of epoch {epoch} here")
         return found
 
     @router.get(paths.EPOCH_REWARD)
@@ -73,7 +75,7 @@ def content_routes(services: ApiServices) -> APIRouter:
         address = parse_address(account.lower())
         found = await asyncio.to_thread(services.publication.reward, epoch, address)
         if found is None:
-            raise Refused(404, f"{account} is not in the reward tree of epoch {epoch} here")
+            raise Refused(HTTPStatus.NOT_FOUND, f"{account} is not in the reward tree of epoch {epoch} here")
         return found
 
     @router.get(paths.STATUS)

@@ -15,6 +15,7 @@ from assay.chain.rpc.client import Chain
 from assay.network.origins import Endpoint
 from assay.protocol.epochs import Emission, EpochState, Timing
 from assay.protocol.profile import Profile
+from assay.protocol.types import DeviceId
 from assay.validator.chain.lease_periods import LeasePeriods
 from assay.validator.chain.oracle_events import EventLog, OracleEvents
 from assay.validator.ports import ReportedEpoch
@@ -81,12 +82,12 @@ class ContractReader:
             if d.status is DeviceStatus.ACTIVE or lease != 0
         )
 
-    async def slashed(self, at: Block) -> frozenset[bytes]:
+    async def slashed(self, at: Block) -> frozenset[DeviceId]:
         async with self._lock:
             events = await self._retirements.until(at)
         return frozenset(e.args["deviceId"] for e in events if e.args["status"] == DeviceStatus.SLASHED)
 
-    async def lease_periods(self, since: int, final: Block, head: Block) -> Mapping[bytes, Sequence[LeasePeriod]]:
+    async def lease_periods(self, since: int, final: Block, head: Block) -> Mapping[DeviceId, Sequence[LeasePeriod]]:
         return await self._leases.since(since, final, head)
 
     async def profiles(self, at: Block) -> Mapping[int, Profile]:

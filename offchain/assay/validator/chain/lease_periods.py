@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import Chain
 from assay.chain.rpc.events import DecodedLog, event_pieces, read_events
+from assay.protocol.types import DeviceId
 from assay.validator.rules.values import LeasePeriod
 
 ESCROW = "LeaseEscrow"
@@ -17,7 +18,7 @@ _RETENTION_S = 7 * 86_400  # after a stop: longer than any epoch whose devices a
 class _Book:
     """Leases as some block has them."""
 
-    def __init__(self, devices: Mapping[int, tuple[bytes, ...]], periods: Mapping[int, LeasePeriod]) -> None:
+    def __init__(self, devices: Mapping[int, tuple[DeviceId, ...]], periods: Mapping[int, LeasePeriod]) -> None:
         self.devices = dict(devices)  # of leases opened and not over
         self.periods = dict(periods)
 
@@ -25,7 +26,7 @@ class _Book:
         args = event.args
         lease_id: int = args["leaseId"]
         if event.name == "LeaseOpened":
-            self.devices[lease_id] = tuple(bytes(device_id) for device_id in args["offer"]["deviceIds"])
+            self.devices[lease_id] = tuple(DeviceId(bytes(device_id)) for device_id in args["offer"]["deviceIds"])
         elif event.name == "LeaseCancelled":
             self.devices.pop(lease_id, None)
         elif event.name == "LeaseStarted":
@@ -50,7 +51,7 @@ class LeasePeriods:
         self._next = chain.deployment.block
         self._last: Block | None = None
 
-    async def since(self, when: int, final: Block, head: Block) -> dict[bytes, tuple[LeasePeriod, ...]]:
+    async def since(self, when: int, final: Block, head: Block) -> dict[DeviceId, tuple[LeasePeriod, ...]]:
         """Periods by device, as the head has them, less those that stopped before `when` (seconds since 1970).
 
         Raises ChainError.
@@ -66,7 +67,7 @@ class LeasePeriods:
         book = _Book(self._book.devices, self._book.periods)
         for event in await read_events(self._chain, ESCROW, _EVENTS, final.number + 1, head):
             book.apply(event)
-        found: dict[bytes, tuple[LeasePeriod, ...]] = {}
+        found: dict[DeviceId, tuple[LeasePeriod, ...]] = {}
         for lease_id, period in book.periods.items():
             if period.stop >= when:
                 for device_id in book.devices.get(lease_id, ()):

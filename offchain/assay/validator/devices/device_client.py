@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 
 from assay.network.client import Client
 from assay.network.errors import NetworkError
@@ -72,6 +73,6 @@ class DeviceClient:
             )
         except NetworkError as error:
             raise DeviceFailure(str(error)) from None
-        if answer.status != 200:
+        if answer.status != HTTPStatus.OK:
             raise DeviceFailure(f"HTTP {answer.status}: {answer.body[:200]!r}")
         return answer.body

@@ -14,6 +14,7 @@ from assay.proof.probe.verification import verify_device_lanes
 from assay.proof.verification import Verdict, Verifier
 from assay.proof.warm_up import warm_up
 from assay.protocol.profile import Profile
+from assay.protocol.types import DeviceId, Rho, Root, Seed
 
 VERIFIER_CACHE_SIZE = 8
 log = structlog.get_logger()
@@ -30,10 +31,10 @@ class OpeningChecker:
     async def verify(
         self,
         profile: Profile,
-        epoch_seed: bytes,
-        rho: bytes,
-        device_seed: bytes,
-        result_root: bytes,
+        epoch_seed: Seed,
+        rho: Rho,
+        device_seed: Seed,
+        result_root: Root,
         opening: bytes,
         indices: Sequence[tuple[int, int]],
     ) -> Verdict:
@@ -45,11 +46,11 @@ class OpeningChecker:
     async def verify_lanes(
         self,
         profile: Profile,
-        rho: bytes,
-        device_id: bytes,
+        rho: Rho,
+        device_id: DeviceId,
         opening: bytes,
         challenge: bytes,
-        lane_root: bytes,
+        lane_root: Root,
         lanes: bytes,
     ) -> Verdict:
         """The verdict on the lanes that ρ draws. `opening` is one that `verify` found valid: all roots are in it."""
@@ -64,7 +65,7 @@ class OpeningChecker:
         seconds = await asyncio.get_running_loop().run_in_executor(self._pool, warm_up)
         log.info("proof kernels ready", seconds=round(seconds, 1))
 
-    async def prepare(self, profile: Profile, epoch_seed: bytes, rho: bytes) -> None:
+    async def prepare(self, profile: Profile, epoch_seed: Seed, rho: Rho) -> None:
         """Works out the projection ahead of the first opening."""
         await self._verifier(profile, epoch_seed, rho)
 
@@ -72,7 +73,7 @@ class OpeningChecker:
         """Lets the threads go."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _verifier(self, profile: Profile, epoch_seed: bytes, rho: bytes) -> Verifier:
+    async def _verifier(self, profile: Profile, epoch_seed: Seed, rho: Rho) -> Verifier:
         key = (profile, epoch_seed, rho)
         if key not in self._verifiers:
             loop = asyncio.get_running_loop()

@@ -18,6 +18,7 @@ import structlog
 from assay.proof.verification import Verdict, Verifier
 from assay.proof.warm_up import warm_up
 from assay.protocol.profile import Profile
+from assay.protocol.types import Rho, Root, Seed
 from assay.validator.devices.opening_checks import VERIFIER_CACHE_SIZE, OpeningChecker
 from assay.validator.errors import SettingsError
 
@@ -51,10 +52,10 @@ class SpreadChecker(OpeningChecker):
     async def verify(
         self,
         profile: Profile,
-        epoch_seed: bytes,
-        rho: bytes,
-        device_seed: bytes,
-        result_root: bytes,
+        epoch_seed: Seed,
+        rho: Rho,
+        device_seed: Seed,
+        result_root: Root,
         opening: bytes,
         indices: Sequence[tuple[int, int]],
     ) -> Verdict:
@@ -77,7 +78,7 @@ class SpreadChecker(OpeningChecker):
                 self._rest(error)
         await super().warm_up()
 
-    async def prepare(self, profile: Profile, epoch_seed: bytes, rho: bytes) -> None:
+    async def prepare(self, profile: Profile, epoch_seed: Seed, rho: Rho) -> None:
         """Nothing: each worker works out the projection with its first opening."""
 
     def close(self) -> None:
@@ -120,16 +121,16 @@ class SpreadChecker(OpeningChecker):
 
 
 @lru_cache(maxsize=VERIFIER_CACHE_SIZE)
-def _verifier(profile: Profile, epoch_seed: bytes, rho: bytes) -> Verifier:
+def _verifier(profile: Profile, epoch_seed: Seed, rho: Rho) -> Verifier:
     return Verifier(profile, epoch_seed, rho, int(os.environ.get("ASSAY_PROOF_THREADS", "1")))
 
 
 def _verify(
     profile: Profile,
-    epoch_seed: bytes,
-    rho: bytes,
-    device_seed: bytes,
-    result_root: bytes,
+    epoch_seed: Seed,
+    rho: Rho,
+    device_seed: Seed,
+    result_root: Root,
     opening: bytes,
     indices: Sequence[tuple[int, int]],
 ) -> Verdict:

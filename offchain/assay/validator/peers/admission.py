@@ -8,6 +8,7 @@ from itertools import pairwise
 from assay.protocol.leaves import batch_tree
 from assay.protocol.messages import Gossip
 from assay.protocol.signing import signed_by
+from assay.protocol.types import Rho
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
 from assay.validator.rules import instants
@@ -80,7 +81,7 @@ def admit_inventory(record: EpochRecord, message: InventoryMessage) -> bool:
     return record.add_inventory(message)
 
 
-def admit_batch(record: EpochRecord, message: BatchMessage, rho: bytes | None, now: float) -> HeldBatch:
+def admit_batch(record: EpochRecord, message: BatchMessage, rho: Rho | None, now: float) -> HeldBatch:
     """Keeps a seat's batch. `rho` is that of the final block, None before the draw. Raises Refused."""
     context = record.context
     _check_scope(context, message.epoch, message.set_id)

@@ -16,6 +16,7 @@ from assay.daemon.ending import end_tasks
 from assay.network.backoff import Backoff
 from assay.network.client import HttpAnswer
 from assay.protocol.keccak import keccak
+from assay.protocol.types import DeviceId
 from assay.signing.errors import SigningError
 from assay.validator.errors import PeerFailure
 from assay.validator.peers.posts import Post, Posts
@@ -124,7 +125,7 @@ class Gossiper:
         body = await self._get(account, paths.content(digest), max_bytes)
         return body if body is not None and keccak(body) == digest else None
 
-    async def opening(self, account: str, epoch: int, device_id: bytes, max_bytes: int) -> bytes | None:
+    async def opening(self, account: str, epoch: int, device_id: DeviceId, max_bytes: int) -> bytes | None:
         """The opening of a device that verified at an account, which may take its time."""
         return await self._get(account, paths.epoch_opening(epoch, device_id), max_bytes)
 

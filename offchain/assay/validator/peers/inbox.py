@@ -8,6 +8,7 @@ from typing import Protocol
 
 from structlog.contextvars import bound_contextvars
 
+from assay.protocol.types import Rho
 from assay.validator.errors import Refused
 from assay.validator.peers.admission import admit_batch, admit_instant, admit_inventory, check_sender
 from assay.validator.ports import Clock
@@ -22,7 +23,7 @@ class EpochAtWork(Protocol):
 
     record: EpochRecord | None
 
-    def drawn_rho(self) -> bytes | None: ...
+    def drawn_rho(self) -> Rho | None: ...
 
     def pass_on(self, message: InstantMessage) -> None: ...
 

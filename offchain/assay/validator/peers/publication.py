@@ -10,6 +10,7 @@ from typing import Any
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, batch_tree, device_tree, reward_tree
 from assay.protocol.signing import Domain
 from assay.protocol.standard_merkle import StandardMerkleTree
+from assay.protocol.types import DeviceId, Root
 from assay.validator.storage.store import EpochRow, Store, StoredMessage
 from assay.wire.epoch_index import EpochIndex, ListedBatch, ListedMessage, ListedReport, ListedVerdict
 from assay.wire.gossip import BatchMessage
@@ -58,7 +59,7 @@ class Publication:
             lines=() if devices is None else _lines(*devices),
         ).to_json()
 
-    def device(self, epoch: int, device_id: bytes) -> dict[str, Any] | None:
+    def device(self, epoch: int, device_id: DeviceId) -> dict[str, Any] | None:
         """A device's line in the report with its proof, as `LeaseEscrow.open` takes
         them; None where it has none.
         """
@@ -88,14 +89,14 @@ class Publication:
         content = None if row.devices_root is None else self._store.tree_content(row.devices_root)
         return ListedReport(content, row.devices_root, row.rewards_root, count)
 
-    def _devices(self, root: bytes) -> tuple[tuple[DeviceLeaf, ...], StandardMerkleTree] | None:
+    def _devices(self, root: Root) -> tuple[tuple[DeviceLeaf, ...], StandardMerkleTree] | None:
         # An exception is not cached: the tree may come later.
         try:
             return self._read_devices(root)
         except KeyError:
             return None
 
-    def _rewards(self, root: bytes) -> tuple[tuple[RewardLeaf, ...], StandardMerkleTree] | None:
+    def _rewards(self, root: Root) -> tuple[tuple[RewardLeaf, ...], StandardMerkleTree] | None:
         try:
             return self._read_rewards(root)
         except KeyError:
@@ -111,14 +112,14 @@ class Publication:
                 self._digests.popitem(last=False)
         return self._digests[stored.hash]
 
-    def _make_devices(self, root: bytes) -> tuple[tuple[DeviceLeaf, ...], StandardMerkleTree]:
+    def _make_devices(self, root: Root) -> tuple[tuple[DeviceLeaf, ...], StandardMerkleTree]:
         body = self._store.tree(root)
         if body is None:
             raise KeyError(root)
         lines = DevicesBody.parse(body).leaves
         return lines, device_tree(lines)
 
-    def _make_rewards(self, root: bytes) -> tuple[tuple[RewardLeaf, ...], StandardMerkleTree]:
+    def _make_rewards(self, root: Root) -> tuple[tuple[RewardLeaf, ...], StandardMerkleTree]:
         body = self._store.tree(root)
         if body is None:
             raise KeyError(root)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from assay.protocol.leaves import device_tree, reward_tree
+from assay.protocol.types import Root
 from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
 from assay.validator.peers.gossip import Gossiper
@@ -42,7 +43,7 @@ class Adopting:
             if store.tree(root) is None and not await self._fetch(kind, root, root_of):
                 log.warning("nobody served the report", kind=kind)
 
-    async def _fetch(self, kind: str, root: bytes, root_of: Callable[[bytes], bytes]) -> bool:
+    async def _fetch(self, kind: str, root: Root, root_of: Callable[[bytes], bytes]) -> bool:
         async def right(account: str) -> bytes | None:
             index = await self.gossip.index(account, self.context.epoch)
             digest = None if index is None else index.rewards if kind == "rewards" else index.devices

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from assay.protocol.types import NO_ROOT, DeviceId, Root
 from assay.validator.context import EpochContext
 from assay.validator.peers.gossip import Gossiper
 from assay.validator.rules.commitments import check_commitment
 from assay.validator.rules.lanes import check_lanes
-from assay.validator.rules.values import NO_ROOT, RuleError
+from assay.validator.rules.values import RuleError
 from assay.validator.storage.record import EpochRecord
 from assay.validator.storage.store import Store
 from assay.wire.limits import MAX_COMMITMENT_BYTES
@@ -53,7 +54,7 @@ class ListedContent:
         await asyncio.gather(*(self.lanes(*wanted, deadline) for wanted, _ in answers.most_common()))
 
     async def commitment(
-        self, device_id: bytes, digest: bytes, deadline: float, first: str | None = None
+        self, device_id: DeviceId, digest: bytes, deadline: float, first: str | None = None
     ) -> SignedCommitment | None:
         """A commitment listed for a device; of the peers `first` is asked first."""
         body = await self._fetch(device_id, digest, deadline, first)
@@ -73,7 +74,7 @@ class ListedContent:
         return commitment
 
     async def lanes(
-        self, device_id: bytes, digest: bytes, result_root: bytes, deadline: float, first: str | None = None
+        self, device_id: DeviceId, digest: bytes, result_root: Root, deadline: float, first: str | None = None
     ) -> SignedLanes | None:
         """An answer to the probe of `result_root`, which a device committed to; of the peers `first` is asked first."""
         body = await self._fetch(device_id, digest, deadline, first)
@@ -82,7 +83,7 @@ class ListedContent:
             self.record.add_lanes(lanes, 0)
         return lanes
 
-    async def _fetch(self, device_id: bytes, digest: bytes, deadline: float, first: str | None) -> bytes | None:
+    async def _fetch(self, device_id: DeviceId, digest: bytes, deadline: float, first: str | None) -> bytes | None:
         """`first` is asked, then the seats that list it, then all others. Unchecked."""
         found = self.store.content(digest)
         if found is not None:
@@ -92,7 +93,7 @@ class ListedContent:
         return await self.gossip.fetch(candidates, digest, MAX_COMMITMENT_BYTES, deadline)
 
 
-def checked_lanes(context: EpochContext, answer: bytes, result_root: bytes) -> SignedLanes | None:
+def checked_lanes(context: EpochContext, answer: bytes, result_root: Root) -> SignedLanes | None:
     """An answer to the probe by an enrolled device that committed to `result_root`; None for anything else."""
     try:
         body = SignedLanes.parse(answer)

@@ -10,6 +10,7 @@ import structlog
 
 from assay.chain.errors import ChainError
 from assay.daemon.ending import end_tasks
+from assay.protocol.types import DeviceId
 from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
 from assay.validator.errors import DeviceFailure
@@ -39,7 +40,7 @@ class LivenessWatch:
     pace: Pace
     random: Callable[[int], bytes]
     current: Callable[[], EpochContext | None]
-    _periods: Mapping[bytes, Sequence[LeasePeriod]] = field(default_factory=dict)
+    _periods: Mapping[DeviceId, Sequence[LeasePeriod]] = field(default_factory=dict)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENCY))
     _asking: set[asyncio.Task[None]] = field(default_factory=set)
 

@@ -10,11 +10,12 @@ from assay.proof.probe import verification
 from assay.proof.probe.layout import OPENED_LANES
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.profile import Profile
+from assay.protocol.types import NO_ROOT, Rho
 from assay.validator.context import EpochContext
 from assay.validator.devices.opening_checks import OpeningChecker
 from assay.validator.errors import DeviceFailure
 from assay.validator.ports import Clock, Devices
-from assay.validator.rules.values import NO_ROOT, EpochDevice
+from assay.validator.rules.values import EpochDevice
 from assay.validator.storage.record import EpochRecord
 from assay.validator.storage.store import Store
 from assay.wire import canonical
@@ -36,7 +37,7 @@ class MemoryChecks:
     clock: Clock
 
     async def check(
-        self, leaf: SealedLeaf, device: EpochDevice, profile: Profile, rho: bytes, opening: bytes, ends: float
+        self, leaf: SealedLeaf, device: EpochDevice, profile: Profile, rho: Rho, opening: bytes, ends: float
     ) -> None:
         """Stores whether the device has shown the memory it claims. `opening` is its verified opening of rows; it is
         asked until `ends`, Unix seconds."""
@@ -47,7 +48,7 @@ class MemoryChecks:
         log.info("memory checked", device="0x" + leaf.device_id.hex(), shown=shown, reason=reason)
 
     async def _shown(
-        self, leaf: SealedLeaf, device: EpochDevice, profile: Profile, rho: bytes, opening: bytes, ends: float
+        self, leaf: SealedLeaf, device: EpochDevice, profile: Profile, rho: Rho, opening: bytes, ends: float
     ) -> tuple[bool, str]:
         answer = self.record.evidence[leaf.device_id].by_lane_root.get(leaf.lane_root)
         if answer is None:
@@ -60,7 +61,7 @@ class MemoryChecks:
         )
         return verdict.valid, verdict.reason
 
-    async def _ask(self, device: EpochDevice, profile: Profile, rho: bytes, ends: float) -> bytes | None:
+    async def _ask(self, device: EpochDevice, profile: Profile, rho: Rho, ends: float) -> bytes | None:
         request = LanesRequest(epoch=self.context.epoch, device_id=device.device_id, rho=rho)
         body, most = canonical.encode(request.to_json()), verification.length(profile, OPENED_LANES)
         while (left := ends - self.clock.now()) > 0:

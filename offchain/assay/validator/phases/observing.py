@@ -10,6 +10,7 @@ import structlog
 from assay.protocol.epochs import Phase
 from assay.protocol.leaves import ObservationLeaf, SealedLeaf, batch_tree
 from assay.protocol.messages import Observations
+from assay.protocol.types import DeviceId, Rho
 from assay.signing.errors import SigningError
 from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
@@ -40,7 +41,7 @@ class Observing:
     clock: Clock
     wake: Wake
 
-    async def run(self, sealed: Sequence[SealedLeaf], rho: bytes) -> None:
+    async def run(self, sealed: Sequence[SealedLeaf], rho: Rho) -> None:
         """Signs one batch an epoch and tells it, at the time for it: devices are to be there until then."""
         context, record = self.context, self.record
         await self.wake.until(lambda: self.follower.phase(context.epoch) != Phase.DRAWN, context.deadlines.batch_by)
@@ -72,7 +73,7 @@ class Observing:
             message = BatchMessage.parse(content[1])
         broadcast(self.gossip, context.others, paths.OBSERVATIONS, message, context.deadlines.report_by)
 
-    def observations(self, sealed: Sequence[SealedLeaf], rho: bytes) -> tuple[ObservationLeaf, ...]:
+    def observations(self, sealed: Sequence[SealedLeaf], rho: Rho) -> tuple[ObservationLeaf, ...]:
         """This validator's leaves for the devices of the epoch, ascending; none for those other committees check."""
         context, record, store = self.context, self.record, self.store
         outcomes = {v.device_id: OpeningOutcome(v.outcome) for v in store.verdicts(context.epoch, rho)}
@@ -81,7 +82,7 @@ class Observing:
         liveness = store.liveness(context.epoch)
         challenged = store.nonces(context.epoch, context.epoch_seed)
 
-        def seen(device_id: bytes) -> Seen:
+        def seen(device_id: DeviceId) -> Seen:
             evidence, leaf = record.evidence[device_id], leaves.get(device_id)
             return Seen(
                 device_id=device_id,

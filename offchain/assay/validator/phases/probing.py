@@ -11,6 +11,7 @@ import structlog
 from assay.proof.probe.calibration import deadline_us
 from assay.protocol.messages import ProbeNonce
 from assay.protocol.profile import Profile
+from assay.protocol.types import Root
 from assay.validator.context import EpochContext
 from assay.validator.errors import DeviceFailure
 from assay.validator.phases.instants import Instants
@@ -34,7 +35,7 @@ class ProbeAnswer:
     """What a device answered of the result it committed to, unchecked; `elapsed_us` is 0 where it is no time."""
 
     device: EpochDevice
-    result_root: bytes
+    result_root: Root
     body: bytes
     elapsed_us: int
 

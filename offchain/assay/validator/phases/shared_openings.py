@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assay.protocol.keccak import keccak
+from assay.protocol.types import DeviceId, Rho
 from assay.validator.context import EpochContext
 from assay.validator.pace import Pace
 from assay.validator.peers.gossip import Gossiper
@@ -28,14 +29,14 @@ class SharedOpenings:
     clock: Clock
     pace: Pace
 
-    def fetch_order(self, device_id: bytes, rho: bytes, sealed: int) -> list[int]:
+    def fetch_order(self, device_id: DeviceId, rho: Rho, sealed: int) -> list[int]:
         """The seats that check a device, in the order in which they ask it for its sampled rows."""
         n = self.context.n
         members = sorted(committees.committee(rho, device_id, n, committees.committee_size(n, sealed)))
         first = int.from_bytes(keccak(rho + b"f" + device_id), "big") % len(members)
         return members[first:] + members[:first]
 
-    async def from_peers(self, device_id: bytes, ahead: list[int], length: int) -> bytes | None:
+    async def from_peers(self, device_id: DeviceId, ahead: list[int], length: int) -> bytes | None:
         """The opening from one of the seats that ask before this one; None where none has it within a while."""
         left = self.context.deadlines.batch_by - self.clock.now()
         deadline = self.clock.now() + min(self.pace.round_s, MAX_WAIT * left)

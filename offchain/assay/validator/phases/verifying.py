@@ -15,6 +15,7 @@ from assay.protocol.keccak import keccak
 from assay.protocol.leaves import SealedLeaf
 from assay.protocol.messages import Gossip
 from assay.protocol.profile import Profile
+from assay.protocol.types import Rho, Seed
 from assay.validator.context import EpochContext
 from assay.validator.devices.opening_checks import OpeningChecker
 from assay.validator.errors import DeviceFailure
@@ -41,8 +42,8 @@ class _Subject:
     leaf: SealedLeaf
     device: EpochDevice
     profile: Profile
-    seed: bytes
-    rho: bytes
+    seed: Seed
+    rho: Rho
     ahead: list[int]  # seats that ask the device before this one
 
 
@@ -60,7 +61,7 @@ class Verifying:
     clock: Clock
     random: Callable[[int], bytes]
 
-    async def run(self, leaves: Sequence[SealedLeaf], rho: bytes) -> None:
+    async def run(self, leaves: Sequence[SealedLeaf], rho: Rho) -> None:
         """Returns with a verdict stored for each sealed device that is this seat's to
         check and that it had time to ask."""
         done = {v.device_id for v in self.store.verdicts(self.context.epoch, rho)}
@@ -171,7 +172,7 @@ class Verifying:
         purpose = keccak(b"rows" + subject.leaf.device_id)
         fresh = self.random(32)
         secret = self.store.nonce(self.context.epoch, purpose, subject.rho, fresh)
-        return sampling.samples(secret, subject.leaf.device_id, subject.profile, sampling.SECRET_ROWS)
+        return sampling.samples(Rho(secret), subject.leaf.device_id, subject.profile, sampling.SECRET_ROWS)
 
     async def _ask(self, subject: _Subject, content: RowsContent, count: int, ends: float) -> bytes | None:
         context = self.context

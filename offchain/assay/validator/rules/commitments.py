@@ -10,6 +10,7 @@ from assay.protocol.hexadecimal import address_bytes
 from assay.protocol.messages import Challenge
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
+from assay.protocol.types import Seed
 from assay.validator.rules.values import EpochDevice, RuleError, Seat
 from assay.wire.measurement import SignedChallenge, SignedCommitment, SignedNonce
 
@@ -17,7 +18,7 @@ from assay.wire.measurement import SignedChallenge, SignedCommitment, SignedNonc
 def check_commitment(
     held: SignedCommitment,
     epoch: int,
-    epoch_seed: bytes,
+    epoch_seed: Seed,
     device: EpochDevice,
     profile: Profile,
     seats: Sequence[Seat],
@@ -52,7 +53,7 @@ def check_order(used: Sequence[SignedChallenge | SignedNonce], seats: int) -> No
             raise RuleError(f"challenges not strictly ascending: {left.validator} before {right.validator}")
 
 
-def _check_challenges(held: SignedCommitment, epoch_seed: bytes, seats: Sequence[Seat], domain: Domain) -> None:
+def _check_challenges(held: SignedCommitment, epoch_seed: Seed, seats: Sequence[Seat], domain: Domain) -> None:
     used = held.challenges
     check_order(used, len(seats))
     signers = {seat.account: seat.signer for seat in seats}

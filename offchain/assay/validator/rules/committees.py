@@ -23,6 +23,7 @@ from math import comb
 
 from assay.protocol import quorum
 from assay.protocol.keccak import keccak
+from assay.protocol.types import DeviceId, Rho
 
 CHECKED_BY_ALL = 5_000  # devices in a seal up to which every seat checks every device
 MIN_SPEAKERS = 3
@@ -63,7 +64,7 @@ def committee_size(seats: int, devices: int) -> int:
     return seats
 
 
-def committee(rho: bytes, device_id: bytes, seats: int, size: int) -> frozenset[int]:
+def committee(rho: Rho, device_id: DeviceId, seats: int, size: int) -> frozenset[int]:
     """Positions of the seats that check a device."""
     if size >= seats:
         return frozenset(range(seats))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from assay.protocol.types import Seed
 from assay.wire.gossip import Purpose
 
 MIN_NOTICE_MS = 2_000  # between the leader's gossip and the instant
@@ -17,7 +18,7 @@ class Instant:
     """What a leader announced: the seat that signed, and the moment in Unix milliseconds."""
 
     seat: int
-    epoch_seed: bytes
+    epoch_seed: Seed
     start_ms: int
     purpose: Purpose = Purpose.WORK
 
@@ -25,7 +26,7 @@ class Instant:
 def chosen(
     instants: Collection[Instant],
     purpose: Purpose,
-    epoch_seed: bytes,
+    epoch_seed: Seed,
     seats: int,
     first: int,
     turn: int,

@@ -10,16 +10,17 @@ from assay.protocol.leaves import SealedLeaf
 from assay.protocol.messages import ProbeNonce
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
+from assay.protocol.types import NO_ROOT, DeviceId, Root, Seed
 from assay.validator.rules.commitments import check_order
-from assay.validator.rules.values import NO_ROOT, EpochDevice, RuleError, Seat
+from assay.validator.rules.values import EpochDevice, RuleError, Seat
 from assay.wire.measurement import SignedLanes
 
 
 def check_lanes(
     held: SignedLanes,
     epoch: int,
-    epoch_seed: bytes,
-    result_root: bytes,
+    epoch_seed: Seed,
+    result_root: Root,
     device: EpochDevice,
     profile: Profile,
     seats: Sequence[Seat],
@@ -59,8 +60,8 @@ def check_lanes(
 def check_none_left_out(
     leaves: Sequence[SealedLeaf],
     commitments: Sequence[bytes],
-    inventories: Mapping[int, Mapping[bytes, bytes]],
-    listed: Mapping[int, Mapping[bytes, bytes]],
+    inventories: Mapping[int, Mapping[DeviceId, bytes]],
+    listed: Mapping[int, Mapping[DeviceId, bytes]],
     seats: int,
 ) -> None:
     """Raises RuleError where a seal has no lane root for a device whose answer f+1 inventories list.

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from assay.protocol.types import Seed
 
-def first_leader(epoch_seed: bytes, seats: int) -> int:
+
+def first_leader(epoch_seed: Seed, seats: int) -> int:
     """Seat that leads round 0 of an epoch."""
     if seats <= 0:
         raise ValueError(f"a set needs at least one seat, got {seats}")
     return int.from_bytes(epoch_seed, "big") % seats
 
 
-def leader(epoch_seed: bytes, round_: int, seats: int) -> int:
+def leader(epoch_seed: Seed, round_: int, seats: int) -> int:
     """Seat that leads round `round_`; every seat's turn comes once in `seats` rounds."""
     return (first_leader(epoch_seed, seats) + round_) % seats
 
 
-def rank(epoch_seed: bytes, seat: int, seats: int) -> int:
+def rank(epoch_seed: Seed, seat: int, seats: int) -> int:
     """How many turns before `seat` leads: 0 for the first leader. Late ranks act
     only if earlier ones did not.
     """

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from assay.protocol.flags import Flag
-from assay.protocol.leaves import ObservationLeaf
-from assay.validator.rules.values import FULL_UPTIME_BPS, NO_ROOT, LeasePeriod
+from assay.protocol.leaves import Flag, ObservationLeaf
+from assay.protocol.types import NO_ROOT, DeviceId, Root
+from assay.validator.rules.values import FULL_UPTIME_BPS, LeasePeriod
 
 IDLE = 0  # in place of a lease's number
 
@@ -30,12 +30,12 @@ class Seen:
     for an opening; `memory` is whether the device showed all the memory it claims, `prompt` whether in time.
     """
 
-    device_id: bytes
+    device_id: DeviceId
     leased: bool
     asked: bool
-    timed_root: bytes | None
+    timed_root: Root | None
     elapsed_us: int
-    sealed_root: bytes | None
+    sealed_root: Root | None
     outcome: OpeningOutcome | None
     uptime_bps: int
     memory: bool = False

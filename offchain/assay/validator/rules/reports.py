@@ -7,12 +7,12 @@ from itertools import pairwise
 
 from assay.proof.probe.layout import claimed_mib
 from assay.protocol import quorum
-from assay.protocol.flags import Flag
 from assay.protocol.keccak import keccak
-from assay.protocol.leaves import DeviceLeaf, ObservationLeaf, SealedLeaf
+from assay.protocol.leaves import DeviceLeaf, Flag, ObservationLeaf, SealedLeaf
 from assay.protocol.profile import Profile
+from assay.protocol.types import NO_RHO, NO_ROOT, DeviceId, Rho, Root
 from assay.validator.rules import committees
-from assay.validator.rules.values import NO_ROOT, NO_SEAL_INDEX, Batch, RuleError
+from assay.validator.rules.values import NO_SEAL_INDEX, Batch, RuleError
 
 TESTIMONY = (Flag.BAD_OPENING, Flag.UNREACHABLE, Flag.NO_OPENING, Flag.UNSCORED)
 
@@ -45,9 +45,9 @@ def device_leaves(
     epoch: int,
     sealed: Sequence[SealedLeaf],
     batches: Iterable[Batch],
-    profile_of: Callable[[bytes], Profile | None],
+    profile_of: Callable[[DeviceId], Profile | None],
     seats: int,
-    rho: bytes = NO_ROOT,
+    rho: Rho = NO_RHO,
 ) -> tuple[DeviceLeaf, ...]:
     """Lines of the report, ascending by device. `rho` draws the committees where there are any.
 
@@ -59,7 +59,7 @@ def device_leaves(
     named = in_seat_order(batches)
     if len(named) < quorum.quorum(seats):
         raise RuleError(f"{len(named)} batches named: a quorum of {seats} seats is {quorum.quorum(seats)}")
-    said: dict[bytes, dict[int, ObservationLeaf]] = {}
+    said: dict[DeviceId, dict[int, ObservationLeaf]] = {}
     for batch in named:
         for leaf in batch.leaves:
             said.setdefault(leaf.device_id, {})[batch.seat] = leaf
@@ -91,7 +91,7 @@ class _Line:
     def __init__(
         self,
         said: Sequence[ObservationLeaf],
-        root: bytes | None,
+        root: Root | None,
         profile: Profile,
         faults: int,
         needed: int,
@@ -101,11 +101,11 @@ class _Line:
         self._of_root = [leaf for leaf in said if leaf.result_root == root]
 
     @classmethod
-    def of_committee(cls, said: Sequence[ObservationLeaf], root: bytes | None, profile: Profile) -> _Line:
+    def of_committee(cls, said: Sequence[ObservationLeaf], root: Root | None, profile: Profile) -> _Line:
         """Where fewer than half of those who spoke lie, the middle value is an honest one's or between two."""
         return cls(said, root, profile, max(0, len(said) - 1) // 2, committees.threshold(len(said)))
 
-    def leaf(self, epoch: int, device_id: bytes, seal_index: int) -> DeviceLeaf:
+    def leaf(self, epoch: int, device_id: DeviceId, seal_index: int) -> DeviceLeaf:
         flags, score = self._flags_and_score()
         return DeviceLeaf(
             epoch=epoch,

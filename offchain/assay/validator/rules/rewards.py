@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from assay.proof.probe.layout import claimed_mib
 from assay.protocol.epochs import Emission
-from assay.protocol.flags import Flag
-from assay.protocol.leaves import DeviceLeaf
+from assay.protocol.leaves import DeviceLeaf, Flag
 from assay.protocol.profile import Profile
+from assay.protocol.types import DeviceId
 from assay.validator.rules.values import FULL_UPTIME_BPS, Presence, Seat
 
 MIN_SEATS = 4  # below this a set earns nothing, and neither do the devices it measured
@@ -26,10 +26,10 @@ def earns(result: DeviceLeaf, profile: Profile) -> bool:
 
 def provider_rewards(
     results: Iterable[DeviceLeaf],
-    profile_of: Callable[[bytes], Profile],
-    provider_of: Callable[[bytes], str],
+    profile_of: Callable[[DeviceId], Profile],
+    provider_of: Callable[[DeviceId], str],
     emission: Emission,
-    slashed: Collection[bytes] = (),
+    slashed: Collection[DeviceId] = (),
 ) -> dict[str, int]:
     """Shares of the provider pool: by credit over devices that earn and are not `slashed`,
     times uptime, capped per credit.
@@ -62,11 +62,11 @@ def cumulative_rewards(
     previous: Mapping[str, int],
     seats: Sequence[Seat],
     results: Sequence[DeviceLeaf],
-    profile_of: Callable[[bytes], Profile],
-    provider_of: Callable[[bytes], str],
+    profile_of: Callable[[DeviceId], Profile],
+    provider_of: Callable[[DeviceId], str],
     presence: Presence,
     emission: Emission,
-    slashed: Collection[bytes] = (),
+    slashed: Collection[DeviceId] = (),
 ) -> dict[str, int]:
     """Totals by account after this epoch: every account of the tree before, every seat, every device's
     provider. Devices that were `slashed` before the report's cut-off earn nothing.

@@ -9,11 +9,12 @@ from assay.protocol.leaves import SealedLeaf, sealed_tree
 from assay.protocol.messages import Commitment, Seal
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
+from assay.protocol.types import NO_ROOT, DeviceId, Root, Seed
 from assay.validator.rules.inventories import missing_devices
-from assay.validator.rules.values import NO_ROOT, EpochDevice, RuleError
+from assay.validator.rules.values import EpochDevice, RuleError
 
 
-def seal_of(epoch: int, set_id: int, round_: int, epoch_seed: bytes, leaves: Sequence[SealedLeaf]) -> Seal:
+def seal_of(epoch: int, set_id: int, round_: int, epoch_seed: Seed, leaves: Sequence[SealedLeaf]) -> Seal:
     """The statement that seats sign. Of no lines (every device is leased, or none answered) the root is zero."""
     return Seal(epoch, set_id, round_, epoch_seed, sealed_tree(leaves).root, len(leaves))
 
@@ -21,8 +22,8 @@ def seal_of(epoch: int, set_id: int, round_: int, epoch_seed: bytes, leaves: Seq
 def check_leaves(
     leaves: Sequence[SealedLeaf],
     epoch: int,
-    epoch_seed: bytes,
-    device_of: Callable[[bytes], tuple[EpochDevice, Profile] | None],
+    epoch_seed: Seed,
+    device_of: Callable[[DeviceId], tuple[EpochDevice, Profile] | None],
     domain: Domain,
 ) -> None:
     """Raises RuleError unless every line is of an enrolled idle device, for its
@@ -36,7 +37,7 @@ def check_leaves(
 
 
 def check_line(
-    leaf: SealedLeaf, epoch: int, epoch_seed: bytes, known: tuple[EpochDevice, Profile] | None, domain: Domain
+    leaf: SealedLeaf, epoch: int, epoch_seed: Seed, known: tuple[EpochDevice, Profile] | None, domain: Domain
 ) -> None:
     """The same for one line; `known` is the enrolled device with its profile."""
     if known is None:
@@ -53,7 +54,7 @@ def check_line(
         raise RuleError(f"sealed device 0x{leaf.device_id.hex()} did not sign its line")
 
 
-def check_whole(leaves: Sequence[SealedLeaf], seal_root: bytes, count: int) -> None:
+def check_whole(leaves: Sequence[SealedLeaf], seal_root: Root, count: int) -> None:
     """Raises RuleError unless these are all lines under the chain's seal, one a device, ascending.
 
     Observed is only what is whole: of a device sealed twice with one result, what passes under one line's nonces is
@@ -74,8 +75,8 @@ def check_seal(
     leaves: Sequence[SealedLeaf],
     epoch: int,
     set_id: int,
-    epoch_seed: bytes,
-    inventories: Mapping[int, frozenset[bytes]],
+    epoch_seed: Seed,
+    inventories: Mapping[int, frozenset[DeviceId]],
     seats: int,
 ) -> None:
     """Raises RuleError unless the seal is of these lines and leaves out no device that it must hold."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from assay.protocol.leaves import ObservationLeaf
+from assay.protocol.types import DeviceId
 
 NO_SEAL_INDEX = 2**32 - 1  # of a device that a report mentions but no seal holds
 FULL_UPTIME_BPS = 10_000
-NO_ROOT = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Seat:
 class EpochDevice:
     """A device that is active or leased, read at the block that opened the epoch."""
 
-    device_id: bytes
+    device_id: DeviceId
     provider: str
     device_key: str
     profile: int

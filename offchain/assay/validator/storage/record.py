@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Generic, TypeVar
 
+from assay.protocol.keccak import ZERO_HASH
 from assay.protocol.leaves import SealedLeaf, batch_tree
+from assay.protocol.types import NO_ROOT, DeviceId, Rho, Root
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
 from assay.validator.rules.instants import Instant
-from assay.validator.rules.values import NO_ROOT, Batch
+from assay.validator.rules.values import Batch
 from assay.validator.storage.store import Store
 from assay.wire import canonical
 from assay.wire.gossip import (
@@ -50,15 +52,15 @@ class DeviceEvidence:
 
     commitment: TimedAnswer[SignedCommitment] | None = None
     lanes: TimedAnswer[SignedLanes] | None = None
-    by_lane_root: dict[bytes, SignedLanes] = field(default_factory=dict)
+    by_lane_root: dict[Root, SignedLanes] = field(default_factory=dict)
 
     @property
-    def result_root(self) -> bytes | None:
+    def result_root(self) -> Root | None:
         """What the device committed to."""
         return None if self.commitment is None else self.commitment.held.message.result_root
 
     @property
-    def lane_root(self) -> bytes:
+    def lane_root(self) -> Root:
         """Of the answer to the probe of this very commitment; zero where there is none."""
         probed = None if self.lanes is None else self.lanes.held.message
         return NO_ROOT if probed is None or probed.result_root != self.result_root else probed.lane_root
@@ -66,7 +68,7 @@ class DeviceEvidence:
     @property
     def lanes_content(self) -> bytes:
         """H of the answer to the probe; zero where none is held."""
-        return NO_ROOT if self.lanes is None else self.lanes.content
+        return ZERO_HASH if self.lanes is None else self.lanes.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class HeldBatch:
     """A batch with the H of its content and when it came, Unix seconds."""
 
     batch: Batch
-    rho: bytes
+    rho: Rho
     content: bytes
     received_at: float
 
@@ -86,10 +88,10 @@ class EpochRecord:
     context: EpochContext
     store: Store
     instants: list[Instant] = field(default_factory=list)
-    evidence: defaultdict[bytes, DeviceEvidence] = field(
+    evidence: defaultdict[DeviceId, DeviceEvidence] = field(
         default_factory=lambda: defaultdict(DeviceEvidence)
     )  # by device
-    inventories: dict[int, dict[bytes, InventoryEntry]] = field(default_factory=dict)  # by seat, of each device
+    inventories: dict[int, dict[DeviceId, InventoryEntry]] = field(default_factory=dict)  # by seat, of each device
     batches: dict[int, HeldBatch] = field(default_factory=dict)  # the first of each seat
     # All of each seat, equivocations too. Two seats that saw the same sign the same digest.
     by_digest: dict[tuple[int, bytes], HeldBatch] = field(default_factory=dict)
@@ -100,16 +102,16 @@ class EpochRecord:
     inventory_at: float | None = None  # when this validator closed its own inventory
     batch_at: float | None = None  # when this validator signed its own batch
 
-    def inventory_sets(self) -> dict[int, frozenset[bytes]]:
+    def inventory_sets(self) -> dict[int, frozenset[DeviceId]]:
         """Devices by seat, as the rules take them."""
         return {seat: frozenset(devices) for seat, devices in self.inventories.items()}
 
-    def committed(self) -> dict[bytes, TimedAnswer[SignedCommitment]]:
+    def committed(self) -> dict[DeviceId, TimedAnswer[SignedCommitment]]:
         """The commitments held, ascending by device."""
         found = ((device_id, self.evidence[device_id].commitment) for device_id in sorted(self.evidence))
         return {device_id: commitment for device_id, commitment in found if commitment is not None}
 
-    def listed(self) -> tuple[dict[int, dict[bytes, bytes]], dict[int, dict[bytes, bytes]]]:
+    def listed(self) -> tuple[dict[int, dict[DeviceId, bytes]], dict[int, dict[DeviceId, bytes]]]:
         """By seat, what its inventory lists of each device: contents of commitments, and of answers to the probe."""
         commitments = {seat: {d: e.digest for d, e in devices.items()} for seat, devices in self.inventories.items()}
         lanes = {
@@ -118,7 +120,7 @@ class EpochRecord:
         }
         return commitments, lanes
 
-    def holders(self, device_id: bytes, content: bytes) -> list[str]:
+    def holders(self, device_id: DeviceId, content: bytes) -> list[str]:
         """Accounts of the seats that list this content of a device."""
         listed = ((seat, devices.get(device_id)) for seat, devices in self.inventories.items())
         seats = (seat for seat, entry in listed if entry is not None and content in (entry.digest, entry.lanes))
@@ -189,7 +191,7 @@ class EpochRecord:
             known.append(statement)
         return new
 
-    def drop_other_draws(self, rho: bytes) -> None:
+    def drop_other_draws(self, rho: Rho) -> None:
         """Forgets batches and reports over another rho, one that a reorganisation took back."""
         self.batches = {seat: held for seat, held in self.batches.items() if held.rho == rho}
         self.by_digest = {key: held for key, held in self.by_digest.items() if held.rho == rho}

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, Table, bindparam, delete, func, selec
 from sqlalchemy.dialects.sqlite import insert
 
 from assay.protocol.keccak import keccak
+from assay.protocol.types import DeviceId, Rho, Root, Seed
 from assay.validator.storage import tables
 
 REWARD_TREES = 64  # of reports: far more than may be vetoed in a row
@@ -37,7 +38,7 @@ class StoredMessage:
 class StoredVerdict:
     """How a device's opening fared."""
 
-    device_id: bytes
+    device_id: DeviceId
     outcome: str
     reason: str
     opening: bytes | None
@@ -48,12 +49,12 @@ class EpochRow:
     """How an epoch ended here."""
 
     epoch: int
-    epoch_seed: bytes | None
+    epoch_seed: Seed | None
     outcome: str
     reason: str
     seal_content: bytes | None
-    devices_root: bytes | None
-    rewards_root: bytes | None
+    devices_root: Root | None
+    rewards_root: Root | None
     updated_at: float
 
 
@@ -77,42 +78,45 @@ class Store:
             row = db.execute(_CONTENT, {"digest": digest}).one_or_none()
         return None if row is None else (row.kind, row.body)
 
-    def nonce(self, epoch: int, device_id: bytes, epoch_seed: bytes, fresh: bytes) -> bytes:
-        """The nonce for a device: the one stored, or else `fresh`, stored now."""
-        key = {"epoch": epoch, "device_id": device_id, "epoch_seed": epoch_seed}
+    def nonce(self, epoch: int, purpose: bytes, under: bytes, fresh: bytes) -> bytes:
+        """The secret for a purpose (for a challenge the device's id) under what it must be fresh for (an epoch seed, a
+        result root, ρ): the one stored, or else `fresh`, stored now."""
+        key = {"epoch": epoch, "device_id": purpose, "epoch_seed": under}
         with self._engine.begin() as db:
             db.execute(_KEEP[tables.nonces], {**key, "nonce": fresh})
             stored: bytes = db.execute(_NONCE, key).scalar_one()
         return stored
 
-    def nonces(self, epoch: int, epoch_seed: bytes) -> frozenset[bytes]:
+    def nonces(self, epoch: int, epoch_seed: Seed) -> frozenset[DeviceId]:
         """Devices that a nonce was made for."""
         t = tables.nonces
         query = select(t.c.device_id).where(t.c.epoch == epoch, t.c.epoch_seed == epoch_seed)
         with self._engine.connect() as db:
             return frozenset(db.execute(query).scalars())
 
-    def put_commitment(self, epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int) -> None:
+    def put_commitment(
+        self, epoch: int, epoch_seed: Seed, device_id: DeviceId, content: bytes, elapsed_us: int
+    ) -> None:
         """Keeps a commitment; the first of a device is the one that counts, another is evidence."""
         with self._engine.begin() as db:
             db.execute(_KEEP[tables.commitments], _answer(epoch, epoch_seed, device_id, content, elapsed_us))
 
-    def commitments(self, epoch: int, epoch_seed: bytes) -> list[tuple[bytes, bytes, int]]:
+    def commitments(self, epoch: int, epoch_seed: Seed) -> list[tuple[DeviceId, bytes, int]]:
         """(device, content hash, elapsed in microseconds) of those held, ascending by device."""
-        first: dict[bytes, tuple[bytes, bytes, int]] = {}
+        first: dict[DeviceId, tuple[DeviceId, bytes, int]] = {}
         for row in self._commitments(epoch, epoch_seed):
             first.setdefault(row[0], row)
         return list(first.values())
 
-    def other_commitments(self, epoch: int, epoch_seed: bytes) -> list[tuple[bytes, bytes]]:
+    def other_commitments(self, epoch: int, epoch_seed: Seed) -> list[tuple[DeviceId, bytes]]:
         """(device, content hash) of those that devices signed besides the one held."""
         held = {content for _, content, _ in self.commitments(epoch, epoch_seed)}
         return [(device, content) for device, content, _ in self._commitments(epoch, epoch_seed) if content not in held]
 
-    def _commitments(self, epoch: int, epoch_seed: bytes) -> list[tuple[bytes, bytes, int]]:
+    def _commitments(self, epoch: int, epoch_seed: Seed) -> list[tuple[DeviceId, bytes, int]]:
         return self._answers(tables.commitments, epoch, epoch_seed)
 
-    def _answers(self, t: Table, epoch: int, epoch_seed: bytes) -> list[tuple[bytes, bytes, int]]:
+    def _answers(self, t: Table, epoch: int, epoch_seed: Seed) -> list[tuple[DeviceId, bytes, int]]:
         query = (
             select(t.c.device_id, t.c.content, t.c.elapsed_us)
             .where(t.c.epoch == epoch, t.c.epoch_seed == epoch_seed)
@@ -121,12 +125,12 @@ class Store:
         with self._engine.connect() as db:
             return [(row.device_id, row.content, row.elapsed_us) for row in db.execute(query)]
 
-    def put_lanes(self, epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int) -> None:
+    def put_lanes(self, epoch: int, epoch_seed: Seed, device_id: DeviceId, content: bytes, elapsed_us: int) -> None:
         """Keeps an answer to the memory probe; the first of a device is the one that counts."""
         with self._engine.begin() as db:
             db.execute(_KEEP[tables.lanes], _answer(epoch, epoch_seed, device_id, content, elapsed_us))
 
-    def lanes(self, epoch: int, epoch_seed: bytes) -> list[tuple[bytes, bytes, int]]:
+    def lanes(self, epoch: int, epoch_seed: Seed) -> list[tuple[DeviceId, bytes, int]]:
         """(device, content hash, elapsed in microseconds) of all answers held, each device's first one first."""
         return self._answers(tables.lanes, epoch, epoch_seed)
 
@@ -154,7 +158,7 @@ class Store:
             rows = db.execute(query).all()
         return [StoredMessage(r.kind, r.seat, r.hash, r.body, r.received_at) for r in rows]
 
-    def put_verdict(self, epoch: int, rho: bytes, verdict: StoredVerdict) -> None:
+    def put_verdict(self, epoch: int, rho: Rho, verdict: StoredVerdict) -> None:
         """Keeps how an opening fared; the last word counts."""
         values = {
             "epoch": epoch,
@@ -167,7 +171,7 @@ class Store:
         with self._engine.begin() as db:
             db.execute(_REPLACE[tables.verdicts], values)
 
-    def verdicts(self, epoch: int, rho: bytes | None = None) -> list[StoredVerdict]:
+    def verdicts(self, epoch: int, rho: Rho | None = None) -> list[StoredVerdict]:
         """Verdicts of an epoch, ascending by device."""
         t = tables.verdicts
         query = select(t).where(t.c.epoch == epoch).order_by(t.c.device_id)
@@ -177,7 +181,7 @@ class Store:
             rows = db.execute(query).all()
         return [StoredVerdict(r.device_id, r.outcome, r.reason, r.opening) for r in rows]
 
-    def valid_opening(self, epoch: int, device_id: bytes) -> bytes | None:
+    def valid_opening(self, epoch: int, device_id: DeviceId) -> bytes | None:
         """The opening of a device that verified here, or None."""
         t, c = tables.verdicts, tables.contents
         query = (
@@ -189,20 +193,20 @@ class Store:
             body: bytes | None = db.execute(query).scalars().first()
         return body
 
-    def put_memory_verdict(self, epoch: int, rho: bytes, device_id: bytes, shown: bool, reason: str) -> None:
+    def put_memory_verdict(self, epoch: int, rho: Rho, device_id: DeviceId, shown: bool, reason: str) -> None:
         """Keeps whether a device has shown the memory it claims; the last word counts."""
         values = {"epoch": epoch, "device_id": device_id, "rho": rho, "shown": int(shown), "reason": reason[:512]}
         with self._engine.begin() as db:
             db.execute(_REPLACE[tables.memory_verdicts], values)
 
-    def memory_verdicts(self, epoch: int, rho: bytes) -> dict[bytes, tuple[bool, str]]:
+    def memory_verdicts(self, epoch: int, rho: Rho) -> dict[DeviceId, tuple[bool, str]]:
         """Device to whether it has shown its memory, and why not."""
         t = tables.memory_verdicts
         with self._engine.connect() as db:
             rows = db.execute(select(t).where(t.c.epoch == epoch, t.c.rho == rho)).all()
         return {row.device_id: (bool(row.shown), row.reason) for row in rows}
 
-    def count_liveness(self, epoch: int, device_id: bytes, lease_id: int, answered: bool) -> None:
+    def count_liveness(self, epoch: int, device_id: DeviceId, lease_id: int, answered: bool) -> None:
         """Counts one liveness request under a lease (0: under none), and whether it was answered."""
         t = tables.liveness
         key = {"epoch": epoch, "device_id": device_id, "lease_id": lease_id}
@@ -214,12 +218,12 @@ class Store:
                 .values(asked=t.c.asked + 1, answered=t.c.answered + int(answered))
             )
 
-    def liveness(self, epoch: int) -> dict[bytes, dict[int, tuple[int, int]]]:
+    def liveness(self, epoch: int) -> dict[DeviceId, dict[int, tuple[int, int]]]:
         """Device to lease (0: none) to (answered, asked)."""
         t = tables.liveness
         with self._engine.connect() as db:
             rows = db.execute(select(t).where(t.c.epoch == epoch)).all()
-        found: dict[bytes, dict[int, tuple[int, int]]] = {}
+        found: dict[DeviceId, dict[int, tuple[int, int]]] = {}
         for row in rows:
             found.setdefault(row.device_id, {})[row.lease_id] = (row.answered, row.asked)
         return found
@@ -255,20 +259,20 @@ class Store:
         with self._engine.connect() as db:
             return [EpochRow(*row) for row in db.execute(query)]
 
-    def put_tree(self, epoch: int, kind: str, root: bytes, body: bytes) -> None:
+    def put_tree(self, epoch: int, kind: str, root: Root, body: bytes) -> None:
         """Keeps a body by the root of the tree that it makes."""
         values = {"root": root, "epoch": epoch, "kind": kind, "content": self.put_content(epoch, kind, body)}
         with self._engine.begin() as db:
             db.execute(_KEEP[tables.trees], values)
 
-    def tree_content(self, root: bytes) -> bytes | None:
+    def tree_content(self, root: Root) -> bytes | None:
         """H of the body that makes the tree with this root, or None."""
         query = select(tables.trees.c.content).where(tables.trees.c.root == root)
         with self._engine.connect() as db:
             found: bytes | None = db.execute(query).scalar_one_or_none()
         return found
 
-    def tree(self, root: bytes) -> bytes | None:
+    def tree(self, root: Root) -> bytes | None:
         """The body that makes the tree with this root, or None."""
         digest = self.tree_content(root)
         found = self.content(digest) if digest is not None else None
@@ -336,7 +340,7 @@ class Store:
             return int(db.execute(query).scalar_one())
 
 
-def _answer(epoch: int, epoch_seed: bytes, device_id: bytes, content: bytes, elapsed_us: int) -> dict[str, object]:
+def _answer(epoch: int, epoch_seed: Seed, device_id: DeviceId, content: bytes, elapsed_us: int) -> dict[str, object]:
     return {
         "epoch": epoch,
         "device_id": device_id,

@@ -17,6 +17,7 @@ from assay.protocol.leaves import SealedLeaf
 from assay.protocol.messages import Commitment
 from assay.protocol.profile import Profile
 from assay.protocol.signing import Domain, signed_by
+from assay.protocol.types import Root, Seed
 from assay.watcher.faults import FaultKind, ProvableFault
 from assay.wire.measurement import SignedCommitment
 
@@ -59,7 +60,7 @@ def commitment_argument(epoch: int, leaf: SealedLeaf) -> CommitmentArgument:
 
 
 def convict(
-    verifier: Verifier, leaf: SealedLeaf, opening: bytes, verdict: Verdict, other_starts: Sequence[bytes] = ()
+    verifier: Verifier, leaf: SealedLeaf, opening: bytes, verdict: Verdict, other_starts: Sequence[Seed] = ()
 ) -> Conviction | None:
     """What a contract can check behind a verdict on an opening, or None.
 
@@ -82,7 +83,7 @@ def convict(
 
 
 def broken_chain(
-    first: bytes, result_root: bytes, roots: Sequence[bytes], other_starts: Iterable[bytes] = ()
+    first: Seed, result_root: Root, roots: Sequence[bytes], other_starts: Iterable[Seed] = ()
 ) -> BrokenChain | None:
     """The break behind a result root that the derived seeds do not make: tried are the ways in which work is saved.
 
@@ -96,7 +97,7 @@ def broken_chain(
     return None
 
 
-def _short_cuts(start: bytes, roots: Sequence[bytes]) -> Iterable[list[bytes]]:
+def _short_cuts(start: Seed, roots: Sequence[bytes]) -> Iterable[list[Seed]]:
     yield [start] * len(roots)
     for previous in ([ZERO_HASH] * len(roots), roots):
         chained = [start]

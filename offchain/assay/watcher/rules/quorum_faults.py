@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from assay.protocol.flags import Flag
-from assay.protocol.leaves import DeviceLeaf, RewardLeaf, SealedLeaf, device_tree, reward_tree
+from assay.protocol.leaves import DeviceLeaf, Flag, RewardLeaf, SealedLeaf, device_tree, reward_tree
 from assay.protocol.messages import Commitment
 from assay.protocol.signing import Domain, signed_by
+from assay.protocol.types import DeviceId, Root
 from assay.watcher.faults import NO_SUBJECT, FaultKind, ProvableFault
 from assay.watcher.rules.seat_faults import SealedArgument, sealed_at
 
-NO_LINE: SealedArgument = (*(bytes(32),) * 7, 0, [])
+_ZERO = bytes(32)
+NO_LINE: SealedArgument = (DeviceId(_ZERO), _ZERO, _ZERO, Root(_ZERO), Root(_ZERO), _ZERO, _ZERO, 0, [])
 
 
 def bad_seal(
-    epoch: int, sealed: Sequence[SealedLeaf], key_of: Callable[[bytes], str | None], domain: Domain
+    epoch: int, sealed: Sequence[SealedLeaf], key_of: Callable[[DeviceId], str | None], domain: Domain
 ) -> ProvableFault | None:
     """The proof that a sealed line is not signed by its device. `key_of` gives an enrolled device's key."""
     for place, leaf in enumerate(sealed):

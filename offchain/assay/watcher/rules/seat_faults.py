@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from assay.chain.contracts.seats import SeatRecord
 from assay.proof.fraud import WrongElement
 from assay.proof.sampling import samples
-from assay.protocol.flags import Flag
-from assay.protocol.leaves import SealedLeaf, batch_tree, sealed_tree
+from assay.protocol.leaves import Flag, SealedLeaf, batch_tree, sealed_tree
 from assay.protocol.signing import Domain, signed_by
+from assay.protocol.types import DeviceId, Rho, Root, Seed
 from assay.watcher.faults import FaultKind, ProvableFault, seat_subject
 from assay.watcher.rules.device_faults import Conviction
 from assay.wire.gossip import BatchMessage
 from assay.wire.statements import SignedStatement, Statement
 
-SealedArgument = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, int, list[bytes]]
+SealedArgument = tuple[DeviceId, bytes, bytes, Root, Root, bytes, bytes, int, list[bytes]]
 NAMES = ("seals", "batches of observations", "reports")
 
 
@@ -27,8 +27,8 @@ class Scene:
     epoch: int
     set_id: int
     seats: tuple[SeatRecord, ...]
-    epoch_seed: bytes
-    rho: bytes  # zero before the draw
+    epoch_seed: Seed
+    rho: Rho  # zero before the draw
     domain: Domain
 
     def seat(self, account: str) -> SeatRecord | None:
@@ -135,7 +135,7 @@ def _shown(scene: Scene, conviction: Conviction, sealed: Sequence[SealedLeaf]) -
     return "proveFalsePassChain", (sealed_argument(sealed, leaf.device_id), fault.arguments())
 
 
-def sealed_argument(sealed: Sequence[SealedLeaf], device_id: bytes) -> SealedArgument:
+def sealed_argument(sealed: Sequence[SealedLeaf], device_id: DeviceId) -> SealedArgument:
     """IFraudProofs.Sealed: a device's line with its place and path."""
     place = next(i for i, leaf in enumerate(sealed) if leaf.device_id == device_id)
     return sealed_at(sealed, place)

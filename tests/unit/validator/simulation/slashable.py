@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from assay.protocol.flags import Flag
+from assay.protocol.leaves import Flag
 from assay.protocol.messages import Commitment, EpochReport, Observations, Seal
 from assay.protocol.signing import Domain, signed_by
 from assay.validator.storage.store import Store
