@@ -104,7 +104,7 @@ test-packages:
 	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(DEBIAN_PACKAGES) > /dev/null; \
 	else echo "tests that need one of $(DEBIAN_PACKAGES) are skipped where it is missing"; fi
 
-test-deep: build test-deep-units test-forge-deep test-deep-contracts test-deep-validator test-deep-market test-deep-provider ## Long fuzzing and soaks
+test-deep: build test-deep-units test-forge-deep test-deep-contracts test-deep-validator test-deep-market test-deep-provider test-deep-hostile ## Long fuzzing and soaks
 
 # Validators in virtual time sync every signature, and would wait for a disk: their files are in memory where it is large
 # enough and programs may run from it.
@@ -132,7 +132,7 @@ test-market-service: build
 
 # One file a process: most of these wait for a chain in real time while others reckon in virtual time.
 test-daemons: build
-	pytest -p no:ape_test -n 2 --dist loadfile tests/integration/network tests/integration/chain tests/integration/validator -m 'not deep'
+	pytest -p no:ape_test -n 2 --dist loadfile tests/integration/network tests/integration/chain tests/integration/validator tests/hostile -m 'not deep'
 
 test-end-to-end: build ## The whole market as a user meets it
 	pytest -p no:ape_test tests/end_to_end

@@ -45,6 +45,14 @@ class EndpointFault(ChainError):
         super().__init__(f"{shown_url(url)}: {reason}")
 
 
+class UnreadableAnswer(EndpointFault):
+    """An endpoint gave an answer that is none to what was asked; `answer` is that. Others may be asked."""
+
+    def __init__(self, url: str, reason: str, answer: object) -> None:
+        self.answer = answer
+        super().__init__(url, reason)
+
+
 class Declined(ChainError):
     """An endpoint that is well would not answer this question; others, or a smaller question, may do. `refusal` says
     why (a `LogRefusal`), `blocks` how many to ask for instead."""

@@ -9,7 +9,7 @@ import logging
 import os
 import secrets
 import sys
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from assay.chain.new_files import readable_by_others, write_new
 from assay.protocol.signing import Domain, address_of, sign_compact
 from assay.protocol.typed_message import TypedMessage
 from assay.settings.base import expanded
+from assay.settings.text_files import text_of
 
 KEY_FILE_VARIABLE = "ASSAY_KEY_FILE"
 PASSWORD_FILE_VARIABLE = "ASSAY_PASSWORD_FILE"  # noqa: S105 - the name of a setting
@@ -184,5 +185,4 @@ def password(file: Path | str | None = None, *, environment: Mapping[str, str] |
 
 
 def _first_line(content: bytes) -> str:
-    coding = "utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig"
-    return content.decode(coding).split("\n", 1)[0].rstrip("\r")
+    return text_of(content).split("\n", 1)[0].rstrip("\r")

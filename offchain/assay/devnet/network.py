@@ -50,6 +50,7 @@ class NetworkPlan:
     guests: tuple[str, ...] = ()  # have money, and nothing acts for them
     epoch_seconds: int = EPOCH_SECONDS
     engine: str = "cpu"  # of honest providers
+    runtime: str = "local"  # of the providers' jobs
 
     @property
     def epochs(self) -> dict[str, int]:

@@ -73,7 +73,7 @@ def start_provider(network: Network, name: str, engine: str, data: str | None = 
     command = [
         "assay", "provider", "run", *listen(network, folder),
         "--engine", engine,
-        "--runtime", "local",
+        "--runtime", network.plan.runtime,
         "--ssh-port", str(network.ssh_ports.get(folder) or free_ports(1)[0]),
         "--min-duration", MIN_DURATION,
     ]  # fmt: skip

@@ -111,15 +111,13 @@ class Economy:
 def load(path: Path) -> Economy:
     """The economy of a parameter file. Raises BadParameters."""
     try:
-        text = path.read_text()
+        content = path.read_bytes()  # YAML knows its own byte order marks
     except OSError as error:
         raise BadParameters(f"{path}: cannot be read ({error.strerror}); name a file with --parameters") from None
-    except UnicodeDecodeError:
-        raise BadParameters(f"{path}: is no text, hence no parameter file") from None
-    if len(text) > MAX_BYTES:
-        raise BadParameters(f"{path}: {len(text)} characters is no parameter file")
+    if len(content) > MAX_BYTES:
+        raise BadParameters(f"{path}: {len(content)} bytes is no parameter file")
     try:
-        return from_mapping(yaml.safe_load(text))
+        return from_mapping(yaml.safe_load(content))
     except (KeyError, TypeError, ValueError, InvalidOperation, yaml.YAMLError) as error:
         raise BadParameters(f"{path}: {type(error).__name__}: {error}") from None
 

@@ -453,7 +453,7 @@ def _services(
         guard=RequestGuard(ground.database, ground.escrow, time.time),
         ssh_keys=AuthorisedKeys(ground.database),
         logins=Logins(ground.chain.chain_id, accepts, time.time),
-        origins=AnnouncedOrigins(ground.devices, DeviceDirectory(ground.chain).refresh),
+        origins=AnnouncedOrigins(ground.devices, DeviceDirectory(ground.chain, ground.devices).refresh),
         offers=leasing.offers.listed,
         quote=leasing.offers.quote,
         started=started,

@@ -13,6 +13,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from assay.settings.text_files import text_of
+
 PREFIX = "ASSAY_"
 FILE_VARIABLE = f"{PREFIX}CONFIG"
 HOME = Path("~/.assay")
@@ -117,7 +119,7 @@ class ProgramSettings(BaseSettings):
         if file is None:
             return {}
         try:
-            return tomllib.loads(file.read_text())
+            return tomllib.loads(text_of(file.read_bytes()))
         except FileNotFoundError:
             raise cls.fault(f"{file}: no such settings file") from None
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -360,3 +360,21 @@ async def test_call__text_that_is_not_utf8__read_all_the_same():
     node.answers["eth_call"] = "0x" + encode(["bytes"], [b"caf\xe9"]).hex()
     chain = Chain(EndpointPool([node], 31_337), deployment)
     assert await chain.call("Probe", "name", at="latest") == "caf\ufffd"
+
+
+async def test_devices__only_some__the_node_is_asked_for_these_and_shows_no_others():
+    logs = [enrolled(0, 1), enrolled(1, 2), of_device(0, 3, b"https://a"), of_device(1, 4, b"https://b")]
+    chain, node = registry_of()
+    asked = []
+
+    def answer(params):
+        asked.append(params[0]["topics"])
+        kinds, wanted = params[0]["topics"]
+        return [one for one in logs if one["topics"][0] in kinds and one["topics"][1] in wanted]
+
+    node.answers["eth_getLogs"] = answer
+    devices = await DeviceDirectory(chain, IDS[:1]).refresh()
+    assert [(one, devices[one].endpoint) for one in devices] == [(IDS[0], "https://a")]
+    assert [topics[1] for topics in asked] == [["0x" + IDS[0].hex()]] * len(asked) and asked
+    count = len(asked)
+    assert await DeviceDirectory(chain, ()).refresh() == {} and len(asked) == count

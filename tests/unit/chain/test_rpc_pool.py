@@ -1,5 +1,7 @@
 """Fail-over and agreement on the head."""
 
+import asyncio
+
 import pytest
 
 from assay.chain.errors import (
@@ -8,8 +10,10 @@ from assay.chain.errors import (
     NoFinality,
     RpcError,
     UnreachableChain,
+    UnreadableAnswer,
     WrongChainId,
 )
+from assay.chain.rpc import pool as pool_module
 from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.pool import EndpointPool, means_no_block
 from tests.unit.chain.conftest import FakeEndpoint
@@ -305,3 +309,70 @@ def test_pool__impossible_agreement__refused(clock, agreement):
 )
 def test_means_no_block__messages_of_nodes__told_apart(message, missing):
     assert means_no_block(RpcError("eth_call", 0, message)) is missing
+
+
+def _number(answer):
+    if not isinstance(answer, str):
+        raise ValueError("no number")
+    return int(answer, 16)
+
+
+async def test_request__answer_that_cannot_be_read__second_is_asked_and_first_rests(clock):
+    made = endpoints({}, {})
+    pool = pool_of(made, clock)
+    made[1].answers["eth_x"] = "0x7"
+    for answer in (None, [], "0xzz", {"number": None}, ""):
+        made[0].answers["eth_x"] = answer
+        assert await pool.request("eth_x", [], _number) == 7
+        assert list(pool.faults) == ["http://e0"]
+        clock.now += 61
+
+
+async def test_request__none_gives_what_can_be_read__said_with_the_answer_and_each_asked_once(clock):
+    made = endpoints({}, {})
+    pool = pool_of(made, clock)
+    for endpoint in made:
+        endpoint.answers["eth_x"] = "0xzz"
+    with pytest.raises(UnreadableAnswer, match="eth_x") as failed:
+        await pool.request("eth_x", [], _number)
+    assert failed.value.answer == "0xzz"
+    assert [one.asked.count("eth_x") for one in made] == [1, 1]
+
+
+class _Hanging(FakeEndpoint):
+    """Answers, if ever, when it is too late."""
+
+    async def request(self, method, params):
+        self.asked.append(method)
+        await asyncio.sleep(3600)
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(pool_module, "_PATIENCE_S", 0.01)
+    monkeypatch.setattr(pool_module, "_HEDGE_S", 0.01)
+
+
+async def test_request__first_is_slow__the_next_overtakes_it_and_it_rests(clock, impatient):
+    made = [_Hanging("http://slow"), FakeEndpoint("http://well")]
+    pool = pool_of(made, clock)
+    made[1].answers["eth_x"] = "0x1"
+    assert await pool.request("eth_x", []) == "0x1"
+    assert list(pool.faults) == ["http://slow"]
+    asked = len(made[0].asked)
+    assert await pool.request("eth_x", []) == "0x1"
+    assert len(made[0].asked) == asked
+
+
+async def test_agreed_block__one_of_three_is_slow__the_others_agree_without_it(clock, impatient):
+    made = [_Hanging("http://slow"), FakeEndpoint("http://a"), FakeEndpoint("http://b")]
+    pool = pool_of(made, clock)
+    expected = await pool_of(made[1:], clock).agreed_block("latest")
+    assert await pool.agreed_block("latest") == expected
+    assert list(pool.faults) == ["http://slow"]
+
+
+async def test_broadcast__one_is_slow__the_other_has_taken_it_and_nobody_waits(clock, impatient):
+    made = [_Hanging("http://slow"), FakeEndpoint("http://a")]
+    made[1].answers["eth_sendRawTransaction"] = "0x01"
+    assert await pool_of(made, clock).broadcast(b"raw") == ["", None]

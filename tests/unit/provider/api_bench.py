@@ -78,6 +78,7 @@ class Api:
         headers = {
             "x-assay-signature": "0x" + request.sign(ESCROW, key(signer)).hex(),
             "x-assay-issued-at": str(at),
+            "x-assay-body-hash": "0x" + keccak(body).hex(),
             "content-type": "application/json",
         }
         return await self.client.request(method, whole, content=body, headers=headers)

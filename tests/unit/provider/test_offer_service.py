@@ -206,6 +206,26 @@ async def test_quote__asked_by_many_in_one_block__the_chain_is_asked_once(world:
     assert len(world.chain.asked) == 2 * asked
 
 
+async def test_quote__a_price_for_every_length_of_a_lease__costs_the_chain_nothing_more(world: World) -> None:
+    world.change(discounts=tuple(Discount(seconds, seconds) for seconds in range(60, 3_600, 7)))
+    await world.service.quote(IDS, RENTER, 60)
+    asked, rates = len(world.chain.asked), set()
+    for seconds in range(61, 3_600, 7):
+        offer, _ = parse_signed_offer(await world.service.quote(IDS, RENTER, seconds), ESCROW)
+        rates.add(offer.rate)
+    assert len(rates) > 500
+    assert len(world.chain.asked) == asked
+    # A bond that is too large at some prices is their refusal alone.
+    world.next_head()
+    world.chain.both(credit=(100, 100, 100))
+    await world.service.quote(IDS, RENTER, 3_599)
+    asked = len(world.chain.asked)
+    with pytest.raises(Unavailable, match="the bond is"):
+        await world.service.quote(IDS, RENTER, 60)
+    await world.service.quote(IDS, RENTER, 3_599)
+    assert len(world.chain.asked) == asked
+
+
 async def test_cancel_due__floors_of_what_this_key_signed__are_raised_once(world: World) -> None:
     world.change(nonce_floors={DEVICES[0].name: 2, "0x" + "99" * 32: 5})
     world.chain.latest.floors = {(IDS[0], PROVIDER): 9}  # another signer's

@@ -6,7 +6,7 @@ from eth_abi.abi import encode
 
 from assay.chain.errors import RpcError
 from assay.chain.rpc.client import Chain
-from assay.protocol.hexadecimal import to_hex
+from assay.protocol.hexadecimal import parse_hex, to_hex
 
 MAGIC = bytes.fromhex("1626ba7e")  # isValidSignature(bytes32,bytes), both as selector and as a yes
 GAS = 500_000
@@ -23,8 +23,8 @@ async def contract_accepts(chain: Chain, account: str, digest: bytes, signature:
     data = MAGIC + encode(["bytes32", "bytes"], [digest, signature])
     call = {"to": account, "data": to_hex(data), "gas": hex(GAS)}
     try:
-        answer = await chain.rpc("eth_call", [call, where])
+        answer = await chain.rpc("eth_call", [call, where], parse_hex)
     except RpcError:
         return False  # it reverted, or used up its gas
     # Anything but the exact word is a no.
-    return bool(answer == to_hex(MAGIC + bytes(28)))
+    return bool(answer == MAGIC + bytes(28))

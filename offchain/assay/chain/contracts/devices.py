@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -13,6 +14,7 @@ from assay.chain.rpc.events import DecodedLog, event_pieces
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.types import DeviceId
 
+MAX_TOPICS = 256
 _EVENTS = ("DeviceEnrolled", "DeviceEndpoint", "DeviceRetired")
 
 
@@ -42,10 +44,12 @@ class Device:
 
 
 class DeviceDirectory:
-    """All devices as of a block; each refresh reads only what is new."""
+    """All devices as of a block, or `only` some of them; each refresh reads only what is new."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, only: Collection[bytes] | None = None) -> None:
         self._chain = chain
+        # Nodes take lists of so many topics, and not of any length.
+        self._only = sorted(only) if only is not None and len(only) <= MAX_TOPICS else None
         self._devices: dict[DeviceId, Device] = {}
         self._next = chain.deployment.block
         self._last: Block | None = None
@@ -60,11 +64,15 @@ class DeviceDirectory:
         behind = self._last is not None and at.number < self._last.number
         if behind or (self._last is not None and not await self._chain.is_canonical(self._last)):
             self._devices, self._next = {}, self._chain.deployment.block
-        async for end, events in event_pieces(self._chain, "DeviceRegistry", _EVENTS, self._next, at):
+        if self._only == []:
+            return {}
+        where = None if self._only is None else {"deviceId": self._only}
+        async for end, events in event_pieces(self._chain, "DeviceRegistry", _EVENTS, self._next, at, where=where):
             for event in events:
                 apply_event(self._devices, event)
             self._next = end + 1
-        await self._require_all(at)
+        if self._only is None:
+            await self._require_all(at)
         self._last = at
         return dict(sorted(self._devices.items()))
 

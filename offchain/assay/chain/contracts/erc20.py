@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from unicodedata import category
 
-from assay.chain.errors import ChainError, RpcError
+from assay.chain.errors import ChainError, RpcError, UnreadableAnswer
 from assay.chain.rpc.client import At, Chain
 from assay.chain.transactions.sender import Sender
 from assay.protocol.encoding import u256
-from assay.protocol.hexadecimal import HexadecimalError, parse_hex
+from assay.protocol.hexadecimal import parse_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.text import one_line, printable
 
@@ -88,10 +88,13 @@ class Erc20:
             where: str = at
         else:
             where = hex((at or await self.chain.finalised()).number)
-        result = await self.chain.rpc("eth_call", [{"to": self.address, "data": "0x" + data.hex()}, where])
+        call = {"to": self.address, "data": "0x" + data.hex()}
         try:
-            return parse_hex(result, "eth_call", max_bytes=1 << 16)
-        except HexadecimalError as error:
+            answer: bytes = await self.chain.rpc(
+                "eth_call", [call, where], lambda answer: parse_hex(answer, "eth_call", max_bytes=1 << 16)
+            )
+            return answer
+        except UnreadableAnswer as error:
             raise BadAnswer(f"token {self.address}: its answer cannot be read ({error})") from None
 
 

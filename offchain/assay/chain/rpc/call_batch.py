@@ -6,7 +6,7 @@ Public endpoints count calls, and each takes a round trip. No contract is needed
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,11 +22,13 @@ _PER_CALL = 64  # bytes of code for each call, at most
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A call without a sender. `size` is about what it returns, in bytes."""
+    """A call without a sender. `size` is about what it returns, in bytes; `check` raises ValueError for an answer that
+    it cannot have."""
 
     to: str
     data: bytes
     size: int
+    check: Callable[[Any], object] = parse_hex
 
 
 class CallBatch:
@@ -34,15 +36,15 @@ class CallBatch:
 
     def __init__(self, pool: EndpointPool) -> None:
         self._pool = pool
-        self._waiting: dict[str, tuple[Any, list[tuple[View, asyncio.Future[Any]]]]] = {}
+        self._waiting: dict[str, tuple[Any, list[tuple[View, asyncio.Future[str]]]]] = {}
         self._tasks: set[asyncio.Future[None]] = set()
         self._works = True
 
-    async def call(self, view: View, where: Any) -> Any:
+    async def call(self, view: View, where: Any) -> str:
         """What the node answers, as 0x-hex. Raises as `EndpointPool.request`."""
         if not self._works:
             return await single(self._pool, view, where)
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         key = str(where)
         if key in self._waiting:
             self._waiting[key][1].append((view, future))
@@ -69,7 +71,7 @@ class CallBatch:
                 if not future.done():
                     future.set_exception(error)
 
-    async def _settle(self, view: View, future: asyncio.Future[Any], where: Any, answer: bytes | None) -> None:
+    async def _settle(self, view: View, future: asyncio.Future[str], where: Any, answer: bytes | None) -> None:
         try:
             given = to_hex(answer) if answer is not None else await single(self._pool, view, where)
         except ChainError as error:
@@ -81,23 +83,28 @@ class CallBatch:
 
     async def _together(self, where: Any, views: Sequence[View]) -> Sequence[bytes | None]:
         try:
-            answer = await self._pool.request("eth_call", [{"data": to_hex(code_of(views))}, where])
+            answer: Any = await self._pool.request("eth_call", [{"data": to_hex(code_of(views))}, where])
             return answers_in(parse_hex(answer, max_bytes=2 * MAX_ANSWER), len(views))
         except (RpcError, HexadecimalError, ValueError):
             self._works = False  # a node that does not run code so; or one answer was too large for it
             return [None] * len(views)
 
 
-async def single(pool: EndpointPool, view: View, where: Any) -> Any:
-    """One view by itself."""
-    return await pool.request("eth_call", [{"to": view.to, "data": to_hex(view.data)}, where])
+async def single(pool: EndpointPool, view: View, where: Any) -> str:
+    """One view by itself; where an endpoint gives an answer that it cannot have, the next is asked."""
+
+    def read(answer: Any) -> str:
+        view.check(answer)
+        return str(answer)
+
+    return await pool.request("eth_call", [{"to": view.to, "data": to_hex(view.data)}, where], read)
 
 
 def _parts(
-    waiting: list[tuple[View, asyncio.Future[Any]]],
-) -> list[list[tuple[View, asyncio.Future[Any]]]]:
+    waiting: list[tuple[View, asyncio.Future[str]]],
+) -> list[list[tuple[View, asyncio.Future[str]]]]:
     """Batches that fit."""
-    parts: list[list[tuple[View, asyncio.Future[Any]]]] = [[]]
+    parts: list[list[tuple[View, asyncio.Future[str]]]] = [[]]
     code = answer = 0
     for one in waiting:
         needed, given = len(one[0].data) + _PER_CALL, one[0].size + 64

@@ -18,7 +18,7 @@ from web3.providers.async_base import AsyncBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
 from assay.chain.deployment import Deployment
-from assay.chain.errors import BlockGone, ChainError, NoCodeAt, Reverted, RpcError
+from assay.chain.errors import BlockGone, ChainError, NoCodeAt, Reverted, RpcError, UnreadableAnswer
 from assay.chain.rpc.abi_values import decode_outputs, size_of
 from assay.chain.rpc.blocks import Block, parse_block, quantity
 from assay.chain.rpc.call_batch import CallBatch, View, code_sizes, single
@@ -44,7 +44,7 @@ class PoolProvider(AsyncBaseProvider):
     async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         """A JSON-RPC response object; transport faults are raised as the pool raises them."""
         try:
-            result = await self._pool.request(method, params)
+            result: Any = await self._pool.request(method, params)
         except RpcError as error:
             if means_no_block(error):
                 raise
@@ -182,7 +182,7 @@ class Chain:
         contracts = self.deployment.contracts.values()
         code = code_sizes([contract.address for contract in contracts])
         try:
-            given = await self.pool.request("eth_call", [{"data": to_hex(code)}, "latest"])
+            given: Any = await self.pool.request("eth_call", [{"data": to_hex(code)}, "latest"])
             answer = parse_hex(given, max_bytes=1 << 14)
         except (RpcError, HexadecimalError):
             return None
@@ -224,10 +224,14 @@ class Chain:
 
     async def block(self, number: int) -> Block:
         """Raises BlockGone for a block that the chain does not have."""
-        data = await self.pool.request("eth_getBlockByNumber", [hex(number), False])
-        if data is None:
+
+        def read(data: Any) -> Block | None:
+            return None if data is None else parse_block(data)
+
+        found = await self.pool.request("eth_getBlockByNumber", [hex(number), False], read)
+        if found is None:
             raise BlockGone(f"the chain has no block {number}")
-        return _checked_block(data)
+        return found
 
     async def is_canonical(self, block: Block) -> bool:
         """Whether the chain still has this block at its height."""
@@ -265,23 +269,28 @@ class Chain:
         where = at if at is not None else await self.finalised()
         address, data = self.deployment.address(contract), self.encode(call)
         outputs = self.contract(contract).get_function_by_name(function).abi["outputs"]
+
+        def read(answer: Any) -> Any:
+            if answer == "0x" and outputs:
+                raise ValueError(f"{call}: no code there")
+            try:
+                return decode_outputs(outputs, parse_hex(answer, max_bytes=MAX_ANSWER))
+            except (DecodingError, HexadecimalError, OverflowError) as error:
+                raise ValueError(f"{call}: the answer does not decode ({str(error)[:200]})") from None
+
         try:
             if sender:
                 transaction = {"to": address, "data": to_hex(data), "from": sender}
-                answer = await self.pool.request("eth_call", [transaction, _identifier(where)])
-            else:
-                answer = await self._view(View(address, data, size_of(outputs)), where)
+                return await self.pool.request("eth_call", [transaction, _identifier(where)], read)
+            return read(await self._view(View(address, data, size_of(outputs), read), where))
         except RpcError as error:
             raise self.revert_of(str(call), error) or error from None
-        if answer == "0x" and outputs:
-            raise NoCodeAt(contract, address, self.pool.endpoints[0].url)
-        try:
-            return decode_outputs(outputs, parse_hex(answer, max_bytes=MAX_ANSWER))
-        except (DecodingError, HexadecimalError, OverflowError) as error:
-            raise ChainError(
-                f"{call}: the answer does not decode ({str(error)[:200]}); "
-                "the deployment file's ABI is not the contract's"
-            ) from None
+        except UnreadableAnswer as error:
+            if error.answer == "0x":
+                raise NoCodeAt(contract, address, self.pool.endpoints[0].url) from None
+            raise ChainError(f"{error}; another ABI than the contract's, or a faulty node") from None
+        except ValueError as error:
+            raise ChainError(str(error)) from None
 
     async def _view(self, view: View, where: Block | str) -> Any:
         """What a view returns. At a fixed block it is asked once: who asks a daemon the same again costs it no call."""
@@ -301,8 +310,8 @@ class Chain:
         """Whether an account is a contract at a block, asked once a block."""
         key = (at.hash, account.lower(), b"code")
         if key not in self._answers:
-            code = await self.pool.request("eth_getCode", [account, _identifier(at)])
-            self._keep(key, "0x" if code in ("0x", None) else "0x1")
+            code = await self.pool.request("eth_getCode", [account, _identifier(at)], parse_hex)
+            self._keep(key, "0x1" if code else "0x")
         return self._answers[key] != "0x"
 
     def _keep(self, key: tuple[bytes, str, bytes], answer: str) -> None:
@@ -316,16 +325,13 @@ class Chain:
         name, arguments = self.decoder.decode(raw)
         return Reverted(call, name, arguments, raw)
 
-    async def rpc(self, method: str, params: list[Any]) -> Any:
-        """A plain JSON-RPC request. Raises RpcError, UnreachableChain."""
-        return await self.pool.request(method, params)
+    async def rpc(self, method: str, params: list[Any], read: Callable[[Any], Any] = lambda answer: answer) -> Any:
+        """A plain JSON-RPC request, and what `read` makes of it; as `EndpointPool.request`."""
+        return await self.pool.request(method, params, read)
 
     async def number(self, method: str, params: list[Any]) -> int:
         """The quantity that a method gives. Raises ChainError for an answer that is none, and as `rpc`."""
-        try:
-            return quantity(await self.pool.request(method, params), method)
-        except ValueError as error:
-            raise ChainError(f"the node returned a malformed {error}") from None
+        return await self.pool.request(method, params, lambda answer: quantity(answer, method))
 
     def revert_of(self, call: str, error: RpcError) -> Reverted | None:
         """The refusal in an error of `eth_call` or `eth_estimateGas`; None where the
@@ -351,10 +357,3 @@ def _revert_bytes(data: Any) -> bytes:
         except ValueError:
             return b""
     return b""
-
-
-def _checked_block(data: Any) -> Block:
-    try:
-        return parse_block(data)
-    except ValueError as error:
-        raise ChainError(f"the node returned a malformed block: {error}") from None

@@ -5,28 +5,33 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from assay.chain.errors import (
     BlockGone,
+    ChainError,
     Declined,
     EndpointFault,
     EndpointsDisagree,
     NoFinality,
     RpcError,
     UnreachableChain,
+    UnreadableAnswer,
     WrongChainId,
     shown_url,
 )
 from assay.chain.rpc.blocks import Block, parse_block, quantity
 from assay.chain.rpc.endpoint import RpcEndpoint
 
+T = TypeVar("T")
 _FIRST_PENALTY_S = 1.0
 _LONGEST_PENALTY_S = 60.0
+_PATIENCE_S = 1.0  # with the others, once as many have answered as must
+_HEDGE_S = 2.0  # for an answer, before the next endpoint is asked as well
 _CHECKED_FOR_S = 10.0  # behind one address there may be another node by then
 # What nodes say of a block they do not have (yet, or any more).
 _NO_BLOCK = re.compile(
@@ -45,6 +50,43 @@ class _Health:
     last_fault: str = ""
     checked_at: float | None = None  # when it last said which chain it serves
     holds: tuple[bytes, float] = (b"", 0.0)  # a block it was seen to have, and when
+
+
+@dataclass(slots=True)
+class _Failures:
+    """What went wrong with the endpoints that were asked."""
+
+    missing: RpcError | None = None
+    fault: Exception | None = None
+    declined: list[Declined] = field(default_factory=list)
+    done: list[_Health] = field(default_factory=list)  # would say the same again
+
+    def would_repeat(self, health: _Health) -> bool:
+        return any(health is other for other in self.done)
+
+    def take(self, health: _Health, error: BaseException) -> None:
+        """Raises what no other endpoint can help with."""
+        if isinstance(error, Declined):
+            self.declined.append(error)
+            self.done.append(health)
+        elif isinstance(error, RpcError) and means_no_block(error):
+            self.missing = error
+        elif isinstance(error, (EndpointFault, WrongChainId)):
+            self.fault = error
+            if isinstance(error, UnreadableAnswer):
+                self.done.append(health)
+        else:
+            raise error
+
+    def what(self, url: str) -> ChainError:
+        """The most telling one."""
+        if self.declined:
+            return max(self.declined, key=lambda error: (error.refusal, error.blocks))
+        if self.missing is not None:
+            return BlockGone(f"no endpoint holds the block asked for: {self.missing}")
+        if isinstance(self.fault, (WrongChainId, UnreadableAnswer)):
+            return self.fault
+        return UnreachableChain(url, self.fault.reason if isinstance(self.fault, EndpointFault) else str(self.fault))
 
 
 def means_no_block(error: RpcError) -> bool:
@@ -100,11 +142,23 @@ class EndpointPool:
             reason = first.reason if isinstance(first, EndpointFault) else str(first)
             raise UnreachableChain(self._health[0].endpoint.url, reason) from None
 
-    async def request(self, method: str, params: Any) -> Any:
-        """The first answer. Raises RpcError for what a node refused, BlockGone where none
-        holds the block, UnreachableChain where none answered, WrongChainId for an endpoint of
-        another chain that is the only one."""
-        return await self._first(lambda endpoint: endpoint.request(method, params), self._in_order())
+    async def request(self, method: str, params: Any, read: Callable[[Any], T] = lambda answer: answer) -> T:
+        """What `read` makes of the first answer that it takes: where it raises ValueError, the next endpoint is asked.
+
+        Raises RpcError for what a node refused, BlockGone where none holds the block, UnreachableChain where none
+        answered, UnreadableAnswer where none gave one that can be read, WrongChainId for an endpoint of another chain
+        that is the only one.
+        """
+
+        async def ask(endpoint: RpcEndpoint) -> T:
+            answer = await endpoint.request(method, params)
+            try:
+                return read(answer)
+            except ValueError as error:
+                raise UnreadableAnswer(endpoint.url, f"{method}: {str(error)[:300]}", answer) from None
+
+        found: T = await self._first(ask, self._in_order())
+        return found
 
     @property
     def endpoints(self) -> list[RpcEndpoint]:
@@ -149,10 +203,7 @@ class EndpointPool:
         where it refused, nothing where it gave no answer and may have taken it all the same."""
         params = ["0x" + raw.hex()]
         order = self._well() or self._in_order()
-        outcomes = await asyncio.gather(
-            *(self._guarded(h, lambda e: e.request("eth_sendRawTransaction", params)) for h in order),
-            return_exceptions=True,
-        )
+        outcomes = await self._all(order, lambda e: e.request("eth_sendRawTransaction", params), 1)
         return [_answer(one) for one in outcomes]
 
     async def nobody_has(self, transaction: bytes) -> bool:
@@ -183,9 +234,7 @@ class EndpointPool:
         return await self._agreed(self._health, tag, depth)
 
     async def _agreed(self, asked: list[_Health], tag: str, depth: int) -> Block:
-        answers = await asyncio.gather(
-            *(self._guarded(h, lambda e: self._head(e, tag)) for h in asked), return_exceptions=True
-        )
+        answers = await self._all(asked, lambda e: self._head(e, tag), self.agreement)
         heads = [(h, a) for h, a in zip(asked, answers, strict=True) if isinstance(a, Block)]
         if len(heads) < self.agreement:
             faults = [a for a in answers if isinstance(a, BaseException)]
@@ -204,9 +253,8 @@ class EndpointPool:
         return await self._majority([h for h, block in heads if block.number >= number], number)
 
     async def _majority(self, holders: list[_Health], number: int) -> Block:
-        found = await asyncio.gather(
-            *(self._guarded(h, lambda e: self._head(e, hex(number))) for h in holders), return_exceptions=True
-        )
+        enough = max(self.agreement, len(holders) // 2 + 1)
+        found = await self._all(holders, lambda e: self._head(e, hex(number)), enough)
         blocks = [block for block in found if isinstance(block, Block)]
         if not blocks:
             raise UnreachableChain(self._health[0].endpoint.url, f"no endpoint serves block {number}")
@@ -246,36 +294,71 @@ class EndpointPool:
         resting = [h for h in self._health if h not in well]
         return well + sorted(resting, key=lambda h: h.until)
 
-    async def _first(self, work: Callable[[RpcEndpoint], Awaitable[Any]], order: list[_Health]) -> Any:
-        missing: RpcError | None = None
-        fault: Exception | None = None
-        declined: list[tuple[_Health, Declined]] = []
-        # Twice round: a kept-alive connection that was cut says nothing of the node behind it.
-        for health in order * 2:
-            if any(health is other for other, _ in declined):
-                continue
-            try:
-                return await self._guarded(health, work)
-            except Declined as error:
-                declined.append((health, error))
-            except RpcError as error:
-                if not means_no_block(error):
-                    raise
-                missing = error
-            except EndpointFault as error:
-                fault = error
-                if error.timed_out and len(order) == 1:
+    async def _all(
+        self, asked: Sequence[_Health], work: Callable[[RpcEndpoint], Awaitable[Any]], enough: int
+    ) -> list[Any]:
+        """What each says, or the exception. Once `enough` have answered, the others have a moment: one that is slow
+        must not hold up what the rest agree on."""
+        tasks = [asyncio.ensure_future(self._guarded(health, work)) for health in asked]
+        ends: float | None = None
+        try:
+            while waiting := [task for task in tasks if not task.done()]:
+                good = sum(task.done() and task.exception() is None for task in tasks)
+                if good >= enough and ends is None:
+                    ends = asyncio.get_running_loop().time() + _PATIENCE_S
+                left = None if ends is None else ends - asyncio.get_running_loop().time()
+                if left is not None and left <= 0:
                     break
-            except WrongChainId as error:
-                fault = error
-        if declined:
-            raise max((error for _, error in declined), key=lambda error: (error.refusal, error.blocks))
-        if missing is not None:
-            raise BlockGone(f"no endpoint holds the block asked for: {missing}")
-        if isinstance(fault, WrongChainId):
-            raise fault
-        reason = fault.reason if isinstance(fault, EndpointFault) else str(fault)
-        raise UnreachableChain(order[0].endpoint.url, reason)
+                await asyncio.wait(waiting, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            return [
+                (task.exception() or task.result()) if task.done() else self._too_slow(health)
+                for task, health in zip(tasks, asked, strict=True)
+            ]
+        finally:
+            await _cancelled(tasks)
+
+    def _too_slow(self, health: _Health) -> EndpointFault:
+        fault = EndpointFault(health.endpoint.url, "no answer while the others gave theirs", timed_out=True)
+        self._punish(health, str(fault))
+        return fault
+
+    async def _first(self, work: Callable[[RpcEndpoint], Awaitable[Any]], order: list[_Health]) -> Any:
+        """The first good answer, asked for in this order. One that keeps us waiting is overtaken by the next."""
+        failures = _Failures()
+        # Twice round: a kept-alive connection that was cut says nothing of the node behind it.
+        queue = deque(order * 2)
+        running: dict[asyncio.Future[Any], _Health] = {}
+        try:
+            while True:
+                while queue and failures.would_repeat(queue[0]):
+                    queue.popleft()
+                busy = list(running.values())
+                fresh = [health for health in queue if not any(health is other for other in busy)]
+                if not running:
+                    if not queue:
+                        break
+                    health = queue.popleft()
+                    running[asyncio.ensure_future(self._guarded(health, work))] = health
+                    continue
+                done, _ = await asyncio.wait(
+                    running, timeout=_HEDGE_S if fresh else None, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not done:
+                    queue.remove(fresh[0])
+                    running[asyncio.ensure_future(self._guarded(fresh[0], work))] = fresh[0]
+                    continue
+                for task in done:
+                    health = running.pop(task)
+                    if (error := task.exception()) is None:
+                        for slow in running.values():
+                            self._too_slow(slow)
+                        return task.result()
+                    failures.take(health, error)
+                    if isinstance(error, EndpointFault) and error.timed_out and len(order) == 1:
+                        queue.clear()
+        finally:
+            await _cancelled(running)
+        raise failures.what(order[0].endpoint.url)
 
     async def _guarded(self, health: _Health, work: Callable[[RpcEndpoint], Awaitable[Any]]) -> Any:
         """`work` on one endpoint, after a check of its chain whenever it has been faulty, and now and then."""
@@ -316,6 +399,12 @@ class EndpointPool:
     async def close(self) -> None:
         """Lets all connections go."""
         await asyncio.gather(*(h.endpoint.close() for h in self._health))
+
+
+async def _cancelled(tasks: Collection[asyncio.Future[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _answer(outcome: Any) -> str | None:

@@ -61,13 +61,12 @@ class AccountState:
 
     async def receipt(self, label: str, transaction: bytes) -> Receipt | None:
         """None while it is not in a block."""
-        data = await self._chain.rpc("eth_getTransactionReceipt", [to_hex(transaction)])
-        if data is None:
-            return None
-        try:
-            return parse_receipt(label, data)
-        except ValueError as error:
-            raise ChainError(f"{label}: the node returned a malformed receipt: {error}") from None
+
+        def read(data: Any) -> Receipt | None:
+            return None if data is None else parse_receipt(label, data)
+
+        found: Receipt | None = await self._chain.rpc("eth_getTransactionReceipt", [to_hex(transaction)], read)
+        return found
 
     async def knows(self, transaction: bytes) -> bool:
         """Whether a node holds the transaction, waiting or mined."""

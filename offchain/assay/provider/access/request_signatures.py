@@ -38,6 +38,15 @@ class RequestGuard:
         """`body_hash` is the H of the body, or what a header says that it will be. Raises NotAuthorised for a missing,
         malformed, old, early or repeated signature, Forbidden for another's.
         """
+        digest = self.check_hash(lease, method, path, body_hash, signature, issued_at)
+        # Repeating a read shows nothing that its first answer did not; a repeated write would run twice.
+        if method.upper() not in ("GET", "HEAD"):
+            self._once(digest, self._clock())
+
+    def check_hash(
+        self, lease: Lease, method: str, path: str, body_hash: bytes, signature: str | None, issued_at: str | None
+    ) -> bytes:
+        """As `check`, of a body that is yet to come, by its H and as often as one likes; what was signed."""
         if not signature or not issued_at:
             raise NotAuthorised(f"the headers {SIGNATURE_HEADER} and {ISSUED_AT_HEADER} are needed")
         if not issued_at.isascii() or not issued_at.isdigit() or len(issued_at) > 12:
@@ -53,9 +62,7 @@ class RequestGuard:
             raise NotAuthorised(str(error)) from error
         if signer.lower() != lease.renter.lower():
             raise Forbidden(f"lease {lease.lease_id} is {lease.renter}'s; the request is signed by {signer}")
-        # Repeating a read shows nothing that its first answer did not; a repeated write would run twice.
-        if method.upper() not in ("GET", "HEAD"):
-            self._once(digest, now)
+        return digest
 
     def _once(self, digest: bytes, now: float) -> None:
         try:

@@ -17,6 +17,7 @@ from assay.provider.access.ssh_channels import Gathered, ProgramChannel
 from assay.provider.access.ssh_forwards import AgentFolders, Forwards
 from assay.provider.access.ssh_host_key import host_key
 from assay.provider.access.ssh_programs import Programs
+from assay.provider.access.ssh_socket import ssh_socket
 from assay.provider.leasing.lease_rules import runs
 
 LOGIN_TIMEOUT_S = 20
@@ -190,14 +191,14 @@ async def serve_ssh(
     clock: Callable[[], float],
     agents: AgentFolders | None = None,
 ) -> tuple[Any, asyncssh.SSHKey]:
-    """Listens; the server (with `close`) and its host key. `agents` are where the leases have pods. Raises OSError for
-    a port that is taken."""
+    """Listens; the server (with `close`) and its host key. `agents` are where the leases have pods. Raises
+    ListenFailed.
+    """
     key = host_key(folder / "host_key")
     open_ = LeaseConnections()
     server = await asyncssh.create_server(
         lambda: LeaseLogin(keys, lease, programs, Forwards(ports, agents, programs.over), clock, open_),
-        host,
-        port,
+        sock=ssh_socket(host, port),
         server_host_keys=[key],
         encoding=None,
         encryption_algs=CIPHERS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -23,7 +24,9 @@ from assay.provider.api.login_routes import login_routes
 from assay.provider.api.measurement_routes import measurement_routes
 from assay.provider.api.notebook_routes import notebook_routes
 from assay.provider.api.pod_routes import pod_routes
+from assay.provider.api.renter_check import announced_upload
 from assay.provider.api.services import Services
+from assay.provider.api.upload_check import UploadCheck
 from assay.provider.errors import ProviderError
 from assay.wire import paths
 
@@ -34,6 +37,7 @@ def create_app(services: Services) -> FastAPI:
     """The provider's HTTP application."""
     app = FastAPI(title="Assay provider", version="1", docs_url=None, redoc_url=None)
     app.add_middleware(BodyLimit, most=body_limit, unread=hashed_ahead)
+    app.add_middleware(UploadCheck, check=partial(announced_upload, services))
     app.add_middleware(AccessLog)
     app.include_router(measurement_routes(services))
     app.include_router(lease_routes(services))

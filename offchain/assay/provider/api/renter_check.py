@@ -16,6 +16,7 @@ from assay.provider.api.services import Services
 from assay.provider.errors import Conflict, NotAuthorised, NotFound
 from assay.provider.leasing.lease_rules import runs
 from assay.provider.workloads.jobs import JobRequest
+from assay.wire.limits import MAX_REQUEST_BYTES
 from assay.wire.post_headers import BODY_HASH
 
 
@@ -67,6 +68,26 @@ async def with_image(services: Services, lease_id: int, wanted: JobRequest) -> J
     if wanted.image is None or services.images is None:
         return wanted
     return replace(wanted, image=await services.images.for_job(lease_id, wanted.image))
+
+
+async def announced_upload(services: Services, lease_id: int, request: Request) -> None:
+    """Lets a body be read that the renter has signed by its H, or that comes in a session. Raises as
+    `authorised_lease`, which judges what came.
+    """
+    lease, _ = await served_lease(services, lease_id)
+    if token := bearer_token(request):
+        services.logins.check(token, lease)
+        return
+    if (announced := request.headers.get(BODY_HASH)) is None:
+        raise NotAuthorised(f"a body of more than {MAX_REQUEST_BYTES} bytes needs the header {BODY_HASH}")
+    services.guard.check_hash(
+        lease,
+        request.method,
+        target_of(request),
+        parse_bytes32(announced, BODY_HASH),
+        request.headers.get(SIGNATURE_HEADER),
+        request.headers.get(ISSUED_AT_HEADER),
+    )
 
 
 def target_of(request: Request) -> str:

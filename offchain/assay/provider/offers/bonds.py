@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from assay.chain.contracts.amounts import show_amount
 from assay.chain.contracts.erc20 import Erc20
 from assay.chain.contracts.operators import BondCredit, read_bond_credit
 from assay.chain.rpc.client import At, Chain
 from assay.provider.account.authority import Authority
 from assay.provider.errors import Unavailable
+
+
+@dataclass(frozen=True)
+class BondFunds:
+    """What a provider's bonds in one token can be paid from at one moment, base units; `credit` is an operator's."""
+
+    provider: str
+    available: int
+    decimals: int
+    symbol: str
+    credit: BondCredit | None
+
+    def require(self, bond: int) -> None:
+        """Raises Unavailable, with what there is and what is needed, where a bond cannot be paid."""
+        if bond > self.available:
+            raise Unavailable(self.told(bond))
+
+    def told(self, bond: int) -> str:
+        """What a bond is, and what there is to pay it with, for people."""
+        needed = f"the bond is {self._shown(bond)} {self.symbol}"
+        if self.credit is None:
+            return f"{needed}, {self.provider} holds {self._shown(self.available)}"
+        return (
+            f"{needed}; {self.provider} has {self._shown(self.credit.amount)} of bond credit, of which operators may "
+            f"take {self._shown(self.credit.left_today)} now and {self._shown(self.credit.per_day)} a day"
+        )
+
+    def _shown(self, amount: int) -> str:
+        return show_amount(amount, self.decimals)
 
 
 class Bonds:
@@ -30,15 +61,14 @@ class Bonds:
 
     async def told(self, token: str, bond: int) -> str:
         """What a bond is, and what there is to pay it with, for people. Raises ChainError."""
+        return (await self.funds(token)).told(bond)
+
+    async def funds(self, token: str) -> BondFunds:
+        """What bonds in a token can be paid from now. Raises ChainError."""
         erc20 = Erc20(self._chain, token)
-        decimals, symbol = await erc20.decimals(), await erc20.symbol()
-        provider, needed = self._authority.provider, f"the bond is {show_amount(bond, decimals)} {symbol}"
-        if not self._authority.is_operator:
-            return f"{needed}, {provider} holds {show_amount(await self.available(token), decimals)}"
-        credit = await self.credit(token, "latest")
-        return (
-            f"{needed}; {provider} has {show_amount(credit.amount, decimals)} of bond credit, of which operators may "
-            f"take {show_amount(credit.left_today, decimals)} now and {show_amount(credit.per_day, decimals)} a day"
+        credit = await self.credit(token, "latest") if self._authority.is_operator else None
+        return BondFunds(
+            self._authority.provider, await self.available(token), await erc20.decimals(), await erc20.symbol(), credit
         )
 
     async def available(self, token: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -22,7 +22,7 @@ from assay.provider.account.authority import Authority, scope_names
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, NotFound, ProviderError, Unavailable
 from assay.provider.leasing.lease_states import require_free, why_not_free, why_not_leasable
-from assay.provider.offers.bonds import Bonds
+from assay.provider.offers.bonds import BondFunds, Bonds
 from assay.provider.offers.offers import OfferMaker, Price
 from assay.provider.offers.terms import ProviderTerms, TermsFile
 
@@ -40,6 +40,16 @@ class _Looked:
     block: Block
     terms: ProviderTerms
     on_offer: list[tuple[DeviceIds, Price, int]]  # devices, price, nonce
+
+
+@dataclass(frozen=True)
+class _Quotes:
+    """What quotes by these terms were found to rest on at this head."""
+
+    head: Block
+    terms: ProviderTerms
+    by_devices: dict[DeviceIds, tuple[ProviderError | None, int]] = field(default_factory=dict)  # and the nonce
+    funds: dict[str, BondFunds] = field(default_factory=dict)  # by token
 
 
 class OfferService:
@@ -72,9 +82,7 @@ class OfferService:
         self._looked: _Looked | None = None
         self._looking = asyncio.Lock()
         self._told: dict[DeviceIds, str] = {}
-        self._quotes: dict[tuple[DeviceIds, Price], tuple[ProviderError | None, int]] = {}
-        self._quotes_at: Block | None = None
-        self._quotes_by: ProviderTerms | None = None
+        self._quotes: _Quotes | None = None
 
     async def listed(self) -> dict[str, Any]:
         """The public offers and what the devices are, as they travel."""
@@ -163,23 +171,32 @@ class OfferService:
 
     async def _quotable(self, terms: ProviderTerms, ids: DeviceIds, price: Price) -> tuple[ProviderError | None, int]:
         """Why a lease at this price could not be opened and started as of the head, and the nonce of its offer. The
-        chain is asked once a block: anybody may ask here, as often as he likes.
+        chain is asked once a block for each set of devices and each token, not for each price, of which there is one
+        for each discount: anybody may ask here, as often as he likes.
         """
         head = await self._chain.recent_head()
-        if (self._quotes_at, self._quotes_by) != (head, terms):
-            self._quotes, self._quotes_at, self._quotes_by = {}, head, terms
-        if (ids, price) not in self._quotes:
+        if self._quotes is None or (self._quotes.head, self._quotes.terms) != (head, terms):
+            self._quotes = _Quotes(head, terms)
+        quotes = self._quotes
+        if ids not in quotes.by_devices:
             refusal = None
             try:
                 await require_free(self._chain, self._authority.provider, ids)
                 if obstacle := self._cards(ids):
                     raise Unavailable(obstacle)
                 await self._authority.require(OFFERING, "offer and start leases")
-                await self._bonds.require(price.token, cost(price.rate, price.min_duration))
             except ProviderError as error:
                 refusal = error
-            self._quotes[ids, price] = refusal, await self._nonce(terms, ids)
-        return self._quotes[ids, price]
+            quotes.by_devices[ids] = refusal, await self._nonce(terms, ids)
+        if price.token not in quotes.funds:
+            quotes.funds[price.token] = await self._bonds.funds(price.token)
+        refusal, nonce = quotes.by_devices[ids]
+        if refusal is None:
+            try:
+                quotes.funds[price.token].require(cost(price.rate, price.min_duration))
+            except ProviderError as error:
+                refusal = error
+        return refusal, nonce
 
     async def _obstacle(self, ids: DeviceIds, price: Price, block: Block) -> str | None:
         return (

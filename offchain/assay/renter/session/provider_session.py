@@ -300,8 +300,6 @@ class ProviderSession:
 
     async def _upload(self, path: str, content: bytes) -> None:
         target, headers = self._signed("PUT", path, content)
-        # Said ahead, so that the provider reads nothing before it knows who sends it.
-        headers[BODY_HASH] = to_hex(keccak(content))
         await self._http.bytes_of("PUT", self.endpoint, target, body=content, headers=headers, timeout_s=UPLOAD_S)
 
     async def _json(
@@ -344,6 +342,9 @@ class ProviderSession:
         request = LeaseRequest(self._lease_id, action, hashed, issued_at)
         signature = self._key.sign(request, self._domain)
         headers = {"x-assay-signature": to_hex(signature), "x-assay-issued-at": str(issued_at)}
+        if content:
+            # Said ahead, so that the provider reads nothing before it knows who sends it.
+            headers[BODY_HASH] = to_hex(hashed)
         return whole, headers
 
 

@@ -14,6 +14,7 @@ from assay.network.errors import BadOrigin
 from assay.network.origins import parse_origin
 from assay.renter.errors import BadInput, RenterError, Unreachable
 from assay.renter.session.provider_session import ProviderSession
+from assay.settings.text_files import text_of
 
 ALIVE_S = "30"  # a shell whose other side is gone ends after three of these
 # Of those that a provider takes, the quickest first: OpenSSH's own order begins with others.
@@ -83,7 +84,7 @@ async def open_access(session: ProviderSession, lease_id: int, folder: Path) -> 
     """Has the provider take our key for this lease. Raises ProviderRefused, Unreachable, RenterError."""
     folder = _in_full(folder) / "ssh"
     key_file = own_key(folder / "id_ed25519")
-    answer = await session.add_ssh_key(key_file.with_suffix(".pub").read_text().strip())
+    answer = await session.add_ssh_key(text_of(key_file.with_suffix(".pub").read_bytes()).strip())
     try:
         host = parse_origin(session.endpoint.url).host
     except BadOrigin as error:
