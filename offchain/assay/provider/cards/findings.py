@@ -45,7 +45,7 @@ def card_findings(
 
 
 def _faults(binding: Binding, reader: CardReader, engine: str) -> list[CardFault]:
-    found = [binding.fault, binding.name_fault]
+    found = [binding.fault or binding.name_fault]
     if binding.reading is not None:
         reading = binding.reading
         everybody = frozenset(pid for pid, _ in reading.processes or ())

@@ -64,7 +64,11 @@ class HostCards:
     def obstacle(self, device_ids: Iterable[DeviceId]) -> str | None:
         """Why a renter could not have these devices now; None where nothing is in the way."""
         for device_id in device_ids:
-            if device_id in self.devices and (fault := self._fault(device_id)) is not None:
+            if device_id not in self.devices:
+                continue
+            if other := self.hand_over.leased_as(device_id):
+                return f"device {to_hex(device_id)}: its card is leased as device {other.name}"
+            if fault := self._fault(device_id):
                 return f"device {to_hex(device_id)}: {fault}"
         return None
 

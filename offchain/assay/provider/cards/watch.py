@@ -68,7 +68,9 @@ class CardWatch:
             looking = loop.run_in_executor(self._threads, self._reader.one, uuid)
             looking.add_done_callback(lambda done: self._looked(uuid, done))
             self._looking[uuid] = looking
-        return await asyncio.wait_for(asyncio.shield(self._looking[uuid]), LOOK_S)
+        # Not wait_for: before Python 3.12 it swallows a cancellation that comes as the look ends.
+        async with asyncio.timeout(LOOK_S):
+            return await asyncio.shield(self._looking[uuid])
 
     async def require_free(self, uuid: str, ours: frozenset[int]) -> None:
         """Returns once the card itself says that nothing of `ours`, or of anybody, is on it. Raises CardFailed with
