@@ -299,4 +299,3 @@ async def test_specifications__of_new_devices_alone__are_kept(registry: Any, tmp
     keep_specifications(PROVIDER, given, device_ids()[1:], kept)
     found = [kept.of_device(one, specification_hash(specification(n))) for n, one in enumerate(device_ids())]
     assert found == [None, specification(1), specification(2)]
-    assert 16 * len(json.dumps(given[0].to_json())) <= batch_enrolment.MAX_CONSENTS
