@@ -129,7 +129,7 @@ async def test_driver__that_hangs__delays_a_proof_by_a_second_and_no_other_card(
     )
     hung, well = await asyncio.gather(host.fault(2), host.fault(3))
     assert well is None and hung is not None
-    assert (hung.kind, hung.blocks) == (CardFaultKind.DRIVER_RESET, False)
+    assert (hung.kind, hung.blocks) == (CardFaultKind.SLOW_DRIVER, False)
     go_on.set()
 
 

@@ -35,6 +35,10 @@ class CardFaultKind(Enum):
     OTHER_PROCESS = "other-process", "end it: an idle device proves alone, and a renter gets the card alone"
     LOST = "lost", "look at `dmesg` for Xid; reset the card or start the host again, and check power and seating"
     DRIVER_RESET = "driver-reset", "`nvidia-smi --gpu-reset`, or start the host again"
+    SLOW_DRIVER = (
+        "slow-driver",
+        "turn on persistence mode (nvidia-persistenced, or `nvidia-smi -pm 1`); if NVML hangs, start the host again",
+    )
     TOO_HOT = "too-hot", "cool it: fans, dust, air flow, or a lower power limit"
     ECC_ERRORS = "ecc-errors", "reset the card; if they come back, have it replaced: what it computes could be slashed"
     WRONG_RESULTS = "wrong-results", "the driver or the card computes wrongly: renew the driver, test the card"

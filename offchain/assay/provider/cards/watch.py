@@ -114,7 +114,7 @@ class CardWatch:
             return error.fault
         except TimeoutError:
             what = f"NVML does not answer within {LOOK_S:.0f} s"
-            return CardFault(CardFaultKind.DRIVER_RESET, what, blocks=False)
+            return CardFault(CardFaultKind.SLOW_DRIVER, what, blocks=False)
         if not ours:
             self._before[uuid] = reading.memory_used
         found = [health_fault(reading), self._reader.permission_fault(reading) if self._proves_on_card else None]
