@@ -52,7 +52,7 @@ async def api(
     device: OwnDevice,  # noqa: F811
     lease: Lease,  # noqa: F811
 ) -> AsyncIterator[Api]:
-    async with serving(tmp_path / "provider", chain, device, lease) as one:
+    async with serving(tmp_path / "provider", chain, device, lease, disk_bytes=1 << 30) as one:
         yield one
 
 

@@ -126,7 +126,9 @@ async def announced(*devices: bytes, endpoint: str = "http://provider") -> Annou
 
 
 @asynccontextmanager
-async def serving(folder: Path, chain: ChainFake, device: OwnDevice, lease: Lease, **others: Any) -> AsyncIterator[Api]:
+async def serving(
+    folder: Path, chain: ChainFake, device: OwnDevice, lease: Lease, disk_bytes: int = 10_000, **others: Any
+) -> AsyncIterator[Api]:
     """The application over a device and a node; lease 3 runs. `others` are services that most tests do without."""
     chain.leases[3] = replace(lease, status=LeaseStatus.ACTIVE, rate=10**18, start=NOW - 10, stop=NOW + 100, devices=1)
     database, runtime = open_database(None), RuntimeFake()
@@ -140,7 +142,7 @@ async def serving(folder: Path, chain: ChainFake, device: OwnDevice, lease: Leas
             else Share(len(offer.device_ids), tuple(f"gpu={one[:2].hex()}" for one in offer.device_ids))
         )
 
-    jobs = JobBook(database, runtime, folder, Limits(disk_bytes=10_000), lambda: float(NOW), share=share)
+    jobs = JobBook(database, runtime, folder, Limits(disk_bytes=disk_bytes), lambda: float(NOW), share=share)
     unused: Any = Unused()
     handovers: Any = Handovers()
     escrow, conditions = EscrowFake(), Conditions()
