@@ -142,10 +142,10 @@ async def test_listing__of_more_files_than_a_page__is_whole(session: ProviderSes
 
 
 class Breaking:
-    """A session whose connection breaks in the midst of every third answer, and that counts what goes over it."""
+    """A session whose connection breaks in the midst of every so many answers, and that counts what goes over it."""
 
-    def __init__(self, session: ProviderSession) -> None:
-        self._session = session
+    def __init__(self, session: ProviderSession, every: int = 3) -> None:
+        self._session, self._every = session, every
         self.endpoint = session.endpoint
         self.sent = self.calls = 0
 
@@ -153,7 +153,7 @@ class Breaking:
         self.calls += 1
         self.sent += len(content)
         await self._session.put_piece(path, content, offset, total, mode)
-        if self.calls % 3 == 0:
+        if self._every and self.calls % self._every == 0:
             raise Unreachable("cut off before the answer came")
 
     async def pieces_from(self, path: str, offset: int) -> AsyncIterator[bytes]:
@@ -193,11 +193,11 @@ async def test_large_file__given_up_and_copied_again__goes_on_only_where_the_byt
     source.write_bytes(os.urandom(6 << 20))
     whole = source.read_bytes()
     await session.put_piece("big.bin", whole[: 4 << 20], 0, len(whole), 0o600)
-    breaking = Breaking(session)
+    breaking = Breaking(session, every=0)
     await upload_all(breaking, [str(source)])  # type: ignore[arg-type]
     assert breaking.sent == 2 << 20 and (api.jobs.workspace(3) / "big.bin").read_bytes() == whole
     await session.put_piece("other.bin", bytes(4 << 20), 0, len(whole), 0o600)
-    again = Breaking(session)
+    again = Breaking(session, every=0)
     await upload_all(again, [f"{source}:other.bin"])  # type: ignore[arg-type]
     assert again.sent == len(whole) and (api.jobs.workspace(3) / "other.bin").read_bytes() == whole
     with pytest.raises(ProviderRefused, match="have come"):

@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from assay.protocol.leaves import Flag
 from tests.integration.validator.local_chain import ROOT, free_port
 from tests.integration.validator.network import Network
 from tests.invented_cards import pynvml
@@ -31,6 +32,8 @@ EPOCHS = {
     ],
 }  # fmt: skip
 WINDOW_MIB = 1  # W·M·N·2 bytes
+EPOCHS_TRIED = 4
+WRONG = Flag.BAD_OPENING | Flag.LEASED
 
 
 class Machine:
@@ -169,15 +172,11 @@ async def test_hosts__two_under_one_account__pass_an_epoch_while_one_card_is_kil
                 await asyncio.sleep(0.5)
 
         killing = asyncio.create_task(kill())
-        first = (await net.reported(1, 600))[-1]
+        hot_device = hosts[1].devices[hosts[1].cards[0]["uuid"]]
+        unwell = {hosts[0].devices[victim], hot_device}
+        first, leaves = await shown_by_all(net, -1, unwell)
         killing.cancel()
-        leaves = await leaves_of(net, first)
-        unwell = {hosts[0].devices[victim], hosts[1].devices[hosts[1].cards[0]["uuid"]]}
-        assert len(leaves) == 8, leaves
-        for device, leaf in leaves.items():
-            if device not in unwell:
-                assert (leaf["flags"], leaf["memoryMiB"]) == (1, WINDOW_MIB), leaves
-        assert leaves[hosts[1].devices[hosts[1].cards[0]["uuid"]]]["flags"] & 1 == 0, leaves
+        assert len(leaves) == 8 and leaves[hot_device]["flags"] & 1 == 0, leaves
         assert {uuid: pid for uuid, pid in hosts[0].workers().items() if uuid != victim} == others
         hot = next(one for one in (await hosts[1].readyz())["cards"] if one["card"] == hosts[1].cards[0]["uuid"])
         assert hot["fault"] == "too-hot" and "94 °C" in hot["what"]
@@ -185,10 +184,8 @@ async def test_hosts__two_under_one_account__pass_an_epoch_while_one_card_is_kil
         hosts[1].cards[0]["temperature"] = 50
         hosts[1].write()
 
-        later = (await net.reported(2, 900, after=first))[-1]
-        leaves = await leaves_of(net, later)
-        assert {(leaf["flags"], leaf["memoryMiB"]) for leaf in leaves.values()} == {(1, WINDOW_MIB)}, leaves
-        assert len(leaves) == 8
+        _, leaves = await shown_by_all(net, first + 1, set())
+        assert len(leaves) == 8, leaves
         # Killed outright the daemon takes its workers along.
         hosts[0].process.send_signal(signal.SIGKILL)
         async with asyncio.timeout(60):
@@ -198,6 +195,17 @@ async def test_hosts__two_under_one_account__pass_an_epoch_while_one_card_is_kil
         await net.stop()
 
 
-async def leaves_of(net: Network, epoch: int) -> dict[str, dict[str, Any]]:
-    index = await net.epoch_index(epoch, timeout_s=120)
-    return {one["leaf"]["deviceId"]: one["leaf"] for one in index["devices"]}
+async def shown_by_all(net: Network, after: int, unwell: set[str]) -> tuple[int, dict[str, dict[str, Any]]]:
+    """The first report in which every device that is well has flags of exactly 1 and its memory shown. A probe must be
+    answered within a second, which a busy machine of two processors may miss: an epoch or two may be passed over for
+    that and for lateness, for nothing else.
+    """
+    for _ in range(EPOCHS_TRIED):
+        after = (await net.reported(1, 900, after=after))[-1]
+        index = await net.epoch_index(after, timeout_s=120)
+        leaves = {one["leaf"]["deviceId"]: one["leaf"] for one in index["devices"]}
+        told = {(leaf["flags"], leaf["memoryMiB"]) for device, leaf in leaves.items() if device not in unwell}
+        if told == {(1, WINDOW_MIB)}:
+            return after, leaves
+        assert all(not flags & WRONG for flags, _ in told), leaves
+    raise AssertionError(f"in none of {EPOCHS_TRIED} epochs did all that are well pass in time: {leaves}")

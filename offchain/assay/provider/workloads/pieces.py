@@ -94,8 +94,12 @@ def add_piece(
     partial = _partial_name(parts[-1], total)
     try:
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            handle = os.open(partial, flags, 0o600, dir_fd=folder)
+            # Only the first piece begins a file: of one that is whole, a piece sent again leaves nothing behind.
+            flags = os.O_WRONLY | (0 if offset else os.O_CREAT) | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            try:
+                handle = os.open(partial, flags, 0o600, dir_fd=folder)
+            except FileNotFoundError:
+                raise Conflict(f"0 bytes of this file have come, the piece is for {offset}") from None
             try:
                 _write(handle, content, offset, owner)
                 whole = offset + len(content) == total

@@ -62,15 +62,23 @@ class Transfer:
             except ProviderRefused as error:
                 if error.status != HTTPStatus.CONFLICT:
                     raise
-                # A piece whose answer was lost has come all the same.
-                known = await self._patiently(lambda: self._session.arrived(remote, size))
-                if known.offset != at + len(content):
+                if not await self._has_come(remote, file, at + len(content), size):
                     raise
             at += len(content)
             self._moved(len(content))
             if at >= size:
                 return
             length = next_length(length, time.monotonic() - began)
+
+    async def _has_come(self, remote: str, file: BinaryIO, end: int, size: int) -> bool:
+        """Whether a piece whose answer was lost has come all the same; with the last one the file is in its place."""
+        if end < size:
+            return (await self._patiently(lambda: self._session.arrived(remote, size))).offset == end
+        try:
+            whole = await self._patiently(lambda: self._session.beginning(remote, size))
+        except ProviderRefused:
+            return False
+        return (whole.offset, whole.size) == (size, size) and _hash_of(file, size) == whole.sha256
 
     async def _go_on_at(self, remote: str, file: BinaryIO, size: int) -> int:
         known = await self._session.arrived(remote, size)
