@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from assay.protocol.specification import DeclaredHost, parse_specification
+from assay.provider.database import open_database
 from assay.provider.errors import BadProviderSetting, ProviderError, RuntimeUnavailable
 from assay.provider.pods.layout import PodFolders
+from assay.provider.pods.lease_pods import PodBook
 from assay.provider.pods.network import resolvers
 from assay.provider.pods.network_rules import NetworkPolicy, PodLink, table
 from assay.provider.pods.options import create_options
@@ -25,6 +27,16 @@ GIB = 1 << 30
 HOST = HostResources(tuple(range(64)), 512 * GIB, 4096 * GIB)
 KEPT = KeptBack(4, 32 * GIB, 96 * GIB)
 SPEC = PodSpec(7, "0xR", PodImage("debian:12", "ab" * 32, ("serve",), (80,), (("A", "b"),)), HostShare(), 9.5)
+
+
+def test_book__image_chosen_by_whom_a_lease_seemed_to_belong_to__is_not_that_of_its_renter() -> None:
+    book, image = PodBook(open_database(None)), PodImage("debian:12", "ab" * 32, environment=(("SECRET", "x"),))
+    book.note_image(7, "0xBefore", image)
+    book.note_renter(7, "0xRenter")
+    assert book.image(7, "0xRenter") is None and book.image(7, "0xBefore") == image
+    book.note_image(7, "0xRenter", replace(image, reference="mine"))
+    assert [one.reference for one in book.images(7)] == ["debian:12", "mine"]
+    assert book.image(7, "0xRenter") == replace(image, reference="mine")
 
 
 def test_share__of_eight_devices__is_an_eighth_of_what_is_not_kept_back() -> None:

@@ -22,6 +22,7 @@ from assay.provider.errors import RuntimeUnavailable
 from assay.provider.pods.assemble import check_pods, kept_back, wanted_part
 from assay.provider.pods.share import device_share, read_host
 from assay.provider.runtime.container import ContainerRuntime, find_engine
+from assay.provider.runtime.engine_client import connect
 from assay.provider.runtime.selection import select_runtime
 from assay.provider.settings import ProviderSettings
 
@@ -122,7 +123,7 @@ async def image(settings: ProviderSettings) -> Answer:
 
 def _has_image(address: str, name: str) -> bool:
     try:
-        client = docker.DockerClient(base_url=address, timeout=10)
+        client = connect(address, 10)
         try:
             client.images.get(name)
         finally:

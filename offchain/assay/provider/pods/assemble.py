@@ -19,6 +19,7 @@ from assay.provider.pods.network_rules import NetworkPolicy
 from assay.provider.pods.pod import HostShare, PodImage
 from assay.provider.pods.share import DevicePart, KeptBack, device_share, read_host
 from assay.provider.pods.slots import PodSlots
+from assay.provider.runtime.engine_client import connect
 from assay.provider.runtime.workload import Limits
 from assay.provider.settings import ProviderSettings
 
@@ -80,7 +81,7 @@ def asker(engine: str) -> Callable[[str], Any]:
 
     def ask(path: str) -> Any:
         try:
-            client = docker.DockerClient(base_url=engine, timeout=ASK_S)
+            client = connect(engine, ASK_S)
             try:
                 answer = client.api.get(f"{client.api.base_url}/v4.0.0{path}")
             finally:
