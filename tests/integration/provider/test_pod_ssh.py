@@ -286,7 +286,8 @@ async def test_forwarding_back__listens_inside_only(machine: Machine) -> None:
 async def test_forwarding_of_sockets_in_files__is_the_pods_both_ways(machine: Machine) -> None:
     up = await machine.start(
         "ssh", *machine.options, "-R", f"/tmp/coming:{machine.folder}/ours", "-o", "ExitOnForwardFailure=yes",
-        "-L", f"{machine.folder}/there:/tmp/coming", "-N", "127.0.0.1",
+        "-L", f"{machine.folder}/there:/tmp/coming", "-L", f"{machine.folder}/not-there:{machine.folder}/ours",
+        "-N", "127.0.0.1",
     )  # fmt: skip
     server = await asyncio.start_unix_server(answer_and_close, machine.folder / "ours")
     await asyncio.to_thread(until, (machine.folder / "there").exists, 20)
@@ -295,12 +296,14 @@ async def test_forwarding_of_sockets_in_files__is_the_pods_both_ways(machine: Ma
     writer.write(b"ping\n")
     assert await asyncio.wait_for(reader.readline(), 10) == b"pong\n"
     writer.close()
-    server.close()
     assert not await asyncio.to_thread(Path("/tmp/coming").exists)
+    # A path of this host is none of the pod's, though somebody listens there.
+    reader, writer = await asyncio.open_unix_connection(machine.folder / "not-there")
+    assert await asyncio.wait_for(reader.read(), 10) == b""
+    writer.close()
+    server.close()
     up.kill()
     await up.wait()
-    # A path of this host is none of the pod's.
-    assert (await machine.ssh(options=("-W", "/run/assay/nothing")))[0] == 255
     await machine.ssh("rm -f /tmp/coming")
 
 
@@ -340,6 +343,16 @@ async def test_programs__beyond_the_share__are_refused_and_a_slow_reader_holds_u
     await asyncio.to_thread(until, lambda: not machine.programs.processes(3))
     assert (await machine.ssh("echo again"))[:2] == (0, "again\n")
     await asyncio.to_thread(until, lambda: "yes" not in machine.pod.inside("ps"))
+
+
+async def test_program__whose_client_goes__is_told_by_hup_and_has_time_for_it(machine: Machine) -> None:
+    script = "trap 'sleep 0.3; echo saved > /workspace/saved; exit' HUP; echo up; while :; do sleep 0.05; done"
+    client = await machine.start("ssh", *machine.options, "127.0.0.1", script)
+    assert client.stdout is not None
+    assert await asyncio.wait_for(client.stdout.readline(), 30) == b"up\n"
+    client.kill()
+    await client.wait()
+    await asyncio.to_thread(until, (machine.pod.folder / "workspace/saved").exists, 20)
 
 
 async def test_lease__over__ends_programs_and_forwards(machine: Machine) -> None:
