@@ -69,7 +69,7 @@ def gpu_engine(monkeypatch: pytest.MonkeyPatch, free: int, name: str = "mma") ->
 
 
 @pytest.mark.parametrize(
-    ("free", "fits"), [(1 << 30, "the largest profile that fits is edge"), (1 << 20, "no profile fits")]
+    ("free", "fits"), [(1 << 30, "the largest profile that fits is performance"), (1 << 20, "no profile fits")]
 )
 def test_prepare__too_little_memory__how_much_is_needed_and_what_fits(
     monkeypatch: pytest.MonkeyPatch, free: int, fits: str
