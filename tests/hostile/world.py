@@ -163,8 +163,7 @@ class World:
 
     def _report_ends(self, epoch: int) -> float:
         oracle = self.network.ledger.contract("EpochOracle").functions
-        times = self.network.plan.epochs
-        return float(oracle.genesis().call()) + epoch * times["epochLength"] + times["reportBy"] + 4
+        return float(oracle.epochStart(epoch).call()) + self.network.plan.epochs["reportBy"] + 4
 
     def unscored(self, first: int, last: int) -> list[tuple[int, str, list[str]]]:
         """(epoch, provider, flags) of honest devices that neither passed nor were leased and up."""

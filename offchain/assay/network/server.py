@@ -12,6 +12,7 @@ from typing import Any
 import h11
 import structlog
 import uvicorn
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -103,15 +104,16 @@ class HurriedProtocol(H11Protocol):
         self.transport.abort()
 
 
-class BrokenOffAtTheEnd:
-    """Requests that outlast `SHUTDOWN_S` are cancelled, which is nobody's fault: whoever waits hears that this daemon
-    stops. An answer that has begun is cut off, lest half of it look whole."""
+class BrokenOff:
+    """No error of ours, and no traceback: who hangs up in mid-body is owed nothing, and requests that outlast
+    `SHUTDOWN_S` are cancelled. Whoever waits hears that this daemon stops; an answer that has begun is cut off, lest
+    half of it look whole."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raises what the application raises, but for being cancelled."""
+        """Raises what the application raises but for these two."""
         begun = False
 
         async def noted(message: Message) -> None:
@@ -121,6 +123,8 @@ class BrokenOffAtTheEnd:
 
         try:
             await self._app(scope, receive, noted)
+        except ClientDisconnect:
+            log.info("whoever asked hung up midway", path=scope.get("path"))
         except asyncio.CancelledError:
             log.info("a request was broken off at the end", path=scope.get("path"))
             if not begun and scope["type"] == "http":
@@ -147,7 +151,7 @@ def listening_socket(host: str, port: int, limits: ConnectionLimits | None = Non
 def server(app: ASGIApp, tls: ssl.SSLContext | None = None, headers_s: float = HEADERS_S) -> Server:
     """A server for the application; `serve(sockets=[...])` runs it until `should_exit` is set."""
     config = uvicorn.Config(
-        BrokenOffAtTheEnd(app),
+        BrokenOff(app),
         http=type("_Protocol", (HurriedProtocol,), {"headers_s": headers_s}),
         log_config=None,
         access_log=False,

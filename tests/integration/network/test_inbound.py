@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from assay.chain.certificate import create_certificate, server_context
@@ -155,3 +156,24 @@ async def test_request__not_answered_when_the_daemon_stops__is_told_or_cut_off_a
         assert said.startswith(b"HTTP/1.1 503 ") and said.endswith(b'{"error":"this daemon stops"}')
     assert not [record for record in caplog.records if record.exc_info]
     writer.close()
+
+
+async def test_request__hung_up_in_the_middle_of_its_body__is_no_error_of_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ended = asyncio.Event()
+
+    async def reads(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await Request(scope, receive).body()
+        finally:
+            ended.set()
+
+    async with served(strict(), reads) as port:
+        _, writer = await connect(port)
+        writer.write(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nhalf")
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.close()
+        await asyncio.wait_for(ended.wait(), 5)
+    assert not caplog.records

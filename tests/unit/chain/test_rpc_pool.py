@@ -372,7 +372,7 @@ class _OnceAsked(FakeEndpoint):
         self.other = other
 
     async def request(self, method, params):
-        while not self.other.asked:
+        while not self.other.asked:  # noqa: ASYNC110
             await asyncio.sleep(0)
         return await super().request(method, params)
 
