@@ -55,6 +55,12 @@ class _Round(Generic[Signed]):
         if readiness(self.collected, self.seats) == "start":
             self.complete.set()
 
+    def waits_for(self) -> str:
+        """What holds the answer up."""
+        if self.frozen:
+            return "the device is still at it"
+        return f"{len(self.collected)} of {self.seats} seats have asked, which is no quorum"
+
     def freeze(self) -> list[Signed]:
         """Closes the list: ascending by seat account, as the hash of the nonces needs it."""
         self.frozen = True
@@ -84,7 +90,9 @@ class NonceRounds(Generic[Signed]):
             async with asyncio.timeout(self._hold_s):
                 return await asyncio.shield(current.answer)
         except TimeoutError as error:
-            raise Unavailable(f"no {self._what} for epoch {key[1]} within {self._hold_s:.0f} s") from error
+            raise Unavailable(
+                f"no {self._what} for epoch {key[1]} within {self._hold_s:.0f} s: {current.waits_for()}"
+            ) from error
 
     def _round(self, key: Key, seats: int) -> _Round[Signed]:
         if key not in self._rounds:
