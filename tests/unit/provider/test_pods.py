@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from assay.protocol.specification import DeclaredHost, parse_specification
+from assay.provider.database import open_database
 from assay.provider.errors import BadProviderSetting, ProviderError, RuntimeUnavailable
+from assay.provider.pods import share
+from assay.provider.pods.assemble import host_and_kept
 from assay.provider.pods.layout import PodFolders
+from assay.provider.pods.lease_pods import PodBook
 from assay.provider.pods.network import resolvers
 from assay.provider.pods.network_rules import NetworkPolicy, PodLink, table
 from assay.provider.pods.options import create_options
@@ -18,13 +23,32 @@ from assay.provider.pods.pod import HostShare, PodImage, PodSpec
 from assay.provider.pods.processes.start_command import follow
 from assay.provider.pods.records import spec_from_json, spec_to_json
 from assay.provider.pods.seccomp import profile
-from assay.provider.pods.share import DevicePart, HostResources, KeptBack, declared, device_share, free_cores
+from assay.provider.pods.share import (
+    DevicePart,
+    HostResources,
+    KeptBack,
+    declared,
+    device_share,
+    free_cores,
+    image_room,
+)
 from assay.provider.pods.slots import PodSlots, first_id
+from assay.provider.settings import ProviderSettings
 
 GIB = 1 << 30
 HOST = HostResources(tuple(range(64)), 512 * GIB, 4096 * GIB)
 KEPT = KeptBack(4, 32 * GIB, 96 * GIB)
 SPEC = PodSpec(7, "0xR", PodImage("debian:12", "ab" * 32, ("serve",), (80,), (("A", "b"),)), HostShare(), 9.5)
+
+
+def test_book__image_chosen_by_whom_a_lease_seemed_to_belong_to__is_not_that_of_its_renter() -> None:
+    book, image = PodBook(open_database(None)), PodImage("debian:12", "ab" * 32, environment=(("SECRET", "x"),))
+    book.note_image(7, "0xBefore", image)
+    book.note_renter(7, "0xRenter")
+    assert book.image(7, "0xRenter") is None and book.image(7, "0xBefore") == image
+    book.note_image(7, "0xRenter", replace(image, reference="mine"))
+    assert [one.reference for one in book.images(7)] == ["debian:12", "mine"]
+    assert book.image(7, "0xRenter") == replace(image, reference="mine")
 
 
 def test_share__of_eight_devices__is_an_eighth_of_what_is_not_kept_back() -> None:
@@ -47,6 +71,25 @@ def test_share__of_eight_devices__is_an_eighth_of_what_is_not_kept_back() -> Non
 def test_share__that_the_host_does_not_have__is_refused(wanted: DevicePart, devices: int, words: str) -> None:
     with pytest.raises(BadProviderSetting, match=words):
         device_share(HOST, KEPT, devices, wanted)
+
+
+def test_image_room__on_the_disk_of_pods__is_the_caches_bound_or_a_quarter_of_the_disk() -> None:
+    assert image_room(HOST, 200 * GIB) == 200 * GIB
+    assert image_room(replace(HOST, disk_bytes=300 * GIB), 200 * GIB) == 75 * GIB
+
+
+@pytest.mark.parametrize(("images", "disk"), [(None, 480), (0, 355), (100, 430)])
+def test_share__where_images_are_on_the_same_disk__leaves_them_room_whatever_is_there_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: int | None, disk: int
+) -> None:
+    monkeypatch.setattr(share, "os", SimpleNamespace(
+        statvfs=lambda _: SimpleNamespace(f_bavail=500, f_frsize=GIB), sched_getaffinity=lambda _: {0, 1},
+        sysconf=lambda name: 1 << 18,
+    ))  # fmt: skip
+    held = None if images is None else images * GIB
+    pods = SimpleNamespace(held_bytes=lambda: 0, image_bytes=lambda: held)
+    settings = ProviderSettings.of({"data_dir": tmp_path})
+    assert device_share(*host_and_kept(settings, pods), 1).disk_bytes == disk * GIB  # type: ignore[arg-type]
 
 
 def test_cores__of_pods__are_nobody_elses_nor_the_hosts() -> None:

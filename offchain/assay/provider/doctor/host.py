@@ -19,9 +19,10 @@ from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.inventory import read_inventory
 from assay.provider.doctor.findings import Answer, Wrong, warn
 from assay.provider.errors import RuntimeUnavailable
-from assay.provider.pods.assemble import check_pods, kept_back, wanted_part
-from assay.provider.pods.share import device_share, read_host
+from assay.provider.pods.assemble import check_pods, host_and_kept, wanted_part
+from assay.provider.pods.share import device_share
 from assay.provider.runtime.container import ContainerRuntime, find_engine
+from assay.provider.runtime.engine_client import connect
 from assay.provider.runtime.selection import select_runtime
 from assay.provider.settings import ProviderSettings
 
@@ -86,8 +87,8 @@ async def pods(settings: ProviderSettings, devices_served: int) -> Answer:
 def _pods(settings: ProviderSettings, devices_served: int) -> Answer:
     found = check_pods(settings, settings.container_engine or find_engine())
     tools = ", ".join(PodTools(settings.data_dir / "pod-tools").check())
-    host = read_host(settings.data_dir, found.held_bytes())
-    each = device_share(host, kept_back(settings), devices_served, wanted_part(settings))
+    host, kept = host_and_kept(settings, found)
+    each = device_share(host, kept, devices_served, wanted_part(settings))
     return Answer(
         f"each of {devices_served} devices has {each.cores} cores, {each.memory_bytes / GIB:.1f} GiB of memory and "
         f"{each.disk_bytes / GIB:.1f} GiB of disk; every image has {tools}"
@@ -122,7 +123,7 @@ async def image(settings: ProviderSettings) -> Answer:
 
 def _has_image(address: str, name: str) -> bool:
     try:
-        client = docker.DockerClient(base_url=address, timeout=10)
+        client = connect(address, 10)
         try:
             client.images.get(name)
         finally:

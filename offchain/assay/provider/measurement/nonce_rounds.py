@@ -87,7 +87,8 @@ class NonceRounds(Generic[Signed]):
         if current.task is None and readiness(current.collected, current.seats) != "wait":
             current.task = asyncio.create_task(self._work(key, current, work))
         try:
-            return await asyncio.wait_for(asyncio.shield(current.answer), self._hold_s)
+            async with asyncio.timeout(self._hold_s):
+                return await asyncio.shield(current.answer)
         except TimeoutError as error:
             raise Unavailable(
                 f"no {self._what} for epoch {key[1]} within {self._hold_s:.0f} s: {current.waits_for()}"
@@ -107,7 +108,8 @@ class NonceRounds(Generic[Signed]):
         device, epoch = "0x" + key[0].hex(), key[1]
         try:
             try:
-                await asyncio.wait_for(current.complete.wait(), self._grace_s)
+                async with asyncio.timeout(self._grace_s):
+                    await current.complete.wait()
             except TimeoutError:
                 log.debug("grace over", what=self._what, device=device, epoch=epoch, nonces=len(current.collected))
             answer = await work(current.freeze())

@@ -17,8 +17,9 @@ from assay.provider.pods.lease_pods import LeasePart, LeasePods, PodBook
 from assay.provider.pods.network import PodNetwork
 from assay.provider.pods.network_rules import NetworkPolicy
 from assay.provider.pods.pod import HostShare, PodImage
-from assay.provider.pods.share import DevicePart, KeptBack, device_share, read_host
+from assay.provider.pods.share import DevicePart, HostResources, KeptBack, device_share, image_room, read_host
 from assay.provider.pods.slots import PodSlots
+from assay.provider.runtime.engine_client import connect
 from assay.provider.runtime.workload import Limits
 from assay.provider.settings import ProviderSettings
 
@@ -36,7 +37,7 @@ def make_pods(
     """The pods of this daemon's leases; `fetched` gives the provider's own image once it is here. Raises
     RuntimeUnavailable where there can be none, BadProviderSetting for a share that the host does not have."""
     pods = check_pods(settings, engine)
-    host, kept = read_host(settings.data_dir, pods.held_bytes()), kept_back(settings)
+    host, kept = host_and_kept(settings, pods)
     each = device_share(host, kept, devices, wanted_part(settings))
 
     def default() -> PodImage:
@@ -58,9 +59,13 @@ def check_pods(settings: ProviderSettings, engine: str) -> PodmanPods:
     return pods
 
 
-def kept_back(settings: ProviderSettings) -> KeptBack:
-    """What the settings keep for the host."""
-    return KeptBack(settings.host_keep_cores, settings.host_keep_memory, settings.host_keep_disk)
+def host_and_kept(settings: ProviderSettings, pods: PodmanPods) -> tuple[HostResources, KeptBack]:
+    """What this host has, images and pods that are there not counted, and what of it is kept back: what the settings
+    say, and room for images where they are on the same disk."""
+    images = pods.image_bytes()
+    host = read_host(settings.data_dir, pods.held_bytes() + (images or 0))
+    room = 0 if images is None else image_room(host, settings.image_cache)
+    return host, KeptBack(settings.host_keep_cores, settings.host_keep_memory, settings.host_keep_disk + room)
 
 
 def wanted_part(settings: ProviderSettings) -> DevicePart:
@@ -80,7 +85,7 @@ def asker(engine: str) -> Callable[[str], Any]:
 
     def ask(path: str) -> Any:
         try:
-            client = docker.DockerClient(base_url=engine, timeout=ASK_S)
+            client = connect(engine, ASK_S)
             try:
                 answer = client.api.get(f"{client.api.base_url}/v4.0.0{path}")
             finally:

@@ -57,6 +57,12 @@ def read_host(folder: Path, held_bytes: int = 0) -> HostResources:
     return HostResources(tuple(sorted(os.sched_getaffinity(0))), memory, disk.f_bavail * disk.f_frsize + held_bytes)
 
 
+def image_room(host: HostResources, cache_bytes: int) -> int:
+    """What of the host's disk is kept for images that share it with pods, so that a first lease does not take the room
+    of the second's image: the cache's bound, a quarter of the disk at most."""
+    return min(cache_bytes, host.disk_bytes // 4)
+
+
 def device_share(host: HostResources, kept: KeptBack, devices: int, wanted: DevicePart = DevicePart()) -> HostShare:
     """What each of the host's `devices` carries, so that all of them can be leased at once. Raises BadProviderSetting
     for a share that the host does not have."""
