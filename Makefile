@@ -129,7 +129,7 @@ test-market-service: build
 
 # One file a process: most of these wait for a chain in real time while others reckon in virtual time.
 test-daemons: build
-	pytest -p no:ape_test -n 2 --dist loadfile tests/integration/network tests/integration/chain tests/integration/validator tests/hostile -m 'not deep'
+	pytest -p no:ape_test -n 2 --dist loadfile tests/integration/network tests/integration/chain tests/integration/validator -m 'not deep'
 
 test-end-to-end: build ## The whole market as a user meets it
 	pytest -p no:ape_test tests/end_to_end

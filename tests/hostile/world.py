@@ -153,7 +153,7 @@ class World:
         return int(self.network.ledger.contract("EpochOracle").functions.currentEpoch().call())
 
     def phase(self, epoch: int) -> Phase:
-        return Phase(self.network.ledger.fields("EpochOracle", "epoch", epoch)["phase"])
+        return Phase(self.network.ledger.fields("EpochOracle", "epochState", epoch)["phase"])
 
     async def unreported(self, first: int, last: int) -> list[tuple[int, str]]:
         """Those of these epochs that are not reported once they could have been."""
