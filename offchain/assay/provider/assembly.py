@@ -65,7 +65,7 @@ from assay.provider.offers.lease_offers import LeaseOffers
 from assay.provider.offers.offer_service import OfferService
 from assay.provider.offers.offers import OfferMaker
 from assay.provider.offers.terms import TermsFile
-from assay.provider.pods.assemble import make_pods, pod_limits
+from assay.provider.pods.assemble import make_pods, pod_limits, tell_without_pods
 from assay.provider.pods.lease_pods import LeasePart, LeasePods
 from assay.provider.pods.network_rules import NetworkPolicy
 from assay.provider.pods.runtime import PodDisks, PodRuntime
@@ -270,13 +270,14 @@ def _pods(ground: _Ground, runtime: Runtime, cards: HostCards, images: HostImage
     """The pods of leases, where the runtime is containers. Raises RuntimeUnavailable, BadProviderSetting."""
     settings = ground.settings
     if not isinstance(runtime, ContainerRuntime) or images is None:
+        tell_without_pods(ground.devices)
         return None
 
     def part(lease_id: int) -> LeasePart:
         offer = ground.book.offer(lease_id)
-        return LeasePart(1, ()) if offer is None else LeasePart(len(offer.device_ids), cards.names(offer.device_ids))
+        return LeasePart((), ()) if offer is None else LeasePart(offer.device_ids, cards.names(offer.device_ids))
 
-    return make_pods(settings, runtime.engine, ground.database, len(ground.devices), part, lambda: images.own)
+    return make_pods(settings, runtime.engine, ground.database, ground.devices, part, lambda: images.own)
 
 
 def _jobs(ground: _Ground, runtime: Runtime, shells: OpenShells, cards: HostCards, pods: LeasePods | None) -> JobBook:
@@ -291,7 +292,7 @@ def _jobs(ground: _Ground, runtime: Runtime, shells: OpenShells, cards: HostCard
         offer = ground.book.offer(lease_id)
         return Share() if offer is None else Share(len(offer.device_ids), cards.names(offer.device_ids))
 
-    limits = _limits(settings) if pods is None else pod_limits(_limits(settings), pods.each)
+    limits = _limits(settings) if pods is None else pod_limits(_limits(settings), pods.smallest)
     jobs = JobBook(ground.database, runtime, settings.data_dir, limits, time.time, disks, share, shells)
     jobs.restore()
     return jobs
