@@ -109,3 +109,14 @@ def pod_limits(limits: Limits, each: HostShare) -> Limits:
         processes=each.processes,
         processors=float(each.cores),
     )
+
+
+def job_limits(settings: ProviderSettings) -> Limits:
+    """Of a job of one device, as the settings say."""
+    return Limits(
+        wall_seconds=settings.job_seconds,
+        cpu_seconds=int(settings.job_seconds),
+        memory_bytes=settings.job_memory,
+        disk_bytes=settings.job_disk,
+        output_bytes=settings.job_output,
+    )

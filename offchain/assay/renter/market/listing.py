@@ -39,8 +39,8 @@ class Listing:
     `model`, `region` and `host` are declared, not measured. `host` is what a pod of all its devices has of their
     machine, None where one declares nothing; the others and `profile` are what all of its devices have, else empty
     and 0. `decimals` are the token's, `rate` base units × 10¹⁸ a second, durations seconds; `notice` is the warning
-    after which the provider may end at no cost, 0 where it may not. `round_trip_ms` is None where it was not measured or
-    nothing answered.
+    after which the provider may end at no cost, 0 where it may not. `round_trip_ms` is None where it was not measured
+    or nothing answered.
 
     Without `evidence` it is a market's claim; `doubt` says why that claim did not hold against the chain.
     """
