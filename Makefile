@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Ctrl-C and failures leave no half-written target.
 .DELETE_ON_ERROR:
-.PHONY: in-real-time in-spare-time test-quick quick-units lint-python lint-contracts test-providers test-daemons test-market-service test-deep-units help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
+.PHONY: beside-it test-quick quick-units lint-python lint-contracts test-providers test-daemons test-market-service test-deep-units help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -72,30 +72,27 @@ format: setup ## Put everything into its format
 
 SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs --output-sync=target
 
-# For two cores: what lives in real time, and under it, in the time that it leaves, what only reckons. The daemons have
-# the machine to themselves: they wait for a chain while others of them reckon.
+# For two cores: what waits for clocks and chains beside what reckons; the units keep both busy by themselves.
+# The demo of the end-to-end tests lives in real time, so that what reckons beside it gives way to it.
 test: build test-packages ## Run every test
-	$(SIDE_BY_SIDE) in-real-time in-spare-time
+	$(SIDE_BY_SIDE) test-end-to-end beside-it
+	$(MAKE) --no-print-directory test-unit
+	$(SIDE_BY_SIDE) test-providers test-market-service
 	$(MAKE) --no-print-directory test-daemons
 
-in-real-time:
-	$(MAKE) --no-print-directory test-end-to-end
-	$(SIDE_BY_SIDE) test-providers test-market-service
-
-# One after the other: Forge's two share a folder, and the units keep both cores busy by themselves.
-in-spare-time:
-	nice -n 19 $(MAKE) --no-print-directory lint-python
-	nice -n 19 $(MAKE) --no-print-directory lint-contracts
+# One after the other: Forge's two share a folder.
+beside-it:
+	nice -n 19 $(MAKE) --no-print-directory lint
 	nice -n 19 $(MAKE) --no-print-directory test-forge
 	nice -n 19 $(MAKE) --no-print-directory check-gas
 	nice -n 19 $(MAKE) --no-print-directory test-contracts
-	nice -n 19 $(MAKE) --no-print-directory test-unit
 
 test-quick: setup ## ruff, mypy and the units that take no time
 	$(SIDE_BY_SIDE) quick-units lint-python
 
 # What a lease and the market run on where they run for real; without root the tests that need it say so and are skipped.
-DEBIAN_PACKAGES := podman runc busybox-static bubblewrap openssh-client openssh-sftp-server rsync tmux postgresql chromium
+DEBIAN_PACKAGES := podman runc catatonit nftables iproute2 busybox-static bubblewrap openssh-client openssh-sftp-server rsync tmux \
+  docker-registry postgresql chromium
 
 test-packages:
 	@present=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(DEBIAN_PACKAGES) 2>/dev/null | grep -c ' installed$$' || true); \

@@ -13,6 +13,7 @@ from pathlib import Path
 IMAGE = "localhost/assay-bench:1"
 APPLETS = ("sh", "echo", "cat", "sleep", "ls", "id")
 START_SECONDS = 30
+POD_BYTES = 512 << 20  # enough for what is measured, and soon allotted
 CONFIGURATION = (
     '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n'
     '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=512:512"]\n'
@@ -31,7 +32,7 @@ def container_engine(folder: Path) -> Iterator[dict[str, str]]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "containers.conf").write_text(CONFIGURATION)
     environment = {**os.environ, "CONTAINERS_CONF": str(folder / "containers.conf")}
-    storage = ["--root", folder / "storage", "--runroot", folder / "run", "--storage-driver", "vfs"]
+    storage = ["--root", folder / "storage", "--runroot", folder / "run", "--storage-driver", "overlay"]
     _import_image(folder, storage, environment)
     socket = folder / "podman.sock"
     socket.unlink(missing_ok=True)
@@ -48,10 +49,17 @@ def container_engine(folder: Path) -> Iterator[dict[str, str]]:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"podman's service did not start within {START_SECONDS} s: {folder}/service.log")
             time.sleep(0.05)
-        yield {"ASSAY_CONTAINER_ENGINE": f"unix://{socket}", "ASSAY_CONTAINER_IMAGE": IMAGE}
+        yield {
+            "ASSAY_CONTAINER_ENGINE": f"unix://{socket}",
+            "ASSAY_CONTAINER_IMAGE": IMAGE,
+            "ASSAY_POD_DISK": str(POD_BYTES),
+            "ASSAY_POD_MEMORY": str(POD_BYTES),
+            "ASSAY_GRACE": "1",
+        }
     finally:
         service.terminate()
         service.wait(START_SECONDS)
+        subprocess.run(["umount", folder / "storage/overlay"], check=False, capture_output=True)
 
 
 def _import_image(folder: Path, storage: list[object], environment: dict[str, str]) -> None:

@@ -30,7 +30,7 @@ from benchmarks.proof.page import replace_section
 from benchmarks.renter.container_engine import container_engine, engine_available
 
 PROVIDER, RENTER = "north", "renter"
-OFFER_SECONDS, LOOK_SECONDS = 180.0, 2.0
+OFFER_SECONDS, WIPED_SECONDS, LOOK_SECONDS = 180.0, 60.0, 2.0
 PROOF_STEPS = ("proof", "verified")
 LOG_LINES = 60
 LOG_JOB = ["sh", "-c", f"n=0; while [ $n -lt {LOG_LINES} ]; do cat /proc/uptime; sleep 0.1; n=$((n+1)); done"]
@@ -116,6 +116,15 @@ async def log_lines(net: Network, device: str) -> list[float]:
     return delays
 
 
+def wait_until_wiped(folder: Path) -> None:
+    """Returns once no lease has its disk mounted any more. Raises TimeoutError."""
+    below, end = f" {folder.resolve()}/data/", time.monotonic() + WIPED_SECONDS
+    while below in Path("/proc/self/mountinfo").read_text():
+        if time.monotonic() > end:
+            raise TimeoutError(f"leases below {folder} are not wiped after {WIPED_SECONDS:.0f} s")
+        time.sleep(LOOK_SECONDS)
+
+
 def section(result: dict[str, Any]) -> str:
     """What docs/benchmarks.md shows."""
     on, median, logs = result["machine"], result["median"], result["logs"]
@@ -140,6 +149,7 @@ async def measure(folder: Path, runtime: str, rounds: int, variables: dict[str, 
         device = await on_offer(net)
         done = [await one_round(net, await on_offer(net)) for _ in range(rounds)]
         delays = sorted(await log_lines(net, device))
+        await asyncio.to_thread(wait_until_wiped, folder)
     names = ("seconds", "proofSeconds", "withoutProof", "rentSeconds", "shellSeconds")
     return {
         "machine": before,

@@ -118,6 +118,8 @@ def load(path: Path) -> Economy:
         raise BadParameters(f"{path}: {len(content)} bytes is no parameter file")
     try:
         return from_mapping(yaml.safe_load(content))
+    except (yaml.reader.ReaderError, UnicodeDecodeError):
+        raise BadParameters(f"{path}: is no text, hence no parameter file") from None
     except (KeyError, TypeError, ValueError, InvalidOperation, yaml.YAMLError) as error:
         raise BadParameters(f"{path}: {type(error).__name__}: {error}") from None
 

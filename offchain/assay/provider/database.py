@@ -119,7 +119,16 @@ pods = Table(
     metadata,
     Column("lease_id", String, primary_key=True),
     Column("renter", String),
-    Column("image", String),
+)
+
+# By renter, too: what somebody chose while a lease of that number seemed to be theirs is nobody else's.
+pod_images = Table(
+    "pod_images",
+    metadata,
+    Column("lease_id", String, nullable=False),
+    Column("renter", String, nullable=False),
+    Column("image", String, nullable=False),
+    PrimaryKeyConstraint("lease_id", "renter"),
 )
 
 ssh_keys = Table(

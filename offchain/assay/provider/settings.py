@@ -50,7 +50,7 @@ class ProviderSettings(ProgramSettings):
     ] = None
     host_keep_cores: Annotated[int, Field(ge=0, description="Cores that no pod gets.")] = 1
     host_keep_memory: Annotated[int, Field(ge=0, description="Memory that no pod gets.")] = 2 << 30
-    host_keep_disk: Annotated[int, Field(ge=0, description="Disk that no pod gets: images are kept there too.")] = (
+    host_keep_disk: Annotated[int, Field(ge=0, description="Disk that no pod gets, besides room for images.")] = (
         20 << 30
     )
     pod_cores: Annotated[int | None, Field(ge=1, description="Cores of each device; absent: its equal part.")] = None

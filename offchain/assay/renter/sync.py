@@ -4,9 +4,11 @@ programs that have a loop already can call them too."""
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from assay.chain.contracts.devices import Device
@@ -18,15 +20,18 @@ from assay.renter.lease.keeping import Move, Policy
 from assay.renter.lease.lease_start import HandoverResult
 from assay.renter.lease.lease_views import LeaseView
 from assay.renter.lease.planned import Plan, Planned
-from assay.renter.lease.steps import Step, untold
+from assay.renter.lease.steps import Step, unheard, untold
 from assay.renter.market.listing import Listing
 from assay.renter.market.search import Order, Wanted
+from assay.renter.money.receipts import LeaseReceipt
 from assay.renter.money.rewards import Rewards
 from assay.renter.money.wallet import Done, Minima
 from assay.renter.renter import ANY, LIMIT, Rented, Renter
+from assay.renter.session.file_transfer import Transfer
 from assay.renter.session.jobs import PATIENCE_S, run_job
 from assay.renter.session.provider_session import Contents, JobState, Notebook, ProviderSession
 from assay.renter.settings import RenterSettings
+from assay.wire.pods import PodBody, PodShownBody, PodTemplate
 
 T = TypeVar("T")
 
@@ -119,6 +124,33 @@ class SyncProviderSession:
         """Makes a symbolic link."""
         return self._run(self._session.put_link(path, target))
 
+    def upload(self, source: Path, path: str) -> None:
+        """Puts a file of any size, going on where an earlier try broke off."""
+        with source.open("rb") as file:
+            status = os.fstat(file.fileno())
+            self._run(Transfer(self._session).put_file(path, file, status.st_size, status.st_mode & 0o777))
+
+    def download(self, path: str, target: Path) -> None:
+        """Fetches a file of any size, going on behind what is there if the file begins with that."""
+        with target.open("a+b") as file:
+            self._run(Transfer(self._session).fetch_file(path, file))
+
+    def choose_pod(self, wanted: PodBody) -> PodShownBody:
+        """Says what the lease's pod starts from."""
+        return self._run(self._session.choose_pod(wanted))
+
+    def pod(self) -> PodShownBody:
+        """How the lease's pod stands, and how far its image is."""
+        return self._run(self._session.pod())
+
+    def restart_pod(self) -> PodShownBody:
+        """Ends everything in the pod and starts it again, with all its files."""
+        return self._run(self._session.restart_pod())
+
+    def templates(self) -> dict[str, PodTemplate]:
+        """The templates that can be named at this provider."""
+        return self._run(self._session.templates())
+
 
 class SyncRenter:
     """As Renter, without `await`. Use `SyncRenter.connect`."""
@@ -180,14 +212,26 @@ class SyncRenter:
         return self._run(self._renter.market_status())
 
     def rent(
-        self, listing: Listing, deposit: int, minima: Minima = ANY, on_step: Callable[[Step], None] = untold
+        self,
+        listing: Listing,
+        deposit: int,
+        minima: Minima = ANY,
+        on_step: Callable[[Step], None] = untold,
+        pod: PodBody | None = None,
+        tell: Callable[[str], None] = unheard,
     ) -> Rented:
         """Opens, has all devices prove themselves at once, verifies, starts. `deposit` in base units."""
-        return self._run(self._renter.rent(listing, deposit, minima, on_step))
+        return self._run(self._renter.rent(listing, deposit, minima, on_step, pod, tell))
 
-    def resume(self, lease_id: int, on_step: Callable[[Step], None] = untold) -> Rented:
+    def resume(
+        self,
+        lease_id: int,
+        on_step: Callable[[Step], None] = untold,
+        pod: PodBody | None = None,
+        tell: Callable[[str], None] = unheard,
+    ) -> Rented:
         """As `rent` from the handover on."""
-        return self._run(self._renter.resume(lease_id, on_step))
+        return self._run(self._renter.resume(lease_id, on_step, pod, tell))
 
     def open(self, listing: Listing, deposit: int, minima: Minima = ANY) -> tuple[Lease, list[Done]]:
         """Pays the deposit in and opens a pending lease."""
@@ -216,6 +260,10 @@ class SyncRenter:
     def view(self, lease_id: int) -> LeaseView:
         """A lease with its devices, what has streamed, and what leaving it now would cost."""
         return self._run(self._renter.view(lease_id))
+
+    def receipt(self, lease_id: int) -> LeaseReceipt:
+        """A lease's bill, cancelled or not."""
+        return self._run(self._renter.receipt(lease_id))
 
     def session(self, lease_id: int) -> SyncProviderSession:
         """Signed requests to the provider of a lease."""

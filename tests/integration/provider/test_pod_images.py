@@ -25,7 +25,7 @@ from assay.templates.loading import shipped
 from assay.wire.pods import PodBody
 
 from .image_registry import PASSWORD, USER, ImageRegistry, busybox, image_registry, layer, registry_missing
-from .pod_bench import SHARE, PodBench
+from .pod_bench import RENTER, SHARE, PodBench
 from .podman import IMAGE
 
 
@@ -47,10 +47,10 @@ def bench(engine: str, tmp_path: Path) -> Iterator[PodBench]:
 
 
 async def chosen(leases: LeaseImages, wanted: PodBody) -> None:
-    await leases.choose(7, wanted, paid=True)
+    await leases.choose(7, RENTER, wanted, paid=True)
     if task := leases.pull_of(7):
         await task
-    assert leases.state(7).phase == "ready", leases.state(7)
+    assert leases.state(7, RENTER).phase == "ready", leases.state(7, RENTER)
 
 
 async def test_choose__image_of_a_private_registry__the_pod_runs_from_it_and_from_the_next_with_its_workspace_kept(
@@ -61,6 +61,7 @@ async def test_choose__image_of_a_private_registry__the_pod_runs_from_it_and_fro
     second = registry.publish("pods/second", "1", [busybox(), layer({"which": b"second"})])
     until = time.time() + 600
     book = PodBook(open_database(None))
+    book.note_renter(7, RENTER)
     host = HostResources((0,), 1 << 40, 1 << 40)
     pods = LeasePods(
         bench.pods,
@@ -82,7 +83,7 @@ async def test_choose__image_of_a_private_registry__the_pod_runs_from_it_and_fro
     login = {"user": USER, "password": PASSWORD}
     try:
         await chosen(leases, PodBody(image=first.name, login=login, environment={"SAID": "this"}))
-        assert control.show(7).status.state == "running"
+        assert control.show(7, RENTER).status.state == "running"
         # Root, from the image that was named; neither its entry point nor its user in the way.
         assert bench.sh(7, "busybox cat /which; busybox id -u; echo $SAID") == "first0\nthis"
         bench.sh(7, "echo kept > /workspace/file; echo gone > /root-file; echo x > /data/x 2>/dev/null || true")
@@ -91,7 +92,7 @@ async def test_choose__image_of_a_private_registry__the_pod_runs_from_it_and_fro
         # What a pod stands on is not pruned, though the engine knows no container of it.
         tight = Images(held, client, policy, ImageUses(open_database(None), time.time), 1, control.image_ids, 1 << 20)
         await tight.prune()
-        assert held.find(control.show(7).image.image_id) is not None  # type: ignore[union-attr]
+        assert held.find(control.show(7, RENTER).image.image_id) is not None  # type: ignore[union-attr]
         await chosen(leases, PodBody(image=second.name, login=login))
         assert bench.sh(7, "busybox cat /which /workspace/file; busybox ls /root-file 2>&1 || true").startswith(
             "secondkept"

@@ -26,7 +26,7 @@ from assay.provider.runtime.workload import Limits, Outcome, output_path
 from assay.provider.workloads.jobs import JobBook, JobRequest
 
 from .conftest import until
-from .pod_bench import SHARE, PodBench
+from .pod_bench import RENTER, SHARE, PodBench
 from .podman import IMAGE
 
 LEASE = 7
@@ -86,6 +86,19 @@ def test_program__ended_from_outside__takes_its_group_with_it(bench: PodBench) -
         child.send_signal(number)
         child.wait()
         until(lambda: processes(4321) == 0, 10)
+
+
+def test_program__told_by_a_signal__may_do_with_it_what_it_likes(bench: PodBench) -> None:
+    script = "trap 'echo hup' HUP; trap 'echo usr1; exit 5' USR1; echo up; while :; do sleep 0.05; done"
+    child = subprocess.Popen(bench.argv(LEASE, "sh", "-c", script), stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    said = []
+    for number in (signal.SIGHUP, signal.SIGUSR1):
+        said.append(child.stdout.readline())
+        child.send_signal(number)
+    said.append(child.stdout.readline())
+    assert said == [b"up\n", b"hup\n", b"usr1\n"]
+    assert child.wait(10) == 5
 
 
 def processes(seconds: int) -> int:
@@ -186,8 +199,10 @@ def test_pod__removed__leaves_nothing_on_the_host(own: PodBench) -> None:
 def test_jobs__of_a_lease__run_in_its_pod_and_end_with_it(engine: str, tmp_path: Path) -> None:
     bench = PodBench(engine, tmp_path)
     database = open_database(None)
+    book = PodBook(database)
+    book.note_renter(LEASE, RENTER)
     lease_pods = LeasePods(
-        bench.pods, PodBook(database), lambda lease_id: LeasePart((), ()), lambda: bench.pods.local_image(IMAGE),
+        bench.pods, book, lambda lease_id: LeasePart((), ()), lambda: bench.pods.local_image(IMAGE),
         {DeviceId(bytes(32)): SHARE}, read_host(tmp_path), KeptBack(0),
     )  # fmt: skip
     runtime = PodRuntime(ContainerRuntime(engine, ImagePolicy(default=IMAGE)), lease_pods)

@@ -35,8 +35,10 @@ from assay.renter.money.receipts import LeaseReceipt, ReceiptLine
 from assay.renter.money.rewards import Rewards
 from assay.renter.money.wallet import Done, Minima
 from assay.renter.renter import Rented
-from assay.renter.session.provider_session import Contents, JobState
+from assay.renter.session.provider_session import Contents, FileBeginning, JobState
+from assay.wire.files import BundleReader, Entry
 from assay.wire.leases import SignedOffer
+from assay.wire.limits import SMALL_FILE_BYTES
 from assay.wire.lines import Earned, Measured
 from assay.wire.pods import PodBody, PodShownBody, PodTemplate, ShareBody
 
@@ -115,6 +117,7 @@ class FakeSession:
     ends: JobState = field(default_factory=lambda: JobState("j1", "exited", 0, None))
     started: list[tuple[Any, ...]] = field(default_factory=list)
     chosen: list[PodBody] = field(default_factory=list)
+    upload_refusal: Exception | None = None
     pod_refusal: Exception | None = None
     a_pod: PodShownBody = field(
         default_factory=lambda: PodShownBody(
@@ -157,6 +160,34 @@ class FakeSession:
 
     async def put_link(self, path: str, target: str) -> None:
         self.links += ({"path": path, "target": target},)
+
+    async def put_bundle(self, content: bytes) -> None:
+        for entry, data in BundleReader(SMALL_FILE_BYTES).feed(content):
+            if entry.kind == "file":
+                self.stored[entry.path] = data
+            elif entry.kind == "folder":
+                await self.put_folder(entry.path, entry.mode)
+            else:
+                await self.put_link(entry.path, entry.target)
+
+    async def arrived(self, path: str, total: int) -> FileBeginning:
+        if self.upload_refusal is not None:
+            raise self.upload_refusal
+        return FileBeginning(0, "", 0, 0)
+
+    async def put_piece(self, path: str, content: bytes, offset: int, total: int, mode: int) -> None:
+        self.stored[path] = self.stored.get(path, b"")[:offset] + content
+
+    async def beginning(self, path: str, most: int) -> FileBeginning:
+        return FileBeginning(0, "", len(self.stored[path]), 0o644)
+
+    async def pieces_from(self, path: str, offset: int) -> AsyncIterator[bytes]:
+        yield self.stored[path][offset:]
+
+    async def bundle(self, under: str, after: str | None) -> AsyncIterator[bytes]:
+        for path, content in sorted(self.stored.items()):
+            if path.startswith(under) and (after is None or path > after):
+                yield Entry("file", path, size=len(content)).line() + content
 
     async def choose_pod(self, wanted: PodBody) -> PodShownBody:
         self.chosen.append(wanted)

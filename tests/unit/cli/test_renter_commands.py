@@ -18,6 +18,7 @@ from assay.renter import errors
 from assay.renter.lease.steps import Step, StepName
 from assay.renter.money.wallet import Minima
 from assay.renter.session.provider_session import JobState
+from assay.wire.limits import SMALL_FILE_BYTES
 
 from .conftest import FakeRenter, Ran, listing
 
@@ -401,9 +402,10 @@ def test_run__detached__prints_the_jobs_id(assay: Assay) -> None:
 
 def test_run__upload_refused__starts_no_job(assay: Assay, renter: FakeRenter, tmp_path: Path) -> None:
     with (tmp_path / "large").open("wb") as file:
-        file.truncate((64 << 20) + 1)
+        file.truncate(SMALL_FILE_BYTES + 1)
+    renter.a_session.upload_refusal = errors.ProviderRefused(413, "the lease's share of the disk is full")
     ran = assay("run", "7", "--upload", f"{tmp_path}/large", "--", "ls")
-    assert ran.status == 2 and "at most" in ran.err
+    assert ran.status != 0 and "share of the disk is full" in ran.err
     assert renter.a_session.started == []
 
 

@@ -90,7 +90,7 @@ def test_prepare__too_little_memory__says_how_much_and_what_fits(monkeypatch: py
     from assay.protocol.profile import NAMED
 
     monkeypatch.setattr(cpu, "available_memory", lambda: 300 << 20)
-    with pytest.raises(NotEnoughMemory, match=r"needs .* MiB.* 300 MiB free: .* is micro"):
+    with pytest.raises(NotEnoughMemory, match=r"needs .* MiB.* 300 MiB free: .* is entry"):
         cpu.CpuEngine(threads=1).prepare(NAMED["datacenter"], bytes(32))
 
 

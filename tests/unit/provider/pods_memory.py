@@ -24,12 +24,15 @@ class MemoryPods:
 
     def __init__(self) -> None:
         self.pods: dict[int, PodShown] = {}
+        self.renters: dict[int, str] = {}
 
-    def set_image(self, lease_id: int, image: PodImage) -> None:
+    def set_image(self, lease_id: int, renter: str, image: PodImage) -> None:
+        self.renters[lease_id] = renter
         self.pods[lease_id] = PodShown(image, SHARE, PodStatus("running", 1, image.reference, 5.0))
 
-    def show(self, lease_id: int) -> PodShown:
-        return self.pods.get(lease_id, PodShown(None, SHARE, PodStatus("absent")))
+    def show(self, lease_id: int, renter: str) -> PodShown:
+        absent = PodShown(None, SHARE, PodStatus("absent"))
+        return self.pods.get(lease_id, absent) if self.renters.get(lease_id) == renter else absent
 
     def restart(self, lease_id: int) -> None:
         if lease_id not in self.pods:

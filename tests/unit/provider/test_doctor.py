@@ -13,7 +13,7 @@ from assay.network.errors import NetworkError
 from assay.provider.doctor import host, serving
 from assay.provider.doctor.findings import Findings, Level, Wrong
 from assay.provider.errors import ProviderError, RuntimeUnavailable
-from assay.provider.pods.share import HostResources
+from assay.provider.pods.share import HostResources, KeptBack
 from assay.provider.settings import ProviderSettings
 from assay.wire.reachability import Reached
 
@@ -23,8 +23,9 @@ CONTAINER = ProviderSettings.of({"container_engine": "unix:///run/podman/podman.
 
 
 async def test_pods__this_host_and_its_devices__each_part_is_told_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(host, "check_pods", lambda settings, engine: SimpleNamespace(held_bytes=lambda: 0))
-    monkeypatch.setattr(host, "read_host", lambda folder, held: HostResources(tuple(range(8)), 64 << 30, 500 << 30))
+    resources = HostResources(tuple(range(8)), 64 << 30, 500 << 30)
+    monkeypatch.setattr(host, "check_pods", lambda settings, engine: None)
+    monkeypatch.setattr(host, "host_and_kept", lambda settings, pods: (resources, KeptBack()))
     assert (await host.pods(CONTAINER, [None] * 2)).found.startswith("each of 2 devices has 2 cores, ")
     with pytest.raises(ProviderError, match="cores"):
         await host.pods(CONTAINER, [None] * 5)

@@ -40,7 +40,7 @@ class Host:
 
     def install(self, **changes: Any) -> dict[str, str]:
         chosen = {**CHOSEN, **changes}
-        wanted = installation(ProviderSettings.of(chosen), chosen, PROGRAM, self.files.read)
+        wanted = installation(ProviderSettings.of(chosen), chosen, PROGRAM)
         return {one.what: one.became for one in self.files.install(wanted)}
 
 

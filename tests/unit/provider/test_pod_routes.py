@@ -20,7 +20,7 @@ from assay.templates.loading import shipped
 from assay.wire.pods import PodBody
 
 from .api_bench import NOW, Api, serving
-from .conftest import ChainFake
+from .conftest import RENTER, ChainFake
 from .pods_memory import MemoryImages, MemoryPods
 
 LOGIN = {"user": "me", "password": "hunter2-7d"}
@@ -55,11 +55,11 @@ async def put(api: Api, **fields: Any) -> Any:
     return await api.signed("PUT", "/pod", json.dumps(fields).encode())
 
 
-async def settled(parts: Parts, lease_id: int = 3) -> None:
+async def settled(parts: Parts, lease_id: int = 3, renter: str = RENTER) -> None:
     """Waits for the lease's pull to be over."""
     if task := parts.leases.pull_of(lease_id):
         await asyncio.wait([task], timeout=30)
-    assert parts.leases.state(lease_id).phase not in ("pulling", "unpacking")
+    assert parts.leases.state(lease_id, renter).phase not in ("pulling", "unpacking")
 
 
 async def test_choose__image__is_looked_at_then_fetched_and_the_pod_stands_on_it(api: Api, parts: Parts) -> None:
@@ -75,14 +75,14 @@ async def test_choose__image__is_looked_at_then_fetched_and_the_pod_stands_on_it
     assert (shown["phase"], shown["state"], shown["start"], shown["pull"]) == ("ready", "running", ["python3"], None)
     assert shown["notes"] == ["it names the user 'me'; in a pod you are root"]
     assert shown["share"]["shmBytes"] == 8 << 30 and shown["endsAt"] > 0
-    assert parts.pods.show(3).image.environment == (("A", "1"),)  # type: ignore[union-attr]
+    assert parts.pods.show(3, RENTER).image.environment == (("A", "1"),)  # type: ignore[union-attr]
 
 
 async def test_choose__template__is_filled_in_and_what_is_said_goes_before_it(api: Api, parts: Parts) -> None:
     answer = await put(api, template="vllm", environment={"MODEL": "mine"})
     assert answer.status_code == 200
     await settled(parts)
-    image = parts.pods.show(3).image
+    image = parts.pods.show(3, RENTER).image
     assert image is not None and image.ports == (8000,) and dict(image.environment)["MODEL"] == "mine"
     assert dict(image.environment)["HF_HOME"].startswith("/workspace")
     refused = await put(api, template="nothing-such")
@@ -105,7 +105,7 @@ async def test_choose__pull_that_fails__is_shown_with_the_reason_and_the_pod_kee
     await settled(parts)
     shown = (await api.signed("GET", "/pod")).json()
     assert (shown["phase"], shown["failure"], shown["state"]) == ("failed", "the registry broke off", "running")
-    assert parts.pods.show(3).image.reference == "docker.io/library/good:latest"  # type: ignore[union-attr]
+    assert parts.pods.show(3, RENTER).image.reference == "docker.io/library/good:latest"  # type: ignore[union-attr]
 
 
 async def test_choose__another_while_one_is_fetched__ends_the_first(api: Api, parts: Parts) -> None:
@@ -182,42 +182,51 @@ async def test_templates__asked_by_anybody__are_listed(api: Api) -> None:
 
 async def test_choose__again_and_again__is_slowed_down_lease_by_lease(parts: Parts) -> None:
     for _ in range(CHECKS_AT_ONCE):
-        await parts.leases.choose(3, PodBody(image="debian"), paid=True)
+        await parts.leases.choose(3, RENTER, PodBody(image="debian"), paid=True)
     with pytest.raises(TooManyRequests):
-        await parts.leases.choose(3, PodBody(image="debian"), paid=True)
-    await parts.leases.choose(4, PodBody(image="debian"), paid=True)
+        await parts.leases.choose(3, RENTER, PodBody(image="debian"), paid=True)
+    await parts.leases.choose(4, RENTER, PodBody(image="debian"), paid=True)
     parts.now.now += 60
-    await parts.leases.choose(3, PodBody(image="debian"), paid=True)
+    await parts.leases.choose(3, RENTER, PodBody(image="debian"), paid=True)
     await parts.leases.close()
 
 
 async def test_choose__leases_that_have_not_begun__fetch_no_more_in_a_day_than_they_may() -> None:
     parts = Parts(unpaid=250)
     for lease_id in (1, 2):
-        await parts.leases.choose(lease_id, PodBody(image="debian"), paid=False)
+        await parts.leases.choose(lease_id, RENTER, PodBody(image="debian"), paid=False)
     with pytest.raises(Conflict, match="start the lease, then `assay pod set`"):
-        await parts.leases.choose(3, PodBody(image="debian"), paid=False)
-    await parts.leases.choose(3, PodBody(image="debian"), paid=True)
+        await parts.leases.choose(3, RENTER, PodBody(image="debian"), paid=False)
+    await parts.leases.choose(3, RENTER, PodBody(image="debian"), paid=True)
     parts.now.now += 86_400
-    await parts.leases.choose(4, PodBody(image="debian"), paid=False)
+    await parts.leases.choose(4, RENTER, PodBody(image="debian"), paid=False)
     await parts.leases.close()
+
+
+async def test_choose__by_whoever_had_the_number_before_a_reorganisation__is_nobody_elses(
+    api: Api, parts: Parts
+) -> None:
+    await parts.leases.choose(3, "0xBefore", PodBody(image="theirs", environment={"SECRET": "x"}), paid=False)
+    await settled(parts, renter="0xBefore")
+    shown = (await api.signed("GET", "/pod")).json()
+    assert (shown["phase"], shown["image"], shown["digest"]) == ("none", None, None)
 
 
 async def test_sweep__lease_that_is_over__ends_its_pull_and_no_other(parts: Parts) -> None:
     parts.images.hold.clear()
     for lease_id in (1, 2):
-        await parts.leases.choose(lease_id, PodBody(image="debian"), paid=True)
+        await parts.leases.choose(lease_id, RENTER, PodBody(image="debian"), paid=True)
     await asyncio.sleep(0)
 
     async def may_want(lease_id: int) -> bool:
         return lease_id == 2
 
     await parts.leases.sweep(may_want)
-    assert parts.leases.state(1).phase == "failed" and parts.leases.state(2).phase == "pulling"
+    assert parts.leases.state(1, RENTER).phase == "failed" and parts.leases.state(2, RENTER).phase == "pulling"
     parts.images.hold.set()
     await settled(parts, 2)
     assert set(parts.pods.pods) == {2}
-    assert list(parts.leases.chosen()) == [parts.pods.show(2).image.image_id]  # type: ignore[union-attr]
+    assert list(parts.leases.chosen()) == [parts.pods.show(2, RENTER).image.image_id]  # type: ignore[union-attr]
 
 
 async def test_choose__where_jobs_run_without_pods__is_refused_with_the_reason(
@@ -230,15 +239,15 @@ async def test_choose__where_jobs_run_without_pods__is_refused_with_the_reason(
 
 
 async def test_choose__fault_of_ours__leaves_the_lease_and_the_daemon_alone(parts: Parts) -> None:
-    def broken(lease_id: int, image: Any) -> None:
+    def broken(lease_id: int, renter: str, image: Any) -> None:
         raise RuntimeError("no")
 
     parts.pods.set_image = broken  # type: ignore[method-assign]
-    await parts.leases.choose(3, PodBody(image="debian"), paid=True)
+    await parts.leases.choose(3, RENTER, PodBody(image="debian"), paid=True)
     await settled(parts)
-    assert parts.leases.state(3).failure == "a fault here: RuntimeError"
+    assert parts.leases.state(3, RENTER).failure == "a fault here: RuntimeError"
     with pytest.raises(NotFound):
-        await parts.leases.choose(3, PodBody(template="none-such"), paid=True)
+        await parts.leases.choose(3, RENTER, PodBody(template="none-such"), paid=True)
 
 
 async def test_job__with_an_image__gets_what_was_fetched_for_it_and_never_a_name_of_the_engines(

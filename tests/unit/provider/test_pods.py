@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from assay.protocol.specification import DeclaredHost, parse_specification
+from assay.provider.database import open_database
 from assay.provider.devices import host_parts
 from assay.provider.devices.host_parts import new_part
 from assay.provider.errors import BadProviderSetting, ProviderError, RuntimeUnavailable
+from assay.provider.pods import share
+from assay.provider.pods.assemble import host_and_kept
 from assay.provider.pods.layout import PodFolders
+from assay.provider.pods.lease_pods import PodBook
 from assay.provider.pods.network import resolvers
 from assay.provider.pods.network_rules import NetworkPolicy, PodLink, table
 from assay.provider.pods.options import create_options
@@ -28,6 +33,7 @@ from assay.provider.pods.share import (
     device_share,
     device_shares,
     free_cores,
+    image_room,
     missing_disk,
     together,
 )
@@ -38,6 +44,16 @@ GIB = 1 << 30
 HOST = HostResources(tuple(range(64)), 512 * GIB, 4096 * GIB)
 KEPT = KeptBack(4, 32 * GIB, 96 * GIB)
 SPEC = PodSpec(7, "0xR", PodImage("debian:12", "ab" * 32, ("serve",), (80,), (("A", "b"),)), HostShare(), 9.5)
+
+
+def test_book__image_chosen_by_whom_a_lease_seemed_to_belong_to__is_not_that_of_its_renter() -> None:
+    book, image = PodBook(open_database(None)), PodImage("debian:12", "ab" * 32, environment=(("SECRET", "x"),))
+    book.note_image(7, "0xBefore", image)
+    book.note_renter(7, "0xRenter")
+    assert book.image(7, "0xRenter") is None and book.image(7, "0xBefore") == image
+    book.note_image(7, "0xRenter", replace(image, reference="mine"))
+    assert [one.reference for one in book.images(7)] == ["debian:12", "mine"]
+    assert book.image(7, "0xRenter") == replace(image, reference="mine")
 
 
 def test_share__of_eight_devices__is_an_eighth_of_what_is_not_kept_back() -> None:
@@ -60,6 +76,25 @@ def test_share__of_eight_devices__is_an_eighth_of_what_is_not_kept_back() -> Non
 def test_share__that_the_host_does_not_have__is_refused(wanted: DevicePart, devices: int, words: str) -> None:
     with pytest.raises(BadProviderSetting, match=words):
         device_share(HOST, KEPT, devices, wanted)
+
+
+def test_image_room__on_the_disk_of_pods__is_the_caches_bound_or_a_quarter_of_the_disk() -> None:
+    assert image_room(HOST, 200 * GIB) == 200 * GIB
+    assert image_room(replace(HOST, disk_bytes=300 * GIB), 200 * GIB) == 75 * GIB
+
+
+@pytest.mark.parametrize(("images", "disk"), [(None, 480), (0, 355), (100, 430)])
+def test_share__where_images_are_on_the_same_disk__leaves_them_room_whatever_is_there_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: int | None, disk: int
+) -> None:
+    monkeypatch.setattr(share, "os", SimpleNamespace(
+        statvfs=lambda _: SimpleNamespace(f_bavail=500, f_frsize=GIB), sched_getaffinity=lambda _: {0, 1},
+        sysconf=lambda name: 1 << 18,
+    ))  # fmt: skip
+    held = None if images is None else images * GIB
+    pods = SimpleNamespace(held_bytes=lambda: 0, image_bytes=lambda: held)
+    settings = ProviderSettings.of({"data_dir": tmp_path})
+    assert device_share(*host_and_kept(settings, pods), 1).disk_bytes == disk * GIB  # type: ignore[arg-type]
 
 
 def test_cores__of_pods__are_nobody_elses_nor_the_hosts() -> None:
@@ -214,12 +249,18 @@ def test_new_part__card_by_card__is_the_same_for_all_and_a_full_host_is_told(
 ) -> None:
     monkeypatch.setattr(host_parts, "read_host", lambda folder, held: HOST)
     settings = ProviderSettings.of(
-        {"data_dir": tmp_path, "host_keep_cores": 4, "host_keep_memory": 32 * GIB, "host_keep_disk": 96 * GIB}
+        {
+            "data_dir": tmp_path,
+            "host_keep_cores": 4,
+            "host_keep_memory": 32 * GIB,
+            "host_keep_disk": 96 * GIB,
+            "image_cache": 1,
+        }
     )
     standing: list[DeclaredHost | None] = []
     for _ in range(8):
         standing.append(new_part(settings, 8, 1, standing))
-    assert standing == [DeclaredHost(7, 61440, 512000)] * 8
+    assert standing == [DeclaredHost(7, 61_440, 511_999)] * 8
     with pytest.raises(BadProviderSetting, match="8 devices that are enrolled here have the rest"):
         new_part(settings, 8, 5, standing)
     assert new_part(settings.model_copy(update={"runtime": "bubblewrap"}), 8, 1, []) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ async def test_upload__that_nobody_answers_for__is_refused_with_nothing_read(
 async def test_upload__other_bytes_than_were_announced__are_refused(api: Api) -> None:
     other = LONG[:-1] + b"x"
     answer = await api.client.put(PATH, content=other, headers=headers(LONG, announced=keccak(LONG)))
-    assert answer.status_code == 403
+    assert answer.status_code == HTTPStatus.UNAUTHORIZED
     assert (await api.signed("GET", "/files/weights")).status_code == 404
 
 

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from assay.chain.rpc.blocks import Block
 from assay.network.errors import NetworkError
 from assay.protocol.leaves import DeviceLeaf, Flag
+from assay.provider.cards.metrics import CardCollector
 from assay.provider.watch import metrics, results
 from assay.provider.watch.account_view import AccountView
 from assay.provider.watch.metrics import ProviderWatch
@@ -146,7 +147,14 @@ def scraped() -> list[Any]:
     untouched: Any = None
     epochs = EpochResults(untouched, untouched, dict)
     watch = ProviderWatch({"ready": True, "block": 9, "epoch": 4}, lambda: 2, ProofMeter(), epochs, account, 0.0)
-    text = metrics.text(metrics.registry(watch)).decode()
+    report = SimpleNamespace(place="GPU-1", state="idle", proof_s=4.2, proofs=3, restarts=0)
+    reading = SimpleNamespace(memory_used=1 << 30, memory_total=1 << 34, temperature=60, ecc_errors=0)
+    cards: Any = SimpleNamespace(
+        reports=lambda: [report],
+        status=lambda: [{"card": "GPU-1", "fault": "heat"}],
+        readings=lambda: {"GPU-1": reading},
+    )
+    text = metrics.text(metrics.registry(watch, CardCollector(cards))).decode()
     return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -142,8 +143,8 @@ def test_opening__with_a_permit__passes_the_signature_on_as_bytes_of_any_length(
 
 
 async def test_planned_opening__allowance_unknown_or_short__approves_first() -> None:
-    async def allowance(method: str, params: Any) -> str:
-        return "0x" + (499).to_bytes(32, "big").hex()
+    async def allowance(method: str, params: Any, read: Callable[[Any], Any] = lambda answer: answer) -> Any:
+        return read("0x" + (499).to_bytes(32, "big").hex())
 
     chain: Any = SimpleNamespace(
         deployment=SimpleNamespace(address=lambda name: STRANGER), encode=lambda call: b"\1", rpc=allowance

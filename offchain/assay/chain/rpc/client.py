@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, Self
 
 from eth_abi.exceptions import DecodingError
@@ -129,6 +130,7 @@ class Chain:
         self._batch = CallBatch(pool) if batch else None
         self._recent_final, self._recent_head = _Recent(pool.now), _Recent(pool.now)
         self._answers: OrderedDict[tuple[bytes, str, bytes], str] = OrderedDict()
+        self._asking: dict[tuple[bytes, str, bytes], asyncio.Future[Any]] = {}
         self.decoder = RevertDecoder(c.abi for c in deployment.contracts.values())
         self._contracts: dict[str, AsyncContract] = {}
 
@@ -293,18 +295,33 @@ class Chain:
             raise ChainError(str(error)) from None
 
     async def _view(self, view: View, where: Block | str) -> Any:
-        """What a view returns. At a fixed block it is asked once: who asks a daemon the same again costs it no call."""
-        key = (where.hash, view.to, view.data) if isinstance(where, Block) else None
-        if key is not None and key in self._answers:
+        """What a view returns. At a fixed block it is asked once: who asks a daemon the same again, or at the same
+        time, costs it no call."""
+        if not isinstance(where, Block):
+            return await self._ask(view, where)
+        key = (where.hash, view.to, view.data)
+        if key in self._answers:
             self._answers.move_to_end(key)
             return self._answers[key]
-        if self._batch is not None:
-            answer = await self._batch.call(view, _identifier(where))
-        else:
-            answer = await single(self.pool, view, _identifier(where))
-        if key is not None and isinstance(answer, str) and len(answer) <= MAX_KEPT_ANSWER:
+        if key not in self._asking:
+            # A task of its own: whoever asked first may be cancelled while others wait.
+            task = asyncio.ensure_future(self._ask(view, where))
+            self._asking[key] = task
+            task.add_done_callback(partial(self._asked, key))
+        return await asyncio.shield(self._asking[key])
+
+    def _asked(self, key: tuple[bytes, str, bytes], task: asyncio.Future[Any]) -> None:
+        del self._asking[key]
+        if task.cancelled() or task.exception() is not None:
+            return
+        answer = task.result()
+        if isinstance(answer, str) and len(answer) <= MAX_KEPT_ANSWER:
             self._keep(key, answer)
-        return answer
+
+    async def _ask(self, view: View, where: Block | str) -> Any:
+        if self._batch is not None:
+            return await self._batch.call(view, _identifier(where))
+        return await single(self.pool, view, _identifier(where))
 
     async def has_code(self, account: str, at: Block) -> bool:
         """Whether an account is a contract at a block, asked once a block."""

@@ -53,8 +53,8 @@ def require_memory(
     needed = need(profile)
     if needed <= available:
         return
-    fitting = [name for name, named in NAMED.items() if need(named) <= available]
-    advice = f"the largest profile that fits is {fitting[-1]}" if fitting else "no profile fits"
+    fitting = {need(named): name for name, named in NAMED.items() if need(named) <= available}
+    advice = f"the largest profile that fits is {fitting[max(fitting)]}" if fitting else "no profile fits"
     raise NotEnoughMemory(
         f"profile {profile.id} needs {-(-needed // _MIB):,} MiB, {where} has {available // _MIB:,} MiB free: {advice}"
     )

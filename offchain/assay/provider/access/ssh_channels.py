@@ -19,7 +19,7 @@ from typing import Any
 import asyncssh
 import structlog
 
-from assay.provider.access.ssh_programs import Launch, Programs, Wanted
+from assay.provider.access.ssh_programs import Launch, ProgramRequest, Programs
 from assay.provider.errors import ProviderError
 from assay.provider.runtime.supervisor import PR_SET_PDEATHSIG, apply_limits, descendants
 
@@ -72,7 +72,7 @@ class ProgramChannel(asyncssh.SSHServerSession):  # type: ignore[misc]
         self._ended = ended
         self._channel: Any = None
         self._terminal: Terminal | None = None
-        self._wanted: Wanted | None = None
+        self._wanted: ProgramRequest | None = None
         self._streams: Streams | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._early: list[bytes] = []
@@ -93,17 +93,17 @@ class ProgramChannel(asyncssh.SSHServerSession):  # type: ignore[misc]
 
     def shell_requested(self) -> bool:
         """Every lease has a shell."""
-        self._wanted = Wanted("shell")
+        self._wanted = ProgramRequest("shell")
         return True
 
     def exec_requested(self, command: str) -> bool:
         """Any command, as the shell there takes it."""
-        self._wanted = Wanted("command", command)
+        self._wanted = ProgramRequest("command", command)
         return True
 
     def subsystem_requested(self, subsystem: str) -> bool:
         """SFTP, and nothing else."""
-        self._wanted = Wanted("sftp")
+        self._wanted = ProgramRequest("sftp")
         return subsystem == "sftp"
 
     def session_started(self) -> None:
@@ -178,7 +178,7 @@ class ProgramChannel(asyncssh.SSHServerSession):  # type: ignore[misc]
             environment = accepted(self._channel.get_environment())
             if (agent := self._agent()) is not None:
                 environment["SSH_AUTH_SOCK"] = agent
-            whole = Wanted(wanted.kind, wanted.command, name, environment)
+            whole = ProgramRequest(wanted.kind, wanted.command, name, environment)
             launch = await asyncio.to_thread(self._programs.launch, self._lease_id, whole)
             if self._gone.is_set():
                 return 1
@@ -486,49 +486,3 @@ def end(child: subprocess.Popen[bytes], launch: Launch) -> None:
 
 def _number(name: str) -> int:
     return int(signal.Signals[f"SIG{name}"])
-
-
-class Gathered:
-    """A transport that sends what is written to it in one turn of the event loop at once: asyncssh writes two small
-    pieces for each packet, each of which would be a call of its own."""
-
-    def __init__(self, transport: Any) -> None:
-        self._transport = transport
-        self._loop = asyncio.get_running_loop()
-        self._pieces: list[bytes] = []
-        self._size = 0
-
-    @classmethod
-    def under(cls, connection: Any) -> None:
-        """Puts one under a connection of asyncssh, which has no setting for it."""
-        if getattr(connection, "_transport", None) is not None:
-            connection._transport = cls(connection._transport)
-
-    def write(self, data: bytes) -> None:
-        """Sends it at the end of this turn, or now where it is much."""
-        if not self._pieces:
-            self._loop.call_soon(self._send)
-        self._pieces.append(data)
-        self._size += len(data)
-        if self._size >= PIECE // 4:
-            self._send()
-
-    def _send(self) -> None:
-        if self._pieces:
-            whole = b"".join(self._pieces)
-            self._pieces.clear()
-            self._size = 0
-            self._transport.write(whole)
-
-    def close(self) -> None:
-        """Sends what is left, then closes."""
-        self._send()
-        self._transport.close()
-
-    def abort(self) -> None:
-        """Closes at once."""
-        self._pieces.clear()
-        self._transport.abort()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)

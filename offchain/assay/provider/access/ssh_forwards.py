@@ -55,7 +55,7 @@ class Forwards:
         self._agents = agents
         self._over = over
         self._open = 0
-        self._listeners: list[Listener] = []
+        self._listeners: list[ForwardListener] = []
         self._agent: Agent | None = None
 
     @property
@@ -103,7 +103,7 @@ class Forwards:
         """One connection is over."""
         self._open -= 1
 
-    async def from_port(self, connection: Any, lease_id: int, host: str, port: int) -> Listener | None:
+    async def from_port(self, connection: Any, lease_id: int, host: str, port: int) -> ForwardListener | None:
         """`ssh -R`: listens on the lease's own loopback, whatever address was asked for. None where that cannot be."""
         if not self._may_listen(lease_id) or not 0 <= port < 1 << 16:
             return None
@@ -118,7 +118,7 @@ class Forwards:
 
         return await self._listener(listening, number, lambda: ComingPort(self, connection, tunnel))
 
-    async def from_file(self, connection: Any, lease_id: int, path: str) -> Listener | None:
+    async def from_file(self, connection: Any, lease_id: int, path: str) -> ForwardListener | None:
         """`ssh -R PATH:…`: listens in a file of the lease's."""
         if not self._may_listen(lease_id):
             return None
@@ -136,13 +136,13 @@ class Forwards:
         self._listeners = [one for one in self._listeners if one.open]
         return not self._over(lease_id) and len(self._listeners) < MAX_LISTENERS
 
-    async def _listener(self, listening: list[socket.socket], port: int, made: Callable[[], Any]) -> Listener:
+    async def _listener(self, listening: list[socket.socket], port: int, made: Callable[[], Any]) -> ForwardListener:
         loop, servers = asyncio.get_running_loop(), list[asyncio.AbstractServer]()
         for one in listening:
             one.setblocking(False)
             make = loop.create_unix_server if one.family == socket.AF_UNIX else loop.create_server
             servers.append(await make(made, sock=one))
-        self._listeners.append(Listener(servers, port))
+        self._listeners.append(ForwardListener(servers, port))
         return self._listeners[-1]
 
     async def agent(self, connection: Any, lease_id: int) -> bool:
@@ -173,7 +173,7 @@ class Forwards:
             self._agent.remove()
 
 
-class Listener(asyncssh.SSHListener):  # type: ignore[misc]
+class ForwardListener(asyncssh.SSHListener):  # type: ignore[misc]
     """Sockets of a lease that listen for an SSH connection."""
 
     def __init__(self, servers: list[asyncio.AbstractServer], port: int) -> None:
@@ -263,7 +263,7 @@ class Agent:
         self._folder = folder
         self.inside = inside
         self.listening = listening
-        self.listener: Listener | None = None
+        self.listener: ForwardListener | None = None
 
     def remove(self) -> None:
         """Ends it, and leaves nothing of it."""

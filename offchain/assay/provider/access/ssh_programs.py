@@ -33,7 +33,7 @@ ENTER = (
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ProgramRequest:
     """What a client asks for. `terminal` is the terminal's name, None without one."""
 
     kind: Literal["shell", "command", "sftp"]
@@ -56,7 +56,7 @@ class Launch:
 class Programs(Protocol):
     """Where the programs of leases run. `launch` blocks and may be called from any thread."""
 
-    def launch(self, lease_id: int, wanted: Wanted) -> Launch:
+    def launch(self, lease_id: int, wanted: ProgramRequest) -> Launch:
         """How to start it. Raises ProviderError where it may not be, or cannot."""
 
     def counted(self, lease_id: int) -> contextlib.AbstractContextManager[None]:
@@ -122,7 +122,7 @@ class Shells(_Counting):
         self._runtime = runtime
         self._workload = workload
 
-    def launch(self, lease_id: int, wanted: Wanted) -> Launch:
+    def launch(self, lease_id: int, wanted: ProgramRequest) -> Launch:
         """The runtime's shell, with the limits of a job."""
         if wanted.kind == "sftp":
             if not SFTP_SERVER.exists():
@@ -157,7 +157,7 @@ class PodPrograms(_Counting):
         self._ready = ready
         self._tools = tools
 
-    def launch(self, lease_id: int, wanted: Wanted) -> Launch:
+    def launch(self, lease_id: int, wanted: ProgramRequest) -> Launch:
         """The engine's command line; what ends with the channel is this program only."""
         self._ready(lease_id)
         self._tools.fill(self._pods.tools_folder(lease_id))

@@ -13,9 +13,10 @@ import asyncssh
 from assay.chain.contracts.leases import Lease
 from assay.provider.access.authorised_keys import AuthorisedKeys
 from assay.provider.access.lease_ports import LeasePorts
-from assay.provider.access.ssh_channels import Gathered, ProgramChannel
+from assay.provider.access.ssh_channels import ProgramChannel
 from assay.provider.access.ssh_forwards import AgentFolders, Forwards
 from assay.provider.access.ssh_host_key import host_key
+from assay.provider.access.ssh_packets import Gathered
 from assay.provider.access.ssh_programs import Programs
 from assay.provider.access.ssh_socket import ssh_socket
 from assay.provider.leasing.lease_rules import runs

@@ -40,7 +40,7 @@ class NameConvertor(PathConvertor):
 register_url_convertor("name", NameConvertor())
 
 
-class Streams:
+class AnswerSlots:
     """Long answers of each lease, and walks through whole files: one client does not take all threads."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Streams:
 
 def file_routes(services: Services) -> APIRouter:
     """Routes under /v1/leases/{leaseId} for the lease's renter."""
-    router, streams, jobs = APIRouter(prefix=paths.LEASE), Streams(), services.jobs
+    router, streams, jobs = APIRouter(prefix=paths.LEASE), AnswerSlots(), services.jobs
 
     @router.get(paths.FILES)
     async def files(lease_id: int, request: Request, after: str | None = None) -> Response:
@@ -159,7 +159,7 @@ def file_routes(services: Services) -> APIRouter:
     return router
 
 
-async def _streamed(streams: Streams, lease_id: int, root: Path, name: str, offset: int) -> StreamingResponse:
+async def _streamed(streams: AnswerSlots, lease_id: int, root: Path, name: str, offset: int) -> StreamingResponse:
     streams.require(lease_id)
     # An object, not a descriptor: what is never read from is closed when it is forgotten.
     file = await asyncio.to_thread(pieces.open_file, root, name)

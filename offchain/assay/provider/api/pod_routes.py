@@ -42,16 +42,16 @@ def pod_routes(services: Services) -> APIRouter:
         paid = runs(lease, services.clock())
         if not paid and lease.status is not LeaseStatus.PENDING:
             require_running(services, lease)
-        state = await images.choose(lease_id, body, paid)
-        return _shown(services, lease, await asyncio.to_thread(pods.show, lease_id), state).to_json()
+        state = await images.choose(lease_id, lease.renter, body, paid)
+        return _shown(services, lease, await asyncio.to_thread(pods.show, lease_id, lease.renter), state).to_json()
 
     @router.get(paths.LEASE + paths.POD)
     async def show(lease_id: int, request: Request) -> Any:
         """How the pod stands, and how far its image is."""
         lease, _ = await authorised_lease(services, lease_id, request)
         images, pods = _pods(services)
-        shown = await asyncio.to_thread(pods.show, lease_id)
-        return _shown(services, lease, shown, images.state(lease_id)).to_json()
+        shown = await asyncio.to_thread(pods.show, lease_id, lease.renter)
+        return _shown(services, lease, shown, images.state(lease_id, lease.renter)).to_json()
 
     @router.post(paths.LEASE + paths.POD_RESTART)
     async def restart(lease_id: int, request: Request) -> Any:
@@ -60,8 +60,8 @@ def pod_routes(services: Services) -> APIRouter:
         images, pods = _pods(services)
         require_running(services, lease)
         await asyncio.to_thread(pods.restart, lease_id)
-        shown = await asyncio.to_thread(pods.show, lease_id)
-        return _shown(services, lease, shown, images.state(lease_id)).to_json()
+        shown = await asyncio.to_thread(pods.show, lease_id, lease.renter)
+        return _shown(services, lease, shown, images.state(lease_id, lease.renter)).to_json()
 
     @router.get(paths.LEASE + paths.USE)
     async def use(lease_id: int, request: Request) -> Any:
@@ -71,7 +71,7 @@ def pod_routes(services: Services) -> APIRouter:
             raise Conflict("this provider runs jobs without pods: nothing is measured here")
         require_running(services, lease)
         _, pods = _pods(services)
-        shown = await asyncio.to_thread(pods.show, lease_id)
+        shown = await asyncio.to_thread(pods.show, lease_id, lease.renter)
         return _used(lease_id, await services.use.show(lease_id, offer.device_ids), shown.share).to_json()
 
     return router

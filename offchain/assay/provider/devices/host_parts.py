@@ -13,7 +13,7 @@ from assay.protocol.types import DeviceId
 from assay.provider.devices.specifications import Specifications
 from assay.provider.errors import BadProviderSetting
 from assay.provider.pods.layout import held_bytes
-from assay.provider.pods.share import beside, declared, device_share, kept_back, read_host, wanted_part
+from assay.provider.pods.share import beside, beside_images, declared, device_share, read_host, wanted_part
 from assay.provider.settings import ProviderSettings
 
 
@@ -38,7 +38,7 @@ def new_part(
         return None
     promised = [one for one in standing if one is not None]
     host = read_host(settings.data_dir, held_bytes(_leases(settings)))
-    kept, wanted = kept_back(settings), wanted_part(settings)
+    kept, wanted = beside_images(settings, host), wanted_part(settings)  # which disk they are on, only an engine tells
     rest, others = beside(kept, promised), len(standing)
     try:
         with contextlib.suppress(BadProviderSetting):

@@ -21,9 +21,10 @@ from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.inventory import read_inventory
 from assay.provider.doctor.findings import Answer, Wrong, warn
 from assay.provider.errors import RuntimeUnavailable
-from assay.provider.pods.assemble import check_pods
-from assay.provider.pods.share import device_shares, kept_back, missing_disk, read_host, wanted_part
+from assay.provider.pods.assemble import check_pods, host_and_kept
+from assay.provider.pods.share import device_shares, missing_disk, wanted_part
 from assay.provider.runtime.container import ContainerRuntime, find_engine
+from assay.provider.runtime.engine_client import connect
 from assay.provider.runtime.selection import select_runtime
 from assay.provider.settings import ProviderSettings
 
@@ -89,8 +90,8 @@ async def pods(settings: ProviderSettings, promised: Sequence[DeclaredHost | Non
 def _pods(settings: ProviderSettings, promised: Sequence[DeclaredHost | None]) -> Answer:
     engine = check_pods(settings, settings.container_engine or find_engine())
     tools = ", ".join(PodTools(settings.data_dir / "pod-tools").check())
-    host = read_host(settings.data_dir, engine.held_bytes())
-    shares = device_shares(host, kept_back(settings), dict(enumerate(promised)), wanted_part(settings))
+    host, kept = host_and_kept(settings, engine)
+    shares = device_shares(host, kept, dict(enumerate(promised)), wanted_part(settings))
     each = Counter(
         f"{one.cores} cores, {one.memory_bytes / GIB:.1f} GiB of memory and {one.disk_bytes / GIB:.1f} GiB of disk"
         for one in shares.values()
@@ -132,7 +133,7 @@ async def image(settings: ProviderSettings) -> Answer:
 
 def _has_image(address: str, name: str) -> bool:
     try:
-        client = docker.DockerClient(base_url=address, timeout=10)
+        client = connect(address, 10)
         try:
             client.images.get(name)
         finally:

@@ -17,6 +17,7 @@ import requests
 
 from assay.provider.errors import ImageRefused, Unavailable
 from assay.provider.images.policy import CACHE_NAME
+from assay.provider.runtime.engine_client import connect, is_podman
 
 SHOWN = 300
 ID = "sha256:"
@@ -65,7 +66,6 @@ class EngineImages:
     def __init__(self, engine: str) -> None:
         self._engine = engine
         self._folder: Path | None = None
-        self._version: str | None = None  # of its API; asked once, since Podman runs programs to answer
 
     def find(self, name: str) -> HeldImage | None:
         """An image by its name or id."""
@@ -135,8 +135,7 @@ class EngineImages:
     @contextlib.contextmanager
     def _client(self, timeout: float | None = 30.0) -> Iterator[docker.DockerClient]:
         try:
-            client = docker.DockerClient(base_url=self._engine, timeout=timeout, version=self._version)
-            self._version = client.api._version
+            client = connect(self._engine, timeout)
         except docker.errors.DockerException as error:
             raise Unavailable(f"the container engine does not answer: {str(error)[:SHOWN]}") from None
         try:
@@ -153,7 +152,7 @@ def _pull_lines(client: docker.DockerClient, reference: str, call: PullCall) -> 
     """What the engine says of a pull. Podman takes plain http only over its own API, Docker always on loopback."""
     api = client.api
     podman = f"{api.base_url}/v4.0.0/libpod/images/pull"
-    if _is_podman(client):
+    if is_podman(client):
         parameters = {"reference": reference, "tlsVerify": "false", "policy": "always"}
         answer = api.post(podman, params=parameters, stream=True, timeout=None)
     else:
@@ -172,11 +171,6 @@ def _pull_lines(client: docker.DockerClient, reference: str, call: PullCall) -> 
                     yield said
     finally:
         answer.close()
-
-
-def _is_podman(client: docker.DockerClient) -> bool:
-    # Its version would do, too, but Podman runs programs to answer that.
-    return "libpod-api-version" in client.api.get(f"{client.api.base_url}/_ping").headers
 
 
 def _held(entry: dict[str, Any]) -> HeldImage:

@@ -78,7 +78,7 @@ class LeaseImages:
         self._checks = RequestBuckets(1 / CHECK_EVERY_S, CHECKS_AT_ONCE, now)
         self._unpaid = RequestBuckets(max(unpaid_bytes, 1) / DAY_S, unpaid_bytes, now)
         self._begin = begin
-        self._states: OrderedDict[int, ImageState] = OrderedDict()
+        self._states: OrderedDict[tuple[int, str], ImageState] = OrderedDict()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._chosen: dict[int, str] = {}
         self._of_jobs: dict[int, set[str]] = {}
@@ -89,9 +89,9 @@ class LeaseImages:
         """Those of this provider, by their names."""
         return self._templates
 
-    async def choose(self, lease_id: int, wanted: PodBody, paid: bool) -> ImageState:
-        """Looks at what a lease is to start from and begins to fetch it; `paid` once the lease runs. A pull that is
-        under way for it gives way. Raises ImageRefused, Unavailable, NotFound for a template that is none,
+    async def choose(self, lease_id: int, renter: str, wanted: PodBody, paid: bool) -> ImageState:
+        """Looks at what a renter's lease is to start from and begins to fetch it; `paid` once the lease runs. A pull
+        that is under way for it gives way. Raises ImageRefused, Unavailable, NotFound for a template that is none,
         TooManyRequests."""
         if wait := self._checks.take(str(lease_id)):
             raise TooManyRequests(f"lease {lease_id} has asked for many images: again in {wait:.0f} s")
@@ -107,8 +107,8 @@ class LeaseImages:
         await self.give_up(lease_id)
         progress = PullProgress()
         state = ImageState("pulling", seen.reference.name, seen.digest, seen.notes, progress)
-        self._note(lease_id, state)
-        task = self._begin(self._fetch(lease_id, seen, chosen, state))
+        self._note((lease_id, renter), state)
+        task = self._begin(self._fetch(lease_id, renter, seen, chosen, state))
         self._tasks[lease_id] = task
         task.add_done_callback(lambda done: self._done(lease_id, done))
         return state
@@ -135,9 +135,9 @@ class LeaseImages:
             self._of_jobs.setdefault(lease_id, set()).add(fetched.image_id)
         return engine_name(seen)
 
-    def state(self, lease_id: int) -> ImageState:
-        """How far the lease's image is; phase `none` where none was asked for since this daemon began."""
-        state = self._states.get(lease_id, ImageState())
+    def state(self, lease_id: int, renter: str) -> ImageState:
+        """How far the renter's image is; phase `none` where none was asked for since this daemon began."""
+        state = self._states.get((lease_id, renter), ImageState())
         pull = state.progress
         if state.phase == "pulling" and pull and pull.layers and pull.layers_done == pull.layers:
             return replace(state, phase="unpacking")
@@ -191,7 +191,8 @@ class LeaseImages:
             }
         )
 
-    async def _fetch(self, lease_id: int, seen: SeenImage, wanted: PodBody, state: ImageState) -> None:
+    async def _fetch(self, lease_id: int, renter: str, seen: SeenImage, wanted: PodBody, state: ImageState) -> None:
+        key = (lease_id, renter)
         try:
             with self._images.using(seen):
                 image = await self._images.fetch(seen, state.progress)
@@ -201,29 +202,27 @@ class LeaseImages:
                     ports=tuple(wanted.ports),
                     environment=tuple(sorted(wanted.environment.items())),
                 )
-                await asyncio.to_thread(self._pods.set_image, lease_id, made)
+                await asyncio.to_thread(self._pods.set_image, lease_id, renter, made)
                 self._chosen[lease_id] = made.image_id
         except ProviderError as error:
             log.warning("image not had", lease=lease_id, image=seen.reference.name, error=str(error))
-            self._note(lease_id, replace(state, phase="failed", failure=str(error)))
+            self._note(key, replace(state, phase="failed", failure=str(error)))
         except asyncio.CancelledError:
-            self._note(
-                lease_id, replace(state, phase="failed", failure="given up: the lease is over, or wants another")
-            )
+            self._note(key, replace(state, phase="failed", failure="given up: the lease is over, or wants another"))
             raise
         except Exception as error:
             # The lease goes on with what it has; the cause is for whoever runs this.
             log.exception("image not had", lease=lease_id, image=seen.reference.name)
-            self._note(lease_id, replace(state, phase="failed", failure=f"a fault here: {type(error).__name__}"))
+            self._note(key, replace(state, phase="failed", failure=f"a fault here: {type(error).__name__}"))
         else:
-            self._note(lease_id, replace(state, phase="ready"))
+            self._note(key, replace(state, phase="ready"))
 
     def _done(self, lease_id: int, task: asyncio.Task[None]) -> None:
         if self._tasks.get(lease_id) is task:
             del self._tasks[lease_id]
 
-    def _note(self, lease_id: int, state: ImageState) -> None:
-        self._states[lease_id] = state
-        self._states.move_to_end(lease_id)
+    def _note(self, key: tuple[int, str], state: ImageState) -> None:
+        self._states[key] = state
+        self._states.move_to_end(key)
         while len(self._states) > MAX_LEASES:
             self._states.popitem(last=False)

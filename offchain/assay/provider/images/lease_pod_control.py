@@ -21,9 +21,11 @@ class LeasePodControl:
         self._runs_until = runs_until
         self._unsettled = unsettled
 
-    def set_image(self, lease_id: int, image: PodImage) -> None:
+    def set_image(self, lease_id: int, renter: str, image: PodImage) -> None:
         """What the lease's pod starts from. One that is there is made anew, with its workspace kept."""
-        self._pods.book.note_image(lease_id, image)
+        self._pods.book.note_image(lease_id, renter, image)
+        if self._pods.book.renter(lease_id) not in (None, renter):
+            raise Conflict(f"lease {lease_id} is another renter's now")
         engine, until = self._pods.pods, self._runs_until(lease_id)
         if engine.status(lease_id).state != "absent":
             engine.stop(lease_id, "made anew from another image")
@@ -32,9 +34,10 @@ class LeasePodControl:
         if until:
             self._pods.ready(lease_id, until)
 
-    def show(self, lease_id: int) -> PodShown:
-        """The lease's pod."""
-        return PodShown(self._pods.book.image(lease_id), self._pods.share(lease_id), self._pods.pods.status(lease_id))
+    def show(self, lease_id: int, renter: str) -> PodShown:
+        """The lease's pod, with what this renter chose for it."""
+        chosen = self._pods.book.image(lease_id, renter)
+        return PodShown(chosen, self._pods.share(lease_id), self._pods.pods.status(lease_id))
 
     def restart(self, lease_id: int) -> None:
         """Ends everything in the pod and starts it again. Raises NotFound, Conflict for a lease that is over."""
@@ -49,5 +52,5 @@ class LeasePodControl:
     def image_ids(self) -> Collection[str]:
         """The images that pods are, or will be made of."""
         made = {spec.image.image_id for spec in self._pods.pods.specs().values()}
-        chosen = (self._pods.book.image(lease_id) for lease_id in self._unsettled())
-        return made | {image.image_id for image in chosen if image is not None}
+        chosen = (image for lease_id in self._unsettled() for image in self._pods.book.images(lease_id))
+        return made | {image.image_id for image in chosen}

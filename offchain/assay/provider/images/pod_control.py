@@ -21,12 +21,12 @@ class PodShown:
 class PodControl(Protocol):
     """Which pod each lease has, kept over restarts. Calls block and may be made from any thread."""
 
-    def set_image(self, lease_id: int, image: PodImage) -> None:
-        """What the lease's pod starts from, also before the lease runs. A pod that is there is made anew from it, with
-        its workspace kept. Raises ProviderError."""
+    def set_image(self, lease_id: int, renter: str, image: PodImage) -> None:
+        """What the lease's pod starts from if the lease is this renter's, also before it runs. A pod that is there is
+        made anew from it, with its workspace kept. Raises ProviderError."""
 
-    def show(self, lease_id: int) -> PodShown:
-        """The lease's pod."""
+    def show(self, lease_id: int, renter: str) -> PodShown:
+        """The lease's pod, with what this renter chose for it."""
 
     def restart(self, lease_id: int) -> None:
         """Ends everything in the pod and starts it again, with all its files. Raises NotFound where there is none."""

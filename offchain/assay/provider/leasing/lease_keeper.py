@@ -174,11 +174,13 @@ class LeaseKeeper:
             case LeaseStep.RUN:
                 if lease_id not in self._stops:  # before anything of the renter's runs, after a restart too
                     await self._cards.release(self._devices_of.get(lease_id, []))
+                if self._pods is not None:
+                    await asyncio.to_thread(self._pods.belongs_to, lease_id, lease.renter)
                 self._stops[lease_id] = stop
                 self._over.discard(lease_id)
                 await asyncio.to_thread(self._jobs.extend, lease_id, stop)
                 if self._pods is not None:
-                    await asyncio.to_thread(self._pods.follow, lease_id, lease.renter, stop)
+                    await asyncio.to_thread(self._pods.follow, lease_id, stop)
             case LeaseStep.KILL:
                 self._stops.pop(lease_id, None)
                 self._over.add(lease_id)

@@ -21,8 +21,18 @@ from assay.provider.pods.lease_pods import LeasePart, LeasePods, PodBook
 from assay.provider.pods.network import PodNetwork
 from assay.provider.pods.network_rules import NetworkPolicy
 from assay.provider.pods.pod import HostShare, PodImage
-from assay.provider.pods.share import device_shares, kept_back, missing_disk, read_host, wanted_part
+from assay.provider.pods.share import (
+    HostResources,
+    KeptBack,
+    beside_images,
+    device_shares,
+    kept_back,
+    missing_disk,
+    read_host,
+    wanted_part,
+)
 from assay.provider.pods.slots import PodSlots
+from assay.provider.runtime.engine_client import connect
 from assay.provider.runtime.workload import Limits
 from assay.provider.settings import ProviderSettings
 
@@ -41,7 +51,7 @@ def make_pods(
     """The pods of this daemon's leases; `fetched` gives the provider's own image once it is here. Raises
     RuntimeUnavailable where there can be none, BadProviderSetting for a share that the host does not have."""
     pods = check_pods(settings, engine)
-    host, kept = read_host(settings.data_dir, pods.held_bytes()), kept_back(settings)
+    host, kept = host_and_kept(settings, pods)
     promised = {device_id: device.host for device_id, device in devices.items()}
     retired = [device_id for device_id, device in devices.items() if device.status is not DeviceStatus.ACTIVE]
     shares = device_shares(host, kept, promised, wanted_part(settings), retired)
@@ -81,12 +91,20 @@ def check_pods(settings: ProviderSettings, engine: str) -> PodmanPods:
     return pods
 
 
+def host_and_kept(settings: ProviderSettings, pods: PodmanPods) -> tuple[HostResources, KeptBack]:
+    """What this host has, images and pods that are there not counted, and what of it is kept back: what the settings
+    say, and room for images where they are on the same disk."""
+    images = pods.image_bytes()
+    host = read_host(settings.data_dir, pods.held_bytes() + (images or 0))
+    return host, kept_back(settings) if images is None else beside_images(settings, host)
+
+
 def asker(engine: str) -> Callable[[str], Any]:
     """Sends a GET to Podman's own API on the engine's socket, and gives the JSON of its answer."""
 
     def ask(path: str) -> Any:
         try:
-            client = docker.DockerClient(base_url=engine, timeout=ASK_S)
+            client = connect(engine, ASK_S)
             try:
                 answer = client.api.get(f"{client.api.base_url}/v4.0.0{path}")
             finally:

@@ -356,6 +356,13 @@ class PodmanPods:
         """The room that the volumes of all pods take."""
         return held_bytes(self._leases)
 
+    def image_bytes(self) -> int | None:
+        """What the engine's images take of the disk that pods are on; None where they are on another."""
+        root = self._known_host().graph_root
+        if not root.exists() or root.stat().st_dev != _existing(self._leases).stat().st_dev:
+            return None
+        return sum(int(one.get("Size") or 0) for one in self._ask("/libpod/images/json"))
+
     def known(self) -> list[int]:
         """The leases that have a pod, running or not."""
         if not self._leases.is_dir():
@@ -419,6 +426,10 @@ class PodmanPods:
 def _made_of(spec: PodSpec) -> PodSpec:
     """What of a specification a container is made of once for all."""
     return replace(spec, deadline=0.0, renter="", image=PodImage("", ""))
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() else _existing(path.parent)
 
 
 def _boot() -> str:

@@ -6,7 +6,6 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from sqlalchemy import Engine as Database
@@ -14,8 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert
 
 from assay.protocol.types import DeviceId
-from assay.provider.database import pods as table
-from assay.provider.errors import ProviderError
+from assay.provider.database import pod_images, pods
+from assay.provider.errors import Conflict, ProviderError
 from assay.provider.pods.engine import PodmanPods
 from assay.provider.pods.pod import HostShare, PodImage, PodSpec, PodStatus
 from assay.provider.pods.records import image_from_json, image_to_json
@@ -32,31 +31,35 @@ class PodBook:
 
     def note_renter(self, lease_id: int, renter: str) -> None:
         """Notes whose lease it is."""
-        self._put(lease_id, renter=renter)
+        row = insert(pods).values(lease_id=str(lease_id), renter=renter)
+        with self._database.begin() as connection:
+            connection.execute(row.on_conflict_do_update(index_elements=["lease_id"], set_={"renter": renter}))
 
-    def note_image(self, lease_id: int, image: PodImage) -> None:
-        """Notes what the lease's pod starts from, from its next start on."""
-        self._put(lease_id, image=json.dumps(image_to_json(image)))
+    def note_image(self, lease_id: int, renter: str, image: PodImage) -> None:
+        """Notes what the lease's pod starts from, from its next start on, if it is this renter's."""
+        told = json.dumps(image_to_json(image))
+        row = insert(pod_images).values(lease_id=str(lease_id), renter=renter, image=told)
+        with self._database.begin() as connection:
+            connection.execute(row.on_conflict_do_update(index_elements=["lease_id", "renter"], set_={"image": told}))
 
     def renter(self, lease_id: int) -> str | None:
         """Whose lease it is."""
-        found = self._get(lease_id)
-        return None if found is None or found["renter"] is None else str(found["renter"])
-
-    def image(self, lease_id: int) -> PodImage | None:
-        """The image that was asked for."""
-        found = self._get(lease_id)
-        return None if found is None or found["image"] is None else image_from_json(json.loads(found["image"]))
-
-    def _get(self, lease_id: int) -> Any:
         with self._database.connect() as connection:
-            query = select(table).where(table.c.lease_id == str(lease_id))
-            return connection.execute(query).mappings().one_or_none()
+            found = connection.execute(select(pods.c.renter).where(pods.c.lease_id == str(lease_id))).scalar()
+        return None if found is None else str(found)
 
-    def _put(self, lease_id: int, **values: str) -> None:
-        row = insert(table).values(lease_id=str(lease_id), **values)
-        with self._database.begin() as connection:
-            connection.execute(row.on_conflict_do_update(index_elements=["lease_id"], set_=values))
+    def image(self, lease_id: int, renter: str) -> PodImage | None:
+        """The image that this renter asked for."""
+        key = (pod_images.c.lease_id == str(lease_id), pod_images.c.renter == renter)
+        with self._database.connect() as connection:
+            found = connection.execute(select(pod_images.c.image).where(*key)).scalar()
+        return None if found is None else image_from_json(json.loads(found))
+
+    def images(self, lease_id: int) -> list[PodImage]:
+        """All that were asked for under this number."""
+        query = select(pod_images.c.image).where(pod_images.c.lease_id == str(lease_id))
+        with self._database.connect() as connection:
+            return [image_from_json(json.loads(found)) for found in connection.execute(query).scalars()]
 
 
 @dataclass(frozen=True)
@@ -105,13 +108,15 @@ class LeasePods:
         status = self.pods.status(lease_id)
         if status.state == "running":
             return status
+        if (renter := self.book.renter(lease_id)) is None:
+            raise Conflict(f"lease {lease_id} does not run yet")
         with self._choosing:
             cores = self._cores(lease_id)
         part = self._part(lease_id)
         spec = PodSpec(
             lease_id=lease_id,
-            renter=self.book.renter(lease_id) or f"lease {lease_id}",
-            image=self.book.image(lease_id) or self._default(),
+            renter=renter,
+            image=self.book.image(lease_id, renter) or self._default(),
             share=self._together(part.devices),
             deadline=deadline,
             cards=part.cards,
@@ -123,10 +128,18 @@ class LeasePods:
         """The engine's ids of images that a pod stands on: none of them may be removed."""
         return frozenset(spec.image.image_id for spec in self.pods.specs().values())
 
-    def follow(self, lease_id: int, renter: str, deadline: float) -> None:
+    def belongs_to(self, lease_id: int, renter: str) -> None:
+        """Notes whose a lease is, before anything is done for it. What another renter left under its number goes."""
+        before = self.book.renter(lease_id)
+        if before == renter:
+            return
+        if before is not None:
+            log.warning("a lease is another renter's than before", lease=lease_id)
+            self.pods.remove(lease_id)
+        self.book.note_renter(lease_id, renter)
+
+    def follow(self, lease_id: int, deadline: float) -> None:
         """At a block, for a lease that runs: its pod is started, in its own time, or told of its new end."""
-        if self.book.renter(lease_id) != renter:
-            self.book.note_renter(lease_id, renter)
         self.pods.extend(lease_id, deadline)
         if self.pods.status(lease_id).state == "running":
             return

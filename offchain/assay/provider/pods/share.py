@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -65,6 +65,12 @@ def kept_back(settings: ProviderSettings) -> KeptBack:
     return KeptBack(settings.host_keep_cores, settings.host_keep_memory, settings.host_keep_disk)
 
 
+def beside_images(settings: ProviderSettings, host: HostResources) -> KeptBack:
+    """The same and room for images, where they are on the disk that pods are on."""
+    kept = kept_back(settings)
+    return replace(kept, disk_bytes=kept.disk_bytes + image_room(host, settings.image_cache))
+
+
 def wanted_part(settings: ProviderSettings) -> DevicePart:
     """What the settings say of each device's part."""
     return DevicePart(
@@ -75,6 +81,12 @@ def wanted_part(settings: ProviderSettings) -> DevicePart:
         settings.pod_open_files,
         settings.pod_bandwidth,
     )
+
+
+def image_room(host: HostResources, cache_bytes: int) -> int:
+    """What of the host's disk is kept for images that share it with pods, so that a first lease does not take the room
+    of the second's image: the cache's bound, a quarter of the disk at most."""
+    return min(cache_bytes, host.disk_bytes // 4)
 
 
 def device_share(host: HostResources, kept: KeptBack, devices: int, wanted: DevicePart = DevicePart()) -> HostShare:

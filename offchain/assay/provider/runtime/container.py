@@ -17,6 +17,7 @@ from assay.provider.images.policy import ImagePolicy
 from assay.provider.runtime.container_guard import start_ticks
 from assay.provider.runtime.container_options import KEEPER_LABEL
 from assay.provider.runtime.egress_rules import EgressRules
+from assay.provider.runtime.engine_client import connect
 from assay.provider.runtime.own_program import own_program
 from assay.provider.runtime.supervised import SEARCH_PATH, SupervisedRuntime
 from assay.provider.runtime.workload import Room, Workload
@@ -64,7 +65,7 @@ class ContainerRuntime(SupervisedRuntime):
     def check(self) -> None:
         """Raises RuntimeUnavailable where the engine does not answer."""
         try:
-            client = docker.DockerClient(base_url=self.engine, timeout=10)
+            client = connect(self.engine, 10)
             client.ping()
             client.close()
         except (docker.errors.DockerException, OSError) as error:
@@ -118,7 +119,7 @@ class ContainerRuntime(SupervisedRuntime):
 
     def rooms(self, workspace: Path, roots: Sequence[tuple[str, int]]) -> list[Room]:
         """Running containers with this workspace, newest first, as the engine lists them."""
-        client = docker.DockerClient(base_url=self.engine, timeout=10)
+        client = connect(self.engine, 10)
         rooms = []
         try:
             for entry in client.api.containers(filters={"label": f"{WORKSPACE_LABEL}={workspace}"}):
@@ -144,7 +145,7 @@ class ContainerRuntime(SupervisedRuntime):
     def sweep(self, leases: Path, may_run: Callable[[int], bool]) -> int:
         """Removes every container with a workspace below this folder whose lease may not run, or whose keeper is gone;
         how many there were. Raises RuntimeUnavailable."""
-        client = docker.DockerClient(base_url=self.engine, timeout=30)
+        client = connect(self.engine, 30)
         try:
             doomed = [
                 entry["Id"]
@@ -161,7 +162,7 @@ class ContainerRuntime(SupervisedRuntime):
         return len(doomed)
 
     def _remove(self, labels: list[str]) -> None:
-        client = docker.DockerClient(base_url=self.engine, timeout=30)
+        client = connect(self.engine, 30)
         until = time.monotonic() + REMOVE_S
         try:
             while True:

@@ -21,6 +21,7 @@ import docker
 import docker.errors
 
 from assay.provider.runtime.container_options import create, start_guarded
+from assay.provider.runtime.engine_client import connect
 from assay.provider.runtime.pull_progress import LOG, PULLED
 from assay.provider.runtime.supervisor import start_ticks, write_whole
 from assay.provider.workloads.folder_walk import count
@@ -47,7 +48,7 @@ class ContainerSupervisor:
         self.control = control
         self.spec: dict[str, Any] = json.loads((control / "spec.json").read_text())
         self.limits: dict[str, Any] = self.spec["limits"]
-        self.client = docker.DockerClient(base_url=self.spec["engine"], timeout=120)
+        self.client = connect(self.spec["engine"], 120)
         self.stop_reason: str | None = None
         self.written = 0
 

@@ -14,12 +14,6 @@ PERIOD_US = 100_000
 NANO = 1_000_000_000
 
 
-def is_podman(client: docker.DockerClient) -> bool:
-    """Whether Podman answers this client."""
-    components = client.version().get("Components") or []
-    return any("podman" in str(one.get("Name", "")).lower() for one in components)
-
-
 def create_on_podman(client: docker.DockerClient, options: dict[str, Any], gpus: list[str], **streams: bool) -> Any:
     """The container, created; `streams` are `tty` and `stdin_open`. Raises docker's errors, also for no such device."""
     body = specification(options, gpus, **streams)

@@ -76,6 +76,13 @@ def group_folder(pid: int, name: str) -> Path:
     return groups.get("pids", groups.get("", Path("/nonexistent"))) / name
 
 
+def group_option(pid: int, runtime: str, name: str) -> list[str]:
+    """What has `runc exec` start a program in such a group, where nothing that it starts at once escapes; empty where
+    the runtime has no such option, or takes it otherwise."""
+    controller = "pids:" if "pids" in dict(control_groups(pid)) else ""
+    return ["--cgroup", f"{controller}{name}"] if Path(runtime).name == "runc" else []
+
+
 def memory_events(pid: int) -> Path:
     """The file that counts what the kernel killed in the pod for want of memory."""
     groups = dict(control_groups(pid))
