@@ -59,7 +59,7 @@ class Provider:
     def enrol(self, name: str) -> str:
         """A device of that name, once that is final; its id."""
         key = str(self.folder / "data" / "devices" / f"{name}.json")
-        where = ("--endpoint", f"http://127.0.0.1:{self.port}", "--region", "eu-test")
+        where = ("--endpoint", f"http://127.0.0.1:{self.port}", "--region", "eu-test", "--runtime", "local")
         device = str(json.loads(self("enrol", *where, "--device-key", key, "-o", "json"))["deviceId"])
         until("the enrolment", lambda: device in self("list", "-o", "json"), ENROL_SECONDS)
         return device

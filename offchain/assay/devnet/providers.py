@@ -56,7 +56,10 @@ async def set_up(network: Network, name: str) -> None:
 
 async def enrol(network: Network, name: str, *more: str, data: str | None = None) -> str:
     """Enters a device of the provider in the registry; its id."""
-    where = ("--endpoint", network.endpoints[data or name], "--region", REGIONS.get(name, ""))
+    where = (
+        "--endpoint", network.endpoints[data or name], "--region", REGIONS.get(name, ""),
+        "--runtime", network.plan.runtime,
+    )  # fmt: skip
     enrolled = await network.assay(name, "provider", "enrol", *where, *more, "-o", "json", data=data)
     return str(json.loads(enrolled)["deviceId"])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,16 @@ class DeclaredHost:
             return None
         cores, memory_mib, disk_mib = (int(one or 0) for one in found)
         return cls(cores, memory_mib, disk_mib)
+
+
+def host_of_all(hosts: Iterable[DeclaredHost | None]) -> DeclaredHost | None:
+    """What a node of several devices has: the parts of them all; None unless each declares one."""
+    cores = memory_mib = disk_mib = 0
+    for one in hosts:
+        if one is None:
+            return None
+        cores, memory_mib, disk_mib = cores + one.cores, memory_mib + one.memory_mib, disk_mib + one.disk_mib
+    return DeclaredHost(cores, memory_mib, disk_mib) if cores else None
 
 
 @dataclass(frozen=True, slots=True)

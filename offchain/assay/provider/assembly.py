@@ -65,14 +65,14 @@ from assay.provider.offers.lease_offers import LeaseOffers
 from assay.provider.offers.offer_service import OfferService
 from assay.provider.offers.offers import OfferMaker
 from assay.provider.offers.terms import TermsFile
-from assay.provider.pods.assemble import make_pods, pod_limits
+from assay.provider.pods.assemble import job_limits, make_pods, pod_limits, tell_without_pods
 from assay.provider.pods.lease_pods import LeasePart, LeasePods
 from assay.provider.pods.network_rules import NetworkPolicy
 from assay.provider.pods.runtime import PodDisks, PodRuntime
 from assay.provider.retention import Retention
 from assay.provider.runtime.container import ContainerRuntime
 from assay.provider.runtime.selection import RuntimeChoice, select_runtime
-from assay.provider.runtime.workload import Limits, Runtime
+from assay.provider.runtime.workload import Runtime
 from assay.provider.settings import ProviderSettings
 from assay.provider.views import EpochView
 from assay.provider.watch import metrics
@@ -80,6 +80,7 @@ from assay.provider.watch.account_view import AccountView
 from assay.provider.watch.metrics import ProviderWatch
 from assay.provider.watch.proof_meter import ProofMeter
 from assay.provider.watch.results import EpochResults
+from assay.provider.watch.use import LeaseUse, UseCollector
 from assay.provider.workloads.disk_volumes import Disks, choose_disks
 from assay.provider.workloads.jobs import JobBook, OpenShells, Share
 
@@ -237,7 +238,7 @@ async def _parts(settings: ProviderSettings, chain: Chain, key: Key, held: KeyJo
         shells=shells,
         agents=None if pods is None else AgentFolders(pods.pods),
         ports=ports,
-        services=_services(ground, leasing, desks, jobs, ports, cards, images, status, watch),
+        services=_services(ground, leasing, desks, jobs, ports, cards, images, pods, status, watch),
         images=images,
         devices=ground.devices,
         authority=ground.authority,
@@ -270,13 +271,14 @@ def _pods(ground: _Ground, runtime: Runtime, cards: HostCards, images: HostImage
     """The pods of leases, where the runtime is containers. Raises RuntimeUnavailable, BadProviderSetting."""
     settings = ground.settings
     if not isinstance(runtime, ContainerRuntime) or images is None:
+        tell_without_pods(ground.devices)
         return None
 
     def part(lease_id: int) -> LeasePart:
         offer = ground.book.offer(lease_id)
-        return LeasePart(1, ()) if offer is None else LeasePart(len(offer.device_ids), cards.names(offer.device_ids))
+        return LeasePart((), ()) if offer is None else LeasePart(offer.device_ids, cards.names(offer.device_ids))
 
-    return make_pods(settings, runtime.engine, ground.database, len(ground.devices), part, lambda: images.own)
+    return make_pods(settings, runtime.engine, ground.database, ground.devices, part, lambda: images.own)
 
 
 def _jobs(ground: _Ground, runtime: Runtime, shells: OpenShells, cards: HostCards, pods: LeasePods | None) -> JobBook:
@@ -291,7 +293,7 @@ def _jobs(ground: _Ground, runtime: Runtime, shells: OpenShells, cards: HostCard
         offer = ground.book.offer(lease_id)
         return Share() if offer is None else Share(len(offer.device_ids), cards.names(offer.device_ids))
 
-    limits = _limits(settings) if pods is None else pod_limits(_limits(settings), pods.each)
+    limits = job_limits(settings) if pods is None else pod_limits(job_limits(settings), pods.smallest)
     jobs = JobBook(ground.database, runtime, settings.data_dir, limits, time.time, disks, share, shells)
     jobs.restore()
     return jobs
@@ -322,7 +324,8 @@ async def _leasing(ground: _Ground, jobs: JobBook, cards: HostCards, pods: Lease
     )
     prices = await started_prices(settings, chain, ground.devices)
     maker = OfferMaker(authority.provider, authority.operator, ground.escrow, ground.key.sign_digest, time.time)
-    offers = OfferService(chain, ground.sender, ground.devices, prices, maker, terms, authority, bonds, cards.obstacle)
+    sizes, obstacle = settings.node_sizes, cards.obstacle
+    offers = OfferService(chain, ground.sender, ground.devices, prices, maker, terms, authority, bonds, obstacle, sizes)
     return _Leasing(escrow, bonds, lease_offers, wipes, keeper, offers)
 
 
@@ -417,10 +420,12 @@ def _services(
     ports: LeasePorts,
     cards: HostCards,
     images: HostImages | None,
+    pods: LeasePods | None,
     status: dict[str, Any],
     watch: ProviderWatch,
 ) -> Services:
-    collected = metrics.registry(watch, CardCollector(cards))
+    use = None if pods is None else LeaseUse(pods.pods, cards.uuids(), cards.watch.activity)
+    collected = metrics.registry(watch, CardCollector(cards), *([UseCollector(use.history)] if use else []))
     accepts = partial(contract_accepts, ground.chain)
     conditions = StartConditions(ground.chain, ground.authority, leasing.bonds, cards.obstacle)
 
@@ -465,6 +470,7 @@ def _services(
         cards=cards,
         images=images.leases if images else None,
         pod_control=images.control if images else None,
+        use=use,
     )
 
 
@@ -482,15 +488,4 @@ def runtime_choice(settings: ProviderSettings) -> RuntimeChoice:
         engine=settings.container_engine,
         images=image_policy(settings),
         egress=NetworkPolicy.parse(settings.egress_policy).by_proxy(),
-    )
-
-
-def _limits(settings: ProviderSettings) -> Limits:
-    """Of a job of one device."""
-    return Limits(
-        wall_seconds=settings.job_seconds,
-        cpu_seconds=int(settings.job_seconds),
-        memory_bytes=settings.job_memory,
-        disk_bytes=settings.job_disk,
-        output_bytes=settings.job_output,
     )

@@ -49,6 +49,8 @@ async def run(settings: ProviderSettings) -> None:
         asyncio.create_task(_answer_demands(parts, settings.poll_seconds)),
         asyncio.create_task(_watch_account(parts, settings)),
     ]
+    if parts.services.use is not None:
+        tasks.append(asyncio.create_task(parts.services.use.run()))
     await _tell_bonds(settings, parts)
     own_image = asyncio.create_task(parts.images.keep_own()) if parts.images else None
     log.info("provider runs", address=f"{settings.host}:{settings.port}", **parts.status)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from assay.protocol.hexadecimal import parse_address
+from assay.protocol.leases import MAX_DEVICES
 from assay.provider.errors import BadProviderSetting
 from assay.settings.base import HOME, DataDir, FilePath, ProgramSettings, Several, split
 
@@ -61,6 +62,11 @@ class ProviderSettings(ProgramSettings):
     receiver: str | None = None
     token: str | None = None
     price_per_hour: Decimal | None = None
+    node_sizes: Annotated[
+        list[Annotated[int, Field(ge=2, le=MAX_DEVICES)]],
+        BeforeValidator(split),
+        Field(description="How many free devices, alike, are on offer together too, for the sum of their prices."),
+    ] = Field(default=[])
     min_duration: Annotated[int, Field(gt=0)] = 60
     max_duration: Annotated[int, Field(gt=0, lt=1 << 32)] = 30 * 24 * 3600
     notice: Annotated[int, Field(ge=0, lt=1 << 32)] = 0

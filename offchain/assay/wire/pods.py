@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from assay.protocol.leases import MAX_DEVICES
 from assay.wire.fields import Wire
 from assay.wire.limits import MAX_ARGUMENTS, MAX_TEXT, MAX_VARIABLES
 
@@ -14,6 +15,7 @@ MAX_PORTS = 32
 MAX_IMAGE_NAME = 255
 MAX_LOGIN = 4_096
 MAX_NOTES = 16
+MAX_SAMPLES = 240
 TEMPLATE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
 
 Name = Annotated[str, Field(pattern=f"^{TEMPLATE_NAME.pattern}$")]
@@ -22,6 +24,7 @@ Digest = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
 Start = Annotated[list[Annotated[str, Field(max_length=MAX_TEXT)]], Field(max_length=MAX_ARGUMENTS)]
 Ports = Annotated[list[Annotated[int, Field(ge=1, le=65_535)]], Field(max_length=MAX_PORTS)]
 Environment = Annotated[dict[str, str], Field(max_length=MAX_VARIABLES)]
+Finite = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Phase = Literal["none", "pulling", "unpacking", "ready", "failed"]
 
 
@@ -136,3 +139,37 @@ class PodShownBody(Wire):
     restarts: Annotated[int, Field(ge=0)] = 0
     ends_at: Annotated[int, Field(ge=0)]
     share: ShareBody | None = None
+
+
+class UseSample(Wire):
+    """What a pod uses at one instant. Processor time and bytes on its network count from its start."""
+
+    at: Finite
+    cpu_seconds: Finite
+    memory_bytes: Annotated[int, Field(ge=0)]
+    disk_bytes: Annotated[int, Field(ge=0)]
+    processes: Annotated[int, Field(ge=0)]
+    received_bytes: Annotated[int, Field(ge=0)]
+    sent_bytes: Annotated[int, Field(ge=0)]
+
+
+class CardUse(Wire):
+    """What a leased card does. Load in percent, temperature in °C, power in watts; None for what it does not tell."""
+
+    device_id: Annotated[str, Field(pattern="^0x[0-9a-f]{64}$")]
+    load: Annotated[int, Field(ge=0, le=100)] | None = None
+    memory_used: Annotated[int, Field(ge=0)] | None = None
+    memory_total: Annotated[int, Field(ge=0)] | None = None
+    temperature: int | None = None
+    power: Finite | None = None
+
+
+class UseBody(Wire):
+    """A lease's pod and cards: `now` is None where no pod runs, `hour` oldest first. The provider's own readings: they
+    prove nothing."""
+
+    lease_id: Annotated[int, Field(ge=1)]
+    now: UseSample | None = None
+    share: ShareBody | None = None
+    hour: Annotated[list[UseSample], Field(max_length=MAX_SAMPLES)] = Field(default_factory=list)
+    cards: Annotated[list[CardUse], Field(max_length=MAX_DEVICES)] = Field(default_factory=list)

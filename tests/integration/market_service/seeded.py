@@ -124,7 +124,8 @@ def model_of(n: int) -> tuple[str, int, int, float]:
 
 def document(n: int) -> dict[str, Any]:
     model, mib, _, _ = model_of(n)
-    return {"model": model, "memoryMiB": mib, "region": REGIONS[0 if n in NODES[1] else n % 3]}
+    return {"model": model, "memoryMiB": mib, "region": REGIONS[0 if n in NODES[1] else n % 3],
+            "host": {"cores": 4 + 4 * (n % 3), "memoryMiB": 65_536, "diskMiB": 512_000}}  # fmt: skip
 
 
 def profile_of(n: int) -> int:

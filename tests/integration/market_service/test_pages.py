@@ -136,6 +136,18 @@ def test_filters__ticked__narrow_the_list_and_the_url_without_a_reload(page: Pag
     expect(page.locator(".card .model", has_text="RTX")).to_have_count(0)
 
 
+def test_machine__chosen__leaves_what_declares_as_much_and_is_told_as_declared(page: Page, market_url: str) -> None:
+    page.goto(market_url)
+    page.get_by_label("Cores", exact=True).select_option("8")
+    expect(page).to_have_url(re.compile("minCpus=8"))
+    expect(page.locator(".result-head strong")).not_to_have_text("25")
+    told = page.locator(".card .sub", has_text="cores,")
+    assert told.count() == page.locator(".card .sub").count() > 0
+    assert all(int(re.search(r"(\d+) cores", text)[1]) >= 8 for text in told.all_inner_texts())  # type: ignore[index]
+    page.locator(".card .model").first.click()
+    expect(page.locator("dt", has_text="Machine declared")).to_have_count(1)
+
+
 def test_price__chosen__leaves_what_costs_no_more_and_is_kept_in_the_url(page: Page, market_url: str) -> None:
     page.goto(market_url)
     page.get_by_label("Price", exact=True).select_option("0.5 tUSD/h")

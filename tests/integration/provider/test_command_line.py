@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -46,7 +47,11 @@ async def offers(address: str, count: int) -> dict[str, Any]:
             await asyncio.sleep(0.2)
 
 
-async def test_provider__from_its_keys_to_its_earnings__by_its_own_commands(tmp_path: Path) -> None:
+async def test_provider__from_its_keys_to_its_earnings__by_its_own_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("HOST_KEEP_CORES", 0), ("HOST_KEEP_DISK", 0), ("POD_DISK", 1 << 30)):
+        monkeypatch.setenv(f"ASSAY_{name}", str(value))
     network = LocalChain(tmp_path / "chain")
     data, port = tmp_path / "data", free_port()
     password = tmp_path / "password"
@@ -66,7 +71,9 @@ async def test_provider__from_its_keys_to_its_earnings__by_its_own_commands(tmp_
         enrolled = await assay("enrol", *keyed, "-o", "json", "--endpoint", address, "--region", "eu-west")
         device = enrolled["deviceId"]
         await network.call("anvil_mine", "0x4")  # commands read final blocks
-        assert (await assay("list", *reads))["devices"][0]["deviceId"] == device
+        row = (await assay("list", *reads))["devices"][0]
+        assert (row["deviceId"], row["host"]["diskMiB"]) == (device, 1_024)
+        assert row["host"]["cores"] == len(os.sched_getaffinity(0))
         assert (await assay("self-test", "-o", "json"))["valid"] is True
         checks = await assay("doctor", *keyed, "-o", "json", "--runtime", "local", "--port", port)
         assert all(one["fine"] for one in checks["findings"]), checks
@@ -80,6 +87,7 @@ async def test_provider__from_its_keys_to_its_earnings__by_its_own_commands(tmp_
         row = await network.chain.call("DeviceRegistry", "device", parse_bytes32(device), at="latest")
         assert [specification_hash(one) for one in served["specifications"]] == [bytes(row.specHash)]
         assert (served["specifications"][0]["region"], served["specifications"][0]["kind"]) == ("eu-west", "cpu")
+        assert served["specifications"][0]["host"]["diskMiB"] == 1_024
         assert served["offers"][0]["rate"] == str(10**15 * 10**18)
 
         await assay("price", *reads, device, "7.2", "--token", token, "--cancel")

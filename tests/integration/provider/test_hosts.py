@@ -131,7 +131,8 @@ async def test_hosts__two_under_one_account__pass_an_epoch_while_one_card_is_kil
         for host, operator in zip(hosts, operators, strict=True):
             await vault.assay("add-host", operator, *vault.options("--yes", "-o", "json"))
             file = tmp_path / f"{host.port}.json"
-            where = ["--endpoint", f"https://127.0.0.1:{host.port}", "--provider", provider, "-o", "json"]
+            where = ["--endpoint", f"https://127.0.0.1:{host.port}", "--provider", provider, "-o", "json",
+                     "--runtime", "local"]  # fmt: skip
             wrote = await host.assay("enrol", "--all", *host.options(*where), "--write-consents", file)
             assert wrote["consents"] == 4
             refused = await host.assay("enrol", "--all", *host.options(*where), status=2)

@@ -72,7 +72,8 @@ class World:
     async def enrol(self, name: str) -> str:
         """The device's key lies on the host, its stake with the provider: the host prints, the provider sends."""
         key = self.host / "devices" / f"{name}.json"
-        options = ["--device-key", key, "--endpoint", f"https://127.0.0.1:{self.port}"]
+        options = ["--device-key", key, "--endpoint", f"https://127.0.0.1:{self.port}",
+                   "--runtime", "local"]  # fmt: skip
         planned = (await self.on_host("enrol", *options, "--dry-run", sends=True))["transactions"]
         assert [one["name"] for one in planned][-1] == "DeviceRegistry.enrol"
         for one in planned:

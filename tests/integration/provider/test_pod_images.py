@@ -11,6 +11,7 @@ import pytest
 from assay.network.addresses import Addresses
 from assay.network.client import Client
 from assay.network.exchange import HttpExchange
+from assay.protocol.types import DeviceId
 from assay.provider.database import open_database
 from assay.provider.images.cache import ImageUses
 from assay.provider.images.engine_images import EngineImages
@@ -65,9 +66,9 @@ async def test_choose__image_of_a_private_registry__the_pod_runs_from_it_and_fro
     pods = LeasePods(
         bench.pods,
         book,
-        lambda _: LeasePart(1, ()),
+        lambda _: LeasePart((), ()),
         lambda: bench.pods.local_image(IMAGE),
-        SHARE,
+        {DeviceId(bytes(32)): SHARE},
         host,
         KeptBack(0, 0, 0),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from assay.protocol.types import DeviceId
 from assay.provider.database import open_database
 from assay.provider.errors import Conflict, NotFound
 from assay.provider.pods.assemble import pod_limits
@@ -201,8 +202,8 @@ def test_jobs__of_a_lease__run_in_its_pod_and_end_with_it(engine: str, tmp_path:
     book = PodBook(database)
     book.note_renter(LEASE, RENTER)
     lease_pods = LeasePods(
-        bench.pods, book, lambda lease_id: LeasePart(1, ()), lambda: bench.pods.local_image(IMAGE),
-        SHARE, read_host(tmp_path), KeptBack(0),
+        bench.pods, book, lambda lease_id: LeasePart((), ()), lambda: bench.pods.local_image(IMAGE),
+        {DeviceId(bytes(32)): SHARE}, read_host(tmp_path), KeptBack(0),
     )  # fmt: skip
     runtime = PodRuntime(ContainerRuntime(engine, ImagePolicy(default=IMAGE)), lease_pods)
     jobs = JobBook(database, runtime, tmp_path, pod_limits(Limits(), SHARE), time.time, PodDisks(lease_pods))

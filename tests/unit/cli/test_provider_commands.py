@@ -73,6 +73,7 @@ def row(name: str, **changes: Any) -> dict[str, Any]:
         "status": "active",
         "profile": 1,
         "endpoint": "http://h:1",
+        "host": {"cores": 7, "memoryMiB": 61_440, "diskMiB": 512_000},
         "lease": None,
         "leasedUntil": None,
         "leftEarly": False,
@@ -98,7 +99,7 @@ def world(assay: Assay, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Worl
         sender: Any = made.sender
         yield Sending(made.chain, sender, made.authority)
 
-    async def devices_of(authority: Any) -> list[dict[str, Any]]:
+    async def devices_of(authority: Any, kept: Any = None) -> list[dict[str, Any]]:
         return made.devices
 
     async def operators_of(chain: Any, provider: str) -> list[dict[str, Any]]:

@@ -134,6 +134,21 @@ def test_model__of_a_node_of_several__names_each_once(declared: list[str], model
     assert (row["model"], row["region"], row["memory_mib"], row["memory_proven"]) == (model, "eu", 2, False)
 
 
+def test_host__of_a_node__is_the_sum_and_nothing_unless_each_declares() -> None:
+    device = {
+        "device_id": bytes(32), "provider": PROVIDERS[0], "profile": 1, "status": 1, "measured": 1, "passed": 1,
+        "measured_flags": 1, "uptime_bps": 9, "measured_epoch": 1, "enrolled_at": 1,
+    }  # fmt: skip
+    spec = {"host_cores": 7, "host_memory_mib": 60, "host_disk_mib": 500}
+
+    def host(*specs: dict[str, int] | None) -> tuple[int, ...]:
+        row = list_devices([Member(device, one, None) for one in specs], None, Passed(1, 3, 0), False, Now(1, 0))
+        return row["host_cores"], row["host_memory_mib"], row["host_disk_mib"]
+
+    assert host(spec, spec) == (14, 120, 1000)
+    assert host(spec, None) == host(spec, {**spec, "host_disk_mib": 0}) == (0, 0, 0)
+
+
 def test_device__on_offer_with_others_only__says_so(node: MarketIndex) -> None:
     assert state(node, DEVICES[2]) == "node-only"
     take(node, offer_line(0))

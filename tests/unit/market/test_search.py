@@ -39,7 +39,8 @@ def rows(count: int, seed: int) -> list[dict[str, Any]]:
                 "measured_epoch": 0, "passed_epoch": 0, "flags": 1, "enrolled_at": 0,
                 "token": choice.choice(TOKENS) if rate is not None else None, "rate": rate, "unit_rate": rate,
                 "min_duration": 0, "max_duration": 3600 * choice.randrange(3), "offer": None, "valid_until": 0,
-                "busy_until": 0, "changes_at": 0,
+                "busy_until": 0, "changes_at": 0, "host_cores": choice.randrange(4),
+                "host_memory_mib": 1024 * choice.randrange(4), "host_disk_mib": max(0, 1024 * choice.randrange(4) - 1),
             }
         )  # fmt: skip
     return found
@@ -54,6 +55,9 @@ searches = st.builds(
     tokens=st.sampled_from([(), TOKENS[:1]]),
     provider=st.sampled_from([None, TOKENS[1]]),
     min_memory_gib=st.integers(0, 3),
+    min_cpus=st.integers(0, 3),
+    min_ram_gib=st.integers(0, 3),
+    min_disk_gib=st.integers(0, 3),
     min_score=st.integers(0, 2),
     max_rate=st.sampled_from([None, 10**20 + 1, 2**64 - 1, 2**127]),
     min_reliability_bps=st.sampled_from([0, 100]),
@@ -78,6 +82,9 @@ def matches(row: dict[str, Any], s: Search) -> bool:
         and (not s.gpus or row["gpus"] in s.gpus)
         and memory(row) >= s.min_memory_gib * 1024
         and (not s.firm or row["notice"] == 0)
+        and row["host_cores"] >= s.min_cpus
+        and row["host_memory_mib"] >= s.min_ram_gib * 1024
+        and row["host_disk_mib"] >= s.min_disk_gib * 1024
         and row["score_gops"] >= s.min_score
         and (s.max_rate is None or (row["rate"] is not None and row["rate"] <= s.max_rate))
         and row["reliability_bps"] >= s.min_reliability_bps

@@ -26,9 +26,9 @@ async def test_pods__this_host_and_its_devices__each_part_is_told_or_refused(mon
     resources = HostResources(tuple(range(8)), 64 << 30, 500 << 30)
     monkeypatch.setattr(host, "check_pods", lambda settings, engine: None)
     monkeypatch.setattr(host, "host_and_kept", lambda settings, pods: (resources, KeptBack()))
-    assert (await host.pods(CONTAINER, 2)).found.startswith("each of 2 devices has 2 cores, ")
+    assert (await host.pods(CONTAINER, [None] * 2)).found.startswith("each of 2 devices has 2 cores, ")
     with pytest.raises(ProviderError, match="cores"):
-        await host.pods(CONTAINER, 5)
+        await host.pods(CONTAINER, [None] * 5)
 
 
 async def test_pods__an_engine_without_them__says_why(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +37,7 @@ async def test_pods__an_engine_without_them__says_why(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(host, "check_pods", check)
     findings = Findings()
-    await findings.check("pods", lambda: host.pods(CONTAINER, 1))
+    await findings.check("pods", lambda: host.pods(CONTAINER, [None]))
     assert (findings.all[0].level, "install Podman" in findings.all[0].found) == (Level.FAIL, True)
 
 

@@ -33,7 +33,7 @@ RACK = Node(tuple(one.name for one in DEVICES), NODE_PRICE)
 class World:
     """An operator's offers over three devices, of which all have a price and make up a node."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *sizes: int) -> None:
         self.chain, self.sender, self.terms = ContractsFake(), SenderFake(OPERATOR), TermsFile(folder)
         self.chain.both(operators={OPERATOR: (int(ALL_SCOPES), 10_000)}, credit=(10**6, 10**6, 10**6))
         prices = {one.name: PRICE for one in DEVICES}
@@ -43,8 +43,9 @@ class World:
         devices: dict[bytes, OwnDevice] = {one.device_id: one for one in DEVICES}
         sender: Any = self.sender
         self.service = OfferService(
-            self.anything, sender, devices, {}, maker, self.terms, authority, Bonds(self.anything, authority)
-        )
+            self.anything, sender, devices, {}, maker, self.terms, authority, Bonds(self.anything, authority),
+            sizes=sizes,
+        )  # fmt: skip
 
     @property
     def anything(self) -> Any:
@@ -235,3 +236,27 @@ async def test_cancel_due__floors_of_what_this_key_signed__are_raised_once(world
     world.chain.latest.floors[(IDS[0], OPERATOR)] = 2
     await world.service.cancel_due()
     assert len(world.sender.sent) == 1
+
+
+async def test_current__with_sizes__alike_free_devices_are_on_offer_together_at_the_sum(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path, 2, 4)
+    world.change(nodes={})
+    alone = {(one,) for one in IDS}
+    assert await world.on_offer() == alone | {IDS[:2]}
+    assert {o.rate for o in await world.offers() if len(o.device_ids) == 2} == {2 * PRICE.rate}
+    assert (await world.service.quote(IDS[1:], RENTER, 60))["rate"] == str(2 * PRICE.rate)
+    held = lease_on(replace(NODE, device_ids=IDS[:1]), 8, status=LeaseStatus.ACTIVE, stop=5_000)
+    world.chain.both(leased={IDS[0]: held})
+    world.next_block()
+    assert await world.on_offer() == {(IDS[1],), (IDS[2],), IDS[1:]}
+    world.change(prices={one.name: replace(PRICE, notice=60 * n) for n, one in enumerate(DEVICES)}, nodes={})
+    assert await world.on_offer() == {(IDS[1],), (IDS[2],)}
+    with pytest.raises(NotFound):
+        await world.service.quote(IDS[1:], RENTER, 60)
+
+
+async def test_current__with_sizes__a_node_of_its_own_price_keeps_it(tmp_path: Path) -> None:
+    world = World(tmp_path, 3)
+    assert [o.rate for o in await world.offers() if len(o.device_ids) == 3] == [NODE_PRICE.rate]

@@ -11,6 +11,8 @@ import pytest
 
 from assay.protocol.specification import DeclaredHost, parse_specification
 from assay.provider.database import open_database
+from assay.provider.devices import host_parts
+from assay.provider.devices.host_parts import new_part
 from assay.provider.errors import BadProviderSetting, ProviderError, RuntimeUnavailable
 from assay.provider.pods import share
 from assay.provider.pods.assemble import host_and_kept
@@ -29,8 +31,11 @@ from assay.provider.pods.share import (
     KeptBack,
     declared,
     device_share,
+    device_shares,
     free_cores,
     image_room,
+    missing_disk,
+    together,
 )
 from assay.provider.pods.slots import PodSlots, first_id
 from assay.provider.settings import ProviderSettings
@@ -212,3 +217,50 @@ def test_log__of_a_start_command__keeps_the_newest(tmp_path: Path) -> None:
     assert follow(["sh", "-c", script], log, limit=10_000) == 3
     assert "line 4000" in log.read_text() and "exit code 3" in log.read_text()
     assert log.stat().st_size + log.with_name("pod.log.1").stat().st_size < 3 * 10_000 + 200_000
+
+
+def test_shares__promised_by_specifications__are_given_as_they_stand_and_the_rest_is_parted() -> None:
+    big, small = DeclaredHost(30, 200 * 1024, 2000 * 1024), DeclaredHost(2, 1024, 1024)
+    shares = device_shares(HOST, KEPT, {"a": big, "b": small, "c": None, "d": None}, DevicePart(processes=99))
+    assert (shares["a"].cores, shares["a"].memory_bytes, shares["a"].processes) == (30, 200 * GIB, 99)
+    assert (shares["b"].cores, shares["b"].disk_bytes) == (2, GIB)
+    assert shares["c"] == shares["d"] and shares["c"].cores == 14
+    assert sum(one.cores for one in shares.values()) <= 60
+    node = together([shares["a"], shares["b"]])
+    assert (node.cores, node.memory_bytes, node.processes, node.bandwidth_bps) == (32, 201 * GIB, 198, 0)
+
+
+@pytest.mark.parametrize("name", ["cores", "memory"])
+def test_shares__specifications_that_promise_more_than_there_is__are_refused(name: str) -> None:
+    part = DeclaredHost(31, 1, 1) if name == "cores" else DeclaredHost(1, 241 * 1024, 1)
+    with pytest.raises(BadProviderSetting, match=f"2 devices promise .* {name}, and this host has .*host_keep_{name}"):
+        device_shares(HOST, KEPT, {"a": part, "b": part})
+    assert len(device_shares(HOST, KEPT, {"a": part, "b": part}, retired=["b"])) == 2
+
+
+def test_missing_disk__as_images_come_and_go__is_told_and_refuses_nobody() -> None:
+    half = DeclaredHost(1, 1, 2100 * 1024)
+    assert len(device_shares(HOST, KEPT, {"a": half, "b": half})) == 2
+    assert missing_disk(HOST, [half, half]) == 104 * GIB and missing_disk(HOST, [half]) == 0
+
+
+def test_new_part__card_by_card__is_the_same_for_all_and_a_full_host_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(host_parts, "read_host", lambda folder, held: HOST)
+    settings = ProviderSettings.of(
+        {
+            "data_dir": tmp_path,
+            "host_keep_cores": 4,
+            "host_keep_memory": 32 * GIB,
+            "host_keep_disk": 96 * GIB,
+            "image_cache": 1,
+        }
+    )
+    standing: list[DeclaredHost | None] = []
+    for _ in range(8):
+        standing.append(new_part(settings, 8, 1, standing))
+    assert standing == [DeclaredHost(7, 61_440, 511_999)] * 8
+    with pytest.raises(BadProviderSetting, match="8 devices that are enrolled here have the rest"):
+        new_part(settings, 8, 5, standing)
+    assert new_part(settings.model_copy(update={"runtime": "bubblewrap"}), 8, 1, []) is None

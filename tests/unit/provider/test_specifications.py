@@ -25,6 +25,14 @@ def test_specification__kept__comes_back_for_its_hash_alone(tmp_path: Path) -> N
     assert kept.of_device(bytes(32), specification_hash(CARD)) is None
 
 
+def test_specification__kept_anew_while_the_first_is_on_its_way__both_come_back(tmp_path: Path) -> None:
+    kept, later = Specifications(tmp_path), {**CARD, "host": {"cores": 3, "memoryMiB": 4, "diskMiB": 5}}
+    for document in (CARD, CARD, later):
+        kept.keep(DEVICE_ID, document)
+    assert [kept.of_device(DEVICE_ID, specification_hash(one)) for one in (CARD, later)] == [CARD, later]
+    assert kept.known() == [DEVICE_ID]
+
+
 @pytest.mark.parametrize("content", ["", "[]", "null", "{", '{"model": "B200"}'])
 def test_specification__changed_on_disk__is_not_served(tmp_path: Path, content: str) -> None:
     kept = Specifications(tmp_path)

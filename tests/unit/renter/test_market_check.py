@@ -16,7 +16,7 @@ from assay.protocol.keccak import keccak
 from assay.protocol.leaves import DeviceLeaf, device_tree
 from assay.protocol.messages import Offer
 from assay.protocol.signing import Domain, address_of
-from assay.protocol.specification import canonical_specification, specification_hash
+from assay.protocol.specification import DeclaredHost, canonical_specification, specification_hash
 from assay.renter.errors import Unreachable
 from assay.renter.market.market_check import ChainFacts, MarketContradicted, checked
 from assay.renter.market.market_client import MarketClient, MarketEvidence, MarketRow, Shown, parse_row
@@ -29,7 +29,8 @@ KEY, OPERATOR_KEY = keccak(b"provider"), keccak(b"operator")
 PROVIDER, TOKEN = address_of(KEY), "0x" + "33" * 20
 KEYS = sorted((address_of(keccak(bytes([n]))) for n in range(2)), key=lambda key: device_id_of(PROVIDER, key))
 IDS = tuple(device_id_of(PROVIDER, key) for key in KEYS)
-DOCUMENT = {"kind": "gpu", "model": "NVIDIA H100", "memoryMiB": 81_920, "region": "eu-de"}
+DOCUMENT = {"kind": "gpu", "model": "NVIDIA H100", "memoryMiB": 81_920, "region": "eu-de",
+            "host": {"cores": 7, "memoryMiB": 60, "diskMiB": 500}}  # fmt: skip
 DEVICES = tuple(
     Device(device_id, PROVIDER, key, 1, specification_hash(DOCUMENT)) for device_id, key in zip(IDS, KEYS, strict=True)
 )
@@ -41,7 +42,7 @@ OTHER = DeviceLeaf(7, bytes(32), 4, 1, 5, 10, 100, 1, keccak(b"third"))
 OFFER = Offer(PROVIDER, ZERO_ADDRESS, IDS, TOKEN, 10**18, 60, 3600, 2000, 4, ANYONE, 600)
 ROW = MarketRow(
     IDS, OFFER.struct_hash(), PROVIDER, 1, "NVIDIA H100", "eu-de", 79_000, 900, 9_800, 7, TOKEN, 10**18, 60, 3600, 2000,
-    600,
+    600, DeclaredHost(14, 120, 1000),
 )  # fmt: skip
 SPECIFICATION = canonical_specification(DOCUMENT).decode()
 
@@ -90,7 +91,8 @@ def test_checked__offer_signed_by_its_operator__is_what_the_escrow_takes() -> No
 @pytest.mark.parametrize(
     "change",
     [
-        {"score_gops": 950}, {"score_gops": 899}, {"memory_mib": 80_000}, {"memory_mib": 90_000}, {"profile": 2},
+        {"score_gops": 950}, {"score_gops": 899}, {"memory_mib": 80_000},
+        {"host": None}, {"host": DeclaredHost(15, 120, 1000)}, {"memory_mib": 90_000}, {"profile": 2},
         {"epoch": 8}, {"rate": 10**18 - 1}, {"notice": 0}, {"offer_hash": bytes(32)},
         {"provider": "0x" + "44" * 20}, {"token": "0x" + "44" * 20}, {"min_duration": 1}, {"max_duration": 9999},
         {"valid_until": 3000}, {"model": "NVIDIA H200"}, {"region": "eu-fr"}, {"device_ids": IDS[:1]},
@@ -226,11 +228,15 @@ def test_filters__by_how_many_devices__names_each_number(wanted: Wanted, asked: 
 
 
 def test_filters__what_a_market_can_filter__is_asked_of_it() -> None:
-    wanted = Wanted(min_score=5, min_memory_mib=24 * 1024 + 5, token=TOKEN, provider=PROVIDER, profile=2, firm=True)
+    wanted = Wanted(min_score=5, min_memory_mib=24 * 1024 + 5, token=TOKEN, provider=PROVIDER, profile=2, firm=True,
+                    min_host=DeclaredHost(8, 64 * 1024, 500 * 1024 + 1))  # fmt: skip
     assert dict(_filters(wanted, Order.uptime)) == {
         "sort": "price",
         "minScoreGops": "5",
         "minMemoryGiB": "24",
+        "minCpus": "8",
+        "minRamGiB": "64",
+        "minDiskGiB": "500",
         "token": TOKEN,
         "provider": PROVIDER,
         "profile": "2",

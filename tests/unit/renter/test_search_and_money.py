@@ -16,7 +16,7 @@ from assay.protocol.hexadecimal import ZERO_ADDRESS
 from assay.protocol.leaves import DeviceLeaf
 from assay.protocol.messages import Offer
 from assay.protocol.rates import cost, seconds_for
-from assay.protocol.specification import parse_specification
+from assay.protocol.specification import DeclaredHost, host_of_all, parse_specification
 from assay.provider.offers.offers import rate_of
 from assay.renter.errors import BadInput, NoDevice
 from assay.renter.market.listing import Evidence, Listing, listings, proven_listing
@@ -108,6 +108,15 @@ def test_matches__firm__takes_nothing_that_a_notice_ends() -> None:
 )  # fmt: skip
 def test_matches__exactly_what_is_wanted__is_found(wanted: Wanted) -> None:
     assert matches(listing(1), wanted, NOW)
+
+
+def test_matches__part_of_the_host__is_what_all_devices_declare_together() -> None:
+    found = replace(listing(1), host=host_of_all([DeclaredHost(7, 60, 500)] * 2))
+    assert matches(found, Wanted(min_host=DeclaredHost(14, 120, 1000)), NOW)
+    for wanted in (DeclaredHost(15, 0, 0), DeclaredHost(0, 121, 0), DeclaredHost(0, 0, 1001)):
+        assert not matches(found, Wanted(min_host=wanted), NOW)
+        assert not matches(replace(found, host=host_of_all([found.host, None])), Wanted(min_host=wanted), NOW)
+    assert matches(replace(found, host=None), Wanted(), NOW)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ from assay.cli.option_groups import with_options
 from assay.cli.output import OutputFormat, fail, note, show, show_rows
 from assay.cli.provider.endings import decimal_of, finish
 from assay.cli.provider.options import DataDir, DeviceKeys, Output, PasswordFile, ReadingOptions, SendingOptions
+from assay.cli.renter.texts import host_text
 from assay.proof.engines.registry import NAMES
 from assay.protocol.profile import NAMED
+from assay.protocol.specification import DeclaredHost
 from assay.provider.settings import ProviderSettings
 
 DEVICE_COLUMNS = {
@@ -22,6 +24,7 @@ DEVICE_COLUMNS = {
     "status": "status",
     "profile": "profile",
     "endpoint": "endpoint",
+    "host": "of its host, declared",
     "lease": "lease",
     "leasedUntil": "leased until",
     "leftEarly": "left early",
@@ -155,15 +158,23 @@ def list_devices(
 
     async def work() -> tuple[str, list[dict[str, Any]]]:
         from assay.provider.account.standing import devices_of
+        from assay.provider.devices.specifications import Specifications
         from assay.provider.reading import reading
 
-        async with reading(given.settings()) as authority:
-            return authority.provider, await devices_of(authority)
+        settings = given.settings()
+        async with reading(settings) as authority:
+            return authority.provider, await devices_of(authority, Specifications(settings.data_dir))
 
     provider, rows = finish(work())
     if output is OutputFormat.table:
         rows = [
-            {**row, "leasedUntil": _moment(row["leasedUntil"]), "leftEarly": _yes(row["leftEarly"])} for row in rows
+            {
+                **row,
+                "host": host_text(DeclaredHost.parse(row["host"])),
+                "leasedUntil": _moment(row["leasedUntil"]),
+                "leftEarly": _yes(row["leftEarly"]),
+            }
+            for row in rows
         ]
     show_rows("devices", rows, DEVICE_COLUMNS, output, tuple(DEVICE_COLUMNS))
     if not rows:

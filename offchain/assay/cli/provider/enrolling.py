@@ -13,7 +13,9 @@ from assay.cli.provider.endings import finish
 from assay.cli.provider.operators import ALL, appointment
 from assay.cli.provider.options import Output, SendingOptions
 from assay.cli.renter.options import Asking
+from assay.cli.renter.texts import host_text
 from assay.protocol.hexadecimal import parse_bytes32, to_hex
+from assay.protocol.specification import DeclaredHost
 from assay.provider.errors import BadProviderSetting
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from assay.provider.devices.batch_enrolment import Consent
     from assay.provider.devices.enrolment import Announcement
     from assay.provider.devices.inventory import Accelerator
+    from assay.provider.devices.specifications import Specifications
     from assay.provider.settings import ProviderSettings
 
 HOST_SCOPES = "offer,start,end,claim"
@@ -45,6 +48,12 @@ def enrol(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="every card of this host, each with a key of its own")] = False,
     region: Annotated[str, typer.Option("--region", help="where the device stands, such as eu-west")] = "",
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            "--runtime", help="what will run workloads: only with container a device carries a part of the host"
+        ),
+    ] = None,
     write_consents: Annotated[
         Path | None,
         typer.Option("--write-consents", help="write what the device keys sign, for the provider's key elsewhere"),
@@ -70,7 +79,7 @@ def enrol(
         from assay.provider.reading import reading
         from assay.renter.lease.planned import planned_call
 
-        settings = given.settings()
+        settings = given.settings(runtime=runtime)
         _check(endpoint, consents, write_consents, every, gpu, device_key)
         kept = Specifications(settings.data_dir)
         async with reading(settings) as looking:
@@ -80,7 +89,7 @@ def enrol(
                 cards: list[tuple[str, str]] = [("", str(one.specification.get("model", ""))) for one in made]
             else:
                 where = _announcement(settings, endpoint or "", tls_fingerprint)
-                made, cards = await _consents(looking, settings, profile, where, region, every, gpu, device_key)
+                made, cards = await _consents(looking, settings, kept, profile, where, region, every, gpu, device_key)
             if write_consents is not None:
                 new = await batch_enrolment.not_enrolled(chain, provider, made)
                 ids = [_device_id(provider, one) for one in new]
@@ -105,6 +114,7 @@ def enrol(
                 "keyFile": file,
                 "profile": one.profile,
                 "model": model,
+                "host": host_text(DeclaredHost.parse(one.specification.get("host"))),
             }
             for one, (file, model) in zip(made, cards, strict=True)
         ]
@@ -178,6 +188,7 @@ def _announcement(settings: ProviderSettings, endpoint: str, tls_fingerprint: st
 async def _consents(
     looking: Authority,
     settings: ProviderSettings,
+    kept: Specifications,
     profile: int,
     where: Announcement,
     region: str,
@@ -187,25 +198,33 @@ async def _consents(
 ) -> tuple[list[Consent], list[tuple[str, str]]]:
     """The consents of the cards meant, their keys made where there are none; (key file, model) of each."""
     from assay.chain.key_files import password
+    from assay.protocol.encoding import device_id as device_id_of
     from assay.provider.devices.batch_enrolment import consent_of
     from assay.provider.devices.device_keys import open_or_create
+    from assay.provider.devices.host_parts import new_part, standing_parts
     from assay.provider.devices.inventory import accelerator_named, read_inventory
     from assay.provider.devices.specifications import checked_region
 
     checked = checked_region(region)
+    found = read_inventory()
     if every:
-        found = read_inventory()
         for bad in found.faults:
             note(f"not enrolled: {bad}")
         cards: list[Accelerator] = list(found.accelerators)
     else:
         cards = [accelerator_named(gpu)]
     secret = password(settings.password_file)
+    standing = await standing_parts(looking.chain, kept)
     made, told = [], []
-    for card in cards:
-        path = device_key or settings.devices_dir / f"{card.key_name}.json"
-        key = open_or_create(path, secret, looking.chain.chain_id)
-        specification = card.specification(checked)
+    paths = [device_key or settings.devices_dir / f"{card.key_name}.json" for card in cards]
+    keys = [open_or_create(path, secret, looking.chain.chain_id) for path in paths]
+    own = [device_id_of(looking.provider, key.address) for key in keys]
+    for device_id in own:
+        if device_id not in standing:
+            coming = len(set(own) - set(standing))
+            standing[device_id] = new_part(settings, len(found.accelerators), coming, standing.values())
+    for card, path, key, device_id in zip(cards, paths, keys, own, strict=True):
+        specification = card.specification(checked, standing[device_id])
         made.append(await consent_of(looking.chain, looking.provider, key, profile, where, specification))
         told.append((str(path), card.model))
     return made, told

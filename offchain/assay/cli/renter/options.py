@@ -94,6 +94,15 @@ class Filters(OptionGroup):
         str | None, typer.Option("--min-value", help="giga-operations a second for one token an hour")
     ] = None
     min_memory: Annotated[str | None, typer.Option("--min-memory", help="measured memory: 24GiB, or MiB")] = None
+    min_cpus: Annotated[
+        int, typer.Option("--min-cpus", help="cores of the machine, declared, of all devices together", min=0)
+    ] = 0
+    min_ram: Annotated[
+        str | None, typer.Option("--min-ram", help="memory of the machine, declared: 64GiB, or a number of GiB")
+    ] = None
+    min_disk: Annotated[
+        str | None, typer.Option("--min-disk", help="disk of the machine, declared: 500GiB, or a number of GiB")
+    ] = None
     min_uptime: Annotated[float, typer.Option("--min-uptime", help="reliability, percent", min=0, max=100)] = 0
     max_price: Annotated[
         str | None, typer.Option("--max-price", help="whole tokens an hour, for all devices together")
@@ -112,6 +121,7 @@ class Filters(OptionGroup):
     def wanted(self, duration: str | None, gpus: str | None = None) -> Wanted:
         """As the library takes it; `gpus` where none are asked for, None for however many. Raises BadInput."""
         from assay.protocol.hexadecimal import parse_address
+        from assay.protocol.specification import DeclaredHost
         from assay.renter.market.search import Wanted
 
         least, most = gpu_counts(self.gpus or gpus)
@@ -125,6 +135,9 @@ class Filters(OptionGroup):
             min_score=self.min_score,
             min_value=number(self.min_value, "--min-value"),
             min_memory_mib=memory_mib(self.min_memory) if self.min_memory else 0,
+            min_host=DeclaredHost(
+                self.min_cpus, size_mib(self.min_ram, "--min-ram"), size_mib(self.min_disk, "--min-disk")
+            ),
             min_uptime_bps=round(self.min_uptime * 100),
             max_price=number(self.max_price, "--max-price"),
             max_rtt_ms=milliseconds(self.max_rtt) if self.max_rtt else None,
@@ -202,6 +215,16 @@ def memory_mib(text: str) -> int:
     if match is None:
         raise BadInput(f"--min-memory {text!r}: expected such as 24GiB, or a number of MiB")
     return int(match[1]) * (1024 if match[2] == "gib" else 1)
+
+
+def size_mib(text: str | None, option: str) -> int:
+    """MiB of `64`, `64GiB`, `512MiB` or `2TiB`; none for None. Raises BadInput."""
+    if text is None:
+        return 0
+    match = re.fullmatch(r"([0-9]{1,9})\s*(tib|gib|mib|)", text.lower())
+    if match is None:
+        raise BadInput(f"{option} {text!r}: expected such as 64GiB, or a number of GiB")
+    return int(match[1]) * {"tib": 1 << 20, "mib": 1}.get(match[2], 1 << 10)
 
 
 def gpu_counts(text: str | None) -> tuple[int, int | None]:

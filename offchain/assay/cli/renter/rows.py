@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from assay.chain.contracts.leases import LeaseStatus
+from assay.cli.renter.texts import host_text
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.rates import price_per_hour
 from assay.renter.lease.downtime import DowntimeFound
@@ -21,14 +22,14 @@ from assay.renter.session.provider_session import JobState
 
 LISTING_COLUMNS = {
     "shortId": "device", "gpus": "GPUs", "model": "model", "region": "region", "scoreGops": "score, gops",
-    "memoryMiB": "memory, MiB", "uptime": "uptime, %", "price": "price an hour", "value": "gops per token",
-    "noticeText": "notice", "roundTripMs": "round trip, ms", "checked": "checked",
+    "memoryMiB": "memory, MiB", "hostText": "machine, declared", "uptime": "uptime, %", "price": "price an hour",
+    "value": "gops per token", "noticeText": "notice", "roundTripMs": "round trip, ms", "checked": "checked",
 }  # fmt: skip
 LISTING_FIELDS = (
     "deviceId", "shortId", "gpus", "deviceIds", "offerHash", "provider", "endpoint", "model", "region", "profile",
-    "epoch", "scoreGops", "memoryMiB", "uptimeBps", "uptime", "pricePerHour", "symbol", "price", "pricePerGpuHour",
-    "value", "token", "rate", "minDuration", "maxDuration", "notice", "noticeText", "validUntil", "roundTripMs",
-    "checked",
+    "epoch", "scoreGops", "memoryMiB", "host", "hostText", "uptimeBps", "uptime", "pricePerHour", "symbol", "price",
+    "pricePerGpuHour", "value", "token", "rate", "minDuration", "maxDuration", "notice", "noticeText", "validUntil",
+    "roundTripMs", "checked",
 )  # fmt: skip
 LEASE_COLUMNS = {
     "leaseId": "lease", "state": "status", "shortId": "device", "gpus": "GPUs", "timeLeft": "time left",
@@ -62,6 +63,8 @@ def listing_json(listing: Listing, symbol: str) -> dict[str, Any]:
         "epoch": listing.epoch,
         "scoreGops": listing.score_gops,
         "memoryMiB": listing.memory_mib,
+        "host": listing.host.to_json() if listing.host else None,
+        "hostText": host_text(listing.host),
         "uptimeBps": listing.uptime_bps,
         "uptime": listing.uptime_bps / 100,
         "pricePerHour": price_text(listing),

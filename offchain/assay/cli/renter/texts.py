@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from assay.protocol.specification import DeclaredHost
 from assay.renter.money.amounts import moment as moment
 from assay.renter.money.amounts import show_amount
 
 AMOUNTS = ("deposit", "streamed", "claimed", "refunded", "downtimeRefund", "bond", "forfeited", "forfeitable")
 EMPTY = ("downtimeRefund", "forfeited", "forfeitable")  # of most leases: shown where there is something
+
+
+def host_text(host: DeclaredHost | None) -> str:
+    """A part of a host; empty for none."""
+    if host is None:
+        return ""
+    return f"{host.cores} cores, {gib_text(host.memory_mib)} memory, {gib_text(host.disk_mib)} disk"
+
+
+def gib_text(mib: int) -> str:
+    """MiB in GiB, with a digit behind the point where there is less than ten."""
+    return f"{mib / 1024:.1f} GiB" if mib < 10_240 else f"{mib // 1024:,} GiB"
 
 
 def rented_text(values: Mapping[str, Any], decimals: int, symbol: str) -> dict[str, Any]:

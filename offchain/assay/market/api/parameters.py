@@ -60,6 +60,15 @@ def search_parameters(
     token: Tokens = [],  # noqa: B006
     provider: AddressQuery = None,
     min_memory_gib: Annotated[int, Query(alias="minMemoryGiB", ge=0, lt=1 << 21)] = 0,
+    min_cpus: Annotated[
+        int, Query(alias="minCpus", ge=0, lt=1 << 31, description="Cores of the machine, declared, of all devices.")
+    ] = 0,
+    min_ram_gib: Annotated[
+        int, Query(alias="minRamGiB", ge=0, lt=1 << 31, description="Its memory, declared, of all devices.")
+    ] = 0,
+    min_disk_gib: Annotated[
+        int, Query(alias="minDiskGiB", ge=0, lt=1 << 31, description="Its disk, declared, of all devices.")
+    ] = 0,
     min_score: Annotated[int, Query(alias="minScoreGops", ge=0, lt=1 << 62)] = 0,
     max_rate: Annotated[str, Query(alias="maxRate", pattern="^[0-9]{0,38}$")] = "",
     min_reliability: Annotated[int, Query(alias="minReliabilityBps", ge=0, le=10_000)] = 0,
@@ -72,7 +81,8 @@ def search_parameters(
     return Search(
         states, tuple(gpus), tuple(profile), tuple(m for m in model if m), tuple(r for r in region if r),
         tuple(checked(t) for t in token), checked(provider) if provider else None, min_memory_gib,
-        min_score, int(max_rate) if max_rate else None, min_reliability, min_hours, firm, sort,
+        min_cpus, min_ram_gib, min_disk_gib, min_score,
+        int(max_rate) if max_rate else None, min_reliability, min_hours, firm, sort,
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ FRESH_STATES = (AVAILABLE, NODE_ONLY, UNPRICED)
 NO_TOKEN = ""
 MAX_MODELS = 80  # characters
 FULL_BPS = 10_000
+HOST = ("host_cores", "host_memory_mib", "host_disk_mib")  # declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,15 @@ def listing(members: Sequence[Member], priced: Priced | None, passed: Passed | N
         "valid_until": offer["valid_until"] if offer else 0,
         "busy_until": busy_until,
         "changes_at": min(changes, default=0),
+        **_host([m.specification for m in members]),
     }
+
+
+def _host(specifications: Sequence[Mapping[str, Any] | None]) -> dict[str, int]:
+    """What all of them declare of their machine together; nothing where one declares nothing."""
+    each = [{name: spec.get(name, 0) if spec else 0 for name in HOST} for spec in specifications]
+    whole = all(min(one.values()) > 0 for one in each)
+    return {name: sum(one[name] for one in each) if whole else 0 for name in HOST}
 
 
 def _models(declared: Sequence[str]) -> str:

@@ -31,6 +31,9 @@ ORDERS = {
     "reliability": ("reliability_bps", True),
     "gpus": ("gpus", True),
 }
+CPU_STEPS = (2, 4, 8, 16, 32, 64, 128)
+RAM_STEPS_GIB = (8, 16, 32, 64, 128, 256, 512, 1024)
+DISK_STEPS_GIB = (32, 64, 128, 256, 512, 1024, 4096)
 MEMORY_STEPS_GIB = (8, 16, 24, 40, 48, 80, 141)
 _PIECE = 500
 _WORD = (1 << 64) - 1
@@ -40,8 +43,8 @@ Mask = NDArray[np.bool_]
 @dataclass(frozen=True, slots=True)
 class Search:
     """What somebody looks for. An empty tuple filters nothing; rates are base units x 10^18 a second for all devices of
-    a listing together, memory, proven, and score the least of any of them. `firm` leaves out what its provider may take
-    back with a notice.
+    a listing together, memory, proven, and score the least of any of them; cores, RAM and disk of the machine what they
+    declare together. `firm` leaves out what its provider may take back with a notice.
     """
 
     states: tuple[str, ...] = (AVAILABLE,)
@@ -52,6 +55,9 @@ class Search:
     tokens: tuple[str, ...] = ()
     provider: str | None = None
     min_memory_gib: int = 0
+    min_cpus: int = 0
+    min_ram_gib: int = 0
+    min_disk_gib: int = 0
     min_score: int = 0
     max_rate: int | None = None
     min_reliability_bps: int = 0
@@ -243,6 +249,9 @@ class SearchTable:
                     masks[name] |= column == code
         least = (
             ("memory_gib", "memory_mib", search.min_memory_gib * 1024),
+            ("cpus", "host_cores", search.min_cpus),
+            ("ram", "host_memory_mib", search.min_ram_gib * 1024),
+            ("disk", "host_disk_mib", search.min_disk_gib * 1024),
             ("score", "score_gops", search.min_score),
             ("reliability", "reliability_bps", search.min_reliability_bps),
             ("hours", "max_duration", search.min_hours * 3600),

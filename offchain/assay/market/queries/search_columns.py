@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 FACETS = ("state", "gpus", "profile", "model", "region", "memory_gib", "token")
 # Numbers that are sorted or compared; rates take two words of 64 bits each.
-NUMBERS = ("memory_mib", "score_gops", "reliability_bps", "max_duration", "gpus", "notice")
+NUMBERS = (
+    "memory_mib", "score_gops", "reliability_bps", "max_duration", "gpus", "notice", "host_cores", "host_memory_mib",
+    "host_disk_mib",
+)  # fmt: skip
 RATES = ("rate", "unit_rate")
 COLUMNS = ("listing_id", "state", "profile", "model", "region", "token", "provider", "memory_proven", *NUMBERS, *RATES)
 _WORD = (1 << 64) - 1

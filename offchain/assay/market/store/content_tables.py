@@ -81,6 +81,9 @@ specifications = Table(
     number("memory_mib"),
     text("region", 40),
     text("document", 8192),
+    number("host_cores"),
+    number("host_memory_mib"),
+    number("host_disk_mib"),
 )
 
 # By the hash that the escrow keeps of an offer. `listing_id` names its devices: see `projection.listings.listing_id`.
@@ -102,7 +105,8 @@ offer_devices = Table(
 )
 
 # A line for each device, and one for each node of several that are on offer together: everything that search filters
-# and sorts by, worked out from the other tables. Of a node each number is the least of its devices.
+# and sorts by, worked out from the other tables. Of a node each number is the least of its devices, but
+# its host's are what all of them declare together: 0 unless each of them declares something.
 listings = Table(
     "listings", metadata,
     key("listing_id", LargeBinary),
@@ -111,7 +115,8 @@ listings = Table(
     number("reliability_bps"), number("measured_epoch"), number("passed_epoch"), number("flags"), number("enrolled_at"),
     account("operator"), account("token"), rate("rate"), rate("unit_rate"), number("min_duration"),
     number("max_duration"), number("notice"), digest("offer"), number("valid_until"), number("busy_until"),
-    number("changes_at"), Index(None, "changes_at"), Index(None, "passed_epoch"),
+    number("changes_at"), number("host_cores"), number("host_memory_mib"), number("host_disk_mib"),
+    Index(None, "changes_at"), Index(None, "passed_epoch"),
     Index(None, "provider", "listing_id"),
 )  # fmt: skip
 

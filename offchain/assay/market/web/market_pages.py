@@ -69,6 +69,9 @@ def market(request: Request, ctx: Ctx, wanted: SearchQuery, cursor: Cursor = Non
         states=STATES,
         profiles=known,
         memory_steps=search.MEMORY_STEPS_GIB,
+        cpu_steps=search.CPU_STEPS,
+        ram_steps=search.RAM_STEPS_GIB,
+        disk_steps=search.DISK_STEPS_GIB,
     )
 
 

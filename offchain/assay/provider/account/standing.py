@@ -14,16 +14,19 @@ from assay.chain.contracts.operators import payout_of, read_bond_credit, read_op
 from assay.chain.rpc.client import Chain
 from assay.chain.rpc.events import read_events
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
+from assay.protocol.specification import DeclaredHost
 from assay.protocol.types import DeviceId
 from assay.provider.account.authority import NOTHING, Authority, scope_names
+from assay.provider.devices.specifications import Specifications
 from assay.provider.errors import BadProviderSetting
 
 ESCROW = "LeaseEscrow"
 SHORTEST = 8  # characters of an id's beginning
 
 
-async def devices_of(authority: Authority) -> list[dict[str, Any]]:
-    """Devices of a provider with their lease, ascending by id; the floor is that of what the key at hand signs."""
+async def devices_of(authority: Authority, kept: Specifications | None = None) -> list[dict[str, Any]]:
+    """Devices of a provider with their lease, ascending by id; the floor is that of what the key at hand signs. `kept`
+    tells which part of its host each declares."""
     rows = []
     chain = authority.chain
     for device in (await DeviceDirectory(chain).refresh()).values():
@@ -31,12 +34,15 @@ async def devices_of(authority: Authority) -> list[dict[str, Any]]:
             continue
         lease_id = await active_lease(chain, device.device_id)
         lease = await read_lease(chain, lease_id) if lease_id else None
+        document = (kept.of_device(device.device_id, device.spec_hash) if kept else None) or {}
+        host = DeclaredHost.parse(document.get("host"))
         rows.append(
             {
                 "deviceId": to_hex(device.device_id),
                 "status": device.status.name.lower(),
                 "profile": device.profile_id,
                 "endpoint": device.endpoint,
+                "host": host.to_json() if host else None,
                 "lease": lease_id or None,
                 "leasedUntil": lease.stop if lease else None,
                 "leftEarly": lease.left_early if lease else False,

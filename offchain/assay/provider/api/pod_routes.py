@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request
 
 from assay.chain.contracts.leases import Lease, LeaseStatus
+from assay.protocol.hexadecimal import to_hex
 from assay.provider.api.renter_check import authorised_lease, require_running
 from assay.provider.api.services import Services
 from assay.provider.errors import Conflict
 from assay.provider.images.lease_images import ImageState, LeaseImages
 from assay.provider.images.pod_control import PodControl, PodShown
 from assay.provider.leasing.lease_rules import runs
+from assay.provider.pods.pod import HostShare
+from assay.provider.watch.use import UseShown
 from assay.wire import paths
-from assay.wire.pods import PodBody, PodShownBody, PullBody, ShareBody, TemplatesBody
+from assay.wire.pods import CardUse, PodBody, PodShownBody, PullBody, ShareBody, TemplatesBody, UseBody, UseSample
 
 
 def pod_routes(services: Services) -> APIRouter:
@@ -59,7 +63,35 @@ def pod_routes(services: Services) -> APIRouter:
         shown = await asyncio.to_thread(pods.show, lease_id, lease.renter)
         return _shown(services, lease, shown, images.state(lease_id, lease.renter)).to_json()
 
+    @router.get(paths.LEASE + paths.USE)
+    async def use(lease_id: int, request: Request) -> Any:
+        """What the pod and the cards use now, and the pod in the last hour."""
+        lease, offer = await authorised_lease(services, lease_id, request)
+        if services.use is None:
+            raise Conflict("this provider runs jobs without pods: nothing is measured here")
+        require_running(services, lease)
+        _, pods = _pods(services)
+        shown = await asyncio.to_thread(pods.show, lease_id, lease.renter)
+        return _used(lease_id, await services.use.show(lease_id, offer.device_ids), shown.share).to_json()
+
     return router
+
+
+def _used(lease_id: int, used: UseShown, share: HostShare | None) -> UseBody:
+    return UseBody(
+        lease_id=lease_id,
+        now=None if used.now is None else UseSample(**asdict(used.now)),
+        share=None if share is None else _share(share),
+        hour=[UseSample(**asdict(one)) for one in used.hour],
+        cards=[
+            CardUse(device_id=to_hex(device_id), **({} if activity is None else asdict(activity)))
+            for device_id, activity in used.cards
+        ],
+    )
+
+
+def _share(share: HostShare) -> ShareBody:
+    return ShareBody(**asdict(share), shm_bytes=share.shm_bytes)
 
 
 def _pods(services: Services) -> tuple[LeaseImages, PodControl]:
@@ -96,15 +128,5 @@ def _shown(services: Services, lease: Lease, pod: PodShown, state: ImageState) -
         started_at=pod.status.started_at,
         restarts=pod.status.restarts,
         ends_at=lease.stop,
-        share=None
-        if share is None
-        else ShareBody(
-            cores=share.cores,
-            memory_bytes=share.memory_bytes,
-            disk_bytes=share.disk_bytes,
-            shm_bytes=share.shm_bytes,
-            processes=share.processes,
-            open_files=share.open_files,
-            bandwidth_bps=share.bandwidth_bps,
-        ),
+        share=None if share is None else _share(share),
     )

@@ -27,6 +27,7 @@ from assay.provider.measurement.openings_service import OpeningsService
 from assay.provider.measurement.probe_service import ProbeService
 from assay.provider.offers.lease_offers import LeaseOffers
 from assay.provider.views import Epochs, Leases
+from assay.provider.watch.use import LeaseUse
 from assay.provider.workloads.jobs import JobBook
 
 
@@ -34,7 +35,7 @@ from assay.provider.workloads.jobs import JobBook
 class Services:
     """`offers` is the public offers with their specifications as JSON, `quote` makes one for (devices, renter,
     seconds); `grace` is for how many seconds files can be fetched after a lease; `started` notes a lease that this
-    provider has started. `images` and `pod_control` are None where jobs run without pods.
+    provider has started. `images`, `pod_control` and `use` are None where jobs run without pods.
     """
 
     devices: Mapping[DeviceId, OwnDevice]
@@ -66,3 +67,4 @@ class Services:
     cards: HostCards | None = None
     images: LeaseImages | None = None
     pod_control: PodControl | None = None
+    use: LeaseUse | None = None

@@ -76,6 +76,10 @@ class HostCards:
         """The CDI names of the cards of a lease. Raises Unavailable for a card without one that can be trusted."""
         return self.bindings.of(device_ids) if self.needs_names else ()
 
+    def uuids(self) -> dict[DeviceId, str]:
+        """The cards of those devices that are GPUs."""
+        return {device_id: device.card for device_id, device in self.devices.items() if device.card}
+
     def reports(self) -> list[WorkerReport]:
         return self.provers.reports()
 

@@ -70,6 +70,18 @@ class CardReading:
         return tuple(pid for pid, _ in self.processes or () if pid not in pids)
 
 
+@dataclass(frozen=True)
+class CardActivity:
+    """What a card or slice does now. Load in percent, memory in bytes, °C and watts; None for what it does not tell:
+    a slice has no load, temperature and power of its own, and its card's are also others'."""
+
+    load: int | None
+    memory_used: int
+    memory_total: int
+    temperature: int | None
+    power: float | None
+
+
 class CardError(Exception):
     """A card that cannot be read, with the fault."""
 
@@ -94,6 +106,30 @@ class CardReader:
             return self._read(nvml, nvml.nvmlDeviceGetHandleByUUID(uuid), uuid)
         except nvml.NVMLError as error:
             raise CardError(self._fault(error, uuid)) from None
+
+    def activity(self, uuid: str) -> CardActivity:
+        """What the card or slice with this uuid does now. Raises CardError."""
+        nvml = self._ready()
+
+        def optional(read: Callable[[], Value]) -> Value | None:
+            if uuid.startswith(MIG):
+                return None
+            with contextlib.suppress(nvml.NVMLError):
+                return read()
+            return None
+
+        try:
+            handle = nvml.nvmlDeviceGetHandleByUUID(uuid)
+            memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+        except nvml.NVMLError as error:
+            raise CardError(self._fault(error, uuid)) from None
+        return CardActivity(
+            load=optional(lambda: int(nvml.nvmlDeviceGetUtilizationRates(handle).gpu)),
+            memory_used=int(memory.used),
+            memory_total=int(memory.total),
+            temperature=optional(lambda: int(nvml.nvmlDeviceGetTemperature(handle, 0))),
+            power=optional(lambda: int(nvml.nvmlDeviceGetPowerUsage(handle)) / 1000),
+        )
 
     def uuid_of_minor(self, minor: int) -> str | None:
         """The uuid of the card behind /dev/nvidia<minor>; None where there is none. Raises CardError."""

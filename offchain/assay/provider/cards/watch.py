@@ -14,6 +14,7 @@ from assay.protocol.profile import Profile
 from assay.provider.cards.card_worker import Look
 from assay.provider.cards.faults import CardFailed, CardFault, CardFaultKind
 from assay.provider.cards.readings import (
+    CardActivity,
     CardError,
     CardReader,
     CardReading,
@@ -52,6 +53,10 @@ class CardWatch:
         self._looking: dict[str, asyncio.Future[CardReading]] = {}
         self._before: dict[str, int] = {}  # bytes on a card before a worker of ours
         self.latest: dict[str, CardReading] = {}
+
+    def activity(self, uuid: str) -> CardActivity:
+        """What a card does now. Blocks; raises CardError."""
+        return self._reader.activity(uuid)
 
     def of(self, uuid: str) -> Look:
         """The look at one card."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from assay.chain.contracts.devices import DeviceStatus
 from assay.protocol.profile import Profile
+from assay.protocol.specification import DeclaredHost
 from assay.protocol.types import DeviceId
 
 
@@ -35,6 +36,11 @@ class OwnDevice:
         """The uuid of the GPU that it was enrolled as; empty for a processor, and where that is not known."""
         specification = self.specification or {}
         return str(specification.get("uuid", "")) if specification.get("kind") == "gpu" else ""
+
+    @property
+    def host(self) -> DeclaredHost | None:
+        """The part of this host that its specification promises to whoever leases it; None where it says nothing."""
+        return DeclaredHost.parse((self.specification or {}).get("host"))
 
     @property
     def place(self) -> str:

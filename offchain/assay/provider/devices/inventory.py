@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from assay.protocol.specification import MAX_TEXT
+from assay.protocol.specification import MAX_TEXT, DeclaredHost
 from assay.protocol.text import one_line
 from assay.protocol.types import DeviceId
 from assay.provider.errors import BadProviderSetting, ProviderError
@@ -86,8 +86,8 @@ class Accelerator:
             return "device"
         return "".join(c if c.isalnum() or c == "-" else "_" for c in self.uuid)
 
-    def specification(self, region: str = "") -> dict[str, Any]:
-        """The document that is fixed at enrolment: no measurement of the moment."""
+    def specification(self, region: str = "", host: DeclaredHost | None = None) -> dict[str, Any]:
+        """The document that is fixed at enrolment: no measurement of the moment. `host` is its part of this machine."""
         return {
             "kind": self.kind,
             "model": self.model,
@@ -96,6 +96,7 @@ class Accelerator:
             "mig": self.mig,
             "uuid": self.uuid,
             "region": region,
+            **({} if host is None else {"host": host.to_json()}),
         }
 
 

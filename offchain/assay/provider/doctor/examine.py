@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from assay.chain.contracts.devices import DeviceStatus
 from assay.chain.errors import ChainError
 from assay.chain.opening import open_chain
 from assay.chain.rpc.client import Chain
@@ -48,10 +49,11 @@ async def _with_chain(
     except (ProviderError, ChainError):  # told by the checks that follow
         provider = settings.provider
     count = len(devices)
+    promised = [one.host for one in devices.values() if one.status is DeviceStatus.ACTIVE]
     await findings.check("clock", lambda: clock(chain))
     await findings.check("chain", lambda: _finality(chain))
     await findings.check("runtime", lambda: host.runtime(settings, chain))
-    await findings.check("pods", lambda: host.pods(settings, count))
+    await findings.check("pods", lambda: host.pods(settings, promised))
     await findings.check("image", lambda: host.image(settings))
     await findings.check("disk", lambda: host.disk(settings, count))
     await findings.check("port", lambda: serving.port(settings, daemon, provider))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import docker
 import docker.errors
 
 from assay.chain.rpc.client import Chain
+from assay.protocol.specification import DeclaredHost
 from assay.protocol.types import DeviceId
 from assay.provider.access.pod_tools import PodTools
 from assay.provider.assembly import runtime_choice
@@ -19,8 +21,8 @@ from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.inventory import read_inventory
 from assay.provider.doctor.findings import Answer, Wrong, warn
 from assay.provider.errors import RuntimeUnavailable
-from assay.provider.pods.assemble import check_pods, host_and_kept, wanted_part
-from assay.provider.pods.share import device_share
+from assay.provider.pods.assemble import check_pods, host_and_kept
+from assay.provider.pods.share import device_shares, missing_disk, wanted_part
 from assay.provider.runtime.container import ContainerRuntime, find_engine
 from assay.provider.runtime.engine_client import connect
 from assay.provider.runtime.selection import select_runtime
@@ -77,22 +79,30 @@ async def runtime(settings: ProviderSettings, chain: Chain) -> Answer:
     return Answer(f"{chosen.name} works")
 
 
-async def pods(settings: ProviderSettings, devices_served: int) -> Answer:
-    """Whether leases can be given machines of their own, and how large each device's part of this host is."""
+async def pods(settings: ProviderSettings, promised: Sequence[DeclaredHost | None]) -> Answer:
+    """Whether leases can be given machines of their own, and how large each device's part of this host is: as its
+    specification promises where that says something."""
     if settings.runtime != "container":
         return warn(f"none: the runtime is {settings.runtime}", "for pods choose --runtime container")
-    return await asyncio.to_thread(_pods, settings, max(1, devices_served))
+    return await asyncio.to_thread(_pods, settings, promised or [None])
 
 
-def _pods(settings: ProviderSettings, devices_served: int) -> Answer:
-    found = check_pods(settings, settings.container_engine or find_engine())
+def _pods(settings: ProviderSettings, promised: Sequence[DeclaredHost | None]) -> Answer:
+    engine = check_pods(settings, settings.container_engine or find_engine())
     tools = ", ".join(PodTools(settings.data_dir / "pod-tools").check())
-    host, kept = host_and_kept(settings, found)
-    each = device_share(host, kept, devices_served, wanted_part(settings))
-    return Answer(
-        f"each of {devices_served} devices has {each.cores} cores, {each.memory_bytes / GIB:.1f} GiB of memory and "
-        f"{each.disk_bytes / GIB:.1f} GiB of disk; every image has {tools}"
+    host, kept = host_and_kept(settings, engine)
+    shares = device_shares(host, kept, dict(enumerate(promised)), wanted_part(settings))
+    each = Counter(
+        f"{one.cores} cores, {one.memory_bytes / GIB:.1f} GiB of memory and {one.disk_bytes / GIB:.1f} GiB of disk"
+        for one in shares.values()
     )
+    found = "; ".join(
+        f"each of {count} devices has {part}" if count > 1 else f"a device has {part}" for part, count in each.items()
+    )
+    found = f"{found}; every image has {tools}"
+    if missing := missing_disk(host, filter(None, promised)):
+        return warn(f"{found}; {missing / GIB:.1f} GiB of the promised disk are not free now", "make room on the disk")
+    return Answer(found)
 
 
 async def disk(settings: ProviderSettings, devices_served: int) -> Answer:

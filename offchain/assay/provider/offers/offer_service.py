@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, NotFound, ProviderError, Unavailable
 from assay.provider.leasing.lease_states import require_free, why_not_free, why_not_leasable
 from assay.provider.offers.bonds import BondFunds, Bonds
+from assay.provider.offers.free_nodes import alike, free_nodes, price_together
 from assay.provider.offers.offers import OfferMaker, Price
 from assay.provider.offers.terms import ProviderTerms, TermsFile
 
@@ -68,8 +69,10 @@ class OfferService:
         authority: Authority,
         bonds: Bonds,
         cards: Callable[[DeviceIds], str | None] = lambda ids: None,
+        sizes: Collection[int] = (),
     ) -> None:
-        """`cards` says why a renter could not have the cards of these devices now."""
+        """`cards` says why a renter could not have the cards of these devices now; free devices that are alike are on
+        offer in nodes of these `sizes` too."""
         self._chain = chain
         self._sender = sender
         self._devices = devices
@@ -79,6 +82,7 @@ class OfferService:
         self._authority = authority
         self._bonds = bonds
         self._cards = cards
+        self._sizes = sorted(set(sizes))
         self._looked: _Looked | None = None
         self._looking = asyncio.Lock()
         self._told: dict[DeviceIds, str] = {}
@@ -115,7 +119,7 @@ class OfferService:
         where the lease could not be started.
         """
         terms = self._terms.read()
-        price = self._candidates(terms).get(device_ids)
+        price = self._price(terms, device_ids)
         if price is None:
             raise NotFound(f"{shown_devices(device_ids)}: not on offer here as one")
         if terms.draining:
@@ -151,11 +155,32 @@ class OfferService:
                 found[node.device_ids] = node.price
         return found
 
+    def _price(self, terms: ProviderTerms, device_ids: DeviceIds) -> Price | None:
+        """What is on offer as one costs, leased or not; None for what never is."""
+        candidates = self._candidates(terms)
+        alone = [candidates.get((device_id,)) for device_id in device_ids]
+        prices = [price for price in alone if price is not None]
+        if (known := candidates.get(device_ids)) is not None:
+            return known
+        if len(device_ids) not in self._sizes or len(prices) < len(device_ids):
+            return None
+        return price_together(prices) if alike(self._devices[one] for one in device_ids) else None
+
     async def _on_offer(self, terms: ProviderTerms, block: Block) -> list[tuple[DeviceIds, Price, int]]:
         """What of it can be had as of a final block, with its nonce; the log says once what cannot, and why."""
         if terms.draining:
             return []
-        candidates = self._candidates(terms)
+        named = self._candidates(terms)
+        found = await self._leasable(terms, named, block)
+        alone = {ids[0]: price for ids, price, _ in found if len(ids) == 1}
+        gathered = free_nodes(alone, self._devices, self._sizes)
+        found += await self._leasable(terms, {ids: one for ids, one in gathered.items() if ids not in named}, block)
+        return sorted(found, key=lambda one: one[0])
+
+    async def _leasable(
+        self, terms: ProviderTerms, candidates: Candidates, block: Block
+    ) -> list[tuple[DeviceIds, Price, int]]:
+        """Those of the candidates that nothing stands in the way of."""
         missing = await self._authority.lacking(OFFERING) if candidates else OperatorScope(0)
         found = []
         for ids, price in sorted(candidates.items(), key=lambda one: one[0]):

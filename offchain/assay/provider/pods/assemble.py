@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import docker
 import docker.errors
+import structlog
 from sqlalchemy import Engine as Database
 
+from assay.chain.contracts.devices import DeviceStatus
+from assay.protocol.types import DeviceId
+from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import NotFound, RuntimeUnavailable
 from assay.provider.pods.engine import PodmanPods
 from assay.provider.pods.layout import agent_name, runtime_folder
@@ -17,20 +21,30 @@ from assay.provider.pods.lease_pods import LeasePart, LeasePods, PodBook
 from assay.provider.pods.network import PodNetwork
 from assay.provider.pods.network_rules import NetworkPolicy
 from assay.provider.pods.pod import HostShare, PodImage
-from assay.provider.pods.share import DevicePart, HostResources, KeptBack, device_share, image_room, read_host
+from assay.provider.pods.share import (
+    HostResources,
+    KeptBack,
+    beside_images,
+    device_shares,
+    kept_back,
+    missing_disk,
+    read_host,
+    wanted_part,
+)
 from assay.provider.pods.slots import PodSlots
 from assay.provider.runtime.engine_client import connect
 from assay.provider.runtime.workload import Limits
 from assay.provider.settings import ProviderSettings
 
 ASK_S = 30.0
+log = structlog.get_logger()
 
 
 def make_pods(
     settings: ProviderSettings,
     engine: str,
     database: Database,
-    devices: int,
+    devices: Mapping[DeviceId, OwnDevice],
     part: Callable[[int], LeasePart],
     fetched: Callable[[], PodImage | None] = lambda: None,
 ) -> LeasePods:
@@ -38,12 +52,30 @@ def make_pods(
     RuntimeUnavailable where there can be none, BadProviderSetting for a share that the host does not have."""
     pods = check_pods(settings, engine)
     host, kept = host_and_kept(settings, pods)
-    each = device_share(host, kept, devices, wanted_part(settings))
+    promised = {device_id: device.host for device_id, device in devices.items()}
+    retired = [device_id for device_id, device in devices.items() if device.status is not DeviceStatus.ACTIVE]
+    shares = device_shares(host, kept, promised, wanted_part(settings), retired)
+    if lacking := missing_disk(host, (one for key, one in promised.items() if one and key not in retired)):
+        log.warning(
+            "the specifications promise more disk than is free: leases of all devices at once would not fit",
+            promised_by=[device.name for device in devices.values() if device.host],
+            missing_mib=-(-lacking >> 20),
+            todo="make room, or lower ASSAY_IMAGE_CACHE",
+        )
 
     def default() -> PodImage:
         return fetched() or pods.local_image(settings.container_image)
 
-    return LeasePods(pods, PodBook(database), part, default, each, host, kept)
+    return LeasePods(pods, PodBook(database), part, default, shares, host, kept)
+
+
+def tell_without_pods(devices: Mapping[DeviceId, OwnDevice]) -> None:
+    """Names in the log the devices whose specifications promise what is not served here."""
+    if promising := [device.name for device in devices.values() if device.host is not None]:
+        log.warning(
+            "devices promise a part of this host, and no pods are served here: choose the runtime container",
+            devices=promising,
+        )
 
 
 def check_pods(settings: ProviderSettings, engine: str) -> PodmanPods:
@@ -64,20 +96,7 @@ def host_and_kept(settings: ProviderSettings, pods: PodmanPods) -> tuple[HostRes
     say, and room for images where they are on the same disk."""
     images = pods.image_bytes()
     host = read_host(settings.data_dir, pods.held_bytes() + (images or 0))
-    room = 0 if images is None else image_room(host, settings.image_cache)
-    return host, KeptBack(settings.host_keep_cores, settings.host_keep_memory, settings.host_keep_disk + room)
-
-
-def wanted_part(settings: ProviderSettings) -> DevicePart:
-    """What the settings say of each device's part."""
-    return DevicePart(
-        settings.pod_cores,
-        settings.pod_memory,
-        settings.pod_disk,
-        settings.pod_processes,
-        settings.pod_open_files,
-        settings.pod_bandwidth,
-    )
+    return host, kept_back(settings) if images is None else beside_images(settings, host)
 
 
 def asker(engine: str) -> Callable[[str], Any]:
@@ -107,4 +126,15 @@ def pod_limits(limits: Limits, each: HostShare) -> Limits:
         disk_bytes=each.disk_bytes,
         processes=each.processes,
         processors=float(each.cores),
+    )
+
+
+def job_limits(settings: ProviderSettings) -> Limits:
+    """Of a job of one device, as the settings say."""
+    return Limits(
+        wall_seconds=settings.job_seconds,
+        cpu_seconds=int(settings.job_seconds),
+        memory_bytes=settings.job_memory,
+        disk_bytes=settings.job_disk,
+        output_bytes=settings.job_output,
     )

@@ -18,7 +18,7 @@ import structlog
 from assay.provider.errors import Conflict, NotFound, ProviderError, RuntimeUnavailable
 from assay.provider.pods import volume
 from assay.provider.pods.commands import CommandFailed, run
-from assay.provider.pods.layout import PodFolders
+from assay.provider.pods.layout import PodFolders, held_bytes
 from assay.provider.pods.network import PodNetwork
 from assay.provider.pods.options import NAME, create_options, global_options
 from assay.provider.pods.pod import PodImage, PodSpec, PodStatus, PodUse, Program
@@ -354,7 +354,7 @@ class PodmanPods:
 
     def held_bytes(self) -> int:
         """The room that the volumes of all pods take."""
-        return sum(one.stat().st_size for one in self._leases.glob("*/pod/volume.img"))
+        return held_bytes(self._leases)
 
     def image_bytes(self) -> int | None:
         """What the engine's images take of the disk that pods are on; None where they are on another."""

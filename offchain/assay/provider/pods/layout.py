@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+VOLUME = "volume.img"
 RUNTIME_ROOT = Path("/run/assay-pods")  # empty again after this host was started anew
 
 
@@ -25,7 +26,7 @@ class PodFolders:
     @property
     def image(self) -> Path:
         """The file that the volume is in."""
-        return self.pod / "volume.img"
+        return self.pod / VOLUME
 
     @property
     def volume(self) -> Path:
@@ -102,3 +103,8 @@ def runtime_folder(data_dir: Path) -> Path:
 def agent_name(data_dir: Path) -> str:
     """A short name of a daemon's folder."""
     return hashlib.sha256(str(data_dir).encode()).hexdigest()[:6]
+
+
+def held_bytes(leases: Path) -> int:
+    """The room that the volumes of all pods take in the folder of the leases."""
+    return sum(one.stat().st_size for one in leases.glob(f"*/pod/{VOLUME}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -12,12 +12,13 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert
 
+from assay.protocol.types import DeviceId
 from assay.provider.database import pod_images, pods
 from assay.provider.errors import Conflict, ProviderError
 from assay.provider.pods.engine import PodmanPods
 from assay.provider.pods.pod import HostShare, PodImage, PodSpec, PodStatus
 from assay.provider.pods.records import image_from_json, image_to_json
-from assay.provider.pods.share import HostResources, KeptBack, free_cores
+from assay.provider.pods.share import HostResources, KeptBack, free_cores, together
 
 log = structlog.get_logger()
 
@@ -63,15 +64,15 @@ class PodBook:
 
 @dataclass(frozen=True)
 class LeasePart:
-    """What a lease has of its host: how many devices' parts, and which cards."""
+    """What a lease has of its host: the parts of which devices, none where that is not known, and which cards."""
 
-    devices: int
+    devices: tuple[DeviceId, ...]
     cards: tuple[str, ...]
 
 
 class LeasePods:
-    """The pods of leases. `part` says what a lease has, `default` gives the image of a lease that named none, `each` is
-    the share of one device. Calls block."""
+    """The pods of leases. `part` says what a lease has, `default` gives the image of a lease that named none, `shares`
+    are the parts of the devices that are served. Calls block."""
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class LeasePods:
         book: PodBook,
         part: Callable[[int], LeasePart],
         default: Callable[[], PodImage],
-        each: HostShare,
+        shares: Mapping[DeviceId, HostShare],
         host: HostResources,
         kept: KeptBack,
     ) -> None:
@@ -87,7 +88,7 @@ class LeasePods:
         self.book = book
         self._part = part
         self._default = default
-        self.each = each
+        self._shares = shares
         self._host = host
         self._kept = kept
         self._starting: dict[int, threading.Thread] = {}
@@ -95,7 +96,12 @@ class LeasePods:
 
     def share(self, lease_id: int) -> HostShare:
         """What the lease's pod has of the host."""
-        return self.each.times(self._part(lease_id).devices)
+        return self._together(self._part(lease_id).devices)
+
+    @property
+    def smallest(self) -> HostShare:
+        """What any device has."""
+        return min(self._shares.values(), key=lambda one: (one.cores, one.memory_bytes, one.disk_bytes))
 
     def ready(self, lease_id: int, deadline: float) -> PodStatus:
         """The lease's pod, running: made or started where it does not. Raises ProviderError."""
@@ -111,7 +117,7 @@ class LeasePods:
             lease_id=lease_id,
             renter=renter,
             image=self.book.image(lease_id, renter) or self._default(),
-            share=self.each.times(part.devices),
+            share=self._together(part.devices),
             deadline=deadline,
             cards=part.cards,
             cpuset=cores,
@@ -153,6 +159,9 @@ class LeasePods:
             self.ready(lease_id, deadline)
         except (ProviderError, OSError) as error:
             log.warning("the pod of a lease was not started", lease=lease_id, reason=str(error))
+
+    def _together(self, devices: tuple[DeviceId, ...]) -> HostShare:
+        return together([self._shares[device_id] for device_id in devices] or [self.smallest])
 
     def _cores(self, lease_id: int) -> tuple[int, ...]:
         """Those that the pod has, or that are free."""

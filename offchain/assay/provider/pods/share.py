@@ -4,17 +4,20 @@ what there is."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from assay.protocol.specification import DeclaredHost
 from assay.provider.errors import BadProviderSetting
 from assay.provider.pods.pod import HostShare
+from assay.provider.settings import ProviderSettings
 
 MIN_MEMORY = 256 << 20
 MIN_DISK = 256 << 20
 MIB = 1 << 20
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,29 @@ def read_host(folder: Path, held_bytes: int = 0) -> HostResources:
     return HostResources(tuple(sorted(os.sched_getaffinity(0))), memory, disk.f_bavail * disk.f_frsize + held_bytes)
 
 
+def kept_back(settings: ProviderSettings) -> KeptBack:
+    """What the settings keep for the host."""
+    return KeptBack(settings.host_keep_cores, settings.host_keep_memory, settings.host_keep_disk)
+
+
+def beside_images(settings: ProviderSettings, host: HostResources) -> KeptBack:
+    """The same and room for images, where they are on the disk that pods are on."""
+    kept = kept_back(settings)
+    return replace(kept, disk_bytes=kept.disk_bytes + image_room(host, settings.image_cache))
+
+
+def wanted_part(settings: ProviderSettings) -> DevicePart:
+    """What the settings say of each device's part."""
+    return DevicePart(
+        settings.pod_cores,
+        settings.pod_memory,
+        settings.pod_disk,
+        settings.pod_processes,
+        settings.pod_open_files,
+        settings.pod_bandwidth,
+    )
+
+
 def image_room(host: HostResources, cache_bytes: int) -> int:
     """What of the host's disk is kept for images that share it with pods, so that a first lease does not take the room
     of the second's image: the cache's bound, a quarter of the disk at most."""
@@ -96,6 +122,77 @@ def free_cores(host: HostResources, kept: KeptBack, taken: Iterable[Iterable[int
     used = {core for cores in taken for core in cores}
     free = [core for core in host.cores[kept.cores :] if core not in used]
     return tuple(sorted(free[-count:])) if 0 < count <= len(free) else ()
+
+
+def device_shares(
+    host: HostResources,
+    kept: KeptBack,
+    promised: Mapping[Key, DeclaredHost | None],
+    wanted: DevicePart = DevicePart(),
+    retired: Collection[Key] = (),
+) -> dict[Key, HostShare]:
+    """What each device carries: what its specification promises, and of what is left an equal part where it promises
+    nothing. What `retired` devices promise binds nobody who rents anew. Raises BadProviderSetting for more cores or
+    memory than the host has: disk comes and goes with what others store, see `missing_disk`."""
+    standing = [one for key, one in promised.items() if one is not None and key not in retired]
+    for what, unit, total, has in (
+        ("cores", "", sum(one.cores for one in standing), len(host.cores) - kept.cores),
+        ("memory", " MiB", sum(one.memory_mib for one in standing), (host.memory_bytes - kept.memory_bytes) // MIB),
+    ):
+        if total > has:
+            raise BadProviderSetting(
+                f"the specifications of {len(standing)} devices promise {total:,}{unit} {what}, and this host has "
+                f"{max(0, has):,}{unit} beyond what it keeps: lower host_keep_{what}, or retire a device and enrol it "
+                "anew with less"
+            )
+    rest = beside(kept, standing)
+    without = [key for key, one in promised.items() if one is None]
+    equal = HostShare()
+    if without:
+        equal = device_share(host, rest, len(set(without) - set(retired)), wanted)
+    return {
+        key: equal
+        if one is None
+        else HostShare(
+            one.cores,
+            one.memory_mib * MIB,
+            one.disk_mib * MIB,
+            wanted.processes,
+            wanted.open_files,
+            wanted.bandwidth_bps,
+        )
+        for key, one in promised.items()
+    }
+
+
+def beside(kept: KeptBack, promised: Iterable[DeclaredHost]) -> KeptBack:
+    """What is not to be had for further devices: what the host keeps, and what is promised already."""
+    for one in promised:
+        kept = KeptBack(
+            kept.cores + one.cores, kept.memory_bytes + one.memory_mib * MIB, kept.disk_bytes + one.disk_mib * MIB
+        )
+    return kept
+
+
+def missing_disk(host: HostResources, promised: Iterable[DeclaredHost]) -> int:
+    """Bytes that all these would need beyond what is free now and what pods hold; 0 where there is enough."""
+    return max(0, sum(one.disk_mib for one in promised) * MIB - host.disk_bytes)
+
+
+def together(shares: Iterable[HostShare]) -> HostShare:
+    """What a node of several devices has: the parts of them all. At least one is needed."""
+    first, *others = shares
+    for one in others:
+        unlimited = not first.bandwidth_bps or not one.bandwidth_bps
+        first = HostShare(
+            first.cores + one.cores,
+            first.memory_bytes + one.memory_bytes,
+            first.disk_bytes + one.disk_bytes,
+            first.processes + one.processes,
+            max(first.open_files, one.open_files),
+            0 if unlimited else first.bandwidth_bps + one.bandwidth_bps,
+        )
+    return first
 
 
 def declared(share: HostShare) -> DeclaredHost:

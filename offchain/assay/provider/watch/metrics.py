@@ -68,11 +68,12 @@ class ProviderCollector:
         yield rent
 
 
-def registry(watch: ProviderWatch, cards: Collector) -> CollectorRegistry:
-    """A registry of this daemon, its cards and its process."""
+def registry(watch: ProviderWatch, *others: Collector) -> CollectorRegistry:
+    """A registry of this daemon, of others such as its cards, and of its process."""
     own = CollectorRegistry()
     own.register(ProviderCollector(watch))
-    own.register(cards)
+    for one in others:
+        own.register(one)
     ProcessCollector(registry=own)
     PlatformCollector(registry=own)
     GCCollector(registry=own)

@@ -10,7 +10,7 @@ from typing import TypeVar
 from assay.chain.contracts.devices import Device
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.rates import price_per_hour
-from assay.protocol.specification import Specification
+from assay.protocol.specification import DeclaredHost, Specification, host_of_all
 from assay.protocol.types import DeviceId
 from assay.renter.market.market_client import MarketRow
 from assay.renter.market.measurements import Passes, common_pass
@@ -36,10 +36,11 @@ class Listing:
     """Score, memory and uptime are the least of any of its devices, as the escrow holds a lease to them; the rate is
     for all of them together.
 
-    `model` and `region` are declared, not measured; they and `profile` are what all of its devices have, else empty and
-    0. `decimals` are the token's, `rate` base units × 10¹⁸ a second, durations seconds; `notice` is the warning after
-    which the provider may end at no cost, 0 where it may not. `round_trip_ms` is None where it was not measured or
-    nothing answered.
+    `model`, `region` and `host` are declared, not measured. `host` is what a pod of all its devices has of their
+    machine, None where one declares nothing; the others and `profile` are what all of its devices have, else empty
+    and 0. `decimals` are the token's, `rate` base units × 10¹⁸ a second, durations seconds; `notice` is the warning
+    after which the provider may end at no cost, 0 where it may not. `round_trip_ms` is None where it was not measured
+    or nothing answered.
 
     Without `evidence` it is a market's claim; `doubt` says why that claim did not hold against the chain.
     """
@@ -63,6 +64,7 @@ class Listing:
     valid_until: int
     renter: str = ANYONE
     notice: int = 0
+    host: DeclaredHost | None = None
     round_trip_ms: float | None = None
     evidence: Evidence | None = None
     doubt: str | None = None
@@ -118,6 +120,7 @@ def proven_listing(evidence: Evidence, decimals: int, specifications: Mapping[by
         valid_until=offer.valid_until,
         renter=offer.renter,
         notice=offer.notice,
+        host=host_of_all(one.host if one else None for one in declared),
         evidence=evidence,
     )
 
@@ -143,6 +146,7 @@ def claimed_listing(row: MarketRow, decimals: int, endpoint: str = "") -> Listin
         max_duration=row.max_duration,
         valid_until=row.valid_until,
         notice=row.notice,
+        host=row.host,
     )
 
 
@@ -151,7 +155,7 @@ def claim_of(listing: Listing) -> MarketRow:
     return MarketRow(
         listing.device_ids, listing.offer_hash, listing.provider, listing.profile, listing.model, listing.region,
         listing.memory_mib, listing.score_gops, listing.uptime_bps, listing.epoch, listing.token, listing.rate,
-        listing.min_duration, listing.max_duration, listing.valid_until, listing.notice,
+        listing.min_duration, listing.max_duration, listing.valid_until, listing.notice, listing.host,
     )  # fmt: skip
 
 

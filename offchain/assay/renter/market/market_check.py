@@ -9,7 +9,7 @@ from assay.chain.contracts.devices import Device
 from assay.protocol.hexadecimal import HexadecimalError, to_hex
 from assay.protocol.messages import Offer
 from assay.protocol.signing import Domain
-from assay.protocol.specification import Specification, parse_specification
+from assay.protocol.specification import Specification, host_of_all, parse_specification
 from assay.protocol.typed_message import camel_case
 from assay.protocol.types import DeviceId, Root
 from assay.renter.market.listing import Evidence, common
@@ -101,6 +101,9 @@ def _check_declared(row: MarketRow, shown: tuple[Shown, ...], devices: tuple[Dev
     memory = min(one.memory_mib if one else 0 for one in declared)
     if row.memory_mib not in (measured_mib, memory):
         raise MarketContradicted(f"{row.memory_mib} MiB are said, {memory} MiB declared")
+    host = host_of_all(one.host if one else None for one in declared)
+    if host != row.host:
+        raise MarketContradicted(f"{row.host} of the host is said, the specifications declare {host}")
     if (model, region) != (row.model, row.region):
         raise MarketContradicted(
             f"{row.model!r} in {row.region!r} is said, the specifications declare {model!r} in {region!r}"

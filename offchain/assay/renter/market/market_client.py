@@ -11,6 +11,7 @@ from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import HexadecimalError, parse_address, parse_bytes32, to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.leases import MAX_DEVICES
+from assay.protocol.specification import DeclaredHost
 from assay.protocol.types import DeviceId
 from assay.renter.errors import ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient
@@ -25,7 +26,8 @@ TIMEOUT_S = 15.0
 @dataclass(frozen=True)
 class MarketRow:
     """An offer, of one device or of several together, that a market says can be taken; `offer_hash` names it. The rate
-    in base units × 10¹⁸ a second, durations and `notice` in seconds; numbers of several devices are the least of them.
+    in base units × 10¹⁸ a second, durations and `notice` in seconds; numbers of several devices are the least of them,
+    `host` is what all of them together declare of their machine.
     """
 
     device_ids: tuple[DeviceId, ...]
@@ -44,6 +46,7 @@ class MarketRow:
     max_duration: int
     valid_until: int
     notice: int
+    host: DeclaredHost | None = None
 
     @property
     def listing_id(self) -> bytes:
@@ -160,9 +163,16 @@ def parse_row(row: Any, source: str) -> MarketRow:
             max_duration=int(row["maxDuration"]),
             valid_until=int(row["validUntil"]),
             notice=int(row["notice"]),
+            host=_host(row),
         )
     except (KeyError, TypeError, ValueError, HexadecimalError) as error:
         raise Unreachable(f"{source}: a malformed listing: {error}") from None
+
+
+def _host(row: Mapping[str, Any]) -> DeclaredHost | None:
+    """What all devices of a listing declare of their machine; None for nothing, as of a market that knows no such."""
+    cores, memory_mib, disk_mib = (int(row.get(name, 0)) for name in ("hostCores", "hostMemoryMib", "hostDiskMib"))
+    return DeclaredHost(cores, memory_mib, disk_mib) if min(cores, memory_mib, disk_mib) > 0 else None
 
 
 def _document(part: Mapping[str, Any]) -> str | None:

@@ -107,6 +107,14 @@ def _filters(wanted: Wanted, order: Order) -> list[tuple[str, str]]:
         filters.append(("minScoreGops", str(wanted.min_score)))
     if wanted.min_memory_mib >= MIB_IN_GIB:
         filters.append(("minMemoryGiB", str(wanted.min_memory_mib // MIB_IN_GIB)))
+    host = wanted.min_host
+    for name, least in (
+        ("minCpus", host.cores),
+        ("minRamGiB", host.memory_mib // MIB_IN_GIB),
+        ("minDiskGiB", host.disk_mib // MIB_IN_GIB),
+    ):
+        if least:
+            filters.append((name, str(least)))
     if wanted.token:
         filters.append(("token", wanted.token))
     if wanted.provider:

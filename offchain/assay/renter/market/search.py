@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from assay.protocol.specification import DeclaredHost
 from assay.renter.market.listing import Listing
 from assay.renter.market.offers import ANYONE
 
@@ -32,6 +33,7 @@ def distance(region: str, other: str) -> int:
     return len(parts(other)) - shared
 
 
+NO_HOST = DeclaredHost(0, 0, 0)
 NOT_REACHED = float("inf")
 
 
@@ -53,7 +55,8 @@ class Wanted:
     must hold for each of the devices.
 
     An offer has `min_gpus` to `max_gpus` devices, None for however many. `model` is found anywhere in the model that
-    all of them declare, in any case; `region` is a region or one around it. `firm` takes no offer that the provider may
+    all of them declare, in any case; `region` is a region or one around it. `min_host` is what all of them together
+    declare of their machine at least. `firm` takes no offer that the provider may
     end by giving notice. `near` filters nothing: what lies nearer to it comes first.
     """
 
@@ -66,6 +69,7 @@ class Wanted:
     min_score: int = 0
     min_value: Decimal | None = None
     min_memory_mib: int = 0
+    min_host: DeclaredHost = NO_HOST
     min_uptime_bps: int = 0
     max_price: Decimal | None = None
     max_rtt_ms: float | None = None
@@ -86,6 +90,7 @@ def matches(listing: Listing, wanted: Wanted, now: float) -> bool:
         and listing.score_gops >= wanted.min_score
         and (wanted.min_value is None or listing.value >= wanted.min_value)
         and listing.memory_mib >= wanted.min_memory_mib
+        and has_at_least(listing.host, wanted.min_host)
         and listing.uptime_bps >= wanted.min_uptime_bps
         and (wanted.model is None or wanted.model.casefold() in listing.model.casefold())
         and (wanted.region is None or lies_in(listing.region, wanted.region))
@@ -95,6 +100,12 @@ def matches(listing: Listing, wanted: Wanted, now: float) -> bool:
         and (wanted.provider is None or listing.provider.lower() == wanted.provider.lower())
         and (wanted.duration is None or listing.min_duration <= wanted.duration <= listing.max_duration)
     )
+
+
+def has_at_least(host: DeclaredHost | None, wanted: DeclaredHost) -> bool:
+    """Whether a declared part of a host is as large as is wanted; what declares nothing has nothing."""
+    has = host or NO_HOST
+    return has.cores >= wanted.cores and has.memory_mib >= wanted.memory_mib and has.disk_mib >= wanted.disk_mib
 
 
 def is_near_enough(listing: Listing, wanted: Wanted) -> bool:

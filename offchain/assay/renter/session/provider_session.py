@@ -24,7 +24,7 @@ from assay.renter.errors import BadInput, NoJob, ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient, reason_of
 from assay.wire import paths
 from assay.wire.leases import NonceBody, RevealBody, StartBody
-from assay.wire.pods import PodBody, PodShownBody, PodTemplate, TemplatesBody
+from assay.wire.pods import PodBody, PodShownBody, PodTemplate, TemplatesBody, UseBody
 from assay.wire.post_headers import BODY_HASH
 
 MAX_FILE = 256 << 20
@@ -181,6 +181,14 @@ class ProviderSession:
     async def pod(self) -> PodShownBody:
         """How the lease's pod stands, and how far its image is."""
         return _pod(await self._json("GET", paths.POD))
+
+    async def use(self) -> UseBody:
+        """What the lease's pod and cards use, as the provider reads it."""
+        try:
+            return UseBody.model_validate(await self._json("GET", paths.USE))
+        except ValidationError as error:
+            what = error.errors()[0]["msg"]
+            raise Unreachable(f"{self.endpoint}: its answer about use is malformed: {what}") from None
 
     async def restart_pod(self) -> PodShownBody:
         """Ends everything in the pod and starts it again, with all its files."""
