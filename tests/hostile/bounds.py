@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import stat
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,15 +76,9 @@ class Watch:
 
 
 def disk_mib(folder: Path) -> float:
-    """What is allocated below a folder."""
-    total = 0
-    for here, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            try:
-                total += (Path(here) / name).lstat().st_blocks * 512
-            except FileNotFoundError:
-                continue
-    return total / 2**20
+    """What is allocated below a folder. The renter's folders are deeper than Python's recursion, and come and go."""
+    said = subprocess.run(["du", "-s", "-B1", str(folder)], capture_output=True, text=True, check=False)
+    return int(said.stdout.split()[0]) / 2**20
 
 
 def make_canary(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""A hostile seat: `python -m tests.hostile.seat SEED FOLDER` and then the options of `assay validator run`.
+"""A hostile seat: `python -m hostile.seat SEED FOLDER`, see `command`, and then the options of `assay validator run`.
 
 A real validator whose messages, answers and downloads are spoiled by tricks that are drawn from the seed. Nothing here
 is provable against it: it stays for the whole run. FOLDER/seat-tricks.json counts what it has played.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import sys
 from collections.abc import Awaitable, Callable
@@ -48,20 +49,24 @@ class Dice:
 
 
 def lying_observations(dice: Dice) -> None:
-    """Says of every device the opposite of what it saw."""
-    from assay.protocol.flags import Flag
-
+    """Says of every device that passed that it opened wrongly, and of all that they were never there."""
+    from assay.protocol.leaves import Flag
     from assay.validator.phases.observing import Observing
 
     honest = Observing.observations
-    flip = {int(Flag.PASSED): int(Flag.BAD_OPENING)}
 
     def opposite(self: Any, *arguments: Any) -> Any:
         leaves = honest(self, *arguments)
         if not dice.plays("lying_observations"):
             return leaves
         return tuple(
-            replace(leaf, flags=flip.get(leaf.flags, leaf.flags), elapsed_us=1, uptime_bps=0) for leaf in leaves
+            replace(
+                leaf,
+                flags=int(Flag.BAD_OPENING) if leaf.flags & Flag.PASSED else leaf.flags,
+                elapsed_us=1,
+                uptime_bps=0,
+            )
+            for leaf in leaves
         )
 
     Observing.observations = opposite  # type: ignore[method-assign]
@@ -180,6 +185,12 @@ async def odd_addresses(announce: Announce, own: str, seed: int) -> None:
         await announce(draws.choice(ENDPOINTS))
         await asyncio.sleep(draws.uniform(3, 8))
         await announce(own)
+
+
+def command(seed: int, folder: Path) -> list[str]:
+    """How it is started, but for the options of `assay validator run`."""
+    path = f"PYTHONPATH={Path(__file__).resolve().parents[1]}:{os.environ.get('PYTHONPATH', '')}"
+    return ["env", path, sys.executable, "-m", "hostile.seat", str(seed), str(folder)]
 
 
 def main() -> None:

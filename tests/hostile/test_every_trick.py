@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -20,7 +21,7 @@ from assay.network.client import Client
 from assay.validator.devices.device_client import DeviceClient
 from assay.validator.errors import DeviceFailure
 from assay.validator.rules.values import EpochDevice
-from tests.hostile import device, node, stranger
+from tests.hostile import device, node, seat, stranger
 from tests.hostile.bounds import MAX_DESCRIPTORS, MAX_RSS_MIB, Use
 from tests.hostile.device import HostileDevice
 from tests.hostile.node import HostileNode
@@ -146,6 +147,13 @@ async def test_device__every_trick__given_up_in_time_and_nothing_is_raised_but_i
                 with pytest.raises(DeviceFailure):
                     await client.opening(odd, b"", 10, ANSWER_S)
         await client.close()
+
+
+def test_seat__every_trick__finds_what_it_spoils(tmp_path: Path) -> None:
+    """It takes hold of the validator by name, where nothing else would tell of a renaming."""
+    command = [*seat.command(SEED, tmp_path), "--help"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert said.returncode == 0, said.stderr[-2_000:]
 
 
 def test_tricks__of_one_seed__are_drawn_alike() -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -35,7 +33,6 @@ from tests.hostile.device import HostileDevice
 from tests.hostile.node import HostileNode
 from tests.hostile.tricks import Actor, Played, drawn_from
 
-TESTS = Path(__file__).resolve().parents[1]
 SEAT, DEVICE, RENTER, HONEST = "validator-4", "mallory", "mallet", ("north", "south")
 BEHIND_A_NODE = ("validator-3", "south")
 LEASED = "north"
@@ -166,8 +163,7 @@ class World:
 
     def _report_ends(self, epoch: int) -> float:
         oracle = self.network.ledger.contract("EpochOracle").functions
-        times = self.network.plan.epochs
-        return float(oracle.genesis().call()) + epoch * times["epochLength"] + times["reportBy"] + 4
+        return float(oracle.epochStart(epoch).call()) + self.network.plan.epochs["reportBy"] + 4
 
     def unscored(self, first: int, last: int) -> list[tuple[int, str, list[str]]]:
         """(epoch, provider, flags) of honest devices that neither passed nor were leased and up."""
@@ -254,9 +250,7 @@ async def hostile_world(folder: Path, seed: int, epoch_seconds: int) -> AsyncIte
         await stack.enter_async_context(hostile)
         for name in BEHIND_A_NODE:
             _restart_behind(network, name, node.url)
-        path = f"PYTHONPATH={TESTS}:{os.environ.get('PYTHONPATH', '')}"
-        command = ["env", path, sys.executable, "-m", "hostile.seat", str(seed), str(folder)]
-        _restart(network, SEAT, [*command, *listen(network, SEAT), *network.options(SEAT)])
+        _restart(network, SEAT, [*seat.command(seed, folder), *listen(network, SEAT), *network.options(SEAT)])
         network.endpoints[DEVICE] = f"http://{HOST}:{proxy_port}"
         await set_up(network, DEVICE)
         network.endpoints[DEVICE], network.ssh_ports[DEVICE] = hostile.behind, ssh_port

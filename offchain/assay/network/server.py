@@ -10,8 +10,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import h11
+import structlog
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from assay.network.connections import ConnectionLimits, Listener
@@ -21,6 +24,7 @@ SHUTDOWN_S = 3
 BACKLOG = 2_048
 KEEP_ALIVE_S = 30
 HEADERS_S = 10.0  # in which a request's line and headers must be there
+log = structlog.get_logger()
 
 
 class Server(uvicorn.Server):
@@ -100,6 +104,34 @@ class HurriedProtocol(H11Protocol):
         self.transport.abort()
 
 
+class BrokenOff:
+    """No error of ours, and no traceback: who hangs up in mid-body is owed nothing, and requests that outlast
+    `SHUTDOWN_S` are cancelled. Whoever waits hears that this daemon stops; an answer that has begun is cut off, lest
+    half of it look whole."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raises what the application raises but for these two."""
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except ClientDisconnect:
+            log.info("whoever asked hung up midway", path=scope.get("path"))
+        except asyncio.CancelledError:
+            log.info("a request was broken off at the end", path=scope.get("path"))
+            if not begun and scope["type"] == "http":
+                stopping = JSONResponse({"error": "this daemon stops"}, 503, {"connection": "close"})
+                await stopping(scope, receive, send)
+
+
 def listening_socket(host: str, port: int, limits: ConnectionLimits | None = None) -> socket.socket:
     """A bound socket, whose connections are limited to what the process can bear where nothing else is said. Raises
     ListenFailed where the address is taken or is not this machine's."""
@@ -119,7 +151,7 @@ def listening_socket(host: str, port: int, limits: ConnectionLimits | None = Non
 def server(app: ASGIApp, tls: ssl.SSLContext | None = None, headers_s: float = HEADERS_S) -> Server:
     """A server for the application; `serve(sockets=[...])` runs it until `should_exit` is set."""
     config = uvicorn.Config(
-        app,
+        BrokenOff(app),
         http=type("_Protocol", (HurriedProtocol,), {"headers_s": headers_s}),
         log_config=None,
         access_log=False,

@@ -30,7 +30,8 @@ class Wake:
                 return False
             event = self._event
             try:
-                await asyncio.wait_for(event.wait(), min(left, TICK_S))
+                async with asyncio.timeout(min(left, TICK_S)):
+                    await event.wait()
             except TimeoutError:
                 continue
         return True

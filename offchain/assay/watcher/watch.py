@@ -71,7 +71,8 @@ class Watch:
             except ChainError as error:
                 log.warning("chain unavailable", error=str(error))
             try:
-                await asyncio.wait_for(stopping.wait(), self.poll_s)
+                async with asyncio.timeout(self.poll_s):
+                    await stopping.wait()
             except TimeoutError:
                 continue
 

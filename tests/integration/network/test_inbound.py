@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from assay.chain.certificate import create_certificate, server_context
+from assay.network import server as module
 from assay.network.connections import ConnectionLimits
 from assay.network.server import listening_socket, server, serving
 
@@ -127,3 +129,51 @@ async def test_connection__refused_body_that_goes_on__is_closed_when_its_time_is
             await asyncio.sleep(HEADERS_S / 4)
         assert await is_closed(connection, 1)
         connection[1].close()
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_request__not_answered_when_the_daemon_stops__is_told_or_cut_off_and_no_error_of_ours(
+    begun: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "SHUTDOWN_S", 0.2)
+    asked = asyncio.Event()
+
+    async def never(scope: Scope, receive: Receive, send: Send) -> None:
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+            await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        asked.set()
+        await asyncio.Event().wait()
+
+    async with served(strict(), never) as port:
+        reader, writer = await connect(port)
+        writer.write(WHOLE)
+        await asyncio.wait_for(asked.wait(), 5)
+    said = await asyncio.wait_for(reader.read(), 5)
+    if begun:
+        assert said.endswith(b"\r\n\r\nhalf")
+    else:
+        assert said.startswith(b"HTTP/1.1 503 ") and said.endswith(b'{"error":"this daemon stops"}')
+    assert not [record for record in caplog.records if record.exc_info]
+    writer.close()
+
+
+async def test_request__hung_up_in_the_middle_of_its_body__is_no_error_of_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ended = asyncio.Event()
+
+    async def reads(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await Request(scope, receive).body()
+        finally:
+            ended.set()
+
+    async with served(strict(), reads) as port:
+        _, writer = await connect(port)
+        writer.write(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nhalf")
+        await writer.drain()
+        await asyncio.sleep(0.1)
+        writer.close()
+        await asyncio.wait_for(ended.wait(), 5)
+    assert not caplog.records

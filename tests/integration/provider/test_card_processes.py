@@ -40,7 +40,7 @@ class Cards:
             for one, card in zip(DEVICES, self.cards, strict=True)
         }
         self.ids = list(self.devices)
-        self.watch = CardWatch(CardReader(pynvml), 3, proves_on_card=False)
+        self.watch = CardWatch(CardReader(pynvml), 3, "cpu")
         launch = process_launcher(3)
 
         def order(card: str, place: str, opens_only: bool = False) -> WorkerOrder:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy
 import pytest
-from assay.provider.access.ssh_shells import Shells
 
 from assay.chain.contracts.leases import Lease
 from assay.provider.access.authorised_keys import AuthorisedKeys
 from assay.provider.access.lease_ports import LeasePorts
+from assay.provider.access.ssh_programs import Shells
 from assay.provider.access.ssh_server import serve_ssh
 from assay.provider.database import open_database
 from assay.provider.images.policy import ImagePolicy

@@ -364,6 +364,29 @@ async def test_request__first_is_slow__the_next_overtakes_it_and_it_rests(clock,
     assert len(made[0].asked) == asked
 
 
+class _OnceAsked(FakeEndpoint):
+    """Answers as soon as another endpoint is asked as well."""
+
+    def __init__(self, url, other):
+        super().__init__(url)
+        self.other = other
+
+    async def request(self, method, params):
+        while not self.other.asked:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        return await super().request(method, params)
+
+
+async def test_request__first_answers_after_all__the_next_has_done_nothing_wrong(clock, impatient):
+    hanging = _Hanging("http://later")
+    made = [_OnceAsked("http://heavy", hanging), hanging]
+    pool = pool_of(made, clock)
+    made[0].answers["eth_x"] = "0x1"
+    assert await pool.request("eth_x", []) == "0x1"
+    assert hanging.asked
+    assert not pool.faults
+
+
 async def test_agreed_block__one_of_three_is_slow__the_others_agree_without_it(clock, impatient):
     made = [_Hanging("http://slow"), FakeEndpoint("http://a"), FakeEndpoint("http://b")]
     pool = pool_of(made, clock)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from assay.proof.cuda import runtime
+from assay.proof.cuda.memory import needed_memory
 from assay.proof.engines import engine, gpu, registry
 from assay.proof.engines.memory import needed_memory as needed_by_cpu
 from assay.proof.errors import DeviceLost, EngineUnavailable, NotEnoughMemory, ProofError
@@ -74,7 +75,7 @@ def gpu_engine(monkeypatch: pytest.MonkeyPatch, free: int, name: str = "mma") ->
 def test_prepare__too_little_memory__how_much_is_needed_and_what_fits(
     monkeypatch: pytest.MonkeyPatch, free: int, fits: str
 ) -> None:
-    needed = -(-gpu.needed_memory(NAMED["datacenter"], "mma") // (1 << 20))
+    needed = -(-needed_memory(NAMED["datacenter"], "mma") // (1 << 20))
     with pytest.raises(NotEnoughMemory, match=f"needs {needed:,} MiB, Test Card has {free >> 20:,} MiB free: {fits}"):
         gpu_engine(monkeypatch, free).prepare(NAMED["datacenter"], bytes(32))
 
@@ -83,7 +84,7 @@ def test_needed_memory__of_the_named_profiles__holds_what_is_allocated() -> None
     for profile in NAMED.values():
         p = profile
         buffers = (2 * p.M + p.N) * p.K + 2 * 4 * p.M * p.N + 32 * p.M * p.N // p.chunk + 32 * p.T * (p.M + 2)
-        assert buffers < gpu.needed_memory(p, "mma") < 1.2 * buffers + (1 << 25)
+        assert buffers < needed_memory(p, "mma") < 1.2 * buffers + (1 << 25)
         assert needed_by_cpu(p, 1) >= p.N * p.K + 2 * 4 * p.M * p.N
 
 

@@ -16,7 +16,7 @@ from assay.provider.cards import readings, watch
 from assay.provider.cards.bindings import Bindings, CardBook, SeenCard
 from assay.provider.cards.cdi import read_cdi
 from assay.provider.cards.faults import CardFailed, CardFault, CardFaultKind
-from assay.provider.cards.readings import CardError, CardReader, least_memory
+from assay.provider.cards.readings import CardError, CardReader, min_memory
 from assay.provider.cards.watch import CardWatch
 from assay.provider.devices.inventory import GpuNames, read_inventory
 from assay.provider.errors import Unavailable
@@ -109,7 +109,7 @@ async def test_fault__of_the_driver__is_every_cards_and_gone_with_it(
 
 async def test_fault__of_a_processor_in_a_cards_stead__asks_nothing_of_driver_and_generation(host: Host) -> None:
     host.cards[0].update(capability=[6, 1])
-    looked = CardWatch(host.reader, 8, proves_on_card=False)
+    looked = CardWatch(host.reader, 8, "cpu")
     assert await looked.of(host.uuid(0))(None, OURS) is None
     host.cards[0].update(temperature=94)
     found = await looked.of(host.uuid(0))(None, OURS)
@@ -129,7 +129,7 @@ async def test_driver__that_hangs__delays_a_proof_by_a_second_and_no_other_card(
     )
     hung, well = await asyncio.gather(host.fault(2), host.fault(3))
     assert well is None and hung is not None
-    assert (hung.kind, hung.blocks) == (CardFaultKind.DRIVER_RESET, False)
+    assert (hung.kind, hung.blocks) == (CardFaultKind.SLOW_DRIVER, False)
     go_on.set()
 
 
@@ -173,8 +173,8 @@ async def test_release__of_a_card_that_tells_no_processes__goes_by_its_memory(ho
 
 def test_memory__that_a_class_takes__is_more_than_its_window() -> None:
     window = 2 * DATACENTER.W * DATACENTER.M * DATACENTER.N
-    assert window < least_memory(DATACENTER) < 80 * GIB
-    assert least_memory(DATACENTER) - window == least_memory(DATACENTER, window=False) > DATACENTER.N * DATACENTER.K
+    assert window < min_memory(DATACENTER) < 80 * GIB
+    assert min_memory(DATACENTER) - window == min_memory(DATACENTER, window=False) > DATACENTER.N * DATACENTER.K
 
 
 def test_slice__of_a_card__has_its_own_memory_and_its_cards_heat(host: Host) -> None:

@@ -141,6 +141,25 @@ async def test_worker__whose_card_is_lost__gets_a_new_context_that_chooses_anew(
     await worker.close()
 
 
+async def test_worker__whose_driver_is_slow_to_tell__keeps_its_context_and_is_named_until_it_is_not() -> None:
+    """Without persistence mode a card's driver may take seconds to answer, on a card that proves well."""
+    told: list[CardFault | None] = [None]
+
+    async def look(profile: Profile | None, ours: frozenset[int]) -> CardFault | None:
+        return told[0]
+
+    worker = ThreadWorker(reference, card="GPU-0", look=look)
+    await worker.prove(TASK)
+    told[0] = CardFault(CardFaultKind.SLOW_DRIVER, "NVML does not answer within 1 s", blocks=False)
+    await worker.look()
+    assert worker.links[0].alive and worker.report.fault == told[0]
+    await worker.prove(TASK)
+    told[0] = None
+    await worker.look()
+    assert worker.report.fault is None and len(worker.links) == 1
+    await worker.close()
+
+
 async def test_worker__late_with_a_challenge__is_called_slow_until_it_is_in_time() -> None:
     now = [0.0]
 

@@ -88,7 +88,7 @@ async def test_answer__fourth_within_the_grace__is_used(desk: Desk) -> None:
 
 
 async def test_answer__less_than_a_quorum__is_unavailable_and_can_be_retried(desk: Desk) -> None:
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match=r"within 0 s: [12] of 4 seats have asked, which is no quorum"):
         await desk.desk.answer(challenge(0))
     assert desk.seeds == []
     answers = await desk.all(*(challenge(n) for n in (0, 1, 2)))
@@ -177,3 +177,13 @@ def test_store__second_commitment_of_an_epoch__is_refused(desk: Desk) -> None:
     with pytest.raises(Conflict):
         desk.store.put(StoredCommitment(DEVICE_ID, 5, SEED, 9, bytes(32), "second"))
     assert desk.store.get(DEVICE_ID, 5, SEED).answer == "first"  # type: ignore[union-attr]
+
+
+async def test_answer__device_takes_too_long__says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_: object) -> bytes:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(desk.desk, "_prove", never)
+    answers = await asyncio.gather(*(desk.desk.answer(challenge(n)) for n in range(4)), return_exceptions=True)
+    assert all(isinstance(one, Unavailable) and "the device is still at it" in str(one) for one in answers), answers

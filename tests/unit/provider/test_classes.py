@@ -27,7 +27,7 @@ CARDS = [
 def test_advised__cards_of_the_market__the_dearest_in_which_they_pass(
     card: str, tops: float, memory: int, name: str
 ) -> None:
-    found = advised(class_fits(tops, memory))
+    found = advised(class_fits(tops, memory, "cublas"))
     assert found is not None
     assert found.name == name
     assert found.proof_seconds <= MARGIN * found.deadline_seconds
@@ -37,7 +37,7 @@ def test_classes__one_after_the_other_by_rate__none_is_too_easy() -> None:
     """With memory for all, a card of any rate has a class that takes about half of the deadline or more."""
     tops = 50.0
     while tops < 1_700:
-        found = advised(class_fits(tops, 1 << 20))
+        found = advised(class_fits(tops, 1 << 20, "cublas"))
         assert found is not None
         assert found.proof_seconds >= TOO_EASY * found.deadline_seconds * MARGIN, (tops, found)
         tops *= 1.01
@@ -49,11 +49,11 @@ def test_classes__credit__in_proportion_to_the_work() -> None:
 
 
 def test_why__a_card_between_classes__says_what_the_next_would_take() -> None:
-    assert "enrol as entry: a proof takes" in why(class_fits(61, 12_288))
-    assert "; edge is too large (it needs" in why(class_fits(143, 10_240))
-    assert "; datacenter is too hard (" in why(class_fits(750, 81_559))
+    assert "enrol as entry: a proof takes" in why(class_fits(61, 12_288, "cublas"))
+    assert "; edge is too large (it needs" in why(class_fits(143, 10_240, "cublas"))
+    assert "; datacenter is too hard (" in why(class_fits(750, 81_559, "cublas"))
 
 
 def test_why__a_processor_s_rate__no_class_of_cards() -> None:
     cards = {name: profile for name, profile in NAMED.items() if name != "micro"}
-    assert why(class_fits(0.1, 1 << 14, cards)).startswith("no class: entry, the easiest, would take")
+    assert why(class_fits(0.1, 1 << 14, "simt", cards)).startswith("no class: entry, the easiest, would take")

@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -348,17 +348,24 @@ class EndpointPool:
                     running[asyncio.ensure_future(self._guarded(fresh[0], work))] = fresh[0]
                     continue
                 for task in done:
-                    health = running.pop(task)
                     if (error := task.exception()) is None:
-                        for slow in running.values():
-                            self._too_slow(slow)
+                        self._overtaken(running, task)
                         return task.result()
+                    health = running.pop(task)
                     failures.take(health, error)
                     if isinstance(error, EndpointFault) and error.timed_out and len(order) == 1:
                         queue.clear()
         finally:
             await _cancelled(running)
         raise failures.what(order[0].endpoint.url)
+
+    def _overtaken(self, running: Mapping[asyncio.Future[Any], _Health], winner: asyncio.Future[Any]) -> None:
+        """Those that were asked before the winner, and are at it still. One asked after it has had no time yet."""
+        for task, health in running.items():
+            if task is winner:
+                return
+            if not task.done():
+                self._too_slow(health)
 
     async def _guarded(self, health: _Health, work: Callable[[RpcEndpoint], Awaitable[Any]]) -> Any:
         """`work` on one endpoint, after a check of its chain whenever it has been faulty, and now and then."""

@@ -10,6 +10,7 @@ from assay.cli.option_groups import with_options
 from assay.cli.provider import admin, credit, enrolling, install, leases, money, nodes, operators
 from assay.cli.provider.endings import decimal_of, finish
 from assay.cli.provider.options import DeviceKeys, SendingOptions
+from assay.provider.measurement.trap_engines import ENGINES_HELP
 
 commands = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Put devices up for lease.", add_completion=False
@@ -25,10 +26,7 @@ def run(
     ssh_port: Annotated[int | None, typer.Option("--ssh-port", help="port of SSH; none by default")] = None,
     engine: Annotated[
         str | None,
-        typer.Option(
-            "--engine",
-            help="auto, cpu, reference; for demos and traps on a local chain: skipped-rows:FRACTION",
-        ),
+        typer.Option("--engine", help=ENGINES_HELP),
     ] = None,
     runtime: Annotated[
         str | None,

@@ -108,7 +108,8 @@ async def messages(ctx: Context, at: Position, limit: int = 0) -> AsyncIterator[
         if news.undone or news.events:
             continue
         try:
-            await asyncio.wait_for(moved.wait(), KEEP_ALIVE_S)
+            async with asyncio.timeout(KEEP_ALIVE_S):
+                await moved.wait()
         except TimeoutError:
             yield b": still here\n\n"
 

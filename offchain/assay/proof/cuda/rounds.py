@@ -21,18 +21,6 @@ from assay.protocol.profile import Profile
 _CHECK_EVERY = 64  # rounds between looks at the card's health
 
 
-def vector_memory(profile: Profile, rows: int) -> int:
-    """Bytes of so many generated vectors with their keys."""
-    return rows * (profile.K + 128)
-
-
-def run_memory(profile: Profile) -> int:
-    """Bytes that proofs take on the card beside B: two A, two products, leaves, the roots of all rows of one proof."""
-    p = profile
-    roots = 32 * p.T * (p.M + 2) + 32 * p.M * p.N // p.chunk + 64 * p.M
-    return 2 * vector_memory(p, p.M) + 8 * p.M * p.N + roots + (1 << 24)
-
-
 class ProofRun:
     """Buffers and queues of proofs under one epoch seed, one proof after another."""
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from assay.proof.cuda import plain_kernels
+from assay.proof.cuda.memory import WORKSPACE
 from assay.proof.cuda.runtime import cuda, handle_of
 from assay.proof.errors import EngineUnavailable
 
-WORKSPACE = 64 << 20  # bytes
 EXACT_LENGTH = 1_024  # products of int8 whose sums a float32 holds exactly: 1,024 · 2^14 = 2^24
 
 

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from assay.proof.cuda import fragments
 from assay.proof.cuda.health import Health
 from assay.proof.cuda.lanes import walked
+from assay.proof.cuda.memory import needed_memory
 from assay.proof.cuda.products import Product, TensorProduct, generated, plain_product
-from assay.proof.cuda.rounds import ProofRun, run_memory, vector_memory
+from assay.proof.cuda.rounds import ProofRun
 from assay.proof.cuda.runtime import SIMULATOR, cuda, device_uuid, free_memory, require_device
-from assay.proof.cuda.vendor_product import WORKSPACE, Bfloat16Product, VendorProduct
+from assay.proof.cuda.vendor_product import Bfloat16Product, VendorProduct
 from assay.proof.cuda.window import Window, WindowPlace
 from assay.proof.engines.memory import require_memory
 from assay.proof.engines.reference import ReferenceEngine
@@ -200,13 +201,6 @@ def _product(name: str) -> Product:
     if name in ("cublas", "bf16"):
         return VendorProduct() if name == "cublas" else Bfloat16Product()
     return TensorProduct() if name == "mma" else plain_product
-
-
-def needed_memory(profile: Profile, name: str) -> int:
-    """Bytes that proving takes on the card at least, with the engine of that name."""
-    p = profile
-    library = {"cublas": WORKSPACE, "bf16": WORKSPACE + 2 * (p.M + p.N) * p.K + 4 * p.M * p.N}
-    return vector_memory(p, p.N) + run_memory(p) + library.get(name, 0)
 
 
 class _device_errors:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from assay.proof.errors import EngineUnavailable, ProofError
-from assay.proof.probe.result import ProbeResult
-from assay.proof.proof import Proof
 from assay.protocol.profile import Profile
 from assay.protocol.types import Seed
 
 if TYPE_CHECKING:
     from assay.proof.engines.gpu import GpuEngine
+    from assay.proof.probe.result import ProbeResult
+    from assay.proof.proof import Proof
 
 
 class Engine(Protocol):
@@ -99,10 +99,11 @@ def _gpu_name(engine: Engine) -> str:
     return str(getattr(engine, "device", "this machine"))
 
 
+AUTO = "auto"
 GPU_NAMES = ("cublas", "mma", "bf16", "simt")
 _LOG = logging.getLogger(__name__)
 _MAKERS: dict[str, Callable[[int | None], Engine]] = {
-    "auto": _best,
+    AUTO: _best,
     "reference": _reference,
     "cpu": _cpu,
     **{name: (lambda _, name=name: _gpu(name)) for name in GPU_NAMES},  # type: ignore[misc]
@@ -110,7 +111,7 @@ _MAKERS: dict[str, Callable[[int | None], Engine]] = {
 NAMES = tuple(_MAKERS)
 
 
-def engine(name: str = "auto", threads: int | None = None) -> Engine:
+def engine(name: str = AUTO, threads: int | None = None) -> Engine:
     """The engine of that name, `auto` for the best that works here; its `name` says which it is.
 
     Args:

@@ -181,7 +181,7 @@ class CardWorker:
         if self._off:
             return None
         fault = await self._look(None, self.pids)
-        if fault is not None and fault.kind in _ENDS_CONTEXT and self._link is not None:
+        if fault is not None and fault.blocks and fault.kind in _ENDS_CONTEXT and self._link is not None:
             self._link.kill()  # the loop starts another, which chooses its engine anew
             self._wake.set()
         if fault is not None:
@@ -379,7 +379,13 @@ _LEASED = CardFault(CardFaultKind.LEASED, "its renter has it")
 _STOPPED = CardFault(CardFaultKind.WORKER_DIED, "the daemon stops")
 _ENDS_CONTEXT = frozenset({CardFaultKind.LOST, CardFaultKind.DRIVER_RESET, CardFaultKind.NOT_THERE})
 _PASSING = frozenset(
-    {CardFaultKind.TOO_HOT, CardFaultKind.OTHER_PROCESS, CardFaultKind.OUT_OF_MEMORY, CardFaultKind.ECC_ERRORS}
+    {
+        CardFaultKind.TOO_HOT,
+        CardFaultKind.OTHER_PROCESS,
+        CardFaultKind.OUT_OF_MEMORY,
+        CardFaultKind.ECC_ERRORS,
+        CardFaultKind.SLOW_DRIVER,
+    }
 )
 
 

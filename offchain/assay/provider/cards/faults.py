@@ -28,15 +28,26 @@ class CardFaultKind(Enum):
     )
     WRONG_CARD_NAME = "wrong-card-name", "run `nvidia-ctk cdi generate` again, or correct container_gpus"
     OUT_OF_MEMORY = "out-of-memory", "end what else is on the card; `nvidia-smi` lists it"
-    WRONG_CLASS = "wrong-class", "`assay provider self-test` says which class this device can do: enrol it in that one"
+    WRONG_CLASS = (
+        "wrong-class",
+        "retire the device, and enrol its card with a new key in the class that `assay provider self-test` names",
+    )
     OTHER_PROCESS = "other-process", "end it: an idle device proves alone, and a renter gets the card alone"
     LOST = "lost", "look at `dmesg` for Xid; reset the card or start the host again, and check power and seating"
     DRIVER_RESET = "driver-reset", "`nvidia-smi --gpu-reset`, or start the host again"
+    SLOW_DRIVER = (
+        "slow-driver",
+        "turn on persistence mode (nvidia-persistenced, or `nvidia-smi -pm 1`); if NVML hangs, start the host again",
+    )
     TOO_HOT = "too-hot", "cool it: fans, dust, air flow, or a lower power limit"
     ECC_ERRORS = "ecc-errors", "reset the card; if they come back, have it replaced: what it computes could be slashed"
     WRONG_RESULTS = "wrong-results", "the driver or the card computes wrongly: renew the driver, test the card"
     NO_ENGINE = "no-engine", "`assay provider self-test` says what is missing on this machine"
-    TOO_SLOW = "too-slow", "see what else the host does, and whether the card is throttled (power, heat)"
+    TOO_SLOW = (
+        "too-slow",
+        "see what else the host does, and whether the card is throttled (power, heat); `assay provider self-test` "
+        "names the class that it is fast enough for",
+    )
     WORKER_DIED = "worker-died", "it is started again by itself; look at dmesg if it goes on (memory of the host)"
     WORKER_HUNG = "worker-hung", "it is started again by itself; if it goes on, reset the card"
     NOT_RELEASED = "not-released", "see with nvidia-smi what holds the card: a lease starts on an empty one only"

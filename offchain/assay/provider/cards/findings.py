@@ -15,9 +15,9 @@ from assay.provider.cards.readings import (
     memory_fault,
     requirement_fault,
 )
-from assay.provider.cards.worker_process import PROCESSOR_ENGINES
 from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.inventory import GpuNames, read_inventory
+from assay.provider.measurement.trap_engines import proves_on_card
 
 
 def card_findings(
@@ -31,7 +31,7 @@ def card_findings(
     """A line for each device, and a line for each fault. A daemon at work shows as a process on its cards, which is
     none. Raises BadSetting for names that stand for no single device.
     """
-    unknown = any(one.specification is None for one in devices.values()) and engine not in PROCESSOR_ENGINES
+    unknown = any(one.specification is None for one in devices.values()) and proves_on_card(engine)
     has_gpus = unknown and read_inventory().has_gpu
     given = GpuNames.parse(container_gpus, devices)
     bindings = Bindings(devices, reader, given, CardBook(data_dir), has_gpus=has_gpus, folders=folders)
@@ -45,11 +45,11 @@ def card_findings(
 
 
 def _faults(binding: Binding, reader: CardReader, engine: str) -> list[CardFault]:
-    found = [binding.fault, binding.name_fault]
+    found = [binding.fault or binding.name_fault]
     if binding.reading is not None:
         reading = binding.reading
         everybody = frozenset(pid for pid, _ in reading.processes or ())
-        found += [health_fault(reading), memory_fault(reading, binding.device.profile, everybody)]
-        if engine not in PROCESSOR_ENGINES:
+        found += [health_fault(reading), memory_fault(reading, binding.device.profile, everybody, engine)]
+        if proves_on_card(engine):
             found += [requirement_fault(reading), reader.permission_fault(reading)]
     return [fault for fault in found if fault is not None]

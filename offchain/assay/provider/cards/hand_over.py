@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -11,6 +11,7 @@ import structlog
 
 from assay.protocol.types import DeviceId
 from assay.provider.cards.provers import Provers
+from assay.provider.devices.device import OwnDevice
 
 START_S = 900.0  # in which a start that was sent shows at the head, or is given up
 
@@ -45,15 +46,16 @@ class CardHandOver:
     def __init__(
         self,
         provers: Provers,
-        devices: Iterable[DeviceId],
+        devices: Mapping[DeviceId, OwnDevice],
         active_at_head: Callable[[DeviceId], Awaitable[int]],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._provers = provers
-        self._devices = frozenset(devices)
+        self._devices = devices
         self._active_at_head = active_at_head
         self._clock = clock
         self._starting: dict[DeviceId, float] = {}
+        self._leased: frozenset[DeviceId] = frozenset()  # as of the latest round
 
     @asynccontextmanager
     async def starting(self, device_ids: Collection[DeviceId]) -> AsyncIterator[None]:
@@ -62,13 +64,13 @@ class CardHandOver:
 
         Raises CardFailed, with what is still on a card, before anything is sent.
         """
-        until = self._clock() + START_S
-        self._starting.update(dict.fromkeys(device_ids, until))
+        own, until = self._own(device_ids), self._clock() + START_S
+        self._starting.update(dict.fromkeys(own, until))
         try:
             await self.release(device_ids)
             yield
         except BaseException:
-            for one in device_ids:
+            for one in own:
                 self._starting.pop(one, None)
             # The next round over the leases puts the workers back, unless the start was mined all the same.
             raise
@@ -80,16 +82,28 @@ class CardHandOver:
             log.info("cards are free for their renter", devices=["0x" + one.hex() for one in wanted])
 
     async def settle(self, leased: Collection[DeviceId]) -> None:
-        free = []
-        for device_id in self._devices.difference(leased):
-            if not self._provers.is_off(device_id):
+        free, held = [], set(self._own(leased))
+        for device_id in self._devices:
+            if device_id in held or not self._provers.is_off(device_id):
                 continue
             if await self._active_at_head(device_id):
                 self._starting.pop(device_id, None)
-            elif self._starting.get(device_id, 0.0) <= self._clock():
+                held.add(device_id)
+            elif self._starting.get(device_id, 0.0) > self._clock():
+                held.add(device_id)
+            else:
                 self._starting.pop(device_id, None)
                 free.append(device_id)
-        await self._provers.put_back(free)
+        self._leased = frozenset(held)
+        # Of two devices on one card either may be the one that is leased.
+        places = {self._devices[one].place for one in held}
+        await self._provers.put_back(one for one in free if self._devices[one].place not in places)
+
+    def leased_as(self, device_id: DeviceId) -> OwnDevice | None:
+        """Another device of this host on the same card that is leased, or about to be; None where there is none."""
+        place = self._devices[device_id].place
+        others = (self._devices[one] for one in self._leased.union(self._starting) if one != device_id)
+        return next((one for one in others if one.place == place), None)
 
     def _own(self, device_ids: Collection[DeviceId]) -> list[DeviceId]:
         return [one for one in device_ids if one in self._devices]

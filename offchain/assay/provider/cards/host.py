@@ -21,10 +21,10 @@ from assay.provider.cards.hand_over import CardHandOver
 from assay.provider.cards.provers import Provers, process_launcher, proofs_folder
 from assay.provider.cards.readings import CardReader, CardReading
 from assay.provider.cards.watch import CardWatch
-from assay.provider.cards.worker_process import AUTO, PROCESSOR_ENGINES, WorkerOrder
+from assay.provider.cards.worker_process import WorkerOrder
 from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.inventory import GpuNames, read_inventory
-from assay.provider.measurement.trap_engines import require_engine
+from assay.provider.measurement.trap_engines import proves_on_card, require_engine
 from assay.provider.settings import ProviderSettings
 
 PROOFS_PER_DEVICE = 4
@@ -64,7 +64,11 @@ class HostCards:
     def obstacle(self, device_ids: Iterable[DeviceId]) -> str | None:
         """Why a renter could not have these devices now; None where nothing is in the way."""
         for device_id in device_ids:
-            if device_id in self.devices and (fault := self._fault(device_id)) is not None:
+            if device_id not in self.devices:
+                continue
+            if other := self.hand_over.leased_as(device_id):
+                return f"device {to_hex(device_id)}: its card is leased as device {other.name}"
+            if fault := self._fault(device_id):
                 return f"device {to_hex(device_id)}: {fault}"
         return None
 
@@ -105,18 +109,17 @@ async def host_cards(
     does not exist and for names of cards that cannot be.
     """
     require_engine(settings.engine, chain.chain_id)
-    reader = CardReader()
+    reader, on_card = CardReader(), proves_on_card(settings.engine)
     given = GpuNames.parse(settings.container_gpus, devices)
     unknown = any(device.specification is None for device in devices.values())
-    has_gpus = settings.engine not in PROCESSOR_ENGINES and unknown and await asyncio.to_thread(_has_gpus)
+    has_gpus = on_card and unknown and await asyncio.to_thread(_has_gpus)
     bindings = Bindings(devices, reader, given, CardBook(settings.data_dir), has_gpus=has_gpus)
     await asyncio.to_thread(bindings.look)
     cards = {device.card for device in devices.values() if device.card}
     places = {device.place for device in devices.values()}
-    on_card = settings.engine == AUTO or settings.engine.partition(":")[0] not in (*PROCESSOR_ENGINES, "skipped-rows")
     if cards and not on_card:
         log.warning("the processor proves in the stead of this host's cards", engine=settings.engine)
-    watch = CardWatch(reader, len(cards), proves_on_card=on_card)
+    watch = CardWatch(reader, len(cards), settings.engine)
     launch = process_launcher(len(places))
 
     def order(place: str, card: str, opens_only: bool = False) -> WorkerOrder:

@@ -152,7 +152,9 @@ class ProcessLink:
     async def _answer(self, limit_s: float) -> Any:
         receiving = asyncio.get_running_loop().run_in_executor(self._thread, self._connection.recv)
         try:
-            answered: WorkerAnswer = await asyncio.wait_for(asyncio.shield(receiving), limit_s)
+            # Not wait_for: before Python 3.12 it swallows a cancellation that comes with the answer.
+            async with asyncio.timeout(limit_s):
+                answered: WorkerAnswer = await asyncio.shield(receiving)
         except TimeoutError:
             self.kill()
             await asyncio.gather(receiving, return_exceptions=True)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from assay.proof.cuda.memory import needed_memory
+from assay.proof.engines.registry import AUTO, GPU_NAMES
 from assay.proof.probe import layout
 from assay.proof.requirements import OLDEST_CARD, OLDEST_DRIVER
 from assay.protocol.profile import Profile
@@ -186,10 +188,13 @@ class CardReader:
         )
 
 
-def least_memory(profile: Profile, window: bool = True) -> int:
-    """Bytes that a profile's work takes on any card: A, B, two rounds of C, and the window of the memory probe."""
-    p = profile
-    return (p.M + p.N) * p.K + 8 * p.M * p.N + (layout.claimed_bytes(p) if window else 0)
+def min_memory(profile: Profile, engine: str = AUTO, window: bool = True) -> int:
+    """Bytes that a profile's work takes on a card with an engine, with the one that takes fewest where it is not said;
+    with the window of the memory probe or without.
+    """
+    names = (engine,) if engine in GPU_NAMES else GPU_NAMES
+    needed = min(needed_memory(profile, name) for name in names)
+    return needed + (layout.claimed_bytes(profile) if window else 0)
 
 
 def health_fault(reading: CardReading) -> CardFault | None:
@@ -220,9 +225,9 @@ def requirement_fault(reading: CardReading) -> CardFault | None:
     return None
 
 
-def memory_fault(reading: CardReading, profile: Profile, ours: frozenset[int]) -> CardFault | None:
+def memory_fault(reading: CardReading, profile: Profile, ours: frozenset[int], engine: str = AUTO) -> CardFault | None:
     """Whether a profile's work fits, beside whatever is on the card and none of `ours`."""
-    need, free = least_memory(profile), reading.memory_total - reading.memory_used + reading.used_by(ours)
+    need, free = min_memory(profile, engine), reading.memory_total - reading.memory_used + reading.used_by(ours)
     if need > reading.memory_total:
         return CardFault(
             CardFaultKind.WRONG_CLASS,
@@ -235,7 +240,7 @@ def memory_fault(reading: CardReading, profile: Profile, ours: frozenset[int]) -
         CardFaultKind.OUT_OF_MEMORY,
         f"profile {profile.id} takes {_mib(need)} MiB, {_mib(max(free, 0))} are free"
         + (f"; on it are processes {others}" if others else ""),
-        blocks=free < least_memory(profile, window=False),
+        blocks=free < min_memory(profile, engine, window=False),
     )
 
 

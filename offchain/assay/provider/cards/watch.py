@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
+from assay.proof.engines.registry import AUTO
 from assay.protocol.profile import Profile
 from assay.provider.cards.card_worker import Look
 from assay.provider.cards.faults import CardFailed, CardFault, CardFaultKind
@@ -21,6 +22,7 @@ from assay.provider.cards.readings import (
     memory_fault,
     requirement_fault,
 )
+from assay.provider.measurement.trap_engines import proves_on_card
 
 LOOK_S = 1.0  # a driver that takes longer says nothing; a proof must not wait for it
 FREE_S = 20.0
@@ -29,20 +31,21 @@ log = structlog.get_logger()
 
 
 class CardWatch:
-    """The cards of one host, by their uuids. `proves_on_card` is false where the engine was told to be the processor's:
-    then nothing is asked of a card but to be there and well.
+    """The cards of one host, by their uuids. Where `engine` is the processor's, nothing is asked of a card but to be
+    there and well.
     """
 
     def __init__(
         self,
         reader: CardReader,
         cards: int,
-        proves_on_card: bool = True,
+        engine: str = AUTO,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._reader = reader
-        self._proves_on_card = proves_on_card
+        self._engine = engine
+        self._proves_on_card = proves_on_card(engine)
         self._clock = clock
         self._sleep = sleep
         self._threads = ThreadPoolExecutor(max(cards, 1), "card-watch")
@@ -65,7 +68,9 @@ class CardWatch:
             looking = loop.run_in_executor(self._threads, self._reader.one, uuid)
             looking.add_done_callback(lambda done: self._looked(uuid, done))
             self._looking[uuid] = looking
-        return await asyncio.wait_for(asyncio.shield(self._looking[uuid]), LOOK_S)
+        # Not wait_for: before Python 3.12 it swallows a cancellation that comes as the look ends.
+        async with asyncio.timeout(LOOK_S):
+            return await asyncio.shield(self._looking[uuid])
 
     async def require_free(self, uuid: str, ours: frozenset[int]) -> None:
         """Returns once the card itself says that nothing of `ours`, or of anybody, is on it. Raises CardFailed with
@@ -109,14 +114,14 @@ class CardWatch:
             return error.fault
         except TimeoutError:
             what = f"NVML does not answer within {LOOK_S:.0f} s"
-            return CardFault(CardFaultKind.DRIVER_RESET, what, blocks=False)
+            return CardFault(CardFaultKind.SLOW_DRIVER, what, blocks=False)
         if not ours:
             self._before[uuid] = reading.memory_used
         found = [health_fault(reading), self._reader.permission_fault(reading) if self._proves_on_card else None]
         if self._proves_on_card:
             found.append(requirement_fault(reading))
         if profile is not None:
-            found.append(memory_fault(reading, profile, ours))
+            found.append(memory_fault(reading, profile, ours, self._engine))
         found.append(company_fault(reading, ours))
         # What blocks is named before what does not.
         return min((fault for fault in found if fault), key=lambda fault: not fault.blocks, default=None)

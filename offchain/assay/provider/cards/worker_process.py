@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assay.proof.engines.registry import AUTO, GPU_NAMES
 from assay.provider.cards.faults import CardFault, fault_of
 from assay.provider.errors import ProviderError
 
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from assay.proof.engines import Engine
-
-PROCESSOR_ENGINES = ("cpu", "reference")
-AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class _Reasons(logging.Handler):
 def choose_engine(order: WorkerOrder) -> tuple[Callable[[], Engine], str, str]:
     """What makes engines, the name of what it makes, and why that one: chosen once, at the start of a worker.
 
-    `auto` takes the best that works on the card, and never the processor in a card's stead. Raises ProofError,
+    `auto` takes the fastest that works on the card, and never the processor in a card's stead. Raises ProofError,
     ProviderError.
     """
     from assay.proof.engines import engine
@@ -94,15 +92,18 @@ def choose_engine(order: WorkerOrder) -> tuple[Callable[[], Engine], str, str]:
     if not order.card:
         return lambda: engine("cpu"), "cpu", "the device was enrolled as a processor"
     reasons, registry = _Reasons(), logging.getLogger("assay.proof.engines")
+    level = registry.level
     registry.addHandler(reasons)
+    registry.setLevel(logging.INFO)  # what was chosen is no warning
     try:
         name = engine(AUTO).name
     finally:
+        registry.setLevel(level)
         registry.removeHandler(reasons)
     said = "; ".join(reasons.said)
-    if name in PROCESSOR_ENGINES:
+    if name not in GPU_NAMES:
         raise EngineUnavailable(said or "CUDA's driver (libcuda.so.1) does not load on this machine")
-    return lambda: engine(name), name, said or "the best that passes its check on this card"
+    return lambda: engine(name), name, said
 
 
 def main() -> int:
@@ -144,7 +145,7 @@ def _begin(order: WorkerOrder) -> tuple[Any, Hello]:
     make, name, why = choose_engine(order)
     if name == "cpu":
         warm_up()
-    elif name not in PROCESSOR_ENGINES and order.card:
+    elif name in GPU_NAMES and order.card:
         warm_up(make())
     return Proving(make, order.max_proofs, kept), Hello(name, why, os.getpid())
 

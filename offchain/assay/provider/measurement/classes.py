@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from assay.proof.cuda.memory import needed_memory
 from assay.proof.probe.layout import claimed_bytes
 from assay.protocol.profile import NAMED, Profile
 
 MARGIN = 0.92  # of the deadline: what a card may take on a day on which it is warmer
 TOO_EASY = 0.5  # of the deadline: below, a card earns less than it could
-SPARE = 1 << 30  # bytes beside the window and B: context, buffers, roots
+SPARE = 1 << 30  # bytes beside what is counted: CUDA's context, the kernels, what a driver keeps
 
 Verdict = Literal["fits", "too easy", "late", "too little memory"]
 
@@ -33,24 +34,25 @@ class ClassFit:
         return self.verdict in ("fits", "too easy")
 
 
-def needed_mib(profile: Profile) -> int:
-    """Memory that a card needs for a class: the window, B and what proving takes beside them."""
-    return (claimed_bytes(profile) + profile.N * profile.K + 2 * profile.M * profile.K + SPARE) >> 20
+def needed_mib(profile: Profile, engine: str) -> int:
+    """Memory that a card needs for a class: the window, and what proving with an engine takes beside it."""
+    return (claimed_bytes(profile) + needed_memory(profile, engine) + SPARE) >> 20
 
 
-def class_fits(tops: float, memory_mib: int, classes: Mapping[str, Profile] = NAMED) -> list[ClassFit]:
-    """Every class, dearest first, for a card of `tops` tera-operations a second."""
+def class_fits(tops: float, memory_mib: int, engine: str, classes: Mapping[str, Profile] = NAMED) -> list[ClassFit]:
+    """Every class, dearest first, for a card that does `tops` tera-operations a second with an engine."""
     fits = []
     for name, profile in classes.items():
         seconds, deadline = profile.operations / (tops * 1e12), profile.deadline_ms / 1000
         verdict: Verdict = "fits"
-        if needed_mib(profile) > memory_mib:
+        needed = needed_mib(profile, engine)
+        if needed > memory_mib:
             verdict = "too little memory"
         elif seconds > MARGIN * deadline:
             verdict = "late"
         elif seconds < TOO_EASY * deadline:
             verdict = "too easy"
-        fits.append(ClassFit(name, profile.credit, seconds, deadline, needed_mib(profile), verdict))
+        fits.append(ClassFit(name, profile.credit, seconds, deadline, needed, verdict))
     return sorted(fits, key=lambda fit: -fit.credit)
 
 

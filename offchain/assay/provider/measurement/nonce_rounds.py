@@ -55,6 +55,12 @@ class _Round(Generic[Signed]):
         if readiness(self.collected, self.seats) == "start":
             self.complete.set()
 
+    def waits_for(self) -> str:
+        """What holds the answer up."""
+        if self.frozen:
+            return "the device is still at it"
+        return f"{len(self.collected)} of {self.seats} seats have asked, which is no quorum"
+
     def freeze(self) -> list[Signed]:
         """Closes the list: ascending by seat account, as the hash of the nonces needs it."""
         self.frozen = True
@@ -81,9 +87,12 @@ class NonceRounds(Generic[Signed]):
         if current.task is None and readiness(current.collected, current.seats) != "wait":
             current.task = asyncio.create_task(self._work(key, current, work))
         try:
-            return await asyncio.wait_for(asyncio.shield(current.answer), self._hold_s)
+            async with asyncio.timeout(self._hold_s):
+                return await asyncio.shield(current.answer)
         except TimeoutError as error:
-            raise Unavailable(f"no {self._what} for epoch {key[1]} within {self._hold_s:.0f} s") from error
+            raise Unavailable(
+                f"no {self._what} for epoch {key[1]} within {self._hold_s:.0f} s: {current.waits_for()}"
+            ) from error
 
     def _round(self, key: Key, seats: int) -> _Round[Signed]:
         if key not in self._rounds:
@@ -99,7 +108,8 @@ class NonceRounds(Generic[Signed]):
         device, epoch = "0x" + key[0].hex(), key[1]
         try:
             try:
-                await asyncio.wait_for(current.complete.wait(), self._grace_s)
+                async with asyncio.timeout(self._grace_s):
+                    await current.complete.wait()
             except TimeoutError:
                 log.debug("grace over", what=self._what, device=device, epoch=epoch, nonces=len(current.collected))
             answer = await work(current.freeze())

@@ -44,7 +44,7 @@ def class_advice(engine: Engine) -> list[ClassFit]:
     if not isinstance(engine, GpuEngine):
         return []
     memory = engine.memory_mib()
-    return class_fits(engine.pace(WARM_S), memory)
+    return class_fits(engine.pace(WARM_S), memory, engine.name)
 
 
 def self_test(engine: Engine, profile: Profile) -> SelfTest:

@@ -9,10 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from assay.proof.engines import NAMES, Engine, engine
+from assay.proof.engines.registry import AUTO, GPU_NAMES
 from assay.provider.errors import BadProviderSetting, ProviderError
 from assay.provider.runtime.local import LOCAL_CHAIN_IDS
 
 SKIPPED_ROWS = "skipped-rows"
+ENGINES_HELP = f"{', '.join(NAMES)}; for demos and traps on a local chain: {SKIPPED_ROWS}:FRACTION"
+
+
+def proves_on_card(name: str) -> bool:
+    """Whether an engine of this name computes on the card of a device that has one."""
+    return name == AUTO or name in GPU_NAMES
 
 
 def engine_maker(name: str, chain_id: int) -> Callable[[], Engine]:
