@@ -20,9 +20,9 @@ from assay.devnet.workspace import Workspace
 
 ACCOUNTS = 20
 # As short as blocks of a second, finality two blocks behind and two cores of its own allow.
-EPOCH_SECONDS = 20
+EPOCH_SECONDS = 22
 # Deadlines as twentieths of an epoch.
-DEADLINES = {"openBy": 5, "sealBy": 13, "drawBy": 17, "reportBy": 27}
+DEADLINES = {"openBy": 5, "sealBy": 14, "drawBy": 17, "reportBy": 27}
 PROOF_WINDOW_EPOCHS = 18
 TOKENS_EACH = 10**24  # network token, base units
 DOLLARS_EACH = 10**10  # test dollars, 6 decimals: 10,000

@@ -34,6 +34,8 @@ from assay.provider.images.registry import RegistryLogin
 from .image_registry import PASSWORD, USER, ImageRegistry, busybox, image_registry, layer, registry_missing
 from .podman import IMAGE, missing, podman_service
 
+pytestmark = pytest.mark.deep
+
 LOGIN = RegistryLogin(USER, PASSWORD)
 
 

@@ -22,6 +22,8 @@ from .outside import OUTSIDE, Outside
 from .pod_bench import SHARE, PodBench
 from .podman import cdi_device
 
+pytestmark = pytest.mark.deep
+
 ATTACKS = Path(__file__).with_name("pod_attacks.py").read_text()
 NAMES = re.findall(r'^attempt\(\n? *"([^"]+)"', ATTACKS, re.MULTILINE)
 MINE, FRIEND, STRANGER = 1, 2, 3

@@ -28,6 +28,8 @@ from .image_registry import PASSWORD, USER, ImageRegistry, busybox, image_regist
 from .pod_bench import RENTER, SHARE, PodBench
 from .podman import IMAGE
 
+pytestmark = pytest.mark.deep
+
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageRegistry]:

@@ -72,6 +72,9 @@ class Challenging:
                 waiting.cancel()
             answers = await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.gather(probe, return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                log.error("a device was not measured for a fault of ours", error=repr(answer)[:300])
         await self.probing.take([answer for answer in answers if isinstance(answer, ProbeAnswer)])
         log.info(
             "commitments collected",
