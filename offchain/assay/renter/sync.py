@@ -31,7 +31,7 @@ from assay.renter.session.file_transfer import Transfer
 from assay.renter.session.jobs import PATIENCE_S, run_job
 from assay.renter.session.provider_session import Contents, JobState, Notebook, ProviderSession
 from assay.renter.settings import RenterSettings
-from assay.wire.pods import PodBody, PodShownBody, PodTemplate
+from assay.wire.pods import PodBody, PodShownBody, PodTemplate, UseBody
 
 T = TypeVar("T")
 
@@ -138,6 +138,10 @@ class SyncProviderSession:
     def choose_pod(self, wanted: PodBody) -> PodShownBody:
         """Says what the lease's pod starts from."""
         return self._run(self._session.choose_pod(wanted))
+
+    def use(self) -> UseBody:
+        """What the lease's pod and cards use."""
+        return self._run(self._session.use())
 
     def pod(self) -> PodShownBody:
         """How the lease's pod stands, and how far its image is."""
