@@ -21,6 +21,7 @@ from assay.validator.errors import DeviceFailure
 from assay.validator.rules.values import EpochDevice
 
 from .chain import DOMAIN, PROFILE
+from .virtual_time import START
 
 PROVIDER = "0x" + "22" * 20
 WORK_S = 0.5
@@ -188,8 +189,9 @@ class SimDevices:
 
     async def alive(self, device: EpochDevice, nonce: bytes, timeout_s: float) -> bool:
         sim = self._devices[device.device_id]
-        begins, ends = sim.dark
-        if sim.fault == "silent" or begins <= asyncio.get_running_loop().time() < ends:
+        # In Unix seconds, as leases are reckoned: on the loop's finer clock a moment may lie on the other side.
+        now, (begins, ends) = START + asyncio.get_running_loop().time(), (START + moment for moment in sim.dark)
+        if sim.fault == "silent" or begins <= now < ends:
             await asyncio.sleep(timeout_s)
             raise DeviceFailure("dark")
         return True
