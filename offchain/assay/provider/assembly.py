@@ -17,6 +17,7 @@ from assay.chain.contracts.leases import Lease, LeaseStatus, read_offer
 from assay.chain.key_files import Key
 from assay.chain.rpc.client import Chain
 from assay.chain.transactions.sender import Sender
+from assay.daemon.metrics import metrics_text
 from assay.network.addresses import private_allowed
 from assay.network.client import Client
 from assay.protocol.signing import Domain
@@ -466,7 +467,7 @@ def _services(
         clock=time.time,
         ready=lambda: bool(status["ready"]),
         status=lambda: {**status, "cards": cards.status()},
-        metrics=lambda: metrics.text(collected),
+        metrics=lambda: metrics_text(collected),
         cards=cards,
         images=images.leases if images else None,
         pod_control=images.control if images else None,

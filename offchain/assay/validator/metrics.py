@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.gc_collector import GCCollector
-from prometheus_client.platform_collector import PlatformCollector
-from prometheus_client.process_collector import ProcessCollector
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, Metric
 
+from assay.daemon.metrics import gauge, process_registry
 from assay.validator.daemon import Daemon
 from assay.validator.rules import leaders
 from assay.validator.status import unready
@@ -27,17 +25,17 @@ class DaemonCollector:
         """All metrics of the daemon."""
         daemon, follower = self._daemon, self._daemon.services.follower
         now = daemon.services.clock.now()
-        yield _gauge("assay_ready", "1 when it can take part in an epoch", 0 if unready(daemon) else 1)
-        yield _gauge("assay_seated", "1 when the account holds a seat", int(daemon.account in daemon.endpoints))
+        yield gauge("assay_ready", "1 when it can take part in an epoch", 0 if unready(daemon) else 1)
+        yield gauge("assay_seated", "1 when the account holds a seat", int(daemon.account in daemon.endpoints))
         if follower.head is not None and follower.final is not None:
-            yield _gauge("assay_chain_head_block", "Latest block", follower.head.number)
-            yield _gauge("assay_chain_final_block", "Latest final block", follower.final.number)
-            yield _gauge("assay_chain_head_age_seconds", "Age of the latest block", now - follower.head.timestamp)
-        yield _gauge("assay_chain_poll_age_seconds", "Since the chain was last read", now - follower.polled_at)
-        yield _gauge(
+            yield gauge("assay_chain_head_block", "Latest block", follower.head.number)
+            yield gauge("assay_chain_final_block", "Latest final block", follower.final.number)
+            yield gauge("assay_chain_head_age_seconds", "Age of the latest block", now - follower.head.timestamp)
+        yield gauge("assay_chain_poll_age_seconds", "Since the chain was last read", now - follower.polled_at)
+        yield gauge(
             "assay_store_bytes", "Size of the database of messages and contents", daemon.services.store.disk_bytes()
         )
-        yield _gauge("assay_chain_unread_logs", "Logs that could not be read and were left out", follower.reader.unread)
+        yield gauge("assay_chain_unread_logs", "Logs that could not be read and were left out", follower.reader.unread)
         outcomes = CounterMetricFamily("assay_epochs", "Epochs ended since the start, by outcome", labels=["outcome"])
         for outcome in OUTCOMES:
             outcomes.add_metric([outcome], daemon.counts.get(outcome, 0))
@@ -50,35 +48,21 @@ class DaemonCollector:
             return
         epoch = max(daemon.runs)
         run = daemon.runs[epoch]
-        yield _gauge("assay_epoch", "Epoch at work", epoch)
-        yield _gauge("assay_epoch_phase", "Its phase at the final block", int(daemon.services.follower.phase(epoch)))
+        yield gauge("assay_epoch", "Epoch at work", epoch)
+        yield gauge("assay_epoch_phase", "Its phase at the final block", int(daemon.services.follower.phase(epoch)))
         record = run.record
         if record is None:
             return
         turn_s, now = daemon.services.pace.round_s, daemon.services.clock.now()
         seals, reports = (leaders.round_reached(turn_s, began, now) for began in (record.inventory_at, record.batch_at))
-        yield _gauge("assay_epoch_devices", "Devices enrolled", len(record.context.devices))
-        yield _gauge("assay_epoch_commitments", "Commitments held", len(record.committed()))
-        yield _gauge("assay_epoch_inventories", "Inventories held", len(record.inventories))
-        yield _gauge("assay_epoch_batches", "Observation batches held", len(record.batches))
-        yield _gauge("assay_epoch_seal_round", "Round of sealing", seals)
-        yield _gauge("assay_epoch_report_round", "Round of reporting", reports)
+        yield gauge("assay_epoch_devices", "Devices enrolled", len(record.context.devices))
+        yield gauge("assay_epoch_commitments", "Commitments held", len(record.committed()))
+        yield gauge("assay_epoch_inventories", "Inventories held", len(record.inventories))
+        yield gauge("assay_epoch_batches", "Observation batches held", len(record.batches))
+        yield gauge("assay_epoch_seal_round", "Round of sealing", seals)
+        yield gauge("assay_epoch_report_round", "Round of reporting", reports)
 
 
 def registry(daemon: Daemon) -> CollectorRegistry:
     """A registry of this daemon and its process."""
-    own = CollectorRegistry()
-    own.register(DaemonCollector(daemon))
-    ProcessCollector(registry=own)
-    PlatformCollector(registry=own)
-    GCCollector(registry=own)
-    return own
-
-
-def text(own: CollectorRegistry) -> bytes:
-    """Prometheus' text format."""
-    return generate_latest(own)
-
-
-def _gauge(name: str, help_: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, help_, value=value)
+    return process_registry(DaemonCollector(daemon))

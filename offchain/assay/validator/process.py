@@ -20,6 +20,7 @@ from assay.chain.rpc.client import Chain
 from assay.chain.transactions.journal import Journal
 from assay.chain.transactions.sender import Sender
 from assay.daemon.ending import end_tasks, on_stop
+from assay.daemon.metrics import metrics_text
 from assay.network.addresses import private_allowed
 from assay.network.backoff import Backoff
 from assay.network.client import Client
@@ -184,7 +185,7 @@ async def assembled(settings: ValidatorSettings, key: SignerKey) -> AsyncIterato
             ),
             status=lambda: status(daemon),
             unready=lambda: unready(daemon),
-            metrics=lambda: metrics.text(collected),
+            metrics=lambda: metrics_text(collected),
             reachability=Reachability(reader, devices, clock, lambda: services.follower.final, secrets.token_bytes),
         )
         tending = asyncio.create_task(sender.run())

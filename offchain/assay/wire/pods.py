@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from assay.protocol.leases import MAX_DEVICES
 from assay.wire.fields import Wire
-from assay.wire.limits import MAX_ARGUMENTS, MAX_TEXT, MAX_VARIABLES
+from assay.wire.jobs import Arguments, Environment
 
 MAX_PORTS = 32
 MAX_IMAGE_NAME = 255
@@ -21,32 +21,15 @@ TEMPLATE_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
 Name = Annotated[str, Field(pattern=f"^{TEMPLATE_NAME.pattern}$")]
 Image = Annotated[str, Field(min_length=1, max_length=MAX_IMAGE_NAME)]
 Digest = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
-Start = Annotated[list[Annotated[str, Field(max_length=MAX_TEXT)]], Field(max_length=MAX_ARGUMENTS)]
 Ports = Annotated[list[Annotated[int, Field(ge=1, le=65_535)]], Field(max_length=MAX_PORTS)]
-Environment = Annotated[dict[str, str], Field(max_length=MAX_VARIABLES)]
 Finite = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Phase = Literal["none", "pulling", "unpacking", "ready", "failed"]
 
 
 class _Runs(Wire):
-    start: Start = Field(default_factory=list)
+    start: Arguments = Field(default_factory=list)
     ports: Ports = Field(default_factory=list)
     environment: Environment = Field(default_factory=dict)
-
-    @field_validator("start")
-    @classmethod
-    def _no_nul(cls, value: list[str]) -> list[str]:
-        if any("\x00" in argument for argument in value) or (value and not value[0]):
-            raise ValueError("arguments must not be NUL, the command not empty")
-        return value
-
-    @field_validator("environment")
-    @classmethod
-    def _names(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, content in value.items():
-            if not name.isidentifier() or not name.isascii() or "\x00" in content or len(content) > MAX_TEXT:
-                raise ValueError(f"not an environment variable: {name[:40]!r}")
-        return value
 
 
 class PodTemplate(_Runs):
@@ -133,7 +116,7 @@ class PodShownBody(Wire):
     pull: PullBody | None = None
     failure: Annotated[str, Field(max_length=1_000)] | None = None
     reason: Annotated[str, Field(max_length=1_000)] | None = None
-    start: Start = Field(default_factory=list)
+    start: Arguments = Field(default_factory=list)
     ports: Ports = Field(default_factory=list)
     started_at: float | None = None
     restarts: Annotated[int, Field(ge=0)] = 0

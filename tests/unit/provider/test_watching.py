@@ -13,6 +13,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from assay.chain.rpc.blocks import Block
+from assay.daemon.metrics import metrics_text
 from assay.network.errors import NetworkError
 from assay.protocol.leaves import DeviceLeaf, Flag
 from assay.provider.cards.metrics import CardCollector
@@ -154,7 +155,7 @@ def scraped() -> list[Any]:
         status=lambda: [{"card": "GPU-1", "fault": "heat"}],
         readings=lambda: {"GPU-1": reading},
     )
-    text = metrics.text(metrics.registry(watch, CardCollector(cards))).decode()
+    text = metrics_text(metrics.registry(watch, CardCollector(cards))).decode()
     return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from assay.daemon.metrics import metrics_text
 from assay.validator import doctor, metrics
 from assay.validator.settings import ValidatorSettings
 from assay.validator.settings_file import settings_text
@@ -50,7 +51,7 @@ def test_alerts_and_board__every_expression__uses_metrics_and_labels_that_a_vali
 
     async def scrape(network):
         await asyncio.sleep(20)  # an epoch has ended, another is at work
-        scraped.append(metrics.text(metrics.registry(network.nodes[0].daemon)).decode())
+        scraped.append(metrics_text(metrics.registry(network.nodes[0].daemon)).decode())
 
     run(SimNetwork(tmp_path).run(2, scrape))
     samples = [s for family in text_string_to_metric_families(scraped[0]) for s in family.samples]

@@ -8,6 +8,7 @@ and add to it. All index arithmetic is `fragments`.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from llvmlite import ir
@@ -254,6 +255,7 @@ def tensor_kernel(stages: int = STAGES, adds: bool = False) -> Any:
     return multiply
 
 
+@cache
 def parts_of_length(rows: int, columns: int, length: int, multiprocessors: int) -> int:
     """Into how many parts K is cut so that few multiprocessors are idle at the end: 1 to 8.
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from assay.proof.cuda import plain_kernels
 from assay.proof.cuda.memory import WORKSPACE
+from assay.proof.cuda.products import THREADS, blocks
 from assay.proof.cuda.runtime import cuda, handle_of
 from assay.proof.errors import EngineUnavailable
 
@@ -156,17 +157,10 @@ class Bfloat16Product(VendorProduct):
                 address(self._workspace),
                 handle_of(stream),
             )
-            plain_kernels.add_exact[_blocks(len(sums)), _THREADS, stream](partials, sums, at == 0)
+            plain_kernels.add_exact[blocks(len(sums)), THREADS, stream](partials, sums, at == 0)
 
     @staticmethod
     def _widen(words: Any, out: Any, stream: Any) -> Any:
         flat = words.reshape(words.size)
-        plain_kernels.widen[_blocks(len(flat)), _THREADS, stream](flat, out.reshape(out.size).view(np.uint64))
+        plain_kernels.widen[blocks(len(flat)), THREADS, stream](flat, out.reshape(out.size).view(np.uint64))
         return out
-
-
-_THREADS = 256
-
-
-def _blocks(items: int) -> int:
-    return -(-items // _THREADS)

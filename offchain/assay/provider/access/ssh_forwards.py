@@ -197,21 +197,27 @@ class ForwardListener(asyncssh.SSHListener):  # type: ignore[misc]
 
 
 class _Coming:
-    """A connection that comes from a lease, counted as those that go there."""
+    """A connection that comes from a lease, counted as those that go there. Stands before asyncssh's forwarder."""
 
-    _counted = False
-
-    def _let_in(self, forwards: Forwards, transport: Any) -> bool:
+    def __init__(self, forwards: Forwards, connection: Any, tunnel: Any) -> None:
+        super().__init__(connection, tunnel)  # type: ignore[call-arg]
         self._forwards = forwards
-        self._counted = forwards.take()
-        if not self._counted:
-            transport.abort()
-        return self._counted
+        self._counted = False
 
-    def _over(self) -> None:
+    def connection_made(self, transport: Any) -> None:
+        """Opens a channel for it, where there is room."""
+        self._counted = self._forwards.take()
+        if self._counted:
+            super().connection_made(transport)  # type: ignore[misc]
+        else:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Gives its place back."""
         if self._counted:
             self._counted = False
             self._forwards.give_back()
+        super().connection_lost(exc)  # type: ignore[misc]
 
     def write_eof(self) -> None:
         """Closes both sides once neither sends any more: asyncssh leaves open what ended here first."""
@@ -223,37 +229,9 @@ class _Coming:
 class ComingPort(_Coming, SSHLocalPortForwarder):  # type: ignore[misc]
     """To a port."""
 
-    def __init__(self, forwards: Forwards, connection: Any, tunnel: Any) -> None:
-        super().__init__(connection, tunnel)
-        self._of = forwards
-
-    def connection_made(self, transport: Any) -> None:
-        """Opens a channel for it, where there is room."""
-        if self._let_in(self._of, transport):
-            super().connection_made(transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Gives its place back."""
-        self._over()
-        super().connection_lost(exc)
-
 
 class ComingFile(_Coming, SSHLocalPathForwarder):  # type: ignore[misc]
     """To a socket in a file."""
-
-    def __init__(self, forwards: Forwards, connection: Any, tunnel: Any) -> None:
-        super().__init__(connection, tunnel)
-        self._of = forwards
-
-    def connection_made(self, transport: Any) -> None:
-        """Opens a channel for it, where there is room."""
-        if self._let_in(self._of, transport):
-            super().connection_made(transport)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Gives its place back."""
-        self._over()
-        super().connection_lost(exc)
 
 
 class Agent:

@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.gc_collector import GCCollector
-from prometheus_client.platform_collector import PlatformCollector
-from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from assay.daemon.metrics import gauge, process_registry
 from assay.provider.watch.account_view import AccountView
 from assay.provider.watch.proof_meter import ProofMeter
 from assay.provider.watch.results import EpochResults
@@ -41,21 +39,21 @@ class ProviderCollector:
     def collect(self) -> Iterator[Metric]:
         """All metrics of the daemon."""
         watch, account = self._watch, self._watch.account
-        yield _gauge("assay_provider_ready", "1 once it has seen its leases", int(bool(watch.status["ready"])))
+        yield gauge("assay_provider_ready", "1 once it has seen its leases", int(bool(watch.status["ready"])))
         if watch.seen_at is not None:
             age = time.monotonic() - watch.seen_at
-            yield _gauge("assay_provider_block_age_seconds", "Since a final block was last dealt with in full", age)
-            yield _gauge("assay_provider_block", "That block", watch.status.get("block", 0))
-            yield _gauge("assay_provider_epoch", "Epoch at work", watch.status.get("epoch", 0))
-        yield _gauge("assay_provider_leases", "Leases that run", watch.leases())
+            yield gauge("assay_provider_block_age_seconds", "Since a final block was last dealt with in full", age)
+            yield gauge("assay_provider_block", "That block", watch.status.get("block", 0))
+            yield gauge("assay_provider_epoch", "Epoch at work", watch.status.get("epoch", 0))
+        yield gauge("assay_provider_leases", "Leases that run", watch.leases())
         devices = GaugeMetricFamily("assay_provider_devices", "Devices served, by status", labels=["status"])
         for status, count in account.statuses.items():
             devices.add_metric([status], count)
         yield devices
         yield _counter("assay_provider_epochs", "Reported epochs of its devices since the start", watch.results.counts)
         yield _counter("assay_provider_proofs", "Proofs for challenges since the start", watch.proofs.counts)
-        yield _gauge("assay_provider_proof_seconds", "Seconds of the last proof", watch.proofs.last_s)
-        yield _gauge("assay_provider_gas_coin", "Coin that the key at hand has for gas", account.gas)
+        yield gauge("assay_provider_proof_seconds", "Seconds of the last proof", watch.proofs.last_s)
+        yield gauge("assay_provider_gas_coin", "Coin that the key at hand has for gas", account.gas)
         stake = GaugeMetricFamily("assay_provider_stake_tokens", "Stake, by state", labels=["state"])
         for state, amount in account.stake.items():
             stake.add_metric([state], amount)
@@ -70,23 +68,7 @@ class ProviderCollector:
 
 def registry(watch: ProviderWatch, *others: Collector) -> CollectorRegistry:
     """A registry of this daemon, of others such as its cards, and of its process."""
-    own = CollectorRegistry()
-    own.register(ProviderCollector(watch))
-    for one in others:
-        own.register(one)
-    ProcessCollector(registry=own)
-    PlatformCollector(registry=own)
-    GCCollector(registry=own)
-    return own
-
-
-def text(own: CollectorRegistry) -> bytes:
-    """Prometheus' text format."""
-    return generate_latest(own)
-
-
-def _gauge(name: str, help_: str, value: float) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, help_, value=value)
+    return process_registry(ProviderCollector(watch), *others)
 
 
 def _counter(name: str, help_: str, counts: Mapping[str, int]) -> CounterMetricFamily:
