@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from assay.provider.access.lease_ports import LeasePorts
 from assay.provider.errors import NotFound, RuntimeUnavailable
 from assay.provider.runtime.bubblewrap import BubblewrapRuntime
+from assay.provider.runtime.supervisor import descendants
 from assay.provider.runtime.workload import Outcome
 
 from .conftest import Bench, until
@@ -30,6 +33,16 @@ def test_job__ordinary__runs_in_its_workspace(bench: Bench) -> None:
     assert outcome == Outcome("exited", 4, None)
     assert output.split() == ["/workspace", "65534"]
     assert (bench.folder / "leases/7/workspace/file").read_text() == "made\n"
+
+
+def test_descendants__processes_that_end_while_they_are_counted__are_passed_over() -> None:
+    churn = "i=0; while [ $i -lt 1500 ]; do (true; (true)& (true)&)& i=$((i+1)); done; wait"
+    shell = subprocess.Popen(["sh", "-c", churn])
+    looks = 0
+    while shell.poll() is None:
+        descendants(os.getpid())
+        looks += 1
+    assert shell.returncode == 0 and looks > 100
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,37 @@ def test_job__supervisor_killed__container_is_removed_when_it_is_looked_at(bench
     assert client.containers.list(all=True) == []
 
 
+def test_guard__another_container_with_the_name_of_its_own__leaves_it_alone(bench: Bench, engine: str) -> None:
+    import docker
+
+    job = bench.start("sleep", "600")
+    client = docker.DockerClient(base_url=engine)
+    until(lambda: len(client.containers.list()) == 1)
+    (first,) = client.containers.list()
+    guards = guards_of(first.id)
+    assert len(guards) == 1
+    os.kill(guards[0], signal.SIGSTOP)
+    bench.runtime.kill(job.control, "stopped")
+    second = client.containers.create(IMAGE, ["sleep", "600"], name=first.name)
+    try:
+        os.kill(guards[0], signal.SIGCONT)
+        until(lambda: guards_of(first.id) == [])
+        assert [one.id for one in client.containers.list(all=True)] == [second.id]
+    finally:
+        second.remove(force=True)
+
+
+def guards_of(container: str) -> list[int]:
+    """Processes of ours that name this container on their command line."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (process / "cmdline").read_bytes()
+            if b"container_guard" in command and container.encode() in command:
+                found.append(int(process.name))
+    return found
+
+
 def test_container__daemon_and_supervisor_killed_outright__is_removed_though_nobody_looks(
     bench: Bench, engine: str
 ) -> None:

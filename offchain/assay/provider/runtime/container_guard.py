@@ -2,7 +2,7 @@
 
 Started by file path with an isolated interpreter, in a session of its own and as nobody's child, so that what kills the
 daemon, the container's keeper and all below them does not kill it as well. Argument: JSON with the address of the
-engine, the container's name, the keeper's process and when that started, and the file that holds the deadline (null
+engine, the container's id, the keeper's process and when that started, and the file that holds the deadline (null
 where the keeper alone decides).
 """
 
@@ -36,13 +36,14 @@ class EngineConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def watch_over(engine: str, name: str, deadline: Path | None) -> None:
-    """Starts a guard over a container of this process. Only where the engine listens on a socket of this machine."""
+def watch_over(engine: str, container: str, deadline: Path | None) -> None:
+    """Starts a guard over a container of this process, by its id: a later one may have its name. Only where the engine
+    listens on a socket of this machine."""
     if not engine.startswith("unix://"):
         return
     watched = {
         "engine": engine.removeprefix("unix://"),
-        "name": name,
+        "container": container,
         "keeper": os.getpid(),
         "ticks": start_ticks(os.getpid()),
         "deadline": str(deadline) if deadline else None,
@@ -82,11 +83,11 @@ def is_over(deadline: str | None) -> bool:
         return False
 
 
-def remove(engine: str, name: str) -> bool:
+def remove(engine: str, container: str) -> bool:
     """Whether the container is gone."""
     connection = EngineConnection(engine)
     try:
-        connection.request("DELETE", f"/v1.41/containers/{name}?force=true&v=true")
+        connection.request("DELETE", f"/v1.41/containers/{container}?force=true&v=true")
         return connection.getresponse().status in GONE
     except OSError:
         return False
@@ -102,7 +103,7 @@ def main(watched: dict[str, object]) -> None:
         time.sleep(LOOK_S)
     # The engine may be restarting: until it answers, the container may run. One whose socket stays away is gone.
     engine, seen = str(watched["engine"]), time.monotonic()
-    while not remove(engine, str(watched["name"])) and time.monotonic() < seen + AWAY_S:
+    while not remove(engine, str(watched["container"])) and time.monotonic() < seen + AWAY_S:
         seen = time.monotonic() if Path(engine).exists() else seen
         time.sleep(LOOK_S)
 

@@ -118,7 +118,7 @@ def device_requests(gpus: list[str]) -> list[docker.types.DeviceRequest] | None:
 
 def start_guarded(client: docker.DockerClient, container: Any, specification: dict[str, Any], deadline: Any) -> None:
     """Starts a container with its guard, and with its way out where it has one."""
-    watch_over(specification["engine"], specification["name"], deadline)
+    watch_over(specification["engine"], container.id, deadline)
     rules = EgressRules.parse(specification["egress"])
     if rules.closed:
         container.start()

@@ -45,9 +45,14 @@ def descendants(pid: int) -> list[int]:
     found: list[int] = []
     waiting = [pid]
     while waiting:
-        for path in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
+        tasks = Path(f"/proc/{waiting.pop()}/task")
+        try:
+            names = os.listdir(tasks)
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended between being found and being looked at
+        for name in names:
             try:
-                children = [int(child) for child in path.read_text().split()]
+                children = [int(child) for child in (tasks / name / "children").read_text().split()]
             except (FileNotFoundError, ProcessLookupError):
                 continue
             found += children
