@@ -12,7 +12,15 @@ import typer
 from assay.cli.option_groups import with_options
 from assay.cli.output import OutputFormat, fail, note, show, show_rows
 from assay.cli.provider.endings import decimal_of, finish
-from assay.cli.provider.options import DataDir, DeviceKeys, Output, PasswordFile, ReadingOptions, SendingOptions
+from assay.cli.provider.options import (
+    DataDir,
+    DeviceKeys,
+    Output,
+    PasswordFile,
+    PriceOptions,
+    ReadingOptions,
+    SendingOptions,
+)
 from assay.cli.renter.texts import host_text
 from assay.proof.engines.registry import NAMES
 from assay.protocol.profile import NAMED
@@ -206,18 +214,10 @@ def earnings(
 
 @with_options
 def price(
+    options: PriceOptions,
     given: ReadingOptions,
     device: Annotated[str, typer.Argument(help="device id, 0x…, or enough of its beginning")],
     per_hour: Annotated[str, typer.Argument(help="whole tokens an hour")],
-    token: Annotated[
-        str | None,
-        typer.Option("--token", help="address of the token; default the one of the last price, or ASSAY_TOKEN"),
-    ] = None,
-    min_duration: Annotated[int, typer.Option("--min-duration", help="seconds")] = 60,
-    max_duration: Annotated[int, typer.Option("--max-duration", help="seconds")] = 30 * 24 * 3600,
-    notice: Annotated[
-        int, typer.Option("--notice", help="seconds of notice to take it back without forfeit; 0: none")
-    ] = 0,
     cancel: Annotated[
         bool, typer.Option("--cancel", help="have the daemon cancel earlier offers on the chain")
     ] = False,
@@ -226,12 +226,10 @@ def price(
     """Set a device's price at once, without a transaction."""
 
     async def work() -> dict[str, Any]:
-        from assay.chain.contracts.erc20 import Erc20
         from assay.chain.contracts.leases import nonce_floor
-        from assay.protocol.hexadecimal import parse_address, to_hex
+        from assay.protocol.hexadecimal import to_hex
         from assay.provider.account.finality import devices_when_final
         from assay.provider.account.standing import device_named
-        from assay.provider.offers.offers import Price, rate_of
         from assay.provider.offers.terms import TermsFile
         from assay.provider.reading import reading
 
@@ -240,19 +238,18 @@ def price(
         known = file.read()
         async with reading(settings) as authority:
             device_id = device_named(device, await devices_when_final(authority, note, [device]), authority.provider)
-            address = parse_address(known.token_for(to_hex(device_id), token or settings.token), "--token")
-            rate = rate_of(decimal_of(per_hour, "price"), await Erc20(authority.chain, address).decimals())
+            price = await options.price(authority.chain, known, to_hex(device_id), per_hour, settings.token)
             floor = await nonce_floor(authority.chain, device_id, authority.signer, "latest")
-        terms = known.with_price(to_hex(device_id), Price(address, rate, min_duration, max_duration, notice=notice))
+        terms = known.with_price(to_hex(device_id), price)
         if cancel:
             terms = terms.with_floors({to_hex(device_id): floor + 1})
         file.write(terms)
         return {
             "deviceId": to_hex(device_id),
             "pricePerHour": per_hour,
-            "rate": str(rate),
-            "token": address,
-            "notice": notice,
+            "rate": str(price.rate),
+            "token": price.token,
+            "notice": price.notice,
             "cancelled": cancel,
         }
 

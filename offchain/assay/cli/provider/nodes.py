@@ -9,8 +9,8 @@ import typer
 from assay.cli.option_groups import with_options
 from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.provider.admin import existing
-from assay.cli.provider.endings import decimal_of, finish
-from assay.cli.provider.options import DataDir, Output, ReadingOptions
+from assay.cli.provider.endings import finish
+from assay.cli.provider.options import DataDir, Output, PriceOptions, ReadingOptions
 from assay.provider.settings import ProviderSettings
 
 commands = typer.Typer(
@@ -34,19 +34,11 @@ Name = Annotated[str, typer.Argument(help="a name of your own for the node")]
 @commands.command(name="set")
 @with_options
 def set_node(
+    options: PriceOptions,
     given: ReadingOptions,
     name: Name,
     per_hour: Annotated[str, typer.Argument(help="whole tokens an hour for all of it")],
     devices: Annotated[list[str], typer.Argument(help="device ids, 0x…, or enough of their beginnings; 1 to 16")],
-    token: Annotated[
-        str | None,
-        typer.Option("--token", help="address of the token; default the one of the last price, or ASSAY_TOKEN"),
-    ] = None,
-    min_duration: Annotated[int, typer.Option("--min-duration", help="seconds")] = 60,
-    max_duration: Annotated[int, typer.Option("--max-duration", help="seconds")] = 30 * 24 * 3600,
-    notice: Annotated[
-        int, typer.Option("--notice", help="seconds of notice to take it back without forfeit; 0: none")
-    ] = 0,
     cancel: Annotated[
         bool, typer.Option("--cancel", help="have the daemon cancel earlier offers of these devices on the chain")
     ] = False,
@@ -55,12 +47,10 @@ def set_node(
     """Put devices on offer together, at once and without a transaction. Each may have a price of its own besides."""
 
     async def work() -> dict[str, Any]:
-        from assay.chain.contracts.erc20 import Erc20
         from assay.chain.contracts.leases import nonce_floor
-        from assay.protocol.hexadecimal import parse_address, to_hex
+        from assay.protocol.hexadecimal import to_hex
         from assay.provider.account.finality import devices_when_final
         from assay.provider.account.standing import device_named
-        from assay.provider.offers.offers import Price, rate_of
         from assay.provider.offers.terms import Node, TermsFile
         from assay.provider.reading import reading
 
@@ -70,21 +60,19 @@ def set_node(
         async with reading(settings) as authority:
             rows = await devices_when_final(authority, note, devices)
             ids = sorted(device_named(device, rows, authority.provider) for device in devices)
-            address = parse_address(known.token_for(to_hex(ids[0]), token or settings.token), "--token")
-            rate = rate_of(decimal_of(per_hour, "price"), await Erc20(authority.chain, address).decimals())
+            price = await options.price(authority.chain, known, to_hex(ids[0]), per_hour, settings.token)
             floors = {
                 to_hex(one): await nonce_floor(authority.chain, one, authority.signer, "latest") + 1 for one in ids
             }
-        price = Price(address, rate, min_duration, max_duration, notice=notice)
         terms = known.with_node(name, Node(tuple(to_hex(one) for one in ids), price))
         file.write(terms.with_floors(floors) if cancel else terms)
         return {
             "name": name,
             "deviceIds": [to_hex(one) for one in ids],
             "pricePerHour": per_hour,
-            "rate": str(rate),
-            "token": address,
-            "notice": notice,
+            "rate": str(price.rate),
+            "token": price.token,
+            "notice": price.notice,
             "cancelled": cancel,
         }
 

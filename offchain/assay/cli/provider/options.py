@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assay.cli.option_groups import OptionGroup
 from assay.cli.output import OutputFormat
 from assay.provider.settings import ProviderSettings
+
+if TYPE_CHECKING:
+    from assay.chain.rpc.client import Chain
+    from assay.provider.offers.offers import Price
+    from assay.provider.offers.terms import ProviderTerms
 
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="folder of databases, device keys and jobs")]
 DeviceKeys = Annotated[
@@ -47,3 +52,31 @@ class SendingOptions(ReadingOptions):
     """The same with what opens the keys."""
 
     password_file: PasswordFile = None
+
+
+@dataclass(frozen=True)
+class PriceOptions(OptionGroup):
+    """What a price is in and for how long it may be taken."""
+
+    token: Annotated[
+        str | None,
+        typer.Option("--token", help="address of the token; default the one of the last price, or ASSAY_TOKEN"),
+    ] = None
+    min_duration: Annotated[int, typer.Option("--min-duration", help="seconds")] = 60
+    max_duration: Annotated[int, typer.Option("--max-duration", help="seconds")] = 30 * 24 * 3600
+    notice: Annotated[
+        int, typer.Option("--notice", help="seconds of notice to take it back without forfeit; 0: none")
+    ] = 0
+
+    async def price(
+        self, chain: Chain, terms: ProviderTerms, device: str, per_hour: str, default_token: str | None
+    ) -> Price:
+        """The price that these and `per_hour` whole tokens make for a device. Raises BadProviderSetting."""
+        from assay.chain.contracts.erc20 import Erc20
+        from assay.cli.provider.endings import decimal_of
+        from assay.protocol.hexadecimal import parse_address
+        from assay.provider.offers.offers import Price, rate_of
+
+        token = parse_address(terms.token_for(device, self.token or default_token), "--token")
+        rate = rate_of(decimal_of(per_hour, "price"), await Erc20(chain, token).decimals())
+        return Price(token, rate, self.min_duration, self.max_duration, notice=self.notice)

@@ -86,7 +86,7 @@ def show_receipt(bill: LeaseReceipt, decimals: int, symbol: str, output: OutputF
 
 def receipt_text(values: dict[str, Any]) -> dict[str, Any]:
     """The sums of a bill for people."""
-    from assay.cli.renter.rows import duration_text
+    from assay.cli.renter.texts import duration_text
 
     symbol = values["symbol"]
 

@@ -135,7 +135,8 @@ async def _quoted(renter: Renter, public: Listing, seconds: int) -> Listing:
 
 async def _question(renter: Renter, chosen: list[Listing], seconds: int) -> str:
     from assay.chain.contracts.erc20 import Erc20
-    from assay.cli.renter.rows import duration_text, price_text, short_id
+    from assay.cli.renter.rows import price_text, short_id
+    from assay.cli.renter.texts import duration_text
 
     lines, totals = [], dict[str, int]()
     for one in chosen:

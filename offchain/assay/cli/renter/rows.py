@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from assay.chain.contracts.leases import LeaseStatus
-from assay.cli.renter.texts import host_text
+from assay.cli.renter.texts import duration_text, host_text
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.rates import price_per_hour
 from assay.renter.lease.downtime import DowntimeFound
@@ -221,13 +221,3 @@ def downtime_json(found: DowntimeFound, decimals: int) -> list[dict[str, Any]]:
 def job_json(state: JobState) -> dict[str, Any]:
     """A job."""
     return {"jobId": state.job_id, "status": state.status, "exitCode": state.exit_code, "reason": state.reason}
-
-
-def duration_text(seconds: int) -> str:
-    """`1d 2h`, `2h 5m`, `5m 3s`, `3s`."""
-    parts = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        if seconds >= size:
-            parts.append(f"{seconds // size}{unit}")
-            seconds %= size
-    return " ".join(parts[:2]) or "0s"

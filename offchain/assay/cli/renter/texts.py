@@ -43,8 +43,6 @@ def rented_text(values: Mapping[str, Any], decimals: int, symbol: str) -> dict[s
 
 def lease_text(values: Mapping[str, Any], symbol: str) -> dict[str, Any]:
     """One lease in full, as `lease_json` has it."""
-    from assay.cli.renter.rows import duration_text
-
     shown: dict[str, Any] = {"lease": values["leaseId"], "status": values["state"]}
     shown["device" if len(values["deviceIds"]) == 1 else "devices"] = "\n".join(values["deviceIds"])
     shown |= {name: values[name] for name in ("renter", "provider", "token")}
@@ -79,9 +77,17 @@ def leaving_text(values: Mapping[str, Any], symbol: str) -> str:
 
 
 def _notice_text(values: Mapping[str, Any]) -> str:
-    from assay.cli.renter.rows import duration_text
-
     if values["providerFreeFrom"]:
         until = moment(values["providerFreeFrom"])
         return f"given {moment(values['noticeAt'])}: the provider may end it from {until} on, the renter at any time"
     return f"{duration_text(values['notice'])}, not given" if values["notice"] else "none"
+
+
+def duration_text(seconds: int) -> str:
+    """`1d 2h`, `2h 5m`, `5m 3s`, `3s`."""
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        if seconds >= size:
+            parts.append(f"{seconds // size}{unit}")
+            seconds %= size
+    return " ".join(parts[:2]) or "0s"

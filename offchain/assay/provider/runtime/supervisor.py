@@ -47,12 +47,12 @@ def descendants(pid: int) -> list[int]:
     while waiting:
         tasks = Path(f"/proc/{waiting.pop()}/task")
         try:
-            names = os.listdir(tasks)
+            threads = list(tasks.iterdir())
         except (FileNotFoundError, ProcessLookupError):
             continue  # it ended between being found and being looked at
-        for name in names:
+        for thread in threads:
             try:
-                children = [int(child) for child in (tasks / name / "children").read_text().split()]
+                children = [int(child) for child in (thread / "children").read_text().split()]
             except (FileNotFoundError, ProcessLookupError):
                 continue
             found += children

@@ -93,7 +93,7 @@ def pod_text(shown: PodShownBody) -> dict[str, Any]:
     values["started"] = moment(int(shown.started_at)) if shown.started_at else ""
     values["restarts"] = shown.restarts or ""
     if shown.ends_at:
-        from assay.cli.renter.rows import duration_text
+        from assay.cli.renter.texts import duration_text
 
         values["ends"] = f"{moment(shown.ends_at)}, in {duration_text(left)}" if left else moment(shown.ends_at)
     return {name: value for name, value in values.items() if value != ""}

@@ -99,8 +99,8 @@ def join_group(folder: Path, pid: int) -> None:
         one = waiting.pop()
         try:
             (folder / "cgroup.procs").write_text(str(one))
-            for task in os.listdir(f"/proc/{one}/task"):
-                waiting += [int(child) for child in Path(f"/proc/{one}/task/{task}/children").read_text().split()]
+            for thread in list(Path(f"/proc/{one}/task").iterdir()):
+                waiting += [int(child) for child in (thread / "children").read_text().split()]
         except (FileNotFoundError, ProcessLookupError):
             continue
         except OSError as error:
