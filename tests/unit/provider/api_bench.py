@@ -38,7 +38,7 @@ from assay.provider.runtime.workload import Limits
 from assay.provider.workloads.jobs import JobBook, Share
 
 from .conftest import DEVICES, ESCROW, ORACLE, PROVIDER, ChainFake, key
-from .test_lease_keeper import EscrowFake, RuntimeFake
+from .lease_fakes import EscrowFake, RuntimeFake
 
 NOW = 1_000_000
 ROOTS = keccak(b"roots")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,111 +14,18 @@ from assay.protocol.messages import Offer
 from assay.protocol.signing import sign_compact
 from assay.provider.database import open_database
 from assay.provider.devices.device import OwnDevice
-from assay.provider.errors import NotFound, Unavailable
+from assay.provider.errors import NotFound
 from assay.provider.leasing.lease_book import LeaseBook
 from assay.provider.leasing.lease_keeper import RETRY_S, LeaseKeeper
 from assay.provider.leasing.lease_rules import LeasePolicy
 from assay.provider.leasing.wipe_records import WipeRecords
 from assay.provider.offers.lease_offers import LeaseOffers
 from assay.provider.offers.terms import ProviderTerms
-from assay.provider.ports import Mined
-from assay.provider.runtime.workload import Limits, Outcome, Workload
+from assay.provider.runtime.workload import Limits
 from assay.provider.workloads.jobs import JobBook, JobRequest, Removed
 
 from .conftest import DEVICE_ID, DEVICES, ESCROW, NODE, OFFER, PROVIDER, ChainFake, key, lease_on
-
-
-@dataclass
-class EscrowFake:
-    due: int = 0
-    bond: int = 0
-    calls: list[tuple[str, int]] = field(default_factory=list)
-    failing: set[int] = field(default_factory=set)
-
-    started: list[tuple[Lease, Offer, bytes, int, bytes]] = field(default_factory=list)
-    refused: set[str] = field(default_factory=set)
-
-    async def start(self, lease: Lease, offer: Offer, roots: bytes, valid_until: int, signature: bytes) -> Mined:
-        self.started.append((lease, offer, roots, valid_until, signature))
-        return Mined("0x", 1)
-
-    async def end(self, lease: Lease) -> Mined:
-        return self._called("end", lease)
-
-    async def give_notice(self, lease: Lease) -> Mined:
-        return self._called("notice", lease)
-
-    async def release(self, lease: Lease) -> Mined:
-        return self._called("release", lease)
-
-    def _called(self, what: str, lease: Lease) -> Mined:
-        self.calls.append((what, lease.lease_id))
-        if what in self.refused:
-            raise ChainError(f"{what} reverts")
-        return Mined("0x", 1)
-
-    async def claim(self, lease_id: int) -> Mined:
-        if "claim" in self.refused:
-            raise Unavailable("the operator lacks the scope claim")
-        self.calls.append(("claim", lease_id))
-        self.due = 0
-        return Mined("0x", 1)
-
-    async def return_bond(self, lease_id: int) -> Mined:
-        self.calls.append(("bond", lease_id))
-        self.bond = 0
-        return Mined("0x", 1)
-
-    async def claimable(self, lease_id: int) -> int:
-        if lease_id in self.failing:
-            raise ChainError("no answer")
-        return self.due
-
-    async def bond_returnable(self, lease_id: int) -> int:
-        return self.bond
-
-
-@dataclass
-class RuntimeFake:
-    """Jobs that run until they are killed, known by their control folder."""
-
-    name: str = "fake"
-    running: dict[Path, float] = field(default_factory=dict)
-    killed: dict[Path, str] = field(default_factory=dict)
-    launched: list[Workload] = field(default_factory=list)
-    unkept: list[int] = field(default_factory=list)  # leases of what runs though no job of them does
-
-    def check(self) -> None: ...
-
-    def owner_of(self, lease_id: int) -> tuple[int, int] | None:
-        return None
-
-    def launch(self, workload: Workload) -> None:
-        self.launched.append(workload)
-        self.running[workload.control] = workload.deadline
-
-    def inspect(self, control: Path) -> Outcome:
-        if control in self.running:
-            return Outcome("running")
-        return Outcome("killed", 137, self.killed.get(control))
-
-    def extend(self, control: Path, deadline: float) -> None:
-        self.running[control] = deadline
-
-    def shell(self, workload: Workload) -> list[str] | None:
-        return None
-
-    def sweep(self, leases: Path, may_run: Callable[[int], bool]) -> int:
-        stray = [one for one in self.unkept if not may_run(one)]
-        self.unkept = [one for one in self.unkept if may_run(one)]
-        return len(stray)
-
-    def clear(self, workspace: Path) -> None: ...
-
-    def kill(self, control: Path, reason: str) -> Outcome:
-        del self.running[control]
-        self.killed[control] = reason
-        return Outcome("killed", 137, reason)
+from .lease_fakes import EscrowFake, RuntimeFake
 
 
 @dataclass
