@@ -1,0 +1,5 @@
+# What is published: RELEASE_KEY names an SSH key that signs, RELEASE_REPOSITORY and RELEASE_BUILDER who built from what.
+.PHONY: release
+
+release: setup market-assets ## Wheel, sdist, SBOM, licences, checksums, provenance in build/dist; SNAPSHOT=1 of any tree
+	python -m scripts._release.build build/dist $(if $(SNAPSHOT),--snapshot)

@@ -1,0 +1,1 @@
+"""Builds what a release consists of, and says what it was built from."""
