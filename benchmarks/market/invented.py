@@ -12,6 +12,7 @@ from assay.market.projection.listings import facets
 from assay.market.store.database import analyse
 from assay.market.store.tables import facet_counts, listings
 from assay.protocol.hexadecimal import ZERO_ADDRESS, to_address
+from assay.sheet.model_names import named_model
 
 # name, memory in GiB, giga-operations a second, price an hour
 MODELS = (
@@ -69,6 +70,11 @@ def row(choice: random.Random) -> dict[str, Any]:
         "valid_until": 1_900_000_000 if priced else 0,
         "busy_until": 0,
         "changes_at": 1_900_000_000 if priced else 0,
+        "model_name": named_model(model, gib * 1024).name,
+        "declared_mib": gib * 1024,
+        "memory_gb": named_model(model, gib * 1024).memory_gb,
+        "expected_gops": gops,
+        "of_expected_bps": score * 10_000 // gops,
     }
 
 

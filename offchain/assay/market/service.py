@@ -62,6 +62,7 @@ async def _run(settings: MarketSettings, chain: Chain, listening: socket.socket)
         identity = {"chain": str(deployment.chain_id), "EpochOracle": deployment.address("EpochOracle")}
         await asyncio.to_thread(claim_identity, engine, identity)
         index = MarketIndex(engine, await chain.call("LeaseEscrow", "maxAge", at="latest"))
+        await asyncio.to_thread(index.complete)
         status = Status(deployment.network, deployment.chain_id)
         table = await asyncio.to_thread(SearchTable, engine)
         index.on_listings = lambda changed: table.load() if changed is None else table.update(changed)

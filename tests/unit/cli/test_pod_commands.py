@@ -159,6 +159,6 @@ def test_search__measured_below_one_giga_operation__shows_no_zeros_to_people_and
 ) -> None:
     renter.found = [replace(renter.found[0], score_gops=0, memory_mib=0)]
     line = assay("search").out.splitlines()[1]
-    assert "< 1" in line and "none shown" in line and " 0 " not in line and " 0.0 " not in line
+    assert "< 1" in line and "none proven" in line and " 0 " not in line and " 0.0 " not in line
     row = json.loads(assay("search", "-o", "json").out)["devices"][0]
     assert (row["scoreGops"], row["memoryMiB"], row["value"]) == (0, 0, 0.0)

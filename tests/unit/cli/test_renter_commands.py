@@ -31,6 +31,7 @@ DEVICE = "0x" + "01" * 32
     [
         ("search --max-price cheap", "--max-price 'cheap'"), ("search --max-price 0", "--max-price '0'"),
         ("search --min-value NaN", "'NaN'"), ("search --min-memory lots", "--min-memory 'lots'"),
+        ("search --min-memory 24576", "such as 80"), ("search --min-proven-memory x", "--min-proven-memory"),
         ("search --max-rtt -3ms", "--max-rtt '-3ms'"), ("search --duration 1w", "'1w' is not a duration"),
         ("search --token 0x12", "--token"), ("search --provider you", "--provider"), ("search --sort beauty", "beauty"),
         ("search --min-uptime 101", "--min-uptime"),
@@ -50,7 +51,7 @@ DEVICE = "0x" + "01" * 32
         ("rent 0x010101 --gpus 2+ --yes", "exactly how many"), ("quote 0x010101 --gpus 17", "--gpus"),
         ("rent 0x010101 --min-score 902 --yes", "--min-score 902: in epoch 7 the least of its devices showed 901"),
         ("rent 0x010101 --max-price 3.59 --yes", "--max-price 3.59: it is offered at 3.60 an hour"),
-        ("rent 0x010101 --min-memory 80GiB --yes", "--min-memory 81920"), ("refunder add me", "ADDRESS"),
+        ("rent 0x010101 --min-proven-memory 80GiB --yes", "--min-proven-memory 81920"), ("refunder add me", "ADDRESS"),
         ("frobnicate", "frobnicate"),
     ],
 )  # fmt: skip
@@ -82,13 +83,15 @@ def test_command__error__ends_with_its_status_and_one_line(
 
 def test_search__filters__reach_the_library(assay: Assay, renter: FakeRenter) -> None:
     line = (
-        "search --model h100 --region eu --near eu-de --min-score 5 --min-value 2.5 --min-memory 24GiB "
-        "--min-uptime 99.5 --max-price 2 --max-rtt 0.03s --profile 2 --duration 2h --sort latency --limit 9 --verify"
+        "search --model h100 --region eu --near eu-de --min-score 5 --min-value 2.5 --min-memory 24 "
+        "--min-proven-memory 20GiB --min-expected 90 --min-uptime 99.5 --max-price 2 --max-rtt 0.03s --profile 2 "
+        "--duration 2h --sort latency --limit 9 --verify"
     )
     assert assay(*line.split()).status == 0
     wanted, order = renter.asked("search")[0]
     assert (wanted.model, wanted.region, wanted.near, wanted.min_score) == ("h100", "eu", "eu-de", 5)
-    assert (wanted.min_value, wanted.min_memory_mib, wanted.min_uptime_bps) == (Decimal("2.5"), 24 * 1024, 9_950)
+    assert (wanted.min_value, wanted.min_memory_mib, wanted.min_uptime_bps) == (Decimal("2.5"), 20 * 1024, 9_950)
+    assert (wanted.min_memory_gb, wanted.min_of_expected_bps) == (24, 9_000)
     assert (wanted.max_price, wanted.max_rtt_ms, wanted.profile, wanted.duration) == (Decimal(2), 30.0, 2, 7200)
     assert order == "latency"
 
@@ -128,8 +131,8 @@ def test_search__table__fits_in_a_line_each_and_has_no_colour(assay: Assay, monk
 def test_search__brackets_in_what_a_provider_declares__are_printed_as_they_are(
     assay: Assay, renter: FakeRenter
 ) -> None:
-    renter.found = [replace(renter.found[0], model="[red]H100[/red]")]
-    assert "[red]H100[/red]" in assay("search").out
+    renter.found = [replace(renter.found[0], model="[red]Card[/red]")]
+    assert "[red]Card[/red]" in assay("search").out
 
 
 def test_search__nothing_found__says_so_on_standard_error(assay: Assay, renter: FakeRenter) -> None:
@@ -204,7 +207,7 @@ def test_rent__without_a_terminal_or_yes__sends_nothing(assay: Assay, renter: Fa
 
 
 def test_rent__confirmed__pays_for_the_time_asked_and_prints_the_lease(assay: Assay, renter: FakeRenter) -> None:
-    line = "rent 0x010101 --duration 2h --min-score 800 --min-memory 24GiB --yes -o json"
+    line = "rent 0x010101 --duration 2h --min-score 800 --min-proven-memory 24GiB --yes -o json"
     ran = assay(*line.split())
     assert ran.status == 0
     rented, deposit, minima, *_ = renter.asked("rent")[0]

@@ -66,6 +66,13 @@ def test_search__by_price__pages_through_every_device_once_in_order(client: Test
         ("model=H100", 2),
         ("model=H100&model=RTX%204090", 4),
         ("model=none", 0),
+        ("model=nvidia_h100%2080gb", 2),
+        ("model=rtx_4090&minMemoryGb=24", 2),
+        ("model=a10", 0),
+        ("minMemoryGb=80", 2),  # what 81,920 MiB are sold as
+        ("minMemoryGb=81", 0),
+        ("minOfExpectedBps=3000&sort=expected", 2),  # of what their class lets them score
+        ("sort=sold-memory", 4),
         ("minScoreGops=300", 2),
         ("maxRate=100000000000000000000", 1),
         ("state=leased", 0),
@@ -86,7 +93,7 @@ def test_search__by_filters__gives_the_devices_that_match(client: TestClient, qu
 def test_facets__beside_a_choice__count_what_another_would_bring(client: TestClient) -> None:
     counts = get(client, "/v1/facets?model=H100")["data"]
     assert counts["total"] == 2
-    assert counts["facets"]["model"] == {"H100": 2, "RTX 4090": 2}
+    assert counts["facets"]["model"] == {"H100 80GB": 2, "RTX 4090": 2}
 
 
 @pytest.mark.parametrize(

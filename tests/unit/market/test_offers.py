@@ -97,7 +97,7 @@ def test_offers__signed_by_their_provider__make_devices_available(market: Market
         assert (row.rate, row.unit_rate, row.model) == (10**20, 10**20 // row.score_gops, "H100")
         counted = connection.execute(select(facet_counts)).all()
         assert sum(line.count for line in counted) == 4
-        assert {line.model for line in counted} == {"H100", "RTX 4090"}
+        assert {line.model for line in counted} == {"H100 80GB", "RTX 4090"}
 
 
 async def test_offers__no_longer_served__are_dropped(market: MarketIndex) -> None:

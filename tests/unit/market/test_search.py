@@ -36,13 +36,16 @@ def rows(count: int, seed: int) -> list[dict[str, Any]]:
                 "state": choice.choice(STATES), "provider": choice.choice(TOKENS), "profile": choice.randint(1, 2),
                 "model": choice.choice(MODELS), "region": "", "memory_mib": 1024 * choice.randrange(4),
                 "score_gops": choice.randrange(3), "uptime_bps": 0, "reliability_bps": 100 * choice.randrange(3),
-                "measured_epoch": 0, "passed_epoch": 0, "flags": 1, "enrolled_at": 0,
+                "model_name": "", "declared_mib": 0, "memory_gb": choice.randrange(4), "expected_gops": 0,
+                "of_expected_bps": choice.randrange(3), "measured_epoch": 0, "passed_epoch": 0, "flags": 1,
+                "enrolled_at": 0,
                 "token": choice.choice(TOKENS) if rate is not None else None, "rate": rate, "unit_rate": rate,
                 "min_duration": 0, "max_duration": 3600 * choice.randrange(3), "offer": None, "valid_until": 0,
                 "busy_until": 0, "changes_at": 0, "host_cores": choice.randrange(4),
                 "host_memory_mib": 1024 * choice.randrange(4), "host_disk_mib": max(0, 1024 * choice.randrange(4) - 1),
             }
         )  # fmt: skip
+        found[-1]["model_name"] = found[-1]["model"]
     return found
 
 
@@ -55,6 +58,8 @@ searches = st.builds(
     tokens=st.sampled_from([(), TOKENS[:1]]),
     provider=st.sampled_from([None, TOKENS[1]]),
     min_memory_gib=st.integers(0, 3),
+    min_memory_gb=st.integers(0, 3),
+    min_of_expected_bps=st.integers(0, 2),
     min_cpus=st.integers(0, 3),
     min_ram_gib=st.integers(0, 3),
     min_disk_gib=st.integers(0, 3),
@@ -82,6 +87,8 @@ def matches(row: dict[str, Any], s: Search) -> bool:
         and (not s.gpus or row["gpus"] in s.gpus)
         and memory(row) >= s.min_memory_gib * 1024
         and (not s.firm or row["notice"] == 0)
+        and row["memory_gb"] >= s.min_memory_gb
+        and row["of_expected_bps"] >= s.min_of_expected_bps
         and row["host_cores"] >= s.min_cpus
         and row["host_memory_mib"] >= s.min_ram_gib * 1024
         and row["host_disk_mib"] >= s.min_disk_gib * 1024

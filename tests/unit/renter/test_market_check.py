@@ -42,7 +42,7 @@ OTHER = DeviceLeaf(7, bytes(32), 4, 1, 5, 10, 100, 1, keccak(b"third"))
 OFFER = Offer(PROVIDER, ZERO_ADDRESS, IDS, TOKEN, 10**18, 60, 3600, 2000, 4, ANYONE, 600)
 ROW = MarketRow(
     IDS, OFFER.struct_hash(), PROVIDER, 1, "NVIDIA H100", "eu-de", 79_000, 900, 9_800, 7, TOKEN, 10**18, 60, 3600, 2000,
-    600, DeclaredHost(14, 120, 1000),
+    600, DeclaredHost(14, 120, 1000), 81_920,
 )  # fmt: skip
 SPECIFICATION = canonical_specification(DOCUMENT).decode()
 
@@ -92,7 +92,8 @@ def test_checked__offer_signed_by_its_operator__is_what_the_escrow_takes() -> No
     "change",
     [
         {"score_gops": 950}, {"score_gops": 899}, {"memory_mib": 80_000},
-        {"host": None}, {"host": DeclaredHost(15, 120, 1000)}, {"memory_mib": 90_000}, {"profile": 2},
+        {"declared_mib": 99_999}, {"host": None},
+        {"host": DeclaredHost(15, 120, 1000)}, {"memory_mib": 90_000}, {"profile": 2},
         {"epoch": 8}, {"rate": 10**18 - 1}, {"notice": 0}, {"offer_hash": bytes(32)},
         {"provider": "0x" + "44" * 20}, {"token": "0x" + "44" * 20}, {"min_duration": 1}, {"max_duration": 9999},
         {"valid_until": 3000}, {"model": "NVIDIA H200"}, {"region": "eu-fr"}, {"device_ids": IDS[:1]},
@@ -228,12 +229,16 @@ def test_filters__by_how_many_devices__names_each_number(wanted: Wanted, asked: 
 
 
 def test_filters__what_a_market_can_filter__is_asked_of_it() -> None:
-    wanted = Wanted(min_score=5, min_memory_mib=24 * 1024 + 5, token=TOKEN, provider=PROVIDER, profile=2, firm=True,
+    wanted = Wanted(model="H100 SXM", min_memory_gb=80, min_of_expected_bps=9_000, min_score=5,
+                    min_memory_mib=24 * 1024 + 5, token=TOKEN, provider=PROVIDER, profile=2, firm=True,
                     min_host=DeclaredHost(8, 64 * 1024, 500 * 1024 + 1))  # fmt: skip
     assert dict(_filters(wanted, Order.uptime)) == {
         "sort": "price",
         "minScoreGops": "5",
         "minMemoryGiB": "24",
+        "model": "H100 SXM",
+        "minMemoryGb": "80",
+        "minOfExpectedBps": "9000",
         "minCpus": "8",
         "minRamGiB": "64",
         "minDiskGiB": "500",

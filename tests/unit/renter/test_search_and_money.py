@@ -102,7 +102,8 @@ def test_matches__firm__takes_nothing_that_a_notice_ends() -> None:
     [
         Wanted(), Wanted(min_score=100), Wanted(max_price=Decimal(1)), Wanted(token=TOKEN.upper().replace("X", "x")),
         Wanted(duration=60), Wanted(duration=3600), Wanted(min_memory_mib=1024), Wanted(min_uptime_bps=9_900),
-        Wanted(profile=1), Wanted(model="h100"), Wanted(region="EU-de"), Wanted(region="eu"), Wanted(near="us"),
+        Wanted(profile=1), Wanted(model="h100"), Wanted(model="NVIDIA_H100-80GB"), Wanted(min_memory_gb=80),
+        Wanted(region="EU-de"), Wanted(region="eu"), Wanted(near="us"),
         Wanted(min_value=Decimal(100)),
     ],
 )  # fmt: skip
@@ -124,7 +125,9 @@ def test_matches__part_of_the_host__is_what_all_devices_declare_together() -> No
     [
         Wanted(min_score=101), Wanted(max_price=Decimal("0.99")), Wanted(token="0x" + "34" * 20),
         Wanted(duration=59), Wanted(duration=3601), Wanted(min_memory_mib=1025), Wanted(min_uptime_bps=9_901),
-        Wanted(profile=2), Wanted(provider="0x" + "45" * 20), Wanted(model="h200"), Wanted(region="eu-d"),
+        Wanted(profile=2), Wanted(provider="0x" + "45" * 20), Wanted(model="h200"),
+        Wanted(model="h10"), Wanted(model="h100 pcie"), Wanted(min_memory_gb=81),
+        Wanted(min_of_expected_bps=10_000), Wanted(region="eu-d"),
         Wanted(region="eu-de-fra-1"), Wanted(region="-"), Wanted(min_value=Decimal("100.1")),
     ],
 )  # fmt: skip

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from assay.renter.renter import Renter
 
 T = TypeVar("T")
+MAX_CARD_GB = 4096
 LeaseId = Annotated[int, typer.Argument(help="number of the lease", min=1)]
 DeviceId = Annotated[str, typer.Argument(help="device id, 0x…, or enough of its beginning")]
 Duration = Annotated[str, typer.Option("--duration", help="how long the deposit lasts: 90s, 15m, 2h, 1d")]
@@ -86,14 +87,26 @@ class Filters(OptionGroup):
         str | None, typer.Option("--gpus", help="how many devices together: 8, or 8+ for at least as many")
     ] = None
     firm: Annotated[bool, typer.Option("--firm", help="nothing that its provider may end by giving notice")] = False
-    model: Annotated[str | None, typer.Option("--model", help="part of the declared model, such as h100")] = None
+    model: Annotated[
+        str | None, typer.Option("--model", help="declared model, however written: H100 SXM, RTX_4090")
+    ] = None
     region: Annotated[str | None, typer.Option("--region", help="declared region, or one around it: eu, eu-de")] = None
     near: Annotated[str | None, typer.Option("--near", help="what lies nearest to this region comes first")] = None
     min_score: Annotated[int, typer.Option("--min-score", help="measured giga-operations a second", min=0)] = 0
     min_value: Annotated[
         str | None, typer.Option("--min-value", help="giga-operations a second for one token an hour")
     ] = None
-    min_memory: Annotated[str | None, typer.Option("--min-memory", help="measured memory: 24GiB, or MiB")] = None
+    min_memory: Annotated[
+        str | None, typer.Option("--min-memory", help="memory that the declared card is sold with: 80, or 80GB")
+    ] = None
+    min_proven_memory: Annotated[
+        str | None,
+        typer.Option("--min-proven-memory", help="memory that was proven, which the escrow holds it to: 24GiB, 512MiB"),
+    ] = None
+    min_expected: Annotated[
+        float,
+        typer.Option("--min-expected", help="proven score, percent of what the declared model should make", min=0),
+    ] = 0
     min_cpus: Annotated[
         int, typer.Option("--min-cpus", help="cores of the machine, declared, of all devices together", min=0)
     ] = 0
@@ -116,7 +129,7 @@ class Filters(OptionGroup):
         """What the escrow holds every device of a lease to. Raises BadInput."""
         from assay.renter.money.wallet import Minima
 
-        return Minima(self.min_score, memory_mib(self.min_memory) if self.min_memory else 0)
+        return Minima(self.min_score, size_mib(self.min_proven_memory, "--min-proven-memory"))
 
     def wanted(self, duration: str | None, gpus: str | None = None) -> Wanted:
         """As the library takes it; `gpus` where none are asked for, None for however many. Raises BadInput."""
@@ -134,7 +147,9 @@ class Filters(OptionGroup):
             near=self.near,
             min_score=self.min_score,
             min_value=number(self.min_value, "--min-value"),
-            min_memory_mib=memory_mib(self.min_memory) if self.min_memory else 0,
+            min_memory_mib=size_mib(self.min_proven_memory, "--min-proven-memory"),
+            min_memory_gb=memory_gb(self.min_memory) if self.min_memory else 0,
+            min_of_expected_bps=round(self.min_expected * 100),
             min_host=DeclaredHost(
                 self.min_cpus, size_mib(self.min_ram, "--min-ram"), size_mib(self.min_disk, "--min-disk")
             ),
@@ -209,12 +224,12 @@ def number(text: str | None, option: str) -> Decimal | None:
     return value
 
 
-def memory_mib(text: str) -> int:
-    """MiB of `24GiB`, `24576MiB` or a plain number of MiB. Raises BadInput."""
-    match = re.fullmatch(r"([0-9]{1,9})\s*(gib|mib|)", text.lower())
-    if match is None:
-        raise BadInput(f"--min-memory {text!r}: expected such as 24GiB, or a number of MiB")
-    return int(match[1]) * (1024 if match[2] == "gib" else 1)
+def memory_gb(text: str) -> int:
+    """GB of `80`, `80GB` or `80 GiB`: people mean one and the same card. Raises BadInput."""
+    match = re.fullmatch(r"([0-9]{1,4})\s*(gb|gib|g|)", text.lower())
+    if match is None or int(match[1]) > MAX_CARD_GB:
+        raise BadInput(f"--min-memory {text!r}: expected a number of GB up to {MAX_CARD_GB}, such as 80 or 80GB")
+    return int(match[1])
 
 
 def size_mib(text: str | None, option: str) -> int:

@@ -56,7 +56,8 @@ async def rent(
     output: Output = OutputFormat.table,
 ) -> None:
     """Lease a device, or a node of --gpus N: nothing streams before the proofs of all its devices, made at once, have
-    convinced this machine; until then all is paid back. The escrow itself enforces --min-score and --min-memory."""
+    convinced this machine; until then all is paid back. The escrow itself enforces --min-score and
+    --min-proven-memory."""
     from assay.cli.renter.rows import PLAN_COLUMNS, planned_json, rented_json
 
     seconds, minima = parse_duration(duration), filters.minima()
@@ -108,10 +109,13 @@ async def _chosen(
         raise BadInput(f"--max-price {wanted.max_price}: it is offered at {price_text(listing)} an hour")
     for option, shown, least in (
         ("--min-score", listing.score_gops, wanted.min_score),
-        ("--min-memory", listing.memory_mib, wanted.min_memory_mib),
+        ("--min-proven-memory", listing.memory_mib, wanted.min_memory_mib),
+        ("--min-expected", listing.of_expected_bps / 100, wanted.min_of_expected_bps / 100),
     ):
         if shown < least:
             raise BadInput(f"{option} {least}: in epoch {listing.epoch} the least of its devices showed {shown}")
+    if listing.named.memory_gb < wanted.min_memory_gb > listing.memory_mib >> 10:
+        raise BadInput(f"--min-memory {wanted.min_memory_gb}: it is sold as {listing.named.memory_gb} GB")
     if wanted.firm and listing.notice:
         raise BadInput(f"--firm: its provider may end this offer {listing.notice} s after a notice")
     return [listing]

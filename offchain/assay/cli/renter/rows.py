@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from assay.chain.contracts.leases import LeaseStatus
-from assay.cli.renter.texts import duration_text, host_text
+from assay.cli.renter.texts import duration_text, gib_text, host_text
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.rates import price_per_hour
 from assay.renter.lease.downtime import DowntimeFound
@@ -22,12 +22,14 @@ from assay.renter.session.provider_session import JobState
 
 LISTING_COLUMNS = {
     "shortId": "device", "gpus": "GPUs", "model": "model", "region": "region", "scoreGops": "score, gops",
-    "memoryMiB": "memory, MiB", "hostText": "machine, declared", "uptime": "uptime, %", "price": "price an hour",
-    "value": "gops per token", "noticeText": "notice", "roundTripMs": "round trip, ms", "checked": "checked",
+    "ofExpected": "of expected, %", "memoryText": "memory", "hostText": "machine, declared",
+    "uptime": "uptime, %", "price": "price an hour", "value": "gops per token", "noticeText": "notice",
+    "roundTripMs": "round trip, ms", "checked": "checked",
 }  # fmt: skip
 LISTING_FIELDS = (
     "deviceId", "shortId", "gpus", "deviceIds", "offerHash", "provider", "endpoint", "model", "region", "profile",
-    "epoch", "scoreGops", "memoryMiB", "host", "hostText", "uptimeBps", "uptime", "pricePerHour", "symbol", "price",
+    "epoch", "scoreGops", "expectedGops", "ofExpectedBps", "ofExpected", "memoryGb", "memoryMiB", "memoryText",
+    "modelName", "host", "hostText", "uptimeBps", "uptime", "pricePerHour", "symbol", "price",
     "pricePerGpuHour", "value", "token", "rate", "minDuration", "maxDuration", "notice", "noticeText", "validUntil",
     "roundTripMs", "checked",
 )  # fmt: skip
@@ -62,7 +64,13 @@ def listing_json(listing: Listing, symbol: str) -> dict[str, Any]:
         "profile": listing.profile,
         "epoch": listing.epoch,
         "scoreGops": listing.score_gops,
+        "expectedGops": listing.expected_gops,
+        "ofExpectedBps": listing.of_expected_bps,
+        "ofExpected": listing.of_expected_bps / 100,
+        "memoryGb": listing.named.memory_gb,
         "memoryMiB": listing.memory_mib,
+        "memoryText": memory_text(listing),
+        "modelName": listing.named.name,
         "host": listing.host.to_json() if listing.host else None,
         "hostText": host_text(listing.host),
         "uptimeBps": listing.uptime_bps,
@@ -87,8 +95,17 @@ def listing_json(listing: Listing, symbol: str) -> dict[str, Any]:
 def listing_text(row: dict[str, Any]) -> dict[str, Any]:
     """A row of `listing_json` for people: what was shown and rounds to nothing is less than one, not nothing. A
     device's first work is its slowest, and a small class shows no memory."""
-    least = {"scoreGops": "< 1", "memoryMiB": "none shown", "value": ""}
+    least = {"scoreGops": "< 1", "value": "", "ofExpected": ""}
+    row = {**row, "model": row["modelName"]}
     return {**row, **{name: text for name, text in least.items() if not row[name]}}
+
+
+def memory_text(listing: Listing) -> str:
+    """What the declared card is sold with, and what of it was proven: `80 GB, 64.0 GiB proven`. A market may show the
+    declared memory in the place of a proven one; then nothing is said to be proven."""
+    proven = listing.memory_mib if listing.memory_mib != listing.declared_mib or listing.evidence is not None else 0
+    sold = f"{listing.named.memory_gb} GB" if listing.named.memory_gb else "not declared"
+    return f"{sold}, {gib_text(proven)} proven" if proven else f"{sold}, none proven"
 
 
 def price_text(listing: Listing, parts: int = 1) -> str:

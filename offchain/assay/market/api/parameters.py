@@ -25,6 +25,10 @@ Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR)]
 Limit = Annotated[int, Query(ge=1, le=MAX_ROWS)]
 Texts = Annotated[list[Annotated[str, Query(max_length=80)]], Query(max_length=MAX_CHOICES)]
 
+Models = Annotated[
+    list[Annotated[str, Query(max_length=80)]],
+    Query(max_length=MAX_CHOICES, description="Cards by name, however it is written: H100 SXM, RTX_4090, 4070Ti."),
+]
 Tokens = Annotated[list[Annotated[str, Query(pattern=_ADDRESS)]], Query(max_length=8)]
 
 States = Annotated[
@@ -55,11 +59,23 @@ def search_parameters(
         Query(max_length=MAX_DEVICES, description="Devices that are leased together."),
     ] = [],  # noqa: B006
     profile: Annotated[list[Annotated[int, Query(ge=0, lt=1 << 32)]], Query(max_length=MAX_CHOICES)] = [],  # noqa: B006
-    model: Texts = [],  # noqa: B006
+    model: Models = [],  # noqa: B006
     region: Texts = [],  # noqa: B006
     token: Tokens = [],  # noqa: B006
     provider: AddressQuery = None,
     min_memory_gib: Annotated[int, Query(alias="minMemoryGiB", ge=0, lt=1 << 21)] = 0,
+    min_memory_gb: Annotated[
+        int, Query(alias="minMemoryGb", ge=0, lt=1 << 21, description="GB that such a card is sold with, as declared.")
+    ] = 0,
+    min_of_expected: Annotated[
+        int,
+        Query(
+            alias="minOfExpectedBps",
+            ge=0,
+            le=1 << 20,
+            description="What was proven, of what the declared model should make: 10,000 is all of it.",
+        ),
+    ] = 0,
     min_cpus: Annotated[
         int, Query(alias="minCpus", ge=0, lt=1 << 31, description="Cores of the machine, declared, of all devices.")
     ] = 0,
@@ -81,7 +97,7 @@ def search_parameters(
     return Search(
         states, tuple(gpus), tuple(profile), tuple(m for m in model if m), tuple(r for r in region if r),
         tuple(checked(t) for t in token), checked(provider) if provider else None, min_memory_gib,
-        min_cpus, min_ram_gib, min_disk_gib, min_score,
+        min_memory_gb, min_of_expected, min_cpus, min_ram_gib, min_disk_gib, min_score,
         int(max_rate) if max_rate else None, min_reliability, min_hours, firm, sort,
     )  # fmt: skip
 

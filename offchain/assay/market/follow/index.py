@@ -12,13 +12,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine, delete, func, insert, select
 
 from assay.market.events.registry import RawLog
-from assay.market.follow.listings import refresh_listings
+from assay.market.follow.listings import refresh_all, refresh_listings
 from assay.market.follow.pruning import Kept, prune
 from assay.market.projection.events import kept, project
 from assay.market.projection.seats import seats_of_set
 from assay.market.store.metadata import metadata
 from assay.market.store.rows import Change, WorkingSet, roll_back
-from assay.market.store.tables import rollbacks, tips, undo
+from assay.market.store.tables import listings, rollbacks, tips, undo
 
 KEEP_TIPS = 512
 # Not of the index, but of the database and of whoever listens.
@@ -58,6 +58,18 @@ class MarketIndex:
         self._writing = threading.Lock()
         # Called after each commit with the devices whose listings changed; None after a rollback: look at all.
         self.on_listings: Callable[[list[bytes] | None], None] = lambda _: None
+
+    def complete(self) -> int:
+        """Works all listings out where a newer version of this program has found none; the number of rows written. No
+        rollback is asked to undo it: it is part of the batch that stands.
+        """
+        with self._writing, self.engine.begin() as connection:
+            tip = newest_tip(connection)
+            if tip is None or connection.execute(select(listings.c.listing_id).limit(1)).first() is not None:
+                return 0
+            rows = WorkingSet(connection)
+            refresh_all(connection, rows, tip.timestamp, self.max_age)
+            return rows.flush(tip.block)
 
     def tip(self) -> Tip | None:
         """The end of the newest batch."""

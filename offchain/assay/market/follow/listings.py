@@ -37,6 +37,12 @@ def refresh_devices(
     )
 
 
+def refresh_all(connection: Connection, rows: WorkingSet, timestamp: int, max_age: int) -> None:
+    """Works out the listings of all devices and nodes."""
+    everything = list(connection.execute(select(devices.c.device_id).order_by(devices.c.device_id)).scalars())
+    refresh_devices(connection, rows, everything, timestamp, max_age)
+
+
 def _now(connection: Connection, rows: WorkingSet, timestamp: int, max_age: int) -> Now:
     newest = connection.execute(select(func.max(epochs.c.epoch))).scalar() or 0
     newest = max([newest, *(key[0] for key in rows.touched("epochs"))])
@@ -171,7 +177,8 @@ class _ListingUpdate:
             return None
         spec = rows.row("specifications", (device["spec_hash"],)) if device["spec_hash"] else None
         lease = rows.row("leases", (device["active_lease"],)) if device["active_lease"] else None
-        return Member(device, spec, lease)
+        profile = rows.row("profiles", (device["profile"],))
+        return Member(device, spec, lease, profile["max_gops"] if profile else 0)
 
     def _passed_together(self, members: Sequence[Member]) -> Passed | None:
         """The newest epoch in which all of them passed, of those that still open a lease."""

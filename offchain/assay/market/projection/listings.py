@@ -14,6 +14,7 @@ from assay.market.store.rows import Change, Row
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import Flag
 from assay.protocol.types import DeviceId
+from assay.sheet.model_names import named_model, of_expected_bps
 
 # A listing is in exactly one state.
 AVAILABLE = "available"  # passed lately, and an offer to anyone is good
@@ -44,11 +45,14 @@ class Now:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A device of a listing, with its specification and the lease that its `active_lease` names."""
+    """A device of a listing, with its specification, the lease that its `active_lease` names, and the most that its
+    profile lets it score, 0 for no bound.
+    """
 
     device: Mapping[str, Any]
     specification: Mapping[str, Any] | None
     lease: Mapping[str, Any] | None
+    max_gops: int = 0  # of its profile
 
     def busy_until(self, now: Now) -> int:
         """When its lease ends; 0 where none runs, or one runs that another may take the place of."""
@@ -125,6 +129,7 @@ def listing(members: Sequence[Member], priced: Priced | None, passed: Passed | N
         "busy_until": busy_until,
         "changes_at": min(changes, default=0),
         **_host([m.specification for m in members]),
+        **_model(members, score),
     }
 
 
@@ -133,6 +138,21 @@ def _host(specifications: Sequence[Mapping[str, Any] | None]) -> dict[str, int]:
     each = [{name: spec.get(name, 0) if spec else 0 for name in HOST} for spec in specifications]
     whole = all(min(one.values()) > 0 for one in each)
     return {name: sum(one[name] for one in each) if whole else 0 for name in HOST}
+
+
+def _model(members: Sequence[Member], score: int) -> dict[str, Any]:
+    """What is known of the models that the devices declare. The whole is as far from what it should make as the
+    least score would be of the device of which most is expected.
+    """
+    named = [named_model(s.get("model", ""), s.get("memory_mib", 0)) for m in members for s in (m.specification or {},)]
+    expected = [min(n.expected_gops, m.max_gops or n.expected_gops) for n, m in zip(named, members, strict=True)]
+    return {
+        "model_name": _models([one.name for one in named]),
+        "declared_mib": min((m.specification or {}).get("memory_mib", 0) for m in members),
+        "memory_gb": min(one.memory_gb for one in named),
+        "expected_gops": max(expected) if all(expected) else 0,
+        "of_expected_bps": of_expected_bps(score, max(expected)) if all(expected) else 0,
+    }
 
 
 def _models(declared: Sequence[str]) -> str:
@@ -165,7 +185,7 @@ def facets(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         row["state"],
         row["profile"],
-        row["model"],
+        row["model_name"],
         row["region"],
         row["memory_mib"] // 1024,
         row["token"] or NO_TOKEN,

@@ -28,6 +28,8 @@ ORDERS = {
     "value": ("unit_rate", False),
     "score": ("score_gops", True),
     "memory": ("memory_mib", True),
+    "sold-memory": ("memory_gb", True),
+    "expected": ("of_expected_bps", True),
     "reliability": ("reliability_bps", True),
     "gpus": ("gpus", True),
 }
@@ -36,15 +38,18 @@ RAM_STEPS_GIB = (8, 16, 32, 64, 128, 256, 512, 1024)
 DISK_STEPS_GIB = (32, 64, 128, 256, 512, 1024, 4096)
 MEMORY_STEPS_GIB = (8, 16, 24, 40, 48, 80, 141)
 _PIECE = 500
+_MANY = 32
 _WORD = (1 << 64) - 1
 Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What somebody looks for. An empty tuple filters nothing; rates are base units x 10^18 a second for all devices of
-    a listing together, memory, proven, and score the least of any of them; cores, RAM and disk of the machine what they
-    declare together. `firm` leaves out what its provider may take back with a notice.
+    """What somebody looks for. An empty tuple filters nothing; `models` are names however they are written; rates
+    are base units x 10^18 a second for all devices of a listing together, memory, proven, and score the least of any of
+    them; cores, RAM and disk of the machine what they declare together. `min_memory_gb` is what a card is sold as, by
+    what it declares, `min_of_expected_bps` how much of what its declared model should make was proven. `firm` leaves
+    out what its provider may take back with a notice.
     """
 
     states: tuple[str, ...] = (AVAILABLE,)
@@ -55,6 +60,8 @@ class Search:
     tokens: tuple[str, ...] = ()
     provider: str | None = None
     min_memory_gib: int = 0
+    min_memory_gb: int = 0
+    min_of_expected_bps: int = 0
     min_cpus: int = 0
     min_ram_gib: int = 0
     min_disk_gib: int = 0
@@ -242,13 +249,19 @@ class SearchTable:
         masks: dict[str, Mask] = {}
         for name, values in self._chosen(search).items():
             if values:
+                known = columns.codes[name].known(values)
                 # Comparing whole columns is quicker than looking each row's code up.
                 column = columns.coded[name][:n]
                 masks[name] = np.zeros(n, np.bool_)
-                for code in columns.codes[name].known(values):
+                if len(known) > _MANY:
+                    masks[name] = np.isin(column, known)
+                    continue
+                for code in known:
                     masks[name] |= column == code
         least = (
             ("memory_gib", "memory_mib", search.min_memory_gib * 1024),
+            ("memory_gb", "memory_gb", search.min_memory_gb),
+            ("expected", "of_expected_bps", search.min_of_expected_bps),
             ("cpus", "host_cores", search.min_cpus),
             ("ram", "host_memory_mib", search.min_ram_gib * 1024),
             ("disk", "host_disk_mib", search.min_disk_gib * 1024),

@@ -8,14 +8,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.sheet.model_names import is_named, named_model, words_of
+
 FACETS = ("state", "gpus", "profile", "model", "region", "memory_gib", "token")
 # Numbers that are sorted or compared; rates take two words of 64 bits each.
 NUMBERS = (
     "memory_mib", "score_gops", "reliability_bps", "max_duration", "gpus", "notice", "host_cores", "host_memory_mib",
-    "host_disk_mib",
+    "host_disk_mib", "memory_gb", "of_expected_bps",
 )  # fmt: skip
 RATES = ("rate", "unit_rate")
-COLUMNS = ("listing_id", "state", "profile", "model", "region", "token", "provider", "memory_proven", *NUMBERS, *RATES)
+COLUMNS = (
+    "listing_id",
+    "state",
+    "profile",
+    "model_name",
+    "region",
+    "token",
+    "provider",
+    "memory_proven",
+    *NUMBERS,
+    *RATES,
+)
+_COLUMN_OF = {"model": "model_name"}
 _WORD = (1 << 64) - 1
 UNPRICED = (1 << 128) - 1  # stands for no rate: last by price
 
@@ -39,6 +53,33 @@ class Codes:
         return [self._codes[value] for value in values if value in self._codes]
 
 
+class ModelCodes(Codes):
+    """Names of models: a choice means every one that it names, however it is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._words: list[frozenset[str]] = []
+        self._with: dict[str, set[int]] = {}
+
+    def of(self, value: Any) -> int:
+        code = super().of(value)
+        if code == len(self._words):
+            self._words.append(named_model(value).words)
+            for word in self._words[code]:
+                self._with.setdefault(word, set()).add(code)
+        return code
+
+    def known(self, values: Iterable[Any]) -> list[int]:
+        found = set(super().known(values))
+        for value in values:
+            wanted = words_of(value)
+            having = sorted((self._with.get(word, set()) for word in wanted), key=len)
+            if having:
+                both = having[0].intersection(*having[1:])
+                found.update(code for code in both if is_named(wanted, self._words[code]))
+        return sorted(found)
+
+
 class Columns:
     """Grows by doubling; a listing keeps its row. Not safe for threads by itself."""
 
@@ -46,7 +87,7 @@ class Columns:
         self.count = 0
         self.rows: dict[bytes, int] = {}
         self.ids: list[bytes] = []
-        self.codes = {name: Codes() for name in (*FACETS, "provider")}
+        self.codes = {name: ModelCodes() if name == "model" else Codes() for name in (*FACETS, "provider")}
         # Which combination of all facets a listing has: few combinations stand for many listings.
         self.codes["cube"] = Codes()
         self.coded = {name: np.zeros(1024, np.int32) for name in self.codes}
@@ -74,7 +115,7 @@ class Columns:
         numbers = {n: listing[n] for n in NUMBERS} | ({} if listing["memory_proven"] else {"memory_mib": 0})
         combination = []
         for name in FACETS:
-            value = numbers["memory_mib"] // 1024 if name == "memory_gib" else listing[name]
+            value = numbers["memory_mib"] // 1024 if name == "memory_gib" else listing[_COLUMN_OF.get(name, name)]
             code = self.codes[name].of(value if value is not None else "")
             self.coded[name][row] = code
             combination.append(code)

@@ -106,7 +106,8 @@ offer_devices = Table(
 
 # A line for each device, and one for each node of several that are on offer together: everything that search filters
 # and sorts by, worked out from the other tables. Of a node each number is the least of its devices, but
-# its host's are what all of them declare together: 0 unless each of them declares something.
+# its host's are what all of them declare together: 0 unless each of them declares something. `model_name` is the
+# declared model in one spelling, `memory_gb` what cards that declare this are sold as.
 listings = Table(
     "listings", metadata,
     key("listing_id", LargeBinary),
@@ -116,6 +117,8 @@ listings = Table(
     account("operator"), account("token"), rate("rate"), rate("unit_rate"), number("min_duration"),
     number("max_duration"), number("notice"), digest("offer"), number("valid_until"), number("busy_until"),
     number("changes_at"), number("host_cores"), number("host_memory_mib"), number("host_disk_mib"),
+    text("model_name", 80), number("declared_mib"), number("memory_gb"), number("expected_gops"),
+    number("of_expected_bps"),
     Index(None, "changes_at"), Index(None, "passed_epoch"),
     Index(None, "provider", "listing_id"),
 )  # fmt: skip

@@ -25,6 +25,7 @@ from assay.renter.market.market_search import MarketSearch
 from assay.renter.market.measurements import Measurements
 from assay.renter.market.offer_checks import ESCROW, offer_fault
 from assay.renter.market.offers import ANYONE, Offers, node_of
+from assay.renter.market.profile_caps import ProfileCaps
 from assay.renter.market.search import Order, Wanted, is_near_enough, matches, ordered
 from assay.renter.market.tokens import Tokens
 from assay.renter.market.validators import Validators
@@ -56,6 +57,7 @@ class Discovery:
         self._measurements = Measurements(chain, validators)
         self._offers = Offers(http, chain.domain(ESCROW))
         self._tokens = Tokens(chain)
+        self._profiles = ProfileCaps(chain)
 
     async def devices(self) -> dict[DeviceId, Device]:
         """All devices of the registry by id."""
@@ -95,7 +97,7 @@ class Discovery:
             self._measurements.passes(), self._offers.of_devices(devices)
         )
         decimals = await self._tokens.decimals(signed.offer.token for signed in offers)
-        found = listings(devices, passes, offers, decimals, specifications)
+        found = await self._profiles.expected(listings(devices, passes, offers, decimals, specifications))
         placed = await self._placed([one for one in found if matches(one, wanted, self._clock())], wanted, order)
         return await self._takeable(placed, limit)
 
@@ -157,7 +159,8 @@ class Discovery:
         )
         if token not in decimals:
             raise NoDevice(f"{node[0].endpoint}: its offer is priced in {token}, which answers as no token does")
-        return proven_listing(Evidence(node, measured, signed), decimals[token], specifications)
+        listing = proven_listing(Evidence(node, measured, signed), decimals[token], specifications)
+        return (await self._profiles.expected([listing]))[0]
 
     async def _takeable(self, found: Sequence[Listing], limit: int) -> list[Listing]:
         """The first `limit` whose offers the escrow takes now; no more are asked about than it needs."""

@@ -15,6 +15,7 @@ from assay.protocol.types import DeviceId
 from assay.renter.market.market_client import MarketRow
 from assay.renter.market.measurements import Passes, common_pass
 from assay.renter.market.offers import ANYONE, node_of
+from assay.sheet.model_names import NamedModel, named_model, of_expected_bps
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured
 
@@ -36,11 +37,12 @@ class Listing:
     """Score, memory and uptime are the least of any of its devices, as the escrow holds a lease to them; the rate is
     for all of them together.
 
-    `model`, `region` and `host` are declared, not measured. `host` is what a pod of all its devices has of their
-    machine, None where one declares nothing; the others and `profile` are what all of its devices have, else empty
-    and 0. `decimals` are the token's, `rate` base units × 10¹⁸ a second, durations seconds; `notice` is the warning
-    after which the provider may end at no cost, 0 where it may not. `round_trip_ms` is None where it was not measured
-    or nothing answered.
+    `model`, `declared_mib` (memory, of the least), `region` and `host` are declared, not measured. `host` is what a pod
+    of all its devices has of their machine, None where one declares nothing; the others and `profile` are what all of
+    its devices have, else empty and 0. `decimals` are the token's, `rate` base units × 10¹⁸ a second, durations
+    seconds; `notice` is the warning after which the provider may end at no cost, 0 where it may not. `round_trip_ms` is
+    None where it was not measured or nothing answered. `expected_gops` is the least score that an honest card of its
+    model and profile should have, 0 where nobody knows the model.
 
     Without `evidence` it is a market's claim; `doubt` says why that claim did not hold against the chain.
     """
@@ -65,6 +67,8 @@ class Listing:
     renter: str = ANYONE
     notice: int = 0
     host: DeclaredHost | None = None
+    declared_mib: int = 0
+    expected_gops: int = 0
     round_trip_ms: float | None = None
     evidence: Evidence | None = None
     doubt: str | None = None
@@ -78,6 +82,16 @@ class Listing:
     def name(self) -> str:
         """The first device's id, 0x-hex."""
         return to_hex(self.device_ids[0])
+
+    @property
+    def named(self) -> NamedModel:
+        """What the declared model and memory mean."""
+        return named_model(self.model, self.declared_mib)
+
+    @property
+    def of_expected_bps(self) -> int:
+        """What was proven of what it should make, in hundredths of a percent; 0 where that is not known."""
+        return of_expected_bps(self.score_gops, self.expected_gops)
 
     @property
     def price(self) -> Decimal:
@@ -121,6 +135,7 @@ def proven_listing(evidence: Evidence, decimals: int, specifications: Mapping[by
         renter=offer.renter,
         notice=offer.notice,
         host=host_of_all(one.host if one else None for one in declared),
+        declared_mib=min(one.memory_mib if one else 0 for one in declared),
         evidence=evidence,
     )
 
@@ -147,6 +162,8 @@ def claimed_listing(row: MarketRow, decimals: int, endpoint: str = "") -> Listin
         valid_until=row.valid_until,
         notice=row.notice,
         host=row.host,
+        declared_mib=row.declared_mib,
+        expected_gops=row.expected_gops,
     )
 
 
@@ -156,6 +173,7 @@ def claim_of(listing: Listing) -> MarketRow:
         listing.device_ids, listing.offer_hash, listing.provider, listing.profile, listing.model, listing.region,
         listing.memory_mib, listing.score_gops, listing.uptime_bps, listing.epoch, listing.token, listing.rate,
         listing.min_duration, listing.max_duration, listing.valid_until, listing.notice, listing.host,
+        listing.declared_mib, listing.expected_gops,
     )  # fmt: skip
 
 

@@ -101,6 +101,8 @@ def _check_declared(row: MarketRow, shown: tuple[Shown, ...], devices: tuple[Dev
     memory = min(one.memory_mib if one else 0 for one in declared)
     if row.memory_mib not in (measured_mib, memory):
         raise MarketContradicted(f"{row.memory_mib} MiB are said, {memory} MiB declared")
+    if row.declared_mib not in (0, memory):
+        raise MarketContradicted(f"{row.declared_mib} MiB are said to be declared, {memory} MiB are")
     host = host_of_all(one.host if one else None for one in declared)
     if host != row.host:
         raise MarketContradicted(f"{row.host} of the host is said, the specifications declare {host}")

@@ -47,6 +47,8 @@ class MarketRow:
     valid_until: int
     notice: int
     host: DeclaredHost | None = None
+    declared_mib: int = 0
+    expected_gops: int = 0
 
     @property
     def listing_id(self) -> bytes:
@@ -164,6 +166,8 @@ def parse_row(row: Any, source: str) -> MarketRow:
             valid_until=int(row["validUntil"]),
             notice=int(row["notice"]),
             host=_host(row),
+            declared_mib=int(row.get("declaredMib", 0)),
+            expected_gops=int(row.get("expectedGops", 0)),
         )
     except (KeyError, TypeError, ValueError, HexadecimalError) as error:
         raise Unreachable(f"{source}: a malformed listing: {error}") from None

@@ -12,18 +12,26 @@ from assay.chain.contracts.epochs import read_epoch_state
 from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import Chain
 from assay.protocol.leases import MAX_DEVICES
+from assay.protocol.specification import MAX_TEXT
 from assay.protocol.types import DeviceId
 from assay.renter.errors import RenterError, Unreachable
 from assay.renter.market.listing import Evidence, Listing, claim_of, claimed_listing
 from assay.renter.market.market_check import ChainFacts, MarketContradicted, checked
 from assay.renter.market.market_client import MarketClient, MarketRow
 from assay.renter.market.offer_checks import ESCROW, REGISTRY, offer_fault
+from assay.renter.market.profile_caps import ProfileCaps
 from assay.renter.market.search import Order, Wanted, matches, ordered
 from assay.renter.market.tokens import Tokens
 
 MIB_IN_GIB = 1024
 CONCURRENCY = 16
-MARKET_ORDERS = {Order.price: "price", Order.score: "score", Order.value: "value", Order.memory: "memory"}
+MARKET_ORDERS = {
+    Order.price: "price",
+    Order.score: "score",
+    Order.value: "value",
+    Order.memory: "memory",
+    Order.expected: "expected",
+}
 
 
 class MarketSearch:
@@ -33,6 +41,7 @@ class MarketSearch:
         self._chain = chain
         self._client = client
         self._tokens = tokens
+        self._profiles = ProfileCaps(chain)
         self._clock = clock
 
     async def claims(self, wanted: Wanted, order: Order, limit: int) -> list[Listing]:
@@ -62,7 +71,8 @@ class MarketSearch:
         # What is checked is shown as measured, also where the market shows what is declared, or a newer uptime.
         leaves = [line.leaf for line in evidence.measured]
         memory, uptime = min(leaf.memory_mib for leaf in leaves), min(leaf.uptime_bps for leaf in leaves)
-        return replace(listing, evidence=evidence, memory_mib=memory, uptime_bps=uptime)
+        expected = (await self._profiles.expected([listing]))[0].expected_gops
+        return replace(listing, evidence=evidence, memory_mib=memory, uptime_bps=uptime, expected_gops=expected)
 
     async def _evidence(self, row: MarketRow) -> Evidence:
         shown = await self._client.evidence(row)
@@ -107,6 +117,12 @@ def _filters(wanted: Wanted, order: Order) -> list[tuple[str, str]]:
         filters.append(("minScoreGops", str(wanted.min_score)))
     if wanted.min_memory_mib >= MIB_IN_GIB:
         filters.append(("minMemoryGiB", str(wanted.min_memory_mib // MIB_IN_GIB)))
+    if wanted.model:
+        filters.append(("model", wanted.model[:MAX_TEXT]))
+    if wanted.min_of_expected_bps:
+        filters.append(("minOfExpectedBps", str(wanted.min_of_expected_bps)))
+    if wanted.min_memory_gb:
+        filters.append(("minMemoryGb", str(wanted.min_memory_gb)))
     host = wanted.min_host
     for name, least in (
         ("minCpus", host.cores),

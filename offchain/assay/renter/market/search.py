@@ -10,6 +10,7 @@ from enum import StrEnum
 from assay.protocol.specification import DeclaredHost
 from assay.renter.market.listing import Listing
 from assay.renter.market.offers import ANYONE
+from assay.sheet.model_names import is_named, words_of
 
 
 def parts(region: str) -> list[str]:
@@ -45,6 +46,7 @@ class Order(StrEnum):
     value = "value"  # score for the price
     uptime = "uptime"
     memory = "memory"
+    expected = "expected"  # proven, of what the model should make
     latency = "latency"
 
 
@@ -54,10 +56,11 @@ class Wanted:
     second for one of them, `duration` in seconds, `max_rtt_ms` as measured from here. Score, memory, uptime and profile
     must hold for each of the devices.
 
-    An offer has `min_gpus` to `max_gpus` devices, None for however many. `model` is found anywhere in the model that
-    all of them declare, in any case; `region` is a region or one around it. `min_host` is what all of them together
-    declare of their machine at least. `firm` takes no offer that the provider may
-    end by giving notice. `near` filters nothing: what lies nearer to it comes first.
+    An offer has `min_gpus` to `max_gpus` devices, None for however many. `model` names the card that all of them
+    declare, however it is written; `min_memory_mib` is proven, `min_memory_gb` what such a card is sold with, which it
+    declares; `min_of_expected_bps` is how much was proven of what the model should make; `region` is a region or
+    one around it. `min_host` is what all of them together declare of their machine at least. `firm` takes no offer that
+    the provider may end by giving notice. `near` filters nothing: what lies nearer to it comes first.
     """
 
     min_gpus: int = 1
@@ -69,6 +72,8 @@ class Wanted:
     min_score: int = 0
     min_value: Decimal | None = None
     min_memory_mib: int = 0
+    min_memory_gb: int = 0
+    min_of_expected_bps: int = 0
     min_host: DeclaredHost = NO_HOST
     min_uptime_bps: int = 0
     max_price: Decimal | None = None
@@ -90,9 +95,11 @@ def matches(listing: Listing, wanted: Wanted, now: float) -> bool:
         and listing.score_gops >= wanted.min_score
         and (wanted.min_value is None or listing.value >= wanted.min_value)
         and listing.memory_mib >= wanted.min_memory_mib
+        and max(listing.named.memory_gb, listing.memory_mib >> 10) >= wanted.min_memory_gb
+        and listing.of_expected_bps >= wanted.min_of_expected_bps
         and has_at_least(listing.host, wanted.min_host)
         and listing.uptime_bps >= wanted.min_uptime_bps
-        and (wanted.model is None or wanted.model.casefold() in listing.model.casefold())
+        and (wanted.model is None or is_model(listing, wanted.model))
         and (wanted.region is None or lies_in(listing.region, wanted.region))
         and (wanted.max_price is None or listing.price <= wanted.max_price)
         and (wanted.token is None or listing.token.lower() == wanted.token.lower())
@@ -100,6 +107,13 @@ def matches(listing: Listing, wanted: Wanted, now: float) -> bool:
         and (wanted.provider is None or listing.provider.lower() == wanted.provider.lower())
         and (wanted.duration is None or listing.min_duration <= wanted.duration <= listing.max_duration)
     )
+
+
+def is_model(listing: Listing, model: str) -> bool:
+    """Whether all devices declare the card that is named, or exactly this text."""
+    if not listing.model:
+        return False
+    return is_named(words_of(model), listing.named.words) or model.casefold() == listing.model.casefold()
 
 
 def has_at_least(host: DeclaredHost | None, wanted: DeclaredHost) -> bool:
@@ -121,6 +135,7 @@ def ordered(found: Iterable[Listing], order: Order, near: str | None = None) -> 
         Order.value: lambda one: -one.value,
         Order.uptime: lambda one: -one.uptime_bps,
         Order.memory: lambda one: -one.memory_mib,
+        Order.expected: lambda one: -one.of_expected_bps,
         Order.latency: _round_trip,
     }
     key = keys[order]
