@@ -24,7 +24,7 @@ from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import Flag
 from tests.integration.validator.anvil_network import PROVIDER, AnvilNetwork, play, prepared
 from tests.integration.validator.test_chain_faults import FAULTS, assert_sound
-from tests.unit.validator import test_epoch_simulation
+from tests.unit.validator.simulation import byzantine
 from tests.unit.validator.simulation.devices import SimDevice
 from tests.unit.validator.simulation.network import TIMING
 
@@ -108,7 +108,7 @@ class Trouble:
         await net.kill(seat)
 
     async def _byzantine(self, net: AnvilNetwork, seat: int) -> None:
-        net.mutate = {seat: self.chance.choice(test_epoch_simulation.BYZANTINE)(seat)}
+        net.mutate = {seat: self.chance.choice(byzantine.BYZANTINE)(seat)}
 
     async def _endpoint(self, net: AnvilNetwork, seat: int) -> None:
         await self._some_time()
@@ -151,7 +151,7 @@ def test_soak__faults_at_random__every_epoch_ends_by_the_rules_and_nothing_is_lo
     try:
         monkeypatch.setattr(signing, "recover", lru_cache(maxsize=2_000)(signing.recover))
         domain = Deployment.load(local.deployment_file).domain("EpochOracle")
-        monkeypatch.setattr(test_epoch_simulation, "DOMAIN", domain)  # the liars sign for this chain
+        monkeypatch.setattr(byzantine, "DOMAIN", domain)  # the liars sign for this chain
         trouble = Trouble(seed)
         network = AnvilNetwork(
             tmp_path,

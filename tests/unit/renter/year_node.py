@@ -13,7 +13,7 @@ from assay.chain.deployment import Deployment
 from assay.chain.errors import RpcError
 from assay.protocol.hexadecimal import parse_address
 from assay.protocol.keccak import keccak
-from tests.unit.chain.test_leases import LEASE_ABI, LEASE_FIELDS, OFFER_ABI
+from tests.unit.chain.contracts.test_leases import LEASE_ABI, LEASE_FIELDS, OFFER_ABI
 
 YEAR = 365 * 86_400 // 2
 CHAIN_ID = 31_337
