@@ -8,6 +8,7 @@ from assay.validator.agreement.report_inputs import InputReader
 from assay.validator.agreement.reporting import Reporting
 from assay.validator.agreement.rounds import P, Rounds, Subject
 from assay.validator.agreement.sealing import Sealing
+from assay.validator.peers.batch_exchange import BatchExchange
 from assay.validator.phases.adopting import Adopting
 from assay.validator.phases.challenging import Challenging
 from assay.validator.phases.drawing import Drawing
@@ -88,7 +89,7 @@ class EpochPhases:
             s.reader,
             s.writer,
             s.follower,
-            s.gossip,
+            BatchExchange(record.context, record, s.gossip, s.clock, s.wake),
             s.clock,
             s.wake,
             s.pace,

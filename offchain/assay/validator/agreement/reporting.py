@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 import structlog
-from pydantic import ValidationError
 
 from assay.protocol.epochs import EpochState, Phase
 from assay.protocol.leaves import DeviceLeaf, RewardLeaf, device_tree, reward_tree
@@ -19,19 +18,17 @@ from assay.validator.chain.follower import Follower
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
 from assay.validator.pace import Pace
-from assay.validator.peers.admission import admit_batch
-from assay.validator.peers.gossip import Gossiper
+from assay.validator.peers.batch_exchange import BatchExchange
 from assay.validator.ports import ChainReader, ChainWriter, Clock, Statements, Transaction
 from assay.validator.rules.reports import data_hash, device_leaves, in_seat_order, left_out
 from assay.validator.rules.rewards import cumulative_rewards
 from assay.validator.rules.values import Batch, RuleError
-from assay.validator.storage.record import EpochRecord, HeldBatch
+from assay.validator.storage.record import EpochRecord
 from assay.validator.storage.store import Store
 from assay.validator.wake import Wake
 from assay.wire import canonical, paths
-from assay.wire.gossip import BatchMessage, NamedBatch, ReportProposal
+from assay.wire.gossip import NamedBatch, ReportProposal
 from assay.wire.leaves import DevicesBody, RewardsBody
-from assay.wire.limits import MAX_CONTENT_BYTES
 
 log = structlog.get_logger()
 
@@ -48,7 +45,7 @@ class Reporting:
     reader: ChainReader
     writer: ChainWriter
     follower: Follower
-    gossip: Gossiper
+    exchange: BatchExchange
     clock: Clock
     wake: Wake
     pace: Pace
@@ -65,8 +62,11 @@ class Reporting:
 
     async def gather(self, ends: float, wanted: Callable[[], bool]) -> float:
         # Until observations close a batch may still come that no report may leave out.
-        close = max(ends, self.context.deadlines.observe_by)
-        await self.wake.until(lambda: len(self.record.batches) == self.context.n or not wanted(), close)
+        def complete() -> bool:
+            return len(self.record.batches) == self.context.n or not wanted()
+
+        if not await self.wake.until(complete, self.context.deadlines.observe_by):
+            await self.exchange.fetch_missing(self.inputs.rho, self.clock.now() + 2 * self.pace.grace_s)
         return max(ends, self.clock.now() + self.pace.round_s)
 
     async def propose(self, round_: int, ends: float) -> Draft[ReportProposal] | None:
@@ -106,7 +106,7 @@ class Reporting:
             raise Refused(HTTPStatus.CONFLICT, f"epoch {context.epoch} has rho 0x{self.inputs.rho.hex()} here")
         # Held at the cut-off: what came after observations closed need not be named.
         held = [seat for seat, h in self.record.batches.items() if h.received_at <= context.deadlines.observe_by]
-        batches = await self._batches(proposal, ends)
+        batches = await self.exchange.named(proposal, self.inputs.rho, ends)
         missing = left_out(held, batches)
         if missing:
             names = ", ".join(context.seats[seat].account for seat in missing)
@@ -161,31 +161,9 @@ class Reporting:
         if proposal is None:
             return [self.record.batches[seat].batch for seat in sorted(self.record.batches)]
         try:
-            return await self._batches(proposal, ends)
+            return await self.exchange.named(proposal, self.inputs.rho, ends)
         except Refused as error:
             raise RuleError(error.reason) from None
-
-    async def _batches(self, proposal: ReportProposal, ends: float) -> list[Batch]:
-        return [(await self._batch(named, proposal.seat, ends)).batch for named in proposal.batches]
-
-    async def _batch(self, named: NamedBatch, leader: str, ends: float) -> HeldBatch:
-        seat = self.context.seat_of(named.seat)
-        known = None if seat is None else self.record.by_digest.get((seat, named.digest))
-        if known is not None:
-            return known
-        body = await self.gossip.fetch([leader, named.seat], named.content, MAX_CONTENT_BYTES, ends)
-        if body is None:
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"the batch of {named.seat} was not to be had")
-        try:
-            message = BatchMessage.parse(body)
-        except ValidationError:
-            reason = f"the content named for {named.seat} is no batch"
-            raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, reason) from None
-        held = admit_batch(self.record, message, self.inputs.rho, self.clock.now())
-        if held.batch.digest != named.digest or message.seat != named.seat:
-            reason = f"the content named for {named.seat} is another batch"
-            raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, reason)
-        return held
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Generic, Literal, Protocol, TypeVar
 import structlog
 
 from assay.chain.rpc.blocks import Block
+from assay.daemon.ending import end_tasks
 from assay.protocol.epochs import Phase
 from assay.signing.errors import SigningError
 from assay.validator.chain.follower import Follower
@@ -145,14 +146,18 @@ class Rounds(Generic[P]):
     async def answer(self, proposal: P) -> bytes:
         """This seat's signature for a leader's proposal. Raises Refused with the reason why not."""
         check_proposal(self.context, proposal, self.round())
-        self.record.add_statement(proposal, proposal.seat, proposal.signature)
+        if not self.record.add_statement(proposal, proposal.seat, proposal.signature):
+            reason = f"{proposal.seat} has proposed two others in round {proposal.round}"
+            raise Refused(HTTPStatus.CONFLICT, reason)
         # The leader waits for no answer longer than a request may take.
         await self.subject.check(proposal, self.clock.now() + self.pace.request_s)
         self.record.add_proposal(proposal)
         try:
-            return await self.subject.sign(proposal)
+            signature = await self.subject.sign(proposal)
         except SigningError as error:
             raise Refused(HTTPStatus.CONFLICT, str(error)) from None
+        self.record.add_statement(proposal, self.context.account, signature)
+        return signature
 
     async def add_late(self) -> None:
         """Adds this seat's signature to what was accepted without it, where it would have signed it: presence is what
@@ -176,30 +181,45 @@ class Rounds(Generic[P]):
         if transaction is not None:
             log.info("signed late", what=terms.kind, transaction=transaction.hash)
 
+    def turn_ends(self, round_: int) -> float:
+        """When a leader gives up, Unix seconds: its turn lasts as long as its round, which is longer in later ones."""
+        now, began = self.clock.now(), self.subject.began()
+        next_ = now if began is None else began + leaders.round_starts(self.pace.round_s, round_ + 1)
+        return min(self.subject.terms.deadline, max(next_, now + self.pace.round_s))
+
     async def _lead(self, round_: int) -> None:
-        terms = self.subject.terms
-        ends = await self.subject.gather(min(terms.deadline, self.clock.now() + self.pace.round_s), self.wanted)
-        # What others may have signed already is carried on, the latest first.
-        for earlier, known in sorted(self.subject.proposals().items(), reverse=True):
-            if self.wanted() and earlier < round_ and await self._complete(known, None, ends):
-                return
-        if not self.wanted():
-            return
+        ends = await self.subject.gather(self.turn_ends(round_), self.wanted)
+        # What others may have signed already is carried on. Its own proposal waits a moment for that, not for seats
+        # that do not answer or will never sign it: else who led earlier would have this turn too.
+        earlier = [known for known_round, known in self.subject.proposals().items() if known_round < round_]
+        carried = [asyncio.create_task(self._complete(known, ends)) for known in earlier]
+        try:
+            if carried:
+                await asyncio.wait(carried, timeout=self.pace.grace_s)
+            if self.wanted() and not any(task.done() and task.result() for task in carried):
+                await self._propose(round_, ends)
+            await asyncio.gather(*carried)
+        finally:
+            await end_tasks(carried)
+
+    async def _propose(self, round_: int, ends: float) -> None:
+        kind = self.subject.terms.kind
         try:
             draft = await self.subject.propose(round_, ends)
             if draft is None:
                 return
             signature = await self.subject.sign(draft.proposal)
         except (RuleError, SigningError) as error:
-            log.warning(f"{terms.kind} not signed", round=round_, reason=str(error))
+            log.warning(f"{kind} not signed", round=round_, reason=str(error))
             return
         proposal = draft.proposal.model_copy(update={"signature": signature})
         self.record.add_proposal(proposal)
-        log.info(f"{terms.kind} proposed", round=round_, **draft.size)
-        await self._complete(proposal, signature, ends)
+        self.record.add_statement(proposal, self.context.account, signature)
+        log.info(f"{kind} proposed", round=round_, **draft.size)
+        await self._complete(proposal, ends)
 
-    async def _complete(self, proposal: P, own: bytes | None, deadline: float) -> bool:
-        signatures = await self._collect(proposal, own, deadline)
+    async def _complete(self, proposal: P, deadline: float) -> bool:
+        signatures = await self._collect(proposal, deadline)
         if len(signatures) < self.context.quorum or not self.wanted():
             log.info("no quorum", round=proposal.round, signed=len(signatures), quorum=self.context.quorum)
             return False
@@ -209,17 +229,13 @@ class Rounds(Generic[P]):
             log.info(outcome, transaction=transaction.hash, gas=transaction.gas_used, signers=len(signatures))
         return True
 
-    async def _collect(self, proposal: P, own: bytes | None, deadline: float) -> dict[int, bytes]:
-        """Signatures by seat: all that came within a grace after the quorum was there, or by the deadline.
-
-        `own` is this validator's signature, None where it does not sign this proposal.
+    async def _collect(self, proposal: P, deadline: float) -> dict[int, bytes]:
+        """Signatures by seat: those known, its leader's and this seat's among them, and all that came within a grace
+        after the quorum was there, or by the deadline.
         """
         context, path = self.context, self.subject.terms.path
         digest = proposal.message().digest(context.domain)
-        signatures: dict[int, bytes] = {} if own is None else {context.own: own}
-        leader = context.seat_of(proposal.seat)
-        if leader is not None:
-            signatures.setdefault(leader, proposal.signature)
+        signatures = self.record.signatures(proposal)
 
         async def ask(account: str, seat: int) -> None:
             answer = await self.gossip.ask(account, path, proposal, deadline, self.wanted)

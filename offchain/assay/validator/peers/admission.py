@@ -81,8 +81,14 @@ def admit_inventory(record: EpochRecord, message: InventoryMessage) -> bool:
     return record.add_inventory(message)
 
 
-def admit_batch(record: EpochRecord, message: BatchMessage, rho: Rho | None, now: float) -> HeldBatch:
-    """Keeps a seat's batch. `rho` is that of the final block, None before the draw. Raises Refused."""
+def admit_batch(
+    record: EpochRecord, message: BatchMessage, rho: Rho | None, now: float, *, named: bool = False
+) -> HeldBatch:
+    """Keeps a seat's batch. `rho` is that of the final block, None before the draw. Raises Refused.
+
+    One that a report names is kept however many others its seat has sent, of each leader one a round: a seat that signs
+    others for everybody would else have all reports refused.
+    """
     context = record.context
     _check_scope(context, message.epoch, message.set_id)
     seat = seat_of(context, message.seat)
@@ -93,6 +99,9 @@ def admit_batch(record: EpochRecord, message: BatchMessage, rho: Rho | None, now
     leaves = message.leaves
     if any(leaf.uptime_bps > FULL_UPTIME_BPS for leaf in leaves):
         raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"an uptime above {FULL_UPTIME_BPS} ten thousandths")
+    unknown = next((leaf.device_id for leaf in leaves if leaf.device_id not in context.devices), None)
+    if unknown is not None:
+        raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, f"device 0x{unknown.hex()} is not enrolled")
     try:
         root = batch_tree(leaves).root
     except ValueError as error:
@@ -104,7 +113,7 @@ def admit_batch(record: EpochRecord, message: BatchMessage, rho: Rho | None, now
     known = record.by_digest.get((position, digest))
     if known is not None:
         return known
-    if sum(1 for of, _ in record.by_digest if of == position) >= MAX_BATCHES_A_SEAT:
+    if not named and sum(1 for of, _ in record.by_digest if of == position) >= MAX_BATCHES_A_SEAT:
         raise Refused(
             HTTPStatus.TOO_MANY_REQUESTS,
             f"{message.seat} has sent {MAX_BATCHES_A_SEAT} different batches for one epoch",

@@ -177,15 +177,26 @@ class EpochRecord:
             self._keep("report-proposal", proposal.seat, proposal)
             self.report_proposals[proposal.round] = proposal
 
-    def add_statement(self, proposal: SealProposal | ReportProposal, seat: str, signature: bytes) -> None:
-        """Keeps what a seat signed, to be served: where it signs two of one place, anybody can prove it."""
+    def add_statement(self, proposal: SealProposal | ReportProposal, seat: str, signature: bytes) -> bool:
+        """Keeps what a seat signed, to be served: where it signs two of one place, anybody can prove it. False where
+        two others are kept, which prove it already."""
         statement = signed_statement(proposal, seat, signature)
         if self._add_statement(statement):
             body = canonical.encode(statement.to_json())
             self.store.put_message(self.context.epoch, "statement", seat, body)
+        return any(same_words(statement, kept) for kept in self.statements[_place(statement)])
+
+    def signatures(self, proposal: SealProposal | ReportProposal) -> dict[int, bytes]:
+        """By seat, all signatures of a proposal that are kept."""
+        found: dict[int, bytes] = {}
+        for seat, holder in enumerate(self.context.seats):
+            unsigned = signed_statement(proposal, holder.account, bytes(64))
+            kept = self.statements.get(_place(unsigned), [])
+            found.update((seat, one.signature) for one in kept if same_words(one, unsigned))
+        return found
 
     def _add_statement(self, statement: SignedStatement) -> bool:
-        known = self.statements.setdefault((statement.kind, statement.round, statement.seat), [])
+        known = self.statements.setdefault(_place(statement), [])
         new = len(known) < MAX_STATEMENTS and not any(same_words(statement, other) for other in known)
         if new:
             known.append(statement)
@@ -288,3 +299,7 @@ class EpochRecord:
         held = HeldBatch(Batch(seat, digest, leaves), message.rho, content, received_at)
         self.batches.setdefault(seat, held)
         return self.by_digest.setdefault((seat, digest), held)
+
+
+def _place(statement: SignedStatement) -> tuple[str, int, str]:
+    return statement.kind, statement.round, statement.seat

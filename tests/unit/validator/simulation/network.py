@@ -47,6 +47,8 @@ from .virtual_time import START, VirtualClock
 TIMING = Timing(int(START) + 5, 20, 5, 15, 19, 30, 2, 300)
 Mutate = Callable[[str, str, bytes], bytes | None]
 """(recipient, path, body) -> the body that is sent in its place, None for silence."""
+Ignores = Callable[[str, str], bool]
+"""(who asks, path) -> whether the seat leaves it without an answer."""
 
 
 def seat_key(i: int) -> Key:
@@ -81,6 +83,7 @@ class SimNetwork:
     devices: list[SimDevice] = field(default_factory=lambda: [SimDevice(1), SimDevice(2)])
     silent: frozenset[int] = frozenset()
     mutate: dict[int, Mutate] = field(default_factory=dict)
+    ignores: dict[int, Ignores] = field(default_factory=dict)  # by seat, what it does not answer
     offsets: dict[int, float] = field(default_factory=dict)
     loss: float = 0.0
     timing: Timing = TIMING
@@ -219,7 +222,7 @@ class SimPeers:
         changed = mutate(account, path, body) if mutate else body
         if changed is None:
             raise PeerFailure("said nothing")
-        inbox = (await self._node(account, timeout_s)).inbox
+        inbox = (await self._node(account, path, timeout_s)).inbox
         try:
             inbox.sender(path, PostHeaders.parse(headers))
             signature = await self._deliver(inbox, path, changed)
@@ -256,7 +259,7 @@ class SimPeers:
         return await self._paced(account, answer)
 
     async def _got(self, account: str, path: str, timeout_s: float) -> HttpAnswer:
-        node = await self._node(account, timeout_s)
+        node = await self._node(account, path, timeout_s)
         kind, name, *rest = path.removeprefix("/v1/").split("/")
         if rest:
             opening = node.daemon.services.store.valid_opening(int(name), parse_bytes32(rest[1]))
@@ -269,9 +272,13 @@ class SimPeers:
         index = node.publication.epoch(int(name))
         return HttpAnswer(404, b"{}") if index is None else HttpAnswer(200, json.dumps(index).encode())
 
-    async def _node(self, account: str, timeout_s: float) -> Node:
+    async def _node(self, account: str, path: str, timeout_s: float) -> Node:
         await asyncio.sleep(self._network.random.uniform(0.01, 0.08))
         i = next(i for i, seat in enumerate(self._network.accounts) if seat.account == account)
+        ignores = self._network.ignores.get(i)
+        if ignores is not None and ignores(self._network.account_of(self._own), path):
+            await asyncio.sleep(timeout_s)
+            raise PeerFailure("no answer")
         if i not in self._network.nodes or self._network.random.random() < self._network.loss:
             await asyncio.sleep(min(timeout_s, 1.0))
             raise PeerFailure("no answer")
