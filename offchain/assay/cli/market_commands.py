@@ -47,6 +47,10 @@ def run(
     keep_event_days: Annotated[int | None, typer.Option(help="Days whose events are kept; 0 keeps all.", min=0)] = None,
     streams: Annotated[int | None, typer.Option(help="Event streams open at once.", min=1)] = None,
     streams_each: Annotated[int | None, typer.Option(help="Event streams open at once to one address.", min=1)] = None,
+    stale_seconds: Annotated[
+        float | None,
+        typer.Option(help="Age of the newest block at which the chain stands still; 0 is by the chain.", min=0),
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     final_depth: Annotated[int | None, typer.Option(help="Blocks below the head that count as final.")] = None,
 ) -> None:
@@ -56,7 +60,8 @@ def run(
         "market_port": port, "market_rate": rate, "market_burst": burst, "poll_seconds": poll_seconds,
         "offer_poll": offer_poll, "keep_epochs": keep_epochs,
         "keep_observations": keep_observations, "keep_event_days": keep_event_days, "market_streams": streams,
-        "market_streams_each": streams_each, "final_depth": final_depth, "log_level": log_level,
+        "market_streams_each": streams_each, "market_stale_seconds": stale_seconds,
+        "final_depth": final_depth, "log_level": log_level,
     }  # fmt: skip
     with telling(MarketError):
         settings = MarketSettings.load(given)

@@ -22,6 +22,11 @@ class MarketSettings(ProgramSettings):
     market_burst: int = Field(default=100, ge=1, description="Requests at once of one address.")
     market_streams: int = Field(default=200, ge=1, description="Event streams open at once.")
     market_streams_each: int = Field(default=16, ge=1, description="Event streams open at once to one address.")
+    market_stale_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        description="A newest block of this age means that the chain stands still; 0 is by the chain.",
+    )
     content_poll: float = Field(default=2.0, ge=0.05)
     offer_poll: float = Field(default=15.0, ge=0.05)
     keep_epochs: int = Field(default=9_000, ge=0, description="Epochs whose reports' lines are kept; 0 keeps all.")

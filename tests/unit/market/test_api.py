@@ -50,6 +50,7 @@ def test_search__by_price__pages_through_every_device_once_in_order(client: Test
             "timestamp": timestamp(14),
             "lagBlocks": 0,
             "lagSeconds": 12,
+            "stale": False,
         }
         found += answer["data"]
         if answer["next"] is None:
@@ -158,13 +159,26 @@ def test_answers__asked_for_again__are_not_sent_again_until_the_index_moves(clie
     assert client.get("/v1/listings", headers={"if-none-match": first.headers["etag"]}).status_code == 200
 
 
-def test_readyz__while_blocks_are_missing__says_so(client: TestClient) -> None:
-    assert client.get("/readyz").status_code == 200
-    status = client.app.state.context.status  # type: ignore[attr-defined]
+def test_readyz__behind_or_before_a_chain_that_stands_still__says_so_and_not_for_a_head_that_moved(
+    client: TestClient,
+) -> None:
+    status, now = client.app.state.context.status, timestamp(15)  # type: ignore[attr-defined]
+    status.clock = lambda: now
     status.move(status.tip, 20)
     answer = client.get("/readyz")
-    assert (answer.status_code, answer.json()["lagBlocks"]) == (503, 6)
+    assert (answer.status_code, answer.json()["lagBlocks"], answer.json()["reason"]) == (200, 6, "")
+    now += 61
+    status.move(status.tip, 20)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "the index is 6 blocks behind the chain")
     assert "assay_market_lag_blocks 6.0" in client.get("/metrics").text
+    status.move(status.tip, 14)
+    assert "no block has become final" in client.get("/readyz").json()["reason"]
+    status.stale_after = 600
+    assert client.get("/readyz").status_code == 200
+    assert client.get("/v1/network").json()["at"]["stale"] is False
+    now += 61
+    assert "the chain was last read 61 s ago" in client.get("/readyz").json()["reason"]
 
 
 def test_rate_limit__used_up__answers_429_with_a_time_to_wait(client: TestClient) -> None:

@@ -46,11 +46,17 @@ def live() -> dict[str, str]:
 
 @health.get(READYZ)
 def ready(request: Request) -> Response:
-    """200 where the index follows the chain, else 503 with the reason."""
+    """200 where the index follows a chain that goes on, else 503 with the reason."""
     context = context_of(request)
     status = context.status
-    body = {"ready": status.ready, "lastError": status.last_error, **models.At(**context.at()).model_dump()}
-    return JSONResponse(body, HTTPStatus.OK if status.ready else HTTPStatus.SERVICE_UNAVAILABLE)
+    trouble = status.trouble
+    body = {
+        "ready": not trouble,
+        "reason": trouble,
+        "lastError": status.last_error,
+        **models.At(**context.at()).model_dump(),
+    }
+    return JSONResponse(body, HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK)
 
 
 @health.get(METRICS)
@@ -63,6 +69,7 @@ def metrics(request: Request) -> Response:
         ("assay_market_block", "Newest indexed block", status.block),
         ("assay_market_lag_blocks", "Final blocks not indexed yet", status.lag_blocks),
         ("assay_market_lag_seconds", "Age of the newest indexed block", status.lag_seconds),
+        ("assay_market_ready", "1 where the index follows a chain that goes on", int(status.ready)),
         ("assay_market_taken_in", "Rounds that took in offers or contents", status.revision),
         ("assay_market_unread_logs", "Logs that could not be read and were left out", status.unread),
         ("assay_market_dropped_rows", "Rows dropped for their age since the start", status.dropped),

@@ -33,8 +33,9 @@ async def cache_headers(request: Request, call_next: Callable[[Request], Awaitab
             response.headers["cache-control"] = "public, max-age=31536000, immutable"
         return response
     tip = status.tip.hash.hex() if status.tip else ""
-    # A part of a page for htmx has the address of the whole page.
-    tag = etag_of(tip, status.revision, f"{request.url} {request.headers.get('hx-request', '')}")
+    # A part of a page for htmx has the address of the whole page: browsers must not show the one for the other.
+    part = request.headers.get("hx-request", "")
+    tag = etag_of(tip, status.revision, f"{request.url} {part} {status.stale}")
     held = request.headers.get("if-none-match", "")
     if status.tip and tag in held:
         response = Response(status_code=HTTPStatus.NOT_MODIFIED)
@@ -42,7 +43,7 @@ async def cache_headers(request: Request, call_next: Callable[[Request], Awaitab
         response = await call_next(request)
     if response.status_code in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED):
         response.headers["etag"] = tag
-        response.headers["cache-control"] = f"public, max-age={MAX_AGE_S}"
+        response.headers["cache-control"] = "no-store" if part else f"public, max-age={MAX_AGE_S}"
         response.headers["vary"] = "accept, accept-encoding, hx-request"
     response.headers["x-assay-block"] = str(status.block)
     response.headers["x-assay-lag-seconds"] = str(status.lag_seconds)

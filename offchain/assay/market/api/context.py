@@ -108,6 +108,7 @@ class Context:
             "timestamp": status.timestamp,
             "lag_blocks": status.lag_blocks,
             "lag_seconds": status.lag_seconds,
+            "stale": status.stale,
         }
 
     def one(self, value: Any, model: type[BaseModel] | None = None) -> dict[str, Any]:

@@ -58,7 +58,9 @@ def _field(kind: Any, value: Any) -> Any:
 
 
 class At(ApiModel):
-    """Where the index stood when it answered; times in seconds."""
+    """Where the index stood when it answered; times in seconds. `stale`: no block has become final for so long that
+    the answer may not hold any more.
+    """
 
     network: str
     chain_id: int
@@ -66,6 +68,7 @@ class At(ApiModel):
     timestamp: int
     lag_blocks: int
     lag_seconds: int
+    stale: bool
 
 
 class One(ApiModel, Generic[T]):

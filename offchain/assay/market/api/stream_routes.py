@@ -139,7 +139,7 @@ def _written(ctx: Context, news: News) -> list[bytes]:
         return [_message("rollback", news.at, {"block": news.at.block})]
     if not news.events:
         # Who comes back to an index that is being built is new to it.
-        return [_message("at", news.at if news.at.block >= news.at.quiet else None, ctx.at())]
+        return [_message("at", news.at if news.at.block >= news.at.quiet else None, models.At(**ctx.at()).model_dump())]
     following = [*news.events[1:], None]
     # A block counts as seen with its last event: who resumes in between gets all of it again.
     ends = [n is None or n["block"] != e["block"] for e, n in zip(news.events, following, strict=True)]

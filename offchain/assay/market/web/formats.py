@@ -9,6 +9,8 @@ from decimal import Decimal
 from math import ceil
 from typing import Any
 
+from markupsafe import Markup
+
 from assay.chain.contracts.operators import OperatorScope
 from assay.market.api.context import Token
 from assay.protocol.epochs import Phase
@@ -129,6 +131,21 @@ def age(timestamp: int, now: float | None = None) -> str:
         return "never"
     seconds = int((time.time() if now is None else now) - timestamp)
     return f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"
+
+
+def clock_tag(timestamp: int) -> Markup:
+    """A time people read: in UTC as it is sent, in the reader's own time zone where scripts run."""
+    if not timestamp:
+        return Markup("–")
+    return Markup('<time datetime="{}" data-clock>{}</time>').format(moment(timestamp), clock(timestamp))
+
+
+def age_tag(timestamp: int) -> Markup:
+    """How long ago, which scripts keep up to date."""
+    if not timestamp:
+        return Markup("never")
+    text = Markup('<time datetime="{}" data-age title="{}">{}</time>')
+    return text.format(moment(timestamp), clock(timestamp), age(timestamp))
 
 
 def duration(seconds: int) -> str:

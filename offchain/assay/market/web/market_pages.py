@@ -55,7 +55,8 @@ def market(request: Request, ctx: Ctx, wanted: SearchQuery, cursor: Cursor = Non
         known = {row["profile"]: row for row in many(connection, profiles.select())}
     query = [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"]
     following = urlencode([*query, ("cursor", found.next)]) if found.next else None
-    whole = not request.headers.get("hx-request")
+    # Whoever comes back through the history gets a page, whatever asked for it.
+    whole = not request.headers.get("hx-request") or "hx-history-restore-request" in request.headers
     return pages_of(request).render(
         request,
         "market.html" if whole else "_results.html",

@@ -40,10 +40,11 @@ class Pages:
         )
         tokens = context.links.tokens
         names = (
-            "decimal", "per_hour", "gops", "memory", "percent", "short", "hexadecimal", "moment", "clock", "age",
+            "decimal", "per_hour", "gops", "memory", "percent", "short", "hexadecimal", "moment",
             "duration", "flags", "flags_mood", "gpus", "milliseconds", "scopes",
         )  # fmt: skip
         self._environment.filters |= {name: getattr(formats, name) for name in names}
+        self._environment.filters |= {"clock": formats.clock_tag, "age": formats.age_tag}
         self._environment.filters["json"] = lambda value: json.dumps(value)
         self._environment.globals |= {
             "token_of": lambda address: formats.token_of(tokens, address),

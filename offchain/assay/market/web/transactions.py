@@ -71,6 +71,8 @@ def open_lease(ctx: Ctx, listing_id: Hash, seconds: Seconds) -> Any:
     """Approve the deposit, then open the lease with the offer and the proofs of the newest epoch that passed all of its
     devices, none of which may have scored or shown less than the page says.
     """
+    if ctx.status.stale:
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, f"nothing can be rented now: {ctx.status.trouble}")
     with ctx.reading() as connection:
         found = read_listing(connection, plain_hash(listing_id))
         if found is None or found.offer is None or not found.row["passed_epoch"]:

@@ -1,5 +1,5 @@
 "use strict";
-// What pages do beyond being read: theme, live block height, live cost, a lease's burn-down.
+// What pages do beyond being read: theme, live cost, a lease's burn-down, filters.
 
 const byId = (id) => document.getElementById(id);
 
@@ -56,22 +56,6 @@ if (burn && burn.dataset.live === "1") {
     if (left) setTimeout(tick, 1000);
   };
   tick();
-}
-
-// Block height and age on every page, as blocks come.
-if ("EventSource" in window) {
-  const source = new EventSource("/v1/stream");
-  let stamp = 0;
-  source.addEventListener("at", (message) => {
-    const at = JSON.parse(message.data);
-    stamp = at.timestamp;
-    byId("at-block").textContent = at.block.toLocaleString("en");
-    dispatchEvent(new CustomEvent("block", { detail: at }));
-  });
-  setInterval(() => {
-    if (stamp) byId("at-lag").textContent = `${Math.max(0, Math.round(Date.now() / 1000 - stamp))} s old`;
-  }, 1000);
-  addEventListener("pagehide", () => source.close());
 }
 
 // Counts beside the facets follow the search that htmx has put in the URL.
