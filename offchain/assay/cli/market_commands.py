@@ -47,6 +47,9 @@ def run(
     keep_event_days: Annotated[int | None, typer.Option(help="Days whose events are kept; 0 keeps all.", min=0)] = None,
     streams: Annotated[int | None, typer.Option(help="Event streams open at once.", min=1)] = None,
     streams_each: Annotated[int | None, typer.Option(help="Event streams open at once to one address.", min=1)] = None,
+    public_rpc: Annotated[
+        str | None, typer.Option(help="JSON-RPC address that pages name to wallets which do not know the chain.")
+    ] = None,
     stale_seconds: Annotated[
         float | None,
         typer.Option(help="Age of the newest block at which the chain stands still; 0 is by the chain.", min=0),
@@ -60,7 +63,7 @@ def run(
         "market_port": port, "market_rate": rate, "market_burst": burst, "poll_seconds": poll_seconds,
         "offer_poll": offer_poll, "keep_epochs": keep_epochs,
         "keep_observations": keep_observations, "keep_event_days": keep_event_days, "market_streams": streams,
-        "market_streams_each": streams_each, "market_stale_seconds": stale_seconds,
+        "market_streams_each": streams_each, "market_stale_seconds": stale_seconds, "market_public_rpc": public_rpc,
         "final_depth": final_depth, "log_level": log_level,
     }  # fmt: skip
     with telling(MarketError):

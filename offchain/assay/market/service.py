@@ -164,7 +164,7 @@ async def repeat(step: Callable[[], Awaitable[bool]], pause: float, status: Stat
 
 
 async def page_links(chain: Chain, settings: MarketSettings, local: bool) -> Links:
-    """What pages tell wallets: contracts with their ABIs, and the chain's RPC where it is local."""
+    """What pages tell wallets: contracts with their ABIs, and an RPC that is local or said to be public."""
     deployment = chain.deployment
     tokens = {}
     for contract in deployment.contracts.values():
@@ -193,7 +193,7 @@ async def page_links(chain: Chain, settings: MarketSettings, local: bool) -> Lin
         return str(function.fn_name), arguments
 
     return Links(
-        rpc=settings.rpc[0] if local else "",
+        rpc=settings.market_public_rpc or (settings.rpc[0] if local else ""),
         contracts={name: contract.address for name, contract in deployment.contracts.items()},
         tokens=tokens,
         encode=encode,

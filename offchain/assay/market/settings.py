@@ -22,6 +22,7 @@ class MarketSettings(ProgramSettings):
     market_burst: int = Field(default=100, ge=1, description="Requests at once of one address.")
     market_streams: int = Field(default=200, ge=1, description="Event streams open at once.")
     market_streams_each: int = Field(default=16, ge=1, description="Event streams open at once to one address.")
+    market_public_rpc: str = Field(default="", description="JSON-RPC address that pages name to wallets.")
     market_stale_seconds: float = Field(
         default=0.0,
         ge=0,

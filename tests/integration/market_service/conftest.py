@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 
@@ -46,6 +47,8 @@ def page(visitor: BrowserContext) -> Iterator[Page]:
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
     yield page
+    if page.url.startswith("http"):
+        page.evaluate("localStorage.clear()")
     page.close()
-    # A page or a lease that is not there yet answers 404, which browsers report.
-    assert [p for p in problems if "404" not in p] == []
+    # Browsers report 404, of what is not there yet, and 409, of what cannot be done as things stand.
+    assert [p for p in problems if not re.search("40[49]", p)] == []

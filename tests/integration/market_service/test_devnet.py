@@ -132,6 +132,7 @@ def test_lease__with_a_wallet_and_a_mouse__is_checked_started_used_and_settled(d
     expect(happened.last).to_contain_text("LeaseOpened")
     renter = page.locator("section.actions", has=page.get_by_role("heading", name="The renter"))
     renter.get_by_role("button", name="End now").click()
+    page.get_by_role("dialog").get_by_role("button", name="End now").click()
     expect(happened.filter(has_text="LeaseEnded")).to_contain_text("(the renter)", timeout=WAIT_MS)
     # Who ends before the minimum pays to it: nothing comes back before.
     devnet.until(f"/v1/leases/{lease}", 120, lambda row: row["status"] == 3, pause)

@@ -68,6 +68,7 @@ def test_tabs__more_than_a_browser_has_connections__share_one_stream_that_follow
     until_open(tabs[3], context, 1)
 
 
+@pytest.mark.deep
 def test_chain__that_stands_still__is_said_on_every_page_and_nothing_is_rented(
     context: Context, url: str, page: Page
 ) -> None:
@@ -113,6 +114,7 @@ def test_back__after_a_filter_and_a_device__gives_whole_pages_whose_filters_are_
     expect(page.locator(".result-head strong")).to_have_text("25")
 
 
+@pytest.mark.deep
 def test_times__read_far_away__are_in_the_readers_zone_and_ages_go_on(browser: Browser, market_url: str) -> None:
     person = browser.new_context(timezone_id="Asia/Tokyo")
     page = person.new_page()

@@ -41,6 +41,7 @@ from .scenario import (
     epoch_events,
     founding,
     h,
+    opened,
     reward_leaves,
     timestamp,
 )
@@ -269,3 +270,19 @@ def test_claim__of_an_account__is_what_its_leaf_says(market: MarketIndex) -> Non
     assert isinstance(leaf, RewardLeaf)
     assert claim[:2] == ("RewardsDistributor", "claim")
     assert (claim[2], claim[3], claim[5]) == (1, leaf.cumulative, receiver)
+
+
+def test_race__for_a_device__is_told_to_who_lost_it_and_one_pending_lease_is_enough(market: MarketIndex) -> None:
+    start = LeaseStarted(2, h("result"), timestamp(13), timestamp(60), 60)
+    market.apply(batch([(12, opened(1)), (12, opened(2))], 12))
+    client = client_of(market, 12)
+    assert "began first" not in client.get("/leases/1").text
+    again = client.get(f"/send/open/{to_hex(DEVICES[0])}?seconds=60&account={RENTER}")
+    assert (again.status_code, "at /leases/2" in again.json()["error"]) == (409, True)
+    node = client.get(f"/send/open/{to_hex(listing_id(NODE))}?seconds=60&account={RENTER}")
+    assert node.status_code == 409
+    assert client.get(f"/send/open/{to_hex(DEVICES[0])}?seconds=60&account={PROVIDERS[0]}").status_code == 200
+    market.apply(batch([(13, start)], 13))
+    page = client_of(market, 13).get("/leases/1").text
+    assert "began first" in page and "/leases/2" in page
+    assert "Check the device and start" not in page and "/send/cancel/1" in page

@@ -5,24 +5,25 @@ from __future__ import annotations
 import time
 from http import HTTPStatus
 
-from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from assay.market.api import activity_routes, device_routes, models, network_routes, stream_routes
 from assay.market.api.caching import STATIC, cache_headers
-from assay.market.api.context import Context, UnknownName, context_of
-from assay.market.errors import BadQuery
+from assay.market.api.context import Context, context_of
+from assay.market.api.failures import add_failures
+from assay.market.api.parameters import known_only
 from assay.market.store.database import database_bytes
 from assay.network.access_log import AccessLog
 from assay.network.body_limit import BodyLimit
 from assay.network.rate_limit import RateLimit
 from assay.network.request_buckets import RequestBuckets
-from assay.network.slots import NoSlot
 from assay.wire import market_paths
-from assay.wire.paths import API, LIVEZ, METRICS, READYZ
+from assay.wire.paths import LIVEZ, METRICS, READYZ
 
 MAX_BODY = 64 << 10
 FREE = (LIVEZ, READYZ, METRICS, STATIC)
@@ -31,6 +32,7 @@ _FAILURES = {
     for code, text in (
         (HTTPStatus.BAD_REQUEST, "Cannot be answered as asked"),
         (HTTPStatus.NOT_FOUND, "Not there"),
+        (HTTPStatus.UNPROCESSABLE_ENTITY, "A parameter that is none, or a value that is none of its own"),
         (HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"),
     )
 }
@@ -94,12 +96,17 @@ def create_app(context: Context, *, rate: float = 20.0, burst: int = 100, pages:
     )
     app.state.context = context
     for routes in (device_routes, network_routes, activity_routes, stream_routes):
-        app.include_router(routes.router, responses=_FAILURES)  # type: ignore[arg-type]
+        app.include_router(routes.router, responses=_FAILURES, dependencies=[Depends(known_only)])  # type: ignore[arg-type]
     app.include_router(health)
-    app.add_exception_handler(UnknownName, _not_found)
-    app.add_exception_handler(BadQuery, _bad_query)
-    app.add_exception_handler(NoSlot, _no_slot)
+    add_failures(app)
     app.add_middleware(BaseHTTPMiddleware, dispatch=cache_headers)
+    # Anybody's page may read what is public; nothing here knows who asks.
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET"],
+        expose_headers=["etag", "x-assay-block", "x-assay-lag-seconds"],
+    )
     app.add_middleware(GZipMiddleware, minimum_size=500)
     app.add_middleware(BodyLimit, most=lambda _: MAX_BODY)
     app.add_middleware(RateLimit, buckets=RequestBuckets(rate, float(burst), time.monotonic), limited=_is_limited)
@@ -113,22 +120,3 @@ def create_app(context: Context, *, rate: float = 20.0, burst: int = 100, pages:
 
 def _is_limited(path: str) -> bool:
     return not path.startswith(FREE)
-
-
-async def _not_found(request: Request, error: Exception) -> Response:
-    return _failure(request, HTTPStatus.NOT_FOUND, str(error))
-
-
-async def _no_slot(request: Request, error: Exception) -> Response:
-    assert isinstance(error, NoSlot)  # noqa: S101
-    return error.response()
-
-
-async def _bad_query(request: Request, error: Exception) -> Response:
-    return _failure(request, HTTPStatus.BAD_REQUEST, str(error))
-
-
-def _failure(request: Request, status: int, text: str) -> Response:
-    if request.url.path.startswith(API):
-        return JSONResponse({"error": text}, status)
-    return PlainTextResponse(text, status)

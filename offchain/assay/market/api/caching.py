@@ -10,7 +10,7 @@ from fastapi import Request, Response
 
 from assay.market.api.context import context_of
 from assay.wire.market_paths import STREAM
-from assay.wire.paths import LIVEZ, METRICS, READYZ
+from assay.wire.paths import API, LIVEZ, METRICS, READYZ
 
 MAX_AGE_S = 2
 STATIC = "/static/"
@@ -35,7 +35,9 @@ async def cache_headers(request: Request, call_next: Callable[[Request], Awaitab
     tip = status.tip.hash.hex() if status.tip else ""
     # A part of a page for htmx has the address of the whole page: browsers must not show the one for the other.
     part = request.headers.get("hx-request", "")
-    tag = etag_of(tip, status.revision, f"{request.url} {part} {status.stale}")
+    # Pages tell the time, also while the chain does not go on.
+    told = status.stale if path.startswith(API) else status.now // MAX_AGE_S
+    tag = etag_of(tip, status.revision, f"{request.url} {part} {told}")
     held = request.headers.get("if-none-match", "")
     if status.tip and tag in held:
         response = Response(status_code=HTTPStatus.NOT_MODIFIED)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends, HTTPException, Path, Query, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 
 from assay.market.projection.listings import STATES
 from assay.market.queries.pages import MAX_CURSOR, MAX_ROWS
@@ -35,6 +39,33 @@ States = Annotated[
     list[Annotated[str, Query(max_length=12)]],
     Query(max_length=len(STATES), description=f"Any of {', '.join(STATES)}, or all."),
 ]
+
+
+def known_only(request: Request) -> None:
+    """Refuses parameters that a route has not: a misspelt filter would pass for one that lets everything through."""
+    unknown = unknown_parameters(request)
+    if unknown:
+        known = ", ".join(sorted(parameters_of(request))) or "none"
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, f"{unknown[0][:40]}: no such parameter; there are {known}")
+
+
+def unknown_parameters(request: Request) -> list[str]:
+    """Names in the query that the route does not take."""
+    return sorted(set(request.query_params) - parameters_of(request))
+
+
+def parameters_of(request: Request) -> set[str]:
+    """Names that the route of a request takes in its query."""
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute):
+        return set()
+    return set(_named(route.dependant))
+
+
+def _named(dependant: Dependant) -> Iterator[str]:
+    yield from (field.alias for field in dependant.query_params)
+    for inner in dependant.dependencies:
+        yield from _named(inner)
 
 
 def checked(address: str) -> str:

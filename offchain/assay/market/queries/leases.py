@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
-from assay.market.projection.lease_money import ACTIVE, ENDED, EscrowTerms, due
+from assay.market.projection.lease_money import ACTIVE, ENDED, PENDING, EscrowTerms, due
 from assay.market.queries.pages import Page, SortOrder, many, one, page
 from assay.market.store.tables import downtimes, lease_devices, leases, refunders
 from assay.protocol.types import DeviceId
@@ -64,6 +64,22 @@ def leases_of_devices(
     """The newest leases that any of these devices is, or was, part of."""
     having = select(lease_devices.c.lease_id).where(lease_devices.c.device_id.in_(device_ids))
     return lease_page(connection, [leases.c.lease_id.in_(having)], None, limit, terms, now).rows
+
+
+def pending_leases(connection: Connection, renter: str, device_ids: Sequence[DeviceId]) -> list[int]:
+    """Leases of any of these devices that the renter has opened and that have not begun, newest first."""
+    having = select(lease_devices.c.lease_id).where(lease_devices.c.device_id.in_(device_ids))
+    query = select(leases.c.lease_id).where(
+        leases.c.renter == renter, leases.c.status == PENDING, leases.c.lease_id.in_(having)
+    )
+    return list(connection.execute(query.order_by(leases.c.lease_id.desc())).scalars())
+
+
+def running_lease(connection: Connection, device_ids: Sequence[DeviceId], now: int) -> Mapping[str, Any] | None:
+    """A lease that runs at `now` on any of these devices, which keeps every other from beginning."""
+    having = select(lease_devices.c.lease_id).where(lease_devices.c.device_id.in_(device_ids))
+    query = select(leases).where(of_status(ACTIVE, now), leases.c.lease_id.in_(having))
+    return next(iter(many(connection, query.order_by(leases.c.stop.desc()).limit(1))), None)
 
 
 def slashed_devices(connection: Connection, lease_id: int) -> dict[bytes, int]:

@@ -12,12 +12,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from assay.market.api.context import Context, UnknownName, context_of
-from assay.market.api.parameters import Cursor, Hash, Number, SearchQuery, plain_device, plain_hash
+from assay.market.api.parameters import Cursor, Hash, Number, SearchQuery, plain_device, plain_hash, unknown_parameters
+from assay.market.projection.lease_money import PENDING
 from assay.market.projection.listings import STATES
-from assay.market.queries import accounts, challenges, devices, events, leases, listings, providers, search, testimony
+from assay.market.queries import challenges, devices, events, leases, listings, providers, search, testimony
 from assay.market.queries.pages import MAX_ROWS, many, one
 from assay.market.store.tables import demands, epochs, profiles
 from assay.market.web import formats
+from assay.market.web.lookup import find
 from assay.market.web.rendering import Pages
 from assay.market.web.transactions import creditable_now
 
@@ -66,6 +68,7 @@ def market(request: Request, ctx: Ctx, wanted: SearchQuery, cursor: Cursor = Non
         counts=counts,
         prices=price_steps(ctx, wanted, counts.facets["token"]),
         wanted=wanted,
+        ignored=unknown_parameters(request),
         orders=list(search.ORDERS),
         states=STATES,
         profiles=known,
@@ -144,11 +147,13 @@ def _listed(ctx: Context, listing_id: str) -> listings.ListedOffer:
 def lease(request: Request, ctx: Ctx, lease_id: Number) -> Response:
     """One lease: its devices, time and money left, and what to do with it."""
     with ctx.reading() as connection:
-        row = leases.read_lease(connection, lease_id, ctx.terms, ctx.status.timestamp)
+        now = ctx.status.now
+        row = leases.read_lease(connection, lease_id, ctx.terms, now)
         if row is None:
             raise UnknownName(f"Lease {lease_id} has not been opened.")
         values: dict[str, Any] = {
             "lease": row,
+            "first": leases.running_lease(connection, row["device_ids"], now) if row["status"] == PENDING else None,
             "parts": listings.parts_of(connection, row["device_ids"]),
             "slashed": leases.slashed_devices(connection, lease_id),
             "credited": leases.downtimes_of(connection, lease_id),
@@ -158,7 +163,7 @@ def lease(request: Request, ctx: Ctx, lease_id: Number) -> Response:
             "payout": providers.payout_of(connection, row["provider"]),
             "events": events.events_of_lease(connection, lease_id, None, MAX_ROWS),
         }
-    values |= {"now": ctx.status.timestamp, "terms": ctx.terms}
+    values |= {"now": now, "terms": ctx.terms}
     return pages_of(request).render(request, "lease.html", **values)
 
 
@@ -178,9 +183,16 @@ def evidence(request: Request, ctx: Ctx, epoch: Number, device_id: Hash) -> Resp
 
 @router.get("/lookup")
 def lookup(request: Request, ctx: Ctx, q: Annotated[str, Query(max_length=100)] = "") -> Response:
-    """Goes to whatever a text names."""
+    """Goes to whatever a text names, or shows what it may name."""
+    if not q.strip():
+        return RedirectResponse("/", HTTPStatus.SEE_OTHER)
     with ctx.reading() as connection:
-        place = accounts.what_is(connection, q.strip())
-    if place is None:
-        raise UnknownName(f"“{q.strip()}” is no device, node, account, transaction, lease or epoch.")
-    return RedirectResponse(place, HTTPStatus.SEE_OTHER)
+        found = find(connection, ctx.search, q)
+    if not found:
+        raise UnknownName(
+            f"“{q.strip()}” is no device, node, account, transaction, lease, epoch or model. "
+            "Look for a name or its beginning (0x05e946), a number (lease 12, epoch 340), or a model (H100, RTX 4090)."
+        )
+    if len(found) == 1:
+        return RedirectResponse(found[0].path, HTTPStatus.SEE_OTHER)
+    return pages_of(request).render(request, "found.html", wanted=q.strip(), found=found)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from assay.market.api.caching import RELAY, STATIC
 from assay.market.api.context import Context, UnknownName
+from assay.market.api.failures import failure, reason_of, status_of
 from assay.market.errors import BadQuery
 from assay.market.web import assets, market_pages, network_pages, relay, transactions
 from assay.market.web.rendering import Pages
@@ -38,22 +40,18 @@ def add_pages(app: FastAPI, context: Context) -> None:
     for routes in (market_pages.router, network_pages.router, transactions.router, relay.router):
         app.include_router(routes)
 
-    def failed(status: int, title: str) -> object:
+    def failed(title: str) -> object:
         async def handler(request: Request, error: Exception) -> Response:
-            text = str(getattr(error, "detail", error))
-            if request.url.path.startswith((API, SEND, RELAY)):
-                return JSONResponse({"error": text}, status)
-            return pages.render(request, "failure.html", status, title=title, text=text)
+            status, text = status_of(error), reason_of(error)
+            if request.url.path.startswith((API, SEND, RELAY, STATIC)):
+                return failure(status, text)
+            # A part of a page is answered with a part: a whole page inside of one would be none.
+            name = "_refused.html" if request.headers.get("hx-request") else "failure.html"
+            return pages.render(request, name, status, title=title, text=text)
 
         return handler
 
-    async def http_failure(request: Request, error: Exception) -> Response:
-        code = error.status_code if isinstance(error, StarletteHTTPException) else 500
-        text = str(getattr(error, "detail", error))
-        if request.url.path.startswith((API, SEND, RELAY, STATIC)):
-            return JSONResponse({"error": text}, code)
-        return pages.render(request, "failure.html", code, title="Not here", text=text)
-
-    app.add_exception_handler(UnknownName, failed(HTTPStatus.NOT_FOUND, "Not here"))  # type: ignore[arg-type]
-    app.add_exception_handler(BadQuery, failed(HTTPStatus.BAD_REQUEST, "Not a search"))  # type: ignore[arg-type]
-    app.add_exception_handler(StarletteHTTPException, http_failure)
+    app.add_exception_handler(UnknownName, failed("Not here"))  # type: ignore[arg-type]
+    app.add_exception_handler(BadQuery, failed("Not a search"))  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, failed("Not a search"))  # type: ignore[arg-type]
+    app.add_exception_handler(StarletteHTTPException, failed("Not here"))  # type: ignore[arg-type]

@@ -17,12 +17,13 @@ from assay.market.api.context import Context, UnknownName, context_of
 from assay.market.api.parameters import AddressPath, AddressQuery, Hash, Number, checked, plain_hash
 from assay.market.queries.claims import claimable_report
 from assay.market.queries.lease_downtime import Attested, creditable
-from assay.market.queries.leases import read_lease
+from assay.market.queries.leases import pending_leases, read_lease
 from assay.market.queries.listings import read_listing
 from assay.market.queries.pages import one
 from assay.market.queries.proofs import TREE_CACHE_SIZE, LeafProof
 from assay.market.queries.providers import payout_of
 from assay.market.store.tables import epochs
+from assay.market.web.refusals import worded
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import DeviceLeaf, Flag, RewardLeaf
 from assay.protocol.messages import Offer
@@ -67,9 +68,10 @@ def passes(ctx: Context, connection: Connection, epoch: int, device_ids: Sequenc
 
 
 @router.get("/open/{listing_id}")
-def open_lease(ctx: Ctx, listing_id: Hash, seconds: Seconds) -> Any:
+def open_lease(ctx: Ctx, listing_id: Hash, seconds: Seconds, account: Receiver = None) -> Any:
     """Approve the deposit, then open the lease with the offer and the proofs of the newest epoch that passed all of its
-    devices, none of which may have scored or shown less than the page says.
+    devices, none of which may have scored or shown less than the page says. An account that has a pending lease of one
+    of them has that to go on with, or to cancel.
     """
     if ctx.status.stale:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, f"nothing can be rented now: {ctx.status.trouble}")
@@ -77,6 +79,12 @@ def open_lease(ctx: Ctx, listing_id: Hash, seconds: Seconds) -> Any:
         found = read_listing(connection, plain_hash(listing_id))
         if found is None or found.offer is None or not found.row["passed_epoch"]:
             raise UnknownName("This has no good offer and recent pass just now.")
+        waiting = pending_leases(connection, checked(account), found.row["device_ids"]) if account else []
+        if waiting:
+            raise HTTPException(
+                HTTPStatus.CONFLICT,
+                f"you have opened lease {waiting[0]} of this: go on with it or cancel it at /leases/{waiting[0]}",
+            )
         proofs = passes(ctx, connection, found.row["passed_epoch"], found.row["device_ids"])
     if proofs is None:
         raise UnknownName("The report with the newest pass is not here yet.")
@@ -84,7 +92,8 @@ def open_lease(ctx: Ctx, listing_id: Hash, seconds: Seconds) -> Any:
     deposit = cost(offer["rate"], max(seconds, offer["min_duration"], MIN_PAID_S))
     if deposit >= 1 << 96:
         raise HTTPException(
-            400, f"a deposit of {deposit} base units is more than the escrow holds: take a shorter time"
+            HTTPStatus.BAD_REQUEST,
+            f"a deposit of {deposit} base units is more than the escrow holds: take a shorter time",
         )
     leaves = [proof.leaf for proof in proofs if isinstance(proof.leaf, DeviceLeaf)]
     arguments = (
@@ -160,7 +169,7 @@ def refunder(ctx: Ctx, agent: AddressQuery, may: bool = True) -> Any:
 def refusal(ctx: Ctx, data: Annotated[str, Query(pattern="^0x([0-9a-fA-F]{2}){4,1024}$")]) -> Any:
     """What a contract's revert data says, in its own words."""
     explain = ctx.links.explain
-    return {"reason": explain(bytes.fromhex(data[2:])) if explain else "refused"}
+    return {"reason": worded(explain(bytes.fromhex(data[2:]))) if explain else "refused"}
 
 
 @router.get("/rewards/{address}")

@@ -114,6 +114,18 @@ async function start(lease, handed, steps) {
   step.say("done", `The provider has started the lease: transaction ${answer.transaction}`);
 }
 
+// Another lease that runs on a device of this one, which keeps it from starting.
+async function firstOf(id) {
+  try {
+    const { data } = await (await fetch(`/v1/leases/${id}`)).json();
+    for (const device of data.deviceIds) {
+      const running = (await (await fetch(`/v1/leases?device=${device}&status=2`)).json()).data;
+      if (running.length && String(running[0].leaseId) !== String(id)) return running[0].leaseId;
+    }
+  } catch { /* the first failure is the one to tell */ }
+  return null;
+}
+
 async function run(place) {
   const { chain, escrow, oracle, registry, lease: id } = place.dataset;
   const lease = { id, chainId: Number(chain), escrow, oracle, registry };
@@ -132,7 +144,11 @@ async function run(place) {
     wait.say("done", "The stream runs");
     location.href = `/leases/${id}`;
   } catch (error) {
-    steps.add(reason(error), "failed");
+    const first = await firstOf(id);
+    if (first) steps.add(`Lease ${first} of the same device began first: this one cannot start while it runs. See /leases/${first}`, "failed").link();
+    else steps.add(reason(error), "failed");
+    const back = place.querySelector("[data-back]");
+    if (back) back.hidden = false;
   } finally { button.disabled = false; }
 }
 
@@ -140,6 +156,7 @@ for (const place of document.querySelectorAll("[data-handover]")) {
   place.querySelector("button").addEventListener("click", () => run(place));
   addEventListener("leaseopened", (event) => {
     place.dataset.lease = event.detail;
+    place.querySelector("[data-back]").dataset.send = `/send/cancel/${event.detail}`;
     place.hidden = false;
     for (const name of document.querySelectorAll("[data-lease-name]")) name.textContent = event.detail;
     for (const link of document.querySelectorAll("[data-lease-link]")) { link.href = `/leases/${event.detail}`; link.hidden = false; }

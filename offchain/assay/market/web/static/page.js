@@ -54,13 +54,27 @@ if (burn && burn.dataset.live === "1") {
     const parts = [[Math.floor(left / 3600), "h"], [Math.floor(left / 60) % 60, "min"], [left % 60, "s"]];
     burn.querySelector("[data-left]").textContent = left ? `${parts.filter(([n]) => n).map(([n, u]) => `${n} ${u}`).join(" ")} left` : "ran out";
     if (left) setTimeout(tick, 1000);
+    else over();
+  };
+  // What could be done with a lease that runs is over with it; the market's next block says how it stands.
+  const over = () => {
+    for (const part of document.querySelectorAll("[data-while=running]")) part.hidden = true;
+    byId("lease-state").textContent = "ran out";
+    byId("lease-state").className = "state ended";
+    addEventListener("block", (event) => { if (event.detail.timestamp >= Number(d.stop)) location.reload(); });
   };
   tick();
 }
 
+// What is wrong with a filter stands where the results would.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.xhr.status >= 400 && event.detail.xhr.responseText.includes('role="alert"')) event.detail.shouldSwap = true;
+});
+document.addEventListener("htmx:sendError", () => byId("results")?.prepend(Object.assign(document.createElement("p"), { className: "notice bad", textContent: "The market does not answer: these results are of the filters before." })));
+
 // Counts beside the facets follow the search that htmx has put in the URL.
 document.addEventListener("htmx:afterSwap", async (event) => {
-  if (event.target.id !== "results") return;
+  if (event.target.id !== "results" || event.detail.xhr.status >= 400) return;
   const answer = await fetch(`/v1/facets${location.search}`, { headers: { accept: "application/json" } });
   if (!answer.ok) return;
   const { data } = await answer.json();

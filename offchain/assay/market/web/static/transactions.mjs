@@ -41,9 +41,24 @@ async function run(plan, steps) {
   return last;
 }
 
+// What cannot be taken back is asked about in the words that stand beside its button.
+function confirmed(form, button) {
+  const dialog = document.body.appendChild(document.createElement("dialog"));
+  dialog.setAttribute("aria-labelledby", "confirm-title");
+  const title = Object.assign(document.createElement("h2"), { id: "confirm-title", textContent: `${button.textContent}?` });
+  const note = Object.assign(document.createElement("p"), { textContent: form.querySelector(".muted")?.textContent ?? "" });
+  const choice = Object.assign(document.createElement("form"), { method: "dialog", className: "inline" });
+  const yes = Object.assign(document.createElement("button"), { value: "yes", textContent: button.textContent, className: "danger" });
+  choice.append(yes, Object.assign(document.createElement("button"), { value: "no", textContent: "Not now", autofocus: true }));
+  dialog.append(title, note, choice);
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => { dialog.remove(); resolve(dialog.returnValue === "yes"); }));
+}
+
 async function send(form) {
-  const steps = stepsIn(form.querySelector(".steps"));
   const button = form.querySelector('button[type="submit"]');
+  if (form.dataset.confirm !== undefined && !(await confirmed(form, button))) return;
+  const steps = stepsIn(form.querySelector(".steps"));
   const note = steps.add("Waiting for the wallet", "waiting");
   button.disabled = true;
   try {
@@ -53,17 +68,21 @@ async function send(form) {
     for (const field of form.querySelectorAll("[data-field]")) query.set(field.name, field.value);
     const answer = await fetch(`${form.dataset.send}?${query}`);
     const plan = await answer.json();
-    if (!answer.ok) { note.say("failed", plan.error ?? "The market has no answer"); return; }
+    if (!answer.ok) { note.say("failed", plan.error ?? "The market has no answer"); note.link(); return; }
     note.remove();
     const done = await run(plan, steps);
-    if (done?.lease) dispatchEvent(new CustomEvent("leaseopened", { detail: done.lease }));
+    if (done?.lease) {
+      // One form opens one lease: another would lock another deposit.
+      button.dataset.used = "";
+      dispatchEvent(new CustomEvent("leaseopened", { detail: done.lease }));
+    }
     else if (done && form.dataset.then) {
       steps.add("Waiting until the market sees it", "waiting");
       addEventListener("block", (event) => { if (event.detail.block >= done.block) location.reload(); });
     }
   } catch (error) {
     note.say("failed", reason(error));
-  } finally { button.disabled = false; }
+  } finally { button.disabled = button.dataset.used !== undefined; }
 }
 
 for (const form of document.querySelectorAll("form[data-send]")) {
