@@ -20,8 +20,9 @@ from sqlalchemy import Engine
 from assay.market.api.app import create_app
 from assay.market.api.context import Context
 from assay.market.api.status import Status
-from assay.market.queries.search import ORDERS, Search, SearchTable
+from assay.market.queries.search import SORTS, Search, SearchTable
 from assay.market.store.database import open_database
+from assay.sheet.fields import NUMBERS
 from benchmarks.market.indexing import blocks_per_second
 from benchmarks.market.invented import MODELS, REGIONS, TOKENS, Network
 from benchmarks.market.postgres import temporary_postgres
@@ -51,7 +52,10 @@ def some_search(choice: random.Random) -> Search:
         min_reliability_bps=choice.choice((0, 0, 9_500, 9_900)),
         min_hours=choice.choice((0, 0, 0, 24)),
         firm=choice.random() < 0.2,
-        sort=choice.choice(tuple(ORDERS)),
+        at_least=choice.choice(
+            ((), (), (), (("cuda", 1206),), (("disk_read_mbs", 4_000), ("network_down_mbps", 1_000)))
+        ),
+        sort=choice.choice(tuple(SORTS)),
     )
 
 
@@ -121,8 +125,14 @@ def query_of(wanted: Search) -> list[tuple[str, str]]:
         "firm": "true" if wanted.firm else "",
     }
     chosen = [(name, str(value)) for name, values in several.items() for value in values]
+    by_column = {one.column: one.name for one in NUMBERS.values()}
+    chosen += [("min", f"{by_column[column]}:{_bound(column, number)}") for column, number in wanted.at_least]
     chosen += [(name, str(value)) for name, value in single.items() if value]
     return [*chosen, ("sort", wanted.sort), ("limit", str(LIMIT))]
+
+
+def _bound(column: str, number: int) -> str:
+    return f"{number // 100}.{number % 100}" if column == "cuda" else str(number)
 
 
 def percentiles(values: list[float]) -> dict[str, float]:

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 # name on the command line -> (module with a typer.Typer named `commands` that has a command of this name, help)
 RENTING: dict[str, tuple[str, str]] = {
     "search": ("assay.cli.renter.search", "List measured devices that can be leased."),
+    "show": ("assay.cli.renter.search", "Show a device's data sheet: each value with whose word it is."),
     "quote": ("assay.cli.renter.search", "Ask a provider for its price for this wallet alone."),
     "rent": ("assay.cli.renter.rent", "Lease a device, once its proof has convinced this machine."),
     "leases": ("assay.cli.renter.leases", "List this wallet's leases and their money."),

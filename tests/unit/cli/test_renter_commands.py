@@ -31,7 +31,8 @@ DEVICE = "0x" + "01" * 32
     [
         ("search --max-price cheap", "--max-price 'cheap'"), ("search --max-price 0", "--max-price '0'"),
         ("search --min-value NaN", "'NaN'"), ("search --min-memory lots", "--min-memory 'lots'"),
-        ("search --min-memory 24576", "such as 80"), ("search --min-proven-memory x", "--min-proven-memory"),
+        ("search --min-memory 24576", "such as 80"), ("search --min luck=1", "NAME=NUMBER"),
+        ("search --min-proven-memory x", "--min-proven-memory"),
         ("search --max-rtt -3ms", "--max-rtt '-3ms'"), ("search --duration 1w", "'1w' is not a duration"),
         ("search --token 0x12", "--token"), ("search --provider you", "--provider"), ("search --sort beauty", "beauty"),
         ("search --min-uptime 101", "--min-uptime"),
@@ -85,12 +86,13 @@ def test_search__filters__reach_the_library(assay: Assay, renter: FakeRenter) ->
     line = (
         "search --model h100 --region eu --near eu-de --min-score 5 --min-value 2.5 --min-memory 24 "
         "--min-proven-memory 20GiB --min-expected 90 --min-uptime 99.5 --max-price 2 --max-rtt 0.03s --profile 2 "
-        "--duration 2h --sort latency --limit 9 --verify"
+        "--min cuda=12.4 --max diskReadMbs=9000 --duration 2h --sort latency --limit 9 --verify"
     )
     assert assay(*line.split()).status == 0
     wanted, order = renter.asked("search")[0]
     assert (wanted.model, wanted.region, wanted.near, wanted.min_score) == ("h100", "eu", "eu-de", 5)
     assert (wanted.min_value, wanted.min_memory_mib, wanted.min_uptime_bps) == (Decimal("2.5"), 20 * 1024, 9_950)
+    assert (wanted.at_least, wanted.at_most) == ((("cuda", 1204),), (("diskReadMbs", 9_000),))
     assert (wanted.min_memory_gb, wanted.min_of_expected_bps) == (24, 9_000)
     assert (wanted.max_price, wanted.max_rtt_ms, wanted.profile, wanted.duration) == (Decimal(2), 30.0, 2, 7200)
     assert order == "latency"
@@ -102,6 +104,14 @@ def test_search__json__has_every_field(assay: Assay) -> None:
     first = devices[0]
     assert (first["model"], first["region"], first["memoryMiB"]) == ("NVIDIA H100 80GB", "eu-de-fra", 81_000)
     assert (first["pricePerHour"], first["roundTripMs"], first["checked"]) == ("3.60", 12.3, "yes")
+
+
+def test_show__of_a_device__says_of_every_value_whose_word_it_is(assay: Assay) -> None:
+    lines = assay("show", "0x010101").out.splitlines()
+    assert any("int8 operations" in line and "proven" in line for line in lines)
+    assert any("memory that such a card is sold with" in line and "declared" in line for line in lines)
+    sheet = json.loads(assay("show", "0x010101", "-o", "json").out)["sheet"]
+    assert sheet["uptimeBps"]["source"] == "testimony"
 
 
 def test_search__csv__is_read_back_by_a_csv_reader(assay: Assay) -> None:

@@ -74,6 +74,9 @@ def test_search__by_price__pages_through_every_device_once_in_order(client: Test
         ("minMemoryGb=81", 0),
         ("minOfExpectedBps=3000&sort=expected", 2),  # of what their class lets them score
         ("sort=sold-memory", 4),
+        ("min=memoryGb:80&min=scoreGops:1", 2),
+        ("max=scoreGops:100&sort=scoreGops", 1),
+        ("min=cuda:12.4", 0),
         ("minScoreGops=300", 2),
         ("maxRate=100000000000000000000", 1),
         ("state=leased", 0),
@@ -91,6 +94,17 @@ def test_search__by_filters__gives_the_devices_that_match(client: TestClient, qu
     assert len(get(client, f"/v1/listings?{query}")["data"]) == expected
 
 
+def test_listing__as_it_is_served__says_of_every_value_whose_word_it_is(client: TestClient) -> None:
+    for row in get(client, "/v1/listings?model=h100")["data"]:
+        assert row["sheet"]["scoreGops"] == {"value": row["scoreGops"], "unit": "Gop/s", "source": "proven", "by": 0}
+        assert row["sheet"]["memoryGb"] == {"value": 80, "unit": "GB", "source": "declared", "by": 0}
+        assert row["sheet"]["uptimeBps"]["source"] == "testimony"
+        assert ("memoryMib" in row["sheet"]) == row["memoryProven"]
+        same = get(client, f"/v1/listings/{row['listingId']}")["data"]["listing"]
+        assert same["sheet"] == row["sheet"]
+        assert get(client, f"/v1/devices/{row['listingId']}")["data"]["listing"] == same
+
+
 def test_facets__beside_a_choice__count_what_another_would_bring(client: TestClient) -> None:
     counts = get(client, "/v1/facets?model=H100")["data"]
     assert counts["total"] == 2
@@ -99,7 +113,14 @@ def test_facets__beside_a_choice__count_what_another_would_bring(client: TestCli
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/listings?cursor=AAAA", "/v1/listings?cursor=WzEsMl0", "/v1/listings?sort=luck", "/v1/leases?cursor=x"],
+    [
+        "/v1/listings?cursor=AAAA",
+        "/v1/listings?cursor=WzEsMl0",
+        "/v1/listings?sort=luck",
+        "/v1/listings?min=luck:1",
+        "/v1/listings?max=scoreGops",
+        "/v1/leases?cursor=x",
+    ],
 )
 def test_search__that_makes_no_sense__is_refused_with_the_reason(client: TestClient, path: str) -> None:
     answer = client.get(path)

@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select, update
 
-from assay.market.queries.search import ORDERS, Search, SearchTable
+from assay.market.queries.search import SORTS, Search, SearchTable
 from assay.market.store.tables import listings
+from assay.sheet import fields
 
 from .blank_database import blank_database
 
+SHEET = [column.name for column in listings.c if column.name in {one.column for one in fields.NUMBERS.values()}]
 GPUS = (1, 2, 8, 16)
 STATES, MODELS, TOKENS = ("available", "leased", "new"), ("A", "B", ""), ("0x" + "11" * 20, "0x" + "22" * 20)
 # Prices that differ only where a double cannot tell, and prices that are equal.
@@ -29,6 +31,7 @@ def rows(count: int, seed: int) -> list[dict[str, Any]]:
         rate = choice.choice(RATES)
         found.append(
             {
+                **dict.fromkeys(SHEET, 0),
                 # Equal beginnings: ties must be settled by the whole id.
                 "listing_id": bytes([choice.randrange(2)]) * 8 + n.to_bytes(24, "big"),
                 "device_ids": (), "gpus": choice.choice(GPUS), "operator": None, "notice": choice.choice((0, 60)),
@@ -37,7 +40,8 @@ def rows(count: int, seed: int) -> list[dict[str, Any]]:
                 "model": choice.choice(MODELS), "region": "", "memory_mib": 1024 * choice.randrange(4),
                 "score_gops": choice.randrange(3), "uptime_bps": 0, "reliability_bps": 100 * choice.randrange(3),
                 "model_name": "", "declared_mib": 0, "memory_gb": choice.randrange(4), "expected_gops": 0,
-                "of_expected_bps": choice.randrange(3), "measured_epoch": 0, "passed_epoch": 0, "flags": 1,
+                "of_expected_bps": choice.randrange(3), "cuda": choice.randrange(3),
+                "disk_read_mbs": choice.randrange(3), "driver": "", "measured_epoch": 0, "passed_epoch": 0, "flags": 1,
                 "enrolled_at": 0,
                 "token": choice.choice(TOKENS) if rate is not None else None, "rate": rate, "unit_rate": rate,
                 "min_duration": 0, "max_duration": 3600 * choice.randrange(3), "offer": None, "valid_until": 0,
@@ -60,6 +64,8 @@ searches = st.builds(
     min_memory_gib=st.integers(0, 3),
     min_memory_gb=st.integers(0, 3),
     min_of_expected_bps=st.integers(0, 2),
+    at_least=st.sampled_from([(), (("cuda", 1),), (("disk_read_mbs", 1), ("disk_read_mbs", 2))]),
+    at_most=st.sampled_from([(), (("disk_read_mbs", 1),)]),
     min_cpus=st.integers(0, 3),
     min_ram_gib=st.integers(0, 3),
     min_disk_gib=st.integers(0, 3),
@@ -68,7 +74,7 @@ searches = st.builds(
     min_reliability_bps=st.sampled_from([0, 100]),
     min_hours=st.integers(0, 2),
     firm=st.booleans(),
-    sort=st.sampled_from(list(ORDERS)),
+    sort=st.sampled_from(list(SORTS)),
 )
 
 
@@ -87,6 +93,8 @@ def matches(row: dict[str, Any], s: Search) -> bool:
         and (not s.gpus or row["gpus"] in s.gpus)
         and memory(row) >= s.min_memory_gib * 1024
         and (not s.firm or row["notice"] == 0)
+        and all(row[column] >= bound for column, bound in s.at_least)
+        and all(0 < row[column] <= bound for column, bound in s.at_most)
         and row["memory_gb"] >= s.min_memory_gb
         and row["of_expected_bps"] >= s.min_of_expected_bps
         and row["host_cores"] >= s.min_cpus
@@ -100,7 +108,7 @@ def matches(row: dict[str, Any], s: Search) -> bool:
 
 
 def in_order(found: list[dict[str, Any]], s: Search) -> list[bytes]:
-    column, down = ORDERS[s.sort]
+    column, down = SORTS[s.sort]
     kept = [r for r in found if matches(r, s)]
     # Whatever has no price comes after everything that has one.
     value = memory if column == "memory_mib" else lambda r: r[column]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +27,17 @@ if TYPE_CHECKING:
     from assay.provider.devices.inventory import Accelerator
     from assay.provider.devices.specifications import Specifications
     from assay.provider.settings import ProviderSettings
+
+
+@dataclass(frozen=True)
+class _HostTold:
+    """What the operator tells of a host. Network in Mbit a second."""
+
+    region: str
+    network_up: int
+    network_down: int
+    disk_test: bool
+
 
 HOST_SCOPES = "offer,start,end,claim"
 
@@ -54,6 +67,15 @@ def enrol(
             "--runtime", help="what will run workloads: only with container a device carries a part of the host"
         ),
     ] = None,
+    network_up: Annotated[
+        int, typer.Option("--network-up", help="Mbit a second from this host, declared in the sheet", min=0)
+    ] = 0,
+    network_down: Annotated[
+        int, typer.Option("--network-down", help="Mbit a second to this host, declared in the sheet", min=0)
+    ] = 0,
+    disk_test: Annotated[
+        bool, typer.Option("--disk-test/--no-disk-test", help="measure the disk for the sheet, in two seconds")
+    ] = True,
     write_consents: Annotated[
         Path | None,
         typer.Option("--write-consents", help="write what the device keys sign, for the provider's key elsewhere"),
@@ -89,7 +111,8 @@ def enrol(
                 cards: list[tuple[str, str]] = [("", str(one.specification.get("model", ""))) for one in made]
             else:
                 where = _announcement(settings, endpoint or "", tls_fingerprint)
-                made, cards = await _consents(looking, settings, kept, profile, where, region, every, gpu, device_key)
+                declared = _HostTold(region, network_up, network_down, disk_test)
+                made, cards = await _consents(looking, settings, kept, profile, where, declared, every, gpu, device_key)
             if write_consents is not None:
                 new = await batch_enrolment.not_enrolled(chain, provider, made)
                 ids = [_device_id(provider, one) for one in new]
@@ -191,7 +214,7 @@ async def _consents(
     kept: Specifications,
     profile: int,
     where: Announcement,
-    region: str,
+    told_of_host: _HostTold,
     every: bool,
     gpu: str | None,
     device_key: Path | None,
@@ -202,10 +225,11 @@ async def _consents(
     from assay.provider.devices.batch_enrolment import consent_of
     from assay.provider.devices.device_keys import open_or_create
     from assay.provider.devices.host_parts import new_part, standing_parts
+    from assay.provider.devices.host_sheet import host_sheet
     from assay.provider.devices.inventory import accelerator_named, read_inventory
     from assay.provider.devices.specifications import checked_region
 
-    checked = checked_region(region)
+    checked = checked_region(told_of_host.region)
     found = read_inventory()
     if every:
         for bad in found.faults:
@@ -219,12 +243,22 @@ async def _consents(
     paths = [device_key or settings.devices_dir / f"{card.key_name}.json" for card in cards]
     keys = [open_or_create(path, secret, looking.chain.chain_id) for path in paths]
     own = [device_id_of(looking.provider, key.address) for key in keys]
+    fresh = bool(set(own) - set(standing))
     for device_id in own:
         if device_id not in standing:
             coming = len(set(own) - set(standing))
             standing[device_id] = new_part(settings, len(found.accelerators), coming, standing.values())
+    sheet = await asyncio.to_thread(
+        host_sheet,
+        settings.data_dir,
+        len(found.accelerators) if found.has_gpu else 0,
+        told_of_host.network_up,
+        told_of_host.network_down,
+        # A specification is for life, and only pods get a disk.
+        told_of_host.disk_test and fresh and settings.runtime == "container",
+    )
     for card, path, key, device_id in zip(cards, paths, keys, own, strict=True):
-        specification = card.specification(checked, standing[device_id])
+        specification = card.specification(checked, standing[device_id], sheet)
         made.append(await consent_of(looking.chain, looking.provider, key, profile, where, specification))
         told.append((str(path), card.model))
     return made, told

@@ -107,6 +107,11 @@ class Filters(OptionGroup):
         float,
         typer.Option("--min-expected", help="proven score, percent of what the declared model should make", min=0),
     ] = 0
+    at_least: Annotated[
+        list[str] | None,
+        typer.Option("--min", help="a value of the sheet at least: diskReadMbs=2000, cuda=12.4; again"),
+    ] = None
+    at_most: Annotated[list[str] | None, typer.Option("--max", help="a value of the sheet at most; again")] = None
     min_cpus: Annotated[
         int, typer.Option("--min-cpus", help="cores of the machine, declared, of all devices together", min=0)
     ] = 0
@@ -150,6 +155,8 @@ class Filters(OptionGroup):
             min_memory_mib=size_mib(self.min_proven_memory, "--min-proven-memory"),
             min_memory_gb=memory_gb(self.min_memory) if self.min_memory else 0,
             min_of_expected_bps=round(self.min_expected * 100),
+            at_least=sheet_bounds(self.at_least, "--min"),
+            at_most=sheet_bounds(self.at_most, "--max"),
             min_host=DeclaredHost(
                 self.min_cpus, size_mib(self.min_ram, "--min-ram"), size_mib(self.min_disk, "--min-disk")
             ),
@@ -222,6 +229,17 @@ def number(text: str | None, option: str) -> Decimal | None:
     if not value.is_finite() or value <= 0:
         raise BadInput(f"{option} {text!r}: expected a number above zero")
     return value
+
+
+def sheet_bounds(texts: list[str] | None, option: str) -> tuple[tuple[str, int], ...]:
+    """Names of a sheet with their bounds. Raises BadInput."""
+    from assay.sheet.fields import bound_of
+
+    try:
+        found = [bound_of(text, "=") for text in texts or ()]
+    except ValueError as error:
+        raise BadInput(f"{option} {error}") from None
+    return tuple((field.name, bound) for field, bound in found)
 
 
 def memory_gb(text: str) -> int:

@@ -19,6 +19,8 @@ from assay.renter.money.amounts import show_amount
 from assay.renter.money.wallet import Done
 from assay.renter.renter import Rented
 from assay.renter.session.provider_session import JobState
+from assay.sheet.fields import FIELDS
+from assay.sheet.values import Sheet
 
 LISTING_COLUMNS = {
     "shortId": "device", "gpus": "GPUs", "model": "model", "region": "region", "scoreGops": "score, gops",
@@ -31,8 +33,9 @@ LISTING_FIELDS = (
     "epoch", "scoreGops", "expectedGops", "ofExpectedBps", "ofExpected", "memoryGb", "memoryMiB", "memoryText",
     "modelName", "host", "hostText", "uptimeBps", "uptime", "pricePerHour", "symbol", "price",
     "pricePerGpuHour", "value", "token", "rate", "minDuration", "maxDuration", "notice", "noticeText", "validUntil",
-    "roundTripMs", "checked",
+    "roundTripMs", "checked", "sheet",
 )  # fmt: skip
+SHEET_COLUMNS = {"what": "what", "value": "value", "unit": "unit", "source": "whose word"}
 LEASE_COLUMNS = {
     "leaseId": "lease", "state": "status", "shortId": "device", "gpus": "GPUs", "timeLeft": "time left",
     "deposit": "deposit", "streamed": "streamed", "refunded": "refunded", "downtimeText": "downtime",
@@ -89,7 +92,18 @@ def listing_json(listing: Listing, symbol: str) -> dict[str, Any]:
         "validUntil": listing.valid_until,
         "roundTripMs": None if listing.round_trip_ms is None else round(listing.round_trip_ms, 1),
         "checked": checked,
+        "sheet": {name: value.to_json() for name, value in listing.sheet.items()},
     }
+
+
+def sheet_rows(sheet: Sheet) -> list[dict[str, Any]]:
+    """A line for each value of a sheet, also of those that nobody tells."""
+    rows = []
+    for field in FIELDS:
+        value = sheet.get(field.name)
+        known = {"value": value.value, "unit": value.unit, "source": value.whose} if value else {}
+        rows.append({"name": field.name, "what": field.help, "value": "", "unit": "", "source": "", **known})
+    return rows
 
 
 def listing_text(row: dict[str, Any]) -> dict[str, Any]:

@@ -79,6 +79,25 @@ async def search(
         raise MarketWrong(f"{len(doubts)} of {len(found)} offers are not as the market says: {doubts[0].doubt}")
 
 
+@renter_command(commands, "show")
+async def show_device(
+    device: DeviceId,
+    connection: Connection,
+    gpus: Annotated[int, typer.Option("--gpus", help="with how many devices in all", min=1, max=MAX_DEVICES)] = 1,
+    output: Output = OutputFormat.table,
+) -> None:
+    """Show the data sheet of what is on offer: each value with whose word it is."""
+    from assay.chain.contracts.erc20 import symbols_of
+    from assay.cli.renter.rows import SHEET_COLUMNS, listing_json, sheet_rows
+
+    async with connection.renter() as renter:
+        listing = await renter.listing(await renter.device_id(device), gpus)
+        symbol = (await symbols_of(renter.chain, [listing.token]))[listing.token]
+    if output is OutputFormat.json:
+        return show(listing_json(listing, symbol), output)
+    show_rows("sheet", sheet_rows(listing.sheet), SHEET_COLUMNS, output)
+
+
 @renter_command(commands, "quote")
 async def quote(
     device: DeviceId,
@@ -107,7 +126,7 @@ async def quote(
         "publicCost": show_amount(cost(public.rate, seconds), public.decimals),
         "discountPercent": round(saved, 2),
     }
-    del values["roundTripMs"], values["model"], values["region"]
+    del values["sheet"], values["roundTripMs"], values["model"], values["region"]
     if output is OutputFormat.table:
         values["validUntil"] = moment(private.valid_until)
         values |= {name: f"{values[name]} {symbol}" for name in ("cost", "publicCost")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
@@ -34,10 +35,11 @@ Ctx = Annotated[Context, Depends(context_of)]
 @router.get(paths.LISTINGS, response_model=models.page_of(models.Listing), tags=["offers"])
 def search(ctx: Ctx, wanted: SearchQuery, cursor: Cursor = None, limit: Limit = 25) -> Any:
     """Devices, and nodes of several that are leased together, by filters, in order of price, value (price by score),
-    score, memory, reliability or GPUs.
+    score, memory, reliability or GPUs, or of any number of the sheet.
     """
     with ctx.reading() as connection:
-        return ctx.many(ctx.search.find(connection, wanted, cursor, limit), models.Listing)
+        found = ctx.search.find(connection, wanted, cursor, limit)
+    return ctx.many(replace(found, rows=[models.with_sheet(row) for row in found.rows]), models.Listing)
 
 
 @router.get(paths.FACETS, response_model=models.one_of(models.FacetCounts), tags=["offers"])
@@ -57,7 +59,7 @@ def listing(ctx: Ctx, listing_id: Hash) -> Any:
         raise UnknownName(f"nothing is listed as {listing_id}: no such device, and no good offer of these together")
     return ctx.one(
         {
-            "listing": models.plain(found.row, models.Listing),
+            "listing": models.with_sheet(found.row),
             "offer": models.plain(found.offer, models.OfferRow),
             "devices": [
                 {
@@ -82,7 +84,7 @@ def device(ctx: Ctx, device_id: Hash) -> Any:
     return ctx.one(
         {
             "device": models.plain(found.row, models.DeviceRow),
-            "listing": models.plain(found.listing, models.Listing),
+            "listing": models.with_sheet(found.listing),
             "profile": models.plain(found.profile, models.ProfileRow),
             "specification": models.plain(found.specification, models.SpecificationRow),
             "offers": models.plain(found.offers, models.OfferRow),

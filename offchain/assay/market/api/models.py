@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, create_model
@@ -10,6 +11,7 @@ from sqlalchemy import Boolean, LargeBinary, String, Table
 
 from assay.market.store import tables
 from assay.market.store.types import Amount, DeviceIds, to_json
+from assay.sheet.fields import sheet_of_row
 
 T = TypeVar("T")
 
@@ -55,6 +57,11 @@ def _field(kind: Any, value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and kind in (str, str | None):
         return str(value)
     return to_json(value)
+
+
+def with_sheet(row: Mapping[str, Any] | None) -> Any:
+    """A listing with its sheet, or None."""
+    return row and plain({**row, "sheet": {n: v.to_json() for n, v in sheet_of_row(row).items()}}, Listing)
 
 
 class At(ApiModel):
@@ -107,7 +114,16 @@ class Failure(ApiModel):
     error: str
 
 
-Listing = row_model("Listing", tables.listings)
+class SheetEntry(ApiModel):
+    """A value and whose word it is: proven, testimony (of a quorum), renters (how many: `by`) or declared."""
+
+    value: int | str
+    unit: str
+    source: str
+    by: int
+
+
+Listing = row_model("Listing", tables.listings, sheet=(dict[str, SheetEntry], ...))
 DeviceRow = row_model("Device", tables.devices)
 ProfileRow = row_model("Profile", tables.profiles)
 SpecificationRow = row_model("Specification", tables.specifications)

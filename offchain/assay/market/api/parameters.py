@@ -10,12 +10,14 @@ from fastapi import Depends, HTTPException, Path, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
+from assay.market.errors import BadQuery
 from assay.market.projection.listings import STATES
 from assay.market.queries.pages import MAX_CURSOR, MAX_ROWS
-from assay.market.queries.search import ORDERS, Search
+from assay.market.queries.search import SORTS, Search
 from assay.protocol.hexadecimal import parse_address
 from assay.protocol.leases import MAX_DEVICES
 from assay.protocol.types import DeviceId
+from assay.sheet.fields import bound_of
 
 _HASH = "^0x[0-9a-fA-F]{64}$"
 _ADDRESS = "^0x[0-9a-fA-F]{40}$"
@@ -33,6 +35,12 @@ Models = Annotated[
     list[Annotated[str, Query(max_length=80)]],
     Query(max_length=MAX_CHOICES, description="Cards by name, however it is written: H100 SXM, RTX_4090, 4070Ti."),
 ]
+BoundTexts = list[Annotated[str, Query(max_length=48)]]
+AtLeast = Annotated[
+    BoundTexts,
+    Query(alias="min", max_length=MAX_CHOICES, description="NAME:NUMBER, a value of the sheet at least: cuda:12.4."),
+]
+AtMost = Annotated[BoundTexts, Query(alias="max", max_length=MAX_CHOICES, description="NAME:NUMBER, at most.")]
 Tokens = Annotated[list[Annotated[str, Query(pattern=_ADDRESS)]], Query(max_length=8)]
 
 States = Annotated[
@@ -83,6 +91,15 @@ def plain_device(text: str) -> DeviceId:
     return DeviceId(plain_hash(text))
 
 
+def bounds(texts: list[str]) -> tuple[tuple[str, int], ...]:
+    """Columns with their bounds. Raises BadQuery."""
+    try:
+        found = [bound_of(text, ":") for text in texts]
+    except ValueError as error:
+        raise BadQuery(str(error)) from None
+    return tuple((field.column, number) for field, number in found)
+
+
 def search_parameters(
     state: States = ["available"],  # noqa: B006
     gpus: Annotated[
@@ -121,7 +138,9 @@ def search_parameters(
     min_reliability: Annotated[int, Query(alias="minReliabilityBps", ge=0, le=10_000)] = 0,
     min_hours: Annotated[int, Query(alias="minHours", ge=0, lt=1 << 24)] = 0,
     firm: Annotated[bool, Query(description="Only what its provider cannot take back with a notice.")] = False,
-    sort: Annotated[str, Query(max_length=16, description=f"One of {', '.join(ORDERS)}.")] = "price",
+    at_least: AtLeast = [],  # noqa: B006
+    at_most: AtMost = [],  # noqa: B006
+    sort: Annotated[str, Query(max_length=24, description=f"One of {', '.join(SORTS)}.")] = "price",
 ) -> Search:
     """The search of a request's query."""
     states = () if "all" in state else tuple(dict.fromkeys(s for s in state if s))
@@ -129,7 +148,7 @@ def search_parameters(
         states, tuple(gpus), tuple(profile), tuple(m for m in model if m), tuple(r for r in region if r),
         tuple(checked(t) for t in token), checked(provider) if provider else None, min_memory_gib,
         min_memory_gb, min_of_expected, min_cpus, min_ram_gib, min_disk_gib, min_score,
-        int(max_rate) if max_rate else None, min_reliability, min_hours, firm, sort,
+        int(max_rate) if max_rate else None, min_reliability, min_hours, firm, bounds(at_least), bounds(at_most), sort,
     )  # fmt: skip
 
 

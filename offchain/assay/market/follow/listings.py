@@ -177,8 +177,7 @@ class _ListingUpdate:
             return None
         spec = rows.row("specifications", (device["spec_hash"],)) if device["spec_hash"] else None
         lease = rows.row("leases", (device["active_lease"],)) if device["active_lease"] else None
-        profile = rows.row("profiles", (device["profile"],))
-        return Member(device, spec, lease, profile["max_gops"] if profile else 0)
+        return Member(device, spec, lease, rows.row("profiles", (device["profile"],)))
 
     def _passed_together(self, members: Sequence[Member]) -> Passed | None:
         """The newest epoch in which all of them passed, of those that still open a lease."""

@@ -11,9 +11,13 @@ from typing import Any
 from assay.market.projection.devices import RETIRED, SLASHED
 from assay.market.projection.lease_money import ACTIVE
 from assay.market.store.rows import Change, Row
+from assay.proof.probe.calibration import deadline_us
+from assay.proof.probe.layout import SECTOR_VALUES, STEPS, lanes
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import Flag
+from assay.protocol.profile import Profile
 from assay.protocol.types import DeviceId
+from assay.sheet.declared import declared_of_all
 from assay.sheet.model_names import named_model, of_expected_bps
 
 # A listing is in exactly one state.
@@ -30,6 +34,7 @@ FRESH_STATES = (AVAILABLE, NODE_ONLY, UNPRICED)
 NO_TOKEN = ""
 MAX_MODELS = 80  # characters
 FULL_BPS = 10_000
+SECTOR_BYTES = 2 * SECTOR_VALUES
 HOST = ("host_cores", "host_memory_mib", "host_disk_mib")  # declared
 
 
@@ -45,14 +50,17 @@ class Now:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A device of a listing, with its specification, the lease that its `active_lease` names, and the most that its
-    profile lets it score, 0 for no bound.
-    """
+    """A device of a listing, with its specification, the lease that its `active_lease` names, and its profile."""
 
     device: Mapping[str, Any]
     specification: Mapping[str, Any] | None
     lease: Mapping[str, Any] | None
-    max_gops: int = 0  # of its profile
+    profile: Mapping[str, Any] | None = None
+
+    @property
+    def max_gops(self) -> int:
+        """The most that its profile lets it score, 0 for no bound."""
+        return self.profile["max_gops"] if self.profile else 0
 
     def busy_until(self, now: Now) -> int:
         """When its lease ends; 0 where none runs, or one runs that another may take the place of."""
@@ -130,6 +138,7 @@ def listing(members: Sequence[Member], priced: Priced | None, passed: Passed | N
         "changes_at": min(changes, default=0),
         **_host([m.specification for m in members]),
         **_model(members, score),
+        **_sheet(members, proven),
     }
 
 
@@ -153,6 +162,20 @@ def _model(members: Sequence[Member], score: int) -> dict[str, Any]:
         "expected_gops": max(expected) if all(expected) else 0,
         "of_expected_bps": of_expected_bps(score, max(expected)) if all(expected) else 0,
     }
+
+
+def _sheet(members: Sequence[Member], proven_mib: int) -> dict[str, Any]:
+    """What of a sheet stands nowhere else."""
+    specs = [m.specification or {} for m in members]
+    told = [(one.get("document", ""), one.get("model", ""), one.get("memory_mib", 0)) for one in specs]
+    floors = [read_floor(m.profile) for m in members if m.profile] if proven_mib else []
+    return {"memory_read_gbs": min(floors) if len(floors) == len(members) else 0, **declared_of_all(told)}
+
+
+def read_floor(profile: Mapping[str, Any]) -> int:
+    """GB a second that a device of this profile read its memory at, at least, where it showed it in time."""
+    shape = Profile(0, *(profile[name] for name in ("m", "n", "k", "t", "chunk", "samples", "w")))
+    return lanes(shape) * STEPS * SECTOR_BYTES // (deadline_us(shape) * 1000)
 
 
 def _models(declared: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from assay.market.projection.listings import AVAILABLE
 from assay.market.queries.pages import MAX_ROWS, Page, decode_cursor, encode_cursor
 from assay.market.queries.search_columns import COLUMNS, FACETS, NUMBERS, RATES, Columns
 from assay.market.store.tables import listings
+from assay.sheet import fields
 
 # name -> column, and whether the most comes first; ties go by the listing's id
 ORDERS = {
@@ -33,6 +34,8 @@ ORDERS = {
     "reliability": ("reliability_bps", True),
     "gpus": ("gpus", True),
 }
+# What can be asked for besides: every number of a sheet by its name, the most first.
+SORTS = ORDERS | {one.name: (one.column, True) for one in fields.NUMBERS.values()}
 CPU_STEPS = (2, 4, 8, 16, 32, 64, 128)
 RAM_STEPS_GIB = (8, 16, 32, 64, 128, 256, 512, 1024)
 DISK_STEPS_GIB = (32, 64, 128, 256, 512, 1024, 4096)
@@ -49,7 +52,8 @@ class Search:
     are base units x 10^18 a second for all devices of a listing together, memory, proven, and score the least of any of
     them; cores, RAM and disk of the machine what they declare together. `min_memory_gb` is what a card is sold as, by
     what it declares, `min_of_expected_bps` how much of what its declared model should make was proven. `firm` leaves
-    out what its provider may take back with a notice.
+    out what its provider may take back with a notice. `at_least` and `at_most` bound columns of `assay.sheet.fields`;
+    what is not known is below every bound, and never at most one.
     """
 
     states: tuple[str, ...] = (AVAILABLE,)
@@ -70,6 +74,8 @@ class Search:
     min_reliability_bps: int = 0
     min_hours: int = 0
     firm: bool = False
+    at_least: tuple[tuple[str, int], ...] = ()
+    at_most: tuple[tuple[str, int], ...] = ()
     sort: str = "price"
 
 
@@ -117,11 +123,11 @@ class SearchTable:
 
     def find(self, connection: Connection, search: Search, cursor: str | None, limit: int) -> Page:
         """One page of listings. Raises BadQuery."""
-        if search.sort not in ORDERS:
-            raise BadQuery(f"sort: {search.sort[:40]!r}, expected one of {', '.join(ORDERS)}")
+        if search.sort not in SORTS:
+            raise BadQuery(f"sort: {search.sort[:40]!r}, expected one of {', '.join(SORTS)}")
         if not 1 <= limit <= MAX_ROWS:
             raise BadQuery(f"limit: {limit}, expected 1 to {MAX_ROWS}")
-        column, down = ORDERS[search.sort]
+        column, down = SORTS[search.sort]
         after = None
         if cursor:
             value, listing_id = decode_cursor(cursor, [listings.c[column], listings.c.listing_id])
@@ -144,7 +150,7 @@ class SearchTable:
             mask &= self._behind(column, down, *after)
         rows = np.nonzero(mask)[0]
         if len(rows) > count:
-            keys = columns.rounded[column][rows]
+            keys = columns.sortable(column)[rows]
             keys = -keys if down else keys
             edge = np.partition(keys, count - 1)[count - 1]
             rows = np.concatenate([rows[keys < edge], self._ties(rows[keys == edge], column, count)])
@@ -272,6 +278,11 @@ class SearchTable:
         for name, number, bound in least:
             if bound:
                 masks[name] = columns.numbers[number][:n] >= bound
+        for number, bound in search.at_least:
+            masks[f"at least {number} {bound}"] = columns.numbers[number][:n] >= bound
+        for number, bound in search.at_most:
+            told = columns.numbers[number][:n]
+            masks[f"at most {number} {bound}"] = (told <= bound) & (told > 0)
         if search.firm:
             masks["firm"] = columns.numbers["notice"][:n] == 0
         if search.max_rate is not None:

@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.sheet import fields
 from assay.sheet.model_names import is_named, named_model, words_of
 
 FACETS = ("state", "gpus", "profile", "model", "region", "memory_gib", "token")
 # Numbers that are sorted or compared; rates take two words of 64 bits each.
-NUMBERS = (
-    "memory_mib", "score_gops", "reliability_bps", "max_duration", "gpus", "notice", "host_cores", "host_memory_mib",
-    "host_disk_mib", "memory_gb", "of_expected_bps",
-)  # fmt: skip
+NUMBERS = tuple(dict.fromkeys((*(one.column for one in fields.NUMBERS.values()), "max_duration", "notice")))
 RATES = ("rate", "unit_rate")
 COLUMNS = (
     "listing_id",
@@ -96,8 +94,8 @@ class Columns:
         self.high = {name: np.zeros(1024, np.uint64) for name in RATES}
         self.low = {name: np.zeros(1024, np.uint64) for name in RATES}
         self.priced = np.zeros(1024, np.bool_)
-        # Keys to sort by, rounded to doubles: rounding keeps the order, and ties are settled exactly.
-        self.rounded = {name: np.zeros(1024, np.float64) for name in (*RATES, *NUMBERS)}
+        # Rates to sort by, rounded to doubles: rounding keeps the order, and ties are settled exactly.
+        self.rounded = {name: np.zeros(1024, np.float64) for name in RATES}
         self.prefix = np.zeros(1024, np.uint64)  # first 8 bytes of the listing's id
 
     def put(self, listing: Mapping[str, Any]) -> None:
@@ -122,12 +120,16 @@ class Columns:
         self.coded["cube"][row] = self.codes["cube"].of(tuple(combination))
         self.coded["provider"][row] = self.codes["provider"].of(listing["provider"])
         for name in NUMBERS:
-            self.numbers[name][row] = self.rounded[name][row] = numbers[name]
+            self.numbers[name][row] = numbers[name]
         self.priced[row] = listing["rate"] is not None
         for name in RATES:
             value = UNPRICED if listing[name] is None else listing[name]
             self.high[name][row], self.low[name][row] = value >> 64, value & _WORD
             self.rounded[name][row] = float(value)
+
+    def sortable(self, column: str) -> NDArray[Any]:
+        """What stands for a column's order."""
+        return self.rounded[column] if column in self.rounded else self.numbers[column]
 
     def combinations(self) -> NDArray[np.int32]:
         """Facet codes of every combination that occurred, one row each."""

@@ -107,7 +107,8 @@ offer_devices = Table(
 # A line for each device, and one for each node of several that are on offer together: everything that search filters
 # and sorts by, worked out from the other tables. Of a node each number is the least of its devices, but
 # its host's are what all of them declare together: 0 unless each of them declares something. `model_name` is the
-# declared model in one spelling, `memory_gb` what cards that declare this are sold as.
+# declared model in one spelling, `memory_gb` what cards that declare this are sold as, and what is from `driver` on is
+# declared: see `assay.sheet.fields`.
 listings = Table(
     "listings", metadata,
     key("listing_id", LargeBinary),
@@ -118,7 +119,10 @@ listings = Table(
     number("max_duration"), number("notice"), digest("offer"), number("valid_until"), number("busy_until"),
     number("changes_at"), number("host_cores"), number("host_memory_mib"), number("host_disk_mib"),
     text("model_name", 80), number("declared_mib"), number("memory_gb"), number("expected_gops"),
-    number("of_expected_bps"),
+    number("of_expected_bps"), number("memory_read_gbs"), number("bf16_tflops"), number("bandwidth_gbs"),
+    text("driver", 40), number("cuda"), number("pcie_mbs"), number("card_link_mbs"), number("cards_in_host"),
+    number("cpu_mhz"), number("disk_read_mbs"), number("disk_write_mbs"), number("network_up_mbps"),
+    number("network_down_mbps"),
     Index(None, "changes_at"), Index(None, "passed_epoch"),
     Index(None, "provider", "listing_id"),
 )  # fmt: skip

@@ -7,7 +7,7 @@ import importlib
 import os
 import platform
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from assay.protocol.specification import MAX_TEXT, DeclaredHost
 from assay.protocol.text import one_line
 from assay.protocol.types import DeviceId
 from assay.provider.errors import BadProviderSetting, ProviderError
+from assay.sheet.declared import DeclaredSheet, pcie_mbs
 
 
 class GpuNames:
@@ -54,6 +55,9 @@ class GpuNames:
 
 
 CPU_ONLY = "cpu"
+MAX_LINKS = 18
+# MB a second each way of one NVLink, by the version that NVML tells.
+LINK_MBS = {1: 20_000, 2: 25_000, 3: 25_000, 4: 25_000, 5: 25_000, 6: 25_000, 7: 50_000}
 UNTOLD = "unknown"
 
 
@@ -73,6 +77,9 @@ class Accelerator:
     temperature: int | None = None
     processes: int = 0
     part: int | None = None
+    cuda: int = 0
+    pcie_mbs: int = 0
+    card_link_mbs: int = 0
 
     @property
     def number(self) -> str:
@@ -86,8 +93,15 @@ class Accelerator:
             return "device"
         return "".join(c if c.isalnum() or c == "-" else "_" for c in self.uuid)
 
-    def specification(self, region: str = "", host: DeclaredHost | None = None) -> dict[str, Any]:
-        """The document that is fixed at enrolment: no measurement of the moment. `host` is its part of this machine."""
+    def specification(
+        self, region: str = "", host: DeclaredHost | None = None, sheet: DeclaredSheet | None = None
+    ) -> dict[str, Any]:
+        """The document that is fixed at enrolment. `host` is its part of this machine, `sheet` what else is declared of
+        it; what the card's driver tells of the card goes with it.
+        """
+        told = replace(
+            sheet or DeclaredSheet(), cuda=self.cuda, pcie_mbs=self.pcie_mbs, card_link_mbs=self.card_link_mbs
+        ).to_json()
         return {
             "kind": self.kind,
             "model": self.model,
@@ -97,6 +111,7 @@ class Accelerator:
             "uuid": self.uuid,
             "region": region,
             **({} if host is None else {"host": host.to_json()}),
+            **({"sheet": told} if told else {}),
         }
 
 
@@ -218,7 +233,33 @@ def _gpu(nvml: Any, handle: Any, index: int, driver: str, card: Any = None, part
         temperature=_optional(nvml, lambda: int(nvml.nvmlDeviceGetTemperature(card or handle, 0))),
         processes=_optional(nvml, lambda: len(nvml.nvmlDeviceGetComputeRunningProcesses(handle))) or 0,
         part=part,
+        cuda=_optional(nvml, lambda: _version(int(nvml.nvmlSystemGetCudaDriverVersion()))) or 0,
+        pcie_mbs=_optional(nvml, lambda: _pcie(nvml, card or handle)) or 0,
+        # A slice has no part in the links of its card.
+        card_link_mbs=0 if part is not None else _links(nvml, handle),
     )
+
+
+def _version(told: int) -> int:
+    """1204 of NVML's 12040."""
+    return told // 1000 * 100 + told % 1000 // 10
+
+
+def _pcie(nvml: Any, handle: Any) -> int:
+    """MB a second each way of the widest and fastest link that card and slot have; idle ones run slower."""
+    return pcie_mbs(
+        int(nvml.nvmlDeviceGetMaxPcieLinkGeneration(handle)), int(nvml.nvmlDeviceGetMaxPcieLinkWidth(handle))
+    )
+
+
+def _links(nvml: Any, handle: Any) -> int:
+    """MB a second each way of all its active links to other cards together; 0 where it has none, or tells none."""
+    total = 0
+    for link in range(MAX_LINKS):
+        if not _optional(nvml, partial(nvml.nvmlDeviceGetNvLinkState, handle, link)):
+            break
+        total += LINK_MBS.get(_optional(nvml, partial(nvml.nvmlDeviceGetNvLinkVersion, handle, link)) or 0, 0)
+    return total
 
 
 def _optional(nvml: Any, read: Callable[[], Any]) -> Any:

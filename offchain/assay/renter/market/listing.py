@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeVar
 
@@ -15,7 +15,10 @@ from assay.protocol.types import DeviceId
 from assay.renter.market.market_client import MarketRow
 from assay.renter.market.measurements import Passes, common_pass
 from assay.renter.market.offers import ANYONE, node_of
+from assay.sheet.declared import declared_of_all
+from assay.sheet.fields import sheet_of_row
 from assay.sheet.model_names import NamedModel, named_model, of_expected_bps
+from assay.sheet.values import Sheet
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured
 
@@ -42,7 +45,8 @@ class Listing:
     its devices have, else empty and 0. `decimals` are the token's, `rate` base units × 10¹⁸ a second, durations
     seconds; `notice` is the warning after which the provider may end at no cost, 0 where it may not. `round_trip_ms` is
     None where it was not measured or nothing answered. `expected_gops` is the least score that an honest card of its
-    model and profile should have, 0 where nobody knows the model.
+    model and profile should have, 0 where nobody knows the model. `claimed` is a market's sheet, `declared` columns of
+    one that the specifications declare.
 
     Without `evidence` it is a market's claim; `doubt` says why that claim did not hold against the chain.
     """
@@ -69,6 +73,8 @@ class Listing:
     host: DeclaredHost | None = None
     declared_mib: int = 0
     expected_gops: int = 0
+    claimed: Sheet = field(default_factory=dict)
+    declared: Mapping[str, int | str] = field(default_factory=dict)
     round_trip_ms: float | None = None
     evidence: Evidence | None = None
     doubt: str | None = None
@@ -94,6 +100,22 @@ class Listing:
         return of_expected_bps(self.score_gops, self.expected_gops)
 
     @property
+    def sheet(self) -> Sheet:
+        """Each value with whose word it is: made here of what was checked, else as a market claims it."""
+        if self.evidence is None:
+            return self.claimed
+        host = self.host
+        return sheet_of_row(
+            {
+                "gpus": self.gpus, "score_gops": self.score_gops, "of_expected_bps": self.of_expected_bps,
+                "memory_mib": self.memory_mib, "memory_proven": self.memory_mib > 0, "uptime_bps": self.uptime_bps,
+                "model_name": self.named.name, "memory_gb": self.named.memory_gb, "region": self.region,
+                "host_cores": host.cores if host else 0, "host_memory_mib": host.memory_mib if host else 0,
+                "host_disk_mib": host.disk_mib if host else 0, **self.declared,
+            }
+        )  # fmt: skip
+
+    @property
     def price(self) -> Decimal:
         """Whole tokens an hour, for all of its devices."""
         return price_per_hour(self.rate, self.decimals)
@@ -108,6 +130,11 @@ def common(values: Iterable[T], otherwise: T) -> T:
     """What all of them are, else what no search takes for it."""
     known = set(values)
     return known.pop() if len(known) == 1 else otherwise
+
+
+def declared_columns(declared: Iterable[Specification | None]) -> dict[str, int | str]:
+    """What specifications declare of a sheet, of all devices together."""
+    return declared_of_all([(one.document, one.model, one.memory_mib) if one else ("", "", 0) for one in declared])
 
 
 def proven_listing(evidence: Evidence, decimals: int, specifications: Mapping[bytes, Specification]) -> Listing:
@@ -136,6 +163,7 @@ def proven_listing(evidence: Evidence, decimals: int, specifications: Mapping[by
         notice=offer.notice,
         host=host_of_all(one.host if one else None for one in declared),
         declared_mib=min(one.memory_mib if one else 0 for one in declared),
+        declared=declared_columns(declared),
         evidence=evidence,
     )
 
@@ -164,6 +192,7 @@ def claimed_listing(row: MarketRow, decimals: int, endpoint: str = "") -> Listin
         host=row.host,
         declared_mib=row.declared_mib,
         expected_gops=row.expected_gops,
+        claimed=row.sheet,
     )
 
 
@@ -173,7 +202,7 @@ def claim_of(listing: Listing) -> MarketRow:
         listing.device_ids, listing.offer_hash, listing.provider, listing.profile, listing.model, listing.region,
         listing.memory_mib, listing.score_gops, listing.uptime_bps, listing.epoch, listing.token, listing.rate,
         listing.min_duration, listing.max_duration, listing.valid_until, listing.notice, listing.host,
-        listing.declared_mib, listing.expected_gops,
+        listing.declared_mib, listing.expected_gops, listing.claimed,
     )  # fmt: skip
 
 

@@ -12,8 +12,10 @@ from assay.protocol.signing import Domain
 from assay.protocol.specification import Specification, host_of_all, parse_specification
 from assay.protocol.typed_message import camel_case
 from assay.protocol.types import DeviceId, Root
-from assay.renter.market.listing import Evidence, common
+from assay.renter.market.listing import Evidence, common, declared_columns
 from assay.renter.market.market_client import MarketEvidence, MarketRow, Shown
+from assay.sheet.fields import BY_NAME, DECLARED
+from assay.sheet.model_names import named_model
 from assay.wire.leases import OfferError, SignedOffer, parse_signed_offer
 from assay.wire.lines import Measured, ReportLineError, leaf_of_values, proven
 
@@ -101,6 +103,11 @@ def _check_declared(row: MarketRow, shown: tuple[Shown, ...], devices: tuple[Dev
     memory = min(one.memory_mib if one else 0 for one in declared)
     if row.memory_mib not in (measured_mib, memory):
         raise MarketContradicted(f"{row.memory_mib} MiB are said, {memory} MiB declared")
+    columns = {"model_name": named_model(row.model, memory).name, **declared_columns(declared)}
+    for name in DECLARED:
+        column, said = BY_NAME[name].column, row.sheet.get(name)
+        if said is not None and column in columns and said.value != BY_NAME[name].shown(columns[column]):
+            raise MarketContradicted(f"{said.value} is said of {name}, the specifications declare {columns[column]}")
     if row.declared_mib not in (0, memory):
         raise MarketContradicted(f"{row.declared_mib} MiB are said to be declared, {memory} MiB are")
     host = host_of_all(one.host if one else None for one in declared)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from assay.network.origins import Endpoint
@@ -15,6 +15,8 @@ from assay.protocol.specification import DeclaredHost
 from assay.protocol.types import DeviceId
 from assay.renter.errors import ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient
+from assay.sheet.fields import parse_sheet
+from assay.sheet.values import Sheet
 from assay.wire import market_paths
 
 PAGE = 100
@@ -49,6 +51,7 @@ class MarketRow:
     host: DeclaredHost | None = None
     declared_mib: int = 0
     expected_gops: int = 0
+    sheet: Sheet = field(default_factory=dict, compare=False)
 
     @property
     def listing_id(self) -> bytes:
@@ -168,6 +171,7 @@ def parse_row(row: Any, source: str) -> MarketRow:
             host=_host(row),
             declared_mib=int(row.get("declaredMib", 0)),
             expected_gops=int(row.get("expectedGops", 0)),
+            sheet=parse_sheet(row.get("sheet", {})),
         )
     except (KeyError, TypeError, ValueError, HexadecimalError) as error:
         raise Unreachable(f"{source}: a malformed listing: {error}") from None

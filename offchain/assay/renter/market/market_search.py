@@ -22,6 +22,8 @@ from assay.renter.market.offer_checks import ESCROW, REGISTRY, offer_fault
 from assay.renter.market.profile_caps import ProfileCaps
 from assay.renter.market.search import Order, Wanted, matches, ordered
 from assay.renter.market.tokens import Tokens
+from assay.sheet.fields import BY_NAME, DECLARED
+from assay.sheet.values import Sheet
 
 MIB_IN_GIB = 1024
 CONCURRENCY = 16
@@ -49,7 +51,7 @@ class MarketSearch:
         are still to be measured."""
         # In the market's own order its first pages are the best; for another order all of them must be seen.
         timed = order is Order.latency or wanted.max_rtt_ms is not None
-        early = order in MARKET_ORDERS and wanted.near is None and not timed
+        early = (order in MARKET_ORDERS or order.value in BY_NAME) and wanted.near is None and not timed
         found: list[Listing] = []
         async for row in self._client.available(_filters(wanted, order)):
             decimals = (await self._tokens.decimals([row.token])).get(row.token)
@@ -72,7 +74,14 @@ class MarketSearch:
         leaves = [line.leaf for line in evidence.measured]
         memory, uptime = min(leaf.memory_mib for leaf in leaves), min(leaf.uptime_bps for leaf in leaves)
         expected = (await self._profiles.expected([listing]))[0].expected_gops
-        return replace(listing, evidence=evidence, memory_mib=memory, uptime_bps=uptime, expected_gops=expected)
+        return replace(
+            listing,
+            evidence=evidence,
+            memory_mib=memory,
+            uptime_bps=uptime,
+            expected_gops=expected,
+            declared=_declared(listing.claimed),
+        )
 
     async def _evidence(self, row: MarketRow) -> Evidence:
         shown = await self._client.evidence(row)
@@ -105,9 +114,18 @@ class MarketSearch:
         return list(await asyncio.gather(*(one(ask) for ask in asks)))
 
 
+def _declared(claimed: Sheet) -> dict[str, int | str]:
+    """The declared columns of a sheet that was held to the specifications."""
+    numbers = {name: BY_NAME[name] for name in DECLARED & claimed.keys()}
+    return {
+        field.column: field.number(str(claimed[name].value)) if not field.is_text else claimed[name].value
+        for name, field in numbers.items()
+    }
+
+
 def _filters(wanted: Wanted, order: Order) -> list[tuple[str, str]]:
     """What a market can filter itself; the rest is filtered here."""
-    filters = [("sort", MARKET_ORDERS.get(order, "price"))]
+    filters = [("sort", MARKET_ORDERS.get(order, order.value if order.value in BY_NAME else "price"))]
     most = MAX_DEVICES if wanted.max_gpus is None else min(wanted.max_gpus, MAX_DEVICES)
     if (wanted.min_gpus, most) != (1, MAX_DEVICES):
         filters += [("gpus", str(count)) for count in range(wanted.min_gpus, most + 1)]
@@ -117,6 +135,8 @@ def _filters(wanted: Wanted, order: Order) -> list[tuple[str, str]]:
         filters.append(("minScoreGops", str(wanted.min_score)))
     if wanted.min_memory_mib >= MIB_IN_GIB:
         filters.append(("minMemoryGiB", str(wanted.min_memory_mib // MIB_IN_GIB)))
+    for sign, bounds in (("min", wanted.at_least), ("max", wanted.at_most)):
+        filters += [(sign, f"{name}:{BY_NAME[name].shown(number)}") for name, number in bounds]
     if wanted.model:
         filters.append(("model", wanted.model[:MAX_TEXT]))
     if wanted.min_of_expected_bps:

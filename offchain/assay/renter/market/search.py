@@ -10,6 +10,7 @@ from enum import StrEnum
 from assay.protocol.specification import DeclaredHost
 from assay.renter.market.listing import Listing
 from assay.renter.market.offers import ANYONE
+from assay.sheet.fields import NUMBERS
 from assay.sheet.model_names import is_named, words_of
 
 
@@ -48,6 +49,22 @@ class Order(StrEnum):
     memory = "memory"
     expected = "expected"  # proven, of what the model should make
     latency = "latency"
+    # Of the sheet, the most first.
+    memory_gb = "memoryGb"
+    bf16 = "bf16Tflops"
+    bandwidth = "bandwidthGbs"
+    pcie = "pcieMbs"
+    card_link = "cardLinkMbs"
+    cards = "cardsInHost"
+    cuda = "cuda"
+    cores = "hostCores"
+    cpu_mhz = "cpuMhz"
+    ram = "hostMemoryMib"
+    disk = "hostDiskMib"
+    disk_read = "diskReadMbs"
+    disk_write = "diskWriteMbs"
+    network_up = "networkUpMbps"
+    network_down = "networkDownMbps"
 
 
 @dataclass(frozen=True)
@@ -58,9 +75,10 @@ class Wanted:
 
     An offer has `min_gpus` to `max_gpus` devices, None for however many. `model` names the card that all of them
     declare, however it is written; `min_memory_mib` is proven, `min_memory_gb` what such a card is sold with, which it
-    declares; `min_of_expected_bps` is how much was proven of what the model should make; `region` is a region or
-    one around it. `min_host` is what all of them together declare of their machine at least. `firm` takes no offer that
-    the provider may end by giving notice. `near` filters nothing: what lies nearer to it comes first.
+    declares; `min_of_expected_bps` is how much was proven of what the model should make; `at_least` and `at_most` bound
+    numbers of the sheet by their names, what is not known is within neither; `region` is a region or one around it.
+    `min_host` is what all of them together declare of their machine at least. `firm` takes no offer that the provider
+    may end by giving notice. `near` filters nothing: what lies nearer to it comes first.
     """
 
     min_gpus: int = 1
@@ -74,6 +92,8 @@ class Wanted:
     min_memory_mib: int = 0
     min_memory_gb: int = 0
     min_of_expected_bps: int = 0
+    at_least: tuple[tuple[str, int], ...] = ()
+    at_most: tuple[tuple[str, int], ...] = ()
     min_host: DeclaredHost = NO_HOST
     min_uptime_bps: int = 0
     max_price: Decimal | None = None
@@ -97,6 +117,8 @@ def matches(listing: Listing, wanted: Wanted, now: float) -> bool:
         and listing.memory_mib >= wanted.min_memory_mib
         and max(listing.named.memory_gb, listing.memory_mib >> 10) >= wanted.min_memory_gb
         and listing.of_expected_bps >= wanted.min_of_expected_bps
+        and all(number(listing, name) >= bound for name, bound in wanted.at_least)
+        and all(0 < number(listing, name) <= bound for name, bound in wanted.at_most)
         and has_at_least(listing.host, wanted.min_host)
         and listing.uptime_bps >= wanted.min_uptime_bps
         and (wanted.model is None or is_model(listing, wanted.model))
@@ -107,6 +129,12 @@ def matches(listing: Listing, wanted: Wanted, now: float) -> bool:
         and (wanted.provider is None or listing.provider.lower() == wanted.provider.lower())
         and (wanted.duration is None or listing.min_duration <= wanted.duration <= listing.max_duration)
     )
+
+
+def number(listing: Listing, name: str) -> int:
+    """A number of a listing's sheet; 0 where it is not known."""
+    value = listing.sheet.get(name)
+    return 0 if value is None else NUMBERS[name].number(str(value.value))
 
 
 def is_model(listing: Listing, model: str) -> bool:
@@ -138,7 +166,11 @@ def ordered(found: Iterable[Listing], order: Order, near: str | None = None) -> 
         Order.expected: lambda one: -one.of_expected_bps,
         Order.latency: _round_trip,
     }
-    key = keys[order]
+
+    def by_sheet(one: Listing) -> Decimal | float:
+        return -number(one, order.value)
+
+    key = keys.get(order, by_sheet)
 
     def rank(one: Listing) -> tuple[int, Decimal | float, tuple[bytes, ...]]:
         return (distance(one.region, near) if near else 0, key(one), one.device_ids)

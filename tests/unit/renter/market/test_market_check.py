@@ -23,6 +23,7 @@ from assay.renter.market.market_client import MarketClient, MarketEvidence, Mark
 from assay.renter.market.market_search import _filters
 from assay.renter.market.offers import ANYONE
 from assay.renter.market.search import Order, Wanted
+from assay.sheet.values import SheetValue, Source
 
 DOMAIN = Domain(31337, "0x" + "22" * 20)
 KEY, OPERATOR_KEY = keccak(b"provider"), keccak(b"operator")
@@ -154,6 +155,34 @@ def test_checked__one_device_of_a_node_failed__is_not_leased_on_the_others() -> 
         checked(ROW, shown, facts, DOMAIN)
 
 
+SHEET = {
+    "scoreGops": SheetValue(900, "Gop/s", Source.proven),
+    "bf16Tflops": SheetValue(756, "TFLOP/s", Source.declared),
+    "modelName": SheetValue("H100 80GB", "", Source.declared),
+}
+
+
+def test_checked__a_sheet_that_says_what_the_specifications_say__holds() -> None:
+    assert checked(replace(ROW, sheet=SHEET), SHOWN, FACTS, DOMAIN).devices == DEVICES
+
+
+@pytest.mark.parametrize(
+    "said", [{"bf16Tflops": 989}, {"diskReadMbs": 6_000}, {"cuda": "12.8"}, {"modelName": "H200"}, {"driver": "570"}]
+)
+def test_checked__a_sheet_that_says_more_than_was_declared__is_contradicted(said: dict[str, int | str]) -> None:
+    more = {name: SheetValue(value, "", Source.declared) for name, value in said.items()}
+    with pytest.raises(MarketContradicted, match="specifications declare"):
+        checked(replace(ROW, sheet=SHEET | more), SHOWN, FACTS, DOMAIN)
+
+
+@pytest.mark.parametrize("source", ["proven", "testimony", "certified"])
+def test_parse_row__a_market_that_calls_what_is_declared_proven__is_refused(source: str) -> None:
+    value = {"value": 6_000, "unit": "MB/s", "source": source, "by": 0}
+    with pytest.raises(Unreachable, match="malformed listing"):
+        parse_row(row_json(sheet={"diskReadMbs": value}), "http://market")
+    assert parse_row(row_json(sheet={"diskReadMbs": value | {"source": "declared"}}), "m").sheet["diskReadMbs"].value
+
+
 def row_json(**changes: Any) -> dict[str, Any]:
     return {
         "listingId": to_hex(IDS[0]), "deviceIds": [to_hex(IDS[0])], "offer": to_hex(bytes(32)), "provider": PROVIDER,
@@ -229,13 +258,16 @@ def test_filters__by_how_many_devices__names_each_number(wanted: Wanted, asked: 
 
 
 def test_filters__what_a_market_can_filter__is_asked_of_it() -> None:
-    wanted = Wanted(model="H100 SXM", min_memory_gb=80, min_of_expected_bps=9_000, min_score=5,
+    wanted = Wanted(at_least=(("cuda", 1204),), at_most=(("cpuMhz", 5_000),), model="H100 SXM",
+                     min_memory_gb=80, min_of_expected_bps=9_000, min_score=5,
                     min_memory_mib=24 * 1024 + 5, token=TOKEN, provider=PROVIDER, profile=2, firm=True,
                     min_host=DeclaredHost(8, 64 * 1024, 500 * 1024 + 1))  # fmt: skip
     assert dict(_filters(wanted, Order.uptime)) == {
         "sort": "price",
         "minScoreGops": "5",
         "minMemoryGiB": "24",
+        "min": "cuda:12.4",
+        "max": "cpuMhz:5000",
         "model": "H100 SXM",
         "minMemoryGb": "80",
         "minOfExpectedBps": "9000",

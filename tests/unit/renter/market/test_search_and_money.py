@@ -24,6 +24,7 @@ from assay.renter.market.offers import ANYONE
 from assay.renter.market.placement import disjoint, spread
 from assay.renter.market.search import Order, Wanted, distance, is_near_enough, matches, ordered
 from assay.renter.money.amounts import parse_amount, parse_duration, show_amount
+from assay.sheet.values import Source
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured
 
@@ -90,6 +91,16 @@ def test_listing__devices_that_declare_or_do_different_things__says_nothing_for_
 def test_matches__by_how_many_devices__exactly_or_at_least(wanted: Wanted, sizes: list[int]) -> None:
     found = [listing(9), node(1, 2), node(1, 2, 3, 4)]
     assert [one.gpus for one in found if matches(one, wanted, NOW)] == sizes
+
+
+def test_matches__by_values_of_the_sheet__what_is_not_known_is_within_no_bound() -> None:
+    one = replace(listing(1), declared={"disk_read_mbs": 5_000, "cuda": 1204})
+    assert one.sheet["diskReadMbs"].source is Source.declared
+    assert matches(one, Wanted(at_least=(("diskReadMbs", 5_000), ("cuda", 1204))), NOW)
+    assert not matches(one, Wanted(at_least=(("diskReadMbs", 5_001),)), NOW)
+    assert not matches(one, Wanted(at_most=(("cpuMhz", 5_001),)), NOW)
+    slow = replace(listing(2), declared={"disk_read_mbs": 50})
+    assert ordered([slow, one], Order.disk_read)[0] is one
 
 
 def test_matches__firm__takes_nothing_that_a_notice_ends() -> None:
