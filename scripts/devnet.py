@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from assay.devnet.chain_node import NODES
 from assay.devnet.demo.story import run_demo
 from assay.devnet.errors import DevnetError
 from assay.devnet.network import EPOCH_SECONDS, NetworkPlan
@@ -55,6 +56,14 @@ EpochSeconds = click.option(
     help="Length of an epoch; longer where the machine has other work.",
 )
 
+Node = click.option(
+    "--node",
+    type=click.Choice(sorted(NODES)),
+    default="anvil",
+    show_default=True,
+    help="What runs the chain; `make hardhat` installs the other.",
+)
+
 
 @cli.command()
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Keys, logs and databases.")
@@ -66,19 +75,23 @@ EpochSeconds = click.option(
     help="Leave the market's pages up until Ctrl-C, or end at once; in a terminal the former.",
 )
 @click.option("--engine", default="cpu", show_default=True, help="What honest providers prove with.")
+@Node
 @EpochSeconds
-def demo(folder: Path, out: Path, port: int | None, serve: bool | None, engine: str, epoch_seconds: int) -> None:
+def demo(
+    folder: Path, out: Path, port: int | None, serve: bool | None, engine: str, node: str, epoch_seconds: int
+) -> None:
     """Watch providers measured, a cheat slashed, a device leased and paid."""
     looked_at = sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")
-    plan = NetworkPlan(folder=folder, port=port, epoch_seconds=epoch_seconds, engine=engine)
+    plan = NetworkPlan(folder=folder, port=port, epoch_seconds=epoch_seconds, engine=engine, node=node)
     _finish(run_demo(plan, out, looked_at if serve is None else serve))
 
 
 @cli.command()
 @click.option("--folder", type=click.Path(path_type=Path), default=FOLDER, help="Keys, logs and databases.")
 @click.option("--port", type=int, default=8545, show_default=True, help="Port of the chain.")
+@Node
 @EpochSeconds
-def up(folder: Path, port: int, epoch_seconds: int) -> None:
+def up(folder: Path, port: int, node: str, epoch_seconds: int) -> None:
     """Leave a network running and print where and with which keys."""
-    plan = NetworkPlan(folder=folder, port=port, renters=RENTERS, guests=GUESTS, epoch_seconds=epoch_seconds)
+    plan = NetworkPlan(folder=folder, port=port, renters=RENTERS, guests=GUESTS, epoch_seconds=epoch_seconds, node=node)
     _finish(keep_running(plan))

@@ -69,8 +69,9 @@ def build(dist: Path, snapshot: bool) -> list[Path]:
     if not snapshot:
         check_source(tag, changed, version())
     started = now()
-    if dist.exists():
-        shutil.rmtree(dist)
+    # What an earlier build has left in build/lib would go into the wheel as well.
+    for old in (dist, ROOT / "build/lib"):
+        shutil.rmtree(old, ignore_errors=True)
     dist.mkdir(parents=True)
     # The times of the files inside are the commit's, so that whoever builds it again gets the same bytes.
     committed = output_of("git", "log", "-1", "--format=%ct")

@@ -126,7 +126,7 @@ class TransactionFailed(ChainError):
     """A transaction was mined and reverted, although it had been simulated."""
 
     def __init__(self, label: str, transaction: str, reason: str) -> None:
-        self.transaction = transaction
+        self.transaction, self.reason = transaction, reason
         super().__init__(f"{label}: {transaction} was mined and reverted: {reason}")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from assay.chain.deployment import Deployment
 from assay.devnet.accounts import Participant
-from assay.devnet.anvil import mine_every_second
+from assay.devnet.chain_node import NODES, mine_every_second
 from assay.devnet.ledger import Ledger
 from assay.devnet.ports import HOST
 from assay.devnet.processes import Processes
@@ -51,6 +51,7 @@ class NetworkPlan:
     epoch_seconds: int = EPOCH_SECONDS
     engine: str = "cpu"  # of honest providers
     runtime: str = "local"  # of the providers' jobs
+    node: str = "anvil"  # what runs the chain, one of NODES
 
     @property
     def epochs(self) -> dict[str, int]:
@@ -177,4 +178,4 @@ async def deploy(plan: NetworkPlan, network: Network) -> None:
         "ape run deploy", ["ape", "run", "deploy", "--network", network.url], network.workspace.log("deploy")
     )
     network.ledger.mint_dollars(holders, DOLLARS_EACH)
-    mine_every_second(network.url)
+    mine_every_second(NODES[plan.node], network.url)

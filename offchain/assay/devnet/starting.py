@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from assay.devnet.accounts import Participant, participant
-from assay.devnet.anvil import start_anvil
+from assay.devnet.chain_node import NODES, start_node
 from assay.devnet.errors import DevnetError
 from assay.devnet.network import ACCOUNTS, Network, NetworkPlan, deploy, listen
 from assay.devnet.ports import HOST, free_ports, require_free
@@ -21,7 +21,7 @@ async def start_network(plan: NetworkPlan, workspace: Workspace, processes: Proc
     """Everything up to running daemons. Raises DevnetError."""
     port = require_free(plan.port) if plan.port is not None else free_ports(1)[0]
     with progress.step("local chain"):
-        url = await start_anvil(processes, port, workspace.log("anvil"), ACCOUNTS)
+        url = await start_node(NODES[plan.node], processes, port, workspace.log(plan.node), ACCOUNTS)
     network = Network(plan, workspace, processes, url, _participants(plan, workspace))
     with progress.step("contracts, deployed with Ape"):
         await deploy(plan, network)

@@ -67,7 +67,7 @@ class Following:
         if self.is_cancelled(intent):
             intent = self._journal.mark(intent, State.FAILED, "cancelled: it would have reverted")
         elif not receipt.succeeded:
-            intent = self._journal.mark(intent, State.FAILED, str(await self.failure_of(intent)))
+            intent = self._journal.mark(intent, State.FAILED, (await self.failure_of(intent)).reason)
         else:
             intent = self._journal.mark(intent, State.FINAL)
         self._out.on_step(SendStep.FINAL, intent)

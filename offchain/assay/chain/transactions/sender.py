@@ -189,7 +189,7 @@ class Sender:
         return intent.receipt()
 
     def _failure(self, intent: Intent) -> ChainError:
-        if intent.transaction_hash is not None:
+        if intent.transaction_hash is not None and not self._following.is_cancelled(intent):
             transaction = "0x" + intent.transaction_hash.hex()
             return TransactionFailed(intent.label, transaction, intent.reason or "reverted")
         if intent.reason == NONCE_TAKEN:

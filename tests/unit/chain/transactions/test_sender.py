@@ -19,6 +19,7 @@ from assay.chain.errors import (
     NotConfirmed,
     NotSent,
     RpcError,
+    TransactionFailed,
 )
 from assay.chain.key_files import Key
 from assay.chain.rpc.client import Chain
@@ -158,6 +159,18 @@ async def test_send__nonce_used_by_another_program__given_up_by_name(tmp_path):
     with pytest.raises(NonceTaken, match="nonce 0 of"):
         await sender.send_raw(SOMEWHERE, b"\0", label="ours", purpose="ours", timeout_s=60)
     other.close()
+
+
+@pytest.mark.parametrize("final", [False, True])
+async def test_send__mined_and_reverted__says_so_once_with_the_reason(tmp_path, final):
+    world = World(tmp_path / "j", 1, trouble=0.0)
+    show = world.node.eth_getTransactionReceipt
+    world.node.eth_getTransactionReceipt = lambda wanted: (found := show(wanted)) and {**found, "status": "0x0"}
+    with pytest.raises(TransactionFailed) as failed:
+        await world.start().send_raw(SOMEWHERE, b"\0", label="draw", purpose="draw", final=final, timeout_s=60)
+    assert str(failed.value).count("was mined and reverted") == 1
+    assert str(failed.value).startswith(f"draw: {failed.value.transaction} was mined and reverted: its replay succeeds")
+    world.journal.close()
 
 
 async def test_send__disk_full__nothing_leaves(tmp_path):
