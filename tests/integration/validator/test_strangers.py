@@ -109,16 +109,17 @@ async def status_of(reader: asyncio.StreamReader, within_s: float) -> int:
 
 
 class Loop:
-    """How long the event loop was away at most."""
+    """Processor time that the event loop's thread spent at most between two looks: what others do on this machine
+    counts for nothing."""
 
     def __init__(self) -> None:
         self.longest = 0.0
 
     async def watch(self) -> None:
         while True:
-            before = time.monotonic()
+            before = time.thread_time()
             await asyncio.sleep(0.005)
-            self.longest = max(self.longest, time.monotonic() - before - 0.005)
+            self.longest = max(self.longest, time.thread_time() - before)
 
 
 @asynccontextmanager
@@ -164,7 +165,7 @@ async def test_long_message__of_a_seat__is_parsed_beside_the_loop(network, long_
         status = await status_of(reader, 20)
         writer.close()
     assert status == 401  # the inventory's own signature is nobody's
-    assert loop.longest < 1.5  # 0.4 s here, 2.6 s where the loop itself parsed
+    assert loop.longest < 1  # seconds; more than two where the loop itself parses
 
 
 async def test_message__of_a_seat__is_answered_for_one_path_and_one_body(network) -> None:
