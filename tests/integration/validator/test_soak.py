@@ -92,8 +92,9 @@ class Trouble:
             if state.phase is Phase.REPORTED:
                 root = state.rewards_root
                 self.totals[epoch], self.roots[epoch] = state.rewards_total, root
-                held = (node.publication._store.tree(root) for node in net.nodes.values() if root not in self.trees)
-                self.trees.update({root: body for body in held if body is not None})
+                for node in net.nodes.values():
+                    if root not in self.trees and (body := node.publication._store.tree(root)) is not None:
+                        self.trees[root] = body
                 for node in net.nodes.values():
                     leaves = [entry["leaf"] for entry in (node.publication.epoch(epoch) or {"devices": []})["devices"]]
                     self.flags.setdefault(epoch, {}).update({leaf["deviceId"]: leaf["flags"] for leaf in leaves})
