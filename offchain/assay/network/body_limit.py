@@ -52,7 +52,6 @@ class BytesInFlight:
 class BodyLimit:
     """ASGI middleware: 413 for a declared or an actual body beyond its path's limit in bytes, 408 for one that does not
     come within `read_s` seconds, 503 while too much is held already. `name` is that of the reason in the answer's JSON.
-    A body that `unread` holds for is left to the app, which reads it once it knows who sends: within the same bounds.
     """
 
     def __init__(
@@ -62,10 +61,8 @@ class BodyLimit:
         name: str = "error",
         read_s: float = READ_S,
         in_flight: BytesInFlight | None = None,
-        unread: Callable[[Scope], bool] = lambda _: False,
     ) -> None:
         self._app, self._most, self._name, self._read_s = app, most, name, read_s
-        self._unread = unread
         self._in_flight = in_flight or BytesInFlight()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,9 +88,6 @@ class BodyLimit:
         # What is declared is set aside before a byte of it is read.
         if not held.grow_to(declared):
             await self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, TOO_MUCH, scope, receive, send)
-            return
-        if self._unread(scope):
-            await self._app(scope, _bounded(receive, most, held, self._read_s), send)
             return
         try:
             async with asyncio.timeout(self._read_s):
@@ -137,31 +131,6 @@ class _Held:
     def give_back(self) -> None:
         self._in_flight.give_back(self._address, self._count)
         self._count = 0
-
-
-def _bounded(receive: Receive, most: int, held: _Held, read_s: float) -> Receive:
-    """What an app reads by itself: a body that is too long or too slow looks to it like a sender who is gone."""
-    received, ends = 0, 0.0
-
-    async def bounded() -> Message:
-        nonlocal received, ends
-        if received >= 0:
-            ends = ends or asyncio.get_running_loop().time() + read_s
-            try:
-                async with asyncio.timeout_at(ends):
-                    message = await receive()
-            except TimeoutError:
-                received = -1
-                return {"type": "http.disconnect"}
-            received += len(message.get("body", b""))
-            if received > most or not held.grow_to(received):
-                return {"type": "http.disconnect"}
-            if message["type"] != "http.request" or not message.get("more_body"):
-                received = -1  # whoever asks on waits for the sender's going, without a limit
-            return message
-        return await receive()
-
-    return bounded
 
 
 async def _read(receive: Receive, most: int, held: _Held) -> tuple[deque[Message], int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import Engine, delete, insert
+from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from assay.chain.contracts.leases import Lease
@@ -17,6 +17,7 @@ from assay.provider.errors import Forbidden, NotAuthorised
 TOLERANCE_S = 120
 SIGNATURE_HEADER = "x-assay-signature"
 ISSUED_AT_HEADER = "x-assay-issued-at"
+MADE_BEFORE = "this signed request was made before; sign it anew"
 
 
 def action_of(method: str, path_and_query: str) -> str:
@@ -46,7 +47,8 @@ class RequestGuard:
     def check_hash(
         self, lease: Lease, method: str, path: str, body_hash: bytes, signature: str | None, issued_at: str | None
     ) -> bytes:
-        """As `check`, of a body that is yet to come, by its H and as often as one likes; what was signed."""
+        """As `check`, of a body that is yet to come, by its H; what was signed, which may be shown again until `check`
+        has taken it."""
         if not signature or not issued_at:
             raise NotAuthorised(f"the headers {SIGNATURE_HEADER} and {ISSUED_AT_HEADER} are needed")
         if not issued_at.isascii() or not issued_at.isdigit() or len(issued_at) > 12:
@@ -62,6 +64,9 @@ class RequestGuard:
             raise NotAuthorised(str(error)) from error
         if signer.lower() != lease.renter.lower():
             raise Forbidden(f"lease {lease.lease_id} is {lease.renter}'s; the request is signed by {signer}")
+        with self._engine.connect() as connection:
+            if connection.execute(select(seen_requests.c.digest).where(seen_requests.c.digest == digest)).first():
+                raise NotAuthorised(MADE_BEFORE)
         return digest
 
     def _once(self, digest: bytes, now: float) -> None:
@@ -70,4 +75,4 @@ class RequestGuard:
                 connection.execute(delete(seen_requests).where(seen_requests.c.expires_at < now))
                 connection.execute(insert(seen_requests).values(digest=digest, expires_at=now + 2 * TOLERANCE_S + 1))
         except IntegrityError as error:
-            raise NotAuthorised("this signed request was made before; sign it anew") from error
+            raise NotAuthorised(MADE_BEFORE) from error

@@ -18,7 +18,7 @@ from assay.protocol.hexadecimal import HexadecimalError
 from assay.protocol.typed_message import MessageError
 from assay.provider.api.file_routes import file_routes
 from assay.provider.api.job_routes import job_routes
-from assay.provider.api.json_bodies import AsciiResponse, body_limit, hashed_ahead
+from assay.provider.api.json_bodies import AsciiResponse, body_limit
 from assay.provider.api.lease_routes import lease_routes
 from assay.provider.api.login_routes import login_routes
 from assay.provider.api.measurement_routes import measurement_routes
@@ -36,7 +36,7 @@ log = structlog.get_logger()
 def create_app(services: Services) -> FastAPI:
     """The provider's HTTP application."""
     app = FastAPI(title="Assay provider", version="1", docs_url=None, redoc_url=None)
-    app.add_middleware(BodyLimit, most=body_limit, unread=hashed_ahead)
+    app.add_middleware(BodyLimit, most=body_limit)
     app.add_middleware(UploadCheck, check=partial(announced_upload, services))
     app.add_middleware(AccessLog)
     app.include_router(measurement_routes(services))

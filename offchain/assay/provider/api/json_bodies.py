@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request
@@ -16,7 +15,6 @@ from assay.provider.runtime.workload import Limits
 from assay.provider.workloads.jobs import JobRequest
 from assay.wire.jobs import JobBody
 from assay.wire.limits import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
-from assay.wire.post_headers import BODY_HASH
 
 
 def body_limit(path: str) -> int:
@@ -24,13 +22,6 @@ def body_limit(path: str) -> int:
     parts = path.split("/")
     uploads = len(parts) > 4 and parts[2] == "leases" and parts[4] in ("jobs", "files", "bundle", "notebook")
     return MAX_UPLOAD_BYTES if uploads else MAX_REQUEST_BYTES
-
-
-def hashed_ahead(scope: Mapping[str, Any]) -> bool:
-    """Whether a request says ahead of its body what its hash is, and so who answers for it: it is read after that."""
-    parts = scope["path"].split("/")
-    uploads = scope["method"] == "PUT" and len(parts) > 4 and parts[4] in ("files", "bundle")
-    return uploads and any(name == BODY_HASH.encode() for name, _ in scope["headers"])
 
 
 class AsciiResponse(JSONResponse):

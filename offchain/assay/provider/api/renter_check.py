@@ -56,7 +56,7 @@ async def authorised_lease(services: Services, lease_id: int, request: Request) 
         request.headers.get(SIGNATURE_HEADER),
         request.headers.get(ISSUED_AT_HEADER),
     )
-    # Not before: of a body that nobody answers for not a byte is read.
+    # A long body was read only after `announced_upload`: of one that nobody answers for not a byte is read.
     if told is not None and keccak(await request.body()) != body_hash:
         raise NotAuthorised(f"{BODY_HASH} is not the hash of the body that came")
     return lease, offer
