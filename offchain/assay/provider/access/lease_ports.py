@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from assay.provider.errors import NotFound
 from assay.provider.runtime.namespace_sockets import LOOPBACK, LOOPBACK_6, NamespaceSockets
-from assay.provider.runtime.supervisor import start_ticks
+from assay.provider.runtime.process_start import start_ticks
 from assay.provider.runtime.workload import Room
 
 ANY_ROOM = ("localhost", LOOPBACK)

@@ -14,11 +14,11 @@ import docker.errors
 
 from assay.provider.errors import RuntimeUnavailable
 from assay.provider.images.policy import ImagePolicy
-from assay.provider.runtime.container_guard import start_ticks
 from assay.provider.runtime.container_options import KEEPER_LABEL
 from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.engine_client import connect
 from assay.provider.runtime.own_program import own_program
+from assay.provider.runtime.process_start import start_ticks
 from assay.provider.runtime.supervised import SEARCH_PATH, SupervisedRuntime
 from assay.provider.runtime.workload import Room, Workload
 from assay.provider.workloads import workspace as files

@@ -11,12 +11,13 @@ import docker
 import docker.errors
 import docker.types
 
-from assay.provider.runtime.container_guard import start_ticks, watch_over
+from assay.provider.runtime.container_guard import watch_over
 from assay.provider.runtime.egress_proxy import PORT, proxy_environment, serve_in_background
 from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.engine_client import is_podman
 from assay.provider.runtime.namespace_sockets import NamespaceSockets
 from assay.provider.runtime.podman_devices import create_on_podman
+from assay.provider.runtime.process_start import start_ticks
 
 INSIDE = "/workspace"
 TMP = "/tmp"  # noqa: S108 - the container's own

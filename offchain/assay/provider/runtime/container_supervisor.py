@@ -22,8 +22,9 @@ import docker.errors
 
 from assay.provider.runtime.container_options import create, start_guarded
 from assay.provider.runtime.engine_client import connect
+from assay.provider.runtime.process_start import start_ticks
 from assay.provider.runtime.pull_progress import LOG, PULLED
-from assay.provider.runtime.supervisor import start_ticks, write_whole
+from assay.provider.runtime.supervisor import write_whole
 from assay.provider.workloads.folder_walk import count
 
 TICK_S = 0.1
@@ -59,6 +60,7 @@ class ContainerSupervisor:
     def run(self) -> dict[str, Any]:
         """The job's status, as it is written to `status.json`."""
         signal.signal(signal.SIGTERM, self.on_signal)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         try:
             self.pull()
             if reason := self.stop_reason or self.too_late():
@@ -158,6 +160,8 @@ class ContainerSupervisor:
 
 
 def main(control: Path) -> None:
+    # A job may be ended as soon as the number of this process is known: the signal waits until it is answered.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     write_whole(control / "pid.json", {"pid": os.getpid(), "start_ticks": start_ticks(os.getpid())})
     try:
         supervisor = ContainerSupervisor(control)

@@ -16,6 +16,7 @@ from typing import Any
 from assay.provider.errors import RuntimeUnavailable
 from assay.provider.runtime import supervisor
 from assay.provider.runtime.own_program import own_program
+from assay.provider.runtime.process_start import ENDED, state_and_start
 from assay.provider.runtime.workload import Outcome, Room, Workload
 
 SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -153,20 +154,11 @@ class SupervisedRuntime:
             pid, ticks = int(record["pid"]), record["start_ticks"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        same = supervisor.start_ticks(pid) == ticks
-        return pid if same and not _is_zombie(pid) else None
-
-
-def _is_zombie(pid: int) -> bool:
-    """Whether it has ended; a child of ours is then waited for."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    if state != "Z":
-        return False
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return True  # The child of an earlier daemon: init waits for it.
-    return True
+        found = state_and_start(pid)
+        if found is None or found[1] != ticks:
+            return None
+        if found[0] not in ENDED:
+            return pid
+        with contextlib.suppress(ChildProcessError):  # the child of an earlier daemon: init waits for it
+            os.waitpid(pid, os.WNOHANG)
+        return None

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from assay.provider.runtime.process_start import start_ticks
 from assay.provider.workloads.folder_walk import count
 
 PR_SET_PDEATHSIG = 1
@@ -29,15 +30,6 @@ def write_whole(path: Path, value: dict[str, Any]) -> None:
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(value))
     partial.replace(path)
-
-
-def start_ticks(pid: int) -> int:
-    """When the process started, in clock ticks since boot: tells a process from a later one with its number."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return -1
-    return int(stat.rpartition(")")[2].split()[19])
 
 
 def descendants(pid: int) -> list[int]:
@@ -119,6 +111,8 @@ class Supervisor:
         self.limits: dict[str, Any] = self.spec["limits"]
         self.stop_reason: str | None = None
         self.written = 0
+        # Before anybody knows the number of this process: a job may be ended as soon as it is started.
+        signal.signal(signal.SIGTERM, self.on_signal)
 
     def on_signal(self, _number: int, _frame: object) -> None:
         reason = self.control / "stop"
@@ -155,7 +149,6 @@ class Supervisor:
         return bool(data)
 
     def run(self) -> dict[str, Any]:
-        signal.signal(signal.SIGTERM, self.on_signal)
         kills = memory_kills(self.spec.get("memory_events"))
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
         try:

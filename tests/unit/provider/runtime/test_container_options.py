@@ -13,7 +13,6 @@ from docker.types import HostConfig
 from assay.provider.errors import ProviderError
 from assay.provider.images.policy import ImagePolicy
 from assay.provider.runtime.container import ContainerRuntime, is_stray
-from assay.provider.runtime.container_guard import start_ticks
 from assay.provider.runtime.container_options import (
     MAX_NPROC,
     VolumesRefused,
@@ -24,6 +23,7 @@ from assay.provider.runtime.container_options import (
 from assay.provider.runtime.container_supervisor import start_failure
 from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.podman_devices import specification
+from assay.provider.runtime.process_start import start_ticks
 from assay.provider.runtime.workload import Limits, Workload
 
 

@@ -20,8 +20,9 @@ from pathlib import Path
 
 from assay.provider.pods.layout import PodFolders
 from assay.provider.pods.processes.ending import WARNING_S, announce
-from assay.provider.pods.processes.pod_process import end, first_process, start_ticks
+from assay.provider.pods.processes.pod_process import end, first_process
 from assay.provider.runtime.own_program import own_program
+from assay.provider.runtime.process_start import start_ticks
 
 LOOK_S = 0.25
 GONE_S = 5.0

@@ -14,18 +14,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from assay.provider.runtime.process_start import start_ticks
+
 CGROUPS = Path("/sys/fs/cgroup")
 GONE_S = 10.0
-
-
-def start_ticks(pid: int) -> int:
-    """When the process started, in clock ticks since boot; -1 where it is gone."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return -1
-    state, *rest = stat.rpartition(")")[2].split()
-    return -1 if state in ("Z", "X") else int(rest[18])
 
 
 def first_process(pid_file: Path, container: str) -> int | None:

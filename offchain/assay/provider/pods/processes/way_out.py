@@ -12,10 +12,11 @@ import time
 from pathlib import Path
 
 from assay.provider.pods.layout import PodFolders
-from assay.provider.pods.processes.pod_process import first_process, start_ticks
+from assay.provider.pods.processes.pod_process import first_process
 from assay.provider.runtime.egress_proxy import PORT, serve_in_background
 from assay.provider.runtime.egress_rules import EgressRules
 from assay.provider.runtime.namespace_sockets import NamespaceSockets
+from assay.provider.runtime.process_start import start_ticks
 
 LOOK_S = 1.0
 WAIT_S = 60.0
