@@ -52,7 +52,7 @@ async def run(settings: ProviderSettings) -> None:
     if parts.services.use is not None:
         tasks.append(asyncio.create_task(parts.services.use.run()))
     await _tell_bonds(settings, parts)
-    own_image = asyncio.create_task(parts.images.keep_own()) if parts.images else None
+    images = asyncio.create_task(parts.images.keep()) if parts.images else None
     log.info("provider runs", address=f"{settings.host}:{settings.port}", **parts.status)
     try:
         async with serving(web, listening) as answering:
@@ -66,7 +66,7 @@ async def run(settings: ProviderSettings) -> None:
                 if ssh is not None:
                     ssh.close()
     finally:
-        ending = [*tasks, *([own_image] if own_image else [])]
+        ending = [*tasks, *([images] if images else [])]
         for task in ending:
             task.cancel()
         await asyncio.gather(*ending, return_exceptions=True)

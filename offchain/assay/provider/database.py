@@ -148,6 +148,15 @@ images = Table(
     Column("public", Integer, nullable=False, default=0),
 )
 
+# Begun, and not known to have left an image or nothing.
+pulls = Table(
+    "pulls",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("manifest", LargeBinary, nullable=False),
+    Column("config", LargeBinary, nullable=False),
+)
+
 
 def open_database(path: Path | None) -> Engine:
     """Opens (and creates) the database at `path`, or in memory for None.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +17,10 @@ from assay.provider.runtime.supervised import SupervisedRuntime
 from assay.provider.runtime.workload import Limits, Outcome, Workload, output_path
 from tests.unit.provider.conftest import OFFER, lease_on
 
+from .image_registry import ImageRegistry, image_registry, registry_missing
 from .podman import missing, podman_service
+
+SMALL_DISK = 200 << 20
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +30,38 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip(reason)
     with podman_service(tmp_path_factory.mktemp("podman")) as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageRegistry]:
+    if reason := registry_missing():
+        pytest.skip(reason)
+    with image_registry(tmp_path_factory.mktemp("registry")) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An engine whose store is empty but for what these tests fetch."""
+    if reason := missing():
+        pytest.skip(reason)
+    with podman_service(tmp_path_factory.mktemp("podman-images"), with_images=False) as address:
+        yield address
+
+
+@pytest.fixture
+def small_store() -> Iterator[str]:
+    """An engine whose disk has SMALL_DISK bytes."""
+    if reason := missing() or (os.geteuid() and "needs root to make a small disk"):
+        pytest.skip(reason)
+    folder = Path(tempfile.mkdtemp(prefix="assay-"))  # Podman takes no long paths
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "tmpfs", folder], check=True)
+    try:
+        with podman_service(folder, with_images=False) as address:
+            yield address
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+        folder.rmdir()
 
 
 def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 IMAGE = "localhost/assay-test:1"
 WITH_ENTRY_POINT, WITH_VOLUMES, WITH_VOLUME_INSIDE = (
@@ -116,6 +117,45 @@ def _fill(folder: Path, storage: list[str | Path], environment: dict[str, str], 
     archive.unlink()
 
 
+class PodmanService:
+    """A running service. One is started for each address; `killed` and started again, it has what it had."""
+
+    of: ClassVar[dict[str, PodmanService]] = {}
+
+    def __init__(self, folder: Path, storage: list[str | Path], environment: dict[str, str]) -> None:
+        self._folder, self._environment = folder, environment
+        self._socket = folder / "podman.sock"
+        self._command = ["podman", *storage, "system", "service", "--time=0", f"unix://{self._socket}"]
+        self.address = f"unix://{self._socket}"
+        self._process = self._started()
+        self.of[self.address] = self
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            self._command,
+            env=self._environment,
+            stderr=(self._folder / "service.log").open("a"),
+            cwd=self._folder,  # conmon leaves a file named oom where it stands
+        )
+        while not self._socket.exists():
+            assert process.poll() is None, (self._folder / "service.log").read_text()
+        return process
+
+    def kill(self) -> None:
+        """As a power cut would."""
+        self._process.kill()
+        self._process.wait(timeout=30)
+        self._socket.unlink()
+
+    def start(self) -> None:
+        self._process = self._started()
+
+    def end(self) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=30)
+        del self.of[self.address]
+
+
 @contextmanager
 def podman_service(folder: Path, packages: Sequence[Path] = (), with_images: bool = True) -> Iterator[str]:
     """The address of a service of its own, with IMAGE and its variants in its store unless that stays empty; `packages`
@@ -129,18 +169,9 @@ def podman_service(folder: Path, packages: Sequence[Path] = (), with_images: boo
     storage = ["--root", folder / "storage", "--runroot", folder / "run", "--storage-driver", "overlay"]
     if with_images:
         _fill(folder, storage, environment, packages)
-    socket = folder / "podman.sock"
-    service = subprocess.Popen(
-        ["podman", *storage, "system", "service", "--time=0", f"unix://{socket}"],
-        env=environment,
-        stderr=(folder / "service.log").open("w"),
-        cwd=folder,  # conmon leaves a file named oom where it stands
-    )
+    service = PodmanService(folder, storage, environment)
     try:
-        while not socket.exists():
-            assert service.poll() is None, (folder / "service.log").read_text()
-        yield f"unix://{socket}"
+        yield service.address
     finally:
-        service.terminate()
-        service.wait(timeout=30)
+        service.end()
         subprocess.run(["umount", folder / "storage/overlay"], check=False, capture_output=True)

@@ -19,24 +19,17 @@ from assay.provider.images.images import Images
 from assay.provider.images.lease_images import LeaseImages
 from assay.provider.images.lease_pod_control import LeasePodControl
 from assay.provider.images.policy import ImagePolicy
+from assay.provider.images.unfinished import PullBook
 from assay.provider.pods.lease_pods import LeasePart, LeasePods, PodBook
 from assay.provider.pods.share import HostResources, KeptBack
 from assay.templates.loading import shipped
 from assay.wire.pods import PodBody
 
-from .image_registry import PASSWORD, USER, ImageRegistry, busybox, image_registry, layer, registry_missing
+from .image_registry import PASSWORD, USER, ImageRegistry, busybox, layer
 from .pod_bench import RENTER, SHARE, PodBench
 from .podman import IMAGE
 
 pytestmark = pytest.mark.deep
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageRegistry]:
-    if reason := registry_missing():
-        pytest.skip(reason)
-    with image_registry(tmp_path_factory.mktemp("registry")) as served:
-        yield served
 
 
 @pytest.fixture
@@ -78,9 +71,9 @@ async def test_choose__image_of_a_private_registry__the_pod_runs_from_it_and_fro
     client = Client(HttpExchange(Addresses(allow_private=False)))
     policy = ImagePolicy(private=(registry.origin,))
     held = EngineImages(engine)
-    images = Images(
-        held, client, policy, ImageUses(open_database(None), time.time), 1 << 30, control.image_ids, 1 << 20
-    )
+    database = open_database(None)
+    uses, pulls = ImageUses(database, time.time), PullBook(database)
+    images = Images(held, client, policy, uses, pulls, 1 << 30, control.image_ids, 1 << 20)
     leases = LeaseImages(images, control, shipped(), 1 << 30, time.monotonic)
     login = {"user": USER, "password": PASSWORD}
     try:
@@ -92,8 +85,8 @@ async def test_choose__image_of_a_private_registry__the_pod_runs_from_it_and_fro
         control.restart(7)
         assert bench.sh(7, "busybox cat /workspace/file /root-file") == "kept\ngone"
         # What a pod stands on is not pruned, though the engine knows no container of it.
-        tight = Images(held, client, policy, ImageUses(open_database(None), time.time), 1, control.image_ids, 1 << 20)
-        await tight.prune()
+        tight = Images(held, client, policy, uses, pulls, 1, control.image_ids, 1 << 20)
+        await tight.tidy()
         assert held.find(control.show(7, RENTER).image.image_id) is not None  # type: ignore[union-attr]
         await chosen(leases, PodBody(image=second.name, login=login))
         assert bench.sh(7, "busybox cat /which /workspace/file; busybox ls /root-file 2>&1 || true").startswith(

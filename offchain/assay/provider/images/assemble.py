@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 import structlog
 from sqlalchemy import Engine as Database
+from sqlalchemy.exc import SQLAlchemyError
 
 from assay.network.addresses import Addresses
 from assay.network.client import Client
@@ -20,6 +21,7 @@ from assay.provider.images.images import Images
 from assay.provider.images.lease_images import LeaseImages
 from assay.provider.images.pod_control import PodControl
 from assay.provider.images.policy import ImagePolicy
+from assay.provider.images.unfinished import PullBook
 from assay.provider.pods.pod import PodImage
 from assay.provider.settings import ProviderSettings
 from assay.templates.loading import BadTemplate, templates_of
@@ -52,14 +54,23 @@ class HostImages:
         self.control = control
         self.leases = LeaseImages(self.images, control, self.templates, unpaid_bytes, time.monotonic)
 
-    async def keep_own(self) -> None:
-        """Has the provider's own image here before anybody needs it; tries until it is."""
-        while self.own is None:
-            try:
-                self.own = await self.images.obtain(None)
-            except ProviderError as error:
-                log.warning("this provider's own image is not here yet", error=str(error), again_in=RETRY_S)
-                await asyncio.sleep(RETRY_S)
+    async def keep(self) -> None:
+        """Has the provider's own image here before anybody needs it, and the cache in order, for as long as this
+        runs."""
+        while True:
+            await self._try("the image cache could not be tidied", self.images.tidy)
+            if self.own is None:
+                await self._try("this provider's own image is not here yet", self._obtain_own)
+            await asyncio.sleep(RETRY_S)
+
+    async def _obtain_own(self) -> None:
+        self.own = await self.images.obtain(None)
+
+    async def _try(self, otherwise: str, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except (ProviderError, SQLAlchemyError) as error:
+            log.warning(otherwise, error=str(error), again_in=RETRY_S)
 
     async def close(self) -> None:
         """Ends pulls and lets connections go."""
@@ -85,6 +96,7 @@ def make_images(settings: ProviderSettings, engine: str, database: Database) -> 
         client,
         policy,
         ImageUses(database, time.time),
+        PullBook(database),
         settings.image_cache,
         lambda: promised[0].promised(),
     )

@@ -50,14 +50,19 @@ class PullCall:
         with self._lock:
             self._answer = answer
             if self.broken_off:
-                answer.close()
+                self._end()
 
     def break_off(self) -> None:
-        """The engine is told by its connection, which closes."""
+        """Ends whoever reads the engine's answer, and closes the connection: that tells the engine."""
         with self._lock:
             self.broken_off = True
-            if self._answer is not None:
-                self._answer.close()
+            self._end()
+
+    def _end(self) -> None:
+        if self._answer is not None:
+            # Not close(): that waits for the reader, who waits for an engine that may say nothing for long.
+            with contextlib.suppress(RuntimeError):  # it is at its end already
+                self._answer.raw.shutdown()
 
 
 class EngineImages:
@@ -104,6 +109,8 @@ class EngineImages:
                 for line in _pull_lines(client, reference, call):
                     if error := line.get("error"):
                         raise ImageRefused(f"the engine does not take it: {str(error)[:SHOWN]}")
+                if call.broken_off:
+                    raise Unavailable("the pull was broken off")
             except (AttributeError, ValueError, OSError, requests.RequestException) as error:
                 # What a connection that is closed while it is read comes to is up to the library.
                 if not call.broken_off:
@@ -131,6 +138,11 @@ class EngineImages:
                     return False
                 raise
         return True
+
+    def remove_name(self, name: str) -> None:
+        """Takes a name away, and with its last name an image."""
+        with self._client() as client, contextlib.suppress(docker.errors.ImageNotFound):
+            client.api.remove_image(name)
 
     @contextlib.contextmanager
     def _client(self, timeout: float | None = 30.0) -> Iterator[docker.DockerClient]:

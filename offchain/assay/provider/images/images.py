@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from assay.network.client import Client
 from assay.provider.errors import ImageRefused, ProviderError, Unavailable
@@ -30,6 +31,7 @@ from assay.provider.images.policy import CACHE_NAME, ImagePolicy
 from assay.provider.images.pull_server import PullProgress, PullServer
 from assay.provider.images.references import ImageReference
 from assay.provider.images.registry import RegistryLogin, RegistrySession
+from assay.provider.images.unfinished import PullBook, UnfinishedPull, free_layers
 from assay.provider.pods.pod import PodImage
 
 PULL_CONCURRENCY = 2
@@ -75,6 +77,7 @@ class Images:
         client: Client,
         policy: ImagePolicy,
         uses: ImageUses,
+        book: PullBook,
         max_bytes: int,
         in_use: Callable[[], Collection[str]] = tuple,
         reserve: int = RESERVE,
@@ -83,6 +86,7 @@ class Images:
         self._client = client
         self._policy = policy
         self._uses = uses
+        self._book = book
         self._max_bytes = max_bytes
         self._in_use = in_use
         self._reserve = reserve
@@ -92,6 +96,7 @@ class Images:
         self._coming: dict[str, int] = {}  # ids of images that are being pulled -> bytes that they will take
         self._turns: dict[str, asyncio.Lock] = {}
         self._used: Counter[str] = Counter()
+        self._tidying: set[asyncio.Task[None]] = set()
 
     async def check(
         self, image: str | None, login: RegistryLogin | None = None, digest: str | None = None
@@ -111,6 +116,8 @@ class Images:
         except TimeoutError:
             raise Unavailable(f"image {reference.name}: its registry took more than {CHECK_S:.0f} s") from None
         if await asyncio.to_thread(self._engine.find, engine_name(seen)) is None:
+            if self._tidying:
+                await asyncio.wait(self._tidying)
             await self._fit(seen)
         return seen
 
@@ -163,9 +170,11 @@ class Images:
             self._used[key] -= 1
             self._used += Counter()  # without those that nobody uses any more
 
-    async def prune(self) -> None:
-        """Brings the cache back within its bound."""
-        await self._make_room(0)
+    async def tidy(self) -> None:
+        """Frees what pulls have left that did not come to their end, and brings the cache back within its bound."""
+        async with self._making_room:
+            await self._free_unfinished()
+            await self._make_room(0)
 
     async def status(self) -> dict[str, Any]:
         """What the cache holds, for `/v1/status`."""
@@ -187,6 +196,10 @@ class Images:
         manifest = parse_manifest(body, name)
         config = await session.config(manifest.config)
         traits = parse_traits(config, name, architecture)
+        if traits.layers != len(manifest.layers):
+            raise ImageRefused(
+                f"image {name}: its manifest has {len(manifest.layers)} layers, its configuration {traits.layers}"
+            )
         return SeenImage(reference, top, manifest, config, traits, session, public)
 
     async def _own(self, reference: ImageReference) -> SeenImage:
@@ -242,18 +255,30 @@ class Images:
         if seen.manifest is None or seen.session is None:
             raise ImageRefused(f"image {seen.reference.name}: it is the engine's own, and nowhere to be fetched from")
         key, need = seen.manifest.config.digest, seen.bytes * UNPACKED
+        pull = UnfinishedPull.of(seen.manifest, seen.config)
         async with self._making_room:
+            await self._free_unfinished()
             await self._fit(seen)
             await self._make_room(need)
             self._coming[key] = need
         progress.layers, progress.total_bytes = len(seen.manifest.layers), seen.bytes - seen.manifest.config.size
         try:
-            async with PullServer(seen.session, seen.manifest, seen.config, progress) as server:
+            await asyncio.to_thread(self._book.begin, pull)
+            async with PullServer(seen.session, seen.manifest, seen.config, progress, pull.name) as server:
                 try:
                     await self._run(server)
                 except ProviderError as error:
                     raise server.failure or error from None
                 held = await asyncio.to_thread(self._engine.keep, server.reference, engine_name(seen))
+            await asyncio.to_thread(self._book.end, pull)
+        except BaseException as error:
+            self._coming.pop(key, None)
+            tidying = asyncio.create_task(self._tidy_after(error))
+            self._tidying.add(tidying)
+            tidying.add_done_callback(self._tidying.discard)
+            if not isinstance(error, asyncio.CancelledError):
+                await asyncio.shield(tidying)
+            raise
         finally:
             self._coming.pop(key, None)
         if held.image_id not in (seen.manifest.config.digest, seen.manifest.digest):
@@ -262,10 +287,31 @@ class Images:
         log.info("image pulled", image=seen.reference.name, bytes=progress.bytes, resumed=progress.resumed)
         return held
 
+    async def _tidy_after(self, error: BaseException) -> None:
+        try:
+            async with self._making_room:
+                await self._free_unfinished()
+        except (ProviderError, SQLAlchemyError) as reason:
+            log.warning("what a pull has left is not freed yet", broke_off=str(error), error=str(reason))
+
+    async def _free_unfinished(self) -> None:
+        """Once no pull is under way that could build on what others have left."""
+        if self._coming:
+            return
+        for pull in await asyncio.to_thread(self._book.unfinished):
+            try:
+                await free_layers(self._engine, pull)
+            except Exception as error:  # of one: others are had all the same, and it is tried again
+                log.warning("what a pull has left is not freed yet", pull=pull.name, error=str(error))
+                continue
+            await asyncio.to_thread(self._book.end, pull)
+            log.info("what a pull had left is freed", pull=pull.name)
+
     async def _run(self, server: PullServer) -> None:
         """The engine's pull, broken off where the disk fills or whoever waits for it has gone."""
         call = PullCall()
         pull = asyncio.create_task(asyncio.to_thread(self._engine.pull, server.reference, call))
+        pull.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to hear of it
         try:
             while not pull.done():
                 await asyncio.wait([pull], timeout=WATCH_S)

@@ -126,7 +126,7 @@ def parse_manifest(body: bytes, name: str) -> ImageManifest:
 
 
 def parse_traits(body: bytes, name: str, architecture: str) -> ImageTraits:
-    """How an image is configured. Raises ImageRefused for one that is for another kind of machine."""
+    """How an image is configured. Raises ImageRefused for one that is malformed or for another kind of machine."""
     data = _object(body, name)
     machine, system = str(data.get("architecture"))[:40], str(data.get("os"))[:40]
     if (machine, system) != (architecture, "linux"):
@@ -134,12 +134,14 @@ def parse_traits(body: bytes, name: str, architecture: str) -> ImageTraits:
     settings = data.get("config")
     settings = settings if isinstance(settings, dict) else {}
     stack = data.get("rootfs")
-    stack = stack.get("diff_ids") if isinstance(stack, dict) else None
+    differences = _list(stack if isinstance(stack, dict) else {}, "diff_ids", name, 10_000)
+    for one in differences:
+        parse_digest(str(one))
     volumes = settings.get("Volumes")
     return ImageTraits(
         machine,
         system,
-        len(stack) if isinstance(stack, list) else 0,
+        len(differences),
         _texts(settings.get("Entrypoint")),
         str(settings.get("User") or "")[:255],
         tuple(sorted(str(one)[:255] for one in volumes))[:MAX_ENTRIES] if isinstance(volumes, dict) else (),

@@ -42,20 +42,27 @@ class PullProgress:
 
 
 class PullServer:
-    """Use it in an `async with`; `reference` is then what the engine pulls. `failure` is why it could not."""
+    """Use it in an `async with`; `reference` is then what the engine pulls, `name` a part of it that nobody guesses.
+    `failure` is why it could not. Without a session there are no layers: `lacks_layer` once the engine wanted one."""
 
     def __init__(
-        self, session: RegistrySession, manifest: ImageManifest, config: bytes, progress: PullProgress
+        self,
+        session: RegistrySession | None,
+        manifest: ImageManifest,
+        config: bytes,
+        progress: PullProgress,
+        name: str,
     ) -> None:
         self._session = session
         self._manifest = manifest
         self._config = config
         self._progress = progress
         self._layers = {layer.digest: layer for layer in manifest.layers}
-        self._name = secrets.token_hex(16)  # known to the engine alone: others on this machine find nothing here
+        self._name = name
         self._runner: web.AppRunner | None = None
         self._port = 0
         self.failure: ProviderError | None = None
+        self.lacks_layer = False
 
     @property
     def reference(self) -> str:
@@ -103,13 +110,16 @@ class PullServer:
         layer = self._layers.get(digest)
         if layer is None:
             raise web.HTTPNotFound
+        if self._session is None:
+            self.lacks_layer = True
+            raise web.HTTPNotFound
         answer = web.StreamResponse(headers={"content-type": "application/octet-stream"})
         answer.content_length = layer.size
         await answer.prepare(request)
         if request.method == "HEAD":
             return answer
         try:
-            async for piece in self._checked(layer):
+            async for piece in self._checked(self._session, layer):
                 await answer.write(piece)
         except ProviderError as error:
             self.fail(error)
@@ -124,14 +134,14 @@ class PullServer:
         if self.failure is not None:
             raise web.HTTPBadGateway
 
-    async def _checked(self, layer: ImageBlob) -> AsyncIterator[bytes]:
+    async def _checked(self, session: RegistrySession, layer: ImageBlob) -> AsyncIterator[bytes]:
         """A layer from its registry, taken up again where it broke off. Raises ImageRefused for other bytes than its
         digest says, Unavailable where the registry brings no more."""
         hashed, offset, tries = hashlib.sha256(), 0, 0
         while offset < layer.size or layer.size == 0:
             before = offset
             try:
-                async with self._session.blob(layer, offset) as pieces:
+                async with session.blob(layer, offset) as pieces:
                     async for piece in pieces:
                         if self.failure is not None:
                             raise self.failure

@@ -90,11 +90,14 @@ def test_architecture__of_this_machine__is_named_as_images_name_it() -> None:
 
 def test_traits__what_a_pod_does_otherwise__is_told() -> None:
     config = {"Entrypoint": ["/x", "-y"], "User": "1000", "Volumes": {"/b": {}, "/a": {}}}
-    body = json.dumps({"architecture": "amd64", "os": "linux", "config": config}).encode()
-    found = parse_traits(body, "x", "amd64")
-    assert found.volumes == ("/a", "/b") and len(found.notes) == 3
-    plain = json.dumps({"architecture": "amd64", "os": "linux", "config": {"User": "root"}}).encode()
+    made = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [f"sha256:{'0' * 64}"]}}
+    found = parse_traits(json.dumps({**made, "config": config}).encode(), "x", "amd64")
+    assert found.volumes == ("/a", "/b") and len(found.notes) == 3 and found.layers == 1
+    plain = json.dumps({**made, "config": {"User": "root"}}).encode()
     assert parse_traits(plain, "x", "amd64").notes == ()
+    for stack in (None, {}, {"diff_ids": "all"}, {"diff_ids": ["sha256:1"]}, {"diff_ids": [{}]}):
+        with pytest.raises(ImageRefused, match=r"diff_ids|expected sha256:"):
+            parse_traits(json.dumps({**made, "rootfs": stack}).encode(), "x", "amd64")
     with pytest.raises(ImageRefused, match="it is for linux/amd64, this machine is linux/arm64"):
         parse_traits(plain, "x", "arm64")
 
