@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import configparser
+import shutil
 import stat
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,6 @@ from typing import Any
 import pytest
 
 from assay.provider.errors import BadProviderSetting
-from assay.provider.installation import host as host_module
 from assay.provider.installation.host import HostFiles
 from assay.provider.installation.plan import installation
 from assay.provider.installation.unit import unit_text
@@ -85,17 +86,46 @@ def test_environment__as_the_service_reads_it__gives_the_same_settings(host: Hos
     )
 
 
-def test_install__bubblewrap__is_a_user_without_rights(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody(name: str) -> None:
-        raise KeyError(name)
-
-    monkeypatch.setattr(host_module.pwd, "getpwnam", nobody)
+def test_install__bubblewrap__is_a_user_without_rights(host: Host) -> None:
     made = host.install(runtime="bubblewrap", egress="none")
     assert made["user assay"] == "made"
     assert [one[0] for one in host.ran] == ["useradd", "chown", "chown"]
     service = unit_of((host.root / "etc/systemd/system/assay-provider.service").read_text())
     assert (service["User"], service["ProtectSystem"], service["CapabilityBoundingSet"]) == ("assay", "strict", "")
     assert service["ReadWritePaths"] == "/srv/data"
+
+
+def test_install__image_of_a_host__its_users_are_meant_and_not_this_machines(host: Host) -> None:
+    host.install(runtime="bubblewrap", egress="none")
+    assert host.ran[0][:3] == ["useradd", "--root", str(host.root)]
+    (host.root / "etc/passwd").write_text(
+        "root:x:0:0:root:/root:/bin/sh\nassay:x:991:990::/srv/data:/usr/sbin/nologin\n"
+    )
+    host.ran.clear()
+    assert host.install(runtime="bubblewrap", egress="none")["user assay"] == "unchanged"
+    assert {one[3] for one in host.ran} == {"991:990"}
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+@pytest.mark.parametrize(("runtime", "egress"), [("container", "internet"), ("bubblewrap", "none")])
+def test_unit__as_systemd_reads_it__has_no_fault(host: Host, runtime: str, egress: str) -> None:
+    host.install(runtime=runtime, egress=egress)
+    program = host.root / PROGRAM.relative_to("/")
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    unit = host.root / "etc/systemd/system/assay-provider.service"
+    read = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", f"--root={host.root}", unit.name],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (read.returncode, read.stdout + read.stderr) == (0, "")
+    unit.write_text(unit.read_text().replace("KillMode=process", "KillMode=perhaps"))
+    spoiled = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", f"--root={host.root}", unit.name],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "kill mode specification" in spoiled.stderr, "nothing was read"
 
 
 @pytest.mark.parametrize("missing", ["key_file", "password_file"])

@@ -28,7 +28,7 @@ def install(
     dry_run: DryRun = False,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Write the systemd unit, its settings from the options and ASSAY_ variables given now, folders, and user numbers.
+    """Write the systemd unit, its settings from the options and ASSAY_ variables given now, folders, and its user.
 
     Again: changes what differs, keeps the rest. Starts nothing.
     """

@@ -6,9 +6,7 @@ import asyncio
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-
-import docker
-import docker.errors
+from pathlib import Path
 
 from assay.chain.rpc.client import Chain
 from assay.protocol.specification import DeclaredHost
@@ -17,14 +15,15 @@ from assay.provider.access.pod_tools import PodTools
 from assay.provider.assembly import runtime_choice
 from assay.provider.cards.findings import card_findings
 from assay.provider.cards.readings import CardReader
+from assay.provider.database import open_database
 from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.inventory import read_inventory
 from assay.provider.doctor.findings import Answer, Wrong, warn
-from assay.provider.errors import RuntimeUnavailable
+from assay.provider.errors import ProviderError, RuntimeUnavailable
+from assay.provider.images.assemble import make_images
 from assay.provider.pods.assemble import check_pods, host_and_kept
 from assay.provider.pods.share import device_shares, missing_disk, wanted_part
 from assay.provider.runtime.container import ContainerRuntime, find_engine
-from assay.provider.runtime.engine_client import connect
 from assay.provider.runtime.selection import select_runtime
 from assay.provider.settings import ProviderSettings
 
@@ -121,25 +120,29 @@ async def disk(settings: ProviderSettings, devices_served: int) -> Answer:
 
 
 async def image(settings: ProviderSettings) -> Answer:
-    """Whether the image of leases that name none is here: else the first renter waits for it."""
+    """Whether the image of leases that name none is here, or can be had as the daemon would have it."""
     if settings.runtime != "container":
         return Answer("none needed")
+    images = make_images(settings, settings.container_engine or find_engine(), open_database(_book(settings)))
     name = settings.container_image
-    found = await asyncio.to_thread(_has_image, settings.container_engine or find_engine(), name)
-    if not found:
-        return warn(f"{name} is not here: the first lease waits for it", f"podman pull {name} (or docker pull)")
-    return Answer(f"{name} is here")
-
-
-def _has_image(address: str, name: str) -> bool:
     try:
-        client = connect(address, 10)
-        try:
-            client.images.get(name)
-        finally:
-            client.close()
-    except docker.errors.ImageNotFound:
-        return False
-    except docker.errors.DockerException as error:
-        raise RuntimeUnavailable(f"the container engine at {address} does not answer: {str(error)[:200]}") from None
-    return True
+        if await images.images.held(None) is not None:
+            return Answer(f"{name} is here")
+        seen = await images.images.check(None)
+    except ProviderError as error:
+        raise Wrong(
+            f"leases that name no image cannot start: {error}",
+            "name another with ASSAY_CONTAINER_IMAGE, or load it into the engine",
+        ) from None
+    finally:
+        await images.close()
+    return warn(
+        f"{name} is not here: a lease that names none waits until its {seen.bytes / GIB:.1f} GiB are",
+        "the daemon fetches it when it starts",
+    )
+
+
+def _book(settings: ProviderSettings) -> Path | None:
+    """The daemon's database, which knows what it has fetched, where there is one; nothing makes one here."""
+    path = settings.data_dir / "provider.sqlite"
+    return path if path.exists() else None

@@ -134,7 +134,7 @@ class Images:
         try:
             seen = await self.check(image, login, digest)
         except Unavailable:
-            known = await self._known(image, digest) if login is None else None
+            known = await self.held(image, digest) if login is None else None
             if known is None:
                 raise
             log.warning("registry does not answer, image taken from the cache", image=known.reference)
@@ -208,8 +208,12 @@ class Images:
             raise ImageRefused(f"image {reference.name}: the engine here has no such image")
         return SeenImage(reference, None, None, b"", None, None, public=True)
 
-    async def _known(self, image: str | None, digest: str | None) -> PodImage | None:
+    async def held(self, image: str | None, digest: str | None = None) -> PodImage | None:
+        """The image where it is at this engine and anybody may have it; its registry is not asked."""
         reference = self._policy.reference(image)
+        if reference.is_own:
+            own = await asyncio.to_thread(self._engine.find, reference.name)
+            return None if own is None else PodImage(reference.name, plain(own.image_id))
         name = (reference.pinned(digest) if digest else reference).name
         image_id = await asyncio.to_thread(self._uses.public, name)
         held = await asyncio.to_thread(self._engine.find, image_id) if image_id else None

@@ -89,21 +89,39 @@ class HostFiles:
 
     def _user(self, wanted: Installation) -> Installed:
         name = str(wanted.user)
-        try:
-            pwd.getpwnam(name)
-        except KeyError:
-            home, shell = str(wanted.folders[0]), "/usr/sbin/nologin"
-            self._run(["useradd", "--system", "--user-group", "--home-dir", home, "--shell", shell, name])
-            return Installed(f"user {name}", "made", "the service has no right but its own folder's")
-        return Installed(f"user {name}", "unchanged")
+        if self._numbers(name) is not None:
+            return Installed(f"user {name}", "unchanged")
+        home, shell = str(wanted.folders[0]), "/usr/sbin/nologin"
+        options = ["--system", "--user-group", "--home-dir", home, "--shell", shell]
+        self._run(["useradd", *(["--root", str(self._root)] if self._is_image else []), *options, name])
+        return Installed(f"user {name}", "made", "the service has no right but its own folder's")
 
     def _folder(self, path: Path, owner: str | None) -> Installed:
         at = self._at(path)
         there = at.is_dir()
         at.mkdir(parents=True, exist_ok=True, mode=0o700 if owner or path.is_relative_to("/var") else 0o755)
         if owner:
-            self._run(["chown", "-R", "--no-dereference", f"{owner}:{owner}", str(at)])
+            numbers = self._numbers(owner) or f"{owner}:{owner}"
+            self._run(["chown", "-R", "--no-dereference", numbers, str(at)])
         return Installed(str(path), "unchanged" if there else "made")
+
+    @property
+    def _is_image(self) -> bool:
+        return self._root != Path("/")
+
+    def _numbers(self, user: str) -> str | None:
+        """A user's number and that of its group, as the host below `root` has them; None where there is none."""
+        if not self._is_image:
+            try:
+                found = pwd.getpwnam(user)
+            except KeyError:
+                return None
+            return f"{found.pw_uid}:{found.pw_gid}"
+        for line in self.read(Path("/etc/passwd")).splitlines():
+            name, *fields = line.split(":")
+            if name == user and len(fields) == 6:
+                return f"{fields[1]}:{fields[2]}"
+        return None
 
     def _write(self, path: Path, content: str, mode: int) -> str:
         at = self._at(path)
