@@ -117,6 +117,7 @@ async def test_obtain__the_disk_fills_while_it_is_unpacked__says_so_and_leaves_t
     await freed(small_store, free)
 
 
+@pytest.mark.deep
 async def test_obtain__nobody_waits_any_more__leaves_the_room_and_what_others_stand_on(
     small_store: str, registry: ImageRegistry, tmp_path: Path
 ) -> None:

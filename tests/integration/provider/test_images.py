@@ -191,6 +191,7 @@ async def test_obtain__more_than_the_cache_holds__removes_the_longest_unused_but
             standing.remove(force=True)
 
 
+@pytest.mark.deep
 async def test_obtain__disk_without_room__is_refused_before_anything_is_fetched(
     small_store: str, registry: ImageRegistry, tmp_path: Path
 ) -> None:
@@ -204,6 +205,7 @@ async def test_obtain__disk_without_room__is_refused_before_anything_is_fetched(
         assert (await images.obtain(small.name, LOGIN)).image_id
 
 
+@pytest.mark.deep
 async def test_obtain__registry_that_breaks_off__goes_on_where_it_broke(
     store: str, registry: ImageRegistry, tmp_path: Path
 ) -> None:
@@ -229,6 +231,7 @@ async def test_obtain__registry_is_gone__what_it_showed_everybody_is_still_had_a
             await images.obtain(made.name.replace("public", "other"))
 
 
+@pytest.mark.deep
 async def test_obtain__with_a_login__leaves_it_nowhere(
     store: str, registry: ImageRegistry, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
