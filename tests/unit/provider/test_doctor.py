@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from assay.chain.contracts.devices import Device
 from assay.network.errors import NetworkError
 from assay.provider.doctor import host, serving
 from assay.provider.doctor.findings import Findings, Level, Wrong
-from assay.provider.errors import ProviderError, RuntimeUnavailable
+from assay.provider.errors import ImageRefused, ProviderError, RuntimeUnavailable
 from assay.provider.pods.share import HostResources, KeptBack
 from assay.provider.settings import ProviderSettings
 from assay.wire.reachability import Reached
@@ -104,6 +105,50 @@ async def test_reachable__what_seats_say__is_weighed(monkeypatch: pytest.MonkeyP
     assert (await ask(BUSY, BUSY, BUSY, BUSY)).level is Level.WARN
     with pytest.raises(Wrong, match="did not reach the device: connection refused"):
         await ask(NO, NO, BUSY, BUSY)
+
+
+class OwnImage:
+    """The images of a host, of which the provider's own is here, to be had, or neither."""
+
+    def __init__(self, here: bool, refused: str = "") -> None:
+        self.images, self.here, self.refused, self.closed = self, here, refused, False
+
+    async def held(self, image: str | None) -> object | None:
+        return self if self.here else None
+
+    async def check(self, image: str | None) -> Any:
+        if self.refused:
+            raise ImageRefused(self.refused)
+        return SimpleNamespace(bytes=3 << 30)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize(
+    ("own", "level", "said"),
+    [
+        (OwnImage(True, "not asked for it"), Level.OK, "is here"),
+        (OwnImage(False), Level.WARN, "waits until its 3.0 GiB are"),
+        (OwnImage(False, "docker.io has no such tag"), Level.FAIL, "that name no image cannot start: docker.io has no"),
+    ],
+)
+async def test_image__of_leases_that_name_none__is_looked_for_as_the_daemon_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, own: OwnImage, level: Level, said: str
+) -> None:
+    monkeypatch.setattr(host, "make_images", lambda *_: own)
+    findings, settings = Findings(), CONTAINER.model_copy(update={"data_dir": tmp_path})
+    await findings.check("image", lambda: host.image(settings))
+    assert findings.all[0].level is level and said in findings.all[0].found
+    assert own.closed and os.listdir(tmp_path) == []  # noqa: PTH208 - no database is made
+
+
+async def test_cards__without_a_name_for_containers__says_what_makes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    fault = "0x01: no-card-name: no CDI device"
+    monkeypatch.setattr(host, "card_findings", lambda *_: ([], [fault]))
+    findings = Findings()
+    await findings.check("cards", lambda: host.cards(CONTAINER, {}))
+    assert findings.all[0].level is Level.FAIL and "nvidia-ctk cdi generate" in findings.all[0].todo
 
 
 async def test_findings__one_check_fails__the_others_are_made(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from assay.provider.runtime.selection import select_runtime
 from assay.provider.settings import ProviderSettings
 
 MIN_DRIVER = 575  # of CUDA 12.9, whose PTX the kernels are
+NAME_CARDS = "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
 SPARE_DISK = 5 << 30
 GIB = 1 << 30
 
@@ -60,7 +61,8 @@ async def cards(settings: ProviderSettings, devices: Mapping[DeviceId, OwnDevice
     if settings.runtime != "container":
         faults = [fault for fault in faults if "card-name" not in fault]
     if faults:
-        raise Wrong("; ".join(faults))
+        unnamed = any("card-name" in fault for fault in faults)
+        raise Wrong("; ".join(faults), f"`{NAME_CARDS}` (NVIDIA's container toolkit)" if unnamed else "")
     return Answer("; ".join(lines))
 
 
