@@ -16,7 +16,7 @@ from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.chain.rpc.client import ContractCall
 from assay.protocol.leaves import DeviceLeaf
 from assay.renter import renter as renter_module
-from assay.renter.errors import BadInput, ProofRejected
+from assay.renter.errors import BadInput, ProofRejected, ProviderRefused
 from assay.renter.lease.downtime import Downtime, DowntimeFound
 from assay.renter.lease.lease_files import LeaseFiles
 from assay.renter.lease.lease_start import HandoverResult
@@ -27,6 +27,7 @@ from assay.renter.money.wallet import Done, LeaseOpening, Minima
 from assay.renter.renter import Renter
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured
+from assay.wire.pods import PodBody
 from tests.unit.renter.leased import NODE, ONE, PROVIDER, RENTER, STRANGER, TWO, of_offer
 
 PENDING = of_offer(NODE, status=LeaseStatus.PENDING, start=0, stop=0)
@@ -85,6 +86,9 @@ class World:
     async def convinced(self, lease: Lease) -> bool:
         return False
 
+    async def until_known(self, *_: Any) -> None:
+        """The provider knows it."""
+
     async def handover(self, *_: Any) -> HandoverResult:
         if self.handover_fails is not None:
             raise self.handover_fails
@@ -137,6 +141,19 @@ async def test_rent__proof_does_not_convince__is_cancelled_and_paid_back(renter:
     world.handover_fails = ProofRejected("late in the handover: device 2")
     with pytest.raises(ProofRejected, match="device 2"):
         await renter.rent(listing(), 500)
+    assert world.sent == ["cancel", "refund"] and world.started == []
+
+
+async def test_rent__image_that_is_not_to_be_had__is_told_before_a_proof_and_paid_back(
+    renter: Renter, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def choose(*_: Any) -> None:
+        raise ProviderRefused(409, "image docker.io/library/absent:1: docker.io has no such tag")
+
+    monkeypatch.setattr(renter_module, "choose_and_follow", choose)
+    world.handover_fails = AssertionError("no device is asked for anything")
+    with pytest.raises(ProviderRefused, match="no such tag"):
+        await renter.rent(listing(), 500, pod=PodBody(image="absent:1"))
     assert world.sent == ["cancel", "refund"] and world.started == []
 
 
