@@ -175,7 +175,7 @@ class ProgramChannel(asyncssh.SSHServerSession):  # type: ignore[misc]
             raise ProviderError(f"lease {self._lease_id} is over")
         with self._programs.counted(self._lease_id):
             name = None if self._terminal is None else self._terminal.name
-            environment = accepted(self._channel.get_environment())
+            environment = {**accepted(self._channel.get_environment()), **connection_of(self._channel)}
             if (agent := self._agent()) is not None:
                 environment["SSH_AUTH_SOCK"] = agent
             whole = ProgramRequest(wanted.kind, wanted.command, name, environment)
@@ -219,8 +219,10 @@ async def _finished(ending: ChildEnd, streams: Streams, launch: Launch) -> None:
     """Returns when the program has ended and, as with OpenSSH, whatever else writes to its output has, too. Walls that
     stand for this one program end what it left behind."""
     await ending.wait()
+    # Not wait_for: before Python 3.12 it swallows a cancellation that comes with the last of the output.
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(streams.drained(), ASK_S if launch.walled else None)
+        async with asyncio.timeout(ASK_S if launch.walled else None):
+            await streams.drained()
 
 
 class ChildEnd:
@@ -401,6 +403,15 @@ def accepted(asked: Mapping[str, str]) -> dict[str, str]:
     taken = {name: value for name, value in asked.items() if TAKEN.fullmatch(name)}
     fit = {name: value for name, value in taken.items() if len(value) <= MAX_VALUE and "\x00" not in value}
     return dict(list(fit.items())[:MAX_VARIABLES])
+
+
+def connection_of(channel: Any) -> dict[str, str]:
+    """What OpenSSH tells a program of its connection, by which shells and editors know that they are remote."""
+    peer, here = (channel.get_extra_info(name) for name in ("peername", "sockname"))
+    if not peer or not here:
+        return {}
+    client, port = peer[0], peer[1]
+    return {"SSH_CLIENT": f"{client} {port} {here[1]}", "SSH_CONNECTION": f"{client} {port} {here[0]} {here[1]}"}
 
 
 def start(launch: Launch, terminal: Terminal | None, channel: Any) -> tuple[subprocess.Popen[bytes], Streams]:
