@@ -426,7 +426,8 @@ def _services(
     watch: ProviderWatch,
 ) -> Services:
     use = None if pods is None else LeaseUse(pods.pods, cards.uuids(), cards.watch.activity)
-    collected = metrics.registry(watch, CardCollector(cards), *([UseCollector(use.history)] if use else []))
+    of_pods = [UseCollector(use.history, pods.made_shares)] if use and pods else []
+    collected = metrics.registry(watch, CardCollector(cards), *of_pods)
     accepts = partial(contract_accepts, ground.chain)
     conditions = StartConditions(ground.chain, ground.authority, leasing.bonds, cards.obstacle)
 

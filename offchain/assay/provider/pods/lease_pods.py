@@ -124,6 +124,10 @@ class LeasePods:
         )
         return self.pods.ensure(spec)
 
+    def made_shares(self) -> dict[int, HostShare]:
+        """What each pod that there is was made with, by lease."""
+        return {lease_id: spec.share for lease_id, spec in self.pods.specs().items()}
+
     def images_in_use(self) -> frozenset[str]:
         """The engine's ids of images that a pod stands on: none of them may be removed."""
         return frozenset(spec.image.image_id for spec in self.pods.specs().values())

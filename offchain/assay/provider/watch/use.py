@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from assay.protocol.types import DeviceId
 from assay.provider.cards.readings import CardActivity, CardError
-from assay.provider.pods.pod import PodUse
+from assay.provider.pods.pod import HostShare, PodUse
 
 SAMPLE_S = 15.0
 HOUR = 240  # samples
@@ -37,23 +37,26 @@ class UseHistory:
     def __init__(self, pods: UsedPods) -> None:
         self._pods = pods
         self._samples: dict[int, deque[PodUse]] = {}
+        self._running: set[int] = set()
 
     def sample(self) -> None:
         """Measures every pod. Blocks."""
         known = self._pods.known()
         for lease_id in set(self._samples) - set(known):
             self._samples.pop(lease_id, None)
-        for lease_id in known:
-            if (use := self._pods.use(lease_id)) is not None:
-                self._samples.setdefault(lease_id, deque(maxlen=HOUR)).append(use)
+        running = {lease_id: use for lease_id in known if (use := self._pods.use(lease_id)) is not None}
+        for lease_id, use in running.items():
+            self._samples.setdefault(lease_id, deque(maxlen=HOUR)).append(use)
+        self._running = set(running)
 
     def of(self, lease_id: int) -> list[PodUse]:
         """Oldest first."""
         return list(self._samples.get(lease_id, ()))
 
     def newest(self) -> dict[int, PodUse]:
-        """The last sample of each lease."""
-        return {lease_id: samples[-1] for lease_id, samples in list(self._samples.items()) if samples}
+        """The last sample of each lease whose pod ran when it was taken."""
+        samples = list(self._samples.items())
+        return {lease_id: taken[-1] for lease_id, taken in samples if taken and lease_id in self._running}
 
 
 @dataclass(frozen=True)
@@ -121,10 +124,11 @@ class LeaseUse:
 
 
 class UseCollector:
-    """The pods' last samples as Prometheus metrics."""
+    """The pods' last samples as Prometheus metrics, beside what `shares` says that each has."""
 
-    def __init__(self, history: UseHistory) -> None:
+    def __init__(self, history: UseHistory, shares: Callable[[], Mapping[int, HostShare]]) -> None:
         self._history = history
+        self._shares = shares
 
     def collect(self) -> Iterator[Metric]:
         """All metrics of pods, by lease."""
@@ -134,7 +138,13 @@ class UseCollector:
         processes = GaugeMetricFamily("assay_pod_processes", "Processes", labels=["lease"])
         received = CounterMetricFamily("assay_pod_received_bytes", "From its network", labels=["lease"])
         sent = CounterMetricFamily("assay_pod_sent_bytes", "To its network", labels=["lease"])
+        has_memory = GaugeMetricFamily("assay_pod_memory_share_bytes", "Memory that it has", labels=["lease"])
+        has_disk = GaugeMetricFamily("assay_pod_disk_share_bytes", "Disk that it has", labels=["lease"])
+        shares = self._shares()
         for lease_id, use in sorted(self._history.newest().items()):
+            if (share := shares.get(lease_id)) is not None:
+                has_memory.add_metric([str(lease_id)], share.memory_bytes)
+                has_disk.add_metric([str(lease_id)], share.disk_bytes)
             for family, value in (
                 (cpu, use.cpu_seconds),
                 (memory, use.memory_bytes),
@@ -144,4 +154,4 @@ class UseCollector:
                 (sent, use.sent_bytes),
             ):
                 family.add_metric([str(lease_id)], value)
-        yield from (cpu, memory, disk, processes, received, sent)
+        yield from (cpu, memory, disk, processes, received, sent, has_memory, has_disk)

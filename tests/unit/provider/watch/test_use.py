@@ -18,7 +18,7 @@ from assay.provider.cards.faults import CardFault, CardFaultKind
 from assay.provider.cards.readings import CardActivity, CardError, CardReader
 from assay.provider.devices.device import OwnDevice
 from assay.provider.images.lease_images import LeaseImages
-from assay.provider.pods.pod import PodUse
+from assay.provider.pods.pod import HostShare, PodUse
 from assay.provider.watch.use import HOUR, LeaseUse, UseCollector, UseHistory
 from assay.templates.loading import shipped
 from assay.wire.pods import UseBody
@@ -51,6 +51,7 @@ def test_history__for_longer_than_an_hour__keeps_the_newest_hour_and_forgets_lea
     assert len(history.of(3)) == HOUR and history.of(3)[-1].at == HOUR + 5
     pods.running = False
     history.sample()
+    assert history.newest() == {}
     assert history.of(3)[-1].at == HOUR + 5  # a pod that stands still has used nothing more
     pods.leases = []
     history.sample()
@@ -61,8 +62,9 @@ def test_metrics__of_pods__are_the_last_samples_by_lease() -> None:
     history = UseHistory(Pods(3))
     history.sample()
     registry = CollectorRegistry()
-    registry.register(UseCollector(history))
+    registry.register(UseCollector(history, lambda: {3: HostShare(disk_bytes=9), 4: HostShare()}))
     told = generate_latest(registry).decode()
+    assert 'assay_pod_disk_share_bytes{lease="3"} 9.0' in told and 'lease="4"' not in told
     assert 'assay_pod_cpu_seconds_total{lease="3"} 2.0' in told and 'assay_pod_disk_bytes{lease="3"} 4.0' in told
 
 

@@ -17,11 +17,13 @@ from assay.daemon.metrics import metrics_text
 from assay.network.errors import NetworkError
 from assay.protocol.leaves import DeviceLeaf, Flag
 from assay.provider.cards.metrics import CardCollector
+from assay.provider.pods.pod import HostShare, PodUse
 from assay.provider.watch import metrics, results
 from assay.provider.watch.account_view import AccountView
 from assay.provider.watch.metrics import ProviderWatch
 from assay.provider.watch.proof_meter import ProofMeter
 from assay.provider.watch.results import BEHIND, EpochResults, outcome_of
+from assay.provider.watch.use import UseCollector, UseHistory
 from assay.wire.lines import Measured, line_json
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -155,7 +157,11 @@ def scraped() -> list[Any]:
         status=lambda: [{"card": "GPU-1", "fault": "heat"}],
         readings=lambda: {"GPU-1": reading},
     )
-    text = metrics_text(metrics.registry(watch, CardCollector(cards))).decode()
+    pods: Any = SimpleNamespace(known=lambda: [3], use=lambda lease_id: PodUse(1.0, 2.0, 3, 4, 5, 6, 7))
+    history = UseHistory(pods)
+    history.sample()
+    of_pods = UseCollector(history, lambda: {3: HostShare()})
+    text = metrics_text(metrics.registry(watch, CardCollector(cards), of_pods)).decode()
     return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
 
