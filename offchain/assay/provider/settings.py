@@ -56,8 +56,12 @@ class ProviderSettings(ProgramSettings):
     pod_cores: Annotated[int | None, Field(ge=1, description="Cores of each device; absent: its equal part.")] = None
     pod_memory: Annotated[int | None, Field(gt=0, description="Memory of each device; absent: its equal part.")] = None
     pod_disk: Annotated[int | None, Field(gt=0, description="Disk of each device; absent: its equal part.")] = None
-    pod_processes: Annotated[int, Field(ge=16, description="Processes of each device's pod.")] = 4096
-    pod_open_files: Annotated[int, Field(ge=256, description="Files that a program in a pod may open.")] = 1 << 16
+    pod_processes: Annotated[
+        int | None, Field(ge=16, description="Processes of each device's pod; absent: 4096, or what the host allows.")
+    ] = None
+    pod_open_files: Annotated[
+        int | None, Field(ge=256, description="Files a program in a pod may open; absent: 65536, or as above.")
+    ] = None
     pod_bandwidth: Annotated[int, Field(ge=0, description="Bits a second each way of each device; 0: all.")] = 0
     receiver: str | None = None
     token: str | None = None

@@ -4,6 +4,7 @@ what there is."""
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,16 +18,22 @@ from assay.provider.settings import ProviderSettings
 MIN_MEMORY = 256 << 20
 MIN_DISK = 256 << 20
 MIB = 1 << 20
+PROCESSES, OPEN_FILES = 4096, 1 << 16  # of a pod with one device, where the host lets it
+CAP_SYS_RESOURCE = 1 << 24
+UNBOUND = 1 << 62
 Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
 class HostResources:
-    """Cores by their numbers, memory and disk in bytes."""
+    """Cores by their numbers, memory and disk in bytes, and the limits that this daemon may set on the processes and
+    open files of what it starts."""
 
     cores: tuple[int, ...]
     memory_bytes: int
     disk_bytes: int
+    processes: int = UNBOUND
+    open_files: int = UNBOUND
 
 
 @dataclass(frozen=True)
@@ -40,13 +47,14 @@ class KeptBack:
 
 @dataclass(frozen=True)
 class DevicePart:
-    """What the provider wants each device to carry; None for its equal part of the rest."""
+    """What the provider wants each device to carry; None for its equal part of the rest, and of processes and open
+    files for the usual number or as many as the host allows."""
 
     cores: int | None = None
     memory_bytes: int | None = None
     disk_bytes: int | None = None
-    processes: int = 4096
-    open_files: int = 1 << 16
+    processes: int | None = None
+    open_files: int | None = None
     bandwidth_bps: int = 0
 
 
@@ -57,7 +65,21 @@ def read_host(folder: Path, held_bytes: int = 0) -> HostResources:
         place = place.parent
     disk = os.statvfs(place)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return HostResources(tuple(sorted(os.sched_getaffinity(0))), memory, disk.f_bavail * disk.f_frsize + held_bytes)
+    return HostResources(
+        tuple(sorted(os.sched_getaffinity(0))),
+        memory,
+        disk.f_bavail * disk.f_frsize + held_bytes,
+        _settable(resource.RLIMIT_NPROC, UNBOUND),
+        _settable(resource.RLIMIT_NOFILE, int(Path("/proc/sys/fs/nr_open").read_text())),
+    )
+
+
+def _settable(which: int, most: int) -> int:
+    """The highest limit of this kind that the daemon may give to what it starts: its own, unless it may raise that."""
+    _, own = resource.getrlimit(which)
+    status = Path("/proc/self/status").read_text()
+    effective = next(int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:"))
+    return most if effective & CAP_SYS_RESOURCE or own == resource.RLIM_INFINITY else min(own, most)
 
 
 def kept_back(settings: ProviderSettings) -> KeptBack:
@@ -96,9 +118,25 @@ def device_share(host: HostResources, kept: KeptBack, devices: int, wanted: Devi
     cores = _part("cores", wanted.cores, len(host.cores) - kept.cores, count, 1)
     memory = _part("memory", wanted.memory_bytes, host.memory_bytes - kept.memory_bytes, count, MIN_MEMORY)
     disk = _part("disk", wanted.disk_bytes, host.disk_bytes - kept.disk_bytes, count, MIN_DISK)
-    return HostShare(
-        cores, memory // MIB * MIB, disk // MIB * MIB, wanted.processes, wanted.open_files, wanted.bandwidth_bps
+    processes, open_files = _limits(host, count, wanted)
+    return HostShare(cores, memory // MIB * MIB, disk // MIB * MIB, processes, open_files, wanted.bandwidth_bps)
+
+
+def _limits(host: HostResources, count: int, wanted: DevicePart) -> tuple[int, int]:
+    """Processes and open files of each of `count` devices' pods, which a pod of all of them can still be given."""
+    return (
+        _limit("processes", "LimitNPROC", wanted.processes, PROCESSES, host.processes // max(1, count)),
+        _limit("open_files", "LimitNOFILE", wanted.open_files, OPEN_FILES, host.open_files),
     )
+
+
+def _limit(what: str, unit_setting: str, wanted: int | None, usual: int, most: int) -> int:
+    if wanted is not None and wanted > most:
+        raise BadProviderSetting(
+            f"pod_{what}: {wanted} for each device, and this daemon may give at most {most}: set pod_{what} lower, or "
+            f"let it raise limits ({unit_setting} of its unit, or CAP_SYS_RESOURCE)"
+        )
+    return min(usual, most) if wanted is None else wanted
 
 
 def _part(what: str, wanted: int | None, rest: int, count: int, least: int) -> int:
@@ -150,6 +188,7 @@ def device_shares(
     equal = HostShare()
     if without:
         equal = device_share(host, rest, len(set(without) - set(retired)), wanted)
+    processes, open_files = _limits(host, len(set(promised) - set(retired)), wanted)
     return {
         key: equal
         if one is None
@@ -157,8 +196,8 @@ def device_shares(
             one.cores,
             one.memory_mib * MIB,
             one.disk_mib * MIB,
-            wanted.processes,
-            wanted.open_files,
+            processes,
+            open_files,
             wanted.bandwidth_bps,
         )
         for key, one in promised.items()
