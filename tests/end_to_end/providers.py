@@ -40,6 +40,7 @@ class Provider:
             **(more or {}),
         }
         self.process: subprocess.Popen[bytes] | None = None
+        self.arguments: tuple[str, ...] = ()
 
     def __call__(self, *arguments: str) -> str:
         """What an `assay provider` command prints."""
@@ -56,16 +57,17 @@ class Provider:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def enrol(self, name: str) -> str:
+    def enrol(self, name: str, runtime: str = "local") -> str:
         """A device of that name, once that is final; its id."""
         key = str(self.folder / "data" / "devices" / f"{name}.json")
-        where = ("--endpoint", f"http://127.0.0.1:{self.port}", "--region", "eu-test", "--runtime", "local")
+        where = ("--endpoint", f"http://127.0.0.1:{self.port}", "--region", "eu-test", "--runtime", runtime)
         device = str(json.loads(self("enrol", *where, "--device-key", key, "-o", "json"))["deviceId"])
         until("the enrolment", lambda: device in self("list", "-o", "json"), ENROL_SECONDS)
         return device
 
     def start(self, *arguments: str) -> None:
         """Its daemon, on a processor."""
+        self.arguments = arguments
         self.process = subprocess.Popen(
             ["assay", "provider", "run", "--port", str(self.port), "--ssh-port", str(free_port()), "--engine", "cpu",
              *arguments],
@@ -87,14 +89,14 @@ class Provider:
             self.process.terminate()
             self.process.wait(timeout=STOP_SECONDS)
 
+    def offers(self, demo: Demo, shell: Shell, *filters: str) -> list[dict[str, Any]]:
+        """Its offers that a renter sees now."""
+        demo.check()
+        self.check()
+        ran = shell("search", "--provider", self.address, *filters, "-o", "json")
+        return list(ran.json["devices"]) if ran.status == 0 else []
+
     def offered(self, demo: Demo, shell: Shell, seconds: float, *filters: str) -> dict[str, Any]:
         """Its one offer, once a renter sees it."""
-
-        def found() -> Any:
-            demo.check()
-            self.check()
-            ran = shell("search", "--provider", self.address, *filters, "-o", "json")
-            return ran.json["devices"] if ran.status == 0 else []
-
-        (listing,) = until("a measured offer", found, seconds)
+        (listing,) = until("a measured offer", lambda: self.offers(demo, shell, *filters), seconds)
         return dict(listing)

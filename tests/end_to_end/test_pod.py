@@ -1,131 +1,273 @@
-"""The machine that one rents: a pod from an image of the renter's choice, typed from `rent` to `end`, on a provider's
-daemon of its own with Podman, on the demo's network."""
+"""The machine that one rents: two Debian pods at once, typed from `rent` to `end`, then a node of cards, on a
+provider's daemon of its own with Podman, on the demo's network. Cards are invented, processors prove."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.end_to_end.conftest import START_SECONDS, Demo, Shell, until
+from assay.provider.pods.layout import runtime_folder
+from assay.provider.pods.processes.keeper import FIRST, SECOND
+from tests.end_to_end.conftest import Demo, Shell, until
+from tests.end_to_end.debian import debian_layer, debian_missing, egress_to_mirror
 from tests.end_to_end.providers import Provider
-from tests.integration.provider.image_registry import ImageRegistry, image_registry, layer, registry_missing
-from tests.integration.provider.podman import IMAGE, missing, podman_service
+from tests.end_to_end.rented_pods import COMMAND_SECONDS, Pod, pod_provider, pods_missing, typed
+from tests.integration.provider.image_registry import image_registry
+from tests.integration.provider.podman import IMAGE, invented_card, podman_service
 
-MEASURED_SECONDS, COMMAND_SECONDS, BACK_SECONDS, WIPED_SECONDS = 180.0, 150.0, 60.0, 60.0
-APPLETS = ("sh", "id", "cat", "nproc", "df", "tail", "touch", "ls", "echo", "sleep", "free", "head")
-DISK, MEMORY = 256 << 20, 300 << 20
-REASON = missing() or registry_missing()
+MEASURED_SECONDS, BACK_SECONDS, WIPED_SECONDS, FETCH_SECONDS = 240.0, 90.0, 90.0, 400.0
+DISK, MEMORY, LARGE, SHARED = 5 << 30, 3 << 30, 2 << 30, 1 << 30
+WORKERS = 4
+# A node has a whole core of its host for each of its cards.
+CARDS = 4 if (os.cpu_count() or 1) >= 4 else 2
+FIRST_CARD = 80
+REASON = pods_missing() or debian_missing()
 pytestmark = [pytest.mark.deep, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
-START = ("--runtime", "container", "--price-per-hour", "0.5", "--min-duration", "10")
 
-
-@dataclass(frozen=True)
-class Rented:
-    """A lease with a pod, the provider that it is of, and what `rent` printed."""
-
-    number: str
-    provider: Provider
-    told: str
-
-    @property
-    def folder(self) -> Path:
-        return self.provider.folder / "data/leases" / self.number
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImageRegistry]:
-    with image_registry(tmp_path_factory.mktemp("registry"), login=False) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def provider(demo: Demo, registry: ImageRegistry, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
-    until("the network", lambda: demo.check() or " daemons" in (demo.folder / "printed").read_text(), 2 * START_SECONDS)
-    folder = tmp_path_factory.mktemp("pod-provider")
-    with podman_service(tmp_path_factory.mktemp("podman")) as engine:
-        settings = {
-            "CONTAINER_ENGINE": engine, "CONTAINER_IMAGE": IMAGE, "PRIVATE_REGISTRIES": registry.origin,
-            "POD_DISK": str(DISK), "POD_MEMORY": str(MEMORY), "POD_CORES": "1", "GRACE": "1",
-        }  # fmt: skip
-        one = Provider(demo, folder, {f"ASSAY_{name}": value for name, value in settings.items()})
-        one.enrol("pods")
-        one.start(*START)
-        try:
-            yield one
-        finally:
-            one.stop()
+# As PyTorch loads data: processes that fill tensors in shared memory, in turn with one that learns from them.
+JOB = f"""
+import json, os, time
+from multiprocessing import Process, Queue, shared_memory
+from pathlib import Path
+SIZE, WORKERS, EPOCHS = {SHARED}, {WORKERS}, 12
+def work(name, number, tasks, done):
+    memory = shared_memory.SharedMemory(name)
+    part = SIZE // WORKERS
+    while (epoch := tasks.get()) is not None:
+        memory.buf[number * part : (number + 1) * part] = bytes([epoch]) * part
+        done.put(number)
+    memory.close()
+if __name__ == "__main__":
+    checkpoint = Path("/workspace/checkpoint.json")
+    state = json.loads(checkpoint.read_text()) if checkpoint.exists() else {{"epoch": 0, "sum": 0}}
+    print("begins at", state["epoch"], flush=True)
+    memory = shared_memory.SharedMemory(create=True, size=SIZE)
+    queues, done = [Queue() for _ in range(WORKERS)], Queue()
+    workers = [Process(target=work, args=(memory.name, n, queues[n], done)) for n in range(WORKERS)]
+    for one in workers: one.start()
+    for epoch in range(state["epoch"] + 1, EPOCHS + 1):
+        for one in queues: one.put(epoch)
+        for _ in workers: done.get()
+        state = {{"epoch": epoch, "sum": state["sum"] + sum(memory.buf[n * SIZE // WORKERS] for n in range(WORKERS))}}
+        checkpoint.with_suffix(".new").write_text(json.dumps(state))
+        checkpoint.with_suffix(".new").rename(checkpoint)
+        time.sleep(1.0)
+    for one in queues: one.put(None)
+    for one in workers: one.join()
+    memory.close(); memory.unlink()
+    print("learned", state["sum"], flush=True)
+"""
+LEARNED = f"learned {WORKERS * sum(range(1, 13))}"
 
 
 @pytest.fixture(scope="module")
-def rented(demo: Demo, shell: Shell, provider: Provider, registry: ImageRegistry) -> Rented:
-    busybox = layer({"bin/busybox": Path("/bin/busybox").read_bytes(), "root/from": b"the renter's image\n"},
-                    {f"bin/{name}": "busybox" for name in APPLETS})  # fmt: skip
-    image = registry.publish("renter/own", "1", [busybox])
-    listing = provider.offered(demo, shell, MEASURED_SECONDS)
-    line = ("rent", listing["shortId"], "--image", image.name, "--duration", "15m", "--yes", "-o", "json")
-    ran = shell(*line, timeout=COMMAND_SECONDS)
+def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """A Debian with apt at a registry: its name, and the registry's origin."""
+    layer = debian_layer(tmp_path_factory.mktemp("debian"))
+    with image_registry(tmp_path_factory.mktemp("registry"), login=False) as registry:
+        yield registry.publish("renter/debian", "12", [layer]).name, registry.origin
+
+
+@pytest.fixture(scope="module")
+def provider(demo: Demo, image: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
+    settings = {
+        "CONTAINER_IMAGE": IMAGE, "PRIVATE_REGISTRIES": image[1], "EGRESS": egress_to_mirror(),
+        "POD_DISK": str(DISK), "POD_MEMORY": str(MEMORY), "POD_CORES": "1",
+        "HOST_KEEP_CORES": "0", "HOST_KEEP_DISK": str(1 << 30), "IMAGE_CACHE": str(4 << 30),
+        "NODE_SIZES": str(CARDS),
+    }  # fmt: skip
+    with ExitStack() as stack:
+        cards = [stack.enter_context(invented_card(FIRST_CARD + number)) for number in range(CARDS)]
+        engine = stack.enter_context(podman_service(tmp_path_factory.mktemp("podman")))
+        folder = tmp_path_factory.mktemp("pod-provider")
+        yield stack.enter_context(pod_provider(demo, folder, engine, settings, cards))
+
+
+@pytest.fixture(scope="module")
+def two(demo: Demo, shell: Shell, provider: Provider, image: tuple[str, str]) -> tuple[Pod, Pod]:
+    """Two leases of one card each, rented at once."""
+
+    def measured() -> bool:
+        return len(provider.offers(demo, shell, "--gpus", "1")) == CARDS
+
+    until("every card measured", measured, MEASURED_SECONDS)
+    line = (
+        "rent", "--provider", provider.address, "--nodes", "2", "--image", image[0], "--duration", "40m", "--yes",
+        "-o", "json",
+    )  # fmt: skip
+    ran = shell(*line, timeout=FETCH_SECONDS)
     assert ran.status == 0, ran.err + (provider.folder / "provider.log").read_text()[-3000:]
-    return Rented(str(ran.json["leaseId"]), provider, ran.err)
+    first, second = (Pod(str(one["leaseId"]), provider, shell) for one in ran.json["leases"])
+    return first, second
 
 
-def inside(shell: Shell, rented: Rented, script: str) -> list[str]:
-    """Lines that a command in the pod printed, which ended well."""
-    ran = shell("ssh", rented.number, "--", script, timeout=COMMAND_SECONDS)
-    assert ran.status == 0, ran.err + (rented.provider.folder / "provider.log").read_text()[-3000:]
-    return ran.out.splitlines()
+@pytest.fixture
+def pod(two: tuple[Pod, Pod]) -> Pod:
+    return two[0]
 
 
-def shown(shell: Shell, rented: Rented) -> Any:
-    return shell("pod", "show", rented.number, "-o", "json").json
+def test_pod__of_a_debian__is_a_machine_of_the_share_that_it_says(pod: Pod) -> None:
+    script = "id -u; nproc; df -Pk / | tail -n 1; df -Pk /dev/shm | tail -n 1; . /etc/os-release; echo $ID; pwd"
+    user, cores, disk, shm, name, folder = pod(script)
+    assert (user, cores, name, folder) == ("0", "1", "debian", "/workspace")
+    assert DISK * 0.85 < int(disk.split()[1]) << 10 <= DISK
+    assert int(shm.split()[1]) << 10 == MEMORY // 2
+    told = pod.shown()
+    assert told["state"] == "running" and told["image"].endswith("/renter/debian:12"), told
+    assert (told["share"]["cores"], told["share"]["diskBytes"]) == (1, DISK)
 
 
-def test_pod__of_an_image_that_was_named__is_a_machine_of_the_share_that_it_says(rented: Rented, shell: Shell) -> None:
-    script = "id -u; nproc; df -Pk / | tail -n 1; cat /root/from; touch /root/x; echo mine > /root/mine"
-    user, cores, disk, image = inside(shell, rented, script)
-    assert (user, cores, image) == ("0", "1", "the renter's image")
-    size = int(disk.split()[1]) << 10
-    assert DISK * 0.85 < size <= DISK
-    told = shown(shell, rented)
-    assert told["state"] == "running" and told["image"].endswith("/renter/own:1"), told
-    assert told["share"]["cores"] == 1 and told["share"]["diskBytes"] == DISK
+def test_packages__installed_with_apt__are_there_when_one_comes_again(pod: Pod) -> None:
+    quiet = "DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0"
+    pod(f"{quiet} update && {quiet} install -y --no-install-recommends python3 tmux procps >/dev/null && echo done")
+    pod("useradd --create-home someone && echo mine > /root/mine && mkdir /srv/data")
+    assert pod("python3 -c 'print(6 * 7)'; cat /root/mine; id -u someone; dpkg -s tmux | sed -n 2p") == [
+        "42", "mine", "1000", "Status: install ok installed",
+    ]  # fmt: skip
+    free = pod("free -b")
+    assert int(free[1].split()[1]) <= max(MEMORY, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
-def test_files_and_jobs__are_the_same_machines(rented: Rented, shell: Shell, tmp_path: Path) -> None:
-    (tmp_path / "there").write_text("6 * 7\n")
-    assert shell("cp", f"{tmp_path}/there", f"{rented.number}:there").status == 0
-    ran = shell("run", rented.number, "--", "sh", "-c", "cat there /root/mine; echo done > made; id -u; exit 3")
-    assert (ran.status, ran.out) == (3, "6 * 7\nmine\n0\n"), ran.err
-    assert inside(shell, rented, "cat /workspace/made") == ["done"]
-    assert shell("cp", f"{rented.number}:made", f"{tmp_path}/made").status == 0
-    assert (tmp_path / "made").read_text() == "done\n"
+def test_two_leases__on_one_host__have_a_card_each_and_reach_each_other(two: tuple[Pod, Pod], demo: Demo) -> None:
+    script = "ls /dev | grep assay-gpu; echo $CUDA_VISIBLE_DEVICES; head -c 4 /dev/assay-gpu* | od -An -tx1"
+    cards = [pod(script) for pod in two]
+    assert len({one[0] for one in cards}) == 2
+    for one in cards:
+        assert one[1:] == ["0", " 00 00 00 00"]
+    first, second = two
+    addresses = [pod.shown()["address"] for pod in two]
+    assert len(set(addresses)) == 2
+    # Each knows the other by name, and reaches it.
+    for one, other, address in ((first, second, addresses[1]), (second, first, addresses[0])):
+        assert one(f"getent hosts pod-{other.number}")[0].split()[0] == address
+    first("setsid python3 -m http.server 8123 --directory /srv >/dev/null 2>&1 < /dev/null & sleep 2")
+    fetch = f"exec 3<>/dev/tcp/pod-{first.number}/8123; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; grep -a -o data <&3"
+    assert "data" in second(f"bash -c {json.dumps(fetch)}")
 
 
-def test_agent__killed_outright_and_started_again__finds_the_pod_that_ran_on(rented: Rented, shell: Shell) -> None:
-    before, provider = shown(shell, rented)["startedAt"], rented.provider
+def test_folder__by_rsync__there_and_back(pod: Pod, tmp_path: Path) -> None:
+    config, host = pod.configured(tmp_path)
+    there = tmp_path / "there"
+    for number in range(200):
+        (there / f"d{number % 7}").mkdir(parents=True, exist_ok=True)
+        (there / f"d{number % 7}/f{number}").write_bytes(os.urandom(1000 + number))
+    (there / "link").symlink_to("d1/f1")
+    typed("rsync", "-a", "-e", f"ssh -F {config}", f"{there}/", f"{host}:data/")
+    pod("cd data && mv d1 moved && echo more > moved/more")
+    typed("rsync", "-a", "-e", f"ssh -F {config}", f"{host}:data/", f"{tmp_path}/back/")
+    assert (tmp_path / "back/moved/more").read_text() == "more\n"
+    (tmp_path / "back/moved/more").unlink()
+    (tmp_path / "back/moved").rename(tmp_path / "back/d1")
+    typed("diff", "-r", "--no-dereference", str(there), f"{tmp_path}/back")
+
+
+def test_file_of_two_gibibytes__by_sftp__arrives_whole(pod: Pod, tmp_path: Path) -> None:
+    config, host = pod.configured(tmp_path)
+    piece, hashed, large = os.urandom(64 << 20), hashlib.sha256(), tmp_path / "large"
+    with large.open("wb") as file:
+        for number in range(LARGE // len(piece)):
+            block = number.to_bytes(8, "big") + piece[8:]
+            hashed.update(block)
+            file.write(block)
+    typed("sftp", "-q", "-F", config, "-b", "-", host, stdin=f"put {large} large\n")
+    large.unlink()
+    assert pod("sha256sum large")[0].split()[0] == hashed.hexdigest()
+
+
+def test_training__with_workers_and_shared_memory__goes_on_when_agent_and_supervisors_are_killed(
+    pod: Pod, tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text(JOB)
+    started = pod.shell(
+        "run", pod.number, "--detach", "--upload", f"{tmp_path}/train.py", "-o", "json", "--", "python3", "train.py"
+    )
+    job = started.json["jobId"]
+    pod("tmux new-session -d -s work 'sleep 7654'")
+    until("the training", lambda: epoch_of(pod) >= 2, COMMAND_SECONDS)
+    before, provider = pod.shown()["startedAt"], pod.provider
+    # The agent, then one by one what keeps the pod.
     assert provider.process is not None
     os.killpg(provider.process.pid, signal.SIGKILL)
     provider.process.wait()
-    provider.start(*START)
+    for role in (FIRST, SECOND):
+        record = runtime_folder(provider.folder / "data") / pod.number / f"keeper-{role}.json"
+        killed = json.loads(record.read_text())["pid"]
+        os.kill(killed, signal.SIGKILL)
+        until("another keeper", lambda gone=killed, at=record: json.loads(at.read_text())["pid"] != gone, 15)
+    provider.start(*provider.arguments)
 
     def back() -> Any:
         provider.check()
-        ran = shell("pod", "show", rented.number, "-o", "json")
+        ran = pod.shell("pod", "show", pod.number, "-o", "json")
         return ran.json if ran.status == 0 and ran.json["state"] == "running" else None
 
     assert until("the agent", back, BACK_SECONDS)["startedAt"] == before
-    assert inside(shell, rented, "ls /root; cat /root/mine") == ["from", "mine", "x", "mine"]
+    until("the end of the training", lambda: LEARNED in pod.shell("logs", pod.number, job).out, COMMAND_SECONDS)
+    assert pod("tmux list-sessions -F '#{session_name}'; cat /root/mine; rm checkpoint.json") == ["work", "mine"]
+    # The job's own supervisor: the job ends with it, and says so; what it had reached is there for the next.
+    job = pod.shell("run", pod.number, "--detach", "-o", "json", "--", "python3", "train.py").json["jobId"]
+    until("the training", lambda: epoch_of(pod) >= 2, COMMAND_SECONDS)
+    control = next(pod.folder.glob(f"*/{job}/pid.json"))
+    os.kill(json.loads(control.read_text())["pid"], signal.SIGKILL)
+
+    def ended() -> Any:
+        rows = {one["jobId"]: one for one in pod.shell("jobs", pod.number, "-o", "json").json["jobs"]}
+        return rows[job] if rows[job]["status"] not in ("running", "waiting") else None
+
+    assert until("the job's end", ended, BACK_SECONDS)["status"] != "exited"
+    assert pod("pgrep -c -f train.py || true") == ["0"]
+    ran = pod.shell("run", pod.number, "--", "python3", "train.py", timeout=COMMAND_SECONDS)
+    assert ran.status == 0 and LEARNED in ran.out and "begins at 0" not in ran.out, ran.out + ran.err
 
 
-def test_end__takes_the_pod_and_wipes_what_it_left(rented: Rented, shell: Shell) -> None:
-    ended = shell("end", rented.number, "--yes", timeout=COMMAND_SECONDS)
-    assert ended.status == 0, ended.err
-    until("the wiping", lambda: not (rented.folder / "pod").exists(), WIPED_SECONDS)
-    assert not (rented.folder / "workspace").exists()
-    assert str(rented.folder) not in Path("/proc/self/mountinfo").read_text()
-    assert shell("ssh", rented.number, "--", "true").status != 0
+def epoch_of(pod: Pod) -> int:
+    """How far the training in the pod has come."""
+    told = pod("cat checkpoint.json 2>/dev/null || true")
+    return int(json.loads(told[0])["epoch"]) if told else 0
+
+
+def test_quota__filled__is_the_pods_own_and_can_be_freed(two: tuple[Pod, Pod]) -> None:
+    pod, other = two
+    free = os.statvfs(pod.provider.folder).f_bavail
+    told = pod("dd if=/dev/zero of=/root/full bs=1M 2>&1 | grep -c 'No space left'; df -Pk / | tail -n 1")
+    assert told[0] == "1" and int(told[1].split()[3]) < 1 << 10
+    assert (free - os.statvfs(pod.provider.folder).f_bavail) * os.statvfs(pod.provider.folder).f_frsize < DISK
+    assert other("echo more > /root/more; cat /root/more") == ["more"]
+    assert pod("rm /root/full; echo again > /root/again; cat /root/again") == ["again"]
+
+
+def test_end__takes_the_pods_and_wipes_what_they_left(two: tuple[Pod, Pod], demo: Demo) -> None:
+    for pod in two:
+        ended = pod.shell("end", pod.number, "--yes", timeout=COMMAND_SECONDS)
+        assert ended.status == 0, ended.err
+    for pod in two:
+        until("the wiping", lambda of=pod: not (of.folder / "pod").exists(), WIPED_SECONDS)
+        assert not (pod.folder / "workspace").exists()
+        assert str(pod.folder) not in Path("/proc/self/mountinfo").read_text()
+        assert pod.shell("ssh", pod.number, "--", "true").status != 0
+
+
+def test_node__rented_whole__is_one_pod_with_all_its_cards(
+    two: tuple[Pod, Pod], demo: Demo, shell: Shell, provider: Provider, image: tuple[str, str]
+) -> None:
+    (listing,) = until("the node", lambda: provider.offers(demo, shell, "--gpus", str(CARDS)), MEASURED_SECONDS)
+    line = ("rent", listing["shortId"], "--gpus", str(CARDS), "--image", image[0], "--duration", "15m", "--yes")
+    ran = shell(*line, "-o", "json", timeout=FETCH_SECONDS)
+    assert ran.status == 0, ran.err
+    node = Pod(str(ran.json["leaseId"]), provider, shell)
+    assert node("nproc; ls /dev | grep -c assay-gpu; echo $CUDA_VISIBLE_DEVICES; df -Pk /dev/shm | tail -n 1 ")[:3] == [
+        str(CARDS), str(CARDS), ",".join(map(str, range(CARDS))),
+    ]  # fmt: skip
+    share = node.shown()["share"]
+    assert (share["cores"], share["memoryBytes"], share["diskBytes"]) == (CARDS, CARDS * MEMORY, CARDS * DISK)
+    # Nothing of those that had its cards before.
+    assert node("ls /root /workspace; which python3 || echo none") == ["/root:", "", "/workspace:", "none"]
+    assert shell("end", node.number, "--yes", timeout=COMMAND_SECONDS).status == 0

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from assay.renter.sync import SyncRenter
 
 __all__ = [
-    "Minima", "Order", "Rented", "Renter", "RenterSettings", "SyncRenter", "Wanted", "deposit_for", "parse_amount",
-    "show_amount",
+    "Minima", "Order", "Placement", "Rented", "Renter", "RenterSettings", "SyncRenter", "Wanted", "deposit_for",
+    "parse_amount", "show_amount",
 ]  # fmt: skip
 
 _HOMES = {
     "Minima": "money.wallet",
     "Order": "market.search",
+    "Placement": "market.placement",
     "Rented": "renter",
     "Renter": "renter",
     "RenterSettings": "settings",

@@ -42,7 +42,7 @@ from assay.renter.market.discovery import Discovery
 from assay.renter.market.listing import Listing
 from assay.renter.market.market_client import MarketClient
 from assay.renter.market.offer_checks import ESCROW
-from assay.renter.market.placement import disjoint, spread
+from assay.renter.market.placement import ANYWHERE, Placement
 from assay.renter.market.round_trips import open_and_close, round_trips
 from assay.renter.market.search import Order, Wanted
 from assay.renter.market.validators import Validators
@@ -148,13 +148,12 @@ class Renter:
             return await self._discovery.search_market(self.market, wanted, order, verify, limit)
         return await self._discovery.search(wanted, order, limit)
 
-    async def choose(self, wanted: Wanted, order: Order, count: int = 1, apart: bool = False) -> list[Listing]:
-        """The best `count` offers, proven, no two with a device in common; with `apart` no two at one site. Raises
-        NoDevice for fewer."""
+    async def choose(self, wanted: Wanted, order: Order, count: int = 1, place: Placement = ANYWHERE) -> list[Listing]:
+        """The best `count` offers, proven, that go together by `place`. Raises NoDevice for fewer."""
         found = await self._discovery.search(wanted, order, MANY)
         if not found:
             raise NoDevice("no offer answers to this: fewer filters, or look again after the next epoch")
-        return spread(found, count) if apart else disjoint(found, count)
+        return place.choose(found, count)
 
     async def listing(self, device_id: DeviceId, gpus: int = 1, token: str | None = None) -> Listing:
         """The offer of one device, alone or with others to `gpus`, with the newest lines

@@ -22,6 +22,7 @@ from assay.renter.lease.lease_views import LeaseView
 from assay.renter.lease.planned import Plan, Planned
 from assay.renter.lease.steps import Step, unheard, untold
 from assay.renter.market.listing import Listing
+from assay.renter.market.placement import ANYWHERE, Placement
 from assay.renter.market.search import Order, Wanted
 from assay.renter.money.receipts import LeaseReceipt
 from assay.renter.money.rewards import Rewards
@@ -190,10 +191,9 @@ class SyncRenter:
         """At most `limit` offers, of one device or of several together, that are what is wanted; best first."""
         return self._run(self._renter.search(wanted, order, verify=verify, limit=limit))
 
-    def choose(self, wanted: Wanted, order: Order, count: int = 1, apart: bool = False) -> list[Listing]:
-        """The best `count` offers, proven, no two with a device in common; with `apart` no two at one site. Raises
-        NoDevice for fewer."""
-        return self._run(self._renter.choose(wanted, order, count, apart))
+    def choose(self, wanted: Wanted, order: Order, count: int = 1, place: Placement = ANYWHERE) -> list[Listing]:
+        """The best `count` offers, proven, that go together by `place`. Raises NoDevice for fewer."""
+        return self._run(self._renter.choose(wanted, order, count, place))
 
     def listing(self, device_id: DeviceId, gpus: int = 1, token: str | None = None) -> Listing:
         """The offer of one device, alone or with others to `gpus`, proven. Raises NoDevice."""

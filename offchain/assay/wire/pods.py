@@ -103,7 +103,8 @@ class ShareBody(Wire):
 
 class PodShownBody(Wire):
     """A pod as its renter sees it. `phase` is how far its image is, `state` how the pod stands; `ends_at` in seconds
-    since 1970. `failure` is why the image could not be had, `reason` why the pod failed or stopped."""
+    since 1970. `failure` is why the image could not be had, `reason` why the pod failed or stopped; `address` is where
+    the renter's other pods on the same host reach it while it runs."""
 
     lease_id: Annotated[int, Field(ge=1)]
     state: Annotated[str, Field(max_length=20)]
@@ -122,6 +123,7 @@ class PodShownBody(Wire):
     restarts: Annotated[int, Field(ge=0)] = 0
     ends_at: Annotated[int, Field(ge=0)]
     share: ShareBody | None = None
+    address: Annotated[str, Field(pattern=r"^[0-9]{1,3}(\.[0-9]{1,3}){3}$")] | None = None
 
 
 class UseSample(Wire):

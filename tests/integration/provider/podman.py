@@ -93,6 +93,20 @@ def cdi_device(name: str, number: int = 0) -> Iterator[str]:
         file.unlink()
 
 
+@contextmanager
+def invented_card(number: int) -> Iterator[str]:
+    """The CDI name of an invented card: /dev/zero by another name, at a path that this
+    host has as well."""
+    node = Path(f"/dev/assay-gpu{number}")
+    node.unlink(missing_ok=True)
+    os.mknod(node, 0o20666, os.makedev(1, 5))
+    try:
+        with cdi_device(f"card{number}", number) as name:
+            yield name
+    finally:
+        node.unlink()
+
+
 def _fill(folder: Path, storage: list[str | Path], environment: dict[str, str], packages: Sequence[Path]) -> None:
     archive = make_archive(folder, packages)
     subprocess.run(["podman", *storage, "import", "-q", archive, IMAGE], check=True, env=environment)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import re
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from assay.provider.pods.network import address_of
 from .conftest import until
 from .outside import OUTSIDE, Outside
 from .pod_bench import SHARE, PodBench
-from .podman import cdi_device
+from .podman import invented_card
 
 pytestmark = pytest.mark.deep
 
@@ -226,6 +225,14 @@ def test_links__under_the_hosts_feet__lead_nowhere(bench: PodBench, tmp_path: Pa
     assert secret.read_text() == "SECRET"
 
 
+def test_hard_links__to_what_the_host_keeps__are_refused_and_wiped_with_the_rest(bench: PodBench) -> None:
+    for kept in ("/run/assay/ends-at", "/run/assay-init", "/etc/hosts", "/proc/self/exe"):
+        assert bench.run(MINE, "python3", "-c", f"import os; os.link('{kept}', '/workspace/linked')")[0] != 0, kept
+    own = "import os; open('/usr/own','w').write('x'); [os.link('/usr/own', f'/usr/own{n}') for n in range(1000)]"
+    bench.sh(MINE, f'python3 -c "{own}"')
+    assert bench.sh(MINE, "ls /usr | head -n 2000 | cat").count("own") == 1001
+
+
 def test_lease__anothers_files_and_credentials__are_not_there(bench: PodBench) -> None:
     bench.sh(FRIEND, "echo theirs > /workspace/theirs")
     for path in ("/workspace/theirs", str(bench.pods.workspace(FRIEND)), str(bench.pods.folders(FRIEND).spec)):
@@ -234,22 +241,9 @@ def test_lease__anothers_files_and_credentials__are_not_there(bench: PodBench) -
     assert volume.stat().st_mode & 0o077 == 0
 
 
-@contextmanager
-def card(number: int) -> Iterator[str]:
-    """The CDI name of an invented card: /dev/zero by another name, which this host has as well."""
-    node = Path(f"/dev/assay-gpu{number}")
-    node.unlink(missing_ok=True)
-    os.mknod(node, 0o20666, os.makedev(1, 5))
-    try:
-        with cdi_device(f"card{number}", number) as name:
-            yield name
-    finally:
-        node.unlink()
-
-
 def test_cards__of_two_leases__are_each_ones_own(engine: str, tmp_path: Path) -> None:
     cards = PodBench(engine, tmp_path)
-    with card(70) as first, card(71) as second:
+    with invented_card(70) as first, invented_card(71) as second:
         try:
             cards.start(1, cards=(first,))
             cards.start(2, cards=(second,))
@@ -259,9 +253,20 @@ def test_cards__of_two_leases__are_each_ones_own(engine: str, tmp_path: Path) ->
             assert cards.sh(2, "head -c 4 /dev/assay-gpu71") == 4 * "\0"
             make = "import os; os.mknod('/dev/theirs', 0o20666, os.makedev(1, 5))"
             assert cards.run(2, "python3", "-c", make)[0] != 0
-            cards.pods.remove(1)
-            cards.start(1, cards=(first, second))
-            assert cards.sh(1, "echo $CUDA_VISIBLE_DEVICES") == "0,1"
+        finally:
+            cards.close()
+
+
+def test_node_of_four_cards__is_one_pod_with_all_of_them_and_no_fifth(engine: str, tmp_path: Path) -> None:
+    cards = PodBench(engine, tmp_path)
+    with contextlib.ExitStack() as stack:
+        names = [stack.enter_context(invented_card(number)) for number in range(72, 77)]
+        try:
+            cards.start(1, cards=tuple(names[:4]), share=SHARE.times(4))
+            seen = [name for name in cards.sh(1, "ls /dev").split() if "gpu" in name]
+            assert seen == [f"assay-gpu{number}" for number in range(72, 76)]
+            assert cards.sh(1, "echo $CUDA_VISIBLE_DEVICES") == "0,1,2,3"
+            assert int(cards.sh(1, "df -Pk /dev/shm | busybox tail -1").split()[1]) << 10 == 2 * SHARE.memory_bytes
         finally:
             cards.close()
 

@@ -225,6 +225,10 @@ def test_jobs__of_a_lease__run_in_its_pod_and_end_with_it(engine: str, tmp_path:
         assert run("cat theirs; rm theirs")[1] == "theirs\n"
         outcome, _ = run("python3 -c 'bytearray(1 << 30)'; exit $?")
         assert outcome == Outcome("killed", 137, "memory limit")
+        job = jobs.create(LEASE, until_s, JobRequest(("yes",), {}, Limits(output_bytes=100_000)))
+        until(lambda: jobs.get(LEASE, job).outcome.final)
+        assert jobs.get(LEASE, job).outcome.reason == "output limit"
+        assert output_path(jobs.control(LEASE, job)).stat().st_size <= 100_000
         job = jobs.create(LEASE, until_s, JobRequest(("sh", "-c", "sleep 5432 & sleep 5432"), {}, Limits()))
         until(lambda: processes(5432) == 2)
         assert jobs.stop(LEASE, job, "asked").outcome.reason == "asked"

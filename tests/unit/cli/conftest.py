@@ -31,6 +31,7 @@ from assay.renter.lease.planned import Plan, Planned
 from assay.renter.lease.steps import Step, StepName
 from assay.renter.market.listing import Evidence, Listing, proven_listing
 from assay.renter.market.offers import ANYONE
+from assay.renter.market.placement import ANYWHERE
 from assay.renter.money.receipts import LeaseReceipt, ReceiptLine
 from assay.renter.money.rewards import Rewards
 from assay.renter.money.wallet import Done, Minima
@@ -231,7 +232,7 @@ class FakeRenter:
         self.chain = SimpleNamespace(deployment=deployment)
         self.answers: Mapping[str, Callable[..., Any]] = {
             "search": lambda *a, **k: self.found,
-            "choose": lambda wanted, order, count=1, apart=False: self.found[:count],
+            "choose": lambda wanted, order, count=1, place=ANYWHERE: self.found[:count],
             "device_id": lambda text: bytes([1]) * 32,
             "listing": lambda device_id, gpus=1, token=None: next(one for one in self.found if one.gpus == gpus),
             "quote": lambda device_ids, seconds: replace(self.found[0], rate=9 * 10**20, renter=WALLET),

@@ -16,6 +16,7 @@ import pytest
 from assay.chain.errors import BadDeployment, KeyFileError, UnreachableChain
 from assay.renter import errors
 from assay.renter.lease.steps import Step, StepName
+from assay.renter.market.placement import Placement
 from assay.renter.money.wallet import Minima
 from assay.renter.session.provider_session import JobState
 from assay.wire.limits import SMALL_FILE_BYTES
@@ -229,7 +230,7 @@ def test_rent__confirmed__pays_for_the_time_asked_and_prints_the_lease(assay: As
 
 def test_rent__without_a_device__takes_the_best_that_is_found(assay: Assay, renter: FakeRenter) -> None:
     assert assay("rent", "--near", "eu", "--yes").status == 0
-    wanted, order, count = renter.asked("choose")[0]
+    wanted, order, count, _ = renter.asked("choose")[0]
     assert (wanted.near, wanted.duration, order, count) == ("eu", 3600, "price", 1)
     assert (wanted.min_gpus, wanted.max_gpus) == (1, 1)
 
@@ -239,6 +240,34 @@ def test_rent__spread__rents_each(assay: Assay, renter: FakeRenter) -> None:
     assert [one[0].name[:4] for one in renter.asked("rent")] == ["0x01", "0x02"]
     assert len(json.loads(ran.out)["leases"]) == 2
     assert "7.2 USD" not in ran.err  # asked only where there is somebody to ask
+
+
+def test_rent__nodes__rents_each_and_tells_their_addresses(assay: Assay, renter: FakeRenter) -> None:
+    renter.a_session.a_pod = renter.a_session.a_pod.model_copy(update={"address": "10.213.0.2"})
+    ran = assay("rent", "--nodes", "2", "--yes", "-o", "json")
+    assert renter.asked("choose")[0][2:] == (2, Placement.TOGETHER)
+    assert [one["address"] for one in json.loads(ran.out)["leases"]] == ["10.213.0.2"] * 2
+    assert assay("rent", "0x01", "--nodes", "2", "--yes").status == 2
+    assert assay("rent", "--spread", "2", "--nodes", "2", "--yes").status == 2
+
+
+@pytest.mark.parametrize("option", ["--nodes", "--spread"])
+def test_rent__several_of_which_one_fails__ends_or_names_those_before_it(
+    assay: Assay, renter: FakeRenter, option: str
+) -> None:
+    rent, tried = renter.answers["rent"], list[object]()
+
+    def once(*given: object, **named: object) -> object:
+        tried.append(given)
+        if len(tried) > 1:
+            raise errors.ProofRejected("too late")
+        return rent(*given, **named)
+
+    renter.answers = {**renter.answers, "rent": once}
+    ran = assay("rent", option, "2", "--yes", "-o", "json")
+    assert (ran.status, ran.out) == (4, "")
+    assert len(renter.asked("end")) == (1 if option == "--nodes" else 0)
+    assert ("is ended" if option == "--nodes" else "goes on") in ran.err
 
 
 def test_rent__node__is_one_lease_of_all_its_devices(assay: Assay, renter: FakeRenter) -> None:

@@ -15,6 +15,7 @@ from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.renter.keeping import Keeping, keep_lease
 from assay.cli.renter.options import Asking, Connection, Duration, Filters, Output, renter_command
 from assay.cli.renter.pods.options import PodOptions
+from assay.cli.renter.several import placement, rent_each, with_addresses
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.rates import cost
 from assay.renter.errors import BadInput, RenterError
@@ -46,6 +47,10 @@ async def rent(
     duration: Duration = "1h",
     sort: Annotated[Order, typer.Option("--sort", help="which one is the best")] = Order.price,
     spread: Annotated[int, typer.Option("--spread", help="rent this many, no two at one site", min=0)] = 0,
+    nodes: Annotated[
+        int,
+        typer.Option("--nodes", help="rent this many, alike and on one host, whose pods reach each other", min=0),
+    ] = 0,
     quote: Annotated[bool, typer.Option("--quote", help="at the price made to this wallet alone")] = False,
     lease: Annotated[
         int | None, typer.Option("--lease", help="go on with a lease that was opened elsewhere, or broke off", min=1)
@@ -63,6 +68,8 @@ async def rent(
     seconds, minima = parse_duration(duration), filters.minima()
     if pod.given and open_only:
         raise BadInput("--open-only: say the image when the lease is gone on with: rent --lease N --image …")
+    if nodes and open_only:
+        raise BadInput("--nodes and --open-only: one or the other, not both")
     wanted = pod.wanted() if pod.given else None
     async with connection.renter() as renter:
         if lease is not None:
@@ -71,7 +78,7 @@ async def rent(
             if keeping.auto_topup:
                 await keep_lease(renter, lease, keeping)
             return
-        chosen = await _chosen(renter, filters, device, seconds, sort, spread)
+        chosen = await _chosen(renter, filters, device, seconds, sort, spread, nodes)
         if quote:
             chosen = [await _quoted(renter, one, seconds) for one in chosen]
         if asking.dry_run:
@@ -79,7 +86,14 @@ async def rent(
             planned = [one for plan in plans for one in await renter.show(plan)]
             return show_rows("transactions", planned_json(planned), PLAN_COLUMNS, output)
         asking.confirm(await _question(renter, chosen, seconds))
-        done = [await _rent_one(renter, one, seconds, minima, open_only, wanted) for one in chosen]
+        done = await rent_each(
+            renter,
+            chosen,
+            lambda one: _rent_one(renter, one, seconds, minima, open_only, wanted),
+            together=bool(nodes),
+        )
+        if nodes:
+            done = await with_addresses(renter, done)
         await _show(renter, [one.token for one in chosen], done, output)
         if keeping.auto_topup and not open_only:
             await asyncio.gather(*(keep_lease(renter, int(one["leaseId"]), keeping) for one in done))
@@ -91,15 +105,14 @@ def tell_step(step: Step) -> None:
 
 
 async def _chosen(
-    renter: Renter, filters: Filters, device: str | None, seconds: int, sort: Order, spread: int
+    renter: Renter, filters: Filters, device: str | None, seconds: int, sort: Order, spread: int, nodes: int
 ) -> list[Listing]:
-    if device is not None and spread:
-        raise BadInput("name a device, or let --spread choose several: not both")
+    count, place = placement(device, spread, nodes)
     from assay.cli.renter.rows import price_text
 
     wanted = filters.wanted(f"{seconds}s", ONE)
     if device is None:
-        return await renter.choose(wanted, sort, max(spread, 1), apart=bool(spread))
+        return await renter.choose(wanted, sort, count, place)
     if wanted.max_gpus is None:
         raise BadInput(f"--gpus {filters.gpus}: of a device that is named, say exactly how many it is leased with")
     listing = await renter.listing(await renter.device_id(device), wanted.min_gpus, wanted.token)
@@ -211,9 +224,8 @@ async def _show(renter: Renter, tokens: list[str], done: list[dict[str, Any]], o
     elif output is OutputFormat.json:
         sys.stdout.write(json.dumps({"leases": done}) + "\n")
     else:
-        show_rows(
-            "leases", done, {"leaseId": "lease", "status": "status", "deviceId": "device", "gpus": "GPUs"}, output
-        )
+        columns = {"leaseId": "lease", "status": "status", "deviceId": "device", "gpus": "GPUs"}
+        show_rows("leases", done, {**columns, **({"address": "address"} if "address" in done[0] else {})}, output)
     sys.stdout.flush()
     for one in done:
         if one["status"] == "active":

@@ -129,4 +129,5 @@ def _shown(services: Services, lease: Lease, pod: PodShown, state: ImageState) -
         restarts=pod.status.restarts,
         ends_at=lease.stop,
         share=None if share is None else _share(share),
+        address=pod.address or None,
     )

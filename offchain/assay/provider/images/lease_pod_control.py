@@ -36,8 +36,8 @@ class LeasePodControl:
 
     def show(self, lease_id: int, renter: str) -> PodShown:
         """The lease's pod, with what this renter chose for it."""
-        chosen = self._pods.book.image(lease_id, renter)
-        return PodShown(chosen, self._pods.share(lease_id), self._pods.pods.status(lease_id))
+        chosen, engine = self._pods.book.image(lease_id, renter), self._pods.pods
+        return PodShown(chosen, self._pods.share(lease_id), engine.status(lease_id), engine.address(lease_id))
 
     def restart(self, lease_id: int) -> None:
         """Ends everything in the pod and starts it again. Raises NotFound, Conflict for a lease that is over."""

@@ -11,11 +11,13 @@ from assay.provider.pods.pod import HostShare, PodImage, PodStatus
 
 @dataclass(frozen=True)
 class PodShown:
-    """A lease's pod: what it starts from, None while nothing was chosen, its share, and how it stands."""
+    """A lease's pod: what it starts from, None while nothing was chosen, its share, how it stands, and where its
+    renter's other pods on this host reach it, empty while it does not run."""
 
     image: PodImage | None
     share: HostShare | None
     status: PodStatus
+    address: str = ""
 
 
 class PodControl(Protocol):

@@ -19,7 +19,8 @@ from assay.provider.errors import Conflict, NotFound, ProviderError, RuntimeUnav
 from assay.provider.pods import volume
 from assay.provider.pods.commands import CommandFailed, run
 from assay.provider.pods.layout import PodFolders, held_bytes
-from assay.provider.pods.network import PodNetwork
+from assay.provider.pods.neighbours import introduce, name_of
+from assay.provider.pods.network import ADDRESSES_BEGIN, PodNetwork, address_of
 from assay.provider.pods.options import NAME, create_options, global_options
 from assay.provider.pods.pod import PodImage, PodSpec, PodStatus, PodUse, Program
 from assay.provider.pods.processes.ending import note_end
@@ -79,6 +80,7 @@ class PodmanPods:
         self._clock = clock
         self._locks: dict[int, threading.RLock] = {}
         self._locking = threading.Lock()
+        self._introducing = threading.Lock()
         self._host: HostEngine | None = None
         self._init = Path(INITS[0])
 
@@ -181,7 +183,20 @@ class PodmanPods:
             if not container:
                 container = self._create(spec, folders, slot)
             self._start(spec, folders, slot, container)
+            self._introduce(spec.renter)
             return self.status(spec.lease_id)
+
+    def _introduce(self, renter: str) -> None:
+        """Has the pods of one renter know each other by name: those that the network lets through to each other."""
+        with self._introducing:
+            addresses = {one: self.address(one) for one, spec in self.specs().items() if spec.renter == renter}
+            running = {one: address for one, address in addresses.items() if address}
+            introduce({one: (self.folders(one).etc / "hosts", running[one]) for one in running}, ADDRESSES_BEGIN)
+
+    def address(self, lease_id: int) -> str:
+        """Where the renter's other pods on this host reach this one; empty unless it runs."""
+        running = self.status(lease_id).state == "running"
+        return address_of(self.slots.of(self.folders(lease_id).lease)) if running else ""
 
     def _create(self, spec: PodSpec, folders: PodFolders, slot: int) -> str:
         self._podman(folders, "rm", "--force", "--time", "0", "--ignore", NAME)
@@ -229,7 +244,7 @@ class PodmanPods:
 
     def _write_etc(self, spec: PodSpec, folders: PodFolders) -> None:
         """What a pod's files of /etc say at first."""
-        name = f"pod-{spec.lease_id}"
+        name = name_of(spec.lease_id)
         servers = self.network.resolvers if self.network.policy.names_resolved else ()
         texts = {
             "hosts": f"127.0.0.1 localhost {name}\n",
@@ -305,6 +320,8 @@ class PodmanPods:
                 raise ProviderError(f"the pod of lease {lease_id} does not end")
             with contextlib.suppress(ProviderError):
                 self.network.detach(self.slots.of(folders.lease))
+            if (spec := read_spec(folders.spec)) is not None:
+                self._introduce(spec.renter)
 
     def remove(self, lease_id: int) -> None:
         """Stops the pod and removes it with all its files."""

@@ -14,6 +14,7 @@ from assay.provider.pods.commands import CommandFailed, run
 from assay.provider.pods.network_rules import GATEWAY, NetworkPolicy, PodLink, table
 
 NETWORK = ipaddress.IPv4Network("10.213.0.0/16")
+ADDRESSES_BEGIN = "10.213."
 INSIDE = "eth0"
 HOST_MAC = "02:00:00:00:00:01"
 BURST_MS = 50

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from assay.provider.pods.layout import PodFolders
+from assay.provider.pods.neighbours import name_of
 from assay.provider.pods.pod import TOOLS_INSIDE, WORKSPACE_INSIDE, PodSpec
 from assay.provider.pods.slots import IDS, first_id
 
@@ -39,7 +40,7 @@ def create_options(
         "--gidmap", f"0:{first}:{IDS}",
         "--user", "0:0",
         "--workdir", WORKSPACE_INSIDE,
-        "--hostname", f"pod-{spec.lease_id}",
+        "--hostname", name_of(spec.lease_id),
         "--network", "none",
         "--no-hosts",
         "--cap-drop", "all",

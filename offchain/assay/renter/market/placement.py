@@ -1,8 +1,9 @@
-"""Offers that can be taken together: no two with a device in common, or no two at one site."""
+"""Offers that can be taken together: no two with a device in common, no two at one site, or alike and on one host."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from enum import Enum
 from ipaddress import ip_address
 
 from assay.network.errors import BadOrigin
@@ -55,3 +56,39 @@ def disjoint(found: Iterable[Listing], count: int) -> list[Listing]:
         if len(chosen) == count:
             return chosen
     raise NoDevice(f"{count} were asked for, {len(chosen)} on offer answer to it: ask for less")
+
+
+def alike(found: Iterable[Listing], count: int) -> list[Listing]:
+    """`count` of the best-first listings that are alike and served by one daemon, so that their pods reach each other:
+    those whose best comes first. Raises NoDevice."""
+    groups: dict[tuple[object, ...], list[Listing]] = {}
+    for one in found:
+        kind = (one.provider.lower(), one.endpoint, one.gpus, one.model, one.profile, one.token, one.host)
+        groups.setdefault(kind, []).append(one)
+    most = 0
+    for group in groups.values():
+        try:
+            return disjoint(group, count)
+        except NoDevice:
+            most = max(most, len(group))
+    raise NoDevice(f"{count} nodes alike on one host were asked for, at most {most} are offered together: ask for less")
+
+
+class Placement(Enum):
+    """Which offers go together."""
+
+    ANYWHERE = "no two with a device in common"
+    APART = "no two at one site"
+    TOGETHER = "alike, on one host"
+
+    def choose(self, found: Iterable[Listing], count: int) -> list[Listing]:
+        """The best `count` of the best-first listings that do. Raises NoDevice for fewer."""
+        rules: dict[Placement, Callable[[Iterable[Listing], int], list[Listing]]] = {
+            Placement.ANYWHERE: disjoint,
+            Placement.APART: spread,
+            Placement.TOGETHER: alike,
+        }
+        return rules[self](found, count)
+
+
+ANYWHERE = Placement.ANYWHERE

@@ -18,6 +18,7 @@ from assay.provider.pods import share
 from assay.provider.pods.assemble import host_and_kept
 from assay.provider.pods.layout import PodFolders
 from assay.provider.pods.lease_pods import PodBook
+from assay.provider.pods.neighbours import introduce, with_neighbours
 from assay.provider.pods.network import resolvers
 from assay.provider.pods.network_rules import NetworkPolicy, PodLink, table
 from assay.provider.pods.options import create_options
@@ -54,6 +55,33 @@ def test_book__image_chosen_by_whom_a_lease_seemed_to_belong_to__is_not_that_of_
     book.note_image(7, "0xRenter", replace(image, reference="mine"))
     assert [one.reference for one in book.images(7)] == ["debian:12", "mine"]
     assert book.image(7, "0xRenter") == replace(image, reference="mine")
+
+
+def test_neighbours__in_a_file_of_names__are_renewed_and_all_else_is_kept(tmp_path: Path) -> None:
+    mine = "127.0.0.1 localhost pod-7\n192.0.2.1 mine\n10.213.0.9 pod-6\n10.213.0.9 pod-6 mine\n"
+    text = with_neighbours(mine, {9: "10.213.0.4", 8: "10.213.0.3"}, "10.213.")
+    kept = "127.0.0.1 localhost pod-7\n192.0.2.1 mine\n10.213.0.9 pod-6 mine\n"
+    assert text == f"{kept}10.213.0.3 pod-8\n10.213.0.4 pod-9\n"
+    assert with_neighbours(text, {}, "10.213.") == kept
+    files = {lease: (tmp_path / str(lease), f"10.213.0.{lease}") for lease in (7, 8, 9)}
+    (tmp_path / "7").write_bytes(b"\xff mine\n")
+    (tmp_path / "8").write_text("x" * (1 << 17))
+    (tmp_path / "9").symlink_to(tmp_path / "7")
+    introduce(files, "10.213.")
+    assert (tmp_path / "7").read_bytes() == b"\xff mine\n10.213.0.8 pod-8\n10.213.0.9 pod-9\n"
+    assert (tmp_path / "8").stat().st_size == 1 << 17
+
+
+def test_limits__that_this_daemon_may_not_raise__are_kept_to_unless_more_was_asked_for() -> None:
+    low = replace(HOST, processes=10_000, open_files=20_000)
+    share = device_share(low, KEPT, 8)
+    assert (share.processes, share.open_files) == (10_000 // 8, 20_000)
+    promised = device_shares(low, KEPT, {"a": DeclaredHost(4, 1024, 4096), "b": DeclaredHost(4, 1024, 4096)})
+    assert {(one.processes, one.open_files) for one in promised.values()} == {(4096, 20_000)}
+    assert device_share(HOST, KEPT, 8).open_files == HostShare().open_files
+    for wanted in (DevicePart(open_files=65_536), DevicePart(processes=2_000)):
+        with pytest.raises(BadProviderSetting, match="may give at most"):
+            device_share(low, KEPT, 8, wanted)
 
 
 def test_share__of_eight_devices__is_an_eighth_of_what_is_not_kept_back() -> None:

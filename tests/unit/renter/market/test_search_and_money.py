@@ -21,7 +21,7 @@ from assay.provider.offers.offers import rate_of
 from assay.renter.errors import BadInput, NoDevice
 from assay.renter.market.listing import Evidence, Listing, listings, proven_listing
 from assay.renter.market.offers import ANYONE
-from assay.renter.market.placement import disjoint, spread
+from assay.renter.market.placement import alike, disjoint, spread
 from assay.renter.market.search import Order, Wanted, distance, is_near_enough, matches, ordered
 from assay.renter.money.amounts import parse_amount, parse_duration, show_amount
 from assay.sheet.values import Source
@@ -239,6 +239,19 @@ def test_spread__devices_of_one_provider_or_network__are_not_chosen_together() -
     assert spread(found, 3) == [a, b, c]
     with pytest.raises(NoDevice, match=r"4 offers .* 3 were found"):
         spread(found, 4)
+
+
+def test_alike__nodes_of_one_host__are_taken_together_and_no_others() -> None:
+    def at(endpoint: str, *numbers: int, **changes: object) -> Listing:
+        return replace(node(*numbers), provider="A", endpoint=endpoint, **changes)  # type: ignore[arg-type]
+
+    dearer = at("http://one", 7, 8), at("http://one", 9, 10)
+    found = [at("http://one", 1), at("http://two", 2, 3), at("http://one", 3, 4, model="other"), at("http://two", 5, 6),
+             *dearer]  # fmt: skip
+    assert alike(found, 2) == [found[1], found[3]]
+    assert alike(found[2:3] + found[4:], 2) == list(dearer)
+    with pytest.raises(NoDevice, match=r"3 nodes alike .* at most 2"):
+        alike(found, 3)
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,7 @@ def pod_text(shown: PodShownBody) -> dict[str, Any]:
         values["memory"] = f"{share.memory_bytes / GIB:g} GiB, {share.shm_bytes / GIB:g} GiB of it for /dev/shm"
         values["disk"] = f"{share.disk_bytes / GIB:g} GiB"
         values["network"] = f"{share.bandwidth_bps / 1e6:g} Mbit/s" if share.bandwidth_bps else ""
+    values["address"] = f"{shown.address}, for your other pods on its host" if shown.address else ""
     values["started"] = moment(int(shown.started_at)) if shown.started_at else ""
     values["restarts"] = shown.restarts or ""
     if shown.ends_at:

@@ -1,0 +1,53 @@
+"""Debian as an image for pods: a root file system with apt, made by debootstrap from the mirror that this host uses."""
+
+from __future__ import annotations
+
+import gzip
+import ipaddress
+import re
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+SUITE = "bookworm"
+SOURCES = (Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*"))
+ADDRESS = re.compile(r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(http://\S+/debian)/?(?:\s|$)", re.MULTILINE)
+
+
+def mirror() -> str | None:
+    """Where this host has its packages from, None where it has no mirror of Debian."""
+    for file in SOURCES:
+        if file.is_file() and (found := ADDRESS.search(file.read_text(errors="replace"))):
+            return found[1]
+    return None
+
+
+def debian_missing() -> str | None:
+    """Why there can be no such image here, None where there can."""
+    if shutil.which("debootstrap") is None:
+        return "needs debootstrap"
+    return None if mirror() else "needs a mirror of Debian in the sources of apt"
+
+
+def egress_to_mirror() -> str:
+    """The provider's setting: the internet, and the mirror where that has an address of a private network."""
+    host = urlsplit(str(mirror())).hostname
+    addresses = {str(one[4][0]) for one in socket.getaddrinfo(host, 80, socket.AF_INET)}
+    inwards = sorted(one for one in addresses if not ipaddress.ip_address(one).is_global)
+    return ",".join(["internet", *(f"{one}/32" for one in inwards)])
+
+
+def debian_layer(folder: Path) -> bytes:
+    """The one layer of the image, packed."""
+    root, archive = folder / "root", folder / "root.tar"
+    subprocess.run(
+        ["debootstrap", "--variant=minbase", SUITE, root, str(mirror())], check=True, stdout=subprocess.DEVNULL
+    )
+    shutil.rmtree(root / "var/cache/apt/archives")
+    subprocess.run(["tar", "-C", root, "--numeric-owner", "--exclude=./dev/*", "-cf", archive, "."], check=True)
+    shutil.rmtree(root)
+    packed = gzip.compress(archive.read_bytes(), 1, mtime=0)
+    archive.unlink()
+    return packed
