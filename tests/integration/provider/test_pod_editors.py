@@ -200,6 +200,7 @@ async def test_gateway__probes_uploads_its_worker_and_starts_a_backend(machine: 
     await machine.ssh("pkill httpd; rm -rf /tmp/ide /root/.cache")
 
 
+@pytest.mark.deep
 async def test_shells__thirty_at_once_on_one_pod__each_answers(machine: Machine) -> None:
     # Over as few connections as one may open: a lease has sixteen.
     control = [("-o", f"ControlPath={machine.folder}/control{number}") for number in range(3)]
