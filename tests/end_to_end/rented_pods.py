@@ -75,19 +75,23 @@ class Pod:
 
     def __call__(self, script: str) -> list[str]:
         """Lines that a command in the pod printed, which ended well."""
-        ran = self.shell("ssh", self.number, "--", script, timeout=COMMAND_SECONDS)
-        assert ran.status == 0, ran.out[-2000:] + ran.err + self.log
-        return ran.out.splitlines()
+        config, host = self.configured()
+        line = ["ssh", "-F", config, host, script]
+        ran = subprocess.run(line, capture_output=True, text=True, timeout=COMMAND_SECONDS, stdin=subprocess.DEVNULL)
+        assert ran.returncode == 0, ran.stdout[-2000:] + ran.stderr + self.log
+        return ran.stdout.splitlines()
 
     def shown(self) -> Any:
         return self.shell("pod", "show", self.number, "-o", "json").json
 
-    def configured(self, folder: Path) -> tuple[str, str]:
+    def configured(self) -> tuple[str, str]:
         """A file with a section for OpenSSH's programs, and the name of the host in it."""
-        ran = self.shell("ssh", self.number, "--config")
-        assert ran.status == 0, ran.err
-        (folder / "ssh_config").write_text(ran.out)
-        return str(folder / "ssh_config"), f"assay-{self.number}"
+        config = self.provider.folder / f"ssh-config-{self.number}"
+        if not config.exists():
+            ran = self.shell("ssh", self.number, "--config")
+            assert ran.status == 0, ran.err + self.log
+            config.write_text(ran.out)
+        return str(config), f"assay-{self.number}"
 
 
 def typed(*command: str, stdin: str = "", seconds: float = COMMAND_SECONDS) -> str:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,7 +26,7 @@ from tests.integration.provider.podman import IMAGE, invented_card, podman_servi
 
 MEASURED_SECONDS, BACK_SECONDS, WIPED_SECONDS, FETCH_SECONDS = 240.0, 90.0, 90.0, 400.0
 DISK, MEMORY, LARGE, SHARED = 5 << 30, 3 << 30, 2 << 30, 1 << 30
-WORKERS = 4
+WORKERS, EPOCHS = 4, 10
 # A node has a whole core of its host for each of its cards.
 CARDS = 4 if (os.cpu_count() or 1) >= 4 else 2
 FIRST_CARD = 80
@@ -37,12 +38,14 @@ JOB = f"""
 import json, os, time
 from multiprocessing import Process, Queue, shared_memory
 from pathlib import Path
-SIZE, WORKERS, EPOCHS = {SHARED}, {WORKERS}, 12
+SIZE, WORKERS, EPOCHS, PIECE = {SHARED}, {WORKERS}, {EPOCHS}, 16 << 20
 def work(name, number, tasks, done):
     memory = shared_memory.SharedMemory(name)
     part = SIZE // WORKERS
     while (epoch := tasks.get()) is not None:
-        memory.buf[number * part : (number + 1) * part] = bytes([epoch]) * part
+        piece = bytes([epoch]) * PIECE
+        for at in range(number * part, (number + 1) * part, PIECE):
+            memory.buf[at : at + PIECE] = piece
         done.put(number)
     memory.close()
 if __name__ == "__main__":
@@ -65,7 +68,7 @@ if __name__ == "__main__":
     memory.close(); memory.unlink()
     print("learned", state["sum"], flush=True)
 """
-LEARNED = f"learned {WORKERS * sum(range(1, 13))}"
+LEARNED = f"learned {WORKERS * sum(range(1, EPOCHS + 1))}"
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +157,7 @@ def test_two_leases__on_one_host__have_a_card_each_and_reach_each_other(two: tup
 
 
 def test_folder__by_rsync__there_and_back(pod: Pod, tmp_path: Path) -> None:
-    config, host = pod.configured(tmp_path)
+    config, host = pod.configured()
     there = tmp_path / "there"
     for number in range(200):
         (there / f"d{number % 7}").mkdir(parents=True, exist_ok=True)
@@ -169,8 +172,23 @@ def test_folder__by_rsync__there_and_back(pod: Pod, tmp_path: Path) -> None:
     typed("diff", "-r", "--no-dereference", str(there), f"{tmp_path}/back")
 
 
+def test_folder_of_ten_thousand_files__by_cp__goes_there_and_back(pod: Pod, tmp_path: Path) -> None:
+    there = tmp_path / "many"
+    for number in range(10_000):
+        (there / f"d{number % 100}").mkdir(parents=True, exist_ok=True)
+        (there / f"d{number % 100}/f{number}").write_bytes(b"%d" % number * 100)
+    began = time.monotonic()
+    assert pod.shell("cp", "-r", str(there), f"{pod.number}:many", timeout=COMMAND_SECONDS).status == 0
+    copied = time.monotonic()
+    assert pod("find many -type f | wc -l") == ["10000"]
+    assert pod.shell("cp", "-r", f"{pod.number}:many", f"{tmp_path}/back", timeout=COMMAND_SECONDS).status == 0
+    print(f"cp of 10,000 files: {copied - began:.1f} s there, {time.monotonic() - copied:.1f} s back")
+    typed("diff", "-r", str(there), f"{tmp_path}/back")
+    pod("rm -r many")
+
+
 def test_file_of_two_gibibytes__by_sftp__arrives_whole(pod: Pod, tmp_path: Path) -> None:
-    config, host = pod.configured(tmp_path)
+    config, host = pod.configured()
     piece, hashed, large = os.urandom(64 << 20), hashlib.sha256(), tmp_path / "large"
     with large.open("wb") as file:
         for number in range(LARGE // len(piece)):
