@@ -51,6 +51,7 @@ def some_search(choice: random.Random) -> Search:
         max_rate=int(choice.uniform(0.1, 4) * 10**24 / 3600) if choice.random() < 0.3 else None,
         min_reliability_bps=choice.choice((0, 0, 9_500, 9_900)),
         min_hours=choice.choice((0, 0, 0, 24)),
+        no_slashed=choice.random() < 0.2,
         firm=choice.random() < 0.2,
         at_least=choice.choice(
             ((), (), (), (("cuda", 1206),), (("disk_read_mbs", 4_000), ("network_down_mbps", 1_000)))
@@ -122,6 +123,7 @@ def query_of(wanted: Search) -> list[tuple[str, str]]:
         "maxRate": wanted.max_rate,
         "minReliabilityBps": wanted.min_reliability_bps,
         "minHours": wanted.min_hours,
+        "noSlashed": "true" if wanted.no_slashed else "",
         "firm": "true" if wanted.firm else "",
     }
     chosen = [(name, str(value)) for name, values in several.items() for value in values]

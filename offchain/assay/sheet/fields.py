@@ -54,6 +54,11 @@ FIELDS: tuple[SheetField, ...] = (
     _field("memoryReadGbs", Source.testimony, "GB/s", "reads of memory at least: it was shown within the class's time"),
     _field("uptimeBps", Source.testimony, "bps", "uptime in the newest report"),
     _field("reliabilityBps", Source.testimony, "bps", "epochs passed of those measured"),
+    _field("measuredEpochs", Source.testimony, "", "epochs that the reliability is of"),
+    _field(
+        "reliabilityLowBps", Source.testimony, "bps", "epochs passed at least, by how many there are; slashes count"
+    ),
+    _field("providerSlashes", Source.proven, "", "devices of its provider that were slashed"),
     _field("modelName", Source.declared, "text", "model"),
     _field("memoryGb", Source.declared, "GB", "memory that such a card is sold with"),
     _field("bf16Tflops", Source.declared, "TFLOP/s", "bf16, by the data sheet of the declared model"),

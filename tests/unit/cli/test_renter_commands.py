@@ -231,7 +231,7 @@ def test_rent__confirmed__pays_for_the_time_asked_and_prints_the_lease(assay: As
 def test_rent__without_a_device__takes_the_best_that_is_found(assay: Assay, renter: FakeRenter) -> None:
     assert assay("rent", "--near", "eu", "--yes").status == 0
     wanted, order, count, _ = renter.asked("choose")[0]
-    assert (wanted.near, wanted.duration, order, count) == ("eu", 3600, "price", 1)
+    assert (wanted.near, wanted.duration, order, count) == ("eu", 3600, "best", 1)
     assert (wanted.min_gpus, wanted.max_gpus) == (1, 1)
 
 

@@ -44,6 +44,7 @@ def rows(count: int, seed: int) -> list[dict[str, Any]]:
                 "disk_read_mbs": choice.randrange(3), "driver": "", "measured_epoch": 0, "passed_epoch": 0, "flags": 1,
                 "enrolled_at": 0,
                 "token": choice.choice(TOKENS) if rate is not None else None, "rate": rate, "unit_rate": rate,
+                "rank_rate": rate, "provider_slashes": choice.randrange(2),
                 "min_duration": 0, "max_duration": 3600 * choice.randrange(3), "offer": None, "valid_until": 0,
                 "busy_until": 0, "changes_at": 0, "host_cores": choice.randrange(4),
                 "host_memory_mib": 1024 * choice.randrange(4), "host_disk_mib": max(0, 1024 * choice.randrange(4) - 1),
@@ -74,6 +75,7 @@ searches = st.builds(
     min_reliability_bps=st.sampled_from([0, 100]),
     min_hours=st.integers(0, 2),
     firm=st.booleans(),
+    no_slashed=st.booleans(),
     sort=st.sampled_from(list(SORTS)),
 )
 
@@ -92,6 +94,7 @@ def matches(row: dict[str, Any], s: Search) -> bool:
         and (s.provider is None or row["provider"] == s.provider)
         and (not s.gpus or row["gpus"] in s.gpus)
         and memory(row) >= s.min_memory_gib * 1024
+        and (not s.no_slashed or row["provider_slashes"] == 0)
         and (not s.firm or row["notice"] == 0)
         and all(row[column] >= bound for column, bound in s.at_least)
         and all(0 < row[column] <= bound for column, bound in s.at_most)

@@ -107,6 +107,9 @@ class Filters(OptionGroup):
         float,
         typer.Option("--min-expected", help="proven score, percent of what the declared model should make", min=0),
     ] = 0
+    no_slashed: Annotated[
+        bool, typer.Option("--no-slashed", help="nothing of a provider that has had a device slashed")
+    ] = False
     at_least: Annotated[
         list[str] | None,
         typer.Option("--min", help="a value of the sheet at least: diskReadMbs=2000, cuda=12.4; again"),
@@ -155,6 +158,7 @@ class Filters(OptionGroup):
             min_memory_mib=size_mib(self.min_proven_memory, "--min-proven-memory"),
             min_memory_gb=memory_gb(self.min_memory) if self.min_memory else 0,
             min_of_expected_bps=round(self.min_expected * 100),
+            no_slashed=self.no_slashed,
             at_least=sheet_bounds(self.at_least, "--min"),
             at_most=sheet_bounds(self.at_most, "--max"),
             min_host=DeclaredHost(

@@ -45,7 +45,7 @@ async def rent(
         str | None, typer.Argument(help="device id, or enough of its beginning; without one the best that is found")
     ] = None,
     duration: Duration = "1h",
-    sort: Annotated[Order, typer.Option("--sort", help="which one is the best")] = Order.price,
+    sort: Annotated[Order, typer.Option("--sort", help="which one is the best")] = Order.best,
     spread: Annotated[int, typer.Option("--spread", help="rent this many, no two at one site", min=0)] = 0,
     nodes: Annotated[
         int,
@@ -85,6 +85,9 @@ async def rent(
             plans = [renter.plan_rent(one, cost(one.rate, seconds), minima) for one in chosen]
             planned = [one for plan in plans for one in await renter.show(plan)]
             return show_rows("transactions", planned_json(planned), PLAN_COLUMNS, output)
+        for one in chosen:
+            if one.provider_slashes:
+                note(f"warning: {one.provider_slashes} devices of provider {one.provider} were slashed")
         asking.confirm(await _question(renter, chosen, seconds))
         done = await rent_each(
             renter,
@@ -129,6 +132,8 @@ async def _chosen(
             raise BadInput(f"{option} {least}: in epoch {listing.epoch} the least of its devices showed {shown}")
     if listing.named.memory_gb < wanted.min_memory_gb > listing.memory_mib >> 10:
         raise BadInput(f"--min-memory {wanted.min_memory_gb}: it is sold as {listing.named.memory_gb} GB")
+    if wanted.no_slashed and listing.provider_slashes:
+        raise BadInput(f"--no-slashed: {listing.provider_slashes} devices of its provider were slashed")
     if wanted.firm and listing.notice:
         raise BadInput(f"--firm: its provider may end this offer {listing.notice} s after a notice")
     return [listing]

@@ -25,13 +25,15 @@ from assay.sheet.values import Sheet
 LISTING_COLUMNS = {
     "shortId": "device", "gpus": "GPUs", "model": "model", "region": "region", "scoreGops": "score, gops",
     "ofExpected": "of expected, %", "memoryText": "memory", "hostText": "machine, declared",
-    "uptime": "uptime, %", "price": "price an hour", "value": "gops per token", "noticeText": "notice",
+    "uptime": "uptime, %", "historyText": "passed at least",
+    "price": "price an hour", "value": "gops per token", "noticeText": "notice",
     "roundTripMs": "round trip, ms", "checked": "checked",
 }  # fmt: skip
 LISTING_FIELDS = (
     "deviceId", "shortId", "gpus", "deviceIds", "offerHash", "provider", "endpoint", "model", "region", "profile",
     "epoch", "scoreGops", "expectedGops", "ofExpectedBps", "ofExpected", "memoryGb", "memoryMiB", "memoryText",
-    "modelName", "host", "hostText", "uptimeBps", "uptime", "pricePerHour", "symbol", "price",
+    "modelName", "host", "hostText", "uptimeBps", "uptime", "measuredEpochs", "reliabilityLowBps",
+    "providerSlashes", "historyText", "pricePerHour", "symbol", "price",
     "pricePerGpuHour", "value", "token", "rate", "minDuration", "maxDuration", "notice", "noticeText", "validUntil",
     "roundTripMs", "checked", "sheet",
 )  # fmt: skip
@@ -78,6 +80,10 @@ def listing_json(listing: Listing, symbol: str) -> dict[str, Any]:
         "hostText": host_text(listing.host),
         "uptimeBps": listing.uptime_bps,
         "uptime": listing.uptime_bps / 100,
+        "measuredEpochs": listing.measured_epochs,
+        "reliabilityLowBps": listing.reliability_low_bps,
+        "providerSlashes": listing.provider_slashes,
+        "historyText": history_text(listing),
         "pricePerHour": price_text(listing),
         "symbol": symbol,
         "price": f"{price_text(listing)} {symbol}",
@@ -112,6 +118,13 @@ def listing_text(row: dict[str, Any]) -> dict[str, Any]:
     least = {"scoreGops": "< 1", "value": "", "ofExpected": ""}
     row = {**row, "model": row["modelName"]}
     return {**row, **{name: text for name, text in least.items() if not row[name]}}
+
+
+def history_text(listing: Listing) -> str:
+    """How much of how many epochs it is sure to pass, and what its provider was slashed for: `97.2 % of 340`."""
+    sure = f"{listing.reliability_low_bps / 100:.1f} % of {listing.measured_epochs}" if listing.measured_epochs else ""
+    slashed = f"provider slashed {listing.provider_slashes}x" if listing.provider_slashes else ""
+    return ", ".join(filter(None, (sure, slashed)))
 
 
 def memory_text(listing: Listing) -> str:

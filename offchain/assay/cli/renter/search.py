@@ -35,7 +35,7 @@ async def search(
     connection: Connection,
     filters: Filters,
     duration: Annotated[str | None, typer.Option("--duration", help="how long it is wanted: 2h")] = None,
-    sort: Sort = Order.price,
+    sort: Sort = Order.best,
     limit: Annotated[int, typer.Option("--limit", help="lines at most", min=1, max=10_000)] = 50,
     spread: Annotated[int, typer.Option("--spread", help="this many, no two at one site", min=0)] = 0,
     verify: Annotated[

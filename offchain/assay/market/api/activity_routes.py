@@ -92,6 +92,7 @@ def account(ctx: Ctx, address: AddressPath) -> Any:
             "operators": models.plain(found["operators"], models.OperatorRow),
             "acts_for": models.plain(found["acts_for"], models.OperatorRow),
             "credits": models.plain(found["credits"], models.BondCredit),
+            "history": models.plain(found["history"], models.ProviderHistory),
         }
     )
 

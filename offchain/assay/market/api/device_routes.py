@@ -69,6 +69,7 @@ def listing(ctx: Ctx, listing_id: Hash) -> Any:
                 }
                 for part in found.parts
             ],
+            "history": models.plain(found.history, models.ProviderHistory),
         }
     )
 

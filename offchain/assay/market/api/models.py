@@ -123,6 +123,7 @@ class SheetEntry(ApiModel):
     by: int
 
 
+ProviderHistory = row_model("ProviderHistory", tables.providers)
 Listing = row_model("Listing", tables.listings, sheet=(dict[str, SheetEntry], ...))
 DeviceRow = row_model("Device", tables.devices)
 ProfileRow = row_model("Profile", tables.profiles)
@@ -229,6 +230,7 @@ class ListingDetail(ApiModel):
     listing: Listing  # type: ignore[valid-type]
     offer: OfferRow | None  # type: ignore[valid-type]
     devices: list[ListedDevice]
+    history: ProviderHistory | None  # type: ignore[valid-type]
 
 
 class EpochDetail(ApiModel):
@@ -270,6 +272,7 @@ class Account(ApiModel):
     acts_for: list[OperatorRow]  # type: ignore[valid-type]
     payout: str
     credits: list[BondCredit]  # type: ignore[valid-type]
+    history: ProviderHistory | None  # type: ignore[valid-type]
 
 
 class Totals(ApiModel):

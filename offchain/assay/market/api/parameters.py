@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from assay.market.errors import BadQuery
 from assay.market.projection.listings import STATES
 from assay.market.queries.pages import MAX_CURSOR, MAX_ROWS
-from assay.market.queries.search import SORTS, Search
+from assay.market.queries.search import BEST, SORTS, Search
 from assay.protocol.hexadecimal import parse_address
 from assay.protocol.leases import MAX_DEVICES
 from assay.protocol.types import DeviceId
@@ -140,7 +140,10 @@ def search_parameters(
     firm: Annotated[bool, Query(description="Only what its provider cannot take back with a notice.")] = False,
     at_least: AtLeast = [],  # noqa: B006
     at_most: AtMost = [],  # noqa: B006
-    sort: Annotated[str, Query(max_length=24, description=f"One of {', '.join(SORTS)}.")] = "price",
+    no_slashed: Annotated[
+        bool, Query(alias="noSlashed", description="Nothing of a provider that has had a device slashed.")
+    ] = False,
+    sort: Annotated[str, Query(max_length=24, description=f"One of {', '.join(SORTS)}.")] = BEST,
 ) -> Search:
     """The search of a request's query."""
     states = () if "all" in state else tuple(dict.fromkeys(s for s in state if s))
@@ -148,7 +151,8 @@ def search_parameters(
         states, tuple(gpus), tuple(profile), tuple(m for m in model if m), tuple(r for r in region if r),
         tuple(checked(t) for t in token), checked(provider) if provider else None, min_memory_gib,
         min_memory_gb, min_of_expected, min_cpus, min_ram_gib, min_disk_gib, min_score,
-        int(max_rate) if max_rate else None, min_reliability, min_hours, firm, bounds(at_least), bounds(at_most), sort,
+        int(max_rate) if max_rate else None, min_reliability, min_hours, firm, bounds(at_least), bounds(at_most),
+        no_slashed, sort,
     )  # fmt: skip
 
 

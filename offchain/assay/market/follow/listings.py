@@ -65,6 +65,15 @@ def _touched(connection: Connection, rows: WorkingSet, now: Now) -> set[DeviceId
     for spec in rows.touched("specifications"):
         found = select(devices.c.device_id).where(devices.c.spec_hash == spec[0])
         touched.update(connection.execute(found).scalars())
+    # Slashes are rare, and cost their stake: the other columns of a provider stand in no listing.
+    slashed = [
+        key[0]
+        for key in rows.touched("providers")
+        if _slashes(rows.before("providers", key)) != _slashes(rows.row("providers", key))
+    ]
+    for start in range(0, len(slashed), _PIECE):
+        found = select(devices.c.device_id).where(devices.c.provider.in_(slashed[start : start + _PIECE]))
+        touched.update(connection.execute(found).scalars())
     conditions = [
         *((offers.c.provider == provider) & (offers.c.operator == who) for provider, who in rows.touched("operators")),
         *(offers.c.token == key[0] for key in rows.touched("tokens")),
@@ -75,6 +84,10 @@ def _touched(connection: Connection, rows: WorkingSet, now: Now) -> set[DeviceId
     for ids in connection.execute(select(listings.c.device_ids).where(_run_out(now))).scalars():
         touched.update(ids)
     return touched
+
+
+def _slashes(provider: Mapping[str, Any] | None) -> int:
+    return int(provider["slashed"]) if provider else 0
 
 
 def _run_out(now: Now) -> ColumnElement[bool]:
@@ -177,7 +190,9 @@ class _ListingUpdate:
             return None
         spec = rows.row("specifications", (device["spec_hash"],)) if device["spec_hash"] else None
         lease = rows.row("leases", (device["active_lease"],)) if device["active_lease"] else None
-        return Member(device, spec, lease, rows.row("profiles", (device["profile"],)))
+        provider = rows.row("providers", (device["provider"],))
+        slashes = provider["slashed"] if provider else 0
+        return Member(device, spec, lease, rows.row("profiles", (device["profile"],)), slashes)
 
     def _passed_together(self, members: Sequence[Member]) -> Passed | None:
         """The newest epoch in which all of them passed, of those that still open a lease."""

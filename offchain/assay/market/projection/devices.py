@@ -33,6 +33,11 @@ def profile_closed(event: ProfileClosed, place: Place, rows: RowReader) -> Itera
 
 @handles(DeviceEnrolled)
 def device_enrolled(event: DeviceEnrolled, place: Place, rows: RowReader) -> Iterable[Change]:
+    known = rows.row("devices", (event.device_id,))
+    if known is None or known["provider"] is None:
+        standing = rows.row("providers", (event.provider,))
+        first = {} if standing and standing["since"] else {"since": place.timestamp}
+        yield Change("providers", (event.provider,), first, {"devices": 1, "active": 1})
     yield Change(
         "devices",
         (event.device_id,),
@@ -56,6 +61,11 @@ def device_endpoint(event: DeviceEndpoint, place: Place, rows: RowReader) -> Ite
 
 @handles(DeviceRetired)
 def device_retired(event: DeviceRetired, place: Place, rows: RowReader) -> Iterable[Change]:
+    device = rows.row("devices", (event.device_id,))
+    if device is not None and device["provider"] is not None:
+        gone = -int(device["status"] == ACTIVE)
+        slashed = int(event.status == SLASHED and device["status"] != SLASHED)
+        yield Change("providers", (device["provider"],), add={"active": gone, "slashed": slashed})
     yield Change("devices", (event.device_id,), {"status": event.status, "retired_at": place.timestamp})
 
 

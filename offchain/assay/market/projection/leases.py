@@ -79,6 +79,7 @@ def lease_started(event: LeaseStarted, place: Place, rows: RowReader) -> Iterabl
             "start_transaction": place.transaction,
         },
     )
+    yield from _of_provider(rows, event.lease_id, "leases")
     for device_id in _devices(rows, event.lease_id):
         yield Change("devices", (device_id,), {"active_lease": event.lease_id})
 
@@ -97,6 +98,9 @@ def notice_given(event: NoticeGiven, place: Place, rows: RowReader) -> Iterable[
 def lease_ended(event: LeaseEnded, place: Place, rows: RowReader) -> Iterable[Change]:
     # Who leaves before the minimum pays on to it: until then the devices stay the renter's.
     stays = event.stop > place.timestamp
+    lease = rows.row("leases", (event.lease_id,))
+    by_renter = lease is not None and event.by == lease["renter"]
+    yield from _of_provider(rows, event.lease_id, "ended_by_renter" if by_renter else "ended_by_provider")
     yield Change(
         "leases",
         (event.lease_id,),
@@ -120,6 +124,13 @@ def lease_released(event: LeaseReleased, place: Place, rows: RowReader) -> Itera
     known = {"status": ENDED, "stop": event.stop, "released_at": place.timestamp}
     yield Change("leases", (event.lease_id,), known | {"released_downtime": lease["downtime"] if lease else 0})
     yield from _freed(rows, event.lease_id)
+
+
+def _of_provider(rows: RowReader, lease_id: int, what: str) -> Iterator[Change]:
+    """Counts one more of something in the history of a lease's provider."""
+    lease = rows.row("leases", (lease_id,))
+    if lease is not None and lease["provider"] is not None:
+        yield Change("providers", (lease["provider"],), add={what: 1})
 
 
 def _devices(rows: RowReader, lease_id: int) -> tuple[bytes, ...]:

@@ -19,6 +19,7 @@ from assay.protocol.profile import Profile
 from assay.protocol.types import DeviceId
 from assay.sheet.declared import declared_of_all
 from assay.sheet.model_names import named_model, of_expected_bps
+from assay.sheet.reliability import lower_bound_bps, rank_rate
 
 # A listing is in exactly one state.
 AVAILABLE = "available"  # passed lately, and an offer to anyone is good
@@ -34,6 +35,7 @@ FRESH_STATES = (AVAILABLE, NODE_ONLY, UNPRICED)
 NO_TOKEN = ""
 MAX_MODELS = 80  # characters
 FULL_BPS = 10_000
+MAX_RANK = (1 << 128) - 2  # what has no price comes behind
 SECTOR_BYTES = 2 * SECTOR_VALUES
 HOST = ("host_cores", "host_memory_mib", "host_disk_mib")  # declared
 
@@ -56,6 +58,7 @@ class Member:
     specification: Mapping[str, Any] | None
     lease: Mapping[str, Any] | None
     profile: Mapping[str, Any] | None = None
+    slashes: int = 0  # of its provider
 
     @property
     def max_gops(self) -> int:
@@ -107,7 +110,12 @@ def listing(members: Sequence[Member], priced: Priced | None, passed: Passed | N
     flags = 0
     for device in devices:
         flags |= device["measured_flags"]
+    low = min(lower_bound_bps(m.device["passed"], m.device["measured"], m.slashes) for m in members)
     return {
+        "measured_epochs": min(device["measured"] for device in devices),
+        "reliability_low_bps": low,
+        "provider_slashes": members[0].slashes,
+        "rank_rate": rank_rate(offer["rate"], len(devices), low, MAX_RANK) if offer else None,
         "device_ids": tuple(device["device_id"] for device in devices),
         "gpus": len(devices),
         "state": _state(devices, fresh, busy_until > 0, offer is not None, in_node),

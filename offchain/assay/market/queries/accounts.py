@@ -14,6 +14,7 @@ from assay.market.store.tables import (
     leases,
     listings,
     measurements,
+    providers,
     rewards,
     stakes,
     validators,
@@ -49,6 +50,7 @@ def read_account(connection: Connection, address: str, now: int) -> dict[str, An
         "acts_for": appointments_of(connection, address),
         "payout": payout_of(connection, address),
         "credits": credits_of(connection, address, now),
+        "history": one(connection, providers, provider=address),
     }
 
 

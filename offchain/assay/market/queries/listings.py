@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from assay.market.queries.pages import many, one
-from assay.market.store.tables import devices, listings, offer_devices, offers, profiles, specifications
+from assay.market.store.tables import devices, listings, offer_devices, offers, profiles, providers, specifications
 from assay.protocol.types import DeviceId
 
 MAX_OFFERS = 64
@@ -26,11 +26,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class ListedOffer:
-    """A listing, the offer that it stands for while one is good, and its devices in order."""
+    """A listing, the offer that it stands for while one is good, its devices in order, and its provider's history."""
 
     row: dict[str, Any]
     offer: dict[str, Any] | None
     parts: list[Part]
+    history: dict[str, Any] | None = None
 
 
 def read_listing(connection: Connection, listing_id: bytes) -> ListedOffer | None:
@@ -39,7 +40,8 @@ def read_listing(connection: Connection, listing_id: bytes) -> ListedOffer | Non
     if row is None:
         return None
     offer = one(connection, offers, offer_hash=row["offer"]) if row["offer"] else None
-    return ListedOffer(row, offer, parts_of(connection, row["device_ids"]))
+    history = one(connection, providers, provider=row["provider"])
+    return ListedOffer(row, offer, parts_of(connection, row["device_ids"]), history)
 
 
 def parts_of(connection: Connection, device_ids: Iterable[DeviceId]) -> list[Part]:

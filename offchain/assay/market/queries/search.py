@@ -25,6 +25,7 @@ from assay.sheet import fields
 
 # name -> column, and whether the most comes first; ties go by the listing's id
 ORDERS = {
+    "best": ("rank_rate", False),
     "price": ("rate", False),
     "value": ("unit_rate", False),
     "score": ("score_gops", True),
@@ -36,6 +37,7 @@ ORDERS = {
 }
 # What can be asked for besides: every number of a sheet by its name, the most first.
 SORTS = ORDERS | {one.name: (one.column, True) for one in fields.NUMBERS.values()}
+BEST = "best"
 CPU_STEPS = (2, 4, 8, 16, 32, 64, 128)
 RAM_STEPS_GIB = (8, 16, 32, 64, 128, 256, 512, 1024)
 DISK_STEPS_GIB = (32, 64, 128, 256, 512, 1024, 4096)
@@ -53,7 +55,8 @@ class Search:
     them; cores, RAM and disk of the machine what they declare together. `min_memory_gb` is what a card is sold as, by
     what it declares, `min_of_expected_bps` how much of what its declared model should make was proven. `firm` leaves
     out what its provider may take back with a notice. `at_least` and `at_most` bound columns of `assay.sheet.fields`;
-    what is not known is below every bound, and never at most one.
+    what is not known is below every bound, and never at most one. `no_slashed` leaves out whoever has had a device
+    slashed. The order by default is what a device that is sure to work costs.
     """
 
     states: tuple[str, ...] = (AVAILABLE,)
@@ -76,7 +79,8 @@ class Search:
     firm: bool = False
     at_least: tuple[tuple[str, int], ...] = ()
     at_most: tuple[tuple[str, int], ...] = ()
-    sort: str = "price"
+    no_slashed: bool = False
+    sort: str = BEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +287,8 @@ class SearchTable:
         for number, bound in search.at_most:
             told = columns.numbers[number][:n]
             masks[f"at most {number} {bound}"] = (told <= bound) & (told > 0)
+        if search.no_slashed:
+            masks["slashed"] = columns.numbers["provider_slashes"][:n] == 0
         if search.firm:
             masks["firm"] = columns.numbers["notice"][:n] == 0
         if search.max_rate is not None:

@@ -14,7 +14,7 @@ from assay.sheet.model_names import is_named, named_model, words_of
 FACETS = ("state", "gpus", "profile", "model", "region", "memory_gib", "token")
 # Numbers that are sorted or compared; rates take two words of 64 bits each.
 NUMBERS = tuple(dict.fromkeys((*(one.column for one in fields.NUMBERS.values()), "max_duration", "notice")))
-RATES = ("rate", "unit_rate")
+RATES = ("rate", "unit_rate", "rank_rate")
 COLUMNS = (
     "listing_id",
     "state",

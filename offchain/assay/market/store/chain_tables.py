@@ -93,6 +93,15 @@ nonce_floors = Table(
     wide("nonce_floor"),
 )
 
+# What a provider has done so far. `ended_by_provider` are leases that it or an operator of it ended, also after a
+# notice; those that ran to their stop nobody ended.
+providers = Table(
+    "providers", metadata,
+    key("provider", String(42)),
+    number("since"), number("devices"), number("active"), number("slashed"), number("leases"),
+    number("ended_by_renter"), number("ended_by_provider"),
+)  # fmt: skip
+
 # Whom providers let act for them: bits of the contracts' OperatorScopes, none once revoked, and the last second.
 operators = Table(
     "operators",
@@ -256,7 +265,8 @@ slashes = Table(
 )  # fmt: skip
 
 CHAIN_TABLES = (
-    events, event_parties, lease_events, profiles, devices, epochs, nonce_floors, operators, payouts, bond_credits,
+    events, event_parties, lease_events, profiles, devices, epochs, nonce_floors, providers, operators, payouts,
+    bond_credits,
     tokens, leases, lease_devices, downtimes, refunders, stakes, validators, sets, set_seats, suspensions, minters,
     check_ins, faults,
     wrong_elements, proof_calls, demands, slashes,

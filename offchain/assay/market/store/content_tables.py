@@ -108,7 +108,8 @@ offer_devices = Table(
 # and sorts by, worked out from the other tables. Of a node each number is the least of its devices, but
 # its host's are what all of them declare together: 0 unless each of them declares something. `model_name` is the
 # declared model in one spelling, `memory_gb` what cards that declare this are sold as, and what is from `driver` on is
-# declared: see `assay.sheet.fields`.
+# declared: see `assay.sheet.fields`. `rank_rate` is what one device that works costs: the rate for each, by the share
+# of epochs that it is sure to pass.
 listings = Table(
     "listings", metadata,
     key("listing_id", LargeBinary),
@@ -122,7 +123,8 @@ listings = Table(
     number("of_expected_bps"), number("memory_read_gbs"), number("bf16_tflops"), number("bandwidth_gbs"),
     text("driver", 40), number("cuda"), number("pcie_mbs"), number("card_link_mbs"), number("cards_in_host"),
     number("cpu_mhz"), number("disk_read_mbs"), number("disk_write_mbs"), number("network_up_mbps"),
-    number("network_down_mbps"),
+    number("network_down_mbps"), number("measured_epochs"), number("reliability_low_bps"),
+    number("provider_slashes"), rate("rank_rate"),
     Index(None, "changes_at"), Index(None, "passed_epoch"),
     Index(None, "provider", "listing_id"),
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -98,6 +99,7 @@ class Discovery:
         )
         decimals = await self._tokens.decimals(signed.offer.token for signed in offers)
         found = await self._profiles.expected(listings(devices, passes, offers, decimals, specifications))
+        found = await self._with_slashes(found)
         placed = await self._placed([one for one in found if matches(one, wanted, self._clock())], wanted, order)
         return await self._takeable(placed, limit)
 
@@ -160,7 +162,13 @@ class Discovery:
         if token not in decimals:
             raise NoDevice(f"{node[0].endpoint}: its offer is priced in {token}, which answers as no token does")
         listing = proven_listing(Evidence(node, measured, signed), decimals[token], specifications)
-        return (await self._profiles.expected([listing]))[0]
+        return (await self._with_slashes(await self._profiles.expected([listing])))[0]
+
+    async def _with_slashes(self, found: Sequence[Listing]) -> list[Listing]:
+        """With how many devices of each provider were slashed, as the registry has them."""
+        known = await self._directory.refresh()
+        slashed = Counter(one.provider for one in known.values() if one.status is DeviceStatus.SLASHED)
+        return [replace(one, provider_slashes=slashed[one.provider]) for one in found]
 
     async def _takeable(self, found: Sequence[Listing], limit: int) -> list[Listing]:
         """The first `limit` whose offers the escrow takes now; no more are asked about than it needs."""

@@ -46,7 +46,8 @@ class Listing:
     seconds; `notice` is the warning after which the provider may end at no cost, 0 where it may not. `round_trip_ms` is
     None where it was not measured or nothing answered. `expected_gops` is the least score that an honest card of its
     model and profile should have, 0 where nobody knows the model. `claimed` is a market's sheet, `declared` columns of
-    one that the specifications declare.
+    one that the specifications declare. `provider_slashes` are devices of its provider that were slashed; reliability
+    at least, and of how many epochs, only a market knows: else 0.
 
     Without `evidence` it is a market's claim; `doubt` says why that claim did not hold against the chain.
     """
@@ -75,6 +76,9 @@ class Listing:
     expected_gops: int = 0
     claimed: Sheet = field(default_factory=dict)
     declared: Mapping[str, int | str] = field(default_factory=dict)
+    measured_epochs: int = 0
+    reliability_low_bps: int = 0
+    provider_slashes: int = 0
     round_trip_ms: float | None = None
     evidence: Evidence | None = None
     doubt: str | None = None
@@ -109,7 +113,8 @@ class Listing:
             {
                 "gpus": self.gpus, "score_gops": self.score_gops, "of_expected_bps": self.of_expected_bps,
                 "memory_mib": self.memory_mib, "memory_proven": self.memory_mib > 0, "uptime_bps": self.uptime_bps,
-                "model_name": self.named.name, "memory_gb": self.named.memory_gb, "region": self.region,
+                "provider_slashes": self.provider_slashes, "model_name": self.named.name,
+                "memory_gb": self.named.memory_gb, "region": self.region,
                 "host_cores": host.cores if host else 0, "host_memory_mib": host.memory_mib if host else 0,
                 "host_disk_mib": host.disk_mib if host else 0, **self.declared,
             }
@@ -193,6 +198,9 @@ def claimed_listing(row: MarketRow, decimals: int, endpoint: str = "") -> Listin
         declared_mib=row.declared_mib,
         expected_gops=row.expected_gops,
         claimed=row.sheet,
+        measured_epochs=row.sheet_number("measuredEpochs"),
+        reliability_low_bps=row.sheet_number("reliabilityLowBps"),
+        provider_slashes=row.sheet_number("providerSlashes"),
     )
 
 

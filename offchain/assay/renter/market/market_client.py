@@ -53,6 +53,11 @@ class MarketRow:
     expected_gops: int = 0
     sheet: Sheet = field(default_factory=dict, compare=False)
 
+    def sheet_number(self, name: str) -> int:
+        """A number of the sheet; 0 where it is not told."""
+        value = self.sheet.get(name)
+        return value.value if value is not None and isinstance(value.value, int) else 0
+
     @property
     def listing_id(self) -> bytes:
         """How the market names these devices on offer together: the id of one, H of the ids of several."""

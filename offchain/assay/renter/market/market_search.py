@@ -28,6 +28,7 @@ from assay.sheet.values import Sheet
 MIB_IN_GIB = 1024
 CONCURRENCY = 16
 MARKET_ORDERS = {
+    Order.best: "best",
     Order.price: "price",
     Order.score: "score",
     Order.value: "value",
@@ -129,6 +130,8 @@ def _filters(wanted: Wanted, order: Order) -> list[tuple[str, str]]:
     most = MAX_DEVICES if wanted.max_gpus is None else min(wanted.max_gpus, MAX_DEVICES)
     if (wanted.min_gpus, most) != (1, MAX_DEVICES):
         filters += [("gpus", str(count)) for count in range(wanted.min_gpus, most + 1)]
+    if wanted.no_slashed:
+        filters.append(("noSlashed", "true"))
     if wanted.firm:
         filters.append(("firm", "true"))
     if wanted.min_score:

@@ -12,6 +12,7 @@ from assay.renter.market.listing import Listing
 from assay.renter.market.offers import ANYONE
 from assay.sheet.fields import NUMBERS
 from assay.sheet.model_names import is_named, words_of
+from assay.sheet.reliability import BPS, EPOCHS_OF_A_SLASH
 
 
 def parts(region: str) -> list[str]:
@@ -42,6 +43,7 @@ NOT_REACHED = float("inf")
 class Order(StrEnum):
     """What the best comes first by."""
 
+    best = "best"  # price of one device that is sure to work
     price = "price"
     score = "score"
     value = "value"  # score for the price
@@ -77,8 +79,9 @@ class Wanted:
     declare, however it is written; `min_memory_mib` is proven, `min_memory_gb` what such a card is sold with, which it
     declares; `min_of_expected_bps` is how much was proven of what the model should make; `at_least` and `at_most` bound
     numbers of the sheet by their names, what is not known is within neither; `region` is a region or one around it.
-    `min_host` is what all of them together declare of their machine at least. `firm` takes no offer that the provider
-    may end by giving notice. `near` filters nothing: what lies nearer to it comes first.
+    `min_host` is what all of them together declare of their machine at least. `no_slashed` takes nothing of a
+    provider that has had a device slashed. `firm` takes no offer that the provider may end by giving notice. `near`
+    filters nothing: what lies nearer to it comes first.
     """
 
     min_gpus: int = 1
@@ -92,6 +95,7 @@ class Wanted:
     min_memory_mib: int = 0
     min_memory_gb: int = 0
     min_of_expected_bps: int = 0
+    no_slashed: bool = False
     at_least: tuple[tuple[str, int], ...] = ()
     at_most: tuple[tuple[str, int], ...] = ()
     min_host: DeclaredHost = NO_HOST
@@ -117,6 +121,7 @@ def matches(listing: Listing, wanted: Wanted, now: float) -> bool:
         and listing.memory_mib >= wanted.min_memory_mib
         and max(listing.named.memory_gb, listing.memory_mib >> 10) >= wanted.min_memory_gb
         and listing.of_expected_bps >= wanted.min_of_expected_bps
+        and not (wanted.no_slashed and listing.provider_slashes)
         and all(number(listing, name) >= bound for name, bound in wanted.at_least)
         and all(0 < number(listing, name) <= bound for name, bound in wanted.at_most)
         and has_at_least(listing.host, wanted.min_host)
@@ -158,6 +163,7 @@ def is_near_enough(listing: Listing, wanted: Wanted) -> bool:
 def ordered(found: Iterable[Listing], order: Order, near: str | None = None) -> list[Listing]:
     """Nearest to `near` first, then the best; equal ones by devices, so that the order is the same every time."""
     keys: dict[Order, Callable[[Listing], Decimal | float]] = {
+        Order.best: _sure_price,
         Order.price: lambda one: one.price,
         Order.score: lambda one: -one.score_gops,
         Order.value: lambda one: -one.value,
@@ -176,6 +182,14 @@ def ordered(found: Iterable[Listing], order: Order, near: str | None = None) -> 
         return (distance(one.region, near) if near else 0, key(one), one.device_ids)
 
     return sorted(found, key=rank)
+
+
+def _sure_price(one: Listing) -> Decimal:
+    """By the share of epochs that it is sure to pass; without a market's count of them, by its provider's slashes."""
+    each = one.price / one.gpus
+    if one.reliability_low_bps:
+        return each * BPS / one.reliability_low_bps
+    return each * (1 + EPOCHS_OF_A_SLASH * one.provider_slashes)
 
 
 def _round_trip(one: Listing) -> float:

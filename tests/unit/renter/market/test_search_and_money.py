@@ -103,6 +103,16 @@ def test_matches__by_values_of_the_sheet__what_is_not_known_is_within_no_bound()
     assert ordered([slow, one], Order.disk_read)[0] is one
 
 
+def test_best__of_an_uncertain_or_slashed_one__is_not_first_though_it_is_cheaper() -> None:
+    sure = replace(listing(1, price="2"), reliability_low_bps=9_800, measured_epochs=300)
+    lucky = replace(listing(2, price="1"), reliability_low_bps=2_065, measured_epochs=1)
+    assert ordered([lucky, sure], Order.best) == [sure, lucky]
+    assert ordered([sure, lucky], Order.price) == [lucky, sure]
+    slashed = replace(listing(3, price="0.5"), provider_slashes=7)
+    assert ordered([slashed, listing(4)], Order.best)[0].provider_slashes == 0
+    assert not matches(slashed, Wanted(no_slashed=True), NOW) and matches(slashed, Wanted(), NOW)
+
+
 def test_matches__firm__takes_nothing_that_a_notice_ends() -> None:
     assert matches(replace(listing(1), notice=60), Wanted(), NOW)
     assert not matches(replace(listing(1), notice=60), Wanted(firm=True), NOW)
