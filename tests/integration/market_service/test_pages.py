@@ -38,7 +38,7 @@ FIRST_OF_ITS_KIND = """() => {
   }
 }"""
 SETTLED_MS = 300
-FORMS: tuple[tuple[Literal["dark", "light"], int], ...] = (("dark", 360), ("light", 1280))
+FORMS: tuple[tuple[Literal["dark", "light"], int], ...] = (("dark", 320), ("light", 1280))
 MIN_SHIFT = 0.01
 BUDGET_BYTES = 100_000
 

@@ -6,7 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from assay.market.web.formats import flags, flags_mood, per_hour, rate_of
+from assay.market.api.context import Token
+from assay.market.queries.search import Search
+from assay.market.web.event_words import arguments_of
+from assay.market.web.formats import decimal, flags, flags_mood, per_hour, rate_of
+from assay.market.web.market_pages import token_to_sort_by
 
 
 @pytest.mark.parametrize(
@@ -32,3 +36,55 @@ def test_rate__of_a_price__is_the_least_that_costs_no_less(price: str, decimals:
     assert rate * 3600 >= Decimal(price) * 10**decimals * 10**18 > (rate - 1) * 3600
     if decimals:
         assert Decimal(per_hour(rate, decimals)) == Decimal(price)
+
+
+@pytest.mark.parametrize(
+    ("amount", "decimals", "text"),
+    [
+        (4_800_000, 6, "4.80"),
+        (2_500 * 10**18, 18, "2,500.00"),
+        (0, 6, "0.00"),
+        (10_000, 6, "0.01"),
+        (1_234, 6, "0.0012"),
+        (50, 6, "0.000050"),
+        (7, 18, "7.0e-18"),
+    ],
+)
+def test_amounts__of_any_size__have_two_places_or_two_digits(amount: int, decimals: int, text: str) -> None:
+    assert decimal(amount, decimals) == text
+
+
+DOLLAR, OTHER = "0x" + "d0" * 20, "0x" + "e1" * 20
+TOKENS = {DOLLAR: Token("tUSD", 6)}
+
+
+def words(contract: str, lease_token: str | None = None, **arguments: object) -> dict[str, str]:
+    shown = arguments_of({"contract": contract, "arguments": arguments}, TOKENS, lease_token)
+    return {name: value.striptags() for name, value in shown}
+
+
+def test_event__of_a_lease__is_in_its_token_and_in_words() -> None:
+    offer = {"token": DOLLAR, "rate": str(10**6 * 10**18 // 3600 + 1), "validUntil": 1_700_000_000, "notice": 3_600}
+    assert words("LeaseEscrow", leaseId=7, deposit="4800000", offer=offer) == {
+        "lease id": "7",
+        "deposit": "4.80 tUSD",
+        "token": "tUSD",
+        "rate": "1.00 tUSD/h",
+        "valid until": "14 Nov 2023, 22:13:20 UTC",
+        "notice": "1 h",
+    }
+    assert words("LeaseEscrow", DOLLAR, leaseId=7, amount="1500000") == {"lease id": "7", "amount": "1.50 tUSD"}
+
+
+def test_event__of_stake__is_in_the_networks_token_and_of_an_unknown_one_in_base_units() -> None:
+    assert words("Staking", amount=str(250 * 10**18), unlockAt=0) == {"amount": "250.00 ASY", "unlock at": "–"}
+    assert words("LeaseEscrow", leaseId=7, amount="5") == {"lease id": "7", "amount": "5"}
+
+
+def test_prices__in_several_tokens__are_sorted_in_the_one_that_most_are_paid_in() -> None:
+    counted = {DOLLAR: 5, OTHER: 2, "": 9}
+    assert token_to_sort_by(Search(sort="price"), counted) == DOLLAR
+    assert token_to_sort_by(Search(sort="score", max_rate=5), counted) == DOLLAR
+    assert token_to_sort_by(Search(sort="score"), counted) is None
+    assert token_to_sort_by(Search(tokens=(OTHER,)), counted) is None
+    assert token_to_sort_by(Search(), {DOLLAR: 5, "": 9}) is None

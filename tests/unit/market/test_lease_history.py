@@ -65,22 +65,22 @@ OTHERS: list[tuple[int, Event]] = [
 ]
 # What the page says of each event of LIFE, in its order.
 SAID = (
-    r"50 TST deposited for 2 devices, at 1\.00 TST/h\.",
-    r"7 TST of the provider's bonded; paid until 14 Nov 2023, 22:25:20 UTC\.",
-    r"The bond of 7 TST came out of the provider's credit; 3 TST of that are left\.",
-    r"20 TST more; paid until 14 Nov 2023, 22:27:20 UTC\.",
+    r"50\.00 TST deposited for 2 devices, at 1\.00 TST/h\.",
+    r"7\.00 TST of the provider's bonded; paid until 14 Nov 2023, 22:25:20 UTC\.",
+    r"The bond of 7\.00 TST came out of the provider's credit; 3\.00 TST of that are left\.",
+    r"20\.00 TST more; paid until 14 Nov 2023, 22:27:20 UTC\.",
     r"The provider may end the lease for nothing from 14 Nov 2023, 22:20:56 UTC on, the renter at once\.",
     r"Device 0x\w+…\w+ was slashed: the renter may leave for nothing\.",
-    r"4 TST credited to the renter for epoch 3, in which device 0x\w+…\w+ was down; 1 min 15 s in all\.",
-    r"6 TST of the bond forfeited to the network, as it stood then\.",
-    r"Governance left 2 TST of the bond to the provider\.",
+    r"4\.00 TST credited to the renter for epoch 3, in which device 0x\w+…\w+ was down; 1 min 15 s in all\.",
+    r"6\.00 TST of the bond forfeited to the network, as it stood then\.",
+    r"Governance left 2\.00 TST of the bond to the provider\.",
     r"Ended by 0x\w+…\w+ \(the provider\); streamed until 14 Nov 2023, 22:21:08 UTC; "
-    r"5 TST of the bond are the renter's\.",
+    r"5\.00 TST of the bond are the renter's\.",
     r"The provider let the renter go, who had left early; streamed until 14 Nov 2023, 22:21:08 UTC\.",
-    r"31 TST to 0x\w+…\w+, after a fee of 2 TST\.",
-    r"33 TST to 0x\w+…\w+ \(the renter\)\.",
-    r"1 TST to 0x\w+…\w+ \(the provider\)\.",
-    r"4 TST of the bond are among the network's fees\.",
+    r"31\.00 TST to 0x\w+…\w+, after a fee of 2\.00 TST\.",
+    r"33\.00 TST to 0x\w+…\w+ \(the renter\)\.",
+    r"1\.00 TST to 0x\w+…\w+ \(the provider\)\.",
+    r"4\.00 TST of the bond are among the network's fees\.",
 )
 TERMS = EscrowTerms(holdback=120, max_downtime=60, forfeit_hold=600)
 
@@ -137,7 +137,7 @@ def test_page__of_a_lease__says_of_each_event_what_was_paid_to_whom(client: Test
 
 
 def test_page__of_a_cancelled_lease__says_what_can_be_taken_back(client: TestClient) -> None:
-    assert happened(client, 1)[0] == ("LeaseCancelled", "351 TST for the renter to take back.")
+    assert happened(client, 1)[0] == ("LeaseCancelled", "351.00 TST for the renter to take back.")
 
 
 def test_page__of_a_lease__knows_every_event_that_the_contracts_have_of_one() -> None:

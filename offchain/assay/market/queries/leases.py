@@ -82,6 +82,12 @@ def running_lease(connection: Connection, device_ids: Sequence[DeviceId], now: i
     return next(iter(many(connection, query.order_by(leases.c.stop.desc()).limit(1))), None)
 
 
+def tokens_of_leases(connection: Connection, lease_ids: Sequence[int]) -> dict[int, str]:
+    """The token that each of these leases is paid in."""
+    query = select(leases.c.lease_id, leases.c.token).where(leases.c.lease_id.in_(lease_ids))
+    return {row["lease_id"]: row["token"] for row in many(connection, query) if row["token"]}
+
+
 def slashed_devices(connection: Connection, lease_id: int) -> dict[bytes, int]:
     """When which devices of a lease were slashed while it had them."""
     query = select(lease_devices).where(lease_devices.c.lease_id == lease_id, lease_devices.c.slashed_at > 0)

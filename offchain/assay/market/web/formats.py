@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -56,13 +57,12 @@ SCOPES: dict[int, str] = {
 }
 
 
-def decimal(amount: int, decimals: int, places: int = 4) -> str:
-    """An amount of base units in whole tokens, no more than `places` digits behind the point unless it is tiny."""
+def decimal(amount: int, decimals: int, places: int = 2) -> str:
+    """An amount of base units in whole tokens with so many places, or two digits of one that is smaller."""
     value = Decimal(amount) / Decimal(10) ** decimals
     if value and abs(value) < Decimal(10) ** -places:
-        return f"{value:.2g}" if abs(value) > Decimal("1e-12") else "<1e-12"
-    text = f"{value:,.{places}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+        return f"{value:.1e}" if abs(value) < Decimal("1e-6") else f"{value:.{1 - value.adjusted()}f}"
+    return f"{value:,.{places}f}"
 
 
 def per_hour(rate: int | None, decimals: int) -> str:
@@ -70,9 +70,7 @@ def per_hour(rate: int | None, decimals: int) -> str:
     if rate is None:
         return "–"
     value = price_per_hour(rate, decimals)
-    if 0 < value < Decimal("0.005"):
-        return f"{value:.2g}"
-    return f"{value:,.2f}"
+    return decimal(int(value * 10**18), 18)
 
 
 def rate_of(price: Decimal, decimals: int) -> int:
@@ -102,6 +100,11 @@ def milliseconds(microseconds: int) -> str:
 def percent(bps: int) -> str:
     """Hundredths of a percent as percent."""
     return f"{bps / 100:.0f} %" if bps % 100 == 0 else f"{bps / 100:.1f} %"
+
+
+def words_of(name: str) -> str:
+    """A name in camelCase as words: `validUntil` is "valid until"."""
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda found: " " + found[1].lower(), name)
 
 
 def short(value: Any, head: int = 6) -> str:

@@ -15,7 +15,7 @@ from assay.market.queries.search import Search, SearchTable
 from assay.market.store.tables import devices, epochs, events, leases, listings, stakes
 
 MAX_FOUND = 12
-MIN_DIGITS = 4  # of a beginning: fewer name nothing in particular
+MAX_MODEL = 80
 _NUMBERED = re.compile(r"(lease|epoch)?\s*#?\s*([0-9]{1,18})", re.I)
 # A beginning, or beginning and end with an ellipsis between, as pages shorten names.
 _SHORTENED = re.compile(r"(?:0x)?([0-9a-f]{4,64})(?:(?:…|\.{2,3})([0-9a-f]{1,64}))?", re.I)
@@ -51,20 +51,11 @@ def find(connection: Connection, table: SearchTable, text: str) -> list[Found]:
 
 
 def models(table: SearchTable, text: str) -> list[Found]:
-    """The search for all declared models that have these words; none where none has."""
-    names = [name for name in table.count(Search(states=())).facets["model"] if name and _has(name, text)]
-    if not names:
+    """The search for a model, where anything listed is one that the text names."""
+    text = text[:MAX_MODEL]
+    if not text or not table.count(Search(states=(), models=(text,))).total:
         return []
-    query = urlencode([("state", "all"), *(("model", name) for name in sorted(names)[:MAX_FOUND])])
-    return [Found(f"/?{query}", "model", ", ".join(sorted(names)[:MAX_FOUND]))]
-
-
-def _has(name: str, text: str) -> bool:
-    """Whether every word of the text is one of the name's, or several of them written together."""
-    words = re.findall(r"[a-z]+(?=[^a-z0-9]|$)|[a-z]*[0-9]+[a-z0-9]*|[a-z]+", name.lower())
-    joined = {"".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, len(words) + 1)}
-    wanted = re.findall(r"[a-z0-9]+", text.lower())
-    return bool(wanted) and (all(word in joined for word in wanted) or "".join(wanted) in joined)
+    return [Found(f"/?{urlencode([('state', 'all'), ('model', text)])}", "model", text)]
 
 
 def _by_beginning(connection: Connection, head: str, tail: str) -> list[Found]:

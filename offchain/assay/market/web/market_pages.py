@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -27,6 +28,7 @@ router = APIRouter(include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
 MAX_COMPARED = 4
 ROUND_TRIPS = 8
+PRICED = ("price", "value")  # orders that compare amounts
 PRICES = ("0.1", "0.25", "0.5", "1", "2", "4", "8")  # whole tokens an hour
 
 
@@ -48,12 +50,27 @@ def price_steps(ctx: Context, wanted: search.Search, counted: Mapping[str, int])
     return [(rate, f"{price} {token.symbol}/h") for rate, price in sorted(found.items())]
 
 
+def token_to_sort_by(wanted: search.Search, counted: Mapping[str, int]) -> str | None:
+    """The token that most are paid in, where amounts of several would be compared; None where that is not so."""
+    tokens = {token: n for token, n in counted.items() if token}
+    if wanted.tokens or len(tokens) < 2 or not (wanted.sort in PRICED or wanted.max_rate is not None):
+        return None
+    return max(tokens, key=lambda token: (tokens[token], token))
+
+
 @router.get("/")
 def market(request: Request, ctx: Ctx, wanted: SearchQuery, cursor: Cursor = None) -> Response:
     """Search with facets; the URL is the search."""
     with ctx.reading() as connection:
         found = ctx.search.find(connection, wanted, cursor, 24)
         counts = ctx.search.count(wanted)
+        apart = None
+        if token := token_to_sort_by(wanted, counts.facets["token"]):
+            # What has no price has no token: it is listed behind all prices as before.
+            others = tuple(t for t in counts.facets["token"] if not t)
+            apart, wanted = token, replace(wanted, tokens=(token, *others))
+            found = ctx.search.find(connection, wanted, cursor, 24)
+            counts = ctx.search.count(wanted)
         known = {row["profile"]: row for row in many(connection, profiles.select())}
     query = [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"]
     following = urlencode([*query, ("cursor", found.next)]) if found.next else None
@@ -68,6 +85,7 @@ def market(request: Request, ctx: Ctx, wanted: SearchQuery, cursor: Cursor = Non
         counts=counts,
         prices=price_steps(ctx, wanted, counts.facets["token"]),
         wanted=wanted,
+        apart=apart,
         ignored=unknown_parameters(request),
         orders=list(search.ORDERS),
         states=STATES,
@@ -86,11 +104,12 @@ def compare(
     listing: Annotated[list[Annotated[str, Query(pattern="^0x[0-9a-fA-F]{64}$")]], Query(max_length=40)] = [],  # noqa: B006
 ) -> Response:
     """Listings side by side."""
-    wanted = list(dict.fromkeys(listing))[:MAX_COMPARED]
+    named = list(dict.fromkeys(listing))
+    wanted, left_out = named[:MAX_COMPARED], named[MAX_COMPARED:]
     with ctx.reading() as connection:
         found = [listings.read_listing(connection, plain_hash(one)) for one in wanted]
         shown = [(one, devices.score_series(connection, one.row["listing_id"])) for one in found if one is not None]
-    return pages_of(request).render(request, "compare.html", compared=shown)
+    return pages_of(request).render(request, "compare.html", compared=shown, left_out=left_out)
 
 
 @router.get("/devices/{device_id}")

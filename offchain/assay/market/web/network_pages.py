@@ -25,6 +25,7 @@ from assay.market.store.tables import (
     refusals,
     rewards,
 )
+from assay.market.web.event_words import leases_named
 from assay.market.web.rendering import Pages
 
 router = APIRouter(include_in_schema=False)
@@ -118,6 +119,7 @@ def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = N
         )
         against = network.fault_page(connection, [faults.c.account == who], None, 10)
         happened = events.events_of_account(connection, who, cursor, 15)
+        paid_in = lease_queries.tokens_of_leases(connection, leases_named(happened.rows))
         answers = challenges.answers(connection, [row["listing_id"] for row in owned if row["gpus"] == 1])
         asked = challenges.demands_of(connection, demands.c.provider == who)
     return pages_of(request).render(
@@ -130,6 +132,7 @@ def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = N
         rewards=list(reversed(earned)),
         faults=against.rows,
         events=happened,
+        lease_tokens=paid_in,
         answers=answers,
         demands=asked,
         now=now,
@@ -142,9 +145,10 @@ def transaction(request: Request, ctx: Ctx, transaction: Hash) -> Response:
     """What a transaction did to the market."""
     with ctx.reading() as connection:
         found = events.events_of_transaction(connection, plain_hash(transaction))
+        paid_in = lease_queries.tokens_of_leases(connection, leases_named(found))
         shown = network.fault_page(connection, [faults.c.transaction == plain_hash(transaction)], None, 10)
     if not found:
         raise UnknownName(f"No indexed event comes from transaction {transaction}.")
     return pages_of(request).render(
-        request, "transaction.html", transaction=transaction, events=found, faults=shown.rows
+        request, "transaction.html", transaction=transaction, events=found, faults=shown.rows, lease_tokens=paid_in
     )

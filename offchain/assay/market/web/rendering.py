@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from assay.market.api.caching import STATIC
 from assay.market.api.context import Context
 from assay.market.web import assets, formats
+from assay.market.web.event_words import arguments_of
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -48,6 +49,7 @@ class Pages:
         self._environment.filters["json"] = lambda value: json.dumps(value)
         self._environment.globals |= {
             "token_of": lambda address: formats.token_of(tokens, address),
+            "arguments_of": lambda event, token: list(arguments_of(event, tokens, token)),
             "phases": formats.PHASES,
             "lease_statuses": formats.LEASE_STATUSES,
             "device_statuses": formats.DEVICE_STATUSES,

@@ -14,10 +14,12 @@ byId("theme").addEventListener("click", () => {
 // Amounts are integers beyond a double's precision: BigInt until they are shown.
 const RATE_UNIT = 10n ** 18n;
 
-function shown(amount, decimals, places) {
+// As the server writes amounts: so many places, or two digits of what is smaller.
+function shown(amount, decimals, places = 2) {
+  if (amount > 0n && places === 2 && amount * 100n < 10n ** BigInt(decimals)) return Number((Number(amount) / 10 ** decimals).toPrecision(2)).toString();
   const text = amount.toString().padStart(decimals + 1, "0");
   const whole = text.slice(0, text.length - decimals) || "0";
-  const part = decimals ? text.slice(text.length - decimals).slice(0, places) : "";
+  const part = (decimals ? text.slice(text.length - decimals) : "").slice(0, places).padEnd(places, "0");
   const grouped = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ",");
   return part ? `${grouped}.${part}` : grouped;
 }
@@ -28,7 +30,7 @@ for (const form of document.querySelectorAll("form[data-rate]")) {
     const seconds = secondsOf(form);
     const cost = (BigInt(form.dataset.rate) * BigInt(seconds) + RATE_UNIT - 1n) / RATE_UNIT;
     const output = form.querySelector("output");
-    output.replaceChildren(Object.assign(document.createElement("b"), { textContent: shown(cost, Number(form.dataset.decimals), 4) }), ` ${form.dataset.symbol}`);
+    output.replaceChildren(Object.assign(document.createElement("b"), { textContent: shown(cost, Number(form.dataset.decimals)) }), ` ${form.dataset.symbol}`);
   };
   hours.addEventListener("input", update);
   update();
@@ -78,9 +80,19 @@ document.addEventListener("htmx:afterSwap", async (event) => {
   const answer = await fetch(`/v1/facets${location.search}`, { headers: { accept: "application/json" } });
   if (!answer.ok) return;
   const { data } = await answer.json();
+  byId("show-count").textContent = data.total.toLocaleString("en");
   for (const count of document.querySelectorAll("[data-facet]")) {
     count.textContent = data.facets[count.dataset.facet]?.[count.dataset.value] ?? 0;
   }
+});
+
+// Four listings fit beside each other: a fifth cannot be ticked, rather than be left out.
+document.addEventListener("change", (event) => {
+  if (event.target.getAttribute("form") !== "compare") return;
+  const boxes = [...document.querySelectorAll('[form="compare"][name="listing"]')];
+  const ticked = boxes.filter((box) => box.checked).length;
+  for (const box of boxes) box.disabled = !box.checked && ticked >= 4;
+  byId("compare-button").textContent = ticked ? `Compare ${ticked}${ticked === 4 ? ", the most" : ""}` : "Compare ticked";
 });
 
 // An unticked default would otherwise come back: a form without `state` means what the server's default does.
