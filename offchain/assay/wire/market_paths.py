@@ -11,7 +11,7 @@ from assay.wire import paths
 
 OPENAPI = "/v1/openapi.json"
 
-NETWORK = "/v1/network"
+NETWORK, SERIES = "/v1/network", "/v1/network/series"
 STREAM = "/v1/stream"
 VALIDATORS, PRESENCE = "/v1/validators", "/v1/validators/presence"
 EPOCHS, EPOCH, BATCHES = "/v1/epochs", paths.EPOCH, paths.EPOCH + "/batches"

@@ -25,6 +25,7 @@ PICTURED = {
     "transaction": f"/transactions/0x{h(f'tx {PROVEN_AT}').hex()}",
     "network": "/network",
     "epoch": "/epochs/22",
+    "api": "/api",
 }
 PAGES = PICTURED | {
     "nothing found": "/?model=none",

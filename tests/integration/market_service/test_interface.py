@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from assay.market.api.app import create_app
+from assay.market.api.descriptions import fields_of
 
 from .seeded import shared_context
 
@@ -22,6 +23,10 @@ described = schema.exclude(path="/v1/stream")
 def test_interface__called_with_anything__answers_as_described(case: schemathesis.Case) -> None:
     # A cursor is opaque: its description cannot tell one that a search gave from any other text, which is refused.
     case.call_and_validate(excluded_checks=[positive_data_acceptance])
+
+
+def test_description__of_every_field_of_an_answer__is_there() -> None:
+    assert [name for name, shape in fields_of(app.openapi()) if not shape.get("description")] == []
 
 
 def test_description__of_every_route__is_served() -> None:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from .addresses import PAGES, PICTURED
-from .seeded import CHEAT, shown
+from .seeded import CHEAT, RENTER, shown
 
 ROOT = Path(__file__).resolve().parents[3]
 DOCS = ROOT / "docs"
@@ -316,7 +316,7 @@ def test_rent__of_a_node__opens_one_lease_for_all_of_it(page: Page, market_url: 
 
 
 def test_downtime__of_a_lease__is_submitted_and_named_for_another_account(page: Page, market_url: str) -> None:
-    page.add_init_script(WALLET)
+    page.add_init_script(WALLET.replace("0x" + "00" * 19 + "aa", RENTER))
     page.goto(market_url + PAGES["early"])
     page.get_by_role("button", name="Submit downtime").click()
     page.get_by_role("button", name="Test wallet").click()

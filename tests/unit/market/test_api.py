@@ -180,6 +180,23 @@ def test_answers__asked_for_again__are_not_sent_again_until_the_index_moves(clie
     assert client.get("/v1/listings", headers={"if-none-match": first.headers["etag"]}).status_code == 200
 
 
+def test_states__of_an_answer__have_names_beside_their_numbers(client: TestClient) -> None:
+    assert [(row["status"], row["statusName"]) for row in get(client, "/v1/leases")["data"]] == [(1, "pending")]
+    epoch = get(client, "/v1/epochs/1")["data"]["epoch"]
+    assert (epoch["phase"], epoch["phaseName"]) == (4, "reported")
+    device = get(client, f"/v1/devices/{to_hex(DEVICES[0])}")["data"]["device"]
+    assert (device["status"], device["statusName"]) == (1, "active")
+
+
+def test_series__of_the_network__counts_what_each_epoch_opened_and_leased(client: TestClient) -> None:
+    series = get(client, "/v1/network/series")["data"]
+    assert [point["epoch"] for point in series] == sorted(point["epoch"] for point in series)
+    assert sum(point["leasesOpened"] for point in series) == 1
+    for point in series:
+        there = point["passed"] + point["leased"]
+        assert point["utilisationBps"] == (point["leased"] * 10_000 // there if there else 0)
+
+
 def test_readyz__behind_or_before_a_chain_that_stands_still__says_so_and_not_for_a_head_that_moved(
     client: TestClient,
 ) -> None:

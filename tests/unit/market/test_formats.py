@@ -9,7 +9,7 @@ import pytest
 from assay.market.api.context import Token
 from assay.market.queries.search import Search
 from assay.market.web.event_words import arguments_of
-from assay.market.web.formats import decimal, flags, flags_mood, per_hour, rate_of
+from assay.market.web.formats import age_tag, clock_tag, decimal, flags, flags_mood, per_hour, rate_of
 from assay.market.web.market_pages import token_to_sort_by
 
 
@@ -74,6 +74,11 @@ def test_event__of_a_lease__is_in_its_token_and_in_words() -> None:
         "notice": "1 h",
     }
     assert words("LeaseEscrow", DOLLAR, leaseId=7, amount="1500000") == {"lease id": "7", "amount": "1.50 tUSD"}
+
+
+def test_times__beyond_any_calendar__have_no_end() -> None:
+    assert (clock_tag(1 << 39), age_tag(1 << 39)) == ("without end", "without end")
+    assert words("DeviceRegistry", until=(1 << 40) - 1) == {"until": "without end"}
 
 
 def test_event__of_stake__is_in_the_networks_token_and_of_an_unknown_one_in_base_units() -> None:

@@ -50,13 +50,14 @@ def _fault(fault: dict[str, Any]) -> str:
     return f"{'.'.join(names) or fault['loc'][0]}: {message[:1].lower()}{message[1:]}{shown}"
 
 
-def failure(status: int, reason: str) -> Response:
+def failure(error: Exception) -> Response:
     """The answer."""
-    return JSONResponse({"error": reason}, status)
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return JSONResponse({"error": reason_of(error)}, status_of(error), headers)
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    return failure(status_of(error), reason_of(error))
+    return failure(error)
 
 
 async def _no_slot(request: Request, error: Exception) -> Response:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, computed_field, create_model
 from pydantic.alias_generators import to_camel
 from sqlalchemy import Boolean, LargeBinary, String, Table
 
+from assay.market.api import names
 from assay.market.store import tables
 from assay.market.store.types import Amount, DeviceIds, to_json
 from assay.sheet.fields import sheet_of_row
@@ -22,13 +23,58 @@ class ApiModel(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True)
 
 
-def row_model(name: str, table: Table, **extra: Any) -> type[ApiModel]:
-    """The form of a table's rows, with more fields behind."""
+class _NamedLease(ApiModel):
+    status: int
+
+    @computed_field
+    def status_name(self) -> str:
+        return names.LEASE_STATUSES.get(self.status, names.UNKNOWN)
+
+
+class _NamedDevice(ApiModel):
+    status: int
+
+    @computed_field
+    def status_name(self) -> str:
+        return names.DEVICE_STATUSES.get(self.status, names.UNKNOWN)
+
+
+class _NamedDemand(ApiModel):
+    status: int
+
+    @computed_field
+    def status_name(self) -> str:
+        return names.DEMANDS.get(self.status, names.UNKNOWN)
+
+
+class _NamedEpoch(ApiModel):
+    phase: int
+
+    @computed_field
+    def phase_name(self) -> str:
+        return names.PHASES.get(self.phase, names.UNKNOWN)
+
+
+class _NamedFault(ApiModel):
+    kind: int
+    slash_status: int
+
+    @computed_field
+    def kind_name(self) -> str:
+        return names.FAULTS.get(self.kind, names.UNKNOWN)
+
+    @computed_field
+    def slash_status_name(self) -> str:
+        return names.SLASHES.get(self.slash_status, names.UNKNOWN)
+
+
+def row_model(name: str, table: Table, base: type[ApiModel] = ApiModel, **extra: Any) -> type[ApiModel]:
+    """The form of a table's rows, with more fields behind, and those that `base` works out of them."""
     fields: dict[str, Any] = {}
     for column in table.columns:
         kind = _plain_kind(column.type)
         fields[column.name] = (kind | None if column.nullable else kind, ...)
-    return create_model(name, __base__=ApiModel, **fields, **extra)
+    return create_model(name, __base__=base, **fields, **extra)
 
 
 def _plain_kind(kind: Any) -> Any:
@@ -125,7 +171,7 @@ class SheetEntry(ApiModel):
 
 ProviderHistory = row_model("ProviderHistory", tables.providers)
 Listing = row_model("Listing", tables.listings, sheet=(dict[str, SheetEntry], ...))
-DeviceRow = row_model("Device", tables.devices)
+DeviceRow = row_model("Device", tables.devices, _NamedDevice)
 ProfileRow = row_model("Profile", tables.profiles)
 SpecificationRow = row_model("Specification", tables.specifications)
 OfferRow = row_model("Offer", tables.offers)
@@ -133,6 +179,7 @@ Measurement = row_model("Measurement", tables.measurements)
 Lease = row_model(
     "Lease",
     tables.leases,
+    _NamedLease,
     streamed=(str, ...),
     refundable=(str, ...),
     claimable=(str, ...),
@@ -144,7 +191,7 @@ Downtime = row_model("Downtime", tables.downtimes)
 OperatorRow = row_model("Operator", tables.operators)
 BondCredit = row_model("BondCredit", tables.bond_credits, left_today=(str, ...))
 Slash = row_model("Slash", tables.slashes)
-EpochRow = row_model("Epoch", tables.epochs)
+EpochRow = row_model("Epoch", tables.epochs, _NamedEpoch)
 Stake = row_model("Stake", tables.stakes)
 RewardRow = row_model("Reward", tables.rewards)
 ValidatorRow = row_model("Validator", tables.validators)
@@ -152,7 +199,7 @@ Validator = row_model("SeatedValidator", tables.validators, active=(str | None, 
 Batch = row_model("Batch", tables.batches)
 Observation = row_model("Observation", tables.observations)
 Refusal = row_model("Refusal", tables.refusals)
-Demand = row_model("Demand", tables.demands)
+Demand = row_model("Demand", tables.demands, _NamedDemand)
 ChainEvent = row_model("ChainEvent", tables.events)
 ChainEvent = create_model("Event", __base__=ChainEvent, arguments=(dict[str, Any], ...))
 
@@ -168,8 +215,8 @@ class Element(ApiModel):
 
 
 Fault = row_model(
-    "Fault", tables.faults, bounty=(str, ...), burned=(str, ...), slash_status=(int, ...), held_until=(int, ...),
-    closed_at=(int, ...), close_transaction=(str | None, ...), element=(Element | None, None),
+    "Fault", tables.faults, _NamedFault, bounty=(str, ...), burned=(str, ...), slash_status=(int, ...),
+    held_until=(int, ...), closed_at=(int, ...), close_transaction=(str | None, ...), element=(Element | None, None),
 )  # fmt: skip
 
 
@@ -294,6 +341,21 @@ class Totals(ApiModel):
     slashed: str
     held: str
     burned: str
+
+
+class EpochPoint(ApiModel):
+    """The network in one epoch."""
+
+    epoch: int
+    phase: int
+    opened_at: int
+    seal_count: int
+    passed: int
+    failed: int
+    leased: int
+    total_gops: int
+    utilisation_bps: int
+    leases_opened: int
 
 
 class EpochPresence(ApiModel):

@@ -38,6 +38,15 @@ def totals(ctx: Ctx) -> Any:
         return ctx.one(network.totals(connection, ctx.status.timestamp), models.Totals)
 
 
+@router.get(paths.SERIES, response_model=models.list_of(models.EpochPoint))
+def series(ctx: Ctx) -> Any:
+    """The network over time: devices, their power, how many were leased, and leases opened, by epoch; the newest 200,
+    oldest first.
+    """
+    with ctx.reading() as connection:
+        return ctx.one(network.time_series(connection))
+
+
 @router.get(paths.EPOCHS, response_model=models.page_of(models.EpochRow))
 def list_epochs(
     ctx: Ctx, phase: Annotated[int | None, Query(ge=1, le=5)] = None, cursor: Cursor = None, limit: Limit = 25

@@ -14,27 +14,13 @@ from markupsafe import Markup
 
 from assay.chain.contracts.operators import OperatorScope
 from assay.market.api.context import Token
-from assay.protocol.epochs import Phase
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import Flag
 from assay.protocol.rates import exact_rate, price_per_hour
 
 NETWORK_DECIMALS = 18
+LAST_TIME = 253_402_300_799  # the last second of the year 9999: contracts count further
 
-PHASES = {int(phase): phase.name.lower() for phase in Phase if phase}
-LEASE_STATUSES = {1: "pending", 2: "active", 3: "ended", 4: "cancelled"}
-DEVICE_STATUSES = {1: "active", 2: "retired", 3: "slashed"}
-FAULTS = {
-    1: "wrong element",
-    2: "broken chain",
-    3: "two commitments",
-    4: "withheld opening",
-    5: "two statements",
-    6: "false pass",
-    7: "bad seal",
-    8: "unsealed pass",
-    9: "shrunk reward",
-}
 FLAG_NAMES: dict[int, str] = {
     Flag.PASSED: "passed",
     Flag.LEASED: "leased",
@@ -46,8 +32,6 @@ FLAG_NAMES: dict[int, str] = {
     Flag.MEMORY: "memory proven",
     Flag.PROMPT: "promptly",
 }
-DEMANDS = {1: "open", 2: "answered", 3: "expired", 4: "closed"}
-SLASHES = {1: "held", 2: "settled", 3: "restored"}
 SCOPES: dict[int, str] = {
     OperatorScope.OFFER: "sign offers",
     OperatorScope.START: "start leases",
@@ -140,6 +124,8 @@ def clock_tag(timestamp: int) -> Markup:
     """A time people read: in UTC as it is sent, in the reader's own time zone where scripts run."""
     if not timestamp:
         return Markup("–")
+    if timestamp > LAST_TIME:
+        return Markup("without end")
     return Markup('<time datetime="{}" data-clock>{}</time>').format(moment(timestamp), clock(timestamp))
 
 
@@ -147,6 +133,8 @@ def age_tag(timestamp: int) -> Markup:
     """How long ago, which scripts keep up to date."""
     if not timestamp:
         return Markup("never")
+    if timestamp > LAST_TIME:
+        return Markup("without end")
     text = Markup('<time datetime="{}" data-age title="{}">{}</time>')
     return text.format(moment(timestamp), clock(timestamp), age(timestamp))
 

@@ -50,6 +50,23 @@ def overview(request: Request, ctx: Ctx, cursor: Cursor = None) -> Response:
     return pages_of(request).render(request, "network.html", totals=totals, epochs=listed, series=series, minters=mints)
 
 
+@router.get("/api")
+def api_page(request: Request) -> Response:
+    """What programs can ask, as the API describes itself."""
+    described = request.app.openapi()
+    calls = [
+        {"path": path, "parameters": call.get("parameters", []), "text": call.get("description", call["summary"])}
+        for path, methods in sorted(described["paths"].items())
+        for call in methods.values()
+    ]
+    fields = {
+        name: [(field, shape.get("description", "")) for field, shape in model["properties"].items()]
+        for name, model in sorted(described["components"]["schemas"].items())
+        if "properties" in model and "[" not in name and not name.startswith(("One_", "Many_"))
+    }
+    return pages_of(request).render(request, "api.html", calls=calls, fields=fields)
+
+
 @router.get("/epochs/{epoch}")
 def epoch_page(request: Request, ctx: Ctx, epoch: Number, cursor: Cursor = None) -> Response:
     """One epoch: its four transactions' results and every measured device."""

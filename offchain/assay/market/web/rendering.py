@@ -10,6 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from assay.market.api import names
 from assay.market.api.caching import STATIC
 from assay.market.api.context import Context
 from assay.market.web import assets, formats
@@ -40,22 +41,22 @@ class Pages:
             lstrip_blocks=True,
         )
         tokens = context.links.tokens
-        names = (
+        filters = (
             "decimal", "per_hour", "gops", "memory", "percent", "short", "hexadecimal", "moment",
             "duration", "flags", "flags_mood", "gpus", "milliseconds", "scopes",
         )  # fmt: skip
-        self._environment.filters |= {name: getattr(formats, name) for name in names}
+        self._environment.filters |= {name: getattr(formats, name) for name in filters}
         self._environment.filters |= {"clock": formats.clock_tag, "age": formats.age_tag}
         self._environment.filters["json"] = lambda value: json.dumps(value)
         self._environment.globals |= {
             "token_of": lambda address: formats.token_of(tokens, address),
             "arguments_of": lambda event, token: list(arguments_of(event, tokens, token)),
-            "phases": formats.PHASES,
-            "lease_statuses": formats.LEASE_STATUSES,
-            "device_statuses": formats.DEVICE_STATUSES,
-            "fault_names": formats.FAULTS,
-            "demand_statuses": formats.DEMANDS,
-            "slash_statuses": formats.SLASHES,
+            "phases": names.PHASES,
+            "lease_statuses": names.LEASE_STATUSES,
+            "device_statuses": names.DEVICE_STATUSES,
+            "fault_names": names.FAULTS,
+            "demand_statuses": names.DEMANDS,
+            "slash_statuses": names.SLASHES,
             "static": f"{STATIC}{assets.fingerprint()}",
             "vendor": set(assets.vendor_files()),
             "links": context.links,
