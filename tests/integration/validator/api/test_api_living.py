@@ -23,8 +23,8 @@ from assay.protocol.keccak import keccak
 from assay.protocol.signing import Domain
 from assay.wire import paths
 from assay.wire.post_headers import PostHeaders, post_statement
+from tests.integration.validator.api.test_api_fuzz import mutated
 from tests.integration.validator.network import Network
-from tests.integration.validator.test_api_fuzz import mutated
 
 SECONDS = float(os.environ.get("ASSAY_FUZZ_SECONDS", "300"))
 LIMIT_S = 10.0  # a request that takes longer hangs
