@@ -203,7 +203,7 @@ def main() -> int:
 
         device = require_device()
     except ProofError as error:
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"no card that could be measured: {error}. Nothing was run and nothing written\n")
         return 2
     if options.brief:
         return brief()

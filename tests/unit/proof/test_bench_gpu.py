@@ -90,5 +90,6 @@ def test_main__no_card__status_two_and_nothing_written(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["gpu"])
     assert gpu.main() == 2
-    assert "no NVIDIA GPU" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("no card") and "no NVIDIA GPU" in said and "nothing written" in said
     assert not list(tmp_path.iterdir())

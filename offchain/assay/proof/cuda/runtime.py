@@ -51,20 +51,19 @@ def require_device() -> str:
     try:
         found = cuda.is_available()
     except Exception as error:
-        raise EngineUnavailable(f"the CUDA driver does not start: {error}; use --engine cpu") from None
+        raise EngineUnavailable(f"the CUDA driver does not start: {error}") from None
     if not found:
-        raise EngineUnavailable("no NVIDIA GPU, or no driver for it, on this machine: use --engine cpu")
+        raise EngineUnavailable("no NVIDIA GPU, or no driver for it, on this machine")
     version = driver_version()
     card = cuda.get_current_device()
     capability = tuple(card.compute_capability)
     if version < OLDEST_DRIVER:
         raise EngineUnavailable(
-            f"the driver knows CUDA {_dotted(version)}, {_dotted(OLDEST_DRIVER)} is needed: renew the driver, "
-            "or use --engine cpu"
+            f"the driver knows CUDA {_dotted(version)}, {_dotted(OLDEST_DRIVER)} is needed: renew the driver"
         )
     if capability < OLDEST_CARD:
         raise EngineUnavailable(
-            f"the GPU's compute capability is {_dotted(capability)}, {_dotted(OLDEST_CARD)} is needed: use --engine cpu"
+            f"the GPU's compute capability is {_dotted(capability)}, {_dotted(OLDEST_CARD)} is needed"
         )
     name = card.name
     return name.decode() if isinstance(name, bytes) else str(name)

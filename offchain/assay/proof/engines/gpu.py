@@ -87,7 +87,10 @@ class GpuEngine:
 
     def __init__(self, name: str, health: Health | None = None) -> None:
         self.name = name
-        self.device = require_device()
+        try:
+            self.device = require_device()
+        except EngineUnavailable as error:
+            raise EngineUnavailable(f"{error}; or use --engine cpu") from error
         if name != "simt" and SIMULATOR:
             raise EngineUnavailable(f"{name} needs a card: the CUDA simulator runs simt only")
         self._product = _product(name)

@@ -37,7 +37,7 @@ def test_require_device__a_card_that_will_do__its_name(monkeypatch: pytest.Monke
     ("driver", "capability", "said"),
     [
         ((12, 8), (9, 0), r"driver knows CUDA 12\.8, 12\.9 is needed: renew the driver"),
-        ((13, 0), (7, 5), r"capability is 7\.5, 8\.0 is needed: use --engine cpu"),
+        ((13, 0), (7, 5), r"capability is 7\.5, 8\.0 is needed"),
     ],
 )
 def test_require_device__driver_or_card_too_old__what_is_there_and_what_is_needed(
@@ -60,6 +60,12 @@ def test_require_device__no_card_or_a_driver_that_fails__says_so(monkeypatch: py
     found.is_available = broken
     with pytest.raises(EngineUnavailable, match="does not start: CUDA_ERROR_SYSTEM_DRIVER_MISMATCH"):
         runtime.require_device()
+
+
+def test_engine__without_a_card__says_so_and_what_to_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    card(monkeypatch).is_available = lambda: False
+    with pytest.raises(EngineUnavailable, match="no NVIDIA GPU.*; or use --engine cpu"):
+        gpu.GpuEngine("simt")
 
 
 def gpu_engine(monkeypatch: pytest.MonkeyPatch, free: int, name: str = "mma") -> gpu.GpuEngine:
