@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -52,11 +53,21 @@ VALIDATOR_FORBIDDEN: dict[str, tuple[str, ...]] = {
     "agreement": ("assay.validator.services", "assay.validator.epoch_"),
 }
 MAX_WIDTH = 20
+SOURCES = (".py", ".sol")
+SET_UP = {"__pycache__", "node_modules", ".cache"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-def imported_modules(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+parsed = cache(lambda path: ast.parse(path.read_text()))
+
+
+@cache
+def imported_modules(path: Path) -> list[str]:
+    return list(_imported(path))
+
+
+def _imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -103,13 +114,27 @@ def test_modules__measured_in_lines__stay_short() -> None:
 
 
 def test_folders__counted_in_files__are_taken_in_at_a_glance() -> None:
-    widths = {str(folder.relative_to(ROOT)): len(list(folder.glob("*.py"))) for folder in PACKAGE.rglob("*/")}
+    folders = [folder for top in (PACKAGE, ROOT / "tests") for folder in (top, *top.rglob("*/"))]
+    widths = {
+        str(folder.relative_to(ROOT)): sum(one.suffix in SOURCES for one in folder.iterdir())
+        for folder in folders
+        if not SET_UP & set(folder.parts)
+    }
     assert {folder: width for folder, width in widths.items() if width > MAX_WIDTH} == {}
+
+
+def test_files_of_tests__measured_in_lines__stay_short() -> None:
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for path in (ROOT / "tests").rglob("*")
+        if path.suffix in SOURCES and not SET_UP & set(path.parts)
+    }
+    assert {name: length for name, length in lengths.items() if length > 500} == {}
 
 
 def imported_at_the_top(path: Path) -> Iterator[str]:
     """Modules that are imported when this one is: not those for types alone, nor within functions."""
-    for node in ast.parse(path.read_text()).body:
+    for node in parsed(path).body:
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -133,7 +158,7 @@ def test_contracts__measured_in_lines__stay_readable_at_a_sitting() -> None:
 def test_public_classes__by_name__are_each_one() -> None:
     homes: dict[str, list[str]] = {}
     for path in MODULES:
-        for node in ast.parse(path.read_text()).body:
+        for node in parsed(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 homes.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
     assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}

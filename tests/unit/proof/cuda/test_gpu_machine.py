@@ -64,7 +64,7 @@ def test_require_device__no_card_or_a_driver_that_fails__says_so(monkeypatch: py
 
 def test_engine__without_a_card__says_so_and_what_to_use(monkeypatch: pytest.MonkeyPatch) -> None:
     card(monkeypatch).is_available = lambda: False
-    with pytest.raises(EngineUnavailable, match="no NVIDIA GPU.*; or use --engine cpu"):
+    with pytest.raises(EngineUnavailable, match=r"no NVIDIA GPU.*; or use --engine cpu"):
         gpu.GpuEngine("simt")
 
 

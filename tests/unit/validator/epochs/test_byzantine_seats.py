@@ -14,7 +14,14 @@ from assay.protocol.hexadecimal import parse_bytes32, to_hex
 from assay.protocol.leaves import sealed_tree
 from assay.protocol.messages import Seal
 from assay.wire.leaves import sealed_leaf
-from tests.unit.validator.simulation.byzantine import BYZANTINE, keeps_proposals_from, shows_two_proposals, signed
+from tests.unit.validator.simulation.byzantine import (
+    BYZANTINE,
+    drops_a_batch,
+    keeps_proposals_from,
+    shows_two_proposals,
+    signed,
+    stalls_when_it_leads,
+)
 from tests.unit.validator.simulation.chain import DOMAIN, PROFILE
 from tests.unit.validator.simulation.devices import SimDevice
 from tests.unit.validator.simulation.network import SimNetwork, seat_key
@@ -68,10 +75,21 @@ def test_epoch__leader_leaves_out_the_probes__nobody_else_signs(tmp_path):
     assert network.lines(0)[1]["memoryMiB"] == claimed_mib(PROFILE)
 
 
-@pytest.mark.parametrize("kind", BYZANTINE)
-# The leader, and one of those that only take part.
+# What only a leader can tell.
+LEADING = [shows_two_proposals, drops_a_batch, stalls_when_it_leads]
+
+
 @pytest.mark.parametrize(
-    "liar", [LEADER, 0, pytest.param(1, marks=pytest.mark.deep), pytest.param(2, marks=pytest.mark.deep)]
+    ("kind", "liar"),
+    [
+        *((kind, LEADER) for kind in BYZANTINE),
+        *((kind, 0) for kind in BYZANTINE if kind not in LEADING),
+        *(
+            pytest.param(kind, liar, marks=pytest.mark.deep)
+            for kind in BYZANTINE
+            for liar in ((0, 1, 2) if kind in LEADING else (1, 2))
+        ),
+    ],
 )
 def test_epoch__one_byzantine_of_four__closes_with_the_right_result(tmp_path, kind, liar):
     network = SimNetwork(

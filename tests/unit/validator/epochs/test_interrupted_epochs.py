@@ -15,7 +15,12 @@ from tests.unit.validator.simulation.virtual_time import run
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("at", [6.5, 8.5, 10.0, 11.5, 13.0, 14.5, 16.0, 18.0, 20.0, 22.0])
+# In each phase; and between those when there is time.
+MOMENTS = [6.5, 10.0, 13.0, 16.0, 20.0]
+BETWEEN = [8.5, 11.5, 14.5, 18.0, 22.0]
+
+
+@pytest.mark.parametrize("at", [*MOMENTS, *(pytest.param(at, marks=pytest.mark.deep) for at in BETWEEN)])
 def test_epoch__each_node_killed_and_restarted_at_a_moment__no_double_signature_and_closes(tmp_path, at):
     async def restart(network):
         await asyncio.sleep(at)
