@@ -245,7 +245,7 @@ def _entries(top: FolderHandle | None, behind: tuple[bytes, ...]) -> Iterator[by
             continue  # gone meanwhile, or something else by now
 
 
-def _file(one: folder_walk.Found, path: str, mode: int) -> bytes:
+def _file(one: folder_walk.WalkedEntry, path: str, mode: int) -> bytes:
     if one.status.st_size > SMALL_FILE_BYTES:
         return Entry("large", path, mode, one.status.st_size).line()
     handle = os.open(one.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=one.folder)

@@ -20,7 +20,7 @@ CONCURRENCY = 10_000  # names of a folder that are held in memory while it is em
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class WalkedEntry:
     """An entry: `above` are the names of the folders that lead to it, valid until the next entry is asked for;
     `folder` is a descriptor of the last of them, valid as long."""
 
@@ -44,7 +44,7 @@ class _Level:
     below: tuple[bytes, ...] = ()  # where that walk came to an end below `resumed`
 
 
-def walk(root: int, after: Sequence[bytes] = (), max_bytes: int | None = None) -> Iterator[Found]:
+def walk(root: int, after: Sequence[bytes] = (), max_bytes: int | None = None) -> Iterator[WalkedEntry]:
     """Everything below the folder `root`, a folder before what is in it, by the bytes of names.
 
     Goes on behind the entry `after` where one is given. Folders whose paths are longer than `most_bytes` are not
@@ -76,7 +76,7 @@ def walk(root: int, after: Sequence[bytes] = (), max_bytes: int | None = None) -
                 continue  # gone meanwhile
             resumed = name == level.resumed
             if not resumed:
-                yield Found(above, name, status, current)
+                yield WalkedEntry(above, name, status, current)
             deeper = length + len(name) + 1
             if not stat.S_ISDIR(status.st_mode) or (max_bytes is not None and deeper > max_bytes):
                 continue
