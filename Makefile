@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Ctrl-C and failures leave no half-written target.
 .DELETE_ON_ERROR:
-.PHONY: beside-it test-quick quick-units lint-python lint-contracts test-providers test-daemons test-market-service test-deep-units help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
+.PHONY: beside-it units-beside test-quick quick-units lint-python lint-contracts test-providers test-daemons test-market-service test-deep-units help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -72,12 +72,10 @@ format: setup ## Put everything into its format
 
 SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs --output-sync=target
 
-# For two cores: what waits for clocks and chains beside what reckons; the units keep both busy by themselves.
-# The demo of the end-to-end tests lives in real time, so that what reckons beside it gives way to it.
+# For two cores: what waits for clocks, containers and chains beside what reckons, which gives way to it.
 test: build test-packages ## Run every test
 	$(SIDE_BY_SIDE) test-end-to-end beside-it
-	$(MAKE) --no-print-directory test-unit
-	$(SIDE_BY_SIDE) test-providers test-market-service
+	$(SIDE_BY_SIDE) test-providers test-market-service units-beside
 	$(MAKE) --no-print-directory test-daemons
 
 # One after the other: Forge's two share a folder.
@@ -111,6 +109,9 @@ UNITS := $(if $(MEMORY),PYTEST_DEBUG_TEMPROOT=$(MEMORY)) pytest -p no:ape_test -
 
 test-unit: setup ## Tests without clock, socket or chain
 	$(UNITS) -m 'not deep'
+
+units-beside: setup
+	nice -n 19 $(UNITS) -m 'not deep'
 
 quick-units: setup
 	$(UNITS) -m 'not deep and not slow'

@@ -34,6 +34,7 @@ def test_list_of_commands__loads_none_of_them() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shell", "typed", "expected"),
     [

@@ -99,6 +99,7 @@ def rows_of(store: Store) -> dict[str, int]:
     return found
 
 
+@pytest.mark.slow
 def test_store__over_a_year_of_epochs__stays_as_large_as_a_proof_window_and_the_newest_rewards(store, monkeypatch):
     monkeypatch.setattr(store_module, "REWARD_TREES", 20)
     sizes = []

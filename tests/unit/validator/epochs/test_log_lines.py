@@ -20,6 +20,7 @@ from tests.unit.validator.simulation.virtual_time import run
 OF_NO_EPOCH = {"process", "follower", "daemon", "opening_checks", "spread_checks"}
 
 
+@pytest.mark.slow
 def test_log__epochs_with_liars_and_silence__every_line_carries_its_epoch(tmp_path):
     devices = [SimDevice(1), SimDevice(2, "wrong"), SimDevice(3, "silent"), SimDevice(4, "no-opening")]
     lines = []
