@@ -44,6 +44,10 @@ def card(number: int, **changes: Any) -> dict[str, Any]:
         "temperature": 41,
         "shutdown": 95,
         "ecc": 0,
+        "load": 0,
+        "milliwatts": 70_000,
+        "pcie": [5, 16],  # generation and width
+        "links": [4] * 18,  # versions of its links to other cards; 0 for one that is down
         "capability": [9, 0],
         "processes": [],
         "fault": None,
@@ -128,6 +132,24 @@ class Invented:
     def nvmlDeviceGetTotalEccErrors(self, handle: tuple[str, str], kind: int, counter: int) -> int:
         return int(self._whole(handle, "ecc"))
 
+    def nvmlDeviceGetUtilizationRates(self, handle: tuple[str, str]) -> Any:
+        return SimpleNamespace(gpu=int(self._whole(handle, "load")))
+
+    def nvmlDeviceGetPowerUsage(self, handle: tuple[str, str]) -> int:
+        return int(self._whole(handle, "milliwatts"))
+
+    def nvmlDeviceGetMaxPcieLinkGeneration(self, handle: tuple[str, str]) -> int:
+        return int(self._whole(handle, "pcie")[0])
+
+    def nvmlDeviceGetMaxPcieLinkWidth(self, handle: tuple[str, str]) -> int:
+        return int(self._whole(handle, "pcie")[1])
+
+    def nvmlDeviceGetNvLinkState(self, handle: tuple[str, str], link: int) -> int:
+        return int(bool(self._link(handle, link)))
+
+    def nvmlDeviceGetNvLinkVersion(self, handle: tuple[str, str], link: int) -> int:
+        return self._link(handle, link)
+
     def nvmlDeviceGetCudaComputeCapability(self, handle: tuple[str, str]) -> tuple[int, int]:
         major, minor = self._card(handle)["capability"]
         return major, minor
@@ -168,6 +190,12 @@ class Invented:
         if value is None:
             raise NVMLError(NOT_SUPPORTED)
         return value
+
+    def _link(self, handle: tuple[str, str], link: int) -> int:
+        links = self._whole(handle, "links")
+        if link >= len(links):
+            raise NVMLError(NOT_SUPPORTED)
+        return int(links[link])
 
     def _processes(self, handle: tuple[str, str]) -> list[tuple[int, int]]:
         one = self._part(handle)

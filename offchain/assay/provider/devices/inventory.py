@@ -256,8 +256,11 @@ def _links(nvml: Any, handle: Any) -> int:
     """MB a second each way of all its active links to other cards together; 0 where it has none, or tells none."""
     total = 0
     for link in range(MAX_LINKS):
-        if not _optional(nvml, partial(nvml.nvmlDeviceGetNvLinkState, handle, link)):
+        state = _optional(nvml, partial(nvml.nvmlDeviceGetNvLinkState, handle, link))
+        if state is None:  # there are no more
             break
+        if not state:
+            continue
         total += LINK_MBS.get(_optional(nvml, partial(nvml.nvmlDeviceGetNvLinkVersion, handle, link)) or 0, 0)
     return total
 
