@@ -32,7 +32,8 @@ const provider = {
       return null;
     }
     if (method === "wallet_addEthereumChain") { state.known.push(params[0].chainId); keep(); return null; }
-    if (method === "eth_call") return "0x";
+    if (method === "eth_getBalance") return "0x1";
+    if (method === "eth_call") return params[0].data.startsWith("0x70a08231") ? "0x" + (1500000).toString(16) : "0x";
     if (method === "eth_sendTransaction") { window.sent = (window.sent ?? 0) + 1; return "0x" + "11".repeat(32); }
     if (method === "eth_getTransactionReceipt") return { status: "0x1", blockNumber: "0xffffff", logs: LOGS };
     throw new Error(method);
@@ -165,3 +166,32 @@ def test_lease__that_is_pending__keeps_its_renter_from_opening_another_of_the_sa
     expect(page.locator(".steps li[data-state=failed]")).to_contain_text("go on with it or cancel it")
     expect(page.get_by_role("link", name="Go there")).to_have_attribute("href", "/leases/4")
     assert page.evaluate("window.sent ?? 0") == 0
+
+
+def test_wizard__before_anything_is_signed__says_what_it_will_cost_and_take_and_whom_it_is_from(
+    page: Page, market_url: str
+) -> None:
+    wallet(page, RENTER)
+    page.goto(market_url + PAGES["rent"])
+    summary = page.get_by_label("Summary", exact=True)
+    expect(summary).to_contain_text("2 transactions, then 5 signatures")
+    expect(page.locator("#history")).to_contain_text("was measured in 22 epochs")
+    page.get_by_role("button", name="6 h").click()
+    expect(page.locator("[data-total]")).to_have_text("14.40")
+    connect(page)
+    expect(page.locator("[data-balance]")).to_have_text("1.50 tUSD – less than the total")
+    page.get_by_label("Hours to pay in").fill("0.5")
+    expect(page.locator("[data-balance]")).to_have_text("1.50 tUSD")
+    page.get_by_role("button", name="Get test tUSD").click()
+    expect(summary.locator(".steps li[data-state=done]")).to_contain_text("Take 1,000 tUSD of the local network: done")
+    assert page.evaluate("window.sent") == 1
+
+
+@pytest.mark.deep
+def test_pending_leases__of_the_wallet__are_all_cancelled_from_its_page(page: Page, market_url: str) -> None:
+    wallet(page, RENTER)
+    page.goto(f"{market_url}/accounts/{RENTER}")
+    connect(page)
+    page.get_by_role("button", name="Cancel all of them").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel all of them").click()
+    expect(page.locator("form[data-send='/send/cancel-all'] .steps li[data-state=done]")).to_have_count(1)

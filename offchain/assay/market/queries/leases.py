@@ -66,12 +66,14 @@ def leases_of_devices(
     return lease_page(connection, [leases.c.lease_id.in_(having)], None, limit, terms, now).rows
 
 
-def pending_leases(connection: Connection, renter: str, device_ids: Sequence[DeviceId]) -> list[int]:
-    """Leases of any of these devices that the renter has opened and that have not begun, newest first."""
-    having = select(lease_devices.c.lease_id).where(lease_devices.c.device_id.in_(device_ids))
-    query = select(leases.c.lease_id).where(
-        leases.c.renter == renter, leases.c.status == PENDING, leases.c.lease_id.in_(having)
-    )
+def pending_leases(connection: Connection, renter: str, device_ids: Sequence[DeviceId] | None = None) -> list[int]:
+    """Leases of any of these devices, or of any at all, that the renter has opened and that have not begun, newest
+    first.
+    """
+    query = select(leases.c.lease_id).where(leases.c.renter == renter, leases.c.status == PENDING)
+    if device_ids is not None:
+        having = select(lease_devices.c.lease_id).where(lease_devices.c.device_id.in_(device_ids))
+        query = query.where(leases.c.lease_id.in_(having))
     return list(connection.execute(query.order_by(leases.c.lease_id.desc())).scalars())
 
 

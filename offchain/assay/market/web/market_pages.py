@@ -28,7 +28,9 @@ router = APIRouter(include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
 MAX_COMPARED = 4
 ROUND_TRIPS = 8
-PRICED = ("price", "value")  # orders that compare amounts
+# A history shorter than this says little of what comes.
+FEW_EPOCHS, FEW_LEASES = 24, 3
+PRICED = ("best", "price", "value")  # orders that compare amounts
 PRICES = ("0.1", "0.25", "0.5", "1", "2", "4", "8")  # whole tokens an hour
 
 
@@ -151,7 +153,9 @@ def node(request: Request, ctx: Ctx, listing_id: Hash) -> Response:
 @router.get("/rent/{listing_id}")
 def rent(request: Request, ctx: Ctx, listing_id: Hash) -> Response:
     """The way to a lease, step by step."""
-    return pages_of(request).render(request, "rent.html", listing=_listed(ctx, listing_id))
+    return pages_of(request).render(
+        request, "rent.html", listing=_listed(ctx, listing_id), few_epochs=FEW_EPOCHS, few_leases=FEW_LEASES
+    )
 
 
 def _listed(ctx: Context, listing_id: str) -> listings.ListedOffer:

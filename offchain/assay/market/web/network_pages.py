@@ -136,6 +136,7 @@ def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = N
         )
         against = network.fault_page(connection, [faults.c.account == who], None, 10)
         happened = events.events_of_account(connection, who, cursor, 15)
+        pending = lease_queries.pending_leases(connection, who)
         paid_in = lease_queries.tokens_of_leases(connection, leases_named(happened.rows))
         answers = challenges.answers(connection, [row["listing_id"] for row in owned if row["gpus"] == 1])
         asked = challenges.demands_of(connection, demands.c.provider == who)
@@ -150,6 +151,7 @@ def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = N
         faults=against.rows,
         events=happened,
         lease_tokens=paid_in,
+        pending=pending,
         answers=answers,
         demands=asked,
         now=now,

@@ -15,6 +15,7 @@ from assay.market.api.caching import STATIC
 from assay.market.api.context import Context
 from assay.market.web import assets, formats
 from assay.market.web.event_words import arguments_of
+from assay.network.addresses import LOCAL_CHAINS
 from assay.protocol.hexadecimal import ZERO_ADDRESS
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -61,6 +62,7 @@ class Pages:
             "vendor": set(assets.vendor_files()),
             "links": context.links,
             "status": context.status,
+            "local": context.status.chain_id in LOCAL_CHAINS,
             "zero": ZERO_ADDRESS,
         }
 

@@ -24,6 +24,7 @@ from assay.market.queries.proofs import TREE_CACHE_SIZE, LeafProof
 from assay.market.queries.providers import payout_of
 from assay.market.store.tables import epochs
 from assay.market.web.refusals import worded
+from assay.network.addresses import LOCAL_CHAINS
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.leaves import DeviceLeaf, Flag, RewardLeaf
 from assay.protocol.messages import Offer
@@ -36,6 +37,7 @@ Ctx = Annotated[Context, Depends(context_of)]
 Seconds = Annotated[int, Query(ge=1, le=366 * 86400)]
 Receiver = AddressQuery
 MIN_PAID_S = 60
+FAUCET_TOKENS = 1_000
 MAX_STEPS = TREE_CACHE_SIZE  # at once: each takes the tree of a report
 
 
@@ -154,6 +156,31 @@ def creditable_now(ctx: Context, connection: Connection, lease: Mapping[str, Any
     """Downtime that can be credited at the index's newest block."""
     fixed = ctx.deadlines
     return creditable(connection, lease, ctx.terms, fixed.genesis, fixed.epoch_length, ctx.status.timestamp)
+
+
+@router.get("/faucet/{token}")
+def faucet(ctx: Ctx, token: AddressPath, account: Receiver = None) -> Any:
+    """Test tokens of a local network, whose contract gives them to anybody."""
+    paid_in = ctx.links.tokens.get(checked(token))
+    if ctx.status.chain_id not in LOCAL_CHAINS or paid_in is None or token == ctx.links.contracts.get("NetworkToken"):
+        raise HTTPException(HTTPStatus.NOT_FOUND, "only the test tokens of a local network are given away")
+    if account is None:
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "account: name who is to get them")
+    title = f"Take {FAUCET_TOKENS:,} {paid_in.symbol} of the local network"
+    amount = FAUCET_TOKENS * 10**paid_in.decimals
+    return {"steps": [step(ctx, title, checked(token), "mint", checked(account), amount)]}
+
+
+@router.get("/cancel-all")
+def cancel_all(ctx: Ctx, account: Receiver = None) -> Any:
+    """Cancel every pending lease of an account, the newest first, as many at once as there may be steps."""
+    if account is None:
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "account: name whose leases these are")
+    with ctx.reading() as connection:
+        waiting = pending_leases(connection, checked(account))[:MAX_STEPS]
+    if not waiting:
+        raise UnknownName("This account has no pending lease.")
+    return {"steps": [step(ctx, f"Cancel lease {n}", "LeaseEscrow", "cancel", n) for n in waiting]}
 
 
 @router.get("/refunder")

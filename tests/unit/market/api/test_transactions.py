@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from assay.market.api.app import create_app
-from assay.market.api.context import Context, ContractTimes, Links
+from assay.market.api.context import Context, ContractTimes, Links, Token
 from assay.market.api.status import Status
 from assay.market.events.device_events import OperatorSet, PayoutSet
 from assay.market.events.lease_events import DowntimeRefunded, LeaseOpened, LeaseStarted, OfferTerms
@@ -285,3 +285,27 @@ def test_race__for_a_device__is_told_to_who_lost_it_and_one_pending_lease_is_eno
     page = client_of(market, 13).get("/leases/1").text
     assert "began first" in page and "/leases/2" in page
     assert "Check the device and start" not in page and "/send/cancel/1" in page
+
+
+def test_pending_leases__of_a_renter__are_all_cancelled_the_newest_first(market: MarketIndex) -> None:
+    start = LeaseStarted(2, h("result"), timestamp(13), timestamp(60), 60)
+    market.apply(batch([(12, opened(1)), (12, opened(2)), (12, opened(3, 1)), (13, start)], 13))
+    client = client_of(market, 13)
+    assert steps(client, f"cancel-all?account={RENTER}") == [
+        ("LeaseEscrow", "cancel", 3),
+        ("LeaseEscrow", "cancel", 1),
+    ]
+    assert client.get(f"/send/cancel-all?account={PROVIDERS[0]}").status_code == 404
+    assert client.get("/send/cancel-all").status_code == 422
+
+
+def test_faucet__of_a_local_network__gives_test_tokens_and_no_others(market: MarketIndex) -> None:
+    client = client_of(market, 9)
+    context = client.app.state.context  # type: ignore[attr-defined]
+    context.links = replace(context.links, tokens={TOKEN: Token("TST", 6)})
+    taken = steps(client, f"faucet/{TOKEN}?account={RENTER}")
+    assert taken == [(TOKEN, "mint", RENTER, 1_000 * 10**6)]
+    assert client.get(f"/send/faucet/{RENTER}?account={RENTER}").status_code == 404
+    assert client.get(f"/send/faucet/{TOKEN}").status_code == 422
+    context.status.chain_id = 1
+    assert client.get(f"/send/faucet/{TOKEN}?account={RENTER}").status_code == 404

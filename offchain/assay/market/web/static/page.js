@@ -31,8 +31,11 @@ for (const form of document.querySelectorAll("form[data-rate]")) {
     const cost = (BigInt(form.dataset.rate) * BigInt(seconds) + RATE_UNIT - 1n) / RATE_UNIT;
     const output = form.querySelector("output");
     output.replaceChildren(Object.assign(document.createElement("b"), { textContent: shown(cost, Number(form.dataset.decimals)) }), ` ${form.dataset.symbol}`);
+    for (const total of document.querySelectorAll("[data-total]")) total.textContent = shown(cost, Number(form.dataset.decimals));
+    dispatchEvent(new CustomEvent("cost", { detail: { cost, decimals: Number(form.dataset.decimals), symbol: form.dataset.symbol } }));
   };
   hours.addEventListener("input", update);
+  for (const preset of form.querySelectorAll("[data-hours]")) preset.addEventListener("click", () => { hours.value = preset.dataset.hours; update(); });
   update();
 }
 
@@ -41,6 +44,7 @@ function secondsOf(form) {
   return Math.min(Math.max(asked || 1, Number(form.dataset.minimum || 1)), Number(form.dataset.maximum || 31536000));
 }
 window.secondsOf = secondsOf;
+window.shown = shown;
 
 const burn = document.querySelector("[data-burn]");
 if (burn && burn.dataset.live === "1") {

@@ -76,6 +76,7 @@ async function send(form) {
       button.dataset.used = "";
       dispatchEvent(new CustomEvent("leaseopened", { detail: done.lease }));
     }
+    else if (done && form.dataset.then === "balance") dispatchEvent(new Event("balance"));
     else if (done && form.dataset.then) {
       steps.add("Waiting until the market sees it", "waiting");
       addEventListener("block", (event) => { if (event.detail.block >= done.block) location.reload(); });

@@ -1,0 +1,22 @@
+// What a wallet has, beside what a lease costs: of the token that it is paid in, and of what transactions cost.
+import { account, ask } from "./wallet.mjs";
+
+const BALANCE_OF = "0x70a08231"; // balanceOf(address)
+const place = document.querySelector("[data-balance]");
+const form = document.querySelector("form[data-rate]");
+
+async function show() {
+  if (!account() || !form) return;
+  const data = BALANCE_OF + account().slice(2).toLowerCase().padStart(64, "0");
+  let has, gas;
+  try {
+    has = BigInt(await ask("eth_call", { to: place.dataset.token, data }, "latest"));
+    gas = BigInt(await ask("eth_getBalance", account(), "latest"));
+  } catch { place.textContent = "the wallet does not say"; return; }
+  const cost = (BigInt(form.dataset.rate) * BigInt(window.secondsOf(form)) + 10n ** 18n - 1n) / 10n ** 18n;
+  place.textContent = `${window.shown(has, Number(form.dataset.decimals))} ${form.dataset.symbol}`;
+  if (has < cost) place.append(Object.assign(document.createElement("strong"), { className: "bad", textContent: " – less than the total" }));
+  if (gas === 0n) place.append(Object.assign(document.createElement("strong"), { className: "bad", textContent: " – and no ETH to pay for transactions" }));
+}
+
+if (place) for (const name of ["account", "cost", "balance"]) addEventListener(name, show);
