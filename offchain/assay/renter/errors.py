@@ -62,6 +62,12 @@ class MarketWrong(RenterError):
     exit_status = 4
 
 
+class LeaseShort(RenterError):
+    """What was measured inside a lease is less than its sheet says."""
+
+    exit_status = 4
+
+
 class NotInOrder(RenterError):
     """Something that renting needs is missing."""
 

@@ -52,6 +52,7 @@ from assay.renter.money.wallet import Done, LeaseOpening, Minima, Wallet, Wallet
 from assay.renter.session.pod_images import choose_and_follow
 from assay.renter.session.provider_session import ProviderSession
 from assay.renter.settings import RenterSettings
+from assay.sheet.values import Sheet
 from assay.wire.lines import Measured
 from assay.wire.pods import PodBody
 
@@ -128,8 +129,7 @@ class Renter:
 
     @property
     def address(self) -> str:
-        """The wallet's address, or that of the account whose key is elsewhere. Raises
-        BadInput where neither was named."""
+        """The wallet's address, or of the account whose key is elsewhere. Raises BadInput where neither is named."""
         if self._account is None:
             raise BadInput(NO_WALLET)
         return self._account
@@ -156,8 +156,7 @@ class Renter:
         return place.choose(found, count)
 
     async def listing(self, device_id: DeviceId, gpus: int = 1, token: str | None = None) -> Listing:
-        """The offer of one device, alone or with others to `gpus`, with the newest lines
-        that prove it. Raises NoDevice."""
+        """The offer of one device, alone or with others to `gpus`, with the lines that prove it. Raises NoDevice."""
         return await self._discovery.listing(device_id, gpus, token)
 
     async def quote(self, device_ids: Sequence[DeviceId], seconds: int) -> Listing:
@@ -302,17 +301,19 @@ class Renter:
         """Signed requests to the provider of a lease. Raises BadInput for a lease of another wallet."""
         lease = await self.lease(lease_id)
         require_own(lease, self.address)
-        first = (await self._lease_offers.of(lease)).device_ids[0]
-        device = (await self._discovery.devices()).get(first)
-        if device is None or not device.endpoint:
+        first, known = (await self._lease_offers.of(lease)).device_ids[0], await self._discovery.devices()
+        if (device := known.get(first)) is None or not device.endpoint:
             raise NoDevice(f"device {to_hex(first)} of lease {lease_id} announces no address")
         return self._session(_endpoint_of(device), lease_id)
+
+    async def declared_sheet(self, lease_id: int) -> Sheet:
+        """What the devices of a lease are and declare, on offer or not."""
+        return await self._discovery.declared_sheet((await self.offer(lease_id)).device_ids)
 
     async def silent(self, device_ids: Sequence[DeviceId]) -> tuple[bytes, ...]:
         """Those of these devices whose keys do not sign a fresh nonce now."""
         known = await self._discovery.devices()
-        devices = [known.get(device_id) for device_id in device_ids]
-        alive = await asyncio.gather(*(self._alive(device) for device in devices))
+        alive = await asyncio.gather(*(self._alive(known.get(device_id)) for device_id in device_ids))
         return tuple(device_id for device_id, lives in zip(device_ids, alive, strict=True) if not lives)
 
     async def top_up(self, lease_id: int, amount: int) -> list[Done]:

@@ -32,6 +32,7 @@ from assay.renter.session.file_transfer import Transfer
 from assay.renter.session.jobs import PATIENCE_S, run_job
 from assay.renter.session.provider_session import Contents, JobState, Notebook, ProviderSession
 from assay.renter.settings import RenterSettings
+from assay.sheet.values import Sheet
 from assay.wire.pods import PodBody, PodShownBody, PodTemplate, UseBody
 
 T = TypeVar("T")
@@ -272,6 +273,10 @@ class SyncRenter:
     def session(self, lease_id: int) -> SyncProviderSession:
         """Signed requests to the provider of a lease."""
         return SyncProviderSession(self._run(self._renter.session(lease_id)), self._loop)
+
+    def declared_sheet(self, lease_id: int) -> Sheet:
+        """What the devices of a lease are and declare, on offer or not."""
+        return self._run(self._renter.declared_sheet(lease_id))
 
     def silent(self, device_ids: Sequence[DeviceId]) -> tuple[bytes, ...]:
         """Those of these devices whose keys do not sign a fresh nonce now."""

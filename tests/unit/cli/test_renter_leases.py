@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +13,10 @@ from assay.chain.contracts.leases import LeaseStatus
 from assay.renter.lease.downtime import DowntimeFound
 from assay.renter.lease.keeping import Move
 from assay.renter.money.wallet import Done
+from assay.sheet.pod_check import MARK
+from assay.sheet.values import SheetValue, Source
 
-from .conftest import MAX_DOWNTIME, NOW, PROVIDER, FakeRenter, Ran, downtime, listing, offer_of
+from .conftest import MAX_DOWNTIME, NOW, PROVIDER, FakeRenter, FakeSession, Ran, downtime, listing, offer_of
 
 Assay = Callable[..., Ran]
 DEVICE = "0x" + "01" * 32
@@ -222,6 +224,29 @@ def test_refunder__named_and_taken_back__asks_first_and_says_who(assay: Assay, r
     assert json.loads(assay("refunder", "list", "-o", "json").out) == {"refunders": [{"agent": PROVIDER}]}
     planned = json.loads(assay("refunder", "add", PROVIDER, "--dry-run", "-o", "json").out)["transactions"]
     assert [one["name"] for one in planned] == ["LeaseEscrow.nameRefunder"]
+
+
+def test_check__of_a_lease_that_is_short__says_in_what_and_ends_with_4(
+    assay: Assay, renter: FakeRenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheet = {
+        "hostCores": SheetValue(64, "", Source.declared),
+        "diskReadMbs": SheetValue(6_000, "MB/s", Source.declared),
+    }
+    renter.answers = {**renter.answers, "declared_sheet": lambda lease_id: sheet}
+    said = [f'{MARK}{{"values": {{"hostCores": {cores}}}, "cards": []}}\n'.encode() for cores in (32, 64)]
+
+    async def output(session: object, job_id: str, offset: int = 0, follow: bool = False) -> AsyncIterator[bytes]:
+        yield said[0][offset:]
+
+    monkeypatch.setattr(FakeSession, "output", output)
+    ran = assay("check", "7")
+    assert ran.status == 4 and "short of its sheet in hostCores" in ran.err
+    assert "not measured" in ran.out
+    said.pop(0)
+    ran = assay("check", "7", "-o", "json")
+    assert ran.status == 0
+    assert [line["result"] for line in json.loads(ran.out)["check"]] == ["ok", "not measured"]
 
 
 def test_quote__of_a_node__asks_for_all_its_devices(assay: Assay, renter: FakeRenter) -> None:

@@ -16,11 +16,11 @@ from assay.chain.rpc.client import Chain
 from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import HexadecimalError, parse_bytes32, to_hex
 from assay.protocol.messages import Offer
-from assay.protocol.specification import Specification
+from assay.protocol.specification import Specification, host_of_all
 from assay.protocol.types import DeviceId, Root
 from assay.renter.errors import BadInput, NoDevice, Unreachable
 from assay.renter.http_client import HttpClient
-from assay.renter.market.listing import Evidence, Listing, listings, proven_listing
+from assay.renter.market.listing import Evidence, Listing, common, declared_columns, listings, proven_listing
 from assay.renter.market.market_client import MarketClient
 from assay.renter.market.market_search import MarketSearch
 from assay.renter.market.measurements import Measurements
@@ -30,6 +30,9 @@ from assay.renter.market.profile_caps import ProfileCaps
 from assay.renter.market.search import Order, Wanted, is_near_enough, matches, ordered
 from assay.renter.market.tokens import Tokens
 from assay.renter.market.validators import Validators
+from assay.sheet.fields import sheet_of_row
+from assay.sheet.model_names import named_model
+from assay.sheet.values import Sheet
 from assay.wire.leases import SignedOffer
 from assay.wire.lines import Measured, ReportLineError, leaf_of_values, proven
 
@@ -133,6 +136,27 @@ class Discovery:
             faults.append(fault)
         lease = await active_lease(self._chain, device_id, "latest")
         raise NoDevice(_not_offered(device, gpus, offered, faults, lease))
+
+    async def declared_sheet(self, device_ids: Sequence[DeviceId]) -> Sheet:
+        """What these devices together are and declare, on offer or not: the specifications that their provider serves,
+        held to the hashes in the registry. Raises NoDevice, Unreachable, ProviderRefused."""
+        known = await self._directory.refresh()
+        if missing := [one for one in device_ids if one not in known]:
+            raise NoDevice(f"device {to_hex(missing[0])} is not in the registry")
+        devices = [known[one] for one in device_ids]
+        answer = await self._offers.of_endpoint(Endpoint(devices[0].endpoint, devices[0].tls_fingerprint))
+        served = {spec.spec_hash: spec for spec in answer.specifications}
+        declared = [served.get(device.spec_hash) for device in devices]
+        model = common((one.model if one else "" for one in declared), "")
+        named = named_model(model, min(one.memory_mib if one else 0 for one in declared))
+        host = host_of_all(one.host if one else None for one in declared)
+        return sheet_of_row(
+            {
+                "gpus": len(devices), "memory_proven": False, "model_name": named.name, "memory_gb": named.memory_gb,
+                "host_cores": host.cores if host else 0, "host_memory_mib": host.memory_mib if host else 0,
+                "host_disk_mib": host.disk_mib if host else 0, **declared_columns(declared),
+            }
+        )  # fmt: skip
 
     async def quote(self, device_ids: Sequence[DeviceId], renter: str, seconds: int) -> Listing:
         """Devices together at the price that their provider makes to one renter. Raises
