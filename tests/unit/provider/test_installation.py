@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import shutil
 import stat
 import subprocess
@@ -104,6 +105,20 @@ def test_install__image_of_a_host__its_users_are_meant_and_not_this_machines(hos
     host.ran.clear()
     assert host.install(runtime="bubblewrap", egress="none")["user assay"] == "unchanged"
     assert {one[3] for one in host.ran} == {"991:990"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("useradd"), reason="needs root and useradd")
+def test_install__with_this_machines_own_programs__makes_the_user_in_the_image_alone(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    for name in ("passwd", "group", "login.defs"):
+        shutil.copy(f"/etc/{name}", tmp_path / "etc")
+    before = Path("/etc/passwd").read_text()
+    chosen = {**CHOSEN, "runtime": "bubblewrap", "egress": "none"}
+    HostFiles(tmp_path).install(installation(ProviderSettings.of(chosen), chosen, PROGRAM))
+    (made,) = [line for line in (tmp_path / "etc/passwd").read_text().splitlines() if line.startswith("assay:")]
+    owner = (tmp_path / "srv/data/devices").stat()
+    assert made.split(":")[2:4] == [str(owner.st_uid), str(owner.st_gid)]
+    assert owner.st_uid != 0 and Path("/etc/passwd").read_text() == before
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
