@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import re
 import shutil
 import socket
 import subprocess
+import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import docker
 import pytest
 
+from assay.provider.errors import ProviderError
 from assay.provider.pods.network import address_of
+from assay.provider.pods.pod import PodImage
 from tests.integration.provider.conftest import until
 from tests.integration.provider.outside import OUTSIDE, Outside
 from tests.integration.provider.pod_bench import SHARE, PodBench
@@ -230,6 +235,86 @@ def test_hard_links__to_what_the_host_keeps__are_refused_and_wiped_with_the_rest
     own = "import os; open('/usr/own','w').write('x'); [os.link('/usr/own', f'/usr/own{n}') for n in range(1000)]"
     bench.sh(MINE, f'python3 -c "{own}"')
     assert bench.sh(MINE, "ls /usr | head -n 2000 | cat").count("own") == 1001
+
+
+def hostile_image(bench: PodBench, name: str, *entries: tarfile.TarInfo, changes: Sequence[str] = ()) -> PodImage:
+    """An image with a shell and such entries, put into the engine's own store."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add("/bin/busybox", "bin/busybox")
+        for link in ("sh", "cat", "ls", "id", "sleep", "rm"):
+            entry = tarfile.TarInfo(f"bin/{link}")
+            entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
+            archive.addfile(entry)
+        for entry in entries:
+            archive.addfile(entry, io.BytesIO(b"x" * entry.size))
+    client = docker.APIClient(base_url=bench.engine)
+    try:
+        answer = client.post(
+            f"{client.base_url}/v4.0.0/libpod/images/import",
+            params={"reference": f"localhost/{name}:1", "changes": list(changes)},
+            data=packed.getvalue(),
+            headers={"content-type": "application/x-tar"},
+        )
+        if not answer.ok:
+            raise ProviderError(f"podman: {answer.text}")
+    finally:
+        client.close()
+    return bench.pods.local_image(f"localhost/{name}:1")
+
+
+def linked(name: str, target: str) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = tarfile.SYMTYPE, target
+    return entry
+
+
+@pytest.mark.parametrize("target", ["/etc", "../../../../../../../../etc", "/proc/1/root/etc", "/run/assay", "nowhere"])
+def test_image__with_a_link_in_the_workspaces_place__stays_within_itself(bench: PodBench, target: str) -> None:
+    lease = 20
+    image = hostile_image(bench, "linked", linked("workspace", target))
+    try:
+        bench.start(lease, image=image)
+        bench.run(lease, "sh", "-c", "echo mine > /workspace/assay-planted; echo mine > assay-planted")
+    except ProviderError as error:
+        assert "podman" in str(error)  # the engine will not have it: no less well
+    finally:
+        bench.pods.remove(lease)
+    assert not Path("/etc/assay-planted").exists()
+
+
+def test_image__whose_archive_climbs__stays_within_itself(bench: PodBench, tmp_path: Path) -> None:
+    through = tarfile.TarInfo("way/through")
+    climbing = [tarfile.TarInfo(f"{'../' * 30}{tmp_path}/climbed"), tarfile.TarInfo(f"/{tmp_path}/absolute"), through]
+    for number, entry in enumerate(climbing):
+        entry.size = 1
+        try:
+            image = hostile_image(bench, f"climbs{number}", linked("way", str(tmp_path)), entry)
+            bench.start(21, image=image)
+            assert bench.sh(21, "id -u") == "0"
+        except ProviderError as error:
+            assert "processing tar file" in str(error)  # the engine will not unpack it: no less well
+        finally:
+            bench.pods.remove(21)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_image__with_a_hostile_entry_point_and_volumes__runs_neither_and_all_is_within_the_quota(
+    bench: PodBench,
+) -> None:
+    changes = [
+        'ENTRYPOINT ["/bin/sh", "-c", "while :; do :; done"]', 'CMD ["x"]', "USER 12345", "VOLUME /data",
+        "VOLUME /workspace/data", "ENV LD_PRELOAD=/x.so", "WORKDIR /proc",
+    ]  # fmt: skip
+    image = hostile_image(bench, "hostile", changes=changes)
+    try:
+        pid = bench.start(22, image=image).pid
+        assert pid is not None and b"assay-init" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        assert bench.sh(22, "id -u; busybox pwd", environment={"LD_PRELOAD": ""}).split() == ["0", "/workspace"]
+        mounts = bench.sh(22, "cat /proc/self/mountinfo")
+        assert " /data " not in mounts and " /workspace/data " not in mounts
+    finally:
+        bench.pods.remove(22)
 
 
 def test_lease__anothers_files_and_credentials__are_not_there(bench: PodBench) -> None:
