@@ -24,6 +24,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from benchmarks.proof.machine import machine
+from benchmarks.proof.page import replace_section
 
 RESULTS = Path(__file__).with_name("ssh_transfer.json")
 SSHD = "/usr/sbin/sshd"
@@ -157,11 +158,27 @@ def measured(folder: Path, mib: int, runs: int) -> dict[str, Any]:
         return seconds
 
 
+def section(result: dict[str, Any]) -> str:
+    """What docs/benchmarks.md shows."""
+    on, (files, size) = result["machine"], result["smallFiles"]
+    rows = "".join(
+        f"| {name} | {row['median']['assay']:.2f} | {row['median']['sshd']:.2f} | {row['speedOfSshd']:.0%} |\n"
+        for name, row in result["transfers"].items()
+    )
+    runs = len(next(iter(result["transfers"].values()))["seconds"]["assay"])
+    return (
+        f"{on['processor']}, {on['threads']} threads, {on['date']}, load {on['loadBefore']} before the run; a file of "
+        f"{result['bigFileMiB']} MiB, {files:,} of {size:,} bytes; {runs} rounds.\n\n"
+        f"| median seconds | ours | OpenSSH's | our speed |\n|---|---|---|---|\n{rows}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--mib", type=int, default=512)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--no-page", action="store_true", help="leave docs/benchmarks.md as it is")
     arguments, before = parser.parse_args(), machine()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -182,6 +199,8 @@ def main() -> None:
         "transfers": rows,
     }
     arguments.out.write_text(json.dumps(result, indent=1) + "\n")
+    if not arguments.no_page:
+        replace_section("ssh", section(result))
     for name, row in rows.items():
         print(f"{name:26} {row['median']}  {row['speedOfSshd']:.0%} of sshd's speed")
 
