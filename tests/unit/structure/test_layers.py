@@ -53,7 +53,7 @@ VALIDATOR_FORBIDDEN: dict[str, tuple[str, ...]] = {
     "agreement": ("assay.validator.services", "assay.validator.epoch_"),
 }
 MAX_WIDTH = 20
-SOURCES = (".py", ".sol")
+SOURCES = (".py", ".sol", ".html")
 SET_UP = {"__pycache__", "node_modules", ".cache"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

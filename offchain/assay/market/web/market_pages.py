@@ -80,7 +80,7 @@ def market(request: Request, ctx: Ctx, wanted: SearchQuery, cursor: Cursor = Non
     whole = not request.headers.get("hx-request") or "hx-history-restore-request" in request.headers
     return pages_of(request).render(
         request,
-        "market.html" if whole else "_results.html",
+        "market.html" if whole else "parts/results.html",
         rows=found.rows,
         following=following,
         begun=cursor is not None,

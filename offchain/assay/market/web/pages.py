@@ -46,7 +46,7 @@ def add_pages(app: FastAPI, context: Context) -> None:
             if request.url.path.startswith((API, SEND, RELAY, STATIC)):
                 return failure(error)
             # A part of a page is answered with a part: a whole page inside of one would be none.
-            name = "_refused.html" if request.headers.get("hx-request") else "failure.html"
+            name = "parts/refused.html" if request.headers.get("hx-request") else "failure.html"
             return pages.render(request, name, status, title=title, text=text)
 
         return handler
