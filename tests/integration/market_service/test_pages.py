@@ -136,6 +136,19 @@ def test_filters__ticked__narrow_the_list_and_the_url_without_a_reload(page: Pag
     expect(page.locator(".card .model", has_text="RTX")).to_have_count(0)
 
 
+@pytest.mark.deep
+def test_filters__on_a_phone__tell_how_many_there_are_and_lead_to_them(page: Page, market_url: str) -> None:
+    page.set_viewport_size({"width": 320, "height": 900})
+    page.goto(market_url)
+    page.get_by_text("Filters", exact=True).click()
+    page.get_by_label("H100 SXM").check()
+    expect(page.locator("#show-count")).not_to_have_text("25", timeout=15_000)
+    found = page.locator("#show-count").inner_text()
+    page.locator(".show label").click()
+    expect(page.get_by_label("H100 SXM")).to_be_hidden()
+    expect(page.locator(".result-head strong")).to_have_text(found)
+
+
 def test_machine__chosen__leaves_what_declares_as_much_and_is_told_as_declared(page: Page, market_url: str) -> None:
     page.goto(market_url)
     page.get_by_label("Cores", exact=True).select_option("8")
