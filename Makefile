@@ -78,12 +78,13 @@ test: build test-packages ## Run every test
 	$(SIDE_BY_SIDE) test-providers test-market-service units-beside
 	$(MAKE) --no-print-directory test-daemons
 
-# One after the other: Forge's two share a folder.
+# One after the other: Forge's two share a folder. The hostile tricks wait for each other more than they reckon.
 beside-it:
 	nice -n 19 $(MAKE) --no-print-directory lint
 	nice -n 19 $(MAKE) --no-print-directory test-forge
 	nice -n 19 $(MAKE) --no-print-directory check-gas
 	nice -n 19 $(MAKE) --no-print-directory test-contracts
+	nice -n 19 $(MAKE) --no-print-directory test-hostile
 
 test-quick: setup ## ruff, mypy and the units that take no time
 	$(SIDE_BY_SIDE) quick-units lint-python
@@ -99,7 +100,7 @@ test-packages:
 	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $(DEBIAN_PACKAGES) > /dev/null; \
 	else echo "tests that need one of $(DEBIAN_PACKAGES) are skipped where it is missing"; fi
 
-test-deep: build test-deep-units test-forge-deep test-deep-contracts test-deep-validator test-deep-market test-deep-provider test-deep-hostile ## Long fuzzing and soaks
+test-deep: build test-deep-units test-forge-deep test-deep-contracts test-deep-validator test-deep-market test-deep-provider test-deep-hostile test-deep-defences ## Long fuzzing and soaks
 
 # Validators in virtual time sync every signature, and would wait for a disk: their files are in memory where it is large
 # enough and programs may run from it.

@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from assay.devnet.processes import Processes
 LOOK_S = 0.5
 MAX_RSS_MIB = 540  # of one daemon: twice the 268 that were measured
 MAX_DESCRIPTORS = 470  # twice the 234 that were measured; half-sent requests are held for a while
-MAX_DISK_MIB = 12  # of all that the daemons keep, in minutes: twice the 6 that were measured
+MAX_DISK_MIB = 12  # of what one daemon keeps and logs, in minutes: twice the 6 that were measured
+ENDING_S = 10.0  # after the daemons: what was told to end with them
 SECRET = "secret of the host"
 HOST_FILES = ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/hosts", "/etc/ssh", "/root", "/usr/bin", "/etc/sudoers")
 
@@ -75,11 +77,44 @@ class Watch:
         ]
 
 
-def disk_mib(folder: Path) -> float:
-    """What is allocated below a folder, but for leases' files: those are their renters', who have a quota. They are
-    deeper than Python's recursion, and come and go."""
-    command = ["du", "-s", "-B1", "--exclude=leases", str(folder)]
-    return int(subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()[0]) / 2**20
+def disk_mib(*places: Path) -> float:
+    """What is allocated at and below some places, but for leases' files: those are their renters', who have a quota.
+    They are deeper than Python's recursion, and come and go."""
+    if not places:
+        return 0.0
+    command = ["du", "-s", "-c", "-B1", "--exclude=leases", *map(str, places)]
+    total = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()[-1]
+    return int(total.split()[0]) / 2**20
+
+
+def mounts_below(folder: Path) -> list[str]:
+    """Where something is mounted, deepest first."""
+    places = (
+        line.split()[1].encode().decode("unicode_escape") for line in Path("/proc/mounts").read_text().splitlines()
+    )
+    return sorted((place for place in places if place.startswith(f"{folder}/")), reverse=True)
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Whoever runs in a folder, or was started with it in its arguments."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            said = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            where = str((process / "cwd").readlink())
+        except OSError:
+            continue  # it has ended
+        if f"{folder}/" in f"{said} {where}/" and int(process.name) != os.getpid():
+            found.append(f"{process.name}: {said[:200]} in {where}")
+    return found
+
+
+async def left_behind(folder: Path) -> list[str]:
+    """Processes of a network that has been stopped, once they had time to end."""
+    ends = time.monotonic() + ENDING_S
+    while (found := processes_of(folder)) and time.monotonic() < ends:  # noqa: ASYNC110 - nobody tells of them
+        await asyncio.sleep(0.2)
+    return found
 
 
 def make_canary(folder: Path) -> Path:

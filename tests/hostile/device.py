@@ -78,6 +78,8 @@ async def trickled(answer: Answer, draws: random.Random) -> None:
 async def endless(answer: Answer, draws: random.Random) -> None:
     answer.writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n")
     for _ in range(2_000):
+        if answer.writer.is_closing():
+            return
         answer.writer.write(b"10000\r\n" + b"[" * 65_536 + b"\r\n")
         await answer.writer.drain()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+import pytest_asyncio
 
 from assay.chain.deployment import Deployment
 from assay.chain.rpc.client import Chain
@@ -35,11 +36,14 @@ SEED = 1
 CHECKED = b"right" * 100
 
 
-@pytest.fixture
-async def network(tmp_path: Path) -> AsyncIterator[Network]:
-    net = Network(tmp_path, {"epochs": {"genesis": "now+3600"}})
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def network(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Network]:
+    """One chain for all: to deploy on it takes longer than most of what is played."""
+    net = Network(tmp_path_factory.mktemp("network"), {"epochs": {"genesis": "now+3600"}})
     try:
         await net.start()
+        await net.add_seats(1)
+        await net.add_devices([None])
         yield net
     finally:
         await net.stop()
@@ -57,10 +61,9 @@ async def _live(port: int, seconds: float = 60) -> None:
                 await asyncio.sleep(0.1)
 
 
-async def test_daemons__every_trick_of_a_stranger__alive_and_bounded(network: Network, tmp_path: Path) -> None:
-    await network.add_seats(1)
-    (enrolled,) = await network.add_devices([None])
-    seat = network.seats[0]
+@pytest.mark.asyncio(loop_scope="module")
+async def test_daemons__every_trick_of_a_stranger_at_once__alive_and_bounded(network: Network, tmp_path: Path) -> None:
+    seat, enrolled = network.seats[0], network.devices[0]["deviceId"]
     network.run_seat(seat)
     chain = ["--rpc", network.rpc, "--deployment", network.deployment_file]
     port = free_port()
@@ -69,8 +72,12 @@ async def test_daemons__every_trick_of_a_stranger__alive_and_bounded(network: Ne
     )
     daemons = {"validator": (seat.port, seat.process), "market": (port, market)}
     await asyncio.gather(*(_live(port) for port, _ in daemons.values()))
+
+    def target(kind: str, port: int) -> stranger.Target:
+        return stranger.Target(kind, port, (enrolled,), (seat.key.address,))
+
     actors = [
-        Actor(kind, stranger.TRICKS, lambda _, k=kind, p=port: _target(k, p, enrolled, seat.key.address), SEED)
+        Actor(kind, stranger.TRICKS, lambda _, k=kind, p=port: target(k, p), SEED)
         for kind, (port, _) in daemons.items()
     ]
     await asyncio.gather(*(actor.every_trick() for actor in actors))
@@ -82,21 +89,19 @@ async def test_daemons__every_trick_of_a_stranger__alive_and_bounded(network: Ne
         assert use.rss_mib < MAX_RSS_MIB and use.descriptors < MAX_DESCRIPTORS, (kind, use)
 
 
-def _target(kind: str, port: int, enrolled: bytes, account: str) -> stranger.Target:
-    return stranger.Target(kind, port, ("0x" + enrolled.hex(),), (account,))
-
-
+@pytest.mark.asyncio(loop_scope="module")
 async def test_node__every_trick__the_other_endpoint_says_what_is(network: Network) -> None:
-    (enrolled,) = await network.add_devices([None])
+    enrolled = bytes.fromhex(network.devices[0]["deviceId"][2:])
     deployment = Deployment.load(network.deployment_file)
     head, status = (
         await network.chain.head(),
         (await network.chain.call("DeviceRegistry", "device", enrolled, at="latest")).status,
     )
     events = await read_events(network.chain, "DeviceRegistry", ["DeviceEnrolled"], 0, head)
-    async with HostileNode(network.rpc, SEED) as hostile:
-        hostile.rate = 1.0
-        for trick in node.TRICKS:
+
+    async def read_through(trick: str) -> None:
+        async with HostileNode(network.rpc, SEED) as hostile:
+            hostile.rate = 1.0
             # Connected while the node is well: one of another chain is refused by name at the start.
             urls = [hostile.url, network.rpc, network.rpc.replace("127.0.0.1", "localhost")]
             chain = await Chain.connect("", deployment, endpoints=[HttpEndpoint(url, timeout_s=2) for url in urls])
@@ -110,6 +115,8 @@ async def test_node__every_trick__the_other_endpoint_says_what_is(network: Netwo
             finally:
                 hostile.play(None)
                 await chain.close()
+
+    await asyncio.gather(*(read_through(trick) for trick in node.TRICKS))
 
 
 @asynccontextmanager

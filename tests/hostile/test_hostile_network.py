@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile.bounds import MAX_DISK_MIB
+from tests.hostile.bounds import MAX_DISK_MIB, left_behind, mounts_below
 from tests.hostile.world import hostile_world
 
 SEED = int(os.environ.get("ASSAY_HOSTILE_SEED") or secrets.randbits(32))
@@ -36,10 +36,12 @@ async def test_network__attacked_from_all_sides__reports_every_epoch_and_stays_w
             "unreported": unreported,
             "unscored": world.unscored(first, last),
             "beyond the bounds": world.watch.too_much(),
-            "disk": [mib for mib in (world.disk(),) if mib > MAX_DISK_MIB],
+            "disk": [(name, mib) for name, mib in world.disks().items() if mib > MAX_DISK_MIB],
             "touched": world.touched(),
             "faults": [fault for played in world.played for fault in played.faults],
             "epochs": [epochs] if epochs < SECONDS // EPOCH_SECONDS - 2 else [],
         }
         print(f"epochs {first} to {last}")
         assert not any(wrong.values()), {name: found for name, found in wrong.items() if found}
+    assert not await left_behind(tmp_path)
+    assert not mounts_below(tmp_path)

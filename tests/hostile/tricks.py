@@ -53,9 +53,8 @@ class Actor(Generic[T]):
         self.played = Played(self.name)
 
     async def every_trick(self) -> None:
-        """Each of the table once, in its order."""
-        for name in self.table:
-            await self._play(name, drawn_from(self.seed, self.name, name))
+        """Each of the table once, all at once."""
+        await asyncio.gather(*(self._play(name, drawn_from(self.seed, self.name, name)) for name in self.table))
 
     async def until(self, ends: float) -> None:
         """Tricks as they are drawn, until `ends` of the monotonic clock."""

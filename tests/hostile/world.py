@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -28,7 +29,7 @@ from assay.renter import Renter, RenterSettings, Wanted
 from assay.renter.errors import RenterError
 from assay.wire import paths
 from tests.hostile import device, renter, seat, stranger
-from tests.hostile.bounds import HOST_FILES, Watch, disk_mib, listing, make_canary
+from tests.hostile.bounds import HOST_FILES, Watch, disk_mib, listing, make_canary, mounts_below
 from tests.hostile.device import HostileDevice
 from tests.hostile.node import HostileNode
 from tests.hostile.tricks import Actor, Played, drawn_from
@@ -36,6 +37,7 @@ from tests.hostile.tricks import Actor, Played, drawn_from
 SEAT, DEVICE, RENTER, HONEST = "validator-4", "mallory", "mallet", ("north", "south")
 BEHIND_A_NODE = ("validator-3", "south")
 LEASED = "north"
+CHAIN = "anvil"  # no daemon of ours
 READY_S, RENT_S, DEPOSIT_MINUTES = 90.0, 150.0, 30
 
 
@@ -203,9 +205,14 @@ class World:
             if known.get(place) != after.get(place)
         ]
 
-    def disk(self) -> float:
-        """Beyond the bound where it is more than `MAX_DISK_MIB`, MiB."""
-        return disk_mib(self.network.workspace.data)
+    def disks(self) -> dict[str, float]:
+        """What each daemon keeps and logs, MiB."""
+        workspace = self.network.workspace
+        return {
+            child.name: disk_mib(*workspace.data.glob(f"{child.name}*"), workspace.log(child.name))
+            for child in self.network.processes.children
+            if child.name != CHAIN
+        }
 
     def story(self) -> str:
         tricks = self.folder / "seat-tricks.json"
@@ -216,7 +223,7 @@ class World:
             f"seed {self.seed}",
             *map(str, [*self.played, of_seat]),
             self.watch.table(),
-            f"disk {self.disk():.0f} MiB",
+            "MiB on disk: " + ", ".join(f"{name} {mib:.1f}" for name, mib in self.disks().items()),
         ]
         return "\n".join(lines)
 
@@ -242,6 +249,8 @@ async def hostile_world(folder: Path, seed: int, epoch_seconds: int) -> AsyncIte
         runtime="bubblewrap",
     )
     async with AsyncExitStack() as stack:
+        # A lease that goes on keeps its files' volume for the provider's next start.
+        stack.callback(_unmount, folder)
         workspace, processes = stack.enter_context(network_folder(plan))
         network = await start_network(plan, workspace, processes, Progress(Console(stderr=True)))
         node = await stack.enter_async_context(HostileNode(network.url, seed))
@@ -267,6 +276,11 @@ async def hostile_world(folder: Path, seed: int, epoch_seconds: int) -> AsyncIte
             await asyncio.sleep(0.5)
         assert not wrong, wrong
         yield world
+
+
+def _unmount(folder: Path) -> None:
+    for place in mounts_below(folder):
+        subprocess.run(["umount", "--lazy", "--", place], check=True)
 
 
 def _restart_behind(network: Network, name: str, url: str) -> None:

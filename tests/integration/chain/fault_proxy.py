@@ -38,6 +38,7 @@ class FaultProxy:
         self._server.close()
         for task in list(self._tasks):
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._client.aclose()
 
     async def _serve(self, reader, writer):

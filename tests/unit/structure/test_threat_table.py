@@ -45,6 +45,15 @@ def test_threats__of_the_table__have_tests_that_exist(section: str) -> None:
     assert {threat: names for threat, names in table if not names or set(names) - existing} == {}
 
 
+def test_attacks__of_a_hostile_world__have_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "security.md").read_text().split("### Each attack and its tests\n", 1)[1].split("\n#", 1)[0]
+    table = {row["threat"]: re.findall(r"`(test_\w+)`", row["tests"]) for row in ROW.finditer(text)}
+    existing = existing_tests()
+    assert len(table) > 30
+    assert {attack: names for attack, names in table.items() if attack != "Attack" and not set(names)} == {}
+    assert {name for names in table.values() for name in names} - existing == set()
+
+
 def test_defences__taken_out_by_mutation__are_of_threats_and_tests_of_the_table() -> None:
     threats = {threat: names for section in SECTIONS for threat, names in rows(section)}
     defences = yaml.safe_load((ROOT / "tests" / "mutation" / "defences.yml").read_text())
@@ -53,6 +62,14 @@ def test_defences__taken_out_by_mutation__are_of_threats_and_tests_of_the_table(
     assert [d["noticed_by"] for d in defences if d["noticed_by"] not in known] == []
     for change in (change for d in defences for change in d["without"]):
         assert (ROOT / change["path"]).read_text().count(change["code"]) == 1, change
+
+
+def test_defences_of_daemons__taken_out__are_lines_of_theirs_and_of_tests_of_the_table() -> None:
+    attacks = (ROOT / "docs" / "security.md").read_text()
+    for defence in yaml.safe_load((ROOT / "tests" / "mutation" / "python_defences.yml").read_text()):
+        assert f"`{defence['noticed_by']}`" in attacks, defence
+        for change in defence["without"]:
+            assert (ROOT / "offchain" / "assay" / change["path"]).read_text().count(change["code"]) == 1, change
 
 
 def test_equivalents__argued__are_lines_of_the_contracts() -> None:

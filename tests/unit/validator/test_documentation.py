@@ -132,3 +132,14 @@ def test_compose_file__as_the_compose_specification_has_it():
             assert secret in compose["secrets"]
         for needed in service.get("depends_on", {}):
             assert needed in compose["services"]
+
+
+def test_compose_file__dashboards_and_images__are_closed_and_of_one_version():
+    """A copy beside it meets the same witness; no default password; what is started does not change."""
+    services = yaml.safe_load((ROOT / "ops" / "compose.yml").read_text())["services"]
+    assert "/run/assay-witness:/run/assay" in services["validator"]["volumes"]
+    assert services["validator"]["environment"]["RUNTIME_DIRECTORY"] == "/run/assay"
+    assert all(port.startswith("127.0.0.1:") for port in services["grafana"]["ports"])
+    assert services["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"].startswith("${GRAFANA_PASSWORD:?")
+    for name, service in services.items():
+        assert re.search(r":(v?\d+\.\d+\.\d+|local)}?$", service["image"]), name
