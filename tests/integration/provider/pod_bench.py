@@ -18,7 +18,7 @@ from assay.provider.pods.slots import PodSlots
 
 from .podman import IMAGE
 
-SHARE = HostShare(1, 256 << 20, 96 << 20, processes=64, open_files=512)
+SHARE = HostShare(1, 256 << 20, 96 << 20, processes=64, open_files=2048)
 RENTER = "0xRenter"
 
 

@@ -53,7 +53,13 @@ class PodRuntime(ContainerRuntime):
             "cwd": str(workload.control),
             "environment": self.supervisor_environment(),
             "memory_events": self._memory_events(workload.lease_id),
-            "limits": {**limits, "enforce_memory": False, "processors": float(1 << 16)},
+            "limits": {
+                **limits,
+                "enforce_memory": False,
+                # The pod's own limit is set as a program enters it: who has less may not be allowed to raise it.
+                "enforce_open_files": False,
+                "processors": float(1 << 16),
+            },
         }
 
     def _memory_events(self, lease_id: int) -> str | None:

@@ -97,7 +97,8 @@ def apply_limits(limits: dict[str, Any]) -> None:
     if limits.get("enforce_memory", True):
         resource.setrlimit(resource.RLIMIT_AS, (limits["memory_bytes"], limits["memory_bytes"]))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits["disk_bytes"], limits["disk_bytes"]))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+    if limits.get("enforce_open_files", True):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
     available = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, available[: max(1, math.ceil(limits["processors"]))])
 
