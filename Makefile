@@ -106,7 +106,7 @@ test-deep: build test-deep-units test-forge-deep test-deep-contracts test-deep-v
 # enough and programs may run from it.
 MEMORY := $(shell [ -w /dev/shm ] && [ "$$(df -Pk /dev/shm | awk 'NR == 2 {print $$4}')" -gt 2000000 ] && \
   ! grep -q ' /dev/shm [^ ]* [^ ]*noexec' /proc/mounts && echo /dev/shm)
-UNITS := $(if $(MEMORY),PYTEST_DEBUG_TEMPROOT=$(MEMORY)) pytest -p no:ape_test -p no:schemathesis -n 2 --dist worksteal tests/unit
+UNITS := $(if $(MEMORY),env PYTEST_DEBUG_TEMPROOT=$(MEMORY)) pytest -p no:ape_test -p no:schemathesis -n 2 --dist worksteal tests/unit
 
 test-unit: setup ## Tests without clock, socket or chain
 	$(UNITS) -m 'not deep'

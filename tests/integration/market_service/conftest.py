@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 from .seeded import served, shared_context
 
@@ -48,7 +48,19 @@ def page(visitor: BrowserContext) -> Iterator[Page]:
     page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
     yield page
     if page.url.startswith("http"):
-        page.evaluate("localStorage.clear()")
+        forget(page)
     page.close()
     # Browsers report 404, of what is not there yet, and 409, of what cannot be done as things stand.
     assert [p for p in problems if not re.search("40[49]", p)] == []
+
+
+def forget(page: Page) -> None:
+    """Empties what the page keeps, also where it is just being loaded again."""
+    for attempt in range(3):
+        try:
+            page.wait_for_load_state()
+            page.evaluate("localStorage.clear()")
+            return
+        except Error:  # it went on to another page in between
+            if attempt == 2:
+                raise

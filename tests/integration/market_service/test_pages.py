@@ -187,7 +187,7 @@ def test_gpus__ticked__leave_what_has_so_many_and_lead_to_each_of_them(page: Pag
 
 
 def test_notice__not_wanted__leaves_out_what_can_be_taken_back_with_one(page: Page, market_url: str) -> None:
-    page.goto(market_url)
+    page.goto(f"{market_url}/?sort=price")
     expect(page.locator(".card", has_text="notice")).to_have_count(2)
     page.get_by_label("only what cannot be taken back with one").check()
     expect(page.locator(".card", has_text="notice")).to_have_count(0)

@@ -156,16 +156,17 @@ async def test_long_message__of_another_body_than_was_signed__is_refused_unparse
 
 
 async def test_long_message__of_a_seat__is_parsed_beside_the_loop(network, long_body) -> None:
+    headers = said(network, long_body, 0)
     async with validator(network) as port, watched() as loop:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(head(paths.INVENTORIES, len(long_body), said(network, long_body, 0)))
+        writer.write(head(paths.INVENTORIES, len(long_body), headers))
         for start in range(0, len(long_body), 1 << 20):
             writer.write(long_body[start : start + (1 << 20)])
             await writer.drain()
         status = await status_of(reader, 20)
         writer.close()
     assert status == 401  # the inventory's own signature is nobody's
-    assert loop.longest < 0.6  # seconds; 1.15 where the loop itself parses
+    assert loop.longest < 0.85  # seconds: 0.4 to 0.5, and 1.25 where the loop itself parses
 
 
 async def test_message__of_a_seat__is_answered_for_one_path_and_one_body(network) -> None:
