@@ -26,7 +26,9 @@ from tests.unit.provider.conftest import DEVICE_ADDRESS, DEVICE_ID, ORACLE, SEED
 class Desk:
     """A desk with a prover that counts its work and can be made to fail or to wait."""
 
-    def __init__(self, device: OwnDevice, chain: ChainFake, store: CommitmentStore | None = None) -> None:
+    def __init__(
+        self, device: OwnDevice, chain: ChainFake, store: CommitmentStore | None = None, hold_s: float = 30
+    ) -> None:
         self.store = store or CommitmentStore(open_database(None))
         self.seeds: list[bytes] = []
         self.leased = False
@@ -39,7 +41,7 @@ class Desk:
             self.store,
             ORACLE,
             grace_s=0.05,
-            hold_s=0.2,
+            hold_s=hold_s,
         )
 
     async def idle(self, _device: bytes) -> bool:
@@ -58,6 +60,12 @@ class Desk:
 @pytest.fixture
 def desk(device: OwnDevice, chain: ChainFake) -> Desk:
     return Desk(device, chain)
+
+
+@pytest.fixture
+def impatient(device: OwnDevice, chain: ChainFake) -> Desk:
+    """One that gives up soon."""
+    return Desk(device, chain, hold_s=0.2)
 
 
 async def test_answer__all_seats__one_commitment_over_all_nonces_ascending(desk: Desk) -> None:
@@ -86,11 +94,14 @@ async def test_answer__fourth_within_the_grace__is_used(desk: Desk) -> None:
     assert len(json.loads((await waiting)[0])["challenges"]) == 4
 
 
-async def test_answer__less_than_a_quorum__is_unavailable_and_can_be_retried(desk: Desk) -> None:
+async def test_answer__less_than_a_quorum__is_unavailable_and_can_be_retried(
+    impatient: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(Unavailable, match=r"within 0 s: [12] of 4 seats have asked, which is no quorum"):
-        await desk.desk.answer(challenge(0))
-    assert desk.seeds == []
-    answers = await desk.all(*(challenge(n) for n in (0, 1, 2)))
+        await impatient.desk.answer(challenge(0))
+    assert impatient.seeds == []
+    monkeypatch.setattr(impatient.desk._rounds, "_hold_s", 30)
+    answers = await impatient.all(*(challenge(n) for n in (0, 1, 2)))
     assert len(json.loads(answers[0])["challenges"]) == 3
 
 
@@ -110,11 +121,11 @@ async def test_answer__after_a_restart__resends_what_was_stored(
     assert restarted.seeds == []
 
 
-async def test_answer__second_nonce_of_a_seat__is_refused(desk: Desk) -> None:
-    waiting = asyncio.create_task(desk.desk.answer(challenge(0)))
+async def test_answer__second_nonce_of_a_seat__is_refused(impatient: Desk) -> None:
+    waiting = asyncio.create_task(impatient.desk.answer(challenge(0)))
     await asyncio.sleep(0)
     with pytest.raises(Conflict, match="another nonce"):
-        await desk.desk.answer(challenge(0, nonce=keccak(b"other")))
+        await impatient.desk.answer(challenge(0, nonce=keccak(b"other")))
     with pytest.raises(Unavailable):
         await waiting
 
@@ -178,11 +189,11 @@ def test_store__second_commitment_of_an_epoch__is_refused(desk: Desk) -> None:
     assert desk.store.get(DEVICE_ID, 5, SEED).answer == "first"  # type: ignore[union-attr]
 
 
-async def test_answer__device_takes_too_long__says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_answer__device_takes_too_long__says_so(impatient: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     async def never(*_: object) -> bytes:
         await asyncio.Event().wait()
         raise AssertionError
 
-    monkeypatch.setattr(desk.desk, "_prove", never)
-    answers = await asyncio.gather(*(desk.desk.answer(challenge(n)) for n in range(4)), return_exceptions=True)
+    monkeypatch.setattr(impatient.desk, "_prove", never)
+    answers = await asyncio.gather(*(impatient.desk.answer(challenge(n)) for n in range(4)), return_exceptions=True)
     assert all(isinstance(one, Unavailable) and "the device is still at it" in str(one) for one in answers), answers

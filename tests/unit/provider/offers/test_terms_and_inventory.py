@@ -163,6 +163,18 @@ class FakeNvml:
     def nvmlSystemGetDriverVersion(self) -> str:
         return "570.1"
 
+    def nvmlSystemGetCudaDriverVersion(self) -> int:
+        return 12_080
+
+    def nvmlDeviceGetMaxPcieLinkGeneration(self, handle: int) -> int:
+        return 5
+
+    def nvmlDeviceGetMaxPcieLinkWidth(self, handle: int) -> int:
+        return 16
+
+    def nvmlDeviceGetNvLinkState(self, handle: int, link: int) -> int:
+        raise self.NVMLError("Not Supported")
+
     def nvmlDeviceGetMigMode(self, handle: int) -> tuple[int, int]:
         return (0, 0)
 
