@@ -39,7 +39,9 @@ async def lease_and_run(network: Network, progress: Progress) -> JobDone:
     found = json.loads(await network.assay(RENTER, "search", "-o", "json", reads_only=True))["devices"]
     together = str(NODE_DEVICES)
     progress.done(f"renter finds {len(found)} measured listings on offer and wants {together} devices together")
-    rent = ("rent", "--gpus", together, "--duration", "2m", "--yes", "-o", "json")
+    # Of the provider whose operator is shown at work, whoever else has devices together on offer.
+    provider = network.participants[min(network.plan.operated)].address
+    rent = ("rent", "--gpus", together, "--provider", provider, "--duration", "2m", "--yes", "-o", "json")
     rented = json.loads(await network.assay(RENTER, *rent))
     lease = str(rented["leaseId"])
     progress.done(
