@@ -27,6 +27,7 @@ class Provider:
 
     def __init__(self, demo: Demo, folder: Path, more: Mapping[str, str] | None = None) -> None:
         self.folder, self.port = folder, free_port()
+        self.ssh_port = free_port()  # the same after every start: renters have written it down
         deployment, keys = demo.folder / "deployment.json", demo.folder / "keys"
         self.address = "0x" + str(json.loads((keys / "deployer.json").read_text())["address"]).removeprefix("0x")
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("ASSAY_")}
@@ -69,7 +70,7 @@ class Provider:
         """Its daemon, on a processor."""
         self.arguments = arguments
         self.process = subprocess.Popen(
-            ["assay", "provider", "run", "--port", str(self.port), "--ssh-port", str(free_port()), "--engine", "cpu",
+            ["assay", "provider", "run", "--port", str(self.port), "--ssh-port", str(self.ssh_port), "--engine", "cpu",
              *arguments],
             env=self.environment, cwd=self.folder, stdin=subprocess.DEVNULL, start_new_session=True,
             stdout=(self.folder / "provider.log").open("wb"), stderr=subprocess.STDOUT,
