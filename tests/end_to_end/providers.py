@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from assay.devnet.ports import free_ports
 from tests.end_to_end.conftest import Demo, Shell, until
 
 ENROL_SECONDS, STOP_SECONDS = 90.0, 60.0
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that no connection takes before a daemon listens on it."""
+    return free_ports(1)[0]
 
 
 class Provider:

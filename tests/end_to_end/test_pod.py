@@ -241,7 +241,7 @@ def test_training__with_workers_and_shared_memory__goes_on_when_agent_and_superv
         return rows[job] if rows[job]["status"] not in ("running", "waiting") else None
 
     assert until("the job's end", ended, BACK_SECONDS)["status"] != "exited"
-    assert pod("pgrep -c -f train.py || true") == ["0"]
+    assert pod("pgrep -c -f '[t]rain.py' || true") == ["0"]
     ran = pod.shell("run", pod.number, "--", "python3", "train.py", timeout=COMMAND_SECONDS)
     assert ran.status == 0 and LEARNED in ran.out and "begins at 0" not in ran.out, ran.out + ran.err
 
