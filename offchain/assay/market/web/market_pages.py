@@ -64,15 +64,14 @@ def token_to_sort_by(wanted: search.Search, counted: Mapping[str, int]) -> str |
 def market(request: Request, ctx: Ctx, wanted: SearchQuery, cursor: Cursor = None) -> Response:
     """Search with facets; the URL is the search."""
     with ctx.reading() as connection:
-        found = ctx.search.find(connection, wanted, cursor, 24)
         counts = ctx.search.count(wanted)
         apart = None
         if token := token_to_sort_by(wanted, counts.facets["token"]):
             # What has no price has no token: it is listed behind all prices as before.
             others = tuple(t for t in counts.facets["token"] if not t)
             apart, wanted = token, replace(wanted, tokens=(token, *others))
-            found = ctx.search.find(connection, wanted, cursor, 24)
             counts = ctx.search.count(wanted)
+        found = ctx.search.find(connection, wanted, cursor, 24)
         known = {row["profile"]: row for row in many(connection, profiles.select())}
     query = [(k, v) for k, v in request.query_params.multi_items() if k != "cursor"]
     following = urlencode([*query, ("cursor", found.next)]) if found.next else None

@@ -96,13 +96,14 @@ class Discovery:
 
     async def search(self, wanted: Wanted, order: Order, limit: int) -> list[Listing]:
         """At most `limit` proven listings that are what is wanted and that the escrow takes now; best first."""
-        devices = await self._directory.active()
+        known = await self._directory.refresh()
+        devices = {i: one for i, one in known.items() if one.status is DeviceStatus.ACTIVE}
         passes, (offers, specifications) = await asyncio.gather(
             self._measurements.passes(), self._offers.of_devices(devices)
         )
         decimals = await self._tokens.decimals(signed.offer.token for signed in offers)
         found = await self._profiles.expected(listings(devices, passes, offers, decimals, specifications))
-        found = await self._with_slashes(found)
+        found = _with_slashes(found, known)
         placed = await self._placed([one for one in found if matches(one, wanted, self._clock())], wanted, order)
         return await self._takeable(placed, limit)
 
@@ -186,13 +187,7 @@ class Discovery:
         if token not in decimals:
             raise NoDevice(f"{node[0].endpoint}: its offer is priced in {token}, which answers as no token does")
         listing = proven_listing(Evidence(node, measured, signed), decimals[token], specifications)
-        return (await self._with_slashes(await self._profiles.expected([listing])))[0]
-
-    async def _with_slashes(self, found: Sequence[Listing]) -> list[Listing]:
-        """With how many devices of each provider were slashed, as the registry has them."""
-        known = await self._directory.refresh()
-        slashed = Counter(one.provider for one in known.values() if one.status is DeviceStatus.SLASHED)
-        return [replace(one, provider_slashes=slashed[one.provider]) for one in found]
+        return _with_slashes(await self._profiles.expected([listing]), await self._directory.refresh())[0]
 
     async def _takeable(self, found: Sequence[Listing], limit: int) -> list[Listing]:
         """The first `limit` whose offers the escrow takes now; no more are asked about than it needs."""
@@ -227,3 +222,9 @@ def _not_offered(device: Device, gpus: int, offered: Sequence[Offer], faults: Se
     sizes = sorted({len(offer.device_ids) for offer in offered})
     asked = "alone" if gpus == 1 else f"as a node of {gpus}"
     return f"device {name} is not on offer {asked}: say --gpus {' or '.join(map(str, sizes))}"
+
+
+def _with_slashes(found: Sequence[Listing], known: Mapping[DeviceId, Device]) -> list[Listing]:
+    """With how many devices of each provider were slashed, as the registry has them."""
+    slashed = Counter(one.provider for one in known.values() if one.status is DeviceStatus.SLASHED)
+    return [replace(one, provider_slashes=slashed[one.provider]) for one in found]
