@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from assay.protocol.text import printable
+from assay.protocol.typed_message import camel_case
 from assay.sheet.model_names import NamedModel, named_model
 
 MAX_DECLARED = 1 << 31
@@ -38,7 +39,7 @@ class DeclaredSheet:
 
     def to_json(self) -> dict[str, int]:
         """As a specification has it under `sheet`: what is declared, without the driver, which it has by itself."""
-        return {_camel(name): value for name in NUMBER_NAMES if (value := getattr(self, name))}
+        return {camel_case(name): value for name in NUMBER_NAMES if (value := getattr(self, name))}
 
     @classmethod
     def parse(cls, document: Any) -> DeclaredSheet:
@@ -46,7 +47,9 @@ class DeclaredSheet:
         if not isinstance(document, Mapping):
             return cls()
         told = document.get("sheet")
-        values = {name: _number(told.get(_camel(name))) for name in NUMBER_NAMES} if isinstance(told, Mapping) else {}
+        values = (
+            {name: _number(told.get(camel_case(name))) for name in NUMBER_NAMES} if isinstance(told, Mapping) else {}
+        )
         driver = document.get("driver")
         return cls(printable(driver[:MAX_DRIVER]) if isinstance(driver, str) else "", **values)
 
@@ -90,8 +93,3 @@ def _of_model(named: NamedModel, what: str) -> int:
 
 def _number(value: Any) -> int:
     return value if type(value) is int and 0 < value < MAX_DECLARED else 0
-
-
-def _camel(name: str) -> str:
-    first, *more = name.split("_")
-    return first + "".join(part.title() for part in more)

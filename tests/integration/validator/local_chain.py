@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from assay.chain.key_files import Key
 from assay.chain.rpc.client import Chain, ContractCall
 from assay.chain.transactions.journal import Journal
 from assay.chain.transactions.sender import Sender
+from assay.devnet.ports import free_ports
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.messages import Enrol
 from assay.validator.chain.registration import join
@@ -33,10 +33,8 @@ QUICKLY_S = 0.03  # between looks at a chain that mines at once
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on now, and no connection takes before a daemon does."""
+    return free_ports(1)[0]
 
 
 @dataclass
