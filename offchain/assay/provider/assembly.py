@@ -116,7 +116,7 @@ class Parts:
         await self.services.proxy.close()
         await self.watch.results.client.close()
         self.ports.close()
-        await self.cards.provers.close()
+        await self.cards.close()
         self.held.close()
         await self.chain.close()
 

@@ -126,7 +126,7 @@ async def _follow_blocks(parts: Parts, poll_seconds: float) -> None:
                 last = block.number
                 epoch = await parts.view.latest()
                 if epoch is not None and epoch.epoch_seed != prepared:
-                    await parts.cards.provers.prepare(epoch.epoch_seed)
+                    parts.cards.prepare(epoch.epoch_seed)
                     prepared = epoch.epoch_seed
                     await asyncio.to_thread(parts.retention.prune, epoch.epoch)
                     parts.status["kept"] = await asyncio.to_thread(parts.retention.rows)

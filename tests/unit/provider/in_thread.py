@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,16 +81,20 @@ class ThreadWorker(CardWorker):
         folder: Path | None = None,
         off: bool = False,
         failures: list[CardFault] | None = None,
+        ready: Callable[[], Awaitable[Any]] = partial(asyncio.sleep, 0),
     ) -> None:
-        """`failures` are how its first starts end; `slept` are the waits after them."""
+        """`failures` are how its first starts end, `ready` what one waits for; `slept` are the waits after failures."""
         self.links: list[ThreadLink] = []
         self.slept: list[float] = []
+        self.ready = ready
         kept = KeptProofs(folder) if folder else None
 
-        async def launch(order: WorkerOrder) -> Link:
+        async def launch(order: WorkerOrder, started: Callable[[int], None]) -> Link:
             if failures:
                 raise CardFailed(card or "cpu", failures.pop(0))
             self.links.append(ThreadLink(Proving(make_engine, max_proofs, kept)))
+            started(self.links[-1].hello.pid)
+            await self.ready()
             return self.links[-1]
 
         async def sleep(seconds: float) -> None:

@@ -106,6 +106,7 @@ class CardWorker:
         self._count = itertools.count()
         self._wake = asyncio.Event()
         self._link: Link | None = None
+        self._pids: frozenset[int] = frozenset()
         self._serving: asyncio.Task[None] | None = None
         self._off = off
         self._closed = False
@@ -128,8 +129,8 @@ class CardWorker:
 
     @property
     def pids(self) -> frozenset[int]:
-        """Its process, where there is one."""
-        return frozenset() if self._link is None else frozenset({self._link.hello.pid})
+        """Its process, where there is one: from its start on, for it is on the card before it is ready."""
+        return self._pids
 
     def start(self) -> None:
         """Has the worker come up now, before anything is asked of it."""
@@ -177,10 +178,14 @@ class CardWorker:
         return await job.done
 
     async def look(self) -> CardFault | None:
-        """Looks at the card between proofs; one that is gone takes its worker's context along."""
+        """Looks at the card between proofs, for the work of this epoch; one that is gone takes its worker's context
+        along.
+        """
         if self._off:
             return None
-        fault = await self._look(None, self.pids)
+        profiles, _ = self._epoch
+        found = [await self._look(profile, self._pids) for profile in profiles or (None,)]
+        fault = min((one for one in found if one), key=lambda one: not one.blocks, default=None)
         if fault is not None and fault.blocks and fault.kind in _ENDS_CONTEXT and self._link is not None:
             self._link.kill()  # the loop starts another, which chooses its engine anew
             self._wake.set()
@@ -201,6 +206,7 @@ class CardWorker:
         self._fail_waiting(_LEASED)
         link, self._link = self._link, None
         if link is None:
+            self._pids = frozenset()
             return
         try:
             if link.alive:
@@ -210,6 +216,7 @@ class CardWorker:
         finally:
             link.kill()
             await link.gone()
+        self._pids = frozenset()
 
     def put_back(self) -> None:
         """The card is ours again."""
@@ -270,12 +277,13 @@ class CardWorker:
             log.warning("a worker is started again", card=self.place, restarts=self.report.restarts)
             with suppress(CardFailed):
                 await link.gone()
+        self._pids = frozenset()
         try:
-            fault = await self._look(None, frozenset())
+            fault = await self._look(None, self._pids)
             if fault is not None and fault.blocks:
                 raise CardFailed(self.place, fault)
             self.report.fault = fault
-            self._link = await self._launch(self._order)
+            self._link = await self._launch(self._order, self._note_process)
             self.report.engine, self.report.why = self._link.hello.engine, self._link.hello.why
             await self._prepare_again(self._link)
         except Exception as error:  # whatever it is, it must not end the loop
@@ -283,6 +291,9 @@ class CardWorker:
             return
         self._set_state("ready")
         log.info("this card works", card=self.place, engine=self.report.engine, why=self.report.why)
+
+    def _note_process(self, pid: int) -> None:
+        self._pids = frozenset({pid})
 
     async def _wait_after(self, fault: CardFault) -> None:
         """A start that failed: longer each time, while what is asked is refused at once."""
@@ -297,7 +308,7 @@ class CardWorker:
         profiles, epoch_seed = self._epoch
         for profile in profiles:
             try:
-                await self._require(profile, link)
+                await self._require(profile)
                 await link.ask(Prepare(profile, epoch_seed), _limit(profile))
             except CardFailed as failed:
                 if not link.alive:
@@ -312,13 +323,13 @@ class CardWorker:
         try:
             profile = _profile(job.request)
             if isinstance(job.request, Prepare | Prove | Walk):
-                await self._require(profile, link)
+                await self._require(profile)
             answer = await link.ask(job.request, _limit(profile))
         except asyncio.CancelledError:
             _fail(job.done, CardFailed(self.place, _LEASED if self._off else _STOPPED))
             raise
         except CardFailed as failed:
-            fault = await self._better_known(failed.fault, link)
+            fault = await self._better_known(failed.fault)
             self._note(fault)
             log.error("this card failed at its work", card=self.place, **fault.to_json())
             _fail(job.done, CardFailed(self.place, fault))
@@ -331,19 +342,19 @@ class CardWorker:
         if not self._off:
             self._set_state("ready" if link.alive else "starting")
 
-    async def _require(self, profile: Profile | None, link: Link) -> None:
+    async def _require(self, profile: Profile | None) -> None:
         """Raises CardFailed for a card that is not as it should be: asked before every proof."""
-        fault = await self._look(profile, frozenset({link.hello.pid}))
+        fault = await self._look(profile, self._pids)
         if fault is not None:
             if fault.blocks:
                 raise CardFailed(self.place, fault)
             self._note(fault)
 
-    async def _better_known(self, fault: CardFault, link: Link) -> CardFault:
+    async def _better_known(self, fault: CardFault) -> CardFault:
         """What the card itself says of a failure of its engine."""
         if fault.kind not in (CardFaultKind.LOST, CardFaultKind.WORKER_DIED, CardFaultKind.WORKER_HUNG):
             return fault
-        seen = await self._look(None, frozenset({link.hello.pid}))
+        seen = await self._look(None, self._pids)
         return seen if seen is not None and seen.blocks else fault
 
     def _note_success(self, request: Request, answer: Any, took_s: float) -> None:

@@ -13,7 +13,7 @@ import structlog
 from assay.chain.contracts.leases import active_lease
 from assay.chain.rpc.client import Chain
 from assay.protocol.hexadecimal import to_hex
-from assay.protocol.types import DeviceId
+from assay.protocol.types import DeviceId, Seed
 from assay.provider.cards.bindings import Binding, Bindings, CardBook
 from assay.provider.cards.card_worker import CardWorker, Look, WorkerReport, no_look
 from assay.provider.cards.faults import CardFault
@@ -43,6 +43,7 @@ class HostCards:
     hand_over: CardHandOver
     needs_names: bool
     _looking: asyncio.Future[Any] | None = None
+    _preparing: asyncio.Task[None] | None = None
     _told: dict[bytes, tuple[CardFault | None, ...]] = field(default_factory=dict)
 
     async def look(self) -> None:
@@ -60,6 +61,14 @@ class HostCards:
                 for fault in filter(None, told):
                     log.warning("something is wrong with a card", device=binding.device.name, **fault.to_json())
         await self.provers.look()
+
+    def prepare(self, epoch_seed: Seed) -> None:
+        """Has every place that is free make ready for an epoch, beside the leases: a card that is slow to start, or
+        hangs, holds up none of them.
+        """
+        if self._preparing is not None:
+            self._preparing.cancel()  # that epoch is over
+        self._preparing = asyncio.create_task(self.provers.prepare(epoch_seed), name="preparing for an epoch")
 
     def obstacle(self, device_ids: Iterable[DeviceId]) -> str | None:
         """Why a renter could not have these devices now; None where nothing is in the way."""
@@ -95,6 +104,13 @@ class HostCards:
     def works(self) -> bool:
         """Whether at least one place proves, may yet, or is a renter's."""
         return any(report.state != "down" for report in self.reports())
+
+    async def close(self) -> None:
+        """Ends all workers."""
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.gather(self._preparing, return_exceptions=True)
+        await self.provers.close()
 
     def _fault(self, device_id: DeviceId) -> CardFault | None:
         binding = self.bindings[device_id]

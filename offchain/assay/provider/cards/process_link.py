@@ -52,8 +52,8 @@ class Link(Protocol):
         """Returns once nothing of it runs. Raises CardFailed where it cannot be ended."""
 
 
-Launch = Callable[[WorkerOrder], Awaitable[Link]]
-"""Starts a worker and waits until it is ready. Raises CardFailed."""
+Launch = Callable[[WorkerOrder, Callable[[int], None]], Awaitable[Link]]
+"""Starts a worker, tells its process's id, and waits until it is ready. Raises CardFailed."""
 
 
 def worker_environment(card: str, threads: int, base: Mapping[str, str]) -> dict[str, str]:
@@ -80,8 +80,10 @@ class ProcessLink:
         self._hello: Hello | None = None
 
     @classmethod
-    async def launch(cls, order: WorkerOrder, threads: int) -> ProcessLink:
-        """Starts it and waits until its kernels are compiled. Raises CardFailed."""
+    async def launch(
+        cls, order: WorkerOrder, threads: int, started: Callable[[int], None] = lambda pid: None
+    ) -> ProcessLink:
+        """Starts it, tells `started` its process's id, and waits until its kernels are compiled. Raises CardFailed."""
         ours, theirs = Pipe()
         command = [sys.executable, "-c", PROGRAM, str(theirs.fileno()), json.dumps(asdict(order))]
         card = "" if order.opens_only else order.card
@@ -100,6 +102,7 @@ class ProcessLink:
             raise CardFailed(order.card or "cpu", fault) from None
         finally:
             theirs.close()
+        started(process.pid)
         link = cls(order.card or "cpu", process, ours)
         try:
             link._hello = await link._answer(START_S)

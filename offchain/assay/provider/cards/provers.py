@@ -39,14 +39,14 @@ def process_launcher(places: int) -> Launch:
     threads = max(1, cores // max(places, 1))
     alone, warm = asyncio.Lock(), [False]
 
-    async def launch(order: WorkerOrder) -> Link:
+    async def launch(order: WorkerOrder, started: Callable[[int], None]) -> Link:
         if not warm[0]:
             async with alone:
                 if not warm[0]:
-                    link = await ProcessLink.launch(order, threads)
+                    link = await ProcessLink.launch(order, threads, started)
                     warm[0] = True
                     return link
-        return await ProcessLink.launch(order, threads)
+        return await ProcessLink.launch(order, threads, started)
 
     return launch
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,43 @@ async def test_worker__whose_card_is_lost__gets_a_new_context_that_chooses_anew(
     await until(lambda: worker.report.state == "ready")
     await worker.prove(TASK)
     assert len(worker.links) == 2 and worker.report.fault is None
+    await worker.close()
+
+
+async def test_look__between_proofs__asks_for_the_work_of_the_epoch_and_names_what_blocks_it() -> None:
+    full = CardFault(CardFaultKind.OUT_OF_MEMORY, "profile 2 takes 9 MiB, 4 are free")
+
+    async def look(profile: Profile | None, ours: frozenset[int]) -> CardFault | None:
+        return full if profile is not None and profile.id == 2 else BUSY
+
+    worker = ThreadWorker(reference, card="GPU-0", look=look)
+    await worker.prove(TASK)
+    assert await worker.look() == BUSY
+    worker.remember_epoch([PROFILE, replace(PROFILE, id=2)], SEED)
+    assert await worker.look() == full and worker.report.fault == full
+    assert worker.links[-1].alive  # it may be over before the next challenge
+    await worker.close()
+
+
+async def test_card__while_its_worker_starts__has_that_process_for_ours() -> None:
+    """A worker has its context on the card, and compiles its kernels there, long before it is ready."""
+    told: list[frozenset[int]] = []
+
+    async def look(profile: Profile | None, ours: frozenset[int]) -> CardFault | None:
+        told.append(ours)
+        return BUSY if worker.links and ours != {worker.links[-1].hello.pid} else None
+
+    ready = asyncio.Event()
+    worker = ThreadWorker(reference, card="GPU-0", look=look, ready=ready.wait)
+    worker.start()
+    await until(lambda: bool(worker.links))
+    assert worker.report.state == "starting" and worker.pids == {worker.links[0].hello.pid}
+    assert await worker.look() is None and worker.report.fault is None
+    ready.set()
+    await worker.prove(TASK)
+    assert worker.report.fault is None and told[0] == frozenset() and told[-1] == worker.pids
+    await worker.take_off()
+    assert worker.pids == frozenset()
     await worker.close()
 
 

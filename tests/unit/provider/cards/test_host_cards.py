@@ -15,8 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from assay.chain.contracts.leases import Lease
 from assay.proof.engines import engine
+from assay.protocol.keccak import keccak
 from assay.protocol.profile import NAMED
-from assay.protocol.types import DeviceId
+from assay.protocol.types import DeviceId, Seed
 from assay.provider.cards.bindings import Bindings, CardBook
 from assay.provider.cards.card_worker import CardWorker
 from assay.provider.cards.faults import CardFailed, CardFault, CardFaultKind
@@ -26,15 +27,17 @@ from assay.provider.cards.host import HostCards
 from assay.provider.cards.metrics import CardCollector
 from assay.provider.cards.provers import Provers
 from assay.provider.cards.readings import CardReader
+from assay.provider.cards.tasks import Prepare
 from assay.provider.cards.watch import CardWatch
 from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.inventory import GpuNames
 from assay.provider.errors import BadProviderSetting
 from tests.invented_cards.pynvml import LOST, Invented, card
 from tests.unit.provider.api_bench import serving
-from tests.unit.provider.conftest import DEVICES, ChainFake
+from tests.unit.provider.conftest import DEVICES, SEED, ChainFake
 from tests.unit.provider.in_thread import ThreadWorker
 
+NEXT = Seed(keccak(b"the next epoch"))
 FIRST, SECOND, THIRD = (one.device_id for one in DEVICES)
 
 
@@ -106,7 +109,7 @@ async def make(tmp_path: Path) -> AsyncIterator[Callable[..., Rig]]:
 
     yield made
     for rig in rigs:
-        await rig.provers.close()
+        await rig.cards.close()
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -215,6 +218,27 @@ async def test_readyz__while_a_card_works__is_ready_and_503_when_none_does(
         assert await told() == (503, "no card works", ["down", "down", "down"])
         cards = (await api.client.get("/readyz")).json()["cards"]
         assert (cards[0]["fault"], cards[0]["what"]) == ("no-engine", "no kernel runs") and cards[0]["advice"]
+
+
+async def test_prepare__with_a_worker_that_hangs__holds_up_neither_leases_nor_other_cards(
+    make: Callable[..., Rig],
+) -> None:
+    rig = make()
+    first = rig.provers._workers[DEVICES_ON_CARDS[0].place]
+    second = rig.provers._workers[DEVICES_ON_CARDS[1].place]
+    assert isinstance(first, ThreadWorker) and isinstance(second, ThreadWorker)
+    first.ready = asyncio.Event().wait
+    rig.cards.prepare(SEED)  # returns at once
+    await until(lambda: second.report.state == "ready" and Prepare(DEVICES[1].profile, SEED) in second.links[0].asked)
+    assert first.report.state == "starting"
+    async with rig.hand_over.starting([FIRST, SECOND]):
+        assert rig.off() == [True, True, False]
+    # Of the epoch before nothing is made any more.
+    third = rig.provers._workers[DEVICES_ON_CARDS[2].place]
+    assert isinstance(third, ThreadWorker)
+    rig.cards.prepare(NEXT)
+    await until(lambda: Prepare(DEVICES[2].profile, NEXT) in third.links[0].asked)
+    await rig.cards._preparing  # type: ignore[misc]
 
 
 def scraped(cards: HostCards) -> dict[tuple[str, ...], float]:

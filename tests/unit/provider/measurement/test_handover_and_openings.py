@@ -169,7 +169,7 @@ async def test_worker__challenge_behind_others_work__is_done_first_and_what_nobo
                 done.append(request.challenge.decode())
 
     worker = ThreadWorker(lambda: engine("reference"), 2)
-    worker._launch = lambda order: asyncio.sleep(0, ThreadLink(Slow()))  # type: ignore[assignment]
+    worker._launch = lambda order, started: asyncio.sleep(0, ThreadLink(Slow()))  # type: ignore[assignment]
     running = asyncio.ensure_future(worker.ask(Flush()))
     await asyncio.to_thread(begun.wait, 10)
     task = Task(PROFILE, SEED, keccak(b"seed"))
