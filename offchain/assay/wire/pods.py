@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 
 from assay.protocol.leases import MAX_DEVICES
 from assay.wire.fields import Wire
@@ -64,19 +64,13 @@ class LoginOfRegistry(Wire):
 
 
 class PodBody(_Runs):
-    """What a pod is to start from: an image, or a template of the provider's by its name. Neither: the provider's own
-    image. Whatever else is given goes before the template's."""
+    """What a pod is to start from: an image, a template of the provider's by its name, or the template with that image.
+    Neither: the provider's own image. Whatever is given goes before the template's."""
 
     image: Image | None = None
     template: Name | None = None
     digest: Digest | None = None
     login: LoginOfRegistry | None = None
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if self.image is not None and self.template is not None:
-            raise ValueError("an image or a template, not both")
-        return self
 
 
 class PullBody(Wire):

@@ -43,6 +43,17 @@ def test_rent__with_a_template__sends_what_it_says_with_the_variables_given(assa
     assert (renter.asked("rent")[1][4].template, renter.asked("rent")[1][4].image) == ("theirs", None)
 
 
+def test_rent__with_a_template_and_an_image__takes_that_image_and_the_rest_of_the_template(
+    assay: Assay, renter: FakeRenter
+) -> None:
+    assert assay("rent", "--template", "vllm", "--image", "mirror.example/vllm:1", "--yes").status == 0
+    pod = renter.asked("rent")[0][4]
+    assert (pod.image, pod.template, pod.ports) == ("mirror.example/vllm:1", None, [8000])
+    assert pod.start == shipped()["vllm"].start
+    assert assay("rent", "--template", "theirs", "--image", "a", "--yes").status == 0
+    assert (renter.asked("rent")[1][4].template, renter.asked("rent")[1][4].image) == ("theirs", "a")
+
+
 def test_rent__with_an_image_and_a_login__sends_the_first_line_of_the_file(
     assay: Assay, renter: FakeRenter, tmp_path: Path
 ) -> None:
@@ -64,7 +75,6 @@ def test_rent__without_a_word_about_a_pod__sends_none(assay: Assay, renter: Fake
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (("--image", "a", "--template", "debian"), "not both"),
         (("--image", "a", "--digest", "sha256:x"), "digest"),
         (("--image", "a", "--env", "1=2"), "expected NAME=VALUE"),
         (("--image", "a", "--registry-password-file", "/nowhere"), "say whose it is"),

@@ -175,7 +175,7 @@ class LeaseImages:
             await asyncio.wait([task])
 
     def _filled_in(self, wanted: PodBody) -> PodBody:
-        """With what its template says, where it names one and says nothing else."""
+        """With what its template says, where it names one and says nothing of that itself."""
         if wanted.template is None:
             return wanted
         template = self._templates.get(wanted.template)
@@ -184,7 +184,7 @@ class LeaseImages:
             raise NotFound(f"no template {wanted.template!r} here; there are: {known}")
         return wanted.model_copy(
             update={
-                "image": template.image,
+                "image": wanted.image or template.image,
                 "start": wanted.start or template.start,
                 "ports": wanted.ports or template.ports,
                 "environment": {**template.environment, **wanted.environment},

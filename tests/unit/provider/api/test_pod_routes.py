@@ -84,6 +84,10 @@ async def test_choose__template__is_filled_in_and_what_is_said_goes_before_it(ap
     image = parts.pods.show(3, RENTER).image
     assert image is not None and image.ports == (8000,) and dict(image.environment)["MODEL"] == "mine"
     assert dict(image.environment)["HF_HOME"].startswith("/workspace")
+    assert (await put(api, template="vllm", image="good")).status_code == 200
+    await settled(parts)
+    other = parts.pods.show(3, RENTER).image
+    assert other is not None and other.reference.endswith("good:latest") and other.ports == (8000,)
     refused = await put(api, template="nothing-such")
     assert refused.status_code == 404 and "cuda-pytorch" in refused.json()["error"]
 
@@ -148,7 +152,7 @@ async def test_every_route__not_its_renter__goes_nowhere(api: Api, parts: Parts,
 @pytest.mark.parametrize(
     "fields",
     [
-        {"image": "x", "template": "debian"}, {"image": ""}, {"image": "x" * 256}, {"digest": "sha256:x"},
+        {"image": ""}, {"template": "Debian 12"}, {"image": "x" * 256}, {"digest": "sha256:x"},
         {"login": {"user": "a:b", "password": "p"}}, {"login": {"user": "a"}}, {"ports": [0]}, {"ports": [65536]},
         {"environment": {"1": "x"}}, {"environment": {"A": "\x00"}}, {"start": [""]}, {"extra": 1},
         {"start": ["a"] * 257},

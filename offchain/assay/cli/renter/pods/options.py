@@ -30,7 +30,8 @@ class PodOptions(OptionGroup):
         None
     )
     template: Annotated[
-        str | None, typer.Option("--template", help="a ready-made pod; `assay templates` lists them")
+        str | None,
+        typer.Option("--template", help="a ready-made pod; `assay templates` lists them; with --image, from that"),
     ] = None
     digest: Annotated[
         str | None, typer.Option("--digest", help="sha256:… that the image must be, whatever its tag says by then")
@@ -57,11 +58,9 @@ class PodOptions(OptionGroup):
 
         from assay.wire.pods import PodBody
 
-        if self.image and self.template:
-            raise BadInput("name an image or a template, not both")
         known = templates_known(self.templates).get(self.template) if self.template else None
         body: dict[str, Any] = {
-            "image": known.image if known else self.image,
+            "image": self.image or (known.image if known else None),
             # One that is not known here may be the provider's own.
             "template": None if known else self.template,
             "digest": self.digest,
