@@ -1,5 +1,5 @@
 """An internet for tests: a network of its own behind this host's routes, with an address that is public anywhere else,
-which answers on TCP and UDP, and serves names."""
+which answers on TCP and UDP, takes and gives much, and serves names."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ def tcp():
     s = socket.create_server(("", 7000))
     while True:
         c, a = s.accept(); c.recv(9); c.send(b"hello " + a[0].encode()); c.close()
+def much():
+    s = socket.create_server(("", 7002))
+    while True:
+        c, _ = s.accept(); want = c.makefile("rb", 0).readline().split(); size = int(want[1])
+        if want[0] == b"give": c.sendall(bytes(size))
+        while want[0] == b"take" and size > 0: size -= len(c.recv(1 << 16)) or size
+        c.send(b"!"); c.close()
 def udp():
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("", 7000))
     while True:
@@ -29,7 +36,7 @@ def names():
         head = q[:2] + b"\x81\x80" + q[4:6] + (b"\0\1" if found else b"\0\0") + b"\0\0\0\0"
         answer = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4" + socket.inet_aton(found) if found else b""
         s.sendto(head + q[12:end] + answer, a)
-for one in (tcp, udp, names): threading.Thread(target=one).start()
+for one in (tcp, much, udp, names): threading.Thread(target=one).start()
 print("ready", flush=True)
 """
 

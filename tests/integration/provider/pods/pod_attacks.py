@@ -70,15 +70,14 @@ def every_process():
     return strange or (_ for _ in ()).throw(ValueError(f"only {len(found)} of our own"))
 
 
-def netlink_route():
-    """Takes this pod's interface down."""
+def netlink_route(kind, body):
+    """Asks the kernel to change this pod's network."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as made:
-        body = struct.pack("=BBHiII", 0, 0, 0, 2, 0, 1)
-        made.send(struct.pack("=IHHII", 16 + len(body), 16, 5, 1, 0) + body)
+        made.send(struct.pack("=IHHII", 16 + len(body), kind, 5, 1, 0) + body)
         error = struct.unpack_from("=i", made.recv(4096), 16)[0]
         if error:
             raise OSError(-error, "refused")
-        return "down"
+        return "changed"
 
 
 CLONE = {"user": 0x10000000, "net": 0x40000000, "mount": 0x00020000, "pid": 0x20000000, "cgroup": 0x02000000}
@@ -136,7 +135,13 @@ attempt("host's name", lambda: call(libc.sethostname(b"x", 1)))
 attempt("raw socket", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP))
 attempt("packet socket", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 3))
 attempt("vsock", lambda: socket.socket(40, socket.SOCK_STREAM).connect((2, 22)))
-attempt("own interface down", netlink_route)
+own = socket.if_nametoindex("eth0")
+attempt("own interface down", lambda: netlink_route(16, struct.pack("=BBHiII", 0, 0, 0, own, 0, 1)))
+attempt(
+    "another address", lambda: netlink_route(20, struct.pack("=BBBBIHH4s", 2, 32, 0, 0, own, 8, 2, b"\x0a\xd5\0\x09"))
+)
+attempt("no limit on bandwidth", lambda: netlink_route(37, struct.pack("=BBHiIII", 0, 0, 0, own, 0, 0xFFFFFFFF, 0)))
+attempt("another route", lambda: netlink_route(24, struct.pack("=BBBBBBBBI", 2, 0, 0, 0, 254, 4, 0, 1, 0)))
 attempt("a socket of the engine", lambda: socket.socket(socket.AF_UNIX).connect("/run/podman/podman.sock"))
 attempt("an abstract socket of the host", lambda: socket.socket(socket.AF_UNIX).connect("\0assay-host-socket"))
 print(json.dumps(results))

@@ -12,6 +12,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import docker
@@ -20,10 +21,11 @@ import pytest
 from assay.provider.errors import ProviderError
 from assay.provider.pods.network import address_of
 from assay.provider.pods.pod import PodImage
+from assay.provider.pods.processes.start_command import MAX_LOG
 from tests.integration.provider.conftest import until
 from tests.integration.provider.outside import OUTSIDE, Outside
 from tests.integration.provider.pod_bench import SHARE, PodBench
-from tests.integration.provider.podman import invented_card
+from tests.integration.provider.podman import IMAGE, PodmanService, invented_card
 
 pytestmark = pytest.mark.deep
 
@@ -72,6 +74,7 @@ def test_root_in_a_pod__trying_each_listed_way__gets_nowhere(tried: dict[str, st
 
 REACH = """
 import json, socket, sys, threading
+QUERY = bytes.fromhex("000101000001000000000000") + b"\\x08outwards\\x07example\\0" + bytes.fromhex("00010001")
 found = {}
 def reach(host, port, kind):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -79,7 +82,7 @@ def reach(host, port, kind):
     made.settimeout(2.0)
     try:
         made.connect((host, port))
-        made.send(b"x")
+        made.send(b"x" if kind == "tcp" else QUERY)
         made.recv(64)
         found[host] = True
     except OSError:
@@ -143,7 +146,10 @@ def test_network__with_anothers_address__is_dropped(bench: PodBench) -> None:
 
 
 @pytest.mark.deep
-def test_network__policy_none__reaches_nothing_by_names_either(engine: str, outside: Outside, tmp_path: Path) -> None:
+def test_network__policy_none__reaches_nothing_by_names_either(
+    engine: str, bench: PodBench, outside: Outside, tmp_path: Path
+) -> None:
+    assert reached(bench, MINE, 53, OUTSIDE, kind="udp") == [OUTSIDE]
     closed = PodBench(engine, tmp_path, ("none",))
     closed.pods.network.resolvers = (OUTSIDE,)
     try:
@@ -372,6 +378,35 @@ def test_processes__of_a_session_or_a_daemon__end_with_the_pod_whoever_is_gone(b
     bench.pods.extend(STRANGER, time.time() + 1.0)
     until(lambda: not Path(f"/proc/{pid}").exists(), 10)
     until(lambda: all(b"8765" not in _words(path) for path in Path("/proc").glob("[0-9]*/cmdline")), 5)
+
+
+def test_processes__when_the_engine_is_gone__run_on_and_end_with_the_lease(bench: PodBench) -> None:
+    lease, service = 23, PodmanService.of[bench.engine]
+    pid = bench.start(lease).pid
+    bench.sh(lease, "(setsid sleep 9876 >/dev/null 2>&1 &)")
+    service.kill()
+    try:
+        assert bench.sh(lease, "echo there") == "there"
+        bench.pods.extend(lease, time.time() + 1.0)
+        until(lambda: not Path(f"/proc/{pid}").exists(), 10)
+        until(lambda: all(b"9876" not in _words(path) for path in Path("/proc").glob("[0-9]*/cmdline")), 5)
+    finally:
+        service.start()
+    bench.pods.remove(lease)
+
+
+def test_output__of_a_start_command_without_end__keeps_to_its_log(bench: PodBench) -> None:
+    lease = 24
+    bench.start(lease, image=replace(bench.pods.local_image(IMAGE), start=("yes", "x" * 1000)))
+    log = bench.pods.log_path(lease)
+    older = log.with_name(f"{log.name}.1")
+    until(older.exists, 60)
+    first = older.stat().st_ino
+    until(lambda: older.stat().st_ino != first, 60)  # all of it written twice
+    sizes = [path.stat().st_size for path in (log, older)]
+    assert max(sizes) <= MAX_LOG and {path.name for path in log.parent.glob(f"{log.name}*")} == {log.name, older.name}
+    assert bench.sh(lease, "id -u") == "0"
+    bench.pods.remove(lease)
 
 
 def _words(path: Path) -> bytes:
