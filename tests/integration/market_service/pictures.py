@@ -13,8 +13,8 @@ from .addresses import PICTURED
 from .seeded import seeded_context, served
 
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "images" / "market"
-# form -> width, colour scheme, tallest picture
-FORMS = {"": (1280, "light", 2_200), "-phone": (390, "dark", 1_500)}
+# form, a folder of its own -> width, colour scheme, tallest picture
+PICTURED_AS = {"desktop": (1280, "light", 2_200), "phone": (390, "dark", 1_500)}
 SETTLED_MS = 500
 
 
@@ -40,21 +40,20 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(PICTURED), help="names of pages")
     parser.add_argument("--schemes", nargs="*", help="in these schemes instead, for looking at")
     options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
-    for old in options.folder.glob("*.png"):
-        if old.stem.removesuffix("-phone") not in PICTURED:
+    for old in options.folder.glob("*/*.png"):
+        if old.stem not in PICTURED:
             old.unlink()
-    forms = FORMS
+    forms = PICTURED_AS
     if options.schemes:
-        forms = {f"{form}-{s}": (w, s, most) for form, (w, _, most) in FORMS.items() for s in options.schemes}
+        forms = {f"{form}-{s}": (w, s, most) for form, (w, _, most) in PICTURED_AS.items() for s in options.schemes}
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with served(seeded_context("sqlite://", int(time.time()) - 3)) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for name in options.only:
-            for form, (width, scheme, tallest) in forms.items():
-                (options.folder / f"{name}{form}.png").write_bytes(
-                    picture(browser, url + PICTURED[name], width, scheme, tallest)
-                )
+        for form, (width, scheme, tallest) in forms.items():
+            folder = options.folder / form
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in options.only:
+                (folder / f"{name}.png").write_bytes(picture(browser, url + PICTURED[name], width, scheme, tallest))
         browser.close()
 
 

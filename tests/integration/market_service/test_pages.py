@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from .addresses import PAGES, PICTURED
+from .pictures import PICTURED_AS
 from .seeded import CHEAT, RENTER, shown
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -117,10 +118,10 @@ def test_first_page__cold__is_below_100_kb(browser: Browser, market_url: str, wi
 
 def test_pictures__of_every_page__are_in_the_documentation_and_small() -> None:
     text = (DOCS / "market.md").read_text()
-    wanted = {f"{name}{form}.png" for name in PICTURED for form in ("", "-phone")}
-    assert {path.name for path in PICTURES.glob("*.png")} == wanted
-    assert [name for name in sorted(wanted) if f"](images/market/{name})" not in text] == []
-    assert [path.name for path in PICTURES.glob("*.png") if path.stat().st_size >= 1 << 20] == []
+    pictures = {str(path.relative_to(PICTURES)): path for path in PICTURES.rglob("*.png")}
+    assert set(pictures) == {f"{form}/{name}.png" for name in PICTURED for form in PICTURED_AS}
+    assert [name for name in sorted(pictures) if f"](images/market/{name})" not in text] == []
+    assert [name for name, path in pictures.items() if path.stat().st_size >= 1 << 20] == []
 
 
 def test_filters__ticked__narrow_the_list_and_the_url_without_a_reload(page: Page, market_url: str) -> None:

@@ -12,7 +12,7 @@ from assay.chain.rpc.blocks import Block
 from assay.protocol.encoding import device_id as device_id_of
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import ReachabilityRequest
-from assay.validator.devices.reachability import BURST, KEPT_US, MAX_AGE_S, MOST_AT_ONCE, Reachability
+from assay.validator.devices.reachability import BURST, CACHE_US, MAX_AGE_S, MAX_CONCURRENCY, Reachability
 from assay.validator.errors import DeviceFailure, Refused
 from assay.validator.rules.values import EpochDevice
 from assay.wire.reachability import MAX_FOUND, SignedReachabilityRequest
@@ -125,13 +125,13 @@ async def test_look__whatever_strangers_ask__reads_the_registry_rarely(world: Wo
     for _ in range(100):
         await refused(world, world.ask(OTHER))
     assert world.reads == 1
-    world.us += KEPT_US
+    world.us += CACHE_US
     await refused(world, world.ask(OTHER))
     assert world.reads == 2
 
 
 async def test_look__all_places_taken__is_refused_and_frees_its_own(world: World) -> None:
-    slots = [world.service._slots.take("") for _ in range(MOST_AT_ONCE)]
+    slots = [world.service._slots.take("") for _ in range(MAX_CONCURRENCY)]
     assert (await refused(world, world.ask()))[0] == 503
     for slot in slots:
         slot.give_back()

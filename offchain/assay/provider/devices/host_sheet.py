@@ -16,7 +16,7 @@ from assay.provider.errors import BadProviderSetting
 from assay.sheet.declared import MAX_DECLARED, DeclaredSheet
 
 BLOCK = 4 << 20
-MOST_BYTES = 256 << 20
+MAX_BYTES = 256 << 20
 SECONDS = 1.0  # each way
 FREE_SHARE = 8  # of what is free, at most this part is written
 Clock = Callable[[], float]
@@ -58,7 +58,7 @@ def cpu_mhz(proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> int:
     return 0
 
 
-def disk_rates(folder: Path, most: int = MOST_BYTES, clock: Clock = time.perf_counter) -> tuple[int, int]:
+def disk_rates(folder: Path, most: int = MAX_BYTES, clock: Clock = time.perf_counter) -> tuple[int, int]:
     """(write, read) in MB a second, in sequence, beside the page cache where the file system lets it be passed by;
     (0, 0) where the folder cannot be written.
     """

@@ -22,9 +22,9 @@ from assay.wire.reachability import MAX_FOUND, Reached, SignedReachabilityReques
 
 MAX_AGE_S = 120.0
 BURST, PER_SECOND = 3, 1 / 20  # of one device
-MOST_AT_ONCE = 8
+MAX_CONCURRENCY = 8
 TIMEOUT_S = 8.0
-KEPT_US = 10_000_000  # devices are read this rarely, whatever strangers ask
+CACHE_US = 10_000_000  # devices are read this rarely, whatever strangers ask
 
 
 class Reachability:
@@ -40,7 +40,7 @@ class Reachability:
     ) -> None:
         self._reader, self._devices, self._clock, self._final, self._random = reader, devices, clock, final, random
         self._buckets = RequestBuckets(PER_SECOND, BURST, lambda: clock.elapsed_us() / 1e6)
-        self._slots = Slots(MOST_AT_ONCE, MOST_AT_ONCE)
+        self._slots = Slots(MAX_CONCURRENCY, MAX_CONCURRENCY)
         self._known: dict[DeviceId, EpochDevice] = {}
         self._read_at: int | None = None
 
@@ -88,7 +88,7 @@ class Reachability:
         if block is None:
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "no final block is read yet: ask again in a moment")
         now = self._clock.elapsed_us()
-        if self._read_at is None or now - self._read_at >= KEPT_US:
+        if self._read_at is None or now - self._read_at >= CACHE_US:
             self._read_at = now
             self._known = {one.device_id: one for one in await self._reader.devices(block)}
         device = self._known.get(device_id)
