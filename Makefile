@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Ctrl-C and failures leave no half-written target.
 .DELETE_ON_ERROR:
-.PHONY: beside-it units-beside test-quick quick-units lint-python lint-contracts test-providers test-daemons test-market-service test-deep-units help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
+.PHONY: beside-it units-beside providers-beside pages-beside test-quick quick-units lint-python lint-contracts test-providers test-daemons test-market-service test-deep-units help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -74,9 +74,8 @@ SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs --output-sync=target
 
 # For two cores: what waits for clocks, containers and chains beside what reckons, which gives way to it.
 test: build test-packages ## Run every test
-	$(SIDE_BY_SIDE) test-end-to-end beside-it
-	$(SIDE_BY_SIDE) test-providers test-market-service units-beside
-	$(MAKE) --no-print-directory test-daemons
+	$(SIDE_BY_SIDE) test-end-to-end beside-it units-beside
+	$(SIDE_BY_SIDE) test-daemons providers-beside pages-beside
 
 # One after the other: Forge's two share a folder. The hostile tricks wait for each other more than they reckon.
 beside-it:
@@ -113,6 +112,12 @@ test-unit: setup ## Tests without clock, socket or chain
 
 units-beside: setup
 	nice -n 19 $(UNITS) -m 'not deep'
+
+providers-beside: setup
+	nice -n 5 $(MAKE) --no-print-directory test-providers
+
+pages-beside: build
+	nice -n 10 $(MAKE) --no-print-directory test-market-service
 
 quick-units: setup
 	$(UNITS) -m 'not deep and not slow'

@@ -81,7 +81,7 @@ def test_check_in__power_cut_around_each_of_its_steps__is_made_once(tmp_path):
         assert 0 in network.stores[0].check_ins()
 
 
-@pytest.mark.parametrize(("back", "counts"), [(21.0, 1), (36.0, 1), (41.0, 0)])
+@pytest.mark.parametrize(("back", "counts"), [pytest.param(21.0, 1, marks=pytest.mark.deep), (36.0, 1), (41.0, 0)])
 def test_check_in__node_comes_back_in_the_epoch_after__is_made_for_the_one_it_missed(tmp_path, back, counts):
     async def come_back(network):
         await until(0, back)

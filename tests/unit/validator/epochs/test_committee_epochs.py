@@ -47,7 +47,7 @@ class small_committees:
         committees.committee_size.cache_clear()
 
 
-@pytest.mark.parametrize("silent", [frozenset(), frozenset({0, 4})])
+@pytest.mark.parametrize("silent", [pytest.param(frozenset(), marks=pytest.mark.deep), frozenset({0, 4})])
 def test_epoch__of_committees__closes_with_the_right_result_and_the_work_is_shared(
     tmp_path, committees_of_five, silent
 ):

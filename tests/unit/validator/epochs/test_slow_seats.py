@@ -22,6 +22,7 @@ from tests.unit.validator.simulation.byzantine import signed
 from tests.unit.validator.simulation.chain import DOMAIN
 from tests.unit.validator.simulation.devices import SimDevice
 from tests.unit.validator.simulation.network import SimNetwork, seat_key
+from tests.unit.validator.simulation.outcomes import LEADER
 from tests.unit.validator.simulation.virtual_time import VirtualClock, run
 
 pytestmark = pytest.mark.slow
@@ -49,7 +50,9 @@ def names_what_it_trickles(i: int, device: SimDevice):
     return mutate
 
 
-@pytest.mark.parametrize("slow", range(4))
+@pytest.mark.parametrize(
+    "slow", [pytest.param(seat, marks=() if seat in (0, LEADER) else pytest.mark.deep) for seat in range(4)]
+)
 def test_epoch__seat_names_a_content_and_serves_it_at_a_byte_a_second__closes_with_the_right_result(tmp_path, slow):
     devices = [SimDevice(1), SimDevice(2, "wrong"), SimDevice(3, "silent")]
     mutate = {slow: names_what_it_trickles(slow, devices[2])}

@@ -75,7 +75,7 @@ def test_epoch__rewards_of_the_one_before_vetoed__goes_on_from_the_last_that_sta
     assert totals[0] < totals[2] <= totals[1]
 
 
-@pytest.mark.parametrize("after_s", [0.0, 1.5])
+@pytest.mark.parametrize("after_s", [0.0, pytest.param(1.5, marks=pytest.mark.deep)])
 def test_report__the_one_before_vetoed_after_the_draw__is_accepted_all_the_same(tmp_path, after_s):
     """What would go on from the vetoed report rises by two epochs' emission: the contract does not take it."""
 
