@@ -11,8 +11,8 @@ from assay.protocol.types import DeviceId, Rho, Root, Seed
 
 __all__ = [
     "ALL", "Challenge", "Commitment", "Enrol", "EpochReport", "Gossip", "Handover", "LaneCommitment", "LeaseRequest",
-    "LeaseStart", "MessageError", "Observations", "Offer", "ProbeNonce", "ReachabilityRequest", "Seal", "SeatClaim",
-    "TypedMessage",
+    "LeaseSession", "LeaseStart", "MessageError", "Observations", "Offer", "ProbeNonce", "ReachabilityRequest", "Seal",
+    "SeatClaim", "TypedMessage", "Wiped",
 ]  # fmt: skip
 
 
@@ -247,6 +247,19 @@ class LeaseRequest(TypedMessage):
 
 
 @dataclass(frozen=True, slots=True)
+class LeaseSession(TypedMessage):
+    """A renter lets a key of its browser sign requests about one lease until `valid_until`, in seconds; no contract
+    reads it. `key_hash` is H of the P-256 point, compressed to 33 bytes."""
+
+    TYPE: ClassVar[str] = "LeaseSession(uint256 leaseId,bytes32 keyHash,uint64 validUntil)"
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    lease_id: int
+    key_hash: bytes
+    valid_until: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wiped(TypedMessage):
     """A provider's word that nothing of a lease's files is left; no contract reads it. `wiped_at` in seconds."""
 
@@ -274,5 +287,5 @@ class ReachabilityRequest(TypedMessage):
 
 ALL: tuple[type[TypedMessage], ...] = (
     Challenge, Commitment, Seal, Observations, EpochReport, Offer, LeaseStart, Handover, Enrol, SeatClaim,
-    Gossip, ProbeNonce, LaneCommitment, LeaseRequest, Wiped, ReachabilityRequest,
+    Gossip, ProbeNonce, LaneCommitment, LeaseRequest, LeaseSession, Wiped, ReachabilityRequest,
 )  # fmt: skip

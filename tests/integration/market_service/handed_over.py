@@ -9,23 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from eth_abi.abi import encode
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Request, Route
 
 from assay.proof import sampling
 from assay.proof.engines import engine
 from assay.protocol.hexadecimal import parse_bytes32, parse_hex, to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.leases import result_roots, stored_offer_hash
-from assay.protocol.messages import Handover, Offer
+from assay.protocol.messages import Handover, LeaseRequest, LeaseSession, LeaseStart, Offer
 from assay.protocol.seeds import handover_rho, handover_seed
-from assay.protocol.signing import Domain, address_of, recover, sign_compact
+from assay.protocol.signing import Domain, address_of, expand, recover, sign_compact
 
 from .cheated import CHAIN_ID, PROFILE
 
 INTERFACES = Path(__file__).resolve().parents[3] / "contracts" / "interfaces"
 EPOCH = 23
 SEED = keccak(b"the epoch's seed")
-SIGNATURE = "0x" + "11" * 64 + "1b"
+WALLET = keccak(b"the wallet's key")
+SIGNED = {cls.__name__: cls for cls in (LeaseRequest, LeaseSession, LeaseStart)}
 
 
 def fields_of(interface: str, struct: str) -> list[tuple[str, str]]:
@@ -56,7 +57,7 @@ def selector(signature: str) -> str:
 class Node:
     """The devices of one pending lease. `deadline_ms` is the profile's; `spoilt` is a device that another key signs
     for, `stored` another offer's hash than the lease's, `salt` something that other proofs are made of; `wallet` is
-    whose wallet it is.
+    whose wallet it is, which signs with WALLET.
     """
 
     lease_id: int
@@ -71,6 +72,7 @@ class Node:
     refuses_start: bool = False
     nonces: list[str] = field(default_factory=list)
     signed: list[dict[str, Any]] = field(default_factory=list)
+    passed_on: list[Request] = field(default_factory=list)
     started: dict[str, Any] | None = None
     made: dict[bytes, Any] = field(default_factory=dict)
 
@@ -86,8 +88,10 @@ class Node:
         if method == "eth_chainId":
             return {"result": hex(CHAIN_ID)}
         if method == "eth_signTypedData_v4":
-            self.signed.append(json.loads(parameters[1]))
-            return {"result": SIGNATURE}
+            data = json.loads(parameters[1])
+            self.signed.append(data)
+            message = SIGNED[data["primaryType"]].from_json(data["message"])
+            return {"result": to_hex(expand(message.sign(Domain(CHAIN_ID, self.escrow), WALLET)))}
         if method == "eth_call":
             return {"result": self._call(parameters[0]["to"], parameters[0]["data"])}
         return {"error": {"message": f"{method} is not asked for here"}}
@@ -135,6 +139,7 @@ class Node:
 
     def _passed_on(self, route: Route) -> None:
         what = route.request.url.split(f"/leases/{self.lease_id}")[1]
+        self.passed_on.append(route.request)
         body = route.request.post_data_json if route.request.method == "POST" else {}
         if what == "":
             route.fulfill(json={"status": "pending"})

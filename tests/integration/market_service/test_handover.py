@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -9,14 +10,27 @@ from playwright.sync_api import Page, expect
 
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
-from assay.protocol.messages import Offer
+from assay.protocol.messages import LeaseRequest, Offer
+from assay.protocol.signing import Domain, address_of
+from assay.provider.access.session_keys import SessionKeys
 
-from .handed_over import Node
+from .cheated import CHAIN_ID
+from .handed_over import WALLET, Node
 from .seeded import RENTER, account
 from .wallet import announce
 
 LEASE = 4
 WAIT_MS = 30_000
+KEPT_KEY = """() => new Promise((resolve) => {
+  const opening = indexedDB.open("assay", 1);
+  opening.onsuccess = () => {
+    const all = opening.result.transaction("sessions").objectStore("sessions").getAll();
+    all.onsuccess = () => {
+      const { extractable, usages } = all.result[0].privateKey;
+      resolve({ extractable, usages });
+    };
+  };
+})"""
 
 
 @pytest.fixture
@@ -62,11 +76,39 @@ def test_node__whose_devices_all_answer_in_time__is_started_with_the_offer_and_a
     started = until_started(page, node)
     count = len(node.offer.device_ids)
     assert len(node.nonces) == count == 6 and len(set(node.nonces)) == 1
-    assert types_of(node) == ["LeaseRequest"] * (1 + 2 * count) + ["LeaseStart", "LeaseRequest"]
-    start = node.signed[-2]["message"]
+    assert types_of(node) == ["LeaseSession", "LeaseStart"]
+    start = node.signed[-1]["message"]
     assert (int(start["leaseId"]), start["offerHash"]) == (LEASE, to_hex(node.offer.struct_hash()))
     assert start["resultRoots"] == started["resultRoots"] == to_hex(node.roots)
     assert start["validUntil"] == started["validUntil"]
+
+
+def test_node__in_a_session__is_asked_with_the_key_that_the_wallet_vouched_for_and_no_script_can_read(
+    page: Page, node: Node
+) -> None:
+    check(page)
+    until_started(page, node)
+    sessions = SessionKeys(Domain(CHAIN_ID, node.escrow), time.time)
+    assert len(node.passed_on) >= 2 + 2 * len(node.offer.device_ids)
+    for sent in node.passed_on:
+        action = f"{sent.method} {sent.url.split('/relay')[1]}"
+        content = keccak(sent.post_data_buffer or b"")
+        request = LeaseRequest(LEASE, action, content, int(sent.headers["x-assay-issued-at"]))
+        signature, session = sent.headers["x-assay-signature"], sent.headers["x-assay-session"]
+        found = sessions.signer(LEASE, request.digest(Domain(CHAIN_ID, node.escrow)), signature, session)
+        assert found == address_of(WALLET)
+    assert page.evaluate(KEPT_KEY) == {"extractable": False, "usages": ["sign"]}
+
+
+def test_node__where_a_page_may_have_no_keys__is_asked_with_the_wallet_s_own_signatures(page: Page, node: Node) -> None:
+    page.add_init_script("Object.defineProperty(globalThis, 'indexedDB', { value: undefined })")
+    page.reload()
+    expect(page.locator("[data-handover]")).to_contain_text("sign 15 times")
+    check(page)
+    until_started(page, node)
+    count = len(node.offer.device_ids)
+    assert types_of(node) == ["LeaseRequest"] * (1 + 2 * count) + ["LeaseStart", "LeaseRequest"]
+    assert not [sent for sent in node.passed_on if "x-assay-session" in sent.headers]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Passes a renter's signed requests on to the lease's provider, whose certificate browsers cannot pin.
 
-Each request carries the wallet's signature over method, path, body and time, so that a market that passes it on can
-neither change it nor make one up. It does see what it passes on, logs included: the page says so.
+Each request carries a signature over method, path, body and time, of the wallet or of a key that the wallet vouches
+for, so that a market that passes it on can neither change it nor make one up. It does see what it passes on, logs
+included: the page says so.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ _PASSED_ON = re.compile(
     r"|GET |GET jobs(/[A-Za-z0-9_-]{1,64}(/output)?)?|DELETE jobs/[A-Za-z0-9_-]{1,64}"
 )
 HEADERS = ("x-assay-signature", "x-assay-issued-at")
+SESSION_HEADER = "x-assay-session"  # only where a key of the browser has signed
 MAX_HEADER = 300
 MAX_BODY = 64 << 10
 MAX_ANSWER = 64 << 20
@@ -69,8 +71,8 @@ async def pass_on(ctx: Ctx, request: Request, lease_id: Number, path: str = "") 
 
 async def _asked(ctx: Context, request: Request, lease_id: int) -> Asked:
     endpoint = _provider_of(ctx, lease_id)
-    headers = {name: request.headers[name] for name in HEADERS if name in request.headers}
-    if len(headers) < len(HEADERS) or not all(_is_plain(value) for value in headers.values()):
+    headers = {name: request.headers[name] for name in (*HEADERS, SESSION_HEADER) if name in request.headers}
+    if not headers.keys() >= set(HEADERS) or not all(_is_plain(value) for value in headers.values()):
         raise HTTPException(HTTPStatus.UNAUTHORIZED, "the renter's wallet has to sign this request")
     body = bytearray()
     async for piece in request.stream():

@@ -11,7 +11,7 @@ from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.protocol.hexadecimal import parse_bytes32
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import Offer
-from assay.provider.access.request_signatures import ISSUED_AT_HEADER, SIGNATURE_HEADER
+from assay.provider.access.request_signatures import SignedHeaders
 from assay.provider.api.services import Services
 from assay.provider.errors import Conflict, NotAuthorised, NotFound
 from assay.provider.leasing.lease_rules import runs
@@ -53,8 +53,7 @@ async def authorised_lease(services: Services, lease_id: int, request: Request) 
         request.method,
         target_of(request),
         body_hash,
-        request.headers.get(SIGNATURE_HEADER),
-        request.headers.get(ISSUED_AT_HEADER),
+        SignedHeaders.of(request.headers),
     )
     # A long body was read only after `announced_upload`: of one that nobody answers for not a byte is read.
     if told is not None and keccak(await request.body()) != body_hash:
@@ -85,8 +84,7 @@ async def announced_upload(services: Services, lease_id: int, request: Request) 
         request.method,
         target_of(request),
         parse_bytes32(announced, BODY_HASH),
-        request.headers.get(SIGNATURE_HEADER),
-        request.headers.get(ISSUED_AT_HEADER),
+        SignedHeaders.of(request.headers),
     )
 
 

@@ -2,7 +2,8 @@
 import { bytesOf, hexOf, keccak, same } from "./bytes.mjs";
 import { deviceOf, digest, epochSeed, leaseOf, offerHash, profileOf, resultRoots, signerOf } from "./chain.mjs";
 import { handoverRho, handoverSeed, jobHash, verifyOpening } from "./opening.mjs";
-import { answered, known, request, sign, signed } from "./provider.mjs";
+import { answered, known, request, signed } from "./provider.mjs";
+import { hasSessions, sessionOf, sign } from "./signing.mjs";
 import { account, pause, ready, reason, stepsIn } from "./wallet.mjs";
 
 const TYPE = "Handover(uint256 leaseId,bytes32 jobHash,bytes32 deviceId,bytes32 nonce,bytes32 resultRoot)";
@@ -15,6 +16,8 @@ const placeOf = (lease) => `handover ${lease.chainId} ${lease.escrow} ${lease.id
 const kept = (lease) => JSON.parse(localStorage.getItem(placeOf(lease)) ?? "null");
 const keep = (lease, x, roots) => localStorage.setItem(placeOf(lease), JSON.stringify({ x: hexOf(x), roots }));
 
+// What a step asks of the wallet where this browser has no key of its own to sign with.
+const byHand = (what) => (hasSessions() ? "" : `: sign ${what} in the wallet`);
 const short = (id) => `${id.slice(0, 8)}…${id.slice(-4)}`;
 
 // The lease's devices, by its offer: the market names it, the chain knows its hash.
@@ -48,10 +51,10 @@ async function checked(lease, device, answer, nonce) {
 // the roots of answers that were in time already.
 async function prove(lease, devices, { nonce, before }, steps) {
   const many = devices.length > 1 ? `each of ${devices.length} devices` : "the device";
-  const step = steps.add(`Handover of ${many}: sign the request in the wallet`, "waiting");
+  const step = steps.add(`Handover of ${many}${byHand("the request")}`, "waiting");
   const sends = [];
   for (const [n, { id }] of devices.entries()) {
-    if (devices.length > 1) step.say("waiting", `Sign the request for device ${n + 1} of ${devices.length}, ${short(id)}`);
+    if (devices.length > 1 && !hasSessions()) step.say("waiting", `Sign the request for device ${n + 1} of ${devices.length}, ${short(id)}`);
     sends.push(await signed(lease, "POST", "/handover", { nonce: hexOf(nonce), deviceId: id }, Math.min(100, 8 * devices.length)));
   }
   step.say("waiting", "The devices are at work, all since one instant");
@@ -69,7 +72,7 @@ async function prove(lease, devices, { nonce, before }, steps) {
 
 async function verify(lease, device, answer, { x, nonce, of }, steps) {
   const seed = await checked(lease, device, answer, nonce);
-  const open = steps.add(`Rows of your own choice of device ${of}: sign the request in the wallet`, "waiting");
+  const open = steps.add(`Rows of your own choice of device ${of}${byHand("the request")}`, "waiting");
   const body = await (await request(lease, "POST", "/handover/opening", { x: hexOf(x), deviceId: device.id })).arrayBuffer();
   const opening = new Uint8Array(body), { profile } = device;
   open.say("done", `${profile.k} rows of ${profile.N} numbers of device ${of}, ${opening.length.toLocaleString("en")} bytes`);
@@ -86,11 +89,19 @@ async function verify(lease, device, answer, { x, nonce, of }, steps) {
   return resultRoot;
 }
 
+// One signature for all requests of a day, in place of one for each.
+async function vouch(lease, steps) {
+  if (!hasSessions()) return;
+  const step = steps.add("Let this browser speak for you about this lease for a day: sign once in the wallet", "waiting");
+  await sessionOf(lease);
+  step.say("done", "This browser may speak for you about this lease for a day");
+}
+
 // The offer's hash and the roots of all handovers, each verified.
 async function handOver(lease, steps) {
   const before = kept(lease);
   const x = before ? bytesOf(before.x) : crypto.getRandomValues(new Uint8Array(32)), nonce = keccak(x);
-  const wait = steps.add("The provider has to know the lease: sign the question in the wallet", "waiting");
+  const wait = steps.add(`The provider has to know the lease${byHand("the question")}`, "waiting");
   // The nonce is not shown before: whoever knew it earlier would have the time to work one device after another.
   await known(lease, PATIENCE);
   wait.say("done", "The provider knows the lease");
@@ -106,7 +117,7 @@ async function handOver(lease, steps) {
 }
 
 async function start(lease, handed, steps) {
-  const step = steps.add("Start the stream: sign the start, then the request, in the wallet", "waiting");
+  const step = steps.add(`Start the stream: sign the start${hasSessions() ? "" : ", then the request,"} in the wallet`, "waiting");
   const validUntil = Math.floor(Date.now() / 1000) + START_VALID;
   const signature = await sign(lease, "LeaseStart", { leaseId: lease.id, ...handed, validUntil });
   const body = { resultRoots: handed.resultRoots, validUntil, signature };
@@ -134,6 +145,7 @@ async function run(place) {
   button.disabled = true;
   try {
     if (!(await ready())) throw new Error("No wallet was chosen");
+    await vouch(lease, steps);
     await start(lease, await handOver(lease, steps), steps);
     const wait = steps.add("Waiting until the market sees the start", "waiting");
     for (;;) {
@@ -150,6 +162,10 @@ async function run(place) {
     const back = place.querySelector("[data-back]");
     if (back) back.hidden = false;
   } finally { button.disabled = false; }
+}
+
+for (const prompts of document.querySelectorAll("[data-prompts]")) {
+  if (!hasSessions()) prompts.textContent = prompts.dataset.prompts;
 }
 
 for (const place of document.querySelectorAll("[data-handover]")) {
