@@ -93,6 +93,7 @@ async def test_cards__of_a_host__answer_one_instant_together_and_one_killed_cost
     await cards.provers.prepare(SEED)
     pids = [cards.pid(number) for number in range(3)]
     environments = [environment_of(pid) for pid in pids]
+    assert [process_link.is_worker(pid) for pid in (*pids, os.getpid(), 2**22)] == [True] * 3 + [False] * 2
     assert [one["CUDA_VISIBLE_DEVICES"] for one in environments] == [card["uuid"] for card in cards.cards]
     assert not [name for one in environments for name in one if name.startswith("ASSAY_") and "THREADS" not in name]
 

@@ -145,7 +145,7 @@ async def test_image__of_leases_that_name_none__is_looked_for_as_the_daemon_does
 
 async def test_cards__without_a_name_for_containers__says_what_makes_them(monkeypatch: pytest.MonkeyPatch) -> None:
     fault = "0x01: no-card-name: no CDI device"
-    monkeypatch.setattr(host, "card_findings", lambda *_: ([], [fault]))
+    monkeypatch.setattr(host, "card_findings", lambda *_, **__: ([], [fault]))
     findings = Findings()
     await findings.check("cards", lambda: host.cards(CONTAINER, {}))
     assert findings.all[0].level is Level.FAIL and "nvidia-ctk cdi generate" in findings.all[0].todo

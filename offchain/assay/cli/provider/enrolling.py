@@ -21,6 +21,7 @@ from assay.protocol.specification import DeclaredHost
 from assay.provider.errors import BadProviderSetting
 
 if TYPE_CHECKING:
+    from assay.chain.rpc.client import Chain
     from assay.provider.account.authority import Authority
     from assay.provider.devices.batch_enrolment import Consent
     from assay.provider.devices.enrolment import Announcement
@@ -48,7 +49,9 @@ def enrol(
     endpoint: Annotated[
         str | None, typer.Option("--endpoint", help="where others reach this provider, http(s)://…")
     ] = None,
-    profile: Annotated[int, typer.Option("--profile", help="id of the profile")] = 1,
+    profile: Annotated[
+        str, typer.Option("--profile", help="the class: its number on the chain, or its name as `self-test` says it")
+    ] = "1",
     tls_fingerprint: Annotated[
         str | None, typer.Option("--tls-fingerprint", help="H of the certificate's DER form, 0x…")
     ] = None,
@@ -112,7 +115,8 @@ def enrol(
             else:
                 where = _announcement(settings, endpoint or "", tls_fingerprint)
                 declared = _HostTold(region, network_up, network_down, disk_test)
-                made, cards = await _consents(looking, settings, kept, profile, where, declared, every, gpu, device_key)
+                number = await _profile_number(chain, profile)
+                made, cards = await _consents(looking, settings, kept, number, where, declared, every, gpu, device_key)
             if write_consents is not None:
                 new = await batch_enrolment.not_enrolled(chain, provider, made)
                 ids = [_device_id(provider, one) for one in new]
@@ -198,6 +202,13 @@ def _check(
         raise BadProviderSetting("--consents FILE names the devices: without --all, --gpu, --device-key")
     if every and (gpu is not None or key is not None):
         raise BadProviderSetting("--all takes every card, each with its own key: without --gpu and --device-key")
+
+
+async def _profile_number(chain: Chain, told: str) -> int:
+    from assay.chain.contracts.profiles import read_profiles
+    from assay.provider.measurement.classes import class_number
+
+    return int(told) if told.isdecimal() else class_number(told, await read_profiles(chain))
 
 
 def _announcement(settings: ProviderSettings, endpoint: str, tls_fingerprint: str | None) -> Announcement:

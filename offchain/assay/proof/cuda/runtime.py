@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from assay.proof.errors import EngineUnavailable
-from assay.proof.requirements import OLDEST_CARD, OLDEST_DRIVER
+from assay.proof.requirements import OLDEST_CARD, oldest_driver
 
 try:
     from numba import cuda as cuda
@@ -57,9 +57,10 @@ def require_device() -> str:
     version = driver_version()
     card = cuda.get_current_device()
     capability = tuple(card.compute_capability)
-    if version < OLDEST_DRIVER:
+    needed = oldest_driver().cuda
+    if version < needed:
         raise EngineUnavailable(
-            f"the driver knows CUDA {_dotted(version)}, {_dotted(OLDEST_DRIVER)} is needed: renew the driver"
+            f"the driver knows CUDA {_dotted(version)}, {_dotted(needed)} is needed: renew the driver"
         )
     if capability < OLDEST_CARD:
         raise EngineUnavailable(

@@ -52,6 +52,7 @@ async def no_look(profile: Profile | None, ours: frozenset[int]) -> CardFault | 
 class _Job:
     request: Request
     done: asyncio.Future[Any]
+    asked: float
 
 
 @dataclass
@@ -171,7 +172,7 @@ class CardWorker:
             raise CardFailed(self.place, _LEASED if self._off else _STOPPED)
         if self.report.state == "down" and self.report.fault is not None:
             raise CardFailed(self.place, self.report.fault)
-        job = _Job(request, asyncio.get_running_loop().create_future())
+        job = _Job(request, asyncio.get_running_loop().create_future(), self._clock())
         heapq.heappush(self._waiting, (urgency, next(self._count), job))
         self._wake.set()
         self.start()
@@ -319,7 +320,6 @@ class CardWorker:
 
     async def _do(self, link: Link, job: _Job) -> None:
         self._set_state("working")
-        began = self._clock()
         try:
             profile = _profile(job.request)
             if isinstance(job.request, Prepare | Prove | Walk):
@@ -336,7 +336,7 @@ class CardWorker:
         except Exception as error:  # refused, and what no worker should do: neither may end the loop
             _fail(job.done, error)
         else:
-            self._note_success(job.request, answer, self._clock() - began)
+            self._note_success(job.request, answer, self._clock() - job.asked)
             if not job.done.done():
                 job.done.set_result(answer)
         if not self._off:
@@ -366,7 +366,7 @@ class CardWorker:
         allowed = request.task.profile.deadline_ms / 1000
         fault = self.report.fault
         if request.keep and allowed and took_s > allowed:
-            what = f"a proof took {took_s:.1f} s, profile {request.task.profile.id} allows {allowed:.1f} s"
+            what = f"a challenge took {took_s:.1f} s, profile {request.task.profile.id} allows {allowed:.1f} s"
             self._note(CardFault(CardFaultKind.TOO_SLOW, what, blocks=False))
         elif fault is not None and (fault.blocks or fault.kind is CardFaultKind.TOO_SLOW):
             self.report.fault = None

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, Protocol
 
 from assay.proof.threads import ENVIRONMENT as PROOF_THREADS
@@ -184,6 +185,14 @@ class ProcessLink:
         status = self._process.returncode
         how = f"signal {-status}" if status is not None and status < 0 else f"status {status}"
         return CardFailed(self._card, CardFault(CardFaultKind.WORKER_DIED, f"its worker ended with {how}"))
+
+
+def is_worker(pid: int) -> bool:
+    """Whether a process of this machine is a daemon's worker."""
+    try:
+        return PROGRAM.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
 def _has_descriptor() -> bool:

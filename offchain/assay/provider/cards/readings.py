@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from assay.proof.cuda.memory import needed_memory
 from assay.proof.engines.registry import AUTO, GPU_NAMES
 from assay.proof.probe import layout
-from assay.proof.requirements import OLDEST_CARD, OLDEST_DRIVER
+from assay.proof.requirements import OLDEST_CARD, oldest_driver
 from assay.protocol.profile import Profile
 from assay.provider.cards.faults import CardFault, CardFaultKind
 
@@ -253,10 +253,11 @@ def requirement_fault(reading: CardReading) -> CardFault | None:
             CardFaultKind.OLD_CARD,
             f"compute capability {_dotted(reading.capability)}, {_dotted(OLDEST_CARD)} is needed",
         )
-    if reading.driver is not None and reading.driver < OLDEST_DRIVER:
+    needed = oldest_driver().cuda
+    if reading.driver is not None and reading.driver < needed:
         return CardFault(
             CardFaultKind.OLD_DRIVER,
-            f"the driver knows CUDA {_dotted(reading.driver)}, {_dotted(OLDEST_DRIVER)} is needed",
+            f"the driver knows CUDA {_dotted(reading.driver)}, {_dotted(needed)} is needed",
         )
     return None
 

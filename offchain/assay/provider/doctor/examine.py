@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from assay.chain.contracts.devices import DeviceStatus
+from assay.chain.contracts.leases import active_lease
 from assay.chain.errors import ChainError
 from assay.chain.opening import open_chain
 from assay.chain.rpc.client import Chain
@@ -62,10 +64,14 @@ async def _with_chain(
     await findings.check("operator", account.operator)
     await findings.check("enrolment", account.enrolment)
     if devices:
-        await findings.check("cards", lambda: host.cards(settings, devices))
+        await findings.check("cards", lambda: _cards(settings, chain, devices))
         await findings.check("endpoint", lambda: serving.registered(settings, chain, devices))
         await findings.check("reachable", lambda: serving.reachable(settings, chain, devices, daemon))
     await findings.check("bonds", account.bonds)
+
+
+async def _cards(settings: ProviderSettings, chain: Chain, devices: Mapping[DeviceId, OwnDevice]) -> Answer:
+    return await host.cards(settings, devices, [one for one in devices if await active_lease(chain, one, "latest")])
 
 
 async def clock(chain: Chain) -> Answer:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from assay.chain.rpc.client import Chain
+from assay.proof.requirements import oldest_driver
 from assay.protocol.specification import DeclaredHost
 from assay.protocol.types import DeviceId
 from assay.provider.access.pod_tools import PodTools
@@ -27,7 +29,6 @@ from assay.provider.runtime.container import ContainerRuntime, find_engine
 from assay.provider.runtime.selection import select_runtime
 from assay.provider.settings import ProviderSettings
 
-MIN_DRIVER = 575  # of CUDA 12.9, whose PTX the kernels are
 NAME_CARDS = "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
 SPARE_DISK = 5 << 30
 GIB = 1 << 30
@@ -36,25 +37,33 @@ GIB = 1 << 30
 async def devices() -> Answer:
     """The cards that can be used, and the driver."""
     inventory = await asyncio.to_thread(read_inventory)
+    needed = oldest_driver().release
     models = ", ".join(f"{one.model} ({one.memory_mib} MiB)" for one in inventory.accelerators)
     if inventory.faults:
         faults = "; ".join(map(str, inventory.faults))
         raise Wrong(f"{faults}; what can be used: {models}", "`nvidia-smi` says more; take the card out or reset it")
     if not inventory.has_gpu:
-        return warn(f"{models}; {inventory.reason}", f"for GPUs install NVIDIA's driver {MIN_DRIVER} or later")
+        return warn(f"{models}; {inventory.reason}", f"for GPUs install NVIDIA's driver {needed} or later")
     drivers = {one.driver for one in inventory.accelerators}
-    old = [one for one in drivers if one.split(".")[0].isdigit() and int(one.split(".")[0]) < MIN_DRIVER]
+    old = [one for one in drivers if one.split(".")[0].isdigit() and int(one.split(".")[0]) < needed]
     if old:
-        raise Wrong(f"driver {old[0]}: {models}", f"install NVIDIA's driver {MIN_DRIVER} or later")
+        raise Wrong(f"driver {old[0]}: {models}", f"install NVIDIA's driver {needed} or later")
     return Answer(f"{models}; driver {', '.join(sorted(drivers))}")
 
 
-async def cards(settings: ProviderSettings, devices: Mapping[DeviceId, OwnDevice]) -> Answer:
+async def cards(
+    settings: ProviderSettings, devices: Mapping[DeviceId, OwnDevice], leased: Collection[DeviceId] = ()
+) -> Answer:
     """Whether each device's card is here, well, and known to container engines by a name that is its own."""
     reader = CardReader()
     try:
         lines, faults = await asyncio.to_thread(
-            card_findings, devices, reader, settings.container_gpus, settings.data_dir, settings.engine
+            partial(card_findings, leased=leased),
+            devices,
+            reader,
+            settings.container_gpus,
+            settings.data_dir,
+            settings.engine,
         )
     finally:
         reader.close()

@@ -9,6 +9,7 @@ from typing import Literal
 from assay.proof.cuda.memory import needed_memory
 from assay.proof.probe.layout import claimed_bytes
 from assay.protocol.profile import NAMED, Profile
+from assay.provider.errors import BadProviderSetting
 
 MARGIN = 0.92  # of the deadline: what a card may take on a day on which it is warmer
 TOO_EASY = 0.5  # of the deadline: below, a card earns less than it could
@@ -72,6 +73,22 @@ def why(fits: list[ClassFit]) -> str:
     if dearer:
         text += f"; {dearer[-1].name} is {_reason(dearer[-1])}"
     return text
+
+
+def class_number(name: str, profiles: Mapping[int, Profile]) -> int:
+    """Under which number a chain has the class of this name: that of the profile with its sizes, which a chain's own
+    deadline and credit do not change. Raises BadProviderSetting naming the classes that it has.
+    """
+    known = {_sizes(profile): number for number, profile in profiles.items()}
+    found = {one: known[_sizes(profile)] for one, profile in NAMED.items() if _sizes(profile) in known}
+    if name not in found:
+        there = ", ".join(f"{one} ({number})" for one, number in found.items())
+        raise BadProviderSetting(f"--profile {name}: a number, or one of this network's classes: {there or 'none'}")
+    return found[name]
+
+
+def _sizes(profile: Profile) -> tuple[int, ...]:
+    return (profile.M, profile.N, profile.K, profile.T, profile.chunk, profile.k, profile.W)
 
 
 def _reason(fit: ClassFit) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from assay.proof import requirements
 from assay.proof.cuda import runtime
 from assay.proof.cuda.memory import needed_memory
 from assay.proof.engines import engine, gpu, registry
@@ -161,3 +163,19 @@ def test_read__rows_asked_for_twice__multiplied_once() -> None:
     rows = gpu.DeviceRows(multiply, None).read([(1, 3), (0, 2), (1, 3), (1, 1)])
     assert rows[:, 0].tolist() == [13, 2, 13, 11]
     assert sorted(asked) == [(0, [2]), (1, [1, 3])]
+
+
+@pytest.mark.parametrize(
+    ("libraries", "needed"), [("12.9.10", ((12, 9), 575)), ("13.0.3", ((13, 0), 580)), (None, ((12, 9), 575))]
+)
+def test_oldest_driver__by_the_libraries_installed__takes_their_ptx(
+    monkeypatch: pytest.MonkeyPatch, libraries: str | None, needed: tuple[tuple[int, int], int]
+) -> None:
+    def installed(name: str) -> str:
+        if libraries is None:
+            raise PackageNotFoundError(name)
+        return libraries
+
+    monkeypatch.setattr(requirements, "version", installed)
+    found = requirements.oldest_driver.__wrapped__()
+    assert (found.cuda, found.release) == needed

@@ -18,6 +18,7 @@ from assay.provider.cards.card_worker import MAX_BACK_OFF_S, CardWorker
 from assay.provider.cards.faults import CardFailed, CardFault, CardFaultKind, fault_of
 from assay.provider.cards.process_link import worker_environment
 from assay.provider.cards.provers import Provers, proofs_folder
+from assay.provider.cards.proving import Proving
 from assay.provider.cards.tasks import Flush, Prepare, Prove, Task, Urgency
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Unavailable
@@ -216,6 +217,21 @@ async def test_worker__late_with_a_challenge__is_called_slow_until_it_is_in_time
     assert "5.0 s" in worker.report.fault.what
     await worker.prove(Task(PROFILE, SEED, keccak(b"next")), Urgency.CHALLENGE)
     assert worker.report.fault is None
+    await worker.close()
+
+
+async def test_challenge__that_waits_behind_other_work__is_late_by_all_of_its_time() -> None:
+    now = [0.0]
+    worker = ThreadWorker(reference)
+    worker._clock = lambda: now[0]
+    at, ordinary = await stuck(worker)
+    late = asyncio.ensure_future(worker.prove(Task(PROFILE, SEED, keccak(b"next")), Urgency.CHALLENGE))
+    await asyncio.sleep(0)
+    now[0] += PROFILE.deadline_ms / 1000 + 1
+    worker.links[-1].proving = Proving(reference, 2, None)
+    at.go_on.set()
+    await asyncio.gather(ordinary, late, return_exceptions=True)
+    assert worker.report.fault is not None and worker.report.fault.kind is CardFaultKind.TOO_SLOW
     await worker.close()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -31,8 +32,11 @@ from assay.provider.cards.tasks import Prepare
 from assay.provider.cards.watch import CardWatch
 from assay.provider.devices.device import OwnDevice
 from assay.provider.devices.inventory import GpuNames
+from assay.provider.doctor import host
+from assay.provider.doctor.findings import Findings, Level
 from assay.provider.errors import BadProviderSetting
-from tests.invented_cards.pynvml import LOST, Invented, card
+from assay.provider.settings import ProviderSettings
+from tests.invented_cards.pynvml import LOST, RESET_REQUIRED, Invented, card
 from tests.unit.provider.api_bench import serving
 from tests.unit.provider.conftest import DEVICES, SEED, ChainFake
 from tests.unit.provider.in_thread import ThreadWorker
@@ -233,12 +237,14 @@ async def test_prepare__with_a_worker_that_hangs__holds_up_neither_leases_nor_ot
     assert first.report.state == "starting"
     async with rig.hand_over.starting([FIRST, SECOND]):
         assert rig.off() == [True, True, False]
-    # Of the epoch before nothing is made any more.
+    # Nothing is made for the next epoch on cards that are leased.
     third = rig.provers._workers[DEVICES_ON_CARDS[2].place]
     assert isinstance(third, ThreadWorker)
     rig.cards.prepare(NEXT)
     await until(lambda: Prepare(DEVICES[2].profile, NEXT) in third.links[0].asked)
     await rig.cards._preparing  # type: ignore[misc]
+    assert first.links[0].asked == [] and [len(one.links) for one in (first, second)] == [1, 1]
+    assert Prepare(DEVICES[1].profile, NEXT) not in second.links[0].asked
 
 
 def scraped(cards: HostCards) -> dict[tuple[str, ...], float]:
@@ -279,9 +285,15 @@ async def test_metrics__of_cards__say_by_uuid_what_works_what_is_wrong_and_what_
     assert ("assay_card_memory_bytes", third) not in found
 
 
-def findings(state: dict[str, Any], tmp_path: Path, engine_name: str, *given: str) -> tuple[list[str], list[str]]:
+NAMES = [f"{one.name}:vendor.test/card={n}" for n, one in enumerate(DEVICES)]
+
+
+def findings(
+    state: dict[str, Any], tmp_path: Path, engine_name: str, *given: str, **more: Any
+) -> tuple[list[str], list[str]]:
     devices = {one.device_id: replace(one, profile=NAMED["datacenter"]) for one in DEVICES_ON_CARDS}
-    return card_findings(devices, CardReader(Invented(lambda: state)), given, tmp_path, engine_name, [tmp_path])
+    reader = CardReader(Invented(lambda: state))
+    return card_findings(devices, reader, given, tmp_path, engine_name, [tmp_path], **more)
 
 
 def test_findings__before_the_start__name_each_device_with_its_card_and_every_fault(tmp_path: Path) -> None:
@@ -314,15 +326,55 @@ def test_findings__where_the_processor_proves__ask_nothing_of_driver_and_generat
     tmp_path: Path, engine_name: str
 ) -> None:
     state: dict[str, Any] = {"cards": [dict(one, capability=[6, 1]) for one in CARDS], "cuda": 11000}
-    given = [f"{one.name}:vendor.test/card={n}" for n, one in enumerate(DEVICES)]
-    assert findings(state, tmp_path, engine_name, *given)[1] == []
-    assert {one.split(": ")[1] for one in findings(state, tmp_path, "simt", *given)[1]} == {"old-card"}
+    assert findings(state, tmp_path, engine_name, *NAMES)[1] == []
+    assert {one.split(": ")[1] for one in findings(state, tmp_path, "simt", *NAMES)[1]} == {"old-card"}
 
 
-def test_findings__of_a_daemon_at_work__are_none(tmp_path: Path) -> None:
+def test_findings__of_a_daemon_at_work_and_of_a_renter__are_none_and_anybody_elses_are_named(tmp_path: Path) -> None:
     state: dict[str, Any] = {"cards": [dict(one, processes=[[41, 75 << 30]]) for one in CARDS]}
-    given = [f"{one.name}:vendor.test/card={n}" for n, one in enumerate(DEVICES)]
-    assert findings(state, tmp_path, "auto", *given)[1] == []
+    assert findings(state, tmp_path, "auto", *NAMES, is_worker=lambda pid: pid == 41)[1] == []
+    faults = findings(state, tmp_path, "auto", *NAMES, leased=[FIRST])[1]
+    names = [one.name[:10] for one in DEVICES]
+    assert [one.split(": ")[:2] for one in faults] == [
+        [names[n], kind] for n in (1, 2) for kind in ("out-of-memory", "other-process")
+    ]
+    assert "processes 41" in faults[1]
+
+
+SHOWN = [
+    ({"processes": [[99, 80 << 30]]}, "out-of-memory"),
+    ({"processes": [[99, 1 << 30]]}, "other-process"),
+    ({"fault": LOST}, "lost"),
+    ({"fault": RESET_REQUIRED}, "driver-reset"),
+    ({"temperature": 94}, "too-hot"),
+    ({"ecc": 2}, "ecc-errors"),
+]
+
+
+@pytest.mark.parametrize(("changes", "kind"), SHOWN, ids=[kind for _, kind in SHOWN])
+async def test_fault__of_a_card_at_work__is_named_in_log_readyz_and_metrics_and_by_the_doctor(
+    make: Callable[..., Rig], tmp_path: Path, chain: ChainFake, device: OwnDevice, lease: Lease,
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], kind: str,
+) -> None:  # fmt: skip
+    rig, uuid = make(), CARDS[1]["uuid"]
+    rig.cards.prepare(SEED)
+    await until(lambda: {rig.report(n).state for n in range(3)} == {"ready"})
+    assert scraped(rig.cards).get(("assay_card_fault", uuid, kind)) is None
+    rig.state["cards"][1].update(changes)
+    with structlog.testing.capture_logs() as logged:
+        await rig.cards.look()
+    assert {one["card"] for one in logged if one.get("fault") == kind and one["advice"] and "card" in one} == {uuid}
+    async with serving(tmp_path / "leases", chain, device, lease, cards=rig.cards) as api:
+        told = (await api.client.get("/readyz")).json()
+    assert told["status"] == "ready" and told["cards"][1]["advice"]
+    assert [one["fault"] for one in told["cards"]] == [None, kind, None]
+    assert {key[1:] for key in scraped(rig.cards) if key[0] == "assay_card_fault"} == {(uuid, kind)}
+    monkeypatch.setattr(host, "CardReader", lambda: CardReader(Invented(lambda: rig.state)))
+    settings = ProviderSettings.of({"engine": "cpu", "runtime": "local", "data_dir": tmp_path})
+    doctor = Findings()
+    await doctor.check("cards", lambda: host.cards(settings, rig.devices))
+    assert doctor.all[0].level is Level.FAIL
+    assert doctor.all[0].found.startswith(f"{DEVICES[1].name[:10]}: {kind}: ")
 
 
 def test_findings__names_that_stand_for_no_single_device__are_refused(tmp_path: Path) -> None:

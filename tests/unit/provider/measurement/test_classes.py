@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from assay.protocol.profile import NAMED
-from assay.provider.measurement.classes import MARGIN, TOO_EASY, advised, class_fits, why
+import pytest
+import yaml
+
+from assay.protocol.profile import NAMED, Profile
+from assay.provider.errors import BadProviderSetting
+from assay.provider.measurement.classes import MARGIN, TOO_EASY, advised, class_fits, class_number, why
 
 # 60 % of data sheets' dense int8, in TOPS, and memory in MiB: derived, as the classes are.
 CARDS = [
@@ -52,6 +56,17 @@ def test_why__a_card_between_classes__says_what_the_next_would_take() -> None:
     assert "enrol as entry: a proof takes" in why(class_fits(61, 12_288, "cublas"))
     assert "; edge is too large (it needs" in why(class_fits(143, 10_240, "cublas"))
     assert "; datacenter is too hard (" in why(class_fits(750, 81_559, "cublas"))
+
+
+@pytest.mark.parametrize("network", ["local", "sepolia", "base-mainnet"])
+def test_class_number__by_name__is_where_the_network_has_these_sizes(network: str) -> None:
+    rows = yaml.safe_load((Path(__file__).parents[4] / "deployments" / f"{network}.yml").read_text())["profiles"]
+    sizes = ("M", "N", "K", "T", "chunk", "k", "W")
+    profiles = {n: Profile(n, **{name: row[name] for name in sizes}) for n, row in enumerate(rows, 1)}
+    for number, row in enumerate(rows, 1):
+        assert class_number(row["name"], profiles) == number
+    with pytest.raises(BadProviderSetting, match=r"--profile huge: a number, or one of .*micro \("):
+        class_number("huge", profiles)
 
 
 def test_why__a_processor_s_rate__no_class_of_cards() -> None:
