@@ -1,11 +1,13 @@
-"""Tells a pod that its lease ends: a file, a line on every terminal, and a program of the renter's own."""
+"""Tells a pod that its lease ends: a file, a signal to those who listen for it, and a line on every terminal."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import os
+import signal
 import time
+from pathlib import Path
 
 from assay.provider.pods.layout import PodFolders
 from assay.provider.pods.processes.pod_process import first_process
@@ -13,6 +15,7 @@ from assay.provider.pods.processes.pod_process import first_process
 WARNING_S = 300.0
 ENDS_AT, ENDING = "ends-at", "ending"
 DEVPTS_MAGIC = 0x1CD1
+TOLD_BY = signal.SIGPWR  # as a machine's programs are told that its power fails
 
 
 def note_end(folders: PodFolders, deadline: float) -> None:
@@ -27,7 +30,7 @@ def note_end(folders: PodFolders, deadline: float) -> None:
 
 
 def announce(folders: PodFolders, container: str, deadline: float) -> None:
-    """The file `ending` appears, and each terminal shows a line."""
+    """The file `ending` appears, programs that handle TOLD_BY get it, and each terminal shows a line."""
     left = max(0, round(deadline - time.time()))
     text = f"this lease ends in {left // 60} min {left % 60} s; files stay for the provider's grace\n"
     with contextlib.suppress(OSError):
@@ -36,7 +39,33 @@ def announce(folders: PodFolders, container: str, deadline: float) -> None:
     pid = first_process(folders.pid, container)
     if pid is not None:
         with contextlib.suppress(OSError):
+            signal_listeners(pid)
+        with contextlib.suppress(OSError):
             write_to_terminals(pid, f"\r\n*** {text.rstrip()} ***\r\n".encode())
+
+
+def signal_listeners(pid: int) -> int:
+    """Sends TOLD_BY to each program of the pod that handles it, and to no other, which it would end; to how many."""
+    namespace, told = os.stat(f"/proc/{pid}/ns/pid").st_ino, 0  # noqa: PTH116 - not to be resolved as a path
+    for entry in os.listdir("/proc"):  # noqa: PTH208
+        if not entry.isdigit() or int(entry) == pid:
+            continue
+        with contextlib.suppress(OSError):
+            handle = os.pidfd_open(int(entry))  # before it is looked at: the number may be another's by then
+            try:
+                if os.stat(f"/proc/{entry}/ns/pid").st_ino == namespace and _handles(entry):  # noqa: PTH116
+                    signal.pidfd_send_signal(handle, TOLD_BY)
+                    told += 1
+            finally:
+                os.close(handle)
+    return told
+
+
+def _handles(process: str) -> bool:
+    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+        if line.startswith("SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (TOLD_BY - 1) & 1)
+    return False
 
 
 def write_to_terminals(pid: int, text: bytes) -> int:

@@ -152,7 +152,9 @@ class PodKeeper:
     def _tell(self, container: str) -> None:
         """Once the end is near, and again where it has come nearer."""
         deadline = deadline_of(self.folders)
-        if deadline - time.time() <= WARNING_S and (self.told is None or deadline < self.told):
+        if deadline - time.time() > WARNING_S:
+            self.told = None  # a lease that was topped up since is told of its new end
+        elif self.told is None or deadline < self.told:
             self.told = deadline
             announce(self.folders, container, deadline)
 
