@@ -354,3 +354,7 @@ def walk_lanes(claim: Any, challenge: Any, first: Any, steps: Any, states: Any) 
         state ^= state >> uint64(29)
         position = multiply_high(state, count)
     states[thread] = state
+
+
+# What runs beside the product. One that is not used here was never compiled.
+BESIDE_PRODUCT = (lane_keys, generate, hash_chunks, reduce_rows, reduce_round, chain_seed, keep_window)

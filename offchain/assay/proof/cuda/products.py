@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.proof.cuda import fragments, plain_kernels
-from assay.proof.cuda.runtime import SIMULATOR, allow_shared_memory, clear, cuda, multiprocessors
+from assay.proof.cuda.runtime import (
+    SIMULATOR,
+    allow_shared_memory,
+    clear,
+    cuda,
+    multiprocessors,
+    prefer_shared_memory,
+)
 
 THREADS = 16 if SIMULATOR else 128  # of a block of the kernels that work item by item
 
@@ -72,6 +79,7 @@ class TensorProduct:
             # Specialized, so that no launch compiles another version, without the permission.
             kernel = tensor_kernel(stages, adds).specialize(a, b, product)
             if stages == 2 or allow_shared_memory(kernel, shared_bytes(stages)):
+                prefer_shared_memory([kernel])
                 self._kernels[adds] = kernel, stages
                 break
         return self._kernels[adds]

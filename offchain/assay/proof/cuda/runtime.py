@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from assay.proof.errors import EngineUnavailable
@@ -119,17 +119,29 @@ def handle_of(stream: Any) -> int:
 
 def allow_shared_memory(kernel: Any, size: int) -> bool:
     """Lets the compiled versions of a kernel use more than 48 KiB of shared memory; False where the card has less."""
+    return _set_attribute(kernel, "CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES", size)
+
+
+def prefer_shared_memory(kernels: Iterable[Any]) -> None:
+    """Has the compiled versions of kernels leave as much of a multiprocessor to shared memory as goes: a block that
+    would have it cut otherwise waits until the multiprocessor is idle. A hint, which a card may pass over.
+    """
+    for kernel in kernels:
+        _set_attribute(kernel, "CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT", 100)  # percent
+
+
+def _set_attribute(kernel: Any, name: str, value: int) -> bool:
     from cuda.bindings import driver  # type: ignore[import-untyped]
 
-    attribute = driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
+    attribute = getattr(driver.CUfunction_attribute, name)
     for compiled in kernel.overloads.values():
         function = compiled._codelibrary.get_cufunc()
         handle = function.handle
         # A kernel of a library is set for a device, a function of a module for its context.
         if isinstance(handle, driver.CUkernel):
-            (result,) = driver.cuKernelSetAttribute(attribute, size, handle, function.device.id)
+            (result,) = driver.cuKernelSetAttribute(attribute, value, handle, function.device.id)
         else:
-            (result,) = driver.cuFuncSetAttribute(driver.CUfunction(int(handle)), attribute, size)
+            (result,) = driver.cuFuncSetAttribute(driver.CUfunction(int(handle)), attribute, value)
         if result != driver.CUresult.CUDA_SUCCESS:
             return False
     return True

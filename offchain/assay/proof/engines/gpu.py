@@ -12,13 +12,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.proof.cuda import fragments
+from assay.proof.cuda import fragments, plain_kernels
 from assay.proof.cuda.health import Health
 from assay.proof.cuda.lanes import walked
 from assay.proof.cuda.memory import needed_memory
 from assay.proof.cuda.products import Product, TensorProduct, generated, plain_product
 from assay.proof.cuda.rounds import ProofRun
-from assay.proof.cuda.runtime import SIMULATOR, cuda, device_uuid, free_memory, require_device
+from assay.proof.cuda.runtime import (
+    SIMULATOR,
+    cuda,
+    device_uuid,
+    free_memory,
+    prefer_shared_memory,
+    require_device,
+)
 from assay.proof.cuda.vendor_product import Bfloat16Product, VendorProduct
 from assay.proof.cuda.window import Window, WindowPlace
 from assay.proof.engines.memory import require_memory
@@ -111,6 +118,8 @@ class GpuEngine:
         require_memory(profile, lambda p: needed_memory(p, self.name), free_memory(), self.device)
         with _device_errors():
             b = generated(seed_words(epoch_seed), TAG_B, range(profile.N), profile.K)
+            if not SIMULATOR:
+                prefer_shared_memory(plain_kernels.BESIDE_PRODUCT)  # compiled by `check`, or by the proof before
             run = ProofRun(profile, b, self._product, self._health)
             cuda.synchronize()
             _PLACE.reserve(layout.claimed_bytes(profile))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cuda.bindings import driver
 
 from assay.proof import requirements
 from assay.proof.cuda import runtime
@@ -179,3 +180,37 @@ def test_oldest_driver__by_the_libraries_installed__takes_their_ptx(
     monkeypatch.setattr(requirements, "version", installed)
     found = requirements.oldest_driver.__wrapped__()
     assert (found.cuda, found.release) == needed
+
+
+@pytest.mark.parametrize("in_library", [False, True])
+def test_shared_memory__of_compiled_kernels__is_allowed_and_preferred_as_the_driver_takes_it(
+    monkeypatch: pytest.MonkeyPatch, in_library: bool
+) -> None:
+    asked: list[tuple[str, int, int]] = []
+    answer = [driver.CUresult.CUDA_SUCCESS]
+
+    def of_function(function: Any, attribute: Any, value: int) -> tuple[Any]:
+        asked.append((attribute.name, value, int(function)))
+        return (answer[0],)
+
+    def of_kernel(attribute: Any, value: int, kernel: Any, device: int) -> tuple[Any]:
+        assert device == 3
+        return of_function(kernel, attribute, value)
+
+    monkeypatch.setattr(driver, "cuFuncSetAttribute", of_function)
+    monkeypatch.setattr(driver, "cuKernelSetAttribute", of_kernel)
+
+    def kernel(handle: int) -> Any:
+        made = driver.CUkernel(handle) if in_library else handle
+        function = SimpleNamespace(handle=made, device=SimpleNamespace(id=3))
+        compiled = SimpleNamespace(_codelibrary=SimpleNamespace(get_cufunc=lambda: function))
+        return SimpleNamespace(overloads={"signature": compiled})
+
+    assert runtime.allow_shared_memory(kernel(7), 98_304)
+    runtime.prefer_shared_memory([kernel(7), kernel(8), SimpleNamespace(overloads={})])
+    size = "CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES"
+    carveout = "CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT"
+    assert asked == [(size, 98_304, 7), (carveout, 100, 7), (carveout, 100, 8)]
+    answer[0] = driver.CUresult.CUDA_ERROR_INVALID_VALUE
+    assert not runtime.allow_shared_memory(kernel(7), 1 << 20)
+    runtime.prefer_shared_memory([kernel(7)])  # a hint that is not taken

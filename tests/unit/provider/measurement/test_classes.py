@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from assay.proof.engines import engine
+from assay.proof.engines.gpu import GpuEngine
 from assay.protocol.profile import NAMED, Profile
 from assay.provider.errors import BadProviderSetting
 from assay.provider.measurement.classes import MARGIN, TOO_EASY, advised, class_fits, class_number, why
+from assay.provider.measurement.self_test import class_advice
 
 # 60 % of data sheets' dense int8, in TOPS, and memory in MiB: derived, as the classes are.
 CARDS = [
@@ -67,6 +70,18 @@ def test_class_number__by_name__is_where_the_network_has_these_sizes(network: st
         assert class_number(row["name"], profiles) == number
     with pytest.raises(BadProviderSetting, match=r"--profile huge: a number, or one of .*micro \("):
         class_number("huge", profiles)
+
+
+def test_advice__of_a_card__is_by_its_own_rate_and_memory_and_of_a_processor_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    card = object.__new__(GpuEngine)  # what it does is made up: no card is here
+    card.name = "cublas"
+    monkeypatch.setattr(GpuEngine, "pace", lambda self, seconds: 750.0 if seconds else 900.0)
+    monkeypatch.setattr(GpuEngine, "memory_mib", lambda self: 81_559)
+    found = why(class_advice(card))
+    assert found == "enrol as server: a proof takes 10.0 s of 12 s; datacenter is too hard (13.2 s)"
+    assert class_advice(engine("cpu")) == []
 
 
 def test_why__a_processor_s_rate__no_class_of_cards() -> None:
