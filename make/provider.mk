@@ -1,5 +1,5 @@
 # The provider's daemon and the renter's library.
-.PHONY: test-provider test-workloads test-deep-provider examples bench-renter bench-ssh
+.PHONY: test-provider test-workloads test-deep-provider examples bench-renter bench-ssh bench-pods
 
 test-provider: setup ## Unit tests of provider and renter
 	pytest tests/unit/provider tests/unit/renter
@@ -23,6 +23,9 @@ bench-renter: build ## From `assay rent` to a prompt, and how soon log lines arr
 
 bench-ssh: setup ## SFTP and rsync through a provider's SSH server, beside OpenSSH's own
 	python -m benchmarks.provider.ssh_transfer
+
+bench-pods: setup ## A pod's processor and disk beside its host's, and the daemon's own load with 16 pods
+	python -m benchmarks.provider.pods
 
 test-deep-provider: build ## Notebooks in a browser; the example jobs on a lease, in containers
 	pytest -p no:ape_test tests/integration/provider -m deep

@@ -39,6 +39,7 @@ from assay.provider.cards.metrics import CardCollector
 from assay.provider.cards.provers import Provers
 from assay.provider.cards.tasks import Task, Urgency
 from assay.provider.chain_view import ChainView
+from assay.provider.clusters.clusters import Clusters
 from assay.provider.connection import KeyJournal, connect
 from assay.provider.database import open_database
 from assay.provider.devices.device import OwnDevice
@@ -473,6 +474,9 @@ def _services(
         images=images.leases if images else None,
         pod_control=images.control if images else None,
         use=use,
+        clusters=None
+        if pods is None
+        else Clusters(pods.pods, ports, leasing.keeper.runs_until, ground.settings.data_dir / "ssh"),
     )
 
 

@@ -51,6 +51,8 @@ async def run(settings: ProviderSettings) -> None:
     ]
     if parts.services.use is not None:
         tasks.append(asyncio.create_task(parts.services.use.run()))
+    if parts.services.clusters is not None:
+        tasks.append(asyncio.create_task(parts.services.clusters.run()))
     await _tell_bonds(settings, parts)
     images = asyncio.create_task(parts.images.keep()) if parts.images else None
     log.info("provider runs", address=f"{settings.host}:{settings.port}", **parts.status)
@@ -104,6 +106,7 @@ async def _open_ssh(settings: ProviderSettings, parts: Parts) -> Any:
         services.leases.lease,
         services.clock,
         parts.agents,
+        services.clusters,
     )
     parts.status["ssh"] = {"port": settings.ssh_port, "hostKey": public_line(key)}
     return ssh

@@ -52,7 +52,7 @@ LEASE = "/v1/leases/{lease_id}"
 HANDOVER, HANDOVER_OPENING, START = "/handover", "/handover/opening", "/start"  # under a lease
 JOBS, JOB, JOB_OUTPUT = "/jobs", "/jobs/{job_id}", "/jobs/{job_id}/output"
 FILES, BUNDLE = "/files", "/bundle"
-POD, POD_RESTART, USE = "/pod", "/pod/restart", "/use"
+POD, POD_RESTART, USE, CLUSTER = "/pod", "/pod/restart", "/use", "/cluster"
 NOTEBOOK, SSH_KEYS, LOGIN = "/notebook", "/ssh-keys", "/login"
 LOGIN_NONCE, LOGOUT = "/v1/login/nonce", "/v1/logout"
 

@@ -16,7 +16,6 @@ import pytest
 from assay.chain.errors import BadDeployment, KeyFileError, UnreachableChain
 from assay.renter import errors
 from assay.renter.lease.steps import Step, StepName
-from assay.renter.market.placement import Placement
 from assay.renter.money.wallet import Minima
 from assay.renter.session.provider_session import JobState
 from assay.wire.limits import SMALL_FILE_BYTES
@@ -240,15 +239,6 @@ def test_rent__spread__rents_each(assay: Assay, renter: FakeRenter) -> None:
     assert [one[0].name[:4] for one in renter.asked("rent")] == ["0x01", "0x02"]
     assert len(json.loads(ran.out)["leases"]) == 2
     assert "7.2 USD" not in ran.err  # asked only where there is somebody to ask
-
-
-def test_rent__nodes__rents_each_and_tells_their_addresses(assay: Assay, renter: FakeRenter) -> None:
-    renter.a_session.a_pod = renter.a_session.a_pod.model_copy(update={"address": "10.213.0.2"})
-    ran = assay("rent", "--nodes", "2", "--yes", "-o", "json")
-    assert renter.asked("choose")[0][2:] == (2, Placement.TOGETHER)
-    assert [one["address"] for one in json.loads(ran.out)["leases"]] == ["10.213.0.2"] * 2
-    assert assay("rent", "0x01", "--nodes", "2", "--yes").status == 2
-    assert assay("rent", "--spread", "2", "--nodes", "2", "--yes").status == 2
 
 
 @pytest.mark.parametrize("option", ["--nodes", "--spread"])

@@ -15,7 +15,7 @@ from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.renter.keeping import Keeping, keep_lease
 from assay.cli.renter.options import Asking, Connection, Duration, Filters, Output, renter_command
 from assay.cli.renter.pods.options import PodOptions
-from assay.cli.renter.several import placement, rent_each, with_addresses
+from assay.cli.renter.several import joined, placement, rent_each
 from assay.protocol.hexadecimal import to_hex
 from assay.protocol.rates import cost
 from assay.renter.errors import BadInput, RenterError
@@ -49,7 +49,7 @@ async def rent(
     spread: Annotated[int, typer.Option("--spread", help="rent this many, no two at one site", min=0)] = 0,
     nodes: Annotated[
         int,
-        typer.Option("--nodes", help="rent this many, alike and on one host, whose pods reach each other", min=0),
+        typer.Option("--nodes", help="rent this many, alike and at one site, whose pods reach each other", min=0),
     ] = 0,
     quote: Annotated[bool, typer.Option("--quote", help="at the price made to this wallet alone")] = False,
     lease: Annotated[
@@ -95,9 +95,12 @@ async def rent(
             lambda one: _rent_one(renter, one, seconds, minima, open_only, wanted),
             together=bool(nodes),
         )
+        failure = None
         if nodes:
-            done = await with_addresses(renter, done)
+            done, failure = await joined(renter, done)
         await _show(renter, [one.token for one in chosen], done, output)
+        if failure is not None:
+            raise failure
         if keeping.auto_topup and not open_only:
             await asyncio.gather(*(keep_lease(renter, int(one["leaseId"]), keeping) for one in done))
 
@@ -230,7 +233,9 @@ async def _show(renter: Renter, tokens: list[str], done: list[dict[str, Any]], o
         sys.stdout.write(json.dumps({"leases": done}) + "\n")
     else:
         columns = {"leaseId": "lease", "status": "status", "deviceId": "device", "gpus": "GPUs"}
-        show_rows("leases", done, {**columns, **({"address": "address"} if "address" in done[0] else {})}, output)
+        show_rows(
+            "leases", done, {**columns, **({"rank": "rank", "address": "address"} if "rank" in done[0] else {})}, output
+        )
     sys.stdout.flush()
     for one in done:
         if one["status"] == "active":

@@ -10,12 +10,11 @@ from assay.chain.errors import ChainError
 from assay.cli.output import note
 from assay.renter.errors import BadInput, RenterError
 from assay.renter.market.placement import Placement
+from assay.renter.session.clusters import join
 
 if TYPE_CHECKING:
     from assay.renter.market.listing import Listing
     from assay.renter.renter import Renter
-
-LOOKS, LOOK_S = 60, 1.0
 
 
 def placement(device: str | None, apart: int, nodes: int) -> tuple[int, Placement]:
@@ -58,26 +57,27 @@ async def _end(renter: Renter, number: int) -> None:
         note(f"lease {number} is of use with the others only, and could not be ended ({error}): `assay end {number}`")
 
 
-async def with_addresses(renter: Renter, done: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leases of one host with the address that each one's pod has for the others, once all of them run; None where the
-    provider has no pods, or they do not run within a minute."""
-    shown = await asyncio.gather(*(_address(renter, int(one["leaseId"])) for one in done))
-    rows = [{**one, "address": address} for one, address in zip(done, shown, strict=True)]
-    for one in rows:
-        if one["address"] is not None:
-            note(f"lease {one['leaseId']}: pod-{one['leaseId']} for the others, {one['address']}")
-    return rows
-
-
-async def _address(renter: Renter, number: int) -> str | None:
+async def joined(renter: Renter, done: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], RenterError | None]:
+    """Leases with the rank and the address that each one's pod has for the others, once they reach each other; None
+    where they do not, with the reason."""
+    numbers = [int(one["leaseId"]) for one in done]
     try:
-        session = await renter.session(number)
-        for _ in range(LOOKS):
-            if (address := (await session.pod()).address) is not None:
-                return address
-            await asyncio.sleep(LOOK_S)
+        addresses: Sequence[str | None] = await join_leases(renter, numbers)
+        failure = None
     except RenterError as error:
-        note(f"lease {number}: its pod's address is not known: {error}; `assay pod show {number}` tells it")
-        return None
-    note(f"lease {number}: its pod does not run yet: `assay pod show {number}` tells its address")
-    return None
+        addresses, failure = [None] * len(done), error
+        again = f"`assay pod join {' '.join(map(str, numbers))}` tries again, `assay end {numbers[0]}` ends the first"
+        note(f"the leases run, and their pods are not together: {again}")
+    return [
+        {**one, "rank": rank, "address": address}
+        for rank, (one, address) in enumerate(zip(done, addresses, strict=True))
+    ], failure
+
+
+async def join_leases(renter: Renter, numbers: Sequence[int]) -> Sequence[str]:
+    """Makes one cluster of the pods of these leases, the first of rank 0; their addresses. Raises RenterError."""
+    sessions = [(number, await renter.session(number)) for number in numbers]
+    made = await join(sessions, note)
+    for rank, (number, address) in enumerate(zip(numbers, made.addresses, strict=True)):
+        note(f"lease {number}: node-{rank} for the others, {address}")
+    return made.addresses

@@ -1,12 +1,13 @@
 """The SSH server: user `lease-NUMBER`, public keys only. Programs run in the lease's pod, or behind a runtime's walls;
-what is forwarded ends in the lease's own namespaces and nowhere else."""
+what is forwarded ends in the lease's own namespaces and nowhere else. User `link-NUMBER` is another provider, whose pod
+belongs to the same cluster: packets to the lease's pod, and nothing of the above."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import asyncssh
 
@@ -30,13 +31,24 @@ MAX_CHANNELS = 64  # sessions of a connection
 # OpenSSH's client prefers chacha20 and CTR with UMAC where it may, which cost us two and three times as much.
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes256-ctr", "aes192-ctr", "aes128-ctr")
 MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512")
-USER_PREFIX = "lease-"
+USER_PREFIX, LINK_PREFIX = "lease-", "link-"
+MAX_LINKS = 16  # of a lease
 
 
-def lease_of_user(username: str) -> int | None:
+class PodLinks(Protocol):
+    """Links between pods of a cluster."""
+
+    def keys(self, lease_id: int) -> dict[str, int]:
+        """Fingerprints of the keys that may link to a lease's pod, and the rank of each."""
+
+    def called(self, lease_id: int, rank: int) -> Any:
+        """A session that carries packets; None where there can be none."""
+
+
+def lease_of_user(username: str, prefix: str = USER_PREFIX) -> int | None:
     """The lease that a user name stands for; None for any other name."""
-    digits = username.removeprefix(USER_PREFIX)
-    if not username.startswith(USER_PREFIX) or not digits.isascii() or not digits.isdigit() or len(digits) > 78:
+    digits = username.removeprefix(prefix)
+    if not username.startswith(prefix) or not digits.isascii() or not digits.isdigit() or len(digits) > 78:
         return None
     return int(digits)
 
@@ -76,6 +88,8 @@ class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
         forwards: Forwards,
         clock: Callable[[], float],
         open_: LeaseConnections,
+        links: PodLinks | None = None,
+        links_open: LeaseConnections | None = None,
     ) -> None:
         self._keys = keys
         self._lease = lease
@@ -83,6 +97,11 @@ class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
         self._forwards = forwards
         self._clock = clock
         self._open = open_
+        self._links = links
+        self._links_open = links_open or LeaseConnections(MAX_LINKS)
+        self._linking = False
+        self._ranks: dict[str, int] = {}
+        self._rank = -1
         self._lease_id: int | None = None
         self._allowed: set[str] = set()
         self._connection: Any = None
@@ -98,6 +117,8 @@ class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
 
     def auth_completed(self) -> None:
         """Holds the connection to its lease's time, and to its share of connections."""
+        if self._linking:
+            self._open = self._links_open
         if self._lease_id is None or not self._open.enter(self._lease_id, self):
             self._connection.disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS, "too many connections of this lease")
             return
@@ -121,11 +142,17 @@ class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
 
     async def begin_auth(self, username: str) -> bool:
         """Notes whose keys count; every user must authenticate."""
-        lease_id = lease_of_user(username)
-        lease = None if lease_id is None else await self._lease(lease_id)
-        running = lease is not None and runs(lease, self._clock())
-        self._allowed = self._keys.fingerprints(lease_id) if running and lease_id is not None else set()
-        self._lease_id = lease_id
+        lease_id, link_id = lease_of_user(username), lease_of_user(username, LINK_PREFIX)
+        self._linking, self._ranks, self._allowed = link_id is not None, {}, set()
+        self._lease_id = link_id if lease_id is None else lease_id
+        lease = None if self._lease_id is None else await self._lease(self._lease_id)
+        if lease is None or not runs(lease, self._clock()):
+            return True
+        if lease_id is not None:
+            self._allowed = self._keys.fingerprints(lease_id)
+        elif self._links is not None:
+            self._ranks = self._links.keys(lease.lease_id)
+            self._allowed = set(self._ranks)
         return True
 
     def session_requested(self) -> Any:
@@ -133,6 +160,8 @@ class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
         lease_id = self._lease_id
         if lease_id is None or self._programs.over(lease_id) or len(self._channels) >= MAX_CHANNELS:
             return False
+        if self._linking:
+            return (self._links and self._links.called(lease_id, self._rank)) or False
         channel = ProgramChannel(
             self._programs,
             lease_id,
@@ -153,17 +182,21 @@ class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
 
     def server_requested(self, listen_host: str, listen_port: int) -> Any:
         """`ssh -R`: a port of the lease's own loopback."""
+        if self._linking:
+            return False
         return self._forwards.from_port(self._connection, self._known(), listen_host, listen_port)
 
     def unix_server_requested(self, listen_path: str) -> Any:
         """The same, a socket in a file."""
+        if self._linking:
+            return False
         return self._forwards.from_file(self._connection, self._known(), listen_path)
 
     async def _agent(self) -> bool:
-        return await self._forwards.agent(self._connection, self._known())
+        return not self._linking and await self._forwards.agent(self._connection, self._known())
 
     def _known(self) -> int:
-        if self._lease_id is None:
+        if self._lease_id is None or self._linking:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "no lease")
         return self._lease_id
 
@@ -178,7 +211,9 @@ class LeaseLogin(asyncssh.SSHServer):  # type: ignore[misc]
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         """Whether the key was brought by the wallet that holds this lease."""
-        return key.get_fingerprint() in self._allowed
+        fingerprint = key.get_fingerprint()
+        self._rank = self._ranks.get(fingerprint, -1)
+        return fingerprint in self._allowed
 
 
 async def serve_ssh(
@@ -191,14 +226,20 @@ async def serve_ssh(
     lease: Callable[[int], Awaitable[Lease | None]],
     clock: Callable[[], float],
     agents: AgentFolders | None = None,
+    links: PodLinks | None = None,
 ) -> tuple[Any, asyncssh.SSHKey]:
-    """Listens; the server (with `close`) and its host key. `agents` are where the leases have pods. Raises
+    """Listens; the server (with `close`) and its host key. `agents` and `links` are where the leases have pods. Raises
     ListenFailed.
     """
     key = host_key(folder / "host_key")
-    open_ = LeaseConnections()
+    open_, links_open = LeaseConnections(), LeaseConnections(MAX_LINKS)
+
+    def login() -> LeaseLogin:
+        forwards = Forwards(ports, agents, programs.over)
+        return LeaseLogin(keys, lease, programs, forwards, clock, open_, links, links_open)
+
     server = await asyncssh.create_server(
-        lambda: LeaseLogin(keys, lease, programs, Forwards(ports, agents, programs.over), clock, open_),
+        login,
         sock=ssh_socket(host, port),
         server_host_keys=[key],
         encoding=None,

@@ -16,6 +16,7 @@ from assay.provider.access.notebooks import Notebooks
 from assay.provider.access.request_signatures import RequestGuard
 from assay.provider.access.reverse_proxy import ReverseProxy
 from assay.provider.cards.host import HostCards
+from assay.provider.clusters.clusters import Clusters
 from assay.provider.devices.device import OwnDevice
 from assay.provider.images.lease_images import LeaseImages
 from assay.provider.images.pod_control import PodControl
@@ -35,7 +36,7 @@ from assay.provider.workloads.jobs import JobBook
 class Services:
     """`offers` is the public offers with their specifications as JSON, `quote` makes one for (devices, renter,
     seconds); `grace` is for how many seconds files can be fetched after a lease; `started` notes a lease that this
-    provider has started. `images`, `pod_control` and `use` are None where jobs run without pods.
+    provider has started. `images`, `pod_control`, `use` and `clusters` are None where jobs run without pods.
     """
 
     devices: Mapping[DeviceId, OwnDevice]
@@ -68,3 +69,4 @@ class Services:
     images: LeaseImages | None = None
     pod_control: PodControl | None = None
     use: LeaseUse | None = None
+    clusters: Clusters | None = None

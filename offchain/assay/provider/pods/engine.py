@@ -21,6 +21,7 @@ from assay.provider.pods.commands import CommandFailed, run
 from assay.provider.pods.layout import PodFolders, held_bytes
 from assay.provider.pods.neighbours import introduce, name_of
 from assay.provider.pods.network import ADDRESSES_BEGIN, PodNetwork, address_of
+from assay.provider.pods.nodes import Nodes, tell, told
 from assay.provider.pods.options import NAME, create_options, global_options
 from assay.provider.pods.pod import PodImage, PodSpec, PodStatus, PodUse, Program
 from assay.provider.pods.processes.ending import note_end
@@ -107,8 +108,8 @@ class PodmanPods:
 
     def _engine(self) -> HostEngine:
         try:
-            told = self._ask("/libpod/info")
-            host, store = told["host"], told["store"]
+            said = self._ask("/libpod/info")
+            host, store = said["host"], said["store"]
             engine = HostEngine(
                 Path(store["graphRoot"]),
                 str(host["ociRuntime"]["name"]),
@@ -191,7 +192,15 @@ class PodmanPods:
         with self._introducing:
             addresses = {one: self.address(one) for one, spec in self.specs().items() if spec.renter == renter}
             running = {one: address for one, address in addresses.items() if address}
-            introduce({one: (self.folders(one).etc / "hosts", running[one]) for one in running}, ADDRESSES_BEGIN)
+            files = {one: (self.folders(one).etc / "hosts", running[one]) for one in running}
+            introduce(files, ADDRESSES_BEGIN, {one: told(self.folders(one)).names for one in running})
+
+    def tell_nodes(self, lease_id: int, nodes: Nodes) -> None:
+        """Tells a pod of its cluster: in names, in variables of what starts from now on, in a file. Raises OSError."""
+        with self._alone(lease_id):
+            tell(self.folders(lease_id), nodes)
+            if (spec := read_spec(self.folders(lease_id).spec)) is not None:
+                self._introduce(spec.renter)
 
     def address(self, lease_id: int) -> str:
         """Where the renter's other pods on this host reach this one; empty unless it runs."""
@@ -205,8 +214,7 @@ class PodmanPods:
         hosts = self.network.policy.hosts
         told_of_network = {} if hosts.closed else proxy_environment()
         options = create_options(spec, folders, slot, self._init, self._profile, lxcfs, told_of_network)
-        told = self._podman(folders, "create", *options, spec.image.image_id)
-        container = told.split()[-1]
+        container = self._podman(folders, "create", *options, spec.image.image_id).split()[-1]
         if folders.aside.exists():
             made = self._layer(folders)
             shutil.rmtree(made)
@@ -281,7 +289,7 @@ class PodmanPods:
         if first_process(folders.pid, container) is None:
             raise NotFound(f"no pod of lease {lease_id} runs")
         wanted = {
-            **asdict(replace(program, environment=dict(program.environment))),
+            **asdict(replace(program, environment={**told(folders).environment, **program.environment})),
             "container": container,
             "pid_file": str(folders.pid),
             "runtime": self._known_host().runtime_path,
@@ -436,8 +444,7 @@ class PodmanPods:
 
     def local_image(self, reference: str) -> PodImage:
         """An image that is in the engine's store already. Raises NotFound."""
-        told = self._ask(f"/libpod/images/{reference}/json")
-        return PodImage(reference, str(told["Id"]))
+        return PodImage(reference, str(self._ask(f"/libpod/images/{reference}/json")["Id"]))
 
 
 def _made_of(spec: PodSpec) -> PodSpec:

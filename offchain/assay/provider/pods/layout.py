@@ -61,6 +61,16 @@ class PodFolders:
         return self.pod / "spec.json"
 
     @property
+    def nodes(self) -> Path:
+        """What the pod is told of its cluster; not there without one."""
+        return self.pod / "nodes.json"
+
+    @property
+    def cluster(self) -> Path:
+        """The cluster as its renter asked for it."""
+        return self.pod / "cluster.json"
+
+    @property
     def deadline(self) -> Path:
         return self.pod / "deadline"
 

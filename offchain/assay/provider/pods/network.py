@@ -14,7 +14,9 @@ from assay.provider.pods.commands import CommandFailed, run
 from assay.provider.pods.network_rules import GATEWAY, NetworkPolicy, PodLink, table
 
 NETWORK = ipaddress.IPv4Network("10.213.0.0/16")
-ADDRESSES_BEGIN = "10.213."
+# Of a cluster's pods among themselves: by rank, from 1 on, in a network that only they see.
+CLUSTER_NETWORK = ipaddress.IPv4Network("10.214.0.0/24")
+ADDRESSES_BEGIN = ("10.213.", "10.214.")
 INSIDE = "eth0"
 HOST_MAC = "02:00:00:00:00:01"
 BURST_MS = 50
@@ -115,7 +117,7 @@ class PodNetwork:
         if not (Path("/sys/class/net") / interface).exists():
             return False
         try:
-            found = json.loads(_within(pid, "ip", "-j", "-4", "route", "show", "default") or "[]")
+            found = json.loads(within(pid, "ip", "-j", "-4", "route", "show", "default") or "[]")
         except (ProviderError, ValueError):
             return False
         return bool(found)
@@ -138,7 +140,7 @@ class PodNetwork:
             "ipv4/ping_group_range": "0 2147483647",
         }
         script = "".join(f"echo {value} > /proc/sys/net/{key}\n" for key, value in settings.items())
-        _within(pid, "sh", "-e", "-c", script)
+        within(pid, "sh", "-e", "-c", script)
         batch = [
             f"address add {link.address}/32 dev {INSIDE}",
             "link set lo up",
@@ -146,8 +148,8 @@ class PodNetwork:
             f"neighbour replace {GATEWAY} lladdr {HOST_MAC} dev {INSIDE} nud permanent",
             f"route add {GATEWAY} dev {INSIDE} scope link",
         ]
-        _within(pid, "ip", "-batch", "-", stdin="\n".join(batch) + "\n")
-        mac = json.loads(_within(pid, "ip", "-j", "link", "show", INSIDE))[0]["address"]
+        within(pid, "ip", "-batch", "-", stdin="\n".join(batch) + "\n")
+        mac = json.loads(within(pid, "ip", "-j", "link", "show", INSIDE))[0]["address"]
         batch = [
             f"link set {link.interface} up",
             f"neighbour replace {link.address} lladdr {mac} dev {link.interface} nud permanent",
@@ -157,16 +159,17 @@ class PodNetwork:
         if bandwidth_bps:
             rate = ["rate", f"{bandwidth_bps}bit", "burst", str(_burst(bandwidth_bps)), "latency", "50ms"]
             run("tc", "qdisc", "replace", "dev", link.interface, "root", "tbf", *rate)
-            _within(pid, "tc", "qdisc", "replace", "dev", INSIDE, "root", "tbf", *rate)
+            within(pid, "tc", "qdisc", "replace", "dev", INSIDE, "root", "tbf", *rate)
         # Last: by this it is known that all of it is there.
-        _within(pid, "ip", "route", "add", "default", "via", GATEWAY, "dev", INSIDE)
+        within(pid, "ip", "route", "add", "default", "via", GATEWAY, "dev", INSIDE)
 
 
 def _burst(bandwidth_bps: int) -> int:
     return max(1 << 16, bandwidth_bps // 8 * BURST_MS // 1000)
 
 
-def _within(pid: int, *arguments: str, stdin: str = "") -> str:
+def within(pid: int, *arguments: str, stdin: str = "") -> str:
+    """What a program of this host prints in the network of a pod's process. Raises CommandFailed."""
     return run("nsenter", f"--net=/proc/{pid}/ns/net", "--", *arguments, stdin=stdin)
 
 

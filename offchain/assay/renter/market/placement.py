@@ -1,4 +1,4 @@
-"""Offers that can be taken together: no two with a device in common, no two at one site, or alike and on one host."""
+"""Offers that can be taken together: no two with a device in common, no two at one site, or alike and at one site."""
 
 from __future__ import annotations
 
@@ -17,18 +17,22 @@ ADDRESS_BITS = {4: 24, 6: 48}  # the smallest networks that are routed on their 
 def marks_of_site(listing: Listing) -> frozenset[str]:
     """What tells a site: the provider, and its host or network. Two devices that share either may share a site,
     whatever region they declare."""
-    marks = {f"provider {listing.provider.lower()}"}
+    marks = {f"provider {listing.provider.lower()}", network_of(listing)}
+    return frozenset(mark for mark in marks if mark is not None)
+
+
+def network_of(listing: Listing) -> str | None:
+    """The network that a listing is served in, or its host's name; None where it names no place."""
     try:
         host = parse_origin(listing.endpoint).host
     except BadOrigin:
-        return frozenset(marks)
+        return None
     try:
         address = ip_address(host)
-        bits = address.max_prefixlen - ADDRESS_BITS[address.version]
-        marks.add(f"network {int(address) >> bits:x}/{address.version}")
     except ValueError:
-        marks.add(f"host {host}")
-    return frozenset(marks)
+        return f"host {host}"
+    bits = address.max_prefixlen - ADDRESS_BITS[address.version]
+    return f"network {int(address) >> bits:x}/{address.version}"
 
 
 def spread(found: Iterable[Listing], count: int) -> list[Listing]:
@@ -59,19 +63,27 @@ def disjoint(found: Iterable[Listing], count: int) -> list[Listing]:
 
 
 def alike(found: Iterable[Listing], count: int) -> list[Listing]:
-    """`count` of the best-first listings that are alike and served by one daemon, so that their pods reach each other:
-    those whose best comes first. Raises NoDevice."""
-    groups: dict[tuple[object, ...], list[Listing]] = {}
-    for one in found:
-        kind = (one.provider.lower(), one.endpoint, one.gpus, one.model, one.profile, one.token, one.host)
-        groups.setdefault(kind, []).append(one)
+    """`count` of the best-first listings that are alike and together: served by one daemon where there are so many,
+    else of one provider in one region, else in one network; those whose best comes first. Raises NoDevice."""
+    listings = list(found)
+    places: tuple[Callable[[Listing], object], ...] = (
+        lambda one: (one.provider.lower(), one.endpoint),
+        lambda one: (one.provider.lower(), one.region),
+        network_of,
+    )
     most = 0
-    for group in groups.values():
-        try:
-            return disjoint(group, count)
-        except NoDevice:
-            most = max(most, len(group))
-    raise NoDevice(f"{count} nodes alike on one host were asked for, at most {most} are offered together: ask for less")
+    for place in places:
+        groups: dict[tuple[object, ...], list[Listing]] = {}
+        for one in listings:
+            if (where := place(one)) is not None:
+                kind = (where, one.gpus, one.model, one.profile, one.token, one.host)
+                groups.setdefault(kind, []).append(one)
+        for group in groups.values():
+            try:
+                return disjoint(group, count)
+            except NoDevice:
+                most = max(most, len(group))
+    raise NoDevice(f"{count} nodes alike at one site were asked for, at most {most} are offered together: ask for less")
 
 
 class Placement(Enum):
@@ -79,7 +91,7 @@ class Placement(Enum):
 
     ANYWHERE = "no two with a device in common"
     APART = "no two at one site"
-    TOGETHER = "alike, on one host"
+    TOGETHER = "alike, at one site"
 
     def choose(self, found: Iterable[Listing], count: int) -> list[Listing]:
         """The best `count` of the best-first listings that do. Raises NoDevice for fewer."""

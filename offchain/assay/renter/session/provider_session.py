@@ -23,6 +23,7 @@ from assay.protocol.types import DeviceId
 from assay.renter.errors import BadInput, NoJob, ProviderRefused, Unreachable
 from assay.renter.http_client import HttpClient, reason_of
 from assay.wire import paths
+from assay.wire.clusters import ClusterBody, ClusterShownBody
 from assay.wire.leases import NonceBody, RevealBody, StartBody
 from assay.wire.pods import PodBody, PodShownBody, PodTemplate, TemplatesBody, UseBody
 from assay.wire.post_headers import BODY_HASH
@@ -194,6 +195,14 @@ class ProviderSession:
         """Ends everything in the pod and starts it again, with all its files."""
         return _pod(await self._json("POST", paths.POD_RESTART, {}, timeout_s=120.0))
 
+    async def cluster(self) -> ClusterShownBody:
+        """What other providers must know of the lease, and how its links to them stand."""
+        return _cluster(await self._json("GET", paths.CLUSTER))
+
+    async def join(self, cluster: ClusterBody) -> ClusterShownBody:
+        """Makes the lease's pod a member of a cluster."""
+        return _cluster(await self._json("PUT", paths.CLUSTER, cluster.to_json(), timeout_s=120.0))
+
     async def templates(self) -> dict[str, PodTemplate]:
         """The templates that can be named at this provider. They are its own words."""
         answer = await self._http.json_of("GET", self.endpoint, paths.TEMPLATES)
@@ -361,6 +370,13 @@ def _beginning(data: Mapping[str, Any]) -> FileBeginning:
     if not all(isinstance(one, int) and 0 <= one < 1 << 62 for one in (offset, size, mode)):
         raise Unreachable("the provider's answer about a file is malformed")
     return FileBeginning(int(offset or 0), str(digest), int(size or 0), int(mode or 0) & 0o777)
+
+
+def _cluster(data: Mapping[str, Any]) -> ClusterShownBody:
+    try:
+        return ClusterShownBody.model_validate(data)
+    except ValidationError as error:
+        raise Unreachable(f"the provider's answer about a cluster is malformed: {error.errors()[0]['msg']}") from None
 
 
 def _pod(data: Mapping[str, Any]) -> PodShownBody:

@@ -59,15 +59,15 @@ def test_book__image_chosen_by_whom_a_lease_seemed_to_belong_to__is_not_that_of_
 
 def test_neighbours__in_a_file_of_names__are_renewed_and_all_else_is_kept(tmp_path: Path) -> None:
     mine = "127.0.0.1 localhost pod-7\n192.0.2.1 mine\n10.213.0.9 pod-6\n10.213.0.9 pod-6 mine\n"
-    text = with_neighbours(mine, {9: "10.213.0.4", 8: "10.213.0.3"}, "10.213.")
+    text = with_neighbours(mine, {9: "10.213.0.4", 8: "10.213.0.3"}, ["10.213."])
     kept = "127.0.0.1 localhost pod-7\n192.0.2.1 mine\n10.213.0.9 pod-6 mine\n"
     assert text == f"{kept}10.213.0.3 pod-8\n10.213.0.4 pod-9\n"
-    assert with_neighbours(text, {}, "10.213.") == kept
+    assert with_neighbours(text, {}, ["10.213."]) == kept
     files = {lease: (tmp_path / str(lease), f"10.213.0.{lease}") for lease in (7, 8, 9)}
     (tmp_path / "7").write_bytes(b"\xff mine\n")
     (tmp_path / "8").write_text("x" * (1 << 17))
     (tmp_path / "9").symlink_to(tmp_path / "7")
-    introduce(files, "10.213.")
+    introduce(files, ["10.213.", "10.214."], {})
     assert (tmp_path / "7").read_bytes() == b"\xff mine\n10.213.0.8 pod-8\n10.213.0.9 pod-9\n"
     assert (tmp_path / "8").stat().st_size == 1 << 17
 

@@ -251,17 +251,21 @@ def test_spread__devices_of_one_provider_or_network__are_not_chosen_together() -
         spread(found, 4)
 
 
-def test_alike__nodes_of_one_host__are_taken_together_and_no_others() -> None:
+def test_alike__nodes_of_one_host_or_site__are_taken_together_and_no_others() -> None:
     def at(endpoint: str, *numbers: int, **changes: object) -> Listing:
-        return replace(node(*numbers), provider="A", endpoint=endpoint, **changes)  # type: ignore[arg-type]
+        return replace(node(*numbers), **{"provider": "A", "endpoint": endpoint, **changes})  # type: ignore[arg-type]
 
     dearer = at("http://one", 7, 8), at("http://one", 9, 10)
     found = [at("http://one", 1), at("http://two", 2, 3), at("http://one", 3, 4, model="other"), at("http://two", 5, 6),
              *dearer]  # fmt: skip
     assert alike(found, 2) == [found[1], found[3]]
     assert alike(found[2:3] + found[4:], 2) == list(dearer)
-    with pytest.raises(NoDevice, match=r"3 nodes alike .* at most 2"):
-        alike(found, 3)
+    # More than one host has: those of its provider in the same region, else those in the same network.
+    assert alike(found, 3) == [found[1], found[3], dearer[0]]
+    near = [at(f"http://11.22.33.{number}", number, provider=str(number)) for number in (1, 2)]
+    assert alike([at("http://11.22.44.1", 3, provider="3"), *near], 2) == near
+    with pytest.raises(NoDevice, match=r"5 nodes alike .* at most 4"):
+        alike(found, 5)
 
 
 @pytest.mark.parametrize(

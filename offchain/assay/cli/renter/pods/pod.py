@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assay.cli.output import OutputFormat, note, show
+from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.renter.options import Asking, Connection, LeaseId, Output, renter_command
 from assay.cli.renter.pods.options import PodOptions
 from assay.renter.money.amounts import moment
@@ -62,6 +62,24 @@ async def restart(lease: LeaseId, connection: Connection, asking: Asking, output
         asking.confirm(f"What runs in the pod of lease {lease} ends. Go on?")
         shown = await session.restart_pod()
     show(pod_json(shown) if output is not OutputFormat.table else pod_text(shown), output)
+
+
+@renter_command(commands, "join")
+async def join(
+    connection: Connection,
+    leases: Annotated[list[int], typer.Argument(help="leases, the first of which is node 0", min=1)],
+    output: Output = OutputFormat.table,
+) -> None:
+    """Have the pods of several leases reach each other, at whichever providers they are."""
+    from assay.cli.renter.several import join_leases
+
+    async with connection.renter() as renter:
+        addresses = await join_leases(renter, leases)
+    rows = [
+        {"rank": rank, "leaseId": number, "address": address}
+        for rank, (number, address) in enumerate(zip(leases, addresses, strict=True))
+    ]
+    show_rows("nodes", rows, {"rank": "rank", "leaseId": "lease", "address": "address"}, output)
 
 
 def pod_json(shown: PodShownBody) -> dict[str, Any]:
