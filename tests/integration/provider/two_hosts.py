@@ -90,6 +90,7 @@ def street(ports: tuple[int, int]) -> Any:
             relay.kill()
             relay.wait()
     finally:
+        ip("link", "del", "asstreet0", check=False)
         ip("netns", "del", STREET)
 
 

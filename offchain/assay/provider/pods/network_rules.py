@@ -111,7 +111,8 @@ def table(name: str, prefix: str, links: Sequence[PodLink], policy: NetworkPolic
         "drop",
     ]
     from_pods = "\n".join(f"    {rule}" for rule in rules)
-    leave = f"    ip saddr {{ {addresses} }} oifname != {interfaces} masquerade\n" if links else ""
+    # By the interface too: a table that an ended daemon left says nothing of who has its addresses now.
+    leave = f"    iifname {interfaces} ip saddr {{ {addresses} }} oifname != {interfaces} masquerade\n" if links else ""
     return f"""table inet {name}
 delete table inet {name}
 table inet {name} {{
