@@ -102,9 +102,8 @@ def processor(where: dict[str, Callable[..., str]], runs: int, scale: float) -> 
     python = str(Path(sys.executable).resolve())
     found: dict[str, Any] = {}
     for name, text in programs.items():
-        said = in_turn(
-            runs, {side: lambda run=run, text=text: run(python, "-I", "-S", "-c", text) for side, run in where.items()}
-        )
+        work = {side: partial(run, python, "-I", "-S", "-c", text) for side, run in where.items()}
+        said = in_turn(runs, work)
         for place, what in enumerate(("", ", processor time")):
             seconds = {side: [float(one.split()[place]) for one in of] for side, of in said.items()}
             found[f"{name}{what}"] = {"unit": "s", **compared(seconds)}
@@ -135,7 +134,7 @@ def disk(where: dict[str, Callable[..., str]], here: Path, runs: int, mib: int, 
             **compared(
                 in_turn(
                     runs,
-                    {side: lambda side=side, o=options, f=figure: measured(side, o, f) for side in where},  # type: ignore[misc]
+                    {side: partial(measured, side, options, figure) for side in where},
                 )
             ),
         }
