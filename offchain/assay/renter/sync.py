@@ -33,6 +33,7 @@ from assay.renter.session.jobs import PATIENCE_S, run_job
 from assay.renter.session.provider_session import Contents, JobState, Notebook, ProviderSession
 from assay.renter.settings import RenterSettings
 from assay.sheet.values import Sheet
+from assay.wire.clusters import ClusterBody, ClusterShownBody
 from assay.wire.pods import PodBody, PodShownBody, PodTemplate, UseBody
 
 T = TypeVar("T")
@@ -152,6 +153,14 @@ class SyncProviderSession:
     def restart_pod(self) -> PodShownBody:
         """Ends everything in the pod and starts it again, with all its files."""
         return self._run(self._session.restart_pod())
+
+    def cluster(self) -> ClusterShownBody:
+        """What other providers must know of the lease, and how its links to them stand."""
+        return self._run(self._session.cluster())
+
+    def join(self, cluster: ClusterBody) -> ClusterShownBody:
+        """Makes the lease's pod a member of a cluster."""
+        return self._run(self._session.join(cluster))
 
     def templates(self) -> dict[str, PodTemplate]:
         """The templates that can be named at this provider."""
