@@ -27,7 +27,7 @@ CHECK_S, SANITIZER_S = 15.0, 90.0
 ENGINES = ("mma", "cublas", "bf16", "simt")
 SHAPES = ("datacenter", "edge")
 MEASURE_S = {
-    "ceilings": 25.0, "vendor": 10.0, "stages": 25.0, "full": 45.0, "market": 180.0,
+    "host": 60.0, "ceilings": 25.0, "vendor": 10.0, "stages": 25.0, "full": 45.0, "market": 180.0,
     "mma": 15.0, "cublas": 15.0, "bf16": 15.0, "simt": 30.0,
 }  # fmt: skip
 
@@ -72,11 +72,15 @@ def checked(steps: Steps) -> set[str]:
 
 
 def measured(steps: Steps, good: set[str]) -> None:
-    """Ceilings first, then for both large shapes the vendor's product, single stages and whole proofs; then each class
-    in full with the fastest engine, as its validators' clocks see it.
+    """All cards together and ceilings first, then for both large shapes the vendor's product, single stages and whole
+    proofs; then each class in full with the fastest engine, as its validators' clocks see it.
     """
     from benchmarks.proof import gpu_measurements as m
+    from benchmarks.proof.gpu_host import host
 
+    with tempfile.TemporaryDirectory() as folder:
+        # Before this process has anything of size on a card.
+        steps.run("measurements", "host", MEASURE_S["host"], lambda: host(SHAPES, Path(folder)))
     steps.run("measurements", "ceilings", MEASURE_S["ceilings"], m.ceilings)
     for shape in SHAPES:
         profile = NAMED[shape]
@@ -177,6 +181,10 @@ def table(result: dict[str, Any]) -> str:
             f"| {shape} | {of['engine']} | {min(of['proofSeconds']):.2f} s | {of['deadlineSeconds']:.0f} s | "
             f"{of['probeSeconds']:.2f} s | {of['probeReadsPerSecond']:.3g} | {of['openingSeconds']:.2f} s |"
         )
+    if found := _value(result, "host"):
+        from benchmarks.proof.gpu_host import lines as of_host
+
+        lines += of_host(found)
     if rates := _value(result, "ceilings"):
         lines += ["", "| random 32-byte reads | bytes a second |", "|---|---|"]
         for window, rate in rates["randomBytesPerSecondCard"].items():

@@ -22,6 +22,7 @@ from assay.provider.cards.readings import CardReader
 from assay.provider.cards.tasks import Task, Urgency
 from assay.provider.cards.watch import CardWatch
 from assay.provider.cards.worker_process import WorkerOrder
+from benchmarks.proof.gpu_host import together
 from tests.invented_cards import pynvml
 from tests.unit.provider.conftest import DEVICES, SEED
 
@@ -167,6 +168,15 @@ async def test_card__that_somebody_else_is_on__is_not_given_away(cards: Cards, m
         await cards.provers.take_off(cards.ids)
     assert not any(cards.provers.is_off(one) for one in cards.ids)  # all or none
     await cards.provers.prove(cards.task(0), Urgency.CHALLENGE)
+
+
+@pytest.mark.deep
+async def test_benchmark_of_a_host__on_processors__times_each_workers_proof_and_probe(tmp_path: Path) -> None:
+    cards = [pynvml.card(number)["uuid"] for number in range(3)]
+    found = await together(cards, "cpu", MICRO, tmp_path, process_launcher(3))
+    assert found["engines"] == ["cpu"] * 3
+    assert all(isinstance(one, float) and 0 < one < 60 for one in (*found["proofSeconds"], *found["probeSeconds"]))
+    assert all(rate > 0 for rate in found["probeReadsPerSecond"])
 
 
 async def test_auto__on_a_card_without_a_driver__names_what_is_missing_and_never_takes_the_processor(

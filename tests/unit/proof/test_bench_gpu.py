@@ -9,8 +9,19 @@ from typing import Any
 
 import pytest
 
+from assay.proof.engines import engine
 from assay.proof.engines.registry import _has_driver
+from assay.proof.probe import layout
+from assay.protocol.profile import NAMED, Profile
+from assay.provider.cards.faults import CardFailed, CardFault, CardFaultKind
+from assay.provider.cards.process_link import Link
+from assay.provider.cards.proving import Proving
+from assay.provider.cards.worker_process import WorkerOrder
 from benchmarks.proof import gpu, page
+from benchmarks.proof.gpu_host import dearest_fitting, together
+from tests.unit.provider.in_thread import ThreadLink
+
+TINY = Profile(1, M=32, N=64, K=128, T=3, chunk=32, k=4, W=2, deadline_ms=1_000)
 
 
 def made(tmp_path: Path, times: list[float]) -> gpu.Steps:
@@ -72,6 +83,34 @@ def test_table__some_measured__no_figure_for_the_others(tmp_path: Path) -> None:
     assert gpu.fastest(steps.result, "edge") == "mma"
     assert gpu.fastest(steps.result, "datacenter") is None
     assert "**Failed check**: hashes: RuntimeError: an illegal address" in text
+
+
+@pytest.mark.parametrize(("memory_mib", "name", "window"), [(81_559, "datacenter", 2_048), (24_564, "edge", 1_024)])
+def test_dearest_fitting__by_memory__the_first_whose_window_a_card_holds(
+    memory_mib: int, name: str, window: int
+) -> None:
+    profile = dearest_fitting(memory_mib, gpu.SHAPES)
+    assert (profile, profile.W) == (NAMED[name], window)
+    assert dearest_fitting(4_096, gpu.SHAPES).W == 0
+
+
+async def test_together__one_card_of_three_fails__the_others_times_and_what_it_said(tmp_path: Path) -> None:
+    cards = ["GPU-0", "GPU-1", "GPU-2"]
+
+    async def launch(order: WorkerOrder, started: Callable[[int], None]) -> Link:
+        if order.card == "GPU-1":
+            raise CardFailed(order.card, CardFault(CardFaultKind.NO_DRIVER, "Driver Not Loaded"))
+        return ThreadLink(Proving(lambda: engine("reference"), 2, None))
+
+    found = await together(cards, "auto", TINY, tmp_path, launch)
+    times, walks = found["proofSeconds"], found["probeSeconds"]
+    assert [isinstance(one, float) for one in times] == [isinstance(one, float) for one in walks] == [True, False, True]
+    assert "no-driver" in times[1] and found["probeReadsPerSecond"][1] is None
+    assert found["probeReadsPerSecond"][0] == layout.lanes(TINY) * layout.STEPS / walks[0]
+    steps = made(tmp_path, [0.0])
+    steps.run("measurements", "host", 1, lambda: {"class": "tiny", "model": "Test Card", **found})
+    rows = [line for line in gpu.table(steps.result).splitlines() if "reference" in line or "no-driver" in line]
+    assert len(rows) == 3 and "no-driver" in rows[1]
 
 
 def test_replace_section__the_named_one__and_nothing_else(tmp_path: Path) -> None:
