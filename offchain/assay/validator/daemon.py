@@ -16,11 +16,11 @@ from assay.validator.context import EpochContext
 from assay.validator.epoch_run import EpochRun
 from assay.validator.peers.peer_client import PeerClient
 from assay.validator.phases.liveness import LivenessWatch
+from assay.validator.pruning import Pruning
 from assay.validator.rules.deadlines import deadlines
 from assay.validator.services import ValidatorServices
 
 ENDPOINTS_S = 5.0  # between looks at the endpoints that seats announce
-PRUNE_S = 60.0
 OVERDUE_EPOCHS = 8  # how long after its end an epoch that was begun here is still closed
 SCHEDULE_S = 0.2
 STORAGE_ERRORS = (OperationalError, OSError)
@@ -41,9 +41,14 @@ class Daemon:
     endpoints: dict[str, str] = field(default_factory=dict)
     endpoints_read: bool = False  # whether `endpoints` was read from the chain at all
     storage_error: str = ""  # why nothing can be stored now
+    pruning: Pruning = field(init=False)
     _resume_at: dict[int, float] = field(default_factory=dict)
     _tasks: dict[int, asyncio.Task[str]] = field(default_factory=dict)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        s = self.services
+        self.pruning = Pruning(self.account, s.reader, s.follower, s.store, s.gossip, s.clock, s.keep_openings)
 
     def run_of(self, epoch: int) -> EpochRun | None:
         """The run of an epoch at work."""
@@ -61,7 +66,7 @@ class Daemon:
         background = [
             asyncio.create_task(self.services.follower.run(self._stopping.is_set)),
             asyncio.create_task(self._follow_endpoints()),
-            asyncio.create_task(self._prune()),
+            asyncio.create_task(self.pruning.run()),
             asyncio.create_task(self._liveness().run()),
             asyncio.create_task(self._check_ins().run()),
         ]
@@ -165,22 +170,6 @@ class Daemon:
                 except ChainError as error:
                     log.warning("endpoints not read", error=str(error))
             await self.services.clock.sleep(ENDPOINTS_S if self.endpoints else SCHEDULE_S)
-
-    async def _prune(self) -> None:
-        while True:
-            await self.services.clock.sleep(PRUNE_S)
-            timing = self.services.reader.timing
-            current = timing.epoch_at(self.services.clock.now())
-            if current is None:
-                continue
-            provable = timing.proof_window // timing.epoch_length + 2
-            try:
-                gone = await asyncio.to_thread(self.services.store.prune, current - provable)
-            except OperationalError as error:
-                log.warning("nothing pruned", error=str(error)[:300])
-                continue
-            if gone:
-                log.info("pruned", contents=gone, before_epoch=current - provable)
 
 
 def _raise_failed(background: Iterable[asyncio.Task[None]]) -> None:

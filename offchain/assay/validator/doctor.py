@@ -29,6 +29,7 @@ from assay.validator.chain.registration import account_of
 from assay.validator.errors import ValidatorError
 from assay.validator.peers.peer_client import refusal_of
 from assay.validator.process import certificate_of, load_key
+from assay.validator.rules.spare_openings import epochs_kept, kept_by_all
 from assay.validator.settings import ValidatorSettings
 
 COIN_DECIMALS = 18
@@ -80,6 +81,7 @@ class Doctor:
             ("clock", self._clock),
             ("account", self._seat),
             ("balance", self._balance),
+            ("keep_openings", self._openings),
             ("allow_private", self._private),
             ("endpoint", self._endpoint),
             ("peers", self._peers),
@@ -191,6 +193,13 @@ class Doctor:
             agreement=self._settings.agreement,
         )
         return f"{len(self._settings.rpc)} reached, every contract has code"
+
+    async def _openings(self) -> str:
+        reader = await ContractReader.open(self._connected())
+        timing = reader.timing
+        by_all = kept_by_all(timing, reader.claim_delay, self._settings.keep_openings)
+        provable = epochs_kept(timing)
+        return f"all for {min(by_all, provable)} epochs, those that enough other seats keep not for all {provable}"
 
     async def _finality(self) -> str:
         chain = self._connected()

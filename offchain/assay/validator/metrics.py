@@ -35,6 +35,7 @@ class DaemonCollector:
         yield gauge(
             "assay_store_bytes", "Size of the database of messages and contents", daemon.services.store.disk_bytes()
         )
+        yield gauge("assay_openings", "Openings held", daemon.pruning.held)
         yield gauge("assay_chain_unread_logs", "Logs that could not be read and were left out", follower.reader.unread)
         outcomes = CounterMetricFamily("assay_epochs", "Epochs ended since the start, by outcome", labels=["outcome"])
         for outcome in OUTCOMES:

@@ -49,6 +49,7 @@ class ChainReader(Protocol):
 
     domain: Domain
     timing: Timing
+    claim_delay: int  # seconds after a report until its rewards can be claimed; 0 where none are paid
 
     @property
     def unread(self) -> int:

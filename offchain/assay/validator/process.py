@@ -168,6 +168,7 @@ async def assembled(settings: ValidatorSettings, key: SignerKey) -> AsyncIterato
             follower=Follower(reader, wake, clock, settings.poll_seconds),
             pace=speed,
             random=secrets.token_bytes,
+            keep_openings=settings.keep_openings,
         )
         daemon = Daemon(services, peers, account)
         collected = metrics.registry(daemon)

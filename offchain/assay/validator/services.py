@@ -30,3 +30,4 @@ class ValidatorServices:
     follower: Follower
     pace: Pace
     random: Callable[[int], bytes]
+    keep_openings: int | None = None  # epochs, where longer than until rewards can be claimed

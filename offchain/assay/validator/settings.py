@@ -66,6 +66,14 @@ class ValidatorSettings(ProgramSettings):
     download_burst_mib: Annotated[
         float, Field(ge=64, le=1e6, description="MiB of contents that one peer may fetch at once.")
     ] = 1024.0
+    keep_openings: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            description="Epochs for which openings are kept that enough other seats keep; at least, "
+            "and where absent, until rewards can be claimed.",
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _remote_is_whole(self) -> Self:

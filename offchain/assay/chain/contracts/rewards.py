@@ -33,6 +33,12 @@ async def read_claimed(chain: Chain, account: str, at: At = None) -> int:
     return claimed
 
 
+async def read_claim_delay(chain: Chain) -> int:
+    """Seconds after a report until it can be claimed by."""
+    delay: int = await chain.call(DISTRIBUTOR, "claimDelay", at="latest")
+    return delay
+
+
 async def read_claimable_at(chain: Chain, epoch: int, at: At = None) -> int:
     """From when on an epoch's report can be claimed by, in seconds since 1970, unless it is vetoed before."""
     when: int = await chain.call(DISTRIBUTOR, "claimableAt", epoch, at=at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -111,6 +111,7 @@ class Rounds(Generic[P]):
     clock: Clock
     wake: Wake
     pace: Pace
+    _checking: dict[bytes, asyncio.Task[bytes]] = field(default_factory=dict)  # by digest of the proposal
 
     async def agree(self) -> bool:
         """Takes part until the chain holds the statement at a final block (True) or can hold it no more (False)."""
@@ -149,6 +150,18 @@ class Rounds(Generic[P]):
         if not self.record.add_statement(proposal, proposal.seat, proposal.signature):
             reason = f"{proposal.seat} has proposed two others in round {proposal.round}"
             raise Refused(HTTPStatus.CONFLICT, reason)
+        known = self.record.signatures(proposal).get(self.context.own)
+        if known is not None:
+            return known
+        digest = proposal.message().digest(self.context.domain)
+        checking = self._checking.get(digest)
+        if checking is None:
+            checking = self._checking[digest] = asyncio.create_task(self._checked(proposal))
+            checking.add_done_callback(lambda ended: self._forget(digest, ended))
+        # Who gives up waiting ends no check: asked again, or by the next leader, it has the signature at once.
+        return await asyncio.shield(checking)
+
+    async def _checked(self, proposal: P) -> bytes:
         # The leader waits for no answer longer than a request may take.
         await self.subject.check(proposal, self.clock.now() + self.pace.request_s)
         self.record.add_proposal(proposal)
@@ -158,6 +171,11 @@ class Rounds(Generic[P]):
             raise Refused(HTTPStatus.CONFLICT, str(error)) from None
         self.record.add_statement(proposal, self.context.account, signature)
         return signature
+
+    def _forget(self, digest: bytes, ended: asyncio.Task[bytes]) -> None:
+        del self._checking[digest]
+        if not ended.cancelled():
+            ended.exception()  # told to whoever still waits
 
     async def add_late(self) -> None:
         """Adds this seat's signature to what was accepted without it, where it would have signed it: presence is what

@@ -9,6 +9,7 @@ from assay.chain.contracts.devices import DeviceDirectory, DeviceStatus
 from assay.chain.contracts.epochs import read_emission, read_epoch_state, read_timing
 from assay.chain.contracts.leases import active_lease
 from assay.chain.contracts.profiles import read_profiles
+from assay.chain.contracts.rewards import DISTRIBUTOR, read_claim_delay
 from assay.chain.contracts.seats import SeatDirectory
 from assay.chain.rpc.blocks import Block
 from assay.chain.rpc.client import Chain
@@ -28,9 +29,10 @@ CHECK_IN_BITS = 64
 class ContractReader:
     """Reads through `assay.chain`. Use `ContractReader.open`."""
 
-    def __init__(self, chain: Chain, timing: Timing) -> None:
+    def __init__(self, chain: Chain, timing: Timing, claim_delay: int) -> None:
         self.domain = chain.domain("EpochOracle")
         self.timing = timing
+        self.claim_delay = claim_delay
         self._chain = chain
         self._events = OracleEvents(chain)
         self._devices = DeviceDirectory(chain)
@@ -42,7 +44,8 @@ class ContractReader:
     @classmethod
     async def open(cls, chain: Chain) -> ContractReader:
         """Reads what never changes. Raises ChainError."""
-        return cls(chain, await read_timing(chain))
+        pays = DISTRIBUTOR in chain.deployment.contracts
+        return cls(chain, await read_timing(chain), await read_claim_delay(chain) if pays else 0)
 
     @property
     def unread(self) -> int:
@@ -95,7 +98,7 @@ class ContractReader:
         return await read_profiles(self._chain, at)
 
     async def emission(self, epoch: int, at: Block) -> Emission:
-        if "RewardsDistributor" not in self._chain.deployment.contracts:
+        if DISTRIBUTOR not in self._chain.deployment.contracts:
             return NO_EMISSION
         return await read_emission(self._chain, epoch, at)
 

@@ -66,11 +66,14 @@ def committee_size(seats: int, devices: int) -> int:
 
 def committee(rho: Rho, device_id: DeviceId, seats: int, size: int) -> frozenset[int]:
     """Positions of the seats that check a device."""
-    if size >= seats:
-        return frozenset(range(seats))
+    return frozenset(range(seats)) if size >= seats else frozenset(drawn_order(rho, device_id, seats, size))
+
+
+def drawn_order(rho: Rho, device_id: DeviceId, seats: int, size: int) -> list[int]:
+    """The first so many of the seats in a device's order."""
     number = int.from_bytes(keccak(rho + b"c" + device_id), "big")
     order = list(range(seats))
     for place in range(size):
         number, chosen = divmod(number, seats - place)
         order[place], order[place + chosen] = order[place + chosen], order[place]
-    return frozenset(order[:size])
+    return order[:size]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, Table, bindparam, delete, func, select, text, update
@@ -13,10 +13,22 @@ from assay.protocol.types import DeviceId, Rho, Root, Seed
 from assay.validator.storage import tables
 
 REWARD_TREES = 64  # of reports: far more than may be vetoed in a row
+AT_ONCE = 64  # bodies deleted in one transaction: SQLite reads every page of a body to free it, and others wait
 
 # Made once: to make a statement takes longer than to run it.
 _KEEP = {table: insert(table).on_conflict_do_nothing() for table in tables.metadata.sorted_tables}
 _REPLACE = {table: insert(table).prefix_with("OR REPLACE") for table in (tables.verdicts, tables.memory_verdicts)}
+_OF_AN_EPOCH = (
+    tables.nonces,
+    tables.commitments,
+    tables.lanes,
+    tables.messages,
+    tables.verdicts,
+    tables.memory_verdicts,
+    tables.shared_out,
+    tables.liveness,
+    tables.check_ins,
+)
 _CONTENT = select(tables.contents.c.kind, tables.contents.c.body).where(tables.contents.c.hash == bindparam("digest"))
 _NONCE = select(tables.nonces.c.nonce).where(
     *(column == bindparam(column.name) for column in tables.nonces.primary_key.columns)
@@ -285,8 +297,8 @@ class Store:
         Of reward trees those of the newest reports stay: the next report continues the last one however old it is, and
         a vetoed one goes back to the one before.
         """
+        t = tables.contents
         with self._engine.begin() as db:
-            t = tables.contents
             spent = self._rewards_before(db)
             if spent is not None:
                 bound = min(spent, before_epoch)
@@ -296,19 +308,41 @@ class Store:
                 db.execute(delete(t).where(t.c.kind == "rewards", t.c.epoch < bound, t.c.hash.not_in(newest)))
             orphans = tables.trees.c.content.not_in(select(t.c.hash))
             db.execute(delete(tables.trees).where(tables.trees.c.epoch < before_epoch, orphans))
-            gone = db.execute(delete(t).where(t.c.epoch < before_epoch, t.c.kind != "rewards")).rowcount
-            for table in (
-                tables.nonces,
-                tables.commitments,
-                tables.lanes,
-                tables.messages,
-                tables.verdicts,
-                tables.memory_verdicts,
-                tables.liveness,
-                tables.check_ins,
-            ):
+            for table in _OF_AN_EPOCH:
                 db.execute(delete(table).where(table.c.epoch < before_epoch))
-        return int(gone)
+        old = select(t.c.hash).where(t.c.epoch < before_epoch, t.c.kind != "rewards").limit(AT_ONCE)
+        gone = 0
+        while True:
+            with self._engine.begin() as db:
+                some = int(db.execute(delete(t).where(t.c.hash.in_(old))).rowcount)
+            gone += some
+            if some < AT_ONCE:
+                return gone
+
+    def openings_held(self) -> int:
+        """Openings whose bytes are here."""
+        query = select(func.count()).select_from(tables.verdicts).where(tables.verdicts.c.opening.is_not(None))
+        with self._engine.connect() as db:
+            return int(db.execute(query).scalar_one())
+
+    def shared_out(self) -> frozenset[int]:
+        """Epochs of which nothing more is let go before they are pruned."""
+        with self._engine.connect() as db:
+            return frozenset(db.execute(select(tables.shared_out.c.epoch)).scalars())
+
+    def set_shared_out(self, epoch: int) -> None:
+        """Notes that nothing more of an epoch is let go before it is pruned."""
+        with self._engine.begin() as db:
+            db.execute(_KEEP[tables.shared_out], {"epoch": epoch})
+
+    def let_go(self, epoch: int, rho: Rho, openings: Mapping[DeviceId, bytes]) -> None:
+        """Forgets the bytes of these openings, by device; that they verified stays."""
+        v, t = tables.verdicts, tables.contents
+        with self._engine.begin() as db:
+            of_these = (v.c.epoch == epoch, v.c.rho == rho, v.c.device_id.in_(openings))
+            db.execute(update(v).where(*of_these).values(opening=None))
+            named = select(v.c.opening).where(v.c.opening.is_not(None))
+            db.execute(delete(t).where(t.c.hash.in_(openings.values()), t.c.hash.not_in(named)))
 
     def _rewards_before(self, db: Connection) -> int | None:
         """The oldest epoch of the newest reports whose reward trees are here; None while there are few: what was never

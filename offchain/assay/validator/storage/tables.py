@@ -96,6 +96,9 @@ verdicts = Table(
     PrimaryKeyConstraint("epoch", "device_id", "rho"),
 )
 
+# Epochs of whose openings this seat has let go what enough others keep.
+shared_out = Table("shared_out", metadata, Column("epoch", Integer, primary_key=True))
+
 # Whether a device has shown the memory it claims, and why not.
 memory_verdicts = Table(
     "memory_verdicts",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,20 +15,25 @@ from assay.protocol.hexadecimal import to_hex
 from assay.protocol.keccak import keccak
 from assay.protocol.leaves import Flag
 from assay.protocol.messages import Gossip
+from assay.validator.agreement.reporting import Reporting
+from assay.validator.agreement.sealing import Sealing
 from assay.validator.errors import PeerFailure
+from assay.validator.pace import pace
 from assay.validator.peers.gossip import Gossiper
 from assay.wire import canonical
 from assay.wire.gossip import InventoryMessage
 from tests.unit.validator.simulation.byzantine import signed
 from tests.unit.validator.simulation.chain import DOMAIN
 from tests.unit.validator.simulation.devices import SimDevice
-from tests.unit.validator.simulation.network import SimNetwork, seat_key
+from tests.unit.validator.simulation.network import TIMING, SimNetwork, seat_key
 from tests.unit.validator.simulation.outcomes import LEADER
 from tests.unit.validator.simulation.virtual_time import VirtualClock, run
 
 pytestmark = pytest.mark.slow
 
 CONTENT = b"content"
+CHECK_S = 3.0
+LEISURELY = replace(TIMING, epoch_length=40, seal_by=20, draw_by=25, report_by=60)
 UNSIGNED: Any = None  # nothing is posted
 
 
@@ -62,6 +68,32 @@ def test_epoch__seat_names_a_content_and_serves_it_at_a_byte_a_second__closes_wi
         assert network.phase(epoch) == Phase.REPORTED
     flags = {number: line["flags"] for number, line in network.lines(1).items()}
     assert flags == {1: Flag.PASSED, 2: Flag.BAD_OPENING, 3: 16}
+
+
+@pytest.mark.parametrize("kind", [Sealing, Reporting], ids=["seal", "report"])
+def test_epoch__checks_take_longer_than_a_request__closes_and_none_is_made_twice_at_once(tmp_path, monkeypatch, kind):
+    """A busy machine: who asks again must not begin the check anew, nor lose the signature that it ends in."""
+    running: set[tuple[str, bytes]] = set()
+    twice: list[tuple[str, bytes]] = []
+    quick = kind.check
+
+    async def slow(self, proposal, ends: float) -> None:
+        key = self.context.account, canonical.content_hash(proposal.to_json())
+        twice.extend({key} & running)
+        running.add(key)
+        try:
+            await asyncio.sleep(CHECK_S)
+            await quick(self, proposal, ends)
+        finally:
+            running.discard(key)
+
+    monkeypatch.setattr(kind, "check", slow)
+    network = SimNetwork(tmp_path, timing=LEISURELY)
+    assert pace(LEISURELY).request_s < CHECK_S
+    run(network.run(1))
+    assert network.given_up and not twice
+    assert network.phase(0) == Phase.REPORTED
+    assert {line["flags"] for line in network.lines(0).values()} == {int(Flag.PASSED)}
 
 
 class Holders:

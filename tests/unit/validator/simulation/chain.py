@@ -249,6 +249,7 @@ class Reader:
 
     domain = DOMAIN
     unread = 0
+    claim_delay = 60
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain

@@ -7,10 +7,10 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy.exc import OperationalError
 
@@ -45,6 +45,7 @@ from .slashable import RecordedSigner, assert_nothing_slashable
 from .virtual_time import START, VirtualClock
 
 TIMING = Timing(int(START) + 5, 20, 5, 15, 19, 30, 2, 300)
+T = TypeVar("T")
 Mutate = Callable[[str, str, bytes], bytes | None]
 """(recipient, path, body) -> the body that is sent in its place, None for silence."""
 Ignores = Callable[[str, str], bool]
@@ -94,6 +95,7 @@ class SimNetwork:
     lies_about_openings: set[str] = field(default_factory=set)  # accounts that pass on garbage
     trickles: set[str] = field(default_factory=set)  # accounts whose every answer comes at a byte a second
     said: dict[int, list[Any]] = field(default_factory=dict)  # statements by seat, in order
+    given_up: set[asyncio.Task] = field(default_factory=set)  # requests that took longer than their asker waited
     publications: dict[int, Publication] = field(default_factory=dict)  # of all, after `run`
     stores: dict[int, Store] = field(default_factory=dict)  # the same
 
@@ -225,13 +227,26 @@ class SimPeers:
         inbox = (await self._node(account, path, timeout_s)).inbox
         try:
             inbox.sender(path, PostHeaders.parse(headers))
-            signature = await self._deliver(inbox, path, changed)
+            signature = await self._in_time(self._deliver(inbox, path, changed), timeout_s)
         except OperationalError:
             return HttpAnswer(503, b'{"reason": "nothing can be stored"}')  # as the interface does
         except Refused as error:
             return HttpAnswer(error.status, json.dumps({"reason": error.reason}).encode())
         given = {"signature": to_hex(signature) if signature else None}
         return await self._paced(account, HttpAnswer(200, json.dumps(given).encode()))
+
+    async def _in_time(self, answering: Coroutine[Any, Any, T], timeout_s: float) -> T:
+        """The answer, unless the asker gives up before: a server answers to the end even so."""
+        task = asyncio.create_task(answering)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=timeout_s)
+        finally:
+            if not task.done():
+                self._network.given_up.add(task)
+                task.add_done_callback(lambda ended: None if ended.cancelled() else ended.exception())
+        if not done:
+            raise PeerFailure("no answer in time")
+        return task.result()
 
     async def _paced(self, account: str, answer: HttpAnswer) -> HttpAnswer:
         """As a client gets it whose limit of time is that of each read."""
