@@ -164,6 +164,8 @@ _NAMES = {
     "provider": "Address of the provider.",
     "provider_slashes": "Devices of the provider that were slashed.",
     "rank_rate": "The rate of one device, by the share of epochs that it is sure to pass.",
+    "median_rate": "Median of one device in leases that began; base units x 10^18 a second.",
+    "money": "By token, what was paid.",
     "rate": "Base units x 10^18 a second, of all devices together.",
     "reason": "Why, in words.",
     "refundable": "What the renter can take back now; base units.",

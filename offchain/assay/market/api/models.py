@@ -343,8 +343,16 @@ class Totals(ApiModel):
     burned: str
 
 
+class TokenPoint(ApiModel):
+    """What one token paid in an epoch. `median_rate` is of one device, in leases that began; null where none did."""
+
+    token: str
+    streamed: str
+    median_rate: str | None
+
+
 class EpochPoint(ApiModel):
-    """The network in one epoch."""
+    """The network in one epoch; `staked` when it was opened, in base units of the network token."""
 
     epoch: int
     phase: int
@@ -356,6 +364,8 @@ class EpochPoint(ApiModel):
     total_gops: int
     utilisation_bps: int
     leases_opened: int
+    staked: str
+    money: list[TokenPoint]
 
 
 class EpochPresence(ApiModel):

@@ -21,6 +21,7 @@ from assay.market.api.parameters import (
     plain_hash,
 )
 from assay.market.queries import challenges, network, testimony
+from assay.market.queries.network_history import time_series
 from assay.market.queries.pages import many, one
 from assay.market.queries.slash_proofs import read_slash_proof
 from assay.market.store.tables import batches, demands, epochs, faults, refusals
@@ -40,11 +41,13 @@ def totals(ctx: Ctx) -> Any:
 
 @router.get(paths.SERIES, response_model=models.list_of(models.EpochPoint))
 def series(ctx: Ctx) -> Any:
-    """The network over time: devices, their power, how many were leased, and leases opened, by epoch; the newest 200,
-    oldest first.
+    """The network over time, by epoch: devices, their power, how many were leased, leases opened, stake, and by token
+    what streamed and what a device cost; the newest 200, oldest first.
     """
     with ctx.reading() as connection:
-        return ctx.one(network.time_series(connection))
+        points = time_series(connection, ctx.status.timestamp)
+    told = [{**point, "money": models.plain(point["money"], models.TokenPoint)} for point in points]
+    return ctx.one(told, models.EpochPoint)
 
 
 @router.get(paths.EPOCHS, response_model=models.page_of(models.EpochRow))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,8 +27,6 @@ from assay.market.store.tables import (
 from assay.protocol.epochs import Phase
 
 REPORTED = int(Phase.REPORTED)
-
-SERIES = 200
 
 
 def totals(connection: Connection, now: int) -> dict[str, Any]:
@@ -74,33 +71,6 @@ def epoch_page(connection: Connection, phase: int | None, cursor: str | None, li
     """Epochs, newest first."""
     where = [] if phase is None else [epochs.c.phase == phase]
     return page(connection, epochs, where, SortOrder("epoch", descending=True), cursor, limit)
-
-
-def epoch_series(connection: Connection) -> list[Any]:
-    """The newest epochs that were reported or void, oldest first."""
-    columns = ("epoch", "phase", "opened_at", "passed", "failed", "leased", "total_gops", "seal_count")
-    query = select(*(epochs.c[n] for n in columns)).order_by(epochs.c.epoch.desc()).limit(SERIES)
-    return list(reversed(many(connection, query)))
-
-
-def time_series(connection: Connection) -> list[dict[str, Any]]:
-    """`epoch_series` with how much of what could be leased was, and how many leases each epoch opened."""
-    series = epoch_series(connection)
-    if not series:
-        return []
-    opened = connection.execute(
-        select(leases.c.opened_at).where(leases.c.opened_at >= series[0]["opened_at"])
-    ).scalars()
-    begins = [row["opened_at"] for row in series]
-    counts = [0] * len(series)
-    for moment in opened:
-        counts[bisect_right(begins, moment) - 1] += 1
-    found = []
-    for row, count in zip(series, counts, strict=True):
-        there = row["passed"] + row["leased"]
-        share = row["leased"] * 10_000 // there if there else 0
-        found.append({**row, "utilisation_bps": share, "leases_opened": count})
-    return found
 
 
 def validator_list(connection: Connection) -> list[Any]:

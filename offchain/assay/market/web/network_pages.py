@@ -12,6 +12,7 @@ from assay.market.api.parameters import AddressPath, Cursor, Hash, Number, check
 from assay.market.queries import accounts, challenges, events, network, testimony
 from assay.market.queries import leases as lease_queries
 from assay.market.queries.claims import claimable_at
+from assay.market.queries.network_history import time_series
 from assay.market.queries.pages import SortOrder, many, one, page
 from assay.market.store.tables import (
     batches,
@@ -26,6 +27,7 @@ from assay.market.store.tables import (
     rewards,
 )
 from assay.market.web.event_words import leases_named
+from assay.market.web.network_charts import charts_of
 from assay.market.web.rendering import Pages
 
 router = APIRouter(include_in_schema=False)
@@ -45,9 +47,18 @@ def overview(request: Request, ctx: Ctx, cursor: Cursor = None) -> Response:
     with ctx.reading() as connection:
         totals = network.totals(connection, ctx.status.timestamp)
         listed = network.epoch_page(connection, None, cursor, 15)
-        series = network.epoch_series(connection)
+        series = time_series(connection, ctx.status.timestamp)
         mints = many(connection, select(minters).order_by(minters.c.first_epoch))
-    return pages_of(request).render(request, "network.html", totals=totals, epochs=listed, series=series, minters=mints)
+    return pages_of(request).render(
+        request,
+        "network.html",
+        totals=totals,
+        epochs=listed,
+        points={point["epoch"]: point for point in series},
+        charted=[point["epoch"] for point in series],
+        charts=charts_of(series, ctx.links.tokens),
+        minters=mints,
+    )
 
 
 @router.get("/api")

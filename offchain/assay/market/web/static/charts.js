@@ -11,12 +11,13 @@ function draw(place) {
   if (!data[0].length) return;
   const grid = { stroke: colour("--line"), width: 1 };
   const axis = { stroke: colour("--soft"), grid, ticks: grid, font: "12px system-ui" };
+  const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
   const whole = (_, values) => values.map((v) => (Number.isInteger(v) ? v : ""));
   new uPlot({
     width: place.clientWidth,
     height: 220,
     scales: { x: { time: false }, y: { range: (_, low, high) => [0, (high || 1) * 1.1] } },
-    axes: [{ ...axis, values: whole }, { ...axis, size: 64 }],
+    axes: [{ ...axis, values: whole }, { ...axis, size: 64, values: (_, values) => values.map((v) => short.format(v)) }],
     series: [{ label: "Epoch" }, ...series],
     legend: { show: false },
     cursor: { points: { size: 7 } },
@@ -35,11 +36,11 @@ const DATA = {
       series: [line("score in GOPS", "--accent", { fill: colour("--tint") })],
     };
   },
-  epochs(place) {
-    const rows = JSON.parse(place.dataset.series).filter((r) => r.phase === 4);
+  lines(place) {
+    const lines = JSON.parse(place.dataset.lines);
     return {
-      data: [rows.map((r) => r.epoch), rows.map((r) => r.passed), rows.map((r) => r.failed)],
-      series: [line("devices passed", "--good"), line("devices failed", "--bad")],
+      data: [JSON.parse(place.dataset.epochs), ...lines.map(([, , values]) => values)],
+      series: lines.map(([label, name]) => line(label, name, lines.length === 1 ? { fill: colour("--tint") } : {})),
     };
   },
   rewards(place) {
