@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from assay.devnet.demo.outcome import LeaseResult
 from assay.devnet.demo.tables import short
-from assay.devnet.errors import DevnetError
+from assay.devnet.errors import DevnetError, TookTooLong
 from assay.devnet.ledger import Ledger
 from assay.devnet.network import Network
 from assay.devnet.progress import Progress
 from assay.devnet.providers import NODE_DEVICES, host_of
-from assay.devnet.waiting import until
+from assay.devnet.waiting import POLL_SECONDS, until
 
 RENTER = "renter"
-SETTLE_PATIENCE = 150.0
+SETTLE_PATIENCE, OFFER_PATIENCE = 150.0, 120.0
 # What the renter runs: enough work to see seconds pass, and an answer to see that it was done.
 JOB = (
     "import random, time; began = time.time(); random.seed(7); n = 3_000_000; "
@@ -36,11 +38,11 @@ class JobDone:
 
 async def lease_and_run(network: Network, progress: Progress) -> JobDone:
     """Search, rent, run, end: each step a command that any renter would type."""
-    found = json.loads(await network.assay(RENTER, "search", "-o", "json", reads_only=True))["devices"]
     together = str(NODE_DEVICES)
-    progress.done(f"renter finds {len(found)} measured listings on offer and wants {together} devices together")
     # Of the provider whose operator is shown at work, whoever else has devices together on offer.
     provider = network.participants[min(network.plan.operated)].address
+    found = await _until_on_offer(network, provider)
+    progress.done(f"renter finds {len(found)} measured listings on offer and wants {together} devices together")
     rent = ("rent", "--gpus", together, "--provider", provider, "--duration", "2m", "--yes", "-o", "json")
     rented = json.loads(await network.assay(RENTER, *rent))
     lease = str(rented["leaseId"])
@@ -54,6 +56,19 @@ async def lease_and_run(network: Network, progress: Progress) -> JobDone:
     await network.assay(RENTER, "end", lease, "--yes", "--no-refund")
     progress.done(f"lease {lease} ended by the renter; what has streamed waits out the holdback")
     return JobDone(int(lease), int(ran["exitCode"]), ran["output"])
+
+
+async def _until_on_offer(network: Network, provider: str) -> list[dict[str, Any]]:
+    """What a search finds once the provider's node is in it: on a busy machine one of its devices may miss an epoch."""
+    patience = network.plan.patience(OFFER_PATIENCE)
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        network.processes.check()
+        found = json.loads(await network.assay(RENTER, "search", "-o", "json", reads_only=True))["devices"]
+        if any((one["gpus"], one["provider"].lower()) == (NODE_DEVICES, provider.lower()) for one in found):
+            return list(found)
+        await asyncio.sleep(POLL_SECONDS)
+    raise TookTooLong(f"a node of {NODE_DEVICES} devices on offer", patience)
 
 
 async def settle(network: Network, progress: Progress, job: JobDone) -> LeaseResult:
