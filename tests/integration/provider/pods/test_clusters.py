@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import asyncssh
 import pytest
 
 from assay.provider.errors import Conflict
@@ -138,35 +137,6 @@ async def test_pods__at_two_providers__meet_as_one_cluster_and_only_so(engine: s
         # With the stream of one it is over.
         a.until = time.time()
         await until(lambda: up(b, B) == [False], 20)
-
-
-async def test_link_key__of_a_member__opens_packets_and_nothing_else(engine: str, tmp_path: Path) -> None:
-    async with two_daemons(engine, tmp_path) as (a, b):
-        for one, lease_id in ((a, A), (b, B)):
-            await asyncio.to_thread(one.bench.start, lease_id)
-        await joined(a, b)
-        options = {"known_hosts": None, "config": None, "agent_path": None}
-        key = b.clusters.key(B, "0xRenter")
-        with pytest.raises(asyncssh.PermissionDenied):
-            await asyncssh.connect("127.0.0.1", a.port, username=f"lease-{A}", client_keys=[key], **options)
-        # Of another lease or another renter at the same provider, and the provider's for another lease's user.
-        for other in (b.clusters.key(B + 1, "0xRenter"), b.clusters.key(B, "0xOther"), a.clusters.key(A, "0xRenter")):
-            with pytest.raises(asyncssh.PermissionDenied):
-                await asyncssh.connect("127.0.0.1", a.port, username=f"link-{A}", client_keys=[other], **options)
-        with pytest.raises(asyncssh.PermissionDenied):
-            await asyncssh.connect("127.0.0.1", a.port, username=f"link-{B}", client_keys=[key], **options)
-        async with asyncssh.connect("127.0.0.1", a.port, username=f"link-{A}", client_keys=[key], **options) as link:
-            for refused in (
-                lambda: link.run("id", check=True),
-                lambda: link.create_process(),
-                lambda: link.start_sftp_client(),
-                lambda: link.open_connection("127.0.0.1", 22),
-                lambda: link.open_unix_connection("/run/assay/agent"),
-                lambda: link.forward_remote_port("", 0, "127.0.0.1", 1),
-                lambda: link.forward_remote_path("/tmp/x", "/tmp/y"),
-            ):
-                with pytest.raises((asyncssh.Error, asyncssh.ChannelListenError, OSError)):
-                    await asyncio.wait_for(refused(), 10)
 
 
 async def test_way__that_leads_into_the_providers_own_network__is_never_taken(engine: str, tmp_path: Path) -> None:
