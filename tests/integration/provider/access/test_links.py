@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,6 +26,7 @@ from assay.provider.clusters.links import CalledEnd, LinkEnd, call
 from assay.provider.clusters.member import ClusterMember
 from assay.provider.database import open_database
 from assay.provider.runtime.local import LocalRuntime
+from assay.provider.runtime.workload import Room
 from assay.provider.workloads.jobs import OpenShells
 from assay.wire.clusters import ClusterBody, MemberBody, WayBody
 from tests.integration.provider.conftest import running_lease
@@ -79,7 +81,7 @@ async def linked(tmp_path: Path) -> AsyncIterator[Linked]:
         raise AssertionError("a program was asked for")
 
     shells = Shells(LocalRuntime(31337), nothing, lambda _: time.time() + 600, time.time, OpenShells(), lambda _: 3)
-    ports = LeasePorts(lambda _: [])
+    ports = LeasePorts(lambda _: [Room("pod", os.getpid())])  # what was let through would be reached
     server, host = await serve_ssh(
         "127.0.0.1", port, tmp_path / "ssh", AuthorisedKeys(open_database(None)), shells, ports, read, time.time,
         links=made,
@@ -134,12 +136,14 @@ async def test_link_key__of_a_member__opens_packets_and_nothing_else(linked: Lin
     for user, key in refused:
         with pytest.raises(asyncssh.PermissionDenied):
             await linked.connect(user, key)
+    listening = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
     attempts: list[Callable[[asyncssh.SSHClientConnection], Awaitable[object]]] = [
         lambda link: link.run("id", check=True),
         lambda link: link.run(check=True),
         lambda link: link.run(check=True, term_type="xterm"),
         lambda link: link.start_sftp_client(),
-        lambda link: link.open_connection("127.0.0.1", 22),
+        lambda link: link.open_connection("127.0.0.1", port),
         lambda link: link.open_unix_connection("/run/x"),
         lambda link: link.forward_remote_port("", 0, "127.0.0.1", 1),
         lambda link: link.forward_remote_path("/tmp/x", "/tmp/y"),
@@ -148,6 +152,7 @@ async def test_link_key__of_a_member__opens_packets_and_nothing_else(linked: Lin
         for attempt in attempts:
             with pytest.raises((asyncssh.Error, asyncssh.ChannelListenError, OSError)):
                 await asyncio.wait_for(attempt(link), 10)
+    listening.close()
     assert linked.ends == []
 
 
