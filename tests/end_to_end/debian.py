@@ -39,12 +39,12 @@ def egress_to_mirror() -> str:
     return ",".join(["internet", *(f"{one}/32" for one in inwards)])
 
 
-def debian_layer(folder: Path) -> bytes:
-    """The one layer of the image, packed."""
+def debian_layer(folder: Path, *packages: str) -> bytes:
+    """The one layer of the image with these packages beside the least, packed."""
     root, archive = folder / "root", folder / "root.tar"
-    subprocess.run(
-        ["debootstrap", "--variant=minbase", SUITE, root, str(mirror())], check=True, stdout=subprocess.DEVNULL
-    )
+    more = [f"--include={','.join(packages)}"] if packages else []
+    line = ["debootstrap", "--variant=minbase", *more, SUITE, root, str(mirror())]
+    subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(root / "var/cache/apt/archives")
     subprocess.run(["tar", "-C", root, "--numeric-owner", "--exclude=./dev/*", "-cf", archive, "."], check=True)
     shutil.rmtree(root)

@@ -6,10 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from assay.renter.lease.rented import Rented
     from assay.renter.market.search import Order, Wanted
     from assay.renter.money.amounts import deposit_for, parse_amount, show_amount
     from assay.renter.money.wallet import Minima
-    from assay.renter.renter import Rented, Renter
+    from assay.renter.renter import Renter
     from assay.renter.settings import RenterSettings
     from assay.renter.sync import SyncRenter
 
@@ -22,7 +23,7 @@ _HOMES = {
     "Minima": "money.wallet",
     "Order": "market.search",
     "Placement": "market.placement",
-    "Rented": "renter",
+    "Rented": "lease.rented",
     "Renter": "renter",
     "RenterSettings": "settings",
     "SyncRenter": "sync",

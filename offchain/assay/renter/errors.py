@@ -22,7 +22,7 @@ class NoDevice(RenterError):
 
 
 class ProofRejected(RenterError):
-    """The handover proof is not what it must be: no money has flowed, none should."""
+    """A proof is not what it must be; of a handover: no money has flowed, none should."""
 
     exit_status = 4
 
@@ -66,6 +66,12 @@ class LeaseShort(RenterError):
     """What was measured inside a lease is less than its sheet says."""
 
     exit_status = 4
+
+
+class NotProven(RenterError):
+    """A pod cannot prove its cards: its image lacks something, or it gave up before it was asked for the work."""
+
+    exit_status = 6
 
 
 class NotInOrder(RenterError):

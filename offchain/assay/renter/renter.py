@@ -6,9 +6,10 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from assay.chain.contracts.devices import Device
 from assay.chain.contracts.erc20 import COIN, Erc20, symbols_of
@@ -27,6 +28,7 @@ from assay.protocol.messages import LeaseStart, Offer
 from assay.protocol.types import DeviceId, Root
 from assay.renter.errors import BadInput, NoDevice, RenterError
 from assay.renter.http_client import HttpClient
+from assay.renter.lease.checking import EVERYTHING, Checked, HowToCheck, LeaseChecks
 from assay.renter.lease.downtime import DowntimeFinder, DowntimeFound
 from assay.renter.lease.keeping import Move, Policy
 from assay.renter.lease.lease_files import LeaseFiles
@@ -37,6 +39,7 @@ from assay.renter.lease.lease_start import HandoverResult, LeaseStarter
 from assay.renter.lease.lease_views import LeaseView, LeaseViews
 from assay.renter.lease.liveness import is_alive
 from assay.renter.lease.planned import LeasePlans, Payment, Plan, Planned, sent, shown
+from assay.renter.lease.rented import Rented, opening_of
 from assay.renter.lease.steps import Step, StepName, Steps, unheard, untold
 from assay.renter.market.discovery import Discovery
 from assay.renter.market.listing import Listing
@@ -52,27 +55,17 @@ from assay.renter.money.wallet import Done, LeaseOpening, Minima, Wallet, Wallet
 from assay.renter.session.pod_images import choose_and_follow
 from assay.renter.session.provider_session import ProviderSession
 from assay.renter.settings import RenterSettings
-from assay.sheet.values import Sheet
 from assay.wire.lines import Measured
 from assay.wire.pods import PodBody
+
+if TYPE_CHECKING:
+    from assay.renter.session.pod_proof import PodProof
 
 NO_WALLET = "this needs a wallet: name its key file with --key-file, ASSAY_KEY_FILE or a context"
 ELSEWHERE = "the key of {} is elsewhere: --dry-run shows what it would send"
 LIMIT = 50
 MANY = 10_000
 ANY = Minima()
-
-
-@dataclass(frozen=True)
-class Rented:
-    """A lease that runs and its offer, how it came to, and what each step took; `proof` is
-    None where it had convinced before."""
-
-    lease: Lease
-    offer: Offer
-    proof: HandoverResult | None
-    transactions: tuple[Done, ...]
-    steps: tuple[Step, ...]
 
 
 class Renter:
@@ -106,6 +99,7 @@ class Renter:
         self._rewards = RewardFinder(chain, validators)
         self._lease_offers = OpenedOffers(chain, files)
         self._views = LeaseViews(chain, self._lease_offers)
+        self._checks = LeaseChecks(chain, self._discovery, self._lease_offers)
         self._downtime = DowntimeFinder(chain, self._line)
         self._plans = LeasePlans(self._account, self.lease, clock)
         self._starter = LeaseStarter(chain, chain.domain(ESCROW), self._lease_offers, self._sign, clock, sleep)
@@ -306,9 +300,14 @@ class Renter:
             raise NoDevice(f"device {to_hex(first)} of lease {lease_id} announces no address")
         return self._session(_endpoint_of(device), lease_id)
 
-    async def declared_sheet(self, lease_id: int) -> Sheet:
-        """What the devices of a lease are and declare, on offer or not."""
-        return await self._discovery.declared_sheet((await self.offer(lease_id)).device_ids)
+    async def check(self, lease_id: int, how: HowToCheck = EVERYTHING) -> Checked:
+        """Measures a lease from inside, has its pod prove the cards under a nonce of ours, and compares with the sheet.
+        Raises ProofRejected for a proof that does not verify or came too late, Unreachable."""
+        return await self._checks.check(await self.lease(lease_id), await self.session(lease_id), how)
+
+    async def prove(self, lease_id: int, wheels: Sequence[Path], tell: Callable[[str], None]) -> list[PodProof]:
+        """Only has the pod prove its cards. Raises NotProven, ProofRejected, Unreachable."""
+        return await self._checks.prove(await self.lease(lease_id), await self.session(lease_id), wheels, tell)
 
     async def silent(self, device_ids: Sequence[DeviceId]) -> tuple[bytes, ...]:
         """Those of these devices whose keys do not sign a fresh nonce now."""
@@ -487,13 +486,6 @@ class Renter:
         if self._key is None or self._key.address != self._account:
             raise BadInput(ELSEWHERE.format(self._account) if self._account else NO_WALLET)
         return self._key
-
-
-def opening_of(listing: Listing, deposit: int, minima: Minima) -> LeaseOpening:
-    """What opens a lease on a listing. Raises BadInput for a market's claim that was not checked."""
-    if listing.evidence is None:
-        raise BadInput(f"the offer of {listing.name} is a market's claim: take it from `listing` or a verified search")
-    return LeaseOpening(listing.evidence, deposit, minima)
 
 
 def _endpoint_of(device: Device) -> Endpoint:

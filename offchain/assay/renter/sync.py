@@ -9,17 +9,19 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from assay.chain.contracts.devices import Device
 from assay.chain.contracts.leases import Lease
 from assay.protocol.messages import Offer
 from assay.protocol.types import DeviceId
+from assay.renter.lease.checking import EVERYTHING, Checked, HowToCheck
 from assay.renter.lease.downtime import DowntimeFound
 from assay.renter.lease.keeping import Move, Policy
 from assay.renter.lease.lease_start import HandoverResult
 from assay.renter.lease.lease_views import LeaseView
 from assay.renter.lease.planned import Plan, Planned
+from assay.renter.lease.rented import Rented
 from assay.renter.lease.steps import Step, unheard, untold
 from assay.renter.market.listing import Listing
 from assay.renter.market.placement import ANYWHERE, Placement
@@ -27,14 +29,16 @@ from assay.renter.market.search import Order, Wanted
 from assay.renter.money.receipts import LeaseReceipt
 from assay.renter.money.rewards import Rewards
 from assay.renter.money.wallet import Done, Minima
-from assay.renter.renter import ANY, LIMIT, Rented, Renter
+from assay.renter.renter import ANY, LIMIT, Renter
 from assay.renter.session.file_transfer import Transfer
 from assay.renter.session.jobs import PATIENCE_S, run_job
-from assay.renter.session.provider_session import Contents, JobState, Notebook, ProviderSession
+from assay.renter.session.provider_session import MAX_FILE, Contents, JobState, Notebook, ProviderSession
 from assay.renter.settings import RenterSettings
-from assay.sheet.values import Sheet
 from assay.wire.clusters import ClusterBody, ClusterShownBody
 from assay.wire.pods import PodBody, PodShownBody, PodTemplate, UseBody
+
+if TYPE_CHECKING:
+    from assay.renter.session.pod_proof import PodProof
 
 T = TypeVar("T")
 
@@ -111,9 +115,9 @@ class SyncProviderSession:
         """Everything in the workspace: files, folders, links."""
         return self._run(self._session.contents())
 
-    def fetch(self, path: str) -> bytes:
+    def fetch(self, path: str, most: int = MAX_FILE) -> bytes:
         """The content of one file."""
-        return self._run(self._session.fetch(path))
+        return self._run(self._session.fetch(path, most))
 
     def put(self, path: str, content: bytes, mode: int | None = None) -> None:
         """Writes one file, with permissions where they are given."""
@@ -283,9 +287,13 @@ class SyncRenter:
         """Signed requests to the provider of a lease."""
         return SyncProviderSession(self._run(self._renter.session(lease_id)), self._loop)
 
-    def declared_sheet(self, lease_id: int) -> Sheet:
-        """What the devices of a lease are and declare, on offer or not."""
-        return self._run(self._renter.declared_sheet(lease_id))
+    def check(self, lease_id: int, how: HowToCheck = EVERYTHING) -> Checked:
+        """Measures a lease from inside, has its pod prove the cards, and compares with the sheet."""
+        return self._run(self._renter.check(lease_id, how))
+
+    def prove(self, lease_id: int, wheels: Sequence[Path], tell: Callable[[str], None]) -> list[PodProof]:
+        """Only has the pod prove its cards."""
+        return self._run(self._renter.prove(lease_id, wheels, tell))
 
     def silent(self, device_ids: Sequence[DeviceId]) -> tuple[bytes, ...]:
         """Those of these devices whose keys do not sign a fresh nonce now."""

@@ -1,5 +1,5 @@
 """What a pod has, measured from inside it: run as one file by the pod's own Python, 3.8 or newer, with nothing but its
-standard library; fio, nvidia-smi and PyTorch are used where the image has them. Prints one line of JSON.
+standard library; fio, iperf3, nvidia-smi and PyTorch are used where the image has them. Prints one line of JSON.
 
 Whoever has root on the machine can make every figure up.
 """
@@ -164,18 +164,34 @@ def _words(path: str) -> list[str]:
         return []
 
 
-def main(folder: str) -> None:
+def network(server: str) -> tuple[int, int]:
+    """(up, down) in Mbit a second to a server of iperf3; zeros without it."""
+    host, _, port = server.rpartition(":")
+    return _iperf(host, port, "sum_sent"), _iperf(host, port, "sum_received", "--reverse")
+
+
+def _iperf(host: str, port: str, which: str, *more: str) -> int:
+    told = _output(["iperf3", "--client", host, "--port", port, "--json", "--time", "5", *more])
+    try:
+        return int(json.loads(told)["end"][which]["bits_per_second"] / 1e6)
+    except (ValueError, KeyError, TypeError):
+        return 0
+
+
+def main(folder: str, server: str = "") -> None:
     """Measures what there is; what cannot be measured is left out."""
     read, write = disk_rates(folder)
     product, copy = card_rates()
     found = cards()
+    up, down = network(server) if server else (0, 0)
     values = {
         "hostCores": cores(), "hostMemoryMib": memory_mib(), "hostDiskMib": disk_mib(folder), "diskReadMbs": read,
         "diskWriteMbs": write, "gpus": len(found), "bf16Tflops": product, "bandwidthGbs": copy,
+        "networkUpMbps": up, "networkDownMbps": down,
     }  # fmt: skip
     told = {"values": {name: value for name, value in values.items() if value > 0}, "cards": found[:16]}
     print(MARK + json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else ".")
+    main(*(sys.argv[1:3] or ["."]))

@@ -28,6 +28,7 @@ from assay.renter.lease.lease_start import HandoverResult
 from assay.renter.lease.lease_views import LeaseView
 from assay.renter.lease.leaving import leaving
 from assay.renter.lease.planned import Plan, Planned
+from assay.renter.lease.rented import Rented
 from assay.renter.lease.steps import Step, StepName
 from assay.renter.market.listing import Evidence, Listing, proven_listing
 from assay.renter.market.offers import ANYONE
@@ -35,7 +36,6 @@ from assay.renter.market.placement import ANYWHERE
 from assay.renter.money.receipts import LeaseReceipt, ReceiptLine
 from assay.renter.money.rewards import Rewards
 from assay.renter.money.wallet import Done, Minima
-from assay.renter.renter import Rented
 from assay.renter.session.provider_session import Contents, FileBeginning, JobState
 from assay.wire.files import BundleReader, Entry
 from assay.wire.leases import SignedOffer

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from assay.chain.contracts.leases import LeaseStatus
+from assay.renter.errors import ProofRejected, Unreachable
+from assay.renter.lease.checking import Checked
 from assay.renter.lease.downtime import DowntimeFound
 from assay.renter.lease.keeping import Move
+from assay.renter.lease.proving import ProofPolicy
 from assay.renter.money.wallet import Done
-from assay.sheet.pod_check import MARK
-from assay.sheet.values import SheetValue, Source
+from assay.sheet.shortfall import CheckLine
 
-from .conftest import MAX_DOWNTIME, NOW, PROVIDER, FakeRenter, FakeSession, Ran, downtime, listing, offer_of
+from .conftest import MAX_DOWNTIME, NOW, PROVIDER, FakeRenter, Ran, downtime, listing, offer_of
 
 Assay = Callable[..., Ran]
 DEVICE = "0x" + "01" * 32
@@ -226,27 +228,68 @@ def test_refunder__named_and_taken_back__asks_first_and_says_who(assay: Assay, r
     assert [one["name"] for one in planned] == ["LeaseEscrow.nameRefunder"]
 
 
-def test_check__of_a_lease_that_is_short__says_in_what_and_ends_with_4(
-    assay: Assay, renter: FakeRenter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sheet = {
-        "hostCores": SheetValue(64, "", Source.declared),
-        "diskReadMbs": SheetValue(6_000, "MB/s", Source.declared),
-    }
-    renter.answers = {**renter.answers, "declared_sheet": lambda lease_id: sheet}
-    said = [f'{MARK}{{"values": {{"hostCores": {cores}}}, "cards": []}}\n'.encode() for cores in (32, 64)]
+def checked(cores: int, unproven: str = "") -> Checked:
+    lines = (
+        CheckLine("hostCores", 64, cores, "", "declared", cores < 64),
+        CheckLine("diskReadMbs", 6_000, None, "MB/s", "declared", False),
+    )
+    return Checked(7, lines, (), unproven)
 
-    async def output(session: object, job_id: str, offset: int = 0, follow: bool = False) -> AsyncIterator[bytes]:
-        yield said[0][offset:]
 
-    monkeypatch.setattr(FakeSession, "output", output)
+def test_check__of_a_lease_that_is_short__says_in_what_and_ends_with_4(assay: Assay, renter: FakeRenter) -> None:
+    renter.answers = {**renter.answers, "check": lambda lease_id, how: checked(32)}
     ran = assay("check", "7")
     assert ran.status == 4 and "short of its sheet in hostCores" in ran.err
     assert "not measured" in ran.out
-    said.pop(0)
+    renter.answers = {**renter.answers, "check": lambda lease_id, how: checked(64)}
     ran = assay("check", "7", "-o", "json")
     assert ran.status == 0
     assert [line["result"] for line in json.loads(ran.out)["check"]] == ["ok", "not measured"]
+
+
+def test_check__in_a_pod_that_cannot_prove__is_a_failure_only_where_it_must(assay: Assay, renter: FakeRenter) -> None:
+    renter.answers = {**renter.answers, "check": lambda lease_id, how: checked(64, "no pip here")}
+    assert assay("check", "7").status == 0
+    ran = assay("check", "7", "--prove")
+    assert ran.status == 6 and "not proven: no pip here" in ran.err
+    assert [how.prove for _, how in renter.asked("check")] == [True, True]
+    assay("check", "7", "--no-prove", "--iperf3", "host:5201")
+    assert [(how.prove, how.iperf) for _, how in renter.asked("check")][2:] == [(False, "host:5201")]
+
+
+@pytest.mark.parametrize("server", ["host", "--version:1"])
+def test_check__with_a_server_off_its_form__asks_nothing(assay: Assay, renter: FakeRenter, server: str) -> None:
+    assert assay("check", "7", "--iperf3", server).status == 2 and not renter.asked("check")
+
+
+def test_rent__with_a_check_that_finds_it_short__ends_it_and_collects_the_rest(
+    assay: Assay, renter: FakeRenter
+) -> None:
+    renter.answers = {**renter.answers, "check": lambda lease_id, how: checked(32)}
+    ran = assay("rent", "--yes", "--check")
+    assert ran.status == 4 and renter.asked("end") == [(7,)] and renter.asked("refund") == [(7,)]
+
+
+def test_rent__with_a_check_that_does_not_verify__ends_it(assay: Assay, renter: FakeRenter) -> None:
+    renter.fails["check"] = ProofRejected("the proof does not verify")
+    assert assay("rent", "--yes", "--check").status == 4 and renter.asked("end") == [(7,)]
+
+
+@pytest.mark.parametrize("failure", [None, Unreachable("the image needs python3")])
+def test_rent__with_a_check_that_finds_nothing_or_cannot_look__lets_it_run(
+    assay: Assay, renter: FakeRenter, failure: Exception | None
+) -> None:
+    renter.answers = {**renter.answers, "check": lambda lease_id, how: checked(64)}
+    if failure is not None:
+        renter.fails["check"] = failure
+    assert assay("rent", "--yes", "--check").status == 0 and not renter.asked("end")
+
+
+def test_keep__with_proofs_again_and_again__hands_the_policy_on(assay: Assay, renter: FakeRenter) -> None:
+    renter.ends = Move.STOP
+    assert assay("keep", "7", "--prove-every", "1h", "--end-unproven").status == 0
+    assert renter.asked("keep")[0][1].proving == ProofPolicy(3_600, end=True)
+    assert assay("keep", "7", "--end-unproven").status == 2
 
 
 def test_quote__of_a_node__asks_for_all_its_devices(assay: Assay, renter: FakeRenter) -> None:

@@ -11,8 +11,10 @@ from assay.chain.contracts.erc20 import Erc20
 from assay.cli.option_groups import OptionGroup
 from assay.cli.output import note
 from assay.cli.renter.options import Asking, Connection, LeaseId, renter_command
-from assay.renter.errors import Unreachable
+from assay.cli.renter.pods.options import Wheels, wheels_in
+from assay.renter.errors import BadInput, Unreachable
 from assay.renter.lease.keeping import Move, Policy
+from assay.renter.lease.proving import ProofPolicy
 from assay.renter.money.amounts import parse_amount, parse_duration
 
 if TYPE_CHECKING:
@@ -41,6 +43,21 @@ class Keeping(OptionGroup):
         typer.Option("--least-down", help="claim no epoch of which less was down, percent", min=0, max=100),
     ] = 1.0
     every: Annotated[float, typer.Option("--every", help="seconds between looks", min=0.1)] = 10.0
+    prove_every: Annotated[
+        str | None, typer.Option("--prove-every", help="have the pod prove its cards again this often: 1h")
+    ] = None
+    end_unproven: Annotated[
+        bool, typer.Option("--end-unproven", help="end it at once where such a proof fails or is slow, at any cost")
+    ] = False
+    wheels: Wheels = None
+
+    def proving(self) -> ProofPolicy | None:
+        """As the library takes it. Raises BadInput."""
+        if self.prove_every is None:
+            if self.end_unproven:
+                raise BadInput("--end-unproven: say how often to prove with --prove-every")
+            return None
+        return ProofPolicy(parse_duration(self.prove_every), self.end_unproven, wheels_in(self.wheels))
 
     @property
     def min_down_bps(self) -> int:
@@ -53,7 +70,7 @@ class Keeping(OptionGroup):
         cap = parse_amount(self.auto_topup, await Erc20(renter.chain, lease.token).decimals()) if self.auto_topup else 0
         patience = None if self.patience == "never" else float(parse_duration(self.patience))
         margin, step = parse_duration(self.topup_margin), parse_duration(self.topup_step)
-        return Policy(margin, step, cap, patience, leave_free, self.min_down_bps)
+        return Policy(margin, step, cap, patience, leave_free, self.min_down_bps, self.proving())
 
 
 @renter_command(commands, "keep")

@@ -14,6 +14,7 @@ from assay.chain.errors import ChainError
 from assay.cli.output import OutputFormat, note, show, show_rows
 from assay.cli.renter.keeping import Keeping, keep_lease
 from assay.cli.renter.options import Asking, Connection, Duration, Filters, Output, renter_command
+from assay.cli.renter.pods.checking import checked_or_ended
 from assay.cli.renter.pods.options import PodOptions
 from assay.cli.renter.several import joined, placement, rent_each
 from assay.protocol.hexadecimal import to_hex
@@ -58,6 +59,10 @@ async def rent(
     open_only: Annotated[
         bool, typer.Option("--open-only", help="pay the deposit in, and prove and start later with --lease")
     ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="look at it from inside when it runs, and end it at once where it is short"),
+    ] = False,
     output: Output = OutputFormat.table,
 ) -> None:
     """Lease a device, or a node of --gpus N: nothing streams before the proofs of all its devices, made at once, have
@@ -68,6 +73,8 @@ async def rent(
     seconds, minima = parse_duration(duration), filters.minima()
     if pod.given and open_only:
         raise BadInput("--open-only: say the image when the lease is gone on with: rent --lease N --image …")
+    if check and open_only:
+        raise BadInput("--check and --open-only: there is no pod to look at before the lease runs")
     if nodes and open_only:
         raise BadInput("--nodes and --open-only: one or the other, not both")
     wanted = pod.wanted() if pod.given else None
@@ -75,6 +82,8 @@ async def rent(
         if lease is not None:
             rented = await renter.resume(lease, tell_step, wanted, note)
             await _show(renter, [rented.lease.token], [rented_json(rented, rented.lease.deposit)], output)
+            if check:
+                await checked_or_ended(renter, [lease], keeping.wheels)
             if keeping.auto_topup:
                 await keep_lease(renter, lease, keeping)
             return
@@ -101,6 +110,8 @@ async def rent(
         await _show(renter, [one.token for one in chosen], done, output)
         if failure is not None:
             raise failure
+        if check:
+            await checked_or_ended(renter, [int(one["leaseId"]) for one in done], keeping.wheels)
         if keeping.auto_topup and not open_only:
             await asyncio.gather(*(keep_lease(renter, int(one["leaseId"]), keeping) for one in done))
 

@@ -14,10 +14,10 @@ from assay.renter.lease.downtime import DowntimeFound
 from assay.renter.lease.lease_views import LeaseView
 from assay.renter.lease.leaving import notice_over
 from assay.renter.lease.planned import Planned
+from assay.renter.lease.rented import Rented
 from assay.renter.market.listing import Listing
 from assay.renter.money.amounts import show_amount
 from assay.renter.money.wallet import Done
-from assay.renter.renter import Rented
 from assay.renter.session.provider_session import JobState
 from assay.sheet.fields import FIELDS
 from assay.sheet.values import Sheet

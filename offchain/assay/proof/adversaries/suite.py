@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from assay.proof.adversaries import messages, probes, products
+from assay.proof.adversaries import in_pod, messages, probes, products
 from assay.proof.adversaries.attack import Attack, Rate
 
-ATTACKS: dict[str, Attack] = {attack.name: attack for attack in [*products.ATTACKS, *messages.ATTACKS, *probes.ATTACKS]}
+ATTACKS: dict[str, Attack] = {
+    attack.name: attack for attack in [*products.ATTACKS, *messages.ATTACKS, *probes.ATTACKS, *in_pod.ATTACKS]
+}
 
 
 def row(attack: Attack, rate: Rate) -> tuple[str, str, str, str, str]:

@@ -14,7 +14,7 @@ from assay.protocol.profile import Profile
 from assay.protocol.seeds import handover_rho, handover_seed
 from assay.protocol.signing import Domain, signed_by
 from assay.protocol.typed_message import MessageError
-from assay.protocol.types import Seed
+from assay.protocol.types import Root, Seed
 from assay.renter.errors import ProofRejected
 from assay.wire.leases import SignedHandover
 
@@ -80,16 +80,31 @@ def opening_length(expected: Expected) -> int:
     return openings.length(expected.profile, expected.profile.k)
 
 
-def check_opening(handover: Handover, opening: bytes, expected: Expected) -> None:
+def check_opening(result_root: Root, opening: bytes, expected: Expected) -> None:
     """Verifies the sampled rows on this machine's processor. Raises ProofRejected."""
     # Imported here: its compiled kernels cost every other command most of a second.
     from assay.proof.sampling import samples
     from assay.proof.verification import Verifier
 
     device_id, profile = expected.device.device_id, expected.profile
-    rho = handover_rho(expected.x, handover.result_root)
+    rho = handover_rho(expected.x, result_root)
     seed = handover_seed(expected.epoch_seed, device_id, profile.id, expected.nonce, expected.lease_id)
     verifier = Verifier(profile, expected.epoch_seed, rho)
-    verdict = verifier.verify(seed, handover.result_root, opening, samples(rho, device_id, profile))
+    verdict = verifier.verify(seed, result_root, opening, samples(rho, device_id, profile))
     if not verdict.valid:
-        raise ProofRejected(f"the handover proof of {expected.name} does not verify: {verdict.reason}")
+        raise ProofRejected(f"the proof of {expected.name} does not verify: {verdict.reason}")
+
+
+def check_lanes(
+    result_root: Root, opening: bytes, challenge: bytes, lane_root: Root, lanes: bytes, expected: Expected
+) -> None:
+    """Verifies opened lanes of the memory probe; `opening` was verified by `check_opening`. Raises ProofRejected."""
+    from assay.proof import openings
+    from assay.proof.probe.verification import verify_device_lanes
+
+    profile = expected.profile
+    roots = openings.decode(opening, profile, profile.k).round_roots
+    rho = handover_rho(expected.x, result_root)
+    verdict = verify_device_lanes(profile, rho, expected.device.device_id, roots, challenge, lane_root, lanes)
+    if not verdict.valid:
+        raise ProofRejected(f"the memory that {expected.name} shows does not verify: {verdict.reason}")

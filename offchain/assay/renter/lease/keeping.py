@@ -16,6 +16,7 @@ from assay.protocol.rates import cost
 from assay.renter.errors import RenterError
 from assay.renter.lease.lease_views import LeaseView
 from assay.renter.lease.leaving import Free
+from assay.renter.lease.proving import ProofPolicy, ProofRounds, Prove
 
 MAX_SILENCE_A_ROUND = 3  # rounds: a machine that slept for hours has not heard its device be silent for hours
 
@@ -36,7 +37,8 @@ class Policy:
     With less than `margin` left `step` more is paid for. A lease whose devices are silent for `patience` is ended as
     soon as that costs nothing more than has streamed, None never; with `leave_free` it is ended as soon as attested
     downtime has set the renter free, though the devices may answer here. Epochs of which less than `least_down` was
-    down, in hundredths of a percent, are not worth a transaction each.
+    down, in hundredths of a percent, are not worth a transaction each. With `proving` its pod proves its cards again
+    and again.
     """
 
     margin: int
@@ -45,10 +47,12 @@ class Policy:
     patience: float | None
     leave_free: bool = True
     min_down: int = 0
+    proving: ProofPolicy | None = None
 
 
-def move(view: LeaseView, silent_for: float, policy: Policy) -> tuple[Move, int]:
-    """What to do, and the amount of a top-up in base units: a pure function.
+def move(view: LeaseView, silent_for: float, policy: Policy, fault: str = "") -> tuple[Move, int]:
+    """What to do, and the amount of a top-up in base units: a pure function. `fault` is what a proof in the pod has
+    just found to be wrong.
 
     A slashed device comes first, whatever else is wanted, then devices that do not answer: paying for those would be
     the worst of all.
@@ -60,6 +64,8 @@ def move(view: LeaseView, silent_for: float, policy: Policy) -> tuple[Move, int]
         return Move.END, 0
     if lease.left_early:
         return Move.WAIT, 0
+    if fault and policy.proving is not None and policy.proving.end:
+        return Move.END, 0
     if policy.patience is not None and silent_for >= policy.patience and free is not None:
         return Move.END, 0
     if silent_for > 0 or lease.stop - view.now > policy.margin or lease.stop - lease.start >= lease.max_duration:
@@ -84,6 +90,7 @@ class Actions:
     tell: Callable[[str], None]
     amount: Callable[[int], str]  # base units as people read them
     moment: Callable[[int], str]  # a time of the chain as people read it
+    prove: Prove | None = None
 
 
 class Keeper:
@@ -94,14 +101,23 @@ class Keeper:
         self._policy = policy
         self._every = every
         self._told: set[str] = set()
+        proving, prove = policy.proving, actions.prove
+        self._proofs = ProofRounds(prove, proving, actions.clock, actions.tell) if proving and prove else None
 
     async def keep(self) -> Move:
         """Looks until the lease is over: STOP, or END where it was left because its devices fell silent, were down for
-        too long, or one was slashed.
+        too long, one was slashed, or a proof in the pod failed and that is to end it.
 
         A round in which the chain cannot be read counts for nothing: then it is we who are cut off.
         """
-        actions, silent, last = self._actions, 0.0, self._actions.clock()
+        try:
+            return await self._keep()
+        finally:
+            if self._proofs is not None:
+                await self._proofs.close()
+
+    async def _keep(self) -> Move:
+        actions, silent, last, fault = self._actions, 0.0, self._actions.clock(), ""
         while True:
             now = actions.clock()
             passed, last = min(now - last, MAX_SILENCE_A_ROUND * self._every), now
@@ -113,9 +129,12 @@ class Keeper:
                     await self._collect(view.lease)
                     # What was just credited may have set us free.
                     view = await actions.view()
-                what, amount = move(view, silent, self._policy)
-                if await self._act(view, what, amount, silent, quiet):
+                # One that was found in a round that broke off is not forgotten.
+                fault = (self._proofs.look() if self._proofs else "") or fault
+                what, amount = move(view, silent, self._policy, fault)
+                if await self._act(view, what, amount, silent, quiet, fault):
                     return what
+                fault = ""
             except (ChainError, RenterError) as error:
                 self._tell_failure(error)
             await actions.sleep(self._every)
@@ -143,11 +162,13 @@ class Keeper:
     def _tell_failure(self, error: Exception) -> None:
         self._actions.tell(f"not this time, trying again in {self._every:g} s: {error}")
 
-    async def _act(self, view: LeaseView, what: Move, amount: int, silent: float, quiet: tuple[str, ...]) -> bool:
+    async def _act(
+        self, view: LeaseView, what: Move, amount: int, silent: float, quiet: tuple[str, ...], fault: str
+    ) -> bool:
         """Whether nothing is left to keep."""
         lease = view.lease
         if what is Move.END:
-            self._actions.tell(f"ending lease {lease.lease_id}: {self._reason(view, silent, quiet)}")
+            self._actions.tell(f"ending lease {lease.lease_id}: {fault or self._reason(view, silent, quiet)}")
             await self._actions.end()
         if what is Move.TOP_UP:
             self._actions.tell(

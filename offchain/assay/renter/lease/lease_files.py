@@ -17,12 +17,13 @@ from assay.renter.errors import RenterError
 @dataclass(frozen=True)
 class LeaseFile:
     """One lease: the offer it was opened on; when the handover's nonce went out, seconds since 1970, None before; once
-    the proofs convinced, the resultRoots in the offer's order."""
+    the proofs convinced, the resultRoots in the offer's order, and the least rate that they showed."""
 
     lease_id: int
     offer: Offer
     asked_at: float | None = None
     roots: tuple[bytes, ...] = ()
+    score_gops: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As it is stored; bytes as 0x-hex."""
@@ -31,6 +32,7 @@ class LeaseFile:
             "offer": self.offer.to_json(),
             "askedAt": self.asked_at,
             "roots": [to_hex(root) for root in self.roots],
+            "scoreGops": self.score_gops,
         }
 
     @classmethod
@@ -41,6 +43,7 @@ class LeaseFile:
             offer=Offer.from_json(data["offer"]),
             asked_at=None if data["askedAt"] is None else float(data["askedAt"]),
             roots=tuple(parse_bytes32(root, "root") for root in data["roots"]),
+            score_gops=int(data.get("scoreGops", 0)),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from assay.chain.contracts.erc20 import Erc20
@@ -15,6 +16,7 @@ from assay.protocol.types import DeviceId
 from assay.renter.lease.downtime import DowntimeFound
 from assay.renter.lease.keeping import Actions, Keeper, Policy
 from assay.renter.lease.lease_views import LeaseView
+from assay.renter.lease.steps import unheard
 from assay.renter.money.amounts import moment, show_amount
 
 WATCHING = Policy(margin=0, step=0, cap=0, patience=None)  # of whoever only submits downtime
@@ -44,6 +46,8 @@ class KeepingWallet(Protocol):
     async def refundable(self, lease_id: int) -> int: ...
 
     async def refund(self, lease_id: int) -> Any: ...
+
+    async def prove(self, lease_id: int, wheels: Sequence[Path], tell: Callable[[str], None]) -> Sequence[Any]: ...
 
 
 async def keeper_of(
@@ -79,8 +83,13 @@ async def keeper_of(
         if await renter.refundable(lease_id):
             await renter.refund(lease_id)
 
+    async def prove(wheels: tuple[Path, ...]) -> str:
+        proofs = await renter.prove(lease_id, wheels, unheard)
+        return "; ".join(f"{to_hex(one.device.device_id)}: {one.fault}" for one in proofs if one.fault)
+
     actions = Actions(
         view=lambda: renter.view(lease_id), silent=silent, collect=collect, top_up=top_up, end=end,
         clock=renter.clock, sleep=renter.sleep, tell=tell, amount=amount, moment=moment,
+        prove=prove,
     )  # fmt: skip
     return Keeper(actions, policy, every)

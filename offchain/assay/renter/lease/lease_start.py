@@ -121,7 +121,7 @@ class LeaseStarter:
         messages = [self._signed(answer.answer, one) for answer, one in zip(answers, expected, strict=True)]
         verify_ms = await self._verified(session, messages, expected)
         roots = tuple(message.result_root for message in messages)
-        self._offers.note(replace(kept, roots=roots))
+        self._offers.note(replace(kept, roots=roots, score_gops=score))
         rows = sum(one.profile.k for one in expected)
         steps.take(StepName.verified, f"{rows} rows of our choice verified here in {verify_ms:.0f} ms")
         return HandoverResult(lease.lease_id, roots, epochs[0][0], last * 1000, verify_ms, score)
@@ -191,7 +191,7 @@ class LeaseStarter:
         began = self._monotonic()
         # One after another: each uses all processors.
         for message, opening, one in zip(messages, openings, expected, strict=True):
-            await asyncio.to_thread(check_opening, message, opening, one)
+            await asyncio.to_thread(check_opening, message.result_root, opening, one)
         return (self._monotonic() - began) * 1000
 
     async def until_known(self, session: ProviderSession, lease_id: int) -> None:

@@ -159,6 +159,15 @@ class Discovery:
             }
         )  # fmt: skip
 
+    async def scores(self, device_ids: Sequence[DeviceId]) -> dict[DeviceId, int]:
+        """Their scores in the newest report that the escrow counts and in which all of them passed; none where there
+        is no such report."""
+        try:
+            lines = await self._measurements.passing(device_ids)
+        except NoDevice:
+            return {}
+        return {line.leaf.device_id: line.leaf.score_gops for line in lines}
+
     async def quote(self, device_ids: Sequence[DeviceId], renter: str, seconds: int) -> Listing:
         """Devices together at the price that their provider makes to one renter. Raises
         NoDevice, ProviderRefused, Unreachable."""

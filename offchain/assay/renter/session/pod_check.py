@@ -14,9 +14,9 @@ WALL_S = 600
 MAX_OUTPUT = 1 << 20
 
 
-async def measure_pod(session: ProviderSession) -> PodMeasurement:
-    """Runs the check as a job of the lease. Raises Unreachable where the image has no Python 3, or the check ends
-    without a result.
+async def measure_pod(session: ProviderSession, iperf: str = "") -> PodMeasurement:
+    """Runs the check as a job of the lease; `iperf` is HOST:PORT of a server of iperf3. Raises Unreachable where the
+    image has no Python 3, or the check ends without a result.
     """
     script = files("assay.sheet").joinpath("pod_check.py").read_bytes()
     written = bytearray()
@@ -24,7 +24,9 @@ async def measure_pod(session: ProviderSession) -> PodMeasurement:
     def keep(piece: bytes) -> None:
         written.extend(piece[: max(0, MAX_OUTPUT - len(written))])
 
-    job_id = await session.create_job(["python3", SCRIPT, "."], {SCRIPT: script}, {}, {"wallSeconds": WALL_S})
+    job_id = await session.create_job(
+        ["python3", SCRIPT, ".", *([iperf] if iperf else [])], {SCRIPT: script}, {}, {"wallSeconds": WALL_S}
+    )
     state = await run_job(session, job_id, keep)
     output = bytes(written).decode(errors="replace")
     try:

@@ -261,9 +261,9 @@ class ProviderSession:
                 raise Unreachable(f"{self.endpoint.url}: lists files without an end")
             after = following
 
-    async def fetch(self, path: str) -> bytes:
-        """The content of one file."""
-        return await self._bytes("GET", f"{paths.FILES}/{quoted(path)}", None, MAX_FILE, 300.0)
+    async def fetch(self, path: str, most: int = MAX_FILE) -> bytes:
+        """The content of one file, of at most `most` bytes."""
+        return await self._bytes("GET", f"{paths.FILES}/{quoted(path)}", None, most, 300.0)
 
     async def put(self, path: str, content: bytes, mode: int | None = None) -> None:
         """Writes one file, with permissions where they are given."""

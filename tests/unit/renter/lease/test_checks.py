@@ -231,7 +231,7 @@ def test_handover__honest__convinces() -> None:
     message, opening = proven()
     check_signed(message, message.sign(ESCROW, DEVICE_KEY), EXPECTED, ESCROW)
     assert len(opening) == opening_length(EXPECTED)
-    check_opening(message, opening, EXPECTED)
+    check_opening(message.result_root, opening, EXPECTED)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_handover__work_of_another_lease__does_not_verify() -> None:
     stale = one.prove(handover_seed(SEED, DEVICE_ID, PROFILE.id, EXPECTED.nonce, 4))
     rho = handover_rho(EXPECTED.x, other.result_root)
     with pytest.raises(ProofRejected, match="does not verify"):
-        check_opening(other, one.open(stale, samples(rho, DEVICE_ID, PROFILE)), EXPECTED)
+        check_opening(other.result_root, one.open(stale, samples(rho, DEVICE_ID, PROFILE)), EXPECTED)
 
 
 def test_handover__a_wrong_row__does_not_verify() -> None:
@@ -271,7 +271,7 @@ def test_handover__a_wrong_row__does_not_verify() -> None:
     damaged = opening[:position] + bytes([opening[position] ^ 1]) + opening[position + 1 :]
     for bad in (damaged, opening[:-1], opening + b"\x00", b""):
         with pytest.raises(ProofRejected):
-            check_opening(message, bad, EXPECTED)
+            check_opening(message.result_root, bad, EXPECTED)
 
 
 @pytest.mark.parametrize("answer", [{}, {"leaseId": 1}, {"signature": "0x"}])

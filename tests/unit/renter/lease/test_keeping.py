@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +13,11 @@ from hypothesis import strategies as st
 
 from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.chain.errors import ChainError, UnreachableChain
-from assay.renter.errors import Unreachable
+from assay.renter.errors import NotProven, ProofRejected, Unreachable
 from assay.renter.lease.keeping import Actions, Keeper, Move, Policy, move
 from assay.renter.lease.lease_views import LeaseView
 from assay.renter.lease.leaving import Free, leaving
+from assay.renter.lease.proving import ProofPolicy
 from assay.renter.session.ssh_access import checked
 from tests.unit.renter.leased import LEASE, NODE, ONE, TWO, leased
 
@@ -116,11 +119,14 @@ class Bench:
         self.slashed_at = 9e9
         self.settled_at = 0.0
         self.collect_fails: Exception | None = None
+        self.proofs: dict[float, str | Exception] = {}
+        self.proven: list[tuple[float, int]] = []
 
     def keeper(self, policy: Policy) -> Keeper:
         actions = Actions(
             self.view, self.quiet, self.collect, self.top_up, self.end, lambda: self.now, self.sleep, self.told.append,
             lambda units: f"{units} T", lambda seconds: f"{seconds} o'clock",
+            self.prove,
         )  # fmt: skip
         return Keeper(actions, policy, 10)
 
@@ -148,7 +154,15 @@ class Bench:
     async def end(self) -> None:
         self.did.append(("end", self.now))
 
+    async def prove(self, wheels: tuple[Path, ...]) -> str:
+        self.proven.append((self.now, len(wheels)))
+        said = next((found for when, found in sorted(self.proofs.items(), reverse=True) if when <= self.now), "")
+        if isinstance(said, Exception):
+            raise said
+        return said
+
     async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
         self.now += seconds + self.jump
         self.jump = 0.0
 
@@ -279,3 +293,43 @@ def test_ssh__answer_that_could_inject__is_refused(change: dict[str, object]) ->
     assert checked(good, 3) == (22, "lease-3", "ssh-ed25519 AAAA")
     with pytest.raises(Unreachable):
         checked({**good, **change}, 3)
+
+
+# --- proofs in the pod, again and again
+
+AGAIN = replace(QUIET, cap=0, proving=ProofPolicy(50, end=True, wheels=(Path("a.whl"),)))
+
+
+async def test_keep__cards_that_prove_themselves__are_asked_again_and_again_and_stay() -> None:
+    bench = Bench(now=1_700.0)
+    assert await bench.keeper(AGAIN).keep() is Move.STOP
+    assert [when for when, _ in bench.proven] == [1_750.0, 1_810.0, 1_870.0, 1_930.0, 1_990.0]
+    assert [wheels for _, wheels in bench.proven] == [1, 0, 0, 0, 0]
+    assert bench.did == []
+
+
+@pytest.mark.parametrize("found", ["it makes 3 gops", ProofRejected("late in the pod")])
+async def test_keep__a_card_that_gets_slow__ends_the_lease_only_where_that_is_wanted(found: str | Exception) -> None:
+    bench = Bench(leased(min_duration=900), now=1_000.0)
+    bench.proofs = {1_100: found}
+    assert await bench.keeper(AGAIN).keep() is Move.END
+    assert bench.did == [("end", 1_120.0)] and str(found) in bench.told[-1]
+    bench = Bench(now=1_700.0)
+    bench.proofs = {1_800: found}
+    watching = replace(AGAIN, proving=ProofPolicy(50))
+    assert await bench.keeper(watching).keep() is Move.STOP and bench.did == []
+    assert [line for line in bench.told if str(found) in line]
+
+
+async def test_keep__a_pod_that_cannot_prove__is_told_and_never_ended_for_it() -> None:
+    bench = Bench(now=1_700.0)
+    bench.proofs = {0: NotProven("no pip here")}
+    assert await bench.keeper(AGAIN).keep() is Move.STOP
+    assert bench.did == [] and any("not proven this time" in line for line in bench.told)
+
+
+async def test_keep__a_fault_found_while_the_chain_is_away__is_acted_on_when_it_is_back() -> None:
+    bench = Bench(now=1_700.0)
+    bench.proofs, bench.cut_off = {0: "slow"}, (1_755, 1_795)
+    assert await bench.keeper(AGAIN).keep() is Move.END
+    assert bench.did == [("end", 1_800.0)]

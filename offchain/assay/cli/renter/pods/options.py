@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 TEMPLATES_VARIABLE = "ASSAY_TEMPLATES"
 MAX_PASSWORD = 4_096
+Wheels = Annotated[
+    Path | None,
+    typer.Option(
+        "--wheels", help="folder of wheels to prove with, sent along: for a pod that fetches nothing", exists=True
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -117,3 +123,13 @@ def _first_line(path: Path) -> str:
     if not password or len(password) > MAX_PASSWORD:
         raise BadInput(f"--registry-password-file {path}: its first line is empty, or longer than {MAX_PASSWORD}")
     return password
+
+
+def wheels_in(folder: Path | None) -> tuple[Path, ...]:
+    """The wheels of a folder, none where none is given. Raises BadInput for a folder without any."""
+    if folder is None:
+        return ()
+    found = tuple(sorted(folder.glob("*.whl")))
+    if not found:
+        raise BadInput(f"--wheels {folder}: there are no wheels in it")
+    return found

@@ -1,0 +1,51 @@
+"""What the times of a proof inside a pod say of its card: pure rules, on the renter's clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from assay.proof.probe.calibration import deadline_us
+from assay.protocol.profile import Profile
+
+# Percent of the rate that a card showed before its lease that it shows in a pod at least: its clock, its heat and the
+# renter's own line take some.
+ENOUGH_PERCENT = 85
+MAX_ROUND_TRIP_S = 0.5  # who delays the ping that it is measured by gains no more than this
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Of one device, seconds from what was asked to what came back; `walk_s` is None where its class has no probe."""
+
+    work_s: float
+    walk_s: float | None
+    round_trip_s: float
+
+
+def shown_gops(profile: Profile, times: Times) -> int:
+    """The rate it showed, the way to the pod and back taken off."""
+    way = min(max(times.round_trip_s, 0.0), MAX_ROUND_TRIP_S)
+    return profile.score_gops(max(1, int((times.work_s - way) * 1e6)))
+
+
+def is_late(profile: Profile, work_s: float) -> bool:
+    """Whether it took longer than its class may."""
+    return work_s * 1000 > profile.deadline_ms
+
+
+def memory_shown(profile: Profile, times: Times) -> bool:
+    """Whether the window was walked as fast as from memory of the card's own."""
+    return profile.W == 0 or (times.walk_s is not None and times.walk_s * 1e6 <= deadline_us(profile))
+
+
+def fault(profile: Profile, times: Times, expected_gops: int) -> str:
+    """Why the card is not the one that was rented; empty where nothing speaks against it. `expected_gops` is what it
+    showed before, 0 where nothing is known of that.
+    """
+    if is_late(profile, times.work_s):
+        return f"it took {times.work_s:.2f} s, its class takes at most {profile.deadline_ms / 1000:.2f} s"
+    if not memory_shown(profile, times):
+        return f"its memory was not shown in time: {times.walk_s or 0:.2f} s"
+    if (gops := shown_gops(profile, times)) * 100 < expected_gops * ENOUGH_PERCENT:
+        return f"it makes {gops} gops, and made {expected_gops} before the lease"
+    return ""
