@@ -37,3 +37,7 @@ class SourceFault(MarketError):
 
 class BadQuery(MarketError):
     """A search that cannot be answered as asked."""
+
+
+class CheckRefused(MarketError):
+    """A renter's result that is not kept."""

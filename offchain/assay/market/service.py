@@ -24,6 +24,7 @@ from assay.market.api.context import Context, ContractTimes, Links, Token
 from assay.market.api.status import Status
 from assay.market.errors import MarketError
 from assay.market.follow.chain_follower import ChainFollower
+from assay.market.follow.check_book import CheckBook
 from assay.market.follow.content_follower import ContentFollower
 from assay.market.follow.index import MarketIndex
 from assay.market.follow.offer_follower import OfferFollower
@@ -76,6 +77,7 @@ async def _run(settings: MarketSettings, chain: Chain, listening: socket.socket)
             terms=await lease_terms(chain),
             deadlines=await deadlines(chain),
             streams=Slots(settings.market_streams, settings.market_streams_each),
+            checks=CheckBook(index, deployment.domain("LeaseEscrow")),
         )
         follower = ChainFollower(index, NodeSource(chain), deployment.block)
         contents = ContentFollower(index, fetch, deployment.domain("EpochOracle"))

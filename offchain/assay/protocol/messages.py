@@ -285,7 +285,37 @@ class ReachabilityRequest(TypedMessage):
     issued_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class CheckResult(TypedMessage):
+    """What a renter measured inside its lease, signed by the account that opened it; no contract reads it. Units as in
+    a data sheet, 0 is not measured; `score_gops` and `memory_mib` were proven under the renter's nonce. `checked_at` in
+    seconds.
+    """
+
+    TYPE: ClassVar[str] = (
+        "CheckResult(uint256 leaseId,uint64 checkedAt,uint64 gpus,uint64 scoreGops,uint64 memoryMib,uint64 hostCores,"
+        "uint64 hostMemoryMib,uint64 hostDiskMib,uint64 diskReadMbs,uint64 diskWriteMbs,uint64 networkUpMbps,"
+        "uint64 networkDownMbps,uint64 bf16Tflops,uint64 bandwidthGbs)"
+    )
+    CONTRACT: ClassVar[str] = "LeaseEscrow"
+
+    lease_id: int
+    checked_at: int
+    gpus: int = 0
+    score_gops: int = 0
+    memory_mib: int = 0
+    host_cores: int = 0
+    host_memory_mib: int = 0
+    host_disk_mib: int = 0
+    disk_read_mbs: int = 0
+    disk_write_mbs: int = 0
+    network_up_mbps: int = 0
+    network_down_mbps: int = 0
+    bf16_tflops: int = 0
+    bandwidth_gbs: int = 0
+
+
 ALL: tuple[type[TypedMessage], ...] = (
     Challenge, Commitment, Seal, Observations, EpochReport, Offer, LeaseStart, Handover, Enrol, SeatClaim,
-    Gossip, ProbeNonce, LaneCommitment, LeaseRequest, LeaseSession, Wiped, ReachabilityRequest,
+    Gossip, ProbeNonce, LaneCommitment, LeaseRequest, LeaseSession, Wiped, ReachabilityRequest, CheckResult,
 )  # fmt: skip

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from assay.chain.contracts.devices import Device
-from assay.chain.contracts.erc20 import COIN, Erc20, symbols_of
 from assay.chain.contracts.leases import Lease, LeaseStatus, offer_of_log, read_lease
 from assay.chain.deployment import Deployment
 from assay.chain.key_files import Key, open_key
@@ -24,7 +23,8 @@ from assay.network.client import Client
 from assay.network.exchange import HttpExchange
 from assay.network.origins import Endpoint
 from assay.protocol.hexadecimal import to_hex
-from assay.protocol.messages import LeaseStart, Offer
+from assay.protocol.messages import Offer
+from assay.protocol.typed_message import TypedMessage
 from assay.protocol.types import DeviceId, Root
 from assay.renter.errors import BadInput, NoDevice, RenterError
 from assay.renter.http_client import HttpClient
@@ -34,7 +34,7 @@ from assay.renter.lease.keeping import Move, Policy
 from assay.renter.lease.lease_files import LeaseFiles
 from assay.renter.lease.lease_keeper import WATCHING, keeper_of
 from assay.renter.lease.lease_offers import OpenedOffers
-from assay.renter.lease.lease_rights import require_own, require_refunder
+from assay.renter.lease.lease_rights import named_refunders, require_own, require_refunder
 from assay.renter.lease.lease_start import HandoverResult, LeaseStarter
 from assay.renter.lease.lease_views import LeaseView, LeaseViews
 from assay.renter.lease.liveness import is_alive
@@ -48,13 +48,18 @@ from assay.renter.market.offer_checks import ESCROW
 from assay.renter.market.placement import ANYWHERE, Placement
 from assay.renter.market.round_trips import open_and_close, round_trips
 from assay.renter.market.search import Order, Wanted
+from assay.renter.market.testimony import Testimonies
 from assay.renter.market.validators import Validators
+from assay.renter.money.holdings import holdings
 from assay.renter.money.receipts import LeaseReceipt, Receipts
 from assay.renter.money.rewards import RewardFinder, Rewards
 from assay.renter.money.wallet import Done, LeaseOpening, Minima, Wallet, WalletOpener
 from assay.renter.session.pod_images import choose_and_follow
 from assay.renter.session.provider_session import ProviderSession
 from assay.renter.settings import RenterSettings
+from assay.sheet.testimony import result_of
+from assay.sheet.values import Sheet
+from assay.wire.checks import SignedCheck
 from assay.wire.lines import Measured
 from assay.wire.pods import PodBody
 
@@ -96,6 +101,7 @@ class Renter:
         validators = Validators(chain, http)
         measure = partial(round_trips, connect=open_and_close(self.addresses))
         self._discovery = Discovery(chain, http, validators, clock, measure)
+        self._testimonies = Testimonies(chain, chain.domain(ESCROW), clock)
         self._rewards = RewardFinder(chain, validators)
         self._lease_offers = OpenedOffers(chain, files)
         self._views = LeaseViews(chain, self._lease_offers)
@@ -167,9 +173,16 @@ class Renter:
 
     async def market_status(self) -> dict[str, Any]:
         """Where the market's index stands. Raises BadInput without a market, Unreachable."""
-        if self.market is None:
-            raise BadInput("no market is named: --market, ASSAY_MARKET or a context")
-        return await MarketClient(self._http, self.market).status()
+        return await self._at_market().status()
+
+    async def testimony(self, device_ids: Sequence[DeviceId]) -> Sheet:
+        """What renters measured of these devices, as a market has it and the chain bears it out. Raises as above."""
+        return await self._testimonies.of(self._at_market(), device_ids)
+
+    async def testify(self, checked: Checked) -> None:
+        """Signs what a check found and has the market keep it. Raises as above."""
+        result = result_of(checked.lease_id, int(self.clock()), checked.lines)
+        await self._at_market().take_check(SignedCheck(result, self._sign(result)))
 
     # --- renting
 
@@ -361,12 +374,7 @@ class Renter:
 
     async def refunders(self) -> list[str]:
         """Whom this wallet has named to submit its leases' downtime."""
-        block = await self.chain.finalised()
-        named = await read_events(
-            self.chain, ESCROW, ["RefunderNamed"], self.chain.deployment.block, block, where={"renter": [self.address]}
-        )
-        may = {event.args["agent"]: event.args["may"] for event in named}
-        return sorted(agent for agent, allowed in may.items() if allowed)
+        return await named_refunders(self.chain, self.address)
 
     async def name_refunder(self, agent: str, may: bool) -> Done:
         """Lets an account submit the downtime of this wallet's leases, or no longer. It can move nothing else: what it
@@ -448,12 +456,7 @@ class Renter:
     async def holdings(self, tokens: list[str]) -> dict[str, tuple[int, int]]:
         """(base units, decimals) of the chain's own coin, under "coin", and of tokens by their symbols, as `symbols_of`
         tells them apart."""
-        coin = await self.chain.number("eth_getBalance", [self.address, "latest"])
-        held = {COIN: (coin, 18)}
-        for token, symbol in (await symbols_of(self.chain, tokens)).items():
-            erc20 = Erc20(self.chain, token)
-            held[symbol] = (await erc20.balance(self.address), await erc20.decimals())
-        return held
+        return await holdings(self.chain, self.address, tokens)
 
     def sending(self) -> AbstractAsyncContextManager[Wallet]:
         """The wallet, its journal locked for the time of a `with` block. Raises BadInput without a key file."""
@@ -478,7 +481,12 @@ class Renter:
     def _session(self, endpoint: Endpoint, lease_id: int) -> ProviderSession:
         return ProviderSession(self._http, endpoint, lease_id, self._own_key(), self.chain.domain(ESCROW), self.clock)
 
-    def _sign(self, message: LeaseStart) -> bytes:
+    def _at_market(self) -> MarketClient:
+        if self.market is None:
+            raise BadInput("no market is named: --market, ASSAY_MARKET or a context")
+        return MarketClient(self._http, self.market)
+
+    def _sign(self, message: TypedMessage) -> bytes:
         return self._own_key().sign(message, self.chain.domain(ESCROW))
 
     def _own_key(self) -> Key:

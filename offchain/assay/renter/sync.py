@@ -34,6 +34,7 @@ from assay.renter.session.file_transfer import Transfer
 from assay.renter.session.jobs import PATIENCE_S, run_job
 from assay.renter.session.provider_session import MAX_FILE, Contents, JobState, Notebook, ProviderSession
 from assay.renter.settings import RenterSettings
+from assay.sheet.values import Sheet
 from assay.wire.clusters import ClusterBody, ClusterShownBody
 from assay.wire.pods import PodBody, PodShownBody, PodTemplate, UseBody
 
@@ -286,6 +287,14 @@ class SyncRenter:
     def session(self, lease_id: int) -> SyncProviderSession:
         """Signed requests to the provider of a lease."""
         return SyncProviderSession(self._run(self._renter.session(lease_id)), self._loop)
+
+    def testimony(self, device_ids: Sequence[DeviceId]) -> Sheet:
+        """What renters measured of these devices, as a market has it and the chain bears it out."""
+        return self._run(self._renter.testimony(device_ids))
+
+    def testify(self, checked: Checked) -> None:
+        """Signs what a check found and has the market keep it."""
+        return self._run(self._renter.testify(checked))
 
     def check(self, lease_id: int, how: HowToCheck = EVERYTHING) -> Checked:
         """Measures a lease from inside, has its pod prove the cards, and compares with the sheet."""

@@ -24,6 +24,7 @@ DEVICE, MEASUREMENTS = paths.DEVICE, paths.DEVICE + "/measurements"
 OFFERS, OFFER = "/v1/offers", "/v1/offers/{offer_hash}"
 LEASES, LEASE, DOWNTIMES, LEASE_EVENTS = "/v1/leases", paths.LEASE, paths.LEASE + "/downtimes", paths.LEASE + "/events"
 ACCOUNT, ACCOUNT_EVENTS = "/v1/accounts/{address}", "/v1/accounts/{address}/events"
+CHECKS = "/v1/checks"
 TRANSACTION = "/v1/transactions/{transaction}"
 
 
@@ -45,3 +46,8 @@ def offer(offer_hash: bytes) -> str:
 def epoch_device(epoch: int, device_id: DeviceId) -> str:
     """A device's line in a report with its proof."""
     return paths.epoch_device(epoch, device_id)
+
+
+def checks(device_id: DeviceId) -> str:
+    """What renters measured of a device, as they signed it."""
+    return f"{CHECKS}?device={to_hex(device_id)}"

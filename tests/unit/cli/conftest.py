@@ -227,6 +227,7 @@ class FakeRenter:
         self.a_receipt = RECEIPT
         self.address = WALLET
         self.settings: Any = None
+        self.market: str | None = None
         contracts = {"NetworkToken": SimpleNamespace(address=TOKEN)}
         deployment = SimpleNamespace(contracts=contracts, address=lambda name: contracts[name].address)
         self.chain = SimpleNamespace(deployment=deployment)
@@ -245,6 +246,7 @@ class FakeRenter:
                 if wanted is None or wanted(one)
             ],
             "session": lambda lease_id: self.a_session,
+            "testify": lambda checked: None,
             "downtime": lambda lease_id: self.down,
             "refund_downtime": self._refund_downtime,
             "settle": lambda *a: None,

@@ -106,14 +106,6 @@ def test_search__json__has_every_field(assay: Assay) -> None:
     assert (first["pricePerHour"], first["roundTripMs"], first["checked"]) == ("3.60", 12.3, "yes")
 
 
-def test_show__of_a_device__says_of_every_value_whose_word_it_is(assay: Assay) -> None:
-    lines = assay("show", "0x010101").out.splitlines()
-    assert any("int8 operations" in line and "proven" in line for line in lines)
-    assert any("memory that such a card is sold with" in line and "declared" in line for line in lines)
-    sheet = json.loads(assay("show", "0x010101", "-o", "json").out)["sheet"]
-    assert sheet["uptimeBps"]["source"] == "testimony"
-
-
 def test_search__csv__is_read_back_by_a_csv_reader(assay: Assay) -> None:
     rows = list(csv.DictReader(io.StringIO(assay("search", "-o", "csv").out)))
     assert [row["deviceId"] for row in rows] == [DEVICE, "0x" + "02" * 32]

@@ -257,6 +257,13 @@ def test_check__in_a_pod_that_cannot_prove__is_a_failure_only_where_it_must(assa
     assert [(how.prove, how.iperf) for _, how in renter.asked("check")][2:] == [(False, "host:5201")]
 
 
+def test_check__to_be_published__is_signed_and_kept_also_where_it_is_short(assay: Assay, renter: FakeRenter) -> None:
+    """Markets are there to hear of what is short."""
+    renter.answers = {**renter.answers, "check": lambda lease_id, how: checked(32)}
+    ran = assay("check", "7", "--publish")
+    assert ran.status == 4 and "kept by the market" in ran.err and len(renter.asked("testify")) == 1
+
+
 @pytest.mark.parametrize("server", ["host", "--version:1"])
 def test_check__with_a_server_off_its_form__asks_nothing(assay: Assay, renter: FakeRenter, server: str) -> None:
     assert assay("check", "7", "--iperf3", server).status == 2 and not renter.asked("check")

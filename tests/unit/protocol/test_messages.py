@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from assay.protocol.encoding import EncodingError
 from assay.protocol.hexadecimal import ZERO_ADDRESS, to_address
-from assay.protocol.messages import ALL, Challenge, EpochReport, Gossip, MessageError, Offer, Seal
+from assay.protocol.messages import ALL, Challenge, CheckResult, EpochReport, Gossip, MessageError, Offer, Seal
 from assay.protocol.signing import Domain, expand
 from assay.protocol.typed_message import camel_case, parse_type
 
@@ -66,6 +66,16 @@ def test_sign__then_recover__signer_and_eth_account_signature():
 def test_digest__other_chain_or_contract__differs(other):
     message = Seal(1, 1, 0, b"\x01" * 32, b"\x02" * 32, 3)
     assert message.digest(DOMAIN) != message.digest(other)
+
+
+def test_check_result__of_known_values__has_known_bytes():
+    """Other programs sign and verify it: its bytes stay as they are."""
+    message = CheckResult(7, 1_800_000_000, *range(1, 13))
+    assert message.digest(DOMAIN).hex() == "d410873da4449284b2c78c2353201002e62d2df4e5728d2e96ca5f2bd53991e3"
+    assert message.sign(DOMAIN, KEY).hex() == (
+        "e9a5344e2a721ff2f60037d6719162f8fa5e274c58f2fa489a5add1df062d66a"
+        "6502f22a804d6a32945ae4296ba205475384ef9d7657e0d6a0140fa379afc639"
+    )
 
 
 def challenge_json():

@@ -102,13 +102,16 @@ def listing_json(listing: Listing, symbol: str) -> dict[str, Any]:
     }
 
 
-def sheet_rows(sheet: Sheet) -> list[dict[str, Any]]:
-    """A line for each value of a sheet, also of those that nobody tells."""
+def sheet_rows(sheet: Sheet, testimony: Sheet) -> list[dict[str, Any]]:
+    """A line for each value of a sheet, also of those that nobody tells, and below it what renters say of it."""
     rows = []
     for field in FIELDS:
         value = sheet.get(field.name)
         known = {"value": value.value, "unit": value.unit, "source": value.whose} if value else {}
         rows.append({"name": field.name, "what": field.help, "value": "", "unit": "", "source": "", **known})
+        if said := testimony.get(field.name):
+            what = {"name": field.name, "what": "  measured in leases, the median"}
+            rows.append({**what, "value": said.value, "unit": said.unit, "source": said.whose})
     return rows
 
 

@@ -86,16 +86,19 @@ async def show_device(
     gpus: Annotated[int, typer.Option("--gpus", help="with how many devices in all", min=1, max=MAX_DEVICES)] = 1,
     output: Output = OutputFormat.table,
 ) -> None:
-    """Show the data sheet of what is on offer: each value with whose word it is."""
+    """Show the data sheet of what is on offer: each value with whose word it is; with a market also what renters
+    measured inside their leases."""
     from assay.chain.contracts.erc20 import symbols_of
     from assay.cli.renter.rows import SHEET_COLUMNS, listing_json, sheet_rows
 
     async with connection.renter() as renter:
         listing = await renter.listing(await renter.device_id(device), gpus)
         symbol = (await symbols_of(renter.chain, [listing.token]))[listing.token]
+        said = await renter.testimony(listing.device_ids) if renter.market else {}
     if output is OutputFormat.json:
-        return show(listing_json(listing, symbol), output)
-    show_rows("sheet", sheet_rows(listing.sheet), SHEET_COLUMNS, output)
+        testimony = {name: value.to_json() for name, value in said.items()}
+        return show({**listing_json(listing, symbol), "testimony": testimony}, output)
+    show_rows("sheet", sheet_rows(listing.sheet, said), SHEET_COLUMNS, output)
 
 
 @renter_command(commands, "quote")

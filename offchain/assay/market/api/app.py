@@ -12,7 +12,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from assay.market.api import activity_routes, device_routes, models, network_routes, stream_routes
+from assay.market.api import activity_routes, check_routes, device_routes, models, network_routes, stream_routes
 from assay.market.api.caching import STATIC, cache_headers
 from assay.market.api.context import Context, context_of
 from assay.market.api.descriptions import described
@@ -98,7 +98,7 @@ def create_app(context: Context, *, rate: float = 20.0, burst: int = 100, pages:
     app.state.context = context
     plain_description = app.openapi
     app.openapi = lambda: app.openapi_schema or described(plain_description())  # type: ignore[method-assign]
-    for routes in (device_routes, network_routes, activity_routes, stream_routes):
+    for routes in (device_routes, network_routes, activity_routes, check_routes, stream_routes):
         app.include_router(routes.router, responses=_FAILURES, dependencies=[Depends(known_only)])  # type: ignore[arg-type]
     app.include_router(health)
     add_failures(app)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 
 from assay.market.api.models import plain
 from assay.market.api.status import Status
+from assay.market.follow.check_book import CheckBook
 from assay.market.projection.lease_money import EscrowTerms
 from assay.market.queries.pages import Page
 from assay.market.queries.proofs import ProofService
@@ -79,7 +80,7 @@ class Links:
 @dataclass
 class Context:
     """The database to read, and how far it is. `streams` and `passing` are the event streams that are open, and the
-    requests that are being passed on.
+    requests that are being passed on; `checks` takes in what renters measured, None in a market that takes nothing.
     """
 
     engine: Engine
@@ -91,6 +92,7 @@ class Context:
     streams: Slots = field(default_factory=lambda: Slots(200, 16))
     passing: Slots = field(default_factory=lambda: Slots(MAX_PASSED_ON, MAX_PASSED_ON_EACH))
     deadlines: ContractTimes = field(default_factory=ContractTimes)
+    checks: CheckBook | None = None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

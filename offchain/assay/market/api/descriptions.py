@@ -220,6 +220,7 @@ _NAMES = {
     "t": "Round.",
     "timestamp": "Seconds since 1970.",
     "tls_fingerprint": "SHA-256 of the certificate that it is reached with.",
+    "testimony": "What renters who paid for a lease of exactly this measured inside it; `by` says how many.",
     "token": "Address of the token that it is paid in.",
     "total": "How many there are.",
     "transaction": "Hash of the transaction.",

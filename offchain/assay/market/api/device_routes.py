@@ -22,6 +22,7 @@ from assay.market.api.parameters import (
     plain_hash,
 )
 from assay.market.queries import devices as device_queries
+from assay.market.queries.checks import testimony
 from assay.market.queries.listings import read_listing
 from assay.market.queries.pages import SortOrder, one, page
 from assay.market.store.tables import epochs, offer_devices, offers
@@ -55,6 +56,7 @@ def listing(ctx: Ctx, listing_id: Hash) -> Any:
     """One listing with its signed offer and each of its devices."""
     with ctx.reading() as connection:
         found = read_listing(connection, plain_hash(listing_id))
+        said = testimony(connection, found.row["device_ids"]) if found else {}
     if found is None:
         raise UnknownName(f"nothing is listed as {listing_id}: no such device, and no good offer of these together")
     return ctx.one(
@@ -70,6 +72,7 @@ def listing(ctx: Ctx, listing_id: Hash) -> Any:
                 for part in found.parts
             ],
             "history": models.plain(found.history, models.ProviderHistory),
+            "testimony": models.entries(said),
         }
     )
 
@@ -82,6 +85,7 @@ def device(ctx: Ctx, device_id: Hash) -> Any:
         if found is None:
             raise UnknownName(f"no device {device_id} has been enrolled")
         against = device_queries.faults_of(connection, plain_device(device_id))
+        said = testimony(connection, [plain_device(device_id)])
     return ctx.one(
         {
             "device": models.plain(found.row, models.DeviceRow),
@@ -90,6 +94,7 @@ def device(ctx: Ctx, device_id: Hash) -> Any:
             "specification": models.plain(found.specification, models.SpecificationRow),
             "offers": models.plain(found.offers, models.OfferRow),
             "faults": models.plain(against, models.Fault),
+            "testimony": models.entries(said),
         }
     )
 

@@ -13,6 +13,7 @@ from assay.market.api import names
 from assay.market.store import tables
 from assay.market.store.types import Amount, DeviceIds, to_json
 from assay.sheet.fields import sheet_of_row
+from assay.sheet.values import Sheet
 
 T = TypeVar("T")
 
@@ -105,9 +106,14 @@ def _field(kind: Any, value: Any) -> Any:
     return to_json(value)
 
 
+def entries(sheet: Sheet) -> Any:
+    """A sheet as answers have it."""
+    return {name: value.to_json() for name, value in sheet.items()}
+
+
 def with_sheet(row: Mapping[str, Any] | None) -> Any:
     """A listing with its sheet, or None."""
-    return row and plain({**row, "sheet": {n: v.to_json() for n, v in sheet_of_row(row).items()}}, Listing)
+    return row and plain({**row, "sheet": entries(sheet_of_row(row))}, Listing)
 
 
 class At(ApiModel):
@@ -171,6 +177,7 @@ class SheetEntry(ApiModel):
 
 ProviderHistory = row_model("ProviderHistory", tables.providers)
 Listing = row_model("Listing", tables.listings, sheet=(dict[str, SheetEntry], ...))
+CheckRow = row_model("Check", tables.checks)
 DeviceRow = row_model("Device", tables.devices, _NamedDevice)
 ProfileRow = row_model("Profile", tables.profiles)
 SpecificationRow = row_model("Specification", tables.specifications)
@@ -261,6 +268,7 @@ class DeviceDetail(ApiModel):
     specification: SpecificationRow | None  # type: ignore[valid-type]
     offers: list[OfferRow]  # type: ignore[valid-type]
     faults: list[Fault]  # type: ignore[valid-type]
+    testimony: dict[str, SheetEntry]
 
 
 class ListedDevice(ApiModel):
@@ -278,6 +286,13 @@ class ListingDetail(ApiModel):
     offer: OfferRow | None  # type: ignore[valid-type]
     devices: list[ListedDevice]
     history: ProviderHistory | None  # type: ignore[valid-type]
+    testimony: dict[str, SheetEntry]
+
+
+class KeptCheck(ApiModel):
+    """What was kept."""
+
+    lease_id: int
 
 
 class EpochDetail(ApiModel):

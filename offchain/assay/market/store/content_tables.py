@@ -129,6 +129,17 @@ listings = Table(
     Index(None, "provider", "listing_id"),
 )  # fmt: skip
 
+# What renters measured inside their leases, one result a lease, as they signed it. Testimony: who signed it paid for
+# the lease, nothing proves what was signed.
+checks = Table(
+    "checks", metadata,
+    key("lease_id", BigInteger),
+    account("renter"), number("checked_at"), number("gpus"), number("score_gops"), number("memory_mib"),
+    number("host_cores"), number("host_memory_mib"), number("host_disk_mib"), number("disk_read_mbs"),
+    number("disk_write_mbs"), number("network_up_mbps"), number("network_down_mbps"), number("bf16_tflops"),
+    number("bandwidth_gbs"), digest("signature"),
+)  # fmt: skip
+
 # How many listings share these facets. Devices are those of one GPU: the others are nodes of them.
 facet_counts = Table(
     "facet_counts", metadata,
@@ -138,5 +149,5 @@ facet_counts = Table(
 
 CONTENT_TABLES = (
     measurements, rewards, observations, batches, refusals, specifications, offers, offer_devices, listings,
-    facet_counts,
+    facet_counts, checks,
 )  # fmt: skip

@@ -32,6 +32,7 @@ from assay.market.store.chain_tables import (
 )
 from assay.market.store.content_tables import (
     batches,
+    checks,
     facet_counts,
     listings,
     measurements,
@@ -53,6 +54,7 @@ __all__ = [
     "batches",
     "bond_credits",
     "check_ins",
+    "checks",
     "demands",
     "devices",
     "downtimes",

@@ -1,8 +1,10 @@
-"""What can be done with a lease, by whom: said before anything is signed or sent. Pure functions."""
+"""What can be done with a lease, by whom: said before anything is signed or sent."""
 
 from __future__ import annotations
 
 from assay.chain.contracts.leases import Lease, LeaseStatus
+from assay.chain.rpc.client import Chain
+from assay.chain.rpc.events import read_events
 from assay.renter.errors import BadInput
 
 
@@ -53,3 +55,13 @@ def require_leavable(lease: Lease, free: bool, moment: str) -> None:
             f"lease {lease.lease_id} was left early: its minimum is paid until {moment}; `assay keep {lease.lease_id}` "
             "claims downtime until then, and ends it at once where that sets it free"
         )
+
+
+async def named_refunders(chain: Chain, renter: str) -> list[str]:
+    """Whom a renter has named to submit its leases' downtime."""
+    block = await chain.finalised()
+    named = await read_events(
+        chain, "LeaseEscrow", ["RefunderNamed"], chain.deployment.block, block, where={"renter": [renter]}
+    )
+    may = {event.args["agent"]: event.args["may"] for event in named}
+    return sorted(agent for agent, allowed in may.items() if allowed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from assay.renter.http_client import HttpClient
 from assay.sheet.fields import parse_sheet
 from assay.sheet.values import Sheet
 from assay.wire import market_paths
+from assay.wire.checks import CheckError, SignedCheck
 
 PAGE = 100
 MAX_PAGES = 100
@@ -134,6 +136,27 @@ class MarketClient:
         if not isinstance(at, dict):
             raise Unreachable(f"{self._address}: does not say where its index stands")
         return at
+
+    async def checks(self, device_id: DeviceId) -> list[SignedCheck]:
+        """What the market shows of renters' results for a device alone: not held to anything. Raises Unreachable."""
+        rows = (await self._get(market_paths.checks(device_id))).get("data")
+        try:
+            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+                raise CheckError("no list of results")
+            return [SignedCheck.from_json({k: v for k, v in row.items() if k != "renter"}) for row in rows]
+        except CheckError as error:
+            raise Unreachable(f"{self._address}: {error}") from None
+
+    async def take_check(self, signed: SignedCheck) -> None:
+        """Has the market keep a result. Raises Unreachable with why it does not."""
+        body = json.dumps(signed.to_json()).encode()
+        headers = {"content-type": "application/json"}
+        try:
+            await self._http.json_of(
+                "POST", self._address, market_paths.CHECKS, body=body, headers=headers, most=MAX_PAGE
+            )
+        except ProviderRefused as error:
+            raise Unreachable(f"the market {self._address} does not keep it ({error.status}): {error.reason}") from None
 
     async def _parts(self, listing_id: bytes) -> list[dict[str, Any]]:
         """What the market shows of each device of a listing, in their order."""

@@ -42,6 +42,11 @@ class CheckOptions(OptionGroup):
         str | None, typer.Option("--iperf3", help="HOST:PORT of an iperf3 server of yours: measure the network to it")
     ] = None
 
+    publish: Annotated[
+        bool,
+        typer.Option("--publish", help="sign the result and have the market keep it, as one renter's testimony"),
+    ] = False
+
     def how(self) -> HowToCheck:
         """As the library takes it. Raises BadInput."""
         from assay.renter.lease.checking import HowToCheck
@@ -63,6 +68,9 @@ async def check(
     """
     async with connection.renter() as renter:
         checked = await renter.check(lease, options.how())
+        if options.publish:
+            await renter.testify(checked)
+            note(f"signed and kept by the market: what lease {lease} has, as one renter's testimony")
     show_rows("check", check_rows(checked), CHECK_COLUMNS, output)
     judge(checked, must_prove=bool(options.prove))
 
