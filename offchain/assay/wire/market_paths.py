@@ -24,7 +24,7 @@ DEVICE, MEASUREMENTS = paths.DEVICE, paths.DEVICE + "/measurements"
 OFFERS, OFFER = "/v1/offers", "/v1/offers/{offer_hash}"
 LEASES, LEASE, DOWNTIMES, LEASE_EVENTS = "/v1/leases", paths.LEASE, paths.LEASE + "/downtimes", paths.LEASE + "/events"
 ACCOUNT, ACCOUNT_EVENTS = "/v1/accounts/{address}", "/v1/accounts/{address}/events"
-CHECKS = "/v1/checks"
+CHECKS, DEVICE_CHECKS = "/v1/checks", paths.DEVICE + "/checks"
 TRANSACTION = "/v1/transactions/{transaction}"
 
 
@@ -50,4 +50,4 @@ def epoch_device(epoch: int, device_id: DeviceId) -> str:
 
 def checks(device_id: DeviceId) -> str:
     """What renters measured of a device, as they signed it."""
-    return f"{CHECKS}?device={to_hex(device_id)}"
+    return DEVICE_CHECKS.format(device_id=to_hex(device_id))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, HTTPException, Query
+from fastapi import APIRouter, Body, Depends, HTTPException
 
 from assay.market.api import models
 from assay.market.api.context import Context, context_of
-from assay.market.api.parameters import plain_device
+from assay.market.api.parameters import Hash, plain_device
 from assay.market.errors import CheckRefused
 from assay.market.queries.checks import signed_checks
 from assay.wire import market_paths as paths
@@ -34,11 +34,11 @@ def take(ctx: Ctx, body: Annotated[dict[str, Any], Body()]) -> Any:
     return ctx.one({"lease_id": signed.result.lease_id})
 
 
-@router.get(paths.CHECKS, response_model=models.list_of(models.CheckRow))
-def list_checks(ctx: Ctx, device: Annotated[str, Query(pattern="^0x[0-9a-fA-F]{64}$")]) -> Any:
+@router.get(paths.DEVICE_CHECKS, response_model=models.list_of(models.CheckRow))
+def list_checks(ctx: Ctx, device_id: Hash) -> Any:
     """The newest results of leases of this device alone, with their signatures: who wants to, checks them against the
     chain.
     """
     with ctx.reading() as connection:
-        found = signed_checks(connection, [plain_device(device)])
+        found = signed_checks(connection, [plain_device(device_id)])
     return ctx.one([signed.row() | {"renter": renter} for renter, signed in found], models.CheckRow)

@@ -59,7 +59,7 @@ def signed(result: CheckResult = RESULT, key: bytes = KEYS[0], domain: Domain = 
 
 
 def kept(client: TestClient, device: int = 0) -> list[Any]:
-    return list(client.get(f"/v1/checks?device={to_hex(DEVICES[device])}").json()["data"])
+    return list(client.get(f"/v1/devices/{to_hex(DEVICES[device])}/checks").json()["data"])
 
 
 def refused(client: TestClient, body: Any) -> str:
