@@ -20,6 +20,7 @@ PICTURED = {
     "early": "/leases/5",
     "ended": "/leases/3",
     "provider": f"/accounts/{PROVIDERS[1]}",
+    "provide": "/provide",
     "validators": "/validators",
     "slashes": "/slashes",
     "transaction": f"/transactions/0x{h(f'tx {PROVEN_AT}').hex()}",

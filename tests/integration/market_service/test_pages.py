@@ -402,3 +402,32 @@ const info = { uuid: "u", name: "Test wallet", icon: "data:image/svg+xml,<svg/>"
 const announce = () => dispatchEvent(new CustomEvent("eip6963:announceProvider", { detail: { info, provider } }));
 addEventListener("eip6963:requestProvider", announce);
 """
+
+
+def test_first_page__before_a_search__tells_what_the_network_is_and_what_was_last_slashed(
+    page: Page, market_url: str
+) -> None:
+    totals = page.request.get(f"{market_url}/v1/network").json()["data"]
+    page.goto(market_url)
+    counters = page.locator("#counters")
+    expect(counters).to_contain_text(f"{totals['devices']} devices")
+    expect(counters).to_contain_text(f"{totals['faults']} fault proven")
+    page.evaluate("document.getElementById('counters').dataset.old = 'yes'")
+    page.evaluate("dispatchEvent(new CustomEvent('block', { detail: { block: 1 } }))")
+    expect(page.locator("#counters[data-old]")).to_have_count(0)  # renewed as blocks come
+    expect(page.locator("#counters")).to_contain_text(f"{totals['validators']} validators")
+    page.locator("#counters").get_by_role("link", name="Recompute the proof").click()
+    page.get_by_role("button", name="Recompute in this browser").first.click()
+    expect(page.locator(".recompute ol").first).to_contain_text("the element is wrong", timeout=20_000)
+    page.goto(f"{market_url}/?model=H100")
+    expect(page.locator("#counters")).to_have_count(0)
+
+
+def test_provide__for_whoever_has_a_card__names_each_class_with_its_stake(page: Page, market_url: str) -> None:
+    page.goto(f"{market_url}/provide")
+    rows = page.get_by_role("region", name="Classes").locator("tbody tr")
+    names = [row.split("\t")[0] for row in rows.all_inner_texts()]
+    facets = page.request.get(f"{market_url}/v1/facets?state=all").json()["data"]["facets"]["profile"]
+    assert {int(name) for name in facets} - {0} <= {int(name) for name in names}
+    assert all("ASY" in row for row in rows.all_inner_texts())
+    expect(page.locator("main")).to_contain_text("assay provider enrol --all")

@@ -67,6 +67,20 @@ def totals(connection: Connection, now: int) -> dict[str, Any]:
     }
 
 
+def paid_in_newest_epoch(connection: Connection) -> int:
+    """What the newest report that stands gave to all accounts together, beyond the one before it."""
+    stands = (epochs.c.phase == REPORTED, epochs.c.vetoed.is_(False))
+    query = select(epochs.c.rewards_total).where(*stands).order_by(epochs.c.epoch.desc()).limit(2)
+    newest, before = [*connection.execute(query).scalars(), 0, 0][:2]
+    return int(max(newest - before, 0))
+
+
+def devices_by_profile(connection: Connection) -> dict[int, int]:
+    """How many devices each class has; listings of several are nodes of devices that are counted by themselves."""
+    query = select(facet_counts.c.profile, func.sum(facet_counts.c.count)).where(facet_counts.c.gpus == 1)
+    return {row[0]: int(row[1]) for row in connection.execute(query.group_by(facet_counts.c.profile))}
+
+
 def epoch_page(connection: Connection, phase: int | None, cursor: str | None, limit: int) -> Page:
     """Epochs, newest first."""
     where = [] if phase is None else [epochs.c.phase == phase]

@@ -21,6 +21,7 @@ from assay.market.queries.pages import MAX_ROWS, many, one
 from assay.market.store.tables import demands, epochs, profiles
 from assay.market.web import formats
 from assay.market.web.lookup import find
+from assay.market.web.network_pages import in_a_line
 from assay.market.web.rendering import Pages
 from assay.market.web.transactions import creditable_now
 
@@ -80,6 +81,8 @@ def market(request: Request, ctx: Ctx, wanted: SearchQuery, cursor: Cursor = Non
     return pages_of(request).render(
         request,
         "market.html" if whole else "parts/results.html",
+        # Who searches already knows where it is.
+        **(in_a_line(ctx) if whole and not request.query_params else {"totals": None}),
         rows=found.rows,
         following=following,
         begun=cursor is not None,

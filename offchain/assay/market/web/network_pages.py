@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import select
@@ -23,12 +23,14 @@ from assay.market.store.tables import (
     listings,
     measurements,
     minters,
+    profiles,
     refusals,
     rewards,
 )
 from assay.market.web.event_words import leases_named
 from assay.market.web.network_charts import charts_of
 from assay.market.web.rendering import Pages
+from assay.protocol.epochs import Phase
 
 router = APIRouter(include_in_schema=False)
 Ctx = Annotated[Context, Depends(context_of)]
@@ -58,6 +60,43 @@ def overview(request: Request, ctx: Ctx, cursor: Cursor = None) -> Response:
         charted=[point["epoch"] for point in series],
         charts=charts_of(series, ctx.links.tokens),
         minters=mints,
+    )
+
+
+@router.get("/counters")
+def counters(request: Request, ctx: Ctx) -> Response:
+    """A part of the first page: the network in a line, renewed as blocks come."""
+    return pages_of(request).render(request, "parts/counters.html", **in_a_line(ctx))
+
+
+def in_a_line(ctx: Context) -> dict[str, Any]:
+    """What `counters` shows: totals, and the newest proven fault."""
+    with ctx.reading() as connection:
+        newest = network.fault_page(connection, [], None, 1).rows
+        return {"totals": network.totals(connection, ctx.status.timestamp), "slash": newest[0] if newest else None}
+
+
+@router.get("/provide")
+def provide(request: Request, ctx: Ctx) -> Response:
+    """How to put up GPUs here: classes, what is earned, what to type, what can cost."""
+    with ctx.reading() as connection:
+        series = time_series(connection, ctx.status.timestamp)
+        known = many(connection, select(profiles).order_by(profiles.c.profile))
+        paid = network.paid_in_newest_epoch(connection)
+        counts = network.devices_by_profile(connection)
+    reported = [point for point in series if point["phase"] == Phase.REPORTED]
+    streamed: dict[str, int] = {}
+    for money in (money for point in series for money in point["money"]):
+        streamed[money["token"]] = streamed.get(money["token"], 0) + money["streamed"]
+    return pages_of(request).render(
+        request,
+        "provide.html",
+        newest=reported[-1] if reported else None,
+        paid=paid,
+        epochs=len(series),
+        streamed=dict(sorted(streamed.items())),
+        profiles=known,
+        counts=counts,
     )
 
 
