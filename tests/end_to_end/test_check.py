@@ -57,16 +57,19 @@ def provider(demo: Demo, image: tuple[str, str], tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="module")
-def pod(demo: Demo, shell: Shell, provider: Provider, image: tuple[str, str]) -> Pod:
+def pod(demo: Demo, shell: Shell, provider: Provider, image: tuple[str, str], wheels: Path) -> Pod:
+    """A lease that was looked at from inside when it began."""
     listing = provider.offered(demo, shell, MEASURED_SECONDS)
     line = ("rent", listing["shortId"], "--image", image[0], "--duration", "40m", "--yes", "-o", "json")
-    ran = shell(*line, timeout=FETCH_SECONDS)
+    ran = shell(*line, "--check", "--wheels", str(wheels), timeout=FETCH_SECONDS + PROVEN_SECONDS)
+    sys.stderr.write(ran.out + ran.err)
     assert ran.status == 0, ran.err + (provider.folder / "provider.log").read_text()[-3000:]
+    assert "has what its sheet says" in ran.err and "not proven" not in ran.err
     return Pod(str(ran.json["leaseId"]), provider, shell)
 
 
-def test_check__of_an_honest_pod__measures_proves_and_finds_nothing_short(pod: Pod, wheels: Path) -> None:
-    ran = pod.shell("check", pod.number, "--prove", "--wheels", str(wheels), "-o", "json", timeout=PROVEN_SECONDS)
+def test_check__of_an_honest_pod__measures_proves_and_finds_nothing_short(pod: Pod) -> None:
+    ran = pod.shell("check", pod.number, "--prove", "-o", "json", timeout=PROVEN_SECONDS)
     sys.stderr.write(ran.out + ran.err)
     rows = {one["name"]: one for one in json.loads(ran.out)["check"]}
     assert ran.status == 0, ran.out + ran.err + pod.log
@@ -76,6 +79,22 @@ def test_check__of_an_honest_pod__measures_proves_and_finds_nothing_short(pod: P
     # What it proved with stays for the next time, of the run itself nothing does.
     assert pod("ls -A .assay-prover; ls *.py") == ["cache", "prover.zip", "site", "source", "wheels",
                                                    "assay_check.py", "assay_prover.py"]  # fmt: skip
+
+
+def test_keep__with_proofs_again_and_again__has_them_while_the_lease_runs(pod: Pod) -> None:
+    line = ["assay", "keep", pod.number, "--prove-every", "5s", "--every", "1", "--end-unproven"]
+    keeping = subprocess.Popen(line, cwd=pod.shell.folder, env=pod.shell.environment, stderr=subprocess.PIPE, text=True)
+    try:
+        assert keeping.stderr is not None
+        told: list[str] = []
+        for text in keeping.stderr:
+            told.append(text)
+            if sum("proved itself in the pod again" in one for one in told) == 2 or len(told) > 20:
+                break
+    finally:
+        keeping.terminate()
+        keeping.wait(timeout=COMMAND_SECONDS)
+    assert sum("proved itself in the pod again" in one for one in told) == 2, told
 
 
 def test_check__where_the_image_cannot_prove__says_why_and_measures_all_the_same(pod: Pod) -> None:

@@ -43,7 +43,7 @@ def requirements(on_cards: bool) -> tuple[str, ...]:
     for one in requires("assay") or ():
         wanted, _, condition = one.partition(";")
         name = re.split(r"[^A-Za-z0-9._-]", wanted.strip(), maxsplit=1)[0].lower()
-        if not condition.strip() or (on_cards and "gpu" in condition):
+        if not condition.strip() or (on_cards and condition.replace("'", '"').strip() == 'extra == "gpu"'):
             bounds.setdefault(name, set()).add(re.sub(r"^[A-Za-z0-9._-]+", "", wanted.strip()))
     names = dict.fromkeys((*LIBRARIES, *(ON_CARDS if on_cards else ())))
     return tuple(f"{name}{bound}" for name in names for bound in sorted(bounds.get(name, {""})))

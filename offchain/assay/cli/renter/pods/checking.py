@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assay.chain.errors import ChainError
 from assay.cli.option_groups import OptionGroup
 from assay.cli.output import OutputFormat, note, show_rows
 from assay.cli.renter.options import Connection, LeaseId, Output, renter_command
@@ -119,7 +120,7 @@ async def checked_or_ended(renter: Renter, lease_ids: Sequence[int], wheels: Pat
 
     how = HowToCheck(wheels=wheels_in(wheels), tell=note)
     found = await asyncio.gather(*(renter.check(one, how) for one in lease_ids), return_exceptions=True)
-    faults = list[RenterError]()
+    faults = list[LeaseShort | ProofRejected]()
     for lease_id, checked in zip(lease_ids, found, strict=True):
         try:
             if isinstance(checked, BaseException):
@@ -132,7 +133,7 @@ async def checked_or_ended(renter: Renter, lease_ids: Sequence[int], wheels: Pat
             await renter.end(lease_id)
             if await renter.refundable(lease_id):
                 await renter.refund(lease_id)
-        except RenterError as error:
+        except (RenterError, ChainError) as error:
             note(f"lease {lease_id} could not be checked and runs on: {error}")
     if faults:
         raise faults[0]
