@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from assay.proof import warm_up
 from assay.proof.engines import NAMES, registry
 from assay.proof.engines.registry import AUTO, GPU_NAMES
 from assay.proof.errors import EngineUnavailable, ProofError
 from assay.protocol.profile import NAMED
+from assay.provider.cards import worker_process
 from assay.provider.cards.faults import CardFaultKind
 from assay.provider.cards.readings import CardReading, memory_fault, min_memory
 from assay.provider.cards.worker_process import WorkerOrder, choose_engine
@@ -72,6 +75,20 @@ def test_engine__named__is_checked_and_no_other_is_taken(engines: dict[str, Any]
         choose_engine(order(name))
     with pytest.raises(BadProviderSetting, match=r"one of auto, .*cublas"):
         choose_engine(order(name + "x"))
+
+
+@pytest.mark.parametrize(("name", "card", "warmed"), [("mma", CARD, ["mma"]), ("cpu", "", [None])])
+def test_worker__before_it_says_that_it_is_ready__has_compiled_every_kernel(
+    engines: dict[str, Any], monkeypatch: pytest.MonkeyPatch, name: str, card: str, warmed: list[str | None]
+) -> None:
+    """None is compiled within a deadline."""
+    done: list[str | None] = []
+    monkeypatch.setattr(warm_up, "warm_up", lambda engine=None: done.append(engine and engine.name))
+    _, hello = worker_process._begin(order(AUTO, card))
+    assert (hello.engine, done) == (name, warmed)
+    done.clear()
+    worker_process._begin(replace(order(AUTO, card), opens_only=True))
+    assert done == []  # nothing of ours goes to a renter's card
 
 
 def test_proves_on_card__of_every_engine__is_so_for_those_of_gpus() -> None:
