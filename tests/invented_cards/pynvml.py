@@ -21,6 +21,8 @@ GIB = 1 << 30
 NVML_TEMPERATURE_GPU = NVML_TEMPERATURE_THRESHOLD_SHUTDOWN = 0
 NOT_SUPPORTED, NOT_FOUND, NOT_LOADED, LOST, RESET_REQUIRED = 3, 6, 9, 15, 16
 
+_RUN = f"{os.getpid():012d}"  # what another test run computes on is another card
+
 
 class NVMLError(Exception):
     """As pynvml's: with NVML's return code."""
@@ -35,7 +37,7 @@ class NVMLError(Exception):
 def card(number: int, **changes: Any) -> dict[str, Any]:
     """A card that is well."""
     return {
-        "uuid": f"GPU-{number:08d}-aaaa-bbbb-cccc-000000000000",
+        "uuid": f"GPU-{number:08d}-aaaa-bbbb-cccc-{_RUN}",
         "bus": f"00000000:{number + 1:02x}:00.0",
         "minor": number,
         "name": "NVIDIA H100 80GB HBM3",
@@ -58,7 +60,7 @@ def card(number: int, **changes: Any) -> dict[str, Any]:
 
 def slice_of(number: int, part: int, **changes: Any) -> dict[str, Any]:
     """A MIG slice of a card."""
-    uuid = f"MIG-{number:04d}{part:04d}-aaaa-bbbb-cccc-000000000000"
+    uuid = f"MIG-{number:04d}{part:04d}-aaaa-bbbb-cccc-{_RUN}"
     return {"uuid": uuid, "total": 20 * GIB, "used": 0, "processes": [], **changes}
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -168,6 +169,33 @@ async def test_card__that_somebody_else_is_on__is_not_given_away(cards: Cards, m
         await cards.provers.take_off(cards.ids)
     assert not any(cards.provers.is_off(one) for one in cards.ids)  # all or none
     await cards.provers.prove(cards.task(0), Urgency.CHALLENGE)
+
+
+DAEMON = """
+import asyncio
+from assay.provider.cards.process_link import ProcessLink
+from assay.provider.cards.worker_process import WorkerOrder
+
+async def main():
+    link = await ProcessLink.launch(WorkerOrder("", "cpu", 31337, 4, ""), 1)
+    print(link.hello.pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.deep
+async def test_worker__that_hangs_while_its_daemon_is_killed__ends_with_it() -> None:
+    daemon = await asyncio.create_subprocess_exec(sys.executable, "-c", DAEMON, stdout=asyncio.subprocess.PIPE)
+    assert daemon.stdout is not None
+    pid = int(await daemon.stdout.readline())
+    os.kill(pid, signal.SIGSTOP)
+    daemon.kill()
+    await daemon.wait()
+    async with asyncio.timeout(10):
+        while process_link.is_worker(pid):  # noqa: ASYNC110 - of a process that has ended nothing is told
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.deep

@@ -330,8 +330,8 @@ class CardWorker:
             raise
         except CardFailed as failed:
             fault = await self._better_known(failed.fault)
-            self._note(fault)
-            log.error("this card failed at its work", card=self.place, **fault.to_json())
+            if self._note(fault):  # validators ask again and again
+                log.error("this card failed at its work", card=self.place, **fault.to_json())
             _fail(job.done, CardFailed(self.place, fault))
         except Exception as error:  # refused, and what no worker should do: neither may end the loop
             _fail(job.done, error)
@@ -371,10 +371,13 @@ class CardWorker:
         elif fault is not None and (fault.blocks or fault.kind is CardFaultKind.TOO_SLOW):
             self.report.fault = None
 
-    def _note(self, fault: CardFault) -> None:
-        if self.report.fault is None or self.report.fault.kind is not fault.kind:
+    def _note(self, fault: CardFault) -> bool:
+        """Whether it is another than was known."""
+        new = self.report.fault is None or self.report.fault.kind is not fault.kind
+        if new:
             log.warning("something is wrong with a card", card=self.place, **fault.to_json())
         self.report.fault = fault
+        return new
 
     def _set_state(self, state: WorkerState) -> None:
         if self.report.state != state:

@@ -5,10 +5,12 @@ Started by `process_link`, with CUDA_VISIBLE_DEVICES in its environment before a
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import os
 import queue
+import signal
 import sys
 import threading
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from assay.proof.engines.registry import AUTO, GPU_NAMES
 from assay.provider.cards.faults import CardFault, fault_of
 from assay.provider.errors import ProviderError
+from assay.provider.runtime.supervisor import PR_SET_PDEATHSIG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,6 +111,8 @@ def choose_engine(order: WorkerOrder) -> tuple[Callable[[], Engine], str, str]:
 
 def main() -> int:
     """Serves one connection until it is closed."""
+    # The reader below sees a daemon's end, but not in a process that hangs.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     order = WorkerOrder(**json.loads(sys.argv[2]))
     connection = Connection(int(sys.argv[1]))
     requests: queue.SimpleQueue[Any] = queue.SimpleQueue()

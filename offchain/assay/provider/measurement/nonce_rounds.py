@@ -75,6 +75,7 @@ class NonceRounds(Generic[Signed]):
         self._grace_s = grace_s
         self._hold_s = hold_s
         self._rounds: dict[Key, _Round[Signed]] = {}
+        self._told: dict[Key, str] = {}  # why there was none
 
     async def answer(self, key: Key, seats: int, signed: Signed, work: Callable[[list[Signed]], Awaitable[str]]) -> str:
         """What `work` gives for the nonces of a quorum or more, held until it is there.
@@ -98,6 +99,8 @@ class NonceRounds(Generic[Signed]):
         if key not in self._rounds:
             for old in [k for k in self._rounds if k[1] + CACHED_EPOCHS <= key[1]]:
                 del self._rounds[old]
+            for old in [k for k in self._told if k[1] + CACHED_EPOCHS <= key[1]]:
+                del self._told[old]
             future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
             # A failure nobody waits for any more is logged by _work; it must not be reported a second time.
             future.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -114,7 +117,9 @@ class NonceRounds(Generic[Signed]):
                 log.debug("grace over", what=self._what, device=device, epoch=epoch, nonces=len(current.collected))
             answer = await work(current.freeze())
         except Exception as error:
-            log.error(f"no {self._what}", device=device, epoch=epoch, error=str(error))
+            if self._told.get(key) != str(error):  # it is asked again and again
+                log.error(f"no {self._what}", device=device, epoch=epoch, error=str(error))
+            self._told[key] = str(error)
             self._rounds.pop(key, None)
             if not current.answer.done():
                 current.answer.set_exception(Unavailable("the device could not do the work"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from assay.proof.engines import engine
 from assay.proof.errors import DeviceLost, EngineUnavailable, NotEnoughMemory
@@ -110,9 +111,12 @@ async def test_worker__before_each_proof__looks_at_the_card_and_refuses_what_it_
     worker = ThreadWorker(reference, card="GPU-0", look=look)
     await worker.prove(TASK)
     told[0] = HOT
-    with pytest.raises(CardFailed, match=r"GPU-0.*too-hot.*99 °C"):
-        await worker.prove(Task(PROFILE, SEED, keccak(b"another")))
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(3):  # as often as validators ask
+            with pytest.raises(CardFailed, match=r"GPU-0.*too-hot.*99 °C"):
+                await worker.prove(Task(PROFILE, SEED, keccak(b"another")))
     assert worker.report.fault == HOT
+    assert [one["fault"] for one in logged if one["log_level"] == "error"] == ["too-hot"]
     told[0] = BUSY
     await worker.prove(Task(PROFILE, SEED, keccak(b"another")))  # named, and no reason to be late
     assert worker.report.fault == BUSY

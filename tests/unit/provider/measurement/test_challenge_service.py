@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import structlog
 
 from assay.protocol.keccak import keccak
 from assay.protocol.messages import Commitment
@@ -144,6 +145,16 @@ async def test_answer__work_fails__nothing_is_signed_and_a_retry_works(desk: Des
     assert desk.store.get(DEVICE_ID, 5, SEED) is None
     desk.failing = False
     assert len(await desk.all(*(challenge(n) for n in range(4)))) == 4
+
+
+async def test_answer__work_fails_as_often_as_validators_ask__is_told_once(desk: Desk) -> None:
+    desk.failing = True
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                await desk.all(*(challenge(n) for n in range(4)))
+    assert [one["error"] for one in logged if one["log_level"] == "error"] == ["the card fell off the bus"]
+    assert len(desk.seeds) == 3
 
 
 @pytest.mark.parametrize(
