@@ -70,7 +70,8 @@ class LeaseChecks:
         device_ids = (await self._offers.of(lease)).device_ids
         found = await measure_pod(session, how.iperf)
         lines = compared(await self._discovery.declared_sheet(device_ids), found)
-        proofs, unproven = list[PodProof](), ""
+        proofs: list[PodProof] = []
+        unproven = ""
         if how.prove:
             try:
                 proofs = await self.prove(lease, session, how.wheels, how.tell)
