@@ -116,6 +116,11 @@ ATTACKS = [
         _once(lambda random: _caught(random, 1.0, _window_outside(CARD_GB / 2))),
     ),
     Attack(
+        "pod-shared-memory-held-up",
+        "the same, with the ping held up for as long as is taken off",
+        _once(lambda random: _caught(random, 1.0, _window_outside(CARD_GB / 2), MAX_ROUND_TRIP_S)),
+    ),
+    Attack(
         "pod-slows-after-ten-minutes",
         "all of the card for ten minutes, then four to seven tenths; `keep --prove-every 1h` for three hours",
         _once(_slows_after_ten_minutes),

@@ -22,27 +22,42 @@ class Times:
     round_trip_s: float
 
 
+def seconds_on_the_way(round_trip_s: float) -> float:
+    """What of a time by the renter's clock was not spent at the pod, and is taken off."""
+    return min(max(round_trip_s, 0.0), MAX_ROUND_TRIP_S)
+
+
 def shown_gops(profile: Profile, times: Times) -> int:
-    """The rate it showed, the way to the pod and back taken off."""
-    way = min(max(times.round_trip_s, 0.0), MAX_ROUND_TRIP_S)
-    return profile.score_gops(max(1, int((times.work_s - way) * 1e6)))
+    """The rate it showed."""
+    return profile.score_gops(max(1, int((times.work_s - seconds_on_the_way(times.round_trip_s)) * 1e6)))
 
 
-def is_late(profile: Profile, work_s: float) -> bool:
+def work_limit_s(profile: Profile, round_trip_s: float) -> float:
+    """Seconds by the renter's clock that the work of a class may take."""
+    return profile.deadline_ms / 1000 + seconds_on_the_way(round_trip_s)
+
+
+def walk_limit_s(profile: Profile, round_trip_s: float) -> float:
+    """Seconds in which a window is walked that lies in memory of the card's own."""
+    return deadline_us(profile) / 1e6 + seconds_on_the_way(round_trip_s)
+
+
+def is_late(profile: Profile, times: Times) -> bool:
     """Whether it took longer than its class may."""
-    return work_s * 1000 > profile.deadline_ms
+    return times.work_s > work_limit_s(profile, times.round_trip_s)
 
 
 def memory_shown(profile: Profile, times: Times) -> bool:
     """Whether the window was walked as fast as from memory of the card's own."""
-    return profile.W == 0 or (times.walk_s is not None and times.walk_s * 1e6 <= deadline_us(profile))
+    in_time = times.walk_s is not None and times.walk_s <= walk_limit_s(profile, times.round_trip_s)
+    return profile.W == 0 or in_time
 
 
 def fault(profile: Profile, times: Times, expected_gops: int) -> str:
     """Why the card is not the one that was rented; empty where nothing speaks against it. `expected_gops` is what it
     showed before, 0 where nothing is known of that.
     """
-    if is_late(profile, times.work_s):
+    if is_late(profile, times):
         return f"it took {times.work_s:.2f} s, its class takes at most {profile.deadline_ms / 1000:.2f} s"
     if not memory_shown(profile, times):
         return f"its memory was not shown in time: {times.walk_s or 0:.2f} s"

@@ -17,9 +17,8 @@ from pathlib import Path
 
 from assay.chain.contracts.devices import Device
 from assay.proof.pod import bundle
-from assay.proof.pod.judgement import Times, fault, is_late, shown_gops
+from assay.proof.pod.judgement import Times, fault, is_late, shown_gops, walk_limit_s, work_limit_s
 from assay.proof.pod.messages import MAX_LINE, Line, PodTask, ProverStep, Question, lanes_file, rows_file
-from assay.proof.probe.calibration import deadline_us
 from assay.proof.probe.layout import OPENED_LANES
 from assay.protocol.profile import Profile
 from assay.protocol.types import Root, Seed
@@ -187,15 +186,18 @@ class PodProver:
     async def _timed(self, told: _Told, way: float, engines: Sequence[str]) -> list[PodProof]:
         devices, x = self._devices, self._devices[0].x
         asked = await self._ask(Question.nonce, devices[0].nonce)
-        proved = await self._all_in_time(told, ProverStep.proved, asked, [one.deadline_s for one in devices])
+        proved = await self._all_in_time(
+            told, ProverStep.proved, asked, [work_limit_s(one.profile, way) for one in devices]
+        )
         work = [at - asked for _, at in proved]
-        if late := [one.name for one, took in zip(devices, work, strict=True) if is_late(one.profile, took)]:
+        timed = [(one, Times(took, None, way)) for one, took in zip(devices, work, strict=True)]
+        if late := [f"{one.name} ({times.work_s:.2f} s)" for one, times in timed if is_late(one.profile, times)]:
             raise ProofRejected(f"late in the pod: {', '.join(late)}")
         walks: list[float | None] = [None] * len(devices)
         challenge, lane_roots = secrets.token_bytes(32), [Root(b"")] * len(devices)
         if any(one.profile.W for one in devices):
             asked = await self._ask(Question.walk, challenge)
-            limits = [deadline_us(one.profile) / 1e6 for one in devices]
+            limits = [walk_limit_s(one.profile, way) for one in devices]
             walked = await self._all_in_time(told, ProverStep.walked, asked, limits)
             walks, lane_roots = [at - asked for _, at in walked], [Root(line.root) for line, _ in walked]
         await self._ask(Question.reveal, x)
