@@ -84,6 +84,7 @@ def test_check__vouched_for_by_another_or_for_another_lease_or_key__is_forbidden
         "0x" + "00" * 64,
         "0x" + "ff" * 64,
     ],
+    ids=["key", "action", "body", "time", "lease", "zeros", "ones"],  # each signature of P-256 is another
 )
 def test_check__not_signed_by_the_session_s_key__is_not_authorised(
     guard: RequestGuard, lease: Lease, signature: str
