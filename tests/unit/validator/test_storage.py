@@ -14,7 +14,7 @@ from assay.validator.storage import tables
 from assay.validator.storage.record import EpochRecord
 from assay.validator.storage.store import Store, StoredVerdict
 from assay.validator.storage.tables import open_database
-from assay.wire.gossip import InstantBody, InstantMessage
+from assay.wire.gossip import InstantBody, InstantMessage, Purpose
 from assay.wire.limits import MAX_MESSAGE_BYTES, MAX_SHORT_MESSAGE_BYTES
 
 SEAT = "0x" + "11" * 20
@@ -58,10 +58,10 @@ def test_messages__beyond_a_seats_share_of_storage__are_refused(store, monkeypat
     message = InstantMessage(
         epoch=3, set_id=1, seat=SEAT, content=InstantBody(epoch_seed=RHO, start_ms=1), signature=bytes(64)
     )
-    assert record.add_instant(message)
+    assert record.add_instant(message, 0.001)
     monkeypatch.setattr(record_module, "MAX_STORED_A_SEAT", 10)
     with pytest.raises(Refused, match="messages kept") as refused:
-        record.add_instant(message)
+        record.add_instant(message.model_copy(update={"seat": SEAT, "kind": Purpose.MEMORY}), 0.001)
     assert refused.value.status == 413
 
 

@@ -11,14 +11,12 @@ from assay.protocol.signing import signed_by
 from assay.protocol.types import Rho
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
-from assay.validator.rules import instants
 from assay.validator.rules.values import FULL_UPTIME_BPS, Seat
 from assay.validator.storage.record import EpochRecord, HeldBatch
 from assay.wire import canonical
 from assay.wire.gossip import BatchMessage, InstantMessage, InventoryMessage, ReportProposal, SealProposal
 from assay.wire.post_headers import PostHeaders
 
-MAX_INSTANTS_A_SEAT = 2  # for one purpose: two are enough to disqualify
 MAX_BATCHES_A_SEAT = 4  # equivocations beyond these prove nothing new
 
 Gossiped = InstantMessage | InventoryMessage
@@ -54,19 +52,15 @@ def check_gossip(context: EpochContext, message: Gossiped) -> None:
 
 
 def admit_instant(record: EpochRecord, message: InstantMessage, now: float) -> bool:
-    """Keeps a leader's instant; False for one known. Raises Refused."""
-    context = record.context
-    check_gossip(context, message)
-    position = context.seat_of(message.seat)
-    own = [i for i in record.instants if (i.seat, i.purpose) == (position, message.kind)]
-    if len(own) >= MAX_INSTANTS_A_SEAT:
-        return False
-    if not instants.plausible(message.content.start_ms, int(now * 1000), int(context.deadlines.commit_by * 1000)):
+    """Keeps a leader's instant; False for one that is no earlier than what it named before. Raises Refused."""
+    check_gossip(record.context, message)
+    closes_ms = int(record.context.deadlines.commit_by * 1000)
+    if message.content.start_ms > closes_ms:
         raise Refused(
             HTTPStatus.UNPROCESSABLE_ENTITY,
-            f"instant {message.content.start_ms} ms is too far from now ({int(now * 1000)} ms)",
+            f"instant {message.content.start_ms} ms is after commitments close ({closes_ms} ms)",
         )
-    return record.add_instant(message)
+    return record.add_instant(message, now)
 
 
 def admit_inventory(record: EpochRecord, message: InventoryMessage) -> bool:

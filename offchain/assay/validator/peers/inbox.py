@@ -43,7 +43,7 @@ class Inbox:
         check_sender(self._record(said.epoch).context, path, said)
 
     def instant(self, message: InstantMessage) -> None:
-        """Passed on to all: a leader that tells seats different instants is found out. Raises Refused."""
+        """Passed on to all: what a leader tells one seat moves them all. Raises Refused."""
         with bound_contextvars(epoch=message.epoch):
             if admit_instant(self._record(message.epoch), message, self._clock.now()):
                 self._wake.notify()

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 import structlog
 
+from assay.daemon.ending import end_tasks
 from assay.protocol.messages import Challenge
 from assay.signing.errors import SigningError
 from assay.validator.context import EpochContext
 from assay.validator.errors import DeviceFailure
-from assay.validator.phases.instants import Instants
+from assay.validator.phases.instants import Begun, Instants, Meeting
 from assay.validator.phases.probing import ProbeAnswer, Probing
 from assay.validator.phases.stopwatch import Stopwatch
 from assay.validator.ports import Clock, Devices, Statements
 from assay.validator.rules.commitments import check_commitment
-from assay.validator.rules.instants import Instant
 from assay.validator.rules.values import EpochDevice
 from assay.validator.storage.record import EpochRecord
 from assay.validator.storage.store import Store
@@ -50,12 +50,12 @@ class Challenging:
         """Returns when every idle device has answered or commitments close."""
         if self.record.inventory_at is not None or not self.context.idle:
             return
-        instant = await self.instants.agree(Purpose.WORK, self.context.leader(0), self.clock.now())
-        if instant is None:
+        begun = await self.instants.agree(Meeting(Purpose.WORK, self.context.leader(0), self.clock.now()))
+        if begun is None:
             log.warning("no instant", epoch=self.context.epoch)
             return
-        probe = asyncio.create_task(self.probing.agree(instant))
-        tasks = [asyncio.create_task(self._measure(device, instant, probe)) for device in self.context.idle]
+        probe = asyncio.create_task(self._probe(begun))
+        tasks = [asyncio.create_task(self._measure(device, begun, probe)) for device in self.context.idle]
         pending = set(tasks)
 
         def ended(task: asyncio.Task[ProbeAnswer | None]) -> None:
@@ -68,10 +68,12 @@ class Challenging:
         try:
             await self.wake.until(lambda: not pending, self.context.deadlines.commit_by)
         finally:
-            for waiting in (probe, *tasks):
+            for waiting in (begun, probe, *tasks):
                 waiting.cancel()
             answers = await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.gather(probe, return_exceptions=True)
+            _, walked = await asyncio.gather(begun, probe, return_exceptions=True)
+            if isinstance(walked, asyncio.Task):
+                await end_tasks([walked])
         for answer in answers:
             if isinstance(answer, Exception):
                 log.error("a device was not measured for a fault of ours", error=repr(answer)[:300])
@@ -86,19 +88,22 @@ class Challenging:
         if failed:
             raise failed[0]
 
+    async def _probe(self, begun: Begun) -> Begun | None:
+        return await self.probing.agree(await asyncio.shield(begun))
+
     async def _measure(
-        self, device: EpochDevice, instant: Instant, probe: asyncio.Task[Instant | None]
+        self, device: EpochDevice, begun: Begun, probe: asyncio.Task[Begun | None]
     ) -> ProbeAnswer | None:
         try:
             if self.record.evidence[device.device_id].commitment is None:
-                await self._challenge(device, instant)
+                await self._challenge(device, begun)
             second = await asyncio.shield(probe)
             return None if second is None else await self.probing.ask(device, second)
         except SigningError as error:
             log.warning("device not measured", device=_name(device), reason=str(error))
             return None
 
-    async def _challenge(self, device: EpochDevice, instant: Instant) -> None:
+    async def _challenge(self, device: EpochDevice, begun: Begun) -> None:
         context = self.context
         fresh = self.random(32)
         nonce = self.store.nonce(context.epoch, device.device_id, context.epoch_seed, fresh)
@@ -106,7 +111,7 @@ class Challenging:
         signature = await self.statements.sign_challenge(challenge)
         body = canonical.encode(SignedChallenge.of(challenge, signature).to_json())
         # All are ready before any leaves: signing for many devices takes longer than telling them.
-        await self.clock.sleep(max(0.0, instant.start_ms / 1000 - self.clock.now()))
+        await asyncio.shield(begun)
         watch = Stopwatch(self.clock)
         while (left := context.deadlines.commit_by - self.clock.now()) > 0:
             try:

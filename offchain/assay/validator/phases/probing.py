@@ -14,7 +14,7 @@ from assay.protocol.profile import Profile
 from assay.protocol.types import Root
 from assay.validator.context import EpochContext
 from assay.validator.errors import DeviceFailure
-from assay.validator.phases.instants import Instants
+from assay.validator.phases.instants import Begun, Instants, Meeting
 from assay.validator.phases.listed_content import checked_lanes
 from assay.validator.phases.stopwatch import Stopwatch
 from assay.validator.ports import Clock, Devices, Statements
@@ -53,9 +53,9 @@ class Probing:
     clock: Clock
     random: Callable[[int], bytes]
 
-    async def agree(self, challenged: Instant) -> Instant | None:
-        """The one instant at which all devices that have committed are probed; None where none has a probe, or no
-        leader names one in time."""
+    async def agree(self, challenged: Instant) -> Begun | None:
+        """Returns shortly before the one instant at which all devices that have committed are probed: a task that ends
+        when it begins. None where no device has a probe, or no leader names one in time."""
         profiles = [self.context.profiles[device.profile] for device in self.context.idle]
         deadlines = [profile.deadline_ms for profile in profiles if profile.W > 0]
         if not deadlines:
@@ -65,12 +65,12 @@ class Probing:
         since = (earliest_ms - MIN_NOTICE_MS) / 1000
         await self.clock.sleep(max(0.0, since - self.clock.now()))
         # Whoever named the first instant was there, so its turn is the first again.
-        instant = await self.instants.agree(Purpose.MEMORY, challenged.seat, since, earliest_ms)
-        if instant is None:
+        begun = await self.instants.agree(Meeting(Purpose.MEMORY, challenged.seat, since, earliest_ms))
+        if begun is None:
             log.warning("no instant for the memory probe", epoch=self.context.epoch)
-        return instant
+        return begun
 
-    async def ask(self, device: EpochDevice, instant: Instant) -> ProbeAnswer | None:
+    async def ask(self, device: EpochDevice, begun: Begun) -> ProbeAnswer | None:
         """Asks a device that has committed, until it answers or twice the probe's deadline is over: what comes later is
         worth nothing here, and other seats' inventories may still list it."""
         context, record = self.context, self.record
@@ -83,7 +83,7 @@ class Probing:
         message = ProbeNonce(context.epoch, context.epoch_seed, device.device_id, root, self.context.account, nonce)
         signature = await self.statements.sign_probe_nonce(message)
         body = canonical.encode(SignedProbeNonce.of(message, signature).to_json())
-        await self.clock.sleep(max(0.0, instant.start_ms / 1000 - self.clock.now()))
+        instant = await asyncio.shield(begun)
         # As with challenges, of an older nonce it is not known when its clock started. Of one that leaves here long
         # after the instant the clock would start when the device may have had time to make its window again.
         timed = nonce == fresh and self.clock.now() * 1000 <= instant.start_ms + MAX_LAG_MS

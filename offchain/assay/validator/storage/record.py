@@ -14,7 +14,7 @@ from assay.protocol.leaves import SealedLeaf, batch_tree
 from assay.protocol.types import NO_ROOT, DeviceId, Rho, Root
 from assay.validator.context import EpochContext
 from assay.validator.errors import Refused
-from assay.validator.rules.instants import Instant
+from assay.validator.rules.instants import Instant, is_earlier
 from assay.validator.rules.values import Batch
 from assay.validator.storage.store import Store
 from assay.wire import canonical
@@ -131,13 +131,14 @@ class EpochRecord:
         committed = self.committed().items()
         return tuple(commitment.held.leaf(self.evidence[device_id].lane_root) for device_id, commitment in committed)
 
-    def add_instant(self, message: InstantMessage) -> bool:
-        """Keeps an instant; False for one known."""
-        new = self._keep(message.kind.value, message.seat, message)
-        instant = self._instant(message)
-        if instant is not None and instant not in self.instants:
-            self.instants.append(instant)
-        return new
+    def add_instant(self, message: InstantMessage, now: float) -> bool:
+        """Keeps an instant; False for one that is no earlier than what its seat named before."""
+        instant = self._instant(message, now)
+        if instant is None or not is_earlier(self.instants, instant):
+            return False
+        self._keep(message.kind.value, message.seat, message)
+        self.instants.append(instant)
+        return True
 
     def add_inventory(self, message: InventoryMessage) -> bool:
         """Keeps the first inventory of a seat; False for another."""
@@ -227,7 +228,7 @@ class EpochRecord:
     def _restore_message(self, kind: str, body: bytes, received_at: float) -> None:
         own = self.context.account
         if kind in _INSTANTS:
-            instant = self._instant(InstantMessage.parse(body))
+            instant = self._instant(InstantMessage.parse(body), received_at)
             if instant is not None:
                 self.instants.append(instant)
         elif kind == "inventory":
@@ -274,11 +275,11 @@ class EpochRecord:
         self.store.put_content(self.context.epoch, kind, body)
         return self.store.put_message(self.context.epoch, kind, seat, body)
 
-    def _instant(self, message: InstantMessage) -> Instant | None:
+    def _instant(self, message: InstantMessage, heard: float) -> Instant | None:
         seat = self.context.seat_of(message.seat)
         if seat is None:
             return None
-        return Instant(seat, message.content.epoch_seed, message.content.start_ms, message.kind)
+        return Instant(seat, message.content.epoch_seed, message.content.start_ms, message.kind, int(heard * 1000))
 
     def _add_inventory(self, seat: int, message: InventoryMessage) -> None:
         self.inventories[seat] = {entry.device_id: entry for entry in message.content.entries}
