@@ -266,6 +266,8 @@ def attacked(tmp_path, told: Collection[int], before_s: float, shift_ms: int, pu
     return network
 
 
+HONEST = tuple(seat for seat in range(4) if seat != LIAR)
+AWAY_S = 0.2  # above what a message takes, sent on once
 TOLD = [(0,), (1,), (2,), (0, 1), (1, 2)]
 SHOWN = list(product(TOLD, [1.95, 1.03, 1.001, 0.03, -0.1], [4_000, -400, -3_000], Purpose))
 # Those that once made all devices late, or left them without an answer.
@@ -279,6 +281,12 @@ LATE = [((1,), 1.03, 4_000, Purpose.WORK), ((2,), 1.001, -400, Purpose.WORK), ((
 def test_instant__leader_shows_some_seats_another_in_the_last_moment__no_device_suffers(
     tmp_path, told, before_s, shift_ms, purpose
 ):
-    lines = attacked(tmp_path, told, before_s, shift_ms, purpose).lines(0)
+    network = attacked(tmp_path, told, before_s, shift_ms, purpose)
+    lines = network.lines(0)
     assert {line["flags"] for line in lines.values()} == {int(Flag.PASSED)}
     assert {line["memoryMiB"] for line in lines.values()} == {MEMORY_MIB}
+    honest, of_epoch = {SimNetwork.account_of(seat) for seat in HONEST}, TIMING.start(1) - START
+    for asked in (network.sim_devices.challenges, network.sim_devices.probes):
+        times = {seat: time for time, _, seat in reversed(asked) if seat in honest and time < of_epoch}
+        assert set(times) == honest
+        assert max(times.values()) - min(times.values()) < AWAY_S

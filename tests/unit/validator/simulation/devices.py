@@ -86,7 +86,8 @@ class SimDevices:
         self._collected: dict = {}
         self.deaf: set[str] = set()
         self.holds_back: dict[str, float] = {}  # account -> seconds by which its nonces for a probe come late
-        self.probes: list[tuple[float, int, str]] = []  # (time of the request, device, seat)
+        self.challenges: list[tuple[float, int, str]] = []  # (time of the request, device, seat)
+        self.probes: list[tuple[float, int, str]] = []  # the same
         self._card = SharedCard()
         self.downloads: Counter[tuple[int, str]] = Counter()  # (device, kind of rows)
 
@@ -94,6 +95,7 @@ class SimDevices:
         sim, value = self._devices[device.device_id], json.loads(body)
         signature = value.pop("signature")
         challenge = Challenge.from_json(value)
+        self.challenges.append((asyncio.get_running_loop().time(), sim.number, challenge.validator))
         if sim.fault == "silent" or challenge.validator in self.deaf:
             await asyncio.sleep(timeout_s)
             raise DeviceFailure("silent")
