@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from assay.market.api.context import Context, UnknownName, context_of
 from assay.market.api.parameters import AddressPath, Cursor, Hash, Number, checked, plain_hash
-from assay.market.queries import accounts, challenges, events, network, testimony
+from assay.market.queries import accounts, challenges, events, network, providers, testimony
 from assay.market.queries import leases as lease_queries
 from assay.market.queries.claims import claimable_at
 from assay.market.queries.network_history import time_series
@@ -190,6 +190,9 @@ def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = N
         paid_in = lease_queries.tokens_of_leases(connection, leases_named(happened.rows))
         answers = challenges.answers(connection, [row["listing_id"] for row in owned if row["gpus"] == 1])
         asked = challenges.demands_of(connection, demands.c.provider == who)
+        rent = providers.rent_of(connection, who, ctx.terms, now)
+        utilisation = providers.utilisation_of(connection, who)
+        beside = providers.market_rates(connection, owned)
     return pages_of(request).render(
         request,
         "account.html",
@@ -204,6 +207,9 @@ def account(request: Request, ctx: Ctx, address: AddressPath, cursor: Cursor = N
         pending=pending,
         answers=answers,
         demands=asked,
+        rent=rent,
+        utilisation=utilisation,
+        beside=beside,
         now=now,
         refused={e: why for (p, e), why in dict(ctx.links.refused).items() if p == who},
     )

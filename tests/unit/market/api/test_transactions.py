@@ -51,6 +51,7 @@ from tests.unit.market.scenario import (
 ESCROW = account("escrow")
 NODE = tuple(sorted((DEVICES[0], DEVICES[2])))
 EPOCH_S = 48  # four blocks
+CONTRACTS = ("EpochOracle", "DeviceRegistry", "StakeManager", "NetworkToken")
 TERMS = EscrowTerms(holdback=240, max_downtime=60, forfeit_hold=600)
 DEADLINES = ContractTimes(GENESIS, EPOCH_S, 24, 1_000)
 
@@ -90,7 +91,7 @@ def client_of(index: MarketIndex, block: int) -> TestClient:
     """A market whose wallet transactions show what they were made of."""
     status = Status("test", 31337, clock=lambda: timestamp(block))
     status.move(index.tip(), block)
-    contracts = {name: account(name) for name in ("EpochOracle", "DeviceRegistry")} | {"LeaseEscrow": ESCROW}
+    contracts = {name: account(name) for name in CONTRACTS} | {"LeaseEscrow": ESCROW}
     sent: list[Any] = []
 
     def encode(contract: str, function: str, arguments: tuple[Any, ...]) -> tuple[str, bytes]:
