@@ -23,11 +23,15 @@ from .conftest import ORACLE
 CONTAINER = ProviderSettings.of({"container_engine": "unix:///run/podman/podman.sock", "pod_cores": 2})
 
 
-async def test_pods__this_host_and_its_devices__each_part_is_told_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pods__this_host_and_its_devices__each_part_is_told_or_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     resources = HostResources(tuple(range(8)), 64 << 30, 500 << 30)
     monkeypatch.setattr(host, "check_pods", lambda settings, engine: None)
     monkeypatch.setattr(host, "host_and_kept", lambda settings, pods: (resources, KeptBack()))
     assert (await host.pods(CONTAINER, [None] * 2)).found.startswith("each of 2 devices has 2 cores, ")
+    monkeypatch.setattr(host, "TUN", tmp_path / "tun")
+    assert (await host.pods(CONTAINER, [None])).todo == "modprobe tun"
     with pytest.raises(ProviderError, match="cores"):
         await host.pods(CONTAINER, [None] * 5)
 

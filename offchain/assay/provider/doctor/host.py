@@ -31,6 +31,7 @@ from assay.provider.settings import ProviderSettings
 
 NAME_CARDS = "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml"
 SPARE_DISK = 5 << 30
+TUN = Path("/dev/net/tun")
 GIB = 1 << 30
 
 
@@ -112,6 +113,8 @@ def _pods(settings: ProviderSettings, promised: Sequence[DeclaredHost | None]) -
     found = f"{found}; every image has {tools}"
     if missing := missing_disk(host, filter(None, promised)):
         return warn(f"{found}; {missing / GIB:.1f} GiB of the promised disk are not free now", "make room on the disk")
+    if not TUN.exists():
+        return warn(f"{found}; they cannot be linked to pods of other hosts: there is no {TUN}", "modprobe tun")
     return Answer(found)
 
 
