@@ -133,7 +133,7 @@ class ClusterMember:
                 again = AGAIN_S
                 await over.wait()
             except (OSError, asyncssh.Error, ProviderError, TimeoutError) as error:
-                self._reasons[rank] = f"{way.host}:{way.port}: {error or type(error).__name__}"
+                self._reasons[rank] = f"{way.host}:{way.port}: {str(error) or 'no answer in time'}"
                 log.info("pods are not linked", lease=self.lease_id, rank=rank, reason=self._reasons[rank])
             finally:
                 if connection is not None:
