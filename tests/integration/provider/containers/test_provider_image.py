@@ -77,8 +77,8 @@ class ProviderImage:
         (root / str(CERTIFICATES)[1:]).write_bytes(CERTIFICATES.read_bytes())
         subprocess.run(["tar", "-C", root, "--numeric-owner", "--exclude=./dev/*", "-cf", archive, "."], check=True)
         subprocess.run(["rm", "-rf", root], check=True)
-        trusted = f"ENV SSL_CERT_FILE={CERTIFICATES} PIP_CERT={CERTIFICATES}"
-        self._run("import", "-q", "--change", trusted, str(archive), BASE)
+        changes = [f"--change=ENV {name}={CERTIFICATES}" for name in ("SSL_CERT_FILE", "PIP_CERT")]
+        self._run("import", "-q", *changes, str(archive), BASE)
         archive.unlink()
         self._run(
             "build", "-q", "--isolation", "chroot", "--target", "provider", "--build-arg", f"PYTHON={BASE}",
