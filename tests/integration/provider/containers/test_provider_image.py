@@ -94,7 +94,8 @@ class ProviderImage:
             options += ["--env", f"{name}={value}"]
         done = subprocess.run(
             [*self.podman, "run", "--rm", "--privileged", "--network", "host", "--pid", "host", "--cgroupns", "host",
-             "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=2048:2048", *options, "--entrypoint", entry, BUILT, *command],
+             "--ulimit", "nofile=4096:4096", "--ulimit", "nproc=2048:2048", *options, "--entrypoint", entry, BUILT,
+             *command],
             env=self.environment, capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
         return f"{done.stdout}{done.stderr}\n{done.returncode}"
