@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,7 +34,7 @@ from assay.provider.leasing.lease_book import LeaseBook
 from assay.provider.leasing.lease_starts import LeaseStarts
 from assay.provider.leasing.wipe_records import WipeRecords
 from assay.provider.offers.lease_offers import LeaseOffers
-from assay.provider.runtime.workload import Limits
+from assay.provider.runtime.workload import Limits, Runtime
 from assay.provider.workloads.jobs import JobBook, Share
 
 from .conftest import DEVICES, ESCROW, ORACLE, PROVIDER, ChainFake, key
@@ -125,12 +125,29 @@ async def announced(*devices: bytes, endpoint: str = "http://provider") -> Annou
     return origins
 
 
+def at_now() -> float:
+    """The time of most tests."""
+    return float(NOW)
+
+
 @asynccontextmanager
 async def serving(
-    folder: Path, chain: ChainFake, device: OwnDevice, lease: Lease, disk_bytes: int = 10_000, **others: Any
+    folder: Path,
+    chain: ChainFake,
+    device: OwnDevice,
+    lease: Lease,
+    disk_bytes: int = 10_000,
+    clock: Callable[[], float] = at_now,
+    jobs_run_by: Runtime | None = None,
+    **others: Any,
 ) -> AsyncIterator[Api]:
-    """The application over a device and a node; lease 3 runs. `others` are services that most tests do without."""
-    chain.leases[3] = replace(lease, status=LeaseStatus.ACTIVE, rate=10**18, start=NOW - 10, stop=NOW + 100, devices=1)
+    """The application over a device and a node; lease 3 runs. With `jobs_run_by` jobs run, by a clock that goes on, for
+    ten minutes; `others` are services that most tests do without.
+    """
+    began, lasts = int(clock()), 600 if jobs_run_by else 100
+    chain.leases[3] = replace(
+        lease, status=LeaseStatus.ACTIVE, rate=10**18, start=began - 10, stop=began + lasts, devices=1
+    )
     database, runtime = open_database(None), RuntimeFake()
     book = LeaseBook(database)
 
@@ -142,7 +159,7 @@ async def serving(
             else Share(len(offer.device_ids), tuple(f"gpu={one[:2].hex()}" for one in offer.device_ids))
         )
 
-    jobs = JobBook(database, runtime, folder, Limits(disk_bytes=disk_bytes), lambda: float(NOW), share=share)
+    jobs = JobBook(database, jobs_run_by or runtime, folder, Limits(disk_bytes=disk_bytes), clock, share=share)
     unused: Any = Unused()
     handovers: Any = Handovers()
     escrow, conditions = EscrowFake(), Conditions()
@@ -155,21 +172,21 @@ async def serving(
         handovers=handovers,
         probes=unused,
         lease_offers=LeaseOffers(book, chain.read_offer, PROVIDER),
-        starts=LeaseStarts(conditions, handovers.roots, escrow, ESCROW, chain.contract_accepts, lambda: float(NOW)),
+        starts=LeaseStarts(conditions, handovers.roots, escrow, ESCROW, chain.contract_accepts, clock),
         jobs=jobs,
-        guard=RequestGuard(database, ESCROW, lambda: float(NOW)),
+        guard=RequestGuard(database, ESCROW, clock),
         ssh_keys=AuthorisedKeys(database),
         notebooks=Notebooks(database, jobs),
         wipes=WipeRecords(database, ESCROW, lambda digest: sign_compact(digest, key("provider"))),
         grace=900.0,
         proxy=unused,
-        logins=Logins(31337, chain.contract_accepts, lambda: float(NOW)),
+        logins=Logins(31337, chain.contract_accepts, clock),
         origins=await announced(*(one.device_id for one in (device, *DEVICES))),
         offers=unused,
         quote=unused,
         started=lambda lease: book.note(lease.lease_id),
         oracle_domain=ORACLE,
-        clock=lambda: float(NOW),
+        clock=clock,
         ready=lambda: True,
         status=lambda: {"provider": "p"},
         **others,

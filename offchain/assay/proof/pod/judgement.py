@@ -27,9 +27,21 @@ def seconds_on_the_way(round_trip_s: float) -> float:
     return min(max(round_trip_s, 0.0), MAX_ROUND_TRIP_S)
 
 
-def shown_gops(profile: Profile, times: Times) -> int:
-    """The rate it showed."""
+def clocked_gops(profile: Profile, times: Times) -> int:
+    """The rate by the renter's clock, the way there and back in it: it makes this much at least."""
+    return profile.score_gops(max(1, int(times.work_s * 1e6)))
+
+
+def most_gops(profile: Profile, times: Times) -> int:
+    """The rate without the way: it makes no more than this. Of work that takes no longer than the way it says nothing,
+    and is the most that a profile knows.
+    """
     return profile.score_gops(max(1, int((times.work_s - seconds_on_the_way(times.round_trip_s)) * 1e6)))
+
+
+def is_slow(profile: Profile, times: Times, expected_gops: int) -> bool:
+    """Whether it makes less than it did by more than an honest card may."""
+    return most_gops(profile, times) * 100 < expected_gops * ENOUGH_PERCENT
 
 
 def work_limit_s(profile: Profile, round_trip_s: float) -> float:
@@ -61,6 +73,6 @@ def fault(profile: Profile, times: Times, expected_gops: int) -> str:
         return f"it took {times.work_s:.2f} s, its class takes at most {profile.deadline_ms / 1000:.2f} s"
     if not memory_shown(profile, times):
         return f"its memory was not shown in time: {times.walk_s or 0:.2f} s"
-    if (gops := shown_gops(profile, times)) * 100 < expected_gops * ENOUGH_PERCENT:
-        return f"it makes {gops} gops, and made {expected_gops} before the lease"
+    if is_slow(profile, times, expected_gops):
+        return f"it makes {most_gops(profile, times)} gops, and made {expected_gops} before the lease"
     return ""

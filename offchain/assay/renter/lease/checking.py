@@ -115,11 +115,11 @@ def proven_lines(proofs: Sequence[PodProof]) -> list[CheckLine]:
     """The weakest of the cards stands for all."""
     if not proofs:
         return []
-    from assay.proof.pod.judgement import ENOUGH_PERCENT, memory_shown
+    from assay.proof.pod.judgement import is_slow, memory_shown
     from assay.proof.probe.layout import claimed_mib
 
     gops, expected = min(one.gops for one in proofs), min(one.expected_gops for one in proofs)
-    slow = any(one.gops * 100 < one.expected_gops * ENOUGH_PERCENT for one in proofs)
+    slow = any(is_slow(one.profile, one.times, one.expected_gops) for one in proofs)
     lines = [CheckLine("scoreGops", expected, gops, "Gop/s", "proven", slow)]
     profiles = [one.profile for one in proofs]
     if all(profile.W for profile in profiles):

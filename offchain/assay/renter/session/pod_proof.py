@@ -17,7 +17,7 @@ from pathlib import Path
 
 from assay.chain.contracts.devices import Device
 from assay.proof.pod import bundle
-from assay.proof.pod.judgement import Times, fault, is_late, shown_gops, walk_limit_s, work_limit_s
+from assay.proof.pod.judgement import Times, clocked_gops, fault, is_late, walk_limit_s, work_limit_s
 from assay.proof.pod.messages import MAX_LINE, Line, PodTask, ProverStep, Question, lanes_file, rows_file
 from assay.proof.probe.layout import OPENED_LANES
 from assay.protocol.profile import Profile
@@ -210,7 +210,7 @@ class PodProver:
             await self._verified(number, one, Root(proved[number][0].root), challenge, lane_roots[number])
             times = Times(work[number], walks[number], way)
             before = self._expected_gops.get(one.device.device_id, 0)
-            gops, short = shown_gops(one.profile, times), fault(one.profile, times, before)
+            gops, short = clocked_gops(one.profile, times), fault(one.profile, times, before)
             found.append(PodProof(one.device, one.profile, times, gops, before, short, engines[number]))
         return found
 
