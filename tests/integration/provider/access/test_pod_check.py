@@ -75,6 +75,7 @@ async def session(api: Api) -> AsyncIterator[ProviderSession]:
     await task
 
 
+@pytest.mark.deep
 async def test_measure__of_a_lease__comes_back_as_figures(session: ProviderSession) -> None:
     found = await measure_pod(session)
     assert found.values["hostCores"] >= 1 and found.values["diskReadMbs"] > 0
