@@ -8,9 +8,9 @@ test-workloads: setup ## Jobs in real containers and namespaces, TLS and SSH on 
 	pytest tests/integration/provider
 
 examples: setup ## Run the example jobs on this machine, without a lease
-	python examples/train_network.py
-	python examples/render_frames.py
-	python examples/serve_model.py
+	mkdir -p build/examples
+	cd build/examples && for job in "fine_tune.py --base" fine_tune.py render_frames.py serve_model.py; do \
+		python $(CURDIR)/examples/$$job || exit 1; done
 
 # Volumes of leases whose grace has not passed.
 UNMOUNTED := awk '$$2 ~ "$(CURDIR)/build/bench-renter/" {print $$2}' /proc/mounts | xargs -r umount
@@ -27,6 +27,6 @@ bench-ssh: setup ## SFTP and rsync through a provider's SSH server, beside OpenS
 bench-pods: setup ## A pod's processor and disk beside its host's, and the daemon's own load with 16 pods
 	python -m benchmarks.provider.pods
 
-test-deep-provider: build ## Notebooks in a browser; the example jobs on a lease, in containers
+test-deep-provider: build ## Notebooks in a browser; pods rented and attacked; the examples and JupyterLab on leases
 	pytest -p no:ape_test tests/integration/provider -m deep
 	pytest -p no:ape_test tests/end_to_end -m deep

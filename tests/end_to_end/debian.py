@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import ipaddress
+import os
 import re
 import shutil
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 SUITE = "bookworm"
+KEPT = Path(__file__).parents[2] / "build/test-images"
 SOURCES = (Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*"))
 ADDRESS = re.compile(r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(http://\S+/debian)/?(?:\s|$)", re.MULTILINE)
 
@@ -39,15 +43,40 @@ def egress_to_mirror() -> str:
     return ",".join(["internet", *(f"{one}/32" for one in inwards)])
 
 
-def debian_layer(folder: Path, *packages: str) -> bytes:
-    """The one layer of the image with these packages beside the least, packed."""
+def debian_layer(folder: Path, *packages: str, wheels: Sequence[str] = ()) -> bytes:
+    """The one layer of the image with these packages beside the least, and `wheels` of PyPI, packed."""
     root, archive = folder / "root", folder / "root.tar"
     more = [f"--include={','.join(packages)}"] if packages else []
     line = ["debootstrap", "--variant=minbase", *more, SUITE, root, str(mirror())]
     subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+    if wheels:
+        _install(root, wheels)
     shutil.rmtree(root / "var/cache/apt/archives")
     subprocess.run(["tar", "-C", root, "--numeric-owner", "--exclude=./dev/*", "-cf", archive, "."], check=True)
     shutil.rmtree(root)
     packed = gzip.compress(archive.read_bytes(), 1, mtime=0)
     archive.unlink()
     return packed
+
+
+def kept_layer(folder: Path, packages: Sequence[str], wheels: Sequence[str]) -> bytes:
+    """The same, kept between runs: what stands in it is not what is tested."""
+    known = hashlib.sha256(repr((SUITE, packages, wheels)).encode()).hexdigest()[:16]
+    kept = KEPT / f"debian-{known}.tar.gz"
+    if not kept.exists():
+        part = kept.with_suffix(".part")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(debian_layer(folder, *packages, wheels=wheels))
+        part.rename(kept)
+    return kept.read_bytes()
+
+
+def _install(root: Path, wheels: Sequence[str]) -> None:
+    """By the image's own pip, which trusts whom this host trusts."""
+    trusted = Path("/etc/ssl/certs/ca-certificates.crt")
+    (root / trusted.parent.relative_to("/")).mkdir(parents=True, exist_ok=True)
+    shutil.copy(trusted, root / trusted.relative_to("/"))
+    environment = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+    environment |= {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "PIP_CERT": str(trusted), "HOME": "/root"}
+    install = ["python3", "-m", "pip", "install", "-q", "--no-cache-dir", "--break-system-packages", *wheels]
+    subprocess.run(["chroot", root, *install], check=True, env=environment)

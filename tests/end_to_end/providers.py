@@ -21,6 +21,13 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
+def no_zeros(listings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a search, of which none tells a device before it was measured."""
+    for one in listings:
+        assert float(one["scoreGops"]) > 0 and one["memoryMiB"] > 0 and one["uptimeBps"] > 0, one
+    return listings
+
+
 class Provider:
     """Serves devices from `folder`; `more` are variables of its settings."""
 
@@ -94,7 +101,7 @@ class Provider:
         demo.check()
         self.check()
         ran = shell("search", "--provider", self.address, *filters, "-o", "json")
-        return list(ran.json["devices"]) if ran.status == 0 else []
+        return no_zeros(ran.json["devices"]) if ran.status == 0 else []
 
     def offered(self, demo: Demo, shell: Shell, seconds: float, *filters: str) -> dict[str, Any]:
         """Its one offer, once a renter sees it."""

@@ -21,6 +21,7 @@ from assay.devnet.network import Network, NetworkPlan, network_folder
 from assay.devnet.ports import free_ports
 from assay.devnet.progress import Progress
 from assay.devnet.starting import start_network
+from tests.end_to_end.providers import no_zeros
 
 pytestmark = pytest.mark.deep
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "first-provider.md"
@@ -112,6 +113,8 @@ class Typist:
     async def _until_it_can_be(self, command: str) -> None:
         deadline = time.monotonic() + UNTIL_S
         while True:
+            found = json.loads(await self._shell.must("assay search -o json"))
+            no_zeros(found["devices"])
             status, output, errors = await self._shell.type(command)
             assert "Traceback" not in errors
             if status == 0:
