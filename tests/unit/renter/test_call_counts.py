@@ -137,6 +137,14 @@ async def test_refund__what_is_due_and_downtime__few_calls(tmp_path: Path) -> No
     assert node.calls <= MAX_CALLS, node.asked
 
 
+async def test_refunders__named_over_a_year__few_calls(tmp_path: Path) -> None:
+    said = {"renter": KEY.address, "may": True}
+    named = [log_of("LeaseEscrow", "RefunderNamed", n * 300_000, 7, agent=KEYS[n], **said) for n in range(40)]
+    node = YearNode(ANSWERS, [*logs(), *named])
+    assert len(await (await connected(node, tmp_path)).refunders()) == 40
+    assert node.calls <= MAX_CALLS, node.asked
+
+
 async def test_search__sixty_four_offers__few_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     node = YearNode(ANSWERS, logs())
     renter = await connected(node, tmp_path)

@@ -92,6 +92,7 @@ ABI = [
     event("DowntimeRefunded", "uint256 leaseId indexed,uint64 epoch indexed,bytes32 deviceId,uint256 amount,"
           "uint40 downtime"),
     event("BondForfeited", "uint256 leaseId indexed,uint256 amount"),
+    event("RefunderNamed", "address renter indexed,address agent indexed,bool may"),
     event("DeviceOfLeaseSlashed", "uint256 leaseId indexed,bytes32 deviceId indexed"),
     event("DeviceEnrolled", "bytes32 deviceId indexed,address provider indexed,address deviceKey,uint32 profile,"
           "bytes32 specHash"),

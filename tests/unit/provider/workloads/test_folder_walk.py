@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -218,3 +219,30 @@ def test_race__folders_swapped_with_links_while_they_are_removed__leaves_the_hos
             (host.root / "a/b").mkdir(parents=True)
 
     assert host.untouched_while(wipe) > 50
+
+
+@pytest.mark.parametrize("where", ["", "above"], ids=["on top", "below another"])
+def test_folder__becomes_a_link_between_two_steps_of_its_removal__leaves_the_host_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """The moment that the races are about, each time."""
+    host, root = tmp_path / "host", tmp_path / "root"
+    (root / where / "a" / "b").mkdir(parents=True)
+    host.mkdir(mode=0o500)
+    (host / "kept").touch()
+    unlink = os.unlink
+
+    def swapping(name: Any, *, dir_fd: int | None = None) -> None:
+        try:
+            unlink(name, dir_fd=dir_fd)
+        except (IsADirectoryError, PermissionError):
+            folder = root / where / "a"
+            if os.fsencode(name) == b"a" and not folder.is_symlink():
+                folder.rename(tmp_path / "aside")
+                folder.symlink_to(host)
+            raise
+
+    monkeypatch.setattr(os, "unlink", swapping)
+    folder_walk.remove(root)
+    assert (tmp_path / "aside" / "b").is_dir()
+    assert [entry.name for entry in host.iterdir()] == ["kept"] and host.stat().st_mode & 0o777 == 0o500

@@ -4,6 +4,7 @@ work's deadline, whatever a leader names."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Collection
 from dataclasses import replace
@@ -16,6 +17,7 @@ from assay.protocol.epochs import Phase
 from assay.protocol.hexadecimal import parse_signature
 from assay.protocol.leaves import Flag, batch_tree
 from assay.protocol.messages import Gossip, Observations
+from assay.validator.errors import Refused
 from assay.validator.rules.instants import MAX_LAG_MS, Instant, chosen, earliest_probe_ms, is_earlier
 from assay.wire import canonical
 from assay.wire.gossip import BatchMessage, InstantBody, InstantMessage, Purpose
@@ -257,7 +259,8 @@ def attacked(tmp_path, told: Collection[int], before_s: float, shift_ms: int, pu
         start_ms = named()[0].start_ms
         await asyncio.sleep(max(0.0, start_ms / 1000 - before_s - START - asyncio.get_running_loop().time()))
         for seat in told:
-            network.nodes[seat].inbox.instant(shown(network, start_ms + shift_ms, purpose))
+            with contextlib.suppress(Refused):  # where commitments are closed by then
+                network.nodes[seat].inbox.instant(shown(network, start_ms + shift_ms, purpose))
 
     network = SimNetwork(tmp_path, mutate={LIAR: swears_late})
     network.sim_devices.deaf = {SimNetwork.account_of(LIAR)}
@@ -290,3 +293,21 @@ def test_instant__leader_shows_some_seats_another_in_the_last_moment__no_device_
         times = {seat: time for time, _, seat in reversed(asked) if seat in honest and time < of_epoch}
         assert set(times) == honest
         assert max(times.values()) - min(times.values()) < AWAY_S
+
+
+def test_instant__after_commitments_close__is_refused(tmp_path):
+    refusals: list[str] = []
+
+    async def show(network: SimNetwork) -> None:
+        run_ = network.nodes[0].daemon.run_of
+        while (known := run_(0)) is None or known.record is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        closes_ms = int(known.record.context.deadlines.commit_by * 1000)
+        with pytest.raises(Refused, match="after commitments close") as refused:
+            network.nodes[0].inbox.instant(shown(network, closes_ms + 1, Purpose.WORK))
+        refusals.append(refused.value.reason)
+
+    network = SimNetwork(tmp_path)
+    run(network.run(1, show))
+    assert refusals
+    assert {line["flags"] for line in network.lines(0).values()} == {int(Flag.PASSED)}
