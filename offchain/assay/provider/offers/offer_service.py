@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,7 +91,7 @@ class OfferService:
     async def listed(self) -> dict[str, Any]:
         """The public offers and what the devices are, as they travel."""
         offers = await self.current()
-        return {"offers": offers, "specifications": self.specifications(offers)}
+        return {"offers": offers, "specifications": self.specifications()}
 
     async def current(self) -> list[dict[str, Any]]:
         """Public offers, as JSON, of what can be had: all its devices free, the bond there. Ascending by devices; none
@@ -104,12 +104,10 @@ class OfferService:
                 self._looked = _Looked(block, terms, await self._on_offer(terms, block))
         return [self._maker.offer(ids, price, nonce) for ids, price, nonce in self._looked.on_offer]
 
-    def specifications(self, offers: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """What the devices of these offers were enrolled as, each once, where it is known."""
-        offered = dict.fromkeys(
-            DeviceId(parse_bytes32(device, "deviceIds")) for offer in offers for device in offer["deviceIds"]
-        )
-        known = (self._devices[device_id].specification for device_id in offered)
+    def specifications(self) -> list[Mapping[str, Any]]:
+        """What the devices were enrolled as, where it is known: also of those that are leased, whose renters hold them
+        to it."""
+        known = (device.specification for device in self._devices.values())
         return [specification for specification in known if specification is not None]
 
     async def quote(self, device_ids: DeviceIds, renter: str, seconds: int) -> dict[str, Any]:

@@ -170,6 +170,14 @@ async def test_specifications__of_devices_in_several_offers__told_once(world: Wo
     assert [one["model"] for one in listed["specifications"]] == [one.name for one in DEVICES]
 
 
+async def test_specifications__of_devices_that_are_leased__are_told_to_their_renters(world: World) -> None:
+    told = {one.device_id: replace(one, specification={"model": one.name}) for one in DEVICES}
+    world.service._devices = told
+    world.change(draining=True)
+    listed = await world.service.listed()
+    assert listed["offers"] == [] and len(listed["specifications"]) == len(DEVICES)
+
+
 async def test_quote__node__is_for_the_renter_alone_with_the_discount(world: World) -> None:
     world.change(discounts=(Discount(600, 1_000),))
     offer, _ = parse_signed_offer(await world.service.quote(IDS, RENTER, 600), ESCROW)
