@@ -3,6 +3,8 @@ story is over. Its host has an operator's key; the provider's own only sets term
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import signal
@@ -10,11 +12,15 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+import httpx2
 import pytest
 
+from assay.devnet.network import FEE_FLOORS
 from assay.devnet.providers import NODE
+from assay.protocol.rates import streamed
 from tests.end_to_end.conftest import Demo, Ran, Shell, process_of_provider, until
 
 SOUTH = "south"
@@ -149,6 +155,64 @@ def test_keep__node_falls_silent_after_notice__leaves_for_nothing_and_collects_i
     # Not a second of the minimum beyond the end is paid, and what reports attest of the silence comes back.
     assert units["deposit"] - units["streamed"] + units["downtimeRefund"] == units["refunded"]
     assert lease["downtime"] > 0 and "of downtime, credited" in kept.err
+
+
+def in_units(amount: str | None, decimals: int) -> int:
+    return int(Decimal(amount or "0") * 10**decimals)
+
+
+def transaction(rpc: str, number: str) -> dict[str, Any]:
+    body = {"jsonrpc": "2.0", "id": 1, "method": "eth_getTransactionReceipt", "params": [number]}
+    return dict(httpx2.post(rpc, json=body, trust_env=False).json()["result"])
+
+
+def test_receipt__of_a_lease_with_downtime__adds_up_and_each_transaction_is_on_the_chain(
+    node: Node, rented: Ran, shell: Shell
+) -> None:
+    number = str(rented.json["leaseId"])
+
+    def settled() -> Any:
+        """The bill, once the provider has claimed all that is its own."""
+        bill = shell("leases", number, "--receipt", "-o", "json").json
+        return bill if bill["baseUnits"]["claimed"] == bill["baseUnits"]["net"] else None
+
+    bill = until("the provider's claim", settled, RETENTION_S)
+    lease = shown(shell, number)
+    units = {name: int(value) for name, value in bill["baseUnits"].items()}
+    seconds, rate = lease["stop"] - lease["start"], int(lease["rate"])
+    assert (bill["leaseId"], bill["status"], bill["seconds"]) == (int(number), "ended", seconds) and seconds > 0
+    # Seconds times the rate is the stream; downtime that came back, by its seconds, leaves the net.
+    assert units["streamed"] == streamed(rate, seconds)
+    lines: dict[str, list[int]] = {}
+    for one in bill["transactions"]:
+        lines.setdefault(one["what"], []).append(in_units(one["amount"], bill["decimals"]))
+    credits = lines["downtime credited"]
+    assert bill["downtime"] == lease["downtime"] > 0
+    assert 0 <= streamed(rate, bill["downtime"]) - units["downtimeRefund"] <= len(credits)
+    assert units["downtimeRefund"] == sum(credits)
+    assert units["net"] == units["streamed"] - units["downtimeRefund"]
+    # What went in has come back or is the net; nothing is left in the escrow.
+    assert sum(lines["deposit paid in"]) == units["deposit"] == units["net"] + sum(lines["paid back to the renter"])
+    assert units["refunded"] == sum(lines["paid back to the renter"]) and units["refundable"] == 0
+    # The network's fee of all claims together: its share, rounded up, or its floor.
+    floor = next(int(str(one["feeFloor"])) for one in FEE_FLOORS if one["token"] == "TestToken")
+    assert units["fee"] == max(-(-units["net"] * bill["feeBps"] // 10_000), floor) < units["net"]
+    assert sum(lines["paid to the provider"]) == units["claimed"] - units["fee"]
+    for one in bill["transactions"]:
+        mined = transaction(node.demo.rpc, one["transaction"])
+        assert (int(mined["status"], 16), int(mined["blockNumber"], 16)) == (1, one["block"]), one
+    # The same in the other forms.
+    rows = list(csv.DictReader(io.StringIO(shell("leases", number, "--receipt", "-o", "csv").out)))
+    assert [row["transaction"] for row in rows if row["transaction"]] == [
+        o["transaction"] for o in bill["transactions"]
+    ]
+    sums = {row["what"].removeprefix("sum: "): row["amount"] for row in rows if not row["transaction"]}
+    assert {name: in_units(amount, bill["decimals"]) for name, amount in sums.items()} == units
+    table = shell("leases", number, "--receipt").out
+    told = (f"{seconds} s", f"{bill['net']} {bill['symbol']}", f"-{bill['downtimeRefund']} {bill['symbol']}")
+    assert all(text in table for text in told), table
+    # And what ending it told of it: paid is the net.
+    assert int(lease["baseUnits"]["streamed"]) - int(lease["baseUnits"]["downtimeRefund"]) == units["net"]
 
 
 @pytest.mark.deep
