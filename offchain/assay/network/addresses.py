@@ -17,7 +17,7 @@ from functools import cache
 from assay.network.errors import RefusedAddress, RequestFailed
 
 LOCAL_CHAINS = frozenset({31337, 1337})
-LOOKUPS_AT_ONCE = 32
+LOOKUP_CONCURRENCY = 32
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
@@ -54,7 +54,7 @@ def led_to(address: Address) -> Address:
 @cache
 def _lookups() -> ThreadPoolExecutor:
     # Of its own: names whose servers never answer must not take the threads that proofs are verified in.
-    return ThreadPoolExecutor(LOOKUPS_AT_ONCE, thread_name_prefix="lookup")
+    return ThreadPoolExecutor(LOOKUP_CONCURRENCY, thread_name_prefix="lookup")
 
 
 async def system_resolve(host: str, port: int) -> list[str]:

@@ -22,7 +22,7 @@ MAX_OF_ONE = 1_024  # the same, from one seat's address
 SHARES = 4  # one asker never has more than a quarter of all
 CROWDED = 0.75  # of all: from here on a new connection is for those who hold few
 FEW = 8
-REFUSALS_AT_ONCE = 256  # then the loop has its turn
+REFUSAL_BATCH = 256  # then the loop has its turn
 TELL_EVERY_S = 60.0
 log = structlog.get_logger()
 
@@ -119,7 +119,7 @@ class Listener(socket.socket):
         self.limits = limits
 
     def accept(self) -> tuple[socket.socket, Any]:
-        for _ in range(REFUSALS_AT_ONCE):
+        for _ in range(REFUSAL_BATCH):
             connection, address = super().accept()
             who = str(address[0])
             if self.limits.admit(who):

@@ -13,7 +13,7 @@ from assay.protocol.types import DeviceId
 from assay.provider.views import EpochView, SeatView
 
 SET_CACHE_SIZE = 8
-MAX_KEPT = 10_000
+CACHE_SIZE = 10_000
 PAST_FOR_S = 60
 
 
@@ -49,7 +49,7 @@ class ChainView:
             return known[0]
         view = await self._epoch(epoch, block)
         self._past[epoch] = view, block.timestamp
-        if len(self._past) > MAX_KEPT:
+        if len(self._past) > CACHE_SIZE:
             self._past.popitem(last=False)
         return view
 
@@ -88,7 +88,7 @@ class ChainView:
             return None
         if lease.provider.lower() != self._provider:
             self._strangers[lease_id] = lease
-            if len(self._strangers) > MAX_KEPT:
+            if len(self._strangers) > CACHE_SIZE:
                 self._strangers.popitem(last=False)
         return lease
 

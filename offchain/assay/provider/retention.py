@@ -8,7 +8,7 @@ from assay.protocol.epochs import Timing
 from assay.provider.database import commitments, handovers, lane_commitments, leases
 
 MARGIN = 2  # epochs: the one at work, and one for clocks that differ
-ROWS_AT_ONCE = 500
+ROW_BATCH = 500
 _ROW: ColumnElement[int] = literal_column("rowid")
 
 
@@ -45,11 +45,11 @@ class Retention:
             }
 
     def _drop(self, table: Table, *old: object) -> int:
-        some = select(_ROW).select_from(table).where(*old).limit(ROWS_AT_ONCE)  # type: ignore[arg-type]
+        some = select(_ROW).select_from(table).where(*old).limit(ROW_BATCH)  # type: ignore[arg-type]
         dropped = 0
         while True:
             with self._engine.begin() as connection:
                 gone = connection.execute(delete(table).where(_ROW.in_(some))).rowcount
             dropped += gone
-            if gone < ROWS_AT_ONCE:
+            if gone < ROW_BATCH:
                 return dropped

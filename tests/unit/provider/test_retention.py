@@ -58,7 +58,7 @@ def test_retention__over_months_and_a_year_of_epochs__keeps_as_many_rows_as_can_
 
 
 def test_retention__that_drops_many_rows__drops_them_all(database: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay.provider.retention.ROWS_AT_ONCE", 4)
+    monkeypatch.setattr("assay.provider.retention.ROW_BATCH", 4)
     for epoch in range(1, 42):
         sign(database, epoch)
     assert Retention(database, TIMING, 0).prune(41) == 2 * (41 - PROVABLE - MARGIN - 1)

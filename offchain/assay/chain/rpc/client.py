@@ -65,7 +65,7 @@ class PoolProvider(AsyncBaseProvider):
 
 
 MAX_ANSWER = 16 << 20
-MAX_KEPT_ANSWER, MAX_KEPT_ANSWERS = 4_096, 4_096  # characters of one, and how many, at fixed blocks
+MAX_CACHED_ANSWER, ANSWER_CACHE_SIZE = 4_096, 4_096  # characters of one, and how many, at fixed blocks
 RECENT_S = 1.0
 At = Block | Literal["latest", "pending"] | None
 
@@ -315,7 +315,7 @@ class Chain:
         if task.cancelled() or task.exception() is not None:
             return
         answer = task.result()
-        if isinstance(answer, str) and len(answer) <= MAX_KEPT_ANSWER:
+        if isinstance(answer, str) and len(answer) <= MAX_CACHED_ANSWER:
             self._keep(key, answer)
 
     async def _ask(self, view: View, where: Block | str) -> Any:
@@ -333,7 +333,7 @@ class Chain:
 
     def _keep(self, key: tuple[bytes, str, bytes], answer: str) -> None:
         self._answers[key] = answer
-        if len(self._answers) > MAX_KEPT_ANSWERS:
+        if len(self._answers) > ANSWER_CACHE_SIZE:
             self._answers.popitem(last=False)
 
     def reverted(self, call: str, data: Any) -> Reverted:

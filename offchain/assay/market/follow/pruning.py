@@ -30,7 +30,7 @@ MIN_RETAINED_EPOCHS = 64  # epochs: far beyond what can be rolled back, and what
 MIN_EVENT_S = 7 * 24 * 3600
 OFFERS_S = 7 * 24 * 3600  # an offer that ran out stays so long, for whoever has just taken it
 EPOCH_BATCH_SIZE = 8  # of a thousand devices seen by 31 seats: a quarter of a million rows
-ROWS_AT_ONCE = 5_000
+ROW_BATCH = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _mark_pruned(connection: Connection, bound: int) -> None:
 
 def _prune_events(connection: Connection, before: int) -> int:
     """Whole blocks, oldest first: their times go up with them."""
-    oldest = select(events.c.block, events.c.timestamp).order_by(events.c.block, events.c.log_index).limit(ROWS_AT_ONCE)
+    oldest = select(events.c.block, events.c.timestamp).order_by(events.c.block, events.c.log_index).limit(ROW_BATCH)
     last = max((row.block for row in connection.execute(oldest) if row.timestamp < before), default=None)
     if last is None:
         return 0
@@ -104,7 +104,7 @@ def _prune_events(connection: Connection, before: int) -> int:
 
 def _prune_offers(connection: Connection, before: int) -> int:
     """Those that ran out: of providers who do not answer nobody else takes them away."""
-    over = select(offers.c.offer_hash, offers.c.device_ids).where(offers.c.valid_until < before).limit(ROWS_AT_ONCE)
+    over = select(offers.c.offer_hash, offers.c.device_ids).where(offers.c.valid_until < before).limit(ROW_BATCH)
     rows = connection.execute(over).all()
     for row in rows:
         connection.execute(

@@ -24,7 +24,7 @@ CLOCK_TOLERANCE_S = 120
 MOMENT_DIGITS, MARK_DIGITS = 12, 32  # of a nonce
 MAX_OF_A_LEASE = 64  # sessions, tickets, and nonces used within their time: only its renter makes them
 
-CHECKS_AT_ONCE, CHECKS_PER_SECOND = 10, 0.2  # of contracts, by who asks: each is a call to the node
+CHECK_BURST, CHECKS_PER_SECOND = 10, 0.2  # of contracts, by who asks: each is a call to the node
 
 # (contract, digest, signature) -> whether the contract accepts it, by ERC-1271
 ContractCheck = Callable[[str, bytes, bytes], Awaitable[bool]]
@@ -51,7 +51,7 @@ class Logins:
         self._chain_id = chain_id
         self._contract_accepts = contract_accepts
         self._clock = clock
-        self._checks = RequestBuckets(CHECKS_PER_SECOND, CHECKS_AT_ONCE, clock)
+        self._checks = RequestBuckets(CHECKS_PER_SECOND, CHECK_BURST, clock)
         self._secret = secrets.token_bytes(32)
         self._used: dict[int, dict[str, float]] = {}
         self._tickets: dict[bytes, Session] = {}

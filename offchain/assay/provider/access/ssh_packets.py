@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-SENT_AT_ONCE = 1 << 18  # bytes that are not held until the end of a turn
+SEND_BATCH = 1 << 18  # bytes that are not held until the end of a turn
 
 
 class Gathered:
@@ -30,7 +30,7 @@ class Gathered:
             self._loop.call_soon(self._send)
         self._pieces.append(data)
         self._size += len(data)
-        if self._size >= SENT_AT_ONCE:
+        if self._size >= SEND_BATCH:
             self._send()
 
     def _send(self) -> None:

@@ -20,7 +20,7 @@ from assay.protocol.types import NO_SEED, Seed
 from assay.provider.cards.tasks import Task
 
 MAGIC = b"ASSAYKP1"
-KEPT = 2  # 590 MB each for `datacenter`: those of this epoch and the one before
+CACHE_SIZE = 2  # 590 MB each for `datacenter`: those of this epoch and the one before
 _NAME = re.compile(r"[0-9a-f]{64}-[0-9a-f]{64}\.proof")
 
 Rows = Callable[[Profile, Seed], Callable[[bytes, list[int]], NDArray[np.int32]]]
@@ -39,7 +39,7 @@ class KeptProofs:
         header = {"engine": proof.engine, "elapsedUs": proof.elapsed_us, "profile": _sizes(task.profile)}
         parts = [b"".join(proof.round_seeds), b"".join(proof.round_roots), np.ascontiguousarray(proof.row_roots).data]
         container.write(self._path(task), MAGIC, header, parts)
-        for old in sorted(self._files(), key=lambda path: path.stat().st_mtime_ns)[:-KEPT]:
+        for old in sorted(self._files(), key=lambda path: path.stat().st_mtime_ns)[:-CACHE_SIZE]:
             old.unlink(missing_ok=True)
 
     def load(self, task: Task, rows: Rows) -> Proof | None:

@@ -123,7 +123,7 @@ class Clusters:
                         async with self._lock:
                             await self._follow(lease_id, body)
                         self._told.pop(lease_id, None)
-                    except (ProviderError, OSError) as error:
+                    except Exception as error:  # of one lease: those of the others are kept all the same
                         if self._told.get(lease_id) != str(error):
                             log.warning("a pod is not in its cluster", lease=lease_id, reason=str(error))
                         self._told[lease_id] = str(error)

@@ -16,9 +16,9 @@ from assay.provider.clusters.packets import Paths
 from assay.provider.errors import ProviderError
 from assay.wire.clusters import ClusterBody, LinkState, WayBody
 
-AT_ONCE = 64  # packets that are read before anything else has its turn
-LARGEST = 1 << 16
-AGAIN_S, AGAIN_MOST_S = 1.0, 30.0
+PACKET_BATCH = 64  # packets that are read before anything else has its turn
+MAX_PACKET = 1 << 16
+RETRY_S, MAX_RETRY_S = 1.0, 30.0
 NOT_YET = "not connected yet"
 
 log = structlog.get_logger()
@@ -81,9 +81,9 @@ class ClusterMember:
             self._device = -1
 
     def _read(self) -> None:
-        for _ in range(AT_ONCE):
+        for _ in range(PACKET_BATCH):
             try:
-                packet = os.read(self._device, LARGEST)
+                packet = os.read(self._device, MAX_PACKET)
             except BlockingIOError:
                 return
             except OSError:  # it went with the pod's network
@@ -117,7 +117,7 @@ class ClusterMember:
             self._reasons[rank] = "the link broke off"
 
     async def _keep(self, rank: int, lease_id: int, way: WayBody) -> None:
-        again = AGAIN_S
+        again = RETRY_S
         while True:
             over = asyncio.Event()
 
@@ -130,7 +130,7 @@ class ClusterMember:
                 made = await self._way_out()
                 connection, end = await call(made, way, lease_id, self._key, self._arrival(rank), ended)
                 self._begun(rank, end)
-                again = AGAIN_S
+                again = RETRY_S
                 await over.wait()
             except (OSError, asyncssh.Error, ProviderError, TimeoutError) as error:
                 self._reasons[rank] = f"{way.host}:{way.port}: {str(error) or 'no answer in time'}"
@@ -139,4 +139,4 @@ class ClusterMember:
                 if connection is not None:
                     connection.abort()
             await asyncio.sleep(again)
-            again = min(again * 2, AGAIN_MOST_S)
+            again = min(again * 2, MAX_RETRY_S)

@@ -25,7 +25,7 @@ from assay.provider.pods.pod import PodImage
 from assay.wire.pods import PodBody, PodTemplate
 
 ImagePhase = Literal["none", "pulling", "unpacking", "ready", "failed"]
-CHECKS_AT_ONCE, CHECK_EVERY_S = 10, 60.0  # of one lease
+CHECK_BURST, CHECK_EVERY_S = 10, 60.0  # of one lease
 MAX_LEASES = 1_000
 DAY_S = 86_400.0
 JOB_WAIT_S = 240.0  # below what clients wait for a job to be taken
@@ -75,7 +75,7 @@ class LeaseImages:
         self._images = images
         self._pods = pods
         self._templates = templates
-        self._checks = RequestBuckets(1 / CHECK_EVERY_S, CHECKS_AT_ONCE, now)
+        self._checks = RequestBuckets(1 / CHECK_EVERY_S, CHECK_BURST, now)
         self._unpaid = RequestBuckets(max(unpaid_bytes, 1) / DAY_S, unpaid_bytes, now)
         self._begin = begin
         self._states: OrderedDict[tuple[int, str], ImageState] = OrderedDict()

@@ -17,7 +17,7 @@ from assay.network.origins import Origin
 from assay.protocol.sign_in import SignIn, personal_digest
 from assay.protocol.signing import address_of, sign_compact
 from assay.provider.access.announced_origins import AnnouncedOrigins
-from assay.provider.access.logins import CHECKS_AT_ONCE, MAX_OF_A_LEASE, NONCE_VALID_S, Logins
+from assay.provider.access.logins import CHECK_BURST, MAX_OF_A_LEASE, NONCE_VALID_S, Logins
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import NotAuthorised, Unavailable
 from tests.unit.provider.api_bench import CONTRACT, NOW, Api, announced, login_of_a_contract, serving
@@ -154,8 +154,8 @@ async def test_login__forged_for_a_renter_again_and_again__costs_the_node_few_ca
             await logins.log_in(text, bytes(65), origins, lease, "203.0.113.1")
         except (NotAuthorised, Unavailable) as error:
             outcomes.append(type(error))
-    assert len(calls) == CHECKS_AT_ONCE
-    assert outcomes.count(Unavailable) == 500 - CHECKS_AT_ONCE
+    assert len(calls) == CHECK_BURST
+    assert outcomes.count(Unavailable) == 500 - CHECK_BURST
     with pytest.raises(NotAuthorised):
         await logins.log_in(text, bytes(65), origins, lease, "198.51.100.1")
 

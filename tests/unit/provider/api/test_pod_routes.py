@@ -15,7 +15,7 @@ import structlog
 from assay.chain.contracts.leases import Lease, LeaseStatus
 from assay.provider.devices.device import OwnDevice
 from assay.provider.errors import Conflict, NotFound, TooManyRequests, Unavailable
-from assay.provider.images.lease_images import CHECKS_AT_ONCE, LeaseImages
+from assay.provider.images.lease_images import CHECK_BURST, LeaseImages
 from assay.templates.loading import shipped
 from assay.wire.pods import PodBody
 from tests.unit.provider.api_bench import NOW, Api, serving
@@ -184,7 +184,7 @@ async def test_templates__asked_by_anybody__are_listed(api: Api) -> None:
 
 
 async def test_choose__again_and_again__is_slowed_down_lease_by_lease(parts: Parts) -> None:
-    for _ in range(CHECKS_AT_ONCE):
+    for _ in range(CHECK_BURST):
         await parts.leases.choose(3, RENTER, PodBody(image="debian"), paid=True)
     with pytest.raises(TooManyRequests):
         await parts.leases.choose(3, RENTER, PodBody(image="debian"), paid=True)
