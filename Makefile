@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Ctrl-C and failures leave no half-written target.
 .DELETE_ON_ERROR:
-.PHONY: beside-it units-beside providers-beside pages-beside test-quick quick-units lint-python lint-contracts test-providers test-daemons test-market-service test-deep-units help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
+.PHONY: beside-it units-beside slow-units-beside providers-beside pages-beside test-quick quick-units lint-python lint-contracts test-providers test-daemons test-market-service test-deep-units help setup build lint format demo devnet test test-packages test-unit test-integration test-end-to-end test-deep lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -75,7 +75,7 @@ SIDE_BY_SIDE := $(MAKE) --no-print-directory --jobs --output-sync=target
 # For two cores: what waits for clocks, containers and chains beside what reckons, which gives way to it.
 test: build test-packages ## Run every test
 	$(SIDE_BY_SIDE) test-end-to-end beside-it units-beside
-	$(SIDE_BY_SIDE) test-daemons providers-beside pages-beside
+	$(SIDE_BY_SIDE) test-daemons providers-beside pages-beside slow-units-beside
 
 # One after the other: Forge's two share a folder. The hostile tricks wait for each other more than they reckon.
 beside-it:
@@ -111,7 +111,10 @@ test-unit: setup ## Tests without clock, socket or chain
 	$(UNITS) -m 'not deep'
 
 units-beside: setup
-	nice -n 19 $(UNITS) -m 'not deep'
+	nice -n 19 $(UNITS) -m 'not deep and not slow'
+
+slow-units-beside: setup
+	nice -n 19 $(UNITS) -m 'slow and not deep'
 
 providers-beside: setup
 	nice -n 5 $(MAKE) --no-print-directory test-providers

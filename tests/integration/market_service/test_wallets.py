@@ -174,7 +174,7 @@ def test_wizard__before_anything_is_signed__says_what_it_will_cost_and_take_and_
     wallet(page, RENTER)
     page.goto(market_url + PAGES["rent"])
     summary = page.get_by_label("Summary", exact=True)
-    expect(summary).to_contain_text("2 transactions, then 5 signatures")
+    expect(summary).to_contain_text("2 transactions, then 2 signatures")
     expect(page.locator("#history")).to_contain_text("was measured in 22 epochs")
     page.get_by_role("button", name="6 h").click()
     expect(page.locator("[data-total]")).to_have_text("14.40")

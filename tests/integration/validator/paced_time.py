@@ -20,7 +20,8 @@ class PacedLoop(VirtualLoop):
         self.on_its_way = 0
 
     def _run_once(self) -> None:
-        if self.on_its_way:
+        # Below zero where whoever asked has gone, and the answer is still late on purpose.
+        if self.on_its_way > 0:
             asyncio.SelectorEventLoop._run_once(self)
         else:
             super()._run_once()

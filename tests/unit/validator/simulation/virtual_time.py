@@ -10,17 +10,27 @@ START = 1_700_000_000.0
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Time stands still while anything can run, and jumps when nothing can."""
+    """Time stands still while anything can run, threads too, and jumps when nothing can."""
 
     def __init__(self) -> None:
         super().__init__()
         self._now = 0.0
+        self._in_threads = 0
 
     def time(self) -> float:
         return self._now
 
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:
+        future = super().run_in_executor(executor, func, *args)
+        self._in_threads += 1
+        future.add_done_callback(self._back_from_thread)
+        return future
+
+    def _back_from_thread(self, _: object) -> None:
+        self._in_threads -= 1
+
     def _run_once(self) -> None:
-        if not self._ready and self._scheduled:
+        if not self._ready and self._scheduled and not self._in_threads:
             self._now = max(self._now, self._scheduled[0]._when)
         super()._run_once()
 
