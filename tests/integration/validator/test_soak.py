@@ -89,15 +89,17 @@ class Trouble:
             print(f"epoch {epoch}: {'+'.join(faults)} of seat {seat}; {self.resident[-1]:.0f} MiB", flush=True)
 
     def _note_reports(self, net: AnvilNetwork) -> None:
+        # Once all have stopped, what they held stands in their stores.
+        held = [node.publication for node in net.nodes.values()] or list(net.publications.values())
         for epoch, state in net.states.items():
             if state.phase is Phase.REPORTED:
                 root = state.rewards_root
                 self.totals[epoch], self.roots[epoch] = state.rewards_total, root
-                for node in net.nodes.values():
-                    if root not in self.trees and (body := node.publication._store.tree(root)) is not None:
+                for publication in held:
+                    if root not in self.trees and (body := publication._store.tree(root)) is not None:
                         self.trees[root] = body
-                for node in net.nodes.values():
-                    leaves = [entry["leaf"] for entry in (node.publication.epoch(epoch) or {"devices": []})["devices"]]
+                for publication in held:
+                    leaves = [entry["leaf"] for entry in (publication.epoch(epoch) or {"devices": []})["devices"]]
                     self.flags.setdefault(epoch, {}).update({leaf["deviceId"]: leaf["flags"] for leaf in leaves})
                     if leaves:
                         passed = [leaf for leaf in leaves if leaf["flags"] == Flag.PASSED]
