@@ -40,7 +40,7 @@ NEEDS_A_CHAIN_WITH_FAULTS = {
 }
 # What an operator does by hand with the validator stopped; what a life of a minute comes to, which few have here; and
 # what follows an epoch that nobody sealed (tests/unit/validator/epochs/test_check_ins.py cuts the power there).
-NOT_IN_AN_EPOCH = {"SigningRecord.merge", "Store.prune", "Store.put_check_in"}
+NOT_IN_AN_EPOCH = {"SigningRecord.merge", "Store.let_go", "Store.prune", "Store.put_check_in"}
 
 
 @pytest.fixture
