@@ -430,4 +430,5 @@ def test_provide__for_whoever_has_a_card__names_each_class_with_its_stake(page: 
     facets = page.request.get(f"{market_url}/v1/facets?state=all").json()["data"]["facets"]["profile"]
     assert {int(name) for name in facets} - {0} <= {int(name) for name in names}
     assert all("ASY" in row for row in rows.all_inner_texts())
+    assert [row.split("\t")[3] for row in rows.all_inner_texts()] == ["128 MiB", "32 MiB", "–"]
     expect(page.locator("main")).to_contain_text("assay provider enrol --all")

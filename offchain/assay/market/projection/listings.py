@@ -180,9 +180,14 @@ def _sheet(members: Sequence[Member], proven_mib: int) -> dict[str, Any]:
     return {"memory_read_gbs": min(floors) if len(floors) == len(members) else 0, **declared_of_all(told)}
 
 
+def shape_of(profile: Mapping[str, Any]) -> Profile:
+    """The work of a profile's row, whatever it costs and earns."""
+    return Profile(0, *(profile[name] for name in ("m", "n", "k", "t", "chunk", "samples", "w")))
+
+
 def read_floor(profile: Mapping[str, Any]) -> int:
     """GB a second that a device of this profile read its memory at, at least, where it showed it in time."""
-    shape = Profile(0, *(profile[name] for name in ("m", "n", "k", "t", "chunk", "samples", "w")))
+    shape = shape_of(profile)
     return lanes(shape) * STEPS * SECTOR_BYTES // (deadline_us(shape) * 1000)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from assay.market.api.context import Context, UnknownName, context_of
 from assay.market.api.parameters import AddressPath, Cursor, Hash, Number, checked, plain_hash
+from assay.market.projection.listings import shape_of
 from assay.market.queries import accounts, challenges, events, network, providers, testimony
 from assay.market.queries import leases as lease_queries
 from assay.market.queries.claims import claimable_at
@@ -30,6 +31,7 @@ from assay.market.store.tables import (
 from assay.market.web.event_words import leases_named
 from assay.market.web.network_charts import charts_of
 from assay.market.web.rendering import Pages
+from assay.proof.probe.layout import claimed_mib
 from assay.protocol.epochs import Phase
 
 router = APIRouter(include_in_schema=False)
@@ -96,6 +98,7 @@ def provide(request: Request, ctx: Ctx) -> Response:
         epochs=len(series),
         streamed=dict(sorted(streamed.items())),
         profiles=known,
+        memory={row["profile"]: claimed_mib(shape_of(row)) for row in known},
         counts=counts,
     )
 
