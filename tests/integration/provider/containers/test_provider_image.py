@@ -178,4 +178,4 @@ def test_pod__started_from_the_image__outlives_its_container_and_is_ended_by_the
     time.sleep(max(0.0, began + POD_SECONDS + 2 - time.time()))
     said = image.run("-c", START_POD, image.address, str(image.data), IMAGE, "0", entry="/opt/assay/.venv/bin/python3")
     assert said.startswith("running") and said.endswith("\n0"), said
-    assert not Path(f"/proc/{pid}").exists()
+    until(lambda: not Path(f"/proc/{pid}").exists(), 10)
