@@ -35,7 +35,7 @@ bench-gas: setup benchmarks/peers/node_modules/.installed ## Gas of every operat
 mutation: setup ## Mutate the contracts and count what the Forge tests kill
 	python tests/mutation/run.py --sample $(MUTANTS) --seed $(MUTATION_SEED)
 
-mutation-defences: setup ## Take out each defence that docs/testing.md names; its test must notice
+mutation-defences: setup ## Take out each defence that docs/reference/testing.md names; its test must notice
 	python tests/mutation/run.py --defences
 
 # Artifacts of its own: it compiles through the other pipeline.
@@ -55,7 +55,7 @@ build/analysis/venv/.installed: tests/analysis/requirements.lock
 
 # Its own environment: it does not resolve together with Ape.
 .PHONY: slither halmos
-slither: setup build/analysis/venv/.installed ## Static analysis of the contracts; docs/security.md answers the findings
+slither: setup build/analysis/venv/.installed ## Static analysis of the contracts; docs/why/security.md answers the findings
 	tests/analysis/slither.sh --fail-none
 
 halmos: setup build/analysis/venv/.installed ## Proofs of the stream and of the packed dot product

@@ -8,5 +8,5 @@ test-hostile: build ## Every trick of the hostile network once (seconds)
 test-deep-hostile: build ## A seat, a device, a renter, strangers and a node attack a network: ASSAY_HOSTILE_SEED, _SECONDS
 	pytest -p no:ape_test -s tests/hostile -m deep
 
-test-deep-defences: build ## Take out defences of the daemons one by one; the tests that docs/security.md names must notice
+test-deep-defences: build ## Take out defences of the daemons one by one; the tests that docs/why/security.md names must notice
 	python tests/mutation/python_defences.py

@@ -9,10 +9,10 @@ market-assets: setup ## Copy htmx and uPlot from node_modules into the package
 	install -C -m 644 node_modules/htmx.org/dist/htmx.min.js node_modules/uplot/dist/uPlot.iife.min.js \
 	  node_modules/uplot/dist/uPlot.min.css node_modules/js-sha3/build/sha3.min.js $(VENDORED)/
 
-market-pictures: build ## Take the pictures of docs/market.md anew
+market-pictures: build ## Take the pictures of docs/how-to/market.md anew
 	PYTHONPATH=tests/integration python -m market_service.pictures
 
-bench-market: setup ## Search at 1,000 to 500,000 devices, indexing; writes docs/benchmarks.md (four minutes)
+bench-market: setup ## Search at 1,000 to 500,000 devices, indexing; writes docs/reference/benchmarks.md (four minutes)
 	python -m benchmarks.market.search --page
 
 simulate: setup ## What each kind of cheating earns or loses

@@ -13,5 +13,5 @@ bench-verify: setup ## Verification: time a device, 1 to 1,000 devices
 bench-gpu: setup ## On a machine with a card: check the GPU engines, then measure them
 	$(BIN)/python -m benchmarks.proof.gpu
 
-adversary-report: setup ## Play every attack and renew the table of docs/adversaries.md
-	assay adversary report --trials 1000 --write docs/adversaries.md
+adversary-report: setup ## Play every attack and renew the table of docs/why/adversaries.md
+	assay adversary report --trials 1000 --write docs/why/adversaries.md

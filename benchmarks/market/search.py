@@ -183,7 +183,7 @@ COLUMNS = {
 
 
 def section(results: Sequence[dict[str, Any]], ran_on: dict[str, Any]) -> str:
-    """The part of docs/benchmarks.md."""
+    """The part of docs/reference/benchmarks.md."""
     lines = [
         f"{ran_on['processor']}, {ran_on['threads']} threads, {ran_on['date']}, load {ran_on['loadBefore']} before the "
         "run. p50 / p99 in milliseconds, a page of 24.",
@@ -215,7 +215,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql"])
     parser.add_argument("--searches", type=int, default=SEARCHES)
-    parser.add_argument("--page", action="store_true", help="write the section of docs/benchmarks.md, too")
+    parser.add_argument("--page", action="store_true", help="write the section of docs/reference/benchmarks.md, too")
     options = parser.parse_args()
     ran_on = machine()
     results = []

@@ -253,7 +253,7 @@ def _recover_ms(times: int = 400) -> float:
 
 
 def page(found: dict[str, Any], costs: Costs) -> str:
-    """The section of docs/benchmarks.md."""
+    """The section of docs/reference/benchmarks.md."""
     m = found["machine"]
     lines = [
         f"{m['processor']}, {m['threads']} threads, {m['date']}, load {m['loadBefore']} before the run. Wall seconds "
@@ -284,7 +284,7 @@ def main() -> None:
     parser.add_argument("--verify", type=Path, default=Path("benchmarks/proof/verify.json"), help="of bench-verify")
     parser.add_argument("--gas", type=Path, default=Path("snapshots/gas.json"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/oracle/oracle.json"))
-    parser.add_argument("--page", action="store_true", help="write the section of docs/benchmarks.md")
+    parser.add_argument("--page", action="store_true", help="write the section of docs/reference/benchmarks.md")
     options = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -59,7 +59,7 @@ def simulate(devices: int, seats: int, seed: int) -> dict[str, object]:
 
 
 def page(found: dict[str, Any]) -> str:
-    """The section of docs/benchmarks.md."""
+    """The section of docs/reference/benchmarks.md."""
     seats, devices, size, faulty = (found[name] for name in ("seats", "devices", "committee", "faulty"))
     load = found["devicesASeat"]
     never = (
@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=100_000)
     parser.add_argument("--seats", type=int, default=31)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--page", action="store_true", help="write the section of docs/benchmarks.md")
+    parser.add_argument("--page", action="store_true", help="write the section of docs/reference/benchmarks.md")
     options = parser.parse_args()
     found = {"seed": options.seed, **simulate(options.devices, options.seats, options.seed)}
     json.dump(found, sys.stdout, indent=1)

@@ -1,10 +1,10 @@
-"""Sections of docs/benchmarks.md that are written from results."""
+"""Sections of docs/reference/benchmarks.md that are written from results."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-PAGE = Path("docs/benchmarks.md")
+PAGE = Path("docs/reference/benchmarks.md")
 
 
 def replace_section(name: str, text: str, page: Path = PAGE) -> None:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.proof.render`: writes the sections of docs/benchmarks.md anew from the results on disk."""
+"""`python -m benchmarks.proof.render`: writes sections of docs/reference/benchmarks.md anew from results on disk."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def measure(engine: str, folder: Path, given: argparse.Namespace) -> dict[str, A
 
 
 def section(result: dict[str, Any]) -> str:
-    """What docs/benchmarks.md shows."""
+    """What docs/reference/benchmarks.md shows."""
     on, load = result["machine"], result["daemon"]
     with_, without = load["with"], load["without"]
     rows = ""
@@ -234,7 +234,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=4, help="of each run on the disk")
     parser.add_argument("--pods", type=int, default=16)
     parser.add_argument("--load-seconds", type=float, default=60.0)
-    parser.add_argument("--no-page", action="store_true", help="leave docs/benchmarks.md as it is")
+    parser.add_argument("--no-page", action="store_true", help="leave docs/reference/benchmarks.md as it is")
     given = parser.parse_args()
     if not engine_available() or shutil.which("fio") is None:
         raise SystemExit("needs root, podman, runc, busybox-static and fio")

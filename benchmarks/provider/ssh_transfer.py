@@ -159,7 +159,7 @@ def measured(folder: Path, mib: int, runs: int) -> dict[str, Any]:
 
 
 def section(result: dict[str, Any]) -> str:
-    """What docs/benchmarks.md shows."""
+    """What docs/reference/benchmarks.md shows."""
     on, (files, size) = result["machine"], result["smallFiles"]
     rows = "".join(
         f"| {name} | {row['median']['assay']:.2f} | {row['median']['sshd']:.2f} | {row['speedOfSshd']:.0%} |\n"
@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--mib", type=int, default=512)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--out", type=Path, default=RESULTS)
-    parser.add_argument("--no-page", action="store_true", help="leave docs/benchmarks.md as it is")
+    parser.add_argument("--no-page", action="store_true", help="leave docs/reference/benchmarks.md as it is")
     arguments, before = parser.parse_args(), machine()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

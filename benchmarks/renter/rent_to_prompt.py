@@ -126,7 +126,7 @@ def wait_until_wiped(folder: Path) -> None:
 
 
 def section(result: dict[str, Any]) -> str:
-    """What docs/benchmarks.md shows."""
+    """What docs/reference/benchmarks.md shows."""
     on, median, logs = result["machine"], result["median"], result["logs"]
     return (
         f"{on['processor']}, {on['threads']} threads, {on['date']}, load {on['loadBefore']} before the run; local "
@@ -172,7 +172,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/renter/rent_to_prompt.json"))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--runtime", choices=("container", "local"), default=None)
-    parser.add_argument("--no-page", action="store_true", help="leave docs/benchmarks.md as it is")
+    parser.add_argument("--no-page", action="store_true", help="leave docs/reference/benchmarks.md as it is")
     given = parser.parse_args()
     runtime = given.runtime or ("container" if engine_available() else "local")
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""docs/first-provider.md, typed as it stands into one shell on a local network: from no key to the stake back."""
+"""docs/tutorials/first-provider.md, typed as it stands into one shell on a local network: from no key to the end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from assay.devnet.starting import start_network
 from tests.end_to_end.providers import no_zeros
 
 pytestmark = pytest.mark.deep
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "first-provider.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "first-provider.md"
 ROOT = PAGE.parents[1]
 COMMAND_S, UNTIL_S = 240.0, 600.0
 NO_TRY_BEFORE_S = 2.0

@@ -117,10 +117,10 @@ def test_first_page__cold__is_below_100_kb(browser: Browser, market_url: str, wi
 
 
 def test_pictures__of_every_page__are_in_the_documentation_and_small() -> None:
-    text = (DOCS / "market.md").read_text()
+    text = (DOCS / "how-to" / "market.md").read_text()
     pictures = {str(path.relative_to(PICTURES)): path for path in PICTURES.rglob("*.png")}
     assert set(pictures) == {f"{form}/{name}.png" for name in PICTURED for form in PICTURED_AS}
-    assert [name for name in sorted(pictures) if f"](images/market/{name})" not in text] == []
+    assert [name for name in sorted(pictures) if f"](../images/market/{name})" not in text] == []
     assert [name for name, path in pictures.items() if path.stat().st_size >= 1 << 20] == []
 
 

@@ -1,4 +1,4 @@
-"""Every line that docs/first-provider.md has typed is of commands and options that there are; a deep test types it."""
+"""Every line that docs/tutorials/first-provider.md has typed is a valid command; a deep test types it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 from assay.cli.app import app
 from assay.provider.settings import ProviderSettings
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "first-provider.md").read_text()
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "tutorials" / "first-provider.md").read_text()
 LINES = [
     line.partition("  # ")[0].strip()
     for block in re.findall(r"^```sh\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Every threat on the contracts and the daemons has a test: the tables in docs/testing.md name them, and they exist."""
+"""Every threat on the contracts and the daemons has a test: docs/reference/testing.md names them, and they exist."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROW = re.compile(r"^\| (?P<threat>[^|]+) \| (?P<tests>[^|]+) \|$", re.MULTILINE)
 
 
 def rows(section: str) -> list[tuple[str, list[str]]]:
-    text = (ROOT / "docs" / "testing.md").read_text().split(f"### {section}\n", 1)[1].split("\n#", 1)[0]
+    text = (ROOT / "docs" / "reference" / "testing.md").read_text().split(f"### {section}\n", 1)[1].split("\n#", 1)[0]
     found = [(r["threat"], re.findall(r"`(\w+)`", r["tests"])) for r in ROW.finditer(text)]
     return [row for row in found if row[0] != "Threat"]
 
@@ -46,7 +46,8 @@ def test_threats__of_the_table__have_tests_that_exist(section: str) -> None:
 
 
 def test_attacks__of_a_hostile_world__have_tests_that_exist() -> None:
-    text = (ROOT / "docs" / "security.md").read_text().split("### Each attack and its tests\n", 1)[1].split("\n#", 1)[0]
+    page = (ROOT / "docs" / "why" / "security.md").read_text()
+    text = page.split("### Each attack and its tests\n", 1)[1].split("\n#", 1)[0]
     table = {row["threat"]: re.findall(r"`(test_\w+)`", row["tests"]) for row in ROW.finditer(text)}
     existing = existing_tests()
     assert len(table) > 30
@@ -65,7 +66,7 @@ def test_defences__taken_out_by_mutation__are_of_threats_and_tests_of_the_table(
 
 
 def test_defences_of_daemons__taken_out__are_lines_of_theirs_and_of_tests_of_the_table() -> None:
-    attacks = (ROOT / "docs" / "security.md").read_text()
+    attacks = (ROOT / "docs" / "why" / "security.md").read_text()
     for defence in yaml.safe_load((ROOT / "tests" / "mutation" / "python_defences.yml").read_text()):
         assert f"`{defence['noticed_by']}`" in attacks, defence
         for change in defence["without"]:

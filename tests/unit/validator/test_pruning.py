@@ -124,7 +124,7 @@ def test_openings__where_an_operator_wishes_to_keep_all__are_kept(tmp_path):
 @pytest.mark.deep
 @pytest.mark.parametrize("seats", [4, 10])
 def test_openings__hourly_for_two_proof_windows__are_as_many_as_the_documentation_says(tmp_path, seats):
-    """The figures of docs/security.md: measured in openings a device, each of 4.23 MiB."""
+    """The figures of docs/why/security.md: measured in openings a device, each of 4.23 MiB."""
     devices, timing = 4, Timing(0, HOUR, 180, 1_980, 2_340, 5_400, 64, 7 * 24 * HOUR)
     held = asyncio.run(year(Network(tmp_path, seats, timing, 24 * HOUR), 350, devices, wrong=0))
     assert len(set(held[180:])) == 1

@@ -15,7 +15,7 @@ _HEAD = """\
 #   systemctl enable --now assay-provider
 [Unit]
 Description=Assay provider
-Documentation=file:///opt/assay/source/docs/provider.md
+Documentation=file:///opt/assay/source/docs/how-to/provider.md
 Wants=network-online.target podman.socket
 After=network-online.target time-sync.target podman.socket
 

@@ -1,4 +1,4 @@
-"""Prometheus metrics of a provider. Names are documented in docs/provider.md; the board and the alerts read them."""
+"""Prometheus metrics of a provider, as docs/how-to/provider.md documents them; the board and the alerts read them."""
 
 from __future__ import annotations
 

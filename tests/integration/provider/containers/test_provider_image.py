@@ -17,6 +17,7 @@ import pytest
 from assay.chain import key_files
 from assay.chain.key_files import Key
 from tests.end_to_end.debian import SUITE, debian_missing, mirror
+from tests.integration.provider.conftest import until
 from tests.integration.provider.podman import IMAGE, missing, podman_service
 from tests.integration.validator.local_chain import LocalChain
 
@@ -55,7 +56,7 @@ else:
 
 
 class ProviderImage:
-    """The image in an engine's store, and what it is run with: what `docs/provider.md` says."""
+    """The image in an engine's store, and what it is run with: what `docs/how-to/provider.md` says."""
 
     def __init__(self, folder: Path, address: str) -> None:
         self.folder, self.address = folder, address

@@ -192,7 +192,7 @@ def test_alerts_and_board__every_expression__uses_metrics_labels_and_values_that
 
 
 def test_metrics__all__are_documented() -> None:
-    page = (ROOT / "docs" / "provider.md").read_text()
+    page = (ROOT / "docs" / "how-to" / "provider.md").read_text()
     names = {sample.name for sample in scraped() if sample.name.startswith("assay_")}
     assert len(names) >= 14
     assert [name for name in sorted(names) if name not in page] == []
