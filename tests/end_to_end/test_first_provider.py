@@ -25,7 +25,7 @@ from tests.end_to_end.providers import no_zeros
 
 pytestmark = pytest.mark.deep
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorials" / "first-provider.md"
-ROOT = PAGE.parents[1]
+ROOT = PAGE.parents[2]
 COMMAND_S, UNTIL_S = 240.0, 600.0
 NO_TRY_BEFORE_S = 2.0
 

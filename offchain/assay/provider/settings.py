@@ -22,69 +22,103 @@ class ProviderSettings(ProgramSettings):
     fault = BadProviderSetting
 
     data_dir: DataDir = HOME / "provider"
-    provider: str | None = None
-    device_key: Annotated[list[Path], BeforeValidator(split)] = Field(default=[])
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65_535)] = 8700
-    ssh_port: Annotated[int | None, Field(ge=1, le=65_535)] = None
-    engine: str = "auto"
-    runtime: Literal["local", "bubblewrap", "container"] = "container"
-    container_engine: str | None = None
-    container_image: str = "docker.io/library/python:3.12-slim"
-    container_allow: Several = Field(default=["*"])
-    container_deny: Several = Field(default=[])
+    provider: Annotated[
+        str | None, Field(description="Account of the provider; needed where the key is an operator's.")
+    ] = None
+    device_key: Annotated[list[Path], BeforeValidator(split)] = Field(
+        default=[], description="Key files of the devices to serve; absent: all in the folder `devices` of data_dir."
+    )
+    host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535, description="Port to listen on.")] = 8700
+    ssh_port: Annotated[
+        int | None, Field(ge=1, le=65_535, description="Port of the SSH server; absent: none runs.")
+    ] = None
+    engine: Annotated[str, Field(description="Engine that computes proofs; auto picks the fastest that runs here.")] = (
+        "auto"
+    )
+    runtime: Annotated[
+        Literal["local", "bubblewrap", "container"],
+        Field(description="What isolates a renter's programs; local isolates nothing and runs on a local chain only."),
+    ] = "container"
+    container_engine: Annotated[
+        str | None, Field(description="Address of the container engine's API; absent: found on this host.")
+    ] = None
+    container_image: Annotated[str, Field(description="Image of pods whose lease names none.")] = (
+        "docker.io/library/python:3.12-slim"
+    )
+    container_allow: Several = Field(default=["*"], description="Shell patterns of image names that leases may use.")
+    container_deny: Several = Field(default=[], description="Shell patterns of image names that leases may not use.")
     private_registries: Several = Field(
-        default=[], description="Origins of registries within this network that images may come from."
+        default=[], description="Origins of registries in this network that images may come from."
     )
     image_cache: Annotated[int, Field(gt=0, description="Bytes that pulled images may take, unpacked.")] = 200 << 30
     image_unpaid: Annotated[
-        int, Field(ge=0, description="Bytes of images that leases may fetch in a day before they begin, all together.")
+        int, Field(ge=0, description="Bytes of images that all leases together may fetch in a day before they start.")
     ] = 200 << 30
     templates: Annotated[
-        FilePath | None, Field(description="Folder with templates of this provider's own, one NAME.toml each.")
+        FilePath | None, Field(description="Folder with the provider's own templates, NAME.toml each.")
     ] = None
-    container_gpus: Several = Field(default=[])
+    container_gpus: Several = Field(default=[], description="CDI names of the GPUs that containers get.")
     egress: Annotated[
         Several | None,
-        Field(description="What leases may reach: none, internet, networks, hosts; absent: internet for pods."),
+        Field(description="What leases may reach: none, internet, networks, hosts; absent: internet, for pods."),
     ] = None
     host_keep_cores: Annotated[int, Field(ge=0, description="Cores that no pod gets.")] = 1
-    host_keep_memory: Annotated[int, Field(ge=0, description="Memory that no pod gets.")] = 2 << 30
-    host_keep_disk: Annotated[int, Field(ge=0, description="Disk that no pod gets, besides room for images.")] = (
-        20 << 30
+    host_keep_memory: Annotated[int, Field(ge=0, description="Bytes of memory that no pod gets.")] = 2 << 30
+    host_keep_disk: Annotated[int, Field(ge=0, description="Bytes of disk that no pod gets, beside images.")] = 20 << 30
+    pod_cores: Annotated[int | None, Field(ge=1, description="Cores for each device; absent: an equal share.")] = None
+    pod_memory: Annotated[int | None, Field(gt=0, description="Bytes of memory for each device; absent: as above.")] = (
+        None
     )
-    pod_cores: Annotated[int | None, Field(ge=1, description="Cores of each device; absent: its equal part.")] = None
-    pod_memory: Annotated[int | None, Field(gt=0, description="Memory of each device; absent: its equal part.")] = None
-    pod_disk: Annotated[int | None, Field(gt=0, description="Disk of each device; absent: its equal part.")] = None
+    pod_disk: Annotated[int | None, Field(gt=0, description="Bytes of disk for each device; absent: as above.")] = None
     pod_processes: Annotated[
-        int | None, Field(ge=16, description="Processes of each device's pod; absent: 4096, or what the host allows.")
+        int | None, Field(ge=16, description="Processes of a pod for each device; absent: 4096, or the host's limit.")
     ] = None
     pod_open_files: Annotated[
-        int | None, Field(ge=256, description="Files a program in a pod may open; absent: 65536, or as above.")
+        int | None, Field(ge=256, description="Files that a program may open; absent: 65536, or the host's limit.")
     ] = None
-    pod_bandwidth: Annotated[int, Field(ge=0, description="Bits a second each way of each device; 0: all.")] = 0
-    receiver: str | None = None
-    token: str | None = None
-    price_per_hour: Decimal | None = None
+    pod_bandwidth: Annotated[int, Field(ge=0, description="Bits a second each way for each device; 0: no limit.")] = 0
+    receiver: Annotated[
+        str | None, Field(description="Account that rent and bonds are paid to; absent: the payout address.")
+    ] = None
+    token: Annotated[str | None, Field(description="Token of prices that name no other.")] = None
+    price_per_hour: Annotated[
+        Decimal | None, Field(description="Price of each device in whole tokens an hour, where it has none of its own.")
+    ] = None
     node_sizes: Annotated[
         list[Annotated[int, Field(ge=2, le=MAX_DEVICES)]],
         BeforeValidator(split),
-        Field(description="How many free devices, alike, are on offer together too, for the sum of their prices."),
+        Field(description="Sizes of nodes: so many alike devices are also offered together, at the sum of prices."),
     ] = Field(default=[])
-    min_duration: Annotated[int, Field(gt=0)] = 60
-    max_duration: Annotated[int, Field(gt=0, lt=1 << 32)] = 30 * 24 * 3600
-    notice: Annotated[int, Field(ge=0, lt=1 << 32)] = 0
-    offer_valid: Annotated[int, Field(ge=2, le=7 * 24 * 3600)] = 900
-    claim_every: Annotated[float, Field(ge=0)] = 24 * 3600.0
-    grace: Annotated[float, Field(ge=0)] = 900.0
-    keep_epochs: Annotated[
-        int, Field(ge=0, description="Epochs whose signed answers are kept; never fewer than can be proven against.")
+    min_duration: Annotated[
+        int, Field(gt=0, description="Shortest lease on offer, in seconds; the bond covers it.")
+    ] = 60
+    max_duration: Annotated[int, Field(gt=0, lt=1 << 32, description="Longest lease on offer, in seconds.")] = (
+        30 * 24 * 3600
+    )
+    notice: Annotated[
+        int, Field(ge=0, lt=1 << 32, description="Seconds of notice to end a lease without forfeit; 0: never.")
     ] = 0
-    job_seconds: Annotated[float, Field(gt=0)] = 30 * 24 * 3600.0
-    job_memory: Annotated[int, Field(gt=0)] = 2 << 30
-    disk: Literal["auto", "volume", "watched"] = "auto"
-    job_disk: Annotated[int, Field(gt=0)] = 1 << 30
-    job_output: Annotated[int, Field(gt=0)] = 16 << 20
+    offer_valid: Annotated[int, Field(ge=2, le=7 * 24 * 3600, description="Seconds that a signed offer is valid.")] = (
+        900
+    )
+    claim_every: Annotated[float, Field(ge=0, description="Seconds between claims of a running lease's rent.")] = (
+        24 * 3600.0
+    )
+    grace: Annotated[float, Field(ge=0, description="Seconds that a lease's files are kept after its end.")] = 900.0
+    keep_epochs: Annotated[
+        int, Field(ge=0, description="Epochs whose signed answers are kept; never fewer than can be disputed.")
+    ] = 0
+    job_seconds: Annotated[float, Field(gt=0, description="Seconds that a job may run.")] = 30 * 24 * 3600.0
+    job_memory: Annotated[int, Field(gt=0, description="Bytes of memory of a job outside a pod.")] = 2 << 30
+    disk: Annotated[
+        Literal["auto", "volume", "watched"],
+        Field(
+            description="How disk is limited: by a volume of that size, or by watching; auto: volumes where possible."
+        ),
+    ] = "auto"
+    job_disk: Annotated[int, Field(gt=0, description="Bytes of disk of a lease without a pod.")] = 1 << 30
+    job_output: Annotated[int, Field(gt=0, description="Bytes of output that are kept of a job.")] = 16 << 20
 
     @field_validator("provider", "receiver", "token")
     @classmethod

@@ -6,9 +6,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from assay.network.errors import BadOrigin
 from assay.network.origins import parse_origin
@@ -27,8 +27,12 @@ class RenterSettings(ProgramSettings):
     fault = BadInput
 
     data_dir: DataDir = HOME / "renter"
-    market: str | None = None
-    account: str | None = None
+    market: Annotated[
+        str | None, Field(description="Address of a market to search; absent: validators and providers are asked.")
+    ] = None
+    account: Annotated[
+        str | None, Field(description="Wallet to act for; its key may be elsewhere, for what is shown but not sent.")
+    ] = None
 
     @field_validator("market")
     @classmethod

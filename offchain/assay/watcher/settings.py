@@ -24,10 +24,15 @@ class WatcherSettings(ProgramSettings):
     fault = BadWatcherSetting
 
     data_dir: DataDir = HOME / "watcher"
-    validator: Several = Field(default=[])
-    max_demands: Annotated[int, Field(ge=0, le=1000)] = 4
-    demand_rows: Annotated[int, Field(ge=1, le=256)] = 1
-    demand_loss: Annotated[Decimal, Field(ge=0, le=10**12)] = Decimal(50)
+    validator: Several = Field(default=[], description="Addresses of validators, besides those announced on the chain.")
+    max_demands: Annotated[
+        int, Field(ge=0, le=1000, description="Openings demanded on the chain at once, each with a bond; 0: none.")
+    ] = 4
+    demand_rows: Annotated[int, Field(ge=1, le=256, description="Rows demanded of a device in an epoch.")] = 1
+    demand_loss: Annotated[
+        Decimal,
+        Field(ge=0, le=10**12, description="Network tokens that one device's answers may cost in a proof window."),
+    ] = Decimal(50)
 
     @field_validator("validator")
     @classmethod

@@ -1,0 +1,18 @@
+# The documents as a site, and the pages that are written from code.
+.PHONY: docs reference docs-serve
+
+DOCS := build/docs/venv
+
+$(DOCS)/.installed: scripts/_docs/requirements.lock
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+docs: $(DOCS)/.installed ## Build the site of the documents into build/docs/site; a broken link or anchor fails
+	DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --quiet --strict
+
+docs-serve: $(DOCS)/.installed ## Show the site on http://127.0.0.1:8000, and anew after each change
+	$(DOCS)/bin/mkdocs serve
+
+reference: setup ## Write docs/reference/commands.md and settings.md anew from the code
+	python -m scripts._docs.generate
