@@ -1,4 +1,4 @@
-"""Every line that docs/tutorials/first-provider.md has typed is a valid command; a deep test types it."""
+"""Every line that the tutorials have typed is a valid command; a deep test types first-provider.md."""
 
 from __future__ import annotations
 
@@ -13,13 +13,18 @@ import typer
 from assay.cli.app import app
 from assay.provider.settings import ProviderSettings
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "tutorials" / "first-provider.md").read_text()
-LINES = [
-    line.partition("  # ")[0].strip()
-    for block in re.findall(r"^```sh\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-    for line in block.splitlines()
-]
+TUTORIALS = Path(__file__).resolve().parents[3] / "docs" / "tutorials"
+
+
+def typed_in(page: str) -> list[str]:
+    """The lines of a tutorial that are to be typed."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", (TUTORIALS / page).read_text(), re.DOTALL | re.MULTILINE)
+    return [line.partition("  # ")[0].strip() for block in blocks for line in block.splitlines()]
+
+
+LINES = typed_in("first-provider.md")
 COMMANDS = [line for line in LINES if line.startswith("assay ")]
+LEASING = [line for line in typed_in("first-lease.md") if line.startswith("assay ")]
 
 
 def options_of(words: list[str]) -> tuple[set[str], int]:
@@ -34,7 +39,7 @@ def options_of(words: list[str]) -> tuple[set[str], int]:
     return {name for one in command.params for name in (*one.opts, *one.secondary_opts)}, len(words)
 
 
-@pytest.mark.parametrize("line", COMMANDS)
+@pytest.mark.parametrize("line", [*COMMANDS, *LEASING])
 def test_page__every_line__names_a_command_and_options_that_there_are(line: str) -> None:
     words = shlex.split(re.sub(r"\$\([^)]*\)|[<>&].*$", "X", line).replace("$RENTER", "--key-file X --data-dir X"))[1:]
     known, count = options_of(words)
