@@ -168,9 +168,11 @@ class World:
         return float(oracle.epochStart(epoch).call()) + self.network.plan.epochs["reportBy"] + 4
 
     def unscored(self, first: int, last: int) -> list[tuple[int, str, list[str]]]:
-        """(epoch, provider, flags) of honest devices that neither passed nor were leased and up."""
+        """(epoch, provider, flags) of honest devices that neither passed nor were leased and up, in
+        those that were reported."""
         wrong = []
-        for epoch in range(first, last + 1):
+        reported = [epoch for epoch in range(first, last + 1) if self.phase(epoch) is Phase.REPORTED]
+        for epoch in reported:
             found = {one.provider: one for one in read_report(self.network, epoch)}
             for name in HONEST:
                 flags = found[name].flags if name in found else []

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 
 from assay.daemon.metrics import gauge, process_registry
 from assay.validator.daemon import Daemon
-from assay.validator.rules import leaders
+from assay.validator.rules.leaders import report_rounds, seal_rounds
 from assay.validator.status import unready
 
 OUTCOMES = ("reported", "void", "unopened", "unseated", "failed")
@@ -54,14 +54,17 @@ class DaemonCollector:
         record = run.record
         if record is None:
             return
-        turn_s, now = daemon.services.pace.round_s, daemon.services.clock.now()
-        seals, reports = (leaders.round_reached(turn_s, began, now) for began in (record.inventory_at, record.batch_at))
+        context, turn_s, now = record.context, daemon.services.pace.round_s, daemon.services.clock.now()
+        seals = seal_rounds(context.deadlines, context.n, turn_s, record.inventory_at).turns(now)
+        reports = report_rounds(context.deadlines, context.n, turn_s, record.batch_at).turns(now)
         yield gauge("assay_epoch_devices", "Devices enrolled", len(record.context.devices))
         yield gauge("assay_epoch_commitments", "Commitments held", len(record.committed()))
         yield gauge("assay_epoch_inventories", "Inventories held", len(record.inventories))
         yield gauge("assay_epoch_batches", "Observation batches held", len(record.batches))
-        yield gauge("assay_epoch_seal_round", "Round of sealing", seals)
-        yield gauge("assay_epoch_report_round", "Round of reporting", reports)
+        yield gauge(
+            "assay_epoch_seal_round", "Leaders of the seal that had their turn in vain since commitments closed", seals
+        )
+        yield gauge("assay_epoch_report_round", "Leaders of the report that had their turn in vain", reports)
 
 
 def registry(daemon: Daemon) -> CollectorRegistry:

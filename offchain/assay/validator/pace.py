@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assay.protocol.epochs import Timing
+from assay.validator.rules.leaders import MIN_ROUND_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Pace:
 
 def pace(timing: Timing) -> Pace:
     """A leader's turn is a tenth of the time to the seal, at least 1.5 and at most 60 s; the rest follows."""
-    round_s = min(60.0, max(1.5, timing.seal_by / 10))
+    round_s = min(60.0, max(MIN_ROUND_S, timing.seal_by / 10))
     return Pace(
         round_s=round_s,
         stagger_s=max(2.5, round_s / 2),

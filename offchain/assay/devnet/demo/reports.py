@@ -27,13 +27,12 @@ def flag_names(flags: int) -> list[str]:
 
 
 def read_report(network: Network, epoch: int) -> list[DeviceResult]:
-    """All device lines of a reported epoch. Raises DevnetError where one does not stand on the chain."""
+    """All device lines of an epoch. Raises DevnetError where it is not reported, or a line is not on the chain."""
     ledger = network.ledger
-    root = next(
-        Root(bytes(log["args"]["devicesRoot"]))
-        for log in ledger.events("EpochOracle", "EpochReported")
-        if log["args"]["epoch"] == epoch
-    )
+    reported = (log["args"] for log in ledger.events("EpochOracle", "EpochReported"))
+    root = next((Root(bytes(args["devicesRoot"])) for args in reported if args["epoch"] == epoch), None)
+    if root is None:
+        raise DevnetError(f"epoch {epoch} was not reported")
     lines = _index(network, epoch).lines
     return [_result(network, ledger, parse_report_line(entry, root)) for entry in lines]
 

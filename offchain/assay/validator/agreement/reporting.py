@@ -20,6 +20,7 @@ from assay.validator.errors import Refused
 from assay.validator.pace import Pace
 from assay.validator.peers.batch_exchange import BatchExchange
 from assay.validator.ports import ChainReader, ChainWriter, Clock, Statements, Transaction
+from assay.validator.rules.leaders import RoundTimes, report_rounds
 from assay.validator.rules.reports import data_hash, device_leaves, in_seat_order, left_out
 from assay.validator.rules.rewards import cumulative_rewards
 from assay.validator.rules.values import Batch, RuleError
@@ -54,8 +55,8 @@ class Reporting:
     def terms(self) -> AgreementTerms:
         return AgreementTerms("report", paths.REPORT_PROPOSALS, Phase.REPORTED, self.context.deadlines.report_by)
 
-    def began(self) -> float | None:
-        return self.record.batch_at
+    def times(self) -> RoundTimes:
+        return report_rounds(self.context.deadlines, self.context.n, self.pace.round_s, self.record.batch_at)
 
     def proposals(self) -> Mapping[int, ReportProposal]:
         return self.record.report_proposals

@@ -23,7 +23,7 @@ from assay.validator.peers.admission import check_proposal
 from assay.validator.peers.gossip import Gossiper
 from assay.validator.phases.finality import settled
 from assay.validator.ports import ChainReader, ChainWriter, Clock, Transaction
-from assay.validator.rules import leaders
+from assay.validator.rules.leaders import RoundTimes
 from assay.validator.rules.values import RuleError
 from assay.validator.storage.record import EpochRecord
 from assay.validator.wake import Wake
@@ -72,8 +72,8 @@ class Subject(Protocol[P]):
     @property
     def terms(self) -> AgreementTerms: ...
 
-    def began(self) -> float | None:
-        """When the first round began here, Unix seconds; None before."""
+    def times(self) -> RoundTimes:
+        """When its rounds begin."""
 
     def proposals(self) -> Mapping[int, P]:
         """Proposals found right here, by round."""
@@ -142,7 +142,7 @@ class Rounds(Generic[P]):
 
     def round(self) -> int:
         """The round that has begun here."""
-        return leaders.round_reached(self.pace.round_s, self.subject.began(), self.clock.now())
+        return self.subject.times().reached(self.clock.now())
 
     async def answer(self, proposal: P) -> bytes:
         """This seat's signature for a leader's proposal. Raises Refused with the reason why not."""
@@ -201,9 +201,7 @@ class Rounds(Generic[P]):
 
     def turn_ends(self, round_: int) -> float:
         """When a leader gives up, Unix seconds: its turn lasts as long as its round, which is longer in later ones."""
-        now, began = self.clock.now(), self.subject.began()
-        next_ = now if began is None else began + leaders.round_starts(self.pace.round_s, round_ + 1)
-        return min(self.subject.terms.deadline, max(next_, now + self.pace.round_s))
+        return min(self.subject.terms.deadline, self.subject.times().ends(round_, self.clock.now()))
 
     async def _lead(self, round_: int) -> None:
         ends = await self.subject.gather(self.turn_ends(round_), self.wanted)

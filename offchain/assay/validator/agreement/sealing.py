@@ -23,6 +23,7 @@ from assay.validator.phases.listed_content import ListedContent
 from assay.validator.ports import ChainWriter, Clock, Statements, Transaction
 from assay.validator.rules.inventories import complete
 from assay.validator.rules.lanes import check_none_left_out
+from assay.validator.rules.leaders import RoundTimes, seal_rounds
 from assay.validator.rules.seals import check_leaves, check_seal, check_whole, seal_of
 from assay.validator.rules.values import RuleError
 from assay.validator.storage.record import EpochRecord
@@ -60,8 +61,8 @@ class Sealing:
             "seal", paths.SEAL_PROPOSALS, Phase.SEALED, context.deadlines.seal_by, possible=bool(context.devices)
         )
 
-    def began(self) -> float | None:
-        return self.record.inventory_at
+    def times(self) -> RoundTimes:
+        return seal_rounds(self.context.deadlines, self.context.n, self.pace.round_s, self.record.inventory_at)
 
     def proposals(self) -> Mapping[int, SealProposal]:
         return self.record.seal_proposals

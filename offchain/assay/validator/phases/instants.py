@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from assay.protocol import quorum
 from assay.protocol.messages import Gossip
 from assay.validator.context import EpochContext
 from assay.validator.pace import Pace
@@ -75,7 +76,7 @@ class Instants:
                 return instant
 
     def _turn(self, meeting: Meeting) -> int:
-        return leaders.current_round(self.pace.round_s, self.clock.now() - meeting.since)
+        return leaders.current_round(self.pace.round_s, self.clock.now() - meeting.since, quorum.faults(self.context.n))
 
     def _found(self, meeting: Meeting) -> Instant | None:
         """The instant to act on as things are, with the moment at which to begin."""

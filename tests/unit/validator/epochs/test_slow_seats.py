@@ -20,7 +20,7 @@ from assay.validator.agreement.sealing import Sealing
 from assay.validator.errors import PeerFailure
 from assay.validator.pace import pace
 from assay.validator.peers.gossip import Gossiper
-from assay.wire import canonical
+from assay.wire import canonical, paths
 from assay.wire.gossip import InventoryMessage
 from tests.unit.validator.simulation.byzantine import signed
 from tests.unit.validator.simulation.chain import DOMAIN
@@ -68,6 +68,28 @@ def test_epoch__seat_names_a_content_and_serves_it_at_a_byte_a_second__closes_wi
         assert network.phase(epoch) == Phase.REPORTED
     flags = {number: line["flags"] for number, line in network.lines(1).items()}
     assert flags == {1: Flag.PASSED, 2: Flag.BAD_OPENING, 3: 16}
+
+
+@pytest.mark.parametrize(
+    "kept", [1, *(pytest.param(seat, marks=pytest.mark.deep) for seat in (2, LEADER))], ids="seat {}".format
+)
+@pytest.mark.parametrize("timing", [TIMING, LEISURELY], ids=["short", "longer"])
+def test_epoch__device_keeps_one_seat_waiting_and_another_knows_no_seals__is_sealed_by_all_that_are_left(
+    tmp_path, kept, timing
+):
+    """The quorum needs the seat that begins last: the others must not be rounds ahead of it by then."""
+    seal = paths.SEAL_PROPOSALS
+    network = SimNetwork(
+        tmp_path,
+        timing=timing,
+        ignores={0: lambda _who, path: path == seal},
+        mutate={0: lambda _to, path, body: None if path == seal else body},
+    )
+    network.sim_devices.trickles_to.add((2, seat_key(kept).address))
+    run(network.run(3))
+    assert [network.phase(epoch) for epoch in range(3)] == [Phase.REPORTED] * 3
+    flags = {number: line["flags"] for number, line in network.lines(2).items()}
+    assert flags[1] == Flag.PASSED and flags[2] & Flag.PASSED
 
 
 @pytest.mark.parametrize("kind", [Sealing, Reporting], ids=["seal", "report"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from assay.protocol import quorum
 from assay.protocol.epochs import Timing
+from assay.validator.pace import pace
 from assay.validator.rules import leaders
 from assay.validator.rules.deadlines import deadlines, observed_with
 from assay.validator.rules.inventories import missing_devices, required_devices
@@ -31,16 +33,20 @@ def test_rank__of_the_leader_of_round_r__is_r(seed, seats):
         assert leaders.rank(seed, leaders.leader(seed, r, seats), seats) == r
 
 
-@given(st.floats(0.1, 100), st.integers(0, 30))
-def test_round__starts_and_is_reached__agree(base, round_):
-    start = leaders.round_starts(base, round_)
-    assert leaders.current_round(base, start) == round_
-    assert leaders.current_round(base, start - base / 100) == max(0, round_ - 1)
+@given(st.floats(0.1, 100), st.integers(0, 30), st.integers(1, 10))
+def test_round__starts_and_is_reached__agree(base, round_, faults):
+    start = leaders.round_starts(base, round_, faults)
+    assert leaders.current_round(base, start, faults) == round_
+    assert leaders.current_round(base, start - base / 100, faults) == max(0, round_ - 1)
 
 
-def test_round__after_many__lengthens_up_to_eight_times():
-    lengths = [leaders.round_starts(1, r + 1) - leaders.round_starts(1, r) for r in range(10)]
-    assert lengths == [1, 1, 2, 2, 4, 4, 8, 8, 8, 8]
+@pytest.mark.parametrize(
+    ("faults", "expected"),
+    [(1, [1, 1, 2, 2, 4, 4, 8, 8, 8, 8]), (3, [1, 1, 1, 1, 2, 2, 4, 4, 8, 8]), (10, [1] * 10)],
+)
+def test_round__after_one_more_than_may_be_faulty__lengthens_up_to_eight_times(faults, expected):
+    starts = [leaders.round_starts(1, r, faults) for r in range(11)]
+    assert [later - earlier for earlier, later in pairwise(starts)] == expected
 
 
 TIMING = Timing(1_000, 20, 5, 12, 16, 30, 2, 300)
@@ -51,6 +57,58 @@ def test_deadlines__of_an_epoch__in_order():
     assert d.start == 1_060
     assert d.start < d.open_by < d.commit_by < d.seal_by < d.draw_by < d.batch_by < d.observe_by < d.report_by
     assert d.provable_until == 1_060 + 20 + 300
+
+
+LONG = Timing(1_000, 3_600, 900, 1_980, 2_340, 5_400, 2, 300)
+seats_timings = pytest.mark.parametrize(("seats", "timing"), [(4, TIMING), (4, LONG), (31, LONG)])
+share = st.floats(0, 1)
+
+
+@seats_timings
+@given(st.lists(share, min_size=2, max_size=31), share)
+def test_seal_rounds__seats_that_began_at_different_times__are_in_one_round_once_commitments_closed(
+    seats, timing, shares, moment
+):
+    d = deadlines(timing, 3)
+    now = d.commit_by + moment * (d.seal_by - d.commit_by)
+    began = [d.start + s * (now - d.start) for s in shares]
+    times = [leaders.seal_rounds(d, seats, 60, at) for at in began]
+    assert len({one.reached(now) for one in times}) == 1
+    early = [one.reached(d.commit_by - 0.001) for one in times]
+    assert times[0].reached(now) > max(early)
+
+
+@pytest.mark.parametrize(("seats", "timing"), [(4, LONG), (31, LONG)])
+def test_seal_rounds__after_commitments_close__give_more_leaders_a_turn_than_may_be_faulty(seats, timing):
+    d = deadlines(timing, 3)
+    times = leaders.seal_rounds(d, seats, pace(timing).round_s, d.commit_by)
+    first, last = times.reached(d.commit_by), times.reached(d.seal_by)
+    led = {leaders.leader(SEED, r, seats) for r in range(first, last)}
+    assert len(led) > quorum.faults(seats)
+    assert all(times.ends(first + turn, d.commit_by + 0.001) <= d.seal_by for turn in range(quorum.faults(seats) + 1))
+
+
+@given(share)
+def test_seal_rounds__turn_taken_before_commitments_close__ends_when_they_do(moment):
+    d = deadlines(LONG, 3)
+    times = leaders.seal_rounds(d, 4, 60, d.start + 100)
+    now = d.start + 100 + moment * (d.commit_by - d.start - 101)
+    assert now < times.ends(times.reached(now), now) <= d.commit_by
+
+
+def test_rounds__not_begun_here__are_at_the_first_with_no_turn_in_vain():
+    d = deadlines(LONG, 3)
+    for times in (leaders.seal_rounds(d, 4, 60, None), leaders.report_rounds(d, 4, 60, None)):
+        assert (times.reached(d.report_by), times.turns(d.report_by)) == (0, 0)
+
+
+@given(share, share)
+def test_report_rounds__seat_that_came_late__is_in_the_others_round(late, moment):
+    d = deadlines(LONG, 3)
+    now = d.batch_by + moment * (d.report_by - d.batch_by)
+    began = d.batch_by + late * (now - d.batch_by)
+    ours, others = (leaders.report_rounds(d, 4, 60, at) for at in (began, d.batch_by))
+    assert ours.reached(now) == others.reached(now) == others.turns(now)
 
 
 @pytest.mark.parametrize(("when", "epoch"), [(999.9, None), (1_000, 0), (1_019.9, 0), (1_020, 1)])

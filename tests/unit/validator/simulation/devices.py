@@ -85,6 +85,7 @@ class SimDevices:
         self._seats, self.domain = seats, domain
         self._collected: dict = {}
         self.deaf: set[str] = set()
+        self.trickles_to: set[tuple[int, str]] = set()  # (device, account) whose commitment never comes whole
         self.holds_back: dict[str, float] = {}  # account -> seconds by which its nonces for a probe come late
         self.challenges: list[tuple[float, int, str]] = []  # (time of the request, device, seat)
         self.probes: list[tuple[float, int, str]] = []  # the same
@@ -102,6 +103,9 @@ class SimDevices:
         key = (challenge.epoch, challenge.epoch_seed, device.device_id)
         collected = self._collected.setdefault(key, {})
         collected[challenge.validator] = (challenge.nonce, signature)
+        if (sim.number, challenge.validator) in self.trickles_to:
+            await asyncio.sleep(timeout_s)
+            raise DeviceFailure("not whole in time")
         try:
             async with asyncio.timeout(timeout_s):
                 while len(collected) < quorum(self._seats):  # noqa: ASYNC110
